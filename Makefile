@@ -1,0 +1,92 @@
+# Everything that is done with this project, from a machine with Python (3.11 or newer, with venv), make, git and a package
+# index. Nothing is installed outside this folder: a pinned uv goes into .tools, the project and its packages into .venv.
+
+PYTHON ?= python3
+UV_VERSION := 0.13.9
+
+UV := .tools/bin/uv
+TOOLS := .tools/uv-$(UV_VERSION)
+RUN := .venv/bin/python -m
+# Bytecode is made once, at installation: the demo starts seven processes.
+SYNC = $(UV) sync --quiet --locked --inexact --compile-bytecode
+
+export UV_PROJECT_ENVIRONMENT := .venv
+export UV_PYTHON := .tools/bin/python
+export UV_PYTHON_DOWNLOADS := never
+unexport VIRTUAL_ENV PYTHONHOME
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test lint types contracts check bench lock clean again
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@echo "  PYTHON=… chooses the Python to start from (now: $(PYTHON)); after a change: make clean"
+
+demo: .venv/ready ## run the whole system on this machine, with nothing else installed (ARGS: options of portal-sync demo)
+	@.venv/bin/portal-sync demo $(ARGS)
+
+test: .venv/ready-test ## run the tests (TESTARGS: options of pytest, such as TESTARGS="-k limiter")
+	@$(RUN) pytest -n auto $(TESTARGS)
+
+lint: .venv/ready-lint ## look for mistakes and for unformatted code (ruff)
+	@$(RUN) ruff check .
+	@$(RUN) ruff format --check .
+
+types: .venv/ready-test .venv/ready-lint ## check the types (mypy)
+	@$(RUN) mypy
+
+contracts: .venv/ready-lint ## check that imports point one way (import-linter)
+	@.venv/bin/lint-imports
+
+check: lint types contracts test ## all of lint, types, contracts and test
+
+bench: .venv/ready-bench ## measure (ARGS: options of the benchmark)
+	@$(RUN) bench $(ARGS)
+
+lock: $(TOOLS) ## write uv.lock anew from pyproject.toml
+	@$(UV) lock
+
+clean: ## remove everything that the other targets made
+	@rm -rf .tools .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# ---- set-up: each stamp is newer than what it was made from, so a second run starts at once ----
+# --inexact keeps the packages of the other groups, so that `make demo` after `make test` removes nothing.
+
+.venv/ready: pyproject.toml uv.lock $(TOOLS) $(if $(wildcard .venv/bin/portal-sync),,again)
+	@echo "Installing portal-sync into .venv"
+	@$(SYNC)
+	@touch $@
+
+.venv/ready-test: pyproject.toml uv.lock $(TOOLS) $(if $(wildcard .venv/bin/pytest),,again)
+	@echo "Installing portal-sync and what its tests need into .venv"
+	@$(SYNC) --group test
+	@touch $@
+
+.venv/ready-lint: pyproject.toml uv.lock $(TOOLS) $(if $(wildcard .venv/bin/ruff),,again)
+	@echo "Installing portal-sync and what checks its code into .venv"
+	@$(SYNC) --group lint
+	@touch $@
+
+.venv/ready-bench: pyproject.toml uv.lock $(TOOLS)
+	@echo "Installing portal-sync and what its benchmarks need into .venv"
+	@$(SYNC) --group bench
+	@touch $@
+
+# Made beside its place and moved there, so that a set-up that was cut off is never mistaken for a whole one.
+$(TOOLS):
+	@command -v $(PYTHON) >/dev/null || { \
+	  echo "There is no $(PYTHON) here. Install Python 3.11 or newer, or name one: make PYTHON=/path/to/python3.11" >&2; \
+	  exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "portal-sync needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V 2>&1 | head -1)." >&2; \
+	  echo "Install one and name it: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "$(PYTHON) lacks venv (Debian and Ubuntu: apt-get install python3-venv)." >&2; exit 1; }
+	@echo "Installing uv $(UV_VERSION) into .tools"
+	@rm -rf .tools.new.$$$$; \
+	 $(PYTHON) -m venv .tools.new.$$$$ && \
+	 .tools.new.$$$$/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION) && \
+	 touch .tools.new.$$$$/uv-$(UV_VERSION) && \
+	 rm -rf .tools && mv .tools.new.$$$$ .tools || { rm -rf .tools.new.$$$$; exit 1; }

@@ -1,0 +1,120 @@
+"""Every setting of the product, one typed object read from the environment once and passed in.
+
+`docs/settings.md` lists them with their meaning; a value that does not fit is refused in one line that names it.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Annotated, Literal
+
+from cryptography.fernet import Fernet, MultiFernet
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+class SettingsError(Exception):
+    """A setting is missing or does not fit; the message names the variable and what it should hold."""
+
+
+class Settings(BaseSettings):
+    """The environment, typed. Each field is the variable of the same name in capitals."""
+
+    model_config = SettingsConfigDict(env_file=None, extra="ignore", frozen=True, hide_input_in_errors=True)
+
+    database_url: str = Field("sqlite:///.data/portal-sync.db", description="SQLite file or PostgreSQL database")
+    redis_url: str = Field("redis://127.0.0.1:6379/0", description="Redis or Valkey that rings the bell")
+    redis_namespace: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")] = Field(
+        "portal", description="prefix of every Redis key"
+    )
+    xpm_api_url: str = Field("https://api.xero.com/practicemanager/3.1", description="base address of the XPM API")
+    xero_authorize_url: str = Field(
+        "https://login.xero.com/identity/connect/authorize", description="where people consent at Xero"
+    )
+    xero_identity_url: str = Field(
+        "https://identity.xero.com", description="Xero's identity server: tokens and their revocation"
+    )
+    xero_connections_url: str = Field(
+        "https://api.xero.com/connections", description="Xero's list of the practices behind a token"
+    )
+    xero_client_id: str = Field("", description="client id of the app registered at Xero")
+    xero_client_secret: SecretStr = Field(SecretStr(""), description="client secret of that app")
+    xpm_day_limit: PositiveInt = Field(
+        5000, description="calls a day that XPM allows per practice; 1000 on its free tier"
+    )
+    xpm_quota_time_scale: PositiveFloat = Field(
+        1.0, description="how much faster XPM's quota passes; 1 except with a simulator that was told the same"
+    )
+    smtp_url: str = Field(
+        "smtp://127.0.0.1:1025", description="smtp:// or smtps:// with user and password; ?starttls=require"
+    )
+    mail_from: str = Field("Client portal <no-reply@portal.example>", description="sender of every email")
+    public_url: str = Field("http://127.0.0.1:8000", description="address of the portal that clients see")
+    token_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        (), description="Fernet keys, comma separated, newest first; they encrypt tokens at rest"
+    )
+    ring_limit: PositiveInt = Field(32, description="jobs of one practice rung and unfinished at once, per lane group")
+    lease_seconds: PositiveFloat = Field(10.0, description="how long a running job is ours without a heartbeat")
+    heartbeat_seconds: PositiveFloat = Field(3.0, description="how often running jobs' leases are renewed")
+    shutdown_grace_seconds: PositiveFloat = Field(25.0, description="time for running jobs to finish on SIGTERM")
+    log_format: Literal["console", "json"] = Field("console", description="how log lines look")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level logged")
+
+    @field_validator("token_keys", mode="before")
+    @classmethod
+    def _split_keys(cls, value: object) -> object:
+        return tuple(key.strip() for key in value.split(",") if key.strip()) if isinstance(value, str) else value
+
+    @classmethod
+    def load(cls) -> Settings:
+        """Read the environment.
+
+        Raises:
+            SettingsError: naming the first variable that does not fit.
+        """
+        try:
+            return cls()
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+            name = str(first["loc"][0]).upper() if first["loc"] else "the environment"
+            raise SettingsError(f"{name} does not fit: {first['msg']}. See docs/settings.md.") from None
+
+    @property
+    def xero_app(self) -> tuple[str, str]:
+        """The client id and secret of the app registered at Xero.
+
+        Raises:
+            SettingsError: naming the variable that is not set.
+        """
+        secret = self.xero_client_secret.get_secret_value()
+        for name, value in (("XERO_CLIENT_ID", self.xero_client_id), ("XERO_CLIENT_SECRET", secret)):
+            if not value:
+                raise SettingsError(f"{name} is not set: register an app at Xero as docs/xpm.md says.")
+        return self.xero_client_id, secret
+
+    @cached_property
+    def vault(self) -> MultiFernet:
+        """What encrypts and decrypts tokens at rest.
+
+        Raises:
+            SettingsError: TOKEN_KEYS is empty or holds something that is not a Fernet key.
+        """
+        if not self.token_keys:
+            raise SettingsError("TOKEN_KEYS is not set: make a key with `portal-sync keys new` and put it there.")
+        try:
+            return MultiFernet([Fernet(key.get_secret_value()) for key in self.token_keys])
+        except ValueError:
+            raise SettingsError("TOKEN_KEYS holds something that is not a Fernet key (32 bytes, base64).") from None
+
+    def derived_key(self, purpose: str) -> bytes:
+        """32 bytes for one `purpose`, from the newest of TOKEN_KEYS, so that no key serves two ends.
+
+        Raises:
+            SettingsError: TOKEN_KEYS is empty.
+        """
+        if not self.token_keys:
+            raise SettingsError("TOKEN_KEYS is not set: make a key with `portal-sync keys new` and put it there.")
+        newest = self.token_keys[0].get_secret_value().encode()
+        return HKDF(algorithm=SHA256(), length=32, salt=None, info=purpose.encode()).derive(newest)
