@@ -1,0 +1,49 @@
+"""The audit trail: one row per change that somebody may ask about."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import insert, select
+
+from portal_db.database import Tx
+from portal_db.states import ActorKind
+from portal_db.tables import AuditEntry
+from portal_db.types import db_now
+
+
+def record(
+    tx: Tx,
+    *,
+    action: str,
+    subject: str,
+    subject_id: UUID,
+    practice_id: UUID | None,
+    actor: ActorKind = ActorKind.SYSTEM,
+    actor_id: UUID | None = None,
+    before: str | None = None,
+    after: str | None = None,
+    why: str | None = None,
+) -> None:
+    """Write down who did what to which row. Values are states, codes and ids; never personal data."""
+    tx.session.execute(
+        insert(AuditEntry).values(
+            id=tx.new_id(),
+            at=db_now(),
+            practice_id=practice_id,
+            actor=actor,
+            actor_id=actor_id,
+            action=action,
+            subject=subject,
+            subject_id=subject_id,
+            before=before,
+            after=after,
+            why=why,
+        )
+    )
+
+
+def of_subject(tx: Tx, subject: str, subject_id: UUID) -> list[AuditEntry]:
+    """The history of one row, oldest first."""
+    statement = select(AuditEntry).where(AuditEntry.subject == subject, AuditEntry.subject_id == subject_id)
+    return list(tx.session.scalars(statement.order_by(AuditEntry.at, AuditEntry.id)))

@@ -1,0 +1,54 @@
+"""Brings a database to the newest revision, and says whether it is there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
+
+from portal_db.database import Database
+from portal_db.tables import Base
+
+
+def _config(connection: Connection) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    return config
+
+
+def upgrade(database: Database) -> tuple[str | None, str]:
+    """Run every migration the database has not seen.
+
+    Returns:
+        The revision it was at (`None` for an empty database) and the one it is at now.
+    """
+    with database.engine.begin() as connection:
+        before = MigrationContext.configure(connection).get_current_revision()
+        command.upgrade(_config(connection), "head")
+        return before, newest_revision(connection)
+
+
+def revisions(database: Database) -> tuple[str | None, str]:
+    """The revision the database is at (`None` for an empty database) and the newest one, without changing anything."""
+    with database.engine.connect().execution_options(portal_read_only=True) as connection:
+        return MigrationContext.configure(connection).get_current_revision(), newest_revision(connection)
+
+
+def newest_revision(connection: Connection) -> str:
+    head = ScriptDirectory.from_config(_config(connection)).get_current_head()
+    assert head is not None, "the package holds no migration"  # noqa: S101 -- a broken package, not a runtime state
+    return head
+
+
+def differences(database: Database) -> list[object]:
+    """How the tables in the code differ from those in the database; empty when a migration was written for each change."""
+    with database.engine.connect() as connection:
+        return list(
+            compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), Base.metadata)
+        )

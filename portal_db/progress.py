@@ -1,0 +1,75 @@
+"""How far imports have come, counted: by state, by what they made, and what keeps a job that is not running.
+
+Looks only. Which imports are meant is a condition: those of a batch, of a practice, or just one.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, func, select
+
+from portal_db.database import Tx
+from portal_db.due import is_out_of_turn, is_paused
+from portal_db.states import ClientKind, ImportState, JobState
+from portal_db.tables import Client, Import, Job, Relationship, WelcomeEmail
+
+Which = ColumnElement[bool]
+
+
+def of_batch(batch_id: UUID) -> Which:
+    return Import.batch_id == batch_id
+
+
+def just(import_id: UUID) -> Which:
+    return Import.id == import_id
+
+
+def by_state(tx: Tx, which: Which) -> dict[ImportState, int]:
+    """How many imports are in each state; states that none is in are left out."""
+    statement = select(Import.state, func.count()).where(which).group_by(Import.state)
+    return dict(tx.session.execute(statement).all())
+
+
+def jobs_by_state(tx: Tx, which: Which, *, kind: str | None = None) -> dict[JobState, int]:
+    """How many of the imports' jobs, or of those of one kind, are in each state."""
+    statement = select(Job.state, func.count()).join(Import, Import.id == Job.import_id).where(which)
+    if kind is not None:
+        statement = statement.where(Job.kind == kind)
+    return dict(tx.session.execute(statement.group_by(Job.state)).all())
+
+
+def clients_created(tx: Tx, which: Which) -> dict[ClientKind, int]:
+    """How many clients the imports made, of each kind."""
+    statement = select(Client.kind, func.count()).join(Import, Import.id == Client.import_id).where(which)
+    return dict(tx.session.execute(statement.group_by(Client.kind)).all())
+
+
+def relationships_found(tx: Tx, which: Which) -> int:
+    """How many relationships the clients that the imports made have, whatever became of them in review."""
+    statement = (
+        select(func.count())
+        .select_from(Relationship)
+        .join(Client, Client.id == Relationship.client_id)
+        .join(Import, Import.id == Client.import_id)
+        .where(which)
+    )
+    return tx.session.scalar(statement) or 0
+
+
+def welcome_message_ids(tx: Tx, which: Which) -> set[str]:
+    """The left parts of the Message-IDs of the welcome emails to the clients that the imports made."""
+    statement = (
+        select(WelcomeEmail.message_id)
+        .join(Client, Client.id == WelcomeEmail.client_id)
+        .join(Import, Import.id == Client.import_id)
+        .where(which)
+    )
+    return set(tx.session.scalars(statement))
+
+
+def held_up(tx: Tx, import_id: UUID) -> dict[UUID, str]:
+    """An import's queued jobs that nobody may claim now, each with why."""
+    queued = select(Job.id).where(Job.import_id == import_id, Job.state == JobState.QUEUED)
+    waits = dict.fromkeys(tx.session.scalars(queued.where(is_out_of_turn())), "Earlier rows of its batch come first.")
+    return waits | dict.fromkeys(tx.session.scalars(queued.where(is_paused())), "Paused by operations.")

@@ -1,0 +1,56 @@
+"""The tables, gathered: importing this package gives `Base.metadata` all of them."""
+
+from portal_db.tables.base import Base
+from portal_db.tables.clients import (
+    Client,
+    ClientField,
+    ClientVisibility,
+    FieldConflict,
+    Relationship,
+    TeamMember,
+    XpmLink,
+)
+from portal_db.tables.emails import WelcomeEmail
+from portal_db.tables.people import Login, Operator, Practice, Staff
+from portal_db.tables.upstream import DirectoryRecord, ReconnectNotice, XeroConsent, XeroLogin, XpmConnection
+from portal_db.tables.work import (
+    AuditEntry,
+    Batch,
+    Import,
+    ImportEvent,
+    Job,
+    JobAttempt,
+    Leader,
+    MalformedMessage,
+    Pause,
+)
+
+__all__ = [
+    "AuditEntry",
+    "Base",
+    "Batch",
+    "Client",
+    "ClientField",
+    "ClientVisibility",
+    "DirectoryRecord",
+    "FieldConflict",
+    "Import",
+    "ImportEvent",
+    "Job",
+    "JobAttempt",
+    "Leader",
+    "Login",
+    "MalformedMessage",
+    "Operator",
+    "Pause",
+    "Practice",
+    "ReconnectNotice",
+    "Relationship",
+    "Staff",
+    "TeamMember",
+    "WelcomeEmail",
+    "XeroConsent",
+    "XeroLogin",
+    "XpmConnection",
+    "XpmLink",
+]

@@ -1,0 +1,50 @@
+"""The declarative base: naming of constraints, and how Python types become columns."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import JSON, MetaData, Uuid
+from sqlalchemy.orm import DeclarativeBase
+
+from portal_db import states
+from portal_db.types import UtcDateTime, choice
+
+type_map: dict[Any, Any] = {
+    datetime: UtcDateTime(),
+    UUID: Uuid(),
+    dict[str, Any]: JSON(),
+    states.ImportState: choice(states.ImportState, "import_state"),
+    states.JobState: choice(states.JobState, "job_state"),
+    states.Lane: choice(states.Lane, "lane"),
+    states.ErrorClass: choice(states.ErrorClass, "error_class"),
+    states.AttemptOutcome: choice(states.AttemptOutcome, "attempt_outcome"),
+    states.ClientKind: choice(states.ClientKind, "client_kind"),
+    states.EntityType: choice(states.EntityType, "entity_type"),
+    states.ClientType: choice(states.ClientType, "client_type"),
+    states.Subscription: choice(states.Subscription, "subscription"),
+    states.Role: choice(states.Role, "role"),
+    states.LoginKind: choice(states.LoginKind, "login_kind"),
+    states.ConnectionState: choice(states.ConnectionState, "connection_state"),
+    states.EmailState: choice(states.EmailState, "email_state"),
+    states.ReviewState: choice(states.ReviewState, "review_state"),
+    states.FieldSource: choice(states.FieldSource, "field_source"),
+    states.ActorKind: choice(states.ActorKind, "actor_kind"),
+}
+
+
+class Base(DeclarativeBase):
+    """Every table of the record. Rows are read as objects and written by explicit statements only."""
+
+    metadata = MetaData(
+        naming_convention={
+            "pk": "pk_%(table_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+        }
+    )
+    type_annotation_map = type_map

@@ -1,0 +1,183 @@
+"""The portal's clients: who they are, who sees them, their XPM link, their fields, their relationships and team."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Numeric,
+    String,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portal_db.states import ClientKind, ClientType, EntityType, FieldSource, ReviewState, Subscription
+from portal_db.tables.base import Base
+
+
+class Client(Base):
+    """A client of a practice: an individual with a login, or an entity with a name and one of nine types."""
+
+    __tablename__ = "clients"
+    __table_args__ = (
+        #: One client per import, whatever is delivered twice (invariant 2).
+        UniqueConstraint("import_id"),
+        UniqueConstraint("practice_id", "id"),
+        CheckConstraint(
+            "(kind = 'individual' AND login_id IS NOT NULL AND client_type IS NOT NULL AND subscription IS NOT NULL"
+            " AND entity_type IS NULL)"
+            " OR (kind = 'entity' AND login_id IS NULL AND client_type IS NULL AND subscription IS NULL"
+            " AND entity_type IS NOT NULL)",
+            name="shape",
+        ),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    practice_id: Mapped[UUID] = mapped_column(ForeignKey("practices.id"))
+    import_id: Mapped[UUID | None] = mapped_column(ForeignKey("imports.id"))
+    kind: Mapped[ClientKind]
+    #: What lists show; always the value of the field `name`.
+    name: Mapped[str] = mapped_column(String(500))
+    entity_type: Mapped[EntityType | None]
+    client_type: Mapped[ClientType | None]
+    subscription: Mapped[Subscription | None]
+    login_id: Mapped[UUID | None] = mapped_column(ForeignKey("logins.id"), unique=True)
+    is_new: Mapped[bool]
+    created_by: Mapped[UUID] = mapped_column(ForeignKey("staff.id"))
+    created_at: Mapped[datetime]
+
+
+class ClientVisibility(Base):
+    """A staff member who may see a client: at first only the one who imported it (b.7)."""
+
+    __tablename__ = "client_visibility"
+
+    client_id: Mapped[UUID] = mapped_column(ForeignKey("clients.id"), primary_key=True)
+    staff_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id"), primary_key=True)
+
+
+class XpmLink(Base):
+    """A client's tie to its XPM record, kept when cut. At most one live link per client, and per record in a practice
+    (b.9, b.35): two partial unique indexes decide."""
+
+    __tablename__ = "xpm_links"
+    __table_args__ = (
+        ForeignKeyConstraint(["practice_id", "client_id"], ["clients.practice_id", "clients.id"]),
+        Index(
+            "uq_xpm_links_live_record",
+            "practice_id",
+            "xpm_uuid",
+            unique=True,
+            sqlite_where=text("disconnected_at IS NULL"),
+            postgresql_where=text("disconnected_at IS NULL"),
+        ),
+        Index(
+            "uq_xpm_links_live_client",
+            "client_id",
+            unique=True,
+            sqlite_where=text("disconnected_at IS NULL"),
+            postgresql_where=text("disconnected_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    practice_id: Mapped[UUID] = mapped_column(ForeignKey("practices.id"))
+    client_id: Mapped[UUID]
+    connection_id: Mapped[UUID] = mapped_column(ForeignKey("xpm_connections.id"))
+    tenant_id: Mapped[str] = mapped_column(String(64))
+    xpm_uuid: Mapped[UUID]
+    linked_by: Mapped[UUID] = mapped_column(ForeignKey("staff.id"))
+    linked_at: Mapped[datetime]
+    disconnected_at: Mapped[datetime | None]
+
+
+class ClientField(Base):
+    """One field of a client with where its value came from. `is_override`: staff adjusted it, XPM no longer decides it.
+    `as_of`: for XPM's values, when we asked; an older answer never overwrites a newer one."""
+
+    __tablename__ = "client_fields"
+
+    client_id: Mapped[UUID] = mapped_column(ForeignKey("clients.id"), primary_key=True)
+    field: Mapped[str] = mapped_column(String(40), primary_key=True)
+    value: Mapped[str] = mapped_column(String(10_000))
+    source: Mapped[FieldSource]
+    is_override: Mapped[bool]
+    as_of: Mapped[datetime]
+
+
+class FieldConflict(Base):
+    """A value XPM has that was not written, and why, for staff to see (b.17). It never says whose the value is."""
+
+    __tablename__ = "field_conflicts"
+
+    client_id: Mapped[UUID] = mapped_column(ForeignKey("clients.id"), primary_key=True)
+    field: Mapped[str] = mapped_column(String(40), primary_key=True)
+    code: Mapped[str] = mapped_column(String(64))
+    noted_at: Mapped[datetime]
+
+
+class TeamMember(Base):
+    """A person or entity around a client, shown in its Team. `xpm_uuid` ties it to one XPM record (b.21, b.22)."""
+
+    __tablename__ = "team_members"
+    __table_args__ = (
+        ForeignKeyConstraint(["practice_id", "client_id"], ["clients.practice_id", "clients.id"]),
+        Index(
+            "uq_team_members_record",
+            "client_id",
+            "xpm_uuid",
+            unique=True,
+            sqlite_where=text("xpm_uuid IS NOT NULL"),
+            postgresql_where=text("xpm_uuid IS NOT NULL"),
+        ),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    practice_id: Mapped[UUID] = mapped_column(ForeignKey("practices.id"))
+    client_id: Mapped[UUID]
+    name: Mapped[str] = mapped_column(String(500))
+    relationship: Mapped[str] = mapped_column(String(100))
+    email: Mapped[str | None] = mapped_column(String(320))
+    xpm_uuid: Mapped[UUID | None]
+    source: Mapped[FieldSource]
+    as_of: Mapped[datetime]
+
+
+class Relationship(Base):
+    """One relationship of a client as XPM tells it, and where it stands in review (b.18 to b.27).
+
+    One row per client, label and other side: a later import renews the row instead of stacking another (b.27).
+    `version` counts changes, so that of two reviewers one wins (b.26).
+    """
+
+    __tablename__ = "relationships"
+    __table_args__ = (
+        ForeignKeyConstraint(["practice_id", "client_id"], ["clients.practice_id", "clients.id"]),
+        UniqueConstraint("client_id", "label_key", "other_xpm_uuid"),
+        Index("ix_relationships_other", "practice_id", "other_xpm_uuid"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    practice_id: Mapped[UUID] = mapped_column(ForeignKey("practices.id"))
+    client_id: Mapped[UUID]
+    import_id: Mapped[UUID | None] = mapped_column(ForeignKey("imports.id"))
+    label: Mapped[str] = mapped_column(String(500))
+    label_key: Mapped[str] = mapped_column(String(500))
+    other_xpm_uuid: Mapped[UUID]
+    other_name: Mapped[str] = mapped_column(String(10_000))
+    number_of_shares: Mapped[int | None] = mapped_column(BigInteger)
+    percentage: Mapped[Decimal | None] = mapped_column(Numeric(9, 4))
+    start_date: Mapped[date | None]
+    end_date: Mapped[date | None]
+    state: Mapped[ReviewState]
+    team_member_id: Mapped[UUID | None] = mapped_column(ForeignKey("team_members.id"))
+    version: Mapped[int]
+    as_of: Mapped[datetime]

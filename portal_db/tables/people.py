@@ -1,0 +1,67 @@
+"""Practices, the people who work there, operators of the platform, and the logins they all share."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portal_db.states import LoginKind, Role
+from portal_db.tables.base import Base
+
+
+class Practice(Base):
+    """An accounting firm in the portal."""
+
+    __tablename__ = "practices"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(200))
+    time_zone: Mapped[str] = mapped_column(String(64))
+    #: Firm-wide MFA for staff and clients: without it nobody connects to XPM (b.14).
+    mfa_mandatory: Mapped[bool]
+    created_at: Mapped[datetime]
+
+
+class Login(Base):
+    """An email address that signs in, of whatever kind of person: one row a person, platform-wide (b.1, b.2).
+
+    `email_key` is the normalised, case-folded address; its unique index is what decides who holds an address.
+    """
+
+    __tablename__ = "logins"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    kind: Mapped[LoginKind]
+    email: Mapped[str] = mapped_column(String(320))
+    email_key: Mapped[str] = mapped_column(String(320), unique=True)
+    password_hash: Mapped[str | None] = mapped_column(String(200))
+    activated_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+
+
+class Staff(Base):
+    """Somebody who works at a practice, with one role there."""
+
+    __tablename__ = "staff"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    practice_id: Mapped[UUID] = mapped_column(ForeignKey("practices.id"), index=True)
+    login_id: Mapped[UUID] = mapped_column(ForeignKey("logins.id"), unique=True)
+    name: Mapped[str] = mapped_column(String(200))
+    role: Mapped[Role]
+    left_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+
+
+class Operator(Base):
+    """Somebody who looks after the platform; belongs to no practice."""
+
+    __tablename__ = "operators"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    login_id: Mapped[UUID] = mapped_column(ForeignKey("logins.id"), unique=True)
+    name: Mapped[str] = mapped_column(String(200))
+    created_at: Mapped[datetime]

@@ -1,0 +1,124 @@
+"""What ties us to XPM: Xero logins with their tokens, connections of staff to tenants, and what a login saw there; also
+consents that are under way and the emails that ask for a reconnect."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portal_db.states import ConnectionState, EmailState
+from portal_db.tables.base import Base
+
+
+class XeroLogin(Base):
+    """A person's login at Xero and its tokens, encrypted. One row per Xero user id: its connections share the tokens,
+    so that they never refresh each other's away.
+
+    `version` grows with every change of the tokens, and every change names the version it follows. Whoever refreshes
+    holds `refresh_lease` meanwhile; no lock is held over the call to Xero.
+    """
+
+    __tablename__ = "xero_logins"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    xero_user_id: Mapped[str] = mapped_column(String(64), unique=True)
+    #: `None` once the grant was revoked on our side.
+    access_token: Mapped[bytes | None] = mapped_column(LargeBinary)
+    refresh_token: Mapped[bytes | None] = mapped_column(LargeBinary)
+    access_expires_at: Mapped[datetime]
+    #: When these tokens were stored.
+    updated_at: Mapped[datetime]
+    version: Mapped[int]
+    refresh_lease: Mapped[UUID | None]
+    refresh_lease_until: Mapped[datetime | None]
+    #: Refreshes that failed one after the other, and until when nobody tries again.
+    refresh_failures: Mapped[int]
+    cooling_until: Mapped[datetime | None]
+    #: Since when Xero refuses this version's refresh token for good.
+    refused_at: Mapped[datetime | None]
+
+
+class XpmConnection(Base):
+    """A staff member's connection to an XPM practice (a tenant). It belongs to the person, not to the firm (b.13)."""
+
+    __tablename__ = "xpm_connections"
+    __table_args__ = (
+        Index(
+            "uq_xpm_connections_live_staff",
+            "staff_id",
+            unique=True,
+            sqlite_where=text("state <> 'disconnected'"),
+            postgresql_where=text("state <> 'disconnected'"),
+        ),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    practice_id: Mapped[UUID] = mapped_column(ForeignKey("practices.id"), index=True)
+    staff_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id"))
+    xero_login_id: Mapped[UUID] = mapped_column(ForeignKey("xero_logins.id"), index=True)
+    tenant_id: Mapped[str] = mapped_column(String(64))
+    tenant_name: Mapped[str | None] = mapped_column(String(200))
+    state: Mapped[ConnectionState]
+    broken_code: Mapped[str | None] = mapped_column(String(64))
+    broken_at: Mapped[datetime | None]
+    #: How often it broke so far: each break is told once.
+    breaks: Mapped[int]
+    connected_at: Mapped[datetime]
+    disconnected_at: Mapped[datetime | None]
+
+
+class DirectoryRecord(Base):
+    """An XPM client as one Xero login sees it in one tenant. `record` is the typed record as JSON; `as_of` is when we
+    asked for it."""
+
+    __tablename__ = "directory_records"
+
+    xero_login_id: Mapped[UUID] = mapped_column(ForeignKey("xero_logins.id"), primary_key=True)
+    tenant_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    xpm_uuid: Mapped[UUID] = mapped_column(primary_key=True)
+    record: Mapped[dict[str, Any]] = mapped_column(JSON)
+    as_of: Mapped[datetime]
+
+
+class XeroConsent(Base):
+    """A consent that a staff member was sent to Xero for. Short-lived; its state is good for one answer.
+
+    `state_hash` is the SHA-256 of the state in the URL. Once Xero has answered, a consent to several practices waits
+    for the choice between `choices` (`[{"tenant_id": …, "tenant_name": …}]`), with the tokens at its Xero login.
+    """
+
+    __tablename__ = "xero_consents"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    practice_id: Mapped[UUID] = mapped_column(ForeignKey("practices.id"))
+    staff_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id"))
+    state_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    #: The PKCE code verifier, encrypted.
+    verifier: Mapped[bytes] = mapped_column(LargeBinary)
+    expires_at: Mapped[datetime]
+    answered_at: Mapped[datetime | None]
+    xero_login_id: Mapped[UUID | None] = mapped_column(ForeignKey("xero_logins.id"))
+    choices: Mapped[list[dict[str, Any]] | None] = mapped_column(JSON)
+
+
+class ReconnectNotice(Base):
+    """The email that tells a staff member that their connection broke: one for each break, sent at most once.
+
+    `sending_token` is the lease under which the intent to send was committed.
+    """
+
+    __tablename__ = "reconnect_notices"
+    __table_args__ = (UniqueConstraint("connection_id", "number"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    connection_id: Mapped[UUID] = mapped_column(ForeignKey("xpm_connections.id"))
+    #: Which break of the connection it tells of.
+    number: Mapped[int]
+    state: Mapped[EmailState]
+    sending_token: Mapped[UUID | None]
+    sent_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]

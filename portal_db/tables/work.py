@@ -1,0 +1,239 @@
+"""Imports and the jobs that carry them out, with every attempt, event, pause and audited change."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import JSON, ForeignKey, Index, Integer, String, Text, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portal_db.states import (
+    ActorKind,
+    AttemptOutcome,
+    ClientKind,
+    ClientType,
+    EntityType,
+    ErrorClass,
+    ImportState,
+    JobState,
+    Lane,
+    Subscription,
+)
+from portal_db.tables.base import Base
+
+
+class Batch(Base):
+    """Imports asked for together, in an order that decides who gets a shared email (b.10)."""
+
+    __tablename__ = "batches"
+    __table_args__ = (UniqueConstraint("practice_id", "idempotency_key"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    practice_id: Mapped[UUID] = mapped_column(ForeignKey("practices.id"))
+    requested_by: Mapped[UUID] = mapped_column(ForeignKey("staff.id"))
+    idempotency_key: Mapped[str] = mapped_column(String(200))
+    fingerprint: Mapped[str] = mapped_column(String(64))
+    size: Mapped[int]
+    created_at: Mapped[datetime]
+
+
+class Import(Base):
+    """What somebody asked for: one client or entity to be brought from XPM, and how that went."""
+
+    __tablename__ = "imports"
+    __table_args__ = (
+        UniqueConstraint("practice_id", "idempotency_key"),
+        UniqueConstraint("batch_id", "position"),
+        Index("ix_imports_record", "practice_id", "xpm_uuid"),
+        Index(
+            "ix_imports_unresolved",
+            "batch_id",
+            "position",
+            sqlite_where=text("batch_id IS NOT NULL AND resolved_at IS NULL"),
+            postgresql_where=text("batch_id IS NOT NULL AND resolved_at IS NULL"),
+        ),
+        Index("ix_imports_batch_email", "batch_id", "email_key"),
+        Index("ix_imports_listing", "practice_id", "created_at"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    practice_id: Mapped[UUID] = mapped_column(ForeignKey("practices.id"))
+    requested_by: Mapped[UUID] = mapped_column(ForeignKey("staff.id"))
+    idempotency_key: Mapped[str] = mapped_column(String(200))
+    fingerprint: Mapped[str] = mapped_column(String(64))
+    batch_id: Mapped[UUID | None] = mapped_column(ForeignKey("batches.id"))
+    position: Mapped[int | None]
+
+    xpm_uuid: Mapped[UUID]
+    kind: Mapped[ClientKind]
+    #: Adjusted by the requester; `None` takes XPM's.
+    name: Mapped[str | None] = mapped_column(String(500))
+    entity_type: Mapped[EntityType | None]
+    email: Mapped[str | None] = mapped_column(String(320))
+    client_type: Mapped[ClientType | None]
+    subscription: Mapped[Subscription | None]
+    send_welcome_email: Mapped[bool]
+    bring_details: Mapped[bool]
+    bring_relationships: Mapped[bool]
+
+    state: Mapped[ImportState]
+    epoch: Mapped[int]
+    #: What XPM said before this is too old to import from.
+    epoch_started_at: Mapped[datetime]
+    revision: Mapped[int]
+    #: The normalised email this import will take, once it is known (unset for entities).
+    email_key: Mapped[str | None] = mapped_column(String(320))
+    #: When it stopped holding back later rows of its batch: its email is known, or it has failed once (b.10, b.30).
+    resolved_at: Mapped[datetime | None]
+    client_id: Mapped[UUID | None]
+    outcome_code: Mapped[str | None] = mapped_column(String(64))
+    outcome_field: Mapped[str | None] = mapped_column(String(64))
+    outcome_message: Mapped[str | None] = mapped_column(String(1000))
+    outcome_remedy: Mapped[str | None] = mapped_column(String(1000))
+    created_at: Mapped[datetime]
+    closed_at: Mapped[datetime | None]
+
+
+class Job(Base):
+    """One unit of work. `args` hold ids only; a running job is owned by whoever holds `lease_token`."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        Index("ix_jobs_import", "import_id", "epoch"),
+        Index("ix_jobs_open", "state", "practice_id", "lane", "created_at"),
+        Index("ix_jobs_lease", "lease_owner", "state"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    practice_id: Mapped[UUID] = mapped_column(ForeignKey("practices.id"))
+    import_id: Mapped[UUID | None] = mapped_column(ForeignKey("imports.id"))
+    epoch: Mapped[int]
+    kind: Mapped[str] = mapped_column(String(40))
+    lane: Mapped[Lane]
+    #: True while somebody waits for it: rung at commit, whatever its lane.
+    interactive: Mapped[bool]
+    #: Waits until no earlier row of its batch is unresolved (b.10).
+    in_batch_order: Mapped[bool]
+    #: When the work this job belongs to was asked for, and its place in its batch (0 outside one): jobs are rung in this
+    #: order, so that what was begun is finished before more is begun.
+    asked_at: Mapped[datetime]
+    position: Mapped[int]
+    args: Mapped[dict[str, Any]] = mapped_column(JSON)
+    dedupe_key: Mapped[str] = mapped_column(String(200), unique=True)
+    deadline_seconds: Mapped[int]
+
+    state: Mapped[JobState]
+    attempts: Mapped[int] = mapped_column(Integer, default=0)
+    deferrals: Mapped[int] = mapped_column(Integer, default=0)
+    lost_leases: Mapped[int] = mapped_column(Integer, default=0)
+    rung_at: Mapped[datetime | None]
+    next_attempt_at: Mapped[datetime | None]
+    #: While it waits for a reconnect: when that wait began, so that it ends (72 hours).
+    waiting_since: Mapped[datetime | None]
+
+    lease_token: Mapped[UUID | None]
+    lease_owner: Mapped[str | None] = mapped_column(String(100))
+    lease_until: Mapped[datetime | None]
+    deadline_at: Mapped[datetime | None]
+
+    error_class: Mapped[ErrorClass | None]
+    error_code: Mapped[str | None] = mapped_column(String(64))
+    error_field: Mapped[str | None] = mapped_column(String(64))
+    error_message: Mapped[str | None] = mapped_column(String(1000))
+    error_action: Mapped[str | None] = mapped_column(String(1000))
+    trace_context: Mapped[str | None] = mapped_column(String(200))
+
+    created_at: Mapped[datetime]
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+
+
+class JobAttempt(Base):
+    """One attempt at a job, written with its outcome in one transaction. Its key is the lease token, so whether a
+    doubtful COMMIT happened is a question with an answer."""
+
+    __tablename__ = "job_attempts"
+
+    token: Mapped[UUID] = mapped_column(primary_key=True)
+    job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id"), index=True)
+    number: Mapped[int]
+    owner: Mapped[str] = mapped_column(String(100))
+    started_at: Mapped[datetime]
+    finished_at: Mapped[datetime]
+    outcome: Mapped[AttemptOutcome]
+    error_code: Mapped[str | None] = mapped_column(String(64))
+    error_message: Mapped[str | None] = mapped_column(String(1000))
+    #: For operations: the traceback's places and exception types, without values.
+    traceback: Mapped[str | None] = mapped_column(Text)
+
+
+class ImportEvent(Base):
+    """One close of an import, once per epoch: what completion webhooks are made from."""
+
+    __tablename__ = "import_events"
+    __table_args__ = (UniqueConstraint("import_id", "epoch"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    practice_id: Mapped[UUID] = mapped_column(ForeignKey("practices.id"))
+    import_id: Mapped[UUID] = mapped_column(ForeignKey("imports.id"))
+    epoch: Mapped[int]
+    state: Mapped[ImportState]
+    created_at: Mapped[datetime]
+
+
+class Pause(Base):
+    """A stop on claims, of everything that matches: a practice, a lane, a job kind, or any of them together."""
+
+    __tablename__ = "pauses"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    practice_id: Mapped[UUID | None] = mapped_column(ForeignKey("practices.id"))
+    lane: Mapped[Lane | None]
+    kind: Mapped[str | None] = mapped_column(String(40))
+    reason: Mapped[str] = mapped_column(String(500))
+    paused_by: Mapped[UUID | None] = mapped_column(ForeignKey("operators.id"))
+    created_at: Mapped[datetime]
+
+
+class AuditEntry(Base):
+    """Who changed what, when, from what to what, and why. States and ids only, no personal data."""
+
+    __tablename__ = "audit"
+    __table_args__ = (Index("ix_audit_subject", "subject", "subject_id"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
+    practice_id: Mapped[UUID | None] = mapped_column(ForeignKey("practices.id"))
+    actor: Mapped[ActorKind]
+    actor_id: Mapped[UUID | None]
+    action: Mapped[str] = mapped_column(String(64))
+    subject: Mapped[str] = mapped_column(String(40))
+    subject_id: Mapped[UUID]
+    before: Mapped[str | None] = mapped_column(String(200))
+    after: Mapped[str | None] = mapped_column(String(200))
+    why: Mapped[str | None] = mapped_column(String(1000))
+
+
+class MalformedMessage(Base):
+    """A message on the import queue that could not be read, kept encrypted until somebody looks (P6)."""
+
+    __tablename__ = "malformed_messages"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    queue: Mapped[str] = mapped_column(String(64))
+    reason: Mapped[str] = mapped_column(String(500))
+    payload: Mapped[bytes]
+    digest: Mapped[str] = mapped_column(String(64), unique=True)
+    received_at: Mapped[datetime]
+
+
+class Leader(Base):
+    """A role that one process at a time may hold, by lease."""
+
+    __tablename__ = "leaders"
+
+    role: Mapped[str] = mapped_column(String(40), primary_key=True)
+    owner: Mapped[str] = mapped_column(String(100))
+    until: Mapped[datetime]

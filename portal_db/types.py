@@ -1,0 +1,73 @@
+"""Column types and the database's clock, spelled once for SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+import enum
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import DateTime, Dialect, Enum, TypeDecorator, select
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import Session
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.expression import FunctionElement
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An instant in UTC. PostgreSQL keeps a timestamptz, SQLite the text `YYYY-MM-DD HH:MM:SS.ffffff`, which sorts."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone cannot be stored")
+        moment = value.astimezone(UTC)
+        return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 -- SQLAlchemy's
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class db_now(FunctionElement[datetime]):
+    """The database's own clock, moved by so many seconds (a number or a column): the only clock that leases, due times
+    and leaders are judged by."""
+
+    name = "db_now"
+    inherit_cache = True
+    type = UtcDateTime()
+
+    def __init__(self, plus_seconds: Any = 0) -> None:
+        super().__init__(plus_seconds)
+
+
+@compiles(db_now, "sqlite")
+def _sqlite_now(element: db_now, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"strftime('%Y-%m-%d %H:%M:%f000', 'now', {compiler.process(element.clauses, **kw)} || ' seconds')"
+
+
+@compiles(db_now, "postgresql")
+def _postgresql_now(element: db_now, compiler: SQLCompiler, **kw: Any) -> str:
+    seconds = compiler.process(element.clauses, **kw)
+    return f"(clock_timestamp() + make_interval(secs => CAST({seconds} AS double precision)))"
+
+
+def choice(values: type[enum.StrEnum], name: str) -> Enum:
+    """A column that holds one of an enumeration's values as text, kept so by a CHECK constraint."""
+    return Enum(
+        values,
+        name=name,
+        native_enum=False,
+        create_constraint=True,
+        length=40,
+        values_callable=lambda members: [member.value for member in members],
+    )
+
+
+def database_time(session: Session) -> datetime:
+    """What time it is by the database's clock."""
+    return session.execute(select(db_now())).scalar_one()
