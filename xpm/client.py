@@ -1,0 +1,397 @@
+"""The client of XPM's API, read side: get, search, list and paged list of clients, each under a total deadline.
+
+Each request is sent on a permit of the limiter's. Connection errors and 5xx are tried again within the deadline; a 429
+never is. Tokens, quotas and jobs are other people's business: a caller brings its access and its lane.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import chain, islice
+from typing import Generic, Literal, TypeVar
+from uuid import UUID
+
+import httpx
+import tenacity
+
+from xpm import contract
+from xpm.errors import XpmError, XpmMalformed, XpmServerError, XpmTimeout, XpmTooLarge, XpmUnreachable
+from xpm.limiter import Limiter
+from xpm.records import XpmClient
+from xpm.wire import decode_client, decode_clients, raise_for_answer
+from xpm.wire.transport import DeadlineTransport
+
+T = TypeVar("T")
+Clients = list[XpmClient]
+
+ATTEMPTS = 3
+"""The most requests that one call sends."""
+SHORT_WAIT = 10.0
+"""The longest Retry-After of a 5xx, in seconds, that is waited for here; with a longer one the job is put off."""
+CONNECT_TIMEOUT = 10.0
+"""Seconds to make a connection in, where the deadline leaves as many."""
+ERROR_PREFIX_BYTES = 65_536
+"""How much of an error's body is read."""
+
+_ACCEPT = {"json": "application/json", "xml": "text/xml"}
+_QUOTA_HEADERS = (
+    "x-daylimit-remaining",
+    "x-minlimit-remaining",
+    "x-appminlimit-remaining",
+    "x-rate-limit-problem",
+    "retry-after",
+)
+_back_off = tenacity.wait_random_exponential(multiplier=0.25, max=4)
+
+
+@dataclass(frozen=True)
+class Access:
+    """Whose data is asked for, and the token that allows it."""
+
+    tenant_id: str
+    access_token: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Fetched(Generic[T]):
+    """An answer, and the UTC time at which its request started: what changed later may be missing from it."""
+
+    value: T
+    as_of: datetime
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A list being streamed. It was whole only if the iteration ends without an exception."""
+
+    clients: Iterator[XpmClient]
+    as_of: datetime
+
+    def __iter__(self) -> Iterator[XpmClient]:
+        return self.clients
+
+
+@dataclass(frozen=True)
+class _Answer:
+    content_type: str
+    chunks: Iterator[bytes]
+    as_of: datetime
+
+
+@dataclass(frozen=True)
+class _Call:
+    """What stays the same over all tries of a call."""
+
+    access: Access
+    url: httpx.URL
+    lane: str
+    holder: str
+    max_bytes: int
+    deadline: float
+    monotonic: Callable[[], float]
+
+    def time_left(self) -> float:
+        """Seconds to the deadline; negative after it."""
+        return self.deadline - self.monotonic()
+
+    def check(self) -> None:
+        """Raise `XpmTimeout` once the deadline has passed."""
+        if self.time_left() <= 0:
+            raise XpmTimeout
+
+
+class XpmApi:
+    """XPM's API at `base_url` (`https://api.xero.com/practicemanager/3.1`). Threads may share one.
+
+    `transport` carries the requests (default: a `DeadlineTransport`); it is used directly and not through
+    `httpx.Client`, which would log search texts with their URLs and keep cookies from one tenant to the next.
+    `prefer` is the format asked for; the one that comes is what is read. `monotonic` (seconds), `now` (an aware
+    UTC time) and `sleep` are the clock.
+
+    All methods raise `XpmError`s. Common parameters: `lane` is the limiter's priority class; `holder` names the work in
+    the limiter's books (default: a random name); `deadline_seconds` bounds the whole call, its tries and its body.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        limiter: Limiter,
+        *,
+        transport: httpx.BaseTransport | None = None,
+        prefer: Literal["json", "xml"] = "json",
+        monotonic: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        sleep: Callable[[float], None] = time.sleep,
+        max_list_bytes: int = 512 * 1024 * 1024,
+        max_bytes: int = 8 * 1024 * 1024,
+    ) -> None:
+        self._base_url = httpx.URL(base_url.rstrip("/"))
+        self._limiter = limiter
+        self._transport = transport or DeadlineTransport()
+        self._accept = _ACCEPT[prefer]
+        self._monotonic = monotonic
+        self._now = now
+        self._sleep = sleep
+        self._max_list_bytes = max_list_bytes
+        self._max_bytes = max_bytes
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._transport.close()
+
+    def get(
+        self, access: Access, uuid: UUID, *, lane: str, holder: str | None = None, deadline_seconds: float
+    ) -> Fetched[XpmClient]:
+        """One client, with groups and relationships. Raises `XpmNotFound` if XPM knows no such client."""
+        url = self._url(contract.GET_CLIENT, {}, identifier=str(uuid))
+        call = self._call(access, url, lane, holder, deadline_seconds, self._max_bytes)
+
+        def attempt() -> Fetched[XpmClient]:
+            with self._answer(call) as answer:
+                return Fetched(decode_client(answer.content_type, answer.chunks), answer.as_of)
+
+        fetched = self._retrying(call)(attempt)
+        if fetched.value.uuid != uuid:
+            raise XpmMalformed("another client came than the one asked for")
+        return fetched
+
+    def search(
+        self,
+        access: Access,
+        query: str,
+        *,
+        detailed: bool = False,
+        lane: str,
+        holder: str | None = None,
+        deadline_seconds: float,
+    ) -> Fetched[Clients]:
+        """The clients that XPM finds for `query`, unpaged; groups and relationships only if `detailed`.
+
+        Raises `XpmTooLarge` if the query matches too much.
+        """
+        if not query.strip():
+            raise ValueError("A search needs a text to search for; to read every client, use `list`.")
+        url = self._url(contract.SEARCH_CLIENTS, {"query": query, **_detailed(detailed)})
+        call = self._call(access, url, lane, holder, deadline_seconds, self._max_bytes)
+
+        def attempt() -> Fetched[Clients]:
+            with self._answer(call) as answer:
+                return Fetched([*decode_clients(answer.content_type, answer.chunks)], answer.as_of)
+
+        return self._retrying(call)(attempt)
+
+    def paged_list(
+        self,
+        access: Access,
+        page_size: int = 50,
+        *,
+        lane: str,
+        holder: str | None = None,
+        deadline_seconds: float,
+    ) -> Iterator[Fetched[Clients]]:
+        """Pages of the clients neither archived nor deleted, without groups or relationships.
+
+        `page_size` is 1 to 500. Each page is a request with a permit, tries and `deadline_seconds` of its own.
+        """
+        if page_size not in contract.PAGE_SIZES:
+            raise ValueError(f"XPM's pages hold 1 to 500 clients, so a page size of {page_size} cannot be asked for.")
+        return self._pages(access, page_size, lane, holder, deadline_seconds)
+
+    @contextmanager
+    def list(
+        self,
+        access: Access,
+        *,
+        detailed: bool = True,
+        modified_since: datetime | None = None,
+        lane: str,
+        holder: str | None = None,
+        deadline_seconds: float,
+    ) -> Iterator[Listing]:
+        """Every client of the tenant, archived and deleted ones too, as a stream; `modified_since` is an aware time.
+
+        Tries again only until the first client has come. The permit is held until the context manager is left.
+        """
+        query = _detailed(detailed)
+        if modified_since is not None:
+            if modified_since.tzinfo is None:
+                raise ValueError("`modified_since` needs a time zone, because XPM reads it as UTC.")
+            query["modifiedsince"] = modified_since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
+        url = self._url(contract.LIST_CLIENTS, query)
+        call = self._call(access, url, lane, holder, deadline_seconds, self._max_list_bytes)
+
+        def attempt() -> tuple[ExitStack, Listing]:
+            with ExitStack() as stack:
+                answer = stack.enter_context(self._answer(call))
+                clients = decode_clients(answer.content_type, answer.chunks)
+                first = tuple(islice(clients, 1))
+                return stack.pop_all(), Listing(chain(first, clients), answer.as_of)
+
+        stack, listing = self._retrying(call)(attempt)
+        with stack:
+            yield listing
+
+    def _pages(
+        self, access: Access, page_size: int, lane: str, holder: str | None, deadline_seconds: float
+    ) -> Iterator[Fetched[Clients]]:
+        url: httpx.URL | None = self._url(contract.PAGED_LIST, {"pageSize": str(page_size)})
+        seen: set[httpx.URL] = set()
+        while url is not None:
+            seen.add(url)
+            page, link = self._page(self._call(access, url, lane, holder, deadline_seconds, self._max_bytes))
+            yield page
+            url = self._following(url, link)
+            if url in seen:
+                raise XpmMalformed("its pages go round in a circle")
+
+    def _page(self, call: _Call) -> tuple[Fetched[Clients], str | None]:
+        def attempt() -> tuple[Fetched[Clients], str | None]:
+            with self._answer(call) as answer:
+                clients = decode_clients(answer.content_type, answer.chunks)
+                return Fetched([*clients], answer.as_of), clients.next_link
+
+        return self._retrying(call)(attempt)
+
+    def _following(self, url: httpx.URL, link: str | None) -> httpx.URL | None:
+        """The next page's URL; one of another host is refused, because our token would go there."""
+        if link is None:
+            return None
+        try:
+            following = url.join(link)
+        except httpx.InvalidURL:
+            following = httpx.URL()
+        if _origin(following) != _origin(self._base_url) or following.userinfo:
+            raise XpmMalformed("its next page is not on XPM's host")
+        return following
+
+    def _url(self, operation: contract.Operation, query: Mapping[str, str], **path: str) -> httpx.URL:
+        base = self._base_url
+        url = base.copy_with(path=base.path.rstrip("/") + operation.path.format(**path))
+        return url.copy_merge_params(query) if query else url
+
+    def _call(
+        self, access: Access, url: httpx.URL, lane: str, holder: str | None, seconds: float, max_bytes: int
+    ) -> _Call:
+        deadline = self._monotonic() + seconds
+        return _Call(access, url, lane, holder or secrets.token_hex(8), max_bytes, deadline, self._monotonic)
+
+    def _retrying(self, call: _Call) -> tenacity.Retrying:
+        def is_last(state: tenacity.RetryCallState) -> bool:
+            return state.attempt_number >= ATTEMPTS or state.upcoming_sleep >= call.time_left()
+
+        return tenacity.Retrying(
+            retry=tenacity.retry_if_exception(_is_passing), wait=_wait, stop=is_last, sleep=self._sleep, reraise=True
+        )
+
+    @contextmanager
+    def _answer(self, call: _Call) -> Iterator[_Answer]:
+        """One try: a permit, a request, and its answer if that is a 2xx."""
+        with self._limiter.acquire(
+            call.access.tenant_id, lane=call.lane, holder=call.holder, deadline=call.time_left()
+        ) as permit:
+            as_of = self._now()
+            response = self._send(call)
+            try:
+                headers = response.headers
+                permit.calibrate({name: headers[name] for name in _QUOTA_HEADERS if name in headers})
+                if not response.is_success:
+                    raise_for_answer(response.status_code, headers, _prefix(response, call))
+                yield _Answer(headers.get("content-type", ""), _body(response, call), as_of)
+            finally:
+                response.close()
+                permit.release()
+
+    def _send(self, call: _Call) -> httpx.Response:
+        call.check()
+        left = call.time_left()
+        timeout = httpx.Timeout(left, connect=min(CONNECT_TIMEOUT, left))
+        request = httpx.Request(
+            "GET",
+            call.url,
+            headers={
+                "Authorization": f"Bearer {call.access.access_token}",
+                "xero-tenant-id": call.access.tenant_id,
+                "Accept": self._accept,
+                "Accept-Encoding": "gzip",
+                "Xero-Features": contract.FEATURES,
+                "User-Agent": "portal-sync",
+            },
+            extensions={"timeout": timeout.as_dict(), "time_left": call.time_left},
+        )
+        with _network_errors(call):
+            response = self._transport.handle_request(request)
+        response.request = request
+        return response
+
+
+def _detailed(detailed: bool) -> dict[str, str]:
+    return {"detailed": "true"} if detailed else {}
+
+
+def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
+    return url.scheme, url.host, url.port or {"http": 80, "https": 443}.get(url.scheme)
+
+
+def _is_passing(error: BaseException) -> bool:
+    if isinstance(error, XpmServerError):
+        return error.retry_after is None or error.retry_after <= SHORT_WAIT
+    return isinstance(error, XpmUnreachable)
+
+
+def _wait(state: tenacity.RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome else None
+    if isinstance(error, XpmServerError) and error.retry_after is not None:
+        return error.retry_after
+    return _back_off(state)
+
+
+def _body(response: httpx.Response, call: _Call) -> Iterator[bytes]:
+    """The decoded body, under the call's deadline and its bound; a connection that ends within it truncates it."""
+    size = 0
+    chunks = response.iter_bytes()
+    while True:
+        with _network_errors(call):
+            try:
+                chunk = next(chunks, None)
+            except httpx.RemoteProtocolError:
+                raise XpmMalformed("the connection ended within it", truncated=True) from None
+        call.check()
+        if chunk is None:
+            return
+        size += len(chunk)
+        if size > call.max_bytes:
+            raise XpmTooLarge(call.max_bytes)
+        yield chunk
+
+
+def _prefix(response: httpx.Response, call: _Call) -> bytes:
+    """The beginning of an error's body, or as much as could be read: the status matters more."""
+    held = bytearray()
+    try:
+        for chunk in _body(response, call):
+            held += chunk
+            if len(held) >= ERROR_PREFIX_BYTES:
+                break
+    except XpmError:
+        pass
+    return bytes(held[:ERROR_PREFIX_BYTES])
+
+
+@contextmanager
+def _network_errors(call: _Call) -> Iterator[None]:
+    """httpx's exceptions as ours. Their texts stay behind, because some quote a header, and so the token."""
+    try:
+        yield
+    except httpx.TransportError as error:
+        if isinstance(error, httpx.TimeoutException) and (
+            call.time_left() <= 0 or not isinstance(error, httpx.ConnectTimeout)
+        ):
+            raise XpmTimeout from None
+        raise XpmUnreachable(type(error).__name__) from None
+    except httpx.DecodingError:
+        raise XpmMalformed("its compression is broken") from None

@@ -1,0 +1,142 @@
+"""The envelope around XPM's clients, read as a stream of events that XML and JSON share.
+
+Names arrive in lower case, because the formats differ in it only. One client at a time is held, and of it only the
+fields that the contract names; everything else is dropped as it arrives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from xpm.contract import CLIENT_FIELDS, Fields
+from xpm.errors import XpmMalformed
+
+ITEM = "[]"
+"""The name that a JSON array's nameless items are given."""
+
+MAX_DEPTH = 64
+"""How deep a body may nest; XPM's own bodies nest seven deep."""
+MAX_TEXT = 65_536
+"""The longest text kept, in characters. A longer one is refused, not cut: a cut name would pass for a true one."""
+MAX_VALUES = 100_000
+"""The most fields kept of one client; a client with thousands of relationships stays far below."""
+
+_READ = frozenset({("status",), ("errordescription",), ("title",), ("detail",), ("pagination", "links", "next")})
+
+
+class Element:
+    """A named value: a text, or children."""
+
+    __slots__ = ("children", "name", "parts", "size")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.children: list[Element] = []
+        self.parts: list[str] = []
+        self.size = 0
+
+    def add_text(self, text: str) -> None:
+        """Add a piece of this element's text; white space between children is not text."""
+        if self.children:
+            return
+        self.size += len(text)
+        if self.size > MAX_TEXT:
+            raise XpmMalformed(f"{self.name} is longer than {MAX_TEXT} characters")
+        self.parts.append(text)
+
+    def child(self, name: str) -> Element | None:
+        """The first child of that name."""
+        for child in self.children:
+            if child.name == name:
+                return child
+        return None
+
+
+def _lower(fields: Fields) -> dict[str, Fields]:
+    return {name.lower(): _lower(inner) for name, inner in fields.items()}
+
+
+_KEPT: Mapping[str, Fields] = _lower(CLIENT_FIELDS)
+
+
+class Envelope:
+    """Takes `start`, `text`, `end` events of one body; finished clients wait in `clients` until somebody takes them."""
+
+    def __init__(self) -> None:
+        self.clients: list[Element] = []
+        self.complete = False
+        self._depth = 0
+        self._skipped = 0
+        self._path: list[str] = []
+        self._record: list[tuple[Element, Mapping[str, Fields]]] = []
+        self._values = 0
+        self._texts: dict[tuple[str, ...], Element] = {}
+
+    def value(self, *path: str) -> str | None:
+        """The text at `path` below the root, stripped; `None` where it is missing or empty."""
+        element = self._texts.get(path)
+        return ("".join(element.parts).strip() or None) if element else None
+
+    def start(self, name: str) -> None:
+        """An element, or a JSON value with its key, begins."""
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise XpmMalformed("the body nests too deep")
+        if self._depth == 1:
+            if name != "response":
+                raise XpmMalformed("the body is not an XPM response")
+        elif self._skipped:
+            self._skipped += 1
+        elif self._record:
+            self._start_field(name)
+        elif self._path == ["clients"] and name not in ("client", ITEM):
+            # A list of one that was collapsed: the client's fields stand where the list should be.
+            self._path.pop()
+            self._start_client("clients")
+            self._start_field(name)
+        elif (name == "client" and not self._path) or self._path == ["clients"]:
+            self._start_client(name)
+        else:
+            self._path.append(name)
+
+    def text(self, text: str) -> None:
+        """A piece of the open element's text."""
+        if self._skipped:
+            return
+        if self._record:
+            self._record[-1][0].add_text(text)
+        elif (path := tuple(self._path)) in _READ:
+            self._texts.setdefault(path, Element(path[-1])).add_text(text)
+
+    def end(self) -> None:
+        """The element that began last ends."""
+        self._depth -= 1
+        if self._depth == 0:
+            self.complete = True
+        elif self._skipped:
+            self._skipped -= 1
+        elif self._record:
+            element, _ = self._record.pop()
+            if not self._record and (element.children or self._path):  # An empty `client` on its own is no client.
+                self.clients.append(element)
+        elif self._path:
+            self._path.pop()
+
+    def _start_client(self, name: str) -> None:
+        self._values = 0
+        self._record.append((Element(name), _KEPT))
+
+    def _start_field(self, name: str) -> None:
+        parent, kept = self._record[-1]
+        inner = kept.get(name)
+        if inner is None and (name == ITEM or f"{name}s" == parent.name):
+            inner = kept  # A row of a list: its fields are those that the list names.
+        if inner is None:
+            self._skipped = 1
+            return
+        self._values += 1
+        if self._values > MAX_VALUES:
+            raise XpmMalformed(f"a client has more than {MAX_VALUES} fields")
+        child = Element(name)
+        parent.children.append(child)
+        self._record.append((child, inner))

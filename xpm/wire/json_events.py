@@ -1,0 +1,60 @@
+"""JSON bodies as envelope events, piece by piece; the root object stands for XML's `Response` element."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ijson  # type: ignore[import-untyped]  # it ships no types
+
+from xpm.wire.envelope import ITEM, Envelope
+
+# yajl reports an integer of thousands of digits as a SystemError, because Python refuses to convert it.
+JSON_ERRORS = (ijson.JSONError, ValueError, SystemError)
+"""What `feed` and `close` raise on broken JSON."""
+
+_WORDS = {True: "true", False: "false", None: ""}
+
+
+class JsonEvents:
+    """Feeds an envelope from JSON, which is UTF-8 by its standard (RFC 8259)."""
+
+    def __init__(self, envelope: Envelope) -> None:
+        self._envelope = envelope
+        self._pending = ijson.sendable_list()
+        self._parser = ijson.basic_parse_coro(self._pending)
+        self._arrays: list[bool] = []
+        self.events = 0
+
+    def feed(self, data: bytes) -> None:
+        """Read one piece."""
+        self._parser.send(data)
+        self._pass_on()
+
+    def close(self) -> None:
+        """Tell that there is no more. Raises if the document has not ended."""
+        self._parser.close()
+        self._pass_on()
+
+    def _pass_on(self) -> None:
+        self.events += len(self._pending)
+        for event, value in self._pending:
+            self._handle(event, value)
+        self._pending.clear()
+
+    def _handle(self, event: str, value: Any) -> None:
+        if event == "map_key":
+            self._envelope.start(value.lower())
+            return
+        if event in ("end_map", "end_array"):
+            self._arrays.pop()
+            self._envelope.end()
+            return
+        if not self._arrays:
+            self._envelope.start("response" if event == "start_map" else ITEM)
+        elif self._arrays[-1]:
+            self._envelope.start(ITEM)
+        if event in ("start_map", "start_array"):
+            self._arrays.append(event == "start_array")
+        else:
+            self._envelope.text(_WORDS[value] if event in ("boolean", "null") else str(value))
+            self._envelope.end()

@@ -1,0 +1,150 @@
+"""An httpx transport that keeps a total deadline: no read, write or connect lasts longer than the time left.
+
+httpx times each operation out on its own, so a server that sends a byte now and then holds a caller for ever, even
+within the headers (P16). Here the request's `time_left` extension, a callable giving seconds, bounds every operation.
+"""
+
+from __future__ import annotations
+
+import ssl
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpcore
+import httpx
+
+TimeLeft = Callable[[], float]
+
+
+class DeadlineTransport(httpx.BaseTransport):
+    """Pooled HTTP/1.1 connections, for any number of threads. Proxies and netrc files of the machine are not used."""
+
+    def __init__(self, max_connections: int = 100, ssl_context: ssl.SSLContext | None = None) -> None:
+        self._backend = _DeadlineBackend()
+        self._pool = httpcore.ConnectionPool(
+            ssl_context=ssl_context or httpx.create_ssl_context(trust_env=False),
+            max_connections=max_connections,
+            max_keepalive_connections=max_connections // 4,
+            keepalive_expiry=5.0,
+            network_backend=self._backend,
+        )
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send the request and read the answer's headers. Raises httpx's own exceptions."""
+        if not isinstance(request.stream, httpx.SyncByteStream):
+            raise TypeError("A request with an asynchronous body was given to a synchronous transport.")
+        time_left: TimeLeft | None = request.extensions.get("time_left")
+        outgoing = httpcore.Request(
+            method=request.method,
+            url=httpcore.URL(
+                scheme=request.url.raw_scheme,
+                host=request.url.raw_host,
+                port=request.url.port,
+                target=request.url.raw_path,
+            ),
+            headers=request.headers.raw,
+            content=request.stream,
+            extensions=request.extensions,
+        )
+        with self._backend.until(time_left):
+            answer = self._pool.handle_request(outgoing)
+        return httpx.Response(
+            answer.status,
+            headers=answer.headers,
+            stream=_DeadlineBody(answer.stream, self._backend, time_left),
+            extensions=answer.extensions,
+        )
+
+    def close(self) -> None:
+        """Close every pooled connection."""
+        self._pool.close()
+
+
+class _DeadlineBody(httpx.SyncByteStream):
+    """An answer's body, each piece of which is read under the deadline."""
+
+    def __init__(self, stream: Any, backend: _DeadlineBackend, time_left: TimeLeft | None) -> None:
+        self._stream = stream
+        self._backend = backend
+        self._time_left = time_left
+
+    def __iter__(self) -> Iterator[bytes]:
+        pieces = iter(self._stream)
+        while True:
+            with self._backend.until(self._time_left):
+                piece = next(pieces, None)
+            if piece is None:
+                return
+            yield piece
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+class _DeadlineBackend(httpcore.SyncBackend):
+    """Opens streams that heed the deadline which the calling thread has set."""
+
+    def __init__(self) -> None:
+        self._thread = threading.local()
+
+    @contextmanager
+    def until(self, time_left: TimeLeft | None) -> Iterator[None]:
+        """Set this thread's deadline, and speak httpx's exceptions, whose names are httpcore's."""
+        self._thread.time_left = time_left
+        try:
+            yield
+        except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError, httpcore.ProxyError) as error:
+            named: type[httpx.TransportError] = getattr(httpx, type(error).__name__, httpx.TransportError)
+            raise named(str(error)) from error
+        finally:
+            self._thread.time_left = None
+
+    def bound(self, timeout: float | None, error: type[httpcore.TimeoutException]) -> float | None:
+        """The operation's timeout, cut to the time left; raises `error` when none is."""
+        time_left: TimeLeft | None = getattr(self._thread, "time_left", None)
+        if time_left is None:
+            return timeout
+        left = time_left()
+        if left <= 0:
+            raise error("The call's deadline has passed.")
+        return left if timeout is None else min(timeout, left)
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.NetworkStream:
+        """Connect. The look-up of the host's name is the system's, and not timed."""
+        timeout = self.bound(timeout, httpcore.ConnectTimeout)
+        return _DeadlineStream(super().connect_tcp(host, port, timeout, local_address, socket_options), self)
+
+
+class _DeadlineStream(httpcore.NetworkStream):
+    """A connection whose every operation is cut to the time left."""
+
+    def __init__(self, stream: httpcore.NetworkStream, backend: _DeadlineBackend) -> None:
+        self._stream = stream
+        self._backend = backend
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._stream.read(max_bytes, self._backend.bound(timeout, httpcore.ReadTimeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._stream.write(buffer, self._backend.bound(timeout, httpcore.WriteTimeout))
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        timeout = self._backend.bound(timeout, httpcore.ConnectTimeout)
+        return _DeadlineStream(self._stream.start_tls(ssl_context, server_hostname, timeout), self._backend)
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
