@@ -1,0 +1,184 @@
+"""Xero's identity server and its list of connections: consent, tokens, revocation; and the access that its tokens give.
+
+The consent page asks nobody: it allows at once, as the knobs say. Source of the shapes: facts on OAuth 2 at Xero.
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlencode
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from xpm.simulator.access import UNAUTHENTICATED, WRONG_TENANT, Denial, StaticAccess
+from xpm.simulator.grants import SOMEBODY, AccessToken, Grants, InvalidGrantError, Issued, connection_id
+
+if TYPE_CHECKING:  # for the types only: the state is made of these parts
+    from xpm.simulator.state import Simulator
+
+READ_SCOPES = ("practicemanager.client.read", "practicemanager.client", "practicemanager.read", "practicemanager")
+
+EXPIRED = Denial(401, "Unauthorized", "TokenExpired: token expired")
+SCOPE_MISSING = Denial(401, "Unauthorized", "AuthorizationUnsuccessful")
+PRIVILEGE_LOST = Denial(403, "Forbidden", "You do not have permission to access Practice Manager")
+
+
+class IdentityAccess:
+    """Access by the tokens that the identity server gave, and by the one static token besides."""
+
+    def __init__(self, static: StaticAccess, grants: Grants, simulator: Simulator) -> None:
+        self._static = static
+        self._grants = grants
+        self._simulator = simulator
+
+    def denial(self, headers: Mapping[str, str], *, needs_tenant: bool) -> Denial | None:
+        token = self._token(headers)
+        if token is None:
+            return self._static.denial(headers, needs_tenant=needs_tenant)
+        if not token.family.alive:
+            return UNAUTHENTICATED
+        if self._simulator.clock.now() >= token.until:
+            return EXPIRED
+        if not needs_tenant:
+            return None
+        if self._simulator.knobs.scope_missing or not set(READ_SCOPES) & set(token.family.scope.split()):
+            return SCOPE_MISSING
+        if headers.get("xero-tenant-id") not in self.tenants(headers):
+            return WRONG_TENANT
+        return PRIVILEGE_LOST if self._simulator.knobs.privilege_lost else None
+
+    def tenants(self, headers: Mapping[str, str]) -> Collection[str]:
+        token = self._token(headers)
+        if token is None:
+            return self._static.tenants(headers)
+        return self._grants.connected.get(token.family.user, [])
+
+    def user(self, headers: Mapping[str, str]) -> str | None:
+        """Whose token it is; the static one is nobody's."""
+        token = self._token(headers)
+        return token.family.user if token is not None else None
+
+    def _token(self, headers: Mapping[str, str]) -> AccessToken | None:
+        return self._grants.access.get(headers.get("authorization", "").partition(" ")[2])
+
+
+def oauth_routes(simulator: Simulator) -> list[Route]:
+    """The routes of the identity server, and of leaving a connection."""
+    server = IdentityServer(simulator)
+    return [
+        Route("/identity/connect/authorize", server.authorize, methods=["GET"]),
+        Route("/connect/token", server.token, methods=["POST"]),
+        Route("/connect/revocation", server.revoke, methods=["POST"]),
+        Route("/connections/{connection}", server.leave, methods=["DELETE"]),
+        Route("/_sim/oauth/{action}", server.control, methods=["POST"]),
+    ]
+
+
+class IdentityServer:
+    """One method for each route."""
+
+    def __init__(self, simulator: Simulator) -> None:
+        self._simulator = simulator
+        self._grants = simulator.grants
+
+    async def authorize(self, request: Request) -> Response:
+        """Send the person straight back, with a code or with what the knobs make Xero say.
+
+        `login_hint` says who they are; without it everybody is the same Xero user.
+        """
+        asked, knobs = request.query_params, self._simulator.knobs
+        back, state = asked.get("redirect_uri", ""), asked.get("state", "")
+        if asked.get("client_id") != self._simulator.client_id or not back.startswith(("http://", "https://")):
+            return JSONResponse({"error": "unauthorized_client"}, 400)
+        if asked.get("response_type") != "code" or asked.get("code_challenge_method") != "S256":
+            return RedirectResponse(f"{back}?{urlencode({'error': 'invalid_request', 'state': state})}", 302)
+        if knobs.consent_error:
+            return RedirectResponse(f"{back}?{urlencode({'error': knobs.consent_error, 'state': state})}", 302)
+        granted = " ".join(scope for scope in asked.get("scope", "").split() if scope not in knobs.withheld_scopes)
+        tenants = list(knobs.consent_tenants or tuple(self._simulator.tenants)[:1])
+        user = asked.get("login_hint") or SOMEBODY
+        code = self._grants.consent(user, granted, tenants, asked.get("code_challenge", ""), back)
+        return RedirectResponse(f"{back}?{urlencode({'code': code, 'scope': granted, 'state': state})}", 302)
+
+    async def token(self, request: Request) -> Response:
+        """Tokens for a code or a refresh token."""
+        form = await self._form(request)
+        if form is None:
+            return JSONResponse({"error": "invalid_client"}, 401)
+        if self._simulator.knobs.identity_status is not None:
+            return JSONResponse({"error": "server_error"}, self._simulator.knobs.identity_status)
+        life = self._simulator.knobs.access_token_seconds
+        try:
+            match form.get("grant_type"):
+                case "authorization_code":
+                    code, verifier = form.get("code", ""), form.get("code_verifier", "")
+                    issued = self._grants.exchange(code, verifier, form.get("redirect_uri", ""), life=life)
+                case "refresh_token":
+                    issued = self._grants.renew(form.get("refresh_token", ""), life=life)
+                case _:
+                    return JSONResponse({"error": "unsupported_grant_type"}, 400)
+        except InvalidGrantError:
+            # Descriptions vary, and hold characters that OAuth does not allow.
+            return JSONResponse({"error": "invalid_grant", "error_description": 'The "grant" is no more — sorry'}, 400)
+        return JSONResponse(_answer(issued))
+
+    async def revoke(self, request: Request) -> Response:
+        form = await self._form(request)
+        if form is None:
+            return JSONResponse({"error": "invalid_client"}, 401)
+        if self._simulator.knobs.identity_status is not None:
+            return Response(status_code=self._simulator.knobs.identity_status)
+        self._grants.revoke(form.get("token", ""))
+        return Response(status_code=200)
+
+    async def leave(self, request: Request) -> Response:
+        """Delete a connection of the token's own user."""
+        access = self._simulator.access
+        user = access.user(request.headers) if isinstance(access, IdentityAccess) else None
+        denial = access.denial(request.headers, needs_tenant=False)
+        if denial is not None or user is None:
+            return JSONResponse({"Title": "Unauthorized", "Status": 401, "Detail": "AuthenticationUnsuccessful"}, 401)
+        for tenant in list(self._grants.connected.get(user, [])):
+            if connection_id(tenant) == request.path_params["connection"]:
+                self._grants.leave(user, tenant)
+                self._grants.counts["deletions"] += 1
+                return Response(status_code=204)
+        return JSONResponse({"Title": "NotFound", "Status": 404, "Detail": "No such connection"}, 404)
+
+    async def control(self, request: Request) -> Response:
+        """For tests and hands: `expire` access tokens, `revoke` consents, `end-grace`, or `disconnect` every practice."""
+        actions = {
+            "expire": self._grants.expire_all,
+            "revoke": self._grants.revoke_all,
+            "end-grace": self._grants.end_grace,
+            "disconnect": self._grants.connected.clear,
+        }
+        action = actions.get(request.path_params["action"])
+        if action is None:
+            return JSONResponse({"detail": f"There is no action of this name; there are {', '.join(actions)}."}, 404)
+        action()
+        return Response(status_code=204)
+
+    async def _form(self, request: Request) -> dict[str, str] | None:
+        """The form of a caller that knows the app's secret; `None` for any other."""
+        scheme, _, given = request.headers.get("authorization", "").partition(" ")
+        wanted = base64.b64encode(f"{self._simulator.client_id}:{self._simulator.client_secret}".encode()).decode()
+        if scheme.lower() != "basic" or not hmac.compare_digest(given.encode(), wanted.encode()):
+            return None
+        fields = parse_qs((await request.body()).decode(), keep_blank_values=True)
+        return {name: values[0] for name, values in fields.items()}
+
+
+def _answer(issued: Issued) -> dict[str, object]:
+    return {
+        "access_token": issued.access_token,
+        "refresh_token": issued.refresh_token,
+        "expires_in": issued.expires_in,
+        "token_type": "Bearer",
+        "scope": issued.scope,
+    }

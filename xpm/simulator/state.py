@@ -1,0 +1,75 @@
+"""One running simulator: its practices by tenant, and the parts that the gate, the XPM calls and the control API share."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from xpm.simulator.access import Access, StaticAccess
+from xpm.simulator.clock import Clock
+from xpm.simulator.counters import Counters
+from xpm.simulator.faults import Faults
+from xpm.simulator.formats import ClientEncoder
+from xpm.simulator.grants import Grants
+from xpm.simulator.knobs import Knobs
+from xpm.simulator.model import Client, Practice
+from xpm.simulator.oauth import IdentityAccess
+from xpm.simulator.quota import Limits, Quota
+
+BASE_PATH = "/practicemanager/3.1"
+
+
+@dataclass(slots=True)
+class Tenant:
+    """A practice as Xero knows it. `name` is what `/connections` tells, which is often nothing for XPM."""
+
+    tenant_id: str
+    practice: Practice
+    name: str | None = None
+    encoder: ClientEncoder = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.encoder = ClientEncoder(self.practice)
+
+
+class Simulator:
+    """All that a simulator is, without its server. `access` replaces its tokens with something else."""
+
+    def __init__(
+        self,
+        tenants: Mapping[str, Tenant],
+        access_token: str,
+        *,
+        clock: Clock | None = None,
+        limits: Limits | None = None,
+        enforce_quota: bool = True,
+        knobs: Knobs | None = None,
+        access: Access | None = None,
+        client_id: str = "simulator-app",
+        client_secret: str = "simulator-secret",  # noqa: S107 -- a made-up secret for a made-up service
+    ) -> None:
+        self.tenants = tenants
+        self.clock = clock or Clock()
+        self.client_id = client_id
+        self.client_secret = client_secret
+        self.grants = Grants(self.clock)
+        self.access = access or IdentityAccess(StaticAccess(access_token, tenants.keys()), self.grants, self)
+        self.quota = Quota(limits or Limits(), self.clock.now, enforce=enforce_quota)
+        self.counters = Counters(self.clock.now)
+        self.faults = Faults()
+        self.knobs = knobs or Knobs()
+        self.page_key = secrets.token_bytes(16)
+
+    @property
+    def practices(self) -> dict[str, Practice]:
+        """The practices by tenant id."""
+        return {tenant_id: tenant.practice for tenant_id, tenant in self.tenants.items()}
+
+    def find(self, uuid: UUID) -> tuple[Tenant, Client] | None:
+        """A client and its tenant, whichever that is."""
+        for tenant in self.tenants.values():
+            if uuid in tenant.practice.clients:
+                return tenant, tenant.practice.clients[uuid]
+        return None
