@@ -1,0 +1,7 @@
+"""XPM's quota, kept in Redis for all workers at once: `RedisLimiter` gives permits, `Limits` and `Timing` say how many."""
+
+from xpm.quota.books import Status
+from xpm.quota.limiter import RedisLimiter
+from xpm.quota.limits import Limits, Timing
+
+__all__ = ["Limits", "RedisLimiter", "Status", "Timing"]

@@ -1,0 +1,166 @@
+"""The quota's books in Redis, through the one script that reads and changes them. Seconds here, microseconds there.
+
+All methods raise `redis.RedisError` when Redis is away or refuses.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import redis
+
+from xpm.errors import QuotaLimit, QuotaWait
+from xpm.quota.limits import DAY_BUCKETS, Limits, Timing
+
+_SCRIPT = (Path(__file__).parent / "script.lua").read_text(encoding="utf-8")
+_COUNT = re.compile(r"[0-9]{1,9}")
+_SECOND = 1_000_000
+_REMAINING_HEADERS = {
+    "x-minlimit-remaining": "minute",
+    "x-daylimit-remaining": "day",
+    "x-appminlimit-remaining": "app_minute",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A permit was given, at this time in microseconds of Redis's clock."""
+
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """No permit: what is in the way longest, and for how many seconds."""
+
+    limit: QuotaWait
+    wait_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What one tenant has used and what stands in its way.
+
+    concurrent, minute, day, app_minute: calls used of each limit. paced: calls that background lanes may make at once.
+    known: whether the books are filled; if not, one probe goes first, and `probing` says that it is under way.
+    closed_seconds: how long nobody gets a permit after lost memory. parked_by, parked_seconds: the 429 that parks the
+    tenant. app_parked_seconds: how long a 429 parks all tenants. None of the seconds is below 0.
+    """
+
+    concurrent: int
+    minute: int
+    day: int
+    app_minute: int
+    paced: int
+    known: bool
+    probing: bool
+    closed_seconds: float
+    parked_by: QuotaLimit | None
+    parked_seconds: float
+    app_parked_seconds: float
+
+
+class Books:
+    """The books of one Redis.
+
+    Args:
+        client: decodes no responses.
+        namespace: prefix of every key; the rest is tenant ids and fixed words.
+        clock: seconds, in place of Redis's clock; for tests only, as workers' clocks disagree.
+    """
+
+    def __init__(
+        self,
+        client: redis.Redis,
+        namespace: str,
+        limits: Limits,
+        timing: Timing,
+        clock: Callable[[], float] | None = None,
+    ) -> None:
+        self._script = client.register_script(_SCRIPT)
+        self._namespace = namespace
+        self._clock = clock
+        self._rules = {background: _rules(limits, timing, background) for background in (False, True)}
+
+    def take(self, tenant_id: str, permit: str, *, background: bool, lease_seconds: float) -> Given | Refused:
+        """Take a permit of every limit, or none of any."""
+        given, limit, micros = self._run(
+            "take", tenant_id, background=background, permit=permit, lease=_micros(lease_seconds)
+        )
+        return Given(int(micros)) if given else Refused(cast(QuotaWait, limit.decode()), int(micros) / _SECOND)
+
+    def renew(self, tenant_id: str, held: Mapping[str, float]) -> None:
+        """Push the ends of these permits' leases out by so many seconds from now, also where Redis had forgotten them."""
+        self._run("renew", tenant_id, held=[[permit, _micros(seconds)] for permit, seconds in held.items()])
+
+    def give_back(self, tenant_id: str, permit: str) -> None:
+        """The call has ended: it leaves the calls at once, and the minute in one."""
+        self._run("give_back", tenant_id, permit=permit)
+
+    def calibrate(self, tenant_id: str, permit: str, given_at: int, headers: Mapping[str, str]) -> None:
+        """Count what XPM has counted and we have not, going by its headers (lower-case names)."""
+        told = {name: headers[header] for header, name in _REMAINING_HEADERS.items() if header in headers}
+        remaining = {name: int(value) for name, value in told.items() if _COUNT.fullmatch(value)}
+        if remaining:
+            self._run("calibrate", tenant_id, permit=permit, since=given_at, remaining=remaining)
+
+    def park(self, tenant_id: str, limit: QuotaLimit, wait_seconds: float) -> None:
+        """Let nobody call for so long: for this tenant, or for any if the limit is the app's."""
+        self._run("park", tenant_id, limit=limit, wait=_micros(wait_seconds))
+
+    def look(self, tenant_id: str, *, background: bool) -> Status:
+        """What is used and what is in the way."""
+        found = self._run("look", tenant_id, background=background)
+        concurrent, minute, day, app_minute, paced, known, probing, closed, parked_by, parked, app_parked = found
+        parked_seconds = _seconds(parked)
+        return Status(
+            concurrent=concurrent,
+            minute=minute,
+            day=day,
+            app_minute=app_minute,
+            paced=paced,
+            known=bool(known),
+            probing=bool(probing),
+            closed_seconds=_seconds(closed),
+            parked_by=cast(QuotaLimit, parked_by.decode()) if parked_seconds else None,
+            parked_seconds=parked_seconds,
+            app_parked_seconds=_seconds(app_parked),
+        )
+
+    def _run(self, command: str, tenant_id: str, *, background: bool = False, **ask: Any) -> Any:
+        if self._clock is not None:
+            ask["now"] = _micros(self._clock())
+        prefix = f"{self._namespace}:quota"
+        tenant = f"{prefix}:tenant:{tenant_id}"
+        keys = [f"{prefix}:memory", f"{prefix}:app", f"{prefix}:app:minute",
+                tenant, f"{tenant}:calls", f"{tenant}:minute", f"{tenant}:day"]  # fmt: skip
+        return self._script(keys=keys, args=[command, self._rules[background], json.dumps(ask)])
+
+
+def _rules(limits: Limits, timing: Timing, background: bool) -> str:
+    return json.dumps(
+        {
+            "limits": asdict(limits),
+            "caps": asdict(limits.for_background() if background else limits),
+            "background": background,
+            "minute": _micros(timing.minute),
+            "day": _micros(timing.day),
+            "bucket": _micros(timing.day / DAY_BUCKETS),
+            "lease": _micros(timing.lease_seconds),
+            "closed": _micros(timing.renew_seconds * 2),
+            "brief": _micros(timing.brief),
+        }
+    )
+
+
+def _micros(seconds: float) -> int:
+    return round(seconds * _SECOND)
+
+
+def _seconds(micros: bytes) -> float:
+    return max(0, int(micros)) / _SECOND

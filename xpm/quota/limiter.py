@@ -1,0 +1,216 @@
+"""The limiter on Redis: waits briefly for a permit, keeps the leases of those it gave, and tells the books what XPM said.
+
+It fails closed: without Redis there are no permits.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+import redis
+import structlog
+
+from xpm.errors import QuotaDeferred, XpmRateLimited
+from xpm.quota.books import Books, Refused, Status
+from xpm.quota.limits import Limits, Timing
+
+log = structlog.stdlib.get_logger(__name__)
+
+INTERACTIVE = "interactive"
+"""The lane that may use every limit up; all others leave it a little."""
+UNAVAILABLE_SECONDS = 5.0
+"""How long to put a job off while Redis is away."""
+
+
+class RedisPermit:
+    """A permit in the books. Its lease is renewed until it is released or its call's deadline has passed."""
+
+    def __init__(self, limiter: RedisLimiter, tenant_id: str, name: str, given_at: int, ends: float) -> None:
+        self.tenant_id = tenant_id
+        self.name = name
+        self.given_at = given_at
+        self.ends = ends
+        self._limiter = limiter
+
+    def calibrate(self, headers: Mapping[str, str]) -> None:
+        """Hold our count against XPM's (`x-minlimit-remaining`, `x-daylimit-remaining`, `x-appminlimit-remaining`)."""
+        self._limiter.calibrate(self, headers)
+
+    def release(self) -> None:
+        """Give the permit back. A second call does nothing."""
+        self._limiter.release(self)
+
+
+class RedisLimiter:
+    """`xpm.limiter.Limiter` for any number of processes on one Redis; threads may share it.
+
+    A thread of its own renews the leases of the permits that are held, from the first permit until `close`.
+
+    Args:
+        client: for calls that end within seconds; decodes no responses.
+        namespace: prefix of every key.
+        clock, monotonic, sleep: seconds; tests bring their own. `clock` replaces Redis's.
+    """
+
+    def __init__(
+        self,
+        client: redis.Redis,
+        namespace: str,
+        limits: Limits | None = None,
+        timing: Timing | None = None,
+        *,
+        clock: Callable[[], float] | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.limits = limits or Limits()
+        self._timing = timing or Timing()
+        self._books = Books(client, namespace, self.limits, self._timing, clock)
+        self._monotonic = monotonic
+        self._sleep = sleep
+        self._held: set[RedisPermit] = set()
+        self._lock = threading.Lock()
+        self._closed = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @contextmanager
+    def acquire(self, tenant_id: str, *, lane: str, holder: str, deadline: float) -> Iterator[RedisPermit]:
+        """A permit for one request, held inside the block; a 429 that leaves the block parks the tenant.
+
+        Waits in the thread while that is a matter of two seconds (`Timing.patience_seconds`) and the deadline allows it.
+
+        Raises:
+            QuotaDeferred: the wait is longer, or Redis is away.
+        """
+        try:
+            permit = self._take(tenant_id, lane, f"{holder}/{secrets.token_hex(4)}", deadline)
+        except redis.RedisError as error:
+            log.warning("quota.unavailable", tenant=tenant_id, exc_info=error)
+            raise QuotaDeferred("unavailable", UNAVAILABLE_SECONDS) from error
+        try:
+            yield permit
+        except XpmRateLimited as refused:
+            self._park(tenant_id, refused)
+            raise
+        finally:
+            permit.release()
+
+    def _take(self, tenant_id: str, lane: str, name: str, deadline: float) -> RedisPermit:
+        began = self._monotonic()
+        ends, patient_until = began + deadline, began + min(deadline, self._timing.patience_seconds)
+        while True:
+            now = self._monotonic()
+            lease = min(self._timing.lease_seconds, ends - now)
+            answer = self._books.take(tenant_id, name, background=lane != INTERACTIVE, lease_seconds=lease)
+            if not isinstance(answer, Refused):
+                permit = RedisPermit(self, tenant_id, name, answer.at, ends)
+                self._keep(permit)
+                return permit
+            if now + answer.wait_seconds >= patient_until:
+                raise QuotaDeferred(answer.limit, max(answer.wait_seconds, self._timing.least_deferral))
+            self._sleep(answer.wait_seconds)
+
+    def _keep(self, permit: RedisPermit) -> None:
+        with self._lock:
+            self._held.add(permit)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._beat, name="quota-leases", daemon=True)
+                self._thread.start()
+
+    def calibrate(self, permit: RedisPermit, headers: Mapping[str, str]) -> None:
+        """Count down what XPM says it counted. A refusal's headers are left out: they end as its Retry-After says."""
+        if "x-rate-limit-problem" in headers:
+            return
+        try:
+            self._books.calibrate(permit.tenant_id, permit.name, permit.given_at, headers)
+        except redis.RedisError as error:
+            log.warning("quota.not_calibrated", tenant=permit.tenant_id, exc_info=error)
+
+    def release(self, permit: RedisPermit) -> None:
+        """Give a permit back, once; if Redis is away, its lease runs out instead."""
+        with self._lock:
+            if permit not in self._held:
+                return
+            self._held.discard(permit)
+        self._give_back(permit)
+
+    def _give_back(self, permit: RedisPermit) -> None:
+        try:
+            self._books.give_back(permit.tenant_id, permit.name)
+        except redis.RedisError as error:
+            log.warning("quota.not_given_back", tenant=permit.tenant_id, exc_info=error)
+
+    def _park(self, tenant_id: str, refused: XpmRateLimited) -> None:
+        """Park the tenant for everybody. Retry-After is real time, what is usual for a limit is scaled as the limit is."""
+        scale = self._timing.time_scale if refused.retry_after is None else 1.0
+        log.warning("quota.parked", tenant=tenant_id, limit=refused.problem, seconds=refused.wait_seconds)
+        try:
+            self._books.park(tenant_id, refused.problem, refused.wait_seconds / scale)
+        except redis.RedisError as error:
+            log.warning("quota.not_parked", tenant=tenant_id, exc_info=error)
+
+    def renew(self) -> None:
+        """Renew the leases of all permits held here, or register them again; never past their calls' deadlines.
+
+        Raises:
+            redis.RedisError: Redis is away; some or none were renewed.
+        """
+        with self._lock:
+            held = list(self._held)
+        now = self._monotonic()
+        by_tenant: dict[str, dict[str, float]] = defaultdict(dict)
+        for permit in held:
+            if permit.ends > now:
+                by_tenant[permit.tenant_id][permit.name] = min(self._timing.lease_seconds, permit.ends - now)
+        for tenant_id, leases in by_tenant.items():
+            self._books.renew(tenant_id, leases)
+        with self._lock:
+            released_meanwhile = [permit for permit in held if permit not in self._held]
+        for permit in released_meanwhile:  # or the renewal would have brought them back for a lease
+            self._give_back(permit)
+
+    def _beat(self) -> None:
+        while not self._closed.wait(self._timing.renew_seconds):
+            try:
+                self.renew()
+            except redis.RedisError as error:
+                log.warning("quota.not_renewed", exc_info=error)
+
+    def status(self, tenant_id: str) -> Status:
+        """What the tenant has used and what stands in its way.
+
+        Raises:
+            redis.RedisError: Redis is away.
+        """
+        return self._books.look(tenant_id, background=False)
+
+    def free(self, tenant_id: str, lane: str) -> int:
+        """How many permits this lane could have now.
+
+        Raises:
+            redis.RedisError: Redis is away.
+        """
+        background = lane != INTERACTIVE
+        caps = self.limits.for_background() if background else self.limits
+        now = self._books.look(tenant_id, background=background)
+        if now.closed_seconds or now.parked_seconds or now.app_parked_seconds:
+            return 0
+        room = min(
+            caps.concurrent - now.concurrent,
+            caps.minute - now.minute,
+            caps.day - now.day,
+            caps.app_minute - now.app_minute,
+            now.paced,
+        )
+        return max(0, room if now.known else min(room, int(not now.probing)))
+
+    def close(self) -> None:
+        """Stop renewing. Permits still held end with their leases."""
+        self._closed.set()
+        if self._thread is not None:
+            self._thread.join()
