@@ -1,0 +1,43 @@
+"""OAuth 2 at Xero: consent, tokens, their refresh, and the list of practices behind them. Protocol only.
+
+Where tokens are kept, who may connect, and what becomes of a broken connection is decided elsewhere.
+"""
+
+from xpm.oauth.connections import Tenant, XeroConnections
+from xpm.oauth.errors import (
+    AppRefused,
+    CoolingDown,
+    GrantRefused,
+    IdentityMalformed,
+    IdentityUnavailable,
+    ReconnectNeeded,
+    RefreshUnderWay,
+    TokenRefused,
+    XeroAuthError,
+)
+from xpm.oauth.http import Http
+from xpm.oauth.identity import SCOPES, App, Grant, XeroIdentity
+from xpm.oauth.refreshing import StoredTokens, Token, Tokens, TokenStore
+
+__all__ = [
+    "SCOPES",
+    "App",
+    "AppRefused",
+    "CoolingDown",
+    "Grant",
+    "GrantRefused",
+    "Http",
+    "IdentityMalformed",
+    "IdentityUnavailable",
+    "ReconnectNeeded",
+    "RefreshUnderWay",
+    "StoredTokens",
+    "Tenant",
+    "Token",
+    "TokenRefused",
+    "TokenStore",
+    "Tokens",
+    "XeroAuthError",
+    "XeroConnections",
+    "XeroIdentity",
+]

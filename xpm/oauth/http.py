@@ -1,0 +1,123 @@
+"""Short requests to Xero's own servers under a total deadline; the session that Authlib sends its requests through."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any, Protocol, Self
+from urllib.parse import urlencode
+
+import httpx
+
+from xpm.oauth.errors import IdentityMalformed, IdentityUnavailable
+from xpm.wire.transport import DeadlineTransport
+
+MAX_BYTES = 1024 * 1024
+"""The longest answer read: the tokens or connections of one login are a few kilobytes."""
+CONNECT_TIMEOUT = 5.0
+
+
+class ClientAuth(Protocol):
+    """What Authlib signs a request with."""
+
+    def prepare(
+        self, method: str, uri: str, headers: dict[str, str], body: str
+    ) -> tuple[str, Mapping[str, str], str]: ...
+
+
+class Http:
+    """Sends single requests, each of which ends within `seconds`; follows no redirect. Used as a context manager.
+
+    `transport` carries the requests (default: one of its own, closed at the end); `monotonic` is the clock.
+    """
+
+    def __init__(
+        self,
+        *,
+        seconds: float,
+        transport: httpx.BaseTransport | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._seconds = seconds
+        self._transport = transport or DeadlineTransport(max_connections=4)
+        self._monotonic = monotonic
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._transport.close()
+
+    def post(
+        self, url: str, data: Mapping[str, str], headers: Mapping[str, str], auth: ClientAuth, **_: Any
+    ) -> httpx.Response:
+        """Send a form, signed by `auth`: the one call that Authlib makes of its session."""
+        url, signed, body = auth.prepare("POST", url, dict(headers), urlencode(data))
+        return self.send("POST", url, signed, body.encode())
+
+    def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None) -> httpx.Response:
+        """Send a request and read its whole answer, whatever the status.
+
+        Raises:
+            IdentityUnavailable: no connection, or no answer in time.
+            IdentityMalformed: an answer that is too long.
+        """
+        until = self._monotonic() + self._seconds
+        timeout = httpx.Timeout(self._seconds, connect=min(CONNECT_TIMEOUT, self._seconds))
+        extensions = {"timeout": timeout.as_dict(), "time_left": lambda: until - self._monotonic()}
+        request = httpx.Request(
+            method, url, headers={"User-Agent": "portal-sync", **headers}, content=body, extensions=extensions
+        )
+        try:
+            response = self._transport.handle_request(request)
+            try:
+                content = _read(response)
+            finally:
+                response.close()
+        except httpx.TransportError as error:
+            raise IdentityUnavailable(type(error).__name__) from None  # its text may quote a header, and so a secret
+        kept = [(name, value) for name, value in response.headers.multi_items() if name not in _ABOUT_TRANSFER]
+        return httpx.Response(response.status_code, headers=kept, content=content, request=request)
+
+
+_ABOUT_TRANSFER = ("content-encoding", "content-length", "transfer-encoding")
+
+
+def _read(response: httpx.Response) -> bytes:
+    held = bytearray()
+    for chunk in response.iter_bytes():
+        held += chunk
+        if len(held) > MAX_BYTES:
+            raise IdentityMalformed("it is too long")
+    return bytes(held)
+
+
+def require_usable(response: httpx.Response) -> httpx.Response:
+    """The answer, unless it says that the server cannot serve now.
+
+    Raises:
+        IdentityUnavailable: 5xx or 429.
+    """
+    if response.status_code >= 500 or response.status_code == 429:
+        raise IdentityUnavailable(f"status {response.status_code}", _seconds(response.headers.get("retry-after")))
+    return response
+
+
+def read_json(response: httpx.Response) -> Any:
+    """The answer's JSON, or `None` if it holds none."""
+    try:
+        return response.json()
+    except ValueError:
+        return None
+
+
+def _seconds(text: str | None) -> float | None:
+    try:
+        seconds = float(text or "")
+    except ValueError:
+        return None
+    return seconds if math.isfinite(seconds) and seconds >= 0 else None
