@@ -1,0 +1,78 @@
+"""What creating a person and an entity have in common: the client row, who sees it, its XPM link, its follow-ups."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from handlers.connections import require_same_connection
+from handlers.directory import Seen
+from handlers.flow import FollowUp
+from handlers.validate_import import already_linked
+from portal_db import clients, imports
+from portal_db.clients import FieldValue
+from portal_db.database import Tx
+from portal_db.states import FieldSource
+from portal_db.tables import Import
+
+
+def create(tx: Tx, row: Import, seen: Seen, shape: dict[str, Any], fields: Sequence[FieldValue]) -> UUID:
+    """Insert the client of an import, visible to its creator, linked to its XPM record, named as asked.
+
+    Args:
+        shape: the columns in which a person and an entity differ.
+        fields: what is known of the client besides its name.
+
+    Raises:
+        Rejected: the requester may not import any more (b.11), or the XPM record was linked to another client
+            meanwhile; the unique index decides.
+        ConnectionLost: Xero ended the connection meanwhile.
+    """
+    require_same_connection(tx, row, seen.connection)
+    client_id: UUID = tx.new_id()
+    name = row.name or seen.record.name
+    clients.add(
+        tx,
+        {
+            "id": client_id,
+            "practice_id": row.practice_id,
+            "import_id": row.id,
+            "kind": row.kind,
+            "name": name,
+            "created_by": row.requested_by,
+            **shape,
+        },
+    )
+    clients.show_to(tx, client_id, row.requested_by)
+    linked = clients.link(
+        tx,
+        {
+            "id": tx.new_id(),
+            "practice_id": row.practice_id,
+            "client_id": client_id,
+            "connection_id": seen.connection.id,
+            "tenant_id": seen.connection.tenant_id,
+            "xpm_uuid": row.xpm_uuid,
+            "linked_by": row.requested_by,
+        },
+    )
+    if not linked:
+        raise already_linked()
+    clients.put_fields(tx, client_id, [adjusted("name", row.name, seen.record.name), *fields], as_of=seen.as_of)
+    imports.set_client(tx, row.id, client_id)
+    return client_id
+
+
+def adjusted(field: str, wanted: str | None, found: str) -> FieldValue:
+    """A field of the entity or individual window: what the requester put there is an override, else it is XPM's."""
+    if wanted is None:
+        return FieldValue(field, found, FieldSource.XPM)
+    return FieldValue(field, wanted, FieldSource.IMPORT, is_override=True)
+
+
+def wanted_branches(row: Import, client_id: UUID) -> list[FollowUp]:
+    """The jobs that bring what the requester ticked."""
+    args = {"client_id": str(client_id)}
+    wanted = (("import_details", row.bring_details), ("import_relationships", row.bring_relationships))
+    return [FollowUp(kind, args) for kind, ticked in wanted if ticked]

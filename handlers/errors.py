@@ -1,0 +1,149 @@
+"""What can go wrong with a job, by class, because the class decides what happens next (design §3).
+
+    JobError
+    ├── Rejected          a business rule said no: the requester acts
+    ├── Deferred          nobody's fault (quota, pause): waits, uses up no attempt
+    ├── Transient         may pass by itself: tried again with back-off, then dead
+    ├── ConnectionLost    the practice must reconnect: waits at most 72 hours
+    ├── OutcomeUnknown    it may have happened: never repeated, operations decide
+    └── Permanent         a broken contract or a bug: dead at once
+
+Messages are written for the person who reads them and name no one.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import ClassVar
+
+from portal_db.jobs import Failure
+from portal_db.ringing import QUOTA_CODE
+from portal_db.states import ErrorClass
+from xpm import errors as xpm_errors
+
+
+class JobError(Exception):
+    """A job's failure, in words for a person.
+
+    Args:
+        code: stable, for scripts and grouping: `email_taken`.
+        message: what happened, in a sentence.
+        remedy: what the reader can do about it, in a sentence.
+        field: the input it is about, where it is about one.
+        wait_seconds: how long to wait at least before the next try, where the cause says so.
+    """
+
+    error_class: ClassVar[ErrorClass]
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        remedy: str | None = None,
+        *,
+        field: str | None = None,
+        wait_seconds: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.remedy = remedy
+        self.field = field
+        self.wait_seconds = wait_seconds
+
+    def as_failure(self) -> Failure:
+        return Failure(
+            error_class=self.error_class,
+            code=self.code,
+            message=self.message,
+            action=self.remedy,
+            field=self.field,
+            traceback=places(self),
+        )
+
+
+class Rejected(JobError):
+    error_class = ErrorClass.REJECTED
+
+
+class Deferred(JobError):
+    """Its message names what is waited for; until when is added where the wait is recorded."""
+
+    error_class = ErrorClass.DEFERRED
+
+
+class Transient(JobError):
+    error_class = ErrorClass.TRANSIENT
+
+
+class ConnectionLost(JobError):
+    error_class = ErrorClass.CONNECTION
+
+
+class OutcomeUnknown(JobError):
+    error_class = ErrorClass.UNKNOWN
+
+
+class Permanent(JobError):
+    error_class = ErrorClass.PERMANENT
+
+
+def places(error: BaseException) -> str:
+    """An exception chain as types and places: enough to find the code, without any value that could be personal (P19)."""
+    lines = []
+    current: BaseException | None = error
+    while current is not None:
+        lines.append(type(current).__name__)
+        lines += [
+            f"  {frame.filename.rsplit('/', 2)[-2]}/{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno} {frame.name}"
+            if "/" in frame.filename
+            else f"  {frame.filename}:{frame.lineno} {frame.name}"
+            for frame in traceback.extract_tb(current.__traceback__)
+        ]
+        current = current.__cause__ or current.__context__
+    return "\n".join(lines)
+
+
+_WAITS_FOR: Mapping[xpm_errors.QuotaWait, str] = MappingProxyType(
+    {
+        "minute": "XPM minute limit",
+        "day": "XPM day limit",
+        "concurrent": "XPM concurrent limit",
+        "appminute": "XPM app-wide minute limit",
+        "unknown": "XPM limit",
+        "recovering": "XPM limits being counted again",
+        "unavailable": "XPM limiter unavailable",
+    }
+)
+
+
+def from_xpm(error: xpm_errors.XpmError) -> JobError:
+    """An upstream failure as a job's: facts §1.4, §5 and §6 decide the class."""
+    match error:
+        case xpm_errors.QuotaDeferred():
+            return Deferred(QUOTA_CODE, _WAITS_FOR[error.limit], wait_seconds=error.wait_seconds)
+        case xpm_errors.XpmRateLimited():
+            return Deferred(QUOTA_CODE, _WAITS_FOR[error.problem], wait_seconds=error.wait_seconds)
+        case xpm_errors.XpmNotFound():
+            return Rejected(
+                "xpm_client_unknown",
+                "XPM does not know this client any more.",
+                "Search for the client again and import the record you find.",
+                field="xpm_uuid",
+            )
+        case xpm_errors.XpmUnauthorized() | xpm_errors.XpmForbidden():
+            return ConnectionLost(
+                "reconnect_xpm",
+                "Xero no longer accepts this connection.",
+                "Reconnect XPM under Configure > Integrations; the import then goes on by itself.",
+            )
+        case xpm_errors.XpmServerError():
+            return Transient("xpm_unavailable", "XPM answered with a server error.", wait_seconds=error.retry_after)
+        case xpm_errors.XpmTimeout() | xpm_errors.XpmUnreachable():
+            return Transient("xpm_unreachable", "XPM could not be reached or did not answer in time.")
+        case xpm_errors.XpmMalformed(truncated=True):
+            return Transient("xpm_truncated", "XPM's answer ended early.")
+        case _:
+            return Permanent("xpm_contract", "XPM answered in a way we do not understand.", "Tell the developers.")

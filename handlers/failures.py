@@ -1,0 +1,88 @@
+"""Records a job's failure: its class decides whether the job waits, is turned down, or becomes a dead letter (design §3)."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+from datetime import timedelta
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from handlers.errors import JobError
+from handlers.flow import Kind, Services
+from handlers.settle import settle
+from portal_db import imports, jobs, people
+from portal_db.database import Tx
+from portal_db.jobs import Failure, Lease
+from portal_db.states import ErrorClass, JobState
+from portal_db.tables import Job
+from portal_db.types import database_time
+
+BACKOFF_BASE_SECONDS = 1.0
+#: A deferral whose cause did not say for how long.
+DEFAULT_DEFERRAL_SECONDS = 5.0
+#: Reconnecting wakes its jobs at once; this is only how often they look by themselves.
+CONNECTION_RECHECK_SECONDS = 300.0
+CONNECTION_PATIENCE_SECONDS = 72 * 3600.0
+
+
+def record(services: Services, job: Job, lease: Lease, kind: Kind, error: JobError) -> None:
+    """Write down a failed attempt in one transaction: the job's new state, its history, the import's state.
+
+    Raises:
+        LeaseLost: the job is not ours any more; nothing is written.
+    """
+    failure = error.as_failure()
+    with services.database.write() as tx:
+        if error.error_class is ErrorClass.DEFERRED:
+            failure = replace(failure, message=f"{error.message}, until {_end_of_wait(tx, job, _deferral(error))}")
+        row = imports.lock(tx, job.import_id) if job.import_id is not None else None
+        _change_job(tx, services, job, lease, kind, error, failure)
+        if kind.on_failure is not None:
+            kind.on_failure(tx, job, failure)
+        if row is not None:
+            settle(tx, row)
+
+
+def _change_job(
+    tx: Tx, services: Services, job: Job, lease: Lease, kind: Kind, error: JobError, failure: Failure
+) -> None:
+    match error.error_class:
+        case ErrorClass.REJECTED:
+            jobs.end(tx, lease, JobState.REJECTED, failure)
+        case ErrorClass.UNKNOWN | ErrorClass.PERMANENT:
+            jobs.end(tx, lease, JobState.DEAD, failure)
+        case ErrorClass.DEFERRED:
+            jobs.park(tx, lease, failure, seconds=_deferral(error), counts_as_attempt=False)
+        case ErrorClass.CONNECTION:
+            if _waited_too_long(tx, job):
+                jobs.end(tx, lease, JobState.DEAD, failure)
+            else:
+                jobs.park(tx, lease, failure, seconds=CONNECTION_RECHECK_SECONDS, counts_as_attempt=False)
+        case ErrorClass.TRANSIENT:
+            if job.attempts + 1 >= kind.attempts:
+                jobs.end(tx, lease, JobState.DEAD, failure)
+                return
+            jitter = services.sources.full_jitter(job.attempts, base=BACKOFF_BASE_SECONDS, cap=kind.backoff_cap_seconds)
+            jobs.park(tx, lease, failure, seconds=max(jitter, error.wait_seconds or 0.0), counts_as_attempt=True)
+
+
+def _deferral(error: JobError) -> float:
+    return error.wait_seconds or DEFAULT_DEFERRAL_SECONDS
+
+
+def _end_of_wait(tx: Tx, job: Job, seconds: float) -> str:
+    """Until when a job waits, on the practice's clock: `10:42:05`, with the date if that is another day."""
+    practice = people.get_practice(tx, job.practice_id)
+    now, zone_name = database_time(tx.session), " UTC"
+    if practice is not None:
+        with suppress(ZoneInfoNotFoundError, ValueError):  # a machine that does not know the zone says UTC
+            now, zone_name = now.astimezone(ZoneInfo(practice.time_zone)), ""
+    end = now + timedelta(seconds=seconds)
+    on_day = "" if end.date() == now.date() else f" on {end.day} {end:%B}"
+    return f"{end:%H:%M:%S}{zone_name}{on_day}"
+
+
+def _waited_too_long(tx: Tx, job: Job) -> bool:
+    if job.waiting_since is None:
+        return False
+    return (database_time(tx.session) - job.waiting_since).total_seconds() >= CONNECTION_PATIENCE_SECONDS

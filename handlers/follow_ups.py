@@ -1,0 +1,68 @@
+"""Turns what is to be done next into jobs: lane, deadline and the key that makes doing it twice impossible."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from uuid import UUID
+
+from handlers.flow import FollowUp
+from handlers.kinds import KINDS
+from portal_db.database import Tx
+from portal_db.jobs import NewJob
+from portal_db.tables import Job
+
+
+def first_job(
+    tx: Tx, import_id: UUID, practice_id: UUID, *, interactive: bool, epoch: int = 1, position: int = 0
+) -> NewJob:
+    """The job an import starts with."""
+    return _job(tx, FollowUp("validate_import"), import_id, practice_id, epoch, interactive, position)
+
+
+def following(tx: Tx, parent: Job, follow_up: FollowUp) -> NewJob:
+    """A job that a finished one asks for, of the same import and epoch."""
+    job = _job(tx, follow_up, parent.import_id, parent.practice_id, parent.epoch, parent.interactive, parent.position)
+    return replace(job, asked_at=parent.asked_at)
+
+
+def apart(tx: Tx, kind_name: str, practice_id: UUID, args: dict[str, str], *, dedupe_key: str) -> NewJob:
+    """A job that belongs to no import. The relay rings it."""
+    kind = KINDS[kind_name]
+    return NewJob(
+        id=tx.new_id(),
+        practice_id=practice_id,
+        import_id=None,
+        epoch=1,
+        kind=kind.name,
+        lane=kind.lane_for(interactive=False),
+        interactive=False,
+        args=args,
+        dedupe_key=dedupe_key,
+        deadline_seconds=kind.deadline_seconds,
+    )
+
+
+def _job(
+    tx: Tx,
+    wanted: FollowUp,
+    import_id: UUID | None,
+    practice_id: UUID,
+    epoch: int,
+    interactive: bool,
+    position: int,
+) -> NewJob:
+    kind = KINDS[wanted.kind]
+    return NewJob(
+        id=tx.new_id(),
+        practice_id=practice_id,
+        import_id=import_id,
+        epoch=epoch,
+        kind=kind.name,
+        lane=kind.lane_for(interactive=interactive),
+        interactive=interactive,
+        args=dict(wanted.args),
+        dedupe_key=f"{import_id}:{epoch}:{kind.name}",
+        deadline_seconds=kind.deadline_seconds,
+        in_batch_order=wanted.in_batch_order,
+        position=position,
+    )

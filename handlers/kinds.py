@@ -1,0 +1,39 @@
+"""The one table of job kinds: lane, hard deadline, attempts, back-off cap, and the functions that do the work."""
+
+from __future__ import annotations
+
+from handlers import (
+    create_client,
+    create_entity,
+    import_details,
+    import_relationships,
+    leave_xero,
+    reconnect_notice,
+    send_welcome_email,
+    validate_import,
+)
+from handlers.directory import fetch_record
+from handlers.flow import Kind, Part
+from portal_db.states import Lane
+
+# fmt: off
+KINDS: dict[str, Kind] = {kind.name: kind for kind in (
+    #    name                    part         lane        deadline s  tries  cap s   fetch, apply, on_failure
+    Kind("validate_import",      Part.SPINE,  None,       60,         8,     600.0,
+         fetch_record, validate_import.apply, validate_import.on_failure),
+    Kind("create_client",        Part.SPINE,  None,       30,         8,     300.0,
+         fetch_record, create_client.apply),
+    Kind("create_entity",        Part.SPINE,  None,       30,         8,     300.0,
+         fetch_record, create_entity.apply),
+    Kind("import_details",       Part.BRANCH, None,       60,         8,     600.0,
+         fetch_record, import_details.apply),
+    Kind("import_relationships", Part.BRANCH, None,       60,         8,     600.0,
+         fetch_record, import_relationships.apply),
+    Kind("send_welcome_email",   Part.BRANCH, Lane.EMAIL, 60,         8,     1800.0,
+         send_welcome_email.fetch, send_welcome_email.apply, send_welcome_email.on_failure),
+    Kind(reconnect_notice.KIND,  Part.APART,  reconnect_notice.LANE, reconnect_notice.DEADLINE_SECONDS, 8, 1800.0,
+         reconnect_notice.fetch, reconnect_notice.apply, reconnect_notice.on_failure),
+    Kind(leave_xero.KIND,        Part.APART,  Lane.RESYNC, 90,        8,     3600.0,
+         leave_xero.fetch, leave_xero.apply),
+)}
+# fmt: on

@@ -1,0 +1,164 @@
+"""Takes a request into the record: from here on it will reach exactly one closed state (invariant 1).
+
+"Accepted" means committed. The bell is rung after the commit and may fail; the relay rings again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from handlers.flow import Bell
+from handlers.follow_ups import first_job
+from handlers.requests import ImportRequest, RequestRefused
+from portal_db import imports, jobs, people
+from portal_db.database import Database, Tx
+from portal_db.states import Lane
+
+MAX_BATCH = 5_000
+#: Rows per transaction: short enough that heartbeats get through on SQLite.
+CHUNK = 200
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """A request is in the record. `is_new` is false when the same request had been accepted before."""
+
+    import_id: UUID
+    is_new: bool
+
+
+@dataclass(frozen=True)
+class AcceptedBatch:
+    """All rows of a batch are in the record, in request order."""
+
+    batch_id: UUID
+    import_ids: tuple[UUID, ...]
+    is_new: bool
+
+
+def accept(database: Database, bell: Bell, request: ImportRequest) -> Accepted:
+    """Record one request that a person waits for.
+
+    Raises:
+        RequestRefused: unknown practice or staff member, or the key was used for something else.
+    """
+    with database.write() as tx:
+        _require_known(tx, request.practice_id, request.requested_by)
+        import_id = tx.new_id()
+        if not imports.add(tx, _row(import_id, request)):
+            return Accepted(_same_request(tx, request), is_new=False)
+        job = first_job(tx, import_id, request.practice_id, interactive=True)
+        jobs.add(tx, [job], rung=True)
+    bell.ring(Lane.INTERACTIVE, [job.id])
+    return Accepted(import_id, is_new=True)
+
+
+def accept_batch(database: Database, key: str, rows: Sequence[ImportRequest]) -> AcceptedBatch:
+    """Record a batch; its order decides who gets an email that several rows share (b.10).
+
+    Sent again with the same key and rows, it goes on where it was cut off and doubles nothing.
+
+    Args:
+        key: the requester's own key for the batch; rows' own `request_id`s are not used.
+        rows: requests of one practice by one staff member.
+
+    Raises:
+        RequestRefused: no rows or too many, mixed requesters, unknown practice or staff, or the key was used before.
+    """
+    _require_one_requester(rows)
+    first = rows[0]
+    fingerprint = hashlib.sha256("".join(row.fingerprint() for row in rows).encode()).hexdigest()
+    with database.write() as tx:
+        _require_known(tx, first.practice_id, first.requested_by)
+        batch_id, is_new = tx.new_id(), True
+        row = {
+            "id": batch_id,
+            "practice_id": first.practice_id,
+            "requested_by": first.requested_by,
+            "idempotency_key": key,
+            "fingerprint": fingerprint,
+            "size": len(rows),
+        }
+        if not imports.add_batch(tx, row):
+            known = imports.batch_by_key(tx, first.practice_id, key)
+            if known is None or known.fingerprint != fingerprint:
+                raise _conflict()
+            batch_id, is_new = known.id, False
+    for chunk in _in_chunks(rows):
+        with database.write() as tx:
+            for position, request in chunk:
+                _add_row(tx, batch_id, position, request)
+    with database.read() as tx:
+        return AcceptedBatch(batch_id, tuple(row.id for row in imports.of_batch(tx, batch_id)), is_new)
+
+
+def _in_chunks(rows: Sequence[ImportRequest]) -> Iterator[list[tuple[int, ImportRequest]]]:
+    numbered = list(enumerate(rows))
+    return (numbered[start : start + CHUNK] for start in range(0, len(numbered), CHUNK))
+
+
+def _add_row(tx: Tx, batch_id: UUID, position: int, request: ImportRequest) -> None:
+    import_id = tx.new_id()
+    row = _row(import_id, request) | {
+        "idempotency_key": f"batch {batch_id} row {position}",
+        "batch_id": batch_id,
+        "position": position,
+    }
+    if imports.add(tx, row):
+        jobs.add(tx, [first_job(tx, import_id, request.practice_id, interactive=False, position=position)])
+
+
+def _row(import_id: UUID, request: ImportRequest) -> dict[str, Any]:
+    return {
+        **request.model_dump(exclude={"request_id"}),
+        "id": import_id,
+        "idempotency_key": request.request_id,
+        "fingerprint": request.fingerprint(),
+    }
+
+
+def _same_request(tx: Tx, request: ImportRequest) -> UUID:
+    known = imports.by_key(tx, request.practice_id, request.request_id)
+    if known is None or known.fingerprint != request.fingerprint():
+        raise _conflict()
+    return known.id
+
+
+def _conflict() -> RequestRefused:
+    return RequestRefused(
+        "idempotency_conflict",
+        "This request id was used before for another request.",
+        "Use a new request id for a new request.",
+        field="request_id",
+    )
+
+
+def _require_known(tx: Tx, practice_id: UUID, staff_id: UUID) -> None:
+    if people.get_practice(tx, practice_id) is None:
+        raise RequestRefused(
+            "unknown_practice", "There is no practice with this id.", "Check practice_id.", field="practice_id"
+        )
+    if people.get_staff(tx, staff_id, practice_id=practice_id) is None:
+        raise RequestRefused(
+            "unknown_staff",
+            "Nobody with this id works at the practice.",
+            "Give the id of a staff member of this practice.",
+            field="requested_by",
+        )
+
+
+def _require_one_requester(rows: Sequence[ImportRequest]) -> None:
+    if not rows or len(rows) > MAX_BATCH:
+        raise RequestRefused(
+            "bad_batch_size",
+            f"A batch holds 1 to {MAX_BATCH} rows; this one has {len(rows)}.",
+            "Split it into several batches.",
+        )
+    if len({(row.practice_id, row.requested_by) for row in rows}) > 1:
+        raise RequestRefused(
+            "mixed_batch", "A batch belongs to one practice and one staff member.", "Send one batch for each."
+        )

@@ -1,0 +1,133 @@
+"""Sends one message over SMTP and says how far it got: refused for certain, not sent for certain, or not known.
+
+Source of the phases: RFC 5321. Until the server answers the end of DATA nothing was accepted; if that answer does not
+come, nobody can know (P21's cousin for email). The connection is made anew for each message: a welcome email is rare and
+a stale connection costs certainty.
+"""
+
+from __future__ import annotations
+
+import smtplib
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from email.message import EmailMessage
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from config.settings import SettingsError
+from handlers.errors import OutcomeUnknown, Rejected, Transient
+
+SECONDS_PER_STEP = 8.0
+
+
+class SmtpMailer:
+    """A mail server at an address like `smtp://user:password@host:587?starttls=require`.
+
+    Args:
+        url: scheme `smtp` or `smtps`; `starttls` is `require` or absent.
+
+    Raises:
+        SettingsError: the address does not say where the server is.
+    """
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
+            raise SettingsError("SMTP_URL does not fit: it must look like smtp://host:port or smtps://host:port.")
+        self._host = parts.hostname
+        self._implicit_tls = parts.scheme == "smtps"
+        self._port = parts.port or (465 if self._implicit_tls else 25)
+        self._starttls = parse_qs(parts.query).get("starttls") == ["require"]
+        self._login = (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
+
+    def send(self, message: EmailMessage, recipient: str) -> None:
+        """Deliver `message` to one recipient.
+
+        Raises:
+            Transient: certainly not sent; may go through later.
+            Rejected: certainly not sent; the server will not take it for this recipient.
+            OutcomeUnknown: the server had the whole message and did not answer.
+        """
+        with self._connected() as server:
+            with _certainly_not_sent():
+                server.ehlo_or_helo_if_needed()
+                code, _ = server.mail(message["From"].addresses[0].addr_spec)
+                if not _is_yes(code):
+                    raise _refused_us()
+                code, _ = server.rcpt(recipient)
+                if not _is_yes(code):
+                    raise _refused(code)
+            try:
+                code, _ = server.data(message.as_bytes(policy=message.policy.clone(linesep="\r\n")))
+            except smtplib.SMTPDataError as refusal:  # the server would not even begin to take it
+                raise _refused(refusal.smtp_code) from refusal
+            except (OSError, smtplib.SMTPException) as silence:
+                raise _unknown() from silence
+            if not 200 <= code < 600 or 300 <= code < 400:  # no reply of SMTP's: it may mean anything
+                raise _unknown()
+            if not _is_yes(code):
+                raise _refused(code)
+
+    @contextmanager
+    def _connected(self) -> Iterator[smtplib.SMTP]:
+        with _certainly_not_sent():
+            server = self._connect()
+        try:
+            yield server
+        finally:
+            server.close()  # QUIT could only fail: the answer that matters is in
+
+    def _connect(self) -> smtplib.SMTP:
+        if self._implicit_tls:
+            context = ssl.create_default_context()
+            server: smtplib.SMTP = smtplib.SMTP_SSL(self._host, self._port, timeout=SECONDS_PER_STEP, context=context)
+        else:
+            server = smtplib.SMTP(self._host, self._port, timeout=SECONDS_PER_STEP)
+        try:
+            if self._starttls:
+                server.starttls(context=ssl.create_default_context())
+            if self._login is not None:
+                server.login(*self._login)
+        except BaseException:
+            server.close()
+            raise
+        return server
+
+
+@contextmanager
+def _certainly_not_sent() -> Iterator[None]:
+    try:
+        yield
+    except smtplib.SMTPResponseException as refusal:
+        raise _refused_us() from refusal
+    except (OSError, smtplib.SMTPException) as error:
+        raise Transient("smtp_unreachable", "The mail server could not be reached; nothing was sent.") from error
+
+
+def _is_yes(code: int) -> bool:
+    return 200 <= code < 300
+
+
+def _unknown() -> OutcomeUnknown:
+    return OutcomeUnknown(
+        "email_outcome_unknown",
+        "The mail server took the welcome email and then went silent, so it may or may not have been sent.",
+        "Ask the client, then resend it or mark it delivered.",
+    )
+
+
+def _refused_us() -> Transient:
+    """Turned away before any recipient was named: that is between the server and us, not the client's address."""
+    return Transient("smtp_refuses_us", "The mail server takes no email from us at present; nothing was sent.")
+
+
+def _refused(code: int) -> Transient | Rejected:
+    """4xx may pass by itself; 5xx about a message or mailbox will not (RFC 5321 §4.2.1)."""
+    if 500 <= code < 600 and code not in (530, 535, 538):  # those three are our credentials, not the recipient
+        return Rejected(
+            "email_refused",
+            "The mail server refused the welcome email for this address.",
+            "Check the client's email address, then send the invitation again.",
+            field="email",
+        )
+    return Transient("smtp_refused_for_now", "The mail server asked to try again later; nothing was sent.")
