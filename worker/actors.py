@@ -1,0 +1,31 @@
+"""The two actors: one runs a job by its id, one takes a request in. They are three lines each; the work is elsewhere."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import dramatiq
+from dramatiq.broker import Broker
+
+from portal_db.states import Lane
+from worker.bell import RUN_JOB
+from worker.door import QUEUE, Door
+from worker.runner import Runner
+
+REQUEST_IMPORT = "request_import"
+
+
+def declare(broker: Broker, runner: Runner, door: Door) -> None:
+    """Bind both actors, and every lane's queue, to a broker."""
+
+    @dramatiq.actor(actor_name=RUN_JOB, queue_name=Lane.INTERACTIVE.value, broker=broker)
+    def run_job(job_id: str) -> None:
+        runner.run(UUID(job_id))
+
+    @dramatiq.actor(actor_name=REQUEST_IMPORT, queue_name=QUEUE, broker=broker)
+    def request_import(**fields: Any) -> None:
+        door.take(fields)
+
+    for lane in Lane:
+        broker.declare_queue(lane.value)

@@ -1,0 +1,83 @@
+"""Runs one job in a process of its own: for jobs that took their process down twice (P14).
+
+Whoever dies alone is the culprit and becomes a dead letter; its former neighbours run through here unharmed.
+`python -m worker.alone JOB_ID OWNER` is the child.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from uuid import UUID
+
+import structlog
+
+from handlers.errors import Permanent
+from handlers.failures import record
+from handlers.flow import Services
+from handlers.kinds import KINDS
+from portal_db import jobs
+from portal_db.jobs import LeaseLost
+from portal_db.states import JobState
+from worker.runner import lease_of
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+class AloneRunner:
+    """Starts the child and judges how it ended.
+
+    Args:
+        owner: names this process; the child's name is made from it.
+    """
+
+    def __init__(self, services: Services, owner: str, command: tuple[str, ...] = ()) -> None:
+        self._services = services
+        self._owner = owner
+        self._command = command or (sys.executable, "-m", "worker.alone")
+
+    def run(self, job_id: UUID) -> None:
+        """Run the job in a child; if that dies without finishing it, the job is poison."""
+        owner = f"{self._owner}/alone"
+        with self._services.database.read() as tx:
+            job = jobs.get(tx, job_id)
+        if job is None:
+            return
+        log.warning("job.alone", job=str(job_id), kind=job.kind)
+        try:
+            done = subprocess.run([*self._command, str(job_id), owner], timeout=job.deadline_seconds + 10, check=False)  # noqa: S603 -- our own module
+            died = done.returncode != 0
+        except subprocess.TimeoutExpired:
+            died = True
+        if died:
+            self._bury(job_id, owner)
+
+    def _bury(self, job_id: UUID, owner: str) -> None:
+        with self._services.database.read() as tx:
+            job = jobs.get(tx, job_id)
+        if job is None or job.state is not JobState.RUNNING or job.lease_owner != owner:
+            return
+        poison = Permanent(
+            "poison",
+            "This job ended its worker process three times, the last time running alone.",
+            "Tell the developers; do not requeue it before they have looked.",
+        )
+        try:
+            record(self._services, job, lease_of(job), KINDS[job.kind], poison)
+        except LeaseLost:
+            log.info("job.lease_lost", job=str(job_id))
+
+
+def main(arguments: list[str]) -> int:
+    """The child: run the one job and its follow-ups, then exit 0."""
+    from worker.process import Parts  # the parts of a worker are only needed in the child
+
+    job_id, owner = UUID(arguments[0]), arguments[1]
+    with Parts.from_environment(owner) as parts:
+        parts.runner(run_alone=None, stopping=threading.Event()).run(job_id)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

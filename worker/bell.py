@@ -1,0 +1,95 @@
+"""Rings jobs: puts their ids on their lanes' Redis queues, as messages that dramatiq reads.
+
+A message carries a job id and nothing else. Ringing may fail or be lost: the relay rings again what nobody claimed.
+
+Keys (dramatiq's layout, `docs/queue-contract.md`):
+    <namespace>:<lane>          list of message ids, oldest first
+    <namespace>:<lane>.msgs     hash of message id to message
+    <namespace>:remembers       set once by the relay; gone when Redis lost its memory
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import redis
+import structlog
+from dramatiq import Message
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from config.settings import Settings
+from config.sources import Sources
+from portal_db.states import Lane
+
+log = structlog.stdlib.get_logger(__name__)
+
+RUN_JOB = "run_job"
+#: Longer than any blocking read, shorter than a person's patience.
+SOCKET_SECONDS = 5.0
+
+
+def connect(settings: Settings, *, retries: int = 1) -> redis.Redis:
+    """A client for REDIS_URL whose calls end within seconds.
+
+    Args:
+        retries: how often a call is sent again by itself when its connection broke; then it raises.
+    """
+    return redis.Redis.from_url(
+        settings.redis_url,
+        socket_timeout=SOCKET_SECONDS,
+        socket_connect_timeout=SOCKET_SECONDS,
+        retry=Retry(NoBackoff(), retries),
+        health_check_interval=30,
+    )
+
+
+class RedisBell:
+    """The bell on one Redis."""
+
+    def __init__(self, client: redis.Redis, namespace: str, sources: Sources) -> None:
+        self._client = client
+        self._namespace = namespace
+        self._sources = sources
+
+    def ring(self, lane: Lane, job_ids: Sequence[UUID]) -> None:
+        """Ring jobs of one lane in one round trip. Failure is logged, not raised: the record holds the work."""
+        try:
+            self.ring_or_raise(lane, job_ids)
+        except redis.RedisError as error:
+            log.warning("bell.silent", lane=lane.value, count=len(job_ids), exc_info=error)
+
+    def ring_or_raise(self, lane: Lane, job_ids: Sequence[UUID]) -> None:
+        """Ring jobs of one lane.
+
+        Raises:
+            redis.RedisError: some or all were not rung.
+        """
+        queue = f"{self._namespace}:{lane.value}"
+        with self._client.pipeline(transaction=True) as pipe:
+            for job_id in job_ids:
+                message_id = str(self._sources.new_id())
+                message: Message[None] = Message(
+                    queue_name=lane.value,
+                    actor_name=RUN_JOB,
+                    args=(str(job_id),),
+                    kwargs={},
+                    options={"redis_message_id": message_id},
+                    message_id=message_id,
+                    message_timestamp=int(self._sources.now().timestamp() * 1000),
+                )
+                pipe.hset(f"{queue}.msgs", message_id, message.encode())
+                pipe.rpush(queue, message_id)
+            pipe.execute()
+
+    def lengths(self) -> dict[Lane, int]:
+        """How many messages wait on each lane's queue."""
+        with self._client.pipeline(transaction=False) as pipe:
+            for lane in Lane:
+                pipe.llen(f"{self._namespace}:{lane.value}")
+            return dict(zip(Lane, pipe.execute(), strict=True))
+
+    def forgot(self) -> bool:
+        """Whether Redis lost its memory since the last call: the mark left there is gone. Leaves a new one."""
+        return self._client.set(f"{self._namespace}:remembers", "1", nx=True) is True

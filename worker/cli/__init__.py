@@ -1,0 +1,8 @@
+"""The command line `portal-sync`: it reads arguments, calls a use case, and tells in words or JSON what came of it.
+
+One module per group of commands; what all of them share is in `exits`, `output` and `record`. No rule of the portal is here.
+"""
+
+from worker.cli.app import main
+
+__all__ = ["main"]

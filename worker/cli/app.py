@@ -1,0 +1,139 @@
+"""The commands put together, and the one place where whatever went wrong becomes a line and an exit code."""
+
+from __future__ import annotations
+
+import io
+import sys
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import version as version_of
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from config.settings import SettingsError
+from handlers.requests import RequestRefused
+from worker.cli.exits import EPILOG, ExitCode, Problem, as_problem
+from worker.cli.output import complain, say_line
+
+NAME = "portal-sync"
+HELP = "Imports clients and entities from Xero Practice Manager (XPM) into a client portal."
+
+
+@dataclass(frozen=True)
+class Command:
+    """Where a command or a group of them is written, and under which heading the help shows it."""
+
+    module: str
+    attribute: str
+    heading: str
+
+
+_START, _WORK, _RUN = "To begin with", "Imports", "Processes"
+COMMANDS = {
+    "demo": Command("demo", "run_demo", _START),
+    "db": Command("upkeep", "db_app", _START),
+    "keys": Command("upkeep", "keys_app", _START),
+    "practice": Command("people", "practice_app", _START),
+    "staff": Command("people", "staff_app", _START),
+    "operator": Command("people", "operator_app", _START),
+    "connection": Command("connections", "connection_app", _START),
+    "import": Command("importing", "import_clients", _WORK),
+    "imports": Command("imports", "imports_app", _WORK),
+    "worker": Command("processes", "run_worker", _RUN),
+    "relay": Command("processes", "run_relay", _RUN),
+    "simulator": Command("servers", "run_simulator", _RUN),
+    "mail-catcher": Command("servers", "run_mail_catcher", _RUN),
+}
+
+
+def build(wanted: str | None = None) -> typer.Typer:
+    """The command line; with only one command if that is known to be the one.
+
+    What a command needs takes a second to load, so that only its own module is imported.
+    """
+    app = typer.Typer(
+        name=NAME,
+        help=HELP,
+        epilog=EPILOG,
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="markdown",
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_options)
+    for name, command in {wanted: COMMANDS[wanted]}.items() if wanted in COMMANDS else COMMANDS.items():
+        part = getattr(import_module(f"worker.cli.{command.module}"), command.attribute)
+        if isinstance(part, typer.Typer):
+            app.add_typer(part, name=name, rich_help_panel=command.heading)
+        else:
+            app.command(name, rich_help_panel=command.heading, epilog=EPILOG)(part)
+    return app
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        say_line(f"{NAME} {version_of(NAME)}")
+        raise typer.Exit
+
+
+def _options(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """What stands before a command."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line.
+
+    Returns:
+        Its exit code, one of `ExitCode`'s.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that cannot show a letter shows a mark in its place
+    try:
+        given = list(sys.argv[1:] if arguments is None else arguments)
+        code = build(given[0] if given else None)(args=given, prog_name=NAME, standalone_mode=False)
+    except Problem as problem:
+        complain(problem.message, problem.details)
+        return problem.code
+    except RequestRefused as refusal:
+        complain(as_problem(refusal, {}).message)
+        return as_problem(refusal, {}).code
+    except SettingsError as error:
+        complain(str(error))
+        return ExitCode.MISUSED
+    except typer.TyperException as error:
+        return _misused(error)
+    except (typer.Abort, KeyboardInterrupt):
+        return ExitCode.INTERRUPTED
+    except Exception as error:
+        return _unforeseen(error)
+    return code if isinstance(code, int) else ExitCode.DONE
+
+
+def _misused(error: typer.TyperException) -> int:
+    """A usage error in one line; no arguments at all is a call for help."""
+    if type(error).__name__ == "NoArgsIsHelpError":
+        say_line(error.format_message())
+        return ExitCode.MISUSED
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context else NAME
+    words = " ".join(error.format_message().replace("Value error, ", "").split()).rstrip(".")
+    complain(f"{words}. See `{path} --help`.")
+    return error.exit_code
+
+
+def _unforeseen(error: Exception) -> int:
+    """A bug: its type and place, since its text might quote a record."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{'/'.join(Path(frame.filename).parts[-3:])}:{frame.lineno}"
+    complain(f"Something we did not foresee went wrong: {type(error).__name__} at {where}. Tell the developers.")
+    return ExitCode.FAILED

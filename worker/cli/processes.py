@@ -1,0 +1,71 @@
+"""The commands `worker` and `relay`: processes of the portal that run until they are told to stop."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from portal_db.states import Lane
+from worker.broker import UnsafeRedis
+from worker.cli.exits import ExitCode, Problem
+from worker.cli.record import opened, redis_of
+from worker.door import QUEUE as DOOR
+from worker.process import run_relay as be_relay
+from worker.process import run_worker as be_worker
+
+#: What `--lanes` takes, besides a queue's own name.
+GROUPS: dict[str, frozenset[str]] = {
+    "interactive": frozenset({Lane.INTERACTIVE, DOOR}),
+    "background": frozenset({Lane.IMPORT, Lane.RESYNC}),
+    "email": frozenset({Lane.EMAIL}),
+    "all": frozenset({*Lane, DOOR}),
+}
+LANES_HELP = (
+    "What it works on, comma separated: interactive (with import_requests), background (import and resync), email, all,"
+    " or single queues."
+)
+
+
+def run_worker(
+    lanes: Annotated[str, typer.Option(metavar="LANES", help=LANES_HELP)] = "all",
+    threads: Annotated[int, typer.Option(metavar="N", min=1, max=200, help="Jobs run at once.")] = 8,
+) -> None:
+    """Run jobs until told to stop; running ones are finished first."""
+    queues = queues_of(lanes)
+    _require_record()
+    try:
+        code = be_worker(queues, threads=threads)
+    except UnsafeRedis as error:
+        raise Problem(str(error), ExitCode.UNAVAILABLE) from None
+    raise typer.Exit(code)
+
+
+def run_relay() -> None:
+    """Ring what is due and take back what was lost; one leads, others stand by."""
+    _require_record()
+    raise typer.Exit(be_relay())
+
+
+def queues_of(lanes: str) -> set[str]:
+    """The queues that a `--lanes` names.
+
+    Raises:
+        Problem: there is no such group or queue.
+    """
+    found: set[str] = set()
+    for name in filter(None, (part.strip() for part in lanes.split(","))):
+        if name not in GROUPS and name not in GROUPS["all"]:
+            known = ", ".join(sorted(GROUPS["all"] | GROUPS.keys()))
+            raise Problem(f"--lanes: there is no lane {name!r}. Known: {known}.", ExitCode.MISUSED)
+        found |= {str(queue) for queue in GROUPS.get(name, {name})}
+    if not found:
+        raise Problem("--lanes: name at least one.", ExitCode.MISUSED)
+    return found
+
+
+def _require_record() -> None:
+    """Refuse to start what could do nothing. Redis may be away: workers and the relay wait for it."""
+    with opened() as record:
+        _ = record.settings.vault
+        redis_of(record.settings).close()

@@ -1,0 +1,42 @@
+"""The commands `db upgrade` and `keys new`: what a new machine needs before anything runs on it."""
+
+from __future__ import annotations
+
+import typer
+from alembic.util import CommandError
+from cryptography.fernet import Fernet
+
+from portal_db.migrate import upgrade
+from worker.cli.exits import ExitCode, Problem
+from worker.cli.output import AsJson, say, say_json, say_line
+from worker.cli.record import opened
+from worker.cli.rotating import rotate_keys
+
+db_app = typer.Typer(no_args_is_help=True, help="The database.")
+keys_app = typer.Typer(no_args_is_help=True, help="Keys that encrypt tokens at rest.")
+keys_app.command("rotate")(rotate_keys)
+
+
+@db_app.command("upgrade")
+def upgrade_database(as_json: AsJson = False) -> None:
+    """Bring the database to this version's tables; harmless when it is there."""
+    with opened(migrated=False) as record:
+        try:
+            before, after = upgrade(record.database)
+        except CommandError:  # it knows no way from the revision it found
+            raise Problem(
+                "The database is at a revision that this version does not know: run the version that wrote it.",
+                ExitCode.UNAVAILABLE,
+            ) from None
+    if as_json:
+        say_json({"before": before, "after": after})
+    elif before == after:
+        say(f"The database is at revision {after} already.")
+    else:
+        say(f"The database is now at revision {after}.")
+
+
+@keys_app.command("new")
+def new_key() -> None:
+    """Print a fresh key for TOKEN_KEYS. To rotate, put it in front of the old ones, with a comma."""
+    say_line(Fernet.generate_key().decode())

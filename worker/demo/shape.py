@@ -1,0 +1,216 @@
+"""The embedded shape as separate processes: Valkey, simulator, mail catcher, workers and relay, on free loopback ports.
+
+Each stands behind a guard, so none outlives us, and writes to its own log. What must last is in one folder.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+from cryptography.fernet import Fernet
+from pydantic import SecretStr
+
+from config.settings import Settings
+from portal_db.database import Database
+from portal_db.migrate import upgrade
+from worker.embedded import valkey
+from worker.embedded.mail import Mailbox
+from worker.embedded.processes import (
+    LOOPBACK,
+    Process,
+    ProcessFailed,
+    Ready,
+    Supervised,
+    free_port,
+    port_open,
+)
+from xpm.client import XpmApi
+from xpm.limiter import UnlimitedLimiter
+from xpm.simulator.serve import SimulatorConfig
+from xpm.simulator.state import BASE_PATH
+
+TIME_SCALE = 60.0
+"""How much faster the simulator's quota passes, so that a demo of an hour's calls takes a minute."""
+READY_SECONDS = 60.0
+#: Threads of a background worker: below XPM's five calls at once.
+BACKGROUND_THREADS = 4
+GRACE_SECONDS = 5.0
+
+
+class FolderInUse(Exception):
+    """Another demo runs on this folder."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to start. Addresses that are given are used; for the others a server of our own is started.
+
+    background: how many worker processes work on imports. enforce_quota: whether the simulator refuses calls beyond XPM's
+    limits.
+    """
+
+    folder: Path
+    clients: int
+    seed: int
+    database_url: str | None = None
+    redis_url: str | None = None
+    background: int = 1
+    enforce_quota: bool = True
+
+
+class EmbeddedShape:
+    """The running processes, and what talks to them. A context manager: leaving it stops every one of them.
+
+    Raises (on entering):
+        FolderInUse: another demo runs on the folder.
+        ProcessFailed: one of the processes did not come up.
+        SettingsError, SQLAlchemyError: a setting or the database that was given does not fit.
+    """
+
+    settings: Settings
+    database: Database
+    xpm: XpmApi
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.mailbox = Mailbox(plan.folder / "mail")
+        self.simulator = SimulatorConfig(clients=plan.clients, seed=plan.seed, port=free_port())
+        self.processes = Supervised(plan.folder / "logs")
+        self._stack = ExitStack()
+
+    @property
+    def logs(self) -> Path:
+        return self.plan.folder / "logs"
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            stack.enter_context(_held(self.plan.folder))
+            stack.enter_context(self.processes)
+            stack.callback(self._ask_all_to_stop)
+            self._start()
+            stack.callback(self.database.close)
+            stack.callback(self.xpm.close)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def _start(self) -> None:
+        """Start what starts slowly first, and wait only for what the next step needs."""
+        smtp_port = free_port()
+        redis_url = self.plan.redis_url or valkey.start(self.processes, self.plan.folder / "valkey")
+        self.settings = self._settings(redis_url, smtp_port)
+        plan, simulator = self.plan, self.simulator
+        self._launch("simulator", "-m", "worker.cli", "simulator", "--port", simulator.port, "--clients", plan.clients,
+                     "--seed", plan.seed, "--time-scale", TIME_SCALE,
+                     "--quota" if plan.enforce_quota else "--no-quota",
+                     "--truth-file", plan.folder / "truth.jsonl")  # fmt: skip
+        self._launch("mail-catcher", "-m", "worker.embedded.mail", "--port", smtp_port, "--dir", self.mailbox.folder)
+        self.database = Database(self.settings.database_url)
+        upgrade(self.database)
+        self.xpm = XpmApi(self.settings.xpm_api_url, limiter=UnlimitedLimiter())
+        self._launch("relay", "-m", "worker.cli", "relay")
+        for name, lanes, threads in self._workers():
+            self._launch(name, "-m", "worker.cli", "worker", "--lanes", lanes, "--threads", threads)
+            self._await("simulator", port_open(simulator.port))
+        self._await("mail-catcher", port_open(smtp_port))
+
+    def _workers(self) -> list[tuple[str, str, int]]:
+        count = self.plan.background
+        names = ["worker-background"] if count == 1 else [f"worker-background-{n}" for n in range(1, count + 1)]
+        background = [(name, "background", BACKGROUND_THREADS) for name in names]
+        return [*background, ("worker-email", "email", 2), ("worker-interactive", "interactive", 2)]
+
+    def counters(self) -> dict[str, Any]:
+        """What the simulator says it was asked."""
+        answer = httpx.get(f"http://{LOOPBACK}:{self.simulator.port}/_sim/counters", timeout=10, trust_env=False)
+        found: dict[str, Any] = answer.raise_for_status().json()
+        return found
+
+    def _settings(self, redis_url: str, smtp_port: int) -> Settings:
+        folder = self.plan.folder
+        database_url = self.plan.database_url or f"sqlite:///{folder / 'portal-sync.db'}?synchronous=normal"
+        return Settings.load().model_copy(
+            update={
+                "database_url": database_url,
+                "redis_url": redis_url,
+                "redis_namespace": f"demo-{hashlib.sha256(database_url.encode()).hexdigest()[:10]}",
+                "xpm_api_url": f"http://{LOOPBACK}:{self.simulator.port}{BASE_PATH}",
+                "xpm_quota_time_scale": TIME_SCALE,
+                "smtp_url": f"smtp://{LOOPBACK}:{smtp_port}",
+                "token_keys": (SecretStr(_key_kept_in(folder / "token-keys")),),
+                "shutdown_grace_seconds": GRACE_SECONDS,
+            }
+        )
+
+    def _environment(self) -> Mapping[str, str]:
+        """The settings as our processes read them."""
+        settings = self.settings
+        return {
+            "DATABASE_URL": settings.database_url,
+            "REDIS_URL": settings.redis_url,
+            "REDIS_NAMESPACE": settings.redis_namespace,
+            "XPM_API_URL": settings.xpm_api_url,
+            "XPM_QUOTA_TIME_SCALE": str(settings.xpm_quota_time_scale),
+            "SMTP_URL": settings.smtp_url,
+            "TOKEN_KEYS": settings.token_keys[0].get_secret_value(),
+            "SHUTDOWN_GRACE_SECONDS": str(settings.shutdown_grace_seconds),
+        }
+
+    def _launch(self, name: str, *arguments: object) -> None:
+        """Start one of our own modules, and do not wait for it."""
+        self.processes.start(
+            name,
+            [sys.executable, "-P", *map(str, arguments)],
+            ready=lambda _process: True,
+            grace=GRACE_SECONDS * 2,
+            env=self._environment(),
+        )
+
+    def _await(self, name: str, ready: Ready) -> None:
+        until = time.monotonic() + READY_SECONDS
+        process: Process = self.processes[name]
+        while not ready(process):
+            self.processes.check()
+            if time.monotonic() > until:
+                raise ProcessFailed(process, f"was not ready within {READY_SECONDS:g} seconds")
+            time.sleep(0.02)
+
+    def _ask_all_to_stop(self) -> None:
+        """Let workers and relay end side by side; the servers they talk to are stopped after them."""
+        for name in [*(name for name, _, _ in self._workers()), "relay"]:
+            with suppress(KeyError, ProcessLookupError):
+                os.kill(self.processes[name].guard_pid, signal.SIGTERM)
+
+
+def _key_kept_in(path: Path) -> str:
+    """The folder's own encryption key, made at its first use; for nobody else to read."""
+    with suppress(FileExistsError), os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(Fernet.generate_key().decode())
+    return path.read_text()
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """A folder for one demo at a time; the system frees it with our process."""
+    with (folder / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise FolderInUse(f"Another demo is running on {folder}.") from None
+        yield
