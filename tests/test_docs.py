@@ -1,0 +1,51 @@
+"""What the documents claim about the code, checked."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from config.settings import Settings
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_the_files_through_which_one_import_is_followed_exist() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    walk = text.split("## Follow one import through the code")[1].split("\n## ")[0]
+    files = re.findall(r"^\d\. `([^`]+)`", walk, flags=re.MULTILINE)
+    assert len(files) == 5
+    assert [name for name in files if not (ROOT / name).is_file()] == []
+
+
+def test_the_consumer_is_as_long_as_the_documents_say_and_no_longer_than_sixty_lines() -> None:
+    lines = len((ROOT / "worker" / "consumer.py").read_text().splitlines())
+    claimed = re.search(r"`worker/consumer.py`, (\d+) lines", (ROOT / "docs" / "architecture.md").read_text())
+    assert claimed is not None
+    assert lines == int(claimed[1]) <= 60
+
+
+def test_every_setting_is_documented_with_its_default() -> None:
+    text = (ROOT / "docs" / "settings.md").read_text()
+    rows = dict(re.findall(r"^\| `([A-Z_]+)` \| (.*?) \|", text, flags=re.MULTILINE))
+    assert set(rows) == {name.upper() for name in Settings.model_fields}
+    for name, field in Settings.model_fields.items():
+        default = field.default
+        plain = default.get_secret_value() if isinstance(default, SecretStr) else default
+        shown = f"{plain:g}" if isinstance(plain, float) else str(plain)
+        words = {"()": "none", "": "empty"}
+        assert rows[name.upper()] == words.get(shown, f"`{shown}`"), name
+
+
+def test_links_between_documents_lead_somewhere() -> None:
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    broken = [
+        f"{page.name}: {target}"
+        for page in pages
+        for target in re.findall(r"\]\(([^)#]+)\)", page.read_text())
+        if "://" not in target and not (page.parent / target).exists()
+    ]
+    assert len(pages) > 3
+    assert broken == []

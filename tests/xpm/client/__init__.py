@@ -1,0 +1,1 @@
+"""Tests of the XPM client: its wire formats, errors, deadlines and requests."""

@@ -1,0 +1,1 @@
+"""Tests of XPM's quota as our workers share it."""
