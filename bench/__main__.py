@@ -1,0 +1,54 @@
+"""`python -m bench NAME`: runs one measurement on a PostgreSQL and a Redis of its own and prints what it found."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+from typing import Any
+
+
+def main() -> None:
+    """Read the command line, measure, print."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    commands = parser.add_subparsers(dest="name", required=True)
+    latency = commands.add_parser("latency", help="an idle system: noticing a rung job, and one whole import")
+    latency.add_argument("--rounds", type=int, default=100, help="samples of each kind (default 100)")
+    throughput = commands.add_parser("throughput", help="a batch: whole imports a second")
+    throughput.add_argument("--imports", type=int, default=2000, help="XPM records to import (default 2000)")
+    throughput.add_argument("--workers", type=int, default=2, help="worker processes (default 2)")
+    limiter = commands.add_parser("limiter", help="XPM's quota: kept, used up, with room for a person who waits")
+    limiter.add_argument(
+        "--scale", type=float, default=10.0, help="how much faster the quota's time passes (default 10)"
+    )
+    limiter.add_argument("--seed", type=int, default=random.randrange(10**6), help="of the interactive arrivals")
+    parse = commands.add_parser("parse", help="a whole detailed list, read as XML and as JSON")
+    parse.add_argument("--clients", type=int, default=15_000, help="XPM clients in the list (default 15000)")
+    for command in (latency, throughput, limiter, parse):
+        command.add_argument("--json", action="store_true", help="print one JSON object")
+    arguments = parser.parse_args()
+    found = _measure(arguments) | {"cores": os.cpu_count()}
+    print(json.dumps(found) if arguments.json else "\n".join(f"{name:>24}  {value}" for name, value in found.items()))
+
+
+def _measure(arguments: argparse.Namespace) -> dict[str, Any]:
+    if arguments.name == "latency":
+        from bench import latency  # each measurement needs other libraries
+
+        return latency.measure(rounds=arguments.rounds)
+    if arguments.name == "limiter":
+        from bench import limiter
+
+        return limiter.measure(scale=arguments.scale, seed=arguments.seed)
+    if arguments.name == "parse":
+        from bench import parse
+
+        return parse.measure(clients=arguments.clients)
+    from bench import throughput
+
+    return throughput.measure(count=arguments.imports, workers=arguments.workers)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+"""How long an idle system takes: to notice a rung job, and to carry out one whole import.
+
+`pickup_ms`: from ringing a job to its actor's first line in another process, with our consumer and, in the same run and by
+turns, with dramatiq's own. `import_ms`: from the request's call to the closed import, with details, relationships and the
+welcome email.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+import time
+from typing import Any
+from uuid import uuid4
+
+import redis
+from dramatiq import Message
+
+from bench.deployment import Deployment, deployed
+from bench.figures import quantiles
+from handlers.request_import import accept
+from handlers.requests import parse
+from portal_db import imports
+from worker.bell import RedisBell, connect
+from worker.embedded.processes import log_line
+from xpm.client import XpmApi
+from xpm.limiter import UnlimitedLimiter
+
+#: The child: consumes one queue and writes down when each message's actor began, by the machine's monotonic clock.
+PICKUP_WORKER = """
+import sys, threading, time, dramatiq, redis
+from dramatiq.brokers.redis import RedisBroker
+from worker.broker import PortalBroker
+url, queue, ours = sys.argv[1], sys.argv[2], sys.argv[3] == "ours"
+client = redis.Redis.from_url(url)
+broker = PortalBroker(client, "bench", lambda *_: None) if ours else RedisBroker(client=client, namespace="bench")
+@dramatiq.actor(broker=broker, queue_name=queue, actor_name="note")
+def note():
+    client.rpush("picked:" + queue, time.monotonic_ns())
+dramatiq.Worker(broker, worker_threads=2).start()
+print("pickup.ready", flush=True)
+threading.Event().wait()
+"""
+
+
+def measure(*, rounds: int = 100, seed: int = 1) -> dict[str, Any]:
+    """Run both measurements.
+
+    Args:
+        rounds: samples of each kind.
+        seed: decides the pauses between rings.
+    """
+    chance = random.Random(seed)
+    with deployed(clients=rounds * 3 + 50) as deployment:
+        pickup = _pickup(deployment, rounds, chance)
+        deployment.start_worker("worker-1")
+        deployment.start_relay()
+        whole = _imports(deployment, rounds, chance)
+    return {"rounds": rounds, "pickup_ms": quantiles(pickup["ours"]), "import_ms": quantiles(whole),
+            "stock_pickup_ms": quantiles(pickup["stock"]), "seed": seed}  # fmt: skip
+
+
+def _pickup(deployment: Deployment, rounds: int, chance: random.Random) -> dict[str, list[float]]:
+    client = redis.Redis.from_url(deployment.settings.redis_url)
+    samples: dict[str, list[float]] = {"ours": [], "stock": []}
+    for side in samples:
+        command = [sys.executable, "-c", PICKUP_WORKER, deployment.settings.redis_url, side, side]
+        deployment.processes.start(f"pickup-{side}", command, ready=log_line("pickup.ready"))
+    for _ in range(rounds):
+        for side, found in samples.items():
+            time.sleep(chance.uniform(0.05, 0.6))
+            found.append(_ring_once(client, side))
+    for side in samples:
+        deployment.processes.stop(f"pickup-{side}")
+    return samples
+
+
+def _ring_once(client: redis.Redis, queue: str) -> float:
+    """Milliseconds from ringing to the actor's first line."""
+    message_id = uuid4().hex
+    message: Message[None] = Message(queue, "note", (), {}, {"redis_message_id": message_id})
+    began = time.monotonic_ns()
+    with client.pipeline(transaction=True) as pipe:
+        pipe.hset(f"bench:{queue}.msgs", message_id, message.encode())
+        pipe.rpush(f"bench:{queue}", message_id)
+        pipe.execute()
+    picked = client.blpop([f"picked:{queue}"], timeout=10)
+    assert isinstance(picked, (list, tuple)), "the message was not picked up within ten seconds"
+    return (int(picked[1]) - began) / 1e6
+
+
+def _imports(deployment: Deployment, rounds: int, chance: random.Random) -> list[float]:
+    xpm = XpmApi(deployment.settings.xpm_api_url, limiter=UnlimitedLimiter())
+    with xpm.list(deployment.access, lane="import", deadline_seconds=60) as listing:
+        people, seen = [], set()
+        for record in listing:
+            usable = record.business_structure == "Individual" and not (record.is_archived or record.is_deleted)
+            address = (record.email or "").casefold()
+            if usable and address and address not in seen:
+                seen.add(address)
+                people.append(record.uuid)
+    bell = RedisBell(connect(deployment.settings), deployment.settings.redis_namespace, deployment.database.sources)
+    samples = []
+    for xpm_uuid in people[: rounds + 5]:
+        time.sleep(chance.uniform(0.05, 0.2))
+        request = parse(
+            {
+                "practice_id": deployment.practice_id,
+                "requested_by": deployment.staff_id,
+                "request_id": uuid4().hex,
+                "xpm_uuid": xpm_uuid,
+                "kind": "individual",
+                "send_welcome_email": True,
+            }
+        )
+        began = time.monotonic()
+        import_id = accept(deployment.database, bell, request).import_id
+        while True:
+            with deployment.database.read() as tx:
+                row = imports.get(tx, import_id)
+            if row is not None and not row.state.is_open:
+                break
+            time.sleep(0.002)
+        samples.append((time.monotonic() - began) * 1000)
+    return samples[5:]  # the first few warm the processes up

@@ -1,0 +1,88 @@
+"""How long a practice's detailed list takes to read, and how much memory, in both formats.
+
+The simulator serves it from a process of its own; each format is read in a fresh one, so that the peak is its own.
+`peak_rss_mb_above_idle` is that process's greatest memory less what it had after its imports and one small call.
+`python -m bench.parse URL FORMAT` is the reading process.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Literal
+
+import httpx
+
+from worker.embedded.processes import Supervised, free_port, port_open
+from xpm.client import Access, XpmApi
+from xpm.limiter import UnlimitedLimiter
+from xpm.simulator.serve import SimulatorConfig
+from xpm.simulator.state import BASE_PATH
+
+MEGABYTE = 1024 * 1024
+FORMATS: tuple[Literal["xml", "json"], ...] = ("xml", "json")
+
+
+def measure(*, clients: int) -> dict[str, Any]:
+    """Read the list of a practice of so many clients in each format."""
+    with tempfile.TemporaryDirectory(prefix="portal-sync-bench-") as folder, Supervised(Path(folder)) as processes:
+        port = free_port()
+        serve = (
+            "from xpm.simulator.serve import SimulatorConfig, run; "
+            f"run(SimulatorConfig(clients={clients}, seed=7, port={port}, enforce_quota=False))"
+        )
+        processes.start("simulator", [sys.executable, "-c", serve], ready=port_open(port), within=60)
+        url = f"http://127.0.0.1:{port}{BASE_PATH}"
+        return {"clients": clients, **{wire: _in_a_process(url, wire) for wire in FORMATS}}
+
+
+def _in_a_process(url: str, wire: str) -> dict[str, Any]:
+    body_mb = _size(url, wire) / MEGABYTE  # also the simulator's first, which is its slowest
+    run = subprocess.run([sys.executable, "-m", "bench.parse", url, wire], capture_output=True, text=True, check=True)
+    return {"body_mb": round(body_mb, 1), **json.loads(run.stdout)}
+
+
+def _size(url: str, wire: str) -> int:
+    config = SimulatorConfig()
+    headers = {"Authorization": f"Bearer {config.access_token}", "xero-tenant-id": config.tenant_id}
+    if wire == "json":
+        headers |= {"Accept": "application/json", "Xero-Features": "practice-strict-content-type"}
+    with httpx.stream("GET", f"{url}/client.api/list?detailed=true", headers=headers, timeout=120) as answer:
+        answer.raise_for_status()
+        return sum(len(chunk) for chunk in answer.iter_bytes())
+
+
+def read(url: str, wire: Literal["xml", "json"]) -> dict[str, Any]:
+    """Read the list in this process."""
+    xpm = XpmApi(url, UnlimitedLimiter(), prefer=wire)
+    access = Access(SimulatorConfig().tenant_id, SimulatorConfig().access_token)
+    xpm.search(access, "no such client anywhere", lane="resync", deadline_seconds=30)
+    idle = _resident()
+    began = time.monotonic()
+    with closing(xpm), xpm.list(access, lane="resync", deadline_seconds=600) as listing:
+        count = sum(1 for _ in listing)
+    seconds = time.monotonic() - began
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return {
+        "read": count,
+        "seconds": round(seconds, 1),
+        "peak_rss_mb_above_idle": round(max(0, peak - idle) / MEGABYTE, 1),
+    }
+
+
+def _resident() -> int:
+    """Bytes of memory this process has now; where the system does not say, its peak so far."""
+    status = Path("/proc/self/statm")
+    if status.exists():
+        return int(status.read_text().split()[1]) * resource.getpagesize()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+if __name__ == "__main__":
+    print(json.dumps(read(sys.argv[1], "xml" if sys.argv[2] == "xml" else "json")))

@@ -1,0 +1,62 @@
+"""How many whole imports a second a batch runs at: every job of each, the welcome email included."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from typing import Any
+
+from bench.deployment import deployed
+from handlers.classification import suggested_kind
+from handlers.request_import import accept_batch
+from handlers.requests import parse
+from portal_db import imports
+from portal_db.states import ClientKind
+from xpm.client import XpmApi
+from xpm.limiter import UnlimitedLimiter
+
+
+def measure(*, count: int, workers: int, threads: int = 8) -> dict[str, Any]:
+    """Import `count` records of a simulated practice as one batch, with so many worker processes and one relay."""
+    with deployed(clients=count) as deployment:
+        for number in range(workers):
+            deployment.start_worker(f"worker-{number + 1}", threads=threads)
+        deployment.start_relay()
+        xpm = XpmApi(deployment.settings.xpm_api_url, limiter=UnlimitedLimiter())
+        with xpm.list(deployment.access, lane="import", deadline_seconds=120) as listing:
+            kinds = [(record.uuid, suggested_kind(record)) for record in listing]
+        rows = [
+            parse(
+                {
+                    "practice_id": deployment.practice_id,
+                    "requested_by": deployment.staff_id,
+                    "request_id": str(xpm_uuid),
+                    "xpm_uuid": xpm_uuid,
+                    "kind": kind,
+                    "send_welcome_email": kind is ClientKind.INDIVIDUAL,
+                }
+            )
+            for xpm_uuid, kind in kinds
+        ]
+        began = time.monotonic()
+        batch = accept_batch(deployment.database, "bench", rows)
+        accepted = time.monotonic()
+        while True:
+            with deployment.database.read() as tx:
+                states = Counter(row.state for row in imports.of_batch(tx, batch.batch_id))
+            if not any(state.is_open for state in states):
+                break
+            deployment.processes.check()
+            time.sleep(0.25)
+        seconds = time.monotonic() - began
+        emails = sum(1 for _ in (deployment.mail / "deliveries.jsonl").open())
+    return {
+        "imports": count,
+        "workers": workers,
+        "threads": threads,
+        "imports_per_s": round(count / seconds, 1),
+        "seconds": round(seconds, 1),
+        "accept_seconds": round(accepted - began, 1),
+        "states": {state.value: number for state, number in states.items()},
+        "emails": emails,
+    }
