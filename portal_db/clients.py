@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func, insert, or_, select, update
+from sqlalchemy import delete, insert, or_, select, update
 
 from portal_db.database import Tx
 from portal_db.dialect import insert_or_ignore, upsert
@@ -136,7 +136,3 @@ def clear_conflicts(tx: Tx, client_id: UUID, field_names: Collection[str]) -> No
 
 def conflicts(tx: Tx, client_id: UUID) -> list[FieldConflict]:
     return list(tx.session.scalars(select(FieldConflict).where(FieldConflict.client_id == client_id)))
-
-
-def count(tx: Tx, practice_id: UUID) -> int:
-    return tx.session.scalar(select(func.count()).select_from(Client).where(Client.practice_id == practice_id)) or 0

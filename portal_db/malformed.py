@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 
 from portal_db.database import Tx
 from portal_db.dialect import insert_or_ignore
@@ -23,10 +23,6 @@ def keep(tx: Tx, *, queue: str, reason: str, payload: bytes, digest: str) -> Non
         "received_at": db_now(),
     }
     tx.session.execute(insert_or_ignore(tx, MalformedMessage, [row]))
-
-
-def count(tx: Tx) -> int:
-    return tx.session.scalar(select(func.count()).select_from(MalformedMessage)) or 0
 
 
 def page(tx: Tx, *, after: UUID | None, limit: int) -> list[MalformedMessage]:

@@ -28,10 +28,6 @@ def get_practice(tx: Tx, practice_id: UUID) -> Practice | None:
     return tx.session.get(Practice, practice_id, populate_existing=True)
 
 
-def practices(tx: Tx) -> list[Practice]:
-    return list(tx.session.scalars(select(Practice).order_by(Practice.name, Practice.id)))
-
-
 def take_email(tx: Tx, login_id: UUID, kind: LoginKind, email: str, email_key: str) -> bool:
     """Make a login for this email. False when any login on the platform holds it: the unique index decides (b.2)."""
     row = {"id": login_id, "kind": kind, "email": email, "email_key": email_key, "created_at": db_now()}

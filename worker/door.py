@@ -31,14 +31,11 @@ RETRY_SECONDS = 1.0
 class Door:
     """Takes requests in, one call a message."""
 
-    def __init__(
-        self, services: Services, bell: Bell, client: redis.Redis, namespace: str, stopping: threading.Event
-    ) -> None:
+    def __init__(self, services: Services, bell: Bell, client: redis.Redis, namespace: str) -> None:
         self._services = services
         self._bell = bell
         self._client = client
         self._namespace = namespace
-        self._stopping = stopping
 
     def take(self, fields: dict[str, Any]) -> None:
         """Record one request, or keep it as malformed; either way leave a receipt.

@@ -133,7 +133,7 @@ def run_worker(queues: Iterable[str], *, threads: int) -> int:
     """
     stopping = stop_on_signals()
     with Parts.from_environment(threads=threads) as parts:
-        door = Door(parts.services, parts.bell, connect(parts.settings), parts.settings.redis_namespace, stopping)
+        door = Door(parts.services, parts.bell, connect(parts.settings), parts.settings.redis_namespace)
         broker = make_broker(parts.settings, door.keep_malformed)
         alone = AloneRunner(parts.services, parts.leases.owner)
         declare(broker, parts.runner(run_alone=alone.run, stopping=stopping), door)

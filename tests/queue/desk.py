@@ -100,7 +100,7 @@ class Desk:
 
     def door(self, services: Services | None = None) -> Door:
         namespace = self.settings.redis_namespace
-        return Door(services or self.services, self.bell, self.client, namespace, self.stopping)
+        return Door(services or self.services, self.bell, self.client, namespace)
 
     @contextmanager
     def working(
