@@ -6,6 +6,7 @@ same as moving the database's clock forward, and needs no sleeping.
 
 from __future__ import annotations
 
+import random
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -40,6 +41,13 @@ from xpm.simulator.serve import SimulatorConfig
 from xpm.simulator.state import BASE_PATH
 
 TENANT = SimulatorConfig().tenant_id
+
+
+class LongestWaits(random.SystemRandom):
+    """Chance that always says the most: a back-off of a moment would be over before the test has looked."""
+
+    def uniform(self, a: float, b: float) -> float:
+        return max(a, b)
 
 
 @dataclass
@@ -159,7 +167,7 @@ def building(database_url: str, api_url: str, access_token: str, mail: MailCatch
         smtp_url=mail.url,
         token_keys=Fernet.generate_key().decode(),
     )
-    sources = Sources()
+    sources = Sources(random=LongestWaits())
     database = Database(database_url, sources)
     migrate.upgrade(database)
     xpm = XpmApi(api_url, limiter=UnlimitedLimiter())
