@@ -31,12 +31,12 @@ def get(tx: Tx, client_id: UUID, *, practice_id: UUID) -> Client | None:
 
 
 def show_to(tx: Tx, client_id: UUID, staff_id: UUID) -> None:
-    tx.session.execute(insert_or_ignore(tx, ClientVisibility, [{"client_id": client_id, "staff_id": staff_id}]))
+    tx.session.execute(insert_or_ignore(tx, ClientVisibility, {"client_id": client_id, "staff_id": staff_id}))
 
 
 def link(tx: Tx, row: dict[str, Any]) -> bool:
     """Tie a client to an XPM record. False when either is tied already: the unique indexes decide (b.35)."""
-    statement = insert_or_ignore(tx, XpmLink, [{**row, "linked_at": db_now()}])
+    statement = insert_or_ignore(tx, XpmLink, {**row, "linked_at": db_now()})
     return tx.session.scalar(statement.returning(XpmLink.id)) is not None
 
 
@@ -82,7 +82,7 @@ def put_fields(tx: Tx, client_id: UUID, values: Sequence[FieldValue], *, as_of: 
     """
     if not values:
         return set()
-    statement = upsert(tx, ClientField, [{**asdict(item), "client_id": client_id, "as_of": as_of} for item in values])
+    statement = upsert(tx, ClientField)
     news = ("value", "source", "is_override", "as_of")
     may_replace = ~ClientField.is_override & (ClientField.as_of < statement.excluded.as_of)
     statement = statement.on_conflict_do_update(
@@ -90,7 +90,8 @@ def put_fields(tx: Tx, client_id: UUID, values: Sequence[FieldValue], *, as_of: 
         set_={name: statement.excluded[name] for name in news},
         where=or_(statement.excluded.source != FieldSource.XPM, may_replace),
     )
-    return set(tx.session.scalars(statement.returning(ClientField.field)))
+    rows = [{**asdict(item), "client_id": client_id, "as_of": as_of} for item in values]
+    return set(tx.session.scalars(statement.returning(ClientField.field), rows))
 
 
 def show_name(tx: Tx, client_id: UUID, name: str) -> None:
@@ -116,7 +117,7 @@ def fields(tx: Tx, client_id: UUID) -> dict[str, ClientField]:
 def note_conflict(tx: Tx, client_id: UUID, field: str, code: str) -> None:
     """Remember that XPM's value of a field was not written, and why (b.17)."""
     statement = upsert(
-        tx, FieldConflict, [{"client_id": client_id, "field": field, "code": code, "noted_at": db_now()}]
+        tx, FieldConflict, {"client_id": client_id, "field": field, "code": code, "noted_at": db_now()}
     )
     tx.session.execute(
         statement.on_conflict_do_update(

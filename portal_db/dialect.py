@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy.dialects import postgresql, sqlite
@@ -11,14 +10,18 @@ from portal_db.database import Tx
 from portal_db.tables import Base
 
 
-def upsert(tx: Tx, table: type[Base], rows: Sequence[dict[str, Any]]) -> Any:
-    """An INSERT of `rows` that takes `.on_conflict_do_nothing()` or `.on_conflict_do_update()`."""
+def upsert(tx: Tx, table: type[Base], row: dict[str, Any] | None = None) -> Any:
+    """An INSERT that takes `.on_conflict_do_nothing()` or `.on_conflict_do_update()`.
+
+    Args:
+        row: what to insert, SQL expressions included. Without it the statement is executed with a list of rows: put into
+            the statement, they would have it compiled anew each time.
+    """
     dialect = sqlite if tx.session.get_bind().dialect.name == "sqlite" else postgresql
-    # One row is given as a row: a list of rows, even of one, would be compiled anew each time.
-    values: Any = rows[0] if len(rows) == 1 else list(rows)
-    return dialect.insert(table).values(values).execution_options(synchronize_session=False)
+    statement = dialect.insert(table.__table__)
+    return statement.values(row) if row is not None else statement
 
 
-def insert_or_ignore(tx: Tx, table: type[Base], rows: Sequence[dict[str, Any]]) -> Any:
-    """An INSERT that leaves out every row a unique index refuses: the index decides, nobody looks first."""
-    return upsert(tx, table, rows).on_conflict_do_nothing()
+def insert_or_ignore(tx: Tx, table: type[Base], row: dict[str, Any]) -> Any:
+    """An INSERT that a unique index may refuse: the index decides, nobody looks first."""
+    return upsert(tx, table, row).on_conflict_do_nothing()

@@ -38,7 +38,7 @@ def add(tx: Tx, practice_id: UUID, client_id: UUID) -> UUID:
         "message_id": message_id(email_id, 1),
         "created_at": db_now(),
     }
-    if tx.session.scalar(insert_or_ignore(tx, WelcomeEmail, [row]).returning(WelcomeEmail.id)) is not None:
+    if tx.session.scalar(insert_or_ignore(tx, WelcomeEmail, row).returning(WelcomeEmail.id)) is not None:
         return email_id
     return tx.session.execute(select(WelcomeEmail.id).where(WelcomeEmail.client_id == client_id)).scalar_one()
 

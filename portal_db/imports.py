@@ -31,13 +31,13 @@ def add(tx: Tx, row: dict[str, Any]) -> bool:
     """Record a request. False when the practice has used its idempotency key already."""
     values = {**row, "state": ImportState.ACCEPTED, "epoch": 1, "revision": 1}
     values |= {"created_at": db_now(), "epoch_started_at": db_now()}
-    return tx.session.scalar(insert_or_ignore(tx, Import, [values]).returning(Import.id)) is not None
+    return tx.session.scalar(insert_or_ignore(tx, Import, values).returning(Import.id)) is not None
 
 
 def add_batch(tx: Tx, row: dict[str, Any]) -> bool:
     """Record a batch. False when the practice has used its idempotency key already."""
     values = {**row, "created_at": db_now()}
-    return tx.session.scalar(insert_or_ignore(tx, Batch, [values]).returning(Batch.id)) is not None
+    return tx.session.scalar(insert_or_ignore(tx, Batch, values).returning(Batch.id)) is not None
 
 
 def by_key(tx: Tx, practice_id: UUID, idempotency_key: str) -> Import | None:
@@ -127,7 +127,7 @@ def set_state(tx: Tx, row: Import, state: ImportState, outcome: Outcome | None =
             "state": state,
             "created_at": db_now(),
         }
-        tx.session.execute(insert_or_ignore(tx, ImportEvent, [event]))
+        tx.session.execute(insert_or_ignore(tx, ImportEvent, event))
     return True
 
 

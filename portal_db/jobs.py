@@ -75,11 +75,9 @@ def add(tx: Tx, jobs: Sequence[NewJob], *, rung: bool = False) -> set[UUID]:
     Returns:
         Ids of the jobs that were new.
     """
-    if not jobs:
-        return set()
-    rung_at = db_now() if rung else None
-    rows = [{**_row(job), "created_at": db_now(), "rung_at": rung_at} for job in jobs]
-    return set(tx.session.scalars(insert_or_ignore(tx, Job, rows).returning(Job.id)))
+    fresh = {"created_at": db_now(), "rung_at": db_now() if rung else None}
+    statements = (insert_or_ignore(tx, Job, {**_row(job), **fresh}).returning(Job.id) for job in jobs)
+    return {job_id for statement in statements if (job_id := tx.session.scalar(statement)) is not None}
 
 
 def _row(job: NewJob) -> dict[str, Any]:

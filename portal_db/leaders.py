@@ -13,7 +13,7 @@ from portal_db.types import db_now
 def hold(tx: Tx, role: str, owner: str, seconds: float) -> bool:
     """Take or keep a role for so long. False while somebody else holds it."""
     row = {"role": role, "owner": owner, "until": db_now(seconds)}
-    if tx.session.scalar(insert_or_ignore(tx, Leader, [row]).returning(Leader.role)) is not None:
+    if tx.session.scalar(insert_or_ignore(tx, Leader, row).returning(Leader.role)) is not None:
         return True
     statement = (
         update(Leader)

@@ -22,7 +22,7 @@ def keep(tx: Tx, *, queue: str, reason: str, payload: bytes, digest: str) -> Non
         "digest": digest,
         "received_at": db_now(),
     }
-    tx.session.execute(insert_or_ignore(tx, MalformedMessage, [row]))
+    tx.session.execute(insert_or_ignore(tx, MalformedMessage, row))
 
 
 def page(tx: Tx, *, after: UUID | None, limit: int) -> list[MalformedMessage]:

@@ -35,7 +35,7 @@ def add(tx: Tx, connection_id: UUID, number: int) -> UUID | None:
         "state": EmailState.PENDING,
         "created_at": db_now(),
     }
-    added: UUID | None = tx.session.scalar(insert_or_ignore(tx, ReconnectNotice, [row]).returning(ReconnectNotice.id))
+    added: UUID | None = tx.session.scalar(insert_or_ignore(tx, ReconnectNotice, row).returning(ReconnectNotice.id))
     return added
 
 

@@ -31,7 +31,7 @@ def get_practice(tx: Tx, practice_id: UUID) -> Practice | None:
 def take_email(tx: Tx, login_id: UUID, kind: LoginKind, email: str, email_key: str) -> bool:
     """Make a login for this email. False when any login on the platform holds it: the unique index decides (b.2)."""
     row = {"id": login_id, "kind": kind, "email": email, "email_key": email_key, "created_at": db_now()}
-    return tx.session.scalar(insert_or_ignore(tx, Login, [row]).returning(Login.id)) is not None
+    return tx.session.scalar(insert_or_ignore(tx, Login, row).returning(Login.id)) is not None
 
 
 def email_is_held(tx: Tx, email_key: str, *, other_than: UUID | None = None) -> bool:

@@ -8,14 +8,15 @@ from datetime import date, datetime
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import case, select, update
+from sqlalchemy import case, or_, select, update
 
 from portal_db.database import Tx
 from portal_db.dialect import upsert
 from portal_db.states import FieldSource, ReviewState
 from portal_db.tables import Relationship, TeamMember
 
-_TIED = (ReviewState.IMPORTED, ReviewState.LINKED)
+#: Decided by a reviewer. Spelled out, since a list of rows cannot be inserted with an IN.
+_IS_TIED = or_(Relationship.state == ReviewState.IMPORTED, Relationship.state == ReviewState.LINKED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +46,19 @@ def offer(
         rows = [
             {**asdict(item), **fresh, "id": tx.new_id(), "state": ReviewState.PENDING, "version": 1} for item in offers
         ]
-        statement = upsert(tx, Relationship, rows)
+        statement = upsert(tx, Relationship)
         news = ("label", "other_name", "number_of_shares", "percentage", "start_date", "end_date", "import_id", "as_of")
         tx.session.execute(
             statement.on_conflict_do_update(
                 index_elements=["client_id", "label_key", "other_xpm_uuid"],
                 set_={
                     **{name: statement.excluded[name] for name in news},
-                    "state": case((Relationship.state.in_(_TIED), Relationship.state), else_=ReviewState.PENDING),
+                    "state": case((_IS_TIED, Relationship.state), else_=ReviewState.PENDING),
                     "version": Relationship.version + 1,
                 },
                 where=Relationship.as_of < statement.excluded.as_of,
-            )
+            ),
+            rows,
         )
     tx.session.execute(
         update(Relationship)

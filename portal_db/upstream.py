@@ -31,7 +31,7 @@ def keep_xero_login(tx: Tx, row: dict[str, Any]) -> UUID:
         "refused_at": None,
     }
     fresh |= {"refresh_failures": 0}
-    statement = upsert(tx, XeroLogin, [{**row, **fresh, "version": 1, "updated_at": db_now()}])
+    statement = upsert(tx, XeroLogin, {**row, **fresh, "version": 1, "updated_at": db_now()})
     given = ("access_token", "refresh_token", "access_expires_at", "updated_at", *fresh)
     changed = {name: statement.excluded[name] for name in given}
     statement = statement.on_conflict_do_update(
@@ -48,7 +48,7 @@ def xero_login(tx: Tx, login_id: UUID) -> XeroLogin:
 def add_connection(tx: Tx, row: dict[str, Any]) -> bool:
     """Record a connection. False when the staff member has a live one: the unique index decides."""
     values = {**row, "state": ConnectionState.CONNECTED, "breaks": 0, "connected_at": db_now()}
-    return tx.session.scalar(insert_or_ignore(tx, XpmConnection, [values]).returning(XpmConnection.id)) is not None
+    return tx.session.scalar(insert_or_ignore(tx, XpmConnection, values).returning(XpmConnection.id)) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ def keep_directory_record(
         "record": record,
         "as_of": as_of,
     }
-    statement = upsert(tx, DirectoryRecord, [row])
+    statement = upsert(tx, DirectoryRecord, row)
     tx.session.execute(
         statement.on_conflict_do_update(
             index_elements=["xero_login_id", "tenant_id", "xpm_uuid"],
