@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 import time
-from collections import Counter
 from typing import Any
 
 from bench.deployment import deployed
 from handlers.classification import suggested_kind
 from handlers.request_import import accept_batch
 from handlers.requests import parse
-from portal_db import imports
+from portal_db import progress
 from portal_db.states import ClientKind
 from xpm.client import XpmApi
 from xpm.limiter import UnlimitedLimiter
@@ -43,11 +43,14 @@ def measure(*, count: int, workers: int, threads: int = 8) -> dict[str, Any]:
         accepted = time.monotonic()
         while True:
             with deployment.database.read() as tx:
-                states = Counter(row.state for row in imports.of_batch(tx, batch.batch_id))
-            if not any(state.is_open for state in states):
+                states = progress.by_state(tx, progress.of_batch(batch.batch_id))
+            closed = sum(number for state, number in states.items() if not state.is_open)
+            print(f"\r{closed} of {count} imports closed", end="", file=sys.stderr, flush=True)
+            if closed == count:
                 break
             deployment.processes.check()
-            time.sleep(0.25)
+            time.sleep(0.5)
+        print(file=sys.stderr)
         seconds = time.monotonic() - began
         emails = sum(1 for _ in (deployment.mail / "deliveries.jsonl").open())
     return {
