@@ -116,9 +116,7 @@ def fields(tx: Tx, client_id: UUID) -> dict[str, ClientField]:
 
 def note_conflict(tx: Tx, client_id: UUID, field: str, code: str) -> None:
     """Remember that XPM's value of a field was not written, and why (b.17)."""
-    statement = upsert(
-        tx, FieldConflict, {"client_id": client_id, "field": field, "code": code, "noted_at": db_now()}
-    )
+    statement = upsert(tx, FieldConflict, {"client_id": client_id, "field": field, "code": code, "noted_at": db_now()})
     tx.session.execute(
         statement.on_conflict_do_update(
             index_elements=["client_id", "field"],
