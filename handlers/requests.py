@@ -17,6 +17,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from portal_db.states import ClientKind, ClientType, EntityType, Subscription
 
+#: The most characters of an unknown field's name that a refusal repeats.
+MAX_FIELD = 64
+
 
 class RequestRefused(Exception):
     """A request that cannot be taken, in words for whoever sent it."""
@@ -97,7 +100,7 @@ def parse(fields: Mapping[str, Any]) -> ImportRequest:
 def _refusal(error: ValidationError) -> RequestRefused:
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     reason = first["msg"].removeprefix("Value error, ")
-    field = ".".join(str(part) for part in first["loc"])
+    field = ".".join(str(part) for part in first["loc"])[:MAX_FIELD]
     if not field:  # a rule about two fields, whose words begin with the one to change
         field, _, reason = reason.partition(" ")
     message = f"{field} {reason}." if not first["loc"] else f"{field}: {reason}."

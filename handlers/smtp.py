@@ -111,7 +111,7 @@ def _is_yes(code: int) -> bool:
 def _unknown() -> OutcomeUnknown:
     return OutcomeUnknown(
         "email_outcome_unknown",
-        "The mail server took the welcome email and then went silent, so it may or may not have been sent.",
+        "The mail server took the email and then went silent, so it may or may not have been sent.",
         "Ask the client, then resend it or mark it delivered.",
     )
 
@@ -126,7 +126,7 @@ def _refused(code: int) -> Transient | Rejected:
     if 500 <= code < 600 and code not in (530, 535, 538):  # those three are our credentials, not the recipient
         return Rejected(
             "email_refused",
-            "The mail server refused the welcome email for this address.",
+            "The mail server refused the email for this address.",
             "Check the client's email address, then send the invitation again.",
             field="email",
         )

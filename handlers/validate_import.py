@@ -90,6 +90,18 @@ def _require_first(tx: Tx, row: Import) -> None:
 
 
 def _require_email(tx: Tx, row: Import, seen: Seen) -> str:
+    _, email_key = wanted_email(row, seen)
+    if people.email_is_held(tx, email_key) or imports.earlier_claim_on_email(tx, row, email_key):
+        raise email_taken()
+    return email_key
+
+
+def wanted_email(row: Import, seen: Seen) -> tuple[str, str]:
+    """The address the login is to have, and the key it is compared by.
+
+    Raises:
+        Rejected: there is none, or it is not one.
+    """
     address = row.email or seen.record.email
     if not address:
         raise Rejected(
@@ -98,10 +110,7 @@ def _require_email(tx: Tx, row: Import, seen: Seen) -> str:
             "Add the client's own email address in XPM or in the import window, then import again.",
             field="email",
         )
-    _, email_key = addresses.normalise(address)
-    if people.email_is_held(tx, email_key) or imports.earlier_claim_on_email(tx, row, email_key):
-        raise email_taken()
-    return email_key
+    return addresses.normalise(address)
 
 
 def email_taken() -> Rejected:

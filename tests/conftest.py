@@ -32,3 +32,24 @@ def sqlite_world(sqlite_url: str, simulator: SimulatorHandle, mail_catcher: Mail
     """`world`, on SQLite only: for what does not depend on the database."""
     with building(sqlite_url, simulator.api_url, simulator.config.access_token, mail_catcher) as made:
         yield made
+
+
+@pytest.fixture
+def own_simulator() -> Iterator[SimulatorHandle]:
+    """An XPM of 40 clients for one test to change."""
+    with running(SimulatorConfig(clients=40, seed=3, port=0, enforce_quota=False)) as handle:
+        yield handle
+
+
+@pytest.fixture
+def own_world(database_url: str, own_simulator: SimulatorHandle, mail_catcher: MailCatcher) -> Iterator[World]:
+    """`world`, connected to `own_simulator`."""
+    with building(database_url, own_simulator.api_url, own_simulator.config.access_token, mail_catcher) as made:
+        yield made
+
+
+@pytest.fixture
+def own_sqlite_world(sqlite_url: str, own_simulator: SimulatorHandle, mail_catcher: MailCatcher) -> Iterator[World]:
+    """`sqlite_world`, connected to `own_simulator`."""
+    with building(sqlite_url, own_simulator.api_url, own_simulator.config.access_token, mail_catcher) as made:
+        yield made

@@ -6,7 +6,7 @@ Runs alone: `pytest tests/test_bad_input.py`.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
@@ -19,15 +19,14 @@ from handlers.requests import RequestRefused, parse
 from portal_db import clients
 from portal_db.states import ImportState, JobState
 from portal_db.tables import Import
-from tests.world import TENANT, World, building, is_importable_person
-from worker.embedded.mail import MailCatcher
+from tests.world import TENANT, World, is_importable_person
 from worker.leases import Leases
 from worker.runner import Runner
 from xpm.client import XpmApi
 from xpm.limiter import UnlimitedLimiter
 from xpm.simulator.edits import edit
 from xpm.simulator.model import Client
-from xpm.simulator.serve import SimulatorConfig, SimulatorHandle, running
+from xpm.simulator.serve import SimulatorHandle
 
 HARD_NAMES = {
     "emoji": "Zoë 👩‍👩‍👧 Pizza 🍕",
@@ -40,27 +39,6 @@ HARD_NAMES = {
     "combining": "a\u0301\u0302\u0303\u0304 Zalgo",
     "longest": "é" * 500,
 }
-
-
-@pytest.fixture
-def own_simulator() -> Iterator[SimulatorHandle]:
-    """An XPM for one test to change."""
-    with running(SimulatorConfig(clients=40, seed=5, port=0, enforce_quota=False)) as handle:
-        yield handle
-
-
-@pytest.fixture
-def own_world(database_url: str, own_simulator: SimulatorHandle, mail_catcher: MailCatcher) -> Iterator[World]:
-    """A portal connected to `own_simulator`."""
-    with building(database_url, own_simulator.api_url, own_simulator.config.access_token, mail_catcher) as made:
-        yield made
-
-
-@pytest.fixture
-def own_sqlite_world(sqlite_url: str, own_simulator: SimulatorHandle, mail_catcher: MailCatcher) -> Iterator[World]:
-    """`own_world`, on SQLite only: for what does not depend on the database."""
-    with building(sqlite_url, own_simulator.api_url, own_simulator.config.access_token, mail_catcher) as made:
-        yield made
 
 
 def people(simulator: SimulatorHandle) -> list[Client]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from handlers.classification import entity_type_of
 from portal_db import clients, people, upstream
@@ -20,8 +20,9 @@ from portal_db.states import (
     LoginKind,
     Subscription,
 )
-from portal_db.tables import ClientVisibility
+from portal_db.tables import ClientVisibility, DirectoryRecord
 from tests.handlers.given import (
+    change,
     client_of,
     disconnect,
     fields_of,
@@ -158,6 +159,20 @@ def test_an_email_taken_since_validation(world: World, simulator: SimulatorHandl
     assert (row.state, row.outcome_code, row.outcome_field) == (ImportState.REJECTED, "email_taken", "email")
     assert written(world) == before
     assert row.client_id is None
+
+
+def test_an_email_gone_since_validation(own_sqlite_world: World, own_simulator: SimulatorHandle) -> None:
+    """Read anew, the record has no email any more: that is said, and not that its email is no address."""
+    world = own_sqlite_world
+    record = find(own_simulator, is_importable_person)
+    import_id = validated(world, record.uuid)
+    change(own_simulator, record.uuid, email="")
+    with world.database.write() as tx:
+        tx.session.execute(delete(DirectoryRecord))
+    world.run_due()
+    row = world.import_row(import_id)
+    assert (row.state, row.outcome_code, row.outcome_field) == (ImportState.REJECTED, "email_missing", "email")
+    assert written(world) == {}
 
 
 @pytest.mark.parametrize("kind", ["individual", "entity"])

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from handlers.requests import ImportRequest, RequestRefused, parse
+from handlers.requests import MAX_FIELD, ImportRequest, RequestRefused, parse
 from portal_db.states import ClientKind, EntityType
 
 PERSON: dict[str, Any] = {
@@ -163,3 +163,9 @@ def test_the_fingerprint_is_of_what_is_asked_for() -> None:
     ]
     prints = {parse(PERSON | wish).fingerprint() for wish in [{}, *wishes]}
     assert len(prints) == len(wishes) + 1
+
+
+def test_an_unknown_field_is_named_in_so_many_characters_at_most() -> None:
+    refused = refusal_of(PERSON | {"x" * 5_000: "1"})
+    assert refused.field == "x" * MAX_FIELD
+    assert len(refused.message) < 2 * MAX_FIELD
