@@ -36,7 +36,7 @@ def cancel(database: Database, act: Act, import_id: UUID) -> Cancelled:
     with database.write() as tx:
         row = require_import(imports.get(tx, import_id))
         row = imports.lock(tx, row.id)
-        _require_open(row)
+        require_open(row)
         open_jobs = dead_letters.lock_open(tx, row.id)
         sending = _email_is_being_sent(tx, row)
         if sending and all(job.kind == EMAIL for job in open_jobs):
@@ -52,7 +52,12 @@ def cancel(database: Database, act: Act, import_id: UUID) -> Cancelled:
     return Cancelled(row.id, state, len(cancelled), sending)
 
 
-def _require_open(row: Import) -> None:
+def require_open(row: Import) -> None:
+    """Pass if the import is open.
+
+    Raises:
+        RequestRefused: the import is closed.
+    """
     if not row.state.is_open:
         words = row.state.value.replace("_", " ")
         raise RequestRefused(

@@ -8,7 +8,7 @@ import re
 #: Ids, quoted words, times and numbers, in this order: each stands for any of its like.
 _VARYING = (
     (re.compile(r"\b[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}\b", re.IGNORECASE), "<id>"),
-    (re.compile(r"\b(?=[0-9a-f]*\d)[0-9a-f]{8,}\b", re.IGNORECASE), "<id>"),
+    (re.compile(r"\b(?=[0-9a-f]*\d)(?=\d*[a-f])[0-9a-f]{8,}\b", re.IGNORECASE), "<id>"),
     (re.compile(r"'[^']*'|\"[^\"]*\"|“[^”]*”"), "<text>"),
     (re.compile(r"\d+(?:[.,:/-]\d+)*"), "<n>"),
 )
