@@ -76,7 +76,7 @@ def require_dead(tx: Tx, job: Job) -> None:
     if job.state is not JobState.DEAD:
         raise RequestRefused(
             "not_dead",
-            f"Job {job.id} is not a dead letter: it is {job.state.value}{_by_whom(tx, job.id)}.",
+            f"It is not a dead letter: it is {job.state.value}{_by_whom(tx, job.id)}.",
             f"See `portal-sync jobs explain {job.id}`.",
             field="job_id",
         )

@@ -60,7 +60,7 @@ def test_each_filter_narrows(world: World) -> None:
         ({"newer_than": 1800}, {third}),
         ({"older_than": 1800, "text": "nothing"}, {second}),
     ):
-        assert found(world, Filter(states=(JobState.DEAD,), **which)) == expected, which  # type: ignore[arg-type]
+        assert found(world, Filter(states=(JobState.DEAD,), **which)) == expected, which
 
 
 def test_pages_show_each_job_once(world: World) -> None:

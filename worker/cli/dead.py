@@ -14,7 +14,7 @@ from portal_db.tables import AuditEntry, Import, Job, JobAttempt
 from worker.cli import dead_acts, job_telling
 from worker.cli.acting import After, Limit, cursor, more
 from worker.cli.exits import Problem
-from worker.cli.output import AsJson, clean, console, moment, say, say_json
+from worker.cli.output import AsJson, clean, console, count_of, moment, say, say_json
 from worker.cli.record import opened
 from worker.cli.telling import entry_result, history
 
@@ -69,7 +69,7 @@ def list_groups(
     elif not found:
         say("No dead letters.")
     else:
-        console().print(job_telling.groups_table(found))
+        job_telling.tell_groups(found)
 
 
 @dead_app.command("show")
@@ -138,5 +138,11 @@ def _facts(job: Job) -> dict[str, str | None]:
         "Remedy": job.error_action,
         "Group": str(_group_of(job)),
         "Practice": str(job.practice_id),
-        "Counted": f"{job.attempts} attempts, {job.deferrals} deferrals, {job.lost_leases} lost leases",
+        "Counted": ", ".join(
+            (
+                count_of(job.attempts, "attempt"),
+                count_of(job.deferrals, "deferral"),
+                count_of(job.lost_leases, "lost lease"),
+            )
+        ),
     }

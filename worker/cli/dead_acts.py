@@ -29,7 +29,7 @@ from worker.cli.acting import (
     confirm,
     counted,
 )
-from worker.cli.exits import ExitCode, Problem
+from worker.cli.exits import ExitCode, Problem, as_problem
 from worker.cli.output import AsJson, clean, count_of, note, say, say_json
 from worker.cli.record import opened
 
@@ -228,6 +228,9 @@ def _minutes(seconds: float) -> str:
 def _tell(result: Result, words: str, done: str, dry_run: bool, as_json: bool) -> None:
     if as_json:
         say_json(result.as_json(done, dry_run=dry_run))
+    elif len(result.refused) == 1 and not result.done:
+        [(job_id, refusal)] = result.refused
+        raise as_problem(refusal, {"job_id": f"Job {job_id}"})
     else:
         say(words)
         for job_id, refusal in result.refused[:SHOWN]:

@@ -1,4 +1,4 @@
-"""The commands `imports list` and `imports show`: where imports stand, and what keeps one from going on."""
+"""The group `imports`, with its commands `list` and `show`: where imports stand, and what keeps one from going on."""
 
 from __future__ import annotations
 

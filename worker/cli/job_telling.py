@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from rich.padding import Padding
 from rich.table import Table
 
 from handlers.explain_job import Explanation
 from portal_db.job_search import Filter, Grouped, cursor_of
 from portal_db.tables import Import, Job, JobAttempt
-from worker.cli.output import clean, count_of, iso, moment, table
+from worker.cli.output import clean, console, count_of, iso, moment, say_line, table
 
 
 def facts(told: dict[str, str | None]) -> Table:
@@ -69,15 +70,13 @@ def results(found: Sequence[Job], which: Filter) -> list[dict[str, Any]]:
     return [{**result(job), "cursor": str(cursor_of(which, job))} for job in found]
 
 
-def groups_table(found: Sequence[Grouped]) -> Table:
-    """Groups, two lines each: which and how many, then what happened."""
-    made = table("Dead", "First", "Last", "Group")
-    made.columns[0].justify = "right"
+def tell_groups(found: Sequence[Grouped]) -> None:
+    """Groups: the name that --group takes, on a line of its own to copy, then how many, since when, and the message."""
     for one in found:
-        made.add_row(f"{one.count:,}", short(one.first_seen), short(one.last_seen), str(one.group))
-        of = f"({count_of(one.practices, 'practice')})"
-        made.add_row("", "", "", f"  {clean(one.message)} {of}", style="dim")
-    return made
+        say_line(str(one.group))
+        seen = f"first {short(one.first_seen)}, last {short(one.last_seen)} UTC"
+        many = f"{count_of(one.count, 'dead letter')} of {count_of(one.practices, 'practice')}"
+        console().print(Padding(f"{many}, {seen}\n{clean(one.message)}", (0, 0, 1, 2)))
 
 
 def group_result(one: Grouped) -> dict[str, Any]:
@@ -142,11 +141,11 @@ def explained(told: Explanation) -> dict[str, Any]:
 
 
 def explanation_facts(told: Explanation) -> dict[str, str | None]:
-    """An explanation for people: what it waits for, until when, and what is next."""
+    """An explanation for people: why it is where it is, until when, and what is next."""
     facts: dict[str, str | None] = {}
     for number, hold in enumerate(told.holds, 1):
-        name = "Waits for" if number == 1 else f"and ({number})"
-        facts[name] = hold.words
+        nth = "" if number == 1 else f" ({number})"
+        facts[f"Why{nth}"] = hold.words
         if hold.until is not None:
-            facts["Until" if number == 1 else f"until ({number})"] = moment(hold.until)
+            facts[f"Until{nth}"] = moment(hold.until)
     return {**facts, "Next": told.next}
