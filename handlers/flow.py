@@ -22,6 +22,9 @@ from portal_db.states import Lane
 from portal_db.tables import Job
 from xpm.client import XpmApi
 
+#: A job that took its process down this often runs next in a process of its own (P14).
+LOST_LEASES_BEFORE_ALONE = 2
+
 
 class Mailer(Protocol):
     """Sends one composed message, or says how far it got."""

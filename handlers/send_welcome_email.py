@@ -104,7 +104,7 @@ def compose(services: Services, letter: Addressed, token: str) -> EmailMessage:
 def _intent_of(job: Job) -> Intent:
     if job.lease_token is None:
         raise LeaseLost(f"job {job.id} has no lease")
-    return Intent(job_arg(job, "email_id"), job.lease_token)
+    return Intent(job_arg(job, "email_id"), job.id, job.lease_token)
 
 
 def _read(services: Services, job: Job) -> Addressed:

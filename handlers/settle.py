@@ -14,6 +14,7 @@ from portal_db.imports import Outcome
 from portal_db.states import ImportState, JobState
 from portal_db.tables import Import, Job
 
+VALIDATE = "validate_import"
 _FAILED = (JobState.DEAD, JobState.REJECTED, JobState.CANCELLED, JobState.DISMISSED)
 
 
@@ -23,13 +24,19 @@ def settle(tx: Tx, row: Import) -> ImportState:
     Returns:
         The state the import is in now.
     """
+    state, outcome = verdict(tx, row)
+    imports.set_state(tx, row, state, outcome)
+    return state
+
+
+def verdict(tx: Tx, row: Import) -> tuple[ImportState, Outcome | None]:
+    """The state that an import's jobs add up to, and why if that is a close."""
     latest = _latest_of_each_kind(jobs.of_import(tx, row.id))
     spine = [job for job in latest if _is_spine(job)]
     branches = [job for job in latest if not _is_spine(job)]
     started = any(job.started_at is not None for job in latest)
     state = TABLE[spine_of((job.state for job in spine), started=started), branches_of(job.state for job in branches)]
-    imports.set_state(tx, row, state, None if state.is_open else _why(state, spine, branches))
-    return state
+    return state, None if state.is_open else _why(state, spine, branches)
 
 
 def _is_spine(job: Job) -> bool:
@@ -38,12 +45,14 @@ def _is_spine(job: Job) -> bool:
 
 
 def _latest_of_each_kind(all_jobs: list[Job]) -> list[Job]:
-    """A later epoch's job of a kind stands in for the earlier one: an amended import is judged by its new run."""
+    """A later epoch's job of a kind stands in for the earlier one, and its newest validation begins the spine anew: an
+    amended import is judged by its new run only."""
     newest: dict[str, Job] = {}
     for job in all_jobs:
         if job.kind not in newest or job.epoch >= newest[job.kind].epoch:
             newest[job.kind] = job
-    return list(newest.values())
+    begun = newest[VALIDATE].epoch if VALIDATE in newest else 0
+    return [job for job in newest.values() if not _is_spine(job) or job.epoch >= begun]
 
 
 def _why(state: ImportState, spine: list[Job], branches: list[Job]) -> Outcome | None:

@@ -1,4 +1,7 @@
-"""Welcome emails: the row that makes a second one impossible, and the intent that comes before each sending (b.6)."""
+"""Welcome emails: the row that makes a second one impossible, and the intent that comes before each sending (b.6).
+
+What people decide about an email later is in `email_decisions`.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,8 @@ from sqlalchemy import select, update
 
 from portal_db.database import Tx
 from portal_db.dialect import insert_or_ignore
-from portal_db.states import EmailState
-from portal_db.tables import Client, Login, Practice, WelcomeEmail
+from portal_db.states import EmailState, JobState
+from portal_db.tables import Client, Job, Login, Practice, WelcomeEmail
 from portal_db.types import db_now
 
 
@@ -19,6 +22,7 @@ class Intent:
     """That one email is about to be sent, under one job's lease."""
 
     email_id: UUID
+    job_id: UUID
     lease_token: UUID
 
 
@@ -73,7 +77,13 @@ def addressed(tx: Tx, email_id: UUID, practice_id: UUID) -> Addressed | None:
 
 
 def begin_sending(tx: Tx, intent: Intent, *, token_hash: str, valid_seconds: float) -> bool:
-    """Commit the intent to send, with the activation link's hash. False when it is not pending (any more)."""
+    """Commit the intent to send, with the activation link's hash. False when it is not pending (any more), or the job was
+    cancelled or taken back: whoever wants to do that waits for this row of the job, or this waits for them."""
+    held = select(Job.id).where(
+        Job.id == intent.job_id, Job.lease_token == intent.lease_token, Job.state == JobState.RUNNING
+    )
+    if tx.session.scalar(held.with_for_update()) is None:
+        return False
     statement = (
         update(WelcomeEmail)
         .where(WelcomeEmail.id == intent.email_id, WelcomeEmail.state == EmailState.PENDING)

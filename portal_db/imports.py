@@ -100,13 +100,7 @@ def set_state(tx: Tx, row: Import, state: ImportState, outcome: Outcome | None =
     closing = state not in OPEN_IMPORT_STATES
     values: dict[str, Any] = {"state": state, "closed_at": db_now() if closing else None}
     if closing:
-        values |= {
-            "resolved_at": func.coalesce(Import.resolved_at, db_now()),
-            "outcome_code": outcome.code if outcome else None,
-            "outcome_field": outcome.field if outcome else None,
-            "outcome_message": outcome.message[:1000] if outcome else None,
-            "outcome_remedy": outcome.remedy if outcome else None,
-        }
+        values |= {"resolved_at": func.coalesce(Import.resolved_at, db_now()), **_outcome_columns(outcome)}
     tx.session.execute(_update(Import.id == row.id, values))
     audit.record(
         tx,
@@ -129,6 +123,20 @@ def set_state(tx: Tx, row: Import, state: ImportState, outcome: Outcome | None =
         }
         tx.session.execute(insert_or_ignore(tx, ImportEvent, event))
     return True
+
+
+def set_reason(tx: Tx, row: Import, outcome: Outcome | None) -> None:
+    """A closed import stays in its state, for another reason."""
+    tx.session.execute(_update(Import.id == row.id, _outcome_columns(outcome)))
+
+
+def _outcome_columns(outcome: Outcome | None) -> dict[str, Any]:
+    return {
+        "outcome_code": outcome.code if outcome else None,
+        "outcome_field": outcome.field if outcome else None,
+        "outcome_message": outcome.message[:1000] if outcome else None,
+        "outcome_remedy": outcome.remedy if outcome else None,
+    }
 
 
 def resolve(tx: Tx, import_id: UUID, email_key: str | None = None) -> None:

@@ -13,12 +13,16 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, bindparam, case, func, insert, select, update
 
+from portal_db.causes import cause_of
 from portal_db.database import Tx
 from portal_db.dialect import insert_or_ignore
 from portal_db.due import is_due, is_out_of_turn, is_paused
 from portal_db.states import AttemptOutcome, ErrorClass, JobState, Lane
 from portal_db.tables import Job, JobAttempt
 from portal_db.types import db_now
+
+#: Took its process down, running alone: requeued, it runs alone again (P14).
+POISON_CODE = "poison"
 
 
 class LeaseLost(Exception):
@@ -270,6 +274,7 @@ def _error_columns(failure: Failure) -> dict[str, Any]:
     return {
         "error_class": failure.error_class,
         "error_code": failure.code,
+        "error_cause": cause_of(failure.code, failure.message),
         "error_field": failure.field,
         "error_message": failure.message[:1000],
         "error_action": failure.action,
@@ -324,13 +329,11 @@ def take_back_expired(tx: Tx) -> list[UUID]:
     Returns:
         Ids of the jobs taken back.
     """
-    lost = tx.session.execute(
-        select(Job.id, Job.lease_token, Job.lease_owner)
-        .where(Job.state == JobState.RUNNING, Job.lease_until < db_now())
-        .order_by(Job.id)
-    ).all()
+    ran_out = select(Job.id, Job.lease_token, Job.lease_owner).where(
+        Job.state == JobState.RUNNING, Job.lease_until < db_now()
+    )
     taken = []
-    for job_id, token, owner in lost:
+    for job_id, token, owner in tx.session.execute(ran_out.order_by(Job.id)).all():
         if token is None or owner is None:
             continue
         lease = Lease(job_id, token, owner)
@@ -385,7 +388,7 @@ def requeue(tx: Tx, job_id: UUID, epoch: int) -> bool:
             state=JobState.QUEUED,
             epoch=epoch,
             attempts=0,
-            lost_leases=0,
+            lost_leases=case((Job.error_code == POISON_CODE, Job.lost_leases), else_=0),
             rung_at=None,
             waiting_since=None,
             finished_at=None,

@@ -9,6 +9,9 @@ from portal_db.dialect import insert_or_ignore
 from portal_db.tables import Leader
 from portal_db.types import db_now
 
+#: The role of the process that takes back leases and rings.
+RELAY = "relay"
+
 
 def hold(tx: Tx, role: str, owner: str, seconds: float) -> bool:
     """Take or keep a role for so long. False while somebody else holds it."""

@@ -9,9 +9,10 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from itertools import chain, zip_longest
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, case, false, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, false, func, literal, or_, select, tuple_, update
 
 from portal_db.database import Tx
 from portal_db.due import is_due, is_out_of_turn, is_paused
@@ -33,6 +34,9 @@ QUOTA_CODE = "xpm_quota"
 Permits = Callable[[str, Lane], int]
 
 _LANE_RANK = case({lane.value: rank for rank, lane in enumerate(Lane)}, value=Job.lane)
+_ORDER: tuple[Any, ...] = (
+    _LANE_RANK, Job.asked_at, Job.position, Job.created_at, Job.id
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,7 @@ def pick(tx: Tx, *, limit: int, full_lanes: Collection[Lane] = (), permits: Perm
     per_practice = [quota.interactive_of(practice_id) for practice_id in quota.practices(interactive=True)]
     for practice_id in _practices_with(tx, _not_rung_lately(full_lanes)):
         for lanes in LANE_GROUPS:
-            room = limit - _in_flight(tx, practice_id, lanes)
+            room = limit - in_flight(tx, practice_id, lanes)
             if room > 0:
                 mine = and_(~Job.interactive, Job.practice_id == practice_id, Job.lane.in_(lanes))
                 held = quota.holds_of(practice_id)
@@ -165,7 +169,7 @@ def _practices_with(tx: Tx, condition: ColumnElement[bool]) -> Sequence[UUID]:
     return tx.session.scalars(statement.order_by(Job.practice_id)).all()
 
 
-def _in_flight(tx: Tx, practice_id: UUID, lanes: Collection[Lane]) -> int:
+def in_flight(tx: Tx, practice_id: UUID, lanes: Collection[Lane]) -> int:
     """Jobs that run, or were rung and may yet be claimed."""
     rung = and_(is_due(), Job.rung_at >= db_now(-RING_AGAIN_SECONDS))
     statement = select(func.count()).where(
@@ -178,13 +182,15 @@ def _in_flight(tx: Tx, practice_id: UUID, lanes: Collection[Lane]) -> int:
 
 
 def _select(tx: Tx, condition: ColumnElement[bool], limit: int) -> list[Ring]:
-    statement = (
-        select(Job.lane, Job.id)
-        .where(condition)
-        .order_by(_LANE_RANK, Job.asked_at, Job.position, Job.created_at, Job.id)
-        .limit(limit)
-    )
+    statement = select(Job.lane, Job.id).where(condition).order_by(*_ORDER).limit(limit)
     return [Ring(lane, job_id) for lane, job_id in tx.session.execute(statement)]
+
+
+def before(job: Job) -> ColumnElement[bool]:
+    """Jobs that are rung before this one where both may be."""
+    mine = (list(Lane).index(job.lane), job.asked_at, job.position, job.created_at, job.id)
+    values = (literal(value, column.type) for value, column in zip(mine, _ORDER, strict=True))
+    return tuple_(*_ORDER) < tuple_(*values)
 
 
 def _mark_rung(tx: Tx, job_ids: Sequence[UUID]) -> None:

@@ -18,7 +18,7 @@ from handlers.failures import record
 from handlers.flow import Services
 from handlers.kinds import KINDS
 from portal_db import jobs
-from portal_db.jobs import LeaseLost
+from portal_db.jobs import POISON_CODE, LeaseLost
 from portal_db.states import JobState
 from worker.runner import lease_of
 
@@ -59,7 +59,7 @@ class AloneRunner:
         if job is None or job.state is not JobState.RUNNING or job.lease_owner != owner:
             return
         poison = Permanent(
-            "poison",
+            POISON_CODE,
             "This job ended its worker process three times, the last time running alone.",
             "Tell the developers; do not requeue it before they have looked.",
         )

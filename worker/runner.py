@@ -17,7 +17,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 
 from handlers import failures
 from handlers.errors import JobError, Permanent, Transient, from_xpm
-from handlers.flow import Bell, FollowUp, Kind, Part, Services, of_import
+from handlers.flow import LOST_LEASES_BEFORE_ALONE, Bell, FollowUp, Kind, Part, Services, of_import
 from handlers.follow_ups import following
 from handlers.settle import settle
 from portal_db import imports, jobs
@@ -30,8 +30,6 @@ from xpm.errors import XpmError
 
 log = structlog.stdlib.get_logger(__name__)
 
-#: A job that took its process down this often runs next in a process of its own.
-LOST_LEASES_BEFORE_ALONE = 2
 #: Tries of one short database transaction: deadlocks and restarts pass, and the lease runs meanwhile.
 DATABASE_TRIES = 4
 

@@ -104,6 +104,14 @@ class Job(Base):
         Index("ix_jobs_import", "import_id", "epoch"),
         Index("ix_jobs_open", "state", "practice_id", "lane", "created_at"),
         Index("ix_jobs_lease", "lease_owner", "state"),
+        #: Dead letters are few among many jobs, and looked for by their age.
+        Index(
+            "ix_jobs_dead",
+            "finished_at",
+            "id",
+            sqlite_where=text("state = 'dead'"),
+            postgresql_where=text("state = 'dead'"),
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -140,6 +148,8 @@ class Job(Base):
 
     error_class: Mapped[ErrorClass | None]
     error_code: Mapped[str | None] = mapped_column(String(64))
+    #: A digest of code and normalised message: dead letters of one cause share it.
+    error_cause: Mapped[str | None] = mapped_column(String(12))
     error_field: Mapped[str | None] = mapped_column(String(64))
     error_message: Mapped[str | None] = mapped_column(String(1000))
     error_action: Mapped[str | None] = mapped_column(String(1000))

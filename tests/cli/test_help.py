@@ -30,6 +30,19 @@ EVERY_COMMAND = sorted(every_command())
 def test_the_commands_are_the_ones_that_are_promised() -> None:
     promised = {"db upgrade", "keys new", "practice add", "practice set", "staff add", "operator add", "connection add"}
     promised |= {"import", "imports list", "imports show", "worker", "relay", "simulator", "mail-catcher", "demo"}
+    promised |= {
+        "dead list",
+        "dead show",
+        "dead groups",
+        "dead requeue",
+        "dead dismiss",
+        "imports amend",
+        "imports cancel",
+    }
+    promised |= {"emails list", "emails resend", "emails mark-delivered", "jobs list", "jobs explain", "pauses list"}
+    promised |= {
+        f"{verb} {what}" for verb in ("pause", "resume") for what in ("practice", "lane", "kind", "everything")
+    }
     assert promised <= {*EVERY_COMMAND}
 
 

@@ -32,7 +32,7 @@ class Command:
     heading: str
 
 
-_START, _WORK, _RUN = "To begin with", "Imports", "Processes"
+_START, _WORK, _MEND, _RUN = "To begin with", "Imports", "Operations", "Processes"
 COMMANDS = {
     "demo": Command("demo", "run_demo", _START),
     "db": Command("upkeep", "db_app", _START),
@@ -43,6 +43,12 @@ COMMANDS = {
     "connection": Command("connections", "connection_app", _START),
     "import": Command("importing", "import_clients", _WORK),
     "imports": Command("imports", "imports_app", _WORK),
+    "dead": Command("dead", "dead_app", _MEND),
+    "jobs": Command("jobs", "jobs_app", _MEND),
+    "emails": Command("emails", "emails_app", _MEND),
+    "pause": Command("pausing", "pause_app", _MEND),
+    "resume": Command("pausing", "resume_app", _MEND),
+    "pauses": Command("pausing", "pauses_app", _MEND),
     "worker": Command("processes", "run_worker", _RUN),
     "relay": Command("processes", "run_relay", _RUN),
     "simulator": Command("servers", "run_simulator", _RUN),

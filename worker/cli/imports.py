@@ -1,4 +1,4 @@
-"""The commands `imports list` and `imports show`: where imports stand, and what keeps one from going on."""
+"""The group `imports`, with its commands `list` and `show`: where imports stand, and what keeps one from going on."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 
 from portal_db import audit, imports, jobs, people, progress
 from portal_db.states import ImportState
-from worker.cli import telling
+from worker.cli import mending, telling
 from worker.cli.exits import Problem
 from worker.cli.output import AsJson, console, count_of, iso, say, say_json
 from worker.cli.record import opened
@@ -17,6 +17,7 @@ from worker.cli.record import opened
 STATES = ", ".join(state.value for state in ImportState)
 
 imports_app = typer.Typer(no_args_is_help=True, help="Imports that were asked for.")
+mending.register(imports_app)
 
 
 @imports_app.command("list")

@@ -1,0 +1,158 @@
+"""Finding jobs, dead letters above all: by filters that the database applies, in pages, and in groups of one cause."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, SQLColumnExpression, func, literal_column, select
+
+from portal_db.database import Tx
+from portal_db.paging import LONGEST_PAGE, Cursor, newer, older
+from portal_db.states import JobState, Lane
+from portal_db.tables import Job
+from portal_db.types import db_now
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Dead letters of one cause: `kind/code/digest of the normalised message`. The digest is empty for those that an
+    older version wrote."""
+
+    kind: str
+    code: str
+    cause: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}/{self.code}/{self.cause or '-'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which jobs are meant; what is left out matches all. Ages are in seconds, of dead letters since they died, of other
+    jobs since they were made."""
+
+    states: Sequence[JobState] = ()
+    practice_id: UUID | None = None
+    import_id: UUID | None = None
+    kind: str | None = None
+    lane: Lane | None = None
+    code: str | None = None
+    group: Group | None = None
+    #: In the message, whatever its case.
+    text: str | None = None
+    older_than: float | None = None
+    newer_than: float | None = None
+
+    @property
+    def only_dead(self) -> bool:
+        return tuple(self.states) == (JobState.DEAD,)
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        """All that must hold of a job."""
+        equal = {Job.practice_id: self.practice_id, Job.import_id: self.import_id, Job.kind: self.kind,
+                 Job.lane: self.lane, Job.error_code: self.code}  # fmt: skip
+        found = [column == value for column, value in equal.items() if value is not None]
+        if self.states:
+            found.append(Job.state.in_(self.states))
+        if self.group is not None:
+            found += [Job.kind == self.group.kind, _code() == self.group.code, _cause() == self.group.cause]
+        if self.text is not None:
+            found.append(func.lower(Job.error_message).contains(self.text.lower(), autoescape=True))
+        if self.older_than is not None:
+            found.append(_time_of(self) <= db_now(-self.older_than))
+        if self.newer_than is not None:
+            found.append(_time_of(self) >= db_now(-self.newer_than))
+        return found
+
+
+def listing(tx: Tx, which: Filter, *, limit: int, after: Cursor | None = None) -> list[Job]:
+    """Jobs newest first, at most `limit`, from a cursor on."""
+    statement = select(Job).where(*which.conditions()).order_by(_time_of(which).desc(), Job.id.desc())
+    if after is not None:
+        statement = statement.where(older(_time_of(which), Job.id, after))
+    return list(tx.session.scalars(statement.limit(min(limit, LONGEST_PAGE))))
+
+
+def cursor_of(which: Filter, job: Job) -> Cursor:
+    """Where the page that ends with this job goes on."""
+    return Cursor((job.finished_at or job.created_at) if which.only_dead else job.created_at, job.id)
+
+
+def oldest_first(
+    tx: Tx, which: Filter, *, until: datetime, limit: int, after: Cursor | None = None
+) -> list[tuple[UUID, Cursor]]:
+    """Ids of matching jobs in the order of their time, for those who work through all of them.
+
+    Args:
+        until: nothing later than this; what dies again while they are worked through is not met twice.
+    """
+    statement = select(Job.id, _time_of(which)).where(*which.conditions(), _time_of(which) <= until)
+    if after is not None:
+        statement = statement.where(newer(_time_of(which), Job.id, after))
+    rows = tx.session.execute(statement.order_by(_time_of(which), Job.id).limit(limit)).all()
+    return [(job_id, Cursor(at, job_id)) for job_id, at in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Grouped:
+    """A group, how many dead letters it holds of how many practices, since when, and one of their messages."""
+
+    group: Group
+    count: int
+    practices: int
+    first_seen: datetime
+    last_seen: datetime
+    message: str
+
+
+def groups(tx: Tx, which: Filter, *, limit: int) -> list[Grouped]:
+    """Dead letters by cause, the most frequent first."""
+    finished_at: SQLColumnExpression[Any] = Job.finished_at
+    statement = (
+        select(
+            Job.kind,
+            _code(),
+            _cause(),
+            func.count(),
+            func.count(Job.practice_id.distinct()),
+            func.min(finished_at),
+            func.max(finished_at),
+            func.min(Job.error_message),
+        )
+        .where(*which.conditions())
+        .group_by(Job.kind, _code(), _cause())
+        .order_by(func.count().desc(), func.max(Job.finished_at).desc(), Job.kind, _code(), _cause())
+        .limit(min(limit, LONGEST_PAGE))
+    )
+    return [
+        Grouped(Group(kind, code, cause), number, practices, first, last, message or "")
+        for kind, code, cause, number, practices, first, last, message in tx.session.execute(statement)
+    ]
+
+
+#: Spelled out and no parameter: PostgreSQL takes two parameters for two expressions when it groups.
+_NOTHING: ColumnElement[str] = literal_column("''")
+
+
+def _time_of(which: Filter) -> SQLColumnExpression[Any]:
+    """The time that ages and order go by."""
+    return Job.finished_at if which.only_dead else Job.created_at
+
+
+def _code() -> ColumnElement[str]:
+    return func.coalesce(Job.error_code, _NOTHING)
+
+
+def _cause() -> ColumnElement[str]:
+    return func.coalesce(Job.error_cause, _NOTHING)
+
+
+def group_named(text: str) -> Group | None:
+    """A group as it was printed; `None` when the text is none."""
+    kind, _, rest = text.partition("/")
+    code, slash, cause = rest.rpartition("/")
+    return Group(kind, code, "" if cause == "-" else cause) if kind and slash else None

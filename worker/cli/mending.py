@@ -1,0 +1,154 @@
+"""The commands `imports amend` and `imports cancel`: correcting what was asked for, and calling it off."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+
+from handlers.acting import Act, require_import
+from handlers.amend_import import amend
+from handlers.cancel_import import Cancelled, cancel, require_open
+from handlers.requests import RequestRefused
+from portal_db import imports
+from portal_db.database import Database
+from portal_db.states import ClientType, EntityType, Subscription
+from worker.cli.acting import BY_HAND, AsOperator, DryRun, OptionalReason, Yes, acting, confirm, counted
+from worker.cli.exits import ExitCode, Problem
+from worker.cli.output import AsJson, clean, count_of, note, say, say_json
+from worker.cli.record import opened
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the group `imports`."""
+    app.command("amend")(amend_import)
+    app.command("cancel")(cancel_imports)
+
+
+def amend_import(
+    import_id: Annotated[UUID, typer.Argument(metavar="ID", help="The import.", show_default=False)],
+    operator: AsOperator,
+    name: Annotated[str | None, typer.Option(metavar="NAME", help="In place of XPM's name.")] = None,
+    entity_type: Annotated[
+        EntityType | None, typer.Option(metavar="TYPE", case_sensitive=False, help="Of an entity, such as Trust.")
+    ] = None,
+    email: Annotated[str | None, typer.Option(metavar="EMAIL", help="In place of XPM's email.")] = None,
+    client_type: Annotated[
+        ClientType | None, typer.Option(metavar="TYPE", case_sensitive=False, help="Personal or Business.")
+    ] = None,
+    subscription: Annotated[
+        Subscription | None, typer.Option(metavar="PLAN", case_sensitive=False, help="Starter or Pro.")
+    ] = None,
+    welcome: Annotated[
+        bool | None, typer.Option("--welcome/--no-welcome", help="Send the welcome email, or not.")
+    ] = None,
+    reason: OptionalReason = BY_HAND,
+    as_json: AsJson = False,
+) -> None:
+    """Correct an import that was rejected or failed, and let it go on from validation.
+
+    Once its client exists, only --email can be corrected here: it changes the login unless that is activated, ends the
+    link that was sent, and sends a welcome email that had failed to the new address.
+    """
+    given = {"name": name, "entity_type": entity_type, "email": email, "client_type": client_type,
+             "subscription": subscription, "send_welcome_email": welcome}  # fmt: skip
+    wishes = {field: value for field, value in given.items() if value is not None}
+    if not wishes:
+        raise Problem("Say what to correct: --email, --name or another input.", ExitCode.MISUSED)
+    about = {field: f"--{field.replace('_', '-')}" for field in given} | {"import_id": f"Import {import_id}"}
+    with opened() as record, acting(record, operator, reason, **about) as act:
+        done = amend(record.database, act, import_id, wishes)
+    if as_json:
+        say_json({"id": import_id, "revision": done.revision, "changed": done.changed, "state": done.state,
+                  "sends_email": done.sends_email})  # fmt: skip
+        return
+    email_words = " Its welcome email goes to the new address." if done.sends_email else ""
+    say(
+        f"Revision {done.revision}: {', '.join(done.changed)} corrected. The import is"
+        f" {done.state.value.replace('_', ' ')}.{email_words}"
+    )
+
+
+def cancel_imports(
+    operator: AsOperator,
+    import_id: Annotated[UUID | None, typer.Argument(metavar="ID", help="The import.", show_default=False)] = None,
+    batch: Annotated[UUID | None, typer.Option(metavar="ID", help="Every open import of this batch.")] = None,
+    reason: OptionalReason = BY_HAND,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Cancel what an import, or a whole batch, has not done yet.
+
+    Before anything was created an import ends cancelled, after that partly succeeded; what was created stays. An email
+    that is being sent cannot be called back.
+    """
+    if (import_id is None) == (batch is None):
+        raise Problem("Give either the ID of one import, or --batch.", ExitCode.MISUSED)
+    about = {"import_id": f"Import {import_id}"}
+    with opened() as record, acting(record, operator, reason, **about) as act:
+        database = record.database
+        chosen = _open_of_batch(database, batch) if batch is not None else [_open_one(database, import_id)]
+        if dry_run:
+            _tell_plan(chosen, as_json)
+            return
+        confirm(f"Cancel {count_of(len(chosen), 'import')}?", yes=yes)
+        done = [cancel(database, act, chosen[0])] if batch is None else _cancel_all(database, act, chosen)
+    _tell(done, as_json)
+
+
+def _open_one(database: Database, import_id: UUID | None) -> UUID:
+    with database.read() as tx:
+        row = require_import(imports.get(tx, import_id) if import_id is not None else None)
+        require_open(row)
+    return row.id
+
+
+def _open_of_batch(database: Database, batch_id: UUID) -> Sequence[UUID]:
+    """The open imports of a batch, the last row first: cancelling a row must not let the next one begin."""
+    with database.read() as tx:
+        rows = imports.of_batch(tx, batch_id)
+    if not rows:
+        raise Problem(f"There is no batch {batch_id}.")
+    return [row.id for row in reversed(rows) if row.state.is_open]
+
+
+def _cancel_all(database: Database, act: Act, import_ids: Sequence[UUID]) -> list[Cancelled]:
+    done = []
+    for import_id in counted("Cancelling", import_ids):
+        try:
+            done.append(cancel(database, act, import_id))
+        except RequestRefused as refusal:  # it closed meanwhile, or only its email is left
+            note(clean(f"{import_id} not: {refusal.message}"))
+    return done
+
+
+def _tell_plan(import_ids: Sequence[UUID], as_json: bool) -> None:
+    if as_json:
+        say_json({"dry_run": True, "cancelled": [{"id": import_id} for import_id in import_ids]})
+    else:
+        say(f"{count_of(len(import_ids), 'import')} would be cancelled.")
+
+
+def _tell(done: Sequence[Cancelled], as_json: bool) -> None:
+    if as_json:
+        told: list[dict[str, Any]] = [
+            {"id": one.import_id, "state": one.state, "jobs": one.jobs, "email_goes_out": one.email_goes_out}
+            for one in done
+        ]
+        say_json({"dry_run": False, "cancelled": told})
+        return
+    say(f"{count_of(len(done), 'import')} cancelled: {_by_state(done)}.")
+    sending = sum(one.email_goes_out for one in done)
+    if sending:
+        say(f"{count_of(sending, 'welcome email')} was being sent and could not be called back.")
+
+
+def _by_state(done: Sequence[Cancelled]) -> str:
+    states = sorted({one.state for one in done})
+    counts = {state: sum(one.state is state for one in done) for state in states}
+    return (
+        ", ".join(f"{count:,} {state.value.replace('_', ' ')}" for state, count in counts.items()) or "none were open"
+    )
