@@ -23,7 +23,7 @@ def settle(tx: Tx, row: Import) -> ImportState:
     Returns:
         The state the import is in now.
     """
-    latest = _latest_of_each_kind(jobs.of_import(tx, row.id))
+    latest = latest_of_each_kind(jobs.of_import(tx, row.id))
     spine = [job for job in latest if _is_spine(job)]
     branches = [job for job in latest if not _is_spine(job)]
     started = any(job.started_at is not None for job in latest)
@@ -37,7 +37,7 @@ def _is_spine(job: Job) -> bool:
     return kind is not None and kind.part is Part.SPINE
 
 
-def _latest_of_each_kind(all_jobs: list[Job]) -> list[Job]:
+def latest_of_each_kind(all_jobs: list[Job]) -> list[Job]:
     """A later epoch's job of a kind stands in for the earlier one: an amended import is judged by its new run."""
     newest: dict[str, Job] = {}
     for job in all_jobs:

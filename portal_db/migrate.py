@@ -16,7 +16,6 @@ from sqlalchemy.exc import DBAPIError
 from portal_db.database import Database
 from portal_db.tables import Base
 
-
 #: A migration that cannot have its lock by then gives up and changes nothing: work queues up behind one that waits.
 LOCK_SECONDS = 10
 #: PostgreSQL's code for it.

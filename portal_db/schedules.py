@@ -24,4 +24,6 @@ def claim(tx: Tx, schedule: str, due_at: datetime, owner: str) -> bool:
 
 def was_ever_due(tx: Tx, schedule: str) -> bool:
     """Whether any due time of the schedule was taken on; a schedule that is new has none to catch up with."""
-    return tx.session.scalar(select(ScheduledRun.schedule).where(ScheduledRun.schedule == schedule).limit(1)) is not None
+    return (
+        tx.session.scalar(select(ScheduledRun.schedule).where(ScheduledRun.schedule == schedule).limit(1)) is not None
+    )

@@ -20,7 +20,7 @@ from worker.bell import RedisBell
 
 log = structlog.stdlib.get_logger(__name__)
 
-ROLE = "relay"
+ROLE = leaders.RELAY
 LEADER_SECONDS = 10.0
 IDLE_SECONDS = 1.0
 BUSY_SECONDS = 0.1

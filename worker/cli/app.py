@@ -32,7 +32,7 @@ class Command:
     heading: str
 
 
-_START, _WORK, _RUN = "To begin with", "Imports", "Processes"
+_START, _WORK, _MEND, _RUN = "To begin with", "Imports", "Looking after it", "Processes"
 COMMANDS = {
     "demo": Command("demo", "run_demo", _START),
     "db": Command("upkeep", "db_app", _START),
@@ -43,6 +43,10 @@ COMMANDS = {
     "connection": Command("connections", "connection_app", _START),
     "import": Command("importing", "import_clients", _WORK),
     "imports": Command("imports", "imports_app", _WORK),
+    "reconcile": Command("reconciling", "run_reconcile", _MEND),
+    "housekeeping": Command("housekeeping", "run_housekeeping", _MEND),
+    "person": Command("erasing", "person_app", _MEND),
+    "restore": Command("restoring", "restore_app", _MEND),
     "worker": Command("processes", "run_worker", _RUN),
     "relay": Command("processes", "run_relay", _RUN),
     "simulator": Command("servers", "run_simulator", _RUN),
