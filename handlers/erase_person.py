@@ -7,7 +7,6 @@ stays are ids, when things were asked for and how they ended, and the audit trai
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
@@ -19,7 +18,7 @@ from handlers.naming import Naming
 from handlers.operators import require_operator
 from handlers.requests import RequestRefused
 from portal_db import audit, erasures, malformed, personal
-from portal_db.database import Database, Tx
+from portal_db.database import Tx
 from portal_db.personal import Trace
 from portal_db.states import ActorKind
 
@@ -33,7 +32,10 @@ class Messages(Protocol):
 
     def requests(self) -> Iterator[bytes]: ...
 
-    def drop_receipts(self, practice_id: UUID, request_ids: Sequence[str]) -> int: ...
+    def receipts(self, practice_id: UUID) -> Iterator[str]:
+        """The request ids of a practice's receipts."""
+
+    def drop_receipts(self, practice_id: UUID, request_ids: Sequence[str]) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ def rehearse(services: Services, messages: Messages, person: Person, *, operator
     done: list[Erased] = []
     try:
         with services.database.write() as tx:
-            done.append(_erase(tx, services, None, messages, person, operator_id, ""))
+            done.append(_erase(tx, services, messages, person, operator_id, why=None))
             raise _Rehearsed
     except _Rehearsed:
         return done[0]
@@ -81,46 +83,37 @@ def erase(services: Services, messages: Messages, person: Person, *, operator_id
         handlers.reconcile.QueueAway: what Redis holds cannot be seen to; nothing was done.
     """
     with services.database.write() as tx:
-        return _erase(tx, services, messages, messages, person, operator_id, why)
+        return _erase(tx, services, messages, person, operator_id, why=why)
 
 
 def _erase(
-    tx: Tx,
-    services: Services,
-    receipts: Messages | None,
-    door: Messages,
-    person: Person,
-    operator_id: UUID,
-    why: str,
+    tx: Tx, services: Services, messages: Messages, person: Person, operator_id: UUID, *, why: str | None
 ) -> Erased:
+    """Without a `why` it is a rehearsal: the caller rolls back, and Redis is only looked at."""
     require_operator(tx, operator_id)
     found = _find(tx, person)
     _require_closed(tx, found)
     naming = _naming(tx, found)
-    _require_no_request(door, naming)
-    with _still_readable(tx, found) as rows:
-        named, unreadable = _malformed(tx, services, naming)
-        rows["malformed messages"] = personal.drop_malformed(tx, named)
-        rows["mentions in XPM records seen"] = _scrub_sights(tx, found)
-        rows["jobs"] = personal.blank_jobs(tx, found)
-        rows |= dict(personal.remove(tx, found))
-        rows["addresses in other teams"] = personal.blank_team_email(tx, found.practice_id, naming.addresses)
-        rows["mentions in the audit trail"] = _scrub_audit(tx, found, naming)
-        keys = _scrub_keys(tx, found, naming)
-        rows["imports"] = personal.blank_imports(tx, found)
+    _require_no_request(messages, naming)
+    named, unreadable = _malformed(tx, services, naming)
+    rows = {
+        "malformed messages": personal.drop_malformed(tx, named),
+        "mentions in XPM records seen": _scrub_sights(tx, found),
+        "jobs": personal.blank_jobs(tx, found),
+        **dict(personal.remove(tx, found)),
+        "addresses in other teams": personal.blank_team_email(tx, found.practice_id, naming.addresses),
+        "mentions in the audit trail": _scrub_audit(tx, found, naming),
+        "imports": personal.blank_imports(tx, found),
+    }
+    keys = _scrub_keys(tx, found, naming)
     for xpm_uuid in found.xpm_uuids:
         erasures.note(tx, found.practice_id, xpm_uuid)
     _audit(tx, found, operator_id, naming.without(why))
-    if receipts is not None:
-        rows["receipts"] = receipts.drop_receipts(found.practice_id, keys)
+    receipts = [key for key in messages.receipts(found.practice_id) if key in keys or naming.is_in(key.encode(errors="replace"))]
+    rows["receipts"] = len(receipts)
+    if why is not None:
+        messages.drop_receipts(found.practice_id, receipts)
     return Erased({place: count for place, count in rows.items() if count}, unreadable)
-
-
-@contextmanager
-def _still_readable(tx: Tx, found: Trace) -> Iterator[dict[str, int]]:
-    """Rows are read before the first goes: what was loaded stays as it was."""
-    tx.session.expunge_all()
-    yield {}
 
 
 def _find(tx: Tx, person: Person) -> Trace:
@@ -153,8 +146,8 @@ def _require_closed(tx: Tx, found: Trace) -> None:
         )
 
 
-def _require_no_request(door: Messages, naming: Naming) -> None:
-    if any(naming.is_in(payload) for payload in door.requests()):
+def _require_no_request(messages: Messages, naming: Naming) -> None:
+    if any(naming.is_in(payload) for payload in messages.requests()):
         raise RequestRefused(
             "request_waiting",
             "A request for this person waits on the queue import_requests.",
@@ -211,16 +204,14 @@ def _scrub_sights(tx: Tx, found: Trace) -> int:
 def _scrub_audit(tx: Tx, found: Trace, naming: Naming) -> int:
     entries = personal.audit_naming(tx, found.practice_id, naming.everything)
     for entry in entries:
-        texts: dict[str, Any] = {
-            name: naming.without(getattr(entry, name)) for name in ("why", "before", "after")
-        }
+        texts: dict[str, Any] = {name: naming.without(getattr(entry, name)) for name in ("why", "before", "after")}
         personal.rewrite_audit(tx, entry.id, **texts)
     return len(entries)
 
 
-def _scrub_keys(tx: Tx, found: Trace, naming: Naming) -> list[str]:
+def _scrub_keys(tx: Tx, found: Trace, naming: Naming) -> set[str]:
     """Rename idempotency keys that name the person; returns the keys as they were."""
-    keys = [row.idempotency_key for row in found.imports]
+    keys = {row.idempotency_key for row in found.imports}
     for row in found.imports:
         if naming.is_in(row.idempotency_key.encode()):
             personal.rename_key(tx, row)

@@ -39,7 +39,11 @@ def least_recently_checked(tx: Tx, *, limit: int) -> list[LinkToCheck]:
         .order_by(XpmLink.checked_at.is_not(None), XpmLink.checked_at, XpmLink.id)
         .limit(limit)
     )
-    return [LinkToCheck(*row) for row in tx.session.execute(statement)]
+    return [
+        LinkToCheck(link_id, practice_id, import_id, tenant_id, xpm_uuid)
+        for link_id, practice_id, import_id, tenant_id, xpm_uuid in tx.session.execute(statement)
+        if import_id is not None
+    ]
 
 
 def note_checked(tx: Tx, link_id: UUID, *, is_gone: bool) -> None:

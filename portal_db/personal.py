@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, String, and_, cast, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, String, and_, cast, delete, false, func, or_, select, update
 
 from portal_db.database import Tx
 from portal_db.states import OPEN_JOB_STATES, JobState, LoginKind
@@ -80,7 +80,9 @@ def trace(tx: Tx, practice_id: UUID, *, client_id: UUID | None, xpm_uuid: UUID |
     return Trace(
         practice_id,
         tx.session.scalars(clients.order_by(Client.id)).all(),
-        tx.session.scalars(theirs.order_by(Import.id).with_for_update().execution_options(populate_existing=True)).all(),
+        tx.session.scalars(
+            theirs.order_by(Import.id).with_for_update().execution_options(populate_existing=True)
+        ).all(),
         frozenset(xpm_uuids),
     )
 
@@ -112,7 +114,7 @@ def sights(tx: Tx, found: Trace) -> Sequence[DirectoryRecord]:
 def sights_beside(tx: Tx, found: Trace) -> list[DirectoryRecord]:
     """Other people's records in the directory that mention the person's."""
     text = cast(DirectoryRecord.record, String)
-    mentions = or_(*(text.contains(str(uuid)) for uuid in found.xpm_uuids))
+    mentions = or_(false(), *(text.contains(str(uuid)) for uuid in found.xpm_uuids))
     statement = select(DirectoryRecord).where(_of_practice(found), ~_is_theirs(found), mentions)
     return list(tx.session.scalars(statement))
 
@@ -186,9 +188,8 @@ def blank_jobs(tx: Tx, found: Trace) -> int:
     Returns:
         How many jobs had a message, were dead or waited.
     """
-    of_client = [cast(Job.args, String).contains(str(client_id)) for client_id in found.client_ids]
-    theirs = or_(Job.import_id.in_(found.import_ids), and_(Job.practice_id == found.practice_id, or_(*of_client)))
-    theirs = theirs if of_client else Job.import_id.in_(found.import_ids)
+    named = or_(false(), *(cast(Job.args, String).contains(str(client_id)) for client_id in found.client_ids))
+    theirs = or_(Job.import_id.in_(found.import_ids), and_(Job.practice_id == found.practice_id, named))
     job_ids = list(tx.session.scalars(select(Job.id).where(theirs)))
     mine = Job.id.in_(job_ids)
     ended = {"lease_token": None, "lease_until": None, "deadline_at": None, "next_attempt_at": None}

@@ -5,16 +5,20 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, select, update
 
 from portal_db.database import Tx
 from portal_db.states import EmailState
-from portal_db.tables import ReconnectNotice, Restore, WelcomeEmail
+from portal_db.tables import Pause, ReconnectNotice, Restore, WelcomeEmail
 from portal_db.types import db_now
 
 
-def begin(tx: Tx, restore_id: UUID, operator_id: UUID) -> None:
+def begin(tx: Tx, restore_id: UUID, operator_id: UUID, *, reason: str) -> None:
+    """Note a restore, and pause everything under the same id."""
     tx.session.execute(insert(Restore).values(id=restore_id, begun_by=operator_id, begun_at=db_now()))
+    # A pause that names no practice, lane or kind matches every job.
+    paused = {"id": restore_id, "reason": reason, "paused_by": operator_id, "created_at": db_now()}
+    tx.session.execute(insert(Pause).values(**paused))
 
 
 def unfinished(tx: Tx) -> Restore | None:
@@ -23,8 +27,10 @@ def unfinished(tx: Tx) -> Restore | None:
 
 
 def finish(tx: Tx, restore_id: UUID) -> None:
+    """Note its end, and lift its pause if somebody has not done so."""
     statement = update(Restore).where(Restore.id == restore_id).values(finished_at=db_now())
     tx.session.execute(statement.execution_options(synchronize_session=False))
+    tx.session.execute(delete(Pause).where(Pause.id == restore_id).execution_options(synchronize_session=False))
 
 
 def was_after(tx: Tx, moment: datetime) -> bool:

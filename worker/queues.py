@@ -102,16 +102,20 @@ class RedisQueues:
             for _, data in self._client.hscan_iter(self._key(f"{QUEUE}.msgs"), count=CHUNK):
                 yield data
 
-    def drop_receipts(self, practice_id: UUID, request_ids: Sequence[str]) -> int:
-        """Drop the receipts of requests; how many there were."""
-        if not request_ids:
-            return 0
+    def receipts(self, practice_id: UUID) -> Iterator[str]:
+        """The request ids of a practice's receipts."""
+        prefix = receipt_key(self._namespace, practice_id, "")
         with _reached():
-            keys = [receipt_key(self._namespace, practice_id, request_id) for request_id in request_ids]
-            dropped: Any = self._client.delete(*keys)
-            return int(dropped)
+            for key in self._client.scan_iter(f"{prefix}*", count=1000):
+                yield key.decode(errors="surrogateescape").removeprefix(prefix)
 
-    def _held(self, lane: Lane) -> set[bytes]:
+    def drop_receipts(self, practice_id: UUID, request_ids: Sequence[str]) -> None:
+        with _reached():
+            for request_id in request_ids:
+                key = receipt_key(self._namespace, practice_id, request_id)
+                self._client.delete(key.encode(errors="surrogateescape"))
+
+    def _held(self, lane: Lane) -> set[Any]:
         return {held for key in self._ack_sets(lane) for held in self._client.smembers(key)}
 
     def _ack_sets(self, lane: Lane) -> list[Any]:

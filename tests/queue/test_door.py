@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import select
@@ -65,7 +65,7 @@ def test_accepted_is_said_after_the_commit(desk: Desk, monkeypatch: pytest.Monke
     seen = []
     say = Door._leave_receipt
 
-    def listen(self: Door, practice_id: object, request_id: object, receipt: dict[str, Any]) -> None:
+    def listen(self: Door, practice_id: UUID, request_id: str, receipt: dict[str, Any]) -> None:
         seen.append((receipt["status"], count(desk.world, "imports"), count(desk.world, "jobs")))
         say(self, practice_id, request_id, receipt)
 

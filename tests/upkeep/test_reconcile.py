@@ -144,7 +144,7 @@ def test_messages_whose_job_is_finished_or_unknown_are_dropped_and_no_others(led
         with world.database.write() as tx:
             jobs.succeed(tx, lease)
     led.bell.ring(Lane.IMPORT, [held])
-    [held_message] = led.client.hkeys(led.key("import.msgs"))
+    [held_message] = [key.decode() for key in led.client.hkeys(led.key("import.msgs"))]  # type: ignore[union-attr]
     led.client.lrem(led.key("import"), 0, held_message)
     led.client.sadd(led.key("__acks__.some-process.import"), held_message)
     led.bell.ring(Lane.IMPORT, [waiting, done, uuid4()])
