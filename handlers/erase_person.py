@@ -109,7 +109,9 @@ def _erase(
     for xpm_uuid in found.xpm_uuids:
         erasures.note(tx, found.practice_id, xpm_uuid)
     _audit(tx, found, operator_id, naming.without(why))
-    receipts = [key for key in messages.receipts(found.practice_id) if key in keys or naming.is_in(key.encode(errors="replace"))]
+    receipts = [
+        key for key in messages.receipts(found.practice_id) if key in keys or naming.is_in(key.encode(errors="replace"))
+    ]
     rows["receipts"] = len(receipts)
     if why is not None:
         messages.drop_receipts(found.practice_id, receipts)
@@ -213,7 +215,7 @@ def _scrub_keys(tx: Tx, found: Trace, naming: Naming) -> set[str]:
     """Rename idempotency keys that name the person; returns the keys as they were."""
     keys = {row.idempotency_key for row in found.imports}
     for row in found.imports:
-        if naming.is_in(row.idempotency_key.encode()):
+        if naming.is_in_text(row.idempotency_key):
             personal.rename_key(tx, row)
     return keys
 

@@ -34,11 +34,14 @@ class Naming:
         try:
             content = json.loads(text)
         except ValueError:
-            return self._sure(text) or self._likely(text)
+            return self.is_in_text(text)
         found = [*_strings(content)]
         if any(self._sure(part) for part in found):
             return True
         return not _gives_a_record(content) and any(self._likely(part) for part in found)
+
+    def is_in_text(self, text: str) -> bool:
+        return self._sure(text) or self._likely(text)
 
     def without(self, text: str | None) -> str | None:
         """The text with what names the person blotted out."""
