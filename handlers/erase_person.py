@@ -215,7 +215,7 @@ def _scrub_keys(tx: Tx, found: Trace, naming: Naming) -> set[str]:
     """Rename idempotency keys that name the person; returns the keys as they were."""
     keys = {row.idempotency_key for row in found.imports}
     for row in found.imports:
-        if naming.is_in_text(row.idempotency_key):
+        if naming.without(row.idempotency_key) != row.idempotency_key:
             personal.rename_key(tx, row)
     return keys
 

@@ -26,7 +26,8 @@ class Naming:
 
     @property
     def everything(self) -> frozenset[str]:
-        return frozenset(word for word in self.addresses | self.words if len(word) >= SHORTEST)
+        """Every word that is looked for in texts."""
+        return self.addresses | frozenset(word for word in self.words if len(word) >= SHORTEST)
 
     def is_in(self, payload: bytes) -> bool:
         """Whether a message is about the person. One that gives another XPM record is not for a shared name."""
@@ -49,7 +50,7 @@ class Naming:
 
     @cached_property
     def _any(self) -> re.Pattern[str]:
-        return _pattern(self.everything)
+        return _pattern(self.addresses, self.words)
 
     def _sure(self, text: str) -> bool:
         lowered = text.casefold()
@@ -60,9 +61,12 @@ class Naming:
         return bool(self.everything) and self._any.search(text) is not None
 
 
-def _pattern(words: Iterable[str]) -> re.Pattern[str]:
-    longest_first = sorted(words, key=len, reverse=True)
-    return re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, longest_first))})(?!\w)", re.IGNORECASE)
+def _pattern(addresses: Iterable[str], words: Iterable[str]) -> re.Pattern[str]:
+    """Addresses wherever they stand; words only as words. The longer first, which may hold the shorter."""
+    anywhere = [(address, re.escape(address)) for address in addresses]
+    bounded = [(word, rf"(?<!\w){re.escape(word)}(?!\w)") for word in words if len(word) >= SHORTEST]
+    longest_first = sorted(anywhere + bounded, key=lambda pair: len(pair[0]), reverse=True)
+    return re.compile("|".join(pattern for _, pattern in longest_first), re.IGNORECASE)
 
 
 def _strings(content: Any) -> Iterator[str]:
