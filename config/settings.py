@@ -59,6 +59,16 @@ class Settings(BaseSettings):
     lease_seconds: PositiveFloat = Field(10.0, description="how long a running job is ours without a heartbeat")
     heartbeat_seconds: PositiveFloat = Field(3.0, description="how often running jobs' leases are renewed")
     shutdown_grace_seconds: PositiveFloat = Field(25.0, description="time for running jobs to finish on SIGTERM")
+    nightly_hour: Annotated[int, Field(ge=0, le=23)] = Field(
+        3, description="hour of the day, UTC, from which the relay reconciles and keeps house"
+    )
+    reconcile_links: Annotated[int, Field(ge=0, le=10_000)] = Field(
+        200, description="links whose XPM record is looked for in one run of reconcile, at most"
+    )
+    keep_jobs_days: PositiveInt = Field(90, description="how long finished jobs and their attempts are kept")
+    keep_events_days: PositiveInt = Field(90, description="how long import events are kept")
+    keep_malformed_days: PositiveInt = Field(30, description="how long messages that could not be read are kept")
+    keep_receipts_hours: PositiveInt = Field(24, description="how long the queue door's receipts stay in Redis")
     log_format: Literal["console", "json"] = Field("console", description="how log lines look")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level logged")
 

@@ -9,7 +9,7 @@ from handlers.creation import create, wanted_branches
 from handlers.directory import Seen
 from handlers.flow import FollowUp
 from handlers.validate_import import email_taken, wanted_email
-from portal_db import emails, imports, people
+from portal_db import imports, people
 from portal_db.clients import FieldValue
 from portal_db.database import Tx
 from portal_db.states import ClientType, FieldSource, LoginKind, Subscription
@@ -37,8 +37,4 @@ def apply(tx: Tx, job: Job, row: Import, seen: Seen) -> Sequence[FollowUp]:
     }
     contact = FieldValue("email", address, FieldSource.IMPORT if row.email else FieldSource.XPM)
     client_id = create(tx, row, seen, shape, [contact])
-    follow_ups = wanted_branches(row, client_id)
-    if row.send_welcome_email:
-        email_id = emails.add(tx, row.practice_id, client_id)
-        follow_ups.append(FollowUp("send_welcome_email", {"email_id": str(email_id)}))
-    return follow_ups
+    return wanted_branches(tx, row, client_id)

@@ -21,4 +21,4 @@ def apply(tx: Tx, job: Job, row: Import, seen: Seen) -> Sequence[FollowUp]:
     entity_type = row.entity_type or entity_type_of(seen.record)
     shape = {"entity_type": entity_type, "login_id": None, "client_type": None, "subscription": None}
     client_id = create(tx, row, seen, shape, [adjusted("type", row.entity_type, entity_type_of(seen.record))])
-    return wanted_branches(row, client_id)
+    return wanted_branches(tx, row, client_id)

@@ -10,7 +10,7 @@ from handlers.connections import require_same_connection
 from handlers.directory import Seen
 from handlers.flow import FollowUp
 from handlers.validate_import import already_linked
-from portal_db import clients, imports
+from portal_db import clients, emails, erasures, imports
 from portal_db.clients import FieldValue
 from portal_db.database import Tx
 from portal_db.states import FieldSource
@@ -61,6 +61,7 @@ def create(tx: Tx, row: Import, seen: Seen, shape: dict[str, Any], fields: Seque
         raise already_linked()
     clients.put_fields(tx, client_id, [adjusted("name", row.name, seen.record.name), *fields], as_of=seen.as_of)
     imports.set_client(tx, row.id, client_id)
+    erasures.lift(tx, row.practice_id, row.xpm_uuid)
     return client_id
 
 
@@ -71,8 +72,12 @@ def adjusted(field: str, wanted: str | None, found: str) -> FieldValue:
     return FieldValue(field, wanted, FieldSource.IMPORT, is_override=True)
 
 
-def wanted_branches(row: Import, client_id: UUID) -> list[FollowUp]:
-    """The jobs that bring what the requester ticked."""
+def wanted_branches(tx: Tx, row: Import, client_id: UUID) -> list[FollowUp]:
+    """The jobs that bring what the requester ticked, and the welcome email noted if it is to be sent."""
     args = {"client_id": str(client_id)}
     wanted = (("import_details", row.bring_details), ("import_relationships", row.bring_relationships))
-    return [FollowUp(kind, args) for kind, ticked in wanted if ticked]
+    follow_ups = [FollowUp(kind, args) for kind, ticked in wanted if ticked]
+    if row.send_welcome_email:
+        email_id = emails.add(tx, row.practice_id, client_id, asked_at=row.created_at)
+        follow_ups.append(FollowUp("send_welcome_email", {"email_id": str(email_id)}))
+    return follow_ups

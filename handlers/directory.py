@@ -5,18 +5,19 @@ One import thus costs one XPM call, however many of its jobs want the record.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from pydantic import TypeAdapter
 
 from handlers.connections import require_connection
+from handlers.errors import Rejected
 from handlers.flow import Services, of_import
 from handlers.xero_tokens import call_xpm
-from portal_db import upstream
+from portal_db import erasures, upstream
 from portal_db.database import Tx
-from portal_db.tables import Job, XpmConnection
+from portal_db.tables import Import, Job, XpmConnection
 from xpm.client import Access, Fetched
 from xpm.records import XpmClient
 
@@ -42,6 +43,7 @@ def fetch_record(services: Services, job: Job) -> Seen:
     """
     with services.database.read() as tx:
         requester = upstream.requester(tx, of_import(job))
+        _require_not_erased(tx, requester.request)
         connection = require_connection(requester)
     seen = requester.seen
     if seen is not None and seen.as_of >= requester.request.epoch_started_at:
@@ -57,6 +59,22 @@ def fetch_record(services: Services, job: Job) -> Seen:
 
 
 def keep(tx: Tx, seen: Seen) -> None:
-    """Store what was seen for the jobs that follow; an older answer never replaces a newer one."""
-    record: dict[str, Any] = _adapter.dump_python(seen.record, mode="json")
+    """Store what was seen for the jobs that follow; an older answer never replaces a newer one.
+
+    Relationships to people who asked to be forgotten are left out.
+    """
+    erased = erasures.among(tx, seen.connection.practice_id, {item.related_uuid for item in seen.record.relationships})
+    others = tuple(item for item in seen.record.relationships if item.related_uuid not in erased)
+    record: dict[str, Any] = _adapter.dump_python(replace(seen.record, relationships=others), mode="json")
     upstream.keep_directory_record(tx, seen.connection, seen.record.uuid, record, seen.as_of)
+
+
+def _require_not_erased(tx: Tx, row: Import) -> None:
+    """A late job of an import asked for before its person asked to be forgotten brings nothing back."""
+    if erasures.was_since(tx, row.practice_id, row.xpm_uuid, row.created_at):
+        raise Rejected(
+            "person_erased",
+            "This person asked to be forgotten after this import was asked for.",
+            "Import them anew if they are to be a client again.",
+            field="xpm_uuid",
+        )

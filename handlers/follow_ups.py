@@ -9,7 +9,7 @@ from handlers.flow import FollowUp
 from handlers.kinds import KINDS
 from portal_db.database import Tx
 from portal_db.jobs import NewJob
-from portal_db.tables import Job
+from portal_db.tables import Import, Job
 
 
 def first_job(
@@ -23,6 +23,12 @@ def following(tx: Tx, parent: Job, follow_up: FollowUp) -> NewJob:
     """A job that a finished one asks for, of the same import and epoch."""
     job = _job(tx, follow_up, parent.import_id, parent.practice_id, parent.epoch, parent.interactive, parent.position)
     return replace(job, asked_at=parent.asked_at)
+
+
+def remade(tx: Tx, row: Import, follow_up: FollowUp) -> NewJob:
+    """A job that an import lacks, as it would have been made; imports of no batch are those somebody waits for."""
+    job = _job(tx, follow_up, row.id, row.practice_id, row.epoch, row.batch_id is None, row.position or 0)
+    return replace(job, asked_at=row.created_at)
 
 
 def apart(tx: Tx, kind_name: str, practice_id: UUID, args: dict[str, str], *, dedupe_key: str) -> NewJob:

@@ -118,7 +118,8 @@ def _read(services: Services, job: Job) -> Addressed:
 def _unknown() -> OutcomeUnknown:
     return OutcomeUnknown(
         "email_outcome_unknown",
-        "A worker stopped while sending the welcome email, so it may or may not have been sent.",
+        "A worker stopped while sending the welcome email, or the record was put back from a backup that does not know"
+        " whether it was sent.",
         "Ask the client, then resend it or mark it delivered.",
     )
 

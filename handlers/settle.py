@@ -31,7 +31,7 @@ def settle(tx: Tx, row: Import) -> ImportState:
 
 def verdict(tx: Tx, row: Import) -> tuple[ImportState, Outcome | None]:
     """The state that an import's jobs add up to, and why if that is a close."""
-    latest = _latest_of_each_kind(jobs.of_import(tx, row.id))
+    latest = latest_of_each_kind(jobs.of_import(tx, row.id))
     spine = [job for job in latest if _is_spine(job)]
     branches = [job for job in latest if not _is_spine(job)]
     started = any(job.started_at is not None for job in latest)
@@ -44,7 +44,7 @@ def _is_spine(job: Job) -> bool:
     return kind is not None and kind.part is Part.SPINE
 
 
-def _latest_of_each_kind(all_jobs: list[Job]) -> list[Job]:
+def latest_of_each_kind(all_jobs: list[Job]) -> list[Job]:
     """A later epoch's job of a kind stands in for the earlier one, and its newest validation begins the spine anew: an
     amended import is judged by its new run only."""
     newest: dict[str, Job] = {}

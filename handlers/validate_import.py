@@ -31,10 +31,17 @@ def apply(tx: Tx, job: Job, row: Import, seen: Seen) -> Sequence[FollowUp]:
     _require_first(tx, row)
     if row.kind is ClientKind.ENTITY:
         imports.resolve(tx, row.id)
-        return [FollowUp("create_entity")]
+        return [creation_of(row)]
     email_key = _require_email(tx, row, seen)
     imports.resolve(tx, row.id, email_key)
-    return [FollowUp("create_client", in_batch_order=row.batch_id is not None)]
+    return [creation_of(row)]
+
+
+def creation_of(row: Import) -> FollowUp:
+    """What creates the client of a validated import; people of a batch take their emails in its order (b.10)."""
+    if row.kind is ClientKind.ENTITY:
+        return FollowUp("create_entity")
+    return FollowUp("create_client", in_batch_order=row.batch_id is not None)
 
 
 def on_failure(tx: Tx, job: Job, failure: Failure) -> None:

@@ -6,10 +6,12 @@ What people decide about an email later is in `email_decisions`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import select, update
 
+from portal_db import restores
 from portal_db.database import Tx
 from portal_db.dialect import insert_or_ignore
 from portal_db.states import EmailState, JobState
@@ -26,8 +28,10 @@ class Intent:
     lease_token: UUID
 
 
-def add(tx: Tx, practice_id: UUID, client_id: UUID) -> UUID:
+def add(tx: Tx, practice_id: UUID, client_id: UUID, *, asked_at: datetime) -> UUID:
     """Note that a client is to get its welcome email; there is one per client, the unique index sees to it.
+
+    One that was asked for before the database was put back from a backup may have left since: it is unknown.
 
     Returns:
         The id of the client's welcome email.
@@ -38,7 +42,7 @@ def add(tx: Tx, practice_id: UUID, client_id: UUID) -> UUID:
         "practice_id": practice_id,
         "client_id": client_id,
         "version": 1,
-        "state": EmailState.PENDING,
+        "state": EmailState.UNKNOWN if restores.was_after(tx, asked_at) else EmailState.PENDING,
         "message_id": message_id(email_id, 1),
         "created_at": db_now(),
     }

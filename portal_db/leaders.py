@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from sqlalchemy import or_, update
+from sqlalchemy import or_, select, update
 
 from portal_db.database import Tx
 from portal_db.dialect import insert_or_ignore
 from portal_db.tables import Leader
 from portal_db.types import db_now
 
-#: The role of the process that takes back leases and rings.
+#: The role of the process that takes back leases and rings; the nightly work is its leader's too.
 RELAY = "relay"
 
 
@@ -35,3 +35,11 @@ def give_up(tx: Tx, role: str, owner: str) -> None:
         .values(until=db_now(-1))
         .execution_options(synchronize_session=False)
     )
+
+
+def is_held(tx: Tx, role: str, *, by: str | None = None) -> bool:
+    """Whether somebody, or this very owner, holds a role now."""
+    statement = select(Leader.role).where(Leader.role == role, Leader.until >= db_now())
+    if by is not None:
+        statement = statement.where(Leader.owner == by)
+    return tx.session.scalar(statement) is not None

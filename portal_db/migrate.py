@@ -9,10 +9,21 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
 from portal_db.database import Database
 from portal_db.tables import Base
+
+#: A migration that cannot have its lock by then gives up and changes nothing: work queues up behind one that waits.
+LOCK_SECONDS = 10
+#: PostgreSQL's code for it.
+LOCK_NOT_AVAILABLE = "55P03"
+
+
+class TablesInUse(Exception):
+    """Some transaction held a table for too long; nothing was changed."""
 
 
 def _config(connection: Connection) -> Config:
@@ -23,12 +34,33 @@ def _config(connection: Connection) -> Config:
 
 
 def upgrade(database: Database) -> tuple[str | None, str]:
-    """Run every migration the database has not seen.
+    """Run every migration the database has not seen, in one transaction.
+
+    Of two at once, one does it: the other waits (SQLite), or trips over what the first has made, rolls back and looks
+    again (PostgreSQL).
 
     Returns:
         The revision it was at (`None` for an empty database) and the one it is at now.
+
+    Raises:
+        TablesInUse: some transaction held a table for too long; nothing was changed.
+        alembic.util.CommandError: the database is at a revision that this version does not know.
     """
+    while True:
+        before, _ = revisions(database)
+        try:
+            return _upgrade(database)
+        except (DBAPIError, CommandError) as error:
+            if revisions(database)[0] == before:
+                if getattr(getattr(error, "orig", None), "sqlstate", None) == LOCK_NOT_AVAILABLE:
+                    raise TablesInUse from error
+                raise
+
+
+def _upgrade(database: Database) -> tuple[str | None, str]:
     with database.engine.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
         before = MigrationContext.configure(connection).get_current_revision()
         command.upgrade(_config(connection), "head")
         return before, newest_revision(connection)

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import case, or_, select, update
 
+from portal_db import erasures
 from portal_db.database import Tx
 from portal_db.dialect import upsert
 from portal_db.states import FieldSource, ReviewState
@@ -39,8 +40,11 @@ def offer(
     """Put what a person's import found before the reviewers.
 
     New ones and ignored ones become pending (b.20), pending ones are renewed in place (b.27), linked ones only take the
-    new values (b.19). Pending ones that XPM no longer has are superseded. News older than a row's is a no-op.
+    new values (b.19). Pending ones that XPM no longer has are superseded. News older than a row's is a no-op. People
+    who asked to be forgotten are not offered.
     """
+    erased = erasures.among(tx, practice_id, {item.other_xpm_uuid for item in offers})
+    offers = [item for item in offers if item.other_xpm_uuid not in erased]
     fresh = {"practice_id": practice_id, "client_id": client_id, "import_id": import_id, "as_of": as_of}
     if offers:
         rows = [

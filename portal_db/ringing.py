@@ -91,7 +91,7 @@ class _Quota:
         if permits is not None:
             columns = (Job.practice_id, Job.interactive, Job.lane, Job.kind)
             for practice_id, interactive, lane, kind in tx.session.execute(
-                select(*columns).where(_put_off()).distinct()
+                select(*columns).where(is_put_off()).distinct()
             ):
                 self._kinds[practice_id, interactive].add((lane, kind))
 
@@ -99,10 +99,10 @@ class _Quota:
         return sorted(practice_id for practice_id, of_person in self._kinds if of_person is interactive)
 
     def holds_interactive(self) -> ColumnElement[bool]:
-        return _put_off() if self._permits is not None else false()
+        return is_put_off() if self._permits is not None else false()
 
     def interactive_of(self, practice_id: UUID) -> list[Ring]:
-        mine = and_(Job.interactive, Job.practice_id == practice_id, _put_off())
+        mine = and_(Job.interactive, Job.practice_id == practice_id, is_put_off())
         return self.release(practice_id, Lane.INTERACTIVE, mine, INTERACTIVE_AT_ONCE)
 
     def holds_of(self, practice_id: UUID) -> ColumnElement[bool]:
@@ -134,7 +134,7 @@ class _Quota:
         return taken
 
 
-def _put_off() -> ColumnElement[bool]:
+def is_put_off() -> ColumnElement[bool]:
     """Waits for the upstream's quota, due or not."""
     return and_(Job.state == JobState.WAITING, func.coalesce(Job.error_code, "") == QUOTA_CODE)
 

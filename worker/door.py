@@ -18,13 +18,12 @@ import structlog
 from handlers.flow import Bell, Services
 from handlers.request_import import accept
 from handlers.requests import RequestRefused, parse
-from portal_db import malformed
+from portal_db import imports, malformed
 from portal_db.database import DATABASE_AWAY
 
 log = structlog.stdlib.get_logger(__name__)
 
 QUEUE = "import_requests"
-RECEIPT_SECONDS = 24 * 3600
 RETRY_SECONDS = 1.0
 
 
@@ -48,21 +47,28 @@ class Door:
         except RequestRefused as refusal:
             payload = json.dumps(fields, default=str).encode()
             self.keep_malformed(QUEUE, payload, refusal.code)
-            self._leave_receipt(
-                fields.get("practice_id"),
-                fields.get("request_id"),
-                {
-                    "status": "refused",
-                    "code": refusal.code,
-                    "field": refusal.field,
-                    "message": str(refusal),
-                    "remedy": refusal.remedy,
-                },
-            )
+            address = _address(fields)
+            if address is not None:
+                self._leave_receipt(*address, self._refusal(*address, refusal))
             return
-        self._leave_receipt(
-            request.practice_id, request.request_id, {"status": "accepted", "import_id": str(accepted.import_id)}
-        )
+        self._leave_receipt(request.practice_id, request.request_id, _accepted(accepted.import_id))
+
+    def _refusal(self, practice_id: UUID, request_id: str, refusal: RequestRefused) -> dict[str, Any]:
+        """What the producer reads. An earlier request under the same id stays accepted, and its receipt says so."""
+        why = {
+            "code": refusal.code,
+            "field": refusal.field,
+            "message": str(refusal),
+            "remedy": refusal.remedy,
+        }
+
+        def look() -> UUID | None:
+            with self._services.database.read() as tx:
+                known = imports.by_key(tx, practice_id, request_id)
+                return known.id if known is not None else None
+
+        earlier = self._until_recorded(look)
+        return {"status": "refused", **why} if earlier is None else {**_accepted(earlier), "refused": why}
 
     def keep_malformed(self, queue: str, payload: bytes, reason: str = "not_a_message") -> None:
         """Keep what could not be read. On the lanes' queues there is nothing worth keeping: the record has the work."""
@@ -87,17 +93,30 @@ class Door:
                 log.warning("door.database_away", exc_info=error)
                 threading.Event().wait(RETRY_SECONDS)
 
-    def _leave_receipt(self, practice_id: object, request_id: object, receipt: dict[str, Any]) -> None:
+    def _leave_receipt(self, practice_id: UUID, request_id: str, receipt: dict[str, Any]) -> None:
         """Tell the producer. A lost receipt makes it send again, which is harmless."""
+        key = receipt_key(self._namespace, practice_id, request_id)
         try:
-            practice = UUID(str(practice_id))
-        except ValueError:
-            return
-        if not isinstance(request_id, str) or not 0 < len(request_id) <= 200:
-            return
-        try:
-            self._client.set(
-                f"{self._namespace}:receipts:{practice}:{request_id.strip()}", json.dumps(receipt), ex=RECEIPT_SECONDS
-            )
+            self._client.set(key, json.dumps(receipt), ex=self._services.settings.keep_receipts_hours * 3600)
         except redis.RedisError as error:
             log.warning("door.no_receipt", exc_info=error)
+
+
+def receipt_key(namespace: str, practice_id: UUID, request_id: str) -> str:
+    """Where the receipt of a request is left."""
+    return f"{namespace}:receipts:{practice_id}:{request_id}"
+
+
+def _accepted(import_id: UUID) -> dict[str, Any]:
+    return {"status": "accepted", "import_id": str(import_id)}
+
+
+def _address(fields: dict[str, Any]) -> tuple[UUID, str] | None:
+    """Whose receipt a request gets, and under which id; `None` when that cannot be told."""
+    request_id = fields.get("request_id")
+    if not isinstance(request_id, str) or not 0 < len(request_id) <= 200:
+        return None
+    try:
+        return UUID(str(fields.get("practice_id"))), request_id.strip()
+    except ValueError:
+        return None

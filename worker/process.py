@@ -33,8 +33,10 @@ from worker.bell import RedisBell, connect
 from worker.broker import make_broker
 from worker.door import Door
 from worker.leases import Leases
+from worker.queues import RedisQueues
 from worker.relay import Relay
 from worker.runner import Runner
+from worker.scheduler import Scheduler, nightly_work
 from xpm.client import XpmApi
 from xpm.quota import Limits, RedisLimiter, Timing
 
@@ -149,7 +151,7 @@ def run_worker(queues: Iterable[str], *, threads: int) -> int:
 
 
 def run_relay() -> int:
-    """Be the relay, or stand by to be it, until told to stop."""
+    """Be the relay and the scheduler, or stand by to be them, until told to stop."""
     stopping = stop_on_signals()
     with Parts.from_environment(threads=1) as parts:
         relay = Relay(
@@ -159,6 +161,11 @@ def run_relay() -> int:
             limit=parts.settings.ring_limit,
             permits=parts.limiter.free,
         )
+        queues = RedisQueues(connect(parts.settings), parts.bell, parts.settings.redis_namespace)
+        nightly = nightly_work(parts.services, queues)
+        scheduler = Scheduler(parts.services.database, parts.leases.owner, nightly)
+        # A daemon: nightly work that is cut off by the end of the process is made good by the next night's.
+        threading.Thread(target=scheduler.run, args=(stopping,), name="scheduler", daemon=True).start()
         log.info("relay.ready", owner=parts.leases.owner)
         relay.run(stopping)
     return 0

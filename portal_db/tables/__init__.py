@@ -12,6 +12,7 @@ from portal_db.tables.clients import (
 )
 from portal_db.tables.emails import WelcomeEmail
 from portal_db.tables.people import Login, Operator, Practice, Staff
+from portal_db.tables.upkeep import Erasure, Restore, ScheduledRun
 from portal_db.tables.upstream import DirectoryRecord, ReconnectNotice, XeroConsent, XeroLogin, XpmConnection
 from portal_db.tables.work import (
     AuditEntry,
@@ -33,6 +34,7 @@ __all__ = [
     "ClientField",
     "ClientVisibility",
     "DirectoryRecord",
+    "Erasure",
     "FieldConflict",
     "Import",
     "ImportEvent",
@@ -46,6 +48,8 @@ __all__ = [
     "Practice",
     "ReconnectNotice",
     "Relationship",
+    "Restore",
+    "ScheduledRun",
     "Staff",
     "TeamMember",
     "WelcomeEmail",

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import select
@@ -65,7 +65,7 @@ def test_accepted_is_said_after_the_commit(desk: Desk, monkeypatch: pytest.Monke
     seen = []
     say = Door._leave_receipt
 
-    def listen(self: Door, practice_id: object, request_id: object, receipt: dict[str, Any]) -> None:
+    def listen(self: Door, practice_id: UUID, request_id: str, receipt: dict[str, Any]) -> None:
         seen.append((receipt["status"], count(desk.world, "imports"), count(desk.world, "jobs")))
         say(self, practice_id, request_id, receipt)
 
@@ -96,13 +96,29 @@ def test_the_same_request_again_is_the_same_import(desk: Desk) -> None:
     assert [count(desk.world, table) for table in ("imports", "jobs")] == [1, 1]
 
 
-def test_another_request_under_a_used_id_is_refused(desk: Desk) -> None:
+@pytest.mark.parametrize("receipt", ["still there", "gone"])
+@pytest.mark.parametrize(
+    ("change", "code"), [({"xpm_uuid": str(uuid4())}, "idempotency_conflict"), ({"kind": "dragon"}, "bad_request")]
+)
+def test_another_request_under_a_used_id_is_refused_and_the_first_stays_accepted(
+    desk: Desk, change: dict[str, str], code: str, receipt: str
+) -> None:
+    # Given an accepted request, whose receipt may have gone with Redis
     first = fields(desk)
     desk.door().take(first)
-    desk.door().take({**first, "xpm_uuid": str(uuid4())})
-    receipt = desk.receipt(first["request_id"])
-    assert receipt is not None
-    assert (receipt["status"], receipt["code"]) == ("refused", "idempotency_conflict")
+    accepted = desk.receipt(first["request_id"])
+    assert accepted is not None
+    assert accepted["status"] == "accepted"
+    if receipt == "gone":
+        desk.client.flushdb()
+    # When another request comes under its id
+    desk.door().take({**first, **change})
+    # Then the first one's producer still reads that it was accepted, and the second one's what is wrong
+    now = desk.receipt(first["request_id"])
+    assert now is not None
+    assert {name: now[name] for name in accepted} == accepted
+    assert now["refused"]["code"] == code
+    assert now["refused"]["remedy"]
     assert count(desk.world, "imports") == 1
     assert len(kept(desk)) == 1
 

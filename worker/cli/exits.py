@@ -16,12 +16,14 @@ class ExitCode(IntEnum):
     FAILED = 1
     MISUSED = 2
     UNAVAILABLE = 3
+    NEEDS_PERSON = 4
     INTERRUPTED = 130
 
 
 EPILOG = (
     "Exit codes: 0 done. 1 what was asked for failed or was refused. 2 wrong usage, or a value or setting that does not"
-    " fit. 3 the database, Redis or another server cannot be used. 130 interrupted."
+    " fit. 3 the database, Redis or another server cannot be used. 4 it is done, and found what a person must see to."
+    " 130 interrupted."
 )
 
 

@@ -82,6 +82,8 @@ def _require_revision(database: Database) -> None:
     current, newest = revisions(database)
     if current is None:
         raise Problem("The database has no tables yet: run `portal-sync db upgrade`.", ExitCode.UNAVAILABLE)
+    if current.isdigit() and current > newest:
+        return  # a release before: migrations only add to what it uses, so that it can be gone back to
     if current != newest:
         raise Problem(
             f"The database is at revision {current} and this version needs {newest}: run `portal-sync db upgrade`,"

@@ -6,7 +6,7 @@ import typer
 from alembic.util import CommandError
 from cryptography.fernet import Fernet
 
-from portal_db.migrate import upgrade
+from portal_db.migrate import LOCK_SECONDS, TablesInUse, upgrade
 from worker.cli.exits import ExitCode, Problem
 from worker.cli.output import AsJson, say, say_json, say_line
 from worker.cli.record import opened
@@ -19,13 +19,19 @@ keys_app.command("rotate")(rotate_keys)
 
 @db_app.command("upgrade")
 def upgrade_database(as_json: AsJson = False) -> None:
-    """Bring the database to this version's tables; harmless when it is there."""
+    """Bring the database to this version's tables; harmless when it is there, beside workers, and twice at once."""
     with opened(migrated=False) as record:
         try:
             before, after = upgrade(record.database)
         except CommandError:  # it knows no way from the revision it found
             raise Problem(
                 "The database is at a revision that this version does not know: run the version that wrote it.",
+                ExitCode.UNAVAILABLE,
+            ) from None
+        except TablesInUse:
+            raise Problem(
+                f"A transaction has held a table for {LOCK_SECONDS} s, so nothing was changed: run this again, or end the"
+                " longest transaction that pg_stat_activity shows first.",
                 ExitCode.UNAVAILABLE,
             ) from None
     if as_json:

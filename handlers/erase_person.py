@@ -1,0 +1,236 @@
+"""A privacy request: takes a client or an XPM record out of everything a practice holds, and keeps it from coming back.
+
+One transaction, or nothing. A rehearsal does the same and rolls it back, so that what it shows is what will happen. What
+stays are ids, when things were asked for and how they ended, and the audit trail without the person's words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+from uuid import UUID
+
+from cryptography.fernet import InvalidToken
+
+from handlers.flow import Services
+from handlers.naming import Naming
+from handlers.operators import require_operator
+from handlers.requests import RequestRefused
+from portal_db import audit, erasures, malformed, personal
+from portal_db.database import Tx
+from portal_db.personal import Trace
+from portal_db.states import ActorKind
+
+PAGE = 100
+#: Fields whose values are looked for in free text; others ("Mr", "Female") are many people's.
+NAMING_FIELDS = ("name", "phone", "address", "date_of_birth")
+
+
+class Messages(Protocol):
+    """What erasing needs of the queue. Every method raises `handlers.reconcile.QueueAway`."""
+
+    def requests(self) -> Iterator[bytes]: ...
+
+    def receipts(self, practice_id: UUID) -> Iterator[str]:
+        """The request ids of a practice's receipts."""
+
+    def drop_receipts(self, practice_id: UUID, request_ids: Sequence[str]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who is to be forgotten: a client, or an XPM record of a practice."""
+
+    client_id: UUID | None = None
+    practice_id: UUID | None = None
+    xpm_uuid: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What went, by place, and how many malformed messages no key could open to see whether they name the person."""
+
+    rows: Mapping[str, int]
+    unreadable: int
+
+
+class _Rehearsed(Exception):
+    """Rolls a rehearsal back."""
+
+
+def rehearse(services: Services, messages: Messages, person: Person, *, operator_id: UUID) -> Erased:
+    """What would go; nothing does.
+
+    Raises:
+        RequestRefused: as `erase`.
+    """
+    done: list[Erased] = []
+    try:
+        with services.database.write() as tx:
+            done.append(_erase(tx, services, messages, person, operator_id, why=None))
+            raise _Rehearsed
+    except _Rehearsed:
+        return done[0]
+
+
+def erase(services: Services, messages: Messages, person: Person, *, operator_id: UUID, why: str) -> Erased:
+    """Forget a person.
+
+    Raises:
+        RequestRefused: nobody is known by these ids, no such operator, or an import of the person is open or waits at the
+            queue door.
+        handlers.reconcile.QueueAway: what Redis holds cannot be seen to; nothing was done.
+    """
+    with services.database.write() as tx:
+        return _erase(tx, services, messages, person, operator_id, why=why)
+
+
+def _erase(
+    tx: Tx, services: Services, messages: Messages, person: Person, operator_id: UUID, *, why: str | None
+) -> Erased:
+    """Without a `why` it is a rehearsal: the caller rolls back, and Redis is only looked at."""
+    require_operator(tx, operator_id)
+    found = _find(tx, person)
+    _require_closed(tx, found)
+    naming = _naming(tx, found)
+    _require_no_request(messages, naming)
+    named, unreadable = _malformed(tx, services, naming)
+    rows = {
+        "malformed messages": personal.drop_malformed(tx, named),
+        "mentions in XPM records seen": _scrub_sights(tx, found),
+        "jobs": personal.blank_jobs(tx, found),
+        **dict(personal.remove(tx, found)),
+        "addresses in other teams": personal.blank_team_email(tx, found.practice_id, naming.addresses),
+        "mentions in the audit trail": _scrub_audit(tx, found, naming),
+        "imports": personal.blank_imports(tx, found),
+    }
+    keys = _scrub_keys(tx, found, naming)
+    for xpm_uuid in found.xpm_uuids:
+        erasures.note(tx, found.practice_id, xpm_uuid)
+    _audit(tx, found, operator_id, naming.without(why))
+    receipts = [
+        key for key in messages.receipts(found.practice_id) if key in keys or naming.is_in(key.encode(errors="replace"))
+    ]
+    rows["receipts"] = len(receipts)
+    if why is not None:
+        messages.drop_receipts(found.practice_id, receipts)
+    return Erased({place: count for place, count in rows.items() if count}, unreadable)
+
+
+def _find(tx: Tx, person: Person) -> Trace:
+    practice_id = person.practice_id
+    if person.client_id is not None:
+        practice_id = personal.practice_of(tx, person.client_id)
+    if practice_id is not None:
+        found = personal.trace(tx, practice_id, client_id=person.client_id, xpm_uuid=person.xpm_uuid)
+        seen = personal.sights(tx, found) or personal.counterparts(tx, found)
+        if found.clients or found.imports or seen:
+            return found
+    raise RequestRefused(
+        "unknown_person",
+        "Nothing is known of this person.",
+        "Check the ids; a person who was erased before is not known any more.",
+        field="person",
+    )
+
+
+def _require_closed(tx: Tx, found: Trace) -> None:
+    """An open import would bring back what goes now."""
+    still_open = [row for row in found.imports if row.state.is_open]
+    if still_open or personal.open_jobs(tx, found):
+        which = str((still_open or found.imports)[0].id)
+        raise RequestRefused(
+            "import_open",
+            f"Import {which} of this person is open, and would bring back what is erased.",
+            f"Cancel it first: portal-sync imports cancel {which}.",
+            field="import",
+        )
+
+
+def _require_no_request(messages: Messages, naming: Naming) -> None:
+    if any(naming.is_in(payload) for payload in messages.requests()):
+        raise RequestRefused(
+            "request_waiting",
+            "A request for this person waits on the queue import_requests.",
+            "Let a worker take it in, cancel its import, then erase.",
+            field="import",
+        )
+
+
+def _naming(tx: Tx, found: Trace) -> Naming:
+    addresses: set[str | None] = set()
+    words: set[str | None] = {client.name for client in found.clients}
+    for login in personal.logins(tx, found):
+        addresses |= {login.email, login.email_key}
+    for row in found.imports:
+        addresses |= {row.email, row.email_key}
+        words.add(row.name)
+    for field in personal.fields(tx, found):
+        if field.field == "email":
+            addresses.add(field.value)
+        elif field.field in NAMING_FIELDS:
+            words.add(field.value)
+    words |= {item.other_name for item in personal.counterparts(tx, found)}
+    for sight in personal.sights(tx, found):
+        addresses.add(sight.record.get("email"))
+        words |= {sight.record.get(name) for name in ("name", "phone", "date_of_birth")}
+    return Naming(found.xpm_uuids, frozenset(filter(None, addresses)), frozenset(filter(None, words)))
+
+
+def _malformed(tx: Tx, services: Services, naming: Naming) -> tuple[list[UUID], int]:
+    """Ids of the malformed messages that name the person, and how many cannot be opened."""
+    named: list[UUID] = []
+    unreadable, after = 0, None
+    while rows := malformed.page(tx, after=after, limit=PAGE):
+        after = rows[-1].id
+        for row in rows:
+            try:
+                if naming.is_in(services.settings.vault.decrypt(row.payload)):
+                    named.append(row.id)
+            except InvalidToken:
+                unreadable += 1
+    return named, unreadable
+
+
+def _scrub_sights(tx: Tx, found: Trace) -> int:
+    """Take the person out of the relationships of others in the directory."""
+    theirs = {str(uuid) for uuid in found.xpm_uuids}
+    beside = personal.sights_beside(tx, found)
+    for sight in beside:
+        others = [row for row in sight.record.get("relationships", ()) if row.get("related_uuid") not in theirs]
+        personal.rewrite_sight(tx, sight, {**sight.record, "relationships": others})
+    return len(beside)
+
+
+def _scrub_audit(tx: Tx, found: Trace, naming: Naming) -> int:
+    entries = personal.audit_naming(tx, found.practice_id, naming.everything)
+    for entry in entries:
+        texts: dict[str, Any] = {name: naming.without(getattr(entry, name)) for name in ("why", "before", "after")}
+        personal.rewrite_audit(tx, entry.id, **texts)
+    return len(entries)
+
+
+def _scrub_keys(tx: Tx, found: Trace, naming: Naming) -> set[str]:
+    """Rename idempotency keys that name the person; returns the keys as they were."""
+    keys = {row.idempotency_key for row in found.imports}
+    for row in found.imports:
+        if naming.without(row.idempotency_key) != row.idempotency_key:
+            personal.rename_key(tx, row)
+    return keys
+
+
+def _audit(tx: Tx, found: Trace, operator_id: UUID, why: str | None) -> None:
+    for subject, subject_ids in (("client", found.client_ids), ("xpm_record", sorted(found.xpm_uuids))):
+        for subject_id in subject_ids:
+            audit.record(
+                tx,
+                action="person.erase",
+                subject=subject,
+                subject_id=subject_id,
+                practice_id=found.practice_id,
+                actor=ActorKind.OPERATOR,
+                actor_id=operator_id,
+                after="erased",
+                why=why,
+            )

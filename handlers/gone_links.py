@@ -1,0 +1,83 @@
+"""Looks whether the XPM records behind clients are still there. It only reports: unlinking is a person's decision.
+
+A directory's fresh sight of a record is as good as a call. XPM is asked in the background lane, through the connection of
+whoever imported the client, until the quota says "not now".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from handlers.connections import require_connection
+from handlers.errors import JobError
+from handlers.flow import Services
+from handlers.xero_tokens import call_xpm
+from portal_db import links, upstream
+from portal_db.links import LinkToCheck
+from portal_db.states import Lane
+from portal_db.upstream import Requester
+from xpm.client import Access, Fetched
+from xpm.errors import XpmError, XpmNotFound
+from xpm.records import XpmClient
+
+FRESH = timedelta(hours=24)
+CALL_SECONDS = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """How many links were looked for, and how many had to be left for the next run."""
+
+    checked: int
+    left: int
+
+
+class _NotNow(Exception):
+    """This tenant cannot be asked now."""
+
+
+def look(services: Services, *, limit: int, progress: Callable[[int, int], None]) -> Looked:
+    """Look for the records of so many links, those first that were not looked for the longest."""
+    with services.database.read() as tx:
+        wanted = links.least_recently_checked(tx, limit=limit)
+    closed: set[str] = set()
+    checked = 0
+    for place, link in enumerate(wanted):
+        progress(place, len(wanted))
+        if link.tenant_id in closed:
+            continue
+        try:
+            is_gone = _is_gone(services, link)
+        except _NotNow:
+            closed.add(link.tenant_id)
+            continue
+        with services.database.write() as tx:
+            links.note_checked(tx, link.link_id, is_gone=is_gone)
+        checked += 1
+    return Looked(checked, len(wanted) - checked)
+
+
+def _is_gone(services: Services, link: LinkToCheck) -> bool:
+    with services.database.read() as tx:
+        requester = upstream.requester(tx, link.import_id)
+    seen = requester.seen
+    if seen is not None and seen.xpm_uuid == link.xpm_uuid and requester.now - seen.as_of < FRESH:
+        return bool(seen.record.get("is_deleted"))
+    try:
+        if require_connection(requester).tenant_id != link.tenant_id:
+            raise _NotNow
+        return _ask(services, requester, link)
+    except XpmNotFound:
+        return True
+    except (JobError, XpmError) as error:
+        raise _NotNow from error
+
+
+def _ask(services: Services, requester: Requester, link: LinkToCheck) -> bool:
+    def get(access: Access, seconds: float) -> Fetched[XpmClient]:
+        holder = f"reconcile/{link.link_id}"
+        return services.xpm.get(access, link.xpm_uuid, lane=Lane.RESYNC, holder=holder, deadline_seconds=seconds)
+
+    return call_xpm(services, requester, get, seconds=CALL_SECONDS).value.is_deleted

@@ -1,0 +1,1 @@
+"""Looking after the record: reconcile, retention, erasure, restores, migrations."""

@@ -1,0 +1,166 @@
+"""Migrations expand before they contract: the release before works on the new tables, so that it can be gone back to.
+
+Judged by what a migration does to a database, not by how it is written.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic import command
+from alembic.script import ScriptDirectory
+from sqlalchemy import MetaData, inspect, text
+
+from portal_db import migrate
+from portal_db.database import Database
+from portal_db.migrate import TablesInUse
+from tests.cli.conftest import Cli
+
+SCRIPTS = ScriptDirectory(str(Path(migrate.__file__).parent / "migrations"))
+REVISIONS = [script.revision for script in reversed([*SCRIPTS.walk_revisions()])]
+
+Shape = dict[str, dict[str, Any]]
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    made = Database(database_url)
+    yield made
+    made.close()
+
+
+def bring_to(database: Database, revision: str) -> None:
+    with database.engine.begin() as connection:
+        command.upgrade(migrate._config(connection), revision)
+
+
+def shape(database: Database) -> Shape:
+    """Every table: its columns, and everything that decides what may be written."""
+    found = inspect(database.engine)
+    return {
+        table: {
+            "columns": {
+                column["name"]: (str(column["type"]), column["nullable"], column["default"] is not None)
+                for column in found.get_columns(table)
+            },
+            "rules": sorted(
+                [f"key {found.get_pk_constraint(table)['constrained_columns']}"]
+                + [f"unique {each['column_names']}" for each in found.get_unique_constraints(table)]
+                + [f"unique {each['column_names']}" for each in found.get_indexes(table) if each["unique"]]
+                + [f"points {each['constrained_columns']}" for each in found.get_foreign_keys(table)]
+                + [f"check {each['sqltext']}" for each in found.get_check_constraints(table)]
+            ),
+        }
+        for table in found.get_table_names()
+    }
+
+
+def breaks(before: Shape, after: Shape) -> list[str]:
+    """What of a migration would trip up the code before it, in words."""
+    found: list[str] = []
+    for table, was in before.items():
+        if table not in after:
+            found.append(f"{table} is gone")
+            continue
+        now = after[table]
+        found += [f"{table}.{name} is gone" for name in was["columns"].keys() - now["columns"].keys()]
+        for name, (kind, nullable, has_default) in now["columns"].items():
+            if name not in was["columns"]:
+                if not nullable and not has_default:
+                    found.append(f"{table}.{name} is new and must be given")
+            elif was["columns"][name] != (kind, nullable, has_default):
+                found.append(f"{table}.{name} is changed")
+        found += [f"{table} has a new rule: {rule}" for rule in now["rules"] if rule not in was["rules"]]
+    return found
+
+
+@pytest.mark.parametrize("revision", REVISIONS[1:])
+def test_a_migration_only_adds_what_the_code_before_it_can_ignore(database: Database, revision: str) -> None:
+    bring_to(database, str(SCRIPTS.get_revision(revision).down_revision))
+    before = shape(database)
+    bring_to(database, revision)
+    assert breaks(before, shape(database)) == []
+
+
+CONTRACTIONS = {
+    "a column that must be given": ("ALTER TABLE pauses ADD COLUMN why VARCHAR(9) NOT NULL", "must be given"),
+    "a column dropped": ("ALTER TABLE pauses DROP COLUMN reason", "pauses.reason is gone"),
+    "a table dropped": ("DROP TABLE pauses", "pauses is gone"),
+    "a new uniqueness": ("CREATE UNIQUE INDEX uq_new ON pauses (reason)", "new rule: unique ['reason']"),
+    "a column renamed": ("ALTER TABLE pauses RENAME COLUMN reason TO why", "pauses.reason is gone"),
+}
+
+
+@pytest.mark.parametrize("case", CONTRACTIONS)
+def test_a_contraction_is_noticed(database: Database, case: str) -> None:
+    statement, words = CONTRACTIONS[case]
+    if "NOT NULL" in statement and database.engine.dialect.name == "sqlite":
+        statement = statement.replace("NOT NULL", "NOT NULL DEFAULT 'x'")
+        words = ""
+    bring_to(database, "head")
+    before = shape(database)
+    with database.engine.begin() as connection:
+        connection.execute(text(statement))
+    assert words in " ".join(breaks(before, shape(database)))
+
+
+def test_the_release_before_finds_all_of_its_columns(database: Database) -> None:
+    """Its idea of every table, reflected before the newest migration, names columns that are all still there."""
+    bring_to(database, REVISIONS[-2])
+    release_before = MetaData()
+    release_before.reflect(database.engine)
+    bring_to(database, "head")
+    with database.engine.connect() as connection:
+        for table in release_before.sorted_tables:
+            connection.execute(table.select())
+
+
+def test_of_many_upgrades_at_once_each_ends_well(database_url: str) -> None:
+    results: list[object] = []
+    start = threading.Barrier(4)
+
+    def upgrade() -> None:
+        database = Database(database_url)
+        start.wait()
+        try:
+            results.append(migrate.upgrade(database)[1])
+        except Exception as error:  # told by the assertion below
+            results.append(error)
+        finally:
+            database.close()
+
+    threads = [threading.Thread(target=upgrade) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert results == [REVISIONS[-1]] * 4
+    database = Database(database_url)
+    assert migrate.differences(database) == []
+    database.close()
+
+
+def test_an_upgrade_does_not_queue_up_behind_a_long_transaction(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrate, "LOCK_SECONDS", 1)
+    database = Database(postgres_url)
+    bring_to(database, "0001")
+    with database.engine.begin() as busy:
+        busy.execute(text("LOCK TABLE xpm_links IN ACCESS SHARE MODE"))
+        with pytest.raises(TablesInUse):
+            migrate.upgrade(database)
+        assert migrate.revisions(database)[0] == "0001"
+    assert migrate.upgrade(database)[0] == "0001"
+    database.close()
+
+
+def test_the_release_before_starts_on_the_new_tables(cli: Cli, migrated: Database) -> None:
+    """As seen from this release: a database that a later one has brought on is worked with."""
+    with migrated.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    assert cli("imports", "list").code == 0

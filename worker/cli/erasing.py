@@ -1,0 +1,108 @@
+"""The group `person`, with its command `erase`: a privacy request, rehearsed, confirmed and carried out."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+
+from config.sources import Sources
+from handlers.erase_person import Erased, Person, erase, rehearse
+from handlers.flow import Services
+from handlers.reconcile import QueueAway
+from worker.bell import RedisBell
+from worker.cli.exits import ExitCode, Problem, refusals_naming
+from worker.cli.output import AsJson, console, count_of, note, say, say_json, table
+from worker.cli.record import opened, redis_of
+from worker.process import Parts
+from worker.queues import RedisQueues
+
+person_app = typer.Typer(no_args_is_help=True, help="People whose data the portal holds.")
+
+
+@person_app.callback()
+def _group() -> None:
+    """So that `erase` is a command of a group although it is its only one."""
+
+
+@person_app.command("erase")
+def erase_person(
+    operator: Annotated[UUID, typer.Option("--as", metavar="ID", help="The operator who does it.", show_default=False)],
+    why: Annotated[
+        str, typer.Option(metavar="TEXT", help="Such as the request's number; no name.", show_default=False)
+    ],
+    client: Annotated[UUID | None, typer.Option(metavar="ID", help="The client.")] = None,
+    practice: Annotated[UUID | None, typer.Option(metavar="ID", help="With --xpm-uuid: whose record it is.")] = None,
+    xpm_uuid: Annotated[UUID | None, typer.Option(metavar="UUID", help="The XPM record, for who is no client.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would go.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Erase a person: a privacy request. It cannot be undone.
+
+    Takes the client, login, details, relationships, emails and every mention of them out of the record and of Redis.
+    Shows what would go and asks first. Ids and the audit trail stay, without the person's data. Backups, XPM and
+    emails that were sent are not reached.
+    """
+    person = _person(client, practice, xpm_uuid)
+    about = {"operator_id": f"--as {operator}"}
+    with opened() as record, refusals_naming(about), Parts.assemble(record.settings) as parts:
+        client_of_redis = redis_of(record.settings)
+        bell = RedisBell(client_of_redis, record.settings.redis_namespace, Sources())
+        queues = RedisQueues(client_of_redis, bell, record.settings.redis_namespace)
+        try:
+            done = _rehearsed_and_done(
+                parts.services, queues, person, operator, why, dry_run=dry_run, yes=yes, as_json=as_json
+            )
+        except QueueAway:
+            raise Problem(
+                "Redis does not answer, and it may hold something of this person: nothing was erased. Try again once it"
+                " is back.",
+                ExitCode.UNAVAILABLE,
+            ) from None
+    if as_json:
+        say_json({"dry_run": dry_run, "rows": dict(done.rows), "unreadable_messages": done.unreadable})
+    elif dry_run:
+        say("Nothing was erased.")
+    else:
+        say("Erased.")
+
+
+def _rehearsed_and_done(
+    services: Services,
+    queues: RedisQueues,
+    person: Person,
+    operator: UUID,
+    why: str,
+    *,
+    dry_run: bool,
+    yes: bool,
+    as_json: bool,
+) -> Erased:
+    plan = rehearse(services, queues, person, operator_id=operator)
+    if not as_json:
+        _show(plan)
+    if dry_run:
+        return plan
+    if not yes:
+        typer.confirm("Erase all this? It cannot be undone.", abort=True, err=True)
+    return erase(services, queues, person, operator_id=operator, why=why)
+
+
+def _person(client: UUID | None, practice: UUID | None, xpm_uuid: UUID | None) -> Person:
+    by_record = practice is not None and xpm_uuid is not None
+    if (client is not None) == by_record or (client is not None and (practice or xpm_uuid)):
+        raise Problem("Give either --client, or --practice and --xpm-uuid.", ExitCode.MISUSED)
+    return Person(client_id=client, practice_id=practice, xpm_uuid=xpm_uuid)
+
+
+def _show(plan: Erased) -> None:
+    made = table("What", "Rows")
+    made.columns[1].justify = "right"
+    shown: dict[str, Any] = dict(plan.rows)
+    for place, count in shown.items():
+        made.add_row(place, f"{count:,}")
+    console().print(made)
+    if plan.unreadable:
+        note(f"{count_of(plan.unreadable, 'malformed message')} cannot be opened with TOKEN_KEYS, and may name them.")
