@@ -13,9 +13,9 @@ from uuid import UUID
 
 from cryptography.fernet import InvalidToken
 
+from handlers.acting import Act
 from handlers.flow import Services
 from handlers.naming import Naming
-from handlers.operators import require_operator
 from handlers.requests import RequestRefused
 from portal_db import audit, erasures, malformed, personal
 from portal_db.database import Tx
@@ -59,7 +59,7 @@ class _Rehearsed(Exception):
     """Rolls a rehearsal back."""
 
 
-def rehearse(services: Services, messages: Messages, person: Person, *, operator_id: UUID) -> Erased:
+def rehearse(services: Services, messages: Messages, person: Person, act: Act) -> Erased:
     """What would go; nothing does.
 
     Raises:
@@ -68,29 +68,26 @@ def rehearse(services: Services, messages: Messages, person: Person, *, operator
     done: list[Erased] = []
     try:
         with services.database.write() as tx:
-            done.append(_erase(tx, services, messages, person, operator_id, why=None))
+            done.append(_erase(tx, services, messages, person, act, rehearsal=True))
             raise _Rehearsed
     except _Rehearsed:
         return done[0]
 
 
-def erase(services: Services, messages: Messages, person: Person, *, operator_id: UUID, why: str) -> Erased:
+def erase(services: Services, messages: Messages, person: Person, act: Act) -> Erased:
     """Forget a person.
 
     Raises:
-        RequestRefused: nobody is known by these ids, no such operator, or an import of the person is open or waits at the
+        RequestRefused: nobody is known by these ids, or an import of the person is open or waits at the
             queue door.
         handlers.reconcile.QueueAway: what Redis holds cannot be seen to; nothing was done.
     """
     with services.database.write() as tx:
-        return _erase(tx, services, messages, person, operator_id, why=why)
+        return _erase(tx, services, messages, person, act, rehearsal=False)
 
 
-def _erase(
-    tx: Tx, services: Services, messages: Messages, person: Person, operator_id: UUID, *, why: str | None
-) -> Erased:
-    """Without a `why` it is a rehearsal: the caller rolls back, and Redis is only looked at."""
-    require_operator(tx, operator_id)
+def _erase(tx: Tx, services: Services, messages: Messages, person: Person, act: Act, *, rehearsal: bool) -> Erased:
+    """Of a rehearsal the caller rolls back, and Redis is only looked at."""
     found = _find(tx, person)
     _require_closed(tx, found)
     naming = _naming(tx, found)
@@ -108,12 +105,12 @@ def _erase(
     keys = _scrub_keys(tx, found, naming)
     for xpm_uuid in found.xpm_uuids:
         erasures.note(tx, found.practice_id, xpm_uuid)
-    _audit(tx, found, operator_id, naming.without(why))
+    _audit(tx, found, act, naming.without(act.why))
     receipts = [
         key for key in messages.receipts(found.practice_id) if key in keys or naming.is_in(key.encode(errors="replace"))
     ]
     rows["receipts"] = len(receipts)
-    if why is not None:
+    if not rehearsal:
         messages.drop_receipts(found.practice_id, receipts)
     return Erased({place: count for place, count in rows.items() if count}, unreadable)
 
@@ -220,7 +217,7 @@ def _scrub_keys(tx: Tx, found: Trace, naming: Naming) -> set[str]:
     return keys
 
 
-def _audit(tx: Tx, found: Trace, operator_id: UUID, why: str | None) -> None:
+def _audit(tx: Tx, found: Trace, act: Act, why: str | None) -> None:
     for subject, subject_ids in (("client", found.client_ids), ("xpm_record", sorted(found.xpm_uuids))):
         for subject_id in subject_ids:
             audit.record(
@@ -230,7 +227,7 @@ def _audit(tx: Tx, found: Trace, operator_id: UUID, why: str | None) -> None:
                 subject_id=subject_id,
                 practice_id=found.practice_id,
                 actor=ActorKind.OPERATOR,
-                actor_id=operator_id,
+                actor_id=act.operator_id,
                 after="erased",
                 why=why,
             )

@@ -16,7 +16,7 @@ from portal_db.types import db_now
 
 def note(tx: Tx, practice_id: UUID, xpm_uuid: UUID) -> None:
     row = {"practice_id": practice_id, "xpm_uuid": xpm_uuid, "erased_at": db_now()}
-    statement = upsert(tx, Erasure, [row])
+    statement = upsert(tx, Erasure, row)
     tx.session.execute(
         statement.on_conflict_do_update(
             index_elements=["practice_id", "xpm_uuid"], set_={"erased_at": statement.excluded.erased_at}

@@ -58,7 +58,7 @@ def add(tx: Tx, scope: Scope, *, reason: str, paused_by: UUID) -> bool:
         "paused_by": paused_by,
         "created_at": db_now(),
     }
-    return tx.session.scalar(insert_or_ignore(tx, Pause, [row]).returning(Pause.id)) is not None
+    return tx.session.scalar(insert_or_ignore(tx, Pause, row).returning(Pause.id)) is not None
 
 
 def lift(tx: Tx, pause_id: UUID) -> bool:

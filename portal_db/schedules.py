@@ -19,7 +19,7 @@ def claim(tx: Tx, schedule: str, due_at: datetime, owner: str) -> bool:
     at most once.
     """
     row = {"schedule": schedule, "due_at": due_at, "owner": owner, "claimed_at": db_now()}
-    return tx.session.scalar(insert_or_ignore(tx, ScheduledRun, [row]).returning(ScheduledRun.schedule)) is not None
+    return tx.session.scalar(insert_or_ignore(tx, ScheduledRun, row).returning(ScheduledRun.schedule)) is not None
 
 
 def was_ever_due(tx: Tx, schedule: str) -> bool:

@@ -81,7 +81,7 @@ def test_a_person_is_erased_after_a_yes(cli: Cli, office: World, simulator: Simu
     office.run_import(importable(simulator)[0].uuid)
     with office.database.read() as tx:
         client_id = tx.session.scalars(select(Client.id)).one()
-    erase = ("person", "erase", "--client", client_id, "--as", operator, "--why", "request 17")
+    erase = ("person", "erase", "--client", client_id, "--as", operator, "--reason", "request 17")
     ran = cli(*erase, "--dry-run")
     assert (ran.code, ran.out.splitlines()[-1]) == (0, "Nothing was erased.")
     assert "clients" in ran.out
@@ -104,7 +104,7 @@ def test_a_record_is_erased_for_a_script(cli: Cli, office: World, simulator: Sim
     office.run_import(person.uuid)
     ran = cli(
         *("person", "erase", "--practice", office.practice_id, "--xpm-uuid", person.uuid),
-        *("--as", operator, "--why", "request 17", "--yes", "--json"),
+        *("--as", operator, "--reason", "request 17", "--yes", "--json"),
     )
     assert (ran.code, ran.json()["rows"]["clients"]) == (0, 1)
 
@@ -112,7 +112,7 @@ def test_a_record_is_erased_for_a_script(cli: Cli, office: World, simulator: Sim
 @pytest.mark.parametrize("who", [(), ("--client", UUID(int=1), "--practice", UUID(int=2)), ("--practice", UUID(int=2))])
 @pytest.mark.usefixtures("office", "redis")
 def test_who_is_meant_must_be_clear(cli: Cli, who: tuple[object, ...]) -> None:
-    ran = cli("person", "erase", *who, "--as", UUID(int=1), "--why", "x", "--yes")
+    ran = cli("person", "erase", *who, "--as", UUID(int=1), "--reason", "x", "--yes")
     assert (ran.code, ran.err) == (2, "Error: Give either --client, or --practice and --xpm-uuid.\n")
 
 
@@ -120,7 +120,7 @@ def test_without_redis_nobody_is_erased(cli: Cli, office: World, simulator: Simu
     person = importable(simulator)[0]
     office.run_import(person.uuid)
     record = ("--practice", office.practice_id, "--xpm-uuid", person.uuid)
-    ran = cli("person", "erase", *record, "--as", operator, "--why", "x", "--yes")
+    ran = cli("person", "erase", *record, "--as", operator, "--reason", "x", "--yes")
     assert ran.code == 3
     assert "nothing was erased" in ran.err
     assert office.scalar("SELECT count(*) FROM clients") == 1
@@ -130,11 +130,11 @@ def test_a_restore_is_begun_and_finished(cli: Cli, office: World, simulator: Sim
     office.run_import(importable(simulator)[0].uuid, send_welcome_email=True)
     with office.database.write() as tx:
         tx.session.execute(update(WelcomeEmail).values(state=EmailState.PENDING))
-    ran = cli("restore", "begin", "--as", operator, "--why", "disk died")
+    ran = cli("restore", "begin", "--as", operator, "--reason", "disk died")
     assert (ran.code, ran.err) == (0, "")
     assert "1 welcome email may have left since the backup" in ran.out
-    assert cli("restore", "begin", "--as", operator, "--why", "again").code == 1
+    assert cli("restore", "begin", "--as", operator, "--reason", "again").code == 1
     assert cli("restore", "finish", "--as", operator).out == "Work goes on.\n"
     ran = cli("restore", "finish", "--as", uuid4())
     assert ran.code == 1
-    assert "There is no operator with this id." in ran.err
+    assert "There is no such operator." in ran.err

@@ -6,12 +6,11 @@ import pytest
 
 from portal_db import leaders
 from tests.cli.conftest import cli, migrated
-from tests.handlers.conftest import own_simulator, own_sqlite_world, own_world
 from tests.queue.conftest import desk, sqlite_desk
 from tests.queue.desk import Desk
 from worker.queues import RedisQueues
 
-__all__ = ["cli", "desk", "migrated", "own_simulator", "own_sqlite_world", "own_world", "sqlite_desk"]
+__all__ = ["cli", "desk", "migrated", "sqlite_desk"]
 
 
 def queues_of(desk: Desk) -> RedisQueues:

@@ -12,6 +12,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import insert, select, update
 
+from handlers.acting import Act
 from handlers.erase_person import Erased, Person, erase, rehearse
 from handlers.practices import add_operator
 from handlers.reconcile import QueueAway
@@ -51,11 +52,11 @@ class Case:
     def erase(self, **who: Any) -> Erased:
         person = Person(**(who or {"client_id": self.client_id}))
         why = f"Request 17 of {self.strings[0]}"
-        return erase(self.desk.services, queues_of(self.desk), person, operator_id=self.operator_id, why=why)
+        return erase(self.desk.services, queues_of(self.desk), person, Act(self.operator_id, why))
 
     def rehearse(self) -> Erased:
         person = Person(client_id=self.client_id)
-        return rehearse(self.desk.services, queues_of(self.desk), person, operator_id=self.operator_id)
+        return rehearse(self.desk.services, queues_of(self.desk), person, Act(self.operator_id, "rehearsal"))
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import select, update
 
 from handlers import restore_backup
+from handlers.acting import Act, act_of
 from handlers.practices import add_operator
 from handlers.requests import RequestRefused
 from portal_db import audit
@@ -42,14 +43,14 @@ def test_no_email_of_the_backup_leaves_unconfirmed(world: World, simulator: Simu
     open_import = world.ask(to_come.uuid, send_welcome_email=True)
     assert len(world.mail.deliveries()) == 1
     # When it is put back
-    begun = restore_backup.begin(world.database, operator_id=operator, why="disk died; backup of 03:00")
+    begun = restore_backup.begin(world.database, Act(operator, "disk died; backup of 03:00"))
     assert begun.emails == 1
     # Then nothing runs, however much is due
     assert world.run_due() == 0
     world.runner().run(world.jobs_of(open_import)["validate_import"].id)
     assert world.states_of(open_import) == {"validate_import": JobState.QUEUED}
     # And once work goes on, neither email leaves: both are unknown, and their imports partly done
-    restore_backup.finish(world.database, operator_id=operator)
+    restore_backup.finish(world.database, Act(operator, "done"))
     world.run_due()
     assert len(world.mail.deliveries()) == 1
     assert states(world) == [EmailState.SENT, EmailState.UNKNOWN, EmailState.UNKNOWN]
@@ -67,7 +68,7 @@ def test_an_email_that_the_backup_was_made_in_the_midst_of_is_unknown_too(
     world.run_import(importable(simulator)[0].uuid, send_welcome_email=True)
     with world.database.write() as tx:
         tx.session.execute(update(WelcomeEmail).values(state=EmailState.SENDING))
-    assert restore_backup.begin(world.database, operator_id=operator, why="x").emails == 1
+    assert restore_backup.begin(world.database, Act(operator, "x")).emails == 1
     assert states(world) == [EmailState.UNKNOWN]
 
 
@@ -76,29 +77,29 @@ def test_a_reconnect_email_of_the_backup_is_not_sent(world: World, operator: UUI
         notice = {"connection_id": world.connection_id, "number": 1, "state": EmailState.PENDING}
         tx.session.add(ReconnectNotice(id=tx.new_id(), created_at=db_now(), **notice))
         tx.session.flush()
-    restore_backup.begin(world.database, operator_id=operator, why="x")
+    restore_backup.begin(world.database, Act(operator, "x"))
     assert world.scalar("SELECT state FROM reconnect_notices") == "unknown"
 
 
 def test_it_is_begun_and_finished_once_and_both_are_audited(world: World, operator: UUID) -> None:
     with pytest.raises(RequestRefused, match="No restore is under way"):
-        restore_backup.finish(world.database, operator_id=operator)
-    begun = restore_backup.begin(world.database, operator_id=operator, why="disk died")
+        restore_backup.finish(world.database, Act(operator, "done"))
+    begun = restore_backup.begin(world.database, Act(operator, "disk died"))
     with pytest.raises(RequestRefused, match="A restore is under way"):
-        restore_backup.begin(world.database, operator_id=operator, why="again")
-    assert restore_backup.finish(world.database, operator_id=operator) == begun.restore_id
+        restore_backup.begin(world.database, Act(operator, "again"))
+    assert restore_backup.finish(world.database, Act(operator, "done")) == begun.restore_id
     assert world.scalar("SELECT count(*) FROM pauses") == 0
     with world.database.read() as tx:
         entries = audit.of_subject(tx, "restore", begun.restore_id)
     assert [(entry.action, entry.actor_id, entry.why) for entry in entries] == [
         ("restore.begin", operator, "disk died"),
-        ("restore.finish", operator, None),
+        ("restore.finish", operator, "done"),
     ]
 
 
 def test_a_stranger_may_not(world: World) -> None:
-    with pytest.raises(RequestRefused, match="no operator"):
-        restore_backup.begin(world.database, operator_id=UUID(int=1), why="x")
+    with pytest.raises(RequestRefused, match="no such operator"):
+        restore_backup.begin(world.database, act_of(world.database, str(UUID(int=1)), "x"))
     assert world.scalar("SELECT count(*) FROM pauses") == 0
 
 
@@ -119,8 +120,8 @@ def test_a_real_backup_put_back_sends_no_email_a_second_time(
         journal.unlink(missing_ok=True)
     shutil.copy(tmp_path / "backup", file)
     assert world.import_row(import_id).state is ImportState.ACCEPTED
-    restore_backup.begin(world.database, operator_id=operator, why="the test")
-    restore_backup.finish(world.database, operator_id=operator)
+    restore_backup.begin(world.database, Act(operator, "the test"))
+    restore_backup.finish(world.database, Act(operator, "done"))
     world.run_due()
     assert world.import_row(import_id).state is ImportState.PARTLY_SUCCEEDED
     assert len(world.mail.deliveries()) == 1

@@ -8,11 +8,13 @@ from uuid import UUID
 import typer
 
 from config.sources import Sources
+from handlers.acting import Act
 from handlers.erase_person import Erased, Person, erase, rehearse
 from handlers.flow import Services
 from handlers.reconcile import QueueAway
 from worker.bell import RedisBell
-from worker.cli.exits import ExitCode, Problem, refusals_naming
+from worker.cli.acting import AsOperator, DryRun, Reason, Yes, acting, confirm
+from worker.cli.exits import ExitCode, Problem
 from worker.cli.output import AsJson, console, count_of, note, say, say_json, table
 from worker.cli.record import opened, redis_of
 from worker.process import Parts
@@ -28,15 +30,13 @@ def _group() -> None:
 
 @person_app.command("erase")
 def erase_person(
-    operator: Annotated[UUID, typer.Option("--as", metavar="ID", help="The operator who does it.", show_default=False)],
-    why: Annotated[
-        str, typer.Option(metavar="TEXT", help="Such as the request's number; no name.", show_default=False)
-    ],
+    operator: AsOperator,
+    reason: Reason,
     client: Annotated[UUID | None, typer.Option(metavar="ID", help="The client.")] = None,
     practice: Annotated[UUID | None, typer.Option(metavar="ID", help="With --xpm-uuid: whose record it is.")] = None,
     xpm_uuid: Annotated[UUID | None, typer.Option(metavar="UUID", help="The XPM record, for who is no client.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would go.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    dry_run: DryRun = False,
+    yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
     """Erase a person: a privacy request. It cannot be undone.
@@ -46,15 +46,16 @@ def erase_person(
     emails that were sent are not reached.
     """
     person = _person(client, practice, xpm_uuid)
-    about = {"operator_id": f"--as {operator}"}
-    with opened() as record, refusals_naming(about), Parts.assemble(record.settings) as parts:
+    with (
+        opened() as record,
+        acting(record, operator, reason) as act,
+        Parts.assemble(record.settings) as parts,
+    ):
         client_of_redis = redis_of(record.settings)
         bell = RedisBell(client_of_redis, record.settings.redis_namespace, Sources())
         queues = RedisQueues(client_of_redis, bell, record.settings.redis_namespace)
         try:
-            done = _rehearsed_and_done(
-                parts.services, queues, person, operator, why, dry_run=dry_run, yes=yes, as_json=as_json
-            )
+            done = _rehearsed_and_done(parts.services, queues, person, act, dry_run=dry_run, yes=yes, as_json=as_json)
         except QueueAway:
             raise Problem(
                 "Redis does not answer, and it may hold something of this person: nothing was erased. Try again once it"
@@ -73,21 +74,19 @@ def _rehearsed_and_done(
     services: Services,
     queues: RedisQueues,
     person: Person,
-    operator: UUID,
-    why: str,
+    act: Act,
     *,
     dry_run: bool,
     yes: bool,
     as_json: bool,
 ) -> Erased:
-    plan = rehearse(services, queues, person, operator_id=operator)
+    plan = rehearse(services, queues, person, act)
     if not as_json:
         _show(plan)
     if dry_run:
         return plan
-    if not yes:
-        typer.confirm("Erase all this? It cannot be undone.", abort=True, err=True)
-    return erase(services, queues, person, operator_id=operator, why=why)
+    confirm("Erase all this? It cannot be undone.", yes=yes)
+    return erase(services, queues, person, act)
 
 
 def _person(client: UUID | None, practice: UUID | None, xpm_uuid: UUID | None) -> Person:
