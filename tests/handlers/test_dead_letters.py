@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -12,13 +16,16 @@ from handlers import reconnect_notice
 from handlers.acting import act_of
 from handlers.amend_import import amend
 from handlers.dismiss_dead_letter import dismiss
+from handlers.flow import FollowUp
+from handlers.kinds import KINDS
 from handlers.requests import RequestRefused
 from handlers.requeue_dead_letter import requeue, would_refuse
-from portal_db import connections, jobs, notices
+from portal_db import connections, dead_letters, jobs, notices
+from portal_db.database import Tx
 from portal_db.states import ConnectionState, EmailState, ImportState, JobState
-from portal_db.tables import Job
+from portal_db.tables import Import, Job
 from tests.handlers import operations as ops
-from tests.handlers.given import find, link_entity, run_only, set_connection
+from tests.handlers.given import find, link_entity, run_only, runner_of, set_connection
 from tests.making import add, importable, job, new_job, set_job
 from tests.racing import at_once
 from tests.world import World, is_importable_person
@@ -108,6 +115,29 @@ def test_a_requeue_and_an_amendment_at_once(world: World, simulator: SimulatorHa
         assert ops.holds_together(world, import_id) is ImportState.SUCCEEDED
         assert world.import_row(import_id).epoch == 2
     assert world.scalar("select count(*) from clients") == 3
+
+
+def test_a_requeue_while_the_import_s_last_job_finishes(world: World, simulator: SimulatorHandle) -> None:
+    """The finish holds the import, so the requeue sees it closed and opens the next epoch: never closed with work left."""
+    act = ops.operator(world)
+    import_id = ops.ask(world, simulator, bring_relationships=True)
+    for kind in ("validate_import", "create_client"):
+        run_only(world, import_id, kind)
+    job_id = ops.die(world, import_id, "import_details")
+    requeueing = threading.Thread(target=requeue, args=(world.database, act, job_id), daemon=True)
+
+    def apply(tx: Tx, job: Job, row: Import, fetched: Any) -> Sequence[FollowUp]:
+        requeueing.start()
+        requeueing.join(0.5)  # it waits for the import; without that lock it is done by now
+        return KINDS["import_relationships"].apply(tx, job, row, fetched)
+
+    kinds = {"import_relationships": replace(KINDS["import_relationships"], apply=apply)}
+    runner_of(world, kinds).run(world.jobs_of(import_id)["import_relationships"].id)
+    requeueing.join(30)
+    assert ops.holds_together(world, import_id) is ImportState.IN_PROGRESS
+    world.run_due()
+    assert ops.holds_together(world, import_id) is ImportState.SUCCEEDED
+    assert ops.events_of(world, import_id) == [(1, ImportState.PARTLY_SUCCEEDED), (2, ImportState.SUCCEEDED)]
 
 
 def test_a_dismissed_dead_letter_before_creation_cancels_the_import(world: World, simulator: SimulatorHandle) -> None:
@@ -288,6 +318,22 @@ def test_of_two_who_requeue_a_job_of_no_import_one_is_told(world: World) -> None
     set_job(world, job_id, state=JobState.DEAD, error_class="permanent", error_code="bug")
     results = at_once(lambda: requeue(world.database, ada, job_id), lambda: requeue(world.database, bo, job_id))
     assert Counter(type(result).__name__ for result in results) == {"Requeued": 1, "RequestRefused": 1}
+
+
+def test_the_statements_themselves_let_one_through(world: World) -> None:
+    """Whatever was read before: a dead letter leaves that state once."""
+    [job_id] = add(world, new_job(world))
+
+    def requeued(tx: Tx) -> bool:
+        return jobs.requeue(tx, job_id, 1)
+
+    def dismissed(tx: Tx) -> bool:
+        return dead_letters.dismiss(tx, job_id)
+
+    for first, second in ((requeued, dismissed), (dismissed, requeued)):
+        set_job(world, job_id, state=JobState.DEAD)
+        with world.database.write() as tx:
+            assert [step(tx) for step in (first, first, second)] == [True, False, False]
 
 
 def test_a_job_that_is_not_there_or_not_dead(sqlite_world: World, simulator: SimulatorHandle) -> None:
