@@ -280,3 +280,21 @@ def test_without_redis_nothing_is_erased(case: Case, own_redis: RedisServer) -> 
     with pytest.raises(QueueAway):
         case.erase()
     assert rows(case) == before
+
+
+#: Tables that point to a client, a login or a team member, and that erasing a person knows what to do about.
+KNOWN = {
+    *("clients", "client_visibility", "xpm_links", "client_fields", "field_conflicts", "team_members", "relationships"),
+    *("welcome_emails", "staff", "operators"),
+}
+
+
+def test_erasure_knows_every_table_that_points_to_a_person() -> None:
+    """A new one has to be thought of: in `portal_db.personal`, in the fixture above, and here."""
+    pointing = {
+        table.name
+        for table in Base.metadata.sorted_tables
+        for key in table.foreign_keys
+        if key.column.table.name in ("clients", "logins", "team_members")
+    }
+    assert pointing == KNOWN
