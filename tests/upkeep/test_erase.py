@@ -12,6 +12,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import insert, select, update
 
+from handlers import import_relationships
 from handlers.erase_person import Erased, Person, erase, rehearse
 from handlers.practices import add_operator
 from handlers.reconcile import QueueAway
@@ -20,7 +21,7 @@ from portal_db import audit, jobs
 from portal_db.states import FieldSource, ImportState, JobState
 from portal_db.tables import Base, Client, Job, JobAttempt, Relationship, TeamMember
 from portal_db.types import db_now
-from tests.handlers.given import change, requeue, take_login
+from tests.handlers.given import bring, change, items_of, record_of, related, requeue, take_login
 from tests.making import failure, importable
 from tests.queue.desk import Desk, message
 from tests.servers.redis import RedisServer
@@ -262,6 +263,17 @@ def test_a_neighbour_s_import_does_not_bring_their_name_back(case: Case) -> None
     other = importable(case.simulator)[5]
     change(case.simulator, other.uuid, relationships=[{"label": "Parent Of", "related_uuid": str(case.uuid)}])
     assert case.world.run_import(other.uuid).state is ImportState.SUCCEEDED
+    assert left(case, rows(case)) == []
+
+
+def test_news_of_a_neighbour_that_were_on_their_way_do_not_bring_their_name_back(case: Case) -> None:
+    """Fetched before the erasure and written after it; or by a re-sync, which knows nothing of erasures."""
+    case.erase()
+    row = case.world.run_import(importable(case.simulator)[4].uuid, bring_relationships=False)
+    told = (related("Spouse", case.uuid, case.strings[0]), related("Child Of", name="Somebody"))
+    record = record_of(row.xpm_uuid, relationships=told)
+    bring(case.world, row, import_relationships.apply, record)
+    assert [item.other_name for item in items_of(case.world, row)] == ["Somebody"]
     assert left(case, rows(case)) == []
 
 

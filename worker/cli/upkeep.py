@@ -30,8 +30,8 @@ def upgrade_database(as_json: AsJson = False) -> None:
             ) from None
         except TablesInUse:
             raise Problem(
-                f"A transaction has held a table for {LOCK_SECONDS * LOCK_TRIES} s, so nothing was changed: run this again, or"
-                " end the longest transaction that pg_stat_activity shows first.",
+                f"A transaction has held a table for {LOCK_SECONDS * LOCK_TRIES} s, so nothing was changed: run this again,"
+                " or end the longest transaction that pg_stat_activity shows first.",
                 ExitCode.UNAVAILABLE,
             ) from None
     if as_json:
