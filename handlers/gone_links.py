@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from handlers.connections import require_connection
-from handlers.errors import JobError
+from handlers.errors import JobError, Rejected
 from handlers.flow import Services
 from handlers.xero_tokens import call_xpm
 from portal_db import links, upstream
@@ -34,12 +34,8 @@ class Looked:
     left: int
 
 
-class _NotNow(Exception):
-    """This tenant cannot be asked now."""
-
-
 def look(services: Services, *, limit: int, progress: Callable[[int, int], None]) -> Looked:
-    """Look for the records of so many links, those first that were not looked for the longest."""
+    """Look for the records of so many links, those first whose turn is the longest ago."""
     with services.database.read() as tx:
         wanted = links.least_recently_checked(tx, limit=limit)
     closed: set[str] = set()
@@ -50,29 +46,36 @@ def look(services: Services, *, limit: int, progress: Callable[[int, int], None]
             continue
         try:
             is_gone = _is_gone(services, link)
-        except _NotNow:
+        except JobError:  # whoever imported the client may not ask any more: no reason to keep the others waiting
+            with services.database.write() as tx:
+                links.pass_over(tx, link.link_id)
+        except XpmError:  # the quota, or an outage: not now
             closed.add(link.tenant_id)
-            continue
-        with services.database.write() as tx:
-            links.note_checked(tx, link.link_id, is_gone=is_gone)
-        checked += 1
+        else:
+            with services.database.write() as tx:
+                links.note_checked(tx, link.link_id, is_gone=is_gone)
+            checked += 1
     return Looked(checked, len(wanted) - checked)
 
 
 def _is_gone(services: Services, link: LinkToCheck) -> bool:
+    """Whether XPM has the record no more.
+
+    Raises:
+        JobError: it cannot be asked through the connection of whoever imported the client.
+        XpmError: it did not answer.
+    """
     with services.database.read() as tx:
         requester = upstream.requester(tx, link.import_id)
     seen = requester.seen
     if seen is not None and seen.xpm_uuid == link.xpm_uuid and requester.now - seen.as_of < FRESH:
         return bool(seen.record.get("is_deleted"))
+    if require_connection(requester).tenant_id != link.tenant_id:
+        raise Rejected("other_tenant", "The client's XPM record is in another practice of theirs.")
     try:
-        if require_connection(requester).tenant_id != link.tenant_id:
-            raise _NotNow
         return _ask(services, requester, link)
     except XpmNotFound:
         return True
-    except (JobError, XpmError) as error:
-        raise _NotNow from error
 
 
 def _ask(services: Services, requester: Requester, link: LinkToCheck) -> bool:

@@ -53,6 +53,12 @@ def note_checked(tx: Tx, link_id: UUID, *, is_gone: bool) -> None:
     tx.session.execute(statement.execution_options(synchronize_session=False))
 
 
+def pass_over(tx: Tx, link_id: UUID) -> None:
+    """It could not be looked for; its turn comes again after the others'."""
+    statement = update(XpmLink).where(XpmLink.id == link_id).values(checked_at=db_now())
+    tx.session.execute(statement.execution_options(synchronize_session=False))
+
+
 def gone(tx: Tx) -> list[XpmLink]:
     """Live links whose record was not there any more when it was last looked for."""
     statement = select(XpmLink).where(XpmLink.disconnected_at.is_(None), XpmLink.gone_at.is_not(None))

@@ -16,10 +16,12 @@ from sqlalchemy.exc import DBAPIError
 from portal_db.database import Database
 from portal_db.tables import Base
 
-#: A migration that cannot have its lock by then gives up and changes nothing: work queues up behind one that waits.
+#: A migration that cannot have a lock by then lets go of all it has and begins again, so often: work queues up behind one
+#: that waits, and gets through in between.
 LOCK_SECONDS = 10
-#: PostgreSQL's code for it.
-LOCK_NOT_AVAILABLE = "55P03"
+LOCK_TRIES = 6
+#: PostgreSQL's codes for no lock in time, and for a deadlock.
+_NO_LOCK = ("55P03", "40P01")
 
 
 class TablesInUse(Exception):
@@ -46,15 +48,19 @@ def upgrade(database: Database) -> tuple[str | None, str]:
         TablesInUse: some transaction held a table for too long; nothing was changed.
         alembic.util.CommandError: the database is at a revision that this version does not know.
     """
+    lock_tries = 0
     while True:
         before, _ = revisions(database)
         try:
             return _upgrade(database)
         except (DBAPIError, CommandError) as error:
-            if revisions(database)[0] == before:
-                if getattr(getattr(error, "orig", None), "sqlstate", None) == LOCK_NOT_AVAILABLE:
-                    raise TablesInUse from error
+            if revisions(database)[0] != before:
+                continue
+            if getattr(getattr(error, "orig", None), "sqlstate", None) not in _NO_LOCK:
                 raise
+            lock_tries += 1
+            if lock_tries >= LOCK_TRIES:
+                raise TablesInUse from error
 
 
 def _upgrade(database: Database) -> tuple[str | None, str]:

@@ -97,7 +97,7 @@ class XpmLink(Base):
     linked_by: Mapped[UUID] = mapped_column(ForeignKey("staff.id"))
     linked_at: Mapped[datetime]
     disconnected_at: Mapped[datetime | None]
-    #: When XPM was last asked whether the record is still there, and since when it is not.
+    #: When its turn last was to be looked for in XPM, and since when the record is not there.
     checked_at: Mapped[datetime | None]
     gone_at: Mapped[datetime | None]
 

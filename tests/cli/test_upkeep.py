@@ -89,7 +89,7 @@ def test_a_person_is_erased_after_a_yes(cli: Cli, office: World, simulator: Simu
     assert cli(*erase, given="").code == 130
     assert office.scalar("SELECT count(*) FROM clients") == 1
     ran = cli(*erase, given="y\n")
-    assert (ran.code, ran.out.splitlines()[-1]) == (0, "Erased.")
+    assert (ran.code, ran.out.splitlines()[-1].strip()) == (0, "Erased.")
     assert office.scalar("SELECT count(*) FROM clients") == 0
     ran = cli(*erase, "--yes")
     assert (ran.code, ran.err) == (

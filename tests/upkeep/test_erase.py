@@ -12,6 +12,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import insert, select, update
 
+from handlers import import_relationships
 from handlers.acting import Act
 from handlers.erase_person import Erased, Person, erase, rehearse
 from handlers.practices import add_operator
@@ -21,7 +22,7 @@ from portal_db import audit, jobs
 from portal_db.states import FieldSource, ImportState, JobState
 from portal_db.tables import Base, Client, Job, JobAttempt, Relationship, TeamMember
 from portal_db.types import db_now
-from tests.handlers.given import change, requeue, take_login
+from tests.handlers.given import bring, change, items_of, record_of, related, requeue, take_login
 from tests.making import failure, importable
 from tests.queue.desk import Desk, message
 from tests.servers.redis import RedisServer
@@ -266,6 +267,17 @@ def test_a_neighbour_s_import_does_not_bring_their_name_back(case: Case) -> None
     assert left(case, rows(case)) == []
 
 
+def test_news_of_a_neighbour_that_were_on_their_way_do_not_bring_their_name_back(case: Case) -> None:
+    """Fetched before the erasure and written after it; or by a re-sync, which knows nothing of erasures."""
+    case.erase()
+    row = case.world.run_import(importable(case.simulator)[4].uuid, bring_relationships=False)
+    told = (related("Spouse", case.uuid, case.strings[0]), related("Child Of", name="Somebody"))
+    record = record_of(row.xpm_uuid, relationships=told)
+    bring(case.world, row, import_relationships.apply, record)
+    assert [item.other_name for item in items_of(case.world, row)] == ["Somebody"]
+    assert left(case, rows(case)) == []
+
+
 def test_asked_for_anew_they_may_be_a_client_again(case: Case) -> None:
     case.erase()
     row = case.world.run_import(case.uuid)
@@ -281,3 +293,21 @@ def test_without_redis_nothing_is_erased(case: Case, own_redis: RedisServer) -> 
     with pytest.raises(QueueAway):
         case.erase()
     assert rows(case) == before
+
+
+#: Tables that point to a client, a login or a team member, and that erasing a person knows what to do about.
+KNOWN = {
+    *("clients", "client_visibility", "xpm_links", "client_fields", "field_conflicts", "team_members", "relationships"),
+    *("welcome_emails", "staff", "operators"),
+}
+
+
+def test_erasure_knows_every_table_that_points_to_a_person() -> None:
+    """A new one has to be thought of: in `portal_db.personal`, in the fixture above, and here."""
+    pointing = {
+        table.name
+        for table in Base.metadata.sorted_tables
+        for key in table.foreign_keys
+        if key.column.table.name in ("clients", "logins", "team_members")
+    }
+    assert pointing == KNOWN

@@ -5,7 +5,10 @@ Judged by what a migration does to a database, not by how it is written.
 
 from __future__ import annotations
 
-import threading
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -120,25 +123,19 @@ def test_the_release_before_finds_all_of_its_columns(database: Database) -> None
 
 
 def test_of_many_upgrades_at_once_each_ends_well(database_url: str) -> None:
-    results: list[object] = []
-    start = threading.Barrier(4)
-
-    def upgrade() -> None:
-        database = Database(database_url)
-        start.wait()
-        try:
-            results.append(migrate.upgrade(database)[1])
-        except Exception as error:  # told by the assertion below
-            results.append(error)
-        finally:
-            database.close()
-
-    threads = [threading.Thread(target=upgrade) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert results == [REVISIONS[-1]] * 4
+    # When three deploys bring an empty database to this release
+    command_line = [sys.executable, "-m", "worker.cli", "db", "upgrade", "--json"]
+    environment = {**os.environ, "DATABASE_URL": database_url}
+    upgrades = [
+        subprocess.Popen(command_line, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        for _ in range(3)
+    ]
+    ended = [upgrade.communicate(timeout=100) for upgrade in upgrades]
+    # Then one did it, and the others found it done
+    assert [(upgrade.returncode, err) for upgrade, (_, err) in zip(upgrades, ended, strict=True)] == [(0, b"")] * 3
+    told = [json.loads(out) for out, _ in ended]
+    assert {each["after"] for each in told} == {REVISIONS[-1]}
+    assert sorted(str(each["before"]) for each in told) == [REVISIONS[-1]] * 2 + ["None"]
     database = Database(database_url)
     assert migrate.differences(database) == []
     database.close()
@@ -148,6 +145,7 @@ def test_an_upgrade_does_not_queue_up_behind_a_long_transaction(
     postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(migrate, "LOCK_SECONDS", 1)
+    monkeypatch.setattr(migrate, "LOCK_TRIES", 2)
     database = Database(postgres_url)
     bring_to(database, "0001")
     with database.engine.begin() as busy:

@@ -15,7 +15,7 @@ from portal_db import links
 from portal_db.states import ImportState
 from portal_db.tables import DirectoryRecord
 from portal_db.types import db_now
-from tests.handlers.given import FullQuota, change, disconnect
+from tests.handlers.given import FullQuota, change, connect_colleague, disconnect, set_staff
 from tests.making import importable
 from tests.queue.desk import Desk
 from tests.servers.waiting import wait_until
@@ -177,3 +177,21 @@ def test_links_of_a_cut_connection_are_not_asked_for(linked: tuple[World, Simula
     disconnect(world)
     before = calls(simulator)
     assert (look(world, 10).links_checked, calls(simulator)) == (0, before)
+
+
+def test_a_requester_who_left_keeps_no_other_link_waiting(linked: tuple[World, SimulatorHandle, list[UUID]]) -> None:
+    # Given three clients imported by somebody who has left, and one by a colleague
+    world, simulator, _ = linked
+    colleague = connect_colleague(world, simulator.config.access_token)
+    set_staff(world, left_at=db_now())
+    person = importable(simulator)[3]
+    request = world.request(person.uuid).model_copy(update={"requested_by": colleague})
+    world.ask_batch([request])
+    world.run_due()
+    del simulator.simulator.practices[TENANT].clients[person.uuid]
+    with world.database.write() as tx:
+        tx.session.execute(update(DirectoryRecord).values(as_of=db_now(-25 * 3600)))
+    # When they are looked for one at a time, then the colleague's has its turn
+    for _ in range(4):
+        look(world, 1)
+    assert gone(world) == [person.uuid]

@@ -6,7 +6,7 @@ import typer
 from alembic.util import CommandError
 from cryptography.fernet import Fernet
 
-from portal_db.migrate import LOCK_SECONDS, TablesInUse, upgrade
+from portal_db.migrate import LOCK_SECONDS, LOCK_TRIES, TablesInUse, upgrade
 from worker.cli.exits import ExitCode, Problem
 from worker.cli.output import AsJson, say, say_json, say_line
 from worker.cli.record import opened
@@ -30,8 +30,8 @@ def upgrade_database(as_json: AsJson = False) -> None:
             ) from None
         except TablesInUse:
             raise Problem(
-                f"A transaction has held a table for {LOCK_SECONDS} s, so nothing was changed: run this again, or end the"
-                " longest transaction that pg_stat_activity shows first.",
+                f"A transaction has held a table for {LOCK_SECONDS * LOCK_TRIES} s, so nothing was changed: run this again,"
+                " or end the longest transaction that pg_stat_activity shows first.",
                 ExitCode.UNAVAILABLE,
             ) from None
     if as_json:
