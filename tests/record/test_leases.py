@@ -68,7 +68,7 @@ def test_a_process_renews_while_a_job_runs_and_stops_after(world: World) -> None
     [job_id] = add(world, new_job(world))
     lease = claimed(world, job_id, owner="ours")
     leases = Leases(world.database, "ours", lease_seconds=10, every_seconds=3)
-    with leases.held(lease.token):
+    with leases.held(lease):
         world.pass_time(8)
         leases.renew()
         assert round(seconds_left(world, job_id)) == 10
@@ -84,7 +84,7 @@ def test_the_heartbeat_renews_by_itself(world: World) -> None:
     world.pass_time(8)
     leases.start()
     try:
-        with leases.held(lease.token):
+        with leases.held(lease):
             wait_until(lambda: seconds_left(world, job_id) > 5, "the heartbeat renewed the lease")
     finally:
         leases.stop()
