@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import and_, or_, select, update
 
 from portal_db.database import Tx
 from portal_db.dialect import insert_or_ignore
@@ -73,10 +73,14 @@ def addressed(tx: Tx, email_id: UUID, practice_id: UUID) -> Addressed | None:
 
 
 def begin_sending(tx: Tx, intent: Intent, *, token_hash: str, valid_seconds: float) -> bool:
-    """Commit the intent to send, with the activation link's hash. False when it is not pending (any more)."""
+    """Commit the intent to send, with the activation link's hash. False when it is not pending (any more).
+
+    Under the same lease it may be committed again, as long as nothing was sent: its COMMIT may have got no answer.
+    """
+    ours = and_(WelcomeEmail.state == EmailState.SENDING, WelcomeEmail.sending_token == intent.lease_token)
     statement = (
         update(WelcomeEmail)
-        .where(WelcomeEmail.id == intent.email_id, WelcomeEmail.state == EmailState.PENDING)
+        .where(WelcomeEmail.id == intent.email_id, or_(WelcomeEmail.state == EmailState.PENDING, ours))
         .values(
             state=EmailState.SENDING,
             sending_token=intent.lease_token,

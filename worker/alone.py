@@ -64,6 +64,11 @@ class AloneRunner:
         if died and not self._stopped.is_set():
             self._bury(job_id, owner)
 
+    @property
+    def running(self) -> int:
+        """How many children run."""
+        return len(self._children)
+
     def stop(self) -> None:
         """End the children that still run and give their jobs back: a job that we cut off has proved nothing."""
         self._stopped.set()

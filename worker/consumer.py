@@ -3,33 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
 import redis
-import structlog
 from dramatiq import Message, MessageProxy
-from dramatiq.brokers.redis import _RedisConsumer
 from dramatiq.errors import ConnectionClosed, DecodeError
 
-log = structlog.stdlib.get_logger(__name__)
+from worker.handing_back import HandingBack
 
 #: At most a second: below the heartbeat and the socket's timeout, so neither runs out while we wait.
 WAIT_SECONDS = 1.0
 
 
-class BlockingConsumer(_RedisConsumer):
+class BlockingConsumer(HandingBack):
     """dramatiq's consumer, with another way to wait and to meet what it cannot read."""
 
-    #: An acknowledgement was lost: the next consumer takes back what this one holds.
-    _begin_anew = False
-
     def __next__(self) -> MessageProxy | None:
-        if self._begin_anew:
-            raise ConnectionClosed("an acknowledgement was lost")  # type: ignore[no-untyped-call]  # dramatiq's is untyped
         room = self.prefetch - self.outstanding_message_count
         try:
+            if self.lost_ack:
+                raise redis.ConnectionError  # the next consumer takes back what this one holds
             if not self.message_cache and room > 0:
                 key = f"{self.broker.namespace}:{self.queue_name}"
                 self.broker.client.blmove(key, key, WAIT_SECONDS, "LEFT", "LEFT")  # leaves the list as it was
@@ -45,23 +39,6 @@ class BlockingConsumer(_RedisConsumer):
         except (redis.ConnectionError, redis.TimeoutError) as error:  # P7: a timeout is a lost connection too
             raise ConnectionClosed(error) from None  # type: ignore[no-untyped-call]  # dramatiq's is untyped
         return None
-
-    def ack(self, message: MessageProxy) -> None:
-        """Tell Redis that a message is done with. One that cannot be told comes once more, which is harmless; to wait for
-        Redis, as dramatiq does, would hold up this thread, and so the end of the process (P18)."""
-        try:
-            super().ack(message)  # type: ignore[no-untyped-call]  # dramatiq's is untyped
-        except (ConnectionClosed, redis.RedisError) as error:
-            log.warning("consumer.not_acknowledged", queue=self.queue_name, exc_info=error)
-            self._begin_anew = True
-
-    def requeue(self, messages: Iterable[MessageProxy]) -> None:
-        """Put back what was fetched and not begun. Without Redis that fails in a way which dramatiq's shutdown survives:
-        the relay rings again, and requests at the door go to whoever finds this process dead."""
-        try:
-            super().requeue(messages)  # type: ignore[no-untyped-call]  # dramatiq's is untyped
-        except redis.RedisError as error:
-            raise ConnectionClosed(error) from None  # type: ignore[no-untyped-call]  # dramatiq's is untyped
 
     def _read(self, data: bytes) -> Message[Any] | None:
         """The message, or `None` after putting aside what dramatiq would choke on (P6): its neighbours go on."""

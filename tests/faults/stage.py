@@ -14,12 +14,14 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from cryptography.fernet import Fernet
 from pydantic import SecretStr
+from sqlalchemy import make_url
 
 from config.settings import Settings
 from config.sources import Sources
@@ -72,7 +74,7 @@ class Stage:
     def lease_seconds(self) -> float:
         return float(self.usual.get("LEASE_SECONDS", self.settings.lease_seconds))
 
-    @property
+    @cached_property
     def bell(self) -> RedisBell:
         return RedisBell(connect(self.settings), self.settings.redis_namespace, Sources())
 
@@ -181,6 +183,4 @@ def _settings(database_url: str, redis: RedisServer, xpm: SimulatorHandle, mail:
 
 def through(settings: Settings, port: int) -> dict[str, Any]:
     """The setting by which a process reaches the database through another port of this machine."""
-    from sqlalchemy import make_url
-
     return {"DATABASE_URL": make_url(settings.database_url).set(port=port).render_as_string(hide_password=False)}

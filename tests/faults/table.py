@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.faults.verdict import Verdict
+from tests.servers.postgres import programs
 
 _COLUMNS = ("injected", "in_flight", "lost", "doubled", "unknown", "stuck", "innocent_dead")
 _PLACE = re.compile(r"(<!-- matrix -->\n).*(\n<!-- end of matrix -->)", re.DOTALL)
@@ -53,8 +54,6 @@ def machine() -> str:
 
 def servers() -> list[str]:
     """The versions of Python and of the servers in use."""
-    from tests.servers.postgres import programs
-
     redis = shutil.which("redis-server") or shutil.which("valkey-server")
     said = [_said(str(programs() / "postgres"), "--version")]
     said.append(_said(redis, "--version").split(" sha=")[0] if redis else "Valkey of the wheel")

@@ -192,3 +192,19 @@ def test_whether_an_attempt_was_recorded_can_be_asked(world: World) -> None:
         jobs.succeed(tx, lease)
     with world.database.read() as tx:
         assert jobs.was_recorded(tx, lease.token)
+
+
+def test_what_still_runs_goes_back_to_the_queue_with_nothing_counted(world: World) -> None:
+    [running, done] = add(world, new_job(world), new_job(world))
+    leases = Leases(world.database, "ours", lease_seconds=10, every_seconds=3)
+    ours, ended = claimed(world, running, owner="ours"), claimed(world, done, owner="ours")
+    [others] = add(world, new_job(world))
+    claimed(world, others, owner="theirs")
+    with leases.held(ours), leases.held(ended):
+        with world.database.write() as tx:
+            jobs.succeed(tx, ended)
+        assert leases.give_back() == 1
+    row = job(world, running)
+    assert (row.state, row.attempts, row.lost_leases, row.rung_at) == (JobState.QUEUED, 0, 0, None)
+    assert [job(world, other).state for other in (done, others)] == [JobState.SUCCEEDED, JobState.RUNNING]
+    fails(world, LeaseLost, lambda tx: jobs.succeed(tx, ours))
