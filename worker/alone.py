@@ -50,8 +50,7 @@ class AloneRunner:
         if job is None:
             return
         log.warning("job.alone", job=str(job_id), kind=job.kind)
-        # In a session of its own: a signal to our process group is not meant for it, nor its own for us.
-        child = subprocess.Popen([*self._command, str(job_id), owner], start_new_session=True)  # noqa: S603 -- our own module
+        child = subprocess.Popen([*self._command, str(job_id), owner])  # noqa: S603 -- our own module
         self._children[job_id] = child
         try:
             died = child.wait(job.deadline_seconds + 10) != 0

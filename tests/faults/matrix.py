@@ -8,6 +8,7 @@ import time
 import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from itertools import chain
 from multiprocessing import get_context
 
@@ -18,7 +19,7 @@ from tests.faults.verdict import Verdict
 
 #: Much of a fault's time is waiting for a lease to run out, so two tracks take little more than one.
 TRACKS: tuple[Mapping[str, Fault], ...] = (
-    {**kills.FAULTS, **poison.FAULTS, **times.FAULTS, **versions.FAULTS},
+    {**kills.FAULTS, **poison.FAULTS, **times.FAULTS, **versions.FAULTS, **kills.LAST},
     {**bell.FAULTS, **record.FAULTS, **xpm.FAULTS, **mailing.FAULTS, **messages.FAULTS, **stops.FAULTS},
 )
 FAULTS: Mapping[str, Fault] = dict(chain.from_iterable(track.items() for track in TRACKS))
@@ -35,19 +36,19 @@ def play(stage: Stage, name: str, seed: int) -> Verdict:
     return trial.finish()
 
 
-def run(names: Iterable[str], *, quick: bool, seed: int) -> dict[str, Verdict]:
+def run(names: Iterable[str], *, quick: bool, seed: int, imports: int) -> dict[str, Verdict]:
     """Play these faults, each track in a process of its own, and tell on standard error how it goes."""
     wanted = set(names)
     tracks = [[name for name in track if name in wanted] for track in TRACKS]
     tracks = [track for track in tracks if track]
     with ProcessPoolExecutor(len(tracks), mp_context=get_context("spawn")) as pool:
-        played = pool.map(_play_all, tracks, [quick] * len(tracks), [seed] * len(tracks))
+        played = pool.map(partial(_play_all, quick=quick, seed=seed, imports=imports), tracks)
         found = dict(chain.from_iterable(played))
     return {name: found[name] for name in FAULTS if name in found}
 
 
-def _play_all(names: list[str], quick: bool, seed: int) -> list[tuple[str, Verdict]]:
-    with staged(quick=quick, seed=seed) as stage:
+def _play_all(names: list[str], *, quick: bool, seed: int, imports: int) -> list[tuple[str, Verdict]]:
+    with staged(quick=quick, seed=seed, imports=imports) as stage:
         return list(_played(stage, names, seed))
 
 

@@ -43,6 +43,8 @@ QUOTA_TIME_SCALE = 1000.0
 LATENCY_SECONDS = 0.03
 #: In a short run a dead worker is known sooner; both are settings.
 SHORT_LEASE = {"LEASE_SECONDS": "4", "HEARTBEAT_SECONDS": "1"}
+#: Imports of a fault in a short and in a long run.
+QUICK_IMPORTS, LONG_IMPORTS = 24, 200
 WORKERS = ("worker-1", "worker-2")
 _ROOT = Path(__file__).parents[2]
 _ENTITIES = ("Company", "Family Trust", "Unit Trust", "Partnership")
@@ -63,6 +65,7 @@ class Stage:
     processes: Supervised
     traps: Path
     quick: bool
+    imports: int
     wanted: dict[str, dict[str, str]] = field(default_factory=dict)
 
     @property
@@ -144,14 +147,14 @@ class Stage:
 
 
 @contextmanager
-def staged(*, quick: bool, seed: int) -> Iterator[Stage]:
+def staged(*, quick: bool, seed: int, imports: int = QUICK_IMPORTS) -> Iterator[Stage]:
     """Start the servers; processes come with the first fault. Raises Missing."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="portal-sync-faults-")))
         postgres = stack.enter_context(own_postgres_server())
         database_url = stack.enter_context(fresh_database(postgres))
         redis = stack.enter_context(redis_server(folder / "redis"))
-        config = SimulatorConfig(clients=120 if quick else 900, seed=seed, port=0, enforce_quota=False)
+        config = SimulatorConfig(clients=100 + 4 * imports, seed=seed, port=0, enforce_quota=False)
         xpm = stack.enter_context(running(config))
         xpm.simulator.faults.add(FaultRule("latency", count=10**9, seconds=LATENCY_SECONDS))
         mail = stack.enter_context(catching(folder / "mail"))
@@ -161,7 +164,7 @@ def staged(*, quick: bool, seed: int) -> Iterator[Stage]:
         migrate.upgrade(database)
         (folder / "traps").mkdir()
         processes = stack.enter_context(Supervised(folder / "logs"))
-        yield Stage(postgres, redis, xpm, mail, database, settings, processes, folder / "traps", quick)
+        yield Stage(postgres, redis, xpm, mail, database, settings, processes, folder / "traps", quick, imports)
 
 
 def _settings(database_url: str, redis: RedisServer, xpm: SimulatorHandle, mail: MailCatcher) -> Settings:

@@ -38,10 +38,9 @@ def table(verdicts: Mapping[str, Verdict]) -> str:
     return "\n".join(lines)
 
 
-def in_document(path: Path, verdicts: Mapping[str, Verdict], seed: int, *, quick: bool) -> None:
+def in_document(path: Path, verdicts: Mapping[str, Verdict], run: str) -> None:
     """Put the table, with what it was made by, between the document's two marks."""
-    kind = "short" if quick else "long"
-    made = f"Seed {seed}, {datetime.now(UTC):%Y-%m-%d}, the {kind} run, on {machine()}; {', '.join(servers())}."
+    made = f"{run}, {datetime.now(UTC):%Y-%m-%d}, on {machine()}; {', '.join(servers())}."
     text = f"{made}\n\n{table(verdicts)}"
     path.write_text(_PLACE.sub(lambda place: place[1] + text + place[2], path.read_text()))
 

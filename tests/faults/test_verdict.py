@@ -131,7 +131,7 @@ def test_the_table_takes_its_place_in_the_document(tmp_path: Path, monkeypatch: 
     document = tmp_path / "matrix.md"
     document.write_text("Before\n<!-- matrix -->\nold\n<!-- end of matrix -->\nAfter\n")
     for seed in (1, 2):
-        in_document(document, {"a fault": GOOD}, seed, quick=False)
+        in_document(document, {"a fault": GOOD}, f"Seed {seed}")
     text = document.read_text()
     assert "| a fault | 1 | 9 | 0 | 0 | 0 | 0 | 0 | 1.0 |" in text
     assert "old" not in text

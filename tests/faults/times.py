@@ -37,7 +37,7 @@ def stopped(trial: Trial) -> None:
     """SIGSTOP in the middle of a creation and of an email; once others have its jobs, SIGCONT: it must change nothing."""
     for point, kind in (("fetched", "create_client"), ("sending", "send_welcome_email")):
         trap = trial.trap(point, kind, action="stop")
-        trial.ask(trial.much(12, 100))
+        trial.ask(trial.imports // 2)
         [mark] = trial.has_fired(trap)
         again = partial(trial.scalar, _RAN_AGAIN, job=mark.job_id)
         trial.wait(again, "the stopped worker's job runs elsewhere", 40, revive=False)

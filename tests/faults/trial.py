@@ -68,6 +68,11 @@ class Trial:
         """How much of something in a short and in a long run."""
         return quick if self.stage.quick else long
 
+    @property
+    def imports(self) -> int:
+        """How many imports a fault is played on."""
+        return self.stage.imports
+
     def request(self, **fields: object) -> ImportRequest:
         """A request for an XPM record that this practice has not asked for yet."""
         xpm_uuid, kind = self._records.pop()
@@ -75,11 +80,12 @@ class Trial:
         number = len(self._records)
         mine = {"email": f"{self._slug}-{number}-{self.seed}@faults.example", "send_welcome_email": True}
         given = {"practice_id": self.practice_id, "requested_by": self.staff_id, "request_id": f"{self._slug} {number}"}
+        given["bring_relationships"] = number % 4 == 0  # much work, and no fault's concern
         return parse({**given, "xpm_uuid": xpm_uuid, "kind": kind, **(mine if person else {}), **fields})
 
     def ask(self, count: int | None = None, *, doomed: int = 0) -> None:
         """Ask for imports: three in four as a batch, the others as people do who wait; some are to die."""
-        requests = [self.request() for _ in range(count or self.much(24, 200))]
+        requests = [self.request() for _ in range(count or self.imports)]
         requests += [self.request(name=DOOMED) for _ in range(doomed)]
         self.random.shuffle(requests)
         batch = [request for number, request in enumerate(requests) if number % 4]
@@ -228,6 +234,19 @@ class Trial:
     def _too_late(self, recover_s: float | None) -> list[str]:
         late = self.in_time and recover_s is not None and recover_s > RECOVERY_SECONDS
         return [f"a killed worker's job ran again only after {recover_s:.1f} s"] if late else []
+
+    def runs_again(self) -> bool:
+        """Whether every job of killed workers runs again, or has ended."""
+        pids = [f"%/{pid}/%" for pid in self._killed]
+        held = (
+            "SELECT count(*) FROM jobs WHERE practice_id = :practice AND state = 'running'"
+            " AND lease_owner LIKE ANY(:owners)"
+        )
+        waits = (
+            "SELECT count(*) FROM jobs WHERE practice_id = :practice AND state = 'queued' AND EXISTS"
+            " (SELECT 1 FROM job_attempts l WHERE l.job_id = jobs.id AND l.outcome = 'lease_lost')"
+        )
+        return bool(pids) and not self.scalar(held, owners=pids) and not self.scalar(waits)
 
     def lost_leases(self) -> int:
         """How many attempts of this practice ended with a lost lease."""

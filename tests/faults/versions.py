@@ -34,7 +34,6 @@ def side_by_side(trial: Trial) -> None:
     trial.wait(lambda: not trial.open(), "every import is closed", trial.much(60, 180))
     if trial.scalar(f"{_NOTES} AND state <> 'succeeded'") or not trial.scalar(_NOTES):
         trial.problems.append("a job of the new kind was not done")
-    stage.run()
 
 
 FAULTS: dict[str, Fault] = {"old and new workers together": side_by_side}

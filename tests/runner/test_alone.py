@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 from collections.abc import Mapping
@@ -117,15 +116,6 @@ def test_a_signal_to_stop_is_not_for_the_child(alone_world: World, simulator: Si
     job_id = only_job(world, import_id).id
     runner(world, run_alone=AloneRunner(world.services, "worker-1", HARDY).run).run(job_id)
     assert outcomes(world, job_id) == ["lease_lost", "lease_lost", "succeeded"]
-
-
-def test_a_signal_to_our_group_does_not_reach_the_child(sqlite_world: World) -> None:
-    world = sqlite_world
-    job_id = only_job(world, twice_lost(world, uuid4())).id
-    group = "import os, sys; sys.exit(os.getpgid(0) == int(sys.argv[1]))"
-    claimed(world, job_id, owner="worker-1/alone")
-    AloneRunner(world.services, "worker-1", (sys.executable, "-c", group, str(os.getpgid(0)))).run(job_id)
-    assert job(world, job_id).state is JobState.RUNNING, "the child ended well, so nothing was buried"
 
 
 def test_who_is_cut_off_at_our_end_goes_back_to_the_queue(sqlite_world: World) -> None:
