@@ -17,7 +17,7 @@ unexport VIRTUAL_ENV PYTHONHOME
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint types contracts check bench lock clean again
+.PHONY: help demo test faults lint types contracts check bench lock clean again
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -27,7 +27,7 @@ demo: .venv/ready ## run the whole system on this machine, with nothing else ins
 	@.venv/bin/portal-sync demo $(ARGS)
 
 test: .venv/ready-test ## run the tests (TESTARGS: options of pytest, such as TESTARGS="-k limiter")
-	@$(RUN) pytest -n auto $(TESTARGS)
+	@$(RUN) pytest -n auto --dist loadgroup $(TESTARGS)
 
 lint: .venv/ready-lint ## look for mistakes and for unformatted code (ruff)
 	@$(RUN) ruff check .
@@ -38,6 +38,10 @@ types: .venv/ready-test .venv/ready-lint ## check the types (mypy)
 
 contracts: .venv/ready-lint ## check that imports point one way (import-linter)
 	@.venv/bin/lint-imports
+
+SEED ?= 1
+faults: .venv/ready-test ## the long fault matrix, into docs/fault-matrix.md (SEED: a number that repeats it)
+	@$(RUN) tests.faults --seed $(SEED) --write docs/fault-matrix.md
 
 check: lint types contracts test ## all of lint, types, contracts and test
 

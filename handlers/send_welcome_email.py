@@ -12,11 +12,13 @@ from collections.abc import Sequence
 from email.message import EmailMessage
 from uuid import UUID
 
+from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
 from handlers import addresses, letters
 from handlers.errors import OutcomeUnknown, Rejected, Transient
 from handlers.flow import FollowUp, Services, job_arg
 from portal_db import emails
-from portal_db.database import Tx
+from portal_db.database import DATABASE_AWAY, Tx
 from portal_db.emails import Addressed, Intent
 from portal_db.jobs import Failure, LeaseLost
 from portal_db.states import EmailState, ErrorClass
@@ -40,9 +42,7 @@ def fetch(services: Services, job: Job) -> Intent:
     if email.state is not EmailState.PENDING:
         raise _unknown() if email.state in (EmailState.SENDING, EmailState.UNKNOWN) else _not_wanted()
     token = activation_token(services, email.id, email.version)
-    with services.database.write() as tx:
-        if not emails.begin_sending(tx, intent, token_hash=hash_token(token), valid_seconds=LINK_VALID_SECONDS):
-            raise LeaseLost(f"email {email.id} is not pending any more")
+    _begin(services, intent, token)
     message = compose(services, letter, token)
     try:
         services.mailer.send(message, addresses.for_delivery(letter.login.email))
@@ -99,6 +99,19 @@ def compose(services: Services, letter: Addressed, token: str) -> EmailMessage:
         message_id=letter.email.message_id,
         values=values,
     )
+
+
+@retry(
+    retry=retry_if_exception_type(DATABASE_AWAY),
+    stop=stop_after_attempt(3),
+    wait=wait_random_exponential(multiplier=0.05, max=1.0),
+    reraise=True,
+)
+def _begin(services: Services, intent: Intent, token: str) -> None:
+    """Commit the intent. Without an answer it is committed again: nothing was sent yet, so nothing is unknown."""
+    with services.database.write() as tx:
+        if not emails.begin_sending(tx, intent, token_hash=hash_token(token), valid_seconds=LINK_VALID_SECONDS):
+            raise LeaseLost(f"email {intent.email_id} is not pending any more")
 
 
 def _intent_of(job: Job) -> Intent:

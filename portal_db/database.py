@@ -24,6 +24,11 @@ SQLITE_BUSY_SECONDS = 30.0
 #: What a database raises that is away, restarting or too busy: waiting helps. Whatever else it raises is our mistake.
 DATABASE_AWAY = (OperationalError, InterfaceError, TimeoutError)
 
+#: No transaction of ours waits for anything but the database, so one that idles is of a process that was stopped or cut
+#: off. PostgreSQL ends it before a lease runs out: its locks would hold up the relay, and so everybody.
+IDLE_SECONDS = 8
+_STUCK = f"-c idle_in_transaction_session_timeout={IDLE_SECONDS}s"
+
 
 class Tx:
     """One transaction: the session statements run on, and the sources that rows' ids come from."""
@@ -83,7 +88,7 @@ def _make_engine(url: str, pool_size: int) -> Engine:
         parsed.set(drivername="postgresql+psycopg"),
         pool_size=pool_size,
         max_overflow=10,
-        connect_args={"options": "-c timezone=UTC", "connect_timeout": 5},
+        connect_args={"options": f"-c timezone=UTC {_STUCK}", "connect_timeout": 5},
     )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import and_, or_, select, update
 
 from portal_db import restores
 from portal_db.database import Tx
@@ -82,15 +82,19 @@ def addressed(tx: Tx, email_id: UUID, practice_id: UUID) -> Addressed | None:
 
 def begin_sending(tx: Tx, intent: Intent, *, token_hash: str, valid_seconds: float) -> bool:
     """Commit the intent to send, with the activation link's hash. False when it is not pending (any more), or the job was
-    cancelled or taken back: whoever wants to do that waits for this row of the job, or this waits for them."""
+    cancelled or taken back: whoever wants to do that waits for this row of the job, or this waits for them.
+
+    Under the same lease it may be committed again, as long as nothing was sent: its COMMIT may have got no answer.
+    """
     held = select(Job.id).where(
         Job.id == intent.job_id, Job.lease_token == intent.lease_token, Job.state == JobState.RUNNING
     )
     if tx.session.scalar(held.with_for_update()) is None:
         return False
+    ours = and_(WelcomeEmail.state == EmailState.SENDING, WelcomeEmail.sending_token == intent.lease_token)
     statement = (
         update(WelcomeEmail)
-        .where(WelcomeEmail.id == intent.email_id, WelcomeEmail.state == EmailState.PENDING)
+        .where(WelcomeEmail.id == intent.email_id, or_(WelcomeEmail.state == EmailState.PENDING, ours))
         .values(
             state=EmailState.SENDING,
             sending_token=intent.lease_token,

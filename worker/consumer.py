@@ -8,19 +8,22 @@ from typing import Any
 
 import redis
 from dramatiq import Message, MessageProxy
-from dramatiq.brokers.redis import _RedisConsumer
 from dramatiq.errors import ConnectionClosed, DecodeError
+
+from worker.handing_back import HandingBack
 
 #: At most a second: below the heartbeat and the socket's timeout, so neither runs out while we wait.
 WAIT_SECONDS = 1.0
 
 
-class BlockingConsumer(_RedisConsumer):
+class BlockingConsumer(HandingBack):
     """dramatiq's consumer, with another way to wait and to meet what it cannot read."""
 
     def __next__(self) -> MessageProxy | None:
         room = self.prefetch - self.outstanding_message_count
         try:
+            if self.lost_ack:
+                raise redis.ConnectionError  # the next consumer takes back what this one holds
             if not self.message_cache and room > 0:
                 key = f"{self.broker.namespace}:{self.queue_name}"
                 self.broker.client.blmove(key, key, WAIT_SECONDS, "LEFT", "LEFT")  # leaves the list as it was

@@ -1,13 +1,14 @@
 """Keeps this process's leases: one UPDATE every few seconds for all its running jobs, from a thread of its own.
 
-A busy worker is thus never mistaken for a dead one (P3), and a dead one is known within a lease.
+A busy worker is thus never mistaken for a dead one (P3), and a dead one is known within a lease. One that stops gives back
+what it still holds, so that nobody has to wait for that.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from uuid import UUID
 
 import structlog
@@ -15,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from portal_db import jobs
 from portal_db.database import Database
+from portal_db.jobs import Lease, LeaseLost
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -33,7 +35,7 @@ class Leases:
         self.lease_seconds = lease_seconds
         self._database = database
         self._every_seconds = every_seconds
-        self._held: set[UUID] = set()
+        self._held: dict[UUID, Lease] = {}
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
@@ -47,15 +49,15 @@ class Leases:
             self._thread.join()
 
     @contextmanager
-    def held(self, token: UUID) -> Iterator[None]:
+    def held(self, lease: Lease) -> Iterator[None]:
         """Renew this lease for as long as the block runs."""
         with self._lock:
-            self._held.add(token)
+            self._held[lease.token] = lease
         try:
             yield
         finally:
             with self._lock:
-                self._held.discard(token)
+                self._held.pop(lease.token, None)
 
     def renew(self) -> None:
         """Renew all held leases once. One that is lost already is noticed when its job tries to write."""
@@ -66,9 +68,26 @@ class Leases:
         with self._database.write() as tx:
             kept = jobs.renew(tx, self.owner, tokens, self.lease_seconds)
         with self._lock:
-            lost = (tokens - kept) & self._held
+            lost = (tokens - kept) & self._held.keys()
         if lost:
             log.warning("leases.lost", owner=self.owner, count=len(lost))
+
+    def give_back(self) -> int:
+        """Return every job that still runs here to the queue, with nothing counted against it.
+
+        Whatever its thread goes on to do finds the lease lost.
+
+        Returns:
+            How many jobs that were.
+        """
+        with self._lock:
+            held = list(self._held.values())
+        given = 0
+        for lease in held:
+            with suppress(LeaseLost), self._database.write() as tx:  # it ended by itself meanwhile
+                jobs.give_back(tx, lease)
+                given += 1
+        return given
 
     def _beat(self) -> None:
         while not self._stop.wait(self._every_seconds):

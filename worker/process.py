@@ -19,6 +19,7 @@ from uuid import UUID
 
 import dramatiq
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from config.logging import set_up_logging
 from config.settings import Settings
@@ -130,8 +131,10 @@ def stop_on_signals() -> threading.Event:
 def run_worker(queues: Iterable[str], *, threads: int) -> int:
     """Consume these queues until told to stop, then let running jobs finish within the grace period.
 
+    Those that outlast it go back to the queue with nothing counted against them.
+
     Returns:
-        The exit code: 0, also when jobs outlasted the grace and were left to their leases.
+        The exit code: 0, also when jobs outlasted the grace.
     """
     stopping = stop_on_signals()
     with Parts.from_environment(threads=threads) as parts:
@@ -146,8 +149,20 @@ def run_worker(queues: Iterable[str], *, threads: int) -> int:
         stopping.wait()
         log.info("worker.stopping", owner=parts.leases.owner)
         worker.stop(timeout=int(parts.settings.shutdown_grace_seconds * 1000))
+        _give_back(parts.leases, alone)  # before the parts are closed under jobs that still run
         broker.close()
     return 0
+
+
+def _give_back(leases: Leases, alone: AloneRunner) -> None:
+    try:
+        alone.stop()
+        count = leases.give_back()
+    except SQLAlchemyError as error:
+        log.warning("worker.jobs_left_to_their_leases", exc_info=error)
+        return
+    if count:
+        log.warning("worker.gave_back", owner=leases.owner, count=count)
 
 
 def run_relay() -> int:

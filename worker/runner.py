@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -23,7 +24,7 @@ from handlers.settle import settle
 from portal_db import imports, jobs
 from portal_db.database import DATABASE_AWAY, Tx
 from portal_db.jobs import Lease, LeaseLost
-from portal_db.states import ImportState, Lane
+from portal_db.states import ImportState, JobState, Lane
 from portal_db.tables import Job
 from worker.leases import Leases
 from xpm.errors import XpmError
@@ -32,6 +33,15 @@ log = structlog.stdlib.get_logger(__name__)
 
 #: Tries of one short database transaction: deadlocks and restarts pass, and the lease runs meanwhile.
 DATABASE_TRIES = 4
+
+
+@dataclass
+class _Made:
+    """What an apply leads to: a follow-up to run on with, claimed already, and others to ring."""
+
+    next_job: Job | None = None
+    next_lease: Lease | None = None
+    to_ring: Sequence[tuple[Lane, UUID]] = ()
 
 
 class Runner:
@@ -68,35 +78,37 @@ class Runner:
         """
         if self._stopping.is_set():
             return
-        suspect, job = self._tries()(self._claim, job_id)
+        lease = Lease(job_id, self._database.sources.new_id(), self._leases.owner)
+        suspect, job = self._tries()(self._claim, lease)
         if suspect and self._run_alone is not None:
             self._run_alone(job_id)
         while job is not None:
             job = self._run_claimed(job)
 
-    def _claim(self, job_id: UUID) -> tuple[bool, Job | None]:
-        """Claim a job.
+    def _claim(self, lease: Lease) -> tuple[bool, Job | None]:
+        """Claim a job, or find that an earlier try did, whose COMMIT got no answer.
 
         Returns:
             Whether it must run alone (and was left), and the job if it is ours now.
         """
         with self._database.write() as tx:
-            found = imports.job_with_state(tx, job_id)
+            found = imports.job_with_state(tx, lease.job_id)
             if found is None:
                 return False, None
             job, state = found
+            if _is_under(job, lease):
+                return False, job
             if job.lost_leases >= LOST_LEASES_BEFORE_ALONE and self._run_alone is not None:
                 return True, None
             row = None
             if job.import_id is not None and state in (ImportState.ACCEPTED, ImportState.WAITING):
                 row = imports.lock(tx, job.import_id)  # import before job, as everywhere: no deadlock
-            claimed = self._take(tx, job_id)
+            claimed = self._take(tx, lease)
             if claimed is not None and row is not None:
                 settle(tx, row)
             return False, claimed
 
-    def _take(self, tx: Tx, job_id: UUID) -> Job | None:
-        lease = Lease(job_id, tx.new_id(), self._leases.owner)
+    def _take(self, tx: Tx, lease: Lease) -> Job | None:
         return jobs.claim(tx, lease, kinds=self._kinds.keys(), lease_seconds=self._leases.lease_seconds)
 
     def _run_claimed(self, job: Job) -> Job | None:
@@ -109,7 +121,7 @@ class Runner:
         lease = lease_of(job)
         structlog.contextvars.bind_contextvars(job=str(job.id), import_id=str(job.import_id), kind=job.kind)
         try:
-            with self._leases.held(lease.token):
+            with self._leases.held(lease):
                 try:
                     fetched = kind.fetch(self._services, job)
                     return self._finish(job, lease, kind, fetched)
@@ -123,32 +135,44 @@ class Runner:
 
     def _finish(self, job: Job, lease: Lease, kind: Kind, fetched: Any) -> Job | None:
         """Apply, and ring what that made. A COMMIT that got no answer is read back by its token, never assumed."""
+        made = _Made()
         for attempt in self._tries():
             with attempt:
                 if attempt.retry_state.attempt_number > 1 and self._was_recorded(lease):
-                    return None
-                next_job, to_ring = self._apply(job, lease, kind, fetched)
-        for lane, job_id in to_ring:
+                    made.next_job = self._read_back(made.next_lease)
+                else:
+                    made = _Made()
+                    self._apply(job, lease, kind, fetched, made)
+        for lane, job_id in made.to_ring:
             self._bell.ring(lane, [job_id])
-        return next_job
+        return made.next_job
 
     def _was_recorded(self, lease: Lease) -> bool:
         with self._database.read() as tx:
             return jobs.was_recorded(tx, lease.token)
 
-    def _apply(
-        self, job: Job, lease: Lease, kind: Kind, fetched: Any
-    ) -> tuple[Job | None, Sequence[tuple[Lane, UUID]]]:
-        """The one transaction: effect, job done, follow-ups, import state. Its first statement is the fence."""
+    def _read_back(self, lease: Lease | None) -> Job | None:
+        """The job of a lease that we took, as it now is; `None` if there is none, or it is not ours any more."""
+        if lease is None:
+            return None
+        with self._database.read() as tx:
+            job = jobs.get(tx, lease.job_id)
+        return job if job is not None and _is_under(job, lease) else None
+
+    def _apply(self, job: Job, lease: Lease, kind: Kind, fetched: Any, made: _Made) -> None:
+        """The one transaction: effect, job done, follow-ups, import state. Its first statement is the fence.
+
+        What it `made` is noted before the COMMIT, whose answer may not come.
+        """
         import_id = None if kind.part is Part.APART else of_import(job)
         with self._database.write() as tx:
             row = imports.lock(tx, import_id) if import_id is not None else None
             jobs.succeed(tx, lease)
             wanted = kind.apply(tx, job, row, fetched)
-            next_job, to_ring = self._insert_follow_ups(tx, job, wanted)
+            made.next_job, made.to_ring = self._insert_follow_ups(tx, job, wanted)
+            made.next_lease = lease_of(made.next_job) if made.next_job is not None else None
             if row is not None:
                 settle(tx, row)
-        return next_job, to_ring
 
     def _insert_follow_ups(
         self, tx: Tx, parent: Job, wanted: Sequence[FollowUp]
@@ -159,7 +183,7 @@ class Runner:
         next_job = None
         for candidate in new:
             if candidate.lane == parent.lane and not self._stopping.is_set():
-                next_job = self._take(tx, candidate.id)
+                next_job = self._take(tx, Lease(candidate.id, tx.new_id(), self._leases.owner))
                 break
         taken = next_job.id if next_job is not None else None
         others = [(job.lane, job.id) for job in new if job.id != taken]
@@ -182,6 +206,10 @@ class Runner:
             wait=wait_random_exponential(multiplier=0.05, max=1.0),
             reraise=True,
         )
+
+
+def _is_under(job: Job, lease: Lease) -> bool:
+    return job.lease_token == lease.token and job.state is JobState.RUNNING
 
 
 def lease_of(job: Job) -> Lease:

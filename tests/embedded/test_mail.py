@@ -132,3 +132,19 @@ def test_it_runs_as_a_process(tmp_path: Path) -> None:
         processes.stop("mail")
         assert process.exit_code == 0
     assert len((tmp_path / "mail" / "deliveries.jsonl").read_text().splitlines()) == 1
+
+
+def test_each_misdeed_is_noted(mail_catcher: MailCatcher) -> None:
+    mail_catcher.behave(Behaviour(refuse={"*": "451 4.3.0 Later"}))
+    with pytest.raises(smtplib.SMTPRecipientsRefused):
+        send(mail_catcher.url, message())
+    mail_catcher.behave(Behaviour(at_data="451 4.3.0 Later"))
+    with pytest.raises(smtplib.SMTPDataError):
+        send(mail_catcher.url, message())
+    mail_catcher.behave(Behaviour(silence="drop"))
+    with pytest.raises(smtplib.SMTPServerDisconnected):
+        send(mail_catcher.url, message())
+    mail_catcher.behave(Behaviour())
+    send(mail_catcher.url, message())
+    assert [one.did for one in mail_catcher.mailbox.misdeeds()] == ["refused", "refused at data", "drop"]
+    assert {one.recipients[0] for one in mail_catcher.mailbox.misdeeds()} == {"mere@client.example"}

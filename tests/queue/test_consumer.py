@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import threading
+import time
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -215,3 +217,46 @@ def test_it_is_small() -> None:
 
 def test_workers_listen_on_every_lane_and_the_door() -> None:
     assert set(Lane) | {QUEUE} == ALL_QUEUES
+
+
+def test_it_ends_in_order_while_redis_is_away(sqlite_world: World, own_redis: RedisServer) -> None:
+    """With a message that it holds and cannot put back, and one that it has done and cannot acknowledge (P18)."""
+    desk = Desk.at(sqlite_world, own_redis.url)
+    broker = make_broker(desk.settings, lambda *_: None)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def run_job(_: str) -> None:
+        begun.set()
+        go_on.wait(10)
+
+    dramatiq.actor(actor_name="run_job", queue_name=Lane.IMPORT.value, broker=broker)(run_job)
+    desk.bell.ring(Lane.IMPORT, [uuid4(), uuid4()])
+    working = dramatiq.Worker(broker, worker_threads=1, worker_timeout=50)
+    working.start()
+    assert begun.wait(10)
+    wait_until(lambda: working.work_queue.qsize() == 1, "the second message is in its memory")
+    own_redis.stop()
+    go_on.set()
+    began = time.monotonic()
+    working.stop(timeout=20_000)
+    assert time.monotonic() - began < 10, "it did not wait for Redis"
+
+
+def test_a_message_whose_acknowledgement_was_lost_is_acknowledged_later(
+    sqlite_desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = sqlite_desk
+    broker = make_broker(desk.settings, lambda *_: None)
+    acknowledge = broker.do_ack
+    lost: list[str] = []
+
+    def do_ack(queue: str, *ids: str) -> Any:
+        if not lost:
+            lost.append(queue)
+            raise redis.TimeoutError
+        return acknowledge(queue, *ids)
+
+    monkeypatch.setattr(broker, "do_ack", do_ack, raising=False)
+    desk.bell.ring(Lane.IMPORT, [uuid4()])
+    with desk.working(broker=broker):
+        wait_until(lambda: lost and not desk.unacknowledged(Lane.IMPORT.value), "it is acknowledged after all")

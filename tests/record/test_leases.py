@@ -68,7 +68,7 @@ def test_a_process_renews_while_a_job_runs_and_stops_after(world: World) -> None
     [job_id] = add(world, new_job(world))
     lease = claimed(world, job_id, owner="ours")
     leases = Leases(world.database, "ours", lease_seconds=10, every_seconds=3)
-    with leases.held(lease.token):
+    with leases.held(lease):
         world.pass_time(8)
         leases.renew()
         assert round(seconds_left(world, job_id)) == 10
@@ -84,7 +84,7 @@ def test_the_heartbeat_renews_by_itself(world: World) -> None:
     world.pass_time(8)
     leases.start()
     try:
-        with leases.held(lease.token):
+        with leases.held(lease):
             wait_until(lambda: seconds_left(world, job_id) > 5, "the heartbeat renewed the lease")
     finally:
         leases.stop()
@@ -192,3 +192,19 @@ def test_whether_an_attempt_was_recorded_can_be_asked(world: World) -> None:
         jobs.succeed(tx, lease)
     with world.database.read() as tx:
         assert jobs.was_recorded(tx, lease.token)
+
+
+def test_what_still_runs_goes_back_to_the_queue_with_nothing_counted(world: World) -> None:
+    [running, done] = add(world, new_job(world), new_job(world))
+    leases = Leases(world.database, "ours", lease_seconds=10, every_seconds=3)
+    ours, ended = claimed(world, running, owner="ours"), claimed(world, done, owner="ours")
+    [others] = add(world, new_job(world))
+    claimed(world, others, owner="theirs")
+    with leases.held(ours), leases.held(ended):
+        with world.database.write() as tx:
+            jobs.succeed(tx, ended)
+        assert leases.give_back() == 1
+    row = job(world, running)
+    assert (row.state, row.attempts, row.lost_leases, row.rung_at) == (JobState.QUEUED, 0, 0, None)
+    assert [job(world, other).state for other in (done, others)] == [JobState.SUCCEEDED, JobState.RUNNING]
+    fails(world, LeaseLost, lambda tx: jobs.succeed(tx, ours))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 from sqlalchemy.exc import IntegrityError
 
+from config.settings import Settings
 from portal_db import people
 from portal_db.database import Database, Tx
 from portal_db.tables import Practice
@@ -14,6 +15,7 @@ from tests.racing import at_once, failures
 from tests.world import World
 
 ROUNDS = 25
+IDLE = "idle_in_transaction_session_timeout"
 
 
 def test_a_unit_of_work_leaves_nothing_when_it_fails(world: World) -> None:
@@ -79,3 +81,13 @@ def test_a_look_does_not_wait_for_a_writer(world: World) -> None:
 def test_an_address_that_does_not_fit_is_refused(url: str, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         Database(url)
+
+
+def test_a_transaction_that_nobody_goes_on_with_is_ended_before_a_lease_runs_out(postgres_url: str) -> None:
+    """Its process was stopped: the locks that it holds must not hold up the relay, and so everybody."""
+    database = Database(postgres_url)
+    with database.read() as tx:
+        seconds = tx.session.scalar(text("SELECT extract(epoch FROM current_setting(:name)::interval)"), {"name": IDLE})
+    database.close()
+    assert seconds is not None
+    assert 0 < seconds < Settings().lease_seconds

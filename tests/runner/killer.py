@@ -1,4 +1,5 @@
-"""A child that is killed while it runs its job, as by the kernel when memory runs out. A program, not a module of tests."""
+"""A child that is sent a signal while it runs its job: SIGKILL, as by the kernel when memory runs out, or the one that its
+first argument names. A program, not a module of tests."""
 
 from __future__ import annotations
 
@@ -6,15 +7,25 @@ import os
 import signal
 import sys
 from dataclasses import replace
+from typing import Any
 
+from handlers.flow import Services
 from handlers.kinds import KINDS
+from portal_db.tables import Job
 from worker import alone
 
 
-def die(*_: object) -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
+def main(arguments: list[str]) -> int:
+    name = arguments.pop(0) if arguments[0] in signal.Signals.__members__ else "SIGKILL"
+    kind = KINDS["validate_import"]
+
+    def fetch(services: Services, job: Job) -> Any:
+        os.kill(os.getpid(), signal.Signals[name])
+        return kind.fetch(services, job)
+
+    KINDS["validate_import"] = replace(kind, fetch=fetch)
+    return alone.main(arguments)
 
 
 if __name__ == "__main__":
-    KINDS["validate_import"] = replace(KINDS["validate_import"], fetch=die)
-    sys.exit(alone.main(sys.argv[1:]))
+    sys.exit(main(sys.argv[1:]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -12,6 +13,7 @@ import pytest
 from portal_db.states import ErrorClass, ImportState, JobState
 from tests.making import claimed, importable, job, set_job, take_back
 from tests.runner.running import only_job, outcomes, runner
+from tests.servers.waiting import wait_until
 from tests.world import World
 from worker.alone import AloneRunner
 from xpm.simulator.serve import SimulatorHandle
@@ -102,3 +104,30 @@ def test_a_child_that_hangs_is_ended_and_its_job_buried(sqlite_world: World) -> 
 
 def test_a_job_that_is_gone_needs_no_child(sqlite_world: World) -> None:
     AloneRunner(sqlite_world.services, "worker-1", ("/no/such/program",)).run(uuid4())
+
+
+HARDY = (sys.executable, str(Path(__file__).with_name("killer.py")), "SIGTERM")
+
+
+def test_a_signal_to_stop_is_not_for_the_child(alone_world: World, simulator: SimulatorHandle) -> None:
+    """As when a service manager signals every process that it finds: the job goes on and is no poison."""
+    world = alone_world
+    import_id = twice_lost(world, importable(simulator)[0].uuid)
+    job_id = only_job(world, import_id).id
+    runner(world, run_alone=AloneRunner(world.services, "worker-1", HARDY).run).run(job_id)
+    assert outcomes(world, job_id) == ["lease_lost", "lease_lost", "succeeded"]
+
+
+def test_who_is_cut_off_at_our_end_goes_back_to_the_queue(sqlite_world: World) -> None:
+    world = sqlite_world
+    job_id = only_job(world, twice_lost(world, uuid4())).id
+    alone = AloneRunner(world.services, "worker-1", (sys.executable, "-c", "import time; time.sleep(60)"))
+    thread = threading.Thread(target=alone.run, args=(job_id,), daemon=True)
+    claimed(world, job_id, owner="worker-1/alone")
+    thread.start()
+    wait_until(lambda: alone.running, "the child runs")
+    alone.stop()
+    thread.join(10)
+    assert not thread.is_alive()
+    found = job(world, job_id)
+    assert (found.state, found.attempts, found.lost_leases) == (JobState.QUEUED, 0, 2)

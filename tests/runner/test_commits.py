@@ -11,7 +11,7 @@ from handlers.flow import Services
 from handlers.kinds import KINDS
 from portal_db.states import ImportState, JobState
 from portal_db.tables import Job
-from tests.making import importable, job, note, notes, take_back
+from tests.making import claimed, importable, job, note, notes, take_back
 from tests.runner.running import FlakyDatabase, changed, count, flaky, only_job, outcomes, runner, stub
 from tests.world import World
 from worker.runner import DATABASE_TRIES
@@ -46,9 +46,7 @@ def test_after_a_lost_answer_the_import_goes_on(world: World, simulator: Simulat
     import_id = world.ask(importable(simulator)[0].uuid)
     with flaky(world) as (database, services):
         runner(world, kinds=arming(database, lost_answers=1), services=services).run(only_job(world, import_id).id)
-    world.run_due()
-    world.pass_time(11)
-    take_back(world)
+    assert world.states_of(import_id)["import_details"] is JobState.SUCCEEDED, "the follow-up that it claimed was run"
     world.run_due()
     assert world.import_row(import_id).state is ImportState.SUCCEEDED
     assert [count(world, table) for table in ("clients", "import_events")] == [1, 1]
@@ -118,14 +116,40 @@ def test_a_failure_whose_answer_was_lost_is_recorded_once(world: World) -> None:
     assert count(world, "import_events") == 1
 
 
-def test_a_claim_whose_answer_was_lost_runs_out_and_is_taken_back(world: World) -> None:
+def test_a_claim_whose_answer_was_lost_is_read_back_and_the_job_run(world: World) -> None:
     import_id = world.ask(uuid4())
     job_id = only_job(world, import_id).id
     with flaky(world) as (database, services):
         database.lost_answers = 1
         runner(world, kinds=stub(), services=services).run(job_id)
-    assert job(world, job_id).state is JobState.RUNNING
-    world.pass_time(11)
-    take_back(world)
-    runner(world, kinds=stub()).run(job_id)
-    assert job(world, job_id).state is JobState.SUCCEEDED
+    assert outcomes(world, job_id) == ["succeeded"]
+
+
+def test_a_claim_without_an_answer_that_somebody_else_won_is_left_alone(world: World) -> None:
+    import_id = world.ask(uuid4())
+    job_id = only_job(world, import_id).id
+    with flaky(world) as (database, services):
+        database.lost_commits = 1
+        claimed(world, job_id, owner="other")
+        runner(world, kinds=stub(), services=services).run(job_id)
+    assert outcomes(world, job_id) == []
+    assert job(world, job_id).lease_owner == "other"
+
+
+def test_an_intent_whose_answer_was_lost_does_not_leave_the_email_unknown(
+    world: World, simulator: SimulatorHandle
+) -> None:
+    """Nothing was sent before it, so there is nothing that nobody can know."""
+    import_id = world.ask(importable(simulator)[0].uuid, send_welcome_email=True)
+    runner(world).run(only_job(world, import_id).id)
+    with flaky(world) as (database, services):
+
+        def fetch(services: Services, row: Job) -> Any:
+            database.lost_answers = 1
+            return KINDS["send_welcome_email"].fetch(services, row)
+
+        kinds = changed(send_welcome_email={"fetch": fetch})
+        runner(world, kinds=kinds, services=services).run(world.jobs_of(import_id)["send_welcome_email"].id)
+        assert database.lost_answers == 0
+    assert len(world.mail.deliveries()) == 1
+    assert world.states_of(import_id)["send_welcome_email"] is JobState.SUCCEEDED

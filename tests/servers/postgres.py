@@ -11,17 +11,19 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 import psycopg
 from psycopg import sql
 from sqlalchemy import URL, make_url
 
 from tests.servers.availability import Missing
-from worker.embedded.processes import LOOPBACK, Supervised, free_port, log_line
+from worker.embedded.processes import LOOPBACK, Process, Supervised, free_port, log_line
 
 _UNPRIVILEGED = "nobody"  # PostgreSQL refuses to run as root
 
@@ -35,9 +37,15 @@ _FAST = {  # nothing here has to survive a crash of the machine
 
 @dataclass(frozen=True)
 class PostgresServer:
-    """A running server. `url` leads to a database from which others can be created and dropped."""
+    """A running server. `url` leads to a database from which others can be created and dropped.
+
+    One of our own can be stopped (at once, whoever is connected) and started again, and its log be read.
+    """
 
     url: URL
+    stop: Callable[[], None]
+    start: Callable[[], Process]
+    log: Callable[[], str]
 
 
 @contextmanager
@@ -45,13 +53,24 @@ def postgres_server() -> Iterator[PostgresServer]:
     """A server for as long as the block runs. Raises Missing."""
     given = os.environ.get("TEST_DATABASE_URL")
     if given:
-        yield PostgresServer(make_url(given).set(drivername="postgresql+psycopg"))
+        url = make_url(given).set(drivername="postgresql+psycopg")
+        yield PostgresServer(url, stop=_not_ours, start=_not_ours, log=_not_ours)
         return
-    programs = _programs()
+    with own_postgres_server() as server:
+        yield server
+
+
+def _not_ours() -> NoReturn:
+    raise RuntimeError("The server of TEST_DATABASE_URL is not ours to stop, to start or to look into.")
+
+
+@contextmanager
+def own_postgres_server() -> Iterator[PostgresServer]:
+    """A server that this process started itself, whatever TEST_DATABASE_URL says. Raises Missing."""
     folder = Path(tempfile.mkdtemp(prefix="portal-sync-postgres-", dir="/tmp"))  # reachable for any user
     try:
         with Supervised(folder / "logs") as processes:
-            yield PostgresServer(_start(processes, programs, folder))
+            yield _start(processes, programs(), folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -73,7 +92,7 @@ def _execute(server: PostgresServer, statement: sql.Composed) -> None:
         connection.execute(statement)
 
 
-def _programs() -> Path:
+def programs() -> Path:
     """The folder with `initdb` and `postgres`; the newest server that this machine has."""
     for folder in [*_installed(), *_in_wheel()]:
         if (folder / "initdb").exists() and (folder / "postgres").exists():
@@ -100,7 +119,7 @@ def _in_wheel() -> Iterator[Path]:
             yield from sorted(Path(folder).glob("pginstall*/bin"), reverse=True)
 
 
-def _start(processes: Supervised, programs: Path, folder: Path) -> URL:
+def _start(processes: Supervised, binaries: Path, folder: Path) -> PostgresServer:
     account = pwd.getpwnam(_UNPRIVILEGED) if os.geteuid() == 0 else None
     data, password_file, password = folder / "data", folder / "password", secrets.token_hex(16)
     folder.chmod(0o711)
@@ -109,30 +128,31 @@ def _start(processes: Supervised, programs: Path, folder: Path) -> URL:
     if account is not None:
         for path in (data, password_file):
             os.chown(path, account.pw_uid, account.pw_gid)
-    _initialise(programs, data, password_file, account)
+    _initialise(binaries, data, password_file, account)
     port = free_port()
     settings = _FAST | {"listen_addresses": LOOPBACK, "port": str(port), "unix_socket_directories": ""}
-    processes.start(
+    words = [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]
+    start = partial(
+        processes.start,
         "postgres",
-        [
-            programs / "postgres",
-            "-D",
-            data,
-            *(word for key, value in settings.items() for word in ("-c", f"{key}={value}")),
-        ],
+        [binaries / "postgres", "-D", data, *words],
         ready=log_line("ready to accept connections"),
         cwd=folder,
         stop_signal=signal.SIGINT,  # stop now, not when the last client has gone
         user=account.pw_name if account else None,
     )
-    return URL.create("postgresql+psycopg", "postgres", password, LOOPBACK, port, "postgres")
+    start()
+    url = URL.create("postgresql+psycopg", "postgres", password, LOOPBACK, port, "postgres")
+    return PostgresServer(
+        url, stop=partial(processes.stop, "postgres"), start=start, log=lambda: processes["postgres"].log()
+    )
 
 
-def _initialise(programs: Path, data: Path, password_file: Path, account: pwd.struct_passwd | None) -> None:
+def _initialise(binaries: Path, data: Path, password_file: Path, account: pwd.struct_passwd | None) -> None:
     """Make a data folder. The password keeps other people of this machine out of a server that runs with our rights."""
     made = subprocess.run(
         [
-            *(programs / "initdb", "-D", data, "--username=postgres", f"--pwfile={password_file}", "--auth=password"),
+            *(binaries / "initdb", "-D", data, "--username=postgres", f"--pwfile={password_file}", "--auth=password"),
             *("--encoding=UTF8", f"--locale={'C.UTF-8' if sys.platform == 'linux' else 'C'}", "--no-sync"),
         ],
         capture_output=True,

@@ -2,7 +2,8 @@
 `python -m worker.embedded.mail --port PORT --dir FOLDER`; in tests, `with catching(folder) as catcher`.
 
 The folder holds one `<sequence>-<hash of the Message-ID>.eml` per message, `deliveries.jsonl` with one line per
-recipient, and `behaviour.json`, if there is one, which makes the server misbehave on demand (`Behaviour`).
+recipient, and `behaviour.json`, if there is one, which makes the server misbehave on demand (`Behaviour`); each time it
+does, it adds a line to `misdeeds.jsonl`.
 """
 
 import argparse
@@ -72,6 +73,16 @@ class Delivery(BaseModel):
     file: str
 
 
+class Misdeed(BaseModel):
+    """One time that the catcher misbehaved: a recipient or a message refused, or silence in place of a reply."""
+
+    model_config = ConfigDict(frozen=True)
+
+    did: Literal["refused", "refused at data", "drop", "hang"]
+    recipients: list[str]
+    at: datetime
+
+
 class Mailbox:
     """The folder with what was delivered. Written by one catcher, read by anybody at any time."""
 
@@ -101,12 +112,24 @@ class Mailbox:
 
     def deliveries(self) -> list[Delivery]:
         """Everything delivered so far, oldest first."""
+        return [Delivery.model_validate_json(line) for line in self._lines("deliveries.jsonl")]
+
+    def note(self, did: Literal["refused", "refused at data", "drop", "hang"], recipients: Sequence[str]) -> None:
+        """Note a misdeed."""
+        misdeed = Misdeed(did=did, recipients=list(recipients), at=datetime.now(UTC))
+        with (self.folder / "misdeeds.jsonl").open("a") as log:
+            log.write(misdeed.model_dump_json() + "\n")
+
+    def misdeeds(self) -> list[Misdeed]:
+        """Every misdeed so far, oldest first."""
+        return [Misdeed.model_validate_json(line) for line in self._lines("misdeeds.jsonl")]
+
+    def _lines(self, name: str) -> list[str]:
         try:
-            log = (self.folder / "deliveries.jsonl").read_text()
+            log = (self.folder / name).read_text()
         except FileNotFoundError:
             return []
-        whole_lines = log[: log.rfind("\n") + 1]
-        return [Delivery.model_validate_json(line) for line in whole_lines.splitlines()]
+        return log[: log.rfind("\n") + 1].splitlines()  # whole lines only
 
 
 @dataclass(frozen=True)
@@ -166,6 +189,7 @@ class _Handler:
         refuse = Behaviour.of(self._mailbox.folder).refuse
         refusal = refuse.get(address.lower()) or refuse.get("*")
         if refusal:
+            self._mailbox.note("refused", [address])
             return refusal
         envelope.rcpt_tos.append(address)
         return "250 2.1.5 OK"
@@ -173,10 +197,13 @@ class _Handler:
     async def handle_DATA(self, server: SMTP, _session: Session, envelope: Envelope) -> str:
         behaviour = Behaviour.of(self._mailbox.folder)
         if behaviour.at_data:
+            self._mailbox.note("refused at data", envelope.rcpt_tos)
             return behaviour.at_data
         if behaviour.silence is None or behaviour.keep_silenced:
             assert isinstance(envelope.content, bytes)  # noqa: S101  for the type checker: we decode nothing
             self._mailbox.keep(envelope.content, envelope.rcpt_tos)
+        if behaviour.silence:
+            self._mailbox.note(behaviour.silence, envelope.rcpt_tos)
         if behaviour.silence == "drop" and server.transport:
             server.transport.close()
         if behaviour.silence:

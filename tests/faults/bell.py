@@ -1,0 +1,91 @@
+"""The bell fails: the relay is killed, and Redis forgets, halts or is full. Redis only rings, so no work may be lost."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import time
+from typing import Any
+
+import redis
+
+from tests.faults.trial import Fault, Trial
+
+
+def client(trial: Trial) -> redis.Redis:
+    return redis.Redis.from_url(trial.stage.redis.url, socket_timeout=5)
+
+
+def relay_killed(trial: Trial) -> None:
+    """Kill -9 of the relay; the next one leads once its lease of ten seconds has run out. Recovery is a batch's."""
+    trial.ask()
+    trial.under_way()
+    trial.signal("relay", signal.SIGKILL)
+    trial.stage.revive()
+    trial.over(batch=True)
+
+
+def restarted_empty(trial: Trial) -> None:
+    """Kill -9 of Redis, its files gone; it starts with no memory."""
+    server = trial.stage.redis
+    trial.ask()
+    trial.under_way()
+    for _ in range(trial.much(1, 3)):
+        os.kill(server.process.pid, signal.SIGKILL)
+        server.process.ended_within(10)
+        trial.injected += 1
+        trial.count_in_flight()
+        shutil.rmtree(server.folder)
+        server.start()
+        time.sleep(trial.much(0, 2))
+    trial.over()
+
+
+def halted(trial: Trial) -> None:
+    """Redis stops answering for 30 seconds (6 in a short run, which is still longer than any of our calls waits)."""
+    trial.ask()
+    trial.under_way()
+    pid = trial.stage.redis.process.pid
+    os.kill(pid, signal.SIGSTOP)
+    trial.injected += 1
+    time.sleep(trial.much(6, 30))
+    trial.count_in_flight()
+    os.kill(pid, signal.SIGCONT)
+    trial.over()
+
+
+def flushed(trial: Trial) -> None:
+    """FLUSHALL, again and again: the limiter's books go with it, so a permit takes a moment each time."""
+    trial.ask()
+    trial.under_way()
+    with client(trial) as connection:
+        for _ in range(trial.much(2, 6)):
+            connection.flushall()
+            trial.injected += 1
+            trial.count_in_flight()
+            time.sleep(trial.much(0.5, 2))
+    trial.over()
+
+
+def full(trial: Trial) -> None:
+    """Redis is out of memory and, evicting nothing, refuses every write."""
+    trial.ask()
+    trial.under_way()
+    with client(trial) as connection:
+        connection.config_resetstat()
+        connection.config_set("maxmemory", "1")
+        time.sleep(trial.much(3, 15))
+        stats: Any = connection.info("errorstats")
+        connection.config_set("maxmemory", "0")
+    trial.injected = int(stats.get("errorstat_OOM", {}).get("count", 0))
+    trial.over()
+
+
+FAULTS: dict[str, Fault] = {
+    "kill -9 of the relay": relay_killed,
+    "Redis restarted empty": restarted_empty,
+    "Redis paused": halted,
+    "Redis FLUSHALL": flushed,
+    "Redis out of memory": full,
+}

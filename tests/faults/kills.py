@@ -1,0 +1,57 @@
+"""Kill -9 of a worker, in each state that a job can be in when its worker goes.
+
+The worker kills itself at a trap, so that it is in that state and no other. Both workers walk into it; whoever is killed is
+started again, as a supervisor would. Recovery is the time from the kill until the jobs that it cut off run again.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from tests.faults.trial import Fault, Trial
+
+STATES = {
+    "kill -9: claimed": ("claimed", "create_client"),
+    "kill -9: after the HTTP answer": ("fetched", "validate_import"),
+    "kill -9: before commit": ("uncommitted", "create_client"),
+    "kill -9: after commit, before ack": ("committed", "validate_import"),
+    "kill -9: before SMTP accepts": ("sending", "send_welcome_email"),
+    "kill -9: after SMTP accepted": ("sent", "send_welcome_email"),
+}
+
+
+def killed(trial: Trial, point: str, kind: str) -> None:
+    """Kill whoever comes to the point first; in a long run three times, each when what the last one cut off runs again."""
+    trial.in_time = True
+    rounds = trial.much(1, 3)
+    for _ in range(rounds):
+        trap = trial.trap(point, kind)
+        trial.ask(trial.imports // rounds)
+        trial.has_fired(trap)
+        trial.wait(trial.runs_again, "what was cut off runs again", 90)
+
+
+def within_the_usual_lease(trial: Trial) -> None:
+    """Kill a worker under the settings of production: its jobs run again within 15 seconds."""
+    usual = {"LEASE_SECONDS": "10", "HEARTBEAT_SECONDS": "3"}
+    trial.stage.run(worker_1=usual, worker_2=usual, relay=usual)
+    killed(trial, "claimed", "validate_import")
+
+
+def busy(trial: Trial) -> None:
+    """Jobs that take more than twice their lease, with the heartbeat going: no busy worker is mistaken for a dead one."""
+    trial.trap("claimed", "import_details", action="hold", times=4, seconds=2.5 * trial.stage.lease_seconds)
+    trial.ask()
+    trial.wait(lambda: trial.injected >= 4, "four jobs take long")
+    trial.over()
+    trial.wait(lambda: not trial.open(), "every import is closed", 120)
+    if trial.lost_leases():
+        trial.problems.append("a busy worker was taken for a dead one")
+
+
+FAULTS: dict[str, Fault] = {
+    **{name: partial(killed, point=point, kind=kind) for name, (point, kind) in STATES.items()},
+    "a job longer than its lease": busy,
+}
+#: Played last, since all processes are started again for it.
+LAST: dict[str, Fault] = {"kill -9: with the default lease": within_the_usual_lease}

@@ -1,0 +1,62 @@
+"""The whole matrix: every fault by name, in two tracks that are played at the same time, each on a stage of its own."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import traceback
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from itertools import chain
+from multiprocessing import get_context
+
+from tests.faults import bell, kills, mailing, messages, poison, record, stops, times, versions, xpm
+from tests.faults.stage import Stage, staged
+from tests.faults.trial import Fault, Trial
+from tests.faults.verdict import Verdict
+
+#: Much of a fault's time is waiting for a lease to run out, so two tracks take little more than one.
+TRACKS: tuple[Mapping[str, Fault], ...] = (
+    {**kills.FAULTS, **poison.FAULTS, **times.FAULTS, **versions.FAULTS, **kills.LAST},
+    {**bell.FAULTS, **record.FAULTS, **xpm.FAULTS, **mailing.FAULTS, **messages.FAULTS, **stops.FAULTS},
+)
+FAULTS: Mapping[str, Fault] = dict(chain.from_iterable(track.items() for track in TRACKS))
+
+
+def play(stage: Stage, name: str, seed: int) -> Verdict:
+    """Play one fault on a stage, whatever the one before left of it."""
+    stage.run()
+    trial = Trial(stage, name, seed)
+    try:
+        FAULTS[name](trial)
+    except Exception:
+        trial.problems.append(traceback.format_exc(limit=-3))
+    return trial.finish()
+
+
+def run(names: Iterable[str], *, quick: bool, seed: int, imports: int) -> dict[str, Verdict]:
+    """Play these faults, each track in a process of its own, and tell on standard error how it goes."""
+    wanted = set(names)
+    tracks = [[name for name in track if name in wanted] for track in TRACKS]
+    tracks = [track for track in tracks if track]
+    with ProcessPoolExecutor(len(tracks), mp_context=get_context("spawn")) as pool:
+        played = pool.map(partial(_play_all, quick=quick, seed=seed, imports=imports), tracks)
+        found = dict(chain.from_iterable(played))
+    return {name: found[name] for name in FAULTS if name in found}
+
+
+def _play_all(names: list[str], *, quick: bool, seed: int, imports: int) -> list[tuple[str, Verdict]]:
+    with staged(quick=quick, seed=seed, imports=imports) as stage:
+        return list(_played(stage, names, seed))
+
+
+def _played(stage: Stage, names: list[str], seed: int) -> Iterator[tuple[str, Verdict]]:
+    for name in names:
+        began = time.monotonic()
+        verdict = play(stage, name, seed)
+        if sys.stderr.isatty() or os.environ.get("FAULT_PROGRESS"):
+            how = "; ".join(verdict.why_bad) or "good"
+            print(f"{time.monotonic() - began:6.1f} s  {name}: {how}", file=sys.stderr, flush=True)
+        yield name, verdict

@@ -1,0 +1,124 @@
+"""The record fails: PostgreSQL restarts, connections break at COMMIT, transactions deadlock or cannot be serialised."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from tests.faults.proxy import cutting
+from tests.faults.stage import through
+from tests.faults.trial import Fault, Trial
+
+
+@contextmanager
+def straight(trial: Trial) -> Iterator[psycopg.Connection[Any]]:
+    """A connection past everything of ours, each statement a transaction of its own."""
+    url = trial.stage.settings.database_url.replace("+psycopg", "")
+    with psycopg.connect(url, autocommit=True) as connection:
+        yield connection
+
+
+def restarted(trial: Trial) -> None:
+    """PostgreSQL stops at once, whoever is connected, and comes back two seconds later."""
+    trial.ask()
+    trial.under_way()
+    for _ in range(trial.much(1, 3)):
+        trial.count_in_flight()
+        trial.stage.postgres.stop()
+        trial.injected += 1
+        time.sleep(2)
+        trial.stage.postgres.start()
+        trial.stage.database.engine.dispose()
+        time.sleep(trial.much(0, 2))
+    trial.over()
+
+
+def cut_at_commit(trial: Trial) -> None:
+    """The connection breaks while a COMMIT is under way, so that the worker cannot know whether it happened."""
+    port = trial.stage.postgres.url.port
+    assert port is not None
+    with cutting(port, trial.random) as cutter:
+        there = {**trial.stage.usual, **through(trial.stage.settings, cutter.port)}
+        trial.stage.run(worker_1=there, worker_2=there, relay=there)
+        trial.ask()
+        trial.under_way()
+        cutter.cut(trial.much(12, 60))
+        trial.wait(lambda: not cutter.left or not trial.open(), "COMMITs are cut")
+        trial.injected = cutter.before + cutter.after
+        if not (cutter.before and cutter.after):
+            trial.problems.append("COMMITs were cut on one side only")
+        trial.over()
+        trial.wait(lambda: not trial.open(), "every import is closed", trial.much(60, 180))
+        trial.stage.run()
+
+
+def deadlocked(trial: Trial) -> None:
+    """Somebody locks a job and then its import, which is the wrong way round; PostgreSQL ends our transaction."""
+    log = trial.stage.postgres.log
+    trial.ask()
+    trial.under_way()
+    before = log().count("deadlock detected")
+    until = time.monotonic() + 30
+    with straight(trial) as connection:
+        connection.execute("SET deadlock_timeout = '30s'")  # ours is not the one that notices
+        while log().count("deadlock detected") - before < trial.much(3, 20) and time.monotonic() < until:
+            trial.count_in_flight()
+            with connection.transaction():
+                row = connection.execute(
+                    "SELECT import_id FROM jobs WHERE practice_id = %s AND state = 'running' AND import_id IS NOT NULL"
+                    " ORDER BY random() LIMIT 1 FOR UPDATE",
+                    [trial.practice_id],
+                ).fetchone()
+                time.sleep(0.1)
+                if row is not None:
+                    connection.execute("SELECT 1 FROM imports WHERE id = %s FOR UPDATE", row)
+            if not trial.open():
+                break
+    trial.injected = log().count("deadlock detected") - before
+    trial.over()
+
+
+_REFUSE = """
+    CREATE SEQUENCE refused_commits;
+    CREATE FUNCTION refuse_commit() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        IF random() < 0.15 THEN
+            PERFORM nextval('refused_commits');
+            RAISE EXCEPTION 'could not serialize access' USING ERRCODE = 'serialization_failure';
+        END IF;
+        RETURN NULL;
+    END $$;
+    CREATE CONSTRAINT TRIGGER refuse_commit AFTER UPDATE ON jobs DEFERRABLE INITIALLY DEFERRED
+        FOR EACH ROW WHEN (OLD.state <> NEW.state AND NEW.practice_id = {practice}) EXECUTE FUNCTION refuse_commit();"""
+_ALLOW = "DROP TRIGGER refuse_commit ON jobs; DROP FUNCTION refuse_commit; DROP SEQUENCE refused_commits;"
+
+
+def not_serialisable(trial: Trial) -> None:
+    """One change of a job in seven fails at its COMMIT with SQLSTATE 40001, as under a stricter isolation level."""
+    wanted = trial.much(8, 60)
+    with straight(trial) as connection:
+        connection.execute(sql.SQL(_REFUSE).format(practice=sql.Literal(str(trial.practice_id))))
+
+        def refused() -> int:
+            row = connection.execute("SELECT last_value - (NOT is_called)::int FROM refused_commits").fetchone()
+            return int(row[0]) if row else 0
+
+        trial.ask()
+        trial.count_in_flight()
+        trial.wait(lambda: refused() >= wanted or not trial.open(), "COMMITs are refused", 60)
+        trial.injected = refused()
+        connection.execute(_ALLOW)
+    trial.over()
+
+
+FAULTS: dict[str, Fault] = {
+    "PostgreSQL restarted": restarted,
+    "connections cut at COMMIT": cut_at_commit,
+    "deadlocks": deadlocked,
+    "serialization failures": not_serialisable,
+}

@@ -1,0 +1,189 @@
+"""What faults are played on: PostgreSQL, Redis, a simulated XPM and a mail catcher of our own, two workers and a relay.
+
+Everything outside the product runs in this process, so that a fault can reach into it; the product's processes are real
+ones, each in a process group of its own, and are started again when they end, as a supervisor would.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from cryptography.fernet import Fernet
+from pydantic import SecretStr
+from sqlalchemy import make_url
+
+from config.settings import Settings
+from config.sources import Sources
+from portal_db import migrate
+from portal_db.database import Database
+from portal_db.states import ClientKind
+from tests.servers.postgres import PostgresServer, fresh_database, own_postgres_server
+from tests.servers.redis import RedisServer, redis_server
+from tests.world import TENANT
+from worker.bell import RedisBell, connect
+from worker.embedded.mail import MailCatcher, catching
+from worker.embedded.processes import Process, Supervised, log_line
+from xpm.simulator.faults import FaultRule
+from xpm.simulator.serve import SimulatorConfig, SimulatorHandle, running
+
+#: So that XPM's sixty calls a minute are a thousand a second, and what is tested is us.
+QUOTA_TIME_SCALE = 1000.0
+#: Each call of XPM takes as long, so that imports are in flight for a while.
+LATENCY_SECONDS = 0.03
+#: In a short run a dead worker is known sooner; both are settings.
+SHORT_LEASE = {"LEASE_SECONDS": "4", "HEARTBEAT_SECONDS": "1"}
+#: Imports of a fault in a short and in a long run.
+QUICK_IMPORTS, LONG_IMPORTS = 24, 200
+WORKERS = ("worker-1", "worker-2")
+_ROOT = Path(__file__).parents[2]
+_ENTITIES = ("Company", "Family Trust", "Unit Trust", "Partnership")
+
+Environment = Mapping[str, str]
+
+
+@dataclass
+class Stage:
+    """Servers, and the processes that are to be running on them: their names, each with its additions to the settings."""
+
+    postgres: PostgresServer
+    redis: RedisServer
+    xpm: SimulatorHandle
+    mail: MailCatcher
+    database: Database
+    settings: Settings
+    processes: Supervised
+    traps: Path
+    quick: bool
+    imports: int
+    wanted: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    @property
+    def usual(self) -> dict[str, str]:
+        """What is added to the settings of every process unless a fault says otherwise."""
+        return dict(SHORT_LEASE) if self.quick else {}
+
+    @property
+    def lease_seconds(self) -> float:
+        return float(self.usual.get("LEASE_SECONDS", self.settings.lease_seconds))
+
+    @cached_property
+    def bell(self) -> RedisBell:
+        return RedisBell(connect(self.settings), self.settings.redis_namespace, Sources())
+
+    def records(self) -> list[tuple[UUID, ClientKind]]:
+        """The XPM records that can be imported: three people to each entity, as far as there are."""
+        found = self.xpm.simulator.practices[TENANT].clients.values()
+        alive = [one for one in found if not one.is_archived and not one.is_deleted]
+        people = [(one.uuid, ClientKind.INDIVIDUAL) for one in alive if one.business_structure == "Individual"]
+        entities = [(one.uuid, ClientKind.ENTITY) for one in alive if one.business_structure in _ENTITIES]
+        return [*people, *entities[: len(people) // 3]]
+
+    def run(self, **wanted: Environment) -> None:
+        """Have two workers and a relay running, with these additions to their settings; the others as usual.
+
+        `worker_1={…}` names a process; one that runs as wanted already is left alone.
+        """
+        for name in (*WORKERS, "relay"):
+            environment = {**self.usual, **wanted.get(name.replace("-", "_"), {})}
+            if self.wanted.get(name) != environment:
+                self.processes.stop(name)
+                self.wanted[name] = environment
+        self.revive()
+
+    def revive(self) -> None:
+        """Start again what has ended."""
+        ended = [name for name in self.wanted if not self.is_running(name)]
+        if ended:
+            with ThreadPoolExecutor(len(ended)) as pool:
+                list(pool.map(self._start, ended))
+
+    def is_running(self, name: str) -> bool:
+        try:
+            return self.processes[name].exit_code is None
+        except KeyError:
+            return False
+
+    def stop_worker(self, name: str) -> None:
+        """Have this process not running, until `run` says so again."""
+        del self.wanted[name]
+        self.processes.stop(name)
+
+    def named(self, pid: int) -> Process | None:
+        """The process of ours with this id."""
+        found = (self.processes[name] for name in self.wanted)
+        return next((process for process in found if process.pid == pid), None)
+
+    def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
+        os.kill(self.processes[name].pid, number)
+
+    def _start(self, name: str) -> None:
+        role = "relay" if name == "relay" else "worker"
+        command = [sys.executable, "-m", "tests.faults.entry", role]
+        environment = {**self._environment(), **self.wanted[name]}
+        self.processes.start(name, command, ready=log_line(f"{role}.ready"), env=environment, cwd=_ROOT, within=40)
+
+    def _environment(self) -> dict[str, str]:
+        fields = {"database_url", "redis_url", "xpm_api_url", "xpm_quota_time_scale", "smtp_url", "log_format"}
+        fields |= {"xero_identity_url", "xero_connections_url", "xero_authorize_url", "xero_client_id"}
+        given = {name.upper(): str(value) for name, value in self.settings.model_dump(include=fields).items()}
+        keys = ",".join(key.get_secret_value() for key in self.settings.token_keys)
+        secret = self.settings.xero_client_secret.get_secret_value()
+        return {**given, "TOKEN_KEYS": keys, "XERO_CLIENT_SECRET": secret, "FAULT_TRAPS": str(self.traps)}
+
+    def fault(self, rule: FaultRule) -> None:
+        """Let XPM's calls go wrong so, before whatever else is said about them."""
+        self.xpm.simulator.faults.rules.insert(0, rule)
+
+
+@contextmanager
+def staged(*, quick: bool, seed: int, imports: int = QUICK_IMPORTS) -> Iterator[Stage]:
+    """Start the servers; processes come with the first fault. Raises Missing."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="portal-sync-faults-")))
+        postgres = stack.enter_context(own_postgres_server())
+        database_url = stack.enter_context(fresh_database(postgres))
+        redis = stack.enter_context(redis_server(folder / "redis"))
+        config = SimulatorConfig(clients=100 + 4 * imports, seed=seed, port=0, enforce_quota=False)
+        xpm = stack.enter_context(running(config))
+        xpm.simulator.faults.add(FaultRule("latency", count=10**9, seconds=LATENCY_SECONDS))
+        mail = stack.enter_context(catching(folder / "mail"))
+        settings = _settings(database_url, redis, xpm, mail)
+        database = Database(database_url)
+        stack.callback(database.close)
+        migrate.upgrade(database)
+        (folder / "traps").mkdir()
+        processes = stack.enter_context(Supervised(folder / "logs"))
+        yield Stage(postgres, redis, xpm, mail, database, settings, processes, folder / "traps", quick, imports)
+
+
+def _settings(database_url: str, redis: RedisServer, xpm: SimulatorHandle, mail: MailCatcher) -> Settings:
+    return Settings(
+        database_url=database_url,
+        redis_url=redis.url,
+        xpm_api_url=xpm.api_url,
+        xpm_quota_time_scale=QUOTA_TIME_SCALE,
+        xero_authorize_url=f"{xpm.url}/identity/connect/authorize",
+        xero_identity_url=xpm.url,
+        xero_connections_url=f"{xpm.url}/connections",
+        xero_client_id=xpm.config.client_id,
+        xero_client_secret=SecretStr(xpm.config.client_secret),
+        smtp_url=mail.url,
+        token_keys=Fernet.generate_key().decode(),
+        log_format="json",
+    )
+
+
+def through(settings: Settings, port: int) -> dict[str, Any]:
+    """The setting by which a process reaches the database through another port of this machine."""
+    return {"DATABASE_URL": make_url(settings.database_url).set(port=port).render_as_string(hide_password=False)}

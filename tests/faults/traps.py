@@ -1,0 +1,73 @@
+"""Traps that a fault sets for worker processes, and the marks that say how often one went off, when and for whom.
+
+A trap is a file `<n>.trap`; each time it goes off, its victim first leaves a file `<n>.<time>.fired`, made exclusively, so
+that of two processes at the same point only as many are caught as were meant to be.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+from uuid import UUID
+
+#: The kind of job that a newer version of the workers knows.
+NEW_KIND = "import_notes"
+
+
+@dataclass(frozen=True)
+class Trap:
+    """Where it goes off: at a `point` (claimed, fetched, uncommitted, committed, sending, sent) of jobs of a kind of one
+    practice, and if `name` is given, of imports of that name only. What it does, and how often; to each job only once,
+    unless `again`.
+    """
+
+    point: str
+    kind: str
+    practice_id: str
+    action: Literal["kill", "stop", "hold"] = "kill"
+    times: int = 1
+    seconds: float = 0.0
+    name: str | None = None
+    again: bool = False
+
+
+@dataclass(frozen=True)
+class Mark:
+    """That a trap went off: in which process, for which job, at what time (seconds since 1970)."""
+
+    pid: int
+    job_id: str
+    at: float
+
+
+def lay(folder: Path, trap: Trap) -> Path:
+    """Set a trap; it holds until its file is removed."""
+    path = folder / f"{len(list(folder.glob('*')))}.trap"
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(asdict(trap)))
+    return partial.rename(path)
+
+
+def mark(path: Path, trap: Trap, job_id: UUID) -> int | None:
+    """Leave a mark. `None` when the trap has gone off as often as it should, or was removed, or had this job already."""
+    if not trap.again and any(found.job_id == str(job_id) for found in fired(path)):
+        return None
+    text = json.dumps(asdict(Mark(os.getpid(), str(job_id), time.time())))
+    for number in range(trap.times):
+        with suppress(FileExistsError):
+            handle = os.open(path.with_suffix(f".{number}.fired"), os.O_CREAT | os.O_EXCL | os.O_WRONLY)
+            os.write(handle, text.encode())
+            os.close(handle)
+            return number
+    return None
+
+
+def fired(path: Path) -> list[Mark]:
+    """How often a trap has gone off so far, oldest first."""
+    found = [file.read_text() for file in path.parent.glob(f"{path.stem}.*.fired")]
+    return sorted((Mark(**json.loads(text)) for text in found if text), key=lambda one: one.at)

@@ -1,0 +1,262 @@
+"""One fault's trial: a practice of its own, imports in flight, the fault, and the wait until all is over.
+
+A fault is a function of a trial. It asks for imports, breaks something, and returns; what follows is the same for all.
+"""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+from uuid import UUID
+
+from sqlalchemy import text
+
+from handlers.request_import import accept, accept_batch
+from handlers.requests import ImportRequest, parse
+from portal_db.states import ClientKind
+from tests.faults.stage import Stage
+from tests.faults.traps import Mark, Trap, fired, lay
+from tests.faults.verdict import RECOVERY_SECONDS, Asked, Verdict, find
+from tests.world import connect_practice
+from xpm.simulator.faults import FaultRule
+from xpm.simulator.faults import Kind as Wrong
+
+T = TypeVar("T")
+DOOMED = "Poison"
+
+_RAN_AGAIN = """
+    SELECT l.owner, extract(epoch FROM min(n.started_at)) AS again
+    FROM job_attempts l JOIN jobs j ON j.id = l.job_id
+    JOIN job_attempts n ON n.job_id = l.job_id AND n.number = l.number + 1
+    WHERE j.practice_id = :practice AND l.outcome = 'lease_lost' GROUP BY l.owner, l.token"""
+
+
+class Trial:
+    """What a fault may do, and what is counted while it does."""
+
+    def __init__(self, stage: Stage, name: str, seed: int) -> None:
+        self.stage = stage
+        self.seed = seed
+        self.random = random.Random(f"{seed} {name}")
+        self.injected = 0
+        self.in_flight = 0
+        self.recover_s: float | None = None
+        self.problems: list[str] = []
+        #: Whether what was cut off must run again within `RECOVERY_SECONDS`.
+        self.in_time = False
+        self._slug = "".join(letter if letter.isalnum() else "-" for letter in name.lower())
+        token = stage.xpm.config.access_token
+        self.practice_id, self.staff_id, self.connection_id = connect_practice(
+            stage.database, stage.settings, token, name=name[:100]
+        )
+        self._records = stage.records()
+        self.random.shuffle(self._records)
+        self._emails: dict[UUID, str] = {}
+        self._doomed: list[UUID] = []
+        self._traps: list[tuple[Path, Trap]] = []
+        self._killed: dict[int, float] = {}
+        self._rules: list[tuple[FaultRule, int]] = []
+        self._canary: tuple[float, UUID] | None = None
+
+    # -- asking -------------------------------------------------------------------------------------------------------
+
+    def much(self, quick: T, long: T) -> T:
+        """How much of something in a short and in a long run."""
+        return quick if self.stage.quick else long
+
+    @property
+    def imports(self) -> int:
+        """How many imports a fault is played on."""
+        return self.stage.imports
+
+    def request(self, **fields: object) -> ImportRequest:
+        """A request for an XPM record that this practice has not asked for yet."""
+        xpm_uuid, kind = self._records.pop()
+        person = kind is ClientKind.INDIVIDUAL
+        number = len(self._records)
+        mine = {"email": f"{self._slug}-{number}-{self.seed}@faults.example", "send_welcome_email": True}
+        given = {"practice_id": self.practice_id, "requested_by": self.staff_id, "request_id": f"{self._slug} {number}"}
+        given["bring_relationships"] = number % 4 == 0  # much work, and no fault's concern
+        return parse({**given, "xpm_uuid": xpm_uuid, "kind": kind, **(mine if person else {}), **fields})
+
+    def ask(self, count: int | None = None, *, doomed: int = 0) -> None:
+        """Ask for imports: three in four as a batch, the others as people do who wait; some are to die."""
+        requests = [self.request() for _ in range(count or self.imports)]
+        requests += [self.request(name=DOOMED) for _ in range(doomed)]
+        self.random.shuffle(requests)
+        batch = [request for number, request in enumerate(requests) if number % 4]
+        accepted = accept_batch(self.stage.database, f"batch {len(self._emails)}", batch).import_ids
+        for import_id, request in zip(accepted, batch, strict=True):
+            self.note(import_id, request)
+        bell = self.stage.bell
+        for request in requests[::4]:
+            self.note(accept(self.stage.database, bell, request).import_id, request)
+
+    def note(self, import_id: UUID, request: ImportRequest) -> None:
+        """Hold us to an import that was accepted."""
+        self._emails[import_id] = request.email if request.send_welcome_email and request.email else ""
+        if request.name == DOOMED:
+            self._doomed.append(import_id)
+
+    # -- looking ------------------------------------------------------------------------------------------------------
+
+    def scalar(self, sql: str, **values: object) -> Any:
+        """One value from the record; `:practice` is this trial's."""
+        with self.stage.database.read() as tx:
+            return tx.session.execute(text(sql), {"practice": self.practice_id, **values}).scalar()
+
+    def open(self) -> int:
+        """How many of its imports are not closed."""
+        return int(self.scalar("SELECT count(*) FROM imports WHERE practice_id = :practice AND closed_at IS NULL"))
+
+    def wait(self, condition: Callable[[], object], what: str, within: float = 60.0, *, revive: bool = True) -> bool:
+        """Wait for a condition, starting again what ends meanwhile; a problem if it does not come."""
+        until = time.monotonic() + within
+        while not condition():
+            self._look_at_traps()
+            if revive:
+                self.stage.revive()
+            if time.monotonic() > until:
+                self.problems.append(f"not within {within:g} s: {what}")
+                return False
+            time.sleep(0.03)
+        self._look_at_traps()
+        return True
+
+    def under_way(self) -> None:
+        """Wait until imports are well under way, and count those in flight."""
+        total = len(self._emails)
+        self.wait(lambda: self.open() <= total - max(1, total // 8), "imports are under way")
+        self.count_in_flight()
+
+    def count_in_flight(self) -> None:
+        self.in_flight = max(self.in_flight, self.open())
+
+    # -- breaking -----------------------------------------------------------------------------------------------------
+
+    def trap(self, point: str, kind: str, **more: Any) -> Path:
+        """Lay a trap for this practice's jobs; see `Trap`. Each time it goes off is an injection."""
+        trap = Trap(point, kind, str(self.practice_id), **more)
+        path = lay(self.stage.traps, trap)
+        self._traps.append((path, trap))
+        return path
+
+    def has_fired(self, path: Path, times: int = 1) -> list[Mark]:
+        """Wait until a trap went off so often."""
+        self.wait(lambda: len(fired(path)) >= times, "the trap goes off")
+        return fired(path)
+
+    def _look_at_traps(self) -> None:
+        marks = [(mark, trap) for path, trap in self._traps for mark in fired(path)]
+        if len(marks) > self.injected:
+            self.injected = len(marks)
+            self.count_in_flight()
+            self._killed.update({mark.pid: mark.at for mark, trap in marks if trap.action == "kill"})
+
+    def signal(self, name: str, number: signal.Signals) -> None:
+        """Send a process of ours a signal: an injection."""
+        self.count_in_flight()
+        if number is signal.SIGKILL:
+            self._killed[self.stage.processes[name].pid] = time.time()
+        self.stage.kill(name, number)
+        self.injected += 1
+
+    def over(self, *, batch: bool = False) -> None:
+        """The fault is over: from now on we count until one more import, asked for now, is done."""
+        request = self.request()
+        began = time.time()
+        if batch:
+            [import_id] = accept_batch(self.stage.database, "canary", [request]).import_ids
+        else:
+            import_id = accept(self.stage.database, self.stage.bell, request).import_id
+        self.note(import_id, request)
+        self._canary = began, import_id
+
+    def wrong(self, kind: Wrong, operation: str, count: int, seconds: float = 0.0) -> None:
+        """Let so many calls of XPM go wrong; each that did is an injection."""
+        rule = FaultRule(kind, operation, count=count, seconds=seconds)
+        self._rules.append((rule, count))
+        self.stage.fault(rule)
+
+    def until_all_went_wrong(self, within: float) -> None:
+        """Wait until XPM did all that, and take back what it did not come to."""
+        self.wait(lambda: all(rule.count <= 0 for rule, _ in self._rules), "XPM does it", within)
+        standing = self.stage.xpm.simulator.faults.rules
+        for rule, count in self._rules:
+            self.injected += count - max(0, rule.count)
+            if rule in standing:
+                standing.remove(rule)
+
+    # -- judging ------------------------------------------------------------------------------------------------------
+
+    def finish(self) -> Verdict:
+        """Wait until every import is closed, then judge."""
+        self.wait(lambda: not self.open(), "every import is closed", self.much(60.0, 180.0))
+        for path, _ in self._traps:
+            path.unlink()
+        asked = Asked(self._emails, {key: value for key, value in self._emails.items() if value}, self._doomed)
+        found = find(
+            self.stage.database, self.practice_id, asked, [one.recipient for one in self.stage.mail.deliveries()]
+        )
+        recover_s = self._recovery()
+        return Verdict(
+            injected=self.injected,
+            in_flight=self.in_flight,
+            lost=found.lost,
+            doubled=found.doubled,
+            unknown=found.unknown,
+            stuck=found.stuck,
+            innocent_dead=found.innocent_dead,
+            recover_s=None if recover_s is None else round(recover_s, 1),
+            problems=(*found.problems, *self.problems, *self._too_late(recover_s)),
+        )
+
+    def _recovery(self) -> float | None:
+        if self.recover_s is not None:
+            return self.recover_s
+        if self._canary is not None:
+            began, import_id = self._canary
+            closed = self.scalar("SELECT extract(epoch FROM closed_at) FROM imports WHERE id = :id", id=import_id)
+            return float(closed) - began if closed else None
+        with self.stage.database.read() as tx:
+            rows = tx.session.execute(text(_RAN_AGAIN), {"practice": self.practice_id}).all()
+        again = [
+            float(row.again) - self._killed[int(row.owner.split("/")[1])]
+            for row in rows
+            if int(row.owner.split("/")[1]) in self._killed
+        ]
+        return max(again, default=None)
+
+    def _too_late(self, recover_s: float | None) -> list[str]:
+        late = self.in_time and recover_s is not None and recover_s > RECOVERY_SECONDS
+        return [f"a killed worker's job ran again only after {recover_s:.1f} s"] if late else []
+
+    def runs_again(self) -> bool:
+        """Whether every job of killed workers runs again, or has ended."""
+        pids = [f"%/{pid}/%" for pid in self._killed]
+        held = (
+            "SELECT count(*) FROM jobs WHERE practice_id = :practice AND state = 'running'"
+            " AND lease_owner LIKE ANY(:owners)"
+        )
+        waits = (
+            "SELECT count(*) FROM jobs WHERE practice_id = :practice AND state = 'queued' AND EXISTS"
+            " (SELECT 1 FROM job_attempts l WHERE l.job_id = jobs.id AND l.outcome = 'lease_lost')"
+        )
+        return bool(pids) and not self.scalar(held, owners=pids) and not self.scalar(waits)
+
+    def lost_leases(self) -> int:
+        """How many attempts of this practice ended with a lost lease."""
+        return int(
+            self.scalar(
+                "SELECT count(*) FROM job_attempts a JOIN jobs j ON j.id = a.job_id"
+                " WHERE j.practice_id = :practice AND a.outcome = 'lease_lost'"
+            )
+        )
+
+
+#: Breaks something in its trial.
+Fault = Callable[[Trial], None]
