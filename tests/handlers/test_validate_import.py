@@ -232,6 +232,7 @@ def test_a_record_that_is_a_client_already(world: World, simulator: SimulatorHan
     before = written(world)
     row = world.run_import(record.uuid)
     assert_refused(row, "already_linked", "xpm_uuid", "already a client of the practice", "Open the existing client")
+    assert set(world.states_of(row.id)) == {"validate_import"}, "told at once, and not by the creation's index"
     assert written(world) == before
 
 
