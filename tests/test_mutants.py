@@ -12,7 +12,7 @@ import pytest
 from tests.mutants.__main__ import BaselineFailed, judge, main
 from tests.mutants.mutant import Edit, Mutant, Stale
 from tests.mutants.page import page
-from tests.mutants.table import MUTANTS
+from tests.mutants.table import AREAS, MUTANTS
 from tests.mutants.workshop import ROOT, Verdict, Workshop, workshop
 
 DOOR = """def enter(name):
@@ -153,4 +153,4 @@ def test_every_mutant_has_a_name_of_its_own_and_tests_that_exist() -> None:
 
 def test_the_page_of_guards_is_the_table() -> None:
     written = (ROOT / "docs/guards.md").read_text(encoding="utf-8")
-    assert written == page(MUTANTS), "write it anew: python -m tests.mutants --page > docs/guards.md"
+    assert written == page(AREAS), "write it anew: python -m tests.mutants --page > docs/guards.md"

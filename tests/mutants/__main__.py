@@ -15,7 +15,7 @@ from queue import SimpleQueue
 
 from tests.mutants.mutant import Mutant
 from tests.mutants.page import page
-from tests.mutants.table import MUTANTS
+from tests.mutants.table import AREAS, MUTANTS
 from tests.mutants.workshop import ROOT, Result, Verdict, Workshop, workshop
 
 #: Copies of the project that are worked on at the same time.
@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code 0 when every chosen mutant is red, 1 when one is not, 2 when there is nothing to judge by."""
     options = _parser().parse_args(arguments)
     if options.page:
-        print(page(MUTANTS), end="")
+        print(page(AREAS), end="")
         return 0
     chosen = [mutant for mutant in MUTANTS if _is_chosen(mutant, options.only, options.k)]
     if not chosen:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from tests.mutants.mutant import Mutant
 
@@ -27,17 +27,14 @@ Redis loses, doubles or strands work, b.1 to b.36 the portal's behaviours. The i
 """
 
 
-def page(mutants: Sequence[Mutant]) -> str:
+def page(areas: Mapping[str, Sequence[Mutant]]) -> str:
     """The page, ending in a line break."""
     parts = [_HEAD]
-    area = ""
-    for mutant in mutants:
-        folder = mutant.edits[0].file.partition("/")[0]
-        if folder != area:
-            area = folder
-            parts.append(f"\n## {area}\n\n| guard | without it | mutant | tests |\n|---|---|---|---|\n")
-        tests = "<br>".join(f"`{_short(test)}`" for test in mutant.tests)
-        parts.append(f"| {mutant.guard} | {mutant.answers} | `{mutant.name}` | {tests} |\n")
+    for area, mutants in areas.items():
+        parts.append(f"\n## {area}\n\n| guard | without it | mutant | tests |\n|---|---|---|---|\n")
+        for mutant in mutants:
+            tests = "<br>".join(f"`{_short(test)}`" for test in mutant.tests)
+            parts.append(f"| {mutant.guard} | {mutant.answers} | `{mutant.name}` | {tests} |\n")
     return "".join(parts)
 
 

@@ -72,8 +72,8 @@ def run_in_fork(tests: list[str], seconds: float) -> dict[str, Any]:
         silence = os.open(os.devnull, os.O_RDWR)
         for stream in (0, 1, 2):
             os.dup2(silence, stream)
-        with os.fdopen(writer, "w") as answer:
-            json.dump(run_here(tests), answer)
+        with os.fdopen(writer, "w") as stream:
+            json.dump(run_here(tests), stream)
         os._exit(0)
     os.close(writer)
     answer = _read_until_end(reader, time.monotonic() + seconds)

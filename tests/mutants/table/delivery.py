@@ -1,10 +1,11 @@
-"""Guards of delivery: runner, relay, broker, consumer, queue door and logs (worker, config)."""
+"""Guards of delivery: what is rung, runner, relay, broker, consumer, queue door and logs (worker, config)."""
 
 from __future__ import annotations
 
 from tests.mutants.mutant import Edit, Mutant
 
 RUNNER = "worker/runner.py"
+RING = "portal_db/ringing.py"
 RELAY = "worker/relay.py"
 DOOR = "worker/door.py"
 CONSUMER = "worker/consumer.py"
@@ -303,4 +304,89 @@ LOGGED = (
     ),
 )
 
-MUTANTS = (*RUNNING, *RELAYING, *QUEUES, *LOGGED)
+RINGING = (
+    Mutant(
+        "ring-limit",
+        "so many jobs of a practice are rung at once",
+        "P10, invariant 4: a big batch delays everybody else",
+        (Edit(RING, "room = limit - _in_flight(tx, practice_id, lanes)", "room = limit"),),
+        ("tests/queue/test_relay_fairness.py::test_so_many_jobs_of_a_practice_are_rung_at_once[sqlite]",),
+    ),
+    Mutant(
+        "ring-turns",
+        "practices take turns",
+        "P10: a practice with a big batch goes first",
+        (Edit(RING, "chain.from_iterable(zip_longest(*per_practice))", "chain(*per_practice, zip_longest())"),),
+        ("tests/queue/test_relay_fairness.py::test_practices_take_turns_in_one_round[sqlite]",),
+    ),
+    Mutant(
+        "ring-again",
+        "a job that was rung is left alone for ten seconds",
+        "P10: Redis fills with rings of the same jobs",
+        (
+            Edit(
+                RING,
+                "again = and_(Job.rung_at < db_now(-RING_AGAIN_SECONDS), ",
+                "again = and_(Job.rung_at < db_now(1), ",
+            ),
+        ),
+        ("tests/queue/test_relay_fairness.py::test_interactive_work_whose_ring_was_lost_is_rung_again[sqlite]",),
+    ),
+    Mutant(
+        "ring-full-lane",
+        "nothing is rung a second time while its queue is long",
+        "P10, P17: a queue that is behind grows without end",
+        (Edit(RING, ", Job.lane.not_in(tuple(full_lanes)))", ", Job.id.is_not(None))"),),
+        ("tests/queue/test_relay_fairness.py::test_a_long_queue_is_not_rung_again_but_takes_what_is_new[sqlite]",),
+    ),
+    Mutant(
+        "ring-pause",
+        "what is paused is not rung",
+        "paused work takes up the practice's place",
+        (
+            Edit(
+                RING,
+                "_not_rung_lately(full_lanes), ~is_paused(), ~is_out_of_turn())",
+                "_not_rung_lately(full_lanes), ~is_out_of_turn())",
+            ),
+        ),
+        ("tests/queue/test_relay_fairness.py::test_what_cannot_be_claimed_is_not_rung[sqlite]",),
+    ),
+    Mutant(
+        "ring-batch-order",
+        "a row that is out of turn is not rung",
+        "b.10: rows that wait take up the practice's place",
+        (Edit(RING, "~is_paused(), ~is_out_of_turn())", "~is_paused())"),),
+        ("tests/queue/test_relay_fairness.py::test_what_cannot_be_claimed_is_not_rung[sqlite]",),
+    ),
+    Mutant(
+        "ring-permits",
+        "of the jobs that wait for the quota, as many go as permits are free",
+        "P11: all of them wake at once and are put off again",
+        (
+            Edit(
+                RING,
+                "return rings[: max(0, self._take(practice_id, lane, on_their_way + len(rings)) - on_their_way)]",
+                "return rings",
+            ),
+        ),
+        (
+            "tests/xpm/quota/test_deferrals.py::test_as_many_are_rung_as_permits_are_free_the_oldest_first[sqlite-False]",
+        ),
+    ),
+    Mutant(
+        "ring-no-overtaking",
+        "jobs that were never tried do not overtake those that wait for the quota",
+        "P10, P11: new work starves what waits",
+        (
+            Edit(
+                RING,
+                "                held = quota.holds_of(practice_id)\n",
+                "                held = quota.holds_interactive()\n",
+            ),
+        ),
+        ("tests/xpm/quota/test_deferrals.py::test_jobs_never_tried_do_not_overtake_those_that_wait[sqlite]",),
+    ),
+)
+
+MUTANTS = (*RINGING, *RUNNING, *RELAYING, *QUEUES, *LOGGED)

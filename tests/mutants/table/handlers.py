@@ -10,9 +10,6 @@ VALIDATE = "handlers/validate_import.py"
 CONNECTIONS = "handlers/connections.py"
 LINKS = "handlers/links.py"
 FAILURES = "handlers/failures.py"
-CONSENTS = "portal_db/consents.py"
-LOGINS = "portal_db/xero_logins.py"
-CONNECT = "handlers/connect_xpm.py"
 WELCOME = "tests/handlers/test_welcome_email.py"
 INTENTS = "tests/record/test_intents.py"
 CREATION = "tests/handlers/test_creation.py"
@@ -21,8 +18,6 @@ VALIDATION = "tests/handlers/test_validate_import.py"
 BATCH_ORDER = "tests/handlers/test_batch_order.py"
 REQUESTS = "tests/handlers/test_request_import.py"
 ERRORS = "tests/runner/test_errors.py"
-TEST_CONNECT = "tests/handlers/oauth/test_connect.py"
-SINGLE_FLIGHT = "tests/handlers/oauth/test_single_flight.py"
 
 EMAIL = (
     Mutant(
@@ -387,106 +382,5 @@ FAILING = (
     ),
 )
 
-XERO = (
-    Mutant(
-        "consent-state",
-        "an answer from Xero is good for the person who was sent there",
-        "somebody connects their practice to another person's account",
-        (
-            Edit(
-                CONSENTS,
-                "            XeroConsent.state_hash == state_hash,\n            XeroConsent.staff_id == staff_id,\n",
-                "            XeroConsent.state_hash == state_hash,\n",
-            ),
-        ),
-        (f"{TEST_CONNECT}::test_somebody_elses_answer_is_refused",),
-    ),
-    Mutant(
-        "consent-unknown",
-        "an answer with a state that we never gave is refused",
-        "a forged answer connects a foreign practice",
-        (Edit(CONSENTS, "            XeroConsent.state_hash == state_hash,\n"),),
-        (f"{TEST_CONNECT}::test_a_state_that_we_never_gave_is_refused",),
-    ),
-    Mutant(
-        "consent-once",
-        "an answer from Xero is good once",
-        "an answer that was overheard is played again",
-        (Edit(CONSENTS, "            XeroConsent.answered_at.is_(None),\n"),),
-        ("tests/record/test_consents.py::test_an_answer_is_taken_once[sqlite]",),
-    ),
-    Mutant(
-        "consent-time",
-        "an answer from Xero is good for ten minutes",
-        "an answer that was overheard is played later",
-        (
-            Edit(
-                CONSENTS,
-                "            XeroConsent.answered_at.is_(None),\n            XeroConsent.expires_at > db_now(),\n",
-                "            XeroConsent.answered_at.is_(None),\n",
-            ),
-        ),
-        (f"{TEST_CONNECT}::test_an_answer_is_good_for_ten_minutes",),
-    ),
-    Mutant(
-        "tokens-sealed",
-        "tokens are encrypted in the database",
-        "who reads the database reads the practice's clients",
-        (
-            Edit(
-                CONNECT,
-                '"access_token": settings.vault.encrypt(grant.access_token.encode()),',
-                '"access_token": grant.access_token.encode(),',
-            ),
-        ),
-        (f"{TEST_CONNECT}::test_tokens_are_kept_encrypted_and_the_consent_is_gone",),
-    ),
-    Mutant(
-        "refreshed-sealed",
-        "refreshed tokens are encrypted in the database",
-        "who reads the database reads the practice's clients",
-        (
-            Edit(
-                "handlers/xero_tokens.py",
-                "access=self.vault.encrypt(grant.access_token.encode()),",
-                "access=grant.access_token.encode(),",
-            ),
-        ),
-        (f"{SINGLE_FLIGHT}::test_two_connections_of_one_xero_login_never_kill_each_others_token[sqlite]",),
-    ),
-    Mutant(
-        "refresh-lease",
-        "one at a time refreshes a login's tokens",
-        "two refreshes kill each other's token",
-        (Edit(LOGINS, "        or_(XeroLogin.refresh_lease.is_(None), XeroLogin.refresh_lease_until <= db_now()),\n"),),
-        (f"{SINGLE_FLIGHT}::test_fifty_jobs_whose_token_ran_out_cause_one_refresh[sqlite]",),
-    ),
-    Mutant(
-        "break-newest",
-        "tokens that failed break a connection only while they are the newest",
-        "a reconnect is undone by a job that was still failing",
-        (
-            Edit(
-                "portal_db/connections.py",
-                "XeroLogin.id == xero_login_id, XeroLogin.version == version)",
-                "XeroLogin.id == xero_login_id)",
-            ),
-        ),
-        (f"{TEST_CONNECT}::test_a_reconnect_while_the_old_tokens_fail_breaks_nothing",),
-    ),
-    Mutant(
-        "rotate-newest",
-        "keys are rotated without putting older tokens back",
-        "tokens that were refreshed meanwhile are lost",
-        (
-            Edit(
-                LOGINS,
-                "return _change(tx, _is(login_id, version), access_token=access, refresh_token=refresh)",
-                "return _change(tx, XeroLogin.id == login_id, access_token=access, refresh_token=refresh)",
-            ),
-        ),
-        ("tests/handlers/oauth/test_rotate_keys.py::test_tokens_renewed_meanwhile_are_never_put_back",),
-    ),
-)
 
-MUTANTS = (*EMAIL, *VALIDATING, *WRITING, *FAILING, *XERO)
+MUTANTS = (*EMAIL, *VALIDATING, *WRITING, *FAILING)

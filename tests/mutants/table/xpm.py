@@ -1,4 +1,4 @@
-"""Guards of the upstream: quota, client and tokens (xpm)."""
+"""Guards of the upstream: quota and client (xpm)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from tests.mutants.mutant import Edit, Mutant
 SCRIPT = "xpm/quota/script.lua"
 LIMITER = "xpm/quota/limiter.py"
 CLIENT = "xpm/client.py"
-REFRESHING = "xpm/oauth/refreshing.py"
 LIMITS = "tests/xpm/quota/test_limits.py"
 MEMORY = "tests/xpm/quota/test_lost_memory.py"
 REFUSALS = "tests/xpm/quota/test_refusals.py"
@@ -18,7 +17,6 @@ BOUNDS = "tests/xpm/client/test_bounds.py"
 PAGES = "tests/xpm/client/test_pages.py"
 TRANSPORT = "tests/xpm/client/test_transport.py"
 WIRE = "tests/xpm/client/test_wire.py"
-TEST_REFRESHING = "tests/xpm/oauth/test_refreshing.py"
 
 
 def _unlimited(
@@ -297,72 +295,5 @@ CALLING = (
     ),
 )
 
-TOKENS = (
-    Mutant(
-        "refresh-single",
-        "only the holder of the lease refreshes",
-        "two refreshes kill each other's token",
-        (
-            Edit(
-                REFRESHING,
-                "        if not self._store.take_lease(login_id, lease, version=stored.version, seconds=LEASE_SECONDS):\n            return None\n",
-                "        self._store.take_lease(login_id, lease, version=stored.version, seconds=LEASE_SECONDS)\n",
-            ),
-        ),
-        (f"{TEST_REFRESHING}::test_whoever_does_not_get_the_lease_asks_xero_for_nothing",),
-    ),
-    Mutant(
-        "refresh-stored-first",
-        "new tokens are stored before they are used",
-        "a crash loses the only token that Xero still takes",
-        (
-            Edit(
-                REFRESHING,
-                "        if not self._store.store(login_id, lease, grant, version=stored.version, age=age):\n            return None\n",
-                "        del age\n",
-            ),
-        ),
-        (f"{TEST_REFRESHING}::test_new_tokens_are_stored_before_they_are_used",),
-    ),
-    Mutant(
-        "refresh-lease-lost",
-        "who lost the lease uses nothing that it got",
-        "two tokens are in use, and one kills the other",
-        (
-            Edit(
-                REFRESHING,
-                "        if not self._store.store(login_id, lease, grant, version=stored.version, age=age):\n            return None\n",
-                "        self._store.store(login_id, lease, grant, version=stored.version, age=age)\n",
-            ),
-        ),
-        (f"{TEST_REFRESHING}::test_whoever_lost_the_lease_keeps_nothing_and_reads_again",),
-    ),
-    Mutant(
-        "refresh-reads-again",
-        "a refused grant is checked against newer tokens first",
-        "a connection that was just refreshed by another is broken",
-        (
-            Edit(
-                REFRESHING,
-                "            if self._store.refuse(login_id, lease, version=stored.version):\n                raise ReconnectNeeded(stored.version) from None\n            return None\n",
-                "            self._store.refuse(login_id, lease, version=stored.version)\n            raise ReconnectNeeded(stored.version) from None\n",
-            ),
-        ),
-        (f"{TEST_REFRESHING}::test_a_refusal_is_checked_against_newer_tokens_first",),
-    ),
-    Mutant(
-        "refresh-cooling",
-        "after a failed refresh nobody tries for a while",
-        "fifty jobs storm Xero's sign-in",
-        (
-            Edit(
-                REFRESHING,
-                "lease, seconds=_cooling(stored.failures, error))",
-                "lease, seconds=0.0)",
-            ),
-        ),
-        (f"{TEST_REFRESHING}::test_after_a_failed_refresh_nobody_tries_for_a_while[error0]",),
-    ),
-)
 
-MUTANTS = (*QUOTA, *CALLING, *TOKENS)
+MUTANTS = (*QUOTA, *CALLING)
