@@ -70,8 +70,8 @@ def run_in_fork(tests: list[str], seconds: float) -> dict[str, Any]:
         os.setpgid(0, 0)
         os.close(reader)
         silence = os.open(os.devnull, os.O_RDWR)
-        for stream in (0, 1, 2):
-            os.dup2(silence, stream)
+        for standard in (0, 1, 2):
+            os.dup2(silence, standard)
         with os.fdopen(writer, "w") as stream:
             json.dump(run_here(tests), stream)
         os._exit(0)
