@@ -17,7 +17,7 @@ unexport VIRTUAL_ENV PYTHONHOME
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test faults lint types contracts check bench lock clean again
+.PHONY: help demo test faults mutants lint types contracts check bench lock clean again
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -47,6 +47,9 @@ check: lint types contracts test ## all of lint, types, contracts and test
 
 bench: .venv/ready-bench ## measure (ARGS: options of the benchmark)
 	@$(RUN) bench $(ARGS)
+
+mutants: .venv/ready-test ## take each guard away in turn: the tests that should notice go red (ARGS: options, docs/guards.md)
+	@$(RUN) tests.mutants $(ARGS)
 
 lock: $(TOOLS) ## write uv.lock anew from pyproject.toml
 	@$(UV) lock

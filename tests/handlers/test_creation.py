@@ -233,6 +233,35 @@ def test_broken_while_creation_was_reading(sqlite_world: World, simulator: Simul
     assert world.import_row(import_id).state is ImportState.SUCCEEDED
 
 
+def test_reconnected_to_another_practice_while_creation_was_reading(
+    sqlite_world: World, simulator: SimulatorHandle
+) -> None:
+    """What was read through the old connection is not written; the record is read again through the new one."""
+    world = sqlite_world
+    import_id = validated(world, find(simulator, is_importable_person).uuid)
+
+    def reconnect() -> None:
+        with world.database.write() as tx:
+            old = upstream.connection(tx, world.connection_id)
+            upstream.cut_connection(tx, old.id)
+            kept = {name: getattr(old, name) for name in ("practice_id", "staff_id", "xero_login_id", "tenant_id")}
+            assert upstream.add_connection(tx, {**kept, "id": tx.new_id(), "tenant_name": None})
+
+    run_with_interruption(world, import_id, "create_client", reconnect)
+    job = world.jobs_of(import_id)["create_client"]
+    assert (job.state, job.error_code) == (JobState.WAITING, "connection_replaced")
+    assert written(world) == {}
+    world.pass_time(3600)
+    world.run_due()
+    row = world.import_row(import_id)
+    assert row.state is ImportState.SUCCEEDED
+    assert row.client_id is not None
+    with world.database.read() as tx:
+        link = clients.live_link(tx, row.client_id)
+    assert link is not None
+    assert link.connection_id != world.connection_id
+
+
 def test_a_creation_delivered_twice_creates_once(world: World, simulator: SimulatorHandle) -> None:
     row = world.run_import(find(simulator, is_importable_person).uuid)
     before = written(world)

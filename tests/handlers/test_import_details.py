@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -201,6 +202,22 @@ def test_a_client_disconnected_while_its_details_were_on_the_way(world: World, s
     row = world.import_row(import_id)
     assert (row.state, row.outcome_code) == (ImportState.PARTLY_SUCCEEDED, "not_connected")
     assert world.states_of(import_id)["import_details"] is JobState.REJECTED
+
+
+def test_a_client_linked_to_another_record_meanwhile_is_left_alone(world: World, person: Import) -> None:
+    assert person.client_id is not None
+    before = values_of(world, person)
+    with world.database.write() as tx:
+        link = clients.live_link(tx, person.client_id)
+        assert link is not None
+        names = ("practice_id", "client_id", "connection_id", "tenant_id", "linked_by")
+        again = {name: getattr(link, name) for name in names}
+        clients.unlink(tx, person.client_id)
+        assert clients.link(tx, {**again, "id": tx.new_id(), "xpm_uuid": uuid4()})
+    with pytest.raises(Rejected) as refused:
+        bring(world, person, import_details.apply, record_of(person.xpm_uuid, **FULL))
+    assert refused.value.code == "not_connected"
+    assert values_of(world, person) == before
 
 
 def test_a_record_may_be_renamed_between_two_imports(own_sqlite_world: World, own_simulator: SimulatorHandle) -> None:

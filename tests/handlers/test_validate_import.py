@@ -150,6 +150,7 @@ def test_an_email_that_any_login_on_the_platform_holds(
     before = written(world)
     row = world.run_import(record.uuid, email=record.email.swapcase())
     assert_refused(row, "email_taken", "email", "another login of the portal", "an email address of their own")
+    assert set(world.states_of(row.id)) == {"validate_import"}, "told at once, and not by the creation's index"
     words = f"{row.outcome_message} {row.outcome_remedy}".casefold()
     assert not [word for word in (record.email.casefold(), "practice", "firm", "staff", "operator") if word in words]
     assert written(world) == before
@@ -232,6 +233,7 @@ def test_a_record_that_is_a_client_already(world: World, simulator: SimulatorHan
     before = written(world)
     row = world.run_import(record.uuid)
     assert_refused(row, "already_linked", "xpm_uuid", "already a client of the practice", "Open the existing client")
+    assert set(world.states_of(row.id)) == {"validate_import"}, "told at once, and not by the creation's index"
     assert written(world) == before
 
 

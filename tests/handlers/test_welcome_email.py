@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
+from handlers import send_welcome_email
 from handlers.flow import Services
 from handlers.send_welcome_email import activation_token, hash_token
 from portal_db.states import EmailState, ImportState, JobState
@@ -205,6 +206,24 @@ def test_a_worker_killed_while_sending(world: World, asked: UUID, after_sending:
     assert email_of(world, asked).state is EmailState.UNKNOWN
     live_on(world)
     assert len(world.mail.deliveries()) == int(after_sending)
+
+
+def test_a_worker_stopped_before_its_intent_sends_nothing(
+    world: World, asked: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It saw the email pending, slept for longer than its lease, and wakes after another has sent it."""
+
+    def sleep_meanwhile(services: Services, email_id: UUID, version: int) -> str:
+        monkeypatch.undo()
+        take_back_lost(world)
+        run_only(world, asked, JOB)
+        return activation_token(services, email_id, version)
+
+    monkeypatch.setattr(send_welcome_email, "activation_token", sleep_meanwhile)
+    run_only(world, asked, JOB)
+    live_on(world)
+    assert len(world.mail.deliveries()) == 1
+    assert email_of(world, asked).state is EmailState.SENT
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from uuid import UUID, uuid4
 
+from sqlalchemy import Connection, event, update
+
 from portal_db import jobs
 from portal_db.database import Tx
 from portal_db.jobs import Lease, LeaseLost
 from portal_db.states import AttemptOutcome, ErrorClass, JobState
+from portal_db.tables import Job
+from portal_db.types import db_now
 from tests.making import add, claimed, fails, failure, job, new_job, note, notes, take_back
 from tests.servers.waiting import wait_until
 from tests.world import World
@@ -105,6 +109,26 @@ def test_an_expired_lease_is_taken_back_and_its_attempt_kept(world: World) -> No
         [attempt] = jobs.attempts_of(tx, job_id)
     assert (attempt.outcome, attempt.token, attempt.owner) == (AttemptOutcome.LEASE_LOST, lease.token, "gone")
     assert job(world, steady_id).state is JobState.RUNNING
+
+
+def test_a_lease_renewed_between_the_look_and_the_taking_is_kept(sqlite_world: World) -> None:
+    """What another process commits right after the relay's look is put there by a hook on that look."""
+    world = sqlite_world
+    [job_id] = add(world, new_job(world))
+    lease = claimed(world, job_id)
+    world.pass_time(11)
+    renewed: list[str] = []
+
+    def renew_meanwhile(connection: Connection, _cursor: object, statement: str, *_: object) -> None:
+        if statement.startswith("SELECT") and "jobs" in statement and not renewed:
+            renewed.append(statement)
+            connection.execute(update(Job).where(Job.id == job_id).values(lease_until=db_now(10)))
+
+    event.listen(world.database.engine, "after_cursor_execute", renew_meanwhile)
+    assert take_back(world) == []
+    assert renewed, "the relay looked"
+    row = job(world, job_id)
+    assert (row.state, row.lease_token, row.lost_leases) == (JobState.RUNNING, lease.token, 0)
 
 
 def after_note(finish: Callable[[Tx, Lease], None], lease: Lease) -> Callable[[Tx], None]:

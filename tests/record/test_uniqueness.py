@@ -10,10 +10,10 @@ from uuid import UUID, uuid4
 from sqlalchemy.exc import IntegrityError
 
 from handlers.addresses import normalise
-from handlers.request_import import accept
-from portal_db import clients, imports, jobs, people, upstream
+from handlers.request_import import accept, accept_batch
+from portal_db import clients, emails, imports, jobs, notices, people, upstream
 from portal_db.database import Tx
-from portal_db.states import ClientKind, EntityType, LoginKind
+from portal_db.states import ClientKind, EntityType, ImportState, LoginKind
 from tests.making import new_job
 from tests.racing import at_once
 from tests.world import TENANT, World, connect_practice
@@ -123,6 +123,14 @@ def test_a_key_is_unique_in_its_practice_only(world: World) -> None:
     assert accept(world.database, world.bell, other).is_new
 
 
+def test_a_batch_sent_several_times_at_once_is_one_batch(world: World) -> None:
+    rows = [world.request(uuid4()), world.request(uuid4())]
+    results: Any = at_once(*[lambda: accept_batch(world.database, "one key", rows)] * RACERS)
+    assert len({accepted.batch_id for accepted in results}) == 1
+    assert [accepted.is_new for accepted in results].count(True) == 1
+    assert [world.scalar(f"SELECT count(*) FROM {table}") for table in ("batches", "imports", "jobs")] == [1, 2, 2]  # noqa: S608 -- our own names
+
+
 def test_a_batch_row_has_one_place(world: World) -> None:
     first = world.request(uuid4())
     world.ask_batch([first])
@@ -158,6 +166,29 @@ def test_a_staff_member_has_one_live_connection(world: World) -> None:
 
     assert race(world, connect).count(True) == 1
     assert world.scalar("SELECT count(*) FROM xero_logins WHERE xero_user_id = 'xero-one'") == 1
+
+
+def test_a_client_has_one_welcome_email(world: World) -> None:
+    with world.database.write() as tx:
+        row = entity(tx, world)
+        clients.add(tx, row)
+    assert len(set(race(world, lambda tx: emails.add(tx, world.practice_id, row["id"])))) == 1
+    assert world.scalar("SELECT count(*) FROM welcome_emails") == 1
+
+
+def test_an_epoch_has_one_closing_event(world: World) -> None:
+    import_id = world.ask(uuid4())
+    for state in (ImportState.SUCCEEDED, ImportState.FAILED):
+        with world.database.write() as tx:
+            imports.set_state(tx, imports.lock(tx, import_id), state)
+    assert world.scalar("SELECT count(*) FROM import_events") == 1
+
+
+def test_a_break_has_one_notice(world: World) -> None:
+    added = race(world, lambda tx: notices.add(tx, world.connection_id, 1))
+    assert added.count(None) == RACERS - 1
+    with world.database.write() as tx:
+        assert notices.add(tx, world.connection_id, 2) is not None, "another break is told as well"
 
 
 def test_the_same_work_is_one_job(world: World) -> None:

@@ -3,6 +3,7 @@ and the questions that an import must always answer."""
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
@@ -12,6 +13,7 @@ from uuid import UUID
 
 from fakeredis import FakeRedis
 from sqlalchemy import select
+from structlog.testing import capture_logs
 
 from handlers.flow import Mailer, Services
 from handlers.kinds import KINDS
@@ -122,6 +124,42 @@ class Chaos:
             return fetched
 
         self.runner(owner="slow", **{job.kind: {"fetch": fetch}}).run(job.id)
+
+    def finish_late_beside_another(self, job: Job) -> None:
+        """Run a job in a worker that is stopped after its fetch until another has taken its job over, and that goes on
+        while the other is still at it: the late one must find its lease lost, and nothing else."""
+        taken, late_one_ended = threading.Event(), threading.Event()
+        came_late = []
+
+        def wait_for_the_late_one(services: Services, row: Job) -> Any:
+            taken.set()
+            assert late_one_ended.wait(30)
+            return KINDS[job.kind].fetch(services, row)
+
+        def take_over() -> None:
+            self.runner(owner="other", **{job.kind: {"fetch": wait_for_the_late_one}}).run(job.id)
+            taken.set()  # also when it was not there to claim
+
+        other = threading.Thread(target=take_over, daemon=True)
+
+        def fetch(services: Services, row: Job) -> Any:
+            fetched = KINDS[job.kind].fetch(services, row)
+            self.world.pass_time(11)
+            take_back(self.world)
+            other.start()
+            assert taken.wait(30)
+            came_late.append(row.id)
+            return fetched
+
+        with capture_logs() as logs:
+            self.runner(owner="slow", **{job.kind: {"fetch": fetch}}).run(job.id)
+        late_one_ended.set()
+        if came_late:
+            other.join(30)
+            assert not other.is_alive(), "the other worker did not end"
+            events = [line["event"] for line in logs]
+            assert "job.lease_lost" in events, f"a worker that came late was told {events}"
+            assert "job.failed" not in events, f"a worker that came late was told {events}"
 
     def run_at_once(self, *job_ids: UUID) -> None:
         runs = [lambda job_id=job_id: self.runner(owner=str(job_id)).run(job_id) for job_id in job_ids]

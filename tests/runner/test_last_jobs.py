@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 
+import handlers.failures
+import worker.runner
 from handlers.errors import Rejected
 from handlers.flow import Services
 from handlers.kinds import KINDS
+from handlers.settle import settle
 from portal_db.database import Tx
 from portal_db.states import ImportState, JobState
 from portal_db.tables import Import, Job
@@ -37,9 +40,12 @@ def with_both_branches_left(world: World, simulator: SimulatorHandle) -> Any:
 
 
 @pytest.mark.parametrize("one_fails", [False, True])
-def test_of_two_last_jobs_one_closes_the_import(world: World, simulator: SimulatorHandle, one_fails: bool) -> None:
-    """Both wait for each other in the middle of their transactions, where without the lock on the import each would
-    still see the other running, and neither would close it. With the lock they cannot meet, and stop waiting."""
+def test_of_two_last_jobs_one_closes_the_import(
+    world: World, simulator: SimulatorHandle, monkeypatch: pytest.MonkeyPatch, one_fails: bool
+) -> None:
+    """Both wait for each other once they have looked at the import's jobs and before they commit: without the lock on the
+    import each would have seen the other running, and neither would close it. With the lock they cannot meet, and stop
+    waiting."""
     import_id = with_both_branches_left(world, simulator)
     fetched_both, meeting = threading.Barrier(2), threading.Barrier(2)
 
@@ -48,17 +54,19 @@ def test_of_two_last_jobs_one_closes_the_import(world: World, simulator: Simulat
         fetched_both.wait(10)
         return found
 
-    def met(name: str) -> Any:
-        def apply(tx: Tx, job: Job, row: Import, fetched: Any) -> Any:
-            with suppress(threading.BrokenBarrierError):
-                meeting.wait(1)
-            if one_fails and name == "import_details":
-                raise Rejected("not_connected", "Not connected any more.")
-            return KINDS[name].apply(tx, job, row, fetched)
+    def settle_and_meet(tx: Tx, row: Import) -> ImportState:
+        state = settle(tx, row)
+        with suppress(threading.BrokenBarrierError):
+            meeting.wait(1)
+        return state
 
-        return apply
+    def refuse(*_: object) -> Any:
+        raise Rejected("not_connected", "Not connected any more.")
 
-    kinds = changed(**{name: {"fetch": fetch, "apply": met(name)} for name in BRANCHES})
+    for module in (worker.runner, handlers.failures):
+        monkeypatch.setattr(module, "settle", settle_and_meet)
+    details = {"fetch": fetch, **({"apply": refuse} if one_fails else {})}
+    kinds = changed(import_details=details, import_relationships={"fetch": fetch})
     jobs = world.jobs_of(import_id)
     runs = [
         lambda job_id=jobs[name].id, name=name: runner(world, kinds=kinds, owner=name).run(job_id) for name in BRANCHES

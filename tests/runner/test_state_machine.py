@@ -126,6 +126,11 @@ class Portal(RuleBasedStateMachine):
         self.chaos.finish_late(self.pick(self.chaos.due(), number))
 
     @precondition(lambda self: self.chaos.due())
+    @rule(number=ANY)
+    def a_worker_finishes_late_beside_another(self, number: int) -> None:
+        self.chaos.finish_late_beside_another(self.pick(self.chaos.due(), number))
+
+    @precondition(lambda self: self.chaos.due())
     @rule(one=ANY, other=ANY)
     def two_run_at_once(self, one: int, other: int) -> None:
         due = self.chaos.due()

@@ -152,6 +152,21 @@ def test_fifty_with_a_token_that_xero_refused_refresh_once() -> None:
     assert set(results) == {Token("access-2", 2)}
 
 
+class TakenMeanwhile(Books):
+    """Somebody else takes the lease between our look and our try."""
+
+    def take_lease(self, login_id: UUID, lease: UUID, *, version: int, seconds: float) -> bool:
+        self.held_by_another()
+        return super().take_lease(login_id, lease, version=version, seconds=seconds)
+
+
+def test_whoever_does_not_get_the_lease_asks_xero_for_nothing() -> None:
+    books, xero = TakenMeanwhile(EXPIRED), Xero()
+    with pytest.raises(RefreshUnderWay):
+        tokens(books, xero).access_token(LOGIN)
+    assert xero.asked == []
+
+
 def test_a_refusal_of_an_older_token_needs_no_refresh() -> None:
     """Somebody has refreshed since: the newer token is taken as it is."""
     xero = Xero()

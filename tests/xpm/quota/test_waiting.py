@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -76,19 +76,17 @@ def test_the_time_waited_is_no_part_of_the_lease(make_desk: MakeDesk) -> None:
 def test_without_redis_there_are_no_permits(own_redis: RedisServer) -> None:
     """Fails closed: `unavailable` for some seconds, never unlimited; and what was held is put away in peace."""
     client = redis.Redis.from_url(own_redis.url, socket_timeout=1, retry=Retry(NoBackoff(), 1))
-    desk = Desk(client)
-    desk.open()
-    permit = desk.hold()
-    own_redis.stop()
-    assert desk.refused() == ("unavailable", 5)
-    permit.calibrate(FRESH)
-    permit.release()
-    with pytest.raises(redis.RedisError):
-        desk.limiter.free(TENANT, "import")
-    own_redis.start()
-    desk.spend(1)
-    desk.close()
-    client.close()
+    with closing(client), closing(Desk(client)) as desk:
+        desk.open()
+        permit = desk.hold()
+        own_redis.stop()
+        assert desk.refused() == ("unavailable", 5)
+        permit.calibrate(FRESH)
+        permit.release()
+        with pytest.raises(redis.RedisError):
+            desk.limiter.free(TENANT, "import")
+        own_redis.start()
+        desk.spend(1)
 
 
 def test_a_refusal_is_still_a_refusal_without_redis(own_redis: RedisServer) -> None:

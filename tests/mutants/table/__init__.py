@@ -1,0 +1,15 @@
+"""The mutants, one file per area."""
+
+from tests.mutants.mutant import Mutant
+from tests.mutants.table import connecting, delivery, handlers, record, rows, xpm
+
+#: Areas in the order in which docs/guards.md shows them.
+AREAS: dict[str, tuple[Mutant, ...]] = {
+    "Who has a job": record.MUTANTS,
+    "What the record holds": rows.MUTANTS,
+    "Delivery": delivery.MUTANTS,
+    "The use cases": handlers.MUTANTS,
+    "Connecting to Xero": connecting.MUTANTS,
+    "XPM and its quota": xpm.MUTANTS,
+}
+MUTANTS: tuple[Mutant, ...] = tuple(mutant for area in AREAS.values() for mutant in area)

@@ -1,0 +1,185 @@
+"""Guards of connecting to Xero: consents, tokens and their refresh (handlers, xpm.oauth)."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import Edit, Mutant
+
+CONSENTS = "portal_db/consents.py"
+LOGINS = "portal_db/xero_logins.py"
+CONNECT = "handlers/connect_xpm.py"
+TEST_CONNECT = "tests/handlers/oauth/test_connect.py"
+SINGLE_FLIGHT = "tests/handlers/oauth/test_single_flight.py"
+REFRESHING = "xpm/oauth/refreshing.py"
+TEST_REFRESHING = "tests/xpm/oauth/test_refreshing.py"
+
+XERO = (
+    Mutant(
+        "consent-state",
+        "an answer from Xero is good for the person who was sent there",
+        "somebody connects their practice to another person's account",
+        (
+            Edit(
+                CONSENTS,
+                "            XeroConsent.state_hash == state_hash,\n            XeroConsent.staff_id == staff_id,\n",
+                "            XeroConsent.state_hash == state_hash,\n",
+            ),
+        ),
+        (f"{TEST_CONNECT}::test_somebody_elses_answer_is_refused",),
+    ),
+    Mutant(
+        "consent-unknown",
+        "an answer with a state that we never gave is refused",
+        "a forged answer connects a foreign practice",
+        (Edit(CONSENTS, "            XeroConsent.state_hash == state_hash,\n"),),
+        (f"{TEST_CONNECT}::test_a_state_that_we_never_gave_is_refused",),
+    ),
+    Mutant(
+        "consent-once",
+        "an answer from Xero is good once",
+        "an answer that was overheard is played again",
+        (Edit(CONSENTS, "            XeroConsent.answered_at.is_(None),\n"),),
+        ("tests/record/test_consents.py::test_an_answer_is_taken_once[sqlite]",),
+    ),
+    Mutant(
+        "consent-time",
+        "an answer from Xero is good for ten minutes",
+        "an answer that was overheard is played later",
+        (
+            Edit(
+                CONSENTS,
+                "            XeroConsent.answered_at.is_(None),\n            XeroConsent.expires_at > db_now(),\n",
+                "            XeroConsent.answered_at.is_(None),\n",
+            ),
+        ),
+        (f"{TEST_CONNECT}::test_an_answer_is_good_for_ten_minutes",),
+    ),
+    Mutant(
+        "tokens-sealed",
+        "tokens are encrypted in the database",
+        "who reads the database reads the practice's clients",
+        (
+            Edit(
+                CONNECT,
+                '"access_token": settings.vault.encrypt(grant.access_token.encode()),',
+                '"access_token": grant.access_token.encode(),',
+            ),
+        ),
+        (f"{TEST_CONNECT}::test_tokens_are_kept_encrypted_and_the_consent_is_gone",),
+    ),
+    Mutant(
+        "refreshed-sealed",
+        "refreshed tokens are encrypted in the database",
+        "who reads the database reads the practice's clients",
+        (
+            Edit(
+                "handlers/xero_tokens.py",
+                "access=self.vault.encrypt(grant.access_token.encode()),",
+                "access=grant.access_token.encode(),",
+            ),
+        ),
+        (f"{SINGLE_FLIGHT}::test_two_connections_of_one_xero_login_never_kill_each_others_token[sqlite]",),
+    ),
+    Mutant(
+        "refresh-lease",
+        "one at a time refreshes a login's tokens",
+        "two refreshes kill each other's token",
+        (Edit(LOGINS, "        or_(XeroLogin.refresh_lease.is_(None), XeroLogin.refresh_lease_until <= db_now()),\n"),),
+        (f"{SINGLE_FLIGHT}::test_fifty_jobs_whose_token_ran_out_cause_one_refresh[sqlite]",),
+    ),
+    Mutant(
+        "break-newest",
+        "tokens that failed break a connection only while they are the newest",
+        "a reconnect is undone by a job that was still failing",
+        (
+            Edit(
+                "portal_db/connections.py",
+                "XeroLogin.id == xero_login_id, XeroLogin.version == version)",
+                "XeroLogin.id == xero_login_id)",
+            ),
+        ),
+        (f"{TEST_CONNECT}::test_a_reconnect_while_the_old_tokens_fail_breaks_nothing",),
+    ),
+    Mutant(
+        "rotate-newest",
+        "keys are rotated without putting older tokens back",
+        "tokens that were refreshed meanwhile are lost",
+        (
+            Edit(
+                LOGINS,
+                "return _change(tx, _is(login_id, version), access_token=access, refresh_token=refresh)",
+                "return _change(tx, XeroLogin.id == login_id, access_token=access, refresh_token=refresh)",
+            ),
+        ),
+        ("tests/handlers/oauth/test_rotate_keys.py::test_tokens_renewed_meanwhile_are_never_put_back",),
+    ),
+)
+
+TOKENS = (
+    Mutant(
+        "refresh-single",
+        "only the holder of the lease refreshes",
+        "two refreshes kill each other's token",
+        (
+            Edit(
+                REFRESHING,
+                "        if not self._store.take_lease(login_id, lease, version=stored.version, seconds=LEASE_SECONDS):\n            return None\n",
+                "        self._store.take_lease(login_id, lease, version=stored.version, seconds=LEASE_SECONDS)\n",
+            ),
+        ),
+        (f"{TEST_REFRESHING}::test_whoever_does_not_get_the_lease_asks_xero_for_nothing",),
+    ),
+    Mutant(
+        "refresh-stored-first",
+        "new tokens are stored before they are used",
+        "a crash loses the only token that Xero still takes",
+        (
+            Edit(
+                REFRESHING,
+                "        if not self._store.store(login_id, lease, grant, version=stored.version, age=age):\n            return None\n",
+                "        del age\n",
+            ),
+        ),
+        (f"{TEST_REFRESHING}::test_new_tokens_are_stored_before_they_are_used",),
+    ),
+    Mutant(
+        "refresh-lease-lost",
+        "who lost the lease uses nothing that it got",
+        "two tokens are in use, and one kills the other",
+        (
+            Edit(
+                REFRESHING,
+                "        if not self._store.store(login_id, lease, grant, version=stored.version, age=age):\n            return None\n",
+                "        self._store.store(login_id, lease, grant, version=stored.version, age=age)\n",
+            ),
+        ),
+        (f"{TEST_REFRESHING}::test_whoever_lost_the_lease_keeps_nothing_and_reads_again",),
+    ),
+    Mutant(
+        "refresh-reads-again",
+        "a refused grant is checked against newer tokens first",
+        "a connection that was just refreshed by another is broken",
+        (
+            Edit(
+                REFRESHING,
+                "            if self._store.refuse(login_id, lease, version=stored.version):\n                raise ReconnectNeeded(stored.version) from None\n            return None\n",
+                "            self._store.refuse(login_id, lease, version=stored.version)\n            raise ReconnectNeeded(stored.version) from None\n",
+            ),
+        ),
+        (f"{TEST_REFRESHING}::test_a_refusal_is_checked_against_newer_tokens_first",),
+    ),
+    Mutant(
+        "refresh-cooling",
+        "after a failed refresh nobody tries for a while",
+        "fifty jobs storm Xero's sign-in",
+        (
+            Edit(
+                REFRESHING,
+                "lease, seconds=_cooling(stored.failures, error))",
+                "lease, seconds=0.0)",
+            ),
+        ),
+        (f"{TEST_REFRESHING}::test_after_a_failed_refresh_nobody_tries_for_a_while[error0]",),
+    ),
+)
+
+MUTANTS = (*XERO, *TOKENS)

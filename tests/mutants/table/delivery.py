@@ -1,0 +1,392 @@
+"""Guards of delivery: what is rung, runner, relay, broker, consumer, queue door and logs (worker, config)."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import Edit, Mutant
+
+RUNNER = "worker/runner.py"
+RING = "portal_db/ringing.py"
+RELAY = "worker/relay.py"
+DOOR = "worker/door.py"
+CONSUMER = "worker/consumer.py"
+BROKER = "worker/broker.py"
+ALONE = "worker/alone.py"
+LOGGING = "config/logging.py"
+TEST_DOOR = "tests/queue/test_door.py"
+TEST_CONSUMER = "tests/queue/test_consumer.py"
+TEST_BROKER = "tests/queue/test_broker.py"
+OUTAGES = "tests/queue/test_relay_outages.py"
+COMMITS = "tests/runner/test_commits.py"
+TEST_ALONE = "tests/runner/test_alone.py"
+FLOW = "tests/runner/test_flow.py"
+LOST_LEASES = "tests/runner/test_lost_leases.py"
+LOGS = "tests/test_logging.py"
+
+RUNNING = (
+    Mutant(
+        "commit-read-back",
+        "a COMMIT that got no answer is read back by its token",
+        "an unknown outcome is taken for a lost lease, and what was committed for a failure",
+        (
+            Edit(
+                RUNNER,
+                "                if attempt.retry_state.attempt_number > 1 and self._was_recorded(lease):\n                    return None\n",
+            ),
+        ),
+        (f"{COMMITS}::test_a_commit_whose_answer_was_lost_is_not_repeated[sqlite]",),
+    ),
+    Mutant(
+        "commit-tries",
+        "a transaction that the database refused for want of itself is tried again",
+        "a restart of the database uses up attempts",
+        (Edit(RUNNER, "stop=stop_after_attempt(DATABASE_TRIES)", "stop=stop_after_attempt(1)"),),
+        (f"{COMMITS}::test_a_commit_that_failed_is_tried_again[sqlite]",),
+    ),
+    Mutant(
+        "heartbeat",
+        "a running job's lease is renewed",
+        "P3: a busy worker is mistaken for a dead one",
+        (Edit(RUNNER, "with self._leases.held(lease.token):", "with self._leases.held(job.id):"),),
+        (f"{FLOW}::test_a_jobs_lease_is_renewed_while_it_fetches[sqlite]",),
+    ),
+    Mutant(
+        "one-transaction",
+        "the effect and the job's end are one transaction",
+        "P21, invariant 5: a job is done and its effect lost",
+        (
+            Edit(
+                RUNNER,
+                "            jobs.succeed(tx, lease)\n            wanted = kind.apply(tx, job, row, fetched)\n",
+                "            jobs.succeed(tx, lease)\n            tx.session.commit()\n            wanted = kind.apply(tx, job, row, fetched)\n",
+            ),
+        ),
+        (f"{FLOW}::test_what_apply_writes_and_the_jobs_end_are_one_transaction[sqlite]",),
+    ),
+    Mutant(
+        "stopping",
+        "nothing more is claimed while stopping",
+        "P18: a shutdown takes as long as an import, and ends in SIGKILL",
+        (
+            Edit(
+                RUNNER,
+                "if candidate.lane == parent.lane and not self._stopping.is_set():",
+                "if candidate.lane == parent.lane:",
+            ),
+        ),
+        (f"{FLOW}::test_nothing_is_run_on_while_stopping[sqlite]",),
+    ),
+    Mutant(
+        "run-alone",
+        "a job that lost its lease twice is run in a process of its own",
+        "P14: a job that kills its process takes innocent ones with it, for ever",
+        (Edit(RUNNER, "                return True, None\n", "                pass\n"),),
+        (f"{LOST_LEASES}::test_a_job_that_lost_its_lease_twice_is_run_alone[sqlite]",),
+    ),
+    Mutant(
+        "poison",
+        "a job that dies alone becomes a dead letter",
+        "P14: a job that kills its process comes back for ever",
+        (Edit(ALONE, "        if died:\n            self._bury(job_id, owner)\n"),),
+        (f"{TEST_ALONE}::test_a_child_that_hangs_is_ended_and_its_job_buried",),
+    ),
+    Mutant(
+        "poison-proof",
+        "only a job that the child itself had is poison",
+        "innocent jobs die of a child that could not start",
+        (
+            Edit(
+                ALONE,
+                "job.state is not JobState.RUNNING or job.lease_owner != owner",
+                "job.state is not JobState.RUNNING",
+            ),
+        ),
+        (f"{TEST_ALONE}::test_a_job_that_somebody_else_has_is_not_buried",),
+    ),
+)
+
+RELAYING = (
+    Mutant(
+        "relay-leads",
+        "only the leader rings",
+        "two relays ring everything twice",
+        (Edit(RELAY, "                return 0\n", "                pass\n"),),
+        (f"{OUTAGES}::test_one_of_two_leads_and_the_other_takes_over_when_it_dies[sqlite]",),
+    ),
+    Mutant(
+        "relay-forgot",
+        "what Redis forgot is rung again at once",
+        "P17, invariant 5: work waits until its ring is old",
+        (Edit(RELAY, "            if forgot:\n", "            if not forgot and forgot:\n"),),
+        (f"{OUTAGES}::test_what_redis_forgot_is_rung_again_at_the_next_tick[sqlite]",),
+    ),
+    Mutant(
+        "relay-rings-inside",
+        "what could not be rung does not count as rung",
+        "P17: an outage of Redis delays work by ten seconds",
+        (
+            Edit(
+                RELAY,
+                "            self._ring(rings)\n        return len(rings)\n",
+                "        self._ring(rings)\n        return len(rings)\n",
+            ),
+        ),
+        (f"{OUTAGES}::test_a_redis_that_goes_away_between_two_lanes_leaves_nothing_rung[sqlite]",),
+    ),
+    Mutant(
+        "relay-without-redis",
+        "leases are taken back while Redis is away",
+        "P4: an outage of Redis keeps a dead worker's jobs",
+        (
+            Edit(RELAY, "        lengths = self._bell.lengths()\n"),
+            Edit(
+                RELAY,
+                "        with self._database.write() as tx:\n            taken_back = jobs.take_back_expired(tx)\n",
+                "        lengths = self._bell.lengths()\n        with self._database.write() as tx:\n            taken_back = jobs.take_back_expired(tx)\n",
+            ),
+        ),
+        (f"{OUTAGES}::test_while_redis_is_away_nothing_counts_as_rung_and_leases_are_taken_back[sqlite]",),
+    ),
+    Mutant(
+        "bell-does-not-raise",
+        "a bell that fails does not fail the request",
+        "P21: a request that is in the record is reported as failed",
+        (
+            Edit(
+                "worker/bell.py",
+                '            log.warning("bell.silent", lane=lane.value, count=len(job_ids), exc_info=error)\n',
+                "            raise error\n",
+            ),
+        ),
+        (f"{OUTAGES}::test_an_interactive_ring_that_fails_does_not_fail_the_request[sqlite]",),
+    ),
+)
+
+QUEUES = (
+    Mutant(
+        "door-waits",
+        "the door waits in place while the database is away",
+        "P1: an exception acknowledges the message, and the request is lost",
+        (
+            Edit(
+                DOOR,
+                '                log.warning("door.database_away", exc_info=error)\n',
+                "                raise error\n",
+            ),
+        ),
+        (f"{TEST_DOOR}::test_while_the_database_is_away_a_request_waits_unacknowledged[sqlite]",),
+    ),
+    Mutant(
+        "door-keeps-malformed",
+        "what cannot be read is acknowledged only when it is kept",
+        "P6: an outage of the database loses it",
+        (Edit(DOOR, "        self._until_recorded(keep)\n", "        threading.Thread(target=keep).start()\n"),),
+        (f"{TEST_DOOR}::test_while_the_database_is_away_what_cannot_be_read_waits_too[sqlite]",),
+    ),
+    Mutant(
+        "door-refused-kept",
+        "a request that is refused is kept for people to look at",
+        "P9: a refused request leaves no trace",
+        (Edit(DOOR, "            self.keep_malformed(QUEUE, payload, refusal.code)\n"),),
+        (f"{TEST_DOOR}::test_a_refusal_says_what_and_where[an unknown staff member]",),
+    ),
+    Mutant(
+        "door-sealed",
+        "what cannot be read is kept encrypted",
+        "invariant 6: personal data lie open in the database",
+        (Edit(DOOR, "sealed = self._services.settings.vault.encrypt(payload)", "sealed = payload"),),
+        (f"{TEST_CONSUMER}::test_what_is_no_message_is_kept_and_strands_no_neighbour[no options]",),
+    ),
+    Mutant(
+        "door-receipt-after-commit",
+        "accepted is said after the commit",
+        "P21, invariant 5: a producer is told of work that does not exist",
+        (
+            Edit(
+                DOOR,
+                "            accepted = self._until_recorded(lambda: accept(self._services.database, self._bell, request))\n",
+                '            self._leave_receipt(request.practice_id, request.request_id, {"status": "accepted"})\n'
+                "            accepted = self._until_recorded(lambda: accept(self._services.database, self._bell, request))\n",
+            ),
+        ),
+        (f"{TEST_DOOR}::test_accepted_is_said_after_the_commit[sqlite]",),
+    ),
+    Mutant(
+        "consumer-quarantine",
+        "a message that cannot be decoded is put aside",
+        "P6: a malformed message is lost without a word",
+        (
+            Edit(
+                CONSUMER,
+                '            self.broker.quarantine(self.queue_name, data, "not_a_message")\n',
+                "            pass\n",
+            ),
+        ),
+        (f"{TEST_CONSUMER}::test_what_is_no_message_is_kept_and_strands_no_neighbour[null]",),
+    ),
+    Mutant(
+        "consumer-acknowledges",
+        "a message that cannot be decoded is acknowledged once it is put aside",
+        "P6: it comes back for ever",
+        (Edit(CONSUMER, "            self.broker.do_ack(self.queue_name, message_id)\n", "            pass\n"),),
+        (f"{TEST_DOOR}::test_while_the_database_is_away_what_cannot_be_read_waits_too[sqlite]",),
+    ),
+    Mutant(
+        "consumer-obeys-nothing",
+        "a message's options are not obeyed",
+        "P2, P10: a producer's delay holds a request in memory",
+        (Edit(CONSUMER, "return replace(message, options=own)", "return message"),),
+        (f"{TEST_CONSUMER}::test_what_dramatiq_would_obey_is_not",),
+    ),
+    Mutant(
+        "broker-hands-back",
+        "what a consumer fetched and lost with its connection goes back to the queue",
+        "P2, P7: it is stuck until the process ends",
+        (Edit(BROKER, "            self.do_requeue(queue_name, *self.held(queue_name))\n", "            pass\n"),),
+        (f"{TEST_CONSUMER}::test_a_fetch_whose_answer_was_lost_strands_no_request",),
+    ),
+    Mutant(
+        "broker-fetches-once",
+        "a fetch is not sent again by itself",
+        "P7: what the first one took is forgotten",
+        (Edit(BROKER, "client = connect(settings, retries=0)", "client = connect(settings)"),),
+        (f"{TEST_BROKER}::test_the_consumers_connection_sends_nothing_twice",),
+    ),
+    Mutant(
+        "broker-noeviction",
+        "a Redis that evicts is refused",
+        "P17: Redis drops queued work when short of memory",
+        (Edit(BROKER, 'if policy not in (None, "noeviction"):', "if policy == policy and not policy:"),),
+        (f"{TEST_BROKER}::test_a_redis_that_evicts_is_refused",),
+    ),
+    Mutant(
+        "broker-no-delays",
+        "nothing is delayed in Redis",
+        "P2, P10: delayed messages are stuck or starve",
+        (Edit(BROKER, "        if delay is not None:\n", "        if delay is not None and delay < 0:\n"),),
+        (f"{TEST_BROKER}::test_there_are_no_delays_in_redis",),
+    ),
+    Mutant(
+        "broker-puts-aside",
+        "a message that an actor failed on is put aside",
+        "P1, P9: it is just acknowledged",
+        (Edit(BROKER, '            broker.quarantine(message.queue_name, message.encode(), "actor_failed")\n'),),
+        (f"{TEST_DOOR}::test_a_request_that_trips_over_a_bug_of_ours_is_kept",),
+    ),
+)
+
+LOGGED = (
+    Mutant(
+        "log-fields",
+        "a log line carries listed fields only",
+        "P19, invariant 6: personal data in logs",
+        (Edit(LOGGING, "        _only_loggable,\n    ]", "    ]"),),
+        (f"{LOGS}::test_a_field_that_is_not_listed_is_left_out",),
+    ),
+    Mutant(
+        "log-exceptions",
+        "of an exception, type and place are logged and not its text",
+        "P19, invariant 6: an error quotes a row or a request",
+        (
+            Edit(
+                LOGGING,
+                '        event["exception_type"] = type(error).__name__\n',
+                '        event["exception_type"] = repr(error)\n',
+            ),
+        ),
+        (f"{LOGS}::test_an_exception_is_named_and_not_quoted",),
+    ),
+    Mutant(
+        "log-libraries",
+        "arguments of libraries' log lines are cut off",
+        "P19, invariant 6: dramatiq prints a message, SQLAlchemy a row",
+        (Edit(LOGGING, "    handler.addFilter(_Foreign())\n"),),
+        (f"{LOGS}::test_a_librarys_line_loses_its_arguments",),
+    ),
+)
+
+RINGING = (
+    Mutant(
+        "ring-limit",
+        "so many jobs of a practice are rung at once",
+        "P10, invariant 4: a big batch delays everybody else",
+        (Edit(RING, "room = limit - _in_flight(tx, practice_id, lanes)", "room = limit"),),
+        ("tests/queue/test_relay_fairness.py::test_so_many_jobs_of_a_practice_are_rung_at_once[sqlite]",),
+    ),
+    Mutant(
+        "ring-turns",
+        "practices take turns",
+        "P10: a practice with a big batch goes first",
+        (Edit(RING, "chain.from_iterable(zip_longest(*per_practice))", "chain(*per_practice, zip_longest())"),),
+        ("tests/queue/test_relay_fairness.py::test_practices_take_turns_in_one_round[sqlite]",),
+    ),
+    Mutant(
+        "ring-again",
+        "a job that was rung is left alone for ten seconds",
+        "P10: Redis fills with rings of the same jobs",
+        (
+            Edit(
+                RING,
+                "again = and_(Job.rung_at < db_now(-RING_AGAIN_SECONDS), ",
+                "again = and_(Job.rung_at < db_now(1), ",
+            ),
+        ),
+        ("tests/queue/test_relay_fairness.py::test_interactive_work_whose_ring_was_lost_is_rung_again[sqlite]",),
+    ),
+    Mutant(
+        "ring-full-lane",
+        "nothing is rung a second time while its queue is long",
+        "P10, P17: a queue that is behind grows without end",
+        (Edit(RING, ", Job.lane.not_in(tuple(full_lanes)))", ", Job.id.is_not(None))"),),
+        ("tests/queue/test_relay_fairness.py::test_a_long_queue_is_not_rung_again_but_takes_what_is_new[sqlite]",),
+    ),
+    Mutant(
+        "ring-pause",
+        "what is paused is not rung",
+        "paused work takes up the practice's place",
+        (
+            Edit(
+                RING,
+                "_not_rung_lately(full_lanes), ~is_paused(), ~is_out_of_turn())",
+                "_not_rung_lately(full_lanes), ~is_out_of_turn())",
+            ),
+        ),
+        ("tests/queue/test_relay_fairness.py::test_what_cannot_be_claimed_is_not_rung[sqlite]",),
+    ),
+    Mutant(
+        "ring-batch-order",
+        "a row that is out of turn is not rung",
+        "b.10: rows that wait take up the practice's place",
+        (Edit(RING, "~is_paused(), ~is_out_of_turn())", "~is_paused())"),),
+        ("tests/queue/test_relay_fairness.py::test_what_cannot_be_claimed_is_not_rung[sqlite]",),
+    ),
+    Mutant(
+        "ring-permits",
+        "of the jobs that wait for the quota, as many go as permits are free",
+        "P11: all of them wake at once and are put off again",
+        (
+            Edit(
+                RING,
+                "return rings[: max(0, self._take(practice_id, lane, on_their_way + len(rings)) - on_their_way)]",
+                "return rings",
+            ),
+        ),
+        (
+            "tests/xpm/quota/test_deferrals.py::test_as_many_are_rung_as_permits_are_free_the_oldest_first[sqlite-False]",
+        ),
+    ),
+    Mutant(
+        "ring-no-overtaking",
+        "jobs that were never tried do not overtake those that wait for the quota",
+        "P10, P11: new work starves what waits",
+        (
+            Edit(
+                RING,
+                "                held = quota.holds_of(practice_id)\n",
+                "                held = quota.holds_interactive()\n",
+            ),
+        ),
+        ("tests/xpm/quota/test_deferrals.py::test_jobs_never_tried_do_not_overtake_those_that_wait[sqlite]",),
+    ),
+)
+
+MUTANTS = (*RINGING, *RUNNING, *RELAYING, *QUEUES, *LOGGED)

@@ -1,0 +1,386 @@
+"""Guards of the use cases: what may be imported, what is written, and the email that is sent once (handlers)."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import Edit, Mutant
+
+SENDING = "handlers/send_welcome_email.py"
+EMAILS = "portal_db/emails.py"
+VALIDATE = "handlers/validate_import.py"
+CONNECTIONS = "handlers/connections.py"
+LINKS = "handlers/links.py"
+FAILURES = "handlers/failures.py"
+WELCOME = "tests/handlers/test_welcome_email.py"
+INTENTS = "tests/record/test_intents.py"
+CREATION = "tests/handlers/test_creation.py"
+DETAILS = "tests/handlers/test_import_details.py"
+VALIDATION = "tests/handlers/test_validate_import.py"
+BATCH_ORDER = "tests/handlers/test_batch_order.py"
+REQUESTS = "tests/handlers/test_request_import.py"
+ERRORS = "tests/runner/test_errors.py"
+
+EMAIL = (
+    Mutant(
+        "email-intent-once",
+        "an email that is not pending any more is not begun",
+        "invariant 3: a worker that was stopped sends a second email",
+        (
+            Edit(
+                EMAILS,
+                "WelcomeEmail.id == intent.email_id, WelcomeEmail.state == EmailState.PENDING)",
+                "WelcomeEmail.id == intent.email_id)",
+            ),
+        ),
+        (
+            f"{INTENTS}::test_an_email_is_begun_once[sqlite]",
+            f"{WELCOME}::test_a_worker_stopped_before_its_intent_sends_nothing[sqlite]",
+        ),
+    ),
+    Mutant(
+        "email-intent-first",
+        "the intent is committed before the email is sent",
+        "invariant 3: a crash after sending leaves no trace, and it is sent again",
+        (
+            Edit(
+                SENDING,
+                "        if not emails.begin_sending(",
+                "        if False and not emails.begin_sending(",
+            ),
+        ),
+        (f"{WELCOME}::test_a_worker_killed_while_sending[sqlite-after sending]",),
+    ),
+    Mutant(
+        "email-found-sending",
+        "an intent that is found at claim makes the email unknown",
+        "invariant 3: it is sent again",
+        (
+            Edit(
+                SENDING,
+                "    if email.state is not EmailState.PENDING:\n",
+                "    if email.state not in (EmailState.PENDING, EmailState.SENDING):\n",
+            ),
+            Edit(
+                EMAILS,
+                "WelcomeEmail.id == intent.email_id, WelcomeEmail.state == EmailState.PENDING)",
+                "WelcomeEmail.id == intent.email_id, WelcomeEmail.state.in_((EmailState.PENDING, EmailState.SENDING)))",
+            ),
+        ),
+        (
+            f"{WELCOME}::test_a_worker_killed_while_sending[sqlite-after sending]",
+            f"{WELCOME}::test_a_worker_killed_while_sending[sqlite-before sending]",
+        ),
+    ),
+    Mutant(
+        "email-taken-back",
+        "only the mailer's word takes an intent back",
+        "invariant 3: a failure after the server's yes sends it again",
+        (
+            Edit(
+                SENDING,
+                "        case _:\n            pass\n",
+                "        case _:\n            emails.finish_sending(tx, intent, EmailState.PENDING)\n",
+            ),
+        ),
+        (f"{WELCOME}::test_a_message_that_went_out_but_could_not_be_written_down[sqlite-database]",),
+    ),
+    Mutant(
+        "email-bug-unknown",
+        "a bug between intent and answer leaves the outcome unknown",
+        "invariant 3: an email that may have gone out stays in sending, shown to nobody",
+        (Edit(SENDING, "case ErrorClass.UNKNOWN | ErrorClass.PERMANENT:", "case ErrorClass.UNKNOWN:"),),
+        (f"{WELCOME}::test_a_message_that_went_out_but_could_not_be_written_down[sqlite-bug]",),
+    ),
+    Mutant(
+        "email-silence",
+        "silence after DATA is an unknown outcome",
+        "invariant 3: an email that the server may have is sent again",
+        (
+            Edit(
+                "handlers/smtp.py",
+                "                raise _unknown() from silence\n",
+                "                raise _refused_us() from silence\n",
+            ),
+        ),
+        (
+            "tests/handlers/test_smtp.py::test_without_a_clear_answer_to_the_message_nobody_knows[drop]",
+            f"{WELCOME}::test_a_server_that_goes_silent_after_the_message[sqlite-delivered]",
+        ),
+    ),
+    Mutant(
+        "email-own-intent",
+        "an intent is ended by the lease that began it",
+        "invariant 3: a worker that comes back late takes another's intent back",
+        (Edit(EMAILS, "            WelcomeEmail.sending_token == intent.lease_token,\n"),),
+        (f"{INTENTS}::test_an_intent_is_ended_by_its_own_lease[sqlite]",),
+    ),
+    Mutant(
+        "notice-own-intent",
+        "a reconnect notice's intent is ended by the lease that began it",
+        "a worker that comes back late takes another's intent back",
+        (
+            Edit(
+                "portal_db/notices.py",
+                "    if token is not None:\n        statement = statement.where(ReconnectNotice.sending_token == token)\n",
+            ),
+        ),
+        (f"{INTENTS}::test_a_notices_intent_is_ended_by_its_own_lease[sqlite]",),
+    ),
+    Mutant(
+        "notice-once",
+        "a notice that is not pending any more is not begun",
+        "a break is told twice",
+        (
+            Edit(
+                "portal_db/notices.py",
+                ".where(ReconnectNotice.id == notice_id, ReconnectNotice.state == before)",
+                ".where(ReconnectNotice.id == notice_id)",
+            ),
+        ),
+        (f"{INTENTS}::test_a_notice_is_begun_once[sqlite]",),
+    ),
+    Mutant(
+        "activation-version",
+        "each version of an email has an activation token of its own",
+        "b.6: an old link opens an account again",
+        (Edit(SENDING, 'f"{email_id}.{version}".encode(), hashlib', 'f"{email_id}".encode(), hashlib'),),
+        (f"{WELCOME}::test_another_version_or_another_key_makes_another_token",),
+    ),
+    Mutant(
+        "activation-hash",
+        "of an activation token only the hash is stored",
+        "b.6: who reads the database opens accounts",
+        (Edit(SENDING, "token_hash=hash_token(token)", "token_hash=token"),),
+        (f"{WELCOME}::test_the_token_is_derived_and_only_its_hash_is_stored[sqlite]",),
+    ),
+)
+
+VALIDATING = (
+    Mutant(
+        "first-open-import",
+        "of two open imports of a record the older goes on",
+        "invariant 2: both run, and one fails late",
+        (Edit(VALIDATE, "    if imports.older_open_import_of_record(tx, row):\n", "    if False:\n"),),
+        (f"{VALIDATION}::test_of_two_open_imports_of_a_record_the_older_goes_on[sqlite]",),
+    ),
+    Mutant(
+        "already-linked",
+        "a record that is a client already is not imported",
+        "invariant 2",
+        (Edit(VALIDATE, "    if clients.record_is_linked(tx, row.practice_id, row.xpm_uuid):\n", "    if False:\n"),),
+        (f"{VALIDATION}::test_a_record_that_is_a_client_already[sqlite]",),
+    ),
+    Mutant(
+        "linked-since",
+        "a link that the index refuses undoes the client",
+        "invariant 2: a client without its record",
+        (Edit("handlers/creation.py", "    if not linked:\n", "    if linked is None:\n"),),
+        (f"{CREATION}::test_a_record_linked_since_validation[sqlite-individual]",),
+    ),
+    Mutant(
+        "email-taken-since",
+        "an email that the index refuses undoes the client",
+        "invariant 2, b.2: a client without a login of their own",
+        (
+            Edit(
+                "handlers/create_client.py",
+                "        raise email_taken()\n",
+                "        pass\n",
+            ),
+        ),
+        (f"{CREATION}::test_an_email_taken_since_validation[sqlite]",),
+    ),
+    Mutant(
+        "email-early",
+        "an email that somebody holds is told at once",
+        "b.2: the requester waits for the creation to be told",
+        (
+            Edit(
+                VALIDATE,
+                "    if people.email_is_held(tx, email_key) or imports.earlier_claim_on_email",
+                "    if imports.earlier_claim_on_email",
+            ),
+        ),
+        (f"{VALIDATION}::test_an_email_that_any_login_on_the_platform_holds[sqlite-client]",),
+    ),
+    Mutant(
+        "batch-early",
+        "a row whose email an earlier row has is told at once",
+        "b.10",
+        (
+            Edit(
+                VALIDATE,
+                "    if people.email_is_held(tx, email_key) or imports.earlier_claim_on_email(tx, row, email_key):",
+                "    if people.email_is_held(tx, email_key):",
+            ),
+        ),
+        (f"{BATCH_ORDER}::test_a_later_row_is_told_early",),
+    ),
+    Mutant(
+        "batch-quota-holds",
+        "a row that waits for the quota still holds later rows back",
+        "b.10: a later row takes its email meanwhile",
+        (
+            Edit(
+                VALIDATE,
+                "    if job.import_id is not None and failure.error_class is not ErrorClass.DEFERRED:",
+                "    if job.import_id is not None:",
+            ),
+        ),
+        (f"{BATCH_ORDER}::test_a_row_that_waits_for_the_quota_holds_the_later_ones_back[sqlite]",),
+    ),
+    Mutant(
+        "batch-failure-frees",
+        "a row that failed once holds nobody back",
+        "b.30: one bad row keeps its batch for hours",
+        (Edit(VALIDATE, "        imports.resolve(tx, job.import_id)\n", "        pass\n"),),
+        (f"{BATCH_ORDER}::test_a_row_that_failed_once_holds_nobody_back[sqlite]",),
+    ),
+    Mutant(
+        "key-fingerprint",
+        "a used key with another body is a conflict",
+        "invariant 2: a new request is answered with an old import",
+        (
+            Edit(
+                "handlers/request_import.py",
+                "    if known is None or known.fingerprint != request.fingerprint():",
+                "    if known is None:",
+            ),
+        ),
+        (f"{REQUESTS}::test_the_same_key_with_another_body_is_a_conflict[sqlite]",),
+    ),
+    Mutant(
+        "batch-fingerprint",
+        "a used batch key with other rows is a conflict",
+        "invariant 2: a new batch is answered with an old one",
+        (
+            Edit(
+                "handlers/request_import.py",
+                "if known is None or known.fingerprint != fingerprint:",
+                "if known is None:",
+            ),
+        ),
+        (f"{REQUESTS}::test_the_same_key_for_another_batch_is_a_conflict[sqlite]",),
+    ),
+)
+
+WRITING = (
+    Mutant(
+        "same-connection",
+        "a creation looks again whether its connection may still be used",
+        "b.11: a client is made from what a disconnected firm gave",
+        (Edit("handlers/creation.py", "    require_same_connection(tx, row, seen.connection)\n"),),
+        (
+            f"{CREATION}::test_disconnected_while_creation_was_reading[sqlite-individual]",
+            f"{CREATION}::test_left_while_creation_was_reading",
+        ),
+    ),
+    Mutant(
+        "replaced-connection",
+        "a creation that read through a connection since replaced reads again",
+        "b.11: a client is linked through a connection that is gone",
+        (
+            Edit(
+                CONNECTIONS,
+                "    if require_connection(upstream.requester(tx, row.id)).id != used.id:\n",
+                "    if require_connection(upstream.requester(tx, row.id)) is None:\n",
+            ),
+        ),
+        (f"{CREATION}::test_reconnected_to_another_practice_while_creation_was_reading",),
+    ),
+    Mutant(
+        "live-link",
+        "what is brought to a client needs its live link",
+        "b.11: a disconnected client is changed",
+        (
+            Edit(
+                LINKS,
+                "client is None or link is None or link.xpm_uuid != seen.record.uuid",
+                "client is None or (link is not None and link.xpm_uuid != seen.record.uuid)",
+            ),
+        ),
+        (
+            f"{DETAILS}::test_a_client_disconnected_while_its_details_were_on_the_way[sqlite]",
+            "tests/handlers/test_import_relationships.py::test_a_disconnected_client_is_refused[sqlite]",
+        ),
+    ),
+    Mutant(
+        "same-record",
+        "what is brought to a client is of the record that it is linked to",
+        "b.11, b.35: another person's data in a client",
+        (Edit(LINKS, " or link.xpm_uuid != seen.record.uuid:", ":"),),
+        (f"{DETAILS}::test_a_client_linked_to_another_record_meanwhile_is_left_alone[sqlite]",),
+    ),
+    Mutant(
+        "older-news",
+        "older news neither note nor settle a conflict",
+        "P3: news that come late undo newer ones",
+        (Edit("handlers/import_details.py", "    if _is_older_news(tx, client, seen):\n", "    if False:\n"),),
+        (f"{DETAILS}::test_older_news_settles_no_conflict[sqlite]",),
+    ),
+    Mutant(
+        "contact-email",
+        "somebody else's login email becomes no contact email",
+        "b.17",
+        (
+            Edit(
+                "handlers/import_details.py",
+                "    if people.email_is_held(tx, email_key, other_than=client.login_id):\n",
+                "    if False:\n",
+            ),
+        ),
+        (f"{DETAILS}::test_somebody_else_s_email_is_noted_as_a_conflict[sqlite]",),
+    ),
+)
+
+FAILING = (
+    Mutant(
+        "attempts-end",
+        "a job that has failed often enough is dead",
+        "P14: it fails for ever",
+        (Edit(FAILURES, "            if job.attempts + 1 >= kind.attempts:", "            if job.attempts + 1 < 0:"),),
+        (f"{ERRORS}::test_back_off_doubles_up_to_the_cap_and_then_the_job_is_dead",),
+    ),
+    Mutant(
+        "deferrals-free",
+        "a wait that is nobody's fault uses up no attempt",
+        "P11: throttled jobs become dead letters",
+        (
+            Edit(
+                FAILURES,
+                "jobs.park(tx, lease, failure, seconds=_deferral(error), counts_as_attempt=False)",
+                "jobs.park(tx, lease, failure, seconds=_deferral(error), counts_as_attempt=True)",
+            ),
+        ),
+        (f"{ERRORS}::test_the_class_of_an_error_decides[QuotaDeferred-fetch]",),
+    ),
+    Mutant(
+        "connection-patience",
+        "a wait for a reconnect ends after 72 hours",
+        "invariant 1: an import is open for ever",
+        (Edit(FAILURES, "            if _waited_too_long(tx, job):", "            if False:"),),
+        ("tests/handlers/test_connection.py::test_after_72_hours_the_import_fails_and_says_reconnect[sqlite]",),
+    ),
+    Mutant(
+        "bug-says-no-values",
+        "a bug is told by its type and not by its text",
+        "invariant 6: an error quotes a row or a request",
+        (Edit("worker/runner.py", "went wrong ({type(error).__name__}).", "went wrong ({error})."),),
+        (f"{ERRORS}::test_an_unforeseen_error_says_where_and_no_values",),
+    ),
+    Mutant(
+        "audit-codes",
+        "the audit trail holds codes and no texts",
+        "invariant 6: personal data in the audit trail",
+        (
+            Edit(
+                "portal_db/imports.py",
+                "        why=outcome.code if outcome else None,",
+                "        why=outcome.message if outcome else None,",
+            ),
+        ),
+        ("tests/handlers/test_settle.py::test_a_rejection_is_audited_with_its_code_and_no_address[sqlite]",),
+    ),
+)
+
+
+MUTANTS = (*EMAIL, *VALIDATING, *WRITING, *FAILING)

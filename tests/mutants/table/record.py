@@ -1,0 +1,199 @@
+"""Guards of the record: who has a job, and until when (portal_db)."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import Edit, Mutant
+
+JOBS = "portal_db/jobs.py"
+CLAIMS = "tests/record/test_claims.py"
+LEASES = "tests/record/test_leases.py"
+STATE_MACHINE = "tests/runner/test_state_machine.py::test_every_import_ends_once_whatever_happens"
+
+CLAIMING = (
+    Mutant(
+        "claim-state",
+        "only a job that is due is claimed",
+        "P3, invariant 2: a running or finished job runs again",
+        (
+            Edit(
+                JOBS,
+                '        Job.id == bindparam("job_id"),\n        is_due(),\n',
+                '        Job.id == bindparam("job_id"),\n',
+            ),
+        ),
+        (
+            f"{CLAIMS}::test_only_what_is_open_and_due_is_claimed[sqlite]",
+            f"{CLAIMS}::test_one_of_several_claimers_gets_the_job[sqlite]",
+        ),
+    ),
+    Mutant(
+        "claim-kinds",
+        "a kind of job that this process does not know waits for a newer one",
+        "P15: an upgrade dead-letters new work",
+        (Edit(JOBS, "expanding=True)),\n", 'expanding=True)) | (Job.kind != ""),\n'),),
+        (f"{CLAIMS}::test_a_kind_this_process_does_not_know_is_left_for_a_newer_one[sqlite]",),
+    ),
+    Mutant(
+        "claim-pause",
+        "what is paused is not claimed",
+        "an operator's pause stops nothing",
+        (Edit(JOBS, "        ~is_paused(),\n"),),
+        (f"{CLAIMS}::test_what_is_paused_is_not_claimed[sqlite]",),
+    ),
+    Mutant(
+        "claim-batch-order",
+        "a row of a batch waits for the rows before it",
+        "b.10: a later row takes the email of an earlier one",
+        (Edit(JOBS, "        ~is_out_of_turn(),\n"),),
+        (
+            f"{CLAIMS}::test_a_row_waits_for_the_earlier_rows_of_its_batch[sqlite]",
+            "tests/handlers/test_batch_order.py::test_a_row_that_waits_for_the_quota_holds_the_later_ones_back[sqlite]",
+        ),
+    ),
+    Mutant(
+        "claim-deadline",
+        "a lease never begins longer than the hard deadline",
+        "P16: a stuck job is kept past its deadline",
+        (Edit(JOBS, 'Job.deadline_seconds < bindparam("lease_seconds")', "Job.deadline_seconds < 0"),),
+        (f"{CLAIMS}::test_a_lease_never_begins_longer_than_the_deadline[sqlite]",),
+    ),
+)
+
+LEASE = (
+    Mutant(
+        "succeed-token",
+        "only the holder of the lease marks a job done",
+        "P3, invariant 2: two workers write one job's effect",
+        (
+            Edit(
+                JOBS,
+                'Job.lease_token == bindparam("token"), Job.state',
+                '(Job.lease_token == bindparam("token")) | Job.id.is_not(None), Job.state',
+            ),
+        ),
+        (f"{LEASES}::test_a_stale_lease_writes_nothing[sqlite]", STATE_MACHINE),
+    ),
+    Mutant(
+        "succeed-state",
+        "only a running job is marked done",
+        "invariant 1: a job ends twice",
+        (Edit(JOBS, 'bindparam("token"), Job.state == JobState.RUNNING)\n', 'bindparam("token"))\n'),),
+        (f"{LEASES}::test_a_job_ends_once[sqlite]",),
+    ),
+    Mutant(
+        "finish-lease",
+        "only the holder of the lease records a failure, a wait or a return",
+        "P3: a late failure undoes what another worker did",
+        (
+            Edit(
+                JOBS,
+                "statement = update(Job).where(holds(lease)).values(**values",
+                "statement = update(Job).where(Job.id == lease.job_id).values(**values",
+            ),
+        ),
+        (f"{LEASES}::test_a_stale_lease_writes_nothing[sqlite]",),
+    ),
+    Mutant(
+        "holds-token",
+        "holding a lease means holding its token",
+        "P3: whoever had the job before decides about it",
+        (Edit(JOBS, "Job.id == lease.job_id, Job.lease_token == lease.token, ", "Job.id == lease.job_id, "),),
+        (f"{LEASES}::test_a_stale_lease_writes_nothing[sqlite]",),
+    ),
+    Mutant(
+        "holds-state",
+        "holding a lease means that the job still runs",
+        "invariant 1: a job ends twice",
+        (
+            Edit(
+                JOBS,
+                "Job.lease_token == lease.token, Job.state == JobState.RUNNING)",
+                "Job.lease_token == lease.token)",
+            ),
+        ),
+        (f"{LEASES}::test_a_job_ends_once[sqlite]",),
+    ),
+    Mutant(
+        "take-back-expired",
+        "only a lease that has run out is taken back",
+        "P3: a busy worker is mistaken for a dead one",
+        (
+            Edit(
+                JOBS, "Job.state == JobState.RUNNING, Job.lease_until < db_now())\n", "Job.state == JobState.RUNNING)\n"
+            ),
+            Edit(JOBS, ".where(holds(lease), Job.lease_until < db_now())", ".where(holds(lease))"),
+        ),
+        (f"{LEASES}::test_an_expired_lease_is_taken_back_and_its_attempt_kept[sqlite]",),
+    ),
+    Mutant(
+        "take-back-looks-again",
+        "a lease that was renewed since the relay looked is not taken back",
+        "P3: a busy worker is mistaken for a dead one",
+        (Edit(JOBS, ".where(holds(lease), Job.lease_until < db_now())", ".where(holds(lease))"),),
+        (f"{LEASES}::test_a_lease_renewed_between_the_look_and_the_taking_is_kept",),
+    ),
+    Mutant(
+        "renew-deadline",
+        "a lease is never renewed past the hard deadline",
+        "P16: a job that hangs keeps its lease for ever",
+        (
+            Edit(
+                JOBS,
+                "(Job.deadline_at < db_now(lease_seconds), Job.deadline_at)",
+                "(Job.deadline_at.is_(None), Job.deadline_at)",
+            ),
+        ),
+        (f"{LEASES}::test_a_lease_is_never_renewed_past_the_hard_deadline[sqlite]",),
+    ),
+    Mutant(
+        "renew-owner",
+        "a process renews its own leases only",
+        "P3: a dead process's job is kept alive by another",
+        (Edit(JOBS, ".where(Job.lease_owner == owner, Job.state", ".where(Job.state"),),
+        (f"{LEASES}::test_one_statement_renews_all_of_a_process_and_of_nobody_else[sqlite]",),
+    ),
+    Mutant(
+        "renew-state",
+        "only a running job's lease is renewed",
+        "a finished job seems to run",
+        (Edit(JOBS, "Job.lease_owner == owner, Job.state == JobState.RUNNING, ", "Job.lease_owner == owner, "),),
+        (f"{LEASES}::test_a_finished_job_is_not_renewed[sqlite]",),
+    ),
+    Mutant(
+        "cancel-except",
+        "cancelling leaves a job alone that may be sending an email",
+        "invariant 3: a sent email is recorded as cancelled",
+        (Edit(JOBS, "            Job.kind.not_in(tuple(except_kinds)),\n"),),
+        (f"{LEASES}::test_cancelling_leaves_what_it_is_told_to_and_what_has_ended[sqlite]",),
+    ),
+    Mutant(
+        "requeue-state",
+        "only a dead letter is requeued, and once",
+        "invariant 2: two operators requeue it twice",
+        (Edit(JOBS, ".where(Job.id == job_id, Job.state == JobState.DEAD)", ".where(Job.id == job_id)"),),
+        (f"{CLAIMS}::test_a_dead_job_comes_back_once[sqlite]",),
+    ),
+    Mutant(
+        "leader-lease",
+        "one relay leads until its lease has run out",
+        "two relays ring everything twice",
+        (
+            Edit(
+                "portal_db/leaders.py",
+                ".where(Leader.role == role, or_(Leader.owner == owner, Leader.until < db_now()))",
+                ".where(Leader.role == role)",
+            ),
+        ),
+        ("tests/queue/test_relay_outages.py::test_one_of_two_leads_and_the_other_takes_over_when_it_dies[sqlite]",),
+    ),
+    Mutant(
+        "import-row-lock",
+        "a job's end locks its import first",
+        "invariant 1: of two last jobs each thinks the other still runs, and nobody closes the import",
+        (Edit("portal_db/imports.py", "    .with_for_update()\n"),),
+        ("tests/runner/test_last_jobs.py::test_of_two_last_jobs_one_closes_the_import[postgresql-False]",),
+    ),
+)
+
+
+MUTANTS = (*CLAIMING, *LEASE)

@@ -1,0 +1,311 @@
+"""Guards of what the record holds: unique indexes, older news, and each practice for itself (portal_db)."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import Edit, Mutant
+
+SCHEMA = "portal_db/migrations/versions/0001_the_record.py"
+UNIQUENESS = "tests/record/test_uniqueness.py"
+NEWS = "tests/record/test_news.py"
+CONFINEMENT = "tests/record/test_confinement.py"
+
+
+def _without_unique(name: str, guard: str, answers: str, old: str, *tests: str, new: str = "") -> Mutant:
+    return Mutant(f"unique-{name}", guard, answers, (Edit(SCHEMA, old, new),), tests)
+
+
+def _not_unique(name: str, guard: str, answers: str, index: str, *tests: str) -> Mutant:
+    return _without_unique(
+        name, guard, answers, f"{index}\n        unique=True", *tests, new=f"{index}\n        unique=False"
+    )
+
+
+INDEXES = (
+    _without_unique(
+        "login-email",
+        "unique index: an email belongs to one login",
+        "invariant 2, b.2",
+        '        sa.UniqueConstraint("email_key", name=op.f("uq_logins_email_key")),\n',
+        f"{UNIQUENESS}::test_an_email_belongs_to_one_login[sqlite]",
+        f"{UNIQUENESS}::test_staff_and_clients_share_one_set_of_emails[sqlite]",
+    ),
+    _without_unique(
+        "client-per-import",
+        "unique index: an import makes one client",
+        "invariant 2",
+        '        sa.UniqueConstraint("import_id", name=op.f("uq_clients_import_id")),\n',
+        f"{UNIQUENESS}::test_an_import_makes_one_client[sqlite]",
+    ),
+    _not_unique(
+        "link-record",
+        "unique index: an XPM record is linked to one client of a practice",
+        "invariant 2, b.35",
+        '        "xpm_links",\n        ["practice_id", "xpm_uuid"],',
+        f"{UNIQUENESS}::test_an_xpm_record_is_linked_to_one_client_of_a_practice[sqlite]",
+        "tests/handlers/test_creation.py::test_a_record_linked_since_validation[sqlite-individual]",
+    ),
+    _not_unique(
+        "link-client",
+        "unique index: a client has one live link",
+        "b.9, b.35",
+        '        "xpm_links",\n        ["client_id"],',
+        f"{UNIQUENESS}::test_a_client_has_one_live_link[sqlite]",
+    ),
+    _without_unique(
+        "import-key",
+        "unique index: an idempotency key is used once in its practice",
+        "P21, invariant 2: a request sent again is a second import",
+        '        sa.UniqueConstraint("practice_id", "idempotency_key", name=op.f("uq_imports_practice_id_idempotency_key")),\n',
+        f"{UNIQUENESS}::test_a_request_sent_several_times_at_once_is_one_import[sqlite]",
+        "tests/queue/test_door.py::test_the_same_request_again_is_the_same_import[sqlite]",
+    ),
+    _without_unique(
+        "batch-key",
+        "unique index: a batch's key is used once in its practice",
+        "invariant 2: a batch sent again is doubled",
+        '        sa.UniqueConstraint("practice_id", "idempotency_key", name=op.f("uq_batches_practice_id_idempotency_key")),\n',
+        f"{UNIQUENESS}::test_a_batch_sent_several_times_at_once_is_one_batch[sqlite]",
+        "tests/handlers/test_request_import.py::test_the_same_batch_again_doubles_nothing[sqlite]",
+    ),
+    _without_unique(
+        "batch-row",
+        "unique index: a row of a batch has one place",
+        "b.10: which of two rows is first is not decided",
+        '        sa.UniqueConstraint("batch_id", "position", name=op.f("uq_imports_batch_id_position")),\n',
+        f"{UNIQUENESS}::test_a_batch_row_has_one_place[sqlite]",
+    ),
+    _without_unique(
+        "job-dedupe",
+        "unique index: the same work is one job",
+        "P5, P12: a step that is done twice starts the next one twice",
+        '        sa.UniqueConstraint("dedupe_key", name=op.f("uq_jobs_dedupe_key")),\n',
+        f"{UNIQUENESS}::test_the_same_work_is_one_job[sqlite]",
+        f"{UNIQUENESS}::test_known_work_among_new_is_left_out[sqlite]",
+    ),
+    _without_unique(
+        "welcome-email",
+        "unique index: a client has one welcome email",
+        "invariant 3, b.6",
+        '        sa.UniqueConstraint("client_id", name=op.f("uq_welcome_emails_client_id")),\n',
+        f"{UNIQUENESS}::test_a_client_has_one_welcome_email[sqlite]",
+    ),
+    _without_unique(
+        "import-event",
+        "unique index: an epoch of an import is closed by one event",
+        "invariant 1: one close is told twice",
+        '        sa.UniqueConstraint("import_id", "epoch", name=op.f("uq_import_events_import_id_epoch")),\n',
+        f"{UNIQUENESS}::test_an_epoch_has_one_closing_event[sqlite]",
+    ),
+    _not_unique(
+        "live-connection",
+        "unique index: a staff member has one live connection",
+        "b.13: which connection an import goes through is not decided",
+        '        "xpm_connections",\n        ["staff_id"],',
+        f"{UNIQUENESS}::test_a_staff_member_has_one_live_connection[sqlite]",
+    ),
+    _without_unique(
+        "reconnect-notice",
+        "unique index: each break of a connection is told once",
+        "fifty jobs that find a break send fifty emails",
+        '        sa.UniqueConstraint("connection_id", "number", name=op.f("uq_reconnect_notices_connection_id_number")),\n',
+        f"{UNIQUENESS}::test_a_break_has_one_notice[sqlite]",
+    ),
+    _without_unique(
+        "malformed",
+        "unique index: the same unreadable message is kept once",
+        "P6: a producer that repeats nonsense fills the record",
+        '        sa.UniqueConstraint("digest", name=op.f("uq_malformed_messages_digest")),\n',
+        "tests/queue/test_door.py::test_the_same_nonsense_is_kept_once",
+    ),
+)
+
+OLDER_NEWS = (
+    Mutant(
+        "as-of-fields",
+        "an older answer of XPM's overwrites no newer field",
+        "P3: news that come late undo newer ones",
+        (
+            Edit(
+                "portal_db/clients.py",
+                "~ClientField.is_override & (ClientField.as_of < statement.excluded.as_of)",
+                "~ClientField.is_override",
+            ),
+        ),
+        (f"{NEWS}::test_a_field_keeps_the_newest_answer[sqlite]",),
+    ),
+    Mutant(
+        "override-fields",
+        "a field that staff adjusted is no longer XPM's to change",
+        "b.3: an import undoes what a person decided",
+        (Edit("portal_db/clients.py", "~ClientField.is_override & (ClientField.as_of", "(ClientField.as_of"),),
+        ("tests/handlers/test_import_details.py::test_a_field_that_staff_adjusted_stays[sqlite]",),
+    ),
+    Mutant(
+        "as-of-directory",
+        "an older sight of a record replaces no newer one",
+        "P3: news that come late undo newer ones",
+        (Edit("portal_db/upstream.py", "            where=DirectoryRecord.as_of < statement.excluded.as_of,\n"),),
+        (f"{NEWS}::test_the_directory_keeps_the_newest_sight[sqlite]",),
+    ),
+    Mutant(
+        "as-of-relationships",
+        "an older list of relationships renews none",
+        "P3: news that come late undo newer ones",
+        (Edit("portal_db/relationships.py", "                where=Relationship.as_of < statement.excluded.as_of,\n"),),
+        ("tests/handlers/test_import_relationships.py::test_older_news_changes_nothing[sqlite]",),
+    ),
+    Mutant(
+        "as-of-superseded",
+        "an older list of relationships supersedes none",
+        "P3: news that come late undo newer ones",
+        (
+            Edit(
+                "portal_db/relationships.py",
+                "Relationship.state == ReviewState.PENDING, Relationship.as_of < as_of\n",
+                "Relationship.state == ReviewState.PENDING, Relationship.as_of != as_of\n",
+            ),
+        ),
+        ("tests/handlers/test_import_relationships.py::test_older_news_changes_nothing[sqlite]",),
+    ),
+    Mutant(
+        "as-of-members",
+        "an older list changes no team member",
+        "P3: news that come late undo newer ones",
+        (
+            Edit(
+                "portal_db/relationships.py",
+                "TeamMember.client_id == client_id, TeamMember.as_of < as_of)",
+                "TeamMember.client_id == client_id)",
+            ),
+            Edit(
+                "portal_db/relationships.py",
+                "TeamMember.id == member.id, TeamMember.as_of < as_of)",
+                "TeamMember.id == member.id)",
+            ),
+        ),
+        ("tests/handlers/test_import_relationships.py::test_older_news_changes_nothing[sqlite]",),
+    ),
+)
+
+CONFINED = (
+    Mutant(
+        "confined-client",
+        "a client is found in its own practice only",
+        "invariant 6",
+        (
+            Edit(
+                "portal_db/clients.py",
+                ".where(Client.id == client_id, Client.practice_id == practice_id)",
+                ".where(Client.id == client_id)",
+            ),
+        ),
+        (f"{CONFINEMENT}::test_a_client_is_found_in_its_own_practice_only[sqlite]",),
+    ),
+    Mutant(
+        "confined-client-keys",
+        "what belongs to a client names the client's own practice",
+        "invariant 6: a link of one practice hangs on another's client",
+        (
+            Edit(
+                SCHEMA,
+                '        sa.ForeignKeyConstraint(\n            ["practice_id", "client_id"],\n            ["clients.practice_id", "clients.id"],\n            name=op.f("fk_xpm_links_practice_id_client_id"),\n        ),\n',
+            ),
+        ),
+        (f"{CONFINEMENT}::test_a_link_names_the_clients_own_practice[sqlite]",),
+    ),
+    Mutant(
+        "confined-import",
+        "an import is found in its own practice only",
+        "invariant 6",
+        (
+            Edit(
+                "portal_db/imports.py",
+                "        statement = statement.where(Import.practice_id == practice_id)\n    return tx.session.scalar(statement)",
+                "        pass\n    return tx.session.scalar(statement)",
+            ),
+        ),
+        (f"{CONFINEMENT}::test_an_import_is_found_in_its_own_practice_only[sqlite]",),
+    ),
+    Mutant(
+        "confined-listing",
+        "a practice's list shows its own imports only",
+        "invariant 6",
+        (
+            Edit(
+                "portal_db/imports.py",
+                "        statement = statement.where(Import.practice_id == practice_id)\n    if states:",
+                "        pass\n    if states:",
+            ),
+        ),
+        (f"{CONFINEMENT}::test_a_list_shows_one_practice_only[sqlite]",),
+    ),
+    Mutant(
+        "confined-key",
+        "an idempotency key is looked up in its own practice only",
+        "invariant 6: a request is answered with another practice's import",
+        (
+            Edit(
+                "portal_db/imports.py",
+                ".where(Import.practice_id == practice_id, Import.idempotency_key == idempotency_key)",
+                ".where(Import.idempotency_key == idempotency_key)",
+            ),
+        ),
+        (f"{CONFINEMENT}::test_a_key_leads_to_its_own_practices_import[sqlite]",),
+    ),
+    Mutant(
+        "confined-staff",
+        "a request's staff member works at its practice",
+        "invariant 6",
+        (
+            Edit(
+                "portal_db/people.py",
+                ".where(Staff.id == staff_id, Staff.practice_id == practice_id))",
+                ".where(Staff.id == staff_id))",
+            ),
+        ),
+        ("tests/handlers/test_validate_import.py::test_staff_of_another_practice_are_turned_away_at_the_door[sqlite]",),
+    ),
+    Mutant(
+        "confined-record",
+        "whether a record is a client already is a question to its own practice",
+        "invariant 6: another firm's client keeps a record from being imported, and is betrayed by it",
+        (
+            Edit(
+                "portal_db/clients.py",
+                "XpmLink.practice_id == practice_id, XpmLink.xpm_uuid == xpm_uuid",
+                "XpmLink.xpm_uuid == xpm_uuid",
+            ),
+        ),
+        (
+            "tests/handlers/test_validate_import.py::test_another_practice_may_import_the_same_record_with_an_own_email[sqlite]",
+        ),
+    ),
+    Mutant(
+        "confined-email",
+        "a welcome email is read for its own practice only",
+        "invariant 6",
+        (
+            Edit(
+                "portal_db/emails.py",
+                ".where(WelcomeEmail.id == email_id, WelcomeEmail.practice_id == practice_id, Client.practice_id == practice_id)",
+                ".where(WelcomeEmail.id == email_id)",
+            ),
+        ),
+        (f"{CONFINEMENT}::test_a_welcome_email_is_read_for_its_own_practice_only[sqlite]",),
+    ),
+    Mutant(
+        "confined-requester",
+        "an import runs for staff of its own practice only",
+        "invariant 6: an import goes through another practice's connection",
+        (
+            Edit(
+                "portal_db/upstream.py",
+                "and_(Staff.id == Import.requested_by, Staff.practice_id == Import.practice_id)",
+                "Staff.id == Import.requested_by",
+            ),
+        ),
+        (f"{CONFINEMENT}::test_an_import_does_not_run_for_staff_of_another_practice[sqlite]",),
+    ),
+)
+
+MUTANTS = (*INDEXES, *OLDER_NEWS, *CONFINED)

@@ -1,0 +1,299 @@
+"""Guards of the upstream: quota and client (xpm)."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import Edit, Mutant
+
+SCRIPT = "xpm/quota/script.lua"
+LIMITER = "xpm/quota/limiter.py"
+CLIENT = "xpm/client.py"
+LIMITS = "tests/xpm/quota/test_limits.py"
+MEMORY = "tests/xpm/quota/test_lost_memory.py"
+REFUSALS = "tests/xpm/quota/test_refusals.py"
+WAITING = "tests/xpm/quota/test_waiting.py"
+CALIBRATION = "tests/xpm/quota/test_calibration.py"
+TEST_CLIENT = "tests/xpm/client/test_client.py"
+BOUNDS = "tests/xpm/client/test_bounds.py"
+PAGES = "tests/xpm/client/test_pages.py"
+TRANSPORT = "tests/xpm/client/test_transport.py"
+WIRE = "tests/xpm/client/test_wire.py"
+
+
+def _unlimited(
+    name: str, guard: str, line: str, *tests: str, answers: str = "invariant 4: XPM sees more than its quota"
+) -> Mutant:
+    return Mutant(f"quota-{name}", guard, answers, (Edit(SCRIPT, f"  {line}\n"),), tests)
+
+
+QUOTA = (
+    _unlimited(
+        "minute",
+        "a permit needs room in the tenant's minute",
+        "consider(log_wait(MINUTE, caps.minute), 'minute')",
+        f"{LIMITS}::test_the_sixty_first_call_waits_for_the_first_to_leave_the_minute[fakeredis]",
+    ),
+    _unlimited(
+        "concurrent",
+        "a permit needs room among the calls at once",
+        "if redis.call('ZCARD', CALLS) >= caps.concurrent then consider(rules.brief, 'concurrent') end",
+        f"{LIMITS}::test_five_calls_at_once_over_all_processes[fakeredis]",
+    ),
+    _unlimited(
+        "day",
+        "a permit needs room in the tenant's day",
+        "consider(day_wait(caps.day), 'day')",
+        f"{LIMITS}::test_the_day_rolls[fakeredis]",
+    ),
+    _unlimited(
+        "app-minute",
+        "a permit needs room in the app's minute",
+        "consider(log_wait(APP_MINUTE, caps.app_minute), 'appminute')",
+        f"{LIMITS}::test_the_app_wide_minute_is_shared_by_all_tenants[fakeredis]",
+    ),
+    _unlimited(
+        "pace",
+        "background calls are paced once half of the minute is used",
+        "consider(pace_wait(), 'minute')",
+        f"{LIMITS}::test_half_of_a_minute_may_come_at_once_and_the_rest_a_second_apart[fakeredis]",
+        answers="invariant 4: an interactive call waits for a minute to pass",
+    ),
+    _unlimited(
+        "parked-tenant",
+        "a 429 parks the tenant for all workers",
+        "consider(parked(TENANT))",
+        f"{REFUSALS}::test_every_kind_in_every_spelling_parks_every_worker[fakeredis-minute-minute-60-27]",
+    ),
+    _unlimited(
+        "parked-app",
+        "a 429 of the app's minute parks every tenant",
+        "consider(parked(APP))",
+        f"{REFUSALS}::test_every_kind_in_every_spelling_parks_every_worker[fakeredis-appminute-appminute-60-27]",
+    ),
+    _unlimited(
+        "lost-memory",
+        "nobody gets a permit for two renewals after Redis lost its memory",
+        "consider(closed_for(), 'recovering')",
+        f"{MEMORY}::test_a_new_redis_is_a_redis_that_lost_its_memory[fakeredis]",
+        answers="P17, invariant 4: calls that run are not counted",
+    ),
+    _unlimited(
+        "probe",
+        "one probe goes first where the books are empty",
+        "if probing and not known then consider(rules.brief, 'recovering') end",
+        f"{MEMORY}::test_then_exactly_one_probe_a_tenant_whose_answer_refills_the_books[fakeredis]",
+        answers="P17, invariant 4: calls of before are not counted",
+    ),
+    _unlimited(
+        "leases",
+        "a dead holder's place among the calls is free after its lease",
+        "redis.call('ZREMRANGEBYSCORE', CALLS, '-inf', text(now))",
+        f"{LIMITS}::test_a_dead_holders_place_is_free_after_its_lease[fakeredis]",
+        answers="P22: killed workers use the quota up for ever",
+    ),
+    Mutant(
+        "quota-all-or-nothing",
+        "a call that one limit refuses uses up none",
+        "waiting uses up the day",
+        (
+            Edit(SCRIPT, "  local wait, limit = refusal()\n", "  local wait, limit = refusal()\n  add_to_day(1)\n"),
+            Edit(SCRIPT, "  count_pace()\n  add_to_day(1)\n", "  count_pace()\n"),
+        ),
+        (f"{LIMITS}::test_a_call_refused_by_one_limit_uses_up_none[fakeredis]",),
+    ),
+    Mutant(
+        "quota-answer-time",
+        "a call leaves the minute sixty seconds after its answer",
+        "invariant 4: a slow answer lets a call too many through",
+        (
+            Edit(
+                SCRIPT,
+                "redis.call('ZADD', MINUTE, text(ends + rules.minute), permit)",
+                "redis.call('ZADD', MINUTE, 'NX', text(now + rules.minute), permit)",
+            ),
+            Edit(
+                SCRIPT,
+                "  for _, log in ipairs({MINUTE, APP_MINUTE}) do redis.call('ZADD', log, text(now + rules.minute), ask.permit) end\n",
+            ),
+        ),
+        (f"{LIMITS}::test_a_call_leaves_the_minute_sixty_seconds_after_its_answer[fakeredis]",),
+    ),
+    Mutant(
+        "quota-asked-again",
+        "asking again for a permit that is held takes no second one",
+        "P7: an answer that was lost uses up quota",
+        (Edit(SCRIPT, "  if redis.call('ZSCORE', CALLS, ask.permit) then return {1, '', text(now)} end\n"),),
+        (f"{LIMITS}::test_asking_again_for_a_permit_whose_answer_was_lost_takes_no_second_one[fakeredis]",),
+    ),
+    Mutant(
+        "quota-reserve",
+        "background lanes stop a little short of each limit",
+        "invariant 4: an interactive call finds no room",
+        (Edit("xpm/quota/books.py", "asdict(limits.for_background() if background else limits)", "asdict(limits)"),),
+        (
+            f"{LIMITS}::test_one_of_the_calls_at_once_is_kept_for_interactive_ones[fakeredis]",
+            f"{LIMITS}::test_background_lanes_stop_short_of_each_limit[fakeredis-import-limits1-day]",
+        ),
+    ),
+    Mutant(
+        "quota-down-only",
+        "where XPM counted fewer calls than we did, our count stands",
+        "invariant 4: an old answer frees quota that is used",
+        (Edit(SCRIPT, "    if unknown > 0 then add_to_day(unknown) end\n", "    add_to_day(unknown)\n"),),
+        (f"{CALIBRATION}::test_books_are_never_corrected_up[fakeredis]",),
+    ),
+    Mutant(
+        "quota-longest-park",
+        "a shorter refusal does not end a longer one",
+        "invariant 4: workers call into a day's refusal",
+        (Edit(SCRIPT, "  if ask.wait > until_now then\n", "  if ask.wait then\n"),),
+        (f"{REFUSALS}::test_a_shorter_refusal_does_not_end_a_longer_one[fakeredis]",),
+    ),
+    Mutant(
+        "quota-429-heard",
+        "the limiter hears every 429",
+        "invariant 4: each worker finds the limit by itself",
+        (Edit(LIMITER, "            self._park(tenant_id, refused)\n"),),
+        (f"{REFUSALS}::test_every_kind_in_every_spelling_parks_every_worker[fakeredis-minute-minute-60-27]",),
+    ),
+    Mutant(
+        "quota-fails-closed",
+        "without Redis there are no permits",
+        "invariant 4: an outage of Redis lifts every limit",
+        (
+            Edit(
+                LIMITER,
+                '            raise QuotaDeferred("unavailable", UNAVAILABLE_SECONDS) from error\n',
+                "            yield RedisPermit(self, tenant_id, holder, 0, deadline)\n            return\n",
+            ),
+        ),
+        (f"{WAITING}::test_without_redis_there_are_no_permits",),
+    ),
+    Mutant(
+        "quota-lease-deadline",
+        "a permit's lease is renewed until its call's deadline only",
+        "P22: a call that hangs keeps its place for ever",
+        (
+            Edit(LIMITER, "            if permit.ends > now:\n", "            if permit.ends:\n"),
+            Edit(LIMITER, "= min(self._timing.lease_seconds, permit.ends - now)", "= self._timing.lease_seconds"),
+        ),
+        (f"{LIMITS}::test_a_living_holders_place_is_kept_by_renewals_until_its_deadline[fakeredis]",),
+    ),
+)
+
+CALLING = (
+    Mutant(
+        "client-truncated",
+        "a body that ends early is an error, whether the connection, the format or the missing status tells",
+        "a short list is taken for the whole",
+        (
+            Edit(
+                CLIENT,
+                '                raise XpmMalformed("the connection ended within it", truncated=True) from None\n',
+                "                return\n",
+            ),
+            Edit("xpm/wire/decode.py", '    raise XpmMalformed("it ended early", truncated=True)\n'),
+            Edit(
+                "xpm/wire/decode.py",
+                '            raise XpmMalformed("it ended without a status", truncated=True)\n',
+                "            return\n",
+            ),
+        ),
+        (
+            f"{TRANSPORT}::test_a_connection_closed_within_the_body_truncates_it",
+            f"{WIRE}::test_a_truncated_list_gives_its_clients_and_then_the_error[10-json]",
+        ),
+    ),
+    Mutant(
+        "client-host",
+        "the next page is on XPM's host",
+        "our token is sent to whom an answer names",
+        (
+            Edit(
+                CLIENT,
+                "        if _origin(following) != _origin(self._base_url) or following.userinfo:\n",
+                "        if not following.host:\n",
+            ),
+        ),
+        (
+            f"{PAGES}::test_a_next_page_on_another_host_is_refused[//evil.test/client.api/paged-list]",
+            f"{PAGES}::test_a_next_page_on_another_host_is_refused[https://xpm.test.evil.test/client.api/paged-list]",
+        ),
+    ),
+    Mutant(
+        "client-circle",
+        "pages that go round in a circle are refused",
+        "a job calls for ever, and uses the quota up",
+        (Edit(CLIENT, "            if url in seen:\n", "            if url is None and url in seen:\n"),),
+        (f"{PAGES}::test_pages_that_go_round_in_a_circle_are_refused",),
+    ),
+    Mutant(
+        "client-entities",
+        "document types and entities in XML are refused",
+        "a small answer expands until memory is full, or reads our files",
+        (Edit("xpm/wire/xml_events.py", "forbid_dtd=True)", "forbid_entities=False, forbid_external=False)"),),
+        (f"{WIRE}::test_document_types_and_entities_are_refused[<!DOCTYPE Response>]",),
+    ),
+    Mutant(
+        "client-deadline-body",
+        "a body that drips past the deadline is given up",
+        "P16: a server that sends a byte now and then holds a worker for ever",
+        (Edit(CLIENT, "        call.check()\n        if chunk is None:\n", "        if chunk is None:\n"),),
+        (f"{BOUNDS}::test_a_body_that_drips_past_the_deadline_times_out[get-json]",),
+    ),
+    Mutant(
+        "client-deadline-operations",
+        "no read, write or connect lasts longer than the time left",
+        "P16: httpx has no total timeout",
+        (
+            Edit(
+                "xpm/wire/transport.py",
+                "        return left if timeout is None else min(timeout, left)\n",
+                "        return timeout\n",
+            ),
+        ),
+        (f"{TRANSPORT}::test_a_byte_just_before_the_deadline_does_not_move_it",),
+    ),
+    Mutant(
+        "client-bound",
+        "a body past its bound is given up",
+        "an answer without end fills the memory",
+        (Edit(CLIENT, "        if size > call.max_bytes:\n", "        if size < 0:\n"),),
+        (f"{BOUNDS}::test_a_body_past_its_bound_is_too_large[True-get-max_bytes-json]",),
+    ),
+    Mutant(
+        "client-same-client",
+        "another client than the one asked for is refused",
+        "invariant 6: another person's data in a client",
+        (Edit(CLIENT, "        if fetched.value.uuid != uuid:\n", "        if fetched.value.uuid is None:\n"),),
+        (f"{TEST_CLIENT}::test_another_client_than_the_one_asked_for_is_refused",),
+    ),
+    Mutant(
+        "client-429",
+        "a 429 is not tried again",
+        "invariant 4: tries make it worse",
+        (
+            Edit(
+                CLIENT,
+                "    return isinstance(error, XpmUnreachable)\n",
+                '    return isinstance(error, XpmUnreachable) or type(error).__name__ == "XpmRateLimited"\n',
+            ),
+        ),
+        (f"{TEST_CLIENT}::test_what_would_fail_again_is_not_tried_again[get-reply2-XpmRateLimited]",),
+    ),
+    Mutant(
+        "client-token-quoted",
+        "a network error does not quote the token",
+        "invariant 6: a token in logs and errors",
+        (
+            Edit(
+                CLIENT,
+                "        raise XpmUnreachable(type(error).__name__) from None\n",
+                "        raise XpmUnreachable(str(error)) from error\n",
+            ),
+        ),
+        (f"{TEST_CLIENT}::test_a_network_error_does_not_quote_the_token",),
+    ),
+)
+
+
+MUTANTS = (*QUOTA, *CALLING)

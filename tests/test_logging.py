@@ -1,0 +1,61 @@
+"""Log lines carry ids, codes and counts: nothing personal, whoever writes them (P19)."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import structlog
+
+from config.logging import set_up_logging
+from config.settings import Settings
+
+
+@pytest.fixture(autouse=True)
+def _as_it_was() -> Iterator[None]:
+    """Logging is set up for the whole process: put back what the test found."""
+    root, before = logging.getLogger(), structlog.get_config()
+    handlers, level = root.handlers, root.level
+    yield
+    root.handlers, root.level = handlers, level
+    structlog.configure(**before)
+
+
+def last_line(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    line: dict[str, Any] = json.loads(capsys.readouterr().err.splitlines()[-1])
+    return line
+
+
+def ours() -> Any:
+    set_up_logging(Settings(log_format="json"))
+    return structlog.stdlib.get_logger("worker.test").bind()
+
+
+def test_a_field_that_is_not_listed_is_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    ours().warning("job.failed", job="j-1", count=3, email="jane@example.com", row={"name": "Jane"})
+    line = last_line(capsys)
+    assert (line["event"], line["job"], line["count"]) == ("job.failed", "j-1", 3)
+    assert "ane" not in json.dumps(line)
+
+
+def test_an_exception_is_named_and_not_quoted(capsys: pytest.CaptureFixture[str]) -> None:
+    log = ours()
+    try:
+        raise ValueError("jane@example.com is taken")
+    except ValueError as error:
+        log.warning("job.failed", exc_info=error)
+    line = last_line(capsys)
+    assert line["exception_type"] == "ValueError"
+    assert line["where"].startswith("test_logging.py:")
+    assert "jane" not in json.dumps(line)
+
+
+def test_a_librarys_line_loses_its_arguments(capsys: pytest.CaptureFixture[str]) -> None:
+    ours()
+    logging.getLogger("some.library").warning("could not send to %s", "jane@example.com")
+    line = last_line(capsys)
+    assert line["logger"] == "some.library"
+    assert "jane" not in json.dumps(line)
