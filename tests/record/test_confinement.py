@@ -70,7 +70,7 @@ def test_a_welcome_email_is_read_for_its_own_practice_only(
     row = world.run_import(find(simulator, is_importable_person).uuid, send_welcome_email=True)
     assert row.client_id is not None
     with world.database.write() as tx:
-        email_id = emails.add(tx, world.practice_id, row.client_id)
+        email_id = emails.add(tx, world.practice_id, row.client_id, asked_at=row.created_at)
         assert emails.addressed(tx, email_id, world.practice_id) is not None
         assert emails.addressed(tx, email_id, elsewhere) is None
 

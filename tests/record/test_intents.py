@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from uuid import UUID, uuid4
 
 import pytest
 
 from portal_db import emails, notices
 from portal_db.emails import Intent
-from portal_db.states import EmailState
+from portal_db.states import EmailState, JobState, Lane
+from portal_db.types import database_time
 from tests.handlers.given import link_entity
+from tests.making import add, claimed, new_job, set_job
 from tests.racing import at_once
 from tests.world import World
 
@@ -18,7 +21,7 @@ from tests.world import World
 def email_id(world: World) -> UUID:
     client_id = link_entity(world, uuid4())
     with world.database.write() as tx:
-        return emails.add(tx, world.practice_id, client_id)
+        return emails.add(tx, world.practice_id, client_id, asked_at=database_time(tx.session))
 
 
 @pytest.fixture
@@ -29,9 +32,15 @@ def notice_id(world: World) -> UUID:
     return added
 
 
-def begin(world: World, email_id: UUID, lease: UUID) -> bool:
+def intent(world: World, email_id: UUID) -> Intent:
+    """What a running job of its own has in mind for an email."""
+    lease = claimed(world, add(world, new_job(world, kind="send_welcome_email", lane=Lane.EMAIL))[0])
+    return Intent(email_id, lease.job_id, lease.token)
+
+
+def begin(world: World, intent: Intent) -> bool:
     with world.database.write() as tx:
-        return emails.begin_sending(tx, Intent(email_id, lease), token_hash="0" * 64, valid_seconds=60)
+        return emails.begin_sending(tx, intent, token_hash="0" * 64, valid_seconds=60)
 
 
 def begin_notice(world: World, notice_id: UUID, lease: UUID) -> bool:
@@ -40,13 +49,22 @@ def begin_notice(world: World, notice_id: UUID, lease: UUID) -> bool:
 
 
 def test_an_email_is_begun_once(world: World, email_id: UUID) -> None:
-    begun = at_once(*[lambda: begin(world, email_id, uuid4())] * 4)
+    intents = [intent(world, email_id) for _ in range(4)]
+    begun = at_once(*[partial(begin, world, each) for each in intents])
     assert sorted(begun, key=bool) == [False, False, False, True]
 
 
+def test_a_job_that_is_not_held_any_more_begins_nothing(world: World, email_id: UUID) -> None:
+    """Cancelled or taken back between its claim and its intent."""
+    late = intent(world, email_id)
+    set_job(world, late.job_id, state=JobState.QUEUED)
+    assert not begin(world, late)
+    assert world.scalar("SELECT state FROM welcome_emails") == "pending"
+
+
 def test_an_intent_is_ended_by_its_own_lease(world: World, email_id: UUID) -> None:
-    own, other = Intent(email_id, uuid4()), Intent(email_id, uuid4())
-    assert begin(world, email_id, own.lease_token)
+    own, other = intent(world, email_id), intent(world, email_id)
+    assert begin(world, own)
     for state in (EmailState.PENDING, EmailState.SENT, EmailState.REFUSED):
         with world.database.write() as tx:
             assert not emails.finish_sending(tx, other, state), state

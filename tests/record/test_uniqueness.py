@@ -14,6 +14,7 @@ from handlers.request_import import accept, accept_batch
 from portal_db import clients, emails, imports, jobs, notices, people, upstream
 from portal_db.database import Tx
 from portal_db.states import ClientKind, EntityType, ImportState, LoginKind
+from portal_db.types import database_time
 from tests.making import new_job
 from tests.racing import at_once
 from tests.world import TENANT, World, connect_practice
@@ -172,7 +173,8 @@ def test_a_client_has_one_welcome_email(world: World) -> None:
     with world.database.write() as tx:
         row = entity(tx, world)
         clients.add(tx, row)
-    assert len(set(race(world, lambda tx: emails.add(tx, world.practice_id, row["id"])))) == 1
+        now = database_time(tx.session)
+    assert len(set(race(world, lambda tx: emails.add(tx, world.practice_id, row["id"], asked_at=now)))) == 1
     assert world.scalar("SELECT count(*) FROM welcome_emails") == 1
 
 

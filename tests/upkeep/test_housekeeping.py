@@ -127,7 +127,7 @@ def test_batches_are_short_so_that_heartbeats_get_through(sqlite_world: World) -
     stopping = threading.Event()
 
     def beat() -> None:
-        with leases.held(lease.token):
+        with leases.held(lease):
             while not stopping.is_set():
                 before = time.monotonic()
                 leases.renew()

@@ -27,14 +27,18 @@ EMAIL = (
         (
             Edit(
                 EMAILS,
-                "WelcomeEmail.id == intent.email_id, WelcomeEmail.state == EmailState.PENDING)",
+                "WelcomeEmail.id == intent.email_id, or_(WelcomeEmail.state == EmailState.PENDING, ours))",
                 "WelcomeEmail.id == intent.email_id)",
             ),
         ),
-        (
-            f"{INTENTS}::test_an_email_is_begun_once[sqlite]",
-            f"{WELCOME}::test_a_worker_stopped_before_its_intent_sends_nothing[sqlite]",
-        ),
+        (f"{INTENTS}::test_an_email_is_begun_once[sqlite]",),
+    ),
+    Mutant(
+        "email-intent-held",
+        "a job that was cancelled or taken back begins no email",
+        "invariant 3: a worker that was stopped sends a second email",
+        (Edit(EMAILS, "if tx.session.scalar(held.with_for_update()) is None:", "if False:"),),
+        (f"{INTENTS}::test_a_job_that_is_not_held_any_more_begins_nothing[sqlite]",),
     ),
     Mutant(
         "email-intent-first",
@@ -61,8 +65,8 @@ EMAIL = (
             ),
             Edit(
                 EMAILS,
-                "WelcomeEmail.id == intent.email_id, WelcomeEmail.state == EmailState.PENDING)",
-                "WelcomeEmail.id == intent.email_id, WelcomeEmail.state.in_((EmailState.PENDING, EmailState.SENDING)))",
+                "or_(WelcomeEmail.state == EmailState.PENDING, ours)",
+                "WelcomeEmail.state.in_((EmailState.PENDING, EmailState.SENDING))",
             ),
         ),
         (

@@ -119,7 +119,9 @@ LEASE = (
         "P3: a busy worker is mistaken for a dead one",
         (
             Edit(
-                JOBS, "Job.state == JobState.RUNNING, Job.lease_until < db_now())\n", "Job.state == JobState.RUNNING)\n"
+                JOBS,
+                "        Job.state == JobState.RUNNING, Job.lease_until < db_now()\n",
+                "        Job.state == JobState.RUNNING\n",
             ),
             Edit(JOBS, ".where(holds(lease), Job.lease_until < db_now())", ".where(holds(lease))"),
         ),
