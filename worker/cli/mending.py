@@ -14,9 +14,16 @@ from handlers.cancel_import import Cancelled, cancel, require_open
 from handlers.requests import RequestRefused
 from portal_db import imports
 from portal_db.database import Database
-from portal_db.states import ClientType, EntityType, Subscription
 from worker.cli.acting import BY_HAND, AsOperator, DryRun, OptionalReason, Yes, acting, confirm, counted
 from worker.cli.exits import ExitCode, Problem
+from worker.cli.importing import (
+    ClientTypeOption,
+    EmailOption,
+    NameOption,
+    SubscriptionOption,
+    TypeOption,
+    WelcomeOption,
+)
 from worker.cli.output import AsJson, clean, count_of, note, say, say_json
 from worker.cli.record import opened
 
@@ -30,20 +37,12 @@ def register(app: typer.Typer) -> None:
 def amend_import(
     import_id: Annotated[UUID, typer.Argument(metavar="ID", help="The import.", show_default=False)],
     operator: AsOperator,
-    name: Annotated[str | None, typer.Option(metavar="NAME", help="In place of XPM's name.")] = None,
-    entity_type: Annotated[
-        EntityType | None, typer.Option(metavar="TYPE", case_sensitive=False, help="Of an entity, such as Trust.")
-    ] = None,
-    email: Annotated[str | None, typer.Option(metavar="EMAIL", help="In place of XPM's email.")] = None,
-    client_type: Annotated[
-        ClientType | None, typer.Option(metavar="TYPE", case_sensitive=False, help="Personal or Business.")
-    ] = None,
-    subscription: Annotated[
-        Subscription | None, typer.Option(metavar="PLAN", case_sensitive=False, help="Starter or Pro.")
-    ] = None,
-    welcome: Annotated[
-        bool | None, typer.Option("--welcome/--no-welcome", help="Send the welcome email, or not.")
-    ] = None,
+    name: NameOption = None,
+    entity_type: TypeOption = None,
+    email: EmailOption = None,
+    client_type: ClientTypeOption = None,
+    subscription: SubscriptionOption = None,
+    welcome: WelcomeOption = None,
     reason: OptionalReason = BY_HAND,
     as_json: AsJson = False,
 ) -> None:
