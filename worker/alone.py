@@ -40,6 +40,7 @@ class AloneRunner:
         self._owner = owner
         self._command = command or (sys.executable, "-m", "worker.alone")
         self._children: dict[UUID, subprocess.Popen[bytes]] = {}
+        self._lock = threading.Lock()
         self._stopped = threading.Event()
 
     def run(self, job_id: UUID) -> None:
@@ -49,9 +50,12 @@ class AloneRunner:
             job = jobs.get(tx, job_id)
         if job is None:
             return
-        log.warning("job.alone", job=str(job_id), kind=job.kind)
-        child = subprocess.Popen([*self._command, str(job_id), owner])  # noqa: S603 -- our own module
-        self._children[job_id] = child
+        with self._lock:
+            if job_id in self._children:
+                return  # rung again while its child starts
+            log.warning("job.alone", job=str(job_id), kind=job.kind)
+            child = subprocess.Popen([*self._command, str(job_id), owner])  # noqa: S603 -- our own module
+            self._children[job_id] = child
         try:
             died = child.wait(job.deadline_seconds + 10) != 0
         except subprocess.TimeoutExpired:

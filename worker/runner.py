@@ -99,7 +99,7 @@ class Runner:
             if _is_under(job, lease):
                 return False, job
             if job.lost_leases >= LOST_LEASES_BEFORE_ALONE and self._run_alone is not None:
-                return True, None
+                return job.state in (JobState.QUEUED, JobState.WAITING), None  # a child for a ring too many is dear
             row = None
             if job.import_id is not None and state in (ImportState.ACCEPTED, ImportState.WAITING):
                 row = imports.lock(tx, job.import_id)  # import before job, as everywhere: no deadlock

@@ -36,7 +36,7 @@ def cases() -> Iterator[Any]:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize(("track", "name"), cases())
+@pytest.mark.parametrize(("track", "name"), list(cases()))
 def test_a_fault_costs_no_work(stage_of: Callable[[int], Stage], track: int, name: str, seed: int) -> None:
     verdict = play(stage_of(track), name, seed)
     assert verdict.why_bad == [], verdict
