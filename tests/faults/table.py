@@ -16,7 +16,7 @@ from tests.faults.verdict import Verdict
 from tests.servers.postgres import programs
 
 _COLUMNS = ("injected", "in_flight", "lost", "doubled", "unknown", "stuck", "innocent_dead")
-_PLACE = re.compile(r"(<!-- matrix -->\n).*(\n<!-- end of matrix -->)", re.DOTALL)
+_PLACE = re.compile(r"(<!-- matrix -->\n).*(<!-- end of matrix -->)", re.DOTALL)
 
 
 def totals(verdicts: Mapping[str, Verdict]) -> dict[str, Any]:
@@ -42,7 +42,7 @@ def in_document(path: Path, verdicts: Mapping[str, Verdict], run: str) -> None:
     """Put the table, with what it was made by, between the document's two marks."""
     made = f"{run}, {datetime.now(UTC):%Y-%m-%d}, on {machine()}; {', '.join(servers())}."
     text = f"{made}\n\n{table(verdicts)}"
-    path.write_text(_PLACE.sub(lambda place: place[1] + text + place[2], path.read_text()))
+    path.write_text(_PLACE.sub(lambda place: f"{place[1]}{text}\n{place[2]}", path.read_text()))
 
 
 def machine() -> str:
