@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from handlers.errors import JobError
 from handlers.flow import Kind, Services
 from handlers.settle import settle
-from portal_db import imports, jobs, people
+from portal_db import connections, imports, jobs, people
 from portal_db.database import Tx
 from portal_db.jobs import Failure, Lease
 from portal_db.states import ErrorClass, JobState
@@ -35,8 +35,9 @@ def record(services: Services, job: Job, lease: Lease, kind: Kind, error: JobErr
     with services.database.write() as tx:
         if error.error_class is ErrorClass.DEFERRED:
             failure = replace(failure, message=f"{error.message}, until {_end_of_wait(tx, job, _deferral(error))}")
+        is_back = error.error_class is ErrorClass.CONNECTION and _is_back(tx, job)
         row = imports.lock(tx, job.import_id) if job.import_id is not None else None
-        _change_job(tx, services, job, lease, kind, error, failure)
+        _change_job(tx, services, job, lease, kind, error, failure, is_back=is_back)
         if kind.on_failure is not None:
             kind.on_failure(tx, job, failure)
         if row is not None:
@@ -44,7 +45,15 @@ def record(services: Services, job: Job, lease: Lease, kind: Kind, error: JobErr
 
 
 def _change_job(
-    tx: Tx, services: Services, job: Job, lease: Lease, kind: Kind, error: JobError, failure: Failure
+    tx: Tx,
+    services: Services,
+    job: Job,
+    lease: Lease,
+    kind: Kind,
+    error: JobError,
+    failure: Failure,
+    *,
+    is_back: bool,
 ) -> None:
     match error.error_class:
         case ErrorClass.REJECTED:
@@ -57,13 +66,19 @@ def _change_job(
             if _waited_too_long(tx, job):
                 jobs.end(tx, lease, JobState.DEAD, failure)
             else:
-                jobs.park(tx, lease, failure, seconds=CONNECTION_RECHECK_SECONDS, counts_as_attempt=False)
+                seconds = 0.0 if is_back else CONNECTION_RECHECK_SECONDS
+                jobs.park(tx, lease, failure, seconds=seconds, counts_as_attempt=False)
         case ErrorClass.TRANSIENT:
             if job.attempts + 1 >= kind.attempts:
                 jobs.end(tx, lease, JobState.DEAD, failure)
                 return
             jitter = services.sources.full_jitter(job.attempts, base=BACKOFF_BASE_SECONDS, cap=kind.backoff_cap_seconds)
             jobs.park(tx, lease, failure, seconds=max(jitter, error.wait_seconds or 0.0), counts_as_attempt=True)
+
+
+def _is_back(tx: Tx, job: Job) -> bool:
+    """The person reconnected since the job found the connection lost: nobody will wake it any more (P17)."""
+    return job.import_id is not None and connections.is_back(tx, job.import_id)
 
 
 def _deferral(error: JobError) -> float:

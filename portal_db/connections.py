@@ -95,6 +95,18 @@ def wake(tx: Tx, staff_id: UUID) -> int:
     return len(tx.session.scalars(statement).all())
 
 
+def is_back(tx: Tx, import_id: UUID) -> bool:
+    """Whether the connection of an import's requester works. It stays as it is until this transaction ends: a reconnect is
+    seen here, or sees the job that waits for it. To be asked before the import is locked."""
+    statement = (
+        select(XpmConnection.state)
+        .join(Import, and_(Import.requested_by == XpmConnection.staff_id, Import.id == import_id))
+        .where(XpmConnection.state != ConnectionState.DISCONNECTED)
+        .with_for_update(of=XpmConnection)
+    )
+    return tx.session.scalar(statement) is ConnectionState.CONNECTED
+
+
 def _change(tx: Tx, condition: ColumnElement[bool], **values: Any) -> bool:
     statement = update(XpmConnection).where(condition).values(**values).returning(XpmConnection.id)
     return tx.session.scalar(statement.execution_options(synchronize_session=False)) is not None

@@ -10,9 +10,12 @@ from pydantic import SecretStr
 from sqlalchemy import update
 
 from config.settings import Settings
+from handlers.errors import ConnectionLost
+from handlers.flow import Services
+from handlers.kinds import KINDS
 from portal_db.states import ConnectionState, ImportState, JobState
-from portal_db.tables import XeroLogin, XpmConnection
-from tests.handlers.given import fields_of, find, run_only, set_connection, written
+from portal_db.tables import Job, XeroLogin, XpmConnection
+from tests.handlers.given import fields_of, find, run_only, runner_of, set_connection, written
 from tests.world import World, is_importable_person
 from xpm.client import XpmApi
 from xpm.limiter import UnlimitedLimiter
@@ -51,6 +54,25 @@ def test_what_waited_goes_on_once_the_connection_is_back(world: World, simulator
     world.run_due()
     set_connection(world, ConnectionState.CONNECTED)
     world.pass_time(HOUR)
+    world.run_due()
+    assert world.import_row(import_id).state is ImportState.SUCCEEDED
+
+
+def test_a_reconnect_while_the_loss_is_being_noted_is_not_missed(world: World, simulator: SimulatorHandle) -> None:
+    """It woke nobody: the job was still running. So the job goes on at once instead of looking again in five minutes."""
+    set_connection(world, ConnectionState.BROKEN)
+    import_id = ask(world, simulator)
+
+    def fetch(services: Services, job: Job) -> object:
+        try:
+            return KINDS["validate_import"].fetch(services, job)
+        except ConnectionLost:
+            set_connection(world, ConnectionState.CONNECTED)
+            raise
+
+    kinds = {"validate_import": replace(KINDS["validate_import"], fetch=fetch)}
+    runner_of(world, kinds).run(world.jobs_of(import_id)["validate_import"].id)
+    assert world.jobs_of(import_id)["validate_import"].state is JobState.WAITING
     world.run_due()
     assert world.import_row(import_id).state is ImportState.SUCCEEDED
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 from sqlalchemy import Connection, event, update
@@ -42,10 +43,16 @@ def seconds_left(world: World, job_id: UUID) -> float:
 def test_one_statement_renews_all_of_a_process_and_of_nobody_else(world: World) -> None:
     ours = [claimed(world, job_id, owner="ours") for job_id in add(world, new_job(world), new_job(world))]
     [theirs] = [claimed(world, job_id, owner="theirs") for job_id in add(world, new_job(world))]
-    world.pass_time(8)
+    world.pass_time(6)
+    before = [job(world, lease.job_id).lease_until for lease in [*ours, theirs]]
     kept = renew(world, "ours", *[lease.token for lease in [*ours, theirs]], uuid4())
     assert kept == {lease.token for lease in ours}
-    assert [round(seconds_left(world, lease.job_id)) for lease in [*ours, theirs]] == [10, 10, 2]
+    gained = [
+        job(world, lease.job_id).lease_until - until  # type: ignore[operator]  # a running job has both
+        for lease, until in zip([*ours, theirs], before, strict=True)
+    ]
+    assert [seconds.total_seconds() >= 6 for seconds in gained] == [True, True, False]
+    assert gained[2] == timedelta(0)
 
 
 def test_a_lease_is_never_renewed_past_the_hard_deadline(world: World) -> None:
@@ -75,10 +82,10 @@ def test_a_process_renews_while_a_job_runs_and_stops_after(world: World) -> None
     with leases.held(lease):
         world.pass_time(8)
         leases.renew()
-        assert round(seconds_left(world, job_id)) == 10
+        assert seconds_left(world, job_id) > 5
     world.pass_time(8)
     leases.renew()
-    assert round(seconds_left(world, job_id)) == 2
+    assert seconds_left(world, job_id) < 5
 
 
 def test_the_heartbeat_renews_by_itself(world: World) -> None:
