@@ -151,9 +151,10 @@ def test_a_jobs_lease_is_renewed_while_it_fetches(world: World) -> None:
         one._leases.renew()
         row = job(world, job_id)
         assert row.lease_until is not None
-        left.append(round((row.lease_until - world.services.sources.now()).total_seconds()))
+        left.append((row.lease_until - world.services.sources.now()).total_seconds())
 
     one._kinds = stub(fetch)
     one.run(job_id)
     one._leases.renew()
-    assert left == [10]
+    assert len(left) == 1
+    assert left[0] > 5
