@@ -1,5 +1,6 @@
 """The tables, gathered: importing this package gives `Base.metadata` all of them."""
 
+from portal_db.tables.access import ApiKey, PasswordLink, StaffSession
 from portal_db.tables.base import Base
 from portal_db.tables.clients import (
     Client,
@@ -26,6 +27,7 @@ from portal_db.tables.work import (
 )
 
 __all__ = [
+    "ApiKey",
     "AuditEntry",
     "Base",
     "Batch",
@@ -42,11 +44,13 @@ __all__ = [
     "Login",
     "MalformedMessage",
     "Operator",
+    "PasswordLink",
     "Pause",
     "Practice",
     "ReconnectNotice",
     "Relationship",
     "Staff",
+    "StaffSession",
     "TeamMember",
     "WelcomeEmail",
     "XeroConsent",
