@@ -12,6 +12,7 @@ from fastapi import FastAPI
 
 from web import api, health, problems
 from web.access_log import AccessLog
+from web.api.batches import NewBatch
 from web.headers import SecurityHeaders
 from web.portal import Portal
 
@@ -61,13 +62,14 @@ def create_app(portal: Portal) -> FastAPI:
 
 
 def _with_problems(generate: Callable[[], dict[str, Any]]) -> Callable[[], dict[str, Any]]:
-    """FastAPI's description, with the one shape of errors among its schemas."""
+    """FastAPI's description, with the schemas it cannot find by itself: of errors, and of a body of two media types."""
 
     def described() -> dict[str, Any]:
         found = generate()
         schemas = found.setdefault("components", {}).setdefault("schemas", {})
-        schema = problems.Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-        schemas.update(schema.pop("$defs", {}), Problem=schema)
+        for model in (problems.Problem, NewBatch):
+            schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+            schemas.update(schema.pop("$defs", {}), **{model.__name__: schema})
         return found
 
     return described

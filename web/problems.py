@@ -146,6 +146,10 @@ def _fault(found: Mapping[str, Any]) -> Fault:
         return Fault(code="bad_json", message="The body is not JSON.", remedy="Send JSON.")
     where = ".".join(str(part) for part in found["loc"][1:]) or str(found["loc"][0])
     words = str(found["msg"]).removeprefix("Value error, ").rstrip(".")
+    if (
+        where == "body" and found["type"] == "value_error"
+    ):  # a rule about two fields, whose words begin with the one to change
+        where, _, words = words.partition(" ")
     return Fault(
         code="bad_request",
         field=where[:200],

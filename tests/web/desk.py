@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -12,6 +13,7 @@ from uuid import UUID, uuid4
 import httpx
 from fastapi import FastAPI
 
+from config.logging import set_up_logging
 from handlers import api_keys, passwords
 from handlers.callers import Scope
 from handlers.practices import add_practice, add_staff
@@ -104,6 +106,8 @@ def serving(world: World, redis_url: str, *, public_url: str | None = None) -> I
     tries = SignInLimits(settings, services.sources)
     app = create_app(Portal(services, world.bell, tries, Streams(), None))
     server = server_of(app, settings)
+    handlers = logging.getLogger().handlers[:]
+    set_up_logging(settings)
     thread = threading.Thread(target=server.run, name="web", daemon=True)
     thread.start()
     try:
@@ -113,3 +117,4 @@ def serving(world: World, redis_url: str, *, public_url: str | None = None) -> I
     finally:
         server.should_exit = True
         thread.join(10)
+        logging.getLogger().handlers[:] = handlers

@@ -99,7 +99,7 @@ def test_ready_says_whether_the_tables_are_this_versions(desk: Desk) -> None:
     assert desk.browser().get("/healthz").status_code == 200
 
 
-def test_the_log_says_what_was_asked_and_nothing_of_whom(desk: Desk, capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_log_says_what_was_asked_and_nothing_of_whom(capfd: pytest.CaptureFixture[str], desk: Desk) -> None:
     person = desk.staff(Role.OWNER)
     owner = desk.signed_in(person)
     owner.delete(f"{API}/api-keys/0190a0a0-0000-7000-8000-000000000000?q=wanda")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from web.api import keys, session
+from web.api import batches, imports, keys, session
 from web.problems import RESPONSES
 
 PREFIX = "/api/v1"
 
 router = APIRouter(prefix=PREFIX, responses=RESPONSES)
-for _part in (session, keys):
+for _part in (session, keys, imports, batches):
     router.include_router(_part.router)
