@@ -17,7 +17,8 @@ from config.logging import set_up_logging
 from handlers import api_keys, passwords
 from handlers.callers import Scope
 from handlers.practices import add_practice, add_staff
-from portal_db.states import Role
+from portal_db import clients
+from portal_db.states import ClientKind, EntityType, Role
 from tests.servers.waiting import wait_until
 from tests.world import World
 from web.app import create_app
@@ -66,6 +67,16 @@ class Desk:
     def partner(self) -> Person:
         """Who is connected to XPM."""
         return Person(self.world.practice_id, self.world.staff_id, "")
+
+    def entity(self, person: Person, name: str = "Blue Reef Pty Ltd") -> UUID:
+        """A client of this person's that was not imported: they alone may see it."""
+        with self.world.database.write() as tx:
+            client_id = tx.new_id()
+            shape = {"kind": ClientKind.ENTITY, "entity_type": EntityType.COMPANY, "name": name}
+            row = {"id": client_id, "practice_id": person.practice_id, "created_by": person.staff_id, **shape}
+            clients.add(tx, row)
+            clients.show_to(tx, client_id, person.staff_id)
+            return client_id
 
     def key_of(self, person: Person, *scopes: Scope) -> str:
         return api_keys.add(self.world.database, person.practice_id, "test", set(scopes or Scope)).secret

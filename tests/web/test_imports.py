@@ -14,9 +14,10 @@ from tests.web.desk import API, Desk
 from xpm.simulator.serve import SimulatorHandle
 
 
-def ask(program: httpx.Client, key: str = "one", **fields: Any) -> httpx.Response:
+def ask(program: httpx.Client, key: str | bytes = "one", **fields: Any) -> httpx.Response:
     wishes = {"xpm_uuid": str(uuid4()), "kind": "individual", **fields}
-    return program.post(f"{API}/imports", json=wishes, headers={"Idempotency-Key": key})
+    value = key if isinstance(key, bytes) else key.encode()
+    return program.post(f"{API}/imports", json=wishes, headers={b"Idempotency-Key": value})
 
 
 def test_the_same_request_is_asked_for_once(desk: Desk) -> None:
@@ -42,7 +43,7 @@ def test_a_request_without_a_key_or_with_fields_that_do_not_fit_is_refused(desk:
     ):
         answer = ask(program, **fields)
         assert (answer.status_code, answer.json()["field"]) == (422, field)
-    assert ask(program, key=" ").json()["field"] == "Idempotency-Key"
+    assert ask(program, key=b"one\x85two").json()["field"] == "Idempotency-Key"
     assert program.get(f"{API}/imports").json()["items"] == []
 
 
@@ -138,8 +139,8 @@ def test_streams_are_bounded(desk: Desk) -> None:
     program = desk.program()
     address = f"{API}/imports/{ask(program).json()['id']}/events"
     opened = [desk.opened.enter_context(program.stream("GET", address)) for _ in range(6)]
-    for answer in opened:
-        next(answer.iter_lines())
+    begun = [answer.iter_lines() for answer in opened]
+    assert all(next(lines) for lines in begun)
     refused = program.get(address)
     assert (refused.status_code, refused.json()["code"]) == (429, "too_many_streams")
 

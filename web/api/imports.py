@@ -7,14 +7,14 @@ from typing import Annotated, Self
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Request, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from sse_starlette import EventSourceResponse
 
 from handlers import looking
 from handlers.callers import Caller
 from handlers.looking import Standing, Step
 from handlers.request_import import accept
-from handlers.requests import ImportRequest, ImportWishes, RequestRefused, parse
+from handlers.requests import ImportRequest, ImportWishes, Line, RequestRefused, parse
 from portal_db.import_list import Wanted
 from portal_db.states import ClientKind, ClientType, EntityType, ImportState, JobState, Subscription
 from portal_db.tables import Import
@@ -24,6 +24,7 @@ from web.portal import ThePortal
 
 router = APIRouter(prefix="/imports", tags=["imports"])
 
+_key: TypeAdapter[str] = TypeAdapter(Line)
 IdempotencyKey = Annotated[
     str,
     Header(
@@ -198,11 +199,22 @@ def signed(wishes: ImportWishes, who: Caller, key: str) -> ImportRequest:
     Raises:
         RequestRefused: the key is not one line of text.
     """
-    fields = {"practice_id": who.practice_id, "requested_by": who.staff_id, "request_id": key}
+    fields = {"practice_id": who.practice_id, "requested_by": who.staff_id, "request_id": key_of(key)}
+    return parse({**wishes.model_dump(), **fields})
+
+
+def key_of(given: str) -> str:
+    """A key for a request.
+
+    Raises:
+        RequestRefused: it is not one line of text.
+    """
     try:
-        return parse({**wishes.model_dump(), **fields})
-    except RequestRefused as refusal:
-        raise RequestRefused(refusal.code, refusal.message, refusal.remedy, field="Idempotency-Key") from None
+        return _key.validate_python(given)
+    except ValidationError:
+        raise RequestRefused(
+            "bad_request", "The key must be one line of text.", "Send another key.", field="Idempotency-Key"
+        ) from None
 
 
 def _why(row: Import) -> Why | None:
