@@ -44,6 +44,7 @@ def set_password(database: Database, staff_id: UUID, practice_id: UUID, password
     Raises:
         RequestRefused: it is too short or too long, or nobody with this id works there.
     """
+    _require_length(password)
     made = _hash(password)
     with database.write() as tx:
         _set(tx, _login_of(tx, staff_id, practice_id), made, actor=ActorKind.OPERATOR)
@@ -70,20 +71,28 @@ def set_by_link(database: Database, token: str, password: str) -> None:
     Raises:
         RequestRefused: the password does not fit, or the link is good for nothing (any more).
     """
+    _require_length(password)
+    with database.read() as tx:
+        if not access.password_link_is_live(tx, _hashed(token)):
+            raise _link_ended()
     made = _hash(password)
     with database.write() as tx:
         login_id = access.use_password_link(tx, _hashed(token))
         if login_id is None:
-            raise RequestRefused(
-                "link_ended",
-                "This link to set a password was used before, is too old, or is not one.",
-                "Ask for a new link.",
-                field="token",
-            )
+            raise _link_ended()
         _set(tx, login_id, made, actor=ActorKind.STAFF)
 
 
-def _hash(password: str) -> str:
+def _link_ended() -> RequestRefused:
+    return RequestRefused(
+        "link_ended",
+        "This link to set a password was used before, is too old, or is not one.",
+        "Ask for a new link.",
+        field="token",
+    )
+
+
+def _require_length(password: str) -> None:
     if not SHORTEST <= len(password) <= LONGEST:
         raise RequestRefused(
             "bad_password",
@@ -91,6 +100,9 @@ def _hash(password: str) -> str:
             "Choose a longer one; a few words in a row are good." if len(password) < SHORTEST else "Shorten it.",
             field="password",
         )
+
+
+def _hash(password: str) -> str:
     with _turns:
         return _hasher.hash(_normal(password))
 

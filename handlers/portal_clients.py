@@ -19,6 +19,7 @@ from handlers.requests import ImportRequest, RequestRefused
 from handlers.validate_import import already_linked
 from handlers.xero_tokens import call_xpm
 from portal_db import askers, audit, client_list, clients, imports, jobs
+from portal_db.askers import Asker
 from portal_db.client_list import Entry, Wanted
 from portal_db.database import Database, Tx
 from portal_db.paging import Cursor
@@ -109,30 +110,17 @@ def bring(
     if not kinds:
         raise RequestRefused("bad_request", "There is nothing to bring.", "Ask for details, relationships or both.")
     with database.write() as tx:
-        entry = _require(tx, caller, client_id)
-        if entry.link is None:
-            raise not_connected()
-        request = ImportRequest(
-            practice_id=caller.practice_id,
-            requested_by=caller.staff_id,
-            request_id=key,
-            xpm_uuid=entry.link.xpm_uuid,
-            kind=entry.client.kind,
-            bring_details=details,
-            bring_relationships=relationships,
-        )
-        import_id = tx.new_id()
-        fingerprint = f"{client_id.hex}{request.fingerprint()[:32]}"  # never that of a request to create a client
-        if not imports.add(tx, _row(import_id, request, client_id, fingerprint)):
+        row = _row(tx, caller, _require(tx, caller, client_id), key, details, relationships)
+        if not imports.add(tx, row):
             known = imports.by_key(tx, caller.practice_id, key)
-            if known is None or known.fingerprint != fingerprint:
+            if known is None or known.fingerprint != row["fingerprint"]:
                 raise conflict()
             return Accepted(known.id, is_new=False)
         args = {"client_id": str(client_id)}
-        new = [later(tx, import_id, caller.practice_id, FollowUp(kind, args)) for kind in kinds]
+        new = [later(tx, row["id"], caller.practice_id, FollowUp(kind, args)) for kind in kinds]
         jobs.add(tx, new, rung=True)
     bell.ring(Lane.INTERACTIVE, [job.id for job in new])
-    return Accepted(import_id, is_new=True)
+    return Accepted(row["id"], is_new=True)
 
 
 def connect(services: Services, caller: Caller, client_id: UUID, xpm_uuid: UUID) -> None:
@@ -146,15 +134,7 @@ def connect(services: Services, caller: Caller, client_id: UUID, xpm_uuid: UUID)
     with services.database.read() as tx:
         entry = _require(tx, caller, client_id)
         asker = askers.of_staff(tx, caller.practice_id, caller.staff_id)
-
-    def get(access: Access, seconds: float) -> Fetched[XpmClient]:
-        return services.xpm.get(access, xpm_uuid, lane=Lane.INTERACTIVE, deadline_seconds=seconds)
-
-    try:
-        record = call_xpm(services, asker, get, seconds=SECONDS).value
-    except XpmError as error:
-        raise from_xpm(error) from error
-    if entry.client.kind not in kinds_of(record):
+    if entry.client.kind not in kinds_of(_ask_xpm(services, asker, xpm_uuid)):
         raise RequestRefused(
             "wrong_kind", f"This XPM client is not an {entry.client.kind}.", "Choose another one.", field="xpm_uuid"
         )
@@ -171,15 +151,29 @@ def connect(services: Services, caller: Caller, client_id: UUID, xpm_uuid: UUID)
         }
         if not clients.link(tx, row):
             raise already_linked()
-        audit.record(
-            tx,
-            action="client.connected",
-            subject="client",
-            subject_id=client_id,
-            practice_id=caller.practice_id,
-            actor=ActorKind.STAFF,
-            actor_id=caller.staff_id,
-        )
+        _audit(tx, caller, "client.connected", client_id)
+
+
+def _ask_xpm(services: Services, asker: Asker, xpm_uuid: UUID) -> XpmClient:
+    def get(access: Access, seconds: float) -> Fetched[XpmClient]:
+        return services.xpm.get(access, xpm_uuid, lane=Lane.INTERACTIVE, deadline_seconds=seconds)
+
+    try:
+        return call_xpm(services, asker, get, seconds=SECONDS).value
+    except XpmError as error:
+        raise from_xpm(error) from error
+
+
+def _audit(tx: Tx, caller: Caller, action: str, client_id: UUID) -> None:
+    audit.record(
+        tx,
+        action=action,
+        subject="client",
+        subject_id=client_id,
+        practice_id=caller.practice_id,
+        actor=ActorKind.STAFF,
+        actor_id=caller.staff_id,
+    )
 
 
 def not_connected() -> RequestRefused:
@@ -197,11 +191,23 @@ def _require(tx: Tx, caller: Caller, client_id: UUID) -> Entry:
     return found
 
 
-def _row(import_id: UUID, request: ImportRequest, client_id: UUID, fingerprint: str) -> dict[str, Any]:
+def _row(tx: Tx, caller: Caller, entry: Entry, key: str, details: bool, relationships: bool) -> dict[str, Any]:
+    if entry.link is None:
+        raise not_connected()
+    request = ImportRequest(
+        practice_id=caller.practice_id,
+        requested_by=caller.staff_id,
+        request_id=key,
+        xpm_uuid=entry.link.xpm_uuid,
+        kind=entry.client.kind,
+        bring_details=details,
+        bring_relationships=relationships,
+    )
     return {
         **request.model_dump(exclude={"request_id"}),
-        "id": import_id,
-        "idempotency_key": request.request_id,
-        "fingerprint": fingerprint,
-        "client_id": client_id,
+        "id": tx.new_id(),
+        "idempotency_key": key,
+        # Never that of a request to create a client from the same record.
+        "fingerprint": f"{entry.client.id.hex}{request.fingerprint()[:32]}",
+        "client_id": entry.client.id,
     }

@@ -123,6 +123,14 @@ def put_password_link(tx: Tx, login_id: UUID, token_hash: str, *, seconds: float
     tx.session.execute(statement.on_conflict_do_update(index_elements=["login_id"], set_=news))
 
 
+def password_link_is_live(tx: Tx, token_hash: str) -> bool:
+    """Whether a link could be used now: for an early answer, before the costly hash of a password is made."""
+    statement = select(PasswordLink.login_id).where(
+        PasswordLink.token_hash == token_hash, PasswordLink.ends_at > db_now()
+    )
+    return tx.session.scalar(statement) is not None
+
+
 def use_password_link(tx: Tx, token_hash: str) -> UUID | None:
     """Take a link, once.
 

@@ -44,7 +44,8 @@ def consented(browser: httpx.Client) -> dict[str, str]:
     return {name: values[0] for name, values in parse_qs(urlsplit(back.headers["location"]).query).items()}
 
 
-def test_somebody_connects_chooses_a_practice_and_disconnects(desk: Desk) -> None:
+def test_somebody_connects_chooses_a_practice_and_disconnects(desk: Desk, xero: SimulatorHandle) -> None:
+    xero.simulator.knobs = xero.simulator.knobs.changed({"consent_tenants": [TENANT, OTHER]})
     browser = desk.signed_in(desk.staff())
     before = browser.get(AT).json()
     assert (before["can_import"], before["connection"]) == (False, None)
