@@ -24,6 +24,8 @@ LOOK_SECONDS = 1.0
 HEARTBEAT_SECONDS = 15
 #: A stream ends after so long, and the browser comes back by itself: whoever has left or signed out does not get in again.
 LONGEST_SECONDS = 600.0
+#: Time to end in good order when the process stops.
+LAST_SECONDS = 2.0
 #: A reader that takes nothing for so long is cut off.
 SEND_SECONDS = 20.0
 
@@ -51,13 +53,18 @@ async def following(
     """
     portal.streams.require_room(who.staff_id)
     first = await run_in_threadpool(look)
+    stopping = anyio.Event()
     return EventSourceResponse(
-        _events(portal, who, look, first, last_event_id), ping=HEARTBEAT_SECONDS, send_timeout=SEND_SECONDS
+        _events(portal, who, look, first, last_event_id, stopping),
+        ping=HEARTBEAT_SECONDS,
+        send_timeout=SEND_SECONDS,
+        shutdown_event=stopping,
+        shutdown_grace_period=LAST_SECONDS,
     )
 
 
 async def _events(
-    portal: Portal, who: Caller, look: Callable[[], Told], told: Told, last_id: str | None
+    portal: Portal, who: Caller, look: Callable[[], Told], told: Told, last_id: str | None, stopping: anyio.Event
 ) -> AsyncIterator[ServerSentEvent]:
     monotonic = portal.services.sources.monotonic
     until = monotonic() + LONGEST_SECONDS
@@ -68,9 +75,11 @@ async def _events(
             if event_id != last_id or told.is_last:
                 last_id = event_id
                 yield ServerSentEvent(body, event="closed" if told.is_last else "progress", id=event_id)
-            if told.is_last or monotonic() >= until:
+            with anyio.move_on_after(LOOK_SECONDS):
+                if not told.is_last:
+                    await stopping.wait()
+            if told.is_last or stopping.is_set() or monotonic() >= until:
                 return
-            await anyio.sleep(LOOK_SECONDS)
             try:
                 told = await run_in_threadpool(look)
             except RequestRefused:  # out of their sight by now

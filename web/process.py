@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -55,6 +56,9 @@ def run(settings: Settings) -> None:
     _require_free(settings)
     with opened(settings) as portal:
         app = create_app(portal)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            # uvicorn sends itself the signal again once it has stopped; by then there is nothing more to do.
+            signal.signal(number, lambda *_: None)
         log.info("web.ready", port=settings.web_port)
         server_of(app, settings).run()
         log.info("web.stopped", port=settings.web_port)

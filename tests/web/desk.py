@@ -81,15 +81,17 @@ class Desk:
     def key_of(self, person: Person, *scopes: Scope) -> str:
         return api_keys.add(self.world.database, person.practice_id, "test", set(scopes or Scope)).secret
 
-    def program(self, person: Person | None = None, *scopes: Scope) -> httpx.Client:
+    def program(self, person: Person | None = None, *scopes: Scope, base_url: str | None = None) -> httpx.Client:
         """A program with an API key that acts for somebody (the partner)."""
         person = person or self.partner
         headers = {"Authorization": f"Bearer {self.key_of(person, *scopes)}", "X-Staff-Id": str(person.staff_id)}
-        return self.browser(headers=headers)
+        return self.browser(headers=headers, base_url=base_url or self.url)
 
     def browser(self, **options: Any) -> httpx.Client:
         """A browser that nobody has signed in with."""
-        return self.opened.enter_context(httpx.Client(base_url=self.url, trust_env=False, timeout=30, **options))
+        return self.opened.enter_context(
+            httpx.Client(**{"base_url": self.url, "trust_env": False, "timeout": 30, **options})
+        )
 
     def signed_in(self, person: Person) -> httpx.Client:
         """A browser that somebody signed in with; its writes carry the CSRF token."""

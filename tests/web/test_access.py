@@ -155,10 +155,10 @@ def test_a_key_without_the_scope_is_refused(desk: Desk) -> None:
         assert (answer.status_code, answer.json()["code"]) == (403, "scope_missing"), (method, template)
 
 
-def test_the_things_of_another_practice_are_not_there(desk: Desk) -> None:
+def test_the_things_of_another_practice_are_not_there(any_desk: Desk) -> None:
     """Answered to the letter like things that never were: whoever asks learns nothing."""
-    theirs = everything_of(desk, desk.other_practice())
-    program = desk.program(desk.staff(Role.OWNER))
+    theirs = everything_of(any_desk, any_desk.other_practice())
+    program = any_desk.program(any_desk.staff(Role.OWNER))
     for method, template, endpoint in endpoints():
         if endpoint.has_id:
             answer = call(program, method, template, endpoint, theirs)
@@ -166,9 +166,9 @@ def test_the_things_of_another_practice_are_not_there(desk: Desk) -> None:
             assert answer.json() == call(program, method, template, endpoint, nothing()).json()
 
 
-def test_the_things_of_a_colleague_are_not_there_for_who_does_not_see_all(desk: Desk) -> None:
-    colleagues = everything_of(desk, desk.partner)
-    program, owner = desk.program(desk.staff(Role.MANAGER)), desk.program(desk.staff(Role.OWNER))
+def test_the_things_of_a_colleague_are_not_there_for_who_does_not_see_all(any_desk: Desk) -> None:
+    colleagues = everything_of(any_desk, any_desk.partner)
+    program, owner = any_desk.program(any_desk.staff(Role.MANAGER)), any_desk.program(any_desk.staff(Role.OWNER))
     for method, template, endpoint in endpoints():
         if endpoint.has_id and endpoint.scope is not MANAGE:
             assert call(program, method, template, endpoint, colleagues).status_code == 404, (method, template)

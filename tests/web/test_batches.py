@@ -97,14 +97,14 @@ def test_csv_that_does_not_fit_says_where(desk: Desk) -> None:
     assert answer.json()["code"] == "bad_media_type"
 
 
-def test_looking_ahead_tells_what_the_import_then_finds(desk: Desk, simulator: SimulatorHandle) -> None:
+def test_looking_ahead_tells_what_the_import_then_finds(any_desk: Desk, simulator: SimulatorHandle) -> None:
     """Given records that were seen before, every row that is turned down was foretold with its code, without a call."""
-    program, (linked, held, free, twin, *_) = desk.program(), importable(simulator)
+    program, (linked, held, free, twin, *_) = any_desk.program(), importable(simulator)
     rows = [row(linked.uuid), row(held.uuid, email=linked.email), row(free.uuid), row(free.uuid),
             row(twin.uuid, email="no address"), row(uuid4())]  # fmt: skip
     for number, record in enumerate((linked, held, twin)):
         wishes = {"email": "no address"} if record is not linked else {}
-        desk.world.run_import(record.uuid, request_id=f"seen {number}", **wishes)
+        any_desk.world.run_import(record.uuid, request_id=f"seen {number}", **wishes)
     calls = simulator.simulator.counters.calls.total()
     answer = program.post(f"{API}/batches/preflight", json={"rows": rows})
     assert answer.status_code == 200, answer.text
@@ -114,7 +114,7 @@ def test_looking_ahead_tells_what_the_import_then_finds(desk: Desk, simulator: S
     foretold = {turned["row"]: turned["code"] for turned in told["turned_down"]}
     assert told["by_code"] == {"already_linked": 1, "email_taken": 1, "already_being_imported": 1, "email_invalid": 1}
     batch_id = send(program, rows).json()["id"]
-    desk.world.run_due()
+    any_desk.world.run_due()
     found = table(program.get(f"{API}/batches/{batch_id}/result").text)
     became = {number: told["code"] for number, told in enumerate(found) if told["state"] == "rejected"}
     # The second of two rows for one record: by then its first is not being imported any more, but there.

@@ -37,10 +37,10 @@ def test_the_list_marks_new_clients_and_says_who_was_invited(desk: Desk, simulat
     assert desk.program().get(f"{API}/clients", params={"kind": "entity"}).json()["items"][0]["id"] == entity
 
 
-def test_the_list_is_searched_by_any_part_of_the_name_and_paged(desk: Desk) -> None:
-    program = desk.program()
-    made = [str(desk.entity(desk.partner, f"Reef 100% _ {number}")) for number in range(3)]
-    desk.entity(desk.partner, "Something else")
+def test_the_list_is_searched_by_any_part_of_the_name_and_paged(any_desk: Desk) -> None:
+    program = any_desk.program()
+    made = [str(any_desk.entity(any_desk.partner, f"Reef 100% _ {number}")) for number in range(3)]
+    any_desk.entity(any_desk.partner, "Something else")
     first = program.get(f"{API}/clients", params={"q": "EEF 100% _", "limit": 2}).json()
     then = program.get(f"{API}/clients", params={"q": "eef", "limit": 2, "cursor": first["next_cursor"]}).json()
     assert [item["id"] for item in (*first["items"], *then["items"])] == made[::-1]
@@ -61,14 +61,14 @@ def test_a_client_is_told_with_where_each_value_comes_from(desk: Desk, simulator
     assert ignored.json() == []
 
 
-def test_details_and_relationships_are_imported_later(desk: Desk, simulator: SimulatorHandle) -> None:
+def test_details_and_relationships_are_imported_later(any_desk: Desk, simulator: SimulatorHandle) -> None:
     """The article's next step: the client was added alone, its details and relationships follow when asked for."""
-    program = desk.program()
-    client_id = imported(desk, simulator, bring_details=False, bring_relationships=False)
+    program = any_desk.program()
+    client_id = imported(any_desk, simulator, bring_details=False, bring_relationships=False)
     assert program.get(f"{API}/clients/{client_id}").json()["fields"].keys() == {"name", "email"}
     asked = bring(program, client_id)
     assert asked.status_code == 202
-    desk.world.run_due()
+    any_desk.world.run_due()
     told = program.get(f"{API}/imports/{asked.json()['id']}").json()
     assert (told["state"], told["client_id"]) == ("succeeded", client_id)
     assert {step["kind"] for step in told["steps"]} == {"import_details", "import_relationships"}
@@ -112,9 +112,9 @@ def company(simulator: SimulatorHandle) -> UUID:
     return next(row.uuid for row in records if row.business_structure == "Company" and not row.is_archived)
 
 
-def test_a_client_is_connected_to_its_record_once(desk: Desk, simulator: SimulatorHandle) -> None:
-    program, record = desk.program(), str(company(simulator))
-    one, other = desk.entity(desk.partner), desk.entity(desk.partner, "Other")
+def test_a_client_is_connected_to_its_record_once(any_desk: Desk, simulator: SimulatorHandle) -> None:
+    program, record = any_desk.program(), str(company(simulator))
+    one, other = any_desk.entity(any_desk.partner), any_desk.entity(any_desk.partner, "Other")
     before = program.get(f"{API}/clients/{one}").json()["fields"]
     assert program.put(f"{API}/clients/{one}/xpm-link", json={"xpm_uuid": record}).status_code == 204
     told = program.get(f"{API}/clients/{one}").json()

@@ -20,8 +20,8 @@ def ask(program: httpx.Client, key: str | bytes = "one", **fields: Any) -> httpx
     return program.post(f"{API}/imports", json=wishes, headers={b"Idempotency-Key": value})
 
 
-def test_the_same_request_is_asked_for_once(desk: Desk) -> None:
-    program, record = desk.program(), str(uuid4())
+def test_the_same_request_is_asked_for_once(any_desk: Desk) -> None:
+    program, record = any_desk.program(), str(uuid4())
     first, again = ask(program, xpm_uuid=record), ask(program, xpm_uuid=record)
     assert (first.status_code, again.status_code) == (202, 200)
     assert first.json()["id"] == again.json()["id"]
@@ -73,8 +73,8 @@ def test_a_refused_import_says_why_and_what_to_do(desk: Desk) -> None:
     assert told["why"]["remedy"]
 
 
-def test_a_list_is_paged_to_its_end_and_filtered(desk: Desk) -> None:
-    program = desk.program()
+def test_a_list_is_paged_to_its_end_and_filtered(any_desk: Desk) -> None:
+    program = any_desk.program()
     asked = [ask(program, key=f"key {number}").json()["id"] for number in range(5)]
     found, cursor = [], None
     while True:
@@ -85,7 +85,7 @@ def test_a_list_is_paged_to_its_end_and_filtered(desk: Desk) -> None:
         if cursor is None:
             break
     assert found == asked[::-1]
-    desk.world.run_due()
+    any_desk.world.run_due()
     for query, count in (
         ({"state": "rejected"}, 5),
         ({"state": ["succeeded", "accepted"]}, 0),

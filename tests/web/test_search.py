@@ -33,10 +33,10 @@ def test_archived_records_and_those_being_imported_offer_no_import(desk: Desk, s
         f"{API}/xpm/clients", params={"q": person.name}).json()}  # fmt: skip
 
 
-def test_a_linked_record_is_shown_once_as_a_client(desk: Desk, simulator: SimulatorHandle) -> None:
+def test_a_linked_record_is_shown_once_as_a_client(any_desk: Desk, simulator: SimulatorHandle) -> None:
     """Also where the portal calls it by another name, and only by XPM's was it found (b.33)."""
-    program, person = desk.program(), importable(simulator)[0]
-    row = desk.world.run_import(person.uuid, name="Quite Another Name", bring_details=False)
+    program, person = any_desk.program(), importable(simulator)[0]
+    row = any_desk.world.run_import(person.uuid, name="Quite Another Name", bring_details=False)
     query = {"q": person.name, "integration": "xpm"}
     both = program.get(f"{API}/search", params=query).json()
     assert [client["id"] for client in both["clients"]] == [str(row.client_id)]

@@ -108,14 +108,14 @@ def test_a_session_ends(desk: Desk, seconds: float) -> None:
     assert browser.get(f"{API}/session").status_code == 401
 
 
-def test_a_session_that_is_used_goes_on_but_not_for_ever(desk: Desk) -> None:
-    browser = desk.signed_in(desk.staff())
+def test_a_session_that_is_used_goes_on_but_not_for_ever(any_desk: Desk) -> None:
+    browser = any_desk.signed_in(any_desk.staff())
     used = 0.0
     while used + IDLE_SECONDS * 0.9 < SECONDS:
-        desk.world.pass_time(IDLE_SECONDS * 0.9)
+        any_desk.world.pass_time(IDLE_SECONDS * 0.9)
         used += IDLE_SECONDS * 0.9
         assert browser.get(f"{API}/session").status_code == 200
-    desk.world.pass_time(IDLE_SECONDS * 0.9)
+    any_desk.world.pass_time(IDLE_SECONDS * 0.9)
     assert browser.get(f"{API}/session").status_code == 401
 
 
@@ -128,33 +128,33 @@ def test_who_left_is_out_at_once(desk: Desk) -> None:
     assert sign_in(desk.browser(), person.email).status_code == 401
 
 
-def test_a_link_sets_the_password_once_and_ends_every_session(desk: Desk) -> None:
-    person = desk.staff()
-    old = desk.signed_in(person)
-    settings = desk.world.services.settings
-    link = passwords.issue_link(desk.world.database, settings, person.staff_id, person.practice_id)
+def test_a_link_sets_the_password_once_and_ends_every_session(any_desk: Desk) -> None:
+    person = any_desk.staff()
+    old = any_desk.signed_in(person)
+    settings = any_desk.world.services.settings
+    link = passwords.issue_link(any_desk.world.database, settings, person.staff_id, person.practice_id)
     token = link.partition("#")[2]
-    short = desk.browser().post(f"{API}/password", json={"token": token, "password": "short"})
+    short = any_desk.browser().post(f"{API}/password", json={"token": token, "password": "short"})
     assert (short.status_code, short.json()["field"]) == (422, "password")
     new = {"token": token, "password": "another few quiet words"}
-    assert desk.browser().post(f"{API}/password", json=new).status_code == 204
-    assert desk.browser().post(f"{API}/password", json=new).json()["code"] == "link_ended"
+    assert any_desk.browser().post(f"{API}/password", json=new).status_code == 204
+    assert any_desk.browser().post(f"{API}/password", json=new).json()["code"] == "link_ended"
     assert old.get(f"{API}/session").status_code == 401
-    assert sign_in(desk.browser(), person.email).status_code == 401
-    assert sign_in(desk.browser(), person.email, new["password"]).status_code == 201
+    assert sign_in(any_desk.browser(), person.email).status_code == 401
+    assert sign_in(any_desk.browser(), person.email, new["password"]).status_code == 201
 
 
-def test_a_later_link_takes_the_place_of_an_earlier_one_and_each_ends(desk: Desk) -> None:
-    person, settings = desk.staff(), desk.world.services.settings
+def test_a_later_link_takes_the_place_of_an_earlier_one_and_each_ends(any_desk: Desk) -> None:
+    person, settings = any_desk.staff(), any_desk.world.services.settings
 
     def issue() -> str:
-        link = passwords.issue_link(desk.world.database, settings, person.staff_id, person.practice_id)
+        link = passwords.issue_link(any_desk.world.database, settings, person.staff_id, person.practice_id)
         return link.partition("#")[2]
 
     first, second = issue(), issue()
     for token in (first, second):
-        desk.world.pass_time(passwords.LINK_SECONDS + 1 if token == second else 0)
-        answer = desk.browser().post(f"{API}/password", json={"token": token, "password": PASSWORD})
+        any_desk.world.pass_time(passwords.LINK_SECONDS + 1 if token == second else 0)
+        answer = any_desk.browser().post(f"{API}/password", json={"token": token, "password": PASSWORD})
         assert answer.json()["code"] == "link_ended"
 
 
