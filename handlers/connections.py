@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Protocol
+
 from handlers.errors import ConnectionLost, Rejected, Transient
 from portal_db import upstream
 from portal_db.database import Tx
 from portal_db.states import ConnectionState
-from portal_db.tables import Import, XpmConnection
-from portal_db.upstream import Requester
+from portal_db.tables import Import, Practice, Staff, XeroLogin, XpmConnection
 
 RECONNECT = "Reconnect XPM under Configure > Integrations; the import then goes on by itself."
 #: Why a connection broke, by the code it was marked with: what happened, and what its owner can do (facts §5).
@@ -32,7 +34,22 @@ BROKEN: dict[str, tuple[str, str]] = {
 _BROKEN_SOMEHOW = ("Xero no longer accepts this connection.", RECONNECT)
 
 
-def require_connection(requester: Requester) -> XpmConnection:
+class Caller(Protocol):
+    """On whose behalf XPM is asked: who they are, where they work, and the connection that is theirs, as of `now`."""
+
+    @property
+    def practice(self) -> Practice: ...
+    @property
+    def staff(self) -> Staff | None: ...
+    @property
+    def connection(self) -> XpmConnection | None: ...
+    @property
+    def xero_login(self) -> XeroLogin | None: ...
+    @property
+    def now(self) -> datetime: ...
+
+
+def require_connection(requester: Caller) -> XpmConnection:
     """The connection an import may go through.
 
     Raises:

@@ -8,7 +8,7 @@ from uuid import UUID
 from handlers.creation import create, wanted_branches
 from handlers.directory import Seen
 from handlers.flow import FollowUp
-from handlers.validate_import import email_taken, wanted_email
+from handlers.validate_import import email_taken, login_email
 from portal_db import imports, people
 from portal_db.clients import FieldValue
 from portal_db.database import Tx
@@ -22,7 +22,7 @@ def apply(tx: Tx, job: Job, row: Import, seen: Seen) -> Sequence[FollowUp]:
     Raises:
         Rejected: the email or the record went to somebody else meanwhile.
     """
-    address, email_key = wanted_email(row, seen)
+    address, email_key = login_email(row.email or seen.record.email)
     login_id: UUID = tx.new_id()
     # An earlier row of the batch may want it and not have got there yet; for everybody else the unique index decides.
     if imports.earlier_claim_on_email(tx, row, email_key) or not people.take_email(

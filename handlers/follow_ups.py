@@ -19,6 +19,11 @@ def first_job(
     return _job(tx, FollowUp("validate_import"), import_id, practice_id, epoch, interactive, position)
 
 
+def later(tx: Tx, import_id: UUID, practice_id: UUID, follow_up: FollowUp) -> NewJob:
+    """A job that an import of a client who is there already starts with; somebody waits for it."""
+    return _job(tx, follow_up, import_id, practice_id, 1, True, 0)
+
+
 def following(tx: Tx, parent: Job, follow_up: FollowUp) -> NewJob:
     """A job that a finished one asks for, of the same import and epoch."""
     job = _job(tx, follow_up, parent.import_id, parent.practice_id, parent.epoch, parent.interactive, parent.position)

@@ -86,7 +86,7 @@ def accept_batch(database: Database, key: str, rows: Sequence[ImportRequest]) ->
         if not imports.add_batch(tx, row):
             known = imports.batch_by_key(tx, first.practice_id, key)
             if known is None or known.fingerprint != fingerprint:
-                raise _conflict()
+                raise conflict()
             batch_id, is_new = known.id, False
     for chunk in _in_chunks(rows):
         with database.write() as tx:
@@ -124,11 +124,11 @@ def _row(import_id: UUID, request: ImportRequest) -> dict[str, Any]:
 def _same_request(tx: Tx, request: ImportRequest) -> UUID:
     known = imports.by_key(tx, request.practice_id, request.request_id)
     if known is None or known.fingerprint != request.fingerprint():
-        raise _conflict()
+        raise conflict()
     return known.id
 
 
-def _conflict() -> RequestRefused:
+def conflict() -> RequestRefused:
     return RequestRefused(
         "idempotency_conflict",
         "This request id was used before for another request.",

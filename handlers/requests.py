@@ -46,16 +46,11 @@ _text = AfterValidator(_one_line)
 Line = Annotated[str, _text]
 
 
-class ImportRequest(BaseModel):
+class ImportWishes(BaseModel):
     """One client or entity to import. Left out or null: take XPM's value, or the default shown."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    practice_id: UUID
-    requested_by: UUID = Field(description="the staff member who asks")
-    request_id: Annotated[str, Field(max_length=200), _text] = Field(
-        description="the requester's own key; same key, same import"
-    )
     xpm_uuid: UUID
     kind: ClientKind
     name: Annotated[str, Field(max_length=500), _text] | None = None
@@ -78,6 +73,16 @@ class ImportRequest(BaseModel):
             if self.send_welcome_email:
                 raise ValueError("send_welcome_email is for individuals only")
         return self
+
+
+class ImportRequest(ImportWishes):
+    """What is to be imported, by whom it is asked for, and under which key."""
+
+    practice_id: UUID
+    requested_by: UUID = Field(description="the staff member who asks")
+    request_id: Annotated[str, Field(max_length=200), _text] = Field(
+        description="the requester's own key; same key, same import"
+    )
 
     def fingerprint(self) -> str:
         """A digest of what is asked for, the key aside: same key and other fingerprint is a conflict."""

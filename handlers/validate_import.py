@@ -13,6 +13,7 @@ from handlers.classification import kinds_of
 from handlers.directory import Seen
 from handlers.errors import Rejected
 from handlers.flow import FollowUp
+from handlers.requests import ImportWishes
 from portal_db import clients, imports, people
 from portal_db.database import Tx
 from portal_db.jobs import Failure
@@ -25,9 +26,7 @@ MAX_NAME = 500
 def apply(tx: Tx, job: Job, row: Import, seen: Seen) -> Sequence[FollowUp]:
     """Check the rules; keep what was seen; next comes the creation."""
     directory.keep(tx, seen)
-    _require_importable(seen)
-    _require_kind(row, seen)
-    _require_name(row, seen)
+    require_fit(row, seen)
     _require_first(tx, row)
     if row.kind is ClientKind.ENTITY:
         imports.resolve(tx, row.id)
@@ -50,6 +49,17 @@ def on_failure(tx: Tx, job: Job, failure: Failure) -> None:
         imports.resolve(tx, job.import_id)
 
 
+def require_fit(row: Import | ImportWishes, seen: Seen) -> None:
+    """The rules that the request and the record decide between them, whatever else the portal holds.
+
+    Raises:
+        Rejected: the record cannot be imported, or not as what is asked for.
+    """
+    _require_importable(seen)
+    _require_kind(row, seen)
+    _require_name(row, seen)
+
+
 def _require_importable(seen: Seen) -> None:
     if seen.record.is_deleted or seen.record.is_archived:
         word = "deleted" if seen.record.is_deleted else "archived"
@@ -61,7 +71,7 @@ def _require_importable(seen: Seen) -> None:
         )
 
 
-def _require_kind(row: Import, seen: Seen) -> None:
+def _require_kind(row: Import | ImportWishes, seen: Seen) -> None:
     if row.kind not in kinds_of(seen.record):
         article, other = (
             ("an entity", "individual") if row.kind is ClientKind.INDIVIDUAL else ("an individual", "entity")
@@ -74,7 +84,7 @@ def _require_kind(row: Import, seen: Seen) -> None:
         )
 
 
-def _require_name(row: Import, seen: Seen) -> None:
+def _require_name(row: Import | ImportWishes, seen: Seen) -> None:
     if len(row.name or seen.record.name) > MAX_NAME:
         raise Rejected(
             "name_too_long",
@@ -88,28 +98,22 @@ def _require_first(tx: Tx, row: Import) -> None:
     if clients.record_is_linked(tx, row.practice_id, row.xpm_uuid):
         raise already_linked()
     if imports.older_open_import_of_record(tx, row):
-        raise Rejected(
-            "already_being_imported",
-            "This XPM client is already being imported.",
-            "Wait for that import to finish; it is on Integration progress.",
-            field="xpm_uuid",
-        )
+        raise already_being_imported()
 
 
 def _require_email(tx: Tx, row: Import, seen: Seen) -> str:
-    _, email_key = wanted_email(row, seen)
+    _, email_key = login_email(row.email or seen.record.email)
     if people.email_is_held(tx, email_key) or imports.earlier_claim_on_email(tx, row, email_key):
         raise email_taken()
     return email_key
 
 
-def wanted_email(row: Import, seen: Seen) -> tuple[str, str]:
-    """The address the login is to have, and the key it is compared by.
+def login_email(address: str | None) -> tuple[str, str]:
+    """The address that an individual's login would have, and the key it is compared by.
 
     Raises:
-        Rejected: there is none, or it is not one.
+        Rejected: there is none, or it is not a valid one.
     """
-    address = row.email or seen.record.email
     if not address:
         raise Rejected(
             "email_missing",
@@ -135,5 +139,14 @@ def already_linked() -> Rejected:
         "already_linked",
         "This XPM client is already a client of the practice.",
         "Open the existing client instead; to bring newer data, use Import items from Xero Practice Manager there.",
+        field="xpm_uuid",
+    )
+
+
+def already_being_imported() -> Rejected:
+    return Rejected(
+        "already_being_imported",
+        "This XPM client is already being imported.",
+        "Wait for that import to finish; it is on Integration progress.",
         field="xpm_uuid",
     )

@@ -16,14 +16,13 @@ from cryptography.fernet import InvalidToken, MultiFernet
 
 from config.settings import Settings, SettingsError
 from handlers import reconnect_notice
-from handlers.connections import connection_lost, require_connection
+from handlers.connections import Caller, connection_lost, require_connection
 from handlers.errors import Deferred, JobError, Permanent, Transient
 from handlers.flow import Services
 from portal_db import audit, connections, xero_logins
 from portal_db.database import Database
 from portal_db.states import ConnectionState
 from portal_db.tables import XeroLogin, XpmConnection
-from portal_db.upstream import Requester
 from xpm import oauth
 from xpm.client import Access
 from xpm.errors import XpmForbidden, XpmUnauthorized
@@ -36,7 +35,7 @@ LIST_SECONDS = 10.0
 CALLBACK_PATH = "/integrations/xpm/callback"
 
 
-def call_xpm(services: Services, requester: Requester, call: Callable[[Access, float], T], *, seconds: float) -> T:
+def call_xpm(services: Services, requester: Caller, call: Callable[[Access, float], T], *, seconds: float) -> T:
     """Call XPM through the requester's own connection.
 
     Args:
@@ -52,7 +51,7 @@ def call_xpm(services: Services, requester: Requester, call: Callable[[Access, f
         raise Permanent("no_token", "The connection has no Xero login.", "Connect XPM again.")
     monotonic = services.sources.monotonic
     until = monotonic() + seconds
-    caller = _Caller(services, connection)
+    caller = _Asking(services, connection)
     known: oauth.StoredTokens | None = stored_tokens(login, requester.now, services.settings.vault)
     refused: int | None = None
     while True:
@@ -70,7 +69,7 @@ def call_xpm(services: Services, requester: Requester, call: Callable[[Access, f
 
 
 @dataclass(frozen=True)
-class _Caller:
+class _Asking:
     """One connection, and the ways in which it may turn out to be broken."""
 
     services: Services

@@ -119,6 +119,11 @@ class Role(StrEnum):
     def may_import(self) -> bool:
         return self is not Role.BASIC
 
+    @property
+    def may_manage(self) -> bool:
+        """Looks after the practice's own things (API keys, webhooks), and sees every client of it (b.7)."""
+        return self in (Role.OWNER, Role.ACCOUNT_ADMIN)
+
 
 class LoginKind(StrEnum):
     CLIENT = "client"

@@ -1,1 +1,1 @@
-"""Delivery by HTTP: the portal API, its pages and the operations console. Nothing is served yet."""
+"""Delivery by HTTP: the portal API under `/api/v1`. Here are requests and answers; the rules are in `handlers`."""

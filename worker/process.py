@@ -39,12 +39,10 @@ from worker.relay import Relay
 from worker.runner import Runner
 from worker.scheduler import Scheduler, nightly_work
 from xpm.client import XpmApi
-from xpm.quota import Limits, RedisLimiter, Timing
+from xpm.quota import RedisLimiter, limiter_of
 
 log = structlog.stdlib.get_logger(__name__)
 
-#: Seconds; a process may be held up for as long on a busy machine.
-SHORTEST_QUOTA_LEASE = 2.0
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -73,7 +71,7 @@ class Parts:
     def assemble(cls, settings: Settings, owner: str | None = None, *, threads: int = 1) -> Self:
         sources = Sources()
         database = Database(settings.database_url, sources, pool_size=threads + 2)
-        limiter = limiter_of(settings)
+        limiter = limiter_of(settings, connect(settings))
         services = Services(
             database=database,
             xpm=XpmApi(settings.xpm_api_url, limiter=limiter),
@@ -103,16 +101,6 @@ class Parts:
         self.limiter.close()
         self.services.xpm.close()
         self.services.database.close()
-
-
-def limiter_of(settings: Settings) -> RedisLimiter:
-    """The quota limiter that all processes with these settings share. Scaled time scales its leases too, to 2 s at least."""
-    scale = settings.xpm_quota_time_scale
-    shrink = min(1.0, max(1 / scale, SHORTEST_QUOTA_LEASE / settings.lease_seconds))
-    renewal = min(settings.heartbeat_seconds, settings.lease_seconds / 2)
-    timing = Timing(scale, settings.lease_seconds * shrink, renewal * shrink)
-    limits = Limits(day=settings.xpm_day_limit)
-    return RedisLimiter(connect(settings), settings.redis_namespace, limits, timing)
 
 
 def name_of_process(sources: Sources) -> str:

@@ -1,5 +1,6 @@
 """The tables, gathered: importing this package gives `Base.metadata` all of them."""
 
+from portal_db.tables.access import ApiKey, PasswordLink, StaffSession
 from portal_db.tables.base import Base
 from portal_db.tables.clients import (
     Client,
@@ -27,6 +28,7 @@ from portal_db.tables.work import (
 )
 
 __all__ = [
+    "ApiKey",
     "AuditEntry",
     "Base",
     "Batch",
@@ -44,6 +46,7 @@ __all__ = [
     "Login",
     "MalformedMessage",
     "Operator",
+    "PasswordLink",
     "Pause",
     "Practice",
     "ReconnectNotice",
@@ -51,6 +54,7 @@ __all__ = [
     "Restore",
     "ScheduledRun",
     "Staff",
+    "StaffSession",
     "TeamMember",
     "WelcomeEmail",
     "XeroConsent",

@@ -298,7 +298,7 @@ def test_without_redis_nothing_is_erased(case: Case, own_redis: RedisServer) -> 
 #: Tables that point to a client, a login or a team member, and that erasing a person knows what to do about.
 KNOWN = {
     *("clients", "client_visibility", "xpm_links", "client_fields", "field_conflicts", "team_members", "relationships"),
-    *("welcome_emails", "staff", "operators"),
+    *("welcome_emails", "staff", "operators", "password_links"),
 }
 
 

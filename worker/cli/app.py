@@ -41,6 +41,7 @@ COMMANDS = {
     "staff": Command("people", "staff_app", _START),
     "operator": Command("people", "operator_app", _START),
     "connection": Command("connections", "connection_app", _START),
+    "api-key": Command("api_keys", "api_key_app", _START),
     "import": Command("importing", "import_clients", _WORK),
     "imports": Command("imports", "imports_app", _WORK),
     "dead": Command("dead", "dead_app", _MEND),

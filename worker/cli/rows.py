@@ -5,29 +5,18 @@ A row's columns are the fields of an import request, less who asks: practice, st
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
+from handlers import batch_csv
+from handlers.batch_csv import BadFile, BadLine, Row
 from handlers.request_import import MAX_BATCH
 from handlers.requests import ImportRequest, RequestRefused, parse
 from worker.cli.exits import ExitCode, Problem
 
 BATCH_FIELDS = ("practice_id", "requested_by", "request_id")
-COLUMNS = tuple(name for name in ImportRequest.model_fields if name not in BATCH_FIELDS)
-
-Row = tuple[int, dict[str, Any]]
-
-
-class BadLine(Exception):
-    """One line that cannot be a row, and why."""
-
-    def __init__(self, line: int, reason: str) -> None:
-        super().__init__(f"line {line}: {reason}")
 
 
 def read(source: str, whose: dict[str, str]) -> list[ImportRequest]:
@@ -42,7 +31,7 @@ def read(source: str, whose: dict[str, str]) -> list[ImportRequest]:
     text = _text(source)
     requests: list[ImportRequest] = []
     bad: list[str] = []
-    for row in _rows(source, text):
+    for row in _readable(source, text):
         if isinstance(row, BadLine):
             bad.append(str(row))
             continue
@@ -79,12 +68,19 @@ def _text(source: str) -> str:
         raise Problem(f"{_name(source)} is not UTF-8 text (line {line}): save it as UTF-8.", ExitCode.MISUSED) from None
 
 
+def _readable(source: str, text: str) -> Iterator[Row | BadLine]:
+    try:
+        yield from _rows(source, text)
+    except BadFile as bad:
+        raise Problem(f"{_name(source)} {bad}", ExitCode.MISUSED) from None
+
+
 def _rows(source: str, text: str) -> Iterator[Row | BadLine]:
     """JSON lines if the name says so or the text begins with an object, else CSV."""
     suffix = Path(source).suffix.lower()
     if suffix in (".jsonl", ".ndjson") or (suffix != ".csv" and text.lstrip().startswith("{")):
         return _json_lines(text)
-    return _csv(_name(source), text)
+    return batch_csv.read(text)
 
 
 def _json_lines(text: str) -> Iterator[Row | BadLine]:
@@ -102,34 +98,3 @@ def _json_lines(text: str) -> Iterator[Row | BadLine]:
             yield BadLine(number, f"{forbidden[0]}: is given once, for all rows.")
         else:
             yield number, fields
-
-
-def _csv(name: str, text: str) -> Iterator[Row | BadLine]:
-    """Rows by the header's names; an empty cell is a field left out."""
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    header: list[str] | None = None
-    begun = 0
-    try:
-        for cells in reader:
-            line, begun = begun + 1, reader.line_num
-            if not any(cell.strip() for cell in cells):
-                continue
-            if header is None:
-                header = _header(name, cells)
-            elif len(cells) != len(header):
-                yield BadLine(line, f"has {len(cells)} cells where the header has {len(header)}.")
-            else:
-                yield line, {field: cell for field, cell in zip(header, cells, strict=True) if cell.strip()}
-    except csv.Error as error:
-        yield BadLine(reader.line_num, f"is not CSV: {error}.")
-
-
-def _header(name: str, cells: list[str]) -> list[str]:
-    header = [cell.strip().lower() for cell in cells]
-    unknown = [field for field in header if field not in COLUMNS]
-    missing = [field for field in ("xpm_uuid", "kind") if field not in header]
-    if unknown or missing or len(set(header)) < len(header):
-        what = f"no column {missing[0]}" if missing else "a column twice"
-        what = f"an unknown column {unknown[0]!r}" if unknown else what
-        raise Problem(f"{name} has {what}. Columns: {', '.join(COLUMNS)}.", ExitCode.MISUSED)
-    return header

@@ -3,5 +3,6 @@
 from xpm.quota.books import Status
 from xpm.quota.limiter import RedisLimiter
 from xpm.quota.limits import Limits, Timing
+from xpm.quota.shared import limiter_of
 
-__all__ = ["Limits", "RedisLimiter", "Status", "Timing"]
+__all__ = ["Limits", "RedisLimiter", "Status", "Timing", "limiter_of"]

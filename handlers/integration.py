@@ -1,0 +1,51 @@
+"""How a staff member's XPM integration stands: what is missing to connect it, whether it works, what to do if not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from handlers import disconnect_xpm
+from handlers.callers import Caller
+from handlers.connections import require_connection
+from handlers.errors import JobError
+from handlers.requests import RequestRefused
+from portal_db import askers
+from portal_db.database import Database
+from portal_db.tables import XpmConnection
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The connection, if there is one, and why nothing can be imported through it, if that is so."""
+
+    mfa_mandatory: bool
+    connection: XpmConnection | None
+    trouble: JobError | None
+
+    @property
+    def connection_id(self) -> UUID | None:
+        return self.connection.id if self.connection else None
+
+
+def standing(database: Database, caller: Caller) -> Standing:
+    """The caller's own integration; each person connects for themselves (b.13)."""
+    with database.read() as tx:
+        asker = askers.of_staff(tx, caller.practice_id, caller.staff_id)
+    try:
+        require_connection(asker)
+    except JobError as trouble:
+        return Standing(asker.practice.mfa_mandatory, asker.connection, trouble)
+    return Standing(asker.practice.mfa_mandatory, asker.connection, None)
+
+
+def disconnect(database: Database, caller: Caller) -> None:
+    """Disconnect the caller's own integration.
+
+    Raises:
+        RequestRefused: there is nothing to disconnect.
+    """
+    found = standing(database, caller)
+    if found.connection_id is None:
+        raise RequestRefused("already_disconnected", "XPM is not connected.", "There is nothing to disconnect.")
+    disconnect_xpm.disconnect(database, found.connection_id, staff_id=caller.staff_id)

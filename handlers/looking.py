@@ -1,0 +1,152 @@
+"""Where imports stand, for the staff who may see them: their steps, what each waits for, and how far a batch has come."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from handlers.callers import Caller
+from handlers.requests import RequestRefused
+from portal_db import import_list, imports, jobs, progress
+from portal_db.database import Database
+from portal_db.import_list import Wanted
+from portal_db.paging import BadCursor, Cursor
+from portal_db.states import ImportState, JobState
+from portal_db.tables import Batch, Import, Job
+
+#: What each kind of job does, in a person's words.
+TITLES = {
+    "validate_import": "Check the request",
+    "create_client": "Create the client",
+    "create_entity": "Create the entity",
+    "import_details": "Bring the details",
+    "import_relationships": "Bring the relationships",
+    "send_welcome_email": "Send the welcome email",
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One job of an import, as it stands. `waits_for` and `until` say why an open one is not running."""
+
+    job: Job
+    title: str
+    waits_for: str | None
+    until: datetime | None
+
+
+@dataclass(frozen=True)
+class Standing:
+    """An import with its steps, in the order in which they were made."""
+
+    row: Import
+    steps: tuple[Step, ...]
+
+    @property
+    def waits_for(self) -> tuple[str | None, datetime | None]:
+        """Why it is not going on: the first of its steps that says so."""
+        return next(((step.waits_for, step.until) for step in self.steps if step.waits_for), (None, None))
+
+
+@dataclass(frozen=True)
+class BatchStanding:
+    """How far a batch has come: how many of its imports are in each state."""
+
+    row: Batch
+    states: dict[ImportState, int]
+
+    @property
+    def open(self) -> int:
+        """Imports that are not closed, and rows that are still being recorded."""
+        return self.row.size - sum(count for state, count in self.states.items() if not state.is_open)
+
+
+@dataclass(frozen=True)
+class Page:
+    """So many imports, and where to go on if there are more."""
+
+    rows: Sequence[Import]
+    next: Cursor | None
+
+
+def one(database: Database, caller: Caller, import_id: UUID) -> Standing:
+    """An import that the caller may see.
+
+    Raises:
+        RequestRefused: there is none such for them.
+    """
+    with database.read() as tx:
+        row = import_list.get(tx, caller.sight, import_id)
+        if row is None:
+            raise RequestRefused("unknown_import", "There is no such import.", "Look at the list of imports.")
+        held_up = progress.held_up(tx, import_id)
+        latest = {job.kind: job for job in jobs.of_import(tx, import_id)}
+    return Standing(row, tuple(_step(job, held_up) for job in latest.values()))
+
+
+def page(database: Database, caller: Caller, wanted: Wanted, *, cursor: str | None, limit: int) -> Page:
+    """Imports that the caller may see, newest first.
+
+    Raises:
+        RequestRefused: the cursor is not one of ours.
+    """
+    after = read_cursor(cursor)
+    with database.read() as tx:
+        rows = import_list.page(tx, caller.sight, wanted, after=after, limit=limit + 1)
+    more = len(rows) > limit
+    rows = rows[:limit]
+    return Page(rows, Cursor(rows[-1].created_at, rows[-1].id) if more else None)
+
+
+def batch(database: Database, caller: Caller, batch_id: UUID) -> BatchStanding:
+    """A batch that the caller may see.
+
+    Raises:
+        RequestRefused: there is none such for them.
+    """
+    with database.read() as tx:
+        row = import_list.batch(tx, caller.sight, batch_id)
+        if row is None:
+            raise _unknown_batch()
+        return BatchStanding(row, progress.by_state(tx, progress.of_batch(batch_id)))
+
+
+def batch_rows(database: Database, caller: Caller, batch_id: UUID) -> list[Import]:
+    """The imports of a batch that the caller may see, in its order.
+
+    Raises:
+        RequestRefused: there is none such for them.
+    """
+    with database.read() as tx:
+        if import_list.batch(tx, caller.sight, batch_id) is None:
+            raise _unknown_batch()
+        return imports.of_batch(tx, batch_id)
+
+
+def read_cursor(text: str | None) -> Cursor | None:
+    """The place that a cursor names.
+
+    Raises:
+        RequestRefused: it is not one of ours.
+    """
+    try:
+        return Cursor.parse(text) if text else None
+    except BadCursor:
+        raise RequestRefused(
+            "bad_cursor", "This is not a cursor that a list gave.", "Begin at the first page.", field="cursor"
+        ) from None
+
+
+def _step(job: Job, held_up: dict[UUID, str]) -> Step:
+    waits_for, until = None, None
+    if job.state is JobState.WAITING:
+        waits_for, until = job.error_message, job.next_attempt_at
+    elif job.state is JobState.QUEUED:
+        waits_for = held_up.get(job.id, "Waits for a free worker.")
+    return Step(job, TITLES.get(job.kind, job.kind), waits_for, until)
+
+
+def _unknown_batch() -> RequestRefused:
+    return RequestRefused("unknown_batch", "There is no such batch.", "Check the id.")

@@ -1,0 +1,213 @@
+"""The portal's clients as staff work with them: listed, looked at, tied to XPM, and brought up to date from there later."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from handlers.callers import Caller
+from handlers.classification import kinds_of
+from handlers.connections import require_connection
+from handlers.errors import from_xpm
+from handlers.flow import Bell, FollowUp, Services
+from handlers.follow_ups import later
+from handlers.looking import read_cursor
+from handlers.request_import import Accepted, conflict
+from handlers.requests import ImportRequest, RequestRefused
+from handlers.validate_import import already_linked
+from handlers.xero_tokens import call_xpm
+from portal_db import askers, audit, client_list, clients, imports, jobs
+from portal_db.askers import Asker
+from portal_db.client_list import Entry, Wanted
+from portal_db.database import Database, Tx
+from portal_db.paging import Cursor
+from portal_db.states import ActorKind, Lane, ReviewState
+from portal_db.tables import ClientField, FieldConflict, Relationship, TeamMember
+from xpm.client import Access, Fetched
+from xpm.errors import XpmError
+from xpm.records import XpmClient
+
+SECONDS = 10.0
+"""How long somebody who connects a client waits for XPM at most."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """So many clients, and where to go on if there are more."""
+
+    entries: Sequence[Entry]
+    next: Cursor | None
+
+
+@dataclass(frozen=True)
+class Details:
+    """A client with its fields and their sources, what XPM has and could not be written, its team and relationships."""
+
+    entry: Entry
+    fields: dict[str, ClientField]
+    conflicts: Sequence[FieldConflict]
+    team: Sequence[TeamMember]
+    relationships: Sequence[Relationship]
+
+
+def page(database: Database, caller: Caller, wanted: Wanted, *, cursor: str | None, limit: int) -> Page:
+    """Clients that the caller may see, the newest first.
+
+    Raises:
+        RequestRefused: the cursor is not one of ours.
+    """
+    after = read_cursor(cursor)
+    with database.read() as tx:
+        found = client_list.page(tx, caller.sight, wanted, after=after, limit=limit + 1)
+    more, found = len(found) > limit, found[:limit]
+    return Page(found, Cursor(found[-1].client.created_at, found[-1].client.id) if more else None)
+
+
+def details(database: Database, caller: Caller, client_id: UUID) -> Details:
+    """A client that the caller may see.
+
+    Raises:
+        RequestRefused: there is none such for them.
+    """
+    with database.read() as tx:
+        entry = _require(tx, caller, client_id)
+        return Details(
+            entry,
+            clients.fields(tx, client_id),
+            clients.conflicts(tx, client_id),
+            client_list.team_of(tx, client_id),
+            client_list.review_items(tx, client_id),
+        )
+
+
+def review_items(
+    database: Database, caller: Caller, client_id: UUID, states: Sequence[ReviewState]
+) -> list[Relationship]:
+    """What XPM says about a client's relationships, in some states of review.
+
+    Raises:
+        RequestRefused: there is no such client for them.
+    """
+    with database.read() as tx:
+        _require(tx, caller, client_id)
+        return [row for row in client_list.review_items(tx, client_id) if row.state in states]
+
+
+def bring(
+    database: Database, bell: Bell, caller: Caller, client_id: UUID, key: str, *, details: bool, relationships: bool
+) -> Accepted:
+    """Ask for details and relationships of a client that is there already: an import of its own, without a creation.
+
+    Args:
+        key: the requester's own key for this request.
+
+    Raises:
+        RequestRefused: no such client for them, it is not connected (b.11), nothing is asked for, or the key was used.
+    """
+    kinds = [kind for kind, asked in (("import_details", details), ("import_relationships", relationships)) if asked]
+    if not kinds:
+        raise RequestRefused("bad_request", "There is nothing to bring.", "Ask for details, relationships or both.")
+    with database.write() as tx:
+        row = _row(tx, caller, _require(tx, caller, client_id), key, details, relationships)
+        if not imports.add(tx, row):
+            known = imports.by_key(tx, caller.practice_id, key)
+            if known is None or known.fingerprint != row["fingerprint"]:
+                raise conflict()
+            return Accepted(known.id, is_new=False)
+        args = {"client_id": str(client_id)}
+        new = [later(tx, row["id"], caller.practice_id, FollowUp(kind, args)) for kind in kinds]
+        jobs.add(tx, new, rung=True)
+    bell.ring(Lane.INTERACTIVE, [job.id for job in new])
+    return Accepted(row["id"], is_new=True)
+
+
+def connect(services: Services, caller: Caller, client_id: UUID, xpm_uuid: UUID) -> None:
+    """Tie a client to an XPM record that the caller's own connection sees. No data changes (b.34).
+
+    Raises:
+        RequestRefused: no such client for them, or the record is of the other kind.
+        Rejected: one of the two is tied already (b.35).
+        JobError: the caller has no connection that works, or XPM does not know the record or cannot answer now.
+    """
+    with services.database.read() as tx:
+        entry = _require(tx, caller, client_id)
+        asker = askers.of_staff(tx, caller.practice_id, caller.staff_id)
+    if entry.client.kind not in kinds_of(_ask_xpm(services, asker, xpm_uuid)):
+        raise RequestRefused(
+            "wrong_kind", f"This XPM client is not an {entry.client.kind}.", "Choose another one.", field="xpm_uuid"
+        )
+    with services.database.write() as tx:
+        connection = require_connection(askers.of_staff(tx, caller.practice_id, caller.staff_id))
+        row = {
+            "id": tx.new_id(),
+            "practice_id": caller.practice_id,
+            "client_id": client_id,
+            "connection_id": connection.id,
+            "tenant_id": connection.tenant_id,
+            "xpm_uuid": xpm_uuid,
+            "linked_by": caller.staff_id,
+        }
+        if not clients.link(tx, row):
+            raise already_linked()
+        _audit(tx, caller, "client.connected", client_id)
+
+
+def _ask_xpm(services: Services, asker: Asker, xpm_uuid: UUID) -> XpmClient:
+    def get(access: Access, seconds: float) -> Fetched[XpmClient]:
+        return services.xpm.get(access, xpm_uuid, lane=Lane.INTERACTIVE, deadline_seconds=seconds)
+
+    try:
+        return call_xpm(services, asker, get, seconds=SECONDS).value
+    except XpmError as error:
+        raise from_xpm(error) from error
+
+
+def _audit(tx: Tx, caller: Caller, action: str, client_id: UUID) -> None:
+    audit.record(
+        tx,
+        action=action,
+        subject="client",
+        subject_id=client_id,
+        practice_id=caller.practice_id,
+        actor=ActorKind.STAFF,
+        actor_id=caller.staff_id,
+    )
+
+
+def not_connected() -> RequestRefused:
+    return RequestRefused(
+        "not_connected",
+        "The client is not connected to an XPM record.",
+        "Connect it under Integration actions > Xero Practice Manager, then import.",
+    )
+
+
+def _require(tx: Tx, caller: Caller, client_id: UUID) -> Entry:
+    found = client_list.get(tx, caller.sight, client_id)
+    if found is None:
+        raise RequestRefused("unknown_client", "There is no such client.", "Look at the list of clients.")
+    return found
+
+
+def _row(tx: Tx, caller: Caller, entry: Entry, key: str, details: bool, relationships: bool) -> dict[str, Any]:
+    if entry.link is None:
+        raise not_connected()
+    request = ImportRequest(
+        practice_id=caller.practice_id,
+        requested_by=caller.staff_id,
+        request_id=key,
+        xpm_uuid=entry.link.xpm_uuid,
+        kind=entry.client.kind,
+        bring_details=details,
+        bring_relationships=relationships,
+    )
+    return {
+        **request.model_dump(exclude={"request_id"}),
+        "id": tx.new_id(),
+        "idempotency_key": key,
+        # Never that of a request to create a client from the same record.
+        "fingerprint": f"{entry.client.id.hex}{request.fingerprint()[:32]}",
+        "client_id": entry.client.id,
+    }

@@ -1,0 +1,112 @@
+"""Finds clients by name: in XPM through the caller's own connection, in the portal among those they may see (b.29, b.33).
+
+A record that is a client already is shown once, as that client, and offers no second import.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from handlers.callers import Caller
+from handlers.classification import entity_type_of, kinds_of, suggested_kind
+from handlers.errors import JobError, from_xpm
+from handlers.flow import Services
+from handlers.xero_tokens import call_xpm
+from portal_db import askers, client_list, foresight
+from portal_db.client_list import Entry, Wanted
+from portal_db.states import ClientKind, EntityType, Lane
+from xpm.client import Access, Fetched
+from xpm.errors import XpmError
+from xpm.records import XpmClient
+
+SECONDS = 10.0
+"""How long somebody who types waits for XPM at most."""
+MOST = 50
+"""Results of each kind that a search shows."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A record in XPM, and what it may be imported as.
+
+    blocked: why it offers no import, as a stable code. clients: the client it is linked to, where the caller sees it.
+    """
+
+    record: XpmClient
+    suggested: ClientKind
+    possible: frozenset[ClientKind]
+    entity_type: EntityType
+    blocked: str | None
+    client_id: UUID | None
+
+
+@dataclass(frozen=True)
+class Both:
+    """The two headings of the advanced search. `xpm` is `None` when it was not asked; `trouble` why it could not answer."""
+
+    clients: tuple[Entry, ...]
+    xpm: tuple[Found, ...] | None
+    trouble: JobError | None = None
+
+
+def in_xpm(services: Services, caller: Caller, text: str) -> list[Found]:
+    """Records of XPM whose name has this text.
+
+    Raises:
+        JobError: the caller has no connection that works, or XPM cannot answer now.
+    """
+    records = _ask(services, caller, text)
+    uuids = [record.uuid for record in records]
+    with services.database.read() as tx:
+        taken = foresight.linked(tx, caller.practice_id, uuids)
+        begun = foresight.being_imported(tx, caller.practice_id, uuids)
+        seen = {entry.link.xpm_uuid: entry.client.id for entry in client_list.of_records(tx, caller.sight, uuids)
+                if entry.link is not None}  # fmt: skip
+    return [_found(record, taken, begun, seen) for record in records]
+
+
+def everywhere(services: Services, caller: Caller, text: str, *, with_xpm: bool) -> Both:
+    """The portal's clients and, if wanted, XPM's records. The portal answers also while XPM does not."""
+    with services.database.read() as tx:
+        known = client_list.page(tx, caller.sight, Wanted(text), after=None, limit=MOST)
+    if not with_xpm:
+        return Both(tuple(known), None)
+    try:
+        found = in_xpm(services, caller, text)
+    except JobError as trouble:
+        return Both(tuple(known), (), trouble)
+    linked = {item.record.uuid for item in found if item.client_id is not None}
+    with services.database.read() as tx:
+        more = client_list.of_records(tx, caller.sight, linked)
+    listed = {entry.client.id for entry in known}
+    clients = (*known, *(entry for entry in more if entry.client.id not in listed))
+    return Both(clients, tuple(item for item in found if item.client_id is None))
+
+
+def _ask(services: Services, caller: Caller, text: str) -> Sequence[XpmClient]:
+    with services.database.read() as tx:
+        asker = askers.of_staff(tx, caller.practice_id, caller.staff_id)
+
+    def search(access: Access, seconds: float) -> Fetched[list[XpmClient]]:
+        return services.xpm.search(access, text, lane=Lane.INTERACTIVE, deadline_seconds=seconds)
+
+    try:
+        records = call_xpm(services, asker, search, seconds=SECONDS).value
+    except XpmError as error:
+        raise from_xpm(error) from error
+    return [record for record in records if not record.is_deleted][:MOST]
+
+
+def _found(record: XpmClient, taken: set[UUID], begun: set[UUID], seen: dict[UUID, UUID]) -> Found:
+    blocked = None
+    if record.uuid in taken:
+        blocked = "already_linked"
+    elif record.uuid in begun:
+        blocked = "already_being_imported"
+    elif record.is_archived:
+        blocked = "xpm_client_archived"
+    return Found(
+        record, suggested_kind(record), kinds_of(record), entity_type_of(record), blocked, seen.get(record.uuid)
+    )

@@ -1,0 +1,39 @@
+"""Which rows a staff member may see: conditions that every query of the portal's side carries.
+
+Of clients, those they were given (b.7), or all of the practice for roles that see everything. Of imports, those they
+asked for, and those of clients that they may see. Other practices' rows are not there at all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, and_, or_, select
+
+from portal_db.tables import Client, ClientVisibility, Import
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """A staff member of a practice; `sees_all` of its clients, or only those they were given."""
+
+    practice_id: UUID
+    staff_id: UUID
+    sees_all: bool
+
+    def may_see_client(self) -> ColumnElement[bool]:
+        """The condition on `Client`."""
+        if self.sees_all:
+            return Client.practice_id == self.practice_id
+        return and_(Client.practice_id == self.practice_id, Client.id.in_(self._given()))
+
+    def may_see_import(self) -> ColumnElement[bool]:
+        """The condition on `Import`."""
+        if self.sees_all:
+            return Import.practice_id == self.practice_id
+        theirs = or_(Import.requested_by == self.staff_id, Import.client_id.in_(self._given()))
+        return and_(Import.practice_id == self.practice_id, theirs)
+
+    def _given(self) -> ColumnElement[UUID]:
+        return select(ClientVisibility.client_id).where(ClientVisibility.staff_id == self.staff_id).scalar_subquery()

@@ -1,0 +1,54 @@
+"""How programs and staff prove who they are: API keys, sessions, and links to set a password. Only hashes of secrets."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import JSON, ForeignKey, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portal_db.tables.base import Base
+
+
+class ApiKey(Base):
+    """A practice's key for a program, which names the staff member it acts for at each call.
+
+    `key_hash` is the SHA-256 of the whole key; `hint` its first characters, by which people tell keys apart.
+    """
+
+    __tablename__ = "api_keys"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    practice_id: Mapped[UUID] = mapped_column(ForeignKey("practices.id"), index=True)
+    name: Mapped[str] = mapped_column(String(200))
+    key_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    hint: Mapped[str] = mapped_column(String(20))
+    scopes: Mapped[list[str]] = mapped_column(JSON)
+    created_at: Mapped[datetime]
+    #: From when it is good for nothing: revoked, or some time after another was made in its place.
+    ends_at: Mapped[datetime | None]
+
+
+class StaffSession(Base):
+    """A staff member's signed-in browser. `token_hash` is the SHA-256 of the cookie's value."""
+
+    __tablename__ = "staff_sessions"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    staff_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id"), index=True)
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    created_at: Mapped[datetime]
+    #: When it ends if nothing more is done in it, and when it ends whatever is done.
+    idle_until: Mapped[datetime]
+    ends_at: Mapped[datetime]
+
+
+class PasswordLink(Base):
+    """A link by which somebody sets their password, once. A new one takes the place of the login's earlier one."""
+
+    __tablename__ = "password_links"
+
+    login_id: Mapped[UUID] = mapped_column(ForeignKey("logins.id"), primary_key=True)
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    ends_at: Mapped[datetime]

@@ -1,0 +1,133 @@
+"""Sentences of the tests of the web process: who signs in or calls with a key, and what is asked."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+from fastapi import FastAPI
+
+from config.logging import set_up_logging
+from handlers import api_keys, passwords
+from handlers.callers import Scope
+from handlers.practices import add_practice, add_staff
+from portal_db import clients
+from portal_db.states import ClientKind, EntityType, Role
+from tests.servers.waiting import wait_until
+from tests.world import World
+from web.app import create_app
+from web.portal import Portal
+from web.process import server_of
+from web.sign_in_limits import SignInLimits
+from web.streams import Streams
+from worker.embedded.processes import LOOPBACK, free_port
+
+PASSWORD = "seven small boats at sea"
+API = "/api/v1"
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody who works at a practice and can sign in."""
+
+    practice_id: UUID
+    staff_id: UUID
+    email: str
+
+
+@dataclass
+class Desk:
+    """A served portal, and the world behind it."""
+
+    world: World
+    app: FastAPI
+    url: str
+    opened: ExitStack
+
+    def staff(self, role: Role = Role.PARTNER, *, practice_id: UUID | None = None) -> Person:
+        """One more person, with a password."""
+        practice_id = practice_id or self.world.practice_id
+        email = f"{role}-{uuid4().hex}@practice.example"
+        staff_id = add_staff(self.world.database, practice_id, f"A {role}", email, role)
+        passwords.set_password(self.world.database, staff_id, practice_id, PASSWORD)
+        return Person(practice_id, staff_id, email)
+
+    def other_practice(self, role: Role = Role.OWNER) -> Person:
+        """Somebody of another practice."""
+        practice_id = add_practice(self.world.database, "Other", time_zone="Australia/Sydney", mfa_mandatory=True)
+        return self.staff(role, practice_id=practice_id)
+
+    @property
+    def partner(self) -> Person:
+        """Who is connected to XPM."""
+        return Person(self.world.practice_id, self.world.staff_id, "")
+
+    def entity(self, person: Person, name: str = "Blue Reef Pty Ltd") -> UUID:
+        """A client of this person's that was not imported: they alone may see it."""
+        with self.world.database.write() as tx:
+            client_id = tx.new_id()
+            shape = {"kind": ClientKind.ENTITY, "entity_type": EntityType.COMPANY, "name": name}
+            row = {"id": client_id, "practice_id": person.practice_id, "created_by": person.staff_id, **shape}
+            clients.add(tx, row)
+            clients.show_to(tx, client_id, person.staff_id)
+            return client_id
+
+    def key_of(self, person: Person, *scopes: Scope) -> str:
+        return api_keys.add(self.world.database, person.practice_id, "test", set(scopes or Scope)).secret
+
+    def program(self, person: Person | None = None, *scopes: Scope, base_url: str | None = None) -> httpx.Client:
+        """A program with an API key that acts for somebody (the partner)."""
+        person = person or self.partner
+        headers = {"Authorization": f"Bearer {self.key_of(person, *scopes)}", "X-Staff-Id": str(person.staff_id)}
+        return self.browser(headers=headers, base_url=base_url or self.url)
+
+    def browser(self, **options: Any) -> httpx.Client:
+        """A browser that nobody has signed in with."""
+        return self.opened.enter_context(
+            httpx.Client(**{"base_url": self.url, "trust_env": False, "timeout": 30, **options})
+        )
+
+    def signed_in(self, person: Person) -> httpx.Client:
+        """A browser that somebody signed in with; its writes carry the CSRF token."""
+        browser = self.browser()
+        answer = browser.post(f"{API}/session", json={"email": person.email, "password": PASSWORD})
+        assert answer.status_code == 201, answer.text
+        browser.headers["X-CSRF-Token"] = answer.json()["csrf_token"]
+        return browser
+
+
+@contextmanager
+def serving(world: World, redis_url: str, *, public_url: str | None = None) -> Iterator[Desk]:
+    """The application on a free port, until the block ends."""
+    port = free_port()
+    url = f"http://{LOOPBACK}:{port}"
+    settings = world.services.settings.model_copy(
+        update={
+            "redis_url": redis_url,
+            "public_url": public_url or url,
+            "web_port": port,
+            "shutdown_grace_seconds": 1.0,
+        }
+    )
+    services = replace(world.services, settings=settings)
+    tries = SignInLimits(settings, services.sources)
+    app = create_app(Portal(services, world.bell, tries, Streams(), None))
+    server = server_of(app, settings)
+    handlers = logging.getLogger().handlers[:]
+    set_up_logging(settings)
+    thread = threading.Thread(target=server.run, name="web", daemon=True)
+    thread.start()
+    try:
+        wait_until(lambda: server.started, "the web server to start")
+        with ExitStack() as opened:
+            yield Desk(world, app, url, opened)
+    finally:
+        server.should_exit = True
+        thread.join(10)
+        logging.getLogger().handlers[:] = handlers

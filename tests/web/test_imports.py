@@ -1,0 +1,152 @@
+"""Imports over HTTP: asked for once however often it is sent, told with their steps, listed, and followed live."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from portal_db.states import ImportState, Role
+from tests.making import importable
+from tests.web.desk import API, Desk
+from xpm.simulator.serve import SimulatorHandle
+
+
+def ask(program: httpx.Client, key: str | bytes = "one", **fields: Any) -> httpx.Response:
+    wishes = {"xpm_uuid": str(uuid4()), "kind": "individual", **fields}
+    value = key if isinstance(key, bytes) else key.encode()
+    return program.post(f"{API}/imports", json=wishes, headers={b"Idempotency-Key": value})
+
+
+def test_the_same_request_is_asked_for_once(any_desk: Desk) -> None:
+    program, record = any_desk.program(), str(uuid4())
+    first, again = ask(program, xpm_uuid=record), ask(program, xpm_uuid=record)
+    assert (first.status_code, again.status_code) == (202, 200)
+    assert first.json()["id"] == again.json()["id"]
+    assert (first.json()["is_new"], again.json()["is_new"]) == (True, False)
+    assert first.headers["location"] == f"{API}/imports/{first.json()['id']}"
+    other = ask(program)
+    assert (other.status_code, other.json()["code"]) == (409, "idempotency_conflict")
+
+
+def test_a_request_without_a_key_or_with_fields_that_do_not_fit_is_refused(desk: Desk) -> None:
+    program = desk.program()
+    missing = program.post(f"{API}/imports", json={"xpm_uuid": str(uuid4()), "kind": "individual"})
+    assert (missing.status_code, missing.json()["field"]) == (422, "Idempotency-Key")
+    for fields, field in (
+        ({"kind": "robot"}, "kind"),
+        ({"entity_type": "Trust"}, "entity_type"),
+        ({"name": "two\nlines"}, "name"),
+        ({"practice_id": str(uuid4())}, "practice_id"),
+    ):
+        answer = ask(program, **fields)
+        assert (answer.status_code, answer.json()["field"]) == (422, field)
+    assert ask(program, key=b"one\x85two").json()["field"] == "Idempotency-Key"
+    assert program.get(f"{API}/imports").json()["items"] == []
+
+
+def test_an_import_is_told_with_its_steps_and_what_it_waits_for(desk: Desk, simulator: SimulatorHandle) -> None:
+    program, person = desk.program(), importable(simulator)[0]
+    asked = ask(program, xpm_uuid=str(person.uuid), send_welcome_email=True).json()
+    before = program.get(f"{API}/imports/{asked['id']}").json()
+    assert (before["state"], before["is_open"], before["waits_for"]) == ("accepted", True, "Waits for a free worker.")
+    desk.world.run_due()
+    after = program.get(f"{API}/imports/{asked['id']}").json()
+    assert (after["state"], after["is_open"], after["waits_for"]) == ("succeeded", False, None)
+    assert {step["kind"]: step["state"] for step in after["steps"]} == dict.fromkeys(
+        ("validate_import", "create_client", "import_details", "import_relationships", "send_welcome_email"),
+        "succeeded",
+    )
+    assert after["client_id"]
+
+
+def test_a_refused_import_says_why_and_what_to_do(desk: Desk) -> None:
+    program = desk.program()
+    asked = ask(program).json()
+    desk.world.run_due()
+    told = program.get(f"{API}/imports/{asked['id']}").json()
+    assert told["state"] == "rejected"
+    assert told["why"]["code"] == "xpm_client_unknown"
+    assert told["why"]["field"] == "xpm_uuid"
+    assert told["why"]["remedy"]
+
+
+def test_a_list_is_paged_to_its_end_and_filtered(any_desk: Desk) -> None:
+    program = any_desk.program()
+    asked = [ask(program, key=f"key {number}").json()["id"] for number in range(5)]
+    found, cursor = [], None
+    while True:
+        query = {"limit": 2, **({"cursor": cursor} if cursor else {})}
+        page = program.get(f"{API}/imports", params=query).json()
+        found += [item["id"] for item in page["items"]]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            break
+    assert found == asked[::-1]
+    any_desk.world.run_due()
+    for query, count in (
+        ({"state": "rejected"}, 5),
+        ({"state": ["succeeded", "accepted"]}, 0),
+        ({"code": "xpm_client_unknown", "kind": "individual"}, 5),
+        ({"kind": "entity"}, 0),
+        ({"since": "2999-01-01T00:00:00Z"}, 0),
+    ):
+        assert len(program.get(f"{API}/imports", params=query).json()["items"]) == count, query
+    assert program.get(f"{API}/imports", params={"cursor": "x"}).json()["code"] == "bad_cursor"
+
+
+def events(answer: httpx.Response) -> list[dict[str, str]]:
+    """Events to the end of a stream."""
+    blocks = answer.read().decode().replace("\r\n", "\n").strip().split("\n\n")
+    return [dict(line.split(": ", 1) for line in block.splitlines() if not line.startswith(":")) for block in blocks]
+
+
+def test_a_closed_import_is_told_once_and_the_stream_ends(desk: Desk) -> None:
+    program = desk.program()
+    import_id = ask(program).json()["id"]
+    desk.world.run_due()
+    answer = program.get(f"{API}/imports/{import_id}/events")
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    [event] = events(answer)
+    assert event["event"] == "closed"
+    assert '"state":"rejected"' in event["data"]
+
+
+def test_progress_is_followed_to_the_end_and_not_told_twice(desk: Desk) -> None:
+    program = desk.program()
+    import_id = ask(program).json()["id"]
+    address = f"{API}/imports/{import_id}/events"
+    with program.stream("GET", address) as answer:
+        lines = answer.iter_lines()
+        first_id = next(line for line in lines if line.startswith("id: ")).removeprefix("id: ")
+        assert next(line for line in lines if line.startswith("event: ")) == "event: progress"
+        desk.world.run_due()
+        assert "event: closed" in list(lines)
+    other = ask(program, key="two").json()["id"]
+    with program.stream("GET", f"{API}/imports/{other}/events") as answer:
+        seen = next(line for line in answer.iter_lines() if line.startswith("id: ")).removeprefix("id: ")
+    assert seen != first_id
+    with program.stream("GET", f"{API}/imports/{other}/events", headers={"Last-Event-ID": seen}) as answer:
+        desk.world.run_due()
+        told = [line for line in answer.iter_lines() if line.startswith("event: ")]
+    assert told[-1] == "event: closed"
+    assert seen not in told
+
+
+def test_streams_are_bounded(desk: Desk) -> None:
+    program = desk.program()
+    address = f"{API}/imports/{ask(program).json()['id']}/events"
+    opened = [desk.opened.enter_context(program.stream("GET", address)) for _ in range(6)]
+    begun = [answer.iter_lines() for answer in opened]
+    assert all(next(lines) for lines in begun)
+    refused = program.get(address)
+    assert (refused.status_code, refused.json()["code"]) == (429, "too_many_streams")
+
+
+@pytest.mark.parametrize("role", [Role.OWNER, Role.ACCOUNT_ADMIN])
+def test_who_sees_all_sees_colleagues_imports(desk: Desk, role: Role) -> None:
+    import_id = ask(desk.program()).json()["id"]
+    told = desk.program(desk.staff(role)).get(f"{API}/imports/{import_id}").json()
+    assert told["state"] == ImportState.ACCEPTED

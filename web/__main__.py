@@ -1,0 +1,33 @@
+"""`python -m web`: the web process. What it listens on and all else comes from the environment (docs/settings.md)."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from config.settings import Settings, SettingsError
+from web.process import run
+
+
+def main() -> int:
+    """Serve until told to stop.
+
+    Returns:
+        The exit code: 0 after a signal, 2 when a setting does not fit.
+    """
+    parser = argparse.ArgumentParser(
+        prog="python -m web",
+        description="Serve the portal's HTTP API on WEB_HOST and WEB_PORT, until SIGTERM or Ctrl-C.",
+        epilog="Exit codes: 0 stopped. 2 wrong usage, or a setting does not fit.",
+    )
+    parser.parse_args()
+    try:
+        run(Settings.load())
+    except SettingsError as error:
+        sys.stderr.write(f"Error: {error}\n")
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,55 @@
+"""One log line for each request: what was asked for, how it was answered, how long it took.
+
+No values of a path, no query, no addresses and no names (P19).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+log = structlog.stdlib.get_logger(__name__)
+
+#: Asked by machines every few seconds.
+QUIET = frozenset({"/healthz", "/readyz"})
+
+
+class AccessLog:
+    """Logs a request once its answer has ended, also when that ended in an error."""
+
+    def __init__(self, app: ASGIApp, *, monotonic: Callable[[], float]) -> None:
+        self._app = app
+        self._monotonic = monotonic
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] in QUIET:
+            await self._app(scope, receive, send)
+            return
+        began, status = self._monotonic(), 500
+
+        async def sending(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, sending)
+        finally:
+            seconds = round(self._monotonic() - began, 4)
+            log.info("web.request", operation=f"{_method(scope)} {_address(scope)}", status=status, seconds=seconds)
+
+
+def _method(scope: Scope) -> str:
+    method: str = scope["method"]
+    return method if method in ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS") else "(other)"
+
+
+def _address(scope: Scope) -> str:
+    """The path with its parameters' names in place of their values; a path that is no address of ours may hold anything."""
+    if "route" not in scope:
+        return "(no such address)"
+    names = {value: f"{{{name}}}" for name, value in scope.get("path_params", {}).items()}
+    return "/".join(names.get(part, part) for part in scope["path"].split("/"))

@@ -1,0 +1,14 @@
+"""The API under `/api/v1`: one module per resource, each as thin as its answers allow."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from web.api import batches, clients, imports, integration, keys, search, session
+from web.problems import RESPONSES
+
+PREFIX = "/api/v1"
+
+router = APIRouter(prefix=PREFIX, responses=RESPONSES)
+for _part in (session, keys, search, imports, batches, clients, integration):
+    router.include_router(_part.router)

@@ -1,0 +1,261 @@
+"""Batches: looked ahead of, asked for, followed, and told row by row as CSV that can be corrected and sent again."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Self
+from uuid import UUID
+
+import redis
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from sse_starlette import EventSourceResponse
+
+from handlers import batch_csv, looking, preflight
+from handlers.batch_csv import BadFile, BadLine
+from handlers.looking import BatchStanding
+from handlers.preflight import Budget, Forecast
+from handlers.request_import import MAX_BATCH, accept_batch
+from handlers.requests import ImportWishes, RequestRefused
+from portal_db.states import ImportState
+from web.api.imports import IdempotencyKey, Why, signed
+from web.events import STREAM, LastEventId, Told, following
+from web.identity import Importer, Reader
+from web.portal import Portal, ThePortal
+from xpm.quota import Limits
+
+router = APIRouter(prefix="/batches", tags=["batches"])
+
+#: Bytes: 5,000 rows of a kilobyte each.
+MAX_BODY = 5 * 1024 * 1024
+CSV = "text/csv"
+
+
+class NewBatch(BaseModel):
+    """Rows in an order that decides who gets an email that several share."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    rows: Annotated[list[ImportWishes], Field(min_length=1, max_length=MAX_BATCH)]
+
+
+class AcceptedBatch(BaseModel):
+    """All rows are in the record."""
+
+    id: UUID
+    size: int
+    is_new: bool = Field(description="false when the same batch was accepted before")
+
+
+class Batch(BaseModel):
+    """How far a batch has come."""
+
+    id: UUID
+    size: int
+    open: int = Field(description="rows that are not closed yet")
+    states: dict[ImportState, int]
+    requested_by: UUID
+    created_at: datetime
+
+    @classmethod
+    def of(cls, found: BatchStanding) -> Self:
+        row = found.row
+        return cls(
+            id=row.id,
+            size=row.size,
+            open=found.open,
+            states=found.states,
+            requested_by=row.requested_by,
+            created_at=row.created_at,
+        )
+
+
+class TurnedDown(Why):
+    """A row that will be turned down; the first row is 0."""
+
+    row: int
+
+
+class Preflight(BaseModel):
+    """What will become of a batch, as far as is known before XPM is asked."""
+
+    rows: int
+    eligible: int
+    unseen: int = Field(description="eligible rows whose XPM record nobody has seen yet: only XPM knows about those")
+    turned_down: list[TurnedDown]
+    by_code: dict[str, int]
+    xpm_calls: int
+    seconds: int = Field(description="how long the calls take within XPM's limits, at what is left of today's")
+    calls_left_today: int | None = Field(description="null while nobody can tell")
+
+    @classmethod
+    def of(cls, found: Forecast) -> Self:
+        turned = [
+            TurnedDown(
+                row=item.position,
+                code=item.reason.code,
+                field=item.reason.field,
+                message=item.reason.message,
+                remedy=item.reason.remedy,
+            )
+            for item in found.turned
+        ]
+        return cls(
+            rows=found.rows,
+            eligible=found.eligible,
+            unseen=found.unseen,
+            turned_down=turned,
+            by_code=found.by_code,
+            xpm_calls=found.calls,
+            seconds=found.seconds,
+            calls_left_today=found.left_today,
+        )
+
+
+async def given_rows(request: Request) -> list[ImportWishes]:
+    """The rows of the body, which is JSON or CSV."""
+    body = await request.body()
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type == CSV:
+        return _from_csv(body)
+    if media_type != "application/json":
+        raise RequestRefused(
+            "bad_media_type",
+            "The body is neither JSON nor CSV.",
+            f"Send application/json or {CSV}.",
+            field="Content-Type",
+        )
+    try:
+        return NewBatch.model_validate_json(body).rows
+    except ValidationError as error:
+        raise _misfit(error, "body") from None
+
+
+GivenRows = Annotated[list[ImportWishes], Depends(given_rows)]
+_csv_schema = {
+    "type": "string",
+    "description": f"A header, then a row a line. Columns: {', '.join(batch_csv.COLUMNS)}. A result's columns are left out.",
+}
+#: FastAPI cannot tell from the code that a body is one of two media types.
+BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {"schema": {"$ref": "#/components/schemas/NewBatch"}},
+            CSV: {"schema": _csv_schema},
+        },
+    }
+}
+
+
+@router.post("/preflight", openapi_extra=BODY, max_body_size=MAX_BODY)
+def look_ahead(portal: ThePortal, who: Importer, rows: GivenRows) -> Preflight:
+    """What would become of these rows. Nothing is asked for, and XPM is not called."""
+    budget = _budget(portal, preflight.tenant_of(portal.database, who))
+    return Preflight.of(preflight.forecast(portal.database, who, rows, budget))
+
+
+@router.post(
+    "",
+    status_code=202,
+    openapi_extra=BODY,
+    max_body_size=MAX_BODY,
+    responses={200: {"description": "Accepted before", "model": AcceptedBatch}},
+)
+def request_batch(
+    request: Request,
+    response: Response,
+    portal: ThePortal,
+    who: Importer,
+    rows: GivenRows,
+    idempotency_key: IdempotencyKey,
+) -> AcceptedBatch:
+    """Ask for up to 5,000 clients and entities at once."""
+    signed_rows = [signed(row, who, idempotency_key) for row in rows]
+    found = accept_batch(portal.database, signed_rows[0].request_id, signed_rows)
+    response.status_code = 202 if found.is_new else 200
+    response.headers["Location"] = str(request.url_for("read_batch", batch_id=found.batch_id).path)
+    return AcceptedBatch(id=found.batch_id, size=len(found.import_ids), is_new=found.is_new)
+
+
+@router.get("/{batch_id}")
+def read_batch(portal: ThePortal, who: Reader, batch_id: UUID) -> Batch:
+    """How far a batch has come. Its imports: `GET /imports?batch_id=`."""
+    return Batch.of(looking.batch(portal.database, who, batch_id))
+
+
+@router.get("/{batch_id}/events", response_class=EventSourceResponse, responses=STREAM)
+async def follow_batch(
+    portal: ThePortal, who: Reader, batch_id: UUID, last_event_id: LastEventId = None
+) -> EventSourceResponse:
+    """The batch as server-sent events: `progress` at each change, `closed` once all of its imports are."""
+
+    def look() -> Told:
+        found = looking.batch(portal.database, who, batch_id)
+        return Told(Batch.of(found), is_last=found.open == 0)
+
+    return await following(portal, who, look, last_event_id)
+
+
+@router.get(
+    "/{batch_id}/result",
+    response_class=StreamingResponse,
+    responses={200: {"description": "the rows", "content": {CSV: {"schema": {"type": "string"}}}}},
+)
+def result(portal: ThePortal, who: Reader, batch_id: UUID, only_open_or_failed: bool = False) -> StreamingResponse:
+    """The batch's rows as CSV with what became of each and the remedy. Corrected, it can be sent as another batch."""
+    rows = looking.batch_rows(portal.database, who, batch_id)
+    if only_open_or_failed:
+        rows = [row for row in rows if row.state is not ImportState.SUCCEEDED]
+    disposition = {"Content-Disposition": f'attachment; filename="batch-{batch_id}.csv"'}
+    return StreamingResponse(batch_csv.write(rows), media_type=CSV, headers=disposition)
+
+
+def _from_csv(body: bytes) -> list[ImportWishes]:
+    try:
+        found = list(batch_csv.read(body.decode("utf-8-sig")))
+    except UnicodeDecodeError:
+        raise _bad_csv("is not UTF-8 text.") from None
+    except BadFile as bad:
+        raise _bad_csv(str(bad)) from None
+    rows, errors = [], []
+    for item in found[: MAX_BATCH + 1]:
+        if isinstance(item, BadLine):
+            errors.append({"type": "value_error", "loc": ("body", f"line {item.line}"), "msg": item.reason})
+            continue
+        line, fields = item
+        try:
+            rows.append(ImportWishes.model_validate(fields))
+        except ValidationError as error:
+            errors += _misfit(error, "body", f"line {line}").errors()
+    if errors:
+        raise RequestValidationError(errors)
+    if not 1 <= len(found) <= MAX_BATCH:
+        raise RequestRefused(
+            "bad_batch_size", f"A batch holds 1 to {MAX_BATCH} rows; this one has {len(found)}.", "Split it."
+        )
+    return rows
+
+
+def _misfit(error: ValidationError, *where: str) -> RequestValidationError:
+    found = error.errors(include_url=False, include_input=False, include_context=False)
+    return RequestValidationError([{**item, "loc": (*where, *item["loc"])} for item in found])
+
+
+def _bad_csv(reason: str) -> RequestRefused:
+    return RequestRefused("bad_csv", f"The CSV {reason}", "Correct it and send it again.", field="body")
+
+
+def _budget(portal: Portal, tenant_id: str) -> Budget:
+    """What background work may use of XPM's limits, and what is left of that today."""
+    limits = Limits(day=portal.settings.xpm_day_limit).for_background()
+    used: int | None = None
+    if portal.quota is not None:
+        try:
+            used = portal.quota.status(tenant_id).day
+        except redis.RedisError:
+            used = None  # nobody can tell; imports would wait too
+    left = None if used is None else max(0, limits.day - used)
+    return Budget(per_minute=limits.minute, per_day=limits.day, left_today=left)

@@ -1,0 +1,261 @@
+"""The portal's clients: listed, looked at, tied to XPM, and brought up to date from there later."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Annotated, Literal, Self
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from handlers import portal_clients
+from handlers.portal_clients import Details
+from portal_db.client_list import Entry, Wanted
+from portal_db.states import ClientKind, ClientType, EntityType, FieldSource, ReviewState, Subscription
+from portal_db.tables import Login, Relationship, WelcomeEmail
+from web.api.imports import Accepted, IdempotencyKey, key_of
+from web.identity import Importer, Reader
+from web.portal import ThePortal
+
+router = APIRouter(prefix="/clients", tags=["clients"])
+
+
+class Invitation(BaseModel):
+    """Where a person stands on the way into the portal."""
+
+    state: Literal["not_invited", "being_sent", "invited", "not_delivered", "unknown", "active"]
+    at: datetime | None = Field(description="when they were invited, or became active")
+
+    @classmethod
+    def of(cls, login: Login, email: WelcomeEmail | None) -> Self:
+        if login.activated_at is not None:
+            return cls(state="active", at=login.activated_at)
+        words = {"pending": "being_sent", "sending": "being_sent", "sent": "invited", "refused": "not_delivered",
+                 "unknown": "unknown"}  # fmt: skip
+        state = words.get(email.state.value, "not_invited") if email else "not_invited"
+        return cls.model_validate({"state": state, "at": email.sent_at if email else None})
+
+
+class XpmLink(BaseModel):
+    xpm_uuid: UUID
+    linked_at: datetime
+
+
+class ListedClient(BaseModel):
+    """A client as a list shows it."""
+
+    id: UUID
+    name: str
+    kind: ClientKind
+    entity_type: EntityType | None
+    client_type: ClientType | None
+    subscription: Subscription | None
+    login_email: str | None
+    invitation: Invitation | None = Field(description="null for entities, which have no login")
+    is_new: bool
+    xpm_link: XpmLink | None
+    created_at: datetime
+
+    @classmethod
+    def of(cls, entry: Entry) -> Self:
+        row, link = entry.client, entry.link
+        return cls(
+            id=row.id,
+            name=row.name,
+            kind=row.kind,
+            entity_type=row.entity_type,
+            client_type=row.client_type,
+            subscription=row.subscription,
+            login_email=entry.login.email if entry.login else None,
+            invitation=Invitation.of(entry.login, entry.email) if entry.login else None,
+            is_new=row.is_new,
+            xpm_link=XpmLink(xpm_uuid=link.xpm_uuid, linked_at=link.linked_at) if link else None,
+            created_at=row.created_at,
+        )
+
+
+class ClientField(BaseModel):
+    """A field's value and who decided it. `is_override`: staff adjusted it, so that XPM's news do not change it."""
+
+    value: str
+    source: FieldSource
+    is_override: bool
+    as_of: datetime
+
+
+class Conflict(BaseModel):
+    """A value XPM has that was not written, and why."""
+
+    field: str
+    code: str
+
+
+class TeamMember(BaseModel):
+    id: UUID
+    name: str
+    relationship: str
+    email: str | None
+    is_linked: bool = Field(description="whether it is tied to an XPM record, which keeps it up to date")
+
+
+class ReviewItem(BaseModel):
+    """A relationship as XPM tells it, and where it stands in review."""
+
+    id: UUID
+    version: int = Field(description="to be named with a decision, so that of two reviewers one wins")
+    state: ReviewState
+    label: str
+    name: str = Field(description="the other side")
+    xpm_uuid: UUID
+    number_of_shares: int | None
+    percentage: Decimal | None
+    start_date: date | None
+    end_date: date | None
+
+    @classmethod
+    def of(cls, row: Relationship) -> Self:
+        return cls(
+            id=row.id,
+            version=row.version,
+            state=row.state,
+            label=row.label,
+            name=row.other_name,
+            xpm_uuid=row.other_xpm_uuid,
+            number_of_shares=row.number_of_shares,
+            percentage=row.percentage,
+            start_date=row.start_date,
+            end_date=row.end_date,
+        )
+
+
+class OneClient(ListedClient):
+    """A client with its fields and their sources, its team, and what XPM says about its relationships."""
+
+    fields: dict[str, ClientField]
+    conflicts: list[Conflict]
+    team: list[TeamMember]
+    relationships: list[ReviewItem]
+    import_id: UUID | None = Field(description="the import that created it")
+
+    @classmethod
+    def details(cls, found: Details) -> Self:
+        listed = ListedClient.of(found.entry).model_dump()
+        team = [
+            TeamMember(
+                id=row.id,
+                name=row.name,
+                relationship=row.relationship,
+                email=row.email,
+                is_linked=row.xpm_uuid is not None,
+            )
+            for row in found.team
+        ]
+        fields = {
+            name: ClientField(value=row.value, source=row.source, is_override=row.is_override, as_of=row.as_of)
+            for name, row in found.fields.items()
+        }
+        return cls(
+            **listed,
+            fields=fields,
+            conflicts=[Conflict(field=row.field, code=row.code) for row in found.conflicts],
+            team=team,
+            relationships=[ReviewItem.of(row) for row in found.relationships],
+            import_id=found.entry.client.import_id,
+        )
+
+
+class ClientPage(BaseModel):
+    """Clients, the newest first. `next_cursor` leads to those after them; null at the end."""
+
+    items: list[ListedClient]
+    next_cursor: str | None
+
+
+class Listing(BaseModel):
+    """Which clients, and how many at once."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    q: Annotated[str, Field(max_length=200)] | None = Field(None, description="a part of the name")
+    kind: ClientKind | None = None
+    is_new: bool | None = None
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    cursor: Annotated[str, Field(max_length=200)] | None = Field(None, description="the page before's `next_cursor`")
+
+
+class ToBring(BaseModel):
+    """What to bring from XPM."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    details: bool = True
+    relationships: bool = True
+
+
+class ToConnect(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    xpm_uuid: UUID
+
+
+@router.get("")
+def list_clients(portal: ThePortal, who: Reader, query: Annotated[Listing, Query()]) -> ClientPage:
+    """Clients that the staff member may see, the newest first."""
+    wanted = Wanted(query.q, query.kind, query.is_new)
+    found = portal_clients.page(portal.database, who, wanted, cursor=query.cursor, limit=query.limit)
+    return ClientPage(
+        items=[ListedClient.of(entry) for entry in found.entries], next_cursor=str(found.next) if found.next else None
+    )
+
+
+@router.get("/{client_id}")
+def read_client(portal: ThePortal, who: Reader, client_id: UUID) -> OneClient:
+    """One client."""
+    return OneClient.details(portal_clients.details(portal.database, who, client_id))
+
+
+@router.get("/{client_id}/review-items")
+def list_review_items(
+    portal: ThePortal,
+    who: Reader,
+    client_id: UUID,
+    state: Annotated[list[ReviewState] | None, Query(max_length=len(ReviewState))] = None,
+) -> list[ReviewItem]:
+    """What XPM says about a client's relationships; those that wait for review, or those in the states that are named."""
+    found = portal_clients.review_items(portal.database, who, client_id, state or [ReviewState.PENDING])
+    return [ReviewItem.of(row) for row in found]
+
+
+@router.post(
+    "/{client_id}/imports", status_code=202, responses={200: {"description": "Accepted before", "model": Accepted}}
+)
+def import_items(
+    request: Request,
+    response: Response,
+    portal: ThePortal,
+    who: Importer,
+    client_id: UUID,
+    wanted: ToBring,
+    idempotency_key: IdempotencyKey,
+) -> Accepted:
+    """Import details and relationships of a client that is there already."""
+    found = portal_clients.bring(
+        portal.database,
+        portal.bell,
+        who,
+        client_id,
+        key_of(idempotency_key),
+        details=wanted.details,
+        relationships=wanted.relationships,
+    )
+    response.status_code = 202 if found.is_new else 200
+    response.headers["Location"] = str(request.url_for("read_import", import_id=found.import_id).path)
+    return Accepted(id=found.import_id, is_new=found.is_new)
+
+
+@router.put("/{client_id}/xpm-link", status_code=204)
+def connect_client(portal: ThePortal, who: Importer, client_id: UUID, given: ToConnect) -> None:
+    """Connect a client to its XPM record. No data changes by that; import its items afterwards."""
+    portal_clients.connect(portal.services, who, client_id, given.xpm_uuid)

@@ -1,0 +1,223 @@
+"""Imports: asked for, looked at one by one and as a list, and followed live."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Self
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from sse_starlette import EventSourceResponse
+
+from handlers import looking
+from handlers.callers import Caller
+from handlers.looking import Standing, Step
+from handlers.request_import import accept
+from handlers.requests import ImportRequest, ImportWishes, Line, RequestRefused, parse
+from portal_db.import_list import Wanted
+from portal_db.states import ClientKind, ClientType, EntityType, ImportState, JobState, Subscription
+from portal_db.tables import Import
+from web.events import STREAM, LastEventId, Told, following
+from web.identity import Importer, Reader
+from web.portal import ThePortal
+
+router = APIRouter(prefix="/imports", tags=["imports"])
+
+_key: TypeAdapter[str] = TypeAdapter(Line)
+IdempotencyKey = Annotated[
+    str,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=200,
+        description="Your own key for this request. Sent again with the same body, nothing is asked for twice.",
+    ),
+]
+
+
+class Why(BaseModel):
+    """Why it ended as it did, or what is amiss."""
+
+    code: str
+    field: str | None
+    message: str | None
+    remedy: str | None
+
+
+class ImportStep(BaseModel):
+    """One step of an import. `waits_for` and `until` say why an open one is not running."""
+
+    kind: str
+    title: str
+    state: JobState
+    attempts: int
+    waits_for: str | None
+    until: datetime | None
+    why: Why | None
+    finished_at: datetime | None
+
+    @classmethod
+    def of(cls, step: Step) -> Self:
+        job = step.job
+        amiss = job.error_code is not None and job.state is not JobState.SUCCEEDED
+        why = Why(code=job.error_code or "", field=job.error_field, message=job.error_message, remedy=job.error_action)
+        return cls(
+            kind=job.kind,
+            title=step.title,
+            state=job.state,
+            attempts=job.attempts,
+            waits_for=step.waits_for,
+            until=step.until,
+            why=why if amiss else None,
+            finished_at=job.finished_at,
+        )
+
+
+class ListedImport(BaseModel):
+    """What was asked for, where it stands and, once it is closed, why."""
+
+    id: UUID
+    state: ImportState
+    is_open: bool
+    xpm_uuid: UUID
+    kind: ClientKind
+    name: str | None = Field(description="as adjusted by the requester; null is XPM's")
+    entity_type: EntityType | None
+    email: str | None
+    client_type: ClientType | None
+    subscription: Subscription | None
+    send_welcome_email: bool
+    bring_details: bool
+    bring_relationships: bool
+    requested_by: UUID
+    batch_id: UUID | None
+    position: int | None
+    client_id: UUID | None = Field(description="the client, once there is one")
+    why: Why | None
+    created_at: datetime
+    closed_at: datetime | None
+
+    @classmethod
+    def of(cls, row: Import) -> Self:
+        columns = {name: getattr(row, name) for name in ListedImport.model_fields if name not in ("is_open", "why")}
+        return cls.model_validate({**columns, "is_open": row.state.is_open, "why": _why(row)})
+
+
+class OneImport(ListedImport):
+    """An import with its steps, and what it waits for."""
+
+    waits_for: str | None
+    until: datetime | None
+    steps: list[ImportStep]
+
+    @classmethod
+    def standing(cls, found: Standing) -> Self:
+        waits_for, until = found.waits_for
+        listed = ListedImport.of(found.row).model_dump()
+        steps = [ImportStep.of(step) for step in found.steps]
+        return cls.model_validate({**listed, "waits_for": waits_for, "until": until, "steps": steps})
+
+
+class ImportPage(BaseModel):
+    """Imports, newest first. `next_cursor` leads to those after them; null at the end."""
+
+    items: list[ListedImport]
+    next_cursor: str | None
+
+
+class Accepted(BaseModel):
+    """The request is in the record and will reach exactly one closed state."""
+
+    id: UUID
+    is_new: bool = Field(description="false when the same request was accepted before")
+
+
+@router.post("", status_code=202, responses={200: {"description": "Accepted before", "model": Accepted}})
+def request_import(
+    request: Request,
+    response: Response,
+    portal: ThePortal,
+    who: Importer,
+    wishes: ImportWishes,
+    idempotency_key: IdempotencyKey,
+) -> Accepted:
+    """Ask for one client or entity."""
+    found = accept(portal.database, portal.bell, signed(wishes, who, idempotency_key))
+    response.status_code = 202 if found.is_new else 200
+    response.headers["Location"] = str(request.url_for("read_import", import_id=found.import_id).path)
+    return Accepted(id=found.import_id, is_new=found.is_new)
+
+
+class Listing(BaseModel):
+    """Which imports, and how many at once."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    state: list[ImportState] = Field([], max_length=len(ImportState))
+    kind: ClientKind | None = None
+    code: Annotated[str, Field(max_length=64)] | None = Field(None, description="why it ended as it did")
+    batch_id: UUID | None = None
+    client_id: UUID | None = None
+    since: AwareDatetime | None = Field(None, description="asked for at this time or later")
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    cursor: Annotated[str, Field(max_length=200)] | None = Field(None, description="the page before's `next_cursor`")
+
+
+@router.get("")
+def list_imports(portal: ThePortal, who: Reader, query: Annotated[Listing, Query()]) -> ImportPage:
+    """Imports that the staff member asked for or whose client they may see, newest first."""
+    wanted = Wanted(query.state, query.kind, query.code, query.batch_id, query.client_id, query.since)
+    found = looking.page(portal.database, who, wanted, cursor=query.cursor, limit=query.limit)
+    return ImportPage(
+        items=[ListedImport.of(row) for row in found.rows], next_cursor=str(found.next) if found.next else None
+    )
+
+
+@router.get("/{import_id}")
+def read_import(portal: ThePortal, who: Reader, import_id: UUID) -> OneImport:
+    """One import with its steps, and what it waits for."""
+    return OneImport.standing(looking.one(portal.database, who, import_id))
+
+
+@router.get("/{import_id}/events", response_class=EventSourceResponse, responses=STREAM)
+async def follow_import(
+    portal: ThePortal, who: Reader, import_id: UUID, last_event_id: LastEventId = None
+) -> EventSourceResponse:
+    """The import as server-sent events: `progress` at each change, `closed` at its end."""
+
+    def look() -> Told:
+        found = looking.one(portal.database, who, import_id)
+        return Told(OneImport.standing(found), is_last=not found.row.state.is_open)
+
+    return await following(portal, who, look, last_event_id)
+
+
+def signed(wishes: ImportWishes, who: Caller, key: str) -> ImportRequest:
+    """What is asked for, by whom and under which key.
+
+    Raises:
+        RequestRefused: the key is not one line of text.
+    """
+    fields = {"practice_id": who.practice_id, "requested_by": who.staff_id, "request_id": key_of(key)}
+    return parse({**wishes.model_dump(), **fields})
+
+
+def key_of(given: str) -> str:
+    """A key for a request.
+
+    Raises:
+        RequestRefused: it is not one line of text.
+    """
+    try:
+        return _key.validate_python(given)
+    except ValidationError:
+        raise RequestRefused(
+            "bad_request", "The key must be one line of text.", "Send another key.", field="Idempotency-Key"
+        ) from None
+
+
+def _why(row: Import) -> Why | None:
+    if row.outcome_code is None:
+        return None
+    return Why(code=row.outcome_code, field=row.outcome_field, message=row.outcome_message, remedy=row.outcome_remedy)

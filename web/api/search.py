@@ -1,0 +1,77 @@
+"""Search as you type in XPM, and the advanced search over the portal and XPM under two headings."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field
+
+from handlers import xpm_search
+from handlers.xpm_search import Found
+from portal_db.states import ClientKind, EntityType
+from web.api.clients import ListedClient
+from web.identity import Importer, Reader
+from web.portal import ThePortal
+from web.problems import Fault, fault_of
+
+router = APIRouter(tags=["search"])
+
+Text = Annotated[str, Query(min_length=2, max_length=200, pattern=r"\S", description="a part of the name")]
+
+
+class XpmRecord(BaseModel):
+    """A record in XPM, and what it may be imported as."""
+
+    xpm_uuid: UUID
+    name: str
+    email: str | None
+    suggested_kind: ClientKind = Field(description="which window to open")
+    possible_kinds: list[ClientKind]
+    entity_type: EntityType = Field(description="its type if it is imported as an entity")
+    blocked: str | None = Field(description="why it offers no import: `already_linked`, `already_being_imported`, …")
+    client_id: UUID | None = Field(description="the client it is linked to, where the staff member may see it")
+
+    @classmethod
+    def of(cls, found: Found) -> Self:
+        return cls(
+            xpm_uuid=found.record.uuid,
+            name=found.record.name,
+            email=found.record.email,
+            suggested_kind=found.suggested,
+            possible_kinds=sorted(found.possible),
+            entity_type=found.entity_type,
+            blocked=found.blocked,
+            client_id=found.client_id,
+        )
+
+
+class AdvancedSearch(BaseModel):
+    """The portal's clients and XPM's records; a record that is a client in sight is among the clients only."""
+
+    clients: list[ListedClient]
+    xpm: list[XpmRecord] | None = Field(description="null when XPM was not ticked")
+    xpm_problem: Fault | None = Field(description="why XPM could not answer; the clients are there all the same")
+
+
+@router.get("/xpm/clients")
+def search_xpm(portal: ThePortal, who: Importer, q: Text) -> list[XpmRecord]:
+    """Clients in XPM whose name has this text, as the staff member's own connection sees them; at most 50."""
+    return [XpmRecord.of(found) for found in xpm_search.in_xpm(portal.services, who, q)]
+
+
+@router.get("/search")
+def advanced_search(
+    portal: ThePortal,
+    who: Reader,
+    q: Text,
+    integration: Annotated[list[Literal["xpm"]] | None, Query(max_length=1, description="what to search too")] = None,
+) -> AdvancedSearch:
+    """The advanced search: clients of the portal and, if ticked, records of XPM."""
+    found = xpm_search.everywhere(portal.services, who, q, with_xpm=bool(integration))
+    return AdvancedSearch(
+        clients=[ListedClient.of(entry) for entry in found.clients],
+        xpm=None if found.xpm is None else [XpmRecord.of(item) for item in found.xpm],
+        xpm_problem=fault_of(found.trouble) if found.trouble else None,
+    )

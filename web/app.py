@@ -1,0 +1,75 @@
+"""The application: what it is made of is handed in, and every error and every answer goes through the same few layers."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import Any
+
+import anyio.to_thread
+from fastapi import FastAPI
+
+from web import api, health, problems
+from web.access_log import AccessLog
+from web.api.batches import NewBatch
+from web.headers import SecurityHeaders
+from web.portal import Portal
+
+#: Bytes of a request's body; endpoints that take more say so themselves.
+MAX_BODY = 64 * 1024
+#: Requests worked on at once; the others wait. One database connection each.
+THREADS = 20
+
+DESCRIPTION = "Brings clients and entities from Xero Practice Manager (XPM) into the client portal."
+
+
+def create_app(portal: Portal) -> FastAPI:
+    """The application around a portal.
+
+    Raises:
+        SettingsError: PUBLIC_URL is not safe to send cookies to.
+    """
+    portal.require_safe_address()
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
+        yield
+
+    app = FastAPI(
+        title="portal-sync",
+        version=version("portal-sync"),
+        description=DESCRIPTION,
+        openapi_url=f"{api.PREFIX}/openapi.json",
+        docs_url=None,  # they would load scripts from elsewhere
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=lifespan,
+        # P19: FastAPI's own telemetry would record what people typed, as part of validation errors.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+    )
+    app.state.portal = portal
+    problems.add_to(app)
+    # Not the application's own limit: that one stands outside all our layers.
+    app.include_router(health.router, max_body_size=0)
+    app.include_router(api.router, max_body_size=MAX_BODY)
+    app.openapi = _with_problems(app.openapi)  # type: ignore[method-assign]  # as FastAPI's documentation says
+    app.add_middleware(problems.LastProblems)  # the last added is the outermost
+    app.add_middleware(AccessLog, monotonic=portal.services.sources.monotonic)
+    app.add_middleware(SecurityHeaders, https=portal.is_https)
+    return app
+
+
+def _with_problems(generate: Callable[[], dict[str, Any]]) -> Callable[[], dict[str, Any]]:
+    """FastAPI's description, with the schemas it cannot find by itself: of errors, and of a body of two media types."""
+
+    def described() -> dict[str, Any]:
+        found = generate()
+        schemas = found.setdefault("components", {}).setdefault("schemas", {})
+        for model in (problems.Problem, NewBatch):
+            schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+            schemas.update(schema.pop("$defs", {}), **{model.__name__: schema})
+        return found
+
+    return described

@@ -1,0 +1,64 @@
+"""What the web process is made of, and how endpoints get at it: through the application, never through a global."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from fastapi import Depends, Request
+
+from config.settings import Settings, SettingsError
+from handlers.flow import Bell, Services
+from handlers.sessions import Tries
+from portal_db.database import Database
+from web.streams import Streams
+from xpm.quota.limiter import RedisLimiter
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+@dataclass(frozen=True)
+class Portal:
+    """Everything that endpoints use. `quota` is the limiter to ask for what is left of XPM's quota, if there is one."""
+
+    services: Services
+    bell: Bell
+    tries: Tries
+    streams: Streams
+    quota: RedisLimiter | None = None
+
+    @property
+    def database(self) -> Database:
+        return self.services.database
+
+    @property
+    def settings(self) -> Settings:
+        return self.services.settings
+
+    @property
+    def origin(self) -> str:
+        """Scheme and host of PUBLIC_URL: where our pages come from."""
+        parts = urlsplit(self.settings.public_url)
+        return f"{parts.scheme}://{parts.netloc}"
+
+    @property
+    def is_https(self) -> bool:
+        return self.origin.startswith("https://")
+
+    def require_safe_address(self) -> None:
+        """Check that cookies can be kept safe.
+
+        Raises:
+            SettingsError: PUBLIC_URL is neither https nor on this machine.
+        """
+        if not self.is_https and urlsplit(self.settings.public_url).hostname not in LOOPBACK:
+            raise SettingsError("PUBLIC_URL must begin with https://, because session cookies travel to it.")
+
+
+def portal_of(request: Request) -> Portal:
+    found: Portal = request.app.state.portal
+    return found
+
+
+ThePortal = Annotated[Portal, Depends(portal_of)]

@@ -1,0 +1,88 @@
+"""The web process: its parts put together, served until a signal, and put away in order."""
+
+from __future__ import annotations
+
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+
+from config.logging import set_up_logging
+from config.settings import Settings, SettingsError
+from config.sources import Sources
+from handlers.flow import Services
+from handlers.smtp import SmtpMailer
+from portal_db.database import Database
+from web.app import THREADS, create_app
+from web.portal import Portal
+from web.sign_in_limits import SignInLimits
+from web.streams import Streams
+from worker.bell import RedisBell, connect
+from xpm.client import XpmApi
+from xpm.quota import limiter_of
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+@contextmanager
+def opened(settings: Settings, sources: Sources | None = None) -> Iterator[Portal]:
+    """A portal on these settings, for as long as the block runs."""
+    sources = sources or Sources()
+    client = connect(settings)
+    limiter = limiter_of(settings, client)
+    database = Database(settings.database_url, sources, pool_size=THREADS)
+    xpm = XpmApi(settings.xpm_api_url, limiter=limiter)
+    services = Services(database, xpm, SmtpMailer(settings.smtp_url), settings, sources)
+    bell = RedisBell(client, settings.redis_namespace, sources)
+    try:
+        yield Portal(services, bell, SignInLimits(settings, sources), Streams(), limiter)
+    finally:
+        limiter.close()
+        xpm.close()
+        database.close()
+
+
+def run(settings: Settings) -> None:
+    """Serve until told to stop; requests that are running are finished first, within the grace period.
+
+    Raises:
+        SettingsError: a setting is missing or does not fit.
+    """
+    set_up_logging(settings)
+    _require_free(settings)
+    with opened(settings) as portal:
+        app = create_app(portal)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            # uvicorn sends itself the signal again once it has stopped; by then there is nothing more to do.
+            signal.signal(number, lambda *_: None)
+        log.info("web.ready", port=settings.web_port)
+        server_of(app, settings).run()
+        log.info("web.stopped", port=settings.web_port)
+
+
+def server_of(app: FastAPI, settings: Settings) -> uvicorn.Server:
+    """The server of an application; a signal or its `should_exit` ends it."""
+    config = uvicorn.Config(
+        app,
+        host=settings.web_host,
+        port=settings.web_port,
+        log_config=None,  # ours is set up
+        access_log=False,  # ours says no addresses and no paths
+        server_header=False,
+        timeout_graceful_shutdown=round(settings.shutdown_grace_seconds),
+        timeout_keep_alive=30,
+    )
+    return uvicorn.Server(config)
+
+
+def _require_free(settings: Settings) -> None:
+    try:
+        with socket.create_server((settings.web_host, settings.web_port)):
+            pass
+    except OSError as error:
+        where = f"{settings.web_host}:{settings.web_port}"
+        raise SettingsError(f"WEB_HOST, WEB_PORT: cannot listen on {where}: {error.strerror}.") from None

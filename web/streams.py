@@ -1,0 +1,46 @@
+"""How many server-sent event streams a process serves at once: each holds a connection for minutes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from uuid import UUID
+
+from handlers.requests import RequestRefused
+
+PER_PROCESS = 200
+PER_STAFF = 6
+
+
+class Streams:
+    """Counts open streams. Used from the event loop only."""
+
+    def __init__(self, *, per_process: int = PER_PROCESS, per_staff: int = PER_STAFF) -> None:
+        self._per_process = per_process
+        self._per_staff = per_staff
+        self._open: Counter[UUID] = Counter()
+
+    def require_room(self, staff_id: UUID) -> None:
+        """Check that one more may be opened.
+
+        Raises:
+            RequestRefused: `too_many_streams`.
+        """
+        if self._open[staff_id] >= self._per_staff or self._open.total() >= self._per_process:
+            raise RequestRefused(
+                "too_many_streams",
+                "Too many progress displays are open.",
+                "Close some, or look at the address without /events every few seconds.",
+            )
+
+    @contextmanager
+    def one(self, staff_id: UUID) -> Iterator[None]:
+        """One open stream, for as long as the block runs."""
+        self._open[staff_id] += 1
+        try:
+            yield
+        finally:
+            self._open[staff_id] -= 1
+            if not self._open[staff_id]:
+                del self._open[staff_id]
