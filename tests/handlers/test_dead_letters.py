@@ -349,7 +349,7 @@ def test_a_job_that_is_not_there_or_not_dead(sqlite_world: World, simulator: Sim
 # ---- who acts ----
 
 
-@pytest.mark.parametrize("who", ["nobody@platform.example", "nobody", "", str(uuid4())])
+@pytest.mark.parametrize("who", ["nobody@platform.example", "nobody", "", str(UUID(int=1))])
 def test_only_operators_act(sqlite_world: World, who: str) -> None:
     ops.refused(lambda: act_of(sqlite_world.database, who, "why"), "unknown_operator")
 
