@@ -50,7 +50,9 @@ def upgrade(database: Database) -> tuple[str | None, str]:
     """
     lock_tries = 0
     while True:
-        before, _ = revisions(database)
+        before, newest = revisions(database)
+        if before == newest:
+            return before, newest
         try:
             return _upgrade(database)
         except (DBAPIError, CommandError) as error:

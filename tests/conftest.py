@@ -28,9 +28,9 @@ def world(database_url: str, simulator: SimulatorHandle, mail_catcher: MailCatch
 
 
 @pytest.fixture
-def sqlite_world(sqlite_url: str, simulator: SimulatorHandle, mail_catcher: MailCatcher) -> Iterator[World]:
+def sqlite_world(sqlite_tables: str, simulator: SimulatorHandle, mail_catcher: MailCatcher) -> Iterator[World]:
     """`world`, on SQLite only: for what does not depend on the database."""
-    with building(sqlite_url, simulator.api_url, simulator.config.access_token, mail_catcher) as made:
+    with building(sqlite_tables, simulator.api_url, simulator.config.access_token, mail_catcher) as made:
         yield made
 
 
@@ -49,7 +49,7 @@ def own_world(database_url: str, own_simulator: SimulatorHandle, mail_catcher: M
 
 
 @pytest.fixture
-def own_sqlite_world(sqlite_url: str, own_simulator: SimulatorHandle, mail_catcher: MailCatcher) -> Iterator[World]:
+def own_sqlite_world(sqlite_tables: str, own_simulator: SimulatorHandle, mail_catcher: MailCatcher) -> Iterator[World]:
     """`sqlite_world`, connected to `own_simulator`."""
-    with building(sqlite_url, own_simulator.api_url, own_simulator.config.access_token, mail_catcher) as made:
+    with building(sqlite_tables, own_simulator.api_url, own_simulator.config.access_token, mail_catcher) as made:
         yield made

@@ -15,7 +15,6 @@ import pytest
 from cryptography.fernet import Fernet
 
 from portal_db.database import Database
-from portal_db.migrate import upgrade
 from tests.world import World
 from worker.cli import main
 
@@ -63,10 +62,9 @@ def cli(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cli]:
 
 
 @pytest.fixture
-def migrated(sqlite_url: str) -> Iterator[Database]:
+def migrated(sqlite_tables: str) -> Iterator[Database]:
     """The database behind `cli`, with its tables."""
-    database = Database(sqlite_url)
-    upgrade(database)
+    database = Database(sqlite_tables)
     yield database
     database.close()
 

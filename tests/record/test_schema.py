@@ -18,8 +18,8 @@ from tests.world import World
 from xpm.simulator.serve import SimulatorHandle
 
 
-def test_the_migrations_make_the_tables_of_the_code(database_url: str) -> None:
-    database = Database(database_url)
+def test_the_migrations_make_the_tables_of_the_code(empty_database_url: str) -> None:
+    database = Database(empty_database_url)
     before, now = migrate.upgrade(database)
     assert before is None
     assert migrate.differences(database) == []
@@ -27,8 +27,8 @@ def test_the_migrations_make_the_tables_of_the_code(database_url: str) -> None:
     database.close()
 
 
-def test_a_missing_column_is_noticed(database_url: str) -> None:
-    database = Database(database_url)
+def test_a_missing_column_is_noticed(empty_database_url: str) -> None:
+    database = Database(empty_database_url)
     migrate.upgrade(database)
     with database.write() as tx:
         tx.session.execute(text("ALTER TABLE pauses DROP COLUMN reason"))

@@ -1,13 +1,21 @@
-"""The pytest plugin of the test servers: `postgres_url`, `sqlite_url`, `database_url` (both, one after the other),
-`redis_url`, `mail_catcher` and `seed`. A server starts with the first test that asks for it."""
+"""The pytest plugin of the test servers: `postgres_url`, `sqlite_tables`, `database_url` (both, one after the other),
+`redis_url`, `mail_catcher` and `seed`. A server starts with the first test that asks for it.
+
+Databases have the record's tables, as copies of one that was migrated once; those of `sqlite_url`, `empty_postgres_url` and
+`empty_database_url` have none.
+"""
 
 import os
 import random
+import shutil
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import make_url
 
+from portal_db import migrate
+from portal_db.database import Database
 from tests.servers.availability import required, summary
 from tests.servers.postgres import PostgresServer, fresh_database
 from tests.servers.postgres import postgres_server as running_postgres
@@ -51,10 +59,39 @@ def postgres_server() -> Iterator[PostgresServer]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def postgres_template(postgres_server: PostgresServer) -> Iterator[str]:
+    """The name of a PostgreSQL database with the record's tables, to be copied."""
+    with fresh_database(postgres_server) as url:
+        _migrate(url)
+        yield str(make_url(url).database)
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of an SQLite database with the record's tables, to be copied."""
+    file = tmp_path_factory.mktemp("template") / "portal.db"
+    _migrate(f"sqlite:///{file}?synchronous=normal")
+    return file
+
+
+def _migrate(url: str) -> None:
+    database = Database(url)
+    migrate.upgrade(database)
+    database.close()
+
+
 @pytest.fixture
-def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
+def empty_postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
     """A new, empty PostgreSQL database: `postgresql+psycopg://…`."""
     with fresh_database(postgres_server) as url:
+        yield url
+
+
+@pytest.fixture
+def postgres_url(postgres_server: PostgresServer, postgres_template: str) -> Iterator[str]:
+    """A new PostgreSQL database with the record's tables."""
+    with fresh_database(postgres_server, postgres_template) as url:
         yield url
 
 
@@ -64,10 +101,24 @@ def sqlite_url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'portal.db'}?synchronous=normal"
 
 
+@pytest.fixture
+def sqlite_tables(sqlite_url: str, sqlite_template: Path) -> str:
+    """`sqlite_url`, with the record's tables."""
+    shutil.copyfile(sqlite_template, str(make_url(sqlite_url).database))
+    return sqlite_url
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest) -> str:
-    """A new, empty database: the test runs once on SQLite and once on PostgreSQL."""
-    url: str = request.getfixturevalue({"sqlite": "sqlite_url", "postgresql": "postgres_url"}[request.param])
+    """A new database with the record's tables: the test runs once on SQLite and once on PostgreSQL."""
+    url: str = request.getfixturevalue({"sqlite": "sqlite_tables", "postgresql": "postgres_url"}[request.param])
+    return url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_database_url(request: pytest.FixtureRequest) -> str:
+    """As `database_url`, without tables."""
+    url: str = request.getfixturevalue({"sqlite": "sqlite_url", "postgresql": "empty_postgres_url"}[request.param])
     return url
 
 

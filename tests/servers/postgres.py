@@ -76,10 +76,15 @@ def own_postgres_server() -> Iterator[PostgresServer]:
 
 
 @contextmanager
-def fresh_database(server: PostgresServer) -> Iterator[str]:
-    """The URL of a new, empty database, dropped at the end whoever is still connected to it."""
+def fresh_database(server: PostgresServer, template: str = "template1") -> Iterator[str]:
+    """The URL of a new database, dropped at the end whoever is still connected to it.
+
+    Args:
+        template: the database it is a copy of; an empty one if none is named. Nobody may be connected to it.
+    """
     name = f"test_{secrets.token_hex(6)}"
-    _execute(server, sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    copy = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
+    _execute(server, copy)
     try:
         yield server.url.set(database=name).render_as_string(hide_password=False)
     finally:

@@ -18,8 +18,8 @@ from tests.servers.redis import RedisServer
 
 
 @pytest.mark.parametrize("_attempt", [1, 2])
-def test_a_database_is_empty_for_each_test(database_url: str, _attempt: int) -> None:
-    database = Database(database_url)
+def test_a_database_is_empty_for_each_test(empty_database_url: str, _attempt: int) -> None:
+    database = Database(empty_database_url)
     with database.write() as tx:
         tx.session.execute(text("CREATE TABLE client (name TEXT)"))
     database.close()

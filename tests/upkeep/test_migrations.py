@@ -30,8 +30,8 @@ Shape = dict[str, dict[str, Any]]
 
 
 @pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    made = Database(database_url)
+def database(empty_database_url: str) -> Iterator[Database]:
+    made = Database(empty_database_url)
     yield made
     made.close()
 
@@ -122,10 +122,10 @@ def test_the_release_before_finds_all_of_its_columns(database: Database) -> None
             connection.execute(table.select())
 
 
-def test_of_many_upgrades_at_once_each_ends_well(database_url: str) -> None:
+def test_of_many_upgrades_at_once_each_ends_well(empty_database_url: str) -> None:
     # When three deploys bring an empty database to this release
     command_line = [sys.executable, "-m", "worker.cli", "db", "upgrade", "--json"]
-    environment = {**os.environ, "DATABASE_URL": database_url}
+    environment = {**os.environ, "DATABASE_URL": empty_database_url}
     upgrades = [
         subprocess.Popen(command_line, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         for _ in range(3)
@@ -136,17 +136,17 @@ def test_of_many_upgrades_at_once_each_ends_well(database_url: str) -> None:
     told = [json.loads(out) for out, _ in ended]
     assert {each["after"] for each in told} == {REVISIONS[-1]}
     assert sorted(str(each["before"]) for each in told) == [REVISIONS[-1]] * 2 + ["None"]
-    database = Database(database_url)
+    database = Database(empty_database_url)
     assert migrate.differences(database) == []
     database.close()
 
 
 def test_an_upgrade_does_not_queue_up_behind_a_long_transaction(
-    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+    empty_postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(migrate, "LOCK_SECONDS", 1)
     monkeypatch.setattr(migrate, "LOCK_TRIES", 2)
-    database = Database(postgres_url)
+    database = Database(empty_postgres_url)
     bring_to(database, "0001")
     with database.engine.begin() as busy:
         busy.execute(text("LOCK TABLE xpm_links IN ACCESS SHARE MODE"))

@@ -26,8 +26,8 @@ def xero() -> Iterator[SimulatorHandle]:
 
 
 @pytest.fixture
-def office(sqlite_url: str, xero: SimulatorHandle, mail_catcher: MailCatcher) -> Iterator[World]:
-    with building(sqlite_url, xero.api_url, xero.config.access_token, mail_catcher) as made:
+def office(sqlite_tables: str, xero: SimulatorHandle, mail_catcher: MailCatcher) -> Iterator[World]:
+    with building(sqlite_tables, xero.api_url, xero.config.access_token, mail_catcher) as made:
         yield made
 
 

@@ -29,9 +29,9 @@ def made(database_url: str, xero: SimulatorHandle, mail: MailCatcher) -> Iterato
 
 
 @pytest.fixture
-def unconnected(sqlite_url: str, xero: SimulatorHandle, mail_catcher: MailCatcher) -> Iterator[World]:
+def unconnected(sqlite_tables: str, xero: SimulatorHandle, mail_catcher: MailCatcher) -> Iterator[World]:
     """A practice whose partner has not connected XPM; on SQLite."""
-    yield from made(sqlite_url, xero, mail_catcher)
+    yield from made(sqlite_tables, xero, mail_catcher)
 
 
 @pytest.fixture
