@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from uuid import UUID, uuid4
 
 import pytest
@@ -77,7 +78,9 @@ def test_housekeeping_shows_what_went(cli: Cli, office: World, simulator: Simula
 
 
 @pytest.mark.usefixtures("redis")
-def test_a_person_is_erased_after_a_yes(cli: Cli, office: World, simulator: SimulatorHandle, operator: UUID) -> None:
+def test_a_person_is_erased_after_a_yes(
+    cli: Cli, office: World, simulator: SimulatorHandle, operator: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
     office.run_import(importable(simulator)[0].uuid)
     with office.database.read() as tx:
         client_id = tx.session.scalars(select(Client.id)).one()
@@ -85,6 +88,9 @@ def test_a_person_is_erased_after_a_yes(cli: Cli, office: World, simulator: Simu
     ran = cli(*erase, "--dry-run")
     assert (ran.code, ran.out.splitlines()[-1]) == (0, "Nothing was erased.")
     assert "clients" in ran.out
+    refused = cli(*erase, given="y\n")
+    assert (refused.code, "Nobody is here to be asked: give --yes." in refused.err) == (2, True)
+    monkeypatch.setattr("worker.cli.acting.sys", SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: True)))
     assert cli(*erase, given="n\n").code == 130
     assert cli(*erase, given="").code == 130
     assert office.scalar("SELECT count(*) FROM clients") == 1
