@@ -70,7 +70,7 @@ def set_up_logging(settings: Settings) -> None:
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=True,
+        cache_logger_on_first_use=False,  # a cached one would keep the first set-up for good
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.addFilter(_Foreign())
