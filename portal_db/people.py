@@ -61,7 +61,3 @@ def staff_of(tx: Tx, practice_id: UUID) -> list[Staff]:
 
 def add_operator(tx: Tx, row: dict[str, Any]) -> None:
     tx.session.execute(insert(Operator).values(**row, created_at=db_now()))
-
-
-def get_operator(tx: Tx, operator_id: UUID) -> Operator | None:
-    return tx.session.get(Operator, operator_id, populate_existing=True)

@@ -11,8 +11,8 @@ from handlers.explain_job import explain
 from portal_db import audit, imports, job_search, jobs
 from portal_db.job_search import Group
 from portal_db.tables import AuditEntry, Import, Job, JobAttempt
-from worker.cli import dead_acts, job_telling
-from worker.cli.acting import After, Limit, cursor, more
+from worker.cli import dead_acts, job_listing, job_telling
+from worker.cli.acting import After, Limit
 from worker.cli.exits import Problem
 from worker.cli.output import AsJson, clean, console, count_of, moment, say, say_json
 from worker.cli.record import opened
@@ -37,16 +37,7 @@ def list_dead(
 ) -> None:
     """List dead letters, the latest first."""
     which = dead_acts.chosen(practice, kind, code, text, older_than, newer_than, group)
-    with opened() as record, record.database.read() as tx:
-        found = job_search.listing(tx, which, limit=limit, after=cursor(after))
-    if as_json:
-        say_json(job_telling.results(found, which))
-        return
-    if not found:
-        say("No dead letters.")
-        return
-    console().print(job_telling.listed(found, "Died (UTC)"))
-    more(len(found), limit, job_search.cursor_of(which, found[-1]))
+    job_listing.show(which, limit=limit, after=after, as_json=as_json, nothing="No dead letters.", at="Died (UTC)")
 
 
 @dead_app.command("groups")

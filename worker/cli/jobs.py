@@ -8,14 +8,14 @@ from uuid import UUID
 import typer
 
 from handlers.explain_job import explain
-from portal_db import job_search, jobs
+from portal_db import jobs
 from portal_db.job_search import Filter
 from portal_db.states import JobState, Lane
-from worker.cli import job_telling
-from worker.cli.acting import After, Limit, age, cursor, more
+from worker.cli import job_listing, job_telling
+from worker.cli.acting import After, Limit, age
 from worker.cli.dead_acts import CodeFilter, KindFilter, NewerFilter, OlderFilter, PracticeFilter, TextFilter
 from worker.cli.exits import Problem
-from worker.cli.output import AsJson, console, moment, say, say_json
+from worker.cli.output import AsJson, console, moment, say_json
 from worker.cli.record import opened
 
 STATES = ", ".join(state.value for state in JobState)
@@ -52,16 +52,7 @@ def list_jobs(
         older_than=age(older_than),
         newer_than=age(newer_than),
     )
-    with opened() as record, record.database.read() as tx:
-        found = job_search.listing(tx, which, limit=limit, after=cursor(after))
-    if as_json:
-        say_json(job_telling.results(found, which))
-        return
-    if not found:
-        say("No jobs.")
-        return
-    console().print(job_telling.listed(found, "Ended or made"))
-    more(len(found), limit, job_search.cursor_of(which, found[-1]))
+    job_listing.show(which, limit=limit, after=after, as_json=as_json, nothing="No jobs.", at="Ended or made")
 
 
 @jobs_app.command("explain")

@@ -12,7 +12,6 @@ from xpm.simulator.draft import TODAY, Draft, Household, Tie
 from xpm.simulator.entities import Owned
 from xpm.simulator.model import Client, Relationship
 
-SYMMETRIC = frozenset({"Spouse", "Partner", "Associate"})
 _UNLISTED = (
     ("Unit Holder", "Unit Holder Of"), ("Executor", "Executor Of"), ("Contact", "Contact Of"),
     ("Bucket Company", None), ("Bookkeeper", "Bookkeeper Of"), ("De Facto ??", "De Facto ??"),
