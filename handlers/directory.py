@@ -21,7 +21,7 @@ from portal_db.tables import Import, Job, XpmConnection
 from xpm.client import Access, Fetched
 from xpm.records import XpmClient
 
-_adapter = TypeAdapter(XpmClient)
+adapter = TypeAdapter(XpmClient)
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def fetch_record(services: Services, job: Job) -> Seen:
         connection = require_connection(requester)
     seen = requester.seen
     if seen is not None and seen.as_of >= requester.request.epoch_started_at:
-        return Seen(connection, _adapter.validate_python(seen.record), seen.as_of)
+        return Seen(connection, adapter.validate_python(seen.record), seen.as_of)
 
     def get(access: Access, seconds: float) -> Fetched[XpmClient]:
         uuid = requester.request.xpm_uuid
@@ -65,7 +65,7 @@ def keep(tx: Tx, seen: Seen) -> None:
     """
     erased = erasures.among(tx, seen.connection.practice_id, {item.related_uuid for item in seen.record.relationships})
     others = tuple(item for item in seen.record.relationships if item.related_uuid not in erased)
-    record: dict[str, Any] = _adapter.dump_python(replace(seen.record, relationships=others), mode="json")
+    record: dict[str, Any] = adapter.dump_python(replace(seen.record, relationships=others), mode="json")
     upstream.keep_directory_record(tx, seen.connection, seen.record.uuid, record, seen.as_of)
 
 

@@ -11,11 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from pydantic import TypeAdapter
-
 from handlers.callers import Caller
 from handlers.connections import require_connection
-from handlers.directory import Seen
+from handlers.directory import Seen, adapter
 from handlers.errors import Rejected
 from handlers.requests import ImportWishes
 from handlers.validate_import import (
@@ -30,9 +28,6 @@ from portal_db.database import Database, Tx
 from portal_db.states import ClientKind
 from portal_db.tables import XpmConnection
 from xpm.quota.limits import DAY_SECONDS, MINUTE_SECONDS
-from xpm.records import XpmClient
-
-_adapter = TypeAdapter(XpmClient)
 
 
 @dataclass(frozen=True)
@@ -132,7 +127,7 @@ def seconds_for(calls: int, budget: Budget) -> int:
 def _known(tx: Tx, caller: Caller, connection: XpmConnection, rows: Sequence[ImportWishes]) -> _Known:
     uuids = {row.xpm_uuid for row in rows}
     seen = {
-        uuid: Seen(connection, _adapter.validate_python(found.record), found.as_of)
+        uuid: Seen(connection, adapter.validate_python(found.record), found.as_of)
         for uuid, found in foresight.seen(tx, connection, uuids).items()
     }
     return _Known(
