@@ -2,10 +2,12 @@
 
 from portal_db.tables.access import ApiKey, PasswordLink, StaffSession
 from portal_db.tables.base import Base
+from portal_db.tables.changes import ClientChange, RelationshipSync
 from portal_db.tables.clients import (
     Client,
     ClientField,
     ClientVisibility,
+    CoOwner,
     FieldConflict,
     Relationship,
     TeamMember,
@@ -33,8 +35,10 @@ __all__ = [
     "Base",
     "Batch",
     "Client",
+    "ClientChange",
     "ClientField",
     "ClientVisibility",
+    "CoOwner",
     "DirectoryRecord",
     "Erasure",
     "FieldConflict",
@@ -51,6 +55,7 @@ __all__ = [
     "Practice",
     "ReconnectNotice",
     "Relationship",
+    "RelationshipSync",
     "Restore",
     "ScheduledRun",
     "Staff",
