@@ -70,6 +70,7 @@ STATUS: dict[str, int] = {
     "unknown_key": 404,
     "unknown_file": 404,
     "already_connected": 409,
+    "link_used": 409,
     "already_disconnected": 409,
     "already_linked": 409,
     "consent_expired": 409,
