@@ -7,21 +7,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
-
-from pydantic import TypeAdapter
+from uuid import UUID
 
 from handlers.connections import require_connection
 from handlers.errors import Rejected
 from handlers.flow import Services, of_import
+from handlers.sights import columns_of, read_sight
 from handlers.xero_tokens import call_xpm
 from portal_db import erasures, upstream
 from portal_db.database import Tx
 from portal_db.tables import Import, Job, XpmConnection
 from xpm.client import Access, Fetched
 from xpm.records import XpmClient
-
-adapter = TypeAdapter(XpmClient)
 
 
 @dataclass(frozen=True)
@@ -47,7 +44,7 @@ def fetch_record(services: Services, job: Job) -> Seen:
         connection = require_connection(requester)
     seen = requester.seen
     if seen is not None and seen.as_of >= requester.request.epoch_started_at:
-        return Seen(connection, adapter.validate_python(seen.record), seen.as_of)
+        return Seen(connection, read_sight(seen.record), seen.as_of)
 
     def get(access: Access, seconds: float) -> Fetched[XpmClient]:
         uuid = requester.request.xpm_uuid
@@ -63,10 +60,15 @@ def keep(tx: Tx, seen: Seen) -> None:
 
     Relationships to people who asked to be forgotten are left out.
     """
-    erased = erasures.among(tx, seen.connection.practice_id, {item.related_uuid for item in seen.record.relationships})
-    others = tuple(item for item in seen.record.relationships if item.related_uuid not in erased)
-    record: dict[str, Any] = adapter.dump_python(replace(seen.record, relationships=others), mode="json")
-    upstream.keep_directory_record(tx, seen.connection, seen.record.uuid, record, seen.as_of)
+    columns = columns_of(without_erased(tx, seen.connection.practice_id, seen.record))
+    upstream.keep_directory_record(tx, seen.connection, seen.record.uuid, columns, seen.as_of)
+
+
+def without_erased(tx: Tx, practice_id: UUID, record: XpmClient) -> XpmClient:
+    """A record as a practice may keep it: without relationships to people who asked to be forgotten."""
+    erased = erasures.among(tx, practice_id, {item.related_uuid for item in record.relationships})
+    others = tuple(item for item in record.relationships if item.related_uuid not in erased)
+    return replace(record, relationships=others)
 
 
 def _require_not_erased(tx: Tx, row: Import) -> None:

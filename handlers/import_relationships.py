@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from handlers import relationship_news
-from handlers.directory import Seen
+from handlers.directory import Seen, without_erased
 from handlers.flow import FollowUp, job_arg
 from handlers.folding import fold
 from handlers.links import require_link
 from handlers.relationship_news import News
+from handlers.sights import content_hash
 from portal_db.database import Tx
 from portal_db.history import By
 from portal_db.states import ChangeSource
@@ -27,6 +28,7 @@ def apply(tx: Tx, job: Job, row: Import, seen: Seen) -> Sequence[FollowUp]:
     """
     client = require_link(tx, row.practice_id, job_arg(job, "client_id"), seen)
     by = By(row.practice_id, ChangeSource.IMPORT, import_id=row.id)
-    news = News(client.id, fold(seen.record.relationships), seen.as_of)
+    record = without_erased(tx, row.practice_id, seen.record)
+    news = News(client.id, fold(record.relationships), seen.as_of, content_hash(record))
     relationship_news.take(tx, by, [news], begun_at=row.epoch_started_at)
     return []

@@ -32,7 +32,7 @@ class News:
     client_id: UUID
     offers: Sequence[Offer]
     as_of: datetime
-    content_hash: str | None = None
+    content_hash: str
 
 
 @dataclass(slots=True)
@@ -182,7 +182,7 @@ def _told(link: XpmLink, item: News, is_news: bool, begun_at: datetime | None) -
         "link_id": link.id,
         "new_told_as_of": item.as_of if is_news else link.told_as_of,
         "new_import_begun_at": begun_at or link.import_begun_at,
-        "new_synced_hash": (item.content_hash or "") if is_news else link.synced_hash,
+        "new_synced_hash": item.content_hash if is_news else link.synced_hash,
     }
 
 

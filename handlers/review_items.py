@@ -16,9 +16,9 @@ from handlers import labels
 from handlers.callers import Caller
 from handlers.classification import entity_type_of, kinds_of
 from handlers.direction import ANYTHING, PERSON, Ambiguity, Direction, as_text, decide, what_may_be
-from handlers.directory import adapter
 from handlers.folding import fold
 from handlers.requests import RequestRefused
+from handlers.sights import read_sight
 from portal_db import review_queue
 from portal_db.database import Database, Tx
 from portal_db.review_queue import Beside, Queued, Wanted
@@ -85,7 +85,7 @@ def read(tx: Tx, found: Sequence[Queued]) -> list[Item]:
 
 def _item(queued: Queued, beside: Beside | None, today: date) -> Item:
     row, client = queued.row, queued.client
-    theirs = adapter.validate_python(beside.record) if beside is not None else None
+    theirs = read_sight(beside.record) if beside is not None else None
     told_there = [each for each in theirs.relationships if _is_same(each, row, beside)] if theirs else []
     other = what_is(theirs) if theirs is not None else ANYTHING
     ours = what_may_be(frozenset({client.kind}), client.entity_type)

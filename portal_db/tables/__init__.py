@@ -13,6 +13,7 @@ from portal_db.tables.clients import (
     TeamMember,
     XpmLink,
 )
+from portal_db.tables.directories import BusinessStructure, Directory, DirectoryStaged, DirectorySync
 from portal_db.tables.emails import WelcomeEmail
 from portal_db.tables.people import Login, Operator, Practice, Staff
 from portal_db.tables.upkeep import Erasure, Restore, ScheduledRun
@@ -34,12 +35,16 @@ __all__ = [
     "AuditEntry",
     "Base",
     "Batch",
+    "BusinessStructure",
     "Client",
     "ClientChange",
     "ClientField",
     "ClientVisibility",
     "CoOwner",
+    "Directory",
     "DirectoryRecord",
+    "DirectoryStaged",
+    "DirectorySync",
     "Erasure",
     "FieldConflict",
     "Import",
