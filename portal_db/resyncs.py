@@ -57,7 +57,7 @@ def practices(tx: Tx, directory: Directory) -> list[UUID]:
 def _differing(statement: Select[*tuple[Any, ...]], directory: Directory) -> Select[*tuple[Any, ...]]:
     """Of links through the directory's login and tenant, as long as the practice has a connection to it that works (b.13).
 
-    A client whose relationships nobody has imported since it was connected has no `synced_hash`, and is left alone.
+    A client whose relationships nobody has imported since it was connected has no `synced_hash`, from which nothing differs.
     """
     through = and_(
         XpmConnection.id == XpmLink.connection_id,
@@ -82,7 +82,6 @@ def _differing(statement: Select[*tuple[Any, ...]], directory: Directory) -> Sel
         .join(DirectoryRecord, sight)
         .where(
             XpmLink.disconnected_at.is_(None),
-            XpmLink.synced_hash.is_not(None),
             DirectoryRecord.content_hash != XpmLink.synced_hash,
             is_newer,
             works,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 from sqlalchemy import select, update
@@ -108,12 +108,12 @@ def test_a_connection_that_is_cut_or_nobody_s_import_brings_nothing(
     portal_clients.connect(own_world.services, owner(own_world), client_id, imported_of(own_world, client_id))
     for uuid in imported:
         tie(own_simulator, uuid, ("Auditor", record))
-    synced(own_world)
+    directory = directory_of(own_world)
     with own_world.database.write() as tx:
         tx.session.execute(update(XpmConnection).values(state="broken"))
-        assert resyncs.practices(tx, directory_of(own_world)) == []
+        assert resyncs.practices(tx, directory) == []
         tx.session.execute(update(XpmConnection).values(state="connected"))
-    own_world.run_due()
+    sync(own_world)
     [summary] = summaries(own_world)
     assert summary.clients == 2, "the third one was connected anew"
 
@@ -133,8 +133,8 @@ def test_a_worker_that_dies_anywhere_leaves_the_rest_to_the_next(
     for record in records:
         world.run_import(record.uuid)
     sync(world, FULL)
-    for record in records:
-        tie(own_simulator, record.uuid, ("Auditor", uuid4()))
+    for record, other in zip(records, importable(own_simulator)[3:6], strict=True):
+        tie(own_simulator, record.uuid, ("Auditor", other.uuid))
     left = [survived]
 
     class Killed(BaseException):
@@ -156,7 +156,30 @@ def test_a_worker_that_dies_anywhere_leaves_the_rest_to_the_next(
     [summary] = summaries(world)
     assert (summary.clients, summary.added) == (3, 3), "nothing is counted, or done, twice"
     assert world.scalar("select count(*) from relationships where label = 'Auditor'") == 3
-    assert world.scalar("select count(*) from client_changes where source = 'resync' and before is null") == 3
+    assert world.scalar("select count(*) from client_changes where source = 'resync' and field = 'state'") == 3
     with world.database.read() as tx:
         states = set(tx.session.scalars(select(Job.state).where(Job.kind == resync_relationships.KIND)))
     assert states == {JobState.SUCCEEDED}
+
+
+def test_a_worker_that_was_cut_off_writes_nothing_more(
+    own_sqlite_world: World, own_simulator: SimulatorHandle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its lease ran out while it was reading: another has the job, and writes."""
+    world = own_sqlite_world
+    record, other = importable(own_simulator)[:2]
+    world.run_import(record.uuid)
+    sync(world, FULL)
+    tie(own_simulator, record.uuid, ("Auditor", other.uuid))
+    read = resyncs.differing
+
+    def cut_off(*arguments: Any, **options: Any) -> Any:
+        take_back_lost(world)
+        return read(*arguments, **options)
+
+    monkeypatch.setattr(resyncs, "differing", cut_off)
+    synced(world)
+    monkeypatch.setattr(resyncs, "differing", read)
+    assert world.scalar("select count(*) from relationships where label = 'Auditor'") == 0
+    world.run_due()
+    assert world.scalar("select count(*) from relationships where label = 'Auditor'") == 1
