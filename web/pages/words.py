@@ -88,48 +88,6 @@ INVITATIONS = {
     "unknown": "Unknown",
     "not_invited": "Not invited",
 }
-#: How a state looks: `good`, `note`, `warn`, `bad` or `plain`.
-TONES = {
-    "succeeded": "good",
-    "active": "good",
-    "partly_succeeded": "warn",
-    "waiting": "warn",
-    "unknown": "warn",
-    "not_delivered": "bad",
-    "rejected": "bad",
-    "failed": "bad",
-    "dead": "bad",
-    "accepted": "note",
-    "queued": "plain",
-    "running": "note",
-    "in_progress": "note",
-    "invited": "note",
-    "being_sent": "note",
-}
-#: In the order in which they are listed.
-FIELDS = {
-    "title": "Title",
-    "name": "Name",
-    "type": "Entity type",
-    "email": "Contact email",
-    "phone": "Phone",
-    "address": "Address",
-    "date_of_birth": "Date of birth",
-    "gender": "Gender",
-}
-SOURCES = {"xpm": "Xero Practice Manager", "import": "Import window", "staff": "Staff", "client": "Client"}
-ROLES = {"account_admin": "Account Admin"}
-INVITATIONS = {
-    "active": "Active",
-    "invited": "Invited",
-    "being_sent": "Being sent",
-    "not_delivered": "Not delivered",
-    "unknown": "Unknown",
-    "not_invited": "Not invited",
-}
-#: Where a person stands on the way into the portal, by the state of their welcome email.
-_BY_EMAIL = {"pending": "being_sent", "sending": "being_sent", "sent": "invited", "refused": "not_delivered",
-             "unknown": "unknown"}  # fmt: skip
 
 
 def when(at: datetime, zone: tzinfo = UTC) -> Markup:
