@@ -26,13 +26,12 @@ from web.pages import (
     clients,
     import_items,
     imports,
-    invite,
     search,
     sign_in,
     xpm_link,
 )
 
-PARTS = (sign_in, clients, add_from_xpm, imports, search, client, xpm_link, import_items, invite, activate)
+PARTS = (sign_in, clients, add_from_xpm, imports, search, client, xpm_link, import_items, activate)
 
 router = APIRouter(include_in_schema=False)
 for _part in PARTS:

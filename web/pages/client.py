@@ -1,4 +1,4 @@
-"""A client's page: its details with where they come from, relationships, team, its XPM link and its imports."""
+"""A client's page: its details with where they come from, relationships, team, its XPM link, its imports and its history."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from handlers import looking, portal_clients
+from handlers import client_history, looking, portal_clients
 from portal_db.import_list import Wanted
 from portal_db.states import ReviewState
 from web.pages.view import page
@@ -16,8 +16,9 @@ from web.portal import ThePortal
 
 router = APIRouter()
 
-#: So many imports are shown, the newest first.
+#: So many imports and changes are shown, the newest first.
 IMPORTS = 5
+CHANGES = 20
 
 
 @router.get("/clients/{client_id}")
@@ -25,6 +26,7 @@ def show_client(request: Request, portal: ThePortal, visitor: TheVisitor, client
     """One client that the visitor may see."""
     database, caller = portal.database, visitor.caller
     details = portal_clients.details(database, caller, client_id)
+    history = client_history.page(database, caller, client_id, cursor=None, limit=CHANGES)
     imports = looking.page(database, caller, Wanted(client_id=client_id), cursor=None, limit=IMPORTS).rows
     return page(
         request,
@@ -33,7 +35,8 @@ def show_client(request: Request, portal: ThePortal, visitor: TheVisitor, client
         details=details,
         entry=details.entry,
         relationships=details.relationships,
-        waiting=any(row.state is ReviewState.PENDING for row in details.relationships),
+        waiting=any(item.row.state is ReviewState.PENDING for item in details.relationships),
         client=details.entry.client,
+        history=history.changes,
         imports=[looking.one(database, caller, row.id) for row in imports],
     )

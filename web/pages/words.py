@@ -79,6 +79,8 @@ FIELDS = {
     "gender": "Gender",
 }
 SOURCES = {"xpm": "Xero Practice Manager", "import": "Import window", "staff": "Staff", "client": "Client"}
+#: Where a change of a client came from.
+CHANGE_SOURCES = {"import": "an import", "resync": "a scheduled re-sync", "reviewer": "review", "staff": "staff"}
 ROLES = {"account_admin": "Account Admin"}
 INVITATIONS = {
     "active": "Active",
@@ -148,6 +150,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "in_field_order": in_field_order,
     "source_word": _from(SOURCES),
     "blocked_word": _from(BLOCKED),
+    "change_word": _from(CHANGE_SOURCES),
     "role_word": _from(ROLES),
     "review_word": _from(REVIEW_STATES),
     "conflict_word": _from(CONFLICTS),

@@ -1,4 +1,4 @@
-"""Integration actions > Xero Practice Manager > Connect, by Link to existing account."""
+"""Integration actions > Xero Practice Manager > Connect (Link to existing account) and Disconnect client."""
 
 from __future__ import annotations
 
@@ -52,6 +52,24 @@ def connect(request: Request, portal: ThePortal, posted: PostedByImporter, clien
         status = status_of(refused)
         return _shown(request, portal, posted.visitor, client_id, posted.text("q"), None, faults, status)
     return go(f"/clients/{client_id}", say="connected")
+
+
+@router.get("/clients/{client_id}/disconnect")
+def show_disconnect(request: Request, portal: ThePortal, visitor: TheImporter, client_id: UUID) -> Response:
+    """Ask first: what disconnecting means."""
+    entry = portal_clients.details(portal.database, visitor.caller, client_id).entry
+    return page(request, visitor, "disconnect_client.html", entry=entry, client=entry.client)
+
+
+@router.post("/clients/{client_id}/disconnect")
+def disconnect(portal: ThePortal, posted: PostedByImporter, client_id: UUID) -> Response:
+    """Disconnect; a second copy finds it done."""
+    try:
+        portal_clients.disconnect(portal.database, posted.visitor.caller, client_id)
+    except RequestRefused as refused:
+        if refused.code != "not_connected":
+            raise
+    return go(f"/clients/{client_id}", say="disconnected")
 
 
 def _shown(

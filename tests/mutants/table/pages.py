@@ -56,7 +56,11 @@ MUTANTS = (
         "page-next-is-ours",
         "signing in leads to a page of ours",
         "a link to our sign-in page leads on to a stranger's",
-        (Edit(VISITOR, 'path.startswith("/") and not path.startswith(("//", "/\\\\")) and path.isprintable()', "True"),),
+        (
+            Edit(
+                VISITOR, 'path.startswith("/") and not path.startswith(("//", "/\\\\")) and path.isprintable()', "True"
+            ),
+        ),
         (f"{SIGNING_IN}::test_signing_in_leads_to_pages_of_ours_only[https://evil.example]",),
     ),
     Mutant(
@@ -70,9 +74,7 @@ MUTANTS = (
                 "            await JSONResponse(repr(error), 500)(scope, receive, send)",
             ),
         ),
-        (
-            f"{FRAME}::test_what_is_not_there_and_what_breaks_are_pages_for_browsers_and_problems_for_programs",
-        ),
+        (f"{FRAME}::test_what_is_not_there_and_what_breaks_are_pages_for_browsers_and_problems_for_programs",),
     ),
     Mutant(
         "page-old-static",

@@ -15,7 +15,7 @@ from tests.web.pages.test_client_list import HOSTILE
 from tests.web.pages.test_frame import keeps_the_rules
 from xpm.simulator.serve import SimulatorHandle
 
-FORMS = ("connect", "import-items", "invite")
+FORMS = ("connect", "disconnect", "import-items")
 
 
 def test_details_are_told_with_their_source(desk: Desk, simulator: SimulatorHandle) -> None:
@@ -39,7 +39,9 @@ def test_hostile_names_are_text_on_every_page_of_a_client(desk: Desk, name: str)
         assert not list(page.main.all("script", "img"))
 
 
-def test_a_client_is_connected_by_linking_it_to_an_account(desk: Desk, simulator: SimulatorHandle) -> None:
+def test_a_client_is_connected_by_linking_it_to_an_account_and_disconnected_again(
+    desk: Desk, simulator: SimulatorHandle
+) -> None:
     visitor, record = connected(desk), a_company(simulator)
     client_id = desk.entity(desk.partner)
     path = f"/clients/{client_id}"
@@ -53,19 +55,11 @@ def test_a_client_is_connected_by_linking_it_to_an_account(desk: Desk, simulator
     assert (done.path, "You can now import items." in done.text) == (path, True)
     again = visitor.send(chosen, f"{path}/connect")
     assert (again.status, "Already connected" in again.text) == (409, True)
-
-
-def test_an_invitation_is_sent_once_for_each_time_the_page_is_opened(desk: Desk, simulator: SimulatorHandle) -> None:
-    visitor = connected(desk)
-    client_id = imported(desk, importable(simulator)[0].uuid)
-    path = f"/clients/{client_id}/invite"
-    asked = keeps_the_rules(visitor.open(visitor.open("/clients").links()["Send invitation"]))
-    assert asked.path == path
-    for _ in range(2):
-        assert visitor.send(asked, path).path == f"/clients/{client_id}"
-    desk.world.run_due()
-    assert len(desk.world.mail.deliveries()) == 1
-    assert "Invited" in visitor.open(f"/clients/{client_id}").text
+    asked = keeps_the_rules(visitor.open(visitor.open(path).links()["Disconnect client"]))
+    cut = visitor.send(asked, f"{path}/disconnect")
+    assert (cut.path, "What was imported stays." in cut.text) == (path, True)
+    assert visitor.send(asked, f"{path}/disconnect").path == path
+    assert "Not connected" in visitor.open(f"{path}/import-items").text
 
 
 def test_clients_of_another_practice_are_not_there(desk: Desk) -> None:
