@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
+from handlers.accept_drop import unknown_directory
 from handlers.follow_ups import apart
 from handlers.requests import RequestRefused
 from handlers.sync_directory import KIND
@@ -30,10 +31,7 @@ def begin_sync(tx: Tx, directory_id: UUID, mode: SyncMode, *, asked_by: str) -> 
     """
     directory = directories.get(tx, directory_id)
     if directory is None:
-        raise RequestRefused(
-            "unknown_directory", "There is no such directory.", "portal-sync directory list shows them.",
-            field="directory",
-        )  # fmt: skip
+        raise unknown_directory()
     readers = directories.readers(tx, directory)
     if not readers:
         raise RequestRefused(
@@ -55,6 +53,7 @@ def begin_sync(tx: Tx, directory_id: UUID, mode: SyncMode, *, asked_by: str) -> 
 def sync_on_connecting(tx: Tx, connection: XpmConnection) -> None:
     """Fill the directory behind a connection that has just been made, or bring it up to date after one was mended."""
     directory = directories.ensure(tx, connection.xero_login_id, connection.tenant_id)
+    directories.note_used(tx, directory.id)
     begin_sync(tx, directory.id, SyncMode.FULL, asked_by="connect")
 
 
