@@ -17,6 +17,7 @@ from sqlalchemy.orm import aliased
 from portal_db.database import Tx
 from portal_db.states import OPEN_IMPORT_STATES, OPEN_JOB_STATES, JobState, SyncState
 from portal_db.tables import (
+    ClientChange,
     DirectoryStaged,
     DirectorySync,
     Import,
@@ -24,6 +25,7 @@ from portal_db.tables import (
     Job,
     JobAttempt,
     MalformedMessage,
+    RelationshipSync,
     ScheduledRun,
     XeroConsent,
 )
@@ -63,6 +65,8 @@ def _ended_syncs(days: float) -> ColumnElement[bool]:
 KEPT: dict[str, Kept] = {
     "finished jobs": Kept(Job, _finished_jobs, with_it=(JobAttempt.job_id,)),
     "import events": Kept(ImportEvent, lambda days: ImportEvent.created_at < db_now(-days * DAY)),
+    "client changes": Kept(ClientChange, lambda days: ClientChange.at < db_now(-days * DAY)),
+    "re-sync summaries": Kept(RelationshipSync, lambda days: RelationshipSync.started_at < db_now(-days * DAY)),
     "malformed messages": Kept(MalformedMessage, lambda days: MalformedMessage.received_at < db_now(-days * DAY)),
     "syncs of directories": Kept(DirectorySync, _ended_syncs, with_it=(DirectoryStaged.sync_id,)),
     "ended consents": Kept(XeroConsent, lambda days: XeroConsent.expires_at < db_now(-days * DAY)),
