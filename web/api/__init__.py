@@ -4,11 +4,37 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from web.api import activation, batches, clients, history, imports, integration, keys, review, search, session, syncs
+from web.api import (
+    activation,
+    batches,
+    clients,
+    history,
+    imports,
+    integration,
+    keys,
+    review,
+    search,
+    session,
+    structures,
+    syncs,
+)
 from web.problems import RESPONSES
 
 PREFIX = "/api/v1"
 
 router = APIRouter(prefix=PREFIX, responses=RESPONSES)
-for _part in (session, activation, keys, search, imports, batches, clients, review, history, integration, syncs):
+for _part in (
+    session,
+    activation,
+    keys,
+    search,
+    imports,
+    batches,
+    clients,
+    review,
+    history,
+    integration,
+    structures,
+    syncs,
+):
     router.include_router(_part.router)
