@@ -1,4 +1,5 @@
-"""Operators at work: who acts and why, the audit row of it, and the import's state after a job of it was changed by hand."""
+"""People at work on imports and jobs: who acts and why, what they may act on, the audit row of it, and the import's state
+after a job of it was changed by hand."""
 
 from __future__ import annotations
 
@@ -7,24 +8,51 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from handlers import addresses
+from handlers.callers import Caller
 from handlers.errors import Rejected
+from handlers.looking import unknown_import
 from handlers.requests import RequestRefused
 from handlers.settle import settle, verdict
-from portal_db import audit, imports, jobs, operators
+from portal_db import audit, import_list, imports, jobs, operators
 from portal_db.database import Database, Tx
+from portal_db.sight import Viewer
 from portal_db.states import ActorKind, ImportState
 from portal_db.tables import Import, Job
 
 MAX_REASON = 500
+#: Why staff act: they are not asked, since what they act on is theirs.
+IN_THE_PORTAL = "in the portal"
 _ADDRESS = re.compile(r"[^\s@]+@[^\s@]+")
 
 
 @dataclass(frozen=True)
 class Act:
-    """Who acts, and why."""
+    """Who acts, and why: an operator on anything, or a staff member on what is in their `sight`."""
 
-    operator_id: UUID
+    actor_id: UUID
     why: str
+    actor: ActorKind = ActorKind.OPERATOR
+    sight: Viewer | None = None
+
+    @classmethod
+    def of_staff(cls, caller: Caller) -> Act:
+        """An act of a staff member, who may import."""
+        return cls(caller.staff_id, IN_THE_PORTAL, ActorKind.STAFF, caller.sight)
+
+    def lock_import(self, tx: Tx, import_id: UUID | None) -> Import:
+        """An import that they may act on, kept as it is until this transaction ends.
+
+        Raises:
+            RequestRefused: there is none such for them.
+        """
+        if self.sight is None:
+            row = require_import(imports.get(tx, import_id) if import_id is not None else None)
+        else:
+            found = import_list.get(tx, self.sight, import_id) if import_id is not None else None
+            if found is None:
+                raise unknown_import()
+            row = found
+        return imports.lock(tx, row.id)
 
     def audit(
         self,
@@ -44,8 +72,8 @@ class Act:
             subject=subject,
             subject_id=subject_id,
             practice_id=practice_id,
-            actor=ActorKind.OPERATOR,
-            actor_id=self.operator_id,
+            actor=self.actor,
+            actor_id=self.actor_id,
             before=before,
             after=after,
             why=self.why,

@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from handlers import addresses
-from handlers.acting import Act, reopened, require_import, settle_by_hand
+from handlers.acting import Act, reopened, settle_by_hand
 from handlers.done_elsewhere import require_uncreated
 from handlers.email_outcomes import KIND, send_again, supersede
 from handlers.errors import Rejected
@@ -53,8 +53,7 @@ def amend(database: Database, act: Act, import_id: UUID, wishes: Mapping[str, An
         RequestRefused: there is none such, it is not amendable, or a value does not fit; nothing is changed then.
     """
     with database.write() as tx:
-        row = require_import(imports.get(tx, import_id))
-        row = imports.lock(tx, row.id)
+        row = act.lock_import(tx, import_id)
         _require_amendable(row)
         request = _request(row, wishes)
         changed = {name: getattr(request, name) for name in wishes if getattr(request, name) != getattr(row, name)}

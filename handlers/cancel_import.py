@@ -1,19 +1,27 @@
-"""Cancels an import: before anything was created it ends `cancelled`, after that `partly_succeeded` (design §2)."""
+"""Cancels an import, or what is open of a batch: before anything was created an import ends `cancelled`, after that
+`partly_succeeded` (design §2)."""
 
 from __future__ import annotations
 
+import threading
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from handlers.acting import Act, require_import
+from handlers.acting import Act
+from handlers.looking import unknown_batch
 from handlers.requests import RequestRefused
 from handlers.settle import settle
-from portal_db import dead_letters, email_decisions, imports, jobs
+from portal_db import dead_letters, email_decisions, import_list, imports, jobs
 from portal_db.database import Database, Tx
 from portal_db.states import EmailState, ImportState
 from portal_db.tables import Import
 
 EMAIL = "send_welcome_email"
+#: Imports of a batch cancelled per transaction, and the breath between two, in which heartbeats get through on SQLite.
+CHUNK = 25
+BREATH_SECONDS = 0.01
 
 
 @dataclass(frozen=True)
@@ -34,22 +42,42 @@ def cancel(database: Database, act: Act, import_id: UUID) -> Cancelled:
         RequestRefused: there is none such, it is closed, or all that is left is an email that is being sent.
     """
     with database.write() as tx:
-        row = require_import(imports.get(tx, import_id))
-        row = imports.lock(tx, row.id)
-        require_open(row)
-        open_jobs = dead_letters.lock_open(tx, row.id)
-        sending = _email_is_being_sent(tx, row)
-        if sending and all(job.kind == EMAIL for job in open_jobs):
-            raise RequestRefused(
-                "email_being_sent",
-                "All that is left of this import is its welcome email, which is being sent and cannot be called back.",
-                "Wait for it to end.",
-                field="import_id",
-            )
-        cancelled = jobs.cancel_open(tx, row.id, except_kinds=[EMAIL] if sending else [])
-        state = settle(tx, row)
-        act.audit(tx, "import.cancel", "import", row.id, row.practice_id, before=row.state, after=state)
-    return Cancelled(row.id, state, len(cancelled), sending)
+        return _cancel(tx, act, import_id)
+
+
+def cancel_batch(database: Database, act: Act, batch_id: UUID) -> dict[ImportState, int]:
+    """Cancel every open import of a batch. One that closes meanwhile, or has only its email left, is left as it is.
+
+    Returns:
+        How many were cancelled, by the state that each is in now.
+
+    Raises:
+        RequestRefused: there is no such batch.
+    """
+    wanted = open_of_batch(database, act, batch_id)
+    done: Counter[ImportState] = Counter()
+    for start in range(0, len(wanted), CHUNK):
+        with database.write() as tx:
+            for import_id in wanted[start : start + CHUNK]:
+                try:
+                    done[_cancel(tx, act, import_id).state] += 1
+                except RequestRefused:  # before it wrote anything
+                    continue
+        threading.Event().wait(BREATH_SECONDS)
+    return dict(done)
+
+
+def open_of_batch(database: Database, act: Act, batch_id: UUID) -> Sequence[UUID]:
+    """The open imports of a batch, the last row first: cancelling a row must not let the next one begin.
+
+    Raises:
+        RequestRefused: there is no such batch.
+    """
+    with database.read() as tx:
+        rows = imports.of_batch(tx, batch_id)
+        if not rows or (act.sight is not None and import_list.batch(tx, act.sight, batch_id) is None):
+            raise unknown_batch()
+    return [row.id for row in reversed(rows) if row.state.is_open]
 
 
 def require_open(row: Import) -> None:
@@ -63,9 +91,27 @@ def require_open(row: Import) -> None:
         raise RequestRefused(
             "import_closed",
             f"This import is closed already: {words}.",
-            "What it created stays. Dead letters of it are taken out with `portal-sync dead dismiss`.",
+            "What it created stays. Operations take dead letters of it out with `portal-sync dead dismiss`.",
             field="import_id",
         )
+
+
+def _cancel(tx: Tx, act: Act, import_id: UUID) -> Cancelled:
+    row = act.lock_import(tx, import_id)
+    require_open(row)
+    open_jobs = dead_letters.lock_open(tx, row.id)
+    sending = _email_is_being_sent(tx, row)
+    if sending and all(job.kind == EMAIL for job in open_jobs):
+        raise RequestRefused(
+            "email_being_sent",
+            "All that is left of this import is its welcome email, which is being sent and cannot be called back.",
+            "Wait for it to end.",
+            field="import_id",
+        )
+    cancelled = jobs.cancel_open(tx, row.id, except_kinds=[EMAIL] if sending else [])
+    state = settle(tx, row)
+    act.audit(tx, "import.cancel", "import", row.id, row.practice_id, before=row.state, after=state)
+    return Cancelled(row.id, state, len(cancelled), sending)
 
 
 def _email_is_being_sent(tx: Tx, row: Import) -> bool:

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import UUID
 
-from handlers.acting import Act, reopened, require_import, settle_by_hand
+from handlers.acting import Act, reopened, settle_by_hand
 from handlers.flow import FollowUp
 from handlers.follow_ups import following
 from handlers.requests import RequestRefused
 from handlers.send_welcome_email import LINK_VALID_SECONDS
 from handlers.settle import settle
-from portal_db import dead_letters, email_decisions, imports, jobs
+from portal_db import dead_letters, email_decisions, jobs
 from portal_db.database import Database, Tx
 from portal_db.email_decisions import Known
 from portal_db.states import EmailState, ImportState, JobState
@@ -40,7 +40,7 @@ def resend(database: Database, act: Act, email_id: UUID) -> Decided:
         RequestRefused: there is none such, the login is activated, it is on its way, or was sent with a link that works.
     """
     with database.write() as tx:
-        known, row = _locked(tx, email_id)
+        known, row = _locked(tx, act, email_id)
         _require_sendable(tx, known)
         return send_again(tx, act, row, known)
 
@@ -72,7 +72,7 @@ def mark_delivered(database: Database, act: Act, email_id: UUID) -> Decided:
         RequestRefused: there is none such, or its outcome is not unknown.
     """
     with database.write() as tx:
-        known, row = _locked(tx, email_id)
+        known, row = _locked(tx, act, email_id)
         email = known.email
         if email.state is not EmailState.UNKNOWN:
             raise RequestRefused(
@@ -92,15 +92,14 @@ def mark_delivered(database: Database, act: Act, email_id: UUID) -> Decided:
         return Decided(email.id, row.id, email.version, settle_by_hand(tx, act, row))
 
 
-def _locked(tx: Tx, email_id: UUID) -> tuple[Known, Import]:
+def _locked(tx: Tx, act: Act, email_id: UUID) -> tuple[Known, Import]:
     """An email as it stands, its import locked first."""
     known = email_decisions.get(tx, email_id)
     if known is None:
         raise RequestRefused(
             "unknown_email", "There is no welcome email of this id.", "See `portal-sync emails list`.", field="email_id"
         )
-    row = require_import(imports.get(tx, known.import_id) if known.import_id is not None else None)
-    row = imports.lock(tx, row.id)
+    row = act.lock_import(tx, known.import_id)
     return email_decisions.get(tx, email_id) or known, row
 
 

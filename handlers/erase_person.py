@@ -227,7 +227,7 @@ def _audit(tx: Tx, found: Trace, act: Act, why: str | None) -> None:
                 subject_id=subject_id,
                 practice_id=found.practice_id,
                 actor=ActorKind.OPERATOR,
-                actor_id=act.operator_id,
+                actor_id=act.actor_id,
                 after="erased",
                 why=why,
             )

@@ -80,7 +80,7 @@ def one(database: Database, caller: Caller, import_id: UUID) -> Standing:
     with database.read() as tx:
         row = import_list.get(tx, caller.sight, import_id)
         if row is None:
-            raise RequestRefused("unknown_import", "There is no such import.", "Look at the list of imports.")
+            raise unknown_import()
         held_up = progress.held_up(tx, import_id)
         latest = {job.kind: job for job in jobs.of_import(tx, import_id)}
     return Standing(row, tuple(_step(job, held_up) for job in latest.values()))
@@ -109,7 +109,7 @@ def batch(database: Database, caller: Caller, batch_id: UUID) -> BatchStanding:
     with database.read() as tx:
         row = import_list.batch(tx, caller.sight, batch_id)
         if row is None:
-            raise _unknown_batch()
+            raise unknown_batch()
         return BatchStanding(row, progress.by_state(tx, progress.of_batch(batch_id)))
 
 
@@ -121,7 +121,7 @@ def batch_rows(database: Database, caller: Caller, batch_id: UUID) -> list[Impor
     """
     with database.read() as tx:
         if import_list.batch(tx, caller.sight, batch_id) is None:
-            raise _unknown_batch()
+            raise unknown_batch()
         return imports.of_batch(tx, batch_id)
 
 
@@ -148,5 +148,10 @@ def _step(job: Job, held_up: dict[UUID, str]) -> Step:
     return Step(job, TITLES.get(job.kind, job.kind), waits_for, until)
 
 
-def _unknown_batch() -> RequestRefused:
+def unknown_import() -> RequestRefused:
+    """What staff are told of an import that is not there, or not for them to see."""
+    return RequestRefused("unknown_import", "There is no such import.", "Look at the list of imports.")
+
+
+def unknown_batch() -> RequestRefused:
     return RequestRefused("unknown_batch", "There is no such batch.", "Check the id.")

@@ -44,8 +44,8 @@ def set_password(database: Database, staff_id: UUID, practice_id: UUID, password
     Raises:
         RequestRefused: it is too short or too long, or nobody with this id works there.
     """
-    _require_length(password)
-    made = _hash(password)
+    require_length(password)
+    made = hash_of(password)
     with database.write() as tx:
         _set(tx, _login_of(tx, staff_id, practice_id), made, actor=ActorKind.OPERATOR)
 
@@ -71,11 +71,11 @@ def set_by_link(database: Database, token: str, password: str) -> None:
     Raises:
         RequestRefused: the password does not fit, or the link is good for nothing (any more).
     """
-    _require_length(password)
+    require_length(password)
     with database.read() as tx:
         if not access.password_link_is_live(tx, _hashed(token)):
             raise _link_ended()
-    made = _hash(password)
+    made = hash_of(password)
     with database.write() as tx:
         login_id = access.use_password_link(tx, _hashed(token))
         if login_id is None:
@@ -92,7 +92,12 @@ def _link_ended() -> RequestRefused:
     )
 
 
-def _require_length(password: str) -> None:
+def require_length(password: str) -> None:
+    """Check a new password.
+
+    Raises:
+        RequestRefused: it is too short or too long.
+    """
     if not SHORTEST <= len(password) <= LONGEST:
         raise RequestRefused(
             "bad_password",
@@ -102,7 +107,8 @@ def _require_length(password: str) -> None:
         )
 
 
-def _hash(password: str) -> str:
+def hash_of(password: str) -> str:
+    """What is kept of a password; slow on purpose."""
     with _turns:
         return _hasher.hash(_normal(password))
 

@@ -18,7 +18,7 @@ def pause(database: Database, act: Act, scope: Scope) -> Paused:
     """
     with database.write() as tx:
         _require_known(tx, scope)
-        if not pauses.add(tx, scope, reason=act.why, paused_by=act.operator_id):
+        if not pauses.add(tx, scope, reason=act.why, paused_by=act.actor_id):
             raise _paused_already(pauses.get(tx, scope.id), scope)
         act.audit(tx, "work.pause", "pause", scope.id, scope.practice_id, before="running", after=f"paused: {scope}")
         paused = pauses.get(tx, scope.id)

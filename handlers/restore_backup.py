@@ -37,7 +37,7 @@ def begin(database: Database, act: Act) -> Begun:
                 "restore_under_way", "A restore is under way.", "Finish it first: portal-sync restore finish."
             )
         restore_id: UUID = tx.new_id()
-        restores.begin(tx, restore_id, act.operator_id, reason=REASON)
+        restores.begin(tx, restore_id, act.actor_id, reason=REASON)
         emails = restores.doubt_emails(tx)
         act.audit(tx, "restore.begin", "restore", restore_id, None)
     return Begun(restore_id, emails)

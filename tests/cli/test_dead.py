@@ -192,7 +192,7 @@ def test_an_operator_acts_by_id_or_email_and_nobody_else(cli: Cli, olu: UUID, le
         (("imports", "amend", uuid4(), *AS, "--name", "Mia"), 1, "There is no import of this id."),
         (("imports", "cancel", *AS), 2, "Give either the ID of one import, or --batch."),
         (("imports", "cancel", uuid4(), *AS, "--yes"), 1, "There is no import of this id."),
-        (("imports", "cancel", "--batch", uuid4(), *AS, "--yes"), 1, "There is no batch"),
+        (("imports", "cancel", "--batch", uuid4(), *AS, "--yes"), 1, "There is no such batch"),
         (("pause", "practice", uuid4(), *AS, "--reason", "x"), 1, "There is no practice with this id."),
         (("pause", "kind", "make_coffee", *AS, "--reason", "x"), 1, "There is no kind of job of this name."),
         (("pause", "lane", "email", *AS), 2, "Missing option '--reason'"),

@@ -50,7 +50,7 @@ def test_a_requeued_import_succeeds_in_a_new_epoch(world: World, simulator: Simu
     with world.database.read() as tx:
         assert [attempt.outcome.value for attempt in jobs.attempts_of(tx, job_id)] == ["permanent", "succeeded"]
     assert ops.history_of(world, "job", job_id) == [("job.requeue", "dead", "queued", "ticket 7")]
-    assert {entry.actor_id for entry in ops.acts(world)} == {act.operator_id}
+    assert {entry.actor_id for entry in ops.acts(world)} == {act.actor_id}
 
 
 def test_a_dead_branch_goes_on_without_a_second_client(world: World, simulator: SimulatorHandle) -> None:
@@ -362,6 +362,6 @@ def test_a_staff_member_is_no_operator(sqlite_world: World) -> None:
 @pytest.mark.parametrize("why", ["", "  ", "x" * 501, "asked by mia@example.com"])
 def test_a_reason_is_a_sentence_without_an_address(sqlite_world: World, why: str) -> None:
     act = ops.operator(sqlite_world)
-    refusal = ops.refused(lambda: act_of(sqlite_world.database, str(act.operator_id), why), "bad_request")
+    refusal = ops.refused(lambda: act_of(sqlite_world.database, str(act.actor_id), why), "bad_request")
     assert refusal.field == "reason"
     assert "mia@" not in refusal.message

@@ -52,7 +52,7 @@ def a_batch(_: Ids) -> dict[str, Any]:
 READ, IMPORT, MANAGE = Scope.READ, Scope.IMPORT, Scope.MANAGE
 KEY = {"Idempotency-Key": "access"}
 #: Open to anybody: they are how one becomes somebody.
-OPEN = {("POST", "/session"), ("POST", "/password")}
+OPEN = {("POST", "/session"), ("POST", "/password"), ("POST", "/activation-link"), ("POST", "/activation")}
 TABLE: dict[tuple[str, str], Endpoint] = {
     ("GET", "/session"): Endpoint(None),
     ("DELETE", "/session"): Endpoint(None),

@@ -10,7 +10,7 @@ import typer
 
 from handlers.acting import Act, require_import
 from handlers.amend_import import amend
-from handlers.cancel_import import Cancelled, cancel, require_open
+from handlers.cancel_import import Cancelled, cancel, open_of_batch, require_open
 from handlers.requests import RequestRefused
 from portal_db import imports
 from portal_db.database import Database
@@ -89,7 +89,7 @@ def cancel_imports(
     about = {"import_id": f"Import {import_id}"}
     with opened() as record, acting(record, operator, reason, **about) as act:
         database = record.database
-        chosen = _open_of_batch(database, batch) if batch is not None else [_open_one(database, import_id)]
+        chosen = open_of_batch(database, act, batch) if batch is not None else [_open_one(database, import_id)]
         if dry_run:
             _tell_plan(chosen, as_json)
             return
@@ -103,15 +103,6 @@ def _open_one(database: Database, import_id: UUID | None) -> UUID:
         row = require_import(imports.get(tx, import_id) if import_id is not None else None)
         require_open(row)
     return row.id
-
-
-def _open_of_batch(database: Database, batch_id: UUID) -> Sequence[UUID]:
-    """The open imports of a batch, the last row first: cancelling a row must not let the next one begin."""
-    with database.read() as tx:
-        rows = imports.of_batch(tx, batch_id)
-    if not rows:
-        raise Problem(f"There is no batch {batch_id}.")
-    return [row.id for row in reversed(rows) if row.state.is_open]
 
 
 def _cancel_all(database: Database, act: Act, import_ids: Sequence[UUID]) -> list[Cancelled]:
