@@ -141,7 +141,8 @@ def read_cursor(text: str | None) -> Cursor | None:
 
 
 def _step(job: Job, hold: Hold | None) -> Step:
-    return Step(job, TITLES.get(job.kind, job.kind), hold and hold.words, hold and hold.until)
+    waits_for, until = (hold.words, hold.until) if hold is not None else (None, None)
+    return Step(job, TITLES.get(job.kind, job.kind), waits_for, until)
 
 
 def unknown_import() -> RequestRefused:
