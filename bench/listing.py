@@ -1,7 +1,7 @@
 """An XPM that only lists: a practice of so many companies with so many relationships, streamed, and later a few changes.
 
-`python -m bench.listing PORT CLIENTS RELATIONSHIPS CHANGES` serves it until it is stopped. `GET /calls` says how often it was
-asked.
+`python -m bench.listing PORT CLIENTS RELATIONSHIPS CHANGES` serves it until it is stopped. `GET /calls` says how often it
+was asked.
 """
 
 from __future__ import annotations

@@ -12,12 +12,13 @@ from typing import Any
 from uuid import UUID
 
 from handlers import labels, relationship_news
-from handlers.classification import entity_type_of, kinds_of
 from handlers.direction import ANYTHING, decide, what_may_be
 from handlers.flow import FollowUp, Services, job_arg
 from handlers.folding import fold
 from handlers.relationship_news import News, Taken
+from handlers.review_items import what_is
 from handlers.sights import read_sight
+from handlers.structures import words_of
 from portal_db import clients, directories, resyncs
 from portal_db.database import Tx
 from portal_db.history import By
@@ -94,9 +95,9 @@ def _natures(tx: Tx, practice_id: UUID, directory: Directory, news: Sequence[New
         client.id: what_may_be(frozenset({client.kind}), client.entity_type)
         for client in clients.of_ids(tx, {item.client_id for item in news}, practice_id=practice_id)
     }
+    words = words_of(tx, practice_id)
     for xpm_uuid, record in resyncs.records(tx, directory, others).items():
-        sight = read_sight(record)
-        found[xpm_uuid] = what_may_be(kinds_of(sight), entity_type_of(sight))
+        found[xpm_uuid] = what_is(read_sight(record), words)
     return found
 
 
