@@ -33,8 +33,8 @@ from handlers.kinds import KINDS
 from handlers.smtp import SmtpMailer
 from portal_db import directories, migrate, upstream
 from portal_db.database import Database
-from portal_db.states import ClientKind, EntityType, SyncMode
-from portal_db.tables import Client, ClientChange, DirectorySync, Relationship, RelationshipSync, XpmLink
+from portal_db.states import ClientKind, EntityType, JobState, SyncMode
+from portal_db.tables import Client, ClientChange, DirectorySync, Job, Relationship, RelationshipSync, XpmLink
 from portal_db.types import db_now
 from tests.servers.postgres import fresh_database, postgres_server
 from tests.world import TENANT, RememberingBell, connect_practice
@@ -131,7 +131,15 @@ class Worker:
         began = time.monotonic()
         with counting(self.database.engine) as counted:
             self._runner.run(job.id)
-        return time.monotonic() - began, counted
+        seconds = time.monotonic() - began
+        self._require_done()
+        return seconds, counted
+
+    def _require_done(self) -> None:
+        with self.database.read() as tx:
+            left = select(Job.kind, Job.state, Job.attempts, Job.error_code).where(Job.state != JobState.SUCCEEDED)
+            if unfinished := tx.session.execute(left).all():
+                raise RuntimeError(f"not everything was done: {unfinished}")
 
     def summary(self) -> RelationshipSync:
         """What the last sync brought."""
