@@ -14,7 +14,8 @@ from portal_db.tables.clients import (
 from portal_db.tables.directories import BusinessStructure, Directory, DirectoryStaged, DirectorySync
 from portal_db.tables.emails import WelcomeEmail
 from portal_db.tables.people import Login, Operator, Practice, Staff
-from portal_db.tables.upkeep import Erasure, Restore, ScheduledRun
+from portal_db.tables.schedules import Schedule, ScheduledRun
+from portal_db.tables.upkeep import Erasure, Restore
 from portal_db.tables.upstream import DirectoryRecord, ReconnectNotice, XeroConsent, XeroLogin, XpmConnection
 from portal_db.tables.work import (
     AuditEntry,
@@ -57,6 +58,7 @@ __all__ = [
     "ReconnectNotice",
     "Relationship",
     "Restore",
+    "Schedule",
     "ScheduledRun",
     "Staff",
     "StaffSession",
