@@ -71,6 +71,7 @@ STATUS: dict[str, int] = {
     "unknown_item": 404,
     "unknown_colleague": 404,
     "unknown_file": 404,
+    "unknown_structure": 404,
     "already_connected": 409,
     "link_used": 409,
     "already_disconnected": 409,

@@ -4,11 +4,27 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from web.api import activation, batches, clients, handover, history, imports, integration, keys, review, search, session
+from web.api import (
+    activation,
+    batches,
+    clients,
+    handover,
+    history,
+    imports,
+    integration,
+    keys,
+    review,
+    search,
+    session,
+    structures,
+)
 from web.problems import RESPONSES
 
 PREFIX = "/api/v1"
 
 router = APIRouter(prefix=PREFIX, responses=RESPONSES)
-for _part in (session, activation, keys, search, imports, batches, clients, review, history, integration, handover):
+_PARTS = (
+    session, activation, keys, search, imports, batches, clients, review, history, integration, structures, handover,
+)  # fmt: skip
+for _part in _PARTS:
     router.include_router(_part.router)
