@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Annotated, Any, Self
 from uuid import UUID
 
-import redis
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import StreamingResponse
@@ -24,6 +23,7 @@ from web.api.imports import IdempotencyKey, Why, signed
 from web.events import STREAM, LastEventId, Told, following
 from web.identity import Importer, Reader
 from web.portal import Portal, ThePortal
+from web.quota import used_today
 from xpm.quota import Limits
 
 router = APIRouter(prefix="/batches", tags=["batches"])
@@ -251,11 +251,6 @@ def _bad_csv(reason: str) -> RequestRefused:
 def _budget(portal: Portal, tenant_id: str) -> Budget:
     """What background work may use of XPM's limits, and what is left of that today."""
     limits = Limits(day=portal.settings.xpm_day_limit).for_background()
-    used: int | None = None
-    if portal.quota is not None:
-        try:
-            used = portal.quota.status(tenant_id).day
-        except redis.RedisError:
-            used = None  # nobody can tell; imports would wait too
+    used = used_today(portal, tenant_id)
     left = None if used is None else max(0, limits.day - used)
     return Budget(per_minute=limits.minute, per_day=limits.day, left_today=left)

@@ -19,9 +19,9 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from web.pages import clients, sign_in
+from web.pages import clients, integrations, security, sign_in
 
-PARTS = (sign_in, clients)
+PARTS = (sign_in, clients, integrations, security)
 
 router = APIRouter(include_in_schema=False)
 for _part in PARTS:

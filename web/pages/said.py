@@ -18,6 +18,9 @@ MESSAGES: dict[str, Said] = {
     "signed-out": Said("You have signed out.", "note"),
     "sign-in": Said("Please sign in to go on.", "note"),
     "password-set": Said("Your password is set. Sign in with it."),
+    "mfa-mandated": Said("MFA is mandatory for all staff and clients now. You can set up Xero Practice Manager."),
+    "xpm-connected": Said("Xero Practice Manager is connected."),
+    "xpm-disconnected": Said("Xero Practice Manager is disconnected. What was imported stays.", "note"),
     "connected": Said("The client is connected to Xero Practice Manager. You can now import items."),
     "disconnected": Said("The client is disconnected from Xero Practice Manager. What was imported stays.", "note"),
 }
