@@ -57,7 +57,30 @@ def in_xpm(services: Services, caller: Caller, text: str) -> list[Found]:
     Raises:
         JobError: the caller has no connection that works, or XPM cannot answer now.
     """
-    records = _ask(services, caller, text)
+    return judged(services, caller, _ask(services, caller, text))
+
+
+def one_in_xpm(services: Services, caller: Caller, xpm_uuid: UUID) -> Found:
+    """The record of XPM with this id, for the window in which it is added.
+
+    Raises:
+        JobError: the caller has no connection that works, or XPM does not know the record or cannot answer now.
+    """
+    with services.database.read() as tx:
+        asker = askers.of_staff(tx, caller.practice_id, caller.staff_id)
+
+    def get(access: Access, seconds: float) -> Fetched[XpmClient]:
+        return services.xpm.get(access, xpm_uuid, lane=Lane.INTERACTIVE, deadline_seconds=seconds)
+
+    try:
+        record = call_xpm(services, asker, get, seconds=SECONDS).value
+    except XpmError as error:
+        raise from_xpm(error) from error
+    return judged(services, caller, [record])[0]
+
+
+def judged(services: Services, caller: Caller, records: Sequence[XpmClient]) -> list[Found]:
+    """What each record may be imported as, and what is in the way."""
     uuids = [record.uuid for record in records]
     with services.database.read() as tx:
         taken = foresight.linked(tx, caller.practice_id, uuids)

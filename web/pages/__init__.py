@@ -19,9 +19,27 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from web.pages import clients, integrations, security, sign_in
+from web.pages import (
+    add_from_xpm,
+    clients,
+    import_items,
+    imports,
+    integration_progress,
+    integrations,
+    security,
+    sign_in,
+)
 
-PARTS = (sign_in, clients, integrations, security)
+PARTS = (
+    sign_in,
+    clients,
+    add_from_xpm,
+    imports,
+    import_items,
+    integration_progress,
+    integrations,
+    security,
+)
 
 router = APIRouter(include_in_schema=False)
 for _part in PARTS:
