@@ -76,4 +76,4 @@ def pending_reviews(tx: Tx, viewer: Viewer, client_ids: Sequence[UUID]) -> dict[
         .where(Relationship.state == ReviewState.PENDING)
         .group_by(Relationship.client_id)
     )
-    return {client_id: count for client_id, count in tx.session.execute(statement)}
+    return dict(tx.session.execute(statement).all())
