@@ -21,6 +21,8 @@ from fastapi import APIRouter
 
 from web.pages import (
     add_from_xpm,
+    batch_requests,
+    batches,
     clients,
     import_items,
     imports,
@@ -36,6 +38,8 @@ PARTS = (
     add_from_xpm,
     imports,
     import_items,
+    batch_requests,
+    batches,
     integration_progress,
     integrations,
     security,

@@ -159,9 +159,19 @@ def sign(name: str) -> Markup:
     )
 
 
+def duration(seconds: int) -> str:
+    """About how long something takes."""
+    for size, name in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
+        if seconds >= size:
+            count = -(-seconds // size)
+            return f"about {count} {name}{'' if count == 1 else 's'}"
+    return "less than a minute"
+
+
 FILTERS: dict[str, Callable[..., Any]] = {
     "when": when,
     "day": day,
+    "duration": duration,
     "tone": tone,
     "kind_word": _from(KINDS),
     "import_state": _from(IMPORT_STATES),
