@@ -167,6 +167,15 @@ class FieldSource(StrEnum):
     CLIENT = "client"
 
 
+class ChangeSource(StrEnum):
+    """Where a change of a client came from, for its history."""
+
+    IMPORT = "import"
+    RESYNC = "resync"
+    REVIEWER = "reviewer"
+    STAFF = "staff"
+
+
 class SyncMode(StrEnum):
     """What a sync of a directory asks XPM for: everything, or what changed since the last one."""
 

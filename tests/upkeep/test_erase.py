@@ -18,8 +18,8 @@ from handlers.erase_person import Erased, Person, erase, rehearse
 from handlers.practices import add_operator
 from handlers.reconcile import QueueAway
 from handlers.requests import RequestRefused
-from portal_db import audit, jobs
-from portal_db.states import FieldSource, ImportState, JobState
+from portal_db import audit, jobs, people, team
+from portal_db.states import FieldSource, ImportState, JobState, LoginKind
 from portal_db.tables import Base, Client, Job, JobAttempt, Relationship, TeamMember
 from portal_db.types import db_now
 from tests.handlers.given import bring, change, items_of, record_of, related, requeue, take_login
@@ -107,6 +107,9 @@ def mention(case: Case) -> None:
         ):
             tx.session.execute(insert(TeamMember).values(id=tx.new_id(), **values, **member))
         linked = tx.session.scalars(select(TeamMember.id).where(TeamMember.name == name)).one()
+        owner = tx.new_id()
+        assert people.take_email(tx, owner, LoginKind.CLIENT, f"as-owner-{email}", f"as-owner-{email}".casefold())
+        team.make_co_owner(tx, linked, owner)
         tx.session.execute(
             update(Relationship).where(Relationship.id == relationship.id).values(team_member_id=linked, state="linked")
         )
@@ -169,7 +172,7 @@ def test_nothing_of_the_person_is_left_and_neighbours_are_as_they_were(case: Cas
     everywhere = {place[0] for place, _ in left(case, before)}
     assert everywhere >= {
         *("clients", "logins", "client_fields", "imports", "relationships", "team_members", "directory_records"),
-        *("jobs", "job_attempts", "audit", "malformed_messages"),
+        *("jobs", "job_attempts", "audit", "malformed_messages", "client_changes"),
     }, "the test holds the person in every place"
     assert left(case, {"redis": redis_dump(case)})
     # A rehearsal changes nothing and shows what then goes
@@ -187,6 +190,7 @@ def test_nothing_of_the_person_is_left_and_neighbours_are_as_they_were(case: Cas
     known = {str(case.uuid), str(case.client_id), *map(str, imports_of(case)), *job_ids(case)}
     about = {place for place, text in before.items() if any(mark in text for mark in known)}
     about |= {place for place, _ in left(case, before)}
+    about |= {place for place in before if place[0] == "co_owners"}  # they co-own nobody else's account here
     changed = {place for place, text in before.items() if after.get(place) != text}
     assert changed - about == set()
     assert {place[0] for place in after if place not in before} == {"audit", "erasures"}
@@ -298,7 +302,7 @@ def test_without_redis_nothing_is_erased(case: Case, own_redis: RedisServer) -> 
 #: Tables that point to a client, a login or a team member, and that erasing a person knows what to do about.
 KNOWN = {
     *("clients", "client_visibility", "xpm_links", "client_fields", "field_conflicts", "team_members", "relationships"),
-    *("welcome_emails", "staff", "operators", "password_links"),
+    *("welcome_emails", "staff", "operators", "password_links", "co_owners", "client_changes"),
 }
 
 
