@@ -28,6 +28,7 @@ from web.pages import (
     imports,
     integration_progress,
     integrations,
+    review,
     security,
     sign_in,
 )
@@ -42,6 +43,7 @@ PARTS = (
     batches,
     integration_progress,
     integrations,
+    review,
     security,
 )
 

@@ -122,6 +122,13 @@ _BY_EMAIL = {"pending": "being_sent", "sending": "being_sent", "sent": "invited"
              "unknown": "unknown"}  # fmt: skip
 
 
+AMBIGUITIES = {
+    "unknown_label": "The portal does not know this word.",
+    "told_both_ways": "XPM tells it both ways around.",
+    "types_do_not_fit": "It is unusual between these kinds of clients.",
+}
+
+
 def when(at: datetime, zone: tzinfo = UTC) -> Markup:
     """A time as people read it, and exactly for machines."""
     local = at.astimezone(zone)
@@ -172,6 +179,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "when": when,
     "day": day,
     "duration": duration,
+    "ambiguity_word": _from(AMBIGUITIES),
     "tone": tone,
     "kind_word": _from(KINDS),
     "import_state": _from(IMPORT_STATES),
