@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 
 from worker.embedded.mail import Mailbox
+from xpm.simulator.serve import SimulatorConfig
 
 
 class Served:
@@ -44,8 +45,9 @@ class Served:
         return next(str(member["email"]) for member in self.where["staff"] if member["email"].startswith(who))
 
     def truth(self) -> list[dict[str, Any]]:
-        """What the simulator holds, in the order of XPM's list."""
-        lines = httpx.get(f"{self.where['simulator_url']}/_sim/truth", trust_env=False, timeout=30).text.splitlines()
+        """What the simulator's first practice holds, in the order of XPM's list."""
+        address = f"{self.where['simulator_url']}/_sim/truth?tenant={SimulatorConfig().tenant_id}"
+        lines = httpx.get(address, trust_env=False, timeout=30).text.splitlines()
         return sorted(map(json.loads, lines), key=lambda row: int(row["position"]))
 
     def ended(self) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
+from tests.e2e.accessible import faults
 from tests.serving import Served
 
 #: In this order; the variable CHROMIUM goes before them.
@@ -59,11 +60,11 @@ def chromium() -> Iterator[Browser]:
 
 @dataclass
 class Visit:
-    """Somebody at the portal. `faults` is what their browser complained about: broken scripts, policies broken."""
+    """Somebody at the portal. `complaints` are their browser's: broken scripts, policies broken."""
 
     page: Page
     served: Served
-    faults: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
 
     def go(self, path: str) -> None:
         self.page.goto(f"{self.served.url}{path}")
@@ -75,6 +76,10 @@ class Visit:
         self.page.get_by_label("Password").fill(self.served.where["password"])
         self.page.get_by_role("button", name="Sign in").click()
         self.heading("Client list").wait_for()
+
+    def is_sound(self) -> None:
+        """Check the page that they are at: axe-core finds nothing grave, in light and in dark."""
+        assert faults(self.page) == [], self.page.url
 
     def heading(self, name: str) -> Locator:
         return self.page.get_by_role("heading", name=name, exact=True)
@@ -98,8 +103,8 @@ def visiting(browser: Browser, served: Served, *, width: int = 1280, dark: bool 
     )
     context.set_default_timeout(WAIT_MS)
     visit = Visit(context.new_page(), served)
-    visit.page.on("pageerror", lambda error: visit.faults.append(str(error)))
-    visit.page.on("console", lambda told: visit.faults.append(told.text) if told.type == "error" else None)
+    visit.page.on("pageerror", lambda error: visit.complaints.append(str(error)))
+    visit.page.on("console", lambda told: visit.complaints.append(told.text) if told.type == "error" else None)
     try:
         yield visit
     finally:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, expect
@@ -12,8 +11,6 @@ from tests.cli.test_running import until
 from tests.e2e.browser import WAIT_MS, Visit, chromium, visiting
 from tests.serving import Served, serving
 from worker.embedded.processes import free_port
-
-Arrival = Callable[[str], Visit]
 
 
 @pytest.fixture(scope="session")
@@ -38,18 +35,4 @@ def visit(browser: Browser, served: Served) -> Iterator[Visit]:
     """Somebody who has not signed in. At the end their browser must have had nothing to complain about."""
     with visiting(browser, served) as found:
         yield found
-        assert found.faults == []
-
-
-@pytest.fixture
-def arrival(browser: Browser, served: Served) -> Iterator[Arrival]:
-    """Signs staff members in, each with a browser of their own."""
-    with ExitStack() as opened:
-
-        def arrive(who: str) -> Visit:
-            visit: AbstractContextManager[Visit] = visiting(browser, served)
-            found = opened.enter_context(visit)
-            found.sign_in(who)
-            return found
-
-        yield arrive
+        assert found.complaints == []
