@@ -20,17 +20,21 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from web.pages import (
+    activate,
     add_from_xpm,
     batch_requests,
     batches,
+    client,
     clients,
     import_items,
     imports,
     integration_progress,
     integrations,
     review,
+    search,
     security,
     sign_in,
+    xpm_link,
 )
 
 PARTS = (
@@ -38,7 +42,11 @@ PARTS = (
     clients,
     add_from_xpm,
     imports,
+    search,
+    client,
+    xpm_link,
     import_items,
+    activate,
     batch_requests,
     batches,
     integration_progress,

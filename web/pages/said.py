@@ -30,6 +30,9 @@ MESSAGES: dict[str, Said] = {
     "review-changed": Said("XPM has told something new about this item since. Look at it again, then decide.", "note"),
     "connected": Said("The client is connected to Xero Practice Manager. You can now import items."),
     "disconnected": Said("The client is disconnected from Xero Practice Manager. What was imported stays.", "note"),
+    "invited": Said("The invitation is on its way."),
+    "task-sent": Said("The task is sent."),
+    "connection-added": Said("The connection is added."),
 }
 
 
