@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, sync_playwright
 
 from tests.e2e.accessible import faults
 from tests.serving import Served
@@ -77,9 +77,18 @@ class Visit:
         self.page.get_by_role("button", name="Sign in").click()
         self.heading("Client list").wait_for()
 
+    def note(self, told: ConsoleMessage) -> None:
+        """Keep what their browser says of the portal's own pages, not of Xero's."""
+        if told.type == "error" and told.location["url"].startswith(self.served.url):
+            self.complaints.append(told.text)
+
     def is_sound(self) -> None:
         """Check the page that they are at: axe-core finds nothing grave, in light and in dark."""
         assert faults(self.page) == [], self.page.url
+
+    def menu(self, name: str) -> None:
+        """Go to a page of the main navigation."""
+        self.page.get_by_role("navigation", name="Main").get_by_role("link", name=name, exact=True).click()
 
     def heading(self, name: str) -> Locator:
         return self.page.get_by_role("heading", name=name, exact=True)
@@ -104,7 +113,7 @@ def visiting(browser: Browser, served: Served, *, width: int = 1280, dark: bool 
     context.set_default_timeout(WAIT_MS)
     visit = Visit(context.new_page(), served)
     visit.page.on("pageerror", lambda error: visit.complaints.append(str(error)))
-    visit.page.on("console", lambda told: visit.complaints.append(told.text) if told.type == "error" else None)
+    visit.page.on("console", visit.note)
     try:
         yield visit
     finally:

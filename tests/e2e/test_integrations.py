@@ -11,7 +11,7 @@ def test_mfa_first_then_set_up_by_consent_with_a_choice_and_disconnect(visit: Vi
     page = visit.page
     # Given the owner of a practice without mandatory MFA
     visit.sign_in("owner@quietbay")
-    visit.link("Integrations").click()
+    visit.menu("Integrations")
     visit.is_sound()
     expect(visit.button("Set up")).to_have_count(0)
     visit.link("Set up Firm wide mandatory MFA for staff and clients").click()
@@ -44,7 +44,7 @@ def test_mfa_first_then_set_up_by_consent_with_a_choice_and_disconnect(visit: Vi
 
 def test_a_no_at_xero_comes_back_with_what_to_do(visit: Visit) -> None:
     visit.sign_in("manager")
-    visit.link("Integrations").click()
+    visit.menu("Integrations")
     visit.button("Set up").click()
     visit.link("Continue to XPM").click()
     visit.button("Cancel").click()

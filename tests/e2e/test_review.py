@@ -12,7 +12,7 @@ from tests.e2e.browser import Visit
 def test_items_are_reviewed_from_integration_progress(visit: Visit) -> None:
     page = visit.page
     visit.sign_in("partner")
-    visit.link("Integration progress").click()
+    visit.menu("Integration progress")
     visit.is_sound()
     page.get_by_role("link", name=re.compile("Review new items of .*[(][3-9]")).first.click()
     expect(visit.heading("Review new items")).to_be_visible()
@@ -22,7 +22,7 @@ def test_items_are_reviewed_from_integration_progress(visit: Visit) -> None:
     count = items.count()
     # When the first is imported, the window confirms its name and relationship
     items.first.get_by_role("link", name="Import").click()
-    expect(page.get_by_label("Name")).to_have_value(name)
+    expect(page.get_by_label("Name", exact=True)).to_have_value(name)
     visit.is_sound()
     page.get_by_label("Relationship").fill("Partner")
     if page.get_by_label("Import as account co-owner").count():

@@ -20,7 +20,7 @@ def test_an_entity_is_imported_by_the_client_list(visit: Visit) -> None:
     page, adjusted = visit.page, f"{record['name']} (ours)"
     visit.sign_in("partner")
     # Navigate to Clients > Client list; select Add clients > From integrations > From Xero Practice Manager
-    visit.link("Client list").click()
+    visit.menu("Client list")
     page.locator("summary", has_text="Add clients").click()
     expect(page.get_by_text("From integrations")).to_be_visible()
     visit.is_sound()
@@ -57,7 +57,7 @@ def test_an_entity_is_imported_by_the_client_list(visit: Visit) -> None:
     ).to_be_visible()
     visit.is_sound()
     # And the entity is in the Client list, under its adjusted name and type
-    visit.link("Client list").click()
+    visit.menu("Client list")
     row = page.get_by_role("row", name=re.compile(re.escape(adjusted)))
     expect(row).to_contain_text("New")
     expect(row).to_contain_text("Super Fund")
@@ -110,7 +110,7 @@ def test_an_individual_is_imported_by_the_advanced_search_welcomed_and_activates
         expect(client.heading("This account is active already")).to_be_visible()
         assert client.complaints == []
     # The Client list says so
-    visit.link("Client list").click()
+    visit.menu("Client list")
     expect(page.get_by_role("row", name=re.compile(re.escape(record["name"])))).to_contain_text("Active")
     # And a second search finds the client under MP clients only
     page.locator("summary", has_text="Advanced search").click()
