@@ -70,6 +70,7 @@ STATUS: dict[str, int] = {
     "unknown_key": 404,
     "unknown_item": 404,
     "unknown_file": 404,
+    "unknown_structure": 404,
     "already_connected": 409,
     "link_used": 409,
     "already_disconnected": 409,
