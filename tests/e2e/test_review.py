@@ -52,14 +52,14 @@ def test_items_are_reviewed_from_integration_progress(visit: Visit) -> None:
 
 def _again(visit: Visit) -> None:
     """Disconnect the client on whose page we are, connect it to its record again, and import its relationships."""
-    page = visit.page
+    page, actions = visit.page, visit.page.get_by_role("list", name="Xero Practice Manager")
     name = page.get_by_role("heading", level=1).inner_text()
     page.get_by_label(f"More actions for {name}").click()
-    visit.link("Disconnect client").click()
+    actions.get_by_role("link", name="Disconnect client").click()
     visit.is_sound()
     visit.button("Disconnect client").click()
     page.get_by_label(f"More actions for {name}").click()
-    visit.link("Connect").last.click()
+    actions.get_by_role("link", name="Connect").click()
     page.get_by_label("Name in Xero Practice Manager").fill(name)
     visit.button("Search").last.click()
     visit.is_sound()
@@ -68,6 +68,6 @@ def _again(visit: Visit) -> None:
     visit.is_sound()
     visit.button("Continue").click()
     page.get_by_label(f"More actions for {name}").click()
-    visit.link("Import items from Xero Practice Manager").click()
+    actions.get_by_role("link", name="Import items from Xero Practice Manager").click()
     visit.button("Continue").click()
     expect(visit.heading("Import complete")).to_be_visible(timeout=60_000)
