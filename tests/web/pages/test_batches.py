@@ -5,8 +5,8 @@ from __future__ import annotations
 from portal_db.states import Role
 from tests.making import importable
 from tests.web.desk import Desk
+from tests.web.pages.people import connected
 from tests.web.pages.reading import Page, Reader, reader
-from tests.web.pages.test_adding_from_xpm import connected
 from tests.web.pages.test_frame import keeps_the_rules
 from tests.world import TENANT
 from xpm.simulator.model import Client

@@ -14,8 +14,8 @@ from portal_db.states import FieldSource, Role
 from portal_db.types import database_time
 from tests.handlers.given import find
 from tests.web.desk import Desk
+from tests.web.pages.people import connected
 from tests.web.pages.reading import Page, reader
-from tests.web.pages.test_adding_from_xpm import connected
 from tests.web.pages.test_frame import keeps_the_rules
 from tests.world import is_importable_person
 from xpm.simulator.serve import SimulatorHandle
