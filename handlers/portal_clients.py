@@ -72,7 +72,7 @@ def details(database: Database, caller: Caller, client_id: UUID) -> Details:
         RequestRefused: there is none such for them.
     """
     with database.read() as tx:
-        entry = _require(tx, caller, client_id)
+        entry = require_client(tx, caller, client_id)
         return Details(
             entry,
             clients.fields(tx, client_id),
@@ -91,7 +91,7 @@ def review_items(
         RequestRefused: there is no such client for them.
     """
     with database.read() as tx:
-        _require(tx, caller, client_id)
+        require_client(tx, caller, client_id)
         return [row for row in client_list.review_items(tx, client_id) if row.state in states]
 
 
@@ -110,7 +110,7 @@ def bring(
     if not kinds:
         raise RequestRefused("bad_request", "There is nothing to bring.", "Ask for details, relationships or both.")
     with database.write() as tx:
-        row = _row(tx, caller, _require(tx, caller, client_id), key, details, relationships)
+        row = _row(tx, caller, require_client(tx, caller, client_id), key, details, relationships)
         if not imports.add(tx, row):
             known = imports.by_key(tx, caller.practice_id, key)
             if known is None or known.fingerprint != row["fingerprint"]:
@@ -132,7 +132,7 @@ def connect(services: Services, caller: Caller, client_id: UUID, xpm_uuid: UUID)
         JobError: the caller has no connection that works, or XPM does not know the record or cannot answer now.
     """
     with services.database.read() as tx:
-        entry = _require(tx, caller, client_id)
+        entry = require_client(tx, caller, client_id)
         asker = askers.of_staff(tx, caller.practice_id, caller.staff_id)
     if entry.client.kind not in kinds_of(_ask_xpm(services, asker, xpm_uuid)):
         raise RequestRefused(
@@ -184,7 +184,12 @@ def not_connected() -> RequestRefused:
     )
 
 
-def _require(tx: Tx, caller: Caller, client_id: UUID) -> Entry:
+def require_client(tx: Tx, caller: Caller, client_id: UUID) -> Entry:
+    """A client that the caller may see.
+
+    Raises:
+        RequestRefused: there is none such for them.
+    """
     found = client_list.get(tx, caller.sight, client_id)
     if found is None:
         raise RequestRefused("unknown_client", "There is no such client.", "Look at the list of clients.")
