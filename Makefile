@@ -17,7 +17,7 @@ unexport VIRTUAL_ENV PYTHONHOME
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test faults mutants lint types contracts check bench lock clean again
+.PHONY: help demo serve test faults mutants lint types contracts check bench lock clean again
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -25,6 +25,9 @@ help: ## list the targets
 
 demo: .venv/ready ## run the whole system on this machine, with nothing else installed (ARGS: options of portal-sync demo)
 	@.venv/bin/portal-sync demo $(ARGS)
+
+serve: .venv/ready ## the portal with its pages on this machine, until Ctrl-C (PORT=…; ARGS: options of portal-sync serve)
+	@.venv/bin/portal-sync serve $(if $(PORT),--port $(PORT)) $(ARGS)
 
 test: .venv/ready-test ## run the tests (TESTARGS: options of pytest, such as TESTARGS="-k limiter")
 	@$(RUN) pytest -n auto --dist loadgroup $(TESTARGS)

@@ -12,16 +12,20 @@ from handlers.errors import JobError
 from handlers.requests import RequestRefused
 from portal_db import askers
 from portal_db.database import Database
-from portal_db.tables import XpmConnection
+from portal_db.tables import Practice, XpmConnection
 
 
 @dataclass(frozen=True)
 class Standing:
-    """The connection, if there is one, and why nothing can be imported through it, if that is so."""
+    """The practice, the connection if there is one, and why nothing can be imported through it, if that is so."""
 
-    mfa_mandatory: bool
+    practice: Practice
     connection: XpmConnection | None
     trouble: JobError | None
+
+    @property
+    def mfa_mandatory(self) -> bool:
+        return self.practice.mfa_mandatory
 
     @property
     def connection_id(self) -> UUID | None:
@@ -35,8 +39,8 @@ def standing(database: Database, caller: Caller) -> Standing:
     try:
         require_connection(asker)
     except JobError as trouble:
-        return Standing(asker.practice.mfa_mandatory, asker.connection, trouble)
-    return Standing(asker.practice.mfa_mandatory, asker.connection, None)
+        return Standing(asker.practice, asker.connection, trouble)
+    return Standing(asker.practice, asker.connection, None)
 
 
 def disconnect(database: Database, caller: Caller) -> None:

@@ -90,8 +90,7 @@ def accept_batch(database: Database, key: str, rows: Sequence[ImportRequest]) ->
             batch_id, is_new = known.id, False
     for chunk in _in_chunks(rows):
         with database.write() as tx:
-            for position, request in chunk:
-                _add_row(tx, batch_id, position, request)
+            _add_chunk(tx, batch_id, chunk)
     with database.read() as tx:
         return AcceptedBatch(batch_id, tuple(row.id for row in imports.of_batch(tx, batch_id)), is_new)
 
@@ -101,15 +100,19 @@ def _in_chunks(rows: Sequence[ImportRequest]) -> Iterator[list[tuple[int, Import
     return (numbered[start : start + CHUNK] for start in range(0, len(numbered), CHUNK))
 
 
-def _add_row(tx: Tx, batch_id: UUID, position: int, request: ImportRequest) -> None:
-    import_id = tx.new_id()
-    row = _row(import_id, request) | {
-        "idempotency_key": f"batch {batch_id} row {position}",
-        "batch_id": batch_id,
-        "position": position,
-    }
-    if imports.add(tx, row):
-        jobs.add(tx, [first_job(tx, import_id, request.practice_id, interactive=False, position=position)])
+def _add_chunk(tx: Tx, batch_id: UUID, chunk: Sequence[tuple[int, ImportRequest]]) -> None:
+    rows = [
+        _row(tx.new_id(), request)
+        | {"idempotency_key": f"batch {batch_id} row {position}", "batch_id": batch_id, "position": position}
+        for position, request in chunk
+    ]
+    new = imports.add_all(tx, rows)
+    first_jobs = (
+        first_job(tx, row["id"], row["practice_id"], interactive=False, position=row["position"])
+        for row in rows
+        if row["id"] in new
+    )
+    jobs.add(tx, list(first_jobs))
 
 
 def _row(import_id: UUID, request: ImportRequest) -> dict[str, Any]:

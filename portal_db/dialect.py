@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy.dialects import postgresql, sqlite
 
@@ -25,3 +27,19 @@ def upsert(tx: Tx, table: type[Base], row: dict[str, Any] | None = None) -> Any:
 def insert_or_ignore(tx: Tx, table: type[Base], row: dict[str, Any]) -> Any:
     """An INSERT that a unique index may refuse: the index decides, nobody looks first."""
     return upsert(tx, table, row).on_conflict_do_nothing()
+
+
+def insert_new(tx: Tx, table: type[Base], rows: Sequence[dict[str, Any]], **same: Any) -> set[UUID]:
+    """Insert rows of the same columns in their order, by one statement; those that a unique index refuses are left out.
+
+    Args:
+        same: SQL expressions for columns that the rows do not name.
+
+    Returns:
+        Ids of the rows that were inserted.
+    """
+    if not rows:
+        return set()
+    columns = table.__table__.c
+    statement = upsert(tx, table).values(**same).on_conflict_do_nothing().returning(columns.id)
+    return set(tx.session.scalars(statement, rows))

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, and_, bindparam, func, or_, select, update
 
 from portal_db import audit
 from portal_db.database import Tx
-from portal_db.dialect import insert_or_ignore
+from portal_db.dialect import insert_new, insert_or_ignore
 from portal_db.states import OPEN_IMPORT_STATES, ImportState
 from portal_db.tables import Batch, Import, ImportEvent, Job
 from portal_db.types import db_now
@@ -29,9 +29,18 @@ class Outcome:
 
 def add(tx: Tx, row: dict[str, Any]) -> bool:
     """Record a request. False when the practice has used its idempotency key already."""
-    values = {**row, "state": ImportState.ACCEPTED, "epoch": 1, "revision": 1}
-    values |= {"created_at": db_now(), "epoch_started_at": db_now()}
-    return tx.session.scalar(insert_or_ignore(tx, Import, values).returning(Import.id)) is not None
+    return bool(add_all(tx, [row]))
+
+
+def add_all(tx: Tx, rows: Sequence[dict[str, Any]]) -> set[UUID]:
+    """Record requests of the same columns.
+
+    Returns:
+        Ids of those whose idempotency key the practice had not used before.
+    """
+    begun = {"state": ImportState.ACCEPTED, "epoch": 1, "revision": 1}
+    values = [{**row, **begun} for row in rows]
+    return insert_new(tx, Import, values, created_at=db_now(), epoch_started_at=db_now())
 
 
 def add_batch(tx: Tx, row: dict[str, Any]) -> bool:

@@ -11,15 +11,15 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, bindparam, case, func, insert, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, case, func, insert, null, select, update
 
 from portal_db.causes import cause_of
 from portal_db.database import Tx
-from portal_db.dialect import insert_or_ignore
+from portal_db.dialect import insert_new
 from portal_db.due import is_due, is_out_of_turn, is_paused
 from portal_db.states import AttemptOutcome, ErrorClass, JobState, Lane
 from portal_db.tables import Job, JobAttempt
-from portal_db.types import db_now
+from portal_db.types import UtcDateTime, db_now
 
 #: Took its process down, running alone: requeued, it runs alone again (P14).
 POISON_CODE = "poison"
@@ -79,9 +79,9 @@ def add(tx: Tx, jobs: Sequence[NewJob], *, rung: bool = False) -> set[UUID]:
     Returns:
         Ids of the jobs that were new.
     """
-    fresh = {"created_at": db_now(), "rung_at": db_now() if rung else None}
-    statements = (insert_or_ignore(tx, Job, {**_row(job), **fresh}).returning(Job.id) for job in jobs)
-    return {job_id for statement in statements if (job_id := tx.session.scalar(statement)) is not None}
+    asked_at = func.coalesce(bindparam("asked", type_=UtcDateTime()), db_now())
+    rung_at = db_now() if rung else null()
+    return insert_new(tx, Job, [_row(job) for job in jobs], created_at=db_now(), asked_at=asked_at, rung_at=rung_at)
 
 
 def _row(job: NewJob) -> dict[str, Any]:
@@ -95,7 +95,7 @@ def _row(job: NewJob) -> dict[str, Any]:
         "interactive": job.interactive,
         "in_batch_order": job.in_batch_order,
         "position": job.position,
-        "asked_at": job.asked_at or db_now(),
+        "asked": job.asked_at,
         "args": job.args,
         "dedupe_key": job.dedupe_key,
         "deadline_seconds": job.deadline_seconds,

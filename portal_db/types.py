@@ -41,17 +41,20 @@ class db_now(FunctionElement[datetime]):
     inherit_cache = True
     type = UtcDateTime()
 
-    def __init__(self, plus_seconds: Any = 0) -> None:
-        super().__init__(plus_seconds)
+    def __init__(self, plus_seconds: Any = None) -> None:
+        super().__init__(*([plus_seconds] if plus_seconds is not None else []))
 
 
 @compiles(db_now, "sqlite")
 def _sqlite_now(element: db_now, compiler: SQLCompiler, **kw: Any) -> str:
-    return f"strftime('%Y-%m-%d %H:%M:%f000', 'now', {compiler.process(element.clauses, **kw)} || ' seconds')"
+    moved = f", {compiler.process(element.clauses, **kw)} || ' seconds'" if len(element.clauses) else ""
+    return f"strftime('%Y-%m-%d %H:%M:%f000', 'now'{moved})"
 
 
 @compiles(db_now, "postgresql")
 def _postgresql_now(element: db_now, compiler: SQLCompiler, **kw: Any) -> str:
+    if not len(element.clauses):
+        return "clock_timestamp()"
     seconds = compiler.process(element.clauses, **kw)
     return f"(clock_timestamp() + make_interval(secs => CAST({seconds} AS double precision)))"
 

@@ -10,10 +10,11 @@ from typing import Any
 import anyio.to_thread
 from fastapi import FastAPI
 
-from web import api, health, problems
+from web import api, health, pages, problems, static_files
 from web.access_log import AccessLog
 from web.api.batches import NewBatch
 from web.headers import SecurityHeaders
+from web.pages.errors import as_page
 from web.portal import Portal
 
 #: Bytes of a request's body; endpoints that take more say so themselves.
@@ -50,12 +51,14 @@ def create_app(portal: Portal) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.portal = portal
-    problems.add_to(app)
+    problems.add_to(app, as_page)
     # Not the application's own limit: that one stands outside all our layers.
     app.include_router(health.router, max_body_size=0)
     app.include_router(api.router, max_body_size=MAX_BODY)
+    app.include_router(pages.router, max_body_size=MAX_BODY)
+    app.include_router(static_files.router, max_body_size=0)
     app.openapi = _with_problems(app.openapi)  # type: ignore[method-assign]  # as FastAPI's documentation says
-    app.add_middleware(problems.LastProblems)  # the last added is the outermost
+    app.add_middleware(problems.LastProblems, shape=as_page)  # the last added is the outermost
     app.add_middleware(AccessLog, monotonic=portal.services.sources.monotonic)
     app.add_middleware(SecurityHeaders, https=portal.is_https)
     return app

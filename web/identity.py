@@ -79,6 +79,11 @@ def session_of(request: Request, portal: Portal) -> Session | None:
     return Session(token) if token else None
 
 
+def address_of(request: Request) -> str:
+    """The network address that a request came from."""
+    return request.client.host if request.client else "unknown"
+
+
 def give_cookie(response: Response, portal: Portal, session: Session) -> None:
     """Lax, so that the browser also sends it when Xero sends the person back to us."""
     response.set_cookie(

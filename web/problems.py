@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
@@ -68,6 +68,7 @@ STATUS: dict[str, int] = {
     "unknown_client": 404,
     "unknown_connection": 404,
     "unknown_key": 404,
+    "unknown_file": 404,
     "already_connected": 409,
     "client_exists": 409,
     "email_being_sent": 409,
@@ -96,17 +97,29 @@ STATUS: dict[str, int] = {
 _AWAY_CLASSES = frozenset({ErrorClass.DEFERRED, ErrorClass.TRANSIENT})
 
 
+class ProblemAnswer(JSONResponse):
+    """An error's answer, and what it tells."""
+
+    def __init__(self, told: Problem, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(told.model_dump(), told.status, headers=headers, media_type=MEDIA_TYPE)
+        self.told = told
+
+
+#: The answer in the shape that whoever asked can use.
+Shape = Callable[[Request, ProblemAnswer], Response]
+
+
 def problem(
     status: int, fault: Fault, *, errors: Sequence[Fault] = (), headers: Mapping[str, str] | None = None
-) -> JSONResponse:
+) -> ProblemAnswer:
     """An error's answer."""
-    body = Problem(**fault.model_dump(), title=HTTPStatus(status).phrase, status=status, errors=list(errors))
-    return JSONResponse(body.model_dump(), status, headers=headers, media_type=MEDIA_TYPE)
+    told = Problem(**fault.model_dump(), title=HTTPStatus(status).phrase, status=status, errors=list(errors))
+    return ProblemAnswer(told, headers)
 
 
-def add_to(app: FastAPI) -> None:
-    """Let every error of the application leave as a problem."""
-    handlers: dict[Any, Callable[[Request, Any], JSONResponse]] = {
+def add_to(app: FastAPI, shape: Shape) -> None:
+    """Let every error of the application leave as a problem, in a shape."""
+    handlers: dict[Any, Callable[[Request, Any], ProblemAnswer]] = {
         RequestRefused: _refused,
         JobError: _job_error,
         XpmError: _xpm_error,
@@ -116,10 +129,19 @@ def add_to(app: FastAPI) -> None:
         **dict.fromkeys(DATABASE_AWAY, _away),
     }
     for error, handler in handlers.items():
-        app.add_exception_handler(error, handler)
+        app.add_exception_handler(error, _shaped(handler, shape))
 
 
-def _refused(_: Request, refusal: RequestRefused) -> JSONResponse:
+def _shaped(handler: Callable[[Request, Any], ProblemAnswer], shape: Shape) -> Callable[[Request, Any], Response]:
+    return lambda request, error: shape(request, handler(request, error))
+
+
+def status_of(refusal: RequestRefused) -> int:
+    """The status of a use case's refusal."""
+    return STATUS.get(refusal.code, 422)
+
+
+def _refused(_: Request, refusal: RequestRefused) -> ProblemAnswer:
     status = STATUS.get(refusal.code, 422)
     headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
     if isinstance(refusal, TooManyTries):
@@ -132,7 +154,7 @@ def fault_of(refusal: RequestRefused | JobError) -> Fault:
     return Fault(code=refusal.code, field=refusal.field, message=refusal.message, remedy=refusal.remedy or None)
 
 
-def _job_error(_: Request, error: JobError) -> JSONResponse:
+def _job_error(_: Request, error: JobError) -> ProblemAnswer:
     if error.error_class not in _AWAY_CLASSES:
         return problem(STATUS.get(error.code, 422), fault_of(error))
     wait = max(1, math.ceil(error.wait_seconds or AWAY_SECONDS))
@@ -141,11 +163,11 @@ def _job_error(_: Request, error: JobError) -> JSONResponse:
     return problem(503, fault, headers={"Retry-After": str(wait)})
 
 
-def _xpm_error(request: Request, error: XpmError) -> JSONResponse:
+def _xpm_error(request: Request, error: XpmError) -> ProblemAnswer:
     return _job_error(request, from_xpm(error))
 
 
-def _misfit(_: Request, error: RequestValidationError) -> JSONResponse:
+def _misfit(_: Request, error: RequestValidationError) -> ProblemAnswer:
     faults = [_fault(found) for found in error.errors()[:MOST_ERRORS]]
     return problem(422, faults[0], errors=faults)
 
@@ -175,22 +197,22 @@ _HTTP: dict[int, tuple[str, str, str]] = {
 }
 
 
-def _http(_: Request, error: HTTPException) -> JSONResponse:
+def _http(_: Request, error: HTTPException) -> ProblemAnswer:
     return _problem_of_http(error.status_code, error.headers)
 
 
-def _problem_of_http(status: int, headers: Mapping[str, str] | None = None) -> JSONResponse:
+def _problem_of_http(status: int, headers: Mapping[str, str] | None = None) -> ProblemAnswer:
     code, message, remedy = _HTTP.get(status, (f"http_{status}", HTTPStatus(status).phrase + ".", None))
     return problem(status, Fault(code=code, message=message, remedy=remedy), headers=headers)
 
 
-def _away(_: Request, error: Exception) -> JSONResponse:
+def _away(_: Request, error: Exception) -> ProblemAnswer:
     log.warning("web.database_away", exc_info=error)
     fault = Fault(code="database_away", message="The portal is busy or restarting.", remedy="Try again in a moment.")
     return problem(503, fault, headers={"Retry-After": str(round(AWAY_SECONDS))})
 
 
-def _not_set_up(_: Request, error: SettingsError) -> JSONResponse:
+def _not_set_up(_: Request, error: SettingsError) -> ProblemAnswer:
     log.error("web.not_set_up", exc_info=error)
     fault = Fault(
         code="not_set_up",
@@ -206,8 +228,9 @@ class LastProblems:
     Stands inside the layers that log and add headers, unlike FastAPI's own place for the first.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, shape: Shape) -> None:
         self._app = app
+        self._shape = shape
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         begun = replaced = False
@@ -216,7 +239,7 @@ class LastProblems:
             nonlocal begun, replaced
             if not begun and _is_starlettes_413(message):
                 replaced = True
-                await _problem_of_http(413)(scope, receive, send)
+                await self._shape(Request(scope), _problem_of_http(413))(scope, receive, send)
             begun = True
             if not replaced:
                 await send(message)
@@ -227,13 +250,13 @@ class LastProblems:
             if begun or scope["type"] != "http":
                 raise
             log.error("web.unforeseen", exc_info=error)
-            await _INTERNAL(scope, receive, send)
+            await self._shape(Request(scope), _INTERNAL)(scope, receive, send)
 
 
 def _is_starlettes_413(message: Message) -> bool:
     if message["type"] != "http.response.start" or message["status"] != 413:
         return False
-    return Headers(raw=message["headers"]).get("content-type") != MEDIA_TYPE
+    return not Headers(raw=message["headers"]).get("content-type", "").startswith((MEDIA_TYPE, "text/html"))
 
 
 _INTERNAL = problem(

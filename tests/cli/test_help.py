@@ -29,7 +29,17 @@ EVERY_COMMAND = sorted(every_command())
 
 def test_the_commands_are_the_ones_that_are_promised() -> None:
     promised = {"db upgrade", "keys new", "practice add", "practice set", "staff add", "operator add", "connection add"}
-    promised |= {"import", "imports list", "imports show", "worker", "relay", "simulator", "mail-catcher", "demo"}
+    promised |= {
+        "import",
+        "imports list",
+        "imports show",
+        "worker",
+        "relay",
+        "simulator",
+        "mail-catcher",
+        "demo",
+        "serve",
+    }
     promised |= {
         "dead list",
         "dead show",

@@ -164,7 +164,7 @@ def test_a_folder_serves_one_demo_at_a_time(tmp_path: Path) -> None:
         until(lambda: (tmp_path / ".lock").exists())
         second = subprocess.run([*CLI, "demo", "--data", tmp_path, "--json"], capture_output=True, text=True)
         assert (second.returncode, second.stdout) == (1, "")
-        assert f"Another demo is running on {tmp_path}" in second.stderr
+        assert f"is running on {tmp_path} already" in second.stderr
         first.send_signal(signal.SIGINT)
         first.communicate(timeout=60)
 

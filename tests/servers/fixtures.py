@@ -17,6 +17,7 @@ from sqlalchemy import make_url
 from portal_db import migrate
 from portal_db.database import Database
 from tests.servers.availability import required, summary
+from tests.servers.lending import Lender
 from tests.servers.postgres import PostgresServer, fresh_database
 from tests.servers.postgres import postgres_server as running_postgres
 from tests.servers.redis import RedisServer
@@ -88,10 +89,18 @@ def empty_postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def postgres_lender(postgres_server: PostgresServer, postgres_template: str) -> Iterator[Lender]:
+    """Lends PostgreSQL databases with the record's tables."""
+    lender = Lender(postgres_server, postgres_template)
+    yield lender
+    lender.close()
+
+
 @pytest.fixture
-def postgres_url(postgres_server: PostgresServer, postgres_template: str) -> Iterator[str]:
-    """A new PostgreSQL database with the record's tables."""
-    with fresh_database(postgres_server, postgres_template) as url:
+def postgres_url(postgres_lender: Lender) -> Iterator[str]:
+    """An empty PostgreSQL database with the record's tables."""
+    with postgres_lender.lend() as url:
         yield url
 
 

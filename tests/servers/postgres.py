@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import psycopg
 from psycopg import sql
@@ -82,19 +82,34 @@ def fresh_database(server: PostgresServer, template: str = "template1") -> Itera
     Args:
         template: the database it is a copy of; an empty one if none is named. Nobody may be connected to it.
     """
-    name = f"test_{secrets.token_hex(6)}"
-    copy = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
-    _execute(server, copy)
+    name = create_database(server, template)
     try:
         yield server.url.set(database=name).render_as_string(hide_password=False)
     finally:
-        _execute(server, sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+        drop_database(server, name)
 
 
-def _execute(server: PostgresServer, statement: sql.Composed) -> None:
-    url = server.url.set(drivername="postgresql").render_as_string(hide_password=False)
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(statement)
+def create_database(server: PostgresServer, template: str) -> str:
+    """The name of a new database, a copy of `template`."""
+    name = f"test_{secrets.token_hex(6)}"
+    copy = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
+    with connection_to(server) as connection:
+        connection.execute(copy)
+    return name
+
+
+def drop_database(server: PostgresServer, name: str) -> None:
+    """Drop a database, whoever is connected to it."""
+    with connection_to(server) as connection:
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@contextmanager
+def connection_to(server: PostgresServer, database: str | None = None) -> Iterator[psycopg.Connection[Any]]:
+    """A connection to one of the server's databases, whose statements commit one by one."""
+    url = server.url.set(drivername="postgresql", database=database or server.url.database)
+    with psycopg.connect(url.render_as_string(hide_password=False), autocommit=True) as connection:
+        yield connection
 
 
 def programs() -> Path:

@@ -4,15 +4,19 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import psycopg
 import pytest
 import redis
 from sqlalchemy import create_engine, text
+from sqlalchemy.exc import OperationalError
 
+from portal_db import people
 from portal_db.database import Database
 from tests.servers.availability import Missing, required
+from tests.servers.lending import Lender
 from tests.servers.postgres import PostgresServer, fresh_database
 from tests.servers.redis import RedisServer
 
@@ -34,6 +38,29 @@ def test_a_postgresql_database_is_dropped_whoever_uses_it(postgres_server: Postg
     engine.dispose()
     with pytest.raises(psycopg.OperationalError, match="does not exist"):
         psycopg.connect(url.replace("+psycopg", ""))
+
+
+def test_a_lent_database_comes_back_empty_under_another_name(postgres_lender: Lender) -> None:
+    with postgres_lender.lend() as url:
+        database = Database(url)
+        with database.write() as tx:
+            people.add_practice(tx, {"id": tx.new_id(), "name": "Hill", "time_zone": "UTC", "mfa_mandatory": True})
+        left_open = database.engine.connect()
+    with pytest.raises(OperationalError):
+        left_open.scalar(text("SELECT 1"))
+    left_open.invalidate()
+    with postgres_lender.lend() as again, closing(Database(again)) as found, found.read() as tx:
+        assert tx.session.scalar(text("SELECT count(*) FROM practices")) == 0
+    with pytest.raises(OperationalError, match="does not exist"), database.read() as tx:
+        tx.session.scalar(text("SELECT 1"))
+    database.close()
+
+
+def test_a_lent_database_whose_tables_were_changed_is_not_lent_again(postgres_lender: Lender) -> None:
+    with postgres_lender.lend() as url, closing(Database(url)) as database, database.write() as tx:
+        tx.session.execute(text("ALTER TABLE pauses DROP COLUMN reason"))
+    with postgres_lender.lend() as url, closing(Database(url)) as database, database.read() as tx:
+        assert tx.session.scalar(text("SELECT count(reason) FROM pauses")) == 0
 
 
 def test_a_redis_database_is_empty_for_each_test(redis_server: RedisServer) -> None:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from handlers import passwords, sessions
 from handlers.callers import Caller, Scope
 from portal_db.states import Role
-from web.identity import caller, give_cookie, require_own_page, session_of, take_cookie
+from web.identity import address_of, caller, give_cookie, require_own_page, session_of, take_cookie
 from web.portal import ThePortal
 
 router = APIRouter(tags=["session"])
@@ -52,7 +52,7 @@ def sign_in(request: Request, response: Response, portal: ThePortal, given: Cred
         portal.tries,
         given.email,
         given.password,
-        address=request.client.host if request.client else "unknown",
+        address=address_of(request),
         instead_of=before.token if before else None,
     )
     give_cookie(response, portal, session)

@@ -35,6 +35,7 @@ class Command:
 _START, _WORK, _MEND, _RUN = "To begin with", "Imports", "Operations", "Processes"
 COMMANDS = {
     "demo": Command("demo", "run_demo", _START),
+    "serve": Command("serve", "run_serve", _START),
     "db": Command("upkeep", "db_app", _START),
     "keys": Command("upkeep", "keys_app", _START),
     "practice": Command("people", "practice_app", _START),

@@ -10,7 +10,7 @@ import typer
 from handlers.request_import import MAX_BATCH
 from worker.cli.output import AsJson
 from worker.demo.run import run
-from worker.demo.shape import Plan
+from worker.embedded.shape import Plan
 
 
 def run_demo(

@@ -6,10 +6,12 @@ Colours only on a terminal. What comes from other people's records is cleaned be
 from __future__ import annotations
 
 import json
+import os
 import sys
 import unicodedata
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -87,3 +89,8 @@ def iso(at: datetime | None) -> str | None:
 def count_of(number: int, one: str, many: str | None = None) -> str:
     """`1 import`, `2 imports`."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def short(path: Path) -> str:
+    """A path as it is typed from here, where that is shorter."""
+    return min(str(path), os.path.relpath(path), key=len)

@@ -7,13 +7,15 @@ import socket
 import sys
 from pathlib import Path
 from typing import Annotated
+from uuid import NAMESPACE_URL, uuid5
 
 import typer
 
 from worker.cli.exits import ExitCode, Problem
 from worker.cli.output import say_line
 from worker.embedded.processes import LOOPBACK
-from xpm.simulator.serve import SimulatorConfig, run
+from xpm.simulator.knobs import Knobs
+from xpm.simulator.serve import SimulatorConfig, TenantSpec, run
 from xpm.simulator.state import BASE_PATH
 
 
@@ -27,8 +29,11 @@ def run_simulator(
     ] = 1.0,
     quota: Annotated[bool, typer.Option("--quota/--no-quota", help="Whether XPM's limits are enforced.")] = True,
     tenant_name: Annotated[
-        str | None, typer.Option(metavar="NAME", help="What /connections calls the practice.")
-    ] = None,
+        list[str], typer.Option(metavar="NAME", help="What /connections calls the practice; several make as many.")
+    ] = [],  # noqa: B006 -- typer copies it
+    consent_page: Annotated[
+        bool, typer.Option("--consent-page", help="Ask people for consent on a page, in place of allowing at once.")
+    ] = False,
     truth_file: Annotated[
         Path | None, typer.Option(metavar="FILE", dir_okay=False, help="Where to write what is true.")
     ] = None,
@@ -42,7 +47,12 @@ def run_simulator(
         port=port,
         time_scale=time_scale,
         enforce_quota=quota,
-        tenant_name=tenant_name,
+        tenant_name=tenant_name[0] if tenant_name else None,
+        more_tenants=tuple(
+            TenantSpec(str(uuid5(NAMESPACE_URL, name)), clients, seed + place, name)
+            for place, name in enumerate(tenant_name[1:], 1)
+        ),
+        knobs=Knobs(consent_page=consent_page),
         truth_file=truth_file,
     )
     say_line(f"XPM_API_URL    http://{host}:{port}{BASE_PATH}")

@@ -1,5 +1,4 @@
 """The demo: the embedded shape as real processes, a made-up practice imported through them, and what came of it.
 
-`shape` starts and stops the processes, `seed` puts the practice there, `figures` counts, `report` tells, `run` does all
-of it in order.
+`seed` puts the practice there, `figures` counts, `report` tells, `run` does all of it in order.
 """

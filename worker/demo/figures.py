@@ -9,8 +9,8 @@ from uuid import UUID
 
 from portal_db import imports, progress
 from portal_db.states import ClientKind, ImportState, JobState
-from worker.demo.shape import EmbeddedShape
 from worker.embedded.mail import Delivery
+from worker.embedded.shape import EmbeddedShape
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,11 +11,11 @@ from rich.text import Text
 
 from portal_db.states import ImportState
 from portal_db.tables import Import
-from worker.cli.output import clean, console, count_of, say, say_line, table
+from worker.cli.output import clean, console, count_of, say, say_line, short, table
 from worker.cli.telling import COLOURS
 from worker.demo.figures import Figures
-from worker.demo.shape import EmbeddedShape, Plan
 from worker.embedded.mail import Delivery
+from worker.embedded.shape import EmbeddedShape, Plan
 
 LONG_TABLE = 100
 """More imports than this are not all shown."""
@@ -140,8 +139,3 @@ def _next(shape: EmbeddedShape, *, kept: bool) -> None:
     say_line("  portal-sync imports list --state rejected")
     say_line("  portal-sync imports show ID")
     say_line(f"  ls {short(shape.logs)} {short(shape.mailbox.folder)}")
-
-
-def short(path: Path) -> str:
-    """A path as it is typed from here, where that is shorter."""
-    return min(str(path), os.path.relpath(path), key=len)

@@ -17,6 +17,7 @@ class Knobs:
     omit_retry_after: the kinds of 429 (`minute`, `day`, `concurrent`, `appminute`) that come without `Retry-After`.
     api_method_attribute: whether XML answers carry the legacy attribute `<Response api-method="List">`.
     access_token_seconds: how long access tokens last, on the simulator's clock.
+    consent_page: whether people are asked, on a page, for consent and for practices; if not, they consent at once.
     consent_error: what the consent page sends people back with in place of a code, such as `access_denied`.
     consent_tenants: the tenants that people let the app into; empty for the first one only.
     withheld_scopes: scopes that are asked for and not granted.
@@ -30,6 +31,7 @@ class Knobs:
     omit_retry_after: tuple[str, ...] = ()
     api_method_attribute: bool = False
     access_token_seconds: float = 1800.0
+    consent_page: bool = False
     consent_error: str | None = None
     consent_tenants: tuple[str, ...] = ()
     withheld_scopes: tuple[str, ...] = ()

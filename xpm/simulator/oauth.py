@@ -1,6 +1,6 @@
 """Xero's identity server and its list of connections: consent, tokens, revocation; and the access that its tokens give.
 
-The consent page asks nobody: it allows at once, as the knobs say. Source of the shapes: facts on OAuth 2 at Xero.
+The consent page asks nobody unless a knob says so: it allows at once. Source of the shapes: facts on OAuth 2 at Xero.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlencode
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from xpm.simulator import consent
 from xpm.simulator.access import UNAUTHENTICATED, WRONG_TENANT, Denial, StaticAccess
 from xpm.simulator.grants import SOMEBODY, AccessToken, Grants, InvalidGrantError, Issued, connection_id
 
@@ -87,7 +88,7 @@ class IdentityServer:
         self._grants = simulator.grants
 
     async def authorize(self, request: Request) -> Response:
-        """Send the person straight back, with a code or with what the knobs make Xero say.
+        """Send the person straight back, with a code or with what the knobs make Xero say; or ask them first.
 
         `login_hint` says who they are; without it everybody is the same Xero user.
         """
@@ -99,8 +100,14 @@ class IdentityServer:
             return RedirectResponse(f"{back}?{urlencode({'error': 'invalid_request', 'state': state})}", 302)
         if knobs.consent_error:
             return RedirectResponse(f"{back}?{urlencode({'error': knobs.consent_error, 'state': state})}", 302)
+        if knobs.consent_page and asked.get("answer") is None:
+            return HTMLResponse(consent.page(asked, list(self._simulator.tenants.values())))
+        if asked.get("answer", "allow") != "allow":
+            return RedirectResponse(f"{back}?{urlencode({'error': 'access_denied', 'state': state})}", 302)
         granted = " ".join(scope for scope in asked.get("scope", "").split() if scope not in knobs.withheld_scopes)
-        tenants = list(knobs.consent_tenants or tuple(self._simulator.tenants)[:1])
+        chosen = tuple(tenant for tenant in asked.getlist("practice") if tenant in self._simulator.tenants)
+        first = () if knobs.consent_page else tuple(self._simulator.tenants)[:1]
+        tenants = list(chosen or knobs.consent_tenants or first)
         user = asked.get("login_hint") or SOMEBODY
         code = self._grants.consent(user, granted, tenants, asked.get("code_challenge", ""), back)
         return RedirectResponse(f"{back}?{urlencode({'code': code, 'scope': granted, 'state': state})}", 302)

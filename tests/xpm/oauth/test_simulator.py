@@ -110,3 +110,25 @@ def test_a_stranger_is_not_sent_back(xero: SimulatorHandle) -> None:
 
 def test_an_action_that_does_not_exist_is_refused(xero: SimulatorHandle) -> None:
     assert control(xero, "explode") == 404
+
+
+def test_the_consent_page_asks_which_practices_and_takes_no_for_an_answer(xero: SimulatorHandle) -> None:
+    # Given a simulator that asks people
+    xero.simulator.knobs = xero.simulator.knobs.changed({"consent_page": True})
+    asked = {
+        "client_id": xero.config.client_id,
+        "redirect_uri": "https://portal.test/back",
+        "response_type": "code",
+        "code_challenge_method": "S256",
+        "state": '"><b>',
+    }
+    address = f"{xero.url}/identity/connect/authorize"
+    # When somebody comes
+    page = httpx.get(address, params=asked)
+    # Then they see the practices, and nothing of the address becomes part of the page
+    assert page.text.count("checkbox") == len(xero.simulator.tenants)
+    assert "<b>" not in page.text
+    # And a no goes back as one, without a code
+    back = httpx.get(address, params={**asked, "answer": "cancel"})
+    assert "error=access_denied" in back.headers["location"]
+    assert "code=" not in back.headers["location"]

@@ -1,4 +1,5 @@
-"""The embedded shape as separate processes: Valkey, simulator, mail catcher, workers and relay, on free loopback ports.
+"""The embedded shape as separate processes: Valkey, simulator, mail catcher, workers, relay and, if it is to be looked at,
+the web process; on loopback ports.
 
 Each stands behind a guard, so none outlives us, and writes to its own log. What must last is in one folder.
 """
@@ -50,7 +51,7 @@ GRACE_SECONDS = 5.0
 
 
 class FolderInUse(Exception):
-    """Another demo runs on this folder."""
+    """Another one runs on this folder."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,8 @@ class Plan:
     """What to start. Addresses that are given are used; for the others a server of our own is started.
 
     background: how many worker processes work on imports. enforce_quota: whether the simulator refuses calls beyond XPM's
-    limits.
+    limits. time_scale: how much faster its quota passes. tenant_names: of its practices, if they are to have names or to be
+    several. web_port: where the portal's pages and API are served, if they are; the simulator then asks people for consent.
     """
 
     folder: Path
@@ -68,13 +70,16 @@ class Plan:
     redis_url: str | None = None
     background: int = 1
     enforce_quota: bool = True
+    time_scale: float = TIME_SCALE
+    tenant_names: tuple[str, ...] = ()
+    web_port: int | None = None
 
 
 class EmbeddedShape:
     """The running processes, and what talks to them. A context manager: leaving it stops every one of them.
 
     Raises (on entering):
-        FolderInUse: another demo runs on the folder.
+        FolderInUse: another one runs on the folder.
         ProcessFailed: one of the processes did not come up.
         SettingsError, SQLAlchemyError: a setting or the database that was given does not fit.
     """
@@ -117,18 +122,24 @@ class EmbeddedShape:
         self.settings = self._settings(redis_url, smtp_port)
         plan, simulator = self.plan, self.simulator
         self._launch("simulator", "-m", "worker.cli", "simulator", "--port", simulator.port, "--clients", plan.clients,
-                     "--seed", plan.seed, "--time-scale", TIME_SCALE,
+                     "--seed", plan.seed, "--time-scale", plan.time_scale,
                      "--quota" if plan.enforce_quota else "--no-quota",
-                     "--truth-file", plan.folder / "truth.jsonl")  # fmt: skip
+                     "--truth-file", plan.folder / "truth.jsonl",
+                     *(["--consent-page"] if plan.web_port else []),
+                     *(option for name in plan.tenant_names for option in ("--tenant-name", name)))  # fmt: skip
         self._launch("mail-catcher", "-m", "worker.embedded.mail", "--port", smtp_port, "--dir", self.mailbox.folder)
         self.database = Database(self.settings.database_url)
         upgrade(self.database)
         self.xpm = XpmApi(self.settings.xpm_api_url, limiter=UnlimitedLimiter())
         self._launch("relay", "-m", "worker.cli", "relay")
+        if plan.web_port:
+            self._launch("web", "-m", "web")
         for name, lanes, threads in self._workers():
             self._launch(name, "-m", "worker.cli", "worker", "--lanes", lanes, "--threads", threads)
             self._await("simulator", port_open(simulator.port))
         self._await("mail-catcher", port_open(smtp_port))
+        if plan.web_port:
+            self._await("web", port_open(plan.web_port))
 
     def _workers(self) -> list[tuple[str, str, int]]:
         count = self.plan.background
@@ -143,20 +154,30 @@ class EmbeddedShape:
         return found
 
     def _settings(self, redis_url: str, smtp_port: int) -> Settings:
-        folder = self.plan.folder
+        folder, simulator = self.plan.folder, f"http://{LOOPBACK}:{self.simulator.port}"
         database_url = self.plan.database_url or f"sqlite:///{folder / 'portal-sync.db'}?synchronous=normal"
         return Settings.load().model_copy(
             update={
                 "database_url": database_url,
                 "redis_url": redis_url,
                 "redis_namespace": f"demo-{hashlib.sha256(database_url.encode()).hexdigest()[:10]}",
-                "xpm_api_url": f"http://{LOOPBACK}:{self.simulator.port}{BASE_PATH}",
-                "xpm_quota_time_scale": TIME_SCALE,
+                "xpm_api_url": f"{simulator}{BASE_PATH}",
+                "xpm_quota_time_scale": self.plan.time_scale,
+                "xero_authorize_url": f"{simulator}/identity/connect/authorize",
+                "xero_identity_url": simulator,
+                "xero_connections_url": f"{simulator}/connections",
+                "xero_client_id": self.simulator.client_id,
+                "xero_client_secret": SecretStr(self.simulator.client_secret),
                 "smtp_url": f"smtp://{LOOPBACK}:{smtp_port}",
                 "token_keys": (SecretStr(_key_kept_in(folder / "token-keys")),),
                 "shutdown_grace_seconds": GRACE_SECONDS,
+                **self._served_at(),
             }
         )
+
+    def _served_at(self) -> dict[str, object]:
+        port = self.plan.web_port
+        return {"web_host": LOOPBACK, "web_port": port, "public_url": f"http://{LOOPBACK}:{port}"} if port else {}
 
     def _environment(self) -> Mapping[str, str]:
         """The settings as our processes read them."""
@@ -167,9 +188,17 @@ class EmbeddedShape:
             "REDIS_NAMESPACE": settings.redis_namespace,
             "XPM_API_URL": settings.xpm_api_url,
             "XPM_QUOTA_TIME_SCALE": str(settings.xpm_quota_time_scale),
+            "XERO_AUTHORIZE_URL": settings.xero_authorize_url,
+            "XERO_IDENTITY_URL": settings.xero_identity_url,
+            "XERO_CONNECTIONS_URL": settings.xero_connections_url,
+            "XERO_CLIENT_ID": settings.xero_client_id,
+            "XERO_CLIENT_SECRET": settings.xero_client_secret.get_secret_value(),
             "SMTP_URL": settings.smtp_url,
             "TOKEN_KEYS": settings.token_keys[0].get_secret_value(),
             "SHUTDOWN_GRACE_SECONDS": str(settings.shutdown_grace_seconds),
+            "WEB_HOST": settings.web_host,
+            "WEB_PORT": str(settings.web_port),
+            "PUBLIC_URL": settings.public_url,
         }
 
     def _launch(self, name: str, *arguments: object) -> None:
@@ -192,8 +221,8 @@ class EmbeddedShape:
             time.sleep(0.02)
 
     def _ask_all_to_stop(self) -> None:
-        """Let workers and relay end side by side; the servers they talk to are stopped after them."""
-        for name in [*(name for name, _, _ in self._workers()), "relay"]:
+        """Let our own processes end side by side; the servers they talk to are stopped after them."""
+        for name in ["web", *(name for name, _, _ in self._workers()), "relay"]:
             with suppress(KeyError, ProcessLookupError):
                 os.kill(self.processes[name].guard_pid, signal.SIGTERM)
 
@@ -207,10 +236,10 @@ def _key_kept_in(path: Path) -> str:
 
 @contextmanager
 def _held(folder: Path) -> Iterator[None]:
-    """A folder for one demo at a time; the system frees it with our process."""
+    """A folder for one at a time; the system frees it with our process."""
     with (folder / ".lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise FolderInUse(f"Another demo is running on {folder}.") from None
+            raise FolderInUse(f"A demo or a served portal is running on {folder} already.") from None
         yield

@@ -1,0 +1,28 @@
+"""Messages that a page shows once something was done. The address names one by its code; no text comes from outside."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from fastapi import Request
+
+
+class Said(NamedTuple):
+    """A message. `tone` is `good`, `note` or `bad`."""
+
+    text: str
+    tone: str = "good"
+
+
+MESSAGES: dict[str, Said] = {
+    "signed-out": Said("You have signed out.", "note"),
+    "sign-in": Said("Please sign in to go on.", "note"),
+    "password-set": Said("Your password is set. Sign in with it."),
+    "connected": Said("The client is connected to Xero Practice Manager. You can now import items."),
+    "disconnected": Said("The client is disconnected from Xero Practice Manager. What was imported stays.", "note"),
+}
+
+
+def of(request: Request) -> Said | None:
+    """The message that the address asks for."""
+    return MESSAGES.get(request.query_params.get("said", ""))

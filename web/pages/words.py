@@ -1,0 +1,168 @@
+"""How values are worded on pages: times in the practice's time zone, states and kinds in a person's words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, tzinfo
+from typing import Any
+
+from markupsafe import Markup
+
+from portal_db.client_list import Entry
+from web.api.clients import Invitation
+
+KINDS = {"individual": "Individual", "entity": "Entity"}
+
+IMPORT_STATES = {
+    "accepted": "Accepted",
+    "in_progress": "In progress",
+    "waiting": "Waiting",
+    "succeeded": "Succeeded",
+    "partly_succeeded": "Partly succeeded",
+    "rejected": "Not imported",
+    "failed": "Failed",
+    "cancelled": "Cancelled",
+}
+JOB_STATES = {
+    "queued": "Queued",
+    "running": "In progress",
+    "waiting": "Waiting",
+    "succeeded": "Done",
+    "rejected": "Turned down",
+    "dead": "Failed",
+    "cancelled": "Cancelled",
+    "dismissed": "Dismissed",
+}
+#: How a state looks: `good`, `note`, `warn`, `bad` or `plain`.
+TONES = {
+    "succeeded": "good",
+    "active": "good",
+    "partly_succeeded": "warn",
+    "waiting": "warn",
+    "unknown": "warn",
+    "not_delivered": "bad",
+    "rejected": "bad",
+    "failed": "bad",
+    "dead": "bad",
+    "accepted": "note",
+    "queued": "plain",
+    "running": "note",
+    "in_progress": "note",
+    "invited": "note",
+    "being_sent": "note",
+}
+FIELDS = {
+    "name": "Name",
+    "title": "Title",
+    "email": "Contact email",
+    "phone": "Phone",
+    "date_of_birth": "Date of birth",
+    "address": "Address",
+    "gender": "Gender",
+    "entity_type": "Entity type",
+    "type": "Entity type",
+}
+SOURCES = {"xpm": "Xero Practice Manager", "import": "Import window", "staff": "Staff", "client": "Client"}
+ROLES = {"account_admin": "Account Admin"}
+INVITATIONS = {
+    "active": "Active",
+    "invited": "Invited",
+    "being_sent": "Being sent",
+    "not_delivered": "Not delivered",
+    "unknown": "Unknown",
+    "not_invited": "Not invited",
+}
+#: How a state looks: `good`, `note`, `warn`, `bad` or `plain`.
+TONES = {
+    "succeeded": "good",
+    "active": "good",
+    "partly_succeeded": "warn",
+    "waiting": "warn",
+    "unknown": "warn",
+    "not_delivered": "bad",
+    "rejected": "bad",
+    "failed": "bad",
+    "dead": "bad",
+    "accepted": "note",
+    "queued": "plain",
+    "running": "note",
+    "in_progress": "note",
+    "invited": "note",
+    "being_sent": "note",
+}
+FIELDS = {
+    "name": "Name",
+    "title": "Title",
+    "email": "Contact email",
+    "phone": "Phone",
+    "date_of_birth": "Date of birth",
+    "address": "Address",
+    "gender": "Gender",
+    "entity_type": "Entity type",
+    "type": "Entity type",
+}
+SOURCES = {"xpm": "Xero Practice Manager", "import": "Import window", "staff": "Staff", "client": "Client"}
+ROLES = {"account_admin": "Account Admin"}
+INVITATIONS = {
+    "active": "Active",
+    "invited": "Invited",
+    "being_sent": "Being sent",
+    "not_delivered": "Not delivered",
+    "unknown": "Unknown",
+    "not_invited": "Not invited",
+}
+#: Where a person stands on the way into the portal, by the state of their welcome email.
+_BY_EMAIL = {"pending": "being_sent", "sending": "being_sent", "sent": "invited", "refused": "not_delivered",
+             "unknown": "unknown"}  # fmt: skip
+
+
+def when(at: datetime, zone: tzinfo = UTC) -> Markup:
+    """A time as people read it, and exactly for machines."""
+    local = at.astimezone(zone)
+    shown = f"{local.day} {local:%b %Y, %H:%M}"
+    return Markup('<time datetime="{}">{}</time>').format(at.astimezone(UTC).isoformat(timespec="seconds"), shown)
+
+
+def day(at: datetime, zone: tzinfo = UTC) -> Markup:
+    """The day of a time."""
+    local = at.astimezone(zone)
+    shown = f"{local.day} {local:%b %Y}"
+    return Markup('<time datetime="{}">{}</time>').format(local.date().isoformat(), shown)
+
+
+def _from(table: Mapping[str, str]) -> Callable[[Any], str]:
+    def word(value: Any) -> str:
+        return table.get(str(value)) or str(value).replace("_", " ").capitalize()
+
+    return word
+
+
+def invitation(entry: Entry) -> Invitation | None:
+    """Where a client's person stands on the way into the portal; `None` for an entity, which has no login."""
+    return Invitation.of(entry.login, entry.email) if entry.login else None
+
+
+def tone(state: Any) -> str:
+    return TONES.get(str(state), "plain")
+
+
+def sign(name: str) -> Markup:
+    """An icon of the icon sheet. It says nothing to screen readers: words beside it do."""
+    return Markup('<svg class="icon" aria-hidden="true" focusable="false"><use href="#icon-{}"></use></svg>').format(
+        name
+    )
+
+
+FILTERS: dict[str, Callable[..., Any]] = {
+    "when": when,
+    "day": day,
+    "tone": tone,
+    "kind_word": _from(KINDS),
+    "import_state": _from(IMPORT_STATES),
+    "job_state": _from(JOB_STATES),
+    "field_word": _from(FIELDS),
+    "source_word": _from(SOURCES),
+    "role_word": _from(ROLES),
+    "invitation": invitation,
+    "invitation_word": _from(INVITATIONS),
+}

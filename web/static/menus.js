@@ -1,0 +1,24 @@
+// Menus and panels are <details>: they open without this. Here they also close: on Escape, on a click elsewhere, and when
+// another one opens.
+const MENUS = "details[data-menu]";
+
+function closeOthers(kept) {
+  for (const menu of document.querySelectorAll(`${MENUS}[open]`)) {
+    if (menu !== kept && !menu.contains(kept)) menu.open = false;
+  }
+}
+
+document.addEventListener("click", (event) => closeOthers(event.target.closest(MENUS)));
+
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  const open = event.target.closest(`${MENUS}[open]`) ?? document.querySelector(`${MENUS}[open]`);
+  if (!open) return;
+  open.open = false;
+  open.querySelector("summary").focus();
+});
+
+// A panel with a field in it begins there.
+document.addEventListener("toggle", (event) => {
+  if (event.target.matches(`${MENUS}[open]`)) event.target.querySelector("[data-first]")?.focus();
+}, true);
