@@ -31,6 +31,8 @@ type_map: dict[Any, Any] = {
     states.EmailState: choice(states.EmailState, "email_state"),
     states.ReviewState: choice(states.ReviewState, "review_state"),
     states.FieldSource: choice(states.FieldSource, "field_source"),
+    states.SyncMode: choice(states.SyncMode, "sync_mode"),
+    states.SyncState: choice(states.SyncState, "sync_state"),
     states.ActorKind: choice(states.ActorKind, "actor_kind"),
 }
 
