@@ -13,8 +13,10 @@ from portal_db.tables.clients import (
 )
 from portal_db.tables.emails import WelcomeEmail
 from portal_db.tables.people import Login, Operator, Practice, Staff
+from portal_db.tables.tasks import EntityConnection, Task
 from portal_db.tables.upkeep import Erasure, Restore, ScheduledRun
 from portal_db.tables.upstream import DirectoryRecord, ReconnectNotice, XeroConsent, XeroLogin, XpmConnection
+from portal_db.tables.webhooks import WebhookDelivery, WebhookEndpoint
 from portal_db.tables.work import (
     AuditEntry,
     Batch,
@@ -36,6 +38,7 @@ __all__ = [
     "ClientField",
     "ClientVisibility",
     "DirectoryRecord",
+    "EntityConnection",
     "Erasure",
     "FieldConflict",
     "Import",
@@ -55,7 +58,10 @@ __all__ = [
     "ScheduledRun",
     "Staff",
     "StaffSession",
+    "Task",
     "TeamMember",
+    "WebhookDelivery",
+    "WebhookEndpoint",
     "WelcomeEmail",
     "XeroConsent",
     "XeroLogin",

@@ -31,6 +31,9 @@ type_map: dict[Any, Any] = {
     states.EmailState: choice(states.EmailState, "email_state"),
     states.ReviewState: choice(states.ReviewState, "review_state"),
     states.FieldSource: choice(states.FieldSource, "field_source"),
+    states.ConnectionAccess: choice(states.ConnectionAccess, "connection_access"),
+    states.TaskKind: choice(states.TaskKind, "task_kind"),
+    states.TaskState: choice(states.TaskState, "task_state"),
     states.ActorKind: choice(states.ActorKind, "actor_kind"),
 }
 
