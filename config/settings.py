@@ -67,6 +67,12 @@ class Settings(BaseSettings):
     reconcile_links: Annotated[int, Field(ge=0, le=10_000)] = Field(
         200, description="links whose XPM record is looked for in one run of reconcile, at most"
     )
+    directory_drop_percent: Annotated[float, Field(ge=0, le=100)] = Field(
+        10.0, description="percent of a directory's records that may be missing from a full sync; more are held"
+    )
+    directory_drop_records: Annotated[int, Field(ge=0)] = Field(
+        20, description="so many may always be missing, whatever percentage they are"
+    )
     keep_jobs_days: PositiveInt = Field(90, description="how long finished jobs and their attempts are kept")
     keep_events_days: PositiveInt = Field(90, description="how long import events are kept")
     keep_malformed_days: PositiveInt = Field(30, description="how long messages that could not be read are kept")

@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from config.settings import Settings
+from handlers.directory_syncs import sync_on_connecting
 from handlers.disconnect_xpm import cut
 from handlers.requests import RequestRefused
 from handlers.xero_tokens import LIST_SECONDS, connections_at_xero, identity
@@ -205,6 +206,7 @@ def _connect(tx: Tx, person: Person, login_id: UUID, tenant_id: str, tenant_name
         _audit(tx, person, existing.id, before=existing.state, after=ConnectionState.CONNECTED)
         if existing.xero_login_id != login_id:
             _forget_unused(tx, existing.xero_login_id)
+        _sync(tx, existing.id)
         return Connected(existing.id, connections.wake(tx, person.staff_id))
     if existing is not None and existing.state is ConnectionState.BROKEN:
         cut(tx, existing, actor=ActorKind.STAFF, actor_id=person.staff_id)
@@ -224,7 +226,12 @@ def _connect(tx: Tx, person: Person, login_id: UUID, tenant_id: str, tenant_name
         )
     connection_id = UUID(str(row["id"]))
     _audit(tx, person, connection_id, before=None, after=ConnectionState.CONNECTED)
+    _sync(tx, connection_id)
     return Connected(connection_id, connections.wake(tx, person.staff_id))
+
+
+def _sync(tx: Tx, connection_id: UUID) -> None:
+    sync_on_connecting(tx, upstream.connection(tx, connection_id))
 
 
 def _keep_tokens(tx: Tx, settings: Settings, grant: oauth.Grant) -> UUID:

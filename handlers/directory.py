@@ -7,21 +7,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
-
-from pydantic import TypeAdapter
 
 from handlers.connections import require_connection
 from handlers.errors import Rejected
 from handlers.flow import Services, of_import
+from handlers.sights import columns_of, read_sight
 from handlers.xero_tokens import call_xpm
 from portal_db import erasures, upstream
 from portal_db.database import Tx
 from portal_db.tables import Import, Job, XpmConnection
 from xpm.client import Access, Fetched
 from xpm.records import XpmClient
-
-adapter = TypeAdapter(XpmClient)
 
 
 @dataclass(frozen=True)
@@ -47,7 +43,7 @@ def fetch_record(services: Services, job: Job) -> Seen:
         connection = require_connection(requester)
     seen = requester.seen
     if seen is not None and seen.as_of >= requester.request.epoch_started_at:
-        return Seen(connection, adapter.validate_python(seen.record), seen.as_of)
+        return Seen(connection, read_sight(seen.record), seen.as_of)
 
     def get(access: Access, seconds: float) -> Fetched[XpmClient]:
         uuid = requester.request.xpm_uuid
@@ -65,8 +61,8 @@ def keep(tx: Tx, seen: Seen) -> None:
     """
     erased = erasures.among(tx, seen.connection.practice_id, {item.related_uuid for item in seen.record.relationships})
     others = tuple(item for item in seen.record.relationships if item.related_uuid not in erased)
-    record: dict[str, Any] = adapter.dump_python(replace(seen.record, relationships=others), mode="json")
-    upstream.keep_directory_record(tx, seen.connection, seen.record.uuid, record, seen.as_of)
+    columns = columns_of(replace(seen.record, relationships=others))
+    upstream.keep_directory_record(tx, seen.connection, seen.record.uuid, columns, seen.as_of)
 
 
 def _require_not_erased(tx: Tx, row: Import) -> None:

@@ -17,6 +17,7 @@ from handlers.acting import Act
 from handlers.flow import Services
 from handlers.naming import Naming
 from handlers.requests import RequestRefused
+from handlers.sights import columns_of, read_sight
 from portal_db import audit, erasures, malformed, personal
 from portal_db.database import Tx
 from portal_db.personal import Trace
@@ -197,7 +198,8 @@ def _scrub_sights(tx: Tx, found: Trace) -> int:
     beside = personal.sights_beside(tx, found)
     for sight in beside:
         others = [row for row in sight.record.get("relationships", ()) if row.get("related_uuid") not in theirs]
-        personal.rewrite_sight(tx, sight, {**sight.record, "relationships": others})
+        columns = columns_of(read_sight({**sight.record, "relationships": others}))
+        personal.rewrite_sight(tx, sight, columns)
     return len(beside)
 
 

@@ -51,11 +51,13 @@ class Services:
 
 @dataclass(frozen=True)
 class FollowUp:
-    """A job to be done next for the same import."""
+    """A job to be done next for the same import; or, with a `dedupe_key`, one that stands apart, of any practice."""
 
     kind: str
     args: dict[str, str] = field(default_factory=dict)
     in_batch_order: bool = False
+    dedupe_key: str | None = None
+    practice_id: UUID | None = None
 
 
 class Part(StrEnum):

@@ -25,7 +25,10 @@ def later(tx: Tx, import_id: UUID, practice_id: UUID, follow_up: FollowUp) -> Ne
 
 
 def following(tx: Tx, parent: Job, follow_up: FollowUp) -> NewJob:
-    """A job that a finished one asks for, of the same import and epoch."""
+    """A job that a finished one asks for, of the same import and epoch, or one that stands apart."""
+    if follow_up.dedupe_key is not None:
+        practice_id = follow_up.practice_id or parent.practice_id
+        return apart(tx, follow_up.kind, practice_id, dict(follow_up.args), dedupe_key=follow_up.dedupe_key)
     job = _job(tx, follow_up, parent.import_id, parent.practice_id, parent.epoch, parent.interactive, parent.position)
     return replace(job, asked_at=parent.asked_at)
 

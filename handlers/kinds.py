@@ -10,6 +10,7 @@ from handlers import (
     leave_xero,
     reconnect_notice,
     send_welcome_email,
+    sync_directory,
     validate_import,
 )
 from handlers.directory import fetch_record
@@ -35,5 +36,7 @@ KINDS: dict[str, Kind] = {kind.name: kind for kind in (
          reconnect_notice.fetch, reconnect_notice.apply, reconnect_notice.on_failure),
     Kind(leave_xero.KIND,        Part.APART,  Lane.RESYNC, 90,        8,     3600.0,
          leave_xero.fetch, leave_xero.apply),
+    Kind(sync_directory.KIND,    Part.APART,  sync_directory.LANE, sync_directory.DEADLINE_SECONDS, 8, 1800.0,
+         sync_directory.fetch, sync_directory.apply, sync_directory.on_failure),
 )}
 # fmt: on

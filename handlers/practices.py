@@ -14,6 +14,7 @@ from cryptography.fernet import MultiFernet
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, SecretStr, TypeAdapter, ValidationError
 
 from handlers import addresses
+from handlers.directory_syncs import sync_on_connecting
 from handlers.errors import Rejected
 from handlers.requests import Line, RequestRefused
 from portal_db import audit, people, upstream
@@ -172,6 +173,7 @@ def connect_by_hand(
                 field="staff_id",
             )
         _audited(tx, "connection.add", "connection", row["id"], practice_id, after="connected")
+        sync_on_connecting(tx, upstream.connection(tx, UUID(str(row["id"]))))
         return UUID(str(row["id"]))
 
 

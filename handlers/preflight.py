@@ -13,9 +13,10 @@ from uuid import UUID
 
 from handlers.callers import Caller
 from handlers.connections import require_connection
-from handlers.directory import Seen, adapter
+from handlers.directory import Seen
 from handlers.errors import Rejected
 from handlers.requests import ImportWishes
+from handlers.sights import read_sight
 from handlers.validate_import import (
     already_being_imported,
     already_linked,
@@ -127,7 +128,7 @@ def seconds_for(calls: int, budget: Budget) -> int:
 def _known(tx: Tx, caller: Caller, connection: XpmConnection, rows: Sequence[ImportWishes]) -> _Known:
     uuids = {row.xpm_uuid for row in rows}
     seen = {
-        uuid: Seen(connection, adapter.validate_python(found.record), found.as_of)
+        uuid: Seen(connection, read_sight(found.record), found.as_of)
         for uuid, found in foresight.seen(tx, connection, uuids).items()
     }
     return _Known(

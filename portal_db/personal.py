@@ -5,7 +5,7 @@ Ids stay, words go. Every statement is confined to the practice.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -19,7 +19,10 @@ from portal_db.tables import (
     Client,
     ClientField,
     ClientVisibility,
+    Directory,
     DirectoryRecord,
+    DirectoryStaged,
+    DirectorySync,
     EntityConnection,
     FieldConflict,
     Import,
@@ -121,13 +124,13 @@ def sights_beside(tx: Tx, found: Trace) -> list[DirectoryRecord]:
     return list(tx.session.scalars(statement))
 
 
-def rewrite_sight(tx: Tx, sight: DirectoryRecord, record: dict[str, Any]) -> None:
+def rewrite_sight(tx: Tx, sight: DirectoryRecord, columns: Mapping[str, Any]) -> None:
     statement = update(DirectoryRecord).where(
         DirectoryRecord.xero_login_id == sight.xero_login_id,
         DirectoryRecord.tenant_id == sight.tenant_id,
         DirectoryRecord.xpm_uuid == sight.xpm_uuid,
     )
-    tx.session.execute(statement.values(record=record).execution_options(synchronize_session=False))
+    tx.session.execute(statement.values(**columns).execution_options(synchronize_session=False))
 
 
 def remove(tx: Tx, found: Trace) -> Iterator[tuple[str, int]]:
@@ -152,6 +155,7 @@ def remove(tx: Tx, found: Trace) -> Iterator[tuple[str, int]]:
     yield "clients", _delete(tx, Client, Client.id.in_(mine))
     yield "logins", _delete(tx, Login, Login.id.in_(login_ids))
     yield "XPM records seen", _delete(tx, DirectoryRecord, _is_theirs(found))
+    yield "XPM records being read", _delete(tx, DirectoryStaged, _is_staged(found))
 
 
 def _members(tx: Tx, found: Trace) -> list[UUID]:
@@ -253,6 +257,23 @@ def _of_practice(found: Trace) -> ColumnElement[bool]:
 
 def _is_theirs(found: Trace) -> ColumnElement[bool]:
     return and_(_of_practice(found), DirectoryRecord.xpm_uuid.in_(found.xpm_uuids))
+
+
+def _is_staged(found: Trace) -> ColumnElement[bool]:
+    """Every record of an answer that is being read, since others' may mention the person: it is read again."""
+    syncs = (
+        select(DirectorySync.id)
+        .join(Directory, Directory.id == DirectorySync.directory_id)
+        .join(
+            XpmConnection,
+            and_(
+                XpmConnection.xero_login_id == Directory.xero_login_id,
+                XpmConnection.tenant_id == Directory.tenant_id,
+            ),
+        )
+        .where(XpmConnection.practice_id == found.practice_id)
+    )
+    return DirectoryStaged.sync_id.in_(syncs)
 
 
 def _delete(tx: Tx, table: Any, condition: ColumnElement[bool]) -> int:

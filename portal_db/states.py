@@ -188,6 +188,22 @@ class TaskState(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
+class SyncMode(StrEnum):
+    """What a sync of a directory asks XPM for: everything, or what changed since the last one."""
+
+    FULL = "full"
+    INCREMENTAL = "incremental"
+
+
+class SyncState(StrEnum):
+    """How a sync of a directory stands. `held`: applied, save that a sharp drop in records waits for a person."""
+
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    HELD = "held"
+
+
 class ActorKind(StrEnum):
     """Who did an audited thing."""
 

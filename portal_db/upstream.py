@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, bindparam, select, update
+from sqlalchemy import and_, bindparam, exists, select, update
 
 from portal_db.database import Tx
 from portal_db.dialect import insert_or_ignore, upsert
 from portal_db.states import ConnectionState
-from portal_db.tables import DirectoryRecord, Import, Practice, Staff, XeroLogin, XpmConnection
+from portal_db.tables import Directory, DirectoryRecord, Import, Practice, Staff, XeroLogin, XpmConnection
 from portal_db.types import db_now
 
 
@@ -98,22 +99,25 @@ def connection(tx: Tx, connection_id: UUID) -> XpmConnection:
 
 
 def keep_directory_record(
-    tx: Tx, seen_through: XpmConnection, xpm_uuid: UUID, record: dict[str, Any], as_of: datetime
+    tx: Tx, seen_through: XpmConnection, xpm_uuid: UUID, columns: Mapping[str, Any], as_of: datetime
 ) -> None:
-    """Store a record unless a newer sight of it is there."""
-    row = {
-        "xero_login_id": seen_through.xero_login_id,
-        "tenant_id": seen_through.tenant_id,
-        "xpm_uuid": xpm_uuid,
-        "record": record,
-        "as_of": as_of,
-    }
-    statement = upsert(tx, DirectoryRecord, row)
+    """Store a record unless a newer sight of it is there, or its directory was synced since.
+
+    Args:
+        columns: those of `directory_records` that come from the record itself.
+    """
+    login_id, tenant_id = seen_through.xero_login_id, seen_through.tenant_id
+    row = {"xero_login_id": login_id, "tenant_id": tenant_id, "xpm_uuid": xpm_uuid}
+    statement = upsert(tx, DirectoryRecord, {**row, **columns, "as_of": as_of, "first_seen_at": as_of})
+    there_again = dict.fromkeys(("gone_at", "missing_since", "unread_since"))
+    synced_since = exists().where(
+        Directory.xero_login_id == login_id, Directory.tenant_id == tenant_id, Directory.cursor > as_of
+    )
     tx.session.execute(
         statement.on_conflict_do_update(
             index_elements=["xero_login_id", "tenant_id", "xpm_uuid"],
-            set_={"record": statement.excluded.record, "as_of": statement.excluded.as_of},
-            where=DirectoryRecord.as_of < statement.excluded.as_of,
+            set_={**{name: statement.excluded[name] for name in (*columns, "as_of")}, **there_again},
+            where=and_(DirectoryRecord.as_of < statement.excluded.as_of, ~synced_since),
         )
     )
 

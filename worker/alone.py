@@ -21,9 +21,9 @@ from handlers.failures import record
 from handlers.flow import Services
 from handlers.kinds import KINDS
 from portal_db import jobs
+from portal_db.holding import lease_of
 from portal_db.jobs import POISON_CODE, LeaseLost
 from portal_db.states import JobState
-from worker.runner import lease_of
 
 log = structlog.stdlib.get_logger(__name__)
 

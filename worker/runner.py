@@ -23,6 +23,7 @@ from handlers.follow_ups import following
 from handlers.settle import settle
 from portal_db import imports, jobs
 from portal_db.database import DATABASE_AWAY, Tx
+from portal_db.holding import lease_of
 from portal_db.jobs import Lease, LeaseLost
 from portal_db.states import ImportState, JobState, Lane
 from portal_db.tables import Job
@@ -210,13 +211,6 @@ class Runner:
 
 def _is_under(job: Job, lease: Lease) -> bool:
     return job.lease_token == lease.token and job.state is JobState.RUNNING
-
-
-def lease_of(job: Job) -> Lease:
-    """The lease under which a claimed job runs."""
-    if job.lease_token is None or job.lease_owner is None:
-        raise LeaseLost(f"job {job.id} has no lease")
-    return Lease(job.id, job.lease_token, job.lease_owner)
 
 
 def as_job_error(error: Exception) -> JobError:

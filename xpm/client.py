@@ -22,7 +22,7 @@ import tenacity
 from xpm import contract
 from xpm.errors import XpmError, XpmMalformed, XpmServerError, XpmTimeout, XpmTooLarge, XpmUnreachable
 from xpm.limiter import Limiter
-from xpm.records import XpmClient
+from xpm.records import Unreadable, XpmClient
 from xpm.wire import decode_client, decode_clients, raise_for_answer
 from xpm.wire.transport import DeadlineTransport
 
@@ -212,10 +212,12 @@ class XpmApi:
         lane: str,
         holder: str | None = None,
         deadline_seconds: float,
+        unreadable: Callable[[Unreadable], None] | None = None,
     ) -> Iterator[Listing]:
         """Every client of the tenant, archived and deleted ones too, as a stream; `modified_since` is an aware time.
 
         Tries again only until the first client has come. The permit is held until the context manager is left.
+        `unreadable` is told of a client that breaks the contract; without it, such a client ends the list.
         """
         query = _detailed(detailed)
         if modified_since is not None:
@@ -228,7 +230,7 @@ class XpmApi:
         def attempt() -> tuple[ExitStack, Listing]:
             with ExitStack() as stack:
                 answer = stack.enter_context(self._answer(call))
-                clients = decode_clients(answer.content_type, answer.chunks)
+                clients = decode_clients(answer.content_type, answer.chunks, unreadable)
                 first = tuple(islice(clients, 1))
                 return stack.pop_all(), Listing(chain(first, clients), answer.as_of)
 

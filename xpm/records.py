@@ -72,3 +72,12 @@ class XpmClient:
     is_deleted: bool = False
     groups: tuple[GroupRef, ...] = ()
     relationships: tuple[RelationshipRecord, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A record of a list that breaks the contract. `uuid` is `None` where not even that can be read; `problem` names the
+    field and never its value."""
+
+    uuid: UUID | None
+    problem: str

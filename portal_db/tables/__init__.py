@@ -11,6 +11,7 @@ from portal_db.tables.clients import (
     TeamMember,
     XpmLink,
 )
+from portal_db.tables.directories import BusinessStructure, Directory, DirectoryStaged, DirectorySync
 from portal_db.tables.emails import WelcomeEmail
 from portal_db.tables.people import Login, Operator, Practice, Staff
 from portal_db.tables.tasks import EntityConnection, Task
@@ -34,10 +35,14 @@ __all__ = [
     "AuditEntry",
     "Base",
     "Batch",
+    "BusinessStructure",
     "Client",
     "ClientField",
     "ClientVisibility",
+    "Directory",
     "DirectoryRecord",
+    "DirectoryStaged",
+    "DirectorySync",
     "EntityConnection",
     "Erasure",
     "FieldConflict",

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String, UniqueConstraint, text
+from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String, UniqueConstraint, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal_db.states import ConnectionState, EmailState
@@ -73,15 +73,35 @@ class XpmConnection(Base):
 
 class DirectoryRecord(Base):
     """An XPM client as one Xero login sees it in one tenant. `record` is the typed record as JSON; `as_of` is when we
-    asked for it."""
+    asked for it. A sync that finds a record unchanged leaves its row alone, so a directory's `cursor` may vouch for it
+    since.
+
+    What was kept before there were syncs has no hash, no key and no first sight; the next full sync fills them in.
+    """
 
     __tablename__ = "directory_records"
+    __table_args__ = (Index("ix_directory_records_search", "xero_login_id", "tenant_id", "name_key"),)
 
     xero_login_id: Mapped[UUID] = mapped_column(ForeignKey("xero_logins.id"), primary_key=True)
     tenant_id: Mapped[str] = mapped_column(String(64), primary_key=True)
     xpm_uuid: Mapped[UUID] = mapped_column(primary_key=True)
     record: Mapped[dict[str, Any]] = mapped_column(JSON)
     as_of: Mapped[datetime]
+    #: SHA-256 of the typed record: another one means that something we keep of it changed.
+    content_hash: Mapped[str | None] = mapped_column(String(64))
+    #: The name as it is searched: folded, without accents.
+    name_key: Mapped[str | None] = mapped_column(String(500))
+    #: The record's business structure, for counting the words that a practice uses.
+    structure: Mapped[str | None] = mapped_column(String(200))
+    is_archived: Mapped[bool] = mapped_column(server_default=false())
+    is_deleted: Mapped[bool] = mapped_column(server_default=false())
+    first_seen_at: Mapped[datetime | None]
+    #: Since when XPM lists it no more.
+    gone_at: Mapped[datetime | None]
+    #: Since when it is missing from full syncs whose drop nobody has accepted yet.
+    missing_since: Mapped[datetime | None]
+    #: Since when XPM lists it in a way that we cannot read: the row holds what it was before.
+    unread_since: Mapped[datetime | None]
 
 
 class XeroConsent(Base):

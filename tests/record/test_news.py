@@ -39,7 +39,7 @@ def test_the_directory_keeps_the_newest_sight(world: World) -> None:
         with world.database.write() as tx:
             through = upstream.connection(tx, world.connection_id)
             as_of = newer + timedelta(seconds=seconds)
-            upstream.keep_directory_record(tx, through, record, {"name": name}, as_of)
+            upstream.keep_directory_record(tx, through, record, {"record": {"name": name}}, as_of)
         with world.database.read() as tx:
             key = (through.xero_login_id, through.tenant_id, record)
             assert tx.session.get_one(DirectoryRecord, key).record == {"name": kept}

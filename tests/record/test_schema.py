@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import Column, Enum, Executable, delete, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
-from portal_db import migrate
+from portal_db import directories, directory_syncs, migrate, upstream
 from portal_db.database import Database
-from portal_db.states import FieldSource
+from portal_db.states import FieldSource, SyncMode
 from portal_db.tables import Base, Client, EntityConnection, Task, TeamMember
 from portal_db.types import db_now
 from tests.making import importable, pause
@@ -74,6 +74,15 @@ def populate(world: World, simulator: SimulatorHandle) -> Client:
                 id=tx.new_id(), connection_id=world.connection_id, number=1, state="pending", created_at=db_now()
             )
         )
+        connection = upstream.connection(tx, world.connection_id)
+        directory = directories.ensure(tx, connection.xero_login_id, connection.tenant_id)
+        assert directory_syncs.add(tx, directory.id, SyncMode.FULL, "a test")
+        tx.session.execute(
+            insert(Base.metadata.tables["business_structures"]).values(
+                practice_id=world.practice_id, structure_key="charity", structure="Charity", kind="entity",
+                entity_type="Other", set_at=db_now()
+            )
+        )  # fmt: skip
     return client
 
 

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from email.message import Message
 from typing import Protocol
 
 from xpm.errors import XpmMalformed
-from xpm.records import XpmClient
+from xpm.records import Unreadable, XpmClient
 from xpm.wire.answers import refusal
-from xpm.wire.envelope import Envelope
-from xpm.wire.fields import client_of
+from xpm.wire.envelope import Element, Envelope
+from xpm.wire.fields import client_of, uuid_of
 from xpm.wire.json_events import JSON_ERRORS, JsonEvents
 from xpm.wire.xml_events import XML_ERRORS, XmlEvents
 
@@ -23,6 +23,9 @@ PIECE_BYTES = 65_536
 """Bodies are read in pieces of at most this many bytes, so that few clients are ready at once."""
 MAX_TOKEN_BYTES = 8 * 1024 * 1024
 """The most bytes without an event between them: a single text, or a tag, that never ends would fill the memory."""
+
+#: Told of a client of a list that breaks the contract, in place of an error that ends the list.
+OnUnreadable = Callable[[Unreadable], None]
 
 _BOM = b"\xef\xbb\xbf"
 _MEDIA_TYPE = re.compile(r"(?:application|text)/(?:[\w.-]+\+)?(xml|json)", re.ASCII)
@@ -39,13 +42,15 @@ class _Events(Protocol):
 class ClientStream(Iterator[XpmClient]):
     """The clients of a list, search or page. Only an end without an exception tells that the list was whole.
 
-    `next_link`, known after the end, is the absolute URL of the next page, or `None`.
+    `next_link`, known after the end, is the absolute URL of the next page, or `None`. A client that breaks the contract ends
+    it, unless `unreadable` is there to be told of it.
     Raises, at any `next()`: `XpmMalformed` for a body that breaks the contract, or at its early end (`truncated`);
     `XpmNotFound` or `XpmRefused` for `Status=ERROR`; and whatever reading `chunks` raises.
     """
 
-    def __init__(self, content_type: str, chunks: Iterator[bytes]) -> None:
+    def __init__(self, content_type: str, chunks: Iterator[bytes], unreadable: OnUnreadable | None = None) -> None:
         self._envelope = Envelope()
+        self._unreadable = unreadable
         self._clients = self._decode(content_type, chunks)
 
     def __next__(self) -> XpmClient:
@@ -75,7 +80,18 @@ class ClientStream(Iterator[XpmClient]):
     def _take(self) -> Iterator[XpmClient]:
         ready, self._envelope.clients = self._envelope.clients, []
         for element in ready:
-            yield client_of(element)
+            record = self._read(element)
+            if record is not None:
+                yield record
+
+    def _read(self, element: Element) -> XpmClient | None:
+        try:
+            return client_of(element)
+        except XpmMalformed as error:
+            if self._unreadable is None:
+                raise
+            self._unreadable(Unreadable(uuid_of(element), str(error)))
+            return None
 
     def _judge(self) -> None:
         status = (self._envelope.value("status") or "").upper()
@@ -87,9 +103,9 @@ class ClientStream(Iterator[XpmClient]):
             raise XpmMalformed("its status is neither OK nor ERROR")
 
 
-def decode_clients(content_type: str, chunks: Iterator[bytes]) -> ClientStream:
+def decode_clients(content_type: str, chunks: Iterator[bytes], unreadable: OnUnreadable | None = None) -> ClientStream:
     """The clients of a list, search or page, streamed; see `ClientStream` for what is raised, and when."""
-    return ClientStream(content_type, chunks)
+    return ClientStream(content_type, chunks, unreadable)
 
 
 def decode_client(content_type: str, chunks: Iterator[bytes]) -> XpmClient:

@@ -53,6 +53,14 @@ def client_of(element: Element) -> XpmClient:
     )
 
 
+def uuid_of(element: Element) -> UUID | None:
+    """Whose element it is, if that can be read."""
+    try:
+        return _uuid(element, "a client")
+    except XpmMalformed:
+        return None
+
+
 def _group(element: Element, owner: str) -> GroupRef:
     owner = f"a group of {owner}"
     return GroupRef(

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from handlers import sync_directory
 from handlers.connect_xpm import Person
 from portal_db import upstream
 from tests.handlers.oauth.office import OTHER_TENANT, Office, connected
+from tests.making import pause
 from tests.world import World, building
 from worker.embedded.mail import MailCatcher
 from xpm.simulator.serve import SimulatorConfig, SimulatorHandle, TenantSpec, running
@@ -25,6 +27,7 @@ def made(database_url: str, xero: SimulatorHandle, mail: MailCatcher) -> Iterato
     with building(database_url, xero.api_url, xero.config.access_token, mail) as world:
         with world.database.write() as tx:
             upstream.cut_connection(tx, world.connection_id)  # the one that is good for ever
+        pause(world, kind=sync_directory.KIND)  # what it finds out about the connection, an import finds out here
         yield world
 
 

@@ -96,14 +96,26 @@ TASKS = (
         "task-needs-connection",
         "an entity without a connection gets no task",
         "design §5: a task that nobody receives",
-        (Edit("handlers/tasks.py", "    if not known:\n        raise", "    if not known:\n        return None\n        raise"),),
+        (
+            Edit(
+                "handlers/tasks.py",
+                "    if not known:\n        raise",
+                "    if not known:\n        return None\n        raise",
+            ),
+        ),
         ("tests/web/test_tasks.py::test_an_entity_needs_a_connection_first[sqlite]",),
     ),
     Mutant(
         "task-ended-once",
         "a task is ended once",
         "design §5: a task that was withdrawn is noted as done",
-        (Edit("portal_db/tasks.py", "Task.client_id == client_id, Task.state == TaskState.OPEN)\n        .values", "Task.client_id == client_id)\n        .values"),),
+        (
+            Edit(
+                "portal_db/tasks.py",
+                "Task.client_id == client_id, Task.state == TaskState.OPEN)\n        .values",
+                "Task.client_id == client_id)\n        .values",
+            ),
+        ),
         ("tests/web/test_tasks.py::test_a_connection_with_open_tasks_stays_until_they_have_ended[sqlite]",),
     ),
     Mutant(

@@ -1,0 +1,51 @@
+"""An XPM record as the directory keeps it: the typed record as JSON, its hash, and what it is found by."""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from xpm.records import XpmClient
+
+adapter = TypeAdapter(XpmClient)
+
+#: The longest key and structure that are kept.
+MAX_KEY, MAX_STRUCTURE = 500, 200
+
+
+def columns_of(record: XpmClient) -> dict[str, Any]:
+    """The columns of `directory_records` that come from the record itself."""
+    return {
+        "record": adapter.dump_python(record, mode="json"),
+        "content_hash": content_hash(record),
+        "name_key": fold(record.name)[:MAX_KEY],
+        "structure": record.business_structure[:MAX_STRUCTURE] if record.business_structure else None,
+        "is_archived": record.is_archived,
+        "is_deleted": record.is_deleted,
+    }
+
+
+def read_sight(record: Mapping[str, Any]) -> XpmClient:
+    """The typed record behind a row's JSON."""
+    return adapter.validate_python(record)
+
+
+def content_hash(record: XpmClient) -> str:
+    """The same for the same content: XPM promises no order of groups and relationships."""
+    ordered = replace(
+        record,
+        groups=tuple(sorted(record.groups, key=lambda group: group.uuid)),
+        relationships=tuple(sorted(record.relationships, key=repr)),
+    )
+    return hashlib.sha256(adapter.dump_json(ordered)).hexdigest()
+
+
+def fold(text: str) -> str:
+    """A text as names are searched: no case, no accents, one space between words."""
+    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    return " ".join("".join(sign for sign in decomposed if not unicodedata.combining(sign)).casefold().split())

@@ -1,0 +1,101 @@
+"""Directories: what Xero logins see in tenants, the syncs that keep them, and how a practice's words for structures are
+understood. The records themselves are with what ties us to XPM (`portal_db.tables.upstream`)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portal_db.states import ClientKind, EntityType, SyncMode, SyncState
+from portal_db.tables.base import Base
+
+
+class Directory(Base):
+    """A snapshot of the XPM clients that one Xero login sees in one tenant."""
+
+    __tablename__ = "directories"
+    __table_args__ = (UniqueConstraint("xero_login_id", "tenant_id"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    xero_login_id: Mapped[UUID] = mapped_column(ForeignKey("xero_logins.id"))
+    tenant_id: Mapped[str] = mapped_column(String(64))
+    #: When we asked for the last answer that was applied whole: the records are as of then. `None` while it was never
+    #: filled, or was purged.
+    cursor: Mapped[datetime | None]
+    #: The start of the last full and of the last incremental sync that were applied.
+    last_full_at: Mapped[datetime | None]
+    last_incremental_at: Mapped[datetime | None]
+    #: When somebody last searched it or imported from it, to the hour.
+    last_used_at: Mapped[datetime]
+    created_at: Mapped[datetime]
+
+
+class DirectorySync(Base):
+    """One run of a sync. At most one is running per directory: a partial unique index decides."""
+
+    __tablename__ = "directory_syncs"
+    __table_args__ = (
+        Index(
+            "uq_directory_syncs_running",
+            "directory_id",
+            unique=True,
+            sqlite_where=text("state = 'running'"),
+            postgresql_where=text("state = 'running'"),
+        ),
+        Index("ix_directory_syncs_history", "directory_id", "started_at"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    directory_id: Mapped[UUID] = mapped_column(ForeignKey("directories.id"))
+    mode: Mapped[SyncMode]
+    state: Mapped[SyncState]
+    #: Who or what asked for it: `connect`, `schedule`, `search`, `command line`.
+    asked_by: Mapped[str] = mapped_column(String(40))
+    started_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+    #: Records in the answer, and what became of them; of a held sync, `missing` is how many would be gone.
+    seen: Mapped[int | None]
+    added: Mapped[int | None]
+    changed: Mapped[int | None]
+    gone: Mapped[int | None]
+    missing: Mapped[int | None]
+    unread: Mapped[int | None]
+    #: Why it failed or was held: a stable code.
+    reason: Mapped[str | None] = mapped_column(String(64))
+
+
+class DirectoryStaged(Base):
+    """A record of an answer that is being read; merged or dropped with its sync. `record` is `None` for one that is there
+    and could not be read."""
+
+    __tablename__ = "directory_staged"
+
+    sync_id: Mapped[UUID] = mapped_column(ForeignKey("directory_syncs.id"), primary_key=True)
+    xpm_uuid: Mapped[UUID] = mapped_column(primary_key=True)
+    record: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    content_hash: Mapped[str | None] = mapped_column(String(64))
+    name_key: Mapped[str | None] = mapped_column(String(500))
+    structure: Mapped[str | None] = mapped_column(String(200))
+    is_archived: Mapped[bool]
+    is_deleted: Mapped[bool]
+
+
+class BusinessStructure(Base):
+    """What a practice's staff say a business structure of theirs means: a person, or an entity of one of nine types."""
+
+    __tablename__ = "business_structures"
+    __table_args__ = (CheckConstraint("(kind = 'entity') = (entity_type IS NOT NULL)", name="shape"),)
+
+    practice_id: Mapped[UUID] = mapped_column(ForeignKey("practices.id"), primary_key=True)
+    #: The words as compared: folded, one space between them.
+    structure_key: Mapped[str] = mapped_column(String(200), primary_key=True)
+    #: The words as staff wrote them.
+    structure: Mapped[str] = mapped_column(String(200))
+    kind: Mapped[ClientKind]
+    entity_type: Mapped[EntityType | None]
+    set_by: Mapped[UUID | None]
+    set_at: Mapped[datetime]

@@ -1,0 +1,1 @@
+"""The directory: its syncs, and what reads from it."""
