@@ -49,6 +49,10 @@ def a_batch(_: Ids) -> dict[str, Any]:
     return {"rows": [{"xpm_uuid": str(uuid4()), "kind": "entity"}]}
 
 
+def a_connection(_: Ids) -> dict[str, Any]:
+    return {"name": "Dee Rector", "relationship": "Director"}
+
+
 READ, IMPORT, MANAGE = Scope.READ, Scope.IMPORT, Scope.MANAGE
 KEY = {"Idempotency-Key": "access"}
 #: Open to anybody: they are how one becomes somebody.
@@ -82,6 +86,14 @@ TABLE: dict[tuple[str, str], Endpoint] = {
     ("PUT", "/clients/{client_id}/xpm-link"): Endpoint(
         IMPORT, lambda _: {"xpm_uuid": str(uuid4())}, has_id=True, in_the_way=True
     ),
+    ("GET", "/clients/{client_id}/connections"): Endpoint(READ, has_id=True),
+    ("POST", "/clients/{client_id}/connections"): Endpoint(IMPORT, a_connection, has_id=True),
+    ("PUT", "/clients/{client_id}/connections/{member_id}"): Endpoint(IMPORT, lambda _: {}, has_id=True),
+    ("GET", "/clients/{client_id}/tasks"): Endpoint(READ, has_id=True),
+    ("POST", "/clients/{client_id}/tasks/{task_id}/completion"): Endpoint(IMPORT, has_id=True),
+    ("POST", "/clients/{client_id}/tasks/{task_id}/withdrawal"): Endpoint(IMPORT, has_id=True, in_the_way=True),
+    ("DELETE", "/clients/{client_id}/connections/{member_id}"): Endpoint(IMPORT, has_id=True),
+    ("POST", "/clients/{client_id}/tasks"): Endpoint(IMPORT, lambda _: {"title": "Sign"}, KEY, has_id=True),
     ("GET", "/integrations/xpm"): Endpoint(READ),
     ("DELETE", "/integrations/xpm"): Endpoint(IMPORT),
     ("POST", "/integrations/xpm/consent"): Endpoint(IMPORT),
@@ -108,13 +120,16 @@ def everything_of(desk: Desk, person: Person) -> Ids:
     batch = program.post(f"{API}/batches", json=a_batch(Ids({})), headers={"Idempotency-Key": uuid4().hex})
     owner = desk.staff(Role.OWNER, practice_id=person.practice_id)
     key = desk.program(owner).post(f"{API}/api-keys", json={"name": "one", "scopes": ["read"]})
-    made = {"import_id": asked, "batch_id": batch, "key_id": key}
-    return Ids({**{name: answer.json()["id"] for name, answer in made.items()}, "client_id": desk.entity(person)})
+    client_id = desk.entity(person)
+    member = program.post(f"{API}/clients/{client_id}/connections", json=a_connection(Ids({})))
+    task = program.post(f"{API}/clients/{client_id}/tasks", json={"title": "x"}, headers={"Idempotency-Key": "made"})
+    made = {"import_id": asked, "batch_id": batch, "key_id": key, "member_id": member, "task_id": task}
+    return Ids({**{name: answer.json()["id"] for name, answer in made.items()}, "client_id": client_id})
 
 
 def nothing() -> Ids:
     """Ids of nothing at all."""
-    return Ids({name: uuid4() for name in ("import_id", "batch_id", "key_id", "client_id")})
+    return Ids({name: uuid4() for name in ("import_id", "batch_id", "key_id", "client_id", "member_id", "task_id")})
 
 
 def endpoints() -> Iterator[tuple[str, str, Endpoint]]:

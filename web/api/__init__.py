@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from web.api import activation, batches, clients, imports, integration, keys, search, session
+from web.api import activation, batches, clients, entity_connections, imports, integration, keys, search, session, tasks
 from web.problems import RESPONSES
 
 PREFIX = "/api/v1"
 
 router = APIRouter(prefix=PREFIX, responses=RESPONSES)
-for _part in (session, activation, keys, search, imports, batches, clients, integration):
+for _part in (session, activation, keys, search, imports, batches, clients, entity_connections, tasks, integration):
     router.include_router(_part.router)

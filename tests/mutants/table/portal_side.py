@@ -91,4 +91,40 @@ INVITING = (
     ),
 )
 
-MUTANTS = (*ACTIVATING, *INVITING)
+TASKS = (
+    Mutant(
+        "task-needs-connection",
+        "an entity without a connection gets no task",
+        "design §5: a task that nobody receives",
+        (
+            Edit(
+                "handlers/tasks.py",
+                "    if not known:\n        raise",
+                "    if not known:\n        return None\n        raise",
+            ),
+        ),
+        ("tests/web/test_tasks.py::test_an_entity_needs_a_connection_first[sqlite]",),
+    ),
+    Mutant(
+        "task-ended-once",
+        "a task is ended once",
+        "design §5: a task that was withdrawn is noted as done",
+        (
+            Edit(
+                "portal_db/tasks.py",
+                "Task.client_id == client_id, Task.state == TaskState.OPEN)\n        .values",
+                "Task.client_id == client_id)\n        .values",
+            ),
+        ),
+        ("tests/web/test_tasks.py::test_a_connection_with_open_tasks_stays_until_they_have_ended[sqlite]",),
+    ),
+    Mutant(
+        "erase-tasks",
+        "a privacy request takes a person out of tasks",
+        "invariant 6: the person is named in a task",
+        (Edit("handlers/erase_person.py", '"mentions in tasks": _scrub_tasks(tx, found, naming),'),),
+        ("tests/upkeep/test_erase.py::test_nothing_of_the_person_is_left_and_neighbours_are_as_they_were[sqlite]",),
+    ),
+)
+
+MUTANTS = (*ACTIVATING, *INVITING, *TASKS)
