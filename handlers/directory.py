@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from uuid import UUID
 
 from handlers.connections import require_connection
 from handlers.errors import Rejected
@@ -59,10 +60,15 @@ def keep(tx: Tx, seen: Seen) -> None:
 
     Relationships to people who asked to be forgotten are left out.
     """
-    erased = erasures.among(tx, seen.connection.practice_id, {item.related_uuid for item in seen.record.relationships})
-    others = tuple(item for item in seen.record.relationships if item.related_uuid not in erased)
-    columns = columns_of(replace(seen.record, relationships=others))
+    columns = columns_of(without_erased(tx, seen.connection.practice_id, seen.record))
     upstream.keep_directory_record(tx, seen.connection, seen.record.uuid, columns, seen.as_of)
+
+
+def without_erased(tx: Tx, practice_id: UUID, record: XpmClient) -> XpmClient:
+    """A record as a practice may keep it: without relationships to people who asked to be forgotten."""
+    erased = erasures.among(tx, practice_id, {item.related_uuid for item in record.relationships})
+    others = tuple(item for item in record.relationships if item.related_uuid not in erased)
+    return replace(record, relationships=others)
 
 
 def _require_not_erased(tx: Tx, row: Import) -> None:

@@ -16,7 +16,17 @@ from sqlalchemy.orm import aliased
 
 from portal_db.database import Tx
 from portal_db.states import OPEN_IMPORT_STATES, OPEN_JOB_STATES, JobState
-from portal_db.tables import Import, ImportEvent, Job, JobAttempt, MalformedMessage, ScheduledRun, XeroConsent
+from portal_db.tables import (
+    ClientChange,
+    Import,
+    ImportEvent,
+    Job,
+    JobAttempt,
+    MalformedMessage,
+    RelationshipSync,
+    ScheduledRun,
+    XeroConsent,
+)
 from portal_db.types import db_now
 
 DAY = 86_400
@@ -49,6 +59,8 @@ def _finished_jobs(days: float) -> ColumnElement[bool]:
 KEPT: dict[str, Kept] = {
     "finished jobs": Kept(Job, _finished_jobs, with_it=(JobAttempt.job_id,)),
     "import events": Kept(ImportEvent, lambda days: ImportEvent.created_at < db_now(-days * DAY)),
+    "client changes": Kept(ClientChange, lambda days: ClientChange.at < db_now(-days * DAY)),
+    "re-sync summaries": Kept(RelationshipSync, lambda days: RelationshipSync.started_at < db_now(-days * DAY)),
     "malformed messages": Kept(MalformedMessage, lambda days: MalformedMessage.received_at < db_now(-days * DAY)),
     "ended consents": Kept(XeroConsent, lambda days: XeroConsent.expires_at < db_now(-days * DAY)),
 }
