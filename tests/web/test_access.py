@@ -34,6 +34,9 @@ class Ids:
         """Ids for a body, by the names of its fields."""
         return {field: str(self.values[name]) for field, name in fields.items()}
 
+    def are_in(self, body: Any) -> bool:
+        return any(str(value) in str(body) for value in self.values.values())
+
     def hidden(self, text: str) -> str:
         """A text with names in place of these ids."""
         for name, value in self.values.items():
@@ -159,11 +162,12 @@ def everything_of(desk: Desk, person: Person) -> Ids:
     return Ids({**ids, "client_id": client_id, "item_id": item_id})
 
 
+NAMES = ("import_id", "batch_id", "key_id", "client_id", "member_id", "task_id", "item_id")
+
+
 def nothing() -> Ids:
     """Ids of nothing at all."""
-    return Ids(
-        {name: uuid4() for name in ("import_id", "batch_id", "key_id", "client_id", "member_id", "task_id", "item_id")}
-    )
+    return Ids({name: uuid4() for name in NAMES})
 
 
 def endpoints() -> Iterator[tuple[str, str, Endpoint]]:
@@ -214,7 +218,7 @@ def test_the_things_of_another_practice_are_not_there(any_desk: Desk) -> None:
     program = any_desk.program(any_desk.staff(Role.OWNER))
     for method, template, endpoint in endpoints():
         nobodys = nothing()
-        if endpoint.has_id or (endpoint.body and endpoint.body(theirs) != endpoint.body(nobodys)):
+        if endpoint.has_id or (endpoint.body and theirs.are_in(endpoint.body(theirs))):
             answer = call(program, method, template, endpoint, theirs)
             assert (answer.status_code == 404) is endpoint.has_id, (method, template)
             assert theirs.hidden(answer.text) == nobodys.hidden(call(program, method, template, endpoint, nobodys).text)
