@@ -71,6 +71,7 @@ STATUS: dict[str, int] = {
     "unknown_task": 404,
     "unknown_item": 404,
     "unknown_file": 404,
+    "unknown_structure": 404,
     "already_connected": 409,
     "client_exists": 409,
     "connection_needed": 409,

@@ -16,6 +16,7 @@ from web.api import (
     review,
     search,
     session,
+    structures,
     tasks,
 )
 from web.problems import RESPONSES
@@ -23,9 +24,19 @@ from web.problems import RESPONSES
 PREFIX = "/api/v1"
 
 router = APIRouter(prefix=PREFIX, responses=RESPONSES)
-_parts = (
-    *(session, activation, keys, search, imports, batches, clients, review, history, entity_connections, tasks),
+for _part in (
+    session,
+    activation,
+    keys,
+    search,
+    imports,
+    batches,
+    clients,
+    review,
+    history,
+    entity_connections,
+    tasks,
     integration,
-)
-for _part in _parts:
+    structures,
+):
     router.include_router(_part.router)
