@@ -8,7 +8,7 @@ from web.api import (
     activation,
     batches,
     clients,
-    handover,
+    entity_connections,
     history,
     imports,
     integration,
@@ -17,14 +17,26 @@ from web.api import (
     search,
     session,
     structures,
+    tasks,
 )
 from web.problems import RESPONSES
 
 PREFIX = "/api/v1"
 
 router = APIRouter(prefix=PREFIX, responses=RESPONSES)
-_PARTS = (
-    session, activation, keys, search, imports, batches, clients, review, history, integration, structures, handover,
-)  # fmt: skip
-for _part in _PARTS:
+for _part in (
+    session,
+    activation,
+    keys,
+    search,
+    imports,
+    batches,
+    clients,
+    review,
+    history,
+    entity_connections,
+    tasks,
+    integration,
+    structures,
+):
     router.include_router(_part.router)

@@ -13,7 +13,7 @@ from handlers.acting import Act
 from web.identity import Keeper
 from web.portal import ThePortal
 
-router = APIRouter(prefix="/integrations/xpm", tags=["integration"])
+router = APIRouter()
 
 
 class BehindClient(BaseModel):

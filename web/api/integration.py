@@ -14,6 +14,7 @@ from handlers.callers import Caller
 from handlers.connect_xpm import Choice, Connected, Person
 from handlers.integration import Overview
 from portal_db.states import ConnectionState
+from web.api import handover
 from web.api.handover import Behind
 from web.api.syncs import ScheduledSync
 from web.identity import Importer, Reader
@@ -21,6 +22,7 @@ from web.portal import ThePortal
 from web.problems import Fault, fault_of
 
 router = APIRouter(prefix="/integrations/xpm", tags=["integration"])
+router.include_router(handover.router)
 
 
 class Connection(BaseModel):
