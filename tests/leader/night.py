@@ -112,7 +112,7 @@ def _disturb(candidates: Candidates, clock: FastClock, chance: random.Random) ->
         place = candidates.leading()
         if place is None:
             continue
-        if chance.random() < 2 / 3:
+        if chance.random() < 0.5:
             candidates.signal(place, signal.SIGKILL)
             assert candidates.processes[place].ended_within(10)
             kills += 1
