@@ -20,7 +20,7 @@ from handlers.review_items import what_is
 from handlers.sights import read_sight
 from handlers.structures import words_of
 from portal_db import clients, directories, resyncs
-from portal_db.database import Tx
+from portal_db.database import Database, Tx
 from portal_db.history import By
 from portal_db.holding import hold
 from portal_db.resyncs import Differing
@@ -66,10 +66,10 @@ def fetch(services: Services, job: Job) -> None:
     while True:
         with services.database.read() as tx:
             found = resyncs.differing(tx, practice_id, directory, after=after, limit=CLIENTS)
-            news = [_news(each) for each in found]
-            natures = _natures(tx, practice_id, directory, news)
         if not found:
             return
+        news = [_news(each) for each in found]
+        natures = _natures(services.database, practice_id, directory, news)
         after = found[-1].link_id
         with services.database.write() as tx:
             hold(tx, job)
@@ -88,17 +88,15 @@ def _news(found: Differing) -> News:
     return News(found.client_id, record.uuid, fold(record.relationships), found.as_of, found.content_hash)
 
 
-def _natures(tx: Tx, practice_id: UUID, directory: Directory, news: Sequence[News]) -> Natures:
+def _natures(database: Database, practice_id: UUID, directory: Directory, news: Sequence[News]) -> Natures:
     """What the clients, by their ids, and the other sides, by their records' uuids, may be."""
     others = {offer.other_xpm_uuid for item in news for offer in item.offers}
-    found: dict[UUID, frozenset[str]] = {
-        client.id: what_may_be(frozenset({client.kind}), client.entity_type)
-        for client in clients.of_ids(tx, {item.client_id for item in news}, practice_id=practice_id)
-    }
-    words = words_of(tx, practice_id)
-    for xpm_uuid, record in resyncs.records(tx, directory, others).items():
-        found[xpm_uuid] = what_is(read_sight(record), words)
-    return found
+    with database.read() as tx:
+        ours = clients.of_ids(tx, {item.client_id for item in news}, practice_id=practice_id)
+        theirs = resyncs.records(tx, directory, others)
+        words = words_of(tx, practice_id)
+    known = {client.id: what_may_be(frozenset({client.kind}), client.entity_type) for client in ours}
+    return known | {xpm_uuid: what_is(read_sight(record), words) for xpm_uuid, record in theirs.items()}
 
 
 def _counts(taken: Taken, natures: Natures) -> dict[str, int]:

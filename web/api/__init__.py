@@ -8,6 +8,7 @@ from web.api import (
     activation,
     batches,
     clients,
+    entity_connections,
     history,
     imports,
     integration,
@@ -16,7 +17,8 @@ from web.api import (
     search,
     session,
     structures,
-    syncs,
+    sync_summaries,
+    tasks,
 )
 from web.problems import RESPONSES
 
@@ -33,8 +35,10 @@ for _part in (
     clients,
     review,
     history,
+    entity_connections,
+    tasks,
     integration,
     structures,
-    syncs,
+    sync_summaries,
 ):
     router.include_router(_part.router)
