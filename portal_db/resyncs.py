@@ -16,7 +16,15 @@ from portal_db.database import Tx
 from portal_db.dialect import insert_or_ignore
 from portal_db.paging import Cursor, older
 from portal_db.states import ConnectionState
-from portal_db.tables import Directory, DirectoryRecord, DirectorySync, RelationshipSync, XpmConnection, XpmLink
+from portal_db.tables import (
+    Directory,
+    DirectoryRecord,
+    DirectorySync,
+    Practice,
+    RelationshipSync,
+    XpmConnection,
+    XpmLink,
+)
 from portal_db.types import db_now
 
 _live = aliased(XpmConnection)
@@ -151,3 +159,22 @@ def page(tx: Tx, practice_id: UUID, *, after: Cursor | None, limit: int) -> list
         statement = statement.where(older(DirectorySync.started_at, DirectorySync.id, after))
     order = (DirectorySync.started_at.desc(), DirectorySync.id.desc())
     return [Synced(*row) for row in tx.session.execute(statement.order_by(*order).limit(limit))]
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """What a sync brought to a practice, and the practice's name."""
+
+    summary: RelationshipSync
+    practice: str
+
+
+def of_directory(tx: Tx, directory_id: UUID, *, limit: int) -> list[Brought]:
+    """The summaries of a directory's syncs, of all practices, the newest first."""
+    statement = (
+        select(RelationshipSync, Practice.name)
+        .join(Practice, Practice.id == RelationshipSync.practice_id)
+        .where(RelationshipSync.directory_id == directory_id)
+        .order_by(RelationshipSync.started_at.desc(), RelationshipSync.id.desc())
+    )
+    return [Brought(*row) for row in tx.session.execute(statement.limit(limit))]
