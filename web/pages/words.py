@@ -33,7 +33,7 @@ JOB_STATES = {
     "cancelled": "Cancelled",
     "dismissed": "Dismissed",
 }
-REVIEW_STATES = {"pending": "Waiting for review"}
+REVIEW_STATES = {"pending": "Waiting for review", "superseded": "No longer offered"}
 #: Why a value that XPM has was not written.
 CONFLICTS = {
     "email_taken": "Another login of the portal has this address, so the one that was there stays.",
