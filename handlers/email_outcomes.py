@@ -9,7 +9,7 @@ from uuid import UUID
 
 from handlers.acting import Act, reopened, settle_by_hand
 from handlers.flow import FollowUp
-from handlers.follow_ups import following
+from handlers.follow_ups import following, remade
 from handlers.requests import RequestRefused
 from handlers.send_welcome_email import LINK_VALID_SECONDS
 from handlers.settle import settle
@@ -57,9 +57,8 @@ def send_again(tx: Tx, act: Act, row: Import, known: Known) -> Decided:
     before = _taken_over(tx, act, row)
     row = reopened(tx, act, row)
     follow_up = FollowUp(KIND, {"email_id": str(known.email.id)})
-    job = replace(
-        following(tx, before, follow_up), epoch=row.epoch, dedupe_key=f"{row.id}:{row.epoch}:{KIND}:{version}"
-    )
+    made = following(tx, before, follow_up) if before is not None else remade(tx, row, follow_up)
+    job = replace(made, epoch=row.epoch, dedupe_key=f"{row.id}:{row.epoch}:{KIND}:{version}")
     jobs.add(tx, [job])
     _audit(tx, act, known, f"pending, version {version}", "email.resend")
     return Decided(known.email.id, row.id, version, settle(tx, row))
@@ -124,11 +123,12 @@ def _require_sendable(tx: Tx, known: Known) -> None:
             return
 
 
-def _taken_over(tx: Tx, act: Act, row: Import) -> Job:
-    """The import's last job of this kind; dead letters among them are taken out, since another job does their work."""
+def _taken_over(tx: Tx, act: Act, row: Import) -> Job | None:
+    """The import's last job of this kind; dead letters among them are taken out, since another job does their work.
+    `None` when it is so long ago that none of them is kept."""
     of_kind = [job for job in jobs.of_import(tx, row.id) if job.kind == KIND]
     supersede(tx, act, of_kind)
-    return of_kind[-1]
+    return of_kind[-1] if of_kind else None
 
 
 def supersede(tx: Tx, act: Act, letters: Sequence[Job]) -> None:

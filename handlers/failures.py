@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from datetime import UTC, timedelta
 
 from handlers.errors import JobError
 from handlers.flow import Kind, Services
+from handlers.practice_time import now_at
 from handlers.settle import settle
-from portal_db import connections, imports, jobs, people
+from portal_db import connections, imports, jobs
 from portal_db.database import Tx
 from portal_db.jobs import Failure, Lease
 from portal_db.states import ErrorClass, JobState
@@ -87,11 +86,8 @@ def _deferral(error: JobError) -> float:
 
 def _end_of_wait(tx: Tx, job: Job, seconds: float) -> str:
     """Until when a job waits, on the practice's clock: `10:42:05`, with the date if that is another day."""
-    practice = people.get_practice(tx, job.practice_id)
-    now, zone_name = database_time(tx.session), " UTC"
-    if practice is not None:
-        with suppress(ZoneInfoNotFoundError, ValueError):  # a machine that does not know the zone says UTC
-            now, zone_name = now.astimezone(ZoneInfo(practice.time_zone)), ""
+    now = now_at(tx, job.practice_id)
+    zone_name = " UTC" if now.tzinfo is UTC else ""
     end = now + timedelta(seconds=seconds)
     on_day = "" if end.date() == now.date() else f" on {end.day} {end:%B}"
     return f"{end:%H:%M:%S}{zone_name}{on_day}"

@@ -10,6 +10,7 @@ from handlers.directory import Seen
 from handlers.errors import Rejected
 from handlers.flow import FollowUp, job_arg
 from handlers.links import require_link
+from handlers.structures import words_of
 from portal_db import clients, people
 from portal_db.clients import FieldValue
 from portal_db.database import Tx
@@ -33,7 +34,7 @@ def apply(tx: Tx, job: Job, row: Import, seen: Seen) -> Sequence[FollowUp]:
     known = clients.fields(tx, client.id)
     if _is_older_news(known, seen):
         return []
-    values = _entity_values(seen.record) if client.kind is ClientKind.ENTITY else _person_values(seen.record)
+    values = _entity_values(tx, row, seen.record) if client.kind is ClientKind.ENTITY else _person_values(seen.record)
     clients.clear_conflicts(tx, client.id, [EMAIL])
     news = [
         FieldValue(field, value[:MAX_VALUE], FieldSource.XPM)
@@ -68,9 +69,9 @@ def _person_values(record: XpmClient) -> Mapping[str, str | None]:
     }
 
 
-def _entity_values(record: XpmClient) -> Mapping[str, str | None]:
+def _entity_values(tx: Tx, row: Import, record: XpmClient) -> Mapping[str, str | None]:
     """An entity has a name and a type (b.15)."""
-    return {"name": record.name[:500], "type": entity_type_of(record)}
+    return {"name": record.name[:500], "type": entity_type_of(record, words_of(tx, row.practice_id))}
 
 
 def one_address(address: Address) -> str | None:

@@ -18,6 +18,7 @@ from handlers.looking import read_cursor
 from handlers.request_import import Accepted, conflict
 from handlers.requests import ImportRequest, RequestRefused
 from handlers.review_items import Item
+from handlers.structures import words_of
 from handlers.validate_import import already_linked
 from handlers.xero_tokens import call_xpm
 from portal_db import askers, audit, client_list, clients, history, imports, jobs, team
@@ -137,7 +138,8 @@ def connect(services: Services, caller: Caller, client_id: UUID, xpm_uuid: UUID)
     with services.database.read() as tx:
         entry = require(tx, caller, client_id)
         asker = askers.of_staff(tx, caller.practice_id, caller.staff_id)
-    if entry.client.kind not in kinds_of(_ask_xpm(services, asker, xpm_uuid)):
+        words = words_of(tx, caller.practice_id)
+    if entry.client.kind not in kinds_of(_ask_xpm(services, asker, xpm_uuid), words):
         raise RequestRefused(
             "wrong_kind", f"This XPM client is not an {entry.client.kind}.", "Choose another one.", field="xpm_uuid"
         )

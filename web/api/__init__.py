@@ -4,11 +4,39 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from web.api import activation, batches, clients, history, imports, integration, keys, review, search, session
+from web.api import (
+    activation,
+    batches,
+    clients,
+    entity_connections,
+    history,
+    imports,
+    integration,
+    keys,
+    review,
+    search,
+    session,
+    structures,
+    tasks,
+)
 from web.problems import RESPONSES
 
 PREFIX = "/api/v1"
 
 router = APIRouter(prefix=PREFIX, responses=RESPONSES)
-for _part in (session, activation, keys, search, imports, batches, clients, review, history, integration):
+for _part in (
+    session,
+    activation,
+    keys,
+    search,
+    imports,
+    batches,
+    clients,
+    review,
+    history,
+    entity_connections,
+    tasks,
+    integration,
+    structures,
+):
     router.include_router(_part.router)

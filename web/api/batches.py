@@ -13,7 +13,8 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sse_starlette import EventSourceResponse
 
-from handlers import batch_csv, looking, preflight
+from handlers import batch_csv, cancel_import, looking, preflight
+from handlers.acting import Act
 from handlers.batch_csv import BadFile, BadLine
 from handlers.looking import BatchStanding
 from handlers.preflight import Budget, Forecast
@@ -70,6 +71,12 @@ class Batch(BaseModel):
             requested_by=row.requested_by,
             created_at=row.created_at,
         )
+
+
+class BatchCancelled(BaseModel):
+    """How many imports were cancelled, by the state each is in now. One whose email is being sent is still open."""
+
+    cancelled: dict[ImportState, int]
 
 
 class TurnedDown(Why):
@@ -197,6 +204,12 @@ async def follow_batch(
         return Told(Batch.of(found), is_last=found.open == 0)
 
     return await following(portal, who, look, last_event_id)
+
+
+@router.post("/{batch_id}/cancellation")
+def cancel_batch(portal: ThePortal, who: Importer, batch_id: UUID) -> BatchCancelled:
+    """Cancel what is open of a batch. What was created stays."""
+    return BatchCancelled(cancelled=cancel_import.cancel_batch(portal.database, Act.of_staff(who), batch_id))
 
 
 @router.get(

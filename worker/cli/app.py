@@ -42,6 +42,7 @@ COMMANDS = {
     "staff": Command("people", "staff_app", _START),
     "operator": Command("people", "operator_app", _START),
     "connection": Command("connections", "connection_app", _START),
+    "directory": Command("directory", "directory_app", _WORK),
     "api-key": Command("api_keys", "api_key_app", _START),
     "import": Command("importing", "import_clients", _WORK),
     "imports": Command("imports", "imports_app", _WORK),
