@@ -24,14 +24,30 @@ from web.pages import (
     add_from_xpm,
     client,
     clients,
+    connections,
     import_items,
     imports,
+    invite,
     search,
     sign_in,
+    tasks,
     xpm_link,
 )
 
-PARTS = (sign_in, clients, add_from_xpm, imports, search, client, xpm_link, import_items, activate)
+PARTS = (
+    sign_in,
+    clients,
+    add_from_xpm,
+    imports,
+    search,
+    client,
+    xpm_link,
+    import_items,
+    invite,
+    tasks,
+    connections,
+    activate,
+)
 
 router = APIRouter(include_in_schema=False)
 for _part in PARTS:

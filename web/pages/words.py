@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, tzinfo
 from typing import Any
 
 from markupsafe import Markup
 
 from portal_db.client_list import Entry
+from portal_db.entity_connections import Connection
 from web.api.clients import Invitation
 
 KINDS = {"individual": "Individual", "entity": "Entity"}
@@ -128,6 +129,11 @@ def invitation(entry: Entry) -> Invitation | None:
     return Invitation.of(entry.login, entry.email) if entry.login else None
 
 
+def connection_options(connections: Sequence[Connection]) -> list[tuple[str, str]]:
+    """The people who act for an entity, to choose from."""
+    return [(str(found.member.id), f"{found.member.name}, {found.member.relationship}") for found in connections]
+
+
 def tone(state: Any) -> str:
     return TONES.get(str(state), "plain")
 
@@ -156,6 +162,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "conflict_word": _from(CONFLICTS),
     "task_word": _from({}),
     "date": date_alone,
+    "connection_options": connection_options,
     "invitation": invitation,
     "invitation_word": _from(INVITATIONS),
 }
