@@ -12,10 +12,13 @@ def faults_of(error: ValidationError) -> Faults:
     """Every field that does not fit."""
     found = {}
     for item in error.errors(include_url=False, include_input=False, include_context=False):
-        words = "is missing" if item["type"] == "missing" else item["msg"].removeprefix("Value error, ")
+        is_missing = item["type"] == "missing"
+        words = "is missing" if is_missing else item["msg"].removeprefix("Value error, ")
         # A rule about two fields has words that begin with the one to change.
         name = str(item["loc"][0]) if item["loc"] else words.partition(" ")[0]
         for prefix in (f"{name} ", "Input ", "String "):
             words = words.removeprefix(prefix)
-        found[name] = Fault(code="bad_request", field=name, message=f"This {words}.", remedy="Correct it.")
+        message = f"The {name.replace('_', ' ')} {words}."
+        remedy = "Fill it in." if is_missing else "Correct it."
+        found[name] = Fault(code="bad_request", field=name, message=message, remedy=remedy)
     return Faults(found)
