@@ -22,13 +22,19 @@ from fastapi import APIRouter
 from web.pages import (
     activate,
     add_from_xpm,
+    batch_requests,
+    batches,
     client,
     clients,
     connections,
     import_items,
     imports,
+    integration_progress,
+    integrations,
     invite,
+    review,
     search,
+    security,
     sign_in,
     tasks,
     xpm_link,
@@ -47,6 +53,12 @@ PARTS = (
     tasks,
     connections,
     activate,
+    batch_requests,
+    batches,
+    integration_progress,
+    integrations,
+    review,
+    security,
 )
 
 router = APIRouter(include_in_schema=False)
