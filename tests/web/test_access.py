@@ -124,6 +124,7 @@ TABLE: dict[tuple[str, str], Endpoint] = {
         IMPORT, lambda ids: {"items": [{"version": 1, **ids.named(id="item_id")}]}
     ),
     ("GET", "/integrations/xpm"): Endpoint(READ),
+    ("GET", "/integrations/xpm/syncs"): Endpoint(READ),
     ("GET", "/integrations/xpm/structures"): Endpoint(IMPORT),
     ("PUT", "/integrations/xpm/structures"): Endpoint(MANAGE, lambda _: {"structure": "Club", "kind": "entity"}),
     ("DELETE", "/integrations/xpm/structures"): Endpoint(MANAGE, query={"structure": "Club"}),
