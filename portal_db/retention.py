@@ -16,7 +16,16 @@ from sqlalchemy.orm import aliased
 
 from portal_db.database import Tx
 from portal_db.states import OPEN_IMPORT_STATES, OPEN_JOB_STATES, JobState
-from portal_db.tables import Import, ImportEvent, Job, JobAttempt, MalformedMessage, ScheduledRun, XeroConsent
+from portal_db.tables import (
+    Import,
+    ImportEvent,
+    Job,
+    JobAttempt,
+    MalformedMessage,
+    ScheduledRun,
+    WebhookDelivery,
+    XeroConsent,
+)
 from portal_db.types import db_now
 
 DAY = 86_400
@@ -45,10 +54,16 @@ def _finished_jobs(days: float) -> ColumnElement[bool]:
     return and_(Job.state.in_(FINISHED), Job.finished_at < db_now(-days * DAY), of_a_closed_import)
 
 
+def _told_deliveries(days: float) -> ColumnElement[bool]:
+    still_matters = exists().where(Job.id == WebhookDelivery.job_id, Job.state.in_((*OPEN_JOB_STATES, JobState.DEAD)))
+    return and_(WebhookDelivery.created_at < db_now(-days * DAY), ~still_matters)
+
+
 #: By the name that people read.
 KEPT: dict[str, Kept] = {
     "finished jobs": Kept(Job, _finished_jobs, with_it=(JobAttempt.job_id,)),
     "import events": Kept(ImportEvent, lambda days: ImportEvent.created_at < db_now(-days * DAY)),
+    "webhook deliveries": Kept(WebhookDelivery, _told_deliveries),
     "malformed messages": Kept(MalformedMessage, lambda days: MalformedMessage.received_at < db_now(-days * DAY)),
     "ended consents": Kept(XeroConsent, lambda days: XeroConsent.expires_at < db_now(-days * DAY)),
 }
