@@ -15,7 +15,6 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -82,6 +81,7 @@ class Settings(BaseSettings):
     )
     keep_jobs_days: PositiveInt = Field(90, description="how long finished jobs and their attempts are kept")
     keep_events_days: PositiveInt = Field(90, description="how long import events and deliveries of webhooks are kept")
+    keep_history_days: PositiveInt = Field(730, description="how long a client's history is kept")
     keep_malformed_days: PositiveInt = Field(30, description="how long messages that could not be read are kept")
     keep_receipts_hours: PositiveInt = Field(24, description="how long the queue door's receipts stay in Redis")
     log_format: Literal["console", "json"] = Field("console", description="how log lines look")

@@ -23,7 +23,8 @@ from handlers.validate_import import email_taken
 from portal_db import amendments, clients, email_decisions, imports, jobs, people
 from portal_db.clients import FieldValue
 from portal_db.database import Database, Tx
-from portal_db.states import EmailState, FieldSource, ImportState, JobState
+from portal_db.history import By
+from portal_db.states import ChangeSource, EmailState, FieldSource, ImportState, JobState
 from portal_db.tables import Import
 from portal_db.types import database_time
 
@@ -124,7 +125,7 @@ def _correct_login(tx: Tx, act: Act, row: Import, client_id: UUID, changed: dict
         )
     email, email_key = _key_of(changed["email"])
     _change_login(tx, client_id, email, email_key)
-    _correct_contact(tx, client_id, email)
+    _correct_contact(tx, row, client_id, email)
     revision = _note(tx, act, row, {"email": changed["email"], "email_key": email_key})
     known = email_decisions.of_client(tx, client_id)
     if known is not None and known.email.state is EmailState.SENT:
@@ -148,12 +149,13 @@ def _change_login(tx: Tx, client_id: UUID, email: str, email_key: str) -> None:
         raise _refused(email_taken())
 
 
-def _correct_contact(tx: Tx, client_id: UUID, email: str) -> None:
+def _correct_contact(tx: Tx, row: Import, client_id: UUID, email: str) -> None:
     """The contact email was the same slip as long as it is what the import window said."""
     contact = clients.fields(tx, client_id).get("email")
     if contact is not None and contact.source is FieldSource.IMPORT:
         value = FieldValue("email", email, FieldSource.IMPORT)
-        clients.put_fields(tx, client_id, [value], as_of=database_time(tx.session))
+        by = By(row.practice_id, ChangeSource.STAFF, import_id=row.id)
+        clients.put_fields(tx, client_id, [value], as_of=database_time(tx.session), by=by)
 
 
 def _email_failed(tx: Tx, row: Import) -> bool:

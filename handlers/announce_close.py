@@ -33,9 +33,7 @@ def announce(tx: Tx, row: Import, outcome: Outcome | None) -> None:
     wanting = _wanting(endpoints, Event.BATCH_CLOSED)
     if wanting and closed.batch_id is not None and webhooks.batch_is_closed(tx, closed.batch_id):
         batch_event = uuid5(event.id, Event.BATCH_CLOSED)
-        deliver(
-            tx, wanting, Event.BATCH_CLOSED, batch_event, event.created_at, {"batch_id": str(closed.batch_id)}
-        )
+        deliver(tx, wanting, Event.BATCH_CLOSED, batch_event, event.created_at, {"batch_id": str(closed.batch_id)})
 
 
 def deliver(

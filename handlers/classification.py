@@ -1,15 +1,33 @@
 """What an XPM record is in the portal: a person or an entity, and which of the nine types.
 
-Source: facts on XPM §4. `BusinessStructure` is free text per practice, so words decide; then New Zealand's return type;
-then fields only people have; then the name's ending. What stays open is for the requester to say.
+Source: facts on XPM §4. `BusinessStructure` is free text per practice: what its staff say a word means decides, then words
+that every practice understands alike; then New Zealand's return type; then fields only people have; then the name's ending.
+What stays open is for the requester to say.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
 
+from handlers.sights import fold
 from portal_db.states import ClientKind, EntityType
 from xpm.records import XpmClient
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What staff say a business structure is; an entity has a type."""
+
+    kind: ClientKind
+    entity_type: EntityType | None
+
+
+#: What a practice's staff have said, by the folded structure.
+Words = Mapping[str, Meaning]
+NOTHING_SAID: Words = MappingProxyType({})
 
 _PERSON = re.compile(r"\b(individual|person)\b", re.IGNORECASE)
 
@@ -37,9 +55,12 @@ _NAME_ENDINGS: tuple[tuple[re.Pattern[str], EntityType], ...] = (
 )
 
 
-def entity_type_of(record: XpmClient) -> EntityType:
+def entity_type_of(record: XpmClient, words: Words = NOTHING_SAID) -> EntityType:
     """The portal's type for an entity; what no rule knows is `Other` (b.4)."""
     structure = record.business_structure or ""
+    said = words.get(fold(structure)) if words else None
+    if said is not None and said.entity_type is not None:
+        return said.entity_type
     for pattern, entity_type in _TYPES:
         if pattern.search(structure):
             return entity_type
@@ -53,13 +74,16 @@ def entity_type_of(record: XpmClient) -> EntityType:
     return EntityType.OTHER
 
 
-def kinds_of(record: XpmClient) -> frozenset[ClientKind]:
-    """What the record may be imported as: one kind where XPM says, both where it leaves that open.
+def kinds_of(record: XpmClient, words: Words = NOTHING_SAID) -> frozenset[ClientKind]:
+    """What the record may be imported as: one kind where staff or XPM say, both where that is left open.
 
     A sole trader is a person in business: either window is right.
     """
     both = frozenset(ClientKind)
     structure = record.business_structure or ""
+    said = words.get(fold(structure)) if words else None
+    if said is not None:
+        return frozenset({said.kind})
     if _PERSON.search(structure):
         return frozenset({ClientKind.INDIVIDUAL})
     if entity_type_of(record) is EntityType.SOLE_TRADER:
@@ -74,9 +98,9 @@ def kinds_of(record: XpmClient) -> frozenset[ClientKind]:
     return both
 
 
-def suggested_kind(record: XpmClient) -> ClientKind:
+def suggested_kind(record: XpmClient, words: Words = NOTHING_SAID) -> ClientKind:
     """Which of the two windows to open for a record."""
-    possible = kinds_of(record)
+    possible = kinds_of(record, words)
     if len(possible) == 1:
         return next(iter(possible))
     if entity_type_of(record) is EntityType.SOLE_TRADER:

@@ -13,7 +13,8 @@ from handlers.validate_import import already_linked
 from portal_db import clients, emails, erasures, imports
 from portal_db.clients import FieldValue
 from portal_db.database import Tx
-from portal_db.states import FieldSource
+from portal_db.history import By
+from portal_db.states import ChangeSource, FieldSource
 from portal_db.tables import Import
 
 
@@ -59,7 +60,9 @@ def create(tx: Tx, row: Import, seen: Seen, shape: dict[str, Any], fields: Seque
     )
     if not linked:
         raise already_linked()
-    clients.put_fields(tx, client_id, [adjusted("name", row.name, seen.record.name), *fields], as_of=seen.as_of)
+    values = [adjusted("name", row.name, seen.record.name), *fields]
+    by = By(row.practice_id, ChangeSource.IMPORT, import_id=row.id)
+    clients.put_fields(tx, client_id, values, as_of=seen.as_of, by=by, known={})
     imports.set_client(tx, row.id, client_id)
     erasures.lift(tx, row.practice_id, row.xpm_uuid)
     return client_id

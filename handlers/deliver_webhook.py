@@ -1,7 +1,7 @@
 """deliver_webhook: tells one endpoint of one event, signed as Standard Webhooks says.
 
-Sent at least once: whoever receives it recognises a second one by its `webhook-id`, which is the event's. An endpoint that did
-not take one rests, so that a receiver that is down costs a call now and then and not one for each event.
+Sent at least once: whoever receives it recognises a second one by its `webhook-id`, which is the event's. An endpoint that
+did not take one rests, so that a receiver that is down costs a call now and then and not one for each event.
 """
 
 from __future__ import annotations
@@ -61,7 +61,9 @@ def fetch(services: Services, job: Job) -> Answer:
     with services.database.write() as tx:
         webhooks.note_status(tx, delivery.id, answer.status)
     if answer.status == 410:
-        raise Rejected("webhook_gone", "The endpoint answered 410: it is gone for good.", "Remove it, or test it again.")
+        raise Rejected(
+            "webhook_gone", "The endpoint answered 410: it is gone for good.", "Remove it, or test it again."
+        )
     raise _not_taken("webhook_refused", f"The endpoint answered {answer.status} instead of 2xx.", job, answer)
 
 
@@ -95,7 +97,9 @@ def _require_wanted(found: Addressed | None) -> Addressed:
     if found.delivery.event == TEST:
         return found
     if found.endpoint.disabled_at is not None:
-        raise Rejected("webhook_disabled", "The endpoint is disabled.", "Mend it, then test it; a test enables it again.")
+        raise Rejected(
+            "webhook_disabled", "The endpoint is disabled.", "Mend it, then test it; a test enables it again."
+        )
     rests = found.endpoint.resting_until
     if rests is not None and rests > found.now:
         wait = (rests - found.now).total_seconds()
@@ -113,7 +117,9 @@ def _signed(services: Services, found: Addressed, body: str) -> dict[str, str]:
         secrets = [services.settings.vault.decrypt(secret).decode() for secret in sealed if secret is not None]
     except InvalidToken:
         raise Permanent(
-            "webhook_secret_lost", "No key of TOKEN_KEYS opens the endpoint's secret.", "Put the key back, or rotate it."
+            "webhook_secret_lost",
+            "No key of TOKEN_KEYS opens the endpoint's secret.",
+            "Put the key back, or rotate it.",
         ) from None
     signatures = [_sign(secret, found.delivery, now, body) for secret in secrets]
     return {"webhook-timestamp": str(int(now.timestamp())), "webhook-signature": " ".join(signatures)}
@@ -156,4 +162,3 @@ def _disable(tx: Tx, endpoint: WebhookEndpoint, reason: str, failing_for: float 
             practice_id=endpoint.practice_id,
             why=reason,
         )
-

@@ -1,23 +1,30 @@
-"""Reads one XPM record for a job: from what the requester's login saw since the import was asked for, else from XPM.
+"""Reads one XPM record for a job: from the directory of the requester's login if what it says is new enough, else from XPM.
 
-One import thus costs one XPM call, however many of its jobs want the record.
+An import that makes a client takes what its directory knew at most 20 minutes before it was asked for: it needs no call of
+its own. Whoever asks again because something was corrected in XPM sees the correction: after an import of the record was
+turned down, in a later epoch, and for a client who is there, only what was asked of XPM since counts.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from uuid import UUID
 
 from handlers.connections import require_connection
 from handlers.errors import Rejected
 from handlers.flow import Services, of_import
 from handlers.sights import columns_of, read_sight
 from handlers.xero_tokens import call_xpm
-from portal_db import erasures, upstream
+from portal_db import directories, erasures, upstream
 from portal_db.database import Tx
-from portal_db.tables import Import, Job, XpmConnection
+from portal_db.tables import Directory, DirectoryRecord, Import, Job, XpmConnection
+from portal_db.upstream import Requester
 from xpm.client import Access, Fetched
 from xpm.records import XpmClient
+
+FRESH = timedelta(minutes=20)
+"""How old the directory's word may be when an import is asked for: the 15 minutes between two syncs, and room for one."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +48,10 @@ def fetch_record(services: Services, job: Job) -> Seen:
         requester = upstream.requester(tx, of_import(job))
         _require_not_erased(tx, requester.request)
         connection = require_connection(requester)
-    seen = requester.seen
-    if seen is not None and seen.as_of >= requester.request.epoch_started_at:
-        return Seen(connection, read_sight(seen.record), seen.as_of)
+    _note_used(services, requester)
+    known_at = vouched_at(requester.seen, requester.directory)
+    if requester.seen is not None and known_at is not None and known_at >= _oldest(requester):
+        return Seen(connection, read_sight(requester.seen.record), known_at)
 
     def get(access: Access, seconds: float) -> Fetched[XpmClient]:
         uuid = requester.request.xpm_uuid
@@ -54,15 +62,46 @@ def fetch_record(services: Services, job: Job) -> Seen:
     return Seen(connection, fetched.value, requester.now)
 
 
+def _note_used(services: Services, requester: Requester) -> None:
+    directory = requester.directory
+    if directory is not None and directories.is_use_due(directory, requester.now):
+        with services.database.write() as tx:
+            directories.note_used(tx, directory.id)
+
+
+def vouched_at(seen: DirectoryRecord | None, directory: Directory | None) -> datetime | None:
+    """Until when a row is known to say what XPM says: a sync leaves rows alone that are right. `None` where XPM did not list
+    the record any more, or not so that it could be read."""
+    if seen is None or seen.gone_at or seen.missing_since or seen.unread_since:
+        return None
+    synced_at = directory.cursor if directory is not None else None
+    return max(seen.as_of, synced_at) if synced_at is not None else seen.as_of
+
+
+def _oldest(requester: Requester) -> datetime:
+    """What was known before this is not good enough for an import."""
+    row = requester.request
+    brings_more = row.client_id is not None and requester.made is None
+    if row.epoch > 1 or brings_more:
+        return row.epoch_started_at
+    oldest = row.epoch_started_at - FRESH
+    return max(oldest, requester.turned_down_at) if requester.turned_down_at is not None else oldest
+
+
 def keep(tx: Tx, seen: Seen) -> None:
     """Store what was seen for the jobs that follow; an older answer never replaces a newer one.
 
     Relationships to people who asked to be forgotten are left out.
     """
-    erased = erasures.among(tx, seen.connection.practice_id, {item.related_uuid for item in seen.record.relationships})
-    others = tuple(item for item in seen.record.relationships if item.related_uuid not in erased)
-    columns = columns_of(replace(seen.record, relationships=others))
+    columns = columns_of(without_erased(tx, seen.connection.practice_id, seen.record))
     upstream.keep_directory_record(tx, seen.connection, seen.record.uuid, columns, seen.as_of)
+
+
+def without_erased(tx: Tx, practice_id: UUID, record: XpmClient) -> XpmClient:
+    """A record as a practice may keep it: without relationships to people who asked to be forgotten."""
+    erased = erasures.among(tx, practice_id, {item.related_uuid for item in record.relationships})
+    others = tuple(item for item in record.relationships if item.related_uuid not in erased)
+    return replace(record, relationships=others)
 
 
 def _require_not_erased(tx: Tx, row: Import) -> None:

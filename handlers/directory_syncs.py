@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from uuid import UUID
 
+from handlers.accept_drop import unknown_directory
 from handlers.follow_ups import apart
 from handlers.requests import RequestRefused
 from handlers.sync_directory import KIND
 from portal_db import directories, directory_syncs, jobs
-from portal_db.database import Tx
+from portal_db.database import Database, Tx
 from portal_db.jobs import NewJob
 from portal_db.states import SyncMode
-from portal_db.tables import XpmConnection
+from portal_db.tables import Directory, XpmConnection
 
 
 def begin_sync(tx: Tx, directory_id: UUID, mode: SyncMode, *, asked_by: str) -> NewJob | None:
@@ -29,10 +31,7 @@ def begin_sync(tx: Tx, directory_id: UUID, mode: SyncMode, *, asked_by: str) -> 
     """
     directory = directories.get(tx, directory_id)
     if directory is None:
-        raise RequestRefused(
-            "unknown_directory", "There is no such directory.", "portal-sync directory list shows them.",
-            field="directory",
-        )  # fmt: skip
+        raise unknown_directory()
     readers = directories.readers(tx, directory)
     if not readers:
         raise RequestRefused(
@@ -54,7 +53,22 @@ def begin_sync(tx: Tx, directory_id: UUID, mode: SyncMode, *, asked_by: str) -> 
 def sync_on_connecting(tx: Tx, connection: XpmConnection) -> None:
     """Fill the directory behind a connection that has just been made, or bring it up to date after one was mended."""
     directory = directories.ensure(tx, connection.xero_login_id, connection.tenant_id)
+    directories.note_used(tx, directory.id)
     begin_sync(tx, directory.id, SyncMode.FULL, asked_by="connect")
+
+
+def note_use(database: Database, directory: Directory, now: datetime) -> None:
+    """Somebody works with a directory: it stays, and one that was never filled or was purged is filled.
+
+    Args:
+        now: by the database's clock.
+    """
+    if directory.cursor is not None and not directories.is_use_due(directory, now):
+        return
+    with database.write() as tx:
+        directories.note_used(tx, directory.id)
+        if directory.cursor is None and directories.readers(tx, directory):
+            begin_sync(tx, directory.id, SyncMode.FULL, asked_by="search")
 
 
 def _end_abandoned(tx: Tx, directory_id: UUID) -> None:

@@ -8,16 +8,16 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from handlers import addresses
+from handlers import addresses, portal_clients
 from handlers.callers import Caller
 from handlers.errors import Rejected
-from handlers.portal_clients import require_client
 from handlers.requests import Line, RequestRefused
-from portal_db import audit, entity_connections, tasks
+from portal_db import audit, entity_connections, tasks, team
 from portal_db.database import Database, Tx
 from portal_db.entity_connections import Connection
-from portal_db.states import ActorKind, ClientKind, ConnectionAccess
+from portal_db.states import ActorKind, ClientKind, ConnectionAccess, FieldSource
 from portal_db.tables import Client, TeamMember
+from portal_db.types import database_time
 
 
 class NewConnection(BaseModel):
@@ -44,7 +44,7 @@ def listing(database: Database, caller: Caller, client_id: UUID) -> Sequence[Con
         RequestRefused: there is no such client for them.
     """
     with database.read() as tx:
-        require_client(tx, caller, client_id)
+        portal_clients.require(tx, caller, client_id)
         return entity_connections.of_client(tx, client_id)
 
 
@@ -63,7 +63,7 @@ def add(database: Database, caller: Caller, client_id: UUID, wishes: NewConnecti
         member_id: UUID = tx.new_id()
         owner = {"id": member_id, "practice_id": client.practice_id, "client_id": client.id}
         who = {"name": wishes.name, "relationship": wishes.relationship, "email": email}
-        entity_connections.add_member(tx, {**owner, **who})
+        team.add(tx, {**owner, **who, "source": FieldSource.STAFF, "as_of": database_time(tx.session)})
         _put(tx, caller, _require_member(tx, client, member_id), wishes.access)
     return member_id
 
@@ -93,7 +93,7 @@ def let_act(
                 "email_missing", "Guest access needs an email address.", "Give their email.", field="email"
             )
         if email is not None:
-            entity_connections.set_email(tx, found.id, email)
+            team.change(tx, found.id, {"email": email})
         _put(tx, caller, found, access)
 
 
@@ -129,7 +129,7 @@ def unknown_connection() -> RequestRefused:
 
 
 def _require_entity(tx: Tx, caller: Caller, client_id: UUID) -> Client:
-    client = require_client(tx, caller, client_id).client
+    client = portal_clients.require(tx, caller, client_id).client
     if client.kind is not ClientKind.ENTITY:
         raise RequestRefused(
             "entities_only",
@@ -141,7 +141,7 @@ def _require_entity(tx: Tx, caller: Caller, client_id: UUID) -> Client:
 
 
 def _require_member(tx: Tx, client: Client, member_id: UUID) -> TeamMember:
-    found = entity_connections.member(tx, client.id, member_id)
+    found = team.get(tx, client.id, member_id)
     if found is None:
         raise unknown_connection()
     return found

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from handlers.connections import require_connection
+from handlers.directory import vouched_at
 from handlers.errors import JobError, Rejected
 from handlers.flow import Services
 from handlers.xero_tokens import call_xpm
@@ -67,9 +68,13 @@ def _is_gone(services: Services, link: LinkToCheck) -> bool:
     """
     with services.database.read() as tx:
         requester = upstream.requester(tx, link.import_id)
-    seen = requester.seen
-    if seen is not None and seen.xpm_uuid == link.xpm_uuid and requester.now - seen.as_of < FRESH:
-        return bool(seen.record.get("is_deleted"))
+    seen, directory = requester.seen, requester.directory
+    if seen is not None and seen.xpm_uuid == link.xpm_uuid:
+        if seen.gone_at is not None and requester.now - seen.gone_at < FRESH:
+            return True
+        known_at = vouched_at(seen, directory)
+        if known_at is not None and requester.now - known_at < FRESH:
+            return bool(seen.record.get("is_deleted"))
     if require_connection(requester).tenant_id != link.tenant_id:
         raise Rejected("other_tenant", "The client's XPM record is in another practice of theirs.")
     try:

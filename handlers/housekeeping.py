@@ -9,12 +9,15 @@ import threading
 from collections.abc import Callable, Mapping
 
 from config.settings import Settings
-from portal_db import retention
+from portal_db import directory_purge, retention
 from portal_db.database import Database
 
 #: Rows per transaction, and the breath between two, in which heartbeats get through on SQLite.
 BATCH = 500
 BREATH_SECONDS = 0.05
+
+#: Purged by rules of their own: 30 days without use, or a day after the last connection was cut.
+UNIMPORTED = "people never imported"
 
 #: Told the name of a table and how many of its rows are done.
 Progress = Callable[[str, int], None]
@@ -26,8 +29,12 @@ def days_of(settings: Settings) -> Mapping[str, float]:
         "finished jobs": settings.keep_jobs_days,
         "import events": settings.keep_events_days,
         "webhook deliveries": settings.keep_events_days,
+        "client changes": settings.keep_history_days,
+        "re-sync summaries": settings.keep_events_days,
         "malformed messages": settings.keep_malformed_days,
         "ended consents": 0,
+        "syncs of directories": settings.keep_jobs_days,
+        UNIMPORTED: 30,
     }
 
 
@@ -41,11 +48,32 @@ def keep_house(
     """
     done: dict[str, int] = {}
     for name, days in days_of(settings).items():
-        done[name] = _keep_table(database, name, days, dry_run=dry_run, progress=progress)
+        if name == UNIMPORTED:
+            done[name] = _purge_directories(database, dry_run=dry_run, progress=progress)
+        else:
+            done[name] = _keep_table(database, name, days, dry_run=dry_run, progress=progress)
     if not dry_run:
         with database.write() as tx:
             retention.drop_scheduled_runs(tx, settings.keep_events_days)
     return done
+
+
+def _purge_directories(database: Database, *, dry_run: bool, progress: Progress) -> int:
+    if dry_run:
+        with database.read() as tx:
+            return directory_purge.count(tx)
+    with database.write() as tx:
+        directory_purge.close(tx)
+    count = 0
+    while True:
+        with database.read() as tx:
+            keys = directory_purge.find(tx, limit=BATCH)
+        if not keys:
+            return count
+        with database.write() as tx:
+            count += directory_purge.drop(tx, keys)
+        threading.Event().wait(BREATH_SECONDS)
+        progress(UNIMPORTED, count)
 
 
 def _keep_table(database: Database, name: str, days: float, *, dry_run: bool, progress: Progress) -> int:

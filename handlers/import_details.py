@@ -10,11 +10,13 @@ from handlers.directory import Seen
 from handlers.errors import Rejected
 from handlers.flow import FollowUp, job_arg
 from handlers.links import require_link
+from handlers.structures import words_of
 from portal_db import clients, people
 from portal_db.clients import FieldValue
 from portal_db.database import Tx
-from portal_db.states import ClientKind, EntityType, FieldSource
-from portal_db.tables import Client, Import, Job
+from portal_db.history import By
+from portal_db.states import ChangeSource, ClientKind, EntityType, FieldSource
+from portal_db.tables import Client, ClientField, Import, Job
 from xpm.records import Address, XpmClient
 
 EMAIL = "email"
@@ -29,16 +31,18 @@ def apply(tx: Tx, job: Job, row: Import, seen: Seen) -> Sequence[FollowUp]:
         Rejected: the client was disconnected from XPM meanwhile (b.11).
     """
     client = require_link(tx, row.practice_id, job_arg(job, "client_id"), seen)
-    if _is_older_news(tx, client, seen):
+    known = clients.fields(tx, client.id)
+    if _is_older_news(known, seen):
         return []
-    values = _entity_values(seen.record) if client.kind is ClientKind.ENTITY else _person_values(seen.record)
+    values = _entity_values(tx, row, seen.record) if client.kind is ClientKind.ENTITY else _person_values(seen.record)
     clients.clear_conflicts(tx, client.id, [EMAIL])
     news = [
         FieldValue(field, value[:MAX_VALUE], FieldSource.XPM)
         for field, value in values.items()
         if value is not None and (field != EMAIL or _may_have_email(tx, client, value))
     ]
-    written = clients.put_fields(tx, client.id, news, as_of=seen.as_of)
+    by = By(row.practice_id, ChangeSource.IMPORT, import_id=row.id)
+    written = clients.put_fields(tx, client.id, news, as_of=seen.as_of, by=by, known=known)
     for item in news:
         if item.field == "name" and item.field in written:
             clients.show_name(tx, client.id, item.value)
@@ -47,10 +51,9 @@ def apply(tx: Tx, job: Job, row: Import, seen: Seen) -> Sequence[FollowUp]:
     return []
 
 
-def _is_older_news(tx: Tx, client: Client, seen: Seen) -> bool:
+def _is_older_news(known: Mapping[str, ClientField], seen: Seen) -> bool:
     """Newer news is written already: not even a conflict is noted or settled by what XPM said before it."""
-    known = clients.fields(tx, client.id).values()
-    return any(field.source is FieldSource.XPM and field.as_of > seen.as_of for field in known)
+    return any(field.source is FieldSource.XPM and field.as_of > seen.as_of for field in known.values())
 
 
 def _person_values(record: XpmClient) -> Mapping[str, str | None]:
@@ -66,9 +69,9 @@ def _person_values(record: XpmClient) -> Mapping[str, str | None]:
     }
 
 
-def _entity_values(record: XpmClient) -> Mapping[str, str | None]:
+def _entity_values(tx: Tx, row: Import, record: XpmClient) -> Mapping[str, str | None]:
     """An entity has a name and a type (b.15)."""
-    return {"name": record.name[:500], "type": entity_type_of(record)}
+    return {"name": record.name[:500], "type": entity_type_of(record, words_of(tx, row.practice_id))}
 
 
 def one_address(address: Address) -> str | None:

@@ -10,12 +10,12 @@ import hashlib
 from dataclasses import replace
 from uuid import UUID
 
+from handlers import portal_clients
 from handlers.acting import Act, reopened
 from handlers.callers import Caller
 from handlers.email_outcomes import KIND, supersede
 from handlers.flow import Bell, FollowUp
 from handlers.follow_ups import later
-from handlers.portal_clients import require_client
 from handlers.request_import import Accepted
 from handlers.requests import RequestRefused
 from handlers.settle import settle
@@ -38,7 +38,7 @@ def invite(database: Database, bell: Bell, caller: Caller, client_id: UUID, key:
     """
     act = Act.of_staff(caller)
     with database.write() as tx:
-        entry = require_client(tx, caller, client_id)
+        entry = portal_clients.require(tx, caller, client_id)
         if entry.login is None:
             raise _refused(
                 "no_login", "An entity has no login, so there is nobody to invite.", "Add a connection to it."

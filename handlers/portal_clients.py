@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from handlers import review_items
 from handlers.callers import Caller
 from handlers.classification import kinds_of
 from handlers.connections import require_connection
@@ -16,15 +17,18 @@ from handlers.follow_ups import later
 from handlers.looking import read_cursor
 from handlers.request_import import Accepted, conflict
 from handlers.requests import ImportRequest, RequestRefused
+from handlers.review_items import Item
+from handlers.structures import words_of
 from handlers.validate_import import already_linked
 from handlers.xero_tokens import call_xpm
-from portal_db import askers, audit, client_list, clients, imports, jobs
+from portal_db import askers, audit, client_list, clients, history, imports, jobs, team
 from portal_db.askers import Asker
 from portal_db.client_list import Entry, Wanted
 from portal_db.database import Database, Tx
+from portal_db.history import By, Change
 from portal_db.paging import Cursor
-from portal_db.states import ActorKind, Lane, ReviewState
-from portal_db.tables import ClientField, FieldConflict, Relationship, TeamMember
+from portal_db.states import ActorKind, ChangeSource, Lane, ReviewState
+from portal_db.tables import ClientField, FieldConflict, TeamMember
 from xpm.client import Access, Fetched
 from xpm.errors import XpmError
 from xpm.records import XpmClient
@@ -49,7 +53,8 @@ class Details:
     fields: dict[str, ClientField]
     conflicts: Sequence[FieldConflict]
     team: Sequence[TeamMember]
-    relationships: Sequence[Relationship]
+    co_owners: Collection[UUID]
+    relationships: Sequence[Item]
 
 
 def page(database: Database, caller: Caller, wanted: Wanted, *, cursor: str | None, limit: int) -> Page:
@@ -72,27 +77,26 @@ def details(database: Database, caller: Caller, client_id: UUID) -> Details:
         RequestRefused: there is none such for them.
     """
     with database.read() as tx:
-        entry = require_client(tx, caller, client_id)
+        entry = require(tx, caller, client_id)
         return Details(
             entry,
             clients.fields(tx, client_id),
             clients.conflicts(tx, client_id),
             client_list.team_of(tx, client_id),
-            client_list.review_items(tx, client_id),
+            team.co_owners(tx, client_id),
+            review_items.of_client(tx, caller, client_id, frozenset(ReviewState)),
         )
 
 
-def review_items(
-    database: Database, caller: Caller, client_id: UUID, states: Sequence[ReviewState]
-) -> list[Relationship]:
+def items(database: Database, caller: Caller, client_id: UUID, states: Collection[ReviewState]) -> list[Item]:
     """What XPM says about a client's relationships, in some states of review.
 
     Raises:
         RequestRefused: there is no such client for them.
     """
     with database.read() as tx:
-        require_client(tx, caller, client_id)
-        return [row for row in client_list.review_items(tx, client_id) if row.state in states]
+        require(tx, caller, client_id)
+        return review_items.of_client(tx, caller, client_id, states)
 
 
 def bring(
@@ -110,7 +114,7 @@ def bring(
     if not kinds:
         raise RequestRefused("bad_request", "There is nothing to bring.", "Ask for details, relationships or both.")
     with database.write() as tx:
-        row = _row(tx, caller, require_client(tx, caller, client_id), key, details, relationships)
+        row = _row(tx, caller, require(tx, caller, client_id), key, details, relationships)
         if not imports.add(tx, row):
             known = imports.by_key(tx, caller.practice_id, key)
             if known is None or known.fingerprint != row["fingerprint"]:
@@ -132,9 +136,10 @@ def connect(services: Services, caller: Caller, client_id: UUID, xpm_uuid: UUID)
         JobError: the caller has no connection that works, or XPM does not know the record or cannot answer now.
     """
     with services.database.read() as tx:
-        entry = require_client(tx, caller, client_id)
+        entry = require(tx, caller, client_id)
         asker = askers.of_staff(tx, caller.practice_id, caller.staff_id)
-    if entry.client.kind not in kinds_of(_ask_xpm(services, asker, xpm_uuid)):
+        words = words_of(tx, caller.practice_id)
+    if entry.client.kind not in kinds_of(_ask_xpm(services, asker, xpm_uuid), words):
         raise RequestRefused(
             "wrong_kind", f"This XPM client is not an {entry.client.kind}.", "Choose another one.", field="xpm_uuid"
         )
@@ -151,7 +156,21 @@ def connect(services: Services, caller: Caller, client_id: UUID, xpm_uuid: UUID)
         }
         if not clients.link(tx, row):
             raise already_linked()
-        _audit(tx, caller, "client.connected", client_id)
+        _note_link(tx, caller, "client.connected", client_id, before=None, after=xpm_uuid)
+
+
+def disconnect(database: Database, caller: Caller, client_id: UUID) -> None:
+    """Cut a client from its XPM record. What was imported stays (b.34); what ties items and team members to records goes,
+    which is how a wrong link is undone (b.36). What is under way writes nothing any more (b.11).
+
+    Raises:
+        RequestRefused: no such client for them, or it is not connected.
+    """
+    with database.write() as tx:
+        link = require(tx, caller, client_id).link
+        if link is None or not clients.unlink(tx, client_id):
+            raise not_connected()
+        _note_link(tx, caller, "client.disconnected", client_id, before=link.xpm_uuid, after=None)
 
 
 def _ask_xpm(services: Services, asker: Asker, xpm_uuid: UUID) -> XpmClient:
@@ -164,7 +183,9 @@ def _ask_xpm(services: Services, asker: Asker, xpm_uuid: UUID) -> XpmClient:
         raise from_xpm(error) from error
 
 
-def _audit(tx: Tx, caller: Caller, action: str, client_id: UUID) -> None:
+def _note_link(
+    tx: Tx, caller: Caller, action: str, client_id: UUID, *, before: UUID | None, after: UUID | None
+) -> None:
     audit.record(
         tx,
         action=action,
@@ -174,6 +195,9 @@ def _audit(tx: Tx, caller: Caller, action: str, client_id: UUID) -> None:
         actor=ActorKind.STAFF,
         actor_id=caller.staff_id,
     )
+    by = By(caller.practice_id, ChangeSource.STAFF, staff_id=caller.staff_id)
+    change = Change(client_id, history.CLIENT, "xpm_link", history.text_of(before), history.text_of(after))
+    history.note(tx, by, [change])
 
 
 def not_connected() -> RequestRefused:
@@ -184,7 +208,7 @@ def not_connected() -> RequestRefused:
     )
 
 
-def require_client(tx: Tx, caller: Caller, client_id: UUID) -> Entry:
+def require(tx: Tx, caller: Caller, client_id: UUID) -> Entry:
     """A client that the caller may see.
 
     Raises:

@@ -12,11 +12,13 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from handlers.callers import Caller
+from handlers.classification import Words
 from handlers.connections import require_connection
-from handlers.directory import Seen
+from handlers.directory import FRESH, Seen, vouched_at
 from handlers.errors import Rejected
 from handlers.requests import ImportWishes
 from handlers.sights import read_sight
+from handlers.structures import words_of
 from handlers.validate_import import (
     already_being_imported,
     already_linked,
@@ -24,10 +26,11 @@ from handlers.validate_import import (
     login_email,
     require_fit,
 )
-from portal_db import askers, foresight
+from portal_db import askers, directories, foresight
 from portal_db.database import Database, Tx
 from portal_db.states import ClientKind
 from portal_db.tables import XpmConnection
+from portal_db.types import database_time
 from xpm.quota.limits import DAY_SECONDS, MINUTE_SECONDS
 
 
@@ -70,6 +73,8 @@ class _Known:
     """What is known before the rows are gone through, and what earlier rows of the batch take."""
 
     seen: dict[UUID, Seen]
+    fresh: set[UUID]
+    words: Words
     linked: set[UUID]
     importing: set[UUID]
     held: set[str]
@@ -103,8 +108,8 @@ def forecast(database: Database, caller: Caller, rows: Sequence[ImportWishes], b
         except Rejected as reason:
             turned.append(Turned(position, reason))
     unseen = len(known.records - known.seen.keys())
-    # Each row asks XPM for its record, those that will be turned down too: only then is it certain.
-    calls = len(rows)
+    # A row asks XPM for its record, also one that will be turned down, unless the directory's word is good enough for it.
+    calls = sum(row.xpm_uuid not in known.fresh for row in rows)
     return Forecast(
         rows=len(rows),
         eligible=len(rows) - len(turned),
@@ -127,12 +132,16 @@ def seconds_for(calls: int, budget: Budget) -> int:
 
 def _known(tx: Tx, caller: Caller, connection: XpmConnection, rows: Sequence[ImportWishes]) -> _Known:
     uuids = {row.xpm_uuid for row in rows}
-    seen = {
-        uuid: Seen(connection, read_sight(found.record), found.as_of)
-        for uuid, found in foresight.seen(tx, connection, uuids).items()
-    }
+    directory = directories.of(tx, connection.xero_login_id, connection.tenant_id)
+    rows_of = foresight.seen(tx, connection, uuids)
+    known_at = {uuid: at for uuid, found in rows_of.items() if (at := vouched_at(found, directory)) is not None}
+    turned_down = foresight.turned_down(tx, caller.practice_id, uuids)
+    oldest = database_time(tx.session) - FRESH
+    seen = {uuid: Seen(connection, read_sight(rows_of[uuid].record), at) for uuid, at in known_at.items()}
     return _Known(
         seen,
+        {uuid for uuid, at in known_at.items() if at >= max(oldest, turned_down.get(uuid, oldest))},
+        words_of(tx, caller.practice_id),
         foresight.linked(tx, caller.practice_id, uuids),
         foresight.being_imported(tx, caller.practice_id, uuids),
         foresight.held(tx, {key for row in rows if (key := _email_key(row, seen.get(row.xpm_uuid)))}),
@@ -162,7 +171,7 @@ def _check(row: ImportWishes, known: _Known) -> None:
     """The rules of `validate_import`, in its order, on what is known; a row that passes takes its record and its email."""
     seen = known.seen.get(row.xpm_uuid)
     if seen is not None:
-        require_fit(row, seen)
+        require_fit(row, seen, known.words)
     if row.xpm_uuid in known.linked:
         raise already_linked()
     if row.xpm_uuid in known.importing or row.xpm_uuid in known.records:

@@ -12,9 +12,9 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from handlers import portal_clients
 from handlers.callers import Caller
 from handlers.entity_connections import unknown_connection
-from handlers.portal_clients import require_client
 from handlers.practice_time import now_at
 from handlers.request_import import conflict
 from handlers.requests import Line, RequestRefused
@@ -68,7 +68,7 @@ def send(database: Database, caller: Caller, client_id: UUID, wishes: NewTask, k
             none named, a day that is past, or the key was used for another task.
     """
     with database.write() as tx:
-        client = require_client(tx, caller, client_id).client
+        client = portal_clients.require(tx, caller, client_id).client
         fingerprint = _fingerprint(client, wishes)
         known = tasks.by_key(tx, client.practice_id, key)
         if known is not None:
@@ -93,7 +93,7 @@ def listing(database: Database, caller: Caller, client_id: UUID, states: Sequenc
         RequestRefused: there is no such client for them.
     """
     with database.read() as tx:
-        require_client(tx, caller, client_id)
+        portal_clients.require(tx, caller, client_id)
         return tasks.of_client(tx, client_id, states, limit=LONGEST_LIST)
 
 
@@ -117,7 +117,7 @@ def withdraw(database: Database, caller: Caller, client_id: UUID, task_id: UUID)
 
 def _end(database: Database, caller: Caller, client_id: UUID, task_id: UUID, state: TaskState) -> None:
     with database.write() as tx:
-        require_client(tx, caller, client_id)
+        portal_clients.require(tx, caller, client_id)
         if not tasks.end(tx, client_id, task_id, state):
             known = tasks.get(tx, client_id, task_id)
             if known is None:

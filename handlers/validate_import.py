@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from handlers import addresses, directory
-from handlers.classification import kinds_of
+from handlers.classification import Words, kinds_of
 from handlers.directory import Seen
 from handlers.errors import Rejected
 from handlers.flow import FollowUp
 from handlers.requests import ImportWishes
+from handlers.structures import words_of
 from portal_db import clients, imports, people
 from portal_db.database import Tx
 from portal_db.jobs import Failure
@@ -26,7 +27,7 @@ MAX_NAME = 500
 def apply(tx: Tx, job: Job, row: Import, seen: Seen) -> Sequence[FollowUp]:
     """Check the rules; keep what was seen; next comes the creation."""
     directory.keep(tx, seen)
-    require_fit(row, seen)
+    require_fit(row, seen, words_of(tx, row.practice_id))
     _require_first(tx, row)
     if row.kind is ClientKind.ENTITY:
         imports.resolve(tx, row.id)
@@ -49,14 +50,14 @@ def on_failure(tx: Tx, job: Job, failure: Failure) -> None:
         imports.resolve(tx, job.import_id)
 
 
-def require_fit(row: Import | ImportWishes, seen: Seen) -> None:
+def require_fit(row: Import | ImportWishes, seen: Seen, words: Words) -> None:
     """The rules that the request and the record decide between them, whatever else the portal holds.
 
     Raises:
         Rejected: the record cannot be imported, or not as what is asked for.
     """
     _require_importable(seen)
-    _require_kind(row, seen)
+    _require_kind(row, seen, words)
     _require_name(row, seen)
 
 
@@ -71,8 +72,8 @@ def _require_importable(seen: Seen) -> None:
         )
 
 
-def _require_kind(row: Import | ImportWishes, seen: Seen) -> None:
-    if row.kind not in kinds_of(seen.record):
+def _require_kind(row: Import | ImportWishes, seen: Seen, words: Words) -> None:
+    if row.kind not in kinds_of(seen.record, words):
         article, other = (
             ("an entity", "individual") if row.kind is ClientKind.INDIVIDUAL else ("an individual", "entity")
         )

@@ -1,6 +1,6 @@
 """Posts one signed message to an address that a practice gave: within 15 seconds, to public addresses only.
 
-The address is theirs, so the request goes nowhere but where it says: no redirect is followed, no proxy is asked, and the host
+The address is theirs, so the request goes nowhere but where it says: no redirect is followed, no proxy is asked; the host
 is looked up once and connected to by the very address that was checked. Of the answer only status and headers are read.
 """
 

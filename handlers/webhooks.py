@@ -123,7 +123,7 @@ def remove(database: Database, endpoint_id: UUID, *, practice_id: UUID, by: UUID
         _audit(tx, "webhook.remove", endpoint_id, practice_id, by)
 
 
-def test(database: Database, endpoint_id: UUID, *, practice_id: UUID, by: UUID | None = None) -> UUID:
+def send_test(database: Database, endpoint_id: UUID, *, practice_id: UUID, by: UUID | None = None) -> UUID:
     """Send an endpoint a message that says nothing. If it is taken, a disabled endpoint is told of events again.
 
     Returns:
@@ -156,7 +156,7 @@ def deliveries(
 
 
 def _fitting(url: str, settings: Settings) -> str:
-    """An address that can be told. Whether its host is public is decided at each connect; a plain address is told at once."""
+    """An address that can be told. Whether a name leads to a public one is decided at each connect."""
     if len(url) > LONGEST_URL:
         raise _bad_url(f"is longer than {LONGEST_URL} characters")
     try:

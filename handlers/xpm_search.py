@@ -1,4 +1,5 @@
-"""Finds clients by name: in XPM through the caller's own connection, in the portal among those they may see (b.29, b.33).
+"""Finds clients by name: in the directory of the caller's own connection, and in the portal among those they may see
+(b.29, b.33). XPM itself is searched only while the directory was never filled.
 
 A record that is a client already is shown once, as that client, and offers no second import.
 """
@@ -10,11 +11,16 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from handlers.callers import Caller
-from handlers.classification import entity_type_of, kinds_of, suggested_kind
+from handlers.classification import Words, entity_type_of, kinds_of, suggested_kind
+from handlers.connections import require_connection
+from handlers.directory_syncs import note_use
 from handlers.errors import JobError, from_xpm
 from handlers.flow import Services
+from handlers.sights import fold, read_sight
+from handlers.structures import words_of
 from handlers.xero_tokens import call_xpm
-from portal_db import askers, client_list, foresight
+from portal_db import askers, client_list, directories, directory_search, foresight
+from portal_db.askers import Asker
 from portal_db.client_list import Entry, Wanted
 from portal_db.states import ClientKind, EntityType, Lane
 from xpm.client import Access, Fetched
@@ -57,14 +63,38 @@ def in_xpm(services: Services, caller: Caller, text: str) -> list[Found]:
     Raises:
         JobError: the caller has no connection that works, or XPM cannot answer now.
     """
-    records = _ask(services, caller, text)
+    return judged(services, caller, _ask(services, caller, text))
+
+
+def one_in_xpm(services: Services, caller: Caller, xpm_uuid: UUID) -> Found:
+    """The record of XPM with this id, for the window in which it is added.
+
+    Raises:
+        JobError: the caller has no connection that works, or XPM does not know the record or cannot answer now.
+    """
+    with services.database.read() as tx:
+        asker = askers.of_staff(tx, caller.practice_id, caller.staff_id)
+
+    def get(access: Access, seconds: float) -> Fetched[XpmClient]:
+        return services.xpm.get(access, xpm_uuid, lane=Lane.INTERACTIVE, deadline_seconds=seconds)
+
+    try:
+        record = call_xpm(services, asker, get, seconds=SECONDS).value
+    except XpmError as error:
+        raise from_xpm(error) from error
+    return judged(services, caller, [record])[0]
+
+
+def judged(services: Services, caller: Caller, records: Sequence[XpmClient]) -> list[Found]:
+    """What each record may be imported as, and what is in the way."""
     uuids = [record.uuid for record in records]
     with services.database.read() as tx:
+        words = words_of(tx, caller.practice_id)
         taken = foresight.linked(tx, caller.practice_id, uuids)
         begun = foresight.being_imported(tx, caller.practice_id, uuids)
         seen = {entry.link.xpm_uuid: entry.client.id for entry in client_list.of_records(tx, caller.sight, uuids)
                 if entry.link is not None}  # fmt: skip
-    return [_found(record, taken, begun, seen) for record in records]
+    return [_found(record, words, taken, begun, seen) for record in records]
 
 
 def everywhere(services: Services, caller: Caller, text: str, *, with_xpm: bool) -> Both:
@@ -88,7 +118,18 @@ def everywhere(services: Services, caller: Caller, text: str, *, with_xpm: bool)
 def _ask(services: Services, caller: Caller, text: str) -> Sequence[XpmClient]:
     with services.database.read() as tx:
         asker = askers.of_staff(tx, caller.practice_id, caller.staff_id)
+        through = require_connection(asker)
+        directory = directories.of(tx, through.xero_login_id, through.tenant_id)
+        if directory is not None and directory.cursor is not None:
+            found = directory_search.find(tx, directory, fold(text), limit=MOST)
+            records = [read_sight(row.record) for row in found]
+    if directory is None:
+        return _search_xpm(services, asker, text)
+    note_use(services.database, directory, asker.now)
+    return records if directory.cursor is not None else _search_xpm(services, asker, text)
 
+
+def _search_xpm(services: Services, asker: Asker, text: str) -> Sequence[XpmClient]:
     def search(access: Access, seconds: float) -> Fetched[list[XpmClient]]:
         return services.xpm.search(access, text, lane=Lane.INTERACTIVE, deadline_seconds=seconds)
 
@@ -99,7 +140,7 @@ def _ask(services: Services, caller: Caller, text: str) -> Sequence[XpmClient]:
     return [record for record in records if not record.is_deleted][:MOST]
 
 
-def _found(record: XpmClient, taken: set[UUID], begun: set[UUID], seen: dict[UUID, UUID]) -> Found:
+def _found(record: XpmClient, words: Words, taken: set[UUID], begun: set[UUID], seen: dict[UUID, UUID]) -> Found:
     blocked = None
     if record.uuid in taken:
         blocked = "already_linked"
@@ -108,5 +149,10 @@ def _found(record: XpmClient, taken: set[UUID], begun: set[UUID], seen: dict[UUI
     elif record.is_archived:
         blocked = "xpm_client_archived"
     return Found(
-        record, suggested_kind(record), kinds_of(record), entity_type_of(record), blocked, seen.get(record.uuid)
+        record,
+        suggested_kind(record, words),
+        kinds_of(record, words),
+        entity_type_of(record, words),
+        blocked,
+        seen.get(record.uuid),
     )

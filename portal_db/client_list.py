@@ -12,7 +12,7 @@ from portal_db.database import Tx
 from portal_db.paging import Cursor, older
 from portal_db.sight import Viewer
 from portal_db.states import ClientKind
-from portal_db.tables import Client, Login, Relationship, TeamMember, WelcomeEmail, XpmLink
+from portal_db.tables import Client, Login, TeamMember, WelcomeEmail, XpmLink
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +64,6 @@ def team_of(tx: Tx, client_id: UUID) -> list[TeamMember]:
     """The people and entities around a client that the caller has looked up in sight."""
     statement = select(TeamMember).where(TeamMember.client_id == client_id)
     return list(tx.session.scalars(statement.order_by(TeamMember.name, TeamMember.id)))
-
-
-def review_items(tx: Tx, client_id: UUID) -> list[Relationship]:
-    """What XPM says about the client's relationships, in the order of their labels; likewise looked up in sight."""
-    statement = select(Relationship).where(Relationship.client_id == client_id)
-    return list(
-        tx.session.scalars(statement.order_by(Relationship.label_key, Relationship.other_name, Relationship.id))
-    )
 
 
 def _entries(viewer: Viewer) -> Select[Client, Login, WelcomeEmail, XpmLink]:

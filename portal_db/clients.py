@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -10,8 +10,10 @@ from uuid import UUID
 
 from sqlalchemy import delete, insert, or_, select, update
 
+from portal_db import history, relationships
 from portal_db.database import Tx
 from portal_db.dialect import insert_or_ignore, upsert
+from portal_db.history import By, Change
 from portal_db.states import EntityType, FieldSource
 from portal_db.tables import Client, ClientField, ClientVisibility, FieldConflict, XpmLink
 from portal_db.types import db_now
@@ -45,14 +47,21 @@ def live_link(tx: Tx, client_id: UUID) -> XpmLink | None:
 
 
 def unlink(tx: Tx, client_id: UUID) -> bool:
-    """Cut a client's live link; imported data stays (b.34). False when there was none."""
+    """Cut a client's live link. Imported data stays (b.34), ties of items and team members go (b.36).
+
+    Returns:
+        False when there was none.
+    """
     statement = (
         update(XpmLink)
         .where(XpmLink.client_id == client_id, XpmLink.disconnected_at.is_(None))
         .values(disconnected_at=db_now())
         .returning(XpmLink.id)
     )
-    return tx.session.scalar(statement.execution_options(synchronize_session=False)) is not None
+    if tx.session.scalar(statement.execution_options(synchronize_session=False)) is None:
+        return False
+    relationships.drop_ties(tx, client_id)
+    return True
 
 
 def record_is_linked(tx: Tx, practice_id: UUID, xpm_uuid: UUID) -> bool:
@@ -72,10 +81,21 @@ class FieldValue:
     is_override: bool = False
 
 
-def put_fields(tx: Tx, client_id: UUID, values: Sequence[FieldValue], *, as_of: datetime) -> set[str]:
-    """Write fields with their sources.
+def put_fields(
+    tx: Tx,
+    client_id: UUID,
+    values: Sequence[FieldValue],
+    *,
+    as_of: datetime,
+    by: By,
+    known: Mapping[str, ClientField] | None = None,
+) -> set[str]:
+    """Write fields with their sources, and what changed into the client's history.
 
     A value from XPM is a no-op where staff have an override, or the row has newer news.
+
+    Args:
+        known: the fields as they are, where the caller has just read them.
 
     Returns:
         Names of the fields that were written.
@@ -91,7 +111,19 @@ def put_fields(tx: Tx, client_id: UUID, values: Sequence[FieldValue], *, as_of: 
         where=or_(statement.excluded.source != FieldSource.XPM, may_replace),
     )
     rows = [{**asdict(item), "client_id": client_id, "as_of": as_of} for item in values]
-    return set(tx.session.scalars(statement.returning(ClientField.field), rows))
+    known = fields(tx, client_id) if known is None else known
+    written = set(tx.session.scalars(statement.returning(ClientField.field), rows))
+    before = {field: row.value for field, row in known.items()}
+    history.note(
+        tx,
+        by,
+        [
+            Change(client_id, history.CLIENT, item.field, before.get(item.field), item.value)
+            for item in values
+            if item.field in written and before.get(item.field) != item.value
+        ],
+    )
+    return written
 
 
 def show_name(tx: Tx, client_id: UUID, name: str) -> None:
@@ -110,7 +142,8 @@ def _set(tx: Tx, client_id: UUID, **values: Any) -> None:
 
 
 def fields(tx: Tx, client_id: UUID) -> dict[str, ClientField]:
-    found = tx.session.scalars(select(ClientField).where(ClientField.client_id == client_id))
+    statement = select(ClientField).where(ClientField.client_id == client_id)
+    found = tx.session.scalars(statement.execution_options(populate_existing=True))
     return {row.field: row for row in found}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -80,6 +81,11 @@ def practices_to_resync(tx: Tx, directory: Directory) -> list[UUID]:
         .distinct()
     )
     return list(tx.session.scalars(statement.order_by(XpmLink.practice_id)))
+
+
+def is_use_due(directory: Directory, now: datetime) -> bool:
+    """Whether a use at this moment is to be noted."""
+    return now - directory.last_used_at >= timedelta(seconds=USE_NOTED_SECONDS)
 
 
 def note_used(tx: Tx, directory_id: UUID) -> None:

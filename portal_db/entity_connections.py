@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, select
+from sqlalchemy.exc import IntegrityError
 
 from portal_db.database import Tx
 from portal_db.dialect import upsert
-from portal_db.states import ConnectionAccess, FieldSource
+from portal_db.states import ConnectionAccess
 from portal_db.tables import EntityConnection, TeamMember
 from portal_db.types import db_now
 
@@ -38,21 +39,6 @@ def of_client(tx: Tx, client_id: UUID, *, locked: bool = False) -> Sequence[Conn
     return [Connection(*found) for found in tx.session.execute(statement)]
 
 
-def member(tx: Tx, client_id: UUID, member_id: UUID) -> TeamMember | None:
-    """Somebody of a client's team."""
-    return tx.session.scalar(select(TeamMember).where(TeamMember.id == member_id, TeamMember.client_id == client_id))
-
-
-def add_member(tx: Tx, row: dict[str, Any]) -> None:
-    """Add somebody to a team whom staff know and XPM need not."""
-    tx.session.execute(insert(TeamMember).values(**row, source=FieldSource.STAFF, as_of=db_now()))
-
-
-def set_email(tx: Tx, member_id: UUID, email: str) -> None:
-    statement = update(TeamMember).where(TeamMember.id == member_id).values(email=email)
-    tx.session.execute(statement.execution_options(synchronize_session=False))
-
-
 def put(tx: Tx, found: TeamMember, access: ConnectionAccess, *, by: UUID) -> None:
     """Let a team member act for the entity, with this access from now on."""
     row = {
@@ -69,9 +55,11 @@ def put(tx: Tx, found: TeamMember, access: ConnectionAccess, *, by: UUID) -> Non
 
 
 def remove(tx: Tx, found: TeamMember) -> None:
-    """Nobody acts for the entity by this team member any more. Who is tied to an XPM record stays in the team."""
+    """Nobody acts for the entity by this team member any more. Who is tied to an XPM record or to anything else stays in
+    the team."""
     ended = delete(EntityConnection).where(EntityConnection.team_member_id == found.id)
     tx.session.execute(ended.execution_options(synchronize_session=False))
     if found.xpm_uuid is None:
         gone = delete(TeamMember).where(TeamMember.id == found.id)
-        tx.session.execute(gone.execution_options(synchronize_session=False))
+        with suppress(IntegrityError), tx.session.begin_nested():
+            tx.session.execute(gone.execution_options(synchronize_session=False))

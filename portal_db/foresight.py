@@ -6,14 +6,15 @@ Each look is a handful of statements, however many rows are asked about.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from portal_db.database import Tx
-from portal_db.states import OPEN_IMPORT_STATES
+from portal_db.states import OPEN_IMPORT_STATES, ImportState
 from portal_db.tables import DirectoryRecord, Import, Login, XpmConnection, XpmLink
 
 T = TypeVar("T")
@@ -40,6 +41,23 @@ def being_imported(tx: Tx, practice_id: UUID, xpm_uuids: Iterable[UUID]) -> set[
     """Which of these records an open import of the practice asks for."""
     being = (Import.practice_id == practice_id, Import.state.in_(OPEN_IMPORT_STATES))
     return set(_among(tx, _only(Import.xpm_uuid, *being), Import.xpm_uuid, xpm_uuids))
+
+
+def turned_down(tx: Tx, practice_id: UUID, xpm_uuids: Iterable[UUID]) -> dict[UUID, datetime]:
+    """When an import of the practice last came to nothing, for each of these records of which one did."""
+    last = func.max(Import.closed_at)
+    statement = (
+        select(Import.xpm_uuid, last)
+        .where(Import.practice_id == practice_id, Import.state.in_((ImportState.REJECTED, ImportState.FAILED)))
+        .group_by(Import.xpm_uuid)
+    )
+    wanted = sorted(set(xpm_uuids))
+    return {
+        uuid: closed_at
+        for start in range(0, len(wanted), CHUNK)
+        for uuid, closed_at in tx.session.execute(statement.where(Import.xpm_uuid.in_(wanted[start : start + CHUNK])))
+        if closed_at is not None
+    }
 
 
 def held(tx: Tx, email_keys: Iterable[str]) -> set[str]:

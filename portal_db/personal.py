@@ -17,8 +17,10 @@ from portal_db.states import OPEN_JOB_STATES, JobState, LoginKind
 from portal_db.tables import (
     AuditEntry,
     Client,
+    ClientChange,
     ClientField,
     ClientVisibility,
+    CoOwner,
     Directory,
     DirectoryRecord,
     DirectoryStaged,
@@ -98,8 +100,10 @@ def open_jobs(tx: Tx, found: Trace) -> int:
 
 
 def logins(tx: Tx, found: Trace) -> Sequence[Login]:
+    """The person's own, those of co-owners of their account, and the person's as a co-owner of somebody else's."""
     ids = [client.login_id for client in found.clients if client.login_id is not None]
-    return tx.session.scalars(select(Login).where(Login.id.in_(ids))).all()
+    shared = select(CoOwner.login_id).where(CoOwner.team_member_id.in_(_members(tx, found)))
+    return tx.session.scalars(select(Login).where(or_(Login.id.in_(ids), Login.id.in_(shared)))).all()
 
 
 def fields(tx: Tx, found: Trace) -> Sequence[ClientField]:
@@ -146,6 +150,10 @@ def remove(tx: Tx, found: Trace) -> Iterator[tuple[str, int]]:
     yield "details", _delete(tx, ClientField, ClientField.client_id.in_(mine))
     yield "conflicts of details", _delete(tx, FieldConflict, FieldConflict.client_id.in_(mine))
     theirs = or_(_names(found), Relationship.client_id.in_(mine), Relationship.team_member_id.in_(members))
+    items = select(Relationship.id).where(theirs)
+    told = or_(ClientChange.client_id.in_(mine), ClientChange.about_id.in_(items), ClientChange.about_id.in_(members))
+    yield "changes in histories", _delete(tx, ClientChange, told)
+    yield "co-owners", _delete(tx, CoOwner, CoOwner.team_member_id.in_(members))
     yield "relationships and review items", _delete(tx, Relationship, theirs)
     yield "tasks", _delete(tx, Task, or_(Task.client_id.in_(mine), Task.team_member_id.in_(members)))
     yield "connections of entities", _delete(tx, EntityConnection, EntityConnection.team_member_id.in_(members))

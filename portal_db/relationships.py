@@ -1,28 +1,32 @@
-"""Relationships as XPM tells them, and where each stands in review. One row per client, label and other side."""
+"""Relationships as XPM tells them, and where each stands in review. One row per client, role and other side.
+
+What a change means is not known here. Whoever writes has locked the clients' live links first, so that an import, a re-sync
+and a disconnect of one client come one after the other; rows are written in bulk, a few statements for many clients.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from datetime import date, datetime
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import case, or_, select, update
+from sqlalchemy import bindparam, insert, select, update
 
-from portal_db import erasures
 from portal_db.database import Tx
-from portal_db.dialect import upsert
 from portal_db.states import FieldSource, ReviewState
-from portal_db.tables import Relationship, TeamMember
+from portal_db.tables import Relationship, TeamMember, XpmLink
 
-#: Decided by a reviewer. Spelled out, since a list of rows cannot be inserted with an IN.
-_IS_TIED = or_(Relationship.state == ReviewState.IMPORTED, Relationship.state == ReviewState.LINKED)
+#: Decided by a reviewer who took it in.
+TIED = frozenset({ReviewState.IMPORTED, ReviewState.LINKED})
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A relationship as XPM has it now. `percentage` is 0 to 100; `end_date` is set when it has ended."""
+    """A relationship as XPM has it now. `percentage` is 0 to 100; `end_date` is set when it has ended; `also_told` are the
+    rows that were folded into it."""
 
     label: str
     label_key: str
@@ -32,60 +36,97 @@ class Offer:
     percentage: Decimal | None
     start_date: date | None
     end_date: date | None
+    also_told: list[dict[str, Any]] | None = None
 
 
-def offer(
-    tx: Tx, practice_id: UUID, client_id: UUID, offers: Sequence[Offer], *, as_of: datetime, import_id: UUID
-) -> None:
-    """Put what a person's import found before the reviewers.
+#: What news change of a row.
+NEWS = ("label", "other_name", "number_of_shares", "percentage", "start_date", "end_date", "also_told")
 
-    New ones and ignored ones become pending (b.20), pending ones are renewed in place (b.27), linked ones only take the
-    new values (b.19). Pending ones that XPM no longer has are superseded. News older than a row's is a no-op. People
-    who asked to be forgotten are not offered.
-    """
-    erased = erasures.among(tx, practice_id, {item.other_xpm_uuid for item in offers})
-    offers = [item for item in offers if item.other_xpm_uuid not in erased]
-    fresh = {"practice_id": practice_id, "client_id": client_id, "import_id": import_id, "as_of": as_of}
-    if offers:
-        rows = [
-            {**asdict(item), **fresh, "id": tx.new_id(), "state": ReviewState.PENDING, "version": 1} for item in offers
-        ]
-        statement = upsert(tx, Relationship)
-        news = ("label", "other_name", "number_of_shares", "percentage", "start_date", "end_date", "import_id", "as_of")
-        tx.session.execute(
-            statement.on_conflict_do_update(
-                index_elements=["client_id", "label_key", "other_xpm_uuid"],
-                set_={
-                    **{name: statement.excluded[name] for name in news},
-                    "state": case((_IS_TIED, Relationship.state), else_=ReviewState.PENDING),
-                    "version": Relationship.version + 1,
-                },
-                where=Relationship.as_of < statement.excluded.as_of,
-            ),
-            rows,
-        )
+
+def lock_links(tx: Tx, client_ids: Collection[UUID]) -> dict[UUID, XpmLink]:
+    """The live links of clients, locked in order; who has none is not there."""
+    statement = select(XpmLink).where(XpmLink.client_id.in_(client_ids), XpmLink.disconnected_at.is_(None))
+    statement = statement.order_by(XpmLink.id).with_for_update().execution_options(populate_existing=True)
+    return {link.client_id: link for link in tx.session.scalars(statement)}
+
+
+def lock_rows(tx: Tx, client_ids: Collection[UUID]) -> dict[UUID, list[Relationship]]:
+    """All relationships of clients, locked against reviewers, by client."""
+    statement = select(Relationship).where(Relationship.client_id.in_(client_ids)).order_by(Relationship.id)
+    found: dict[UUID, list[Relationship]] = {client_id: [] for client_id in client_ids}
+    for row in tx.session.scalars(statement.with_for_update().execution_options(populate_existing=True)):
+        found[row.client_id].append(row)
+    return found
+
+
+def tied_members(tx: Tx, client_ids: Collection[UUID]) -> list[TeamMember]:
+    """Team members of clients that are tied to XPM records."""
+    statement = select(TeamMember).where(TeamMember.client_id.in_(client_ids), TeamMember.xpm_uuid.is_not(None))
+    return list(tx.session.scalars(statement.order_by(TeamMember.id).execution_options(populate_existing=True)))
+
+
+def insert_rows(tx: Tx, rows: Sequence[dict[str, Any]]) -> None:
+    if rows:
+        tx.session.execute(insert(Relationship.__table__), list(rows))  # type: ignore[arg-type]  # it is a table
+
+
+_WRITTEN = (*NEWS, "gone_at", "state", "import_id", "version", "as_of")
+_WRITE = (
+    update(Relationship.__table__)  # type: ignore[arg-type]  # it is a table
+    .where(Relationship.id == bindparam("row_id"))
+    .values({name: bindparam(f"new_{name}") for name in _WRITTEN})
+)
+
+
+def write_rows(tx: Tx, rows: Sequence[dict[str, Any]]) -> None:
+    """Write rows back as they now are; each has its `id` and every column that news, imports and re-syncs may change."""
+    if rows:
+        values = [{"row_id": row["id"], **{f"new_{name}": row[name] for name in _WRITTEN}} for row in rows]
+        tx.session.connection().execute(_WRITE, values)
+
+
+_RENAME = (
+    update(TeamMember.__table__)  # type: ignore[arg-type]  # it is a table
+    .where(TeamMember.id == bindparam("member_id"))
+    .values(name=bindparam("new_name"), as_of=bindparam("new_as_of"), source=FieldSource.XPM)
+)
+
+
+def rename_members(tx: Tx, rows: Sequence[dict[str, Any]]) -> None:
+    """Give team members the names that XPM has: `member_id`, `new_name`, `new_as_of`."""
+    if rows:
+        tx.session.connection().execute(_RENAME, list(rows))
+
+
+_TOLD = (
+    update(XpmLink.__table__)  # type: ignore[arg-type]  # it is a table
+    .where(XpmLink.id == bindparam("link_id"))
+    .values({name: bindparam(f"new_{name}") for name in ("told_as_of", "import_begun_at", "synced_hash")})
+)
+
+
+def note_told(tx: Tx, rows: Sequence[dict[str, Any]]) -> None:
+    """Remember at links what was taken: `link_id`, `new_told_as_of`, `new_import_begun_at`, `new_synced_hash`."""
+    if rows:
+        tx.session.connection().execute(_TOLD, list(rows))
+
+
+def drop_ties(tx: Tx, client_id: UUID) -> None:
+    """The client is disconnected: its items leave the queue and its team is tied to nothing, so that they come back for
+    review with the next import after it was connected again (b.36). What was ignored stays so until then."""
+    decided = Relationship.state.in_((ReviewState.PENDING, *TIED))
     tx.session.execute(
         update(Relationship)
-        .where(
-            Relationship.client_id == client_id, Relationship.state == ReviewState.PENDING, Relationship.as_of < as_of
-        )
-        .values(state=ReviewState.SUPERSEDED, version=Relationship.version + 1, as_of=as_of)
+        .where(Relationship.client_id == client_id, decided)
+        .values(state=ReviewState.SUPERSEDED, team_member_id=None, version=Relationship.version + 1)
         .execution_options(synchronize_session=False)
     )
-
-
-def update_linked_members(tx: Tx, client_id: UUID, offers: Sequence[Offer], *, as_of: datetime) -> None:
-    """Bring the team members that are tied to an offered record up to date (b.19, b.21)."""
-    tied = select(TeamMember).where(TeamMember.client_id == client_id, TeamMember.as_of < as_of)
-    names = {item.other_xpm_uuid: item.other_name[:500] for item in offers}
-    for member in tx.session.scalars(tied.where(TeamMember.xpm_uuid.is_not(None))).all():
-        if member.xpm_uuid in names:
-            tx.session.execute(
-                update(TeamMember)
-                .where(TeamMember.id == member.id, TeamMember.as_of < as_of)
-                .values(name=names[member.xpm_uuid], source=FieldSource.XPM, as_of=as_of)
-                .execution_options(synchronize_session=False)
-            )
+    tx.session.execute(
+        update(TeamMember)
+        .where(TeamMember.client_id == client_id, TeamMember.xpm_uuid.is_not(None))
+        .values(xpm_uuid=None)
+        .execution_options(synchronize_session=False)
+    )
 
 
 def of_client(tx: Tx, client_id: UUID) -> list[Relationship]:

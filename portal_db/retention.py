@@ -15,13 +15,17 @@ from sqlalchemy import ColumnElement, and_, delete, exists, or_, select
 from sqlalchemy.orm import aliased
 
 from portal_db.database import Tx
-from portal_db.states import OPEN_IMPORT_STATES, OPEN_JOB_STATES, JobState
+from portal_db.states import OPEN_IMPORT_STATES, OPEN_JOB_STATES, JobState, SyncState
 from portal_db.tables import (
+    ClientChange,
+    DirectoryStaged,
+    DirectorySync,
     Import,
     ImportEvent,
     Job,
     JobAttempt,
     MalformedMessage,
+    RelationshipSync,
     ScheduledRun,
     WebhookDelivery,
     XeroConsent,
@@ -59,12 +63,19 @@ def _told_deliveries(days: float) -> ColumnElement[bool]:
     return and_(WebhookDelivery.created_at < db_now(-days * DAY), ~still_matters)
 
 
+def _ended_syncs(days: float) -> ColumnElement[bool]:
+    return and_(DirectorySync.state != SyncState.RUNNING, DirectorySync.finished_at < db_now(-days * DAY))
+
+
 #: By the name that people read.
 KEPT: dict[str, Kept] = {
     "finished jobs": Kept(Job, _finished_jobs, with_it=(JobAttempt.job_id,)),
     "import events": Kept(ImportEvent, lambda days: ImportEvent.created_at < db_now(-days * DAY)),
     "webhook deliveries": Kept(WebhookDelivery, _told_deliveries),
+    "client changes": Kept(ClientChange, lambda days: ClientChange.at < db_now(-days * DAY)),
+    "re-sync summaries": Kept(RelationshipSync, lambda days: RelationshipSync.started_at < db_now(-days * DAY)),
     "malformed messages": Kept(MalformedMessage, lambda days: MalformedMessage.received_at < db_now(-days * DAY)),
+    "syncs of directories": Kept(DirectorySync, _ended_syncs, with_it=(DirectoryStaged.sync_id,)),
     "ended consents": Kept(XeroConsent, lambda days: XeroConsent.expires_at < db_now(-days * DAY)),
 }
 

@@ -188,6 +188,15 @@ class TaskState(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
+class ChangeSource(StrEnum):
+    """Where a change of a client came from, for its history."""
+
+    IMPORT = "import"
+    RESYNC = "resync"
+    REVIEWER = "reviewer"
+    STAFF = "staff"
+
+
 class SyncMode(StrEnum):
     """What a sync of a directory asks XPM for: everything, or what changed since the last one."""
 

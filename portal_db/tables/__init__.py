@@ -2,10 +2,12 @@
 
 from portal_db.tables.access import ApiKey, PasswordLink, StaffSession
 from portal_db.tables.base import Base
+from portal_db.tables.changes import ClientChange, RelationshipSync
 from portal_db.tables.clients import (
     Client,
     ClientField,
     ClientVisibility,
+    CoOwner,
     FieldConflict,
     Relationship,
     TeamMember,
@@ -37,8 +39,10 @@ __all__ = [
     "Batch",
     "BusinessStructure",
     "Client",
+    "ClientChange",
     "ClientField",
     "ClientVisibility",
+    "CoOwner",
     "Directory",
     "DirectoryRecord",
     "DirectoryStaged",
@@ -59,6 +63,7 @@ __all__ = [
     "Practice",
     "ReconnectNotice",
     "Relationship",
+    "RelationshipSync",
     "Restore",
     "ScheduledRun",
     "Staff",

@@ -34,6 +34,7 @@ type_map: dict[Any, Any] = {
     states.ConnectionAccess: choice(states.ConnectionAccess, "connection_access"),
     states.TaskKind: choice(states.TaskKind, "task_kind"),
     states.TaskState: choice(states.TaskState, "task_state"),
+    states.ChangeSource: choice(states.ChangeSource, "change_source"),
     states.SyncMode: choice(states.SyncMode, "sync_mode"),
     states.SyncState: choice(states.SyncState, "sync_state"),
     states.ActorKind: choice(states.ActorKind, "actor_kind"),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    JSON,
     BigInteger,
     CheckConstraint,
     ForeignKey,
@@ -15,6 +17,7 @@ from sqlalchemy import (
     Numeric,
     String,
     UniqueConstraint,
+    false,
     text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
@@ -100,6 +103,12 @@ class XpmLink(Base):
     #: When its turn last was to be looked for in XPM, and since when the record is not there.
     checked_at: Mapped[datetime | None]
     gone_at: Mapped[datetime | None]
+    #: When XPM was asked for the news of its relationships that were taken last, and when the import was begun that brought
+    #: some last; none before the first one.
+    told_as_of: Mapped[datetime | None]
+    import_begun_at: Mapped[datetime | None]
+    #: The content hash of the record whose relationships were taken last: a re-sync passes over what has not changed.
+    synced_hash: Mapped[str | None] = mapped_column(String(64))
 
 
 class ClientField(Base):
@@ -147,6 +156,8 @@ class TeamMember(Base):
     practice_id: Mapped[UUID] = mapped_column(ForeignKey("practices.id"))
     client_id: Mapped[UUID]
     name: Mapped[str] = mapped_column(String(500))
+    #: A reviewer amended the name, so XPM's news no longer change it.
+    name_is_override: Mapped[bool] = mapped_column(server_default=false())
     relationship: Mapped[str] = mapped_column(String(100))
     email: Mapped[str | None] = mapped_column(String(320))
     xpm_uuid: Mapped[UUID | None]
@@ -154,11 +165,21 @@ class TeamMember(Base):
     as_of: Mapped[datetime]
 
 
+class CoOwner(Base):
+    """A team member who co-owns the client's account: the login that holds their address, which is nobody else's (b.23)."""
+
+    __tablename__ = "co_owners"
+
+    team_member_id: Mapped[UUID] = mapped_column(ForeignKey("team_members.id"), primary_key=True)
+    login_id: Mapped[UUID] = mapped_column(ForeignKey("logins.id"), unique=True)
+
+
 class Relationship(Base):
     """One relationship of a client as XPM tells it, and where it stands in review (b.18 to b.27).
 
-    One row per client, label and other side: a later import renews the row instead of stacking another (b.27).
-    `version` counts changes, so that of two reviewers one wins (b.26).
+    One row per client, role and other side: "Director" and "Director Of" are one relationship told from two sides, and a
+    later import renews the row instead of stacking another (b.27). `label` is XPM's own word, `label_key` the role as
+    compared. `version` counts changes, so that of two reviewers one wins (b.26).
     """
 
     __tablename__ = "relationships"
@@ -166,6 +187,7 @@ class Relationship(Base):
         ForeignKeyConstraint(["practice_id", "client_id"], ["clients.practice_id", "clients.id"]),
         UniqueConstraint("client_id", "label_key", "other_xpm_uuid"),
         Index("ix_relationships_other", "practice_id", "other_xpm_uuid"),
+        Index("ix_relationships_queue", "practice_id", "state", "id"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -180,6 +202,10 @@ class Relationship(Base):
     percentage: Mapped[Decimal | None] = mapped_column(Numeric(9, 4))
     start_date: Mapped[date | None]
     end_date: Mapped[date | None]
+    #: The other rows by which XPM tells this relationship, where there are several.
+    also_told: Mapped[list[dict[str, Any]] | None] = mapped_column(JSON(none_as_null=True))
+    #: Since when XPM no longer tells it.
+    gone_at: Mapped[datetime | None]
     state: Mapped[ReviewState]
     team_member_id: Mapped[UUID | None] = mapped_column(ForeignKey("team_members.id"))
     version: Mapped[int]

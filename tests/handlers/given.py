@@ -192,10 +192,12 @@ def bring(world: World, row: Import, apply: Apply, record: XpmClient, *, later: 
     """Let `import_details.apply` or `import_relationships.apply` write a record for an import's client.
 
     Args:
-        later: seconds after the client's name was last brought, at which XPM was asked; negative for older news.
+        later: seconds after the client's name was last brought, at which the import was begun and XPM was asked; negative
+            for older news.
     """
     with world.database.write() as tx:
         as_of = _name_as_of(tx, row) + timedelta(seconds=later)
+        row.epoch_started_at = as_of
         job = next(job for job in jobs.of_import(tx, row.id) if "client_id" in job.args)
         apply(tx, job, row, Seen(upstream.connection(tx, world.connection_id), record, as_of))
 

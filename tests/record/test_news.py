@@ -7,7 +7,8 @@ from uuid import UUID, uuid4
 
 from portal_db import clients, upstream
 from portal_db.clients import FieldValue
-from portal_db.states import FieldSource
+from portal_db.history import By
+from portal_db.states import ChangeSource, FieldSource
 from portal_db.tables import DirectoryRecord
 from portal_db.types import database_time
 from tests.handlers.given import link_entity
@@ -21,7 +22,8 @@ def now(world: World) -> datetime:
 
 def put_phone(world: World, client_id: UUID, value: str, as_of: datetime) -> set[str]:
     with world.database.write() as tx:
-        return clients.put_fields(tx, client_id, [FieldValue("phone", value, FieldSource.XPM)], as_of=as_of)
+        by = By(world.practice_id, ChangeSource.IMPORT)
+        return clients.put_fields(tx, client_id, [FieldValue("phone", value, FieldSource.XPM)], as_of=as_of, by=by)
 
 
 def test_a_field_keeps_the_newest_answer(world: World) -> None:

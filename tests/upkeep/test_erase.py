@@ -19,8 +19,8 @@ from handlers.erase_person import Erased, Person, erase, rehearse
 from handlers.practices import add_operator
 from handlers.reconcile import QueueAway
 from handlers.requests import RequestRefused
-from portal_db import audit, jobs, tasks
-from portal_db.states import FieldSource, ImportState, JobState, TaskKind
+from portal_db import audit, jobs, people, tasks, team
+from portal_db.states import FieldSource, ImportState, JobState, LoginKind, TaskKind
 from portal_db.tables import Base, Client, EntityConnection, Job, JobAttempt, Relationship, TeamMember
 from portal_db.types import db_now
 from tests.handlers.given import bring, change, items_of, record_of, related, requeue, take_login
@@ -125,6 +125,9 @@ def mention(case: Case) -> None:
                 **practice,
             }
             assert tasks.add(tx, {**row, "note": None, "idempotency_key": str(number)})
+        owner = tx.new_id()
+        assert people.take_email(tx, owner, LoginKind.CLIENT, f"as-owner-{email}", f"as-owner-{email}".casefold())
+        team.make_co_owner(tx, linked, owner)
         tx.session.execute(
             update(Relationship).where(Relationship.id == relationship.id).values(team_member_id=linked, state="linked")
         )
@@ -187,7 +190,7 @@ def test_nothing_of_the_person_is_left_and_neighbours_are_as_they_were(case: Cas
     everywhere = {place[0] for place, _ in left(case, before)}
     assert everywhere >= {
         *("clients", "logins", "client_fields", "imports", "relationships", "team_members", "directory_records"),
-        *("jobs", "job_attempts", "audit", "malformed_messages", "tasks"),
+        *("jobs", "job_attempts", "audit", "malformed_messages", "client_changes", "tasks"),
     }, "the test holds the person in every place"
     assert left(case, {"redis": redis_dump(case)})
     # A rehearsal changes nothing and shows what then goes
@@ -206,6 +209,7 @@ def test_nothing_of_the_person_is_left_and_neighbours_are_as_they_were(case: Cas
     known = members | {str(case.uuid), str(case.client_id), *map(str, imports_of(case)), *job_ids(case)}
     about = {place for place, text in before.items() if any(mark in text for mark in known)}
     about |= {place for place, _ in left(case, before)}
+    about |= {place for place in before if place[0] == "co_owners"}  # they co-own nobody else's account here
     changed = {place for place, text in before.items() if after.get(place) != text}
     assert changed - about == set()
     assert {place[0] for place in after if place not in before} == {"audit", "erasures"}
@@ -319,7 +323,8 @@ def test_without_redis_nothing_is_erased(case: Case, own_redis: RedisServer) -> 
 #: Tables that point to a client, a login or a team member, and that erasing a person knows what to do about.
 KNOWN = {
     *("clients", "client_visibility", "xpm_links", "client_fields", "field_conflicts", "team_members", "relationships"),
-    *("welcome_emails", "staff", "operators", "password_links", "entity_connections", "tasks"),
+    *("welcome_emails", "staff", "operators", "password_links", "co_owners", "client_changes"),
+    *("entity_connections", "tasks"),
 }
 
 

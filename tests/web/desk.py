@@ -55,8 +55,11 @@ class Desk:
         practice_id = practice_id or self.world.practice_id
         email = f"{role}-{uuid4().hex}@practice.example"
         staff_id = add_staff(self.world.database, practice_id, f"A {role}", email, role)
-        passwords.set_password(self.world.database, staff_id, practice_id, PASSWORD)
-        return Person(practice_id, staff_id, email)
+        return self.with_password(Person(practice_id, staff_id, email))
+
+    def with_password(self, person: Person) -> Person:
+        passwords.set_password(self.world.database, person.staff_id, person.practice_id, PASSWORD)
+        return person
 
     def other_practice(self, role: Role = Role.OWNER) -> Person:
         """Somebody of another practice."""

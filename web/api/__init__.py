@@ -4,11 +4,41 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from web.api import activation, batches, clients, entity_connections, imports, integration, keys, search, session, tasks
+from web.api import (
+    activation,
+    batches,
+    clients,
+    entity_connections,
+    history,
+    imports,
+    integration,
+    keys,
+    review,
+    search,
+    session,
+    structures,
+    tasks,
+    webhooks,
+)
 from web.problems import RESPONSES
 
 PREFIX = "/api/v1"
 
 router = APIRouter(prefix=PREFIX, responses=RESPONSES)
-for _part in (session, activation, keys, search, imports, batches, clients, entity_connections, tasks, integration):
+for _part in (
+    session,
+    activation,
+    keys,
+    search,
+    imports,
+    batches,
+    clients,
+    review,
+    history,
+    entity_connections,
+    tasks,
+    integration,
+    structures,
+    webhooks,
+):
     router.include_router(_part.router)

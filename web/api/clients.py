@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
-from decimal import Decimal
+from datetime import datetime
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
@@ -13,9 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from handlers import invite_client, portal_clients
 from handlers.portal_clients import Details
 from portal_db.client_list import Entry, Wanted
-from portal_db.states import ClientKind, ClientType, EntityType, FieldSource, ReviewState, Subscription
-from portal_db.tables import Login, Relationship, WelcomeEmail
+from portal_db.states import ClientKind, ClientType, EntityType, FieldSource, Subscription
+from portal_db.tables import Login, WelcomeEmail
 from web.api.imports import Accepted, IdempotencyKey, key_of
+from web.api.review import ReviewItem
 from web.identity import Importer, Reader
 from web.portal import ThePortal
 
@@ -98,36 +98,7 @@ class TeamMember(BaseModel):
     relationship: str
     email: str | None
     is_linked: bool = Field(description="whether it is tied to an XPM record, which keeps it up to date")
-
-
-class ReviewItem(BaseModel):
-    """A relationship as XPM tells it, and where it stands in review."""
-
-    id: UUID
-    version: int = Field(description="to be named with a decision, so that of two reviewers one wins")
-    state: ReviewState
-    label: str
-    name: str = Field(description="the other side")
-    xpm_uuid: UUID
-    number_of_shares: int | None
-    percentage: Decimal | None
-    start_date: date | None
-    end_date: date | None
-
-    @classmethod
-    def of(cls, row: Relationship) -> Self:
-        return cls(
-            id=row.id,
-            version=row.version,
-            state=row.state,
-            label=row.label,
-            name=row.other_name,
-            xpm_uuid=row.other_xpm_uuid,
-            number_of_shares=row.number_of_shares,
-            percentage=row.percentage,
-            start_date=row.start_date,
-            end_date=row.end_date,
-        )
+    is_co_owner: bool
 
 
 class OneClient(ListedClient):
@@ -149,6 +120,7 @@ class OneClient(ListedClient):
                 relationship=row.relationship,
                 email=row.email,
                 is_linked=row.xpm_uuid is not None,
+                is_co_owner=row.id in found.co_owners,
             )
             for row in found.team
         ]
@@ -161,7 +133,7 @@ class OneClient(ListedClient):
             fields=fields,
             conflicts=[Conflict(field=row.field, code=row.code) for row in found.conflicts],
             team=team,
-            relationships=[ReviewItem.of(row) for row in found.relationships],
+            relationships=[ReviewItem.of(item) for item in found.relationships],
             import_id=found.entry.client.import_id,
         )
 
@@ -216,18 +188,6 @@ def read_client(portal: ThePortal, who: Reader, client_id: UUID) -> OneClient:
     return OneClient.details(portal_clients.details(portal.database, who, client_id))
 
 
-@router.get("/{client_id}/review-items")
-def list_review_items(
-    portal: ThePortal,
-    who: Reader,
-    client_id: UUID,
-    state: Annotated[list[ReviewState] | None, Query(max_length=len(ReviewState))] = None,
-) -> list[ReviewItem]:
-    """What XPM says about a client's relationships; those that wait for review, or those in the states that are named."""
-    found = portal_clients.review_items(portal.database, who, client_id, state or [ReviewState.PENDING])
-    return [ReviewItem.of(row) for row in found]
-
-
 @router.post(
     "/{client_id}/imports", status_code=202, responses={200: {"description": "Accepted before", "model": Accepted}}
 )
@@ -280,3 +240,9 @@ def send_welcome_email(
 def connect_client(portal: ThePortal, who: Importer, client_id: UUID, given: ToConnect) -> None:
     """Connect a client to its XPM record. No data changes by that; import its items afterwards."""
     portal_clients.connect(portal.services, who, client_id, given.xpm_uuid)
+
+
+@router.delete("/{client_id}/xpm-link", status_code=204)
+def disconnect_client(portal: ThePortal, who: Importer, client_id: UUID) -> None:
+    """Disconnect a client from its XPM record. What was imported stays; a wrong link of a review item is undone by it."""
+    portal_clients.disconnect(portal.database, who, client_id)

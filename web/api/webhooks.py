@@ -112,16 +112,14 @@ def add_webhook(portal: ThePortal, who: Keeper, given: NewWebhook) -> Secret:
 @router.post("/{webhook_id}/rotation", status_code=201)
 def rotate_webhook(portal: ThePortal, who: Keeper, webhook_id: UUID) -> Secret:
     """Give a webhook another secret; messages are signed with both for another day."""
-    made = webhooks.rotate(
-        portal.database, portal.settings, webhook_id, practice_id=who.practice_id, by=who.staff_id
-    )
+    made = webhooks.rotate(portal.database, portal.settings, webhook_id, practice_id=who.practice_id, by=who.staff_id)
     return Secret(id=made.endpoint_id, secret=made.secret)
 
 
 @router.post("/{webhook_id}/test", status_code=202)
 def test_webhook(portal: ThePortal, who: Keeper, webhook_id: UUID) -> Tested:
     """Send a message that says nothing. If it is taken, a disabled webhook is told of events again."""
-    delivery_id = webhooks.test(portal.database, webhook_id, practice_id=who.practice_id, by=who.staff_id)
+    delivery_id = webhooks.send_test(portal.database, webhook_id, practice_id=who.practice_id, by=who.staff_id)
     return Tested(delivery_id=delivery_id)
 
 

@@ -19,9 +19,9 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from web.pages import clients, sign_in
+from web.pages import add_from_xpm, clients, import_items, imports, sign_in
 
-PARTS = (sign_in, clients)
+PARTS = (sign_in, clients, add_from_xpm, imports, import_items)
 
 router = APIRouter(include_in_schema=False)
 for _part in PARTS:

@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from web import static_files
-from web.pages import said, words
+from web.pages import said, windows, words
 from web.pages.navigation import NAVIGATION
 from web.pages.visitor import Visitor
 
@@ -21,7 +21,7 @@ _templates = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_templates.globals |= {"static": static_files.address, "sign": words.sign, "navigation": NAVIGATION}
+_templates.globals |= {"static": static_files.address, "sign": words.sign, "navigation": NAVIGATION} | windows.CHOICES
 _templates.filters |= words.FILTERS
 
 
@@ -35,6 +35,11 @@ def page(request: Request, visitor: Visitor | None, template: str, *, status: in
     """
     shared = {"visitor": visitor, "here": request.url.path, "said": said.of(request)}
     return HTMLResponse(_templates.get_template(template).render(shared | values), status)
+
+
+def part(template: str, **values: Any) -> HTMLResponse:
+    """A part of a page, for a script that puts it in its place."""
+    return HTMLResponse(_templates.get_template(template).render(values))
 
 
 def go(path: str, *, say: str | None = None, **query: str) -> RedirectResponse:

@@ -33,6 +33,12 @@ JOB_STATES = {
     "cancelled": "Cancelled",
     "dismissed": "Dismissed",
 }
+#: Why a record of XPM offers no import.
+BLOCKED = {
+    "already_linked": "Already a client of your practice",
+    "already_being_imported": "Being imported",
+    "xpm_client_archived": "Archived in XPM",
+}
 #: How a state looks: `good`, `note`, `warn`, `bad` or `plain`.
 TONES = {
     "succeeded": "good",
@@ -162,6 +168,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "job_state": _from(JOB_STATES),
     "field_word": _from(FIELDS),
     "source_word": _from(SOURCES),
+    "blocked_word": _from(BLOCKED),
     "role_word": _from(ROLES),
     "invitation": invitation,
     "invitation_word": _from(INVITATIONS),

@@ -8,11 +8,10 @@ from dataclasses import asdict
 from handlers.request_import import AcceptedBatch
 from portal_db import imports, progress
 from worker.cli.exits import ExitCode
-from worker.cli.following import Progressed, until_closed
+from worker.cli.following import Progressed, busy, until_closed
 from worker.cli.output import count_of, note, say_json
 from worker.cli.shapes import housed, started
 from worker.demo import figures, report, seed
-from worker.embedded import seeding
 from worker.embedded.shape import EmbeddedShape, Plan
 from xpm.records import XpmClient
 
@@ -43,7 +42,8 @@ def _run_in(plan: Plan, *, kept: bool, as_json: bool) -> ExitCode:
         report.opening(plan, kept=kept)
     with started(plan) as shape:
         seed.seed(shape)
-        records = seeding.listed(shape)
+        with busy("Filling the directory"):
+            records = seed.directory(shape)
         batch = seed.ask_for_all(shape, records)
         last = _follow(shape, batch)
         counters = shape.counters()

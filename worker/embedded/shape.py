@@ -42,8 +42,6 @@ from xpm.limiter import UnlimitedLimiter
 from xpm.simulator.serve import SimulatorConfig
 from xpm.simulator.state import BASE_PATH
 
-TIME_SCALE = 60.0
-"""How much faster the simulator's quota passes, so that a demo of an hour's calls takes a minute."""
 READY_SECONDS = 60.0
 #: Threads of a background worker: below XPM's five calls at once.
 BACKGROUND_THREADS = 4
@@ -70,7 +68,7 @@ class Plan:
     redis_url: str | None = None
     background: int = 1
     enforce_quota: bool = True
-    time_scale: float = TIME_SCALE
+    time_scale: float = 1.0
     tenant_names: tuple[str, ...] = ()
     web_port: int | None = None
 

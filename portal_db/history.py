@@ -1,0 +1,68 @@
+"""A client's history: its fields, relationships and team, each change with before and after and where it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import insert, select
+
+from portal_db.database import Tx
+from portal_db.paging import Cursor, older
+from portal_db.states import ChangeSource
+from portal_db.tables import ClientChange
+from portal_db.types import db_now
+
+CLIENT, RELATIONSHIP, TEAM_MEMBER = "client", "relationship", "team_member"
+
+
+@dataclass(frozen=True, slots=True)
+class By:
+    """Where changes come from, and who or what decided them, in which practice."""
+
+    practice_id: UUID
+    source: ChangeSource
+    staff_id: UUID | None = None
+    import_id: UUID | None = None
+    sync_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One field, as it was and as it became."""
+
+    client_id: UUID
+    about: str
+    field: str
+    before: str | None
+    after: str | None
+    about_id: UUID | None = None
+    about_name: str | None = None
+
+
+def note(tx: Tx, by: By, changes: Iterable[Change]) -> None:
+    """Write changes down, by one statement."""
+    rows = [{**asdict(change), **asdict(by), "id": tx.new_id()} for change in changes]
+    if rows:
+        tx.session.execute(insert(ClientChange).values(at=db_now()), rows)
+
+
+def text_of(value: Any) -> str | None:
+    """A field's value as the history tells it."""
+    if value is None:
+        return None
+    if isinstance(value, Decimal):
+        return f"{value.normalize():f}"
+    return value.isoformat() if isinstance(value, date) else str(value)
+
+
+def page(tx: Tx, client_id: UUID, *, after: Cursor | None, limit: int) -> list[ClientChange]:
+    """What changed of a client that the caller has looked up in sight, the newest first."""
+    statement = select(ClientChange).where(ClientChange.client_id == client_id)
+    if after is not None:
+        statement = statement.where(older(ClientChange.at, ClientChange.id, after))
+    return list(tx.session.scalars(statement.order_by(ClientChange.at.desc(), ClientChange.id.desc()).limit(limit)))

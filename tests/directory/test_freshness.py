@@ -1,0 +1,107 @@
+"""What an import takes the directory's word for, and when it asks XPM itself."""
+
+from __future__ import annotations
+
+import pytest
+
+from handlers import portal_clients
+from handlers.amend_import import amend
+from handlers.callers import Caller, Scope
+from portal_db.states import ImportState, Role
+from tests.directory.given import FULL, INCREMENTAL, rows, synced
+from tests.handlers.given import change, fields_of, find
+from tests.handlers.operations import operator
+from tests.world import World, is_importable_person
+from xpm.simulator.model import Client
+from xpm.simulator.serve import SimulatorHandle
+
+MINUTE = 60.0
+
+
+@pytest.fixture
+def person(own_simulator: SimulatorHandle) -> Client:
+    return find(own_simulator, is_importable_person)
+
+
+def calls(simulator: SimulatorHandle) -> int:
+    return simulator.simulator.counters.calls["client.api/get"]
+
+
+def test_an_import_needs_no_call_of_its_own_soon_after_a_sync(
+    own_world: World, own_simulator: SimulatorHandle, person: Client
+) -> None:
+    synced(own_world)
+    own_world.pass_time(19 * MINUTE)
+    row = own_world.run_import(person.uuid)
+    assert (row.state, calls(own_simulator)) == (ImportState.SUCCEEDED, 0)
+
+
+def test_long_after_it_asks_once_and_keeps_what_it_saw(
+    own_sqlite_world: World, own_simulator: SimulatorHandle, person: Client
+) -> None:
+    synced(own_sqlite_world)
+    before = rows(own_sqlite_world)[person.uuid]
+    own_sqlite_world.pass_time(21 * MINUTE)
+    change(own_simulator, person.uuid, phone="0400 000 000")
+    assert own_sqlite_world.run_import(person.uuid).state is ImportState.SUCCEEDED
+    assert calls(own_simulator) == 1
+    after = rows(own_sqlite_world)[person.uuid]
+    assert (after.record["phone"], after.content_hash == before.content_hash) == ("0400 000 000", False)
+
+
+def test_a_sync_vouches_for_rows_that_it_left_alone(
+    own_sqlite_world: World, own_simulator: SimulatorHandle, person: Client
+) -> None:
+    synced(own_sqlite_world)
+    own_sqlite_world.pass_time(60 * MINUTE)
+    synced(own_sqlite_world, INCREMENTAL)
+    assert own_sqlite_world.run_import(person.uuid).state is ImportState.SUCCEEDED
+    assert calls(own_simulator) == 0
+
+
+def test_after_a_refusal_xpm_is_asked_so_that_a_correction_there_is_seen(
+    own_sqlite_world: World, own_simulator: SimulatorHandle, person: Client
+) -> None:
+    change(own_simulator, person.uuid, email=None)
+    synced(own_sqlite_world)
+    assert own_sqlite_world.run_import(person.uuid).outcome_code == "email_missing"
+    change(own_simulator, person.uuid, email="corrected@client.example")
+    assert own_sqlite_world.run_import(person.uuid).state is ImportState.SUCCEEDED
+    assert calls(own_simulator) == 1
+
+
+def test_bringing_more_to_a_client_who_is_there_always_asks(
+    own_sqlite_world: World, own_simulator: SimulatorHandle, person: Client
+) -> None:
+    world = own_sqlite_world
+    synced(world)
+    row = world.run_import(person.uuid)
+    assert (row.client_id is not None, calls(own_simulator)) == (True, 0)
+    change(own_simulator, person.uuid, phone="0400 000 000")
+    assert row.client_id is not None
+    caller = Caller(world.practice_id, world.staff_id, "Kim", Role.PARTNER, frozenset(Scope))
+    portal_clients.bring(world.database, world.bell, caller, row.client_id, "more", details=True, relationships=False)
+    world.run_due()
+    assert (fields_of(world, row)["phone"].value, calls(own_simulator)) == ("0400 000 000", 1)
+
+
+def test_an_amended_import_asks_anew(own_sqlite_world: World, own_simulator: SimulatorHandle, person: Client) -> None:
+    change(own_simulator, person.uuid, email=None)
+    synced(own_sqlite_world)
+    row = own_sqlite_world.run_import(person.uuid)
+    act = operator(own_sqlite_world)
+    amend(own_sqlite_world.database, act, row.id, {"email": "own@client.example"})
+    own_sqlite_world.run_due()
+    assert own_sqlite_world.import_row(row.id).state is ImportState.SUCCEEDED
+    assert calls(own_simulator) == 1
+
+
+def test_a_record_that_is_gone_is_not_taken_from_the_directory(
+    own_sqlite_world: World, own_simulator: SimulatorHandle, person: Client
+) -> None:
+    synced(own_sqlite_world)
+    tenant = next(iter(own_simulator.simulator.tenants.values()))
+    del tenant.practice.clients[person.uuid]
+    tenant.encoder.forget(person.uuid)
+    synced(own_sqlite_world, FULL)
+    assert own_sqlite_world.run_import(person.uuid).outcome_code == "xpm_client_unknown"

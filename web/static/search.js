@@ -1,0 +1,55 @@
+// Search as you type: the results below a form are fetched a moment after the last key. Without this, the form is sent.
+const PAUSE = 250;
+
+for (const form of document.querySelectorAll("form[data-results-from]")) follow(form);
+
+function follow(form) {
+  const field = form.querySelector("input[type=search]");
+  const results = document.getElementById(form.dataset.resultsIn);
+  const status = document.getElementById(form.dataset.statusIn);
+  let timer, asked;
+
+  form.addEventListener("input", () => {
+    clearTimeout(timer);
+    asked?.abort();
+    timer = setTimeout(look, PAUSE);
+  });
+
+  async function look() {
+    if (field.value.trim().length < 2) {
+      results.replaceChildren();
+      status.textContent = "";
+      return;
+    }
+    asked = new AbortController();
+    results.setAttribute("aria-busy", "true");
+    results.classList.add("is-loading");
+    status.textContent = "Searching…";
+    try {
+      const query = new URLSearchParams(new FormData(form));
+      const answer = await fetch(`${form.dataset.resultsFrom}?${query}`, { signal: asked.signal });
+      if (answer.status === 401) location.reload();
+      if (!answer.ok) throw new Error(answer.statusText);
+      results.innerHTML = await answer.text(); // a page of ours, in which every value is escaped
+      status.textContent = results.firstElementChild?.dataset.said ?? "";
+    } catch (error) {
+      if (error.name === "AbortError") return;
+      results.replaceChildren();
+      status.textContent = "The search could not be done. Try again in a moment.";
+    }
+    results.removeAttribute("aria-busy");
+    results.classList.remove("is-loading");
+  }
+
+  // From the field down into the results, and back.
+  const move = (event) => {
+    const links = [...results.querySelectorAll("a")];
+    const at = links.indexOf(document.activeElement);
+    const to = { ArrowDown: at + 1, ArrowUp: at - 1 }[event.key];
+    if (to === undefined || !links.length || (at === -1 && event.key === "ArrowUp")) return;
+    event.preventDefault();
+    (links[to] ?? (to < 0 ? field : links[at])).focus();
+  };
+  field.addEventListener("keydown", move);
+  results.addEventListener("keydown", move);
+}
