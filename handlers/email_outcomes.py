@@ -14,7 +14,7 @@ from handlers.requests import RequestRefused
 from handlers.send_welcome_email import LINK_VALID_SECONDS
 from handlers.settle import settle
 from portal_db import dead_letters, email_decisions, jobs
-from portal_db.database import Database, Tx
+from portal_db.database import Database, Tx, again_after_deadlock
 from portal_db.email_decisions import Known
 from portal_db.states import EmailState, ImportState, JobState
 from portal_db.tables import Import, Job
@@ -33,6 +33,7 @@ class Decided:
     state: ImportState
 
 
+@again_after_deadlock
 def resend(database: Database, act: Act, email_id: UUID) -> Decided:
     """Have one further email sent, with a new link; the one before leads nowhere from now on.
 
@@ -64,6 +65,7 @@ def send_again(tx: Tx, act: Act, row: Import, known: Known) -> Decided:
     return Decided(known.email.id, row.id, version, settle(tx, row))
 
 
+@again_after_deadlock
 def mark_delivered(database: Database, act: Act, email_id: UUID) -> Decided:
     """Count an email of unknown outcome as sent, when it seems to have been; its link works.
 

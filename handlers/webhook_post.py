@@ -6,10 +6,8 @@ is looked up once and connected to by the very address that was checked. Of the 
 
 from __future__ import annotations
 
-import functools
 import ipaddress
 import socket
-import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -83,19 +81,13 @@ def post(
     timeout = httpx.Timeout(SECONDS, connect=CONNECT_SECONDS)
     extensions = {"timeout": timeout.as_dict(), "time_left": lambda: until - monotonic()}
     request = httpx.Request("POST", url, headers=dict(headers), content=body, extensions=extensions)
-    transport = DeadlineTransport(1, _tls(), reach.addresses)
+    transport = DeadlineTransport(1, addresses=reach.addresses)
     try:
         response = transport.handle_request(request)
         response.close()
     finally:
         transport.close()
     return Answer(response.status_code, _seconds(response.headers.get("retry-after")))
-
-
-@functools.cache
-def _tls() -> ssl.SSLContext:
-    """Reading the authorities anew for each message would cost more than sending it."""
-    return httpx.create_ssl_context(trust_env=False)
 
 
 def _held(address: Address) -> ipaddress.IPv4Address | None:

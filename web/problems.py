@@ -149,8 +149,10 @@ def _shaped(handler: Callable[[Request, Any], ProblemAnswer], shape: Shape) -> C
     return lambda request, error: shape(request, handler(request, error))
 
 
-def status_of(refusal: RequestRefused) -> int:
+def status_of(refusal: RequestRefused | JobError) -> int:
     """The status of a use case's refusal."""
+    if isinstance(refusal, JobError) and refusal.error_class in _AWAY_CLASSES:
+        return 503
     return STATUS.get(refusal.code, 422)
 
 

@@ -19,9 +19,19 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from web.pages import add_from_xpm, clients, import_items, imports, sign_in
+from web.pages import (
+    activate,
+    add_from_xpm,
+    client,
+    clients,
+    import_items,
+    imports,
+    search,
+    sign_in,
+    xpm_link,
+)
 
-PARTS = (sign_in, clients, add_from_xpm, imports, import_items)
+PARTS = (sign_in, clients, add_from_xpm, imports, search, client, xpm_link, import_items, activate)
 
 router = APIRouter(include_in_schema=False)
 for _part in PARTS:

@@ -20,6 +20,9 @@ MESSAGES: dict[str, Said] = {
     "password-set": Said("Your password is set. Sign in with it."),
     "connected": Said("The client is connected to Xero Practice Manager. You can now import items."),
     "disconnected": Said("The client is disconnected from Xero Practice Manager. What was imported stays.", "note"),
+    "invited": Said("The invitation is on its way."),
+    "task-sent": Said("The task is sent."),
+    "connection-added": Said("The connection is added."),
 }
 
 

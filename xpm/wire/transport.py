@@ -10,6 +10,7 @@ import ssl
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import cache
 from typing import Any
 
 import httpcore
@@ -34,7 +35,7 @@ class DeadlineTransport(httpx.BaseTransport):
     ) -> None:
         self._backend = _DeadlineBackend(addresses)
         self._pool = httpcore.ConnectionPool(
-            ssl_context=ssl_context or httpx.create_ssl_context(trust_env=False),
+            ssl_context=ssl_context or _trusted(),
             max_connections=max_connections,
             max_keepalive_connections=max_connections // 4,
             keepalive_expiry=5.0,
@@ -70,6 +71,12 @@ class DeadlineTransport(httpx.BaseTransport):
     def close(self) -> None:
         """Close every pooled connection."""
         self._pool.close()
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    """The well-known certificate authorities: read once, since that takes longer than a call."""
+    return httpx.create_ssl_context(trust_env=False)
 
 
 class _DeadlineBody(httpx.SyncByteStream):

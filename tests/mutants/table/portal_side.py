@@ -137,8 +137,16 @@ WEBHOOKS = (
         "an endpoint is told of a close once, by a unique index",
         "invariant 1: one close is told as two",
         (
-            Edit("portal_db/webhooks.py", "    values = {**row, \"created_at\": db_now()}\n    return", "    values = {**row, \"event_id\": tx.new_id(), \"created_at\": db_now()}\n    return"),
-            Edit("handlers/announce_close.py", 'key = f"{KIND}:{endpoint.id}:{event_id}"', 'key = f"{KIND}:{delivery_id}"'),
+            Edit(
+                "portal_db/webhooks.py",
+                '    values = {**row, "created_at": db_now()}\n    return',
+                '    values = {**row, "event_id": tx.new_id(), "created_at": db_now()}\n    return',
+            ),
+            Edit(
+                "handlers/announce_close.py",
+                'key = f"{KIND}:{endpoint.id}:{event_id}"',
+                'key = f"{KIND}:{delivery_id}"',
+            ),
         ),
         (f"{HOOKS}::test_a_close_is_told_once_however_often_it_is_announced_and_another_one_anew[sqlite]",),
     ),
@@ -146,7 +154,7 @@ WEBHOOKS = (
         "webhook-public-only",
         "webhooks are connected to public addresses only, judged at the connect",
         "design §4: a practice reaches the network inside by a name of its own",
-        (Edit(POST, "DeadlineTransport(1, _tls(), reach.addresses)", "DeadlineTransport(1, _tls())"),),
+        (Edit(POST, "DeadlineTransport(1, addresses=reach.addresses)", "DeadlineTransport(1)"),),
         (f"{HOOKS}::test_a_name_that_leads_to_a_private_address_is_not_connected_to",),
     ),
     Mutant(
@@ -154,9 +162,7 @@ WEBHOOKS = (
         "an IPv4 address inside an IPv6 one is judged too",
         "design §4: the metadata service is reached as ::ffff:169.254.169.254",
         (Edit(POST, "    return address.ipv4_mapped or address.sixtofour or", "    return None and"),),
-        (
-            f"{HOOKS}::test_what_is_no_public_address[2002:a00:1::1]",
-        ),
+        (f"{HOOKS}::test_what_is_no_public_address[2002:a00:1::1]",),
     ),
     Mutant(
         "webhook-rests",
