@@ -183,8 +183,13 @@ def _xpm_error(request: Request, error: XpmError) -> ProblemAnswer:
 
 
 def _misfit(_: Request, error: RequestValidationError) -> ProblemAnswer:
-    faults = [_fault(found) for found in error.errors()[:MOST_ERRORS]]
+    faults = faults_of(error)
     return problem(422, faults[0], errors=faults)
+
+
+def faults_of(error: RequestValidationError) -> list[Fault]:
+    """What does not fit, the first few of it."""
+    return [_fault(found) for found in error.errors()[:MOST_ERRORS]]
 
 
 def _fault(found: Mapping[str, Any]) -> Fault:

@@ -92,6 +92,13 @@ INVITATIONS = {
 }
 
 
+AMBIGUITIES = {
+    "unknown_label": "The portal does not know this word.",
+    "told_both_ways": "XPM tells it both ways around.",
+    "types_do_not_fit": "It is unusual between these kinds of clients.",
+}
+
+
 def when(at: datetime, zone: tzinfo = UTC) -> Markup:
     """A time as people read it, and exactly for machines."""
     local = at.astimezone(zone)
@@ -139,9 +146,20 @@ def sign(name: str) -> Markup:
     )
 
 
+def duration(seconds: int) -> str:
+    """About how long something takes."""
+    for size, name in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
+        if seconds >= size:
+            count = -(-seconds // size)
+            return f"about {count} {name}{'' if count == 1 else 's'}"
+    return "less than a minute"
+
+
 FILTERS: dict[str, Callable[..., Any]] = {
     "when": when,
     "day": day,
+    "duration": duration,
+    "ambiguity_word": _from(AMBIGUITIES),
     "tone": tone,
     "kind_word": _from(KINDS),
     "import_state": _from(IMPORT_STATES),

@@ -56,7 +56,9 @@ def every_page() -> list[str]:
     """The pages that need no id of anything; parts of pages are none."""
     routes = [route for part in pages.PARTS for route in part.router.routes if isinstance(route, APIRoute)]
     return [
-        route.path for route in routes if "GET" in (route.methods or ()) and not re.search(r"\{|/results$", route.path)
+        route.path
+        for route in routes
+        if "GET" in (route.methods or ()) and not re.search(r"\{|/(results|standing|events)$", route.path)
     ]
 
 
