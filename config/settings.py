@@ -16,6 +16,7 @@ from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, ValidationErr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+_DAY = "(mon|tue|wed|thu|fri|sat|sun)"
 
 
 class SettingsError(Exception):
@@ -70,6 +71,15 @@ class Settings(BaseSettings):
     nightly_hour: Annotated[int, Field(ge=0, le=23)] = Field(
         3, description="hour of the day, UTC, from which the relay reconciles and keeps house"
     )
+    sync_hours: Annotated[str, Field(pattern=r"^([01]?\d|2[0-3])-([01]?\d|2[0-4])$")] = Field(
+        "7-19", description="working hours of a practice, by its own clock, in which directories are synced often"
+    )
+    sync_days: Annotated[str, Field(pattern=rf"^{_DAY}(-{_DAY}|(,{_DAY})*)$")] = Field(
+        "mon-fri", description="days of the week on which there are working hours"
+    )
+    sync_in_use_days: PositiveInt = Field(
+        30, description="days since somebody used a directory after which it is not synced in working hours any more"
+    )
     reconcile_links: Annotated[int, Field(ge=0, le=10_000)] = Field(
         200, description="links whose XPM record is looked for in one run of reconcile, at most"
     )
@@ -86,6 +96,14 @@ class Settings(BaseSettings):
     keep_receipts_hours: PositiveInt = Field(24, description="how long the queue door's receipts stay in Redis")
     log_format: Literal["console", "json"] = Field("console", description="how log lines look")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level logged")
+
+    @field_validator("sync_hours")
+    @classmethod
+    def _some_hours(cls, value: str) -> str:
+        first, last = map(int, value.split("-"))
+        if first >= last:
+            raise ValueError("the hours must end after they begin")
+        return value
 
     @field_validator("token_keys", mode="before")
     @classmethod
@@ -110,6 +128,12 @@ class Settings(BaseSettings):
     def is_local(self) -> bool:
         """Whether the portal is on this machine only: PUBLIC_URL is on loopback."""
         return urlsplit(self.public_url).hostname in LOOPBACK
+
+    @property
+    def working_hours(self) -> range:
+        """The full hours at which working hours are, such as 7 to 18 for `7-19`."""
+        first, last = map(int, self.sync_hours.split("-"))
+        return range(first, last)
 
     @property
     def xero_app(self) -> tuple[str, str]:

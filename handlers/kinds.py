@@ -10,6 +10,7 @@ from handlers import (
     import_relationships,
     leave_xero,
     reconnect_notice,
+    resync_relationships,
     send_welcome_email,
     sync_directory,
     validate_import,
@@ -42,5 +43,7 @@ KINDS: dict[str, Kind] = {kind.name: kind for kind in (
          sync_directory.fetch, sync_directory.apply, sync_directory.on_failure),
     Kind(webhook_events.KIND,    Part.APART,  Lane.EMAIL, 60, deliver_webhook.TRIES, 3600.0,
          deliver_webhook.fetch, deliver_webhook.apply, deliver_webhook.on_failure),
+    Kind(resync_relationships.KIND, Part.APART, resync_relationships.LANE, resync_relationships.DEADLINE_SECONDS, 8, 1800.0,
+         resync_relationships.fetch, resync_relationships.apply),
 )}
 # fmt: on

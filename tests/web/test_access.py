@@ -130,6 +130,7 @@ TABLE: dict[tuple[str, str], Endpoint] = {
         IMPORT, lambda ids: {"items": [{"version": 1, **ids.named(id="item_id")}]}
     ),
     ("GET", "/integrations/xpm"): Endpoint(READ),
+    ("GET", "/integrations/xpm/syncs"): Endpoint(READ),
     ("GET", "/integrations/xpm/structures"): Endpoint(IMPORT),
     ("PUT", "/integrations/xpm/structures"): Endpoint(MANAGE, lambda _: {"structure": "Club", "kind": "entity"}),
     ("DELETE", "/integrations/xpm/structures"): Endpoint(MANAGE, query={"structure": "Club"}),
@@ -138,6 +139,9 @@ TABLE: dict[tuple[str, str], Endpoint] = {
     ("POST", "/integrations/xpm/answer"): Endpoint(IMPORT, lambda _: {"state": "x", "code": "y"}),
     ("POST", "/integrations/xpm/choice"): Endpoint(
         IMPORT, lambda _: {"consent_id": str(uuid4()), "tenant_id": "somebody's"}
+    ),
+    ("POST", "/integrations/xpm/reassign"): Endpoint(
+        MANAGE, lambda _: {"connection_id": str(uuid4()), "to_staff_id": str(uuid4())}
     ),
 }
 

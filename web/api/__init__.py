@@ -17,6 +17,7 @@ from web.api import (
     search,
     session,
     structures,
+    sync_summaries,
     tasks,
     webhooks,
 )
@@ -39,6 +40,7 @@ for _part in (
     tasks,
     integration,
     structures,
+    sync_summaries,
     webhooks,
 ):
     router.include_router(_part.router)
