@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, bindparam, func, insert, or_, select, update
 
 from portal_db.database import Tx
 from portal_db.dialect import insert_or_ignore
@@ -81,10 +81,18 @@ def reseal(tx: Tx, endpoint_id: UUID, *, secret: bytes | None, old_secret: bytes
 # ---- what is told ----
 
 
+#: Built once: it runs at each close of an import.
+_LISTENING = (
+    select(WebhookEndpoint)
+    .where(WebhookEndpoint.practice_id == bindparam("practice_id"))
+    .where(WebhookEndpoint.removed_at.is_(None), WebhookEndpoint.disabled_at.is_(None))
+    .execution_options(populate_existing=True)
+)
+
+
 def listening(tx: Tx, practice_id: UUID) -> Sequence[WebhookEndpoint]:
     """A practice's endpoints that are told of events now."""
-    statement = select(WebhookEndpoint).where(_is_there(practice_id), WebhookEndpoint.disabled_at.is_(None))
-    return tx.session.scalars(statement).all()
+    return tx.session.scalars(_LISTENING, {"practice_id": practice_id}).all()
 
 
 def close_of(tx: Tx, import_id: UUID, epoch: int) -> tuple[ImportEvent, Import]:

@@ -19,6 +19,8 @@ from portal_db.states import Role
 from portal_db.tables import Relationship
 from portal_db.types import db_now
 from tests.web.desk import API, Desk, Person
+from web.api import batches
+from web.app import MAX_BODY
 
 
 @dataclass(frozen=True)
@@ -203,6 +205,18 @@ def test_the_table_names_every_endpoint(desk: Desk) -> None:
         for method in methods
     }
     assert found == TABLE.keys() | OPEN
+
+
+def test_every_body_has_a_limit(desk: Desk) -> None:
+    program, ids = desk.program(desk.staff(Role.OWNER)), nothing()
+    headers = {"Content-Type": "application/json", **KEY}
+    limits = dict.fromkeys(("/batches", "/batches/preflight"), batches.MAX_BODY)
+    for path, methods in desk.app.openapi()["paths"].items():
+        for method in (method for method, operation in methods.items() if "requestBody" in operation):
+            template = path.removeprefix(API)
+            too_long = b" " * (limits.get(template, MAX_BODY) + 1)
+            answer = program.request(method, ids.path(template), content=too_long, headers=headers)
+            assert (answer.status_code, answer.json()["code"]) == (413, "too_large"), (method, template)
 
 
 def test_nobody_gets_nothing(desk: Desk) -> None:
