@@ -149,38 +149,18 @@ OLDER_NEWS = (
     ),
     Mutant(
         "as-of-relationships",
-        "an older list of relationships renews none",
-        "P3: news that come late undo newer ones",
-        (Edit("portal_db/relationships.py", "                where=Relationship.as_of < statement.excluded.as_of,\n"),),
-        ("tests/handlers/test_import_relationships.py::test_older_news_changes_nothing[sqlite]",),
-    ),
-    Mutant(
-        "as-of-superseded",
-        "an older list of relationships supersedes none",
+        "an older list of relationships, of an older import, renews, supersedes and renames nothing",
         "P3: news that come late undo newer ones",
         (
             Edit(
-                "portal_db/relationships.py",
-                "Relationship.state == ReviewState.PENDING, Relationship.as_of < as_of\n",
-                "Relationship.state == ReviewState.PENDING, Relationship.as_of != as_of\n",
-            ),
-        ),
-        ("tests/handlers/test_import_relationships.py::test_older_news_changes_nothing[sqlite]",),
-    ),
-    Mutant(
-        "as-of-members",
-        "an older list changes no team member",
-        "P3: news that come late undo newer ones",
-        (
-            Edit(
-                "portal_db/relationships.py",
-                "TeamMember.client_id == client_id, TeamMember.as_of < as_of)",
-                "TeamMember.client_id == client_id)",
+                "handlers/relationship_news.py",
+                "is_news = link.told_as_of is None or link.told_as_of < item.as_of\n",
+                "is_news = True\n",
             ),
             Edit(
-                "portal_db/relationships.py",
-                "TeamMember.id == member.id, TeamMember.as_of < as_of)",
-                "TeamMember.id == member.id)",
+                "handlers/relationship_news.py",
+                "link.import_begun_at is not None and begun_at <= link.import_begun_at:\n",
+                "begun_at is None:\n",
             ),
         ),
         ("tests/handlers/test_import_relationships.py::test_older_news_changes_nothing[sqlite]",),
