@@ -17,7 +17,7 @@ unexport VIRTUAL_ENV PYTHONHOME
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo serve test e2e faults mutants lint types contracts check bench lock clean again
+.PHONY: help demo serve test e2e screenshots faults mutants lint types contracts check bench lock clean again
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -34,6 +34,9 @@ test: .venv/ready-test ## run the tests (TESTARGS: options of pytest, such as TE
 
 e2e: .venv/ready-browser ## click through the portal in a browser, Chromium (TESTARGS: options of pytest; CHROMIUM=/path/to/it)
 	@$(RUN) pytest tests/e2e $(TESTARGS)
+
+screenshots: .venv/ready-browser ## take the pictures of docs/images from the running pages (CHROMIUM=/path/to/it)
+	@$(RUN) tests.e2e.screenshots
 
 lint: .venv/ready-lint ## look for mistakes and for unformatted code (ruff)
 	@$(RUN) ruff check .
