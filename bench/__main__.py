@@ -25,7 +25,12 @@ def main() -> None:
     limiter.add_argument("--seed", type=int, default=random.randrange(10**6), help="of the interactive arrivals")
     parse = commands.add_parser("parse", help="a whole detailed list, read as XML and as JSON")
     parse.add_argument("--clients", type=int, default=15_000, help="XPM clients in the list (default 15000)")
-    for command in (latency, throughput, limiter, parse):
+    resync = commands.add_parser(
+        "resync", help="relationships: a whole practice in one call of XPM, then a few changes"
+    )
+    resync.add_argument("--clients", type=int, default=15_000, help="linked clients (default 15000)")
+    resync.add_argument("--relationships", type=int, default=40_000, help="of all of them (default 40000)")
+    for command in (latency, throughput, limiter, parse, resync):
         command.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = parser.parse_args()
     found = _measure(arguments) | {"cores": os.cpu_count()}
@@ -45,6 +50,10 @@ def _measure(arguments: argparse.Namespace) -> dict[str, Any]:
         from bench import parse
 
         return parse.measure(clients=arguments.clients)
+    if arguments.name == "resync":
+        from bench import resync
+
+        return resync.measure(clients=arguments.clients, relationships=arguments.relationships)
     from bench import throughput
 
     return throughput.measure(count=arguments.imports, workers=arguments.workers)
