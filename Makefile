@@ -20,7 +20,7 @@ unexport VIRTUAL_ENV PYTHONHOME
 .PHONY: help demo serve test e2e screenshots faults mutants lint types contracts check bench lock clean again
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo "  PYTHON=… chooses the Python to start from (now: $(PYTHON)); after a change: make clean"
 
 demo: .venv/ready ## run the whole system on this machine, with nothing else installed (ARGS: options of portal-sync demo)
