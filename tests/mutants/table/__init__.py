@@ -1,7 +1,7 @@
 """The mutants, one file per area."""
 
 from tests.mutants.mutant import Mutant
-from tests.mutants.table import connecting, delivery, handlers, portal_side, record, rows, xpm
+from tests.mutants.table import connecting, delivery, directory, handlers, portal_side, record, rows, xpm
 
 #: Areas in the order in which docs/guards.md shows them.
 AREAS: dict[str, tuple[Mutant, ...]] = {
@@ -11,6 +11,7 @@ AREAS: dict[str, tuple[Mutant, ...]] = {
     "The use cases": handlers.MUTANTS,
     "The portal after an import": portal_side.MUTANTS,
     "Connecting to Xero": connecting.MUTANTS,
+    "The directory": directory.MUTANTS,
     "XPM and its quota": xpm.MUTANTS,
 }
 MUTANTS: tuple[Mutant, ...] = tuple(mutant for area in AREAS.values() for mutant in area)
