@@ -17,8 +17,8 @@ MUTANTS = (
         (
             Edit(
                 "portal_db/migrations/versions/0005_directory.py",
-                '"uq_directory_syncs_running",\n        "directory_syncs",\n        ["directory_id"],\n        unique=True,',
-                '"uq_directory_syncs_running",\n        "directory_syncs",\n        ["directory_id"],\n        unique=False,',
+                '"directory_syncs", ["directory_id"], unique=True,',
+                '"directory_syncs", ["directory_id"], unique=False,',
             ),
         ),
         (f"{RUNS}::test_one_sync_of_a_directory_runs_at_a_time[sqlite]",),
