@@ -17,7 +17,7 @@ unexport VIRTUAL_ENV PYTHONHOME
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo serve test faults mutants lint types contracts check bench lock clean again
+.PHONY: help demo serve test e2e faults mutants lint types contracts check bench lock clean again
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -32,11 +32,14 @@ serve: .venv/ready ## the portal with its pages on this machine, until Ctrl-C (P
 test: .venv/ready-test ## run the tests (TESTARGS: options of pytest, such as TESTARGS="-k limiter")
 	@$(RUN) pytest -n auto --dist loadgroup $(TESTARGS)
 
+e2e: .venv/ready-browser ## click through the portal in a browser, Chromium (TESTARGS: options of pytest; CHROMIUM=/path/to/it)
+	@$(RUN) pytest tests/e2e $(TESTARGS)
+
 lint: .venv/ready-lint ## look for mistakes and for unformatted code (ruff)
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check .
 
-types: .venv/ready-test .venv/ready-lint ## check the types (mypy)
+types: .venv/ready-browser .venv/ready-lint ## check the types (mypy)
 	@$(RUN) mypy
 
 contracts: .venv/ready-lint ## check that imports point one way (import-linter)
@@ -72,6 +75,11 @@ clean: ## remove everything that the other targets made
 .venv/ready-test: pyproject.toml uv.lock $(TOOLS) $(if $(wildcard .venv/bin/pytest),,again)
 	@echo "Installing portal-sync and what its tests need into .venv"
 	@$(SYNC) --group test
+	@touch $@
+
+.venv/ready-browser: pyproject.toml uv.lock $(TOOLS)
+	@echo "Installing portal-sync and what its tests in a browser need into .venv"
+	@$(SYNC) --group browser
 	@touch $@
 
 .venv/ready-lint: pyproject.toml uv.lock $(TOOLS) $(if $(wildcard .venv/bin/ruff),,again)

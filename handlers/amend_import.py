@@ -22,7 +22,7 @@ from handlers.settle import settle
 from handlers.validate_import import email_taken
 from portal_db import amendments, clients, email_decisions, imports, jobs, people
 from portal_db.clients import FieldValue
-from portal_db.database import Database, Tx
+from portal_db.database import Database, Tx, again_after_deadlock
 from portal_db.history import By
 from portal_db.states import ChangeSource, EmailState, FieldSource, ImportState, JobState
 from portal_db.tables import Import
@@ -44,6 +44,7 @@ class Amended:
     sends_email: bool
 
 
+@again_after_deadlock
 def amend(database: Database, act: Act, import_id: UUID, wishes: Mapping[str, Any]) -> Amended:
     """Correct an import and let it go on.
 

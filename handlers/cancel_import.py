@@ -14,7 +14,7 @@ from handlers.looking import unknown_batch
 from handlers.requests import RequestRefused
 from handlers.settle import settle
 from portal_db import dead_letters, email_decisions, import_list, imports, jobs
-from portal_db.database import Database, Tx
+from portal_db.database import Database, Tx, again_after_deadlock
 from portal_db.states import EmailState, ImportState
 from portal_db.tables import Import
 
@@ -35,6 +35,7 @@ class Cancelled:
     email_goes_out: bool
 
 
+@again_after_deadlock
 def cancel(database: Database, act: Act, import_id: UUID) -> Cancelled:
     """Cancel what an import has not done yet. Whoever runs a job of it finds the lease gone and writes nothing.
 
@@ -57,14 +58,21 @@ def cancel_batch(database: Database, act: Act, batch_id: UUID) -> dict[ImportSta
     wanted = open_of_batch(database, act, batch_id)
     done: Counter[ImportState] = Counter()
     for start in range(0, len(wanted), CHUNK):
-        with database.write() as tx:
-            for import_id in wanted[start : start + CHUNK]:
-                try:
-                    done[_cancel(tx, act, import_id).state] += 1
-                except RequestRefused:  # before it wrote anything
-                    continue
+        done += _cancel_some(database, act, wanted[start : start + CHUNK])
         threading.Event().wait(BREATH_SECONDS)
     return dict(done)
+
+
+@again_after_deadlock
+def _cancel_some(database: Database, act: Act, import_ids: Sequence[UUID]) -> Counter[ImportState]:
+    done: Counter[ImportState] = Counter()
+    with database.write() as tx:
+        for import_id in import_ids:
+            try:
+                done[_cancel(tx, act, import_id).state] += 1
+            except RequestRefused:  # before it wrote anything
+                continue
+    return done
 
 
 def open_of_batch(database: Database, act: Act, batch_id: UUID) -> Sequence[UUID]:

@@ -8,7 +8,7 @@ from uuid import UUID
 from handlers.acting import Act, locked, settle_by_hand
 from handlers.requeue_dead_letter import require_dead
 from portal_db import dead_letters, email_decisions
-from portal_db.database import Database
+from portal_db.database import Database, again_after_deadlock
 from portal_db.states import ImportState, JobState
 
 
@@ -21,6 +21,7 @@ class Dismissed:
     state: ImportState | None
 
 
+@again_after_deadlock
 def dismiss(database: Database, act: Act, job_id: UUID) -> Dismissed:
     """Take one dead letter out. A welcome email that was not begun is called off with it; one whose fate is unknown stays
     unknown, for `emails` to decide.

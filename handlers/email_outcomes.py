@@ -9,12 +9,12 @@ from uuid import UUID
 
 from handlers.acting import Act, reopened, settle_by_hand
 from handlers.flow import FollowUp
-from handlers.follow_ups import following
+from handlers.follow_ups import following, remade
 from handlers.requests import RequestRefused
 from handlers.send_welcome_email import LINK_VALID_SECONDS
 from handlers.settle import settle
 from portal_db import dead_letters, email_decisions, jobs
-from portal_db.database import Database, Tx
+from portal_db.database import Database, Tx, again_after_deadlock
 from portal_db.email_decisions import Known
 from portal_db.states import EmailState, ImportState, JobState
 from portal_db.tables import Import, Job
@@ -33,6 +33,7 @@ class Decided:
     state: ImportState
 
 
+@again_after_deadlock
 def resend(database: Database, act: Act, email_id: UUID) -> Decided:
     """Have one further email sent, with a new link; the one before leads nowhere from now on.
 
@@ -57,14 +58,14 @@ def send_again(tx: Tx, act: Act, row: Import, known: Known) -> Decided:
     before = _taken_over(tx, act, row)
     row = reopened(tx, act, row)
     follow_up = FollowUp(KIND, {"email_id": str(known.email.id)})
-    job = replace(
-        following(tx, before, follow_up), epoch=row.epoch, dedupe_key=f"{row.id}:{row.epoch}:{KIND}:{version}"
-    )
+    made = following(tx, before, follow_up) if before is not None else remade(tx, row, follow_up)
+    job = replace(made, epoch=row.epoch, dedupe_key=f"{row.id}:{row.epoch}:{KIND}:{version}")
     jobs.add(tx, [job])
     _audit(tx, act, known, f"pending, version {version}", "email.resend")
     return Decided(known.email.id, row.id, version, settle(tx, row))
 
 
+@again_after_deadlock
 def mark_delivered(database: Database, act: Act, email_id: UUID) -> Decided:
     """Count an email of unknown outcome as sent, when it seems to have been; its link works.
 
@@ -124,11 +125,12 @@ def _require_sendable(tx: Tx, known: Known) -> None:
             return
 
 
-def _taken_over(tx: Tx, act: Act, row: Import) -> Job:
-    """The import's last job of this kind; dead letters among them are taken out, since another job does their work."""
+def _taken_over(tx: Tx, act: Act, row: Import) -> Job | None:
+    """The import's last job of this kind; dead letters among them are taken out, since another job does their work.
+    `None` when it is so long ago that none of them is kept."""
     of_kind = [job for job in jobs.of_import(tx, row.id) if job.kind == KIND]
     supersede(tx, act, of_kind)
-    return of_kind[-1]
+    return of_kind[-1] if of_kind else None
 
 
 def supersede(tx: Tx, act: Act, letters: Sequence[Job]) -> None:

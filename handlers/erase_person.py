@@ -100,6 +100,7 @@ def _erase(tx: Tx, services: Services, messages: Messages, person: Person, act: 
         "jobs": personal.blank_jobs(tx, found),
         **dict(personal.remove(tx, found)),
         "addresses in other teams": personal.blank_team_email(tx, found.practice_id, naming.addresses),
+        "mentions in tasks": _scrub_tasks(tx, found, naming),
         "mentions in the audit trail": _scrub_audit(tx, found, naming),
         "imports": personal.blank_imports(tx, found),
     }
@@ -208,6 +209,14 @@ def _scrub_audit(tx: Tx, found: Trace, naming: Naming) -> int:
         texts: dict[str, Any] = {name: naming.without(getattr(entry, name)) for name in ("why", "before", "after")}
         personal.rewrite_audit(tx, entry.id, **texts)
     return len(entries)
+
+
+def _scrub_tasks(tx: Tx, found: Trace, naming: Naming) -> int:
+    named = personal.tasks_naming(tx, found.practice_id, naming.everything)
+    for task in named:
+        title, note = naming.without(task.title) or "", naming.without(task.note)
+        personal.rewrite_task(tx, task.id, title=title[:200], note=note[:5000] if note else None)
+    return len(named)
 
 
 def _scrub_keys(tx: Tx, found: Trace, naming: Naming) -> set[str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import chain
+from uuid import UUID
 
 from handlers.done_elsewhere import require_undone
 from handlers.failures import CONNECTION_PATIENCE_SECONDS
@@ -57,6 +59,27 @@ def explain(tx: Tx, job: Job, *, ring_limit: int) -> Explanation:
             return Explanation(job, (), _ended(tx, job))
 
 
+#: What each of these is to staff, who see neither operators' words nor colleagues' imports; any other in the job's own.
+_TO_STAFF = {
+    "unknown_kind": "Waits for a newer version of the portal.",
+    "paused": "Paused by operations.",
+    "batch_order": "Earlier rows of its batch come first.",
+}
+
+
+def waits(tx: Tx, its_jobs: Iterable[Job]) -> dict[UUID, Hold]:
+    """For each of these jobs that is open and not running the first thing it waits for, in words for its import's staff."""
+    now = database_time(tx.session)
+    return {job.id: _to_staff(tx, job, now) for job in its_jobs if job.state in (JobState.QUEUED, JobState.WAITING)}
+
+
+def _to_staff(tx: Tx, job: Job, now: datetime) -> Hold:
+    hold = next(chain(_stops(tx, job), _waits(tx, job, now)), None)
+    if hold is None:
+        return Hold("free_worker", "Waits for a free worker.")
+    return Hold(hold.code, _TO_STAFF.get(hold.code) or job.error_message or hold.words, hold.until)
+
+
 # ---- running ----
 
 
@@ -80,7 +103,7 @@ def _after_running(job: Job, now: datetime) -> str:
 def _holds(tx: Tx, job: Job, now: datetime, ring_limit: int) -> Iterator[Hold]:
     """Everything that keeps a job from being claimed; where nothing does, how it gets to a worker."""
     held = False
-    for hold in (*_stops(tx, job), *_waits(tx, job, now)):
+    for hold in chain(_stops(tx, job), _waits(tx, job, now)):
         held = True
         yield hold
     if not held:

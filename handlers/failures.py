@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-from dataclasses import replace
-from datetime import timedelta
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from dataclasses import dataclass, replace
+from datetime import UTC, timedelta
 
 from handlers.errors import JobError
 from handlers.flow import Kind, Services
+from handlers.practice_time import now_at
 from handlers.settle import settle
-from portal_db import connections, imports, jobs, people
+from portal_db import connections, imports, jobs
 from portal_db.database import Tx
-from portal_db.jobs import Failure, Lease
+from portal_db.jobs import Lease
 from portal_db.states import ErrorClass, JobState
 from portal_db.tables import Job
 from portal_db.types import database_time
@@ -35,45 +34,40 @@ def record(services: Services, job: Job, lease: Lease, kind: Kind, error: JobErr
     with services.database.write() as tx:
         if error.error_class is ErrorClass.DEFERRED:
             failure = replace(failure, message=f"{error.message}, until {_end_of_wait(tx, job, _deferral(error))}")
-        is_back = error.error_class is ErrorClass.CONNECTION and _is_back(tx, job)
+        lot = _lot(tx, services, job, kind, error)
         row = imports.lock(tx, job.import_id) if job.import_id is not None else None
-        _change_job(tx, services, job, lease, kind, error, failure, is_back=is_back)
+        if isinstance(lot, JobState):
+            jobs.end(tx, lease, lot, failure)
+        else:
+            jobs.park(tx, lease, failure, seconds=lot.seconds, counts_as_attempt=lot.counts_as_attempt)
         if kind.on_failure is not None:
             kind.on_failure(tx, job, failure)
         if row is not None:
             settle(tx, row)
 
 
-def _change_job(
-    tx: Tx,
-    services: Services,
-    job: Job,
-    lease: Lease,
-    kind: Kind,
-    error: JobError,
-    failure: Failure,
-    *,
-    is_back: bool,
-) -> None:
+@dataclass(frozen=True)
+class _Wait:
+    """A failed job is tried again after so many seconds."""
+
+    seconds: float
+    counts_as_attempt: bool = False
+
+
+def _lot(tx: Tx, services: Services, job: Job, kind: Kind, error: JobError) -> JobState | _Wait:
+    """What becomes of the job: the state it ends in, or a wait."""
     match error.error_class:
         case ErrorClass.REJECTED:
-            jobs.end(tx, lease, JobState.REJECTED, failure)
-        case ErrorClass.UNKNOWN | ErrorClass.PERMANENT:
-            jobs.end(tx, lease, JobState.DEAD, failure)
+            return JobState.REJECTED
         case ErrorClass.DEFERRED:
-            jobs.park(tx, lease, failure, seconds=_deferral(error), counts_as_attempt=False)
-        case ErrorClass.CONNECTION:
-            if _waited_too_long(tx, job):
-                jobs.end(tx, lease, JobState.DEAD, failure)
-            else:
-                seconds = 0.0 if is_back else CONNECTION_RECHECK_SECONDS
-                jobs.park(tx, lease, failure, seconds=seconds, counts_as_attempt=False)
-        case ErrorClass.TRANSIENT:
-            if job.attempts + 1 >= kind.attempts:
-                jobs.end(tx, lease, JobState.DEAD, failure)
-                return
+            return _Wait(_deferral(error))
+        case ErrorClass.CONNECTION if not _waited_too_long(tx, job):
+            return _Wait(0.0 if _is_back(tx, job) else CONNECTION_RECHECK_SECONDS)
+        case ErrorClass.TRANSIENT if job.attempts + 1 < kind.attempts:
             jitter = services.sources.full_jitter(job.attempts, base=BACKOFF_BASE_SECONDS, cap=kind.backoff_cap_seconds)
-            jobs.park(tx, lease, failure, seconds=max(jitter, error.wait_seconds or 0.0), counts_as_attempt=True)
+            return _Wait(max(jitter, error.wait_seconds or 0.0), counts_as_attempt=True)
+        case _:
+            return JobState.DEAD
 
 
 def _is_back(tx: Tx, job: Job) -> bool:
@@ -87,11 +81,8 @@ def _deferral(error: JobError) -> float:
 
 def _end_of_wait(tx: Tx, job: Job, seconds: float) -> str:
     """Until when a job waits, on the practice's clock: `10:42:05`, with the date if that is another day."""
-    practice = people.get_practice(tx, job.practice_id)
-    now, zone_name = database_time(tx.session), " UTC"
-    if practice is not None:
-        with suppress(ZoneInfoNotFoundError, ValueError):  # a machine that does not know the zone says UTC
-            now, zone_name = now.astimezone(ZoneInfo(practice.time_zone)), ""
+    now = now_at(tx, job.practice_id)
+    zone_name = " UTC" if now.tzinfo is UTC else ""
     end = now + timedelta(seconds=seconds)
     on_day = "" if end.date() == now.date() else f" on {end.day} {end:%B}"
     return f"{end:%H:%M:%S}{zone_name}{on_day}"

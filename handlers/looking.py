@@ -8,12 +8,13 @@ from datetime import datetime
 from uuid import UUID
 
 from handlers.callers import Caller
+from handlers.explain_job import Hold, waits
 from handlers.requests import RequestRefused
 from portal_db import import_list, imports, jobs, progress
 from portal_db.database import Database
 from portal_db.import_list import Wanted
 from portal_db.paging import BadCursor, Cursor
-from portal_db.states import ImportState, JobState
+from portal_db.states import ImportState
 from portal_db.tables import Batch, Import, Job
 
 #: What each kind of job does, in a person's words.
@@ -81,9 +82,9 @@ def one(database: Database, caller: Caller, import_id: UUID) -> Standing:
         row = import_list.get(tx, caller.sight, import_id)
         if row is None:
             raise unknown_import()
-        held_up = progress.held_up(tx, import_id)
-        latest = {job.kind: job for job in jobs.of_import(tx, import_id)}
-    return Standing(row, tuple(_step(job, held_up) for job in latest.values()))
+        latest = {job.kind: job for job in jobs.of_import(tx, import_id)}.values()
+        holds = waits(tx, latest)
+    return Standing(row, tuple(_step(job, holds.get(job.id)) for job in latest))
 
 
 def page(database: Database, caller: Caller, wanted: Wanted, *, cursor: str | None, limit: int) -> Page:
@@ -139,12 +140,8 @@ def read_cursor(text: str | None) -> Cursor | None:
         ) from None
 
 
-def _step(job: Job, held_up: dict[UUID, str]) -> Step:
-    waits_for, until = None, None
-    if job.state is JobState.WAITING:
-        waits_for, until = job.error_message, job.next_attempt_at
-    elif job.state is JobState.QUEUED:
-        waits_for = held_up.get(job.id, "Waits for a free worker.")
+def _step(job: Job, hold: Hold | None) -> Step:
+    waits_for, until = (hold.words, hold.until) if hold is not None else (None, None)
     return Step(job, TITLES.get(job.kind, job.kind), waits_for, until)
 
 

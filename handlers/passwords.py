@@ -6,6 +6,7 @@ import hashlib
 import secrets
 import threading
 import unicodedata
+from functools import cache
 from uuid import UUID
 
 from argon2 import PasswordHasher
@@ -25,15 +26,21 @@ LINK_PATH = "/set-password"
 _hasher = PasswordHasher()
 #: Each check takes 64 MiB for a moment: so many at once, the others wait their turn.
 _turns = threading.BoundedSemaphore(4)
-#: Checked where there is no login, so that the time an answer takes tells nobody who has one.
-_NOBODY = _hasher.hash(secrets.token_hex(16))
+
+
+@cache
+def _nobodys() -> str:
+    """Checked where there is no login, so that the time an answer takes tells nobody who has one. Made when it is first
+    needed: it takes a fifth of a second, and every command would wait for it."""
+    return _hasher.hash(secrets.token_hex(16))
 
 
 def fits(password_hash: str | None, password: str) -> bool:
     """Whether this is the password. Takes as long where there is none."""
     with _turns:
+        nobodys = _nobodys()
         try:
-            return _hasher.verify(password_hash or _NOBODY, _normal(password)) and password_hash is not None
+            return _hasher.verify(password_hash or nobodys, _normal(password)) and password_hash is not None
         except (Argon2Error, InvalidHashError):
             return False
 

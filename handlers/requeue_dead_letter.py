@@ -11,7 +11,7 @@ from handlers.done_elsewhere import require_undone
 from handlers.requests import RequestRefused
 from handlers.settle import settle
 from portal_db import audit, dead_letters, imports, jobs, operators
-from portal_db.database import Database, Tx
+from portal_db.database import Database, Tx, again_after_deadlock
 from portal_db.states import ImportState, JobState
 from portal_db.tables import Import, Job
 from portal_db.types import database_time
@@ -27,6 +27,7 @@ class Requeued:
     in_seconds: float
 
 
+@again_after_deadlock
 def requeue(database: Database, act: Act, job_id: UUID, *, in_seconds: float = 0.0) -> Requeued:
     """Bring one dead letter back.
 

@@ -8,15 +8,17 @@ decided by unique indexes and compare-and-set; looks are repeatable.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError  # the pool's, when all connections are in use
 from sqlalchemy.orm import Session, sessionmaker
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from config.sources import Sources
 
@@ -24,10 +26,38 @@ SQLITE_BUSY_SECONDS = 30.0
 #: What a database raises that is away, restarting or too busy: waiting helps. Whatever else it raises is our mistake.
 DATABASE_AWAY = (OperationalError, InterfaceError, TimeoutError)
 
+#: PostgreSQL's code for the one of two transactions waiting for each other that it ended.
+_DEADLOCK = "40P01"
+DEADLOCK_TRIES = 4
+
 #: No transaction of ours waits for anything but the database, so one that idles is of a process that was stopped or cut
 #: off. PostgreSQL ends it before a lease runs out: its locks would hold up the relay, and so everybody.
 IDLE_SECONDS = 8
 _STUCK = f"-c idle_in_transaction_session_timeout={IDLE_SECONDS}s"
+
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def again_after_deadlock(function: Callable[P, R]) -> Callable[P, R]:
+    """For what is one transaction from beginning to end: whoever loses a deadlock has changed nothing, and begins again."""
+
+    @wraps(function)
+    def again(*args: P.args, **named: P.kwargs) -> R:
+        tries = Retrying(
+            retry=retry_if_exception(_is_deadlock),
+            stop=stop_after_attempt(DEADLOCK_TRIES),
+            wait=wait_random_exponential(multiplier=0.05, max=1.0),
+            reraise=True,
+        )
+        return tries(function, *args, **named)
+
+    return again
+
+
+def _is_deadlock(error: BaseException) -> bool:
+    return isinstance(error, OperationalError) and getattr(error.orig, "sqlstate", None) == _DEADLOCK
 
 
 class Tx:

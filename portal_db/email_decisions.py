@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, select, update
 
 from portal_db.database import Tx
 from portal_db.emails import message_id
@@ -70,12 +70,13 @@ def renew(tx: Tx, email: WelcomeEmail) -> int | None:
     """Have an email sent once more, as its next version: the link of the one before dies with its hash.
 
     Returns:
-        The new version; `None` when somebody else decided meanwhile.
+        The new version; `None` when somebody else decided meanwhile, or its link was used.
     """
     version = email.version + 1
     renewed = _decide(
         tx,
         email,
+        WelcomeEmail.token_used_at.is_(None),
         state=EmailState.PENDING,
         version=version,
         message_id=message_id(email.id, version),
@@ -111,10 +112,11 @@ def call_off(tx: Tx, client_id: UUID) -> EmailState | None:
     return tx.session.scalar(select(WelcomeEmail.state).where(WelcomeEmail.client_id == client_id))
 
 
-def _decide(tx: Tx, email: WelcomeEmail, **values: Any) -> bool:
+def _decide(tx: Tx, email: WelcomeEmail, *conditions: ColumnElement[bool], **values: Any) -> bool:
     statement = (
         update(WelcomeEmail)
         .where(WelcomeEmail.id == email.id, WelcomeEmail.version == email.version, WelcomeEmail.state == email.state)
+        .where(*conditions)
         .values(**values)
         .returning(WelcomeEmail.id)
     )

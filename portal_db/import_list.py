@@ -60,3 +60,9 @@ def batch(tx: Tx, viewer: Viewer, batch_id: UUID) -> Batch | None:
     if not viewer.sees_all:
         statement = statement.where(Batch.requested_by == viewer.staff_id)
     return tx.session.scalar(statement)
+
+
+def of_batch(tx: Tx, viewer: Viewer, batch_id: UUID, states: Collection[ImportState], *, limit: int) -> list[Import]:
+    """The first imports of a batch in some states, in its order, where the viewer may see them."""
+    statement = select(Import).where(viewer.may_see_import(), Import.batch_id == batch_id, Import.state.in_(states))
+    return list(tx.session.scalars(statement.order_by(Import.position).limit(limit)))

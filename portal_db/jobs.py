@@ -357,14 +357,19 @@ def take_back_expired(tx: Tx) -> list[UUID]:
 
 
 def cancel_open(tx: Tx, import_id: UUID, *, except_kinds: Iterable[str] = ()) -> list[UUID]:
-    """Cancel an import's open jobs and clear their tokens, so that whoever runs one finds its lease lost."""
+    """Cancel the open jobs of a locked import and clear their tokens, so that whoever runs one finds its lease lost; that
+    attempt is kept as cancelled."""
+    wanted = (
+        Job.import_id == import_id,
+        Job.state.in_((JobState.QUEUED, JobState.RUNNING, JobState.WAITING)),
+        Job.kind.not_in(tuple(except_kinds)),
+    )
+    running = select(Job.id, Job.lease_token, Job.lease_owner).where(*wanted, Job.state == JobState.RUNNING)
+    held = tx.session.execute(running.order_by(Job.id).with_for_update()).all()
+    leases = [Lease(job_id, token, owner) for job_id, token, owner in held if token is not None and owner is not None]
     statement = (
         update(Job)
-        .where(
-            Job.import_id == import_id,
-            Job.state.in_((JobState.QUEUED, JobState.RUNNING, JobState.WAITING)),
-            Job.kind.not_in(tuple(except_kinds)),
-        )
+        .where(*wanted)
         .values(
             state=JobState.CANCELLED,
             lease_token=None,
@@ -376,7 +381,10 @@ def cancel_open(tx: Tx, import_id: UUID, *, except_kinds: Iterable[str] = ()) ->
         .returning(Job.id)
         .execution_options(synchronize_session=False)
     )
-    return list(tx.session.scalars(statement))
+    cancelled = list(tx.session.scalars(statement))
+    for lease in leases:
+        _record_attempt(tx, lease, AttemptOutcome.CANCELLED, None)
+    return cancelled
 
 
 def requeue(tx: Tx, job_id: UUID, epoch: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -15,6 +16,8 @@ from sqlalchemy.exc import DBAPIError
 
 from portal_db.database import Database
 from portal_db.tables import Base
+
+_SCRIPTS = Path(__file__).parent / "migrations"
 
 #: A migration that cannot have a lock by then lets go of all it has and begins again, so often: work queues up behind one
 #: that waits, and gets through in between.
@@ -30,7 +33,7 @@ class TablesInUse(Exception):
 
 def _config(connection: Connection) -> Config:
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("script_location", str(_SCRIPTS))
     config.attributes["connection"] = connection
     return config
 
@@ -71,17 +74,19 @@ def _upgrade(database: Database) -> tuple[str | None, str]:
             connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
         before = MigrationContext.configure(connection).get_current_revision()
         command.upgrade(_config(connection), "head")
-        return before, newest_revision(connection)
+        return before, newest_revision()
 
 
 def revisions(database: Database) -> tuple[str | None, str]:
     """The revision the database is at (`None` for an empty database) and the newest one, without changing anything."""
     with database.engine.connect().execution_options(portal_read_only=True) as connection:
-        return MigrationContext.configure(connection).get_current_revision(), newest_revision(connection)
+        return MigrationContext.configure(connection).get_current_revision(), newest_revision()
 
 
-def newest_revision(connection: Connection) -> str:
-    head = ScriptDirectory.from_config(_config(connection)).get_current_head()
+@cache
+def newest_revision() -> str:
+    """The revision that this version's tables have."""
+    head = ScriptDirectory(str(_SCRIPTS)).get_current_head()
     assert head is not None, "the package holds no migration"  # noqa: S101 -- a broken package, not a runtime state
     return head
 

@@ -25,6 +25,7 @@ from portal_db.tables import (
     DirectoryRecord,
     DirectoryStaged,
     DirectorySync,
+    EntityConnection,
     FieldConflict,
     Import,
     Job,
@@ -32,6 +33,7 @@ from portal_db.tables import (
     Login,
     MalformedMessage,
     Relationship,
+    Task,
     TeamMember,
     WelcomeEmail,
     XpmConnection,
@@ -153,6 +155,8 @@ def remove(tx: Tx, found: Trace) -> Iterator[tuple[str, int]]:
     yield "changes in histories", _delete(tx, ClientChange, told)
     yield "co-owners", _delete(tx, CoOwner, CoOwner.team_member_id.in_(members))
     yield "relationships and review items", _delete(tx, Relationship, theirs)
+    yield "tasks", _delete(tx, Task, or_(Task.client_id.in_(mine), Task.team_member_id.in_(members)))
+    yield "connections of entities", _delete(tx, EntityConnection, EntityConnection.team_member_id.in_(members))
     yield "team members", _delete(tx, TeamMember, TeamMember.id.in_(members))
     yield "who may see them", _delete(tx, ClientVisibility, ClientVisibility.client_id.in_(mine))
     yield "links to XPM", _delete(tx, XpmLink, XpmLink.client_id.in_(mine))
@@ -216,11 +220,7 @@ def blank_jobs(tx: Tx, found: Trace) -> int:
 def audit_naming(tx: Tx, practice_id: UUID, words: Collection[str]) -> list[AuditEntry]:
     """Audit entries of the practice, or of none, in whose text one of these words stands."""
     columns = (AuditEntry.why, AuditEntry.before, AuditEntry.after)
-    has = [
-        or_(column.contains(word, autoescape=True), func.lower(column).contains(word.lower(), autoescape=True))
-        for word in words
-        for column in columns
-    ]
+    has = _says(columns, words)
     of_practice = or_(AuditEntry.practice_id == practice_id, AuditEntry.practice_id.is_(None))
     return list(tx.session.scalars(select(AuditEntry).where(of_practice, or_(*has)))) if has else []
 
@@ -229,8 +229,29 @@ def rewrite_audit(tx: Tx, entry_id: UUID, **texts: str | None) -> None:
     _change(tx, AuditEntry, AuditEntry.id == entry_id, **texts)
 
 
+def tasks_naming(tx: Tx, practice_id: UUID, words: Collection[str]) -> list[Task]:
+    """Other people's tasks of the practice in whose text one of these words stands."""
+    statement = select(Task).where(
+        Task.practice_id == practice_id, or_(false(), *_says((Task.title, Task.note), words))
+    )
+    return list(tx.session.scalars(statement))
+
+
+def rewrite_task(tx: Tx, task_id: UUID, **texts: str | None) -> None:
+    _change(tx, Task, Task.id == task_id, **texts)
+
+
 def drop_malformed(tx: Tx, ids: Collection[UUID]) -> int:
     return _delete(tx, MalformedMessage, MalformedMessage.id.in_(ids))
+
+
+def _says(columns: Sequence[Any], words: Collection[str]) -> list[ColumnElement[bool]]:
+    """That one of these words stands in one of these columns, as it is or in other case."""
+    return [
+        or_(column.contains(word, autoescape=True), func.lower(column).contains(word.lower(), autoescape=True))
+        for word in words
+        for column in columns
+    ]
 
 
 def _names(found: Trace) -> ColumnElement[bool]:

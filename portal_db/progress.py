@@ -1,4 +1,4 @@
-"""How far imports have come, counted: by state, by what they made, and what keeps a job that is not running.
+"""How far imports have come, counted: by state and by what they made.
 
 Looks only. Which imports are meant is a condition: those of a batch, of a practice, or just one.
 """
@@ -10,7 +10,6 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, func, select
 
 from portal_db.database import Tx
-from portal_db.due import is_out_of_turn, is_paused
 from portal_db.states import ClientKind, ImportState, JobState
 from portal_db.tables import Client, Import, Job, Relationship, WelcomeEmail
 
@@ -66,10 +65,3 @@ def welcome_message_ids(tx: Tx, which: Which) -> set[str]:
         .where(which)
     )
     return set(tx.session.scalars(statement))
-
-
-def held_up(tx: Tx, import_id: UUID) -> dict[UUID, str]:
-    """An import's queued jobs that nobody may claim now, each with why."""
-    queued = select(Job.id).where(Job.import_id == import_id, Job.state == JobState.QUEUED)
-    waits = dict.fromkeys(tx.session.scalars(queued.where(is_out_of_turn())), "Earlier rows of its batch come first.")
-    return waits | dict.fromkeys(tx.session.scalars(queued.where(is_paused())), "Paused by operations.")

@@ -167,6 +167,27 @@ class FieldSource(StrEnum):
     CLIENT = "client"
 
 
+class ConnectionAccess(StrEnum):
+    """What somebody who acts for an entity may do in its portal."""
+
+    NONE = "none"
+    GUEST = "guest"
+
+
+class TaskKind(StrEnum):
+    """What a client is asked for."""
+
+    TO_DO = "to_do"
+    ACKNOWLEDGEMENT = "acknowledgement"
+    DOCUMENT_UPLOAD = "document_upload"
+
+
+class TaskState(StrEnum):
+    OPEN = "open"
+    COMPLETED = "completed"
+    WITHDRAWN = "withdrawn"
+
+
 class ChangeSource(StrEnum):
     """Where a change of a client came from, for its history."""
 

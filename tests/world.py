@@ -25,7 +25,7 @@ from handlers.kinds import KINDS
 from handlers.request_import import accept, accept_batch
 from handlers.requests import ImportRequest, parse
 from handlers.smtp import SmtpMailer
-from portal_db import imports, jobs, migrate, people, upstream
+from portal_db import imports, jobs, people, upstream
 from portal_db.database import Database
 from portal_db.due import is_due, is_out_of_turn, is_paused
 from portal_db.states import JobState, Lane, LoginKind, Role
@@ -154,7 +154,7 @@ class World:
 
 @contextmanager
 def building(database_url: str, api_url: str, access_token: str, mail: MailCatcher) -> Iterator[World]:
-    """Set a portal up on an empty database."""
+    """Set a portal up on a database with its tables and nothing in them."""
     xero = api_url.removesuffix(BASE_PATH)
     settings = Settings(
         database_url=database_url,
@@ -169,7 +169,6 @@ def building(database_url: str, api_url: str, access_token: str, mail: MailCatch
     )
     sources = Sources(random=LongestWaits())
     database = Database(database_url, sources)
-    migrate.upgrade(database)
     xpm = XpmApi(api_url, limiter=UnlimitedLimiter())
     services = Services(database, xpm, SmtpMailer(mail.url), settings, sources)
     leases = Leases(database, "worker-1", lease_seconds=10, every_seconds=3)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
+from config.loading import loading
 from config.settings import Settings, SettingsError
-from web.process import run
 
 
 def main() -> int:
@@ -21,6 +21,8 @@ def main() -> int:
         epilog="Exit codes: 0 stopped. 2 wrong usage, or a setting does not fit.",
     )
     parser.parse_args()
+    with loading():
+        from web.process import run
     try:
         run(Settings.load())
     except SettingsError as error:

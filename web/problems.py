@@ -68,11 +68,23 @@ STATUS: dict[str, int] = {
     "unknown_client": 404,
     "unknown_connection": 404,
     "unknown_key": 404,
+    "unknown_task": 404,
     "unknown_item": 404,
     "unknown_file": 404,
     "unknown_structure": 404,
     "already_connected": 409,
+    "client_exists": 409,
+    "connection_needed": 409,
+    "email_being_sent": 409,
+    "email_outcome_unknown": 409,
+    "email_under_way": 409,
+    "entities_only": 409,
+    "has_open_tasks": 409,
+    "import_closed": 409,
     "link_used": 409,
+    "login_activated": 409,
+    "no_login": 409,
+    "not_amendable": 409,
     "already_disconnected": 409,
     "already_linked": 409,
     "already_reviewed": 409,
@@ -86,6 +98,7 @@ STATUS: dict[str, int] = {
     "not_connected": 409,
     "reconnect_xpm": 409,
     "staff_left": 409,
+    "task_ended": 409,
     "tied_already": 409,
     "too_many_tries": 429,
     "too_many_streams": 429,
@@ -134,8 +147,10 @@ def _shaped(handler: Callable[[Request, Any], ProblemAnswer], shape: Shape) -> C
     return lambda request, error: shape(request, handler(request, error))
 
 
-def status_of(refusal: RequestRefused) -> int:
+def status_of(refusal: RequestRefused | JobError) -> int:
     """The status of a use case's refusal."""
+    if isinstance(refusal, JobError) and refusal.error_class in _AWAY_CLASSES:
+        return 503
     return STATUS.get(refusal.code, 422)
 
 
@@ -166,8 +181,13 @@ def _xpm_error(request: Request, error: XpmError) -> ProblemAnswer:
 
 
 def _misfit(_: Request, error: RequestValidationError) -> ProblemAnswer:
-    faults = [_fault(found) for found in error.errors()[:MOST_ERRORS]]
+    faults = faults_of(error)
     return problem(422, faults[0], errors=faults)
+
+
+def faults_of(error: RequestValidationError) -> list[Fault]:
+    """What does not fit, the first few of it."""
+    return [_fault(found) for found in error.errors()[:MOST_ERRORS]]
 
 
 def _fault(found: Mapping[str, Any]) -> Fault:

@@ -16,6 +16,7 @@ from uuid import UUID
 
 import structlog
 
+from config.loading import loading
 from handlers.errors import Permanent
 from handlers.failures import record
 from handlers.flow import Services
@@ -101,7 +102,8 @@ class AloneRunner:
 
 def main(arguments: list[str]) -> int:
     """The child: run the one job and its follow-ups, then exit 0."""
-    from worker.process import STOP_SIGNALS, Parts  # the parts of a worker are only needed in the child
+    with loading():
+        from worker.process import STOP_SIGNALS, Parts  # the parts of a worker are only needed in the child
 
     for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)

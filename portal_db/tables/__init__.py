@@ -16,8 +16,10 @@ from portal_db.tables.clients import (
 from portal_db.tables.directories import BusinessStructure, Directory, DirectoryStaged, DirectorySync
 from portal_db.tables.emails import WelcomeEmail
 from portal_db.tables.people import Login, Operator, Practice, Staff
+from portal_db.tables.tasks import EntityConnection, Task
 from portal_db.tables.upkeep import Erasure, Restore, ScheduledRun
 from portal_db.tables.upstream import DirectoryRecord, ReconnectNotice, XeroConsent, XeroLogin, XpmConnection
+from portal_db.tables.webhooks import WebhookDelivery, WebhookEndpoint
 from portal_db.tables.work import (
     AuditEntry,
     Batch,
@@ -45,6 +47,7 @@ __all__ = [
     "DirectoryRecord",
     "DirectoryStaged",
     "DirectorySync",
+    "EntityConnection",
     "Erasure",
     "FieldConflict",
     "Import",
@@ -65,7 +68,10 @@ __all__ = [
     "ScheduledRun",
     "Staff",
     "StaffSession",
+    "Task",
     "TeamMember",
+    "WebhookDelivery",
+    "WebhookEndpoint",
     "WelcomeEmail",
     "XeroConsent",
     "XeroLogin",

@@ -1,6 +1,6 @@
 """A worker, a relay or a job's own child process as they are deployed, with traps on the way of a job.
 
-`python -m tests.faults.entry worker|relay|alone …`. A trap is a file in the folder that FAULT_TRAPS names: at its point it
+`python -m tests.faults.start worker|relay|alone …`. A trap is a file in the folder that FAULT_TRAPS names: at its point it
 kills, stops or holds up the process, and leaves a mark that says so first. FAULT_CLOCK sets this process's clock off by so
 many seconds; FAULT_NEW_KIND makes it a newer version, which knows one more kind of job. The product's code is not changed:
 what it is made of is exchanged from outside, before it is put together.
@@ -152,12 +152,8 @@ def main(role: str, *arguments: str) -> int:
     set_clock_off(float(os.environ.get("FAULT_CLOCK", "0")))
     KINDS.update({name: with_points(kind) for name, kind in KINDS.items()})
     watch_commits()
-    child = (sys.executable, "-m", "tests.faults.entry", "alone")
+    child = (sys.executable, "-m", "tests.faults.start", "alone")
     vars(process).update(SmtpMailer=TrappedMailer, AloneRunner=partial(AloneRunner, command=child))
     if role == "worker":
         return process.run_worker(sorted(ALL_QUEUES), threads=4)
     return process.run_relay() if role == "relay" else alone.main(list(arguments))
-
-
-if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))

@@ -129,7 +129,7 @@ class Stage:
 
     def _start(self, name: str) -> None:
         role = "relay" if name == "relay" else "worker"
-        command = [sys.executable, "-m", "tests.faults.entry", role]
+        command = [sys.executable, "-m", "tests.faults.start", role]
         environment = {**self._environment(), **self.wanted[name]}
         self.processes.start(name, command, ready=log_line(f"{role}.ready"), env=environment, cwd=_ROOT, within=40)
 

@@ -110,9 +110,13 @@ def acts(world: World) -> list[AuditEntry]:
         return list(tx.session.scalars(statement.order_by(AuditEntry.at, AuditEntry.id)))
 
 
-def history_of(world: World, subject: str, subject_id: UUID) -> list[tuple[str, str | None, str | None, str | None]]:
+def entries_of(world: World, subject: str, subject_id: UUID) -> list[AuditEntry]:
     with world.database.read() as tx:
-        entries = audit.of_subject(tx, subject, subject_id)
+        return audit.of_subject(tx, subject, subject_id)
+
+
+def history_of(world: World, subject: str, subject_id: UUID) -> list[tuple[str, str | None, str | None, str | None]]:
+    entries = entries_of(world, subject, subject_id)
     return [(entry.action, entry.before, entry.after, entry.why) for entry in entries]
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from handlers.cancel_import import cancel
 from handlers.dismiss_dead_letter import dismiss
-from handlers.explain_job import Explanation, explain
+from handlers.explain_job import Explanation, explain, waits
 from handlers.pause_work import pause, resume
 from handlers.requests import RequestRefused
 from handlers.requeue_dead_letter import requeue
@@ -55,6 +55,13 @@ def ring(world: World) -> None:
         ringing.pick(tx, limit=LIMIT)
 
 
+def told_staff(world: World, job_id: UUID) -> str:
+    with world.database.read() as tx:
+        job = jobs.get(tx, job_id)
+        assert job is not None
+        return waits(tx, [job])[job_id].words
+
+
 # ---- pauses ----
 
 
@@ -80,6 +87,7 @@ def test_what_is_paused_is_not_claimed_and_says_by_whom_and_why(
     assert hold.code == "paused"
     assert "by Olu Ops since" in hold.words
     assert hold.words.endswith(": ticket 7")
+    assert told_staff(world, job_id) == "Paused by operations."
     resume(world.database, act, scope)
     assert claim(world, job_id) is not None
     assert [entry[0] for entry in ops.history_of(world, "pause", scope.id)] == ["work.pause", "work.resume"]
@@ -155,11 +163,13 @@ def test_a_job_that_waits_for_earlier_rows_of_its_batch(world: World, simulator:
         "Waits for 2 earlier rows of its batch, which may want the same email;"
         f" the first is row 1, import {import_ids[0]} (accepted)."
     )
+    assert told_staff(world, job_id) == "Earlier rows of its batch come first."
     run_only(world, import_ids[0], "validate_import")
     assert told(world, job_id).holds[0].words.startswith("Waits for an earlier row of its batch")
     assert f"row 2, import {import_ids[1]}" in told(world, job_id).holds[0].words
     run_only(world, import_ids[1], "validate_import")
     assert codes(world, job_id) == ["no_relay"]
+    assert told_staff(world, job_id) == "Waits for a free worker."
 
 
 def test_a_job_that_the_quota_put_off(sqlite_world: World, simulator: SimulatorHandle) -> None:

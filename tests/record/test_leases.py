@@ -192,6 +192,8 @@ def test_a_cancelled_job_has_lost_its_lease(world: World) -> None:
     assert notes(world) == 0
     assert renew(world, lease.owner, lease.token) == set()
     assert job(world, job_id).state is JobState.CANCELLED
+    with world.database.read() as tx:
+        assert [attempt.outcome for attempt in jobs.attempts_of(tx, job_id)] == [AttemptOutcome.CANCELLED]
 
 
 def test_cancelling_leaves_what_it_is_told_to_and_what_has_ended(world: World) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 
 import pytest
 from sqlalchemy import Column, Enum, Executable, delete, insert, select, text, update
@@ -11,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from portal_db import directories, directory_syncs, migrate, upstream
 from portal_db.database import Database
 from portal_db.states import FieldSource, SyncMode
-from portal_db.tables import Base, Client, TeamMember
+from portal_db.tables import Base, Client, EntityConnection, Task, TeamMember
 from portal_db.types import db_now
 from tests.making import importable, pause
 from tests.world import World
@@ -61,6 +62,13 @@ def populate(world: World, simulator: SimulatorHandle) -> Client:
                 state="pending", **relationship
             )
         )  # fmt: skip
+        made = tx.session.scalars(select(TeamMember.id)).one()
+        owner = {"practice_id": world.practice_id, "client_id": client.id, "team_member_id": made}
+        acts = {"access": "none", "added_by": world.staff_id, "added_at": db_now()}
+        tx.session.execute(insert(EntityConnection).values(**owner, **acts))
+        task = {"kind": "to_do", "title": "Sign", "due_date": date(2030, 1, 1), "state": "open", "created_at": db_now()}
+        task |= {"sent_by": world.staff_id, "idempotency_key": "one", "fingerprint": ""}
+        tx.session.execute(insert(Task).values(id=tx.new_id(), **owner, **task))
         tx.session.execute(
             insert(Base.metadata.tables["reconnect_notices"]).values(
                 id=tx.new_id(), connection_id=world.connection_id, number=1, state="pending", created_at=db_now()

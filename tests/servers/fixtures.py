@@ -22,6 +22,7 @@ from tests.servers.postgres import PostgresServer, fresh_database
 from tests.servers.postgres import postgres_server as running_postgres
 from tests.servers.redis import RedisServer
 from tests.servers.redis import redis_server as running_redis
+from tests.servers.statements import share_compiled_statements
 from worker.embedded.mail import MailCatcher, catching
 
 SEED = "TEST_SEED"  # in the environment, so that the processes of pytest-xdist inherit it
@@ -29,6 +30,7 @@ SEED = "TEST_SEED"  # in the environment, so that the processes of pytest-xdist 
 
 def pytest_configure() -> None:
     os.environ.setdefault(SEED, str(random.randrange(2**32)))
+    share_compiled_statements()
 
 
 def pytest_report_header() -> str:

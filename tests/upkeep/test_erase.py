@@ -6,6 +6,7 @@ import json
 import random
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -18,9 +19,9 @@ from handlers.erase_person import Erased, Person, erase, rehearse
 from handlers.practices import add_operator
 from handlers.reconcile import QueueAway
 from handlers.requests import RequestRefused
-from portal_db import audit, jobs, people, team
-from portal_db.states import FieldSource, ImportState, JobState, LoginKind
-from portal_db.tables import Base, Client, Job, JobAttempt, Relationship, TeamMember
+from portal_db import audit, jobs, people, tasks, team
+from portal_db.states import FieldSource, ImportState, JobState, LoginKind, TaskKind
+from portal_db.tables import Base, Client, EntityConnection, Job, JobAttempt, Relationship, TeamMember
 from portal_db.types import db_now
 from tests.handlers.given import bring, change, items_of, record_of, related, requeue, take_login
 from tests.making import failure, importable
@@ -107,6 +108,23 @@ def mention(case: Case) -> None:
         ):
             tx.session.execute(insert(TeamMember).values(id=tx.new_id(), **values, **member))
         linked = tx.session.scalars(select(TeamMember.id).where(TeamMember.name == name)).one()
+        acts = {"client_id": relationship.client_id, "added_by": world.staff_id, "access": "none", **practice}
+        tx.session.execute(insert(EntityConnection).values(team_member_id=linked, **acts, added_at=db_now()))
+        ask = {"sent_by": world.staff_id, "fingerprint": "", "kind": TaskKind.TO_DO, "due_date": date(2030, 1, 1)}
+        for number, (client, receiver, title) in enumerate((
+            (case.client_id, None, "Sign your form"),
+            (relationship.client_id, linked, f"A form for {name}"),
+            (relationship.client_id, None, f"Ask {name} to ring"),
+        )):  # fmt: skip
+            row = {
+                "id": tx.new_id(),
+                "client_id": client,
+                "team_member_id": receiver,
+                "title": title,
+                **ask,
+                **practice,
+            }
+            assert tasks.add(tx, {**row, "note": None, "idempotency_key": str(number)})
         owner = tx.new_id()
         assert people.take_email(tx, owner, LoginKind.CLIENT, f"as-owner-{email}", f"as-owner-{email}".casefold())
         team.make_co_owner(tx, linked, owner)
@@ -172,7 +190,7 @@ def test_nothing_of_the_person_is_left_and_neighbours_are_as_they_were(case: Cas
     everywhere = {place[0] for place, _ in left(case, before)}
     assert everywhere >= {
         *("clients", "logins", "client_fields", "imports", "relationships", "team_members", "directory_records"),
-        *("jobs", "job_attempts", "audit", "malformed_messages", "client_changes"),
+        *("jobs", "job_attempts", "audit", "malformed_messages", "client_changes", "tasks"),
     }, "the test holds the person in every place"
     assert left(case, {"redis": redis_dump(case)})
     # A rehearsal changes nothing and shows what then goes
@@ -187,14 +205,17 @@ def test_nothing_of_the_person_is_left_and_neighbours_are_as_they_were(case: Cas
     assert left(case, after) == []
     assert left(case, {"redis": redis_dump(case)}) == []
     # And whatever changed or went was about them
-    known = {str(case.uuid), str(case.client_id), *map(str, imports_of(case)), *job_ids(case)}
+    members = {key for (table, key), _ in left(case, before) if table == "team_members"}
+    known = members | {str(case.uuid), str(case.client_id), *map(str, imports_of(case)), *job_ids(case)}
     about = {place for place, text in before.items() if any(mark in text for mark in known)}
     about |= {place for place, _ in left(case, before)}
     about |= {place for place in before if place[0] == "co_owners"}  # they co-own nobody else's account here
     changed = {place for place, text in before.items() if after.get(place) != text}
     assert changed - about == set()
     assert {place[0] for place in after if place not in before} == {"audit", "erasures"}
-    assert all(kept in str(after) for kept in ("A neighbour rang up.", "Their accountant", "Another"))
+    assert all(
+        kept in str(after) for kept in ("A neighbour rang up.", "Their accountant", "Another", "Ask [erased] to ring")
+    )
 
 
 def job_ids(case: Case) -> list[str]:
@@ -303,6 +324,7 @@ def test_without_redis_nothing_is_erased(case: Case, own_redis: RedisServer) -> 
 KNOWN = {
     *("clients", "client_visibility", "xpm_links", "client_fields", "field_conflicts", "team_members", "relationships"),
     *("welcome_emails", "staff", "operators", "password_links", "co_owners", "client_changes"),
+    *("entity_connections", "tasks"),
 }
 
 

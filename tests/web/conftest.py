@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from argon2 import PasswordHasher
 
+from handlers import passwords
 from tests.web.desk import Desk, serving
 from tests.world import World
 
@@ -22,3 +24,9 @@ def any_desk(world: World, redis_url: str) -> Iterator[Desk]:
     """`desk`, once on SQLite and once on PostgreSQL: for what our queries decide."""
     with serving(world, redis_url) as made:
         yield made
+
+
+@pytest.fixture(autouse=True)
+def _passwords_are_cheap(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fifth of a second of processor time for each password would be half of these tests' time."""
+    monkeypatch.setattr(passwords, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))

@@ -7,8 +7,10 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from sqlalchemy import select
 
-from portal_db.states import ImportState, Role
+from portal_db.states import ActorKind, ImportState, Role
+from portal_db.tables import AuditEntry
 from tests.making import importable
 from tests.web.desk import API, Desk
 from xpm.simulator.serve import SimulatorHandle
@@ -150,3 +152,50 @@ def test_who_sees_all_sees_colleagues_imports(desk: Desk, role: Role) -> None:
     import_id = ask(desk.program()).json()["id"]
     told = desk.program(desk.staff(role)).get(f"{API}/imports/{import_id}").json()
     assert told["state"] == ImportState.ACCEPTED
+
+
+def test_one_that_was_turned_down_is_corrected_by_staff_and_goes_on(desk: Desk, simulator: SimulatorHandle) -> None:
+    program, (first, second) = desk.program(), importable(simulator)[:2]
+    ask(program, "first", xpm_uuid=str(first.uuid), email="one@moss.example")
+    asked = ask(program, "second", xpm_uuid=str(second.uuid), email="one@moss.example").json()["id"]
+    desk.world.run_due()
+    assert program.get(f"{API}/imports/{asked}").json()["why"]["code"] == "email_taken"
+
+    taken = program.patch(f"{API}/imports/{asked}", json={"email": "One@Moss.example"})
+    assert (taken.status_code, taken.json()["field"]) == (422, "email")
+    told = program.patch(f"{API}/imports/{asked}", json={"email": "two@moss.example", "name": "Bo"}).json()
+    assert (told["state"], told["revision"], told["changed"]) == ("accepted", 2, ["name", "email"])
+    desk.world.run_due()
+    assert program.get(f"{API}/imports/{asked}").json()["state"] == "succeeded"
+    assert (
+        program.patch(f"{API}/imports/{asked}", json={"email": "three@moss.example"}).json()["code"] == "not_amendable"
+    )
+    assert staff_acts(desk) == ["import.amend", "import.reopen"]
+
+
+def test_staff_cancel_an_import_and_the_rest_of_a_batch(any_desk: Desk) -> None:
+    program = any_desk.program()
+    asked = ask(program).json()["id"]
+    done = program.post(f"{API}/imports/{asked}/cancellation")
+    assert done.json() == {"id": asked, "state": "cancelled", "email_goes_out": False}
+    again = program.post(f"{API}/imports/{asked}/cancellation")
+    assert (again.status_code, again.json()["code"]) == (409, "import_closed")
+
+    rows = [{"xpm_uuid": str(uuid4()), "kind": "individual"} for _ in range(30)]
+    batch = program.post(f"{API}/batches", json={"rows": rows}, headers={"Idempotency-Key": "b"}).json()["id"]
+    first = program.get(f"{API}/imports", params={"batch_id": batch}).json()["items"][0]["id"]
+    program.post(f"{API}/imports/{first}/cancellation")
+    assert program.post(f"{API}/batches/{batch}/cancellation").json() == {"cancelled": {"cancelled": 29}}
+    assert program.get(f"{API}/batches/{batch}").json()["states"] == {"cancelled": 30}
+    assert program.post(f"{API}/batches/{batch}/cancellation").json() == {"cancelled": {}}
+    assert any_desk.world.run_due() == 0
+    assert staff_acts(any_desk) == ["import.cancel"] * 31
+
+
+def staff_acts(desk: Desk) -> list[str]:
+    """What the partner did on imports, by the audit trail."""
+    with desk.world.database.read() as tx:
+        statement = select(AuditEntry).where(AuditEntry.actor == ActorKind.STAFF, AuditEntry.subject == "import")
+        entries = tx.session.scalars(statement).all()
+    assert {entry.actor_id for entry in entries} == {desk.partner.staff_id}
+    return sorted(entry.action for entry in entries)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import httpx
 import pytest
+from argon2 import Type
 from redis import Redis
 from sqlalchemy import select
 
@@ -14,6 +15,9 @@ from portal_db.states import Role
 from portal_db.tables import Base
 from tests.web.desk import API, PASSWORD, Desk, serving
 from tests.world import World
+
+#: The product's, before the tests' fixtures exchange it.
+DEAR = passwords._hasher
 
 
 def sign_in(browser: httpx.Client, email: str, password: str = PASSWORD, **headers: str) -> httpx.Response:
@@ -156,6 +160,11 @@ def test_a_later_link_takes_the_place_of_an_earlier_one_and_each_ends(any_desk: 
         any_desk.world.pass_time(passwords.LINK_SECONDS + 1 if token == second else 0)
         answer = any_desk.browser().post(f"{API}/password", json={"token": token, "password": PASSWORD})
         assert answer.json()["code"] == "link_ended"
+
+
+def test_a_password_is_dear_to_guess() -> None:
+    """By the recommendation of RFC 9106 for little memory; the tests' own passwords are cheaper."""
+    assert (DEAR.type, DEAR.time_cost, DEAR.memory_cost) == (Type.ID, 3, 64 * 1024)
 
 
 def test_nothing_that_signs_in_is_kept_readable(desk: Desk) -> None:

@@ -8,6 +8,7 @@ from web.api import (
     activation,
     batches,
     clients,
+    entity_connections,
     history,
     imports,
     integration,
@@ -16,11 +17,26 @@ from web.api import (
     search,
     session,
     structures,
+    tasks,
 )
 from web.problems import RESPONSES
 
 PREFIX = "/api/v1"
 
 router = APIRouter(prefix=PREFIX, responses=RESPONSES)
-for _part in (session, activation, keys, search, imports, batches, clients, review, history, integration, structures):
+for _part in (
+    session,
+    activation,
+    keys,
+    search,
+    imports,
+    batches,
+    clients,
+    review,
+    history,
+    entity_connections,
+    tasks,
+    integration,
+    structures,
+):
     router.include_router(_part.router)

@@ -6,14 +6,14 @@ from datetime import datetime
 from typing import Annotated, Any, Self
 from uuid import UUID
 
-import redis
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sse_starlette import EventSourceResponse
 
-from handlers import batch_csv, looking, preflight
+from handlers import batch_csv, cancel_import, looking, preflight
+from handlers.acting import Act
 from handlers.batch_csv import BadFile, BadLine
 from handlers.looking import BatchStanding
 from handlers.preflight import Budget, Forecast
@@ -24,6 +24,7 @@ from web.api.imports import IdempotencyKey, Why, signed
 from web.events import STREAM, LastEventId, Told, following
 from web.identity import Importer, Reader
 from web.portal import Portal, ThePortal
+from web.quota import used_today
 from xpm.quota import Limits
 
 router = APIRouter(prefix="/batches", tags=["batches"])
@@ -70,6 +71,12 @@ class Batch(BaseModel):
             requested_by=row.requested_by,
             created_at=row.created_at,
         )
+
+
+class BatchCancelled(BaseModel):
+    """How many imports were cancelled, by the state each is in now. One whose email is being sent is still open."""
+
+    cancelled: dict[ImportState, int]
 
 
 class TurnedDown(Why):
@@ -119,7 +126,7 @@ async def given_rows(request: Request) -> list[ImportWishes]:
     body = await request.body()
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type == CSV:
-        return _from_csv(body)
+        return rows_of_csv(body)
     if media_type != "application/json":
         raise RequestRefused(
             "bad_media_type",
@@ -153,7 +160,7 @@ BODY: dict[str, Any] = {
 @router.post("/preflight", openapi_extra=BODY, max_body_size=MAX_BODY)
 def look_ahead(portal: ThePortal, who: Importer, rows: GivenRows) -> Preflight:
     """What would become of these rows. Nothing is asked for, and XPM is not called."""
-    budget = _budget(portal, preflight.tenant_of(portal.database, who))
+    budget = budget_of(portal, preflight.tenant_of(portal.database, who))
     return Preflight.of(preflight.forecast(portal.database, who, rows, budget))
 
 
@@ -199,6 +206,12 @@ async def follow_batch(
     return await following(portal, who, look, last_event_id)
 
 
+@router.post("/{batch_id}/cancellation")
+def cancel_batch(portal: ThePortal, who: Importer, batch_id: UUID) -> BatchCancelled:
+    """Cancel what is open of a batch. What was created stays."""
+    return BatchCancelled(cancelled=cancel_import.cancel_batch(portal.database, Act.of_staff(who), batch_id))
+
+
 @router.get(
     "/{batch_id}/result",
     response_class=StreamingResponse,
@@ -213,7 +226,12 @@ def result(portal: ThePortal, who: Reader, batch_id: UUID, only_open_or_failed: 
     return StreamingResponse(batch_csv.write(rows), media_type=CSV, headers=disposition)
 
 
-def _from_csv(body: bytes) -> list[ImportWishes]:
+def rows_of_csv(body: bytes) -> list[ImportWishes]:
+    """The rows of a CSV.
+
+    Raises:
+        RequestRefused, RequestValidationError: it is not one, holds too many or none, or some rows do not fit.
+    """
     try:
         found = list(batch_csv.read(body.decode("utf-8-sig")))
     except UnicodeDecodeError:
@@ -248,14 +266,9 @@ def _bad_csv(reason: str) -> RequestRefused:
     return RequestRefused("bad_csv", f"The CSV {reason}", "Correct it and send it again.", field="body")
 
 
-def _budget(portal: Portal, tenant_id: str) -> Budget:
+def budget_of(portal: Portal, tenant_id: str) -> Budget:
     """What background work may use of XPM's limits, and what is left of that today."""
     limits = Limits(day=portal.settings.xpm_day_limit).for_background()
-    used: int | None = None
-    if portal.quota is not None:
-        try:
-            used = portal.quota.status(tenant_id).day
-        except redis.RedisError:
-            used = None  # nobody can tell; imports would wait too
+    used = used_today(portal, tenant_id)
     left = None if used is None else max(0, limits.day - used)
     return Budget(per_minute=limits.minute, per_day=limits.day, left_today=left)

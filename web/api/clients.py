@@ -9,7 +9,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from handlers import portal_clients
+from handlers import invite_client, portal_clients
 from handlers.portal_clients import Details
 from portal_db.client_list import Entry, Wanted
 from portal_db.states import ClientKind, ClientType, EntityType, FieldSource, Subscription
@@ -210,6 +210,27 @@ def import_items(
         details=wanted.details,
         relationships=wanted.relationships,
     )
+    response.status_code = 202 if found.is_new else 200
+    response.headers["Location"] = str(request.url_for("read_import", import_id=found.import_id).path)
+    return Accepted(id=found.import_id, is_new=found.is_new)
+
+
+@router.post(
+    "/{client_id}/welcome-email",
+    status_code=202,
+    responses={200: {"description": "Accepted before", "model": Accepted}},
+)
+def send_welcome_email(
+    request: Request,
+    response: Response,
+    portal: ThePortal,
+    who: Importer,
+    client_id: UUID,
+    idempotency_key: IdempotencyKey,
+) -> Accepted:
+    """Send the welcome email again, or for the first time. The link of the one before ends. The answer names the import
+    that tells how it went."""
+    found = invite_client.invite(portal.database, portal.bell, who, client_id, key_of(idempotency_key))
     response.status_code = 202 if found.is_new else 200
     response.headers["Location"] = str(request.url_for("read_import", import_id=found.import_id).path)
     return Accepted(id=found.import_id, is_new=found.is_new)

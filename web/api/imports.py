@@ -1,4 +1,4 @@
-"""Imports: asked for, looked at one by one and as a list, and followed live."""
+"""Imports: asked for, looked at one by one and as a list, followed live, corrected and cancelled."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from sse_starlette import EventSourceResponse
 
-from handlers import looking
+from handlers import amend_import, cancel_import, looking
+from handlers.acting import Act
 from handlers.callers import Caller
 from handlers.looking import Standing, Step
 from handlers.request_import import accept
@@ -191,6 +192,55 @@ async def follow_import(
         return Told(OneImport.standing(found), is_last=not found.row.state.is_open)
 
     return await following(portal, who, look, last_event_id)
+
+
+class Corrections(BaseModel):
+    """What it is to ask for instead. What is not named stays; null takes XPM's value."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    name: Annotated[str, Field(max_length=500)] | None = None
+    entity_type: EntityType | None = None
+    email: Annotated[str, Field(max_length=320)] | None = None
+    client_type: ClientType | None = None
+    subscription: Subscription | None = None
+    send_welcome_email: bool = False
+
+
+class Amended(BaseModel):
+    """The import with its new revision."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID = Field(validation_alias="import_id")
+    revision: int
+    changed: list[str]
+    state: ImportState
+    sends_email: bool = Field(description="its welcome email goes out, to the new address")
+
+
+class Cancelled(BaseModel):
+    """What became of it."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID = Field(validation_alias="import_id")
+    state: ImportState
+    email_goes_out: bool = Field(description="its welcome email is being sent and could not be called back")
+
+
+@router.patch("/{import_id}")
+def amend(portal: ThePortal, who: Importer, import_id: UUID, given: Corrections) -> Amended:
+    """Correct an import that was rejected or failed; it goes on from validation. Once its client exists, only the email
+    can be corrected here, as long as the client has not activated the account."""
+    wishes = given.model_dump(exclude_unset=True)
+    return Amended.model_validate(amend_import.amend(portal.database, Act.of_staff(who), import_id, wishes))
+
+
+@router.post("/{import_id}/cancellation")
+def cancel(portal: ThePortal, who: Importer, import_id: UUID) -> Cancelled:
+    """Cancel what an import has not done yet. What was created stays."""
+    return Cancelled.model_validate(cancel_import.cancel(portal.database, Act.of_staff(who), import_id))
 
 
 def signed(wishes: ImportWishes, who: Caller, key: str) -> ImportRequest:

@@ -19,9 +19,41 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from web.pages import add_from_xpm, clients, import_items, imports, sign_in
+from web.pages import (
+    activate,
+    add_from_xpm,
+    batch_requests,
+    batches,
+    client,
+    clients,
+    import_items,
+    imports,
+    integration_progress,
+    integrations,
+    review,
+    search,
+    security,
+    sign_in,
+    xpm_link,
+)
 
-PARTS = (sign_in, clients, add_from_xpm, imports, import_items)
+PARTS = (
+    sign_in,
+    clients,
+    add_from_xpm,
+    imports,
+    search,
+    client,
+    xpm_link,
+    import_items,
+    activate,
+    batch_requests,
+    batches,
+    integration_progress,
+    integrations,
+    review,
+    security,
+)
 
 router = APIRouter(include_in_schema=False)
 for _part in PARTS:

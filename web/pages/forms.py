@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -46,9 +46,10 @@ class Faults:
 NONE = Faults()
 
 
-async def given_form(request: Request) -> FormData:
-    """The body of a form, of either media type that browsers send."""
-    return await request.form(max_fields=MOST_FIELDS, max_files=1)
+async def given_form(request: Request) -> AsyncIterator[FormData]:
+    """The body of a form, of either media type that browsers send; its files are closed with the request."""
+    async with request.form(max_fields=MOST_FIELDS, max_files=1) as form:
+        yield form
 
 
 GivenForm = Annotated[FormData, Depends(given_form)]

@@ -27,4 +27,5 @@ NAVIGATION: tuple[tuple[str, tuple[Link, ...]], ...] = (
         ),
     ),
     ("Configure", (Link("Integrations", "/configure/integrations", "plug"),)),
+    ("Admin settings", (Link("Security", "/admin/security", "lock"),)),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, date, datetime, tzinfo
 from typing import Any
 
 from markupsafe import Markup
@@ -33,6 +33,11 @@ JOB_STATES = {
     "cancelled": "Cancelled",
     "dismissed": "Dismissed",
 }
+REVIEW_STATES = {"pending": "Waiting for review"}
+#: Why a value that XPM has was not written.
+CONFLICTS = {
+    "email_taken": "Another login of the portal has this address, so the one that was there stays.",
+}
 #: Why a record of XPM offers no import.
 BLOCKED = {
     "already_linked": "Already a client of your practice",
@@ -42,6 +47,11 @@ BLOCKED = {
 #: How a state looks: `good`, `note`, `warn`, `bad` or `plain`.
 TONES = {
     "succeeded": "good",
+    "imported": "good",
+    "linked": "good",
+    "completed": "good",
+    "pending": "note",
+    "open": "note",
     "active": "good",
     "partly_succeeded": "warn",
     "waiting": "warn",
@@ -57,18 +67,20 @@ TONES = {
     "invited": "note",
     "being_sent": "note",
 }
+#: In the order in which they are listed.
 FIELDS = {
-    "name": "Name",
     "title": "Title",
+    "name": "Name",
+    "type": "Entity type",
     "email": "Contact email",
     "phone": "Phone",
-    "date_of_birth": "Date of birth",
     "address": "Address",
+    "date_of_birth": "Date of birth",
     "gender": "Gender",
-    "entity_type": "Entity type",
-    "type": "Entity type",
 }
 SOURCES = {"xpm": "Xero Practice Manager", "import": "Import window", "staff": "Staff", "client": "Client"}
+#: Where a change of a client came from.
+CHANGE_SOURCES = {"import": "an import", "resync": "a scheduled re-sync", "reviewer": "review", "staff": "staff"}
 ROLES = {"account_admin": "Account Admin"}
 INVITATIONS = {
     "active": "Active",
@@ -78,48 +90,13 @@ INVITATIONS = {
     "unknown": "Unknown",
     "not_invited": "Not invited",
 }
-#: How a state looks: `good`, `note`, `warn`, `bad` or `plain`.
-TONES = {
-    "succeeded": "good",
-    "active": "good",
-    "partly_succeeded": "warn",
-    "waiting": "warn",
-    "unknown": "warn",
-    "not_delivered": "bad",
-    "rejected": "bad",
-    "failed": "bad",
-    "dead": "bad",
-    "accepted": "note",
-    "queued": "plain",
-    "running": "note",
-    "in_progress": "note",
-    "invited": "note",
-    "being_sent": "note",
+
+
+AMBIGUITIES = {
+    "unknown_label": "The portal does not know this word.",
+    "told_both_ways": "XPM tells it both ways around.",
+    "types_do_not_fit": "It is unusual between these kinds of clients.",
 }
-FIELDS = {
-    "name": "Name",
-    "title": "Title",
-    "email": "Contact email",
-    "phone": "Phone",
-    "date_of_birth": "Date of birth",
-    "address": "Address",
-    "gender": "Gender",
-    "entity_type": "Entity type",
-    "type": "Entity type",
-}
-SOURCES = {"xpm": "Xero Practice Manager", "import": "Import window", "staff": "Staff", "client": "Client"}
-ROLES = {"account_admin": "Account Admin"}
-INVITATIONS = {
-    "active": "Active",
-    "invited": "Invited",
-    "being_sent": "Being sent",
-    "not_delivered": "Not delivered",
-    "unknown": "Unknown",
-    "not_invited": "Not invited",
-}
-#: Where a person stands on the way into the portal, by the state of their welcome email.
-_BY_EMAIL = {"pending": "being_sent", "sending": "being_sent", "sent": "invited", "refused": "not_delivered",
-             "unknown": "unknown"}  # fmt: skip
 
 
 def when(at: datetime, zone: tzinfo = UTC) -> Markup:
@@ -132,8 +109,7 @@ def when(at: datetime, zone: tzinfo = UTC) -> Markup:
 def day(at: datetime, zone: tzinfo = UTC) -> Markup:
     """The day of a time."""
     local = at.astimezone(zone)
-    shown = f"{local.day} {local:%b %Y}"
-    return Markup('<time datetime="{}">{}</time>').format(local.date().isoformat(), shown)
+    return date_alone(local.date())
 
 
 def _from(table: Mapping[str, str]) -> Callable[[Any], str]:
@@ -141,6 +117,17 @@ def _from(table: Mapping[str, str]) -> Callable[[Any], str]:
         return table.get(str(value)) or str(value).replace("_", " ").capitalize()
 
     return word
+
+
+def in_field_order(fields: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """A client's fields as a person would list them."""
+    order = list(FIELDS)
+    return sorted(fields.items(), key=lambda item: order.index(item[0]) if item[0] in order else len(order))
+
+
+def date_alone(on: date) -> Markup:
+    """A calendar day."""
+    return Markup('<time datetime="{}">{}</time>').format(on.isoformat(), f"{on.day} {on:%b %Y}")
 
 
 def invitation(entry: Entry) -> Invitation | None:
@@ -159,17 +146,34 @@ def sign(name: str) -> Markup:
     )
 
 
+def duration(seconds: int) -> str:
+    """About how long something takes."""
+    for size, name in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
+        if seconds >= size:
+            count = -(-seconds // size)
+            return f"about {count} {name}{'' if count == 1 else 's'}"
+    return "less than a minute"
+
+
 FILTERS: dict[str, Callable[..., Any]] = {
     "when": when,
     "day": day,
+    "duration": duration,
+    "ambiguity_word": _from(AMBIGUITIES),
     "tone": tone,
     "kind_word": _from(KINDS),
     "import_state": _from(IMPORT_STATES),
     "job_state": _from(JOB_STATES),
     "field_word": _from(FIELDS),
+    "in_field_order": in_field_order,
     "source_word": _from(SOURCES),
     "blocked_word": _from(BLOCKED),
+    "change_word": _from(CHANGE_SOURCES),
     "role_word": _from(ROLES),
+    "review_word": _from(REVIEW_STATES),
+    "conflict_word": _from(CONFLICTS),
+    "task_word": _from({}),
+    "date": date_alone,
     "invitation": invitation,
     "invitation_word": _from(INVITATIONS),
 }

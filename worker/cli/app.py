@@ -14,6 +14,7 @@ from typing import Annotated
 
 import typer
 
+from config.loading import loading
 from config.settings import SettingsError
 from handlers.requests import RequestRefused
 from worker.cli.exits import EPILOG, ExitCode, Problem, as_problem
@@ -113,7 +114,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="replace")  # a terminal that cannot show a letter shows a mark in its place
     try:
         given = list(sys.argv[1:] if arguments is None else arguments)
-        code = build(given[0] if given else None)(args=given, prog_name=NAME, standalone_mode=False)
+        with loading():
+            app = build(given[0] if given else None)
+        code = app(args=given, prog_name=NAME, standalone_mode=False)
     except Problem as problem:
         complain(problem.message, problem.details)
         return problem.code

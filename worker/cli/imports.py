@@ -7,7 +7,8 @@ from uuid import UUID
 
 import typer
 
-from portal_db import audit, imports, jobs, people, progress
+from handlers.explain_job import waits
+from portal_db import audit, imports, jobs, people
 from portal_db.states import ImportState
 from worker.cli import mending, telling
 from worker.cli.exits import Problem
@@ -56,7 +57,7 @@ def show_import(
         if row is None:
             raise Problem(f"There is no import {import_id}: see `portal-sync imports list`.")
         its_jobs = jobs.of_import(tx, import_id)
-        held_up = progress.held_up(tx, import_id)
+        holds = waits(tx, its_jobs)
         entries = audit.of_subject(tx, "import", import_id)
     if as_json:
         say_json({
@@ -65,11 +66,11 @@ def show_import(
             "batch_id": str(row.batch_id) if row.batch_id else None,
             "created_at": iso(row.created_at),
             "closed_at": iso(row.closed_at),
-            "jobs": [telling.job_result(job, held_up) for job in its_jobs],
+            "jobs": [telling.job_result(job, holds) for job in its_jobs],
             "history": [telling.entry_result(entry) for entry in entries],
         })  # fmt: skip
         return
     out = console()
-    for part in (telling.facts(row), telling.jobs_table(its_jobs, held_up), telling.history(entries)):
+    for part in (telling.facts(row), telling.jobs_table(its_jobs, holds), telling.history(entries)):
         out.print(part)
         out.print()

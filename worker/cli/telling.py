@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from rich.table import Table
 
+from handlers.explain_job import Hold
 from portal_db.states import ImportState, JobState
 from portal_db.tables import AuditEntry, Import, Job
 from worker.cli.output import clean, iso, moment, table
@@ -76,9 +77,9 @@ def facts(row: Import) -> Table:
     return made
 
 
-def job_result(job: Job, held_up: dict[UUID, str]) -> dict[str, Any]:
+def job_result(job: Job, holds: Mapping[UUID, Hold]) -> dict[str, Any]:
     """A job for scripts; `waits_for` and `until` say what an open one waits for."""
-    why, until = _wait(job, held_up)
+    why, until = _wait(holds.get(job.id))
     return {
         "id": str(job.id),
         "kind": job.kind,
@@ -97,12 +98,12 @@ def job_result(job: Job, held_up: dict[UUID, str]) -> dict[str, Any]:
     }
 
 
-def jobs_table(jobs: Sequence[Job], held_up: dict[UUID, str]) -> Table:
+def jobs_table(jobs: Sequence[Job], holds: Mapping[UUID, Hold]) -> Table:
     """Jobs in the order they were made, with what each waits for or why it ended."""
     made = table("Job", "State", "Tries", "Why")
     made.columns[2].justify = "right"
     for job in jobs:
-        why, until = _wait(job, held_up)
+        why, until = _wait(holds.get(job.id))
         ended = job.error_message if job.state in (JobState.REJECTED, JobState.DEAD) else None
         says_until = until is None or "until" in (why or "")
         words = " ".join(filter(None, (why or ended, None if says_until else f"Until {moment(until)}.")))
@@ -110,12 +111,8 @@ def jobs_table(jobs: Sequence[Job], held_up: dict[UUID, str]) -> Table:
     return made
 
 
-def _wait(job: Job, held_up: dict[UUID, str]) -> tuple[str | None, datetime | None]:
-    if job.state is JobState.WAITING:
-        return job.error_message, job.next_attempt_at
-    if job.state is JobState.QUEUED:
-        return held_up.get(job.id, "Waits for a free worker."), None
-    return None, None
+def _wait(hold: Hold | None) -> tuple[str | None, datetime | None]:
+    return (hold.words, hold.until) if hold is not None else (None, None)
 
 
 def history(entries: Sequence[AuditEntry]) -> Table:

@@ -10,6 +10,7 @@ import ssl
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import httpcore
@@ -24,7 +25,7 @@ class DeadlineTransport(httpx.BaseTransport):
     def __init__(self, max_connections: int = 100, ssl_context: ssl.SSLContext | None = None) -> None:
         self._backend = _DeadlineBackend()
         self._pool = httpcore.ConnectionPool(
-            ssl_context=ssl_context or httpx.create_ssl_context(trust_env=False),
+            ssl_context=ssl_context or _trusted(),
             max_connections=max_connections,
             max_keepalive_connections=max_connections // 4,
             keepalive_expiry=5.0,
@@ -60,6 +61,12 @@ class DeadlineTransport(httpx.BaseTransport):
     def close(self) -> None:
         """Close every pooled connection."""
         self._pool.close()
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    """The well-known certificate authorities: read once, since that takes longer than a call."""
+    return httpx.create_ssl_context(trust_env=False)
 
 
 class _DeadlineBody(httpx.SyncByteStream):

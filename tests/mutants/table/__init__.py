@@ -1,7 +1,7 @@
 """The mutants, one file per area."""
 
 from tests.mutants.mutant import Mutant
-from tests.mutants.table import connecting, delivery, directory, handlers, portal_side, record, rows, xpm
+from tests.mutants.table import connecting, delivery, directory, handlers, pages, portal_side, record, rows, xpm
 
 #: Areas in the order in which docs/guards.md shows them.
 AREAS: dict[str, tuple[Mutant, ...]] = {
@@ -10,6 +10,7 @@ AREAS: dict[str, tuple[Mutant, ...]] = {
     "Delivery": delivery.MUTANTS,
     "The use cases": handlers.MUTANTS,
     "The portal after an import": portal_side.MUTANTS,
+    "The portal's pages": pages.MUTANTS,
     "Connecting to Xero": connecting.MUTANTS,
     "The directory": directory.MUTANTS,
     "XPM and its quota": xpm.MUTANTS,

@@ -6,6 +6,7 @@ from tests.mutants.mutant import Edit, Mutant
 
 ACTIVATIONS = "portal_db/activations.py"
 ACTIVATION = "tests/handlers/test_activation.py"
+INVITES = "tests/handlers/test_invite_client.py"
 
 ACTIVATING = (
     Mutant(
@@ -38,4 +39,92 @@ ACTIVATING = (
     ),
 )
 
-MUTANTS = (*ACTIVATING,)
+INVITING = (
+    Mutant(
+        "invite-once-a-press",
+        "a press that is sent again sends no second email",
+        "b.6: a lost answer and a retry, and the client gets two emails",
+        (
+            Edit(
+                "handlers/invite_client.py",
+                "        if any(job.dedupe_key == press for job in before):",
+                "        if False:",
+            ),
+        ),
+        (f"{INVITES}::test_one_more_email_a_press_and_the_link_before_ends[sqlite]",),
+    ),
+    Mutant(
+        "invite-unknown-stays",
+        "an email of unknown outcome is not sent again by staff",
+        "invariant 3: a second welcome email, silently",
+        (
+            Edit(
+                "handlers/invite_client.py",
+                "        case EmailState.UNKNOWN:\n            raise _refused(",
+                "        case EmailState.UNKNOWN:\n            version = email_decisions.renew(tx, email)\n            str(",
+            ),
+        ),
+        (f"{INVITES}::test_an_unknown_outcome_stays_with_operations",),
+    ),
+    Mutant(
+        "staff-act-in-sight",
+        "staff act on imports in their sight only",
+        "invariant 6: another practice's import is cancelled by its id",
+        (
+            Edit(
+                "handlers/acting.py",
+                "found = import_list.get(tx, self.sight, import_id) if import_id",
+                "found = imports.get(tx, import_id) if import_id",
+            ),
+        ),
+        (
+            "tests/web/test_access.py::test_the_things_of_another_practice_are_not_there[sqlite]",
+            "tests/web/test_access.py::test_the_things_of_a_colleague_are_not_there_for_who_does_not_see_all[sqlite]",
+        ),
+    ),
+    Mutant(
+        "staff-act-in-sight-batch",
+        "staff cancel batches in their sight only",
+        "invariant 6: another practice's batch is cancelled by its id",
+        (Edit("handlers/cancel_import.py", "if not rows or (act.sight is not None and", "if not rows or (False and"),),
+        ("tests/web/test_access.py::test_the_things_of_another_practice_are_not_there[sqlite]",),
+    ),
+)
+
+TASKS = (
+    Mutant(
+        "task-needs-connection",
+        "an entity without a connection gets no task",
+        "design §5: a task that nobody receives",
+        (
+            Edit(
+                "handlers/tasks.py",
+                "    if not known:\n        raise",
+                "    if not known:\n        return None\n        raise",
+            ),
+        ),
+        ("tests/web/test_tasks.py::test_an_entity_needs_a_connection_first[sqlite]",),
+    ),
+    Mutant(
+        "task-ended-once",
+        "a task is ended once",
+        "design §5: a task that was withdrawn is noted as done",
+        (
+            Edit(
+                "portal_db/tasks.py",
+                "Task.client_id == client_id, Task.state == TaskState.OPEN)\n        .values",
+                "Task.client_id == client_id)\n        .values",
+            ),
+        ),
+        ("tests/web/test_tasks.py::test_a_connection_with_open_tasks_stays_until_they_have_ended[sqlite]",),
+    ),
+    Mutant(
+        "erase-tasks",
+        "a privacy request takes a person out of tasks",
+        "invariant 6: the person is named in a task",
+        (Edit("handlers/erase_person.py", '"mentions in tasks": _scrub_tasks(tx, found, naming),'),),
+        ("tests/upkeep/test_erase.py::test_nothing_of_the_person_is_left_and_neighbours_are_as_they_were[sqlite]",),
+    ),
+)
+
+MUTANTS = (*ACTIVATING, *INVITING, *TASKS)

@@ -165,8 +165,21 @@ LEASE = (
         "cancel-except",
         "cancelling leaves a job alone that may be sending an email",
         "invariant 3: a sent email is recorded as cancelled",
-        (Edit(JOBS, "            Job.kind.not_in(tuple(except_kinds)),\n"),),
+        (Edit(JOBS, "        Job.kind.not_in(tuple(except_kinds)),\n"),),
         (f"{LEASES}::test_cancelling_leaves_what_it_is_told_to_and_what_has_ended[sqlite]",),
+    ),
+    Mutant(
+        "deadlock-again",
+        "what people do to an import is begun again when PostgreSQL ends it for the sake of another transaction",
+        "a correction is lost, and its author is told that the database cannot be used",
+        (
+            Edit(
+                "portal_db/database.py",
+                "retry=retry_if_exception(_is_deadlock),",
+                "retry=retry_if_exception(lambda _: False),",
+            ),
+        ),
+        ("tests/handlers/test_deadlocks.py::test_it_is_done_once_all_the_same[_requeue]",),
     ),
     Mutant(
         "requeue-state",

@@ -107,8 +107,9 @@ class Page:
         return {link.text: link["href"] for link in self.root.all("a")}
 
     def form(self, action: str) -> dict[str, str]:
-        """What the form with this action would send as it stands."""
-        form = next(found for found in self.root.all("form") if found["action"] == action)
+        """What the form with this action would send as it stands; the main part's rather than the top bar's."""
+        forms = (*self.main.all("form"), *self.root.all("form"))
+        form = next(found for found in forms if found["action"] == action)
         values = {}
         for item in form.all("input", "select", "textarea"):
             if item.tag == "select":

@@ -10,27 +10,14 @@ from portal_db import people
 from portal_db.states import EntityType, FieldSource, LoginKind, Role
 from portal_db.tables import XpmConnection
 from tests.making import importable
-from tests.web.desk import Desk, Person
+from tests.web.desk import Desk
+from tests.web.pages.people import a_company, connected
 from tests.web.pages.reading import Page, Reader, reader, stranger
 from tests.web.pages.test_frame import keeps_the_rules
-from tests.world import TENANT
 from xpm.simulator.model import Client
 from xpm.simulator.serve import SimulatorHandle
 
 SEARCH = "/clients/add/xpm"
-
-
-def connected(desk: Desk) -> Reader:
-    """The partner, who is connected to XPM, at a browser."""
-    email = desk.world.scalar(
-        "SELECT logins.email FROM logins JOIN staff ON staff.login_id = logins.id WHERE staff.name = 'Kim'"
-    )
-    return reader(desk, desk.with_password(Person(desk.world.practice_id, desk.world.staff_id, str(email))))
-
-
-def a_company(simulator: SimulatorHandle) -> Client:
-    records = simulator.simulator.practices[TENANT].clients.values()
-    return next(row for row in records if row.business_structure == "Company" and not row.is_archived)
 
 
 def window_of(visitor: Reader, record: Client) -> Page:

@@ -1,0 +1,21 @@
+"""What time it is at a practice, by the database's clock."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import datetime
+from uuid import UUID
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from portal_db import people
+from portal_db.database import Tx
+from portal_db.types import database_time
+
+
+def now_at(tx: Tx, practice_id: UUID) -> datetime:
+    """Now, on the practice's clock; in UTC on a machine that does not know its time zone."""
+    practice, now = people.get_practice(tx, practice_id), database_time(tx.session)
+    if practice is not None:
+        with suppress(ZoneInfoNotFoundError, ValueError):
+            return now.astimezone(ZoneInfo(practice.time_zone))
+    return now

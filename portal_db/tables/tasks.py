@@ -1,0 +1,53 @@
+"""What staff ask of clients after an import: tasks, and the people who act for an entity, who receive its tasks."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portal_db.states import ConnectionAccess, TaskKind, TaskState
+from portal_db.tables.base import Base
+
+
+class EntityConnection(Base):
+    """A team member who acts for the entity whose team it is. It says so and no more: nobody is invited by it."""
+
+    __tablename__ = "entity_connections"
+    __table_args__ = (ForeignKeyConstraint(["practice_id", "client_id"], ["clients.practice_id", "clients.id"]),)
+
+    team_member_id: Mapped[UUID] = mapped_column(ForeignKey("team_members.id"), primary_key=True)
+    practice_id: Mapped[UUID] = mapped_column(ForeignKey("practices.id"))
+    client_id: Mapped[UUID] = mapped_column(index=True)
+    access: Mapped[ConnectionAccess]
+    added_by: Mapped[UUID] = mapped_column(ForeignKey("staff.id"))
+    added_at: Mapped[datetime]
+
+
+class Task(Base):
+    """Something a client is asked to do by a day; an entity's goes to one of its connections."""
+
+    __tablename__ = "tasks"
+    __table_args__ = (
+        ForeignKeyConstraint(["practice_id", "client_id"], ["clients.practice_id", "clients.id"]),
+        UniqueConstraint("practice_id", "idempotency_key"),
+        Index("ix_tasks_client", "client_id", "created_at"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    practice_id: Mapped[UUID] = mapped_column(ForeignKey("practices.id"))
+    client_id: Mapped[UUID]
+    #: The entity's connection who receives it; `None` for a person's own, and once an ended one's connection was removed.
+    team_member_id: Mapped[UUID | None] = mapped_column(ForeignKey("team_members.id"), index=True)
+    kind: Mapped[TaskKind]
+    title: Mapped[str] = mapped_column(String(200))
+    note: Mapped[str | None] = mapped_column(String(5000))
+    due_date: Mapped[date]
+    state: Mapped[TaskState]
+    sent_by: Mapped[UUID] = mapped_column(ForeignKey("staff.id"))
+    idempotency_key: Mapped[str] = mapped_column(String(200))
+    fingerprint: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]

@@ -1,0 +1,65 @@
+"""Where a practice's own systems are told that imports closed, and what they were told."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import JSON, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portal_db.tables.base import Base
+
+
+class WebhookEndpoint(Base):
+    """An address of a practice's that is told of closes. Its secrets are encrypted with TOKEN_KEYS.
+
+    `failing_since`: since when nothing was taken there. `disabled_at`: nothing is sent any more, for the reason beside it,
+    until a test is taken. A removed endpoint keeps its row, for what was sent to it, and no secret.
+    """
+
+    __tablename__ = "webhook_endpoints"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    practice_id: Mapped[UUID] = mapped_column(ForeignKey("practices.id"), index=True)
+    url: Mapped[str] = mapped_column(String(2000))
+    events: Mapped[list[str]] = mapped_column(JSON)
+    secret: Mapped[bytes | None]
+    #: The secret before, which signs too for a while after a rotation.
+    old_secret: Mapped[bytes | None]
+    old_secret_until: Mapped[datetime | None]
+    failures: Mapped[int]
+    failing_since: Mapped[datetime | None]
+    #: After a failure nothing else is tried there until then.
+    resting_until: Mapped[datetime | None]
+    disabled_at: Mapped[datetime | None]
+    disabled_reason: Mapped[str | None] = mapped_column(String(200))
+    created_at: Mapped[datetime]
+    removed_at: Mapped[datetime | None]
+
+
+class WebhookDelivery(Base):
+    """One event told to one endpoint, once: the unique index decides. The job that carries it has its attempts and errors.
+
+    `payload` holds ids, states and codes only.
+    """
+
+    __tablename__ = "webhook_deliveries"
+    __table_args__ = (
+        UniqueConstraint("endpoint_id", "event_id"),
+        Index("ix_webhook_deliveries_listing", "endpoint_id", "created_at"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    practice_id: Mapped[UUID] = mapped_column(ForeignKey("practices.id"))
+    endpoint_id: Mapped[UUID] = mapped_column(ForeignKey("webhook_endpoints.id"))
+    event_id: Mapped[UUID]
+    event: Mapped[str] = mapped_column(String(40))
+    payload: Mapped[dict[str, Any]] = mapped_column(JSON)
+    #: Its job, which is forgotten before it.
+    job_id: Mapped[UUID]
+    created_at: Mapped[datetime]
+    delivered_at: Mapped[datetime | None]
+    #: The HTTP status of the last answer, if there was any.
+    status: Mapped[int | None]

@@ -1,0 +1,120 @@
+"""A browser for tests and screenshots: which one, how it is started, and what a person does with it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, sync_playwright
+
+from tests.e2e.accessible import faults
+from tests.serving import Served
+
+#: In this order; the variable CHROMIUM goes before them.
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+#: A click waits so long for its target, and an expectation for its truth.
+WAIT_MS = 20_000.0
+
+
+class NoBrowser(RuntimeError):
+    """There is no Chromium here."""
+
+
+def chromium_path() -> str:
+    """The browser to use. Playwright's own is not taken: it is a download that not every machine can make.
+
+    Raises:
+        NoBrowser: none was found.
+    """
+    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+    if found is None:
+        raise NoBrowser(
+            "There is no Chromium: install it (Debian: apt-get install chromium), or give CHROMIUM=/path/to/it"
+        )
+    return found
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """A browser without a window."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium_path(), args=FLAGS, headless=True)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@dataclass
+class Visit:
+    """Somebody at the portal. `complaints` are their browser's: broken scripts, policies broken."""
+
+    page: Page
+    served: Served
+    complaints: list[str] = field(default_factory=list)
+
+    def go(self, path: str) -> None:
+        self.page.goto(f"{self.served.url}{path}")
+
+    def sign_in(self, who: str) -> None:
+        """Sign in as the staff member whose address begins so."""
+        self.go("/sign-in")
+        self.page.get_by_label("Email").fill(self.served.email_of(who))
+        self.page.get_by_label("Password").fill(self.served.where["password"])
+        self.page.get_by_role("button", name="Sign in").click()
+        self.heading("Client list").wait_for()
+
+    def note(self, told: ConsoleMessage) -> None:
+        """Keep what their browser says of the portal's own pages, not of Xero's."""
+        if told.type == "error" and told.location["url"].startswith(self.served.url):
+            self.complaints.append(told.text)
+
+    def is_sound(self) -> None:
+        """Check the page that they are at: axe-core finds nothing grave, in light and in dark."""
+        assert faults(self.page) == [], self.page.url
+
+    def menu(self, name: str) -> None:
+        """Go to a page of the main navigation."""
+        self.page.get_by_role("navigation", name="Main").get_by_role("link", name=name, exact=True).click()
+
+    def heading(self, name: str) -> Locator:
+        return self.page.get_by_role("heading", name=name, exact=True)
+
+    def link(self, name: str | re.Pattern[str]) -> Locator:
+        return self.page.get_by_role("link", name=name)
+
+    def button(self, name: str | re.Pattern[str]) -> Locator:
+        return self.page.get_by_role("button", name=name)
+
+
+@contextmanager
+def visiting(browser: Browser, served: Served, *, width: int = 1280, dark: bool = False) -> Iterator[Visit]:
+    """Somebody whom the portal does not know yet, with a browser of their own."""
+    context = browser.new_context(
+        viewport={"width": width, "height": 900},
+        color_scheme="dark" if dark else "light",
+        locale="en-AU",
+        timezone_id="Australia/Sydney",
+        reduced_motion="reduce",
+    )
+    context.set_default_timeout(WAIT_MS)
+    visit = Visit(context.new_page(), served)
+    visit.page.on("pageerror", lambda error: visit.complaints.append(str(error)))
+    visit.page.on("console", visit.note)
+    try:
+        yield visit
+    finally:
+        context.close()

@@ -1,0 +1,38 @@
+"""One served portal and one browser for all of these tests; each test has a visit of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.cli.test_running import until
+from tests.e2e.browser import WAIT_MS, Visit, chromium, visiting
+from tests.serving import Served, serving
+from worker.embedded.processes import free_port
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The portal, with an XPM of 60 clients."""
+    folder = tmp_path_factory.mktemp("serve")
+    with serving("--data", folder, "--clients", 60, "--port", free_port(), "--json") as found:
+        until(lambda: bool(found.lines) or found.ended(), seconds=120)
+        yield found
+        found.stop()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    expect.set_options(timeout=WAIT_MS)
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture
+def visit(browser: Browser, served: Served) -> Iterator[Visit]:
+    """Somebody who has not signed in. At the end their browser must have had nothing to complain about."""
+    with visiting(browser, served) as found:
+        yield found
+        assert found.complaints == []

@@ -1,0 +1,73 @@
+"""Reviewing relationships: Import, Ignore, and Link to existing after a client was disconnected and connected again."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import expect
+
+from tests.e2e.browser import Visit
+
+
+def test_items_are_reviewed_from_integration_progress(visit: Visit) -> None:
+    page = visit.page
+    visit.sign_in("partner")
+    visit.menu("Integration progress")
+    visit.is_sound()
+    page.get_by_role("link", name=re.compile("Review new items of .*[(][3-9]")).first.click()
+    expect(visit.heading("Review new items")).to_be_visible()
+    visit.is_sound()
+    address, items = page.url, page.locator("#items > li")
+    name = items.first.locator(".name").inner_text()
+    count = items.count()
+    # When the first is imported, the window confirms its name and relationship
+    items.first.get_by_role("link", name="Import").click()
+    expect(page.get_by_label("Name", exact=True)).to_have_value(name)
+    visit.is_sound()
+    page.get_by_label("Relationship").fill("Partner")
+    if page.get_by_label("Import as account co-owner").count():
+        page.get_by_label("Import as account co-owner").uncheck()
+    visit.button("Save and Import").click()
+    expect(page.get_by_role("status")).to_contain_text("it is in the Team now")
+    expect(items).to_have_count(count - 1)
+    # When one is ignored, and all others by their boxes, nothing is left
+    items.first.get_by_role("button", name="Ignore").click()
+    expect(items).to_have_count(count - 2)
+    visit.button("Select all").click()
+    visit.button("Ignore selected items").click()
+    expect(page.get_by_text("Nothing to review")).to_be_visible()
+    visit.is_sound()
+    # When the client is disconnected, connected and imported again, the item is offered to be linked
+    client = address.removesuffix("/review")
+    page.goto(client)
+    visit.is_sound()
+    _again(visit)
+    page.goto(address)
+    items.filter(has_text=name).first.get_by_role("link", name="Link to existing").click()
+    visit.is_sound()
+    page.get_by_label("Existing team member").select_option(label=f"{name} (Partner)")
+    visit.button("Link").click()
+    expect(page.get_by_role("status")).to_contain_text("Linked")
+
+
+def _again(visit: Visit) -> None:
+    """Disconnect the client on whose page we are, connect it to its record again, and import its relationships."""
+    page, actions = visit.page, visit.page.get_by_role("list", name="Xero Practice Manager")
+    name = page.get_by_role("heading", level=1).inner_text()
+    page.get_by_label(f"More actions for {name}").click()
+    actions.get_by_role("link", name="Disconnect client").click()
+    visit.is_sound()
+    visit.button("Disconnect client").click()
+    page.get_by_label(f"More actions for {name}").click()
+    actions.get_by_role("link", name="Connect").click()
+    page.get_by_label("Name in Xero Practice Manager").fill(name)
+    visit.button("Search").last.click()
+    visit.is_sound()
+    page.get_by_label(name).first.check()
+    visit.button("Confirm").click()
+    visit.is_sound()
+    visit.button("Continue").click()
+    page.get_by_label(f"More actions for {name}").click()
+    actions.get_by_role("link", name="Import items from Xero Practice Manager").click()
+    visit.button("Continue").click()
+    expect(visit.heading("Import complete")).to_be_visible(timeout=60_000)

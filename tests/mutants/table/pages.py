@@ -1,0 +1,86 @@
+"""Guards of the portal's pages: whose form it is, who may send it, and that what people typed is never markup."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import Edit, Mutant
+
+FORMS = "web/pages/forms.py"
+VISITOR = "web/pages/visitor.py"
+VIEW = "web/pages/view.py"
+SIGNING_IN = "tests/web/pages/test_signing_in.py"
+ADDING = "tests/web/pages/test_adding_from_xpm.py"
+FRAME = "tests/web/pages/test_frame.py"
+LIST = "tests/web/pages/test_client_list.py"
+CLIENT = "tests/web/pages/test_client_page.py"
+
+MUTANTS = (
+    Mutant(
+        "page-csrf-token",
+        "a form carries its session's token",
+        "a stranger's page sends a form with the cookie of whoever looks at it",
+        (Edit(FORMS, "    require_csrf_token(session, text(form, CSRF_FIELD))\n"),),
+        (
+            f"{SIGNING_IN}::test_a_strangers_page_signs_nobody_in_or_out",
+            f"{ADDING}::test_a_window_without_the_sessions_token_is_refused",
+            f"{CLIENT}::test_a_form_without_the_sessions_token_does_nothing",
+        ),
+    ),
+    Mutant(
+        "page-own-origin",
+        "forms of people without a session come from pages of ours",
+        "a stranger's page signs somebody in as somebody else",
+        (
+            Edit(
+                FORMS,
+                "    require_own_page(request, portal)\n    return form\n",
+                "    return form\n",
+            ),
+        ),
+        (f"{SIGNING_IN}::test_a_strangers_page_signs_nobody_in_or_out",),
+    ),
+    Mutant(
+        "page-role-of-forms",
+        "who only looks is refused by every form that imports",
+        "staff with the role Basic import by sending the form themselves",
+        (Edit(FORMS, "    found.visitor.caller.require(Scope.IMPORT)\n"),),
+        (f"{ADDING}::test_who_only_looks_can_neither_open_a_window_nor_send_one",),
+    ),
+    Mutant(
+        "page-escaping",
+        "templates escape every value",
+        "a client's name in XPM runs as script in the browser of staff",
+        (Edit(VIEW, "    autoescape=True,", "    autoescape=False,"),),
+        (f"{LIST}::test_names_are_shown_as_they_are_and_are_never_markup",),
+    ),
+    Mutant(
+        "page-next-is-ours",
+        "signing in leads to a page of ours",
+        "a link to our sign-in page leads on to a stranger's",
+        (
+            Edit(
+                VISITOR, 'path.startswith("/") and not path.startswith(("//", "/\\\\")) and path.isprintable()', "True"
+            ),
+        ),
+        (f"{SIGNING_IN}::test_signing_in_leads_to_pages_of_ours_only[https://evil.example]",),
+    ),
+    Mutant(
+        "page-errors-say-nothing",
+        "an unforeseen error says only that it is one",
+        "a stack trace, with what people typed, in a browser",
+        (
+            Edit(
+                "web/problems.py",
+                "            await self._shape(Request(scope), _INTERNAL)(scope, receive, send)",
+                "            await JSONResponse(repr(error), 500)(scope, receive, send)",
+            ),
+        ),
+        (f"{FRAME}::test_what_is_not_there_and_what_breaks_are_pages_for_browsers_and_problems_for_programs",),
+    ),
+    Mutant(
+        "page-old-static",
+        "a style sheet or script is served under the digest of its version only",
+        "browsers keep a newer file under an older one's name for a year, or the other way round",
+        (Edit("web/static_files.py", "    if digest != DIGEST or name not in FILES:", "    if name not in FILES:"),),
+        (f"{FRAME}::test_style_sheets_and_scripts_are_kept_by_browsers_until_they_change",),
+    ),
+)

@@ -1,0 +1,32 @@
+"""Statements that were compiled for one database serve the next: each test makes engines of its own, and SQLAlchemy takes as
+long to compile a statement as to run it a few times. In a process with one database that is so without further ado."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, Engine, event
+
+
+class _Compiled(dict[Any, Any]):
+    """SQLAlchemy's cache, whose keys begin with the engine's dialect: here with its name, which is the same for all."""
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        return super().get(_of_any_engine(key), default)
+
+    def __setitem__(self, key: Any, compiled: Any) -> None:
+        super().__setitem__(_of_any_engine(key), compiled)
+
+
+def _of_any_engine(key: Any) -> Any:
+    dialect, *rest = key
+    return (dialect.name, *rest)
+
+
+def share_compiled_statements() -> None:
+    """From now on, all engines of this process use one cache."""
+    compiled = _Compiled()
+
+    @event.listens_for(Engine, "engine_connect")
+    def _use(connection: Connection) -> None:
+        connection.execution_options(compiled_cache=compiled)

@@ -1,0 +1,31 @@
+"""Who visits the pages, and what is there already."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from tests.web.desk import Desk, Person
+from tests.web.pages.reading import Reader, reader
+from tests.world import TENANT
+from xpm.simulator.model import Client
+from xpm.simulator.serve import SimulatorHandle
+
+
+def connected(desk: Desk) -> Reader:
+    """The partner, who is connected to XPM, at a browser."""
+    email = desk.world.scalar(
+        "SELECT logins.email FROM logins JOIN staff ON staff.login_id = logins.id WHERE staff.name = 'Kim'"
+    )
+    return reader(desk, desk.with_password(Person(desk.world.practice_id, desk.world.staff_id, str(email))))
+
+
+def a_company(simulator: SimulatorHandle) -> Client:
+    records = simulator.simulator.practices[TENANT].clients.values()
+    return next(row for row in records if row.business_structure == "Company" and not row.is_archived)
+
+
+def imported(desk: Desk, record: UUID, kind: str = "individual", **fields: object) -> UUID:
+    """A client of the partner's, imported."""
+    client_id = desk.world.run_import(record, kind, **fields).client_id
+    assert client_id is not None
+    return client_id

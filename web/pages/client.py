@@ -1,0 +1,42 @@
+"""A client's page: its details with where they come from, relationships, team, its XPM link, its imports and its history."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from handlers import client_history, looking, portal_clients
+from portal_db.import_list import Wanted
+from portal_db.states import ReviewState
+from web.pages.view import page
+from web.pages.visitor import TheVisitor
+from web.portal import ThePortal
+
+router = APIRouter()
+
+#: So many imports and changes are shown, the newest first.
+IMPORTS = 5
+CHANGES = 20
+
+
+@router.get("/clients/{client_id}")
+def show_client(request: Request, portal: ThePortal, visitor: TheVisitor, client_id: UUID) -> Response:
+    """One client that the visitor may see."""
+    database, caller = portal.database, visitor.caller
+    details = portal_clients.details(database, caller, client_id)
+    history = client_history.page(database, caller, client_id, cursor=None, limit=CHANGES)
+    imports = looking.page(database, caller, Wanted(client_id=client_id), cursor=None, limit=IMPORTS).rows
+    return page(
+        request,
+        visitor,
+        "client.html",
+        details=details,
+        entry=details.entry,
+        relationships=details.relationships,
+        waiting=any(item.row.state is ReviewState.PENDING for item in details.relationships),
+        client=details.entry.client,
+        history=history.changes,
+        imports=[looking.one(database, caller, row.id) for row in imports],
+    )

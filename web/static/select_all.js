@@ -1,0 +1,9 @@
+// Ticks, or takes off, every box of a list at once. Without this each is ticked by itself.
+for (const button of document.querySelectorAll("[data-select-all]")) {
+  const boxes = () => [...document.getElementById(button.dataset.selectAll).querySelectorAll("input[type=checkbox]:not(:disabled)")];
+  button.hidden = false;
+  button.addEventListener("click", () => {
+    const ticked = !boxes().every((box) => box.checked);
+    for (const box of boxes()) box.checked = ticked;
+  });
+}
