@@ -133,9 +133,6 @@ TABLE: dict[tuple[str, str], Endpoint] = {
     ("POST", "/integrations/xpm/choice"): Endpoint(
         IMPORT, lambda _: {"consent_id": str(uuid4()), "tenant_id": "somebody's"}
     ),
-    ("GET", "/integrations/xpm/structures"): Endpoint(IMPORT),
-    ("PUT", "/integrations/xpm/structures"): Endpoint(MANAGE, lambda _: {"structure": "Club", "kind": "individual"}),
-    ("DELETE", "/integrations/xpm/structures"): Endpoint(MANAGE, query={"structure": "Club"}),
 }
 
 
