@@ -28,7 +28,12 @@ def main() -> None:
     search = commands.add_parser("search", help="search over HTTP with a full directory")
     search.add_argument("--clients", type=int, default=15_000, help="records in the directory (default 15000)")
     search.add_argument("--samples", type=int, default=300, help="requests of each kind (default 300)")
-    for command in (latency, throughput, limiter, parse, search):
+    resync = commands.add_parser(
+        "resync", help="relationships: a whole practice in one call of XPM, then a few changes"
+    )
+    resync.add_argument("--clients", type=int, default=15_000, help="linked clients (default 15000)")
+    resync.add_argument("--relationships", type=int, default=40_000, help="of all of them (default 40000)")
+    for command in (latency, throughput, limiter, parse, search, resync):
         command.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = parser.parse_args()
     found = _measure(arguments) | {"cores": os.cpu_count()}
@@ -52,6 +57,10 @@ def _measure(arguments: argparse.Namespace) -> dict[str, Any]:
         from bench import parse
 
         return parse.measure(clients=arguments.clients)
+    if arguments.name == "resync":
+        from bench import resync
+
+        return resync.measure(clients=arguments.clients, relationships=arguments.relationships)
     from bench import throughput
 
     return throughput.measure(count=arguments.imports, workers=arguments.workers)

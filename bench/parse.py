@@ -63,25 +63,29 @@ def read(url: str, wire: Literal["xml", "json"]) -> dict[str, Any]:
     xpm = XpmApi(url, UnlimitedLimiter(), prefer=wire)
     access = Access(SimulatorConfig().tenant_id, SimulatorConfig().access_token)
     xpm.search(access, "no such client anywhere", lane="resync", deadline_seconds=30)
-    idle = _resident()
+    idle = resident()
     began = time.monotonic()
     with closing(xpm), xpm.list(access, lane="resync", deadline_seconds=600) as listing:
         count = sum(1 for _ in listing)
     seconds = time.monotonic() - began
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return {
         "read": count,
         "seconds": round(seconds, 1),
-        "peak_rss_mb_above_idle": round(max(0, peak - idle) / MEGABYTE, 1),
+        "peak_rss_mb_above_idle": round(max(0, peak() - idle) / MEGABYTE, 1),
     }
 
 
-def _resident() -> int:
+def peak() -> int:
+    """The most bytes of memory that this process ever had."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def resident() -> int:
     """Bytes of memory this process has now; where the system does not say, its peak so far."""
     status = Path("/proc/self/statm")
     if status.exists():
         return int(status.read_text().split()[1]) * resource.getpagesize()
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return peak()
 
 
 if __name__ == "__main__":

@@ -5,11 +5,12 @@ from __future__ import annotations
 import sys
 import time
 from typing import Any
+from uuid import UUID
 
-from bench.deployment import deployed
+from bench.deployment import Deployment, deployed
 from handlers.classification import suggested_kind
 from handlers.request_import import accept_batch
-from handlers.requests import parse
+from handlers.requests import ImportRequest, parse
 from portal_db import progress
 from portal_db.states import ClientKind
 from xpm.client import XpmApi
@@ -25,19 +26,7 @@ def measure(*, count: int, workers: int, threads: int = 8) -> dict[str, Any]:
         xpm = XpmApi(deployment.settings.xpm_api_url, limiter=UnlimitedLimiter())
         with xpm.list(deployment.access, lane="import", deadline_seconds=120) as listing:
             kinds = [(record.uuid, suggested_kind(record)) for record in listing]
-        rows = [
-            parse(
-                {
-                    "practice_id": deployment.practice_id,
-                    "requested_by": deployment.staff_id,
-                    "request_id": str(xpm_uuid),
-                    "xpm_uuid": xpm_uuid,
-                    "kind": kind,
-                    "send_welcome_email": kind is ClientKind.INDIVIDUAL,
-                }
-            )
-            for xpm_uuid, kind in kinds
-        ]
+        rows = [_request(deployment, xpm_uuid, kind) for xpm_uuid, kind in kinds]
         began = time.monotonic()
         batch = accept_batch(deployment.database, "bench", rows)
         accepted = time.monotonic()
@@ -63,3 +52,16 @@ def measure(*, count: int, workers: int, threads: int = 8) -> dict[str, Any]:
         "states": {state.value: number for state, number in states.items()},
         "emails": emails,
     }
+
+
+def _request(deployment: Deployment, xpm_uuid: UUID, kind: ClientKind) -> ImportRequest:
+    return parse(
+        {
+            "practice_id": deployment.practice_id,
+            "requested_by": deployment.staff_id,
+            "request_id": str(xpm_uuid),
+            "xpm_uuid": xpm_uuid,
+            "kind": kind,
+            "send_welcome_email": kind is ClientKind.INDIVIDUAL,
+        }
+    )

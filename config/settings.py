@@ -14,6 +14,8 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+_DAY = "(mon|tue|wed|thu|fri|sat|sun)"
+
 
 class SettingsError(Exception):
     """A setting is missing or does not fit; the message names the variable and what it should hold."""
@@ -64,6 +66,15 @@ class Settings(BaseSettings):
     nightly_hour: Annotated[int, Field(ge=0, le=23)] = Field(
         3, description="hour of the day, UTC, from which the relay reconciles and keeps house"
     )
+    sync_hours: Annotated[str, Field(pattern=r"^([01]?\d|2[0-3])-([01]?\d|2[0-4])$")] = Field(
+        "7-19", description="working hours of a practice, by its own clock, in which directories are synced often"
+    )
+    sync_days: Annotated[str, Field(pattern=rf"^{_DAY}(-{_DAY}|(,{_DAY})*)$")] = Field(
+        "mon-fri", description="days of the week on which there are working hours"
+    )
+    sync_in_use_days: PositiveInt = Field(
+        30, description="days since somebody used a directory after which it is not synced in working hours any more"
+    )
     reconcile_links: Annotated[int, Field(ge=0, le=10_000)] = Field(
         200, description="links whose XPM record is looked for in one run of reconcile, at most"
     )
@@ -80,6 +91,14 @@ class Settings(BaseSettings):
     keep_receipts_hours: PositiveInt = Field(24, description="how long the queue door's receipts stay in Redis")
     log_format: Literal["console", "json"] = Field("console", description="how log lines look")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level logged")
+
+    @field_validator("sync_hours")
+    @classmethod
+    def _some_hours(cls, value: str) -> str:
+        first, last = map(int, value.split("-"))
+        if first >= last:
+            raise ValueError("the hours must end after they begin")
+        return value
 
     @field_validator("token_keys", mode="before")
     @classmethod
@@ -99,6 +118,12 @@ class Settings(BaseSettings):
             first = error.errors(include_url=False, include_input=False, include_context=False)[0]
             name = str(first["loc"][0]).upper() if first["loc"] else "the environment"
             raise SettingsError(f"{name} does not fit: {first['msg']}. See docs/settings.md.") from None
+
+    @property
+    def working_hours(self) -> range:
+        """The full hours at which working hours are, such as 7 to 18 for `7-19`."""
+        first, last = map(int, self.sync_hours.split("-"))
+        return range(first, last)
 
     @property
     def xero_app(self) -> tuple[str, str]:

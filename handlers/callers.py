@@ -19,7 +19,7 @@ class Scope(StrEnum):
     READ = "read"
     #: Ask for imports, and do what import staff do with clients.
     IMPORT = "import"
-    #: Look after API keys: the highest, since it can make and replace keys of any scope.
+    #: Look after API keys and hand over who has left: the highest, since it can make and replace keys of any scope.
     MANAGE = "manage"
 
 
@@ -71,7 +71,7 @@ class Caller:
 def _not_allowed(scope: Scope) -> RequestRefused:
     if scope is Scope.MANAGE:
         return RequestRefused(
-            "not_allowed", "Only owners and account admins look after API keys.", "Ask an owner or account admin."
+            "not_allowed", "Only owners and account admins may do this.", "Ask an owner or account admin."
         )
     return RequestRefused(
         "not_allowed",

@@ -31,41 +31,33 @@ def create(tx: Tx, row: Import, seen: Seen, shape: dict[str, Any], fields: Seque
         ConnectionLost: Xero ended the connection meanwhile.
     """
     require_same_connection(tx, row, seen.connection)
-    client_id: UUID = tx.new_id()
-    name = row.name or seen.record.name
-    clients.add(
-        tx,
-        {
-            "id": client_id,
-            "practice_id": row.practice_id,
-            "import_id": row.id,
-            "kind": row.kind,
-            "name": name,
-            "created_by": row.requested_by,
-            **shape,
-        },
-    )
+    client_id = _add(tx, row, seen, shape)
     clients.show_to(tx, client_id, row.requested_by)
-    linked = clients.link(
-        tx,
-        {
-            "id": tx.new_id(),
-            "practice_id": row.practice_id,
-            "client_id": client_id,
-            "connection_id": seen.connection.id,
-            "tenant_id": seen.connection.tenant_id,
-            "xpm_uuid": row.xpm_uuid,
-            "linked_by": row.requested_by,
-        },
-    )
-    if not linked:
-        raise already_linked()
+    _link(tx, row, seen, client_id)
     values = [adjusted("name", row.name, seen.record.name), *fields]
     by = By(row.practice_id, ChangeSource.IMPORT, import_id=row.id)
     clients.put_fields(tx, client_id, values, as_of=seen.as_of, by=by, known={})
     imports.set_client(tx, row.id, client_id)
     erasures.lift(tx, row.practice_id, row.xpm_uuid)
     return client_id
+
+
+def _add(tx: Tx, row: Import, seen: Seen, shape: dict[str, Any]) -> UUID:
+    client_id: UUID = tx.new_id()
+    asked = {"practice_id": row.practice_id, "import_id": row.id, "kind": row.kind, "created_by": row.requested_by}
+    clients.add(tx, {"id": client_id, "name": row.name or seen.record.name, **asked, **shape})
+    return client_id
+
+
+def _link(tx: Tx, row: Import, seen: Seen, client_id: UUID) -> None:
+    ours = {"practice_id": row.practice_id, "client_id": client_id, "linked_by": row.requested_by}
+    theirs = {
+        "connection_id": seen.connection.id,
+        "tenant_id": seen.connection.tenant_id,
+        "xpm_uuid": row.xpm_uuid,
+    }
+    if not clients.link(tx, {"id": tx.new_id(), **ours, **theirs}):
+        raise already_linked()
 
 
 def adjusted(field: str, wanted: str | None, found: str) -> FieldValue:

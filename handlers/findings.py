@@ -62,6 +62,10 @@ MEANINGS: dict[str, Meaning] = {
     ),
     "consent_expired": Meaning("Consents at Xero that nobody came back for.", ""),
     "login_unused": Meaning("Xero tokens that no connection uses.", ""),
+    "owner_left": Meaning(
+        "Connections to XPM whose owner has left, with clients that hang on them.",
+        "Move them to a colleague: portal-sync connection reassign CONNECTION --to STAFF.",
+    ),
     "link_gone": Meaning(
         "Clients whose XPM record is gone.",
         "Tell the practice: restore the record in XPM, or disconnect the client from it.",

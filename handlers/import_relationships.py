@@ -29,6 +29,6 @@ def apply(tx: Tx, job: Job, row: Import, seen: Seen) -> Sequence[FollowUp]:
     client = require_link(tx, row.practice_id, job_arg(job, "client_id"), seen)
     by = By(row.practice_id, ChangeSource.IMPORT, import_id=row.id)
     record = without_erased(tx, row.practice_id, seen.record)
-    news = News(client.id, fold(record.relationships), seen.as_of, content_hash(record))
+    news = News(client.id, record.uuid, fold(record.relationships), seen.as_of, content_hash(record))
     relationship_news.take(tx, by, [news], begun_at=row.epoch_started_at)
     return []

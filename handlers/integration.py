@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -10,9 +11,14 @@ from handlers.callers import Caller
 from handlers.connections import require_connection
 from handlers.errors import JobError
 from handlers.requests import RequestRefused
-from portal_db import askers
-from portal_db.database import Database
+from portal_db import askers, directories, handover, schedules
+from portal_db.database import Database, Tx
+from portal_db.handover import LeftBehind
+from portal_db.schedules import Entry
 from portal_db.tables import Practice, XpmConnection
+
+#: Of the clients that hang on a connection whose owner has left, so many are named.
+NAMED = 50
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,41 @@ def standing(database: Database, caller: Caller) -> Standing:
     except JobError as trouble:
         return Standing(asker.practice, asker.connection, trouble)
     return Standing(asker.practice, asker.connection, None)
+
+
+@dataclass(frozen=True)
+class Behind:
+    """A connection whose owner has left, and the clients on it, by id and name: the first `NAMED` of them."""
+
+    connection: LeftBehind
+    clients: Sequence[tuple[UUID, str]]
+
+
+@dataclass(frozen=True)
+class Overview:
+    """How an integration stands, how what it shows is kept up to date (what is due next first), and the connections
+    whose owners have left while clients that the caller may see hang on them."""
+
+    standing: Standing
+    schedules: Sequence[Entry]
+    left_behind: Sequence[Behind]
+
+
+def overview(database: Database, caller: Caller) -> Overview:
+    """The caller's own integration, with all there is to know about it."""
+    found = standing(database, caller)
+    with database.read() as tx:
+        due = _schedules(tx, found.connection) if found.connection else []
+        behind = [
+            Behind(each, handover.clients_on(tx, each.connection_id, caller.sight, limit=NAMED))
+            for each in handover.left_behind(tx, viewer=caller.sight)
+        ]
+    return Overview(found, due, behind)
+
+
+def _schedules(tx: Tx, connection: XpmConnection) -> list[Entry]:
+    directory = directories.of(tx, connection.xero_login_id, connection.tenant_id)
+    return schedules.of_directory(tx, directory.id) if directory else []
 
 
 def disconnect(database: Database, caller: Caller) -> None:

@@ -9,6 +9,7 @@ from handlers import (
     import_relationships,
     leave_xero,
     reconnect_notice,
+    resync_relationships,
     send_welcome_email,
     sync_directory,
     validate_import,
@@ -38,5 +39,7 @@ KINDS: dict[str, Kind] = {kind.name: kind for kind in (
          leave_xero.fetch, leave_xero.apply),
     Kind(sync_directory.KIND,    Part.APART,  sync_directory.LANE, sync_directory.DEADLINE_SECONDS, 8, 1800.0,
          sync_directory.fetch, sync_directory.apply, sync_directory.on_failure),
+    Kind(resync_relationships.KIND, Part.APART, resync_relationships.LANE, resync_relationships.DEADLINE_SECONDS, 8, 1800.0,
+         resync_relationships.fetch, resync_relationships.apply),
 )}
 # fmt: on

@@ -15,7 +15,7 @@ from uuid import UUID
 from handlers import gone_links, leave_xero, missing_jobs, reconnect_notice
 from handlers.findings import Became, Finding
 from handlers.flow import Services
-from portal_db import audit, discrepancies, emails, jobs, leaders, links, notices, retention, xero_logins
+from portal_db import audit, discrepancies, emails, handover, jobs, leaders, links, notices, retention, xero_logins
 from portal_db.database import Database
 from portal_db.states import Lane
 
@@ -213,6 +213,8 @@ def _secrets(run: _Look) -> Iterator[Finding]:
 def _links(run: _Look) -> Iterator[Finding]:
     with run.database.read() as tx:
         yield from (Finding("link_gone", str(link.client_id), Became.NEEDS_PERSON) for link in links.gone(tx))
+        behind = handover.left_behind(tx)
+    yield from (Finding("owner_left", str(each.connection_id), Became.NEEDS_PERSON) for each in behind)
 
 
 def _in_chunks(rows: Iterable[T]) -> Iterator[list[T]]:

@@ -27,9 +27,10 @@ TOLD = ("state", "label", "other_name", "number_of_shares", "percentage", "start
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """What XPM says about one client's relationships, as of when we asked."""
+    """What a record in XPM says about one client's relationships, as of when we asked."""
 
     client_id: UUID
+    xpm_uuid: UUID
     offers: Sequence[Offer]
     as_of: datetime
     content_hash: str
@@ -58,8 +59,8 @@ class _Written:
 def take(tx: Tx, by: By, news: Sequence[News], *, begun_at: datetime | None = None) -> Taken:
     """Take news in, of any number of clients, by a few statements.
 
-    A client that is not connected any more is passed over, and so is a re-sync's news of one whose relationships nobody
-    has imported since it was connected. News older than what was taken before changes no value.
+    A client that is not connected to that record any more is passed over, and so is a re-sync's news of one whose
+    relationships nobody has imported since it was connected. News older than what was taken before changes no value.
 
     Args:
         begun_at: when a person's import (its epoch) was begun; `None` for a re-sync. One import counts once, and after a
@@ -72,7 +73,7 @@ def take(tx: Tx, by: By, news: Sequence[News], *, begun_at: datetime | None = No
     taken, written = Taken(), _Written()
     for item in news:
         link = links.get(item.client_id)
-        if link is None or (begun_at is None and link.synced_hash is None):
+        if link is None or link.xpm_uuid != item.xpm_uuid or (begun_at is None and link.synced_hash is None):
             continue
         if begun_at is not None and link.import_begun_at is not None and begun_at <= link.import_begun_at:
             continue

@@ -132,7 +132,7 @@ def _decide(tx: Tx, caller: Caller, chosen: Chosen, state: ReviewState) -> Item:
     found = review_queue.get(tx, caller.sight, chosen.item_id)
     if found is None:
         raise RequestRefused("unknown_item", "There is no such review item.", "Look at the list of items.")
-    return review_items.read(tx, [found])[0]
+    return review_items.read(tx, caller.practice_id, [found])[0]
 
 
 def _too_late(tx: Tx, caller: Caller, item_id: UUID) -> RequestRefused:
@@ -244,7 +244,7 @@ def _tied(tx: Tx, caller: Caller, item: Item, member_id: UUID) -> Item:
     review_queue.tie(tx, item.row.id, member_id)
     _note_state(tx, caller, [item.row], item.row.state)
     found = review_queue.get(tx, caller.sight, item.row.id)
-    return review_items.read(tx, [found])[0] if found is not None else item
+    return review_items.read(tx, caller.practice_id, [found])[0] if found is not None else item
 
 
 def _note_state(tx: Tx, caller: Caller, rows: Sequence[Any], state: ReviewState) -> None:

@@ -14,11 +14,12 @@ from uuid import UUID
 
 from handlers import labels
 from handlers.callers import Caller
-from handlers.classification import entity_type_of, kinds_of
+from handlers.classification import Words, entity_type_of, kinds_of
 from handlers.direction import ANYTHING, PERSON, Ambiguity, Direction, as_text, decide, what_may_be
 from handlers.folding import fold
 from handlers.requests import RequestRefused
 from handlers.sights import read_sight
+from handlers.structures import words_of
 from portal_db import review_queue
 from portal_db.database import Database, Tx
 from portal_db.review_queue import Beside, Queued, Wanted
@@ -67,27 +68,28 @@ def page(database: Database, caller: Caller, wanted: Wanted, *, cursor: str | No
     after = _read_cursor(cursor)
     with database.read() as tx:
         found = review_queue.page(tx, caller.sight, wanted, after=after, limit=limit + 1)
-        items = read(tx, found[:limit])
+        items = read(tx, caller.practice_id, found[:limit])
     return Page(items, items[-1].row.id if len(found) > limit else None)
 
 
 def of_client(tx: Tx, caller: Caller, client_id: UUID, states: Collection[ReviewState]) -> list[Item]:
     """The items of a client that the caller may see, in the order of their labels."""
-    return read(tx, review_queue.of_client(tx, caller.sight, client_id, states))
+    return read(tx, caller.practice_id, review_queue.of_client(tx, caller.sight, client_id, states))
 
 
-def read(tx: Tx, found: Sequence[Queued]) -> list[Item]:
-    """Work out what items say."""
+def read(tx: Tx, practice_id: UUID, found: Sequence[Queued]) -> list[Item]:
+    """Work out what items of a practice say."""
     beside = review_queue.records_beside(tx, [queued.row.id for queued in found]) if found else {}
     today = database_time(tx.session).date()
-    return [_item(queued, beside.get(queued.row.id), today) for queued in found]
+    words = words_of(tx, practice_id) if found else {}
+    return [_item(queued, beside.get(queued.row.id), words, today) for queued in found]
 
 
-def _item(queued: Queued, beside: Beside | None, today: date) -> Item:
+def _item(queued: Queued, beside: Beside | None, words: Words, today: date) -> Item:
     row, client = queued.row, queued.client
     theirs = read_sight(beside.record) if beside is not None else None
     told_there = [each for each in theirs.relationships if _is_same(each, row, beside)] if theirs else []
-    other = what_is(theirs) if theirs is not None else ANYTHING
+    other = what_is(theirs, words) if theirs is not None else ANYTHING
     ours = what_may_be(frozenset({client.kind}), client.entity_type)
     reading = decide(_told(row), ours, other, [labels.read(each.label) for each in told_there])
     there = next(iter(fold(told_there)), None)
@@ -113,9 +115,9 @@ def _is_same(there: RelationshipRecord, row: Relationship, beside: Beside | None
     return is_about_us and labels.read(there.label).role == row.label_key
 
 
-def what_is(record: XpmClient) -> frozenset[str]:
-    """What the record's client may be, as far as XPM says."""
-    return what_may_be(kinds_of(record), entity_type_of(record))
+def what_is(record: XpmClient, words: Words) -> frozenset[str]:
+    """What the record's client may be, as far as XPM and the practice's own words say."""
+    return what_may_be(kinds_of(record, words), entity_type_of(record, words))
 
 
 def _told(row: Relationship) -> list[labels.Label]:

@@ -14,6 +14,7 @@ from uuid import UUID
 
 import structlog
 
+from handlers import resync_relationships
 from handlers.connections import require_connection
 from handlers.errors import ConnectionLost, Permanent, Rejected, Transient
 from handlers.flow import FollowUp, Services, job_arg
@@ -117,7 +118,7 @@ def apply(tx: Tx, job: Job, row: None, answer: Answer | None) -> Sequence[Follow
         held=bool(merged.missing),
         **{name: getattr(merged, name) for name in ("seen", "added", "changed", "gone", "missing", "unread")},
     )
-    return []
+    return resync_relationships.after_sync(tx, directory, sync.id)
 
 
 def on_failure(tx: Tx, job: Job, failure: Failure) -> None:

@@ -32,6 +32,11 @@ def get(tx: Tx, client_id: UUID, *, practice_id: UUID) -> Client | None:
     )
 
 
+def of_ids(tx: Tx, client_ids: Collection[UUID], *, practice_id: UUID) -> list[Client]:
+    statement = select(Client).where(Client.id.in_(client_ids), Client.practice_id == practice_id)
+    return list(tx.session.scalars(statement.order_by(Client.id)))
+
+
 def show_to(tx: Tx, client_id: UUID, staff_id: UUID) -> None:
     tx.session.execute(insert_or_ignore(tx, ClientVisibility, {"client_id": client_id, "staff_id": staff_id}))
 

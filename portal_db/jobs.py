@@ -6,7 +6,7 @@ No statement here decides what a job means; who may change it is all it knows.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -85,25 +85,9 @@ def add(tx: Tx, jobs: Sequence[NewJob], *, rung: bool = False) -> set[UUID]:
 
 
 def _row(job: NewJob) -> dict[str, Any]:
-    return {
-        "id": job.id,
-        "practice_id": job.practice_id,
-        "import_id": job.import_id,
-        "epoch": job.epoch,
-        "kind": job.kind,
-        "lane": job.lane,
-        "interactive": job.interactive,
-        "in_batch_order": job.in_batch_order,
-        "position": job.position,
-        "asked": job.asked_at,
-        "args": job.args,
-        "dedupe_key": job.dedupe_key,
-        "deadline_seconds": job.deadline_seconds,
-        "state": JobState.QUEUED,
-        "attempts": 0,
-        "deferrals": 0,
-        "lost_leases": 0,
-    }
+    row = {field.name: getattr(job, field.name) for field in fields(job)}
+    row["asked"] = row.pop("asked_at")
+    return row | {"state": JobState.QUEUED, "attempts": 0, "deferrals": 0, "lost_leases": 0}
 
 
 def get(tx: Tx, job_id: UUID) -> Job | None:

@@ -85,9 +85,14 @@ def get(tx: Tx, pause_id: UUID) -> Paused | None:
 
 def stopping(tx: Tx, job: Job) -> list[Paused]:
     """The pauses that keep a job from being claimed, oldest first; `due.is_paused` says whether there is any."""
+    return touching(tx, job.practice_id, job.lane, job.kind)
+
+
+def touching(tx: Tx, practice_id: UUID, lane: Lane, kind: str) -> list[Paused]:
+    """The pauses that would keep such a job from being claimed, oldest first."""
     statement = _ALL.where(
-        or_(Pause.practice_id.is_(None), Pause.practice_id == job.practice_id),
-        or_(Pause.lane.is_(None), Pause.lane == job.lane),
-        or_(Pause.kind.is_(None), Pause.kind == job.kind),
+        or_(Pause.practice_id.is_(None), Pause.practice_id == practice_id),
+        or_(Pause.lane.is_(None), Pause.lane == lane),
+        or_(Pause.kind.is_(None), Pause.kind == kind),
     )
     return [Paused(pause, name) for pause, name in tx.session.execute(statement.order_by(Pause.created_at, Pause.id))]

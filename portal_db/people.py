@@ -55,6 +55,13 @@ def get_staff(tx: Tx, staff_id: UUID, *, practice_id: UUID) -> Staff | None:
     return tx.session.scalar(select(Staff).where(Staff.id == staff_id, Staff.practice_id == practice_id))
 
 
+def leave(tx: Tx, staff_id: UUID) -> Staff | None:
+    """Note that somebody has left. `None` when there is nobody such, or they had left before."""
+    statement = update(Staff).where(Staff.id == staff_id, Staff.left_at.is_(None)).values(left_at=db_now())
+    statement = statement.returning(Staff).execution_options(synchronize_session=False, populate_existing=True)
+    return tx.session.scalar(statement)
+
+
 def staff_of(tx: Tx, practice_id: UUID) -> list[Staff]:
     return list(tx.session.scalars(select(Staff).where(Staff.practice_id == practice_id).order_by(Staff.created_at)))
 

@@ -96,7 +96,7 @@ def drop(tx: Tx, kept: Kept, days: float, ids: Sequence[UUID]) -> int:
 
 
 def drop_scheduled_runs(tx: Tx, days: float) -> None:
-    """Forget due times of long ago; there are a few a day."""
+    """Forget due times of long ago; each night it is those of one day."""
     _delete(tx, ScheduledRun, ScheduledRun.due_at < db_now(-days * DAY))
 
 

@@ -1,56 +1,52 @@
-"""The scheduler: what is due each night, done once by whichever relay leads, in a thread of its own.
+"""The scheduler: takes on what is due, once for everybody, in the process whose relay leads, in a thread of its own.
 
-Reconcile and housekeeping are at most once a night: one that was cut off is made good by the next.
+Syncs of directories are inserted as jobs. Reconcile and housekeeping it does itself, at most once a night: one that was
+cut off is made good by the next.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from handlers import scheduling
 from handlers.findings import Became
 from handlers.flow import Services
 from handlers.housekeeping import keep_house
 from handlers.reconcile import Queues, reconcile
+from handlers.scheduling import Plan
+from handlers.sync_times import nightly
 from portal_db import leaders, schedules
 from portal_db.database import Database
-from portal_db.types import database_time
+from portal_db.schedules import Due
 
 log = structlog.stdlib.get_logger(__name__)
 
-LOOK_SECONDS = 30.0
+#: With the ten seconds of the leader's lease, another process is at it well within thirty.
+LOOK_SECONDS = 5.0
+
+#: By the name of a schedule, what the leader does itself when it is due.
+Work = Mapping[str, Callable[[], None]]
 
 
 @dataclass(frozen=True)
-class Nightly:
-    """Work that is due once a day at a full hour, UTC."""
-
-    name: str
-    hour: int
-    run: Callable[[], None]
-
-    def last_due(self, now: datetime) -> datetime:
-        today = now.replace(hour=self.hour, minute=0, second=0, microsecond=0)
-        return today if today <= now else today - timedelta(days=1)
-
-
 class Scheduler:
     """Takes on what is due while this process leads.
 
     Args:
         owner: names this process in the record, as its relay does.
+        work: what is not a job: by the names of `plan.nightly`.
     """
 
-    def __init__(self, database: Database, owner: str, schedules: list[Nightly]) -> None:
-        self._database = database
-        self._owner = owner
-        self._schedules = schedules
+    database: Database
+    owner: str
+    plan: Plan
+    work: Work
 
     def run(self, stopping: threading.Event) -> None:
         """Look now and then until told to stop, through outages of the database."""
@@ -61,29 +57,38 @@ class Scheduler:
                 log.warning("scheduler.interrupted", exc_info=error)
 
     def look(self) -> None:
-        """Run what is due. What fails is logged and due again the next night."""
-        for nightly in self._schedules:
-            if not self._claim(nightly):
-                continue
-            log.info("scheduler.begins", schedule=nightly.name)
+        """Take on what is due. What fails is logged, and keeps nothing else from being taken on."""
+        with self.database.read() as tx:
+            if not leaders.is_held(tx, leaders.RELAY, by=self.owner):
+                return
+        scheduling.adopt(self.database, self.plan)
+        for due in scheduling.due(self.database, self.plan):
             try:
-                nightly.run()
+                ours = scheduling.take_on(self.database, self.plan, due, self.owner)
             except Exception as error:  # one schedule's bug must not end the others
-                log.error("scheduler.failed", schedule=nightly.name, exc_info=error)
-            else:
-                log.info("scheduler.ended", schedule=nightly.name)
+                log.error("scheduler.failed", schedule=due.schedule.name, exc_info=error)
+                continue
+            if ours:
+                log.info("scheduler.begins", schedule=due.schedule.name)
+                self._do(due)
 
-    def _claim(self, nightly: Nightly) -> bool:
-        """Whether it is due and ours to do. A schedule that was never run begins with its next due time."""
-        with self._database.write() as tx:
-            if not leaders.is_held(tx, leaders.RELAY, by=self._owner):
-                return False
-            is_new = not schedules.was_ever_due(tx, nightly.name)
-            claimed = schedules.claim(tx, nightly.name, nightly.last_due(database_time(tx.session)), self._owner)
-            return claimed and not is_new
+    def _do(self, due: Due) -> None:
+        name, work = due.schedule.name, self.work.get(due.schedule.name)
+        if work is None:
+            return
+        try:
+            work()
+        except Exception as error:  # nor that of the work
+            log.error("scheduler.failed", schedule=name, exc_info=error)
+            succeeded = False
+        else:
+            log.info("scheduler.ended", schedule=name)
+            succeeded = True
+        with self.database.write() as tx:
+            schedules.note_ended(tx, name, due.schedule.next_due_at, succeeded=succeeded)
 
 
-def nightly_work(services: Services, queues: Queues) -> list[Nightly]:
+def nightly_work(services: Services, queues: Queues) -> Work:
     """What the portal does each night."""
     settings = services.settings
 
@@ -98,7 +103,10 @@ def nightly_work(services: Services, queues: Queues) -> list[Nightly]:
             if count:
                 log.info("housekeeping.deleted", kind=name, count=count)
 
-    return [
-        Nightly("reconcile", settings.nightly_hour, look_everywhere),
-        Nightly("housekeeping", settings.nightly_hour, clear_out),
-    ]
+    return {"reconcile": look_everywhere, "housekeeping": clear_out}
+
+
+def plan_of(services: Services, work: Work, calls_left: scheduling.CallsLeft) -> Plan:
+    """When this portal does what."""
+    times = nightly(services.settings.nightly_hour)
+    return Plan(services.settings, calls_left, dict.fromkeys(work, times))

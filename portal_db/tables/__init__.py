@@ -16,8 +16,9 @@ from portal_db.tables.clients import (
 from portal_db.tables.directories import BusinessStructure, Directory, DirectoryStaged, DirectorySync
 from portal_db.tables.emails import WelcomeEmail
 from portal_db.tables.people import Login, Operator, Practice, Staff
+from portal_db.tables.schedules import Schedule, ScheduledRun
 from portal_db.tables.tasks import EntityConnection, Task
-from portal_db.tables.upkeep import Erasure, Restore, ScheduledRun
+from portal_db.tables.upkeep import Erasure, Restore
 from portal_db.tables.upstream import DirectoryRecord, ReconnectNotice, XeroConsent, XeroLogin, XpmConnection
 from portal_db.tables.webhooks import WebhookDelivery, WebhookEndpoint
 from portal_db.tables.work import (
@@ -65,6 +66,7 @@ __all__ = [
     "Relationship",
     "RelationshipSync",
     "Restore",
+    "Schedule",
     "ScheduledRun",
     "Staff",
     "StaffSession",

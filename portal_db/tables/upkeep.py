@@ -1,25 +1,14 @@
-"""What looking after the record needs: runs of schedules, restores from a backup, and people who asked to be forgotten."""
+"""What looking after the record needs: restores from a backup, and people who asked to be forgotten."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, String
+from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal_db.tables.base import Base
-
-
-class ScheduledRun(Base):
-    """A due time of a schedule that somebody took on. Its key is what makes it happen once, whoever leads."""
-
-    __tablename__ = "scheduled_runs"
-
-    schedule: Mapped[str] = mapped_column(String(40), primary_key=True)
-    due_at: Mapped[datetime] = mapped_column(primary_key=True)
-    owner: Mapped[str] = mapped_column(String(100))
-    claimed_at: Mapped[datetime]
 
 
 class Restore(Base):

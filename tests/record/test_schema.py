@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pytest
 from sqlalchemy import Column, Enum, Executable, delete, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
-from portal_db import directories, directory_syncs, migrate, upstream
+from portal_db import directories, directory_syncs, migrate, schedules, upstream
 from portal_db.database import Database
 from portal_db.states import FieldSource, SyncMode
 from portal_db.tables import Base, Client, EntityConnection, Task, TeamMember
@@ -77,6 +77,7 @@ def populate(world: World, simulator: SimulatorHandle) -> Client:
         connection = upstream.connection(tx, world.connection_id)
         directory = directories.ensure(tx, connection.xero_login_id, connection.tenant_id)
         assert directory_syncs.add(tx, directory.id, SyncMode.FULL, "a test")
+        schedules.add(tx, "full-1", datetime.now(UTC), directory_id=directory.id, mode=SyncMode.FULL)
         tx.session.execute(
             insert(Base.metadata.tables["business_structures"]).values(
                 practice_id=world.practice_id, structure_key="charity", structure="Charity", kind="entity",

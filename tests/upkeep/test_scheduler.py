@@ -8,10 +8,12 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import select
 
+from handlers.scheduling import Plan
+from handlers.sync_times import nightly
 from portal_db import leaders, schedules
 from portal_db.tables import ScheduledRun
 from tests.world import World
-from worker.scheduler import Nightly, Scheduler
+from worker.scheduler import Scheduler, Work
 
 NIGHT = 86_400
 
@@ -21,11 +23,16 @@ def lead(world: World, owner: str) -> None:
         assert leaders.hold(tx, leaders.RELAY, owner, 1_000_000)
 
 
+def scheduler_of(world: World, owner: str, work: Work) -> Scheduler:
+    plan = Plan(world.services.settings, lambda _: None, dict.fromkeys(work, nightly(0)))
+    return Scheduler(world.database, owner, plan, work)
+
+
 def test_a_night_is_done_once_by_the_leader(world: World) -> None:
     ran: list[str] = []
 
     def scheduler(owner: str) -> Scheduler:
-        return Scheduler(world.database, owner, [Nightly("tidy", 0, lambda: ran.append(owner))])
+        return scheduler_of(world, owner, {"tidy": lambda: ran.append(owner)})
 
     lead(world, "relay-1")
     # A new portal has nothing to catch up with
@@ -72,16 +79,18 @@ def test_what_fails_does_not_keep_the_others_from_their_night(sqlite_world: Worl
     def fail() -> None:
         raise RuntimeError
 
-    work = [Nightly("broken", 0, fail), Nightly("tidy", 0, lambda: ran.append("tidy"))]
     lead(sqlite_world, "relay-1")
-    scheduler = Scheduler(sqlite_world.database, "relay-1", work)
+    scheduler = scheduler_of(sqlite_world, "relay-1", {"broken": fail, "tidy": lambda: ran.append("tidy")})
     scheduler.look()
     sqlite_world.pass_time(NIGHT)
     scheduler.look()
     assert ran == ["tidy"]
+    with sqlite_world.database.read() as tx:
+        last = {entry.schedule.name: entry.run for entry in schedules.listing(tx)}
+    assert {name: run and run.succeeded for name, run in last.items()} == {"broken": False, "tidy": True}
 
 
-@pytest.mark.parametrize(("now", "due"), [("02:59", "21 03:00"), ("03:00", "22 03:00"), ("23:59", "22 03:00")])
-def test_when_the_last_night_was_due(now: str, due: str) -> None:
+@pytest.mark.parametrize(("now", "due"), [("02:59", "22 03:00"), ("03:00", "23 03:00"), ("23:59", "23 03:00")])
+def test_when_the_next_night_is_due(now: str, due: str) -> None:
     moment = datetime.fromisoformat(f"2026-11-22T{now}:00+00:00")
-    assert f"{Nightly('tidy', 3, lambda: None).last_due(moment):%d %H:%M}" == due
+    assert f"{nightly(3).next_after(moment):%d %H:%M}" == due

@@ -133,6 +133,9 @@ TABLE: dict[tuple[str, str], Endpoint] = {
     ("POST", "/integrations/xpm/choice"): Endpoint(
         IMPORT, lambda _: {"consent_id": str(uuid4()), "tenant_id": "somebody's"}
     ),
+    ("POST", "/integrations/xpm/reassign"): Endpoint(
+        MANAGE, lambda _: {"connection_id": str(uuid4()), "to_staff_id": str(uuid4())}
+    ),
 }
 
 

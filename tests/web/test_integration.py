@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
+from uuid import uuid4
 
 import httpx
 import pytest
 
+from portal_db.states import Role
+from tests.handlers.given import link_entity
+from tests.schedule.given import office_of
+from tests.schedule.test_leaving import connected_colleague, leave
 from tests.web.desk import API, Desk, serving
 from tests.world import TENANT, World, building
 from worker.embedded.mail import MailCatcher
@@ -88,3 +93,29 @@ def test_without_mfa_for_everybody_nobody_connects(desk: Desk) -> None:
     assert browser.get(AT).json()["problem"]["code"] == "mfa_not_mandatory"
     refused = browser.post(f"{AT}/consent")
     assert (refused.status_code, refused.json()["code"]) == (409, "mfa_not_mandatory")
+
+
+def test_staff_see_when_what_they_see_was_read_and_what_was_left_behind(desk: Desk) -> None:
+    world = desk.world
+    office = office_of(world)
+    office.until_due()
+    office.calls_left = 0
+    office.look()
+    client_id = link_entity(world, uuid4())
+    told = desk.program().get(AT).json()
+    full = next(each for each in told["syncs"] if each["mode"] == "full")
+    assert (full["last"], full["passed_over"]["code"]) == (None, "short_of_quota")
+    assert full["next_at"] > office.now.isoformat()
+    assert told["left_behind"] == []
+    # When the partner leaves, whoever may see their clients is told, and an owner hands them to a colleague
+    colleague = connected_colleague(world, [])
+    leave(world)
+    owner, partner = desk.program(desk.staff(Role.OWNER)), desk.program(desk.staff())
+    [behind] = owner.get(AT).json()["left_behind"]
+    assert (behind["count"], [client["id"] for client in behind["clients"]]) == (1, [str(client_id)])
+    assert partner.get(AT).json()["left_behind"] == []
+    given = {"connection_id": behind["connection_id"], "to_staff_id": str(colleague)}
+    assert owner.post(f"{AT}/reassign", json=given).json() == {"moved": [], "left": [str(client_id)]}
+    assert partner.post(f"{AT}/reassign", json=given).status_code == 403
+    elsewhere = desk.program(desk.other_practice()).post(f"{AT}/reassign", json=given)
+    assert (elsewhere.status_code, elsewhere.json()["code"]) == (404, "unknown_connection")

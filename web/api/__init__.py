@@ -17,6 +17,7 @@ from web.api import (
     search,
     session,
     structures,
+    sync_summaries,
     tasks,
 )
 from web.problems import RESPONSES
@@ -38,5 +39,6 @@ for _part in (
     tasks,
     integration,
     structures,
+    sync_summaries,
 ):
     router.include_router(_part.router)

@@ -12,13 +12,17 @@ from pydantic import BaseModel, ConfigDict, Field
 from handlers import connect_xpm, integration
 from handlers.callers import Caller
 from handlers.connect_xpm import Choice, Connected, Person
-from handlers.integration import Standing
+from handlers.integration import Overview
 from portal_db.states import ConnectionState
+from web.api import handover
+from web.api.handover import Behind
+from web.api.syncs import ScheduledSync
 from web.identity import Importer, Reader
 from web.portal import ThePortal
 from web.problems import Fault, fault_of
 
 router = APIRouter(prefix="/integrations/xpm", tags=["integration"])
+router.include_router(handover.router)
 
 
 class Connection(BaseModel):
@@ -36,14 +40,22 @@ class Status(BaseModel):
     connection: Connection | None
     can_import: bool
     problem: Fault | None
+    syncs: list[ScheduledSync] = Field(description="how what you see in XPM is kept up to date; what is due next first")
+    left_behind: list[Behind] = Field(description="connections of staff who have left, while clients hang on them")
 
     @classmethod
-    def of(cls, found: Standing) -> Self:
+    def of(cls, overview: Overview) -> Self:
+        found = overview.standing
         row = found.connection
         shown = Connection.model_validate(row, from_attributes=True) if row else None
         problem = fault_of(found.trouble) if found.trouble else None
         return cls(
-            mfa_mandatory=found.mfa_mandatory, connection=shown, can_import=found.trouble is None, problem=problem
+            mfa_mandatory=found.mfa_mandatory,
+            connection=shown,
+            can_import=found.trouble is None,
+            problem=problem,
+            syncs=[ScheduledSync.of(entry) for entry in overview.schedules],
+            left_behind=[Behind.of(each) for each in overview.left_behind],
         )
 
 
@@ -85,7 +97,7 @@ class Chosen(BaseModel):
 @router.get("")
 def read_status(portal: ThePortal, who: Reader) -> Status:
     """How the integration stands."""
-    return Status.of(integration.standing(portal.database, who))
+    return Status.of(integration.overview(portal.database, who))
 
 
 @router.post("/consent", status_code=201)

@@ -1,4 +1,4 @@
-"""A client's page: its details with where they come from, relationships, team, its XPM link, its imports and its history."""
+"""A client's page: details with where they come from, relationships, team, tasks, XPM link, imports and history."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from handlers import client_history, looking, portal_clients
+from handlers import client_history, looking, portal_clients, tasks
 from portal_db.import_list import Wanted
-from portal_db.states import ReviewState
+from portal_db.states import ReviewState, TaskState
 from web.pages.view import page
 from web.pages.visitor import TheVisitor
 from web.portal import ThePortal
@@ -38,5 +38,6 @@ def show_client(request: Request, portal: ThePortal, visitor: TheVisitor, client
         waiting=any(item.row.state is ReviewState.PENDING for item in details.relationships),
         client=details.entry.client,
         history=history.changes,
+        tasks=tasks.listing(database, caller, client_id, list(TaskState)),
         imports=[looking.one(database, caller, row.id) for row in imports],
     )

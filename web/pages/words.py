@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, tzinfo
 from typing import Any
 
 from markupsafe import Markup
 
 from portal_db.client_list import Entry
+from portal_db.entity_connections import Connection
 from web.api.clients import Invitation
 
 KINDS = {"individual": "Individual", "entity": "Entity"}
@@ -33,7 +34,7 @@ JOB_STATES = {
     "cancelled": "Cancelled",
     "dismissed": "Dismissed",
 }
-REVIEW_STATES = {"pending": "Waiting for review"}
+REVIEW_STATES = {"pending": "Waiting for review", "superseded": "No longer offered"}
 #: Why a value that XPM has was not written.
 CONFLICTS = {
     "email_taken": "Another login of the portal has this address, so the one that was there stays.",
@@ -135,6 +136,11 @@ def invitation(entry: Entry) -> Invitation | None:
     return Invitation.of(entry.login, entry.email) if entry.login else None
 
 
+def connection_options(connections: Sequence[Connection]) -> list[tuple[str, str]]:
+    """The people who act for an entity, to choose from."""
+    return [(str(found.member.id), f"{found.member.name}, {found.member.relationship}") for found in connections]
+
+
 def tone(state: Any) -> str:
     return TONES.get(str(state), "plain")
 
@@ -174,6 +180,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "conflict_word": _from(CONFLICTS),
     "task_word": _from({}),
     "date": date_alone,
+    "connection_options": connection_options,
     "invitation": invitation,
     "invitation_word": _from(INVITATIONS),
 }

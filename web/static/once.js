@@ -7,13 +7,18 @@ document.addEventListener("submit", (event) => {
     return;
   }
   form.dataset.sent = "yes";
-  for (const button of form.querySelectorAll("button[type=submit]")) button.setAttribute("aria-disabled", "true");
+  for (const button of buttons(form)) button.setAttribute("aria-disabled", "true");
 });
 
 // Back from the next page: the form may be sent again.
 window.addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll("form[data-sent]")) {
     delete form.dataset.sent;
-    for (const button of form.querySelectorAll("button[aria-disabled]")) button.removeAttribute("aria-disabled");
+    for (const button of buttons(form)) button.removeAttribute("aria-disabled");
   }
 });
+
+// A form's buttons, those that stand outside it too.
+function buttons(form) {
+  return [...form.elements].filter((element) => element.type === "submit");
+}

@@ -53,6 +53,7 @@ COMMANDS = {
     "pause": Command("pausing", "pause_app", _MEND),
     "resume": Command("pausing", "resume_app", _MEND),
     "pauses": Command("pausing", "pauses_app", _MEND),
+    "schedule": Command("scheduling", "schedule_app", _MEND),
     "reconcile": Command("reconciling", "run_reconcile", _MEND),
     "housekeeping": Command("housekeeping", "run_housekeeping", _MEND),
     "person": Command("erasing", "person_app", _MEND),

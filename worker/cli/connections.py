@@ -13,13 +13,14 @@ from uuid import UUID
 import typer
 
 from handlers import practices
-from worker.cli import connecting
+from worker.cli import connecting, leaving
 from worker.cli.exits import ExitCode, Problem, refusals_naming
 from worker.cli.output import AsJson, note, say_json, say_line
 from worker.cli.record import opened
 
 connection_app = typer.Typer(no_args_is_help=True, help="Connections of staff to XPM.")
 connecting.register(connection_app)
+connection_app.command("reassign")(leaving.reassign)
 
 LIMIT = 100_000
 """Characters read from standard input at most."""

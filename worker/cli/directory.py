@@ -14,7 +14,7 @@ from portal_db import directories, directory_syncs
 from portal_db.directories import Entry
 from portal_db.states import SyncMode, SyncState
 from portal_db.tables import DirectorySync
-from worker.cli import structures
+from worker.cli import structures, summaries
 from worker.cli.acting import BY_HAND, AsOperator, DryRun, OptionalReason, Yes, acting, confirm
 from worker.cli.exits import Problem, as_problem, refusals_naming
 from worker.cli.job_telling import facts
@@ -23,6 +23,7 @@ from worker.cli.record import opened
 
 directory_app = typer.Typer(no_args_is_help=True, help="Directories: what each Xero login sees in XPM.")
 directory_app.add_typer(structures.structures_app, name="structures")
+directory_app.command("syncs")(summaries.show_syncs)
 
 DirectoryId = Annotated[UUID, typer.Argument(metavar="DIRECTORY", help="The directory's id.", show_default=False)]
 

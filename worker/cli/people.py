@@ -9,7 +9,7 @@ import typer
 
 from handlers import practices
 from portal_db.states import Role
-from worker.cli import passwords
+from worker.cli import leaving, passwords
 from worker.cli.exits import refusals_naming
 from worker.cli.output import AsJson, say_json, say_line
 from worker.cli.record import opened
@@ -18,6 +18,7 @@ practice_app = typer.Typer(no_args_is_help=True, help="Accounting firms in the p
 staff_app = typer.Typer(no_args_is_help=True, help="People who work at a practice.")
 operator_app = typer.Typer(no_args_is_help=True, help="People who look after the platform.")
 passwords.register(staff_app)
+staff_app.command("leave")(leaving.leave)
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Its name, up to 200 characters.", show_default=False)]
 Email = Annotated[str, typer.Argument(metavar="EMAIL", help="Its login; no other one may have it.", show_default=False)]

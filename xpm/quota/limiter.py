@@ -209,6 +209,20 @@ class RedisLimiter:
         )
         return max(0, room if now.known else min(room, int(not now.probing)))
 
+    def day_left(self, tenant_id: str) -> int | None:
+        """How many calls background lanes have left of the tenant's day; `None` when nobody can say.
+
+        That is so while Redis is away, and after it lost its memory until a call's answer has told.
+        """
+        try:
+            now = self._books.look(tenant_id, background=True)
+        except redis.RedisError as error:
+            log.warning("quota.unavailable", tenant=tenant_id, exc_info=error)
+            return None
+        if now.parked_by == "day":
+            return 0
+        return max(0, self.limits.for_background().day - now.day) if now.known else None
+
     def close(self) -> None:
         """Stop renewing. Permits still held end with their leases."""
         self._closed.set()

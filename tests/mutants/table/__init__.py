@@ -1,7 +1,19 @@
 """The mutants, one file per area."""
 
 from tests.mutants.mutant import Mutant
-from tests.mutants.table import connecting, delivery, directory, handlers, pages, portal_side, record, rows, xpm
+from tests.mutants.table import (
+    connecting,
+    delivery,
+    directory,
+    handlers,
+    pages,
+    portal_side,
+    record,
+    review,
+    rows,
+    schedule,
+    xpm,
+)
 
 #: Areas in the order in which docs/guards.md shows them.
 AREAS: dict[str, tuple[Mutant, ...]] = {
@@ -10,7 +22,9 @@ AREAS: dict[str, tuple[Mutant, ...]] = {
     "Delivery": delivery.MUTANTS,
     "The use cases": handlers.MUTANTS,
     "The portal after an import": portal_side.MUTANTS,
+    "The review queue": review.MUTANTS,
     "The portal's pages": pages.MUTANTS,
+    "The schedule": schedule.MUTANTS,
     "Connecting to Xero": connecting.MUTANTS,
     "The directory": directory.MUTANTS,
     "XPM and its quota": xpm.MUTANTS,

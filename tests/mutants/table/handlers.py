@@ -177,7 +177,7 @@ VALIDATING = (
         "linked-since",
         "a link that the index refuses undoes the client",
         "invariant 2: a client without its record",
-        (Edit("handlers/creation.py", "    if not linked:\n", "    if linked is None:\n"),),
+        (Edit("handlers/creation.py", "    if not clients.link(", "    if None is clients.link("),),
         (f"{CREATION}::test_a_record_linked_since_validation[sqlite-individual]",),
     ),
     Mutant(

@@ -43,7 +43,7 @@ MUTANTS = (
         "who only looks is refused by every form that imports",
         "staff with the role Basic import by sending the form themselves",
         (Edit(FORMS, "    found.visitor.caller.require(Scope.IMPORT)\n"),),
-        (f"{ADDING}::test_who_only_looks_can_neither_open_a_window_nor_send_one",),
+        (f"{CLIENT}::test_who_only_looks_is_offered_nothing_and_refused",),
     ),
     Mutant(
         "page-escaping",

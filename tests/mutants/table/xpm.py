@@ -16,7 +16,7 @@ TEST_CLIENT = "tests/xpm/client/test_client.py"
 BOUNDS = "tests/xpm/client/test_bounds.py"
 PAGES = "tests/xpm/client/test_pages.py"
 TRANSPORT = "tests/xpm/client/test_transport.py"
-WIRE = "tests/xpm/client/test_wire.py"
+WIRE = "tests/xpm/client/test_wire_refusals.py"
 
 
 def _unlimited(

@@ -15,7 +15,7 @@ from tests.web.pages.test_client_list import HOSTILE
 from tests.web.pages.test_frame import keeps_the_rules
 from xpm.simulator.serve import SimulatorHandle
 
-FORMS = ("connect", "disconnect", "import-items")
+FORMS = ("connect", "disconnect", "import-items", "invite", "tasks/new", "connections/new")
 
 
 def test_details_are_told_with_their_source(desk: Desk, simulator: SimulatorHandle) -> None:
@@ -60,6 +60,39 @@ def test_a_client_is_connected_by_linking_it_to_an_account_and_disconnected_agai
     assert (cut.path, "What was imported stays." in cut.text) == (path, True)
     assert visitor.send(asked, f"{path}/disconnect").path == path
     assert "Not connected" in visitor.open(f"{path}/import-items").text
+
+
+def test_an_invitation_is_sent_once_for_each_time_the_page_is_opened(desk: Desk, simulator: SimulatorHandle) -> None:
+    visitor = connected(desk)
+    client_id = imported(desk, importable(simulator)[0].uuid)
+    path = f"/clients/{client_id}/invite"
+    asked = keeps_the_rules(visitor.open(visitor.open("/clients").links()["Send invitation"]))
+    assert asked.path == path
+    for _ in range(2):
+        assert visitor.send(asked, path).path == f"/clients/{client_id}"
+    desk.world.run_due()
+    assert len(desk.world.mail.deliveries()) == 1
+    assert "Invited" in visitor.open(f"/clients/{client_id}").text
+
+
+def test_an_entity_gets_a_connection_and_then_a_task(desk: Desk) -> None:
+    visitor = connected(desk)
+    client_id = desk.entity(desk.partner)
+    path = f"/clients/{client_id}"
+    first = keeps_the_rules(visitor.open(f"{path}/tasks/new"))
+    assert "Add a connection first" in first.text
+    form = keeps_the_rules(visitor.open(first.links()["Add a connection"]))
+    without = visitor.send(form, f"{path}/connections/new", name="Jo Reef", access="guest")
+    assert without.faults().keys() == {"relationship"}
+    assert without.form(f"{path}/connections/new")["name"] == "Jo Reef"
+    task = visitor.send(without, f"{path}/connections/new", relationship="Director", email="jo@reef.example")
+    assert (task.path, task.heading) == (f"{path}/tasks/new", "Send a task")
+    late = keeps_the_rules(visitor.send(task, f"{path}/tasks/new", title="Sign here", due_date="2020-01-01"))
+    assert late.faults().keys() == {"due_date"}
+    sent = visitor.send(late, f"{path}/tasks/new", due_date="")
+    twice = visitor.send(late, f"{path}/tasks/new", due_date="")
+    assert sent.path == twice.path == path
+    assert twice.text.count("Sign here") == 1
 
 
 def test_clients_of_another_practice_are_not_there(desk: Desk) -> None:

@@ -1,0 +1,120 @@
+"""Guards of the review queue: what reviewers decide, and what imports and re-syncs leave of it."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import Edit, Mutant
+
+QUEUE = "portal_db/review_queue.py"
+NEWS = "handlers/relationship_news.py"
+REVIEW = "handlers/review.py"
+DECIDED = "tests/handlers/test_review.py"
+MODEL = "tests/handlers/test_review_model.py::test_any_sequence_ends_in_the_model_s_state"
+DIRECTION = "tests/handlers/test_direction.py"
+
+MUTANTS = (
+    Mutant(
+        "review-once",
+        "an item is decided about while it is pending and as it was looked at",
+        "b.26: two reviewers both win, and the second undoes the first",
+        (
+            Edit(
+                QUEUE,
+                "Relationship.id == item_id, Relationship.state == ReviewState.PENDING, Relationship.version == version",
+                "Relationship.id == item_id",
+            ),
+        ),
+        (
+            f"{DECIDED}::test_an_item_that_was_decided_about_is_not_decided_about_again",
+            f"{DECIDED}::test_of_two_reviewers_one_wins_and_the_other_is_told[sqlite]",
+            f"{DECIDED}::test_bulk_ignore_takes_the_chosen_pending_items_and_no_others",
+        ),
+    ),
+    Mutant(
+        "review-in-sight",
+        "items of clients out of sight are not ignored",
+        "invariant 6: staff decide about other practices' clients",
+        (Edit(QUEUE, "for item_id, version in chosen)), in_sight)", "for item_id, version in chosen)))"),),
+        (f"{DECIDED}::test_only_staff_who_see_the_client_see_its_items",),
+    ),
+    Mutant(
+        "review-suggests-in-sight",
+        "a client that the reviewer may not see is not suggested",
+        "b.29: staff learn of clients that are not theirs to see",
+        (
+            Edit(
+                QUEUE,
+                "XpmLink.disconnected_at.is_(None), viewer.may_see_client())\n    )\n    clients =",
+                "XpmLink.disconnected_at.is_(None))\n    )\n    clients =",
+            ),
+        ),
+        (f"{DECIDED}::test_an_item_suggests_the_client_that_its_other_side_is_or_becomes",),
+    ),
+    Mutant(
+        "review-record-tied-once",
+        "a record that is tied to a member is not linked to another",
+        "b.22: one source record becomes two members",
+        (Edit(REVIEW, " or (tied is not None and tied.id != member_id):", ":"),),
+        (f"{DECIDED}::test_a_member_or_a_record_that_is_tied_is_not_tied_anew",),
+    ),
+    Mutant(
+        "review-co-owner-email",
+        "a co-owner's address is taken by the unique index over logins",
+        "b.23: two people sign in with one address",
+        (Edit(REVIEW, "    if not people.take_email(", "    if False and not people.take_email("),),
+        (f"{DECIDED}::test_a_co_owner_needs_an_email_that_nobody_on_the_platform_has",),
+    ),
+    Mutant(
+        "review-amended-name",
+        "XPM's news do not change a name that a reviewer amended",
+        "b.21: each import undoes what the reviewer corrected",
+        (Edit(NEWS, " or member.name_is_override:", ":"),),
+        (f"{DECIDED}::test_news_of_a_tied_record_reach_the_team_unless_the_name_was_amended",),
+    ),
+    Mutant(
+        "review-disconnect-unties",
+        "disconnecting a client drops its ties",
+        "b.36: a wrong link cannot be undone",
+        (Edit("portal_db/clients.py", "    relationships.drop_ties(tx, client_id)\n"),),
+        (f"{DECIDED}::test_disconnecting_undoes_ties_and_keeps_what_was_imported",),
+    ),
+    Mutant(
+        "resync-revives-nothing",
+        "only a person's import offers what was ignored again",
+        "b.20: each night brings back what reviewers put away",
+        (Edit(NEWS, "    if is_import:\n", "    if True:\n"),),
+        (MODEL,),
+    ),
+    Mutant(
+        "resync-supersedes-in-place",
+        "a pending item that XPM tells anew is the same item",
+        "b.27: duplicates stack",
+        (
+            Edit(
+                NEWS,
+                '            row |= {**asdict(offer), "gone_at": None}\n',
+                '            row |= {"gone_at": None}\n',
+            ),
+        ),
+        (MODEL,),
+    ),
+    Mutant(
+        "resync-under-its-lease",
+        "each chunk is written under the job's lease",
+        "invariant 5: a worker that was cut off writes beside the one that took over",
+        (
+            Edit(
+                "handlers/resync_relationships.py",
+                "            hold(tx, job)\n            taken =",
+                "            taken =",
+            ),
+        ),
+        ("tests/handlers/test_resync_relationships.py::test_a_worker_that_was_cut_off_writes_nothing_more",),
+    ),
+    Mutant(
+        "direction-by-types-first",
+        "what the two sides are decides before the label",
+        "facts on XPM §3: a company becomes the director of a person",
+        (Edit("handlers/direction.py", "    if len(possible) == 1:\n", "    if not possible and len(told) == 0:\n"),),
+        (f"{DIRECTION}::test_a_person_is_it_and_the_company_is_not_whatever_the_label_says[Director]",),
+    ),
+)

@@ -1,0 +1,139 @@
+"""Guards of the schedule and of handing over: what is due happens once, not when it should not, and to nobody else's clients."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import Edit, Mutant
+
+SCHEDULES = "portal_db/schedules.py"
+SCHEDULING = "handlers/scheduling.py"
+SKIPS = "handlers/skips.py"
+TIMES = "handlers/sync_times.py"
+REASSIGN = "handlers/reassign_links.py"
+HANDOVER = "portal_db/handover.py"
+TAKING_ON = "tests/schedule/test_taking_on.py"
+SYNC_TIMES = "tests/schedule/test_sync_times.py"
+LEAVING = "tests/schedule/test_leaving.py"
+PASSED_OVER = f"{TAKING_ON}::test_a_due_time_is_passed_over_with_the_reason"
+
+
+def _skip(name: str, guard: str, answers: str, old: str, code: str) -> Mutant:
+    return Mutant(name, guard, answers, (Edit(SKIPS, old, "if False:"),), (f"{PASSED_OVER}[{code}]",))
+
+
+MUTANTS = (
+    Mutant(
+        "schedule-due-time-once",
+        "a due time that somebody took on is nobody else's: the unique key says so",
+        "design §6: two leaders begin the same sync",
+        (
+            Edit(
+                SCHEDULES,
+                "    if tx.session.scalar(insert_or_ignore(tx, ScheduledRun, row).returning(ScheduledRun.schedule)) is None:\n        return False\n",
+                "    tx.session.scalar(insert_or_ignore(tx, ScheduledRun, row).returning(ScheduledRun.schedule))\n",
+            ),
+        ),
+        (
+            "tests/upkeep/test_scheduler.py::test_of_many_who_claim_a_due_time_one_has_it[sqlite]",
+            f"{TAKING_ON}::test_of_two_who_saw_it_due_one_takes_it_on[sqlite]",
+        ),
+    ),
+    Mutant(
+        "schedule-leader-at-claim",
+        "who does not lead at the moment of taking on takes nothing on",
+        "design §6: a leader that was held up works beside the new one",
+        (Edit(SCHEDULING, "if not leaders.is_held(tx, leaders.RELAY, by=owner):", "if False:"),),
+        (f"{TAKING_ON}::test_who_does_not_lead_any_more_takes_nothing_on",),
+    ),
+    Mutant(
+        "schedule-missed-once",
+        "the next due time is after now, however many went by",
+        "a relay that was away for hours catches up with every quarter of an hour",
+        (Edit(SCHEDULING, ".next_after(plan.clock(tx))\n        if not", ".next_after(due_at)\n        if not"),),
+        (f"{TAKING_ON}::test_missed_times_are_made_good_by_one_run",),
+    ),
+    Mutant(
+        "schedule-clocks-put-back",
+        "of a wall-clock time that comes twice, a nightly sync takes the first only",
+        "two full syncs in the night in which the clocks are put back",
+        (Edit(TIMES, "if not (self.once and moment.astimezone(self.zone).fold):", "if True:"),),
+        (f"{SYNC_TIMES}::test_a_night_in_which_the_clocks_are_changed[Australia/Sydney-night4-02:30-02:30+1100]",),
+    ),
+    Mutant(
+        "schedule-stretched",
+        "incremental syncs are further apart where several logins share a tenant's quota",
+        "invariant 4: syncs eat up what people need",
+        (Edit(TIMES, "if directories * calls <= share_of(day_limit):", "if True:"),),
+        (f"{SYNC_TIMES}::test_syncs_are_stretched_to_stay_within_a_tenth_of_the_day[5000-11-20]",),
+    ),
+    _skip(
+        "schedule-skip-paused",
+        "a paused schedule begins nothing",
+        "an operator's pause does nothing",
+        "if schedule.paused_at is not None:",
+        "schedule_paused",
+    ),
+    _skip(
+        "schedule-skip-work-paused",
+        "a pause of the practice, the lane or the kind holds its syncs too",
+        "jobs pile up behind a pause",
+        "if paused:",
+        "work_paused",
+    ),
+    _skip(
+        "schedule-skip-running",
+        "no sync is taken on while another of the directory runs",
+        "its due time counts as done, and nothing was",
+        "if standing.is_running:",
+        "still_running",
+    ),
+    _skip(
+        "schedule-skip-share",
+        "syncs that had their tenth of the tenant's day have to wait",
+        "invariant 4: syncs eat up what people need",
+        "if standing.syncs_today >= sync_times.share_of(day_limit):",
+        "share_used",
+    ),
+    _skip(
+        "schedule-skip-quota",
+        "the last tenth of the day's calls is not for syncs",
+        "invariant 4: syncs eat up what people need",
+        "if calls_left is not None and calls_left < day_limit * SPARE:",
+        "short_of_quota",
+    ),
+    Mutant(
+        "reassign-seen-records",
+        "only clients whose XPM record the colleague sees are moved",
+        "b.13: a client hangs on a connection that cannot read it",
+        (Edit(HANDOVER, "        DirectoryRecord.gone_at.is_(None),\n", ""),),
+        (f"{LEAVING}::test_a_colleague_takes_on_the_clients_whose_records_they_see[sqlite]",),
+    ),
+    Mutant(
+        "reassign-same-tenant",
+        "the colleague's connection works, and leads to the same practice in XPM",
+        "b.13: a client hangs on a connection that cannot read it",
+        (
+            Edit(
+                REASSIGN,
+                "if to is None or to.state is not ConnectionState.CONNECTED or to.tenant_id != row.tenant_id:",
+                "if to is None:",
+            ),
+        ),
+        (
+            f"{LEAVING}::test_a_colleague_who_cannot_read_them_is_refused[other tenant-colleague_not_connected]",
+            f"{LEAVING}::test_a_colleague_who_cannot_read_them_is_refused[broken-colleague_not_connected]",
+        ),
+    ),
+    Mutant(
+        "reassign-own-practice",
+        "staff move clients of their own practice only",
+        "invariant 6: a stranger takes a practice's clients off their connection",
+        (
+            Edit(
+                REASSIGN,
+                "if row is None or (act.sight is not None and row.practice_id != act.sight.practice_id):",
+                "if row is None:",
+            ),
+        ),
+        (f"{LEAVING}::test_staff_move_clients_of_their_own_practice_only",),
+    ),
+)

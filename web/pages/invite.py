@@ -1,0 +1,48 @@
+"""Sending a client's welcome email, or sending it again. A page asks first, since an email cannot be called back."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from handlers import invite_client, portal_clients
+from handlers.requests import RequestRefused
+from web.pages.forms import NONE, Faults, PostedByImporter
+from web.pages.view import go, page
+from web.pages.visitor import TheImporter, Visitor
+from web.portal import Portal, ThePortal
+from web.problems import fault_of, status_of
+
+router = APIRouter()
+
+
+@router.get("/clients/{client_id}/invite")
+def show_invite(request: Request, portal: ThePortal, visitor: TheImporter, client_id: UUID) -> Response:
+    """Ask first: who would get the email."""
+    return _shown(request, portal, visitor, client_id)
+
+
+@router.post("/clients/{client_id}/invite")
+def invite(request: Request, portal: ThePortal, posted: PostedByImporter, client_id: UUID) -> Response:
+    """Have it sent, once for each time that the page was opened."""
+    key = posted.text("idempotency_key")
+    try:
+        invite_client.invite(portal.database, portal.bell, posted.visitor.caller, client_id, key)
+    except RequestRefused as refused:
+        if refused.code == "unknown_client":
+            raise
+        faults = Faults(whole=fault_of(refused))
+        return _shown(request, portal, posted.visitor, client_id, faults, status_of(refused))
+    return go(f"/clients/{client_id}", say="invited")
+
+
+def _shown(
+    request: Request, portal: Portal, visitor: Visitor, client_id: UUID, faults: Faults = NONE, status: int = 200
+) -> Response:
+    entry = portal_clients.details(portal.database, visitor.caller, client_id).entry
+    key = portal.services.sources.new_id().hex
+    return page(
+        request, visitor, "invite.html", status=status, entry=entry, client=entry.client, faults=faults, key=key
+    )
