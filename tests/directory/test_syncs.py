@@ -8,15 +8,17 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from sqlalchemy import event
 
 from handlers.directory_syncs import begin_sync
+from handlers.requests import RequestRefused
 from handlers.sights import columns_of, read_sight
 from portal_db import upstream
-from portal_db.states import JobState, SyncState
+from portal_db.states import ConnectionState, JobState, SyncState
 from portal_db.types import database_time
 from tests.directory.given import FULL, INCREMENTAL, begin, directory_of, job_of, present, rows, sync_of, synced
-from tests.handlers.given import change, records
+from tests.handlers.given import change, records, set_connection
 from tests.world import TENANT, World
 from xpm.simulator.serve import SimulatorHandle
 
@@ -74,6 +76,20 @@ def test_one_sync_of_a_directory_runs_at_a_time(own_world: World) -> None:
     own_world.run_due()
     assert job_of(own_world, job.id).state is JobState.SUCCEEDED
     assert sync_of(own_world, job).state is SyncState.SUCCEEDED
+
+
+def test_a_directory_that_nobody_can_read_is_not_synced(own_sqlite_world: World) -> None:
+    world = own_sqlite_world
+    job = begin(world)
+    set_connection(world, ConnectionState.BROKEN)
+    # A sync under way is turned down, since a reconnect begins another one
+    world.runner().run(job.id)
+    assert (job_of(world, job.id).state, sync_of(world, job).reason) == (JobState.REJECTED, "not_connected")
+    # And none is begun
+    with pytest.raises(RequestRefused) as refused:
+        begin(world)
+    assert refused.value.code == "not_connected"
+    assert world.scalar("SELECT count(*) FROM directory_syncs") == 1
 
 
 def test_who_vanishes_from_a_full_answer_is_gone_and_comes_back_when_listed_again(

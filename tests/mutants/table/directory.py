@@ -41,7 +41,7 @@ MUTANTS = (
         "directory-abandoned",
         "a sync whose job is not open any more is ended when the next is asked for",
         "the directory is never synced again",
-        (Edit("handlers/directory_syncs.py", "    _end_abandoned(tx, directory_id)\n"),),
+        (Edit("handlers/directory_syncs.py", "    _end_abandoned(tx, directory_id)\n    wanted", "    wanted"),),
         (f"{CRASHES}::test_a_sync_whose_job_was_dismissed_does_not_stand_in_the_way",),
     ),
     Mutant(
