@@ -144,7 +144,13 @@ OLDER_NEWS = (
         "as-of-directory",
         "an older sight of a record replaces no newer one",
         "P3: news that come late undo newer ones",
-        (Edit("portal_db/upstream.py", "            where=DirectoryRecord.as_of < statement.excluded.as_of,\n"),),
+        (
+            Edit(
+                "portal_db/upstream.py",
+                "and_(DirectoryRecord.as_of < statement.excluded.as_of, ~synced_since)",
+                "~synced_since",
+            ),
+        ),
         (f"{NEWS}::test_the_directory_keeps_the_newest_sight[sqlite]",),
     ),
     Mutant(
