@@ -157,6 +157,7 @@ def _start(processes: Supervised, binaries: Path, folder: Path) -> PostgresServe
         "postgres",
         [binaries / "postgres", "-D", data, *words],
         ready=log_line("ready to accept connections"),
+        within=60,  # the machine may be busy, and all tests of this process would miss it
         cwd=folder,
         stop_signal=signal.SIGINT,  # stop now, not when the last client has gone
         user=account.pw_name if account else None,
