@@ -71,6 +71,12 @@ def note_use(database: Database, directory: Directory, now: datetime) -> None:
             begin_sync(tx, directory.id, SyncMode.FULL, asked_by="search")
 
 
+def is_under_way(tx: Tx, directory_id: UUID) -> bool:
+    """Whether a sync of the directory is running, with a job that somebody will do."""
+    _end_abandoned(tx, directory_id)
+    return directory_syncs.running(tx, directory_id) is not None
+
+
 def _end_abandoned(tx: Tx, directory_id: UUID) -> None:
     """A sync whose job was dismissed or cancelled would stand in the way of all others for good."""
     sync = directory_syncs.running(tx, directory_id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from handlers import sync_directory, sync_times
+from handlers.directory_syncs import is_under_way
 from portal_db import pauses
 from portal_db.database import Tx
 from portal_db.states import ConnectionState, SyncMode
@@ -76,7 +77,7 @@ def reason_to_skip(
         return Skip("work_paused", paused[0].pause.reason)
     if not standing.in_use and not (schedule.mode is SyncMode.FULL and standing.has_links):
         return Skip("not_used")
-    if standing.is_running:
+    if is_under_way(tx, standing.directory.id):
         return Skip("still_running")
     if standing.syncs_today >= sync_times.share_of(day_limit):
         return Skip("share_used")

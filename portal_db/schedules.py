@@ -128,6 +128,14 @@ class Entry:
     sync: DirectorySync | None
     run: ScheduledRun | None
 
+    @property
+    def passed_over(self) -> str | None:
+        """The code of why the last due time was passed over, unless a sync began since."""
+        row, sync = self.schedule, self.sync
+        if sync is not None and row.skipped_at is not None and sync.started_at > row.skipped_at:
+            return None
+        return row.skipped_code
+
 
 def listing(tx: Tx, *, practice_id: UUID | None = None) -> list[Entry]:
     """Schedules in the order they are next due: of a practice, or all whose directory somebody is connected to."""

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, exists, func, select
 
-from portal_db import directories, directory_syncs
+from portal_db import directories
 from portal_db.database import Tx
 from portal_db.directories import Reader
 from portal_db.states import ConnectionState
@@ -34,7 +34,6 @@ class Standing:
     states: Collection[ConnectionState]
     in_use: bool
     has_links: bool
-    is_running: bool
     syncs_today: int
 
 
@@ -71,7 +70,6 @@ def standing(tx: Tx, directory_id: UUID, *, in_use_days: float) -> Standing:
         states=set(tx.session.scalars(states)),
         in_use=tx.session.scalar(used) is not None,
         has_links=bool(directories.practices_to_resync(tx, directory)),
-        is_running=directory_syncs.running(tx, directory_id) is not None,
         syncs_today=_syncs_today(tx, directory.tenant_id),
     )
 

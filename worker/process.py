@@ -37,7 +37,7 @@ from worker.leases import Leases
 from worker.queues import RedisQueues
 from worker.relay import Relay
 from worker.runner import Runner
-from worker.scheduler import Scheduler, nightly_work, plan_of
+from worker.scheduler import Scheduler, aside, nightly_work, plan_of
 from xpm.client import XpmApi
 from xpm.quota import RedisLimiter, limiter_of
 
@@ -167,8 +167,7 @@ def run_relay() -> int:
         queues = RedisQueues(connect(parts.settings), parts.bell, parts.settings.redis_namespace)
         work = nightly_work(parts.services, queues)
         plan = plan_of(parts.services, work, parts.limiter.day_left)
-        scheduler = Scheduler(parts.services.database, parts.leases.owner, plan, work)
-        # A daemon: nightly work that is cut off by the end of the process is made good by the next night's.
+        scheduler = Scheduler(parts.services.database, parts.leases.owner, plan, work, start=aside)
         threading.Thread(target=scheduler.run, args=(stopping,), name="scheduler", daemon=True).start()
         log.info("relay.ready", owner=parts.leases.owner)
         relay.run(stopping)

@@ -10,6 +10,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -34,6 +35,16 @@ LOOK_SECONDS = 5.0
 Work = Mapping[str, Callable[[], None]]
 
 
+def in_place(work: Callable[[], None]) -> None:
+    """Do it now; whatever else is due waits."""
+    work()
+
+
+def aside(work: Callable[[], None]) -> None:
+    """Do it in a thread of its own. A daemon: nightly work that is cut off is made good by the next night's."""
+    threading.Thread(target=work, name="nightly", daemon=True).start()
+
+
 @dataclass(frozen=True)
 class Scheduler:
     """Takes on what is due while this process leads.
@@ -41,12 +52,14 @@ class Scheduler:
     Args:
         owner: names this process in the record, as its relay does.
         work: what is not a job: by the names of `plan.nightly`.
+        start: how that is done. It may take minutes, in which syncs are due somewhere in the world.
     """
 
     database: Database
     owner: str
     plan: Plan
     work: Work
+    start: Callable[[Callable[[], None]], None] = in_place
 
     def run(self, stopping: threading.Event) -> None:
         """Look now and then until told to stop, through outages of the database."""
@@ -70,22 +83,24 @@ class Scheduler:
                 continue
             if ours:
                 log.info("scheduler.begins", schedule=due.schedule.name)
-                self._do(due)
+                if due.schedule.name in self.work:
+                    self.start(partial(self._do, due))
 
     def _do(self, due: Due) -> None:
-        name, work = due.schedule.name, self.work.get(due.schedule.name)
-        if work is None:
-            return
+        name = due.schedule.name
         try:
-            work()
+            self.work[name]()
         except Exception as error:  # nor that of the work
             log.error("scheduler.failed", schedule=name, exc_info=error)
             succeeded = False
         else:
             log.info("scheduler.ended", schedule=name)
             succeeded = True
-        with self.database.write() as tx:
-            schedules.note_ended(tx, name, due.schedule.next_due_at, succeeded=succeeded)
+        try:
+            with self.database.write() as tx:
+                schedules.note_ended(tx, name, due.schedule.next_due_at, succeeded=succeeded)
+        except SQLAlchemyError as error:
+            log.warning("scheduler.end_not_noted", schedule=name, exc_info=error)
 
 
 def nightly_work(services: Services, queues: Queues) -> Work:

@@ -64,6 +64,9 @@ def test_a_paused_schedule_says_by_whom_and_why(cli: Cli, scheduled: Office) -> 
     assert "paused by Olu Ops" in " ".join(cli("schedule", "list").out.split())
     assert cli("schedule", "resume", name, *BY_OLU).code == ExitCode.DONE
     assert "not paused" in cli("schedule", "resume", name, *BY_OLU).err
+    # A sync that began since is what counts
+    assert cli("schedule", "run", name, *BY_OLU).code == ExitCode.DONE
+    assert listed(cli, name)["skipped"] is None
     with scheduled.world.database.read() as tx:
         [entry] = [entry for entry in schedules.listing(tx) if entry.schedule.name == name]
     assert (entry.schedule.paused_at, entry.paused_by) == (None, None)

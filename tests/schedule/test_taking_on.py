@@ -13,10 +13,11 @@ from handlers.skips import MEANINGS
 from handlers.sync_directory import KIND
 from portal_db import schedules
 from portal_db.pauses import Scope
-from portal_db.states import ConnectionState
+from portal_db.states import ConnectionState, JobState
 from portal_db.tables import Directory, Job, XpmConnection
 from tests.handlers.given import connect_colleague, link_entity, set_connection
 from tests.handlers.operations import operator
+from tests.making import set_all_jobs
 from tests.schedule.given import EVENING, FULL, HOUR, INCREMENTAL, Office, add_sync, office_of
 from tests.world import World, connect_practice
 
@@ -153,6 +154,14 @@ def test_a_run_ends_the_reason_of_the_time_before(sqlite_world: World) -> None:
     office.only(FULL)
     office.look()
     assert (office.skipped(), len(office.syncs())) == (None, 1)
+
+
+def test_a_sync_whose_job_was_dismissed_holds_nothing_up(sqlite_world: World) -> None:
+    office = office_of(sqlite_world, begin_another)
+    set_all_jobs(sqlite_world, state=JobState.DISMISSED)
+    office.only(FULL)
+    office.look()
+    assert (office.skipped(), [sync.reason for sync in office.syncs()]) == (None, ["abandoned", None])
 
 
 def test_what_nobody_uses_is_read_at_night_as_long_as_clients_hang_on_it(sqlite_world: World) -> None:

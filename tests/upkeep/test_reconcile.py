@@ -13,7 +13,7 @@ from portal_db import jobs
 from portal_db.states import ConnectionState, EmailState, ErrorClass, ImportState, JobState, Lane
 from portal_db.tables import Import, Job, JobAttempt, WelcomeEmail, XeroConsent, XeroLogin, XpmConnection
 from portal_db.types import db_now
-from tests.handlers.given import run_only
+from tests.handlers.given import link_entity, run_only, set_staff
 from tests.making import add, claimed, importable, job, new_job, set_job
 from tests.queue.desk import Desk
 from tests.upkeep.conftest import lead, queues_of
@@ -49,6 +49,13 @@ def test_a_portal_that_is_well_has_no_findings(led: Desk, simulator: SimulatorHa
     led.ask(importable(simulator)[1].uuid)
     report = look(led)
     assert (report.findings, report.needs_person) == ([], False)
+
+
+def test_clients_of_somebody_who_left_are_found_until_a_colleague_has_them(led: Desk) -> None:
+    link_entity(led.world, uuid4())
+    assert found(look(led)) == {}
+    set_staff(led.world, left_at=db_now())
+    assert found(look(led, dry_run=True)) == {"owner_left": [str(led.world.connection_id)]}
 
 
 SPINE = ("validate_import", "create_client")

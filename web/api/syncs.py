@@ -38,7 +38,7 @@ class ScheduledSync(BaseModel):
     def of(cls, entry: Entry) -> Self:
         row = entry.schedule
         last = Sync.model_validate(entry.sync, from_attributes=True) if entry.sync else None
-        return cls(mode=row.mode, next_at=row.next_due_at, last=last, passed_over=_fault(row.skipped_code))
+        return cls(mode=row.mode, next_at=row.next_due_at, last=last, passed_over=_fault(entry.passed_over))
 
 
 def _fault(code: str | None) -> Fault | None:

@@ -110,9 +110,9 @@ def _came_to(entry: Entry) -> str:
     row = entry.schedule
     if row.paused_at is not None:
         return f"paused by {entry.paused_by or 'somebody'}: {row.paused_why}"
-    if row.skipped_code is not None:
+    if entry.passed_over is not None:
         why = f": {row.skipped_why}" if row.skipped_why else ""
-        return f"passed over {short(row.skipped_at)}, {row.skipped_code}{why}"
+        return f"passed over {short(row.skipped_at)}, {entry.passed_over}{why}"
     if entry.sync is not None:
         return _outcome(entry.sync)
     if entry.run is None or row.directory_id is not None:
@@ -125,7 +125,8 @@ def _outcome(sync: DirectorySync) -> str:
         return "running"
     if sync.state is SyncState.FAILED:
         return f"failed ({sync.reason})"
-    counts = f"{sync.seen or 0:,} seen, {sync.added or 0} new, {sync.changed or 0} changed, {sync.gone or 0} gone"
+    news = {"new": sync.added, "changed": sync.changed, "gone": sync.gone}
+    counts = ", ".join([f"{sync.seen or 0:,} seen", *(f"{count:,} {word}" for word, count in news.items() if count)])
     return f"{counts}; held" if sync.state is SyncState.HELD else counts
 
 
@@ -155,9 +156,9 @@ def _last(entry: Entry, began: datetime | None, ended: datetime | None) -> dict[
 
 
 def _skipped(entry: Entry) -> dict[str, Any] | None:
-    row = entry.schedule
-    if row.skipped_code is None:
+    row, code = entry.schedule, entry.passed_over
+    if code is None:
         return None
-    meaning = MEANINGS[row.skipped_code]
-    told = {"at": iso(row.skipped_at), "code": row.skipped_code, "why": row.skipped_why}
+    meaning = MEANINGS[code]
+    told = {"at": iso(row.skipped_at), "code": code, "why": row.skipped_why}
     return told | {"message": meaning.words, "remedy": meaning.remedy or None}

@@ -83,7 +83,7 @@ MUTANTS = (
         "schedule-skip-running",
         "no sync is taken on while another of the directory runs",
         "its due time counts as done, and nothing was",
-        "if standing.is_running:",
+        "if is_under_way(tx, standing.directory.id):",
         "still_running",
     ),
     _skip(

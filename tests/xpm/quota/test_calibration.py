@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.xpm.quota.conftest import MakeDesk
-from tests.xpm.quota.desk import Desk
+from tests.xpm.quota.desk import TENANT, Desk
 from xpm.quota import Limits
 
 
@@ -32,6 +32,15 @@ def test_they_use_up_the_day(make_desk: MakeDesk) -> None:
     assert desk.refused()[0] == "day"
     desk.hands.now += desk.deferral().wait_seconds
     desk.spend(1)
+
+
+def test_what_is_left_of_the_day_for_background_work(make_desk: MakeDesk) -> None:
+    desk = make_desk(limits=Limits(day=1000))
+    told(desk, daylimit=500)
+    assert desk.limiter.day_left(TENANT) == 450
+    told(desk, daylimit=3)
+    assert desk.limiter.day_left(TENANT) == 0
+    assert desk.limiter.day_left("tenant of whom nothing is known") is None
 
 
 def test_they_use_up_the_app_wide_minute_for_all_tenants(make_desk: MakeDesk) -> None:

@@ -85,6 +85,7 @@ def test_without_redis_there_are_no_permits(own_redis: RedisServer) -> None:
         permit.release()
         with pytest.raises(redis.RedisError):
             desk.limiter.free(TENANT, "import")
+        assert desk.limiter.day_left(TENANT) is None
         own_redis.start()
         desk.spend(1)
 
