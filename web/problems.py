@@ -100,6 +100,7 @@ STATUS: dict[str, int] = {
     "integration_not_configured": 409,
     "mfa_not_mandatory": 409,
     "item_changed": 409,
+    "item_superseded": 409,
     "not_connected": 409,
     "reconnect_xpm": 409,
     "staff_left": 409,
