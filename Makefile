@@ -17,10 +17,10 @@ unexport VIRTUAL_ENV PYTHONHOME
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo serve test e2e faults mutants lint types contracts check bench lock clean again
+.PHONY: help demo serve test e2e screenshots faults mutants lint types contracts check bench lock clean again
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo "  PYTHON=… chooses the Python to start from (now: $(PYTHON)); after a change: make clean"
 
 demo: .venv/ready ## run the whole system on this machine, with nothing else installed (ARGS: options of portal-sync demo)
@@ -34,6 +34,9 @@ test: .venv/ready-test ## run the tests (TESTARGS: options of pytest, such as TE
 
 e2e: .venv/ready-browser ## click through the portal in a browser, Chromium (TESTARGS: options of pytest; CHROMIUM=/path/to/it)
 	@$(RUN) pytest tests/e2e $(TESTARGS)
+
+screenshots: .venv/ready-browser ## take the pictures of docs/images from the running pages (CHROMIUM=/path/to/it)
+	@$(RUN) tests.e2e.screenshots
 
 lint: .venv/ready-lint ## look for mistakes and for unformatted code (ruff)
 	@$(RUN) ruff check .

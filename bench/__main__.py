@@ -25,12 +25,15 @@ def main() -> None:
     limiter.add_argument("--seed", type=int, default=random.randrange(10**6), help="of the interactive arrivals")
     parse = commands.add_parser("parse", help="a whole detailed list, read as XML and as JSON")
     parse.add_argument("--clients", type=int, default=15_000, help="XPM clients in the list (default 15000)")
+    search = commands.add_parser("search", help="search over HTTP with a full directory")
+    search.add_argument("--clients", type=int, default=15_000, help="records in the directory (default 15000)")
+    search.add_argument("--samples", type=int, default=300, help="requests of each kind (default 300)")
     resync = commands.add_parser(
         "resync", help="relationships: a whole practice in one call of XPM, then a few changes"
     )
     resync.add_argument("--clients", type=int, default=15_000, help="linked clients (default 15000)")
     resync.add_argument("--relationships", type=int, default=40_000, help="of all of them (default 40000)")
-    for command in (latency, throughput, limiter, parse, resync):
+    for command in (latency, throughput, limiter, parse, search, resync):
         command.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = parser.parse_args()
     found = _measure(arguments) | {"cores": os.cpu_count()}
@@ -46,6 +49,10 @@ def _measure(arguments: argparse.Namespace) -> dict[str, Any]:
         from bench import limiter
 
         return limiter.measure(scale=arguments.scale, seed=arguments.seed)
+    if arguments.name == "search":
+        from bench import search
+
+        return search.measure(clients=arguments.clients, samples=arguments.samples)
     if arguments.name == "parse":
         from bench import parse
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from cryptography.fernet import Fernet, MultiFernet
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -14,6 +15,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _DAY = "(mon|tue|wed|thu|fri|sat|sun)"
 
 
@@ -57,6 +59,9 @@ class Settings(BaseSettings):
     token_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         (), description="Fernet keys, comma separated, newest first; they encrypt tokens at rest"
     )
+    webhook_private_addresses: bool = Field(
+        False, description="whether webhooks may go to addresses that are not public"
+    )
     web_host: str = Field("127.0.0.1", description="address the web process listens on")
     web_port: Annotated[int, Field(ge=1, le=65535)] = Field(8000, description="port the web process listens on")
     ring_limit: PositiveInt = Field(32, description="jobs of one practice rung and unfinished at once, per lane group")
@@ -85,7 +90,7 @@ class Settings(BaseSettings):
         20, description="so many may always be missing, whatever percentage they are"
     )
     keep_jobs_days: PositiveInt = Field(90, description="how long finished jobs and their attempts are kept")
-    keep_events_days: PositiveInt = Field(90, description="how long import events are kept")
+    keep_events_days: PositiveInt = Field(90, description="how long import events and deliveries of webhooks are kept")
     keep_history_days: PositiveInt = Field(730, description="how long a client's history is kept")
     keep_malformed_days: PositiveInt = Field(30, description="how long messages that could not be read are kept")
     keep_receipts_hours: PositiveInt = Field(24, description="how long the queue door's receipts stay in Redis")
@@ -118,6 +123,11 @@ class Settings(BaseSettings):
             first = error.errors(include_url=False, include_input=False, include_context=False)[0]
             name = str(first["loc"][0]).upper() if first["loc"] else "the environment"
             raise SettingsError(f"{name} does not fit: {first['msg']}. See docs/settings.md.") from None
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the portal is on this machine only: PUBLIC_URL is on loopback."""
+        return urlsplit(self.public_url).hostname in LOOPBACK
 
     @property
     def working_hours(self) -> range:

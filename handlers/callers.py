@@ -19,7 +19,7 @@ class Scope(StrEnum):
     READ = "read"
     #: Ask for imports, and do what import staff do with clients.
     IMPORT = "import"
-    #: Look after API keys and hand over who has left: the highest, since it can make and replace keys of any scope.
+    #: Look after API keys and webhooks, and hand over who has left: the highest, since it can make keys of any scope.
     MANAGE = "manage"
 
 

@@ -28,6 +28,7 @@ def days_of(settings: Settings) -> Mapping[str, float]:
     return {
         "finished jobs": settings.keep_jobs_days,
         "import events": settings.keep_events_days,
+        "webhook deliveries": settings.keep_events_days,
         "client changes": settings.keep_history_days,
         "re-sync summaries": settings.keep_events_days,
         "malformed messages": settings.keep_malformed_days,

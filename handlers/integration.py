@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from handlers import disconnect_xpm
@@ -47,6 +48,26 @@ def standing(database: Database, caller: Caller) -> Standing:
     except JobError as trouble:
         return Standing(asker.practice, asker.connection, trouble)
     return Standing(asker.practice, asker.connection, None)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the connection's login last read of XPM's clients: as of when, how many, and how many XPM suddenly lists no more
+    and that are kept until somebody accepts that."""
+
+    as_of: datetime
+    clients: int
+    held: int
+
+
+def reading(database: Database, connection: XpmConnection) -> Reading | None:
+    """What was last read through a connection; `None` before that."""
+    with database.read() as tx:
+        directory = directories.of(tx, connection.xero_login_id, connection.tenant_id)
+        if directory is None or directory.cursor is None:
+            return None
+        (entry,) = directories.listing(tx, directory_id=directory.id)
+        return Reading(directory.cursor, entry.records, entry.missing)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from handlers import (
     create_client,
     create_entity,
+    deliver_webhook,
     import_details,
     import_relationships,
     leave_xero,
@@ -13,6 +14,7 @@ from handlers import (
     send_welcome_email,
     sync_directory,
     validate_import,
+    webhook_events,
 )
 from handlers.directory import fetch_record
 from handlers.flow import Kind, Part
@@ -39,6 +41,8 @@ KINDS: dict[str, Kind] = {kind.name: kind for kind in (
          leave_xero.fetch, leave_xero.apply),
     Kind(sync_directory.KIND,    Part.APART,  sync_directory.LANE, sync_directory.DEADLINE_SECONDS, 8, 1800.0,
          sync_directory.fetch, sync_directory.apply, sync_directory.on_failure),
+    Kind(webhook_events.KIND,    Part.APART,  Lane.EMAIL, 60, deliver_webhook.TRIES, 3600.0,
+         deliver_webhook.fetch, deliver_webhook.apply, deliver_webhook.on_failure),
     Kind(resync_relationships.KIND, Part.APART, resync_relationships.LANE, resync_relationships.DEADLINE_SECONDS, 8, 1800.0,
          resync_relationships.fetch, resync_relationships.apply),
 )}

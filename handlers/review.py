@@ -141,6 +141,10 @@ def _too_late(tx: Tx, caller: Caller, item_id: UUID) -> RequestRefused:
         return RequestRefused(
             "item_changed", "XPM has told something new about this item since.", "Look at it again, then decide."
         )
+    if now is not None and now.row.state is ReviewState.SUPERSEDED:
+        return RequestRefused(
+            "item_superseded", "XPM no longer tells this relationship.", "Look at the list of items again."
+        )
     return RequestRefused(
         "already_reviewed", "Somebody else has decided about this item.", "Look at the list of items again."
     )

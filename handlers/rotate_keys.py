@@ -11,7 +11,7 @@ from uuid import UUID
 
 from cryptography.fernet import InvalidToken, MultiFernet
 
-from portal_db import malformed, xero_logins
+from portal_db import malformed, webhooks, xero_logins
 from portal_db.database import Database, Tx
 
 BATCH = 50
@@ -24,6 +24,7 @@ class Rotated:
 
     logins: int
     messages: int
+    webhooks: int
     unreadable: int
 
 
@@ -37,13 +38,14 @@ class _Page:
 
 
 def rotate(database: Database, vault: MultiFernet) -> Rotated:
-    """Rotate the tokens of Xero logins and the messages that could not be read.
+    """Rotate the tokens of Xero logins, the secrets of webhooks, and the messages that could not be read.
 
     Codes of consents that are under way are left: they last ten minutes.
     """
     logins, lost_logins = _all(database, vault, _logins)
     messages, lost_messages = _all(database, vault, _messages)
-    return Rotated(logins, messages, lost_logins + lost_messages)
+    endpoints, lost_endpoints = _all(database, vault, _endpoints)
+    return Rotated(logins, messages, endpoints, lost_logins + lost_messages + lost_endpoints)
 
 
 def _all(
@@ -71,6 +73,20 @@ def _logins(tx: Tx, vault: MultiFernet, after: UUID | None) -> _Page:
             continue
         xero_logins.reseal(tx, row.id, version=row.version, access=access, refresh=refresh)
         written += access is not None
+    return _Page(written, unreadable, rows[-1].id if rows else None)
+
+
+def _endpoints(tx: Tx, vault: MultiFernet, after: UUID | None) -> _Page:
+    rows = webhooks.page(tx, after=after, limit=BATCH)
+    written = unreadable = 0
+    for row in rows:
+        try:
+            secret, old = _sealed_anew(row.secret, vault), _sealed_anew(row.old_secret, vault)
+        except InvalidToken:
+            unreadable += 1
+            continue
+        webhooks.reseal(tx, row.id, secret=secret, old_secret=old)
+        written += 1
     return _Page(written, unreadable, rows[-1].id if rows else None)
 
 

@@ -5,6 +5,7 @@ The caller has locked the import row, so that of two last jobs finishing at once
 
 from __future__ import annotations
 
+from handlers import announce_close
 from handlers.flow import Part
 from handlers.import_state import TABLE, branches_of, spine_of
 from handlers.kinds import KINDS
@@ -25,7 +26,8 @@ def settle(tx: Tx, row: Import) -> ImportState:
         The state the import is in now.
     """
     state, outcome = verdict(tx, row)
-    imports.set_state(tx, row, state, outcome)
+    if imports.set_state(tx, row, state, outcome) and not state.is_open:
+        announce_close.announce(tx, row, outcome)
     return state
 
 

@@ -141,6 +141,7 @@ def _sqlite_engine(url: str, pool_size: int) -> Engine:
         connection.isolation_level = None  # the driver must not begin transactions behind our back
         for pragma in ("journal_mode=WAL", "foreign_keys=ON", f"synchronous={synchronous}"):
             connection.execute(f"PRAGMA {pragma}")
+        connection.create_function("lower", 1, _lower, deterministic=True)  # SQLite's own knows the letters a to z only
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
@@ -148,3 +149,7 @@ def _sqlite_engine(url: str, pool_size: int) -> Engine:
         connection.exec_driver_sql("BEGIN DEFERRED" if reading else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def _lower(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value

@@ -27,6 +27,7 @@ from portal_db.tables import (
     MalformedMessage,
     RelationshipSync,
     ScheduledRun,
+    WebhookDelivery,
     XeroConsent,
 )
 from portal_db.types import db_now
@@ -57,6 +58,11 @@ def _finished_jobs(days: float) -> ColumnElement[bool]:
     return and_(Job.state.in_(FINISHED), Job.finished_at < db_now(-days * DAY), of_a_closed_import)
 
 
+def _told_deliveries(days: float) -> ColumnElement[bool]:
+    still_matters = exists().where(Job.id == WebhookDelivery.job_id, Job.state.in_((*OPEN_JOB_STATES, JobState.DEAD)))
+    return and_(WebhookDelivery.created_at < db_now(-days * DAY), ~still_matters)
+
+
 def _ended_syncs(days: float) -> ColumnElement[bool]:
     return and_(DirectorySync.state != SyncState.RUNNING, DirectorySync.finished_at < db_now(-days * DAY))
 
@@ -65,6 +71,7 @@ def _ended_syncs(days: float) -> ColumnElement[bool]:
 KEPT: dict[str, Kept] = {
     "finished jobs": Kept(Job, _finished_jobs, with_it=(JobAttempt.job_id,)),
     "import events": Kept(ImportEvent, lambda days: ImportEvent.created_at < db_now(-days * DAY)),
+    "webhook deliveries": Kept(WebhookDelivery, _told_deliveries),
     "client changes": Kept(ClientChange, lambda days: ClientChange.at < db_now(-days * DAY)),
     "re-sync summaries": Kept(RelationshipSync, lambda days: RelationshipSync.started_at < db_now(-days * DAY)),
     "malformed messages": Kept(MalformedMessage, lambda days: MalformedMessage.received_at < db_now(-days * DAY)),

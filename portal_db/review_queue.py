@@ -103,6 +103,9 @@ def ignore(tx: Tx, viewer: Viewer, chosen: Sequence[tuple[UUID, int]]) -> list[R
     if not chosen:
         return []
     in_sight = Relationship.client_id.in_(select(Client.id).where(viewer.may_see_client()))
+    # In one order, as a re-sync locks them: whoever ignores several at once never waits in a circle.
+    rows = select(Relationship.id).where(Relationship.id.in_([item_id for item_id, _ in chosen]), in_sight)
+    tx.session.execute(rows.order_by(Relationship.id).with_for_update())
     statement = (
         update(Relationship)
         .where(or_(*(_is_pending(item_id, version) for item_id, version in chosen)), in_sight)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -11,6 +13,21 @@ from worker.embedded.mail import MailCatcher
 from xpm.simulator.serve import SimulatorConfig, SimulatorHandle, running
 
 pytest_plugins = ["tests.servers.fixtures"]
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """`-n auto`: one process more than cores, since much of the fault matrix's time is waiting for leases."""
+    return len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)) + 1
+
+
+def pytest_collection() -> None:
+    """What is imported and collected stays: nobody looks for garbage in it."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

@@ -15,8 +15,6 @@ from portal_db.database import Database
 from web.streams import Streams
 from xpm.quota.limiter import RedisLimiter
 
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-
 
 @dataclass(frozen=True)
 class Portal:
@@ -52,7 +50,7 @@ class Portal:
         Raises:
             SettingsError: PUBLIC_URL is neither https nor on this machine.
         """
-        if not self.is_https and urlsplit(self.settings.public_url).hostname not in LOOPBACK:
+        if not self.is_https and not self.settings.is_local:
             raise SettingsError("PUBLIC_URL must begin with https://, because session cookies travel to it.")
 
 

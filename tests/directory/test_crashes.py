@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from handlers.sights import columns_of, read_sight
 from portal_db import directory_syncs
 from portal_db.holding import hold
 from portal_db.jobs import LeaseLost
@@ -124,3 +125,18 @@ def test_a_sync_whose_job_was_dismissed_does_not_stand_in_the_way(own_sqlite_wor
     set_job(world, job.id, state=JobState.DISMISSED)
     assert synced(world).state is SyncState.SUCCEEDED
     assert (sync_of(world, job).state, sync_of(world, job).reason) == (SyncState.FAILED, "abandoned")
+
+
+def test_what_an_earlier_attempt_staged_counts_for_nothing(
+    own_sqlite_world: World, own_simulator: SimulatorHandle
+) -> None:
+    world = own_sqlite_world
+    synced(world)
+    vanished = records(own_simulator)[0]
+    job = begin(world)
+    with world.database.write() as tx:
+        staged = {"xpm_uuid": vanished.uuid, **columns_of(read_sight(rows(world)[vanished.uuid].record))}
+        directory_syncs.stage(tx, sync_of(world, job).id, [staged])
+    del own_simulator.simulator.tenants[TENANT].practice.clients[vanished.uuid]
+    world.runner().run(job.id)
+    assert (sync_of(world, job).gone, vanished.uuid in present(world)) == (1, False)

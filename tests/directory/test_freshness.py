@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from handlers import portal_clients
+from handlers import portal_clients, preflight
 from handlers.amend_import import amend
 from handlers.callers import Caller, Scope
+from handlers.preflight import Budget
 from portal_db.states import ImportState, Role
 from tests.directory.given import FULL, INCREMENTAL, rows, synced
 from tests.handlers.given import change, fields_of, find
@@ -105,3 +106,24 @@ def test_a_record_that_is_gone_is_not_taken_from_the_directory(
     tenant.encoder.forget(person.uuid)
     synced(own_sqlite_world, FULL)
     assert own_sqlite_world.run_import(person.uuid).outcome_code == "xpm_client_unknown"
+
+
+def test_the_look_ahead_counts_the_rows_that_will_ask_xpm(
+    own_sqlite_world: World, own_simulator: SimulatorHandle, person: Client
+) -> None:
+    world = own_sqlite_world
+    caller = Caller(world.practice_id, world.staff_id, "Kim", Role.PARTNER, frozenset(Scope))
+
+    def forecast_calls() -> int:
+        wanted = [world.request(record.uuid) for record in (person, other)]
+        return preflight.forecast(world.database, caller, wanted, Budget(60, 5000, None)).calls
+
+    other = find(own_simulator, lambda record: is_importable_person(record) and record.uuid != person.uuid)
+    change(own_simulator, other.uuid, email=None)
+    assert forecast_calls() == 2
+    synced(world)
+    assert forecast_calls() == 0
+    assert world.run_import(other.uuid).outcome_code == "email_missing"
+    assert forecast_calls() == 1
+    world.pass_time(21 * MINUTE)
+    assert forecast_calls() == 2

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+
 from handlers.directory_syncs import begin_sync
-from handlers.sights import read_sight
-from portal_db.states import JobState, SyncState
+from handlers.requests import RequestRefused
+from handlers.sights import columns_of, read_sight
+from portal_db import upstream
+from portal_db.states import ConnectionState, JobState, SyncState
+from portal_db.types import database_time
 from tests.directory.given import FULL, INCREMENTAL, begin, directory_of, job_of, present, rows, sync_of, synced
-from tests.handlers.given import change, records
+from tests.handlers.given import change, records, set_connection
 from tests.world import TENANT, World
 from xpm.simulator.serve import SimulatorHandle
 
@@ -66,16 +78,90 @@ def test_one_sync_of_a_directory_runs_at_a_time(own_world: World) -> None:
     assert sync_of(own_world, job).state is SyncState.SUCCEEDED
 
 
+def test_a_directory_that_nobody_can_read_is_not_synced(own_sqlite_world: World) -> None:
+    world = own_sqlite_world
+    job = begin(world)
+    set_connection(world, ConnectionState.BROKEN)
+    # A sync under way is turned down, since a reconnect begins another one
+    world.runner().run(job.id)
+    assert (job_of(world, job.id).state, sync_of(world, job).reason) == (JobState.REJECTED, "not_connected")
+    # And none is begun
+    with pytest.raises(RequestRefused) as refused:
+        begin(world)
+    assert refused.value.code == "not_connected"
+    assert world.scalar("SELECT count(*) FROM directory_syncs") == 1
+
+
 def test_who_vanishes_from_a_full_answer_is_gone_and_comes_back_when_listed_again(
     own_world: World, own_simulator: SimulatorHandle
 ) -> None:
     synced(own_world)
     kept = dict(own_simulator.simulator.tenants[TENANT].practice.clients)
     purge(own_simulator, 3)
-    assert synced(own_world, INCREMENTAL).gone == 0
+    incremental = synced(own_world, INCREMENTAL)
+    assert (incremental.state, incremental.gone) == (SyncState.SUCCEEDED, 0)
     assert synced(own_world).gone == 3
     assert len(present(own_world)) == 37
     own_simulator.simulator.tenants[TENANT].practice.clients.update(kept)
     sync = synced(own_world)
     assert (sync.added, sync.changed) == (3, 0)
     assert len(present(own_world)) == 40
+
+
+def test_an_older_sight_of_a_record_that_a_sync_left_alone_changes_nothing(
+    own_world: World, own_simulator: SimulatorHandle
+) -> None:
+    synced(own_world)
+    record = records(own_simulator)[0].uuid
+    before = rows(own_world)[record]
+    own_world.pass_time(60)
+    synced(own_world, INCREMENTAL)  # which vouches for the row, and does not touch it
+    with own_world.database.write() as tx:
+        through = upstream.connection(tx, own_world.connection_id)
+        late = columns_of(replace(read_sight(before.record), phone="an answer from 30 seconds ago"))
+        as_of = database_time(tx.session) - timedelta(seconds=30)
+        upstream.keep_directory_record(tx, through, record, late, as_of)
+    assert rows(own_world)[record].content_hash == before.content_hash
+
+
+def test_a_row_that_was_seen_after_the_sync_had_asked_stays(own_world: World, own_simulator: SimulatorHandle) -> None:
+    synced(own_world)
+    record = records(own_simulator)[0].uuid
+    newer = columns_of(replace(read_sight(rows(own_world)[record].record), phone="newer"))
+    with own_world.database.write() as tx:
+        through = upstream.connection(tx, own_world.connection_id)
+        as_of = database_time(tx.session) + timedelta(seconds=600)
+        upstream.keep_directory_record(tx, through, record, newer, as_of)
+    assert synced(own_world).changed == 0
+    assert rows(own_world)[record].record["phone"] == "newer"
+
+
+def test_statements_do_not_grow_with_the_directory_or_the_answer(
+    own_sqlite_world: World, own_simulator: SimulatorHandle
+) -> None:
+    synced(own_sqlite_world)
+    counts = []
+    for changed in (1, 30):
+        for record in records(own_simulator)[:changed]:
+            change(own_simulator, record.uuid, phone=f"{changed} {record.uuid.hex[:6]}")
+        job = begin(own_sqlite_world, INCREMENTAL)
+        with counted(own_sqlite_world) as statements:
+            own_sqlite_world.runner().run(job.id)
+        assert sync_of(own_sqlite_world, job).changed == changed
+        counts.append(len(statements))
+    assert counts[0] == counts[1] < 40
+
+
+@contextmanager
+def counted(world: World) -> Iterator[list[str]]:
+    """The statements that are executed meanwhile."""
+    found: list[str] = []
+
+    def note(*arguments: Any) -> None:
+        found.append(arguments[2])
+
+    event.listen(world.database.engine, "before_cursor_execute", note)
+    try:
+        yield found
+    finally:
+        event.remove(world.database.engine, "before_cursor_execute", note)

@@ -82,6 +82,10 @@ class Visit:
         if told.type == "error" and told.location["url"].startswith(self.served.url):
             self.complaints.append(told.text)
 
+    def where(self) -> str:
+        """Where they are and what they read there, for whoever looks into a failure."""
+        return f"{self.page.url}\n{self.page.locator('body').inner_text(timeout=2_000)[:3_000]}"
+
     def is_sound(self) -> None:
         """Check the page that they are at: axe-core finds nothing grave, in light and in dark."""
         assert faults(self.page) == [], self.page.url

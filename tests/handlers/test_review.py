@@ -226,6 +226,8 @@ def test_an_item_that_was_decided_about_is_not_decided_about_again(office: Offic
     office.tell(replace(told, related_name="Somebody Else"))
     stale = replace(before, row=before.row)
     assert code(lambda: office.take(stale)) == "item_changed"
+    office.tell()
+    assert code(lambda: office.take(stale)) == "item_superseded"
 
 
 def test_of_two_reviewers_one_wins_and_the_other_is_told(world: World, simulator: SimulatorHandle) -> None:

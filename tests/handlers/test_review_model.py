@@ -53,21 +53,23 @@ records = st.builds(
     email=st.sampled_from([None, "own@example.com", TAKEN]),
     relationships=relationships,
 )
-steps = st.lists(
-    st.one_of(
-        st.tuples(st.just("edit"), records),
-        st.tuples(st.just("import"), st.none()),
-        st.tuples(st.just("resync"), st.none()),
-        st.tuples(st.just("take in"), st.tuples(st.integers(0, 9), st.sampled_from([None, "As We Say"]))),
-        st.tuples(st.just("link"), st.tuples(st.integers(0, 9), st.integers(0, 9))),
-        st.tuples(st.just("ignore"), st.integers(0, 9)),
-        st.tuples(st.just("ignore several"), st.sets(st.integers(0, 9), max_size=3)),
-        st.tuples(st.just("enter a member"), st.none()),
-        st.tuples(st.just("disconnect"), st.none()),
-        st.tuples(st.just("reconnect"), st.none()),
-    ),
-    min_size=4,
-    max_size=14,
+#: Edits come with what tells them, or most sequences would only edit.
+acts = st.one_of(
+    st.tuples(st.just("edit and re-sync"), records),
+    st.tuples(st.just("edit and re-sync"), records),
+    st.tuples(st.just("edit and import"), records),
+    st.tuples(st.just("resync"), st.none()),
+    st.tuples(st.just("import"), st.none()),
+    st.tuples(st.just("take in"), st.tuples(st.integers(0, 9), st.sampled_from([None, "As We Say"]))),
+    st.tuples(st.just("link"), st.tuples(st.integers(0, 9), st.integers(0, 9))),
+    st.tuples(st.just("ignore"), st.integers(0, 9)),
+    st.tuples(st.just("ignore several"), st.sets(st.integers(0, 9), max_size=3)),
+    st.tuples(st.just("enter a member"), st.none()),
+    st.tuples(st.just("disconnect"), st.none()),
+    st.tuples(st.just("reconnect"), st.none()),
+)
+steps = st.builds(
+    lambda first, others: [("edit and import", first), *others], records, st.lists(acts, min_size=3, max_size=12)
 )
 
 
@@ -225,8 +227,12 @@ def play(portal: Portal, model: Model, step: tuple[str, Any]) -> None:
     what, value = step
     pending = model.pending()
     match what:
-        case "edit":
+        case "edit and re-sync":
             portal.record = value
+            play(portal, model, ("resync", None))
+        case "edit and import":
+            portal.record = value
+            play(portal, model, ("import", None))
         case "import" if model.connected:
             portal.import_all()
             model.import_all(portal.record)

@@ -10,8 +10,10 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from alembic import command
@@ -87,6 +89,44 @@ def test_a_migration_only_adds_what_the_code_before_it_can_ignore(database: Data
     before = shape(database)
     bring_to(database, revision)
     assert breaks(before, shape(database)) == []
+
+
+def test_relationships_told_from_two_sides_become_one_role(database: Database) -> None:
+    """0006: what was decided about "Director Of" and "Wife" is still decided, under the role; a twin stays as it was."""
+    bring_to(database, "0005")
+    ids = {name: uuid4() for name in ("practice", "login", "staff", "client", "other", "twin")}
+    with database.engine.begin() as connection:
+        tables = MetaData()
+        tables.reflect(connection, only=["practices", "logins", "staff", "clients", "relationships"])
+        now = datetime(2026, 1, 1, tzinfo=UTC)
+
+        def add(table: str, **values: Any) -> None:
+            connection.execute(tables.tables[table].insert().values(**values))
+
+        def stored(name: str) -> Any:
+            return ids[name] if connection.dialect.name == "postgresql" else ids[name].hex
+
+        add("practices", id=stored("practice"), name="P", time_zone="UTC", mfa_mandatory=True, created_at=now)
+        login = {"kind": "staff", "email": "k@example.com", "email_key": "k@example.com", "created_at": now}
+        add("logins", id=stored("login"), **login)
+        staff = {"practice_id": stored("practice"), "login_id": stored("login"), "name": "K", "role": "owner"}
+        add("staff", id=stored("staff"), created_at=now, **staff)
+        client = {"practice_id": stored("practice"), "created_by": stored("staff"), "kind": "entity", "name": "C"}
+        add("clients", id=stored("client"), entity_type="Trust", is_new=True, created_at=now, **client)
+        for label, other in (("director of", "other"), ("wife", "other"), ("owner", "twin"), ("owner of", "twin")):
+            told = {"label": label, "label_key": label, "other_name": "O", "state": "ignored", "version": 1}
+            told |= {"practice_id": stored("practice"), "client_id": stored("client"), "as_of": now}
+            row_id = uuid4() if connection.dialect.name == "postgresql" else uuid4().hex
+            add("relationships", id=row_id, other_xpm_uuid=stored(other), **told)
+    bring_to(database, "0006")
+    with database.engine.connect() as connection:
+        rows = connection.execute(text("SELECT label, label_key FROM relationships")).all()
+    assert {row.label: row.label_key for row in rows} == {
+        "director of": "director",
+        "wife": "spouse",
+        "owner": "owner",
+        "owner of": "owner of",
+    }
 
 
 CONTRACTIONS = {

@@ -19,6 +19,8 @@ from portal_db.states import Role
 from portal_db.tables import Relationship
 from portal_db.types import db_now
 from tests.web.desk import API, Desk, Person
+from web.api import batches
+from web.app import MAX_BODY
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,12 @@ TABLE: dict[tuple[str, str], Endpoint] = {
     ("POST", "/api-keys"): Endpoint(MANAGE, lambda _: {"name": "new", "scopes": ["read"]}),
     ("POST", "/api-keys/{key_id}/rotation"): Endpoint(MANAGE, has_id=True),
     ("DELETE", "/api-keys/{key_id}"): Endpoint(MANAGE, has_id=True),
+    ("GET", "/webhooks"): Endpoint(MANAGE),
+    ("POST", "/webhooks"): Endpoint(MANAGE, lambda _: {"url": "https://hooks.example/portal"}),
+    ("POST", "/webhooks/{webhook_id}/rotation"): Endpoint(MANAGE, has_id=True),
+    ("POST", "/webhooks/{webhook_id}/test"): Endpoint(MANAGE, has_id=True),
+    ("GET", "/webhooks/{webhook_id}/deliveries"): Endpoint(MANAGE, has_id=True),
+    ("DELETE", "/webhooks/{webhook_id}"): Endpoint(MANAGE, has_id=True),
     ("GET", "/imports"): Endpoint(READ),
     ("POST", "/imports"): Endpoint(IMPORT, an_import, KEY),
     ("GET", "/imports/{import_id}"): Endpoint(READ, has_id=True),
@@ -124,6 +132,7 @@ TABLE: dict[tuple[str, str], Endpoint] = {
         IMPORT, lambda ids: {"items": [{"version": 1, **ids.named(id="item_id")}]}
     ),
     ("GET", "/integrations/xpm"): Endpoint(READ),
+    ("GET", "/integrations/xpm/syncs"): Endpoint(READ),
     ("GET", "/integrations/xpm/structures"): Endpoint(IMPORT),
     ("PUT", "/integrations/xpm/structures"): Endpoint(MANAGE, lambda _: {"structure": "Club", "kind": "entity"}),
     ("DELETE", "/integrations/xpm/structures"): Endpoint(MANAGE, query={"structure": "Club"}),
@@ -163,12 +172,20 @@ def everything_of(desk: Desk, person: Person) -> Ids:
         row = {"id": item_id, "practice_id": person.practice_id, "client_id": client_id, "other_xpm_uuid": tx.new_id()}
         tx.session.execute(insert(Relationship).values(**row, **told, as_of=db_now()))
     task = program.post(f"{API}/clients/{client_id}/tasks", json={"title": "x"}, headers={"Idempotency-Key": "made"})
-    made = {"import_id": asked, "batch_id": batch, "key_id": key, "member_id": member, "task_id": task}
+    webhook = desk.program(owner).post(f"{API}/webhooks", json={"url": "https://hooks.example/portal"})
+    made = {
+        "webhook_id": webhook,
+        "import_id": asked,
+        "batch_id": batch,
+        "key_id": key,
+        "member_id": member,
+        "task_id": task,
+    }
     ids = {name: UUID(answer.json()["id"]) for name, answer in made.items()}
     return Ids({**ids, "client_id": client_id, "item_id": item_id})
 
 
-NAMES = ("import_id", "batch_id", "key_id", "client_id", "member_id", "task_id", "item_id")
+NAMES = ("import_id", "batch_id", "key_id", "client_id", "member_id", "task_id", "item_id", "webhook_id")
 
 
 def nothing() -> Ids:
@@ -188,6 +205,18 @@ def test_the_table_names_every_endpoint(desk: Desk) -> None:
         for method in methods
     }
     assert found == TABLE.keys() | OPEN
+
+
+def test_every_body_has_a_limit(desk: Desk) -> None:
+    program, ids = desk.program(desk.staff(Role.OWNER)), nothing()
+    headers = {"Content-Type": "application/json", **KEY}
+    limits = dict.fromkeys(("/batches", "/batches/preflight"), batches.MAX_BODY)
+    for path, methods in desk.app.openapi()["paths"].items():
+        for method in (method for method, operation in methods.items() if "requestBody" in operation):
+            template = path.removeprefix(API)
+            too_long = b" " * (limits.get(template, MAX_BODY) + 1)
+            answer = program.request(method, ids.path(template), content=too_long, headers=headers)
+            assert (answer.status_code, answer.json()["code"]) == (413, "too_large"), (method, template)
 
 
 def test_nobody_gets_nothing(desk: Desk) -> None:

@@ -40,7 +40,10 @@ def test_the_list_marks_new_clients_and_says_who_was_invited(desk: Desk, simulat
 def test_the_list_is_searched_by_any_part_of_the_name_and_paged(any_desk: Desk) -> None:
     program = any_desk.program()
     made = [str(any_desk.entity(any_desk.partner, f"Reef 100% _ {number}")) for number in range(3)]
-    any_desk.entity(any_desk.partner, "Something else")
+    elan = str(any_desk.entity(any_desk.partner, "ÉLAN Vital Ñandú"))
+    assert [item["id"] for item in program.get(f"{API}/clients", params={"q": "élan vital Ñ"}).json()["items"]] == [
+        elan
+    ]
     first = program.get(f"{API}/clients", params={"q": "EEF 100% _", "limit": 2}).json()
     then = program.get(f"{API}/clients", params={"q": "eef", "limit": 2, "cursor": first["next_cursor"]}).json()
     assert [item["id"] for item in (*first["items"], *then["items"])] == made[::-1]

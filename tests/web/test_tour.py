@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from handlers.callers import Scope
+from portal_db.states import Role
 from tests.making import importable
 from tests.web.desk import Desk
 from tests.world import World
@@ -41,11 +42,14 @@ def working(world: World) -> Iterator[None]:
 def test_the_tour_can_be_copied_and_pasted(desk: Desk, simulator: SimulatorHandle, tmp_path: Path) -> None:
     blocks = re.findall(r"^```bash\n(.*?)^```", TOUR.read_text(), flags=re.MULTILINE | re.DOTALL)
     assert len(blocks) >= 8
+    owner = desk.staff(Role.OWNER)
     environment = {
         **os.environ,
         "PORTAL": desk.url,
         "KEY": desk.key_of(desk.partner, Scope.READ, Scope.IMPORT),
         "STAFF": str(desk.partner.staff_id),
+        "ADMIN_KEY": desk.key_of(owner),
+        "ADMIN": str(owner.staff_id),
         "NAME": importable(simulator)[0].name,
         "no_proxy": "*",
     }

@@ -19,6 +19,7 @@ from web.api import (
     structures,
     sync_summaries,
     tasks,
+    webhooks,
 )
 from web.problems import RESPONSES
 
@@ -40,5 +41,6 @@ for _part in (
     integration,
     structures,
     sync_summaries,
+    webhooks,
 ):
     router.include_router(_part.router)

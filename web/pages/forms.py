@@ -10,11 +10,12 @@ from fastapi import Depends, Request
 from starlette.datastructures import FormData
 
 from handlers.callers import Scope
+from handlers.errors import JobError
 from handlers.requests import RequestRefused
 from web.identity import require_csrf_token, require_own_page, session_of
 from web.pages.visitor import TheVisitor, Visitor
 from web.portal import ThePortal
-from web.problems import Fault
+from web.problems import Fault, fault_of, status_of
 
 #: The hidden field with the session's token.
 CSRF_FIELD = "csrf_token"
@@ -35,6 +36,17 @@ class Faults:
         if fault.field is not None and (fields is None or fault.field in fields):
             return cls({fault.field: fault})
         return cls(whole=fault)
+
+    @classmethod
+    def refused(cls, refusal: RequestRefused | JobError, fields: Mapping[str, object]) -> Faults:
+        """What a use case refused, at the field that it is about if the form has it.
+
+        Raises:
+            RequestRefused: the very same, where what the form is about is not there: that is no fault of a form.
+        """
+        if status_of(refusal) == 404:
+            raise refusal
+        return cls.of(fault_of(refusal), fields)
 
     def __bool__(self) -> bool:
         return bool(self.by_field) or self.whole is not None

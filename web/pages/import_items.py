@@ -13,7 +13,7 @@ from web.pages.forms import NONE, Faults, PostedByImporter
 from web.pages.view import go, page
 from web.pages.visitor import TheImporter, Visitor
 from web.portal import Portal, ThePortal
-from web.problems import fault_of, status_of
+from web.problems import status_of
 
 router = APIRouter()
 
@@ -39,9 +39,7 @@ def import_items(request: Request, portal: ThePortal, posted: PostedByImporter, 
             relationships=relationships,
         )
     except RequestRefused as refused:
-        if refused.code == "unknown_client":
-            raise
-        faults = Faults(whole=fault_of(refused))
+        faults = Faults.refused(refused, {})
         return _shown(request, portal, posted.visitor, client_id, faults, (details, relationships), status_of(refused))
     return go(f"/imports/{accepted.import_id}")
 

@@ -101,6 +101,7 @@ def disconnect(request: Request, portal: ThePortal, posted: PostedByImporter) ->
 
 def _page(request: Request, portal: Portal, visitor: Visitor, faults: Faults, *, status: int = 200) -> Response:
     connection, trouble = visitor.xpm.connection, visitor.xpm.trouble
+    found = integration.overview(portal.database, visitor.caller)
     used = used_today(portal, connection.tenant_id) if connection else None
     limit = portal.settings.xpm_day_limit
     return page(
@@ -110,6 +111,9 @@ def _page(request: Request, portal: Portal, visitor: Visitor, faults: Faults, *,
         status=status,
         faults=faults,
         connection=connection,
+        reading=integration.reading(portal.database, connection) if connection else None,
+        next_reading=min((each.schedule.next_due_at for each in found.schedules if not each.paused_by), default=None),
+        left_behind=found.left_behind,
         trouble=fault_of(trouble) if trouble else None,
         calls_left=None if used is None else max(0, limit - used),
         calls_a_day=limit,

@@ -13,7 +13,7 @@ from web.pages.forms import NONE, Faults, PostedByImporter
 from web.pages.view import go, page
 from web.pages.visitor import TheImporter, Visitor
 from web.portal import Portal, ThePortal
-from web.problems import fault_of, status_of
+from web.problems import status_of
 
 router = APIRouter()
 
@@ -31,9 +31,7 @@ def invite(request: Request, portal: ThePortal, posted: PostedByImporter, client
     try:
         invite_client.invite(portal.database, portal.bell, posted.visitor.caller, client_id, key)
     except RequestRefused as refused:
-        if refused.code == "unknown_client":
-            raise
-        faults = Faults(whole=fault_of(refused))
+        faults = Faults.refused(refused, {})
         return _shown(request, portal, posted.visitor, client_id, faults, status_of(refused))
     return go(f"/clients/{client_id}", say="invited")
 

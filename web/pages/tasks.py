@@ -18,7 +18,7 @@ from web.pages.misfits import faults_of
 from web.pages.view import go, page
 from web.pages.visitor import TheImporter, Visitor
 from web.portal import Portal, ThePortal
-from web.problems import fault_of, status_of
+from web.problems import status_of
 
 router = APIRouter()
 
@@ -41,9 +41,7 @@ def send_task(request: Request, portal: ThePortal, posted: PostedByImporter, cli
     except ValidationError as error:
         return _shown(request, portal, posted.visitor, client_id, typed, faults_of(error), 422)
     except RequestRefused as refused:
-        if refused.code == "unknown_client":
-            raise
-        faults = Faults.of(fault_of(refused), typed)
+        faults = Faults.refused(refused, typed)
         return _shown(request, portal, posted.visitor, client_id, typed, faults, status_of(refused))
     return go(f"/clients/{client_id}", say="task-sent")
 

@@ -15,7 +15,7 @@ from web.pages.forms import NONE, Faults, PostedByImporter
 from web.pages.view import go, page
 from web.pages.visitor import TheImporter, Visitor
 from web.portal import Portal, ThePortal
-from web.problems import fault_of, status_of
+from web.problems import status_of
 
 router = APIRouter()
 
@@ -46,9 +46,7 @@ def connect(request: Request, portal: ThePortal, posted: PostedByImporter, clien
     try:
         portal_clients.connect(portal.services, posted.visitor.caller, client_id, xpm_uuid)
     except (RequestRefused, JobError) as refused:
-        if refused.code == "unknown_client":
-            raise
-        faults = Faults(whole=fault_of(refused))
+        faults = Faults.refused(refused, {})
         status = status_of(refused)
         return _shown(request, portal, posted.visitor, client_id, posted.text("q"), None, faults, status)
     return go(f"/clients/{client_id}", say="connected")

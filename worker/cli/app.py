@@ -45,6 +45,7 @@ COMMANDS = {
     "connection": Command("connections", "connection_app", _START),
     "directory": Command("directory", "directory_app", _WORK),
     "api-key": Command("api_keys", "api_key_app", _START),
+    "webhooks": Command("webhooks", "webhooks_app", _START),
     "import": Command("importing", "import_clients", _WORK),
     "imports": Command("imports", "imports_app", _WORK),
     "dead": Command("dead", "dead_app", _MEND),

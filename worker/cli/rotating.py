@@ -23,6 +23,7 @@ def rotate_keys(as_json: AsJson = False) -> None:
     else:
         say(
             f"Encrypted anew: {count_of(done.logins, 'Xero login')},"
+            f" {count_of(done.webhooks, 'webhook')},"
             f" {count_of(done.messages, 'message')} that could not be read."
         )
     if done.unreadable:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import ssl
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Any
 
@@ -17,13 +17,23 @@ import httpcore
 import httpx
 
 TimeLeft = Callable[[], float]
+#: From a host and a port to the addresses that may be connected to.
+Addresses = Callable[[str, int], Sequence[str]]
 
 
 class DeadlineTransport(httpx.BaseTransport):
-    """Pooled HTTP/1.1 connections, for any number of threads. Proxies and netrc files of the machine are not used."""
+    """Pooled HTTP/1.1 connections, for any number of threads. Proxies and netrc files of the machine are not used.
 
-    def __init__(self, max_connections: int = 100, ssl_context: ssl.SSLContext | None = None) -> None:
-        self._backend = _DeadlineBackend()
+    `addresses` looks hosts up (default: the system's look-up); what it leaves out is not connected to.
+    """
+
+    def __init__(
+        self,
+        max_connections: int = 100,
+        ssl_context: ssl.SSLContext | None = None,
+        addresses: Addresses | None = None,
+    ) -> None:
+        self._backend = _DeadlineBackend(addresses)
         self._pool = httpcore.ConnectionPool(
             ssl_context=ssl_context or _trusted(),
             max_connections=max_connections,
@@ -93,8 +103,9 @@ class _DeadlineBody(httpx.SyncByteStream):
 class _DeadlineBackend(httpcore.SyncBackend):
     """Opens streams that heed the deadline which the calling thread has set."""
 
-    def __init__(self) -> None:
+    def __init__(self, addresses: Addresses | None) -> None:
         self._thread = threading.local()
+        self._addresses = addresses
 
     @contextmanager
     def until(self, time_left: TimeLeft | None) -> Iterator[None]:
@@ -126,9 +137,16 @@ class _DeadlineBackend(httpcore.SyncBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
-        """Connect. The look-up of the host's name is the system's, and not timed."""
+        """Connect. The look-up of the host's name is not timed."""
+        *others, last = (host,) if self._addresses is None else self._addresses(host, port)
+        for address in others:
+            with suppress(httpcore.ConnectError, httpcore.ConnectTimeout):
+                return self._connect(address, port, timeout, local_address, socket_options)
+        return self._connect(last, port, timeout, local_address, socket_options)
+
+    def _connect(self, address: str, port: int, timeout: float | None, *options: Any) -> httpcore.NetworkStream:
         timeout = self.bound(timeout, httpcore.ConnectTimeout)
-        return _DeadlineStream(super().connect_tcp(host, port, timeout, local_address, socket_options), self)
+        return _DeadlineStream(super().connect_tcp(address, port, timeout, *options), self)
 
 
 class _DeadlineStream(httpcore.NetworkStream):

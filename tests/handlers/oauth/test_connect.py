@@ -41,6 +41,9 @@ def test_one_practice_is_connected_at_once(both_offices: Office) -> None:
     row = both_offices.connection()
     assert (row.state, row.tenant_id, row.tenant_name) == (ConnectionState.CONNECTED, TENANT, None)
     assert row.staff_id == both_offices.partner.staff_id
+    # And the directory behind it begins to be filled
+    assert both_offices.world.scalar("SELECT count(*) FROM jobs WHERE kind = 'sync_directory'") == 1
+    assert both_offices.world.scalar("SELECT mode FROM directory_syncs WHERE state = 'running'") == "full"
     import_id = both_offices.ask()
     both_offices.world.run_due()
     assert both_offices.world.import_row(import_id).state is ImportState.SUCCEEDED

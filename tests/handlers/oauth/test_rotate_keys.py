@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from handlers import rotate_keys
 from handlers.rotate_keys import Rotated, rotate
-from portal_db import malformed, upstream, xero_logins
+from portal_db import malformed, upstream, webhooks, xero_logins
 from portal_db.database import Database, Tx
 from portal_db.states import ImportState
 from tests.handlers.oauth.office import Office
@@ -32,6 +32,12 @@ def add_logins(database: Database, count: int) -> None:
         malformed.keep(tx, queue="q", reason="r", payload=OLD.encrypt(b"message"), digest="d")
 
 
+def add_webhook(office: Office) -> None:
+    with office.world.database.write() as tx:
+        row = {"id": tx.new_id(), "practice_id": office.world.practice_id, "url": "https://hooks.example", "events": []}
+        webhooks.add(tx, {**row, "secret": OLD.encrypt(b"secret")})
+
+
 def logins(tx: Tx) -> list[tuple[str, bytes | None, bytes | None, int]]:
     rows = [row for row in xero_logins.page(tx, after=None, limit=1000) if row.xero_user_id.startswith("user-")]
     return [(row.xero_user_id, row.access_token, row.refresh_token, row.version) for row in rows]
@@ -40,11 +46,14 @@ def logins(tx: Tx) -> list[tuple[str, bytes | None, bytes | None, int]]:
 def test_the_newest_key_alone_reads_everything(both_offices: Office) -> None:
     database = both_offices.world.database
     add_logins(database, rotate_keys.BATCH + 3)
+    add_webhook(both_offices)
     mine = MultiFernet([NEW, OLD, *_keys(both_offices)])
     # 53 of ours, and the two of the fixtures
-    assert rotate(database, mine) == Rotated(logins=rotate_keys.BATCH + 5, messages=1, unreadable=0)
+    assert rotate(database, mine) == Rotated(logins=rotate_keys.BATCH + 5, messages=1, webhooks=1, unreadable=0)
     with database.read() as tx:
         rows, [message] = logins(tx), malformed.page(tx, after=None, limit=10)
+        [endpoint] = webhooks.page(tx, after=None, limit=10)
+    assert NEW.decrypt(endpoint.secret or b"") == b"secret"
     assert NEW.decrypt(message.payload) == b"message"
     assert len(rows) == rotate_keys.BATCH + 3
     for name, access, refresh, version in rows:
@@ -71,7 +80,7 @@ def test_what_no_key_reads_is_counted_and_left(both_offices: Office) -> None:
     database = both_offices.world.database
     add_logins(database, 2)
     done = rotate(database, MultiFernet([NEW, *_keys(both_offices)]))
-    assert done == Rotated(logins=2, messages=0, unreadable=3)
+    assert done == Rotated(logins=2, messages=0, webhooks=0, unreadable=3)
     with database.read() as tx:
         assert OLD.decrypt(logins(tx)[0][1] or b"") == b"access-0"
 

@@ -1,7 +1,19 @@
 """The mutants, one file per area."""
 
 from tests.mutants.mutant import Mutant
-from tests.mutants.table import connecting, delivery, handlers, pages, portal_side, record, review, rows, schedule, xpm
+from tests.mutants.table import (
+    connecting,
+    delivery,
+    directory,
+    handlers,
+    pages,
+    portal_side,
+    record,
+    review,
+    rows,
+    schedule,
+    xpm,
+)
 
 #: Areas in the order in which docs/guards.md shows them.
 AREAS: dict[str, tuple[Mutant, ...]] = {
@@ -14,6 +26,7 @@ AREAS: dict[str, tuple[Mutant, ...]] = {
     "The portal's pages": pages.MUTANTS,
     "The schedule": schedule.MUTANTS,
     "Connecting to Xero": connecting.MUTANTS,
+    "The directory": directory.MUTANTS,
     "XPM and its quota": xpm.MUTANTS,
 }
 MUTANTS: tuple[Mutant, ...] = tuple(mutant for area in AREAS.values() for mutant in area)

@@ -318,7 +318,7 @@ WRITING = (
         "older-news",
         "older news neither note nor settle a conflict",
         "P3: news that come late undo newer ones",
-        (Edit("handlers/import_details.py", "    if _is_older_news(tx, client, seen):\n", "    if False:\n"),),
+        (Edit("handlers/import_details.py", "    if _is_older_news(known, seen):\n", "    if False:\n"),),
         (f"{DETAILS}::test_older_news_settles_no_conflict[sqlite]",),
     ),
     Mutant(

@@ -127,4 +127,64 @@ TASKS = (
     ),
 )
 
-MUTANTS = (*ACTIVATING, *INVITING, *TASKS)
+HOOKS = "tests/handlers/test_webhooks.py"
+POST = "handlers/webhook_post.py"
+DELIVERY = "handlers/deliver_webhook.py"
+
+WEBHOOKS = (
+    Mutant(
+        "webhook-once-a-close",
+        "an endpoint is told of a close once, by a unique index",
+        "invariant 1: one close is told as two",
+        (
+            Edit(
+                "portal_db/webhooks.py",
+                '    values = {**row, "created_at": db_now()}\n    return',
+                '    values = {**row, "event_id": tx.new_id(), "created_at": db_now()}\n    return',
+            ),
+            Edit(
+                "handlers/announce_close.py",
+                'key = f"{KIND}:{endpoint.id}:{event_id}"',
+                'key = f"{KIND}:{delivery_id}"',
+            ),
+        ),
+        (f"{HOOKS}::test_a_close_is_told_once_however_often_it_is_announced_and_another_one_anew[sqlite]",),
+    ),
+    Mutant(
+        "webhook-public-only",
+        "webhooks are connected to public addresses only, judged at the connect",
+        "design §4: a practice reaches the network inside by a name of its own",
+        (Edit(POST, "DeadlineTransport(1, addresses=reach.addresses)", "DeadlineTransport(1)"),),
+        (f"{HOOKS}::test_a_name_that_leads_to_a_private_address_is_not_connected_to",),
+    ),
+    Mutant(
+        "webhook-held-addresses",
+        "an IPv4 address inside an IPv6 one is judged too",
+        "design §4: the metadata service is reached as ::ffff:169.254.169.254",
+        (Edit(POST, "    return address.ipv4_mapped or address.sixtofour or", "    return None and"),),
+        (f"{HOOKS}::test_what_is_no_public_address[2002:a00:1::1]",),
+    ),
+    Mutant(
+        "webhook-rests",
+        "an endpoint that did not take a message rests",
+        "P16: a receiver that is down takes every worker 15 seconds for each event",
+        (Edit(DELIVERY, "    if rests is not None and rests > found.now:", "    if False:"),),
+        (f"{HOOKS}::test_what_is_not_taken_is_tried_again_and_the_endpoint_rests[sqlite]",),
+    ),
+    Mutant(
+        "webhook-disabled",
+        "an endpoint that took nothing for days is told no more",
+        "invariant 7: messages wait for ever for a receiver that is gone",
+        (Edit(DELIVERY, "        _disable(tx, endpoint, reason, PATIENCE_DAYS * 86_400)\n"),),
+        (f"{HOOKS}::test_an_endpoint_that_takes_nothing_for_days_is_disabled_until_a_test_is_taken[sqlite]",),
+    ),
+    Mutant(
+        "webhook-removed",
+        "a removed endpoint is told nothing, not even what waits",
+        "invariant 6: a practice's events go to an address that it took away",
+        (Edit(DELIVERY, "    if found is None or found.endpoint.removed_at is not None:", "    if found is None:"),),
+        (f"{HOOKS}::test_what_waits_for_a_removed_endpoint_is_not_sent",),
+    ),
+)
+
+MUTANTS = (*ACTIVATING, *INVITING, *TASKS, *WEBHOOKS)

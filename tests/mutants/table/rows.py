@@ -144,43 +144,29 @@ OLDER_NEWS = (
         "as-of-directory",
         "an older sight of a record replaces no newer one",
         "P3: news that come late undo newer ones",
-        (Edit("portal_db/upstream.py", "            where=DirectoryRecord.as_of < statement.excluded.as_of,\n"),),
+        (
+            Edit(
+                "portal_db/upstream.py",
+                "and_(DirectoryRecord.as_of < statement.excluded.as_of, ~synced_since)",
+                "~synced_since",
+            ),
+        ),
         (f"{NEWS}::test_the_directory_keeps_the_newest_sight[sqlite]",),
     ),
     Mutant(
         "as-of-relationships",
-        "an older list of relationships renews none",
-        "P3: news that come late undo newer ones",
-        (Edit("portal_db/relationships.py", "                where=Relationship.as_of < statement.excluded.as_of,\n"),),
-        ("tests/handlers/test_import_relationships.py::test_older_news_changes_nothing[sqlite]",),
-    ),
-    Mutant(
-        "as-of-superseded",
-        "an older list of relationships supersedes none",
+        "an older list of relationships, of an older import, renews, supersedes and renames nothing",
         "P3: news that come late undo newer ones",
         (
             Edit(
-                "portal_db/relationships.py",
-                "Relationship.state == ReviewState.PENDING, Relationship.as_of < as_of\n",
-                "Relationship.state == ReviewState.PENDING, Relationship.as_of != as_of\n",
-            ),
-        ),
-        ("tests/handlers/test_import_relationships.py::test_older_news_changes_nothing[sqlite]",),
-    ),
-    Mutant(
-        "as-of-members",
-        "an older list changes no team member",
-        "P3: news that come late undo newer ones",
-        (
-            Edit(
-                "portal_db/relationships.py",
-                "TeamMember.client_id == client_id, TeamMember.as_of < as_of)",
-                "TeamMember.client_id == client_id)",
+                "handlers/relationship_news.py",
+                "is_news = link.told_as_of is None or link.told_as_of < item.as_of\n",
+                "is_news = True\n",
             ),
             Edit(
-                "portal_db/relationships.py",
-                "TeamMember.id == member.id, TeamMember.as_of < as_of)",
-                "TeamMember.id == member.id)",
+                "handlers/relationship_news.py",
+                "link.import_begun_at is not None and begun_at <= link.import_begun_at:\n",
+                "begun_at is None:\n",
             ),
         ),
         ("tests/handlers/test_import_relationships.py::test_older_news_changes_nothing[sqlite]",),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from portal_db.states import Role
 from tests.making import importable
 from tests.web.desk import Desk
@@ -101,6 +103,16 @@ def test_a_csv_that_does_not_fit_says_where(desk: Desk) -> None:
         page = keeps_the_rules(Page.of(answer))
         assert page.status == 422
         assert told in page.text, (body, page.text)
+
+
+def test_a_large_csv_fits_and_travels_through_the_check(desk: Desk) -> None:
+    visitor = connected(desk)
+    token = visitor.open(NEW).form("/batches/csv")["csrf_token"]
+    csv = "xpm_uuid,kind\n" + "".join(f"{UUID(int=number)},entity\n" for number in range(2_000))
+    answer = visitor.browser.post("/batches/csv", data={"csrf_token": token}, files={"file": ("a.csv", csv)})
+    page = Page.of(answer)
+    assert "2,000 of 2,000 can be imported" in page.text
+    assert "2,000 of 2,000 can be imported" in visitor.post("/batches/check", page.form("/batches")).text
 
 
 def test_batches_are_their_requesters_and_importing_is_for_who_may(desk: Desk, simulator: SimulatorHandle) -> None:

@@ -16,7 +16,7 @@ HOURS_72 = 72 * 3600
 def rows(page: Page) -> dict[str, str]:
     """The actions by the name of what they are about."""
     shown = list(page.root.all("tr"))[1:]
-    return {next(row.all("th")).text: row.text for row in shown}
+    return {next(row.all("bdi")).text: row.text for row in shown}
 
 
 def test_it_tells_what_became_of_each_action_and_what_there_is_to_review(

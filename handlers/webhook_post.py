@@ -1,0 +1,102 @@
+"""Posts one signed message to an address that a practice gave: within 15 seconds, to public addresses only.
+
+The address is theirs, so the request goes nowhere but where it says: no redirect is followed, no proxy is asked; the host
+is looked up once and connected to by the very address that was checked. Of the answer only status and headers are read.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import httpx
+
+from xpm.wire.transport import DeadlineTransport
+
+SECONDS = 15.0
+CONNECT_SECONDS = 5.0
+#: IPv4 addresses behind an IPv6 one, by a translator of the network.
+_TRANSLATED = ipaddress.IPv6Network("64:ff9b::/96")
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+class NotPublic(Exception):
+    """A host that has no address a webhook may go to."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was answered. `wait_seconds`: how long to wait, if it says so."""
+
+    status: int
+    wait_seconds: float | None
+
+
+@dataclass(frozen=True)
+class Reach:
+    """Which addresses a webhook may go to, besides public ones."""
+
+    loopback: bool = False
+    private: bool = False
+
+    def allows(self, address: Address) -> bool:
+        """Whether one may be connected to; IPv6 addresses that hold an IPv4 one are judged by that too."""
+        if self.private or (self.loopback and address.is_loopback):
+            return True
+        held = _held(address)
+        return address.is_global and not address.is_multicast and (held is None or self.allows(held))
+
+    def addresses(self, host: str, port: int) -> list[str]:
+        """Where a host may be connected to.
+
+        Raises:
+            NotPublic: nowhere.
+            httpx.ConnectError: nobody knows it.
+        """
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:
+            raise httpx.ConnectError("no such host") from error
+        texts = dict.fromkeys(str(info[4][0]) for info in found)
+        allowed = [text for text in texts if self.allows(ipaddress.ip_address(text.partition("%")[0]))]
+        if not allowed:
+            raise NotPublic
+        return allowed
+
+
+def post(
+    url: str, headers: Mapping[str, str], body: bytes, reach: Reach, *, monotonic: Callable[[], float] = time.monotonic
+) -> Answer:
+    """Send a message.
+
+    Raises:
+        NotPublic: the host is at no address that a webhook may go to.
+        httpx.TransportError: no connection, or no answer in time.
+    """
+    until = monotonic() + SECONDS
+    timeout = httpx.Timeout(SECONDS, connect=CONNECT_SECONDS)
+    extensions = {"timeout": timeout.as_dict(), "time_left": lambda: until - monotonic()}
+    request = httpx.Request("POST", url, headers=dict(headers), content=body, extensions=extensions)
+    transport = DeadlineTransport(1, addresses=reach.addresses)
+    try:
+        response = transport.handle_request(request)
+        response.close()
+    finally:
+        transport.close()
+    return Answer(response.status_code, _seconds(response.headers.get("retry-after")))
+
+
+def _held(address: Address) -> ipaddress.IPv4Address | None:
+    if isinstance(address, ipaddress.IPv4Address):
+        return None
+    if address in _TRANSLATED:
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
+
+
+def _seconds(text: str | None) -> float | None:
+    return float(text) if text is not None and text.isascii() and text.isdigit() else None

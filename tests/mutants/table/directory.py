@@ -1,0 +1,177 @@
+"""Guards of the directory: what a sync may change, what it holds back, and what is taken from it."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import Edit, Mutant
+
+SYNCS, SYNC = "portal_db/directory_syncs.py", "handlers/sync_directory.py"
+CRASHES, DROPS = "tests/directory/test_crashes.py", "tests/directory/test_drops.py"
+FRESH, SEARCH, PURGE = (f"tests/directory/test_{name}.py" for name in ("freshness", "search", "purge"))
+RUNS = "tests/directory/test_syncs.py"
+
+MUTANTS = (
+    Mutant(
+        "directory-one-sync",
+        "unique index: one sync of a directory runs at a time",
+        "two answers are merged in any order, and each call is made twice",
+        (
+            Edit(
+                "portal_db/migrations/versions/0005_directory.py",
+                '"directory_syncs", ["directory_id"], unique=True,',
+                '"directory_syncs", ["directory_id"], unique=False,',
+            ),
+        ),
+        (f"{RUNS}::test_one_sync_of_a_directory_runs_at_a_time[sqlite]",),
+    ),
+    Mutant(
+        "directory-restage",
+        "a sync that begins again drops what an earlier attempt staged",
+        "who vanished between two attempts stays",
+        (Edit(SYNCS, "    drop_staged(tx, sync_id)\n    return found\n", "    return found\n"),),
+        (f"{CRASHES}::test_what_an_earlier_attempt_staged_counts_for_nothing",),
+    ),
+    Mutant(
+        "directory-lease",
+        "whoever lost the lease stages nothing more",
+        "P3: a worker that was taken for dead adds to another one's answer",
+        (Edit("portal_db/holding.py", ".with_for_update()) is None:", ".with_for_update()) is None and False:"),),
+        (f"{CRASHES}::test_who_lost_the_lease_stages_nothing_more[sqlite]",),
+    ),
+    Mutant(
+        "directory-abandoned",
+        "a sync whose job is not open any more is ended when the next is asked for",
+        "the directory is never synced again",
+        (Edit("handlers/directory_syncs.py", "    _end_abandoned(tx, directory_id)\n    wanted", "    wanted"),),
+        (f"{CRASHES}::test_a_sync_whose_job_was_dismissed_does_not_stand_in_the_way",),
+    ),
+    Mutant(
+        "directory-sharp-drop",
+        "a full sync that would lose many records holds them",
+        "an answer of half a practice empties the other half",
+        (Edit(SYNCS, "        if drop.is_sharp(absent, present):", "        if drop.is_sharp(0, present):"),),
+        (f"{DROPS}::test_a_sharp_drop_is_held_until_it_is_accepted[sqlite]",),
+    ),
+    Mutant(
+        "directory-absent-full",
+        "only a full answer says who is gone",
+        "after fifteen minutes everybody who did not change is gone",
+        (Edit(SYNC, "whole = sync.mode is SyncMode.FULL and not answer.unnamed", "whole = not answer.unnamed"),),
+        (f"{RUNS}::test_who_vanishes_from_a_full_answer_is_gone_and_comes_back_when_listed_again[sqlite]",),
+    ),
+    Mutant(
+        "directory-accept-shown",
+        "what is accepted is what was shown",
+        "a sync in between, and an operator lets go of people they never saw",
+        (Edit("handlers/accept_drop.py", "        if done != count:", "        if done < count:"),),
+        (f"{DROPS}::test_a_sharp_drop_is_held_until_it_is_accepted[sqlite]",),
+    ),
+    Mutant(
+        "directory-unread",
+        "a record that cannot be read is staged, so that it is not gone",
+        "one odd record, and its client's people are gone",
+        (Edit(SYNC, "            self._put([_unread(uuid)", "            list([_unread(uuid)"),),
+        (f"{DROPS}::test_a_record_that_cannot_be_read_keeps_its_row_and_is_not_taken_for_news[sqlite]",),
+    ),
+    Mutant(
+        "directory-unread-many",
+        "an answer of which much cannot be read is refused",
+        "a new shape of XPM's answer passes for a practice of odd records",
+        (Edit(SYNC, "    staging.require_readable(drop)\n"),),
+        (f"{DROPS}::test_an_answer_of_which_much_cannot_be_read_changes_nothing",),
+    ),
+    Mutant(
+        "directory-vouched",
+        "a directory vouches for no row that its last answer missed or could not read",
+        "an import of somebody whom XPM does not list any more",
+        (
+            Edit(
+                "handlers/directory.py",
+                "seen is None or seen.gone_at or seen.missing_since or seen.unread_since",
+                "seen is None",
+            ),
+        ),
+        (
+            f"{FRESH}::test_a_record_that_is_gone_is_not_taken_from_the_directory",
+            f"{DROPS}::test_a_record_that_cannot_be_read_keeps_its_row_and_is_not_taken_for_news[sqlite]",
+        ),
+    ),
+    Mutant(
+        "directory-fresh",
+        "the directory's word is good for an import for twenty minutes",
+        "b.15: yesterday's details are brought as today's",
+        (Edit("handlers/directory.py", "FRESH = timedelta(minutes=20)", "FRESH = timedelta(days=20)"),),
+        (f"{FRESH}::test_long_after_it_asks_once_and_keeps_what_it_saw",),
+    ),
+    Mutant(
+        "directory-corrected",
+        "after a refusal XPM is asked, not the directory",
+        "what was corrected in XPM is turned down again for the same reason",
+        (
+            Edit(
+                "handlers/directory.py",
+                "max(oldest, requester.turned_down_at) if requester.turned_down_at is not None else oldest",
+                "oldest",
+            ),
+        ),
+        (f"{FRESH}::test_after_a_refusal_xpm_is_asked_so_that_a_correction_there_is_seen",),
+    ),
+    Mutant(
+        "directory-brings-more",
+        "bringing more to a client who is there asks XPM",
+        "b.16: whoever clicks Import after a change in XPM gets what was there before",
+        (Edit("handlers/directory.py", "if row.epoch > 1 or brings_more:", "if row.epoch > 1:"),),
+        (f"{FRESH}::test_bringing_more_to_a_client_who_is_there_always_asks",),
+    ),
+    Mutant(
+        "directory-older-sight",
+        "a sight from before the last sync replaces nothing",
+        "P3: news that come late undo newer ones, where the sync left a row alone",
+        (
+            Edit(
+                "portal_db/upstream.py",
+                "and_(DirectoryRecord.as_of < statement.excluded.as_of, ~synced_since)",
+                "DirectoryRecord.as_of < statement.excluded.as_of",
+            ),
+        ),
+        (f"{RUNS}::test_an_older_sight_of_a_record_that_a_sync_left_alone_changes_nothing[sqlite]",),
+    ),
+    Mutant(
+        "directory-newer-sight",
+        "a sync changes no row that was seen after it had asked",
+        "P3: an answer that took minutes undoes what an import saw meanwhile",
+        (Edit(SYNCS, "where=and_(self._older, or_(is_other, flagged)),", "where=or_(is_other, flagged),"),),
+        (f"{RUNS}::test_a_row_that_was_seen_after_the_sync_had_asked_stays[sqlite]",),
+    ),
+    Mutant(
+        "directory-erased",
+        "people who asked to be forgotten are not merged",
+        "a privacy request undone every night",
+        (Edit(SYNCS, "    answer.leave_out_erased()\n"),),
+        (f"{DROPS}::test_who_asked_to_be_forgotten_stays_out[sqlite]",),
+    ),
+    Mutant(
+        "directory-erased-meanwhile",
+        "a list asked for before somebody was forgotten is read again",
+        "others' relationships still name them",
+        (
+            Edit(
+                SYNC, "    if directory_syncs.somebody_was_erased_since(tx, directory, answer.as_of):", "    if False:"
+            ),
+        ),
+        (f"{DROPS}::test_a_list_read_while_somebody_asked_to_be_forgotten_is_read_again",),
+    ),
+    Mutant(
+        "directory-purge-imported",
+        "whoever was imported is not purged",
+        "clients whose relationships can never be re-synced",
+        (Edit("portal_db/directory_purge.py", "and_(~imported, or_(", "and_(or_("),),
+        (f"{PURGE}::test_a_day_after_the_last_connection_was_cut[sqlite]",),
+    ),
+    Mutant(
+        "directory-literal",
+        "a text that is searched is taken to the letter",
+        "a search for 100% finds everybody",
+        (Edit("portal_db/directory_search.py", "*(name.contains(word, autoescape=True)", "*(name.contains(word)"),),
+        (f"{SEARCH}::test_names_are_found_by_any_part_in_any_case_and_script[sqlite]",),
+    ),
+)
