@@ -21,11 +21,12 @@ from handlers.requests import RequestRefused
 from handlers.settle import settle
 from portal_db import email_decisions, emails, jobs
 from portal_db.client_list import Entry
-from portal_db.database import Database, Tx
+from portal_db.database import Database, Tx, again_after_deadlock
 from portal_db.states import EmailState, Lane
 from portal_db.types import database_time
 
 
+@again_after_deadlock
 def invite(database: Database, bell: Bell, caller: Caller, client_id: UUID, key: str) -> Accepted:
     """Have one welcome email sent, by the import that created the client.
 

@@ -32,6 +32,7 @@ def main() -> int:
     given = parser.parse_args()
     if given.runs < 1:
         parser.error("--runs: at least 1")
+    print(f"seed {given.seed}", file=sys.stderr, flush=True)
     began = time.monotonic()
     try:
         with postgres_server() as server, fresh_database(server) as url:

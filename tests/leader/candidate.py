@@ -7,7 +7,11 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from config.settings import Settings
 from handlers.scheduling import Plan
@@ -37,11 +41,26 @@ def main() -> None:
         wait(ANSWER_SECONDS)
 
     scheduler = Scheduler(database, owner, Plan(Settings(database_url=url), calls_left, clock=clock), {})
+    threading.Thread(target=_hold, args=(database, owner), daemon=True).start()
     while not wait(LOOK_SECONDS):
-        with database.write() as tx:
-            leads = leaders.hold(tx, leaders.RELAY, owner, LEASE_SECONDS)
-        if leads:
+        with _going_on():
             scheduler.look()
+
+
+def _hold(database: Database, owner: str) -> None:
+    """Be the leader, or stand by to be: what the relay does in a thread beside the scheduler's."""
+    while not threading.Event().wait(LEASE_SECONDS / 5):
+        with _going_on(), database.write() as tx:
+            leaders.hold(tx, leaders.RELAY, owner, LEASE_SECONDS)
+
+
+@contextmanager
+def _going_on() -> Iterator[None]:
+    """As the product does when its connection is gone, such as after it was held up for long."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        print(f"candidate interrupted: {error}", flush=True)
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ def add(
     scope: Annotated[
         list[Scope] | None,
         typer.Option(
-            metavar="SCOPE", help="read, import or manage (API keys); may be repeated. [default: read, import]"
+            metavar="SCOPE", help="read, import or manage (keys, webhooks); may be repeated. [default: read, import]"
         ),
     ] = None,
     as_json: AsJson = False,
