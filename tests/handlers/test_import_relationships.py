@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
@@ -12,11 +12,14 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import insert, update
 
-from handlers import import_relationships
+from handlers import import_relationships, relationship_news
 from handlers.errors import Rejected
+from handlers.folding import fold
 from handlers.labels import read
+from handlers.relationship_news import News
 from portal_db import clients
-from portal_db.states import FieldSource, ReviewState
+from portal_db.history import By
+from portal_db.states import ChangeSource, FieldSource, ReviewState
 from portal_db.tables import Import, Relationship, TeamMember
 from portal_db.types import db_now
 from tests.handlers.given import bring, find, is_company, items_of, record_of, related
@@ -225,6 +228,24 @@ def test_older_news_changes_nothing(world: World, client: Import) -> None:
     before = [(item.label, item.state, item.other_name, item.version) for item in items_of(world, client)]
     offer(world, client, [replace(told, related_name="Bo Before"), gone], later=1)
     assert [(item.label, item.state, item.other_name, item.version) for item in items_of(world, client)] == before
+    assert world.scalar("select name from team_members") == "Bo Moss-Lee"
+
+
+def test_an_import_begun_later_with_an_older_look_at_xpm_changes_no_value(world: World, client: Import) -> None:
+    """A re-sync may have read newer news than the directory's word that an import took; ignored items come back (b.20)."""
+    assert client.client_id is not None
+    told, gone = related("Wife", name="Bo Moss-Lee"), related("Director Of")
+    offer(world, client, [told], later=60)
+    (item,) = items_of(world, client)
+    member_of(world, client, told.related_uuid, "Bo Moss-Lee")
+    review(world, item, ReviewState.IGNORED)
+    older = fold((replace(told, related_name="Bo Before"), gone))
+    news = News(client.client_id, client.xpm_uuid, older, item.as_of - timedelta(seconds=30), "an older hash")
+    with world.database.write() as tx:
+        by = By(client.practice_id, ChangeSource.IMPORT, import_id=client.id)
+        relationship_news.take(tx, by, [news], begun_at=item.as_of + timedelta(seconds=30))
+    assert [(row.label, row.other_name) for row in items_of(world, client)] == [("Wife", "Bo Moss-Lee")]
+    assert states(world, client) == {"Wife": ReviewState.PENDING}
     assert world.scalar("select name from team_members") == "Bo Moss-Lee"
 
 

@@ -85,6 +85,17 @@ def test_a_worker_killed_between_refresh_and_storing_breaks_nothing(both_offices
     assert office.state() == (ConnectionState.CONNECTED, None)
 
 
+def test_of_two_who_would_refresh_the_same_tokens_one_may(both_offices: Office) -> None:
+    office = both_offices
+    login = office.login()
+
+    def takes() -> bool:
+        with office.world.database.write() as tx:
+            return xero_logins.lease_refresh(tx, login.id, tx.new_id(), version=login.version, seconds=LEASE_SECONDS)
+
+    assert [takes(), takes()] == [True, False]
+
+
 def test_jobs_beside_a_killed_refresher_wait_without_an_attempt(office: Office) -> None:
     office.expire()
     with office.world.database.write() as tx:

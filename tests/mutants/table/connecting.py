@@ -84,7 +84,7 @@ XERO = (
         "one at a time refreshes a login's tokens",
         "two refreshes kill each other's token",
         (Edit(LOGINS, "        or_(XeroLogin.refresh_lease.is_(None), XeroLogin.refresh_lease_until <= db_now()),\n"),),
-        (f"{SINGLE_FLIGHT}::test_fifty_jobs_whose_token_ran_out_cause_one_refresh[sqlite]",),
+        (f"{SINGLE_FLIGHT}::test_of_two_who_would_refresh_the_same_tokens_one_may[sqlite]",),
     ),
     Mutant(
         "break-newest",

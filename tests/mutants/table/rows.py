@@ -6,6 +6,9 @@ from tests.mutants.mutant import Edit, Mutant
 
 SCHEMA = "portal_db/migrations/versions/0001_the_record.py"
 UNIQUENESS = "tests/record/test_uniqueness.py"
+OLDER_LOOK = (
+    "tests/handlers/test_import_relationships.py::test_an_import_begun_later_with_an_older_look_at_xpm_changes_no_value"
+)
 NEWS = "tests/record/test_news.py"
 CONFINEMENT = "tests/record/test_confinement.py"
 
@@ -170,6 +173,32 @@ OLDER_NEWS = (
             ),
         ),
         ("tests/handlers/test_import_relationships.py::test_older_news_changes_nothing[sqlite]",),
+    ),
+    Mutant(
+        "as-of-members",
+        "a later import that read older news gives nobody in the team an older name",
+        "P3: news that come late undo newer ones",
+        (
+            Edit(
+                "handlers/relationship_news.py",
+                "        if is_news:\n            _rename(",
+                "        if True:\n            _rename(",
+            ),
+        ),
+        (f"{OLDER_LOOK}[sqlite]",),
+    ),
+    Mutant(
+        "as-of-values",
+        "a later import that read older news takes no values from it",
+        "P3: news that come late undo newer ones",
+        (
+            Edit(
+                "handlers/relationship_news.py",
+                "is_news = link.told_as_of is None or link.told_as_of < item.as_of\n",
+                "is_news = True\n",
+            ),
+        ),
+        (f"{OLDER_LOOK}[sqlite]",),
     ),
 )
 
