@@ -51,12 +51,12 @@ def _weight(record: RelationshipRecord) -> tuple[Any, ...]:
 
 
 def _shares(role: str, record: RelationshipRecord) -> int | None:
-    return (record.number_of_shares or None) if role in labels.WITH_SHARES else None
+    return (record.number_of_shares or None) if labels.has_shares(role) else None
 
 
 def _percentage(role: str, record: RelationshipRecord) -> Decimal | None:
     """A percentage up to 100; anything else in XPM is a slip, and must not keep the other rows from the reviewers."""
-    found = record.percentage if role in labels.WITH_PERCENTAGE else None
+    found = record.percentage if labels.has_percentage(role) else None
     return (found.quantize(_DIGITS) or None) if found is not None and 0 < found <= 100 else None
 
 

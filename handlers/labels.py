@@ -9,7 +9,12 @@ SPELLINGS = {"appointor": "appointer", "partnership": "partner", "husband": "spo
 #: What `relationships.label_key` holds.
 LONGEST = 500
 
-#: XPM sends these numbers for these roles only; for others they are nothing.
+#: The roles of XPM's own list, as read here.
+KNOWN = frozenset(
+    ("director", "shareholder", "trustee", "beneficiary", "partner", "settlor", "associate", "secretary")
+    + ("public officer", "spouse", "parent", "child", "appointer", "member", "auditor", "owner")
+)
+#: Of XPM's own roles these have numbers; with another of them they are nothing. What a practice's own role has is kept.
 WITH_SHARES = frozenset({"shareholder", "owner"})
 WITH_PERCENTAGE = frozenset({"partner"})
 
@@ -28,6 +33,14 @@ def read(raw: str) -> Label:
     words = " ".join(raw.split()).casefold()
     role = words.removesuffix(" of")
     return Label(SPELLINGS.get(role, role)[:LONGEST], has_of=role != words)
+
+
+def has_shares(role: str) -> bool:
+    return role in WITH_SHARES or role not in KNOWN
+
+
+def has_percentage(role: str) -> bool:
+    return role in WITH_PERCENTAGE or role not in KNOWN
 
 
 def title_of(raw: str) -> str:
