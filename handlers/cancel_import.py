@@ -13,7 +13,7 @@ from handlers.acting import Act
 from handlers.looking import unknown_batch
 from handlers.requests import RequestRefused
 from handlers.settle import settle
-from portal_db import dead_letters, email_decisions, import_list, imports, jobs
+from portal_db import clients, dead_letters, email_decisions, import_list, imports, jobs
 from portal_db.database import Database, Tx, again_after_deadlock
 from portal_db.states import EmailState, ImportState
 from portal_db.tables import Import
@@ -123,5 +123,9 @@ def _cancel(tx: Tx, act: Act, import_id: UUID) -> Cancelled:
 
 
 def _email_is_being_sent(tx: Tx, row: Import) -> bool:
-    """Call the email off if it is not begun; whether it was too late for that."""
-    return row.client_id is not None and email_decisions.call_off(tx, row.client_id) is EmailState.SENDING
+    """Call the email off if it is not begun; whether it was too late for that. Only the import that made the client has an
+    email: one that brings items later leaves it alone."""
+    client = clients.get(tx, row.client_id, practice_id=row.practice_id) if row.client_id is not None else None
+    if client is None or client.import_id != row.id:
+        return False
+    return email_decisions.call_off(tx, client.id) is EmailState.SENDING

@@ -9,11 +9,13 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select, update
 
+from handlers import portal_clients
 from handlers.acting import Act, act_of
+from handlers.callers import Caller
 from handlers.practices import add_operator
 from handlers.requests import RequestRefused
 from handlers.settle import verdict
-from portal_db import audit, email_decisions, imports, jobs
+from portal_db import audit, email_decisions, imports, jobs, people
 from portal_db.states import ActorKind, ImportState, JobState
 from portal_db.tables import AuditEntry, ImportEvent, Job, Login, WelcomeEmail
 from portal_db.types import db_now
@@ -37,6 +39,17 @@ def operator(world: World, name: str = "Olu Ops") -> Act:
 def ask(world: World, simulator: SimulatorHandle, *, person: int = 0, **fields: Any) -> UUID:
     """An import of a person whom nobody else in these tests shares an email with."""
     return world.ask(importable(simulator)[person].uuid, **fields)
+
+
+def bring_details(world: World, import_id: UUID) -> UUID:
+    """An import of the details of the client that another import made."""
+    client_id = world.import_row(import_id).client_id
+    with world.database.read() as tx:
+        staff = people.get_staff(tx, world.staff_id, practice_id=world.practice_id)
+    assert staff is not None
+    assert client_id is not None
+    wanted = {"details": True, "relationships": False}
+    return portal_clients.bring(world.database, world.bell, Caller.of(staff), client_id, "items", **wanted).import_id
 
 
 def die(world: World, import_id: UUID, kind: str) -> UUID:

@@ -133,6 +133,23 @@ def test_a_cancel_and_the_begin_of_sending_at_once(world: World, simulator: Simu
     assert ops.holds_together(world, import_id).is_open is begun
 
 
+@pytest.mark.parametrize("is_begun", [False, True])
+def test_an_import_of_items_leaves_the_welcome_email_of_the_import_before_alone(
+    sqlite_world: World, simulator: SimulatorHandle, *, is_begun: bool
+) -> None:
+    world, act = sqlite_world, ops.operator(sqlite_world)
+    made = created(world, simulator, send_welcome_email=True)
+    brought = ops.bring_details(world, made)
+    if is_begun:
+        begin_to_send(world, made)
+    done = cancel(world.database, act, brought)
+    assert (done.email_goes_out, done.state.is_open) == (False, False)
+    assert ops.email_of(world, made).state is (EmailState.SENDING if is_begun else EmailState.PENDING)
+    if not is_begun:
+        world.run_due()
+        assert len(world.mail.deliveries()) == 1
+
+
 def test_a_cancelled_row_lets_the_next_row_of_its_batch_have_the_email(
     sqlite_world: World, simulator: SimulatorHandle
 ) -> None:
