@@ -124,17 +124,30 @@ def _correct_login(tx: Tx, act: Act, row: Import, client_id: UUID, changed: dict
             f"Change client {client_id} in the portal.",
             field=others[0],
         )
+    _require_maker(tx, row, client_id)
     email, email_key = _key_of(changed["email"])
     _change_login(tx, client_id, email, email_key)
     _correct_contact(tx, row, client_id, email)
     revision = _note(tx, act, row, {"email": changed["email"], "email_key": email_key})
     known = email_decisions.of_client(tx, client_id)
-    if known is not None and known.email.state is EmailState.SENT:
-        email_decisions.revoke_link(tx, known.email)
-    elif known is not None and _email_failed(tx, row):
+    if known is not None and known.email.state is not EmailState.SENT and _email_failed(tx, row):
         state = send_again(tx, act, row, known).state
         return Amended(row.id, revision, ("email",), state, sends_email=True)
+    if known is not None:  # of unknown outcome it may have arrived too
+        email_decisions.revoke_link(tx, known.email)
     return Amended(row.id, revision, ("email",), settle_by_hand(tx, act, row), sends_email=False)
+
+
+def _require_maker(tx: Tx, row: Import, client_id: UUID) -> None:
+    """Pass if this import made the client: while another one does, the welcome email may be on its way."""
+    client = clients.get(tx, client_id, practice_id=row.practice_id)
+    if client is None or client.import_id != row.id:
+        raise RequestRefused(
+            "not_amendable",
+            "This import brings items of a client that was there, and asks for no email.",
+            "Amend the import that made the client, or ask for the items again.",
+            field="import_id",
+        )
 
 
 def _change_login(tx: Tx, client_id: UUID, email: str, email_key: str) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from handlers.amend_import import amend
 from handlers.cancel_import import cancel
+from handlers.dismiss_dead_letter import dismiss
 from handlers.email_outcomes import resend
 from handlers.requests import RequestRefused
 from handlers.send_welcome_email import activation_token, hash_token
@@ -230,6 +231,32 @@ def test_an_email_that_reached_the_wrong_person_has_a_dead_link_from_then_on(
     resend(world.database, act, email.id)
     world.run_due()
     assert [delivery.recipient for delivery in world.mail.deliveries()][1:] == ["right@moss.example"]
+
+
+def test_an_email_of_unknown_outcome_has_a_dead_link_after_a_correction(
+    sqlite_world: World, simulator: SimulatorHandle
+) -> None:
+    """It may have arrived, where operations did not want to send it again."""
+    world, act = sqlite_world, ops.operator(sqlite_world)
+    import_id, _ = ops.unknown_email(world, simulator, delivered=True)
+    dismiss(world.database, act, world.jobs_of(import_id)[ops.EMAIL].id)
+    assert ops.email_of(world, import_id).token_hash is not None
+    amend(world.database, act, import_id, {"email": "right@moss.example"})
+    assert ops.email_of(world, import_id).token_hash is None
+
+
+def test_only_the_import_that_made_the_client_corrects_its_login(
+    sqlite_world: World, simulator: SimulatorHandle
+) -> None:
+    """Another one of the client is amended while the welcome email may be on its way."""
+    world, act = sqlite_world, ops.operator(sqlite_world)
+    made = ops.ask(world, simulator, email="mia@moss.example")
+    world.run_due()
+    brought = ops.bring_details(world, made)
+    ops.die(world, brought, "import_details")
+    assert world.import_row(brought).state is ImportState.PARTLY_SUCCEEDED
+    ops.refused(lambda: amend(world.database, act, brought, {"email": "x@moss.example"}), "not_amendable")
+    assert login_email(world) == "mia@moss.example"
 
 
 def test_an_activated_login_is_its_owner_s(world: World, refused_email: UUID) -> None:
