@@ -27,7 +27,7 @@ def page(tx: Tx, viewer: Viewer, *, seconds: float, after: Cursor | None, limit:
     statement = (
         select(Import, Client, Staff.name)
         .join(Staff, Staff.id == Import.requested_by)
-        .outerjoin(Client, and_(Client.practice_id == Import.practice_id, Client.id == Import.client_id))
+        .outerjoin(Client, and_(Client.id == Import.client_id, viewer.may_see_client()))
         .where(viewer.may_see_import(), Import.created_at >= db_now(-seconds))
     )
     if after is not None:

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from sqlalchemy import update
+
+from handlers.callers import Caller
+from handlers.portal_clients import bring
+from portal_db import people
 from portal_db.states import Role
+from portal_db.tables import Staff
 from tests.making import importable, pause
 from tests.web.desk import Desk
 from tests.web.pages.reading import Page, reader
@@ -55,6 +61,25 @@ def test_only_what_is_in_sight_and_in_the_last_72_hours_is_told(desk: Desk, simu
     assert len(list(reader(desk, desk.staff(Role.OWNER)).open(AT).root.all("tr"))) == 2
     world.pass_time(700)
     assert "Nothing in the past 72 hours" in reader(desk, desk.staff(Role.OWNER)).open(AT).text
+
+
+def test_the_client_of_an_own_import_is_told_only_where_it_is_in_sight(desk: Desk, simulator: SimulatorHandle) -> None:
+    """Somebody who saw everything brought items of a colleague's client, and has another role now."""
+    world, person = desk.world, importable(simulator)[0]
+    client_id = world.run_import(person.uuid, name="Renamed Since").client_id
+    asker = desk.staff(Role.OWNER)
+    with world.database.read() as tx:
+        staff = people.get_staff(tx, asker.staff_id, practice_id=asker.practice_id)
+    assert staff is not None
+    assert client_id is not None
+    bring(world.database, world.bell, Caller.of(staff), client_id, "key", details=True, relationships=False)
+    assert "Renamed Since" in reader(desk, asker).open(AT).text
+    with world.database.write() as tx:
+        tx.session.execute(update(Staff).where(Staff.id == asker.staff_id).values(role=Role.PARTNER))
+    page = reader(desk, asker).open(AT)
+    assert len(list(page.root.all("tr"))) == 2
+    assert "Renamed Since" not in page.text
+    assert str(client_id) not in str(page.links())
 
 
 def test_it_says_live_when_something_changes(desk: Desk, simulator: SimulatorHandle) -> None:
