@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from portal_db.database import Tx
 from portal_db.dialect import upsert
-from portal_db.states import ConnectionAccess
+from portal_db.states import ConnectionAccess, FieldSource
 from portal_db.tables import EntityConnection, TeamMember
 from portal_db.types import db_now
 
@@ -55,11 +55,11 @@ def put(tx: Tx, found: TeamMember, access: ConnectionAccess, *, by: UUID) -> Non
 
 
 def remove(tx: Tx, found: TeamMember) -> None:
-    """Nobody acts for the entity by this team member any more. Who is tied to an XPM record or to anything else stays in
-    the team."""
+    """Nobody acts for the entity by this team member any more. Who came from XPM, tied to it or not, and who is tied to
+    anything else, stays in the team (b.34)."""
     ended = delete(EntityConnection).where(EntityConnection.team_member_id == found.id)
     tx.session.execute(ended.execution_options(synchronize_session=False))
-    if found.xpm_uuid is None:
+    if found.xpm_uuid is None and found.source is FieldSource.STAFF:
         gone = delete(TeamMember).where(TeamMember.id == found.id)
         with suppress(IntegrityError), tx.session.begin_nested():
             tx.session.execute(gone.execution_options(synchronize_session=False))

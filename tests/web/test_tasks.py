@@ -15,6 +15,7 @@ from sqlalchemy import update
 from handlers import tasks
 from handlers.callers import Caller
 from portal_db import audit, people
+from portal_db.states import FieldSource
 from portal_db.tables import Practice, TeamMember
 from tests.making import importable
 from tests.racing import at_once
@@ -112,6 +113,16 @@ def test_who_came_from_xpm_can_act_and_stays_in_the_team_afterwards(desk: Desk) 
     assert program.put(address, json={"access": "guest", "email": "dee@moss.example"}).status_code == 204
     (shown,) = program.get(f"{API}/clients/{entity}/connections").json()
     assert (shown["access"], shown["email"]) == ("guest", "dee@moss.example")
+
+
+def test_who_came_from_xpm_stays_also_once_the_client_is_disconnected(desk: Desk) -> None:
+    """b.34: what was imported stays, though nothing ties it to XPM any more."""
+    program, entity = desk.program(), desk.entity(desk.partner)
+    member = connect(program, entity).json()["id"]
+    with desk.world.database.write() as tx:
+        tx.session.execute(update(TeamMember).values(source=FieldSource.XPM, xpm_uuid=None))
+    assert program.delete(f"{API}/clients/{entity}/connections/{member}").status_code == 204
+    assert [one["id"] for one in program.get(f"{API}/clients/{entity}").json()["team"]] == [member]
 
 
 @pytest.mark.parametrize("ways", [("complete", "withdraw"), ("complete", "complete")])
