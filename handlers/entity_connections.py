@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Annotated, Self
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -48,8 +48,11 @@ def listing(database: Database, caller: Caller, client_id: UUID) -> Sequence[Con
         return entity_connections.of_client(tx, client_id)
 
 
-def add(database: Database, caller: Caller, client_id: UUID, wishes: NewConnection) -> UUID:
+def add(database: Database, caller: Caller, client_id: UUID, wishes: NewConnection, key: str | None = None) -> UUID:
     """Add a person who acts for an entity.
+
+    Args:
+        key: the requester's own key for this request; under the same key nobody is added twice.
 
     Returns:
         The id of the team member that they are.
@@ -60,11 +63,11 @@ def add(database: Database, caller: Caller, client_id: UUID, wishes: NewConnecti
     email = _email(wishes.email) if wishes.email is not None else None
     with database.write() as tx:
         client = _require_entity(tx, caller, client_id)
-        member_id: UUID = tx.new_id()
+        member_id: UUID = uuid5(client.id, key) if key else tx.new_id()
         owner = {"id": member_id, "practice_id": client.practice_id, "client_id": client.id}
         who = {"name": wishes.name, "relationship": wishes.relationship, "email": email}
-        team.add(tx, {**owner, **who, "source": FieldSource.STAFF, "as_of": database_time(tx.session)})
-        _put(tx, caller, _require_member(tx, client, member_id), wishes.access)
+        if team.add_once(tx, {**owner, **who, "source": FieldSource.STAFF, "as_of": database_time(tx.session)}):
+            _put(tx, caller, _require_member(tx, client, member_id), wishes.access)
     return member_id
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import insert, select, update
 
 from portal_db.database import Tx
+from portal_db.dialect import insert_or_ignore
 from portal_db.tables import CoOwner, TeamMember
 
 
@@ -25,6 +26,11 @@ def tied_to(tx: Tx, client_id: UUID, xpm_uuid: UUID) -> TeamMember | None:
 
 def add(tx: Tx, row: dict[str, Any]) -> None:
     tx.session.execute(insert(TeamMember).values(**row))
+
+
+def add_once(tx: Tx, row: dict[str, Any]) -> bool:
+    """Add a member whose id is that of a request. False when the same request has added them already."""
+    return tx.session.scalar(insert_or_ignore(tx, TeamMember, row).returning(TeamMember.id)) is not None
 
 
 def change(tx: Tx, member_id: UUID, values: dict[str, Any]) -> None:

@@ -35,11 +35,13 @@ def show_new_connection(
 
 @router.post("/clients/{client_id}/connections/new")
 def add_connection(request: Request, portal: ThePortal, posted: PostedByImporter, client_id: UUID) -> Response:
-    """Add it, and go on with what they were about to do."""
+    """Add it, once for each time that the page was opened, and go on with what they were about to do."""
     typed = {name: posted.text(name) for name in (*FIELDS, "then")}
     try:
         wishes = NewConnection.model_validate({name: typed[name] for name in FIELDS if typed[name]})
-        entity_connections.add(portal.database, posted.visitor.caller, client_id, wishes)
+        entity_connections.add(
+            portal.database, posted.visitor.caller, client_id, wishes, posted.text("idempotency_key")
+        )
     except ValidationError as error:
         return _shown(request, portal, posted.visitor, client_id, typed, faults_of(error), 422)
     except RequestRefused as refused:
@@ -59,4 +61,6 @@ def _shown(
     status: int = 200,
 ) -> Response:
     client = portal_clients.details(portal.database, visitor.caller, client_id).entry.client
-    return page(request, visitor, "new_connection.html", status=status, client=client, typed=typed, faults=faults)
+    key = portal.services.sources.new_id().hex
+    shown = {"client": client, "typed": typed, "key": key}
+    return page(request, visitor, "new_connection.html", status=status, faults=faults, **shown)

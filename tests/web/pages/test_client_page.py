@@ -87,6 +87,8 @@ def test_an_entity_gets_a_connection_and_then_a_task(desk: Desk) -> None:
     assert without.form(f"{path}/connections/new")["name"] == "Jo Reef"
     task = visitor.send(without, f"{path}/connections/new", relationship="Director", email="jo@reef.example")
     assert (task.path, task.heading) == (f"{path}/tasks/new", "Send a task")
+    visitor.send(without, f"{path}/connections/new", relationship="Director", email="jo@reef.example")
+    assert visitor.open(path).text.count("Jo Reef") == 1
     late = keeps_the_rules(visitor.send(task, f"{path}/tasks/new", title="Sign here", due_date="2020-01-01"))
     assert late.faults().keys() == {"due_date"}
     sent = visitor.send(late, f"{path}/tasks/new", due_date="")
