@@ -11,8 +11,8 @@ LONGEST = 500
 
 #: The roles of XPM's own list, as read here.
 KNOWN = frozenset(
-    ("director", "shareholder", "trustee", "beneficiary", "partner", "settlor", "associate", "secretary")
-    + ("public officer", "spouse", "parent", "child", "appointer", "member", "auditor", "owner")
+    {"director", "shareholder", "trustee", "beneficiary", "partner", "settlor", "associate", "secretary"}
+    | {"public officer", "spouse", "parent", "child", "appointer", "member", "auditor", "owner"}
 )
 #: Of XPM's own roles these have numbers; with another of them they are nothing. What a practice's own role has is kept.
 WITH_SHARES = frozenset({"shareholder", "owner"})

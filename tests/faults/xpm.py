@@ -45,11 +45,13 @@ def too_many_requests(trial: Trial) -> None:
 def goes_wrong(
     trial: Trial, kinds: tuple[Wrong, ...], quick: int, long: int, seconds: tuple[float, float] = (0.0, 0.0)
 ) -> None:
-    """So many calls in a row go wrong in these ways while imports are under way."""
+    """So many calls in a row go wrong in these ways while imports are under way, and more are asked for meanwhile: there are
+    calls to go wrong, however fast the first ones were made."""
     trial.ask()
     trial.under_way()
     for kind in kinds:
         trial.wrong(kind, GET, trial.much(quick, long), trial.much(*seconds))
+    trial.ask(trial.imports // 2)
     trial.count_in_flight()
     trial.until_all_went_wrong(trial.much(45, 120))
     trial.over()
@@ -65,6 +67,7 @@ def lists_cut_short(trial: Trial) -> None:
     for kind in CUT_SHORT:
         trial.wrong(kind, LIST, 2)
         trial.wrong(kind, GET, trial.much(4, 40))
+    trial.ask(trial.imports // 2)
     trial.count_in_flight()
     for _ in range(4):
         try:
