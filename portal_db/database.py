@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, make_url
 from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError  # the pool's, when all connections are in use
 from sqlalchemy.orm import Session, sessionmaker
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
@@ -34,6 +34,8 @@ DEADLOCK_TRIES = 4
 #: off. PostgreSQL ends it before a lease runs out: its locks would hold up the relay, and so everybody.
 IDLE_SECONDS = 8
 _STUCK = f"-c idle_in_transaction_session_timeout={IDLE_SECONDS}s"
+#: Its code for a transaction that it ended so.
+_IDLED = "25P03"
 
 
 P = ParamSpec("P")
@@ -114,12 +116,22 @@ def _make_engine(url: str, pool_size: int) -> Engine:
         return _sqlite_engine(url, pool_size)
     if parsed.get_backend_name() != "postgresql":
         raise ValueError(f"DATABASE_URL: {parsed.get_backend_name()} is not supported; use sqlite or postgresql")
-    return create_engine(
+    engine = create_engine(
         parsed.set(drivername="postgresql+psycopg"),
         pool_size=pool_size,
         max_overflow=10,
         connect_args={"options": f"-c timezone=UTC {_STUCK}", "connect_timeout": 5},
     )
+
+    @event.listens_for(engine, "handle_error")
+    def _idled(context: ExceptionContext) -> OperationalError | None:
+        """The driver calls it our mistake, which a job would die of. It is that of a machine too busy for us."""
+        error = context.original_exception
+        if getattr(error, "sqlstate", None) != _IDLED:
+            return None
+        return OperationalError(context.statement, None, error, connection_invalidated=context.is_disconnect)
+
+    return engine
 
 
 def _sqlite_engine(url: str, pool_size: int) -> Engine:

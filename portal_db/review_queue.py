@@ -77,8 +77,12 @@ def get(tx: Tx, viewer: Viewer, item_id: UUID) -> Queued | None:
 
 
 def lock_client(tx: Tx, client_id: UUID) -> None:
-    """Reviewers of one client's items come one after the other, so that a record ties one member at most (b.22)."""
-    tx.session.execute(select(Client.id).where(Client.id == client_id).with_for_update())
+    """Reviewers of one client's items come one after the other, so that a record ties one member at most (b.22).
+
+    Rows that only point to the client are not held up: a re-sync, or whoever ignores several items, has locked items and
+    then inserts such rows. A reviewer waits for those items, and the two would wait in a circle.
+    """
+    tx.session.execute(select(Client.id).where(Client.id == client_id).with_for_update(key_share=True))
 
 
 def decide(tx: Tx, item_id: UUID, version: int, state: ReviewState) -> bool:

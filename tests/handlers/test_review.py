@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from handlers import import_relationships, portal_clients, review, review_items
 from handlers.callers import Caller
@@ -16,14 +16,16 @@ from handlers.direction import Ambiguity, Direction
 from handlers.requests import RequestRefused
 from handlers.review import Chosen, Confirmed
 from handlers.review_items import Item
-from portal_db import clients, history, people, team
+from portal_db import clients, history, people, review_queue, team
+from portal_db.history import By, Change
 from portal_db.review_queue import Wanted
 from portal_db.states import ChangeSource, FieldSource, LoginKind, ReviewState, Role
 from portal_db.tables import ClientChange, Import, Login, TeamMember
 from portal_db.types import database_time
 from tests.handlers.given import bring, find, is_company, link_entity, record_of, related, set_staff, take_login
 from tests.racing import at_once
-from tests.world import World, is_importable_person
+from tests.world import World, building, is_importable_person
+from worker.embedded.mail import MailCatcher
 from xpm.records import RelationshipRecord
 from xpm.simulator.serve import SimulatorHandle
 
@@ -248,6 +250,20 @@ def test_of_two_reviewers_one_wins_and_the_other_is_told(world: World, simulator
     state = office.item(told).row.state
     assert state in ended
     assert len(office.team()) == (state is ReviewState.IMPORTED)
+
+
+def test_a_reviewer_does_not_hold_up_what_a_resync_tells_of_the_client(
+    postgres_url: str, simulator: SimulatorHandle, mail_catcher: MailCatcher
+) -> None:
+    """A re-sync has locked the items that the reviewer waits for: they would wait in a circle, and one be ended."""
+    with building(postgres_url, simulator.api_url, simulator.config.access_token, mail_catcher) as world:
+        office = Office(world, world.run_import(find(simulator, is_importable_person).uuid, bring_relationships=False))
+        told = Change(office.client_id, history.RELATIONSHIP, "state", None, ReviewState.PENDING)
+        with world.database.write() as reviewer, world.database.write() as resync:
+            review_queue.lock_client(reviewer, office.client_id)
+            resync.session.execute(text("SET LOCAL lock_timeout = '500ms'"))
+            history.note(resync, By(world.practice_id, ChangeSource.RESYNC), [told])
+        assert [change.source for change in office.changes()][:1] == [ChangeSource.RESYNC]
 
 
 def test_bulk_ignore_takes_the_chosen_pending_items_and_no_others(office: Office) -> None:

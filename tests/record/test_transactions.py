@@ -8,10 +8,11 @@ from sqlalchemy.exc import IntegrityError
 
 from config.settings import Settings
 from portal_db import people
-from portal_db.database import Database, Tx
+from portal_db.database import DATABASE_AWAY, Database, Tx
 from portal_db.tables import Practice
 from tests.making import add, fails, new_job, note, notes
 from tests.racing import at_once, failures
+from tests.servers.waiting import wait_until
 from tests.world import World
 
 ROUNDS = 25
@@ -91,3 +92,27 @@ def test_a_transaction_that_nobody_goes_on_with_is_ended_before_a_lease_runs_out
     database.close()
     assert seconds is not None
     assert 0 < seconds < Settings().lease_seconds
+
+
+def test_a_transaction_that_was_ended_so_is_begun_again_and_no_bug(postgres_url: str) -> None:
+    """A job of a machine too busy to go on in time waits and is tried again; a bug would be a dead letter."""
+    database = Database(postgres_url)
+
+    def go_on_too_late() -> None:
+        with database.write() as tx:
+            tx.session.execute(text(f"SET {IDLE} = '1ms'"))
+            pid = tx.session.scalar(text("SELECT pg_backend_pid()"))
+            wait_until(lambda: not _is_there(database, pid), "PostgreSQL has ended it")
+            tx.session.execute(text("SELECT 1"))
+
+    with pytest.raises(DATABASE_AWAY):
+        go_on_too_late()
+    with database.read() as tx:
+        assert tx.session.scalar(text("SELECT 1")) == 1, "the connection is not used again"
+    database.close()
+
+
+def _is_there(database: Database, pid: int | None) -> bool:
+    with database.read() as tx:
+        found = text("SELECT count(*) FROM pg_stat_activity WHERE pid = :pid")
+        return bool(tx.session.scalar(found, {"pid": pid}))
