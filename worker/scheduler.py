@@ -68,6 +68,8 @@ class Scheduler:
                 self.look()
             except SQLAlchemyError as error:
                 log.warning("scheduler.interrupted", exc_info=error)
+            except Exception as error:  # a bug must not end the thread: the relay beside it would go on leading
+                log.error("scheduler.failed", exc_info=error)
 
     def look(self) -> None:
         """Take on what is due. What fails is logged, and keeps nothing else from being taken on."""

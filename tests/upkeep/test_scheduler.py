@@ -54,6 +54,27 @@ def test_a_night_is_done_once_by_the_leader(world: World) -> None:
     assert ran == ["relay-1", "relay-2"]
 
 
+class _Twice(threading.Event):
+    """Lets the scheduler look twice."""
+
+    waits = 0
+
+    def wait(self, timeout: float | None = None) -> bool:  # noqa: ARG002 -- no time passes
+        self.waits += 1
+        return self.waits > 2
+
+
+class _Stumbling(Scheduler):
+    def look(self) -> None:
+        raise ValueError("a bug")
+
+
+def test_a_bug_does_not_end_the_scheduler_beside_a_relay_that_goes_on_leading(world: World) -> None:
+    looks = _Twice()
+    _Stumbling(world.database, "relay-1", Plan(world.services.settings, lambda _: None, {}), {}).run(looks)
+    assert looks.waits == 3
+
+
 def test_of_many_who_claim_a_due_time_one_has_it(world: World) -> None:
     due_at, won, start = datetime(2026, 11, 22, 3, tzinfo=UTC), list[str](), threading.Barrier(4)
 
