@@ -39,7 +39,9 @@ def add_webhook(office: Office) -> None:
 
 
 def logins(tx: Tx) -> list[tuple[str, bytes | None, bytes | None, int]]:
+    """By number; ids made within one millisecond come in any order."""
     rows = [row for row in xero_logins.page(tx, after=None, limit=1000) if row.xero_user_id.startswith("user-")]
+    rows.sort(key=lambda row: int(row.xero_user_id.removeprefix("user-")))
     return [(row.xero_user_id, row.access_token, row.refresh_token, row.version) for row in rows]
 
 
