@@ -46,8 +46,9 @@ class Mark:
 
 
 def lay(folder: Path, trap: Trap) -> Path:
-    """Set a trap; it holds until its file is removed."""
-    path = folder / f"{len(list(folder.glob('*')))}.trap"
+    """Set a trap; it holds until its file is removed. It has a number that none had before: marks outlive their traps."""
+    numbers = [int(file.name.split(".")[0]) for file in folder.iterdir()]
+    path = folder / f"{max(numbers, default=-1) + 1}.trap"
     partial = path.with_suffix(".partial")
     partial.write_text(json.dumps(asdict(trap)))
     return partial.rename(path)
