@@ -20,11 +20,11 @@ from portal_db.states import Lane
 from tests.servers.postgres import fresh_database, postgres_server
 from tests.servers.redis import redis_server
 from tests.world import connect_practice
-from worker.door import QUEUE
-from worker.embedded.processes import Supervised, free_port, log_line, port_open
+from worker.local.processes import Supervised, free_port, log_line, port_open
+from worker.queue.door import QUEUE
 from xpm.client import Access
 from xpm.simulator.serve import SimulatorConfig
-from xpm.simulator.state import BASE_PATH
+from xpm.simulator.tenants import BASE_PATH
 
 #: So that XPM's sixty calls a minute are a thousand a second, and what is measured is us.
 QUOTA_TIME_SCALE = 1000.0
@@ -76,7 +76,7 @@ def deployed(*, clients: int, seed: int = 7) -> Iterator[Deployment]:
         )
         processes.start("simulator", [sys.executable, "-c", simulator], ready=port_open(xpm_port))
         mail = folder / "mail"
-        catcher = [sys.executable, "-m", "worker.embedded.mail", "--port", str(mail_port), "--dir", str(mail)]
+        catcher = [sys.executable, "-m", "worker.local.mail_catcher", "--port", str(mail_port), "--dir", str(mail)]
         processes.start("mail", catcher, ready=port_open(mail_port))
         settings = Settings(
             database_url=database_url,

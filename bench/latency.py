@@ -18,11 +18,11 @@ from dramatiq import Message
 
 from bench.deployment import Deployment, deployed
 from bench.figures import quantiles
-from handlers.request_import import accept
-from handlers.requests import parse
-from portal_db import imports
-from worker.bell import RedisBell, connect
-from worker.embedded.processes import log_line
+from handlers.imports.accept import accept
+from handlers.imports.request import parse
+from portal_db.work import imports
+from worker.local.processes import log_line
+from worker.queue.bell import RedisBell, connect
 from xpm.client import XpmApi
 from xpm.limiter import UnlimitedLimiter
 

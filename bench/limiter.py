@@ -26,12 +26,12 @@ import httpx
 import redis
 
 from tests.servers.redis import redis_server
-from worker.embedded.processes import Supervised, free_port, port_open
+from worker.local.processes import Supervised, free_port, port_open
 from xpm.client import Access, XpmApi
 from xpm.errors import QuotaDeferred, XpmRateLimited
 from xpm.quota import Limits, RedisLimiter, Timing
 from xpm.simulator.serve import SimulatorConfig
-from xpm.simulator.state import BASE_PATH
+from xpm.simulator.tenants import BASE_PATH
 
 PROCESSES, THREADS = 4, 8
 MINUTES = 5

@@ -19,11 +19,11 @@ from typing import Any, Literal
 
 import httpx
 
-from worker.embedded.processes import Supervised, free_port, port_open
+from worker.local.processes import Supervised, free_port, port_open
 from xpm.client import Access, XpmApi
 from xpm.limiter import UnlimitedLimiter
 from xpm.simulator.serve import SimulatorConfig
-from xpm.simulator.state import BASE_PATH
+from xpm.simulator.tenants import BASE_PATH
 
 MEGABYTE = 1024 * 1024
 FORMATS: tuple[Literal["xml", "json"], ...] = ("xml", "json")

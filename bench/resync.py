@@ -27,20 +27,22 @@ from sqlalchemy import Engine, event, func, insert, select
 from bench.listing import uuid_of
 from bench.parse import MEGABYTE, peak, resident
 from config.settings import Settings
-from handlers.directory_syncs import begin_sync
-from handlers.flow import Services
-from handlers.kinds import KINDS
-from handlers.smtp import SmtpMailer
-from portal_db import directories, migrate, upstream
+from handlers.directory.sync import begin_sync
+from handlers.email.smtp import SmtpMailer
+from handlers.registry import HANDLERS
+from handlers.services import Services
+from portal_db import migrate
 from portal_db.database import Database
+from portal_db.directory import directories
 from portal_db.states import ClientKind, EntityType, JobState, SyncMode
 from portal_db.tables import Client, ClientChange, DirectorySync, Job, Relationship, RelationshipSync, XpmLink
 from portal_db.types import db_now
+from portal_db.xero import connections as upstream
 from tests.servers.postgres import fresh_database, postgres_server
 from tests.world import TENANT, RememberingBell, connect_practice
-from worker.embedded.processes import Supervised, free_port, port_open
-from worker.leases import Leases
-from worker.runner import Runner
+from worker.jobs.leases import Leases
+from worker.jobs.runner import Runner
+from worker.local.processes import Supervised, free_port, port_open
 from xpm.client import XpmApi
 from xpm.limiter import UnlimitedLimiter
 
@@ -110,7 +112,9 @@ class Worker:
         services = Services(self.database, xpm, SmtpMailer(settings.smtp_url), settings, self.database.sources)
         leases = Leases(self.database, "bench", lease_seconds=10, every_seconds=3)
         leases.start()
-        self._runner = Runner(services, RememberingBell(), leases, KINDS, run_alone=None, stopping=threading.Event())
+        self._runner = Runner(
+            services, RememberingBell(), leases, HANDLERS, run_isolated=None, stopping=threading.Event()
+        )
 
     def _add_clients(self, count: int, staff_id: UUID, connection_id: UUID) -> None:
         fixed = {"practice_id": self.practice_id, "kind": ClientKind.ENTITY, "entity_type": EntityType.COMPANY}

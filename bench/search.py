@@ -15,12 +15,13 @@ from typing import Any
 import httpx
 
 from bench.deployment import Deployment, deployed
-from handlers import api_keys
-from handlers.callers import Scope
-from handlers.directory_syncs import begin_sync
-from portal_db import connections, directories, directory_search
+from handlers.access import api_keys
+from handlers.access.caller import Scope
+from handlers.directory.sync import begin_sync
+from portal_db.directory import directories, search
 from portal_db.states import SyncMode
-from worker.embedded.processes import LOOPBACK, free_port, port_open
+from portal_db.xero import connections
+from worker.local.processes import LOOPBACK, free_port, port_open
 
 FILL_SECONDS = 600.0
 WARMING = 20
@@ -70,7 +71,7 @@ def _fill(deployment: Deployment) -> tuple[list[str], float]:
         with deployment.database.read() as tx:
             found = directories.get(tx, directory.id)
             if found is not None and found.cursor is not None:
-                names = [str(row.record["name"]) for row in directory_search.everybody(tx, found)]
+                names = [str(row.record["name"]) for row in search.everybody(tx, found)]
                 break
         assert time.monotonic() - began < FILL_SECONDS, "the directory was not filled"
         time.sleep(0.1)

@@ -8,11 +8,11 @@ from typing import Any
 from uuid import UUID
 
 from bench.deployment import Deployment, deployed
-from handlers.classification import suggested_kind
-from handlers.request_import import accept_batch
-from handlers.requests import ImportRequest, parse
-from portal_db import progress
+from handlers.directory.classification import suggested_kind
+from handlers.imports.accept import accept_batch
+from handlers.imports.request import ImportRequest, parse
 from portal_db.states import ClientKind
+from portal_db.work import progress
 from xpm.client import XpmApi
 from xpm.limiter import UnlimitedLimiter
 

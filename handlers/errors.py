@@ -18,9 +18,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import ClassVar
 
-from portal_db.jobs import Failure
-from portal_db.ringing import QUOTA_CODE
 from portal_db.states import ErrorClass
+from portal_db.work.jobs import Failure
+from portal_db.work.ringing import QUOTA_CODE
 from xpm import errors as xpm_errors
 
 
@@ -147,3 +147,31 @@ def from_xpm(error: xpm_errors.XpmError) -> JobError:
             return Transient("xpm_truncated", "XPM's answer ended early.")
         case _:
             return Permanent("xpm_contract", "XPM answered in a way we do not understand.", "Tell the developers.")
+
+
+def not_connected() -> RequestRefused:
+    return RequestRefused(
+        "not_connected",
+        "The client is not connected to an XPM record.",
+        "Connect it under Integration actions > Xero Practice Manager, then import.",
+    )
+
+
+def conflict() -> RequestRefused:
+    return RequestRefused(
+        "idempotency_conflict",
+        "This request id was used before for another request.",
+        "Use a new request id for a new request.",
+        field="request_id",
+    )
+
+
+class RequestRefused(Exception):
+    """A request that cannot be taken, in words for whoever sent it."""
+
+    def __init__(self, code: str, message: str, remedy: str, *, field: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.remedy = remedy
+        self.field = field

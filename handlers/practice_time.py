@@ -7,7 +7,7 @@ from datetime import datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from portal_db import people
+from portal_db.access import people
 from portal_db.database import Tx
 from portal_db.types import database_time
 

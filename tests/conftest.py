@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.world import World, building
-from worker.embedded.mail import MailCatcher
+from worker.local.mail_catcher import MailCatcher
 from xpm.simulator.serve import SimulatorConfig, SimulatorHandle, running
 
 pytest_plugins = ["tests.servers.fixtures"]

@@ -8,15 +8,16 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import delete, insert, update
 
-from handlers.kinds import KINDS
-from portal_db import jobs, people
+from handlers.registry import HANDLERS
+from portal_db.access import people
 from portal_db.database import Tx
-from portal_db.jobs import Failure, Lease, NewJob
 from portal_db.states import ErrorClass, Lane
 from portal_db.tables import AuditEntry, Job, Pause
 from portal_db.types import db_now
+from portal_db.work import jobs
+from portal_db.work.jobs import Failure, Lease, NewJob
 from tests.world import TENANT, World, is_importable_person
-from xpm.simulator.model import Client
+from xpm.simulator.practice.model import Client
 from xpm.simulator.serve import SimulatorHandle
 
 
@@ -78,7 +79,7 @@ def claim(world: World, job_id: UUID, *, owner: str = "worker-1", lease_seconds:
     """Claim a job as a worker of this name would; `None` when it is not to be had."""
     lease = Lease(job_id, uuid4(), owner)
     with world.database.write() as tx:
-        return lease if jobs.claim(tx, lease, kinds=KINDS.keys(), lease_seconds=lease_seconds) else None
+        return lease if jobs.claim(tx, lease, kinds=HANDLERS.keys(), lease_seconds=lease_seconds) else None
 
 
 def claimed(world: World, job_id: UUID, *, owner: str = "worker-1") -> Lease:

@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 
-from worker.embedded.mail import Mailbox
+from worker.local.mail_catcher import Mailbox
 from xpm.simulator.serve import SimulatorConfig
 
 

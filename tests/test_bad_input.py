@@ -13,19 +13,20 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from handlers.kinds import KINDS
-from handlers.request_import import Accepted, accept, accept_batch
-from handlers.requests import RequestRefused, parse
-from portal_db import clients
+from handlers.errors import RequestRefused
+from handlers.imports.accept import Accepted, accept, accept_batch
+from handlers.imports.request import parse
+from handlers.registry import HANDLERS
+from portal_db.clients import clients
 from portal_db.states import ImportState, JobState
 from portal_db.tables import Import
 from tests.world import TENANT, World, is_importable_person
-from worker.leases import Leases
-from worker.runner import Runner
+from worker.jobs.leases import Leases
+from worker.jobs.runner import Runner
 from xpm.client import XpmApi
 from xpm.limiter import UnlimitedLimiter
 from xpm.simulator.edits import edit
-from xpm.simulator.model import Client
+from xpm.simulator.practice.model import Client
 from xpm.simulator.serve import SimulatorHandle
 
 HARD_NAMES = {
@@ -169,7 +170,9 @@ def test_a_hard_name_in_xpm_arrives_as_it_is(
     import_id = own_sqlite_world.ask(record.uuid, send_welcome_email=True)
     leases = Leases(own_sqlite_world.database, "worker-1", lease_seconds=10, every_seconds=3)
     services = replace(own_sqlite_world.services, xpm=xpm)
-    runner = Runner(services, own_sqlite_world.bell, leases, KINDS, run_alone=None, stopping=own_sqlite_world.stopping)
+    runner = Runner(
+        services, own_sqlite_world.bell, leases, HANDLERS, run_isolated=None, stopping=own_sqlite_world.stopping
+    )
     runner.run(own_sqlite_world.jobs_of(import_id)["validate_import"].id)
     own_sqlite_world.run_due()
     xpm.close()
@@ -277,8 +280,8 @@ def race(world: World, import_ids: Sequence[UUID], kind: str) -> None:
 def validate_all(world: World, import_ids: Sequence[UUID]) -> None:
     """Every one passes its validation before any is created."""
     leases = Leases(world.database, "worker-1", lease_seconds=10, every_seconds=3)
-    only = {"validate_import": KINDS["validate_import"]}
-    runner = Runner(world.services, world.bell, leases, only, run_alone=None, stopping=world.stopping)
+    only = {"validate_import": HANDLERS["validate_import"]}
+    runner = Runner(world.services, world.bell, leases, only, run_isolated=None, stopping=world.stopping)
     for import_id in import_ids:
         runner.run(world.jobs_of(import_id)["validate_import"].id)
         assert world.states_of(import_id) == {"validate_import": JobState.SUCCEEDED, "create_client": JobState.QUEUED}

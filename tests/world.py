@@ -20,25 +20,28 @@ from sqlalchemy import select, text, update
 
 from config.settings import Settings
 from config.sources import Sources
-from handlers.flow import Services
-from handlers.kinds import KINDS
-from handlers.request_import import accept, accept_batch
-from handlers.requests import ImportRequest, parse
-from handlers.smtp import SmtpMailer
-from portal_db import imports, jobs, people, upstream
+from handlers.email.smtp import SmtpMailer
+from handlers.imports.accept import accept, accept_batch
+from handlers.imports.request import ImportRequest, parse
+from handlers.registry import HANDLERS
+from handlers.services import Services
+from portal_db.access import people
 from portal_db.database import Database
-from portal_db.due import is_due, is_out_of_turn, is_paused
 from portal_db.states import JobState, Lane, LoginKind, Role
 from portal_db.tables import Base, Import, Job
 from portal_db.types import UtcDateTime
-from worker.embedded.mail import MailCatcher
-from worker.leases import Leases
-from worker.runner import Runner
+from portal_db.work import imports, jobs
+from portal_db.work.due import is_due, is_out_of_turn, is_paused
+from portal_db.xero import connections as upstream
+from portal_db.xero import logins
+from worker.jobs.leases import Leases
+from worker.jobs.runner import Runner
+from worker.local.mail_catcher import MailCatcher
 from xpm.client import XpmApi
 from xpm.limiter import UnlimitedLimiter
-from xpm.simulator.model import Client
+from xpm.simulator.practice.model import Client
 from xpm.simulator.serve import SimulatorConfig
-from xpm.simulator.state import BASE_PATH
+from xpm.simulator.tenants import BASE_PATH
 
 TENANT = SimulatorConfig().tenant_id
 
@@ -77,7 +80,7 @@ class World:
     def runner(self, *, owner: str = "worker-1", services: Services | None = None) -> Runner:
         """A runner as another process would have it."""
         leases = Leases(self.database, owner, lease_seconds=10, every_seconds=3)
-        return Runner(services or self.services, self.bell, leases, KINDS, run_alone=None, stopping=self.stopping)
+        return Runner(services or self.services, self.bell, leases, HANDLERS, run_isolated=None, stopping=self.stopping)
 
     def request(self, xpm_uuid: UUID, kind: str = "individual", **fields: object) -> ImportRequest:
         return parse(
@@ -195,7 +198,7 @@ def connect_practice(
             tx,
             {"id": staff_id, "practice_id": practice_id, "login_id": login_id, "name": "Kim", "role": Role.PARTNER},
         )
-        xero_login_id = upstream.keep_xero_login(
+        xero_login_id = logins.keep_xero_login(
             tx,
             {
                 "id": tx.new_id(),

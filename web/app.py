@@ -10,11 +10,12 @@ from typing import Any
 import anyio.to_thread
 from fastapi import FastAPI
 
-from web import api, health, pages, problems, static_files
-from web.access_log import AccessLog
-from web.api.batches import NewBatch
-from web.headers import SecurityHeaders
-from web.pages.errors import as_page
+from web import api, pages
+from web.http import health, problems, static_files
+from web.http.access_log import AccessLog
+from web.http.bodies import NewBatch
+from web.http.headers import SecurityHeaders
+from web.pages.frame.errors import as_page
 from web.portal import Portal
 
 #: Bytes of a request's body; endpoints that take more say so themselves.

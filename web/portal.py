@@ -6,13 +6,16 @@ from dataclasses import dataclass
 from typing import Annotated
 from urllib.parse import urlsplit
 
+import redis
 from fastapi import Depends, Request
 
 from config.settings import Settings, SettingsError
-from handlers.flow import Bell, Services
-from handlers.sessions import Tries
+from handlers.access.sessions import Tries
+from handlers.imports.preflight import Budget
+from handlers.services import Bell, Services
 from portal_db.database import Database
 from web.streams import Streams
+from xpm.quota import Limits
 from xpm.quota.limiter import RedisLimiter
 
 
@@ -60,3 +63,21 @@ def portal_of(request: Request) -> Portal:
 
 
 ThePortal = Annotated[Portal, Depends(portal_of)]
+
+
+def budget_of(portal: Portal, tenant_id: str) -> Budget:
+    """What background work may use of XPM's limits, and what is left of that today."""
+    limits = Limits(day=portal.settings.xpm_day_limit).for_background()
+    used = used_today(portal, tenant_id)
+    left = None if used is None else max(0, limits.day - used)
+    return Budget(per_minute=limits.minute, per_day=limits.day, left_today=left)
+
+
+def used_today(portal: Portal, tenant_id: str) -> int | None:
+    """Calls of a tenant's day that are used; `None` while nobody can tell."""
+    if portal.quota is None:
+        return None
+    try:
+        return portal.quota.status(tenant_id).day
+    except redis.RedisError:
+        return None  # calls would wait too

@@ -14,14 +14,14 @@ from fastapi import FastAPI
 from config.logging import set_up_logging
 from config.settings import Settings, SettingsError
 from config.sources import Sources
-from handlers.flow import Services
-from handlers.smtp import SmtpMailer
+from handlers.email.smtp import SmtpMailer
+from handlers.services import Services
 from portal_db.database import Database
 from web.app import THREADS, create_app
+from web.http.sign_in_limits import SignInLimits
 from web.portal import Portal
-from web.sign_in_limits import SignInLimits
 from web.streams import Streams
-from worker.bell import RedisBell, connect
+from worker.queue.bell import RedisBell, connect
 from xpm.client import XpmApi
 from xpm.quota import limiter_of
 

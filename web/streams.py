@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from uuid import UUID
 
-from handlers.requests import RequestRefused
+from handlers.errors import RequestRefused
 
 PER_PROCESS = 200
 PER_STAFF = 6

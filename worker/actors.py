@@ -9,9 +9,9 @@ import dramatiq
 from dramatiq.broker import Broker
 
 from portal_db.states import Lane
-from worker.bell import RUN_JOB
-from worker.door import QUEUE, Door
-from worker.runner import Runner
+from worker.jobs.runner import Runner
+from worker.queue.bell import RUN_JOB
+from worker.queue.door import QUEUE, Door
 
 REQUEST_IMPORT = "request_import"
 

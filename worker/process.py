@@ -7,105 +7,27 @@ process is not used: killed, it leaves orphans, and a signal to the process grou
 
 from __future__ import annotations
 
-import os
 import signal
-import socket
 import threading
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from types import TracebackType
-from typing import Self
-from uuid import UUID
+from collections.abc import Iterable
 
 import dramatiq
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from config.logging import set_up_logging
-from config.settings import Settings
-from config.sources import Sources
-from handlers.flow import Services
-from handlers.kinds import KINDS
-from handlers.smtp import SmtpMailer
-from portal_db.database import Database
+from handlers.registry import HANDLERS
 from worker.actors import declare
-from worker.alone import AloneRunner
-from worker.bell import RedisBell, connect
-from worker.broker import make_broker
-from worker.door import Door
-from worker.leases import Leases
-from worker.queues import RedisQueues
-from worker.relay import Relay
-from worker.runner import Runner
-from worker.scheduler import Scheduler, aside, nightly_work, plan_of
-from xpm.client import XpmApi
-from xpm.quota import RedisLimiter, limiter_of
+from worker.jobs.isolation import IsolatedRunner
+from worker.jobs.leases import Leases
+from worker.leader.relay import Relay
+from worker.leader.scheduler import Scheduler, aside, nightly_work, plan_of
+from worker.parts import STOP_SIGNALS, Parts
+from worker.queue.bell import connect
+from worker.queue.broker import make_broker
+from worker.queue.door import Door
+from worker.queue.inspect import RedisQueues
 
 log = structlog.stdlib.get_logger(__name__)
-
-STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-
-
-@dataclass
-class Parts:
-    """What every worker-side process is made of. Used as a context manager, it starts and stops the heartbeat."""
-
-    settings: Settings
-    services: Services
-    bell: RedisBell
-    leases: Leases
-    limiter: RedisLimiter
-
-    @classmethod
-    def from_environment(cls, owner: str | None = None, *, threads: int = 1) -> Self:
-        """Read the settings and connect everything.
-
-        Raises:
-            SettingsError: a setting is missing or does not fit.
-        """
-        settings = Settings.load()
-        set_up_logging(settings)
-        return cls.assemble(settings, owner, threads=threads)
-
-    @classmethod
-    def assemble(cls, settings: Settings, owner: str | None = None, *, threads: int = 1) -> Self:
-        sources = Sources()
-        database = Database(settings.database_url, sources, pool_size=threads + 2)
-        limiter = limiter_of(settings, connect(settings))
-        services = Services(
-            database=database,
-            xpm=XpmApi(settings.xpm_api_url, limiter=limiter),
-            mailer=SmtpMailer(settings.smtp_url),
-            settings=settings,
-            sources=sources,
-        )
-        leases = Leases(
-            database,
-            owner or name_of_process(sources),
-            lease_seconds=settings.lease_seconds,
-            every_seconds=settings.heartbeat_seconds,
-        )
-        return cls(settings, services, RedisBell(connect(settings), settings.redis_namespace, sources), leases, limiter)
-
-    def runner(self, *, run_alone: Callable[[UUID], None] | None, stopping: threading.Event) -> Runner:
-        return Runner(self.services, self.bell, self.leases, KINDS, run_alone=run_alone, stopping=stopping)
-
-    def __enter__(self) -> Self:
-        self.leases.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.leases.stop()
-        self.limiter.close()
-        self.services.xpm.close()
-        self.services.database.close()
-
-
-def name_of_process(sources: Sources) -> str:
-    """Names this process in the record: where it runs and a part of its own, since pids come round again."""
-    return f"{socket.gethostname()[:40]}/{os.getpid()}/{sources.new_id().hex[-8:]}"
 
 
 def stop_on_signals() -> threading.Event:
@@ -128,8 +50,8 @@ def run_worker(queues: Iterable[str], *, threads: int) -> int:
     with Parts.from_environment(threads=threads) as parts:
         door = Door(parts.services, parts.bell, connect(parts.settings), parts.settings.redis_namespace)
         broker = make_broker(parts.settings, door.keep_malformed)
-        alone = AloneRunner(parts.services, parts.leases.owner)
-        declare(broker, parts.runner(run_alone=alone.run, stopping=stopping), door)
+        alone = IsolatedRunner(parts.services, HANDLERS, parts.leases.owner)
+        declare(broker, parts.runner(run_isolated=alone.run, stopping=stopping), door)
         worker = dramatiq.Worker(broker, queues=set(queues), worker_threads=threads, worker_timeout=100)
         worker.queue_prefetch = threads  # P18: hold no more than can be started at once
         worker.start()
@@ -142,7 +64,7 @@ def run_worker(queues: Iterable[str], *, threads: int) -> int:
     return 0
 
 
-def _give_back(leases: Leases, alone: AloneRunner) -> None:
+def _give_back(leases: Leases, alone: IsolatedRunner) -> None:
     try:
         alone.stop()
         count = leases.give_back()

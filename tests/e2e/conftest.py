@@ -7,10 +7,10 @@ from collections.abc import Generator, Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.cli.test_running import until
 from tests.e2e.browser import WAIT_MS, Visit, chromium, visiting
 from tests.serving import Served, serving
-from worker.embedded.processes import free_port
+from tests.worker.cli.test_running import until
+from worker.local.processes import free_port
 
 
 @pytest.fixture(scope="session")

@@ -14,11 +14,11 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, expect
 
-from tests.cli.test_running import until
 from tests.e2e import records
 from tests.e2e.browser import WAIT_MS, Visit, chromium, visiting
 from tests.serving import Served, serving
-from worker.embedded.processes import free_port
+from tests.worker.cli.test_running import until
+from worker.local.processes import free_port
 
 FOLDER = Path(__file__).parents[2] / "docs" / "images"
 #: Bytes: larger ones make a repository heavy.

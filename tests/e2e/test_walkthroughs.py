@@ -6,11 +6,11 @@ import re
 
 from playwright.sync_api import Browser, expect
 
-from tests.cli.test_running import until
 from tests.e2e import records
 from tests.e2e.browser import Visit, visiting
 from tests.serving import Served
-from worker.serve.telling import links
+from tests.worker.cli.test_running import until
+from worker.local.serve import links
 
 NEW_PASSWORD = "quiet water under the bridge"
 

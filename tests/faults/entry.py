@@ -26,15 +26,19 @@ from sqlalchemy import event
 from sqlalchemy.orm import Session
 
 from config.sources import Sources
-from handlers.flow import FollowUp, Kind, Part, Services
-from handlers.kinds import KINDS
-from handlers.smtp import SmtpMailer
-from portal_db import imports
+from handlers.email.smtp import SmtpMailer
+from handlers.jobs.enqueue import FollowUp
+from handlers.jobs.handler import Handler
+from handlers.jobs.kinds import KINDS, Kind, Part
+from handlers.registry import HANDLERS
+from handlers.services import Services
 from portal_db.tables import Job
+from portal_db.work import imports
 from tests.faults.traps import NEW_KIND, Trap, mark
-from tests.queue.desk import ALL_QUEUES
-from worker import alone, process
-from worker.alone import AloneRunner
+from tests.worker.queue.desk import ALL_QUEUES
+from worker import isolated as alone
+from worker import process
+from worker.jobs.isolation import IsolatedRunner
 
 _here = threading.local()
 _folder = Path(os.environ["FAULT_TRAPS"])
@@ -76,7 +80,7 @@ def _spring(trap: Trap) -> None:
         time.sleep(0.2)  # a signal to oneself may take a moment; a stopped process goes on from here
 
 
-def with_points(kind: Kind) -> Kind:
+def with_points(kind: Handler) -> Handler:
     """A kind of job whose steps are points."""
 
     def fetch(services: Services, job: Job) -> Any:
@@ -125,13 +129,14 @@ class TrappedMailer(SmtpMailer):
 
 def become_newer() -> None:
     """A version that brings a client's notes, too: a kind of job that the version before does not know."""
-    creation = KINDS["create_client"]
+    creation = HANDLERS["create_client"]
 
     def apply(tx: Any, job: Job, row: Any, seen: Any) -> Sequence[FollowUp]:
         return [*creation.apply(tx, job, row, seen), FollowUp(NEW_KIND)]
 
-    KINDS["create_client"] = replace(creation, apply=apply)
-    KINDS[NEW_KIND] = Kind(NEW_KIND, Part.BRANCH, None, 30, 8, 60.0, lambda *_: None, lambda *_: [])
+    HANDLERS["create_client"] = replace(creation, apply=apply)
+    KINDS[NEW_KIND] = Kind(NEW_KIND, Part.BRANCH, None, 30, 8, 60.0)
+    HANDLERS[NEW_KIND] = Handler(lambda *_: None, lambda *_: [])
 
 
 def set_clock_off(seconds: float) -> None:
@@ -150,10 +155,10 @@ def main(role: str, *arguments: str) -> int:
     if os.environ.get("FAULT_NEW_KIND"):
         become_newer()
     set_clock_off(float(os.environ.get("FAULT_CLOCK", "0")))
-    KINDS.update({name: with_points(kind) for name, kind in KINDS.items()})
+    HANDLERS.update({name: with_points(kind) for name, kind in HANDLERS.items()})
     watch_commits()
     child = (sys.executable, "-m", "tests.faults.start", "alone")
-    vars(process).update(SmtpMailer=TrappedMailer, AloneRunner=partial(AloneRunner, command=child))
+    vars(process).update(SmtpMailer=TrappedMailer, IsolatedRunner=partial(IsolatedRunner, command=child))
     if role == "worker":
         return process.run_worker(sorted(ALL_QUEUES), threads=4)
     return process.run_relay() if role == "relay" else alone.main(list(arguments))

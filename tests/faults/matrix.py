@@ -12,7 +12,7 @@ from functools import partial
 from itertools import chain
 from multiprocessing import get_context
 
-from tests.faults import bell, kills, mailing, messages, poison, record, stops, times, versions, xpm
+from tests.faults.rows import bell, kills, mailing, messages, poison, record, stops, times, versions, xpm
 from tests.faults.stage import Stage, staged
 from tests.faults.trial import Fault, Trial
 from tests.faults.verdict import Verdict

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from worker.embedded.processes import LOOPBACK
+from worker.local.processes import LOOPBACK
 
 _COMMIT = b"COMMIT\x00"  # as the client says it (Query) and as the server confirms it (CommandComplete)
 

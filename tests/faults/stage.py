@@ -31,9 +31,9 @@ from portal_db.states import ClientKind
 from tests.servers.postgres import PostgresServer, fresh_database, own_postgres_server
 from tests.servers.redis import RedisServer, redis_server
 from tests.world import TENANT
-from worker.bell import RedisBell, connect
-from worker.embedded.mail import MailCatcher, catching
-from worker.embedded.processes import Process, Supervised, log_line
+from worker.local.mail_catcher import MailCatcher, catching
+from worker.local.processes import Process, Supervised, log_line
+from worker.queue.bell import RedisBell, connect
 from xpm.simulator.faults import FaultRule
 from xpm.simulator.serve import SimulatorConfig, SimulatorHandle, running
 

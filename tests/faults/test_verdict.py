@@ -14,7 +14,7 @@ from tests.faults.table import in_document, table, totals
 from tests.faults.verdict import Asked, Found, Verdict, find
 from tests.making import importable
 from tests.world import World, building
-from worker.embedded.mail import Behaviour, MailCatcher
+from worker.local.mail_catcher import Behaviour, MailCatcher
 from xpm.simulator.serve import SimulatorHandle
 
 GOOD = Verdict(injected=1, in_flight=9, lost=0, doubled=0, unknown=0, stuck=0, innocent_dead=0, recover_s=1.0)

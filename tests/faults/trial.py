@@ -15,8 +15,8 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from handlers.request_import import accept, accept_batch
-from handlers.requests import ImportRequest, parse
+from handlers.imports.accept import accept, accept_batch
+from handlers.imports.request import ImportRequest, parse
 from portal_db.states import ClientKind
 from tests.faults.stage import Stage
 from tests.faults.traps import Mark, Trap, fired, lay

@@ -11,24 +11,29 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import update
 
-from handlers.directory import Seen
-from handlers.flow import FollowUp, Kind, Services
-from handlers.kinds import KINDS
-from handlers.settle import settle
-from portal_db import clients, imports, jobs, people, relationships, upstream
+from handlers.directory.lookup import Seen
+from handlers.imports.settle import settle
+from handlers.jobs.enqueue import FollowUp
+from handlers.jobs.handler import Handler
+from handlers.registry import HANDLERS
+from handlers.services import Services
+from portal_db.access import people
+from portal_db.clients import clients, relationships
 from portal_db.database import Tx
 from portal_db.states import ClientKind, ConnectionState, EntityType, JobState, LoginKind
 from portal_db.tables import Client as PortalClient
 from portal_db.tables import ClientField, FieldConflict, Import, Job, Practice, Relationship, Staff, XpmConnection
 from portal_db.types import database_time
+from portal_db.work import imports, jobs
+from portal_db.xero import connections as upstream
 from tests.world import TENANT, World, connect_practice
-from worker.leases import Leases
-from worker.runner import Runner
+from worker.jobs.leases import Leases
+from worker.jobs.runner import Runner
 from xpm.errors import QuotaDeferred
 from xpm.limiter import UnlimitedPermit
 from xpm.records import RelationshipRecord, XpmClient
 from xpm.simulator.edits import edit
-from xpm.simulator.model import Client
+from xpm.simulator.practice.model import Client
 from xpm.simulator.serve import SimulatorHandle
 
 Apply = Callable[[Tx, Job, Import, Seen], Any]
@@ -125,26 +130,26 @@ def link_entity(world: World, xpm_uuid: UUID) -> UUID:
 # ---- running jobs ----
 
 
-def runner_of(world: World, kinds: Mapping[str, Kind], services: Services | None = None) -> Runner:
+def runner_of(world: World, kinds: Mapping[str, Handler], services: Services | None = None) -> Runner:
     """A runner that knows these kinds only."""
     leases = Leases(world.database, "worker-1", lease_seconds=10, every_seconds=3)
-    return Runner(services or world.services, world.bell, leases, kinds, run_alone=None, stopping=world.stopping)
+    return Runner(services or world.services, world.bell, leases, kinds, run_isolated=None, stopping=world.stopping)
 
 
 def run_only(world: World, import_id: UUID, kind: str, services: Services | None = None) -> None:
     """Run the import's job of one kind, and none that follows it."""
-    runner_of(world, {kind: KINDS[kind]}, services).run(world.jobs_of(import_id)[kind].id)
+    runner_of(world, {kind: HANDLERS[kind]}, services).run(world.jobs_of(import_id)[kind].id)
 
 
 def run_with_interruption(world: World, import_id: UUID, kind: str, happening: Callable[[], object]) -> None:
     """Run the import's job of one kind; something happens after it has fetched and before it writes."""
 
     def fetch(services: Services, job: Job) -> Any:
-        fetched = KINDS[kind].fetch(services, job)
+        fetched = HANDLERS[kind].fetch(services, job)
         happening()
         return fetched
 
-    runner_of(world, {kind: replace(KINDS[kind], fetch=fetch)}).run(world.jobs_of(import_id)[kind].id)
+    runner_of(world, {kind: replace(HANDLERS[kind], fetch=fetch)}).run(world.jobs_of(import_id)[kind].id)
 
 
 def run_when_apply_raises(world: World, import_id: UUID, kind: str, error: Exception) -> None:
@@ -153,7 +158,7 @@ def run_when_apply_raises(world: World, import_id: UUID, kind: str, error: Excep
     def apply(*_: Any) -> list[FollowUp]:
         raise error
 
-    runner_of(world, {kind: replace(KINDS[kind], apply=apply)}).run(world.jobs_of(import_id)[kind].id)
+    runner_of(world, {kind: replace(HANDLERS[kind], apply=apply)}).run(world.jobs_of(import_id)[kind].id)
 
 
 def take_back_lost(world: World) -> None:

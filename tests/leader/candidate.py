@@ -14,12 +14,12 @@ from pathlib import Path
 from sqlalchemy.exc import SQLAlchemyError
 
 from config.settings import Settings
-from handlers.scheduling import Plan
-from portal_db import leaders
+from handlers.schedule.due import Plan
 from portal_db.database import Database
+from portal_db.work import leaders
 from tests.leader.clock import FastClock
 from tests.servers.waiting import wait_until
-from worker.scheduler import Scheduler
+from worker.leader.scheduler import Scheduler
 
 #: A leader that is gone is known to be after so many real seconds; the product's ten would make this long.
 LEASE_SECONDS = 0.5

@@ -22,14 +22,14 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from portal_db.database import Database
-from portal_db.leaders import RELAY
 from portal_db.tables import Leader
 from portal_db.types import database_time
+from portal_db.work.leaders import RELAY
 from tests.leader.candidate import LEASE_SECONDS
 from tests.leader.clock import FastClock
 from tests.leader.office import due_before, open_practices, taken_on, work
 from tests.servers.waiting import wait_until
-from worker.embedded.processes import Supervised, log_line
+from worker.local.processes import Supervised, log_line
 
 #: A weekend's night: nothing but the full syncs is due in it.
 EVENING = datetime(2026, 11, 21, 0, 55, tzinfo=ZoneInfo("Australia/Sydney"))

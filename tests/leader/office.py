@@ -10,13 +10,14 @@ from cryptography.fernet import Fernet
 from sqlalchemy import select, update
 
 from config.settings import Settings
-from handlers import scheduling
-from handlers.scheduling import Plan
-from handlers.sync_directory import KIND
-from portal_db import directories, upstream
+from handlers.jobs.kinds import JobKind
+from handlers.schedule import due
+from handlers.schedule.due import Plan
 from portal_db.database import Database
+from portal_db.directory import directories
 from portal_db.states import JobState, SyncMode, SyncState
 from portal_db.tables import Directory, DirectorySync, Job, Schedule
+from portal_db.xero import connections as upstream
 from tests.world import connect_practice
 
 FINISH_SECONDS = 0.02
@@ -34,7 +35,7 @@ def open_practices(database: Database, count: int, evening: datetime) -> None:
             directories.ensure(tx, connection.xero_login_id, connection.tenant_id)
     with database.write() as tx:
         tx.session.execute(update(Directory).values(cursor=evening))
-    scheduling.adopt(database, Plan(settings, lambda _: None, clock=lambda _: evening))
+    due.adopt(database, Plan(settings, lambda _: None, clock=lambda _: evening))
 
 
 def due_before(database: Database, morning: datetime) -> int:
@@ -47,7 +48,7 @@ def taken_on(database: Database) -> Counter[str]:
     """How many jobs there are for each directory. Jobs are counted, not what the scheduler says of itself."""
     with database.read() as tx:
         of_sync = {str(sync.id): sync for sync in tx.session.scalars(select(DirectorySync))}
-        jobs = tx.session.scalars(select(Job).where(Job.kind == KIND)).all()
+        jobs = tx.session.scalars(select(Job).where(Job.kind == JobKind.SYNC_DIRECTORY)).all()
     found = [of_sync[job.args["sync_id"]] for job in jobs]
     return Counter(str(sync.directory_id) for sync in found if sync.mode is SyncMode.FULL)
 

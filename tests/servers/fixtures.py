@@ -23,7 +23,7 @@ from tests.servers.postgres import postgres_server as running_postgres
 from tests.servers.redis import RedisServer
 from tests.servers.redis import redis_server as running_redis
 from tests.servers.statements import share_compiled_statements
-from worker.embedded.mail import MailCatcher, catching
+from worker.local.mail_catcher import MailCatcher, catching
 
 SEED = "TEST_SEED"  # in the environment, so that the processes of pytest-xdist inherit it
 

@@ -23,7 +23,7 @@ from psycopg import sql
 from sqlalchemy import URL, make_url
 
 from tests.servers.availability import Missing
-from worker.embedded.processes import LOOPBACK, Process, Supervised, free_port, log_line
+from worker.local.processes import LOOPBACK, Process, Supervised, free_port, log_line
 
 _UNPRIVILEGED = "nobody"  # PostgreSQL refuses to run as root
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import redis
 
 from tests.servers.availability import Missing
-from worker.embedded import valkey
-from worker.embedded.processes import Process, Supervised, free_port
+from worker.local import valkey
+from worker.local.processes import Process, Supervised, free_port
 
 _DATABASES = 16
 

@@ -13,7 +13,7 @@ import redis
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import OperationalError
 
-from portal_db import people
+from portal_db.access import people
 from portal_db.database import Database
 from tests.servers.availability import Missing, required
 from tests.servers.lending import Lender

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from argon2 import PasswordHasher
 
-from handlers import passwords
+from handlers.access import passwords
 from tests.web.desk import Desk, serving
 from tests.world import World
 

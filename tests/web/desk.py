@@ -15,19 +15,19 @@ import httpx
 from fastapi import FastAPI
 
 from config.logging import set_up_logging
-from handlers import api_keys, passwords
-from handlers.callers import Scope
-from handlers.practices import add_practice, add_staff
-from portal_db import clients
+from handlers.access import api_keys, passwords
+from handlers.access.caller import Scope
+from handlers.access.practices import add_practice, add_staff
+from portal_db.clients import clients
 from portal_db.states import ClientKind, EntityType, Role
 from tests.servers.waiting import wait_until
 from tests.world import World
 from web.app import create_app
+from web.http.sign_in_limits import SignInLimits
 from web.portal import Portal
 from web.process import server_of
-from web.sign_in_limits import SignInLimits
 from web.streams import Streams
-from worker.embedded.processes import LOOPBACK, free_port
+from worker.local.processes import LOOPBACK, free_port
 
 PASSWORD = "seven small boats at sea"
 API = "/api/v1"

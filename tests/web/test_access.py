@@ -14,7 +14,7 @@ import httpx
 import pytest
 from sqlalchemy import insert
 
-from handlers.callers import Scope
+from handlers.access.caller import Scope
 from portal_db.states import Role
 from portal_db.tables import Relationship
 from portal_db.types import db_now

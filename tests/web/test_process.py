@@ -14,7 +14,7 @@ import pytest
 
 from tests.servers.waiting import wait_until
 from tests.web.desk import API, Desk
-from worker.embedded.processes import LOOPBACK, free_port
+from worker.local.processes import LOOPBACK, free_port
 
 
 def environment(desk: Desk, **changed: str) -> Mapping[str, str]:

@@ -14,7 +14,7 @@ from xpm.client import Access, XpmApi
 from xpm.limiter import UnlimitedLimiter
 from xpm.records import GroupRef, RelationshipRecord, XpmClient
 from xpm.simulator import SimulatorConfig, SimulatorHandle, running
-from xpm.simulator.model import Client, Practice
+from xpm.simulator.practice.model import Client, Practice
 
 SIZE = 300
 

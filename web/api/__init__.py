@@ -9,7 +9,6 @@ from web.api import (
     batches,
     clients,
     entity_connections,
-    history,
     imports,
     integration,
     keys,
@@ -17,11 +16,10 @@ from web.api import (
     search,
     session,
     structures,
-    sync_summaries,
     tasks,
     webhooks,
 )
-from web.problems import RESPONSES
+from web.http.problems import RESPONSES
 
 PREFIX = "/api/v1"
 
@@ -35,12 +33,10 @@ for _part in (
     batches,
     clients,
     review,
-    history,
     entity_connections,
     tasks,
     integration,
     structures,
-    sync_summaries,
     webhooks,
 ):
     router.include_router(_part.router)

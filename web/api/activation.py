@@ -8,9 +8,9 @@ from typing import Annotated
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from handlers import activation, passwords
-from handlers.activation import LinkState
-from web.identity import require_own_page
+from handlers.access import activation, passwords
+from handlers.access.activation import LinkState
+from web.http.identity import require_own_page
 from web.portal import ThePortal
 
 router = APIRouter(tags=["activation"])

@@ -7,39 +7,29 @@ from typing import Annotated, Any, Self
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Response
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 from sse_starlette import EventSourceResponse
 
-from handlers import batch_csv, cancel_import, looking, preflight
-from handlers.acting import Act
-from handlers.batch_csv import BadFile, BadLine
-from handlers.looking import BatchStanding
-from handlers.preflight import Budget, Forecast
-from handlers.request_import import MAX_BATCH, accept_batch
-from handlers.requests import ImportWishes, RequestRefused
+from handlers.access.act import Act
+from handlers.errors import RequestRefused
+from handlers.imports import batch_csv, cancel, preflight, queries
+from handlers.imports.accept import accept_batch
+from handlers.imports.preflight import Forecast
+from handlers.imports.queries import BatchStanding
+from handlers.imports.request import ImportWishes
 from portal_db.states import ImportState
-from web.api.imports import IdempotencyKey, Why, signed
-from web.events import STREAM, LastEventId, Told, following
-from web.identity import Importer, Reader
-from web.portal import Portal, ThePortal
-from web.quota import used_today
-from xpm.quota import Limits
+from web.api.imports import IdempotencyKey, Why
+from web.http.bodies import NewBatch, misfit, rows_of_csv, signed
+from web.http.events import STREAM, LastEventId, Told, following
+from web.http.identity import Importer, Reader
+from web.portal import ThePortal, budget_of
 
 router = APIRouter(prefix="/batches", tags=["batches"])
 
 #: Bytes: 5,000 rows of a kilobyte each.
 MAX_BODY = 5 * 1024 * 1024
 CSV = "text/csv"
-
-
-class NewBatch(BaseModel):
-    """Rows in an order that decides who gets an email that several share."""
-
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
-
-    rows: Annotated[list[ImportWishes], Field(min_length=1, max_length=MAX_BATCH)]
 
 
 class AcceptedBatch(BaseModel):
@@ -137,7 +127,7 @@ async def given_rows(request: Request) -> list[ImportWishes]:
     try:
         return NewBatch.model_validate_json(body).rows
     except ValidationError as error:
-        raise _misfit(error, "body") from None
+        raise misfit(error, "body") from None
 
 
 GivenRows = Annotated[list[ImportWishes], Depends(given_rows)]
@@ -190,7 +180,7 @@ def request_batch(
 @router.get("/{batch_id}")
 def read_batch(portal: ThePortal, who: Reader, batch_id: UUID) -> Batch:
     """How far a batch has come. Its imports: `GET /imports?batch_id=`."""
-    return Batch.of(looking.batch(portal.database, who, batch_id))
+    return Batch.of(queries.batch(portal.database, who, batch_id))
 
 
 @router.get("/{batch_id}/events", response_class=EventSourceResponse, responses=STREAM)
@@ -200,7 +190,7 @@ async def follow_batch(
     """The batch as server-sent events: `progress` at each change, `closed` once all of its imports are."""
 
     def look() -> Told:
-        found = looking.batch(portal.database, who, batch_id)
+        found = queries.batch(portal.database, who, batch_id)
         return Told(Batch.of(found), is_last=found.open == 0)
 
     return await following(portal, who, look, last_event_id)
@@ -209,7 +199,7 @@ async def follow_batch(
 @router.post("/{batch_id}/cancellation")
 def cancel_batch(portal: ThePortal, who: Importer, batch_id: UUID) -> BatchCancelled:
     """Cancel what is open of a batch. What was created stays."""
-    return BatchCancelled(cancelled=cancel_import.cancel_batch(portal.database, Act.of_staff(who), batch_id))
+    return BatchCancelled(cancelled=cancel.cancel_batch(portal.database, Act.of_staff(who), batch_id))
 
 
 @router.get(
@@ -219,56 +209,8 @@ def cancel_batch(portal: ThePortal, who: Importer, batch_id: UUID) -> BatchCance
 )
 def result(portal: ThePortal, who: Reader, batch_id: UUID, only_open_or_failed: bool = False) -> StreamingResponse:
     """The batch's rows as CSV with what became of each and the remedy. Corrected, it can be sent as another batch."""
-    rows = looking.batch_rows(portal.database, who, batch_id)
+    rows = queries.batch_rows(portal.database, who, batch_id)
     if only_open_or_failed:
         rows = [row for row in rows if row.state is not ImportState.SUCCEEDED]
     disposition = {"Content-Disposition": f'attachment; filename="batch-{batch_id}.csv"'}
     return StreamingResponse(batch_csv.write(rows), media_type=CSV, headers=disposition)
-
-
-def rows_of_csv(body: bytes) -> list[ImportWishes]:
-    """The rows of a CSV.
-
-    Raises:
-        RequestRefused, RequestValidationError: it is not one, holds too many or none, or some rows do not fit.
-    """
-    try:
-        found = list(batch_csv.read(body.decode("utf-8-sig")))
-    except UnicodeDecodeError:
-        raise _bad_csv("is not UTF-8 text.") from None
-    except BadFile as bad:
-        raise _bad_csv(str(bad)) from None
-    rows, errors = [], []
-    for item in found[: MAX_BATCH + 1]:
-        if isinstance(item, BadLine):
-            errors.append({"type": "value_error", "loc": ("body", f"line {item.line}"), "msg": item.reason})
-            continue
-        line, fields = item
-        try:
-            rows.append(ImportWishes.model_validate(fields))
-        except ValidationError as error:
-            errors += _misfit(error, "body", f"line {line}").errors()
-    if errors:
-        raise RequestValidationError(errors)
-    if not 1 <= len(found) <= MAX_BATCH:
-        raise RequestRefused(
-            "bad_batch_size", f"A batch holds 1 to {MAX_BATCH} rows; this one has {len(found)}.", "Split it."
-        )
-    return rows
-
-
-def _misfit(error: ValidationError, *where: str) -> RequestValidationError:
-    found = error.errors(include_url=False, include_input=False, include_context=False)
-    return RequestValidationError([{**item, "loc": (*where, *item["loc"])} for item in found])
-
-
-def _bad_csv(reason: str) -> RequestRefused:
-    return RequestRefused("bad_csv", f"The CSV {reason}", "Correct it and send it again.", field="body")
-
-
-def budget_of(portal: Portal, tenant_id: str) -> Budget:
-    """What background work may use of XPM's limits, and what is left of that today."""
-    limits = Limits(day=portal.settings.xpm_day_limit).for_background()
-    used = used_today(portal, tenant_id)
-    left = None if used is None else max(0, limits.day - used)
-    return Budget(per_minute=limits.minute, per_day=limits.day, left_today=left)

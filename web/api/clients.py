@@ -9,33 +9,20 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from handlers import invite_client, portal_clients
-from handlers.portal_clients import Details
-from portal_db.client_list import Entry, Wanted
-from portal_db.states import ClientKind, ClientType, EntityType, FieldSource, Subscription
-from portal_db.tables import Login, WelcomeEmail
-from web.api.imports import Accepted, IdempotencyKey, key_of
+from handlers.clients import history, queries
+from handlers.clients import link as portal_clients
+from handlers.clients.queries import Details, Invitation
+from handlers.imports import accept, welcome_email
+from portal_db.clients.client_queries import Entry, Wanted
+from portal_db.states import ChangeSource, ClientKind, ClientType, EntityType, FieldSource, Subscription
+from portal_db.tables import ClientChange
+from web.api.imports import Accepted, IdempotencyKey
 from web.api.review import ReviewItem
-from web.identity import Importer, Reader
+from web.http.bodies import key_of
+from web.http.identity import Importer, Reader
 from web.portal import ThePortal
 
 router = APIRouter(prefix="/clients", tags=["clients"])
-
-
-class Invitation(BaseModel):
-    """Where a person stands on the way into the portal."""
-
-    state: Literal["not_invited", "being_sent", "invited", "not_delivered", "unknown", "active"]
-    at: datetime | None = Field(description="when they were invited, or became active")
-
-    @classmethod
-    def of(cls, login: Login, email: WelcomeEmail | None) -> Self:
-        if login.activated_at is not None:
-            return cls(state="active", at=login.activated_at)
-        words = {"pending": "being_sent", "sending": "being_sent", "sent": "invited", "refused": "not_delivered",
-                 "unknown": "unknown"}  # fmt: skip
-        state = words.get(email.state.value, "not_invited") if email else "not_invited"
-        return cls.model_validate({"state": state, "at": email.sent_at if email else None})
 
 
 class XpmLink(BaseModel):
@@ -176,7 +163,7 @@ class ToConnect(BaseModel):
 def list_clients(portal: ThePortal, who: Reader, query: Annotated[Listing, Query()]) -> ClientPage:
     """Clients that the staff member may see, the newest first."""
     wanted = Wanted(query.q, query.kind, query.is_new)
-    found = portal_clients.page(portal.database, who, wanted, cursor=query.cursor, limit=query.limit)
+    found = queries.page(portal.database, who, wanted, cursor=query.cursor, limit=query.limit)
     return ClientPage(
         items=[ListedClient.of(entry) for entry in found.entries], next_cursor=str(found.next) if found.next else None
     )
@@ -185,7 +172,7 @@ def list_clients(portal: ThePortal, who: Reader, query: Annotated[Listing, Query
 @router.get("/{client_id}")
 def read_client(portal: ThePortal, who: Reader, client_id: UUID) -> OneClient:
     """One client."""
-    return OneClient.details(portal_clients.details(portal.database, who, client_id))
+    return OneClient.details(queries.details(portal.database, who, client_id))
 
 
 @router.post(
@@ -201,7 +188,7 @@ def import_items(
     idempotency_key: IdempotencyKey,
 ) -> Accepted:
     """Import details and relationships of a client that is there already."""
-    found = portal_clients.bring(
+    found = accept.import_items(
         portal.database,
         portal.bell,
         who,
@@ -230,7 +217,7 @@ def send_welcome_email(
 ) -> Accepted:
     """Send the welcome email again, or for the first time. The link of the one before ends. The answer names the import
     that tells how it went."""
-    found = invite_client.invite(portal.database, portal.bell, who, client_id, key_of(idempotency_key))
+    found = welcome_email.invite(portal.database, portal.bell, who, client_id, key_of(idempotency_key))
     response.status_code = 202 if found.is_new else 200
     response.headers["Location"] = str(request.url_for("read_import", import_id=found.import_id).path)
     return Accepted(id=found.import_id, is_new=found.is_new)
@@ -246,3 +233,48 @@ def connect_client(portal: ThePortal, who: Importer, client_id: UUID, given: ToC
 def disconnect_client(portal: ThePortal, who: Importer, client_id: UUID) -> None:
     """Disconnect a client from its XPM record. What was imported stays; a wrong link of a review item is undone by it."""
     portal_clients.disconnect(portal.database, who, client_id)
+
+
+class Change(BaseModel):
+    """One field's change. `about_id` and `about_name` name the relationship or team member that it is about."""
+
+    at: datetime
+    source: ChangeSource
+    staff_id: UUID | None = Field(description="who decided it, where a person did")
+    import_id: UUID | None
+    sync_id: UUID | None
+    about: Literal["client", "relationship", "team_member"]
+    about_id: UUID | None
+    about_name: str | None
+    field: str
+    before: str | None
+    after: str | None
+
+    @classmethod
+    def of(cls, row: ClientChange) -> Self:
+        return cls.model_validate({name: getattr(row, name) for name in cls.model_fields})
+
+
+class HistoryPage(BaseModel):
+    """Changes, the newest first. `next_cursor` leads to those before them; null at the end."""
+
+    items: list[Change]
+    next_cursor: str | None
+
+
+class HistoryListing(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    cursor: Annotated[str, Field(max_length=200)] | None = Field(None, description="the page before's `next_cursor`")
+
+
+@router.get("/{client_id}/history")
+def read_history(
+    portal: ThePortal, who: Reader, client_id: UUID, query: Annotated[HistoryListing, Query()]
+) -> HistoryPage:
+    """What changed of a client, its relationships and its team."""
+    found = history.page(portal.database, who, client_id, cursor=query.cursor, limit=query.limit)
+    return HistoryPage(
+        items=[Change.of(row) for row in found.changes], next_cursor=str(found.next) if found.next else None
+    )

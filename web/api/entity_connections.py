@@ -9,11 +9,11 @@ from uuid import UUID
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from handlers import entity_connections
-from handlers.entity_connections import NewConnection
-from portal_db.entity_connections import Connection
+from handlers.clients import entity_connections
+from handlers.clients.entity_connections import NewConnection
+from portal_db.clients.team import Connection
 from portal_db.states import ConnectionAccess
-from web.identity import Importer, Reader
+from web.http.identity import Importer, Reader
 from web.portal import ThePortal
 
 router = APIRouter(prefix="/clients/{client_id}/connections", tags=["clients"])

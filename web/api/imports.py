@@ -7,25 +7,25 @@ from typing import Annotated, Self
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Request, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from sse_starlette import EventSourceResponse
 
-from handlers import amend_import, cancel_import, looking
-from handlers.acting import Act
-from handlers.callers import Caller
-from handlers.looking import Standing, Step
-from handlers.request_import import accept
-from handlers.requests import ImportRequest, ImportWishes, Line, RequestRefused, parse
-from portal_db.import_list import Wanted
+from handlers.access.act import Act
+from handlers.imports import amend as import_amend
+from handlers.imports import cancel as import_cancel
+from handlers.imports import queries
+from handlers.imports.accept import accept
+from handlers.imports.queries import Standing, Step
+from handlers.imports.request import ImportWishes
 from portal_db.states import ClientKind, ClientType, EntityType, ImportState, JobState, Subscription
 from portal_db.tables import Import
-from web.events import STREAM, LastEventId, Told, following
-from web.identity import Importer, Reader
+from portal_db.work.import_list import Wanted
+from web.http.bodies import signed
+from web.http.events import STREAM, LastEventId, Told, following
+from web.http.identity import Importer, Reader
 from web.portal import ThePortal
 
 router = APIRouter(prefix="/imports", tags=["imports"])
-
-_key: TypeAdapter[str] = TypeAdapter(Line)
 IdempotencyKey = Annotated[
     str,
     Header(
@@ -169,7 +169,7 @@ class Listing(BaseModel):
 def list_imports(portal: ThePortal, who: Reader, query: Annotated[Listing, Query()]) -> ImportPage:
     """Imports that the staff member asked for or whose client they may see, newest first."""
     wanted = Wanted(query.state, query.kind, query.code, query.batch_id, query.client_id, query.since)
-    found = looking.page(portal.database, who, wanted, cursor=query.cursor, limit=query.limit)
+    found = queries.page(portal.database, who, wanted, cursor=query.cursor, limit=query.limit)
     return ImportPage(
         items=[ListedImport.of(row) for row in found.rows], next_cursor=str(found.next) if found.next else None
     )
@@ -178,7 +178,7 @@ def list_imports(portal: ThePortal, who: Reader, query: Annotated[Listing, Query
 @router.get("/{import_id}")
 def read_import(portal: ThePortal, who: Reader, import_id: UUID) -> OneImport:
     """One import with its steps, and what it waits for."""
-    return OneImport.standing(looking.one(portal.database, who, import_id))
+    return OneImport.standing(queries.one(portal.database, who, import_id))
 
 
 @router.get("/{import_id}/events", response_class=EventSourceResponse, responses=STREAM)
@@ -188,7 +188,7 @@ async def follow_import(
     """The import as server-sent events: `progress` at each change, `closed` at its end."""
 
     def look() -> Told:
-        found = looking.one(portal.database, who, import_id)
+        found = queries.one(portal.database, who, import_id)
         return Told(OneImport.standing(found), is_last=not found.row.state.is_open)
 
     return await following(portal, who, look, last_event_id)
@@ -234,37 +234,13 @@ def amend(portal: ThePortal, who: Importer, import_id: UUID, given: Corrections)
     """Correct an import that was rejected or failed; it goes on from validation. Once its client exists, only the email
     can be corrected here, as long as the client has not activated the account."""
     wishes = given.model_dump(exclude_unset=True)
-    return Amended.model_validate(amend_import.amend(portal.database, Act.of_staff(who), import_id, wishes))
+    return Amended.model_validate(import_amend.amend(portal.database, Act.of_staff(who), import_id, wishes))
 
 
 @router.post("/{import_id}/cancellation")
 def cancel(portal: ThePortal, who: Importer, import_id: UUID) -> Cancelled:
     """Cancel what an import has not done yet. What was created stays."""
-    return Cancelled.model_validate(cancel_import.cancel(portal.database, Act.of_staff(who), import_id))
-
-
-def signed(wishes: ImportWishes, who: Caller, key: str) -> ImportRequest:
-    """What is asked for, by whom and under which key.
-
-    Raises:
-        RequestRefused: the key is not one line of text.
-    """
-    fields = {"practice_id": who.practice_id, "requested_by": who.staff_id, "request_id": key_of(key)}
-    return parse({**wishes.model_dump(), **fields})
-
-
-def key_of(given: str) -> str:
-    """A key for a request.
-
-    Raises:
-        RequestRefused: it is not one line of text.
-    """
-    try:
-        return _key.validate_python(given)
-    except ValidationError:
-        raise RequestRefused(
-            "bad_request", "The key must be one line of text.", "Send another key.", field="Idempotency-Key"
-        ) from None
+    return Cancelled.model_validate(import_cancel.cancel(portal.database, Act.of_staff(who), import_id))
 
 
 def _why(row: Import) -> Why | None:

@@ -6,23 +6,76 @@ from datetime import datetime
 from typing import Annotated, Self
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from handlers import connect_xpm, integration
-from handlers.callers import Caller
-from handlers.connect_xpm import Choice, Connected, Person
-from handlers.integration import Overview
-from portal_db.states import ConnectionState
-from web.api import handover
-from web.api.handover import Behind
-from web.api.syncs import ScheduledSync
-from web.identity import Importer, Reader
+from handlers.access.act import Act
+from handlers.access.caller import Caller
+from handlers.integration import connect, handover, status
+from handlers.integration.connect import Choice, Connected, Person
+from handlers.integration.status import Overview
+from handlers.relationships import resync
+from handlers.schedule.due import MEANINGS
+from portal_db.directory.resyncs import Synced
+from portal_db.directory.schedules import Entry
+from portal_db.states import ConnectionState, SyncMode, SyncState
+from web.http.identity import Importer, Keeper, Reader
+from web.http.problems import Fault, fault_of
 from web.portal import ThePortal
-from web.problems import Fault, fault_of
+
+
+class BehindClient(BaseModel):
+    id: UUID
+    name: str
+
+
+class Behind(BaseModel):
+    """A connection that reads nothing any more, and what hangs on it."""
+
+    connection_id: UUID
+    staff_name: str = Field(description="who has left")
+    count: int = Field(description="clients on it that you may see")
+    clients: list[BehindClient] = Field(description="the first of them by name, 50 at most")
+
+    @classmethod
+    def of(cls, found: status.Behind) -> Self:
+        return cls(
+            connection_id=found.connection.connection_id,
+            staff_name=found.connection.staff_name,
+            count=found.connection.clients,
+            clients=[BehindClient(id=client_id, name=name) for client_id, name in found.clients],
+        )
+
+
+class Sync(BaseModel):
+    """A sync that began: how it stands, and how many records it brought."""
+
+    state: SyncState
+    started_at: datetime
+    finished_at: datetime | None
+    seen: int | None
+    added: int | None
+    changed: int | None
+    gone: int | None
+    reason: str | None = Field(description="why it failed")
+
+
+class ScheduledSync(BaseModel):
+    """Syncs of one mode. `passed_over` says why the last due time was not used, until one is."""
+
+    mode: SyncMode | None
+    next_at: datetime
+    last: Sync | None
+    passed_over: Fault | None
+
+    @classmethod
+    def of(cls, entry: Entry) -> Self:
+        row = entry.schedule
+        last = Sync.model_validate(entry.sync, from_attributes=True) if entry.sync else None
+        return cls(mode=row.mode, next_at=row.next_due_at, last=last, passed_over=_fault(entry.passed_over))
+
 
 router = APIRouter(prefix="/integrations/xpm", tags=["integration"])
-router.include_router(handover.router)
 
 
 class Connection(BaseModel):
@@ -97,19 +150,19 @@ class Chosen(BaseModel):
 @router.get("")
 def read_status(portal: ThePortal, who: Reader) -> Status:
     """How the integration stands."""
-    return Status.of(integration.overview(portal.database, who))
+    return Status.of(status.overview(portal.database, who))
 
 
 @router.post("/consent", status_code=201)
 def begin_consent(portal: ThePortal, who: Importer) -> ConsentBegun:
     """Begin to connect, or to reconnect."""
-    return ConsentBegun(authorize_url=connect_xpm.begin(portal.database, portal.settings, _person(who)))
+    return ConsentBegun(authorize_url=connect.begin(portal.database, portal.settings, _person(who)))
 
 
 @router.post("/answer")
 def take_answer(portal: ThePortal, who: Importer, given: Answer) -> Answered:
     """Take what the person came back from Xero with. Good once, within ten minutes, for who began."""
-    came = connect_xpm.complete(
+    came = connect.complete(
         portal.database, portal.settings, _person(who), state=given.state, code=given.code, error=given.error
     )
     if isinstance(came, Choice):
@@ -121,13 +174,13 @@ def take_answer(portal: ThePortal, who: Importer, given: Answer) -> Answered:
 @router.post("/choice")
 def choose(portal: ThePortal, who: Importer, given: Chosen) -> Answered:
     """Choose one of several practices."""
-    return _connected(connect_xpm.choose(portal.database, _person(who), given.consent_id, given.tenant_id))
+    return _connected(connect.choose(portal.database, _person(who), given.consent_id, given.tenant_id))
 
 
 @router.delete("", status_code=204)
 def disconnect(portal: ThePortal, who: Importer) -> None:
     """Disconnect XPM. What was imported stays; what waits is turned down."""
-    integration.disconnect(portal.database, who)
+    status.disconnect(portal.database, who)
 
 
 def _person(who: Caller) -> Person:
@@ -136,3 +189,90 @@ def _person(who: Caller) -> Person:
 
 def _connected(found: Connected) -> Answered:
     return Answered(connection_id=found.connection_id, resumed=found.woken)
+
+
+class Handover(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    connection_id: UUID = Field(description="whose clients are moved")
+    to_staff_id: UUID = Field(description="the colleague, who is connected to the same practice in XPM")
+    dry_run: bool = Field(False, description="only say what would be done")
+
+
+class HandedOver(BaseModel):
+    """Clients that were moved, or would be, and those that stay since the colleague does not see their XPM record."""
+
+    moved: list[UUID]
+    left: list[UUID]
+
+
+@router.post("/reassign")
+def reassign(portal: ThePortal, who: Keeper, given: Handover) -> HandedOver:
+    """Let a colleague take on the clients of a connection; for owners and account admins."""
+    act = Act.of_staff(who)
+    found = handover.reassign(portal.database, act, given.connection_id, given.to_staff_id, dry_run=given.dry_run)
+    return HandedOver(moved=list(found.moved), left=list(found.left))
+
+
+class Relationships(BaseModel):
+    """What a sync brought to the relationships of the practice's linked clients."""
+
+    clients: int = Field(description="clients whose XPM record had changed")
+    added: int = Field(description="new review items")
+    changed: int
+    ended: int
+    conflicts: int = Field(description="items whose direction or label a reviewer should look at")
+    waiting: int = Field(description="items that waited for review at its end")
+    finished_at: datetime | None
+
+
+class SyncSummary(BaseModel):
+    """One sync. Numbers of records are null while it runs; `relationships` is null where it brought none of them news."""
+
+    id: UUID
+    mode: SyncMode
+    state: SyncState
+    reason: str | None
+    started_at: datetime
+    finished_at: datetime | None
+    seen: int | None
+    added: int | None
+    changed: int | None
+    gone: int | None
+    relationships: Relationships | None
+
+    @classmethod
+    def of(cls, found: Synced) -> Self:
+        columns = {name: getattr(found.sync, name) for name in cls.model_fields if name != "relationships"}
+        summary = Relationships.model_validate(found.summary, from_attributes=True) if found.summary else None
+        return cls.model_validate({**columns, "relationships": summary})
+
+
+class SummaryPage(BaseModel):
+    """Syncs, the newest first. `next_cursor` leads to those before them; null at the end."""
+
+    items: list[SyncSummary]
+    next_cursor: str | None
+
+
+class Listing(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    limit: Annotated[int, Field(ge=1, le=200)] = 20
+    cursor: Annotated[str, Field(max_length=200)] | None = Field(None, description="the page before's `next_cursor`")
+
+
+@router.get("/syncs")
+def list_syncs(portal: ThePortal, who: Reader, query: Annotated[Listing, Query()]) -> SummaryPage:
+    """Syncs of the directories that the practice's connections read, the newest first."""
+    found = resync.page(portal.database, who, cursor=query.cursor, limit=query.limit)
+    return SummaryPage(
+        items=[SyncSummary.of(each) for each in found.syncs], next_cursor=str(found.next) if found.next else None
+    )
+
+
+def _fault(code: str | None) -> Fault | None:
+    if code is None:
+        return None
+    message, remedy = MEANINGS[code].for_staff
+    return Fault(code=code, message=message, remedy=remedy or None)

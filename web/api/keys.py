@@ -9,11 +9,11 @@ from uuid import UUID
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from handlers import api_keys
-from handlers.api_keys import MadeKey
-from handlers.callers import Scope
+from handlers.access import api_keys
+from handlers.access.api_keys import MadeKey
+from handlers.access.caller import Scope
 from portal_db.tables import ApiKey
-from web.identity import Keeper
+from web.http.identity import Keeper
 from web.portal import ThePortal
 
 router = APIRouter(prefix="/api-keys", tags=["API keys"])

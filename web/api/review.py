@@ -10,15 +10,16 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from handlers import portal_clients, review, review_items
-from handlers.direction import Ambiguity, Direction
-from handlers.requests import Line
-from handlers.review import Chosen, Confirmed
-from handlers.review_items import Item
-from portal_db.review_queue import Wanted
+from handlers.clients import queries
+from handlers.fields import Line
+from handlers.relationships import review, review_queue
+from handlers.relationships.direction import Ambiguity, Direction
+from handlers.relationships.review import Chosen, Confirmed
+from handlers.relationships.review_queue import Item
+from portal_db.clients.review_items import Wanted
 from portal_db.states import ClientKind, ReviewState
 from portal_db.tables import Client
-from web.identity import Importer, Reader
+from web.http.identity import Importer, Reader
 from web.portal import ThePortal
 
 router = APIRouter(tags=["review"])
@@ -151,7 +152,7 @@ def list_review_items(portal: ThePortal, who: Reader, query: Annotated[Listing, 
     """Items of all clients that the staff member may see, the newest first; those that wait for review if no state is
     named."""
     wanted = Wanted(query.state, query.client_id, query.q, query.suggested)
-    found = review_items.page(portal.database, who, wanted, cursor=query.cursor, limit=query.limit)
+    found = review_queue.page(portal.database, who, wanted, cursor=query.cursor, limit=query.limit)
     return ReviewPage(
         items=[ReviewItem.of(item) for item in found.items], next_cursor=str(found.next) if found.next else None
     )
@@ -165,7 +166,7 @@ def list_review_items_of_client(
     state: Annotated[list[ReviewState] | None, Query(max_length=len(ReviewState))] = None,
 ) -> list[ReviewItem]:
     """What XPM says about a client's relationships; those that wait for review, or those in the states that are named."""
-    found = portal_clients.items(portal.database, who, client_id, state or [ReviewState.PENDING])
+    found = queries.items(portal.database, who, client_id, state or [ReviewState.PENDING])
     return [ReviewItem.of(item) for item in found]
 
 

@@ -8,13 +8,13 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from handlers import xpm_search
-from handlers.xpm_search import Found
+from handlers.directory import search
+from handlers.directory.search import Found
 from portal_db.states import ClientKind, EntityType
 from web.api.clients import ListedClient
-from web.identity import Importer, Reader
+from web.http.identity import Importer, Reader
+from web.http.problems import Fault, fault_of
 from web.portal import ThePortal
-from web.problems import Fault, fault_of
 
 router = APIRouter(tags=["search"])
 
@@ -58,7 +58,7 @@ class AdvancedSearch(BaseModel):
 @router.get("/xpm/clients")
 def search_xpm(portal: ThePortal, who: Importer, q: Text) -> list[XpmRecord]:
     """Clients in XPM whose name has this text, as the staff member's own connection sees them; at most 50."""
-    return [XpmRecord.of(found) for found in xpm_search.in_xpm(portal.services, who, q)]
+    return [XpmRecord.of(found) for found in search.in_xpm(portal.services, who, q)]
 
 
 @router.get("/search")
@@ -69,7 +69,7 @@ def advanced_search(
     integration: Annotated[list[Literal["xpm"]] | None, Query(max_length=1, description="what to search too")] = None,
 ) -> AdvancedSearch:
     """The advanced search: clients of the portal and, if ticked, records of XPM."""
-    found = xpm_search.everywhere(portal.services, who, q, with_xpm=bool(integration))
+    found = search.everywhere(portal.services, who, q, with_xpm=bool(integration))
     return AdvancedSearch(
         clients=[ListedClient.of(entry) for entry in found.clients],
         xpm=None if found.xpm is None else [XpmRecord.of(item) for item in found.xpm],

@@ -8,10 +8,10 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from handlers import passwords, sessions
-from handlers.callers import Caller, Scope
+from handlers.access import passwords, sessions
+from handlers.access.caller import Caller, Scope
 from portal_db.states import Role
-from web.identity import address_of, caller, give_cookie, require_own_page, session_of, take_cookie
+from web.http.identity import address_of, caller, give_cookie, require_own_page, session_of, take_cookie
 from web.portal import ThePortal
 
 router = APIRouter(tags=["session"])

@@ -7,10 +7,10 @@ from typing import Annotated, Self
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from handlers import structures
-from handlers.structures import Structure
+from handlers.directory import structures
+from handlers.directory.structures import Structure
 from portal_db.states import ClientKind, EntityType
-from web.identity import Importer, Keeper
+from web.http.identity import Importer, Keeper
 from web.portal import ThePortal
 
 router = APIRouter(prefix="/integrations/xpm/structures", tags=["integration"])

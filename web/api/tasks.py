@@ -9,12 +9,13 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
-from handlers import tasks
-from handlers.tasks import NewTask
+from handlers.clients import tasks
+from handlers.clients.tasks import NewTask
 from portal_db.states import TaskKind, TaskState
 from portal_db.tables import Task
-from web.api.imports import IdempotencyKey, key_of
-from web.identity import Importer, Reader
+from web.api.imports import IdempotencyKey
+from web.http.bodies import key_of
+from web.http.identity import Importer, Reader
 from web.portal import ThePortal
 
 router = APIRouter(prefix="/clients/{client_id}/tasks", tags=["tasks"])

@@ -9,11 +9,11 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from handlers import webhooks
-from handlers.webhook_events import Event
+from handlers.webhooks import endpoints
+from handlers.webhooks.announce import Event
 from portal_db.states import JobState
 from portal_db.webhooks import Told
-from web.identity import Keeper
+from web.http.identity import Keeper
 from web.portal import ThePortal
 
 router = APIRouter(prefix="/webhooks", tags=["webhooks"])
@@ -22,7 +22,7 @@ router = APIRouter(prefix="/webhooks", tags=["webhooks"])
 class NewWebhook(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    url: Annotated[str, Field(min_length=1, max_length=webhooks.LONGEST_URL, description="begins with https://")]
+    url: Annotated[str, Field(min_length=1, max_length=endpoints.LONGEST_URL, description="begins with https://")]
     events: Annotated[list[Event], Field(max_length=len(Event), description="every event, if none is named")] = []
 
 
@@ -97,13 +97,13 @@ class Listing(BaseModel):
 @router.get("")
 def list_webhooks(portal: ThePortal, who: Keeper) -> list[Webhook]:
     """The practice's webhooks, newest first."""
-    return [Webhook.model_validate(row) for row in webhooks.listing(portal.database, who.practice_id)]
+    return [Webhook.model_validate(row) for row in endpoints.listing(portal.database, who.practice_id)]
 
 
 @router.post("", status_code=201)
 def add_webhook(portal: ThePortal, who: Keeper, given: NewWebhook) -> Secret:
     """Have an address told of events from now on."""
-    made = webhooks.add(
+    made = endpoints.add(
         portal.database, portal.settings, who.practice_id, given.url, set(given.events), by=who.staff_id
     )
     return Secret(id=made.endpoint_id, secret=made.secret)
@@ -112,14 +112,14 @@ def add_webhook(portal: ThePortal, who: Keeper, given: NewWebhook) -> Secret:
 @router.post("/{webhook_id}/rotation", status_code=201)
 def rotate_webhook(portal: ThePortal, who: Keeper, webhook_id: UUID) -> Secret:
     """Give a webhook another secret; messages are signed with both for another day."""
-    made = webhooks.rotate(portal.database, portal.settings, webhook_id, practice_id=who.practice_id, by=who.staff_id)
+    made = endpoints.rotate(portal.database, portal.settings, webhook_id, practice_id=who.practice_id, by=who.staff_id)
     return Secret(id=made.endpoint_id, secret=made.secret)
 
 
 @router.post("/{webhook_id}/test", status_code=202)
 def test_webhook(portal: ThePortal, who: Keeper, webhook_id: UUID) -> Tested:
     """Send a message that says nothing. If it is taken, a disabled webhook is told of events again."""
-    delivery_id = webhooks.send_test(portal.database, webhook_id, practice_id=who.practice_id, by=who.staff_id)
+    delivery_id = endpoints.send_test(portal.database, webhook_id, practice_id=who.practice_id, by=who.staff_id)
     return Tested(delivery_id=delivery_id)
 
 
@@ -128,7 +128,7 @@ def list_deliveries(
     portal: ThePortal, who: Keeper, webhook_id: UUID, query: Annotated[Listing, Query()]
 ) -> DeliveryPage:
     """What a webhook was and is to be told, the newest first."""
-    found = webhooks.deliveries(
+    found = endpoints.deliveries(
         portal.database, webhook_id, practice_id=who.practice_id, cursor=query.cursor, limit=query.limit
     )
     return DeliveryPage(
@@ -139,4 +139,4 @@ def list_deliveries(
 @router.delete("/{webhook_id}", status_code=204)
 def remove_webhook(portal: ThePortal, who: Keeper, webhook_id: UUID) -> None:
     """Tell a webhook no more."""
-    webhooks.remove(portal.database, webhook_id, practice_id=who.practice_id, by=who.staff_id)
+    endpoints.remove(portal.database, webhook_id, practice_id=who.practice_id, by=who.staff_id)

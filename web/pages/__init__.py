@@ -19,43 +19,29 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from web.pages import (
-    activate,
-    add_from_xpm,
-    batch_requests,
-    batches,
-    client,
-    clients,
-    connections,
-    import_items,
-    imports,
-    integration_progress,
-    integrations,
-    invite,
-    review,
-    search,
-    security,
-    sign_in,
-    tasks,
-    xpm_link,
-)
+from web.pages.account import activate, sign_in
+from web.pages.clients import connections, import_items, invite, link, list, review, search, tasks
+from web.pages.clients import show as client_show
+from web.pages.imports import add, batch, new_batch, progress
+from web.pages.imports import show as import_show
+from web.pages.settings import integrations, security
 
 PARTS = (
     sign_in,
-    clients,
-    add_from_xpm,
-    imports,
+    list,
+    add,
+    import_show,
     search,
-    client,
-    xpm_link,
+    client_show,
+    link,
     import_items,
     invite,
     tasks,
     connections,
     activate,
-    batch_requests,
-    batches,
-    integration_progress,
+    new_batch,
+    batch,
+    progress,
     integrations,
     review,
     security,

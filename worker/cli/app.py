@@ -16,7 +16,7 @@ import typer
 
 from config.loading import loading
 from config.settings import SettingsError
-from handlers.requests import RequestRefused
+from handlers.errors import RequestRefused
 from worker.cli.exits import EPILOG, ExitCode, Problem, as_problem
 from worker.cli.output import complain, say_line
 
@@ -35,34 +35,34 @@ class Command:
 
 _START, _WORK, _MEND, _RUN = "To begin with", "Imports", "Operations", "Processes"
 COMMANDS = {
-    "demo": Command("demo", "run_demo", _START),
-    "serve": Command("serve", "run_serve", _START),
-    "db": Command("upkeep", "db_app", _START),
-    "keys": Command("upkeep", "keys_app", _START),
-    "practice": Command("people", "practice_app", _START),
-    "staff": Command("people", "staff_app", _START),
-    "operator": Command("people", "operator_app", _START),
-    "connection": Command("connections", "connection_app", _START),
-    "directory": Command("directory", "directory_app", _WORK),
-    "api-key": Command("api_keys", "api_key_app", _START),
-    "webhooks": Command("webhooks", "webhooks_app", _START),
-    "import": Command("importing", "import_clients", _WORK),
-    "imports": Command("imports", "imports_app", _WORK),
-    "dead": Command("dead", "dead_app", _MEND),
-    "jobs": Command("jobs", "jobs_app", _MEND),
-    "emails": Command("emails", "emails_app", _MEND),
-    "pause": Command("pausing", "pause_app", _MEND),
-    "resume": Command("pausing", "resume_app", _MEND),
-    "pauses": Command("pausing", "pauses_app", _MEND),
-    "schedule": Command("scheduling", "schedule_app", _MEND),
-    "reconcile": Command("reconciling", "run_reconcile", _MEND),
-    "housekeeping": Command("housekeeping", "run_housekeeping", _MEND),
-    "person": Command("erasing", "person_app", _MEND),
-    "restore": Command("restoring", "restore_app", _MEND),
-    "worker": Command("processes", "run_worker", _RUN),
-    "relay": Command("processes", "run_relay", _RUN),
-    "simulator": Command("servers", "run_simulator", _RUN),
-    "mail-catcher": Command("servers", "run_mail_catcher", _RUN),
+    "demo": Command("worker.local.commands", "run_demo", _START),
+    "serve": Command("worker.local.commands", "run_serve", _START),
+    "db": Command("worker.cli.setup", "db_app", _START),
+    "keys": Command("worker.cli.setup", "keys_app", _START),
+    "practice": Command("worker.cli.practices.people", "practice_app", _START),
+    "staff": Command("worker.cli.practices.people", "staff_app", _START),
+    "operator": Command("worker.cli.practices.people", "operator_app", _START),
+    "connection": Command("worker.cli.practices.connections", "connection_app", _START),
+    "directory": Command("worker.cli.practices.directory", "directory_app", _WORK),
+    "api-key": Command("worker.cli.practices.api_keys", "api_key_app", _START),
+    "webhooks": Command("worker.cli.practices.webhooks", "webhooks_app", _START),
+    "import": Command("worker.cli.imports.add", "import_clients", _WORK),
+    "imports": Command("worker.cli.imports.manage", "imports_app", _WORK),
+    "dead": Command("worker.cli.operations.dead", "dead_app", _MEND),
+    "jobs": Command("worker.cli.operations.jobs", "jobs_app", _MEND),
+    "emails": Command("worker.cli.imports.emails", "emails_app", _MEND),
+    "pause": Command("worker.cli.operations.pauses", "pause_app", _MEND),
+    "resume": Command("worker.cli.operations.pauses", "resume_app", _MEND),
+    "pauses": Command("worker.cli.operations.pauses", "pauses_app", _MEND),
+    "schedule": Command("worker.cli.practices.schedule", "schedule_app", _MEND),
+    "reconcile": Command("worker.cli.operations.reconcile", "run_reconcile", _MEND),
+    "housekeeping": Command("worker.cli.operations.housekeeping", "run_housekeeping", _MEND),
+    "person": Command("worker.cli.operations.erase", "person_app", _MEND),
+    "restore": Command("worker.cli.operations.restore", "restore_app", _MEND),
+    "worker": Command("worker.cli.processes", "run_worker", _RUN),
+    "relay": Command("worker.cli.processes", "run_relay", _RUN),
+    "simulator": Command("worker.local.commands", "run_simulator", _RUN),
+    "mail-catcher": Command("worker.local.commands", "run_mail_catcher", _RUN),
 }
 
 
@@ -83,7 +83,7 @@ def build(wanted: str | None = None) -> typer.Typer:
     )
     app.callback()(_options)
     for name, command in {wanted: COMMANDS[wanted]}.items() if wanted in COMMANDS else COMMANDS.items():
-        part = getattr(import_module(f"worker.cli.{command.module}"), command.attribute)
+        part = getattr(import_module(command.module), command.attribute)
         if isinstance(part, typer.Typer):
             app.add_typer(part, name=name, rich_help_panel=command.heading)
         else:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from enum import IntEnum
 
-from handlers.requests import RequestRefused
+from handlers.errors import RequestRefused
 
 
 class ExitCode(IntEnum):

@@ -7,12 +7,12 @@ from typing import Annotated
 import typer
 
 from portal_db.states import Lane
-from worker.broker import UnsafeRedis
+from worker.cli.database import opened, redis_of
 from worker.cli.exits import ExitCode, Problem
-from worker.cli.record import opened, redis_of
-from worker.door import QUEUE as DOOR
 from worker.process import run_relay as be_relay
 from worker.process import run_worker as be_worker
+from worker.queue.broker import UnsafeRedis
+from worker.queue.door import QUEUE as DOOR
 
 #: What `--lanes` takes, besides a queue's own name.
 GROUPS: dict[str, frozenset[str]] = {

@@ -3,7 +3,7 @@
 `running` serves one for a test, `run` for a command line; `build_practice` makes the data alone.
 """
 
-from xpm.simulator.practice import build_practice
+from xpm.simulator.practice.build import build_practice
 from xpm.simulator.serve import SimulatorConfig, SimulatorHandle, TenantSpec, run, running
 
 __all__ = ["SimulatorConfig", "SimulatorHandle", "TenantSpec", "build_practice", "run", "running"]

@@ -13,11 +13,11 @@ from uuid import uuid4
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from xpm.simulator.access import Denial
 from xpm.simulator.formats import Format, document, xml_head
+from xpm.simulator.identity.access import Denial
 from xpm.simulator.knobs import Knobs
-from xpm.simulator.model import Client
-from xpm.simulator.state import Tenant
+from xpm.simulator.practice.model import Client
+from xpm.simulator.tenants import Tenant
 from xpm.simulator.wire import Tree, View
 
 STRICT = "practice-strict-content-type"

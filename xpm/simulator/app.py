@@ -20,10 +20,11 @@ from starlette.types import ASGIApp
 from xpm.simulator import answers, wire
 from xpm.simulator.control import control_routes
 from xpm.simulator.gate import Gate
-from xpm.simulator.grants import auth_event_id, connection_id
+from xpm.simulator.identity.grants import auth_event_id, connection_id
 from xpm.simulator.oauth import oauth_routes
 from xpm.simulator.operations import uuid_of
-from xpm.simulator.state import BASE_PATH, Simulator, Tenant
+from xpm.simulator.state import Simulator
+from xpm.simulator.tenants import BASE_PATH, Tenant
 
 _UNKNOWN_UUID_STATUS = {"ok_error": 200, "not_found": 404, "server_error": 500}
 _ORGANISATION = "70784a63-d24b-46a9-a4db-0e70a274b056"

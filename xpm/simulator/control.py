@@ -20,9 +20,10 @@ from starlette.routing import Route
 
 from xpm.simulator.edits import edit
 from xpm.simulator.faults import FaultRule
-from xpm.simulator.model import Client
 from xpm.simulator.operations import uuid_of
-from xpm.simulator.state import Simulator, Tenant
+from xpm.simulator.practice.model import Client
+from xpm.simulator.state import Simulator
+from xpm.simulator.tenants import Tenant
 from xpm.simulator.truth import truth_line, truth_lines
 
 _PAGE = (Path(__file__).parent / "page.html").read_text(encoding="utf-8")

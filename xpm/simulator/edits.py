@@ -8,7 +8,7 @@ from decimal import Decimal
 from uuid import UUID, uuid4
 
 from xpm.records import Address
-from xpm.simulator.model import Client, Relationship
+from xpm.simulator.practice.model import Client, Relationship
 
 
 def edit(client: Client, changes: Mapping[str, object], now: datetime) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from decimal import Decimal
 from uuid import UUID
 
-from xpm.simulator.model import Client, Practice
+from xpm.simulator.practice.model import Client, Practice
 
 CANARY = "canary-must-be-dropped"
 

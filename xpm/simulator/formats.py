@@ -13,7 +13,7 @@ from functools import cache
 from html import escape
 from uuid import UUID
 
-from xpm.simulator.model import Client, Practice
+from xpm.simulator.practice.model import Client, Practice
 from xpm.simulator.wire import Tree, View, client_tree
 
 _ODD_NAMES = {

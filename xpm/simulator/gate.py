@@ -12,9 +12,9 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from xpm.simulator import answers, faults
-from xpm.simulator.access import Denial
 from xpm.simulator.counters import LogEntry
 from xpm.simulator.faults import FaultRule
+from xpm.simulator.identity.access import Denial
 from xpm.simulator.operations import Operation, operation_of
 from xpm.simulator.quota import Refusal
 from xpm.simulator.state import Simulator

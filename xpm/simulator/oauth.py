@@ -1,4 +1,4 @@
-"""Xero's identity server and its list of connections: consent, tokens, revocation; and the access that its tokens give.
+"""Xero's identity server and its list of connections: consent, tokens, revocation.
 
 The consent page asks nobody unless a knob says so: it allows at once. Source of the shapes: facts on OAuth 2 at Xero.
 """
@@ -7,65 +7,16 @@ from __future__ import annotations
 
 import base64
 import hmac
-from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlencode
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from xpm.simulator import consent
-from xpm.simulator.access import UNAUTHENTICATED, WRONG_TENANT, Denial, StaticAccess
-from xpm.simulator.grants import SOMEBODY, AccessToken, Grants, InvalidGrantError, Issued, connection_id
-
-if TYPE_CHECKING:  # for the types only: the state is made of these parts
-    from xpm.simulator.state import Simulator
-
-READ_SCOPES = ("practicemanager.client.read", "practicemanager.client", "practicemanager.read", "practicemanager")
-
-EXPIRED = Denial(401, "Unauthorized", "TokenExpired: token expired")
-SCOPE_MISSING = Denial(401, "Unauthorized", "AuthorizationUnsuccessful")
-PRIVILEGE_LOST = Denial(403, "Forbidden", "You do not have permission to access Practice Manager")
-
-
-class IdentityAccess:
-    """Access by the tokens that the identity server gave, and by the one static token besides."""
-
-    def __init__(self, static: StaticAccess, grants: Grants, simulator: Simulator) -> None:
-        self._static = static
-        self._grants = grants
-        self._simulator = simulator
-
-    def denial(self, headers: Mapping[str, str], *, needs_tenant: bool) -> Denial | None:
-        token = self._token(headers)
-        if token is None:
-            return self._static.denial(headers, needs_tenant=needs_tenant)
-        if not token.family.alive:
-            return UNAUTHENTICATED
-        if self._simulator.clock.now() >= token.until:
-            return EXPIRED
-        if not needs_tenant:
-            return None
-        if self._simulator.knobs.scope_missing or not set(READ_SCOPES) & set(token.family.scope.split()):
-            return SCOPE_MISSING
-        if headers.get("xero-tenant-id") not in self.tenants(headers):
-            return WRONG_TENANT
-        return PRIVILEGE_LOST if self._simulator.knobs.privilege_lost else None
-
-    def tenants(self, headers: Mapping[str, str]) -> Collection[str]:
-        token = self._token(headers)
-        if token is None:
-            return self._static.tenants(headers)
-        return self._grants.connected.get(token.family.user, [])
-
-    def user(self, headers: Mapping[str, str]) -> str | None:
-        """Whose token it is; the static one is nobody's."""
-        token = self._token(headers)
-        return token.family.user if token is not None else None
-
-    def _token(self, headers: Mapping[str, str]) -> AccessToken | None:
-        return self._grants.access.get(headers.get("authorization", "").partition(" ")[2])
+from xpm.simulator.identity import consent
+from xpm.simulator.identity.access import IdentityAccess
+from xpm.simulator.identity.grants import SOMEBODY, InvalidGrantError, Issued, connection_id
+from xpm.simulator.state import Simulator
 
 
 def oauth_routes(simulator: Simulator) -> list[Route]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
-from xpm.simulator.state import BASE_PATH
+from xpm.simulator.tenants import BASE_PATH
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,10 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from xpm.simulator.app import create_app
 from xpm.simulator.clock import Clock
 from xpm.simulator.knobs import Knobs
-from xpm.simulator.practice import build_practice
+from xpm.simulator.practice.build import build_practice
 from xpm.simulator.quota import Limits
-from xpm.simulator.state import BASE_PATH, Simulator, Tenant
+from xpm.simulator.state import Simulator
+from xpm.simulator.tenants import BASE_PATH, Tenant
 from xpm.simulator.truth import write_truth
 
 

@@ -4,34 +4,17 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from uuid import UUID
 
-from xpm.simulator.access import Access, StaticAccess
 from xpm.simulator.clock import Clock
 from xpm.simulator.counters import Counters
 from xpm.simulator.faults import Faults
-from xpm.simulator.formats import ClientEncoder
-from xpm.simulator.grants import Grants
+from xpm.simulator.identity.access import Access, IdentityAccess, StaticAccess
+from xpm.simulator.identity.grants import Grants
 from xpm.simulator.knobs import Knobs
-from xpm.simulator.model import Client, Practice
-from xpm.simulator.oauth import IdentityAccess
+from xpm.simulator.practice.model import Client, Practice
 from xpm.simulator.quota import Limits, Quota
-
-BASE_PATH = "/practicemanager/3.1"
-
-
-@dataclass(slots=True)
-class Tenant:
-    """A practice as Xero knows it. `name` is what `/connections` tells, which is often nothing for XPM."""
-
-    tenant_id: str
-    practice: Practice
-    name: str | None = None
-    encoder: ClientEncoder = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.encoder = ClientEncoder(self.practice)
+from xpm.simulator.tenants import Tenant
 
 
 class Simulator:
@@ -55,11 +38,12 @@ class Simulator:
         self.client_id = client_id
         self.client_secret = client_secret
         self.grants = Grants(self.clock)
-        self.access = access or IdentityAccess(StaticAccess(access_token, tenants.keys()), self.grants, self)
         self.quota = Quota(limits or Limits(), self.clock.now, enforce=enforce_quota)
         self.counters = Counters(self.clock.now)
         self.faults = Faults()
         self.knobs = knobs or Knobs()
+        static = StaticAccess(access_token, tenants.keys())
+        self.access = access or IdentityAccess(static, self.grants, self.clock.now, self.knobs)
         self.page_key = secrets.token_bytes(16)
 
     @property

@@ -14,7 +14,7 @@ from pathlib import Path
 from uuid import UUID
 
 from xpm.records import Address
-from xpm.simulator.model import Client, Practice, Relationship
+from xpm.simulator.practice.model import Client, Practice, Relationship
 
 
 def truth_line(client: Client, practice: Practice, tenant_id: str) -> str:

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from xpm.records import Address
 from xpm.simulator import extras
-from xpm.simulator.model import Client, Group, Practice, Relationship, Staff
+from xpm.simulator.practice.model import Client, Group, Practice, Relationship, Staff
 
 Tree = dict[str, object]
 """Values are `str`, `int`, `Decimal`, `None`, a tree, or a list of trees."""

@@ -12,7 +12,7 @@ down_revision = "0005"
 branch_labels = None
 depends_on = None
 
-#: One role told from two sides, or spelled in several ways, becomes one item (`handlers.labels`).
+#: One role told from two sides, or spelled in several ways, becomes one item (`handlers.relationships.labels`).
 SPELLINGS = {"appointor": "appointer", "partnership": "partner", "husband": "spouse", "wife": "spouse"}
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from tests.mutants.mutant import Edit, Mutant
 
-CONSENTS = "portal_db/consents.py"
-LOGINS = "portal_db/xero_logins.py"
-CONNECT = "handlers/connect_xpm.py"
-TEST_CONNECT = "tests/handlers/oauth/test_connect.py"
-SINGLE_FLIGHT = "tests/handlers/oauth/test_single_flight.py"
+CONSENTS = "portal_db/xero/consents.py"
+LOGINS = "portal_db/xero/logins.py"
+CONNECT = "handlers/integration/connect.py"
+TEST_CONNECT = "tests/handlers/xero/test_connect.py"
+SINGLE_FLIGHT = "tests/handlers/xero/test_single_flight.py"
 REFRESHING = "xpm/oauth/refreshing.py"
 TEST_REFRESHING = "tests/xpm/oauth/test_refreshing.py"
 
@@ -38,7 +38,7 @@ XERO = (
         "an answer from Xero is good once",
         "an answer that was overheard is played again",
         (Edit(CONSENTS, "            XeroConsent.answered_at.is_(None),\n"),),
-        ("tests/record/test_consents.py::test_an_answer_is_taken_once[sqlite]",),
+        ("tests/portal_db/xero/test_consents.py::test_an_answer_is_taken_once[sqlite]",),
     ),
     Mutant(
         "consent-time",
@@ -72,7 +72,7 @@ XERO = (
         "who reads the database reads the practice's clients",
         (
             Edit(
-                "handlers/xero_tokens.py",
+                "handlers/xero/tokens.py",
                 "access=self.vault.encrypt(grant.access_token.encode()),",
                 "access=grant.access_token.encode(),",
             ),
@@ -92,7 +92,7 @@ XERO = (
         "a reconnect is undone by a job that was still failing",
         (
             Edit(
-                "portal_db/connections.py",
+                "portal_db/xero/connections.py",
                 "XeroLogin.id == xero_login_id, XeroLogin.version == version)",
                 "XeroLogin.id == xero_login_id)",
             ),
@@ -110,7 +110,7 @@ XERO = (
                 "return _change(tx, XeroLogin.id == login_id, access_token=access, refresh_token=refresh)",
             ),
         ),
-        ("tests/handlers/oauth/test_rotate_keys.py::test_tokens_renewed_meanwhile_are_never_put_back",),
+        ("tests/handlers/xero/test_rotate_keys.py::test_tokens_renewed_meanwhile_are_never_put_back",),
     ),
 )
 

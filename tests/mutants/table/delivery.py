@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from tests.mutants.mutant import Edit, Mutant
 
-RUNNER = "worker/runner.py"
-RING = "portal_db/ringing.py"
-RELAY = "worker/relay.py"
-DOOR = "worker/door.py"
-CONSUMER = "worker/consumer.py"
-BROKER = "worker/broker.py"
-ALONE = "worker/alone.py"
+RUNNER = "worker/jobs/runner.py"
+RING = "portal_db/work/ringing.py"
+RELAY = "worker/leader/relay.py"
+DOOR = "worker/queue/door.py"
+CONSUMER = "worker/queue/consumer.py"
+BROKER = "worker/queue/broker.py"
+ALONE = "worker/jobs/isolation.py"
 LOGGING = "config/logging.py"
-TEST_DOOR = "tests/queue/test_door.py"
-TEST_CONSUMER = "tests/queue/test_consumer.py"
-TEST_BROKER = "tests/queue/test_broker.py"
-OUTAGES = "tests/queue/test_relay_outages.py"
-COMMITS = "tests/runner/test_commits.py"
-TEST_ALONE = "tests/runner/test_alone.py"
-FLOW = "tests/runner/test_flow.py"
-LOST_LEASES = "tests/runner/test_lost_leases.py"
+TEST_DOOR = "tests/worker/queue/test_door.py"
+TEST_CONSUMER = "tests/worker/queue/test_consumer.py"
+TEST_BROKER = "tests/worker/queue/test_broker.py"
+OUTAGES = "tests/worker/leader/test_relay_outages.py"
+COMMITS = "tests/worker/jobs/test_commits.py"
+TEST_ALONE = "tests/worker/jobs/test_isolation.py"
+FLOW = "tests/worker/jobs/test_flow.py"
+LOST_LEASES = "tests/worker/jobs/test_lost_leases.py"
 LOGS = "tests/test_logging.py"
 
 RUNNING = (
@@ -61,8 +61,8 @@ RUNNING = (
         (
             Edit(
                 RUNNER,
-                "            jobs.succeed(tx, lease)\n            wanted = kind.apply(tx, job, row, fetched)\n",
-                "            jobs.succeed(tx, lease)\n            tx.session.commit()\n            wanted = kind.apply(tx, job, row, fetched)\n",
+                "            jobs.succeed(tx, lease)\n            wanted = handler.apply(tx, job, row, fetched)\n",
+                "            jobs.succeed(tx, lease)\n            tx.session.commit()\n            wanted = handler.apply(tx, job, row, fetched)\n",
             ),
         ),
         (f"{FLOW}::test_what_apply_writes_and_the_jobs_end_are_one_transaction[sqlite]",),
@@ -157,7 +157,7 @@ RELAYING = (
         "P21: a request that is in the record is reported as failed",
         (
             Edit(
-                "worker/bell.py",
+                "worker/queue/bell.py",
                 '            log.warning("bell.silent", lane=lane.value, count=len(job_ids), exc_info=error)\n',
                 "            raise error\n",
             ),
@@ -315,14 +315,14 @@ RINGING = (
         "so many jobs of a practice are rung at once",
         "P10, invariant 4: a big batch delays everybody else",
         (Edit(RING, "room = limit - in_flight(tx, practice_id, lanes)", "room = limit"),),
-        ("tests/queue/test_relay_fairness.py::test_so_many_jobs_of_a_practice_are_rung_at_once[sqlite]",),
+        ("tests/worker/leader/test_relay_fairness.py::test_so_many_jobs_of_a_practice_are_rung_at_once[sqlite]",),
     ),
     Mutant(
         "ring-turns",
         "practices take turns",
         "P10: a practice with a big batch goes first",
         (Edit(RING, "chain.from_iterable(zip_longest(*per_practice))", "chain(*per_practice, zip_longest())"),),
-        ("tests/queue/test_relay_fairness.py::test_practices_take_turns_in_one_round[sqlite]",),
+        ("tests/worker/leader/test_relay_fairness.py::test_practices_take_turns_in_one_round[sqlite]",),
     ),
     Mutant(
         "ring-again",
@@ -335,14 +335,18 @@ RINGING = (
                 "again = and_(Job.rung_at < db_now(1), ",
             ),
         ),
-        ("tests/queue/test_relay_fairness.py::test_interactive_work_whose_ring_was_lost_is_rung_again[sqlite]",),
+        (
+            "tests/worker/leader/test_relay_fairness.py::test_interactive_work_whose_ring_was_lost_is_rung_again[sqlite]",
+        ),
     ),
     Mutant(
         "ring-full-lane",
         "nothing is rung a second time while its queue is long",
         "P10, P17: a queue that is behind grows without end",
         (Edit(RING, ", Job.lane.not_in(tuple(full_lanes)))", ", Job.id.is_not(None))"),),
-        ("tests/queue/test_relay_fairness.py::test_a_long_queue_is_not_rung_again_but_takes_what_is_new[sqlite]",),
+        (
+            "tests/worker/leader/test_relay_fairness.py::test_a_long_queue_is_not_rung_again_but_takes_what_is_new[sqlite]",
+        ),
     ),
     Mutant(
         "ring-pause",
@@ -355,14 +359,14 @@ RINGING = (
                 "_not_rung_lately(full_lanes), ~is_out_of_turn())",
             ),
         ),
-        ("tests/queue/test_relay_fairness.py::test_what_cannot_be_claimed_is_not_rung[sqlite]",),
+        ("tests/worker/leader/test_relay_fairness.py::test_what_cannot_be_claimed_is_not_rung[sqlite]",),
     ),
     Mutant(
         "ring-batch-order",
         "a row that is out of turn is not rung",
         "b.10: rows that wait take up the practice's place",
         (Edit(RING, "~is_paused(), ~is_out_of_turn())", "~is_paused())"),),
-        ("tests/queue/test_relay_fairness.py::test_what_cannot_be_claimed_is_not_rung[sqlite]",),
+        ("tests/worker/leader/test_relay_fairness.py::test_what_cannot_be_claimed_is_not_rung[sqlite]",),
     ),
     Mutant(
         "ring-permits",

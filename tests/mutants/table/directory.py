@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from tests.mutants.mutant import Edit, Mutant
 
-SYNCS, SYNC = "portal_db/directory_syncs.py", "handlers/sync_directory.py"
-CRASHES, DROPS = "tests/directory/test_crashes.py", "tests/directory/test_drops.py"
-FRESH, SEARCH, PURGE = (f"tests/directory/test_{name}.py" for name in ("freshness", "search", "purge"))
-RUNS = "tests/directory/test_syncs.py"
+SYNCS, SYNC = "portal_db/directory/syncs.py", "handlers/directory/sync.py"
+CRASHES, DROPS = "tests/handlers/directory/test_crashes.py", "tests/handlers/directory/test_accept_missing.py"
+FRESH, SEARCH, PURGE = (f"tests/handlers/directory/test_{name}.py" for name in ("freshness", "search", "purge"))
+RUNS = "tests/handlers/directory/test_sync.py"
 
 MUTANTS = (
     Mutant(
@@ -34,14 +34,14 @@ MUTANTS = (
         "directory-lease",
         "whoever lost the lease stages nothing more",
         "P3: a worker that was taken for dead adds to another one's answer",
-        (Edit("portal_db/holding.py", ".with_for_update()) is None:", ".with_for_update()) is None and False:"),),
+        (Edit("portal_db/work/jobs.py", ".with_for_update()) is None:", ".with_for_update()) is None and False:"),),
         (f"{CRASHES}::test_who_lost_the_lease_stages_nothing_more[sqlite]",),
     ),
     Mutant(
         "directory-abandoned",
         "a sync whose job is not open any more is ended when the next is asked for",
         "the directory is never synced again",
-        (Edit("handlers/directory_syncs.py", "    _end_abandoned(tx, directory_id)\n    wanted", "    wanted"),),
+        (Edit("handlers/directory/sync.py", "    _end_abandoned(tx, directory_id)\n    wanted", "    wanted"),),
         (f"{CRASHES}::test_a_sync_whose_job_was_dismissed_does_not_stand_in_the_way",),
     ),
     Mutant(
@@ -62,7 +62,7 @@ MUTANTS = (
         "directory-accept-shown",
         "what is accepted is what was shown",
         "a sync in between, and an operator lets go of people they never saw",
-        (Edit("handlers/accept_drop.py", "        if done != count:", "        if done < count:"),),
+        (Edit("handlers/directory/accept_missing.py", "        if done != count:", "        if done < count:"),),
         (f"{DROPS}::test_a_sharp_drop_is_held_until_it_is_accepted[sqlite]",),
     ),
     Mutant(
@@ -85,7 +85,7 @@ MUTANTS = (
         "an import of somebody whom XPM does not list any more",
         (
             Edit(
-                "handlers/directory.py",
+                "handlers/directory/lookup.py",
                 "seen is None or seen.gone_at or seen.missing_since or seen.unread_since",
                 "seen is None",
             ),
@@ -99,7 +99,7 @@ MUTANTS = (
         "directory-fresh",
         "the directory's word is good for an import for twenty minutes",
         "b.15: yesterday's details are brought as today's",
-        (Edit("handlers/directory.py", "FRESH = timedelta(minutes=20)", "FRESH = timedelta(days=20)"),),
+        (Edit("handlers/directory/lookup.py", "FRESH = timedelta(minutes=20)", "FRESH = timedelta(days=20)"),),
         (f"{FRESH}::test_long_after_it_asks_once_and_keeps_what_it_saw",),
     ),
     Mutant(
@@ -108,7 +108,7 @@ MUTANTS = (
         "what was corrected in XPM is turned down again for the same reason",
         (
             Edit(
-                "handlers/directory.py",
+                "handlers/directory/lookup.py",
                 "max(oldest, requester.turned_down_at) if requester.turned_down_at is not None else oldest",
                 "oldest",
             ),
@@ -119,7 +119,7 @@ MUTANTS = (
         "directory-brings-more",
         "bringing more to a client who is there asks XPM",
         "b.16: whoever clicks Import after a change in XPM gets what was there before",
-        (Edit("handlers/directory.py", "if row.epoch > 1 or brings_more:", "if row.epoch > 1:"),),
+        (Edit("handlers/directory/lookup.py", "if row.epoch > 1 or brings_more:", "if row.epoch > 1:"),),
         (f"{FRESH}::test_bringing_more_to_a_client_who_is_there_always_asks",),
     ),
     Mutant(
@@ -128,7 +128,7 @@ MUTANTS = (
         "P3: news that come late undo newer ones, where the sync left a row alone",
         (
             Edit(
-                "portal_db/upstream.py",
+                "portal_db/directory/directories.py",
                 "and_(DirectoryRecord.as_of < statement.excluded.as_of, ~synced_since)",
                 "DirectoryRecord.as_of < statement.excluded.as_of",
             ),
@@ -153,25 +153,21 @@ MUTANTS = (
         "directory-erased-meanwhile",
         "a list asked for before somebody was forgotten is read again",
         "others' relationships still name them",
-        (
-            Edit(
-                SYNC, "    if directory_syncs.somebody_was_erased_since(tx, directory, answer.as_of):", "    if False:"
-            ),
-        ),
+        (Edit(SYNC, "    if syncs.somebody_was_erased_since(tx, directory, answer.as_of):", "    if False:"),),
         (f"{DROPS}::test_a_list_read_while_somebody_asked_to_be_forgotten_is_read_again",),
     ),
     Mutant(
         "directory-purge-imported",
         "whoever was imported is not purged",
         "clients whose relationships can never be re-synced",
-        (Edit("portal_db/directory_purge.py", "and_(~imported, or_(", "and_(or_("),),
+        (Edit("portal_db/directory/purge.py", "and_(~imported, or_(", "and_(or_("),),
         (f"{PURGE}::test_a_day_after_the_last_connection_was_cut[sqlite]",),
     ),
     Mutant(
         "directory-literal",
         "a text that is searched is taken to the letter",
         "a search for 100% finds everybody",
-        (Edit("portal_db/directory_search.py", "*(name.contains(word, autoescape=True)", "*(name.contains(word)"),),
+        (Edit("portal_db/directory/search.py", "*(name.contains(word, autoescape=True)", "*(name.contains(word)"),),
         (f"{SEARCH}::test_names_are_found_by_any_part_in_any_case_and_script[sqlite]",),
     ),
 )

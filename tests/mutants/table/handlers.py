@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from tests.mutants.mutant import Edit, Mutant
 
-SENDING = "handlers/send_welcome_email.py"
-EMAILS = "portal_db/emails.py"
-VALIDATE = "handlers/validate_import.py"
-CONNECTIONS = "handlers/connections.py"
-LINKS = "handlers/links.py"
-FAILURES = "handlers/failures.py"
-WELCOME = "tests/handlers/test_welcome_email.py"
-INTENTS = "tests/record/test_intents.py"
-CREATION = "tests/handlers/test_creation.py"
-DETAILS = "tests/handlers/test_import_details.py"
-VALIDATION = "tests/handlers/test_validate_import.py"
-BATCH_ORDER = "tests/handlers/test_batch_order.py"
-REQUESTS = "tests/handlers/test_request_import.py"
-ERRORS = "tests/runner/test_errors.py"
+SENDING = "handlers/imports/send_welcome_email.py"
+EMAILS = "portal_db/welcome_emails.py"
+VALIDATE = "handlers/imports/validate.py"
+CONNECTIONS = "handlers/xero/connection.py"
+LINKS = "handlers/clients/link.py"
+FAILURES = "worker/jobs/failures.py"
+WELCOME = "tests/handlers/imports/test_send_welcome_email.py"
+INTENTS = "tests/portal_db/test_intents.py"
+CREATION = "tests/handlers/imports/test_create.py"
+DETAILS = "tests/handlers/imports/test_details.py"
+VALIDATION = "tests/handlers/imports/test_validate.py"
+BATCH_ORDER = "tests/handlers/imports/test_batch_order.py"
+REQUESTS = "tests/handlers/imports/test_accept.py"
+ERRORS = "tests/worker/jobs/test_errors.py"
 
 EMAIL = (
     Mutant(
@@ -47,8 +47,8 @@ EMAIL = (
         (
             Edit(
                 SENDING,
-                "        if not emails.begin_sending(",
-                "        if False and not emails.begin_sending(",
+                "        if not welcome_emails.begin_sending(",
+                "        if False and not welcome_emails.begin_sending(",
             ),
         ),
         (f"{WELCOME}::test_a_worker_killed_while_sending[sqlite-after sending]",),
@@ -100,13 +100,13 @@ EMAIL = (
         "invariant 3: an email that the server may have is sent again",
         (
             Edit(
-                "handlers/smtp.py",
+                "handlers/email/smtp.py",
                 "                raise _unknown() from silence\n",
                 "                raise _refused_us() from silence\n",
             ),
         ),
         (
-            "tests/handlers/test_smtp.py::test_without_a_clear_answer_to_the_message_nobody_knows[drop]",
+            "tests/handlers/email/test_smtp.py::test_without_a_clear_answer_to_the_message_nobody_knows[drop]",
             f"{WELCOME}::test_a_server_that_goes_silent_after_the_message[sqlite-delivered]",
         ),
     ),
@@ -123,7 +123,7 @@ EMAIL = (
         "a worker that comes back late takes another's intent back",
         (
             Edit(
-                "portal_db/notices.py",
+                "portal_db/xero/reconnect_notices.py",
                 "    if token is not None:\n        statement = statement.where(ReconnectNotice.sending_token == token)\n",
             ),
         ),
@@ -135,7 +135,7 @@ EMAIL = (
         "a break is told twice",
         (
             Edit(
-                "portal_db/notices.py",
+                "portal_db/xero/reconnect_notices.py",
                 ".where(ReconnectNotice.id == notice_id, ReconnectNotice.state == before)",
                 ".where(ReconnectNotice.id == notice_id)",
             ),
@@ -146,7 +146,13 @@ EMAIL = (
         "activation-version",
         "each version of an email has an activation token of its own",
         "b.6: an old link opens an account again",
-        (Edit(SENDING, 'f"{email_id}.{version}".encode(), hashlib', 'f"{email_id}".encode(), hashlib'),),
+        (
+            Edit(
+                "handlers/access/activation.py",
+                'f"{email_id}.{version}".encode(), hashlib',
+                'f"{email_id}".encode(), hashlib',
+            ),
+        ),
         (f"{WELCOME}::test_another_version_or_another_key_makes_another_token",),
     ),
     Mutant(
@@ -177,7 +183,7 @@ VALIDATING = (
         "linked-since",
         "a link that the index refuses undoes the client",
         "invariant 2: a client without its record",
-        (Edit("handlers/creation.py", "    if not clients.link(", "    if None is clients.link("),),
+        (Edit("handlers/imports/create.py", "    if not clients.link(", "    if None is clients.link("),),
         (f"{CREATION}::test_a_record_linked_since_validation[sqlite-individual]",),
     ),
     Mutant(
@@ -186,7 +192,7 @@ VALIDATING = (
         "invariant 2, b.2: a client without a login of their own",
         (
             Edit(
-                "handlers/create_client.py",
+                "handlers/imports/create.py",
                 "        raise email_taken()\n",
                 "        pass\n",
             ),
@@ -245,7 +251,7 @@ VALIDATING = (
         "invariant 2: a new request is answered with an old import",
         (
             Edit(
-                "handlers/request_import.py",
+                "handlers/imports/accept.py",
                 "    if known is None or known.fingerprint != request.fingerprint():",
                 "    if known is None:",
             ),
@@ -258,7 +264,7 @@ VALIDATING = (
         "invariant 2: a new batch is answered with an old one",
         (
             Edit(
-                "handlers/request_import.py",
+                "handlers/imports/accept.py",
                 "if known is None or known.fingerprint != fingerprint:",
                 "if known is None:",
             ),
@@ -272,7 +278,7 @@ WRITING = (
         "same-connection",
         "a creation looks again whether its connection may still be used",
         "b.11: a client is made from what a disconnected firm gave",
-        (Edit("handlers/creation.py", "    require_same_connection(tx, row, seen.connection)\n"),),
+        (Edit("handlers/imports/create.py", "    require_same_connection(tx, row, seen.connection)\n"),),
         (
             f"{CREATION}::test_disconnected_while_creation_was_reading[sqlite-individual]",
             f"{CREATION}::test_left_while_creation_was_reading",
@@ -285,7 +291,7 @@ WRITING = (
         (
             Edit(
                 CONNECTIONS,
-                "    if require_connection(upstream.requester(tx, row.id)).id != used.id:\n",
+                "    if require_connection(xero_requester.requester(tx, row.id)).id != used.id:\n",
                 "    if require_connection(upstream.requester(tx, row.id)) is None:\n",
             ),
         ),
@@ -304,7 +310,7 @@ WRITING = (
         ),
         (
             f"{DETAILS}::test_a_client_disconnected_while_its_details_were_on_the_way[sqlite]",
-            "tests/handlers/test_import_relationships.py::test_a_disconnected_client_is_refused[sqlite]",
+            "tests/handlers/imports/test_relationships.py::test_a_disconnected_client_is_refused[sqlite]",
         ),
     ),
     Mutant(
@@ -318,7 +324,7 @@ WRITING = (
         "older-news",
         "older news neither note nor settle a conflict",
         "P3: news that come late undo newer ones",
-        (Edit("handlers/import_details.py", "    if _is_older_news(known, seen):\n", "    if False:\n"),),
+        (Edit("handlers/imports/details.py", "    if _is_older_news(known, seen):\n", "    if False:\n"),),
         (f"{DETAILS}::test_older_news_settles_no_conflict[sqlite]",),
     ),
     Mutant(
@@ -327,7 +333,7 @@ WRITING = (
         "b.17",
         (
             Edit(
-                "handlers/import_details.py",
+                "handlers/imports/details.py",
                 "    if people.email_is_held(tx, email_key, other_than=client.login_id):\n",
                 "    if False:\n",
             ),
@@ -362,13 +368,13 @@ FAILING = (
         "a wait for a reconnect ends after 72 hours",
         "invariant 1: an import is open for ever",
         (Edit(FAILURES, " if not _waited_too_long(tx, job):", ":"),),
-        ("tests/handlers/test_connection.py::test_after_72_hours_the_import_fails_and_says_reconnect[sqlite]",),
+        ("tests/handlers/xero/test_connection.py::test_after_72_hours_the_import_fails_and_says_reconnect[sqlite]",),
     ),
     Mutant(
         "bug-says-no-values",
         "a bug is told by its type and not by its text",
         "invariant 6: an error quotes a row or a request",
-        (Edit("worker/runner.py", "went wrong ({type(error).__name__}).", "went wrong ({error})."),),
+        (Edit("worker/jobs/runner.py", "went wrong ({type(error).__name__}).", "went wrong ({error})."),),
         (f"{ERRORS}::test_an_unforeseen_error_says_where_and_no_values",),
     ),
     Mutant(
@@ -377,12 +383,12 @@ FAILING = (
         "invariant 6: personal data in the audit trail",
         (
             Edit(
-                "portal_db/imports.py",
+                "portal_db/work/imports.py",
                 "        why=outcome.code if outcome else None,",
                 "        why=outcome.message if outcome else None,",
             ),
         ),
-        ("tests/handlers/test_settle.py::test_a_rejection_is_audited_with_its_code_and_no_address[sqlite]",),
+        ("tests/handlers/imports/test_settle.py::test_a_rejection_is_audited_with_its_code_and_no_address[sqlite]",),
     ),
 )
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from tests.mutants.mutant import Edit, Mutant
 
-FORMS = "web/pages/forms.py"
-VISITOR = "web/pages/visitor.py"
-VIEW = "web/pages/view.py"
-SIGNING_IN = "tests/web/pages/test_signing_in.py"
-ADDING = "tests/web/pages/test_adding_from_xpm.py"
-FRAME = "tests/web/pages/test_frame.py"
-LIST = "tests/web/pages/test_client_list.py"
-CLIENT = "tests/web/pages/test_client_page.py"
-INTEGRATIONS = "tests/web/pages/test_integrations.py"
-PROGRESS = "tests/web/pages/test_integration_progress.py"
+FORMS = "web/pages/frame/forms.py"
+VISITOR = "web/pages/frame/visitor.py"
+VIEW = "web/pages/frame/view.py"
+SIGNING_IN = "tests/web/pages/account/test_sign_in.py"
+ADDING = "tests/web/pages/imports/test_add.py"
+FRAME = "tests/web/pages/frame/test_frame.py"
+LIST = "tests/web/pages/clients/test_list.py"
+CLIENT = "tests/web/pages/clients/test_show.py"
+INTEGRATIONS = "tests/web/pages/settings/test_integrations.py"
+PROGRESS = "tests/web/pages/imports/test_progress.py"
 
 MUTANTS = (
     Mutant(
@@ -71,7 +71,7 @@ MUTANTS = (
         "a stack trace, with what people typed, in a browser",
         (
             Edit(
-                "web/problems.py",
+                "web/http/problems.py",
                 "            await self._shape(Request(scope), _INTERNAL)(scope, receive, send)",
                 "            await JSONResponse(repr(error), 500)(scope, receive, send)",
             ),
@@ -82,28 +82,32 @@ MUTANTS = (
         "page-old-static",
         "a style sheet or script is served under the digest of its version only",
         "browsers keep a newer file under an older one's name for a year, or the other way round",
-        (Edit("web/static_files.py", "    if digest != DIGEST or name not in FILES:", "    if name not in FILES:"),),
+        (
+            Edit(
+                "web/http/static_files.py", "    if digest != DIGEST or name not in FILES:", "    if name not in FILES:"
+            ),
+        ),
         (f"{FRAME}::test_style_sheets_and_scripts_are_kept_by_browsers_until_they_change",),
     ),
     Mutant(
         "mfa-mandated-by-managers",
         "owners and account admins alone mandate MFA",
         "any staff member changes how everybody of the practice signs in, for good",
-        (Edit("handlers/mandate_mfa.py", "    if not caller.role.may_manage:\n", "    if False:\n"),),
+        (Edit("handlers/access/practices.py", "    if not caller.role.may_manage:\n", "    if False:\n"),),
         (f"{INTEGRATIONS}::test_mfa_comes_first_and_only_its_link_is_there_until_it_is_on",),
     ),
     Mutant(
         "progress-in-sight",
         "Integration progress shows what the viewer may see",
         "colleagues and other practices read whom somebody imports",
-        (Edit("portal_db/recent_actions.py", ".where(viewer.may_see_import(), Import", ".where(Import"),),
+        (Edit("portal_db/work/recent_imports.py", ".where(viewer.may_see_import(), Import", ".where(Import"),),
         (f"{PROGRESS}::test_only_what_is_in_sight_and_in_the_last_72_hours_is_told",),
     ),
     Mutant(
         "progress-72-hours",
         "Integration progress goes back 72 hours (b.28)",
         "the list grows without end",
-        (Edit("portal_db/recent_actions.py", ", Import.created_at >= db_now(-seconds))", ")"),),
+        (Edit("portal_db/work/recent_imports.py", ", Import.created_at >= db_now(-seconds))", ")"),),
         (f"{PROGRESS}::test_only_what_is_in_sight_and_in_the_last_72_hours_is_told",),
     ),
 )

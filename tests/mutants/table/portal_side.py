@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from tests.mutants.mutant import Edit, Mutant
 
-ACTIVATIONS = "portal_db/activations.py"
-ACTIVATION = "tests/handlers/test_activation.py"
-INVITES = "tests/handlers/test_invite_client.py"
+ACTIVATIONS = "portal_db/access/activations.py"
+ACTIVATION = "tests/handlers/access/test_activation.py"
+INVITES = "tests/handlers/imports/test_invite.py"
 
 ACTIVATING = (
     Mutant(
@@ -30,7 +30,7 @@ ACTIVATING = (
         (
             Edit(ACTIVATIONS, "            WelcomeEmail.token_expires_at > db_now(),\n"),
             Edit(
-                "handlers/activation.py",
+                "handlers/access/activation.py",
                 "return LinkState.LIVE if expires is not None and expires > found.now else LinkState.ENDED",
                 "return LinkState.LIVE",
             ),
@@ -46,7 +46,7 @@ INVITING = (
         "b.6: a lost answer and a retry, and the client gets two emails",
         (
             Edit(
-                "handlers/invite_client.py",
+                "handlers/imports/welcome_email.py",
                 "        if any(job.dedupe_key == press for job in before):",
                 "        if False:",
             ),
@@ -59,8 +59,8 @@ INVITING = (
         "invariant 3: a second welcome email, silently",
         (
             Edit(
-                "handlers/invite_client.py",
-                "        case EmailState.UNKNOWN:\n            raise _refused(",
+                "handlers/imports/welcome_email.py",
+                "        case EmailState.UNKNOWN:\n            raise _not_invitable(",
                 "        case EmailState.UNKNOWN:\n            version = email_decisions.renew(tx, email)\n            str(",
             ),
         ),
@@ -72,8 +72,8 @@ INVITING = (
         "invariant 6: another practice's import is cancelled by its id",
         (
             Edit(
-                "handlers/acting.py",
-                "found = import_list.get(tx, self.sight, import_id) if import_id",
+                "handlers/imports/reopen.py",
+                "found = import_list.get(tx, act.sight, import_id) if import_id",
                 "found = imports.get(tx, import_id) if import_id",
             ),
         ),
@@ -86,7 +86,7 @@ INVITING = (
         "staff-act-in-sight-batch",
         "staff cancel batches in their sight only",
         "invariant 6: another practice's batch is cancelled by its id",
-        (Edit("handlers/cancel_import.py", "if not rows or (act.sight is not None and", "if not rows or (False and"),),
+        (Edit("handlers/imports/cancel.py", "if not rows or (act.sight is not None and", "if not rows or (False and"),),
         ("tests/web/test_access.py::test_the_things_of_another_practice_are_not_there[sqlite]",),
     ),
 )
@@ -98,12 +98,12 @@ TASKS = (
         "design §5: a task that nobody receives",
         (
             Edit(
-                "handlers/tasks.py",
+                "handlers/clients/tasks.py",
                 "    if not known:\n        raise",
                 "    if not known:\n        return None\n        raise",
             ),
         ),
-        ("tests/web/test_tasks.py::test_an_entity_needs_a_connection_first[sqlite]",),
+        ("tests/web/api/test_tasks.py::test_an_entity_needs_a_connection_first[sqlite]",),
     ),
     Mutant(
         "task-ended-once",
@@ -111,25 +111,27 @@ TASKS = (
         "design §5: a task that was withdrawn is noted as done",
         (
             Edit(
-                "portal_db/tasks.py",
+                "portal_db/clients/tasks.py",
                 "Task.client_id == client_id, Task.state == TaskState.OPEN)\n        .values",
                 "Task.client_id == client_id)\n        .values",
             ),
         ),
-        ("tests/web/test_tasks.py::test_a_connection_with_open_tasks_stays_until_they_have_ended[sqlite]",),
+        ("tests/web/api/test_tasks.py::test_a_connection_with_open_tasks_stays_until_they_have_ended[sqlite]",),
     ),
     Mutant(
         "erase-tasks",
         "a privacy request takes a person out of tasks",
         "invariant 6: the person is named in a task",
-        (Edit("handlers/erase_person.py", '"mentions in tasks": _scrub_tasks(tx, found, naming),'),),
-        ("tests/upkeep/test_erase.py::test_nothing_of_the_person_is_left_and_neighbours_are_as_they_were[sqlite]",),
+        (Edit("handlers/operations/erase.py", '"mentions in tasks": _scrub_tasks(tx, found, naming),'),),
+        (
+            "tests/handlers/operations/test_erase.py::test_nothing_of_the_person_is_left_and_neighbours_are_as_they_were[sqlite]",
+        ),
     ),
 )
 
-HOOKS = "tests/handlers/test_webhooks.py"
-POST = "handlers/webhook_post.py"
-DELIVERY = "handlers/deliver_webhook.py"
+HOOKS = "tests/handlers/webhooks/test_webhooks.py"
+POST = "handlers/webhooks/post.py"
+DELIVERY = "handlers/webhooks/deliver.py"
 
 WEBHOOKS = (
     Mutant(
@@ -143,9 +145,9 @@ WEBHOOKS = (
                 '    values = {**row, "event_id": tx.new_id(), "created_at": db_now()}\n    return',
             ),
             Edit(
-                "handlers/announce_close.py",
-                'key = f"{KIND}:{endpoint.id}:{event_id}"',
-                'key = f"{KIND}:{delivery_id}"',
+                "handlers/webhooks/announce.py",
+                'key = f"{JobKind.DELIVER_WEBHOOK}:{endpoint.id}:{event_id}"',
+                'key = f"{JobKind.DELIVER_WEBHOOK}:{delivery_id}"',
             ),
         ),
         (f"{HOOKS}::test_a_close_is_told_once_however_often_it_is_announced_and_another_one_anew[sqlite]",),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from tests.mutants.mutant import Edit, Mutant
 
-JOBS = "portal_db/jobs.py"
-CLAIMS = "tests/record/test_claims.py"
-LEASES = "tests/record/test_leases.py"
-STATE_MACHINE = "tests/runner/test_state_machine.py::test_every_import_ends_once_whatever_happens"
+JOBS = "portal_db/work/jobs.py"
+CLAIMS = "tests/portal_db/work/test_claims.py"
+LEASES = "tests/portal_db/work/test_leases.py"
+STATE_MACHINE = "tests/worker/jobs/test_state_machine.py::test_every_import_ends_once_whatever_happens"
 
 CLAIMING = (
     Mutant(
@@ -47,7 +47,7 @@ CLAIMING = (
         (Edit(JOBS, "        ~is_out_of_turn(),\n"),),
         (
             f"{CLAIMS}::test_a_row_waits_for_the_earlier_rows_of_its_batch[sqlite]",
-            "tests/handlers/test_batch_order.py::test_a_row_that_waits_for_the_quota_holds_the_later_ones_back[sqlite]",
+            "tests/handlers/imports/test_batch_order.py::test_a_row_that_waits_for_the_quota_holds_the_later_ones_back[sqlite]",
         ),
     ),
     Mutant(
@@ -179,7 +179,7 @@ LEASE = (
                 "retry=retry_if_exception(lambda _: False),",
             ),
         ),
-        ("tests/handlers/test_deadlocks.py::test_it_is_done_once_all_the_same[_requeue]",),
+        ("tests/handlers/imports/test_deadlocks.py::test_it_is_done_once_all_the_same[_requeue]",),
     ),
     Mutant(
         "requeue-state",
@@ -194,19 +194,21 @@ LEASE = (
         "two relays ring everything twice",
         (
             Edit(
-                "portal_db/leaders.py",
+                "portal_db/work/leaders.py",
                 ".where(Leader.role == role, or_(Leader.owner == owner, Leader.until < db_now()))",
                 ".where(Leader.role == role)",
             ),
         ),
-        ("tests/queue/test_relay_outages.py::test_one_of_two_leads_and_the_other_takes_over_when_it_dies[sqlite]",),
+        (
+            "tests/worker/leader/test_relay_outages.py::test_one_of_two_leads_and_the_other_takes_over_when_it_dies[sqlite]",
+        ),
     ),
     Mutant(
         "import-row-lock",
         "a job's end locks its import first",
         "invariant 1: of two last jobs each thinks the other still runs, and nobody closes the import",
-        (Edit("portal_db/imports.py", "    .with_for_update()\n"),),
-        ("tests/runner/test_last_jobs.py::test_of_two_last_jobs_one_closes_the_import[postgresql-False]",),
+        (Edit("portal_db/work/imports.py", "    .with_for_update()\n"),),
+        ("tests/worker/jobs/test_last_jobs.py::test_of_two_last_jobs_one_closes_the_import[postgresql-False]",),
     ),
 )
 

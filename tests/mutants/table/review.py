@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from tests.mutants.mutant import Edit, Mutant
 
-QUEUE = "portal_db/review_queue.py"
-NEWS = "handlers/relationship_news.py"
-REVIEW = "handlers/review.py"
-DECIDED = "tests/handlers/test_review.py"
-MODEL = "tests/handlers/test_review_model.py::test_any_sequence_ends_in_the_model_s_state"
-DIRECTION = "tests/handlers/test_direction.py"
+QUEUE = "portal_db/clients/review_items.py"
+NEWS = "handlers/relationships/merge.py"
+REVIEW = "handlers/relationships/review.py"
+DECIDED = "tests/handlers/relationships/test_review.py"
+MODEL = "tests/handlers/relationships/test_review_model.py::test_any_sequence_ends_in_the_model_s_state"
+DIRECTION = "tests/handlers/relationships/test_direction.py"
 
 MUTANTS = (
     Mutant(
@@ -74,7 +74,7 @@ MUTANTS = (
         "review-disconnect-unties",
         "disconnecting a client drops its ties",
         "b.36: a wrong link cannot be undone",
-        (Edit("portal_db/clients.py", "    relationships.drop_ties(tx, client_id)\n"),),
+        (Edit("portal_db/clients/clients.py", "    relationships.drop_ties(tx, client_id)\n"),),
         (f"{DECIDED}::test_disconnecting_undoes_ties_and_keeps_what_was_imported",),
     ),
     Mutant(
@@ -103,18 +103,24 @@ MUTANTS = (
         "invariant 5: a worker that was cut off writes beside the one that took over",
         (
             Edit(
-                "handlers/resync_relationships.py",
+                "handlers/relationships/resync.py",
                 "            hold(tx, job)\n            taken =",
                 "            taken =",
             ),
         ),
-        ("tests/handlers/test_resync_relationships.py::test_a_worker_that_was_cut_off_writes_nothing_more",),
+        ("tests/handlers/relationships/test_resync.py::test_a_worker_that_was_cut_off_writes_nothing_more",),
     ),
     Mutant(
         "direction-by-types-first",
         "what the two sides are decides before the label",
         "facts on XPM §3: a company becomes the director of a person",
-        (Edit("handlers/direction.py", "    if len(possible) == 1:\n", "    if not possible and len(told) == 0:\n"),),
+        (
+            Edit(
+                "handlers/relationships/direction.py",
+                "    if len(possible) == 1:\n",
+                "    if not possible and len(told) == 0:\n",
+            ),
+        ),
         (f"{DIRECTION}::test_a_person_is_it_and_the_company_is_not_whatever_the_label_says[Director]",),
     ),
 )

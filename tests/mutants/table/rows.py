@@ -5,12 +5,10 @@ from __future__ import annotations
 from tests.mutants.mutant import Edit, Mutant
 
 SCHEMA = "portal_db/migrations/versions/0001_the_record.py"
-UNIQUENESS = "tests/record/test_uniqueness.py"
-OLDER_LOOK = (
-    "tests/handlers/test_import_relationships.py::test_an_import_begun_later_with_an_older_look_at_xpm_changes_no_value"
-)
-NEWS = "tests/record/test_news.py"
-CONFINEMENT = "tests/record/test_confinement.py"
+UNIQUENESS = "tests/portal_db/test_uniqueness.py"
+OLDER_LOOK = "tests/handlers/imports/test_relationships.py::test_an_import_begun_later_with_an_older_look_at_xpm_changes_no_value"
+NEWS = "tests/portal_db/test_news.py"
+CONFINEMENT = "tests/portal_db/test_confinement.py"
 
 
 def _without_unique(name: str, guard: str, answers: str, old: str, *tests: str, new: str = "") -> Mutant:
@@ -45,7 +43,7 @@ INDEXES = (
         "invariant 2, b.35",
         '        "xpm_links",\n        ["practice_id", "xpm_uuid"],',
         f"{UNIQUENESS}::test_an_xpm_record_is_linked_to_one_client_of_a_practice[sqlite]",
-        "tests/handlers/test_creation.py::test_a_record_linked_since_validation[sqlite-individual]",
+        "tests/handlers/imports/test_create.py::test_a_record_linked_since_validation[sqlite-individual]",
     ),
     _not_unique(
         "link-client",
@@ -60,7 +58,7 @@ INDEXES = (
         "P21, invariant 2: a request sent again is a second import",
         '        sa.UniqueConstraint("practice_id", "idempotency_key", name=op.f("uq_imports_practice_id_idempotency_key")),\n',
         f"{UNIQUENESS}::test_a_request_sent_several_times_at_once_is_one_import[sqlite]",
-        "tests/queue/test_door.py::test_the_same_request_again_is_the_same_import[sqlite]",
+        "tests/worker/queue/test_door.py::test_the_same_request_again_is_the_same_import[sqlite]",
     ),
     _without_unique(
         "batch-key",
@@ -68,7 +66,7 @@ INDEXES = (
         "invariant 2: a batch sent again is doubled",
         '        sa.UniqueConstraint("practice_id", "idempotency_key", name=op.f("uq_batches_practice_id_idempotency_key")),\n',
         f"{UNIQUENESS}::test_a_batch_sent_several_times_at_once_is_one_batch[sqlite]",
-        "tests/handlers/test_request_import.py::test_the_same_batch_again_doubles_nothing[sqlite]",
+        "tests/handlers/imports/test_accept.py::test_the_same_batch_again_doubles_nothing[sqlite]",
     ),
     _without_unique(
         "batch-row",
@@ -118,7 +116,7 @@ INDEXES = (
         "unique index: the same unreadable message is kept once",
         "P6: a producer that repeats nonsense fills the record",
         '        sa.UniqueConstraint("digest", name=op.f("uq_malformed_messages_digest")),\n',
-        "tests/queue/test_door.py::test_the_same_nonsense_is_kept_once",
+        "tests/worker/queue/test_door.py::test_the_same_nonsense_is_kept_once",
     ),
 )
 
@@ -129,7 +127,7 @@ OLDER_NEWS = (
         "P3: news that come late undo newer ones",
         (
             Edit(
-                "portal_db/clients.py",
+                "portal_db/clients/clients.py",
                 "~ClientField.is_override & (ClientField.as_of < statement.excluded.as_of)",
                 "~ClientField.is_override",
             ),
@@ -140,8 +138,8 @@ OLDER_NEWS = (
         "override-fields",
         "a field that staff adjusted is no longer XPM's to change",
         "b.3: an import undoes what a person decided",
-        (Edit("portal_db/clients.py", "~ClientField.is_override & (ClientField.as_of", "(ClientField.as_of"),),
-        ("tests/handlers/test_import_details.py::test_a_field_that_staff_adjusted_stays[sqlite]",),
+        (Edit("portal_db/clients/clients.py", "~ClientField.is_override & (ClientField.as_of", "(ClientField.as_of"),),
+        ("tests/handlers/imports/test_details.py::test_a_field_that_staff_adjusted_stays[sqlite]",),
     ),
     Mutant(
         "as-of-directory",
@@ -149,7 +147,7 @@ OLDER_NEWS = (
         "P3: news that come late undo newer ones",
         (
             Edit(
-                "portal_db/upstream.py",
+                "portal_db/directory/directories.py",
                 "and_(DirectoryRecord.as_of < statement.excluded.as_of, ~synced_since)",
                 "~synced_since",
             ),
@@ -162,17 +160,17 @@ OLDER_NEWS = (
         "P3: news that come late undo newer ones",
         (
             Edit(
-                "handlers/relationship_news.py",
+                "handlers/relationships/merge.py",
                 "is_news = link.told_as_of is None or link.told_as_of < item.as_of\n",
                 "is_news = True\n",
             ),
             Edit(
-                "handlers/relationship_news.py",
+                "handlers/relationships/merge.py",
                 "link.import_begun_at is not None and begun_at <= link.import_begun_at:\n",
                 "begun_at is None:\n",
             ),
         ),
-        ("tests/handlers/test_import_relationships.py::test_older_news_changes_nothing[sqlite]",),
+        ("tests/handlers/imports/test_relationships.py::test_older_news_changes_nothing[sqlite]",),
     ),
     Mutant(
         "as-of-members",
@@ -180,7 +178,7 @@ OLDER_NEWS = (
         "P3: news that come late undo newer ones",
         (
             Edit(
-                "handlers/relationship_news.py",
+                "handlers/relationships/merge.py",
                 "        if is_news:\n            _rename(",
                 "        if True:\n            _rename(",
             ),
@@ -193,7 +191,7 @@ OLDER_NEWS = (
         "P3: news that come late undo newer ones",
         (
             Edit(
-                "handlers/relationship_news.py",
+                "handlers/relationships/merge.py",
                 "is_news = link.told_as_of is None or link.told_as_of < item.as_of\n",
                 "is_news = True\n",
             ),
@@ -209,7 +207,7 @@ CONFINED = (
         "invariant 6",
         (
             Edit(
-                "portal_db/clients.py",
+                "portal_db/clients/clients.py",
                 ".where(Client.id == client_id, Client.practice_id == practice_id)",
                 ".where(Client.id == client_id)",
             ),
@@ -234,7 +232,7 @@ CONFINED = (
         "invariant 6",
         (
             Edit(
-                "portal_db/imports.py",
+                "portal_db/work/imports.py",
                 "        statement = statement.where(Import.practice_id == practice_id)\n    return tx.session.scalar(statement)",
                 "        pass\n    return tx.session.scalar(statement)",
             ),
@@ -247,7 +245,7 @@ CONFINED = (
         "invariant 6",
         (
             Edit(
-                "portal_db/imports.py",
+                "portal_db/work/imports.py",
                 "        statement = statement.where(Import.practice_id == practice_id)\n    if states:",
                 "        pass\n    if states:",
             ),
@@ -260,7 +258,7 @@ CONFINED = (
         "invariant 6: a request is answered with another practice's import",
         (
             Edit(
-                "portal_db/imports.py",
+                "portal_db/work/imports.py",
                 ".where(Import.practice_id == practice_id, Import.idempotency_key == idempotency_key)",
                 ".where(Import.idempotency_key == idempotency_key)",
             ),
@@ -273,12 +271,14 @@ CONFINED = (
         "invariant 6",
         (
             Edit(
-                "portal_db/people.py",
+                "portal_db/access/people.py",
                 ".where(Staff.id == staff_id, Staff.practice_id == practice_id))",
                 ".where(Staff.id == staff_id))",
             ),
         ),
-        ("tests/handlers/test_validate_import.py::test_staff_of_another_practice_are_turned_away_at_the_door[sqlite]",),
+        (
+            "tests/handlers/imports/test_validate.py::test_staff_of_another_practice_are_turned_away_at_the_door[sqlite]",
+        ),
     ),
     Mutant(
         "confined-record",
@@ -286,13 +286,13 @@ CONFINED = (
         "invariant 6: another firm's client keeps a record from being imported, and is betrayed by it",
         (
             Edit(
-                "portal_db/clients.py",
+                "portal_db/clients/clients.py",
                 "XpmLink.practice_id == practice_id, XpmLink.xpm_uuid == xpm_uuid",
                 "XpmLink.xpm_uuid == xpm_uuid",
             ),
         ),
         (
-            "tests/handlers/test_validate_import.py::test_another_practice_may_import_the_same_record_with_an_own_email[sqlite]",
+            "tests/handlers/imports/test_validate.py::test_another_practice_may_import_the_same_record_with_an_own_email[sqlite]",
         ),
     ),
     Mutant(
@@ -301,7 +301,7 @@ CONFINED = (
         "invariant 6",
         (
             Edit(
-                "portal_db/emails.py",
+                "portal_db/welcome_emails.py",
                 ".where(WelcomeEmail.id == email_id, WelcomeEmail.practice_id == practice_id, Client.practice_id == practice_id)",
                 ".where(WelcomeEmail.id == email_id)",
             ),
@@ -314,7 +314,7 @@ CONFINED = (
         "invariant 6: an import goes through another practice's connection",
         (
             Edit(
-                "portal_db/upstream.py",
+                "portal_db/xero/requester.py",
                 "and_(Staff.id == Import.requested_by, Staff.practice_id == Import.practice_id)",
                 "Staff.id == Import.requested_by",
             ),

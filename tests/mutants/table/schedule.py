@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from tests.mutants.mutant import Edit, Mutant
 
-SCHEDULES = "portal_db/schedules.py"
-SCHEDULING = "handlers/scheduling.py"
-SKIPS = "handlers/skips.py"
-TIMES = "handlers/sync_times.py"
-REASSIGN = "handlers/reassign_links.py"
-HANDOVER = "portal_db/handover.py"
-TAKING_ON = "tests/schedule/test_taking_on.py"
-SYNC_TIMES = "tests/schedule/test_sync_times.py"
-LEAVING = "tests/schedule/test_leaving.py"
+SCHEDULES = "portal_db/directory/schedules.py"
+SCHEDULING = "handlers/schedule/due.py"
+SKIPS = "handlers/schedule/due.py"
+TIMES = "handlers/schedule/times.py"
+REASSIGN = "handlers/integration/handover.py"
+HANDOVER = "portal_db/xero/handover.py"
+TAKING_ON = "tests/handlers/schedule/test_due.py"
+SYNC_TIMES = "tests/handlers/schedule/test_times.py"
+LEAVING = "tests/handlers/schedule/test_leaving.py"
 PASSED_OVER = f"{TAKING_ON}::test_a_due_time_is_passed_over_with_the_reason"
 
 
@@ -33,7 +33,7 @@ MUTANTS = (
             ),
         ),
         (
-            "tests/upkeep/test_scheduler.py::test_of_many_who_claim_a_due_time_one_has_it[sqlite]",
+            "tests/worker/leader/test_scheduler.py::test_of_many_who_claim_a_due_time_one_has_it[sqlite]",
             f"{TAKING_ON}::test_of_two_who_saw_it_due_one_takes_it_on[sqlite]",
         ),
     ),
@@ -90,7 +90,7 @@ MUTANTS = (
         "schedule-skip-share",
         "syncs that had their tenth of the tenant's day have to wait",
         "invariant 4: syncs eat up what people need",
-        "if standing.syncs_today >= sync_times.share_of(day_limit):",
+        "if standing.syncs_today >= schedule_times.share_of(day_limit):",
         "share_used",
     ),
     _skip(

@@ -7,7 +7,7 @@ from uuid import UUID
 from tests.web.desk import Desk, Person
 from tests.web.pages.reading import Reader, reader
 from tests.world import TENANT
-from xpm.simulator.model import Client
+from xpm.simulator.practice.model import Client
 from xpm.simulator.serve import SimulatorHandle
 
 

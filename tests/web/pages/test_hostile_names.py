@@ -8,10 +8,10 @@ import pytest
 
 from tests.making import importable
 from tests.web.desk import Desk, serving
+from tests.web.pages.clients.test_list import HOSTILE
+from tests.web.pages.frame.test_frame import keeps_the_rules
 from tests.web.pages.people import connected
 from tests.web.pages.reading import Page
-from tests.web.pages.test_client_list import HOSTILE
-from tests.web.pages.test_frame import keeps_the_rules
 from tests.world import World
 from xpm.simulator.serve import SimulatorHandle
 

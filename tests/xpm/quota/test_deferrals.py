@@ -12,16 +12,16 @@ import pytest
 from sqlalchemy import update
 
 from handlers.errors import from_xpm
-from handlers.failures import record
-from handlers.kinds import KINDS
-from portal_db import ringing
-from portal_db.ringing import QUOTA_CODE, Permits
+from handlers.registry import HANDLERS
 from portal_db.states import ConnectionState, ErrorClass, JobState, Lane
 from portal_db.tables import Job, XpmConnection
 from portal_db.types import database_time, db_now
+from portal_db.work import ringing
+from portal_db.work.ringing import QUOTA_CODE, Permits
 from tests.making import add, add_practice, claimed, job, new_job, pause, set_job
 from tests.world import TENANT, World, connect_practice
 from tests.xpm.quota.desk import NO_PATIENCE, Desk
+from worker.jobs.failures import record
 from xpm.client import XpmApi
 from xpm.errors import QuotaDeferred, QuotaWait, XpmError, XpmRateLimited
 from xpm.quota import Limits
@@ -33,7 +33,7 @@ def put_off(world: World, error: XpmError) -> Job:
     """A job that failed with this, as the record then has it."""
     [job_id] = add(world, new_job(world))
     lease = claimed(world, job_id)
-    record(world.services, job(world, job_id), lease, KINDS["validate_import"], from_xpm(error))
+    record(world.services, job(world, job_id), lease, HANDLERS["validate_import"].on_failure, from_xpm(error))
     return job(world, job_id)
 
 

@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 from xpm.simulator import build_practice
-from xpm.simulator.model import Client, Practice
+from xpm.simulator.practice.model import Client, Practice
 from xpm.simulator.truth import truth_lines
 
 LISTED = {

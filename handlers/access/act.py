@@ -1,0 +1,119 @@
+"""Who acts on imports and jobs, and why; and the audit row that says so."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from uuid import UUID
+
+from handlers.access.caller import Caller
+from handlers.email import addresses
+from handlers.errors import Rejected, RequestRefused
+from portal_db import audit
+from portal_db.access import people
+from portal_db.database import Database, Tx
+from portal_db.states import ActorKind
+from portal_db.visibility import Viewer
+
+MAX_REASON = 500
+#: Why staff act: they are not asked, since what they act on is theirs.
+IN_THE_PORTAL = "in the portal"
+_ADDRESS = re.compile(r"[^\s@]+@[^\s@]+")
+
+
+@dataclass(frozen=True)
+class Act:
+    """Who acts, and why: an operator on anything, or a staff member on what is in their `sight`."""
+
+    actor_id: UUID
+    why: str
+    actor: ActorKind = ActorKind.OPERATOR
+    sight: Viewer | None = None
+
+    @classmethod
+    def of_staff(cls, caller: Caller) -> Act:
+        """An act of a staff member, who may import."""
+        return cls(caller.staff_id, IN_THE_PORTAL, ActorKind.STAFF, caller.sight)
+
+    def audit(
+        self,
+        tx: Tx,
+        action: str,
+        subject: str,
+        subject_id: UUID,
+        practice_id: UUID | None,
+        *,
+        before: str | None = None,
+        after: str | None = None,
+    ) -> None:
+        """Leave the row that says so; values are states, versions, ids and names of fields."""
+        audit.record(
+            tx,
+            action=action,
+            subject=subject,
+            subject_id=subject_id,
+            practice_id=practice_id,
+            actor=self.actor,
+            actor_id=self.actor_id,
+            before=before,
+            after=after,
+            why=self.why,
+        )
+
+
+def act_of(database: Database, who: str, why: str) -> Act:
+    """An act of a known operator.
+
+    Args:
+        who: the operator's id, or the email of their login.
+
+    Raises:
+        RequestRefused: nobody such, or a reason that cannot be kept.
+    """
+    reason = _reason(why)
+    with database.read() as tx:
+        operator = people.get(tx, UUID(who)) if _is_id(who) else people.by_email(tx, _email_key(who))
+    if operator is None:
+        raise _unknown_operator()
+    return Act(operator.id, reason)
+
+
+def _is_id(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _email_key(text: str) -> str:
+    try:
+        return addresses.normalise(text)[1]
+    except Rejected:
+        raise _unknown_operator() from None
+
+
+def _unknown_operator() -> RequestRefused:
+    return RequestRefused(
+        "unknown_operator",
+        "There is no such operator.",
+        "Give the id or the email of one; portal-sync operator add makes one.",
+        field="operator",
+    )
+
+
+def _reason(text: str) -> str:
+    """One line that may stay in the audit trail for good: it outlives a privacy request, so no address may be in it."""
+    reason = " ".join(text.split())
+    if not 0 < len(reason) <= MAX_REASON:
+        raise RequestRefused(
+            "bad_request", f"A reason has 1 to {MAX_REASON} characters.", "Say why in a sentence.", field="reason"
+        )
+    if _ADDRESS.search(reason):
+        raise RequestRefused(
+            "bad_request",
+            "A reason stays in the audit trail, which holds no personal data.",
+            "Leave the email address out; name a ticket instead.",
+            field="reason",
+        )
+    return reason

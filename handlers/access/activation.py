@@ -1,0 +1,128 @@
+"""A client opens the link of their welcome email and activates their account: sets a password and accepts the terms.
+
+The link is good once, for 30 days. A newer email and a change of the login end it (b.6, design §5). `activated_at` is when
+the terms were accepted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from handlers.access.passwords import hash_of, require_length
+from handlers.errors import RequestRefused
+from handlers.services import Services
+from portal_db import audit
+from portal_db.access import activations
+from portal_db.access.activations import Invited
+from portal_db.database import Database
+from portal_db.states import ActorKind
+
+
+class LinkState(StrEnum):
+    """What a link is good for."""
+
+    LIVE = "live"
+    #: The account was activated by it.
+    USED = "used"
+    #: Too old, replaced by a newer one, or none at all: nobody is told which.
+    ENDED = "ended"
+
+
+@dataclass(frozen=True)
+class Link:
+    """A link as the person who opens it is shown it. Only a live one says whose it is."""
+
+    state: LinkState
+    practice_name: str | None = None
+    client_name: str | None = None
+    email: str | None = None
+    until: datetime | None = None
+
+
+def look(database: Database, token: str) -> Link:
+    """What a link is good for."""
+    with database.read() as tx:
+        found = activations.by_link(tx, hash_token(token))
+    state = _state_of(found)
+    if found is None or state is not LinkState.LIVE:
+        return Link(state)
+    return Link(state, found.practice.name, found.client.name, found.login.email, found.email.token_expires_at)
+
+
+def activate(database: Database, token: str, password: str, *, accepts_terms: bool) -> None:
+    """Activate the account that a link is for.
+
+    Raises:
+        RequestRefused: the link is good for nothing (any more), the password does not fit, or the terms are not accepted;
+            nothing is changed then.
+    """
+    token_hash = hash_token(token)
+    with database.read() as tx:
+        _require_live(_state_of(activations.by_link(tx, token_hash)))
+    if not accepts_terms:
+        raise RequestRefused(
+            "terms_not_accepted",
+            "An account is activated by accepting the terms of use.",
+            "Read them and accept them, or leave the account as it is.",
+            field="accept_terms",
+        )
+    require_length(password)
+    made = hash_of(password)
+    with database.write() as tx:
+        client_id = activations.use_link(tx, token_hash)
+        login_id = activations.activate(tx, client_id, made) if client_id is not None else None
+        if login_id is None:
+            # Somebody was faster, or it ended while the password was hashed.
+            state = _state_of(activations.by_link(tx, token_hash))
+            _require_live(LinkState.USED if state is LinkState.LIVE else state)
+        else:
+            audit.record(
+                tx,
+                action="login.activate",
+                subject="login",
+                subject_id=login_id,
+                practice_id=None,
+                actor=ActorKind.SYSTEM,
+                why="by the link of the welcome email",
+            )
+
+
+def _state_of(found: Invited | None) -> LinkState:
+    if found is None:
+        return LinkState.ENDED
+    if found.email.token_used_at is not None or found.login.activated_at is not None:
+        return LinkState.USED
+    expires = found.email.token_expires_at
+    return LinkState.LIVE if expires is not None and expires > found.now else LinkState.ENDED
+
+
+def _require_live(state: LinkState) -> None:
+    match state:
+        case LinkState.USED:
+            raise RequestRefused(
+                "link_used", "This account is active already.", "Sign in with your email and password.", field="token"
+            )
+        case LinkState.ENDED:
+            raise RequestRefused(
+                "link_ended",
+                "This link has ended: it is too old, or a newer one was sent.",
+                "Open the newest email, or ask your accountant to send the invitation again.",
+                field="token",
+            )
+        case LinkState.LIVE:
+            return
+
+
+def activation_token(services: Services, email_id: UUID, version: int) -> str:
+    """The secret in the link, derived so that every try of one version carries the same one; only its hash is stored."""
+    key = services.settings.derived_key("activation link")
+    return hmac.new(key, f"{email_id}.{version}".encode(), hashlib.sha256).hexdigest()
+
+
+def hash_token(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()

@@ -1,0 +1,154 @@
+"""API keys: made, listed, replaced and revoked for a practice, and recognised at each call.
+
+A key is 256 bits of chance, so its plain SHA-256 is all that is kept; whoever lost it makes another.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from handlers.access.caller import Caller, Scope
+from handlers.errors import RequestRefused
+from handlers.fields import Line
+from portal_db import audit
+from portal_db.access import credentials, people
+from portal_db.database import Database, Tx
+from portal_db.states import ActorKind
+from portal_db.tables import ApiKey
+
+PREFIX = "psk_"
+HINT = 10
+#: How long a replaced key still works, so that programs can be told the new one: a day.
+OVERLAP_SECONDS = 24 * 3600.0
+
+_name = TypeAdapter(Annotated[Line, Field(max_length=200)])
+
+
+@dataclass(frozen=True)
+class MadeKey:
+    """A new key. `secret` is shown this once."""
+
+    key_id: UUID
+    secret: str
+
+
+def add(
+    database: Database, practice_id: UUID, name: str, scopes: Collection[Scope], *, by: UUID | None = None
+) -> MadeKey:
+    """Make a key.
+
+    Args:
+        by: the staff member who makes it; without one it is an operator.
+
+    Raises:
+        RequestRefused: no such practice, a bad name, or no scope.
+    """
+    try:
+        name = _name.validate_python(name)
+    except ValidationError:
+        raise RequestRefused(
+            "bad_request", "name: must be one line of 1 to 200 characters.", "Correct it.", field="name"
+        ) from None
+    if not scopes:
+        raise RequestRefused("bad_request", "scopes: name at least one.", "Say what it is for.", field="scopes")
+    with database.write() as tx:
+        if people.get_practice(tx, practice_id) is None:
+            raise RequestRefused(
+                "unknown_practice", "There is no practice with this id.", "Check the id.", field="practice_id"
+            )
+        return _make(tx, practice_id, name, sorted(scopes), "api_key.add", by)
+
+
+def rotate(database: Database, key_id: UUID, *, practice_id: UUID, by: UUID | None = None) -> MadeKey:
+    """Make a key like this one; this one works for another day.
+
+    Raises:
+        RequestRefused: the practice has no such key, or it has ended.
+    """
+    with database.write() as tx:
+        old = credentials.end_key(tx, key_id, practice_id=practice_id, after_seconds=OVERLAP_SECONDS)
+        if old is None:
+            raise _unknown()
+        return _make(tx, practice_id, old.name, old.scopes, "api_key.rotate", by)
+
+
+def revoke(database: Database, key_id: UUID, *, practice_id: UUID, by: UUID | None = None) -> None:
+    """End a key now.
+
+    Raises:
+        RequestRefused: the practice has no such key, or it has ended.
+    """
+    with database.write() as tx:
+        if credentials.end_key(tx, key_id, practice_id=practice_id) is None:
+            raise _unknown()
+        _audit(tx, "api_key.revoke", key_id, practice_id, by)
+
+
+def listing(database: Database, practice_id: UUID) -> list[ApiKey]:
+    """A practice's keys, those that ended too, newest first."""
+    with database.read() as tx:
+        return credentials.keys_of(tx, practice_id)
+
+
+def recognise(database: Database, secret: str, staff_id: UUID) -> Caller | None:
+    """Who calls with this key for this staff member.
+
+    Returns:
+        `None` when there is no such key (any more).
+
+    Raises:
+        RequestRefused: nobody with this id works at the key's practice.
+    """
+    with database.read() as tx:
+        key = credentials.live_key(tx, hashed(secret))
+        if key is None:
+            return None
+        staff = people.get_staff(tx, staff_id, practice_id=key.practice_id)
+    if staff is None or staff.left_at is not None:
+        raise RequestRefused(
+            "unknown_staff",
+            "Nobody with this id works at the practice.",
+            "Give the id of a staff member of this practice.",
+            field="X-Staff-Id",
+        )
+    known = frozenset(Scope)
+    return Caller.of(staff, frozenset(Scope(name) for name in key.scopes if name in known))
+
+
+def hashed(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _make(tx: Tx, practice_id: UUID, name: str, scopes: Collection[str], action: str, by: UUID | None) -> MadeKey:
+    secret = PREFIX + secrets.token_urlsafe(32)
+    key_id: UUID = tx.new_id()
+    row = {"id": key_id, "practice_id": practice_id, "name": name, "scopes": [str(scope) for scope in scopes]}
+    credentials.add_key(tx, {**row, "key_hash": hashed(secret), "hint": secret[:HINT]})
+    _audit(tx, action, key_id, practice_id, by, after=", ".join(scopes))
+    return MadeKey(key_id, secret)
+
+
+def _audit(tx: Tx, action: str, key_id: UUID, practice_id: UUID, by: UUID | None, after: str | None = None) -> None:
+    audit.record(
+        tx,
+        action=action,
+        subject="api_key",
+        subject_id=key_id,
+        practice_id=practice_id,
+        actor=ActorKind.STAFF if by else ActorKind.OPERATOR,
+        actor_id=by,
+        after=after,
+    )
+
+
+def _unknown() -> RequestRefused:
+    return RequestRefused(
+        "unknown_key", "There is no such API key, or it has ended.", "Look at the list of keys.", field="key_id"
+    )

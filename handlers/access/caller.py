@@ -1,0 +1,80 @@
+"""Who asks over HTTP, and what they may do: a staff member's role, and for a program also what its API key is good for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
+
+from handlers.errors import RequestRefused
+from portal_db.states import Role
+from portal_db.tables import Staff
+from portal_db.visibility import Viewer
+
+
+class Scope(StrEnum):
+    """What an API key is good for. Staff who signed in have all that their role allows."""
+
+    #: Search, and look at imports, clients and the integration.
+    READ = "read"
+    #: Ask for imports, and do what import staff do with clients.
+    IMPORT = "import"
+    #: Look after API keys and webhooks, and hand over who has left: the highest, since it can make keys of any scope.
+    MANAGE = "manage"
+
+
+@dataclass(frozen=True)
+class Caller:
+    """The staff member who asks, or on whose behalf a program does."""
+
+    practice_id: UUID
+    staff_id: UUID
+    name: str
+    role: Role
+    scopes: frozenset[Scope]
+
+    @classmethod
+    def of(cls, staff: Staff, scopes: frozenset[Scope] = frozenset(Scope)) -> Caller:
+        return cls(staff.practice_id, staff.id, staff.name, staff.role, scopes)
+
+    @property
+    def sight(self) -> Viewer:
+        """Which rows they may see."""
+        return Viewer(self.practice_id, self.staff_id, sees_all=self.role.may_manage)
+
+    def may(self, scope: Scope) -> bool:
+        """Whether the role allows it."""
+        match scope:
+            case Scope.READ:
+                return True
+            case Scope.IMPORT:
+                return self.role.may_import
+            case Scope.MANAGE:
+                return self.role.may_manage
+
+    def require(self, scope: Scope) -> None:
+        """Check that the key and the role both allow it.
+
+        Raises:
+            RequestRefused: `scope_missing` for the key, `not_allowed` for the role.
+        """
+        if scope not in self.scopes:
+            raise RequestRefused(
+                "scope_missing",
+                f"This API key is not good for this: it lacks the scope {scope}.",
+                "Use a key that has it, or have one made.",
+            )
+        if not self.may(scope):
+            raise _not_allowed(scope)
+
+
+def _not_allowed(scope: Scope) -> RequestRefused:
+    if scope is Scope.MANAGE:
+        return RequestRefused(
+            "not_allowed", "Only owners and account admins may do this.", "Ask an owner or account admin."
+        )
+    return RequestRefused(
+        "not_allowed",
+        "Staff with the role Basic cannot import clients.",
+        "Ask an owner, account admin, partner or manager.",
+    )

@@ -1,0 +1,149 @@
+"""Staff's passwords: argon2id, set by somebody who has a link for it or by an operator, never shown or sent."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import threading
+import unicodedata
+from functools import cache
+from uuid import UUID
+
+from argon2 import PasswordHasher
+from argon2.exceptions import Argon2Error, InvalidHashError
+
+from config.settings import Settings
+from handlers.errors import RequestRefused
+from portal_db import audit
+from portal_db.access import credentials, people
+from portal_db.database import Database, Tx
+from portal_db.states import ActorKind
+
+#: Length is what counts (NIST SP 800-63B): long enough, and no rules of composition.
+SHORTEST, LONGEST = 12, 200
+LINK_SECONDS = 3 * 24 * 3600.0
+LINK_PATH = "/set-password"
+
+_hasher = PasswordHasher()
+#: Each check takes 64 MiB for a moment: so many at once, the others wait their turn.
+_turns = threading.BoundedSemaphore(4)
+
+
+@cache
+def _nobodys() -> str:
+    """Checked where there is no login, so that the time an answer takes tells nobody who has one. Made when it is first
+    needed: it takes a fifth of a second, and every command would wait for it."""
+    return _hasher.hash(secrets.token_hex(16))
+
+
+def fits(password_hash: str | None, password: str) -> bool:
+    """Whether this is the password. Takes as long where there is none."""
+    with _turns:
+        nobodys = _nobodys()
+        try:
+            return _hasher.verify(password_hash or nobodys, _normal(password)) and password_hash is not None
+        except (Argon2Error, InvalidHashError):
+            return False
+
+
+def set_password(database: Database, staff_id: UUID, practice_id: UUID, password: str) -> None:
+    """Set a staff member's password by hand; their sessions end.
+
+    Raises:
+        RequestRefused: it is too short or too long, or nobody with this id works there.
+    """
+    require_length(password)
+    made = hash_of(password)
+    with database.write() as tx:
+        _set(tx, _login_of(tx, staff_id, practice_id), made, actor=ActorKind.OPERATOR)
+
+
+def issue_link(database: Database, settings: Settings, staff_id: UUID, practice_id: UUID) -> str:
+    """A link by which a staff member sets their password, once, within three days.
+
+    Raises:
+        RequestRefused: nobody with this id works there.
+    """
+    token = secrets.token_urlsafe(32)
+    with database.write() as tx:
+        login_id = _login_of(tx, staff_id, practice_id)
+        credentials.put_password_link(tx, login_id, _hashed(token), seconds=LINK_SECONDS)
+        _audit(tx, "login.password_link", login_id, ActorKind.OPERATOR)
+    # After the #, so that no server's log and no Referer ever holds it.
+    return f"{settings.public_url.rstrip('/')}{LINK_PATH}#{token}"
+
+
+def set_by_link(database: Database, token: str, password: str) -> None:
+    """Set the password of whoever was given this link.
+
+    Raises:
+        RequestRefused: the password does not fit, or the link is good for nothing (any more).
+    """
+    require_length(password)
+    with database.read() as tx:
+        if not credentials.password_link_is_live(tx, _hashed(token)):
+            raise _link_ended()
+    made = hash_of(password)
+    with database.write() as tx:
+        login_id = credentials.use_password_link(tx, _hashed(token))
+        if login_id is None:
+            raise _link_ended()
+        _set(tx, login_id, made, actor=ActorKind.STAFF)
+
+
+def _link_ended() -> RequestRefused:
+    return RequestRefused(
+        "link_ended",
+        "This link to set a password was used before, is too old, or is not one.",
+        "Ask for a new link.",
+        field="token",
+    )
+
+
+def require_length(password: str) -> None:
+    """Check a new password.
+
+    Raises:
+        RequestRefused: it is too short or too long.
+    """
+    if not SHORTEST <= len(password) <= LONGEST:
+        raise RequestRefused(
+            "bad_password",
+            f"A password has {SHORTEST} to {LONGEST} characters.",
+            "Choose a longer one; a few words in a row are good." if len(password) < SHORTEST else "Shorten it.",
+            field="password",
+        )
+
+
+def hash_of(password: str) -> str:
+    """What is kept of a password; slow on purpose."""
+    with _turns:
+        return _hasher.hash(_normal(password))
+
+
+def _normal(password: str) -> str:
+    """One spelling for what looks the same, whatever keyboard it was typed on."""
+    return unicodedata.normalize("NFKC", password)
+
+
+def _set(tx: Tx, login_id: UUID, password_hash: str, *, actor: ActorKind) -> None:
+    credentials.set_password(tx, login_id, password_hash)
+    credentials.end_sessions_of(tx, login_id)
+    _audit(tx, "login.password", login_id, actor)
+
+
+def _login_of(tx: Tx, staff_id: UUID, practice_id: UUID) -> UUID:
+    staff = people.get_staff(tx, staff_id, practice_id=practice_id)
+    if staff is None or staff.left_at is not None:
+        raise RequestRefused(
+            "unknown_staff", "Nobody with this id works at the practice.", "Check the ids.", field="staff_id"
+        )
+    return staff.login_id
+
+
+def _audit(tx: Tx, action: str, login_id: UUID, actor: ActorKind) -> None:
+    audit.record(tx, action=action, subject="login", subject_id=login_id, practice_id=None, actor=actor)
+
+
+def _hashed(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()

@@ -1,0 +1,198 @@
+"""What whoever runs the platform does by hand: practices, the people who work there, operators, connections to XPM.
+
+Each use case is one transaction that leaves an audit row. Who holds a login email is decided by a unique index (b.2).
+"""
+
+from __future__ import annotations
+
+import zoneinfo
+from typing import Any
+from uuid import UUID
+
+from handlers.access.caller import Caller
+from handlers.email import addresses
+from handlers.errors import Rejected, RequestRefused
+from handlers.fields import PERSON_NAME, TENANT_ID, validated
+from portal_db import audit
+from portal_db.access import people
+from portal_db.database import Database, Tx
+from portal_db.states import ActorKind, LoginKind, Role
+from portal_db.tables import Practice
+
+
+def add_practice(
+    database: Database, name: str, *, time_zone: str, mfa_mandatory: bool, practice_id: UUID | None = None
+) -> UUID:
+    """Make a practice; `practice_id` is for those who must know it beforehand.
+
+    Raises:
+        RequestRefused: the name or the time zone does not fit.
+    """
+    row = {
+        "name": validated(PERSON_NAME, name, "name"),
+        "time_zone": _known_time_zone(time_zone),
+        "mfa_mandatory": mfa_mandatory,
+    }
+    with database.write() as tx:
+        new_id = practice_id or tx.new_id()
+        people.add_practice(tx, {"id": new_id, **row})
+        audit_platform(tx, "practice.add", "practice", new_id, new_id, after=_switches(row))
+    return new_id
+
+
+def set_practice(
+    database: Database,
+    practice_id: UUID,
+    *,
+    name: str | None = None,
+    time_zone: str | None = None,
+    mfa_mandatory: bool | None = None,
+) -> None:
+    """Change what is given, and leave the rest.
+
+    Raises:
+        RequestRefused: no such practice, or a value that does not fit.
+    """
+    asked = {
+        "name": None if name is None else validated(PERSON_NAME, name, "name"),
+        "time_zone": None if time_zone is None else _known_time_zone(time_zone),
+        "mfa_mandatory": mfa_mandatory,
+    }
+    changes = {field: value for field, value in asked.items() if value is not None}
+    if not changes:
+        raise RequestRefused("bad_request", "There is nothing to change.", "Say what to change.")
+    with database.write() as tx:
+        practice = require_practice(tx, practice_id)
+        before = {field: getattr(practice, field) for field in changes}
+        people.set_practice(tx, practice_id, changes)
+        audit_platform(
+            tx, "practice.set", "practice", practice_id, practice_id, before=_switches(before), after=_switches(changes)
+        )
+
+
+def add_staff(
+    database: Database, practice_id: UUID, name: str, email: str, role: Role, *, staff_id: UUID | None = None
+) -> UUID:
+    """Make somebody who works at a practice, with a login.
+
+    Raises:
+        RequestRefused: no such practice, a bad name or email, or a login of the platform holds the email.
+    """
+    name = validated(PERSON_NAME, name, "name")
+    with database.write() as tx:
+        require_practice(tx, practice_id)
+        new_id = staff_id or tx.new_id()
+        login_id = _new_login(tx, LoginKind.STAFF, email)
+        people.add_staff(
+            tx, {"id": new_id, "practice_id": practice_id, "login_id": login_id, "name": name, "role": role}
+        )
+        audit_platform(tx, "staff.add", "staff", new_id, practice_id, after=role.value)
+    return new_id
+
+
+def add_operator(database: Database, name: str, email: str) -> UUID:
+    """Make somebody who looks after the platform, with a login.
+
+    Raises:
+        RequestRefused: a bad name or email, or a login of the platform holds the email.
+    """
+    name = validated(PERSON_NAME, name, "name")
+    with database.write() as tx:
+        new_id = tx.new_id()
+        login_id = _new_login(tx, LoginKind.OPERATOR, email)
+        people.add_operator(tx, {"id": new_id, "login_id": login_id, "name": name})
+        audit_platform(tx, "operator.add", "operator", new_id, None)
+    return new_id
+
+
+def _new_login(tx: Tx, kind: LoginKind, email: str) -> UUID:
+    try:
+        spelled, email_key = addresses.normalise(email)
+    except Rejected as rejected:
+        raise RequestRefused(rejected.code, rejected.message, "Correct it.", field="email") from None
+    login_id = tx.new_id()
+    if not people.take_email(tx, login_id, kind, spelled, email_key):
+        raise RequestRefused(
+            "email_taken",
+            "This email address is already used by a login of the portal.",
+            "Give another one: each address belongs to one login of the whole platform.",
+            field="email",
+        )
+    return login_id
+
+
+def require_practice(tx: Tx, practice_id: UUID) -> Practice:
+    practice = people.get_practice(tx, practice_id)
+    if practice is None:
+        raise RequestRefused(
+            "unknown_practice", "There is no practice with this id.", "Check the id.", field="practice_id"
+        )
+    return practice
+
+
+def _known_time_zone(name: str) -> str:
+    """A name of the time zone database; where a machine has none, any name is taken."""
+    known = zoneinfo.available_timezones()
+    if known and name not in known:
+        raise RequestRefused(
+            "bad_request", "This is not a known time zone.", "Give one such as Australia/Sydney.", field="time_zone"
+        )
+    return validated(TENANT_ID, name, "time_zone")
+
+
+def _switches(values: dict[str, Any]) -> str:
+    """Values for the audit trail; a name is only said to be there."""
+    return ", ".join(field if field == "name" else f"{field}={value}" for field, value in sorted(values.items()))
+
+
+def audit_platform(
+    tx: Tx,
+    action: str,
+    subject: str,
+    subject_id: Any,
+    practice_id: UUID | None,
+    *,
+    before: str | None = None,
+    after: str | None = None,
+) -> None:
+    audit.record(
+        tx,
+        action=action,
+        subject=subject,
+        subject_id=subject_id,
+        practice_id=practice_id,
+        actor=ActorKind.OPERATOR,
+        before=before,
+        after=after,
+        why="command line",
+    )
+
+
+def mandate_mfa(database: Database, caller: Caller) -> None:
+    """Mandate it; where it is mandatory already, nothing changes.
+
+    Raises:
+        RequestRefused: the caller does not look after the practice.
+    """
+    if not caller.role.may_manage:
+        raise RequestRefused(
+            "not_allowed",
+            "Only owners and account admins can mandate multi-factor authentication.",
+            "Ask an owner or account admin.",
+        )
+    with database.write() as tx:
+        practice = people.get_practice(tx, caller.practice_id)
+        if practice is None or practice.mfa_mandatory:
+            return
+        people.set_practice(tx, caller.practice_id, {"mfa_mandatory": True})
+        audit.record(
+            tx,
+            action="practice.set",
+            subject="practice",
+            subject_id=caller.practice_id,
+            practice_id=caller.practice_id,
+            actor=ActorKind.STAFF,
+            actor_id=caller.staff_id,
+            before="mfa_mandatory=False",
+            after="mfa_mandatory=True",
+        )

@@ -1,0 +1,121 @@
+"""Staff sessions: signing in by email and password, being recognised by the cookie, signing out.
+
+A session's id is 256 bits of chance, made at sign-in and never taken from a browser (session fixation). Only its SHA-256 is
+kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass
+from typing import Protocol
+
+from handlers.access import passwords
+from handlers.access.caller import Caller
+from handlers.email import addresses
+from handlers.errors import Rejected, RequestRefused
+from portal_db.access import credentials
+from portal_db.database import Database
+
+IDLE_SECONDS = 60 * 60.0
+SECONDS = 12 * 3600.0
+
+
+class TooManyTries(RequestRefused):
+    """Sign-in is closed for this email or this address for a while; `wait_seconds` says how long."""
+
+    def __init__(self, wait_seconds: float) -> None:
+        super().__init__(
+            "too_many_tries",
+            "There were too many tries to sign in.",
+            f"Wait {max(1, round(wait_seconds / 60))} minutes, then try again, or ask for a new link to set a password.",
+        )
+        self.wait_seconds = wait_seconds
+
+
+class Tries(Protocol):
+    """Counts tries to sign in."""
+
+    def take(self, email_key: str, address: str) -> None:
+        """Count one by this login email from this network address. Raises `TooManyTries`."""
+
+
+@dataclass(frozen=True)
+class Session:
+    """A session as its browser holds it: the cookie's value, and the token that writes must carry beside it."""
+
+    token: str
+
+    @property
+    def csrf_token(self) -> str:
+        return hmac.new(self.token.encode(), b"csrf", hashlib.sha256).hexdigest()
+
+
+def sign_in(
+    database: Database, tries: Tries, email: str, password: str, *, address: str, instead_of: str | None = None
+) -> tuple[Session, Caller]:
+    """Begin a session.
+
+    Args:
+        address: the network address it comes from.
+        instead_of: the session this browser had, which ends.
+
+    Raises:
+        RequestRefused: `bad_credentials`, whichever of the two is wrong; or `TooManyTries`.
+    """
+    try:
+        _, email_key = addresses.normalise(email)
+    except Rejected:
+        email_key = email.strip().casefold()
+    tries.take(email_key, address)
+    with database.read() as tx:
+        found = credentials.by_email(tx, email_key)
+    checked = found.login.password_hash if found else None
+    if not passwords.fits(checked, password) or found is None:
+        raise _bad_credentials()
+    session = Session(secrets.token_urlsafe(32))
+    with database.write() as tx:
+        now = credentials.by_email(tx, email_key)
+        if (
+            now is None or now.login.password_hash != checked
+        ):  # changed while we looked: its sessions have just been ended
+            raise _bad_credentials()
+        if instead_of is not None:
+            credentials.end_session(tx, _hashed(instead_of))
+        row = {"id": tx.new_id(), "staff_id": found.staff.id, "token_hash": _hashed(session.token)}
+        credentials.begin_session(tx, row, idle_seconds=IDLE_SECONDS, seconds=SECONDS)
+    return session, Caller.of(found.staff)
+
+
+def recognise(database: Database, session: Session) -> Caller | None:
+    """Whose session this is. `None` when it has ended or never was. Using it keeps it from ending of idleness."""
+    token_hash = _hashed(session.token)
+    with database.read() as tx:
+        found = credentials.by_session(tx, token_hash)
+        # Written down only every few minutes: a look must not be a write each time.
+        due = found is not None and credentials.idle_too_soon(tx, token_hash, seconds=IDLE_SECONDS - 300)
+    if found is None:
+        return None
+    if due:
+        with database.write() as tx:
+            credentials.prolong_session(tx, token_hash, idle_seconds=IDLE_SECONDS)
+    return Caller.of(found.staff)
+
+
+def sign_out(database: Database, session: Session) -> None:
+    with database.write() as tx:
+        credentials.end_session(tx, _hashed(session.token))
+
+
+def _bad_credentials() -> RequestRefused:
+    return RequestRefused(
+        "bad_credentials",
+        "There is no staff member with this email and password.",
+        "Check both, or ask for a link to set a password.",
+    )
+
+
+def _hashed(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()

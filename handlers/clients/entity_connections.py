@@ -1,0 +1,179 @@
+"""The connections of an entity: people who act for it, and to whom its tasks go. Nobody is invited by it (b.24)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Self
+from uuid import UUID, uuid5
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from handlers.access.caller import Caller
+from handlers.clients import queries
+from handlers.email import addresses
+from handlers.errors import Rejected, RequestRefused
+from handlers.fields import Line
+from portal_db import audit
+from portal_db.clients import tasks, team
+from portal_db.clients.team import Connection
+from portal_db.database import Database, Tx
+from portal_db.states import ActorKind, ClientKind, ConnectionAccess, FieldSource
+from portal_db.tables import Client, TeamMember
+from portal_db.types import database_time
+
+
+class NewConnection(BaseModel):
+    """A person who acts for an entity: a director, say. Guest access needs an email address."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    name: Annotated[Line, Field(max_length=500)]
+    relationship: Annotated[Line, Field(max_length=100, description="what they are to the entity: `Director`")]
+    email: Annotated[Line, Field(max_length=320)] | None = None
+    access: ConnectionAccess = ConnectionAccess.NONE
+
+    @model_validator(mode="after")
+    def _guest_has_an_email(self) -> Self:
+        if self.access is ConnectionAccess.GUEST and self.email is None:
+            raise ValueError("email is needed for guest access")
+        return self
+
+
+def listing(database: Database, caller: Caller, client_id: UUID) -> Sequence[Connection]:
+    """Who acts for an entity, by name.
+
+    Raises:
+        RequestRefused: there is no such client for them.
+    """
+    with database.read() as tx:
+        queries.require(tx, caller, client_id)
+        return team.of_client(tx, client_id)
+
+
+def add(database: Database, caller: Caller, client_id: UUID, wishes: NewConnection, key: str | None = None) -> UUID:
+    """Add a person who acts for an entity.
+
+    Args:
+        key: the requester's own key for this request; under the same key nobody is added twice.
+
+    Returns:
+        The id of the team member that they are.
+
+    Raises:
+        RequestRefused: no such client for them, it is no entity, or the email is not one.
+    """
+    email = _email(wishes.email) if wishes.email is not None else None
+    with database.write() as tx:
+        client = _require_entity(tx, caller, client_id)
+        member_id: UUID = uuid5(client.id, key) if key else tx.new_id()
+        owner = {"id": member_id, "practice_id": client.practice_id, "client_id": client.id}
+        who = {"name": wishes.name, "relationship": wishes.relationship, "email": email}
+        if team.add_once(tx, {**owner, **who, "source": FieldSource.STAFF, "as_of": database_time(tx.session)}):
+            _put(tx, caller, _require_member(tx, client, member_id), wishes.access)
+    return member_id
+
+
+def let_act(
+    database: Database,
+    caller: Caller,
+    client_id: UUID,
+    member_id: UUID,
+    access: ConnectionAccess,
+    email: str | None = None,
+) -> None:
+    """Let somebody of an entity's team act for it, or change their access.
+
+    Args:
+        email: their address from now on; without one it stays.
+
+    Raises:
+        RequestRefused: no such client or member for them, it is no entity, or guest access without an email.
+    """
+    email = _email(email) if email is not None else None
+    with database.write() as tx:
+        client = _require_entity(tx, caller, client_id)
+        found = _require_member(tx, client, member_id)
+        if access is ConnectionAccess.GUEST and (email or found.email) is None:
+            raise RequestRefused(
+                "email_missing", "Guest access needs an email address.", "Give their email.", field="email"
+            )
+        if email is not None:
+            team.change(tx, found.id, {"email": email})
+        _put(tx, caller, found, access)
+
+
+def remove(database: Database, caller: Caller, client_id: UUID, member_id: UUID) -> None:
+    """Nobody acts for the entity by this team member any more; who came from XPM stays in the team.
+
+    Raises:
+        RequestRefused: no such connection for them, or it has open tasks.
+    """
+    with database.write() as tx:
+        client = _require_entity(tx, caller, client_id)
+        known = team.of_client(tx, client.id, locked=True)
+        found = next((one.member for one in known if one.member.id == member_id), None)
+        if found is None:
+            raise unknown_connection()
+        count = tasks.open_with(tx, member_id)
+        if count:
+            raise RequestRefused(
+                "has_open_tasks",
+                f"This connection has {count} open task{'s' if count > 1 else ''}.",
+                "Complete or withdraw them first.",
+                field="connection_id",
+            )
+        tasks.forget_receiver(tx, member_id)
+        team.remove(tx, found)
+        _audit(tx, caller, "connection.remove", found)
+
+
+def unknown_connection() -> RequestRefused:
+    return RequestRefused(
+        "unknown_connection", "There is no such connection.", "Look at the entity's connections.", field="connection_id"
+    )
+
+
+def _require_entity(tx: Tx, caller: Caller, client_id: UUID) -> Client:
+    client = queries.require(tx, caller, client_id).client
+    if client.kind is not ClientKind.ENTITY:
+        raise RequestRefused(
+            "entities_only",
+            "This client is a person, who acts for themselves.",
+            "Add connections to entities: companies, trusts and the like.",
+            field="client_id",
+        )
+    return client
+
+
+def _require_member(tx: Tx, client: Client, member_id: UUID) -> TeamMember:
+    found = team.get(tx, client.id, member_id)
+    if found is None:
+        raise unknown_connection()
+    return found
+
+
+def _email(text: str) -> str:
+    try:
+        return addresses.normalise(text)[0]
+    except Rejected as rejected:
+        raise RequestRefused(
+            rejected.code, rejected.message, "Correct the address, or leave it out.", field="email"
+        ) from None
+
+
+def _put(tx: Tx, caller: Caller, found: TeamMember, access: ConnectionAccess) -> None:
+    team.put(tx, found, access, by=caller.staff_id)
+    _audit(tx, caller, "connection.put", found, after=f"access {access}")
+
+
+def _audit(tx: Tx, caller: Caller, action: str, found: TeamMember, after: str | None = None) -> None:
+    audit.record(
+        tx,
+        action=action,
+        subject="team_member",
+        subject_id=found.id,
+        practice_id=found.practice_id,
+        actor=ActorKind.STAFF,
+        actor_id=caller.staff_id,
+        after=after,
+    )

@@ -1,0 +1,115 @@
+"""The portal's clients as staff work with them: listed, looked at, tied to XPM, and brought up to date from there later."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, Self
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from handlers.access.caller import Caller
+from handlers.errors import RequestRefused
+from handlers.paging import read_cursor
+from handlers.relationships import review_queue
+from handlers.relationships.review_queue import Item
+from portal_db.clients import client_queries, clients, team
+from portal_db.clients.client_queries import Entry, Wanted
+from portal_db.database import Database, Tx
+from portal_db.paging import Cursor
+from portal_db.states import ReviewState
+from portal_db.tables import ClientField, FieldConflict, Login, TeamMember, WelcomeEmail
+
+"""How long somebody who connects a client waits for XPM at most."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """So many clients, and where to go on if there are more."""
+
+    entries: Sequence[Entry]
+    next: Cursor | None
+
+
+@dataclass(frozen=True)
+class Details:
+    """A client with its fields and their sources, what XPM has and could not be written, its team and relationships."""
+
+    entry: Entry
+    fields: dict[str, ClientField]
+    conflicts: Sequence[FieldConflict]
+    team: Sequence[TeamMember]
+    co_owners: Collection[UUID]
+    relationships: Sequence[Item]
+
+
+def page(database: Database, caller: Caller, wanted: Wanted, *, cursor: str | None, limit: int) -> Page:
+    """Clients that the caller may see, the newest first.
+
+    Raises:
+        RequestRefused: the cursor is not one of ours.
+    """
+    after = read_cursor(cursor)
+    with database.read() as tx:
+        found = client_queries.page(tx, caller.sight, wanted, after=after, limit=limit + 1)
+    more, found = len(found) > limit, found[:limit]
+    return Page(found, Cursor(found[-1].client.created_at, found[-1].client.id) if more else None)
+
+
+def details(database: Database, caller: Caller, client_id: UUID) -> Details:
+    """A client that the caller may see.
+
+    Raises:
+        RequestRefused: there is none such for them.
+    """
+    with database.read() as tx:
+        entry = require(tx, caller, client_id)
+        return Details(
+            entry,
+            clients.fields(tx, client_id),
+            clients.conflicts(tx, client_id),
+            client_queries.team_of(tx, client_id),
+            team.co_owners(tx, client_id),
+            review_queue.of_client(tx, caller, client_id, frozenset(ReviewState)),
+        )
+
+
+def items(database: Database, caller: Caller, client_id: UUID, states: Collection[ReviewState]) -> list[Item]:
+    """What XPM says about a client's relationships, in some states of review.
+
+    Raises:
+        RequestRefused: there is no such client for them.
+    """
+    with database.read() as tx:
+        require(tx, caller, client_id)
+        return review_queue.of_client(tx, caller, client_id, states)
+
+
+def require(tx: Tx, caller: Caller, client_id: UUID) -> Entry:
+    """A client that the caller may see.
+
+    Raises:
+        RequestRefused: there is none such for them.
+    """
+    found = client_queries.get(tx, caller.sight, client_id)
+    if found is None:
+        raise RequestRefused("unknown_client", "There is no such client.", "Look at the list of clients.")
+    return found
+
+
+class Invitation(BaseModel):
+    """Where a person stands on the way into the portal."""
+
+    state: Literal["not_invited", "being_sent", "invited", "not_delivered", "unknown", "active"]
+    at: datetime | None = Field(description="when they were invited, or became active")
+
+    @classmethod
+    def of(cls, login: Login, email: WelcomeEmail | None) -> Self:
+        if login.activated_at is not None:
+            return cls(state="active", at=login.activated_at)
+        words = {"pending": "being_sent", "sending": "being_sent", "sent": "invited", "refused": "not_delivered",
+                 "unknown": "unknown"}  # fmt: skip
+        state = words.get(email.state.value, "not_invited") if email else "not_invited"
+        return cls.model_validate({"state": state, "at": email.sent_at if email else None})

@@ -1,0 +1,193 @@
+"""Tasks that staff send after an import: to a person, or to a connection of an entity, which has no login of its own."""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from handlers.access.caller import Caller
+from handlers.clients import queries
+from handlers.clients.entity_connections import unknown_connection
+from handlers.errors import RequestRefused, conflict
+from handlers.fields import Line
+from handlers.practice_time import now_at
+from portal_db import audit
+from portal_db.clients import tasks, team
+from portal_db.database import Database, Tx
+from portal_db.states import ActorKind, ClientKind, TaskKind, TaskState
+from portal_db.tables import Client, Task
+
+#: A task is due so many days after the practice's today, if nobody says otherwise.
+DUE_DAYS = 10
+LONGEST_LIST = 200
+
+
+def _plain_text(text: str) -> str:
+    stripped = text.strip()
+    if any(unicodedata.category(character) in ("Cc", "Cs") and character not in "\n\t" for character in stripped):
+        raise ValueError("must be text without control characters")
+    return stripped
+
+
+class NewTask(BaseModel):
+    """What somebody is asked to do."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    kind: TaskKind = TaskKind.TO_DO
+    title: Annotated[Line, Field(max_length=200)]
+    note: Annotated[str, Field(max_length=5000), AfterValidator(_plain_text)] | None = None
+    due_date: date | None = Field(None, description=f"today and {DUE_DAYS} days, if left out")
+    connection_id: UUID | None = Field(
+        None, description="of an entity: the connection it goes to; not needed where there is just one"
+    )
+
+
+@dataclass(frozen=True)
+class Sent:
+    """The task is there. `is_new`: false when the same task was sent before under the same key."""
+
+    task_id: UUID
+    is_new: bool
+
+
+def send(database: Database, caller: Caller, client_id: UUID, wishes: NewTask, key: str) -> Sent:
+    """Send a task to a client.
+
+    Args:
+        key: the requester's own key for this task.
+
+    Raises:
+        RequestRefused: no such client for them, an entity without a connection (`connection_needed`) or with several and
+            none named, a day that is past, or the key was used for another task.
+    """
+    with database.write() as tx:
+        client = queries.require(tx, caller, client_id).client
+        fingerprint = _fingerprint(client, wishes)
+        known = tasks.by_key(tx, client.practice_id, key)
+        if known is not None:
+            return _same(known, fingerprint)
+        task_id: UUID = tx.new_id()
+        owner = {"id": task_id, "practice_id": client.practice_id, "client_id": client.id, "sent_by": caller.staff_id}
+        asked = {"kind": wishes.kind, "title": wishes.title, "note": wishes.note or None}
+        due = {"due_date": _due_date(tx, client, wishes), "team_member_id": _receiver(tx, client, wishes)}
+        if not tasks.add(tx, {**owner, **asked, **due, "idempotency_key": key, "fingerprint": fingerprint}):
+            known = tasks.by_key(tx, client.practice_id, key)
+            if known is None:
+                raise conflict()
+            return _same(known, fingerprint)
+        _audit(tx, caller, "task.send", task_id, after=TaskState.OPEN)
+    return Sent(task_id, is_new=True)
+
+
+def listing(database: Database, caller: Caller, client_id: UUID, states: Sequence[TaskState]) -> Sequence[Task]:
+    """A client's tasks in some states, those that are due first first.
+
+    Raises:
+        RequestRefused: there is no such client for them.
+    """
+    with database.read() as tx:
+        queries.require(tx, caller, client_id)
+        return tasks.of_client(tx, client_id, states, limit=LONGEST_LIST)
+
+
+def complete(database: Database, caller: Caller, client_id: UUID, task_id: UUID) -> None:
+    """Note that what was asked for is done.
+
+    Raises:
+        RequestRefused: no such task for them, or it has ended.
+    """
+    _end(database, caller, client_id, task_id, TaskState.COMPLETED)
+
+
+def withdraw(database: Database, caller: Caller, client_id: UUID, task_id: UUID) -> None:
+    """Take a task back: it need not be done any more.
+
+    Raises:
+        RequestRefused: no such task for them, or it has ended.
+    """
+    _end(database, caller, client_id, task_id, TaskState.WITHDRAWN)
+
+
+def _end(database: Database, caller: Caller, client_id: UUID, task_id: UUID, state: TaskState) -> None:
+    with database.write() as tx:
+        queries.require(tx, caller, client_id)
+        if not tasks.end(tx, client_id, task_id, state):
+            known = tasks.get(tx, client_id, task_id)
+            if known is None:
+                raise RequestRefused("unknown_task", "There is no such task.", "Look at the client's tasks.")
+            raise RequestRefused(
+                "task_ended", f"This task was {known.state} already.", "Send another one if more is to be done."
+            )
+        _audit(tx, caller, f"task.{state}", task_id, before=TaskState.OPEN, after=state)
+
+
+def _fingerprint(client: Client, wishes: NewTask) -> str:
+    return hashlib.sha256(f"{client.id} {wishes.model_dump_json()}".encode()).hexdigest()
+
+
+def _same(known: Task, fingerprint: str) -> Sent:
+    if known.fingerprint != fingerprint:
+        raise conflict()
+    return Sent(known.id, is_new=False)
+
+
+def _due_date(tx: Tx, client: Client, wishes: NewTask) -> date:
+    today = now_at(tx, client.practice_id).date()
+    due = wishes.due_date or today + timedelta(days=DUE_DAYS)
+    if due < today:
+        raise RequestRefused(
+            "bad_request", "due_date: this day is past.", "Choose today or a later day.", field="due_date"
+        )
+    return due
+
+
+def _receiver(tx: Tx, client: Client, wishes: NewTask) -> UUID | None:
+    """The connection of an entity that a task goes to; `None` for a person, whose task it is."""
+    if client.kind is ClientKind.INDIVIDUAL:
+        if wishes.connection_id is not None:
+            raise RequestRefused(
+                "bad_request", "connection_id is for entities only.", "Leave it out.", field="connection_id"
+            )
+        return None
+    known = [one.member.id for one in team.of_client(tx, client.id, locked=True)]
+    if not known:
+        raise RequestRefused(
+            "connection_needed",
+            "An entity has no login of its own: a task goes to a person who acts for it, and it has none.",
+            "Add a connection to the entity first, a director or trustee, say; then send the task.",
+            field="connection_id",
+        )
+    if wishes.connection_id is None and len(known) > 1:
+        raise RequestRefused(
+            "choose_connection",
+            f"{len(known)} people act for this entity.",
+            "Choose the one whom the task goes to.",
+            field="connection_id",
+        )
+    if wishes.connection_id is not None and wishes.connection_id not in known:
+        raise unknown_connection()
+    return wishes.connection_id or known[0]
+
+
+def _audit(
+    tx: Tx, caller: Caller, action: str, task_id: UUID, *, before: str | None = None, after: str | None = None
+) -> None:
+    audit.record(
+        tx,
+        action=action,
+        subject="task",
+        subject_id=task_id,
+        practice_id=caller.practice_id,
+        actor=ActorKind.STAFF,
+        actor_id=caller.staff_id,
+        before=before,
+        after=after,
+    )

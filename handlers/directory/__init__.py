@@ -1,0 +1,1 @@
+"""What a Xero login sees in XPM: sync, lookup, search and classification."""

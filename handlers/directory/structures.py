@@ -1,0 +1,138 @@
+"""A practice's own words for business structures: which occur in its directories, what each is taken for, changing that.
+
+A word that nobody explained keeps the general rules (`handlers.directory.classification`), under which nothing is dropped.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from handlers.directory.classification import Meaning, Words, entity_type_of, kinds_of
+from handlers.directory.records import MAX_STRUCTURE, fold
+from handlers.errors import RequestRefused
+from portal_db import audit
+from portal_db.access import people
+from portal_db.database import Database, Tx
+from portal_db.directory import directories, search
+from portal_db.states import ActorKind, ClientKind, EntityType
+from xpm.records import XpmClient
+
+_NOBODY = UUID(int=0)
+
+
+@dataclass(frozen=True)
+class Structure:
+    """A word, how many records have it, and what they may be imported as. `is_set`: staff said so."""
+
+    word: str
+    records: int
+    kinds: frozenset[ClientKind]
+    entity_type: EntityType
+    is_set: bool
+
+
+def words_of(tx: Tx, practice_id: UUID) -> Words:
+    """What the practice's staff have said."""
+    return {row.structure_key: Meaning(row.kind, row.entity_type) for row in directories.of_practice(tx, practice_id)}
+
+
+def listing(database: Database, practice_id: UUID) -> list[Structure]:
+    """The words in the practice's directories, the most frequent first, then those that were explained and do not occur.
+
+    Raises:
+        RequestRefused: there is no such practice.
+    """
+    with database.read() as tx:
+        _require_practice(tx, practice_id)
+        words = words_of(tx, practice_id)
+        counted = search.structures_of(tx, practice_id)
+        explained = directories.of_practice(tx, practice_id)
+    occurring = {fold(word) for word, _ in counted}
+    unused = [(row.structure, 0) for row in explained if row.structure_key not in occurring]
+    return [_shown(word, records, words) for word, records in (*counted, *unused)]
+
+
+def explain(
+    database: Database,
+    practice_id: UUID,
+    word: str,
+    kind: ClientKind,
+    entity_type: EntityType | None,
+    *,
+    by: UUID | None = None,
+) -> Structure:
+    """Say what a word means from now on; clients who are there keep what they are.
+
+    Args:
+        by: the staff member who says so; without one it is an operator.
+
+    Raises:
+        RequestRefused: no such practice, no word, or a type without an entity or the other way round.
+    """
+    key = _key(word)
+    if (kind is ClientKind.ENTITY) != (entity_type is not None):
+        raise RequestRefused(
+            "bad_request",
+            "An entity has one of the nine types, and an individual none.",
+            "Give the type with an entity, and leave it out with an individual.",
+            field="entity_type",
+        )
+    spelled = " ".join(word.split())
+    row = {"practice_id": practice_id, "structure_key": key, "structure": spelled}
+    with database.write() as tx:
+        _require_practice(tx, practice_id)
+        directories.put(tx, {**row, "kind": kind, "entity_type": entity_type, "set_by": by})
+        _audit(tx, practice_id, by, after=entity_type or kind)
+    return _shown(spelled, 0, {key: Meaning(kind, entity_type)})
+
+
+def forget(database: Database, practice_id: UUID, word: str, *, by: UUID | None = None) -> None:
+    """Let a word be understood by the general rules again.
+
+    Raises:
+        RequestRefused: nobody said what it means.
+    """
+    with database.write() as tx:
+        if not directories.drop(tx, practice_id, _key(word)):
+            raise RequestRefused(
+                "unknown_structure",
+                "Nobody has said what this structure means.",
+                "Look at the list.",
+                field="structure",
+            )
+        _audit(tx, practice_id, by, after=None)
+
+
+def _key(word: str) -> str:
+    key = fold(word)
+    if not 0 < len(key) <= MAX_STRUCTURE or len(word) > MAX_STRUCTURE:
+        raise RequestRefused(
+            "bad_request", f"A structure has 1 to {MAX_STRUCTURE} characters.", "Correct it.", field="structure"
+        )
+    return key
+
+
+def _shown(word: str, records: int, words: Words) -> Structure:
+    record = XpmClient(_NOBODY, "", business_structure=word)
+    return Structure(word, records, kinds_of(record, words), entity_type_of(record, words), fold(word) in words)
+
+
+def _require_practice(tx: Tx, practice_id: UUID) -> None:
+    if people.get_practice(tx, practice_id) is None:
+        raise RequestRefused(
+            "unknown_practice", "There is no practice with this id.", "Check the id.", field="practice_id"
+        )
+
+
+def _audit(tx: Tx, practice_id: UUID, by: UUID | None, *, after: str | None) -> None:
+    audit.record(
+        tx,
+        action="structure.explain" if after else "structure.forget",
+        subject="practice",
+        subject_id=practice_id,
+        practice_id=practice_id,
+        actor=ActorKind.STAFF if by else ActorKind.OPERATOR,
+        actor_id=by,
+        after=after,
+    )

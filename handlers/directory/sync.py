@@ -1,0 +1,292 @@
+"""sync_directory: brings a directory up to date with one XPM call, whose answer is staged as it streams in, then merged.
+
+Cut off anywhere, it begins again with nothing staged; the directory changes only in the transaction that ends the sync.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any
+from uuid import UUID
+
+import structlog
+
+from handlers.directory.accept_missing import unknown_directory
+from handlers.directory.records import columns_of
+from handlers.errors import ConnectionLost, Permanent, Rejected, RequestRefused, Transient
+from handlers.jobs.enqueue import FollowUp, standalone
+from handlers.jobs.handler import job_arg
+from handlers.jobs.kinds import JobKind
+from handlers.services import Services
+from handlers.xero.connection import require_connection
+from handlers.xero.tokens import call_xpm
+from portal_db.database import Database, Tx
+from portal_db.directory import directories, resyncs, syncs
+from portal_db.directory.syncs import Drop
+from portal_db.states import JobState, SyncMode
+from portal_db.tables import Directory, DirectorySync, Job, XpmConnection
+from portal_db.work import jobs
+from portal_db.work.jobs import Failure, NewJob, hold
+from portal_db.xero import requester
+from portal_db.xero.requester import Asker
+from xpm.client import Access
+from xpm.records import Unreadable, XpmClient
+
+log = structlog.stdlib.get_logger(__name__)
+
+OVERLAP = timedelta(minutes=5)
+"""How far before the last answer an incremental sync begins: XPM's clock is not ours."""
+BATCH = 200
+"""Records staged in one transaction."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is staged of a sync. `unnamed`: records that could not be read, not even whose they are."""
+
+    sync: DirectorySync
+    directory: Directory
+    as_of: datetime
+    drop: Drop
+    unread: int
+    unnamed: int
+
+
+def fetch(services: Services, job: Job) -> Answer | None:
+    """Ask XPM, and stage the answer under the job's lease.
+
+    Returns:
+        `None` when the sync is done already.
+
+    Raises:
+        JobError: nobody's connection works any more, or too much of the answer cannot be read.
+        xpm.errors.XpmError: XPM did not answer, or its answer ended early.
+    """
+    with services.database.write() as tx:
+        hold(tx, job)
+        sync = syncs.resume(tx, job_arg(job, "sync_id"))
+        if sync is None:
+            return None
+        directory = directories.get(tx, sync.directory_id)
+        assert directory is not None, "a sync has a directory"  # noqa: S101 -- a foreign key says so
+        asker = _asker(tx, directory)
+        erased = syncs.erased(tx, directory)
+    since = directory.cursor - OVERLAP if sync.mode is SyncMode.INCREMENTAL and directory.cursor else None
+    staging = _Staging(services, job, sync.id, erased)
+
+    def read(access: Access, seconds: float) -> None:
+        with services.xpm.list(
+            access,
+            modified_since=since,
+            lane=job.lane.value,
+            holder=str(job.id),
+            deadline_seconds=seconds,
+            unreadable=staging.note_unreadable,
+        ) as listing:
+            staging.stage(listing.clients)
+
+    try:
+        # The rest of the deadline is for merging.
+        call_xpm(services, asker, read, seconds=job.deadline_seconds * 0.8)
+    except ConnectionLost as lost:
+        raise _not_connected() from lost
+    drop = Drop(services.settings.directory_drop_percent, services.settings.directory_drop_records)
+    staging.require_readable(drop)
+    return Answer(sync, directory, asker.now, drop, staging.unread, staging.unnamed)
+
+
+def apply(tx: Tx, job: Job, row: None, answer: Answer | None) -> Sequence[FollowUp]:
+    """Merge what is staged.
+
+    Raises:
+        Transient: somebody asked to be forgotten since XPM was asked; the list is read again without them.
+    """
+    if answer is None:
+        return []
+    sync, directory = answer.sync, answer.directory
+    if syncs.somebody_was_erased_since(tx, directory, answer.as_of):
+        raise Transient("person_erased", "A person was erased while the directory was being read; it is read again.")
+    whole = sync.mode is SyncMode.FULL and not answer.unnamed
+    merged = syncs.merge(tx, sync, directory, answer.as_of, answer.drop, whole=whole)
+    log.info(
+        "directory.synced",
+        directory=str(directory.id),
+        mode=sync.mode.value,
+        held=bool(merged.missing),
+        **{name: getattr(merged, name) for name in ("seen", "added", "changed", "gone", "missing", "unread")},
+    )
+    return after_sync(tx, directory, sync.id)
+
+
+def on_failure(tx: Tx, job: Job, failure: Failure) -> None:
+    """A job that ended without success ends its sync; one that will be tried again goes on with it."""
+    now = jobs.get(tx, job.id)
+    if now is not None and now.state in (JobState.REJECTED, JobState.DEAD):
+        syncs.fail(tx, job_arg(job, "sync_id"), failure.code)
+
+
+class _Staging:
+    """Stages an answer in short transactions, each under the job's lease, and counts what cannot be read."""
+
+    def __init__(self, services: Services, job: Job, sync_id: UUID, erased: set[UUID]) -> None:
+        self._services = services
+        self._job = job
+        self._sync_id = sync_id
+        self._erased = erased
+        self._unreadable: list[UUID] = []
+        self.read = self.unread = self.unnamed = 0
+
+    def note_unreadable(self, found: Unreadable) -> None:
+        """A record that is there, and not as XPM's contract has it: it must neither be lost nor stop the others."""
+        log.warning("directory.unreadable", sync=str(self._sync_id), problem=found.problem)
+        if found.uuid is None:
+            self.unnamed += 1
+        else:
+            self.unread += 1
+            self._unreadable.append(found.uuid)
+
+    def stage(self, listing: Iterator[XpmClient]) -> None:
+        while batch := list(islice(listing, BATCH)):
+            self.read += len(batch)
+            self._put([self._row(record) for record in batch])
+        for start in range(0, len(self._unreadable), BATCH):
+            self._put([_unread(uuid) for uuid in self._unreadable[start : start + BATCH]])
+
+    def require_readable(self, drop: Drop) -> None:
+        """A few odd records are XPM's; many mean that we do not understand its answer.
+
+        Raises:
+            Permanent: they are many.
+        """
+        failed = self.unread + self.unnamed
+        if drop.is_sharp(failed, self.read + failed):
+            raise Permanent(
+                "xpm_contract",
+                f"{failed} of {self.read + failed} records in XPM's list cannot be read.",
+                "Tell the developers.",
+            )
+
+    def _row(self, record: XpmClient) -> dict[str, Any]:
+        kept = tuple(item for item in record.relationships if item.related_uuid not in self._erased)
+        return {"xpm_uuid": record.uuid, **columns_of(replace(record, relationships=kept))}
+
+    def _put(self, rows: list[dict[str, Any]]) -> None:
+        with self._services.database.write() as tx:
+            hold(tx, self._job)
+            syncs.stage(tx, self._sync_id, rows)
+
+
+def _unread(uuid: UUID) -> dict[str, Any]:
+    nothing = dict.fromkeys(("record", "content_hash", "name_key", "structure"))
+    return {"xpm_uuid": uuid, **nothing, "is_archived": False, "is_deleted": False}
+
+
+def _asker(tx: Tx, directory: Directory) -> Asker:
+    """On whose behalf the directory is read: the first whose connection works and who may import through it."""
+    for reader in directories.readers(tx, directory):
+        asker = requester.of_staff(tx, reader.practice_id, reader.staff_id)
+        try:
+            require_connection(asker)
+        except (Rejected, ConnectionLost):
+            continue
+        return asker
+    raise _not_connected()
+
+
+def _not_connected() -> Rejected:
+    """Turned down and not put aside: whoever reconnects begins a new sync."""
+    return Rejected(
+        "not_connected",
+        "Nobody has a connection that works to read this directory through.",
+        "Reconnect XPM under Configure > Integrations; a sync then begins by itself.",
+    )
+
+
+def begin_sync(tx: Tx, directory_id: UUID, mode: SyncMode, *, asked_by: str) -> NewJob | None:
+    """Insert a sync and its job; the relay rings it.
+
+    Args:
+        mode: an incremental one becomes full where nothing is there to add to.
+        asked_by: `connect`, `schedule`, `search` or `command line`.
+
+    Returns:
+        The job; `None` while another sync of the directory is under way.
+
+    Raises:
+        RequestRefused: there is no such directory, or nobody has a connection that works to read it through.
+    """
+    directory = directories.get(tx, directory_id)
+    if directory is None:
+        raise unknown_directory()
+    readers = directories.readers(tx, directory)
+    if not readers:
+        raise RequestRefused(
+            "not_connected",
+            "Nobody has a connection that works to read this directory through.",
+            "Reconnect XPM under Configure > Integrations.",
+            field="directory",
+        )
+    _end_abandoned(tx, directory_id)
+    wanted = mode if directory.cursor is not None else SyncMode.FULL
+    sync_id = syncs.add(tx, directory_id, wanted, asked_by)
+    if sync_id is None:
+        return None
+    job = standalone(
+        tx, JobKind.SYNC_DIRECTORY, readers[0].practice_id, {"sync_id": str(sync_id)}, dedupe_key=_key(sync_id)
+    )
+    jobs.add(tx, [job])
+    return job
+
+
+def sync_on_connecting(tx: Tx, connection: XpmConnection) -> None:
+    """Fill the directory behind a connection that has just been made, or bring it up to date after one was mended."""
+    directory = directories.ensure(tx, connection.xero_login_id, connection.tenant_id)
+    directories.note_used(tx, directory.id)
+    begin_sync(tx, directory.id, SyncMode.FULL, asked_by="connect")
+
+
+def note_use(database: Database, directory: Directory, now: datetime) -> None:
+    """Somebody works with a directory: it stays, and one that was never filled or was purged is filled.
+
+    Args:
+        now: by the database's clock.
+    """
+    if directory.cursor is not None and not directories.is_use_due(directory, now):
+        return
+    with database.write() as tx:
+        directories.note_used(tx, directory.id)
+        if directory.cursor is None and directories.readers(tx, directory):
+            begin_sync(tx, directory.id, SyncMode.FULL, asked_by="search")
+
+
+def is_under_way(tx: Tx, directory_id: UUID) -> bool:
+    """Whether a sync of the directory is running, with a job that somebody will do."""
+    _end_abandoned(tx, directory_id)
+    return syncs.running(tx, directory_id) is not None
+
+
+def _end_abandoned(tx: Tx, directory_id: UUID) -> None:
+    """A sync whose job was dismissed or cancelled would stand in the way of all others for good."""
+    sync = syncs.running(tx, directory_id)
+    if sync is not None and not syncs.has_open_job(tx, _key(sync.id)):
+        syncs.fail(tx, sync.id, "abandoned")
+
+
+def _key(sync_id: UUID) -> str:
+    return f"{JobKind.SYNC_DIRECTORY}:{sync_id}"
+
+
+def after_sync(tx: Tx, directory: Directory, sync_id: UUID) -> list[FollowUp]:
+    """A re-sync for each practice whom the sync brought something, or whom an earlier one left something."""
+    return [
+        FollowUp(
+            JobKind.RESYNC_RELATIONSHIPS,
+            {"practice_id": str(practice_id), "directory_id": str(directory.id), "sync_id": str(sync_id)},
+            dedupe_key=f"{JobKind.RESYNC_RELATIONSHIPS}:{practice_id}:{sync_id}",
+            practice_id=practice_id,
+        )
+        for practice_id in resyncs.practices(tx, directory)
+    ]

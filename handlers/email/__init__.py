@@ -1,0 +1,1 @@
+"""Email addresses, composing messages and handing them to a mail server."""

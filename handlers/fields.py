@@ -1,0 +1,45 @@
+"""Typed fields of requests, and the refusal of a value that does not fit."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Annotated, Any, TypeVar
+
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
+
+from handlers.errors import RequestRefused
+
+
+def _one_line(text: str) -> str:
+    """Any script and any emoji, but no control characters: a line break in an email or a name is an attack or a slip."""
+    stripped = text.strip()
+    if not stripped:
+        raise ValueError("must not be blank")
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in stripped):
+        raise ValueError("must be one line without control characters")
+    return stripped
+
+
+one_line = AfterValidator(_one_line)
+Line = Annotated[str, one_line]
+
+T = TypeVar("T")
+
+PERSON_NAME = TypeAdapter(Annotated[Line, Field(max_length=200)])
+TENANT_ID = TypeAdapter(Annotated[Line, Field(max_length=64)])
+
+
+def validated(shape: TypeAdapter[T], value: Any, field: str) -> T:
+    try:
+        return shape.validate_python(value)
+    except ValidationError as error:
+        raise misfit(error, field) from None
+
+
+def misfit(error: ValidationError, field: str | None = None) -> RequestRefused:
+    first = error.errors(include_url=False, include_input=False)[0]
+    name = field or ".".join(str(part) for part in first["loc"])
+    reason = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "too_long":
+        reason = f"must be at most {first['ctx']['max_length']} characters"
+    return RequestRefused("bad_request", f"{name}: {reason}.", "Correct it.", field=name)

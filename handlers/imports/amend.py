@@ -1,0 +1,202 @@
+"""Amends an import that was turned down or failed: the same import, a new revision of what it asks for, from the start.
+
+Once its client exists, only the email can be corrected here: it changes the login, as long as nobody has activated it, and
+ends the links that were sent to the address before (design §5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from handlers.access.act import Act
+from handlers.email import addresses
+from handlers.errors import Rejected, RequestRefused
+from handlers.imports.reopen import lock_import, reopened, settle_by_hand
+from handlers.imports.request import ImportRequest, parse
+from handlers.imports.settle import settle
+from handlers.imports.validate import email_taken
+from handlers.imports.welcome_email import KIND, send_again, supersede
+from handlers.jobs.done_elsewhere import require_uncreated
+from handlers.jobs.enqueue import first_job
+from portal_db import welcome_emails
+from portal_db.access import people
+from portal_db.clients import clients
+from portal_db.clients.clients import FieldValue
+from portal_db.clients.history import By
+from portal_db.database import Database, Tx, again_after_deadlock
+from portal_db.states import ChangeSource, EmailState, FieldSource, ImportState, JobState
+from portal_db.tables import Import
+from portal_db.types import database_time
+from portal_db.work import imports, jobs
+
+#: What may be corrected of a request; what else it says decides whose it is and what it is about.
+EDITABLE = ("name", "entity_type", "email", "client_type", "subscription", "send_welcome_email")
+_AMENDABLE = (ImportState.REJECTED, ImportState.FAILED, ImportState.PARTLY_SUCCEEDED)
+
+
+@dataclass(frozen=True)
+class Amended:
+    """An import with its new revision. `sends_email`: its welcome email goes out, to the new address."""
+
+    import_id: UUID
+    revision: int
+    changed: tuple[str, ...]
+    state: ImportState
+    sends_email: bool
+
+
+@again_after_deadlock
+def amend(database: Database, act: Act, import_id: UUID, wishes: Mapping[str, Any]) -> Amended:
+    """Correct an import and let it go on.
+
+    Args:
+        wishes: new values by name, of `EDITABLE`; what is not named stays.
+
+    Raises:
+        RequestRefused: there is none such, it is not amendable, or a value does not fit; nothing is changed then.
+    """
+    with database.write() as tx:
+        row = lock_import(tx, act, import_id)
+        _require_amendable(row)
+        request = _request(row, wishes)
+        changed = {name: getattr(request, name) for name in wishes if getattr(request, name) != getattr(row, name)}
+        if not changed:
+            raise RequestRefused("bad_request", "That is what it asks for already.", "Give what is to be another.")
+        if row.client_id is None:
+            return _start_anew(tx, act, row, request, changed)
+        return _correct_login(tx, act, row, row.client_id, changed)
+
+
+def _require_amendable(row: Import) -> None:
+    if row.state not in _AMENDABLE:
+        words = row.state.value.replace("_", " ")
+        remedy = "Wait until it closes, or cancel it." if row.state.is_open else "Ask for a new import."
+        raise RequestRefused(
+            "not_amendable",
+            f"Only what was rejected or failed can be amended; this import is {words}.",
+            remedy,
+            field="import_id",
+        )
+
+
+def _request(row: Import, wishes: Mapping[str, Any]) -> ImportRequest:
+    """What it asks for with these wishes, under the rules of every request."""
+    if unknown := [name for name in wishes if name not in EDITABLE]:
+        raise RequestRefused(
+            "bad_request", f"{unknown[0]} cannot be amended.", "Ask for a new import.", field=unknown[0]
+        )
+    asked = {name: getattr(row, name) for name in ImportRequest.model_fields if name != "request_id"}
+    return parse({**asked, "request_id": row.idempotency_key, **wishes})
+
+
+def _start_anew(tx: Tx, act: Act, row: Import, request: ImportRequest, changed: dict[str, Any]) -> Amended:
+    """Nothing was created yet: validate again, as the first job of a new epoch."""
+    require_uncreated(tx, row)
+    if request.email is not None:
+        _require_free(tx, row, _key_of(request.email)[1])
+    revision = _note(tx, act, row, changed)
+    letters = jobs.of_import(tx, row.id)
+    supersede(tx, act, letters)
+    row = reopened(tx, act, row)
+    first = first_job(
+        tx,
+        row.id,
+        row.practice_id,
+        interactive=letters[0].interactive,
+        epoch=row.epoch,
+        position=letters[0].position,
+    )
+    jobs.add(tx, [first])
+    return Amended(row.id, revision, tuple(changed), settle(tx, row), sends_email=False)
+
+
+def _require_free(tx: Tx, row: Import, email_key: str) -> None:
+    """An early answer; the unique index decides when the client is created (b.2)."""
+    if people.email_is_held(tx, email_key) or imports.earlier_claim_on_email(tx, row, email_key):
+        raise _refused(email_taken())
+
+
+def _correct_login(tx: Tx, act: Act, row: Import, client_id: UUID, changed: dict[str, Any]) -> Amended:
+    """The client exists: its login takes the new address, and an email that failed goes there."""
+    if others := [name for name in changed if name != "email"]:
+        raise RequestRefused(
+            "client_exists",
+            f"The client exists, so {others[0]} is changed there and not on its import.",
+            f"Change client {client_id} in the portal.",
+            field=others[0],
+        )
+    _require_maker(tx, row, client_id)
+    email, email_key = _key_of(changed["email"])
+    _change_login(tx, client_id, email, email_key)
+    _correct_contact(tx, row, client_id, email)
+    revision = _note(tx, act, row, {"email": changed["email"], "email_key": email_key})
+    known = welcome_emails.of_client(tx, client_id)
+    if known is not None and known.email.state is not EmailState.SENT and _email_failed(tx, row):
+        state = send_again(tx, act, row, known).state
+        return Amended(row.id, revision, ("email",), state, sends_email=True)
+    if known is not None:  # of unknown outcome it may have arrived too
+        welcome_emails.revoke_link(tx, known.email)
+    return Amended(row.id, revision, ("email",), settle_by_hand(tx, act, row), sends_email=False)
+
+
+def _require_maker(tx: Tx, row: Import, client_id: UUID) -> None:
+    """Pass if this import made the client: while another one does, the welcome email may be on its way."""
+    client = clients.get(tx, client_id, practice_id=row.practice_id)
+    if client is None or client.import_id != row.id:
+        raise RequestRefused(
+            "not_amendable",
+            "This import brings items of a client that was there, and asks for no email.",
+            "Amend the import that made the client, or ask for the items again.",
+            field="import_id",
+        )
+
+
+def _change_login(tx: Tx, client_id: UUID, email: str, email_key: str) -> None:
+    login = imports.login_of(tx, client_id)
+    if login is None or login.activated_at is not None:
+        raise RequestRefused(
+            "login_activated",
+            "The client has activated the login, so its email is theirs to change.",
+            "Ask the client to change it in the portal.",
+            field="email",
+        )
+    if not imports.change_email(tx, login.id, email, email_key):
+        raise _refused(email_taken())
+
+
+def _correct_contact(tx: Tx, row: Import, client_id: UUID, email: str) -> None:
+    """The contact email was the same slip as long as it is what the import window said."""
+    contact = clients.fields(tx, client_id).get("email")
+    if contact is not None and contact.source is FieldSource.IMPORT:
+        value = FieldValue("email", email, FieldSource.IMPORT)
+        by = By(row.practice_id, ChangeSource.STAFF, import_id=row.id)
+        clients.put_fields(tx, client_id, [value], as_of=database_time(tx.session), by=by)
+
+
+def _email_failed(tx: Tx, row: Import) -> bool:
+    of_kind = [job for job in jobs.of_import(tx, row.id) if job.kind == KIND]
+    return bool(of_kind) and of_kind[-1].state in (JobState.DEAD, JobState.REJECTED)
+
+
+def _note(tx: Tx, act: Act, row: Import, values: dict[str, Any]) -> int:
+    """Write the new revision down; the audit row names the fields and not what they hold."""
+    revision = row.revision + 1
+    imports.set_inputs(tx, row.id, {**values, "revision": revision})
+    names = ", ".join(name for name in values if name in EDITABLE)
+    after = f"revision {revision}: {names}"
+    act.audit(tx, "import.amend", "import", row.id, row.practice_id, before=f"revision {row.revision}", after=after)
+    return revision
+
+
+def _key_of(email: str) -> tuple[str, str]:
+    try:
+        return addresses.normalise(email)
+    except Rejected as rejected:
+        raise _refused(rejected) from None
+
+
+def _refused(rejected: Rejected) -> RequestRefused:
+    return RequestRefused(rejected.code, rejected.message, "Give another address.", field=rejected.field)

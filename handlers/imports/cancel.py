@@ -1,0 +1,135 @@
+"""Cancels an import, or what is open of a batch: before anything was created an import ends `cancelled`, after that
+`partly_succeeded` (design §2)."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from handlers.access.act import Act
+from handlers.errors import RequestRefused
+from handlers.imports.queries import unknown_batch
+from handlers.imports.reopen import lock_import
+from handlers.imports.settle import settle
+from handlers.jobs.kinds import JobKind
+from portal_db import welcome_emails
+from portal_db.clients import clients
+from portal_db.database import Database, Tx, again_after_deadlock
+from portal_db.states import EmailState, ImportState
+from portal_db.tables import Import
+from portal_db.work import import_list, imports, jobs
+
+EMAIL = JobKind.SEND_WELCOME_EMAIL
+#: Imports of a batch cancelled per transaction, and the breath between two, in which heartbeats get through on SQLite.
+CHUNK = 25
+BREATH_SECONDS = 0.01
+
+
+@dataclass(frozen=True)
+class Cancelled:
+    """What became of it. `email_goes_out`: its welcome email is being sent and could not be cancelled, so that the import
+    stays open until that has ended."""
+
+    import_id: UUID
+    state: ImportState
+    jobs: int
+    email_goes_out: bool
+
+
+@again_after_deadlock
+def cancel(database: Database, act: Act, import_id: UUID) -> Cancelled:
+    """Cancel what an import has not done yet. Whoever runs a job of it finds the lease gone and writes nothing.
+
+    Raises:
+        RequestRefused: there is none such, it is closed, or all that is left is an email that is being sent.
+    """
+    with database.write() as tx:
+        return _cancel(tx, act, import_id)
+
+
+def cancel_batch(database: Database, act: Act, batch_id: UUID) -> dict[ImportState, int]:
+    """Cancel every open import of a batch. One that closes meanwhile, or has only its email left, is left as it is.
+
+    Returns:
+        How many were cancelled, by the state that each is in now.
+
+    Raises:
+        RequestRefused: there is no such batch.
+    """
+    wanted = open_of_batch(database, act, batch_id)
+    done: Counter[ImportState] = Counter()
+    for start in range(0, len(wanted), CHUNK):
+        done += _cancel_some(database, act, wanted[start : start + CHUNK])
+        threading.Event().wait(BREATH_SECONDS)
+    return dict(done)
+
+
+@again_after_deadlock
+def _cancel_some(database: Database, act: Act, import_ids: Sequence[UUID]) -> Counter[ImportState]:
+    done: Counter[ImportState] = Counter()
+    with database.write() as tx:
+        for import_id in import_ids:
+            try:
+                done[_cancel(tx, act, import_id).state] += 1
+            except RequestRefused:  # before it wrote anything
+                continue
+    return done
+
+
+def open_of_batch(database: Database, act: Act, batch_id: UUID) -> Sequence[UUID]:
+    """The open imports of a batch, the last row first: cancelling a row must not let the next one begin.
+
+    Raises:
+        RequestRefused: there is no such batch.
+    """
+    with database.read() as tx:
+        rows = imports.of_batch(tx, batch_id)
+        if not rows or (act.sight is not None and import_list.batch(tx, act.sight, batch_id) is None):
+            raise unknown_batch()
+    return [row.id for row in reversed(rows) if row.state.is_open]
+
+
+def require_open(row: Import) -> None:
+    """Pass if the import is open.
+
+    Raises:
+        RequestRefused: the import is closed.
+    """
+    if not row.state.is_open:
+        words = row.state.value.replace("_", " ")
+        raise RequestRefused(
+            "import_closed",
+            f"This import is closed already: {words}.",
+            "What it created stays. Operations take dead letters of it out with `portal-sync dead dismiss`.",
+            field="import_id",
+        )
+
+
+def _cancel(tx: Tx, act: Act, import_id: UUID) -> Cancelled:
+    row = lock_import(tx, act, import_id)
+    require_open(row)
+    open_jobs = jobs.lock_open(tx, row.id)
+    sending = _email_is_being_sent(tx, row)
+    if sending and all(job.kind == EMAIL for job in open_jobs):
+        raise RequestRefused(
+            "email_being_sent",
+            "All that is left of this import is its welcome email, which is being sent and cannot be called back.",
+            "Wait for it to end.",
+            field="import_id",
+        )
+    cancelled = jobs.cancel_open(tx, row.id, except_kinds=[EMAIL] if sending else [])
+    state = settle(tx, row)
+    act.audit(tx, "import.cancel", "import", row.id, row.practice_id, before=row.state, after=state)
+    return Cancelled(row.id, state, len(cancelled), sending)
+
+
+def _email_is_being_sent(tx: Tx, row: Import) -> bool:
+    """Call the email off if it is not begun; whether it was too late for that. Only the import that made the client has an
+    email: one that brings items later leaves it alone."""
+    client = clients.get(tx, row.client_id, practice_id=row.practice_id) if row.client_id is not None else None
+    if client is None or client.import_id != row.id:
+        return False
+    return welcome_emails.call_off(tx, client.id) is EmailState.SENDING

@@ -1,0 +1,181 @@
+"""Looks ahead of a batch without asking XPM anything: which rows will be turned down and why, and how long it will take.
+
+What it says is what is known now. The import decides again; rows whose record nobody has seen yet are told apart.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from handlers.access.caller import Caller
+from handlers.clients.link import already_linked
+from handlers.directory.classification import Words
+from handlers.directory.lookup import FRESH, Seen, vouched_at
+from handlers.directory.records import read_sight
+from handlers.directory.structures import words_of
+from handlers.errors import Rejected
+from handlers.imports.request import ImportWishes
+from handlers.imports.validate import already_being_imported, email_taken, login_email, require_fit
+from handlers.xero.connection import require_connection
+from portal_db.database import Database, Tx
+from portal_db.directory import directories
+from portal_db.states import ClientKind
+from portal_db.tables import XpmConnection
+from portal_db.types import database_time
+from portal_db.work import lookahead
+from portal_db.xero import requester
+from xpm.quota.limits import DAY_SECONDS, MINUTE_SECONDS
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Calls that a batch may make. `left_today` is what is left of the tenant's day; `None` when nobody knows."""
+
+    per_minute: int
+    per_day: int
+    left_today: int | None
+
+
+@dataclass(frozen=True)
+class Turned:
+    """A row that will be turned down. `position` counts from 0."""
+
+    position: int
+    reason: Rejected
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What will become of a batch. `unseen` rows are eligible as far as anybody can tell before XPM is asked."""
+
+    rows: int
+    eligible: int
+    unseen: int
+    turned: tuple[Turned, ...]
+    calls: int
+    seconds: int
+    left_today: int | None
+
+    @property
+    def by_code(self) -> dict[str, int]:
+        return dict(Counter(turned.reason.code for turned in self.turned).most_common())
+
+
+@dataclass
+class _Known:
+    """What is known before the rows are gone through, and what earlier rows of the batch take."""
+
+    seen: dict[UUID, Seen]
+    fresh: set[UUID]
+    words: Words
+    linked: set[UUID]
+    importing: set[UUID]
+    held: set[str]
+    records: set[UUID] = field(default_factory=set)
+    emails: set[str] = field(default_factory=set)
+
+
+def tenant_of(database: Database, caller: Caller) -> str:
+    """The XPM practice that the caller imports from.
+
+    Raises:
+        JobError: they have no connection that works.
+    """
+    with database.read() as tx:
+        return require_connection(requester.of_staff(tx, caller.practice_id, caller.staff_id)).tenant_id
+
+
+def forecast(database: Database, caller: Caller, rows: Sequence[ImportWishes], budget: Budget) -> Forecast:
+    """Look ahead.
+
+    Raises:
+        JobError: the caller has no connection that works, so that every row would be turned down.
+    """
+    with database.read() as tx:
+        connection = require_connection(requester.of_staff(tx, caller.practice_id, caller.staff_id))
+        known = _known(tx, caller, connection, rows)
+    turned = []
+    for position, row in enumerate(rows):
+        try:
+            _check(row, known)
+        except Rejected as reason:
+            turned.append(Turned(position, reason))
+    unseen = len(known.records - known.seen.keys())
+    # A row asks XPM for its record, also one that will be turned down, unless the directory's word is good enough for it.
+    calls = sum(row.xpm_uuid not in known.fresh for row in rows)
+    return Forecast(
+        rows=len(rows),
+        eligible=len(rows) - len(turned),
+        unseen=unseen,
+        turned=tuple(turned),
+        calls=calls,
+        seconds=seconds_for(calls, budget),
+        left_today=budget.left_today,
+    )
+
+
+def seconds_for(calls: int, budget: Budget) -> int:
+    """How long so many calls take: so many a minute while today's last, then as many a day as a day allows."""
+    today = min(calls, budget.per_day if budget.left_today is None else budget.left_today)
+    later = calls - today
+    days = math.ceil(later / budget.per_day)
+    last = later - (days - 1) * budget.per_day if days else today
+    return round(days * DAY_SECONDS + last / budget.per_minute * MINUTE_SECONDS)
+
+
+def _known(tx: Tx, caller: Caller, connection: XpmConnection, rows: Sequence[ImportWishes]) -> _Known:
+    uuids = {row.xpm_uuid for row in rows}
+    directory = directories.of(tx, connection.xero_login_id, connection.tenant_id)
+    rows_of = lookahead.seen(tx, connection, uuids)
+    known_at = {uuid: at for uuid, found in rows_of.items() if (at := vouched_at(found, directory)) is not None}
+    turned_down = lookahead.turned_down(tx, caller.practice_id, uuids)
+    oldest = database_time(tx.session) - FRESH
+    seen = {uuid: Seen(connection, read_sight(rows_of[uuid].record), at) for uuid, at in known_at.items()}
+    return _Known(
+        seen,
+        {uuid for uuid, at in known_at.items() if at >= max(oldest, turned_down.get(uuid, oldest))},
+        words_of(tx, caller.practice_id),
+        lookahead.linked(tx, caller.practice_id, uuids),
+        lookahead.being_imported(tx, caller.practice_id, uuids),
+        lookahead.held(tx, {key for row in rows if (key := _email_key(row, seen.get(row.xpm_uuid)))}),
+    )
+
+
+def _email_key(row: ImportWishes, seen: Seen | None) -> str | None:
+    """The email that a row would take, if it is one and known."""
+    try:
+        return _claimed(row, seen)
+    except Rejected:
+        return None
+
+
+def _claimed(row: ImportWishes, seen: Seen | None) -> str | None:
+    """The email that a row would take; `None` for an entity, and while only XPM knows.
+
+    Raises:
+        Rejected: it has none, or it is not a valid one.
+    """
+    if row.kind is ClientKind.ENTITY or (seen is None and row.email is None):
+        return None
+    return login_email(row.email or (seen.record.email if seen else None))[1]
+
+
+def _check(row: ImportWishes, known: _Known) -> None:
+    """The rules of `validate_import`, in its order, on what is known; a row that passes takes its record and its email."""
+    seen = known.seen.get(row.xpm_uuid)
+    if seen is not None:
+        require_fit(row, seen, known.words)
+    if row.xpm_uuid in known.linked:
+        raise already_linked()
+    if row.xpm_uuid in known.importing or row.xpm_uuid in known.records:
+        raise already_being_imported()
+    email_key = _claimed(row, seen)
+    if email_key is not None:
+        if email_key in known.held or email_key in known.emails:
+            raise email_taken()
+        known.emails.add(email_key)
+    known.records.add(row.xpm_uuid)

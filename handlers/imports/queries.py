@@ -1,0 +1,169 @@
+"""Where imports stand, for the staff who may see them: their steps, what each waits for, and how far a batch has come."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from handlers.access.caller import Caller
+from handlers.errors import RequestRefused
+from handlers.jobs.explain import Hold, waits
+from handlers.jobs.kinds import JobKind
+from handlers.paging import read_cursor
+from portal_db.database import Database
+from portal_db.paging import Cursor
+from portal_db.states import ImportState
+from portal_db.tables import Batch, Import, Job
+from portal_db.work import import_list, imports, jobs, progress, recent_imports
+from portal_db.work.import_list import Wanted
+
+
+def rows(database: Database, caller: Caller, batch_id: UUID, *, limit: int) -> Sequence[Row]:
+    """The first rows of a batch that came to nothing, in its order.
+
+    Raises:
+        RequestRefused: there is no such batch for them.
+    """
+    with database.read() as tx:
+        if import_list.batch(tx, caller.sight, batch_id) is None:
+            raise unknown_batch()
+        found = import_list.of_batch(tx, caller.sight, batch_id, STATES, limit=limit)
+        names = recent_imports.names_in_xpm(tx, caller.practice_id, [row.xpm_uuid for row in found])
+    return [Row(row, row.name or names.get(row.xpm_uuid)) for row in found]
+
+
+#: What each kind of job does, in a person's words.
+TITLES: dict[str, str] = {
+    JobKind.VALIDATE_IMPORT: "Check the request",
+    JobKind.CREATE_CLIENT: "Create the client",
+    JobKind.CREATE_ENTITY: "Create the entity",
+    JobKind.IMPORT_DETAILS: "Bring the details",
+    JobKind.IMPORT_RELATIONSHIPS: "Bring the relationships",
+    JobKind.SEND_WELCOME_EMAIL: "Send the welcome email",
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One job of an import, as it stands. `waits_for` and `until` say why an open one is not running."""
+
+    job: Job
+    title: str
+    waits_for: str | None
+    until: datetime | None
+
+
+@dataclass(frozen=True)
+class Standing:
+    """An import with its steps, in the order in which they were made."""
+
+    row: Import
+    steps: tuple[Step, ...]
+
+    @property
+    def waits_for(self) -> tuple[str | None, datetime | None]:
+        """Why it is not going on: the first of its steps that says so."""
+        return next(((step.waits_for, step.until) for step in self.steps if step.waits_for), (None, None))
+
+
+@dataclass(frozen=True)
+class BatchStanding:
+    """How far a batch has come: how many of its imports are in each state."""
+
+    row: Batch
+    states: dict[ImportState, int]
+
+    @property
+    def open(self) -> int:
+        """Imports that are not closed, and rows that are still being recorded."""
+        return self.row.size - sum(count for state, count in self.states.items() if not state.is_open)
+
+
+@dataclass(frozen=True)
+class Page:
+    """So many imports, and where to go on if there are more."""
+
+    rows: Sequence[Import]
+    next: Cursor | None
+
+
+def one(database: Database, caller: Caller, import_id: UUID) -> Standing:
+    """An import that the caller may see.
+
+    Raises:
+        RequestRefused: there is none such for them.
+    """
+    with database.read() as tx:
+        row = import_list.get(tx, caller.sight, import_id)
+        if row is None:
+            raise unknown_import()
+        latest = {job.kind: job for job in jobs.of_import(tx, import_id)}.values()
+        holds = waits(tx, latest)
+    return Standing(row, tuple(_step(job, holds.get(job.id)) for job in latest))
+
+
+def page(database: Database, caller: Caller, wanted: Wanted, *, cursor: str | None, limit: int) -> Page:
+    """Imports that the caller may see, newest first.
+
+    Raises:
+        RequestRefused: the cursor is not one of ours.
+    """
+    after = read_cursor(cursor)
+    with database.read() as tx:
+        rows = import_list.page(tx, caller.sight, wanted, after=after, limit=limit + 1)
+    more = len(rows) > limit
+    rows = rows[:limit]
+    return Page(rows, Cursor(rows[-1].created_at, rows[-1].id) if more else None)
+
+
+def batch(database: Database, caller: Caller, batch_id: UUID) -> BatchStanding:
+    """A batch that the caller may see.
+
+    Raises:
+        RequestRefused: there is none such for them.
+    """
+    with database.read() as tx:
+        row = import_list.batch(tx, caller.sight, batch_id)
+        if row is None:
+            raise unknown_batch()
+        return BatchStanding(row, progress.by_state(tx, progress.of_batch(batch_id)))
+
+
+def batch_rows(database: Database, caller: Caller, batch_id: UUID) -> list[Import]:
+    """The imports of a batch that the caller may see, in its order.
+
+    Raises:
+        RequestRefused: there is none such for them.
+    """
+    with database.read() as tx:
+        if import_list.batch(tx, caller.sight, batch_id) is None:
+            raise unknown_batch()
+        return imports.of_batch(tx, batch_id)
+
+
+def _step(job: Job, hold: Hold | None) -> Step:
+    waits_for, until = (hold.words, hold.until) if hold is not None else (None, None)
+    return Step(job, TITLES.get(job.kind, job.kind), waits_for, until)
+
+
+def unknown_import() -> RequestRefused:
+    """What staff are told of an import that is not there, or not for them to see."""
+    return RequestRefused("unknown_import", "There is no such import.", "Look at the list of imports.")
+
+
+def unknown_batch() -> RequestRefused:
+    return RequestRefused("unknown_batch", "There is no such batch.", "Check the id.")
+
+
+#: States of a row that came to nothing, and that may be asked for again.
+STATES = (ImportState.REJECTED, ImportState.FAILED, ImportState.CANCELLED)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row that came to nothing, and what XPM or the requester calls it, if anybody knows."""
+
+    row: Import
+    name: str | None

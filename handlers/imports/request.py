@@ -1,0 +1,88 @@
+"""What somebody may ask for, typed and bounded: the one shape behind the command line, the queue door and the API.
+
+A request that does not fit is refused here with code, field, message and remedy; nothing of it is stored and nothing of
+what was sent is repeated in the refusal.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Self
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from handlers.errors import RequestRefused
+from handlers.fields import one_line
+from portal_db.states import ClientKind, ClientType, EntityType, Subscription
+
+#: The most characters of an unknown field's name that a refusal repeats.
+MAX_FIELD = 64
+
+
+class ImportWishes(BaseModel):
+    """One client or entity to import. Left out or null: take XPM's value, or the default shown."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    xpm_uuid: UUID
+    kind: ClientKind
+    name: Annotated[str, Field(max_length=500), one_line] | None = None
+    entity_type: EntityType | None = None
+    email: Annotated[str, Field(max_length=320), one_line] | None = None
+    client_type: ClientType | None = None
+    subscription: Subscription | None = None
+    send_welcome_email: bool = False
+    bring_details: bool = True
+    bring_relationships: bool = True
+
+    @model_validator(mode="after")
+    def _fields_fit_the_kind(self) -> Self:
+        if self.kind is ClientKind.INDIVIDUAL and self.entity_type is not None:
+            raise ValueError("entity_type is for entities only")
+        if self.kind is ClientKind.ENTITY:
+            for name in ("email", "client_type", "subscription"):
+                if getattr(self, name) is not None:
+                    raise ValueError(f"{name} is for individuals only")
+            if self.send_welcome_email:
+                raise ValueError("send_welcome_email is for individuals only")
+        return self
+
+
+class ImportRequest(ImportWishes):
+    """What is to be imported, by whom it is asked for, and under which key."""
+
+    practice_id: UUID
+    requested_by: UUID = Field(description="the staff member who asks")
+    request_id: Annotated[str, Field(max_length=200), one_line] = Field(
+        description="the requester's own key; same key, same import"
+    )
+
+    def fingerprint(self) -> str:
+        """A digest of what is asked for, the key aside: same key and other fingerprint is a conflict."""
+        body = self.model_dump(mode="json", exclude={"request_id"})
+        return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+
+
+def parse(fields: Mapping[str, Any]) -> ImportRequest:
+    """Read a request from plain data.
+
+    Raises:
+        RequestRefused: `bad_request`, naming the first field that does not fit.
+    """
+    try:
+        return ImportRequest.model_validate(dict(fields))
+    except ValidationError as error:
+        raise _refusal(error) from None
+
+
+def _refusal(error: ValidationError) -> RequestRefused:
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    reason = first["msg"].removeprefix("Value error, ")
+    field = ".".join(str(part) for part in first["loc"])[:MAX_FIELD]
+    if not field:  # a rule about two fields, whose words begin with the one to change
+        field, _, reason = reason.partition(" ")
+    message = f"{field} {reason}." if not first["loc"] else f"{field}: {reason}."
+    return RequestRefused("bad_request", message, "Correct this field and send the request again.", field=field)

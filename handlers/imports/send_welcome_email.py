@@ -1,0 +1,136 @@
+"""send_welcome_email: one welcome email with an activation link, never two (b.6, invariant 3).
+
+Sending cannot be rolled back, so the intent is committed first, under the job's lease. Whoever finds an intent that is
+not their own cannot know whether the email went out: it is marked unknown, and people decide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from email.message import EmailMessage
+
+from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
+from handlers.access.activation import activation_token, hash_token
+from handlers.email import addresses
+from handlers.email import compose as email_compose
+from handlers.errors import OutcomeUnknown, Rejected, Transient
+from handlers.jobs.enqueue import FollowUp
+from handlers.jobs.handler import job_arg
+from handlers.services import Services
+from portal_db import welcome_emails
+from portal_db.database import DATABASE_AWAY, Tx
+from portal_db.states import EmailState, ErrorClass
+from portal_db.tables import Import, Job
+from portal_db.welcome_emails import Addressed, Intent
+from portal_db.work.jobs import Failure, LeaseLost
+
+LINK_VALID_SECONDS = 30 * 24 * 3600
+
+
+def fetch(services: Services, job: Job) -> Intent:
+    """Commit the intent, then send.
+
+    Raises:
+        OutcomeUnknown: an earlier attempt began to send and was not heard of again.
+        Rejected, Transient: from the mail server; nothing was sent.
+    """
+    intent = _intent_of(job)
+    letter = _read(services, job)
+    email = letter.email
+    if email.state is EmailState.SENT:
+        return intent
+    if email.state is not EmailState.PENDING:
+        raise _unknown() if email.state in (EmailState.SENDING, EmailState.UNKNOWN) else _not_wanted()
+    token = activation_token(services, email.id, email.version)
+    _begin(services, intent, token)
+    message = compose(services, letter, token)
+    try:
+        services.mailer.send(message, addresses.for_delivery(letter.login.email))
+    except Transient:
+        # Only the mailer's word takes an intent back: a failure after it said yes must not look like one before.
+        with services.database.write() as tx:
+            welcome_emails.finish_sending(tx, intent, EmailState.PENDING)
+        raise
+    return intent
+
+
+def apply(tx: Tx, job: Job, row: Import, intent: Intent) -> Sequence[FollowUp]:
+    """Write down that it was sent."""
+    welcome_emails.finish_sending(tx, intent, EmailState.SENT)
+    return []
+
+
+def on_failure(tx: Tx, job: Job, failure: Failure) -> None:
+    """Note a refusal, and mark what cannot be known. An intent that is left `sending` is unknown to the next attempt."""
+    intent = _intent_of(job)
+    match failure.error_class:
+        case ErrorClass.UNKNOWN | ErrorClass.PERMANENT:
+            # A bug between intent and answer is as unknown as silence.
+            welcome_emails.mark_unknown(tx, intent.email_id)
+        case ErrorClass.REJECTED:
+            welcome_emails.finish_sending(tx, intent, EmailState.REFUSED)
+        case _:
+            pass
+
+
+def compose(services: Services, letter: Addressed, token: str) -> EmailMessage:
+    """The message with its activation link."""
+    values = {
+        "client_name": letter.client.name,
+        "practice_name": letter.practice.name,
+        "activation_url": f"{services.settings.public_url.rstrip('/')}/activate/{token}",
+        "days": str(LINK_VALID_SECONDS // 86_400),
+    }
+    return email_compose.compose(
+        services.settings,
+        "welcome",
+        to=letter.login.email,
+        subject=f"Welcome to the client portal of {letter.practice.name}",
+        message_id=letter.email.message_id,
+        values=values,
+    )
+
+
+@retry(
+    retry=retry_if_exception_type(DATABASE_AWAY),
+    stop=stop_after_attempt(3),
+    wait=wait_random_exponential(multiplier=0.05, max=1.0),
+    reraise=True,
+)
+def _begin(services: Services, intent: Intent, token: str) -> None:
+    """Commit the intent. Without an answer it is committed again: nothing was sent yet, so nothing is unknown."""
+    with services.database.write() as tx:
+        if not welcome_emails.begin_sending(tx, intent, token_hash=hash_token(token), valid_seconds=LINK_VALID_SECONDS):
+            raise LeaseLost(f"email {intent.email_id} is not pending any more")
+
+
+def _intent_of(job: Job) -> Intent:
+    if job.lease_token is None:
+        raise LeaseLost(f"job {job.id} has no lease")
+    return Intent(job_arg(job, "email_id"), job.id, job.lease_token)
+
+
+def _read(services: Services, job: Job) -> Addressed:
+    with services.database.read() as tx:
+        found = welcome_emails.addressed(tx, job_arg(job, "email_id"), job.practice_id)
+    if found is None:
+        raise _not_wanted()
+    return found
+
+
+def _unknown() -> OutcomeUnknown:
+    return OutcomeUnknown(
+        "email_outcome_unknown",
+        "A worker stopped while sending the welcome email, or the record was put back from a backup that does not know"
+        " whether it was sent.",
+        "Ask the client, then resend it or mark it delivered.",
+    )
+
+
+def _not_wanted() -> Rejected:
+    return Rejected(
+        "email_not_wanted",
+        "There is nobody to send this welcome email to any more.",
+        "Send an invitation from the client list if one is wanted.",
+    )

@@ -1,0 +1,144 @@
+"""Brings an import's state in line with its jobs, in the transaction that changed one of them.
+
+The caller has locked the import row, so that of two last jobs finishing at once each sees the other's end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+from handlers.jobs.kinds import JobKind, Part, part_of
+from handlers.webhooks import announce
+from portal_db.database import Tx
+from portal_db.states import ImportState, JobState
+from portal_db.tables import Import, Job
+from portal_db.work import imports, jobs
+from portal_db.work.imports import Outcome
+
+_FAILED = (JobState.DEAD, JobState.REJECTED, JobState.CANCELLED, JobState.DISMISSED)
+
+
+def settle(tx: Tx, row: Import) -> ImportState:
+    """Write the state that a locked import's jobs add up to; a close says why.
+
+    Returns:
+        The state the import is in now.
+    """
+    state, outcome = verdict(tx, row)
+    if imports.set_state(tx, row, state, outcome) and not state.is_open:
+        announce.announce(tx, row, outcome)
+    return state
+
+
+def verdict(tx: Tx, row: Import) -> tuple[ImportState, Outcome | None]:
+    """The state that an import's jobs add up to, and why if that is a close."""
+    latest = latest_of_each_kind(jobs.of_import(tx, row.id))
+    spine = [job for job in latest if _is_spine(job)]
+    branches = [job for job in latest if not _is_spine(job)]
+    started = any(job.started_at is not None for job in latest)
+    state = TABLE[spine_of((job.state for job in spine), started=started), branches_of(job.state for job in branches)]
+    return state, None if state.is_open else _why(state, spine, branches)
+
+
+def _is_spine(job: Job) -> bool:
+    return part_of(job.kind) is Part.SPINE
+
+
+def latest_of_each_kind(all_jobs: list[Job]) -> list[Job]:
+    """A later epoch's job of a kind stands in for the earlier one, and its newest validation begins the spine anew: an
+    amended import is judged by its new run only."""
+    newest: dict[str, Job] = {}
+    for job in all_jobs:
+        if job.kind not in newest or job.epoch >= newest[job.kind].epoch:
+            newest[job.kind] = job
+    begun = newest[JobKind.VALIDATE_IMPORT].epoch if JobKind.VALIDATE_IMPORT in newest else 0
+    return [job for job in newest.values() if not _is_spine(job) or job.epoch >= begun]
+
+
+def _why(state: ImportState, spine: list[Job], branches: list[Job]) -> Outcome | None:
+    if state is ImportState.SUCCEEDED:
+        return None
+    if state is ImportState.CANCELLED:
+        return Outcome("cancelled", "The import was cancelled before anything was created.")
+    group = branches if state is ImportState.PARTLY_SUCCEEDED else spine
+    for wanted in _FAILED:
+        for job in group:
+            if job.state is wanted and job.error_code is not None:
+                return Outcome(job.error_code, job.error_message or "", job.error_action, job.error_field)
+    return Outcome("cancelled", "The rest of the import was cancelled; what was created stays.")
+
+
+class Spine(StrEnum):
+    """How far validation and creation have come."""
+
+    UNTOUCHED = "untouched"
+    ACTIVE = "active"
+    PARKED = "parked"
+    DONE = "done"
+    REJECTED = "rejected"
+    DEAD = "dead"
+    CANCELLED = "cancelled"
+
+
+class Branches(StrEnum):
+    """How what follows creation stands."""
+
+    ALL_DONE = "all done"
+    ACTIVE = "active"
+    PARKED = "parked"
+    SOME_FAILED = "some failed"
+
+
+_CLOSED_SPINE = {
+    Spine.REJECTED: ImportState.REJECTED,
+    Spine.DEAD: ImportState.FAILED,
+    Spine.CANCELLED: ImportState.CANCELLED,
+}
+_OPEN_SPINE = {
+    Spine.UNTOUCHED: ImportState.ACCEPTED,
+    Spine.ACTIVE: ImportState.IN_PROGRESS,
+    Spine.PARKED: ImportState.WAITING,
+}
+_AFTER_CREATION = {
+    Branches.ALL_DONE: ImportState.SUCCEEDED,
+    Branches.ACTIVE: ImportState.IN_PROGRESS,
+    Branches.PARKED: ImportState.WAITING,
+    Branches.SOME_FAILED: ImportState.PARTLY_SUCCEEDED,
+}
+
+#: Every pair has a row. Branches only exist once the spine is done, so before that they say nothing.
+TABLE: dict[tuple[Spine, Branches], ImportState] = {
+    **{(spine, branches): state for spine, state in {**_OPEN_SPINE, **_CLOSED_SPINE}.items() for branches in Branches},
+    **{(Spine.DONE, branches): state for branches, state in _AFTER_CREATION.items()},
+}
+
+
+def spine_of(states: Iterable[JobState], *, started: bool) -> Spine:
+    """Sum up the spine's jobs. `started`: some job of the import was ever run."""
+    found = set(states)
+    if JobState.RUNNING in found:
+        return Spine.ACTIVE
+    if JobState.QUEUED in found:
+        return Spine.ACTIVE if started else Spine.UNTOUCHED
+    if JobState.WAITING in found:
+        return Spine.PARKED
+    if JobState.DEAD in found:
+        return Spine.DEAD
+    if JobState.REJECTED in found:
+        return Spine.REJECTED
+    if found & {JobState.CANCELLED, JobState.DISMISSED}:
+        return Spine.CANCELLED
+    return Spine.DONE
+
+
+def branches_of(states: Iterable[JobState]) -> Branches:
+    """Sum up the branches' jobs."""
+    found = set(states)
+    if found & {JobState.RUNNING, JobState.QUEUED}:
+        return Branches.ACTIVE
+    if JobState.WAITING in found:
+        return Branches.PARKED
+    if found - {JobState.SUCCEEDED}:
+        return Branches.SOME_FAILED
+    return Branches.ALL_DONE

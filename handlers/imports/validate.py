@@ -1,0 +1,149 @@
+"""validate_import: every business rule that decides whether a request may become a client, and nothing written if not.
+
+The rules are early answers. Those that two requests could race for (the email, the XPM link) are decided again by unique
+indexes when the client is created.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from handlers.clients.link import already_linked
+from handlers.directory import lookup
+from handlers.directory.classification import Words, kinds_of
+from handlers.directory.lookup import Seen
+from handlers.directory.structures import words_of
+from handlers.email import addresses
+from handlers.errors import Rejected
+from handlers.imports.request import ImportWishes
+from handlers.jobs.enqueue import FollowUp
+from handlers.jobs.kinds import JobKind
+from portal_db.access import people
+from portal_db.clients import clients
+from portal_db.database import Tx
+from portal_db.states import ClientKind, ErrorClass
+from portal_db.tables import Import, Job
+from portal_db.work import imports
+from portal_db.work.jobs import Failure
+
+MAX_NAME = 500
+
+
+def apply(tx: Tx, job: Job, row: Import, seen: Seen) -> Sequence[FollowUp]:
+    """Check the rules; keep what was seen; next comes the creation."""
+    lookup.keep(tx, seen)
+    require_fit(row, seen, words_of(tx, row.practice_id))
+    _require_first(tx, row)
+    if row.kind is ClientKind.ENTITY:
+        imports.resolve(tx, row.id)
+        return [creation_of(row)]
+    email_key = _require_email(tx, row, seen)
+    imports.resolve(tx, row.id, email_key)
+    return [creation_of(row)]
+
+
+def creation_of(row: Import) -> FollowUp:
+    """What creates the client of a validated import; people of a batch take their emails in its order (b.10)."""
+    if row.kind is ClientKind.ENTITY:
+        return FollowUp(JobKind.CREATE_ENTITY)
+    return FollowUp(JobKind.CREATE_CLIENT, in_batch_order=row.batch_id is not None)
+
+
+def on_failure(tx: Tx, job: Job, failure: Failure) -> None:
+    """A row that failed once no longer holds back later rows of its batch (b.30); a quota wait is no failure."""
+    if job.import_id is not None and failure.error_class is not ErrorClass.DEFERRED:
+        imports.resolve(tx, job.import_id)
+
+
+def require_fit(row: Import | ImportWishes, seen: Seen, words: Words) -> None:
+    """The rules that the request and the record decide between them, whatever else the portal holds.
+
+    Raises:
+        Rejected: the record cannot be imported, or not as what is asked for.
+    """
+    _require_importable(seen)
+    _require_kind(row, seen, words)
+    _require_name(row, seen)
+
+
+def _require_importable(seen: Seen) -> None:
+    if seen.record.is_deleted or seen.record.is_archived:
+        word = "deleted" if seen.record.is_deleted else "archived"
+        raise Rejected(
+            f"xpm_client_{word}",
+            f"This client is {word} in XPM.",
+            "Restore it in XPM, then import again.",
+            field="xpm_uuid",
+        )
+
+
+def _require_kind(row: Import | ImportWishes, seen: Seen, words: Words) -> None:
+    if row.kind not in kinds_of(seen.record, words):
+        article, other = (
+            ("an entity", "individual") if row.kind is ClientKind.INDIVIDUAL else ("an individual", "entity")
+        )
+        raise Rejected(
+            "wrong_kind",
+            f"XPM holds this client as {article}, not as an {other}.",
+            f"Import it as {article}.",
+            field="kind",
+        )
+
+
+def _require_name(row: Import | ImportWishes, seen: Seen) -> None:
+    if len(row.name or seen.record.name) > MAX_NAME:
+        raise Rejected(
+            "name_too_long",
+            f"The client's name in XPM is longer than {MAX_NAME} characters.",
+            "Give a shorter name when importing.",
+            field="name",
+        )
+
+
+def _require_first(tx: Tx, row: Import) -> None:
+    if clients.record_is_linked(tx, row.practice_id, row.xpm_uuid):
+        raise already_linked()
+    if imports.older_open_import_of_record(tx, row):
+        raise already_being_imported()
+
+
+def _require_email(tx: Tx, row: Import, seen: Seen) -> str:
+    _, email_key = login_email(row.email or seen.record.email)
+    if people.email_is_held(tx, email_key) or imports.earlier_claim_on_email(tx, row, email_key):
+        raise email_taken()
+    return email_key
+
+
+def login_email(address: str | None) -> tuple[str, str]:
+    """The address that an individual's login would have, and the key it is compared by.
+
+    Raises:
+        Rejected: there is none, or it is not a valid one.
+    """
+    if not address:
+        raise Rejected(
+            "email_missing",
+            "The client has no email address in XPM, and each client needs an own one.",
+            "Add the client's own email address in XPM or in the import window, then import again.",
+            field="email",
+        )
+    return addresses.normalise(address)
+
+
+def email_taken() -> Rejected:
+    """It never says by whom: the holder may be another firm's client (b.2)."""
+    return Rejected(
+        "email_taken",
+        "This email address is already used by another login of the portal.",
+        "Give the client an email address of their own, then import again.",
+        field="email",
+    )
+
+
+def already_being_imported() -> Rejected:
+    return Rejected(
+        "already_being_imported",
+        "This XPM client is already being imported.",
+        "Wait for that import to finish; it is on Integration progress.",
+        field="xpm_uuid",
+    )

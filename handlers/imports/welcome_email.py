@@ -1,0 +1,233 @@
+"""What people decide about a welcome email whose outcome is unknown: send exactly one more, or count it as delivered."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from uuid import UUID
+
+from handlers.access.act import Act
+from handlers.access.caller import Caller
+from handlers.clients import queries
+from handlers.errors import RequestRefused
+from handlers.imports.accept import Accepted
+from handlers.imports.reopen import lock_import, reopened, settle_by_hand
+from handlers.imports.send_welcome_email import LINK_VALID_SECONDS
+from handlers.imports.settle import settle
+from handlers.jobs.enqueue import FollowUp, following, later, remade
+from handlers.jobs.kinds import JobKind
+from handlers.services import Bell
+from portal_db import welcome_emails
+from portal_db.clients.client_queries import Entry
+from portal_db.database import Database, Tx, again_after_deadlock
+from portal_db.states import EmailState, ImportState, JobState, Lane
+from portal_db.tables import Import, Job
+from portal_db.types import database_time
+from portal_db.welcome_emails import Known
+from portal_db.work import jobs
+
+KIND = JobKind.SEND_WELCOME_EMAIL
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What became of the email and of its import."""
+
+    email_id: UUID
+    import_id: UUID
+    version: int
+    state: ImportState
+
+
+@again_after_deadlock
+def resend(database: Database, act: Act, email_id: UUID) -> Decided:
+    """Have one further email sent, with a new link; the one before leads nowhere from now on.
+
+    Raises:
+        RequestRefused: there is none such, the login is activated, it is on its way, or was sent with a link that works.
+    """
+    with database.write() as tx:
+        known, row = _locked(tx, act, email_id)
+        _require_sendable(tx, known)
+        return send_again(tx, act, row, known)
+
+
+def send_again(tx: Tx, act: Act, row: Import, known: Known) -> Decided:
+    """Renew an email of a locked import and give it a job of its own in an open epoch.
+
+    Raises:
+        RequestRefused: somebody else decided about it meanwhile.
+    """
+    version = welcome_emails.renew(tx, known.email)
+    if version is None:
+        raise _meanwhile()
+    before = _taken_over(tx, act, row)
+    row = reopened(tx, act, row)
+    follow_up = FollowUp(KIND, {"email_id": str(known.email.id)})
+    made = following(tx, before, follow_up) if before is not None else remade(tx, row, follow_up)
+    job = replace(made, epoch=row.epoch, dedupe_key=f"{row.id}:{row.epoch}:{KIND}:{version}")
+    jobs.add(tx, [job])
+    _audit(tx, act, known, f"pending, version {version}", "email.resend")
+    return Decided(known.email.id, row.id, version, settle(tx, row))
+
+
+@again_after_deadlock
+def mark_delivered(database: Database, act: Act, email_id: UUID) -> Decided:
+    """Count an email of unknown outcome as sent, when it seems to have been; its link works.
+
+    Raises:
+        RequestRefused: there is none such, or its outcome is not unknown.
+    """
+    with database.write() as tx:
+        known, row = _locked(tx, act, email_id)
+        email = known.email
+        if email.state is not EmailState.UNKNOWN:
+            raise RequestRefused(
+                "not_unknown",
+                f"The outcome of this email is known: {email.state.value}.",
+                "There is nothing to decide.",
+                field="email_id",
+            )
+        expires = email.token_expires_at
+        sent_at = expires - timedelta(seconds=LINK_VALID_SECONDS) if expires is not None else None
+        if not welcome_emails.mark_delivered(tx, email, sent_at=sent_at):
+            raise _meanwhile()
+        for job in jobs.of_import(tx, row.id):
+            if job.kind == KIND and jobs.count_as_done(tx, job.id):
+                act.audit(tx, "job.done", "job", job.id, job.practice_id, before=job.state, after=JobState.SUCCEEDED)
+        _audit(tx, act, known, f"sent, version {email.version}", "email.mark_delivered")
+        return Decided(email.id, row.id, email.version, settle_by_hand(tx, act, row))
+
+
+def _locked(tx: Tx, act: Act, email_id: UUID) -> tuple[Known, Import]:
+    """An email as it stands, its import locked first."""
+    known = welcome_emails.get(tx, email_id)
+    if known is None:
+        raise RequestRefused(
+            "unknown_email", "There is no welcome email of this id.", "See `portal-sync emails list`.", field="email_id"
+        )
+    row = lock_import(tx, act, known.import_id)
+    return welcome_emails.get(tx, email_id) or known, row
+
+
+def _require_sendable(tx: Tx, known: Known) -> None:
+    email = known.email
+    if known.activated_at is not None:
+        raise _refused("login_activated", "The client has activated the login already.", "No invitation is needed.")
+    match email.state:
+        case EmailState.PENDING | EmailState.SENDING:
+            words = f"This email is {email.state.value} already, as version {email.version}."
+            raise _refused(
+                "email_under_way", words, f"See `portal-sync dead list --kind {KIND}` if it does not go out."
+            )
+        case EmailState.CANCELLED:
+            raise _refused("email_cancelled", "This email was cancelled.", "The practice can invite the client itself.")
+        case EmailState.SENT:
+            expires = email.token_expires_at
+            if expires is not None and expires > database_time(tx.session):
+                words = f"This email was sent, and its link works until {expires:%Y-%m-%d %H:%M} UTC."
+                raise _refused("email_sent", words, "There is nothing to decide.")
+        case EmailState.UNKNOWN | EmailState.REFUSED:
+            return
+
+
+def _taken_over(tx: Tx, act: Act, row: Import) -> Job | None:
+    """The import's last job of this kind; dead letters among them are taken out, since another job does their work.
+    `None` when it is so long ago that none of them is kept."""
+    of_kind = [job for job in jobs.of_import(tx, row.id) if job.kind == KIND]
+    supersede(tx, act, of_kind)
+    return of_kind[-1] if of_kind else None
+
+
+def supersede(tx: Tx, act: Act, letters: Sequence[Job]) -> None:
+    """Take those of the jobs out that are dead letters: another job takes their work over."""
+    for job in letters:
+        if jobs.dismiss(tx, job.id):
+            act.audit(
+                tx, "job.supersede", "job", job.id, job.practice_id, before=JobState.DEAD, after=JobState.DISMISSED
+            )
+
+
+def _audit(tx: Tx, act: Act, known: Known, after: str, action: str) -> None:
+    email = known.email
+    before = f"{email.state.value}, version {email.version}"
+    act.audit(tx, action, "email", email.id, email.practice_id, before=before, after=after)
+
+
+def _refused(code: str, message: str, remedy: str) -> RequestRefused:
+    return RequestRefused(code, message, remedy, field="email_id")
+
+
+def _meanwhile() -> RequestRefused:
+    return _refused("decided_meanwhile", "Somebody else decided about this email meanwhile.", "Look at it again.")
+
+
+@again_after_deadlock
+def invite(database: Database, bell: Bell, caller: Caller, client_id: UUID, key: str) -> Accepted:
+    """Have one welcome email sent, by the import that created the client.
+
+    Args:
+        key: the requester's own key for this press.
+
+    Raises:
+        RequestRefused: no such client for them, an entity, an active login, or an email that is under way or of unknown
+            outcome.
+    """
+    act = Act.of_staff(caller)
+    with database.write() as tx:
+        entry = queries.require(tx, caller, client_id)
+        if entry.login is None:
+            raise _not_invitable(
+                "no_login", "An entity has no login, so there is nobody to invite.", "Add a connection to it."
+            )
+        row = lock_import(tx, act, entry.client.import_id)
+        before = jobs.of_import(tx, row.id)
+        press = f"{row.id}:{KIND}:{hashlib.sha256(key.encode()).hexdigest()[:32]}"
+        if any(job.dedupe_key == press for job in before):
+            return Accepted(row.id, is_new=False)
+        email_id = _renewed(tx, act, entry)
+        supersede(tx, act, [job for job in before if job.kind == KIND])
+        row = reopened(tx, act, row)
+        follow_up = FollowUp(KIND, {"email_id": str(email_id)})
+        job = replace(later(tx, row.id, row.practice_id, follow_up), epoch=row.epoch, dedupe_key=press)
+        jobs.add(tx, [job], rung=True)
+        settle(tx, row)
+    bell.ring(Lane.EMAIL, [job.id])
+    return Accepted(row.id, is_new=True)
+
+
+def _renewed(tx: Tx, act: Act, entry: Entry) -> UUID:
+    """The client's welcome email, waiting to be sent: its first version, or the next one."""
+    client = entry.client
+    known = welcome_emails.of_client(tx, client.id)
+    if known is None:
+        email_id = welcome_emails.add(tx, client.practice_id, client.id, asked_at=database_time(tx.session))
+        act.audit(tx, "email.send", "email", email_id, client.practice_id, after="pending, version 1")
+        return email_id
+    if known.activated_at is not None:
+        raise _not_invitable("login_activated", "The client has activated the account.", "No invitation is needed.")
+    email = known.email
+    match email.state:
+        case EmailState.PENDING | EmailState.SENDING:
+            raise _not_invitable(
+                "email_under_way", "A welcome email is on its way already.", "Wait until it has been sent."
+            )
+        case EmailState.UNKNOWN:
+            raise _not_invitable(
+                "email_outcome_unknown",
+                "Whether the last welcome email arrived is not known.",
+                "Operations look into it. Asking the client whether it came helps them.",
+            )
+        case EmailState.SENT | EmailState.REFUSED | EmailState.CANCELLED:
+            version = welcome_emails.renew(tx, email)
+    if version is None:
+        raise _not_invitable("email_under_way", "Somebody else has just sent it, or the client used it.", "Look again.")
+    before, after = f"{email.state.value}, version {email.version}", f"pending, version {version}"
+    act.audit(tx, "email.resend", "email", email.id, email.practice_id, before=before, after=after)
+    return email.id
+
+
+def _not_invitable(code: str, message: str, remedy: str) -> RequestRefused:
+    return RequestRefused(code, message, remedy, field="client_id")

@@ -1,0 +1,125 @@
+"""Connecting XPM, and renewing tokens, from an operator's command line."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Any
+from uuid import UUID
+
+from cryptography.fernet import MultiFernet
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, SecretStr, ValidationError
+
+from handlers.access.practices import audit_platform, require_practice
+from handlers.directory.sync import sync_on_connecting
+from handlers.errors import RequestRefused
+from handlers.fields import PERSON_NAME, TENANT_ID, Line, misfit, validated
+from portal_db.access import people
+from portal_db.database import Database, Tx
+from portal_db.tables import Practice
+from portal_db.types import database_time
+from portal_db.xero import connections as upstream
+from portal_db.xero import logins
+
+
+class Grant(BaseModel):
+    """The tokens Xero gave somebody, as its token endpoint answers, and whose they are. `expires_in` is in seconds."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
+
+    xero_user_id: Annotated[Line, Field(max_length=64)]
+    access_token: Annotated[SecretStr, Field(min_length=1, max_length=10_000)]
+    refresh_token: Annotated[SecretStr, Field(min_length=1, max_length=10_000)] | None = None
+    expires_in: PositiveInt = 1800
+
+
+def read_grant(fields: dict[str, Any]) -> Grant:
+    """Tokens from plain data.
+
+    Raises:
+        RequestRefused: naming the field that does not fit, never what it holds.
+    """
+    try:
+        return Grant.model_validate(fields)
+    except ValidationError as error:
+        raise misfit(error) from None
+
+
+def connect_by_hand(
+    database: Database,
+    vault: MultiFernet,
+    grant: Grant,
+    *,
+    practice_id: UUID,
+    staff_id: UUID,
+    tenant_id: str,
+    tenant_name: str | None = None,
+) -> UUID:
+    """Connect a staff member to an XPM tenant with tokens that were got elsewhere.
+
+    Raises:
+        RequestRefused: unknown practice or staff, MFA not mandatory (b.14), or connected already.
+    """
+    tenant = validated(TENANT_ID, tenant_id, "tenant_id")
+    label = None if tenant_name is None else validated(PERSON_NAME, tenant_name, "tenant_name")
+    with database.write() as tx:
+        _require_mfa(require_practice(tx, practice_id))
+        _require_staff(tx, staff_id, practice_id)
+        row = {
+            "id": tx.new_id(),
+            "practice_id": practice_id,
+            "staff_id": staff_id,
+            "xero_login_id": _keep_tokens(tx, vault, grant),
+            "tenant_id": tenant,
+            "tenant_name": label,
+        }
+        if not upstream.add_connection(tx, row):
+            raise RequestRefused(
+                "already_connected",
+                "This staff member is connected to XPM already.",
+                "Disconnect it first, or add the connection for somebody else.",
+                field="staff_id",
+            )
+        audit_platform(tx, "connection.add", "connection", row["id"], practice_id, after="connected")
+        sync_on_connecting(tx, upstream.connection(tx, UUID(str(row["id"]))))
+        return UUID(str(row["id"]))
+
+
+def renew_tokens(database: Database, vault: MultiFernet, grant: Grant) -> None:
+    """Put newer tokens in the place of a Xero user's older ones; the connections stay as they are."""
+    with database.write() as tx:
+        _keep_tokens(tx, vault, grant)
+
+
+def _keep_tokens(tx: Tx, vault: MultiFernet, grant: Grant) -> UUID:
+    refresh = grant.refresh_token
+    return logins.keep_xero_login(
+        tx,
+        {
+            "id": tx.new_id(),
+            "xero_user_id": grant.xero_user_id,
+            "access_token": vault.encrypt(grant.access_token.get_secret_value().encode()),
+            "refresh_token": vault.encrypt(refresh.get_secret_value().encode()) if refresh else None,
+            "access_expires_at": database_time(tx.session) + timedelta(seconds=grant.expires_in),
+        },
+    )
+
+
+def _require_mfa(practice: Practice) -> None:
+    if not practice.mfa_mandatory:
+        raise RequestRefused(
+            "mfa_not_mandatory",
+            "Multi-factor authentication is not mandatory at this practice, which Xero requires.",
+            "Mandate it first: portal-sync practice set ID --mfa",
+            field="practice_id",
+        )
+
+
+def _require_staff(tx: Tx, staff_id: UUID, practice_id: UUID) -> None:
+    staff = people.get_staff(tx, staff_id, practice_id=practice_id)
+    if staff is None or staff.left_at is not None:
+        raise RequestRefused(
+            "unknown_staff",
+            "Nobody with this id works at the practice.",
+            "Give the id of a staff member of this practice.",
+            field="staff_id",
+        )

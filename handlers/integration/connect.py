@@ -1,0 +1,300 @@
+"""Connecting XPM, and reconnecting it: a staff member consents at Xero, comes back, and chooses a practice (b.13, b.14).
+
+Each person connects for themselves. Xero is asked outside any transaction; a consent is answered once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from config.settings import Settings
+from handlers.directory.sync import sync_on_connecting
+from handlers.errors import RequestRefused
+from handlers.integration.disconnect import cut
+from handlers.xero.tokens import LIST_SECONDS, connections_at_xero, identity
+from portal_db import audit
+from portal_db.access import people
+from portal_db.database import Database, Tx
+from portal_db.states import ActorKind, ConnectionState
+from portal_db.tables import XeroConsent, XpmConnection
+from portal_db.types import database_time
+from portal_db.xero import connections, consents, logins
+from xpm import oauth
+
+CONSENT_SECONDS = 600.0
+"""How long somebody may take at Xero, and then again to choose a practice."""
+
+_AGAIN = "Start connecting again under Configure > Integrations."
+_ADD_ONS = (
+    "Ask an XPM administrator to switch on “Connect third-party add-ons” for your XPM user, then connect again and allow"
+    " access."
+)
+
+
+@dataclass(frozen=True)
+class Person:
+    """The staff member who connects, and where they work."""
+
+    practice_id: UUID
+    staff_id: UUID
+
+
+@dataclass(frozen=True)
+class Connected:
+    """A connection works. `woken` is how many of its jobs had waited for that."""
+
+    connection_id: UUID
+    woken: int
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Xero let us into several practices: `choose` takes one of their tenant ids. Names are often missing."""
+
+    consent_id: UUID
+    tenants: tuple[tuple[str, str | None], ...]
+
+
+def begin(database: Database, settings: Settings, person: Person) -> str:
+    """Begin a consent.
+
+    Returns:
+        Where to send the person.
+
+    Raises:
+        RequestRefused: firm-wide MFA is off, or the person may not connect.
+        SettingsError: no app is registered.
+    """
+    state, verifier = secrets.token_urlsafe(32), secrets.token_urlsafe(48)
+    with database.write() as tx:
+        _require_allowed(tx, person)
+        with oauth.Http(seconds=LIST_SECONDS) as http:  # it only writes an address; nothing is sent
+            url = identity(settings, http).authorization_url(state=state, code_verifier=verifier)
+        row = {
+            "id": tx.new_id(),
+            "practice_id": person.practice_id,
+            "staff_id": person.staff_id,
+            "state_hash": _hashed(state),
+            "verifier": settings.vault.encrypt(verifier.encode()),
+        }
+        consents.begin(tx, row, valid_seconds=CONSENT_SECONDS)
+    return url
+
+
+def complete(
+    database: Database, settings: Settings, person: Person, *, state: str, code: str | None, error: str | None = None
+) -> Connected | Choice:
+    """Take what Xero sent the person back with: a code, or an error.
+
+    Raises:
+        RequestRefused: the answer is not theirs or too late, Xero refused, or there is no XPM practice to connect.
+    """
+    with database.write() as tx:
+        _require_allowed(tx, person)
+        consent = consents.answer(tx, _hashed(state), person.staff_id)
+    if consent is None:
+        raise RequestRefused(
+            "consent_expired", "This answer from Xero is too old, was used before or is not yours.", _AGAIN
+        )
+    if code is None:
+        raise _refused_at_xero(error or "")
+    grant, tenants = _ask_xero(settings, code, settings.vault.decrypt(consent.verifier).decode())
+    with database.write() as tx:
+        _require_allowed(tx, person)
+        login_id = _keep_tokens(tx, settings, grant)
+        chosen = _obvious(connections.live_of(tx, person.staff_id), tenants)
+        if chosen is not None:
+            consents.end(tx, consent.id)
+            return _connect(tx, person, login_id, chosen.tenant_id, chosen.name)
+        choices = [{"tenant_id": tenant.tenant_id, "tenant_name": tenant.name} for tenant in tenants]
+        consents.offer(tx, consent.id, login_id, choices, seconds=CONSENT_SECONDS)
+    return Choice(consent.id, tuple((tenant.tenant_id, tenant.name) for tenant in tenants))
+
+
+def choose(database: Database, person: Person, consent_id: UUID, tenant_id: str) -> Connected:
+    """Connect one of the practices that a consent gave.
+
+    Raises:
+        RequestRefused: the choice is not open any more, or the practice is not among them.
+    """
+    with database.write() as tx:
+        _require_allowed(tx, person)
+        consent = consents.offered(tx, consent_id, person.staff_id)
+        if consent is None or consent.xero_login_id is None:
+            raise RequestRefused("consent_expired", "This choice is not open any more.", _AGAIN)
+        names = _names(consent)
+        if tenant_id not in names:
+            raise RequestRefused(
+                "unknown_tenant",
+                "Xero did not let the portal into this practice.",
+                "Choose one of the practices offered.",
+                field="tenant_id",
+            )
+        consents.end(tx, consent.id)
+        return _connect(tx, person, consent.xero_login_id, tenant_id, names[tenant_id])
+
+
+def _ask_xero(settings: Settings, code: str, verifier: str) -> tuple[oauth.Grant, list[oauth.Tenant]]:
+    """Tokens for the code, and the practices behind them."""
+    try:
+        with oauth.Http(seconds=LIST_SECONDS) as http:
+            grant = identity(settings, http).exchange(code, code_verifier=verifier)
+            _require_scopes(grant)
+            tenants = connections_at_xero(settings, http).tenants(grant.access_token)
+    except oauth.GrantRefused:
+        raise RequestRefused("consent_expired", "Xero does not take this answer any more.", _AGAIN) from None
+    except oauth.IdentityUnavailable:
+        raise RequestRefused(
+            "xero_unavailable", "Xero could not be reached.", f"Wait a few minutes. {_AGAIN}"
+        ) from None
+    except oauth.AppRefused as refusal:
+        raise _app_refused(refusal.code) from None
+    except oauth.XeroAuthError:
+        raise RequestRefused("xero_contract", "Xero answered in a way we do not understand.", _AGAIN) from None
+    if not tenants:
+        raise RequestRefused(
+            "no_xpm_practice",
+            "Xero let the portal into no XPM practice: it may have said that you have no access to connect any XPM"
+            " accounts.",
+            _ADD_ONS,
+        )
+    return grant, tenants
+
+
+def _require_scopes(grant: oauth.Grant) -> None:
+    wanted = frozenset(oauth.SCOPES)
+    if (grant.scopes and not wanted <= grant.scopes) or grant.refresh_token is None:
+        raise RequestRefused(
+            "scope_missing",
+            "The consent given at Xero does not allow reading XPM clients in the background.",
+            "Connect again and allow everything that Xero asks for.",
+        )
+
+
+def _refused_at_xero(error: str) -> RequestRefused:
+    if error == "access_denied":
+        return RequestRefused("access_denied", "Access was not allowed at Xero.", _ADD_ONS)
+    if error in ("temporarily_unavailable", "server_error"):
+        return RequestRefused("xero_unavailable", "Xero could not be used.", f"Wait a few minutes. {_AGAIN}")
+    return _app_refused(error)
+
+
+def _app_refused(code: str) -> RequestRefused:
+    known = code if code in ("invalid_client", "unauthorized_client", "invalid_scope", "invalid_request") else "unknown"
+    return RequestRefused(
+        "xero_app_refused",
+        f"Xero does not accept this portal's app ({known}).",
+        "Operations: check XERO_CLIENT_ID, XERO_CLIENT_SECRET, PUBLIC_URL and the app's scopes; see docs/xpm.md.",
+    )
+
+
+def _obvious(existing: XpmConnection | None, tenants: list[oauth.Tenant]) -> oauth.Tenant | None:
+    """The practice that needs no choice: the only one, or the one that is being reconnected."""
+    if len(tenants) == 1:
+        return tenants[0]
+    return next((tenant for tenant in tenants if existing and tenant.tenant_id == existing.tenant_id), None)
+
+
+def _connect(tx: Tx, person: Person, login_id: UUID, tenant_id: str, tenant_name: str | None) -> Connected:
+    """Mend the person's connection, replace a broken one to another practice, or make their first."""
+    existing = connections.live_of(tx, person.staff_id)
+    if existing is not None and existing.tenant_id == tenant_id:
+        connections.mend(tx, existing.id, xero_login_id=login_id, tenant_name=tenant_name)
+        _audit(tx, person, existing.id, before=existing.state, after=ConnectionState.CONNECTED)
+        if existing.xero_login_id != login_id:
+            _forget_unused(tx, existing.xero_login_id)
+        _sync(tx, existing.id)
+        return Connected(existing.id, connections.wake(tx, person.staff_id))
+    if existing is not None and existing.state is ConnectionState.BROKEN:
+        cut(tx, existing, actor=ActorKind.STAFF, actor_id=person.staff_id)
+    row = {
+        "id": tx.new_id(),
+        "practice_id": person.practice_id,
+        "staff_id": person.staff_id,
+        "xero_login_id": login_id,
+        "tenant_id": tenant_id,
+        "tenant_name": tenant_name,
+    }
+    if not connections.add_connection(tx, row):
+        raise RequestRefused(
+            "already_connected",
+            "You are connected to another XPM practice.",
+            "Disconnect that one first, under Configure > Integrations.",
+        )
+    connection_id = UUID(str(row["id"]))
+    _audit(tx, person, connection_id, before=None, after=ConnectionState.CONNECTED)
+    _sync(tx, connection_id)
+    return Connected(connection_id, connections.wake(tx, person.staff_id))
+
+
+def _sync(tx: Tx, connection_id: UUID) -> None:
+    sync_on_connecting(tx, connections.connection(tx, connection_id))
+
+
+def _keep_tokens(tx: Tx, settings: Settings, grant: oauth.Grant) -> UUID:
+    refresh = grant.refresh_token
+    return logins.keep_xero_login(
+        tx,
+        {
+            "id": tx.new_id(),
+            "xero_user_id": grant.xero_user_id,
+            "access_token": settings.vault.encrypt(grant.access_token.encode()),
+            "refresh_token": settings.vault.encrypt(refresh.encode()) if refresh else None,
+            "access_expires_at": database_time(tx.session) + timedelta(seconds=grant.expires_in),
+        },
+    )
+
+
+def _forget_unused(tx: Tx, login_id: UUID) -> None:
+    """The person came back as another Xero user: what the first one gave us is of no use to anybody else."""
+    logins.forget(tx, login_id, version=logins.load(tx, login_id).row.version)
+
+
+def _names(consent: XeroConsent) -> dict[str, Any]:
+    return {choice["tenant_id"]: choice["tenant_name"] for choice in consent.choices or []}
+
+
+def _require_allowed(tx: Tx, person: Person) -> None:
+    """Firm-wide MFA first: Xero requires it of the firm, whoever asks (b.14)."""
+    practice = people.get_practice(tx, person.practice_id)
+    staff = people.get_staff(tx, person.staff_id, practice_id=person.practice_id)
+    if practice is None or staff is None or staff.left_at is not None:
+        raise RequestRefused(
+            "unknown_staff", "Nobody with this id works at the practice.", "Check who connects.", field="staff_id"
+        )
+    if not practice.mfa_mandatory:
+        raise RequestRefused(
+            "mfa_not_mandatory",
+            "Multi-factor authentication is not mandatory for all staff and clients, which Xero requires.",
+            "Set up firm-wide mandatory MFA for staff and clients under Admin Settings > Security, then connect XPM.",
+        )
+    if not staff.role.may_import:
+        raise RequestRefused(
+            "not_allowed",
+            "Staff with the role Basic cannot connect XPM.",
+            "Ask an owner, account admin, partner or manager.",
+        )
+
+
+def _audit(tx: Tx, person: Person, connection_id: UUID, *, before: str | None, after: str) -> None:
+    audit.record(
+        tx,
+        action="connection.state",
+        subject="connection",
+        subject_id=connection_id,
+        practice_id=person.practice_id,
+        actor=ActorKind.STAFF,
+        actor_id=person.staff_id,
+        before=before,
+        after=after,
+        why="consent at Xero",
+    )
+
+
+def _hashed(state: str) -> str:
+    return hashlib.sha256(state.encode()).hexdigest()

@@ -1,0 +1,173 @@
+"""Disconnecting XPM: here at once, at Xero by a job, because Xero may be away (b.11)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeVar
+from uuid import UUID
+
+from config.settings import SettingsError
+from handlers.errors import RequestRefused
+from handlers.jobs.enqueue import FollowUp, standalone
+from handlers.jobs.handler import job_arg
+from handlers.jobs.kinds import JobKind
+from handlers.services import Services
+from handlers.xero.tokens import LIST_SECONDS, LoginStore, connections_at_xero, from_oauth, identity, tokens_of
+from portal_db import audit
+from portal_db.database import Database, Tx
+from portal_db.states import ActorKind, ConnectionState
+from portal_db.tables import Job, XpmConnection
+from portal_db.work import jobs
+from portal_db.xero import connections, logins
+from xpm import oauth
+
+
+def disconnect(database: Database, connection_id: UUID, *, staff_id: UUID | None = None) -> None:
+    """Disconnect a connection.
+
+    Args:
+        staff_id: who asks, and whose it must be; without one it is an operator.
+
+    Raises:
+        RequestRefused: there is no such connection of theirs, or it is disconnected already.
+    """
+    with database.write() as tx:
+        row = connections.get(tx, connection_id)
+        if row is None or staff_id not in (None, row.staff_id):
+            raise RequestRefused(
+                "unknown_connection", "There is no such connection.", "Check the id.", field="connection_id"
+            )
+        if not cut(tx, row, actor=ActorKind.OPERATOR if staff_id is None else ActorKind.STAFF, actor_id=staff_id):
+            raise RequestRefused(
+                "already_disconnected", "This connection is disconnected already.", "", field="connection_id"
+            )
+
+
+def cut(tx: Tx, row: XpmConnection, *, actor: ActorKind, actor_id: UUID | None) -> bool:
+    """Disconnect in a transaction that is open; what waits for the connection looks at once, and is turned down.
+
+    Returns:
+        False when it was disconnected already.
+    """
+    if not connections.cut_connection(tx, row.id):
+        return False
+    audit.record(
+        tx,
+        action="connection.state",
+        subject="connection",
+        subject_id=row.id,
+        practice_id=row.practice_id,
+        actor=actor,
+        actor_id=actor_id,
+        before=row.state,
+        after=ConnectionState.DISCONNECTED,
+    )
+    args = {"connection_id": str(row.id)}
+    jobs.add(
+        tx, [standalone(tx, JobKind.LEAVE_XERO, row.practice_id, args, dedupe_key=f"{JobKind.LEAVE_XERO}:{row.id}")]
+    )
+    connections.wake(tx, row.staff_id)
+    return True
+
+
+T = TypeVar("T")
+
+
+class Left(StrEnum):
+    """How far it came at Xero, for the audit trail."""
+
+    DELETED = "deleted at Xero"
+    STILL_USED = "kept: another connection uses it"
+    UNREACHABLE = "kept: the consent had ended, so Xero lets nobody delete it but its own users"
+
+
+@dataclass(frozen=True)
+class Departure:
+    """What was done at Xero. `version` is set where the login's tokens were revoked and are to be forgotten."""
+
+    connection: XpmConnection
+    outcome: Left
+    version: int | None = None
+
+
+def fetch(services: Services, job: Job) -> Departure | None:
+    """Delete the connection at Xero, and revoke the consent that nothing needs any more.
+
+    Returns:
+        `None` when the connection is in use again, or never was.
+
+    Raises:
+        JobError: Xero could not be asked; tried again later.
+    """
+    with services.database.read() as tx:
+        connection = connections.get(tx, job_arg(job, "connection_id"))
+        if connection is None or connection.state is not ConnectionState.DISCONNECTED:
+            return None
+        tenant_used = logins.is_used(tx, connection.xero_login_id, tenant_id=connection.tenant_id)
+        login_used = logins.is_used(tx, connection.xero_login_id)
+    if tenant_used:
+        return Departure(connection, Left.STILL_USED)
+    try:
+        outcome = _delete(services, connection)
+        version = None if login_used else _revoke(services, connection.xero_login_id)
+    except (oauth.XeroAuthError, SettingsError) as error:
+        raise from_oauth(error) from error
+    return Departure(connection, outcome, version)
+
+
+def apply(tx: Tx, job: Job, row: None, departure: Departure | None) -> Sequence[FollowUp]:
+    """Forget tokens that were revoked, and say what became of the connection at Xero."""
+    if departure is None:
+        return []
+    connection = departure.connection
+    if departure.version is not None:
+        logins.forget(tx, connection.xero_login_id, version=departure.version)
+    audit.record(
+        tx,
+        action="connection.left_xero",
+        subject="connection",
+        subject_id=connection.id,
+        practice_id=connection.practice_id,
+        after=departure.outcome,
+    )
+    return []
+
+
+def _delete(services: Services, connection: XpmConnection) -> Left:
+    def leave(access_token: str) -> None:
+        with oauth.Http(seconds=LIST_SECONDS) as http:
+            at_xero = connections_at_xero(services.settings, http)
+            for tenant in at_xero.tenants(access_token):
+                if tenant.tenant_id == connection.tenant_id:
+                    at_xero.delete(access_token, tenant.connection_id)
+
+    try:
+        _with_token(services, connection.xero_login_id, leave)
+    except (oauth.ReconnectNeeded, oauth.TokenRefused):
+        return Left.UNREACHABLE
+    return Left.DELETED
+
+
+def _with_token(services: Services, login_id: UUID, call: Callable[[str], T]) -> T:
+    """A call with the login's token, made once more with a fresh one if that is refused."""
+    tokens = tokens_of(services.database, services.settings)
+    token = tokens.access_token(login_id)
+    try:
+        return call(token.value)
+    except oauth.TokenRefused:
+        return call(tokens.access_token(login_id, not_version=token.version).value)
+
+
+def _revoke(services: Services, login_id: UUID) -> int:
+    """End the consent behind a login's tokens.
+
+    Returns:
+        The version of the tokens that were revoked.
+    """
+    stored = LoginStore(services.database, services.settings.vault).load(login_id)
+    if stored.refresh_token is not None and not stored.refused:
+        with oauth.Http(seconds=LIST_SECONDS) as http:
+            identity(services.settings, http).revoke(stored.refresh_token)
+    return stored.version

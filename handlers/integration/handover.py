@@ -1,0 +1,127 @@
+"""Moving the clients of a connection to a colleague's, when its owner has left: their XPM records are read by the colleague
+from then on. What the colleague does not see in XPM stays where it is, and is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from handlers.access.act import Act
+from handlers.errors import RequestRefused
+from handlers.integration.disconnect import cut
+from portal_db.access import credentials, people
+from portal_db.database import Database, Tx
+from portal_db.directory import directories
+from portal_db.states import ConnectionState
+from portal_db.tables import XpmConnection
+from portal_db.xero import connections, handover
+from portal_db.xero.handover import LeftBehind
+
+
+@dataclass(frozen=True)
+class Reassigned:
+    """Clients that were moved, or would be, and those that stay: the colleague's directory does not show their records."""
+
+    to_connection_id: UUID
+    moved: Sequence[UUID]
+    left: Sequence[UUID]
+
+
+def reassign(database: Database, act: Act, connection_id: UUID, to_staff_id: UUID, *, dry_run: bool) -> Reassigned:
+    """Move the links of a connection.
+
+    Raises:
+        RequestRefused: no such connection or colleague at the practice, or the colleague has no connection that works to the
+            same practice in XPM, or it was not read yet.
+    """
+    if dry_run:
+        with database.read() as tx:
+            to = _colleagues(tx, _require(tx, act, connection_id), to_staff_id)
+            return Reassigned(to.id, *handover.split(tx, connection_id, to))
+    with database.write() as tx:
+        row = _require(tx, act, connection_id)
+        to = _colleagues(tx, row, to_staff_id)
+        moved = handover.move(tx, connection_id, to)
+        _, left = handover.split(tx, connection_id, to)
+        act.audit(
+            tx,
+            "connection.reassign",
+            "connection",
+            connection_id,
+            row.practice_id,
+            before=f"{len(moved) + len(left)} clients",
+            after=f"{len(moved)} clients to connection {to.id}",
+        )
+        return Reassigned(to.id, moved, left)
+
+
+def _require(tx: Tx, act: Act, connection_id: UUID) -> XpmConnection:
+    row = connections.get(tx, connection_id)
+    if row is None or (act.sight is not None and row.practice_id != act.sight.practice_id):
+        raise RequestRefused(
+            "unknown_connection", "There is no such connection.", "Check the id.", field="connection_id"
+        )
+    return row
+
+
+def _colleagues(tx: Tx, row: XpmConnection, staff_id: UUID) -> XpmConnection:
+    """The colleague's connection, which must be as good as the one whose clients it takes."""
+    staff = people.get_staff(tx, staff_id, practice_id=row.practice_id)
+    if staff is None or staff.left_at is not None:
+        raise RequestRefused(
+            "unknown_colleague",
+            "Nobody with this id works at the practice.",
+            "Give the id of a staff member of the practice.",
+            field="to_staff_id",
+        )
+    to = connections.live_of(tx, staff_id)
+    if to is None or to.state is not ConnectionState.CONNECTED or to.tenant_id != row.tenant_id:
+        raise RequestRefused(
+            "colleague_not_connected",
+            "This colleague has no connection that works to the same practice in XPM.",
+            "Let them connect it under Configure > Integrations first.",
+            field="to_staff_id",
+        )
+    if to.id == row.id:
+        raise RequestRefused(
+            "bad_request", "It is this colleague's connection already.", "Name somebody else.", field="to_staff_id"
+        )
+    directory = directories.of(tx, to.xero_login_id, to.tenant_id)
+    if directory is None or directory.last_full_at is None:
+        raise RequestRefused(
+            "directory_not_read",
+            "What this colleague sees in XPM was not read yet.",
+            "It is read within minutes of connecting; try again then.",
+            field="to_staff_id",
+        )
+    return to
+
+
+@dataclass(frozen=True)
+class Left:
+    """Who has left, and the connections of theirs that clients still hang on."""
+
+    staff_id: UUID
+    left_behind: list[LeftBehind]
+
+
+def leave(database: Database, act: Act, staff_id: UUID) -> Left:
+    """Let a staff member leave. Clients stay tied to XPM through their connection until a colleague takes them.
+
+    Raises:
+        RequestRefused: there is nobody such, or they have left already.
+    """
+    with database.write() as tx:
+        staff = people.leave(tx, staff_id)
+        if staff is None:
+            raise RequestRefused(
+                "unknown_staff", "Nobody with this id works at a practice.", "Check the id.", field="staff_id"
+            )
+        credentials.end_sessions_of(tx, staff.login_id)
+        connection = connections.live_of(tx, staff_id)
+        if connection is not None:
+            cut(tx, connection, actor=act.actor, actor_id=act.actor_id)
+        act.audit(tx, "staff.leave", "staff", staff_id, staff.practice_id, before="there", after="left")
+        return Left(staff_id, handover.left_behind(tx, staff_id=staff_id))

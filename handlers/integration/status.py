@@ -1,0 +1,117 @@
+"""How a staff member's XPM integration stands: what is missing to connect it, whether it works, what to do if not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from handlers.access.caller import Caller
+from handlers.errors import JobError, RequestRefused
+from handlers.integration import disconnect as integration_disconnect
+from handlers.xero.connection import require_connection
+from portal_db.database import Database, Tx
+from portal_db.directory import directories, schedules
+from portal_db.directory.schedules import Entry
+from portal_db.tables import Practice, XpmConnection
+from portal_db.xero import handover, requester
+from portal_db.xero.handover import LeftBehind
+
+#: Of the clients that hang on a connection whose owner has left, so many are named.
+NAMED = 50
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The practice, the connection if there is one, and why nothing can be imported through it, if that is so."""
+
+    practice: Practice
+    connection: XpmConnection | None
+    trouble: JobError | None
+
+    @property
+    def mfa_mandatory(self) -> bool:
+        return self.practice.mfa_mandatory
+
+    @property
+    def connection_id(self) -> UUID | None:
+        return self.connection.id if self.connection else None
+
+
+def standing(database: Database, caller: Caller) -> Standing:
+    """The caller's own integration; each person connects for themselves (b.13)."""
+    with database.read() as tx:
+        asker = requester.of_staff(tx, caller.practice_id, caller.staff_id)
+    try:
+        require_connection(asker)
+    except JobError as trouble:
+        return Standing(asker.practice, asker.connection, trouble)
+    return Standing(asker.practice, asker.connection, None)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the connection's login last read of XPM's clients: as of when, how many, and how many XPM suddenly lists no more
+    and that are kept until somebody accepts that."""
+
+    as_of: datetime
+    clients: int
+    held: int
+
+
+def reading(database: Database, connection: XpmConnection) -> Reading | None:
+    """What was last read through a connection; `None` before that."""
+    with database.read() as tx:
+        directory = directories.of(tx, connection.xero_login_id, connection.tenant_id)
+        if directory is None or directory.cursor is None:
+            return None
+        (entry,) = directories.listing(tx, directory_id=directory.id)
+        return Reading(directory.cursor, entry.records, entry.missing)
+
+
+@dataclass(frozen=True)
+class Behind:
+    """A connection whose owner has left, and the clients on it, by id and name: the first `NAMED` of them."""
+
+    connection: LeftBehind
+    clients: Sequence[tuple[UUID, str]]
+
+
+@dataclass(frozen=True)
+class Overview:
+    """How an integration stands, how what it shows is kept up to date (what is due next first), and the connections
+    whose owners have left while clients that the caller may see hang on them."""
+
+    standing: Standing
+    schedules: Sequence[Entry]
+    left_behind: Sequence[Behind]
+
+
+def overview(database: Database, caller: Caller) -> Overview:
+    """The caller's own integration, with all there is to know about it."""
+    found = standing(database, caller)
+    with database.read() as tx:
+        due = _schedules(tx, found.connection) if found.connection else []
+        behind = [
+            Behind(each, handover.clients_on(tx, each.connection_id, caller.sight, limit=NAMED))
+            for each in handover.left_behind(tx, viewer=caller.sight)
+        ]
+    return Overview(found, due, behind)
+
+
+def _schedules(tx: Tx, connection: XpmConnection) -> list[Entry]:
+    directory = directories.of(tx, connection.xero_login_id, connection.tenant_id)
+    return schedules.of_directory(tx, directory.id) if directory else []
+
+
+def disconnect(database: Database, caller: Caller) -> None:
+    """Disconnect the caller's own integration.
+
+    Raises:
+        RequestRefused: there is nothing to disconnect.
+    """
+    found = standing(database, caller)
+    if found.connection_id is None:
+        raise RequestRefused("already_disconnected", "XPM is not connected.", "There is nothing to disconnect.")
+    integration_disconnect.disconnect(database, found.connection_id, staff_id=caller.staff_id)

@@ -1,0 +1,77 @@
+"""The table of job kinds: what each means for its import, its lane, deadline, attempts and back-off.
+
+Policy only. The functions that do the work are bound to the kinds in `handlers.registry`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from portal_db.states import Lane
+
+
+class JobKind(StrEnum):
+    """The name of each kind, as jobs carry it in the record."""
+
+    VALIDATE_IMPORT = "validate_import"
+    CREATE_CLIENT = "create_client"
+    CREATE_ENTITY = "create_entity"
+    IMPORT_DETAILS = "import_details"
+    IMPORT_RELATIONSHIPS = "import_relationships"
+    SEND_WELCOME_EMAIL = "send_welcome_email"
+    SEND_RECONNECT_NOTICE = "send_reconnect_notice"
+    LEAVE_XERO = "leave_xero"
+    SYNC_DIRECTORY = "sync_directory"
+    RESYNC_RELATIONSHIPS = "resync_relationships"
+    DELIVER_WEBHOOK = "deliver_webhook"
+
+
+class Part(StrEnum):
+    """What a job's end means for its import."""
+
+    #: Until these succeed there is no client; one that fails ends the import.
+    SPINE = "spine"
+    #: These add to a client that exists; one that fails leaves the import partly done.
+    BRANCH = "branch"
+    #: Belongs to no import.
+    STANDALONE = "standalone"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of job and how it is run. `lane` is `None` where the import decides."""
+
+    name: str
+    part: Part
+    lane: Lane | None
+    deadline_seconds: int
+    attempts: int
+    backoff_cap_seconds: float
+
+    def lane_for(self, *, interactive: bool) -> Lane:
+        return self.lane or (Lane.INTERACTIVE if interactive else Lane.IMPORT)
+
+
+# fmt: off
+KINDS: dict[str, Kind] = {kind.name: kind for kind in (
+    #    name                           part             lane       deadline s  attempts  back-off cap s
+    Kind(JobKind.VALIDATE_IMPORT,       Part.SPINE,      None,              60,        8,          600.0),
+    Kind(JobKind.CREATE_CLIENT,         Part.SPINE,      None,              30,        8,          300.0),
+    Kind(JobKind.CREATE_ENTITY,         Part.SPINE,      None,              30,        8,          300.0),
+    Kind(JobKind.IMPORT_DETAILS,        Part.BRANCH,     None,              60,        8,          600.0),
+    Kind(JobKind.IMPORT_RELATIONSHIPS,  Part.BRANCH,     None,              60,        8,          600.0),
+    Kind(JobKind.SEND_WELCOME_EMAIL,    Part.BRANCH,     Lane.EMAIL,        60,        8,         1800.0),
+    Kind(JobKind.SEND_RECONNECT_NOTICE, Part.STANDALONE, Lane.EMAIL,        60,        8,         1800.0),
+    Kind(JobKind.LEAVE_XERO,            Part.STANDALONE, Lane.RESYNC,       90,        8,         3600.0),
+    Kind(JobKind.SYNC_DIRECTORY,        Part.STANDALONE, Lane.RESYNC,      900,        8,         1800.0),
+    Kind(JobKind.RESYNC_RELATIONSHIPS,  Part.STANDALONE, Lane.RESYNC,      900,        8,         1800.0),
+    Kind(JobKind.DELIVER_WEBHOOK,       Part.STANDALONE, Lane.EMAIL,        60,       10,         3600.0),
+)}
+# fmt: on
+
+
+def part_of(kind_name: str) -> Part | None:
+    """What a job's end means for its import; `None` for a kind that this version does not know."""
+    kind = KINDS.get(kind_name)
+    return kind.part if kind is not None else None

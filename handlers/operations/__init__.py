@@ -1,0 +1,1 @@
+"""What operators do: dead letters, pauses, reconcile, erase, restore, housekeeping."""

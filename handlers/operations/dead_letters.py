@@ -1,0 +1,130 @@
+"""Requeues a dead letter: its import goes on in a new epoch, unless its work was done elsewhere since."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from handlers.access.act import Act
+from handlers.errors import RequestRefused
+from handlers.imports.reopen import locked, reopened, settle_by_hand, unknown_job
+from handlers.imports.settle import settle
+from handlers.jobs.done_elsewhere import require_undone
+from handlers.jobs.kinds import JobKind
+from portal_db import audit, welcome_emails
+from portal_db.access import people
+from portal_db.database import Database, Tx, again_after_deadlock
+from portal_db.states import ImportState, JobState
+from portal_db.tables import Import, Job
+from portal_db.types import database_time
+from portal_db.work import imports, jobs
+
+
+@dataclass(frozen=True)
+class Requeued:
+    """A dead letter is work again. `state` is its import's, where it has one; `in_seconds` is how long it waits its turn."""
+
+    job_id: UUID
+    import_id: UUID | None
+    state: ImportState | None
+    in_seconds: float
+
+
+@again_after_deadlock
+def requeue(database: Database, act: Act, job_id: UUID, *, in_seconds: float = 0.0) -> Requeued:
+    """Bring one dead letter back.
+
+    Args:
+        in_seconds: its turn, for one of many; the record keeps it.
+
+    Raises:
+        RequestRefused: there is none such, somebody was faster, or its work was or may have been done.
+    """
+    with database.write() as tx:
+        job, row = locked(tx, job_id)
+        require_dead(tx, job)
+        require_undone(tx, job, row)
+        if row is not None:
+            row = reopened(tx, act, row)
+        if not jobs.requeue(tx, job_id, row.epoch if row is not None else job.epoch):
+            require_dead(tx, locked(tx, job_id)[0])  # of no import, so nothing was locked: the statement decided
+        if in_seconds > 0:
+            at = database_time(tx.session) + timedelta(seconds=in_seconds)
+            jobs.wait_in_turn(tx, job_id, in_seconds, f"Requeued with others, in turn, until {at:%H:%M:%S} UTC")
+        after = JobState.WAITING if in_seconds > 0 else JobState.QUEUED
+        act.audit(tx, "job.requeue", "job", job_id, job.practice_id, before=JobState.DEAD, after=after)
+        state = settle(tx, row) if row is not None else None
+    return Requeued(job_id, job.import_id, state, in_seconds)
+
+
+def would_refuse(database: Database, job_id: UUID) -> RequestRefused | None:
+    """Why a requeue would be refused now; changes nothing."""
+    with database.read() as tx:
+        job = jobs.get(tx, job_id)
+        if job is None:
+            return unknown_job()
+        try:
+            require_dead(tx, job)
+            require_undone(tx, job, _import_of(tx, job))
+        except RequestRefused as refusal:
+            return refusal
+    return None
+
+
+def require_dead(tx: Tx, job: Job) -> None:
+    """Pass if the job is a dead letter.
+
+    Raises:
+        RequestRefused: it is not (any more); it says who changed that.
+    """
+    if job.state is not JobState.DEAD:
+        raise RequestRefused(
+            "not_dead",
+            f"It is not a dead letter: it is {job.state.value}{_by_whom(tx, job.id)}.",
+            f"See `portal-sync jobs explain {job.id}`.",
+            field="job_id",
+        )
+
+
+def _by_whom(tx: Tx, job_id: UUID) -> str:
+    """The last that an operator did to it."""
+    acts = [entry for entry in audit.of_subject(tx, "job", job_id) if entry.actor_id is not None]
+    if not acts:
+        return ""
+    last = acts[-1]
+    who = people.names(tx, [last.actor_id]).get(last.actor_id, "an operator") if last.actor_id else "an operator"
+    return f"; {last.action} by {who} at {last.at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _import_of(tx: Tx, job: Job) -> Import | None:
+    return imports.get(tx, job.import_id) if job.import_id is not None else None
+
+
+@dataclass(frozen=True)
+class Dismissed:
+    """A dead letter was taken out. `state` is its import's now, where it has one."""
+
+    job_id: UUID
+    import_id: UUID | None
+    state: ImportState | None
+
+
+@again_after_deadlock
+def dismiss(database: Database, act: Act, job_id: UUID) -> Dismissed:
+    """Take one dead letter out. A welcome email that was not begun is called off with it; one whose fate is unknown stays
+    unknown, for `emails` to decide.
+
+    Raises:
+        RequestRefused: there is none such, or somebody was faster.
+    """
+    with database.write() as tx:
+        job, row = locked(tx, job_id)
+        require_dead(tx, job)
+        if not jobs.dismiss(tx, job_id):
+            require_dead(tx, locked(tx, job_id)[0])
+        if row is not None and row.client_id is not None and job.kind == JobKind.SEND_WELCOME_EMAIL:
+            welcome_emails.call_off(tx, row.client_id)
+        act.audit(tx, "job.dismiss", "job", job_id, job.practice_id, before=JobState.DEAD, after=JobState.DISMISSED)
+        state = settle_by_hand(tx, act, row) if row is not None else None
+    return Dismissed(job_id, job.import_id, state)

@@ -1,0 +1,246 @@
+"""A privacy request: takes a client or an XPM record out of everything a practice holds, and keeps it from coming back.
+
+One transaction, or nothing. A rehearsal does the same and rolls it back, so that what it shows is what will happen. What
+stays are ids, when things were asked for and how they ended, and the audit trail without the person's words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+from uuid import UUID
+
+from cryptography.fernet import InvalidToken
+
+from handlers.access.act import Act
+from handlers.directory.records import columns_of, read_sight
+from handlers.errors import RequestRefused
+from handlers.operations.mentions import Naming
+from handlers.services import Services
+from portal_db import audit
+from portal_db.database import Tx
+from portal_db.states import ActorKind
+from portal_db.upkeep import erasures, personal_data
+from portal_db.upkeep.personal_data import Trace
+from portal_db.work import malformed
+
+PAGE = 100
+#: Fields whose values are looked for in free text; others ("Mr", "Female") are many people's.
+NAMING_FIELDS = ("name", "phone", "address", "date_of_birth")
+
+
+class Messages(Protocol):
+    """What erasing needs of the queue. Every method raises `handlers.operations.reconcile.QueueAway`."""
+
+    def requests(self) -> Iterator[bytes]: ...
+
+    def receipts(self, practice_id: UUID) -> Iterator[str]:
+        """The request ids of a practice's receipts."""
+
+    def drop_receipts(self, practice_id: UUID, request_ids: Sequence[str]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who is to be forgotten: a client, or an XPM record of a practice."""
+
+    client_id: UUID | None = None
+    practice_id: UUID | None = None
+    xpm_uuid: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What went, by place, and how many malformed messages no key could open to see whether they name the person."""
+
+    rows: Mapping[str, int]
+    unreadable: int
+
+
+class _Rehearsed(Exception):
+    """Rolls a rehearsal back."""
+
+
+def rehearse(services: Services, messages: Messages, person: Person, act: Act) -> Erased:
+    """What would go; nothing does.
+
+    Raises:
+        RequestRefused: as `erase`.
+    """
+    done: list[Erased] = []
+    try:
+        with services.database.write() as tx:
+            done.append(_erase(tx, services, messages, person, act, rehearsal=True))
+            raise _Rehearsed
+    except _Rehearsed:
+        return done[0]
+
+
+def erase(services: Services, messages: Messages, person: Person, act: Act) -> Erased:
+    """Forget a person.
+
+    Raises:
+        RequestRefused: nobody is known by these ids, or an import of the person is open or waits at the
+            queue door.
+        handlers.operations.reconcile.QueueAway: what Redis holds cannot be seen to; nothing was done.
+    """
+    with services.database.write() as tx:
+        return _erase(tx, services, messages, person, act, rehearsal=False)
+
+
+def _erase(tx: Tx, services: Services, messages: Messages, person: Person, act: Act, *, rehearsal: bool) -> Erased:
+    """Of a rehearsal the caller rolls back, and Redis is only looked at."""
+    found = _find(tx, person)
+    _require_closed(tx, found)
+    naming = _naming(tx, found)
+    _require_no_request(messages, naming)
+    named, unreadable = _malformed(tx, services, naming)
+    rows = {
+        "malformed messages": personal_data.drop_malformed(tx, named),
+        "mentions in XPM records seen": _scrub_sights(tx, found),
+        "jobs": personal_data.blank_jobs(tx, found),
+        **dict(personal_data.remove(tx, found)),
+        "addresses in other teams": personal_data.blank_team_email(tx, found.practice_id, naming.addresses),
+        "mentions in tasks": _scrub_tasks(tx, found, naming),
+        "mentions in the audit trail": _scrub_audit(tx, found, naming),
+        "imports": personal_data.blank_imports(tx, found),
+    }
+    keys = _scrub_keys(tx, found, naming)
+    for xpm_uuid in found.xpm_uuids:
+        erasures.note(tx, found.practice_id, xpm_uuid)
+    _audit(tx, found, act, naming.without(act.why))
+    receipts = [
+        key for key in messages.receipts(found.practice_id) if key in keys or naming.is_in(key.encode(errors="replace"))
+    ]
+    rows["receipts"] = len(receipts)
+    if not rehearsal:
+        messages.drop_receipts(found.practice_id, receipts)
+    return Erased({place: count for place, count in rows.items() if count}, unreadable)
+
+
+def _find(tx: Tx, person: Person) -> Trace:
+    practice_id = person.practice_id
+    if person.client_id is not None:
+        practice_id = personal_data.practice_of(tx, person.client_id)
+    if practice_id is not None:
+        found = personal_data.trace(tx, practice_id, client_id=person.client_id, xpm_uuid=person.xpm_uuid)
+        seen = personal_data.sights(tx, found) or personal_data.counterparts(tx, found)
+        if found.clients or found.imports or seen:
+            return found
+    raise RequestRefused(
+        "unknown_person",
+        "Nothing is known of this person.",
+        "Check the ids; a person who was erased before is not known any more.",
+        field="person",
+    )
+
+
+def _require_closed(tx: Tx, found: Trace) -> None:
+    """An open import would bring back what goes now."""
+    still_open = [row for row in found.imports if row.state.is_open]
+    if still_open or personal_data.open_jobs(tx, found):
+        which = str((still_open or found.imports)[0].id)
+        raise RequestRefused(
+            "import_open",
+            f"Import {which} of this person is open, and would bring back what is erased.",
+            f"Cancel it first: portal-sync imports cancel {which}.",
+            field="import",
+        )
+
+
+def _require_no_request(messages: Messages, naming: Naming) -> None:
+    if any(naming.is_in(payload) for payload in messages.requests()):
+        raise RequestRefused(
+            "request_waiting",
+            "A request for this person waits on the queue import_requests.",
+            "Let a worker take it in, cancel its import, then erase.",
+            field="import",
+        )
+
+
+def _naming(tx: Tx, found: Trace) -> Naming:
+    addresses: set[str | None] = set()
+    words: set[str | None] = {client.name for client in found.clients}
+    for login in personal_data.logins(tx, found):
+        addresses |= {login.email, login.email_key}
+    for row in found.imports:
+        addresses |= {row.email, row.email_key}
+        words.add(row.name)
+    for field in personal_data.fields(tx, found):
+        if field.field == "email":
+            addresses.add(field.value)
+        elif field.field in NAMING_FIELDS:
+            words.add(field.value)
+    words |= {item.other_name for item in personal_data.counterparts(tx, found)}
+    for sight in personal_data.sights(tx, found):
+        addresses.add(sight.record.get("email"))
+        words |= {sight.record.get(name) for name in ("name", "phone", "date_of_birth")}
+    return Naming(found.xpm_uuids, frozenset(filter(None, addresses)), frozenset(filter(None, words)))
+
+
+def _malformed(tx: Tx, services: Services, naming: Naming) -> tuple[list[UUID], int]:
+    """Ids of the malformed messages that name the person, and how many cannot be opened."""
+    named: list[UUID] = []
+    unreadable, after = 0, None
+    while rows := malformed.page(tx, after=after, limit=PAGE):
+        after = rows[-1].id
+        for row in rows:
+            try:
+                if naming.is_in(services.settings.vault.decrypt(row.payload)):
+                    named.append(row.id)
+            except InvalidToken:
+                unreadable += 1
+    return named, unreadable
+
+
+def _scrub_sights(tx: Tx, found: Trace) -> int:
+    """Take the person out of the relationships of others in the directory."""
+    theirs = {str(uuid) for uuid in found.xpm_uuids}
+    beside = personal_data.sights_beside(tx, found)
+    for sight in beside:
+        others = [row for row in sight.record.get("relationships", ()) if row.get("related_uuid") not in theirs]
+        columns = columns_of(read_sight({**sight.record, "relationships": others}))
+        personal_data.rewrite_sight(tx, sight, columns)
+    return len(beside)
+
+
+def _scrub_audit(tx: Tx, found: Trace, naming: Naming) -> int:
+    entries = personal_data.audit_naming(tx, found.practice_id, naming.everything)
+    for entry in entries:
+        texts: dict[str, Any] = {name: naming.without(getattr(entry, name)) for name in ("why", "before", "after")}
+        personal_data.rewrite_audit(tx, entry.id, **texts)
+    return len(entries)
+
+
+def _scrub_tasks(tx: Tx, found: Trace, naming: Naming) -> int:
+    named = personal_data.tasks_naming(tx, found.practice_id, naming.everything)
+    for task in named:
+        title, note = naming.without(task.title) or "", naming.without(task.note)
+        personal_data.rewrite_task(tx, task.id, title=title[:200], note=note[:5000] if note else None)
+    return len(named)
+
+
+def _scrub_keys(tx: Tx, found: Trace, naming: Naming) -> set[str]:
+    """Rename idempotency keys that name the person; returns the keys as they were."""
+    keys = {row.idempotency_key for row in found.imports}
+    for row in found.imports:
+        if naming.without(row.idempotency_key) != row.idempotency_key:
+            personal_data.rename_key(tx, row)
+    return keys
+
+
+def _audit(tx: Tx, found: Trace, act: Act, why: str | None) -> None:
+    for subject, subject_ids in (("client", found.client_ids), ("xpm_record", sorted(found.xpm_uuids))):
+        for subject_id in subject_ids:
+            audit.record(
+                tx,
+                action="person.erase",
+                subject=subject,
+                subject_id=subject_id,
+                practice_id=found.practice_id,
+                actor=ActorKind.OPERATOR,
+                actor_id=act.actor_id,
+                after="erased",
+                why=why,
+            )

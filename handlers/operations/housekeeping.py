@@ -1,0 +1,95 @@
+"""Keeping house: deletes what has been kept long enough, in short batches beside running workers.
+
+What is never deleted: imports, clients, the audit trail, and dead letters with everything of their imports.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+
+from config.settings import Settings
+from portal_db.database import Database
+from portal_db.directory import purge
+from portal_db.upkeep import retention
+
+#: Rows per transaction, and the breath between two, in which heartbeats get through on SQLite.
+BATCH = 500
+BREATH_SECONDS = 0.05
+
+#: Purged by rules of their own: 30 days without use, or a day after the last connection was cut.
+UNIMPORTED = "people never imported"
+
+#: Told the name of a table and how many of its rows are done.
+Progress = Callable[[str, int], None]
+
+
+def days_of(settings: Settings) -> Mapping[str, float]:
+    """How many days each table's rows are kept."""
+    return {
+        "finished jobs": settings.keep_jobs_days,
+        "import events": settings.keep_events_days,
+        "webhook deliveries": settings.keep_events_days,
+        "client changes": settings.keep_history_days,
+        "re-sync summaries": settings.keep_events_days,
+        "malformed messages": settings.keep_malformed_days,
+        "ended consents": 0,
+        "syncs of directories": settings.keep_jobs_days,
+        UNIMPORTED: 30,
+    }
+
+
+def keep_house(
+    database: Database, settings: Settings, *, dry_run: bool = False, progress: Progress = lambda *_: None
+) -> Mapping[str, int]:
+    """Delete what is past its days, or with `dry_run` only count it. Cut off anywhere, the next run goes on.
+
+    Returns:
+        How many rows of each table.
+    """
+    done: dict[str, int] = {}
+    for name, days in days_of(settings).items():
+        if name == UNIMPORTED:
+            done[name] = _purge_directories(database, dry_run=dry_run, progress=progress)
+        else:
+            done[name] = _keep_table(database, name, days, dry_run=dry_run, progress=progress)
+    if not dry_run:
+        with database.write() as tx:
+            retention.drop_scheduled_runs(tx, settings.keep_events_days)
+    return done
+
+
+def _purge_directories(database: Database, *, dry_run: bool, progress: Progress) -> int:
+    if dry_run:
+        with database.read() as tx:
+            return purge.count(tx)
+    with database.write() as tx:
+        purge.close(tx)
+    count = 0
+    while True:
+        with database.read() as tx:
+            keys = purge.find(tx, limit=BATCH)
+        if not keys:
+            return count
+        with database.write() as tx:
+            count += purge.drop(tx, keys)
+        threading.Event().wait(BREATH_SECONDS)
+        progress(UNIMPORTED, count)
+
+
+def _keep_table(database: Database, name: str, days: float, *, dry_run: bool, progress: Progress) -> int:
+    kept = retention.KEPT[name]
+    count, after = 0, None
+    while True:
+        with database.read() as tx:
+            ids = retention.find(tx, kept, days, after=after, limit=BATCH)
+        if not ids:
+            return count
+        after = ids[-1]
+        if dry_run:
+            count += len(ids)
+        else:
+            with database.write() as tx:
+                count += retention.drop(tx, kept, days, ids)
+            threading.Event().wait(BREATH_SECONDS)
+        progress(name, count)

@@ -1,0 +1,68 @@
+"""Pauses and resumes: claims of a practice, a lane or a kind stop; what runs goes on to its end and is written down."""
+
+from __future__ import annotations
+
+from handlers.access.act import Act
+from handlers.errors import RequestRefused
+from handlers.jobs.kinds import KINDS
+from portal_db.access import people
+from portal_db.database import Database, Tx
+from portal_db.work import pauses
+from portal_db.work.pauses import Paused, Scope
+
+
+def pause(database: Database, act: Act, scope: Scope) -> Paused:
+    """Stop claims within a scope; the act's reason is what everybody is shown who asks why.
+
+    Raises:
+        RequestRefused: no such practice or kind, or this very scope is paused already.
+    """
+    with database.write() as tx:
+        _require_known(tx, scope)
+        if not pauses.add(tx, scope, reason=act.why, paused_by=act.actor_id):
+            raise _paused_already(pauses.get(tx, scope.id), scope)
+        act.audit(tx, "work.pause", "pause", scope.id, scope.practice_id, before="running", after=f"paused: {scope}")
+        paused = pauses.get(tx, scope.id)
+        assert paused is not None  # noqa: S101 -- inserted above
+        return paused
+
+
+def resume(database: Database, act: Act, scope: Scope) -> None:
+    """Let claims within a scope go on. Other pauses that touch it stay.
+
+    Raises:
+        RequestRefused: this very scope is not paused.
+    """
+    with database.write() as tx:
+        if not pauses.lift(tx, scope.id):
+            raise RequestRefused(
+                "not_paused",
+                f"There is no pause of {scope}.",
+                "See `portal-sync pauses list`.",
+                field="scope",
+            )
+        act.audit(tx, "work.resume", "pause", scope.id, scope.practice_id, before=f"paused: {scope}", after="running")
+
+
+def _require_known(tx: Tx, scope: Scope) -> None:
+    if scope.practice_id is not None and people.get_practice(tx, scope.practice_id) is None:
+        raise RequestRefused(
+            "unknown_practice", "There is no practice with this id.", "Check the id.", field="practice_id"
+        )
+    if scope.kind is not None and scope.kind not in KINDS:
+        raise RequestRefused(
+            "unknown_kind", "There is no kind of job of this name.", f"Kinds: {', '.join(KINDS)}.", field="kind"
+        )
+
+
+def _paused_already(known: Paused | None, scope: Scope) -> RequestRefused:
+    if known is None:  # lifted between the two statements
+        return RequestRefused("paused_already", f"The pause of {scope} was just lifted.", "Try again.", field="scope")
+    who = known.by or "the system"
+    since = f"{known.pause.created_at:%Y-%m-%d %H:%M:%S} UTC"
+    return RequestRefused(
+        "paused_already",
+        f"{str(scope).capitalize()} is paused already, by {who} since {since}: {known.pause.reason}",
+        "Nothing was changed.",
+        field="scope",
+    )

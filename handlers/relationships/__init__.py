@@ -1,0 +1,1 @@
+"""Relationships from XPM: labels, direction, merging, re-sync and review."""

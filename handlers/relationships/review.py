@@ -1,0 +1,272 @@
+"""The three things a reviewer does with an item: Import, Ignore, Link to existing (b.19 to b.26).
+
+Nobody is invited by any of them (b.24). Of two reviewers one wins, and the other is told (b.26).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from handlers.access.caller import Caller
+from handlers.email import addresses
+from handlers.errors import Rejected, RequestRefused
+from handlers.relationships import review_queue
+from handlers.relationships.review_queue import Item
+from portal_db.access import people
+from portal_db.clients import history, review_items, team
+from portal_db.clients.history import By, Change
+from portal_db.database import Database, Tx
+from portal_db.states import ChangeSource, ClientKind, FieldSource, LoginKind, ReviewState
+from portal_db.tables import TeamMember
+
+#: What `team_members.relationship` holds.
+LONGEST_RELATIONSHIP = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """An item, in the version that the reviewer looked at."""
+
+    item_id: UUID
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """What the reviewer confirmed or amended; a name that is not given is XPM's."""
+
+    name: str | None = None
+    relationship: str | None = None
+    email: str | None = None
+    as_co_owner: bool = False
+
+
+def import_item(database: Database, caller: Caller, chosen: Chosen, given: Confirmed) -> Item:
+    """Add the other side to the client's team, tied to its XPM record. One record ties one member: a second relationship
+    with the same person or entity is added to the member that is there.
+
+    Raises:
+        RequestRefused: no such item for them, another reviewer was faster, or what was given does not do.
+    """
+    with database.write() as tx:
+        item = _decide(tx, caller, chosen, ReviewState.IMPORTED)
+        member = team.tied_to(tx, item.client.id, item.row.other_xpm_uuid)
+        values = _imported(tx, item, given, member)
+        member_id = _keep_member(tx, caller, item, member, values)
+        if given.as_co_owner:
+            _make_co_owner(tx, item, member_id, given.email)
+        return _tied(tx, caller, item, member_id)
+
+
+def link_item(database: Database, caller: Caller, chosen: Chosen, member_id: UUID) -> Item:
+    """Tie a member who is in the team already; what an import fills in is replaced by XPM's (b.22).
+
+    Raises:
+        RequestRefused: as `import_item`, or the member is not of this client, or one of the two is tied already.
+    """
+    with database.write() as tx:
+        item = _decide(tx, caller, chosen, ReviewState.LINKED)
+        record = item.row.other_xpm_uuid
+        member = team.get(tx, item.client.id, member_id)
+        if member is None:
+            raise RequestRefused(
+                "unknown_member", "The client has no such team member.", "Choose one of its team.", field=_MEMBER
+            )
+        tied = team.tied_to(tx, item.client.id, record)
+        if member.xpm_uuid not in (None, record) or (tied is not None and tied.id != member_id):
+            raise RequestRefused(
+                "tied_already",
+                "One XPM record belongs to one team member, and one of these two is tied to another.",
+                "To undo a wrong link, disconnect the client from XPM, connect it again and import.",
+                field=_MEMBER,
+            )
+        values = {
+            "name": item.row.other_name[:500],
+            "name_is_override": False,
+            "relationship": _also(member if tied else None, item.relationship),
+            "xpm_uuid": record,
+            "source": FieldSource.XPM,
+            "as_of": item.row.as_of,
+        }
+        _keep_member(tx, caller, item, member, values)
+        return _tied(tx, caller, item, member_id)
+
+
+def ignore_item(database: Database, caller: Caller, chosen: Chosen) -> Item:
+    """Take an item off the list until the next import (b.20).
+
+    Raises:
+        RequestRefused: no such item for them, or another reviewer was faster.
+    """
+    with database.write() as tx:
+        item = _decide(tx, caller, chosen, ReviewState.IGNORED)
+        _note_state(tx, caller, [item.row], ReviewState.IGNORED)
+        return item
+
+
+def ignore_items(database: Database, caller: Caller, chosen: Sequence[Chosen]) -> set[UUID]:
+    """Ignore those of the chosen items that still are pending and as they were looked at (b.25).
+
+    Returns:
+        Their ids; about the others somebody else has decided, or they are not the caller's to see.
+    """
+    with database.write() as tx:
+        ignored = review_items.ignore(tx, caller.sight, [(each.item_id, each.version) for each in chosen])
+        _note_state(tx, caller, ignored, ReviewState.IGNORED)
+        return {row.id for row in ignored}
+
+
+_MEMBER = "team_member_id"
+
+
+def _decide(tx: Tx, caller: Caller, chosen: Chosen, state: ReviewState) -> Item:
+    """Win the item, as it was looked at, or say why not; returns it as it was decided about."""
+    found = review_items.get(tx, caller.sight, chosen.item_id)
+    if found is None:
+        raise RequestRefused("unknown_item", "There is no such review item.", "Look at the list of items.")
+    review_items.lock_client(tx, found.client.id)
+    if not review_items.decide(tx, chosen.item_id, chosen.version, state):
+        raise _too_late(tx, caller, chosen.item_id)
+    found = review_items.get(tx, caller.sight, chosen.item_id)
+    if found is None:
+        raise RequestRefused("unknown_item", "There is no such review item.", "Look at the list of items.")
+    return review_queue.read(tx, caller.practice_id, [found])[0]
+
+
+def _too_late(tx: Tx, caller: Caller, item_id: UUID) -> RequestRefused:
+    now = review_items.get(tx, caller.sight, item_id)
+    if now is not None and now.row.state is ReviewState.PENDING:
+        return RequestRefused(
+            "item_changed", "XPM has told something new about this item since.", "Look at it again, then decide."
+        )
+    if now is not None and now.row.state is ReviewState.SUPERSEDED:
+        return RequestRefused(
+            "item_superseded", "XPM no longer tells this relationship.", "Look at the list of items again."
+        )
+    return RequestRefused(
+        "already_reviewed", "Somebody else has decided about this item.", "Look at the list of items again."
+    )
+
+
+def _imported(tx: Tx, item: Item, given: Confirmed, member: TeamMember | None) -> dict[str, Any]:
+    """The member's values by an import; the relationship must be given, save for a co-owner (b.23)."""
+    if given.relationship is None and not given.as_co_owner:
+        raise RequestRefused(
+            "relationship_missing", "A team member needs a relationship.", "Give one.", field="relationship"
+        )
+    if given.as_co_owner and item.client.kind is ClientKind.ENTITY:
+        raise RequestRefused(
+            "not_a_person", "An entity has no account to co-own.", "Import without co-ownership.", field="as_co_owner"
+        )
+    found = item.row.other_name[:500]
+    name = given.name or (member.name if member else found)
+    values: dict[str, Any] = {
+        "name": name,
+        "name_is_override": name != found,
+        "relationship": _also(member, given.relationship or item.relationship),
+        "xpm_uuid": item.row.other_xpm_uuid,
+        "source": FieldSource.XPM,
+        "as_of": item.row.as_of,
+    }
+    if given.email is not None:
+        if member is not None and team.is_co_owner(tx, member.id):
+            raise _co_owner_already("email")
+        values["email"] = _address(given.email)[0]
+    return values
+
+
+def _also(member: TeamMember | None, relationship: str) -> str:
+    """What a member is called who is there by another relationship already: both."""
+    if member is None:
+        return relationship
+    known = member.relationship.split(", ")
+    both = member.relationship if relationship in known else f"{member.relationship}, {relationship}"
+    return both if len(both) <= LONGEST_RELATIONSHIP else member.relationship
+
+
+def _make_co_owner(tx: Tx, item: Item, member_id: UUID, email: str | None) -> None:
+    """Give the co-owner a login, which holds the address and which nobody is told of; the unique index decides."""
+    if email is None:
+        raise RequestRefused(
+            "email_missing",
+            "A co-owner needs an email address of their own.",
+            "Give one, or import without co-ownership.",
+            field="email",
+        )
+    if team.is_co_owner(tx, member_id):
+        raise _co_owner_already("as_co_owner")
+    address, email_key = _address(email)
+    login_id = tx.new_id()
+    if not people.take_email(tx, login_id, LoginKind.CLIENT, address, email_key):
+        raise RequestRefused(
+            "email_taken",
+            "This email address is already used by another login of the portal.",
+            "Give the co-owner an address of their own, or import without co-ownership.",
+            field="email",
+        )
+    team.make_co_owner(tx, member_id, login_id)
+
+
+def _address(email: str) -> tuple[str, str]:
+    try:
+        return addresses.normalise(email)
+    except Rejected as rejected:
+        raise RequestRefused(rejected.code, rejected.message, "Correct the address.", field="email") from None
+
+
+def _co_owner_already(field: str) -> RequestRefused:
+    return RequestRefused(
+        "co_owner_already",
+        "This team member co-owns the account already, with an address of their own.",
+        "Leave it out.",
+        field=field,
+    )
+
+
+def _keep_member(tx: Tx, caller: Caller, item: Item, member: TeamMember | None, values: dict[str, Any]) -> UUID:
+    """Write a new member, or a known one's new values, and what changed into the history."""
+    member_id = member.id if member is not None else tx.new_id()
+    if member is None:
+        fixed = {"id": member_id, "practice_id": caller.practice_id, "client_id": item.client.id}
+        team.add(tx, {"email": None, **values, **fixed})
+    else:
+        team.change(tx, member_id, values)
+    before = {name: getattr(member, name, None) for name in ("name", "relationship", "email")}
+    changes = [
+        Change(item.client.id, history.TEAM_MEMBER, name, before[name], values[name], member_id, values["name"])
+        for name in before
+        if name in values and values[name] != before[name]
+    ]
+    history.note(tx, _by(caller), changes)
+    return member_id
+
+
+def _tied(tx: Tx, caller: Caller, item: Item, member_id: UUID) -> Item:
+    """The item with the member it became; its version was counted when it was won."""
+    review_items.tie(tx, item.row.id, member_id)
+    _note_state(tx, caller, [item.row], item.row.state)
+    found = review_items.get(tx, caller.sight, item.row.id)
+    return review_queue.read(tx, caller.practice_id, [found])[0] if found is not None else item
+
+
+def _note_state(tx: Tx, caller: Caller, rows: Sequence[Any], state: ReviewState) -> None:
+    changes = [
+        Change(
+            row.client_id,
+            history.RELATIONSHIP,
+            "state",
+            ReviewState.PENDING,
+            state,
+            about_id=row.id,
+            about_name=f"{row.label}: {row.other_name}",
+        )
+        for row in rows
+    ]
+    history.note(tx, _by(caller), changes)
+
+
+def _by(caller: Caller) -> By:
+    return By(caller.practice_id, ChangeSource.REVIEWER, staff_id=caller.staff_id)

@@ -1,0 +1,1 @@
+"""When syncs are due, claiming a due time, and controlling a schedule."""

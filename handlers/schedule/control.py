@@ -1,0 +1,105 @@
+"""What operators do with schedules: let one run now, keep it from running, let it run again."""
+
+from __future__ import annotations
+
+from uuid import UUID, uuid5
+
+from handlers.access.act import Act
+from handlers.directory.sync import begin_sync
+from handlers.errors import RequestRefused
+from portal_db.access import people
+from portal_db.database import Database, Tx
+from portal_db.directory import schedules
+from portal_db.tables import Schedule
+
+_NAMES = UUID("0f4cf0a8-5a3e-5b53-8f2b-0f6d3c1d9a77")
+
+
+def run_now(database: Database, act: Act, name: str) -> UUID:
+    """Begin a directory's sync now; its due times stay as they are.
+
+    Returns:
+        The job.
+
+    Raises:
+        RequestRefused: there is no such schedule or it is not a directory's, a sync of the directory is under way, or nobody
+            has a connection that works to read it through.
+    """
+    with database.write() as tx:
+        row = _require(tx, name)
+        if row.directory_id is None or row.mode is None:
+            raise RequestRefused(
+                "not_a_sync",
+                "This is work of the night, which the relay does itself.",
+                f"portal-sync {row.name} does it now.",
+                field="schedule",
+            )
+        job = begin_sync(tx, row.directory_id, row.mode, asked_by="command line")
+        if job is None:
+            raise RequestRefused(
+                "still_running",
+                "A sync of this directory is under way.",
+                "Let it end; portal-sync schedule list shows when it has.",
+                field="schedule",
+            )
+        _audit(tx, act, name, "schedule.run", after="begun by hand")
+        return job.id
+
+
+def pause(database: Database, act: Act, name: str) -> Schedule:
+    """Keep a schedule from running: its due times are passed over. What runs goes on to its end.
+
+    Raises:
+        RequestRefused: there is no such schedule, or it is paused already.
+    """
+    with database.write() as tx:
+        if not schedules.pause(tx, name, by=act.actor_id, why=act.why):
+            raise _paused_already(tx, _require(tx, name))
+        row = _require(tx, name)
+        _audit(tx, act, name, "schedule.pause", before="running", after="paused")
+        return row
+
+
+def resume(database: Database, act: Act, name: str) -> Schedule:
+    """Let a schedule run again, from its next due time on.
+
+    Raises:
+        RequestRefused: there is no such schedule, or it is not paused.
+    """
+    with database.write() as tx:
+        row = _require(tx, name)
+        if not schedules.resume(tx, name):
+            raise RequestRefused(
+                "not_paused", "This schedule is not paused.", "portal-sync schedule list shows which are.",
+                field="schedule",
+            )  # fmt: skip
+        _audit(tx, act, name, "schedule.resume", before="paused", after="running")
+        return row
+
+
+def _require(tx: Tx, name: str) -> Schedule:
+    row = schedules.get(tx, name)
+    if row is None:
+        raise RequestRefused(
+            "unknown_schedule",
+            "There is no such schedule.",
+            "portal-sync schedule list shows them; the relay makes one for each directory.",
+            field="schedule",
+        )
+    return row
+
+
+def _paused_already(tx: Tx, row: Schedule) -> RequestRefused:
+    who = people.get(tx, row.paused_by) if row.paused_by else None
+    since = f" since {row.paused_at:%Y-%m-%d %H:%M:%S} UTC" if row.paused_at else ""
+    return RequestRefused(
+        "paused_already",
+        f"This schedule is paused already, by {who.name if who else 'somebody'}{since}: {row.paused_why}",
+        "Nothing was changed.",
+        field="schedule",
+    )
+
+
+def _audit(tx: Tx, act: Act, name: str, action: str, *, before: str | None = None, after: str) -> None:
+    """Schedules have names where the audit trail wants an id: one is made of the other."""
+    act.audit(tx, action, "schedule", uuid5(_NAMES, name), None, before=before, after=f"{name}: {after}")

@@ -1,0 +1,37 @@
+"""What a use case is given: the record, XPM, a mailer, settings; and the bell that rings jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+from uuid import UUID
+
+from config.settings import Settings
+from config.sources import Sources
+from portal_db.database import Database
+from portal_db.states import Lane
+from xpm.client import XpmApi
+
+
+class Mailer(Protocol):
+    """Sends one composed message, or says how far it got."""
+
+    def send(self, message: Any, recipient: str) -> None: ...
+
+
+class Bell(Protocol):
+    """Tells workers that jobs are there. It may fail to; the record does not depend on it."""
+
+    def ring(self, lane: Lane, job_ids: Sequence[UUID]) -> None: ...
+
+
+@dataclass(frozen=True)
+class Services:
+    """Everything a handler may use."""
+
+    database: Database
+    xpm: XpmApi
+    mailer: Mailer
+    settings: Settings
+    sources: Sources

@@ -1,0 +1,85 @@
+"""Has a practice's endpoints told of each close of an import, and of a batch, in the transaction that closes it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID, uuid5
+
+from handlers.jobs.enqueue import standalone
+from handlers.jobs.kinds import JobKind
+from portal_db import webhooks
+from portal_db.database import Tx
+from portal_db.tables import Import, WebhookEndpoint
+from portal_db.work import jobs
+from portal_db.work.imports import Outcome
+
+
+def announce(tx: Tx, row: Import, outcome: Outcome | None) -> None:
+    """Make the deliveries of a locked import's close. Each event has one id, whoever is told of it and however often."""
+    endpoints = webhooks.listening(tx, row.practice_id)
+    if not endpoints:
+        return
+    event, closed = webhooks.close_of(tx, row.id, row.epoch)
+    told = {
+        "import_id": str(row.id),
+        "epoch": row.epoch,
+        "state": event.state,
+        "code": outcome.code if outcome else None,
+        "client_id": _text(closed.client_id),
+        "batch_id": _text(closed.batch_id),
+    }
+    deliver(tx, _wanting(endpoints, f"import.{event.state}"), f"import.{event.state}", event.id, event.created_at, told)
+    wanting = _wanting(endpoints, Event.BATCH_CLOSED)
+    if wanting and closed.batch_id is not None and webhooks.batch_is_closed(tx, closed.batch_id):
+        batch_event = uuid5(event.id, Event.BATCH_CLOSED)
+        deliver(tx, wanting, Event.BATCH_CLOSED, batch_event, event.created_at, {"batch_id": str(closed.batch_id)})
+
+
+def deliver(
+    tx: Tx, endpoints: Sequence[WebhookEndpoint], event: str, event_id: UUID, at: datetime, told: dict[str, Any]
+) -> list[UUID]:
+    """Make one delivery and its job for each of the endpoints, unless it has one of this event. `told` holds ids, states and
+    codes only.
+
+    Returns:
+        Ids of the deliveries.
+    """
+    payload = {"type": event, "timestamp": at.astimezone(UTC).isoformat(), "data": told}
+    made: list[UUID] = []
+    for endpoint in endpoints:
+        delivery_id: UUID = tx.new_id()
+        key = f"{JobKind.DELIVER_WEBHOOK}:{endpoint.id}:{event_id}"
+        job = standalone(
+            tx, JobKind.DELIVER_WEBHOOK, endpoint.practice_id, {"delivery_id": str(delivery_id)}, dedupe_key=key
+        )
+        row = {"id": delivery_id, "practice_id": endpoint.practice_id, "endpoint_id": endpoint.id, "job_id": job.id}
+        if webhooks.add_delivery(tx, {**row, "event_id": event_id, "event": event, "payload": payload}):
+            jobs.add(tx, [job])
+            made.append(delivery_id)
+    return made
+
+
+def _wanting(endpoints: Sequence[WebhookEndpoint], event: str) -> list[WebhookEndpoint]:
+    return [endpoint for endpoint in endpoints if event in endpoint.events]
+
+
+def _text(found: UUID | None) -> str | None:
+    return str(found) if found is not None else None
+
+
+class Event(StrEnum):
+    """A close of an import by its state, and of a batch."""
+
+    SUCCEEDED = "import.succeeded"
+    PARTLY_SUCCEEDED = "import.partly_succeeded"
+    REJECTED = "import.rejected"
+    FAILED = "import.failed"
+    CANCELLED = "import.cancelled"
+    BATCH_CLOSED = "batch.closed"
+
+
+#: Not asked for in advance: somebody pressed a button.
+TEST = "webhook.test"

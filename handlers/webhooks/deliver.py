@@ -1,0 +1,165 @@
+"""deliver_webhook: tells one endpoint of one event, signed as Standard Webhooks says.
+
+Sent at least once: whoever receives it recognises a second one by its `webhook-id`, which is the event's. An endpoint that
+did not take one rests, so that a receiver that is down costs a call now and then and not one for each event.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+
+import httpx
+from cryptography.fernet import InvalidToken
+from standardwebhooks import Webhook
+
+from handlers.errors import Deferred, Permanent, Rejected, Transient
+from handlers.jobs.enqueue import FollowUp
+from handlers.jobs.handler import job_arg
+from handlers.services import Services
+from handlers.webhooks.announce import TEST
+from handlers.webhooks.post import SECONDS, Answer, NotPublic, Reach, post
+from portal_db import audit, webhooks
+from portal_db.database import Tx
+from portal_db.states import ErrorClass
+from portal_db.tables import Job, WebhookDelivery, WebhookEndpoint
+from portal_db.webhooks import Addressed
+from portal_db.work.jobs import Failure
+
+#: Seconds before each further try; the last comes about three days after the first.
+WAITS = (5, 300, 1800, 2 * 3600, 5 * 3600, 10 * 3600, 14 * 3600, 20 * 3600, 24 * 3600)
+#: After the first failure an endpoint rests so long, then twice that, up to the longest.
+REST_SECONDS, LONGEST_REST_SECONDS = 30.0, 3600.0
+#: An endpoint that took nothing for so long is told no more.
+PATIENCE_DAYS = 3
+_AT_ONCE = ("webhook_gone", "webhook_private")
+
+
+def fetch(services: Services, job: Job) -> Answer:
+    """Send it.
+
+    Raises:
+        Rejected: the endpoint is removed, disabled, gone, or at no public address.
+        Deferred: the endpoint rests.
+        Transient: it did not take it.
+    """
+    with services.database.read() as tx:
+        found = webhooks.addressed(tx, job_arg(job, "delivery_id"))
+    found = _require_wanted(found)
+    endpoint, delivery = found.endpoint, found.delivery
+    body = json.dumps(delivery.payload, separators=(",", ":"), sort_keys=True)
+    headers = {
+        "Content-Type": "application/json",
+        "User-Agent": "portal-sync",
+        "webhook-id": str(delivery.event_id),
+        **_signed(services, found, body),
+    }
+    reach = Reach(loopback=services.settings.is_local, private=services.settings.webhook_private_addresses)
+    answer = _post(endpoint, headers, body, reach, job)
+    if 200 <= answer.status < 300:
+        return answer
+    with services.database.write() as tx:
+        webhooks.note_status(tx, delivery.id, answer.status)
+    if answer.status == 410:
+        raise Rejected(
+            "webhook_gone", "The endpoint answered 410: it is gone for good.", "Remove it, or test it again."
+        )
+    raise _not_taken("webhook_refused", f"The endpoint answered {answer.status} instead of 2xx.", job, answer)
+
+
+def apply(tx: Tx, job: Job, row: None, answer: Answer) -> Sequence[FollowUp]:
+    """Write down that it was taken. A test that was taken lets a disabled endpoint be told of events again."""
+    found = webhooks.addressed(tx, job_arg(job, "delivery_id"))
+    if found is not None:
+        webhooks.note_status(tx, found.delivery.id, answer.status, delivered=True)
+        webhooks.note_success(tx, found.endpoint.id, enable=found.delivery.event == TEST)
+    return []
+
+
+def on_failure(tx: Tx, job: Job, failure: Failure) -> None:
+    """Let the endpoint rest; one that took nothing for days, or says that it is gone, is told no more."""
+    found = webhooks.addressed(tx, job_arg(job, "delivery_id"))
+    if found is None:
+        return
+    endpoint = found.endpoint
+    if failure.code in _AT_ONCE:
+        _disable(tx, endpoint, failure.message, None)
+    elif failure.error_class is ErrorClass.TRANSIENT:
+        rest = min(REST_SECONDS * 2 ** min(endpoint.failures, 16), LONGEST_REST_SECONDS)
+        webhooks.note_failure(tx, endpoint, rest_seconds=rest)
+        reason = f"Nothing was taken there for {PATIENCE_DAYS} days. The last try: {failure.message}"
+        _disable(tx, endpoint, reason, PATIENCE_DAYS * 86_400)
+
+
+def _require_wanted(found: Addressed | None) -> Addressed:
+    if found is None or found.endpoint.removed_at is not None:
+        raise Rejected("webhook_removed", "The endpoint was removed.", "Add it again if it is to be told.")
+    if found.delivery.event == TEST:
+        return found
+    if found.endpoint.disabled_at is not None:
+        raise Rejected(
+            "webhook_disabled", "The endpoint is disabled.", "Mend it, then test it; a test enables it again."
+        )
+    rests = found.endpoint.resting_until
+    if rests is not None and rests > found.now:
+        wait = (rests - found.now).total_seconds()
+        raise Deferred("webhook_resting", "The endpoint did not take an earlier message", wait_seconds=wait)
+    return found
+
+
+def _signed(services: Services, found: Addressed, body: str) -> dict[str, str]:
+    """The time, and a signature by each secret that is good now."""
+    endpoint, now = found.endpoint, services.sources.now()
+    sealed = [endpoint.secret]
+    if endpoint.old_secret_until is not None and endpoint.old_secret_until > found.now:
+        sealed.append(endpoint.old_secret)
+    try:
+        secrets = [services.settings.vault.decrypt(secret).decode() for secret in sealed if secret is not None]
+    except InvalidToken:
+        raise Permanent(
+            "webhook_secret_lost",
+            "No key of TOKEN_KEYS opens the endpoint's secret.",
+            "Put the key back, or rotate it.",
+        ) from None
+    signatures = [_sign(secret, found.delivery, now, body) for secret in secrets]
+    return {"webhook-timestamp": str(int(now.timestamp())), "webhook-signature": " ".join(signatures)}
+
+
+def _sign(secret: str, delivery: WebhookDelivery, now: datetime, body: str) -> str:
+    return Webhook(secret).sign(str(delivery.event_id), now, body)
+
+
+def _post(endpoint: WebhookEndpoint, headers: dict[str, str], body: str, reach: Reach, job: Job) -> Answer:
+    try:
+        return post(endpoint.url, headers, body.encode(), reach)
+    except NotPublic:
+        raise Rejected(
+            "webhook_private",
+            "The endpoint's host is not at a public address.",
+            "Give the endpoint a public address, then test it.",
+        ) from None
+    except httpx.TimeoutException:
+        raise _not_taken("webhook_timeout", f"The endpoint did not answer within {SECONDS:.0f} seconds.", job) from None
+    except httpx.TransportError:  # its text may quote what was sent
+        raise _not_taken(
+            "webhook_unreachable", "The endpoint could not be reached, or its certificate is not valid.", job
+        ) from None
+
+
+def _not_taken(code: str, message: str, job: Job, answer: Answer | None = None) -> Transient:
+    asked = min(answer.wait_seconds or 0.0, 86_400.0) if answer is not None else 0.0
+    wait = max(float(WAITS[min(job.attempts, len(WAITS) - 1)]), asked)
+    return Transient(code, message, "Mend the receiver; it is tried again by itself.", wait_seconds=wait)
+
+
+def _disable(tx: Tx, endpoint: WebhookEndpoint, reason: str, failing_for: float | None) -> None:
+    if webhooks.disable(tx, endpoint.id, reason, failing_for_seconds=failing_for):
+        audit.record(
+            tx,
+            action="webhook.disable",
+            subject="webhook",
+            subject_id=endpoint.id,
+            practice_id=endpoint.practice_id,
+            why=reason,
+        )

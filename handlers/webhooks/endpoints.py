@@ -1,0 +1,215 @@
+"""The endpoints of a practice that are told of closes: added, listed, given another secret, tested, removed.
+
+A secret is shown once and kept encrypted, since every message is signed with it.
+"""
+
+from __future__ import annotations
+
+import base64
+import ipaddress
+import secrets
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import httpx
+
+from config.settings import LOOPBACK, Settings
+from handlers.errors import RequestRefused
+from handlers.paging import read_cursor
+from handlers.webhooks.announce import TEST, Event, deliver
+from handlers.webhooks.post import Reach
+from portal_db import audit, webhooks
+from portal_db.access import people
+from portal_db.database import Database, Tx
+from portal_db.paging import Cursor
+from portal_db.states import ActorKind
+from portal_db.tables import WebhookEndpoint
+from portal_db.types import database_time
+from portal_db.webhooks import Told
+
+#: So many endpoints of one practice; a soft limit, each close costs a message to each.
+MOST = 10
+LONGEST_URL = 2000
+#: How long a replaced secret still signs too, so that receivers can be told the new one: a day.
+OVERLAP_SECONDS = 24 * 3600.0
+
+
+@dataclass(frozen=True)
+class Made:
+    """An endpoint's new secret, shown this once."""
+
+    endpoint_id: UUID
+    secret: str
+
+
+@dataclass(frozen=True)
+class Page:
+    """So many deliveries, and where to go on if there are more."""
+
+    items: Sequence[Told]
+    next: Cursor | None
+
+
+def add(
+    database: Database,
+    settings: Settings,
+    practice_id: UUID,
+    url: str,
+    events: Collection[Event],
+    *,
+    by: UUID | None = None,
+) -> Made:
+    """Have an address told of these events from now on; of all of them if none is named.
+
+    Args:
+        by: the staff member who adds it; without one it is an operator.
+
+    Raises:
+        RequestRefused: no such practice, an address that cannot be told, or too many.
+        SettingsError: TOKEN_KEYS is empty.
+    """
+    url = _fitting(url, settings)
+    secret = _new_secret()
+    with database.write() as tx:
+        if people.get_practice(tx, practice_id) is None:
+            raise RequestRefused(
+                "unknown_practice", "There is no practice with this id.", "Check the id.", field="practice_id"
+            )
+        if len(webhooks.of_practice(tx, practice_id)) >= MOST:
+            raise RequestRefused(
+                "too_many_webhooks", f"A practice has at most {MOST} webhooks.", "Remove one that is not needed."
+            )
+        endpoint_id: UUID = tx.new_id()
+        row = {"id": endpoint_id, "practice_id": practice_id, "url": url, "events": sorted(events or Event)}
+        webhooks.add(tx, {**row, "secret": settings.vault.encrypt(secret.encode())})
+        _audit(tx, "webhook.add", endpoint_id, practice_id, by, after=", ".join(sorted(events)) or "every event")
+    return Made(endpoint_id, secret)
+
+
+def listing(database: Database, practice_id: UUID) -> Sequence[WebhookEndpoint]:
+    """A practice's endpoints, disabled ones too, newest first."""
+    with database.read() as tx:
+        return webhooks.of_practice(tx, practice_id)
+
+
+def rotate(
+    database: Database, settings: Settings, endpoint_id: UUID, *, practice_id: UUID, by: UUID | None = None
+) -> Made:
+    """Give an endpoint another secret. Messages are signed with both for a day.
+
+    Raises:
+        RequestRefused: the practice has no such endpoint.
+        SettingsError: TOKEN_KEYS is empty.
+    """
+    secret = _new_secret()
+    sealed = settings.vault.encrypt(secret.encode())
+    with database.write() as tx:
+        endpoint = _require(tx, endpoint_id, practice_id)
+        webhooks.replace_secret(tx, endpoint, sealed, overlap_seconds=OVERLAP_SECONDS)
+        _audit(tx, "webhook.rotate", endpoint_id, practice_id, by)
+    return Made(endpoint_id, secret)
+
+
+def remove(database: Database, endpoint_id: UUID, *, practice_id: UUID, by: UUID | None = None) -> None:
+    """Tell an endpoint no more; what waits to be told is not.
+
+    Raises:
+        RequestRefused: the practice has no such endpoint.
+    """
+    with database.write() as tx:
+        if not webhooks.remove(tx, endpoint_id, practice_id=practice_id):
+            raise _unknown()
+        _audit(tx, "webhook.remove", endpoint_id, practice_id, by)
+
+
+def send_test(database: Database, endpoint_id: UUID, *, practice_id: UUID, by: UUID | None = None) -> UUID:
+    """Send an endpoint a message that says nothing. If it is taken, a disabled endpoint is told of events again.
+
+    Returns:
+        The id of the delivery.
+
+    Raises:
+        RequestRefused: the practice has no such endpoint.
+    """
+    with database.write() as tx:
+        endpoint = _require(tx, endpoint_id, practice_id)
+        [delivery_id] = deliver(tx, [endpoint], TEST, tx.new_id(), database_time(tx.session), {})
+        _audit(tx, "webhook.test", endpoint_id, practice_id, by)
+    return delivery_id
+
+
+def deliveries(
+    database: Database, endpoint_id: UUID, *, practice_id: UUID, cursor: str | None = None, limit: int = 50
+) -> Page:
+    """What an endpoint was and is to be told, newest first.
+
+    Raises:
+        RequestRefused: the practice has no such endpoint, or the cursor is not one of ours.
+    """
+    after = read_cursor(cursor)
+    with database.read() as tx:
+        _require(tx, endpoint_id, practice_id)
+        found = webhooks.deliveries(tx, endpoint_id, limit=limit + 1, after=after)
+    more, found = len(found) > limit, found[:limit]
+    return Page(found, Cursor(found[-1].delivery.created_at, found[-1].delivery.id) if more else None)
+
+
+def _fitting(url: str, settings: Settings) -> str:
+    """An address that can be told. Whether a name leads to a public one is decided at each connect."""
+    if len(url) > LONGEST_URL:
+        raise _bad_url(f"is longer than {LONGEST_URL} characters")
+    try:
+        parts = httpx.URL(url.strip())
+    except httpx.InvalidURL:
+        raise _bad_url("is none") from None
+    if parts.userinfo or parts.fragment or not parts.host:
+        raise _bad_url("must have a host, and neither a user nor a fragment")
+    is_local = settings.is_local and parts.host in LOOPBACK
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_local):
+        raise _bad_url("must begin with https://")
+    try:
+        address = ipaddress.ip_address(parts.host)
+    except ValueError:
+        return str(parts)
+    if not Reach(loopback=settings.is_local, private=settings.webhook_private_addresses).allows(address):
+        raise RequestRefused(
+            "webhook_private", "url: this address is not a public one.", "Give a public address.", field="url"
+        )
+    return str(parts)
+
+
+def _bad_url(words: str) -> RequestRefused:
+    return RequestRefused("bad_request", f"url: the address {words}.", "Correct it.", field="url")
+
+
+def _new_secret() -> str:
+    return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
+
+
+def _require(tx: Tx, endpoint_id: UUID, practice_id: UUID) -> WebhookEndpoint:
+    found = webhooks.get(tx, endpoint_id, practice_id=practice_id)
+    if found is None:
+        raise _unknown()
+    return found
+
+
+def _unknown() -> RequestRefused:
+    return RequestRefused(
+        "unknown_webhook", "There is no such webhook.", "Look at the list of webhooks.", field="webhook_id"
+    )
+
+
+def _audit(
+    tx: Tx, action: str, endpoint_id: UUID, practice_id: UUID, by: UUID | None, after: str | None = None
+) -> None:
+    audit.record(
+        tx,
+        action=action,
+        subject="webhook",
+        subject_id=endpoint_id,
+        practice_id=practice_id,
+        actor=ActorKind.STAFF if by else ActorKind.OPERATOR,
+        actor_id=by,
+        after=after,
+    )

@@ -1,0 +1,1 @@
+"""Xero tokens and connections, and the notice that a connection has expired."""

@@ -1,0 +1,124 @@
+"""send_reconnect_notice: tells a staff member once that their connection broke, and what to do.
+
+A connection's break makes one row and one job. As with the welcome email, the intent to send is committed first, so that
+whoever finds one that is not their own never sends a second email.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from email.message import EmailMessage
+from uuid import UUID
+
+from config.settings import Settings
+from handlers.email import addresses
+from handlers.email.compose import compose
+from handlers.errors import OutcomeUnknown, Transient
+from handlers.jobs.enqueue import FollowUp, standalone
+from handlers.jobs.handler import job_arg
+from handlers.jobs.kinds import JobKind
+from handlers.services import Services
+from handlers.xero.connection import connection_lost
+from portal_db.database import Tx
+from portal_db.states import ConnectionState, EmailState, ErrorClass
+from portal_db.tables import Job, XpmConnection
+from portal_db.work import jobs
+from portal_db.work.jobs import Failure, LeaseLost
+from portal_db.xero import reconnect_notices
+from portal_db.xero.reconnect_notices import Addressed
+
+
+def request(tx: Tx, connection: XpmConnection, number: int) -> None:
+    """Have this break of a connection told, in the transaction that marks it; the relay rings the job."""
+    notice_id = reconnect_notices.add(tx, connection.id, number)
+    if notice_id is None:
+        return
+    kind = JobKind.SEND_RECONNECT_NOTICE
+    args, key = {"notice_id": str(notice_id)}, f"{kind}:{connection.id}:{number}"
+    jobs.add(tx, [standalone(tx, kind, connection.practice_id, args, dedupe_key=key)])
+
+
+def fetch(services: Services, job: Job) -> bool:
+    """Commit the intent, then send. Nothing is sent when the connection is back, or its owner has left.
+
+    Returns:
+        Whether it was sent.
+
+    Raises:
+        OutcomeUnknown: an earlier attempt began to send and was not heard of again.
+        Rejected, Transient: from the mail server; nothing was sent.
+    """
+    notice_id, token = job_arg(job, "notice_id"), _token_of(job)
+    with services.database.read() as tx:
+        letter = reconnect_notices.addressed(tx, notice_id)
+    if letter.notice.state is EmailState.SENDING:
+        raise OutcomeUnknown(
+            "email_outcome_unknown",
+            "A worker stopped while sending the reconnect email, so it may or may not have been sent.",
+            "Ask the staff member whether they know that XPM must be reconnected.",
+        )
+    if letter.notice.state is not EmailState.PENDING or not _is_wanted(letter):
+        return False
+    with services.database.write() as tx:
+        if not reconnect_notices.begin_sending(tx, notice_id, token):
+            raise LeaseLost(f"notice {notice_id} is not pending any more")
+    try:
+        services.mailer.send(_message(services.settings, letter), addresses.for_delivery(letter.login.email))
+    except Transient:  # only the mailer's word that nothing was sent takes an intent back
+        with services.database.write() as tx:
+            reconnect_notices.finish_sending(tx, notice_id, token, EmailState.PENDING)
+        raise
+    return True
+
+
+def apply(tx: Tx, job: Job, row: None, was_sent: bool) -> Sequence[FollowUp]:
+    """Write down that it was sent, or is not wanted any more."""
+    notice_id = job_arg(job, "notice_id")
+    if was_sent:
+        reconnect_notices.finish_sending(tx, notice_id, _token_of(job), EmailState.SENT)
+    else:
+        reconnect_notices.cancel(tx, notice_id)
+    return []
+
+
+def on_failure(tx: Tx, job: Job, failure: Failure) -> None:
+    """Note a refusal, and mark what cannot be known."""
+    notice_id = job_arg(job, "notice_id")
+    match failure.error_class:
+        case ErrorClass.UNKNOWN | ErrorClass.PERMANENT:
+            reconnect_notices.mark_unknown(tx, notice_id)
+        case ErrorClass.REJECTED:
+            reconnect_notices.finish_sending(tx, notice_id, _token_of(job), EmailState.REFUSED)
+        case _:
+            pass
+
+
+def _is_wanted(letter: Addressed) -> bool:
+    """It is still this break that the connection suffers from, and there is somebody to tell."""
+    connection = letter.connection
+    is_this_break = connection.state is ConnectionState.BROKEN and connection.breaks == letter.notice.number
+    return is_this_break and letter.staff.left_at is None
+
+
+def _message(settings: Settings, letter: Addressed) -> EmailMessage:
+    lost = connection_lost(letter.connection.broken_code)
+    return compose(
+        settings,
+        "reconnect",
+        to=letter.login.email,
+        subject="Reconnect Xero Practice Manager",
+        message_id=f"{letter.notice.id.hex}.reconnect",
+        values={
+            "staff_name": letter.staff.name,
+            "practice_name": letter.practice.name,
+            "what_happened": lost.message,
+            "what_to_do": lost.remedy or "",
+            "integrations_url": f"{settings.public_url.rstrip('/')}/integrations",
+        },
+    )
+
+
+def _token_of(job: Job) -> UUID:
+    if job.lease_token is None:
+        raise LeaseLost(f"job {job.id} has no lease")
+    return job.lease_token

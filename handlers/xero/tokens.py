@@ -1,0 +1,262 @@
+"""Calls of XPM with a token that is good, and what it means for a connection when there is none (facts §5).
+
+Tokens belong to a Xero login and are shared by its connections. A 401 is answered by one refresh for everybody and one
+more try; what Xero then still denies breaks the connection, which its owner is told once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+from uuid import UUID
+
+from cryptography.fernet import InvalidToken, MultiFernet
+
+from config.settings import Settings, SettingsError
+from handlers.errors import Deferred, JobError, Permanent, Transient
+from handlers.services import Services
+from handlers.xero import reconnect_notice
+from handlers.xero.connection import Caller, connection_lost, require_connection
+from portal_db import audit
+from portal_db.database import Database
+from portal_db.states import ConnectionState
+from portal_db.tables import XeroLogin, XpmConnection
+from portal_db.xero import connections, logins
+from xpm import oauth
+from xpm.client import Access
+from xpm.errors import XpmForbidden, XpmUnauthorized
+from xpm.oauth.refreshing import REFRESH_SECONDS
+
+T = TypeVar("T")
+
+LIST_SECONDS = 10.0
+"""A look at the list of connections is given up after this long."""
+CALLBACK_PATH = "/integrations/xpm/callback"
+
+
+def call_xpm(services: Services, requester: Caller, call: Callable[[Access, float], T], *, seconds: float) -> T:
+    """Call XPM through the requester's own connection.
+
+    Args:
+        call: makes the call with an access, within so many seconds; made a second time if Xero refused the token.
+        seconds: for everything together.
+
+    Raises:
+        JobError: the requester may not import, or not through this connection; no token is to be had.
+        xpm.errors.XpmError: XPM was asked and did not answer as hoped.
+    """
+    connection, login = require_connection(requester), requester.xero_login
+    if login is None:
+        raise Permanent("no_token", "The connection has no Xero login.", "Connect XPM again.")
+    monotonic = services.sources.monotonic
+    until = monotonic() + seconds
+    caller = _Asking(services, connection)
+    known: oauth.StoredTokens | None = stored_tokens(login, requester.now, services.settings.vault)
+    refused: int | None = None
+    while True:
+        token = caller.token(known=known, not_version=refused, seconds=until - monotonic())
+        try:
+            return call(Access(connection.tenant_id, token.value), until - monotonic())
+        except XpmUnauthorized as refusal:
+            if refusal.reason == "scope_missing":
+                raise caller.broken("scope_missing", token.version) from refusal
+            if refused is not None:
+                raise caller.broken("token_refused", token.version) from refusal
+            known, refused = None, token.version
+        except XpmForbidden as refusal:
+            raise caller.denied(refusal, token) from refusal
+
+
+@dataclass(frozen=True)
+class _Asking:
+    """One connection, and the ways in which it may turn out to be broken."""
+
+    services: Services
+    connection: XpmConnection
+
+    def token(self, *, known: oauth.StoredTokens | None, not_version: int | None, seconds: float) -> oauth.Token:
+        tokens = tokens_of(self.services.database, self.services.settings)
+        login_id = self.connection.xero_login_id
+        try:
+            return tokens.access_token(login_id, known=known, not_version=not_version, wait_seconds=seconds)
+        except oauth.ReconnectNeeded as lost:
+            raise self._login_lost(lost.version) from lost
+        except (oauth.XeroAuthError, SettingsError) as error:
+            raise from_oauth(error) from error
+
+    def _login_lost(self, version: int) -> JobError:
+        """All of the login's connections broke with it; ours is answered for."""
+        with self.services.database.read() as tx:
+            others = connections.of_login(tx, self.connection.xero_login_id)
+        for other in others:
+            if other.id != self.connection.id:
+                break_connection(self.services.database, other, version, "grant_refused")
+        return self.broken("grant_refused", version)
+
+    def denied(self, refusal: XpmForbidden, token: oauth.Token) -> JobError:
+        """A 403: whether the practice was disconnected or only XPM is denied, Xero's list of connections says."""
+        if refusal.reason == "scope_missing":
+            return self.broken("scope_missing", token.version)
+        try:
+            with oauth.Http(seconds=LIST_SECONDS) as http:
+                tenants = connections_at_xero(self.services.settings, http).tenants(token.value)
+        except oauth.TokenRefused:
+            return self.broken("tenant_disconnected", token.version)
+        except oauth.XeroAuthError as error:
+            return from_oauth(error)
+        if not tenants:
+            return self.broken("all_tenants_removed", token.version)
+        present = any(tenant.tenant_id == self.connection.tenant_id for tenant in tenants)
+        return self.broken("privilege_lost" if present else "tenant_disconnected", token.version)
+
+    def broken(self, code: str, version: int) -> JobError:
+        """Break the connection, unless it has newer tokens by now: then the job tries again with those."""
+        row = break_connection(self.services.database, self.connection, version, code)
+        if row is not None and row.state is ConnectionState.BROKEN:
+            return connection_lost(row.broken_code)
+        return Transient("connection_replaced", "XPM was reconnected while this was being imported; it is read again.")
+
+
+def break_connection(database: Database, connection: XpmConnection, version: int, code: str) -> XpmConnection | None:
+    """Mark a connection broken because its tokens of this version failed, and let its owner know; once per break.
+
+    Returns:
+        The connection as it then is.
+    """
+    with database.write() as tx:
+        number = connections.break_(
+            tx, connection.id, xero_login_id=connection.xero_login_id, version=version, code=code
+        )
+        if number is not None:
+            audit.record(
+                tx,
+                action="connection.state",
+                subject="connection",
+                subject_id=connection.id,
+                practice_id=connection.practice_id,
+                before=ConnectionState.CONNECTED,
+                after=ConnectionState.BROKEN,
+                why=code,
+            )
+            reconnect_notice.request(tx, connection, number)
+        return connections.get(tx, connection.id)
+
+
+def tokens_of(database: Database, settings: Settings) -> oauth.Tokens:
+    """The tokens of all logins in this database, refreshed at the identity server of these settings."""
+
+    def refresh(refresh_token: str) -> oauth.Grant:
+        with oauth.Http(seconds=REFRESH_SECONDS) as http:
+            return identity(settings, http).refresh(refresh_token)
+
+    return oauth.Tokens(LoginStore(database, settings.vault), refresh)
+
+
+def identity(settings: Settings, http: oauth.Http) -> oauth.XeroIdentity:
+    """Xero's identity server, for our app.
+
+    Raises:
+        SettingsError: the app's id or secret is not set.
+    """
+    client_id, secret = settings.xero_app
+    app = oauth.App(client_id, secret, settings.public_url.rstrip("/") + CALLBACK_PATH)
+    return oauth.XeroIdentity(
+        app, http, identity_url=settings.xero_identity_url, authorize_url=settings.xero_authorize_url
+    )
+
+
+def connections_at_xero(settings: Settings, http: oauth.Http) -> oauth.XeroConnections:
+    """Xero's list of connections."""
+    return oauth.XeroConnections(settings.xero_connections_url, http)
+
+
+def from_oauth(error: oauth.XeroAuthError | SettingsError) -> JobError:
+    """A failure to get a token as a job's; those that end a connection are judged where the connection is known."""
+    match error:
+        case oauth.CoolingDown() | oauth.RefreshUnderWay():
+            return Deferred("xero_token", "Waiting for a fresh Xero token.", wait_seconds=error.wait_seconds)
+        case oauth.IdentityUnavailable():
+            return Transient("xero_unavailable", "Xero's sign-in could not be reached.", wait_seconds=error.retry_after)
+        case oauth.AppRefused() | SettingsError():
+            return Transient(
+                "xero_app_refused",
+                "Xero does not accept this portal's app.",
+                "Operations: check XERO_CLIENT_ID and XERO_CLIENT_SECRET.",
+            )
+        case _:
+            return Transient("xero_contract", "Xero's sign-in answered in a way we do not understand.")
+
+
+@dataclass(frozen=True)
+class LoginStore:
+    """Keeps tokens in the record, encrypted: what `xpm.oauth` asks of a `TokenStore`."""
+
+    database: Database
+    vault: MultiFernet
+
+    def load(self, login_id: UUID) -> oauth.StoredTokens:
+        with self.database.read() as tx:
+            found = logins.load(tx, login_id)
+        return stored_tokens(found.row, found.now, self.vault)
+
+    def take_lease(self, login_id: UUID, lease: UUID, *, version: int, seconds: float) -> bool:
+        with self.database.write() as tx:
+            return logins.lease_refresh(tx, login_id, lease, version=version, seconds=seconds)
+
+    def store(self, login_id: UUID, lease: UUID, grant: oauth.Grant, *, version: int, age: float) -> bool:
+        with self.database.write() as tx:
+            return logins.store_refreshed(
+                tx,
+                login_id,
+                lease,
+                version=version,
+                access=self.vault.encrypt(grant.access_token.encode()),
+                refresh=self.vault.encrypt(grant.refresh_token.encode()) if grant.refresh_token else None,
+                seconds=max(0.0, grant.expires_in - age),
+            )
+
+    def cool_down(self, login_id: UUID, lease: UUID, *, seconds: float) -> None:
+        with self.database.write() as tx:
+            logins.cool_down(tx, login_id, lease, seconds=seconds)
+
+    def refuse(self, login_id: UUID, lease: UUID, *, version: int) -> bool:
+        with self.database.write() as tx:
+            return logins.refuse(tx, login_id, lease, version=version)
+
+
+def stored_tokens(row: XeroLogin, now: datetime, vault: MultiFernet) -> oauth.StoredTokens:
+    """A login's row, readable.
+
+    Raises:
+        Permanent: it was encrypted with a key that this process does not have.
+    """
+
+    def left(moment: datetime | None) -> float:
+        return (moment - now).total_seconds() if moment is not None else 0.0
+
+    return oauth.StoredTokens(
+        access_token=_opened(row.access_token, vault),
+        refresh_token=_opened(row.refresh_token, vault),
+        version=row.version,
+        life=(row.access_expires_at - row.updated_at).total_seconds(),
+        left=left(row.access_expires_at),
+        leased_for=left(row.refresh_lease_until),
+        cooling_for=left(row.cooling_until),
+        failures=row.refresh_failures,
+        refused=row.refused_at is not None,
+    )
+
+
+def _opened(sealed: bytes | None, vault: MultiFernet) -> str | None:
+    if sealed is None:
+        return None
+    try:
+        return vault.decrypt(sealed).decode()
+    except InvalidToken as error:
+        raise Permanent(
+            "token_unreadable",
+            "The stored Xero token cannot be read with this process's TOKEN_KEYS.",
+            "Put the key it was written with back into TOKEN_KEYS.",
+        ) from error

@@ -1,0 +1,1 @@
+"""People, credentials, sessions, API keys and activation links."""

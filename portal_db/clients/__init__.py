@@ -1,0 +1,1 @@
+"""Clients, their teams, relationships, review items, tasks, links and history."""

@@ -1,0 +1,1 @@
+"""What Xero logins see in XPM: records, syncs, search, purges, re-syncs and schedules."""

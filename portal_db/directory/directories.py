@@ -1,0 +1,209 @@
+"""Directories: one per Xero login and tenant, when it was last synced and used, and whose connections read through it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, and_, delete, exists, func, select, update
+
+from portal_db.database import Tx
+from portal_db.dialect import insert_or_ignore, upsert
+from portal_db.states import ConnectionState
+from portal_db.tables import (
+    BusinessStructure,
+    Directory,
+    DirectoryRecord,
+    DirectorySync,
+    Practice,
+    Staff,
+    XpmConnection,
+    XpmLink,
+)
+from portal_db.types import db_now
+
+#: Use is noted once in so many seconds, or every key that is pressed in a search would be a write.
+USE_NOTED_SECONDS = 3600
+
+
+def ensure(tx: Tx, xero_login_id: UUID, tenant_id: str) -> Directory:
+    """The directory of a login and tenant, made if there is none."""
+    row = {"id": tx.new_id(), "xero_login_id": xero_login_id, "tenant_id": tenant_id}
+    times = {"created_at": db_now(), "last_used_at": db_now()}
+    tx.session.execute(insert_or_ignore(tx, Directory, {**row, **times}))
+    found = of(tx, xero_login_id, tenant_id)
+    assert found is not None, "it was just made"  # noqa: S101 -- rows of directories are never deleted
+    return found
+
+
+def get(tx: Tx, directory_id: UUID) -> Directory | None:
+    return tx.session.get(Directory, directory_id, populate_existing=True)
+
+
+def of(tx: Tx, xero_login_id: UUID, tenant_id: str) -> Directory | None:
+    statement = select(Directory).where(Directory.xero_login_id == xero_login_id, Directory.tenant_id == tenant_id)
+    return tx.session.scalar(statement.execution_options(populate_existing=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """A connection that works, and who would read the directory through it."""
+
+    connection_id: UUID
+    practice_id: UUID
+    staff_id: UUID
+
+
+def readers(tx: Tx, directory: Directory) -> list[Reader]:
+    """Who may read a directory, the longest connected first: the connection works, and so does its owner there."""
+    statement = (
+        select(XpmConnection.id, XpmConnection.practice_id, XpmConnection.staff_id)
+        .join(Staff, and_(Staff.id == XpmConnection.staff_id, Staff.practice_id == XpmConnection.practice_id))
+        .join(Practice, Practice.id == XpmConnection.practice_id)
+        .where(
+            _through(directory),
+            XpmConnection.state == ConnectionState.CONNECTED,
+            Staff.left_at.is_(None),
+            Practice.mfa_mandatory,
+        )
+    )
+    return [
+        Reader(*row) for row in tx.session.execute(statement.order_by(XpmConnection.connected_at, XpmConnection.id))
+    ]
+
+
+def practice_ids(tx: Tx, directory: Directory) -> list[UUID]:
+    """Every practice that has, or ever had, a connection through the directory's login to its tenant."""
+    statement = select(XpmConnection.practice_id).where(_through(directory)).distinct()
+    return list(tx.session.scalars(statement.order_by(XpmConnection.practice_id)))
+
+
+def practices_to_resync(tx: Tx, directory: Directory) -> list[UUID]:
+    """Practices that have clients linked through the directory's login and tenant: what changed in it concerns them."""
+    statement = (
+        select(XpmLink.practice_id)
+        .join(XpmConnection, XpmConnection.id == XpmLink.connection_id)
+        .where(_through(directory), XpmLink.tenant_id == directory.tenant_id, XpmLink.disconnected_at.is_(None))
+        .distinct()
+    )
+    return list(tx.session.scalars(statement.order_by(XpmLink.practice_id)))
+
+
+def is_use_due(directory: Directory, now: datetime) -> bool:
+    """Whether a use at this moment is to be noted."""
+    return now - directory.last_used_at >= timedelta(seconds=USE_NOTED_SECONDS)
+
+
+def note_used(tx: Tx, directory_id: UUID) -> None:
+    """Somebody searched it or imports from it."""
+    statement = (
+        update(Directory)
+        .where(Directory.id == directory_id, Directory.last_used_at < db_now(-USE_NOTED_SECONDS))
+        .values(last_used_at=db_now())
+    )
+    tx.session.execute(statement.execution_options(synchronize_session=False))
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A directory with what a list shows beside it: its last sync, how many records it holds, and how many of them wait
+    for somebody to accept that they are gone."""
+
+    directory: Directory
+    sync: DirectorySync | None
+    records: int
+    missing: int
+    practices: Sequence[str]
+
+    @property
+    def is_held(self) -> bool:
+        return self.missing > 0
+
+
+def listing(tx: Tx, *, practice_id: UUID | None = None, directory_id: UUID | None = None) -> list[Entry]:
+    """Directories with a connection that is not cut, or the one asked for, whatever its connections."""
+    live = exists().where(_of_directory(XpmConnection), XpmConnection.state != ConnectionState.DISCONNECTED)
+    wanted: list[ColumnElement[bool]] = [Directory.id == directory_id] if directory_id else [live]
+    if practice_id is not None:
+        wanted.append(exists().where(_of_directory(XpmConnection), XpmConnection.practice_id == practice_id))
+    found = tx.session.scalars(select(Directory).where(*wanted).order_by(Directory.created_at, Directory.id)).all()
+    return [_entry(tx, directory) for directory in found]
+
+
+def _entry(tx: Tx, directory: Directory) -> Entry:
+    latest = select(DirectorySync).where(DirectorySync.directory_id == directory.id)
+    sync = tx.session.scalar(latest.order_by(DirectorySync.started_at.desc(), DirectorySync.id.desc()).limit(1))
+    counts = select(func.count(), func.count(DirectoryRecord.missing_since)).where(
+        is_in(directory), DirectoryRecord.gone_at.is_(None)
+    )
+    records, missing = tx.session.execute(counts).one()
+    names = (
+        select(Practice.name)
+        .join(XpmConnection, XpmConnection.practice_id == Practice.id)
+        .where(_through(directory), XpmConnection.state != ConnectionState.DISCONNECTED)
+        .distinct()
+    )
+    return Entry(directory, sync, records, missing, list(tx.session.scalars(names.order_by(Practice.name))))
+
+
+def is_in(directory: Directory) -> ColumnElement[bool]:
+    """The record belongs to the directory."""
+    return and_(
+        DirectoryRecord.xero_login_id == directory.xero_login_id, DirectoryRecord.tenant_id == directory.tenant_id
+    )
+
+
+def _through(directory: Directory) -> ColumnElement[bool]:
+    return and_(XpmConnection.xero_login_id == directory.xero_login_id, XpmConnection.tenant_id == directory.tenant_id)
+
+
+def _of_directory(table: Any) -> ColumnElement[bool]:
+    return and_(table.xero_login_id == Directory.xero_login_id, table.tenant_id == Directory.tenant_id)
+
+
+def of_practice(tx: Tx, practice_id: UUID) -> list[BusinessStructure]:
+    statement = select(BusinessStructure).where(BusinessStructure.practice_id == practice_id)
+    return list(tx.session.scalars(statement.order_by(BusinessStructure.structure_key)))
+
+
+def put(tx: Tx, row: dict[str, Any]) -> None:
+    """Say what a word means, in place of what was said before."""
+    statement = upsert(tx, BusinessStructure, {**row, "set_at": db_now()})
+    changed = {name: statement.excluded[name] for name in ("structure", "kind", "entity_type", "set_by", "set_at")}
+    tx.session.execute(statement.on_conflict_do_update(index_elements=["practice_id", "structure_key"], set_=changed))
+
+
+def drop(tx: Tx, practice_id: UUID, structure_key: str) -> bool:
+    """Forget what a word means. False when nothing was said."""
+    statement = delete(BusinessStructure).where(
+        BusinessStructure.practice_id == practice_id, BusinessStructure.structure_key == structure_key
+    )
+    found = statement.returning(BusinessStructure.structure_key).execution_options(synchronize_session=False)
+    return tx.session.scalar(found) is not None
+
+
+def keep_directory_record(
+    tx: Tx, seen_through: XpmConnection, xpm_uuid: UUID, columns: Mapping[str, Any], as_of: datetime
+) -> None:
+    """Store a record unless a newer sight of it is there, or its directory was synced since.
+
+    Args:
+        columns: those of `directory_records` that come from the record itself.
+    """
+    login_id, tenant_id = seen_through.xero_login_id, seen_through.tenant_id
+    row = {"xero_login_id": login_id, "tenant_id": tenant_id, "xpm_uuid": xpm_uuid}
+    statement = upsert(tx, DirectoryRecord, {**row, **columns, "as_of": as_of, "first_seen_at": as_of})
+    there_again = dict.fromkeys(("gone_at", "missing_since", "unread_since"))
+    synced_since = exists().where(
+        Directory.xero_login_id == login_id, Directory.tenant_id == tenant_id, Directory.cursor > as_of
+    )
+    tx.session.execute(
+        statement.on_conflict_do_update(
+            index_elements=["xero_login_id", "tenant_id", "xpm_uuid"],
+            set_={**{name: statement.excluded[name] for name in (*columns, "as_of")}, **there_again},
+            where=and_(DirectoryRecord.as_of < statement.excluded.as_of, ~synced_since),
+        )
+    )

@@ -1,0 +1,56 @@
+"""Looking into a directory: by a part of the name, all of it, and the words that its records have for structures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import and_, case, func, or_, select
+
+from portal_db.database import Tx
+from portal_db.directory.directories import is_in
+from portal_db.states import ConnectionState
+from portal_db.tables import Directory, DirectoryRecord, XpmConnection
+
+
+def find(tx: Tx, directory: Directory, text: str, *, limit: int) -> list[DirectoryRecord]:
+    """Records that are there and not deleted and have every word of a folded text in their name: those first whose name
+    begins with it, then those in which a word does."""
+    name = DirectoryRecord.name_key
+    place = case((name.startswith(text, autoescape=True), 0), (name.contains(f" {text}", autoescape=True), 1), else_=2)
+    statement = select(DirectoryRecord).where(
+        is_in(directory),
+        *(name.contains(word, autoescape=True) for word in text.split()),
+        DirectoryRecord.gone_at.is_(None),
+        ~DirectoryRecord.is_deleted,
+    )
+    return list(tx.session.scalars(statement.order_by(place, name, DirectoryRecord.xpm_uuid).limit(limit)))
+
+
+def everybody(tx: Tx, directory: Directory) -> list[DirectoryRecord]:
+    """Every record that is there, archived and deleted ones too, by id."""
+    statement = select(DirectoryRecord).where(is_in(directory), DirectoryRecord.gone_at.is_(None))
+    return list(tx.session.scalars(statement.order_by(DirectoryRecord.xpm_uuid)))
+
+
+def structures_of(tx: Tx, practice_id: UUID) -> Sequence[tuple[str, int]]:
+    """The business structures in a practice's directories, and how many records have each; the most frequent first."""
+    through = and_(
+        XpmConnection.xero_login_id == DirectoryRecord.xero_login_id,
+        XpmConnection.tenant_id == DirectoryRecord.tenant_id,
+        XpmConnection.practice_id == practice_id,
+        XpmConnection.state != ConnectionState.DISCONNECTED,
+    )
+    count = func.count(DirectoryRecord.xpm_uuid.distinct())
+    statement = (
+        select(DirectoryRecord.structure, count)
+        .join(XpmConnection, through)
+        .where(
+            DirectoryRecord.structure.is_not(None),
+            DirectoryRecord.gone_at.is_(None),
+            ~or_(DirectoryRecord.is_deleted, DirectoryRecord.is_archived),
+        )
+        .group_by(DirectoryRecord.structure)
+        .order_by(count.desc(), DirectoryRecord.structure)
+    )
+    return [(structure or "", number) for structure, number in tx.session.execute(statement)]

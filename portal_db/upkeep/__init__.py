@@ -1,0 +1,1 @@
+"""Retention, discrepancies, erasures, restores, and where personal data is kept."""

@@ -1,0 +1,164 @@
+"""Where the record disagrees with itself: what reconcile looks for. Looks, and the compare-and-set that each repair needs.
+
+None of these should ever find anything; each stands for an invariant that somebody's restore, edit or bug could break.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
+
+from portal_db.database import Tx
+from portal_db.states import OPEN_IMPORT_STATES, OPEN_JOB_STATES, ConnectionState, EmailState, JobState, Lane
+from portal_db.tables import Client, Import, Job, ReconnectNotice, WelcomeEmail, XeroConsent, XeroLogin, XpmConnection
+from portal_db.types import db_now
+from portal_db.work.due import is_due, is_out_of_turn, is_paused
+from portal_db.work.ringing import LANE_GROUPS, is_put_off
+
+#: A job due for longer than this, with nothing in its way, is overdue; whatever moves does so in less.
+OVERDUE_SECONDS = 60
+#: A lease that ran out is taken back by the relay within a second or two.
+LEASE_SLACK_SECONDS = 5
+#: A login whose tokens nothing uses is left alone for a day: somebody may be connecting.
+UNUSED_LOGIN_SECONDS = 86_400
+
+_open = Job.state.in_(OPEN_JOB_STATES)
+
+
+def imports_without_job(tx: Tx, *, after: UUID | None = None, limit: int = 500) -> list[UUID]:
+    """Open imports that nothing carries on, in the order of their ids, from the one after."""
+    statement = select(Import.id).where(has_no_job()).order_by(Import.id).limit(limit)
+    if after is not None:
+        statement = statement.where(Import.id > after)
+    return list(tx.session.scalars(statement))
+
+
+def has_no_job() -> ColumnElement[bool]:
+    """The import is open and none of its jobs is."""
+    return and_(Import.state.in_(OPEN_IMPORT_STATES), ~exists().where(Job.import_id == Import.id, _open))
+
+
+def is_without_job(tx: Tx, import_id: UUID) -> bool:
+    return tx.session.scalar(select(Import.id).where(Import.id == import_id, has_no_job())) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Overdue:
+    """A job that should long have run. `is_rung`: lately, so that it is workers who are missing."""
+
+    job_id: UUID
+    lane: Lane
+    is_rung: bool
+
+
+def overdue(tx: Tx, *, per_group: int) -> list[Overdue]:
+    """Due jobs that nothing holds back and that nevertheless stand still, the oldest of each practice and lane group.
+
+    In a group that moves, or that waits for the upstream's quota, a job's turn simply has not come. Interactive jobs have
+    no turns: one that was not rung for a minute is overdue in any case.
+    """
+    moving = _moving(tx)
+    is_rung = and_(Job.rung_at.is_not(None), Job.rung_at >= db_now(-OVERDUE_SECONDS))
+    columns = (Job.id, Job.lane, Job.practice_id, Job.interactive, is_rung.label("is_rung"))
+    statement = select(*columns).where(_due_for_long(), ~is_put_off(), ~is_paused(), ~is_out_of_turn())
+    found: list[Overdue] = []
+    counts: dict[tuple[UUID, int], int] = {}
+    for job_id, lane, practice_id, interactive, rung in tx.session.execute(statement.order_by(Job.asked_at, Job.id)):
+        group = (practice_id, _group(lane))
+        if (group in moving and not (interactive and not rung)) or counts.get(group, 0) >= per_group:
+            continue
+        counts[group] = counts.get(group, 0) + 1
+        found.append(Overdue(job_id, lane, rung))
+    return found
+
+
+def _moving(tx: Tx) -> set[tuple[UUID, int]]:
+    """Practices and lane groups in which something runs, ran within the minute, or waits for the upstream's quota."""
+    runs = and_(Job.state == JobState.RUNNING, Job.lease_until >= db_now())
+    condition = or_(runs, Job.started_at >= db_now(-OVERDUE_SECONDS), is_put_off())
+    rows = tx.session.execute(select(Job.practice_id, Job.lane).where(condition).distinct())
+    return {(practice_id, _group(lane)) for practice_id, lane in rows}
+
+
+def _group(lane: Lane) -> int:
+    return next((place for place, lanes in enumerate(LANE_GROUPS) if lane in lanes), len(LANE_GROUPS))
+
+
+def _due_for_long() -> ColumnElement[bool]:
+    """Due, and was so a minute ago: neither it nor its import's epoch is younger than that."""
+    long_ago = db_now(-OVERDUE_SECONDS)
+    young_epoch = exists().where(Import.id == Job.import_id, Import.epoch_started_at >= long_ago)
+    return and_(
+        is_due(),
+        Job.created_at < long_ago,
+        func.coalesce(Job.started_at, Job.created_at) < long_ago,
+        func.coalesce(Job.next_attempt_at, Job.created_at) < long_ago,
+        ~young_epoch,
+    )
+
+
+def expired_leases(tx: Tx) -> list[UUID]:
+    """Running jobs whose lease ran out and that nobody took back."""
+    statement = select(Job.id).where(Job.state == JobState.RUNNING, Job.lease_until < db_now(-LEASE_SLACK_SECONDS))
+    return list(tx.session.scalars(statement.order_by(Job.id)))
+
+
+def finished_or_unknown(tx: Tx, job_ids: Collection[UUID]) -> set[UUID]:
+    """Those of these ids that are no open job's."""
+    known = set(tx.session.scalars(select(Job.id).where(Job.id.in_(job_ids), _open)))
+    return set(job_ids) - known
+
+
+def unknown_imports(tx: Tx, import_ids: Collection[UUID]) -> set[UUID]:
+    """Those of these ids that are no import's."""
+    return set(import_ids) - set(tx.session.scalars(select(Import.id).where(Import.id.in_(import_ids))))
+
+
+def abandoned_welcomes(tx: Tx, *, kind: str) -> list[UUID]:
+    """Welcome emails that are being sent by nobody: no job of this kind is open for their client's import."""
+    at_work = exists().where(
+        Client.id == WelcomeEmail.client_id, Job.import_id == Client.import_id, Job.kind == kind, _open
+    )
+    statement = select(WelcomeEmail.id).where(WelcomeEmail.state == EmailState.SENDING, ~at_work)
+    return list(tx.session.scalars(statement.order_by(WelcomeEmail.id)))
+
+
+def abandoned_notices(tx: Tx, *, kind: str) -> list[UUID]:
+    """Reconnect emails that are being sent by nobody."""
+    sending = tx.session.scalars(select(ReconnectNotice).where(ReconnectNotice.state == EmailState.SENDING)).all()
+    keys = {notice.id: f"{kind}:{notice.connection_id}:{notice.number}" for notice in sending}
+    at_work = set(tx.session.scalars(select(Job.dedupe_key).where(Job.dedupe_key.in_(keys.values()), _open)))
+    return [notice_id for notice_id, key in keys.items() if key not in at_work]
+
+
+def unused_logins(tx: Tx, *, leaving_kind: str) -> Sequence[XeroLogin]:
+    """Xero logins whose tokens are kept for nothing: no live connection, no consent, nobody about to end them at Xero."""
+    live = exists().where(
+        XpmConnection.xero_login_id == XeroLogin.id, XpmConnection.state != ConnectionState.DISCONNECTED
+    )
+    consent = exists().where(XeroConsent.xero_login_id == XeroLogin.id, XeroConsent.expires_at > db_now())
+    statement = select(XeroLogin).where(
+        or_(XeroLogin.access_token.is_not(None), XeroLogin.refresh_token.is_not(None)),
+        XeroLogin.updated_at < db_now(-UNUSED_LOGIN_SECONDS),
+        ~live,
+        ~consent,
+    )
+    return [row for row in tx.session.scalars(statement) if not _is_being_left(tx, row.id, leaving_kind)]
+
+
+def _is_being_left(tx: Tx, login_id: UUID, kind: str) -> bool:
+    connections = tx.session.scalars(select(XpmConnection.id).where(XpmConnection.xero_login_id == login_id))
+    keys = [f"{kind}:{connection_id}" for connection_id in connections]
+    leaving = or_(_open, Job.state == JobState.DEAD)
+    return tx.session.scalar(select(Job.id).where(Job.dedupe_key.in_(keys), leaving).limit(1)) is not None
+
+
+def mark_rung(tx: Tx, job_ids: Sequence[UUID]) -> list[tuple[Lane, UUID]]:
+    """Mark those of these jobs rung that are due still; the caller rings them before it commits."""
+    statement: Any = update(Job).where(Job.id.in_(job_ids), is_due()).values(rung_at=db_now())
+    statement = statement.returning(Job.lane, Job.id).execution_options(synchronize_session=False)
+    return [(lane, job_id) for lane, job_id in tx.session.execute(statement)]

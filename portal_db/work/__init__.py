@@ -1,0 +1,1 @@
+"""Imports, batches and jobs: claims, leases, rings, pauses and leaders."""

@@ -1,0 +1,68 @@
+"""Imports as a staff member may look at them: one, a page of them, those of a batch. Every query carries their sight."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import InstrumentedAttribute
+
+from portal_db.database import Tx
+from portal_db.paging import Cursor, older
+from portal_db.states import ClientKind, ImportState
+from portal_db.tables import Batch, Import
+from portal_db.visibility import Viewer
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which imports of those in sight; what is not given does not narrow."""
+
+    states: Collection[ImportState] = ()
+    kind: ClientKind | None = None
+    code: str | None = None
+    batch_id: UUID | None = None
+    client_id: UUID | None = None
+    since: datetime | None = None
+
+
+def get(tx: Tx, viewer: Viewer, import_id: UUID) -> Import | None:
+    statement = select(Import).where(Import.id == import_id, viewer.may_see_import())
+    return tx.session.scalar(statement.execution_options(populate_existing=True))
+
+
+def page(tx: Tx, viewer: Viewer, wanted: Wanted, *, after: Cursor | None, limit: int) -> list[Import]:
+    """Imports newest first, from the one after the cursor's."""
+    statement = select(Import).where(viewer.may_see_import())
+    if wanted.states:
+        statement = statement.where(Import.state.in_(wanted.states))
+    exactly: tuple[tuple[InstrumentedAttribute[Any], Any], ...] = (
+        (Import.kind, wanted.kind),
+        (Import.outcome_code, wanted.code),
+        (Import.batch_id, wanted.batch_id),
+        (Import.client_id, wanted.client_id),
+    )
+    statement = statement.where(*(column == value for column, value in exactly if value is not None))
+    if wanted.since is not None:
+        statement = statement.where(Import.created_at >= wanted.since)
+    if after is not None:
+        statement = statement.where(older(Import.created_at, Import.id, after))
+    return list(tx.session.scalars(statement.order_by(Import.created_at.desc(), Import.id.desc()).limit(limit)))
+
+
+def batch(tx: Tx, viewer: Viewer, batch_id: UUID) -> Batch | None:
+    """A batch of the practice, if they asked for it or see all of the practice."""
+    statement = select(Batch).where(Batch.id == batch_id, Batch.practice_id == viewer.practice_id)
+    if not viewer.sees_all:
+        statement = statement.where(Batch.requested_by == viewer.staff_id)
+    return tx.session.scalar(statement)
+
+
+def of_batch(tx: Tx, viewer: Viewer, batch_id: UUID, states: Collection[ImportState], *, limit: int) -> list[Import]:
+    """The first imports of a batch in some states, in its order, where the viewer may see them."""
+    statement = select(Import).where(viewer.may_see_import(), Import.batch_id == batch_id, Import.state.in_(states))
+    return list(tx.session.scalars(statement.order_by(Import.position).limit(limit)))

@@ -1,0 +1,1 @@
+"""Xero logins, connections, consents, hand-over and reconnect notices."""

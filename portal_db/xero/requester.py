@@ -1,0 +1,118 @@
+"""Xero logins, connections to XPM tenants, and the records each login saw there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import and_, bindparam, func, select
+from sqlalchemy.orm import aliased
+
+from portal_db.database import Tx
+from portal_db.states import ConnectionState, ImportState
+from portal_db.tables import Client, Directory, DirectoryRecord, Import, Practice, Staff, XeroLogin, XpmConnection
+from portal_db.types import db_now
+
+
+@dataclass(frozen=True, slots=True)
+class Requester:
+    """Who asked for an import, where they work, and the connection that is theirs and not cut, as of `now`."""
+
+    request: Import
+    practice: Practice
+    staff: Staff | None
+    connection: XpmConnection | None
+    xero_login: XeroLogin | None
+    #: What that Xero login last saw of the record that is asked for, and nobody else's sight of it; and its directory.
+    seen: DirectoryRecord | None
+    directory: Directory | None
+    #: The client that this import made; `None` also for one that brings more to a client who was there.
+    made: UUID | None
+    #: When an earlier import of the record came to nothing, so that somebody may have corrected it in XPM since.
+    turned_down_at: datetime | None
+    now: datetime
+
+
+_earlier = aliased(Import)
+_TURNED_DOWN_AT = (
+    select(func.max(_earlier.closed_at))
+    .where(
+        _earlier.practice_id == Import.practice_id,
+        _earlier.xpm_uuid == Import.xpm_uuid,
+        _earlier.state.in_((ImportState.REJECTED, ImportState.FAILED)),
+        _earlier.closed_at <= Import.created_at,
+    )
+    .correlate(Import)
+    .scalar_subquery()
+)
+
+#: Built once: it is run for every job.
+_REQUESTER = (
+    select(
+        Import,
+        Practice,
+        Staff,
+        XpmConnection,
+        XeroLogin,
+        DirectoryRecord,
+        Directory,
+        Client.id,
+        _TURNED_DOWN_AT,
+        db_now(),
+    )
+    .join(Practice, Practice.id == Import.practice_id)
+    .outerjoin(Staff, and_(Staff.id == Import.requested_by, Staff.practice_id == Import.practice_id))
+    .outerjoin(
+        XpmConnection,
+        and_(XpmConnection.staff_id == Staff.id, XpmConnection.state != ConnectionState.DISCONNECTED),
+    )
+    .outerjoin(XeroLogin, XeroLogin.id == XpmConnection.xero_login_id)
+    .outerjoin(
+        DirectoryRecord,
+        and_(
+            DirectoryRecord.xero_login_id == XpmConnection.xero_login_id,
+            DirectoryRecord.tenant_id == XpmConnection.tenant_id,
+            DirectoryRecord.xpm_uuid == Import.xpm_uuid,
+        ),
+    )
+    .outerjoin(
+        Directory,
+        and_(Directory.xero_login_id == XpmConnection.xero_login_id, Directory.tenant_id == XpmConnection.tenant_id),
+    )
+    .outerjoin(Client, Client.import_id == Import.id)
+    .where(Import.id == bindparam("import_id"))
+    .execution_options(populate_existing=True)
+)
+
+
+def requester(tx: Tx, import_id: UUID) -> Requester:
+    """Everything that decides whether an import may go through, and through what, in one look."""
+    found: Any = tx.session.execute(_REQUESTER, {"import_id": import_id}).one()
+    return Requester(*found)
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks, and the connection of theirs that is not cut, as of `now`."""
+
+    practice: Practice
+    staff: Staff | None
+    connection: XpmConnection | None
+    xero_login: XeroLogin | None
+    now: datetime
+
+
+def of_staff(tx: Tx, practice_id: UUID, staff_id: UUID) -> Asker:
+    statement = (
+        select(Practice, Staff, XpmConnection, XeroLogin, db_now())
+        .outerjoin(Staff, and_(Staff.practice_id == Practice.id, Staff.id == staff_id))
+        .outerjoin(
+            XpmConnection,
+            and_(XpmConnection.staff_id == Staff.id, XpmConnection.state != ConnectionState.DISCONNECTED),
+        )
+        .outerjoin(XeroLogin, XeroLogin.id == XpmConnection.xero_login_id)
+        .where(Practice.id == practice_id)
+    )
+    return Asker(*tx.session.execute(statement.execution_options(populate_existing=True)).one())

@@ -1,0 +1,1 @@
+"""The faults themselves, by what fails: one table of them a file."""

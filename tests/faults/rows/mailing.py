@@ -1,0 +1,42 @@
+"""The mail server fails: it asks to come back later, never answers, or takes a message and drops the line.
+
+The catcher's log says how often it did so and what it kept all the same. Silence after a whole message is the one case in
+which nobody can know: those emails must be marked unknown, shown, and never sent again.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from tests.faults.trial import Fault, Trial
+from worker.local.mail_catcher import Behaviour
+
+
+def misbehaving(trial: Trial, behaviour: Behaviour, *, quick: int, long: int) -> None:
+    """The mail server behaves so until it has done it so often, then is well again."""
+    mail = trial.stage.mail
+    before = len(mail.mailbox.misdeeds())
+    mail.behave(behaviour)
+    trial.ask()
+    wanted = before + trial.much(quick, long)
+    trial.wait(lambda: len(mail.mailbox.misdeeds()) >= wanted, "the mail server misbehaves")
+    trial.count_in_flight()
+    mail.behave(Behaviour())
+    trial.over()
+    trial.wait(lambda: not trial.open(), "every import is closed", trial.much(60, 180))
+    trial.injected = len(mail.mailbox.misdeeds()) - before
+    silent = trial.injected if behaviour.silence else 0
+    if (
+        trial.scalar("SELECT count(*) FROM welcome_emails WHERE practice_id = :practice AND state = 'unknown'")
+        != silent
+    ):
+        trial.problems.append(f"{silent} emails were met with silence, and another number is unknown")
+
+
+FAULTS: dict[str, Fault] = {
+    "SMTP refuses for a while": partial(
+        misbehaving, behaviour=Behaviour(refuse={"*": "451 4.3.0 Later"}), quick=6, long=60
+    ),
+    "SMTP hangs": partial(misbehaving, behaviour=Behaviour(silence="hang", keep_silenced=False), quick=2, long=16),
+    "SMTP accepts, then drops": partial(misbehaving, behaviour=Behaviour(silence="drop"), quick=3, long=30),
+}

@@ -1,0 +1,122 @@
+"""XPM fails in each way that its simulator knows: it refuses, breaks down, hangs, drips, hangs up and tells half of it.
+
+What happened is counted by the simulator; recovery is one more import's, asked for when it is over.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+
+from handlers.integration import connect
+from handlers.integration.connect import Connected, Person
+from portal_db.xero import connections as upstream
+from tests.faults.trial import Fault, Trial
+from tests.world import TENANT
+from xpm.client import Access, XpmApi
+from xpm.errors import XpmMalformed, XpmUnreachable
+from xpm.limiter import UnlimitedLimiter
+from xpm.simulator.faults import Kind as Wrong
+
+GET = "client.api/get"
+LIST = "client.api/list"
+CUT_SHORT: tuple[Wrong, ...] = ("short_body", "truncate")
+
+
+def too_many_requests(trial: Trial) -> None:
+    """XPM's limits turn out to be lower than we knew, as when another app uses them up: it answers 429."""
+    quota, counters = trial.stage.xpm.simulator.quota, trial.stage.xpm.simulator.counters
+    limits = quota.limits
+    trial.ask()
+    trial.under_way()
+    before = counters.refusals.total()
+    quota.limits, quota.enforce = replace(limits, concurrent=1), True
+    wanted = trial.much(4, 20)
+    trial.wait(lambda: counters.refusals.total() - before >= wanted or not trial.open(), "XPM refuses", 90)
+    trial.count_in_flight()
+    quota.limits, quota.enforce = limits, False
+    trial.injected = counters.refusals.total() - before
+    trial.over()
+
+
+def goes_wrong(
+    trial: Trial, kinds: tuple[Wrong, ...], quick: int, long: int, seconds: tuple[float, float] = (0.0, 0.0)
+) -> None:
+    """So many calls in a row go wrong in these ways while imports are under way, and more are asked for meanwhile: there are
+    calls to go wrong, however fast the first ones were made."""
+    trial.ask()
+    trial.under_way()
+    for kind in kinds:
+        trial.wrong(kind, GET, trial.much(quick, long), trial.much(*seconds))
+    trial.ask(trial.imports // 2)
+    trial.count_in_flight()
+    trial.until_all_went_wrong(trial.much(45, 120))
+    trial.over()
+
+
+def lists_cut_short(trial: Trial) -> None:
+    """Lists and single answers end early, by HTTP's rules or against them. A short list must not pass for a whole one."""
+    simulator = trial.stage.xpm
+    xpm = XpmApi(simulator.api_url, limiter=UnlimitedLimiter())
+    access = Access(TENANT, simulator.config.access_token)
+    trial.ask()
+    trial.under_way()
+    for kind in CUT_SHORT:
+        trial.wrong(kind, LIST, 2)
+        trial.wrong(kind, GET, trial.much(4, 40))
+    trial.ask(trial.imports // 2)
+    trial.count_in_flight()
+    for _ in range(4):
+        try:
+            with xpm.list(access, lane="import", deadline_seconds=20) as listing:
+                found = sum(1 for _ in listing)
+            trial.problems.append(f"a list cut short passed for one of {found} clients")
+        except (XpmMalformed, XpmUnreachable):
+            continue
+    trial.until_all_went_wrong(60)
+    with xpm.list(access, lane="import", deadline_seconds=20) as listing:
+        if sum(1 for _ in listing) != len(simulator.simulator.practices[TENANT].clients):
+            trial.problems.append("the list is not whole again")
+    xpm.close()
+    trial.over()
+
+
+def revoked(trial: Trial) -> None:
+    """The consent behind the token is taken back at Xero; jobs wait, the person reconnects, and all go on."""
+    stage, person = trial.stage, Person(trial.practice_id, trial.staff_id)
+    with stage.database.write() as tx:
+        upstream.cut_connection(tx, trial.connection_id)  # the one whose token is good for ever
+    _consent(trial, person)
+    trial.ask()
+    trial.under_way()
+    stage.xpm.simulator.grants.revoke_all()
+    stage.xpm.simulator.grants.expire_all()
+    waiting = "SELECT count(*) FROM jobs WHERE practice_id = :practice AND error_code = 'reconnect_xpm'"
+    trial.wait(lambda: trial.scalar(f"{waiting} AND state = 'waiting'"), "jobs wait for the connection")
+    trial.injected = int(trial.scalar(waiting))
+    trial.count_in_flight()
+    _consent(trial, person)
+    trial.over()
+
+
+def _consent(trial: Trial, person: Person) -> None:
+    """Go to Xero, allow it, and come back."""
+    database, settings = trial.stage.database, trial.stage.settings
+    answer = httpx.get(connect.begin(database, settings, person), trust_env=False)
+    back = {name: values[0] for name, values in parse_qs(urlsplit(answer.headers["location"]).query).items()}
+    done = connect.complete(database, settings, person, state=back["state"], code=back["code"])
+    assert isinstance(done, Connected)
+
+
+FAULTS: dict[str, Fault] = {
+    "XPM answers 429": too_many_requests,
+    "XPM 5xx bursts": partial(goes_wrong, kinds=("status_503", "status_500"), quick=12, long=120),
+    "XPM hangs": partial(goes_wrong, kinds=("hang",), quick=4, long=8, seconds=(3.0, 60.0)),
+    "XPM drips": partial(goes_wrong, kinds=("slow_drip",), quick=4, long=8, seconds=(0.5, 8.0)),
+    "XPM resets, also mid-body": partial(goes_wrong, kinds=("reset", "truncate"), quick=8, long=80),
+    "XPM lists cut short": lists_cut_short,
+    "Xero token revoked": revoked,
+}

@@ -1,0 +1,208 @@
+"""SmtpMailer: at each step of a delivery it says for certain sent, for certain not sent, or not known."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from email.message import EmailMessage
+from email.policy import SMTP
+
+import pytest
+
+from config.settings import SettingsError
+from handlers.email import smtp
+from handlers.email.smtp import SmtpMailer
+from handlers.errors import JobError, OutcomeUnknown, Rejected, Transient
+from worker.local.mail_catcher import Behaviour, MailCatcher
+
+DROP = "drop"
+HANG = "hang"
+
+STEPS = {
+    "greeting": "220 hello",
+    "ehlo": "250 hello",
+    "helo": "250 hello",
+    "mail": "250 ok",
+    "rcpt": "250 ok",
+    "data": "354 go on",
+    "end": "250 kept",
+}
+
+
+@dataclass
+class Script:
+    """A mail server that follows a script; it remembers what it was told, and whole messages it said yes to."""
+
+    replies: Mapping[str, str]
+    port: int = 0
+    told: list[str] = field(default_factory=list)
+    accepted: list[bytes] = field(default_factory=list)
+
+    def serve(self, listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection, connection.makefile("rb") as lines:
+            if not self._answer(connection, "greeting"):
+                return
+            for line in lines:
+                command = line.decode().strip()
+                self.told.append(command)
+                step = command.split(":")[0].split(" ")[0].lower()
+                if step == "data" and self._reply(step).startswith("354"):
+                    if not self._answer(connection, step):
+                        return
+                    message = b"".join(iter(lines.readline, b".\r\n"))
+                    step = "end"
+                    if self._reply(step).startswith("2"):
+                        self.accepted.append(message)
+                if not self._answer(connection, step):
+                    return
+
+    def _reply(self, step: str) -> str:
+        return self.replies.get(step, STEPS[step])
+
+    def _answer(self, connection: socket.socket, step: str) -> bool:
+        """Whether the conversation goes on."""
+        reply = self._reply(step)
+        if reply == HANG:
+            connection.recv(1)  # until the other side gives up
+        if reply in (DROP, HANG):
+            return False
+        connection.sendall(f"{reply}\r\n".encode())
+        return True
+
+
+@contextmanager
+def scripted(replies: Mapping[str, str]) -> Iterator[Script]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        script = Script(replies, listener.getsockname()[1])
+        thread = threading.Thread(target=script.serve, args=(listener,), daemon=True)
+        thread.start()
+        yield script
+        thread.join(10)
+        assert not thread.is_alive(), "the scripted server still waits"
+
+
+def letter() -> EmailMessage:
+    message = EmailMessage(policy=SMTP)
+    message["From"], message["To"], message["Subject"] = "Portal <portal@portal.example>", "kim@mail.example", "Welcome"
+    message["Message-ID"] = "<1@portal.example>"
+    message.set_content("Hello\n.a line that begins with a dot\n")
+    return message
+
+
+def send(replies: Mapping[str, str]) -> JobError | None:
+    """Send through a server that answers so; what came of it."""
+    with scripted(replies) as script:
+        try:
+            SmtpMailer(f"smtp://127.0.0.1:{script.port}").send(letter(), "kim@mail.example")
+        except JobError as error:
+            return error
+        return None
+
+
+def test_a_message_that_the_server_takes_is_sent(mail_catcher: MailCatcher) -> None:
+    SmtpMailer(mail_catcher.url).send(letter(), "kim@mail.example")
+    (delivery,) = mail_catcher.deliveries()
+    assert delivery.recipient == "kim@mail.example"
+    content = (mail_catcher.mailbox.folder / delivery.file).read_bytes()
+    assert b"\r\n.a line that begins with a dot\r\n" in content
+
+
+@pytest.mark.parametrize("answer", ["250 2.0.0 Kept", "251 will forward", "200 fine"])
+def test_any_yes_at_the_end_is_a_yes(answer: str) -> None:
+    """To try again after a yes would make two emails."""
+    assert send({"end": answer}) is None
+
+
+@pytest.mark.parametrize("step", ["greeting", "ehlo", "mail", "rcpt"])
+@pytest.mark.parametrize("answer", [DROP, "421 4.3.2 Closing", "450 4.2.1 Busy", "garbage"])
+def test_trouble_before_the_message_means_not_sent(step: str, answer: str) -> None:
+    error = send({step: answer, "helo": answer} if step == "ehlo" else {step: answer})
+    assert isinstance(error, Transient)
+    assert "nothing was sent" in error.message
+
+
+@pytest.mark.parametrize("step", ["greeting", "ehlo", "mail"])
+@pytest.mark.parametrize("answer", ["550 5.7.1 Not you", "554 5.3.2 No service here", "535 5.7.8 Who are you"])
+def test_a_server_that_refuses_us_says_nothing_about_the_client(step: str, answer: str) -> None:
+    """Telling the requester to check the client's address would send them after the wrong fault."""
+    error = send({step: answer, "helo": answer} if step == "ehlo" else {step: answer})
+    assert isinstance(error, Transient)
+    assert error.field is None
+
+
+@pytest.mark.parametrize("answer", ["550 5.1.1 No such mailbox", "553 5.1.3 Bad address", "501 5.1.3 Syntax"])
+def test_a_recipient_that_is_refused_for_good(answer: str) -> None:
+    error = send({"rcpt": answer})
+    assert isinstance(error, Rejected)
+    assert (error.code, error.field) == ("email_refused", "email")
+    assert "kim" not in f"{error.message} {error.remedy}"
+
+
+def test_a_message_that_is_refused_for_good() -> None:
+    assert isinstance(send({"end": "554 5.7.1 Spam"}), Rejected)
+    assert isinstance(send({"data": "554 5.5.1 No valid recipients"}), Rejected)
+
+
+@pytest.mark.parametrize("step", ["data", "end"])
+def test_a_message_that_is_refused_for_now(step: str) -> None:
+    assert isinstance(send({step: "451 4.3.0 Later"}), Transient)
+
+
+@pytest.mark.parametrize("answer", [DROP, "garbage", "354 go on and on", "999 what"])
+def test_without_a_clear_answer_to_the_message_nobody_knows(answer: str) -> None:
+    error = send({"end": answer})
+    assert isinstance(error, OutcomeUnknown)
+    assert error.code == "email_outcome_unknown"
+
+
+@pytest.mark.parametrize(("step", "expected"), [("greeting", Transient), ("rcpt", Transient), ("end", OutcomeUnknown)])
+def test_a_server_that_hangs(monkeypatch: pytest.MonkeyPatch, step: str, expected: type[JobError]) -> None:
+    monkeypatch.setattr(smtp, "SECONDS_PER_STEP", 0.2)
+    assert isinstance(send({step: HANG}), expected)
+
+
+def test_nobody_there() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with pytest.raises(Transient) as failed:
+        SmtpMailer(f"smtp://127.0.0.1:{port}").send(letter(), "kim@mail.example")
+    assert failed.value.code == "smtp_unreachable"
+
+
+def test_a_server_that_offers_no_encryption_when_it_is_required_gets_no_message() -> None:
+    with scripted({}) as script, pytest.raises(Transient):
+        SmtpMailer(f"smtp://127.0.0.1:{script.port}?starttls=require").send(letter(), "kim@mail.example")
+    assert not [command for command in script.told if command.lower().startswith(("mail", "rcpt", "data"))]
+    assert script.accepted == []
+
+
+def test_a_server_that_takes_no_password_gets_no_message() -> None:
+    with scripted({}) as script, pytest.raises(Transient):
+        SmtpMailer(f"smtp://portal:pass%20word@127.0.0.1:{script.port}").send(letter(), "kim@mail.example")
+    assert not [command for command in script.told if command.lower().startswith(("mail", "rcpt", "data"))]
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "expected"),
+    [
+        (Behaviour(refuse={"kim@mail.example": "550 5.1.1 No such mailbox"}), Rejected),
+        (Behaviour(refuse={"*": "450 4.2.1 Busy"}), Transient),
+        (Behaviour(at_data="554 5.7.1 Spam"), Rejected),
+        (Behaviour(at_data="452 4.3.1 Full"), Transient),
+        (Behaviour(silence="drop"), OutcomeUnknown),
+    ],
+)
+def test_against_a_real_server(mail_catcher: MailCatcher, behaviour: Behaviour, expected: type[JobError]) -> None:
+    mail_catcher.behave(behaviour)
+    with pytest.raises(expected):
+        SmtpMailer(mail_catcher.url).send(letter(), "kim@mail.example")
+
+
+@pytest.mark.parametrize("url", ["", "mail.example:25", "http://mail.example", "smtp://", "smtp:///mail"])
+def test_an_address_of_no_server_is_refused_by_name(url: str) -> None:
+    with pytest.raises(SettingsError, match="SMTP_URL"):
+        SmtpMailer(url)

@@ -1,0 +1,104 @@
+"""What people do to an import is done although PostgreSQL ended it for the sake of another transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+from psycopg.errors import DeadlockDetected
+from sqlalchemy.exc import OperationalError
+
+from handlers.access.act import Act
+from handlers.imports.amend import amend
+from handlers.imports.cancel import cancel, cancel_batch
+from handlers.imports.welcome_email import mark_delivered, resend
+from handlers.operations.dead_letters import dismiss, requeue
+from portal_db.database import DEADLOCK_TRIES, Database, Tx
+from tests.handlers.operations import given as ops
+from tests.making import importable
+from tests.world import World
+from xpm.simulator.serve import SimulatorHandle
+
+Step = Callable[[Database, Act], object]
+
+
+class Deadlocked(Database):
+    """Its first transactions are ended instead of committed: they were waited for by whom they waited for."""
+
+    def __init__(self, url: str, times: int) -> None:
+        super().__init__(url)
+        self.left = times
+
+    @contextmanager
+    def write(self) -> Iterator[Tx]:
+        with super().write() as tx:
+            yield tx
+            if self.left > 0:
+                self.left -= 1
+                raise OperationalError("COMMIT", None, DeadlockDetected("deadlock detected"))
+
+
+def _cancel(world: World, simulator: SimulatorHandle) -> Step:
+    import_id = ops.ask(world, simulator)
+    return lambda database, act: cancel(database, act, import_id)
+
+
+def _cancel_batch(world: World, simulator: SimulatorHandle) -> Step:
+    [import_id] = world.ask_batch([world.request(importable(simulator)[0].uuid)])
+    batch_id = world.import_row(import_id).batch_id
+    assert batch_id is not None
+    return lambda database, act: cancel_batch(database, act, batch_id)
+
+
+def _requeue(world: World, simulator: SimulatorHandle) -> Step:
+    _, job_id = ops.dead_validation(world, simulator)
+    return lambda database, act: requeue(database, act, job_id)
+
+
+def _dismiss(world: World, simulator: SimulatorHandle) -> Step:
+    _, job_id = ops.dead_validation(world, simulator)
+    return lambda database, act: dismiss(database, act, job_id)
+
+
+def _amend(world: World, simulator: SimulatorHandle) -> Step:
+    import_id, _ = ops.dead_validation(world, simulator)
+    return lambda database, act: amend(database, act, import_id, {"name": "Ada Moss"})
+
+
+def _resend(world: World, simulator: SimulatorHandle) -> Step:
+    _, email_id = ops.unknown_email(world, simulator)
+    return lambda database, act: resend(database, act, email_id)
+
+
+def _mark_delivered(world: World, simulator: SimulatorHandle) -> Step:
+    _, email_id = ops.unknown_email(world, simulator)
+    return lambda database, act: mark_delivered(database, act, email_id)
+
+
+@pytest.fixture
+def deadlocked(sqlite_world: World) -> Iterator[Deadlocked]:
+    made = Deadlocked(sqlite_world.services.settings.database_url, DEADLOCK_TRIES - 1)
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("given", [_cancel, _cancel_batch, _requeue, _dismiss, _amend, _resend, _mark_delivered])
+def test_it_is_done_once_all_the_same(
+    sqlite_world: World, simulator: SimulatorHandle, deadlocked: Deadlocked, given: Callable[..., Step]
+) -> None:
+    step, act = given(sqlite_world, simulator), ops.operator(sqlite_world)
+    assert step(deadlocked, act)
+    assert deadlocked.left == 0
+    done = [entry.action for entry in ops.acts(sqlite_world)]
+    assert done
+    assert len(done) == len(set(done)), "what was rolled back left no trace"
+
+
+def test_one_that_does_not_end_is_told(sqlite_world: World, simulator: SimulatorHandle, deadlocked: Deadlocked) -> None:
+    deadlocked.left = DEADLOCK_TRIES
+    step, act = _cancel(sqlite_world, simulator), ops.operator(sqlite_world)
+    with pytest.raises(OperationalError):
+        step(deadlocked, act)
+    assert deadlocked.left == 0
+    assert ops.acts(sqlite_world) == []

@@ -1,0 +1,149 @@
+"""Retention: what is past its days goes, in short batches; dead letters, their imports' history and open work stay."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from uuid import UUID
+
+import pytest
+from sqlalchemy import insert, select, update
+
+from handlers.operations.housekeeping import keep_house
+from portal_db.states import ErrorClass, JobState
+from portal_db.tables import Import, ImportEvent, Job, JobAttempt, MalformedMessage, XeroConsent
+from portal_db.types import db_now
+from portal_db.upkeep import retention
+from portal_db.work import jobs
+from tests.making import add, claimed, failure, importable, new_job, set_job
+from tests.world import World
+from worker.jobs.leases import Leases
+from xpm.simulator.serve import SimulatorHandle
+
+DAY = 86_400
+
+
+def tables(world: World) -> dict[str, int]:
+    with world.database.read() as tx:
+        return {
+            table.__tablename__: len(tx.session.scalars(select(table)).all())
+            for table in (Job, JobAttempt, Import, ImportEvent, MalformedMessage, XeroConsent)
+        }
+
+
+def house(world: World, *, dry_run: bool = False) -> dict[str, int]:
+    done = keep_house(world.database, world.services.settings, dry_run=dry_run)
+    return {name: count for name, count in done.items() if count}
+
+
+def fill(world: World, simulator: SimulatorHandle) -> Sequence[UUID]:
+    """Two finished imports, and a message and a consent of their time."""
+    rows = [world.run_import(person.uuid) for person in importable(simulator)[:2]]
+    with world.database.write() as tx:
+        message = {"queue": "import_requests", "reason": "bad", "payload": b"x", "received_at": db_now()}
+        tx.session.execute(insert(MalformedMessage).values(id=tx.new_id(), digest="d", **message))
+        consent = {"practice_id": world.practice_id, "staff_id": world.staff_id, "state_hash": "s", "verifier": b"v"}
+        tx.session.execute(insert(XeroConsent).values(id=tx.new_id(), expires_at=db_now(600), **consent))
+    return [row.id for row in rows]
+
+
+def test_what_is_past_its_days_goes_and_not_a_day_before(world: World, simulator: SimulatorHandle) -> None:
+    fill(world, simulator)
+    before = tables(world)
+    assert house(world) == {}
+    world.pass_time(29 * DAY)
+    assert house(world) == {"ended consents": 1}
+    world.pass_time(2 * DAY)
+    assert house(world) == {"malformed messages": 1}
+    world.pass_time(58 * DAY)
+    assert house(world) == {}
+    world.pass_time(2 * DAY)
+    # When only counted, everything stays; then jobs go with their attempts, and imports stay
+    plan = house(world, dry_run=True)
+    assert plan == {"finished jobs": before["jobs"], "import events": 2}
+    assert tables(world) == {**before, "xero_consents": 0, "malformed_messages": 0}
+    assert house(world) == plan
+    assert tables(world) == {**dict.fromkeys(before, 0), "imports": before["imports"]}
+    assert house(world) == {}
+
+
+@pytest.mark.parametrize("state", [JobState.DEAD, JobState.QUEUED, JobState.WAITING, JobState.RUNNING])
+def test_dead_letters_and_open_work_keep_the_history_of_their_import(
+    world: World, simulator: SimulatorHandle, state: JobState
+) -> None:
+    kept, _ = fill(world, simulator)
+    apart_dead, apart_done = add(world, new_job(world), new_job(world))
+    set_job(world, apart_dead, state=JobState.DEAD, finished_at=db_now())
+    set_job(world, apart_done, state=JobState.SUCCEEDED, finished_at=db_now())
+    set_job(world, world.jobs_of(kept)["import_details"].id, state=state)
+    world.pass_time(10_000 * DAY)
+    assert house(world)["finished jobs"] == len(world.jobs_of(kept)) + 1
+    with world.database.read() as tx:
+        left = tx.session.scalars(select(Job)).all()
+    assert {job.import_id for job in left} == {kept, None}
+    assert len([job for job in left if job.import_id == kept]) == len(world.jobs_of(kept)) > 3
+    assert [job.id for job in left if job.import_id is None] == [apart_dead]
+    assert tables(world)["job_attempts"] == len(world.jobs_of(kept))
+
+
+def test_an_open_import_keeps_its_jobs(world: World, simulator: SimulatorHandle) -> None:
+    """Else reconcile would think that they were never made, and make them again."""
+    kept, _ = fill(world, simulator)
+    with world.database.write() as tx:
+        tx.session.execute(update(Import).where(Import.id == kept).values(state="in_progress"))
+    world.pass_time(10_000 * DAY)
+    house(world)
+    assert world.jobs_of(kept)
+
+
+def test_a_dead_letter_requeued_between_the_look_and_the_deletion_keeps_its_history(
+    world: World, simulator: SimulatorHandle
+) -> None:
+    kept, other = fill(world, simulator)
+    world.pass_time(100 * DAY)
+    with world.database.read() as tx:
+        found = retention.find(tx, retention.KEPT["finished jobs"], 90, after=None, limit=100)
+    set_job(world, world.jobs_of(kept)["import_details"].id, state=JobState.QUEUED)
+    with world.database.write() as tx:
+        dropped = retention.drop(tx, retention.KEPT["finished jobs"], 90, found)
+    assert dropped == len(found) - len(world.jobs_of(kept))
+    assert len(world.jobs_of(kept)) > 3
+    assert not world.jobs_of(other)
+
+
+def test_batches_are_short_so_that_heartbeats_get_through(sqlite_world: World) -> None:
+    # Given ten thousand finished jobs, and a worker that runs one and renews its lease as often as it can
+    world = sqlite_world
+    rows = [new_job(world) for _ in range(10_000)]
+    for start in range(0, len(rows), 1000):
+        add(world, *rows[start : start + 1000])
+    with world.database.write() as tx:
+        old = {"state": JobState.SUCCEEDED, "finished_at": db_now(-100 * DAY), "error_class": ErrorClass.TRANSIENT}
+        tx.session.execute(update(Job).values(**old))
+    [mine] = add(world, new_job(world))
+    lease = claimed(world, mine)
+    leases = Leases(world.database, "worker-1", lease_seconds=10, every_seconds=3)
+    waits: list[float] = []
+    stopping = threading.Event()
+
+    def beat() -> None:
+        with leases.held(lease):
+            while not stopping.is_set():
+                before = time.monotonic()
+                leases.renew()
+                waits.append(time.monotonic() - before)
+
+    thread = threading.Thread(target=beat)
+    thread.start()
+    try:
+        # When house is kept
+        assert house(world) == {"finished jobs": 10_000}
+    finally:
+        stopping.set()
+        thread.join(10)
+    # Then no heartbeat ever waited for long, and the job is still the worker's
+    assert len(waits) > 20
+    assert max(waits) < 3
+    with world.database.write() as tx:
+        jobs.end(tx, lease, JobState.DEAD, failure())

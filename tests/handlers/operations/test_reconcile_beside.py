@@ -1,0 +1,196 @@
+"""Reconcile beside everything else: a running pipeline, XPM's records, its quota, and a second reconcile."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from uuid import UUID
+
+import pytest
+from sqlalchemy import update
+
+from handlers.operations.reconcile import Became, Report, reconcile
+from portal_db.clients import links
+from portal_db.states import ImportState
+from portal_db.tables import DirectoryRecord
+from portal_db.types import db_now
+from tests.handlers.given import FullQuota, change, connect_colleague, disconnect, set_staff
+from tests.handlers.operations.conftest import queues_of
+from tests.making import importable
+from tests.servers.waiting import wait_until
+from tests.worker.queue.desk import Desk
+from tests.world import TENANT, World
+from xpm.client import XpmApi
+from xpm.simulator.serve import SimulatorHandle
+
+
+class NoQueues:
+    """An empty queue, for tests of what is not about it."""
+
+    def ring(self, *_: object) -> None: ...
+
+    def entries(self) -> object:
+        return iter(())
+
+    def drop(self, *_: object) -> int:
+        return 0
+
+    def requests_waiting(self) -> int:
+        return 0
+
+    def accepted(self) -> object:
+        return iter(())
+
+
+def test_beside_a_running_pipeline_nothing_is_disturbed(desk: Desk, simulator: SimulatorHandle) -> None:
+    # Given a relay and a worker with a batch and its emails to do
+    people = importable(simulator)[:12]
+    stopping = threading.Event()
+    relay = threading.Thread(target=desk.relay("relay-1").run, args=(stopping,), daemon=True)
+    rows = [desk.world.request(person.uuid, send_welcome_email=True) for person in people]
+    import_ids = desk.world.ask_batch(rows)
+    reports: list[Report] = []
+    with desk.working():
+        relay.start()
+        try:
+            # When it is reconciled over and over until all is done
+            while not all(desk.is_closed(import_id) for import_id in import_ids):
+                reports.append(reconcile(desk.services, queues_of(desk), dry_run=False, max_links=3))
+            wait_until(
+                lambda: not any(desk.unacknowledged(lane) for lane in ("import", "email")), "all is acknowledged"
+            )
+        finally:
+            stopping.set()
+            relay.join(5)
+    # Then each import went its way once, and the record was never found out of step
+    assert {desk.world.import_row(import_id).state for import_id in import_ids} == {ImportState.SUCCEEDED}
+    assert desk.world.scalar("SELECT count(*) FROM clients") == len(people)
+    assert len(desk.world.mail.deliveries()) == len(people)
+    assert desk.world.scalar("SELECT count(*) FROM job_attempts WHERE outcome <> 'succeeded'") == 0
+    assert len(reports) > 3
+    codes = {finding.code for report in reports for finding in report.findings} - {"no_relay", "message_without_job"}
+    assert codes == set()
+
+
+def test_two_at_once_mend_a_thing_once(desk: Desk) -> None:
+    import_id = desk.world.ask(UUID(int=5))
+    with desk.world.database.write() as tx:
+        tx.session.execute(update(DirectoryRecord).values(as_of=db_now()))
+        tx.session.connection().exec_driver_sql("DELETE FROM jobs")
+    reports: list[Report] = []
+    start = threading.Barrier(2)
+
+    def look() -> None:
+        start.wait()
+        reports.append(reconcile(desk.services, queues_of(desk), dry_run=False, max_links=0))
+
+    threads = [threading.Thread(target=look) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    mended = [found for report in reports for found in report.findings if found.code == "import_without_job"]
+    assert [found.subject for found in mended] == [str(import_id)]
+    assert desk.world.scalar("SELECT count(*) FROM jobs") == 1
+
+
+@pytest.fixture
+def linked(own_world: World, own_simulator: SimulatorHandle) -> tuple[World, SimulatorHandle, list[UUID]]:
+    """Three linked clients, of whose XPM records nobody has a fresh sight."""
+    people = importable(own_simulator)[:3]
+    for person in people:
+        own_world.run_import(person.uuid)
+    with own_world.database.write() as tx:
+        tx.session.execute(update(DirectoryRecord).values(as_of=db_now(-25 * 3600)))
+    return own_world, own_simulator, [person.uuid for person in people]
+
+
+def look(world: World, max_links: int, *, services: object = None, dry_run: bool = False) -> Report:
+    return reconcile(services or world.services, NoQueues(), dry_run=dry_run, max_links=max_links)  # type: ignore[arg-type]
+
+
+def gone(world: World) -> list[UUID]:
+    with world.database.read() as tx:
+        return [link.xpm_uuid for link in links.gone(tx)]
+
+
+def calls(simulator: SimulatorHandle) -> int:
+    return int(simulator.simulator.counters.calls.total())
+
+
+def test_links_whose_record_is_gone_are_reported_and_kept(
+    linked: tuple[World, SimulatorHandle, list[UUID]],
+) -> None:
+    # Given one record that XPM does not know any more and one that it says is deleted
+    world, simulator, (unknown, deleted, there) = linked
+    del simulator.simulator.practices[TENANT].clients[unknown]
+    change(simulator, deleted, is_deleted=True)
+    before = calls(simulator)
+    # When only looking, XPM is not asked
+    assert (look(world, 10, dry_run=True).links_checked, calls(simulator)) == (0, before)
+    report = look(world, 10)
+    # Then both are told, a person decides, and the links are as they were
+    assert (report.links_checked, report.links_left, calls(simulator) - before) == (3, 0, 3)
+    assert {*gone(world)} == {unknown, deleted}
+    told = [found for found in report.findings if found.code == "link_gone"]
+    assert [found.became for found in told] == [Became.NEEDS_PERSON] * 2
+    assert world.scalar("SELECT count(*) FROM xpm_links WHERE disconnected_at IS NULL") == 3
+    # And told again without asking, until the record is back
+    assert len([found for found in look(world, 0).findings if found.code == "link_gone"]) == 2
+    change(simulator, deleted, is_deleted=False)
+    look(world, 10)
+    assert gone(world) == [unknown]
+    assert there not in gone(world)
+
+
+def test_so_many_are_asked_for_in_a_run_and_the_longest_unasked_come_first(
+    linked: tuple[World, SimulatorHandle, list[UUID]],
+) -> None:
+    world, simulator, _ = linked
+    before = calls(simulator)
+    assert [look(world, 2).links_checked for _ in range(2)] == [2, 2]
+    assert calls(simulator) - before == 4
+    assert world.scalar("SELECT count(*) FROM xpm_links WHERE checked_at IS NULL") == 0
+
+
+def test_a_fresh_sight_in_the_directory_costs_no_call(linked: tuple[World, SimulatorHandle, list[UUID]]) -> None:
+    world, simulator, _ = linked
+    with world.database.write() as tx:
+        tx.session.execute(update(DirectoryRecord).values(as_of=db_now()))
+    before = calls(simulator)
+    assert look(world, 10).links_checked == 3
+    assert calls(simulator) == before
+
+
+def test_a_quota_that_says_not_now_ends_the_asking(linked: tuple[World, SimulatorHandle, list[UUID]]) -> None:
+    world, simulator, _ = linked
+    before = calls(simulator)
+    services = replace(world.services, xpm=XpmApi(world.services.settings.xpm_api_url, limiter=FullQuota(30)))
+    report = look(world, 10, services=services)
+    assert (report.links_checked, report.links_left, calls(simulator)) == (0, 3, before)
+    assert gone(world) == []
+
+
+def test_links_of_a_cut_connection_are_not_asked_for(linked: tuple[World, SimulatorHandle, list[UUID]]) -> None:
+    world, simulator, _ = linked
+    disconnect(world)
+    before = calls(simulator)
+    assert (look(world, 10).links_checked, calls(simulator)) == (0, before)
+
+
+def test_a_requester_who_left_keeps_no_other_link_waiting(linked: tuple[World, SimulatorHandle, list[UUID]]) -> None:
+    # Given three clients imported by somebody who has left, and one by a colleague
+    world, simulator, _ = linked
+    colleague = connect_colleague(world, simulator.config.access_token)
+    set_staff(world, left_at=db_now())
+    person = importable(simulator)[3]
+    request = world.request(person.uuid).model_copy(update={"requested_by": colleague})
+    world.ask_batch([request])
+    world.run_due()
+    del simulator.simulator.practices[TENANT].clients[person.uuid]
+    with world.database.write() as tx:
+        tx.session.execute(update(DirectoryRecord).values(as_of=db_now(-25 * 3600)))
+    # When they are looked for one at a time, then the colleague's has its turn
+    for _ in range(4):
+        look(world, 1)
+    assert gone(world) == [person.uuid]

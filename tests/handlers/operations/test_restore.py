@@ -1,0 +1,127 @@
+"""After a backup was put back: everything stands still, and no email leaves that may have left since the backup."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from sqlalchemy import select, update
+
+from handlers.access.act import Act, act_of
+from handlers.access.practices import add_operator
+from handlers.errors import RequestRefused
+from handlers.operations import restore
+from portal_db import audit
+from portal_db.states import EmailState, ImportState, JobState
+from portal_db.tables import ReconnectNotice, WelcomeEmail
+from portal_db.types import db_now
+from tests.handlers.given import run_only
+from tests.making import importable
+from tests.world import World
+from xpm.simulator.serve import SimulatorHandle
+
+
+@pytest.fixture
+def operator(world: World) -> UUID:
+    return add_operator(world.database, "Sam", "sam@platform.example")
+
+
+def states(world: World) -> list[EmailState]:
+    with world.database.read() as tx:
+        return [*tx.session.scalars(select(WelcomeEmail.state).order_by(WelcomeEmail.created_at))]
+
+
+def test_no_email_of_the_backup_leaves_unconfirmed(world: World, simulator: SimulatorHandle, operator: UUID) -> None:
+    # Given a backup that holds a sent email, one about to be sent, and an import that has yet to create its client
+    sent, pending, to_come, later = importable(simulator)[:4]
+    world.run_import(sent.uuid, send_welcome_email=True)
+    about_to = world.ask(pending.uuid, send_welcome_email=True)
+    for kind in ("validate_import", "create_client"):
+        run_only(world, about_to, kind)
+    open_import = world.ask(to_come.uuid, send_welcome_email=True)
+    assert len(world.mail.deliveries()) == 1
+    # When it is put back
+    begun = restore.begin(world.database, Act(operator, "disk died; backup of 03:00"))
+    assert begun.emails == 1
+    # Then nothing runs, however much is due
+    assert world.run_due() == 0
+    world.runner().run(world.jobs_of(open_import)["validate_import"].id)
+    assert world.states_of(open_import) == {"validate_import": JobState.QUEUED}
+    # And once work goes on, neither email leaves: both are unknown, and their imports partly done
+    restore.finish(world.database, Act(operator, "done"))
+    world.run_due()
+    assert len(world.mail.deliveries()) == 1
+    assert states(world) == [EmailState.SENT, EmailState.UNKNOWN, EmailState.UNKNOWN]
+    for import_id in (about_to, open_import):
+        row = world.import_row(import_id)
+        assert (row.state, row.outcome_code) == (ImportState.PARTLY_SUCCEEDED, "email_outcome_unknown")
+    # What is asked for from now on is greeted as ever
+    world.run_import(later.uuid, send_welcome_email=True)
+    assert len(world.mail.deliveries()) == 2
+
+
+def test_an_email_that_the_backup_was_made_in_the_midst_of_is_unknown_too(
+    world: World, simulator: SimulatorHandle, operator: UUID
+) -> None:
+    world.run_import(importable(simulator)[0].uuid, send_welcome_email=True)
+    with world.database.write() as tx:
+        tx.session.execute(update(WelcomeEmail).values(state=EmailState.SENDING))
+    assert restore.begin(world.database, Act(operator, "x")).emails == 1
+    assert states(world) == [EmailState.UNKNOWN]
+
+
+def test_a_reconnect_email_of_the_backup_is_not_sent(world: World, operator: UUID) -> None:
+    with world.database.write() as tx:
+        notice = {"connection_id": world.connection_id, "number": 1, "state": EmailState.PENDING}
+        tx.session.add(ReconnectNotice(id=tx.new_id(), created_at=db_now(), **notice))
+        tx.session.flush()
+    restore.begin(world.database, Act(operator, "x"))
+    assert world.scalar("SELECT state FROM reconnect_notices") == "unknown"
+
+
+def test_it_is_begun_and_finished_once_and_both_are_audited(world: World, operator: UUID) -> None:
+    with pytest.raises(RequestRefused, match="No restore is under way"):
+        restore.finish(world.database, Act(operator, "done"))
+    begun = restore.begin(world.database, Act(operator, "disk died"))
+    with pytest.raises(RequestRefused, match="A restore is under way"):
+        restore.begin(world.database, Act(operator, "again"))
+    assert restore.finish(world.database, Act(operator, "done")) == begun.restore_id
+    assert world.scalar("SELECT count(*) FROM pauses") == 0
+    with world.database.read() as tx:
+        entries = audit.of_subject(tx, "restore", begun.restore_id)
+    assert [(entry.action, entry.actor_id, entry.why) for entry in entries] == [
+        ("restore.begin", operator, "disk died"),
+        ("restore.finish", operator, "done"),
+    ]
+
+
+def test_a_stranger_may_not(world: World) -> None:
+    with pytest.raises(RequestRefused, match="no such operator"):
+        restore.begin(world.database, act_of(world.database, str(UUID(int=1)), "x"))
+    assert world.scalar("SELECT count(*) FROM pauses") == 0
+
+
+def test_a_real_backup_put_back_sends_no_email_a_second_time(
+    sqlite_world: World, simulator: SimulatorHandle, tmp_path: Path
+) -> None:
+    """A file copied away, the world going on, the file copied back: the email that left meanwhile leaves no second time."""
+    world = sqlite_world
+    operator = add_operator(world.database, "Sam", "sam@platform.example")
+    file = Path(world.database.engine.url.database or "")
+    import_id = world.ask(importable(simulator)[0].uuid, send_welcome_email=True)
+    world.scalar("PRAGMA wal_checkpoint(TRUNCATE)")
+    shutil.copy(file, tmp_path / "backup")
+    world.run_due()
+    assert world.import_row(import_id).state is ImportState.SUCCEEDED
+    world.database.close()
+    for journal in (Path(f"{file}-wal"), Path(f"{file}-shm")):
+        journal.unlink(missing_ok=True)
+    shutil.copy(tmp_path / "backup", file)
+    assert world.import_row(import_id).state is ImportState.ACCEPTED
+    restore.begin(world.database, Act(operator, "the test"))
+    restore.finish(world.database, Act(operator, "done"))
+    world.run_due()
+    assert world.import_row(import_id).state is ImportState.PARTLY_SUCCEEDED
+    assert len(world.mail.deliveries()) == 1

@@ -1,0 +1,328 @@
+"""Webhooks: one message a close, signed, until it is taken; an endpoint that takes nothing rests and is disabled."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import update
+from standardwebhooks import Webhook
+
+from handlers.errors import RequestRefused
+from handlers.imports.amend import amend
+from handlers.imports.cancel import cancel
+from handlers.jobs.kinds import KINDS, JobKind
+from handlers.webhooks import deliver, endpoints
+from handlers.webhooks.announce import Event, announce
+from handlers.webhooks.post import NotPublic, Reach
+from portal_db.states import JobState
+from portal_db.tables import Job, WebhookEndpoint
+from portal_db.work import imports
+from tests.handlers.operations import given as ops
+from tests.making import importable
+from tests.servers.receiver import Receiver, receiving
+from tests.servers.waiting import wait_until
+from tests.world import World
+from worker.local.processes import free_port
+from xpm.simulator.serve import SimulatorHandle
+
+PAGE = Path(__file__).parents[3] / "docs" / "webhooks.md"
+DAY = 86_400
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with receiving() as made:
+        yield made
+
+
+def listen(world: World, url: str, *events: Event) -> endpoints.Made:
+    return endpoints.add(world.database, world.services.settings, world.practice_id, url, set(events))
+
+
+def endpoint(world: World, made: endpoints.Made) -> WebhookEndpoint:
+    (found,) = (one for one in endpoints.listing(world.database, world.practice_id) if one.id == made.endpoint_id)
+    return found
+
+
+def told(world: World, made: endpoints.Made) -> list[tuple[str, JobState | None, str | None]]:
+    """What an endpoint was told, oldest first: the event, how its job stands, and why the last try failed."""
+    page = endpoints.deliveries(world.database, made.endpoint_id, practice_id=world.practice_id)
+    return [
+        (one.delivery.event, one.job.state if one.job else None, one.job.error_code if one.job else None)
+        for one in reversed(page.items)
+    ]
+
+
+def verified(receiver: Receiver, secret: str, number: int = -1) -> dict[str, Any]:
+    headers, body = receiver.came[number]
+    event: dict[str, Any] = Webhook(secret).verify(body, headers)
+    return event
+
+
+def test_each_close_is_told_once_signed_and_without_anything_personal(
+    world: World, simulator: SimulatorHandle, receiver: Receiver
+) -> None:
+    made, person = listen(world, receiver.url), importable(simulator)[0]
+    row = world.run_import(person.uuid, send_welcome_email=True)
+    event = verified(receiver, made.secret)
+    assert event["type"] == "import.succeeded"
+    assert event["data"] == {
+        "import_id": str(row.id),
+        "epoch": 1,
+        "state": "succeeded",
+        "code": None,
+        "client_id": str(row.client_id),
+        "batch_id": None,
+    }
+    assert len(receiver.came) == 1
+    assert told(world, made) == [("import.succeeded", JobState.SUCCEEDED, None)]
+    body = receiver.came[0][1].decode()
+    assert (person.email or "") not in body
+    assert person.name not in body
+
+
+def test_an_import_that_was_turned_down_says_the_code(
+    sqlite_world: World, simulator: SimulatorHandle, receiver: Receiver
+) -> None:
+    world = sqlite_world
+    made = listen(world, receiver.url, Event.REJECTED, Event.CANCELLED)
+    world.run_import(uuid4())
+    assert verified(receiver, made.secret)["data"]["code"] == "xpm_client_unknown"
+    world.run_import(importable(simulator)[0].uuid)  # succeeds, which it did not want to be told
+    cancel(world.database, ops.operator(world), world.ask(importable(simulator)[1].uuid))
+    world.run_due()
+    assert [event for event, _, _ in told(world, made)] == ["import.rejected", "import.cancelled"]
+
+
+def test_a_batch_is_told_when_its_last_import_closes(world: World, receiver: Receiver) -> None:
+    made = listen(world, receiver.url, Event.BATCH_CLOSED)
+    batch = world.ask_batch([world.request(uuid4()) for _ in range(3)])
+    world.run_due()
+    assert [event for event, _, _ in told(world, made)] == ["batch.closed"]
+    assert verified(receiver, made.secret)["data"] == {"batch_id": str(world.import_row(batch[0]).batch_id)}
+
+
+def test_a_close_is_told_once_however_often_it_is_announced_and_another_one_anew(world: World) -> None:
+    made, row = listen(world, "http://127.0.0.1:9/"), world.run_import(uuid4())
+    for _ in range(2):
+        with world.database.write() as tx:
+            announce(tx, imports.lock(tx, row.id), None)
+    assert [event for event, _, _ in told(world, made)] == ["import.rejected"]
+    amend(world.database, ops.operator(world), row.id, {"name": "Another Name"})
+    world.run_due()
+    assert [event for event, _, _ in told(world, made)] == ["import.rejected"] * 2
+
+
+def test_what_is_not_taken_is_tried_again_and_the_endpoint_rests(
+    world: World, simulator: SimulatorHandle, receiver: Receiver
+) -> None:
+    made, receiver.status = listen(world, receiver.url), 500
+    world.run_import(importable(simulator)[0].uuid)
+    assert told(world, made) == [("import.succeeded", JobState.WAITING, "webhook_refused")]
+    # Meanwhile others wait, without a call
+    world.run_import(importable(simulator)[1].uuid)
+    assert len(receiver.came) == 1
+    assert told(world, made)[1] == ("import.succeeded", JobState.WAITING, "webhook_resting")
+    receiver.status = 200
+    world.pass_time(400)
+    world.run_due()
+    assert [state for _, state, _ in told(world, made)] == [JobState.SUCCEEDED] * 2
+    ids = [headers["webhook-id"] for headers, _ in receiver.came]
+    assert (len(ids), len(set(ids))) == (3, 2), "the same event has the same id each time"
+    assert endpoint(world, made).failing_since is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        ({"status": 302, "headers": {"Location": "http://127.0.0.1:1/"}}, "webhook_refused"),
+        ({"status": 503, "headers": {"Retry-After": "7200"}}, "webhook_refused"),
+        ({"status": 410}, "webhook_gone"),
+    ],
+)
+def test_answers_that_are_not_yes(
+    sqlite_world: World, simulator: SimulatorHandle, receiver: Receiver, answer: dict[str, Any], code: str
+) -> None:
+    world, made = sqlite_world, listen(sqlite_world, receiver.url)
+    for name, value in answer.items():
+        setattr(receiver, name, value)
+    world.run_import(importable(simulator)[0].uuid)
+    assert told(world, made)[0][2] == code
+    found = endpoint(world, made)
+    assert (found.disabled_reason is not None) is (code == "webhook_gone")
+    if "Retry-After" in receiver.headers:
+        world.pass_time(7000)
+        world.run_due()
+        assert len(receiver.came) == 1
+
+
+def test_an_answer_without_end_is_not_read(sqlite_world: World, simulator: SimulatorHandle, receiver: Receiver) -> None:
+    made, receiver.endless = listen(sqlite_world, receiver.url), True
+    receiver.status = 200
+    sqlite_world.run_import(importable(simulator)[0].uuid)
+    assert told(sqlite_world, made) == [("import.succeeded", JobState.SUCCEEDED, None)]
+
+
+def test_an_endpoint_that_takes_nothing_for_days_is_disabled_until_a_test_is_taken(
+    world: World, simulator: SimulatorHandle, receiver: Receiver
+) -> None:
+    made, receiver.status = listen(world, receiver.url), 500
+    world.run_import(importable(simulator)[0].uuid)
+    world.pass_time(deliver.PATIENCE_DAYS * DAY + 60)
+    world.run_due()
+    reason = endpoint(world, made).disabled_reason or ""
+    assert reason.startswith("Nothing was taken there for 3 days.")
+    assert "500" in reason
+    # It is told no more, not even what waits
+    world.run_import(importable(simulator)[1].uuid)
+    calls = len(receiver.came)
+    world.pass_time(DAY)
+    world.run_due()
+    assert (len(receiver.came), told(world, made)[0][1]) == (calls, JobState.REJECTED)
+    assert len(told(world, made)) == 1
+    # Until a test is taken
+    receiver.status = 204
+    endpoints.send_test(world.database, made.endpoint_id, practice_id=world.practice_id)
+    world.run_due()
+    assert verified(receiver, made.secret)["type"] == "webhook.test"
+    assert endpoint(world, made).disabled_at is None
+    world.run_import(importable(simulator)[2].uuid)
+    assert told(world, made)[-1] == ("import.succeeded", JobState.SUCCEEDED, None)
+
+
+def test_after_the_last_try_it_is_a_dead_letter(
+    sqlite_world: World, simulator: SimulatorHandle, receiver: Receiver
+) -> None:
+    world, made = sqlite_world, listen(sqlite_world, receiver.url)
+    receiver.status = 500
+    world.run_import(importable(simulator)[0].uuid)
+    with world.database.write() as tx:
+        tx.session.execute(
+            update(Job)
+            .where(Job.kind == JobKind.DELIVER_WEBHOOK)
+            .values(attempts=KINDS[JobKind.DELIVER_WEBHOOK].attempts - 1)
+        )
+    world.pass_time(400)
+    world.run_due()
+    assert told(world, made) == [("import.succeeded", JobState.DEAD, "webhook_refused")]
+
+
+def test_a_new_secret_signs_and_the_old_one_for_a_day(
+    sqlite_world: World, simulator: SimulatorHandle, receiver: Receiver
+) -> None:
+    world, made = sqlite_world, listen(sqlite_world, receiver.url)
+    settings = world.services.settings
+    new = endpoints.rotate(world.database, settings, made.endpoint_id, practice_id=world.practice_id)
+    world.run_import(importable(simulator)[0].uuid)
+    assert verified(receiver, made.secret) == verified(receiver, new.secret)
+    world.pass_time(endpoints.OVERLAP_SECONDS + 1)
+    world.run_import(importable(simulator)[1].uuid)
+    assert verified(receiver, new.secret)["type"] == "import.succeeded"
+    assert len(receiver.came[-1][0]["webhook-signature"].split()) == 1
+    assert made.secret.encode() not in (endpoint(world, made).secret or b"")
+
+
+def test_what_waits_for_a_removed_endpoint_is_not_sent(
+    sqlite_world: World, simulator: SimulatorHandle, receiver: Receiver
+) -> None:
+    world, made = sqlite_world, listen(sqlite_world, receiver.url)
+    receiver.status = 500
+    world.run_import(importable(simulator)[0].uuid)
+    endpoints.remove(world.database, made.endpoint_id, practice_id=world.practice_id)
+    world.pass_time(400)
+    world.run_due()
+    assert len(receiver.came) == 1
+    assert world.scalar("select count(*) from webhook_endpoints where secret is not null") == 0
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://hooks.example/portal",
+        "ftp://hooks.example",
+        "https://user:secret@hooks.example",
+        "https://hooks.example/#part",
+        "https:///portal",
+        "nonsense",
+        "https://10.0.0.1/portal",
+        "https://[::ffff:169.254.169.254]/latest",
+        "http://169.254.169.254/latest",
+    ],
+)
+def test_addresses_that_are_refused_at_once(sqlite_world: World, url: str) -> None:
+    with pytest.raises(RequestRefused) as refused:
+        listen(sqlite_world, url)
+    assert refused.value.field == "url"
+
+
+def test_a_portal_on_the_internet_takes_no_plain_http_and_no_loopback(sqlite_world: World) -> None:
+    settings = sqlite_world.services.settings.model_copy(update={"public_url": "https://portal.example"})
+    for url in ("http://127.0.0.1:9000/", "https://127.0.0.1/", "https://[::1]/"):
+        with pytest.raises(RequestRefused):
+            endpoints.add(sqlite_world.database, settings, sqlite_world.practice_id, url, set())
+
+
+def test_a_name_that_leads_to_a_private_address_is_not_connected_to(
+    sqlite_world: World, simulator: SimulatorHandle, receiver: Receiver
+) -> None:
+    """The address is judged at the connect, whatever the name said when it was added."""
+    world = sqlite_world
+    made = listen(world, receiver.url.replace("127.0.0.1", "localhost"))
+    services = replace(
+        world.services, settings=world.services.settings.model_copy(update={"public_url": "https://portal.example"})
+    )
+    world.services = services
+    world.run_import(importable(simulator)[0].uuid)
+    assert receiver.came == []
+    assert told(world, made) == [("import.succeeded", JobState.REJECTED, "webhook_private")]
+    assert endpoint(world, made).disabled_reason == "The endpoint's host is not at a public address."
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["127.0.0.1", "10.1.2.3", "192.168.0.1", "169.254.169.254", "100.64.0.1", "224.0.0.1", "::1", "fe80::1",
+     "fd00::1", "::ffff:10.0.0.1", "64:ff9b::a00:1", "2002:a00:1::1", "255.255.255.255"],
+)  # fmt: skip
+def test_what_is_no_public_address(address: str) -> None:
+    with pytest.raises(NotPublic):
+        Reach().addresses(address, 443)
+    assert Reach(private=True).addresses(address, 443)
+
+
+def test_public_addresses_are_connected_to() -> None:
+    assert Reach().addresses("1.1.1.1", 443) == ["1.1.1.1"]
+    assert Reach().addresses("2606:4700::1111", 443) == ["2606:4700::1111"]
+    assert Reach(loopback=True).addresses("127.0.0.1", 80) == ["127.0.0.1"]
+    with pytest.raises(NotPublic):
+        Reach(loopback=True).addresses("10.0.0.1", 80)
+
+
+def test_the_receiver_of_the_page_receives(sqlite_world: World, simulator: SimulatorHandle, tmp_path: Path) -> None:
+    [code] = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), flags=re.MULTILINE | re.DOTALL)
+    (tmp_path / "receiver.py").write_text(code)
+    world, port = sqlite_world, free_port()
+    made = listen(world, f"http://127.0.0.1:{port}/")
+    with (tmp_path / "out").open("w") as out:
+        command = [sys.executable, "receiver.py", made.secret, str(port)]
+        running = subprocess.Popen(command, cwd=tmp_path, stdout=out, stderr=subprocess.DEVNULL)
+    try:
+        row = world.run_import(importable(simulator)[0].uuid)
+
+        def printed() -> bool:
+            world.pass_time(400)  # it may not have listened yet at the first try
+            world.run_due()
+            return "import.succeeded" in (tmp_path / "out").read_text()
+
+        wait_until(printed, "the receiver to print the event")
+        assert str(row.id) in (tmp_path / "out").read_text()
+    finally:
+        running.terminate()
+        running.wait(10)

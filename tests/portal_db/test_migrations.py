@@ -1,0 +1,204 @@
+"""Migrations expand before they contract: the release before works on the new tables, so that it can be gone back to.
+
+Judged by what a migration does to a database, not by how it is written.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from alembic import command
+from alembic.script import ScriptDirectory
+from sqlalchemy import MetaData, inspect, text
+
+from portal_db import migrate
+from portal_db.database import Database
+from portal_db.migrate import TablesInUse
+from tests.worker.cli.conftest import Cli
+
+SCRIPTS = ScriptDirectory(str(Path(migrate.__file__).parent / "migrations"))
+REVISIONS = [script.revision for script in reversed([*SCRIPTS.walk_revisions()])]
+
+Shape = dict[str, dict[str, Any]]
+
+
+@pytest.fixture
+def database(empty_database_url: str) -> Iterator[Database]:
+    made = Database(empty_database_url)
+    yield made
+    made.close()
+
+
+def bring_to(database: Database, revision: str) -> None:
+    with database.engine.begin() as connection:
+        command.upgrade(migrate._config(connection), revision)
+
+
+def shape(database: Database) -> Shape:
+    """Every table: its columns, and everything that decides what may be written."""
+    found = inspect(database.engine)
+    return {
+        table: {
+            "columns": {
+                column["name"]: (str(column["type"]), column["nullable"], column["default"] is not None)
+                for column in found.get_columns(table)
+            },
+            "rules": sorted(
+                [f"key {found.get_pk_constraint(table)['constrained_columns']}"]
+                + [f"unique {each['column_names']}" for each in found.get_unique_constraints(table)]
+                + [f"unique {each['column_names']}" for each in found.get_indexes(table) if each["unique"]]
+                + [f"points {each['constrained_columns']}" for each in found.get_foreign_keys(table)]
+                + [f"check {each['sqltext']}" for each in found.get_check_constraints(table)]
+            ),
+        }
+        for table in found.get_table_names()
+    }
+
+
+def breaks(before: Shape, after: Shape) -> list[str]:
+    """What of a migration would trip up the code before it, in words."""
+    found: list[str] = []
+    for table, was in before.items():
+        if table not in after:
+            found.append(f"{table} is gone")
+            continue
+        now = after[table]
+        found += [f"{table}.{name} is gone" for name in was["columns"].keys() - now["columns"].keys()]
+        for name, (kind, nullable, has_default) in now["columns"].items():
+            if name not in was["columns"]:
+                if not nullable and not has_default:
+                    found.append(f"{table}.{name} is new and must be given")
+            elif was["columns"][name] != (kind, nullable, has_default):
+                found.append(f"{table}.{name} is changed")
+        found += [f"{table} has a new rule: {rule}" for rule in now["rules"] if rule not in was["rules"]]
+    return found
+
+
+@pytest.mark.parametrize("revision", REVISIONS[1:])
+def test_a_migration_only_adds_what_the_code_before_it_can_ignore(database: Database, revision: str) -> None:
+    bring_to(database, str(SCRIPTS.get_revision(revision).down_revision))
+    before = shape(database)
+    bring_to(database, revision)
+    assert breaks(before, shape(database)) == []
+
+
+def test_relationships_told_from_two_sides_become_one_role(database: Database) -> None:
+    """0006: what was decided about "Director Of" and "Wife" is still decided, under the role; a twin stays as it was."""
+    bring_to(database, "0005")
+    ids = {name: uuid4() for name in ("practice", "login", "staff", "client", "other", "twin")}
+    with database.engine.begin() as connection:
+        tables = MetaData()
+        tables.reflect(connection, only=["practices", "logins", "staff", "clients", "relationships"])
+        now = datetime(2026, 1, 1, tzinfo=UTC)
+
+        def add(table: str, **values: Any) -> None:
+            connection.execute(tables.tables[table].insert().values(**values))
+
+        def stored(name: str) -> Any:
+            return ids[name] if connection.dialect.name == "postgresql" else ids[name].hex
+
+        add("practices", id=stored("practice"), name="P", time_zone="UTC", mfa_mandatory=True, created_at=now)
+        login = {"kind": "staff", "email": "k@example.com", "email_key": "k@example.com", "created_at": now}
+        add("logins", id=stored("login"), **login)
+        staff = {"practice_id": stored("practice"), "login_id": stored("login"), "name": "K", "role": "owner"}
+        add("staff", id=stored("staff"), created_at=now, **staff)
+        client = {"practice_id": stored("practice"), "created_by": stored("staff"), "kind": "entity", "name": "C"}
+        add("clients", id=stored("client"), entity_type="Trust", is_new=True, created_at=now, **client)
+        for label, other in (("director of", "other"), ("wife", "other"), ("owner", "twin"), ("owner of", "twin")):
+            told = {"label": label, "label_key": label, "other_name": "O", "state": "ignored", "version": 1}
+            told |= {"practice_id": stored("practice"), "client_id": stored("client"), "as_of": now}
+            row_id = uuid4() if connection.dialect.name == "postgresql" else uuid4().hex
+            add("relationships", id=row_id, other_xpm_uuid=stored(other), **told)
+    bring_to(database, "0006")
+    with database.engine.connect() as connection:
+        rows = connection.execute(text("SELECT label, label_key FROM relationships")).all()
+    assert {row.label: row.label_key for row in rows} == {
+        "director of": "director",
+        "wife": "spouse",
+        "owner": "owner",
+        "owner of": "owner of",
+    }
+
+
+CONTRACTIONS = {
+    "a column that must be given": ("ALTER TABLE pauses ADD COLUMN why VARCHAR(9) NOT NULL", "must be given"),
+    "a column dropped": ("ALTER TABLE pauses DROP COLUMN reason", "pauses.reason is gone"),
+    "a table dropped": ("DROP TABLE pauses", "pauses is gone"),
+    "a new uniqueness": ("CREATE UNIQUE INDEX uq_new ON pauses (reason)", "new rule: unique ['reason']"),
+    "a column renamed": ("ALTER TABLE pauses RENAME COLUMN reason TO why", "pauses.reason is gone"),
+}
+
+
+@pytest.mark.parametrize("case", CONTRACTIONS)
+def test_a_contraction_is_noticed(database: Database, case: str) -> None:
+    statement, words = CONTRACTIONS[case]
+    if "NOT NULL" in statement and database.engine.dialect.name == "sqlite":
+        statement = statement.replace("NOT NULL", "NOT NULL DEFAULT 'x'")
+        words = ""
+    bring_to(database, "head")
+    before = shape(database)
+    with database.engine.begin() as connection:
+        connection.execute(text(statement))
+    assert words in " ".join(breaks(before, shape(database)))
+
+
+def test_the_release_before_finds_all_of_its_columns(database: Database) -> None:
+    """Its idea of every table, reflected before the newest migration, names columns that are all still there."""
+    bring_to(database, REVISIONS[-2])
+    release_before = MetaData()
+    release_before.reflect(database.engine)
+    bring_to(database, "head")
+    with database.engine.connect() as connection:
+        for table in release_before.sorted_tables:
+            connection.execute(table.select())
+
+
+def test_of_many_upgrades_at_once_each_ends_well(empty_database_url: str) -> None:
+    # When three deploys bring an empty database to this release
+    command_line = [sys.executable, "-m", "worker.cli", "db", "upgrade", "--json"]
+    environment = {**os.environ, "DATABASE_URL": empty_database_url}
+    upgrades = [
+        subprocess.Popen(command_line, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        for _ in range(3)
+    ]
+    ended = [upgrade.communicate(timeout=100) for upgrade in upgrades]
+    # Then one did it, and the others found it done
+    assert [(upgrade.returncode, err) for upgrade, (_, err) in zip(upgrades, ended, strict=True)] == [(0, b"")] * 3
+    told = [json.loads(out) for out, _ in ended]
+    assert {each["after"] for each in told} == {REVISIONS[-1]}
+    assert sorted(str(each["before"]) for each in told) == [REVISIONS[-1]] * 2 + ["None"]
+    database = Database(empty_database_url)
+    assert migrate.differences(database) == []
+    database.close()
+
+
+def test_an_upgrade_does_not_queue_up_behind_a_long_transaction(
+    empty_postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrate, "LOCK_SECONDS", 1)
+    monkeypatch.setattr(migrate, "LOCK_TRIES", 2)
+    database = Database(empty_postgres_url)
+    bring_to(database, "0001")
+    with database.engine.begin() as busy:
+        busy.execute(text("LOCK TABLE xpm_links IN ACCESS SHARE MODE"))
+        with pytest.raises(TablesInUse):
+            migrate.upgrade(database)
+        assert migrate.revisions(database)[0] == "0001"
+    assert migrate.upgrade(database)[0] == "0001"
+    database.close()
+
+
+def test_the_release_before_starts_on_the_new_tables(cli: Cli, migrated: Database) -> None:
+    """As seen from this release: a database that a later one has brought on is worked with."""
+    with migrated.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    assert cli("imports", "list").code == 0

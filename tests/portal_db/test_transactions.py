@@ -1,0 +1,118 @@
+"""Transactions: all or nothing, writers that queue up, looks in one snapshot."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import select, text, update
+from sqlalchemy.exc import IntegrityError
+
+from config.settings import Settings
+from portal_db.access import people
+from portal_db.database import DATABASE_AWAY, Database, Tx
+from portal_db.tables import Practice
+from tests.making import add, fails, new_job, note, notes
+from tests.racing import at_once, failures
+from tests.servers.waiting import wait_until
+from tests.world import World
+
+ROUNDS = 25
+IDLE = "idle_in_transaction_session_timeout"
+
+
+def test_a_unit_of_work_leaves_nothing_when_it_fails(world: World) -> None:
+    def step(tx: Tx) -> None:
+        note(tx)
+        raise RuntimeError
+
+    fails(world, RuntimeError, step)
+    assert notes(world) == 0
+
+
+def test_a_unit_of_work_commits_at_its_end(world: World) -> None:
+    with world.database.write() as tx:
+        note(tx)
+        assert notes(world) == 0
+    assert notes(world) == 1
+
+
+def test_references_are_enforced(world: World) -> None:
+    with pytest.raises(IntegrityError):
+        add(world, new_job(world, practice_id=world.staff_id))
+
+
+def test_writers_that_read_first_queue_up_on_sqlite(sqlite_world: World) -> None:
+    """A deferred transaction that reads and then writes fails with "database is locked" as soon as two of them meet."""
+
+    def count_up() -> None:
+        for _ in range(ROUNDS):
+            with sqlite_world.database.write() as tx:
+                practice = people.get_practice(tx, sqlite_world.practice_id)
+                assert practice is not None
+                number = int(practice.name) + 1
+                people.set_practice(tx, sqlite_world.practice_id, {"name": str(number)})
+
+    with sqlite_world.database.write() as tx:
+        tx.session.execute(update(Practice).values(name="0"))
+    assert failures(at_once(count_up, count_up, count_up)) == []
+    assert sqlite_world.scalar("SELECT name FROM practices") == str(3 * ROUNDS)
+
+
+def test_a_look_sees_one_snapshot(world: World) -> None:
+    statement = select(Practice.name)
+    with world.database.read() as tx:
+        before = tx.session.scalar(statement)
+        with world.database.write() as writer:
+            people.set_practice(writer, world.practice_id, {"name": "Renamed meanwhile"})
+        assert tx.session.scalar(statement) == before
+    with world.database.read() as tx:
+        assert tx.session.scalar(statement) == "Renamed meanwhile"
+
+
+def test_a_look_does_not_wait_for_a_writer(world: World) -> None:
+    with world.database.write() as writer:
+        people.set_practice(writer, world.practice_id, {"name": "Not yet"})
+        with world.database.read() as tx:
+            assert tx.session.scalar(select(Practice.name)) == "Harbour Accounting"
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [("mysql://localhost/portal", "use sqlite or postgresql"), ("sqlite:///x.db?synchronous=off", "full or normal")],
+)
+def test_an_address_that_does_not_fit_is_refused(url: str, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        Database(url)
+
+
+def test_a_transaction_that_nobody_goes_on_with_is_ended_before_a_lease_runs_out(postgres_url: str) -> None:
+    """Its process was stopped: the locks that it holds must not hold up the relay, and so everybody."""
+    database = Database(postgres_url)
+    with database.read() as tx:
+        seconds = tx.session.scalar(text("SELECT extract(epoch FROM current_setting(:name)::interval)"), {"name": IDLE})
+    database.close()
+    assert seconds is not None
+    assert 0 < seconds < Settings().lease_seconds
+
+
+def test_a_transaction_that_was_ended_so_is_begun_again_and_no_bug(postgres_url: str) -> None:
+    """A job of a machine too busy to go on in time waits and is tried again; a bug would be a dead letter."""
+    database = Database(postgres_url)
+
+    def go_on_too_late() -> None:
+        with database.write() as tx:
+            tx.session.execute(text(f"SET {IDLE} = '1ms'"))
+            pid = tx.session.scalar(text("SELECT pg_backend_pid()"))
+            wait_until(lambda: not _is_there(database, pid), "PostgreSQL has ended it")
+            tx.session.execute(text("SELECT 1"))
+
+    with pytest.raises(DATABASE_AWAY):
+        go_on_too_late()
+    with database.read() as tx:
+        assert tx.session.scalar(text("SELECT 1")) == 1, "the connection is not used again"
+    database.close()
+
+
+def _is_there(database: Database, pid: int | None) -> bool:
+    with database.read() as tx:
+        found = text("SELECT count(*) FROM pg_stat_activity WHERE pid = :pid")
+        return bool(tx.session.scalar(found, {"pid": pid}))

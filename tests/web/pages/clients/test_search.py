@@ -1,0 +1,76 @@
+"""The article's second way: + Advanced search, with the integration ticked, and Import on what exists only in XPM."""
+
+from __future__ import annotations
+
+from portal_db.states import Role
+from tests.making import importable
+from tests.web.desk import Desk
+from tests.web.pages.frame.test_frame import keeps_the_rules
+from tests.web.pages.people import connected
+from tests.web.pages.reading import Page, reader
+from xpm.simulator.serve import SimulatorHandle
+
+
+def under_headings(page: Page) -> dict[str, str]:
+    """What stands under each of the results' headings."""
+    results = next(item for item in page.root.all("div") if item["id"] == "results")
+    found: dict[str, str] = {}
+    heading = ""
+    for item in results.all("h2", "ul", "p"):
+        if item.tag == "h2":
+            heading = item.text
+        elif item.tag == "ul" or not found.get(heading):
+            found[heading] = item.text
+    return found
+
+
+def test_both_headings_and_the_way_to_import(desk: Desk, simulator: SimulatorHandle) -> None:
+    visitor, (known, other, *_) = connected(desk), importable(simulator)
+    desk.world.run_import(known.uuid)
+    panel = visitor.open("/clients")
+    assert panel.form("/search") == {"q": ""}
+    ticked = {"q": other.name, "integration": "xpm"}
+    page = keeps_the_rules(visitor.open("/search", **ticked))
+    assert "No client of your portal" in under_headings(page)["MP clients"]
+    assert other.name in under_headings(page)["Xero Practice Manager"]
+    window = visitor.open(page.links()[f"Import {other.name}"])
+    added = visitor.send(window, window.path, send_welcome_email="no")
+    desk.world.run_due()
+    assert visitor.open(added.path).heading == f"{other.name} has been added"
+    after = under_headings(visitor.open("/search", **ticked))
+    assert other.name in after["MP clients"]  # shown once, as the portal's client
+    assert "Nobody else in XPM" in after["Xero Practice Manager"]
+
+
+def test_xpm_is_searched_only_if_it_is_ticked(desk: Desk, simulator: SimulatorHandle) -> None:
+    visitor, record = connected(desk), importable(simulator)[0]
+    page = visitor.open("/search", q=record.name)
+    assert under_headings(page).keys() == {"MP clients"}
+    assert "integration" not in page.form("/search")
+    assert visitor.open("/search", q=record.name, integration="xpm").form("/search")["integration"] == "xpm"
+
+
+def test_the_portal_answers_while_xpm_cannot_and_says_so(desk: Desk) -> None:
+    visitor, person = reader(desk, staff := desk.staff(Role.MANAGER)), staff
+    desk.entity(person, "Reef <b>")
+    page = keeps_the_rules(visitor.open("/search", q="reef", integration="xpm"))
+    assert "Reef <b>" in under_headings(page)["MP clients"]
+    assert "cannot answer now" in page.text
+    assert "integration" not in page.form("/search")  # there is no box for what is not connected
+    assert page.links()["Configure > Integrations"] == "/configure/integrations"
+
+
+def test_who_only_looks_finds_clients_and_is_offered_no_import(desk: Desk) -> None:
+    person = desk.staff(Role.BASIC)
+    desk.entity(person, "Reef")
+    page = keeps_the_rules(reader(desk, person).open("/search", q="reef", integration="xpm"))
+    assert "Reef" in under_headings(page)["MP clients"]
+    assert not [text for text in page.links() if text.startswith("Import")]
+
+
+def test_the_drop_down_gets_the_same_results(desk: Desk, simulator: SimulatorHandle) -> None:
+    visitor, record = connected(desk), importable(simulator)[0]
+    part = visitor.open("/search/results", q=record.name, integration="xpm")
+    assert {"MP clients", "Xero Practice Manager"} == {item.text for item in part.root.all("h2")}
+    assert visitor.open("/search/results", q="a").root.text == ""
+    assert not list(part.root.all("html"))

@@ -1,0 +1,130 @@
+"""Importing several at once, as staff see it: chosen, checked, asked for, followed, corrected and sent again."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from portal_db.states import Role
+from tests.making import importable
+from tests.web.desk import Desk
+from tests.web.pages.frame.test_frame import keeps_the_rules
+from tests.web.pages.people import connected
+from tests.web.pages.reading import Page, Reader, reader
+from tests.world import TENANT
+from xpm.simulator.practice.model import Client
+from xpm.simulator.serve import SimulatorHandle
+
+NEW = "/batches/new"
+
+
+def tick(client: Client) -> str:
+    return f"{client.uuid} individual {client.name}"
+
+
+def without_email(simulator: SimulatorHandle) -> Client:
+    clients = simulator.simulator.practices[TENANT].clients.values()
+    return next(
+        client
+        for client in clients
+        if client.business_structure == "Individual"
+        and not client.email
+        and not (client.is_archived or client.is_deleted)
+    )
+
+
+def sent(visitor: Reader, page: Page, action: str, **values: str | list[str]) -> Page:
+    """Send a form of the page with these values, of which one may be several."""
+    return Page.of(visitor.browser.post(action, data={**page.form(action), **values}))
+
+
+def test_several_are_chosen_checked_imported_corrected_and_sent_again(desk: Desk, simulator: SimulatorHandle) -> None:
+    visitor = connected(desk)
+    good, known = importable(simulator)[:2]
+    # When somebody searches, ticks one, and searches again, then it stays chosen
+    page = keeps_the_rules(visitor.open(NEW))
+    page = sent(visitor, page, NEW, q=good.name, act="search")
+    assert tick(good) in [box["value"] for box in page.root.all("input") if box["name"] == "row"]
+    page = keeps_the_rules(sent(visitor, page, NEW, q=known.name, act="search", row=tick(good)))
+    assert "Chosen (1)" in page.text
+    # When nobody is ticked, it says so
+    assert "Nobody is chosen." in keeps_the_rules(sent(visitor, page, NEW, act="check", row="nonsense")).text
+    # When both are checked, and one has become a client meanwhile
+    desk.world.run_import(known.uuid)
+    page = sent(visitor, page, NEW, act="check", row=[tick(good), tick(known)], send_welcome_email="yes")
+    # Then it is told before anything is asked for
+    assert "1 of 2 can be imported" in keeps_the_rules(page).text
+    assert "already" in page.text
+    # When the rest is imported, twice by a double click, it is one batch
+    batch = visitor.send(page, "/batches")
+    assert visitor.send(page, "/batches").path == batch.path
+    assert (batch.heading, "0 of 1 done" in batch.text) == ("Import is in progress", True)
+    desk.world.run_due()
+    done = keeps_the_rules(visitor.open(batch.path))
+    assert (done.heading, "Everything was imported." in done.text) == ("Import complete", True)
+    assert len(desk.world.mail.mailbox.deliveries()) == 1
+
+
+def test_what_was_turned_down_is_corrected_on_the_page_and_sent_again(desk: Desk, simulator: SimulatorHandle) -> None:
+    visitor = connected(desk)
+    bad = without_email(simulator)
+    # Given a CSV with a row whose record nobody has read yet
+    csv = f"xpm_uuid,kind,name\n{bad.uuid},individual,=Less <b>More</b>\n"
+    form = keeps_the_rules(visitor.open(NEW)).form("/batches/csv")
+    answer = visitor.browser.post(
+        "/batches/csv", data={"csrf_token": form["csrf_token"]}, files={"file": ("a.csv", csv)}
+    )
+    page = keeps_the_rules(Page.of(answer))
+    assert "1 of 1 can be imported" in page.text
+    batch = visitor.send(page, "/batches")
+    desk.world.run_due()
+    # When it is turned down, the page says why, and takes an email
+    page = keeps_the_rules(visitor.open(batch.path))
+    assert "=Less <b>More</b>" in page.text
+    assert "1 not imported" in page.text
+    page = keeps_the_rules(visitor.send(page, "/batches/check", **{"email-0": "own@client.example"}))
+    assert "1 of 1 can be imported" in page.text
+    again = visitor.send(page, "/batches")
+    desk.world.run_due()
+    # Then it is imported
+    assert "Everything was imported." in visitor.open(again.path).text
+    assert "<b>More</b>" not in visitor.open("/clients").answer.text
+
+
+def test_a_csv_that_does_not_fit_says_where(desk: Desk) -> None:
+    visitor = connected(desk)
+    token = visitor.open(NEW).form("/batches/csv")["csrf_token"]
+    for body, told in {
+        b"name\nx\n": "no column xpm_uuid",
+        b"xpm_uuid,kind\nnot-one,individual\n": "line 2.xpm_uuid",
+        b"\xff\xfe": "UTF-8",
+        b"": "Split it",
+    }.items():
+        answer = visitor.browser.post("/batches/csv", data={"csrf_token": token}, files={"file": ("a.csv", body)})
+        page = keeps_the_rules(Page.of(answer))
+        assert page.status == 422
+        assert told in page.text, (body, page.text)
+
+
+def test_a_large_csv_fits_and_travels_through_the_check(desk: Desk) -> None:
+    visitor = connected(desk)
+    token = visitor.open(NEW).form("/batches/csv")["csrf_token"]
+    csv = "xpm_uuid,kind\n" + "".join(f"{UUID(int=number)},entity\n" for number in range(2_000))
+    answer = visitor.browser.post("/batches/csv", data={"csrf_token": token}, files={"file": ("a.csv", csv)})
+    page = Page.of(answer)
+    assert "2,000 of 2,000 can be imported" in page.text
+    assert "2,000 of 2,000 can be imported" in visitor.post("/batches/check", page.form("/batches")).text
+
+
+def test_batches_are_their_requesters_and_importing_is_for_who_may(desk: Desk, simulator: SimulatorHandle) -> None:
+    world = desk.world
+    import_id = world.ask_batch([world.request(importable(simulator)[0].uuid)])[0]
+    batch_id = world.import_row(import_id).batch_id
+    for person in (desk.staff(Role.MANAGER), desk.other_practice()):
+        assert reader(desk, person).open(f"/batches/{batch_id}").status == 404
+    assert reader(desk, desk.staff(Role.OWNER)).open(f"/batches/{batch_id}").status == 200
+    looking = reader(desk, desk.staff(Role.BASIC))
+    token = looking.open("/clients").form("/sign-out")
+    assert looking.open(NEW).status == 403
+    assert [looking.post(path, token).status for path in (NEW, "/batches/csv", "/batches/check", "/batches")] == [
+        403
+    ] * 4

@@ -1,0 +1,61 @@
+"""The commands `api-key` and `staff password`: what people and programs prove themselves with."""
+
+from __future__ import annotations
+
+from handlers.access import api_keys
+from handlers.access.passwords import fits
+from handlers.access.practices import add_practice, add_staff
+from portal_db.access import credentials
+from portal_db.database import Database
+from portal_db.states import Role
+from tests.worker.cli.conftest import Cli
+
+PASSWORD = "seven small boats at sea"
+
+
+def practice_of(migrated: Database) -> tuple[str, str]:
+    """A practice and somebody who works there."""
+    practice_id = add_practice(migrated, "Harbour", time_zone="Australia/Sydney", mfa_mandatory=True)
+    return str(practice_id), str(add_staff(migrated, practice_id, "Kim Lee", "kim@harbour.example", Role.PARTNER))
+
+
+def test_a_key_is_made_shown_once_rotated_and_revoked(cli: Cli, migrated: Database) -> None:
+    practice, _ = practice_of(migrated)
+    made = cli("api-key", "add", "the portal", "--practice", practice, "--json").json()
+    [listed] = cli("api-key", "list", "--practice", practice, "--json").json()
+    assert (listed["id"], listed["scopes"], listed["ends_at"]) == (made["id"], ["import", "read"], None)
+    assert made["secret"].startswith(listed["hint"])
+    assert made["secret"] not in cli("api-key", "list", "--practice", practice).out
+    rotated = cli("api-key", "rotate", made["id"], "--practice", practice, "--json").json()
+    assert rotated["secret"] != made["secret"]
+    assert cli("api-key", "revoke", made["id"], "--practice", practice).code == 0
+    with migrated.read() as tx:
+        assert credentials.live_key(tx, api_keys.hashed(made["secret"])) is None
+        assert credentials.live_key(tx, api_keys.hashed(rotated["secret"])) is not None
+
+
+def test_a_key_of_another_practice_is_not_there(cli: Cli, migrated: Database) -> None:
+    practice, _ = practice_of(migrated)
+    other = str(add_practice(migrated, "Other", time_zone="Australia/Sydney", mfa_mandatory=True))
+    made = cli("api-key", "add", "the portal", "--practice", practice, "--json").json()
+    for command in ("rotate", "revoke"):
+        ran = cli("api-key", command, made["id"], "--practice", other)
+        assert (ran.code, ran.out) == (1, "")
+        assert f"KEY {made['id']}" in ran.err or "no such API key" in ran.err
+
+
+def test_a_password_is_read_from_standard_input(cli: Cli, migrated: Database) -> None:
+    practice, staff = practice_of(migrated)
+    assert cli("staff", "password", staff, "--practice", practice, given="short\n").code != 0
+    ran = cli("staff", "password", staff, "--practice", practice, given=PASSWORD + "\n")
+    assert (ran.code, ran.out.strip()) == (0, "The password is set.")
+    with migrated.read() as tx:
+        found = credentials.by_email(tx, "kim@harbour.example")
+    assert found is not None
+    assert fits(found.login.password_hash, PASSWORD)
+
+
+def test_a_link_to_set_a_password_is_printed(cli: Cli, migrated: Database) -> None:
+    practice, staff = practice_of(migrated)
+    ran = cli("staff", "password", staff, "--practice", practice, "--link")
+    assert ran.out.startswith("http://127.0.0.1:8000/set-password#")

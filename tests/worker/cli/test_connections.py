@@ -1,0 +1,106 @@
+"""A connection made by hand: tokens come on standard input, are stored encrypted, and one person has one connection."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+
+from config.settings import Settings
+from portal_db.database import Database
+from portal_db.xero import connections as upstream
+from portal_db.xero import logins
+from tests.worker.cli.conftest import Cli
+
+TOKENS = {"access_token": "the-access", "refresh_token": "the-refresh", "xero_user_id": "xero-7", "expires_in": 900}
+
+
+@pytest.fixture
+def staff(cli: Cli) -> tuple[str, str]:
+    """A practice and a staff member of it, by their ids."""
+    cli("db", "upgrade")
+    practice = cli("practice", "add", "Harbour").out.strip()
+    return practice, cli("staff", "add", practice, "Kim", "kim@practice.example").out.strip()
+
+
+def options(practice: object, staff: object) -> tuple[object, ...]:
+    return ("connection", "add", "--practice", practice, "--staff", staff, "--tenant-id", "tenant-1")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        json.dumps({**TOKENS, "token_type": "Bearer", "scope": "practicemanager"}),
+        "\n".join(f"{name} = {value}" for name, value in TOKENS.items()),
+    ],
+    ids=["json", "lines"],
+)
+def test_tokens_of_standard_input_are_stored_encrypted(
+    cli: Cli, migrated: Database, staff: tuple[str, str], given: str, sqlite_url: str
+) -> None:
+    # When tokens are given on standard input
+    ran = cli(*options(*staff), given=given)
+    # Then the connection and its Xero login are there
+    with migrated.read() as tx:
+        connection = upstream.connection(tx, UUID(ran.out.strip()))
+        login = logins.xero_login(tx, connection.xero_login_id)
+    vault = Settings.load().vault
+    assert (connection.tenant_id, login.xero_user_id) == ("tenant-1", "xero-7")
+    assert login.access_token is not None
+    assert login.refresh_token is not None
+    assert vault.decrypt(login.access_token) == b"the-access"
+    assert vault.decrypt(login.refresh_token) == b"the-refresh"
+    # And no token is readable in what was written, nor in what was printed
+    folder = Path(sqlite_url.removeprefix("sqlite:///")).parent
+    written = b"".join(path.read_bytes() for path in folder.glob("portal.db*"))
+    assert b"the-access" not in written
+    assert b"the-refresh" not in written
+    assert "the-" not in ran.out + ran.err
+
+
+def test_a_second_live_connection_of_the_same_person_is_refused(cli: Cli, staff: tuple[str, str]) -> None:
+    assert cli(*options(*staff), given=json.dumps(TOKENS)).code == 0
+    second = cli(*options(*staff), given=json.dumps({**TOKENS, "xero_user_id": "xero-8"}))
+    assert (second.code, second.out) == (1, "")
+    assert f"--staff {staff[1]}: This staff member is connected to XPM already" in second.err
+
+
+def test_without_mandatory_mfa_nobody_connects(cli: Cli, staff: tuple[str, str]) -> None:
+    cli("practice", "set", staff[0], "--no-mfa")
+    refused = cli(*options(*staff), given=json.dumps(TOKENS))
+    assert refused.code == 1
+    assert "Multi-factor authentication is not mandatory" in refused.err
+    cli("practice", "set", staff[0], "--mfa")
+    assert cli(*options(*staff), given=json.dumps(TOKENS)).code == 0
+
+
+def test_unknown_practice_and_staff_are_named(cli: Cli, staff: tuple[str, str]) -> None:
+    nobody = uuid4()
+    of_nobody = cli(*options(staff[0], nobody), given=json.dumps(TOKENS))
+    assert of_nobody.code == 1
+    assert f"--staff {nobody}: Nobody with this id works at the practice" in of_nobody.err
+    nowhere = cli(*options(nobody, staff[1]), given=json.dumps(TOKENS))
+    assert nowhere.code == 1
+    assert f"--practice {nobody}: There is no practice" in nowhere.err
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("", "xero_user_id: Field required"),
+        ('{"access_token": "the-access"', "no whole JSON object"),
+        ("the-access", "line 1: write name=value"),
+        (json.dumps({**TOKENS, "expires_in": "soon"}), "expires_in: "),
+        (json.dumps({**TOKENS, "access_token": ""}), "access_token: "),
+    ],
+)
+def test_what_is_no_tokens_is_refused_without_repeating_it(
+    cli: Cli, staff: tuple[str, str], given: str, words: str
+) -> None:
+    ran = cli(*options(*staff), given=given)
+    assert (ran.code, ran.out) == (2, "")
+    assert words in ran.err
+    assert "the-access" not in ran.err
+    assert len(ran.err.splitlines()) == 1

@@ -1,0 +1,160 @@
+"""The way of a job: claimed, fetched outside any transaction, applied in one, its follow-ups run on or rung."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from handlers.registry import HANDLERS
+from handlers.services import Services
+from portal_db.states import ImportState, JobState, Lane
+from portal_db.tables import Job
+from tests.making import importable, job, note, notes, pause
+from tests.racing import at_once, failures
+from tests.worker.jobs.running import changed, count, only_job, outcomes, runner, stub, watched
+from tests.world import World
+from xpm.simulator.serve import SimulatorHandle
+
+
+def test_xpm_and_the_mail_server_are_talked_to_outside_any_transaction(
+    world: World, simulator: SimulatorHandle
+) -> None:
+    services, xpm, mailer = watched(world)
+    import_id = world.ask(importable(simulator)[0].uuid, send_welcome_email=True)
+    for name in HANDLERS:
+        if name in world.jobs_of(import_id):
+            runner(world, services=services).run(world.jobs_of(import_id)[name].id)
+    assert world.import_row(import_id).state is ImportState.SUCCEEDED
+    assert (xpm.calls, mailer.calls) == ([0], [0])
+
+
+def test_others_write_while_a_job_fetches(world: World) -> None:
+    def fetch(*_: object) -> None:
+        with world.database.write() as tx:
+            note(tx)
+
+    import_id = world.ask(uuid4())
+    runner(world, kinds=stub(fetch)).run(only_job(world, import_id).id)
+    assert notes(world) == 1
+    assert only_job(world, import_id).state is JobState.SUCCEEDED
+
+
+def test_what_apply_writes_and_the_jobs_end_are_one_transaction(world: World) -> None:
+    def apply(tx: Any, *_: object) -> Any:
+        note(tx)
+        raise RuntimeError
+
+    import_id = world.ask(uuid4())
+    runner(world, kinds=stub(apply=apply)).run(only_job(world, import_id).id)
+    assert notes(world) == 0
+    assert only_job(world, import_id).state is JobState.DEAD
+
+
+def test_one_run_goes_on_with_the_first_follow_up_of_the_lane(world: World, simulator: SimulatorHandle) -> None:
+    import_id = world.ask(importable(simulator)[0].uuid, send_welcome_email=True)
+    world.bell.rung.clear()
+    runner(world).run(only_job(world, import_id).id)
+    done = [name for name, state in world.states_of(import_id).items() if state is JobState.SUCCEEDED]
+    assert done == ["validate_import", "create_client", "import_details"]
+    waiting = {name: row.id for name, row in world.jobs_of(import_id).items() if row.state is JobState.QUEUED}
+    assert sorted(world.bell.rung) == sorted(
+        [(Lane.INTERACTIVE, waiting["import_relationships"]), (Lane.EMAIL, waiting["send_welcome_email"])]
+    )
+    assert world.import_row(import_id).state is ImportState.IN_PROGRESS
+
+
+def test_the_follow_ups_of_a_batch_are_left_to_the_relay(world: World, simulator: SimulatorHandle) -> None:
+    [import_id] = world.ask_batch([world.request(importable(simulator)[0].uuid, send_welcome_email=True)])
+    runner(world).run(only_job(world, import_id).id)
+    assert world.bell.rung == []
+    left = {name: row.rung_at for name, row in world.jobs_of(import_id).items() if row.state is JobState.QUEUED}
+    assert left == {"import_relationships": None, "send_welcome_email": None}
+
+
+def test_nothing_is_run_on_while_stopping(world: World, simulator: SimulatorHandle) -> None:
+    def fetch(services: Services, row: Job) -> Any:
+        world.stopping.set()
+        return HANDLERS["validate_import"].fetch(services, row)
+
+    import_id = world.ask(importable(simulator)[0].uuid)
+    world.bell.rung.clear()
+    runner(world, kinds=changed(validate_import={"fetch": fetch})).run(only_job(world, import_id).id)
+    states = {"validate_import": JobState.SUCCEEDED, "create_client": JobState.QUEUED}
+    assert world.states_of(import_id) == states
+    create = world.jobs_of(import_id)["create_client"].id
+    assert world.bell.rung == [(Lane.INTERACTIVE, create)], "for another process"
+    runner(world).run(create)
+    assert world.states_of(import_id) == states, "nothing more is claimed"
+
+
+@pytest.mark.parametrize("what", ["kind", "lane", "practice"])
+def test_nothing_is_run_on_that_is_paused(sqlite_world: World, simulator: SimulatorHandle, what: str) -> None:
+    world = sqlite_world
+    pauses: dict[str, Any] = {
+        "kind": {"kind": "create_client"},
+        "lane": {"lane": Lane.INTERACTIVE},
+        "practice": {"practice_id": world.practice_id},
+    }
+
+    def fetch(services: Services, row: Job) -> Any:
+        pause(world, **pauses[what])
+        return HANDLERS["validate_import"].fetch(services, row)
+
+    import_id = world.ask(importable(simulator)[0].uuid)
+    runner(world, kinds=changed(validate_import={"fetch": fetch})).run(only_job(world, import_id).id)
+    assert world.states_of(import_id)["validate_import"] is JobState.SUCCEEDED, "a pause stops claims, not applies"
+    assert world.states_of(import_id)["create_client"] is JobState.QUEUED
+
+
+def test_messages_without_a_job_to_claim_are_dropped(world: World) -> None:
+    import_id = world.ask(uuid4())
+    job_id = only_job(world, import_id).id
+    for asked_for in (job_id, job_id, uuid4(), job_id):
+        runner(world, kinds=stub()).run(asked_for)
+    assert outcomes(world, job_id) == ["succeeded"]
+    assert count(world, "import_events") == 1
+
+
+def test_a_message_that_comes_many_times_at_once_is_one_run(world: World, simulator: SimulatorHandle) -> None:
+    import_id = world.ask(importable(simulator)[0].uuid)
+    job_id = only_job(world, import_id).id
+
+    def run() -> None:
+        runner(world).run(job_id)
+
+    assert failures(at_once(run, run, run, run)) == []
+    world.run_due()
+    assert world.import_row(import_id).state is ImportState.SUCCEEDED
+    assert [count(world, table) for table in ("clients", "xpm_links", "import_events")] == [1, 1, 1]
+    assert outcomes(world, job_id) == ["succeeded"]
+
+
+def test_a_job_is_shown_in_progress_while_it_runs(world: World) -> None:
+    seen = []
+    import_id = world.ask(uuid4())
+    assert world.import_row(import_id).state is ImportState.ACCEPTED
+    fetch = lambda *_: seen.append(world.import_row(import_id).state)  # noqa: E731
+    runner(world, kinds=stub(fetch)).run(only_job(world, import_id).id)
+    assert seen == [ImportState.IN_PROGRESS]
+
+
+def test_a_jobs_lease_is_renewed_while_it_fetches(world: World) -> None:
+    import_id = world.ask(uuid4())
+    job_id = only_job(world, import_id).id
+    left = []
+    one = runner(world)
+
+    def fetch(*_: object) -> None:
+        world.pass_time(8)
+        one._leases.renew()
+        row = job(world, job_id)
+        assert row.lease_until is not None
+        left.append((row.lease_until - world.services.sources.now()).total_seconds())
+
+    one._handlers = stub(fetch)
+    one.run(job_id)
+    one._leases.renew()
+    assert len(left) == 1
+    assert left[0] > 5

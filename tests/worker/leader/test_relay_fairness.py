@@ -1,0 +1,153 @@
+"""Whom the relay rings: so many per practice, practices in turn, highest lane and oldest first."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+from portal_db.states import JobState, Lane
+from tests.making import add, add_practice, claimed, job, new_job, pause, set_all_jobs, set_job
+from tests.worker.queue.desk import Desk
+
+K = 4
+
+
+def add_many(desk: Desk, number: int, lane: Lane = Lane.IMPORT, practice_id: UUID | None = None) -> list[UUID]:
+    """Jobs of one batch, in order."""
+    new = [new_job(desk.world, lane=lane, practice_id=practice_id, position=place) for place in range(number)]
+    return add(desk.world, *new)
+
+
+def test_so_many_jobs_of_a_practice_are_rung_at_once(desk: Desk) -> None:
+    jobs = add_many(desk, 10)
+    relay = desk.relay(limit=K)
+    assert relay.tick() == K
+    assert desk.rung(Lane.IMPORT) == jobs[:K]
+    assert relay.tick() == 0
+    claimed(desk.world, jobs[0])
+    assert relay.tick() == 0, "a running job still counts"
+    set_job(desk.world, jobs[0], state=JobState.SUCCEEDED)
+    set_job(
+        desk.world, jobs[1], state=JobState.WAITING, next_attempt_at=desk.world.services.sources.now(), rung_at=None
+    )
+    assert relay.tick() == 2
+    assert desk.rung(Lane.IMPORT)[K:] == [jobs[1], jobs[K]]
+
+
+def test_email_has_a_limit_of_its_own(desk: Desk) -> None:
+    add_many(desk, 2, Lane.RESYNC)
+    imports, letters = add_many(desk, 10), add_many(desk, 10, Lane.EMAIL)
+    assert desk.relay(limit=K).tick() == 2 * K
+    assert desk.rung(Lane.IMPORT) == imports[:K]
+    assert desk.rung(Lane.EMAIL) == letters[:K]
+    assert desk.rung(Lane.RESYNC) == [], "imports and re-syncs share one limit"
+
+
+def test_the_higher_lane_goes_first_and_the_older_job_within_it(desk: Desk) -> None:
+    oldest = add_many(desk, 2, Lane.RESYNC)
+    desk.world.pass_time(60)
+    newer = add(desk.world, new_job(desk.world, position=5), new_job(desk.world, position=4))
+    older = add(desk.world, new_job(desk.world, position=9))
+    now = desk.world.services.sources.now()
+    for job_id, age in ((older[0], 30), (newer[0], 20), (newer[1], 20)):
+        set_job(desk.world, job_id, asked_at=now - timedelta(seconds=age))
+    assert desk.relay(limit=K).tick() == K
+    assert desk.rung(Lane.IMPORT) == [older[0], newer[1], newer[0]], "by age, then by place in the batch"
+    assert desk.rung(Lane.RESYNC) == oldest[:1]
+
+
+def test_a_big_batch_delays_another_practice_by_no_more_than_a_tick(desk: Desk) -> None:
+    requests = [desk.world.request(uuid4()) for _ in range(200)]
+    desk.world.ask_batch(requests)
+    relay = desk.relay(limit=K)
+    relay.tick()
+    [late] = add_many(desk, 1, practice_id=add_practice(desk.world, "Quay Partners"))
+    relay.tick()
+    assert late in desk.rung(Lane.IMPORT)
+    assert len(desk.rung(Lane.IMPORT)) == K + 1
+
+
+def test_practices_take_turns_in_one_round(desk: Desk) -> None:
+    practices = [desk.world.practice_id, *(add_practice(desk.world, name) for name in ("Quay", "Dock"))]
+    owner = {job_id: practice for practice in practices for job_id in add_many(desk, 5, practice_id=practice)}
+    desk.relay(limit=3).tick()
+    order = [owner[job_id] for job_id in desk.rung(Lane.IMPORT)]
+    assert len(order) == 9
+    for start in (0, 3, 6):
+        assert set(order[start : start + 3]) == set(practices)
+
+
+def test_a_practice_at_its_limit_does_not_hold_up_its_interactive_work(desk: Desk) -> None:
+    add_many(desk, 10)
+    relay = desk.relay(limit=K)
+    relay.tick()
+    [urgent] = add(desk.world, new_job(desk.world, lane=Lane.INTERACTIVE, interactive=True))
+    assert relay.tick() == 1
+    assert desk.rung(Lane.INTERACTIVE) == [urgent]
+
+
+def test_interactive_work_whose_ring_was_lost_is_rung_again(desk: Desk) -> None:
+    import_id = desk.world.ask(uuid4())
+    [first] = desk.world.jobs_of(import_id).values()
+    relay = desk.relay()
+    relay.tick()
+    desk.take_all()
+    assert relay.tick() == 0, "it was rung a moment ago"
+    desk.world.pass_time(11)
+    assert relay.tick() == 1
+    assert desk.rung(Lane.INTERACTIVE) == [first.id]
+
+
+def test_what_was_rung_is_left_alone_for_ten_seconds(desk: Desk) -> None:
+    jobs = add_many(desk, 2)
+    relay = desk.relay()
+    assert relay.tick() == 2
+    desk.world.pass_time(9)
+    assert relay.tick() == 0
+    desk.world.pass_time(2)
+    assert relay.tick() == 2
+    assert desk.rung(Lane.IMPORT) == [*jobs, *jobs]
+
+
+def test_a_long_queue_is_not_rung_again_but_takes_what_is_new(desk: Desk) -> None:
+    [known] = add_many(desk, 1)
+    relay = desk.relay()
+    relay.tick()
+    desk.world.pass_time(11)
+    desk.client.rpush(desk.key(Lane.IMPORT.value), *["somebody-elses"] * 1000)
+    assert relay.tick() == 0
+    [new] = add_many(desk, 1)
+    assert relay.tick() == 1
+    assert job(desk.world, new).rung_at is not None
+    desk.client.ltrim(desk.key(Lane.IMPORT.value), 0, 0)
+    assert relay.tick() == 1
+    assert desk.rung(Lane.IMPORT) == [known, known]
+
+
+def test_what_cannot_be_claimed_is_not_rung(desk: Desk) -> None:
+    [due, later, running, done] = add_many(desk, 4)
+    now = desk.world.services.sources.now()
+    set_job(desk.world, later, state=JobState.WAITING, next_attempt_at=now.replace(year=now.year + 1))
+    set_job(desk.world, done, state=JobState.SUCCEEDED)
+    claimed(desk.world, running)
+    [paused] = add(desk.world, new_job(desk.world, kind="create_client"))
+    pause(desk.world, kind="create_client")
+    first, second = desk.world.ask_batch([desk.world.request(uuid4()), desk.world.request(uuid4())])
+    for import_id in (first, second):
+        [validate] = desk.world.jobs_of(import_id).values()
+        set_job(desk.world, validate.id, state=JobState.SUCCEEDED)
+    in_turn = new_job(desk.world, import_id=first, kind="create_entity", in_batch_order=True)
+    out_of_turn = new_job(desk.world, import_id=second, kind="create_entity", in_batch_order=True, position=1)
+    add(desk.world, in_turn, out_of_turn)
+    desk.relay(limit=100).tick()
+    assert set(desk.rung(Lane.IMPORT)) == {due, in_turn.id}
+    assert job(desk.world, paused).rung_at is None
+    assert job(desk.world, out_of_turn.id).rung_at is None
+
+
+def test_a_wait_that_is_over_is_rung(desk: Desk) -> None:
+    [job_id] = add_many(desk, 1)
+    set_all_jobs(desk.world, state=JobState.WAITING, next_attempt_at=desk.world.services.sources.now())
+    desk.world.pass_time(1)
+    assert desk.relay().tick() == 1
+    assert desk.rung(Lane.IMPORT) == [job_id]

@@ -1,0 +1,122 @@
+"""The relay when Redis forgets, when Redis or the leader is away, and when it is told to stop."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from uuid import UUID
+
+import pytest
+import redis
+
+from portal_db.states import JobState, Lane
+from portal_db.work import leaders
+from tests.making import add, claimed, job, new_job
+from tests.servers.redis import RedisServer
+from tests.servers.waiting import wait_until
+from tests.worker.queue.desk import Desk
+from tests.world import World
+from worker.leader.relay import LEADER_SECONDS, ROLE, Relay
+from worker.queue.bell import RedisBell
+
+
+def test_what_redis_forgot_is_rung_again_at_the_next_tick(desk: Desk) -> None:
+    import_jobs = add(desk.world, new_job(desk.world), new_job(desk.world, position=1))
+    relay = desk.relay(limit=2)
+    relay.tick()
+    [urgent] = add(desk.world, new_job(desk.world, lane=Lane.INTERACTIVE, interactive=True))
+    relay.tick()
+    assert relay.tick() == 0
+    desk.client.flushall()
+    assert relay.tick() == 3
+    assert desk.rung(Lane.IMPORT) == import_jobs
+    assert desk.rung(Lane.INTERACTIVE) == [urgent]
+    assert relay.tick() == 0
+
+
+def test_while_redis_is_away_nothing_counts_as_rung_and_leases_are_taken_back(
+    world: World, own_redis: RedisServer
+) -> None:
+    desk = Desk.at(world, own_redis.url)
+    waiting, lost = add(world, new_job(world), new_job(world))
+    claimed(world, lost)
+    world.pass_time(11)
+    own_redis.stop()
+    with pytest.raises(redis.RedisError):
+        desk.relay().tick()
+    assert job(world, waiting).rung_at is None
+    assert (job(world, lost).state, job(world, lost).lost_leases) == (JobState.QUEUED, 1)
+    own_redis.start()
+    assert desk.relay().tick() == 2
+
+
+class HalfDeaf(RedisBell):
+    """A bell whose Redis goes away after the first lane was rung."""
+
+    def ring_or_raise(self, lane: Lane, job_ids: Sequence[UUID]) -> None:
+        if lane is Lane.EMAIL:
+            raise redis.ConnectionError
+        super().ring_or_raise(lane, job_ids)
+
+
+def test_a_redis_that_goes_away_between_two_lanes_leaves_nothing_rung(desk: Desk) -> None:
+    jobs = add(desk.world, new_job(desk.world), new_job(desk.world, lane=Lane.EMAIL))
+    deaf = HalfDeaf(desk.client, desk.settings.redis_namespace, desk.services.sources)
+    with pytest.raises(redis.ConnectionError):
+        Relay(desk.world.database, deaf, owner="relay-1", limit=4).tick()
+    assert [job(desk.world, job_id).rung_at for job_id in jobs] == [None, None]
+    assert desk.relay().tick() == 2, "a ring too many does no harm"
+
+
+def test_an_interactive_ring_that_fails_does_not_fail_the_request(world: World, own_redis: RedisServer) -> None:
+    desk = Desk.at(world, own_redis.url)
+    own_redis.stop()
+    import_id = desk.ask(world.staff_id)
+    assert world.import_row(import_id).state.is_open
+    own_redis.start()
+    assert desk.relay().tick() == 1, "the mark was lost too, so it is rung at once"
+
+
+def test_one_of_two_leads_and_the_other_takes_over_when_it_dies(desk: Desk) -> None:
+    first, second = desk.relay("relay-1"), desk.relay("relay-2")
+    add(desk.world, new_job(desk.world))
+    assert (second.tick(), first.tick()) == (1, 0)
+    add(desk.world, new_job(desk.world))
+    assert first.tick() == 0
+    assert second.tick() == 1
+    add(desk.world, new_job(desk.world))
+    desk.world.pass_time(LEADER_SECONDS - 1)
+    assert first.tick() == 0, "its lease still runs"
+    desk.world.pass_time(2)
+    assert first.tick() > 0
+    add(desk.world, new_job(desk.world))
+    assert second.tick() == 0, "who comes back late stands by"
+
+
+def test_a_role_is_given_up_by_its_holder_only(world: World) -> None:
+    with world.database.write() as tx:
+        assert leaders.hold(tx, ROLE, "one", 10)
+        leaders.give_up(tx, ROLE, "two")
+        assert not leaders.hold(tx, ROLE, "two", 10)
+        leaders.give_up(tx, ROLE, "one")
+        assert leaders.hold(tx, ROLE, "two", 10)
+        assert leaders.hold(tx, "scheduler", "one", 10), "roles are held one by one"
+
+
+def test_it_works_through_an_outage_and_lets_the_next_one_in_at_its_end(
+    sqlite_world: World, own_redis: RedisServer
+) -> None:
+    desk = Desk.at(sqlite_world, own_redis.url)
+    stopping = threading.Event()
+    thread = threading.Thread(target=desk.relay("relay-1").run, args=(stopping,), daemon=True)
+    own_redis.stop()
+    [job_id] = add(sqlite_world, new_job(sqlite_world))
+    thread.start()
+    wait_until(lambda: sqlite_world.scalar("SELECT count(*) FROM leaders"), "it leads")
+    own_redis.start()
+    wait_until(lambda: job(sqlite_world, job_id).rung_at is not None, "it rang")
+    stopping.set()
+    thread.join(5)
+    assert not thread.is_alive()
+    add(sqlite_world, new_job(sqlite_world))
+    assert desk.relay("relay-2").tick() == 1

@@ -1,0 +1,32 @@
+"""Desks: a world, and a real Redis beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import dramatiq.worker
+import pytest
+
+from tests.worker.queue.desk import Desk
+from tests.world import World
+
+
+@pytest.fixture
+def desk(world: World, redis_url: str) -> Iterator[Desk]:
+    """On SQLite and on PostgreSQL."""
+    made = Desk.at(world, redis_url)
+    yield made
+    made.client.close()
+
+
+@pytest.fixture
+def sqlite_desk(sqlite_world: World, redis_url: str) -> Iterator[Desk]:
+    """For what does not depend on the database."""
+    made = Desk.at(sqlite_world, redis_url)
+    yield made
+    made.client.close()
+
+
+@pytest.fixture(autouse=True)
+def _consumers_come_back_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dramatiq.worker, "CONSUMER_RESTART_DELAY_SECS", 0.05)

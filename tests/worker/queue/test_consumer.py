@@ -1,0 +1,262 @@
+"""The consumer: a rung job starts at once, what is no message strands nobody, and Redis may go and come back."""
+
+from __future__ import annotations
+
+import inspect
+import threading
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import dramatiq
+import pytest
+import redis
+from sqlalchemy import select
+
+import worker.queue.consumer
+from portal_db.states import ImportState, Lane
+from portal_db.tables import MalformedMessage
+from tests.making import importable
+from tests.racing import at_once
+from tests.servers.redis import RedisServer
+from tests.servers.waiting import wait_until
+from tests.worker.jobs.running import count
+from tests.worker.queue.desk import ALL_QUEUES, Desk, message
+from tests.world import World
+from worker.queue.broker import make_broker
+from worker.queue.door import QUEUE
+from xpm.simulator.serve import SimulatorHandle
+
+
+def wait_for_receipts(desk: Desk, *request_ids: object, status: str = "accepted") -> None:
+    for request_id in request_ids:
+        wait_until(partial(desk.receipt, request_id), f"a receipt for {request_id}")
+        receipt = desk.receipt(request_id)
+        assert receipt is not None
+        assert receipt["status"] == status
+
+
+def test_a_rung_job_runs(desk: Desk, simulator: SimulatorHandle) -> None:
+    with desk.working():
+        import_id = desk.ask(importable(simulator)[0].uuid, send_welcome_email=True)
+        wait_until(partial(desk.is_closed, import_id), "the import is closed", 20)
+    assert desk.world.import_row(import_id).state is ImportState.SUCCEEDED
+    assert len(desk.world.mail.deliveries()) == 1
+
+
+def test_messages_doubled_and_out_of_order_are_harmless(sqlite_desk: Desk, simulator: SimulatorHandle) -> None:
+    desk = sqlite_desk
+    imports = [desk.ask(person.uuid) for person in importable(simulator)[:3]]
+    jobs = [row.id for import_id in imports for row in desk.world.jobs_of(import_id).values()]
+    for lane in Lane:
+        desk.bell.ring(lane, [*reversed(jobs), uuid4(), *jobs])
+    with desk.working():
+        for import_id in imports:
+            wait_until(partial(desk.is_closed, import_id), "it is closed", 20)
+        wait_until(lambda: not any(desk.unacknowledged(lane.value) for lane in Lane), "all messages are gone")
+    assert [desk.world.import_row(import_id).state for import_id in imports] == [ImportState.SUCCEEDED] * 3
+    assert [count(desk.world, table) for table in ("clients", "import_events")] == [3, 3]
+
+
+def bad_payloads(request: dict[str, Any], own: str = "bad") -> dict[str, bytes]:
+    """Payloads that are no message of ours, each in its own way, with the words of a request in them."""
+    return {
+        "garbage": b"\xff\xfe\x00 garbage",
+        "nothing": b"",
+        "null": b"null",
+        "a list": b"[1, 2]",
+        "no options": message(own, request, options=None),
+        "empty options": message(own, request, options={}),
+        "unknown actor": message(own, request, actor_name="make_tea"),
+        "another queue": message(own, request, queue_name="nowhere"),
+        "an id that is none": message(own, request, message_id=[1, 2]),
+        "a redis id of nobody": message(own, request, options={"redis_message_id": "nobody"}),
+        "another's redis id": message(own, request, options={"redis_message_id": "good-0"}),
+        "a redis id that is none": message(own, request, options={"redis_message_id": [own]}),
+        "positional arguments": message(own, {}, args=list(request.values())),
+        "kwargs that are none": message(own, {}, kwargs=[1]),
+        "a job without an id": message(own, request, actor_name="run_job"),
+        "a job id that is none": message(own, {}, actor_name="run_job", args=["jane"]),
+        "an unknown field": message(own, request, colour="red"),
+    }
+
+
+CASES = list(bad_payloads({}))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_is_no_message_is_kept_and_strands_no_neighbour(sqlite_desk: Desk, case: str) -> None:
+    desk = sqlite_desk
+    good = [desk.world.request(uuid4()) for _ in range(4)]
+    request = desk.world.request(uuid4(), email="jane@example.com").model_dump(mode="json")
+    for number, neighbour in enumerate(good):
+        desk.post(neighbour.model_dump(), f"good-{number}")
+        desk.put(QUEUE, bad_payloads(request, f"bad-{number}")[case], f"bad-{number}")
+    with desk.working():
+        wait_for_receipts(desk, *[neighbour.request_id for neighbour in good])
+        wait_until(lambda: not desk.unacknowledged(QUEUE), "nothing is left in Redis")
+    with desk.world.database.read() as tx:
+        kept = list(tx.session.scalars(select(MalformedMessage)))
+    opened = [desk.settings.vault.decrypt(row.payload) for row in kept]
+    assert opened, "it is kept for people to look at"
+    assert all(b"jane" not in row.payload for row in kept)
+    if case not in ("garbage", "nothing", "null", "a list", "kwargs that are none"):
+        assert all(b"jane" in payload for payload in opened)
+    left = [key for key in desk.client.scan_iter("*") if b"XQ" in key or b"DQ" in key]
+    assert left == [], "no personal data stays in Redis"
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_is_no_message_on_a_lane_is_dropped(sqlite_desk: Desk, simulator: SimulatorHandle, case: str) -> None:
+    desk, lane = sqlite_desk, Lane.INTERACTIVE
+    payload = bad_payloads(desk.world.request(uuid4()).model_dump(mode="json"))[case]
+    payload = payload.replace(b"import_requests", lane.value.encode())
+    first, second = importable(simulator)[:2]
+    imports = [desk.ask(first.uuid, bring_relationships=False)]
+    desk.put(lane.value, payload, "bad")
+    imports.append(desk.ask(second.uuid, bring_relationships=False))
+    with desk.working():
+        for import_id in imports:
+            wait_until(partial(desk.is_closed, import_id), "it is closed", 20)
+        wait_until(lambda: not desk.unacknowledged(lane.value), "nothing is left in Redis")
+    assert count(desk.world, "imports") == 2
+    assert [key for key in desk.client.scan_iter("*") if b"XQ" in key or b"DQ" in key] == []
+
+
+def test_what_dramatiq_would_obey_is_not(sqlite_desk: Desk) -> None:
+    """A delay would hold the request in memory (P10), and nonsense in `throws` would end the thread."""
+    desk = sqlite_desk
+    request = desk.world.request(uuid4())
+    options = {"redis_message_id": "m-1", "eta": 4_000_000_000_000, "throws": "nonsense", "pipe_target": 1}
+    desk.put(QUEUE, message("m-1", request.model_dump(), options=options), "m-1")
+    with desk.working():
+        wait_for_receipts(desk, request.request_id)
+        wait_until(lambda: not desk.unacknowledged(QUEUE), "nothing is left in Redis")
+
+
+def test_it_goes_on_after_redis_was_restarted(
+    sqlite_world: World, own_redis: RedisServer, simulator: SimulatorHandle
+) -> None:
+    desk = Desk.at(sqlite_world, own_redis.url)
+    before, meanwhile, after = importable(simulator)[:3]
+    with desk.working():
+        first = desk.ask(before.uuid)
+        wait_until(partial(desk.is_closed, first), "the first is closed", 20)
+        own_redis.stop()
+        second = desk.ask(meanwhile.uuid)
+        own_redis.start()
+        third = desk.ask(after.uuid)
+        wait_until(partial(desk.is_closed, third), "the third is closed", 20)
+        sqlite_world.pass_time(11)
+        desk.relay().tick()
+        wait_until(partial(desk.is_closed, second), "the second is closed", 20)
+    assert count(sqlite_world, "import_events") == 3
+
+
+def test_a_fetch_whose_answer_was_lost_strands_no_request(sqlite_desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """P7: the script ran, so the ids are this process's to acknowledge, but nothing in its memory says so."""
+    desk = sqlite_desk
+    request = desk.world.request(uuid4())
+    desk.post(request.model_dump())
+    broker = make_broker(desk.settings, lambda *_: None)
+    fetch = broker.do_fetch
+    lost: list[Any] = []
+
+    def do_fetch(queue: str, room: int) -> Any:
+        answer = fetch(queue, room)
+        if queue == QUEUE and answer and not lost:
+            lost.append(answer)
+            raise redis.TimeoutError
+        return answer
+
+    monkeypatch.setattr(broker, "do_fetch", do_fetch, raising=False)
+    with desk.working(broker=broker):
+        wait_for_receipts(desk, request.request_id)
+    assert lost
+
+
+def test_messages_of_a_worker_that_died_are_taken_over(sqlite_desk: Desk) -> None:
+    """P4: not the lanes', whose jobs are in the record, but requests at the door depend on it."""
+    desk = sqlite_desk
+    request = desk.world.request(uuid4())
+    desk.post(request.model_dump())
+    dead = make_broker(desk.settings, lambda *_: None)
+    assert len(dead.do_fetch(QUEUE, 1)) == 1
+    desk.client.zadd(desk.key("__heartbeats__"), {dead.broker_id: 0})
+    with desk.working():
+        wait_for_receipts(desk, request.request_id)
+
+
+def test_a_message_is_picked_up_at_once(sqlite_desk: Desk) -> None:
+    """The consumer waits in Redis, not in a sleep: what comes while it waits wakes it."""
+    desk = sqlite_desk
+    broker = make_broker(desk.settings, lambda *_: None)
+    dramatiq.actor(actor_name="run_job", queue_name=Lane.IMPORT.value, broker=broker)(lambda _: None)
+    consumer = broker.consume(Lane.IMPORT.value, prefetch=1)
+    blocked = desk.client.client_list
+    job_id = uuid4()
+
+    def ring() -> None:
+        wait_until(lambda: any(row["cmd"] == "blmove" for row in blocked()), "it waits in a blocking read")
+        desk.bell.ring_or_raise(Lane.IMPORT, [job_id])
+
+    found: Any
+    found, rung = at_once(lambda: next(consumer), ring)
+    assert rung is None
+    assert found is not None, "not an empty round"
+    assert UUID(found.args[0]) == job_id
+    assert desk.client.llen(desk.key(Lane.IMPORT.value)) == 0
+    consumer.close()
+
+
+def test_it_is_small() -> None:
+    assert len(Path(inspect.getfile(worker.queue.consumer)).read_text().splitlines()) <= 60
+
+
+def test_workers_listen_on_every_lane_and_the_door() -> None:
+    assert set(Lane) | {QUEUE} == ALL_QUEUES
+
+
+def test_it_ends_in_order_while_redis_is_away(sqlite_world: World, own_redis: RedisServer) -> None:
+    """With a message that it holds and cannot put back, and one that it has done and cannot acknowledge (P18)."""
+    desk = Desk.at(sqlite_world, own_redis.url)
+    broker = make_broker(desk.settings, lambda *_: None)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def run_job(_: str) -> None:
+        begun.set()
+        go_on.wait(10)
+
+    dramatiq.actor(actor_name="run_job", queue_name=Lane.IMPORT.value, broker=broker)(run_job)
+    desk.bell.ring(Lane.IMPORT, [uuid4(), uuid4()])
+    working = dramatiq.Worker(broker, worker_threads=1, worker_timeout=50)
+    working.start()
+    assert begun.wait(10)
+    wait_until(lambda: working.work_queue.qsize() == 1, "the second message is in its memory")
+    own_redis.stop()
+    go_on.set()
+    began = time.monotonic()
+    working.stop(timeout=20_000)
+    assert time.monotonic() - began < 10, "it did not wait for Redis"
+
+
+def test_a_message_whose_acknowledgement_was_lost_is_acknowledged_later(
+    sqlite_desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = sqlite_desk
+    broker = make_broker(desk.settings, lambda *_: None)
+    acknowledge = broker.do_ack
+    lost: list[str] = []
+
+    def do_ack(queue: str, *ids: str) -> Any:
+        if not lost:
+            lost.append(queue)
+            raise redis.TimeoutError
+        return acknowledge(queue, *ids)
+
+    monkeypatch.setattr(broker, "do_ack", do_ack, raising=False)
+    desk.bell.ring(Lane.IMPORT, [uuid4()])
+    with desk.working(broker=broker):
+        wait_until(lambda: lost and not desk.unacknowledged(Lane.IMPORT.value), "it is acknowledged after all")

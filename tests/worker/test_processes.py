@@ -1,0 +1,111 @@
+"""The pipeline as it is deployed: workers and a relay as processes of their own, a real Redis and PostgreSQL.
+
+Processes are told to stop, and one is killed in the middle of a job; what was asked for is done once all the same.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from portal_db.states import ImportState, JobState
+from tests.making import importable
+from tests.servers.waiting import wait_until
+from tests.worker.jobs.running import count, outcomes
+from tests.worker.queue.desk import ALL_QUEUES, Desk
+from tests.world import World, building
+from worker.local.mail_catcher import MailCatcher
+from worker.local.processes import Process, Supervised, log_line
+from xpm.simulator.faults import FaultRule
+from xpm.simulator.serve import SimulatorHandle
+
+WORKER = f"import sys; from worker.process import run_worker; sys.exit(run_worker({sorted(ALL_QUEUES)}, threads=2))"
+RELAY = "import sys; from worker.process import run_relay; sys.exit(run_relay())"
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def postgres_world(postgres_url: str, simulator: SimulatorHandle, mail_catcher: MailCatcher) -> Iterator[World]:
+    with building(postgres_url, simulator.api_url, simulator.config.access_token, mail_catcher) as made:
+        yield made
+
+
+@pytest.fixture
+def processes(tmp_path: Path) -> Iterator[Supervised]:
+    with Supervised(tmp_path / "logs") as supervised:
+        yield supervised
+
+
+def start(processes: Supervised, desk: Desk, name: str) -> Process:
+    """Start `relay`, or a worker on every queue, with the settings of a desk."""
+    settings = desk.settings
+    environment = {
+        "DATABASE_URL": settings.database_url,
+        "REDIS_URL": settings.redis_url,
+        "XPM_API_URL": settings.xpm_api_url,
+        "XPM_QUOTA_TIME_SCALE": "100",  # a new Redis keeps calls back for seconds, and batches are spaced
+        "SMTP_URL": settings.smtp_url,
+        "TOKEN_KEYS": ",".join(key.get_secret_value() for key in settings.token_keys),
+        "LOG_FORMAT": "json",
+    }
+    program, ready = (RELAY, "relay.ready") if name == "relay" else (WORKER, "worker.ready")
+    command = [sys.executable, "-c", program]
+    return processes.start(name, command, ready=log_line(ready), env=environment, cwd=ROOT, within=30)
+
+
+def stopped(process: Process) -> int | None:
+    """Tell a process to stop, and its exit code once it has."""
+    os.kill(process.pid, signal.SIGTERM)
+    assert process.ended_within(15), process.log()
+    return process.exit_code
+
+
+def test_two_workers_and_a_relay_do_what_is_asked_once_and_stop_when_told(
+    postgres_world: World, redis_url: str, processes: Supervised, simulator: SimulatorHandle
+) -> None:
+    world, desk = postgres_world, Desk.at(postgres_world, redis_url)
+    people = importable(simulator)
+    started = [start(processes, desk, name) for name in ("worker-1", "worker-2", "relay")]
+    imports = [desk.ask(person.uuid, send_welcome_email=True) for person in people[:2]]
+    imports += world.ask_batch([world.request(person.uuid, send_welcome_email=True) for person in people[2:5]])
+    request = world.request(people[5].uuid)
+    desk.post(request.model_dump())
+    wait_until(lambda: count(world, "import_events") == 6, "all six are closed", 90)
+    assert {world.import_row(import_id).state for import_id in imports} == {ImportState.SUCCEEDED}
+    assert [count(world, table) for table in ("clients", "xpm_links", "imports")] == [6, 6, 6]
+    assert len(world.mail.deliveries()) == 5
+    assert [stopped(process) for process in started] == [0, 0, 0]
+    logs = "\n".join(process.log() for process in started)
+    assert not any(person.email in logs for person in people[:6] if person.email), "nobody is named in a log"
+
+
+def test_a_killed_workers_job_is_done_by_another(
+    postgres_world: World, redis_url: str, processes: Supervised, simulator: SimulatorHandle
+) -> None:
+    """The killed worker hangs in a call to XPM when it dies; within a lease the relay hands its job to the other."""
+    world, desk = postgres_world, Desk.at(postgres_world, redis_url)
+    person = importable(simulator)[6]
+    simulator.simulator.faults.add(FaultRule("hang", uuid=person.uuid, count=1, seconds=30))
+    try:
+        for name in ("worker-1", "worker-2", "relay"):
+            start(processes, desk, name)
+        import_id = desk.ask(person.uuid)
+        wait_until(lambda: not simulator.simulator.faults.rules, "a worker hangs in its call", 15)
+        [hanging] = world.jobs_of(import_id).values()
+        assert hanging.lease_owner is not None
+        os.kill(int(hanging.lease_owner.split("/")[1]), signal.SIGKILL)
+        wait_until(partial(desk.is_closed, import_id), "the other has done it", 15)
+    finally:
+        simulator.simulator.faults.clear()
+    assert world.import_row(import_id).state is ImportState.SUCCEEDED
+    ends = [outcome for outcome in outcomes(world, hanging.id) if outcome != "deferred"]  # a new quota counts afresh
+    assert ends == ["lease_lost", "succeeded"]
+    assert world.jobs_of(import_id)["create_client"].state is JobState.SUCCEEDED
+    assert [count(world, table) for table in ("clients", "import_events")] == [1, 1]
+    assert sum(process.exit_code is not None for process in (processes["worker-1"], processes["worker-2"])) == 1

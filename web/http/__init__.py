@@ -1,0 +1,1 @@
+"""What every request passes: identity, headers, bodies, problems, limits, events and health."""

@@ -1,0 +1,33 @@
+"""What load balancers ask: whether the process lives, and whether it can serve."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from handlers.errors import RequestRefused
+from portal_db.migrate import revisions
+from web.portal import ThePortal
+
+router = APIRouter(include_in_schema=False)
+
+
+class Health(BaseModel):
+    status: Literal["ok"] = "ok"
+
+
+@router.get("/healthz")
+def alive() -> Health:
+    """The process answers."""
+    return Health()
+
+
+@router.get("/readyz")
+def ready(portal: ThePortal) -> Health:
+    """The database answers and has this version's tables. Redis may be away: requests are accepted all the same."""
+    current, newest = revisions(portal.database)
+    if current != newest:
+        raise RequestRefused("not_ready", "The database is at another revision.", "Run `portal-sync db upgrade`.")
+    return Health()

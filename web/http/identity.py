@@ -1,0 +1,157 @@
+"""Who asks: by an API key on behalf of a staff member, or by the session cookie of a staff member who signed in.
+
+A write by cookie must carry the session's CSRF token and come from our own pages; a key in a header needs neither, since no
+browser sends it by itself.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Header, Request, Security
+from fastapi.responses import Response
+from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
+
+from handlers.access import api_keys, sessions
+from handlers.access.caller import Caller, Scope
+from handlers.access.sessions import Session
+from handlers.errors import RequestRefused
+from web.portal import Portal, ThePortal
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+CSRF_HEADER = "X-CSRF-Token"
+
+_bearer = HTTPBearer(auto_error=False, scheme_name="ApiKey", description="An API key, with X-Staff-Id.")
+_cookie = APIKeyCookie(
+    auto_error=False,
+    name="__Host-session",
+    scheme_name="Session",
+    description=f"The cookie of POST /session; writes need {CSRF_HEADER} too.",
+)
+
+
+def caller(
+    request: Request,
+    portal: ThePortal,
+    key: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
+    _: Annotated[str | None, Security(_cookie)],
+    x_staff_id: Annotated[
+        UUID | None, Header(description="With an API key: the staff member on whose behalf it is used.")
+    ] = None,
+) -> Caller:
+    """The one who asks.
+
+    Raises:
+        RequestRefused: nobody we know, or a write that a stranger's page may have sent.
+    """
+    if "authorization" in request.headers:
+        return _by_key(portal, key, x_staff_id)
+    return _by_cookie(portal, request)
+
+
+def allowed(scope: Scope) -> Callable[[Caller], Caller]:
+    """A dependency: the one who asks, if they may do this."""
+
+    def check(found: Annotated[Caller, Depends(caller)]) -> Caller:
+        found.require(scope)
+        return found
+
+    check.scope = scope  # type: ignore[attr-defined]  # so that a test can list what each endpoint needs
+    return check
+
+
+Reader = Annotated[Caller, Depends(allowed(Scope.READ))]
+Importer = Annotated[Caller, Depends(allowed(Scope.IMPORT))]
+Keeper = Annotated[Caller, Depends(allowed(Scope.MANAGE))]
+
+
+def cookie_name(portal: Portal) -> str:
+    """`__Host-`: browsers then take it over https only, for this very host and all of its paths."""
+    return "__Host-session" if portal.is_https else "session"
+
+
+def session_of(request: Request, portal: Portal) -> Session | None:
+    """The session that the browser says it has."""
+    token = request.cookies.get(cookie_name(portal))
+    return Session(token) if token else None
+
+
+def address_of(request: Request) -> str:
+    """The network address that a request came from."""
+    return request.client.host if request.client else "unknown"
+
+
+def give_cookie(response: Response, portal: Portal, session: Session) -> None:
+    """Lax, so that the browser also sends it when Xero sends the person back to us."""
+    response.set_cookie(
+        cookie_name(portal),
+        session.token,
+        max_age=round(sessions.SECONDS),
+        path="/",
+        secure=portal.is_https,
+        httponly=True,
+        samesite="lax",
+    )
+
+
+def take_cookie(response: Response, portal: Portal) -> None:
+    response.delete_cookie(cookie_name(portal), path="/", secure=portal.is_https, httponly=True, samesite="lax")
+
+
+def require_own_page(request: Request, portal: Portal) -> None:
+    """Check that a browser's write comes from our pages.
+
+    Raises:
+        RequestRefused: its headers say that it comes from elsewhere.
+    """
+    origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site")
+    if (origin is not None and origin != portal.origin) or site not in (None, "same-origin", "none"):
+        raise _forged()
+
+
+def require_csrf_token(session: Session, given: str | None) -> None:
+    """Check the token that a write by cookie carries, in a header or a form.
+
+    Raises:
+        RequestRefused: it is not this session's.
+    """
+    if given is None or not hmac.compare_digest(given.encode(), session.csrf_token.encode()):
+        raise _forged()
+
+
+def _by_key(portal: Portal, key: HTTPAuthorizationCredentials | None, staff_id: UUID | None) -> Caller:
+    if key is not None and staff_id is None:
+        raise RequestRefused(
+            "unknown_staff",
+            "An API key acts for a staff member, and none was named.",
+            "Name one by their id in the header X-Staff-Id.",
+            field="X-Staff-Id",
+        )
+    found = api_keys.recognise(portal.database, key.credentials, staff_id) if key and staff_id else None
+    if found is None:
+        raise RequestRefused(
+            "bad_key", "This API key is not one, or has ended.", "Send Authorization: Bearer and a key that works."
+        )
+    return found
+
+
+def _by_cookie(portal: Portal, request: Request) -> Caller:
+    session = session_of(request, portal)
+    found = sessions.recognise(portal.database, session) if session else None
+    if session is None or found is None:
+        raise RequestRefused("not_signed_in", "Nobody is signed in.", "Sign in, or send an API key.")
+    if request.method not in SAFE_METHODS:
+        require_own_page(request, portal)
+        require_csrf_token(session, request.headers.get(CSRF_HEADER))
+    return found
+
+
+def _forged() -> RequestRefused:
+    return RequestRefused(
+        "csrf",
+        "This request does not look like it was sent by a page of the portal.",
+        f"Load the page again. Programs: send the session's {CSRF_HEADER}, or use an API key.",
+    )

@@ -1,0 +1,65 @@
+"""Counts tries to sign in, on Redis for all web processes: so many per login email and per network address.
+
+Redis holds no email: keys are an HMAC. While Redis is away each process counts for itself, so that sign-in stays both open
+and limited.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+
+import redis
+import structlog
+from limits import RateLimitItem, RateLimitItemPerMinute
+from limits.storage import MemoryStorage, RedisStorage
+from limits.strategies import MovingWindowRateLimiter
+
+from config.settings import Settings
+from config.sources import Sources
+from handlers.access.sessions import TooManyTries
+
+PER_EMAIL = RateLimitItemPerMinute(10, 15)
+#: An office shares one address.
+PER_ADDRESS = RateLimitItemPerMinute(100, 15)
+SOCKET_SECONDS = 2.0
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+class SignInLimits:
+    """`handlers.access.sessions.Tries` on Redis."""
+
+    def __init__(self, settings: Settings, sources: Sources) -> None:
+        self._key = settings.derived_key("sign-in limits")
+        self._sources = sources
+        storage = RedisStorage(
+            settings.redis_url,
+            key_prefix=f"{settings.redis_namespace}:sign-in",
+            socket_timeout=SOCKET_SECONDS,
+            socket_connect_timeout=SOCKET_SECONDS,
+        )
+        self._shared = MovingWindowRateLimiter(storage)
+        self._own = MovingWindowRateLimiter(MemoryStorage())
+
+    def take(self, email_key: str, address: str) -> None:
+        """Count a try.
+
+        Raises:
+            TooManyTries: there were too many.
+        """
+        try:
+            self._take(self._shared, email_key, address)
+        except redis.RedisError as error:
+            log.warning("sign_in.redis_away", exc_info=error)
+            self._take(self._own, email_key, address)
+
+    def _take(self, limiter: MovingWindowRateLimiter, email_key: str, address: str) -> None:
+        for limit, what, value in ((PER_ADDRESS, "address", address), (PER_EMAIL, "email", email_key)):
+            name = hmac.new(self._key, f"{what} {value}".encode(), hashlib.sha256).hexdigest()
+            if not limiter.hit(limit, name):
+                raise TooManyTries(self._wait(limiter, limit, name))
+
+    def _wait(self, limiter: MovingWindowRateLimiter, limit: RateLimitItem, name: str) -> float:
+        reset_at, _ = limiter.get_window_stats(limit, name)
+        return max(1.0, reset_at - self._sources.now().timestamp())

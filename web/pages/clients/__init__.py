@@ -1,0 +1,1 @@
+"""Pages of clients: list, record, search, review, tasks and connections."""

@@ -1,0 +1,1 @@
+"""What all pages share: templates, navigation, forms, filters, messages and errors."""

@@ -1,0 +1,1 @@
+"""Pages of imports: the window, one import, batches and progress."""

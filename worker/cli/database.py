@@ -1,0 +1,130 @@
+"""Opens the record for a command: settings, database at the right revision, and words for when one of them is not there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from uuid import UUID
+
+import redis
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from config.logging import set_up_logging
+from config.settings import Settings
+from config.sources import Sources
+from portal_db.database import Database
+from portal_db.migrate import revisions
+from portal_db.states import Lane
+from worker.cli.exits import ExitCode, Problem
+from worker.cli.output import clean, note
+from worker.queue.bell import RedisBell, connect
+
+
+@dataclass(frozen=True)
+class Record:
+    """The record as a command has it: open, and migrated unless it asked otherwise."""
+
+    settings: Settings
+    database: Database
+
+
+@contextmanager
+def opened(settings: Settings | None = None, *, migrated: bool = True) -> Iterator[Record]:
+    """The database of the settings (read from the environment if not given).
+
+    Raises:
+        SettingsError: a setting does not fit.
+        Problem: the database cannot be used, or (with `migrated`) is not at this version's revision.
+    """
+    settings = settings or Settings.load()
+    set_up_logging(settings.model_copy(update={"log_level": "error"}))
+    database = _database(settings)
+    try:
+        with _spoken_for(settings):
+            if migrated:
+                _require_revision(database)
+            yield Record(settings, database)
+    finally:
+        database.close()
+
+
+def _database(settings: Settings) -> Database:
+    try:
+        return Database(settings.database_url)
+    except ArgumentError:
+        raise Problem(
+            "DATABASE_URL does not fit: it must look like sqlite:///path or postgresql://user@host/name.",
+            ExitCode.MISUSED,
+        ) from None
+    except ValueError as error:
+        raise Problem(f"{error}.", ExitCode.MISUSED) from None
+    except OSError as error:
+        raise _unusable(settings, error.strerror or "its folder cannot be made") from None
+
+
+@contextmanager
+def _spoken_for(settings: Settings) -> Iterator[None]:
+    """Errors that mean the database is away, in words. Any other is a bug and passes."""
+    try:
+        yield
+    except (OperationalError, InterfaceError, PoolTimeout) as error:
+        raise _unusable(settings, _reason(error)) from None
+    except DatabaseError as error:
+        if type(error) is not DatabaseError:
+            raise
+        raise _unusable(settings, _reason(error)) from None  # SQLite: the file is something else
+
+
+def _require_revision(database: Database) -> None:
+    current, newest = revisions(database)
+    if current is None:
+        raise Problem("The database has no tables yet: run `portal-sync db upgrade`.", ExitCode.UNAVAILABLE)
+    if current.isdigit() and current > newest:
+        return  # a release before: migrations only add to what it uses, so that it can be gone back to
+    if current != newest:
+        raise Problem(
+            f"The database is at revision {current} and this version needs {newest}: run `portal-sync db upgrade`,"
+            " or the version of portal-sync that belongs to it.",
+            ExitCode.UNAVAILABLE,
+        )
+
+
+def _unusable(settings: Settings, reason: str) -> Problem:
+    where = make_url(settings.database_url).render_as_string(hide_password=True)
+    return Problem(f"The database {where} cannot be used: {reason}. Check DATABASE_URL.", ExitCode.UNAVAILABLE)
+
+
+def _reason(error: SQLAlchemyError) -> str:
+    """The driver's own words, their first line."""
+    words = str(error.orig if isinstance(error, DBAPIError) and error.orig else error).strip()
+    return clean(words.splitlines()[0])[:200].rstrip(".") if words else type(error).__name__
+
+
+class PatientBell:
+    """A bell for commands: when Redis is away they say so and go on, because the record holds the work."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._bell = RedisBell(redis_of(settings), settings.redis_namespace, Sources())
+
+    def ring(self, lane: Lane, job_ids: Sequence[UUID]) -> None:
+        try:
+            self._bell.ring_or_raise(lane, job_ids)
+        except redis.RedisError:
+            note("Redis does not answer. The import is in the record; the relay rings it once Redis is back.")
+
+
+def redis_of(settings: Settings) -> redis.Redis:
+    """A client of REDIS_URL, not connected yet.
+
+    Raises:
+        Problem: it is no address of a Redis.
+    """
+    try:
+        return connect(settings)
+    except ValueError:
+        raise Problem(
+            "REDIS_URL does not fit: it must look like redis://host:6379/0 or rediss://host:6379/0.", ExitCode.MISUSED
+        ) from None

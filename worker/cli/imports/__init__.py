@@ -1,0 +1,1 @@
+"""Commands about imports: import, list, show, amend, cancel, and welcome emails."""

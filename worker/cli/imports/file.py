@@ -1,0 +1,101 @@
+"""Reads the rows of a batch from CSV or JSON lines, and says of every bad line which it is and what is wrong with it.
+
+A row's columns are the fields of an import request, less who asks: practice, staff member and key are the whole batch's.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from handlers.errors import RequestRefused
+from handlers.imports import batch_csv
+from handlers.imports.accept import MAX_BATCH
+from handlers.imports.batch_csv import BadFile, BadLine, Row
+from handlers.imports.request import ImportRequest, parse
+from worker.cli.exits import ExitCode, Problem
+
+BATCH_FIELDS = ("practice_id", "requested_by", "request_id")
+
+
+def read(source: str, whose: dict[str, str]) -> list[ImportRequest]:
+    """All rows of a file, or of standard input where `source` is `-`.
+
+    Args:
+        whose: the fields that all rows share, `BATCH_FIELDS`.
+
+    Raises:
+        Problem: it cannot be read, holds no rows or too many, or some lines are bad: all of them are named.
+    """
+    text = _text(source)
+    requests: list[ImportRequest] = []
+    bad: list[str] = []
+    for row in _readable(source, text):
+        if isinstance(row, BadLine):
+            bad.append(str(row))
+            continue
+        line, fields = row
+        try:
+            requests.append(parse({**fields, **whose}))
+        except RequestRefused as refusal:
+            bad.append(str(BadLine(line, refusal.message)))
+    name = _name(source)
+    if bad:
+        lines = "1 bad line" if len(bad) == 1 else f"{len(bad)} bad lines"
+        raise Problem(f"{name} has {lines}, so nothing was imported.", ExitCode.MISUSED, details=tuple(bad))
+    if not requests:
+        raise Problem(f"{name} holds no rows.", ExitCode.MISUSED)
+    if len(requests) > MAX_BATCH:
+        raise Problem(
+            f"{name} holds {len(requests):,} rows and a batch at most {MAX_BATCH:,}: split it.", ExitCode.MISUSED
+        )
+    return requests
+
+
+def _name(source: str) -> str:
+    return "Standard input" if source == "-" else source
+
+
+def _text(source: str) -> str:
+    try:
+        content = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
+        return content.decode("utf-8-sig")
+    except OSError as error:
+        raise Problem(f"{source} cannot be read: {error.strerror}.", ExitCode.MISUSED) from None
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise Problem(f"{_name(source)} is not UTF-8 text (line {line}): save it as UTF-8.", ExitCode.MISUSED) from None
+
+
+def _readable(source: str, text: str) -> Iterator[Row | BadLine]:
+    try:
+        yield from _rows(source, text)
+    except BadFile as bad:
+        raise Problem(f"{_name(source)} {bad}", ExitCode.MISUSED) from None
+
+
+def _rows(source: str, text: str) -> Iterator[Row | BadLine]:
+    """JSON lines if the name says so or the text begins with an object, else CSV."""
+    suffix = Path(source).suffix.lower()
+    if suffix in (".jsonl", ".ndjson") or (suffix != ".csv" and text.lstrip().startswith("{")):
+        return _json_lines(text)
+    return batch_csv.read(text)
+
+
+def _json_lines(text: str) -> Iterator[Row | BadLine]:
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            fields = json.loads(line)
+        except ValueError:
+            yield BadLine(number, "is not JSON.")
+            continue
+        if not isinstance(fields, dict):
+            yield BadLine(number, "is not a JSON object.")
+        elif forbidden := [name for name in fields if name in BATCH_FIELDS]:
+            yield BadLine(number, f"{forbidden[0]}: is given once, for all rows.")
+        else:
+            yield number, fields

@@ -1,0 +1,1 @@
+"""Commands for operators: dead letters, jobs, pauses, reconcile, erase, restore, housekeeping."""

@@ -1,0 +1,153 @@
+"""The commands `pause`, `resume` and `pauses list`: stopping claims of a practice, a lane or a kind, and going on."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+
+from handlers.operations import pauses as operation_pauses
+from portal_db.states import Lane
+from portal_db.work import pauses as work_pauses
+from portal_db.work.pauses import Paused, Scope
+from worker.cli.database import opened
+from worker.cli.operations import show_jobs
+from worker.cli.operator import BY_HAND, AsOperator, OptionalReason, Reason, acting
+from worker.cli.output import AsJson, console, iso, moment, say, say_json
+
+pause_app = typer.Typer(no_args_is_help=True, help="Stop claims; what runs goes on to its end.")
+resume_app = typer.Typer(no_args_is_help=True, help="Let claims go on that were paused.")
+pauses_app = typer.Typer(no_args_is_help=True, help="What is paused.")
+
+PracticeId = Annotated[UUID, typer.Argument(metavar="ID", help="The practice.", show_default=False)]
+LaneName = Annotated[Lane, typer.Argument(metavar="LANE", help=f"One of {', '.join(Lane)}.", show_default=False)]
+KindName = Annotated[str, typer.Argument(metavar="KIND", help="Such as import_details.", show_default=False)]
+OnlyLane = Annotated[Lane | None, typer.Option("--lane", metavar="LANE", help="Only its jobs in this lane.")]
+OnlyKind = Annotated[str | None, typer.Option("--kind", metavar="KIND", help="Only its jobs of this kind.")]
+
+
+@pause_app.command("practice")
+def pause_practice(
+    practice: PracticeId,
+    operator: AsOperator,
+    reason: Reason,
+    lane: OnlyLane = None,
+    kind: OnlyKind = None,
+    as_json: AsJson = False,
+) -> None:
+    """Pause a practice, or its jobs in a lane or of a kind."""
+    _pause(Scope(practice, lane, kind), operator, reason, as_json)
+
+
+@pause_app.command("lane")
+def pause_lane(lane: LaneName, operator: AsOperator, reason: Reason, as_json: AsJson = False) -> None:
+    """Pause a lane for all practices."""
+    _pause(Scope(lane=lane), operator, reason, as_json)
+
+
+@pause_app.command("kind")
+def pause_kind(kind: KindName, operator: AsOperator, reason: Reason, as_json: AsJson = False) -> None:
+    """Pause a kind of job for all practices."""
+    _pause(Scope(kind=kind), operator, reason, as_json)
+
+
+@pause_app.command("everything")
+def pause_everything(operator: AsOperator, reason: Reason, as_json: AsJson = False) -> None:
+    """Pause everything, such as after a backup was restored. Requests are still accepted."""
+    _pause(Scope(), operator, reason, as_json)
+
+
+@resume_app.command("practice")
+def resume_practice(
+    practice: PracticeId,
+    operator: AsOperator,
+    lane: OnlyLane = None,
+    kind: OnlyKind = None,
+    reason: OptionalReason = BY_HAND,
+    as_json: AsJson = False,
+) -> None:
+    """Resume a practice, or what was paused of it."""
+    _resume(Scope(practice, lane, kind), operator, reason, as_json)
+
+
+@resume_app.command("lane")
+def resume_lane(
+    lane: LaneName, operator: AsOperator, reason: OptionalReason = BY_HAND, as_json: AsJson = False
+) -> None:
+    """Resume a lane."""
+    _resume(Scope(lane=lane), operator, reason, as_json)
+
+
+@resume_app.command("kind")
+def resume_kind(
+    kind: KindName, operator: AsOperator, reason: OptionalReason = BY_HAND, as_json: AsJson = False
+) -> None:
+    """Resume a kind of job."""
+    _resume(Scope(kind=kind), operator, reason, as_json)
+
+
+@resume_app.command("everything")
+def resume_everything(operator: AsOperator, reason: OptionalReason = BY_HAND, as_json: AsJson = False) -> None:
+    """End the pause of everything; pauses of practices, lanes and kinds stay."""
+    _resume(Scope(), operator, reason, as_json)
+
+
+@pauses_app.command("list")
+def list_pauses(
+    practice: Annotated[UUID | None, typer.Option(metavar="ID", help="Only those that touch this practice.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List pauses, oldest first."""
+    with opened() as record, record.database.read() as tx:
+        found = work_pauses.listing(tx, practice_id=practice)
+    if as_json:
+        say_json([_result(paused) for paused in found])
+        return
+    if not found:
+        say("Nothing is paused.")
+        return
+    out = console()
+    for paused in found:
+        who = f"{paused.by or 'the system'} at {moment(paused.pause.created_at)}"
+        out.print(show_jobs.facts({"Paused": str(paused.scope), "By": who, "Why": paused.pause.reason}))
+
+
+def _pause(scope: Scope, operator: str, reason: str, as_json: bool) -> None:
+    with opened() as record, acting(record, operator, reason, **_given(scope)) as act:
+        paused = operation_pauses.pause(record.database, act, scope)
+    if as_json:
+        say_json(_result(paused))
+    else:
+        say(f"Paused: {scope}. What runs goes on to its end; nothing else of it is claimed until it is resumed.")
+
+
+def _resume(scope: Scope, operator: str, reason: str, as_json: bool) -> None:
+    with opened() as record, acting(record, operator, reason, **_given(scope)) as act:
+        operation_pauses.resume(record.database, act, scope)
+        with record.database.read() as tx:
+            left = work_pauses.listing(tx, practice_id=scope.practice_id)
+    if as_json:
+        say_json({"resumed": _named(scope), "still_paused": [_result(paused) for paused in left]})
+        return
+    say(f"Resumed: {scope}.")
+    for paused in left:
+        say(f"Still paused: {paused.scope}.")
+
+
+def _given(scope: Scope) -> dict[str, str]:
+    return {"practice_id": f"Practice {scope.practice_id}", "kind": f"Kind {scope.kind}"}
+
+
+def _named(scope: Scope) -> dict[str, Any]:
+    return {"practice_id": scope.practice_id, "lane": scope.lane, "kind": scope.kind}
+
+
+def _result(paused: Paused) -> dict[str, Any]:
+    return {
+        "id": paused.pause.id,
+        **_named(paused.scope),
+        "reason": paused.pause.reason,
+        "paused_by": paused.pause.paused_by,
+        "since": iso(paused.pause.created_at),
+    }

@@ -1,0 +1,44 @@
+"""The commands `restore begin` and `restore finish`: around putting the database back from a backup."""
+
+from __future__ import annotations
+
+import typer
+
+from handlers.operations import restore
+from worker.cli.database import opened
+from worker.cli.operator import BY_HAND, AsOperator, OptionalReason, Reason, acting
+from worker.cli.output import AsJson, count_of, say, say_json
+
+restore_app = typer.Typer(no_args_is_help=True, help="After the database was put back from a backup.")
+
+
+@restore_app.command("begin")
+def begin(
+    operator: AsOperator,
+    reason: Reason,
+    as_json: AsJson = False,
+) -> None:
+    """Pause everything and hold back every email that may have left since the backup.
+
+    To be run after `db upgrade` and before the first worker starts. The steps are in docs/operations.md.
+    """
+    with opened() as record, acting(record, operator, reason) as act:
+        begun = restore.begin(record.database, act)
+    if as_json:
+        say_json({"id": begun.restore_id, "emails_unknown": begun.emails})
+        return
+    say("Everything is paused: workers and the relay may be started.")
+    say(f"{count_of(begun.emails, 'welcome email')} may have left since the backup and will not leave unconfirmed:")
+    say("  portal-sync emails list --state unknown")
+    say("Then: portal-sync reconcile, and portal-sync restore finish.")
+
+
+@restore_app.command("finish")
+def finish(operator: AsOperator, reason: OptionalReason = BY_HAND, as_json: AsJson = False) -> None:
+    """Let work go on."""
+    with opened() as record, acting(record, operator, reason) as act:
+        restore_id = restore.finish(record.database, act)
+    if as_json:
+        say_json({"id": restore_id})
+    else:
+        say("Work goes on.")

@@ -1,0 +1,1 @@
+"""Commands about practices: people, API keys, connections, structures, webhooks, directory, schedule."""

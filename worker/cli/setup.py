@@ -1,0 +1,74 @@
+"""The commands `db upgrade` and `keys new`: what a new machine needs before anything runs on it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import typer
+from alembic.util import CommandError
+from cryptography.fernet import Fernet
+
+from handlers.operations.rotate_keys import rotate
+from portal_db.migrate import LOCK_SECONDS, LOCK_TRIES, TablesInUse, upgrade
+from worker.cli.database import opened
+from worker.cli.exits import ExitCode, Problem
+from worker.cli.output import AsJson, count_of, say, say_json, say_line
+
+
+def rotate_keys(as_json: AsJson = False) -> None:
+    """Encrypt all tokens anew with the newest of TOKEN_KEYS.
+
+    To change the key: add the new one at the end of TOKEN_KEYS and restart every process; move it to the front and
+    restart; run this; take the old one away and restart.
+    """
+    with opened() as record:
+        done = rotate(record.database, record.settings.vault)
+    if as_json:
+        say_json(asdict(done))
+    else:
+        say(
+            f"Encrypted anew: {count_of(done.logins, 'Xero login')},"
+            f" {count_of(done.webhooks, 'webhook')},"
+            f" {count_of(done.messages, 'message')} that could not be read."
+        )
+    if done.unreadable:
+        raise Problem(
+            f"{count_of(done.unreadable, 'row')} cannot be read with any of TOKEN_KEYS: put the key they were written"
+            " with back, at the end, and run this again."
+        )
+
+
+db_app = typer.Typer(no_args_is_help=True, help="The database.")
+keys_app = typer.Typer(no_args_is_help=True, help="Keys that encrypt tokens at rest.")
+keys_app.command("rotate")(rotate_keys)
+
+
+@db_app.command("upgrade")
+def upgrade_database(as_json: AsJson = False) -> None:
+    """Bring the database to this version's tables; harmless when it is there, beside workers, and twice at once."""
+    with opened(migrated=False) as record:
+        try:
+            before, after = upgrade(record.database)
+        except CommandError:  # it knows no way from the revision it found
+            raise Problem(
+                "The database is at a revision that this version does not know: run the version that wrote it.",
+                ExitCode.UNAVAILABLE,
+            ) from None
+        except TablesInUse:
+            raise Problem(
+                f"A transaction has held a table for {LOCK_SECONDS * LOCK_TRIES} s, so nothing was changed: run this again,"
+                " or end the longest transaction that pg_stat_activity shows first.",
+                ExitCode.UNAVAILABLE,
+            ) from None
+    if as_json:
+        say_json({"before": before, "after": after})
+    elif before == after:
+        say(f"The database is at revision {after} already.")
+    else:
+        say(f"The database is now at revision {after}.")
+
+
+@keys_app.command("new")
+def new_key() -> None:
+    """Print a fresh key for TOKEN_KEYS. To rotate, put it in front of the old ones, with a comma."""
+    say_line(Fernet.generate_key().decode())

@@ -1,0 +1,1 @@
+"""Running jobs: the runner, leases, failures and isolation."""

@@ -1,0 +1,97 @@
+"""Records a job's failure: its class decides whether the job waits, is turned down, or becomes a dead letter (design §3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, timedelta
+
+from handlers.errors import JobError
+from handlers.imports.settle import settle
+from handlers.jobs.handler import CONNECTION_PATIENCE_SECONDS, OnFailure
+from handlers.jobs.kinds import KINDS
+from handlers.practice_time import now_at
+from handlers.services import Services
+from portal_db.database import Tx
+from portal_db.states import ErrorClass, JobState
+from portal_db.tables import Job
+from portal_db.types import database_time
+from portal_db.work import imports, jobs
+from portal_db.work.jobs import Lease
+from portal_db.xero import connections
+
+BACKOFF_BASE_SECONDS = 1.0
+#: A deferral whose cause did not say for how long.
+DEFAULT_DEFERRAL_SECONDS = 5.0
+#: Reconnecting wakes its jobs at once; this is only how often they look by themselves.
+CONNECTION_RECHECK_SECONDS = 300.0
+
+
+def record(services: Services, job: Job, lease: Lease, on_failure: OnFailure | None, error: JobError) -> None:
+    """Write down a failed attempt in one transaction: the job's new state, its history, the import's state.
+
+    Raises:
+        LeaseLost: the job is not ours any more; nothing is written.
+    """
+    failure = error.as_failure()
+    with services.database.write() as tx:
+        if error.error_class is ErrorClass.DEFERRED:
+            failure = replace(failure, message=f"{error.message}, until {_end_of_wait(tx, job, _deferral(error))}")
+        outcome = decide_outcome(tx, services, job, error)
+        row = imports.lock(tx, job.import_id) if job.import_id is not None else None
+        if isinstance(outcome, JobState):
+            jobs.end(tx, lease, outcome, failure)
+        else:
+            jobs.park(tx, lease, failure, seconds=outcome.seconds, counts_as_attempt=outcome.counts_as_attempt)
+        if on_failure is not None:
+            on_failure(tx, job, failure)
+        if row is not None:
+            settle(tx, row)
+
+
+@dataclass(frozen=True)
+class _Wait:
+    """A failed job is tried again after this many seconds."""
+
+    seconds: float
+    counts_as_attempt: bool = False
+
+
+def decide_outcome(tx: Tx, services: Services, job: Job, error: JobError) -> JobState | _Wait:
+    """The state in which a failed job ends, or how long it waits."""
+    kind = KINDS[job.kind]
+    match error.error_class:
+        case ErrorClass.REJECTED:
+            return JobState.REJECTED
+        case ErrorClass.DEFERRED:
+            return _Wait(_deferral(error))
+        case ErrorClass.CONNECTION if not _waited_too_long(tx, job):
+            return _Wait(0.0 if _is_back(tx, job) else CONNECTION_RECHECK_SECONDS)
+        case ErrorClass.TRANSIENT if job.attempts + 1 < kind.attempts:
+            jitter = services.sources.full_jitter(job.attempts, base=BACKOFF_BASE_SECONDS, cap=kind.backoff_cap_seconds)
+            return _Wait(max(jitter, error.wait_seconds or 0.0), counts_as_attempt=True)
+        case _:
+            return JobState.DEAD
+
+
+def _is_back(tx: Tx, job: Job) -> bool:
+    """The person reconnected since the job found the connection lost: nobody will wake it any more (P17)."""
+    return job.import_id is not None and connections.is_back(tx, job.import_id)
+
+
+def _deferral(error: JobError) -> float:
+    return error.wait_seconds or DEFAULT_DEFERRAL_SECONDS
+
+
+def _end_of_wait(tx: Tx, job: Job, seconds: float) -> str:
+    """Until when a job waits, on the practice's clock: `10:42:05`, with the date if that is another day."""
+    now = now_at(tx, job.practice_id)
+    zone_name = " UTC" if now.tzinfo is UTC else ""
+    end = now + timedelta(seconds=seconds)
+    on_day = "" if end.date() == now.date() else f" on {end.day} {end:%B}"
+    return f"{end:%H:%M:%S}{zone_name}{on_day}"
+
+
+def _waited_too_long(tx: Tx, job: Job) -> bool:
+    if job.waiting_since is None:
+        return False
+    return (database_time(tx.session) - job.waiting_since).total_seconds() >= CONNECTION_PATIENCE_SECONDS

@@ -1,0 +1,102 @@
+"""Runs one job in a process of its own: for jobs that took their process down twice (P14).
+
+Whoever dies alone is the culprit and becomes a dead letter; its former neighbours run through here unharmed.
+The child is `worker.isolated`. A signal to stop is not for it: a job that a deployment cut off has proved nothing. Its
+parent lets it finish within the grace period, then ends it and gives its job back.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from uuid import UUID
+
+import structlog
+
+from handlers.errors import Permanent
+from handlers.jobs.handler import Handler
+from handlers.services import Services
+from portal_db.states import JobState
+from portal_db.work import jobs
+from portal_db.work.jobs import POISON_CODE, LeaseLost, lease_of
+from worker.jobs.failures import record
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+class IsolatedRunner:
+    """Starts the child and judges how it ended.
+
+    Args:
+        handlers: the kinds this process knows, with their functions.
+        owner: names this process; the child's name is made from it.
+    """
+
+    def __init__(
+        self, services: Services, handlers: Mapping[str, Handler], owner: str, command: tuple[str, ...] = ()
+    ) -> None:
+        self._services = services
+        self._handlers = handlers
+        self._owner = owner
+        self._command = command or (sys.executable, "-m", "worker.isolated")
+        self._children: dict[UUID, subprocess.Popen[bytes]] = {}
+        self._lock = threading.Lock()
+        self._stopped = threading.Event()
+
+    def run(self, job_id: UUID) -> None:
+        """Run the job in a child; if that dies without finishing it, the job is poison."""
+        owner = f"{self._owner}/alone"
+        with self._services.database.read() as tx:
+            job = jobs.get(tx, job_id)
+        if job is None:
+            return
+        with self._lock:
+            if job_id in self._children:
+                return  # rung again while its child starts
+            log.warning("job.alone", job=str(job_id), kind=job.kind)
+            child = subprocess.Popen([*self._command, str(job_id), owner])  # noqa: S603 -- our own module
+            self._children[job_id] = child
+        try:
+            died = child.wait(job.deadline_seconds + 10) != 0
+        except subprocess.TimeoutExpired:
+            died = True
+            child.kill()
+            child.wait()
+        finally:
+            del self._children[job_id]
+        if died and not self._stopped.is_set():
+            self._bury(job_id, owner)
+
+    @property
+    def running(self) -> int:
+        """How many children run."""
+        return len(self._children)
+
+    def stop(self) -> None:
+        """End the children that still run and give their jobs back: a job that we cut off has proved nothing."""
+        self._stopped.set()
+        for job_id, child in list(self._children.items()):
+            child.kill()
+            child.wait()
+            with suppress(LeaseLost), self._services.database.write() as tx:
+                job = jobs.get(tx, job_id)
+                if job is not None and job.lease_owner == f"{self._owner}/alone":
+                    jobs.give_back(tx, lease_of(job))
+
+    def _bury(self, job_id: UUID, owner: str) -> None:
+        with self._services.database.read() as tx:
+            job = jobs.get(tx, job_id)
+        if job is None or job.state is not JobState.RUNNING or job.lease_owner != owner:
+            return
+        poison = Permanent(
+            POISON_CODE,
+            "This job ended its worker process three times, the last time running alone.",
+            "Tell the developers; do not requeue it before they have looked.",
+        )
+        try:
+            record(self._services, job, lease_of(job), self._handlers[job.kind].on_failure, poison)
+        except LeaseLost:
+            log.info("job.lease_lost", job=str(job_id))

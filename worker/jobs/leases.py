@@ -1,0 +1,97 @@
+"""Keeps this process's leases: one UPDATE every few seconds for all its running jobs, from a thread of its own.
+
+A busy worker is thus never mistaken for a dead one (P3), and a dead one is known within a lease. One that stops gives back
+what it still holds, so that nobody has to wait for that.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from uuid import UUID
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from portal_db.database import Database
+from portal_db.work import jobs
+from portal_db.work.jobs import Lease, LeaseLost
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+class Leases:
+    """The leases of one process.
+
+    Args:
+        owner: names the process in the record.
+        lease_seconds: how far each renewal pushes them out.
+        every_seconds: how often they are renewed.
+    """
+
+    def __init__(self, database: Database, owner: str, *, lease_seconds: float, every_seconds: float) -> None:
+        self.owner = owner
+        self.lease_seconds = lease_seconds
+        self._database = database
+        self._every_seconds = every_seconds
+        self._held: dict[UUID, Lease] = {}
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    @contextmanager
+    def held(self, lease: Lease) -> Iterator[None]:
+        """Renew this lease for as long as the block runs."""
+        with self._lock:
+            self._held[lease.token] = lease
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._held.pop(lease.token, None)
+
+    def renew(self) -> None:
+        """Renew all held leases once. One that is lost already is noticed when its job tries to write."""
+        with self._lock:
+            tokens = set(self._held)
+        if not tokens:
+            return
+        with self._database.write() as tx:
+            kept = jobs.renew(tx, self.owner, tokens, self.lease_seconds)
+        with self._lock:
+            lost = (tokens - kept) & self._held.keys()
+        if lost:
+            log.warning("leases.lost", owner=self.owner, count=len(lost))
+
+    def give_back(self) -> int:
+        """Return every job that still runs here to the queue, with nothing counted against it.
+
+        Whatever its thread goes on to do finds the lease lost.
+
+        Returns:
+            How many jobs that were.
+        """
+        with self._lock:
+            held = list(self._held.values())
+        given = 0
+        for lease in held:
+            with suppress(LeaseLost), self._database.write() as tx:  # it ended by itself meanwhile
+                jobs.give_back(tx, lease)
+                given += 1
+        return given
+
+    def _beat(self) -> None:
+        while not self._stop.wait(self._every_seconds):
+            try:
+                self.renew()
+            except SQLAlchemyError as error:
+                log.warning("leases.not_renewed", owner=self.owner, exc_info=error)

@@ -1,0 +1,1 @@
+"""What one elected process does for all: the relay and the scheduler."""

@@ -1,0 +1,97 @@
+"""The relay: takes back expired leases and rings what is due. One leader; everything it knows is in the record.
+
+It looks every second, and more often while there is a backlog to keep workers fed from.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+
+import redis
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from portal_db.database import Database
+from portal_db.states import Lane
+from portal_db.work import jobs, leaders, ringing
+from portal_db.work.ringing import Permits, Ring
+from worker.queue.bell import RedisBell
+
+log = structlog.stdlib.get_logger(__name__)
+
+ROLE = leaders.RELAY
+LEADER_SECONDS = 10.0
+IDLE_SECONDS = 1.0
+BUSY_SECONDS = 0.1
+#: A queue this long is behind; ringing its jobs a second time would only make it longer.
+LONG_QUEUE = 1_000
+
+
+class Relay:
+    """One candidate for the relay's role.
+
+    Args:
+        owner: names this process in the record.
+        limit: jobs of one practice rung and unfinished at once, per lane group.
+        permits: how many calls a tenant's quota has room for; without it, jobs put off by the quota are rung when due.
+    """
+
+    def __init__(
+        self, database: Database, bell: RedisBell, *, owner: str, limit: int, permits: Permits | None = None
+    ) -> None:
+        self._database = database
+        self._bell = bell
+        self._owner = owner
+        self._limit = limit
+        self._permits = permits
+
+    def run(self, stopping: threading.Event) -> None:
+        """Work until told to stop, through outages of the database and of Redis; then let the next one in."""
+        wait = 0.0
+        while not stopping.wait(wait):
+            try:
+                wait = BUSY_SECONDS if self.tick() else IDLE_SECONDS
+            except (SQLAlchemyError, redis.RedisError) as error:
+                log.warning("relay.interrupted", exc_info=error)
+                wait = IDLE_SECONDS
+        try:
+            with self._database.write() as tx:
+                leaders.give_up(tx, ROLE, self._owner)
+        except SQLAlchemyError as error:
+            log.warning("relay.lease_left_to_expire", exc_info=error)
+
+    def tick(self) -> int:
+        """One round, if this process leads.
+
+        Returns:
+            How many jobs were rung.
+
+        Raises:
+            redis.RedisError: Redis is away. Expired leases were taken back all the same; nothing counts as rung.
+        """
+        with self._database.write() as tx:
+            if not leaders.hold(tx, ROLE, self._owner, LEADER_SECONDS):
+                return 0
+        with self._database.write() as tx:
+            taken_back = jobs.take_back_expired(tx)
+        if taken_back:
+            log.warning("relay.took_back", count=len(taken_back))
+        lengths = self._bell.lengths()
+        forgot = self._bell.forgot()
+        with self._database.write() as tx:
+            if forgot:
+                ringing.forget_rings(tx)
+            full = [lane for lane, length in lengths.items() if length >= LONG_QUEUE]
+            rings = ringing.pick(tx, limit=self._limit, full_lanes=full, permits=self._permits)
+            # Inside the transaction: if Redis fails, nothing counts as rung. A ring before the commit does no harm,
+            # since claiming does not look at rings.
+            self._ring(rings)
+        return len(rings)
+
+    def _ring(self, rings: list[Ring]) -> None:
+        by_lane: dict[Lane, list[Ring]] = defaultdict(list)
+        for ring in rings:
+            by_lane[ring.lane].append(ring)
+        for lane, of_lane in by_lane.items():
+            self._bell.ring_or_raise(lane, [ring.job_id for ring in of_lane])

@@ -1,0 +1,173 @@
+"""A guard stands between a parent and one child process, so that the child never outlives the parent.
+`python -m worker.local.guard [--grace SECONDS] [--signal NAME] [--user NAME] [--pid-file PATH] -- COMMAND ARGS…`
+
+The parent starts the guard with a pipe as its standard input and keeps the other end. When that end closes, however the
+parent went (kill -9 included), or when the guard gets SIGTERM, SIGINT or SIGHUP, the guard sends the stop signal to the
+child alone, and after the grace period SIGKILL. Once the child has ended, what it left in its process group is killed.
+
+The child has a process group of its own: a Ctrl-C in the terminal, or a signal to the guard's group, reaches it once,
+through the guard, and not a second time from the kernel.
+
+When the guard itself is killed with -9, Linux kills the child at once (PR_SET_PDEATHSIG; not the child's own children).
+Other systems have no such call: there a child whose guard was killed runs on. The parent's death is noticed everywhere.
+
+A parent that forks without exec hands its end of the pipe to the fork, and the guard then waits for both to go.
+
+Standard library only, one thread: the guard is the one process that must not fail.
+"""
+
+import argparse
+import contextlib
+import ctypes
+import os
+import pwd
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+_STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_PR_SET_PDEATHSIG = 1
+_KILLED_BY = 128  # exit codes from here up name a signal, as in a shell
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command behind the guard and return its exit code.
+
+    As from a shell: 128 + the signal's number when a signal ended the child, 127 when there is no such command, 126
+    when it may not be run. A wrong option exits with 2 and the usage.
+    """
+    options = _options(arguments)
+    wake, waker = os.pipe()
+    os.set_blocking(waker, False)
+    signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
+    for number in (*_STOPPING, signal.SIGCHLD):
+        signal.signal(number, _only_wake)
+
+    inputs = selectors.DefaultSelector()
+    inputs.register(wake, selectors.EVENT_READ)
+    _watch_parent(inputs)
+    try:
+        child = _start(options.command, options.user)
+    except FileNotFoundError as missing:
+        sys.stderr.write(f"No such command: {missing.filename}\n")
+        return 127
+    except PermissionError as refused:
+        sys.stderr.write(f"Not allowed to run {refused.filename}: {refused.strerror}\n")
+        return 126
+    if options.pid_file:
+        _write_at_once(options.pid_file, f"{child.pid}\n")
+
+    _wait(child, inputs, wake)
+    if child.poll() is None:
+        child.send_signal(options.signal)
+        _wait(child, inputs, wake, grace=options.grace)
+    _kill_group(child.pid)  # the child if its grace is over, and whatever it left behind
+    code = child.wait()
+    return code if code >= 0 else _KILLED_BY - code
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m worker.local.guard", description="Run a command that ends with us."
+    )
+    parser.add_argument(
+        "--grace", type=float, default=10.0, metavar="SECONDS", help="between stop signal and SIGKILL (10)"
+    )
+    parser.add_argument(
+        "--signal", type=_signal, default=signal.SIGTERM, metavar="NAME", help="the stop signal (SIGTERM)"
+    )
+    parser.add_argument("--user", metavar="NAME", help="run the command as this user (needs root)")
+    parser.add_argument("--pid-file", type=Path, metavar="PATH", help="write the command's process id here")
+    parser.add_argument("command", nargs="+", metavar="COMMAND", help="the command and its arguments, after --")
+    return parser.parse_args(arguments)
+
+
+def _signal(name: str) -> signal.Signals:
+    try:
+        return signal.Signals[name]
+    except KeyError:
+        raise argparse.ArgumentTypeError(f"{name} is not the name of a signal, such as SIGTERM or SIGINT") from None
+
+
+def _start(command: Sequence[str], user: str | None) -> subprocess.Popen[bytes]:
+    account = pwd.getpwnam(user) if user else None
+    return subprocess.Popen(  # noqa: S603  running what we are given is what a guard is for
+        command,
+        stdin=subprocess.DEVNULL,
+        process_group=0,
+        user=account.pw_uid if account else None,
+        group=account.pw_gid if account else None,
+        extra_groups=[] if account else None,
+        preexec_fn=_dying_with_us(),
+    )
+
+
+def _dying_with_us() -> Callable[[], None] | None:
+    """What the child does between fork and exec so that the kernel kills it with us; None where no kernel does.
+
+    It runs after the change of user, which would clear the setting. The library is loaded here, before the fork.
+    """
+    if not sys.platform.startswith("linux"):
+        return None
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+    guard = os.getpid()
+
+    def set_parent_death_signal() -> None:
+        if prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
+            raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG) failed")
+        if os.getppid() != guard:  # the guard died in between, so no signal will come
+            os._exit(_KILLED_BY + signal.SIGKILL)
+
+    return set_parent_death_signal
+
+
+def _watch_parent(inputs: selectors.BaseSelector) -> None:
+    try:
+        inputs.register(sys.stdin.fileno(), selectors.EVENT_READ)
+    except PermissionError:  # a file or /dev/null cannot be waited for, and says nothing of a parent
+        sys.stderr.write("The guard's standard input is not a pipe: it watches for signals only, not for its parent.\n")
+
+
+def _wait(
+    child: subprocess.Popen[bytes], inputs: selectors.BaseSelector, wake: int, grace: float | None = None
+) -> None:
+    """Return when the child has ended; without a grace also when asked to stop, with one when it is over.
+
+    During the grace further requests to stop change nothing: a second signal would cut running work off.
+    """
+    until = None if grace is None else time.monotonic() + grace
+    while child.poll() is None:
+        left = None if until is None else until - time.monotonic()
+        if left is not None and left <= 0:
+            return
+        for key, _ in inputs.select(left):
+            received = os.read(key.fd, 4096)
+            parent_gone = key.fd != wake and not received
+            if parent_gone:
+                inputs.unregister(key.fd)
+            asked = key.fd == wake and any(number in received for number in _STOPPING)
+            if until is None and (parent_gone or asked):
+                return
+
+
+def _kill_group(group: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS: not permitted when only the dead are left
+        os.killpg(group, signal.SIGKILL)
+
+
+def _write_at_once(path: Path, text: str) -> None:
+    partial = path.with_name(f"{path.name}.partial")
+    partial.write_text(text)
+    partial.replace(path)
+
+
+def _only_wake(_number: int, _frame: object) -> None:
+    """A handler that does nothing: the signal's number arrives in the wake-up pipe."""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,220 @@
+"""Child processes by name: started one after the other when the one before is ready, watched, stopped in reverse order.
+Each stands behind a guard (`worker.local.guard`), so none outlives this process, and writes to its own log file."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+LOOPBACK = "127.0.0.1"
+_LOOK_EVERY = 0.02  # seconds between two looks at a condition
+_TAIL = 20  # log lines shown with a failure
+
+
+class ProcessFailed(RuntimeError):
+    """A process ended unasked or was not ready in time. The message names it and ends with its last log lines."""
+
+    def __init__(self, process: "Process", what: str) -> None:
+        tail = process.log().splitlines()[-_TAIL:] or ["(nothing)"]
+        super().__init__("\n  ".join([f"{process.name} {what}. The end of its log, {process.log_file}:", *tail]))
+        self.name = process.name
+
+
+class Process:
+    """One running child behind its guard. Made by `Supervised.start`."""
+
+    def __init__(self, name: str, guard: subprocess.Popen[bytes], log_file: Path, pid_file: Path, grace: float) -> None:
+        self.name = name
+        self.log_file = log_file
+        self.guard_pid = guard.pid
+        self._guard = guard
+        self._pid_file = pid_file
+        self._grace = grace
+        self._log_start = log_file.stat().st_size
+
+    @property
+    def pid(self) -> int:
+        """The process id of the child itself, for whoever wants to signal it. FileNotFoundError if it never started."""
+        return int(self._pid_file.read_text())
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs; 128 + n when signal n ended it."""
+        return self._guard.poll()
+
+    def log(self) -> str:
+        """What it wrote since it was started, both streams together."""
+        with self.log_file.open("rb") as log:
+            log.seek(self._log_start)
+            return log.read().decode(errors="replace")
+
+    def ended_within(self, seconds: float) -> bool:
+        """Wait for it to end, at most this long."""
+        try:
+            self._guard.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def stop(self) -> None:
+        """Ask it to stop, kill it when its grace period is over, return once it is gone. Harmless if it already is."""
+        assert self._guard.stdin is not None  # noqa: S101  for the type checker: it was opened as a pipe
+        self._guard.stdin.close()
+        if not self.ended_within(self._grace + 5):
+            self._guard.kill()
+            self._guard.wait()
+
+
+Ready = Callable[[Process], bool]
+"""A condition that holds once a process can be used. Asked again and again until it holds."""
+
+
+def port_open(port: int) -> Ready:
+    """Ready once something accepts connections on this loopback port."""
+
+    def ready(_process: Process) -> bool:
+        with socket.socket() as probe:
+            probe.settimeout(1)
+            return probe.connect_ex((LOOPBACK, port)) == 0
+
+    return ready
+
+
+def file_present(path: Path) -> Ready:
+    """Ready once the file is there."""
+    return lambda _process: path.exists()
+
+
+def log_line(text: str) -> Ready:
+    """Ready once a line of the log written since the start contains the text."""
+    return lambda process: any(text in line for line in process.log().splitlines())
+
+
+def free_port() -> int:
+    """A loopback TCP port that nobody listens on. Another process may take it before it is used: start soon."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+class Supervised:
+    """The child processes of this process. Leaving the `with` block stops them all.
+
+        with Supervised(folder / "logs") as processes:
+            processes.start("mail", [sys.executable, "-m", "worker.local.mail_catcher", …], ready=port_open(port))
+            while serving:
+                processes.check()
+
+    Every guard has a session of its own, so that a Ctrl-C reaches only us and we stop the processes in order.
+    """
+
+    def __init__(self, logs: Path) -> None:
+        """`logs` is the folder for `<name>.log` (appended to) and `<name>.pid`; made if absent."""
+        logs.mkdir(parents=True, exist_ok=True)
+        self._logs = logs
+        self._processes: dict[str, Process] = {}
+
+    def start(
+        self,
+        name: str,
+        command: Sequence[str | Path],
+        *,
+        ready: Ready,
+        within: float = 20.0,
+        grace: float = 10.0,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        stop_signal: signal.Signals = signal.SIGTERM,
+        user: str | None = None,
+    ) -> Process:
+        """Start a process and return when it is ready.
+
+        `within` and `grace` are seconds: to become ready, and between the stop signal and SIGKILL. `env` is added to
+        our environment. `user` runs it as somebody else, which needs root. The name of an ended process is free again.
+
+        Raises ProcessFailed if it ends or is not ready in time (it is stopped then), ValueError if the name is in use.
+        """
+        if name in self._processes and self._processes[name].exit_code is None:
+            raise ValueError(f"A process named {name} is already running.")
+        self.stop(name)
+        process = self._launch(name, command, grace, env, cwd, stop_signal, user)
+        try:
+            _wait_until(process, ready, within)
+        except BaseException:
+            process.stop()
+            raise
+        self._processes[name] = process
+        return process
+
+    def __getitem__(self, name: str) -> Process:
+        """The process started under this name and not stopped since. Raises KeyError."""
+        return self._processes[name]
+
+    def check(self) -> None:
+        """Raise ProcessFailed for the first process that has ended without being asked to."""
+        for process in self._processes.values():
+            if process.exit_code is not None:
+                raise ProcessFailed(process, f"ended by itself with exit code {process.exit_code}")
+
+    def stop(self, name: str | None = None) -> None:
+        """Stop the named process, or all of them, the last started first. Stopping what is not running is harmless."""
+        if name is not None:
+            if name in self._processes:
+                self._processes.pop(name).stop()
+            return
+        while self._processes:
+            self._processes.popitem()[1].stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _launch(
+        self,
+        name: str,
+        command: Sequence[str | Path],
+        grace: float,
+        env: Mapping[str, str] | None,
+        cwd: Path | None,
+        stop_signal: signal.Signals,
+        user: str | None,
+    ) -> Process:
+        log_file = self._logs / f"{name}.log"
+        pid_file = self._logs / f"{name}.pid"
+        pid_file.unlink(missing_ok=True)
+        options = ["--grace", str(grace), "--signal", stop_signal.name, "--pid-file", str(pid_file.absolute())]
+        if user is not None:
+            options += ["--user", user]
+        with log_file.open("ab") as log:
+            guard = subprocess.Popen(  # noqa: S603  the commands are our own servers
+                [sys.executable, "-P", "-m", "worker.local.guard", *options, "--", *map(str, command)],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **(env or {})},
+                cwd=cwd,
+                start_new_session=True,
+            )
+        return Process(name, guard, log_file, pid_file, grace)
+
+
+def _wait_until(process: Process, ready: Ready, within: float) -> None:
+    until = time.monotonic() + within
+    while True:
+        if process.ended_within(_LOOK_EVERY):
+            raise ProcessFailed(process, f"ended with exit code {process.exit_code} before it was ready")
+        if ready(process):
+            return
+        if time.monotonic() > until:
+            raise ProcessFailed(process, f"was not ready within {within:g} seconds")

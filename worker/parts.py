@@ -1,0 +1,90 @@
+"""What worker-side processes are made of: services, bell, leases and limiter, assembled from the settings."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+from uuid import UUID
+
+from config.logging import set_up_logging
+from config.settings import Settings
+from config.sources import Sources
+from handlers.email.smtp import SmtpMailer
+from handlers.registry import HANDLERS
+from handlers.services import Services
+from portal_db.database import Database
+from worker.jobs.leases import Leases
+from worker.jobs.runner import Runner
+from worker.queue.bell import RedisBell, connect
+from xpm.client import XpmApi
+from xpm.quota import RedisLimiter, limiter_of
+
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+@dataclass
+class Parts:
+    """What every worker-side process is made of. Used as a context manager, it starts and stops the heartbeat."""
+
+    settings: Settings
+    services: Services
+    bell: RedisBell
+    leases: Leases
+    limiter: RedisLimiter
+
+    @classmethod
+    def from_environment(cls, owner: str | None = None, *, threads: int = 1) -> Self:
+        """Read the settings and connect everything.
+
+        Raises:
+            SettingsError: a setting is missing or does not fit.
+        """
+        settings = Settings.load()
+        set_up_logging(settings)
+        return cls.assemble(settings, owner, threads=threads)
+
+    @classmethod
+    def assemble(cls, settings: Settings, owner: str | None = None, *, threads: int = 1) -> Self:
+        sources = Sources()
+        database = Database(settings.database_url, sources, pool_size=threads + 2)
+        limiter = limiter_of(settings, connect(settings))
+        services = Services(
+            database=database,
+            xpm=XpmApi(settings.xpm_api_url, limiter=limiter),
+            mailer=SmtpMailer(settings.smtp_url),
+            settings=settings,
+            sources=sources,
+        )
+        leases = Leases(
+            database,
+            owner or name_of_process(sources),
+            lease_seconds=settings.lease_seconds,
+            every_seconds=settings.heartbeat_seconds,
+        )
+        return cls(settings, services, RedisBell(connect(settings), settings.redis_namespace, sources), leases, limiter)
+
+    def runner(self, *, run_isolated: Callable[[UUID], None] | None, stopping: threading.Event) -> Runner:
+        return Runner(self.services, self.bell, self.leases, HANDLERS, run_isolated=run_isolated, stopping=stopping)
+
+    def __enter__(self) -> Self:
+        self.leases.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.leases.stop()
+        self.limiter.close()
+        self.services.xpm.close()
+        self.services.database.close()
+
+
+def name_of_process(sources: Sources) -> str:
+    """Names this process in the record: where it runs and a part of its own, since pids come round again."""
+    return f"{socket.gethostname()[:40]}/{os.getpid()}/{sources.new_id().hex[-8:]}"

@@ -1,0 +1,1 @@
+"""Redis and dramatiq: broker, consumer, bell, queue door and inspection."""

@@ -1,0 +1,123 @@
+"""The queue door: requests from portals that cannot call HTTP, taken from the queue `import_requests` into the record.
+
+Its messages are the only ones with personal data, so they leave Redis at once. What cannot be read is kept, encrypted, for
+people to look at. A receipt without personal data tells the producer; until it says accepted, the producer sends again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from typing import Any
+from uuid import UUID
+
+import redis
+import structlog
+
+from handlers.errors import RequestRefused
+from handlers.imports.accept import accept
+from handlers.imports.request import parse
+from handlers.services import Bell, Services
+from portal_db.database import DATABASE_AWAY
+from portal_db.work import imports, malformed
+
+log = structlog.stdlib.get_logger(__name__)
+
+QUEUE = "import_requests"
+RETRY_SECONDS = 1.0
+
+
+class Door:
+    """Takes requests in, one call a message."""
+
+    def __init__(self, services: Services, bell: Bell, client: redis.Redis, namespace: str) -> None:
+        self._services = services
+        self._bell = bell
+        self._client = client
+        self._namespace = namespace
+
+    def take(self, fields: dict[str, Any]) -> None:
+        """Record one request, or keep it as malformed; either way leave a receipt.
+
+        While the database is away it waits here: raising would acknowledge the message, and so lose it (P1).
+        """
+        try:
+            request = parse(fields)
+            accepted = self._until_recorded(lambda: accept(self._services.database, self._bell, request))
+        except RequestRefused as refusal:
+            payload = json.dumps(fields, default=str).encode()
+            self.keep_malformed(QUEUE, payload, refusal.code)
+            address = _address(fields)
+            if address is not None:
+                self._leave_receipt(*address, self._refusal(*address, refusal))
+            return
+        self._leave_receipt(request.practice_id, request.request_id, _accepted(accepted.import_id))
+
+    def _refusal(self, practice_id: UUID, request_id: str, refusal: RequestRefused) -> dict[str, Any]:
+        """What the producer reads. An earlier request under the same id stays accepted, and its receipt says so."""
+        why = {
+            "code": refusal.code,
+            "field": refusal.field,
+            "message": str(refusal),
+            "remedy": refusal.remedy,
+        }
+
+        def look() -> UUID | None:
+            with self._services.database.read() as tx:
+                known = imports.by_key(tx, practice_id, request_id)
+                return known.id if known is not None else None
+
+        earlier = self._until_recorded(look)
+        return {"status": "refused", **why} if earlier is None else {**_accepted(earlier), "refused": why}
+
+    def keep_malformed(self, queue: str, payload: bytes, reason: str = "not_a_message") -> None:
+        """Keep what could not be read. On the lanes' queues there is nothing worth keeping: the record has the work."""
+        log.warning("door.malformed", queue=queue, code=reason)
+        if queue != QUEUE:
+            return
+        digest = hashlib.sha256(payload).hexdigest()
+        sealed = self._services.settings.vault.encrypt(payload)
+
+        def keep() -> None:
+            with self._services.database.write() as tx:
+                malformed.keep(tx, queue=queue, reason=reason, payload=sealed, digest=digest)
+
+        self._until_recorded(keep)
+
+    def _until_recorded(self, work: Any) -> Any:
+        """Do it as often as it takes. While stopping too: a message that is not recorded must not be acknowledged."""
+        while True:
+            try:
+                return work()
+            except DATABASE_AWAY as error:
+                log.warning("door.database_away", exc_info=error)
+                threading.Event().wait(RETRY_SECONDS)
+
+    def _leave_receipt(self, practice_id: UUID, request_id: str, receipt: dict[str, Any]) -> None:
+        """Tell the producer. A lost receipt makes it send again, which is harmless."""
+        key = receipt_key(self._namespace, practice_id, request_id)
+        try:
+            self._client.set(key, json.dumps(receipt), ex=self._services.settings.keep_receipts_hours * 3600)
+        except redis.RedisError as error:
+            log.warning("door.no_receipt", exc_info=error)
+
+
+def receipt_key(namespace: str, practice_id: UUID, request_id: str) -> str:
+    """Where the receipt of a request is left."""
+    return f"{namespace}:receipts:{practice_id}:{request_id}"
+
+
+def _accepted(import_id: UUID) -> dict[str, Any]:
+    return {"status": "accepted", "import_id": str(import_id)}
+
+
+def _address(fields: dict[str, Any]) -> tuple[UUID, str] | None:
+    """Whose receipt a request gets, and under which id; `None` when that cannot be told."""
+    request_id = fields.get("request_id")
+    if not isinstance(request_id, str) or not 0 < len(request_id) <= 200:
+        return None
+    try:
+        return UUID(str(fields.get("practice_id"))), request_id.strip()
+    except ValueError:
+        return None

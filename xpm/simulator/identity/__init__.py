@@ -1,0 +1,1 @@
+"""The simulated Xero identity server: consent, tokens, grants and access."""

@@ -1,0 +1,1 @@
+"""A made-up practice: people, entities, relations and oddities."""
