@@ -1,14 +1,17 @@
-"""What can go wrong with a job, by class, because the class decides what happens next (design §3).
+"""What can go wrong, as one tree. A job's failure has a class, and the class decides what happens next (design §3).
 
-    JobError
-    ├── Rejected          a business rule said no: the requester acts
-    ├── Deferred          nobody's fault (quota, pause): waits, uses up no attempt
-    ├── Transient         may pass by itself: tried again with back-off, then dead
-    ├── ConnectionLost    the practice must reconnect: waits at most 72 hours
-    ├── OutcomeUnknown    it may have happened: never repeated, operations decide
-    └── Permanent         a broken contract or a bug: dead at once
+    PortalError
+    ├── RequestRefused        a request cannot be accepted: nothing of it was done; the sender acts
+    └── JobError
+        ├── Rejected          a business rule said no: the requester acts
+        ├── Deferred          nobody's fault (quota, pause): waits, uses up no attempt
+        ├── Transient         may pass by itself: retried with back-off, then dead
+        ├── ConnectionLost    the practice must reconnect: waits at most 72 hours
+        ├── OutcomeUnknown    it may have happened: never repeated, operations decide
+        └── Permanent         a broken contract or a bug: dead at once
 
-Messages are written for the person who reads them and name no one.
+Each carries a code for programs, and a message and a remedy for the person who reads them; they name no one. The words of
+every `RequestRefused` and `Rejected` are in `handlers.refusals`.
 """
 
 from __future__ import annotations
@@ -24,16 +27,33 @@ from portal_db.work.ringing import QUOTA_CODE
 from xpm import errors as xpm_errors
 
 
-class JobError(Exception):
-    """A job's failure, in words for a person.
+class PortalError(Exception):
+    """A failure in words for a person.
 
     Args:
         code: stable, for scripts and grouping: `email_taken`.
         message: what happened, in a sentence.
         remedy: what the reader can do about it, in a sentence.
         field: the input it is about, where it is about one.
-        wait_seconds: how long to wait at least before the next try, where the cause says so.
     """
+
+    def __init__(self, code: str, message: str, remedy: str | None = None, *, field: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.remedy = remedy
+        self.field = field
+
+
+class RequestRefused(PortalError):
+    remedy: str
+
+    def __init__(self, code: str, message: str, remedy: str = "", *, field: str | None = None) -> None:
+        super().__init__(code, message, remedy, field=field)
+
+
+class JobError(PortalError):
+    """`wait_seconds` is how long to wait at least before the next attempt, where the cause says so."""
 
     error_class: ClassVar[ErrorClass]
 
@@ -46,11 +66,7 @@ class JobError(Exception):
         field: str | None = None,
         wait_seconds: float | None = None,
     ) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.remedy = remedy
-        self.field = field
+        super().__init__(code, message, remedy, field=field)
         self.wait_seconds = wait_seconds
 
     def as_failure(self) -> Failure:
@@ -147,31 +163,3 @@ def from_xpm(error: xpm_errors.XpmError) -> JobError:
             return Transient("xpm_truncated", "XPM's answer ended early.")
         case _:
             return Permanent("xpm_contract", "XPM answered in a way we do not understand.", "Tell the developers.")
-
-
-def not_connected() -> RequestRefused:
-    return RequestRefused(
-        "not_connected",
-        "The client is not connected to an XPM record.",
-        "Connect it under Integration actions > Xero Practice Manager, then import.",
-    )
-
-
-def conflict() -> RequestRefused:
-    return RequestRefused(
-        "idempotency_conflict",
-        "This request id was used before for another request.",
-        "Use a new request id for a new request.",
-        field="request_id",
-    )
-
-
-class RequestRefused(Exception):
-    """A request that cannot be taken, in words for whoever sent it."""
-
-    def __init__(self, code: str, message: str, remedy: str, *, field: str | None = None) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.remedy = remedy
-        self.field = field

@@ -7,6 +7,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
+from handlers import refusals
 from handlers.errors import RequestRefused
 
 
@@ -42,4 +43,4 @@ def misfit(error: ValidationError, field: str | None = None) -> RequestRefused:
     reason = first["msg"].removeprefix("Value error, ")
     if first["type"] == "too_long":
         reason = f"must be at most {first['ctx']['max_length']} characters"
-    return RequestRefused("bad_request", f"{name}: {reason}.", "Correct it.", field=name)
+    return refusals.BAD_FIELD(field=name, name=name, reason=reason)

@@ -2,8 +2,30 @@
 
 from __future__ import annotations
 
-from handlers.errors import RequestRefused
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, TypeVar
+from uuid import UUID
+
+from handlers import refusals
 from portal_db.paging import BadCursor, Cursor
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Page(Generic[T]):
+    """One page of a list. `next` is the cursor of the page after it; `None` at the end."""
+
+    items: Sequence[T]
+    next: str | None
+
+
+def page_of(found: Sequence[T], limit: int, place: Callable[[T], tuple[datetime, UUID]]) -> Page[T]:
+    """The first `limit` of up to `limit + 1` rows; `place` gives the sort key of a row."""
+    items = found[:limit]
+    return Page(items, str(Cursor(*place(items[-1]))) if len(found) > limit else None)
 
 
 def read_cursor(text: str | None) -> Cursor | None:
@@ -15,6 +37,4 @@ def read_cursor(text: str | None) -> Cursor | None:
     try:
         return Cursor.parse(text) if text else None
     except BadCursor:
-        raise RequestRefused(
-            "bad_cursor", "This is not a cursor that a list gave.", "Begin at the first page.", field="cursor"
-        ) from None
+        raise refusals.BAD_CURSOR() from None

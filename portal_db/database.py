@@ -38,6 +38,14 @@ _STUCK = f"-c idle_in_transaction_session_timeout={IDLE_SECONDS}s"
 _IDLED = "25P03"
 
 
+#: All our writes are statements: nothing waits in the session to be flushed, what is read is what the database has now, and
+#: no statement looks for loaded rows to bring in line.
+_SESSION: dict[str, Any] = {
+    "autoflush": False,
+    "expire_on_commit": False,
+    "execution_options": {"populate_existing": True, "synchronize_session": False},
+}
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -85,8 +93,8 @@ class Database:
     def __init__(self, url: str, sources: Sources | None = None, *, pool_size: int = 10) -> None:
         self.sources = sources or Sources()
         self.engine = _make_engine(url, pool_size)
-        self._sessions = sessionmaker(self.engine, autoflush=False, expire_on_commit=False)
-        self._readers = sessionmaker(_for_looks(self.engine), autoflush=False, expire_on_commit=False)
+        self._sessions = sessionmaker(self.engine, **_SESSION)
+        self._readers = sessionmaker(_for_looks(self.engine), **_SESSION)
 
     @contextmanager
     def write(self) -> Iterator[Tx]:

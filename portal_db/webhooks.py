@@ -19,7 +19,7 @@ from portal_db.types import db_now
 
 
 @dataclass(frozen=True, slots=True)
-class Addressed:
+class AddressedDelivery:
     """What is to be told, and to whom, as of `now`."""
 
     delivery: WebhookDelivery
@@ -46,12 +46,12 @@ def of_practice(tx: Tx, practice_id: UUID) -> Sequence[WebhookEndpoint]:
     """A practice's endpoints that are not removed, disabled ones too, newest first."""
     statement = select(WebhookEndpoint).where(_is_there(practice_id))
     statement = statement.order_by(WebhookEndpoint.created_at.desc(), WebhookEndpoint.id.desc())
-    return tx.session.scalars(statement.execution_options(populate_existing=True)).all()
+    return tx.session.scalars(statement).all()
 
 
 def get(tx: Tx, endpoint_id: UUID, *, practice_id: UUID) -> WebhookEndpoint | None:
     statement = select(WebhookEndpoint).where(WebhookEndpoint.id == endpoint_id, _is_there(practice_id))
-    return tx.session.scalar(statement.execution_options(populate_existing=True))
+    return tx.session.scalar(statement)
 
 
 def replace_secret(tx: Tx, endpoint: WebhookEndpoint, secret: bytes, *, overlap_seconds: float) -> None:
@@ -86,7 +86,6 @@ _LISTENING = (
     select(WebhookEndpoint)
     .where(WebhookEndpoint.practice_id == bindparam("practice_id"))
     .where(WebhookEndpoint.removed_at.is_(None), WebhookEndpoint.disabled_at.is_(None))
-    .execution_options(populate_existing=True)
 )
 
 
@@ -101,7 +100,6 @@ def close_of(tx: Tx, import_id: UUID, epoch: int) -> tuple[ImportEvent, Import]:
         select(ImportEvent, Import)
         .join(Import, Import.id == ImportEvent.import_id)
         .where(ImportEvent.import_id == import_id, ImportEvent.epoch == epoch)
-        .execution_options(populate_existing=True)
     )
     event, row = tx.session.execute(statement).one()
     return event, row
@@ -124,15 +122,14 @@ def add_delivery(tx: Tx, row: dict[str, Any]) -> bool:
     return tx.session.scalar(insert_or_ignore(tx, WebhookDelivery, values).returning(WebhookDelivery.id)) is not None
 
 
-def addressed(tx: Tx, delivery_id: UUID) -> Addressed | None:
+def addressed(tx: Tx, delivery_id: UUID) -> AddressedDelivery | None:
     statement = (
         select(WebhookDelivery, WebhookEndpoint, db_now())
         .join(WebhookEndpoint, WebhookEndpoint.id == WebhookDelivery.endpoint_id)
         .where(WebhookDelivery.id == delivery_id)
-        .execution_options(populate_existing=True)
     )
     found = tx.session.execute(statement).one_or_none()
-    return Addressed(*found) if found is not None else None
+    return AddressedDelivery(*found) if found is not None else None
 
 
 def deliveries(tx: Tx, endpoint_id: UUID, *, limit: int, after: Cursor | None = None) -> list[Told]:
@@ -141,7 +138,6 @@ def deliveries(tx: Tx, endpoint_id: UUID, *, limit: int, after: Cursor | None = 
         select(WebhookDelivery, Job)
         .outerjoin(Job, Job.id == WebhookDelivery.job_id)
         .where(WebhookDelivery.endpoint_id == endpoint_id)
-        .execution_options(populate_existing=True)
     )
     if after is not None:
         statement = statement.where(older(WebhookDelivery.created_at, WebhookDelivery.id, after))
@@ -158,7 +154,7 @@ def note_status(tx: Tx, delivery_id: UUID, status: int, *, delivered: bool = Fal
     if delivered:
         values["delivered_at"] = db_now()
     statement = update(WebhookDelivery).where(WebhookDelivery.id == delivery_id).values(**values)
-    tx.session.execute(statement.execution_options(synchronize_session=False))
+    tx.session.execute(statement)
 
 
 def note_success(tx: Tx, endpoint_id: UUID, *, enable: bool = False) -> None:
@@ -198,4 +194,4 @@ def _is_there(practice_id: UUID) -> ColumnElement[bool]:
 
 def _change(tx: Tx, *conditions: ColumnElement[bool], **values: Any) -> bool:
     statement = update(WebhookEndpoint).where(*conditions).values(**values).returning(WebhookEndpoint.id)
-    return tx.session.scalar(statement.execution_options(synchronize_session=False)) is not None
+    return tx.session.scalar(statement) is not None

@@ -60,7 +60,7 @@ def message_id(email_id: UUID, version: int) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Addressed:
+class AddressedEmail:
     """A welcome email, the client it is for, the practice it is from, and the login whose address it goes to."""
 
     email: WelcomeEmail
@@ -69,7 +69,7 @@ class Addressed:
     login: Login
 
 
-def addressed(tx: Tx, email_id: UUID, practice_id: UUID) -> Addressed | None:
+def addressed(tx: Tx, email_id: UUID, practice_id: UUID) -> AddressedEmail | None:
     """A practice's welcome email with everything its letter needs. `None` when any of that is gone."""
     statement = (
         select(WelcomeEmail, Client, Practice, Login)
@@ -77,10 +77,9 @@ def addressed(tx: Tx, email_id: UUID, practice_id: UUID) -> Addressed | None:
         .join(Practice, Practice.id == Client.practice_id)
         .join(Login, Login.id == Client.login_id)
         .where(WelcomeEmail.id == email_id, WelcomeEmail.practice_id == practice_id, Client.practice_id == practice_id)
-        .execution_options(populate_existing=True)
     )
     found = tx.session.execute(statement).one_or_none()
-    return Addressed(*found) if found is not None else None
+    return AddressedEmail(*found) if found is not None else None
 
 
 def begin_sending(tx: Tx, intent: Intent, *, token_hash: str, valid_seconds: float) -> bool:
@@ -106,7 +105,7 @@ def begin_sending(tx: Tx, intent: Intent, *, token_hash: str, valid_seconds: flo
         )
         .returning(WelcomeEmail.id)
     )
-    return tx.session.scalar(statement.execution_options(synchronize_session=False)) is not None
+    return tx.session.scalar(statement) is not None
 
 
 def finish_sending(tx: Tx, intent: Intent, state: EmailState) -> bool:
@@ -121,7 +120,7 @@ def finish_sending(tx: Tx, intent: Intent, state: EmailState) -> bool:
         .values(state=state, sent_at=db_now() if state is EmailState.SENT else None)
         .returning(WelcomeEmail.id)
     )
-    return tx.session.scalar(statement.execution_options(synchronize_session=False)) is not None
+    return tx.session.scalar(statement) is not None
 
 
 def mark_unknown(tx: Tx, email_id: UUID) -> None:
@@ -130,7 +129,6 @@ def mark_unknown(tx: Tx, email_id: UUID) -> None:
         update(WelcomeEmail)
         .where(WelcomeEmail.id == email_id, WelcomeEmail.state == EmailState.SENDING)
         .values(state=EmailState.UNKNOWN)
-        .execution_options(synchronize_session=False)
     )
 
 
@@ -149,7 +147,6 @@ _KNOWN = (
     select(WelcomeEmail, Client.import_id, Login.activated_at)
     .join(Client, Client.id == WelcomeEmail.client_id)
     .join(Login, Login.id == Client.login_id)
-    .execution_options(populate_existing=True)
 )
 
 
@@ -224,7 +221,7 @@ def call_off(tx: Tx, client_id: UUID) -> EmailState | None:
         .where(WelcomeEmail.client_id == client_id, WelcomeEmail.state == EmailState.PENDING)
         .values(state=EmailState.CANCELLED)
     )
-    tx.session.execute(statement.execution_options(synchronize_session=False))
+    tx.session.execute(statement)
     return tx.session.scalar(select(WelcomeEmail.state).where(WelcomeEmail.client_id == client_id))
 
 
@@ -236,4 +233,4 @@ def _decide(tx: Tx, email: WelcomeEmail, *conditions: ColumnElement[bool], **val
         .values(**values)
         .returning(WelcomeEmail.id)
     )
-    return tx.session.scalar(statement.execution_options(synchronize_session=False)) is not None
+    return tx.session.scalar(statement) is not None

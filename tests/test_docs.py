@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from typer.core import TyperGroup
 
 from config.settings import Settings
-from handlers.operations.reconcile import MEANINGS
+from handlers.operations.reconcile import FINDING_TEXTS
 from worker.cli.app import build
 
 ROOT = Path(__file__).parent.parent
@@ -90,4 +90,4 @@ def test_every_finding_of_reconcile_is_in_the_runbook() -> None:
     text = (ROOT / "docs" / "operations.md").read_text()
     listed = re.findall(r"^\| `([a-z_]+)` \|", text.split("## What reconcile finds")[1].split("\n## ")[0], re.MULTILINE)
     assert listed == list(dict.fromkeys(listed))
-    assert set(listed) == set(MEANINGS)
+    assert set(listed) == set(FINDING_TEXTS)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from uuid import UUID
 
-from handlers.errors import RequestRefused
+from handlers import refusals
 
 PER_PROCESS = 200
 PER_STAFF = 6
@@ -28,11 +28,7 @@ class Streams:
             RequestRefused: `too_many_streams`.
         """
         if self._open[staff_id] >= self._per_staff or self._open.total() >= self._per_process:
-            raise RequestRefused(
-                "too_many_streams",
-                "Too many progress displays are open.",
-                "Close some, or look at the address without /events every few seconds.",
-            )
+            raise refusals.TOO_MANY_STREAMS()
 
     @contextmanager
     def one(self, staff_id: UUID) -> Iterator[None]:

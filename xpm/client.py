@@ -66,7 +66,7 @@ class Fetched(Generic[T]):
 
 
 @dataclass(frozen=True)
-class Listing:
+class ClientList:
     """A list being streamed. It was whole only if the iteration ends without an exception."""
 
     clients: Iterator[XpmClient]
@@ -213,7 +213,7 @@ class XpmApi:
         holder: str | None = None,
         deadline_seconds: float,
         unreadable: Callable[[Unreadable], None] | None = None,
-    ) -> Iterator[Listing]:
+    ) -> Iterator[ClientList]:
         """Every client of the tenant, archived and deleted ones too, as a stream; `modified_since` is an aware time.
 
         Tries again only until the first client has come. The permit is held until the context manager is left.
@@ -227,12 +227,12 @@ class XpmApi:
         url = self._url(contract.LIST_CLIENTS, query)
         call = self._call(access, url, lane, holder, deadline_seconds, self._max_list_bytes)
 
-        def attempt() -> tuple[ExitStack, Listing]:
+        def attempt() -> tuple[ExitStack, ClientList]:
             with ExitStack() as stack:
                 answer = stack.enter_context(self._answer(call))
                 clients = decode_clients(answer.content_type, answer.chunks, unreadable)
                 first = tuple(islice(clients, 1))
-                return stack.pop_all(), Listing(chain(first, clients), answer.as_of)
+                return stack.pop_all(), ClientList(chain(first, clients), answer.as_of)
 
         stack, listing = self._retrying(call)(attempt)
         with stack:

@@ -6,9 +6,10 @@ import re
 from dataclasses import dataclass
 from uuid import UUID
 
+from handlers import refusals
 from handlers.access.caller import Caller
 from handlers.email import addresses
-from handlers.errors import Rejected, RequestRefused
+from handlers.errors import Rejected
 from portal_db import audit
 from portal_db.access import people
 from portal_db.database import Database, Tx
@@ -28,12 +29,12 @@ class Act:
     actor_id: UUID
     why: str
     actor: ActorKind = ActorKind.OPERATOR
-    sight: Viewer | None = None
+    viewer: Viewer | None = None
 
     @classmethod
     def of_staff(cls, caller: Caller) -> Act:
         """An act of a staff member, who may import."""
-        return cls(caller.staff_id, IN_THE_PORTAL, ActorKind.STAFF, caller.sight)
+        return cls(caller.staff_id, IN_THE_PORTAL, ActorKind.STAFF, caller.viewer)
 
     def audit(
         self,
@@ -74,7 +75,7 @@ def act_of(database: Database, who: str, why: str) -> Act:
     with database.read() as tx:
         operator = people.get(tx, UUID(who)) if _is_id(who) else people.by_email(tx, _email_key(who))
     if operator is None:
-        raise _unknown_operator()
+        raise refusals.UNKNOWN_OPERATOR()
     return Act(operator.id, reason)
 
 
@@ -90,30 +91,14 @@ def _email_key(text: str) -> str:
     try:
         return addresses.normalise(text)[1]
     except Rejected:
-        raise _unknown_operator() from None
-
-
-def _unknown_operator() -> RequestRefused:
-    return RequestRefused(
-        "unknown_operator",
-        "There is no such operator.",
-        "Give the id or the email of one; portal-sync operator add makes one.",
-        field="operator",
-    )
+        raise refusals.UNKNOWN_OPERATOR() from None
 
 
 def _reason(text: str) -> str:
     """One line that may stay in the audit trail for good: it outlives a privacy request, so no address may be in it."""
     reason = " ".join(text.split())
     if not 0 < len(reason) <= MAX_REASON:
-        raise RequestRefused(
-            "bad_request", f"A reason has 1 to {MAX_REASON} characters.", "Say why in a sentence.", field="reason"
-        )
+        raise refusals.REASON_LENGTH(max_reason=MAX_REASON)
     if _ADDRESS.search(reason):
-        raise RequestRefused(
-            "bad_request",
-            "A reason stays in the audit trail, which holds no personal data.",
-            "Leave the email address out; name a ticket instead.",
-            field="reason",
-        )
+        raise refusals.REASON_HAS_ADDRESS()
     return reason

@@ -13,8 +13,8 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from handlers import refusals
 from handlers.access.passwords import hash_of, require_length
-from handlers.errors import RequestRefused
 from handlers.services import Services
 from portal_db import audit
 from portal_db.access import activations
@@ -65,12 +65,7 @@ def activate(database: Database, token: str, password: str, *, accepts_terms: bo
     with database.read() as tx:
         _require_live(_state_of(activations.by_link(tx, token_hash)))
     if not accepts_terms:
-        raise RequestRefused(
-            "terms_not_accepted",
-            "An account is activated by accepting the terms of use.",
-            "Read them and accept them, or leave the account as it is.",
-            field="accept_terms",
-        )
+        raise refusals.TERMS_NOT_ACCEPTED()
     require_length(password)
     made = hash_of(password)
     with database.write() as tx:
@@ -104,16 +99,9 @@ def _state_of(found: Invited | None) -> LinkState:
 def _require_live(state: LinkState) -> None:
     match state:
         case LinkState.USED:
-            raise RequestRefused(
-                "link_used", "This account is active already.", "Sign in with your email and password.", field="token"
-            )
+            raise refusals.LINK_USED()
         case LinkState.ENDED:
-            raise RequestRefused(
-                "link_ended",
-                "This link has ended: it is too old, or a newer one was sent.",
-                "Open the newest email, or ask your accountant to send the invitation again.",
-                field="token",
-            )
+            raise refusals.ACTIVATION_LINK_ENDED()
         case LinkState.LIVE:
             return
 

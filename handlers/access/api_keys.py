@@ -14,8 +14,8 @@ from uuid import UUID
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from handlers import refusals
 from handlers.access.caller import Caller, Scope
-from handlers.errors import RequestRefused
 from handlers.fields import Line
 from portal_db import audit
 from portal_db.access import credentials, people
@@ -53,16 +53,12 @@ def add(
     try:
         name = _name.validate_python(name)
     except ValidationError:
-        raise RequestRefused(
-            "bad_request", "name: must be one line of 1 to 200 characters.", "Correct it.", field="name"
-        ) from None
+        raise refusals.BAD_KEY_NAME() from None
     if not scopes:
-        raise RequestRefused("bad_request", "scopes: name at least one.", "Say what it is for.", field="scopes")
+        raise refusals.NO_SCOPES()
     with database.write() as tx:
         if people.get_practice(tx, practice_id) is None:
-            raise RequestRefused(
-                "unknown_practice", "There is no practice with this id.", "Check the id.", field="practice_id"
-            )
+            raise refusals.UNKNOWN_PRACTICE()
         return _make(tx, practice_id, name, sorted(scopes), "api_key.add", by)
 
 
@@ -75,7 +71,7 @@ def rotate(database: Database, key_id: UUID, *, practice_id: UUID, by: UUID | No
     with database.write() as tx:
         old = credentials.end_key(tx, key_id, practice_id=practice_id, after_seconds=OVERLAP_SECONDS)
         if old is None:
-            raise _unknown()
+            raise refusals.UNKNOWN_KEY()
         return _make(tx, practice_id, old.name, old.scopes, "api_key.rotate", by)
 
 
@@ -87,7 +83,7 @@ def revoke(database: Database, key_id: UUID, *, practice_id: UUID, by: UUID | No
     """
     with database.write() as tx:
         if credentials.end_key(tx, key_id, practice_id=practice_id) is None:
-            raise _unknown()
+            raise refusals.UNKNOWN_KEY()
         _audit(tx, "api_key.revoke", key_id, practice_id, by)
 
 
@@ -112,12 +108,7 @@ def recognise(database: Database, secret: str, staff_id: UUID) -> Caller | None:
             return None
         staff = people.get_staff(tx, staff_id, practice_id=key.practice_id)
     if staff is None or staff.left_at is not None:
-        raise RequestRefused(
-            "unknown_staff",
-            "Nobody with this id works at the practice.",
-            "Give the id of a staff member of this practice.",
-            field="X-Staff-Id",
-        )
+        raise refusals.UNKNOWN_STAFF__API_KEYS()
     known = frozenset(Scope)
     return Caller.of(staff, frozenset(Scope(name) for name in key.scopes if name in known))
 
@@ -145,10 +136,4 @@ def _audit(tx: Tx, action: str, key_id: UUID, practice_id: UUID, by: UUID | None
         actor=ActorKind.STAFF if by else ActorKind.OPERATOR,
         actor_id=by,
         after=after,
-    )
-
-
-def _unknown() -> RequestRefused:
-    return RequestRefused(
-        "unknown_key", "There is no such API key, or it has ended.", "Look at the list of keys.", field="key_id"
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
+from handlers import refusals
 from handlers.errors import RequestRefused
 from portal_db.states import Role
 from portal_db.tables import Staff
@@ -38,7 +39,7 @@ class Caller:
         return cls(staff.practice_id, staff.id, staff.name, staff.role, scopes)
 
     @property
-    def sight(self) -> Viewer:
+    def viewer(self) -> Viewer:
         """Which rows they may see."""
         return Viewer(self.practice_id, self.staff_id, sees_all=self.role.may_manage)
 
@@ -59,22 +60,12 @@ class Caller:
             RequestRefused: `scope_missing` for the key, `not_allowed` for the role.
         """
         if scope not in self.scopes:
-            raise RequestRefused(
-                "scope_missing",
-                f"This API key is not good for this: it lacks the scope {scope}.",
-                "Use a key that has it, or have one made.",
-            )
+            raise refusals.KEY_LACKS_SCOPE(scope=scope)
         if not self.may(scope):
             raise _not_allowed(scope)
 
 
 def _not_allowed(scope: Scope) -> RequestRefused:
     if scope is Scope.MANAGE:
-        return RequestRefused(
-            "not_allowed", "Only owners and account admins may do this.", "Ask an owner or account admin."
-        )
-    return RequestRefused(
-        "not_allowed",
-        "Staff with the role Basic cannot import clients.",
-        "Ask an owner, account admin, partner or manager.",
-    )
+        return refusals.MANAGERS_ONLY()
+    return refusals.IMPORT_NOT_ALLOWED()

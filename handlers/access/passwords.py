@@ -13,6 +13,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 
 from config.settings import Settings
+from handlers import refusals
 from handlers.errors import RequestRefused
 from portal_db import audit
 from portal_db.access import credentials, people
@@ -82,22 +83,13 @@ def set_by_link(database: Database, token: str, password: str) -> None:
     require_length(password)
     with database.read() as tx:
         if not credentials.password_link_is_live(tx, _hashed(token)):
-            raise _link_ended()
+            raise refusals.PASSWORD_LINK_ENDED()
     made = hash_of(password)
     with database.write() as tx:
         login_id = credentials.use_password_link(tx, _hashed(token))
         if login_id is None:
-            raise _link_ended()
+            raise refusals.PASSWORD_LINK_ENDED()
         _set(tx, login_id, made, actor=ActorKind.STAFF)
-
-
-def _link_ended() -> RequestRefused:
-    return RequestRefused(
-        "link_ended",
-        "This link to set a password was used before, is too old, or is not one.",
-        "Ask for a new link.",
-        field="token",
-    )
 
 
 def require_length(password: str) -> None:
@@ -135,9 +127,7 @@ def _set(tx: Tx, login_id: UUID, password_hash: str, *, actor: ActorKind) -> Non
 def _login_of(tx: Tx, staff_id: UUID, practice_id: UUID) -> UUID:
     staff = people.get_staff(tx, staff_id, practice_id=practice_id)
     if staff is None or staff.left_at is not None:
-        raise RequestRefused(
-            "unknown_staff", "Nobody with this id works at the practice.", "Check the ids.", field="staff_id"
-        )
+        raise refusals.UNKNOWN_STAFF()
     return staff.login_id
 
 

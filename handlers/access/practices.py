@@ -9,6 +9,7 @@ import zoneinfo
 from typing import Any
 from uuid import UUID
 
+from handlers import refusals
 from handlers.access.caller import Caller
 from handlers.email import addresses
 from handlers.errors import Rejected, RequestRefused
@@ -60,7 +61,7 @@ def set_practice(
     }
     changes = {field: value for field, value in asked.items() if value is not None}
     if not changes:
-        raise RequestRefused("bad_request", "There is nothing to change.", "Say what to change.")
+        raise refusals.NOTHING_TO_CHANGE()
     with database.write() as tx:
         practice = require_practice(tx, practice_id)
         before = {field: getattr(practice, field) for field in changes}
@@ -112,21 +113,14 @@ def _new_login(tx: Tx, kind: LoginKind, email: str) -> UUID:
         raise RequestRefused(rejected.code, rejected.message, "Correct it.", field="email") from None
     login_id = tx.new_id()
     if not people.take_email(tx, login_id, kind, spelled, email_key):
-        raise RequestRefused(
-            "email_taken",
-            "This email address is already used by a login of the portal.",
-            "Give another one: each address belongs to one login of the whole platform.",
-            field="email",
-        )
+        raise refusals.LOGIN_EMAIL_TAKEN()
     return login_id
 
 
 def require_practice(tx: Tx, practice_id: UUID) -> Practice:
     practice = people.get_practice(tx, practice_id)
     if practice is None:
-        raise RequestRefused(
-            "unknown_practice", "There is no practice with this id.", "Check the id.", field="practice_id"
-        )
+        raise refusals.UNKNOWN_PRACTICE()
     return practice
 
 
@@ -134,9 +128,7 @@ def _known_time_zone(name: str) -> str:
     """A name of the time zone database; where a machine has none, any name is taken."""
     known = zoneinfo.available_timezones()
     if known and name not in known:
-        raise RequestRefused(
-            "bad_request", "This is not a known time zone.", "Give one such as Australia/Sydney.", field="time_zone"
-        )
+        raise refusals.UNKNOWN_TIME_ZONE()
     return validated(TENANT_ID, name, "time_zone")
 
 
@@ -175,11 +167,7 @@ def mandate_mfa(database: Database, caller: Caller) -> None:
         RequestRefused: the caller does not look after the practice.
     """
     if not caller.role.may_manage:
-        raise RequestRefused(
-            "not_allowed",
-            "Only owners and account admins can mandate multi-factor authentication.",
-            "Ask an owner or account admin.",
-        )
+        raise refusals.MANAGERS_ONLY()
     with database.write() as tx:
         practice = people.get_practice(tx, caller.practice_id)
         if practice is None or practice.mfa_mandatory:

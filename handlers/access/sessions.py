@@ -12,6 +12,7 @@ import secrets
 from dataclasses import dataclass
 from typing import Protocol
 
+from handlers import refusals
 from handlers.access import passwords
 from handlers.access.caller import Caller
 from handlers.email import addresses
@@ -74,14 +75,14 @@ def sign_in(
         found = credentials.by_email(tx, email_key)
     checked = found.login.password_hash if found else None
     if not passwords.fits(checked, password) or found is None:
-        raise _bad_credentials()
+        raise refusals.BAD_CREDENTIALS()
     session = Session(secrets.token_urlsafe(32))
     with database.write() as tx:
         now = credentials.by_email(tx, email_key)
         if (
             now is None or now.login.password_hash != checked
         ):  # changed while we looked: its sessions have just been ended
-            raise _bad_credentials()
+            raise refusals.BAD_CREDENTIALS()
         if instead_of is not None:
             credentials.end_session(tx, _hashed(instead_of))
         row = {"id": tx.new_id(), "staff_id": found.staff.id, "token_hash": _hashed(session.token)}
@@ -107,14 +108,6 @@ def recognise(database: Database, session: Session) -> Caller | None:
 def sign_out(database: Database, session: Session) -> None:
     with database.write() as tx:
         credentials.end_session(tx, _hashed(session.token))
-
-
-def _bad_credentials() -> RequestRefused:
-    return RequestRefused(
-        "bad_credentials",
-        "There is no staff member with this email and password.",
-        "Check both, or ask for a link to set a password.",
-    )
 
 
 def _hashed(token: str) -> str:

@@ -8,6 +8,7 @@ from uuid import UUID, uuid5
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from handlers import refusals
 from handlers.access.caller import Caller
 from handlers.clients import queries
 from handlers.email import addresses
@@ -94,9 +95,7 @@ def let_act(
         client = _require_entity(tx, caller, client_id)
         found = _require_member(tx, client, member_id)
         if access is ConnectionAccess.GUEST and (email or found.email) is None:
-            raise RequestRefused(
-                "email_missing", "Guest access needs an email address.", "Give their email.", field="email"
-            )
+            raise refusals.GUEST_EMAIL_MISSING()
         if email is not None:
             team.change(tx, found.id, {"email": email})
         _put(tx, caller, found, access)
@@ -113,42 +112,26 @@ def remove(database: Database, caller: Caller, client_id: UUID, member_id: UUID)
         known = team.of_client(tx, client.id, locked=True)
         found = next((one.member for one in known if one.member.id == member_id), None)
         if found is None:
-            raise unknown_connection()
+            raise refusals.UNKNOWN_ENTITY_CONNECTION()
         count = tasks.open_with(tx, member_id)
         if count:
-            raise RequestRefused(
-                "has_open_tasks",
-                f"This connection has {count} open task{'s' if count > 1 else ''}.",
-                "Complete or withdraw them first.",
-                field="connection_id",
-            )
+            raise refusals.HAS_OPEN_TASKS(count=count, what="s" if count > 1 else "")
         tasks.forget_receiver(tx, member_id)
         team.remove(tx, found)
         _audit(tx, caller, "connection.remove", found)
 
 
-def unknown_connection() -> RequestRefused:
-    return RequestRefused(
-        "unknown_connection", "There is no such connection.", "Look at the entity's connections.", field="connection_id"
-    )
-
-
 def _require_entity(tx: Tx, caller: Caller, client_id: UUID) -> Client:
     client = queries.require(tx, caller, client_id).client
     if client.kind is not ClientKind.ENTITY:
-        raise RequestRefused(
-            "entities_only",
-            "This client is a person, who acts for themselves.",
-            "Add connections to entities: companies, trusts and the like.",
-            field="client_id",
-        )
+        raise refusals.ENTITIES_ONLY()
     return client
 
 
 def _require_member(tx: Tx, client: Client, member_id: UUID) -> TeamMember:
     found = team.get(tx, client.id, member_id)
     if found is None:
-        raise unknown_connection()
+        raise refusals.UNKNOWN_ENTITY_CONNECTION()
     return found
 
 

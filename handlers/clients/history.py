@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from uuid import UUID
 
 from handlers.access.caller import Caller
 from handlers.clients.queries import require
-from handlers.paging import read_cursor
+from handlers.paging import Page, page_of, read_cursor
 from portal_db.clients import history
 from portal_db.database import Database
-from portal_db.paging import Cursor
 from portal_db.tables import ClientChange
 
 
-@dataclass(frozen=True)
-class Page:
-    """So many changes, and where to go on if there are more."""
-
-    changes: Sequence[ClientChange]
-    next: Cursor | None
-
-
-def page(database: Database, caller: Caller, client_id: UUID, *, cursor: str | None, limit: int) -> Page:
+def page(database: Database, caller: Caller, client_id: UUID, *, cursor: str | None, limit: int) -> Page[ClientChange]:
     """What changed of a client that the caller may see, the newest first.
 
     Raises:
@@ -33,5 +22,4 @@ def page(database: Database, caller: Caller, client_id: UUID, *, cursor: str | N
     with database.read() as tx:
         require(tx, caller, client_id)
         found = history.page(tx, client_id, after=after, limit=limit + 1)
-    more, found = len(found) > limit, found[:limit]
-    return Page(found, Cursor(found[-1].at, found[-1].id) if more else None)
+    return page_of(found, limit, lambda change: (change.at, change.id))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from handlers import refusals
 from handlers.access.caller import Caller
 from handlers.clients.queries import require
 from handlers.directory.classification import kinds_of
-from handlers.directory.lookup import Seen
+from handlers.directory.lookup import FetchedRecord
 from handlers.directory.structures import words_of
-from handlers.errors import Rejected, RequestRefused, from_xpm, not_connected
+from handlers.errors import from_xpm
 from handlers.services import Services
 from handlers.xero.connection import require_connection
 from handlers.xero.tokens import call_xpm
@@ -20,13 +21,13 @@ from portal_db.database import Database, Tx
 from portal_db.states import ActorKind, ChangeSource, Lane
 from portal_db.tables import Client
 from portal_db.xero import requester
-from portal_db.xero.requester import Asker
+from portal_db.xero.requester import StaffRequester
 from xpm.client import Access, Fetched
 from xpm.errors import XpmError
 from xpm.records import XpmClient
 
 
-def require_link(tx: Tx, practice_id: UUID, client_id: UUID, seen: Seen) -> Client:
+def require_link(tx: Tx, practice_id: UUID, client_id: UUID, seen: FetchedRecord) -> Client:
     """The client, if its live link is to this very record.
 
     Raises:
@@ -35,11 +36,7 @@ def require_link(tx: Tx, practice_id: UUID, client_id: UUID, seen: Seen) -> Clie
     client = clients.get(tx, client_id, practice_id=practice_id)
     link = clients.live_link(tx, client_id)
     if client is None or link is None or link.xpm_uuid != seen.record.uuid:
-        raise Rejected(
-            "not_connected",
-            "The client is no longer connected to its XPM record, so nothing was imported.",
-            "Connect it under Integration actions > Xero Practice Manager, then import again.",
-        )
+        raise refusals.CLIENT_DISCONNECTED()
     return client
 
 
@@ -59,9 +56,7 @@ def connect(services: Services, caller: Caller, client_id: UUID, xpm_uuid: UUID)
         asker = requester.of_staff(tx, caller.practice_id, caller.staff_id)
         words = words_of(tx, caller.practice_id)
     if entry.client.kind not in kinds_of(_ask_xpm(services, asker, xpm_uuid), words):
-        raise RequestRefused(
-            "wrong_kind", f"This XPM client is not an {entry.client.kind}.", "Choose another one.", field="xpm_uuid"
-        )
+        raise refusals.WRONG_KIND_OF_RECORD(kind=entry.client.kind)
     with services.database.write() as tx:
         connection = require_connection(requester.of_staff(tx, caller.practice_id, caller.staff_id))
         row = {
@@ -74,7 +69,7 @@ def connect(services: Services, caller: Caller, client_id: UUID, xpm_uuid: UUID)
             "linked_by": caller.staff_id,
         }
         if not clients.link(tx, row):
-            raise already_linked()
+            raise refusals.ALREADY_LINKED()
         _note_link(tx, caller, "client.connected", client_id, before=None, after=xpm_uuid)
 
 
@@ -88,11 +83,11 @@ def disconnect(database: Database, caller: Caller, client_id: UUID) -> None:
     with database.write() as tx:
         link = require(tx, caller, client_id).link
         if link is None or not clients.unlink(tx, client_id):
-            raise not_connected()
+            raise refusals.CLIENT_NOT_CONNECTED()
         _note_link(tx, caller, "client.disconnected", client_id, before=link.xpm_uuid, after=None)
 
 
-def _ask_xpm(services: Services, asker: Asker, xpm_uuid: UUID) -> XpmClient:
+def _ask_xpm(services: Services, asker: StaffRequester, xpm_uuid: UUID) -> XpmClient:
     def get(access: Access, seconds: float) -> Fetched[XpmClient]:
         return services.xpm.get(access, xpm_uuid, lane=Lane.INTERACTIVE, deadline_seconds=seconds)
 
@@ -117,12 +112,3 @@ def _note_link(
     by = By(caller.practice_id, ChangeSource.STAFF, staff_id=caller.staff_id)
     change = Change(client_id, history.CLIENT, "xpm_link", history.text_of(before), history.text_of(after))
     history.note(tx, by, [change])
-
-
-def already_linked() -> Rejected:
-    return Rejected(
-        "already_linked",
-        "This XPM client is already a client of the practice.",
-        "Open the existing client instead; to bring newer data, use Import items from Xero Practice Manager there.",
-        field="xpm_uuid",
-    )

@@ -10,15 +10,14 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
+from handlers import refusals
 from handlers.access.caller import Caller
-from handlers.errors import RequestRefused
-from handlers.paging import read_cursor
+from handlers.paging import Page, page_of, read_cursor
 from handlers.relationships import review_queue
 from handlers.relationships.review_queue import Item
 from portal_db.clients import client_queries, clients, team
-from portal_db.clients.client_queries import Entry, Wanted
+from portal_db.clients.client_queries import ClientEntry, ClientFilter
 from portal_db.database import Database, Tx
-from portal_db.paging import Cursor
 from portal_db.states import ReviewState
 from portal_db.tables import ClientField, FieldConflict, Login, TeamMember, WelcomeEmail
 
@@ -26,18 +25,10 @@ from portal_db.tables import ClientField, FieldConflict, Login, TeamMember, Welc
 
 
 @dataclass(frozen=True)
-class Page:
-    """So many clients, and where to go on if there are more."""
-
-    entries: Sequence[Entry]
-    next: Cursor | None
-
-
-@dataclass(frozen=True)
 class Details:
     """A client with its fields and their sources, what XPM has and could not be written, its team and relationships."""
 
-    entry: Entry
+    entry: ClientEntry
     fields: dict[str, ClientField]
     conflicts: Sequence[FieldConflict]
     team: Sequence[TeamMember]
@@ -45,7 +36,9 @@ class Details:
     relationships: Sequence[Item]
 
 
-def page(database: Database, caller: Caller, wanted: Wanted, *, cursor: str | None, limit: int) -> Page:
+def page(
+    database: Database, caller: Caller, wanted: ClientFilter, *, cursor: str | None, limit: int
+) -> Page[ClientEntry]:
     """Clients that the caller may see, the newest first.
 
     Raises:
@@ -53,9 +46,8 @@ def page(database: Database, caller: Caller, wanted: Wanted, *, cursor: str | No
     """
     after = read_cursor(cursor)
     with database.read() as tx:
-        found = client_queries.page(tx, caller.sight, wanted, after=after, limit=limit + 1)
-    more, found = len(found) > limit, found[:limit]
-    return Page(found, Cursor(found[-1].client.created_at, found[-1].client.id) if more else None)
+        found = client_queries.page(tx, caller.viewer, wanted, after=after, limit=limit + 1)
+    return page_of(found, limit, lambda entry: (entry.client.created_at, entry.client.id))
 
 
 def details(database: Database, caller: Caller, client_id: UUID) -> Details:
@@ -87,15 +79,15 @@ def items(database: Database, caller: Caller, client_id: UUID, states: Collectio
         return review_queue.of_client(tx, caller, client_id, states)
 
 
-def require(tx: Tx, caller: Caller, client_id: UUID) -> Entry:
+def require(tx: Tx, caller: Caller, client_id: UUID) -> ClientEntry:
     """A client that the caller may see.
 
     Raises:
         RequestRefused: there is none such for them.
     """
-    found = client_queries.get(tx, caller.sight, client_id)
+    found = client_queries.get(tx, caller.viewer, client_id)
     if found is None:
-        raise RequestRefused("unknown_client", "There is no such client.", "Look at the list of clients.")
+        raise refusals.UNKNOWN_CLIENT()
     return found
 
 

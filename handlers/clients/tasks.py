@@ -12,10 +12,9 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from handlers import refusals
 from handlers.access.caller import Caller
 from handlers.clients import queries
-from handlers.clients.entity_connections import unknown_connection
-from handlers.errors import RequestRefused, conflict
 from handlers.fields import Line
 from handlers.practice_time import now_at
 from portal_db import audit
@@ -81,7 +80,7 @@ def send(database: Database, caller: Caller, client_id: UUID, wishes: NewTask, k
         if not tasks.add(tx, {**owner, **asked, **due, "idempotency_key": key, "fingerprint": fingerprint}):
             known = tasks.by_key(tx, client.practice_id, key)
             if known is None:
-                raise conflict()
+                raise refusals.IDEMPOTENCY_CONFLICT()
             return _same(known, fingerprint)
         _audit(tx, caller, "task.send", task_id, after=TaskState.OPEN)
     return Sent(task_id, is_new=True)
@@ -122,10 +121,8 @@ def _end(database: Database, caller: Caller, client_id: UUID, task_id: UUID, sta
         if not tasks.end(tx, client_id, task_id, state):
             known = tasks.get(tx, client_id, task_id)
             if known is None:
-                raise RequestRefused("unknown_task", "There is no such task.", "Look at the client's tasks.")
-            raise RequestRefused(
-                "task_ended", f"This task was {known.state} already.", "Send another one if more is to be done."
-            )
+                raise refusals.UNKNOWN_TASK()
+            raise refusals.TASK_ENDED(state=known.state)
         _audit(tx, caller, f"task.{state}", task_id, before=TaskState.OPEN, after=state)
 
 
@@ -135,7 +132,7 @@ def _fingerprint(client: Client, wishes: NewTask) -> str:
 
 def _same(known: Task, fingerprint: str) -> Sent:
     if known.fingerprint != fingerprint:
-        raise conflict()
+        raise refusals.IDEMPOTENCY_CONFLICT()
     return Sent(known.id, is_new=False)
 
 
@@ -143,9 +140,7 @@ def _due_date(tx: Tx, client: Client, wishes: NewTask) -> date:
     today = now_at(tx, client.practice_id).date()
     due = wishes.due_date or today + timedelta(days=DUE_DAYS)
     if due < today:
-        raise RequestRefused(
-            "bad_request", "due_date: this day is past.", "Choose today or a later day.", field="due_date"
-        )
+        raise refusals.DUE_DATE_PAST()
     return due
 
 
@@ -153,27 +148,15 @@ def _receiver(tx: Tx, client: Client, wishes: NewTask) -> UUID | None:
     """The connection of an entity that a task goes to; `None` for a person, whose task it is."""
     if client.kind is ClientKind.INDIVIDUAL:
         if wishes.connection_id is not None:
-            raise RequestRefused(
-                "bad_request", "connection_id is for entities only.", "Leave it out.", field="connection_id"
-            )
+            raise refusals.CONNECTION_FOR_ENTITIES_ONLY()
         return None
     known = [one.member.id for one in team.of_client(tx, client.id, locked=True)]
     if not known:
-        raise RequestRefused(
-            "connection_needed",
-            "An entity has no login of its own: a task goes to a person who acts for it, and it has none.",
-            "Add a connection to the entity first, a director or trustee, say; then send the task.",
-            field="connection_id",
-        )
+        raise refusals.CONNECTION_NEEDED()
     if wishes.connection_id is None and len(known) > 1:
-        raise RequestRefused(
-            "choose_connection",
-            f"{len(known)} people act for this entity.",
-            "Choose the one whom the task goes to.",
-            field="connection_id",
-        )
+        raise refusals.CHOOSE_CONNECTION(count=len(known))
     if wishes.connection_id is not None and wishes.connection_id not in known:
-        raise unknown_connection()
+        raise refusals.UNKNOWN_ENTITY_CONNECTION()
     return wishes.connection_id or known[0]
 
 

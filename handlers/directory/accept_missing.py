@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from handlers import refusals
 from handlers.access.act import Act
-from handlers.errors import RequestRefused
 from portal_db.database import Database, Tx
 from portal_db.directory import directories, syncs
-from portal_db.directory.directories import Entry
+from portal_db.directory.directories import DirectoryEntry
 from portal_db.tables import DirectoryRecord
 
 
@@ -18,7 +18,7 @@ from portal_db.tables import DirectoryRecord
 class Held:
     """A directory that is held, and those who would be gone, by name, as many as were asked for."""
 
-    entry: Entry
+    entry: DirectoryEntry
     missing: Sequence[DirectoryRecord]
 
 
@@ -46,25 +46,15 @@ def accept(database: Database, act: Act, directory_id: UUID, *, count: int) -> i
         entry = _require_held(tx, directory_id)
         done = syncs.accept_missing(tx, entry.directory)
         if done != count:
-            raise RequestRefused(
-                "changed_meanwhile", "A sync has changed who would be gone.", "Look again.", field="directory"
-            )
+            raise refusals.CHANGED_MEANWHILE()
         act.audit(tx, "directory.accept", "directory", directory_id, None, before=f"{done} missing", after="gone")
         return done
 
 
-def _require_held(tx: Tx, directory_id: UUID) -> Entry:
+def _require_held(tx: Tx, directory_id: UUID) -> DirectoryEntry:
     found = directories.listing(tx, directory_id=directory_id)
     if not found:
-        raise unknown_directory()
+        raise refusals.UNKNOWN_DIRECTORY()
     if not found[0].is_held:
-        raise RequestRefused(
-            "not_held", "Nothing of this directory waits to be accepted.", "There is nothing to do.", field="directory"
-        )
+        raise refusals.NOT_HELD()
     return found[0]
-
-
-def unknown_directory() -> RequestRefused:
-    return RequestRefused(
-        "unknown_directory", "There is no such directory.", "portal-sync directory list shows them.", field="directory"
-    )

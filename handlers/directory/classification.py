@@ -12,13 +12,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from handlers.directory.records import fold
+from handlers.directory.records import fold_text
 from portal_db.states import ClientKind, EntityType
 from xpm.records import XpmClient
 
 
 @dataclass(frozen=True)
-class Meaning:
+class StructureMeaning:
     """What staff say a business structure is; an entity has a type."""
 
     kind: ClientKind
@@ -26,7 +26,7 @@ class Meaning:
 
 
 #: What a practice's staff have said, by the folded structure.
-Words = Mapping[str, Meaning]
+Words = Mapping[str, StructureMeaning]
 NOTHING_SAID: Words = MappingProxyType({})
 
 _PERSON = re.compile(r"\b(individual|person)\b", re.IGNORECASE)
@@ -58,7 +58,7 @@ _NAME_ENDINGS: tuple[tuple[re.Pattern[str], EntityType], ...] = (
 def entity_type_of(record: XpmClient, words: Words = NOTHING_SAID) -> EntityType:
     """The portal's type for an entity; what no rule knows is `Other` (b.4)."""
     structure = record.business_structure or ""
-    said = words.get(fold(structure)) if words else None
+    said = words.get(fold_text(structure)) if words else None
     if said is not None and said.entity_type is not None:
         return said.entity_type
     for pattern, entity_type in _TYPES:
@@ -81,7 +81,7 @@ def kinds_of(record: XpmClient, words: Words = NOTHING_SAID) -> frozenset[Client
     """
     both = frozenset(ClientKind)
     structure = record.business_structure or ""
-    said = words.get(fold(structure)) if words else None
+    said = words.get(fold_text(structure)) if words else None
     if said is not None:
         return frozenset({said.kind})
     if _PERSON.search(structure):

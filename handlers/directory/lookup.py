@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from handlers.directory.records import columns_of, read_sight
-from handlers.errors import Rejected
+from handlers import refusals
+from handlers.directory.records import columns_of, read_record
 from handlers.jobs.handler import of_import
 from handlers.services import Services
 from handlers.xero.connection import require_connection
@@ -31,7 +31,7 @@ FRESH = timedelta(minutes=20)
 
 
 @dataclass(frozen=True)
-class Seen:
+class FetchedRecord:
     """A record, the connection it was seen through, and when it was asked for, by the database's clock: workers' own
     clocks may disagree, and an older answer must never look newer."""
 
@@ -40,7 +40,7 @@ class Seen:
     as_of: datetime
 
 
-def fetch_record(services: Services, job: Job) -> Seen:
+def fetch_record(services: Services, job: Job) -> FetchedRecord:
     """The XPM record a job's import is about, as of the start of the import's epoch or later.
 
     Raises:
@@ -54,7 +54,7 @@ def fetch_record(services: Services, job: Job) -> Seen:
     _note_used(services, requester)
     known_at = vouched_at(requester.seen, requester.directory)
     if requester.seen is not None and known_at is not None and known_at >= _oldest(requester):
-        return Seen(connection, read_sight(requester.seen.record), known_at)
+        return FetchedRecord(connection, read_record(requester.seen.record), known_at)
 
     def get(access: Access, seconds: float) -> Fetched[XpmClient]:
         uuid = requester.request.xpm_uuid
@@ -62,7 +62,7 @@ def fetch_record(services: Services, job: Job) -> Seen:
 
     # The other half of the deadline is for writing it down.
     fetched = call_xpm(services, requester, get, seconds=job.deadline_seconds / 2)
-    return Seen(connection, fetched.value, requester.now)
+    return FetchedRecord(connection, fetched.value, requester.now)
 
 
 def _note_used(services: Services, requester: Requester) -> None:
@@ -91,7 +91,7 @@ def _oldest(requester: Requester) -> datetime:
     return max(oldest, requester.turned_down_at) if requester.turned_down_at is not None else oldest
 
 
-def keep(tx: Tx, seen: Seen) -> None:
+def keep(tx: Tx, seen: FetchedRecord) -> None:
     """Store what was seen for the jobs that follow; an older answer never replaces a newer one.
 
     Relationships to people who asked to be forgotten are left out.
@@ -110,9 +110,4 @@ def without_erased(tx: Tx, practice_id: UUID, record: XpmClient) -> XpmClient:
 def _require_not_erased(tx: Tx, row: Import) -> None:
     """A late job of an import asked for before its person asked to be forgotten brings nothing back."""
     if erasures.was_since(tx, row.practice_id, row.xpm_uuid, row.created_at):
-        raise Rejected(
-            "person_erased",
-            "This person asked to be forgotten after this import was asked for.",
-            "Import them anew if they are to be a client again.",
-            field="xpm_uuid",
-        )
+        raise refusals.PERSON_ERASED()

@@ -23,14 +23,14 @@ def columns_of(record: XpmClient) -> dict[str, Any]:
     return {
         "record": adapter.dump_python(record, mode="json"),
         "content_hash": content_hash(record),
-        "name_key": fold(record.name)[:MAX_KEY],
+        "name_key": fold_text(record.name)[:MAX_KEY],
         "structure": record.business_structure[:MAX_STRUCTURE] if record.business_structure else None,
         "is_archived": record.is_archived,
         "is_deleted": record.is_deleted,
     }
 
 
-def read_sight(record: Mapping[str, Any]) -> XpmClient:
+def read_record(record: Mapping[str, Any]) -> XpmClient:
     """The typed record behind a row's JSON."""
     return adapter.validate_python(record)
 
@@ -45,7 +45,7 @@ def content_hash(record: XpmClient) -> str:
     return hashlib.sha256(adapter.dump_json(ordered)).hexdigest()
 
 
-def fold(text: str) -> str:
+def fold_text(text: str) -> str:
     """A text as names are searched: no case, no accents, one space between words."""
     decomposed = unicodedata.normalize("NFKD", text.casefold())
     return " ".join("".join(sign for sign in decomposed if not unicodedata.combining(sign)).casefold().split())

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from handlers.access.caller import Caller
 from handlers.directory.classification import Words, entity_type_of, kinds_of, suggested_kind
-from handlers.directory.records import fold, read_sight
+from handlers.directory.records import fold_text, read_record
 from handlers.directory.structures import words_of
 from handlers.directory.sync import note_use
 from handlers.errors import JobError, from_xpm
@@ -20,13 +20,13 @@ from handlers.services import Services
 from handlers.xero.connection import require_connection
 from handlers.xero.tokens import call_xpm
 from portal_db.clients import client_queries
-from portal_db.clients.client_queries import Entry, Wanted
+from portal_db.clients.client_queries import ClientEntry, ClientFilter
 from portal_db.directory import directories
 from portal_db.directory import search as directory_search
 from portal_db.states import ClientKind, EntityType, Lane
 from portal_db.work import lookahead
 from portal_db.xero import requester
-from portal_db.xero.requester import Asker
+from portal_db.xero.requester import StaffRequester
 from xpm.client import Access, Fetched
 from xpm.errors import XpmError
 from xpm.records import XpmClient
@@ -38,7 +38,7 @@ MOST = 50
 
 
 @dataclass(frozen=True)
-class Found:
+class SearchResult:
     """A record in XPM, and what it may be imported as.
 
     blocked: why it offers no import, as a stable code. clients: the client it is linked to, where the caller sees it.
@@ -53,15 +53,15 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Both:
+class AdvancedSearchResult:
     """The two headings of the advanced search. `xpm` is `None` when it was not asked; `trouble` why it could not answer."""
 
-    clients: tuple[Entry, ...]
-    xpm: tuple[Found, ...] | None
+    clients: tuple[ClientEntry, ...]
+    xpm: tuple[SearchResult, ...] | None
     trouble: JobError | None = None
 
 
-def in_xpm(services: Services, caller: Caller, text: str) -> list[Found]:
+def in_xpm(services: Services, caller: Caller, text: str) -> list[SearchResult]:
     """Records of XPM whose name has this text.
 
     Raises:
@@ -70,7 +70,7 @@ def in_xpm(services: Services, caller: Caller, text: str) -> list[Found]:
     return judged(services, caller, _ask(services, caller, text))
 
 
-def one_in_xpm(services: Services, caller: Caller, xpm_uuid: UUID) -> Found:
+def one_in_xpm(services: Services, caller: Caller, xpm_uuid: UUID) -> SearchResult:
     """The record of XPM with this id, for the window in which it is added.
 
     Raises:
@@ -89,34 +89,34 @@ def one_in_xpm(services: Services, caller: Caller, xpm_uuid: UUID) -> Found:
     return judged(services, caller, [record])[0]
 
 
-def judged(services: Services, caller: Caller, records: Sequence[XpmClient]) -> list[Found]:
+def judged(services: Services, caller: Caller, records: Sequence[XpmClient]) -> list[SearchResult]:
     """What each record may be imported as, and what is in the way."""
     uuids = [record.uuid for record in records]
     with services.database.read() as tx:
         words = words_of(tx, caller.practice_id)
         taken = lookahead.linked(tx, caller.practice_id, uuids)
         begun = lookahead.being_imported(tx, caller.practice_id, uuids)
-        seen = {entry.link.xpm_uuid: entry.client.id for entry in client_queries.of_records(tx, caller.sight, uuids)
+        seen = {entry.link.xpm_uuid: entry.client.id for entry in client_queries.of_records(tx, caller.viewer, uuids)
                 if entry.link is not None}  # fmt: skip
     return [_found(record, words, taken, begun, seen) for record in records]
 
 
-def everywhere(services: Services, caller: Caller, text: str, *, with_xpm: bool) -> Both:
+def everywhere(services: Services, caller: Caller, text: str, *, with_xpm: bool) -> AdvancedSearchResult:
     """The portal's clients and, if wanted, XPM's records. The portal answers also while XPM does not."""
     with services.database.read() as tx:
-        known = client_queries.page(tx, caller.sight, Wanted(text), after=None, limit=MOST)
+        known = client_queries.page(tx, caller.viewer, ClientFilter(text), after=None, limit=MOST)
     if not with_xpm:
-        return Both(tuple(known), None)
+        return AdvancedSearchResult(tuple(known), None)
     try:
         found = in_xpm(services, caller, text)
     except JobError as trouble:
-        return Both(tuple(known), (), trouble)
+        return AdvancedSearchResult(tuple(known), (), trouble)
     linked = {item.record.uuid for item in found if item.client_id is not None}
     with services.database.read() as tx:
-        more = client_queries.of_records(tx, caller.sight, linked)
+        more = client_queries.of_records(tx, caller.viewer, linked)
     listed = {entry.client.id for entry in known}
     clients = (*known, *(entry for entry in more if entry.client.id not in listed))
-    return Both(clients, tuple(item for item in found if item.client_id is None))
+    return AdvancedSearchResult(clients, tuple(item for item in found if item.client_id is None))
 
 
 def _ask(services: Services, caller: Caller, text: str) -> Sequence[XpmClient]:
@@ -125,15 +125,15 @@ def _ask(services: Services, caller: Caller, text: str) -> Sequence[XpmClient]:
         through = require_connection(asker)
         directory = directories.of(tx, through.xero_login_id, through.tenant_id)
         if directory is not None and directory.cursor is not None:
-            found = directory_search.find(tx, directory, fold(text), limit=MOST)
-            records = [read_sight(row.record) for row in found]
+            found = directory_search.find(tx, directory, fold_text(text), limit=MOST)
+            records = [read_record(row.record) for row in found]
     if directory is None:
         return _search_xpm(services, asker, text)
     note_use(services.database, directory, asker.now)
     return records if directory.cursor is not None else _search_xpm(services, asker, text)
 
 
-def _search_xpm(services: Services, asker: Asker, text: str) -> Sequence[XpmClient]:
+def _search_xpm(services: Services, asker: StaffRequester, text: str) -> Sequence[XpmClient]:
     def search(access: Access, seconds: float) -> Fetched[list[XpmClient]]:
         return services.xpm.search(access, text, lane=Lane.INTERACTIVE, deadline_seconds=seconds)
 
@@ -144,7 +144,7 @@ def _search_xpm(services: Services, asker: Asker, text: str) -> Sequence[XpmClie
     return [record for record in records if not record.is_deleted][:MOST]
 
 
-def _found(record: XpmClient, words: Words, taken: set[UUID], begun: set[UUID], seen: dict[UUID, UUID]) -> Found:
+def _found(record: XpmClient, words: Words, taken: set[UUID], begun: set[UUID], seen: dict[UUID, UUID]) -> SearchResult:
     blocked = None
     if record.uuid in taken:
         blocked = "already_linked"
@@ -152,7 +152,7 @@ def _found(record: XpmClient, words: Words, taken: set[UUID], begun: set[UUID], 
         blocked = "already_being_imported"
     elif record.is_archived:
         blocked = "xpm_client_archived"
-    return Found(
+    return SearchResult(
         record,
         suggested_kind(record, words),
         kinds_of(record, words),

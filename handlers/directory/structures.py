@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
-from handlers.directory.classification import Meaning, Words, entity_type_of, kinds_of
-from handlers.directory.records import MAX_STRUCTURE, fold
-from handlers.errors import RequestRefused
+from handlers import refusals
+from handlers.directory.classification import StructureMeaning, Words, entity_type_of, kinds_of
+from handlers.directory.records import MAX_STRUCTURE, fold_text
 from portal_db import audit
 from portal_db.access import people
 from portal_db.database import Database, Tx
@@ -34,7 +34,10 @@ class Structure:
 
 def words_of(tx: Tx, practice_id: UUID) -> Words:
     """What the practice's staff have said."""
-    return {row.structure_key: Meaning(row.kind, row.entity_type) for row in directories.of_practice(tx, practice_id)}
+    return {
+        row.structure_key: StructureMeaning(row.kind, row.entity_type)
+        for row in directories.of_practice(tx, practice_id)
+    }
 
 
 def listing(database: Database, practice_id: UUID) -> list[Structure]:
@@ -48,7 +51,7 @@ def listing(database: Database, practice_id: UUID) -> list[Structure]:
         words = words_of(tx, practice_id)
         counted = search.structures_of(tx, practice_id)
         explained = directories.of_practice(tx, practice_id)
-    occurring = {fold(word) for word, _ in counted}
+    occurring = {fold_text(word) for word, _ in counted}
     unused = [(row.structure, 0) for row in explained if row.structure_key not in occurring]
     return [_shown(word, records, words) for word, records in (*counted, *unused)]
 
@@ -72,19 +75,14 @@ def explain(
     """
     key = _key(word)
     if (kind is ClientKind.ENTITY) != (entity_type is not None):
-        raise RequestRefused(
-            "bad_request",
-            "An entity has one of the nine types, and an individual none.",
-            "Give the type with an entity, and leave it out with an individual.",
-            field="entity_type",
-        )
+        raise refusals.TYPE_DOES_NOT_FIT_KIND()
     spelled = " ".join(word.split())
     row = {"practice_id": practice_id, "structure_key": key, "structure": spelled}
     with database.write() as tx:
         _require_practice(tx, practice_id)
         directories.put(tx, {**row, "kind": kind, "entity_type": entity_type, "set_by": by})
         _audit(tx, practice_id, by, after=entity_type or kind)
-    return _shown(spelled, 0, {key: Meaning(kind, entity_type)})
+    return _shown(spelled, 0, {key: StructureMeaning(kind, entity_type)})
 
 
 def forget(database: Database, practice_id: UUID, word: str, *, by: UUID | None = None) -> None:
@@ -95,34 +93,25 @@ def forget(database: Database, practice_id: UUID, word: str, *, by: UUID | None 
     """
     with database.write() as tx:
         if not directories.drop(tx, practice_id, _key(word)):
-            raise RequestRefused(
-                "unknown_structure",
-                "Nobody has said what this structure means.",
-                "Look at the list.",
-                field="structure",
-            )
+            raise refusals.UNKNOWN_STRUCTURE()
         _audit(tx, practice_id, by, after=None)
 
 
 def _key(word: str) -> str:
-    key = fold(word)
+    key = fold_text(word)
     if not 0 < len(key) <= MAX_STRUCTURE or len(word) > MAX_STRUCTURE:
-        raise RequestRefused(
-            "bad_request", f"A structure has 1 to {MAX_STRUCTURE} characters.", "Correct it.", field="structure"
-        )
+        raise refusals.STRUCTURE_LENGTH(max_structure=MAX_STRUCTURE)
     return key
 
 
 def _shown(word: str, records: int, words: Words) -> Structure:
     record = XpmClient(_NOBODY, "", business_structure=word)
-    return Structure(word, records, kinds_of(record, words), entity_type_of(record, words), fold(word) in words)
+    return Structure(word, records, kinds_of(record, words), entity_type_of(record, words), fold_text(word) in words)
 
 
 def _require_practice(tx: Tx, practice_id: UUID) -> None:
     if people.get_practice(tx, practice_id) is None:
-        raise RequestRefused(
-            "unknown_practice", "There is no practice with this id.", "Check the id.", field="practice_id"
-        )
+        raise refusals.UNKNOWN_PRACTICE()
 
 
 def _audit(tx: Tx, practice_id: UUID, by: UUID | None, *, after: str | None) -> None:

@@ -14,9 +14,9 @@ from uuid import UUID
 
 import structlog
 
-from handlers.directory.accept_missing import unknown_directory
+from handlers import refusals
 from handlers.directory.records import columns_of
-from handlers.errors import ConnectionLost, Permanent, Rejected, RequestRefused, Transient
+from handlers.errors import ConnectionLost, Permanent, Rejected, Transient
 from handlers.jobs.enqueue import FollowUp, standalone
 from handlers.jobs.handler import job_arg
 from handlers.jobs.kinds import JobKind
@@ -31,7 +31,7 @@ from portal_db.tables import Directory, DirectorySync, Job, XpmConnection
 from portal_db.work import jobs
 from portal_db.work.jobs import Failure, NewJob, hold
 from portal_db.xero import requester
-from portal_db.xero.requester import Asker
+from portal_db.xero.requester import StaffRequester
 from xpm.client import Access
 from xpm.records import Unreadable, XpmClient
 
@@ -44,7 +44,7 @@ BATCH = 200
 
 
 @dataclass(frozen=True)
-class Answer:
+class SyncAnswer:
     """What is staged of a sync. `unnamed`: records that could not be read, not even whose they are."""
 
     sync: DirectorySync
@@ -55,7 +55,7 @@ class Answer:
     unnamed: int
 
 
-def fetch(services: Services, job: Job) -> Answer | None:
+def fetch(services: Services, job: Job) -> SyncAnswer | None:
     """Ask XPM, and stage the answer under the job's lease.
 
     Returns:
@@ -92,13 +92,13 @@ def fetch(services: Services, job: Job) -> Answer | None:
         # The rest of the deadline is for merging.
         call_xpm(services, asker, read, seconds=job.deadline_seconds * 0.8)
     except ConnectionLost as lost:
-        raise _not_connected() from lost
+        raise refusals.DIRECTORY_UNREADABLE() from lost
     drop = Drop(services.settings.directory_drop_percent, services.settings.directory_drop_records)
     staging.require_readable(drop)
-    return Answer(sync, directory, asker.now, drop, staging.unread, staging.unnamed)
+    return SyncAnswer(sync, directory, asker.now, drop, staging.unread, staging.unnamed)
 
 
-def apply(tx: Tx, job: Job, row: None, answer: Answer | None) -> Sequence[FollowUp]:
+def apply(tx: Tx, job: Job, row: None, answer: SyncAnswer | None) -> Sequence[FollowUp]:
     """Merge what is staged.
 
     Raises:
@@ -184,7 +184,7 @@ def _unread(uuid: UUID) -> dict[str, Any]:
     return {"xpm_uuid": uuid, **nothing, "is_archived": False, "is_deleted": False}
 
 
-def _asker(tx: Tx, directory: Directory) -> Asker:
+def _asker(tx: Tx, directory: Directory) -> StaffRequester:
     """On whose behalf the directory is read: the first whose connection works and who may import through it."""
     for reader in directories.readers(tx, directory):
         asker = requester.of_staff(tx, reader.practice_id, reader.staff_id)
@@ -193,16 +193,7 @@ def _asker(tx: Tx, directory: Directory) -> Asker:
         except (Rejected, ConnectionLost):
             continue
         return asker
-    raise _not_connected()
-
-
-def _not_connected() -> Rejected:
-    """Turned down and not put aside: whoever reconnects begins a new sync."""
-    return Rejected(
-        "not_connected",
-        "Nobody has a connection that works to read this directory through.",
-        "Reconnect XPM under Configure > Integrations; a sync then begins by itself.",
-    )
+    raise refusals.DIRECTORY_UNREADABLE()
 
 
 def begin_sync(tx: Tx, directory_id: UUID, mode: SyncMode, *, asked_by: str) -> NewJob | None:
@@ -220,15 +211,10 @@ def begin_sync(tx: Tx, directory_id: UUID, mode: SyncMode, *, asked_by: str) -> 
     """
     directory = directories.get(tx, directory_id)
     if directory is None:
-        raise unknown_directory()
+        raise refusals.UNKNOWN_DIRECTORY()
     readers = directories.readers(tx, directory)
     if not readers:
-        raise RequestRefused(
-            "not_connected",
-            "Nobody has a connection that works to read this directory through.",
-            "Reconnect XPM under Configure > Integrations.",
-            field="directory",
-        )
+        raise refusals.NO_CONNECTION_TO_SYNC()
     _end_abandoned(tx, directory_id)
     wanted = mode if directory.cursor is not None else SyncMode.FULL
     sync_id = syncs.add(tx, directory_id, wanted, asked_by)

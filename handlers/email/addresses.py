@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from email_validator import EmailNotValidError, validate_email
 
-from handlers.errors import Rejected
+from handlers import refusals
 
 
 def normalise(address: str) -> tuple[str, str]:
@@ -19,12 +19,7 @@ def normalise(address: str) -> tuple[str, str]:
     try:
         found = validate_email(address.strip(), check_deliverability=False, allow_smtputf8=False)
     except EmailNotValidError:
-        raise Rejected(
-            "email_invalid",
-            "The email address is not a valid one.",
-            "Correct it in XPM or give another one, then import again.",
-            field="email",
-        ) from None
+        raise refusals.EMAIL_INVALID() from None
     spelled = found.ascii_email or found.normalized
     return found.normalized, spelled.casefold()
 

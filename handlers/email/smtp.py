@@ -15,6 +15,7 @@ from email.message import EmailMessage
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from config.settings import SettingsError
+from handlers import refusals
 from handlers.errors import OutcomeUnknown, Rejected, Transient
 
 SECONDS_PER_STEP = 8.0
@@ -124,10 +125,5 @@ def _refused_us() -> Transient:
 def _refused(code: int) -> Transient | Rejected:
     """4xx may pass by itself; 5xx about a message or mailbox will not (RFC 5321 §4.2.1)."""
     if 500 <= code < 600 and code not in (530, 535, 538):  # those three are our credentials, not the recipient
-        return Rejected(
-            "email_refused",
-            "The mail server refused the email for this address.",
-            "Check the client's email address, then send the invitation again.",
-            field="email",
-        )
+        return refusals.EMAIL_REFUSED()
     return Transient("smtp_refused_for_now", "The mail server asked to try again later; nothing was sent.")

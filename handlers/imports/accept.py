@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from handlers import refusals
 from handlers.access.caller import Caller
 from handlers.clients.queries import require
-from handlers.errors import RequestRefused, conflict, not_connected
 from handlers.imports.request import ImportRequest
 from handlers.jobs.enqueue import FollowUp, first_job, later
 from handlers.jobs.kinds import JobKind
 from handlers.services import Bell
 from portal_db.access import people
-from portal_db.clients.client_queries import Entry
+from portal_db.clients.client_queries import ClientEntry
 from portal_db.database import Database, Tx
 from portal_db.states import Lane
 from portal_db.work import imports, jobs
@@ -92,7 +92,7 @@ def accept_batch(database: Database, key: str, rows: Sequence[ImportRequest]) ->
         if not imports.add_batch(tx, row):
             known = imports.batch_by_key(tx, first.practice_id, key)
             if known is None or known.fingerprint != fingerprint:
-                raise conflict()
+                raise refusals.IDEMPOTENCY_CONFLICT()
             batch_id, is_new = known.id, False
     for chunk in _in_chunks(rows):
         with database.write() as tx:
@@ -133,35 +133,22 @@ def _row(import_id: UUID, request: ImportRequest) -> dict[str, Any]:
 def _same_request(tx: Tx, request: ImportRequest) -> UUID:
     known = imports.by_key(tx, request.practice_id, request.request_id)
     if known is None or known.fingerprint != request.fingerprint():
-        raise conflict()
+        raise refusals.IDEMPOTENCY_CONFLICT()
     return known.id
 
 
 def _require_known(tx: Tx, practice_id: UUID, staff_id: UUID) -> None:
     if people.get_practice(tx, practice_id) is None:
-        raise RequestRefused(
-            "unknown_practice", "There is no practice with this id.", "Check practice_id.", field="practice_id"
-        )
+        raise refusals.UNKNOWN_PRACTICE()
     if people.get_staff(tx, staff_id, practice_id=practice_id) is None:
-        raise RequestRefused(
-            "unknown_staff",
-            "Nobody with this id works at the practice.",
-            "Give the id of a staff member of this practice.",
-            field="requested_by",
-        )
+        raise refusals.UNKNOWN_STAFF__API_KEYS(field="requested_by")
 
 
 def _require_one_requester(rows: Sequence[ImportRequest]) -> None:
     if not rows or len(rows) > MAX_BATCH:
-        raise RequestRefused(
-            "bad_batch_size",
-            f"A batch holds 1 to {MAX_BATCH} rows; this one has {len(rows)}.",
-            "Split it into several batches.",
-        )
+        raise refusals.BAD_BATCH_SIZE(max_batch=MAX_BATCH, count=len(rows))
     if len({(row.practice_id, row.requested_by) for row in rows}) > 1:
-        raise RequestRefused(
-            "mixed_batch", "A batch belongs to one practice and one staff member.", "Send one batch for each."
-        )
+        raise refusals.MIXED_BATCH()
 
 
 def import_items(
@@ -181,13 +168,13 @@ def import_items(
         if asked
     ]
     if not kinds:
-        raise RequestRefused("bad_request", "There is nothing to bring.", "Ask for details, relationships or both.")
+        raise refusals.NOTHING_TO_IMPORT()
     with database.write() as tx:
         row = _items_row(tx, caller, require(tx, caller, client_id), key, details, relationships)
         if not imports.add(tx, row):
             known = imports.by_key(tx, caller.practice_id, key)
             if known is None or known.fingerprint != row["fingerprint"]:
-                raise conflict()
+                raise refusals.IDEMPOTENCY_CONFLICT()
             return Accepted(known.id, is_new=False)
         args = {"client_id": str(client_id)}
         new = [later(tx, row["id"], caller.practice_id, FollowUp(kind, args)) for kind in kinds]
@@ -196,9 +183,11 @@ def import_items(
     return Accepted(row["id"], is_new=True)
 
 
-def _items_row(tx: Tx, caller: Caller, entry: Entry, key: str, details: bool, relationships: bool) -> dict[str, Any]:
+def _items_row(
+    tx: Tx, caller: Caller, entry: ClientEntry, key: str, details: bool, relationships: bool
+) -> dict[str, Any]:
     if entry.link is None:
-        raise not_connected()
+        raise refusals.CLIENT_NOT_CONNECTED()
     request = ImportRequest(
         practice_id=caller.practice_id,
         requested_by=caller.staff_id,

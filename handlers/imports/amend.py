@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from handlers import refusals
 from handlers.access.act import Act
 from handlers.email import addresses
 from handlers.errors import Rejected, RequestRefused
 from handlers.imports.reopen import lock_import, reopened, settle_by_hand
 from handlers.imports.request import ImportRequest, parse
 from handlers.imports.settle import settle
-from handlers.imports.validate import email_taken
 from handlers.imports.welcome_email import KIND, send_again, supersede
 from handlers.jobs.done_elsewhere import require_uncreated
 from handlers.jobs.enqueue import first_job
@@ -64,7 +64,7 @@ def amend(database: Database, act: Act, import_id: UUID, wishes: Mapping[str, An
         request = _request(row, wishes)
         changed = {name: getattr(request, name) for name in wishes if getattr(request, name) != getattr(row, name)}
         if not changed:
-            raise RequestRefused("bad_request", "That is what it asks for already.", "Give what is to be another.")
+            raise refusals.NOTHING_TO_AMEND()
         if row.client_id is None:
             return _start_anew(tx, act, row, request, changed)
         return _correct_login(tx, act, row, row.client_id, changed)
@@ -85,9 +85,7 @@ def _require_amendable(row: Import) -> None:
 def _request(row: Import, wishes: Mapping[str, Any]) -> ImportRequest:
     """What it asks for with these wishes, under the rules of every request."""
     if unknown := [name for name in wishes if name not in EDITABLE]:
-        raise RequestRefused(
-            "bad_request", f"{unknown[0]} cannot be amended.", "Ask for a new import.", field=unknown[0]
-        )
+        raise refusals.NOT_AMENDABLE(field=unknown[0], what=unknown[0])
     asked = {name: getattr(row, name) for name in ImportRequest.model_fields if name != "request_id"}
     return parse({**asked, "request_id": row.idempotency_key, **wishes})
 
@@ -116,18 +114,13 @@ def _start_anew(tx: Tx, act: Act, row: Import, request: ImportRequest, changed: 
 def _require_free(tx: Tx, row: Import, email_key: str) -> None:
     """An early answer; the unique index decides when the client is created (b.2)."""
     if people.email_is_held(tx, email_key) or imports.earlier_claim_on_email(tx, row, email_key):
-        raise _refused(email_taken())
+        raise _refused(refusals.EMAIL_TAKEN())
 
 
 def _correct_login(tx: Tx, act: Act, row: Import, client_id: UUID, changed: dict[str, Any]) -> Amended:
     """The client exists: its login takes the new address, and an email that failed goes there."""
     if others := [name for name in changed if name != "email"]:
-        raise RequestRefused(
-            "client_exists",
-            f"The client exists, so {others[0]} is changed there and not on its import.",
-            f"Change client {client_id} in the portal.",
-            field=others[0],
-        )
+        raise refusals.CLIENT_EXISTS(field=others[0], what=others[0], client_id=client_id)
     _require_maker(tx, row, client_id)
     email, email_key = _key_of(changed["email"])
     _change_login(tx, client_id, email, email_key)
@@ -146,25 +139,15 @@ def _require_maker(tx: Tx, row: Import, client_id: UUID) -> None:
     """Pass if this import made the client: while another one does, the welcome email may be on its way."""
     client = clients.get(tx, client_id, practice_id=row.practice_id)
     if client is None or client.import_id != row.id:
-        raise RequestRefused(
-            "not_amendable",
-            "This import brings items of a client that was there, and asks for no email.",
-            "Amend the import that made the client, or ask for the items again.",
-            field="import_id",
-        )
+        raise refusals.NOT_AMENDABLE(field="import_id")
 
 
 def _change_login(tx: Tx, client_id: UUID, email: str, email_key: str) -> None:
     login = imports.login_of(tx, client_id)
     if login is None or login.activated_at is not None:
-        raise RequestRefused(
-            "login_activated",
-            "The client has activated the login, so its email is theirs to change.",
-            "Ask the client to change it in the portal.",
-            field="email",
-        )
+        raise refusals.LOGIN_ACTIVATED()
     if not imports.change_email(tx, login.id, email, email_key):
-        raise _refused(email_taken())
+        raise _refused(refusals.EMAIL_TAKEN())
 
 
 def _correct_contact(tx: Tx, row: Import, client_id: UUID, email: str) -> None:

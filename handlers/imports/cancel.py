@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from handlers import refusals
 from handlers.access.act import Act
 from handlers.errors import RequestRefused
-from handlers.imports.queries import unknown_batch
 from handlers.imports.reopen import lock_import
 from handlers.imports.settle import settle
 from handlers.jobs.kinds import JobKind
@@ -87,8 +87,8 @@ def open_of_batch(database: Database, act: Act, batch_id: UUID) -> Sequence[UUID
     """
     with database.read() as tx:
         rows = imports.of_batch(tx, batch_id)
-        if not rows or (act.sight is not None and import_list.batch(tx, act.sight, batch_id) is None):
-            raise unknown_batch()
+        if not rows or (act.viewer is not None and import_list.batch(tx, act.viewer, batch_id) is None):
+            raise refusals.UNKNOWN_BATCH()
     return [row.id for row in reversed(rows) if row.state.is_open]
 
 
@@ -100,12 +100,7 @@ def require_open(row: Import) -> None:
     """
     if not row.state.is_open:
         words = row.state.value.replace("_", " ")
-        raise RequestRefused(
-            "import_closed",
-            f"This import is closed already: {words}.",
-            "What it created stays. Operations take dead letters of it out with `portal-sync dead dismiss`.",
-            field="import_id",
-        )
+        raise refusals.IMPORT_CLOSED(words=words)
 
 
 def _cancel(tx: Tx, act: Act, import_id: UUID) -> Cancelled:
@@ -114,12 +109,7 @@ def _cancel(tx: Tx, act: Act, import_id: UUID) -> Cancelled:
     open_jobs = jobs.lock_open(tx, row.id)
     sending = _email_is_being_sent(tx, row)
     if sending and all(job.kind == EMAIL for job in open_jobs):
-        raise RequestRefused(
-            "email_being_sent",
-            "All that is left of this import is its welcome email, which is being sent and cannot be called back.",
-            "Wait for it to end.",
-            field="import_id",
-        )
+        raise refusals.EMAIL_BEING_SENT()
     cancelled = jobs.cancel_open(tx, row.id, except_kinds=[EMAIL] if sending else [])
     state = settle(tx, row)
     act.audit(tx, "import.cancel", "import", row.id, row.practice_id, before=row.state, after=state)

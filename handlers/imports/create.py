@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from handlers.clients.link import already_linked
+from handlers import refusals
 from handlers.directory.classification import entity_type_of
-from handlers.directory.lookup import Seen
+from handlers.directory.lookup import FetchedRecord
 from handlers.directory.structures import words_of
-from handlers.imports.validate import email_taken, login_email
+from handlers.imports.validate import login_email
 from handlers.jobs.enqueue import FollowUp
 from handlers.jobs.kinds import JobKind
 from handlers.xero.connection import require_same_connection
@@ -26,7 +26,7 @@ from portal_db.upkeep import erasures
 from portal_db.work import imports
 
 
-def create(tx: Tx, row: Import, seen: Seen, shape: dict[str, Any], fields: Sequence[FieldValue]) -> UUID:
+def create(tx: Tx, row: Import, seen: FetchedRecord, shape: dict[str, Any], fields: Sequence[FieldValue]) -> UUID:
     """Insert the client of an import, visible to its creator, linked to its XPM record, named as asked.
 
     Args:
@@ -50,14 +50,14 @@ def create(tx: Tx, row: Import, seen: Seen, shape: dict[str, Any], fields: Seque
     return client_id
 
 
-def _add(tx: Tx, row: Import, seen: Seen, shape: dict[str, Any]) -> UUID:
+def _add(tx: Tx, row: Import, seen: FetchedRecord, shape: dict[str, Any]) -> UUID:
     client_id: UUID = tx.new_id()
     asked = {"practice_id": row.practice_id, "import_id": row.id, "kind": row.kind, "created_by": row.requested_by}
     clients.add(tx, {"id": client_id, "name": row.name or seen.record.name, **asked, **shape})
     return client_id
 
 
-def _link(tx: Tx, row: Import, seen: Seen, client_id: UUID) -> None:
+def _link(tx: Tx, row: Import, seen: FetchedRecord, client_id: UUID) -> None:
     ours = {"practice_id": row.practice_id, "client_id": client_id, "linked_by": row.requested_by}
     theirs = {
         "connection_id": seen.connection.id,
@@ -65,7 +65,7 @@ def _link(tx: Tx, row: Import, seen: Seen, client_id: UUID) -> None:
         "xpm_uuid": row.xpm_uuid,
     }
     if not clients.link(tx, {"id": tx.new_id(), **ours, **theirs}):
-        raise already_linked()
+        raise refusals.ALREADY_LINKED()
 
 
 def adjusted(field: str, wanted: str | None, found: str) -> FieldValue:
@@ -86,7 +86,7 @@ def wanted_branches(tx: Tx, row: Import, client_id: UUID) -> list[FollowUp]:
     return follow_ups
 
 
-def create_client(tx: Tx, job: Job, row: Import, seen: Seen) -> Sequence[FollowUp]:
+def create_client(tx: Tx, job: Job, row: Import, seen: FetchedRecord) -> Sequence[FollowUp]:
     """Take the email, create the client, note the welcome email to be sent.
 
     Raises:
@@ -98,7 +98,7 @@ def create_client(tx: Tx, job: Job, row: Import, seen: Seen) -> Sequence[FollowU
     if imports.earlier_claim_on_email(tx, row, email_key) or not people.take_email(
         tx, login_id, LoginKind.CLIENT, address, email_key
     ):
-        raise email_taken()
+        raise refusals.EMAIL_TAKEN()
     shape = {
         "login_id": login_id,
         "client_type": row.client_type or ClientType.PERSONAL,
@@ -110,7 +110,7 @@ def create_client(tx: Tx, job: Job, row: Import, seen: Seen) -> Sequence[FollowU
     return wanted_branches(tx, row, client_id)
 
 
-def create_entity(tx: Tx, job: Job, row: Import, seen: Seen) -> Sequence[FollowUp]:
+def create_entity(tx: Tx, job: Job, row: Import, seen: FetchedRecord) -> Sequence[FollowUp]:
     """Create the entity with the type asked for, else XPM's.
 
     Raises:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from handlers.clients.link import require_link
 from handlers.directory.classification import entity_type_of
-from handlers.directory.lookup import Seen
+from handlers.directory.lookup import FetchedRecord
 from handlers.directory.structures import words_of
 from handlers.email import addresses
 from handlers.errors import Rejected
@@ -26,7 +26,7 @@ EMAIL = "email"
 MAX_VALUE = 10_000
 
 
-def apply(tx: Tx, job: Job, row: Import, seen: Seen) -> Sequence[FollowUp]:
+def apply(tx: Tx, job: Job, row: Import, seen: FetchedRecord) -> Sequence[FollowUp]:
     """Write each field that XPM has a value for.
 
     Raises:
@@ -53,7 +53,7 @@ def apply(tx: Tx, job: Job, row: Import, seen: Seen) -> Sequence[FollowUp]:
     return []
 
 
-def _is_older_news(known: Mapping[str, ClientField], seen: Seen) -> bool:
+def _is_older_news(known: Mapping[str, ClientField], seen: FetchedRecord) -> bool:
     """Newer news is written already: not even a conflict is noted or settled by what XPM said before it."""
     return any(field.source is FieldSource.XPM and field.as_of > seen.as_of for field in known.values())
 

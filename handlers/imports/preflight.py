@@ -11,15 +11,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from handlers import refusals
 from handlers.access.caller import Caller
-from handlers.clients.link import already_linked
 from handlers.directory.classification import Words
-from handlers.directory.lookup import FRESH, Seen, vouched_at
-from handlers.directory.records import read_sight
+from handlers.directory.lookup import FRESH, FetchedRecord, vouched_at
+from handlers.directory.records import read_record
 from handlers.directory.structures import words_of
 from handlers.errors import Rejected
 from handlers.imports.request import ImportWishes
-from handlers.imports.validate import already_being_imported, email_taken, login_email, require_fit
+from handlers.imports.validate import login_email, require_fit
 from handlers.xero.connection import require_connection
 from portal_db.database import Database, Tx
 from portal_db.directory import directories
@@ -69,7 +69,7 @@ class Forecast:
 class _Known:
     """What is known before the rows are gone through, and what earlier rows of the batch take."""
 
-    seen: dict[UUID, Seen]
+    seen: dict[UUID, FetchedRecord]
     fresh: set[UUID]
     words: Words
     linked: set[UUID]
@@ -134,7 +134,7 @@ def _known(tx: Tx, caller: Caller, connection: XpmConnection, rows: Sequence[Imp
     known_at = {uuid: at for uuid, found in rows_of.items() if (at := vouched_at(found, directory)) is not None}
     turned_down = lookahead.turned_down(tx, caller.practice_id, uuids)
     oldest = database_time(tx.session) - FRESH
-    seen = {uuid: Seen(connection, read_sight(rows_of[uuid].record), at) for uuid, at in known_at.items()}
+    seen = {uuid: FetchedRecord(connection, read_record(rows_of[uuid].record), at) for uuid, at in known_at.items()}
     return _Known(
         seen,
         {uuid for uuid, at in known_at.items() if at >= max(oldest, turned_down.get(uuid, oldest))},
@@ -145,7 +145,7 @@ def _known(tx: Tx, caller: Caller, connection: XpmConnection, rows: Sequence[Imp
     )
 
 
-def _email_key(row: ImportWishes, seen: Seen | None) -> str | None:
+def _email_key(row: ImportWishes, seen: FetchedRecord | None) -> str | None:
     """The email that a row would take, if it is one and known."""
     try:
         return _claimed(row, seen)
@@ -153,7 +153,7 @@ def _email_key(row: ImportWishes, seen: Seen | None) -> str | None:
         return None
 
 
-def _claimed(row: ImportWishes, seen: Seen | None) -> str | None:
+def _claimed(row: ImportWishes, seen: FetchedRecord | None) -> str | None:
     """The email that a row would take; `None` for an entity, and while only XPM knows.
 
     Raises:
@@ -170,12 +170,12 @@ def _check(row: ImportWishes, known: _Known) -> None:
     if seen is not None:
         require_fit(row, seen, known.words)
     if row.xpm_uuid in known.linked:
-        raise already_linked()
+        raise refusals.ALREADY_LINKED()
     if row.xpm_uuid in known.importing or row.xpm_uuid in known.records:
-        raise already_being_imported()
+        raise refusals.ALREADY_BEING_IMPORTED()
     email_key = _claimed(row, seen)
     if email_key is not None:
         if email_key in known.held or email_key in known.emails:
-            raise email_taken()
+            raise refusals.EMAIL_TAKEN()
         known.emails.add(email_key)
     known.records.add(row.xpm_uuid)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from handlers.access.caller import Caller
-from handlers.paging import read_cursor
+from handlers.paging import Page, page_of, read_cursor
 from portal_db.database import Database
-from portal_db.paging import Cursor
 from portal_db.tables import Client, Import, Job
 from portal_db.work import recent_imports
 
@@ -35,19 +33,7 @@ class Action:
     until: datetime | None
 
 
-@dataclass(frozen=True)
-class Page:
-    """So many actions, newest first, and where to go on if there are more."""
-
-    actions: Sequence[Action]
-    next: Cursor | None
-
-    @property
-    def open(self) -> int:
-        return sum(action.row.state.is_open for action in self.actions)
-
-
-def page(database: Database, caller: Caller, *, cursor: str | None, limit: int) -> Page:
+def page(database: Database, caller: Caller, *, cursor: str | None, limit: int) -> Page[Action]:
     """Actions that the caller may see.
 
     Raises:
@@ -55,18 +41,18 @@ def page(database: Database, caller: Caller, *, cursor: str | None, limit: int) 
     """
     after = read_cursor(cursor)
     with database.read() as tx:
-        found = recent_imports.page(tx, caller.sight, seconds=SECONDS, after=after, limit=limit + 1)
-        more, found = len(found) > limit, found[:limit]
+        found = recent_imports.page(tx, caller.viewer, seconds=SECONDS, after=after, limit=limit + 1)
+        shown = page_of(found, limit, lambda each: (each[0].created_at, each[0].id))
+        found = list(shown.items)
         open_ids = [row.id for row, _, _ in found if row.state.is_open]
         unnamed = [row.xpm_uuid for row, client, _ in found if client is None and row.name is None]
         told = _Told(
             recent_imports.names_in_xpm(tx, caller.practice_id, unnamed),
             recent_imports.waiting(tx, open_ids),
             recent_imports.held_up(tx, open_ids),
-            recent_imports.pending_reviews(tx, caller.sight, [client.id for _, client, _ in found if client]),
+            recent_imports.pending_reviews(tx, caller.viewer, [client.id for _, client, _ in found if client]),
         )
-    actions = [told.action(*each) for each in found]
-    return Page(actions, Cursor(found[-1][0].created_at, found[-1][0].id) if more else None)
+    return Page([told.action(*each) for each in found], shown.next)
 
 
 @dataclass(frozen=True)

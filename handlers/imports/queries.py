@@ -7,17 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from handlers import refusals
 from handlers.access.caller import Caller
-from handlers.errors import RequestRefused
-from handlers.jobs.explain import Hold, waits
+from handlers.jobs.explain import WaitReason, waits
 from handlers.jobs.kinds import JobKind
-from handlers.paging import read_cursor
+from handlers.paging import Page, page_of, read_cursor
 from portal_db.database import Database
-from portal_db.paging import Cursor
 from portal_db.states import ImportState
 from portal_db.tables import Batch, Import, Job
 from portal_db.work import import_list, imports, jobs, progress, recent_imports
-from portal_db.work.import_list import Wanted
+from portal_db.work.import_list import ImportFilter
 
 
 def rows(database: Database, caller: Caller, batch_id: UUID, *, limit: int) -> Sequence[Row]:
@@ -27,9 +26,9 @@ def rows(database: Database, caller: Caller, batch_id: UUID, *, limit: int) -> S
         RequestRefused: there is no such batch for them.
     """
     with database.read() as tx:
-        if import_list.batch(tx, caller.sight, batch_id) is None:
-            raise unknown_batch()
-        found = import_list.of_batch(tx, caller.sight, batch_id, STATES, limit=limit)
+        if import_list.batch(tx, caller.viewer, batch_id) is None:
+            raise refusals.UNKNOWN_BATCH()
+        found = import_list.of_batch(tx, caller.viewer, batch_id, STATES, limit=limit)
         names = recent_imports.names_in_xpm(tx, caller.practice_id, [row.xpm_uuid for row in found])
     return [Row(row, row.name or names.get(row.xpm_uuid)) for row in found]
 
@@ -56,7 +55,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Standing:
+class ImportStatus:
     """An import with its steps, in the order in which they were made."""
 
     row: Import
@@ -69,7 +68,7 @@ class Standing:
 
 
 @dataclass(frozen=True)
-class BatchStanding:
+class BatchStatus:
     """How far a batch has come: how many of its imports are in each state."""
 
     row: Batch
@@ -81,30 +80,22 @@ class BatchStanding:
         return self.row.size - sum(count for state, count in self.states.items() if not state.is_open)
 
 
-@dataclass(frozen=True)
-class Page:
-    """So many imports, and where to go on if there are more."""
-
-    rows: Sequence[Import]
-    next: Cursor | None
-
-
-def one(database: Database, caller: Caller, import_id: UUID) -> Standing:
+def one(database: Database, caller: Caller, import_id: UUID) -> ImportStatus:
     """An import that the caller may see.
 
     Raises:
         RequestRefused: there is none such for them.
     """
     with database.read() as tx:
-        row = import_list.get(tx, caller.sight, import_id)
+        row = import_list.get(tx, caller.viewer, import_id)
         if row is None:
-            raise unknown_import()
+            raise refusals.UNKNOWN_IMPORT()
         latest = {job.kind: job for job in jobs.of_import(tx, import_id)}.values()
         holds = waits(tx, latest)
-    return Standing(row, tuple(_step(job, holds.get(job.id)) for job in latest))
+    return ImportStatus(row, tuple(_step(job, holds.get(job.id)) for job in latest))
 
 
-def page(database: Database, caller: Caller, wanted: Wanted, *, cursor: str | None, limit: int) -> Page:
+def page(database: Database, caller: Caller, wanted: ImportFilter, *, cursor: str | None, limit: int) -> Page[Import]:
     """Imports that the caller may see, newest first.
 
     Raises:
@@ -112,23 +103,21 @@ def page(database: Database, caller: Caller, wanted: Wanted, *, cursor: str | No
     """
     after = read_cursor(cursor)
     with database.read() as tx:
-        rows = import_list.page(tx, caller.sight, wanted, after=after, limit=limit + 1)
-    more = len(rows) > limit
-    rows = rows[:limit]
-    return Page(rows, Cursor(rows[-1].created_at, rows[-1].id) if more else None)
+        rows = import_list.page(tx, caller.viewer, wanted, after=after, limit=limit + 1)
+    return page_of(rows, limit, lambda row: (row.created_at, row.id))
 
 
-def batch(database: Database, caller: Caller, batch_id: UUID) -> BatchStanding:
+def batch(database: Database, caller: Caller, batch_id: UUID) -> BatchStatus:
     """A batch that the caller may see.
 
     Raises:
         RequestRefused: there is none such for them.
     """
     with database.read() as tx:
-        row = import_list.batch(tx, caller.sight, batch_id)
+        row = import_list.batch(tx, caller.viewer, batch_id)
         if row is None:
-            raise unknown_batch()
-        return BatchStanding(row, progress.by_state(tx, progress.of_batch(batch_id)))
+            raise refusals.UNKNOWN_BATCH()
+        return BatchStatus(row, progress.by_state(tx, progress.of_batch(batch_id)))
 
 
 def batch_rows(database: Database, caller: Caller, batch_id: UUID) -> list[Import]:
@@ -138,23 +127,14 @@ def batch_rows(database: Database, caller: Caller, batch_id: UUID) -> list[Impor
         RequestRefused: there is none such for them.
     """
     with database.read() as tx:
-        if import_list.batch(tx, caller.sight, batch_id) is None:
-            raise unknown_batch()
+        if import_list.batch(tx, caller.viewer, batch_id) is None:
+            raise refusals.UNKNOWN_BATCH()
         return imports.of_batch(tx, batch_id)
 
 
-def _step(job: Job, hold: Hold | None) -> Step:
+def _step(job: Job, hold: WaitReason | None) -> Step:
     waits_for, until = (hold.words, hold.until) if hold is not None else (None, None)
     return Step(job, TITLES.get(job.kind, job.kind), waits_for, until)
-
-
-def unknown_import() -> RequestRefused:
-    """What staff are told of an import that is not there, or not for them to see."""
-    return RequestRefused("unknown_import", "There is no such import.", "Look at the list of imports.")
-
-
-def unknown_batch() -> RequestRefused:
-    return RequestRefused("unknown_batch", "There is no such batch.", "Check the id.")
 
 
 #: States of a row that came to nothing, and that may be asked for again.

@@ -8,20 +8,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from handlers.clients.link import require_link
-from handlers.directory.lookup import Seen, without_erased
+from handlers.directory.lookup import FetchedRecord, without_erased
 from handlers.directory.records import content_hash
 from handlers.jobs.enqueue import FollowUp
 from handlers.jobs.handler import job_arg
 from handlers.relationships import merge
-from handlers.relationships.labels import fold
-from handlers.relationships.merge import News
+from handlers.relationships.labels import combine_rows
+from handlers.relationships.merge import RecordUpdate
 from portal_db.clients.history import By
 from portal_db.database import Tx
 from portal_db.states import ChangeSource
 from portal_db.tables import Import, Job
 
 
-def apply(tx: Tx, job: Job, row: Import, seen: Seen) -> Sequence[FollowUp]:
+def apply(tx: Tx, job: Job, row: Import, seen: FetchedRecord) -> Sequence[FollowUp]:
     """Offer what XPM has for review; pending items it no longer has are superseded (b.27).
 
     Raises:
@@ -30,6 +30,6 @@ def apply(tx: Tx, job: Job, row: Import, seen: Seen) -> Sequence[FollowUp]:
     client = require_link(tx, row.practice_id, job_arg(job, "client_id"), seen)
     by = By(row.practice_id, ChangeSource.IMPORT, import_id=row.id)
     record = without_erased(tx, row.practice_id, seen.record)
-    news = News(client.id, record.uuid, fold(record.relationships), seen.as_of, content_hash(record))
-    merge.take(tx, by, [news], begun_at=row.epoch_started_at)
+    news = RecordUpdate(client.id, record.uuid, combine_rows(record.relationships), seen.as_of, content_hash(record))
+    merge.merge_updates(tx, by, [news], begun_at=row.epoch_started_at)
     return []

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from handlers import refusals
 from handlers.access.act import Act
-from handlers.errors import RequestRefused
-from handlers.imports.queries import unknown_import
 from handlers.imports.settle import settle, verdict
 from portal_db.database import Tx
 from portal_db.states import ImportState
@@ -20,12 +19,12 @@ def lock_import(tx: Tx, act: Act, import_id: UUID | None) -> Import:
     Raises:
         RequestRefused: not found, or not visible to them.
     """
-    if act.sight is None:
+    if act.viewer is None:
         row = require_import(imports.get(tx, import_id) if import_id is not None else None)
     else:
-        found = import_list.get(tx, act.sight, import_id) if import_id is not None else None
+        found = import_list.get(tx, act.viewer, import_id) if import_id is not None else None
         if found is None:
-            raise unknown_import()
+            raise refusals.UNKNOWN_IMPORT()
         row = found
     return imports.lock(tx, row.id)
 
@@ -38,20 +37,11 @@ def locked(tx: Tx, job_id: UUID) -> tuple[Job, Import | None]:
     """
     job = jobs.get(tx, job_id)
     if job is None:
-        raise unknown_job()
+        raise refusals.UNKNOWN_JOB()
     if job.import_id is None:
         return job, None
     row = imports.lock(tx, job.import_id)
     return jobs.get(tx, job_id) or job, row
-
-
-def unknown_job() -> RequestRefused:
-    return RequestRefused(
-        "unknown_job",
-        "There is no job of this id.",
-        "See `portal-sync jobs list` and `portal-sync dead list`.",
-        field="job_id",
-    )
 
 
 def require_import(row: Import | None) -> Import:
@@ -61,12 +51,7 @@ def require_import(row: Import | None) -> Import:
         RequestRefused: there is none.
     """
     if row is None:
-        raise RequestRefused(
-            "unknown_import",
-            "There is no import of this id.",
-            "See `portal-sync imports list`.",
-            field="import_id",
-        )
+        raise refusals.UNKNOWN_IMPORT_ID()
     return row
 
 

@@ -11,10 +11,11 @@ from email.message import EmailMessage
 
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
+from handlers import refusals
 from handlers.access.activation import activation_token, hash_token
 from handlers.email import addresses
 from handlers.email import compose as email_compose
-from handlers.errors import OutcomeUnknown, Rejected, Transient
+from handlers.errors import OutcomeUnknown, Transient
 from handlers.jobs.enqueue import FollowUp
 from handlers.jobs.handler import job_arg
 from handlers.services import Services
@@ -22,7 +23,7 @@ from portal_db import welcome_emails
 from portal_db.database import DATABASE_AWAY, Tx
 from portal_db.states import EmailState, ErrorClass
 from portal_db.tables import Import, Job
-from portal_db.welcome_emails import Addressed, Intent
+from portal_db.welcome_emails import AddressedEmail, Intent
 from portal_db.work.jobs import Failure, LeaseLost
 
 LINK_VALID_SECONDS = 30 * 24 * 3600
@@ -41,7 +42,7 @@ def fetch(services: Services, job: Job) -> Intent:
     if email.state is EmailState.SENT:
         return intent
     if email.state is not EmailState.PENDING:
-        raise _unknown() if email.state in (EmailState.SENDING, EmailState.UNKNOWN) else _not_wanted()
+        raise _unknown() if email.state in (EmailState.SENDING, EmailState.UNKNOWN) else refusals.EMAIL_NOT_WANTED()
     token = activation_token(services, email.id, email.version)
     _begin(services, intent, token)
     message = compose(services, letter, token)
@@ -74,7 +75,7 @@ def on_failure(tx: Tx, job: Job, failure: Failure) -> None:
             pass
 
 
-def compose(services: Services, letter: Addressed, token: str) -> EmailMessage:
+def compose(services: Services, letter: AddressedEmail, token: str) -> EmailMessage:
     """The message with its activation link."""
     values = {
         "client_name": letter.client.name,
@@ -111,11 +112,11 @@ def _intent_of(job: Job) -> Intent:
     return Intent(job_arg(job, "email_id"), job.id, job.lease_token)
 
 
-def _read(services: Services, job: Job) -> Addressed:
+def _read(services: Services, job: Job) -> AddressedEmail:
     with services.database.read() as tx:
         found = welcome_emails.addressed(tx, job_arg(job, "email_id"), job.practice_id)
     if found is None:
-        raise _not_wanted()
+        raise refusals.EMAIL_NOT_WANTED()
     return found
 
 
@@ -125,12 +126,4 @@ def _unknown() -> OutcomeUnknown:
         "A worker stopped while sending the welcome email, or the record was put back from a backup that does not know"
         " whether it was sent.",
         "Ask the client, then resend it or mark it delivered.",
-    )
-
-
-def _not_wanted() -> Rejected:
-    return Rejected(
-        "email_not_wanted",
-        "There is nobody to send this welcome email to any more.",
-        "Send an invitation from the client list if one is wanted.",
     )

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from handlers.clients.link import already_linked
+from handlers import refusals
 from handlers.directory import lookup
 from handlers.directory.classification import Words, kinds_of
-from handlers.directory.lookup import Seen
+from handlers.directory.lookup import FetchedRecord
 from handlers.directory.structures import words_of
 from handlers.email import addresses
 from handlers.errors import Rejected
@@ -29,7 +29,7 @@ from portal_db.work.jobs import Failure
 MAX_NAME = 500
 
 
-def apply(tx: Tx, job: Job, row: Import, seen: Seen) -> Sequence[FollowUp]:
+def apply(tx: Tx, job: Job, row: Import, seen: FetchedRecord) -> Sequence[FollowUp]:
     """Check the rules; keep what was seen; next comes the creation."""
     lookup.keep(tx, seen)
     require_fit(row, seen, words_of(tx, row.practice_id))
@@ -55,7 +55,7 @@ def on_failure(tx: Tx, job: Job, failure: Failure) -> None:
         imports.resolve(tx, job.import_id)
 
 
-def require_fit(row: Import | ImportWishes, seen: Seen, words: Words) -> None:
+def require_fit(row: Import | ImportWishes, seen: FetchedRecord, words: Words) -> None:
     """The rules that the request and the record decide between them, whatever else the portal holds.
 
     Raises:
@@ -66,7 +66,7 @@ def require_fit(row: Import | ImportWishes, seen: Seen, words: Words) -> None:
     _require_name(row, seen)
 
 
-def _require_importable(seen: Seen) -> None:
+def _require_importable(seen: FetchedRecord) -> None:
     if seen.record.is_deleted or seen.record.is_archived:
         word = "deleted" if seen.record.is_deleted else "archived"
         raise Rejected(
@@ -77,40 +77,30 @@ def _require_importable(seen: Seen) -> None:
         )
 
 
-def _require_kind(row: Import | ImportWishes, seen: Seen, words: Words) -> None:
+def _require_kind(row: Import | ImportWishes, seen: FetchedRecord, words: Words) -> None:
     if row.kind not in kinds_of(seen.record, words):
         article, other = (
             ("an entity", "individual") if row.kind is ClientKind.INDIVIDUAL else ("an individual", "entity")
         )
-        raise Rejected(
-            "wrong_kind",
-            f"XPM holds this client as {article}, not as an {other}.",
-            f"Import it as {article}.",
-            field="kind",
-        )
+        raise refusals.WRONG_KIND(article=article, other=other)
 
 
-def _require_name(row: Import | ImportWishes, seen: Seen) -> None:
+def _require_name(row: Import | ImportWishes, seen: FetchedRecord) -> None:
     if len(row.name or seen.record.name) > MAX_NAME:
-        raise Rejected(
-            "name_too_long",
-            f"The client's name in XPM is longer than {MAX_NAME} characters.",
-            "Give a shorter name when importing.",
-            field="name",
-        )
+        raise refusals.NAME_TOO_LONG(max_name=MAX_NAME)
 
 
 def _require_first(tx: Tx, row: Import) -> None:
     if clients.record_is_linked(tx, row.practice_id, row.xpm_uuid):
-        raise already_linked()
+        raise refusals.ALREADY_LINKED()
     if imports.older_open_import_of_record(tx, row):
-        raise already_being_imported()
+        raise refusals.ALREADY_BEING_IMPORTED()
 
 
-def _require_email(tx: Tx, row: Import, seen: Seen) -> str:
+def _require_email(tx: Tx, row: Import, seen: FetchedRecord) -> str:
     _, email_key = login_email(row.email or seen.record.email)
     if people.email_is_held(tx, email_key) or imports.earlier_claim_on_email(tx, row, email_key):
-        raise email_taken()
+        raise refusals.EMAIL_TAKEN()
     return email_key
 
 
@@ -121,29 +111,5 @@ def login_email(address: str | None) -> tuple[str, str]:
         Rejected: there is none, or it is not a valid one.
     """
     if not address:
-        raise Rejected(
-            "email_missing",
-            "The client has no email address in XPM, and each client needs an own one.",
-            "Add the client's own email address in XPM or in the import window, then import again.",
-            field="email",
-        )
+        raise refusals.EMAIL_MISSING()
     return addresses.normalise(address)
-
-
-def email_taken() -> Rejected:
-    """It never says by whom: the holder may be another firm's client (b.2)."""
-    return Rejected(
-        "email_taken",
-        "This email address is already used by another login of the portal.",
-        "Give the client an email address of their own, then import again.",
-        field="email",
-    )
-
-
-def already_being_imported() -> Rejected:
-    return Rejected(
-        "already_being_imported",
-        "This XPM client is already being imported.",
-        "Wait for that import to finish; it is on Integration progress.",
-        field="xpm_uuid",
-    )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import UUID
 
+from handlers import refusals
 from handlers.access.act import Act
 from handlers.access.caller import Caller
 from handlers.clients import queries
@@ -20,7 +21,7 @@ from handlers.jobs.enqueue import FollowUp, following, later, remade
 from handlers.jobs.kinds import JobKind
 from handlers.services import Bell
 from portal_db import welcome_emails
-from portal_db.clients.client_queries import Entry
+from portal_db.clients.client_queries import ClientEntry
 from portal_db.database import Database, Tx, again_after_deadlock
 from portal_db.states import EmailState, ImportState, JobState, Lane
 from portal_db.tables import Import, Job
@@ -84,12 +85,7 @@ def mark_delivered(database: Database, act: Act, email_id: UUID) -> Decided:
         known, row = _locked(tx, act, email_id)
         email = known.email
         if email.state is not EmailState.UNKNOWN:
-            raise RequestRefused(
-                "not_unknown",
-                f"The outcome of this email is known: {email.state.value}.",
-                "There is nothing to decide.",
-                field="email_id",
-            )
+            raise refusals.NOT_UNKNOWN(value=email.state.value)
         expires = email.token_expires_at
         sent_at = expires - timedelta(seconds=LINK_VALID_SECONDS) if expires is not None else None
         if not welcome_emails.mark_delivered(tx, email, sent_at=sent_at):
@@ -105,9 +101,7 @@ def _locked(tx: Tx, act: Act, email_id: UUID) -> tuple[Known, Import]:
     """An email as it stands, its import locked first."""
     known = welcome_emails.get(tx, email_id)
     if known is None:
-        raise RequestRefused(
-            "unknown_email", "There is no welcome email of this id.", "See `portal-sync emails list`.", field="email_id"
-        )
+        raise refusals.UNKNOWN_EMAIL()
     row = lock_import(tx, act, known.import_id)
     return welcome_emails.get(tx, email_id) or known, row
 
@@ -198,7 +192,7 @@ def invite(database: Database, bell: Bell, caller: Caller, client_id: UUID, key:
     return Accepted(row.id, is_new=True)
 
 
-def _renewed(tx: Tx, act: Act, entry: Entry) -> UUID:
+def _renewed(tx: Tx, act: Act, entry: ClientEntry) -> UUID:
     """The client's welcome email, waiting to be sent: its first version, or the next one."""
     client = entry.client
     known = welcome_emails.of_client(tx, client.id)

@@ -9,9 +9,9 @@ from uuid import UUID
 from cryptography.fernet import MultiFernet
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, SecretStr, ValidationError
 
+from handlers import refusals
 from handlers.access.practices import audit_platform, require_practice
 from handlers.directory.sync import sync_on_connecting
-from handlers.errors import RequestRefused
 from handlers.fields import PERSON_NAME, TENANT_ID, Line, misfit, validated
 from portal_db.access import people
 from portal_db.database import Database, Tx
@@ -73,12 +73,7 @@ def connect_by_hand(
             "tenant_name": label,
         }
         if not upstream.add_connection(tx, row):
-            raise RequestRefused(
-                "already_connected",
-                "This staff member is connected to XPM already.",
-                "Disconnect it first, or add the connection for somebody else.",
-                field="staff_id",
-            )
+            raise refusals.STAFF_ALREADY_CONNECTED()
         audit_platform(tx, "connection.add", "connection", row["id"], practice_id, after="connected")
         sync_on_connecting(tx, upstream.connection(tx, UUID(str(row["id"]))))
         return UUID(str(row["id"]))
@@ -106,20 +101,10 @@ def _keep_tokens(tx: Tx, vault: MultiFernet, grant: Grant) -> UUID:
 
 def _require_mfa(practice: Practice) -> None:
     if not practice.mfa_mandatory:
-        raise RequestRefused(
-            "mfa_not_mandatory",
-            "Multi-factor authentication is not mandatory at this practice, which Xero requires.",
-            "Mandate it first: portal-sync practice set ID --mfa",
-            field="practice_id",
-        )
+        raise refusals.MFA_NOT_MANDATORY_AT_PRACTICE()
 
 
 def _require_staff(tx: Tx, staff_id: UUID, practice_id: UUID) -> None:
     staff = people.get_staff(tx, staff_id, practice_id=practice_id)
     if staff is None or staff.left_at is not None:
-        raise RequestRefused(
-            "unknown_staff",
-            "Nobody with this id works at the practice.",
-            "Give the id of a staff member of this practice.",
-            field="staff_id",
-        )
+        raise refusals.UNKNOWN_STAFF__API_KEYS(field="staff_id")

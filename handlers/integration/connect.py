@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from config.settings import Settings
+from handlers import refusals
 from handlers.directory.sync import sync_on_connecting
 from handlers.errors import RequestRefused
 from handlers.integration.disconnect import cut
@@ -37,7 +38,7 @@ _ADD_ONS = (
 
 
 @dataclass(frozen=True)
-class Person:
+class ConnectingStaff:
     """The staff member who connects, and where they work."""
 
     practice_id: UUID
@@ -60,7 +61,7 @@ class Choice:
     tenants: tuple[tuple[str, str | None], ...]
 
 
-def begin(database: Database, settings: Settings, person: Person) -> str:
+def begin(database: Database, settings: Settings, person: ConnectingStaff) -> str:
     """Begin a consent.
 
     Returns:
@@ -87,7 +88,13 @@ def begin(database: Database, settings: Settings, person: Person) -> str:
 
 
 def complete(
-    database: Database, settings: Settings, person: Person, *, state: str, code: str | None, error: str | None = None
+    database: Database,
+    settings: Settings,
+    person: ConnectingStaff,
+    *,
+    state: str,
+    code: str | None,
+    error: str | None = None,
 ) -> Connected | Choice:
     """Take what Xero sent the person back with: a code, or an error.
 
@@ -98,9 +105,7 @@ def complete(
         _require_allowed(tx, person)
         consent = consents.answer(tx, _hashed(state), person.staff_id)
     if consent is None:
-        raise RequestRefused(
-            "consent_expired", "This answer from Xero is too old, was used before or is not yours.", _AGAIN
-        )
+        raise refusals.CONSENT_ANSWER_EXPIRED()
     if code is None:
         raise _refused_at_xero(error or "")
     grant, tenants = _ask_xero(settings, code, settings.vault.decrypt(consent.verifier).decode())
@@ -116,7 +121,7 @@ def complete(
     return Choice(consent.id, tuple((tenant.tenant_id, tenant.name) for tenant in tenants))
 
 
-def choose(database: Database, person: Person, consent_id: UUID, tenant_id: str) -> Connected:
+def choose(database: Database, person: ConnectingStaff, consent_id: UUID, tenant_id: str) -> Connected:
     """Connect one of the practices that a consent gave.
 
     Raises:
@@ -126,15 +131,10 @@ def choose(database: Database, person: Person, consent_id: UUID, tenant_id: str)
         _require_allowed(tx, person)
         consent = consents.offered(tx, consent_id, person.staff_id)
         if consent is None or consent.xero_login_id is None:
-            raise RequestRefused("consent_expired", "This choice is not open any more.", _AGAIN)
+            raise refusals.CONSENT_CHOICE_CLOSED()
         names = _names(consent)
         if tenant_id not in names:
-            raise RequestRefused(
-                "unknown_tenant",
-                "Xero did not let the portal into this practice.",
-                "Choose one of the practices offered.",
-                field="tenant_id",
-            )
+            raise refusals.UNKNOWN_TENANT()
         consents.end(tx, consent.id)
         return _connect(tx, person, consent.xero_login_id, tenant_id, names[tenant_id])
 
@@ -147,50 +147,35 @@ def _ask_xero(settings: Settings, code: str, verifier: str) -> tuple[oauth.Grant
             _require_scopes(grant)
             tenants = connections_at_xero(settings, http).tenants(grant.access_token)
     except oauth.GrantRefused:
-        raise RequestRefused("consent_expired", "Xero does not take this answer any more.", _AGAIN) from None
+        raise refusals.CONSENT_NOT_ACCEPTED() from None
     except oauth.IdentityUnavailable:
-        raise RequestRefused(
-            "xero_unavailable", "Xero could not be reached.", f"Wait a few minutes. {_AGAIN}"
-        ) from None
+        raise refusals.XERO_UNAVAILABLE() from None
     except oauth.AppRefused as refusal:
         raise _app_refused(refusal.code) from None
     except oauth.XeroAuthError:
-        raise RequestRefused("xero_contract", "Xero answered in a way we do not understand.", _AGAIN) from None
+        raise refusals.XERO_CONTRACT() from None
     if not tenants:
-        raise RequestRefused(
-            "no_xpm_practice",
-            "Xero let the portal into no XPM practice: it may have said that you have no access to connect any XPM"
-            " accounts.",
-            _ADD_ONS,
-        )
+        raise refusals.NO_XPM_PRACTICE()
     return grant, tenants
 
 
 def _require_scopes(grant: oauth.Grant) -> None:
     wanted = frozenset(oauth.SCOPES)
     if (grant.scopes and not wanted <= grant.scopes) or grant.refresh_token is None:
-        raise RequestRefused(
-            "scope_missing",
-            "The consent given at Xero does not allow reading XPM clients in the background.",
-            "Connect again and allow everything that Xero asks for.",
-        )
+        raise refusals.CONSENT_LACKS_SCOPE()
 
 
 def _refused_at_xero(error: str) -> RequestRefused:
     if error == "access_denied":
-        return RequestRefused("access_denied", "Access was not allowed at Xero.", _ADD_ONS)
+        return refusals.ACCESS_DENIED()
     if error in ("temporarily_unavailable", "server_error"):
-        return RequestRefused("xero_unavailable", "Xero could not be used.", f"Wait a few minutes. {_AGAIN}")
+        return refusals.XERO_UNAVAILABLE()
     return _app_refused(error)
 
 
 def _app_refused(code: str) -> RequestRefused:
     known = code if code in ("invalid_client", "unauthorized_client", "invalid_scope", "invalid_request") else "unknown"
-    return RequestRefused(
-        "xero_app_refused",
-        f"Xero does not accept this portal's app ({known}).",
-        "Operations: check XERO_CLIENT_ID, XERO_CLIENT_SECRET, PUBLIC_URL and the app's scopes; see docs/xpm.md.",
-    )
+    return refusals.XERO_APP_REFUSED(known=known)
 
 
 def _obvious(existing: XpmConnection | None, tenants: list[oauth.Tenant]) -> oauth.Tenant | None:
@@ -200,7 +185,7 @@ def _obvious(existing: XpmConnection | None, tenants: list[oauth.Tenant]) -> oau
     return next((tenant for tenant in tenants if existing and tenant.tenant_id == existing.tenant_id), None)
 
 
-def _connect(tx: Tx, person: Person, login_id: UUID, tenant_id: str, tenant_name: str | None) -> Connected:
+def _connect(tx: Tx, person: ConnectingStaff, login_id: UUID, tenant_id: str, tenant_name: str | None) -> Connected:
     """Mend the person's connection, replace a broken one to another practice, or make their first."""
     existing = connections.live_of(tx, person.staff_id)
     if existing is not None and existing.tenant_id == tenant_id:
@@ -221,11 +206,7 @@ def _connect(tx: Tx, person: Person, login_id: UUID, tenant_id: str, tenant_name
         "tenant_name": tenant_name,
     }
     if not connections.add_connection(tx, row):
-        raise RequestRefused(
-            "already_connected",
-            "You are connected to another XPM practice.",
-            "Disconnect that one first, under Configure > Integrations.",
-        )
+        raise refusals.CONNECTED_TO_ANOTHER_PRACTICE()
     connection_id = UUID(str(row["id"]))
     _audit(tx, person, connection_id, before=None, after=ConnectionState.CONNECTED)
     _sync(tx, connection_id)
@@ -259,29 +240,19 @@ def _names(consent: XeroConsent) -> dict[str, Any]:
     return {choice["tenant_id"]: choice["tenant_name"] for choice in consent.choices or []}
 
 
-def _require_allowed(tx: Tx, person: Person) -> None:
+def _require_allowed(tx: Tx, person: ConnectingStaff) -> None:
     """Firm-wide MFA first: Xero requires it of the firm, whoever asks (b.14)."""
     practice = people.get_practice(tx, person.practice_id)
     staff = people.get_staff(tx, person.staff_id, practice_id=person.practice_id)
     if practice is None or staff is None or staff.left_at is not None:
-        raise RequestRefused(
-            "unknown_staff", "Nobody with this id works at the practice.", "Check who connects.", field="staff_id"
-        )
+        raise refusals.UNKNOWN_STAFF()
     if not practice.mfa_mandatory:
-        raise RequestRefused(
-            "mfa_not_mandatory",
-            "Multi-factor authentication is not mandatory for all staff and clients, which Xero requires.",
-            "Set up firm-wide mandatory MFA for staff and clients under Admin Settings > Security, then connect XPM.",
-        )
+        raise refusals.MFA_REQUIRED_TO_CONNECT()
     if not staff.role.may_import:
-        raise RequestRefused(
-            "not_allowed",
-            "Staff with the role Basic cannot connect XPM.",
-            "Ask an owner, account admin, partner or manager.",
-        )
+        raise refusals.CONNECT_NOT_ALLOWED()
 
 
-def _audit(tx: Tx, person: Person, connection_id: UUID, *, before: str | None, after: str) -> None:
+def _audit(tx: Tx, person: ConnectingStaff, connection_id: UUID, *, before: str | None, after: str) -> None:
     audit.record(
         tx,
         action="connection.state",

@@ -9,7 +9,7 @@ from typing import TypeVar
 from uuid import UUID
 
 from config.settings import SettingsError
-from handlers.errors import RequestRefused
+from handlers import refusals
 from handlers.jobs.enqueue import FollowUp, standalone
 from handlers.jobs.handler import job_arg
 from handlers.jobs.kinds import JobKind
@@ -36,13 +36,9 @@ def disconnect(database: Database, connection_id: UUID, *, staff_id: UUID | None
     with database.write() as tx:
         row = connections.get(tx, connection_id)
         if row is None or staff_id not in (None, row.staff_id):
-            raise RequestRefused(
-                "unknown_connection", "There is no such connection.", "Check the id.", field="connection_id"
-            )
+            raise refusals.UNKNOWN_CONNECTION()
         if not cut(tx, row, actor=ActorKind.OPERATOR if staff_id is None else ActorKind.STAFF, actor_id=staff_id):
-            raise RequestRefused(
-                "already_disconnected", "This connection is disconnected already.", "", field="connection_id"
-            )
+            raise refusals.ALREADY_DISCONNECTED()
 
 
 def cut(tx: Tx, row: XpmConnection, *, actor: ActorKind, actor_id: UUID | None) -> bool:
@@ -75,7 +71,7 @@ def cut(tx: Tx, row: XpmConnection, *, actor: ActorKind, actor_id: UUID | None) 
 T = TypeVar("T")
 
 
-class Left(StrEnum):
+class XeroOutcome(StrEnum):
     """How far it came at Xero, for the audit trail."""
 
     DELETED = "deleted at Xero"
@@ -88,7 +84,7 @@ class Departure:
     """What was done at Xero. `version` is set where the login's tokens were revoked and are to be forgotten."""
 
     connection: XpmConnection
-    outcome: Left
+    outcome: XeroOutcome
     version: int | None = None
 
 
@@ -108,7 +104,7 @@ def fetch(services: Services, job: Job) -> Departure | None:
         tenant_used = logins.is_used(tx, connection.xero_login_id, tenant_id=connection.tenant_id)
         login_used = logins.is_used(tx, connection.xero_login_id)
     if tenant_used:
-        return Departure(connection, Left.STILL_USED)
+        return Departure(connection, XeroOutcome.STILL_USED)
     try:
         outcome = _delete(services, connection)
         version = None if login_used else _revoke(services, connection.xero_login_id)
@@ -135,7 +131,7 @@ def apply(tx: Tx, job: Job, row: None, departure: Departure | None) -> Sequence[
     return []
 
 
-def _delete(services: Services, connection: XpmConnection) -> Left:
+def _delete(services: Services, connection: XpmConnection) -> XeroOutcome:
     def leave(access_token: str) -> None:
         with oauth.Http(seconds=LIST_SECONDS) as http:
             at_xero = connections_at_xero(services.settings, http)
@@ -146,8 +142,8 @@ def _delete(services: Services, connection: XpmConnection) -> Left:
     try:
         _with_token(services, connection.xero_login_id, leave)
     except (oauth.ReconnectNeeded, oauth.TokenRefused):
-        return Left.UNREACHABLE
-    return Left.DELETED
+        return XeroOutcome.UNREACHABLE
+    return XeroOutcome.DELETED
 
 
 def _with_token(services: Services, login_id: UUID, call: Callable[[str], T]) -> T:

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from handlers import refusals
 from handlers.access.act import Act
-from handlers.errors import RequestRefused
 from handlers.integration.disconnect import cut
 from portal_db.access import credentials, people
 from portal_db.database import Database, Tx
@@ -59,10 +59,8 @@ def reassign(database: Database, act: Act, connection_id: UUID, to_staff_id: UUI
 
 def _require(tx: Tx, act: Act, connection_id: UUID) -> XpmConnection:
     row = connections.get(tx, connection_id)
-    if row is None or (act.sight is not None and row.practice_id != act.sight.practice_id):
-        raise RequestRefused(
-            "unknown_connection", "There is no such connection.", "Check the id.", field="connection_id"
-        )
+    if row is None or (act.viewer is not None and row.practice_id != act.viewer.practice_id):
+        raise refusals.UNKNOWN_CONNECTION()
     return row
 
 
@@ -70,44 +68,27 @@ def _colleagues(tx: Tx, row: XpmConnection, staff_id: UUID) -> XpmConnection:
     """The colleague's connection, which must be as good as the one whose clients it takes."""
     staff = people.get_staff(tx, staff_id, practice_id=row.practice_id)
     if staff is None or staff.left_at is not None:
-        raise RequestRefused(
-            "unknown_colleague",
-            "Nobody with this id works at the practice.",
-            "Give the id of a staff member of the practice.",
-            field="to_staff_id",
-        )
+        raise refusals.UNKNOWN_COLLEAGUE()
     to = connections.live_of(tx, staff_id)
     if to is None or to.state is not ConnectionState.CONNECTED or to.tenant_id != row.tenant_id:
-        raise RequestRefused(
-            "colleague_not_connected",
-            "This colleague has no connection that works to the same practice in XPM.",
-            "Let them connect it under Configure > Integrations first.",
-            field="to_staff_id",
-        )
+        raise refusals.COLLEAGUE_NOT_CONNECTED()
     if to.id == row.id:
-        raise RequestRefused(
-            "bad_request", "It is this colleague's connection already.", "Name somebody else.", field="to_staff_id"
-        )
+        raise refusals.CONNECTION_ALREADY_THEIRS()
     directory = directories.of(tx, to.xero_login_id, to.tenant_id)
     if directory is None or directory.last_full_at is None:
-        raise RequestRefused(
-            "directory_not_read",
-            "What this colleague sees in XPM was not read yet.",
-            "It is read within minutes of connecting; try again then.",
-            field="to_staff_id",
-        )
+        raise refusals.DIRECTORY_NOT_READ()
     return to
 
 
 @dataclass(frozen=True)
-class Left:
+class StaffDeparture:
     """Who has left, and the connections of theirs that clients still hang on."""
 
     staff_id: UUID
     left_behind: list[LeftBehind]
 
 
-def leave(database: Database, act: Act, staff_id: UUID) -> Left:
+def leave(database: Database, act: Act, staff_id: UUID) -> StaffDeparture:
     """Let a staff member leave. Clients stay tied to XPM through their connection until a colleague takes them.
 
     Raises:
@@ -116,12 +97,10 @@ def leave(database: Database, act: Act, staff_id: UUID) -> Left:
     with database.write() as tx:
         staff = people.leave(tx, staff_id)
         if staff is None:
-            raise RequestRefused(
-                "unknown_staff", "Nobody with this id works at a practice.", "Check the id.", field="staff_id"
-            )
+            raise refusals.UNKNOWN_STAFF()
         credentials.end_sessions_of(tx, staff.login_id)
         connection = connections.live_of(tx, staff_id)
         if connection is not None:
             cut(tx, connection, actor=act.actor, actor_id=act.actor_id)
         act.audit(tx, "staff.leave", "staff", staff_id, staff.practice_id, before="there", after="left")
-        return Left(staff_id, handover.left_behind(tx, staff_id=staff_id))
+        return StaffDeparture(staff_id, handover.left_behind(tx, staff_id=staff_id))

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from handlers import refusals
 from handlers.access.caller import Caller
-from handlers.errors import JobError, RequestRefused
+from handlers.errors import JobError
 from handlers.integration import disconnect as integration_disconnect
 from handlers.xero.connection import require_connection
 from portal_db.database import Database, Tx
 from portal_db.directory import directories, schedules
-from portal_db.directory.schedules import Entry
+from portal_db.directory.schedules import ScheduleEntry
 from portal_db.tables import Practice, XpmConnection
 from portal_db.xero import handover, requester
 from portal_db.xero.handover import LeftBehind
@@ -23,7 +24,7 @@ NAMED = 50
 
 
 @dataclass(frozen=True)
-class Standing:
+class IntegrationStatus:
     """The practice, the connection if there is one, and why nothing can be imported through it, if that is so."""
 
     practice: Practice
@@ -39,15 +40,15 @@ class Standing:
         return self.connection.id if self.connection else None
 
 
-def standing(database: Database, caller: Caller) -> Standing:
+def standing(database: Database, caller: Caller) -> IntegrationStatus:
     """The caller's own integration; each person connects for themselves (b.13)."""
     with database.read() as tx:
         asker = requester.of_staff(tx, caller.practice_id, caller.staff_id)
     try:
         require_connection(asker)
     except JobError as trouble:
-        return Standing(asker.practice, asker.connection, trouble)
-    return Standing(asker.practice, asker.connection, None)
+        return IntegrationStatus(asker.practice, asker.connection, trouble)
+    return IntegrationStatus(asker.practice, asker.connection, None)
 
 
 @dataclass(frozen=True)
@@ -83,8 +84,8 @@ class Overview:
     """How an integration stands, how what it shows is kept up to date (what is due next first), and the connections
     whose owners have left while clients that the caller may see hang on them."""
 
-    standing: Standing
-    schedules: Sequence[Entry]
+    standing: IntegrationStatus
+    schedules: Sequence[ScheduleEntry]
     left_behind: Sequence[Behind]
 
 
@@ -94,13 +95,13 @@ def overview(database: Database, caller: Caller) -> Overview:
     with database.read() as tx:
         due = _schedules(tx, found.connection) if found.connection else []
         behind = [
-            Behind(each, handover.clients_on(tx, each.connection_id, caller.sight, limit=NAMED))
-            for each in handover.left_behind(tx, viewer=caller.sight)
+            Behind(each, handover.clients_on(tx, each.connection_id, caller.viewer, limit=NAMED))
+            for each in handover.left_behind(tx, viewer=caller.viewer)
         ]
     return Overview(found, due, behind)
 
 
-def _schedules(tx: Tx, connection: XpmConnection) -> list[Entry]:
+def _schedules(tx: Tx, connection: XpmConnection) -> list[ScheduleEntry]:
     directory = directories.of(tx, connection.xero_login_id, connection.tenant_id)
     return schedules.of_directory(tx, directory.id) if directory else []
 
@@ -113,5 +114,5 @@ def disconnect(database: Database, caller: Caller) -> None:
     """
     found = standing(database, caller)
     if found.connection_id is None:
-        raise RequestRefused("already_disconnected", "XPM is not connected.", "There is nothing to disconnect.")
+        raise refusals.XPM_NOT_CONNECTED()
     integration_disconnect.disconnect(database, found.connection_id, staff_id=caller.staff_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from handlers import refusals
 from handlers.errors import RequestRefused
 from handlers.jobs.handler import job_arg
 from handlers.jobs.kinds import JobKind, Part, part_of
@@ -46,12 +47,7 @@ def require_uncreated(tx: Tx, row: Import) -> None:
         raise _done(f"This XPM record is client {made.client_id} since {_moment(made.linked_at)}{by}.")
     other = job_facts.open_import_of_record(tx, row)
     if other is not None:
-        raise RequestRefused(
-            "under_way_elsewhere",
-            f"Import {other.id} brings the same XPM record; it is {other.state.value.replace('_', ' ')}.",
-            "Wait for it to close; requeue this one only if that one fails.",
-            field="job_id",
-        )
+        raise refusals.UNDER_WAY_ELSEWHERE(id=other.id, what=other.state.value.replace("_", " "))
 
 
 def _require_unsent(tx: Tx, job: Job) -> None:

@@ -24,7 +24,7 @@ from portal_db.work.ringing import QUOTA_CODE, RING_AGAIN_SECONDS
 
 
 @dataclass(frozen=True)
-class Hold:
+class WaitReason:
     """One thing that a job waits for: a stable code, words for a person, and until when if that is known."""
 
     code: str
@@ -37,7 +37,7 @@ class Explanation:
     """Why a job is where it is. No hold: it waits for nothing."""
 
     job: Job
-    holds: tuple[Hold, ...]
+    holds: tuple[WaitReason, ...]
     next: str
 
 
@@ -68,28 +68,30 @@ _TO_STAFF = {
 }
 
 
-def waits(tx: Tx, its_jobs: Iterable[Job]) -> dict[UUID, Hold]:
+def waits(tx: Tx, its_jobs: Iterable[Job]) -> dict[UUID, WaitReason]:
     """For each of these jobs that is open and not running the first thing it waits for, in words for its import's staff."""
     now = database_time(tx.session)
     return {job.id: _to_staff(tx, job, now) for job in its_jobs if job.state in (JobState.QUEUED, JobState.WAITING)}
 
 
-def _to_staff(tx: Tx, job: Job, now: datetime) -> Hold:
+def _to_staff(tx: Tx, job: Job, now: datetime) -> WaitReason:
     hold = next(chain(_stops(tx, job), _waits(tx, job, now)), None)
     if hold is None:
-        return Hold("free_worker", "Waits for a free worker.")
-    return Hold(hold.code, _TO_STAFF.get(hold.code) or job.error_message or hold.words, hold.until)
+        return WaitReason("free_worker", "Waits for a free worker.")
+    return WaitReason(hold.code, _TO_STAFF.get(hold.code) or job.error_message or hold.words, hold.until)
 
 
 # ---- running ----
 
 
-def _lease(job: Job, now: datetime) -> Hold:
+def _lease(job: Job, now: datetime) -> WaitReason:
     if job.lease_until is not None and job.lease_until <= now:
         words = f"Its worker {job.lease_owner} was not heard of again: the lease ran out at {_moment(job.lease_until)}."
-        return Hold("lease_ran_out", words)
+        return WaitReason("lease_ran_out", words)
     ends = f", at the latest until its hard deadline {_moment(job.deadline_at)}" if job.deadline_at else ""
-    return Hold("lease", f"Runs on {job.lease_owner}, whose lease is renewed every few seconds{ends}.", job.lease_until)
+    return WaitReason(
+        "lease", f"Runs on {job.lease_owner}, whose lease is renewed every few seconds{ends}.", job.lease_until
+    )
 
 
 def _after_running(job: Job, now: datetime) -> str:
@@ -101,7 +103,7 @@ def _after_running(job: Job, now: datetime) -> str:
 # ---- open and not running ----
 
 
-def _holds(tx: Tx, job: Job, now: datetime, ring_limit: int) -> Iterator[Hold]:
+def _holds(tx: Tx, job: Job, now: datetime, ring_limit: int) -> Iterator[WaitReason]:
     """Everything that keeps a job from being claimed; where nothing does, how it gets to a worker."""
     held = False
     for hold in chain(_stops(tx, job), _waits(tx, job, now)):
@@ -111,19 +113,19 @@ def _holds(tx: Tx, job: Job, now: datetime, ring_limit: int) -> Iterator[Hold]:
         yield _delivery(tx, job, now, ring_limit)
     if job.lost_leases >= LOST_LEASES_BEFORE_ISOLATION:
         words = f"Its worker died {job.lost_leases} times while running it, so it runs in a process of its own."
-        yield Hold("alone", words)
+        yield WaitReason("alone", words)
 
 
-def _stops(tx: Tx, job: Job) -> Iterator[Hold]:
+def _stops(tx: Tx, job: Job) -> Iterator[WaitReason]:
     if job.kind not in KINDS:
-        yield Hold("unknown_kind", f"This version does not know jobs of the kind {job.kind}.")
+        yield WaitReason("unknown_kind", f"This version does not know jobs of the kind {job.kind}.")
     for paused in pauses.stopping(tx, job):
         since, who = _moment(paused.pause.created_at), paused.by or "the system"
         words = f"Paused ({paused.scope}) by {who} since {since}: {paused.pause.reason}"
-        yield Hold("paused", words)
+        yield WaitReason("paused", words)
 
 
-def _waits(tx: Tx, job: Job, now: datetime) -> Iterator[Hold]:
+def _waits(tx: Tx, job: Job, now: datetime) -> Iterator[WaitReason]:
     if job.state is JobState.WAITING and job.next_attempt_at is not None and job.next_attempt_at > now:
         yield _time(job, job.next_attempt_at)
     before = job_facts.rows_before(tx, job)
@@ -134,10 +136,10 @@ def _waits(tx: Tx, job: Job, now: datetime) -> Iterator[Hold]:
             f"Waits for {rows} of its batch, which may want the same email;"
             f" the first is row {first.position + 1}, import {first.import_id} ({first.state})."
         )
-        yield Hold("batch_order", words)
+        yield WaitReason("batch_order", words)
 
 
-def _time(job: Job, due: datetime) -> Hold:
+def _time(job: Job, due: datetime) -> WaitReason:
     """Why its time has not come yet."""
     reason = (job.error_message or "No reason was kept").rstrip(".")
     match job.error_class:
@@ -145,29 +147,29 @@ def _time(job: Job, due: datetime) -> Hold:
             begun = job.waiting_since or due
             patience = begun + timedelta(seconds=CONNECTION_PATIENCE_SECONDS)
             words = f"Waits for XPM to be reconnected, since {_moment(begun)}, 72 hours at most. {reason}."
-            return Hold("connection", words, patience)
+            return WaitReason("connection", words, patience)
         case ErrorClass.DEFERRED if job.error_code == QUOTA_CODE:
-            return Hold("quota", f"Waits for XPM's quota: {reason}.", due)
+            return WaitReason("quota", f"Waits for XPM's quota: {reason}.", due)
         case ErrorClass.DEFERRED if job.error_code == PACED_CODE:
-            return Hold("in_turn", f"{reason}.", due)
+            return WaitReason("in_turn", f"{reason}.", due)
         case ErrorClass.DEFERRED:
-            return Hold("deferred", f"{reason}.", due)
+            return WaitReason("deferred", f"{reason}.", due)
         case _:
-            return Hold("back_off", f"Backs off after try {_tries(job, 0)}: {reason}.", due)
+            return WaitReason("back_off", f"Backs off after try {_tries(job, 0)}: {reason}.", due)
 
 
-def _delivery(tx: Tx, job: Job, now: datetime, ring_limit: int) -> Hold:
+def _delivery(tx: Tx, job: Job, now: datetime, ring_limit: int) -> WaitReason:
     """It may be claimed: how far it is on its way to a worker."""
     if job.rung_at is not None and (now - job.rung_at).total_seconds() < RING_AGAIN_SECONDS:
         again = job.rung_at + timedelta(seconds=RING_AGAIN_SECONDS)
         words = f"Rung at {_moment(job.rung_at)}: waits for a free worker of the lane {job.lane.value}."
-        return Hold("free_worker", words, again)
+        return WaitReason("free_worker", words, again)
     if job_facts.leader(tx, leaders.RELAY) is None:
-        return Hold("no_relay", "Waits to be rung, and no relay is running.")
+        return WaitReason("no_relay", "Waits to be rung, and no relay is running.")
     put_off = job_facts.put_off_like(tx, job)
     if put_off is not None and (not job.interactive or put_off.id == job.id):
         limit = (put_off.error_message or "").split(",")[0]
-        return Hold("quota", f"Waits for a permit of XPM's quota with others of its kind: {limit}.")
+        return WaitReason("quota", f"Waits for a permit of XPM's quota with others of its kind: {limit}.")
     crowd = job_facts.in_flight(tx, job)
     if crowd is not None and crowd[1] >= ring_limit:
         ahead = job_facts.ahead_of(tx, job, crowd[0])
@@ -175,14 +177,14 @@ def _delivery(tx: Tx, job: Job, now: datetime, ring_limit: int) -> Hold:
             f"{crowd[1]} jobs of its practice are rung or running, and RING_LIMIT lets {ring_limit} be so at once;"
             f" {ahead} go before it."
         )
-        return Hold("ring_limit", words)
+        return WaitReason("ring_limit", words)
     if job.rung_at is not None:
         words = f"Rung at {_moment(job.rung_at)} and claimed by no worker of the lane {job.lane.value}."
-        return Hold("not_claimed", words)
-    return Hold("relay", "Waits for the relay's next look, within a second.")
+        return WaitReason("not_claimed", words)
+    return WaitReason("relay", "Waits for the relay's next look, within a second.")
 
 
-def _after_holds(job: Job, holds: tuple[Hold, ...]) -> str:
+def _after_holds(job: Job, holds: tuple[WaitReason, ...]) -> str:
     """What happens once the first of the holds is over."""
     steps = {
         "unknown_kind": "A worker of a version that knows this kind claims it; until then it waits and does not die.",
@@ -207,9 +209,9 @@ def _alone(job: Job, more: int) -> str:
 # ---- ended ----
 
 
-def _decision(job: Job) -> Hold:
+def _decision(job: Job) -> WaitReason:
     why = f"{job.error_message or 'No reason was kept.'} ({job.error_code or 'no code'})"
-    return Hold("dead", f"Waits for an operator since {_moment(job.finished_at)}: {why}")
+    return WaitReason("dead", f"Waits for an operator since {_moment(job.finished_at)}: {why}")
 
 
 def _after_death(tx: Tx, job: Job) -> str:

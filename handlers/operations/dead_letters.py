@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
+from handlers import refusals
 from handlers.access.act import Act
 from handlers.errors import RequestRefused
-from handlers.imports.reopen import locked, reopened, settle_by_hand, unknown_job
+from handlers.imports.reopen import locked, reopened, settle_by_hand
 from handlers.imports.settle import settle
 from handlers.jobs.done_elsewhere import require_undone
 from handlers.jobs.kinds import JobKind
@@ -63,7 +64,7 @@ def would_refuse(database: Database, job_id: UUID) -> RequestRefused | None:
     with database.read() as tx:
         job = jobs.get(tx, job_id)
         if job is None:
-            return unknown_job()
+            return refusals.UNKNOWN_JOB()
         try:
             require_dead(tx, job)
             require_undone(tx, job, _import_of(tx, job))
@@ -79,12 +80,7 @@ def require_dead(tx: Tx, job: Job) -> None:
         RequestRefused: it is not (any more); it says who changed that.
     """
     if job.state is not JobState.DEAD:
-        raise RequestRefused(
-            "not_dead",
-            f"It is not a dead letter: it is {job.state.value}{_by_whom(tx, job.id)}.",
-            f"See `portal-sync jobs explain {job.id}`.",
-            field="job_id",
-        )
+        raise refusals.NOT_DEAD(value=job.state.value, what=_by_whom(tx, job.id), id=job.id)
 
 
 def _by_whom(tx: Tx, job_id: UUID) -> str:

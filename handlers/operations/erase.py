@@ -13,9 +13,9 @@ from uuid import UUID
 
 from cryptography.fernet import InvalidToken
 
+from handlers import refusals
 from handlers.access.act import Act
-from handlers.directory.records import columns_of, read_sight
-from handlers.errors import RequestRefused
+from handlers.directory.records import columns_of, read_record
 from handlers.operations.mentions import Naming
 from handlers.services import Services
 from portal_db import audit
@@ -42,7 +42,7 @@ class Messages(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class PersonToErase:
     """Who is to be forgotten: a client, or an XPM record of a practice."""
 
     client_id: UUID | None = None
@@ -62,7 +62,7 @@ class _Rehearsed(Exception):
     """Rolls a rehearsal back."""
 
 
-def rehearse(services: Services, messages: Messages, person: Person, act: Act) -> Erased:
+def rehearse(services: Services, messages: Messages, person: PersonToErase, act: Act) -> Erased:
     """What would go; nothing does.
 
     Raises:
@@ -77,7 +77,7 @@ def rehearse(services: Services, messages: Messages, person: Person, act: Act) -
         return done[0]
 
 
-def erase(services: Services, messages: Messages, person: Person, act: Act) -> Erased:
+def erase(services: Services, messages: Messages, person: PersonToErase, act: Act) -> Erased:
     """Forget a person.
 
     Raises:
@@ -89,7 +89,9 @@ def erase(services: Services, messages: Messages, person: Person, act: Act) -> E
         return _erase(tx, services, messages, person, act, rehearsal=False)
 
 
-def _erase(tx: Tx, services: Services, messages: Messages, person: Person, act: Act, *, rehearsal: bool) -> Erased:
+def _erase(
+    tx: Tx, services: Services, messages: Messages, person: PersonToErase, act: Act, *, rehearsal: bool
+) -> Erased:
     """Of a rehearsal the caller rolls back, and Redis is only looked at."""
     found = _find(tx, person)
     _require_closed(tx, found)
@@ -98,7 +100,7 @@ def _erase(tx: Tx, services: Services, messages: Messages, person: Person, act: 
     named, unreadable = _malformed(tx, services, naming)
     rows = {
         "malformed messages": personal_data.drop_malformed(tx, named),
-        "mentions in XPM records seen": _scrub_sights(tx, found),
+        "mentions in XPM records seen": _scrub_records(tx, found),
         "jobs": personal_data.blank_jobs(tx, found),
         **dict(personal_data.remove(tx, found)),
         "addresses in other teams": personal_data.blank_team_email(tx, found.practice_id, naming.addresses),
@@ -119,21 +121,16 @@ def _erase(tx: Tx, services: Services, messages: Messages, person: Person, act: 
     return Erased({place: count for place, count in rows.items() if count}, unreadable)
 
 
-def _find(tx: Tx, person: Person) -> Trace:
+def _find(tx: Tx, person: PersonToErase) -> Trace:
     practice_id = person.practice_id
     if person.client_id is not None:
         practice_id = personal_data.practice_of(tx, person.client_id)
     if practice_id is not None:
         found = personal_data.trace(tx, practice_id, client_id=person.client_id, xpm_uuid=person.xpm_uuid)
-        seen = personal_data.sights(tx, found) or personal_data.counterparts(tx, found)
+        seen = personal_data.directory_records(tx, found) or personal_data.counterparts(tx, found)
         if found.clients or found.imports or seen:
             return found
-    raise RequestRefused(
-        "unknown_person",
-        "Nothing is known of this person.",
-        "Check the ids; a person who was erased before is not known any more.",
-        field="person",
-    )
+    raise refusals.UNKNOWN_PERSON()
 
 
 def _require_closed(tx: Tx, found: Trace) -> None:
@@ -141,22 +138,12 @@ def _require_closed(tx: Tx, found: Trace) -> None:
     still_open = [row for row in found.imports if row.state.is_open]
     if still_open or personal_data.open_jobs(tx, found):
         which = str((still_open or found.imports)[0].id)
-        raise RequestRefused(
-            "import_open",
-            f"Import {which} of this person is open, and would bring back what is erased.",
-            f"Cancel it first: portal-sync imports cancel {which}.",
-            field="import",
-        )
+        raise refusals.IMPORT_OPEN(which=which)
 
 
 def _require_no_request(messages: Messages, naming: Naming) -> None:
     if any(naming.is_in(payload) for payload in messages.requests()):
-        raise RequestRefused(
-            "request_waiting",
-            "A request for this person waits on the queue import_requests.",
-            "Let a worker take it in, cancel its import, then erase.",
-            field="import",
-        )
+        raise refusals.REQUEST_WAITING()
 
 
 def _naming(tx: Tx, found: Trace) -> Naming:
@@ -173,9 +160,9 @@ def _naming(tx: Tx, found: Trace) -> Naming:
         elif field.field in NAMING_FIELDS:
             words.add(field.value)
     words |= {item.other_name for item in personal_data.counterparts(tx, found)}
-    for sight in personal_data.sights(tx, found):
-        addresses.add(sight.record.get("email"))
-        words |= {sight.record.get(name) for name in ("name", "phone", "date_of_birth")}
+    for found_record in personal_data.directory_records(tx, found):
+        addresses.add(found_record.record.get("email"))
+        words |= {found_record.record.get(name) for name in ("name", "phone", "date_of_birth")}
     return Naming(found.xpm_uuids, frozenset(filter(None, addresses)), frozenset(filter(None, words)))
 
 
@@ -194,14 +181,14 @@ def _malformed(tx: Tx, services: Services, naming: Naming) -> tuple[list[UUID], 
     return named, unreadable
 
 
-def _scrub_sights(tx: Tx, found: Trace) -> int:
+def _scrub_records(tx: Tx, found: Trace) -> int:
     """Take the person out of the relationships of others in the directory."""
     theirs = {str(uuid) for uuid in found.xpm_uuids}
-    beside = personal_data.sights_beside(tx, found)
-    for sight in beside:
-        others = [row for row in sight.record.get("relationships", ()) if row.get("related_uuid") not in theirs]
-        columns = columns_of(read_sight({**sight.record, "relationships": others}))
-        personal_data.rewrite_sight(tx, sight, columns)
+    beside = personal_data.other_directory_records(tx, found)
+    for found_record in beside:
+        others = [row for row in found_record.record.get("relationships", ()) if row.get("related_uuid") not in theirs]
+        columns = columns_of(read_record({**found_record.record, "relationships": others}))
+        personal_data.rewrite_record(tx, found_record, columns)
     return len(beside)
 
 

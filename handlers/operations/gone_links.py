@@ -10,8 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
+from handlers import refusals
 from handlers.directory.lookup import vouched_at
-from handlers.errors import JobError, Rejected
+from handlers.errors import JobError
 from handlers.services import Services
 from handlers.xero.connection import require_connection
 from handlers.xero.tokens import call_xpm
@@ -77,7 +78,7 @@ def _is_gone(services: Services, link: LinkToCheck) -> bool:
         if known_at is not None and requester.now - known_at < FRESH:
             return bool(seen.record.get("is_deleted"))
     if require_connection(requester).tenant_id != link.tenant_id:
-        raise Rejected("other_tenant", "The client's XPM record is in another practice of theirs.")
+        raise refusals.OTHER_TENANT()
     try:
         return _ask(services, requester, link)
     except XpmNotFound:

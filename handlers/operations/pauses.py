@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from handlers import refusals
 from handlers.access.act import Act
 from handlers.errors import RequestRefused
 from handlers.jobs.kinds import KINDS
@@ -35,34 +36,20 @@ def resume(database: Database, act: Act, scope: Scope) -> None:
     """
     with database.write() as tx:
         if not pauses.lift(tx, scope.id):
-            raise RequestRefused(
-                "not_paused",
-                f"There is no pause of {scope}.",
-                "See `portal-sync pauses list`.",
-                field="scope",
-            )
+            raise refusals.NOT_PAUSED(scope=scope)
         act.audit(tx, "work.resume", "pause", scope.id, scope.practice_id, before=f"paused: {scope}", after="running")
 
 
 def _require_known(tx: Tx, scope: Scope) -> None:
     if scope.practice_id is not None and people.get_practice(tx, scope.practice_id) is None:
-        raise RequestRefused(
-            "unknown_practice", "There is no practice with this id.", "Check the id.", field="practice_id"
-        )
+        raise refusals.UNKNOWN_PRACTICE()
     if scope.kind is not None and scope.kind not in KINDS:
-        raise RequestRefused(
-            "unknown_kind", "There is no kind of job of this name.", f"Kinds: {', '.join(KINDS)}.", field="kind"
-        )
+        raise refusals.UNKNOWN_KIND(what=", ".join(KINDS))
 
 
 def _paused_already(known: Paused | None, scope: Scope) -> RequestRefused:
     if known is None:  # lifted between the two statements
-        return RequestRefused("paused_already", f"The pause of {scope} was just lifted.", "Try again.", field="scope")
+        return refusals.PAUSE_JUST_LIFTED(scope=scope)
     who = known.by or "the system"
     since = f"{known.pause.created_at:%Y-%m-%d %H:%M:%S} UTC"
-    return RequestRefused(
-        "paused_already",
-        f"{str(scope).capitalize()} is paused already, by {who} since {since}: {known.pause.reason}",
-        "Nothing was changed.",
-        field="scope",
-    )
+    return refusals.ALREADY_PAUSED(what=str(scope).capitalize(), who=who, since=since, reason=known.pause.reason)

@@ -59,7 +59,7 @@ class QueueAway(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class QueueEntry:
     """A message on a lane's queue. `job_id` is `None` for one that cannot be read."""
 
     lane: Lane
@@ -72,10 +72,10 @@ class Queues(Protocol):
 
     def ring(self, lane: Lane, job_ids: Sequence[UUID]) -> None: ...
 
-    def entries(self) -> Iterator[Entry]:
+    def entries(self) -> Iterator[QueueEntry]:
         """Messages on the lanes' queues that no worker holds; not those of the door."""
 
-    def drop(self, entries: Sequence[Entry]) -> int:
+    def drop(self, entries: Sequence[QueueEntry]) -> int:
         """Drop messages that no worker holds; how many were there to drop."""
 
     def requests_waiting(self) -> int:
@@ -251,46 +251,48 @@ def _in_chunks(rows: Iterable[T]) -> Iterator[list[T]]:
 
 
 @dataclass(frozen=True, slots=True)
-class Meaning:
+class FindingText:
     """What a code stands for: what was found, and what its reader can do where it was not repaired."""
 
     words: str
     remedy: str
 
 
-MEANINGS: dict[str, Meaning] = {
-    "import_without_job": Meaning("Open imports that nothing carries on.", "Look at one: portal-sync imports show ID."),
-    "job_overdue": Meaning(
+FINDING_TEXTS: dict[str, FindingText] = {
+    "import_without_job": FindingText(
+        "Open imports that nothing carries on.", "Look at one: portal-sync imports show ID."
+    ),
+    "job_overdue": FindingText(
         "Jobs due for over a minute that nobody was told of.", "Start the relay, and Redis if it is away."
     ),
-    "job_not_taken": Meaning(
+    "job_not_taken": FindingText(
         "Jobs due for over a minute that no worker takes.", "Start a worker for their lane (see the Procfile)."
     ),
-    "lease_expired": Meaning("Running jobs whose worker is gone.", "Start the relay; it takes them back."),
-    "no_relay": Meaning(
+    "lease_expired": FindingText("Running jobs whose worker is gone.", "Start the relay; it takes them back."),
+    "no_relay": FindingText(
         "No relay leads: batches, retries and the nightly work stand still.", "Start portal-sync relay."
     ),
-    "redis_away": Meaning(
+    "redis_away": FindingText(
         "Redis does not answer; nothing is lost, and nothing starts.", "Bring Redis back, then reconcile again."
     ),
-    "message_without_job": Meaning(
+    "message_without_job": FindingText(
         "Messages in Redis whose job is finished or unknown.", "Bring Redis back, then reconcile again."
     ),
-    "receipt_without_import": Meaning(
+    "receipt_without_import": FindingText(
         "Requests that were accepted and are not in the record: an older backup was put back.",
         "Have their senders send them again, under the same request ids.",
     ),
-    "email_abandoned": Meaning(
+    "email_abandoned": FindingText(
         "Emails that were being sent when their job ended: marked unknown.",
         "Ask the client; then portal-sync emails resend, or mark-delivered.",
     ),
-    "consent_expired": Meaning("Consents at Xero that nobody came back for.", ""),
-    "login_unused": Meaning("Xero tokens that no connection uses.", ""),
-    "owner_left": Meaning(
+    "consent_expired": FindingText("Consents at Xero that nobody came back for.", ""),
+    "login_unused": FindingText("Xero tokens that no connection uses.", ""),
+    "owner_left": FindingText(
         "Connections to XPM whose owner has left, with clients that hang on them.",
         "Move them to a colleague: portal-sync connection reassign CONNECTION --to STAFF.",
     ),
-    "link_gone": Meaning(
+    "link_gone": FindingText(
         "Clients whose XPM record is gone.",
         "Tell the practice: restore the record in XPM, or disconnect the client from it.",
     ),

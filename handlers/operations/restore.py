@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
+from handlers import refusals
 from handlers.access.act import Act
-from handlers.errors import RequestRefused
 from portal_db.database import Database
 from portal_db.upkeep import restores
 
@@ -33,12 +33,10 @@ def begin(database: Database, act: Act) -> Begun:
     """
     with database.write() as tx:
         if restores.unfinished(tx) is not None:
-            raise RequestRefused(
-                "restore_under_way", "A restore is under way.", "Finish it first: portal-sync restore finish."
-            )
+            raise refusals.RESTORE_UNDER_WAY()
         restore_id: UUID = tx.new_id()
         restores.begin(tx, restore_id, act.actor_id, reason=REASON)
-        emails = restores.doubt_emails(tx)
+        emails = restores.mark_unsent_emails_unknown(tx)
         act.audit(tx, "restore.begin", "restore", restore_id, None)
     return Begun(restore_id, emails)
 
@@ -52,7 +50,7 @@ def finish(database: Database, act: Act) -> UUID:
     with database.write() as tx:
         row = restores.unfinished(tx)
         if row is None:
-            raise RequestRefused("no_restore", "No restore is under way.", "Begin one: portal-sync restore begin.")
+            raise refusals.NO_RESTORE()
         restores.finish(tx, row.id)
         act.audit(tx, "restore.finish", "restore", row.id, None)
         return row.id

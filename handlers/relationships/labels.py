@@ -61,15 +61,15 @@ def title_of(raw: str) -> str:
 _DIGITS = Decimal("0.0001")
 
 
-def fold(records: Iterable[RelationshipRecord]) -> list[Offer]:
+def combine_rows(records: Iterable[RelationshipRecord]) -> list[Offer]:
     """One offer per role and other side, in the order in which XPM tells them."""
     groups: dict[tuple[str, UUID], list[RelationshipRecord]] = {}
     for record in records:
         groups.setdefault((read(record.label).role, record.related_uuid), []).append(record)
-    return [_fold(role, rows) for (role, _), rows in groups.items()]
+    return [_combine_rows(role, rows) for (role, _), rows in groups.items()]
 
 
-def _fold(role: str, rows: list[RelationshipRecord]) -> Offer:
+def _combine_rows(role: str, rows: list[RelationshipRecord]) -> Offer:
     best, *others = sorted(rows, key=_weight, reverse=True)
     return Offer(
         label=best.label[:500],

@@ -27,7 +27,7 @@ TOLD = ("state", "label", "other_name", "number_of_shares", "percentage", "start
 
 
 @dataclass(frozen=True, slots=True)
-class News:
+class RecordUpdate:
     """What a record in XPM says about one client's relationships, as of when we asked."""
 
     client_id: UUID
@@ -38,7 +38,7 @@ class News:
 
 
 @dataclass(slots=True)
-class Taken:
+class MergeCounts:
     """What news led to. `touched` are the items that are new or changed, for whoever counts what is ambiguous."""
 
     clients: int = 0
@@ -57,7 +57,7 @@ class _Written:
     history: list[Change] = field(default_factory=list)
 
 
-def take(tx: Tx, by: By, news: Sequence[News], *, begun_at: datetime | None = None) -> Taken:
+def merge_updates(tx: Tx, by: By, news: Sequence[RecordUpdate], *, begun_at: datetime | None = None) -> MergeCounts:
     """Take news in, of any number of clients, by a few statements.
 
     A client that is not connected to that record any more is passed over, and so is a re-sync's news of one whose
@@ -71,7 +71,7 @@ def take(tx: Tx, by: By, news: Sequence[News], *, begun_at: datetime | None = No
     rows = relationships.lock_rows(tx, list(links))
     members = _by_record(relationships.tied_members(tx, list(links)))
     erased = erasures.among(tx, by.practice_id, {offer.other_xpm_uuid for item in news for offer in item.offers})
-    taken, written = Taken(), _Written()
+    taken, written = MergeCounts(), _Written()
     for item in news:
         link = links.get(item.client_id)
         if link is None or link.xpm_uuid != item.xpm_uuid or (begun_at is None and link.synced_hash is None):
@@ -91,7 +91,13 @@ def take(tx: Tx, by: By, news: Sequence[News], *, begun_at: datetime | None = No
 
 
 def _after(
-    tx: Tx, by: By, item: News, known: Iterable[Relationship], offers: Sequence[Offer] | None, *, is_import: bool
+    tx: Tx,
+    by: By,
+    item: RecordUpdate,
+    known: Iterable[Relationship],
+    offers: Sequence[Offer] | None,
+    *,
+    is_import: bool,
 ) -> list[dict[str, Any]]:
     """The client's items as they are to be. `offers` is `None` where newer news was taken before."""
     rows = {(row.label_key, row.other_xpm_uuid): _columns(row) for row in known}
@@ -119,7 +125,7 @@ def _offer_again(row: dict[str, Any]) -> None:
         row["state"] = ReviewState.PENDING
 
 
-def _new(tx: Tx, by: By, item: News, offer: Offer) -> dict[str, Any]:
+def _new(tx: Tx, by: By, item: RecordUpdate, offer: Offer) -> dict[str, Any]:
     fixed = {"practice_id": by.practice_id, "client_id": item.client_id, "import_id": by.import_id}
     state = {"state": ReviewState.PENDING, "team_member_id": None, "gone_at": None, "version": 0, "as_of": item.as_of}
     return {"id": tx.new_id(), **asdict(offer), **fixed, **state}
@@ -130,7 +136,7 @@ def _note(
     known: Sequence[Relationship],
     after: Sequence[dict[str, Any]],
     as_of: datetime,
-    taken: Taken,
+    taken: MergeCounts,
     written: _Written,
 ) -> None:
     """Find out what changed; rows that did not are left alone."""
@@ -166,7 +172,7 @@ def _has_ended(row: Mapping[str, Any]) -> bool:
 
 
 def _rename(
-    item: News, offers: Iterable[Offer], members: Mapping[tuple[UUID, UUID], TeamMember], written: _Written
+    item: RecordUpdate, offers: Iterable[Offer], members: Mapping[tuple[UUID, UUID], TeamMember], written: _Written
 ) -> None:
     """Members who are tied to a record follow its name (b.19, b.21), unless a reviewer has amended it."""
     names = {offer.other_xpm_uuid: offer.other_name[:500] for offer in offers}
@@ -179,7 +185,7 @@ def _rename(
         written.history.append(change)
 
 
-def _told(link: XpmLink, item: News, is_news: bool, begun_at: datetime | None) -> dict[str, Any]:
+def _told(link: XpmLink, item: RecordUpdate, is_news: bool, begun_at: datetime | None) -> dict[str, Any]:
     return {
         "link_id": link.id,
         "new_told_as_of": item.as_of if is_news else link.told_as_of,

@@ -8,20 +8,19 @@ are left. It touches no details of people: those follow a person's import only.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from handlers.access.caller import Caller
-from handlers.directory.records import read_sight
+from handlers.directory.records import read_record
 from handlers.directory.structures import words_of
 from handlers.jobs.enqueue import FollowUp
 from handlers.jobs.handler import job_arg
-from handlers.paging import read_cursor
+from handlers.paging import Page, page_of, read_cursor
 from handlers.relationships import labels, merge
 from handlers.relationships.direction import ANYTHING, decide, what_may_be
-from handlers.relationships.labels import fold
-from handlers.relationships.merge import News, Taken
+from handlers.relationships.labels import combine_rows
+from handlers.relationships.merge import MergeCounts, RecordUpdate
 from handlers.relationships.review_queue import what_is
 from handlers.services import Services
 from portal_db.clients import clients
@@ -29,7 +28,6 @@ from portal_db.clients.history import By
 from portal_db.database import Database, Tx
 from portal_db.directory import directories, resyncs
 from portal_db.directory.resyncs import Differing, Synced
-from portal_db.paging import Cursor
 from portal_db.states import ChangeSource, ReviewState
 from portal_db.tables import Directory, Job
 from portal_db.work.jobs import hold
@@ -64,7 +62,7 @@ def fetch(services: Services, job: Job) -> None:
         after = found[-1].link_id
         with services.database.write() as tx:
             hold(tx, job)
-            taken = merge.take(tx, By(practice_id, ChangeSource.RESYNC, sync_id=sync_id), news)
+            taken = merge.merge_updates(tx, By(practice_id, ChangeSource.RESYNC, sync_id=sync_id), news)
             resyncs.count(tx, practice_id, sync_id, _counts(taken, natures))
 
 
@@ -74,12 +72,14 @@ def apply(tx: Tx, job: Job, row: None, fetched: None) -> Sequence[FollowUp]:
     return []
 
 
-def _news(found: Differing) -> News:
-    record = read_sight(found.record)
-    return News(found.client_id, record.uuid, fold(record.relationships), found.as_of, found.content_hash)
+def _news(found: Differing) -> RecordUpdate:
+    record = read_record(found.record)
+    return RecordUpdate(
+        found.client_id, record.uuid, combine_rows(record.relationships), found.as_of, found.content_hash
+    )
 
 
-def _natures(database: Database, practice_id: UUID, directory: Directory, news: Sequence[News]) -> Natures:
+def _natures(database: Database, practice_id: UUID, directory: Directory, news: Sequence[RecordUpdate]) -> Natures:
     """What the clients, by their ids, and the other sides, by their records' uuids, may be."""
     others = {offer.other_xpm_uuid for item in news for offer in item.offers}
     with database.read() as tx:
@@ -87,10 +87,10 @@ def _natures(database: Database, practice_id: UUID, directory: Directory, news: 
         theirs = resyncs.records(tx, directory, others)
         words = words_of(tx, practice_id)
     known = {client.id: what_may_be(frozenset({client.kind}), client.entity_type) for client in ours}
-    return known | {xpm_uuid: what_is(read_sight(record), words) for xpm_uuid, record in theirs.items()}
+    return known | {xpm_uuid: what_is(read_record(record), words) for xpm_uuid, record in theirs.items()}
 
 
-def _counts(taken: Taken, natures: Natures) -> dict[str, int]:
+def _counts(taken: MergeCounts, natures: Natures) -> dict[str, int]:
     conflicts = sum(row["state"] is ReviewState.PENDING and _is_ambiguous(row, natures) for row in taken.touched)
     return {
         "clients": taken.clients,
@@ -108,15 +108,7 @@ def _is_ambiguous(row: Mapping[str, Any], natures: Natures) -> bool:
     return decide(told, client, other).ambiguity is not None
 
 
-@dataclass(frozen=True)
-class Page:
-    """So many syncs, and where to go on if there are more."""
-
-    syncs: Sequence[Synced]
-    next: Cursor | None
-
-
-def page(database: Database, caller: Caller, *, cursor: str | None, limit: int) -> Page:
+def page(database: Database, caller: Caller, *, cursor: str | None, limit: int) -> Page[Synced]:
     """Syncs of the caller's practice, the newest first.
 
     Raises:
@@ -125,5 +117,4 @@ def page(database: Database, caller: Caller, *, cursor: str | None, limit: int) 
     after = read_cursor(cursor)
     with database.read() as tx:
         found = resyncs.page(tx, caller.practice_id, after=after, limit=limit + 1)
-    more, found = len(found) > limit, found[:limit]
-    return Page(found, Cursor(found[-1].sync.started_at, found[-1].sync.id) if more else None)
+    return page_of(found, limit, lambda each: (each.sync.started_at, each.sync.id))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from handlers import refusals
 from handlers.access.caller import Caller
 from handlers.email import addresses
 from handlers.errors import Rejected, RequestRefused
@@ -72,17 +73,10 @@ def link_item(database: Database, caller: Caller, chosen: Chosen, member_id: UUI
         record = item.row.other_xpm_uuid
         member = team.get(tx, item.client.id, member_id)
         if member is None:
-            raise RequestRefused(
-                "unknown_member", "The client has no such team member.", "Choose one of its team.", field=_MEMBER
-            )
+            raise refusals.UNKNOWN_MEMBER()
         tied = team.tied_to(tx, item.client.id, record)
         if member.xpm_uuid not in (None, record) or (tied is not None and tied.id != member_id):
-            raise RequestRefused(
-                "tied_already",
-                "One XPM record belongs to one team member, and one of these two is tied to another.",
-                "To undo a wrong link, disconnect the client from XPM, connect it again and import.",
-                field=_MEMBER,
-            )
+            raise refusals.TIED_ALREADY()
         values = {
             "name": item.row.other_name[:500],
             "name_is_override": False,
@@ -114,7 +108,7 @@ def ignore_items(database: Database, caller: Caller, chosen: Sequence[Chosen]) -
         Their ids; about the others somebody else has decided, or they are not the caller's to see.
     """
     with database.write() as tx:
-        ignored = review_items.ignore(tx, caller.sight, [(each.item_id, each.version) for each in chosen])
+        ignored = review_items.ignore(tx, caller.viewer, [(each.item_id, each.version) for each in chosen])
         _note_state(tx, caller, ignored, ReviewState.IGNORED)
         return {row.id for row in ignored}
 
@@ -124,43 +118,33 @@ _MEMBER = "team_member_id"
 
 def _decide(tx: Tx, caller: Caller, chosen: Chosen, state: ReviewState) -> Item:
     """Win the item, as it was looked at, or say why not; returns it as it was decided about."""
-    found = review_items.get(tx, caller.sight, chosen.item_id)
+    found = review_items.get(tx, caller.viewer, chosen.item_id)
     if found is None:
-        raise RequestRefused("unknown_item", "There is no such review item.", "Look at the list of items.")
+        raise refusals.UNKNOWN_ITEM()
     review_items.lock_client(tx, found.client.id)
     if not review_items.decide(tx, chosen.item_id, chosen.version, state):
         raise _too_late(tx, caller, chosen.item_id)
-    found = review_items.get(tx, caller.sight, chosen.item_id)
+    found = review_items.get(tx, caller.viewer, chosen.item_id)
     if found is None:
-        raise RequestRefused("unknown_item", "There is no such review item.", "Look at the list of items.")
+        raise refusals.UNKNOWN_ITEM()
     return review_queue.read(tx, caller.practice_id, [found])[0]
 
 
 def _too_late(tx: Tx, caller: Caller, item_id: UUID) -> RequestRefused:
-    now = review_items.get(tx, caller.sight, item_id)
+    now = review_items.get(tx, caller.viewer, item_id)
     if now is not None and now.row.state is ReviewState.PENDING:
-        return RequestRefused(
-            "item_changed", "XPM has told something new about this item since.", "Look at it again, then decide."
-        )
+        return refusals.ITEM_CHANGED()
     if now is not None and now.row.state is ReviewState.SUPERSEDED:
-        return RequestRefused(
-            "item_superseded", "XPM no longer tells this relationship.", "Look at the list of items again."
-        )
-    return RequestRefused(
-        "already_reviewed", "Somebody else has decided about this item.", "Look at the list of items again."
-    )
+        return refusals.ITEM_SUPERSEDED()
+    return refusals.ALREADY_REVIEWED()
 
 
 def _imported(tx: Tx, item: Item, given: Confirmed, member: TeamMember | None) -> dict[str, Any]:
     """The member's values by an import; the relationship must be given, save for a co-owner (b.23)."""
     if given.relationship is None and not given.as_co_owner:
-        raise RequestRefused(
-            "relationship_missing", "A team member needs a relationship.", "Give one.", field="relationship"
-        )
+        raise refusals.RELATIONSHIP_MISSING()
     if given.as_co_owner and item.client.kind is ClientKind.ENTITY:
-        raise RequestRefused(
-            "not_a_person", "An entity has no account to co-own.", "Import without co-ownership.", field="as_co_owner"
-        )
+        raise refusals.NOT_A_PERSON()
     found = item.row.other_name[:500]
     name = given.name or (member.name if member else found)
     values: dict[str, Any] = {
@@ -190,23 +174,13 @@ def _also(member: TeamMember | None, relationship: str) -> str:
 def _make_co_owner(tx: Tx, item: Item, member_id: UUID, email: str | None) -> None:
     """Give the co-owner a login, which holds the address and which nobody is told of; the unique index decides."""
     if email is None:
-        raise RequestRefused(
-            "email_missing",
-            "A co-owner needs an email address of their own.",
-            "Give one, or import without co-ownership.",
-            field="email",
-        )
+        raise refusals.CO_OWNER_EMAIL_MISSING()
     if team.is_co_owner(tx, member_id):
         raise _co_owner_already("as_co_owner")
     address, email_key = _address(email)
     login_id = tx.new_id()
     if not people.take_email(tx, login_id, LoginKind.CLIENT, address, email_key):
-        raise RequestRefused(
-            "email_taken",
-            "This email address is already used by another login of the portal.",
-            "Give the co-owner an address of their own, or import without co-ownership.",
-            field="email",
-        )
+        raise refusals.CO_OWNER_EMAIL_TAKEN()
     team.make_co_owner(tx, member_id, login_id)
 
 
@@ -218,12 +192,7 @@ def _address(email: str) -> tuple[str, str]:
 
 
 def _co_owner_already(field: str) -> RequestRefused:
-    return RequestRefused(
-        "co_owner_already",
-        "This team member co-owns the account already, with an address of their own.",
-        "Leave it out.",
-        field=field,
-    )
+    return refusals.CO_OWNER_ALREADY(field=field)
 
 
 def _keep_member(tx: Tx, caller: Caller, item: Item, member: TeamMember | None, values: dict[str, Any]) -> UUID:
@@ -248,7 +217,7 @@ def _tied(tx: Tx, caller: Caller, item: Item, member_id: UUID) -> Item:
     """The item with the member it became; its version was counted when it was won."""
     review_items.tie(tx, item.row.id, member_id)
     _note_state(tx, caller, [item.row], item.row.state)
-    found = review_items.get(tx, caller.sight, item.row.id)
+    found = review_items.get(tx, caller.viewer, item.row.id)
     return review_queue.read(tx, caller.practice_id, [found])[0] if found is not None else item
 
 

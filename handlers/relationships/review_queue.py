@@ -12,16 +12,17 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from handlers import refusals
 from handlers.access.caller import Caller
 from handlers.directory.classification import Words, entity_type_of, kinds_of
-from handlers.directory.records import read_sight
+from handlers.directory.records import read_record
 from handlers.directory.structures import words_of
-from handlers.errors import RequestRefused
+from handlers.paging import Page
 from handlers.relationships import labels
 from handlers.relationships.direction import ANYTHING, PERSON, Ambiguity, Direction, as_text, decide, what_may_be
-from handlers.relationships.labels import fold
+from handlers.relationships.labels import combine_rows
 from portal_db.clients import review_items
-from portal_db.clients.review_items import Beside, Queued, Wanted
+from portal_db.clients.review_items import Beside, Queued, ReviewFilter
 from portal_db.database import Database, Tx
 from portal_db.states import ClientKind, ReviewState
 from portal_db.tables import Client, Relationship
@@ -51,15 +52,7 @@ class Item:
     suggests_co_owner: bool
 
 
-@dataclass(frozen=True)
-class Page:
-    """So many items, and the id to go on after if there are more."""
-
-    items: Sequence[Item]
-    next: UUID | None
-
-
-def page(database: Database, caller: Caller, wanted: Wanted, *, cursor: str | None, limit: int) -> Page:
+def page(database: Database, caller: Caller, wanted: ReviewFilter, *, cursor: str | None, limit: int) -> Page[Item]:
     """Items of clients that the caller may see, the newest first.
 
     Raises:
@@ -67,14 +60,14 @@ def page(database: Database, caller: Caller, wanted: Wanted, *, cursor: str | No
     """
     after = _read_cursor(cursor)
     with database.read() as tx:
-        found = review_items.page(tx, caller.sight, wanted, after=after, limit=limit + 1)
+        found = review_items.page(tx, caller.viewer, wanted, after=after, limit=limit + 1)
         items = read(tx, caller.practice_id, found[:limit])
-    return Page(items, items[-1].row.id if len(found) > limit else None)
+    return Page(items, str(items[-1].row.id) if len(found) > limit else None)
 
 
 def of_client(tx: Tx, caller: Caller, client_id: UUID, states: Collection[ReviewState]) -> list[Item]:
     """The items of a client that the caller may see, in the order of their labels."""
-    return read(tx, caller.practice_id, review_items.of_client(tx, caller.sight, client_id, states))
+    return read(tx, caller.practice_id, review_items.of_client(tx, caller.viewer, client_id, states))
 
 
 def read(tx: Tx, practice_id: UUID, found: Sequence[Queued]) -> list[Item]:
@@ -87,12 +80,12 @@ def read(tx: Tx, practice_id: UUID, found: Sequence[Queued]) -> list[Item]:
 
 def _item(queued: Queued, beside: Beside | None, words: Words, today: date) -> Item:
     row, client = queued.row, queued.client
-    theirs = read_sight(beside.record) if beside is not None else None
+    theirs = read_record(beside.record) if beside is not None else None
     told_there = [each for each in theirs.relationships if _is_same(each, row, beside)] if theirs else []
     other = what_is(theirs, words) if theirs is not None else ANYTHING
     ours = what_may_be(frozenset({client.kind}), client.entity_type)
     reading = decide(_told(row), ours, other, [labels.read(each.label) for each in told_there])
-    there = next(iter(fold(told_there)), None)
+    there = next(iter(combine_rows(told_there)), None)
     between_people = client.kind is ClientKind.INDIVIDUAL and PERSON in other
     return Item(
         row,
@@ -129,6 +122,4 @@ def _read_cursor(text: str | None) -> UUID | None:
     try:
         return UUID(text) if text else None
     except ValueError:
-        raise RequestRefused(
-            "bad_cursor", "This is not a cursor that a list gave.", "Begin at the first page.", field="cursor"
-        ) from None
+        raise refusals.BAD_CURSOR() from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID, uuid5
 
+from handlers import refusals
 from handlers.access.act import Act
 from handlers.directory.sync import begin_sync
 from handlers.errors import RequestRefused
@@ -28,20 +29,10 @@ def run_now(database: Database, act: Act, name: str) -> UUID:
     with database.write() as tx:
         row = _require(tx, name)
         if row.directory_id is None or row.mode is None:
-            raise RequestRefused(
-                "not_a_sync",
-                "This is work of the night, which the relay does itself.",
-                f"portal-sync {row.name} does it now.",
-                field="schedule",
-            )
+            raise refusals.NOT_A_SYNC(name=row.name)
         job = begin_sync(tx, row.directory_id, row.mode, asked_by="command line")
         if job is None:
-            raise RequestRefused(
-                "still_running",
-                "A sync of this directory is under way.",
-                "Let it end; portal-sync schedule list shows when it has.",
-                field="schedule",
-            )
+            raise refusals.STILL_RUNNING()
         _audit(tx, act, name, "schedule.run", after="begun by hand")
         return job.id
 
@@ -69,10 +60,7 @@ def resume(database: Database, act: Act, name: str) -> Schedule:
     with database.write() as tx:
         row = _require(tx, name)
         if not schedules.resume(tx, name):
-            raise RequestRefused(
-                "not_paused", "This schedule is not paused.", "portal-sync schedule list shows which are.",
-                field="schedule",
-            )  # fmt: skip
+            raise refusals.SCHEDULE_NOT_PAUSED()  # fmt: skip
         _audit(tx, act, name, "schedule.resume", before="paused", after="running")
         return row
 
@@ -80,23 +68,15 @@ def resume(database: Database, act: Act, name: str) -> Schedule:
 def _require(tx: Tx, name: str) -> Schedule:
     row = schedules.get(tx, name)
     if row is None:
-        raise RequestRefused(
-            "unknown_schedule",
-            "There is no such schedule.",
-            "portal-sync schedule list shows them; the relay makes one for each directory.",
-            field="schedule",
-        )
+        raise refusals.UNKNOWN_SCHEDULE()
     return row
 
 
 def _paused_already(tx: Tx, row: Schedule) -> RequestRefused:
     who = people.get(tx, row.paused_by) if row.paused_by else None
     since = f" since {row.paused_at:%Y-%m-%d %H:%M:%S} UTC" if row.paused_at else ""
-    return RequestRefused(
-        "paused_already",
-        f"This schedule is paused already, by {who.name if who else 'somebody'}{since}: {row.paused_why}",
-        "Nothing was changed.",
-        field="schedule",
+    return refusals.SCHEDULE_ALREADY_PAUSED(
+        what=who.name if who else "somebody", since=since, paused_why=row.paused_why
     )
 
 

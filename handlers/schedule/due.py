@@ -18,7 +18,7 @@ from handlers.schedule.times import Times
 from portal_db.database import Database, Tx
 from portal_db.directory import schedules, sync_conditions
 from portal_db.directory.schedules import Due
-from portal_db.directory.sync_conditions import Standing
+from portal_db.directory.sync_conditions import SyncConditions
 from portal_db.states import ConnectionState, Lane, SyncMode
 from portal_db.tables import Directory, Schedule
 from portal_db.types import database_time
@@ -111,20 +111,22 @@ def _begin(tx: Tx, schedule: Schedule, directory: Directory) -> bool:
     return True
 
 
-def _skip(tx: Tx, plan: Plan, schedule: Schedule, standing: Standing | None, calls_left: int | None) -> Skip | None:
+def _skip(
+    tx: Tx, plan: Plan, schedule: Schedule, standing: SyncConditions | None, calls_left: int | None
+) -> Skip | None:
     if standing is not None:
         limit = plan.settings.xpm_day_limit
         return reason_to_skip(tx, schedule, standing, day_limit=limit, calls_left=calls_left)
     return Skip("schedule_paused", schedule.paused_why) if schedule.paused_at is not None else None
 
 
-def _standing(tx: Tx, plan: Plan, schedule: Schedule) -> Standing | None:
+def _standing(tx: Tx, plan: Plan, schedule: Schedule) -> SyncConditions | None:
     if schedule.directory_id is None:
         return None
-    return sync_conditions.standing(tx, schedule.directory_id, in_use_days=plan.settings.sync_in_use_days)
+    return sync_conditions.sync_conditions(tx, schedule.directory_id, in_use_days=plan.settings.sync_in_use_days)
 
 
-def _next(plan: Plan, schedule: Schedule, standing: Standing | None) -> Times:
+def _next(plan: Plan, schedule: Schedule, standing: SyncConditions | None) -> Times:
     if standing is None or schedule.mode is None:
         return plan.nightly[schedule.name]
     where, shared_by = standing.time_zone, standing.shared_by
@@ -142,7 +144,7 @@ SPARE = 0.1
 
 
 @dataclass(frozen=True)
-class Meaning:
+class SkipReason:
     """What keeps a sync from beginning, and what can be done about it: by an operator, and by the practice's staff."""
 
     words: str
@@ -155,23 +157,23 @@ class Meaning:
 
 
 #: By its code.
-MEANINGS: dict[str, Meaning] = {
-    "schedule_paused": Meaning(
+SKIP_REASONS: dict[str, SkipReason] = {
+    "schedule_paused": SkipReason(
         "An operator paused this schedule.", "portal-sync schedule resume lets it run again.", "Ask support."
     ),
-    "work_paused": Meaning(
+    "work_paused": SkipReason(
         "Work of this practice is paused.", "portal-sync pauses list shows what is.", "It goes on by itself."
     ),
-    "connection_broken": Meaning(
+    "connection_broken": SkipReason(
         "Xero no longer accepts the connection it is read through.", "Reconnect XPM under Configure > Integrations."
     ),
-    "disconnected": Meaning(
+    "disconnected": SkipReason(
         "Nobody has a connection that works to read it through.", "Connect XPM under Configure > Integrations."
     ),
-    "not_used": Meaning("Nobody has used it of late.", "It is synced again once somebody searches it."),
-    "still_running": Meaning("The sync before it was still under way."),
-    "share_used": Meaning("Syncs have had their tenth of the practice's XPM calls of the day."),
-    "short_of_quota": Meaning("What is left of the practice's XPM calls of the day is kept for imports."),
+    "not_used": SkipReason("Nobody has used it of late.", "It is synced again once somebody searches it."),
+    "still_running": SkipReason("The sync before it was still under way."),
+    "share_used": SkipReason("Syncs have had their tenth of the practice's XPM calls of the day."),
+    "short_of_quota": SkipReason("What is left of the practice's XPM calls of the day is kept for imports."),
 }
 
 
@@ -184,7 +186,7 @@ class Skip:
 
 
 def reason_to_skip(
-    tx: Tx, schedule: Schedule, standing: Standing, *, day_limit: int, calls_left: int | None
+    tx: Tx, schedule: Schedule, standing: SyncConditions, *, day_limit: int, calls_left: int | None
 ) -> Skip | None:
     """What keeps a directory's scheduled sync from beginning now; the first thing that somebody has to do first.
 

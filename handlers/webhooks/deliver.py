@@ -14,17 +14,18 @@ import httpx
 from cryptography.fernet import InvalidToken
 from standardwebhooks import Webhook
 
-from handlers.errors import Deferred, Permanent, Rejected, Transient
+from handlers import refusals
+from handlers.errors import Deferred, Permanent, Transient
 from handlers.jobs.enqueue import FollowUp
 from handlers.jobs.handler import job_arg
 from handlers.services import Services
 from handlers.webhooks.announce import TEST
-from handlers.webhooks.post import SECONDS, Answer, NotPublic, Reach, post
+from handlers.webhooks.post import SECONDS, NotPublic, PostResult, Reach, post
 from portal_db import audit, webhooks
 from portal_db.database import Tx
 from portal_db.states import ErrorClass
 from portal_db.tables import Job, WebhookDelivery, WebhookEndpoint
-from portal_db.webhooks import Addressed
+from portal_db.webhooks import AddressedDelivery
 from portal_db.work.jobs import Failure
 
 #: Seconds before each further try; the last comes about three days after the first.
@@ -36,7 +37,7 @@ PATIENCE_DAYS = 3
 _AT_ONCE = ("webhook_gone", "webhook_private")
 
 
-def fetch(services: Services, job: Job) -> Answer:
+def fetch(services: Services, job: Job) -> PostResult:
     """Send it.
 
     Raises:
@@ -62,13 +63,11 @@ def fetch(services: Services, job: Job) -> Answer:
     with services.database.write() as tx:
         webhooks.note_status(tx, delivery.id, answer.status)
     if answer.status == 410:
-        raise Rejected(
-            "webhook_gone", "The endpoint answered 410: it is gone for good.", "Remove it, or test it again."
-        )
+        raise refusals.WEBHOOK_GONE()
     raise _not_taken("webhook_refused", f"The endpoint answered {answer.status} instead of 2xx.", job, answer)
 
 
-def apply(tx: Tx, job: Job, row: None, answer: Answer) -> Sequence[FollowUp]:
+def apply(tx: Tx, job: Job, row: None, answer: PostResult) -> Sequence[FollowUp]:
     """Write down that it was taken. A test that was taken lets a disabled endpoint be told of events again."""
     found = webhooks.addressed(tx, job_arg(job, "delivery_id"))
     if found is not None:
@@ -92,15 +91,13 @@ def on_failure(tx: Tx, job: Job, failure: Failure) -> None:
         _disable(tx, endpoint, reason, PATIENCE_DAYS * 86_400)
 
 
-def _require_wanted(found: Addressed | None) -> Addressed:
+def _require_wanted(found: AddressedDelivery | None) -> AddressedDelivery:
     if found is None or found.endpoint.removed_at is not None:
-        raise Rejected("webhook_removed", "The endpoint was removed.", "Add it again if it is to be told.")
+        raise refusals.WEBHOOK_REMOVED()
     if found.delivery.event == TEST:
         return found
     if found.endpoint.disabled_at is not None:
-        raise Rejected(
-            "webhook_disabled", "The endpoint is disabled.", "Mend it, then test it; a test enables it again."
-        )
+        raise refusals.WEBHOOK_DISABLED()
     rests = found.endpoint.resting_until
     if rests is not None and rests > found.now:
         wait = (rests - found.now).total_seconds()
@@ -108,7 +105,7 @@ def _require_wanted(found: Addressed | None) -> Addressed:
     return found
 
 
-def _signed(services: Services, found: Addressed, body: str) -> dict[str, str]:
+def _signed(services: Services, found: AddressedDelivery, body: str) -> dict[str, str]:
     """The time, and a signature by each secret that is good now."""
     endpoint, now = found.endpoint, services.sources.now()
     sealed = [endpoint.secret]
@@ -130,15 +127,11 @@ def _sign(secret: str, delivery: WebhookDelivery, now: datetime, body: str) -> s
     return Webhook(secret).sign(str(delivery.event_id), now, body)
 
 
-def _post(endpoint: WebhookEndpoint, headers: dict[str, str], body: str, reach: Reach, job: Job) -> Answer:
+def _post(endpoint: WebhookEndpoint, headers: dict[str, str], body: str, reach: Reach, job: Job) -> PostResult:
     try:
         return post(endpoint.url, headers, body.encode(), reach)
     except NotPublic:
-        raise Rejected(
-            "webhook_private",
-            "The endpoint's host is not at a public address.",
-            "Give the endpoint a public address, then test it.",
-        ) from None
+        raise refusals.WEBHOOK_HOST_PRIVATE() from None
     except httpx.TimeoutException:
         raise _not_taken("webhook_timeout", f"The endpoint did not answer within {SECONDS:.0f} seconds.", job) from None
     except httpx.TransportError:  # its text may quote what was sent
@@ -147,7 +140,7 @@ def _post(endpoint: WebhookEndpoint, headers: dict[str, str], body: str, reach: 
         ) from None
 
 
-def _not_taken(code: str, message: str, job: Job, answer: Answer | None = None) -> Transient:
+def _not_taken(code: str, message: str, job: Job, answer: PostResult | None = None) -> Transient:
     asked = min(answer.wait_seconds or 0.0, 86_400.0) if answer is not None else 0.0
     wait = max(float(WAITS[min(job.attempts, len(WAITS) - 1)]), asked)
     return Transient(code, message, "Mend the receiver; it is tried again by itself.", wait_seconds=wait)

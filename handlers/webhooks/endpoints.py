@@ -15,14 +15,14 @@ from uuid import UUID
 import httpx
 
 from config.settings import LOOPBACK, Settings
+from handlers import refusals
 from handlers.errors import RequestRefused
-from handlers.paging import read_cursor
+from handlers.paging import Page, page_of, read_cursor
 from handlers.webhooks.announce import TEST, Event, deliver
 from handlers.webhooks.post import Reach
 from portal_db import audit, webhooks
 from portal_db.access import people
 from portal_db.database import Database, Tx
-from portal_db.paging import Cursor
 from portal_db.states import ActorKind
 from portal_db.tables import WebhookEndpoint
 from portal_db.types import database_time
@@ -41,14 +41,6 @@ class Made:
 
     endpoint_id: UUID
     secret: str
-
-
-@dataclass(frozen=True)
-class Page:
-    """So many deliveries, and where to go on if there are more."""
-
-    items: Sequence[Told]
-    next: Cursor | None
 
 
 def add(
@@ -73,13 +65,9 @@ def add(
     secret = _new_secret()
     with database.write() as tx:
         if people.get_practice(tx, practice_id) is None:
-            raise RequestRefused(
-                "unknown_practice", "There is no practice with this id.", "Check the id.", field="practice_id"
-            )
+            raise refusals.UNKNOWN_PRACTICE()
         if len(webhooks.of_practice(tx, practice_id)) >= MOST:
-            raise RequestRefused(
-                "too_many_webhooks", f"A practice has at most {MOST} webhooks.", "Remove one that is not needed."
-            )
+            raise refusals.TOO_MANY_WEBHOOKS(most=MOST)
         endpoint_id: UUID = tx.new_id()
         row = {"id": endpoint_id, "practice_id": practice_id, "url": url, "events": sorted(events or Event)}
         webhooks.add(tx, {**row, "secret": settings.vault.encrypt(secret.encode())})
@@ -119,7 +107,7 @@ def remove(database: Database, endpoint_id: UUID, *, practice_id: UUID, by: UUID
     """
     with database.write() as tx:
         if not webhooks.remove(tx, endpoint_id, practice_id=practice_id):
-            raise _unknown()
+            raise refusals.UNKNOWN_WEBHOOK()
         _audit(tx, "webhook.remove", endpoint_id, practice_id, by)
 
 
@@ -141,7 +129,7 @@ def send_test(database: Database, endpoint_id: UUID, *, practice_id: UUID, by: U
 
 def deliveries(
     database: Database, endpoint_id: UUID, *, practice_id: UUID, cursor: str | None = None, limit: int = 50
-) -> Page:
+) -> Page[Told]:
     """What an endpoint was and is to be told, newest first.
 
     Raises:
@@ -151,8 +139,7 @@ def deliveries(
     with database.read() as tx:
         _require(tx, endpoint_id, practice_id)
         found = webhooks.deliveries(tx, endpoint_id, limit=limit + 1, after=after)
-    more, found = len(found) > limit, found[:limit]
-    return Page(found, Cursor(found[-1].delivery.created_at, found[-1].delivery.id) if more else None)
+    return page_of(found, limit, lambda told: (told.delivery.created_at, told.delivery.id))
 
 
 def _fitting(url: str, settings: Settings) -> str:
@@ -173,14 +160,12 @@ def _fitting(url: str, settings: Settings) -> str:
     except ValueError:
         return str(parts)
     if not Reach(loopback=settings.is_local, private=settings.webhook_private_addresses).allows(address):
-        raise RequestRefused(
-            "webhook_private", "url: this address is not a public one.", "Give a public address.", field="url"
-        )
+        raise refusals.WEBHOOK_URL_PRIVATE()
     return str(parts)
 
 
 def _bad_url(words: str) -> RequestRefused:
-    return RequestRefused("bad_request", f"url: the address {words}.", "Correct it.", field="url")
+    return refusals.BAD_URL(words=words)
 
 
 def _new_secret() -> str:
@@ -190,14 +175,8 @@ def _new_secret() -> str:
 def _require(tx: Tx, endpoint_id: UUID, practice_id: UUID) -> WebhookEndpoint:
     found = webhooks.get(tx, endpoint_id, practice_id=practice_id)
     if found is None:
-        raise _unknown()
+        raise refusals.UNKNOWN_WEBHOOK()
     return found
-
-
-def _unknown() -> RequestRefused:
-    return RequestRefused(
-        "unknown_webhook", "There is no such webhook.", "Look at the list of webhooks.", field="webhook_id"
-    )
 
 
 def _audit(

@@ -29,7 +29,7 @@ class NotPublic(Exception):
 
 
 @dataclass(frozen=True)
-class Answer:
+class PostResult:
     """What was answered. `wait_seconds`: how long to wait, if it says so."""
 
     status: int
@@ -70,7 +70,7 @@ class Reach:
 
 def post(
     url: str, headers: Mapping[str, str], body: bytes, reach: Reach, *, monotonic: Callable[[], float] = time.monotonic
-) -> Answer:
+) -> PostResult:
     """Send a message.
 
     Raises:
@@ -87,7 +87,7 @@ def post(
         response.close()
     finally:
         transport.close()
-    return Answer(response.status_code, _seconds(response.headers.get("retry-after")))
+    return PostResult(response.status_code, _seconds(response.headers.get("retry-after")))
 
 
 def _held(address: Address) -> ipaddress.IPv4Address | None:

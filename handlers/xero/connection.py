@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Protocol
 
-from handlers.errors import ConnectionLost, Rejected, Transient
+from handlers import refusals
+from handlers.errors import ConnectionLost, Transient
 from portal_db.database import Tx
 from portal_db.states import ConnectionState
 from portal_db.tables import Import, Practice, Staff, XeroLogin, XpmConnection
@@ -34,7 +35,7 @@ BROKEN: dict[str, tuple[str, str]] = {
 _BROKEN_SOMEHOW = ("Xero no longer accepts this connection.", RECONNECT)
 
 
-class Caller(Protocol):
+class XpmRequester(Protocol):
     """On whose behalf XPM is asked: who they are, where they work, and the connection that is theirs, as of `now`."""
 
     @property
@@ -49,7 +50,7 @@ class Caller(Protocol):
     def now(self) -> datetime: ...
 
 
-def require_connection(requester: Caller) -> XpmConnection:
+def require_connection(requester: XpmRequester) -> XpmConnection:
     """The connection an import may go through.
 
     Raises:
@@ -58,29 +59,13 @@ def require_connection(requester: Caller) -> XpmConnection:
     """
     staff = requester.staff
     if staff is None or staff.left_at is not None:
-        raise Rejected(
-            "staff_left",
-            "The staff member who asked for this import no longer works at the practice.",
-            "Ask a colleague to request it again.",
-        )
+        raise refusals.STAFF_LEFT()
     if not staff.role.may_import:
-        raise Rejected(
-            "not_allowed",
-            "Staff with the role Basic cannot import clients.",
-            "Ask an owner, account admin, partner or manager.",
-        )
+        raise refusals.REQUESTER_NOT_ALLOWED()
     if not requester.practice.mfa_mandatory:
-        raise Rejected(
-            "mfa_not_mandatory",
-            "Multi-factor authentication is not mandatory for all staff and clients, which Xero requires.",
-            "Mandate it under Admin Settings > Security, then connect XPM.",
-        )
+        raise refusals.MFA_NOT_MANDATORY()
     if requester.connection is None:
-        raise Rejected(
-            "integration_not_configured",
-            "XPM is not connected for the staff member who asked.",
-            "Connect it under Configure > Integrations, then import again.",
-        )
+        raise refusals.INTEGRATION_NOT_CONFIGURED()
     if requester.connection.state is ConnectionState.BROKEN:
         raise connection_lost(requester.connection.broken_code)
     return requester.connection

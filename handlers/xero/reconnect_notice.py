@@ -25,7 +25,7 @@ from portal_db.tables import Job, XpmConnection
 from portal_db.work import jobs
 from portal_db.work.jobs import Failure, LeaseLost
 from portal_db.xero import reconnect_notices
-from portal_db.xero.reconnect_notices import Addressed
+from portal_db.xero.reconnect_notices import AddressedNotice
 
 
 def request(tx: Tx, connection: XpmConnection, number: int) -> None:
@@ -93,14 +93,14 @@ def on_failure(tx: Tx, job: Job, failure: Failure) -> None:
             pass
 
 
-def _is_wanted(letter: Addressed) -> bool:
+def _is_wanted(letter: AddressedNotice) -> bool:
     """It is still this break that the connection suffers from, and there is somebody to tell."""
     connection = letter.connection
     is_this_break = connection.state is ConnectionState.BROKEN and connection.breaks == letter.notice.number
     return is_this_break and letter.staff.left_at is None
 
 
-def _message(settings: Settings, letter: Addressed) -> EmailMessage:
+def _message(settings: Settings, letter: AddressedNotice) -> EmailMessage:
     lost = connection_lost(letter.connection.broken_code)
     return compose(
         settings,

@@ -18,7 +18,7 @@ from config.settings import Settings, SettingsError
 from handlers.errors import Deferred, JobError, Permanent, Transient
 from handlers.services import Services
 from handlers.xero import reconnect_notice
-from handlers.xero.connection import Caller, connection_lost, require_connection
+from handlers.xero.connection import XpmRequester, connection_lost, require_connection
 from portal_db import audit
 from portal_db.database import Database
 from portal_db.states import ConnectionState
@@ -36,7 +36,7 @@ LIST_SECONDS = 10.0
 CALLBACK_PATH = "/integrations/xpm/callback"
 
 
-def call_xpm(services: Services, requester: Caller, call: Callable[[Access, float], T], *, seconds: float) -> T:
+def call_xpm(services: Services, requester: XpmRequester, call: Callable[[Access, float], T], *, seconds: float) -> T:
     """Call XPM through the requester's own connection.
 
     Args:

@@ -33,7 +33,6 @@ def by_link(tx: Tx, token_hash: str) -> Invited | None:
         .join(Practice, Practice.id == Client.practice_id)
         .join(Login, Login.id == Client.login_id)
         .where(WelcomeEmail.token_hash == token_hash)
-        .execution_options(populate_existing=True)
     )
     found = tx.session.execute(statement).one_or_none()
     return Invited(*found) if found is not None else None
@@ -55,7 +54,7 @@ def use_link(tx: Tx, token_hash: str) -> UUID | None:
         .values(token_used_at=db_now())
         .returning(WelcomeEmail.client_id)
     )
-    return tx.session.scalar(statement.execution_options(synchronize_session=False))
+    return tx.session.scalar(statement)
 
 
 def activate(tx: Tx, client_id: UUID, password_hash: str) -> UUID | None:
@@ -71,4 +70,4 @@ def activate(tx: Tx, client_id: UUID, password_hash: str) -> UUID | None:
         .values(password_hash=password_hash, activated_at=db_now())
         .returning(Login.id)
     )
-    return tx.session.scalar(statement.execution_options(synchronize_session=False))
+    return tx.session.scalar(statement)

@@ -40,7 +40,7 @@ def end_key(tx: Tx, key_id: UUID, *, practice_id: UUID, after_seconds: float = 0
         .values(ends_at=ends)
         .returning(ApiKey)
     )
-    return tx.session.scalar(statement.execution_options(synchronize_session=False, populate_existing=True))
+    return tx.session.scalar(statement)
 
 
 def _key_is_live() -> ColumnElement[bool]:
@@ -96,7 +96,7 @@ def idle_too_soon(tx: Tx, token_hash: str, *, seconds: float) -> bool:
 def prolong_session(tx: Tx, token_hash: str, *, idle_seconds: float) -> None:
     statement = update(StaffSession).where(StaffSession.token_hash == token_hash)
     statement = statement.values(idle_until=db_now(idle_seconds))
-    tx.session.execute(statement.execution_options(synchronize_session=False))
+    tx.session.execute(statement)
 
 
 def end_session(tx: Tx, token_hash: str) -> None:
@@ -106,14 +106,12 @@ def end_session(tx: Tx, token_hash: str) -> None:
 def end_sessions_of(tx: Tx, login_id: UUID) -> None:
     """End every session of a login: after a new password, nobody who knew the old one stays in."""
     theirs = select(Staff.id).where(Staff.login_id == login_id)
-    tx.session.execute(
-        delete(StaffSession).where(StaffSession.staff_id.in_(theirs)).execution_options(synchronize_session=False)
-    )
+    tx.session.execute(delete(StaffSession).where(StaffSession.staff_id.in_(theirs)))
 
 
 def set_password(tx: Tx, login_id: UUID, password_hash: str) -> None:
     statement = update(Login).where(Login.id == login_id, Login.kind != LoginKind.CLIENT)
-    tx.session.execute(statement.values(password_hash=password_hash).execution_options(synchronize_session=False))
+    tx.session.execute(statement.values(password_hash=password_hash))
 
 
 def put_password_link(tx: Tx, login_id: UUID, token_hash: str, *, seconds: float) -> None:
@@ -138,4 +136,4 @@ def use_password_link(tx: Tx, token_hash: str) -> UUID | None:
         The login it is for; `None` when there is no such link, or it has ended.
     """
     statement = delete(PasswordLink).where(PasswordLink.token_hash == token_hash, PasswordLink.ends_at > db_now())
-    return tx.session.scalar(statement.returning(PasswordLink.login_id).execution_options(synchronize_session=False))
+    return tx.session.scalar(statement.returning(PasswordLink.login_id))

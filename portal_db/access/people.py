@@ -22,11 +22,11 @@ def add_practice(tx: Tx, row: dict[str, Any]) -> None:
 def set_practice(tx: Tx, practice_id: UUID, values: dict[str, Any]) -> bool:
     """Change a practice. False when there is none of this id."""
     statement = update(Practice).where(Practice.id == practice_id).values(**values).returning(Practice.id)
-    return tx.session.scalar(statement.execution_options(synchronize_session=False)) is not None
+    return tx.session.scalar(statement) is not None
 
 
 def get_practice(tx: Tx, practice_id: UUID) -> Practice | None:
-    return tx.session.get(Practice, practice_id, populate_existing=True)
+    return tx.session.get(Practice, practice_id)
 
 
 def take_email(tx: Tx, login_id: UUID, kind: LoginKind, email: str, email_key: str) -> bool:
@@ -44,7 +44,7 @@ def email_is_held(tx: Tx, email_key: str, *, other_than: UUID | None = None) -> 
 
 
 def get_login(tx: Tx, login_id: UUID) -> Login:
-    return tx.session.get_one(Login, login_id, populate_existing=True)
+    return tx.session.get_one(Login, login_id)
 
 
 def add_staff(tx: Tx, row: dict[str, Any]) -> None:
@@ -59,7 +59,7 @@ def get_staff(tx: Tx, staff_id: UUID, *, practice_id: UUID) -> Staff | None:
 def leave(tx: Tx, staff_id: UUID) -> Staff | None:
     """Note that somebody has left. `None` when there is nobody such, or they had left before."""
     statement = update(Staff).where(Staff.id == staff_id, Staff.left_at.is_(None)).values(left_at=db_now())
-    statement = statement.returning(Staff).execution_options(synchronize_session=False, populate_existing=True)
+    statement = statement.returning(Staff)
     return tx.session.scalar(statement)
 
 

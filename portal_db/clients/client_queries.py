@@ -16,7 +16,7 @@ from portal_db.visibility import Viewer
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ClientFilter:
     """Which clients of those in sight; what is not given does not narrow. `text` is a part of the name."""
 
     text: str | None = None
@@ -25,7 +25,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ClientEntry:
     """A client with what a list shows beside it: its login, welcome email and live XPM link, where it has them."""
 
     client: Client
@@ -34,12 +34,12 @@ class Entry:
     link: XpmLink | None
 
 
-def get(tx: Tx, viewer: Viewer, client_id: UUID) -> Entry | None:
+def get(tx: Tx, viewer: Viewer, client_id: UUID) -> ClientEntry | None:
     found = tx.session.execute(_entries(viewer).where(Client.id == client_id)).one_or_none()
-    return Entry(*found) if found is not None else None
+    return ClientEntry(*found) if found is not None else None
 
 
-def page(tx: Tx, viewer: Viewer, wanted: Wanted, *, after: Cursor | None, limit: int) -> list[Entry]:
+def page(tx: Tx, viewer: Viewer, wanted: ClientFilter, *, after: Cursor | None, limit: int) -> list[ClientEntry]:
     """Clients, the newest first, from the one after the cursor's."""
     statement = _entries(viewer)
     if wanted.text:
@@ -51,13 +51,13 @@ def page(tx: Tx, viewer: Viewer, wanted: Wanted, *, after: Cursor | None, limit:
     if after is not None:
         statement = statement.where(older(Client.created_at, Client.id, after))
     statement = statement.order_by(Client.created_at.desc(), Client.id.desc()).limit(limit)
-    return [Entry(*row) for row in tx.session.execute(statement)]
+    return [ClientEntry(*row) for row in tx.session.execute(statement)]
 
 
-def of_records(tx: Tx, viewer: Viewer, xpm_uuids: Iterable[UUID]) -> list[Entry]:
+def of_records(tx: Tx, viewer: Viewer, xpm_uuids: Iterable[UUID]) -> list[ClientEntry]:
     """The clients in sight that these XPM records are linked to; at most as many as one search finds."""
     statement = _entries(viewer).where(XpmLink.xpm_uuid.in_(list(xpm_uuids)))
-    return [Entry(*row) for row in tx.session.execute(statement.order_by(Client.name, Client.id))]
+    return [ClientEntry(*row) for row in tx.session.execute(statement.order_by(Client.name, Client.id))]
 
 
 def team_of(tx: Tx, client_id: UUID) -> list[TeamMember]:
@@ -67,11 +67,10 @@ def team_of(tx: Tx, client_id: UUID) -> list[TeamMember]:
 
 
 def _entries(viewer: Viewer) -> Select[Client, Login, WelcomeEmail, XpmLink]:
-    statement = (
+    return (
         select(Client, Login, WelcomeEmail, XpmLink)
         .outerjoin(Login, Login.id == Client.login_id)
         .outerjoin(WelcomeEmail, WelcomeEmail.client_id == Client.id)
         .outerjoin(XpmLink, and_(XpmLink.client_id == Client.id, XpmLink.disconnected_at.is_(None)))
         .where(viewer.may_see_client())
     )
-    return statement.execution_options(populate_existing=True)

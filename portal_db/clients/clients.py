@@ -25,11 +25,7 @@ def add(tx: Tx, row: dict[str, Any]) -> None:
 
 
 def get(tx: Tx, client_id: UUID, *, practice_id: UUID) -> Client | None:
-    return tx.session.scalar(
-        select(Client)
-        .where(Client.id == client_id, Client.practice_id == practice_id)
-        .execution_options(populate_existing=True)
-    )
+    return tx.session.scalar(select(Client).where(Client.id == client_id, Client.practice_id == practice_id))
 
 
 def of_ids(tx: Tx, client_ids: Collection[UUID], *, practice_id: UUID) -> list[Client]:
@@ -63,7 +59,7 @@ def unlink(tx: Tx, client_id: UUID) -> bool:
         .values(disconnected_at=db_now())
         .returning(XpmLink.id)
     )
-    if tx.session.scalar(statement.execution_options(synchronize_session=False)) is None:
+    if tx.session.scalar(statement) is None:
         return False
     relationships.drop_ties(tx, client_id)
     return True
@@ -143,12 +139,12 @@ def show_type(tx: Tx, client_id: UUID, entity_type: EntityType) -> None:
 
 def _set(tx: Tx, client_id: UUID, **values: Any) -> None:
     statement = update(Client).where(Client.id == client_id).values(**values)
-    tx.session.execute(statement.execution_options(synchronize_session=False))
+    tx.session.execute(statement)
 
 
 def fields(tx: Tx, client_id: UUID) -> dict[str, ClientField]:
     statement = select(ClientField).where(ClientField.client_id == client_id)
-    found = tx.session.scalars(statement.execution_options(populate_existing=True))
+    found = tx.session.scalars(statement)
     return {row.field: row for row in found}
 
 
@@ -165,9 +161,7 @@ def note_conflict(tx: Tx, client_id: UUID, field: str, code: str) -> None:
 
 def clear_conflicts(tx: Tx, client_id: UUID, field_names: Collection[str]) -> None:
     tx.session.execute(
-        delete(FieldConflict)
-        .where(FieldConflict.client_id == client_id, FieldConflict.field.in_(field_names))
-        .execution_options(synchronize_session=False)
+        delete(FieldConflict).where(FieldConflict.client_id == client_id, FieldConflict.field.in_(field_names))
     )
 
 

@@ -50,13 +50,13 @@ def note_checked(tx: Tx, link_id: UUID, *, is_gone: bool) -> None:
     """Remember what was found, and since when."""
     gone_at = func.coalesce(XpmLink.gone_at, db_now()) if is_gone else None
     statement = update(XpmLink).where(XpmLink.id == link_id).values(checked_at=db_now(), gone_at=gone_at)
-    tx.session.execute(statement.execution_options(synchronize_session=False))
+    tx.session.execute(statement)
 
 
 def pass_over(tx: Tx, link_id: UUID) -> None:
     """It could not be looked for; its turn comes again after the others'."""
     statement = update(XpmLink).where(XpmLink.id == link_id).values(checked_at=db_now())
-    tx.session.execute(statement.execution_options(synchronize_session=False))
+    tx.session.execute(statement)
 
 
 def gone(tx: Tx) -> list[XpmLink]:

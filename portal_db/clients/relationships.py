@@ -46,7 +46,7 @@ NEWS = ("label", "other_name", "number_of_shares", "percentage", "start_date", "
 def lock_links(tx: Tx, client_ids: Collection[UUID]) -> dict[UUID, XpmLink]:
     """The live links of clients, locked in order; who has none is not there."""
     statement = select(XpmLink).where(XpmLink.client_id.in_(client_ids), XpmLink.disconnected_at.is_(None))
-    statement = statement.order_by(XpmLink.id).with_for_update().execution_options(populate_existing=True)
+    statement = statement.order_by(XpmLink.id).with_for_update()
     return {link.client_id: link for link in tx.session.scalars(statement)}
 
 
@@ -54,7 +54,7 @@ def lock_rows(tx: Tx, client_ids: Collection[UUID]) -> dict[UUID, list[Relations
     """All relationships of clients, locked against reviewers, by client."""
     statement = select(Relationship).where(Relationship.client_id.in_(client_ids)).order_by(Relationship.id)
     found: dict[UUID, list[Relationship]] = {client_id: [] for client_id in client_ids}
-    for row in tx.session.scalars(statement.with_for_update().execution_options(populate_existing=True)):
+    for row in tx.session.scalars(statement.with_for_update()):
         found[row.client_id].append(row)
     return found
 
@@ -62,7 +62,7 @@ def lock_rows(tx: Tx, client_ids: Collection[UUID]) -> dict[UUID, list[Relations
 def tied_members(tx: Tx, client_ids: Collection[UUID]) -> list[TeamMember]:
     """Team members of clients that are tied to XPM records."""
     statement = select(TeamMember).where(TeamMember.client_id.in_(client_ids), TeamMember.xpm_uuid.is_not(None))
-    return list(tx.session.scalars(statement.order_by(TeamMember.id).execution_options(populate_existing=True)))
+    return list(tx.session.scalars(statement.order_by(TeamMember.id)))
 
 
 def insert_rows(tx: Tx, rows: Sequence[dict[str, Any]]) -> None:
@@ -119,13 +119,11 @@ def drop_ties(tx: Tx, client_id: UUID) -> None:
         update(Relationship)
         .where(Relationship.client_id == client_id, decided)
         .values(state=ReviewState.SUPERSEDED, team_member_id=None, version=Relationship.version + 1)
-        .execution_options(synchronize_session=False)
     )
     tx.session.execute(
         update(TeamMember)
         .where(TeamMember.client_id == client_id, TeamMember.xpm_uuid.is_not(None))
         .values(xpm_uuid=None)
-        .execution_options(synchronize_session=False)
     )
 
 

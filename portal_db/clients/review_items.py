@@ -19,7 +19,7 @@ from portal_db.visibility import Viewer
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ReviewFilter:
     """Which items of those in sight; what is not given does not narrow. `text` is a part of a name or label."""
 
     states: Collection[ReviewState] = (ReviewState.PENDING,)
@@ -45,7 +45,7 @@ class Beside:
     record: dict[str, Any]
 
 
-def page(tx: Tx, viewer: Viewer, wanted: Wanted, *, after: UUID | None, limit: int) -> list[Queued]:
+def page(tx: Tx, viewer: Viewer, wanted: ReviewFilter, *, after: UUID | None, limit: int) -> list[Queued]:
     """Items, the newest first, from the one after the one named."""
     statement = _queued(viewer).where(Relationship.state.in_(wanted.states))
     if wanted.client_id is not None:
@@ -93,13 +93,13 @@ def decide(tx: Tx, item_id: UUID, version: int, state: ReviewState) -> bool:
         .values(state=state, version=Relationship.version + 1)
         .returning(Relationship.id)
     )
-    return tx.session.scalar(statement.execution_options(synchronize_session=False)) is not None
+    return tx.session.scalar(statement) is not None
 
 
 def tie(tx: Tx, item_id: UUID, member_id: UUID) -> None:
     """Note the team member that an item became, in the transaction that decided about it."""
     statement = update(Relationship).where(Relationship.id == item_id).values(team_member_id=member_id)
-    tx.session.execute(statement.execution_options(synchronize_session=False))
+    tx.session.execute(statement)
 
 
 def ignore(tx: Tx, viewer: Viewer, chosen: Sequence[tuple[UUID, int]]) -> list[Relationship]:
@@ -116,7 +116,7 @@ def ignore(tx: Tx, viewer: Viewer, chosen: Sequence[tuple[UUID, int]]) -> list[R
         .values(state=ReviewState.IGNORED, version=Relationship.version + 1)
         .returning(Relationship)
     )
-    statement = statement.execution_options(synchronize_session=False, populate_existing=True)
+    statement = statement
     return list(tx.session.scalars(statement))
 
 
@@ -153,8 +153,7 @@ def _is_pending(item_id: UUID, version: int) -> ColumnElement[bool]:
 
 def _queued(viewer: Viewer) -> Select[Relationship, Client]:
     statement = select(Relationship, Client).join(Client, Client.id == Relationship.client_id)
-    statement = statement.where(Relationship.practice_id == viewer.practice_id, viewer.may_see_client())
-    return statement.execution_options(populate_existing=True)
+    return statement.where(Relationship.practice_id == viewer.practice_id, viewer.may_see_client())
 
 
 def _linked(viewer: Viewer) -> Select[UUID]:

@@ -45,7 +45,7 @@ def end(tx: Tx, client_id: UUID, task_id: UUID, state: TaskState) -> bool:
         .values(state=state, ended_at=db_now())
         .returning(Task.id)
     )
-    return tx.session.scalar(statement.execution_options(synchronize_session=False)) is not None
+    return tx.session.scalar(statement) is not None
 
 
 def open_with(tx: Tx, team_member_id: UUID) -> int:
@@ -57,4 +57,4 @@ def open_with(tx: Tx, team_member_id: UUID) -> int:
 def forget_receiver(tx: Tx, team_member_id: UUID) -> None:
     """Ended tasks no longer say whose they were."""
     statement = update(Task).where(Task.team_member_id == team_member_id, Task.state != TaskState.OPEN)
-    tx.session.execute(statement.values(team_member_id=None).execution_options(synchronize_session=False))
+    tx.session.execute(statement.values(team_member_id=None))

@@ -21,13 +21,13 @@ from portal_db.types import db_now
 def get(tx: Tx, client_id: UUID, member_id: UUID) -> TeamMember | None:
     """A member of this very client."""
     statement = select(TeamMember).where(TeamMember.id == member_id, TeamMember.client_id == client_id)
-    return tx.session.scalar(statement.execution_options(populate_existing=True))
+    return tx.session.scalar(statement)
 
 
 def tied_to(tx: Tx, client_id: UUID, xpm_uuid: UUID) -> TeamMember | None:
     """The member of a client that an XPM record is tied to; one at most, by a unique index (b.22)."""
     statement = select(TeamMember).where(TeamMember.client_id == client_id, TeamMember.xpm_uuid == xpm_uuid)
-    return tx.session.scalar(statement.execution_options(populate_existing=True))
+    return tx.session.scalar(statement)
 
 
 def add(tx: Tx, row: dict[str, Any]) -> None:
@@ -41,7 +41,7 @@ def add_once(tx: Tx, row: dict[str, Any]) -> bool:
 
 def change(tx: Tx, member_id: UUID, values: dict[str, Any]) -> None:
     statement = update(TeamMember).where(TeamMember.id == member_id).values(**values)
-    tx.session.execute(statement.execution_options(synchronize_session=False))
+    tx.session.execute(statement)
 
 
 def make_co_owner(tx: Tx, member_id: UUID, login_id: UUID) -> None:
@@ -73,7 +73,6 @@ def of_client(tx: Tx, client_id: UUID, *, locked: bool = False) -> Sequence[Conn
         .join(TeamMember, TeamMember.id == EntityConnection.team_member_id)
         .where(EntityConnection.client_id == client_id)
         .order_by(TeamMember.name, TeamMember.id)
-        .execution_options(populate_existing=True)
     )
     if locked:
         statement = statement.with_for_update(of=EntityConnection)
@@ -99,8 +98,8 @@ def remove(tx: Tx, found: TeamMember) -> None:
     """Nobody acts for the entity by this team member any more. Who came from XPM, tied to it or not, and who is tied to
     anything else, stays in the team (b.34)."""
     ended = delete(EntityConnection).where(EntityConnection.team_member_id == found.id)
-    tx.session.execute(ended.execution_options(synchronize_session=False))
+    tx.session.execute(ended)
     if found.xpm_uuid is None and found.source is FieldSource.STAFF:
         gone = delete(TeamMember).where(TeamMember.id == found.id)
         with suppress(IntegrityError), tx.session.begin_nested():
-            tx.session.execute(gone.execution_options(synchronize_session=False))
+            tx.session.execute(gone)

@@ -40,12 +40,12 @@ def ensure(tx: Tx, xero_login_id: UUID, tenant_id: str) -> Directory:
 
 
 def get(tx: Tx, directory_id: UUID) -> Directory | None:
-    return tx.session.get(Directory, directory_id, populate_existing=True)
+    return tx.session.get(Directory, directory_id)
 
 
 def of(tx: Tx, xero_login_id: UUID, tenant_id: str) -> Directory | None:
     statement = select(Directory).where(Directory.xero_login_id == xero_login_id, Directory.tenant_id == tenant_id)
-    return tx.session.scalar(statement.execution_options(populate_existing=True))
+    return tx.session.scalar(statement)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +104,11 @@ def note_used(tx: Tx, directory_id: UUID) -> None:
         .where(Directory.id == directory_id, Directory.last_used_at < db_now(-USE_NOTED_SECONDS))
         .values(last_used_at=db_now())
     )
-    tx.session.execute(statement.execution_options(synchronize_session=False))
+    tx.session.execute(statement)
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class DirectoryEntry:
     """A directory with what a list shows beside it: its last sync, how many records it holds, and how many of them wait
     for somebody to accept that they are gone."""
 
@@ -123,7 +123,7 @@ class Entry:
         return self.missing > 0
 
 
-def listing(tx: Tx, *, practice_id: UUID | None = None, directory_id: UUID | None = None) -> list[Entry]:
+def listing(tx: Tx, *, practice_id: UUID | None = None, directory_id: UUID | None = None) -> list[DirectoryEntry]:
     """Directories with a connection that is not cut, or the one asked for, whatever its connections."""
     live = exists().where(_of_directory(XpmConnection), XpmConnection.state != ConnectionState.DISCONNECTED)
     wanted: list[ColumnElement[bool]] = [Directory.id == directory_id] if directory_id else [live]
@@ -133,7 +133,7 @@ def listing(tx: Tx, *, practice_id: UUID | None = None, directory_id: UUID | Non
     return [_entry(tx, directory) for directory in found]
 
 
-def _entry(tx: Tx, directory: Directory) -> Entry:
+def _entry(tx: Tx, directory: Directory) -> DirectoryEntry:
     latest = select(DirectorySync).where(DirectorySync.directory_id == directory.id)
     sync = tx.session.scalar(latest.order_by(DirectorySync.started_at.desc(), DirectorySync.id.desc()).limit(1))
     counts = select(func.count(), func.count(DirectoryRecord.missing_since)).where(
@@ -146,7 +146,7 @@ def _entry(tx: Tx, directory: Directory) -> Entry:
         .where(_through(directory), XpmConnection.state != ConnectionState.DISCONNECTED)
         .distinct()
     )
-    return Entry(directory, sync, records, missing, list(tx.session.scalars(names.order_by(Practice.name))))
+    return DirectoryEntry(directory, sync, records, missing, list(tx.session.scalars(names.order_by(Practice.name))))
 
 
 def is_in(directory: Directory) -> ColumnElement[bool]:
@@ -181,7 +181,7 @@ def drop(tx: Tx, practice_id: UUID, structure_key: str) -> bool:
     statement = delete(BusinessStructure).where(
         BusinessStructure.practice_id == practice_id, BusinessStructure.structure_key == structure_key
     )
-    found = statement.returning(BusinessStructure.structure_key).execution_options(synchronize_session=False)
+    found = statement.returning(BusinessStructure.structure_key)
     return tx.session.scalar(found) is not None
 
 

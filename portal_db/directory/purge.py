@@ -37,7 +37,7 @@ def close(tx: Tx) -> int:
         .where(Directory.cursor.is_not(None), ~running, or_(_is_cut(Directory), _is_unused()))
         .values(cursor=None, last_full_at=None, last_incremental_at=None)
     )
-    result: Any = tx.session.execute(statement.execution_options(synchronize_session=False))
+    result: Any = tx.session.execute(statement)
     return int(result.rowcount)
 
 
@@ -55,7 +55,7 @@ def drop(tx: Tx, keys: list[Key]) -> int:
     """Delete those of these records that still are to be."""
     named = tuple_(DirectoryRecord.xero_login_id, DirectoryRecord.tenant_id, DirectoryRecord.xpm_uuid).in_(keys)
     statement = delete(DirectoryRecord).where(named, _is_stale())
-    result: Any = tx.session.execute(statement.execution_options(synchronize_session=False))
+    result: Any = tx.session.execute(statement)
     return int(result.rowcount)
 
 

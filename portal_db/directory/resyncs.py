@@ -127,10 +127,9 @@ def finish(tx: Tx, practice_id: UUID, sync_id: UUID) -> None:
 
 
 def _summary(practice_id: UUID, sync_id: UUID) -> Any:
-    statement = update(RelationshipSync).where(
+    return update(RelationshipSync).where(
         RelationshipSync.practice_id == practice_id, RelationshipSync.sync_id == sync_id
     )
-    return statement.execution_options(synchronize_session=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,14 +161,14 @@ def page(tx: Tx, practice_id: UUID, *, after: Cursor | None, limit: int) -> list
 
 
 @dataclass(frozen=True, slots=True)
-class Brought:
+class PracticeSummary:
     """What a sync brought to a practice, and the practice's name."""
 
     summary: RelationshipSync
     practice: str
 
 
-def of_directory(tx: Tx, directory_id: UUID, *, limit: int) -> list[Brought]:
+def of_directory(tx: Tx, directory_id: UUID, *, limit: int) -> list[PracticeSummary]:
     """The summaries of a directory's syncs, of all practices, the newest first."""
     statement = (
         select(RelationshipSync, Practice.name)
@@ -177,4 +176,4 @@ def of_directory(tx: Tx, directory_id: UUID, *, limit: int) -> list[Brought]:
         .where(RelationshipSync.directory_id == directory_id)
         .order_by(RelationshipSync.started_at.desc(), RelationshipSync.id.desc())
     )
-    return [Brought(*row) for row in tx.session.execute(statement.limit(limit))]
+    return [PracticeSummary(*row) for row in tx.session.execute(statement.limit(limit))]

@@ -29,7 +29,7 @@ def add(
 
 
 def get(tx: Tx, name: str) -> Schedule | None:
-    return tx.session.get(Schedule, name, populate_existing=True)
+    return tx.session.get(Schedule, name)
 
 
 def known(tx: Tx, names: Collection[str]) -> set[str]:
@@ -109,16 +109,16 @@ def resume(tx: Tx, name: str) -> bool:
 
 def _change(tx: Tx, name: str, *conditions: ColumnElement[bool], **values: Any) -> bool:
     statement = update(Schedule).where(Schedule.name == name, *conditions).values(**values).returning(Schedule.name)
-    return tx.session.scalar(statement.execution_options(synchronize_session=False)) is not None
+    return tx.session.scalar(statement) is not None
 
 
 def _change_run(tx: Tx, schedule: str, due_at: datetime, **values: Any) -> None:
     statement = update(ScheduledRun).where(ScheduledRun.schedule == schedule, ScheduledRun.due_at == due_at)
-    tx.session.execute(statement.values(**values).execution_options(synchronize_session=False))
+    tx.session.execute(statement.values(**values))
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ScheduleEntry:
     """A schedule as it is shown: for whom, who paused it, and its last run. Of a directory, the last sync of its mode
     counts, whoever asked for it."""
 
@@ -137,7 +137,7 @@ class Entry:
         return row.skipped_code
 
 
-def listing(tx: Tx, *, practice_id: UUID | None = None) -> list[Entry]:
+def listing(tx: Tx, *, practice_id: UUID | None = None) -> list[ScheduleEntry]:
     """Schedules in the order they are next due: of a practice, or all whose directory somebody is connected to."""
     statement = select(Schedule).outerjoin(Directory, Directory.id == Schedule.directory_id)
     if practice_id is not None:
@@ -147,19 +147,19 @@ def listing(tx: Tx, *, practice_id: UUID | None = None) -> list[Entry]:
     return [_entry(tx, row) for row in tx.session.scalars(statement.order_by(Schedule.next_due_at, Schedule.name))]
 
 
-def of_directory(tx: Tx, directory_id: UUID) -> list[Entry]:
+def of_directory(tx: Tx, directory_id: UUID) -> list[ScheduleEntry]:
     """A directory's schedules, the one that is due next first."""
     statement = select(Schedule).where(Schedule.directory_id == directory_id).order_by(Schedule.next_due_at)
     return [_entry(tx, row) for row in tx.session.scalars(statement)]
 
 
-def _entry(tx: Tx, row: Schedule) -> Entry:
+def _entry(tx: Tx, row: Schedule) -> ScheduleEntry:
     paused_by = tx.session.get(Operator, row.paused_by) if row.paused_by else None
     last_run = select(ScheduledRun).where(ScheduledRun.schedule == row.name)
     run = tx.session.scalar(last_run.order_by(ScheduledRun.due_at.desc()).limit(1))
     name = paused_by.name if paused_by else None
     if row.directory_id is None:
-        return Entry(row, [], name, None, run)
+        return ScheduleEntry(row, [], name, None, run)
     last_sync = select(DirectorySync).where(
         DirectorySync.directory_id == row.directory_id, DirectorySync.mode == row.mode
     )
@@ -171,7 +171,7 @@ def _entry(tx: Tx, row: Schedule) -> Entry:
         .where(_leads_to_directory(), XpmConnection.state != ConnectionState.DISCONNECTED)
         .distinct()
     )
-    return Entry(row, list(tx.session.scalars(practices.order_by(Practice.name))), name, sync, run)
+    return ScheduleEntry(row, list(tx.session.scalars(practices.order_by(Practice.name))), name, sync, run)
 
 
 def _is_connected(practice_id: UUID | None = None) -> ColumnElement[bool]:

@@ -19,7 +19,7 @@ DAY = 86_400
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class SyncConditions:
     """How a directory stands.
 
     time_zone: of the practice that has been connected to it the longest. shared_by: directories of its tenant that somebody
@@ -56,13 +56,13 @@ def shared_by(tx: Tx, tenant_id: str) -> int:
     return max(found or 0, 1)
 
 
-def standing(tx: Tx, directory_id: UUID, *, in_use_days: float) -> Standing:
-    directory = tx.session.get_one(Directory, directory_id, populate_existing=True)
+def sync_conditions(tx: Tx, directory_id: UUID, *, in_use_days: float) -> SyncConditions:
+    directory = tx.session.get_one(Directory, directory_id)
     states = select(XpmConnection.state).where(_through(directory), XpmConnection.state != ConnectionState.DISCONNECTED)
     used = select(Directory.id).where(
         Directory.id == directory_id, Directory.last_used_at >= db_now(-in_use_days * DAY)
     )
-    return Standing(
+    return SyncConditions(
         directory=directory,
         time_zone=time_zone(tx, directory),
         shared_by=shared_by(tx, directory.tenant_id),

@@ -61,14 +61,14 @@ def add(tx: Tx, directory_id: UUID, mode: SyncMode, asked_by: str) -> UUID | Non
 
 
 def get(tx: Tx, sync_id: UUID) -> DirectorySync | None:
-    return tx.session.get(DirectorySync, sync_id, populate_existing=True)
+    return tx.session.get(DirectorySync, sync_id)
 
 
 def running(tx: Tx, directory_id: UUID) -> DirectorySync | None:
     statement = select(DirectorySync).where(
         DirectorySync.directory_id == directory_id, DirectorySync.state == SyncState.RUNNING
     )
-    return tx.session.scalar(statement.execution_options(populate_existing=True))
+    return tx.session.scalar(statement)
 
 
 def has_open_job(tx: Tx, dedupe_key: str) -> bool:
@@ -95,7 +95,6 @@ def resume(tx: Tx, sync_id: UUID) -> DirectorySync | None:
         .where(DirectorySync.id == sync_id, DirectorySync.state.in_((SyncState.RUNNING, SyncState.FAILED)))
         .values(state=SyncState.RUNNING, finished_at=None, reason=None)
         .returning(DirectorySync)
-        .execution_options(synchronize_session=False, populate_existing=True)
     )
     try:
         with tx.session.begin_nested():
@@ -319,4 +318,4 @@ def _count(tx: Tx, statement: Any) -> int:
 
 
 def _unsynchronized(statement: Any) -> Any:
-    return statement.execution_options(synchronize_session=False)
+    return statement

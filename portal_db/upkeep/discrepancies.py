@@ -160,5 +160,5 @@ def _is_being_left(tx: Tx, login_id: UUID, kind: str) -> bool:
 def mark_rung(tx: Tx, job_ids: Sequence[UUID]) -> list[tuple[Lane, UUID]]:
     """Mark those of these jobs rung that are due still; the caller rings them before it commits."""
     statement: Any = update(Job).where(Job.id.in_(job_ids), is_due()).values(rung_at=db_now())
-    statement = statement.returning(Job.lane, Job.id).execution_options(synchronize_session=False)
+    statement = statement.returning(Job.lane, Job.id)
     return [(lane, job_id) for lane, job_id in tx.session.execute(statement)]

@@ -41,4 +41,4 @@ def among(tx: Tx, practice_id: UUID, xpm_uuids: Collection[UUID]) -> set[UUID]:
 def lift(tx: Tx, practice_id: UUID, xpm_uuid: UUID) -> None:
     """The practice has imported the record anew."""
     statement = delete(Erasure).where(Erasure.practice_id == practice_id, Erasure.xpm_uuid == xpm_uuid)
-    tx.session.execute(statement.execution_options(synchronize_session=False))
+    tx.session.execute(statement)

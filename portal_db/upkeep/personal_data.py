@@ -87,9 +87,7 @@ def trace(tx: Tx, practice_id: UUID, *, client_id: UUID | None, xpm_uuid: UUID |
     return Trace(
         practice_id,
         tx.session.scalars(clients.order_by(Client.id)).all(),
-        tx.session.scalars(
-            theirs.order_by(Import.id).with_for_update().execution_options(populate_existing=True)
-        ).all(),
+        tx.session.scalars(theirs.order_by(Import.id).with_for_update()).all(),
         frozenset(xpm_uuids),
     )
 
@@ -115,12 +113,12 @@ def counterparts(tx: Tx, found: Trace) -> Sequence[Relationship]:
     return tx.session.scalars(select(Relationship).where(_names(found))).all()
 
 
-def sights(tx: Tx, found: Trace) -> Sequence[DirectoryRecord]:
+def directory_records(tx: Tx, found: Trace) -> Sequence[DirectoryRecord]:
     """The person's own records in the directory, as the practice's logins saw them."""
     return tx.session.scalars(select(DirectoryRecord).where(_is_theirs(found))).all()
 
 
-def sights_beside(tx: Tx, found: Trace) -> list[DirectoryRecord]:
+def other_directory_records(tx: Tx, found: Trace) -> list[DirectoryRecord]:
     """Other people's records in the directory that mention the person's."""
     text = cast(DirectoryRecord.record, String)
     mentions = or_(false(), *(text.contains(str(uuid)) for uuid in found.xpm_uuids))
@@ -128,13 +126,13 @@ def sights_beside(tx: Tx, found: Trace) -> list[DirectoryRecord]:
     return list(tx.session.scalars(statement))
 
 
-def rewrite_sight(tx: Tx, sight: DirectoryRecord, columns: Mapping[str, Any]) -> None:
+def rewrite_record(tx: Tx, record: DirectoryRecord, columns: Mapping[str, Any]) -> None:
     statement = update(DirectoryRecord).where(
-        DirectoryRecord.xero_login_id == sight.xero_login_id,
-        DirectoryRecord.tenant_id == sight.tenant_id,
-        DirectoryRecord.xpm_uuid == sight.xpm_uuid,
+        DirectoryRecord.xero_login_id == record.xero_login_id,
+        DirectoryRecord.tenant_id == record.tenant_id,
+        DirectoryRecord.xpm_uuid == record.xpm_uuid,
     )
-    tx.session.execute(statement.values(**columns).execution_options(synchronize_session=False))
+    tx.session.execute(statement.values(**columns))
 
 
 def remove(tx: Tx, found: Trace) -> Iterator[tuple[str, int]]:
@@ -285,11 +283,11 @@ def _is_staged(found: Trace) -> ColumnElement[bool]:
 
 
 def _delete(tx: Tx, table: Any, condition: ColumnElement[bool]) -> int:
-    result: Any = tx.session.execute(delete(table).where(condition).execution_options(synchronize_session=False))
+    result: Any = tx.session.execute(delete(table).where(condition))
     return int(result.rowcount)
 
 
 def _change(tx: Tx, table: Any, condition: ColumnElement[bool], **values: Any) -> int:
-    statement = update(table).where(condition).values(**values).execution_options(synchronize_session=False)
+    statement = update(table).where(condition).values(**values)
     result: Any = tx.session.execute(statement)
     return int(result.rowcount)

@@ -29,8 +29,8 @@ def unfinished(tx: Tx) -> Restore | None:
 def finish(tx: Tx, restore_id: UUID) -> None:
     """Note its end, and lift its pause if somebody has not done so."""
     statement = update(Restore).where(Restore.id == restore_id).values(finished_at=db_now())
-    tx.session.execute(statement.execution_options(synchronize_session=False))
-    tx.session.execute(delete(Pause).where(Pause.id == restore_id).execution_options(synchronize_session=False))
+    tx.session.execute(statement)
+    tx.session.execute(delete(Pause).where(Pause.id == restore_id))
 
 
 def was_after(tx: Tx, moment: datetime) -> bool:
@@ -38,7 +38,7 @@ def was_after(tx: Tx, moment: datetime) -> bool:
     return tx.session.scalar(select(Restore.id).where(Restore.begun_at >= moment).limit(1)) is not None
 
 
-def doubt_emails(tx: Tx) -> int:
+def mark_unsent_emails_unknown(tx: Tx) -> int:
     """Mark every email unknown that the backup says is still to be sent: it may have left after the backup was made.
 
     Returns:
@@ -47,5 +47,5 @@ def doubt_emails(tx: Tx) -> int:
     unsent = (EmailState.PENDING, EmailState.SENDING)
     for table in (ReconnectNotice, WelcomeEmail):
         statement = update(table).where(table.state.in_(unsent)).values(state=EmailState.UNKNOWN)
-        found = tx.session.scalars(statement.returning(table.id).execution_options(synchronize_session=False)).all()
+        found = tx.session.scalars(statement.returning(table.id)).all()
     return len(found)

@@ -40,7 +40,7 @@ _sibling = aliased(Job)
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class RetentionRule:
     """A table whose rows are kept for a while. `old` is given the days, and says which rows are past them."""
 
     table: Any
@@ -68,19 +68,23 @@ def _ended_syncs(days: float) -> ColumnElement[bool]:
 
 
 #: By the name that people read.
-KEPT: dict[str, Kept] = {
-    "finished jobs": Kept(Job, _finished_jobs, with_it=(JobAttempt.job_id,)),
-    "import events": Kept(ImportEvent, lambda days: ImportEvent.created_at < db_now(-days * DAY)),
-    "webhook deliveries": Kept(WebhookDelivery, _told_deliveries),
-    "client changes": Kept(ClientChange, lambda days: ClientChange.at < db_now(-days * DAY)),
-    "re-sync summaries": Kept(RelationshipSync, lambda days: RelationshipSync.started_at < db_now(-days * DAY)),
-    "malformed messages": Kept(MalformedMessage, lambda days: MalformedMessage.received_at < db_now(-days * DAY)),
-    "syncs of directories": Kept(DirectorySync, _ended_syncs, with_it=(DirectoryStaged.sync_id,)),
-    "ended consents": Kept(XeroConsent, lambda days: XeroConsent.expires_at < db_now(-days * DAY)),
+KEPT: dict[str, RetentionRule] = {
+    "finished jobs": RetentionRule(Job, _finished_jobs, with_it=(JobAttempt.job_id,)),
+    "import events": RetentionRule(ImportEvent, lambda days: ImportEvent.created_at < db_now(-days * DAY)),
+    "webhook deliveries": RetentionRule(WebhookDelivery, _told_deliveries),
+    "client changes": RetentionRule(ClientChange, lambda days: ClientChange.at < db_now(-days * DAY)),
+    "re-sync summaries": RetentionRule(
+        RelationshipSync, lambda days: RelationshipSync.started_at < db_now(-days * DAY)
+    ),
+    "malformed messages": RetentionRule(
+        MalformedMessage, lambda days: MalformedMessage.received_at < db_now(-days * DAY)
+    ),
+    "syncs of directories": RetentionRule(DirectorySync, _ended_syncs, with_it=(DirectoryStaged.sync_id,)),
+    "ended consents": RetentionRule(XeroConsent, lambda days: XeroConsent.expires_at < db_now(-days * DAY)),
 }
 
 
-def find(tx: Tx, kept: Kept, days: float, *, after: UUID | None, limit: int) -> list[UUID]:
+def find(tx: Tx, kept: RetentionRule, days: float, *, after: UUID | None, limit: int) -> list[UUID]:
     """Ids of rows that are past their days, from the one after, in order: a walk along the primary key."""
     statement = select(kept.table.id).where(kept.old(days)).order_by(kept.table.id).limit(limit)
     if after is not None:
@@ -88,7 +92,7 @@ def find(tx: Tx, kept: Kept, days: float, *, after: UUID | None, limit: int) -> 
     return list(tx.session.scalars(statement))
 
 
-def drop(tx: Tx, kept: Kept, days: float, ids: Sequence[UUID]) -> int:
+def drop(tx: Tx, kept: RetentionRule, days: float, ids: Sequence[UUID]) -> int:
     """Delete those of these rows that still are past their days, with what hangs on them.
 
     Returns:
@@ -108,4 +112,4 @@ def drop_scheduled_runs(tx: Tx, days: float) -> None:
 
 
 def _delete(tx: Tx, table: Any, condition: ColumnElement[bool]) -> None:
-    tx.session.execute(delete(table).where(condition).execution_options(synchronize_session=False))
+    tx.session.execute(delete(table).where(condition))

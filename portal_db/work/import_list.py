@@ -19,7 +19,7 @@ from portal_db.visibility import Viewer
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ImportFilter:
     """Which imports of those in sight; what is not given does not narrow."""
 
     states: Collection[ImportState] = ()
@@ -32,10 +32,10 @@ class Wanted:
 
 def get(tx: Tx, viewer: Viewer, import_id: UUID) -> Import | None:
     statement = select(Import).where(Import.id == import_id, viewer.may_see_import())
-    return tx.session.scalar(statement.execution_options(populate_existing=True))
+    return tx.session.scalar(statement)
 
 
-def page(tx: Tx, viewer: Viewer, wanted: Wanted, *, after: Cursor | None, limit: int) -> list[Import]:
+def page(tx: Tx, viewer: Viewer, wanted: ImportFilter, *, after: Cursor | None, limit: int) -> list[Import]:
     """Imports newest first, from the one after the cursor's."""
     statement = select(Import).where(viewer.may_see_import())
     if wanted.states:

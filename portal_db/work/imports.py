@@ -68,7 +68,7 @@ def of_batch(tx: Tx, batch_id: UUID) -> list[Import]:
 
 def get(tx: Tx, import_id: UUID, *, practice_id: UUID | None = None) -> Import | None:
     """One import; with a practice, only if it is that practice's."""
-    statement = select(Import).where(Import.id == import_id).execution_options(populate_existing=True)
+    statement = select(Import).where(Import.id == import_id)
     if practice_id is not None:
         statement = statement.where(Import.practice_id == practice_id)
     return tx.session.scalar(statement)
@@ -76,17 +76,9 @@ def get(tx: Tx, import_id: UUID, *, practice_id: UUID | None = None) -> Import |
 
 # The statements of every job are built once: building them anew costs as much as running them.
 _JOB_WITH_STATE = (
-    select(Job, Import.state)
-    .outerjoin(Import, Import.id == Job.import_id)
-    .where(Job.id == bindparam("job_id"))
-    .execution_options(populate_existing=True)
+    select(Job, Import.state).outerjoin(Import, Import.id == Job.import_id).where(Job.id == bindparam("job_id"))
 )
-_LOCK = (
-    select(Import)
-    .where(Import.id == bindparam("import_id"))
-    .with_for_update()
-    .execution_options(populate_existing=True)
-)
+_LOCK = select(Import).where(Import.id == bindparam("import_id")).with_for_update()
 
 
 def job_with_state(tx: Tx, job_id: UUID) -> tuple[Job, ImportState | None] | None:
@@ -223,19 +215,19 @@ def listing(
 
 
 def _update(condition: ColumnElement[bool], values: dict[str, Any]) -> Any:
-    return update(Import).where(condition).values(**values).execution_options(synchronize_session=False)
+    return update(Import).where(condition).values(**values)
 
 
 def set_inputs(tx: Tx, import_id: UUID, values: dict[str, Any]) -> None:
     """Change what a locked import asks for. The email that it was to take before does not count any more."""
     statement = update(Import).where(Import.id == import_id).values(**{"email_key": None, **values})
-    tx.session.execute(statement.execution_options(synchronize_session=False))
+    tx.session.execute(statement)
 
 
 def login_of(tx: Tx, client_id: UUID) -> Login | None:
     """A client's login, kept as it is until this transaction ends."""
     statement = select(Login).join(Client, Client.login_id == Login.id).where(Client.id == client_id)
-    return tx.session.scalar(statement.with_for_update(of=Login).execution_options(populate_existing=True))
+    return tx.session.scalar(statement.with_for_update(of=Login))
 
 
 def change_email(tx: Tx, login_id: UUID, email: str, email_key: str) -> bool:
@@ -243,7 +235,7 @@ def change_email(tx: Tx, login_id: UUID, email: str, email_key: str) -> bool:
     statement = update(Login).where(Login.id == login_id).values(email=email, email_key=email_key)
     try:
         with tx.session.begin_nested():
-            tx.session.execute(statement.execution_options(synchronize_session=False))
+            tx.session.execute(statement)
     except IntegrityError:
         return False
     return True

@@ -92,16 +92,11 @@ def _row(job: NewJob) -> dict[str, Any]:
 
 
 def get(tx: Tx, job_id: UUID) -> Job | None:
-    return tx.session.get(Job, job_id, populate_existing=True)
+    return tx.session.get(Job, job_id)
 
 
 #: Built once, as the other statements of every job: building them anew costs as much as running them.
-_OF_IMPORT = (
-    select(Job)
-    .where(Job.import_id == bindparam("import_id"))
-    .order_by(Job.created_at, Job.id)
-    .execution_options(populate_existing=True)
-)
+_OF_IMPORT = select(Job).where(Job.import_id == bindparam("import_id")).order_by(Job.created_at, Job.id)
 
 
 def of_import(tx: Tx, import_id: UUID) -> list[Job]:
@@ -132,7 +127,6 @@ _CLAIM = (
         next_attempt_at=None,
     )
     .returning(Job)
-    .execution_options(synchronize_session=False, populate_existing=True)
 )
 
 
@@ -176,7 +170,6 @@ def renew(tx: Tx, owner: str, tokens: Collection[UUID], lease_seconds: float) ->
             )
         )
         .returning(Job.lease_token)
-        .execution_options(synchronize_session=False)
     )
     return {token for token in tx.session.scalars(statement) if token is not None}
 
@@ -197,7 +190,6 @@ _SUCCEED = (
         error_action=None,
     )
     .returning(Job.id)
-    .execution_options(synchronize_session=False)
 )
 
 
@@ -268,7 +260,7 @@ def _error_columns(failure: Failure) -> dict[str, Any]:
 
 def _finish(tx: Tx, lease: Lease, **values: Any) -> None:
     statement = update(Job).where(holds(lease)).values(**values, lease_until=None, deadline_at=None)
-    if tx.session.scalar(statement.returning(Job.id).execution_options(synchronize_session=False)) is None:
+    if tx.session.scalar(statement.returning(Job.id)) is None:
         raise LeaseLost(f"job {lease.job_id} is no longer ours")
 
 
@@ -333,7 +325,6 @@ def take_back_expired(tx: Tx) -> list[UUID]:
                 deadline_at=None,
             )
             .returning(Job.id)
-            .execution_options(synchronize_session=False)
         )
         if tx.session.scalar(statement) is not None:
             _record_attempt(tx, lease, AttemptOutcome.LEASE_LOST, None)
@@ -364,7 +355,6 @@ def cancel_open(tx: Tx, import_id: UUID, *, except_kinds: Iterable[str] = ()) ->
             finished_at=db_now(),
         )
         .returning(Job.id)
-        .execution_options(synchronize_session=False)
     )
     cancelled = list(tx.session.scalars(statement))
     for lease in leases:
@@ -386,7 +376,6 @@ def requeue(tx: Tx, job_id: UUID, epoch: int) -> bool:
             waiting_since=None,
             finished_at=None,
         )
-        .execution_options(synchronize_session=False)
     )
     return tx.session.scalar(statement.returning(Job.id)) is not None
 
@@ -424,7 +413,6 @@ def lock_open(tx: Tx, import_id: UUID) -> list[Job]:
         .where(Job.import_id == import_id, Job.state.in_((JobState.QUEUED, JobState.RUNNING, JobState.WAITING)))
         .order_by(Job.id)
         .with_for_update()
-        .execution_options(populate_existing=True)
     )
     return list(tx.session.scalars(statement))
 
@@ -460,7 +448,7 @@ def wait_in_turn(tx: Tx, job_id: UUID, seconds: float, words: str) -> None:
 
 def _move(tx: Tx, job_id: UUID, before: Collection[JobState], **values: object) -> bool:
     statement = update(Job).where(Job.id == job_id, Job.state.in_(before)).values(**values).returning(Job.id)
-    return tx.session.scalar(statement.execution_options(synchronize_session=False)) is not None
+    return tx.session.scalar(statement) is not None
 
 
 def lease_of(job: Job) -> Lease:

@@ -24,17 +24,12 @@ def hold(tx: Tx, role: str, owner: str, seconds: float) -> bool:
         .values(owner=owner, until=db_now(seconds))
         .returning(Leader.role)
     )
-    return tx.session.scalar(statement.execution_options(synchronize_session=False)) is not None
+    return tx.session.scalar(statement) is not None
 
 
 def give_up(tx: Tx, role: str, owner: str) -> None:
     """Let the next one in at once."""
-    tx.session.execute(
-        update(Leader)
-        .where(Leader.role == role, Leader.owner == owner)
-        .values(until=db_now(-1))
-        .execution_options(synchronize_session=False)
-    )
+    tx.session.execute(update(Leader).where(Leader.role == role, Leader.owner == owner).values(until=db_now(-1)))
 
 
 def is_held(tx: Tx, role: str, *, by: str | None = None) -> bool:

@@ -36,4 +36,4 @@ def page(tx: Tx, *, after: UUID | None, limit: int) -> list[MalformedMessage]:
 def reseal(tx: Tx, message_id: UUID, payload: bytes) -> None:
     """Put the same payload, encrypted with another key, in its own place."""
     statement = update(MalformedMessage).where(MalformedMessage.id == message_id).values(payload=payload)
-    tx.session.execute(statement.execution_options(synchronize_session=False))
+    tx.session.execute(statement)

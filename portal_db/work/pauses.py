@@ -64,7 +64,7 @@ def add(tx: Tx, scope: Scope, *, reason: str, paused_by: UUID) -> bool:
 def lift(tx: Tx, pause_id: UUID) -> bool:
     """End a pause. False when there is none of this id any more."""
     statement = delete(Pause).where(Pause.id == pause_id).returning(Pause.id)
-    return tx.session.scalar(statement.execution_options(synchronize_session=False)) is not None
+    return tx.session.scalar(statement) is not None
 
 
 _ALL = select(Pause, Operator.name).outerjoin(Operator, Operator.id == Pause.paused_by)

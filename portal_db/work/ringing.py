@@ -155,7 +155,6 @@ def forget_rings(tx: Tx) -> None:
         update(Job)
         .where(Job.state.in_((JobState.QUEUED, JobState.WAITING)), Job.rung_at.is_not(None))
         .values(rung_at=None)
-        .execution_options(synchronize_session=False)
     )
 
 
@@ -196,4 +195,4 @@ def before(job: Job) -> ColumnElement[bool]:
 def _mark_rung(tx: Tx, job_ids: Sequence[UUID]) -> None:
     if job_ids:
         statement = update(Job).where(Job.id.in_(job_ids)).values(rung_at=db_now())
-        tx.session.execute(statement.execution_options(synchronize_session=False))
+        tx.session.execute(statement)

@@ -15,7 +15,7 @@ from portal_db.types import db_now
 
 
 def get(tx: Tx, connection_id: UUID) -> XpmConnection | None:
-    return tx.session.get(XpmConnection, connection_id, populate_existing=True)
+    return tx.session.get(XpmConnection, connection_id)
 
 
 def live_of(tx: Tx, staff_id: UUID) -> XpmConnection | None:
@@ -23,7 +23,7 @@ def live_of(tx: Tx, staff_id: UUID) -> XpmConnection | None:
     statement = select(XpmConnection).where(
         XpmConnection.staff_id == staff_id, XpmConnection.state != ConnectionState.DISCONNECTED
     )
-    return tx.session.scalar(statement.execution_options(populate_existing=True))
+    return tx.session.scalar(statement)
 
 
 def listing(tx: Tx, *, practice_id: UUID | None = None) -> list[XpmConnection]:
@@ -62,7 +62,7 @@ def break_(tx: Tx, connection_id: UUID, *, xero_login_id: UUID, version: int, co
         .values(state=ConnectionState.BROKEN, broken_code=code, broken_at=db_now(), breaks=XpmConnection.breaks + 1)
         .returning(XpmConnection.breaks)
     )
-    return tx.session.scalar(statement.execution_options(synchronize_session=False))
+    return tx.session.scalar(statement)
 
 
 def mend(tx: Tx, connection_id: UUID, *, xero_login_id: UUID, tenant_name: str | None) -> bool:
@@ -91,7 +91,6 @@ def wake(tx: Tx, staff_id: UUID) -> int:
         .where(Job.state == JobState.WAITING, Job.error_class == ErrorClass.CONNECTION, Job.import_id.in_(theirs))
         .values(next_attempt_at=db_now(), waiting_since=None, rung_at=None)
         .returning(Job.id)
-        .execution_options(synchronize_session=False)
     )
     return len(tx.session.scalars(statement).all())
 
@@ -110,7 +109,7 @@ def is_back(tx: Tx, import_id: UUID) -> bool:
 
 def _change(tx: Tx, condition: ColumnElement[bool], **values: Any) -> bool:
     statement = update(XpmConnection).where(condition).values(**values).returning(XpmConnection.id)
-    return tx.session.scalar(statement.execution_options(synchronize_session=False)) is not None
+    return tx.session.scalar(statement) is not None
 
 
 def add_connection(tx: Tx, row: dict[str, Any]) -> bool:
@@ -120,7 +119,7 @@ def add_connection(tx: Tx, row: dict[str, Any]) -> bool:
 
 
 def connection(tx: Tx, connection_id: UUID) -> XpmConnection:
-    return tx.session.get_one(XpmConnection, connection_id, populate_existing=True)
+    return tx.session.get_one(XpmConnection, connection_id)
 
 
 def cut_connection(tx: Tx, connection_id: UUID) -> bool:
@@ -135,4 +134,4 @@ def cut_connection(tx: Tx, connection_id: UUID) -> bool:
         .values(state=ConnectionState.DISCONNECTED, disconnected_at=db_now())
         .returning(XpmConnection.id)
     )
-    return tx.session.scalar(statement.execution_options(synchronize_session=False)) is not None
+    return tx.session.scalar(statement) is not None

@@ -32,7 +32,7 @@ def answer(tx: Tx, state_hash: str, staff_id: UUID) -> XeroConsent | None:
         .values(answered_at=db_now())
         .returning(XeroConsent)
     )
-    return tx.session.scalar(statement.execution_options(synchronize_session=False, populate_existing=True))
+    return tx.session.scalar(statement)
 
 
 def offer(tx: Tx, consent_id: UUID, xero_login_id: UUID, choices: Sequence[dict[str, Any]], *, seconds: float) -> None:
@@ -49,7 +49,7 @@ def offered(tx: Tx, consent_id: UUID, staff_id: UUID) -> XeroConsent | None:
         XeroConsent.xero_login_id.is_not(None),
         XeroConsent.expires_at > db_now(),
     )
-    return tx.session.scalar(statement.with_for_update().execution_options(populate_existing=True))
+    return tx.session.scalar(statement.with_for_update())
 
 
 def end(tx: Tx, consent_id: UUID) -> None:
@@ -57,5 +57,4 @@ def end(tx: Tx, consent_id: UUID) -> None:
 
 
 def _of(consent_id: UUID) -> Any:
-    statement = update(XeroConsent).where(XeroConsent.id == consent_id)
-    return statement.execution_options(synchronize_session=False)
+    return update(XeroConsent).where(XeroConsent.id == consent_id)

@@ -72,7 +72,6 @@ def move(tx: Tx, connection_id: UUID, to: XpmConnection) -> Sequence[UUID]:
         .where(_hangs_on(connection_id), _is_shown_to(to))
         .values(connection_id=to.id)
         .returning(XpmLink.client_id)
-        .execution_options(synchronize_session=False)
     )
     return sorted(tx.session.scalars(statement))
 

@@ -29,7 +29,7 @@ class LoginNow:
 
 def load(tx: Tx, login_id: UUID) -> LoginNow:
     statement = select(XeroLogin, db_now()).where(XeroLogin.id == login_id)
-    row, now = tx.session.execute(statement.execution_options(populate_existing=True)).one()
+    row, now = tx.session.execute(statement).one()
     return LoginNow(row, now)
 
 
@@ -122,7 +122,7 @@ def is_used(tx: Tx, login_id: UUID, *, tenant_id: str | None = None) -> bool:
 def page(tx: Tx, *, after: UUID | None, limit: int) -> list[XeroLogin]:
     """Logins in the order of their ids, from the one after, locked until the transaction ends."""
     statement = select(XeroLogin).order_by(XeroLogin.id).limit(limit).with_for_update()
-    statement = statement.execution_options(populate_existing=True)
+    statement = statement
     if after is not None:
         statement = statement.where(XeroLogin.id > after)
     return list(tx.session.scalars(statement))
@@ -146,7 +146,7 @@ def _holds(login_id: UUID, lease: UUID, version: int) -> ColumnElement[bool]:
 
 def _change(tx: Tx, *conditions: ColumnElement[bool], **values: Any) -> bool:
     statement = update(XeroLogin).where(*conditions).values(**values).returning(XeroLogin.id)
-    return tx.session.scalar(statement.execution_options(synchronize_session=False)) is not None
+    return tx.session.scalar(statement) is not None
 
 
 def keep_xero_login(tx: Tx, row: dict[str, Any]) -> UUID:
@@ -175,4 +175,4 @@ def keep_xero_login(tx: Tx, row: dict[str, Any]) -> UUID:
 
 
 def xero_login(tx: Tx, login_id: UUID) -> XeroLogin:
-    return tx.session.get_one(XeroLogin, login_id, populate_existing=True)
+    return tx.session.get_one(XeroLogin, login_id)

@@ -16,7 +16,7 @@ from portal_db.types import db_now
 
 
 @dataclass(frozen=True, slots=True)
-class Addressed:
+class AddressedNotice:
     """A notice, the connection it is about, whose that is, where they work, and the login with their address."""
 
     notice: ReconnectNotice
@@ -39,7 +39,7 @@ def add(tx: Tx, connection_id: UUID, number: int) -> UUID | None:
     return added
 
 
-def addressed(tx: Tx, notice_id: UUID) -> Addressed:
+def addressed(tx: Tx, notice_id: UUID) -> AddressedNotice:
     statement = (
         select(ReconnectNotice, XpmConnection, Staff, Practice, Login)
         .join(XpmConnection, XpmConnection.id == ReconnectNotice.connection_id)
@@ -47,9 +47,8 @@ def addressed(tx: Tx, notice_id: UUID) -> Addressed:
         .join(Practice, Practice.id == Staff.practice_id)
         .join(Login, Login.id == Staff.login_id)
         .where(ReconnectNotice.id == notice_id)
-        .execution_options(populate_existing=True)
     )
-    return Addressed(*tx.session.execute(statement).one())
+    return AddressedNotice(*tx.session.execute(statement).one())
 
 
 def begin_sending(tx: Tx, notice_id: UUID, lease_token: UUID) -> bool:
@@ -78,4 +77,4 @@ def _move(tx: Tx, notice_id: UUID, before: EmailState, token: UUID | None = None
     if token is not None:
         statement = statement.where(ReconnectNotice.sending_token == token)
     statement = statement.values(**values).returning(ReconnectNotice.id)
-    return tx.session.scalar(statement.execution_options(synchronize_session=False)) is not None
+    return tx.session.scalar(statement) is not None

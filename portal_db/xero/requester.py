@@ -83,7 +83,6 @@ _REQUESTER = (
     )
     .outerjoin(Client, Client.import_id == Import.id)
     .where(Import.id == bindparam("import_id"))
-    .execution_options(populate_existing=True)
 )
 
 
@@ -94,7 +93,7 @@ def requester(tx: Tx, import_id: UUID) -> Requester:
 
 
 @dataclass(frozen=True, slots=True)
-class Asker:
+class StaffRequester:
     """Who asks, and the connection of theirs that is not cut, as of `now`."""
 
     practice: Practice
@@ -104,7 +103,7 @@ class Asker:
     now: datetime
 
 
-def of_staff(tx: Tx, practice_id: UUID, staff_id: UUID) -> Asker:
+def of_staff(tx: Tx, practice_id: UUID, staff_id: UUID) -> StaffRequester:
     statement = (
         select(Practice, Staff, XpmConnection, XeroLogin, db_now())
         .outerjoin(Staff, and_(Staff.practice_id == Practice.id, Staff.id == staff_id))
@@ -115,4 +114,4 @@ def of_staff(tx: Tx, practice_id: UUID, staff_id: UUID) -> Asker:
         .outerjoin(XeroLogin, XeroLogin.id == XpmConnection.xero_login_id)
         .where(Practice.id == practice_id)
     )
-    return Asker(*tx.session.execute(statement.execution_options(populate_existing=True)).one())
+    return StaffRequester(*tx.session.execute(statement).one())

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import update
 
-from handlers.directory.lookup import Seen
+from handlers.directory.lookup import FetchedRecord
 from handlers.imports.settle import settle
 from handlers.jobs.enqueue import FollowUp
 from handlers.jobs.handler import Handler
@@ -36,7 +36,7 @@ from xpm.simulator.edits import edit
 from xpm.simulator.practice.model import Client
 from xpm.simulator.serve import SimulatorHandle
 
-Apply = Callable[[Tx, Job, Import, Seen], Any]
+Apply = Callable[[Tx, Job, Import, FetchedRecord], Any]
 
 
 # ---- what XPM holds ----
@@ -204,7 +204,7 @@ def bring(world: World, row: Import, apply: Apply, record: XpmClient, *, later: 
         as_of = _name_as_of(tx, row) + timedelta(seconds=later)
         row.epoch_started_at = as_of
         job = next(job for job in jobs.of_import(tx, row.id) if "client_id" in job.args)
-        apply(tx, job, row, Seen(upstream.connection(tx, world.connection_id), record, as_of))
+        apply(tx, job, row, FetchedRecord(upstream.connection(tx, world.connection_id), record, as_of))
 
 
 def _name_as_of(tx: Tx, row: Import) -> datetime:

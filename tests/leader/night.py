@@ -73,7 +73,7 @@ class Candidates:
     def leading(self) -> str | None:
         """Which of the two leads by the record."""
         with self.database.read() as tx:
-            row = tx.session.get(Leader, RELAY, populate_existing=True)
+            row = tx.session.get(Leader, RELAY)
             return row.owner.split("/")[0] if row is not None and row.until >= database_time(tx.session) else None
 
     def signal(self, place: str, number: signal.Signals) -> None:

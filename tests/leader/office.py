@@ -58,6 +58,6 @@ def work(database: Database, stopping: threading.Event) -> None:
     while not stopping.wait(FINISH_SECONDS):
         with database.write() as tx:
             done = update(Job).where(Job.state == JobState.QUEUED).values(state=JobState.SUCCEEDED)
-            tx.session.execute(done.execution_options(synchronize_session=False))
+            tx.session.execute(done)
             ended = update(DirectorySync).where(DirectorySync.state == SyncState.RUNNING)
-            tx.session.execute(ended.values(state=SyncState.SUCCEEDED).execution_options(synchronize_session=False))
+            tx.session.execute(ended.values(state=SyncState.SUCCEEDED))

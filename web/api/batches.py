@@ -11,12 +11,12 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field, ValidationError
 from sse_starlette import EventSourceResponse
 
+from handlers import refusals
 from handlers.access.act import Act
-from handlers.errors import RequestRefused
 from handlers.imports import batch_csv, cancel, preflight, queries
 from handlers.imports.accept import accept_batch
 from handlers.imports.preflight import Forecast
-from handlers.imports.queries import BatchStanding
+from handlers.imports.queries import BatchStatus
 from handlers.imports.request import ImportWishes
 from portal_db.states import ImportState
 from web.api.imports import IdempotencyKey, Why
@@ -51,7 +51,7 @@ class Batch(BaseModel):
     created_at: datetime
 
     @classmethod
-    def of(cls, found: BatchStanding) -> Self:
+    def of(cls, found: BatchStatus) -> Self:
         row = found.row
         return cls(
             id=row.id,
@@ -118,12 +118,7 @@ async def given_rows(request: Request) -> list[ImportWishes]:
     if media_type == CSV:
         return rows_of_csv(body)
     if media_type != "application/json":
-        raise RequestRefused(
-            "bad_media_type",
-            "The body is neither JSON nor CSV.",
-            f"Send application/json or {CSV}.",
-            field="Content-Type",
-        )
+        raise refusals.BAD_MEDIA_TYPE()
     try:
         return NewBatch.model_validate_json(body).rows
     except ValidationError as error:

@@ -13,13 +13,14 @@ from handlers.clients import history, queries
 from handlers.clients import link as portal_clients
 from handlers.clients.queries import Details, Invitation
 from handlers.imports import accept, welcome_email
-from portal_db.clients.client_queries import Entry, Wanted
+from portal_db.clients.client_queries import ClientEntry, ClientFilter
 from portal_db.states import ChangeSource, ClientKind, ClientType, EntityType, FieldSource, Subscription
 from portal_db.tables import ClientChange
 from web.api.imports import Accepted, IdempotencyKey
 from web.api.review import ReviewItem
 from web.http.bodies import key_of
 from web.http.identity import Importer, Reader
+from web.http.paging import ListPage, ListQuery
 from web.portal import ThePortal
 
 router = APIRouter(prefix="/clients", tags=["clients"])
@@ -46,7 +47,7 @@ class ListedClient(BaseModel):
     created_at: datetime
 
     @classmethod
-    def of(cls, entry: Entry) -> Self:
+    def of(cls, entry: ClientEntry) -> Self:
         row, link = entry.client, entry.link
         return cls(
             id=row.id,
@@ -125,23 +126,16 @@ class OneClient(ListedClient):
         )
 
 
-class ClientPage(BaseModel):
-    """Clients, the newest first. `next_cursor` leads to those after them; null at the end."""
-
-    items: list[ListedClient]
-    next_cursor: str | None
+class ClientPage(ListPage[ListedClient]):
+    """Clients, the newest first."""
 
 
-class Listing(BaseModel):
+class ClientQuery(ListQuery):
     """Which clients, and how many at once."""
-
-    model_config = ConfigDict(extra="forbid")
 
     q: Annotated[str, Field(max_length=200)] | None = Field(None, description="a part of the name")
     kind: ClientKind | None = None
     is_new: bool | None = None
-    limit: Annotated[int, Field(ge=1, le=200)] = 50
-    cursor: Annotated[str, Field(max_length=200)] | None = Field(None, description="the page before's `next_cursor`")
 
 
 class ToBring(BaseModel):
@@ -160,13 +154,11 @@ class ToConnect(BaseModel):
 
 
 @router.get("")
-def list_clients(portal: ThePortal, who: Reader, query: Annotated[Listing, Query()]) -> ClientPage:
+def list_clients(portal: ThePortal, who: Reader, query: Annotated[ClientQuery, Query()]) -> ClientPage:
     """Clients that the staff member may see, the newest first."""
-    wanted = Wanted(query.q, query.kind, query.is_new)
+    wanted = ClientFilter(query.q, query.kind, query.is_new)
     found = queries.page(portal.database, who, wanted, cursor=query.cursor, limit=query.limit)
-    return ClientPage(
-        items=[ListedClient.of(entry) for entry in found.entries], next_cursor=str(found.next) if found.next else None
-    )
+    return ClientPage.of(found, ListedClient.of)
 
 
 @router.get("/{client_id}")
@@ -255,26 +247,12 @@ class Change(BaseModel):
         return cls.model_validate({name: getattr(row, name) for name in cls.model_fields})
 
 
-class HistoryPage(BaseModel):
-    """Changes, the newest first. `next_cursor` leads to those before them; null at the end."""
-
-    items: list[Change]
-    next_cursor: str | None
-
-
-class HistoryListing(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    limit: Annotated[int, Field(ge=1, le=200)] = 50
-    cursor: Annotated[str, Field(max_length=200)] | None = Field(None, description="the page before's `next_cursor`")
+class HistoryPage(ListPage[Change]):
+    """Changes, the newest first."""
 
 
 @router.get("/{client_id}/history")
-def read_history(
-    portal: ThePortal, who: Reader, client_id: UUID, query: Annotated[HistoryListing, Query()]
-) -> HistoryPage:
+def read_history(portal: ThePortal, who: Reader, client_id: UUID, query: Annotated[ListQuery, Query()]) -> HistoryPage:
     """What changed of a client, its relationships and its team."""
     found = history.page(portal.database, who, client_id, cursor=query.cursor, limit=query.limit)
-    return HistoryPage(
-        items=[Change.of(row) for row in found.changes], next_cursor=str(found.next) if found.next else None
-    )
+    return HistoryPage.of(found, Change.of)

@@ -15,14 +15,15 @@ from handlers.imports import amend as import_amend
 from handlers.imports import cancel as import_cancel
 from handlers.imports import queries
 from handlers.imports.accept import accept
-from handlers.imports.queries import Standing, Step
+from handlers.imports.queries import ImportStatus, Step
 from handlers.imports.request import ImportWishes
 from portal_db.states import ClientKind, ClientType, EntityType, ImportState, JobState, Subscription
 from portal_db.tables import Import
-from portal_db.work.import_list import Wanted
+from portal_db.work.import_list import ImportFilter
 from web.http.bodies import signed
 from web.http.events import STREAM, LastEventId, Told, following
 from web.http.identity import Importer, Reader
+from web.http.paging import ListPage, ListQuery
 from web.portal import ThePortal
 
 router = APIRouter(prefix="/imports", tags=["imports"])
@@ -113,18 +114,15 @@ class OneImport(ListedImport):
     steps: list[ImportStep]
 
     @classmethod
-    def standing(cls, found: Standing) -> Self:
+    def standing(cls, found: ImportStatus) -> Self:
         waits_for, until = found.waits_for
         listed = ListedImport.of(found.row).model_dump()
         steps = [ImportStep.of(step) for step in found.steps]
         return cls.model_validate({**listed, "waits_for": waits_for, "until": until, "steps": steps})
 
 
-class ImportPage(BaseModel):
-    """Imports, newest first. `next_cursor` leads to those after them; null at the end."""
-
-    items: list[ListedImport]
-    next_cursor: str | None
+class ImportPage(ListPage[ListedImport]):
+    """Imports, newest first."""
 
 
 class Accepted(BaseModel):
@@ -150,10 +148,8 @@ def request_import(
     return Accepted(id=found.import_id, is_new=found.is_new)
 
 
-class Listing(BaseModel):
+class ImportQuery(ListQuery):
     """Which imports, and how many at once."""
-
-    model_config = ConfigDict(extra="forbid")
 
     state: list[ImportState] = Field([], max_length=len(ImportState))
     kind: ClientKind | None = None
@@ -161,18 +157,14 @@ class Listing(BaseModel):
     batch_id: UUID | None = None
     client_id: UUID | None = None
     since: AwareDatetime | None = Field(None, description="asked for at this time or later")
-    limit: Annotated[int, Field(ge=1, le=200)] = 50
-    cursor: Annotated[str, Field(max_length=200)] | None = Field(None, description="the page before's `next_cursor`")
 
 
 @router.get("")
-def list_imports(portal: ThePortal, who: Reader, query: Annotated[Listing, Query()]) -> ImportPage:
+def list_imports(portal: ThePortal, who: Reader, query: Annotated[ImportQuery, Query()]) -> ImportPage:
     """Imports that the staff member asked for or whose client they may see, newest first."""
-    wanted = Wanted(query.state, query.kind, query.code, query.batch_id, query.client_id, query.since)
+    wanted = ImportFilter(query.state, query.kind, query.code, query.batch_id, query.client_id, query.since)
     found = queries.page(portal.database, who, wanted, cursor=query.cursor, limit=query.limit)
-    return ImportPage(
-        items=[ListedImport.of(row) for row in found.rows], next_cursor=str(found.next) if found.next else None
-    )
+    return ImportPage.of(found, ListedImport.of)
 
 
 @router.get("/{import_id}")

@@ -12,14 +12,15 @@ from pydantic import BaseModel, ConfigDict, Field
 from handlers.access.act import Act
 from handlers.access.caller import Caller
 from handlers.integration import connect, handover, status
-from handlers.integration.connect import Choice, Connected, Person
+from handlers.integration.connect import Choice, Connected, ConnectingStaff
 from handlers.integration.status import Overview
 from handlers.relationships import resync
-from handlers.schedule.due import MEANINGS
+from handlers.schedule.due import SKIP_REASONS
 from portal_db.directory.resyncs import Synced
-from portal_db.directory.schedules import Entry
+from portal_db.directory.schedules import ScheduleEntry
 from portal_db.states import ConnectionState, SyncMode, SyncState
 from web.http.identity import Importer, Keeper, Reader
+from web.http.paging import ListPage, ListQuery
 from web.http.problems import Fault, fault_of
 from web.portal import ThePortal
 
@@ -69,7 +70,7 @@ class ScheduledSync(BaseModel):
     passed_over: Fault | None
 
     @classmethod
-    def of(cls, entry: Entry) -> Self:
+    def of(cls, entry: ScheduleEntry) -> Self:
         row = entry.schedule
         last = Sync.model_validate(entry.sync, from_attributes=True) if entry.sync else None
         return cls(mode=row.mode, next_at=row.next_due_at, last=last, passed_over=_fault(entry.passed_over))
@@ -116,7 +117,7 @@ class ConsentBegun(BaseModel):
     authorize_url: str = Field(description="where to send the person's browser")
 
 
-class Answer(BaseModel):
+class ConsentAnswer(BaseModel):
     """What Xero put into the address that it sent the browser back to."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
@@ -160,7 +161,7 @@ def begin_consent(portal: ThePortal, who: Importer) -> ConsentBegun:
 
 
 @router.post("/answer")
-def take_answer(portal: ThePortal, who: Importer, given: Answer) -> Answered:
+def take_answer(portal: ThePortal, who: Importer, given: ConsentAnswer) -> Answered:
     """Take what the person came back from Xero with. Good once, within ten minutes, for who began."""
     came = connect.complete(
         portal.database, portal.settings, _person(who), state=given.state, code=given.code, error=given.error
@@ -183,8 +184,8 @@ def disconnect(portal: ThePortal, who: Importer) -> None:
     status.disconnect(portal.database, who)
 
 
-def _person(who: Caller) -> Person:
-    return Person(who.practice_id, who.staff_id)
+def _person(who: Caller) -> ConnectingStaff:
+    return ConnectingStaff(who.practice_id, who.staff_id)
 
 
 def _connected(found: Connected) -> Answered:
@@ -248,31 +249,23 @@ class SyncSummary(BaseModel):
         return cls.model_validate({**columns, "relationships": summary})
 
 
-class SummaryPage(BaseModel):
-    """Syncs, the newest first. `next_cursor` leads to those before them; null at the end."""
-
-    items: list[SyncSummary]
-    next_cursor: str | None
+class SummaryPage(ListPage[SyncSummary]):
+    """Syncs, the newest first."""
 
 
-class Listing(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class SyncQuery(ListQuery):
     limit: Annotated[int, Field(ge=1, le=200)] = 20
-    cursor: Annotated[str, Field(max_length=200)] | None = Field(None, description="the page before's `next_cursor`")
 
 
 @router.get("/syncs")
-def list_syncs(portal: ThePortal, who: Reader, query: Annotated[Listing, Query()]) -> SummaryPage:
+def list_syncs(portal: ThePortal, who: Reader, query: Annotated[SyncQuery, Query()]) -> SummaryPage:
     """Syncs of the directories that the practice's connections read, the newest first."""
     found = resync.page(portal.database, who, cursor=query.cursor, limit=query.limit)
-    return SummaryPage(
-        items=[SyncSummary.of(each) for each in found.syncs], next_cursor=str(found.next) if found.next else None
-    )
+    return SummaryPage.of(found, SyncSummary.of)
 
 
 def _fault(code: str | None) -> Fault | None:
     if code is None:
         return None
-    message, remedy = MEANINGS[code].for_staff
+    message, remedy = SKIP_REASONS[code].for_staff
     return Fault(code=code, message=message, remedy=remedy or None)

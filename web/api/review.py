@@ -16,10 +16,11 @@ from handlers.relationships import review, review_queue
 from handlers.relationships.direction import Ambiguity, Direction
 from handlers.relationships.review import Chosen, Confirmed
 from handlers.relationships.review_queue import Item
-from portal_db.clients.review_items import Wanted
+from portal_db.clients.review_items import ReviewFilter
 from portal_db.states import ClientKind, ReviewState
 from portal_db.tables import Client
 from web.http.identity import Importer, Reader
+from web.http.paging import ListPage, ListQuery
 from web.portal import ThePortal
 
 router = APIRouter(tags=["review"])
@@ -87,24 +88,17 @@ class ReviewItem(BaseModel):
         )
 
 
-class ReviewPage(BaseModel):
-    """Items, the newest first. `next_cursor` leads to those after them; null at the end."""
-
-    items: list[ReviewItem]
-    next_cursor: str | None
+class ReviewPage(ListPage[ReviewItem]):
+    """Items, the newest first."""
 
 
-class Listing(BaseModel):
+class ReviewQuery(ListQuery):
     """Which items, and how many at once."""
-
-    model_config = ConfigDict(extra="forbid")
 
     state: list[ReviewState] = Field([ReviewState.PENDING], min_length=1, max_length=len(ReviewState))
     client_id: UUID | None = None
     q: Annotated[str, Field(max_length=200)] | None = Field(None, description="a part of a name or label")
     suggested: bool | None = Field(None, description="only those whose other side is a client in sight, or only others")
-    limit: Annotated[int, Field(ge=1, le=200)] = 50
-    cursor: Annotated[str, Field(max_length=200)] | None = Field(None, description="the page before's `next_cursor`")
 
 
 class Version(BaseModel):
@@ -148,14 +142,12 @@ class Ignored(BaseModel):
 
 
 @router.get("/review-items")
-def list_review_items(portal: ThePortal, who: Reader, query: Annotated[Listing, Query()]) -> ReviewPage:
+def list_review_items(portal: ThePortal, who: Reader, query: Annotated[ReviewQuery, Query()]) -> ReviewPage:
     """Items of all clients that the staff member may see, the newest first; those that wait for review if no state is
     named."""
-    wanted = Wanted(query.state, query.client_id, query.q, query.suggested)
+    wanted = ReviewFilter(query.state, query.client_id, query.q, query.suggested)
     found = review_queue.page(portal.database, who, wanted, cursor=query.cursor, limit=query.limit)
-    return ReviewPage(
-        items=[ReviewItem.of(item) for item in found.items], next_cursor=str(found.next) if found.next else None
-    )
+    return ReviewPage.of(found, ReviewItem.of)
 
 
 @router.get("/clients/{client_id}/review-items")

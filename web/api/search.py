@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from handlers.directory import search
-from handlers.directory.search import Found
+from handlers.directory.search import SearchResult
 from portal_db.states import ClientKind, EntityType
 from web.api.clients import ListedClient
 from web.http.identity import Importer, Reader
@@ -34,7 +34,7 @@ class XpmRecord(BaseModel):
     client_id: UUID | None = Field(description="the client it is linked to, where the staff member may see it")
 
     @classmethod
-    def of(cls, found: Found) -> Self:
+    def of(cls, found: SearchResult) -> Self:
         return cls(
             xpm_uuid=found.record.uuid,
             name=found.record.name,

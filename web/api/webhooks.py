@@ -14,6 +14,7 @@ from handlers.webhooks.announce import Event
 from portal_db.states import JobState
 from portal_db.webhooks import Told
 from web.http.identity import Keeper
+from web.http.paging import ListPage, ListQuery
 from web.portal import ThePortal
 
 router = APIRouter(prefix="/webhooks", tags=["webhooks"])
@@ -80,18 +81,8 @@ class Delivery(BaseModel):
         )
 
 
-class DeliveryPage(BaseModel):
-    """Deliveries, the newest first. `next_cursor` leads to those before them; null at the end."""
-
-    items: list[Delivery]
-    next_cursor: str | None
-
-
-class Listing(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    limit: Annotated[int, Field(ge=1, le=200)] = 50
-    cursor: Annotated[str, Field(max_length=200)] | None = Field(None, description="the page before's `next_cursor`")
+class DeliveryPage(ListPage[Delivery]):
+    """Deliveries, the newest first."""
 
 
 @router.get("")
@@ -125,15 +116,13 @@ def test_webhook(portal: ThePortal, who: Keeper, webhook_id: UUID) -> Tested:
 
 @router.get("/{webhook_id}/deliveries")
 def list_deliveries(
-    portal: ThePortal, who: Keeper, webhook_id: UUID, query: Annotated[Listing, Query()]
+    portal: ThePortal, who: Keeper, webhook_id: UUID, query: Annotated[ListQuery, Query()]
 ) -> DeliveryPage:
     """What a webhook was and is to be told, the newest first."""
     found = endpoints.deliveries(
         portal.database, webhook_id, practice_id=who.practice_id, cursor=query.cursor, limit=query.limit
     )
-    return DeliveryPage(
-        items=[Delivery.of(told) for told in found.items], next_cursor=str(found.next) if found.next else None
-    )
+    return DeliveryPage.of(found, Delivery.of)
 
 
 @router.delete("/{webhook_id}", status_code=204)

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from handlers import refusals
 from handlers.access.caller import Caller
 from handlers.errors import RequestRefused
 from handlers.fields import Line
@@ -49,9 +50,7 @@ def rows_of_csv(body: bytes) -> list[ImportWishes]:
     if errors:
         raise RequestValidationError(errors)
     if not 1 <= len(found) <= MAX_BATCH:
-        raise RequestRefused(
-            "bad_batch_size", f"A batch holds 1 to {MAX_BATCH} rows; this one has {len(found)}.", "Split it."
-        )
+        raise refusals.BAD_BATCH_SIZE(max_batch=MAX_BATCH, count=len(found))
     return rows
 
 
@@ -61,7 +60,7 @@ def misfit(error: ValidationError, *where: str) -> RequestValidationError:
 
 
 def _bad_csv(reason: str) -> RequestRefused:
-    return RequestRefused("bad_csv", f"The CSV {reason}", "Correct it and send it again.", field="body")
+    return refusals.BAD_CSV(reason=reason)
 
 
 _key: TypeAdapter[str] = TypeAdapter(Line)
@@ -86,6 +85,4 @@ def key_of(given: str) -> str:
     try:
         return _key.validate_python(given)
     except ValidationError:
-        raise RequestRefused(
-            "bad_request", "The key must be one line of text.", "Send another key.", field="Idempotency-Key"
-        ) from None
+        raise refusals.BAD_IDEMPOTENCY_KEY() from None

@@ -7,7 +7,7 @@ from typing import Literal
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from handlers.errors import RequestRefused
+from handlers import refusals
 from portal_db.migrate import revisions
 from web.portal import ThePortal
 
@@ -29,5 +29,5 @@ def ready(portal: ThePortal) -> Health:
     """The database answers and has this version's tables. Redis may be away: requests are accepted all the same."""
     current, newest = revisions(portal.database)
     if current != newest:
-        raise RequestRefused("not_ready", "The database is at another revision.", "Run `portal-sync db upgrade`.")
+        raise refusals.NOT_READY()
     return Health()

@@ -15,10 +15,10 @@ from fastapi import Depends, Header, Request, Security
 from fastapi.responses import Response
 from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
 
+from handlers import refusals
 from handlers.access import api_keys, sessions
 from handlers.access.caller import Caller, Scope
 from handlers.access.sessions import Session
-from handlers.errors import RequestRefused
 from web.portal import Portal, ThePortal
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -109,7 +109,7 @@ def require_own_page(request: Request, portal: Portal) -> None:
     """
     origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site")
     if (origin is not None and origin != portal.origin) or site not in (None, "same-origin", "none"):
-        raise _forged()
+        raise refusals.CSRF()
 
 
 def require_csrf_token(session: Session, given: str | None) -> None:
@@ -119,22 +119,15 @@ def require_csrf_token(session: Session, given: str | None) -> None:
         RequestRefused: it is not this session's.
     """
     if given is None or not hmac.compare_digest(given.encode(), session.csrf_token.encode()):
-        raise _forged()
+        raise refusals.CSRF()
 
 
 def _by_key(portal: Portal, key: HTTPAuthorizationCredentials | None, staff_id: UUID | None) -> Caller:
     if key is not None and staff_id is None:
-        raise RequestRefused(
-            "unknown_staff",
-            "An API key acts for a staff member, and none was named.",
-            "Name one by their id in the header X-Staff-Id.",
-            field="X-Staff-Id",
-        )
+        raise refusals.STAFF_NOT_NAMED()
     found = api_keys.recognise(portal.database, key.credentials, staff_id) if key and staff_id else None
     if found is None:
-        raise RequestRefused(
-            "bad_key", "This API key is not one, or has ended.", "Send Authorization: Bearer and a key that works."
-        )
+        raise refusals.BAD_KEY()
     return found
 
 
@@ -142,16 +135,8 @@ def _by_cookie(portal: Portal, request: Request) -> Caller:
     session = session_of(request, portal)
     found = sessions.recognise(portal.database, session) if session else None
     if session is None or found is None:
-        raise RequestRefused("not_signed_in", "Nobody is signed in.", "Sign in, or send an API key.")
+        raise refusals.NOT_AUTHENTICATED()
     if request.method not in SAFE_METHODS:
         require_own_page(request, portal)
         require_csrf_token(session, request.headers.get(CSRF_HEADER))
     return found
-
-
-def _forged() -> RequestRefused:
-    return RequestRefused(
-        "csrf",
-        "This request does not look like it was sent by a page of the portal.",
-        f"Load the page again. Programs: send the session's {CSRF_HEADER}, or use an API key.",
-    )

@@ -12,7 +12,7 @@ from pathlib import Path
 from fastapi import APIRouter
 from fastapi.responses import Response
 
-from handlers.errors import RequestRefused
+from handlers import refusals
 
 FOLDER = Path(__file__).parents[1] / "static"
 TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
@@ -46,5 +46,5 @@ def address(name: str) -> str:
 def read_file(digest: str, name: str) -> Response:
     """A file of this version. One of another version is not here, and must not be kept under its name."""
     if digest != DIGEST or name not in FILES:
-        raise RequestRefused("unknown_file", "There is no such file.", "Load the page again.")
+        raise refusals.UNKNOWN_FILE()
     return Response(FILES[name], media_type=TYPES[Path(name).suffix], headers=HEADERS)

@@ -43,7 +43,7 @@ def opened(settings: Settings | None = None, *, migrated: bool = True) -> Iterat
     set_up_logging(settings.model_copy(update={"log_level": "error"}))
     database = _database(settings)
     try:
-        with _spoken_for(settings):
+        with _explain_database_errors(settings):
             if migrated:
                 _require_revision(database)
             yield Record(settings, database)
@@ -66,7 +66,7 @@ def _database(settings: Settings) -> Database:
 
 
 @contextmanager
-def _spoken_for(settings: Settings) -> Iterator[None]:
+def _explain_database_errors(settings: Settings) -> Iterator[None]:
     """Errors that mean the database is away, in words. Any other is a bug and passes."""
     try:
         yield
@@ -103,7 +103,7 @@ def _reason(error: SQLAlchemyError) -> str:
     return clean(words.splitlines()[0])[:200].rstrip(".") if words else type(error).__name__
 
 
-class PatientBell:
+class BestEffortBell:
     """A bell for commands: when Redis is away they say so and go on, because the record holds the work."""
 
     def __init__(self, settings: Settings) -> None:

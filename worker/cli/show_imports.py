@@ -9,7 +9,7 @@ from uuid import UUID
 
 from rich.table import Table
 
-from handlers.jobs.explain import Hold
+from handlers.jobs.explain import WaitReason
 from portal_db.states import ImportState, JobState
 from portal_db.tables import AuditEntry, Import, Job
 from worker.cli.output import clean, iso, moment, table
@@ -77,7 +77,7 @@ def facts(row: Import) -> Table:
     return made
 
 
-def job_result(job: Job, holds: Mapping[UUID, Hold]) -> dict[str, Any]:
+def job_result(job: Job, holds: Mapping[UUID, WaitReason]) -> dict[str, Any]:
     """A job for scripts; `waits_for` and `until` say what an open one waits for."""
     why, until = _wait(holds.get(job.id))
     return {
@@ -98,7 +98,7 @@ def job_result(job: Job, holds: Mapping[UUID, Hold]) -> dict[str, Any]:
     }
 
 
-def jobs_table(jobs: Sequence[Job], holds: Mapping[UUID, Hold]) -> Table:
+def jobs_table(jobs: Sequence[Job], holds: Mapping[UUID, WaitReason]) -> Table:
     """Jobs in the order they were made, with what each waits for or why it ended."""
     made = table("Job", "State", "Tries", "Why")
     made.columns[2].justify = "right"
@@ -111,7 +111,7 @@ def jobs_table(jobs: Sequence[Job], holds: Mapping[UUID, Hold]) -> Table:
     return made
 
 
-def _wait(hold: Hold | None) -> tuple[str | None, datetime | None]:
+def _wait(hold: WaitReason | None) -> tuple[str | None, datetime | None]:
     return (hold.words, hold.until) if hold is not None else (None, None)
 
 

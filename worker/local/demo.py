@@ -8,10 +8,10 @@ from dataclasses import asdict
 from uuid import UUID, uuid5
 
 from handlers.directory.classification import suggested_kind
-from handlers.directory.records import read_sight
+from handlers.directory.records import read_record
 from handlers.imports.accept import AcceptedBatch, accept_batch
 from handlers.imports.request import ImportRequest
-from handlers.integration.connect import Person
+from handlers.integration.connect import ConnectingStaff
 from portal_db.directory import directories, search
 from portal_db.states import ClientKind, Role
 from portal_db.work import imports, progress
@@ -109,7 +109,7 @@ LOOK_SECONDS = 0.1
 
 def seed(shape: EmbeddedShape) -> None:
     """Make sure of the practice, its manager, and the manager's connection to the simulator's tenant."""
-    manager = Person(PRACTICE_ID, STAFF_ID)
+    manager = ConnectingStaff(PRACTICE_ID, STAFF_ID)
     local_seed.practice(shape, PRACTICE_ID, PRACTICE_NAME)
     local_seed.staff(shape, manager, "Demo Manager", STAFF_EMAIL, Role.MANAGER)
     local_seed.connection_by_hand(shape, manager)
@@ -129,7 +129,7 @@ def directory(shape: EmbeddedShape) -> list[XpmClient]:
             connection = connections.live_of(tx, STAFF_ID)
             found = directories.of(tx, connection.xero_login_id, connection.tenant_id) if connection else None
             if found is not None and found.cursor is not None:
-                return [read_sight(row.record) for row in search.everybody(tx, found)]
+                return [read_record(row.record) for row in search.everybody(tx, found)]
         time.sleep(LOOK_SECONDS)
     raise Problem(f"The directory was not filled within {FILLED_SECONDS:g} s.")
 

@@ -13,7 +13,7 @@ from handlers.access import practices
 from handlers.errors import RequestRefused
 from handlers.integration import by_hand, connect
 from handlers.integration.by_hand import Grant
-from handlers.integration.connect import Person
+from handlers.integration.connect import ConnectingStaff
 from portal_db.access import people
 from portal_db.states import Role
 from worker.local.stack import EmbeddedShape
@@ -33,7 +33,7 @@ def practice(shape: EmbeddedShape, practice_id: UUID, name: str, *, mfa: bool = 
     return True
 
 
-def staff(shape: EmbeddedShape, person: Person, name: str, email: str, role: Role) -> bool:
+def staff(shape: EmbeddedShape, person: ConnectingStaff, name: str, email: str, role: Role) -> bool:
     """Make sure of somebody who works there. False when they did."""
     with shape.database.read() as tx:
         if people.get_staff(tx, person.staff_id, practice_id=person.practice_id) is not None:
@@ -42,7 +42,7 @@ def staff(shape: EmbeddedShape, person: Person, name: str, email: str, role: Rol
     return True
 
 
-def connection_by_hand(shape: EmbeddedShape, person: Person) -> None:
+def connection_by_hand(shape: EmbeddedShape, person: ConnectingStaff) -> None:
     """Make sure of a connection to the simulator's first practice, by a token that lasts."""
     database, vault = shape.database, shape.settings.vault
     grant = Grant(
@@ -66,7 +66,7 @@ def connection_by_hand(shape: EmbeddedShape, person: Person) -> None:
         by_hand.renew_tokens(database, vault, grant)  # the key may be another one this time
 
 
-def consent(shape: EmbeddedShape, person: Person, tenant_id: str) -> None:
+def consent(shape: EmbeddedShape, person: ConnectingStaff, tenant_id: str) -> None:
     """Connect somebody as they would in a browser: they allow access to one practice at the simulator, and come back.
 
     Done again it mends the connection, which the simulator has forgotten when it was started anew.

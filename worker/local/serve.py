@@ -18,7 +18,7 @@ from handlers.access import passwords
 from handlers.directory.classification import suggested_kind
 from handlers.imports.accept import accept_batch
 from handlers.imports.request import ImportRequest
-from handlers.integration.connect import Person
+from handlers.integration.connect import ConnectingStaff
 from portal_db.states import ClientKind, Role
 from portal_db.xero import connections
 from worker.cli.exits import ExitCode
@@ -85,8 +85,8 @@ class Member:
     note: str = ""
 
     @property
-    def person(self) -> Person:
-        return Person(uuid5(_OURS, self.practice), uuid5(_OURS, self.email))
+    def person(self) -> ConnectingStaff:
+        return ConnectingStaff(uuid5(_OURS, self.practice), uuid5(_OURS, self.email))
 
 
 HARBOUR, QUIET_BAY = "Harbour Accounting", "Quiet Bay Bookkeeping"

@@ -17,7 +17,7 @@ import redis
 from dramatiq import Message
 from dramatiq.errors import DecodeError
 
-from handlers.operations.reconcile import Entry, QueueAway
+from handlers.operations.reconcile import QueueAway, QueueEntry
 from portal_db.states import Lane
 from worker.queue.bell import RedisBell
 from worker.queue.door import QUEUE, receipt_key
@@ -64,15 +64,15 @@ class RedisQueues:
         with _reached():
             self._bell.ring_or_raise(lane, job_ids)
 
-    def entries(self) -> Iterator[Entry]:
+    def entries(self) -> Iterator[QueueEntry]:
         with _reached():
             for lane in Lane:
                 held = self._held(lane)
                 for raw_id, data in self._client.hscan_iter(self._key(f"{lane.value}.msgs"), count=CHUNK):
                     if raw_id not in held:
-                        yield Entry(lane, raw_id.decode(errors="surrogateescape"), _job_of(data))
+                        yield QueueEntry(lane, raw_id.decode(errors="surrogateescape"), _job_of(data))
 
-    def drop(self, entries: Sequence[Entry]) -> int:
+    def drop(self, entries: Sequence[QueueEntry]) -> int:
         by_lane: dict[Lane, list[bytes]] = defaultdict(list)
         for entry in entries:
             by_lane[entry.lane].append(entry.message_id.encode(errors="surrogateescape"))

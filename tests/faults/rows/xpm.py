@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 
 from handlers.integration import connect
-from handlers.integration.connect import Connected, Person
+from handlers.integration.connect import Connected, ConnectingStaff
 from portal_db.xero import connections as upstream
 from tests.faults.trial import Fault, Trial
 from tests.world import TENANT
@@ -86,7 +86,7 @@ def lists_cut_short(trial: Trial) -> None:
 
 def revoked(trial: Trial) -> None:
     """The consent behind the token is taken back at Xero; jobs wait, the person reconnects, and all go on."""
-    stage, person = trial.stage, Person(trial.practice_id, trial.staff_id)
+    stage, person = trial.stage, ConnectingStaff(trial.practice_id, trial.staff_id)
     with stage.database.write() as tx:
         upstream.cut_connection(tx, trial.connection_id)  # the one whose token is good for ever
     _consent(trial, person)
@@ -102,7 +102,7 @@ def revoked(trial: Trial) -> None:
     trial.over()
 
 
-def _consent(trial: Trial, person: Person) -> None:
+def _consent(trial: Trial, person: ConnectingStaff) -> None:
     """Go to Xero, allow it, and come back."""
     database, settings = trial.stage.database, trial.stage.settings
     answer = httpx.get(connect.begin(database, settings, person), trust_env=False)

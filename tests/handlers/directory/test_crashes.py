@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from handlers.directory.records import columns_of, read_sight
+from handlers.directory.records import columns_of, read_record
 from portal_db.directory import syncs
 from portal_db.states import JobState, SyncState
 from portal_db.tables import Job
@@ -134,7 +134,7 @@ def test_what_an_earlier_attempt_staged_counts_for_nothing(
     vanished = records(own_simulator)[0]
     job = begin(world)
     with world.database.write() as tx:
-        staged = {"xpm_uuid": vanished.uuid, **columns_of(read_sight(rows(world)[vanished.uuid].record))}
+        staged = {"xpm_uuid": vanished.uuid, **columns_of(read_record(rows(world)[vanished.uuid].record))}
         syncs.stage(tx, sync_of(world, job).id, [staged])
     del own_simulator.simulator.tenants[TENANT].practice.clients[vanished.uuid]
     world.runner().run(job.id)

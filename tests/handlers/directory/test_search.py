@@ -6,7 +6,7 @@ import pytest
 
 from handlers.access.caller import Caller, Scope
 from handlers.directory import search
-from handlers.directory.records import fold
+from handlers.directory.records import fold_text
 from portal_db.states import Role
 from tests.handlers.directory.given import directory_of, synced
 from tests.handlers.given import change, is_active, records
@@ -72,4 +72,4 @@ def test_searching_is_use_and_is_noted_once_an_hour(named: World) -> None:
 
 def test_a_folded_name_is_its_own_fold() -> None:
     for name in (*NAMES, "STRAẞE", "ﬁnance", "  two   words "):
-        assert fold(fold(name)) == fold(name)
+        assert fold_text(fold_text(name)) == fold_text(name)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from handlers.directory.records import columns_of, read_sight
+from handlers.directory.records import columns_of, read_record
 from handlers.directory.sync import begin_sync
 from handlers.errors import RequestRefused
 from portal_db.directory import directories as upstream
@@ -49,7 +49,7 @@ def test_a_full_sync_fills_the_directory_by_one_call(own_world: World, own_simul
     sync = synced(own_world)
     assert (sync.state, sync.added, sync.changed, sync.gone) == (SyncState.SUCCEEDED, 40, 0, 0)
     assert own_simulator.simulator.counters.as_json()["total_calls"] == 1
-    names = {uuid: read_sight(row.record).name for uuid, row in present(own_world).items()}
+    names = {uuid: read_record(row.record).name for uuid, row in present(own_world).items()}
     assert names == {record.uuid: record.name for record in records(own_simulator)}
     assert own_world.scalar("SELECT count(*) FROM directory_staged") == 0
     directory = directory_of(own_world)
@@ -75,7 +75,7 @@ def test_an_incremental_sync_brings_what_was_changed_since(own_world: World, own
     sync = synced(own_world, INCREMENTAL)
     assert (sync.added, sync.changed, sync.gone) == (0, 1, 0)
     after = rows(own_world)
-    assert read_sight(after[changed.uuid].record).email == "new@example.com"
+    assert read_record(after[changed.uuid].record).email == "new@example.com"
     assert all(after[other.uuid].as_of == before[other.uuid].as_of for other in others)
 
 
@@ -129,7 +129,7 @@ def test_an_older_sight_of_a_record_that_a_sync_left_alone_changes_nothing(
     synced(own_world, INCREMENTAL)  # which vouches for the row, and does not touch it
     with own_world.database.write() as tx:
         through = connections.connection(tx, own_world.connection_id)
-        late = columns_of(replace(read_sight(before.record), phone="an answer from 30 seconds ago"))
+        late = columns_of(replace(read_record(before.record), phone="an answer from 30 seconds ago"))
         as_of = database_time(tx.session) - timedelta(seconds=30)
         upstream.keep_directory_record(tx, through, record, late, as_of)
     assert rows(own_world)[record].content_hash == before.content_hash
@@ -138,7 +138,7 @@ def test_an_older_sight_of_a_record_that_a_sync_left_alone_changes_nothing(
 def test_a_row_that_was_seen_after_the_sync_had_asked_stays(own_world: World, own_simulator: SimulatorHandle) -> None:
     synced(own_world)
     record = records(own_simulator)[0].uuid
-    newer = columns_of(replace(read_sight(rows(own_world)[record].record), phone="newer"))
+    newer = columns_of(replace(read_record(rows(own_world)[record].record), phone="newer"))
     with own_world.database.write() as tx:
         through = connections.connection(tx, own_world.connection_id)
         as_of = database_time(tx.session) + timedelta(seconds=600)

@@ -15,8 +15,8 @@ from sqlalchemy import insert, update
 from handlers.errors import Rejected
 from handlers.imports import relationships
 from handlers.relationships import merge
-from handlers.relationships.labels import fold, read
-from handlers.relationships.merge import News
+from handlers.relationships.labels import combine_rows, read
+from handlers.relationships.merge import RecordUpdate
 from portal_db.clients import clients
 from portal_db.clients.history import By
 from portal_db.states import ChangeSource, FieldSource, ReviewState
@@ -239,11 +239,11 @@ def test_an_import_begun_later_with_an_older_look_at_xpm_changes_no_value(world:
     (item,) = items_of(world, client)
     member_of(world, client, told.related_uuid, "Bo Moss-Lee")
     review(world, item, ReviewState.IGNORED)
-    older = fold((replace(told, related_name="Bo Before"), gone))
-    news = News(client.client_id, client.xpm_uuid, older, item.as_of - timedelta(seconds=30), "an older hash")
+    older = combine_rows((replace(told, related_name="Bo Before"), gone))
+    news = RecordUpdate(client.client_id, client.xpm_uuid, older, item.as_of - timedelta(seconds=30), "an older hash")
     with world.database.write() as tx:
         by = By(client.practice_id, ChangeSource.IMPORT, import_id=client.id)
-        merge.take(tx, by, [news], begun_at=item.as_of + timedelta(seconds=30))
+        merge.merge_updates(tx, by, [news], begun_at=item.as_of + timedelta(seconds=30))
     assert [(row.label, row.other_name) for row in items_of(world, client)] == [("Wife", "Bo Moss-Lee")]
     assert states(world, client) == {"Wife": ReviewState.PENDING}
     assert world.scalar("select name from team_members") == "Bo Moss-Lee"

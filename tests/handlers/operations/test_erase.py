@@ -17,7 +17,7 @@ from handlers.access.act import Act
 from handlers.access.practices import add_operator
 from handlers.errors import RequestRefused
 from handlers.imports import relationships
-from handlers.operations.erase import Erased, Person, erase, rehearse
+from handlers.operations.erase import Erased, PersonToErase, erase, rehearse
 from handlers.operations.reconcile import QueueAway
 from portal_db import audit
 from portal_db.access import people
@@ -55,12 +55,12 @@ class Case:
         return self.desk.world
 
     def erase(self, **who: Any) -> Erased:
-        person = Person(**(who or {"client_id": self.client_id}))
+        person = PersonToErase(**(who or {"client_id": self.client_id}))
         why = f"Request 17 of {self.strings[0]}"
         return erase(self.desk.services, queues_of(self.desk), person, Act(self.operator_id, why))
 
     def rehearse(self) -> Erased:
-        person = Person(client_id=self.client_id)
+        person = PersonToErase(client_id=self.client_id)
         return rehearse(self.desk.services, queues_of(self.desk), person, Act(self.operator_id, "rehearsal"))
 
 

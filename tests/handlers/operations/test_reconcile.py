@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import delete, update
 
-from handlers.operations.reconcile import MEANINGS, Became, Report, reconcile
+from handlers.operations.reconcile import FINDING_TEXTS, Became, Report, reconcile
 from portal_db.states import ConnectionState, EmailState, ErrorClass, ImportState, JobState, Lane
 from portal_db.tables import Import, Job, JobAttempt, WelcomeEmail, XeroConsent, XeroLogin, XpmConnection
 from portal_db.types import db_now
@@ -30,7 +30,7 @@ def found(report: Report) -> dict[str, list[str]]:
     """Subjects by code; every code has its words."""
     result: dict[str, list[str]] = {}
     for finding in report.findings:
-        assert MEANINGS[finding.code].words
+        assert FINDING_TEXTS[finding.code].words
         result.setdefault(finding.code, []).append(finding.subject)
     return result
 

@@ -14,7 +14,7 @@ from handlers.jobs.kinds import JobKind
 from handlers.relationships import resync, review_queue
 from portal_db.access import people
 from portal_db.clients import history
-from portal_db.clients.review_items import Wanted
+from portal_db.clients.review_items import ReviewFilter
 from portal_db.directory import resyncs
 from portal_db.states import ChangeSource, JobState, ReviewState, Role, SyncMode
 from portal_db.tables import Job, Relationship, RelationshipSync, TeamMember, XpmConnection
@@ -99,14 +99,14 @@ def test_what_changed_in_xpm_is_followed_with_no_further_call(
     assert summary.finished_at is not None
     assert ChangeSource.RESYNC in {row.source for row in changes}
     page = resync.page(own_world.database, owner(own_world), cursor=None, limit=10)
-    assert [found.summary is not None for found in page.syncs] == [True, False]
+    assert [found.summary is not None for found in page.items] == [True, False]
 
 
 def test_a_connection_that_is_cut_or_nobody_s_import_brings_nothing(
     own_world: World, own_simulator: SimulatorHandle, imported: list[UUID]
 ) -> None:
     """b.13, b.36: what was reconnected is offered by an import first."""
-    wanted = Wanted(tuple(ReviewState))
+    wanted = ReviewFilter(tuple(ReviewState))
     page = review_queue.page(own_world.database, owner(own_world), wanted, cursor=None, limit=1)
     client_id, record = page.items[0].client.id, page.items[0].row.other_xpm_uuid
     portal_clients.disconnect(own_world.database, owner(own_world), client_id)

@@ -21,7 +21,7 @@ from handlers.relationships.review_queue import Item
 from portal_db.access import people
 from portal_db.clients import clients, history, review_items, team
 from portal_db.clients.history import By, Change
-from portal_db.clients.review_items import Wanted
+from portal_db.clients.review_items import ReviewFilter
 from portal_db.states import ChangeSource, FieldSource, LoginKind, ReviewState, Role
 from portal_db.tables import ClientChange, Import, Login, TeamMember
 from portal_db.types import database_time
@@ -63,7 +63,7 @@ class Office:
         )
 
     def items(self, *states: ReviewState) -> list[Item]:
-        wanted = Wanted(states or (ReviewState.PENDING,), client_id=self.client_id)
+        wanted = ReviewFilter(states or (ReviewState.PENDING,), client_id=self.client_id)
         found = review_queue.page(self.world.database, self.partner, wanted, cursor=None, limit=50)
         return list(found.items)[::-1]
 
@@ -322,7 +322,7 @@ def test_an_item_suggests_the_client_that_its_other_side_is_or_becomes(office: O
     suggested = office.item(told).is_client
     assert suggested is not None
     assert suggested.id == client_id
-    page = review_queue.page(office.world.database, office.partner, Wanted(is_client=True), cursor=None, limit=5)
+    page = review_queue.page(office.world.database, office.partner, ReviewFilter(is_client=True), cursor=None, limit=5)
     assert [item.row.id for item in page.items] == [office.item(told).row.id]
 
 
@@ -340,7 +340,7 @@ def test_only_staff_who_see_the_client_see_its_items(office: Office) -> None:
     colleague = replace(office.partner, staff_id=uuid4())
     stranger = replace(office.partner, practice_id=uuid4(), role=Role.OWNER)
     for caller in (colleague, stranger):
-        found = review_queue.page(office.world.database, caller, Wanted(tuple(ReviewState)), cursor=None, limit=5)
+        found = review_queue.page(office.world.database, caller, ReviewFilter(tuple(ReviewState)), cursor=None, limit=5)
         assert found.items == []
         assert code(lambda by=caller: review.ignore_item(office.world.database, by, chosen(item))) == "unknown_item"  # type: ignore[misc]
         assert review.ignore_items(office.world.database, caller, [chosen(item)]) == set()

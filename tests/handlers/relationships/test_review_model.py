@@ -16,7 +16,7 @@ from sqlalchemy import select
 
 from handlers.access.caller import Caller
 from handlers.clients import link as portal_clients
-from handlers.directory.lookup import Seen
+from handlers.directory.lookup import FetchedRecord
 from handlers.directory.records import columns_of
 from handlers.directory.sync import after_sync
 from handlers.errors import RequestRefused
@@ -126,7 +126,7 @@ class Portal:
         return XpmClient(self.uuid, "Ada Moss", phone=record.phone, email=record.email, relationships=rows)
 
     def import_all(self) -> None:
-        seen = Seen(self.connection, self.xpm(), self.later())
+        seen = FetchedRecord(self.connection, self.xpm(), self.later())
         self.row.epoch_started_at = seen.as_of
         for _ in range(2):  # running it twice changes nothing
             with self.world.database.write() as tx:

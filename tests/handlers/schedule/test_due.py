@@ -12,7 +12,7 @@ from handlers.jobs.kinds import JobKind
 from handlers.operations import pauses
 from handlers.schedule import control
 from handlers.schedule import due as schedule_due
-from handlers.schedule.due import MEANINGS
+from handlers.schedule.due import SKIP_REASONS
 from portal_db.directory import schedules
 from portal_db.states import ConnectionState, JobState
 from portal_db.tables import Directory, Job, XpmConnection
@@ -137,7 +137,7 @@ SKIPS = {
 
 @pytest.mark.parametrize("code", SKIPS)
 def test_a_due_time_is_passed_over_with_the_reason(sqlite_world: World, code: str) -> None:
-    assert SKIPS.keys() == MEANINGS.keys()
+    assert SKIPS.keys() == SKIP_REASONS.keys()
     office = office_of(sqlite_world, SKIPS[code])
     office.until_due()
     syncs, due_at = len(office.syncs()), office.now

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from handlers.integration.connect import Person
+from handlers.integration.connect import ConnectingStaff
 from handlers.jobs.kinds import JobKind
 from portal_db.xero import connections as upstream
 from tests.handlers.xero.office import OTHER_TENANT, Office, connected
@@ -51,5 +51,5 @@ def both_offices(database_url: str, xero: SimulatorHandle, mail_catcher: MailCat
 
 
 def at_work(world: World, xero: SimulatorHandle) -> Office:
-    partner = Person(world.practice_id, world.staff_id)
+    partner = ConnectingStaff(world.practice_id, world.staff_id)
     return Office(world, xero, partner, connected(world, partner).connection_id)

@@ -10,7 +10,7 @@ import httpx
 from sqlalchemy import select
 
 from handlers.integration import connect
-from handlers.integration.connect import Choice, Connected, Person
+from handlers.integration.connect import Choice, Connected, ConnectingStaff
 from portal_db.access import people
 from portal_db.states import ConnectionState, EmailState, JobState, LoginKind, Role
 from portal_db.tables import Job, ReconnectNotice, XeroLogin, XpmConnection
@@ -28,7 +28,7 @@ class Office:
 
     world: World
     xero: SimulatorHandle
-    partner: Person
+    partner: ConnectingStaff
     connection_id: UUID
 
     @property
@@ -52,7 +52,7 @@ class Office:
         with self.world.database.read() as tx:
             return logins.load(tx, self.connection().xero_login_id).row
 
-    def ask(self, number: int = 0, person: Person | None = None) -> UUID:
+    def ask(self, number: int = 0, person: ConnectingStaff | None = None) -> UUID:
         """Somebody (the partner) requests the import of one of the people in XPM, and nothing but the person."""
         people = [
             record for record in self.xero.simulator.practices[TENANT].clients.values() if is_importable_person(record)
@@ -96,7 +96,7 @@ class Office:
         self.grants.expire_all()
 
 
-def come_back(world: World, person: Person, *, xero_user: str | None = None) -> dict[str, str]:
+def come_back(world: World, person: ConnectingStaff, *, xero_user: str | None = None) -> dict[str, str]:
     """Go to Xero with a browser, consent, and come back with this."""
     url = connect.begin(world.database, world.services.settings, person)
     answer = httpx.get(f"{url}&login_hint={xero_user}" if xero_user else url)
@@ -105,7 +105,7 @@ def come_back(world: World, person: Person, *, xero_user: str | None = None) -> 
     return {name: values[0] for name, values in parse_qs(address.query).items()}
 
 
-def complete(world: World, person: Person, back: dict[str, str]) -> Connected | Choice:
+def complete(world: World, person: ConnectingStaff, back: dict[str, str]) -> Connected | Choice:
     return connect.complete(
         world.database,
         world.services.settings,
@@ -116,13 +116,13 @@ def complete(world: World, person: Person, back: dict[str, str]) -> Connected | 
     )
 
 
-def connected(world: World, person: Person, *, xero_user: str | None = None) -> Connected:
+def connected(world: World, person: ConnectingStaff, *, xero_user: str | None = None) -> Connected:
     done = complete(world, person, come_back(world, person, xero_user=xero_user))
     assert isinstance(done, Connected)
     return done
 
 
-def colleague(world: World, *, role: Role = Role.MANAGER) -> Person:
+def colleague(world: World, *, role: Role = Role.MANAGER) -> ConnectingStaff:
     """Somebody else who works at the practice."""
     with world.database.write() as tx:
         staff_id, login_id = tx.new_id(), tx.new_id()
@@ -130,7 +130,7 @@ def colleague(world: World, *, role: Role = Role.MANAGER) -> Person:
         assert people.take_email(tx, login_id, LoginKind.STAFF, address, address)
         row = {"id": staff_id, "practice_id": world.practice_id, "login_id": login_id, "name": "Lee", "role": role}
         people.add_staff(tx, row)
-    return Person(world.practice_id, staff_id)
+    return ConnectingStaff(world.practice_id, staff_id)
 
 
 def states(world: World, import_ids: list[UUID]) -> set[str]:

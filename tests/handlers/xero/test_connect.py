@@ -11,7 +11,7 @@ from sqlalchemy import update
 from config.settings import SettingsError
 from handlers.errors import RequestRefused
 from handlers.integration import connect, disconnect
-from handlers.integration.connect import Choice, Connected, Person
+from handlers.integration.connect import Choice, Connected, ConnectingStaff
 from portal_db import audit
 from portal_db.access import people
 from portal_db.states import ActorKind, ConnectionState, ImportState, Role
@@ -24,15 +24,15 @@ from tests.world import TENANT, World
 from xpm.simulator.serve import SimulatorHandle
 
 
-def partner(world: World) -> Person:
-    return Person(world.practice_id, world.staff_id)
+def partner(world: World) -> ConnectingStaff:
+    return ConnectingStaff(world.practice_id, world.staff_id)
 
 
 def knobs(xero: SimulatorHandle, **turned: object) -> None:
     xero.simulator.knobs = xero.simulator.knobs.changed(turned)
 
 
-def refused(world: World, person: Person, back: dict[str, str]) -> str:
+def refused(world: World, person: ConnectingStaff, back: dict[str, str]) -> str:
     with pytest.raises(RequestRefused) as caught:
         complete(world, person, back)
     assert caught.value.remedy
@@ -215,7 +215,7 @@ def test_several_practices_are_a_choice(unconnected: World, xero: SimulatorHandl
 def test_a_choice_is_made_once_by_its_person_among_what_was_offered(unconnected: World, xero: SimulatorHandle) -> None:
     choice = offered(unconnected, xero)
 
-    def code(person: Person, tenant: str) -> str:
+    def code(person: ConnectingStaff, tenant: str) -> str:
         with pytest.raises(RequestRefused) as caught:
             connect.choose(unconnected.database, person, choice.consent_id, tenant)
         return caught.value.code

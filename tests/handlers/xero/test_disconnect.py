@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from handlers.errors import RequestRefused
-from handlers.integration.connect import Person
+from handlers.integration.connect import ConnectingStaff
 from handlers.integration.disconnect import disconnect
 from portal_db import audit
 from portal_db.states import ActorKind, ConnectionState, ImportState
@@ -131,7 +131,7 @@ def test_what_waited_for_a_reconnect_is_turned_down_at_once(office: Office) -> N
 def test_the_partner_may_connect_again(office: Office) -> None:
     disconnect(office.world.database, office.connection_id)
     office.world.run_due()
-    again = connected(office.world, Person(office.world.practice_id, office.partner.staff_id))
+    again = connected(office.world, ConnectingStaff(office.world.practice_id, office.partner.staff_id))
     assert again.connection_id != office.connection_id
     import_id = office.ask()
     office.world.run_due()

@@ -193,7 +193,7 @@ VALIDATING = (
         (
             Edit(
                 "handlers/imports/create.py",
-                "        raise email_taken()\n",
+                "        raise refusals.EMAIL_TAKEN()\n",
                 "        pass\n",
             ),
         ),

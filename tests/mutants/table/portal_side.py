@@ -73,7 +73,7 @@ INVITING = (
         (
             Edit(
                 "handlers/imports/reopen.py",
-                "found = import_list.get(tx, act.sight, import_id) if import_id",
+                "found = import_list.get(tx, act.viewer, import_id) if import_id",
                 "found = imports.get(tx, import_id) if import_id",
             ),
         ),
@@ -86,7 +86,11 @@ INVITING = (
         "staff-act-in-sight-batch",
         "staff cancel batches in their sight only",
         "invariant 6: another practice's batch is cancelled by its id",
-        (Edit("handlers/imports/cancel.py", "if not rows or (act.sight is not None and", "if not rows or (False and"),),
+        (
+            Edit(
+                "handlers/imports/cancel.py", "if not rows or (act.viewer is not None and", "if not rows or (False and"
+            ),
+        ),
         ("tests/web/test_access.py::test_the_things_of_another_practice_are_not_there[sqlite]",),
     ),
 )

@@ -207,7 +207,7 @@ LEASE = (
         "import-row-lock",
         "a job's end locks its import first",
         "invariant 1: of two last jobs each thinks the other still runs, and nobody closes the import",
-        (Edit("portal_db/work/imports.py", "    .with_for_update()\n"),),
+        (Edit("portal_db/work/imports.py", ".with_for_update()\n", "\n"),),
         ("tests/worker/jobs/test_last_jobs.py::test_of_two_last_jobs_one_closes_the_import[postgresql-False]",),
     ),
 )

@@ -130,7 +130,7 @@ MUTANTS = (
         (
             Edit(
                 REASSIGN,
-                "if row is None or (act.sight is not None and row.practice_id != act.sight.practice_id):",
+                "if row is None or (act.viewer is not None and row.practice_id != act.viewer.practice_id):",
                 "if row is None:",
             ),
         ),

@@ -14,7 +14,7 @@ import pytest
 
 from tests.xpm.client.encoding import encode_list, encode_one
 from tests.xpm.client.upstream import ACCESS, ACME, BLOGGS
-from xpm.client import Listing, XpmApi
+from xpm.client import ClientList, XpmApi
 from xpm.errors import XpmMalformed, XpmTimeout, XpmUnreachable
 from xpm.limiter import UnlimitedLimiter
 from xpm.records import XpmClient
@@ -239,7 +239,7 @@ def test_a_list_streams_over_a_socket_and_ends_with_a_reset() -> None:
 
     read: list[XpmClient] = []
 
-    def read_on(listing: Listing) -> None:
+    def read_on(listing: ClientList) -> None:
         for client in listing:
             read.append(client)
             first_was_read.set()

@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from handlers.clients import queries
-from portal_db.clients.client_queries import Wanted
+from portal_db.clients.client_queries import ClientFilter
 from portal_db.states import ClientKind
 from web.pages.frame.forms import NONE
 from web.pages.frame.view import page
@@ -22,7 +22,7 @@ router = APIRouter()
 AT_ONCE = 50
 
 
-class Listing(BaseModel):
+class ClientFilters(BaseModel):
     """What the list's form sends; its selects send an empty text for all."""
 
     q: Annotated[str, Field(max_length=200)] = ""
@@ -31,19 +31,19 @@ class Listing(BaseModel):
     cursor: Annotated[str, Field(max_length=200)] = ""
 
     @property
-    def wanted(self) -> Wanted:
-        return Wanted(self.q.strip() or None, self.kind or None, True if self.is_new else None)
+    def wanted(self) -> ClientFilter:
+        return ClientFilter(self.q.strip() or None, self.kind or None, True if self.is_new else None)
 
 
 @router.get("/clients")
 def client_list(
-    request: Request, portal: ThePortal, visitor: TheVisitor, asked: Annotated[Listing, Query()]
+    request: Request, portal: ThePortal, visitor: TheVisitor, asked: Annotated[ClientFilters, Query()]
 ) -> Response:
     """A page of the clients that the visitor may see."""
     wanted = asked.wanted
     found = queries.page(portal.database, visitor.caller, wanted, cursor=asked.cursor or None, limit=AT_ONCE)
     filters = {name: value for name, value in (("q", asked.q), ("kind", asked.kind), ("is_new", asked.is_new)) if value}
-    older = f"/clients?{urlencode({**filters, 'cursor': str(found.next)})}" if found.next else None
+    older = f"/clients?{urlencode({**filters, 'cursor': found.next})}" if found.next else None
     return page(
         request,
         visitor,

@@ -11,6 +11,7 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
+from handlers import refusals
 from handlers.clients import queries
 from handlers.clients.queries import Details
 from handlers.errors import RequestRefused
@@ -109,7 +110,7 @@ def link_item(
     try:
         member_id = _uuid(posted.text("team_member_id"))
         if member_id is None:
-            raise RequestRefused("unknown_member", "Nobody is chosen.", "Choose a team member.", field="team_member_id")
+            raise refusals.NO_MEMBER_CHOSEN()
         review.link_item(portal.database, posted.visitor.caller, _chosen(posted, item_id), member_id)
     except RequestRefused as refused:
         if refused.code in LATE:
@@ -212,5 +213,5 @@ def _fits(text: str, longest: int, name: str) -> str | None:
         RequestRefused: it is too long, or holds what no name does.
     """
     if len(text) > longest or not text.isprintable():
-        raise RequestRefused("bad_request", "This does not fit.", f"At most {longest} characters.", field=name)
+        raise refusals.TOO_LONG(field=name, longest=longest)
     return text or None

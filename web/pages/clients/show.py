@@ -12,7 +12,7 @@ from handlers.clients import queries as client_queries
 from handlers.clients import tasks
 from handlers.imports import queries as import_queries
 from portal_db.states import ReviewState, TaskState
-from portal_db.work.import_list import Wanted
+from portal_db.work.import_list import ImportFilter
 from web.pages.frame.view import page
 from web.pages.frame.visitor import TheVisitor
 from web.portal import ThePortal
@@ -30,7 +30,7 @@ def show_client(request: Request, portal: ThePortal, visitor: TheVisitor, client
     database, caller = portal.database, visitor.caller
     details = client_queries.details(database, caller, client_id)
     history = client_history.page(database, caller, client_id, cursor=None, limit=CHANGES)
-    imports = import_queries.page(database, caller, Wanted(client_id=client_id), cursor=None, limit=IMPORTS).rows
+    imports = import_queries.page(database, caller, ImportFilter(client_id=client_id), cursor=None, limit=IMPORTS).items
     return page(
         request,
         visitor,
@@ -40,7 +40,7 @@ def show_client(request: Request, portal: ThePortal, visitor: TheVisitor, client
         relationships=details.relationships,
         waiting=any(item.row.state is ReviewState.PENDING for item in details.relationships),
         client=details.entry.client,
-        history=history.changes,
+        history=history.items,
         tasks=tasks.listing(database, caller, client_id, list(TaskState)),
         imports=[import_queries.one(database, caller, row.id) for row in imports],
     )

@@ -9,7 +9,7 @@ from typing import Any
 from markupsafe import Markup
 
 from handlers.clients.queries import Invitation
-from portal_db.clients.client_queries import Entry
+from portal_db.clients.client_queries import ClientEntry
 from portal_db.clients.team import Connection
 from portal_db.states import ClientType, EntityType, Subscription
 
@@ -132,7 +132,7 @@ def date_alone(on: date) -> Markup:
     return Markup('<time datetime="{}">{}</time>').format(on.isoformat(), f"{on.day} {on:%b %Y}")
 
 
-def invitation(entry: Entry) -> Invitation | None:
+def invitation(entry: ClientEntry) -> Invitation | None:
     """Where a client's person stands on the way into the portal; `None` for an entity, which has no login."""
     return Invitation.of(entry.login, entry.email) if entry.login else None
 

@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 from pydantic import ValidationError
 from starlette.datastructures import FormData
 
+from handlers import refusals
 from handlers.access.caller import Scope
 from handlers.errors import JobError, RequestRefused
 from web.http.identity import require_csrf_token, require_own_page, session_of
@@ -106,7 +107,7 @@ def posted(request: Request, portal: ThePortal, visitor: TheVisitor, form: Given
     require_own_page(request, portal)
     session = session_of(request, portal)
     if session is None:
-        raise RequestRefused("not_signed_in", "Nobody is signed in.", "Sign in.")
+        raise refusals.NOT_SIGNED_IN()
     require_csrf_token(session, text(form, CSRF_FIELD))
     return Posted(visitor, form)
 

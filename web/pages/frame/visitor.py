@@ -8,11 +8,11 @@ from zoneinfo import ZoneInfo
 
 from fastapi import Depends, Request
 
+from handlers import refusals
 from handlers.access import sessions
 from handlers.access.caller import Caller, Scope
-from handlers.errors import RequestRefused
 from handlers.integration import status
-from handlers.integration.status import Standing
+from handlers.integration.status import IntegrationStatus
 from web.http.identity import session_of
 from web.portal import Portal, ThePortal
 
@@ -23,7 +23,7 @@ class Visitor:
 
     caller: Caller
     csrf_token: str
-    xpm: Standing
+    xpm: IntegrationStatus
 
     @property
     def name(self) -> str:
@@ -50,7 +50,7 @@ def visitor(request: Request, portal: ThePortal) -> Visitor:
     """
     found = recognised(request, portal)
     if found is None:
-        raise RequestRefused("not_signed_in", "Nobody is signed in.", "Sign in.")
+        raise refusals.NOT_SIGNED_IN()
     return found
 
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from handlers.directory import search
-from handlers.directory.search import Found
+from handlers.directory.search import SearchResult
 from handlers.errors import JobError, RequestRefused
 from handlers.imports.accept import accept
 from portal_db.states import ClientKind
@@ -71,7 +71,7 @@ def _window(
     request: Request,
     portal: Portal,
     visitor: Visitor,
-    found: Found,
+    found: SearchResult,
     typed: window.Typed,
     faults: Faults = NONE,
     status: int = 200,

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from starlette.datastructures import UploadFile
 
 from handlers.directory import search as directory_search
-from handlers.directory.search import Found
+from handlers.directory.search import SearchResult
 from handlers.errors import JobError, RequestRefused
 from handlers.imports import preflight
 from handlers.imports.accept import MAX_BATCH, accept_batch
@@ -207,7 +207,7 @@ class Chosen:
             return None
 
     @classmethod
-    def of(cls, found: Found) -> Chosen:
+    def of(cls, found: SearchResult) -> Chosen:
         return cls(found.record.uuid, found.suggested, found.record.name)
 
 
@@ -237,7 +237,7 @@ class Choice:
             "yes" if posted.is_ticked("send_welcome_email") else "no",
         )
 
-    def has(self, found: Found) -> bool:
+    def has(self, found: SearchResult) -> bool:
         return any(each.xpm_uuid == found.record.uuid for each in self.chosen)
 
     def wishes(self) -> list[ImportWishes]:
@@ -259,7 +259,7 @@ class Choice:
         ]
 
 
-def search(portal: Portal, visitor: Visitor, choice: Choice) -> tuple[list[Found] | None, JobError | None]:
+def search(portal: Portal, visitor: Visitor, choice: Choice) -> tuple[list[SearchResult] | None, JobError | None]:
     """What XPM has of the name that is searched for; or why it cannot say."""
     if visitor.xpm.trouble is not None:
         return None, visitor.xpm.trouble

@@ -12,7 +12,8 @@ from pydantic import BaseModel
 from sse_starlette import EventSourceResponse
 
 from handlers.imports import progress
-from handlers.imports.progress import Page
+from handlers.imports.progress import Action
+from handlers.paging import Page
 from web.http.events import LastEventId, Told, following
 from web.pages.frame.view import page, part
 from web.pages.frame.visitor import TheVisitor
@@ -58,15 +59,15 @@ async def follow(
     return await following(portal, visitor.caller, look, last_event_id)
 
 
-def _values(found: Page, cursor: str) -> dict[str, Any]:
+def _values(found: Page[Action], cursor: str) -> dict[str, Any]:
     query = f"?{urlencode({'cursor': cursor})}" if cursor else ""
-    older = f"{PATH}?{urlencode({'cursor': str(found.next)})}" if found.next else None
+    older = f"{PATH}?{urlencode({'cursor': found.next})}" if found.next else None
     return {"found": found, "query": query, "older": older}
 
 
-def _digest(found: Page) -> str:
+def _digest(found: Page[Action]) -> str:
     shown = [
         (each.row.id, each.row.state, each.row.epoch, each.name, each.to_review, each.waits_for, each.until)
-        for each in found.actions
+        for each in found.items
     ]
     return hashlib.sha256(repr(shown).encode()).hexdigest()[:16]

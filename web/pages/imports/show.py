@@ -12,12 +12,12 @@ from handlers.access.act import Act
 from handlers.clients import queries as client_queries
 from handlers.clients.queries import Details
 from handlers.directory import search
-from handlers.directory.search import Found
+from handlers.directory.search import SearchResult
 from handlers.errors import JobError, RequestRefused
 from handlers.imports import queries as import_queries
 from handlers.imports.accept import accept
 from handlers.imports.amend import amend
-from handlers.imports.queries import Standing
+from handlers.imports.queries import ImportStatus
 from portal_db.states import ImportState
 from portal_db.tables import Import
 from web.http.problems import Fault, fault_of, status_of
@@ -73,7 +73,7 @@ def _sent_again(portal: Portal, posted: Posted, row: Import, typed: window.Typed
     return accept(portal.database, portal.bell, wanted).import_id
 
 
-def _standing(portal: Portal, visitor: Visitor, found: Standing) -> dict[str, Any]:
+def _standing(portal: Portal, visitor: Visitor, found: ImportStatus) -> dict[str, Any]:
     client = _client(portal, visitor, found.row)
     made = client is not None and client.entry.client.import_id == found.row.id
     return {"found": found, "row": found.row, "client": client.entry.client if client else None, "made": made}
@@ -117,7 +117,7 @@ def _correction(
     )
 
 
-def _record(portal: Portal, visitor: Visitor, row: Import) -> Found | None:
+def _record(portal: Portal, visitor: Visitor, row: Import) -> SearchResult | None:
     """What XPM has now; without it the window shows what was asked for."""
     try:
         return search.one_in_xpm(portal.services, visitor.caller, row.xpm_uuid)

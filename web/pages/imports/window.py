@@ -8,7 +8,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from handlers.access.caller import Caller
-from handlers.directory.search import Found
+from handlers.directory.search import SearchResult
 from handlers.imports.request import ImportRequest, parse
 from portal_db.states import ClientKind, ClientType, Subscription
 from portal_db.tables import Import
@@ -27,7 +27,7 @@ FIELDS = {
 ADJUSTABLE = ("name", "entity_type", "email")
 
 
-def prefilled(found: Found, kind: ClientKind) -> Typed:
+def prefilled(found: SearchResult, kind: ClientKind) -> Typed:
     """A window as it opens. Whether to send an email is not decided for anybody."""
     record = found.record
     shared = {"kind": kind.value, "name": record.name[:500], "xpm_name": record.name[:500]}
@@ -44,7 +44,7 @@ def prefilled(found: Found, kind: ClientKind) -> Typed:
     }
 
 
-def of_import(row: Import, found: Found | None) -> Typed:
+def of_import(row: Import, found: SearchResult | None) -> Typed:
     """The window of an import that was turned down, with what was asked for."""
     before: Typed = prefilled(found, row.kind) if found else dict.fromkeys(FIELDS[row.kind], "") | {"kind": row.kind}
     asked = {

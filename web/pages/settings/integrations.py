@@ -16,7 +16,7 @@ from handlers.access.caller import Caller
 from handlers.errors import RequestRefused
 from handlers.integration import connect
 from handlers.integration import status as integration_status
-from handlers.integration.connect import Choice, Person
+from handlers.integration.connect import Choice, ConnectingStaff
 from web.http.problems import fault_of, status_of
 from web.pages.frame.forms import NONE, Faults, PostedByImporter
 from web.pages.frame.view import go, page
@@ -127,5 +127,5 @@ def _choice(
     return page(request, visitor, "xpm_choice.html", faults=faults, consent_id=consent_id, options=options)
 
 
-def _person(who: Caller) -> Person:
-    return Person(who.practice_id, who.staff_id)
+def _person(who: Caller) -> ConnectingStaff:
+    return ConnectingStaff(who.practice_id, who.staff_id)

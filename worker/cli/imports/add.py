@@ -17,7 +17,7 @@ from portal_db.states import ClientKind, ClientType, EntityType, ImportState, Su
 from portal_db.tables import Import
 from portal_db.work import imports, progress
 from portal_db.work.progress import Which
-from worker.cli.database import PatientBell, Record, opened
+from worker.cli.database import BestEffortBell, Record, opened
 from worker.cli.exits import ExitCode, Problem, as_problem
 from worker.cli.imports import file as import_file
 from worker.cli.imports.progress import Progressed, busy, until_closed
@@ -177,7 +177,7 @@ def _recorded(record: Record, requests: Sequence[ImportRequest], how: How) -> As
              "request_id": f"--request-id {clean(key)}"}  # fmt: skip
     try:
         if not how.as_batch:
-            one = accept(record.database, PatientBell(record.settings), first)
+            one = accept(record.database, BestEffortBell(record.settings), first)
             return Asked(key, (one.import_id,), progress.just(one.import_id), one.is_new)
         if len(requests) < BIG_BATCH:
             batch = accept_batch(record.database, key, requests)

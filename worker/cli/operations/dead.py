@@ -20,11 +20,11 @@ from portal_db.types import database_time
 from portal_db.work import imports, job_search
 from portal_db.work import jobs as work_jobs
 from portal_db.work.job_search import Filter, Group
+from worker.cli import show_jobs
 from worker.cli.database import opened
 from worker.cli.exits import ExitCode, Problem, as_problem
 from worker.cli.operations import job_filters as dead_acts
 from worker.cli.operations import jobs as operation_jobs
-from worker.cli.operations import show_jobs
 from worker.cli.operations.job_filters import (
     CodeFilter,
     GroupFilter,

@@ -9,7 +9,7 @@ import typer
 
 from config.sources import Sources
 from handlers.access.act import Act
-from handlers.operations.erase import Erased, Person, erase, rehearse
+from handlers.operations.erase import Erased, PersonToErase, erase, rehearse
 from handlers.operations.reconcile import QueueAway
 from handlers.services import Services
 from worker.cli.database import opened, redis_of
@@ -73,7 +73,7 @@ def erase_person(
 def _rehearsed_and_done(
     services: Services,
     queues: RedisQueues,
-    person: Person,
+    person: PersonToErase,
     act: Act,
     *,
     dry_run: bool,
@@ -89,11 +89,11 @@ def _rehearsed_and_done(
     return erase(services, queues, person, act)
 
 
-def _person(client: UUID | None, practice: UUID | None, xpm_uuid: UUID | None) -> Person:
+def _person(client: UUID | None, practice: UUID | None, xpm_uuid: UUID | None) -> PersonToErase:
     by_record = practice is not None and xpm_uuid is not None
     if (client is not None) == by_record or (client is not None and (practice or xpm_uuid)):
         raise Problem("Give either --client, or --practice and --xpm-uuid.", ExitCode.MISUSED)
-    return Person(client_id=client, practice_id=practice, xpm_uuid=xpm_uuid)
+    return PersonToErase(client_id=client, practice_id=practice, xpm_uuid=xpm_uuid)
 
 
 def _show(plan: Erased) -> None:

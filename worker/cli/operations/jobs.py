@@ -11,9 +11,9 @@ from handlers.jobs.explain import explain
 from portal_db.states import JobState, Lane
 from portal_db.work import job_search, jobs
 from portal_db.work.job_search import Filter
+from worker.cli import show_jobs
 from worker.cli.database import opened
 from worker.cli.exits import Problem
-from worker.cli.operations import show_jobs
 from worker.cli.operations.job_filters import (
     CodeFilter,
     KindFilter,

@@ -11,8 +11,8 @@ from handlers.operations import pauses as operation_pauses
 from portal_db.states import Lane
 from portal_db.work import pauses as work_pauses
 from portal_db.work.pauses import Paused, Scope
+from worker.cli import show_jobs
 from worker.cli.database import opened
-from worker.cli.operations import show_jobs
 from worker.cli.operator import BY_HAND, AsOperator, OptionalReason, Reason, acting
 from worker.cli.output import AsJson, console, iso, moment, say, say_json
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from handlers.operations.reconcile import MEANINGS, Became, Finding, Report, reconcile
+from handlers.operations.reconcile import FINDING_TEXTS, Became, Finding, Report, reconcile
 from worker.cli.database import opened, redis_of
 from worker.cli.exits import ExitCode
 from worker.cli.output import AsJson, clean, console, count_of, say, say_json
@@ -59,7 +59,7 @@ def _tell(report: Report, dry_run: bool) -> None:
     for found in report.findings:
         by_kind[found.code, found.became].append(found)
     for (code, became), findings in by_kind.items():
-        meaning = MEANINGS[code]
+        meaning = FINDING_TEXTS[code]
         say(f"{len(findings):,} x {code}: {became.value}", style=COLOURS[became])
         say(f"    {meaning.words}")
         if became is Became.NEEDS_PERSON:
@@ -91,8 +91,8 @@ def _result(report: Report, dry_run: bool) -> dict[str, Any]:
                 "subject": found.subject,
                 "became": found.became.value,
                 "done": found.done,
-                "message": MEANINGS[found.code].words,
-                "remedy": MEANINGS[found.code].remedy or None,
+                "message": FINDING_TEXTS[found.code].words,
+                "remedy": FINDING_TEXTS[found.code].remedy or None,
             }
             for found in report.findings
         ],

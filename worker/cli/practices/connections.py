@@ -16,7 +16,7 @@ import typer
 from handlers.integration import by_hand as practices
 from handlers.integration import connect as integration_connect
 from handlers.integration import disconnect as integration_disconnect
-from handlers.integration.connect import Choice, Connected, Person
+from handlers.integration.connect import Choice, Connected, ConnectingStaff
 from portal_db.tables import XpmConnection
 from portal_db.xero import connections
 from worker.cli.database import Record, opened
@@ -104,7 +104,7 @@ def connect(
     Prints the address to open in a browser. Xero sends the browser back to an address under PUBLIC_URL: paste that
     address, whether or not a page came up there, as a line on standard input.
     """
-    person = Person(practice, staff)
+    person = ConnectingStaff(practice, staff)
     with opened() as record, refusals_naming({"staff_id": f"--as {staff}", "tenant_id": "The practice"}):
         note("Open this address, allow access at Xero, then paste the address that the browser ends up at:")
         (note if as_json else say_line)(integration_connect.begin(record.database, record.settings, person))
@@ -171,7 +171,7 @@ def _answer() -> dict[str, str]:
     return found
 
 
-def _chosen(record: Record, person: Person, choice: Choice) -> Connected:
+def _chosen(record: Record, person: ConnectingStaff, choice: Choice) -> Connected:
     """Ask which of several practices it is to be, by its number in the list."""
     note("Xero let the portal into several practices. Type the number of the one to connect:")
     for number, (tenant_id, name) in enumerate(choice.tenants, 1):

@@ -7,13 +7,14 @@ from uuid import UUID
 
 import typer
 
+from handlers import refusals
 from handlers.directory import accept_missing
-from handlers.directory.accept_missing import Held, unknown_directory
+from handlers.directory.accept_missing import Held
 from handlers.directory.sync import begin_sync
 from portal_db.directory import directories, resyncs
 from portal_db.directory import syncs as directory_syncs
-from portal_db.directory.directories import Entry
-from portal_db.directory.resyncs import Brought
+from portal_db.directory.directories import DirectoryEntry
+from portal_db.directory.resyncs import PracticeSummary
 from portal_db.states import SyncMode, SyncState
 from portal_db.tables import DirectorySync
 from worker.cli.database import opened
@@ -32,7 +33,7 @@ def show_syncs(
     """List what syncs of a directory brought to clients' relationships, by practice."""
     with opened() as record, record.database.read() as tx:
         if directories.get(tx, directory) is None:
-            raise as_problem(unknown_directory(), {"directory": str(directory)})
+            raise as_problem(refusals.UNKNOWN_DIRECTORY(), {"directory": str(directory)})
         found = resyncs.of_directory(tx, directory, limit=limit)
     if as_json:
         say_json([_summary_result(each) for each in found])
@@ -86,7 +87,7 @@ def show(directory: DirectoryId, as_json: AsJson = False) -> None:
         entry = next(iter(directories.listing(tx, directory_id=directory)), None)
         syncs = directory_syncs.history(tx, directory, limit=SYNCS_SHOWN) if entry else []
     if entry is None:
-        raise as_problem(unknown_directory(), {"directory": str(directory)})
+        raise as_problem(refusals.UNKNOWN_DIRECTORY(), {"directory": str(directory)})
     if as_json:
         say_json({**_result(entry), "syncs": [_sync(sync) for sync in syncs]})
         return
@@ -163,7 +164,7 @@ def _say_who(found: Held) -> None:
         say(f"  … and {found.entry.missing - len(found.missing):,} more; all of them with --json")
 
 
-def _told(entry: Entry) -> dict[str, str | None]:
+def _told(entry: DirectoryEntry) -> dict[str, str | None]:
     directory, sync = entry.directory, entry.sync
     told: dict[str, str | None] = {
         "Directory": str(directory.id),
@@ -187,7 +188,7 @@ def _state(sync: DirectorySync) -> str:
     )
 
 
-def _result(entry: Entry) -> dict[str, Any]:
+def _result(entry: DirectoryEntry) -> dict[str, Any]:
     directory = entry.directory
     return {
         "id": directory.id,
@@ -220,7 +221,7 @@ def _sync(sync: DirectorySync) -> dict[str, Any]:
 SUMMARY_COUNTS = ("clients", "added", "changed", "ended", "conflicts", "waiting")
 
 
-def _summary_result(each: Brought) -> dict[str, Any]:
+def _summary_result(each: PracticeSummary) -> dict[str, Any]:
     row = each.summary
     counts = {name: getattr(row, name) for name in SUMMARY_COUNTS}
     times = {"started_at": iso(row.started_at), "finished_at": iso(row.finished_at)}

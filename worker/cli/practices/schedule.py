@@ -9,10 +9,10 @@ from uuid import UUID
 import typer
 
 from handlers.schedule import control
-from handlers.schedule.due import MEANINGS
+from handlers.schedule.due import SKIP_REASONS
 from portal_db.access import people
 from portal_db.directory import schedules
-from portal_db.directory.schedules import Entry
+from portal_db.directory.schedules import ScheduleEntry
 from portal_db.states import SyncState
 from portal_db.tables import DirectorySync
 from worker.cli.database import opened
@@ -94,7 +94,7 @@ def resume(name: Name, operator: AsOperator, why: OptionalWhy = BY_HAND, as_json
         say(f"Resumed: {name}. Next due {short(row.next_due_at)} UTC.")
 
 
-def _times(entry: Entry) -> tuple[datetime | None, datetime | None]:
+def _times(entry: ScheduleEntry) -> tuple[datetime | None, datetime | None]:
     if entry.sync is not None:
         return entry.sync.started_at, entry.sync.finished_at
     if entry.run is not None and entry.schedule.directory_id is None:
@@ -106,7 +106,7 @@ def _took(began: datetime | None, ended: datetime | None) -> str:
     return f"{(ended - began).total_seconds():.0f} s" if began and ended else ""
 
 
-def _came_to(entry: Entry) -> str:
+def _came_to(entry: ScheduleEntry) -> str:
     """What stands in the way now, else how the last run ended."""
     row = entry.schedule
     if row.paused_at is not None:
@@ -131,7 +131,7 @@ def _outcome(sync: DirectorySync) -> str:
     return f"{counts}; held" if sync.state is SyncState.HELD else counts
 
 
-def _result(entry: Entry) -> dict[str, Any]:
+def _result(entry: ScheduleEntry) -> dict[str, Any]:
     row, (began, ended) = entry.schedule, _times(entry)
     return {
         "schedule": row.name,
@@ -145,7 +145,7 @@ def _result(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _last(entry: Entry, began: datetime | None, ended: datetime | None) -> dict[str, Any] | None:
+def _last(entry: ScheduleEntry, began: datetime | None, ended: datetime | None) -> dict[str, Any] | None:
     if began is None:
         return None
     told: dict[str, Any] = {"began_at": iso(began), "ended_at": iso(ended)}
@@ -156,10 +156,10 @@ def _last(entry: Entry, began: datetime | None, ended: datetime | None) -> dict[
     return told | {"succeeded": entry.run.succeeded if entry.run else None}
 
 
-def _skipped(entry: Entry) -> dict[str, Any] | None:
+def _skipped(entry: ScheduleEntry) -> dict[str, Any] | None:
     row, code = entry.schedule, entry.passed_over
     if code is None:
         return None
-    meaning = MEANINGS[code]
+    meaning = SKIP_REASONS[code]
     told = {"at": iso(row.skipped_at), "code": code, "why": row.skipped_why}
     return told | {"message": meaning.words, "remedy": meaning.remedy or None}

@@ -1,0 +1,32 @@
+"""Lists over HTTP: the page that answers, and the query that asks for one."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Generic, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from handlers import paging
+
+T = TypeVar("T")
+
+
+class ListPage(BaseModel, Generic[T]):
+    """One page. `next_cursor` leads to the page after it; null at the end."""
+
+    items: list[T]
+    next_cursor: str | None
+
+    @classmethod
+    def of(cls, found: paging.Page[Any], item: Any) -> Self:
+        """The page as it is sent; `item` makes each row of it."""
+        return cls(items=[item(each) for each in found.items], next_cursor=found.next)
+
+
+class ListQuery(BaseModel):
+    """Which page, and how long it may be."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    cursor: Annotated[str, Field(max_length=200)] | None = Field(None, description="`next_cursor` of the page before")
