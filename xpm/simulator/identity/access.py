@@ -65,7 +65,7 @@ PRIVILEGE_LOST = Denial(403, "Forbidden", "You do not have permission to access 
 class IdentityAccess:
     """Access by the tokens that the identity server gave, and by the one static token besides."""
 
-    def __init__(self, static: StaticAccess, grants: Grants, now: Callable[[], float], knobs: Knobs) -> None:
+    def __init__(self, static: StaticAccess, grants: Grants, now: Callable[[], float], knobs: Callable[[], Knobs]) -> None:
         self._static = static
         self._grants = grants
         self._now = now
@@ -81,11 +81,11 @@ class IdentityAccess:
             return EXPIRED
         if not needs_tenant:
             return None
-        if self._knobs.scope_missing or not set(READ_SCOPES) & set(token.family.scope.split()):
+        if self._knobs().scope_missing or not set(READ_SCOPES) & set(token.family.scope.split()):
             return SCOPE_MISSING
         if headers.get("xero-tenant-id") not in self.tenants(headers):
             return WRONG_TENANT
-        return PRIVILEGE_LOST if self._knobs.privilege_lost else None
+        return PRIVILEGE_LOST if self._knobs().privilege_lost else None
 
     def tenants(self, headers: Mapping[str, str]) -> Collection[str]:
         token = self._token(headers)
