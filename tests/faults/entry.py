@@ -37,7 +37,7 @@ from portal_db.work import imports
 from tests.faults.traps import NEW_KIND, Trap, mark
 from tests.worker.queue.desk import ALL_QUEUES
 from worker import isolated as alone
-from worker import process
+from worker import parts, process
 from worker.jobs.isolation import IsolatedRunner
 
 _here = threading.local()
@@ -142,7 +142,7 @@ def become_newer() -> None:
 def set_clock_off(seconds: float) -> None:
     """This process's idea of the time of day, in the product and in dramatiq's Redis broker."""
     now = partial(_off, timedelta(seconds=seconds))
-    vars(process).update(Sources=partial(Sources, now=now))
+    vars(parts).update(Sources=partial(Sources, now=now))
     vars(dramatiq.brokers.redis).update(current_millis=lambda: int(now().timestamp() * 1000))
 
 
@@ -158,7 +158,8 @@ def main(role: str, *arguments: str) -> int:
     HANDLERS.update({name: with_points(kind) for name, kind in HANDLERS.items()})
     watch_commits()
     child = (sys.executable, "-m", "tests.faults.start", "alone")
-    vars(process).update(SmtpMailer=TrappedMailer, IsolatedRunner=partial(IsolatedRunner, command=child))
+    vars(parts).update(SmtpMailer=TrappedMailer)
+    vars(process).update(IsolatedRunner=partial(IsolatedRunner, command=child))
     if role == "worker":
         return process.run_worker(sorted(ALL_QUEUES), threads=4)
     return process.run_relay() if role == "relay" else alone.main(list(arguments))
