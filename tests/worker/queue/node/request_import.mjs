@@ -1,27 +1,3 @@
-{
-  "queue_name": "import_requests",
-  "actor_name": "request_import",
-  "args": [],
-  "kwargs": {
-    "practice_id": "0198c2f0-…",
-    "requested_by": "0198c2f1-…",
-    "request_id": "order-4711",
-    "xpm_uuid": "7d0c5c5e-…",
-    "kind": "individual",
-    "email": "mia@example.com",
-    "client_type": "Personal",
-    "subscription": "Starter",
-    "send_welcome_email": true,
-    "bring_details": true,
-    "bring_relationships": true
-  },
-  "options": {"redis_message_id": "a new UUID"},
-  "message_id": "a new UUID",
-  "message_timestamp": 1764000000000
-}
-{"status": "accepted", "import_id": "0198c2f2-…"}
-{"status": "refused", "code": "bad_request", "field": "email", "message": "…", "remedy": "…"}
-{"status": "accepted", "import_id": "0198c2f2-…", "refused": {"code": "idempotency_conflict", "field": "request_id", "message": "…", "remedy": "…"}}
 // Requests an import by queue message and prints the receipt. Node 18 or newer, nothing to install:
 //   REDIS_URL=redis://127.0.0.1:6379/0 node request_import.mjs '{"practice_id": "…", "request_id": "order-4711", …}'
 import { randomUUID } from "node:crypto";
