@@ -217,7 +217,7 @@ QUEUES = (
     ),
     Mutant(
         "consumer-quarantine",
-        "a message that cannot be decoded is put aside",
+        "a message that cannot be decoded is set aside",
         "P6: a malformed message is lost silently",
         (
             Edit(
@@ -230,7 +230,7 @@ QUEUES = (
     ),
     Mutant(
         "consumer-acknowledges",
-        "a message that cannot be decoded is acknowledged once it is put aside",
+        "a message that cannot be decoded is acknowledged once it is set aside",
         "P6: it returns for ever",
         (Edit(CONSUMER, "            self.broker.do_ack(self.queue_name, message_id)\n", "            pass\n"),),
         (f"{TEST_DOOR}::test_while_the_database_is_away_what_cannot_be_read_waits_too[sqlite]",),
@@ -272,7 +272,7 @@ QUEUES = (
     ),
     Mutant(
         "broker-puts-aside",
-        "a message whose actor failed is put aside",
+        "a message whose actor failed is set aside",
         "P1, P9: it is only acknowledged",
         (Edit(BROKER, '            broker.quarantine(message.queue_name, message.encode(), "actor_failed")\n'),),
         (f"{TEST_DOOR}::test_a_request_that_trips_over_a_bug_of_ours_is_kept",),

@@ -1,4 +1,4 @@
-"""Guards of what clients and staff do in the portal after an import: activating, tasks, and being told of it."""
+"""Guards of what clients and staff do in the portal after an import: activation, tasks, and webhooks."""
 
 from __future__ import annotations
 

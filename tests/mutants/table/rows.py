@@ -1,4 +1,4 @@
-"""Guards of what the record holds: unique indexes, older news, and each practice for itself (portal_db)."""
+"""Guards of what the record holds: unique indexes, older data, and the separation of practices (portal_db)."""
 
 from __future__ import annotations
 
