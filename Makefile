@@ -1,5 +1,5 @@
-# Everything that is done with this project, from a machine with Python (3.11 or newer, with venv), make, git and a package
-# index. Nothing is installed outside this folder: a pinned uv goes into .tools, the project and its packages into .venv.
+# The commands of this project, for a machine with Python (3.11 or newer, with venv), make, git and a package index. Nothing is
+# installed outside this folder: a pinned uv goes into .tools, the project and its packages into .venv.
 
 PYTHON ?= python3
 UV_VERSION := 0.13.9
@@ -7,7 +7,7 @@ UV_VERSION := 0.13.9
 UV := .tools/bin/uv
 TOOLS := .tools/uv-$(UV_VERSION)
 RUN := .venv/bin/python -m
-# Bytecode is made once, at installation: the demo starts seven processes.
+# Bytecode is compiled once, at installation: the demo starts seven processes.
 SYNC = $(UV) sync --quiet --locked --inexact --compile-bytecode
 
 export UV_PROJECT_ENVIRONMENT := .venv
@@ -23,51 +23,51 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo "  PYTHON=… chooses the Python to start from (now: $(PYTHON)); after a change: make clean"
 
-demo: .venv/ready ## run the whole system on this machine, with nothing else installed (ARGS: options of portal-sync demo)
+demo: .venv/ready ## run the whole system on this machine and import a simulated practice (ARGS: options of portal-sync demo)
 	@.venv/bin/portal-sync demo $(ARGS)
 
-serve: .venv/ready ## the portal with its pages on this machine, until Ctrl-C (PORT=…; ARGS: options of portal-sync serve)
+serve: .venv/ready ## run the portal with its pages on this machine, until Ctrl-C (PORT=…; ARGS: options of portal-sync serve)
 	@.venv/bin/portal-sync serve $(if $(PORT),--port $(PORT)) $(ARGS)
 
 test: .venv/ready-test ## run the tests (TESTARGS: options of pytest, such as TESTARGS="-k limiter")
 	@$(RUN) pytest -n auto --dist loadgroup $(TESTARGS)
 
-e2e: .venv/ready-browser ## click through the portal in a browser, Chromium (TESTARGS: options of pytest; CHROMIUM=/path/to/it)
+e2e: .venv/ready-browser ## test the portal in a browser, Chromium (TESTARGS: options of pytest; CHROMIUM=/path/to/it)
 	@$(RUN) pytest tests/e2e $(TESTARGS)
 
 screenshots: .venv/ready-browser ## take the pictures of docs/images from the running pages (CHROMIUM=/path/to/it)
 	@$(RUN) tests.e2e.screenshots
 
-lint: .venv/ready-lint ## look for mistakes and for unformatted code (ruff)
+lint: .venv/ready-lint ## check for mistakes and unformatted code (ruff)
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check .
 
 types: .venv/ready-browser .venv/ready-lint ## check the types (mypy)
 	@$(RUN) mypy
 
-contracts: .venv/ready-lint ## check that imports point one way (import-linter)
+contracts: .venv/ready-lint ## check which folder imports which (import-linter)
 	@.venv/bin/lint-imports
 
 SEED ?= 1
-faults: .venv/ready-test ## the long fault matrix, into docs/fault-matrix.md (SEED: a number that repeats it)
+faults: .venv/ready-test ## run the long fault matrix and write docs/fault-matrix.md (SEED: the number that repeats it)
 	@$(RUN) tests.faults --seed $(SEED) --write docs/fault-matrix.md
 
-check: lint types contracts test ## all of lint, types, contracts and test
+check: lint types contracts test ## run lint, types, contracts and test
 
-bench: .venv/ready-bench ## measure (ARGS: options of the benchmark)
+bench: .venv/ready-bench ## run a benchmark (ARGS: its name and options)
 	@$(RUN) bench $(ARGS)
 
-mutants: .venv/ready-test ## take each guard away in turn: the tests that should notice go red (ARGS: options, docs/guards.md)
+mutants: .venv/ready-test ## remove each guard in turn and check that its tests fail (ARGS: options, see docs/guards.md)
 	@$(RUN) tests.mutants $(ARGS)
 
-lock: $(TOOLS) ## write uv.lock anew from pyproject.toml
+lock: $(TOOLS) ## regenerate uv.lock from pyproject.toml
 	@$(UV) lock
 
-clean: ## remove everything that the other targets made
+clean: ## remove everything that the other targets created
 	@rm -rf .tools .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# ---- set-up: each stamp is newer than what it was made from, so a second run starts at once ----
+# ---- set-up: each stamp is newer than its sources, so a second run starts at once ----
 # --inexact keeps the packages of the other groups, so that `make demo` after `make test` removes nothing.
 
 .venv/ready: pyproject.toml uv.lock $(TOOLS) $(if $(wildcard .venv/bin/portal-sync),,again)
@@ -76,33 +76,33 @@ clean: ## remove everything that the other targets made
 	@touch $@
 
 .venv/ready-test: pyproject.toml uv.lock $(TOOLS) $(if $(wildcard .venv/bin/pytest),,again)
-	@echo "Installing portal-sync and what its tests need into .venv"
+	@echo "Installing portal-sync and its test packages into .venv"
 	@$(SYNC) --group test
 	@touch $@
 
 .venv/ready-browser: pyproject.toml uv.lock $(TOOLS)
-	@echo "Installing portal-sync and what its tests in a browser need into .venv"
+	@echo "Installing portal-sync and its browser test packages into .venv"
 	@$(SYNC) --group browser
 	@touch $@
 
 .venv/ready-lint: pyproject.toml uv.lock $(TOOLS) $(if $(wildcard .venv/bin/ruff),,again)
-	@echo "Installing portal-sync and what checks its code into .venv"
+	@echo "Installing portal-sync and its code checkers into .venv"
 	@$(SYNC) --group lint
 	@touch $@
 
 .venv/ready-bench: pyproject.toml uv.lock $(TOOLS)
-	@echo "Installing portal-sync and what its benchmarks need into .venv"
+	@echo "Installing portal-sync and its benchmark packages into .venv"
 	@$(SYNC) --group bench
 	@touch $@
 
-# Made beside its place and moved there, so that a set-up that was cut off is never mistaken for a whole one.
+# Created in a temporary folder and then moved, so that an interrupted set-up is never mistaken for a complete one.
 $(TOOLS):
 	@command -v $(PYTHON) >/dev/null || { \
-	  echo "There is no $(PYTHON) here. Install Python 3.11 or newer, or name one: make PYTHON=/path/to/python3.11" >&2; \
+	  echo "$(PYTHON) was not found. Install Python 3.11 or newer, or choose one: make PYTHON=/path/to/python3.11" >&2; \
 	  exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 	  echo "portal-sync needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V 2>&1 | head -1)." >&2; \
-	  echo "Install one and name it: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	  echo "Install one and choose it: make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 	  echo "$(PYTHON) lacks venv (Debian and Ubuntu: apt-get install python3-venv)." >&2; exit 1; }
 	@echo "Installing uv $(UV_VERSION) into .tools"

@@ -156,4 +156,4 @@ def test_every_mutant_has_a_name_of_its_own_and_tests_that_exist() -> None:
 
 def test_the_page_of_guards_is_the_table() -> None:
     written = (ROOT / "docs/guards.md").read_text(encoding="utf-8")
-    assert written == page(AREAS), "write it anew: python -m tests.mutants --page > docs/guards.md"
+    assert written == page(AREAS), "regenerate it: python -m tests.mutants --page > docs/guards.md"

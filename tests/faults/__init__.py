@@ -1,4 +1,4 @@
-"""The fault matrix: programs that break something while imports are in flight, and judge what became of them.
+"""The fault matrix: programs that break something while imports are in flight, and check what happened to them.
 
-`python -m tests.faults --quick` runs a short run of each, `make faults SEED=n` the long one (`docs/fault-matrix.md`).
+`python -m tests.faults --quick` is the short run, `make faults SEED=n` the long one (`docs/fault-matrix.md`).
 """

@@ -1,4 +1,4 @@
-"""`python -m tests.faults`: play the fault matrix and print the verdicts; 1 as exit code when any is bad."""
+"""Run the fault matrix and print the verdicts. The exit code is 1 if any verdict is bad."""
 
 from __future__ import annotations
 
@@ -14,22 +14,28 @@ from tests.faults.table import in_document, table, totals
 
 
 def main() -> int:
-    """Read the command line, play, print."""
+    """Read the command line, run the faults, print the verdicts."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a short run of each: tens of imports, a lease of 4 s")
-    parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="repeats a run's choices")
     parser.add_argument(
-        "--imports", type=int, help=f"imports of each fault ({LONG_IMPORTS}, or {QUICK_IMPORTS} if quick)"
+        "--quick", action="store_true", help="the short run: tens of imports for each fault, a lease of 4 s"
     )
-    parser.add_argument("--only", metavar="TEXT", default="", help="those whose name contains this")
-    parser.add_argument("--list", action="store_true", help="the faults' names, and nothing else")
+    parser.add_argument(
+        "--seed", type=int, default=random.randrange(10**6), help="the number that repeats a run's choices"
+    )
+    parser.add_argument(
+        "--imports", type=int, help=f"imports for each fault ({LONG_IMPORTS}, with --quick {QUICK_IMPORTS})"
+    )
+    parser.add_argument("--only", metavar="TEXT", default="", help="only faults whose name contains this")
+    parser.add_argument("--list", action="store_true", help="list the names of the faults and run nothing")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--write", type=Path, metavar="FILE", help="put the table into this document")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="write the table into this document")
     arguments = parser.parse_args()
     imports: int = arguments.imports or (QUICK_IMPORTS if arguments.quick else LONG_IMPORTS)
     names = [name for name in FAULTS if arguments.only.lower() in name.lower()]
     if imports < QUICK_IMPORTS:
-        parser.error(f"--imports: at least {QUICK_IMPORTS}, or a fault is over before it begins")
+        parser.error(
+            f"--imports: must be at least {QUICK_IMPORTS}, so that imports are in flight when the fault begins"
+        )
     if not names:
         parser.error(f"no fault's name contains {arguments.only!r}; see --list")
     if arguments.list:

@@ -1,9 +1,9 @@
-"""A worker, a relay or a job's own child process as they are deployed, with traps on the way of a job.
+"""A worker, a relay or an isolated child process as they are deployed, with traps on the path of a job.
 
 `python -m tests.faults.start worker|relay|alone …`. A trap is a file in the folder that FAULT_TRAPS names: at its point it
-kills, stops or holds up the process, and leaves a mark that says so first. FAULT_CLOCK sets this process's clock off by so
-many seconds; FAULT_NEW_KIND makes it a newer version, which knows one more kind of job. The product's code is not changed:
-what it is made of is exchanged from outside, before it is put together.
+first leaves a mark, then kills, stops or delays the process. FAULT_CLOCK shifts this process's clock by that number of
+seconds; FAULT_NEW_KIND makes it a newer version, which knows one more kind of job. The product's code is not changed: its
+parts are replaced from outside, before they are assembled.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _folder = Path(os.environ["FAULT_TRAPS"])
 
 
 def reach(point: str) -> None:
-    """The calling thread's job has come to a point: whatever trap is set there goes off."""
+    """Spring the trap that is set at this point for the calling thread's job, if there is one."""
     job: Job | None = getattr(_here, "job", None)
     if job is None:
         return
@@ -60,8 +60,8 @@ def reach(point: str) -> None:
 def _wanted(trap: Trap, job: Job) -> bool:
     """Whether the trap is meant for this job.
 
-    One that is run alone has lost two workers already: a third death would make it poison (P14), as only those are to
-    be whose trap goes off again and again.
+    An isolated job has already lost two workers, and a third death would make it poison (P14). Only a trap with `again` is
+    meant to do that.
     """
     if job.lease_owner is not None and job.lease_owner.endswith("/alone") and not trap.again:
         return False
@@ -77,11 +77,11 @@ def _spring(trap: Trap) -> None:
         time.sleep(trap.seconds)
     else:
         os.kill(os.getpid(), signal.SIGKILL if trap.action == "kill" else signal.SIGSTOP)
-        time.sleep(0.2)  # a signal to oneself may take a moment; a stopped process goes on from here
+        time.sleep(0.2)  # a signal to this process may take a moment; a stopped process continues here
 
 
 def with_points(kind: Handler) -> Handler:
-    """A kind of job whose steps are points."""
+    """A handler whose steps are points."""
 
     def fetch(services: Services, job: Job) -> Any:
         _here.services, _here.job, _here.applied = services, job, False
@@ -99,7 +99,7 @@ def with_points(kind: Handler) -> Handler:
 
 
 def watch_commits() -> None:
-    """Make points of the COMMIT that carries a job's effect: `uncommitted` and `committed`."""
+    """Add points around the COMMIT of a job's effect: `uncommitted` and `committed`."""
 
     def before(_: Session) -> None:
         if getattr(_here, "applied", False):
@@ -119,7 +119,7 @@ def watch_commits() -> None:
 
 
 class TrappedMailer(SmtpMailer):
-    """A mailer with a point on each side of the mail server's yes."""
+    """A mailer with a point before and after the mail server accepts the message."""
 
     def send(self, message: Any, recipient: str) -> None:
         reach("sending")
@@ -128,7 +128,7 @@ class TrappedMailer(SmtpMailer):
 
 
 def become_newer() -> None:
-    """A version that brings a client's notes, too: a kind of job that the version before does not know."""
+    """A newer version that also imports a client's notes: a kind of job that the previous version does not know."""
     creation = HANDLERS["create_client"]
 
     def apply(tx: Any, job: Job, row: Any, seen: Any) -> Sequence[FollowUp]:
@@ -140,7 +140,7 @@ def become_newer() -> None:
 
 
 def set_clock_off(seconds: float) -> None:
-    """This process's idea of the time of day, in the product and in dramatiq's Redis broker."""
+    """Shift the time of day of this process, in the product and in dramatiq's Redis broker."""
     now = partial(_off, timedelta(seconds=seconds))
     vars(parts).update(Sources=partial(Sources, now=now))
     vars(dramatiq.brokers.redis).update(current_millis=lambda: int(now().timestamp() * 1000))
@@ -151,7 +151,7 @@ def _off(by: timedelta) -> datetime:
 
 
 def main(role: str, *arguments: str) -> int:
-    """Set everything up as the environment says, and be what is asked for."""
+    """Install the traps that the environment names, then run as a worker, a relay or an isolated child."""
     if os.environ.get("FAULT_NEW_KIND"):
         become_newer()
     set_clock_off(float(os.environ.get("FAULT_CLOCK", "0")))

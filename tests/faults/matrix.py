@@ -1,4 +1,4 @@
-"""The whole matrix: every fault by name, in two tracks that are played at the same time, each on a stage of its own."""
+"""The whole matrix: every fault by name, in two tracks that run at the same time, each on its own stage."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.faults.stage import Stage, staged
 from tests.faults.trial import Fault, Trial
 from tests.faults.verdict import Verdict
 
-#: Much of a fault's time is waiting for a lease to run out, so two tracks take little more than one.
+#: Much of a fault's time is spent waiting for a lease to expire, so two tracks take little longer than one.
 TRACKS: tuple[Mapping[str, Fault], ...] = (
     {**kills.FAULTS, **poison.FAULTS, **times.FAULTS, **versions.FAULTS, **kills.LAST},
     {**bell.FAULTS, **record.FAULTS, **xpm.FAULTS, **mailing.FAULTS, **messages.FAULTS, **stops.FAULTS},
@@ -26,7 +26,7 @@ FAULTS: Mapping[str, Fault] = dict(chain.from_iterable(track.items() for track i
 
 
 def play(stage: Stage, name: str, seed: int) -> Verdict:
-    """Play one fault on a stage, whatever the one before left of it."""
+    """Run one fault on a stage, in whatever condition the previous fault left it."""
     stage.run()
     trial = Trial(stage, name, seed)
     try:
@@ -37,7 +37,7 @@ def play(stage: Stage, name: str, seed: int) -> Verdict:
 
 
 def run(names: Iterable[str], *, quick: bool, seed: int, imports: int) -> dict[str, Verdict]:
-    """Play these faults, each track in a process of its own, and tell on standard error how it goes."""
+    """Run these faults, each track in its own process, and report progress on standard error."""
     wanted = set(names)
     tracks = [[name for name in track if name in wanted] for track in TRACKS]
     tracks = [track for track in tracks if track]

@@ -1,6 +1,6 @@
-"""A way to PostgreSQL that is cut at COMMIT: half of the cuts before the server has heard it, half before we hear of it.
+"""A proxy to PostgreSQL that cuts connections at COMMIT: half before the server receives it, half before the answer.
 
-Plain TCP, without TLS. What it counts is what it did.
+Plain TCP, without TLS. It counts the connections that it cut.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from contextlib import contextmanager, suppress
 
 from worker.local.processes import LOOPBACK
 
-_COMMIT = b"COMMIT\x00"  # as the client says it (Query) and as the server confirms it (CommandComplete)
+_COMMIT = b"COMMIT\x00"  # as the client sends it (Query) and as the server confirms it (CommandComplete)
 
 
 class Cutter:
-    """Takes connections on a port of its own and passes them on, until it cuts."""
+    """Accepts connections on its own port and forwards them until it cuts them."""
 
     def __init__(self, listener: socket.socket, port: int, chance: random.Random) -> None:
         self.port: int = listener.getsockname()[1]
@@ -30,7 +30,7 @@ class Cutter:
         self._lock = threading.Lock()
 
     def cut(self, times: int) -> None:
-        """Cut so many of the next COMMITs, one in four."""
+        """Cut this many of the next COMMITs, one in four."""
         with self._lock:
             self._left = times
 
@@ -39,7 +39,7 @@ class Cutter:
         return self._left
 
     def serve(self) -> None:
-        """Pass connections on until the listener is closed."""
+        """Forward connections until the listener is closed."""
         while True:
             try:
                 ours, _ = self._listener.accept()
@@ -91,7 +91,7 @@ def _close(*sockets: socket.socket) -> None:
 
 @contextmanager
 def cutting(port: int, chance: random.Random) -> Iterator[Cutter]:
-    """A cutter before the PostgreSQL at this loopback port, for as long as the block runs."""
+    """A proxy in front of the PostgreSQL at this loopback port, while the block runs."""
     with socket.create_server((LOOPBACK, 0)) as listener:
         cutter = Cutter(listener, port, chance)
         threading.Thread(target=cutter.serve, daemon=True).start()

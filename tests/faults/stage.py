@@ -1,7 +1,7 @@
-"""What faults are played on: PostgreSQL, Redis, a simulated XPM and a mail catcher of our own, two workers and a relay.
+"""What faults run on: PostgreSQL, Redis, a simulated XPM, a mail catcher, two workers and a relay.
 
-Everything outside the product runs in this process, so that a fault can reach into it; the product's processes are real
-ones, each in a process group of its own, and are started again when they end, as a supervisor would.
+Everything outside the product runs in this process, so that a fault can control it; the product's processes are real
+ones, each in its own process group, and are restarted when they end, as a supervisor would.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ from worker.queue.bell import RedisBell, connect
 from xpm.simulator.faults import FaultRule
 from xpm.simulator.serve import SimulatorConfig, SimulatorHandle, running
 
-#: So that XPM's sixty calls a minute are a thousand a second, and what is tested is us.
+#: XPM's sixty calls a minute become a thousand a second, so that the quota is not what is measured.
 QUOTA_TIME_SCALE = 1000.0
-#: Each call of XPM takes as long, so that imports are in flight for a while.
+#: Each call to XPM takes this long, so that imports are in flight for a while.
 LATENCY_SECONDS = 0.03
-#: In a short run a dead worker is known sooner; both are settings.
+#: In a short run a dead worker is detected sooner; both are settings.
 SHORT_LEASE = {"LEASE_SECONDS": "4", "HEARTBEAT_SECONDS": "1"}
 #: Imports of a fault in a short and in a long run.
 QUICK_IMPORTS, LONG_IMPORTS = 24, 200
@@ -54,7 +54,7 @@ Environment = Mapping[str, str]
 
 @dataclass
 class Stage:
-    """Servers, and the processes that are to be running on them: their names, each with its additions to the settings."""
+    """Servers, and the processes that should be running on them: their names, each with its additional settings."""
 
     postgres: PostgresServer
     redis: RedisServer
@@ -70,7 +70,7 @@ class Stage:
 
     @property
     def usual(self) -> dict[str, str]:
-        """What is added to the settings of every process unless a fault says otherwise."""
+        """Settings of every process, unless a fault changes them."""
         return dict(SHORT_LEASE) if self.quick else {}
 
     @property
@@ -82,7 +82,7 @@ class Stage:
         return RedisBell(connect(self.settings), self.settings.redis_namespace, Sources())
 
     def records(self) -> list[tuple[UUID, ClientKind]]:
-        """The XPM records that can be imported: three people to each entity, as far as there are."""
+        """The XPM records that can be imported: three people to each entity, while there are enough."""
         found = self.xpm.simulator.practices[TENANT].clients.values()
         alive = [one for one in found if not one.is_archived and not one.is_deleted]
         people = [(one.uuid, ClientKind.INDIVIDUAL) for one in alive if one.business_structure == "Individual"]
@@ -90,9 +90,9 @@ class Stage:
         return [*people, *entities[: len(people) // 3]]
 
     def run(self, **wanted: Environment) -> None:
-        """Have two workers and a relay running, with these additions to their settings; the others as usual.
+        """Run two workers and a relay, with these additional settings; processes that are not named get the usual ones.
 
-        `worker_1={…}` names a process; one that runs as wanted already is left alone.
+        `worker_1={…}` names a process; one that already runs with these settings is not restarted.
         """
         for name in (*WORKERS, "relay"):
             environment = {**self.usual, **wanted.get(name.replace("-", "_"), {})}
@@ -102,7 +102,7 @@ class Stage:
         self.revive()
 
     def revive(self) -> None:
-        """Start again what has ended."""
+        """Restart the processes that have ended."""
         ended = [name for name in self.wanted if not self.is_running(name)]
         if ended:
             with ThreadPoolExecutor(len(ended)) as pool:
@@ -115,12 +115,12 @@ class Stage:
             return False
 
     def stop_worker(self, name: str) -> None:
-        """Have this process not running, until `run` says so again."""
+        """Stop this process until `run` starts it again."""
         del self.wanted[name]
         self.processes.stop(name)
 
     def named(self, pid: int) -> Process | None:
-        """The process of ours with this id."""
+        """Our process with this id."""
         found = (self.processes[name] for name in self.wanted)
         return next((process for process in found if process.pid == pid), None)
 
@@ -142,7 +142,7 @@ class Stage:
         return {**given, "TOKEN_KEYS": keys, "XERO_CLIENT_SECRET": secret, "FAULT_TRAPS": str(self.traps)}
 
     def fault(self, rule: FaultRule) -> None:
-        """Let XPM's calls go wrong so, before whatever else is said about them."""
+        """Make XPM's calls fail in this way; this rule goes before the others."""
         self.xpm.simulator.faults.rules.insert(0, rule)
 
 
@@ -154,7 +154,8 @@ def staged(*, quick: bool, seed: int, imports: int = QUICK_IMPORTS) -> Iterator[
         postgres = stack.enter_context(own_postgres_server())
         database_url = stack.enter_context(fresh_database(postgres))
         redis = stack.enter_context(redis_server(folder / "redis"))
-        # Its quota headers are believed, so its days must pass as fast as ours: the matrix makes more calls than a day has.
+        # The limiter trusts its quota headers, so its days must pass as fast as ours: the matrix makes more calls than
+        # a day allows.
         config = SimulatorConfig(
             clients=100 + 4 * imports, seed=seed, port=0, enforce_quota=False, time_scale=QUOTA_TIME_SCALE
         )

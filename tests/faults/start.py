@@ -1,4 +1,4 @@
-"""`python -m tests.faults.start worker|relay|alone …`: loads `entry` as the product's own commands are loaded."""
+"""`python -m tests.faults.start worker|relay|alone …`: loads `entry` in the same way as the product's own commands."""
 
 import sys
 

@@ -39,14 +39,14 @@ def table(verdicts: Mapping[str, Verdict]) -> str:
 
 
 def in_document(path: Path, verdicts: Mapping[str, Verdict], run: str) -> None:
-    """Put the table, with what it was made by, between the document's two marks."""
+    """Write the table, and what produced it, between the document's two marks."""
     made = f"{run}, {datetime.now(UTC):%Y-%m-%d}, on {machine()}; {', '.join(servers())}."
     text = f"{made}\n\n{table(verdicts)}"
     path.write_text(_PLACE.sub(lambda place: f"{place[1]}{text}\n{place[2]}", path.read_text()))
 
 
 def machine() -> str:
-    """The class of this machine."""
+    """A description of this machine."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return f"{platform.system()} {platform.machine()} with {os.cpu_count()} cores and {memory:.0f} GiB"
 

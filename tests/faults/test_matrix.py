@@ -1,4 +1,4 @@
-"""The short run of every fault: work is in flight, something breaks, and nothing is lost and nothing done twice."""
+"""The short run of every fault: work is in flight, something breaks, and nothing is lost or done twice."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.servers.availability import required
 
 @pytest.fixture(scope="session")
 def stage_of() -> Iterator[Callable[[int], Stage]]:
-    """The stage of a track; started when it is first asked for, and kept for the track's other faults."""
+    """The stage of a track; started at its first use, and kept for the track's other faults."""
     stages: dict[int, Stage] = {}
     with ExitStack() as stack:
 

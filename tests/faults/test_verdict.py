@@ -1,4 +1,4 @@
-"""The verdict goes red: for each thing that it counts, a record in which that has happened."""
+"""The verdict is bad when it should be: for each thing that it counts, a record in which that has happened."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def office(postgres_url: str, simulator: SimulatorHandle, mail_catcher: MailCatc
 
 
 def asked_and_done(world: World, simulator: SimulatorHandle) -> Asked:
-    """One import with its welcome email, asked for and done."""
+    """One import with its welcome email, requested and done."""
     import_id = world.ask(importable(simulator)[0].uuid, email=ADDRESS, send_welcome_email=True)
     world.run_due()
     return Asked([import_id], {import_id: ADDRESS})

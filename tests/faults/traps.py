@@ -1,7 +1,7 @@
-"""Traps that a fault sets for worker processes, and the marks that say how often one went off, when and for whom.
+"""Traps that a fault sets for worker processes, and the marks that record how often, when and for which job a trap went off.
 
-A trap is a file `<n>.trap`; each time it goes off, its victim first leaves a file `<n>.<time>.fired`, made exclusively, so
-that of two processes at the same point only as many are caught as were meant to be.
+A trap is a file `<n>.trap`; each time it goes off, the process first leaves a file `<n>.<time>.fired`, created exclusively,
+so that a trap never goes off more often than intended, even with two processes at the same point.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ NEW_KIND = "import_notes"
 
 @dataclass(frozen=True)
 class Trap:
-    """Where it goes off: at a `point` (claimed, fetched, uncommitted, committed, sending, sent) of jobs of a kind of one
-    practice, and if `name` is given, of imports of that name only. What it does, and how often; to each job only once,
-    unless `again`.
+    """Where a trap goes off, what it does and how often.
+
+    It goes off at a `point` (claimed, fetched, uncommitted, committed, sending, sent) of jobs of one kind and practice,
+    and if `name` is given, only for imports with that name; once for each job, unless `again`.
     """
 
     point: str
@@ -38,7 +39,7 @@ class Trap:
 
 @dataclass(frozen=True)
 class Mark:
-    """That a trap went off: in which process, for which job, at what time (seconds since 1970)."""
+    """Records that a trap went off: in which process, for which job, at what time (seconds since 1970)."""
 
     pid: int
     job_id: str
@@ -46,7 +47,7 @@ class Mark:
 
 
 def lay(folder: Path, trap: Trap) -> Path:
-    """Set a trap; it holds until its file is removed. It has a number that none had before: marks outlive their traps."""
+    """Set a trap, which works until its file is removed. Its number is new, because marks outlive their traps."""
     numbers = [int(file.name.split(".")[0]) for file in folder.iterdir()]
     path = folder / f"{max(numbers, default=-1) + 1}.trap"
     partial = path.with_suffix(".partial")
@@ -55,7 +56,7 @@ def lay(folder: Path, trap: Trap) -> Path:
 
 
 def mark(path: Path, trap: Trap, job_id: UUID) -> int | None:
-    """Leave a mark. `None` when the trap has gone off as often as it should, or was removed, or had this job already."""
+    """Leave a mark. `None` if the trap went off as often as it should, was removed, or went off for this job."""
     if not trap.again and any(found.job_id == str(job_id) for found in fired(path)):
         return None
     text = json.dumps(asdict(Mark(os.getpid(), str(job_id), time.time())))

@@ -1,6 +1,6 @@
-"""One fault's trial: a practice of its own, imports in flight, the fault, and the wait until all is over.
+"""One fault's trial: its own practice, imports in flight, the fault, and the wait until everything has ended.
 
-A fault is a function of a trial. It asks for imports, breaks something, and returns; what follows is the same for all.
+A fault is a function of a trial. It requests imports, breaks something, and returns; the rest is the same for all.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Trial:
         self.in_flight = 0
         self.recover_s: float | None = None
         self.problems: list[str] = []
-        #: Whether what was cut off must run again within `RECOVERY_SECONDS`.
+        #: Whether interrupted jobs must run again within `RECOVERY_SECONDS`.
         self.in_time = False
         self._slug = "".join(letter if letter.isalnum() else "-" for letter in name.lower())
         token = stage.xpm.config.access_token
@@ -65,26 +65,26 @@ class Trial:
     # -- asking -------------------------------------------------------------------------------------------------------
 
     def much(self, quick: T, long: T) -> T:
-        """How much of something in a short and in a long run."""
+        """A number that differs between a short and a long run."""
         return quick if self.stage.quick else long
 
     @property
     def imports(self) -> int:
-        """How many imports a fault is played on."""
+        """How many imports a fault runs on."""
         return self.stage.imports
 
     def request(self, **fields: object) -> ImportRequest:
-        """A request for an XPM record that this practice has not asked for yet."""
+        """A request for an XPM record that this practice has not requested yet."""
         xpm_uuid, kind = self._records.pop()
         person = kind is ClientKind.INDIVIDUAL
         number = len(self._records)
         mine = {"email": f"{self._slug}-{number}-{self.seed}@faults.example", "send_welcome_email": True}
         given = {"practice_id": self.practice_id, "requested_by": self.staff_id, "request_id": f"{self._slug} {number}"}
-        given["bring_relationships"] = number % 4 == 0  # much work, and no fault's concern
+        given["bring_relationships"] = number % 4 == 0  # slow, and not relevant to any fault
         return parse({**given, "xpm_uuid": xpm_uuid, "kind": kind, **(mine if person else {}), **fields})
 
     def ask(self, count: int | None = None, *, doomed: int = 0) -> None:
-        """Ask for imports: three in four as a batch, the others as people do who wait; some are to die."""
+        """Request imports: three in four as a batch, the others interactively; `doomed` ones are meant to become poison."""
         requests = [self.request() for _ in range(count or self.imports)]
         requests += [self.request(name=DOOMED) for _ in range(doomed)]
         self.random.shuffle(requests)
@@ -97,7 +97,7 @@ class Trial:
             self.note(accept(self.stage.database, bell, request).import_id, request)
 
     def note(self, import_id: UUID, request: ImportRequest) -> None:
-        """Hold us to an import that was accepted."""
+        """Note an import that was accepted, to be judged at the end."""
         self._emails[import_id] = request.email if request.send_welcome_email and request.email else ""
         if request.name == DOOMED:
             self._doomed.append(import_id)
@@ -110,11 +110,11 @@ class Trial:
             return tx.session.execute(text(sql), {"practice": self.practice_id, **values}).scalar()
 
     def open(self) -> int:
-        """How many of its imports are not closed."""
+        """How many imports of this trial are not closed."""
         return int(self.scalar("SELECT count(*) FROM imports WHERE practice_id = :practice AND closed_at IS NULL"))
 
     def wait(self, condition: Callable[[], object], what: str, within: float = 60.0, *, revive: bool = True) -> bool:
-        """Wait for a condition, starting again what ends meanwhile; a problem if it does not come."""
+        """Wait for a condition while restarting processes that end; note a problem if it is not met in time."""
         until = time.monotonic() + within
         while not condition():
             self._look_at_traps()
@@ -139,14 +139,14 @@ class Trial:
     # -- breaking -----------------------------------------------------------------------------------------------------
 
     def trap(self, point: str, kind: str, **more: Any) -> Path:
-        """Lay a trap for this practice's jobs; see `Trap`. Each time it goes off is an injection."""
+        """Set a trap for this practice's jobs (see `Trap`). Each time it goes off counts as an injection."""
         trap = Trap(point, kind, str(self.practice_id), **more)
         path = lay(self.stage.traps, trap)
         self._traps.append((path, trap))
         return path
 
     def has_fired(self, path: Path, times: int = 1) -> list[Mark]:
-        """Wait until a trap went off so often."""
+        """Wait until a trap has gone off this often."""
         self.wait(lambda: len(fired(path)) >= times, "the trap goes off")
         return fired(path)
 
@@ -158,7 +158,7 @@ class Trial:
             self._killed.update({mark.pid: mark.at for mark, trap in marks if trap.action == "kill"})
 
     def signal(self, name: str, number: signal.Signals) -> None:
-        """Send a process of ours a signal: an injection."""
+        """Send a signal to one of our processes: an injection."""
         self.count_in_flight()
         if number is signal.SIGKILL:
             self._killed[self.stage.processes[name].pid] = time.time()
@@ -166,7 +166,7 @@ class Trial:
         self.injected += 1
 
     def over(self, *, batch: bool = False) -> None:
-        """The fault is over: from now on we count until one more import, asked for now, is done."""
+        """End the fault: recovery is the time from now until one more import, requested now, is done."""
         request = self.request()
         began = time.time()
         if batch:
@@ -177,13 +177,13 @@ class Trial:
         self._canary = began, import_id
 
     def wrong(self, kind: Wrong, operation: str, count: int, seconds: float = 0.0) -> None:
-        """Let so many calls of XPM go wrong; each that did is an injection."""
+        """Make this many calls to XPM fail; each that did counts as an injection."""
         rule = FaultRule(kind, operation, count=count, seconds=seconds)
         self._rules.append((rule, count))
         self.stage.fault(rule)
 
     def until_all_went_wrong(self, within: float) -> None:
-        """Wait until XPM did all that, and take back what it did not come to."""
+        """Wait until XPM has failed that often, and remove the rules that are left."""
         self.wait(lambda: all(rule.count <= 0 for rule, _ in self._rules), "XPM does it", within)
         standing = self.stage.xpm.simulator.faults.rules
         for rule, count in self._rules:
@@ -236,7 +236,7 @@ class Trial:
         return [f"a killed worker's job ran again only after {recover_s:.1f} s"] if late else []
 
     def runs_again(self) -> bool:
-        """Whether every job of killed workers runs again, or has ended."""
+        """Whether every job of killed workers is running again or has ended."""
         pids = [f"%/{pid}/%" for pid in self._killed]
         held = (
             "SELECT count(*) FROM jobs WHERE practice_id = :practice AND state = 'running'"

@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from portal_db.database import Database
 
-#: A job whose worker was killed runs again within so many seconds.
+#: A job whose worker was killed runs again within this time.
 RECOVERY_SECONDS = 15.0
 
 
@@ -20,9 +20,9 @@ RECOVERY_SECONDS = 15.0
 class Verdict:
     """What a fault did.
 
-    injected: how often it happened. in_flight: imports that were open then, at most. lost: imports (or their emails) that
-    came to nothing without being told to. doubled: clients, closes and emails beyond the one. unknown: emails of which
-    nobody can know, marked so and shown. stuck: jobs overdue by more than five seconds at the end. innocent_dead: dead
+    injected: how often it happened. in_flight: the highest number of imports that were open then. lost: imports (or their
+    emails) that were not completed. doubled: clients, closes and emails beyond the first. unknown: emails of unknown
+    outcome, marked so and shown. stuck: jobs overdue by more than five seconds at the end. innocent_dead: dead
     letters that the fault does not excuse. recover_s: see `docs/fault-matrix.md`.
     """
 
@@ -38,7 +38,7 @@ class Verdict:
 
     @property
     def why_bad(self) -> list[str]:
-        """What is wrong with it, in words; nothing if it is good."""
+        """What is wrong, in words; empty if the verdict is good."""
         bad = [
             f"{name} {getattr(self, name)}"
             for name in ("lost", "doubled", "stuck", "innocent_dead")
@@ -58,7 +58,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Asked:
-    """What was asked for: import ids, the addresses to be welcomed by import, and the imports that are to die."""
+    """What was requested: import ids, the address of each import's welcome email, and the imports meant to be poison."""
 
     imports: Collection[UUID]
     emails: dict[UUID, str]
@@ -67,7 +67,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Found:
-    """What became of it: the verdict's counts without the fault's own."""
+    """What happened to it: the verdict's counts without the fault's own."""
 
     lost: int
     doubled: int
@@ -102,7 +102,7 @@ _DEAD = """
 
 
 def find(database: Database, practice_id: UUID, asked: Asked, recipients: Iterable[str]) -> Found:
-    """Compare what was asked for with the record of one practice and with whom the mail catcher had letters for."""
+    """Compare what was requested with the record of one practice and with the emails in the mail catcher."""
     with database.read() as tx:
 
         def ask(sql: str) -> Any:
@@ -129,7 +129,7 @@ def find(database: Database, practice_id: UUID, asked: Asked, recipients: Iterab
 
 
 def _is_done(row: Any, asked: Asked, letters: Counter[str]) -> bool:
-    """Closed, told, with a client, and with its email delivered or shown as unknown."""
+    """Whether an import is closed, has its event and a client, and its email was delivered or is shown as unknown."""
     if row is None or not (row.closed and row.told and row.made):
         return False
     if row.email == "unknown":

@@ -1,4 +1,4 @@
-"""The page docs/guards.md, written from the table."""
+"""The page docs/guards.md, rendered from the table."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from tests.mutants.mutant import Mutant
 
 _HEAD = """# Guards
 
-Each line of code below keeps something from going wrong. `make mutants` takes each away in turn, in a copy of the project,
-and runs the tests named beside it: all of them must fail (*red*). A test that still passes does not need the guard (*green*),
-an edit that no longer fits the source is *stale*, and a run that decides nothing is *broken*; each of these fails the command.
-`ARGS="--json"` prints one object, `ARGS="--only NAME"` runs one, `ARGS="-k WORDS"` those whose name contains the words.
+A *guard* is a line of code that prevents a fault. `make mutants` removes each guard in turn, in a copy of the project, and runs the
+tests named beside it: all of them must fail (*red*). If a test still passes, it does not check the guard (*green*). An edit that no
+longer fits the source is *stale*, and a run without a result is *broken*. Each of these three fails the command.
+`ARGS="--json"` prints one JSON object, `ARGS="--only NAME"` runs one guard, `ARGS="-k WORDS"` runs those whose name contains the words.
 
-The table is in `tests/mutants/table/`, one file per area. A new guard comes with a mutant there; this page is written by
-`python -m tests.mutants --page > docs/guards.md`, and a test compares the two. P1 to P22 number the ways in which dramatiq on
-Redis loses, doubles or strands work, b.1 to b.36 the portal's behaviours. The invariants:
+The table is in `tests/mutants/table/`, one file for each area. Add a mutant there with every new guard. Write this page with
+`python -m tests.mutants --page > docs/guards.md`; a test compares the page with the table. P1 to P22 number the ways in which dramatiq
+on Redis loses, doubles or strands work, b.1 to b.36 the portal's behaviours. The invariants:
 
-1. Every accepted import reaches exactly one closed state per epoch, and says why.
+1. Every accepted import reaches exactly one closed state in each epoch, with a reason.
 2. No client is created twice; no login email belongs to two logins; no XPM record is linked to two clients of a practice.
-3. A welcome email is sent once or, if a crash leaves that unknown, is marked unknown and shown, never silently resent.
-4. XPM never sees more than the quota; background work leaves room for interactive work.
+3. A welcome email is sent once or, if a crash leaves that unknown, is marked unknown and shown, and never resent silently.
+4. XPM never receives more calls than the quota allows; background work leaves room for interactive work.
 5. Losing Redis loses no accepted work. Killing any process at any point loses no work and repeats no effect.
-6. Nothing crosses practices; nothing personal is in Redis (the queue door aside), logs, traces or metrics.
-7. Anything that waits says for what and until when.
+6. No data crosses practices; nothing personal is in Redis (except at the queue door), logs, traces or metrics.
+7. Anything that waits says why and until when.
 """
 
 

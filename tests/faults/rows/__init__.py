@@ -1,1 +1,1 @@
-"""The faults themselves, by what fails: one table of them a file."""
+"""The faults themselves, by what fails: one table of faults in each file."""

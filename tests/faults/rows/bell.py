@@ -1,4 +1,4 @@
-"""The bell fails: the relay is killed, and Redis forgets, halts or is full. Redis only rings, so no work may be lost."""
+"""The bell fails: the relay is killed, and Redis loses its data, hangs or is full. No work may be lost."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def client(trial: Trial) -> redis.Redis:
 
 
 def relay_killed(trial: Trial) -> None:
-    """Kill -9 of the relay; the next one leads once its lease of ten seconds has run out. Recovery is a batch's."""
+    """Kill -9 of the relay; the next one leads once its lease of ten seconds has expired. Recovery is that of a batch."""
     trial.ask()
     trial.under_way()
     trial.signal("relay", signal.SIGKILL)
@@ -27,7 +27,7 @@ def relay_killed(trial: Trial) -> None:
 
 
 def restarted_empty(trial: Trial) -> None:
-    """Kill -9 of Redis, its files gone; it starts with no memory."""
+    """Kill -9 of Redis with its files deleted; it restarts empty."""
     server = trial.stage.redis
     trial.ask()
     trial.under_way()
@@ -43,7 +43,7 @@ def restarted_empty(trial: Trial) -> None:
 
 
 def halted(trial: Trial) -> None:
-    """Redis stops answering for 30 seconds (6 in a short run, which is still longer than any of our calls waits)."""
+    """Redis stops answering for 30 seconds (6 in a short run, which is still longer than any of our timeouts)."""
     trial.ask()
     trial.under_way()
     pid = trial.stage.redis.process.pid
@@ -56,7 +56,7 @@ def halted(trial: Trial) -> None:
 
 
 def flushed(trial: Trial) -> None:
-    """FLUSHALL, again and again: the limiter's books go with it, so a permit takes a moment each time."""
+    """FLUSHALL, several times: the limiter's counts are lost too, so a permit takes a moment each time."""
     trial.ask()
     trial.under_way()
     with client(trial) as connection:
@@ -69,7 +69,7 @@ def flushed(trial: Trial) -> None:
 
 
 def full(trial: Trial) -> None:
-    """Redis is out of memory and, evicting nothing, refuses every write."""
+    """Redis is out of memory and refuses every write, because it evicts nothing."""
     trial.ask()
     trial.under_way()
     with client(trial) as connection:

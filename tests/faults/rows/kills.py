@@ -1,7 +1,7 @@
-"""Kill -9 of a worker, in each state that a job can be in when its worker goes.
+"""Kill -9 of a worker, in each state that a job can be in when its worker dies.
 
-The worker kills itself at a trap, so that it is in that state and no other. Both workers walk into it; whoever is killed is
-started again, as a supervisor would. Recovery is the time from the kill until the jobs that it cut off run again.
+The worker kills itself at a trap, so that it is in exactly that state. The trap is set for both workers; one that is killed
+is restarted, as a supervisor would. Recovery is the time from the kill until the interrupted jobs run again.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ STATES = {
 
 
 def killed(trial: Trial, point: str, kind: str) -> None:
-    """Kill whoever comes to the point first; in a long run three times, each when what the last one cut off runs again."""
+    """Kill the first worker that reaches the point; in a long run three times, each once the interrupted jobs run again."""
     trial.in_time = True
     rounds = trial.much(1, 3)
     for _ in range(rounds):
@@ -32,14 +32,14 @@ def killed(trial: Trial, point: str, kind: str) -> None:
 
 
 def within_the_usual_lease(trial: Trial) -> None:
-    """Kill a worker under the settings of production: its jobs run again within 15 seconds."""
+    """Kill a worker with the default settings: its jobs run again within 15 seconds."""
     usual = {"LEASE_SECONDS": "10", "HEARTBEAT_SECONDS": "3"}
     trial.stage.run(worker_1=usual, worker_2=usual, relay=usual)
     killed(trial, "claimed", "validate_import")
 
 
 def busy(trial: Trial) -> None:
-    """Jobs that take more than twice their lease, with the heartbeat going: no busy worker is mistaken for a dead one."""
+    """Jobs that take more than twice their lease, with the heartbeat running: no busy worker is mistaken for a dead one."""
     trial.trap("claimed", "import_details", action="hold", times=4, seconds=2.5 * trial.stage.lease_seconds)
     trial.ask()
     trial.wait(lambda: trial.injected >= 4, "four jobs take long")
@@ -53,5 +53,5 @@ FAULTS: dict[str, Fault] = {
     **{name: partial(killed, point=point, kind=kind) for name, (point, kind) in STATES.items()},
     "a job longer than its lease": busy,
 }
-#: Played last, since all processes are started again for it.
+#: Runs last, because all processes are restarted for it.
 LAST: dict[str, Fault] = {"kill -9: with the default lease": within_the_usual_lease}

@@ -1,7 +1,7 @@
-"""The mail server fails: it asks to come back later, never answers, or takes a message and drops the line.
+"""The mail server fails: it answers "try later", never answers, or accepts a message and drops the connection.
 
-The catcher's log says how often it did so and what it kept all the same. Silence after a whole message is the one case in
-which nobody can know: those emails must be marked unknown, shown, and never sent again.
+The catcher's log shows how often it did so and what it kept nevertheless. Only if there is no answer after a whole message
+is the outcome unknown: those emails must be marked unknown, shown, and never sent again.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from worker.local.mail_catcher import Behaviour
 
 
 def misbehaving(trial: Trial, behaviour: Behaviour, *, quick: int, long: int) -> None:
-    """The mail server behaves so until it has done it so often, then is well again."""
+    """The mail server fails in this way a number of times, then works again."""
     mail = trial.stage.mail
     before = len(mail.mailbox.misdeeds())
     mail.behave(behaviour)

@@ -1,4 +1,4 @@
-"""Messages that are no messages, and good ones doubled and out of order, on the lanes' queues and at the queue door."""
+"""Malformed messages, and valid ones doubled and out of order, on the lanes' queues and at the queue door."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from worker.queue.door import QUEUE
 
 
 def disorder(trial: Trial) -> None:
-    """Every request at the door comes twice, every job is rung twice over in any order, and rubbish lies in between."""
+    """Every request arrives twice, every job is rung twice in any order, and malformed messages lie between."""
     client = redis.Redis.from_url(trial.stage.redis.url)
     trial.ask()
     requests = [trial.request() for _ in range(trial.much(8, 60))]

@@ -17,14 +17,14 @@ from tests.faults.trial import Fault, Trial
 
 @contextmanager
 def straight(trial: Trial) -> Iterator[psycopg.Connection[Any]]:
-    """A connection past everything of ours, each statement a transaction of its own."""
+    """A connection that uses none of our code; each statement is a transaction."""
     url = trial.stage.settings.database_url.replace("+psycopg", "")
     with psycopg.connect(url, autocommit=True) as connection:
         yield connection
 
 
 def restarted(trial: Trial) -> None:
-    """PostgreSQL stops at once, whoever is connected, and comes back two seconds later."""
+    """PostgreSQL stops immediately, with clients connected, and restarts two seconds later."""
     trial.ask()
     trial.under_way()
     for _ in range(trial.much(1, 3)):
@@ -58,14 +58,14 @@ def cut_at_commit(trial: Trial) -> None:
 
 
 def deadlocked(trial: Trial) -> None:
-    """Somebody locks a job and then its import, which is the wrong way round; PostgreSQL ends our transaction."""
+    """Another transaction locks a job and then its import, in the wrong order; PostgreSQL ends our transaction."""
     log = trial.stage.postgres.log
     trial.ask()
     trial.under_way()
     before = log().count("deadlock detected")
     until = time.monotonic() + 30
     with straight(trial) as connection:
-        connection.execute("SET deadlock_timeout = '30s'")  # ours is not the one that notices
+        connection.execute("SET deadlock_timeout = '30s'")  # so ours detects the deadlock, and is ended
         while log().count("deadlock detected") - before < trial.much(3, 20) and time.monotonic() < until:
             trial.count_in_flight()
             with connection.transaction():
@@ -99,7 +99,7 @@ _ALLOW = "DROP TRIGGER refuse_commit ON jobs; DROP FUNCTION refuse_commit; DROP 
 
 
 def not_serialisable(trial: Trial) -> None:
-    """One change of a job in seven fails at its COMMIT with SQLSTATE 40001, as under a stricter isolation level."""
+    """One in seven changes of a job fails at its COMMIT with SQLSTATE 40001, as under a stricter isolation level."""
     wanted = trial.much(8, 60)
     with straight(trial) as connection:
         connection.execute(sql.SQL(_REFUSE).format(practice=sql.Literal(str(trial.practice_id))))

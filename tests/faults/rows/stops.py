@@ -1,7 +1,7 @@
-"""SIGTERM under load. There is no master process (`docs/architecture.md`): one `portal-sync worker` is one process, and its
-process group is what a service manager may signal in its place.
+"""SIGTERM under load. There is no master process (`docs/architecture.md`): one `portal-sync worker` is one process, and a
+service manager may signal its process group instead.
 
-A stop is no fault of a job's: nothing may lose its lease, and the process must end with exit code 0.
+A stop is not a failure of a job: no lease may be lost, and the process must end with exit code 0.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ def terminate(stage: Stage, name: str) -> None:
 
 
 def terminate_group(stage: Stage, name: str) -> None:
-    """Twice, since a service manager and a terminal may both do it."""
+    """Send it twice, because a service manager and a terminal may both do so."""
     for _ in range(2):
         os.killpg(stage.processes[name].pid, signal.SIGTERM)
         time.sleep(0.05)
 
 
 def stopped(trial: Trial, name: str, stop: Stop, within: float = 30.0) -> None:
-    """Stop a worker under load; it must end in order within its grace period."""
+    """Stop a worker under load; it must end cleanly within its grace period."""
     trial.count_in_flight()
     process = trial.stage.processes[name]
     stop(trial.stage, name)
@@ -46,7 +46,7 @@ def no_lease_was_lost(trial: Trial) -> None:
 
 
 def by_process(trial: Trial, stop: Stop = terminate) -> None:
-    """Stop one worker after the other while imports are under way; each is started again."""
+    """Stop one worker after the other while imports are under way; each is restarted."""
     trial.ask()
     trial.under_way()
     for name in WORKERS[: trial.much(1, 2)]:
@@ -57,12 +57,12 @@ def by_process(trial: Trial, stop: Stop = terminate) -> None:
 
 
 def by_group(trial: Trial) -> None:
-    """The same to the whole process group, twice."""
+    """Send the signal to the whole process group, twice."""
     by_process(trial, terminate_group)
 
 
 def overrun(trial: Trial) -> None:
-    """Jobs that take longer than a short grace period go back to the queue with nothing counted against them."""
+    """Jobs that take longer than a short grace period return to the queue without a counted attempt."""
     short = {**trial.stage.usual, "SHUTDOWN_GRACE_SECONDS": "1"}
     trial.stage.run(worker_1=short, worker_2=short)
     trap = trial.trap("fetched", "import_details", action="hold", times=trial.much(2, 6), seconds=7)
@@ -82,7 +82,7 @@ def overrun(trial: Trial) -> None:
 
 
 def without_redis(trial: Trial) -> None:
-    """Stop a worker while Redis is away, with messages in its memory that it cannot put back."""
+    """Stop a worker while Redis is away, with messages in its memory that it cannot return."""
     trial.ask()
     trial.under_way()
     trial.stage.redis.stop()

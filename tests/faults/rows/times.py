@@ -1,4 +1,4 @@
-"""A worker out of step: its clock is half a minute off, or it is stopped for longer than its lease and then goes on."""
+"""A worker out of step: its clock is half a minute off, or it is suspended for longer than its lease and then continues."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _RAN_AGAIN = """
 
 
 def clocks_off(trial: Trial) -> None:
-    """One worker's clock is half a minute ahead, the other's behind. Due times, leases and leaders are the database's
-    clock, so nothing may come of it."""
+    """One worker's clock is half a minute ahead, the other's behind. Due times, leases and leaders are judged by the
+    database's clock, so this must have no effect."""
     usual = trial.stage.usual
     trial.stage.run(worker_1={**usual, "FAULT_CLOCK": "30"}, worker_2={**usual, "FAULT_CLOCK": "-30"})
     trial.ask()
@@ -34,7 +34,7 @@ def clocks_off(trial: Trial) -> None:
 
 
 def stopped(trial: Trial) -> None:
-    """SIGSTOP in the middle of a creation and of an email; once others have its jobs, SIGCONT: it must change nothing."""
+    """SIGSTOP in the middle of a creation and of an email; SIGCONT once others have its jobs: it must change nothing."""
     for point, kind in (("fetched", "create_client"), ("sending", "send_welcome_email")):
         trap = trial.trap(point, kind, action="stop")
         trial.ask(trial.imports // 2)

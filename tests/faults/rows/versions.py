@@ -7,12 +7,12 @@ import redis
 from tests.faults.traps import NEW_KIND
 from tests.faults.trial import Fault, Trial
 
-_NOTES = f"SELECT count(*) FROM jobs WHERE practice_id = :practice AND kind = '{NEW_KIND}'"  # noqa: S608 -- our own word
+_NOTES = f"SELECT count(*) FROM jobs WHERE practice_id = :practice AND kind = '{NEW_KIND}'"  # noqa: S608 -- our own constant
 
 
 def side_by_side(trial: Trial) -> None:
-    """One worker is newer and makes jobs that the other does not know; it stops, and the old one gets to see them alone.
-    Then the deployment is finished."""
+    """One worker is newer and creates jobs that the other does not know. It stops, and only the old one receives them. Then
+    the deployment is finished."""
     stage = trial.stage
     newer = {**stage.usual, "FAULT_NEW_KIND": "1"}
     stage.run(worker_2=newer)

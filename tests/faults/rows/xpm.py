@@ -1,6 +1,6 @@
-"""XPM fails in each way that its simulator knows: it refuses, breaks down, hangs, drips, hangs up and tells half of it.
+"""XPM fails in each way that its simulator knows: it refuses, fails, hangs, drips, disconnects and truncates answers.
 
-What happened is counted by the simulator; recovery is one more import's, asked for when it is over.
+The simulator counts what happened; recovery is measured on one more import, requested when the fault is over.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ CUT_SHORT: tuple[Wrong, ...] = ("short_body", "truncate")
 
 
 def too_many_requests(trial: Trial) -> None:
-    """XPM's limits turn out to be lower than we knew, as when another app uses them up: it answers 429."""
+    """XPM's limits are lower than ours, as when another app uses them up: it answers 429."""
     quota, counters = trial.stage.xpm.simulator.quota, trial.stage.xpm.simulator.counters
     limits = quota.limits
     trial.ask()
@@ -45,8 +45,10 @@ def too_many_requests(trial: Trial) -> None:
 def goes_wrong(
     trial: Trial, kinds: tuple[Wrong, ...], quick: int, long: int, seconds: tuple[float, float] = (0.0, 0.0)
 ) -> None:
-    """So many calls in a row go wrong in these ways while imports are under way, and more are asked for meanwhile: there are
-    calls to go wrong, however fast the first ones were made."""
+    """A number of calls in a row fail in these ways while imports are under way.
+
+    More imports are requested meanwhile, so that there are enough calls to fail.
+    """
     trial.ask()
     trial.under_way()
     for kind in kinds:
@@ -58,7 +60,7 @@ def goes_wrong(
 
 
 def lists_cut_short(trial: Trial) -> None:
-    """Lists and single answers end early, by HTTP's rules or against them. A short list must not pass for a whole one."""
+    """Lists and single answers end early, with valid HTTP or not. A short list must not be taken for a whole one."""
     simulator = trial.stage.xpm
     xpm = XpmApi(simulator.api_url, limiter=UnlimitedLimiter())
     access = Access(TENANT, simulator.config.access_token)
@@ -85,10 +87,10 @@ def lists_cut_short(trial: Trial) -> None:
 
 
 def revoked(trial: Trial) -> None:
-    """The consent behind the token is taken back at Xero; jobs wait, the person reconnects, and all go on."""
+    """The consent behind the token is revoked at Xero; jobs wait, the person reconnects, and all resume."""
     stage, person = trial.stage, ConnectingStaff(trial.practice_id, trial.staff_id)
     with stage.database.write() as tx:
-        upstream.cut_connection(tx, trial.connection_id)  # the one whose token is good for ever
+        upstream.cut_connection(tx, trial.connection_id)  # the one whose token never expires
     _consent(trial, person)
     trial.ask()
     trial.under_way()
@@ -103,7 +105,7 @@ def revoked(trial: Trial) -> None:
 
 
 def _consent(trial: Trial, person: ConnectingStaff) -> None:
-    """Go to Xero, allow it, and come back."""
+    """Complete the consent at Xero."""
     database, settings = trial.stage.database, trial.stage.settings
     answer = httpx.get(connect.begin(database, settings, person), trust_env=False)
     back = {name: values[0] for name, values in parse_qs(urlsplit(answer.headers["location"]).query).items()}

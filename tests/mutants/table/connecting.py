@@ -15,7 +15,7 @@ TEST_REFRESHING = "tests/xpm/oauth/test_refreshing.py"
 XERO = (
     Mutant(
         "consent-state",
-        "an answer from Xero is good for the person who was sent there",
+        "an answer from Xero is valid only for the person who was sent there",
         "somebody connects their practice to another person's account",
         (
             Edit(
@@ -28,22 +28,22 @@ XERO = (
     ),
     Mutant(
         "consent-unknown",
-        "an answer with a state that we never gave is refused",
-        "a forged answer connects a foreign practice",
+        "an answer with a state that we never issued is refused",
+        "a forged answer connects another practice",
         (Edit(CONSENTS, "            XeroConsent.state_hash == state_hash,\n"),),
         (f"{TEST_CONNECT}::test_a_state_that_we_never_gave_is_refused",),
     ),
     Mutant(
         "consent-once",
-        "an answer from Xero is good once",
-        "an answer that was overheard is played again",
+        "an answer from Xero is valid once",
+        "an intercepted answer is replayed",
         (Edit(CONSENTS, "            XeroConsent.answered_at.is_(None),\n"),),
         ("tests/portal_db/xero/test_consents.py::test_an_answer_is_taken_once[sqlite]",),
     ),
     Mutant(
         "consent-time",
-        "an answer from Xero is good for ten minutes",
-        "an answer that was overheard is played later",
+        "an answer from Xero is valid for ten minutes",
+        "an intercepted answer is replayed later",
         (
             Edit(
                 CONSENTS,
@@ -56,7 +56,7 @@ XERO = (
     Mutant(
         "tokens-sealed",
         "tokens are encrypted in the database",
-        "who reads the database reads the practice's clients",
+        "anyone who reads the database can read the practice's clients",
         (
             Edit(
                 CONNECT,
@@ -69,7 +69,7 @@ XERO = (
     Mutant(
         "refreshed-sealed",
         "refreshed tokens are encrypted in the database",
-        "who reads the database reads the practice's clients",
+        "anyone who reads the database can read the practice's clients",
         (
             Edit(
                 "handlers/xero/tokens.py",
@@ -81,15 +81,15 @@ XERO = (
     ),
     Mutant(
         "refresh-lease",
-        "one at a time refreshes a login's tokens",
-        "two refreshes kill each other's token",
+        "one process at a time refreshes a login's tokens",
+        "two refreshes invalidate each other's token",
         (Edit(LOGINS, "        or_(XeroLogin.refresh_lease.is_(None), XeroLogin.refresh_lease_until <= db_now()),\n"),),
         (f"{SINGLE_FLIGHT}::test_of_two_who_would_refresh_the_same_tokens_one_may[sqlite]",),
     ),
     Mutant(
         "break-newest",
-        "tokens that failed break a connection only while they are the newest",
-        "a reconnect is undone by a job that was still failing",
+        "failed tokens break a connection only while they are the newest",
+        "a job that is still failing undoes a reconnect",
         (
             Edit(
                 "portal_db/xero/connections.py",
@@ -101,7 +101,7 @@ XERO = (
     ),
     Mutant(
         "rotate-newest",
-        "keys are rotated without putting older tokens back",
+        "rotating keys does not restore older tokens",
         "tokens that were refreshed meanwhile are lost",
         (
             Edit(
@@ -118,7 +118,7 @@ TOKENS = (
     Mutant(
         "refresh-single",
         "only the holder of the lease refreshes",
-        "two refreshes kill each other's token",
+        "two refreshes invalidate each other's token",
         (
             Edit(
                 REFRESHING,
@@ -131,7 +131,7 @@ TOKENS = (
     Mutant(
         "refresh-stored-first",
         "new tokens are stored before they are used",
-        "a crash loses the only token that Xero still takes",
+        "a crash loses the only token that Xero still accepts",
         (
             Edit(
                 REFRESHING,
@@ -143,8 +143,8 @@ TOKENS = (
     ),
     Mutant(
         "refresh-lease-lost",
-        "who lost the lease uses nothing that it got",
-        "two tokens are in use, and one kills the other",
+        "a process that lost the lease does not use the tokens it received",
+        "two tokens are in use, and one invalidates the other",
         (
             Edit(
                 REFRESHING,
@@ -157,7 +157,7 @@ TOKENS = (
     Mutant(
         "refresh-reads-again",
         "a refused grant is checked against newer tokens first",
-        "a connection that was just refreshed by another is broken",
+        "a connection that another process just refreshed is broken",
         (
             Edit(
                 REFRESHING,
@@ -169,8 +169,8 @@ TOKENS = (
     ),
     Mutant(
         "refresh-cooling",
-        "after a failed refresh nobody tries for a while",
-        "fifty jobs storm Xero's sign-in",
+        "after a failed refresh no process tries again for a while",
+        "fifty jobs call Xero's sign-in at once",
         (
             Edit(
                 REFRESHING,

@@ -25,8 +25,8 @@ LOGS = "tests/test_logging.py"
 RUNNING = (
     Mutant(
         "commit-read-back",
-        "a COMMIT that got no answer is read back by its token",
-        "an unknown outcome is taken for a lost lease, and what was committed for a failure",
+        "a COMMIT without an answer is read back by the lease token",
+        "an unknown outcome is treated as a lost lease, and committed work as a failure",
         (
             Edit(
                 RUNNER,
@@ -38,7 +38,7 @@ RUNNING = (
     ),
     Mutant(
         "commit-tries",
-        "a transaction that the database refused for want of itself is tried again",
+        "a transaction that failed because the database was unavailable is retried",
         "a restart of the database uses up attempts",
         (Edit(RUNNER, "stop=stop_after_attempt(DATABASE_TRIES)", "stop=stop_after_attempt(1)"),),
         (f"{COMMITS}::test_a_commit_that_failed_is_tried_again[sqlite]",),
@@ -82,22 +82,22 @@ RUNNING = (
     ),
     Mutant(
         "run-alone",
-        "a job that lost its lease twice is run in a process of its own",
-        "P14: a job that kills its process takes innocent ones with it, for ever",
+        "a job that lost its lease twice runs in isolation",
+        "P14: a job that kills its process keeps ending innocent jobs with it",
         (Edit(RUNNER, "return job.state in (JobState.QUEUED, JobState.WAITING), None", "pass"),),
         (f"{LOST_LEASES}::test_a_job_that_lost_its_lease_twice_is_run_alone[sqlite]",),
     ),
     Mutant(
         "poison",
-        "a job that dies alone becomes a dead letter",
-        "P14: a job that kills its process comes back for ever",
+        "a job that ends its isolated process becomes a dead letter",
+        "P14: a job that kills its process returns for ever",
         (Edit(ALONE, "        if died and not self._stopped.is_set():\n            self._bury(job_id, owner)\n"),),
         (f"{TEST_ALONE}::test_a_child_that_hangs_is_ended_and_its_job_buried",),
     ),
     Mutant(
         "poison-proof",
-        "only a job that the child itself had is poison",
-        "innocent jobs die of a child that could not start",
+        "only a job that the child itself claimed is poison",
+        "innocent jobs become dead letters because a child could not start",
         (
             Edit(
                 ALONE,
@@ -119,14 +119,14 @@ RELAYING = (
     ),
     Mutant(
         "relay-forgot",
-        "what Redis forgot is rung again at once",
+        "what Redis lost is rung again at once",
         "P17, invariant 5: work waits until its ring is old",
         (Edit(RELAY, "            if forgot:\n", "            if not forgot and forgot:\n"),),
         (f"{OUTAGES}::test_what_redis_forgot_is_rung_again_at_the_next_tick[sqlite]",),
     ),
     Mutant(
         "relay-rings-inside",
-        "what could not be rung does not count as rung",
+        "a job that could not be rung does not count as rung",
         "P17: an outage of Redis delays work by ten seconds",
         (
             Edit(
@@ -154,7 +154,7 @@ RELAYING = (
     Mutant(
         "bell-does-not-raise",
         "a bell that fails does not fail the request",
-        "P21: a request that is in the record is reported as failed",
+        "P21: a request that is recorded is reported as failed",
         (
             Edit(
                 "worker/queue/bell.py",
@@ -169,7 +169,7 @@ RELAYING = (
 QUEUES = (
     Mutant(
         "door-waits",
-        "the door waits in place while the database is away",
+        "the queue door waits in place while the database is away",
         "P1: an exception acknowledges the message, and the request is lost",
         (
             Edit(
@@ -182,29 +182,29 @@ QUEUES = (
     ),
     Mutant(
         "door-keeps-malformed",
-        "what cannot be read is acknowledged only when it is kept",
+        "an unreadable message is acknowledged only once it is kept",
         "P6: an outage of the database loses it",
         (Edit(DOOR, "        self._until_recorded(keep)\n", "        threading.Thread(target=keep).start()\n"),),
         (f"{TEST_DOOR}::test_while_the_database_is_away_what_cannot_be_read_waits_too[sqlite]",),
     ),
     Mutant(
         "door-refused-kept",
-        "a request that is refused is kept for people to look at",
+        "a refused request is kept for operators",
         "P9: a refused request leaves no trace",
         (Edit(DOOR, "            self.keep_malformed(QUEUE, payload, refusal.code)\n"),),
         (f"{TEST_DOOR}::test_a_refusal_says_what_and_where[an unknown staff member]",),
     ),
     Mutant(
         "door-sealed",
-        "what cannot be read is kept encrypted",
-        "invariant 6: personal data lie open in the database",
+        "an unreadable message is kept encrypted",
+        "invariant 6: personal data is readable in the database",
         (Edit(DOOR, "sealed = self._services.settings.vault.encrypt(payload)", "sealed = payload"),),
         (f"{TEST_CONSUMER}::test_what_is_no_message_is_kept_and_strands_no_neighbour[no options]",),
     ),
     Mutant(
         "door-receipt-after-commit",
-        "accepted is said after the commit",
-        "P21, invariant 5: a producer is told of work that does not exist",
+        'the receipt "accepted" is written after the commit',
+        "P21, invariant 5: a producer reads of work that does not exist",
         (
             Edit(
                 DOOR,
@@ -217,8 +217,8 @@ QUEUES = (
     ),
     Mutant(
         "consumer-quarantine",
-        "a message that cannot be decoded is put aside",
-        "P6: a malformed message is lost without a word",
+        "a message that cannot be decoded is set aside",
+        "P6: a malformed message is lost silently",
         (
             Edit(
                 CONSUMER,
@@ -230,35 +230,35 @@ QUEUES = (
     ),
     Mutant(
         "consumer-acknowledges",
-        "a message that cannot be decoded is acknowledged once it is put aside",
-        "P6: it comes back for ever",
+        "a message that cannot be decoded is acknowledged once it is set aside",
+        "P6: it returns for ever",
         (Edit(CONSUMER, "            self.broker.do_ack(self.queue_name, message_id)\n", "            pass\n"),),
         (f"{TEST_DOOR}::test_while_the_database_is_away_what_cannot_be_read_waits_too[sqlite]",),
     ),
     Mutant(
         "consumer-obeys-nothing",
-        "a message's options are not obeyed",
+        "the options of a message are ignored",
         "P2, P10: a producer's delay holds a request in memory",
         (Edit(CONSUMER, "return replace(message, options=own)", "return message"),),
         (f"{TEST_CONSUMER}::test_what_dramatiq_would_obey_is_not",),
     ),
     Mutant(
         "broker-hands-back",
-        "what a consumer fetched and lost with its connection goes back to the queue",
-        "P2, P7: it is stuck until the process ends",
+        "messages that a consumer fetched and lost with its connection return to the queue",
+        "P2, P7: they are stuck until the process ends",
         (Edit(BROKER, "            self.do_requeue(queue_name, *self.held(queue_name))\n", "            pass\n"),),
         (f"{TEST_CONSUMER}::test_a_fetch_whose_answer_was_lost_strands_no_request",),
     ),
     Mutant(
         "broker-fetches-once",
-        "a fetch is not sent again by itself",
-        "P7: what the first one took is forgotten",
+        "a fetch is not repeated automatically",
+        "P7: the messages of the first fetch are forgotten",
         (Edit(BROKER, "client = connect(settings, retries=0)", "client = connect(settings)"),),
         (f"{TEST_BROKER}::test_the_consumers_connection_sends_nothing_twice",),
     ),
     Mutant(
         "broker-noeviction",
-        "a Redis that evicts is refused",
+        "a Redis that evicts keys is refused",
         "P17: Redis drops queued work when short of memory",
         (Edit(BROKER, 'if policy not in (None, "noeviction"):', "if policy == policy and not policy:"),),
         (f"{TEST_BROKER}::test_a_redis_that_evicts_is_refused",),
@@ -272,8 +272,8 @@ QUEUES = (
     ),
     Mutant(
         "broker-puts-aside",
-        "a message that an actor failed on is put aside",
-        "P1, P9: it is just acknowledged",
+        "a message whose actor failed is set aside",
+        "P1, P9: it is only acknowledged",
         (Edit(BROKER, '            broker.quarantine(message.queue_name, message.encode(), "actor_failed")\n'),),
         (f"{TEST_DOOR}::test_a_request_that_trips_over_a_bug_of_ours_is_kept",),
     ),
@@ -282,14 +282,14 @@ QUEUES = (
 LOGGED = (
     Mutant(
         "log-fields",
-        "a log line carries listed fields only",
+        "a log line contains listed fields only",
         "P19, invariant 6: personal data in logs",
         (Edit(LOGGING, "        _only_loggable,\n    ]", "    ]"),),
         (f"{LOGS}::test_a_field_that_is_not_listed_is_left_out",),
     ),
     Mutant(
         "log-exceptions",
-        "of an exception, type and place are logged and not its text",
+        "of an exception, type and place are logged but not its text",
         "P19, invariant 6: an error quotes a row or a request",
         (
             Edit(
@@ -302,7 +302,7 @@ LOGGED = (
     ),
     Mutant(
         "log-libraries",
-        "arguments of libraries' log lines are cut off",
+        "arguments of libraries' log lines are removed",
         "P19, invariant 6: dramatiq prints a message, SQLAlchemy a row",
         (Edit(LOGGING, "    handler.addFilter(_Foreign())\n"),),
         (f"{LOGS}::test_a_librarys_line_loses_its_arguments",),
@@ -312,7 +312,7 @@ LOGGED = (
 RINGING = (
     Mutant(
         "ring-limit",
-        "so many jobs of a practice are rung at once",
+        "only a limited number of jobs of a practice is rung at once",
         "P10, invariant 4: a big batch delays everybody else",
         (Edit(RING, "room = limit - in_flight(tx, practice_id, lanes)", "room = limit"),),
         ("tests/worker/leader/test_relay_fairness.py::test_so_many_jobs_of_a_practice_are_rung_at_once[sqlite]",),
@@ -326,7 +326,7 @@ RINGING = (
     ),
     Mutant(
         "ring-again",
-        "a job that was rung is left alone for ten seconds",
+        "a job that was rung is not rung again for ten seconds",
         "P10: Redis fills with rings of the same jobs",
         (
             Edit(
@@ -342,7 +342,7 @@ RINGING = (
     Mutant(
         "ring-full-lane",
         "nothing is rung a second time while its queue is long",
-        "P10, P17: a queue that is behind grows without end",
+        "P10, P17: a queue that is behind grows without limit",
         (Edit(RING, ", Job.lane.not_in(tuple(full_lanes)))", ", Job.id.is_not(None))"),),
         (
             "tests/worker/leader/test_relay_fairness.py::test_a_long_queue_is_not_rung_again_but_takes_what_is_new[sqlite]",
@@ -350,8 +350,8 @@ RINGING = (
     ),
     Mutant(
         "ring-pause",
-        "what is paused is not rung",
-        "paused work takes up the practice's place",
+        "paused work is not rung",
+        "paused work uses up the practice's limit",
         (
             Edit(
                 RING,
@@ -364,14 +364,14 @@ RINGING = (
     Mutant(
         "ring-batch-order",
         "a row that is out of turn is not rung",
-        "b.10: rows that wait take up the practice's place",
+        "b.10: rows that wait use up the practice's limit",
         (Edit(RING, "~is_paused(), ~is_out_of_turn())", "~is_paused())"),),
         ("tests/worker/leader/test_relay_fairness.py::test_what_cannot_be_claimed_is_not_rung[sqlite]",),
     ),
     Mutant(
         "ring-permits",
-        "of the jobs that wait for the quota, as many go as permits are free",
-        "P11: all of them wake at once and are put off again",
+        "of the jobs that wait for the quota, only as many are rung as permits are free",
+        "P11: all of them start at once and are deferred again",
         (
             Edit(
                 RING,
@@ -386,7 +386,7 @@ RINGING = (
     Mutant(
         "ring-no-overtaking",
         "jobs that were never tried do not overtake those that wait for the quota",
-        "P10, P11: new work starves what waits",
+        "P10, P11: new work starves waiting work",
         (
             Edit(
                 RING,

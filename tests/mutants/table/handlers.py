@@ -22,8 +22,8 @@ ERRORS = "tests/worker/jobs/test_errors.py"
 EMAIL = (
     Mutant(
         "email-intent-once",
-        "an email that is not pending any more is not begun",
-        "invariant 3: a worker that was stopped sends a second email",
+        "sending begins only for a pending email",
+        "invariant 3: a worker that was suspended sends a second email",
         (
             Edit(
                 EMAILS,
@@ -36,7 +36,7 @@ EMAIL = (
     Mutant(
         "email-intent-held",
         "a job that was cancelled or taken back begins no email",
-        "invariant 3: a worker that was stopped sends a second email",
+        "invariant 3: a worker that was suspended sends a second email",
         (Edit(EMAILS, "if tx.session.scalar(held.with_for_update()) is None:", "if False:"),),
         (f"{INTENTS}::test_a_job_that_is_not_held_any_more_begins_nothing[sqlite]",),
     ),
@@ -76,8 +76,8 @@ EMAIL = (
     ),
     Mutant(
         "email-taken-back",
-        "only the mailer's word takes an intent back",
-        "invariant 3: a failure after the server's yes sends it again",
+        "an intent is withdrawn only if the mail server certainly did not accept the email",
+        "invariant 3: a failure after the server accepted it sends it again",
         (
             Edit(
                 SENDING,
@@ -90,14 +90,14 @@ EMAIL = (
     Mutant(
         "email-bug-unknown",
         "a bug between intent and answer leaves the outcome unknown",
-        "invariant 3: an email that may have gone out stays in sending, shown to nobody",
+        "invariant 3: an email that may have been sent stays in `sending`, shown to nobody",
         (Edit(SENDING, "case ErrorClass.UNKNOWN | ErrorClass.PERMANENT:", "case ErrorClass.UNKNOWN:"),),
         (f"{WELCOME}::test_a_message_that_went_out_but_could_not_be_written_down[sqlite-bug]",),
     ),
     Mutant(
         "email-silence",
-        "silence after DATA is an unknown outcome",
-        "invariant 3: an email that the server may have is sent again",
+        "no answer after DATA is an unknown outcome",
+        "invariant 3: an email that the server may have accepted is sent again",
         (
             Edit(
                 "handlers/email/smtp.py",
@@ -113,14 +113,14 @@ EMAIL = (
     Mutant(
         "email-own-intent",
         "an intent is ended by the lease that began it",
-        "invariant 3: a worker that comes back late takes another's intent back",
+        "invariant 3: a late worker withdraws another's intent",
         (Edit(EMAILS, "            WelcomeEmail.sending_token == intent.lease_token,\n"),),
         (f"{INTENTS}::test_an_intent_is_ended_by_its_own_lease[sqlite]",),
     ),
     Mutant(
         "notice-own-intent",
         "a reconnect notice's intent is ended by the lease that began it",
-        "a worker that comes back late takes another's intent back",
+        "a late worker withdraws another's intent",
         (
             Edit(
                 "portal_db/xero/reconnect_notices.py",
@@ -131,8 +131,8 @@ EMAIL = (
     ),
     Mutant(
         "notice-once",
-        "a notice that is not pending any more is not begun",
-        "a break is told twice",
+        "sending begins only for a pending notice",
+        "one break is reported twice",
         (
             Edit(
                 "portal_db/xero/reconnect_notices.py",
@@ -144,8 +144,8 @@ EMAIL = (
     ),
     Mutant(
         "activation-version",
-        "each version of an email has an activation token of its own",
-        "b.6: an old link opens an account again",
+        "each version of an email has its own activation token",
+        "b.6: an old link activates an account again",
         (
             Edit(
                 "handlers/access/activation.py",
@@ -157,8 +157,8 @@ EMAIL = (
     ),
     Mutant(
         "activation-hash",
-        "of an activation token only the hash is stored",
-        "b.6: who reads the database opens accounts",
+        "only the hash of an activation token is stored",
+        "b.6: anyone who reads the database can activate accounts",
         (Edit(SENDING, "token_hash=hash_token(token)", "token_hash=token"),),
         (f"{WELCOME}::test_the_token_is_derived_and_only_its_hash_is_stored[sqlite]",),
     ),
@@ -167,28 +167,28 @@ EMAIL = (
 VALIDATING = (
     Mutant(
         "first-open-import",
-        "of two open imports of a record the older goes on",
+        "of two open imports of a record the older continues",
         "invariant 2: both run, and one fails late",
         (Edit(VALIDATE, "    if imports.older_open_import_of_record(tx, row):\n", "    if False:\n"),),
         (f"{VALIDATION}::test_of_two_open_imports_of_a_record_the_older_goes_on[sqlite]",),
     ),
     Mutant(
         "already-linked",
-        "a record that is a client already is not imported",
+        "a record that is already a client is not imported",
         "invariant 2",
         (Edit(VALIDATE, "    if clients.record_is_linked(tx, row.practice_id, row.xpm_uuid):\n", "    if False:\n"),),
         (f"{VALIDATION}::test_a_record_that_is_a_client_already[sqlite]",),
     ),
     Mutant(
         "linked-since",
-        "a link that the index refuses undoes the client",
+        "a link that the index refuses rolls back the client",
         "invariant 2: a client without its record",
         (Edit("handlers/imports/create.py", "    if not clients.link(", "    if None is clients.link("),),
         (f"{CREATION}::test_a_record_linked_since_validation[sqlite-individual]",),
     ),
     Mutant(
         "email-taken-since",
-        "an email that the index refuses undoes the client",
+        "an email that the index refuses rolls back the client",
         "invariant 2, b.2: a client without a login of their own",
         (
             Edit(
@@ -201,8 +201,8 @@ VALIDATING = (
     ),
     Mutant(
         "email-early",
-        "an email that somebody holds is told at once",
-        "b.2: the requester waits for the creation to be told",
+        "an email that is in use is reported at validation",
+        "b.2: the requester learns of it only when the client is created",
         (
             Edit(
                 VALIDATE,
@@ -214,7 +214,7 @@ VALIDATING = (
     ),
     Mutant(
         "batch-early",
-        "a row whose email an earlier row has is told at once",
+        "a row whose email an earlier row has is reported at validation",
         "b.10",
         (
             Edit(
@@ -227,7 +227,7 @@ VALIDATING = (
     ),
     Mutant(
         "batch-quota-holds",
-        "a row that waits for the quota still holds later rows back",
+        "a row that waits for the quota still holds back later rows",
         "b.10: a later row takes its email meanwhile",
         (
             Edit(
@@ -240,8 +240,8 @@ VALIDATING = (
     ),
     Mutant(
         "batch-failure-frees",
-        "a row that failed once holds nobody back",
-        "b.30: one bad row keeps its batch for hours",
+        "a row that failed once holds back no other row",
+        "b.30: one bad row delays its batch for hours",
         (Edit(VALIDATE, "        imports.resolve(tx, job.import_id)\n", "        pass\n"),),
         (f"{BATCH_ORDER}::test_a_row_that_failed_once_holds_nobody_back[sqlite]",),
     ),
@@ -276,8 +276,8 @@ VALIDATING = (
 WRITING = (
     Mutant(
         "same-connection",
-        "a creation looks again whether its connection may still be used",
-        "b.11: a client is made from what a disconnected firm gave",
+        "a creation checks again whether its connection may still be used",
+        "b.11: a client is created from data of a disconnected firm",
         (Edit("handlers/imports/create.py", "    require_same_connection(tx, row, seen.connection)\n"),),
         (
             f"{CREATION}::test_disconnected_while_creation_was_reading[sqlite-individual]",
@@ -299,7 +299,7 @@ WRITING = (
     ),
     Mutant(
         "live-link",
-        "what is brought to a client needs its live link",
+        "details and relationships are imported only for a client with a live link",
         "b.11: a disconnected client is changed",
         (
             Edit(
@@ -315,21 +315,21 @@ WRITING = (
     ),
     Mutant(
         "same-record",
-        "what is brought to a client is of the record that it is linked to",
+        "details and relationships come from the record that the client is linked to",
         "b.11, b.35: another person's data in a client",
         (Edit(LINKS, " or link.xpm_uuid != seen.record.uuid:", ":"),),
         (f"{DETAILS}::test_a_client_linked_to_another_record_meanwhile_is_left_alone[sqlite]",),
     ),
     Mutant(
         "older-news",
-        "older news neither note nor settle a conflict",
-        "P3: news that come late undo newer ones",
+        "older data neither records nor resolves a conflict",
+        "P3: data that arrives late undoes newer data",
         (Edit("handlers/imports/details.py", "    if _is_older_news(known, seen):\n", "    if False:\n"),),
         (f"{DETAILS}::test_older_news_settles_no_conflict[sqlite]",),
     ),
     Mutant(
         "contact-email",
-        "somebody else's login email becomes no contact email",
+        "another person's login email does not become a contact email",
         "b.17",
         (
             Edit(
@@ -345,14 +345,14 @@ WRITING = (
 FAILING = (
     Mutant(
         "attempts-end",
-        "a job that has failed often enough is dead",
+        "a job that has used its attempts is dead",
         "P14: it fails for ever",
         (Edit(FAILURES, " if job.attempts + 1 < kind.attempts:", ":"),),
         (f"{ERRORS}::test_back_off_doubles_up_to_the_cap_and_then_the_job_is_dead",),
     ),
     Mutant(
         "deferrals-free",
-        "a wait that is nobody's fault uses up no attempt",
+        "a deferral does not count as an attempt",
         "P11: throttled jobs become dead letters",
         (
             Edit(
@@ -372,14 +372,14 @@ FAILING = (
     ),
     Mutant(
         "bug-says-no-values",
-        "a bug is told by its type and not by its text",
+        "a bug is reported by its type and not by its text",
         "invariant 6: an error quotes a row or a request",
         (Edit("worker/jobs/runner.py", "went wrong ({type(error).__name__}).", "went wrong ({error})."),),
         (f"{ERRORS}::test_an_unforeseen_error_says_where_and_no_values",),
     ),
     Mutant(
         "audit-codes",
-        "the audit trail holds codes and no texts",
+        "the audit trail has codes and no texts",
         "invariant 6: personal data in the audit trail",
         (
             Edit(

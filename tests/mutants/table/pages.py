@@ -18,8 +18,8 @@ PROGRESS = "tests/web/pages/imports/test_progress.py"
 MUTANTS = (
     Mutant(
         "page-csrf-token",
-        "a form carries its session's token",
-        "a stranger's page sends a form with the cookie of whoever looks at it",
+        "a form contains its session's token",
+        "another site sends a form with the cookie of the person who views it",
         (Edit(FORMS, "    require_csrf_token(session, text(form, CSRF_FIELD))\n"),),
         (
             f"{SIGNING_IN}::test_a_strangers_page_signs_nobody_in_or_out",
@@ -29,8 +29,8 @@ MUTANTS = (
     ),
     Mutant(
         "page-own-origin",
-        "forms of people without a session come from pages of ours",
-        "a stranger's page signs somebody in as somebody else",
+        "forms without a session must come from our own pages",
+        "another site signs somebody in as somebody else",
         (
             Edit(
                 FORMS,
@@ -42,7 +42,7 @@ MUTANTS = (
     ),
     Mutant(
         "page-role-of-forms",
-        "who only looks is refused by every form that imports",
+        "a viewer who may not import is refused by every form that imports",
         "staff with the role Basic import by sending the form themselves",
         (Edit(FORMS, "    found.visitor.caller.require(Scope.IMPORT)\n"),),
         (f"{CLIENT}::test_who_only_looks_is_offered_nothing_and_refused",),
@@ -56,8 +56,8 @@ MUTANTS = (
     ),
     Mutant(
         "page-next-is-ours",
-        "signing in leads to a page of ours",
-        "a link to our sign-in page leads on to a stranger's",
+        "signing in leads to one of our own pages",
+        "a link to our sign-in page leads on to another site",
         (
             Edit(
                 VISITOR, 'path.startswith("/") and not path.startswith(("//", "/\\\\")) and path.isprintable()', "True"
@@ -67,7 +67,7 @@ MUTANTS = (
     ),
     Mutant(
         "page-errors-say-nothing",
-        "an unforeseen error says only that it is one",
+        "an unexpected error shows no details",
         "a stack trace, with what people typed, in a browser",
         (
             Edit(
@@ -80,8 +80,8 @@ MUTANTS = (
     ),
     Mutant(
         "page-old-static",
-        "a style sheet or script is served under the digest of its version only",
-        "browsers keep a newer file under an older one's name for a year, or the other way round",
+        "a style sheet or script is served only under the digest of its version",
+        "browsers keep a newer file under an older one's name for a year, or the reverse",
         (
             Edit(
                 "web/http/static_files.py", "    if digest != DIGEST or name not in FILES:", "    if name not in FILES:"
@@ -91,22 +91,22 @@ MUTANTS = (
     ),
     Mutant(
         "mfa-mandated-by-managers",
-        "owners and account admins alone mandate MFA",
-        "any staff member changes how everybody of the practice signs in, for good",
+        "only owners and account admins can require MFA",
+        "any staff member changes how everybody in the practice signs in, permanently",
         (Edit("handlers/access/practices.py", "    if not caller.role.may_manage:\n", "    if False:\n"),),
         (f"{INTEGRATIONS}::test_mfa_comes_first_and_only_its_link_is_there_until_it_is_on",),
     ),
     Mutant(
         "progress-in-sight",
         "Integration progress shows what the viewer may see",
-        "colleagues and other practices read whom somebody imports",
+        "colleagues and other practices see whom somebody imports",
         (Edit("portal_db/work/recent_imports.py", ".where(viewer.may_see_import(), Import", ".where(Import"),),
         (f"{PROGRESS}::test_only_what_is_in_sight_and_in_the_last_72_hours_is_told",),
     ),
     Mutant(
         "progress-72-hours",
-        "Integration progress goes back 72 hours (b.28)",
-        "the list grows without end",
+        "Integration progress covers 72 hours (b.28)",
+        "the list grows without limit",
         (Edit("portal_db/work/recent_imports.py", ", Import.created_at >= db_now(-seconds))", ")"),),
         (f"{PROGRESS}::test_only_what_is_in_sight_and_in_the_last_72_hours_is_told",),
     ),

@@ -1,4 +1,4 @@
-"""Guards of what clients and staff do in the portal after an import: activating, tasks, and being told of it."""
+"""Guards of what clients and staff do in the portal after an import: activation, tasks, and webhooks."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ INVITES = "tests/handlers/imports/test_invite.py"
 ACTIVATING = (
     Mutant(
         "activation-once",
-        "the link of a welcome email is used once, of two at once by one",
-        "b.6: whoever finds an old email takes the account over",
+        "the link of a welcome email works once, also for two requests at the same time",
+        "b.6: whoever finds an old email takes over the account",
         (Edit(ACTIVATIONS, "            WelcomeEmail.token_used_at.is_(None),\n"),),
         (f"{ACTIVATION}::test_a_link_is_taken_once_and_a_login_activated_once[sqlite]",),
     ),
     Mutant(
         "activation-first-time",
         "only a login that is not active gets a password by a link",
-        "b.6: an old link sets the password of somebody who has long been active",
+        "b.6: an old link sets the password of a login that is already active",
         (Edit(ACTIVATIONS, "LoginKind.CLIENT, Login.activated_at.is_(None))", "LoginKind.CLIENT)"),),
         (f"{ACTIVATION}::test_a_link_is_taken_once_and_a_login_activated_once[sqlite]",),
     ),
     Mutant(
         "activation-30-days",
-        "a link is taken within its 30 days only",
-        "b.6: a link in an old mailbox is good for ever",
+        "a link works within its 30 days only",
+        "b.6: a link in an old mailbox works for ever",
         (
             Edit(ACTIVATIONS, "            WelcomeEmail.token_expires_at > db_now(),\n"),
             Edit(
@@ -42,8 +42,8 @@ ACTIVATING = (
 INVITING = (
     Mutant(
         "invite-once-a-press",
-        "a press that is sent again sends no second email",
-        "b.6: a lost answer and a retry, and the client gets two emails",
+        "a repeated request to invite sends no second email",
+        "b.6: after a lost response and a retry the client gets two emails",
         (
             Edit(
                 "handlers/imports/welcome_email.py",
@@ -55,7 +55,7 @@ INVITING = (
     ),
     Mutant(
         "invite-unknown-stays",
-        "an email of unknown outcome is not sent again by staff",
+        "staff cannot send an email of unknown outcome again",
         "invariant 3: a second welcome email, silently",
         (
             Edit(
@@ -68,7 +68,7 @@ INVITING = (
     ),
     Mutant(
         "staff-act-in-sight",
-        "staff act on imports in their sight only",
+        "staff act only on imports that they may see",
         "invariant 6: another practice's import is cancelled by its id",
         (
             Edit(
@@ -84,7 +84,7 @@ INVITING = (
     ),
     Mutant(
         "staff-act-in-sight-batch",
-        "staff cancel batches in their sight only",
+        "staff cancel only batches that they may see",
         "invariant 6: another practice's batch is cancelled by its id",
         (
             Edit(
@@ -111,8 +111,8 @@ TASKS = (
     ),
     Mutant(
         "task-ended-once",
-        "a task is ended once",
-        "design §5: a task that was withdrawn is noted as done",
+        "a task ends once",
+        "design §5: a withdrawn task is recorded as completed",
         (
             Edit(
                 "portal_db/clients/tasks.py",
@@ -124,7 +124,7 @@ TASKS = (
     ),
     Mutant(
         "erase-tasks",
-        "a privacy request takes a person out of tasks",
+        "a privacy request removes a person from tasks",
         "invariant 6: the person is named in a task",
         (Edit("handlers/operations/erase.py", '"mentions in tasks": _scrub_tasks(tx, found, naming),'),),
         (
@@ -140,8 +140,8 @@ DELIVERY = "handlers/webhooks/deliver.py"
 WEBHOOKS = (
     Mutant(
         "webhook-once-a-close",
-        "an endpoint is told of a close once, by a unique index",
-        "invariant 1: one close is told as two",
+        "an endpoint is notified of a close once, by a unique index",
+        "invariant 1: one close is reported as two",
         (
             Edit(
                 "portal_db/webhooks.py",
@@ -158,36 +158,36 @@ WEBHOOKS = (
     ),
     Mutant(
         "webhook-public-only",
-        "webhooks are connected to public addresses only, judged at the connect",
-        "design §4: a practice reaches the network inside by a name of its own",
+        "webhooks connect to public addresses only, checked at the connection",
+        "design §4: a practice reaches the internal network through its own host name",
         (Edit(POST, "DeadlineTransport(1, addresses=reach.addresses)", "DeadlineTransport(1)"),),
         (f"{HOOKS}::test_a_name_that_leads_to_a_private_address_is_not_connected_to",),
     ),
     Mutant(
         "webhook-held-addresses",
-        "an IPv4 address inside an IPv6 one is judged too",
+        "an IPv4 address inside an IPv6 one is checked too",
         "design §4: the metadata service is reached as ::ffff:169.254.169.254",
         (Edit(POST, "    return address.ipv4_mapped or address.sixtofour or", "    return None and"),),
         (f"{HOOKS}::test_what_is_no_public_address[2002:a00:1::1]",),
     ),
     Mutant(
         "webhook-rests",
-        "an endpoint that did not take a message rests",
-        "P16: a receiver that is down takes every worker 15 seconds for each event",
+        "after a failed delivery the endpoint's other deliveries wait",
+        "P16: a receiver that is down occupies every worker for 15 seconds for each event",
         (Edit(DELIVERY, "    if rests is not None and rests > found.now:", "    if False:"),),
         (f"{HOOKS}::test_what_is_not_taken_is_tried_again_and_the_endpoint_rests[sqlite]",),
     ),
     Mutant(
         "webhook-disabled",
-        "an endpoint that took nothing for days is told no more",
-        "invariant 7: messages wait for ever for a receiver that is gone",
+        "an endpoint that has failed for three days is disabled",
+        "invariant 7: deliveries wait for ever for a receiver that is gone",
         (Edit(DELIVERY, "        _disable(tx, endpoint, reason, PATIENCE_DAYS * 86_400)\n"),),
         (f"{HOOKS}::test_an_endpoint_that_takes_nothing_for_days_is_disabled_until_a_test_is_taken[sqlite]",),
     ),
     Mutant(
         "webhook-removed",
-        "a removed endpoint is told nothing, not even what waits",
-        "invariant 6: a practice's events go to an address that it took away",
+        "a removed endpoint gets nothing, not even waiting deliveries",
+        "invariant 6: a practice's events go to an address that it removed",
         (Edit(DELIVERY, "    if found is None or found.endpoint.removed_at is not None:", "    if found is None:"),),
         (f"{HOOKS}::test_what_waits_for_a_removed_endpoint_is_not_sent",),
     ),

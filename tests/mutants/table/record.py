@@ -29,14 +29,14 @@ CLAIMING = (
     Mutant(
         "claim-kinds",
         "a kind of job that this process does not know waits for a newer one",
-        "P15: an upgrade dead-letters new work",
+        "P15: new work becomes a dead letter during an upgrade",
         (Edit(JOBS, "expanding=True)),\n", 'expanding=True)) | (Job.kind != ""),\n'),),
         (f"{CLAIMS}::test_a_kind_this_process_does_not_know_is_left_for_a_newer_one[sqlite]",),
     ),
     Mutant(
         "claim-pause",
-        "what is paused is not claimed",
-        "an operator's pause stops nothing",
+        "paused work is not claimed",
+        "an operator's pause has no effect",
         (Edit(JOBS, "        ~is_paused(),\n"),),
         (f"{CLAIMS}::test_what_is_paused_is_not_claimed[sqlite]",),
     ),
@@ -52,7 +52,7 @@ CLAIMING = (
     ),
     Mutant(
         "claim-deadline",
-        "a lease never begins longer than the hard deadline",
+        "a lease never starts longer than the hard deadline",
         "P16: a stuck job is kept past its deadline",
         (Edit(JOBS, 'Job.deadline_seconds < bindparam("lease_seconds")', "Job.deadline_seconds < 0"),),
         (f"{CLAIMS}::test_a_lease_never_begins_longer_than_the_deadline[sqlite]",),
@@ -96,13 +96,13 @@ LEASE = (
     Mutant(
         "holds-token",
         "holding a lease means holding its token",
-        "P3: whoever had the job before decides about it",
+        "P3: an earlier holder of the job changes it",
         (Edit(JOBS, "Job.id == lease.job_id, Job.lease_token == lease.token, ", "Job.id == lease.job_id, "),),
         (f"{LEASES}::test_a_stale_lease_writes_nothing[sqlite]",),
     ),
     Mutant(
         "holds-state",
-        "holding a lease means that the job still runs",
+        "holding a lease means that the job is still running",
         "invariant 1: a job ends twice",
         (
             Edit(
@@ -115,7 +115,7 @@ LEASE = (
     ),
     Mutant(
         "take-back-expired",
-        "only a lease that has run out is taken back",
+        "only an expired lease is taken back",
         "P3: a busy worker is mistaken for a dead one",
         (
             Edit(
@@ -129,7 +129,7 @@ LEASE = (
     ),
     Mutant(
         "take-back-looks-again",
-        "a lease that was renewed since the relay looked is not taken back",
+        "a lease that was renewed since the relay's query is not taken back",
         "P3: a busy worker is mistaken for a dead one",
         (Edit(JOBS, ".where(holds(lease), Job.lease_until < db_now())", ".where(holds(lease))"),),
         (f"{LEASES}::test_a_lease_renewed_between_the_look_and_the_taking_is_kept",),
@@ -149,29 +149,29 @@ LEASE = (
     ),
     Mutant(
         "renew-owner",
-        "a process renews its own leases only",
-        "P3: a dead process's job is kept alive by another",
+        "a process renews only its own leases",
+        "P3: another process keeps a dead process's job alive",
         (Edit(JOBS, ".where(Job.lease_owner == owner, Job.state", ".where(Job.state"),),
         (f"{LEASES}::test_one_statement_renews_all_of_a_process_and_of_nobody_else[sqlite]",),
     ),
     Mutant(
         "renew-state",
         "only a running job's lease is renewed",
-        "a finished job seems to run",
+        "a finished job appears to be running",
         (Edit(JOBS, "Job.lease_owner == owner, Job.state == JobState.RUNNING, ", "Job.lease_owner == owner, "),),
         (f"{LEASES}::test_a_finished_job_is_not_renewed[sqlite]",),
     ),
     Mutant(
         "cancel-except",
-        "cancelling leaves a job alone that may be sending an email",
+        "cancelling does not touch a job that may be sending an email",
         "invariant 3: a sent email is recorded as cancelled",
         (Edit(JOBS, "        Job.kind.not_in(tuple(except_kinds)),\n"),),
         (f"{LEASES}::test_cancelling_leaves_what_it_is_told_to_and_what_has_ended[sqlite]",),
     ),
     Mutant(
         "deadlock-again",
-        "what people do to an import is begun again when PostgreSQL ends it for the sake of another transaction",
-        "a correction is lost, and its author is told that the database cannot be used",
+        "an operator's or staff member's act is repeated when PostgreSQL ends it as a deadlock victim",
+        "a correction is lost, and its author reads that the database cannot be used",
         (
             Edit(
                 "portal_db/database.py",
@@ -190,7 +190,7 @@ LEASE = (
     ),
     Mutant(
         "leader-lease",
-        "one relay leads until its lease has run out",
+        "one relay leads until its lease has expired",
         "two relays ring everything twice",
         (
             Edit(
@@ -206,7 +206,7 @@ LEASE = (
     Mutant(
         "import-row-lock",
         "a job's end locks its import first",
-        "invariant 1: of two last jobs each thinks the other still runs, and nobody closes the import",
+        "invariant 1: each of two last jobs sees the other as running, and nothing closes the import",
         (Edit("portal_db/work/imports.py", ".with_for_update()\n", "\n"),),
         ("tests/worker/jobs/test_last_jobs.py::test_of_two_last_jobs_one_closes_the_import[postgresql-False]",),
     ),

@@ -14,8 +14,8 @@ DIRECTION = "tests/handlers/relationships/test_direction.py"
 MUTANTS = (
     Mutant(
         "review-once",
-        "an item is decided about while it is pending and as it was looked at",
-        "b.26: two reviewers both win, and the second undoes the first",
+        "an item is decided only while it is pending and unchanged since the reviewer saw it",
+        "b.26: two reviewers both succeed, and the second undoes the first",
         (
             Edit(
                 QUEUE,
@@ -31,7 +31,7 @@ MUTANTS = (
     ),
     Mutant(
         "review-in-sight",
-        "items of clients out of sight are not ignored",
+        "items of clients that the reviewer may not see are not ignored",
         "invariant 6: staff decide about other practices' clients",
         (Edit(QUEUE, "for item_id, version in chosen)), in_sight)", "for item_id, version in chosen)))"),),
         (f"{DECIDED}::test_only_staff_who_see_the_client_see_its_items",),
@@ -39,7 +39,7 @@ MUTANTS = (
     Mutant(
         "review-suggests-in-sight",
         "a client that the reviewer may not see is not suggested",
-        "b.29: staff learn of clients that are not theirs to see",
+        "b.29: staff learn of clients that they may not see",
         (
             Edit(
                 QUEUE,
@@ -51,43 +51,43 @@ MUTANTS = (
     ),
     Mutant(
         "review-record-tied-once",
-        "a record that is tied to a member is not linked to another",
+        "a record that is linked to a team member is not linked to another",
         "b.22: one source record becomes two members",
         (Edit(REVIEW, " or (tied is not None and tied.id != member_id):", ":"),),
         (f"{DECIDED}::test_a_member_or_a_record_that_is_tied_is_not_tied_anew",),
     ),
     Mutant(
         "review-co-owner-email",
-        "a co-owner's address is taken by the unique index over logins",
+        "a co-owner's address is reserved by the unique index over logins",
         "b.23: two people sign in with one address",
         (Edit(REVIEW, "    if not people.take_email(", "    if False and not people.take_email("),),
         (f"{DECIDED}::test_a_co_owner_needs_an_email_that_nobody_on_the_platform_has",),
     ),
     Mutant(
         "review-amended-name",
-        "XPM's news do not change a name that a reviewer amended",
+        "XPM does not overwrite a name that a reviewer changed",
         "b.21: each import undoes what the reviewer corrected",
         (Edit(NEWS, " or member.name_is_override:", ":"),),
         (f"{DECIDED}::test_news_of_a_tied_record_reach_the_team_unless_the_name_was_amended",),
     ),
     Mutant(
         "review-disconnect-unties",
-        "disconnecting a client drops its ties",
+        "disconnecting a client removes its team members' links",
         "b.36: a wrong link cannot be undone",
         (Edit("portal_db/clients/clients.py", "    relationships.drop_ties(tx, client_id)\n"),),
         (f"{DECIDED}::test_disconnecting_undoes_ties_and_keeps_what_was_imported",),
     ),
     Mutant(
         "resync-revives-nothing",
-        "only a person's import offers what was ignored again",
-        "b.20: each night brings back what reviewers put away",
+        "only a person's import offers ignored items again",
+        "b.20: each night brings back what reviewers ignored",
         (Edit(NEWS, "    if is_import:\n", "    if True:\n"),),
         (MODEL,),
     ),
     Mutant(
         "resync-supersedes-in-place",
-        "a pending item that XPM tells anew is the same item",
-        "b.27: duplicates stack",
+        "a pending item that XPM reports again is the same item",
+        "b.27: duplicates accumulate",
         (
             Edit(
                 NEWS,
@@ -100,7 +100,7 @@ MUTANTS = (
     Mutant(
         "resync-under-its-lease",
         "each chunk is written under the job's lease",
-        "invariant 5: a worker that was cut off writes beside the one that took over",
+        "invariant 5: a worker that lost its lease writes at the same time as its successor",
         (
             Edit(
                 "handlers/relationships/resync.py",
@@ -112,7 +112,7 @@ MUTANTS = (
     ),
     Mutant(
         "direction-by-types-first",
-        "what the two sides are decides before the label",
+        "the kinds of the two sides decide before the label",
         "facts on XPM §3: a company becomes the director of a person",
         (
             Edit(

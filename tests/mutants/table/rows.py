@@ -1,4 +1,4 @@
-"""Guards of what the record holds: unique indexes, older news, and each practice for itself (portal_db)."""
+"""Guards of what the record holds: unique indexes, older data, and the separation of practices (portal_db)."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ INDEXES = (
     _without_unique(
         "import-key",
         "unique index: an idempotency key is used once in its practice",
-        "P21, invariant 2: a request sent again is a second import",
+        "P21, invariant 2: a request sent again becomes a second import",
         '        sa.UniqueConstraint("practice_id", "idempotency_key", name=op.f("uq_imports_practice_id_idempotency_key")),\n',
         f"{UNIQUENESS}::test_a_request_sent_several_times_at_once_is_one_import[sqlite]",
         "tests/worker/queue/test_door.py::test_the_same_request_again_is_the_same_import[sqlite]",
@@ -70,8 +70,8 @@ INDEXES = (
     ),
     _without_unique(
         "batch-row",
-        "unique index: a row of a batch has one place",
-        "b.10: which of two rows is first is not decided",
+        "unique index: a row of a batch has one position",
+        "b.10: the order of two rows is not decided",
         '        sa.UniqueConstraint("batch_id", "position", name=op.f("uq_imports_batch_id_position")),\n',
         f"{UNIQUENESS}::test_a_batch_row_has_one_place[sqlite]",
     ),
@@ -93,20 +93,20 @@ INDEXES = (
     _without_unique(
         "import-event",
         "unique index: an epoch of an import is closed by one event",
-        "invariant 1: one close is told twice",
+        "invariant 1: one close is reported twice",
         '        sa.UniqueConstraint("import_id", "epoch", name=op.f("uq_import_events_import_id_epoch")),\n',
         f"{UNIQUENESS}::test_an_epoch_has_one_closing_event[sqlite]",
     ),
     _not_unique(
         "live-connection",
         "unique index: a staff member has one live connection",
-        "b.13: which connection an import goes through is not decided",
+        "b.13: it is not decided through which connection an import reads",
         '        "xpm_connections",\n        ["staff_id"],',
         f"{UNIQUENESS}::test_a_staff_member_has_one_live_connection[sqlite]",
     ),
     _without_unique(
         "reconnect-notice",
-        "unique index: each break of a connection is told once",
+        "unique index: each break of a connection has one notice",
         "fifty jobs that find a break send fifty emails",
         '        sa.UniqueConstraint("connection_id", "number", name=op.f("uq_reconnect_notices_connection_id_number")),\n',
         f"{UNIQUENESS}::test_a_break_has_one_notice[sqlite]",
@@ -114,7 +114,7 @@ INDEXES = (
     _without_unique(
         "malformed",
         "unique index: the same unreadable message is kept once",
-        "P6: a producer that repeats nonsense fills the record",
+        "P6: a producer that repeats an unreadable message fills the database",
         '        sa.UniqueConstraint("digest", name=op.f("uq_malformed_messages_digest")),\n',
         "tests/worker/queue/test_door.py::test_the_same_nonsense_is_kept_once",
     ),
@@ -124,7 +124,7 @@ OLDER_NEWS = (
     Mutant(
         "as-of-fields",
         "an older answer of XPM's overwrites no newer field",
-        "P3: news that come late undo newer ones",
+        "P3: data that arrives late undoes newer data",
         (
             Edit(
                 "portal_db/clients/clients.py",
@@ -136,15 +136,15 @@ OLDER_NEWS = (
     ),
     Mutant(
         "override-fields",
-        "a field that staff adjusted is no longer XPM's to change",
+        "XPM does not overwrite a field that staff changed",
         "b.3: an import undoes what a person decided",
         (Edit("portal_db/clients/clients.py", "~ClientField.is_override & (ClientField.as_of", "(ClientField.as_of"),),
         ("tests/handlers/imports/test_details.py::test_a_field_that_staff_adjusted_stays[sqlite]",),
     ),
     Mutant(
         "as-of-directory",
-        "an older sight of a record replaces no newer one",
-        "P3: news that come late undo newer ones",
+        "an older read of a record replaces no newer one",
+        "P3: data that arrives late undoes newer data",
         (
             Edit(
                 "portal_db/directory/directories.py",
@@ -157,7 +157,7 @@ OLDER_NEWS = (
     Mutant(
         "as-of-relationships",
         "an older list of relationships, of an older import, renews, supersedes and renames nothing",
-        "P3: news that come late undo newer ones",
+        "P3: data that arrives late undoes newer data",
         (
             Edit(
                 "handlers/relationships/merge.py",
@@ -174,8 +174,8 @@ OLDER_NEWS = (
     ),
     Mutant(
         "as-of-members",
-        "a later import that read older news gives nobody in the team an older name",
-        "P3: news that come late undo newer ones",
+        "a later import that read older data gives no team member an older name",
+        "P3: data that arrives late undoes newer data",
         (
             Edit(
                 "handlers/relationships/merge.py",
@@ -187,8 +187,8 @@ OLDER_NEWS = (
     ),
     Mutant(
         "as-of-values",
-        "a later import that read older news takes no values from it",
-        "P3: news that come late undo newer ones",
+        "a later import that read older data takes no values from it",
+        "P3: data that arrives late undoes newer data",
         (
             Edit(
                 "handlers/relationships/merge.py",
@@ -217,7 +217,7 @@ CONFINED = (
     Mutant(
         "confined-client-keys",
         "what belongs to a client names the client's own practice",
-        "invariant 6: a link of one practice hangs on another's client",
+        "invariant 6: a link of one practice belongs to another's client",
         (
             Edit(
                 SCHEMA,
@@ -282,8 +282,8 @@ CONFINED = (
     ),
     Mutant(
         "confined-record",
-        "whether a record is a client already is a question to its own practice",
-        "invariant 6: another firm's client keeps a record from being imported, and is betrayed by it",
+        "whether a record is already a client is decided within its own practice",
+        "invariant 6: another firm's client keeps a record from being imported, and is disclosed by it",
         (
             Edit(
                 "portal_db/clients/clients.py",

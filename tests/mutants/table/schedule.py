@@ -23,8 +23,8 @@ def _skip(name: str, guard: str, answers: str, old: str, code: str) -> Mutant:
 MUTANTS = (
     Mutant(
         "schedule-due-time-once",
-        "a due time that somebody took on is nobody else's: the unique key says so",
-        "design §6: two leaders begin the same sync",
+        "a due time that was claimed cannot be claimed again: a unique key",
+        "design §6: two leaders start the same sync",
         (
             Edit(
                 SCHEDULES,
@@ -39,21 +39,21 @@ MUTANTS = (
     ),
     Mutant(
         "schedule-leader-at-claim",
-        "who does not lead at the moment of taking on takes nothing on",
-        "design §6: a leader that was held up works beside the new one",
+        "a process that is not the leader at the moment of the claim claims nothing",
+        "design §6: a delayed leader works at the same time as the new one",
         (Edit(SCHEDULING, "if not leaders.is_held(tx, leaders.RELAY, by=owner):", "if False:"),),
         (f"{TAKING_ON}::test_who_does_not_lead_any_more_takes_nothing_on",),
     ),
     Mutant(
         "schedule-missed-once",
-        "the next due time is after now, however many went by",
-        "a relay that was away for hours catches up with every quarter of an hour",
+        "the next due time is after now, however many were missed",
+        "a relay that was away for hours runs every missed quarter of an hour",
         (Edit(SCHEDULING, ".next_after(plan.clock(tx))\n        if not", ".next_after(due_at)\n        if not"),),
         (f"{TAKING_ON}::test_missed_times_are_made_good_by_one_run",),
     ),
     Mutant(
         "schedule-clocks-put-back",
-        "of a wall-clock time that comes twice, a nightly sync takes the first only",
+        "of a wall-clock time that occurs twice, a nightly sync takes only the first",
         "two full syncs in the night in which the clocks are put back",
         (Edit(TIMES, "if not (self.once and moment.astimezone(self.zone).fold):", "if True:"),),
         (f"{SYNC_TIMES}::test_a_night_in_which_the_clocks_are_changed[Australia/Sydney-night4-02:30-02:30+1100]",),
@@ -61,56 +61,56 @@ MUTANTS = (
     Mutant(
         "schedule-stretched",
         "incremental syncs are further apart where several logins share a tenant's quota",
-        "invariant 4: syncs eat up what people need",
+        "invariant 4: syncs use up the quota that people need",
         (Edit(TIMES, "if directories * calls <= share_of(day_limit):", "if True:"),),
         (f"{SYNC_TIMES}::test_syncs_are_stretched_to_stay_within_a_tenth_of_the_day[5000-11-20]",),
     ),
     _skip(
         "schedule-skip-paused",
-        "a paused schedule begins nothing",
-        "an operator's pause does nothing",
+        "a paused schedule starts nothing",
+        "an operator's pause has no effect",
         "if schedule.paused_at is not None:",
         "schedule_paused",
     ),
     _skip(
         "schedule-skip-work-paused",
-        "a pause of the practice, the lane or the kind holds its syncs too",
-        "jobs pile up behind a pause",
+        "a pause of the practice, the lane or the kind holds back its syncs too",
+        "jobs accumulate behind a pause",
         "if paused:",
         "work_paused",
     ),
     _skip(
         "schedule-skip-running",
-        "no sync is taken on while another of the directory runs",
-        "its due time counts as done, and nothing was",
+        "no sync is started while another of the directory runs",
+        "its due time counts as done, and nothing was done",
         "if is_under_way(tx, standing.directory.id):",
         "still_running",
     ),
     _skip(
         "schedule-skip-share",
-        "syncs that had their tenth of the tenant's day have to wait",
-        "invariant 4: syncs eat up what people need",
+        "syncs that used their tenth of the tenant's day must wait",
+        "invariant 4: syncs use up the quota that people need",
         "if standing.syncs_today >= schedule_times.share_of(day_limit):",
         "share_used",
     ),
     _skip(
         "schedule-skip-quota",
-        "the last tenth of the day's calls is not for syncs",
-        "invariant 4: syncs eat up what people need",
+        "syncs do not use the last tenth of the day's calls",
+        "invariant 4: syncs use up the quota that people need",
         "if calls_left is not None and calls_left < day_limit * SPARE:",
         "short_of_quota",
     ),
     Mutant(
         "reassign-seen-records",
         "only clients whose XPM record the colleague sees are moved",
-        "b.13: a client hangs on a connection that cannot read it",
+        "b.13: a client is linked through a connection that cannot read it",
         (Edit(HANDOVER, "        DirectoryRecord.gone_at.is_(None),\n", ""),),
         (f"{LEAVING}::test_a_colleague_takes_on_the_clients_whose_records_they_see[sqlite]",),
     ),
     Mutant(
         "reassign-same-tenant",
         "the colleague's connection works, and leads to the same practice in XPM",
-        "b.13: a client hangs on a connection that cannot read it",
+        "b.13: a client is linked through a connection that cannot read it",
         (
             Edit(
                 REASSIGN,
@@ -126,7 +126,7 @@ MUTANTS = (
     Mutant(
         "reassign-own-practice",
         "staff move clients of their own practice only",
-        "invariant 6: a stranger takes a practice's clients off their connection",
+        "invariant 6: another firm removes a practice's clients from their connection",
         (
             Edit(
                 REASSIGN,

@@ -34,7 +34,7 @@ QUOTA = (
     ),
     _unlimited(
         "concurrent",
-        "a permit needs room among the calls at once",
+        "a permit needs room among the concurrent calls",
         "if redis.call('ZCARD', CALLS) >= caps.concurrent then consider(rules.brief, 'concurrent') end",
         f"{LIMITS}::test_five_calls_at_once_over_all_processes[fakeredis]",
     ),
@@ -55,7 +55,7 @@ QUOTA = (
         "background calls are paced once half of the minute is used",
         "consider(pace_wait(), 'minute')",
         f"{LIMITS}::test_half_of_a_minute_may_come_at_once_and_the_rest_a_second_apart[fakeredis]",
-        answers="invariant 4: an interactive call waits for a minute to pass",
+        answers="invariant 4: an interactive call waits for the minute to end",
     ),
     _unlimited(
         "parked-tenant",
@@ -74,21 +74,21 @@ QUOTA = (
         "nobody gets a permit for two renewals after Redis lost its memory",
         "consider(closed_for(), 'recovering')",
         f"{MEMORY}::test_a_new_redis_is_a_redis_that_lost_its_memory[fakeredis]",
-        answers="P17, invariant 4: calls that run are not counted",
+        answers="P17, invariant 4: running calls are not counted",
     ),
     _unlimited(
         "probe",
         "one probe goes first where the books are empty",
         "if probing and not known then consider(rules.brief, 'recovering') end",
         f"{MEMORY}::test_then_exactly_one_probe_a_tenant_whose_answer_refills_the_books[fakeredis]",
-        answers="P17, invariant 4: calls of before are not counted",
+        answers="P17, invariant 4: earlier calls are not counted",
     ),
     _unlimited(
         "leases",
         "a dead holder's place among the calls is free after its lease",
         "redis.call('ZREMRANGEBYSCORE', CALLS, '-inf', text(now))",
         f"{LIMITS}::test_a_dead_holders_place_is_free_after_its_lease[fakeredis]",
-        answers="P22: killed workers use the quota up for ever",
+        answers="P22: killed workers use up the quota for ever",
     ),
     Mutant(
         "quota-all-or-nothing",
@@ -103,7 +103,7 @@ QUOTA = (
     Mutant(
         "quota-answer-time",
         "a call leaves the minute sixty seconds after its answer",
-        "invariant 4: a slow answer lets a call too many through",
+        "invariant 4: a slow answer lets one call too many through",
         (
             Edit(
                 SCRIPT,
@@ -119,8 +119,8 @@ QUOTA = (
     ),
     Mutant(
         "quota-asked-again",
-        "asking again for a permit that is held takes no second one",
-        "P7: an answer that was lost uses up quota",
+        "requesting a permit again that is held takes no second one",
+        "P7: a lost reply uses up quota",
         (Edit(SCRIPT, "  if redis.call('ZSCORE', CALLS, ask.permit) then return {1, '', text(now)} end\n"),),
         (f"{LIMITS}::test_asking_again_for_a_permit_whose_answer_was_lost_takes_no_second_one[fakeredis]",),
     ),
@@ -144,14 +144,14 @@ QUOTA = (
     Mutant(
         "quota-longest-park",
         "a shorter refusal does not end a longer one",
-        "invariant 4: workers call into a day's refusal",
+        "invariant 4: workers call XPM during a refusal that lasts a day",
         (Edit(SCRIPT, "  if ask.wait > until_now then\n", "  if ask.wait then\n"),),
         (f"{REFUSALS}::test_a_shorter_refusal_does_not_end_a_longer_one[fakeredis]",),
     ),
     Mutant(
         "quota-429-heard",
-        "the limiter hears every 429",
-        "invariant 4: each worker finds the limit by itself",
+        "the limiter is notified of every 429",
+        "invariant 4: each worker must find the limit itself",
         (Edit(LIMITER, "            self._park(tenant_id, refused)\n"),),
         (f"{REFUSALS}::test_every_kind_in_every_spelling_parks_every_worker[fakeredis-minute-minute-60-27]",),
     ),
@@ -183,8 +183,8 @@ QUOTA = (
 CALLING = (
     Mutant(
         "client-truncated",
-        "a body that ends early is an error, whether the connection, the format or the missing status tells",
-        "a short list is taken for the whole",
+        "a body that ends early is an error, whether the connection, the format or the missing status shows it",
+        "a short list is treated as the whole",
         (
             Edit(
                 CLIENT,
@@ -206,7 +206,7 @@ CALLING = (
     Mutant(
         "client-host",
         "the next page is on XPM's host",
-        "our token is sent to whom an answer names",
+        "our token is sent to a host that an answer names",
         (
             Edit(
                 CLIENT,
@@ -221,8 +221,8 @@ CALLING = (
     ),
     Mutant(
         "client-circle",
-        "pages that go round in a circle are refused",
-        "a job calls for ever, and uses the quota up",
+        "pages that lead back to an earlier page are refused",
+        "a job calls for ever, and uses up the quota",
         (Edit(CLIENT, "            if url in seen:\n", "            if url is None and url in seen:\n"),),
         (f"{PAGES}::test_pages_that_go_round_in_a_circle_are_refused",),
     ),
@@ -235,7 +235,7 @@ CALLING = (
     ),
     Mutant(
         "client-deadline-body",
-        "a body that drips past the deadline is given up",
+        "a body that drips past the deadline is abandoned",
         "P16: a server that sends a byte now and then holds a worker for ever",
         (Edit(CLIENT, "        call.check()\n        if chunk is None:\n", "        if chunk is None:\n"),),
         (f"{BOUNDS}::test_a_body_that_drips_past_the_deadline_times_out[get-json]",),
@@ -255,22 +255,22 @@ CALLING = (
     ),
     Mutant(
         "client-bound",
-        "a body past its bound is given up",
-        "an answer without end fills the memory",
+        "a body past its bound is abandoned",
+        "an endless answer fills the memory",
         (Edit(CLIENT, "        if size > call.max_bytes:\n", "        if size < 0:\n"),),
         (f"{BOUNDS}::test_a_body_past_its_bound_is_too_large[True-get-max_bytes-json]",),
     ),
     Mutant(
         "client-same-client",
-        "another client than the one asked for is refused",
+        "another client than the one requested is refused",
         "invariant 6: another person's data in a client",
         (Edit(CLIENT, "        if fetched.value.uuid != uuid:\n", "        if fetched.value.uuid is None:\n"),),
         (f"{TEST_CLIENT}::test_another_client_than_the_one_asked_for_is_refused",),
     ),
     Mutant(
         "client-429",
-        "a 429 is not tried again",
-        "invariant 4: tries make it worse",
+        "a 429 is not retried",
+        "invariant 4: retries make it worse",
         (
             Edit(
                 CLIENT,

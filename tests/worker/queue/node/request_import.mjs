@@ -1,4 +1,4 @@
-// Asks for an import by queue message and prints the receipt. Node 18 or newer, nothing to install:
+// Requests an import by queue message and prints the receipt. Node 18 or newer, nothing to install:
 //   REDIS_URL=redis://127.0.0.1:6379/0 node request_import.mjs '{"practice_id": "…", "request_id": "order-4711", …}'
 import { randomUUID } from "node:crypto";
 import { connect } from "node:net";
@@ -8,7 +8,7 @@ const url = new URL(process.env.REDIS_URL ?? "redis://127.0.0.1:6379/0");
 const request = JSON.parse(process.argv[2]);
 const receiptKey = `${NAMESPACE}:receipts:${request.practice_id}:${request.request_id}`;
 
-/** One reply at the front of the bytes, and where the next one begins; undefined while it has not all come. */
+/** The first reply in the bytes, and where the next one begins; undefined while the reply is incomplete. */
 function parse(bytes, start = 0) {
   const end = bytes.indexOf("\r\n", start);
   if (end < 0) return undefined;
@@ -33,7 +33,7 @@ function parse(bytes, start = 0) {
   return { value: values, next };
 }
 
-/** Sends commands together and gives their replies; any error among them is thrown. */
+/** Sends commands together and returns their replies; throws if one of them is an error. */
 function redis(socket, ...commands) {
   const wire = commands.map((words) =>
     [`*${words.length}\r\n`, ...words.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`)].join(""),
@@ -62,7 +62,7 @@ function redis(socket, ...commands) {
   });
 }
 
-/** Puts the request on the queue: two keys in one MULTI, so that no message is there without its content. */
+/** Puts the request on the queue: two keys in one MULTI, so that no message id exists without its content. */
 async function send(socket) {
   const id = randomUUID();
   const message = {
@@ -96,9 +96,9 @@ async function receipt(socket, seconds) {
 const socket = connect(Number(url.port || 6379), url.hostname).on("error", () => {});
 if (url.password) await redis(socket, ["AUTH", url.username || "default", decodeURIComponent(url.password)]);
 await redis(socket, ["SELECT", url.pathname.slice(1) || "0"]);
-let found = await receipt(socket, 0.1); // an answer to an earlier try counts
+let found = await receipt(socket, 0.1); // a receipt of an earlier attempt counts
 while (found === undefined) {
-  await send(socket); // the same request_id never makes a second import
+  await send(socket); // the same request_id never creates a second import
   found = await receipt(socket, 10);
 }
 console.log(JSON.stringify(found));
