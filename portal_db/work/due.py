@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, and_, exists, or_
+from sqlalchemy import ColumnElement, and_, exists, false, func, or_, select
 from sqlalchemy.orm import aliased
 
 from portal_db.states import JobState
@@ -28,13 +28,19 @@ def is_paused() -> ColumnElement[bool]:
 
 
 def is_out_of_turn() -> ColumnElement[bool]:
-    """An earlier row of the same batch is still unresolved, and might want the same email (b.10)."""
-    return and_(
-        Job.in_batch_order,
-        exists().where(
-            _mine.id == Job.import_id,
-            _earlier.batch_id == _mine.batch_id,
-            _earlier.position < _mine.position,
-            _earlier.resolved_at.is_(None),
-        ),
+    """An earlier row of the same batch is still unresolved, and might want the same email (b.10).
+
+    One comparison with the batch's frontier, its first unresolved row. As scalar subqueries, since a join or an EXISTS lets
+    PostgreSQL build every pair of rows of the batch while it has no statistics.
+    """
+    batch_id = select(_mine.batch_id).where(_mine.id == Job.import_id).correlate(Job).scalar_subquery()
+    frontier = (
+        select(_earlier.position)
+        .where(_earlier.batch_id == batch_id, _earlier.batch_id.is_not(None), _earlier.resolved_at.is_(None))
+        .order_by(_earlier.position)
+        .limit(1)
+        .correlate(Job)
+        .scalar_subquery()
     )
+    position = select(_mine.position).where(_mine.id == Job.import_id).correlate(Job).scalar_subquery()
+    return and_(Job.in_batch_order, func.coalesce(frontier < position, false()))

@@ -5,14 +5,15 @@ The limit is what keeps one practice's batch from delaying anybody else, and a r
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain, zip_longest
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, case, false, func, literal, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, and_, case, exists, false, func, literal, or_, select, tuple_, update
+from sqlalchemy.orm import aliased
 
 from portal_db.database import Tx
 from portal_db.states import ConnectionState, JobState, Lane
@@ -33,6 +34,10 @@ QUOTA_CODE = "xpm_quota"
 #: How many permits of a tenant (its id) are free for a lane now.
 Permits = Callable[[str, Lane], int]
 
+#: The number of a job's lane group; NULL for interactive jobs.
+_GROUP: ColumnElement[Any] = case(
+    {lane.value: number for number, lanes in enumerate(LANE_GROUPS) for lane in lanes}, value=Job.lane
+)
 _LANE_RANK = case({lane.value: rank for rank, lane in enumerate(Lane)}, value=Job.lane)
 _ORDER: tuple[Any, ...] = (
     _LANE_RANK, Job.asked_at, Job.position, Job.created_at, Job.id
@@ -48,7 +53,7 @@ class Ring:
 
 
 def pick(tx: Tx, *, limit: int, full_lanes: Collection[Lane] = (), permits: Permits | None = None) -> list[Ring]:
-    """Choose the jobs to ring now and mark them rung.
+    """Choose the jobs to ring now and mark them rung, in a fixed number of statements, however many practices have work.
 
     Args:
         limit: jobs of one practice that may be rung and unfinished at once, per lane group.
@@ -59,69 +64,119 @@ def pick(tx: Tx, *, limit: int, full_lanes: Collection[Lane] = (), permits: Perm
         Practices take turns in it.
     """
     ringable = and_(is_due(), _not_rung_lately(full_lanes), ~is_paused(), ~is_out_of_turn())
-    quota = _Quota(tx, ringable, permits)
+    quota = _Quota(tx, permits)
     rings = _select(tx, and_(ringable, Job.interactive, ~quota.holds_interactive()), INTERACTIVE_AT_ONCE)
-    per_practice = [quota.interactive_of(practice_id) for practice_id in quota.practices(interactive=True)]
-    for practice_id in _practices_with(tx, _not_rung_lately(full_lanes)):
-        for lanes in LANE_GROUPS:
-            room = limit - in_flight(tx, practice_id, lanes)
-            if room > 0:
-                mine = and_(~Job.interactive, Job.practice_id == practice_id, Job.lane.in_(lanes))
-                held = quota.holds_of(practice_id)
-                free = _select(tx, and_(ringable, mine, ~held), room)
-                per_practice.append(free + quota.release(practice_id, lanes[0], and_(mine, held), room - len(free)))
+    per_practice = quota.interactive(ringable)
+    flights = _in_flight(tx)
+    for (practice_id, group), candidates in _candidates(tx, ringable, quota.holds(), limit).items():
+        room = limit - flights[practice_id, group]
+        if room > 0:
+            free = candidates.free[:room]
+            held = candidates.held[: room - len(free)]
+            per_practice.append(free + quota.release(practice_id, LANE_GROUPS[group][0], held))
     rings += [ring for ring in chain.from_iterable(zip_longest(*per_practice)) if ring is not None]
     _mark_rung(tx, [ring.job_id for ring in rings])
     return rings
+
+
+@dataclass(slots=True)
+class _Candidates:
+    """What of one practice and lane group may be rung, first things first: at once, or as permits come free."""
+
+    free: list[Ring] = field(default_factory=list)
+    held: list[Ring] = field(default_factory=list)
+
+
+def _candidates(
+    tx: Tx, ringable: ColumnElement[bool], held: ColumnElement[bool], limit: int
+) -> dict[tuple[UUID, int], _Candidates]:
+    """The first `limit` background jobs of every practice and lane group, of those that are held and of the others."""
+    partition = (Job.practice_id, _GROUP, held)
+    ranked = (
+        select(Job.practice_id, _GROUP.label("lanes"), held.label("held"), Job.lane, Job.id)
+        .add_columns(func.row_number().over(partition_by=partition, order_by=_ORDER).label("place"))
+        .where(ringable, ~Job.interactive, _GROUP.is_not(None))
+        .subquery()
+    )
+    statement = (
+        select(ranked).where(ranked.c.place <= limit).order_by(ranked.c.practice_id, ranked.c.lanes, ranked.c.place)
+    )
+    found: dict[tuple[UUID, int], _Candidates] = defaultdict(_Candidates)
+    for practice_id, group, is_held, lane, job_id, _ in tx.session.execute(statement):
+        of_group = found[practice_id, group]
+        (of_group.held if is_held else of_group.free).append(Ring(lane, job_id))
+    return found
 
 
 class _Quota:
     """Holds back the jobs that the upstream's quota put off, and lets as many of them go as permits are free.
 
     In background lanes, jobs of the same practice, lane and kind that were never tried are held back with them: they
-    would only be put off in their turn, and must not overtake.
+    would only be put off in turn, and must not overtake.
     """
 
-    def __init__(self, tx: Tx, ringable: ColumnElement[bool], permits: Permits | None) -> None:
+    def __init__(self, tx: Tx, permits: Permits | None) -> None:
         self._tx = tx
-        self._ringable = ringable
         self._permits = permits
         self._left: dict[tuple[str, Lane], int] = {}
-        self._kinds: dict[tuple[UUID, bool], set[tuple[Lane, str]]] = defaultdict(set)
+        self._interactive: set[UUID] = set()
+        self._kinds: set[tuple[UUID, Lane, str]] = set()
         if permits is not None:
             columns = (Job.practice_id, Job.interactive, Job.lane, Job.kind)
             for practice_id, interactive, lane, kind in tx.session.execute(
                 select(*columns).where(is_put_off()).distinct()
             ):
-                self._kinds[practice_id, interactive].add((lane, kind))
-
-    def practices(self, *, interactive: bool) -> list[UUID]:
-        return sorted(practice_id for practice_id, of_person in self._kinds if of_person is interactive)
+                if interactive:
+                    self._interactive.add(practice_id)
+                else:
+                    self._kinds.add((practice_id, lane, kind))
+        practices = self._interactive | {practice_id for practice_id, _, _ in self._kinds}
+        self._tenants = _tenants_of(tx, practices) if practices else {}
+        self._on_their_way = _on_their_way(tx, self.holds()) if practices else Counter()
 
     def holds_interactive(self) -> ColumnElement[bool]:
         return is_put_off() if self._permits is not None else false()
 
-    def interactive_of(self, practice_id: UUID) -> list[Ring]:
-        mine = and_(Job.interactive, Job.practice_id == practice_id, is_put_off())
-        return self.release(practice_id, Lane.INTERACTIVE, mine, INTERACTIVE_AT_ONCE)
+    def holds(self) -> ColumnElement[bool]:
+        """The background jobs that are held: of a practice, lane and kind that the quota has put off."""
+        if not self._kinds:
+            return false()
+        like = aliased(Job, name="put_off")
+        return exists().where(
+            like.practice_id == Job.practice_id,
+            like.lane == Job.lane,
+            like.kind == Job.kind,
+            ~like.interactive,
+            like.state == JobState.WAITING,
+            like.error_code == QUOTA_CODE,
+        )
 
-    def holds_of(self, practice_id: UUID) -> ColumnElement[bool]:
-        kinds = self._kinds.get((practice_id, False), set())
-        return or_(false(), *(and_(Job.lane == lane, Job.kind == kind) for lane, kind in sorted(kinds)))
-
-    def release(self, practice_id: UUID, lane: Lane, mine: ColumnElement[bool], room: int) -> list[Ring]:
-        """The oldest of these jobs, as many as permits are free, less those that were rung and have yet to take one."""
-        rings = _select(self._tx, and_(self._ringable, mine), room) if self._kinds and room > 0 else []
-        if not rings:
+    def interactive(self, ringable: ColumnElement[bool]) -> list[list[Ring]]:
+        """What may be rung of the interactive jobs that are held, by practice."""
+        if not self._interactive:
             return []
-        rung = and_(mine, is_due(), Job.rung_at >= db_now(-RING_AGAIN_SECONDS))
-        on_their_way = self._tx.session.scalar(select(func.count()).where(rung)) or 0
-        return rings[: max(0, self._take(practice_id, lane, on_their_way + len(rings)) - on_their_way)]
+        place = func.row_number().over(partition_by=Job.practice_id, order_by=_ORDER).label("place")
+        ranked = select(Job.practice_id, Job.lane, Job.id, place)
+        ranked_held = ranked.where(ringable, Job.interactive, is_put_off()).subquery()
+        first = select(ranked_held).where(ranked_held.c.place <= INTERACTIVE_AT_ONCE)
+        held: dict[UUID, list[Ring]] = defaultdict(list)
+        for practice_id, lane, job_id, _ in self._tx.session.execute(
+            first.order_by(ranked_held.c.practice_id, ranked_held.c.place)
+        ):
+            held[practice_id].append(Ring(lane, job_id))
+        return [self.release(practice_id, Lane.INTERACTIVE, rings) for practice_id, rings in held.items()]
+
+    def release(self, practice_id: UUID, lane: Lane, held: list[Ring]) -> list[Ring]:
+        """The oldest of these jobs, as many as permits are free, less those that were rung and have yet to take one."""
+        if not held:
+            return []
+        on_their_way = self._on_their_way[practice_id, lane]
+        return held[: max(0, self._take(practice_id, lane, on_their_way + len(held)) - on_their_way)]
 
     def _take(self, practice_id: UUID, lane: Lane, wanted: int) -> int:
         """Up to so many permits of the practice's tenants. Without a tenant, all: those jobs must learn that it is gone."""
         assert self._permits is not None  # noqa: S101 -- nothing is held back without it
-        tenants = _tenants_of(self._tx, practice_id)
+        tenants = self._tenants.get(practice_id, [])
         if not tenants:
             return wanted
         taken = 0
@@ -134,19 +189,36 @@ class _Quota:
         return taken
 
 
+def _on_their_way(tx: Tx, held: ColumnElement[bool]) -> Counter[tuple[UUID, Lane]]:
+    """How many held jobs were rung and have yet to take a permit, by practice and the first lane of their group."""
+    rung = and_(is_due(), Job.rung_at >= db_now(-RING_AGAIN_SECONDS))
+    mine = or_(and_(Job.interactive, is_put_off()), and_(~Job.interactive, held))
+    statement = select(Job.practice_id, Job.interactive, _GROUP, func.count()).where(rung, mine)
+    found: Counter[tuple[UUID, Lane]] = Counter()
+    for practice_id, interactive, group, count in tx.session.execute(
+        statement.group_by(Job.practice_id, Job.interactive, _GROUP)
+    ):
+        if interactive or group is not None:
+            found[practice_id, Lane.INTERACTIVE if interactive else LANE_GROUPS[group][0]] += count
+    return found
+
+
 def is_put_off() -> ColumnElement[bool]:
     """Waits for the upstream's quota, due or not."""
     return and_(Job.state == JobState.WAITING, func.coalesce(Job.error_code, "") == QUOTA_CODE)
 
 
-def _tenants_of(tx: Tx, practice_id: UUID) -> Sequence[str]:
+def _tenants_of(tx: Tx, practice_ids: Collection[UUID]) -> dict[UUID, list[str]]:
     statement = (
-        select(XpmConnection.tenant_id)
-        .where(XpmConnection.practice_id == practice_id, XpmConnection.state != ConnectionState.DISCONNECTED)
+        select(XpmConnection.practice_id, XpmConnection.tenant_id)
+        .where(XpmConnection.practice_id.in_(practice_ids), XpmConnection.state != ConnectionState.DISCONNECTED)
         .distinct()
-        .order_by(XpmConnection.tenant_id)
+        .order_by(XpmConnection.practice_id, XpmConnection.tenant_id)
     )
-    return tx.session.scalars(statement).all()
+    found: dict[UUID, list[str]] = defaultdict(list)
+    for practice_id, tenant_id in tx.session.execute(statement):
+        found[practice_id].append(tenant_id)
+    return found
 
 
 def forget_rings(tx: Tx) -> None:
@@ -163,21 +235,22 @@ def _not_rung_lately(full_lanes: Collection[Lane]) -> ColumnElement[bool]:
     return or_(Job.rung_at.is_(None), again)
 
 
-def _practices_with(tx: Tx, condition: ColumnElement[bool]) -> Sequence[UUID]:
-    statement = select(Job.practice_id).where(is_due(), ~Job.interactive, condition).distinct()
-    return tx.session.scalars(statement.order_by(Job.practice_id)).all()
-
-
 def in_flight(tx: Tx, practice_id: UUID, lanes: Collection[Lane]) -> int:
-    """Jobs that run, or were rung and may yet be claimed."""
-    rung = and_(is_due(), Job.rung_at >= db_now(-RING_AGAIN_SECONDS))
-    statement = select(func.count()).where(
-        Job.practice_id == practice_id,
-        Job.lane.in_(lanes),
-        ~Job.interactive,
-        or_(Job.state == JobState.RUNNING, rung),
-    )
+    """Background jobs of a practice that run, or were rung and may yet be claimed."""
+    statement = select(func.count()).where(Job.practice_id == practice_id, Job.lane.in_(lanes), _is_in_flight())
     return tx.session.scalar(statement) or 0
+
+
+def _in_flight(tx: Tx) -> Counter[tuple[UUID, int]]:
+    """`in_flight` of every practice and lane group."""
+    statement = select(Job.practice_id, _GROUP, func.count()).where(_is_in_flight(), _GROUP.is_not(None))
+    rows = tx.session.execute(statement.group_by(Job.practice_id, _GROUP))
+    return Counter({(practice_id, group): count for practice_id, group, count in rows})
+
+
+def _is_in_flight() -> ColumnElement[bool]:
+    rung = and_(is_due(), Job.rung_at >= db_now(-RING_AGAIN_SECONDS))
+    return and_(~Job.interactive, or_(Job.state == JobState.RUNNING, rung))
 
 
 def _select(tx: Tx, condition: ColumnElement[bool], limit: int) -> list[Ring]:

@@ -314,8 +314,21 @@ RINGING = (
         "ring-limit",
         "only a limited number of jobs of a practice is rung at once",
         "P10, invariant 4: a big batch delays everybody else",
-        (Edit(RING, "room = limit - in_flight(tx, practice_id, lanes)", "room = limit"),),
+        (Edit(RING, "room = limit - flights[practice_id, group]", "room = limit"),),
         ("tests/worker/leader/test_relay_fairness.py::test_so_many_jobs_of_a_practice_are_rung_at_once[sqlite]",),
+    ),
+    Mutant(
+        "ring-in-one-look",
+        "one statement finds the candidates of all practices",
+        "invariant 8: the relay's look grows with the number of practices",
+        (
+            Edit(
+                RING,
+                "        if room > 0:\n            free",
+                "        if _in_flight(tx) is not None and room > 0:\n            free",
+            ),
+        ),
+        ("tests/worker/leader/test_relay_growth.py::test_a_look_takes_no_more_statements_for_many_practices[sqlite]",),
     ),
     Mutant(
         "ring-turns",
@@ -375,8 +388,8 @@ RINGING = (
         (
             Edit(
                 RING,
-                "return rings[: max(0, self._take(practice_id, lane, on_their_way + len(rings)) - on_their_way)]",
-                "return rings",
+                "return held[: max(0, self._take(practice_id, lane, on_their_way + len(held)) - on_their_way)]",
+                "return held",
             ),
         ),
         (
@@ -390,8 +403,8 @@ RINGING = (
         (
             Edit(
                 RING,
-                "                held = quota.holds_of(practice_id)\n",
-                "                held = quota.holds_interactive()\n",
+                "_candidates(tx, ringable, quota.holds(), limit)",
+                "_candidates(tx, ringable, quota.holds_interactive(), limit)",
             ),
         ),
         ("tests/xpm/quota/test_deferrals.py::test_jobs_never_tried_do_not_overtake_those_that_wait[sqlite]",),

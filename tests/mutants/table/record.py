@@ -51,6 +51,22 @@ CLAIMING = (
         ),
     ),
     Mutant(
+        "claim-frontier",
+        "the order of a batch is one comparison with its first unresolved row",
+        "invariant 8: a claim reads every pair of rows of the batch",
+        (
+            Edit(
+                "portal_db/work/due.py",
+                "func.coalesce(frontier < position, false())",
+                "exists().where(_mine.id == Job.import_id, _earlier.batch_id == _mine.batch_id,"
+                " _earlier.position < _mine.position, _earlier.resolved_at.is_(None))",
+            ),
+        ),
+        (
+            "tests/portal_db/work/test_claim_growth.py::test_a_claim_reads_as_much_in_a_big_batch_as_in_a_small_one[postgresql]",
+        ),
+    ),
+    Mutant(
         "claim-deadline",
         "a lease never starts longer than the hard deadline",
         "P16: a stuck job is kept past its deadline",

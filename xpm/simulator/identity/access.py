@@ -65,7 +65,9 @@ PRIVILEGE_LOST = Denial(403, "Forbidden", "You do not have permission to access 
 class IdentityAccess:
     """Access by the tokens that the identity server gave, and by the one static token besides."""
 
-    def __init__(self, static: StaticAccess, grants: Grants, now: Callable[[], float], knobs: Callable[[], Knobs]) -> None:
+    def __init__(
+        self, static: StaticAccess, grants: Grants, now: Callable[[], float], knobs: Callable[[], Knobs]
+    ) -> None:
         self._static = static
         self._grants = grants
         self._now = now
