@@ -1,4 +1,4 @@
-"""Which jobs may be claimed now: conditions that the claim and the relay's choice share, so that they never differ."""
+"""Which jobs may be claimed now: conditions that the claim and the relay share, so that they never differ."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from portal_db.states import JobState
 from portal_db.tables import Import, Job, Pause
 from portal_db.types import db_now
 
-#: Made once: a new alias for each statement would be compiled anew each time.
+#: Created once: a statement with a new alias would be compiled again each time.
 _mine, _earlier = aliased(Import, name="mine"), aliased(Import, name="earlier")
 
 
 def is_due() -> ColumnElement[bool]:
-    """Queued, or waiting and its time has come."""
+    """Whether a job is queued, or waiting and its next attempt is due."""
     return or_(Job.state == JobState.QUEUED, and_(Job.state == JobState.WAITING, Job.next_attempt_at <= db_now()))
 
 
 def is_paused() -> ColumnElement[bool]:
-    """Some pause matches the job: its practice, lane and kind, where the pause names them."""
+    """Whether a pause matches the job in every part (practice, lane, kind) that the pause names."""
     return exists().where(
         or_(Pause.practice_id.is_(None), Pause.practice_id == Job.practice_id),
         or_(Pause.lane.is_(None), Pause.lane == Job.lane),
@@ -28,7 +28,7 @@ def is_paused() -> ColumnElement[bool]:
 
 
 def is_out_of_turn() -> ColumnElement[bool]:
-    """An earlier row of the same batch is still unresolved, and might want the same email (b.10)."""
+    """Whether an earlier row of the same batch is still unresolved: it might need the same email (b.10)."""
     return and_(
         Job.in_batch_order,
         exists().where(

@@ -1,6 +1,7 @@
-"""Which jobs the relay rings next: due ones, so many per practice, highest lane and oldest first.
+"""Which jobs the relay rings next (puts on their lane's Redis queue): due ones, up to a limit per practice, highest lane and
+oldest first.
 
-The limit is what keeps one practice's batch from delaying anybody else, and a restart from waking everything at once.
+The limit keeps one practice's batch from delaying other practices, and a restart from ringing everything at once.
 """
 
 from __future__ import annotations
@@ -12,19 +13,20 @@ from itertools import chain, zip_longest
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, case, false, func, literal, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, and_, case, false, func, literal, or_, select, tuple_
 
 from portal_db.database import Tx
+from portal_db.dialect import count_rows, update_rows
 from portal_db.states import ConnectionState, JobState, Lane
 from portal_db.tables import Job, XpmConnection
 from portal_db.types import db_now
 from portal_db.work.due import is_due, is_out_of_turn, is_paused
 
-#: A rung job that nobody claimed is rung again after this long: its message was lost or dropped.
+#: A rung job that nobody has claimed is rung again after this time: its message was lost or dropped.
 RING_AGAIN_SECONDS = 10.0
-#: Lanes that share one limit; email stands apart, so that a slow mail server holds up no import.
+#: Lanes that share one limit; email has its own, so that a slow mail server does not delay imports.
 LANE_GROUPS: tuple[tuple[Lane, ...], ...] = ((Lane.IMPORT, Lane.RESYNC), (Lane.EMAIL,))
-#: At most so many interactive jobs are rung in one go; they have no limit per practice.
+#: The most interactive jobs rung at once; they have no limit per practice.
 INTERACTIVE_AT_ONCE = 500
 
 #: The error code of jobs that wait for the upstream's quota.
@@ -41,7 +43,7 @@ _ORDER: tuple[Any, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Ring:
-    """A job to be rung on its lane's queue."""
+    """A job to ring on its lane's queue."""
 
     lane: Lane
     job_id: UUID
@@ -53,10 +55,10 @@ def pick(tx: Tx, *, limit: int, full_lanes: Collection[Lane] = (), permits: Perm
     Args:
         limit: jobs of one practice that may be rung and unfinished at once, per lane group.
         full_lanes: lanes whose queue is long already; nothing is rung there a second time.
-        permits: asked about tenants whose jobs the quota has put off; without it, those are rung as others are.
+        permits: called for tenants whose jobs wait for the quota; without it, those jobs are rung like any other.
 
     Returns:
-        Practices take turns in it.
+        The jobs in the order to ring them; practices take turns.
     """
     ringable = and_(is_due(), _not_rung_lately(full_lanes), ~is_paused(), ~is_out_of_turn())
     quota = _Quota(tx, ringable, permits)
@@ -76,10 +78,10 @@ def pick(tx: Tx, *, limit: int, full_lanes: Collection[Lane] = (), permits: Perm
 
 
 class _Quota:
-    """Holds back the jobs that the upstream's quota put off, and lets as many of them go as permits are free.
+    """Holds back the jobs that wait for the upstream's quota, and releases as many of them as permits are free.
 
     In background lanes, jobs of the same practice, lane and kind that were never tried are held back with them: they
-    would only be put off in their turn, and must not overtake.
+    would only be deferred in turn, and must not overtake.
     """
 
     def __init__(self, tx: Tx, ringable: ColumnElement[bool], permits: Permits | None) -> None:
@@ -91,7 +93,7 @@ class _Quota:
         if permits is not None:
             columns = (Job.practice_id, Job.interactive, Job.lane, Job.kind)
             for practice_id, interactive, lane, kind in tx.session.execute(
-                select(*columns).where(is_put_off()).distinct()
+                select(*columns).where(waits_for_quota()).distinct()
             ):
                 self._kinds[practice_id, interactive].add((lane, kind))
 
@@ -99,10 +101,10 @@ class _Quota:
         return sorted(practice_id for practice_id, of_person in self._kinds if of_person is interactive)
 
     def holds_interactive(self) -> ColumnElement[bool]:
-        return is_put_off() if self._permits is not None else false()
+        return waits_for_quota() if self._permits is not None else false()
 
     def interactive_of(self, practice_id: UUID) -> list[Ring]:
-        mine = and_(Job.interactive, Job.practice_id == practice_id, is_put_off())
+        mine = and_(Job.interactive, Job.practice_id == practice_id, waits_for_quota())
         return self.release(practice_id, Lane.INTERACTIVE, mine, INTERACTIVE_AT_ONCE)
 
     def holds_of(self, practice_id: UUID) -> ColumnElement[bool]:
@@ -110,16 +112,16 @@ class _Quota:
         return or_(false(), *(and_(Job.lane == lane, Job.kind == kind) for lane, kind in sorted(kinds)))
 
     def release(self, practice_id: UUID, lane: Lane, mine: ColumnElement[bool], room: int) -> list[Ring]:
-        """The oldest of these jobs, as many as permits are free, less those that were rung and have yet to take one."""
+        """The oldest of these jobs: as many as permits are free, minus jobs that were rung and have not taken one yet."""
         rings = _select(self._tx, and_(self._ringable, mine), room) if self._kinds and room > 0 else []
         if not rings:
             return []
-        rung = and_(mine, is_due(), Job.rung_at >= db_now(-RING_AGAIN_SECONDS))
-        on_their_way = self._tx.session.scalar(select(func.count()).where(rung)) or 0
+        on_their_way = count_rows(self._tx, mine, is_due(), Job.rung_at >= db_now(-RING_AGAIN_SECONDS))
         return rings[: max(0, self._take(practice_id, lane, on_their_way + len(rings)) - on_their_way)]
 
     def _take(self, practice_id: UUID, lane: Lane, wanted: int) -> int:
-        """Up to so many permits of the practice's tenants. Without a tenant, all: those jobs must learn that it is gone."""
+        """Take up to `wanted` permits of the practice's tenants. Without a tenant all are granted: the jobs run, and fail
+        because the connection is gone."""
         assert self._permits is not None  # noqa: S101 -- nothing is held back without it
         tenants = _tenants_of(self._tx, practice_id)
         if not tenants:
@@ -134,8 +136,8 @@ class _Quota:
         return taken
 
 
-def is_put_off() -> ColumnElement[bool]:
-    """Waits for the upstream's quota, due or not."""
+def waits_for_quota() -> ColumnElement[bool]:
+    """Whether a job waits for the upstream's quota, due or not."""
     return and_(Job.state == JobState.WAITING, func.coalesce(Job.error_code, "") == QUOTA_CODE)
 
 
@@ -150,12 +152,8 @@ def _tenants_of(tx: Tx, practice_id: UUID) -> Sequence[str]:
 
 
 def forget_rings(tx: Tx) -> None:
-    """Redis lost its memory: whatever was rung and not claimed must be rung again, now (P17)."""
-    tx.session.execute(
-        update(Job)
-        .where(Job.state.in_((JobState.QUEUED, JobState.WAITING)), Job.rung_at.is_not(None))
-        .values(rung_at=None)
-    )
+    """Make every job that was rung but not claimed be rung again now, because Redis lost its data (P17)."""
+    update_rows(tx, Job, Job.state.in_((JobState.QUEUED, JobState.WAITING)), Job.rung_at.is_not(None), rung_at=None)
 
 
 def _not_rung_lately(full_lanes: Collection[Lane]) -> ColumnElement[bool]:
@@ -169,15 +167,10 @@ def _practices_with(tx: Tx, condition: ColumnElement[bool]) -> Sequence[UUID]:
 
 
 def in_flight(tx: Tx, practice_id: UUID, lanes: Collection[Lane]) -> int:
-    """Jobs that run, or were rung and may yet be claimed."""
+    """How many jobs are running, or were rung and may still be claimed."""
     rung = and_(is_due(), Job.rung_at >= db_now(-RING_AGAIN_SECONDS))
-    statement = select(func.count()).where(
-        Job.practice_id == practice_id,
-        Job.lane.in_(lanes),
-        ~Job.interactive,
-        or_(Job.state == JobState.RUNNING, rung),
-    )
-    return tx.session.scalar(statement) or 0
+    is_in_flight = or_(Job.state == JobState.RUNNING, rung)
+    return count_rows(tx, Job.practice_id == practice_id, Job.lane.in_(lanes), ~Job.interactive, is_in_flight)
 
 
 def _select(tx: Tx, condition: ColumnElement[bool], limit: int) -> list[Ring]:
@@ -186,7 +179,7 @@ def _select(tx: Tx, condition: ColumnElement[bool], limit: int) -> list[Ring]:
 
 
 def before(job: Job) -> ColumnElement[bool]:
-    """Jobs that are rung before this one where both may be."""
+    """Whether a job is rung before this one when both may be."""
     mine = (list(Lane).index(job.lane), job.asked_at, job.position, job.created_at, job.id)
     values = (literal(value, column.type) for value, column in zip(mine, _ORDER, strict=True))
     return tuple_(*_ORDER) < tuple_(*values)
@@ -194,5 +187,4 @@ def before(job: Job) -> ColumnElement[bool]:
 
 def _mark_rung(tx: Tx, job_ids: Sequence[UUID]) -> None:
     if job_ids:
-        statement = update(Job).where(Job.id.in_(job_ids)).values(rung_at=db_now())
-        tx.session.execute(statement)
+        update_rows(tx, Job, Job.id.in_(job_ids), rung_at=db_now())

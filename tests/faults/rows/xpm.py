@@ -88,7 +88,7 @@ def revoked(trial: Trial) -> None:
     """The consent behind the token is taken back at Xero; jobs wait, the person reconnects, and all go on."""
     stage, person = trial.stage, ConnectingStaff(trial.practice_id, trial.staff_id)
     with stage.database.write() as tx:
-        upstream.cut_connection(tx, trial.connection_id)  # the one whose token is good for ever
+        upstream.disconnect(tx, trial.connection_id)  # the one whose token is good for ever
     _consent(trial, person)
     trial.ask()
     trial.under_way()
