@@ -106,7 +106,7 @@ class Worker:
         self.practice_id, staff_id, connection_id = connect_practice(self.database, settings, "token")
         self._add_clients(clients, staff_id, connection_id)
         with self.database.write() as tx:
-            connection = upstream.connection(tx, connection_id)
+            connection = upstream.get_one(tx, connection_id)
             self.directory = directories.ensure(tx, connection.xero_login_id, connection.tenant_id)
         xpm = XpmApi(url, limiter=UnlimitedLimiter())
         services = Services(self.database, xpm, SmtpMailer(settings.smtp_url), settings, self.database.sources)

@@ -59,7 +59,7 @@ def measure(*, clients: int = 15_000, samples: int = 300, seed: int = 1) -> dict
 def _fill(deployment: Deployment) -> tuple[list[str], float]:
     """Sync the directory by a worker; the names that are in it then, and how long that took."""
     with deployment.database.write() as tx:
-        connection = connections.live_of(tx, deployment.staff_id)
+        connection = connections.live_connection_of(tx, deployment.staff_id)
         assert connection is not None, "the deployment has one"
         directory = directories.ensure(tx, connection.xero_login_id, connection.tenant_id)
         begin_sync(tx, directory.id, SyncMode.FULL, asked_by="bench")
@@ -71,7 +71,7 @@ def _fill(deployment: Deployment) -> tuple[list[str], float]:
         with deployment.database.read() as tx:
             found = directories.get(tx, directory.id)
             if found is not None and found.cursor is not None:
-                names = [str(row.record["name"]) for row in search.everybody(tx, found)]
+                names = [str(row.record["name"]) for row in search.all_records(tx, found)]
                 break
         assert time.monotonic() - began < FILL_SECONDS, "the directory was not filled"
         time.sleep(0.1)

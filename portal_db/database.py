@@ -50,7 +50,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def again_after_deadlock(function: Callable[P, R]) -> Callable[P, R]:
+def retry_on_deadlock(function: Callable[P, R]) -> Callable[P, R]:
     """For what is one transaction from beginning to end: whoever loses a deadlock has changed nothing, and begins again."""
 
     @wraps(function)

@@ -1,45 +1,87 @@
-"""The one statement both engines spell alike but SQLAlchemy does not: INSERT … ON CONFLICT."""
+"""Statements that the rest of the record is built from: inserts that may conflict, updates and deletes that report how many
+rows they matched, and small look-ups. They work alike on SQLite and PostgreSQL.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, TypeVar
 from uuid import UUID
 
+from sqlalchemy import ColumnElement, Select, delete, func, literal, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from portal_db.database import Tx
 from portal_db.tables import Base
+
+T = TypeVar("T")
 
 
 def upsert(tx: Tx, table: type[Base], row: dict[str, Any] | None = None) -> Any:
     """An INSERT that takes `.on_conflict_do_nothing()` or `.on_conflict_do_update()`.
 
     Args:
-        row: what to insert, SQL expressions included. Without it the statement is executed with a list of rows: put into
-            the statement, they would have it compiled anew each time.
+        row: what to insert, SQL expressions included. Without it the statement is executed with a list of rows; rows
+            inside the statement would make it compile again each time.
     """
     dialect = sqlite if tx.session.get_bind().dialect.name == "sqlite" else postgresql
     statement = dialect.insert(table.__table__)
     return statement.values(row) if row is not None else statement
 
 
-def insert_or_ignore(tx: Tx, table: type[Base], row: dict[str, Any]) -> Any:
-    """An INSERT that a unique index may refuse: the index decides, nobody looks first."""
-    return upsert(tx, table, row).on_conflict_do_nothing()
+def insert_or_ignore(tx: Tx, table: type[Base], row: dict[str, Any]) -> bool:
+    """Insert a row. False when a unique index refuses it: the index decides, so nothing is read first."""
+    key = next(iter(table.__table__.primary_key.columns))  # type: ignore[attr-defined]  # it is a table
+    return tx.session.scalar(upsert(tx, table, row).on_conflict_do_nothing().returning(key)) is not None
+
+
+def insert_or_replace(tx: Tx, table: type[Base], row: dict[str, Any], *, changed: Collection[str]) -> None:
+    """Insert a row, or overwrite the `changed` columns of the one with the same primary key."""
+    statement = upsert(tx, table, row)
+    key = list(table.__table__.primary_key.columns)  # type: ignore[attr-defined]  # it is a table
+    values = {name: statement.excluded[name] for name in changed}
+    tx.session.execute(statement.on_conflict_do_update(index_elements=key, set_=values))
 
 
 def insert_new(tx: Tx, table: type[Base], rows: Sequence[dict[str, Any]], **same: Any) -> set[UUID]:
-    """Insert rows of the same columns in their order, by one statement; those that a unique index refuses are left out.
+    """Insert rows that have the same columns, in order, by one statement. Rows that a unique index refuses are left out.
 
     Args:
         same: SQL expressions for columns that the rows do not name.
 
     Returns:
-        Ids of the rows that were inserted.
+        Ids of the inserted rows.
     """
     if not rows:
         return set()
     columns = table.__table__.c
     statement = upsert(tx, table).values(**same).on_conflict_do_nothing().returning(columns.id)
     return set(tx.session.scalars(statement, rows))
+
+
+def update_rows(tx: Tx, table: type[Base], *conditions: ColumnElement[bool], **values: Any) -> int:
+    """Update the rows that match and return how many did: 0 from a compare-and-set means that somebody else was first."""
+    result: Any = tx.session.execute(update(table).where(*conditions).values(**values))
+    return int(result.rowcount)
+
+
+def delete_rows(tx: Tx, table: type[Base], *conditions: ColumnElement[bool]) -> int:
+    """Delete the rows that match and return how many did."""
+    result: Any = tx.session.execute(delete(table).where(*conditions))
+    return int(result.rowcount)
+
+
+def has_row(tx: Tx, *conditions: ColumnElement[bool]) -> bool:
+    """Whether a row of the table that the conditions are about matches them all."""
+    return tx.session.scalar(select(literal(1)).where(*conditions).limit(1)) is not None
+
+
+def count_rows(tx: Tx, *conditions: ColumnElement[bool]) -> int:
+    """How many rows of the table that the conditions are about match them all."""
+    return tx.session.scalar(select(func.count()).where(*conditions)) or 0
+
+
+def one_as(tx: Tx, make: Callable[..., T], statement: Select[*tuple[Any, ...]]) -> T | None:
+    """The only row of a query, its columns passed to `make`; `None` when there is no row."""
+    found = tx.session.execute(statement).one_or_none()
+    return make(*found) if found is not None else None

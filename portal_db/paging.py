@@ -1,25 +1,27 @@
-"""Pages of a long list by key: a cursor names the last row that was shown, and survives rows coming and going."""
+"""Pages of a long list by key: a cursor names the last row shown, and stays valid while rows are added and removed."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, SQLColumnExpression, and_, or_
+from sqlalchemy import ColumnElement, Select, SQLColumnExpression, and_, or_
 
-#: A list is never longer than this, whatever is asked for.
+#: The most rows that any page has, whatever limit is requested.
 LONGEST_PAGE = 1_000
+
+S = TypeVar("S", bound=Select[*tuple[Any, ...]])
 
 
 class BadCursor(ValueError):
-    """Text that is no cursor of ours."""
+    """The text is not a cursor."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """The place of a row in a list that is sorted by a time and, within it, by id."""
+    """A row's position in a list sorted by time and then by id."""
 
     at: datetime
     row_id: UUID
@@ -32,7 +34,7 @@ class Cursor:
         """Read a cursor as it was printed.
 
         Raises:
-            BadCursor: it is none.
+            BadCursor: the text is not a cursor.
         """
         at, _, row_id = text.partition("~")
         try:
@@ -44,11 +46,22 @@ class Cursor:
         return found
 
 
-def older(at: SQLColumnExpression[Any], row_id: SQLColumnExpression[UUID], cursor: Cursor) -> ColumnElement[bool]:
-    """Rows that come after the cursor's, newest first."""
-    return or_(at < cursor.at, and_(at == cursor.at, row_id < cursor.row_id))
+def newest_first(
+    statement: S, at: SQLColumnExpression[Any], row_id: SQLColumnExpression[UUID], *, after: Cursor | None, limit: int
+) -> S:
+    """The page of a query that follows the cursor, sorted by time and then by id, newest first."""
+    if after is not None:
+        statement = statement.where(or_(at < after.at, and_(at == after.at, row_id < after.row_id)))
+    return statement.order_by(at.desc(), row_id.desc()).limit(limit)
+
+
+def by_id(statement: S, row_id: SQLColumnExpression[UUID], *, after: UUID | None, limit: int) -> S:
+    """The page of a query that follows the row with the id `after`, in the order of ids."""
+    if after is not None:
+        statement = statement.where(row_id > after)
+    return statement.order_by(row_id).limit(limit)
 
 
 def newer(at: SQLColumnExpression[Any], row_id: SQLColumnExpression[UUID], cursor: Cursor) -> ColumnElement[bool]:
-    """Rows that come after the cursor's, oldest first."""
+    """Whether a row follows the cursor in a list sorted oldest first."""
     return or_(at > cursor.at, and_(at == cursor.at, row_id > cursor.row_id))

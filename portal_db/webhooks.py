@@ -1,4 +1,4 @@
-"""Webhooks: the endpoints of a practice, what is to be told to them, and how each of them answers."""
+"""Webhooks: a practice's endpoints, the deliveries to them, and the health of each endpoint."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, bindparam, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, bindparam, func, insert, or_, select
 
 from portal_db.database import Tx
-from portal_db.dialect import insert_or_ignore
-from portal_db.paging import Cursor, older
+from portal_db.dialect import count_rows, has_row, insert_or_ignore, one_as, update_rows
+from portal_db.paging import Cursor, by_id, newest_first
 from portal_db.states import OPEN_IMPORT_STATES
 from portal_db.tables import Batch, Import, ImportEvent, Job, WebhookDelivery, WebhookEndpoint
 from portal_db.types import db_now
@@ -20,7 +20,7 @@ from portal_db.types import db_now
 
 @dataclass(frozen=True, slots=True)
 class AddressedDelivery:
-    """What is to be told, and to whom, as of `now`."""
+    """A delivery and the endpoint it goes to, as of `now`."""
 
     delivery: WebhookDelivery
     endpoint: WebhookEndpoint
@@ -28,8 +28,8 @@ class AddressedDelivery:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """A delivery with its job, as long as that is kept."""
+class DeliveryWithJob:
+    """A delivery with its job; `None` once retention has deleted the job."""
 
     delivery: WebhookDelivery
     job: Job | None
@@ -43,42 +43,43 @@ def add(tx: Tx, row: dict[str, Any]) -> None:
 
 
 def of_practice(tx: Tx, practice_id: UUID) -> Sequence[WebhookEndpoint]:
-    """A practice's endpoints that are not removed, disabled ones too, newest first."""
-    statement = select(WebhookEndpoint).where(_is_there(practice_id))
+    """A practice's endpoints, newest first; disabled ones too, removed ones not."""
+    statement = select(WebhookEndpoint).where(_of_practice(practice_id))
     statement = statement.order_by(WebhookEndpoint.created_at.desc(), WebhookEndpoint.id.desc())
     return tx.session.scalars(statement).all()
 
 
 def get(tx: Tx, endpoint_id: UUID, *, practice_id: UUID) -> WebhookEndpoint | None:
-    statement = select(WebhookEndpoint).where(WebhookEndpoint.id == endpoint_id, _is_there(practice_id))
-    return tx.session.scalar(statement)
+    return tx.session.scalar(
+        select(WebhookEndpoint).where(WebhookEndpoint.id == endpoint_id, _of_practice(practice_id))
+    )
 
 
 def replace_secret(tx: Tx, endpoint: WebhookEndpoint, secret: bytes, *, overlap_seconds: float) -> None:
-    """Sign with another secret from now on; the one before signs too for so long."""
-    news = {"secret": secret, "old_secret": endpoint.secret, "old_secret_until": db_now(overlap_seconds)}
-    _change(tx, WebhookEndpoint.id == endpoint.id, **news)
+    """Sign with another secret from now on; the previous one signs too for `overlap_seconds`."""
+    values = {"secret": secret, "old_secret": endpoint.secret, "old_secret_until": db_now(overlap_seconds)}
+    update_rows(tx, WebhookEndpoint, WebhookEndpoint.id == endpoint.id, **values)
 
 
 def remove(tx: Tx, endpoint_id: UUID, *, practice_id: UUID) -> bool:
-    """Forget an endpoint's secrets and tell it no more. False when it is not there."""
+    """Remove an endpoint and delete its secrets. False when the practice has no such endpoint."""
     gone = {"removed_at": db_now(), "secret": None, "old_secret": None, "old_secret_until": None}
-    return _change(tx, WebhookEndpoint.id == endpoint_id, _is_there(practice_id), **gone)
+    conditions = (WebhookEndpoint.id == endpoint_id, _of_practice(practice_id))
+    return bool(update_rows(tx, WebhookEndpoint, *conditions, **gone))
 
 
 def page(tx: Tx, *, after: UUID | None, limit: int) -> Sequence[WebhookEndpoint]:
-    """Endpoints with a secret, by id, from the one after: to encrypt them anew."""
-    statement = select(WebhookEndpoint).where(WebhookEndpoint.secret.is_not(None))
-    if after is not None:
-        statement = statement.where(WebhookEndpoint.id > after)
-    return tx.session.scalars(statement.order_by(WebhookEndpoint.id).limit(limit).with_for_update()).all()
+    """Endpoints with a secret, in the order of ids, locked: for encrypting the secrets with another key."""
+    statement = select(WebhookEndpoint).where(WebhookEndpoint.secret.is_not(None)).with_for_update()
+    return tx.session.scalars(by_id(statement, WebhookEndpoint.id, after=after, limit=limit)).all()
 
 
 def reseal(tx: Tx, endpoint_id: UUID, *, secret: bytes | None, old_secret: bytes | None) -> None:
-    _change(tx, WebhookEndpoint.id == endpoint_id, secret=secret, old_secret=old_secret)
+    """Store the same secrets, encrypted with another key."""
+    update_rows(tx, WebhookEndpoint, WebhookEndpoint.id == endpoint_id, secret=secret, old_secret=old_secret)
 
 
-# ---- what is told ----
+# ---- deliveries ----
 
 
 #: Built once: it runs at each close of an import.
@@ -90,12 +91,12 @@ _LISTENING = (
 
 
 def listening(tx: Tx, practice_id: UUID) -> Sequence[WebhookEndpoint]:
-    """A practice's endpoints that are told of events now."""
+    """A practice's endpoints that receive events now: neither removed nor disabled."""
     return tx.session.scalars(_LISTENING, {"practice_id": practice_id}).all()
 
 
 def close_of(tx: Tx, import_id: UUID, epoch: int) -> tuple[ImportEvent, Import]:
-    """The event of a close that was just written, and the import as it now is."""
+    """The event of an import's close, and the import as it now is."""
     statement = (
         select(ImportEvent, Import)
         .join(Import, Import.id == ImportEvent.import_id)
@@ -106,20 +107,18 @@ def close_of(tx: Tx, import_id: UUID, epoch: int) -> tuple[ImportEvent, Import]:
 
 
 def batch_is_closed(tx: Tx, batch_id: UUID) -> bool:
-    """Whether every import of a batch is closed. Of two that close at once, the later one sees the other: both lock the
-    batch first."""
+    """Whether every import of a batch is closed. The batch is locked first, so of two imports that close at once the later
+    one sees the other."""
     locked = select(Batch.size).where(Batch.id == batch_id).with_for_update(key_share=True)
     size = tx.session.execute(locked).scalar_one()
-    is_open = select(Import.id).where(Import.batch_id == batch_id, Import.state.in_(OPEN_IMPORT_STATES)).limit(1)
-    if tx.session.scalar(is_open) is not None:
+    if has_row(tx, Import.batch_id == batch_id, Import.state.in_(OPEN_IMPORT_STATES)):
         return False
-    return tx.session.scalar(select(func.count()).where(Import.batch_id == batch_id)) == size
+    return count_rows(tx, Import.batch_id == batch_id) == size
 
 
 def add_delivery(tx: Tx, row: dict[str, Any]) -> bool:
-    """Note that an endpoint is to be told of an event. False when that is noted already: the unique index decides."""
-    values = {**row, "created_at": db_now()}
-    return tx.session.scalar(insert_or_ignore(tx, WebhookDelivery, values).returning(WebhookDelivery.id)) is not None
+    """Record a delivery of an event to an endpoint. False when it is recorded already: the unique index decides."""
+    return insert_or_ignore(tx, WebhookDelivery, {**row, "created_at": db_now()})
 
 
 def addressed(tx: Tx, delivery_id: UUID) -> AddressedDelivery | None:
@@ -128,70 +127,64 @@ def addressed(tx: Tx, delivery_id: UUID) -> AddressedDelivery | None:
         .join(WebhookEndpoint, WebhookEndpoint.id == WebhookDelivery.endpoint_id)
         .where(WebhookDelivery.id == delivery_id)
     )
-    found = tx.session.execute(statement).one_or_none()
-    return AddressedDelivery(*found) if found is not None else None
+    return one_as(tx, AddressedDelivery, statement)
 
 
-def deliveries(tx: Tx, endpoint_id: UUID, *, limit: int, after: Cursor | None = None) -> list[Told]:
-    """What an endpoint was and is to be told, newest first, from a cursor on."""
+def deliveries(tx: Tx, endpoint_id: UUID, *, limit: int, after: Cursor | None = None) -> list[DeliveryWithJob]:
+    """A page of an endpoint's deliveries, past and pending, newest first."""
     statement = (
         select(WebhookDelivery, Job)
         .outerjoin(Job, Job.id == WebhookDelivery.job_id)
         .where(WebhookDelivery.endpoint_id == endpoint_id)
     )
-    if after is not None:
-        statement = statement.where(older(WebhookDelivery.created_at, WebhookDelivery.id, after))
-    statement = statement.order_by(WebhookDelivery.created_at.desc(), WebhookDelivery.id.desc()).limit(limit)
-    return [Told(*found) for found in tx.session.execute(statement)]
+    page = newest_first(statement, WebhookDelivery.created_at, WebhookDelivery.id, after=after, limit=limit)
+    return [DeliveryWithJob(*found) for found in tx.session.execute(page)]
 
 
-# ---- how it is taken ----
+# ---- the health of an endpoint ----
 
 
 def note_status(tx: Tx, delivery_id: UUID, status: int, *, delivered: bool = False) -> None:
-    """Write down the answer to a delivery."""
+    """Record the HTTP status that answered a delivery."""
     values: dict[str, Any] = {"status": status}
     if delivered:
         values["delivered_at"] = db_now()
-    statement = update(WebhookDelivery).where(WebhookDelivery.id == delivery_id).values(**values)
-    tx.session.execute(statement)
+    update_rows(tx, WebhookDelivery, WebhookDelivery.id == delivery_id, **values)
 
 
 def note_success(tx: Tx, endpoint_id: UUID, *, enable: bool = False) -> None:
-    """The endpoint takes deliveries. `enable`: and is told of events again, if it was disabled."""
-    well: dict[str, Any] = {"failures": 0, "failing_since": None, "resting_until": None}
+    """Clear an endpoint's failures. `enable`: if it was disabled, it receives events again."""
+    healthy: dict[str, Any] = {"failures": 0, "failing_since": None, "resting_until": None}
     if enable:
-        _change(tx, WebhookEndpoint.id == endpoint_id, **well, disabled_at=None, disabled_reason=None)
+        healthy |= {"disabled_at": None, "disabled_reason": None}
+        update_rows(tx, WebhookEndpoint, WebhookEndpoint.id == endpoint_id, **healthy)
     else:
-        _change(tx, WebhookEndpoint.id == endpoint_id, WebhookEndpoint.failures > 0, **well)
+        update_rows(tx, WebhookEndpoint, WebhookEndpoint.id == endpoint_id, WebhookEndpoint.failures > 0, **healthy)
 
 
 def note_failure(tx: Tx, endpoint: WebhookEndpoint, *, rest_seconds: float) -> bool:
-    """The endpoint did not take a delivery, and rests for so long. False when it rests already: what was under way then and
-    fails too says nothing new."""
+    """Count a failed delivery and stop delivering to the endpoint for `rest_seconds`. False when it is resting already: a
+    delivery that was under way then says nothing new."""
     awake = or_(WebhookEndpoint.resting_until.is_(None), WebhookEndpoint.resting_until <= db_now())
-    return _change(
+    changed = update_rows(
         tx,
+        WebhookEndpoint,
         WebhookEndpoint.id == endpoint.id,
         awake,
         failures=WebhookEndpoint.failures + 1,
         failing_since=func.coalesce(WebhookEndpoint.failing_since, db_now()),
         resting_until=db_now(rest_seconds),
     )
+    return bool(changed)
 
 
 def disable(tx: Tx, endpoint_id: UUID, reason: str, *, failing_for_seconds: float | None = None) -> bool:
-    """Tell an endpoint no more, and say why; with a time, only if nothing was taken there for so long."""
+    """Stop sending events to an endpoint; with a time, only if it has been failing for longer than that."""
     conditions = [WebhookEndpoint.id == endpoint_id, WebhookEndpoint.disabled_at.is_(None)]
     if failing_for_seconds is not None:
         conditions.append(WebhookEndpoint.failing_since < db_now(-failing_for_seconds))
-    return _change(tx, *conditions, disabled_at=db_now(), disabled_reason=reason[:200])
+    return bool(update_rows(tx, WebhookEndpoint, *conditions, disabled_at=db_now(), disabled_reason=reason[:200]))
 
 
-def _is_there(practice_id: UUID) -> ColumnElement[bool]:
+def _of_practice(practice_id: UUID) -> ColumnElement[bool]:
     return (WebhookEndpoint.practice_id == practice_id) & WebhookEndpoint.removed_at.is_(None)
-
-
-def _change(tx: Tx, *conditions: ColumnElement[bool], **values: Any) -> bool:
-    statement = update(WebhookEndpoint).where(*conditions).values(**values).returning(WebhookEndpoint.id)
-    return tx.session.scalar(statement) is not None

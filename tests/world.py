@@ -193,12 +193,12 @@ def connect_practice(
             tx, {"id": practice_id, "name": name, "time_zone": "Australia/Sydney", "mfa_mandatory": True}
         )
         address = f"partner-{staff_id.hex}@practice.example"
-        assert people.take_email(tx, login_id, LoginKind.STAFF, address, address)
+        assert people.add_login(tx, login_id, LoginKind.STAFF, address, address)
         people.add_staff(
             tx,
             {"id": staff_id, "practice_id": practice_id, "login_id": login_id, "name": "Kim", "role": Role.PARTNER},
         )
-        xero_login_id = logins.keep_xero_login(
+        xero_login_id = logins.store_consented(
             tx,
             {
                 "id": tx.new_id(),

@@ -73,7 +73,7 @@ def act_of(database: Database, who: str, why: str) -> Act:
     """
     reason = _reason(why)
     with database.read() as tx:
-        operator = people.get(tx, UUID(who)) if _is_id(who) else people.by_email(tx, _email_key(who))
+        operator = people.get_operator(tx, UUID(who)) if _is_id(who) else people.operator_by_email(tx, _email_key(who))
     if operator is None:
         raise refusals.UNKNOWN_OPERATOR()
     return Act(operator.id, reason)

@@ -112,7 +112,7 @@ def _new_login(tx: Tx, kind: LoginKind, email: str) -> UUID:
     except Rejected as rejected:
         raise RequestRefused(rejected.code, rejected.message, "Correct it.", field="email") from None
     login_id = tx.new_id()
-    if not people.take_email(tx, login_id, kind, spelled, email_key):
+    if not people.add_login(tx, login_id, kind, spelled, email_key):
         raise refusals.LOGIN_EMAIL_TAKEN()
     return login_id
 

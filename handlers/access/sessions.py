@@ -96,7 +96,7 @@ def recognise(database: Database, session: Session) -> Caller | None:
     with database.read() as tx:
         found = credentials.by_session(tx, token_hash)
         # Written down only every few minutes: a look must not be a write each time.
-        due = found is not None and credentials.idle_too_soon(tx, token_hash, seconds=IDLE_SECONDS - 300)
+        due = found is not None and credentials.is_idle_within(tx, token_hash, seconds=IDLE_SECONDS - 300)
     if found is None:
         return None
     if due:

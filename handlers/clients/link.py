@@ -53,12 +53,12 @@ def connect(services: Services, caller: Caller, client_id: UUID, xpm_uuid: UUID)
     """
     with services.database.read() as tx:
         entry = require(tx, caller, client_id)
-        asker = requester.of_staff(tx, caller.practice_id, caller.staff_id)
+        asker = requester.staff_requester(tx, caller.practice_id, caller.staff_id)
         words = words_of(tx, caller.practice_id)
     if entry.client.kind not in kinds_of(_ask_xpm(services, asker, xpm_uuid), words):
         raise refusals.WRONG_KIND_OF_RECORD(kind=entry.client.kind)
     with services.database.write() as tx:
-        connection = require_connection(requester.of_staff(tx, caller.practice_id, caller.staff_id))
+        connection = require_connection(requester.staff_requester(tx, caller.practice_id, caller.staff_id))
         row = {
             "id": tx.new_id(),
             "practice_id": caller.practice_id,

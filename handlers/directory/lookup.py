@@ -52,9 +52,9 @@ def fetch_record(services: Services, job: Job) -> FetchedRecord:
         _require_not_erased(tx, requester.request)
         connection = require_connection(requester)
     _note_used(services, requester)
-    known_at = vouched_at(requester.seen, requester.directory)
-    if requester.seen is not None and known_at is not None and known_at >= _oldest(requester):
-        return FetchedRecord(connection, read_record(requester.seen.record), known_at)
+    known_at = vouched_at(requester.record, requester.directory)
+    if requester.record is not None and known_at is not None and known_at >= _oldest(requester):
+        return FetchedRecord(connection, read_record(requester.record.record), known_at)
 
     def get(access: Access, seconds: float) -> Fetched[XpmClient]:
         uuid = requester.request.xpm_uuid
@@ -84,11 +84,11 @@ def vouched_at(seen: DirectoryRecord | None, directory: Directory | None) -> dat
 def _oldest(requester: Requester) -> datetime:
     """What was known before this is not good enough for an import."""
     row = requester.request
-    brings_more = row.client_id is not None and requester.made is None
+    brings_more = row.client_id is not None and requester.created_client_id is None
     if row.epoch > 1 or brings_more:
         return row.epoch_started_at
     oldest = row.epoch_started_at - FRESH
-    return max(oldest, requester.turned_down_at) if requester.turned_down_at is not None else oldest
+    return max(oldest, requester.last_rejected_at) if requester.last_rejected_at is not None else oldest
 
 
 def keep(tx: Tx, seen: FetchedRecord) -> None:

@@ -77,7 +77,7 @@ def one_in_xpm(services: Services, caller: Caller, xpm_uuid: UUID) -> SearchResu
         JobError: the caller has no connection that works, or XPM does not know the record or cannot answer now.
     """
     with services.database.read() as tx:
-        asker = requester.of_staff(tx, caller.practice_id, caller.staff_id)
+        asker = requester.staff_requester(tx, caller.practice_id, caller.staff_id)
 
     def get(access: Access, seconds: float) -> Fetched[XpmClient]:
         return services.xpm.get(access, xpm_uuid, lane=Lane.INTERACTIVE, deadline_seconds=seconds)
@@ -94,8 +94,8 @@ def judged(services: Services, caller: Caller, records: Sequence[XpmClient]) -> 
     uuids = [record.uuid for record in records]
     with services.database.read() as tx:
         words = words_of(tx, caller.practice_id)
-        taken = lookahead.linked(tx, caller.practice_id, uuids)
-        begun = lookahead.being_imported(tx, caller.practice_id, uuids)
+        taken = lookahead.linked_records(tx, caller.practice_id, uuids)
+        begun = lookahead.records_being_imported(tx, caller.practice_id, uuids)
         seen = {entry.link.xpm_uuid: entry.client.id for entry in client_queries.of_records(tx, caller.viewer, uuids)
                 if entry.link is not None}  # fmt: skip
     return [_found(record, words, taken, begun, seen) for record in records]
@@ -121,7 +121,7 @@ def everywhere(services: Services, caller: Caller, text: str, *, with_xpm: bool)
 
 def _ask(services: Services, caller: Caller, text: str) -> Sequence[XpmClient]:
     with services.database.read() as tx:
-        asker = requester.of_staff(tx, caller.practice_id, caller.staff_id)
+        asker = requester.staff_requester(tx, caller.practice_id, caller.staff_id)
         through = require_connection(asker)
         directory = directories.of(tx, through.xero_login_id, through.tenant_id)
         if directory is not None and directory.cursor is not None:

@@ -25,7 +25,7 @@ from handlers.xero.connection import require_connection
 from handlers.xero.tokens import call_xpm
 from portal_db.database import Database, Tx
 from portal_db.directory import directories, resyncs, syncs
-from portal_db.directory.syncs import Drop
+from portal_db.directory.syncs import DropLimits
 from portal_db.states import JobState, SyncMode
 from portal_db.tables import Directory, DirectorySync, Job, XpmConnection
 from portal_db.work import jobs
@@ -50,7 +50,7 @@ class SyncAnswer:
     sync: DirectorySync
     directory: Directory
     as_of: datetime
-    drop: Drop
+    drop: DropLimits
     unread: int
     unnamed: int
 
@@ -73,7 +73,7 @@ def fetch(services: Services, job: Job) -> SyncAnswer | None:
         directory = directories.get(tx, sync.directory_id)
         assert directory is not None, "a sync has a directory"  # noqa: S101 -- a foreign key says so
         asker = _asker(tx, directory)
-        erased = syncs.erased(tx, directory)
+        erased = syncs.erased_records(tx, directory)
     since = directory.cursor - OVERLAP if sync.mode is SyncMode.INCREMENTAL and directory.cursor else None
     staging = _Staging(services, job, sync.id, erased)
 
@@ -93,7 +93,7 @@ def fetch(services: Services, job: Job) -> SyncAnswer | None:
         call_xpm(services, asker, read, seconds=job.deadline_seconds * 0.8)
     except ConnectionLost as lost:
         raise refusals.DIRECTORY_UNREADABLE() from lost
-    drop = Drop(services.settings.directory_drop_percent, services.settings.directory_drop_records)
+    drop = DropLimits(services.settings.directory_drop_percent, services.settings.directory_drop_records)
     staging.require_readable(drop)
     return SyncAnswer(sync, directory, asker.now, drop, staging.unread, staging.unnamed)
 
@@ -107,7 +107,7 @@ def apply(tx: Tx, job: Job, row: None, answer: SyncAnswer | None) -> Sequence[Fo
     if answer is None:
         return []
     sync, directory = answer.sync, answer.directory
-    if syncs.somebody_was_erased_since(tx, directory, answer.as_of):
+    if syncs.has_erasure_since(tx, directory, answer.as_of):
         raise Transient("person_erased", "A person was erased while the directory was being read; it is read again.")
     whole = sync.mode is SyncMode.FULL and not answer.unnamed
     merged = syncs.merge(tx, sync, directory, answer.as_of, answer.drop, whole=whole)
@@ -155,7 +155,7 @@ class _Staging:
         for start in range(0, len(self._unreadable), BATCH):
             self._put([_unread(uuid) for uuid in self._unreadable[start : start + BATCH]])
 
-    def require_readable(self, drop: Drop) -> None:
+    def require_readable(self, drop: DropLimits) -> None:
         """A few odd records are XPM's; many mean that we do not understand its answer.
 
         Raises:
@@ -187,7 +187,7 @@ def _unread(uuid: UUID) -> dict[str, Any]:
 def _asker(tx: Tx, directory: Directory) -> StaffRequester:
     """On whose behalf the directory is read: the first whose connection works and who may import through it."""
     for reader in directories.readers(tx, directory):
-        asker = requester.of_staff(tx, reader.practice_id, reader.staff_id)
+        asker = requester.staff_requester(tx, reader.practice_id, reader.staff_id)
         try:
             require_connection(asker)
         except (Rejected, ConnectionLost):
@@ -274,5 +274,5 @@ def after_sync(tx: Tx, directory: Directory, sync_id: UUID) -> list[FollowUp]:
             dedupe_key=f"{JobKind.RESYNC_RELATIONSHIPS}:{practice_id}:{sync_id}",
             practice_id=practice_id,
         )
-        for practice_id in resyncs.practices(tx, directory)
+        for practice_id in resyncs.practices_with_changes(tx, directory)
     ]

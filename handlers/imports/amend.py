@@ -26,7 +26,7 @@ from portal_db.access import people
 from portal_db.clients import clients
 from portal_db.clients.clients import FieldValue
 from portal_db.clients.history import By
-from portal_db.database import Database, Tx, again_after_deadlock
+from portal_db.database import Database, Tx, retry_on_deadlock
 from portal_db.states import ChangeSource, EmailState, FieldSource, ImportState, JobState
 from portal_db.tables import Import
 from portal_db.types import database_time
@@ -48,7 +48,7 @@ class Amended:
     sends_email: bool
 
 
-@again_after_deadlock
+@retry_on_deadlock
 def amend(database: Database, act: Act, import_id: UUID, wishes: Mapping[str, Any]) -> Amended:
     """Correct an import and let it go on.
 
@@ -113,7 +113,7 @@ def _start_anew(tx: Tx, act: Act, row: Import, request: ImportRequest, changed: 
 
 def _require_free(tx: Tx, row: Import, email_key: str) -> None:
     """An early answer; the unique index decides when the client is created (b.2)."""
-    if people.email_is_held(tx, email_key) or imports.earlier_claim_on_email(tx, row, email_key):
+    if people.email_in_use(tx, email_key) or imports.earlier_claim_on_email(tx, row, email_key):
         raise _refused(refusals.EMAIL_TAKEN())
 
 

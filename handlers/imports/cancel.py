@@ -17,7 +17,7 @@ from handlers.imports.settle import settle
 from handlers.jobs.kinds import JobKind
 from portal_db import welcome_emails
 from portal_db.clients import clients
-from portal_db.database import Database, Tx, again_after_deadlock
+from portal_db.database import Database, Tx, retry_on_deadlock
 from portal_db.states import EmailState, ImportState
 from portal_db.tables import Import
 from portal_db.work import import_list, imports, jobs
@@ -39,7 +39,7 @@ class Cancelled:
     email_goes_out: bool
 
 
-@again_after_deadlock
+@retry_on_deadlock
 def cancel(database: Database, act: Act, import_id: UUID) -> Cancelled:
     """Cancel what an import has not done yet. Whoever runs a job of it finds the lease gone and writes nothing.
 
@@ -67,7 +67,7 @@ def cancel_batch(database: Database, act: Act, batch_id: UUID) -> dict[ImportSta
     return dict(done)
 
 
-@again_after_deadlock
+@retry_on_deadlock
 def _cancel_some(database: Database, act: Act, import_ids: Sequence[UUID]) -> Counter[ImportState]:
     done: Counter[ImportState] = Counter()
     with database.write() as tx:
@@ -122,4 +122,4 @@ def _email_is_being_sent(tx: Tx, row: Import) -> bool:
     client = clients.get(tx, row.client_id, practice_id=row.practice_id) if row.client_id is not None else None
     if client is None or client.import_id != row.id:
         return False
-    return welcome_emails.call_off(tx, client.id) is EmailState.SENDING
+    return welcome_emails.cancel_pending(tx, client.id) is EmailState.SENDING

@@ -40,7 +40,7 @@ def create(tx: Tx, row: Import, seen: FetchedRecord, shape: dict[str, Any], fiel
     """
     require_same_connection(tx, row, seen.connection)
     client_id = _add(tx, row, seen, shape)
-    clients.show_to(tx, client_id, row.requested_by)
+    clients.make_visible_to(tx, client_id, row.requested_by)
     _link(tx, row, seen, client_id)
     values = [adjusted("name", row.name, seen.record.name), *fields]
     by = By(row.practice_id, ChangeSource.IMPORT, import_id=row.id)
@@ -95,7 +95,7 @@ def create_client(tx: Tx, job: Job, row: Import, seen: FetchedRecord) -> Sequenc
     address, email_key = login_email(row.email or seen.record.email)
     login_id: UUID = tx.new_id()
     # An earlier row of the batch may want it and not have got there yet; for everybody else the unique index decides.
-    if imports.earlier_claim_on_email(tx, row, email_key) or not people.take_email(
+    if imports.earlier_claim_on_email(tx, row, email_key) or not people.add_login(
         tx, login_id, LoginKind.CLIENT, address, email_key
     ):
         raise refusals.EMAIL_TAKEN()

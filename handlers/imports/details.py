@@ -47,9 +47,9 @@ def apply(tx: Tx, job: Job, row: Import, seen: FetchedRecord) -> Sequence[Follow
     written = clients.put_fields(tx, client.id, news, as_of=seen.as_of, by=by, known=known)
     for item in news:
         if item.field == "name" and item.field in written:
-            clients.show_name(tx, client.id, item.value)
+            clients.set_name(tx, client.id, item.value)
         if item.field == "type" and item.field in written:
-            clients.show_type(tx, client.id, EntityType(item.value))
+            clients.set_entity_type(tx, client.id, EntityType(item.value))
     return []
 
 
@@ -90,7 +90,7 @@ def _may_have_email(tx: Tx, client: Client, value: str) -> bool:
     except Rejected as refusal:
         clients.note_conflict(tx, client.id, EMAIL, refusal.code)
         return False
-    if people.email_is_held(tx, email_key, other_than=client.login_id):
+    if people.email_in_use(tx, email_key, other_than=client.login_id):
         clients.note_conflict(tx, client.id, EMAIL, "email_taken")
         return False
     return True

@@ -86,7 +86,7 @@ def tenant_of(database: Database, caller: Caller) -> str:
         JobError: they have no connection that works.
     """
     with database.read() as tx:
-        return require_connection(requester.of_staff(tx, caller.practice_id, caller.staff_id)).tenant_id
+        return require_connection(requester.staff_requester(tx, caller.practice_id, caller.staff_id)).tenant_id
 
 
 def forecast(database: Database, caller: Caller, rows: Sequence[ImportWishes], budget: Budget) -> Forecast:
@@ -96,7 +96,7 @@ def forecast(database: Database, caller: Caller, rows: Sequence[ImportWishes], b
         JobError: the caller has no connection that works, so that every row would be turned down.
     """
     with database.read() as tx:
-        connection = require_connection(requester.of_staff(tx, caller.practice_id, caller.staff_id))
+        connection = require_connection(requester.staff_requester(tx, caller.practice_id, caller.staff_id))
         known = _known(tx, caller, connection, rows)
     turned = []
     for position, row in enumerate(rows):
@@ -130,18 +130,18 @@ def seconds_for(calls: int, budget: Budget) -> int:
 def _known(tx: Tx, caller: Caller, connection: XpmConnection, rows: Sequence[ImportWishes]) -> _Known:
     uuids = {row.xpm_uuid for row in rows}
     directory = directories.of(tx, connection.xero_login_id, connection.tenant_id)
-    rows_of = lookahead.seen(tx, connection, uuids)
+    rows_of = lookahead.directory_records(tx, connection, uuids)
     known_at = {uuid: at for uuid, found in rows_of.items() if (at := vouched_at(found, directory)) is not None}
-    turned_down = lookahead.turned_down(tx, caller.practice_id, uuids)
+    turned_down = lookahead.last_rejections(tx, caller.practice_id, uuids)
     oldest = database_time(tx.session) - FRESH
     seen = {uuid: FetchedRecord(connection, read_record(rows_of[uuid].record), at) for uuid, at in known_at.items()}
     return _Known(
         seen,
         {uuid for uuid, at in known_at.items() if at >= max(oldest, turned_down.get(uuid, oldest))},
         words_of(tx, caller.practice_id),
-        lookahead.linked(tx, caller.practice_id, uuids),
-        lookahead.being_imported(tx, caller.practice_id, uuids),
-        lookahead.held(tx, {key for row in rows if (key := _email_key(row, seen.get(row.xpm_uuid)))}),
+        lookahead.linked_records(tx, caller.practice_id, uuids),
+        lookahead.records_being_imported(tx, caller.practice_id, uuids),
+        lookahead.emails_in_use(tx, {key for row in rows if (key := _email_key(row, seen.get(row.xpm_uuid)))}),
     )
 
 

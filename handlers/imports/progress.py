@@ -48,8 +48,8 @@ def page(database: Database, caller: Caller, *, cursor: str | None, limit: int) 
         unnamed = [row.xpm_uuid for row, client, _ in found if client is None and row.name is None]
         told = _Told(
             recent_imports.names_in_xpm(tx, caller.practice_id, unnamed),
-            recent_imports.waiting(tx, open_ids),
-            recent_imports.held_up(tx, open_ids),
+            recent_imports.waiting_jobs(tx, open_ids),
+            recent_imports.blocked(tx, open_ids),
             recent_imports.pending_reviews(tx, caller.viewer, [client.id for _, client, _ in found if client]),
         )
     return Page([told.action(*each) for each in found], shown.next)

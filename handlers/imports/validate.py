@@ -99,7 +99,7 @@ def _require_first(tx: Tx, row: Import) -> None:
 
 def _require_email(tx: Tx, row: Import, seen: FetchedRecord) -> str:
     _, email_key = login_email(row.email or seen.record.email)
-    if people.email_is_held(tx, email_key) or imports.earlier_claim_on_email(tx, row, email_key):
+    if people.email_in_use(tx, email_key) or imports.earlier_claim_on_email(tx, row, email_key):
         raise refusals.EMAIL_TAKEN()
     return email_key
 

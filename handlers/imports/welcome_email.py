@@ -22,11 +22,11 @@ from handlers.jobs.kinds import JobKind
 from handlers.services import Bell
 from portal_db import welcome_emails
 from portal_db.clients.client_queries import ClientEntry
-from portal_db.database import Database, Tx, again_after_deadlock
+from portal_db.database import Database, Tx, retry_on_deadlock
 from portal_db.states import EmailState, ImportState, JobState, Lane
 from portal_db.tables import Import, Job
 from portal_db.types import database_time
-from portal_db.welcome_emails import Known
+from portal_db.welcome_emails import EmailEntry
 from portal_db.work import jobs
 
 KIND = JobKind.SEND_WELCOME_EMAIL
@@ -42,7 +42,7 @@ class Decided:
     state: ImportState
 
 
-@again_after_deadlock
+@retry_on_deadlock
 def resend(database: Database, act: Act, email_id: UUID) -> Decided:
     """Have one further email sent, with a new link; the one before leads nowhere from now on.
 
@@ -55,7 +55,7 @@ def resend(database: Database, act: Act, email_id: UUID) -> Decided:
         return send_again(tx, act, row, known)
 
 
-def send_again(tx: Tx, act: Act, row: Import, known: Known) -> Decided:
+def send_again(tx: Tx, act: Act, row: Import, known: EmailEntry) -> Decided:
     """Renew an email of a locked import and give it a job of its own in an open epoch.
 
     Raises:
@@ -74,7 +74,7 @@ def send_again(tx: Tx, act: Act, row: Import, known: Known) -> Decided:
     return Decided(known.email.id, row.id, version, settle(tx, row))
 
 
-@again_after_deadlock
+@retry_on_deadlock
 def mark_delivered(database: Database, act: Act, email_id: UUID) -> Decided:
     """Count an email of unknown outcome as sent, when it seems to have been; its link works.
 
@@ -91,13 +91,13 @@ def mark_delivered(database: Database, act: Act, email_id: UUID) -> Decided:
         if not welcome_emails.mark_delivered(tx, email, sent_at=sent_at):
             raise _meanwhile()
         for job in jobs.of_import(tx, row.id):
-            if job.kind == KIND and jobs.count_as_done(tx, job.id):
+            if job.kind == KIND and jobs.mark_done(tx, job.id):
                 act.audit(tx, "job.done", "job", job.id, job.practice_id, before=job.state, after=JobState.SUCCEEDED)
         _audit(tx, act, known, f"sent, version {email.version}", "email.mark_delivered")
         return Decided(email.id, row.id, email.version, settle_by_hand(tx, act, row))
 
 
-def _locked(tx: Tx, act: Act, email_id: UUID) -> tuple[Known, Import]:
+def _locked(tx: Tx, act: Act, email_id: UUID) -> tuple[EmailEntry, Import]:
     """An email as it stands, its import locked first."""
     known = welcome_emails.get(tx, email_id)
     if known is None:
@@ -106,7 +106,7 @@ def _locked(tx: Tx, act: Act, email_id: UUID) -> tuple[Known, Import]:
     return welcome_emails.get(tx, email_id) or known, row
 
 
-def _require_sendable(tx: Tx, known: Known) -> None:
+def _require_sendable(tx: Tx, known: EmailEntry) -> None:
     email = known.email
     if known.activated_at is not None:
         raise _refused("login_activated", "The client has activated the login already.", "No invitation is needed.")
@@ -144,7 +144,7 @@ def supersede(tx: Tx, act: Act, letters: Sequence[Job]) -> None:
             )
 
 
-def _audit(tx: Tx, act: Act, known: Known, after: str, action: str) -> None:
+def _audit(tx: Tx, act: Act, known: EmailEntry, after: str, action: str) -> None:
     email = known.email
     before = f"{email.state.value}, version {email.version}"
     act.audit(tx, action, "email", email.id, email.practice_id, before=before, after=after)
@@ -158,7 +158,7 @@ def _meanwhile() -> RequestRefused:
     return _refused("decided_meanwhile", "Somebody else decided about this email meanwhile.", "Look at it again.")
 
 
-@again_after_deadlock
+@retry_on_deadlock
 def invite(database: Database, bell: Bell, caller: Caller, client_id: UUID, key: str) -> Accepted:
     """Have one welcome email sent, by the import that created the client.
 

@@ -75,7 +75,7 @@ def connect_by_hand(
         if not upstream.add_connection(tx, row):
             raise refusals.STAFF_ALREADY_CONNECTED()
         audit_platform(tx, "connection.add", "connection", row["id"], practice_id, after="connected")
-        sync_on_connecting(tx, upstream.connection(tx, UUID(str(row["id"]))))
+        sync_on_connecting(tx, upstream.get_one(tx, UUID(str(row["id"]))))
         return UUID(str(row["id"]))
 
 
@@ -87,7 +87,7 @@ def renew_tokens(database: Database, vault: MultiFernet, grant: Grant) -> None:
 
 def _keep_tokens(tx: Tx, vault: MultiFernet, grant: Grant) -> UUID:
     refresh = grant.refresh_token
-    return logins.keep_xero_login(
+    return logins.store_consented(
         tx,
         {
             "id": tx.new_id(),

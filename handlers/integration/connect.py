@@ -112,7 +112,7 @@ def complete(
     with database.write() as tx:
         _require_allowed(tx, person)
         login_id = _keep_tokens(tx, settings, grant)
-        chosen = _obvious(connections.live_of(tx, person.staff_id), tenants)
+        chosen = _obvious(connections.live_connection_of(tx, person.staff_id), tenants)
         if chosen is not None:
             consents.end(tx, consent.id)
             return _connect(tx, person, login_id, chosen.tenant_id, chosen.name)
@@ -187,14 +187,14 @@ def _obvious(existing: XpmConnection | None, tenants: list[oauth.Tenant]) -> oau
 
 def _connect(tx: Tx, person: ConnectingStaff, login_id: UUID, tenant_id: str, tenant_name: str | None) -> Connected:
     """Mend the person's connection, replace a broken one to another practice, or make their first."""
-    existing = connections.live_of(tx, person.staff_id)
+    existing = connections.live_connection_of(tx, person.staff_id)
     if existing is not None and existing.tenant_id == tenant_id:
-        connections.mend(tx, existing.id, xero_login_id=login_id, tenant_name=tenant_name)
+        connections.reconnect(tx, existing.id, xero_login_id=login_id, tenant_name=tenant_name)
         _audit(tx, person, existing.id, before=existing.state, after=ConnectionState.CONNECTED)
         if existing.xero_login_id != login_id:
             _forget_unused(tx, existing.xero_login_id)
         _sync(tx, existing.id)
-        return Connected(existing.id, connections.wake(tx, person.staff_id))
+        return Connected(existing.id, connections.resume_waiting_jobs(tx, person.staff_id))
     if existing is not None and existing.state is ConnectionState.BROKEN:
         cut(tx, existing, actor=ActorKind.STAFF, actor_id=person.staff_id)
     row = {
@@ -210,16 +210,16 @@ def _connect(tx: Tx, person: ConnectingStaff, login_id: UUID, tenant_id: str, te
     connection_id = UUID(str(row["id"]))
     _audit(tx, person, connection_id, before=None, after=ConnectionState.CONNECTED)
     _sync(tx, connection_id)
-    return Connected(connection_id, connections.wake(tx, person.staff_id))
+    return Connected(connection_id, connections.resume_waiting_jobs(tx, person.staff_id))
 
 
 def _sync(tx: Tx, connection_id: UUID) -> None:
-    sync_on_connecting(tx, connections.connection(tx, connection_id))
+    sync_on_connecting(tx, connections.get_one(tx, connection_id))
 
 
 def _keep_tokens(tx: Tx, settings: Settings, grant: oauth.Grant) -> UUID:
     refresh = grant.refresh_token
-    return logins.keep_xero_login(
+    return logins.store_consented(
         tx,
         {
             "id": tx.new_id(),

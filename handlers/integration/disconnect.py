@@ -47,7 +47,7 @@ def cut(tx: Tx, row: XpmConnection, *, actor: ActorKind, actor_id: UUID | None) 
     Returns:
         False when it was disconnected already.
     """
-    if not connections.cut_connection(tx, row.id):
+    if not connections.disconnect(tx, row.id):
         return False
     audit.record(
         tx,
@@ -64,7 +64,7 @@ def cut(tx: Tx, row: XpmConnection, *, actor: ActorKind, actor_id: UUID | None) 
     jobs.add(
         tx, [standalone(tx, JobKind.LEAVE_XERO, row.practice_id, args, dedupe_key=f"{JobKind.LEAVE_XERO}:{row.id}")]
     )
-    connections.wake(tx, row.staff_id)
+    connections.resume_waiting_jobs(tx, row.staff_id)
     return True
 
 

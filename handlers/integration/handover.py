@@ -17,7 +17,7 @@ from portal_db.directory import directories
 from portal_db.states import ConnectionState
 from portal_db.tables import XpmConnection
 from portal_db.xero import connections, handover
-from portal_db.xero.handover import LeftBehind
+from portal_db.xero.handover import OrphanedConnection
 
 
 @dataclass(frozen=True)
@@ -39,12 +39,12 @@ def reassign(database: Database, act: Act, connection_id: UUID, to_staff_id: UUI
     if dry_run:
         with database.read() as tx:
             to = _colleagues(tx, _require(tx, act, connection_id), to_staff_id)
-            return Reassigned(to.id, *handover.split(tx, connection_id, to))
+            return Reassigned(to.id, *handover.split_by_directory(tx, connection_id, to))
     with database.write() as tx:
         row = _require(tx, act, connection_id)
         to = _colleagues(tx, row, to_staff_id)
-        moved = handover.move(tx, connection_id, to)
-        _, left = handover.split(tx, connection_id, to)
+        moved = handover.move_links(tx, connection_id, to)
+        _, left = handover.split_by_directory(tx, connection_id, to)
         act.audit(
             tx,
             "connection.reassign",
@@ -69,7 +69,7 @@ def _colleagues(tx: Tx, row: XpmConnection, staff_id: UUID) -> XpmConnection:
     staff = people.get_staff(tx, staff_id, practice_id=row.practice_id)
     if staff is None or staff.left_at is not None:
         raise refusals.UNKNOWN_COLLEAGUE()
-    to = connections.live_of(tx, staff_id)
+    to = connections.live_connection_of(tx, staff_id)
     if to is None or to.state is not ConnectionState.CONNECTED or to.tenant_id != row.tenant_id:
         raise refusals.COLLEAGUE_NOT_CONNECTED()
     if to.id == row.id:
@@ -85,7 +85,7 @@ class StaffDeparture:
     """Who has left, and the connections of theirs that clients still hang on."""
 
     staff_id: UUID
-    left_behind: list[LeftBehind]
+    left_behind: list[OrphanedConnection]
 
 
 def leave(database: Database, act: Act, staff_id: UUID) -> StaffDeparture:
@@ -95,12 +95,12 @@ def leave(database: Database, act: Act, staff_id: UUID) -> StaffDeparture:
         RequestRefused: there is nobody such, or they have left already.
     """
     with database.write() as tx:
-        staff = people.leave(tx, staff_id)
+        staff = people.mark_left(tx, staff_id)
         if staff is None:
             raise refusals.UNKNOWN_STAFF()
         credentials.end_sessions_of(tx, staff.login_id)
-        connection = connections.live_of(tx, staff_id)
+        connection = connections.live_connection_of(tx, staff_id)
         if connection is not None:
             cut(tx, connection, actor=act.actor, actor_id=act.actor_id)
         act.audit(tx, "staff.leave", "staff", staff_id, staff.practice_id, before="there", after="left")
-        return StaffDeparture(staff_id, handover.left_behind(tx, staff_id=staff_id))
+        return StaffDeparture(staff_id, handover.orphaned_connections(tx, staff_id=staff_id))

@@ -17,7 +17,7 @@ from portal_db.directory import directories, schedules
 from portal_db.directory.schedules import ScheduleEntry
 from portal_db.tables import Practice, XpmConnection
 from portal_db.xero import handover, requester
-from portal_db.xero.handover import LeftBehind
+from portal_db.xero.handover import OrphanedConnection
 
 #: Of the clients that hang on a connection whose owner has left, so many are named.
 NAMED = 50
@@ -43,7 +43,7 @@ class IntegrationStatus:
 def standing(database: Database, caller: Caller) -> IntegrationStatus:
     """The caller's own integration; each person connects for themselves (b.13)."""
     with database.read() as tx:
-        asker = requester.of_staff(tx, caller.practice_id, caller.staff_id)
+        asker = requester.staff_requester(tx, caller.practice_id, caller.staff_id)
     try:
         require_connection(asker)
     except JobError as trouble:
@@ -75,7 +75,7 @@ def reading(database: Database, connection: XpmConnection) -> Reading | None:
 class Behind:
     """A connection whose owner has left, and the clients on it, by id and name: the first `NAMED` of them."""
 
-    connection: LeftBehind
+    connection: OrphanedConnection
     clients: Sequence[tuple[UUID, str]]
 
 
@@ -95,8 +95,8 @@ def overview(database: Database, caller: Caller) -> Overview:
     with database.read() as tx:
         due = _schedules(tx, found.connection) if found.connection else []
         behind = [
-            Behind(each, handover.clients_on(tx, each.connection_id, caller.viewer, limit=NAMED))
-            for each in handover.left_behind(tx, viewer=caller.viewer)
+            Behind(each, handover.linked_clients(tx, each.connection_id, caller.viewer, limit=NAMED))
+            for each in handover.orphaned_connections(tx, viewer=caller.viewer)
         ]
     return Overview(found, due, behind)
 

@@ -119,7 +119,7 @@ def _holds(tx: Tx, job: Job, now: datetime, ring_limit: int) -> Iterator[WaitRea
 def _stops(tx: Tx, job: Job) -> Iterator[WaitReason]:
     if job.kind not in KINDS:
         yield WaitReason("unknown_kind", f"This version does not know jobs of the kind {job.kind}.")
-    for paused in pauses.stopping(tx, job):
+    for paused in pauses.stopping(tx, job.practice_id, job.lane, job.kind):
         since, who = _moment(paused.pause.created_at), paused.by or "the system"
         words = f"Paused ({paused.scope}) by {who} since {since}: {paused.pause.reason}"
         yield WaitReason("paused", words)
@@ -166,9 +166,9 @@ def _delivery(tx: Tx, job: Job, now: datetime, ring_limit: int) -> WaitReason:
         return WaitReason("free_worker", words, again)
     if job_facts.leader(tx, leaders.RELAY) is None:
         return WaitReason("no_relay", "Waits to be rung, and no relay is running.")
-    put_off = job_facts.put_off_like(tx, job)
-    if put_off is not None and (not job.interactive or put_off.id == job.id):
-        limit = (put_off.error_message or "").split(",")[0]
+    deferred = job_facts.deferred_by_quota(tx, job)
+    if deferred is not None and (not job.interactive or deferred.id == job.id):
+        limit = (deferred.error_message or "").split(",")[0]
         return WaitReason("quota", f"Waits for a permit of XPM's quota with others of its kind: {limit}.")
     crowd = job_facts.in_flight(tx, job)
     if crowd is not None and crowd[1] >= ring_limit:
@@ -250,7 +250,7 @@ def _by_whom(tx: Tx, job: Job) -> str:
     if not acts or acts[-1].actor_id is None:
         return "."
     last, actor_id = acts[-1], acts[-1].actor_id
-    who = people.names(tx, [actor_id]).get(actor_id, "an operator")
+    who = people.operator_names(tx, [actor_id]).get(actor_id, "an operator")
     return f" by {who}: {last.why or 'no reason was kept'}"
 
 

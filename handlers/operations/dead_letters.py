@@ -15,7 +15,7 @@ from handlers.jobs.done_elsewhere import require_undone
 from handlers.jobs.kinds import JobKind
 from portal_db import audit, welcome_emails
 from portal_db.access import people
-from portal_db.database import Database, Tx, again_after_deadlock
+from portal_db.database import Database, Tx, retry_on_deadlock
 from portal_db.states import ImportState, JobState
 from portal_db.tables import Import, Job
 from portal_db.types import database_time
@@ -32,7 +32,7 @@ class Requeued:
     in_seconds: float
 
 
-@again_after_deadlock
+@retry_on_deadlock
 def requeue(database: Database, act: Act, job_id: UUID, *, in_seconds: float = 0.0) -> Requeued:
     """Bring one dead letter back.
 
@@ -89,7 +89,9 @@ def _by_whom(tx: Tx, job_id: UUID) -> str:
     if not acts:
         return ""
     last = acts[-1]
-    who = people.names(tx, [last.actor_id]).get(last.actor_id, "an operator") if last.actor_id else "an operator"
+    who = (
+        people.operator_names(tx, [last.actor_id]).get(last.actor_id, "an operator") if last.actor_id else "an operator"
+    )
     return f"; {last.action} by {who} at {last.at:%Y-%m-%d %H:%M:%S} UTC"
 
 
@@ -106,7 +108,7 @@ class Dismissed:
     state: ImportState | None
 
 
-@again_after_deadlock
+@retry_on_deadlock
 def dismiss(database: Database, act: Act, job_id: UUID) -> Dismissed:
     """Take one dead letter out. A welcome email that was not begun is called off with it; one whose fate is unknown stays
     unknown, for `emails` to decide.
@@ -120,7 +122,7 @@ def dismiss(database: Database, act: Act, job_id: UUID) -> Dismissed:
         if not jobs.dismiss(tx, job_id):
             require_dead(tx, locked(tx, job_id)[0])
         if row is not None and row.client_id is not None and job.kind == JobKind.SEND_WELCOME_EMAIL:
-            welcome_emails.call_off(tx, row.client_id)
+            welcome_emails.cancel_pending(tx, row.client_id)
         act.audit(tx, "job.dismiss", "job", job_id, job.practice_id, before=JobState.DEAD, after=JobState.DISMISSED)
         state = settle_by_hand(tx, act, row) if row is not None else None
     return Dismissed(job_id, job.import_id, state)

@@ -22,7 +22,7 @@ from portal_db import audit
 from portal_db.database import Tx
 from portal_db.states import ActorKind
 from portal_db.upkeep import erasures, personal_data
-from portal_db.upkeep.personal_data import Trace
+from portal_db.upkeep.personal_data import DataSubject
 from portal_db.work import malformed
 
 PAGE = 100
@@ -121,19 +121,19 @@ def _erase(
     return Erased({place: count for place, count in rows.items() if count}, unreadable)
 
 
-def _find(tx: Tx, person: PersonToErase) -> Trace:
+def _find(tx: Tx, person: PersonToErase) -> DataSubject:
     practice_id = person.practice_id
     if person.client_id is not None:
         practice_id = personal_data.practice_of(tx, person.client_id)
     if practice_id is not None:
-        found = personal_data.trace(tx, practice_id, client_id=person.client_id, xpm_uuid=person.xpm_uuid)
+        found = personal_data.find_data_subject(tx, practice_id, client_id=person.client_id, xpm_uuid=person.xpm_uuid)
         seen = personal_data.directory_records(tx, found) or personal_data.counterparts(tx, found)
         if found.clients or found.imports or seen:
             return found
     raise refusals.UNKNOWN_PERSON()
 
 
-def _require_closed(tx: Tx, found: Trace) -> None:
+def _require_closed(tx: Tx, found: DataSubject) -> None:
     """An open import would bring back what goes now."""
     still_open = [row for row in found.imports if row.state.is_open]
     if still_open or personal_data.open_jobs(tx, found):
@@ -146,7 +146,7 @@ def _require_no_request(messages: Messages, naming: Naming) -> None:
         raise refusals.REQUEST_WAITING()
 
 
-def _naming(tx: Tx, found: Trace) -> Naming:
+def _naming(tx: Tx, found: DataSubject) -> Naming:
     addresses: set[str | None] = set()
     words: set[str | None] = {client.name for client in found.clients}
     for login in personal_data.logins(tx, found):
@@ -181,7 +181,7 @@ def _malformed(tx: Tx, services: Services, naming: Naming) -> tuple[list[UUID], 
     return named, unreadable
 
 
-def _scrub_records(tx: Tx, found: Trace) -> int:
+def _scrub_records(tx: Tx, found: DataSubject) -> int:
     """Take the person out of the relationships of others in the directory."""
     theirs = {str(uuid) for uuid in found.xpm_uuids}
     beside = personal_data.other_directory_records(tx, found)
@@ -192,7 +192,7 @@ def _scrub_records(tx: Tx, found: Trace) -> int:
     return len(beside)
 
 
-def _scrub_audit(tx: Tx, found: Trace, naming: Naming) -> int:
+def _scrub_audit(tx: Tx, found: DataSubject, naming: Naming) -> int:
     entries = personal_data.audit_naming(tx, found.practice_id, naming.everything)
     for entry in entries:
         texts: dict[str, Any] = {name: naming.without(getattr(entry, name)) for name in ("why", "before", "after")}
@@ -200,7 +200,7 @@ def _scrub_audit(tx: Tx, found: Trace, naming: Naming) -> int:
     return len(entries)
 
 
-def _scrub_tasks(tx: Tx, found: Trace, naming: Naming) -> int:
+def _scrub_tasks(tx: Tx, found: DataSubject, naming: Naming) -> int:
     named = personal_data.tasks_naming(tx, found.practice_id, naming.everything)
     for task in named:
         title, note = naming.without(task.title) or "", naming.without(task.note)
@@ -208,7 +208,7 @@ def _scrub_tasks(tx: Tx, found: Trace, naming: Naming) -> int:
     return len(named)
 
 
-def _scrub_keys(tx: Tx, found: Trace, naming: Naming) -> set[str]:
+def _scrub_keys(tx: Tx, found: DataSubject, naming: Naming) -> set[str]:
     """Rename idempotency keys that name the person; returns the keys as they were."""
     keys = {row.idempotency_key for row in found.imports}
     for row in found.imports:
@@ -217,7 +217,7 @@ def _scrub_keys(tx: Tx, found: Trace, naming: Naming) -> set[str]:
     return keys
 
 
-def _audit(tx: Tx, found: Trace, act: Act, why: str | None) -> None:
+def _audit(tx: Tx, found: DataSubject, act: Act, why: str | None) -> None:
     for subject, subject_ids in (("client", found.client_ids), ("xpm_record", sorted(found.xpm_uuids))):
         for subject_id in subject_ids:
             audit.record(

@@ -51,7 +51,7 @@ def look(services: Services, *, limit: int, progress: Callable[[int, int], None]
             is_gone = _is_gone(services, link)
         except JobError:  # whoever imported the client may not ask any more: no reason to keep the others waiting
             with services.database.write() as tx:
-                links.pass_over(tx, link.link_id)
+                links.postpone(tx, link.link_id)
         except XpmError:  # the quota, or an outage: not now
             closed.add(link.tenant_id)
         else:
@@ -70,7 +70,7 @@ def _is_gone(services: Services, link: LinkToCheck) -> bool:
     """
     with services.database.read() as tx:
         requester = xero_requester.requester(tx, link.import_id)
-    seen, directory = requester.seen, requester.directory
+    seen, directory = requester.record, requester.directory
     if seen is not None and seen.xpm_uuid == link.xpm_uuid:
         if seen.gone_at is not None and requester.now - seen.gone_at < FRESH:
             return True

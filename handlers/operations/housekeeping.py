@@ -78,7 +78,7 @@ def _purge_directories(database: Database, *, dry_run: bool, progress: Progress)
 
 
 def _keep_table(database: Database, name: str, days: float, *, dry_run: bool, progress: Progress) -> int:
-    kept = retention.KEPT[name]
+    kept = retention.RULES[name]
     count, after = 0, None
     while True:
         with database.read() as tx:

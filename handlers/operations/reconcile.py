@@ -221,7 +221,7 @@ def _emails(run: _Look) -> Iterator[Finding]:
 
 def _secrets(run: _Look) -> Iterator[Finding]:
     """What is kept encrypted past its time: consents that ended, tokens that nothing uses."""
-    ended = retention.KEPT["ended consents"]
+    ended = retention.RULES["ended consents"]
     with run.database.read() as tx:
         consents = retention.find(tx, ended, 0, after=None, limit=CHUNK)
         logins = discrepancies.unused_logins(tx, leaving_kind=JobKind.LEAVE_XERO)
@@ -239,8 +239,10 @@ def _secrets(run: _Look) -> Iterator[Finding]:
 
 def _links(run: _Look) -> Iterator[Finding]:
     with run.database.read() as tx:
-        yield from (Finding("link_gone", str(link.client_id), Became.NEEDS_PERSON) for link in links.gone(tx))
-        behind = handover.left_behind(tx)
+        yield from (
+            Finding("link_gone", str(link.client_id), Became.NEEDS_PERSON) for link in links.links_without_record(tx)
+        )
+        behind = handover.orphaned_connections(tx)
     yield from (Finding("owner_left", str(each.connection_id), Became.NEEDS_PERSON) for each in behind)
 
 

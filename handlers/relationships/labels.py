@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from portal_db.clients.relationships import Offer
+from portal_db.clients.relationships import XpmRelationship
 from xpm.records import RelationshipRecord
 
 #: One role, spelled in several ways. Whoever is whose husband or wife, it is one relationship of two people.
@@ -61,7 +61,7 @@ def title_of(raw: str) -> str:
 _DIGITS = Decimal("0.0001")
 
 
-def combine_rows(records: Iterable[RelationshipRecord]) -> list[Offer]:
+def combine_rows(records: Iterable[RelationshipRecord]) -> list[XpmRelationship]:
     """One offer per role and other side, in the order in which XPM tells them."""
     groups: dict[tuple[str, UUID], list[RelationshipRecord]] = {}
     for record in records:
@@ -69,9 +69,9 @@ def combine_rows(records: Iterable[RelationshipRecord]) -> list[Offer]:
     return [_combine_rows(role, rows) for (role, _), rows in groups.items()]
 
 
-def _combine_rows(role: str, rows: list[RelationshipRecord]) -> Offer:
+def _combine_rows(role: str, rows: list[RelationshipRecord]) -> XpmRelationship:
     best, *others = sorted(rows, key=_weight, reverse=True)
-    return Offer(
+    return XpmRelationship(
         label=best.label[:500],
         label_key=role,
         other_xpm_uuid=best.related_uuid,

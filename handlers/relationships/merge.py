@@ -15,7 +15,7 @@ from uuid import UUID
 
 from portal_db.clients import history, relationships
 from portal_db.clients.history import By, Change, text_of
-from portal_db.clients.relationships import NEWS, Offer
+from portal_db.clients.relationships import XPM_COLUMNS, XpmRelationship
 from portal_db.database import Tx
 from portal_db.states import ReviewState
 from portal_db.tables import Relationship, TeamMember, XpmLink
@@ -32,7 +32,7 @@ class RecordUpdate:
 
     client_id: UUID
     xpm_uuid: UUID
-    offers: Sequence[Offer]
+    offers: Sequence[XpmRelationship]
     as_of: datetime
     content_hash: str
 
@@ -95,7 +95,7 @@ def _after(
     by: By,
     item: RecordUpdate,
     known: Iterable[Relationship],
-    offers: Sequence[Offer] | None,
+    offers: Sequence[XpmRelationship] | None,
     *,
     is_import: bool,
 ) -> list[dict[str, Any]]:
@@ -125,7 +125,7 @@ def _offer_again(row: dict[str, Any]) -> None:
         row["state"] = ReviewState.PENDING
 
 
-def _new(tx: Tx, by: By, item: RecordUpdate, offer: Offer) -> dict[str, Any]:
+def _new(tx: Tx, by: By, item: RecordUpdate, offer: XpmRelationship) -> dict[str, Any]:
     fixed = {"practice_id": by.practice_id, "client_id": item.client_id, "import_id": by.import_id}
     state = {"state": ReviewState.PENDING, "team_member_id": None, "gone_at": None, "version": 0, "as_of": item.as_of}
     return {"id": tx.new_id(), **asdict(offer), **fixed, **state}
@@ -143,7 +143,7 @@ def _note(
     before = {row.id: _columns(row) for row in known}
     for row in after:
         was = before.get(row["id"], {})
-        changes = {name for name in (*NEWS, "state", "gone_at") if was.get(name) != row[name]}
+        changes = {name for name in (*XPM_COLUMNS, "state", "gone_at") if was.get(name) != row[name]}
         if not changes:
             continue
         row |= {"version": row["version"] + 1, "as_of": as_of, "import_id": by.import_id or row["import_id"]}
@@ -172,7 +172,10 @@ def _has_ended(row: Mapping[str, Any]) -> bool:
 
 
 def _rename(
-    item: RecordUpdate, offers: Iterable[Offer], members: Mapping[tuple[UUID, UUID], TeamMember], written: _Written
+    item: RecordUpdate,
+    offers: Iterable[XpmRelationship],
+    members: Mapping[tuple[UUID, UUID], TeamMember],
+    written: _Written,
 ) -> None:
     """Members who are tied to a record follow its name (b.19, b.21), unless a reviewer has amended it."""
     names = {offer.other_xpm_uuid: offer.other_name[:500] for offer in offers}
@@ -198,7 +201,7 @@ def _write(tx: Tx, by: By, written: _Written) -> None:
     relationships.insert_rows(tx, written.new)
     relationships.write_rows(tx, written.changed)
     relationships.rename_members(tx, written.renamed)
-    relationships.note_told(tx, written.told)
+    relationships.note_merged(tx, written.told)
     history.note(tx, by, written.history)
 
 

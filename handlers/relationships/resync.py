@@ -27,7 +27,7 @@ from portal_db.clients import clients
 from portal_db.clients.history import By
 from portal_db.database import Database, Tx
 from portal_db.directory import directories, resyncs
-from portal_db.directory.resyncs import Differing, Synced
+from portal_db.directory.resyncs import ChangedRecord, Synced
 from portal_db.states import ChangeSource, ReviewState
 from portal_db.tables import Directory, Job
 from portal_db.work.jobs import hold
@@ -54,7 +54,7 @@ def fetch(services: Services, job: Job) -> None:
     after: UUID | None = None
     while True:
         with services.database.read() as tx:
-            found = resyncs.differing(tx, practice_id, directory, after=after, limit=CLIENTS)
+            found = resyncs.changed_records(tx, practice_id, directory, after=after, limit=CLIENTS)
         if not found:
             return
         news = [_news(each) for each in found]
@@ -72,7 +72,7 @@ def apply(tx: Tx, job: Job, row: None, fetched: None) -> Sequence[FollowUp]:
     return []
 
 
-def _news(found: Differing) -> RecordUpdate:
+def _news(found: ChangedRecord) -> RecordUpdate:
     record = read_record(found.record)
     return RecordUpdate(
         found.client_id, record.uuid, combine_rows(record.relationships), found.as_of, found.content_hash

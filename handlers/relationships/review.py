@@ -179,7 +179,7 @@ def _make_co_owner(tx: Tx, item: Item, member_id: UUID, email: str | None) -> No
         raise _co_owner_already("as_co_owner")
     address, email_key = _address(email)
     login_id = tx.new_id()
-    if not people.take_email(tx, login_id, LoginKind.CLIENT, address, email_key):
+    if not people.add_login(tx, login_id, LoginKind.CLIENT, address, email_key):
         raise refusals.CO_OWNER_EMAIL_TAKEN()
     team.make_co_owner(tx, member_id, login_id)
 

@@ -22,7 +22,7 @@ from handlers.relationships import labels
 from handlers.relationships.direction import ANYTHING, PERSON, Ambiguity, Direction, as_text, decide, what_may_be
 from handlers.relationships.labels import combine_rows
 from portal_db.clients import review_items
-from portal_db.clients.review_items import Beside, Queued, ReviewFilter
+from portal_db.clients.review_items import OtherParty, ReviewFilter, ReviewItem
 from portal_db.database import Database, Tx
 from portal_db.states import ClientKind, ReviewState
 from portal_db.tables import Client, Relationship
@@ -70,15 +70,15 @@ def of_client(tx: Tx, caller: Caller, client_id: UUID, states: Collection[Review
     return read(tx, caller.practice_id, review_items.of_client(tx, caller.viewer, client_id, states))
 
 
-def read(tx: Tx, practice_id: UUID, found: Sequence[Queued]) -> list[Item]:
+def read(tx: Tx, practice_id: UUID, found: Sequence[ReviewItem]) -> list[Item]:
     """Work out what items of a practice say."""
-    beside = review_items.records_beside(tx, [queued.row.id for queued in found]) if found else {}
+    beside = review_items.other_parties(tx, [queued.row.id for queued in found]) if found else {}
     today = database_time(tx.session).date()
     words = words_of(tx, practice_id) if found else {}
     return [_item(queued, beside.get(queued.row.id), words, today) for queued in found]
 
 
-def _item(queued: Queued, beside: Beside | None, words: Words, today: date) -> Item:
+def _item(queued: ReviewItem, beside: OtherParty | None, words: Words, today: date) -> Item:
     row, client = queued.row, queued.client
     theirs = read_record(beside.record) if beside is not None else None
     told_there = [each for each in theirs.relationships if _is_same(each, row, beside)] if theirs else []
@@ -102,7 +102,7 @@ def _item(queued: Queued, beside: Beside | None, words: Words, today: date) -> I
     )
 
 
-def _is_same(there: RelationshipRecord, row: Relationship, beside: Beside | None) -> bool:
+def _is_same(there: RelationshipRecord, row: Relationship, beside: OtherParty | None) -> bool:
     """Whether a row of the other side's record tells the same relationship."""
     is_about_us = beside is not None and there.related_uuid == beside.own_xpm_uuid
     return is_about_us and labels.read(there.label).role == row.label_key

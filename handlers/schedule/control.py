@@ -73,7 +73,7 @@ def _require(tx: Tx, name: str) -> Schedule:
 
 
 def _paused_already(tx: Tx, row: Schedule) -> RequestRefused:
-    who = people.get(tx, row.paused_by) if row.paused_by else None
+    who = people.get_operator(tx, row.paused_by) if row.paused_by else None
     since = f" since {row.paused_at:%Y-%m-%d %H:%M:%S} UTC" if row.paused_at else ""
     return refusals.SCHEDULE_ALREADY_PAUSED(
         what=who.name if who else "somebody", since=since, paused_why=row.paused_why

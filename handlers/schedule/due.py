@@ -56,7 +56,7 @@ def name_of(directory_id: UUID, mode: SyncMode) -> str:
 def adopt(database: Database, plan: Plan) -> None:
     """Give a schedule to whatever has none. It begins with its next due time: what is new has nothing to catch up with."""
     with database.read() as tx:
-        is_complete = schedules.known(tx, plan.nightly) == set(plan.nightly)
+        is_complete = schedules.existing_names(tx, plan.nightly) == set(plan.nightly)
         lacking = [(directory, mode) for mode in SyncMode for directory in schedules.directories_without(tx, mode)]
     if not is_complete:
         with database.write() as tx:
@@ -199,7 +199,7 @@ def reason_to_skip(
         broken = ConnectionState.BROKEN in standing.states
         return Skip("connection_broken" if broken else "disconnected")
     # The job is that of the practice which has been connected the longest.
-    paused = pauses.touching(tx, standing.readers[0].practice_id, Lane.RESYNC, JobKind.SYNC_DIRECTORY)
+    paused = pauses.stopping(tx, standing.readers[0].practice_id, Lane.RESYNC, JobKind.SYNC_DIRECTORY)
     if paused:
         return Skip("work_paused", paused[0].pause.reason)
     if not standing.in_use and not (schedule.mode is SyncMode.FULL and standing.has_links):

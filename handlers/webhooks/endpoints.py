@@ -26,7 +26,7 @@ from portal_db.database import Database, Tx
 from portal_db.states import ActorKind
 from portal_db.tables import WebhookEndpoint
 from portal_db.types import database_time
-from portal_db.webhooks import Told
+from portal_db.webhooks import DeliveryWithJob
 
 #: So many endpoints of one practice; a soft limit, each close costs a message to each.
 MOST = 10
@@ -129,7 +129,7 @@ def send_test(database: Database, endpoint_id: UUID, *, practice_id: UUID, by: U
 
 def deliveries(
     database: Database, endpoint_id: UUID, *, practice_id: UUID, cursor: str | None = None, limit: int = 50
-) -> Page[Told]:
+) -> Page[DeliveryWithJob]:
     """What an endpoint was and is to be told, newest first.
 
     Raises:

@@ -126,7 +126,7 @@ def break_connection(database: Database, connection: XpmConnection, version: int
         The connection as it then is.
     """
     with database.write() as tx:
-        number = connections.break_(
+        number = connections.mark_broken(
             tx, connection.id, xero_login_id=connection.xero_login_id, version=version, code=code
         )
         if number is not None:

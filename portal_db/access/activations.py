@@ -1,4 +1,5 @@
-"""The link of a welcome email and the login behind it. Callers bring the hash of the token; the token comes not this far."""
+"""Activation links of welcome emails and the logins they activate. Callers pass the token's hash; the raw token never
+reaches this module."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import select, update
 
 from portal_db.database import Tx
+from portal_db.dialect import one_as
 from portal_db.states import LoginKind
 from portal_db.tables import Client, Login, Practice, WelcomeEmail
 from portal_db.types import db_now
@@ -16,7 +18,7 @@ from portal_db.types import db_now
 
 @dataclass(frozen=True, slots=True)
 class Invited:
-    """Whom a link is for, and which practice it is from, as of `now`."""
+    """The client and login an activation link is for, and the practice it is from, as of `now`."""
 
     email: WelcomeEmail
     client: Client
@@ -26,7 +28,7 @@ class Invited:
 
 
 def by_link(tx: Tx, token_hash: str) -> Invited | None:
-    """Whose link this is, used or not. A newer email, and a change of the login, take the link of the one before away."""
+    """Find whom a link is for, used or not. A newer email or a changed login replaces the link, so it is not found."""
     statement = (
         select(WelcomeEmail, Client, Practice, Login, db_now())
         .join(Client, Client.id == WelcomeEmail.client_id)
@@ -34,15 +36,14 @@ def by_link(tx: Tx, token_hash: str) -> Invited | None:
         .join(Login, Login.id == Client.login_id)
         .where(WelcomeEmail.token_hash == token_hash)
     )
-    found = tx.session.execute(statement).one_or_none()
-    return Invited(*found) if found is not None else None
+    return one_as(tx, Invited, statement)
 
 
 def use_link(tx: Tx, token_hash: str) -> UUID | None:
-    """Take a link, once and in time.
+    """Mark a link used, once and before it expires.
 
     Returns:
-        The client it is for; `None` when there is no such link, or it was used, or has ended.
+        The client it is for; `None` when the link is unknown, used or expired.
     """
     statement = (
         update(WelcomeEmail)
@@ -58,7 +59,7 @@ def use_link(tx: Tx, token_hash: str) -> UUID | None:
 
 
 def activate(tx: Tx, client_id: UUID, password_hash: str) -> UUID | None:
-    """Give a client's login its password, the first time.
+    """Set a client's first password.
 
     Returns:
         The login; `None` when it is active already.

@@ -1,4 +1,5 @@
-"""Clients as a staff member may look at them: one, a page of them, those of some XPM records. Queries carry their sight."""
+"""Clients that a staff member may see: one, a page of them, those of some XPM records. Every query is filtered by what the
+viewer may see."""
 
 from __future__ import annotations
 
@@ -9,7 +10,8 @@ from uuid import UUID
 from sqlalchemy import Select, and_, select
 
 from portal_db.database import Tx
-from portal_db.paging import Cursor, older
+from portal_db.dialect import one_as
+from portal_db.paging import Cursor, newest_first
 from portal_db.states import ClientKind
 from portal_db.tables import Client, Login, TeamMember, WelcomeEmail, XpmLink
 from portal_db.visibility import Viewer
@@ -17,7 +19,7 @@ from portal_db.visibility import Viewer
 
 @dataclass(frozen=True, slots=True)
 class ClientFilter:
-    """Which clients of those in sight; what is not given does not narrow. `text` is a part of the name."""
+    """Which of the visible clients to list; a filter that is not set matches all. `text` is part of the name."""
 
     text: str | None = None
     kind: ClientKind | None = None
@@ -26,7 +28,7 @@ class ClientFilter:
 
 @dataclass(frozen=True, slots=True)
 class ClientEntry:
-    """A client with what a list shows beside it: its login, welcome email and live XPM link, where it has them."""
+    """A client with its login, welcome email and live XPM link, where it has them."""
 
     client: Client
     login: Login | None
@@ -35,12 +37,11 @@ class ClientEntry:
 
 
 def get(tx: Tx, viewer: Viewer, client_id: UUID) -> ClientEntry | None:
-    found = tx.session.execute(_entries(viewer).where(Client.id == client_id)).one_or_none()
-    return ClientEntry(*found) if found is not None else None
+    return one_as(tx, ClientEntry, _entries(viewer).where(Client.id == client_id))
 
 
 def page(tx: Tx, viewer: Viewer, wanted: ClientFilter, *, after: Cursor | None, limit: int) -> list[ClientEntry]:
-    """Clients, the newest first, from the one after the cursor's."""
+    """A page of clients, newest first."""
     statement = _entries(viewer)
     if wanted.text:
         statement = statement.where(Client.name.icontains(wanted.text, autoescape=True))
@@ -48,20 +49,18 @@ def page(tx: Tx, viewer: Viewer, wanted: ClientFilter, *, after: Cursor | None, 
         statement = statement.where(Client.kind == wanted.kind)
     if wanted.is_new is not None:
         statement = statement.where(Client.is_new == wanted.is_new)
-    if after is not None:
-        statement = statement.where(older(Client.created_at, Client.id, after))
-    statement = statement.order_by(Client.created_at.desc(), Client.id.desc()).limit(limit)
-    return [ClientEntry(*row) for row in tx.session.execute(statement)]
+    page = newest_first(statement, Client.created_at, Client.id, after=after, limit=limit)
+    return [ClientEntry(*row) for row in tx.session.execute(page)]
 
 
 def of_records(tx: Tx, viewer: Viewer, xpm_uuids: Iterable[UUID]) -> list[ClientEntry]:
-    """The clients in sight that these XPM records are linked to; at most as many as one search finds."""
+    """The visible clients that these XPM records are linked to. The caller keeps the number of records small."""
     statement = _entries(viewer).where(XpmLink.xpm_uuid.in_(list(xpm_uuids)))
     return [ClientEntry(*row) for row in tx.session.execute(statement.order_by(Client.name, Client.id))]
 
 
 def team_of(tx: Tx, client_id: UUID) -> list[TeamMember]:
-    """The people and entities around a client that the caller has looked up in sight."""
+    """The people and entities around a client; the caller has checked that the viewer may see it."""
     statement = select(TeamMember).where(TeamMember.client_id == client_id)
     return list(tx.session.scalars(statement.order_by(TeamMember.name, TeamMember.id)))
 

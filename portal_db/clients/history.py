@@ -1,4 +1,4 @@
-"""A client's history: its fields, relationships and team, each change with before and after and where it came from."""
+"""A client's history: changes of fields, relationships and team members, each with its source and the old and new values."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import insert, select
 
 from portal_db.database import Tx
-from portal_db.paging import Cursor, older
+from portal_db.paging import Cursor, newest_first
 from portal_db.states import ChangeSource
 from portal_db.tables import ClientChange
 from portal_db.types import db_now
@@ -22,7 +22,7 @@ CLIENT, RELATIONSHIP, TEAM_MEMBER = "client", "relationship", "team_member"
 
 @dataclass(frozen=True, slots=True)
 class By:
-    """Where changes come from, and who or what decided them, in which practice."""
+    """The source of changes, and who or what made them, in which practice."""
 
     practice_id: UUID
     source: ChangeSource
@@ -33,7 +33,7 @@ class By:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One field, as it was and as it became."""
+    """One field's values before and after a change."""
 
     client_id: UUID
     about: str
@@ -45,14 +45,14 @@ class Change:
 
 
 def note(tx: Tx, by: By, changes: Iterable[Change]) -> None:
-    """Write changes down, by one statement."""
+    """Record changes, by one statement."""
     rows = [{**asdict(change), **asdict(by), "id": tx.new_id()} for change in changes]
     if rows:
         tx.session.execute(insert(ClientChange).values(at=db_now()), rows)
 
 
 def text_of(value: Any) -> str | None:
-    """A field's value as the history tells it."""
+    """A field's value as the history shows it."""
     if value is None:
         return None
     if isinstance(value, Decimal):
@@ -61,8 +61,6 @@ def text_of(value: Any) -> str | None:
 
 
 def page(tx: Tx, client_id: UUID, *, after: Cursor | None, limit: int) -> list[ClientChange]:
-    """What changed of a client that the caller has looked up in sight, the newest first."""
+    """A page of a client's changes, newest first; the caller has checked that the viewer may see the client."""
     statement = select(ClientChange).where(ClientChange.client_id == client_id)
-    if after is not None:
-        statement = statement.where(older(ClientChange.at, ClientChange.id, after))
-    return list(tx.session.scalars(statement.order_by(ClientChange.at.desc(), ClientChange.id.desc()).limit(limit)))
+    return list(tx.session.scalars(newest_first(statement, ClientChange.at, ClientChange.id, after=after, limit=limit)))

@@ -1,13 +1,14 @@
-"""Links whose XPM record is looked for now and then: which is next, and what was found."""
+"""Checking that linked XPM records still exist: which link is checked next, and what was found."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 
 from portal_db.database import Tx
+from portal_db.dialect import update_rows
 from portal_db.states import ConnectionState
 from portal_db.tables import Client, XpmConnection, XpmLink
 from portal_db.types import db_now
@@ -15,7 +16,7 @@ from portal_db.types import db_now
 
 @dataclass(frozen=True, slots=True)
 class LinkToCheck:
-    """A live link, and the import that made its client: through its requester's connection XPM is asked."""
+    """A live link, and the import that created its client: XPM is asked through the import requester's connection."""
 
     link_id: UUID
     practice_id: UUID
@@ -25,7 +26,7 @@ class LinkToCheck:
 
 
 def least_recently_checked(tx: Tx, *, limit: int) -> list[LinkToCheck]:
-    """Live links of imported clients over working connections, those never looked for first."""
+    """Live links of imported clients with a working connection, those never checked first."""
     connected = select(XpmConnection.id).where(
         XpmConnection.practice_id == XpmLink.practice_id,
         XpmConnection.tenant_id == XpmLink.tenant_id,
@@ -47,19 +48,17 @@ def least_recently_checked(tx: Tx, *, limit: int) -> list[LinkToCheck]:
 
 
 def note_checked(tx: Tx, link_id: UUID, *, is_gone: bool) -> None:
-    """Remember what was found, and since when."""
+    """Record whether a link's record still exists, and since when it does not."""
     gone_at = func.coalesce(XpmLink.gone_at, db_now()) if is_gone else None
-    statement = update(XpmLink).where(XpmLink.id == link_id).values(checked_at=db_now(), gone_at=gone_at)
-    tx.session.execute(statement)
+    update_rows(tx, XpmLink, XpmLink.id == link_id, checked_at=db_now(), gone_at=gone_at)
 
 
-def pass_over(tx: Tx, link_id: UUID) -> None:
-    """It could not be looked for; its turn comes again after the others'."""
-    statement = update(XpmLink).where(XpmLink.id == link_id).values(checked_at=db_now())
-    tx.session.execute(statement)
+def postpone(tx: Tx, link_id: UUID) -> None:
+    """Move a link that could not be checked to the end of the queue."""
+    update_rows(tx, XpmLink, XpmLink.id == link_id, checked_at=db_now())
 
 
-def gone(tx: Tx) -> list[XpmLink]:
-    """Live links whose record was not there any more when it was last looked for."""
+def links_without_record(tx: Tx) -> list[XpmLink]:
+    """Live links whose record did not exist when it was last checked."""
     statement = select(XpmLink).where(XpmLink.disconnected_at.is_(None), XpmLink.gone_at.is_not(None))
     return list(tx.session.scalars(statement.order_by(XpmLink.gone_at, XpmLink.id)))

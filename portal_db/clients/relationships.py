@@ -1,7 +1,7 @@
-"""Relationships as XPM tells them, and where each stands in review. One row per client, role and other side.
+"""Relationships as XPM has them, and their review states. One row per client, role and other party.
 
-What a change means is not known here. Whoever writes has locked the clients' live links first, so that an import, a re-sync
-and a disconnect of one client come one after the other; rows are written in bulk, a few statements for many clients.
+What a change means is decided elsewhere. Writers lock the clients' live links first, so that an import, a re-sync and a
+disconnect of one client happen one after the other; rows are written in bulk, a few statements for many clients.
 """
 
 from __future__ import annotations
@@ -16,17 +16,18 @@ from uuid import UUID
 from sqlalchemy import bindparam, insert, select, update
 
 from portal_db.database import Tx
+from portal_db.dialect import update_rows
 from portal_db.states import FieldSource, ReviewState
 from portal_db.tables import Relationship, TeamMember, XpmLink
 
-#: Decided by a reviewer who took it in.
-TIED = frozenset({ReviewState.IMPORTED, ReviewState.LINKED})
+#: A reviewer accepted the item: it is tied to a team member.
+ACCEPTED = frozenset({ReviewState.IMPORTED, ReviewState.LINKED})
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
-    """A relationship as XPM has it now. `percentage` is 0 to 100; `end_date` is set when it has ended; `also_told` are the
-    rows that were folded into it."""
+class XpmRelationship:
+    """A relationship as XPM has it now. `percentage` is 0 to 100; `end_date` is set when it has ended; `also_told` holds the
+    other rows in XPM that describe the same relationship."""
 
     label: str
     label_key: str
@@ -39,12 +40,12 @@ class Offer:
     also_told: list[dict[str, Any]] | None = None
 
 
-#: What news change of a row.
-NEWS = ("label", "other_name", "number_of_shares", "percentage", "start_date", "end_date", "also_told")
+#: The columns of a row that a new answer from XPM changes.
+XPM_COLUMNS = ("label", "other_name", "number_of_shares", "percentage", "start_date", "end_date", "also_told")
 
 
 def lock_links(tx: Tx, client_ids: Collection[UUID]) -> dict[UUID, XpmLink]:
-    """The live links of clients, locked in order; who has none is not there."""
+    """The live links of clients, locked in the order of ids. Clients without a live link are left out."""
     statement = select(XpmLink).where(XpmLink.client_id.in_(client_ids), XpmLink.disconnected_at.is_(None))
     statement = statement.order_by(XpmLink.id).with_for_update()
     return {link.client_id: link for link in tx.session.scalars(statement)}
@@ -70,7 +71,7 @@ def insert_rows(tx: Tx, rows: Sequence[dict[str, Any]]) -> None:
         tx.session.execute(insert(Relationship.__table__), list(rows))  # type: ignore[arg-type]  # it is a table
 
 
-_WRITTEN = (*NEWS, "gone_at", "state", "import_id", "version", "as_of")
+_WRITTEN = (*XPM_COLUMNS, "gone_at", "state", "import_id", "version", "as_of")
 _WRITE = (
     update(Relationship.__table__)  # type: ignore[arg-type]  # it is a table
     .where(Relationship.id == bindparam("row_id"))
@@ -79,7 +80,7 @@ _WRITE = (
 
 
 def write_rows(tx: Tx, rows: Sequence[dict[str, Any]]) -> None:
-    """Write rows back as they now are; each has its `id` and every column that news, imports and re-syncs may change."""
+    """Write rows back; each has its `id` and every column that imports and re-syncs may change."""
     if rows:
         values = [{"row_id": row["id"], **{f"new_{name}": row[name] for name in _WRITTEN}} for row in rows]
         tx.session.connection().execute(_WRITE, values)
@@ -93,38 +94,32 @@ _RENAME = (
 
 
 def rename_members(tx: Tx, rows: Sequence[dict[str, Any]]) -> None:
-    """Give team members the names that XPM has: `member_id`, `new_name`, `new_as_of`."""
+    """Rename team members as in XPM. Each row has `member_id`, `new_name` and `new_as_of`."""
     if rows:
         tx.session.connection().execute(_RENAME, list(rows))
 
 
-_TOLD = (
+_NOTE_SYNCED = (
     update(XpmLink.__table__)  # type: ignore[arg-type]  # it is a table
     .where(XpmLink.id == bindparam("link_id"))
     .values({name: bindparam(f"new_{name}") for name in ("told_as_of", "import_begun_at", "synced_hash")})
 )
 
 
-def note_told(tx: Tx, rows: Sequence[dict[str, Any]]) -> None:
-    """Remember at links what was taken: `link_id`, `new_told_as_of`, `new_import_begun_at`, `new_synced_hash`."""
+def note_merged(tx: Tx, rows: Sequence[dict[str, Any]]) -> None:
+    """Record at links which relationships were merged last. Each row has `link_id`, `new_told_as_of`, `new_import_begun_at`
+    and `new_synced_hash`."""
     if rows:
-        tx.session.connection().execute(_TOLD, list(rows))
+        tx.session.connection().execute(_NOTE_SYNCED, list(rows))
 
 
 def drop_ties(tx: Tx, client_id: UUID) -> None:
-    """The client is disconnected: its items leave the queue and its team is tied to nothing, so that they come back for
-    review with the next import after it was connected again (b.36). What was ignored stays so until then."""
-    decided = Relationship.state.in_((ReviewState.PENDING, *TIED))
-    tx.session.execute(
-        update(Relationship)
-        .where(Relationship.client_id == client_id, decided)
-        .values(state=ReviewState.SUPERSEDED, team_member_id=None, version=Relationship.version + 1)
-    )
-    tx.session.execute(
-        update(TeamMember)
-        .where(TeamMember.client_id == client_id, TeamMember.xpm_uuid.is_not(None))
-        .values(xpm_uuid=None)
-    )
+    """Remove a disconnected client's items from the review queue and untie its team members, so that they are offered for
+    review again by the first import after a reconnect (b.36). Ignored items stay ignored until then."""
+    items = (Relationship.client_id == client_id, Relationship.state.in_((ReviewState.PENDING, *ACCEPTED)))
+    values = {"state": ReviewState.SUPERSEDED, "team_member_id": None, "version": Relationship.version + 1}
+    update_rows(tx, Relationship, *items, **values)
+    update_rows(tx, TeamMember, TeamMember.client_id == client_id, TeamMember.xpm_uuid.is_not(None), xpm_uuid=None)
 
 
 def of_client(tx: Tx, client_id: UUID) -> list[Relationship]:

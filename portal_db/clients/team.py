@@ -1,4 +1,4 @@
-"""A client's team: the people and entities around it, and which of them co-own its account."""
+"""A client's team: the people and entities around it, which of them co-own its account, and who acts for an entity."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
 
 from portal_db.database import Tx
-from portal_db.dialect import insert_or_ignore, upsert
+from portal_db.dialect import delete_rows, has_row, insert_or_ignore, insert_or_replace, update_rows
 from portal_db.states import ConnectionAccess, FieldSource
 from portal_db.tables import CoOwner, EntityConnection, TeamMember
 from portal_db.types import db_now
 
 
 def get(tx: Tx, client_id: UUID, member_id: UUID) -> TeamMember | None:
-    """A member of this very client."""
-    statement = select(TeamMember).where(TeamMember.id == member_id, TeamMember.client_id == client_id)
-    return tx.session.scalar(statement)
+    """A team member, if they are of this client."""
+    return tx.session.scalar(select(TeamMember).where(TeamMember.id == member_id, TeamMember.client_id == client_id))
 
 
 def tied_to(tx: Tx, client_id: UUID, xpm_uuid: UUID) -> TeamMember | None:
-    """The member of a client that an XPM record is tied to; one at most, by a unique index (b.22)."""
-    statement = select(TeamMember).where(TeamMember.client_id == client_id, TeamMember.xpm_uuid == xpm_uuid)
-    return tx.session.scalar(statement)
+    """The team member that an XPM record is tied to; a unique index allows at most one (b.22)."""
+    return tx.session.scalar(
+        select(TeamMember).where(TeamMember.client_id == client_id, TeamMember.xpm_uuid == xpm_uuid)
+    )
 
 
 def add(tx: Tx, row: dict[str, Any]) -> None:
@@ -35,13 +35,12 @@ def add(tx: Tx, row: dict[str, Any]) -> None:
 
 
 def add_once(tx: Tx, row: dict[str, Any]) -> bool:
-    """Add a member whose id is that of a request. False when the same request has added them already."""
-    return tx.session.scalar(insert_or_ignore(tx, TeamMember, row).returning(TeamMember.id)) is not None
+    """Add a member whose id derives from a request. False when the same request has added them already."""
+    return insert_or_ignore(tx, TeamMember, row)
 
 
 def change(tx: Tx, member_id: UUID, values: dict[str, Any]) -> None:
-    statement = update(TeamMember).where(TeamMember.id == member_id).values(**values)
-    tx.session.execute(statement)
+    update_rows(tx, TeamMember, TeamMember.id == member_id, **values)
 
 
 def make_co_owner(tx: Tx, member_id: UUID, login_id: UUID) -> None:
@@ -49,7 +48,7 @@ def make_co_owner(tx: Tx, member_id: UUID, login_id: UUID) -> None:
 
 
 def is_co_owner(tx: Tx, member_id: UUID) -> bool:
-    return tx.session.scalar(select(CoOwner.login_id).where(CoOwner.team_member_id == member_id)) is not None
+    return has_row(tx, CoOwner.team_member_id == member_id)
 
 
 def co_owners(tx: Tx, client_id: UUID) -> set[UUID]:
@@ -60,14 +59,14 @@ def co_owners(tx: Tx, client_id: UUID) -> set[UUID]:
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """Somebody who acts for an entity."""
+    """A team member who acts for an entity, with what they may do."""
 
     row: EntityConnection
     member: TeamMember
 
 
 def of_client(tx: Tx, client_id: UUID, *, locked: bool = False) -> Sequence[Connection]:
-    """Who acts for an entity, by name. `locked`: kept so until this transaction ends."""
+    """Who acts for an entity, by name. `locked`: until this transaction ends."""
     statement = (
         select(EntityConnection, TeamMember)
         .join(TeamMember, TeamMember.id == EntityConnection.team_member_id)
@@ -80,7 +79,7 @@ def of_client(tx: Tx, client_id: UUID, *, locked: bool = False) -> Sequence[Conn
 
 
 def put(tx: Tx, found: TeamMember, access: ConnectionAccess, *, by: UUID) -> None:
-    """Let a team member act for the entity, with this access from now on."""
+    """Let a team member act for the entity with this access, whatever they had before."""
     row = {
         "team_member_id": found.id,
         "practice_id": found.practice_id,
@@ -89,17 +88,13 @@ def put(tx: Tx, found: TeamMember, access: ConnectionAccess, *, by: UUID) -> Non
         "added_by": by,
         "added_at": db_now(),
     }
-    statement = upsert(tx, EntityConnection, row)
-    news = {"access": statement.excluded.access}
-    tx.session.execute(statement.on_conflict_do_update(index_elements=["team_member_id"], set_=news))
+    insert_or_replace(tx, EntityConnection, row, changed=("access",))
 
 
 def remove(tx: Tx, found: TeamMember) -> None:
-    """Nobody acts for the entity by this team member any more. Who came from XPM, tied to it or not, and who is tied to
-    anything else, stays in the team (b.34)."""
-    ended = delete(EntityConnection).where(EntityConnection.team_member_id == found.id)
-    tx.session.execute(ended)
+    """Stop a team member from acting for the entity. The member stays in the team if they came from XPM, tied to it or not,
+    or if other rows refer to them (b.34)."""
+    delete_rows(tx, EntityConnection, EntityConnection.team_member_id == found.id)
     if found.xpm_uuid is None and found.source is FieldSource.STAFF:
-        gone = delete(TeamMember).where(TeamMember.id == found.id)
         with suppress(IntegrityError), tx.session.begin_nested():
-            tx.session.execute(gone)
+            delete_rows(tx, TeamMember, TeamMember.id == found.id)

@@ -1,4 +1,5 @@
-"""Directories: one per Xero login and tenant, when it was last synced and used, and whose connections read through it."""
+"""Directories: one per Xero login and tenant, their records, who reads them, when they were last synced and used, and what
+a practice's business structures mean."""
 
 from __future__ import annotations
 
@@ -8,10 +9,10 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, delete, exists, func, select, update
+from sqlalchemy import ColumnElement, and_, exists, func, select
 
 from portal_db.database import Tx
-from portal_db.dialect import insert_or_ignore, upsert
+from portal_db.dialect import delete_rows, insert_or_ignore, insert_or_replace, update_rows, upsert
 from portal_db.states import ConnectionState
 from portal_db.tables import (
     BusinessStructure,
@@ -25,17 +26,16 @@ from portal_db.tables import (
 )
 from portal_db.types import db_now
 
-#: Use is noted once in so many seconds, or every key that is pressed in a search would be a write.
+#: Use is recorded at most once in this time; otherwise every key pressed in a search would be a write.
 USE_NOTED_SECONDS = 3600
 
 
 def ensure(tx: Tx, xero_login_id: UUID, tenant_id: str) -> Directory:
-    """The directory of a login and tenant, made if there is none."""
+    """The directory of a login and tenant, created if there is none."""
     row = {"id": tx.new_id(), "xero_login_id": xero_login_id, "tenant_id": tenant_id}
-    times = {"created_at": db_now(), "last_used_at": db_now()}
-    tx.session.execute(insert_or_ignore(tx, Directory, {**row, **times}))
+    insert_or_ignore(tx, Directory, {**row, "created_at": db_now(), "last_used_at": db_now()})
     found = of(tx, xero_login_id, tenant_id)
-    assert found is not None, "it was just made"  # noqa: S101 -- rows of directories are never deleted
+    assert found is not None, "it was just created"  # noqa: S101 -- rows of directories are never deleted
     return found
 
 
@@ -50,7 +50,7 @@ def of(tx: Tx, xero_login_id: UUID, tenant_id: str) -> Directory | None:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """A connection that works, and who would read the directory through it."""
+    """A working connection through which its owner may read a directory."""
 
     connection_id: UUID
     practice_id: UUID
@@ -58,13 +58,14 @@ class Reader:
 
 
 def readers(tx: Tx, directory: Directory) -> list[Reader]:
-    """Who may read a directory, the longest connected first: the connection works, and so does its owner there."""
+    """The connections that may read a directory, the longest connected first: the connection works, its owner has not left
+    the practice, and the practice requires MFA."""
     statement = (
         select(XpmConnection.id, XpmConnection.practice_id, XpmConnection.staff_id)
         .join(Staff, and_(Staff.id == XpmConnection.staff_id, Staff.practice_id == XpmConnection.practice_id))
         .join(Practice, Practice.id == XpmConnection.practice_id)
         .where(
-            _through(directory),
+            reads(directory),
             XpmConnection.state == ConnectionState.CONNECTED,
             Staff.left_at.is_(None),
             Practice.mfa_mandatory,
@@ -75,42 +76,32 @@ def readers(tx: Tx, directory: Directory) -> list[Reader]:
     ]
 
 
-def practice_ids(tx: Tx, directory: Directory) -> list[UUID]:
-    """Every practice that has, or ever had, a connection through the directory's login to its tenant."""
-    statement = select(XpmConnection.practice_id).where(_through(directory)).distinct()
-    return list(tx.session.scalars(statement.order_by(XpmConnection.practice_id)))
-
-
 def practices_to_resync(tx: Tx, directory: Directory) -> list[UUID]:
-    """Practices that have clients linked through the directory's login and tenant: what changed in it concerns them."""
+    """Practices that have clients linked through the directory's login and tenant, so that changes in it concern them."""
     statement = (
         select(XpmLink.practice_id)
         .join(XpmConnection, XpmConnection.id == XpmLink.connection_id)
-        .where(_through(directory), XpmLink.tenant_id == directory.tenant_id, XpmLink.disconnected_at.is_(None))
+        .where(reads(directory), XpmLink.tenant_id == directory.tenant_id, XpmLink.disconnected_at.is_(None))
         .distinct()
     )
     return list(tx.session.scalars(statement.order_by(XpmLink.practice_id)))
 
 
 def is_use_due(directory: Directory, now: datetime) -> bool:
-    """Whether a use at this moment is to be noted."""
+    """Whether a use at this moment has to be recorded."""
     return now - directory.last_used_at >= timedelta(seconds=USE_NOTED_SECONDS)
 
 
 def note_used(tx: Tx, directory_id: UUID) -> None:
-    """Somebody searched it or imports from it."""
-    statement = (
-        update(Directory)
-        .where(Directory.id == directory_id, Directory.last_used_at < db_now(-USE_NOTED_SECONDS))
-        .values(last_used_at=db_now())
-    )
-    tx.session.execute(statement)
+    """Record that somebody searched a directory or imports from it."""
+    is_due = Directory.last_used_at < db_now(-USE_NOTED_SECONDS)
+    update_rows(tx, Directory, Directory.id == directory_id, is_due, last_used_at=db_now())
 
 
 @dataclass(frozen=True, slots=True)
 class DirectoryEntry:
-    """A directory with what a list shows beside it: its last sync, how many records it holds, and how many of them wait
-    for somebody to accept that they are gone."""
+    """A directory with its last sync, its number of records, how many of them are missing until somebody accepts that they
+    are gone, and the names of the practices connected to it."""
 
     directory: Directory
     sync: DirectorySync | None
@@ -124,7 +115,7 @@ class DirectoryEntry:
 
 
 def listing(tx: Tx, *, practice_id: UUID | None = None, directory_id: UUID | None = None) -> list[DirectoryEntry]:
-    """Directories with a connection that is not cut, or the one asked for, whatever its connections."""
+    """Directories with a live connection, or the one with this id, whatever its connections."""
     live = exists().where(_of_directory(XpmConnection), XpmConnection.state != ConnectionState.DISCONNECTED)
     wanted: list[ColumnElement[bool]] = [Directory.id == directory_id] if directory_id else [live]
     if practice_id is not None:
@@ -143,20 +134,21 @@ def _entry(tx: Tx, directory: Directory) -> DirectoryEntry:
     names = (
         select(Practice.name)
         .join(XpmConnection, XpmConnection.practice_id == Practice.id)
-        .where(_through(directory), XpmConnection.state != ConnectionState.DISCONNECTED)
+        .where(reads(directory), XpmConnection.state != ConnectionState.DISCONNECTED)
         .distinct()
     )
     return DirectoryEntry(directory, sync, records, missing, list(tx.session.scalars(names.order_by(Practice.name))))
 
 
 def is_in(directory: Directory) -> ColumnElement[bool]:
-    """The record belongs to the directory."""
+    """Whether a record belongs to the directory."""
     return and_(
         DirectoryRecord.xero_login_id == directory.xero_login_id, DirectoryRecord.tenant_id == directory.tenant_id
     )
 
 
-def _through(directory: Directory) -> ColumnElement[bool]:
+def reads(directory: Directory) -> ColumnElement[bool]:
+    """Whether a connection, live or not, reads the directory: it has the directory's login and tenant."""
     return and_(XpmConnection.xero_login_id == directory.xero_login_id, XpmConnection.tenant_id == directory.tenant_id)
 
 
@@ -170,40 +162,36 @@ def of_practice(tx: Tx, practice_id: UUID) -> list[BusinessStructure]:
 
 
 def put(tx: Tx, row: dict[str, Any]) -> None:
-    """Say what a word means, in place of what was said before."""
-    statement = upsert(tx, BusinessStructure, {**row, "set_at": db_now()})
-    changed = {name: statement.excluded[name] for name in ("structure", "kind", "entity_type", "set_by", "set_at")}
-    tx.session.execute(statement.on_conflict_do_update(index_elements=["practice_id", "structure_key"], set_=changed))
+    """Set what a business structure means, replacing its earlier meaning."""
+    changed = ("structure", "kind", "entity_type", "set_by", "set_at")
+    insert_or_replace(tx, BusinessStructure, {**row, "set_at": db_now()}, changed=changed)
 
 
 def drop(tx: Tx, practice_id: UUID, structure_key: str) -> bool:
-    """Forget what a word means. False when nothing was said."""
-    statement = delete(BusinessStructure).where(
-        BusinessStructure.practice_id == practice_id, BusinessStructure.structure_key == structure_key
-    )
-    found = statement.returning(BusinessStructure.structure_key)
-    return tx.session.scalar(found) is not None
+    """Delete what a business structure means. False when it had no meaning set."""
+    is_meant = (BusinessStructure.practice_id == practice_id, BusinessStructure.structure_key == structure_key)
+    return bool(delete_rows(tx, BusinessStructure, *is_meant))
 
 
 def keep_directory_record(
     tx: Tx, seen_through: XpmConnection, xpm_uuid: UUID, columns: Mapping[str, Any], as_of: datetime
 ) -> None:
-    """Store a record unless a newer sight of it is there, or its directory was synced since.
+    """Store a record, unless a newer version of it is stored or its directory was synced since.
 
     Args:
-        columns: those of `directory_records` that come from the record itself.
+        columns: the columns of `directory_records` that come from the record itself.
     """
     login_id, tenant_id = seen_through.xero_login_id, seen_through.tenant_id
     row = {"xero_login_id": login_id, "tenant_id": tenant_id, "xpm_uuid": xpm_uuid}
     statement = upsert(tx, DirectoryRecord, {**row, **columns, "as_of": as_of, "first_seen_at": as_of})
-    there_again = dict.fromkeys(("gone_at", "missing_since", "unread_since"))
+    exists_again = dict.fromkeys(("gone_at", "missing_since", "unread_since"))
     synced_since = exists().where(
         Directory.xero_login_id == login_id, Directory.tenant_id == tenant_id, Directory.cursor > as_of
     )
     tx.session.execute(
         statement.on_conflict_do_update(
             index_elements=["xero_login_id", "tenant_id", "xpm_uuid"],
-            set_={**{name: statement.excluded[name] for name in (*columns, "as_of")}, **there_again},
+            set_={**{name: statement.excluded[name] for name in (*columns, "as_of")}, **exists_again},
             where=and_(DirectoryRecord.as_of < statement.excluded.as_of, ~synced_since),
         )
     )

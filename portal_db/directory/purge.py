@@ -1,7 +1,7 @@
-"""People in directories whom nobody imported: finding and deleting those that there is no reason to know any more.
+"""Purging directory records that nobody imported and that there is no reason to keep.
 
-That is: a day after the last connection to their practice was cut, 30 days without anybody using the directory, or 30 days
-after XPM listed them for the last time. Whoever is, or was, a client's XPM record stays.
+A record goes a day after the last connection to its tenant was disconnected, after 30 days without any use of the
+directory, or 30 days after XPM last listed it. Records that are or were linked to a client stay.
 """
 
 from __future__ import annotations
@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, and_, exists, or_, select, tuple_
 
 from portal_db.database import Tx
+from portal_db.dialect import count_rows, delete_rows, update_rows
 from portal_db.states import ConnectionState, SyncState
 from portal_db.tables import Directory, DirectoryRecord, DirectorySync, XpmConnection, XpmLink
 from portal_db.types import db_now
@@ -26,37 +27,31 @@ Key = tuple[UUID, str, UUID]
 
 
 def close(tx: Tx) -> int:
-    """Mark directories that are to be purged as never filled, before their records go: nobody searches half of one.
+    """Mark directories that will be purged as never filled, before their records go: nobody searches half a directory.
 
     Returns:
-        How many they were.
+        How many directories there were.
     """
     running = exists().where(DirectorySync.directory_id == Directory.id, DirectorySync.state == SyncState.RUNNING)
-    statement = (
-        update(Directory)
-        .where(Directory.cursor.is_not(None), ~running, or_(_is_cut(Directory), _is_unused()))
-        .values(cursor=None, last_full_at=None, last_incremental_at=None)
-    )
-    result: Any = tx.session.execute(statement)
-    return int(result.rowcount)
+    conditions = (Directory.cursor.is_not(None), ~running, or_(_is_disconnected(Directory), _is_unused()))
+    return update_rows(tx, Directory, *conditions, cursor=None, last_full_at=None, last_incremental_at=None)
 
 
 def find(tx: Tx, *, limit: int) -> list[Key]:
-    """Records to be deleted, by their keys."""
+    """The keys of up to `limit` records to delete."""
     statement = select(DirectoryRecord.xero_login_id, DirectoryRecord.tenant_id, DirectoryRecord.xpm_uuid)
     return [(row[0], row[1], row[2]) for row in tx.session.execute(statement.where(_is_stale()).limit(limit))]
 
 
 def count(tx: Tx) -> int:
-    return tx.session.scalar(select(func.count()).where(_is_stale())) or 0
+    """How many records there are to delete."""
+    return count_rows(tx, _is_stale())
 
 
 def drop(tx: Tx, keys: list[Key]) -> int:
-    """Delete those of these records that still are to be."""
+    """Delete those of these records that still have to go, and return how many."""
     named = tuple_(DirectoryRecord.xero_login_id, DirectoryRecord.tenant_id, DirectoryRecord.xpm_uuid).in_(keys)
-    statement = delete(DirectoryRecord).where(named, _is_stale())
-    result: Any = tx.session.execute(statement)
-    return int(result.rowcount)
+    return delete_rows(tx, DirectoryRecord, named, _is_stale())
 
 
 def _is_stale() -> ColumnElement[bool]:
@@ -65,16 +60,16 @@ def _is_stale() -> ColumnElement[bool]:
     )
     unused = exists().where(_of(Directory, DirectoryRecord), _is_unused())
     long_gone = DirectoryRecord.gone_at < db_now(-GONE_SECONDS)
-    return and_(~imported, or_(_is_cut(DirectoryRecord), unused, long_gone))
+    return and_(~imported, or_(_is_disconnected(DirectoryRecord), unused, long_gone))
 
 
-def _is_cut(table: Any) -> ColumnElement[bool]:
-    """No connection reads it, and none did within a day."""
-    still = or_(
+def _is_disconnected(table: Any) -> ColumnElement[bool]:
+    """Whether no connection reads it, or did within the last day."""
+    recent = or_(
         XpmConnection.state != ConnectionState.DISCONNECTED,
         XpmConnection.disconnected_at >= db_now(-DISCONNECTED_SECONDS),
     )
-    return ~exists().where(_of(XpmConnection, table), still)
+    return ~exists().where(_of(XpmConnection, table), recent)
 
 
 def _is_unused() -> ColumnElement[bool]:

@@ -1,4 +1,4 @@
-"""Re-syncs of relationships: which clients' records changed since their relationships were taken, and what came of it."""
+"""Re-syncs of relationships: which clients' records changed since their relationships were merged, and each summary."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, and_, exists, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, exists, or_, select
 from sqlalchemy.orm import aliased
 
 from portal_db.clients import review_items
 from portal_db.database import Tx
-from portal_db.dialect import insert_or_ignore
-from portal_db.paging import Cursor, older
+from portal_db.dialect import insert_or_ignore, update_rows
+from portal_db.paging import Cursor, by_id, newest_first
 from portal_db.states import ConnectionState
 from portal_db.tables import (
     Directory,
@@ -31,8 +31,8 @@ _live = aliased(XpmConnection)
 
 
 @dataclass(frozen=True, slots=True)
-class Differing:
-    """A linked client whose record in the directory is another than the one whose relationships were taken last."""
+class ChangedRecord:
+    """A linked client whose record in the directory has changed since its relationships were merged last."""
 
     link_id: UUID
     client_id: UUID
@@ -41,8 +41,10 @@ class Differing:
     as_of: datetime
 
 
-def differing(tx: Tx, practice_id: UUID, directory: Directory, *, after: UUID | None, limit: int) -> list[Differing]:
-    """So many of them, by link, from the one after: one walk along the links finds each once."""
+def changed_records(
+    tx: Tx, practice_id: UUID, directory: Directory, *, after: UUID | None, limit: int
+) -> list[ChangedRecord]:
+    """A page of the linked clients whose records changed, in the order of link ids, so that paging finds each once."""
     columns = (
         XpmLink.id,
         XpmLink.client_id,
@@ -50,29 +52,28 @@ def differing(tx: Tx, practice_id: UUID, directory: Directory, *, after: UUID | 
         DirectoryRecord.content_hash,
         DirectoryRecord.as_of,
     )
-    statement = _differing(select(*columns), directory).where(XpmLink.practice_id == practice_id)
-    if after is not None:
-        statement = statement.where(XpmLink.id > after)
-    return [Differing(*row) for row in tx.session.execute(statement.order_by(XpmLink.id).limit(limit))]
+    statement = _where_changed(select(*columns), directory).where(XpmLink.practice_id == practice_id)
+    return [ChangedRecord(*row) for row in tx.session.execute(by_id(statement, XpmLink.id, after=after, limit=limit))]
 
 
-def practices(tx: Tx, directory: Directory) -> list[UUID]:
-    """Practices that have such clients."""
-    statement = _differing(select(XpmLink.practice_id), directory).distinct().order_by(XpmLink.practice_id)
+def practices_with_changes(tx: Tx, directory: Directory) -> list[UUID]:
+    """Practices that have linked clients whose records changed."""
+    statement = _where_changed(select(XpmLink.practice_id), directory).distinct().order_by(XpmLink.practice_id)
     return list(tx.session.scalars(statement))
 
 
-def _differing(statement: Select[*tuple[Any, ...]], directory: Directory) -> Select[*tuple[Any, ...]]:
-    """Of links through the directory's login and tenant, as long as the practice has a connection to it that works (b.13).
+def _where_changed(statement: Select[*tuple[Any, ...]], directory: Directory) -> Select[*tuple[Any, ...]]:
+    """Narrow a query to links through the directory's login and tenant whose record changed, where the practice has a
+    working connection to it (b.13).
 
-    A client whose relationships nobody has imported since it was connected has no `synced_hash`, from which nothing differs.
+    A client whose relationships were not imported since it was linked has no `synced_hash`, so it never counts as changed.
     """
     through = and_(
         XpmConnection.id == XpmLink.connection_id,
         XpmConnection.xero_login_id == directory.xero_login_id,
         XpmLink.tenant_id == directory.tenant_id,
     )
-    sight = and_(
+    record = and_(
         DirectoryRecord.xero_login_id == directory.xero_login_id,
         DirectoryRecord.tenant_id == directory.tenant_id,
         DirectoryRecord.xpm_uuid == XpmLink.xpm_uuid,
@@ -87,7 +88,7 @@ def _differing(statement: Select[*tuple[Any, ...]], directory: Directory) -> Sel
     return (
         statement.select_from(XpmLink)
         .join(XpmConnection, through)
-        .join(DirectoryRecord, sight)
+        .join(DirectoryRecord, record)
         .where(
             XpmLink.disconnected_at.is_(None),
             DirectoryRecord.content_hash != XpmLink.synced_hash,
@@ -98,7 +99,7 @@ def _differing(statement: Select[*tuple[Any, ...]], directory: Directory) -> Sel
 
 
 def records(tx: Tx, directory: Directory, xpm_uuids: Collection[UUID]) -> dict[UUID, dict[str, Any]]:
-    """Records of a directory as JSON; who is not in it is not there."""
+    """Records of a directory as JSON; those it does not hold are left out."""
     statement = select(DirectoryRecord.xpm_uuid, DirectoryRecord.record).where(
         DirectoryRecord.xero_login_id == directory.xero_login_id,
         DirectoryRecord.tenant_id == directory.tenant_id,
@@ -108,40 +109,38 @@ def records(tx: Tx, directory: Directory, xpm_uuids: Collection[UUID]) -> dict[U
 
 
 def begin(tx: Tx, practice_id: UUID, directory_id: UUID, sync_id: UUID) -> None:
-    """Begin a summary, or go on with the one that is there."""
+    """Begin a summary, unless it exists already."""
     row = {"id": tx.new_id(), "practice_id": practice_id, "directory_id": directory_id, "sync_id": sync_id}
     counts = dict.fromkeys(("clients", "added", "changed", "ended", "conflicts", "waiting"), 0)
-    tx.session.execute(insert_or_ignore(tx, RelationshipSync, {**row, **counts, "started_at": db_now()}))
+    insert_or_ignore(tx, RelationshipSync, {**row, **counts, "started_at": db_now()})
 
 
 def count(tx: Tx, practice_id: UUID, sync_id: UUID, counts: dict[str, int]) -> None:
-    """Add to a summary, in the transaction that did what is counted."""
-    values: dict[str, Any] = {name: getattr(RelationshipSync, name) + number for name, number in counts.items()}
-    tx.session.execute(_summary(practice_id, sync_id).values(**values))
+    """Add to a summary's counts, in the transaction that made the changes."""
+    values = {name: getattr(RelationshipSync, name) + number for name, number in counts.items()}
+    update_rows(tx, RelationshipSync, _is_summary(practice_id, sync_id), **values)
 
 
 def finish(tx: Tx, practice_id: UUID, sync_id: UUID) -> None:
-    """End a summary, with how many items now wait for review."""
-    waiting = review_items.waiting(tx, practice_id)
-    tx.session.execute(_summary(practice_id, sync_id).values(finished_at=db_now(), waiting=waiting))
+    """End a summary, with the number of items that now await review."""
+    waiting = review_items.count_pending(tx, practice_id)
+    update_rows(tx, RelationshipSync, _is_summary(practice_id, sync_id), finished_at=db_now(), waiting=waiting)
 
 
-def _summary(practice_id: UUID, sync_id: UUID) -> Any:
-    return update(RelationshipSync).where(
-        RelationshipSync.practice_id == practice_id, RelationshipSync.sync_id == sync_id
-    )
+def _is_summary(practice_id: UUID, sync_id: UUID) -> ColumnElement[bool]:
+    return and_(RelationshipSync.practice_id == practice_id, RelationshipSync.sync_id == sync_id)
 
 
 @dataclass(frozen=True, slots=True)
 class Synced:
-    """A sync of a directory that a practice reads, and what it brought to the practice's relationships, if anything."""
+    """A sync of a directory that a practice reads, and its summary for the practice's relationships, if it has one."""
 
     sync: DirectorySync
     summary: RelationshipSync | None
 
 
 def page(tx: Tx, practice_id: UUID, *, after: Cursor | None, limit: int) -> list[Synced]:
-    """Syncs of the directories that a practice has or had a connection to, the newest first."""
+    """A page of the syncs of directories that a practice has or had a connection to, newest first."""
     summary = and_(RelationshipSync.sync_id == DirectorySync.id, RelationshipSync.practice_id == practice_id)
     reads = exists().where(
         XpmConnection.practice_id == practice_id,
@@ -154,26 +153,24 @@ def page(tx: Tx, practice_id: UUID, *, after: Cursor | None, limit: int) -> list
         .outerjoin(RelationshipSync, summary)
         .where(reads)
     )
-    if after is not None:
-        statement = statement.where(older(DirectorySync.started_at, DirectorySync.id, after))
-    order = (DirectorySync.started_at.desc(), DirectorySync.id.desc())
-    return [Synced(*row) for row in tx.session.execute(statement.order_by(*order).limit(limit))]
+    page = newest_first(statement, DirectorySync.started_at, DirectorySync.id, after=after, limit=limit)
+    return [Synced(*row) for row in tx.session.execute(page)]
 
 
 @dataclass(frozen=True, slots=True)
 class PracticeSummary:
-    """What a sync brought to a practice, and the practice's name."""
+    """The summary of a re-sync, and the practice's name."""
 
     summary: RelationshipSync
     practice: str
 
 
 def of_directory(tx: Tx, directory_id: UUID, *, limit: int) -> list[PracticeSummary]:
-    """The summaries of a directory's syncs, of all practices, the newest first."""
+    """The last summaries of a directory's syncs, of all practices, newest first."""
     statement = (
         select(RelationshipSync, Practice.name)
         .join(Practice, Practice.id == RelationshipSync.practice_id)
         .where(RelationshipSync.directory_id == directory_id)
-        .order_by(RelationshipSync.started_at.desc(), RelationshipSync.id.desc())
     )
-    return [PracticeSummary(*row) for row in tx.session.execute(statement.limit(limit))]
+    page = newest_first(statement, RelationshipSync.started_at, RelationshipSync.id, after=None, limit=limit)
+    return [PracticeSummary(*row) for row in tx.session.execute(page)]

@@ -1,4 +1,4 @@
-"""Looking into a directory: by a part of the name, all of it, and the words that its records have for structures."""
+"""Reading a directory: searching by part of a name, reading all of it, and counting its business structures."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from portal_db.tables import Directory, DirectoryRecord, XpmConnection
 
 
 def find(tx: Tx, directory: Directory, text: str, *, limit: int) -> list[DirectoryRecord]:
-    """Records that are there and not deleted and have every word of a folded text in their name: those first whose name
-    begins with it, then those in which a word does."""
+    """Records whose name contains every word of a normalised text, except gone and deleted ones. Names that begin with the
+    text come first, then names in which a word begins with it."""
     name = DirectoryRecord.name_key
     place = case((name.startswith(text, autoescape=True), 0), (name.contains(f" {text}", autoescape=True), 1), else_=2)
     statement = select(DirectoryRecord).where(
@@ -27,14 +27,14 @@ def find(tx: Tx, directory: Directory, text: str, *, limit: int) -> list[Directo
     return list(tx.session.scalars(statement.order_by(place, name, DirectoryRecord.xpm_uuid).limit(limit)))
 
 
-def everybody(tx: Tx, directory: Directory) -> list[DirectoryRecord]:
-    """Every record that is there, archived and deleted ones too, by id."""
+def all_records(tx: Tx, directory: Directory) -> list[DirectoryRecord]:
+    """Every record except gone ones, archived and deleted ones too, by id."""
     statement = select(DirectoryRecord).where(is_in(directory), DirectoryRecord.gone_at.is_(None))
     return list(tx.session.scalars(statement.order_by(DirectoryRecord.xpm_uuid)))
 
 
 def structures_of(tx: Tx, practice_id: UUID) -> Sequence[tuple[str, int]]:
-    """The business structures in a practice's directories, and how many records have each; the most frequent first."""
+    """The business structures in a practice's directories with the number of records that have each, most frequent first."""
     through = and_(
         XpmConnection.xero_login_id == DirectoryRecord.xero_login_id,
         XpmConnection.tenant_id == DirectoryRecord.tenant_id,

@@ -1,4 +1,4 @@
-"""What decides when a directory is synced, and whether now: whose time zone counts, who reads it, what the tenant used."""
+"""What decides when a directory is synced: its time zone, who can read it, and how much the tenant was synced already."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, exists, func, select
+from sqlalchemy import exists, select
 
 from portal_db.database import Tx
+from portal_db.dialect import count_rows, has_row
 from portal_db.directory import directories
-from portal_db.directory.directories import Reader
+from portal_db.directory.directories import Reader, reads
 from portal_db.states import ConnectionState
 from portal_db.tables import Directory, DirectorySync, Practice, XpmConnection
 from portal_db.types import db_now
@@ -20,11 +21,11 @@ DAY = 86_400
 
 @dataclass(frozen=True, slots=True)
 class SyncConditions:
-    """How a directory stands.
+    """The facts that decide whether a directory is synced.
 
-    time_zone: of the practice that has been connected to it the longest. shared_by: directories of its tenant that somebody
-    is connected to. readers: whose connections work. states: those of its connections that are not cut. in_use: somebody
-    used it of late. has_links: clients are linked through it. syncs_today: those of its tenant, begun within the day.
+    time_zone: of the practice that has been connected the longest. shared_by: how many directories of the tenant have a live
+    connection. readers: the working connections. states: of its live connections. in_use: somebody used it recently.
+    has_links: clients are linked through it. syncs_today: syncs of its tenant that started within the last 24 hours.
     """
 
     directory: Directory
@@ -38,51 +39,34 @@ class SyncConditions:
 
 
 def time_zone(tx: Tx, directory: Directory) -> str:
-    """The time zone that a directory's hours are in; UTC when no practice ever was connected to it."""
+    """The time zone for a directory's hours; UTC when no practice was ever connected to it."""
     statement = select(Practice.time_zone).join(XpmConnection, XpmConnection.practice_id == Practice.id)
     is_cut = XpmConnection.state == ConnectionState.DISCONNECTED
-    longest = statement.where(_through(directory)).order_by(is_cut, XpmConnection.connected_at, XpmConnection.id)
+    longest = statement.where(reads(directory)).order_by(is_cut, XpmConnection.connected_at, XpmConnection.id)
     return tx.session.scalar(longest.limit(1)) or "UTC"
 
 
 def shared_by(tx: Tx, tenant_id: str) -> int:
-    """How many directories share a tenant's quota: one, unless several logins are connected to it."""
+    """How many directories share a tenant's quota: 1, unless several logins are connected to it."""
     live = exists().where(
         XpmConnection.xero_login_id == Directory.xero_login_id,
         XpmConnection.tenant_id == Directory.tenant_id,
         XpmConnection.state != ConnectionState.DISCONNECTED,
     )
-    found = tx.session.scalar(select(func.count()).select_from(Directory).where(Directory.tenant_id == tenant_id, live))
-    return max(found or 0, 1)
+    return max(count_rows(tx, Directory.tenant_id == tenant_id, live), 1)
 
 
 def sync_conditions(tx: Tx, directory_id: UUID, *, in_use_days: float) -> SyncConditions:
     directory = tx.session.get_one(Directory, directory_id)
-    states = select(XpmConnection.state).where(_through(directory), XpmConnection.state != ConnectionState.DISCONNECTED)
-    used = select(Directory.id).where(
-        Directory.id == directory_id, Directory.last_used_at >= db_now(-in_use_days * DAY)
-    )
+    states = select(XpmConnection.state).where(reads(directory), XpmConnection.state != ConnectionState.DISCONNECTED)
+    of_tenant = select(Directory.id).where(Directory.tenant_id == directory.tenant_id)
     return SyncConditions(
         directory=directory,
         time_zone=time_zone(tx, directory),
         shared_by=shared_by(tx, directory.tenant_id),
         readers=directories.readers(tx, directory),
         states=set(tx.session.scalars(states)),
-        in_use=tx.session.scalar(used) is not None,
+        in_use=has_row(tx, Directory.id == directory_id, Directory.last_used_at >= db_now(-in_use_days * DAY)),
         has_links=bool(directories.practices_to_resync(tx, directory)),
-        syncs_today=_syncs_today(tx, directory.tenant_id),
+        syncs_today=count_rows(tx, DirectorySync.directory_id.in_(of_tenant), DirectorySync.started_at >= db_now(-DAY)),
     )
-
-
-def _syncs_today(tx: Tx, tenant_id: str) -> int:
-    statement = (
-        select(func.count())
-        .select_from(DirectorySync)
-        .join(Directory, Directory.id == DirectorySync.directory_id)
-        .where(Directory.tenant_id == tenant_id, DirectorySync.started_at >= db_now(-DAY))
-    )
-    return tx.session.scalar(statement) or 0
-
-
-def _through(directory: Directory) -> ColumnElement[bool]:
-    return and_(XpmConnection.xero_login_id == directory.xero_login_id, XpmConnection.tenant_id == directory.tenant_id)

@@ -1,6 +1,6 @@
-"""Syncs of directories: one at a time, an answer staged piece by piece, and merged in a handful of statements however big.
+"""Syncs of directories: one at a time. An answer is staged piece by piece and merged by a few statements, however big it is.
 
-Older news never overwrite newer: a row that was seen after the sync's request stays as it is.
+An older answer never overwrites a newer one: a row that was stored after the sync's request stays as it is.
 """
 
 from __future__ import annotations
@@ -11,23 +11,23 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, case, delete, exists, func, literal, null, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, exists, func, literal, null, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from portal_db.database import Tx
-from portal_db.dialect import insert_or_ignore, upsert
-from portal_db.directory.directories import is_in
+from portal_db.dialect import count_rows, delete_rows, has_row, insert_or_ignore, update_rows, upsert
+from portal_db.directory.directories import is_in, reads
 from portal_db.states import OPEN_JOB_STATES, SyncMode, SyncState
 from portal_db.tables import Directory, DirectoryRecord, DirectoryStaged, DirectorySync, Erasure, Job, XpmConnection
 from portal_db.types import UtcDateTime, db_now
 
-#: What a record's row takes from the answer.
-_TAKEN = ("record", "content_hash", "name_key", "structure", "is_archived", "is_deleted")
+#: The columns of a record that come from the answer.
+_RECORD_COLUMNS = ("record", "content_hash", "name_key", "structure", "is_archived", "is_deleted")
 
 
 @dataclass(frozen=True, slots=True)
-class Drop:
-    """How many records may be missing from a full answer before a person has to accept it: those beyond both bounds."""
+class DropLimits:
+    """How many records may be missing from a full answer before a person has to accept it: more than both limits."""
 
     percent: float
     records: int
@@ -37,8 +37,8 @@ class Drop:
 
 
 @dataclass(frozen=True, slots=True)
-class Merged:
-    """What a sync came to. `missing`: records that would be gone and are held back."""
+class MergeCounts:
+    """The counts of a merged sync. `missing`: records that would be gone, but wait for somebody to accept that."""
 
     seen: int
     added: int
@@ -47,17 +47,13 @@ class Merged:
     missing: int
     unread: int
 
-    @property
-    def has_news(self) -> bool:
-        return bool(self.added or self.changed or self.gone)
-
 
 def add(tx: Tx, directory_id: UUID, mode: SyncMode, asked_by: str) -> UUID | None:
     """Begin a sync. `None` while another one is running: the unique index decides."""
-    row = {"id": tx.new_id(), "directory_id": directory_id, "mode": mode, "state": SyncState.RUNNING}
+    sync_id = tx.new_id()
+    row = {"id": sync_id, "directory_id": directory_id, "mode": mode, "state": SyncState.RUNNING}
     row |= {"asked_by": asked_by, "started_at": db_now()}
-    found: UUID | None = tx.session.scalar(insert_or_ignore(tx, DirectorySync, row).returning(DirectorySync.id))
-    return found
+    return sync_id if insert_or_ignore(tx, DirectorySync, row) else None
 
 
 def get(tx: Tx, sync_id: UUID) -> DirectorySync | None:
@@ -72,9 +68,8 @@ def running(tx: Tx, directory_id: UUID) -> DirectorySync | None:
 
 
 def has_open_job(tx: Tx, dedupe_key: str) -> bool:
-    """Whether the job of a sync is still to be done, or being done."""
-    statement = select(Job.id).where(Job.dedupe_key == dedupe_key, Job.state.in_(OPEN_JOB_STATES))
-    return tx.session.scalar(statement) is not None
+    """Whether the job of a sync is open."""
+    return has_row(tx, Job.dedupe_key == dedupe_key, Job.state.in_(OPEN_JOB_STATES))
 
 
 def history(tx: Tx, directory_id: UUID, *, limit: int) -> list[DirectorySync]:
@@ -85,10 +80,10 @@ def history(tx: Tx, directory_id: UUID, *, limit: int) -> list[DirectorySync]:
 
 
 def resume(tx: Tx, sync_id: UUID) -> DirectorySync | None:
-    """Take a sync up, with nothing staged: one that is running, or one that failed and whose job was requeued.
+    """Resume a sync with nothing staged: one that is running, or one that failed and whose job was requeued.
 
     Returns:
-        `None` when it is done, or another one of the directory is running.
+        The sync; `None` when it has ended, or another sync of the directory is running.
     """
     statement = (
         update(DirectorySync)
@@ -106,30 +101,32 @@ def resume(tx: Tx, sync_id: UUID) -> DirectorySync | None:
 
 
 def stage(tx: Tx, sync_id: UUID, rows: Sequence[dict[str, Any]]) -> None:
-    """Put records of an answer aside; of one that comes twice, the later."""
+    """Stage records of an answer; the later of two with the same id counts."""
     statement = upsert(tx, DirectoryStaged)
-    taken = {name: statement.excluded[name] for name in _TAKEN}
-    statement = statement.on_conflict_do_update(index_elements=["sync_id", "xpm_uuid"], set_=taken)
+    columns = {name: statement.excluded[name] for name in _RECORD_COLUMNS}
+    statement = statement.on_conflict_do_update(index_elements=["sync_id", "xpm_uuid"], set_=columns)
     tx.session.connection().execute(statement, [{"sync_id": sync_id, **row} for row in rows])
 
 
 def drop_staged(tx: Tx, sync_id: UUID) -> None:
-    tx.session.execute(_unsynchronized(delete(DirectoryStaged).where(DirectoryStaged.sync_id == sync_id)))
+    delete_rows(tx, DirectoryStaged, DirectoryStaged.sync_id == sync_id)
 
 
-def merge(tx: Tx, sync: DirectorySync, directory: Directory, as_of: datetime, drop: Drop, *, whole: bool) -> Merged:
-    """Bring a directory up to date with what is staged, and end the sync.
+def merge(
+    tx: Tx, sync: DirectorySync, directory: Directory, as_of: datetime, drop: DropLimits, *, whole: bool
+) -> MergeCounts:
+    """Merge what is staged into a directory, and end the sync.
 
     Args:
-        as_of: when the answer was asked for.
-        drop: what is too sharp a drop.
-        whole: who is not in the answer is not in XPM: it is that of a full sync, and everybody in it could be told.
+        as_of: when the answer was requested.
+        drop: the limits for missing records.
+        whole: records that are not in the answer are not in XPM: a full sync, in which every record could be identified.
     """
     answer = _Answer(tx, sync.id, directory, as_of)
     answer.leave_out_erased()
     seen, unread, added, changed = answer.count()
     present = answer.present()
-    answer.take()
+    answer.apply()
     if unread:
         answer.note_unread()
     gone = missing = 0
@@ -139,14 +136,14 @@ def merge(tx: Tx, sync: DirectorySync, directory: Directory, as_of: datetime, dr
             missing = answer.flag_absent(missing_since=func.coalesce(DirectoryRecord.missing_since, answer.at))
         elif absent:
             gone = answer.flag_absent(gone_at=as_of, missing_since=None)
-    merged = Merged(seen, added, changed, gone, missing, unread)
+    merged = MergeCounts(seen, added, changed, gone, missing, unread)
     _finish(tx, sync, directory, as_of, merged)
     return merged
 
 
 @dataclass(frozen=True)
 class _Answer:
-    """What is staged of one sync, beside the directory's rows."""
+    """What is staged for one sync, compared with the directory's rows."""
 
     tx: Tx
     sync_id: UUID
@@ -170,14 +167,12 @@ class _Answer:
         return DirectoryRecord.as_of < self.as_of
 
     def leave_out_erased(self) -> None:
-        """People who asked to be forgotten stay out, until they are imported anew."""
+        """DropLimits the records of people who asked to be erased, until somebody imports them again."""
         erased = select(Erasure.xpm_uuid).where(_by_practices_of(self.directory))
-        self.tx.session.execute(
-            _unsynchronized(delete(DirectoryStaged).where(self._staged, DirectoryStaged.xpm_uuid.in_(erased)))
-        )
+        delete_rows(self.tx, DirectoryStaged, self._staged, DirectoryStaged.xpm_uuid.in_(erased))
 
     def count(self) -> tuple[int, int, int, int]:
-        """Records seen, those of them that could not be read, and how many are new and how many another than before."""
+        """How many records there are in all, how many could not be read, how many are new, and how many changed."""
         is_new = or_(DirectoryRecord.xpm_uuid.is_(None), DirectoryRecord.gone_at.is_not(None))
         is_other = DirectoryRecord.content_hash.is_distinct_from(DirectoryStaged.content_hash)
         readable = DirectoryStaged.record.is_not(None)
@@ -196,23 +191,22 @@ class _Answer:
         return seen, unread, added, changed
 
     def present(self) -> int:
-        statement = select(func.count()).where(is_in(self.directory), DirectoryRecord.gone_at.is_(None))
-        return self.tx.session.scalar(statement) or 0
+        return count_rows(self.tx, is_in(self.directory), DirectoryRecord.gone_at.is_(None))
 
-    def take(self) -> None:
-        """Insert what is new, and change what is another than before; what is the same is not touched."""
+    def apply(self) -> None:
+        """Insert new records and update changed ones; unchanged rows are not touched."""
         statement = upsert(self.tx, DirectoryRecord)
-        columns = ["xero_login_id", "tenant_id", "xpm_uuid", *_TAKEN, "as_of", "first_seen_at"]
+        columns = ["xero_login_id", "tenant_id", "xpm_uuid", *_RECORD_COLUMNS, "as_of", "first_seen_at"]
         source = select(
             literal(self.directory.xero_login_id, DirectoryRecord.xero_login_id.type),
             literal(self.directory.tenant_id),
             DirectoryStaged.xpm_uuid,
-            *(getattr(DirectoryStaged, name) for name in _TAKEN),
+            *(getattr(DirectoryStaged, name) for name in _RECORD_COLUMNS),
             self.at,
             self.at,
         ).where(self._staged, DirectoryStaged.record.is_not(None))
         statement = statement.from_select(columns, source)
-        taken = {name: statement.excluded[name] for name in (*_TAKEN, "as_of")}
+        answered = {name: statement.excluded[name] for name in (*_RECORD_COLUMNS, "as_of")}
         first = func.coalesce(DirectoryRecord.first_seen_at, statement.excluded.first_seen_at)
         flags = ("gone_at", "missing_since", "unread_since")
         flagged = or_(*(getattr(DirectoryRecord, flag).is_not(None) for flag in flags))
@@ -220,19 +214,17 @@ class _Answer:
         self.tx.session.execute(
             statement.on_conflict_do_update(
                 index_elements=["xero_login_id", "tenant_id", "xpm_uuid"],
-                set_={**taken, "first_seen_at": first, **dict.fromkeys(flags, null())},
+                set_={**answered, "first_seen_at": first, **dict.fromkeys(flags, null())},
                 where=and_(self._older, or_(is_other, flagged)),
             )
         )
 
     def note_unread(self) -> None:
-        """Records that are there and could not be read keep what they were, marked so that nobody takes it for news."""
+        """Mark records that exist in XPM but could not be read; they keep their old contents."""
         unread = select(DirectoryStaged.xpm_uuid).where(self._staged, DirectoryStaged.record.is_(None))
-        statement = update(DirectoryRecord).where(
-            is_in(self.directory), DirectoryRecord.xpm_uuid.in_(unread), self._older
-        )
+        rows = (is_in(self.directory), DirectoryRecord.xpm_uuid.in_(unread), self._older)
         since = func.coalesce(DirectoryRecord.unread_since, self.at)
-        self.tx.session.execute(_unsynchronized(statement.values(unread_since=since, gone_at=None, missing_since=None)))
+        update_rows(self.tx, DirectoryRecord, *rows, unread_since=since, gone_at=None, missing_since=None)
 
     @property
     def _absent(self) -> ColumnElement[bool]:
@@ -240,82 +232,63 @@ class _Answer:
         return and_(is_in(self.directory), DirectoryRecord.gone_at.is_(None), self._older, ~present)
 
     def absent(self) -> int:
-        return self.tx.session.scalar(select(func.count()).where(self._absent)) or 0
+        return count_rows(self.tx, self._absent)
 
     def flag_absent(self, **values: Any) -> int:
-        return _count(self.tx, update(DirectoryRecord).where(self._absent).values(**values))
+        return update_rows(self.tx, DirectoryRecord, self._absent, **values)
 
 
-def _finish(tx: Tx, sync: DirectorySync, directory: Directory, as_of: datetime, merged: Merged) -> None:
+def _finish(tx: Tx, sync: DirectorySync, directory: Directory, as_of: datetime, merged: MergeCounts) -> None:
     counts = {name: getattr(merged, name) for name in ("seen", "added", "changed", "gone", "missing", "unread")}
     state = SyncState.HELD if merged.missing else SyncState.SUCCEEDED
     reason = "sharp_drop" if merged.missing else None
-    ended = update(DirectorySync).where(DirectorySync.id == sync.id)
-    tx.session.execute(_unsynchronized(ended.values(state=state, finished_at=db_now(), reason=reason, **counts)))
+    ended = {"state": state, "finished_at": db_now(), "reason": reason, **counts}
+    update_rows(tx, DirectorySync, DirectorySync.id == sync.id, **ended)
     last = "last_full_at" if sync.mode is SyncMode.FULL else "last_incremental_at"
-    newer = or_(Directory.cursor.is_(None), Directory.cursor < as_of)
-    moved = update(Directory).where(Directory.id == directory.id, newer).values({"cursor": as_of, last: as_of})
-    tx.session.execute(_unsynchronized(moved))
+    is_older = or_(Directory.cursor.is_(None), Directory.cursor < as_of)
+    update_rows(tx, Directory, Directory.id == directory.id, is_older, **{"cursor": as_of, last: as_of})
     drop_staged(tx, sync.id)
 
 
-def erased(tx: Tx, directory: Directory) -> set[UUID]:
-    """Records of people who asked a practice of the directory to be forgotten."""
+def erased_records(tx: Tx, directory: Directory) -> set[UUID]:
+    """Records of people who asked a practice that reads the directory to erase them."""
     return set(tx.session.scalars(select(Erasure.xpm_uuid).where(_by_practices_of(directory))))
 
 
-def somebody_was_erased_since(tx: Tx, directory: Directory, moment: datetime) -> bool:
-    """An answer asked for before that may still mention them."""
-    since = select(Erasure.xpm_uuid).where(_by_practices_of(directory), Erasure.erased_at >= moment)
-    return tx.session.scalar(since.limit(1)) is not None
+def has_erasure_since(tx: Tx, directory: Directory, moment: datetime) -> bool:
+    """Whether anybody was erased since: an answer requested earlier may still mention them."""
+    return has_row(tx, _by_practices_of(directory), Erasure.erased_at >= moment)
 
 
 def _by_practices_of(directory: Directory) -> ColumnElement[bool]:
-    practices = select(XpmConnection.practice_id).where(
-        XpmConnection.xero_login_id == directory.xero_login_id, XpmConnection.tenant_id == directory.tenant_id
-    )
-    return Erasure.practice_id.in_(practices)
+    return Erasure.practice_id.in_(select(XpmConnection.practice_id).where(reads(directory)))
 
 
 def fail(tx: Tx, sync_id: UUID, reason: str) -> None:
-    """End a sync that came to nothing; the directory is as it was."""
-    statement = update(DirectorySync).where(DirectorySync.id == sync_id, DirectorySync.state == SyncState.RUNNING)
-    tx.session.execute(
-        _unsynchronized(statement.values(state=SyncState.FAILED, finished_at=db_now(), reason=reason[:64]))
-    )
+    """End a running sync as failed; the directory stays as it was."""
+    is_running = (DirectorySync.id == sync_id, DirectorySync.state == SyncState.RUNNING)
+    values = {"state": SyncState.FAILED, "finished_at": db_now(), "reason": reason[:64]}
+    update_rows(tx, DirectorySync, *is_running, **values)
     drop_staged(tx, sync_id)
 
 
 def missing(tx: Tx, directory: Directory, *, limit: int) -> list[DirectoryRecord]:
-    """Records that wait for somebody to accept that they are gone, by name."""
+    """Missing records, which wait for somebody to accept that they are gone, by name."""
     statement = select(DirectoryRecord).where(_is_missing(directory))
     return list(tx.session.scalars(statement.order_by(DirectoryRecord.name_key, DirectoryRecord.xpm_uuid).limit(limit)))
 
 
 def accept_missing(tx: Tx, directory: Directory) -> int:
-    """Take those who wait for gone, and the syncs that were held for settled.
+    """Mark the missing records gone, and the held syncs succeeded.
 
     Returns:
-        How many they were.
+        How many records were missing.
     """
-    count = _count(
-        tx, update(DirectoryRecord).where(_is_missing(directory)).values(gone_at=db_now(), missing_since=None)
-    )
-    held = update(DirectorySync).where(
-        DirectorySync.directory_id == directory.id, DirectorySync.state == SyncState.HELD
-    )
-    tx.session.execute(_unsynchronized(held.values(state=SyncState.SUCCEEDED, reason="accepted")))
+    count = update_rows(tx, DirectoryRecord, _is_missing(directory), gone_at=db_now(), missing_since=None)
+    held = (DirectorySync.directory_id == directory.id, DirectorySync.state == SyncState.HELD)
+    update_rows(tx, DirectorySync, *held, state=SyncState.SUCCEEDED, reason="accepted")
     return count
 
 
 def _is_missing(directory: Directory) -> ColumnElement[bool]:
     return and_(is_in(directory), DirectoryRecord.missing_since.is_not(None), DirectoryRecord.gone_at.is_(None))
-
-
-def _count(tx: Tx, statement: Any) -> int:
-    result: Any = tx.session.execute(_unsynchronized(statement))
-    return int(result.rowcount)
-
-
-def _unsynchronized(statement: Any) -> Any:
-    return statement

@@ -1,6 +1,6 @@
-"""Where the record disagrees with itself: what reconcile looks for. Looks, and the compare-and-set that each repair needs.
+"""Discrepancies in the record that reconcile looks for, and the compare-and-set statement that each repair needs.
 
-None of these should ever find anything; each stands for an invariant that somebody's restore, edit or bug could break.
+None of these should ever find anything; each checks an invariant that a restore, a manual edit or a bug could break.
 """
 
 from __future__ import annotations
@@ -13,42 +13,41 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
 
 from portal_db.database import Tx
+from portal_db.dialect import has_row
+from portal_db.paging import by_id
 from portal_db.states import OPEN_IMPORT_STATES, OPEN_JOB_STATES, ConnectionState, EmailState, JobState, Lane
 from portal_db.tables import Client, Import, Job, ReconnectNotice, WelcomeEmail, XeroConsent, XeroLogin, XpmConnection
 from portal_db.types import db_now
 from portal_db.work.due import is_due, is_out_of_turn, is_paused
-from portal_db.work.ringing import LANE_GROUPS, is_put_off
+from portal_db.work.ringing import LANE_GROUPS, waits_for_quota
 
-#: A job due for longer than this, with nothing in its way, is overdue; whatever moves does so in less.
+#: A job that is due for longer than this, with nothing holding it back, is overdue.
 OVERDUE_SECONDS = 60
-#: A lease that ran out is taken back by the relay within a second or two.
+#: The relay takes an expired lease back within a second or two.
 LEASE_SLACK_SECONDS = 5
-#: A login whose tokens nothing uses is left alone for a day: somebody may be connecting.
+#: A login whose tokens nothing uses is kept for a day: somebody may be connecting.
 UNUSED_LOGIN_SECONDS = 86_400
 
 _open = Job.state.in_(OPEN_JOB_STATES)
 
 
 def imports_without_job(tx: Tx, *, after: UUID | None = None, limit: int = 500) -> list[UUID]:
-    """Open imports that nothing carries on, in the order of their ids, from the one after."""
-    statement = select(Import.id).where(has_no_job()).order_by(Import.id).limit(limit)
-    if after is not None:
-        statement = statement.where(Import.id > after)
-    return list(tx.session.scalars(statement))
+    """Open imports without an open job, in the order of ids."""
+    statement = select(Import.id).where(_has_no_job())
+    return list(tx.session.scalars(by_id(statement, Import.id, after=after, limit=limit)))
 
 
-def has_no_job() -> ColumnElement[bool]:
-    """The import is open and none of its jobs is."""
+def _has_no_job() -> ColumnElement[bool]:
     return and_(Import.state.in_(OPEN_IMPORT_STATES), ~exists().where(Job.import_id == Import.id, _open))
 
 
 def is_without_job(tx: Tx, import_id: UUID) -> bool:
-    return tx.session.scalar(select(Import.id).where(Import.id == import_id, has_no_job())) is not None
+    return has_row(tx, Import.id == import_id, _has_no_job())
 
 
 @dataclass(frozen=True, slots=True)
 class Overdue:
-    """A job that should long have run. `is_rung`: lately, so that it is workers who are missing."""
+    """A job that should have run long ago. `is_rung`: it was rung recently, so workers are missing."""
 
     job_id: UUID
     lane: Lane
@@ -56,15 +55,15 @@ class Overdue:
 
 
 def overdue(tx: Tx, *, per_group: int) -> list[Overdue]:
-    """Due jobs that nothing holds back and that nevertheless stand still, the oldest of each practice and lane group.
+    """Due jobs that nothing holds back and that still do not run: the oldest of each practice and lane group.
 
-    In a group that moves, or that waits for the upstream's quota, a job's turn simply has not come. Interactive jobs have
-    no turns: one that was not rung for a minute is overdue in any case.
+    In a group where jobs run or wait for the upstream's quota, a job's turn has simply not come yet. Interactive jobs do not
+    take turns: one that was not rung for a minute is overdue in any case.
     """
     moving = _moving(tx)
     is_rung = and_(Job.rung_at.is_not(None), Job.rung_at >= db_now(-OVERDUE_SECONDS))
     columns = (Job.id, Job.lane, Job.practice_id, Job.interactive, is_rung.label("is_rung"))
-    statement = select(*columns).where(_due_for_long(), ~is_put_off(), ~is_paused(), ~is_out_of_turn())
+    statement = select(*columns).where(_due_for_long(), ~waits_for_quota(), ~is_paused(), ~is_out_of_turn())
     found: list[Overdue] = []
     counts: dict[tuple[UUID, int], int] = {}
     for job_id, lane, practice_id, interactive, rung in tx.session.execute(statement.order_by(Job.asked_at, Job.id)):
@@ -77,9 +76,9 @@ def overdue(tx: Tx, *, per_group: int) -> list[Overdue]:
 
 
 def _moving(tx: Tx) -> set[tuple[UUID, int]]:
-    """Practices and lane groups in which something runs, ran within the minute, or waits for the upstream's quota."""
+    """Practices and lane groups in which a job runs, started within the last minute, or waits for the upstream's quota."""
     runs = and_(Job.state == JobState.RUNNING, Job.lease_until >= db_now())
-    condition = or_(runs, Job.started_at >= db_now(-OVERDUE_SECONDS), is_put_off())
+    condition = or_(runs, Job.started_at >= db_now(-OVERDUE_SECONDS), waits_for_quota())
     rows = tx.session.execute(select(Job.practice_id, Job.lane).where(condition).distinct())
     return {(practice_id, _group(lane)) for practice_id, lane in rows}
 
@@ -89,7 +88,7 @@ def _group(lane: Lane) -> int:
 
 
 def _due_for_long() -> ColumnElement[bool]:
-    """Due, and was so a minute ago: neither it nor its import's epoch is younger than that."""
+    """Whether a job has been due for a minute: neither it nor its import's epoch is younger than that."""
     long_ago = db_now(-OVERDUE_SECONDS)
     young_epoch = exists().where(Import.id == Job.import_id, Import.epoch_started_at >= long_ago)
     return and_(
@@ -102,24 +101,23 @@ def _due_for_long() -> ColumnElement[bool]:
 
 
 def expired_leases(tx: Tx) -> list[UUID]:
-    """Running jobs whose lease ran out and that nobody took back."""
+    """Running jobs whose lease expired and was not taken back."""
     statement = select(Job.id).where(Job.state == JobState.RUNNING, Job.lease_until < db_now(-LEASE_SLACK_SECONDS))
     return list(tx.session.scalars(statement.order_by(Job.id)))
 
 
 def finished_or_unknown(tx: Tx, job_ids: Collection[UUID]) -> set[UUID]:
-    """Those of these ids that are no open job's."""
-    known = set(tx.session.scalars(select(Job.id).where(Job.id.in_(job_ids), _open)))
-    return set(job_ids) - known
+    """The ids among these that do not belong to an open job."""
+    return set(job_ids) - set(tx.session.scalars(select(Job.id).where(Job.id.in_(job_ids), _open)))
 
 
 def unknown_imports(tx: Tx, import_ids: Collection[UUID]) -> set[UUID]:
-    """Those of these ids that are no import's."""
+    """The ids among these that do not belong to an import."""
     return set(import_ids) - set(tx.session.scalars(select(Import.id).where(Import.id.in_(import_ids))))
 
 
 def abandoned_welcomes(tx: Tx, *, kind: str) -> list[UUID]:
-    """Welcome emails that are being sent by nobody: no job of this kind is open for their client's import."""
+    """Welcome emails in `sending` for whose client's import no job of this kind is open."""
     at_work = exists().where(
         Client.id == WelcomeEmail.client_id, Job.import_id == Client.import_id, Job.kind == kind, _open
     )
@@ -128,7 +126,7 @@ def abandoned_welcomes(tx: Tx, *, kind: str) -> list[UUID]:
 
 
 def abandoned_notices(tx: Tx, *, kind: str) -> list[UUID]:
-    """Reconnect emails that are being sent by nobody."""
+    """Reconnect notices in `sending` for which no job of this kind is open."""
     sending = tx.session.scalars(select(ReconnectNotice).where(ReconnectNotice.state == EmailState.SENDING)).all()
     keys = {notice.id: f"{kind}:{notice.connection_id}:{notice.number}" for notice in sending}
     at_work = set(tx.session.scalars(select(Job.dedupe_key).where(Job.dedupe_key.in_(keys.values()), _open)))
@@ -136,7 +134,7 @@ def abandoned_notices(tx: Tx, *, kind: str) -> list[UUID]:
 
 
 def unused_logins(tx: Tx, *, leaving_kind: str) -> Sequence[XeroLogin]:
-    """Xero logins whose tokens are kept for nothing: no live connection, no consent, nobody about to end them at Xero."""
+    """Xero logins whose tokens nothing needs: no live connection, no pending consent, and no job that will revoke them."""
     live = exists().where(
         XpmConnection.xero_login_id == XeroLogin.id, XpmConnection.state != ConnectionState.DISCONNECTED
     )
@@ -147,18 +145,17 @@ def unused_logins(tx: Tx, *, leaving_kind: str) -> Sequence[XeroLogin]:
         ~live,
         ~consent,
     )
-    return [row for row in tx.session.scalars(statement) if not _is_being_left(tx, row.id, leaving_kind)]
+    return [row for row in tx.session.scalars(statement) if not _is_being_disconnected(tx, row.id, leaving_kind)]
 
 
-def _is_being_left(tx: Tx, login_id: UUID, kind: str) -> bool:
+def _is_being_disconnected(tx: Tx, login_id: UUID, kind: str) -> bool:
     connections = tx.session.scalars(select(XpmConnection.id).where(XpmConnection.xero_login_id == login_id))
     keys = [f"{kind}:{connection_id}" for connection_id in connections]
-    leaving = or_(_open, Job.state == JobState.DEAD)
-    return tx.session.scalar(select(Job.id).where(Job.dedupe_key.in_(keys), leaving).limit(1)) is not None
+    return has_row(tx, Job.dedupe_key.in_(keys), or_(_open, Job.state == JobState.DEAD))
 
 
 def mark_rung(tx: Tx, job_ids: Sequence[UUID]) -> list[tuple[Lane, UUID]]:
-    """Mark those of these jobs rung that are due still; the caller rings them before it commits."""
+    """Mark the jobs among these rung that are still due; the caller rings them before it commits."""
     statement: Any = update(Job).where(Job.id.in_(job_ids), is_due()).values(rung_at=db_now())
     statement = statement.returning(Job.lane, Job.id)
     return [(lane, job_id) for lane, job_id in tx.session.execute(statement)]

@@ -1,20 +1,21 @@
-"""Restores: when the database was put back from a backup, and what it says that may not be so any more."""
+"""Restores of the database from a backup: when they happened, and marking what the backup may have wrong."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import insert, select
 
 from portal_db.database import Tx
+from portal_db.dialect import delete_rows, has_row, update_rows
 from portal_db.states import EmailState
 from portal_db.tables import Pause, ReconnectNotice, Restore, WelcomeEmail
 from portal_db.types import db_now
 
 
 def begin(tx: Tx, restore_id: UUID, operator_id: UUID, *, reason: str) -> None:
-    """Note a restore, and pause everything under the same id."""
+    """Record a restore, and pause everything under the same id."""
     tx.session.execute(insert(Restore).values(id=restore_id, begun_by=operator_id, begun_at=db_now()))
     # A pause that names no practice, lane or kind matches every job.
     paused = {"id": restore_id, "reason": reason, "paused_by": operator_id, "created_at": db_now()}
@@ -27,25 +28,22 @@ def unfinished(tx: Tx) -> Restore | None:
 
 
 def finish(tx: Tx, restore_id: UUID) -> None:
-    """Note its end, and lift its pause if somebody has not done so."""
-    statement = update(Restore).where(Restore.id == restore_id).values(finished_at=db_now())
-    tx.session.execute(statement)
-    tx.session.execute(delete(Pause).where(Pause.id == restore_id))
+    """Record the end of a restore, and end its pause if nobody has done so."""
+    update_rows(tx, Restore, Restore.id == restore_id, finished_at=db_now())
+    delete_rows(tx, Pause, Pause.id == restore_id)
 
 
 def was_after(tx: Tx, moment: datetime) -> bool:
-    """Whether the database was put back from a backup since."""
-    return tx.session.scalar(select(Restore.id).where(Restore.begun_at >= moment).limit(1)) is not None
+    """Whether the database was restored from a backup since."""
+    return has_row(tx, Restore.begun_at >= moment)
 
 
 def mark_unsent_emails_unknown(tx: Tx) -> int:
-    """Mark every email unknown that the backup says is still to be sent: it may have left after the backup was made.
+    """Mark every email unknown that is unsent according to the backup: it may have been sent after the backup was made.
 
     Returns:
-        How many welcome emails these are.
+        How many welcome emails there were.
     """
     unsent = (EmailState.PENDING, EmailState.SENDING)
-    for table in (ReconnectNotice, WelcomeEmail):
-        statement = update(table).where(table.state.in_(unsent)).values(state=EmailState.UNKNOWN)
-        found = tx.session.scalars(statement.returning(table.id)).all()
-    return len(found)
+    update_rows(tx, ReconnectNotice, ReconnectNotice.state.in_(unsent), state=EmailState.UNKNOWN)
+    return update_rows(tx, WelcomeEmail, WelcomeEmail.state.in_(unsent), state=EmailState.UNKNOWN)

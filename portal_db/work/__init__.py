@@ -1,1 +1,1 @@
-"""Imports, batches and jobs: claims, leases, rings, pauses and leaders."""
+"""Imports, batches and jobs: claims, leases, ringing, pauses and leaders."""

@@ -28,7 +28,7 @@ def is_paused() -> ColumnElement[bool]:
 
 
 def is_out_of_turn() -> ColumnElement[bool]:
-    """An earlier row of the same batch is still unresolved, and might want the same email (b.10).
+    """Whether an earlier row of the same batch is still unresolved: it might need the same email (b.10).
 
     One comparison with the batch's frontier, its first unresolved row. As scalar subqueries, since a join or an EXISTS lets
     PostgreSQL build every pair of rows of the batch while it has no statistics.

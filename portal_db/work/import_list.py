@@ -1,4 +1,5 @@
-"""Imports as a staff member may look at them: one, a page of them, those of a batch. Every query carries their sight."""
+"""Imports that a staff member may see: one, a page of them, those of a batch. Every query is filtered by what the viewer
+may see."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from portal_db.database import Tx
-from portal_db.paging import Cursor, older
+from portal_db.paging import Cursor, newest_first
 from portal_db.states import ClientKind, ImportState
 from portal_db.tables import Batch, Import
 from portal_db.visibility import Viewer
@@ -20,7 +21,7 @@ from portal_db.visibility import Viewer
 
 @dataclass(frozen=True, slots=True)
 class ImportFilter:
-    """Which imports of those in sight; what is not given does not narrow."""
+    """Which of the visible imports to list; a filter that is not set matches all."""
 
     states: Collection[ImportState] = ()
     kind: ClientKind | None = None
@@ -36,7 +37,7 @@ def get(tx: Tx, viewer: Viewer, import_id: UUID) -> Import | None:
 
 
 def page(tx: Tx, viewer: Viewer, wanted: ImportFilter, *, after: Cursor | None, limit: int) -> list[Import]:
-    """Imports newest first, from the one after the cursor's."""
+    """A page of imports, newest first."""
     statement = select(Import).where(viewer.may_see_import())
     if wanted.states:
         statement = statement.where(Import.state.in_(wanted.states))
@@ -49,13 +50,11 @@ def page(tx: Tx, viewer: Viewer, wanted: ImportFilter, *, after: Cursor | None, 
     statement = statement.where(*(column == value for column, value in exactly if value is not None))
     if wanted.since is not None:
         statement = statement.where(Import.created_at >= wanted.since)
-    if after is not None:
-        statement = statement.where(older(Import.created_at, Import.id, after))
-    return list(tx.session.scalars(statement.order_by(Import.created_at.desc(), Import.id.desc()).limit(limit)))
+    return list(tx.session.scalars(newest_first(statement, Import.created_at, Import.id, after=after, limit=limit)))
 
 
 def batch(tx: Tx, viewer: Viewer, batch_id: UUID) -> Batch | None:
-    """A batch of the practice, if they asked for it or see all of the practice."""
+    """A batch of the practice, if the viewer requested it or sees all clients of the practice."""
     statement = select(Batch).where(Batch.id == batch_id, Batch.practice_id == viewer.practice_id)
     if not viewer.sees_all:
         statement = statement.where(Batch.requested_by == viewer.staff_id)
@@ -63,6 +62,6 @@ def batch(tx: Tx, viewer: Viewer, batch_id: UUID) -> Batch | None:
 
 
 def of_batch(tx: Tx, viewer: Viewer, batch_id: UUID, states: Collection[ImportState], *, limit: int) -> list[Import]:
-    """The first imports of a batch in some states, in its order, where the viewer may see them."""
+    """The first imports of a batch in some states that the viewer may see, in the order of the batch."""
     statement = select(Import).where(viewer.may_see_import(), Import.batch_id == batch_id, Import.state.in_(states))
     return list(tx.session.scalars(statement.order_by(Import.position).limit(limit)))

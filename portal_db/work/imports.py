@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, bindparam, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, func, or_, select
 from sqlalchemy.exc import IntegrityError
 
 from portal_db import audit
 from portal_db.database import Tx
-from portal_db.dialect import insert_new, insert_or_ignore
+from portal_db.dialect import has_row, insert_new, insert_or_ignore, update_rows
 from portal_db.states import OPEN_IMPORT_STATES, ImportState
 from portal_db.tables import Batch, Client, Import, ImportEvent, Job, Login
 from portal_db.types import db_now
@@ -20,7 +20,7 @@ from portal_db.types import db_now
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Why an import ended as it did, for the person who asked: a stable code, the field, what happened, what to do."""
+    """Why an import ended as it did, for the requester: a stable code, the field, what happened and what to do."""
 
     code: str
     message: str
@@ -46,8 +46,7 @@ def add_all(tx: Tx, rows: Sequence[dict[str, Any]]) -> set[UUID]:
 
 def add_batch(tx: Tx, row: dict[str, Any]) -> bool:
     """Record a batch. False when the practice has used its idempotency key already."""
-    values = {**row, "created_at": db_now()}
-    return tx.session.scalar(insert_or_ignore(tx, Batch, values).returning(Batch.id)) is not None
+    return insert_or_ignore(tx, Batch, {**row, "created_at": db_now()})
 
 
 def by_key(tx: Tx, practice_id: UUID, idempotency_key: str) -> Import | None:
@@ -67,14 +66,14 @@ def of_batch(tx: Tx, batch_id: UUID) -> list[Import]:
 
 
 def get(tx: Tx, import_id: UUID, *, practice_id: UUID | None = None) -> Import | None:
-    """One import; with a practice, only if it is that practice's."""
+    """One import; with a practice, only if it belongs to that practice."""
     statement = select(Import).where(Import.id == import_id)
     if practice_id is not None:
         statement = statement.where(Import.practice_id == practice_id)
     return tx.session.scalar(statement)
 
 
-# The statements of every job are built once: building them anew costs as much as running them.
+# Statements that run for every job are built once: building one costs as much as running it.
 _JOB_WITH_STATE = (
     select(Job, Import.state).outerjoin(Import, Import.id == Job.import_id).where(Job.id == bindparam("job_id"))
 )
@@ -82,28 +81,29 @@ _LOCK = select(Import).where(Import.id == bindparam("import_id")).with_for_updat
 
 
 def job_with_state(tx: Tx, job_id: UUID) -> tuple[Job, ImportState | None] | None:
-    """A job and where its import stands; `None` when there is no such job."""
+    """A job and the state of its import; `None` when there is no such job."""
     found = tx.session.execute(_JOB_WITH_STATE, {"job_id": job_id}).one_or_none()
     return (found[0], found[1]) if found is not None else None
 
 
 def lock(tx: Tx, import_id: UUID) -> Import:
-    """Read an import and keep everyone else from finishing a job of it until this transaction ends.
+    """Read and lock an import, so that nobody else finishes a job of it until this transaction ends.
 
-    SQLite's writers are one at a time anyway and it ignores the FOR UPDATE.
+    SQLite allows one writer at a time anyway, and ignores the FOR UPDATE.
     """
     return tx.session.scalars(_LOCK, {"import_id": import_id}).one()
 
 
 def set_state(tx: Tx, row: Import, state: ImportState, outcome: Outcome | None = None) -> bool:
-    """Move a locked import to `state`, audited; a close writes the epoch's one event. False when it is there already."""
+    """Move a locked import to `state`, with an audit entry; a close writes the epoch's only event. False when it is in that
+    state already."""
     if row.state == state:
         return False
     closing = state not in OPEN_IMPORT_STATES
     values: dict[str, Any] = {"state": state, "closed_at": db_now() if closing else None}
     if closing:
         values |= {"resolved_at": func.coalesce(Import.resolved_at, db_now()), **_outcome_columns(outcome)}
-    tx.session.execute(_update(Import.id == row.id, values))
+    update_rows(tx, Import, Import.id == row.id, **values)
     audit.record(
         tx,
         action="import.state",
@@ -123,13 +123,13 @@ def set_state(tx: Tx, row: Import, state: ImportState, outcome: Outcome | None =
             "state": state,
             "created_at": db_now(),
         }
-        tx.session.execute(insert_or_ignore(tx, ImportEvent, event))
+        insert_or_ignore(tx, ImportEvent, event)
     return True
 
 
 def set_reason(tx: Tx, row: Import, outcome: Outcome | None) -> None:
-    """A closed import stays in its state, for another reason."""
-    tx.session.execute(_update(Import.id == row.id, _outcome_columns(outcome)))
+    """Change the reason of a closed import that stays in its state."""
+    update_rows(tx, Import, Import.id == row.id, **_outcome_columns(outcome))
 
 
 def _outcome_columns(outcome: Outcome | None) -> dict[str, Any]:
@@ -142,15 +142,15 @@ def _outcome_columns(outcome: Outcome | None) -> dict[str, Any]:
 
 
 def resolve(tx: Tx, import_id: UUID, email_key: str | None = None) -> None:
-    """From now on this import holds back no later row of its batch; its email, where it has one, is known."""
+    """Mark an import resolved, with its email where it has one: it no longer holds back later rows of its batch."""
     values: dict[str, Any] = {"resolved_at": db_now()}
     if email_key is not None:
         values["email_key"] = email_key
-    tx.session.execute(_update(Import.id == import_id, values))
+    update_rows(tx, Import, Import.id == import_id, **values)
 
 
 def set_client(tx: Tx, import_id: UUID, client_id: UUID) -> None:
-    tx.session.execute(_update(Import.id == import_id, {"client_id": client_id}))
+    update_rows(tx, Import, Import.id == import_id, client_id=client_id)
 
 
 def reopen(tx: Tx, row: Import, *, revision: int | None = None) -> int:
@@ -162,37 +162,37 @@ def reopen(tx: Tx, row: Import, *, revision: int | None = None) -> int:
     values: dict[str, Any] = {"epoch": row.epoch + 1, "epoch_started_at": db_now(), "closed_at": None}
     if revision is not None:
         values["revision"] = revision
-    tx.session.execute(_update(Import.id == row.id, values))
+    update_rows(tx, Import, Import.id == row.id, **values)
     return row.epoch + 1
 
 
 def earlier_claim_on_email(tx: Tx, row: Import, email_key: str) -> bool:
-    """An earlier row of the same batch wants this email and was not turned down (b.10)."""
+    """Whether an earlier row of the same batch needs this email and was not rejected (b.10)."""
     if row.batch_id is None:
         return False
-    statement = select(Import.id).where(
+    return has_row(
+        tx,
         Import.batch_id == row.batch_id,
         Import.position < row.position,
         Import.email_key == email_key,
         Import.state.not_in((ImportState.REJECTED, ImportState.FAILED, ImportState.CANCELLED)),
     )
-    return tx.session.scalar(statement.limit(1)) is not None
 
 
 def older_open_import_of_record(tx: Tx, row: Import) -> bool:
-    """Another open import of the same XPM record was asked for before this one."""
-    statement = select(Import.id).where(
+    """Whether another open import of the same XPM record was requested before this one."""
+    return has_row(
+        tx,
         Import.practice_id == row.practice_id,
         Import.xpm_uuid == row.xpm_uuid,
         Import.id != row.id,
         Import.state.in_(OPEN_IMPORT_STATES),
-        _asked_before(row),
+        _requested_before(row),
     )
-    return tx.session.scalar(statement.limit(1)) is not None
 
 
-def _asked_before(row: Import) -> ColumnElement[bool]:
-    """In a batch its order decides, elsewhere the time of the request; ids break ties, so that one of two is first."""
+def _requested_before(row: Import) -> ColumnElement[bool]:
+    """Within a batch its order decides, otherwise the time of the request; ids break ties, so that one of two is first."""
     by_time = or_(Import.created_at < row.created_at, and_(Import.created_at == row.created_at, Import.id < row.id))
     if row.batch_id is None:
         return by_time
@@ -205,7 +205,7 @@ def _asked_before(row: Import) -> ColumnElement[bool]:
 def listing(
     tx: Tx, *, practice_id: UUID | None = None, states: Sequence[ImportState] = (), limit: int = 50
 ) -> list[Import]:
-    """Imports newest first; of one practice, in some states, at most `limit`."""
+    """Up to `limit` imports, newest first; of one practice or all, in some states or all."""
     statement = select(Import).order_by(Import.created_at.desc(), Import.id.desc()).limit(limit)
     if practice_id is not None:
         statement = statement.where(Import.practice_id == practice_id)
@@ -214,28 +214,22 @@ def listing(
     return list(tx.session.scalars(statement))
 
 
-def _update(condition: ColumnElement[bool], values: dict[str, Any]) -> Any:
-    return update(Import).where(condition).values(**values)
-
-
 def set_inputs(tx: Tx, import_id: UUID, values: dict[str, Any]) -> None:
-    """Change what a locked import asks for. The email that it was to take before does not count any more."""
-    statement = update(Import).where(Import.id == import_id).values(**{"email_key": None, **values})
-    tx.session.execute(statement)
+    """Change what a locked import requests. The email it would have taken before no longer counts."""
+    update_rows(tx, Import, Import.id == import_id, **{"email_key": None, **values})
 
 
 def login_of(tx: Tx, client_id: UUID) -> Login | None:
-    """A client's login, kept as it is until this transaction ends."""
+    """A client's login, locked until this transaction ends."""
     statement = select(Login).join(Client, Client.login_id == Login.id).where(Client.id == client_id)
     return tx.session.scalar(statement.with_for_update(of=Login))
 
 
 def change_email(tx: Tx, login_id: UUID, email: str, email_key: str) -> bool:
-    """Give a login another address. False when a login of the platform holds it: the unique index decides (b.2)."""
-    statement = update(Login).where(Login.id == login_id).values(email=email, email_key=email_key)
+    """Change a login's email. False when any login on the platform has it: the unique index decides (b.2)."""
     try:
         with tx.session.begin_nested():
-            tx.session.execute(statement)
+            update_rows(tx, Login, Login.id == login_id, email=email, email_key=email_key)
     except IntegrityError:
         return False
     return True

@@ -1,4 +1,4 @@
-"""The facts behind what holds a job: who is before it in its batch, how full its practice is, whether a relay leads."""
+"""Facts that explain what holds a job back: earlier rows of its batch, its practice's jobs in flight, the current leader."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import and_, select
 
 from portal_db.database import Tx
+from portal_db.dialect import count_rows, has_row, one_as
 from portal_db.states import OPEN_IMPORT_STATES, JobState, Lane
 from portal_db.tables import Client, Import, Job, Leader, ReconnectNotice, XpmConnection, XpmLink
 from portal_db.types import db_now
@@ -19,7 +20,7 @@ from portal_db.work.ringing import LANE_GROUPS, QUOTA_CODE
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class UnresolvedRow:
     """A row of a batch that is not resolved yet."""
 
     import_id: UUID
@@ -28,21 +29,19 @@ class Row:
     state: str
 
 
-def rows_before(tx: Tx, job: Job) -> tuple[int, Row] | None:
+def rows_before(tx: Tx, job: Job) -> tuple[int, UnresolvedRow] | None:
     """How many earlier rows of its batch hold a job back (b.10), and the first of them; `None` when none does."""
-    held = select(Job.id).where(Job.id == job.id, is_out_of_turn())
-    mine = tx.session.get(Import, job.import_id) if job.import_id is not None else None
-    if tx.session.scalar(held) is None or mine is None or mine.batch_id is None:
+    own = tx.session.get(Import, job.import_id) if job.import_id is not None else None
+    if not has_row(tx, Job.id == job.id, is_out_of_turn()) or own is None or own.batch_id is None:
         return None
-    earlier = and_(Import.batch_id == mine.batch_id, Import.position < mine.position, Import.resolved_at.is_(None))
-    number = tx.session.scalar(select(func.count()).select_from(Import).where(earlier)) or 0
+    earlier = and_(Import.batch_id == own.batch_id, Import.position < own.position, Import.resolved_at.is_(None))
     first = tx.session.execute(select(Import).where(earlier).order_by(Import.position).limit(1)).scalar_one()
-    return number, Row(first.id, first.position or 0, first.state.value)
+    return count_rows(tx, earlier), UnresolvedRow(first.id, first.position or 0, first.state.value)
 
 
 def in_flight(tx: Tx, job: Job) -> tuple[Sequence[Lane], int] | None:
     """The lanes whose ring limit a job shares, and how many jobs of its practice are rung or running there; `None` for
-    jobs that no limit holds."""
+    jobs without a limit."""
     lanes = next((group for group in LANE_GROUPS if job.lane in group), None)
     if job.interactive or lanes is None:
         return None
@@ -51,7 +50,8 @@ def in_flight(tx: Tx, job: Job) -> tuple[Sequence[Lane], int] | None:
 
 def ahead_of(tx: Tx, job: Job, lanes: Sequence[Lane]) -> int:
     """How many due jobs of the same practice and lanes are rung before this one."""
-    statement = select(func.count()).where(
+    return count_rows(
+        tx,
         Job.practice_id == job.practice_id,
         Job.lane.in_(lanes),
         ~Job.interactive,
@@ -61,11 +61,10 @@ def ahead_of(tx: Tx, job: Job, lanes: Sequence[Lane]) -> int:
         ~is_out_of_turn(),
         ringing.before(job),
     )
-    return tx.session.scalar(statement) or 0
 
 
-def put_off_like(tx: Tx, job: Job) -> Job | None:
-    """A job of the same practice, lane and kind that the upstream's quota has put off: the relay holds this one with it,
+def deferred_by_quota(tx: Tx, job: Job) -> Job | None:
+    """A job of the same practice, lane and kind that waits for the upstream's quota: the relay holds this one back with it,
     so that it does not overtake."""
     statement = select(Job).where(
         Job.practice_id == job.practice_id,
@@ -81,13 +80,12 @@ def put_off_like(tx: Tx, job: Job) -> Job | None:
 def leader(tx: Tx, role: str) -> tuple[str, datetime] | None:
     """Who holds a role now, and until when; `None` while nobody does."""
     statement = select(Leader.owner, Leader.until).where(Leader.role == role, Leader.until > db_now())
-    found = tx.session.execute(statement).one_or_none()
-    return (found[0], found[1]) if found is not None else None
+    return one_as(tx, lambda owner, until: (owner, until), statement)
 
 
 @dataclass(frozen=True, slots=True)
 class LinkedClient:
-    """The client that an XPM record is linked to, since when, and the import that made it."""
+    """The client that an XPM record is linked to, since when, and the import that created the client."""
 
     client_id: UUID
     linked_at: datetime
@@ -100,8 +98,7 @@ def linked_client(tx: Tx, practice_id: UUID, xpm_uuid: UUID) -> LinkedClient | N
         .join(Client, Client.id == XpmLink.client_id)
         .where(XpmLink.practice_id == practice_id, XpmLink.xpm_uuid == xpm_uuid, XpmLink.disconnected_at.is_(None))
     )
-    found = tx.session.execute(statement).one_or_none()
-    return LinkedClient(*found) if found is not None else None
+    return one_as(tx, LinkedClient, statement)
 
 
 def open_import_of_record(tx: Tx, row: Import) -> Import | None:
@@ -116,7 +113,7 @@ def open_import_of_record(tx: Tx, row: Import) -> Import | None:
 
 
 def later_job(tx: Tx, job: Job) -> Job | None:
-    """A later job of the same import and kind that is open or was done."""
+    """A later job of the same import and kind that is open or succeeded."""
     statement = select(Job).where(
         Job.import_id == job.import_id,
         Job.kind == job.kind,
@@ -128,11 +125,10 @@ def later_job(tx: Tx, job: Job) -> Job | None:
 
 
 def notice_with_connection(tx: Tx, notice_id: UUID) -> tuple[ReconnectNotice, XpmConnection] | None:
-    """An email that asks for a reconnect, and the connection it is about."""
+    """A reconnect notice, and the connection it is about."""
     statement = (
         select(ReconnectNotice, XpmConnection)
         .join(XpmConnection, XpmConnection.id == ReconnectNotice.connection_id)
         .where(ReconnectNotice.id == notice_id)
     )
-    found = tx.session.execute(statement).one_or_none()
-    return (found[0], found[1]) if found is not None else None
+    return one_as(tx, lambda notice, connection: (notice, connection), statement)

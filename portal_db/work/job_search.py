@@ -1,4 +1,4 @@
-"""Finding jobs, dead letters above all: by filters that the database applies, in pages, and in groups of one cause."""
+"""Finding jobs, above all dead letters: by filters that the database applies, in pages, and in groups with one cause."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, SQLColumnExpression, func, literal_column, select
 
 from portal_db.database import Tx
-from portal_db.paging import LONGEST_PAGE, Cursor, newer, older
+from portal_db.paging import LONGEST_PAGE, Cursor, newer, newest_first
 from portal_db.states import JobState, Lane
 from portal_db.tables import Job
 from portal_db.types import db_now
@@ -19,8 +19,8 @@ from portal_db.types import db_now
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Dead letters of one cause: `kind/code/digest of the normalised message`. The digest is empty for those that an
-    older version wrote."""
+    """Dead letters with one cause, written `kind/code/digest of the normalised message`. The digest is empty for those that
+    an older version wrote."""
 
     kind: str
     code: str
@@ -32,8 +32,8 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which jobs are meant; what is left out matches all. Ages are in seconds, of dead letters since they died, of other
-    jobs since they were made."""
+    """Which jobs to find; a filter that is not set matches all. Ages are in seconds: of dead letters since they died, of
+    other jobs since they were created."""
 
     states: Sequence[JobState] = ()
     practice_id: UUID | None = None
@@ -42,7 +42,7 @@ class Filter:
     lane: Lane | None = None
     code: str | None = None
     group: Group | None = None
-    #: In the message, whatever its case.
+    #: Part of the error message; upper and lower case are the same.
     text: str | None = None
     older_than: float | None = None
     newer_than: float | None = None
@@ -52,7 +52,7 @@ class Filter:
         return tuple(self.states) == (JobState.DEAD,)
 
     def conditions(self) -> list[ColumnElement[bool]]:
-        """All that must hold of a job."""
+        """The conditions that a job must meet."""
         equal = {Job.practice_id: self.practice_id, Job.import_id: self.import_id, Job.kind: self.kind,
                  Job.lane: self.lane, Job.error_code: self.code}  # fmt: skip
         found = [column == value for column, value in equal.items() if value is not None]
@@ -70,25 +70,24 @@ class Filter:
 
 
 def listing(tx: Tx, which: Filter, *, limit: int, after: Cursor | None = None) -> list[Job]:
-    """Jobs newest first, at most `limit`, from a cursor on."""
-    statement = select(Job).where(*which.conditions()).order_by(_time_of(which).desc(), Job.id.desc())
-    if after is not None:
-        statement = statement.where(older(_time_of(which), Job.id, after))
-    return list(tx.session.scalars(statement.limit(min(limit, LONGEST_PAGE))))
+    """A page of jobs, newest first."""
+    statement = select(Job).where(*which.conditions())
+    limit = min(limit, LONGEST_PAGE)
+    return list(tx.session.scalars(newest_first(statement, _time_of(which), Job.id, after=after, limit=limit)))
 
 
 def cursor_of(which: Filter, job: Job) -> Cursor:
-    """Where the page that ends with this job goes on."""
+    """The cursor of the page after this job."""
     return Cursor((job.finished_at or job.created_at) if which.only_dead else job.created_at, job.id)
 
 
 def oldest_first(
     tx: Tx, which: Filter, *, until: datetime, limit: int, after: Cursor | None = None
 ) -> list[tuple[UUID, Cursor]]:
-    """Ids of matching jobs in the order of their time, for those who work through all of them.
+    """Ids of matching jobs, oldest first, for working through all of them.
 
     Args:
-        until: nothing later than this; what dies again while they are worked through is not met twice.
+        until: jobs later than this are left out, so that one that dies again meanwhile is not found twice.
     """
     statement = select(Job.id, _time_of(which)).where(*which.conditions(), _time_of(which) <= until)
     if after is not None:
@@ -99,7 +98,7 @@ def oldest_first(
 
 @dataclass(frozen=True, slots=True)
 class Grouped:
-    """A group, how many dead letters it holds of how many practices, since when, and one of their messages."""
+    """A group: how many dead letters of how many practices it has, its first and last time, and one of the messages."""
 
     group: Group
     count: int
@@ -110,7 +109,7 @@ class Grouped:
 
 
 def groups(tx: Tx, which: Filter, *, limit: int) -> list[Grouped]:
-    """Dead letters by cause, the most frequent first."""
+    """Dead letters by cause, most frequent first."""
     finished_at: SQLColumnExpression[Any] = Job.finished_at
     statement = (
         select(
@@ -134,12 +133,12 @@ def groups(tx: Tx, which: Filter, *, limit: int) -> list[Grouped]:
     ]
 
 
-#: Spelled out and no parameter: PostgreSQL takes two parameters for two expressions when it groups.
+#: A literal instead of a parameter: PostgreSQL treats two parameters as two different expressions when it groups.
 _NOTHING: ColumnElement[str] = literal_column("''")
 
 
 def _time_of(which: Filter) -> SQLColumnExpression[Any]:
-    """The time that ages and order go by."""
+    """The time that ages and the order are based on."""
     return Job.finished_at if which.only_dead else Job.created_at
 
 
@@ -152,7 +151,7 @@ def _cause() -> ColumnElement[str]:
 
 
 def group_named(text: str) -> Group | None:
-    """A group as it was printed; `None` when the text is none."""
+    """Parse a group as it is printed; `None` when the text is not a group."""
     kind, _, rest = text.partition("/")
     code, slash, cause = rest.rpartition("/")
     return Group(kind, code, "" if cause == "-" else cause) if kind and slash else None

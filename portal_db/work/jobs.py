@@ -1,6 +1,6 @@
-"""Jobs: inserting, claiming, renewing, finishing. Every change of a running job names its lease token.
+"""Jobs: inserting, claiming, renewing, finishing, requeueing. Every change of a running job names its lease token.
 
-No statement here decides what a job means; who may change it is all it knows.
+These statements know who may change a job; what a job means is decided elsewhere.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, bindparam, case, func, insert, null, select, update
 
 from portal_db.database import Tx
-from portal_db.dialect import insert_new
-from portal_db.states import AttemptOutcome, ErrorClass, JobState, Lane
+from portal_db.dialect import has_row, insert_new, update_rows
+from portal_db.states import OPEN_JOB_STATES, AttemptOutcome, ErrorClass, JobState, Lane
 from portal_db.tables import Job, JobAttempt
 from portal_db.types import UtcDateTime, db_now
 from portal_db.work.due import is_due, is_out_of_turn, is_paused
 
-#: Took its process down, running alone: requeued, it runs alone again (P14).
+#: The error code of a job that crashed its process while it ran standalone; requeued, it runs standalone again (P14).
 POISON_CODE = "poison"
 
 
 class LeaseLost(Exception):
-    """The job is no longer ours: its lease ran out or it was cancelled. Nothing of this attempt may be kept."""
+    """The lease no longer holds: it ran out, or the job was cancelled. Nothing that this attempt wrote may be kept."""
 
 
 @dataclass(frozen=True, slots=True)
 class NewJob:
-    """A job to be inserted. `dedupe_key` makes a second insert of the same work a no-op."""
+    """A job to insert. `dedupe_key` makes a second insert of the same work a no-op."""
 
     id: UUID
     practice_id: UUID
@@ -46,13 +46,13 @@ class NewJob:
     deadline_seconds: int
     in_batch_order: bool = False
     position: int = 0
-    #: When the work was asked for; now, unless it goes on from earlier work.
+    #: When the work was requested; now, unless the job continues earlier work.
     asked_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to run one job for a while: the token that every write must name."""
+    """The right to run one job for a limited time; every write names its token."""
 
     job_id: UUID
     token: UUID
@@ -61,7 +61,7 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What went wrong with a job: its class, a stable code, words for a person, and what that person can do."""
+    """What went wrong with a job: its class, a stable code, a message for a person, and what that person can do."""
 
     error_class: ErrorClass
     code: str
@@ -72,13 +72,13 @@ class Failure:
 
 
 def add(tx: Tx, jobs: Sequence[NewJob], *, rung: bool = False) -> set[UUID]:
-    """Insert jobs as `queued`; those whose dedupe key exists already are left as they are.
+    """Insert jobs as `queued`; jobs whose dedupe key exists already stay as they are.
 
     Args:
         rung: the caller rings them right after its commit.
 
     Returns:
-        Ids of the jobs that were new.
+        Ids of the new jobs.
     """
     asked_at = func.coalesce(bindparam("asked", type_=UtcDateTime()), db_now())
     rung_at = db_now() if rung else null()
@@ -95,16 +95,16 @@ def get(tx: Tx, job_id: UUID) -> Job | None:
     return tx.session.get(Job, job_id)
 
 
-#: Built once, as the other statements of every job: building them anew costs as much as running them.
+#: Built once, like the other statements that run for every job: building one costs as much as running it.
 _OF_IMPORT = select(Job).where(Job.import_id == bindparam("import_id")).order_by(Job.created_at, Job.id)
 
 
 def of_import(tx: Tx, import_id: UUID) -> list[Job]:
-    """Every job of an import, of all its epochs, oldest first."""
+    """Every job of an import, in all its epochs, oldest first."""
     return list(tx.session.scalars(_OF_IMPORT, {"import_id": import_id}))
 
 
-#: Built once, since it is the statement run most often and the longest.
+#: Built once, because it is the longest statement and runs most often.
 _CLAIM = (
     update(Job)
     .where(
@@ -131,13 +131,13 @@ _CLAIM = (
 
 
 def claim(tx: Tx, lease: Lease, *, kinds: Collection[str], lease_seconds: float) -> Job | None:
-    """Take a due job by compare-and-set.
+    """Claim a due job by compare-and-set.
 
     Args:
-        kinds: kinds this process knows; a job of another kind is left for a newer process.
+        kinds: the kinds that this process knows; a job of another kind is left for a newer process.
 
     Returns:
-        The job as it now is, or `None`: somebody else has it, it is not due, it is paused or out of turn.
+        The claimed job, or `None`: somebody else has it, or it is not due, paused or out of turn.
     """
     values = {
         "job_id": lease.job_id,
@@ -150,15 +150,15 @@ def claim(tx: Tx, lease: Lease, *, kinds: Collection[str], lease_seconds: float)
 
 
 def holds(lease: Lease) -> ColumnElement[bool]:
-    """The job is running under this very lease."""
+    """Whether the job is running under this lease."""
     return and_(Job.id == lease.job_id, Job.lease_token == lease.token, Job.state == JobState.RUNNING)
 
 
 def renew(tx: Tx, owner: str, tokens: Collection[UUID], lease_seconds: float) -> set[UUID]:
-    """Push out the leases of one process's running jobs by one statement, never past their hard deadlines.
+    """Extend the leases of one process's running jobs by one statement, never past their hard deadlines.
 
     Returns:
-        The tokens that still hold; the others are lost.
+        The tokens that still hold; the other leases are lost.
     """
     statement = (
         update(Job)
@@ -194,10 +194,10 @@ _SUCCEED = (
 
 
 def succeed(tx: Tx, lease: Lease) -> None:
-    """Mark the job done.
+    """Mark the job succeeded.
 
     Raises:
-        LeaseLost: it is not ours any more; the caller's transaction must roll back.
+        LeaseLost: the caller's transaction must roll back.
     """
     if tx.session.scalar(_SUCCEED, {"job_id": lease.job_id, "token": lease.token}) is None:
         raise LeaseLost(f"job {lease.job_id} is no longer ours")
@@ -205,23 +205,23 @@ def succeed(tx: Tx, lease: Lease) -> None:
 
 
 def end(tx: Tx, lease: Lease, state: JobState, failure: Failure) -> None:
-    """Close the job as `rejected` or `dead`, with why.
+    """Close the job as `rejected` or `dead`, with the reason.
 
     Raises:
-        LeaseLost: it is not ours any more.
+        LeaseLost: the caller's transaction must roll back.
     """
     _finish(tx, lease, state=state, finished_at=db_now(), attempts=Job.attempts + 1, **_error_columns(failure))
     _record_attempt(tx, lease, AttemptOutcome(failure.error_class.value), failure)
 
 
 def park(tx: Tx, lease: Lease, failure: Failure, *, seconds: float, counts_as_attempt: bool) -> None:
-    """Put the job aside for so many seconds, with the reason people are shown.
+    """Let the job wait for `seconds`, with the reason that people are shown.
 
     Args:
-        counts_as_attempt: false for waits that are nobody's fault; they use up no attempt.
+        counts_as_attempt: false for waits that use up no attempt, such as for a quota or a reconnect.
 
     Raises:
-        LeaseLost: it is not ours any more.
+        LeaseLost: the caller's transaction must roll back.
     """
     on_connection = failure.error_class is ErrorClass.CONNECTION
     _finish(
@@ -239,10 +239,10 @@ def park(tx: Tx, lease: Lease, failure: Failure, *, seconds: float, counts_as_at
 
 
 def give_back(tx: Tx, lease: Lease) -> None:
-    """Return a job that was not started to the queue, with nothing counted against it.
+    """Return a job that was not started to the queue, without counting an attempt.
 
     Raises:
-        LeaseLost: it is not ours any more.
+        LeaseLost: the caller's transaction must roll back.
     """
     _finish(tx, lease, state=JobState.QUEUED, rung_at=None)
 
@@ -251,7 +251,7 @@ def _error_columns(failure: Failure) -> dict[str, Any]:
     return {
         "error_class": failure.error_class,
         "error_code": failure.code,
-        "error_cause": cause_of(failure.code, failure.message),
+        "error_cause": cause_digest(failure.code, failure.message),
         "error_field": failure.field,
         "error_message": failure.message[:1000],
         "error_action": failure.action,
@@ -292,8 +292,8 @@ def _record_attempt(tx: Tx, lease: Lease, outcome: AttemptOutcome, failure: Fail
 
 
 def was_recorded(tx: Tx, token: UUID) -> bool:
-    """Whether the attempt under this token was committed: the answer to a COMMIT that got none."""
-    return tx.session.scalar(select(JobAttempt.token).where(JobAttempt.token == token)) is not None
+    """Whether the attempt under this token was committed, for a COMMIT that got no answer."""
+    return has_row(tx, JobAttempt.token == token)
 
 
 def attempts_of(tx: Tx, job_id: UUID) -> list[JobAttempt]:
@@ -301,10 +301,10 @@ def attempts_of(tx: Tx, job_id: UUID) -> list[JobAttempt]:
 
 
 def take_back_expired(tx: Tx) -> list[UUID]:
-    """Queue every running job whose lease has run out again, and keep the lost attempt.
+    """Queue every running job whose lease has run out again, and record the lost attempt.
 
     Returns:
-        Ids of the jobs taken back.
+        Ids of the jobs.
     """
     ran_out = select(Job.id, Job.lease_token, Job.lease_owner).where(
         Job.state == JobState.RUNNING, Job.lease_until < db_now()
@@ -333,19 +333,19 @@ def take_back_expired(tx: Tx) -> list[UUID]:
 
 
 def cancel_open(tx: Tx, import_id: UUID, *, except_kinds: Iterable[str] = ()) -> list[UUID]:
-    """Cancel the open jobs of a locked import and clear their tokens, so that whoever runs one finds its lease lost; that
-    attempt is kept as cancelled."""
-    wanted = (
+    """Cancel the open jobs of a locked import and clear their tokens: a worker that runs one finds its lease lost, and that
+    attempt is recorded as cancelled."""
+    open_jobs = (
         Job.import_id == import_id,
-        Job.state.in_((JobState.QUEUED, JobState.RUNNING, JobState.WAITING)),
+        Job.state.in_(OPEN_JOB_STATES),
         Job.kind.not_in(tuple(except_kinds)),
     )
-    running = select(Job.id, Job.lease_token, Job.lease_owner).where(*wanted, Job.state == JobState.RUNNING)
-    held = tx.session.execute(running.order_by(Job.id).with_for_update()).all()
-    leases = [Lease(job_id, token, owner) for job_id, token, owner in held if token is not None and owner is not None]
+    running = select(Job.id, Job.lease_token, Job.lease_owner).where(*open_jobs, Job.state == JobState.RUNNING)
+    locked = tx.session.execute(running.order_by(Job.id).with_for_update()).all()
+    leases = [Lease(job_id, token, owner) for job_id, token, owner in locked if token is not None and owner is not None]
     statement = (
         update(Job)
-        .where(*wanted)
+        .where(*open_jobs)
         .values(
             state=JobState.CANCELLED,
             lease_token=None,
@@ -363,24 +363,24 @@ def cancel_open(tx: Tx, import_id: UUID, *, except_kinds: Iterable[str] = ()) ->
 
 
 def requeue(tx: Tx, job_id: UUID, epoch: int) -> bool:
-    """Bring a dead job back as `queued` in a new epoch of its import. False when it is not dead any more."""
-    statement = (
-        update(Job)
-        .where(Job.id == job_id, Job.state == JobState.DEAD)
-        .values(
-            state=JobState.QUEUED,
-            epoch=epoch,
-            attempts=0,
-            lost_leases=case((Job.error_code == POISON_CODE, Job.lost_leases), else_=0),
-            rung_at=None,
-            waiting_since=None,
-            finished_at=None,
-        )
+    """Queue a dead job again, in a new epoch of its import. False when it is no longer dead."""
+    is_dead = (Job.id == job_id, Job.state == JobState.DEAD)
+    changed = update_rows(
+        tx,
+        Job,
+        *is_dead,
+        state=JobState.QUEUED,
+        epoch=epoch,
+        attempts=0,
+        lost_leases=case((Job.error_code == POISON_CODE, Job.lost_leases), else_=0),
+        rung_at=None,
+        waiting_since=None,
+        finished_at=None,
     )
-    return tx.session.scalar(statement.returning(Job.id)) is not None
+    return bool(changed)
 
 
-#: Ids, quoted words, times and numbers, in this order: each stands for any of its like.
+#: Ids, quoted text, times and numbers, replaced in this order.
 _VARYING = (
     (re.compile(r"\b[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}\b", re.IGNORECASE), "<id>"),
     (re.compile(r"\b(?=[0-9a-f]*\d)(?=\d*[a-f])[0-9a-f]{8,}\b", re.IGNORECASE), "<id>"),
@@ -397,65 +397,58 @@ def normalised(message: str) -> str:
     return " ".join(message.split()).casefold()
 
 
-def cause_of(code: str, message: str) -> str:
-    """A short digest of a failure's code and normalised message: what dead letters are grouped by, beside their kind."""
+def cause_digest(code: str, message: str) -> str:
+    """A short digest of a failure's code and normalised message; dead letters are grouped by it and their kind."""
     return hashlib.sha256(f"{code}\n{normalised(message)}".encode()).hexdigest()[:CAUSE_LENGTH]
 
 
-#: The error code of requeued jobs that wait their turn.
+#: The error code of requeued jobs that are started one after the other.
 PACED_CODE = "requeued_in_turn"
 
 
 def lock_open(tx: Tx, import_id: UUID) -> list[Job]:
-    """An import's open jobs, kept from being claimed or finished until this transaction ends. The import is locked first."""
-    statement = (
-        select(Job)
-        .where(Job.import_id == import_id, Job.state.in_((JobState.QUEUED, JobState.RUNNING, JobState.WAITING)))
-        .order_by(Job.id)
-        .with_for_update()
-    )
-    return list(tx.session.scalars(statement))
+    """Lock an import's open jobs, so that none is claimed or finished until this transaction ends. Lock the import first."""
+    statement = select(Job).where(Job.import_id == import_id, Job.state.in_(OPEN_JOB_STATES)).order_by(Job.id)
+    return list(tx.session.scalars(statement.with_for_update()))
 
 
 def dismiss(tx: Tx, job_id: UUID) -> bool:
-    """Take a dead letter out, with its error kept. False when it is not dead any more."""
+    """Dismiss a dead letter; its error is kept. False when it is no longer dead."""
     return _move(tx, job_id, {JobState.DEAD}, state=JobState.DISMISSED)
 
 
-def count_as_done(tx: Tx, job_id: UUID) -> bool:
-    """A person knows that a dead or dismissed job's work was done all the same. False when it is neither any more."""
+def mark_done(tx: Tx, job_id: UUID) -> bool:
+    """Mark a dead or dismissed job succeeded, because somebody knows that its work was done. False when it is neither."""
     blank = dict.fromkeys(("error_class", "error_code", "error_field", "error_message", "error_action", "error_cause"))
     before = {JobState.DEAD, JobState.DISMISSED}
     return _move(tx, job_id, before, state=JobState.SUCCEEDED, finished_at=db_now(), **blank)
 
 
-def wait_in_turn(tx: Tx, job_id: UUID, seconds: float, words: str) -> None:
-    """Let a job that was just requeued wait so long; the record keeps the time, so no command has to stay."""
-    turn = Failure(ErrorClass.DEFERRED, PACED_CODE, words)
+def wait_in_turn(tx: Tx, job_id: UUID, seconds: float, message: str) -> None:
+    """Let a job that was just requeued wait for `seconds`. The record keeps the time, so the command can end."""
     _move(
         tx,
         job_id,
         {JobState.QUEUED},
         state=JobState.WAITING,
         next_attempt_at=db_now(seconds),
-        error_class=turn.error_class,
-        error_code=turn.code,
-        error_message=turn.message,
+        error_class=ErrorClass.DEFERRED,
+        error_code=PACED_CODE,
+        error_message=message,
         error_action=None,
         error_field=None,
     )
 
 
 def _move(tx: Tx, job_id: UUID, before: Collection[JobState], **values: object) -> bool:
-    statement = update(Job).where(Job.id == job_id, Job.state.in_(before)).values(**values).returning(Job.id)
-    return tx.session.scalar(statement) is not None
+    return bool(update_rows(tx, Job, Job.id == job_id, Job.state.in_(before), **values))
 
 
 def lease_of(job: Job) -> Lease:
     """The lease under which a claimed job runs.
 
     Raises:
-        LeaseLost: it has none.
+        LeaseLost: the job has no lease.
     """
     if job.lease_token is None or job.lease_owner is None:
         raise LeaseLost(f"job {job.id} has no lease")
@@ -463,10 +456,10 @@ def lease_of(job: Job) -> Lease:
 
 
 def hold(tx: Tx, job: Job) -> None:
-    """Keep a running job ours until this transaction ends; nothing of it changes.
+    """Lock a running job, so that it stays under its lease until this transaction ends.
 
     Raises:
-        LeaseLost: it is not ours any more; the caller's transaction must roll back.
+        LeaseLost: the caller's transaction must roll back.
     """
     if tx.session.scalar(select(Job.id).where(holds(lease_of(job))).with_for_update()) is None:
         raise LeaseLost(f"job {job.id} is no longer ours")

@@ -1,4 +1,4 @@
-"""Pauses: stops on claims of everything that matches them. One per scope: its id is derived from the scope, so that the
+"""Pauses: no job that matches one is claimed. There is one pause per scope: its id is derived from the scope, so that the
 primary key refuses a second one."""
 
 from __future__ import annotations
@@ -6,12 +6,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID, uuid5
 
-from sqlalchemy import delete, or_, select
+from sqlalchemy import or_, select
 
 from portal_db.database import Tx
-from portal_db.dialect import insert_or_ignore
+from portal_db.dialect import delete_rows, insert_or_ignore, one_as
 from portal_db.states import Lane
-from portal_db.tables import Job, Operator, Pause
+from portal_db.tables import Operator, Pause
 from portal_db.types import db_now
 
 _SCOPES = UUID("5d3e5f0a-6d0b-5c43-9b0e-8f9d1c6f7a21")
@@ -19,7 +19,7 @@ _SCOPES = UUID("5d3e5f0a-6d0b-5c43-9b0e-8f9d1c6f7a21")
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a pause stops: what is left out matches all, and a scope without anything is everything."""
+    """What a pause stops: a part that is not set matches all, so an empty scope stops everything."""
 
     practice_id: UUID | None = None
     lane: Lane | None = None
@@ -37,7 +37,7 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Paused:
-    """A pause and the name of who set it."""
+    """A pause and the name of the operator who set it."""
 
     pause: Pause
     by: str | None
@@ -48,7 +48,7 @@ class Paused:
 
 
 def add(tx: Tx, scope: Scope, *, reason: str, paused_by: UUID) -> bool:
-    """Stop claims. False when this very scope is paused already."""
+    """Stop claims. False when this scope is paused already."""
     row = {
         "id": scope.id,
         "practice_id": scope.practice_id,
@@ -58,20 +58,19 @@ def add(tx: Tx, scope: Scope, *, reason: str, paused_by: UUID) -> bool:
         "paused_by": paused_by,
         "created_at": db_now(),
     }
-    return tx.session.scalar(insert_or_ignore(tx, Pause, row).returning(Pause.id)) is not None
+    return insert_or_ignore(tx, Pause, row)
 
 
 def lift(tx: Tx, pause_id: UUID) -> bool:
-    """End a pause. False when there is none of this id any more."""
-    statement = delete(Pause).where(Pause.id == pause_id).returning(Pause.id)
-    return tx.session.scalar(statement) is not None
+    """End a pause. False when it has ended already."""
+    return bool(delete_rows(tx, Pause, Pause.id == pause_id))
 
 
 _ALL = select(Pause, Operator.name).outerjoin(Operator, Operator.id == Pause.paused_by)
 
 
 def listing(tx: Tx, *, practice_id: UUID | None = None) -> list[Paused]:
-    """Pauses oldest first: all, or those that touch a practice."""
+    """Pauses, oldest first: all, or those that affect a practice."""
     statement = _ALL.order_by(Pause.created_at, Pause.id)
     if practice_id is not None:
         statement = statement.where(or_(Pause.practice_id.is_(None), Pause.practice_id == practice_id))
@@ -79,17 +78,11 @@ def listing(tx: Tx, *, practice_id: UUID | None = None) -> list[Paused]:
 
 
 def get(tx: Tx, pause_id: UUID) -> Paused | None:
-    found = tx.session.execute(_ALL.where(Pause.id == pause_id)).one_or_none()
-    return Paused(*found) if found is not None else None
+    return one_as(tx, Paused, _ALL.where(Pause.id == pause_id))
 
 
-def stopping(tx: Tx, job: Job) -> list[Paused]:
-    """The pauses that keep a job from being claimed, oldest first; `due.is_paused` says whether there is any."""
-    return touching(tx, job.practice_id, job.lane, job.kind)
-
-
-def touching(tx: Tx, practice_id: UUID, lane: Lane, kind: str) -> list[Paused]:
-    """The pauses that would keep such a job from being claimed, oldest first."""
+def stopping(tx: Tx, practice_id: UUID, lane: Lane, kind: str) -> list[Paused]:
+    """The pauses that keep such a job from being claimed, oldest first; `due.is_paused` is the same as a condition."""
     statement = _ALL.where(
         or_(Pause.practice_id.is_(None), Pause.practice_id == practice_id),
         or_(Pause.lane.is_(None), Pause.lane == lane),

@@ -1,7 +1,5 @@
-"""How far imports have come, counted: by state and by what they made.
-
-Looks only. Which imports are meant is a condition: those of a batch, of a practice, or just one.
-"""
+"""The progress of imports, counted by state and by what they created. Which imports to count is a condition: those of a
+batch, or just one."""
 
 from __future__ import annotations
 
@@ -20,18 +18,18 @@ def of_batch(batch_id: UUID) -> Which:
     return Import.batch_id == batch_id
 
 
-def just(import_id: UUID) -> Which:
+def of_import(import_id: UUID) -> Which:
     return Import.id == import_id
 
 
 def by_state(tx: Tx, which: Which) -> dict[ImportState, int]:
-    """How many imports are in each state; states that none is in are left out."""
+    """How many imports are in each state; states without any are left out."""
     statement = select(Import.state, func.count()).where(which).group_by(Import.state)
     return dict(tx.session.execute(statement).all())
 
 
 def jobs_by_state(tx: Tx, which: Which, *, kind: str | None = None) -> dict[JobState, int]:
-    """How many of the imports' jobs, or of those of one kind, are in each state."""
+    """How many of the imports' jobs (of one kind) are in each state."""
     statement = select(Job.state, func.count()).join(Import, Import.id == Job.import_id).where(which)
     if kind is not None:
         statement = statement.where(Job.kind == kind)
@@ -39,13 +37,13 @@ def jobs_by_state(tx: Tx, which: Which, *, kind: str | None = None) -> dict[JobS
 
 
 def clients_created(tx: Tx, which: Which) -> dict[ClientKind, int]:
-    """How many clients the imports made, of each kind."""
+    """How many clients of each kind the imports created."""
     statement = select(Client.kind, func.count()).join(Import, Import.id == Client.import_id).where(which)
     return dict(tx.session.execute(statement.group_by(Client.kind)).all())
 
 
 def relationships_found(tx: Tx, which: Which) -> int:
-    """How many relationships the clients that the imports made have, whatever became of them in review."""
+    """How many relationships the clients created by the imports have, whatever their review state."""
     statement = (
         select(func.count())
         .select_from(Relationship)
@@ -57,7 +55,7 @@ def relationships_found(tx: Tx, which: Which) -> int:
 
 
 def welcome_message_ids(tx: Tx, which: Which) -> set[str]:
-    """The left parts of the Message-IDs of the welcome emails to the clients that the imports made."""
+    """The left parts of the Message-IDs of the welcome emails to the clients created by the imports."""
     statement = (
         select(WelcomeEmail.message_id)
         .join(Client, Client.id == WelcomeEmail.client_id)

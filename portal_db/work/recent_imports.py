@@ -1,6 +1,6 @@
-"""What staff asked of XPM lately: imports with the client they are about, what they wait for, and what waits for review.
+"""Recent imports for the integration progress page: each with its client, what it waits for, and what awaits review.
 
-Bulk looks, one statement for each, however many imports a page shows. Queries carry the viewer's sight.
+Each function runs one statement, however many imports a page shows, filtered by what the viewer may see.
 """
 
 from __future__ import annotations
@@ -11,33 +11,31 @@ from uuid import UUID
 from sqlalchemy import and_, func, select
 
 from portal_db.database import Tx
-from portal_db.paging import Cursor, older
+from portal_db.paging import Cursor, newest_first
 from portal_db.states import JobState, ReviewState
 from portal_db.tables import Client, DirectoryRecord, Import, Job, Relationship, Staff, XpmConnection
 from portal_db.types import db_now
 from portal_db.visibility import Viewer
 from portal_db.work.due import is_out_of_turn, is_paused
 
-#: An import, its client once there is one, and the name of who asked.
+#: An import, its client once there is one, and the requester's name.
 Row = tuple[Import, Client | None, str]
 
 
 def page(tx: Tx, viewer: Viewer, *, seconds: float, after: Cursor | None, limit: int) -> list[Row]:
-    """Imports asked for in the last so many seconds, newest first."""
+    """A page of the imports requested in the last `seconds`, newest first."""
     statement = (
         select(Import, Client, Staff.name)
         .join(Staff, Staff.id == Import.requested_by)
         .outerjoin(Client, and_(Client.id == Import.client_id, viewer.may_see_client()))
         .where(viewer.may_see_import(), Import.created_at >= db_now(-seconds))
     )
-    if after is not None:
-        statement = statement.where(older(Import.created_at, Import.id, after))
-    newest = statement.order_by(Import.created_at.desc(), Import.id.desc()).limit(limit)
-    return [(row, client, name) for row, client, name in tx.session.execute(newest)]
+    page = newest_first(statement, Import.created_at, Import.id, after=after, limit=limit)
+    return [(row, client, name) for row, client, name in tx.session.execute(page)]
 
 
 def names_in_xpm(tx: Tx, practice_id: UUID, xpm_uuids: Sequence[UUID]) -> dict[UUID, str]:
-    """What XPM calls these records, as far as a connection of the practice has seen them."""
+    """The names of these records in XPM, as far as a connection of the practice has seen them."""
     statement = (
         select(DirectoryRecord.xpm_uuid, DirectoryRecord.record["name"].as_string())
         .join(
@@ -52,15 +50,15 @@ def names_in_xpm(tx: Tx, practice_id: UUID, xpm_uuids: Sequence[UUID]) -> dict[U
     return {uuid: name for uuid, name in tx.session.execute(statement) if name}
 
 
-def waiting(tx: Tx, import_ids: Sequence[UUID]) -> dict[UUID, Job]:
-    """Of each import that waits, the job that says why: the one that goes on first."""
+def waiting_jobs(tx: Tx, import_ids: Sequence[UUID]) -> dict[UUID, Job]:
+    """For each import that waits, its waiting job that is due first: it says why."""
     statement = select(Job).where(Job.import_id.in_(import_ids), Job.state == JobState.WAITING)
     newest_first = statement.order_by(Job.next_attempt_at.desc(), Job.id)
     return {job.import_id: job for job in tx.session.scalars(newest_first) if job.import_id is not None}
 
 
-def held_up(tx: Tx, import_ids: Sequence[UUID]) -> dict[UUID, str]:
-    """Imports with a queued job that nobody may claim now, each with why."""
+def blocked(tx: Tx, import_ids: Sequence[UUID]) -> dict[UUID, str]:
+    """Imports with a queued job that cannot be claimed now, each with the reason."""
     queued = select(Job.import_id).where(Job.import_id.in_(import_ids), Job.state == JobState.QUEUED)
     waits = dict.fromkeys(tx.session.scalars(queued.where(is_out_of_turn())), "Earlier rows of its batch come first.")
     waits |= dict.fromkeys(tx.session.scalars(queued.where(is_paused())), "Paused by operations.")
@@ -68,7 +66,7 @@ def held_up(tx: Tx, import_ids: Sequence[UUID]) -> dict[UUID, str]:
 
 
 def pending_reviews(tx: Tx, viewer: Viewer, client_ids: Sequence[UUID]) -> dict[UUID, int]:
-    """How many items of these clients wait for review, where the viewer may see the client."""
+    """How many items await review for each of these clients that the viewer may see."""
     statement = (
         select(Relationship.client_id, func.count())
         .join(Client, Client.id == Relationship.client_id)

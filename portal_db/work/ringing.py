@@ -1,6 +1,7 @@
-"""Which jobs the relay rings next: due ones, so many per practice, highest lane and oldest first.
+"""Which jobs the relay rings next (puts on their lane's Redis queue): due ones, up to a limit per practice, highest lane and
+oldest first.
 
-The limit is what keeps one practice's batch from delaying anybody else, and a restart from waking everything at once.
+The limit keeps one practice's batch from delaying other practices, and a restart from ringing everything at once.
 """
 
 from __future__ import annotations
@@ -12,20 +13,21 @@ from itertools import chain, zip_longest
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, case, exists, false, func, literal, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, and_, case, exists, false, func, literal, or_, select, tuple_
 from sqlalchemy.orm import aliased
 
 from portal_db.database import Tx
+from portal_db.dialect import count_rows, update_rows
 from portal_db.states import ConnectionState, JobState, Lane
 from portal_db.tables import Job, XpmConnection
 from portal_db.types import db_now
 from portal_db.work.due import is_due, is_out_of_turn, is_paused
 
-#: A rung job that nobody claimed is rung again after this long: its message was lost or dropped.
+#: A rung job that nobody has claimed is rung again after this time: its message was lost or dropped.
 RING_AGAIN_SECONDS = 10.0
-#: Lanes that share one limit; email stands apart, so that a slow mail server holds up no import.
+#: Lanes that share one limit; email has its own, so that a slow mail server does not delay imports.
 LANE_GROUPS: tuple[tuple[Lane, ...], ...] = ((Lane.IMPORT, Lane.RESYNC), (Lane.EMAIL,))
-#: At most so many interactive jobs are rung in one go; they have no limit per practice.
+#: The most interactive jobs rung at once; they have no limit per practice.
 INTERACTIVE_AT_ONCE = 500
 
 #: The error code of jobs that wait for the upstream's quota.
@@ -46,7 +48,7 @@ _ORDER: tuple[Any, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Ring:
-    """A job to be rung on its lane's queue."""
+    """A job to ring on its lane's queue."""
 
     lane: Lane
     job_id: UUID
@@ -58,10 +60,10 @@ def pick(tx: Tx, *, limit: int, full_lanes: Collection[Lane] = (), permits: Perm
     Args:
         limit: jobs of one practice that may be rung and unfinished at once, per lane group.
         full_lanes: lanes whose queue is long already; nothing is rung there a second time.
-        permits: asked about tenants whose jobs the quota has put off; without it, those are rung as others are.
+        permits: called for tenants whose jobs wait for the quota; without it, those jobs are rung like any other.
 
     Returns:
-        Practices take turns in it.
+        The jobs in the order to ring them; practices take turns.
     """
     ringable = and_(is_due(), _not_rung_lately(full_lanes), ~is_paused(), ~is_out_of_turn())
     quota = _Quota(tx, permits)
@@ -109,10 +111,10 @@ def _candidates(
 
 
 class _Quota:
-    """Holds back the jobs that the upstream's quota put off, and lets as many of them go as permits are free.
+    """Holds back the jobs that wait for the upstream's quota, and releases as many of them as permits are free.
 
     In background lanes, jobs of the same practice, lane and kind that were never tried are held back with them: they
-    would only be put off in turn, and must not overtake.
+    would only be deferred in turn, and must not overtake.
     """
 
     def __init__(self, tx: Tx, permits: Permits | None) -> None:
@@ -124,7 +126,7 @@ class _Quota:
         if permits is not None:
             columns = (Job.practice_id, Job.interactive, Job.lane, Job.kind)
             for practice_id, interactive, lane, kind in tx.session.execute(
-                select(*columns).where(is_put_off()).distinct()
+                select(*columns).where(waits_for_quota()).distinct()
             ):
                 if interactive:
                     self._interactive.add(practice_id)
@@ -135,10 +137,10 @@ class _Quota:
         self._on_their_way = _on_their_way(tx, self.holds()) if practices else Counter()
 
     def holds_interactive(self) -> ColumnElement[bool]:
-        return is_put_off() if self._permits is not None else false()
+        return waits_for_quota() if self._permits is not None else false()
 
     def holds(self) -> ColumnElement[bool]:
-        """The background jobs that are held: of a practice, lane and kind that the quota has put off."""
+        """The background jobs that are held: of a practice, lane and kind that waits for the quota."""
         if not self._kinds:
             return false()
         like = aliased(Job, name="put_off")
@@ -157,7 +159,7 @@ class _Quota:
             return []
         place = func.row_number().over(partition_by=Job.practice_id, order_by=_ORDER).label("place")
         ranked = select(Job.practice_id, Job.lane, Job.id, place)
-        ranked_held = ranked.where(ringable, Job.interactive, is_put_off()).subquery()
+        ranked_held = ranked.where(ringable, Job.interactive, waits_for_quota()).subquery()
         first = select(ranked_held).where(ranked_held.c.place <= INTERACTIVE_AT_ONCE)
         held: dict[UUID, list[Ring]] = defaultdict(list)
         for practice_id, lane, job_id, _ in self._tx.session.execute(
@@ -167,14 +169,15 @@ class _Quota:
         return [self.release(practice_id, Lane.INTERACTIVE, rings) for practice_id, rings in held.items()]
 
     def release(self, practice_id: UUID, lane: Lane, held: list[Ring]) -> list[Ring]:
-        """The oldest of these jobs, as many as permits are free, less those that were rung and have yet to take one."""
+        """The oldest of these jobs: as many as permits are free, minus jobs that were rung and have not taken one yet."""
         if not held:
             return []
         on_their_way = self._on_their_way[practice_id, lane]
         return held[: max(0, self._take(practice_id, lane, on_their_way + len(held)) - on_their_way)]
 
     def _take(self, practice_id: UUID, lane: Lane, wanted: int) -> int:
-        """Up to so many permits of the practice's tenants. Without a tenant, all: those jobs must learn that it is gone."""
+        """Take up to `wanted` permits of the practice's tenants. Without a tenant all are granted: the jobs run, and fail
+        because the connection is gone."""
         assert self._permits is not None  # noqa: S101 -- nothing is held back without it
         tenants = self._tenants.get(practice_id, [])
         if not tenants:
@@ -190,9 +193,9 @@ class _Quota:
 
 
 def _on_their_way(tx: Tx, held: ColumnElement[bool]) -> Counter[tuple[UUID, Lane]]:
-    """How many held jobs were rung and have yet to take a permit, by practice and the first lane of their group."""
+    """How many held jobs were rung and have not taken a permit yet, by practice and the first lane of their group."""
     rung = and_(is_due(), Job.rung_at >= db_now(-RING_AGAIN_SECONDS))
-    mine = or_(and_(Job.interactive, is_put_off()), and_(~Job.interactive, held))
+    mine = or_(and_(Job.interactive, waits_for_quota()), and_(~Job.interactive, held))
     statement = select(Job.practice_id, Job.interactive, _GROUP, func.count()).where(rung, mine)
     found: Counter[tuple[UUID, Lane]] = Counter()
     for practice_id, interactive, group, count in tx.session.execute(
@@ -203,8 +206,8 @@ def _on_their_way(tx: Tx, held: ColumnElement[bool]) -> Counter[tuple[UUID, Lane
     return found
 
 
-def is_put_off() -> ColumnElement[bool]:
-    """Waits for the upstream's quota, due or not."""
+def waits_for_quota() -> ColumnElement[bool]:
+    """Whether a job waits for the upstream's quota, due or not."""
     return and_(Job.state == JobState.WAITING, func.coalesce(Job.error_code, "") == QUOTA_CODE)
 
 
@@ -222,12 +225,8 @@ def _tenants_of(tx: Tx, practice_ids: Collection[UUID]) -> dict[UUID, list[str]]
 
 
 def forget_rings(tx: Tx) -> None:
-    """Redis lost its memory: whatever was rung and not claimed must be rung again, now (P17)."""
-    tx.session.execute(
-        update(Job)
-        .where(Job.state.in_((JobState.QUEUED, JobState.WAITING)), Job.rung_at.is_not(None))
-        .values(rung_at=None)
-    )
+    """Make every job that was rung but not claimed be rung again now, because Redis lost its data (P17)."""
+    update_rows(tx, Job, Job.state.in_((JobState.QUEUED, JobState.WAITING)), Job.rung_at.is_not(None), rung_at=None)
 
 
 def _not_rung_lately(full_lanes: Collection[Lane]) -> ColumnElement[bool]:
@@ -236,9 +235,8 @@ def _not_rung_lately(full_lanes: Collection[Lane]) -> ColumnElement[bool]:
 
 
 def in_flight(tx: Tx, practice_id: UUID, lanes: Collection[Lane]) -> int:
-    """Background jobs of a practice that run, or were rung and may yet be claimed."""
-    statement = select(func.count()).where(Job.practice_id == practice_id, Job.lane.in_(lanes), _is_in_flight())
-    return tx.session.scalar(statement) or 0
+    """How many background jobs of a practice are running, or were rung and may still be claimed."""
+    return count_rows(tx, Job.practice_id == practice_id, Job.lane.in_(lanes), _is_in_flight())
 
 
 def _in_flight(tx: Tx) -> Counter[tuple[UUID, int]]:
@@ -259,7 +257,7 @@ def _select(tx: Tx, condition: ColumnElement[bool], limit: int) -> list[Ring]:
 
 
 def before(job: Job) -> ColumnElement[bool]:
-    """Jobs that are rung before this one where both may be."""
+    """Whether a job is rung before this one when both may be."""
     mine = (list(Lane).index(job.lane), job.asked_at, job.position, job.created_at, job.id)
     values = (literal(value, column.type) for value, column in zip(mine, _ORDER, strict=True))
     return tuple_(*_ORDER) < tuple_(*values)
@@ -267,5 +265,4 @@ def before(job: Job) -> ColumnElement[bool]:
 
 def _mark_rung(tx: Tx, job_ids: Sequence[UUID]) -> None:
     if job_ids:
-        statement = update(Job).where(Job.id.in_(job_ids)).values(rung_at=db_now())
-        tx.session.execute(statement)
+        update_rows(tx, Job, Job.id.in_(job_ids), rung_at=db_now())

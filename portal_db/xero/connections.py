@@ -1,14 +1,14 @@
-"""A connection's life: connected, broken, mended, disconnected; and the jobs that wait for it to be mended."""
+"""A connection's states (connected, broken, reconnected, disconnected), and the jobs that wait for a reconnect."""
 
 from __future__ import annotations
 
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, select, update
+from sqlalchemy import and_, select, update
 
 from portal_db.database import Tx
-from portal_db.dialect import insert_or_ignore
+from portal_db.dialect import insert_or_ignore, update_rows
 from portal_db.states import ConnectionState, ErrorClass, JobState
 from portal_db.tables import Import, Job, XeroLogin, XpmConnection
 from portal_db.types import db_now
@@ -18,8 +18,8 @@ def get(tx: Tx, connection_id: UUID) -> XpmConnection | None:
     return tx.session.get(XpmConnection, connection_id)
 
 
-def live_of(tx: Tx, staff_id: UUID) -> XpmConnection | None:
-    """A staff member's connection that is not disconnected; there is one at most."""
+def live_connection_of(tx: Tx, staff_id: UUID) -> XpmConnection | None:
+    """A staff member's connection that is not disconnected; there is at most one."""
     statement = select(XpmConnection).where(
         XpmConnection.staff_id == staff_id, XpmConnection.state != ConnectionState.DISCONNECTED
     )
@@ -27,7 +27,7 @@ def live_of(tx: Tx, staff_id: UUID) -> XpmConnection | None:
 
 
 def listing(tx: Tx, *, practice_id: UUID | None = None) -> list[XpmConnection]:
-    """Connections, also those of the past, newest first."""
+    """Connections, past ones too, newest first."""
     statement = select(XpmConnection).order_by(XpmConnection.connected_at.desc(), XpmConnection.id.desc())
     if practice_id is not None:
         statement = statement.where(XpmConnection.practice_id == practice_id)
@@ -35,20 +35,20 @@ def listing(tx: Tx, *, practice_id: UUID | None = None) -> list[XpmConnection]:
 
 
 def of_login(tx: Tx, xero_login_id: UUID) -> list[XpmConnection]:
-    """The connections that work through a Xero login now."""
+    """The working connections of a Xero login."""
     statement = select(XpmConnection).where(
         XpmConnection.xero_login_id == xero_login_id, XpmConnection.state == ConnectionState.CONNECTED
     )
     return list(tx.session.scalars(statement.order_by(XpmConnection.id)))
 
 
-def break_(tx: Tx, connection_id: UUID, *, xero_login_id: UUID, version: int, code: str) -> int | None:
+def mark_broken(tx: Tx, connection_id: UUID, *, xero_login_id: UUID, version: int, code: str) -> int | None:
     """Mark a working connection broken, if the tokens that failed are still its newest.
 
     Returns:
-        Which break of it this is; `None` when it was broken or cut already, or has newer tokens: then nothing broke now.
+        The number of this break; `None` when the connection was broken or disconnected already, or has newer tokens.
     """
-    # The login before the connection, as a new consent does: whoever is second sees what the first wrote.
+    # Locked in the order that a new consent uses, login before connection: the second of the two sees what the first wrote.
     newest = select(XeroLogin.id).where(XeroLogin.id == xero_login_id, XeroLogin.version == version)
     if tx.session.scalar(newest.with_for_update()) is None:
         return None
@@ -65,11 +65,13 @@ def break_(tx: Tx, connection_id: UUID, *, xero_login_id: UUID, version: int, co
     return tx.session.scalar(statement)
 
 
-def mend(tx: Tx, connection_id: UUID, *, xero_login_id: UUID, tenant_name: str | None) -> bool:
-    """Bring a live connection back through a new consent. False when it was disconnected meanwhile."""
-    return _change(
+def reconnect(tx: Tx, connection_id: UUID, *, xero_login_id: UUID, tenant_name: str | None) -> bool:
+    """Reconnect a live connection through a new consent. False when it was disconnected meanwhile."""
+    changed = update_rows(
         tx,
-        and_(XpmConnection.id == connection_id, XpmConnection.state != ConnectionState.DISCONNECTED),
+        XpmConnection,
+        XpmConnection.id == connection_id,
+        XpmConnection.state != ConnectionState.DISCONNECTED,
         state=ConnectionState.CONNECTED,
         xero_login_id=xero_login_id,
         tenant_name=tenant_name,
@@ -77,27 +79,30 @@ def mend(tx: Tx, connection_id: UUID, *, xero_login_id: UUID, tenant_name: str |
         broken_at=None,
         connected_at=db_now(),
     )
+    return bool(changed)
 
 
-def wake(tx: Tx, staff_id: UUID) -> int:
-    """Let a staff member's jobs that wait for a reconnect go on now; the relay rings them.
+def resume_waiting_jobs(tx: Tx, staff_id: UUID) -> int:
+    """Make a staff member's jobs that wait for a reconnect due now; the relay rings them.
 
     Returns:
-        How many there were.
+        How many jobs there were.
     """
-    theirs = select(Import.id).where(Import.requested_by == staff_id)
-    statement = (
-        update(Job)
-        .where(Job.state == JobState.WAITING, Job.error_class == ErrorClass.CONNECTION, Job.import_id.in_(theirs))
-        .values(next_attempt_at=db_now(), waiting_since=None, rung_at=None)
-        .returning(Job.id)
+    return update_rows(
+        tx,
+        Job,
+        Job.state == JobState.WAITING,
+        Job.error_class == ErrorClass.CONNECTION,
+        Job.import_id.in_(select(Import.id).where(Import.requested_by == staff_id)),
+        next_attempt_at=db_now(),
+        waiting_since=None,
+        rung_at=None,
     )
-    return len(tx.session.scalars(statement).all())
 
 
-def is_back(tx: Tx, import_id: UUID) -> bool:
-    """Whether the connection of an import's requester works. It stays as it is until this transaction ends: a reconnect is
-    seen here, or sees the job that waits for it. To be asked before the import is locked."""
+def works_for_import(tx: Tx, import_id: UUID) -> bool:
+    """Whether the connection of an import's requester works. The connection is locked: a reconnect is either seen here, or
+    sees the job that waits for it. Call this before locking the import."""
     statement = (
         select(XpmConnection.state)
         .join(Import, and_(Import.requested_by == XpmConnection.staff_id, Import.id == import_id))
@@ -107,31 +112,18 @@ def is_back(tx: Tx, import_id: UUID) -> bool:
     return tx.session.scalar(statement) is ConnectionState.CONNECTED
 
 
-def _change(tx: Tx, condition: ColumnElement[bool], **values: Any) -> bool:
-    statement = update(XpmConnection).where(condition).values(**values).returning(XpmConnection.id)
-    return tx.session.scalar(statement) is not None
-
-
 def add_connection(tx: Tx, row: dict[str, Any]) -> bool:
     """Record a connection. False when the staff member has a live one: the unique index decides."""
     values = {**row, "state": ConnectionState.CONNECTED, "breaks": 0, "connected_at": db_now()}
-    return tx.session.scalar(insert_or_ignore(tx, XpmConnection, values).returning(XpmConnection.id)) is not None
+    return insert_or_ignore(tx, XpmConnection, values)
 
 
-def connection(tx: Tx, connection_id: UUID) -> XpmConnection:
+def get_one(tx: Tx, connection_id: UUID) -> XpmConnection:
     return tx.session.get_one(XpmConnection, connection_id)
 
 
-def cut_connection(tx: Tx, connection_id: UUID) -> bool:
-    """Mark a connection disconnected; its links stay, and nothing is fetched through it any more.
-
-    Returns:
-        False when it was disconnected already.
-    """
-    statement = (
-        update(XpmConnection)
-        .where(XpmConnection.id == connection_id, XpmConnection.state != ConnectionState.DISCONNECTED)
-        .values(state=ConnectionState.DISCONNECTED, disconnected_at=db_now())
-        .returning(XpmConnection.id)
-    )
-    return tx.session.scalar(statement) is not None
+def disconnect(tx: Tx, connection_id: UUID) -> bool:
+    """Mark a connection disconnected; its links stay, but nothing is fetched through it. False when it was already."""
+    is_live = (XpmConnection.id == connection_id, XpmConnection.state != ConnectionState.DISCONNECTED)
+    values = {"state": ConnectionState.DISCONNECTED, "disconnected_at": db_now()}
+    return bool(update_rows(tx, XpmConnection, *is_live, **values))

@@ -1,4 +1,4 @@
-"""Consents that staff were sent to Xero for: each is answered once, by the person it was begun for, within minutes."""
+"""Consents that staff were sent to Xero for: each is answered once, by the person who began it, within minutes."""
 
 from __future__ import annotations
 
@@ -6,21 +6,22 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import insert, select, update
 
 from portal_db.database import Tx
+from portal_db.dialect import delete_rows, update_rows
 from portal_db.tables import XeroConsent
 from portal_db.types import db_now
 
 
 def begin(tx: Tx, row: dict[str, Any], *, valid_seconds: float) -> None:
-    """Note a consent; those that nobody came back for in time are thrown away."""
-    tx.session.execute(delete(XeroConsent).where(XeroConsent.expires_at < db_now()))
+    """Record a consent, and delete those that have expired."""
+    delete_rows(tx, XeroConsent, XeroConsent.expires_at < db_now())
     tx.session.execute(insert(XeroConsent).values(**row, expires_at=db_now(valid_seconds)))
 
 
 def answer(tx: Tx, state_hash: str, staff_id: UUID) -> XeroConsent | None:
-    """Take the answer to a consent, once. `None`: unknown, too late, answered before, or somebody else's."""
+    """Mark a consent answered, once. `None`: it is unknown, expired, answered before, or somebody else's."""
     statement = (
         update(XeroConsent)
         .where(
@@ -36,13 +37,13 @@ def answer(tx: Tx, state_hash: str, staff_id: UUID) -> XeroConsent | None:
 
 
 def offer(tx: Tx, consent_id: UUID, xero_login_id: UUID, choices: Sequence[dict[str, Any]], *, seconds: float) -> None:
-    """Leave the choice between several practices to the person, for so long."""
+    """Store the practices that the person may choose from, for `seconds`."""
     values = {"xero_login_id": xero_login_id, "choices": list(choices), "expires_at": db_now(seconds)}
-    tx.session.execute(_of(consent_id).values(**values))
+    update_rows(tx, XeroConsent, XeroConsent.id == consent_id, **values)
 
 
 def offered(tx: Tx, consent_id: UUID, staff_id: UUID) -> XeroConsent | None:
-    """A choice that is still open for this person. Locked, so that two clicks are one choice."""
+    """A choice that is still open for this person; locked, so that two clicks make one choice."""
     statement = select(XeroConsent).where(
         XeroConsent.id == consent_id,
         XeroConsent.staff_id == staff_id,
@@ -53,8 +54,4 @@ def offered(tx: Tx, consent_id: UUID, staff_id: UUID) -> XeroConsent | None:
 
 
 def end(tx: Tx, consent_id: UUID) -> None:
-    tx.session.execute(delete(XeroConsent).where(XeroConsent.id == consent_id))
-
-
-def _of(consent_id: UUID) -> Any:
-    return update(XeroConsent).where(XeroConsent.id == consent_id)
+    delete_rows(tx, XeroConsent, XeroConsent.id == consent_id)

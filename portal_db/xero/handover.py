@@ -1,4 +1,4 @@
-"""Clients that hang on the XPM connection of somebody who has left, and moving their links to a colleague's connection."""
+"""Clients linked through the XPM connection of somebody who has left, and moving their links to a colleague's connection."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from portal_db.visibility import Viewer
 
 
 @dataclass(frozen=True, slots=True)
-class LeftBehind:
-    """A connection whose owner has left, with how many clients are tied to XPM through it."""
+class OrphanedConnection:
+    """A connection whose owner has left, and how many clients are linked through it."""
 
     connection_id: UUID
     practice_id: UUID
@@ -23,8 +23,11 @@ class LeftBehind:
     clients: int
 
 
-def left_behind(tx: Tx, *, viewer: Viewer | None = None, staff_id: UUID | None = None) -> list[LeftBehind]:
-    """Connections that clients hang on and whose owners have left; of the clients that somebody may see, or of one owner."""
+def orphaned_connections(
+    tx: Tx, *, viewer: Viewer | None = None, staff_id: UUID | None = None
+) -> list[OrphanedConnection]:
+    """Connections that clients are linked through and whose owners have left, counting the clients that the viewer may see;
+    all of them, or one owner's."""
     columns = (XpmConnection.id, XpmConnection.practice_id, Staff.name)
     statement = (
         select(*columns, func.count())
@@ -39,44 +42,44 @@ def left_behind(tx: Tx, *, viewer: Viewer | None = None, staff_id: UUID | None =
         statement = statement.where(viewer.may_see_client())
     if staff_id is not None:
         statement = statement.where(Staff.id == staff_id)
-    return [LeftBehind(*row) for row in tx.session.execute(statement)]
+    return [OrphanedConnection(*row) for row in tx.session.execute(statement)]
 
 
-def clients_on(tx: Tx, connection_id: UUID, viewer: Viewer, *, limit: int) -> list[tuple[UUID, str]]:
-    """Clients that are tied to XPM through a connection, by name: so many of those that somebody may see."""
+def linked_clients(tx: Tx, connection_id: UUID, viewer: Viewer, *, limit: int) -> list[tuple[UUID, str]]:
+    """Up to `limit` clients linked through a connection that the viewer may see, by name."""
     statement = (
         select(Client.id, Client.name)
         .join(XpmLink, XpmLink.client_id == Client.id)
-        .where(_hangs_on(connection_id), viewer.may_see_client())
+        .where(_is_linked_through(connection_id), viewer.may_see_client())
         .order_by(Client.name, Client.id)
         .limit(limit)
     )
     return [(client_id, name) for client_id, name in tx.session.execute(statement)]
 
 
-def split(tx: Tx, connection_id: UUID, to: XpmConnection) -> tuple[Sequence[UUID], Sequence[UUID]]:
-    """The clients on a connection whose records another one's directory shows, and those whose it does not."""
-    statement = select(XpmLink.client_id, _is_shown_to(to)).where(_hangs_on(connection_id)).order_by(XpmLink.client_id)
-    rows = tx.session.execute(statement).all()
+def split_by_directory(tx: Tx, connection_id: UUID, to: XpmConnection) -> tuple[Sequence[UUID], Sequence[UUID]]:
+    """The clients on a connection whose records another connection's directory lists, and those it does not list."""
+    statement = select(XpmLink.client_id, _is_shown_to(to)).where(_is_linked_through(connection_id))
+    rows = tx.session.execute(statement.order_by(XpmLink.client_id)).all()
     return [client_id for client_id, shown in rows if shown], [client_id for client_id, shown in rows if not shown]
 
 
-def move(tx: Tx, connection_id: UUID, to: XpmConnection) -> Sequence[UUID]:
-    """Tie the clients on a connection to XPM through another one, where that one's directory shows their records.
+def move_links(tx: Tx, connection_id: UUID, to: XpmConnection) -> Sequence[UUID]:
+    """Move the links on a connection to another one, where the other one's directory lists the records.
 
     Returns:
-        The clients.
+        The clients whose links moved.
     """
     statement = (
         update(XpmLink)
-        .where(_hangs_on(connection_id), _is_shown_to(to))
+        .where(_is_linked_through(connection_id), _is_shown_to(to))
         .values(connection_id=to.id)
         .returning(XpmLink.client_id)
     )
     return sorted(tx.session.scalars(statement))
 
 
-def _hangs_on(connection_id: UUID) -> ColumnElement[bool]:
+def _is_linked_through(connection_id: UUID) -> ColumnElement[bool]:
     return and_(XpmLink.connection_id == connection_id, XpmLink.disconnected_at.is_(None))
 
 

@@ -1,4 +1,5 @@
-"""Emails that ask a staff member to reconnect: one row for each break of a connection, and the intent before sending."""
+"""Emails that ask a staff member to reconnect: one row for each break of a connection, and the intent before each
+sending."""
 
 from __future__ import annotations
 
@@ -6,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import select, true
 
 from portal_db.database import Tx
-from portal_db.dialect import insert_or_ignore
+from portal_db.dialect import insert_or_ignore, update_rows
 from portal_db.states import EmailState
 from portal_db.tables import Login, Practice, ReconnectNotice, Staff, XpmConnection
 from portal_db.types import db_now
@@ -17,7 +18,7 @@ from portal_db.types import db_now
 
 @dataclass(frozen=True, slots=True)
 class AddressedNotice:
-    """A notice, the connection it is about, whose that is, where they work, and the login with their address."""
+    """A notice, the connection it is about, the connection's owner, their practice, and the login with their address."""
 
     notice: ReconnectNotice
     connection: XpmConnection
@@ -27,16 +28,10 @@ class AddressedNotice:
 
 
 def add(tx: Tx, connection_id: UUID, number: int) -> UUID | None:
-    """Note that this break is to be told. `None` when that is noted already: the unique index decides."""
-    row = {
-        "id": tx.new_id(),
-        "connection_id": connection_id,
-        "number": number,
-        "state": EmailState.PENDING,
-        "created_at": db_now(),
-    }
-    added: UUID | None = tx.session.scalar(insert_or_ignore(tx, ReconnectNotice, row).returning(ReconnectNotice.id))
-    return added
+    """Record the notice of a connection's break. `None` when it is recorded already: the unique index decides."""
+    notice_id = tx.new_id()
+    row = {"id": notice_id, "connection_id": connection_id, "number": number, "state": EmailState.PENDING}
+    return notice_id if insert_or_ignore(tx, ReconnectNotice, {**row, "created_at": db_now()}) else None
 
 
 def addressed(tx: Tx, notice_id: UUID) -> AddressedNotice:
@@ -52,29 +47,27 @@ def addressed(tx: Tx, notice_id: UUID) -> AddressedNotice:
 
 
 def begin_sending(tx: Tx, notice_id: UUID, lease_token: UUID) -> bool:
-    """Commit the intent to send. False when it is not pending (any more)."""
+    """Record the intent to send. False when the notice is not pending."""
     return _move(tx, notice_id, EmailState.PENDING, state=EmailState.SENDING, sending_token=lease_token)
 
 
 def finish_sending(tx: Tx, notice_id: UUID, lease_token: UUID, state: EmailState) -> bool:
-    """End our own intent: sent, refused, or (known not to be sent) pending again."""
+    """End the intent that this lease began: sent, refused, or (known not to be sent) pending again."""
     sent_at = db_now() if state is EmailState.SENT else None
     return _move(tx, notice_id, EmailState.SENDING, lease_token, state=state, sent_at=sent_at)
 
 
 def mark_unknown(tx: Tx, notice_id: UUID) -> None:
-    """Found in `sending` by somebody who did not begin it: whether it went out cannot be known."""
+    """Mark a notice unknown that an interrupted attempt left in `sending`: whether it was sent cannot be known."""
     _move(tx, notice_id, EmailState.SENDING, state=EmailState.UNKNOWN)
 
 
 def cancel(tx: Tx, notice_id: UUID) -> None:
-    """Nobody needs to be told any more."""
+    """Cancel a pending notice: the connection works again or is gone."""
     _move(tx, notice_id, EmailState.PENDING, state=EmailState.CANCELLED)
 
 
 def _move(tx: Tx, notice_id: UUID, before: EmailState, token: UUID | None = None, **values: Any) -> bool:
-    statement = update(ReconnectNotice).where(ReconnectNotice.id == notice_id, ReconnectNotice.state == before)
-    if token is not None:
-        statement = statement.where(ReconnectNotice.sending_token == token)
-    statement = statement.values(**values).returning(ReconnectNotice.id)
-    return tx.session.scalar(statement) is not None
+    is_in_state = (ReconnectNotice.id == notice_id, ReconnectNotice.state == before)
+    is_ours = ReconnectNotice.sending_token == token if token is not None else true()
+    return bool(update_rows(tx, ReconnectNotice, *is_in_state, is_ours, **values))

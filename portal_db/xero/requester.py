@@ -1,4 +1,4 @@
-"""Xero logins, connections to XPM tenants, and the records each login saw there."""
+"""Who requests something of XPM, the connection and Xero login it goes through, and what that login last saw there."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from portal_db.types import db_now
 
 @dataclass(frozen=True, slots=True)
 class Requester:
-    """Who asked for an import, where they work, and the connection that is theirs and not cut, as of `now`."""
+    """Who requested an import, their practice, and their connection unless it is disconnected, as of `now`."""
 
     request: Import
     practice: Practice
     staff: Staff | None
     connection: XpmConnection | None
     xero_login: XeroLogin | None
-    #: What that Xero login last saw of the record that is asked for, and nobody else's sight of it; and its directory.
-    seen: DirectoryRecord | None
+    #: The requested record as this Xero login last saw it (no other login's copy), and the login's directory.
+    record: DirectoryRecord | None
     directory: Directory | None
-    #: The client that this import made; `None` also for one that brings more to a client who was there.
-    made: UUID | None
-    #: When an earlier import of the record came to nothing, so that somebody may have corrected it in XPM since.
-    turned_down_at: datetime | None
+    #: The client that this import created; `None` also when it adds to a client that existed before.
+    created_client_id: UUID | None
+    #: When an earlier import of the record was rejected or failed: somebody may have corrected the record in XPM since.
+    last_rejected_at: datetime | None
     now: datetime
 
 
 _earlier = aliased(Import)
-_TURNED_DOWN_AT = (
+_LAST_REJECTED_AT = (
     select(func.max(_earlier.closed_at))
     .where(
         _earlier.practice_id == Import.practice_id,
@@ -48,7 +48,7 @@ _TURNED_DOWN_AT = (
     .scalar_subquery()
 )
 
-#: Built once: it is run for every job.
+#: Built once, because it runs for every job.
 _REQUESTER = (
     select(
         Import,
@@ -59,7 +59,7 @@ _REQUESTER = (
         DirectoryRecord,
         Directory,
         Client.id,
-        _TURNED_DOWN_AT,
+        _LAST_REJECTED_AT,
         db_now(),
     )
     .join(Practice, Practice.id == Import.practice_id)
@@ -87,14 +87,14 @@ _REQUESTER = (
 
 
 def requester(tx: Tx, import_id: UUID) -> Requester:
-    """Everything that decides whether an import may go through, and through what, in one look."""
+    """Read everything that decides whether an import may go ahead, and through which connection, by one query."""
     found: Any = tx.session.execute(_REQUESTER, {"import_id": import_id}).one()
     return Requester(*found)
 
 
 @dataclass(frozen=True, slots=True)
 class StaffRequester:
-    """Who asks, and the connection of theirs that is not cut, as of `now`."""
+    """A staff member, their practice, and their connection unless it is disconnected, as of `now`."""
 
     practice: Practice
     staff: Staff | None
@@ -103,7 +103,7 @@ class StaffRequester:
     now: datetime
 
 
-def of_staff(tx: Tx, practice_id: UUID, staff_id: UUID) -> StaffRequester:
+def staff_requester(tx: Tx, practice_id: UUID, staff_id: UUID) -> StaffRequester:
     statement = (
         select(Practice, Staff, XpmConnection, XeroLogin, db_now())
         .outerjoin(Staff, and_(Staff.practice_id == Practice.id, Staff.id == staff_id))

@@ -102,14 +102,14 @@ def connect_colleague(world: World, access_token: str) -> UUID:
 
 def disconnect(world: World) -> None:
     with world.database.write() as tx:
-        upstream.cut_connection(tx, world.connection_id)
+        upstream.disconnect(tx, world.connection_id)
 
 
 def take_login(world: World, email: str, kind: LoginKind = LoginKind.CLIENT) -> UUID:
     """Somebody on the platform has a login with this address."""
     with world.database.write() as tx:
         login_id = tx.new_id()
-        assert people.take_email(tx, login_id, kind, email, email.casefold())
+        assert people.add_login(tx, login_id, kind, email, email.casefold())
     return login_id
 
 
@@ -204,7 +204,7 @@ def bring(world: World, row: Import, apply: Apply, record: XpmClient, *, later: 
         as_of = _name_as_of(tx, row) + timedelta(seconds=later)
         row.epoch_started_at = as_of
         job = next(job for job in jobs.of_import(tx, row.id) if "client_id" in job.args)
-        apply(tx, job, row, FetchedRecord(upstream.connection(tx, world.connection_id), record, as_of))
+        apply(tx, job, row, FetchedRecord(upstream.get_one(tx, world.connection_id), record, as_of))
 
 
 def _name_as_of(tx: Tx, row: Import) -> datetime:

@@ -31,7 +31,7 @@ def open_practices(database: Database, count: int, evening: datetime) -> None:
             database, settings, "a token", name=f"Practice {number}", tenant=f"tenant-{number}"
         )
         with database.write() as tx:
-            connection = upstream.connection(tx, connection_id)
+            connection = upstream.get_one(tx, connection_id)
             directories.ensure(tx, connection.xero_login_id, connection.tenant_id)
     with database.write() as tx:
         tx.session.execute(update(Directory).values(cursor=evening))

@@ -41,7 +41,7 @@ def test_the_directory_keeps_the_newest_sight(world: World) -> None:
     record, newer = uuid4(), now(world)
     for name, seconds, kept in (("newer", 0, "newer"), ("older", -1, "newer"), ("newest", 1, "newest")):
         with world.database.write() as tx:
-            through = connections.connection(tx, world.connection_id)
+            through = connections.get_one(tx, world.connection_id)
             as_of = newer + timedelta(seconds=seconds)
             upstream.keep_directory_record(tx, through, record, {"record": {"name": name}}, as_of)
         with world.database.read() as tx:

@@ -76,7 +76,7 @@ def populate(world: World, simulator: SimulatorHandle) -> Client:
                 id=tx.new_id(), connection_id=world.connection_id, number=1, state="pending", created_at=db_now()
             )
         )
-        connection = upstream.connection(tx, world.connection_id)
+        connection = upstream.get_one(tx, world.connection_id)
         directory = directories.ensure(tx, connection.xero_login_id, connection.tenant_id)
         assert syncs.add(tx, directory.id, SyncMode.FULL, "a test")
         schedules.add(tx, "full-1", datetime.now(UTC), directory_id=directory.id, mode=SyncMode.FULL)

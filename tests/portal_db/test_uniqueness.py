@@ -76,7 +76,7 @@ def test_an_email_belongs_to_one_login(world: World) -> None:
 
     def take(tx: Tx) -> bool:
         address, key = normalise(next(spellings))
-        return people.take_email(tx, tx.new_id(), LoginKind.CLIENT, address, key)
+        return people.add_login(tx, tx.new_id(), LoginKind.CLIENT, address, key)
 
     assert race(world, take).count(True) == 1
     assert world.scalar("SELECT count(*) FROM logins WHERE email_key = 'ann@example.com'") == 1
@@ -150,7 +150,7 @@ def test_a_batch_row_has_one_place(world: World) -> None:
 
 def test_a_staff_member_has_one_live_connection(world: World) -> None:
     with world.database.write() as tx:
-        upstream.cut_connection(tx, world.connection_id)
+        upstream.disconnect(tx, world.connection_id)
 
     def connect(tx: Tx) -> bool:
         xero_login = {
@@ -164,7 +164,7 @@ def test_a_staff_member_has_one_live_connection(world: World) -> None:
             "id": tx.new_id(),
             "practice_id": world.practice_id,
             "staff_id": world.staff_id,
-            "xero_login_id": logins.keep_xero_login(tx, xero_login),
+            "xero_login_id": logins.store_consented(tx, xero_login),
             "tenant_id": TENANT,
             "tenant_name": None,
         }
@@ -215,5 +215,5 @@ def test_known_work_among_new_is_left_out(world: World) -> None:
 def test_staff_and_clients_share_one_set_of_emails(world: World) -> None:
     address, key = normalise("Person@Example.COM")
     with world.database.write() as tx:
-        assert people.take_email(tx, tx.new_id(), LoginKind.CLIENT, address, key)
-        assert not people.take_email(tx, tx.new_id(), LoginKind.STAFF, *normalise("PERSON@example.com"))
+        assert people.add_login(tx, tx.new_id(), LoginKind.CLIENT, address, key)
+        assert not people.add_login(tx, tx.new_id(), LoginKind.STAFF, *normalise("PERSON@example.com"))

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from handlers.webhooks import endpoints
 from handlers.webhooks.announce import Event
 from portal_db.states import JobState
-from portal_db.webhooks import Told
+from portal_db.webhooks import DeliveryWithJob
 from web.http.identity import Keeper
 from web.http.paging import ListPage, ListQuery
 from web.portal import ThePortal
@@ -65,7 +65,7 @@ class Delivery(BaseModel):
     message: str | None = Field(description="why the last try failed")
 
     @classmethod
-    def of(cls, told: Told) -> Self:
+    def of(cls, told: DeliveryWithJob) -> Self:
         row, job = told.delivery, told.job
         return cls(
             id=row.id,

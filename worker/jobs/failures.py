@@ -75,7 +75,7 @@ def decide_outcome(tx: Tx, services: Services, job: Job, error: JobError) -> Job
 
 def _is_back(tx: Tx, job: Job) -> bool:
     """The person reconnected since the job found the connection lost: nobody will wake it any more (P17)."""
-    return job.import_id is not None and connections.is_back(tx, job.import_id)
+    return job.import_id is not None and connections.works_for_import(tx, job.import_id)
 
 
 def _deferral(error: JobError) -> float:

@@ -126,10 +126,10 @@ def directory(shape: EmbeddedShape) -> list[XpmClient]:
     while time.monotonic() < until:
         shape.processes.check()
         with shape.database.read() as tx:
-            connection = connections.live_of(tx, STAFF_ID)
+            connection = connections.live_connection_of(tx, STAFF_ID)
             found = directories.of(tx, connection.xero_login_id, connection.tenant_id) if connection else None
             if found is not None and found.cursor is not None:
-                return [read_record(row.record) for row in search.everybody(tx, found)]
+                return [read_record(row.record) for row in search.all_records(tx, found)]
         time.sleep(LOOK_SECONDS)
     raise Problem(f"The directory was not filled within {FILLED_SECONDS:g} s.")
 

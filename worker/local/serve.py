@@ -114,7 +114,7 @@ def seed(shape: EmbeddedShape) -> None:
         return
     for member in STAFF:
         with shape.database.read() as tx:
-            connection = connections.live_of(tx, member.person.staff_id)
+            connection = connections.live_connection_of(tx, member.person.staff_id)
         if connection is not None:
             local_seed.consent(shape, member.person, connection.tenant_id)
 

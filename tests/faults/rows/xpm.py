@@ -90,7 +90,7 @@ def revoked(trial: Trial) -> None:
     """The consent behind the token is revoked at Xero; jobs wait, the person reconnects, and all resume."""
     stage, person = trial.stage, ConnectingStaff(trial.practice_id, trial.staff_id)
     with stage.database.write() as tx:
-        upstream.cut_connection(tx, trial.connection_id)  # the one whose token never expires
+        upstream.disconnect(tx, trial.connection_id)  # the one whose token never expires
     _consent(trial, person)
     trial.ask()
     trial.under_way()

@@ -21,7 +21,7 @@ FULL, INCREMENTAL = SyncMode.FULL, SyncMode.INCREMENTAL
 def directory_of(world: World) -> Directory:
     """The directory behind the world's connection, made if need be."""
     with world.database.write() as tx:
-        connection = upstream.connection(tx, world.connection_id)
+        connection = upstream.get_one(tx, world.connection_id)
         return directories.ensure(tx, connection.xero_login_id, connection.tenant_id)
 
 

@@ -9,7 +9,7 @@ import pytest
 from handlers.directory import accept_missing
 from handlers.directory.lookup import vouched_at
 from handlers.errors import RequestRefused
-from portal_db.directory.syncs import Drop
+from portal_db.directory.syncs import DropLimits
 from portal_db.states import JobState, SyncState
 from portal_db.upkeep import erasures
 from tests.handlers.directory.given import INCREMENTAL, begin, directory_of, job_of, present, rows, sync_of, synced
@@ -39,7 +39,7 @@ def spoil(simulator: SimulatorHandle, records: Sequence[Client]) -> None:
     ("missing", "of", "sharp"), [(20, 40, False), (21, 209, True), (21, 210, False), (21, 211, False), (0, 0, False)]
 )
 def test_a_drop_is_sharp_beyond_both_bounds(missing: int, of: int, sharp: bool) -> None:
-    assert Drop(10, 20).is_sharp(missing, of) is sharp
+    assert DropLimits(10, 20).is_sharp(missing, of) is sharp
 
 
 def test_a_sharp_drop_is_held_until_it_is_accepted(own_world: World, own_simulator: SimulatorHandle) -> None:

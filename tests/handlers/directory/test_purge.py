@@ -34,7 +34,7 @@ def purged(world: World, *, dry_run: bool = False) -> int:
 
 def cut(world: World) -> None:
     with world.database.write() as tx:
-        assert upstream.cut_connection(tx, world.connection_id)
+        assert upstream.disconnect(tx, world.connection_id)
 
 
 def note_use(world: World) -> None:

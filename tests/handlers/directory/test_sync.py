@@ -128,7 +128,7 @@ def test_an_older_sight_of_a_record_that_a_sync_left_alone_changes_nothing(
     own_world.pass_time(60)
     synced(own_world, INCREMENTAL)  # which vouches for the row, and does not touch it
     with own_world.database.write() as tx:
-        through = connections.connection(tx, own_world.connection_id)
+        through = connections.get_one(tx, own_world.connection_id)
         late = columns_of(replace(read_record(before.record), phone="an answer from 30 seconds ago"))
         as_of = database_time(tx.session) - timedelta(seconds=30)
         upstream.keep_directory_record(tx, through, record, late, as_of)
@@ -140,7 +140,7 @@ def test_a_row_that_was_seen_after_the_sync_had_asked_stays(own_world: World, ow
     record = records(own_simulator)[0].uuid
     newer = columns_of(replace(read_record(rows(own_world)[record].record), phone="newer"))
     with own_world.database.write() as tx:
-        through = connections.connection(tx, own_world.connection_id)
+        through = connections.get_one(tx, own_world.connection_id)
         as_of = database_time(tx.session) + timedelta(seconds=600)
         upstream.keep_directory_record(tx, through, record, newer, as_of)
     assert synced(own_world).changed == 0

@@ -8,7 +8,6 @@ import pytest
 from sqlalchemy import delete, select
 
 from handlers.directory.classification import entity_type_of
-from portal_db.access import people
 from portal_db.clients import clients
 from portal_db.states import (
     ClientKind,
@@ -21,7 +20,7 @@ from portal_db.states import (
     LoginKind,
     Subscription,
 )
-from portal_db.tables import ClientVisibility, DirectoryRecord
+from portal_db.tables import ClientVisibility, DirectoryRecord, Login
 from portal_db.xero import connections as upstream
 from tests.handlers.given import (
     change,
@@ -61,7 +60,7 @@ def test_a_new_client_has_what_the_window_promises(world: World, simulator: Simu
     assert (client.is_new, client.created_by, client.import_id) == (True, world.staff_id, row.id)
     assert client.login_id is not None
     with world.database.read() as tx:
-        login = people.get_login(tx, client.login_id)
+        login = tx.session.get_one(Login, client.login_id)
         link = clients.live_link(tx, client.id)
         seen_by = list(tx.session.scalars(select(ClientVisibility.staff_id)))
     assert (login.kind, login.email, login.password_hash, login.activated_at) == (
@@ -216,7 +215,7 @@ def test_disconnected_while_creation_was_reading(world: World, simulator: Simula
 def test_left_while_creation_was_reading(sqlite_world: World, simulator: SimulatorHandle) -> None:
     import_id = validated(sqlite_world, find(simulator, is_importable_person).uuid)
     with sqlite_world.database.read() as tx:
-        now = upstream.connection(tx, sqlite_world.connection_id).connected_at
+        now = upstream.get_one(tx, sqlite_world.connection_id).connected_at
     run_with_interruption(sqlite_world, import_id, "create_client", lambda: set_staff(sqlite_world, left_at=now))
     assert sqlite_world.import_row(import_id).outcome_code == "staff_left"
     assert written(sqlite_world) == {}
@@ -244,8 +243,8 @@ def test_reconnected_to_another_practice_while_creation_was_reading(
 
     def reconnect() -> None:
         with world.database.write() as tx:
-            old = upstream.connection(tx, world.connection_id)
-            upstream.cut_connection(tx, old.id)
+            old = upstream.get_one(tx, world.connection_id)
+            upstream.disconnect(tx, old.id)
             kept = {name: getattr(old, name) for name in ("practice_id", "staff_id", "xero_login_id", "tenant_id")}
             assert upstream.add_connection(tx, {**kept, "id": tx.new_id(), "tenant_name": None})
 

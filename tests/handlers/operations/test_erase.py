@@ -129,7 +129,7 @@ def mention(case: Case) -> None:
             }
             assert tasks.add(tx, {**row, "note": None, "idempotency_key": str(number)})
         owner = tx.new_id()
-        assert people.take_email(tx, owner, LoginKind.CLIENT, f"as-owner-{email}", f"as-owner-{email}".casefold())
+        assert people.add_login(tx, owner, LoginKind.CLIENT, f"as-owner-{email}", f"as-owner-{email}".casefold())
         team.make_co_owner(tx, linked, owner)
         tx.session.execute(
             update(Relationship).where(Relationship.id == relationship.id).values(team_member_id=linked, state="linked")

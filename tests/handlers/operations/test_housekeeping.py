@@ -103,10 +103,10 @@ def test_a_dead_letter_requeued_between_the_look_and_the_deletion_keeps_its_hist
     kept, other = fill(world, simulator)
     world.pass_time(100 * DAY)
     with world.database.read() as tx:
-        found = retention.find(tx, retention.KEPT["finished jobs"], 90, after=None, limit=100)
+        found = retention.find(tx, retention.RULES["finished jobs"], 90, after=None, limit=100)
     set_job(world, world.jobs_of(kept)["import_details"].id, state=JobState.QUEUED)
     with world.database.write() as tx:
-        dropped = retention.drop(tx, retention.KEPT["finished jobs"], 90, found)
+        dropped = retention.drop(tx, retention.RULES["finished jobs"], 90, found)
     assert dropped == len(found) - len(world.jobs_of(kept))
     assert len(world.jobs_of(kept)) > 3
     assert not world.jobs_of(other)

@@ -111,7 +111,7 @@ def look(world: World, max_links: int, *, services: object = None, dry_run: bool
 
 def gone(world: World) -> list[UUID]:
     with world.database.read() as tx:
-        return [link.xpm_uuid for link in links.gone(tx)]
+        return [link.xpm_uuid for link in links.links_without_record(tx)]
 
 
 def calls(simulator: SimulatorHandle) -> int:

@@ -116,7 +116,7 @@ def test_a_connection_that_is_cut_or_nobody_s_import_brings_nothing(
     directory = directory_of(own_world)
     with own_world.database.write() as tx:
         tx.session.execute(update(XpmConnection).values(state="broken"))
-        assert resyncs.practices(tx, directory) == []
+        assert resyncs.practices_with_changes(tx, directory) == []
         tx.session.execute(update(XpmConnection).values(state="connected"))
     sync(own_world)
     [summary] = summaries(own_world)
@@ -176,7 +176,7 @@ def test_a_worker_that_was_cut_off_writes_nothing_more(
     world.run_import(record.uuid)
     sync(world, FULL)
     tie(own_simulator, record.uuid, ("Auditor", other.uuid))
-    read = resyncs.differing
+    read = resyncs.changed_records
 
     def cut_off(*arguments: Any, **options: Any) -> Any:
         take_back_lost(world)

@@ -92,15 +92,15 @@ class Portal:
             self.clock = database_time(tx.session)
             self.client_id, login_id = tx.new_id(), tx.new_id()
             address = f"{login_id.hex}@example.com"
-            assert people.take_email(tx, login_id, LoginKind.CLIENT, address, address)
+            assert people.add_login(tx, login_id, LoginKind.CLIENT, address, address)
             shape = {"kind": ClientKind.INDIVIDUAL, "name": "Ada Moss", "login_id": login_id, "import_id": None}
             shape |= {"client_type": ClientType.PERSONAL, "subscription": Subscription.STARTER, "entity_type": None}
             owner = {"practice_id": world.practice_id, "created_by": world.staff_id}
             clients.add(tx, {"id": self.client_id, **shape, **owner})
-            clients.show_to(tx, self.client_id, world.staff_id)
+            clients.make_visible_to(tx, self.client_id, world.staff_id)
             self.job = next(job for job in jobs.of_import(tx, row.id) if "client_id" in job.args)
             self.job.args = {"client_id": str(self.client_id)}
-            self.connection = upstream.connection(tx, world.connection_id)
+            self.connection = upstream.get_one(tx, world.connection_id)
             self.directory = directories.ensure(tx, self.connection.xero_login_id, self.connection.tenant_id)
             staff = people.get_staff(tx, world.staff_id, practice_id=world.practice_id)
         assert staff is not None

@@ -56,7 +56,7 @@ class Office:
     @property
     def directory(self) -> Directory:
         with self.world.database.write() as tx:
-            connection = upstream.connection(tx, self.world.connection_id)
+            connection = upstream.get_one(tx, self.world.connection_id)
             return directories.ensure(tx, connection.xero_login_id, connection.tenant_id)
 
     def schedule(self, mode: SyncMode = FULL) -> Schedule:

@@ -29,7 +29,7 @@ def connected_colleague(world: World, sees: Sequence[UUID] = ()) -> UUID:
     """Somebody else with a connection to the same practice in XPM, which was read and shows these records."""
     staff_id = connect_colleague(world, "token")
     with world.database.write() as tx:
-        connection = connections.live_of(tx, staff_id)
+        connection = connections.live_connection_of(tx, staff_id)
         assert connection is not None
         directory = directories.ensure(tx, connection.xero_login_id, TENANT)
         directory.last_full_at = directory.created_at
@@ -55,7 +55,7 @@ def test_who_leaves_is_out_and_leaves_their_clients_behind(world: World) -> None
     left = integration_handover.leave(world.database, act, world.staff_id)
     assert [(each.connection_id, each.clients) for each in left.left_behind] == [(world.connection_id, 1)]
     with world.database.read() as tx:
-        assert connections.connection(tx, world.connection_id).state is ConnectionState.DISCONNECTED
+        assert connections.get_one(tx, world.connection_id).state is ConnectionState.DISCONNECTED
         actions = set(tx.session.scalars(select(AuditEntry.action).where(AuditEntry.actor_id == act.actor_id)))
         assert {"staff.leave", "connection.state"} <= actions
     with pytest.raises(RequestRefused, match="Nobody with this id works"):
@@ -82,7 +82,7 @@ def test_a_colleague_takes_on_the_clients_whose_records_they_see(world: World) -
     assert (list(done.moved), set(done.left)) == ([mine[seen]], {mine[unseen], mine[gone]})
     with world.database.read() as tx:
         assert links(tx)[mine[seen]] == done.to_connection_id
-        assert [each.clients for each in xero_handover.left_behind(tx)] == [2]
+        assert [each.clients for each in xero_handover.orphaned_connections(tx)] == [2]
         [entry] = tx.session.scalars(select(AuditEntry).where(AuditEntry.action == "connection.reassign"))
     assert (entry.before, entry.after) == ("3 clients", f"1 clients to connection {done.to_connection_id}")
     # And again, there is nothing left to move

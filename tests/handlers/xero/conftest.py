@@ -26,7 +26,7 @@ def xero() -> Iterator[SimulatorHandle]:
 def made(database_url: str, xero: SimulatorHandle, mail: MailCatcher) -> Iterator[World]:
     with building(database_url, xero.api_url, xero.config.access_token, mail) as world:
         with world.database.write() as tx:
-            upstream.cut_connection(tx, world.connection_id)  # the one that is good for ever
+            upstream.disconnect(tx, world.connection_id)  # the one that is good for ever
         pause(world, kind=JobKind.SYNC_DIRECTORY)  # what it finds out about the connection, an import finds out here
         yield world
 

@@ -127,7 +127,7 @@ def colleague(world: World, *, role: Role = Role.MANAGER) -> ConnectingStaff:
     with world.database.write() as tx:
         staff_id, login_id = tx.new_id(), tx.new_id()
         address = f"colleague-{staff_id.hex}@practice.example"
-        assert people.take_email(tx, login_id, LoginKind.STAFF, address, address)
+        assert people.add_login(tx, login_id, LoginKind.STAFF, address, address)
         row = {"id": staff_id, "practice_id": world.practice_id, "login_id": login_id, "name": "Lee", "role": role}
         people.add_staff(tx, row)
     return ConnectingStaff(world.practice_id, staff_id)

@@ -204,7 +204,7 @@ def test_several_practices_are_a_choice(unconnected: World, xero: SimulatorHandl
     choice = offered(unconnected, xero)
     assert dict(choice.tenants) == {TENANT: None, OTHER_TENANT: "Second Practice"}
     with unconnected.database.read() as tx:
-        assert connections.live_of(tx, unconnected.staff_id) is None
+        assert connections.live_connection_of(tx, unconnected.staff_id) is None
     done = connect.choose(unconnected.database, partner(unconnected), choice.consent_id, OTHER_TENANT)
     with unconnected.database.read() as tx:
         row = connections.get(tx, done.connection_id)
@@ -274,7 +274,7 @@ def test_a_reconnect_while_the_old_tokens_fail_breaks_nothing(office: Office) ->
     office.reconnect()
     with office.world.database.write() as tx:
         row = office.connection()
-        assert connections.break_(tx, row.id, xero_login_id=row.xero_login_id, version=version, code="x") is None
+        assert connections.mark_broken(tx, row.id, xero_login_id=row.xero_login_id, version=version, code="x") is None
     assert office.state() == (ConnectionState.CONNECTED, None)
 
 

@@ -30,7 +30,7 @@ def add_logins(database: Database, count: int) -> None:
                 "refresh_token": OLD.encrypt(f"refresh-{number}".encode()) if number % 2 else None,
                 "access_expires_at": datetime.now(UTC) + timedelta(seconds=900),
             }
-            xero_logins.keep_xero_login(tx, row)
+            xero_logins.store_consented(tx, row)
         malformed.keep(tx, queue="q", reason="r", payload=OLD.encrypt(b"message"), digest="d")
 
 

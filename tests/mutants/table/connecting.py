@@ -106,8 +106,8 @@ XERO = (
         (
             Edit(
                 LOGINS,
-                "return _change(tx, _is(login_id, version), access_token=access, refresh_token=refresh)",
-                "return _change(tx, XeroLogin.id == login_id, access_token=access, refresh_token=refresh)",
+                "update_rows(tx, XeroLogin, _is(login_id, version), access_token=access, refresh_token=refresh)",
+                "update_rows(tx, XeroLogin, XeroLogin.id == login_id, access_token=access, refresh_token=refresh)",
             ),
         ),
         ("tests/handlers/xero/test_rotate_keys.py::test_tokens_renewed_meanwhile_are_never_put_back",),

@@ -109,7 +109,7 @@ MUTANTS = (
         (
             Edit(
                 "handlers/directory/lookup.py",
-                "max(oldest, requester.turned_down_at) if requester.turned_down_at is not None else oldest",
+                "max(oldest, requester.last_rejected_at) if requester.last_rejected_at is not None else oldest",
                 "oldest",
             ),
         ),

@@ -124,7 +124,8 @@ EMAIL = (
         (
             Edit(
                 "portal_db/xero/reconnect_notices.py",
-                "    if token is not None:\n        statement = statement.where(ReconnectNotice.sending_token == token)\n",
+                "*is_in_state, is_ours, **values",
+                "*is_in_state, **values",
             ),
         ),
         (f"{INTENTS}::test_a_notices_intent_is_ended_by_its_own_lease[sqlite]",),
@@ -136,8 +137,8 @@ EMAIL = (
         (
             Edit(
                 "portal_db/xero/reconnect_notices.py",
-                ".where(ReconnectNotice.id == notice_id, ReconnectNotice.state == before)",
-                ".where(ReconnectNotice.id == notice_id)",
+                "(ReconnectNotice.id == notice_id, ReconnectNotice.state == before)",
+                "(ReconnectNotice.id == notice_id,)",
             ),
         ),
         (f"{INTENTS}::test_a_notice_is_begun_once[sqlite]",),

@@ -116,8 +116,8 @@ TASKS = (
         (
             Edit(
                 "portal_db/clients/tasks.py",
-                "Task.client_id == client_id, Task.state == TaskState.OPEN)\n        .values",
-                "Task.client_id == client_id)\n        .values",
+                "Task.client_id == client_id, Task.state == TaskState.OPEN)\n    return",
+                "Task.client_id == client_id)\n    return",
             ),
         ),
         ("tests/web/api/test_tasks.py::test_a_connection_with_open_tasks_stays_until_they_have_ended[sqlite]",),
@@ -145,8 +145,8 @@ WEBHOOKS = (
         (
             Edit(
                 "portal_db/webhooks.py",
-                '    values = {**row, "created_at": db_now()}\n    return',
-                '    values = {**row, "event_id": tx.new_id(), "created_at": db_now()}\n    return',
+                'WebhookDelivery, {**row, "created_at": db_now()})',
+                'WebhookDelivery, {**row, "event_id": tx.new_id(), "created_at": db_now()})',
             ),
             Edit(
                 "handlers/webhooks/announce.py",

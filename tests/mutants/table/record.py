@@ -201,7 +201,7 @@ LEASE = (
         "requeue-state",
         "only a dead letter is requeued, and once",
         "invariant 2: two operators requeue it twice",
-        (Edit(JOBS, ".where(Job.id == job_id, Job.state == JobState.DEAD)", ".where(Job.id == job_id)"),),
+        (Edit(JOBS, "is_dead = (Job.id == job_id, Job.state == JobState.DEAD)", "is_dead = (Job.id == job_id,)"),),
         (f"{CLAIMS}::test_a_dead_job_comes_back_once[sqlite]",),
     ),
     Mutant(
@@ -211,8 +211,8 @@ LEASE = (
         (
             Edit(
                 "portal_db/work/leaders.py",
-                ".where(Leader.role == role, or_(Leader.owner == owner, Leader.until < db_now()))",
-                ".where(Leader.role == role)",
+                "(Leader.role == role, or_(Leader.owner == owner, Leader.until < db_now()))",
+                "(Leader.role == role,)",
             ),
         ),
         (

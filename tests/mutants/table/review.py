@@ -33,7 +33,7 @@ MUTANTS = (
         "review-in-sight",
         "items of clients that the reviewer may not see are not ignored",
         "invariant 6: staff decide about other practices' clients",
-        (Edit(QUEUE, "for item_id, version in chosen)), in_sight)", "for item_id, version in chosen)))"),),
+        (Edit(QUEUE, "for item_id, version in chosen)), is_visible)", "for item_id, version in chosen)))"),),
         (f"{DECIDED}::test_only_staff_who_see_the_client_see_its_items",),
     ),
     Mutant(
@@ -60,7 +60,7 @@ MUTANTS = (
         "review-co-owner-email",
         "a co-owner's address is reserved by the unique index over logins",
         "b.23: two people sign in with one address",
-        (Edit(REVIEW, "    if not people.take_email(", "    if False and not people.take_email("),),
+        (Edit(REVIEW, "    if not people.add_login(", "    if False and not people.add_login("),),
         (f"{DECIDED}::test_a_co_owner_needs_an_email_that_nobody_on_the_platform_has",),
     ),
     Mutant(

@@ -28,8 +28,8 @@ MUTANTS = (
         (
             Edit(
                 SCHEDULES,
-                "    if tx.session.scalar(insert_or_ignore(tx, ScheduledRun, row).returning(ScheduledRun.schedule)) is None:\n        return False\n",
-                "    tx.session.scalar(insert_or_ignore(tx, ScheduledRun, row).returning(ScheduledRun.schedule))\n",
+                "    if not insert_or_ignore(tx, ScheduledRun, row):\n        return False\n",
+                "    insert_or_ignore(tx, ScheduledRun, row)\n",
             ),
         ),
         (

@@ -13,7 +13,7 @@ from portal_db.states import ErrorClass, JobState, Lane
 from portal_db.types import database_time
 from portal_db.work import job_search, jobs
 from portal_db.work.job_search import Filter, cursor_of, group_named
-from portal_db.work.jobs import Failure, cause_of, normalised
+from portal_db.work.jobs import Failure, cause_digest, normalised
 from tests.making import add, add_practice, claimed, new_job, set_job
 from tests.world import World
 
@@ -135,13 +135,15 @@ def test_what_is_no_cursor(text: str) -> None:
 
 @given(st.uuids(), st.uuids(), st.integers(0, 10**9), st.integers(0, 10**9))
 def test_ids_and_numbers_do_not_make_another_cause(one: UUID, two: UUID, first: int, second: int) -> None:
-    assert cause_of("bug", f"Job {one} failed {first} times") == cause_of("bug", f"job {two}  failed {second} times")
-    assert cause_of("bug", f"Job {one.hex} failed") == cause_of("bug", f"Job {two.hex} failed")
+    assert cause_digest("bug", f"Job {one} failed {first} times") == cause_digest(
+        "bug", f"job {two}  failed {second} times"
+    )
+    assert cause_digest("bug", f"Job {one.hex} failed") == cause_digest("bug", f"Job {two.hex} failed")
 
 
 def test_words_and_codes_do() -> None:
     assert normalised("At 10:42:05 XPM's answer (3.5 s) to “Mia” was 17") == normalised(
         "At 9:01:00 XPM's answer (1 s) to “Bo” was 4"
     )
-    assert cause_of("bug", "It broke") != cause_of("bug", "It is lost")
-    assert cause_of("bug", "It broke") != cause_of("poison", "It broke")
+    assert cause_digest("bug", "It broke") != cause_digest("bug", "It is lost")
+    assert cause_digest("bug", "It broke") != cause_digest("poison", "It broke")

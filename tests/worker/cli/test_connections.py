@@ -44,8 +44,8 @@ def test_tokens_of_standard_input_are_stored_encrypted(
     ran = cli(*options(*staff), given=given)
     # Then the connection and its Xero login are there
     with migrated.read() as tx:
-        connection = upstream.connection(tx, UUID(ran.out.strip()))
-        login = logins.xero_login(tx, connection.xero_login_id)
+        connection = upstream.get_one(tx, UUID(ran.out.strip()))
+        login = logins.load(tx, connection.xero_login_id).row
     vault = Settings.load().vault
     assert (connection.tenant_id, login.xero_user_id) == ("tenant-1", "xero-7")
     assert login.access_token is not None

@@ -16,7 +16,7 @@ from tests.worker.cli.conftest import Cli
 def directory_of(database: Database) -> UUID:
     with database.write() as tx:
         tokens = {"access_token": b"x", "refresh_token": None, "access_expires_at": db_now()}
-        login_id = upstream.keep_xero_login(tx, {"id": tx.new_id(), "xero_user_id": "kim", **tokens})
+        login_id = upstream.store_consented(tx, {"id": tx.new_id(), "xero_user_id": "kim", **tokens})
         return directories.ensure(tx, login_id, "tenant").id
 
 

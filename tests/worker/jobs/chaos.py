@@ -186,10 +186,10 @@ class Chaos:
     def reconnect(self) -> None:
         """As the staff member does it, once Xero has said yes."""
         with self.world.database.write() as tx:
-            live = connections.live_of(tx, self.world.staff_id)
+            live = connections.live_connection_of(tx, self.world.staff_id)
             assert live is not None
-            connections.mend(tx, live.id, xero_login_id=live.xero_login_id, tenant_name=None)
-            connections.wake(tx, self.world.staff_id)
+            connections.reconnect(tx, live.id, xero_login_id=live.xero_login_id, tenant_name=None)
+            connections.resume_waiting_jobs(tx, self.world.staff_id)
 
     def dead(self) -> list[Job]:
         """The dead letters of imports."""

@@ -178,7 +178,7 @@ def _recorded(record: Record, requests: Sequence[ImportRequest], how: How) -> As
     try:
         if not how.as_batch:
             one = accept(record.database, BestEffortBell(record.settings), first)
-            return Asked(key, (one.import_id,), progress.just(one.import_id), one.is_new)
+            return Asked(key, (one.import_id,), progress.of_import(one.import_id), one.is_new)
         if len(requests) < BIG_BATCH:
             batch = accept_batch(record.database, key, requests)
         else:

@@ -12,7 +12,7 @@ from handlers.imports.welcome_email import Decided
 from portal_db import welcome_emails
 from portal_db.paging import Cursor
 from portal_db.states import EmailState
-from portal_db.welcome_emails import Known
+from portal_db.welcome_emails import EmailEntry
 from worker.cli.database import opened
 from worker.cli.operator import BY_HAND, After, AsOperator, Limit, OptionalReason, Yes, acting, confirm, cursor, more
 from worker.cli.output import AsJson, console, iso, say, say_json, table
@@ -95,11 +95,11 @@ def _tell(decided: Decided, words: str, as_json: bool) -> None:
         say(f"{words} Import {decided.import_id} is {decided.state.value.replace('_', ' ')}.")
 
 
-def _cursor(known: Known) -> Cursor:
+def _cursor(known: EmailEntry) -> Cursor:
     return Cursor(known.email.created_at, known.email.id)
 
 
-def _result(known: Known) -> dict[str, Any]:
+def _result(known: EmailEntry) -> dict[str, Any]:
     email = known.email
     return {
         "id": email.id,

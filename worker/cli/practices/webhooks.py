@@ -12,7 +12,7 @@ from handlers.webhooks.announce import Event
 from handlers.webhooks.endpoints import Made
 from portal_db.paging import Cursor
 from portal_db.tables import WebhookEndpoint
-from portal_db.webhooks import Told
+from portal_db.webhooks import DeliveryWithJob
 from worker.cli.database import opened
 from worker.cli.exits import refusals_naming
 from worker.cli.operator import After, Limit, Yes, confirm, more
@@ -126,7 +126,7 @@ def _state(row: WebhookEndpoint) -> str:
     return f"failing since {moment(row.failing_since)}" if row.failing_since is not None else "works"
 
 
-def _job_state(told: Told) -> str:
+def _job_state(told: DeliveryWithJob) -> str:
     if told.delivery.delivered_at is not None:
         return "delivered"
     return told.job.state.value if told.job is not None else "not delivered"
@@ -144,7 +144,7 @@ def _result(row: WebhookEndpoint) -> dict[str, Any]:
     }
 
 
-def _delivery(told: Told) -> dict[str, Any]:
+def _delivery(told: DeliveryWithJob) -> dict[str, Any]:
     row, job = told.delivery, told.job
     return {
         "id": row.id,

@@ -112,7 +112,7 @@ def test_an_email_that_is_taken_is_told_at_its_field_and_corrected_there(
 ) -> None:
     visitor, record = connected(desk), importable(simulator)[0]
     with desk.world.database.write() as tx:
-        assert people.take_email(tx, tx.new_id(), LoginKind.STAFF, "taken@x.example", "taken@x.example")
+        assert people.add_login(tx, tx.new_id(), LoginKind.STAFF, "taken@x.example", "taken@x.example")
     window = window_of(visitor, record)
     progress = add(visitor, window, record, email="Taken@x.example", name="As typed", send_welcome_email="no")
     desk.world.run_due()

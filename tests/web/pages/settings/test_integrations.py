@@ -120,10 +120,10 @@ def test_a_broken_connection_says_why_and_how_to_mend_it(desk: Desk) -> None:
     visitor = reader(desk, person)
     visitor.open(sent_back(visitor))
     with desk.world.database.write() as tx:
-        row = connections.live_of(tx, person.staff_id)
+        row = connections.live_connection_of(tx, person.staff_id)
         assert row is not None
         login = logins.load(tx, row.xero_login_id).row
-        connections.break_(tx, row.id, xero_login_id=login.id, version=login.version, code="grant_refused")
+        connections.mark_broken(tx, row.id, xero_login_id=login.id, version=login.version, code="grant_refused")
     page = keeps_the_rules(visitor.open(AT))
     assert "Xero ended the consent behind this connection." in page.text
     assert "Reconnect" in [button.text for button in page.main.all("button")]
