@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Self
 from uuid import UUID
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from handlers.clients import entity_connections
@@ -62,13 +62,9 @@ def list_connections(portal: ThePortal, who: Reader, client_id: UUID) -> list[Co
 
 
 @router.post("", status_code=201)
-def add_connection(
-    request: Request, response: Response, portal: ThePortal, who: Importer, client_id: UUID, given: NewConnection
-) -> Made:
+def add_connection(portal: ThePortal, who: Importer, client_id: UUID, given: NewConnection) -> Made:
     """Add a person who acts for the entity. Nobody is invited by it."""
-    member_id = entity_connections.add(portal.database, who, client_id, given)
-    response.headers["Location"] = f"{request.url.path}/{member_id}"
-    return Made(id=member_id)
+    return Made(id=entity_connections.add(portal.database, who, client_id, given))
 
 
 @router.put("/{member_id}", status_code=204)

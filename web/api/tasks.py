@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Annotated, Self
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
 from handlers.clients import tasks
@@ -62,7 +62,6 @@ def list_tasks(
 
 @router.post("", status_code=201, responses={200: {"description": "Sent before", "model": SentTask}})
 def send_task(
-    request: Request,
     response: Response,
     portal: ThePortal,
     who: Importer,
@@ -73,7 +72,6 @@ def send_task(
     """Send a task to a person, or to a connection of an entity. An entity without one is refused: `connection_needed`."""
     sent = tasks.send(portal.database, who, client_id, given, key_of(idempotency_key))
     response.status_code = 201 if sent.is_new else 200
-    response.headers["Location"] = f"{request.url.path}/{sent.task_id}"
     return SentTask(id=sent.task_id, is_new=sent.is_new)
 
 
