@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, cast
 from urllib.parse import urlsplit
 
 import redis
@@ -58,8 +58,7 @@ class Portal:
 
 
 def portal_of(request: Request) -> Portal:
-    found: Portal = request.app.state.portal
-    return found
+    return cast(Portal, request.app.state.portal)
 
 
 ThePortal = Annotated[Portal, Depends(portal_of)]

@@ -22,6 +22,7 @@ from web.http.bodies import CSV, BatchRows, IdempotencyKey, import_request
 from web.http.events import STREAM, LastEventId, Snapshot, following
 from web.http.identity import Importer, Reader
 from web.http.models import Answer
+from web.http.problems import fault_of
 from web.portal import ThePortal, budget_of
 
 router = APIRouter(prefix="/batches", tags=["batches"])
@@ -81,15 +82,11 @@ class Preflight(BaseModel):
 
     @classmethod
     def of(cls, found: Forecast) -> Self:
-        rejected = [(item.position, item.reason) for item in found.turned]
         return cls(
             rows=found.rows,
             eligible=found.eligible,
             unseen=found.unseen,
-            turned_down=[
-                TurnedDown(row=row, code=why.code, field=why.field, message=why.message, remedy=why.remedy)
-                for row, why in rejected
-            ],
+            turned_down=[TurnedDown(row=each.position, **fault_of(each.reason).model_dump()) for each in found.turned],
             by_code=found.by_code,
             xpm_calls=found.calls,
             seconds=found.seconds,

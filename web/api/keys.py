@@ -10,7 +10,6 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from handlers.access import api_keys
-from handlers.access.api_keys import MadeKey
 from handlers.access.caller import Scope
 from web.http.identity import Keeper
 from web.http.models import Answer, Body
@@ -48,20 +47,17 @@ def list_keys(portal: ThePortal, who: Keeper) -> list[Key]:
 def add_key(portal: ThePortal, who: Keeper, given: NewKey) -> Secret:
     """Create a key."""
     made = api_keys.add(portal.database, who.practice_id, given.name, set(given.scopes), by=who.staff_id)
-    return _secret(made)
+    return Secret(id=made.key_id, secret=made.secret)
 
 
 @router.post("/{key_id}/rotation", status_code=201)
 def rotate_key(portal: ThePortal, who: Keeper, key_id: UUID) -> Secret:
     """Replace a key with a new one. The old one works for another day."""
-    return _secret(api_keys.rotate(portal.database, key_id, practice_id=who.practice_id, by=who.staff_id))
+    made = api_keys.rotate(portal.database, key_id, practice_id=who.practice_id, by=who.staff_id)
+    return Secret(id=made.key_id, secret=made.secret)
 
 
 @router.delete("/{key_id}", status_code=204)
 def revoke_key(portal: ThePortal, who: Keeper, key_id: UUID) -> None:
     """End a key now."""
     api_keys.revoke(portal.database, key_id, practice_id=who.practice_id, by=who.staff_id)
-
-
-def _secret(made: MadeKey) -> Secret:
-    return Secret(id=made.key_id, secret=made.secret)

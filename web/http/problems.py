@@ -139,9 +139,9 @@ def add_to(app: FastAPI, shape: Shape) -> None:
     handlers: dict[Any, Callable[[Request, Any], ProblemAnswer]] = {
         RequestRefused: _refused,
         JobError: _job_error,
-        XpmError: _xpm_error,
+        XpmError: lambda request, error: _job_error(request, from_xpm(error)),
         RequestValidationError: _invalid,
-        HTTPException: _http,
+        HTTPException: lambda _, error: _problem_of_http(error.status_code, error.headers),
         SettingsError: _not_set_up,
         **dict.fromkeys(DATABASE_AWAY, _away),
     }
@@ -182,10 +182,6 @@ def _job_error(_: Request, error: JobError) -> ProblemAnswer:
     return problem(503, fault, headers={"Retry-After": str(wait)})
 
 
-def _xpm_error(request: Request, error: XpmError) -> ProblemAnswer:
-    return _job_error(request, from_xpm(error))
-
-
 def _invalid(_: Request, error: RequestValidationError) -> ProblemAnswer:
     faults = faults_of(error)
     return problem(422, faults[0], errors=faults)
@@ -219,10 +215,6 @@ _HTTP: dict[int, tuple[str, str, str]] = {
     405: ("method_not_allowed", "This address does not accept this method.", "Use a method from the Allow header."),
     413: ("too_large", "The request is too large.", "Send less at once."),
 }
-
-
-def _http(_: Request, error: HTTPException) -> ProblemAnswer:
-    return _problem_of_http(error.status_code, error.headers)
 
 
 def _problem_of_http(status: int, headers: Mapping[str, str] | None = None) -> ProblemAnswer:
