@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from handlers.access.act import Act
 from handlers.access.caller import Caller
 from handlers.integration import connect, handover, status
-from handlers.integration.connect import Choice, Connected, ConnectingStaff
+from handlers.integration.connect import Choice, ConnectingStaff
 from handlers.integration.status import Overview
 from handlers.relationships import resync
 from handlers.schedule.due import SKIP_REASONS
@@ -217,13 +217,14 @@ def take_answer(portal: ThePortal, who: Importer, given: ConsentAnswer) -> Answe
     if isinstance(outcome, Choice):
         tenants = [Tenant(tenant_id=tenant_id, name=name) for tenant_id, name in outcome.tenants]
         return Answered(consent_id=outcome.consent_id, tenants=tenants)
-    return _connected(outcome)
+    return Answered(connection_id=outcome.connection_id, resumed=outcome.woken)
 
 
 @router.post("/choice")
 def choose(portal: ThePortal, who: Importer, given: Chosen) -> Answered:
     """Choose one of several practices."""
-    return _connected(connect.choose(portal.database, _person(who), given.consent_id, given.tenant_id))
+    outcome = connect.choose(portal.database, _person(who), given.consent_id, given.tenant_id)
+    return Answered(connection_id=outcome.connection_id, resumed=outcome.woken)
 
 
 @router.delete("", status_code=204)
@@ -249,10 +250,6 @@ def list_syncs(portal: ThePortal, who: Reader, query: Annotated[SyncQuery, Query
 
 def _person(who: Caller) -> ConnectingStaff:
     return ConnectingStaff(who.practice_id, who.staff_id)
-
-
-def _connected(found: Connected) -> Answered:
-    return Answered(connection_id=found.connection_id, resumed=found.woken)
 
 
 def _skip_reason(code: str | None) -> Fault | None:

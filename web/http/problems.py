@@ -161,7 +161,7 @@ def status_of(refusal: RequestRefused | JobError) -> int:
 
 
 def _refused(_: Request, refusal: RequestRefused) -> ProblemAnswer:
-    status = STATUS.get(refusal.code, 422)
+    status = status_of(refusal)
     headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
     if isinstance(refusal, TooManyTries):
         headers["Retry-After"] = str(math.ceil(refusal.wait_seconds))
