@@ -1,1 +1,1 @@
-"""Delivery by HTTP: the portal API under `/api/v1`. Here are requests and answers; the rules are in `handlers`."""
+"""The portal over HTTP: the API under `/api/v1` and the pages for staff. The rules are in `handlers`."""

@@ -1,4 +1,4 @@
-"""`python -m web`: the web process. What it listens on and all else comes from the environment (docs/settings.md)."""
+"""`python -m web`: the web process. All of its settings come from the environment (docs/settings.md)."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from config.settings import Settings, SettingsError
 
 
 def main() -> int:
-    """Serve until told to stop.
+    """Serve until a signal.
 
     Returns:
-        The exit code: 0 after a signal, 2 when a setting does not fit.
+        The exit code: 0 after a signal, 2 if a setting is invalid.
     """
     parser = argparse.ArgumentParser(
         prog="python -m web",
-        description="Serve the portal's HTTP API on WEB_HOST and WEB_PORT, until SIGTERM or Ctrl-C.",
-        epilog="Exit codes: 0 stopped. 2 wrong usage, or a setting does not fit.",
+        description="Serve the portal's API and pages on WEB_HOST and WEB_PORT, until SIGTERM or Ctrl-C.",
+        epilog="Exit codes: 0: stopped; 2: wrong usage, or an invalid setting.",
     )
     parser.parse_args()
     with loading():

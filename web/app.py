@@ -1,4 +1,4 @@
-"""The application: what it is made of is handed in, and every error and every answer goes through the same few layers."""
+"""The FastAPI application: its routers, its middleware, and its OpenAPI document."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from web.http.headers import SecurityHeaders
 from web.pages.frame.errors import as_page
 from web.portal import Portal
 
-#: Bytes of a request's body; endpoints that take more say so themselves.
+#: Bytes of a request's body; endpoints that accept more declare it.
 MAX_BODY = 64 * 1024
-#: Requests worked on at once; the others wait. One database connection each.
+#: Requests handled at once; the others wait. Each needs one database connection.
 THREADS = 20
 
-DESCRIPTION = "Brings clients and entities from Xero Practice Manager (XPM) into the client portal."
+DESCRIPTION = "Imports clients and entities from Xero Practice Manager (XPM) into the client portal."
 
 
 def create_app(portal: Portal) -> FastAPI:
-    """The application around a portal.
+    """Create the application of a portal.
 
     Raises:
-        SettingsError: PUBLIC_URL is not safe to send cookies to.
+        SettingsError: cookies to PUBLIC_URL would not be safe.
     """
     portal.require_safe_address()
 
@@ -44,21 +44,21 @@ def create_app(portal: Portal) -> FastAPI:
         version=version("portal-sync"),
         description=DESCRIPTION,
         openapi_url=f"{api.PREFIX}/openapi.json",
-        docs_url=None,  # they would load scripts from elsewhere
+        docs_url=None,  # it would load scripts from other sites
         redoc_url=None,
         redirect_slashes=False,
         lifespan=lifespan,
-        # P19: FastAPI's own telemetry would record what people typed, as part of validation errors.
+        # P19: FastAPI's own telemetry would record what people typed, within validation errors.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.portal = portal
     problems.add_to(app, as_page)
-    # Not the application's own limit: that one stands outside all our layers.
+    # Limits per router: the application's own limit would apply outside all of our middleware.
     app.include_router(health.router, max_body_size=0)
     app.include_router(api.router, max_body_size=MAX_BODY)
     app.include_router(pages.router, max_body_size=MAX_BODY)
     app.include_router(static_files.router, max_body_size=0)
-    app.openapi = _with_problems(app.openapi)  # type: ignore[method-assign]  # as FastAPI's documentation says
+    app.openapi = _with_problems(app.openapi)  # type: ignore[method-assign]  # as FastAPI documents it
     app.add_middleware(problems.LastProblems, shape=as_page)  # the last added is the outermost
     app.add_middleware(AccessLog, monotonic=portal.services.sources.monotonic)
     app.add_middleware(SecurityHeaders, https=portal.is_https)
@@ -66,9 +66,9 @@ def create_app(portal: Portal) -> FastAPI:
 
 
 def _with_problems(generate: Callable[[], dict[str, Any]]) -> Callable[[], dict[str, Any]]:
-    """FastAPI's description, with the schemas it cannot find by itself: of errors, and of a body of two media types."""
+    """FastAPI's document, with the schemas it cannot find: of errors, and of a body with two media types."""
 
-    def described() -> dict[str, Any]:
+    def openapi() -> dict[str, Any]:
         found = generate()
         schemas = found.setdefault("components", {}).setdefault("schemas", {})
         for model in (problems.Problem, NewBatch):
@@ -76,4 +76,4 @@ def _with_problems(generate: Callable[[], dict[str, Any]]) -> Callable[[], dict[
             schemas.update(schema.pop("$defs", {}), **{model.__name__: schema})
         return found
 
-    return described
+    return openapi

@@ -1,9 +1,9 @@
-"""What the web process is made of, and how endpoints get at it: through the application, never through a global."""
+"""What endpoints use: the portal's services, its limits, and what is left of XPM's quota. There are no globals."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, cast
 from urllib.parse import urlsplit
 
 import redis
@@ -21,7 +21,7 @@ from xpm.quota.limiter import RedisLimiter
 
 @dataclass(frozen=True)
 class Portal:
-    """Everything that endpoints use. `quota` is the limiter to ask for what is left of XPM's quota, if there is one."""
+    """Everything that endpoints use. `quota` counts the calls to XPM, if a limiter is set up."""
 
     services: Services
     bell: Bell
@@ -39,7 +39,7 @@ class Portal:
 
     @property
     def origin(self) -> str:
-        """Scheme and host of PUBLIC_URL: where our pages come from."""
+        """Scheme and host of PUBLIC_URL, which our pages are served from."""
         parts = urlsplit(self.settings.public_url)
         return f"{parts.scheme}://{parts.netloc}"
 
@@ -48,7 +48,7 @@ class Portal:
         return self.origin.startswith("https://")
 
     def require_safe_address(self) -> None:
-        """Check that cookies can be kept safe.
+        """Check that cookies to PUBLIC_URL are safe.
 
         Raises:
             SettingsError: PUBLIC_URL is neither https nor on this machine.
@@ -58,15 +58,14 @@ class Portal:
 
 
 def portal_of(request: Request) -> Portal:
-    found: Portal = request.app.state.portal
-    return found
+    return cast(Portal, request.app.state.portal)
 
 
 ThePortal = Annotated[Portal, Depends(portal_of)]
 
 
 def budget_of(portal: Portal, tenant_id: str) -> Budget:
-    """What background work may use of XPM's limits, and what is left of that today."""
+    """XPM's limits for background work, and what is left of them today."""
     limits = Limits(day=portal.settings.xpm_day_limit).for_background()
     used = used_today(portal, tenant_id)
     left = None if used is None else max(0, limits.day - used)
@@ -74,10 +73,10 @@ def budget_of(portal: Portal, tenant_id: str) -> Budget:
 
 
 def used_today(portal: Portal, tenant_id: str) -> int | None:
-    """Calls of a tenant's day that are used; `None` while nobody can tell."""
+    """Calls used of a tenant's limit today; `None` if unknown."""
     if portal.quota is None:
         return None
     try:
         return portal.quota.status(tenant_id).day
     except redis.RedisError:
-        return None  # calls would wait too
+        return None  # unknown

@@ -1,4 +1,4 @@
-"""The web process: its parts put together, served until a signal, and put away in order."""
+"""The web process: builds the portal from its settings, serves it until a signal, and closes everything in order."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ log = structlog.stdlib.get_logger(__name__)
 
 @contextmanager
 def opened(settings: Settings, sources: Sources | None = None) -> Iterator[Portal]:
-    """A portal on these settings, for as long as the block runs."""
+    """A portal with these settings, until the block ends."""
     sources = sources or Sources()
     client = connect(settings)
     limiter = limiter_of(settings, client)
@@ -47,17 +47,17 @@ def opened(settings: Settings, sources: Sources | None = None) -> Iterator[Porta
 
 
 def run(settings: Settings) -> None:
-    """Serve until told to stop; requests that are running are finished first, within the grace period.
+    """Serve until a signal; running requests are finished first, within the grace period.
 
     Raises:
-        SettingsError: a setting is missing or does not fit.
+        SettingsError: a setting is missing or invalid.
     """
     set_up_logging(settings)
     _require_free(settings)
     with opened(settings) as portal:
         app = create_app(portal)
         for number in (signal.SIGTERM, signal.SIGINT):
-            # uvicorn sends itself the signal again once it has stopped; by then there is nothing more to do.
+            # uvicorn raises the signal again once it has stopped; by then nothing is left to do.
             signal.signal(number, lambda *_: None)
         log.info("web.ready", port=settings.web_port)
         server_of(app, settings).run()
@@ -70,8 +70,8 @@ def server_of(app: FastAPI, settings: Settings) -> uvicorn.Server:
         app,
         host=settings.web_host,
         port=settings.web_port,
-        log_config=None,  # ours is set up
-        access_log=False,  # ours says no addresses and no paths
+        log_config=None,  # ours is set up already
+        access_log=False,  # ours logs no addresses and no paths
         server_header=False,
         timeout_graceful_shutdown=round(settings.shutdown_grace_seconds),
         timeout_keep_alive=30,

@@ -1,4 +1,4 @@
-"""How many server-sent event streams a process serves at once: each holds a connection for minutes."""
+"""Limits the server-sent event streams of a process: each keeps a connection open for minutes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Streams:
         self._open: Counter[UUID] = Counter()
 
     def require_room(self, staff_id: UUID) -> None:
-        """Check that one more may be opened.
+        """Check that another stream may be opened.
 
         Raises:
             RequestRefused: `too_many_streams`.
@@ -32,7 +32,7 @@ class Streams:
 
     @contextmanager
     def one(self, staff_id: UUID) -> Iterator[None]:
-        """One open stream, for as long as the block runs."""
+        """Count a stream as open until the block ends."""
         self._open[staff_id] += 1
         try:
             yield

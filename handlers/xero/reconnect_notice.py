@@ -113,7 +113,7 @@ def _message(settings: Settings, letter: AddressedNotice) -> EmailMessage:
             "practice_name": letter.practice.name,
             "what_happened": lost.message,
             "what_to_do": lost.remedy or "",
-            "integrations_url": f"{settings.public_url.rstrip('/')}/integrations",
+            "integrations_url": f"{settings.public_url.rstrip('/')}/configure/integrations",
         },
     )
 

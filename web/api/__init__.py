@@ -1,4 +1,4 @@
-"""The API under `/api/v1`: one module per resource, each as thin as its answers allow."""
+"""The API under `/api/v1`: one module per resource with its models and routes; the rules are in `handlers`."""
 
 from __future__ import annotations
 

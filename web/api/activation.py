@@ -1,4 +1,4 @@
-"""The link of a welcome email: looked at, and used by the client to activate their account. Open to whoever has the link."""
+"""The link of a welcome email: checked, and used by the client to activate their account. Anyone with the link may call."""
 
 from __future__ import annotations
 
@@ -11,21 +11,20 @@ from pydantic import BaseModel, ConfigDict, Field
 from handlers.access import activation, passwords
 from handlers.access.activation import LinkState
 from web.http.identity import require_own_page
+from web.http.models import Body
 from web.portal import ThePortal
 
 router = APIRouter(tags=["activation"])
 
-Token = Annotated[str, Field(min_length=1, max_length=200, description="the last part of the link's address")]
+Token = Annotated[str, Field(min_length=1, max_length=200, description="the last part of the link")]
 
 
-class OpenedLink(BaseModel):
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
-
+class OpenedLink(Body):
     token: Token
 
 
 class LinkShown(BaseModel):
-    """What the link is good for; only a live one says whose it is."""
+    """The state of the link. Only a live link names the practice and the client."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -36,9 +35,7 @@ class LinkShown(BaseModel):
     until: datetime | None
 
 
-class NewAccount(BaseModel):
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
-
+class NewAccount(Body):
     token: Token
     password: Annotated[str, Field(min_length=passwords.SHORTEST, max_length=passwords.LONGEST)]
     accept_terms: bool = Field(description="must be true")
@@ -46,12 +43,12 @@ class NewAccount(BaseModel):
 
 @router.post("/activation-link")
 def look_at_link(portal: ThePortal, given: OpenedLink) -> LinkShown:
-    """Whether the link of a welcome email is live, was used, or has ended. Looking uses nothing up."""
+    """Check whether the link of a welcome email is live, was used, or has expired. This does not use it up."""
     return LinkShown.model_validate(activation.look(portal.database, given.token))
 
 
 @router.post("/activation", status_code=204)
 def activate(request: Request, portal: ThePortal, given: NewAccount) -> None:
-    """Activate the account that the link is for. The link is good for once."""
+    """Activate the account that the link is for. The link works once."""
     require_own_page(request, portal)
     activation.activate(portal.database, given.token, given.password, accepts_terms=given.accept_terms)

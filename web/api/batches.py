@@ -1,47 +1,46 @@
-"""Batches: looked ahead of, asked for, followed, and told row by row as CSV that can be corrected and sent again."""
+"""Batches of imports: checked first, requested, followed, cancelled, and downloaded as CSV to correct and send again."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Self
+from typing import Any, Self
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 from sse_starlette import EventSourceResponse
 
-from handlers import refusals
 from handlers.access.act import Act
 from handlers.imports import batch_csv, cancel, preflight, queries
 from handlers.imports.accept import accept_batch
 from handlers.imports.preflight import Forecast
 from handlers.imports.queries import BatchStatus
-from handlers.imports.request import ImportWishes
 from portal_db.states import ImportState
-from web.api.imports import IdempotencyKey, Why
-from web.http.bodies import NewBatch, misfit, rows_of_csv, signed
-from web.http.events import STREAM, LastEventId, Told, following
+from web.api.imports import Why
+from web.http.bodies import CSV, BatchRows, IdempotencyKey, import_request
+from web.http.events import STREAM, LastEventId, Snapshot, following
 from web.http.identity import Importer, Reader
+from web.http.models import Answer
+from web.http.problems import fault_of
 from web.portal import ThePortal, budget_of
 
 router = APIRouter(prefix="/batches", tags=["batches"])
 
 #: Bytes: 5,000 rows of a kilobyte each.
 MAX_BODY = 5 * 1024 * 1024
-CSV = "text/csv"
 
 
 class AcceptedBatch(BaseModel):
-    """All rows are in the record."""
+    """All rows are stored."""
 
     id: UUID
     size: int
-    is_new: bool = Field(description="false when the same batch was accepted before")
+    is_new: bool = Field(description="false if the same batch was accepted before")
 
 
-class Batch(BaseModel):
-    """How far a batch has come."""
+class Batch(Answer):
+    """The progress of a batch."""
 
     id: UUID
     size: int
@@ -52,58 +51,42 @@ class Batch(BaseModel):
 
     @classmethod
     def of(cls, found: BatchStatus) -> Self:
-        row = found.row
-        return cls(
-            id=row.id,
-            size=row.size,
-            open=found.open,
-            states=found.states,
-            requested_by=row.requested_by,
-            created_at=row.created_at,
-        )
+        return cls.from_row(found.row, open=found.open, states=found.states)
 
 
 class BatchCancelled(BaseModel):
-    """How many imports were cancelled, by the state each is in now. One whose email is being sent is still open."""
+    """How many imports were cancelled, by their state now. An import whose email is being sent is still open."""
 
     cancelled: dict[ImportState, int]
 
 
 class TurnedDown(Why):
-    """A row that will be turned down; the first row is 0."""
+    """A row that will be rejected; the first row is 0."""
 
     row: int
 
 
 class Preflight(BaseModel):
-    """What will become of a batch, as far as is known before XPM is asked."""
+    """What will happen to a batch, as far as it is known without calling XPM."""
 
     rows: int
     eligible: int
-    unseen: int = Field(description="eligible rows whose XPM record nobody has seen yet: only XPM knows about those")
+    unseen: int = Field(
+        description="eligible rows whose XPM record has not been read yet, so XPM may still reject them"
+    )
     turned_down: list[TurnedDown]
     by_code: dict[str, int]
     xpm_calls: int
-    seconds: int = Field(description="how long the calls take within XPM's limits, at what is left of today's")
-    calls_left_today: int | None = Field(description="null while nobody can tell")
+    seconds: int = Field(description="how long the calls take within XPM's limits and what is left of today's")
+    calls_left_today: int | None = Field(description="null if unknown")
 
     @classmethod
     def of(cls, found: Forecast) -> Self:
-        turned = [
-            TurnedDown(
-                row=item.position,
-                code=item.reason.code,
-                field=item.reason.field,
-                message=item.reason.message,
-                remedy=item.reason.remedy,
-            )
-            for item in found.turned
-        ]
         return cls(
             rows=found.rows,
             eligible=found.eligible,
             unseen=found.unseen,
-            turned_down=turned,
+            turned_down=[TurnedDown(row=each.position, **fault_of(each.reason).model_dump()) for each in found.turned],
             by_code=found.by_code,
             xpm_calls=found.calls,
             seconds=found.seconds,
@@ -111,26 +94,11 @@ class Preflight(BaseModel):
         )
 
 
-async def given_rows(request: Request) -> list[ImportWishes]:
-    """The rows of the body, which is JSON or CSV."""
-    body = await request.body()
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type == CSV:
-        return rows_of_csv(body)
-    if media_type != "application/json":
-        raise refusals.BAD_MEDIA_TYPE()
-    try:
-        return NewBatch.model_validate_json(body).rows
-    except ValidationError as error:
-        raise misfit(error, "body") from None
-
-
-GivenRows = Annotated[list[ImportWishes], Depends(given_rows)]
 _csv_schema = {
     "type": "string",
-    "description": f"A header, then a row a line. Columns: {', '.join(batch_csv.COLUMNS)}. A result's columns are left out.",
+    "description": f"A header, then one row per line. Columns: {', '.join(batch_csv.COLUMNS)}. Result columns are ignored.",
 }
-#: FastAPI cannot tell from the code that a body is one of two media types.
+#: FastAPI cannot see from the code that a body is one of two media types.
 BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -143,8 +111,8 @@ BODY: dict[str, Any] = {
 
 
 @router.post("/preflight", openapi_extra=BODY, max_body_size=MAX_BODY)
-def look_ahead(portal: ThePortal, who: Importer, rows: GivenRows) -> Preflight:
-    """What would become of these rows. Nothing is asked for, and XPM is not called."""
+def look_ahead(portal: ThePortal, who: Importer, rows: BatchRows) -> Preflight:
+    """Check rows without importing them. XPM is not called."""
     budget = budget_of(portal, preflight.tenant_of(portal.database, who))
     return Preflight.of(preflight.forecast(portal.database, who, rows, budget))
 
@@ -161,12 +129,12 @@ def request_batch(
     response: Response,
     portal: ThePortal,
     who: Importer,
-    rows: GivenRows,
+    rows: BatchRows,
     idempotency_key: IdempotencyKey,
 ) -> AcceptedBatch:
-    """Ask for up to 5,000 clients and entities at once."""
-    signed_rows = [signed(row, who, idempotency_key) for row in rows]
-    found = accept_batch(portal.database, signed_rows[0].request_id, signed_rows)
+    """Request up to 5,000 clients and entities at once."""
+    requests = [import_request(row, who, idempotency_key) for row in rows]
+    found = accept_batch(portal.database, idempotency_key, requests)
     response.status_code = 202 if found.is_new else 200
     response.headers["Location"] = str(request.url_for("read_batch", batch_id=found.batch_id).path)
     return AcceptedBatch(id=found.batch_id, size=len(found.import_ids), is_new=found.is_new)
@@ -174,7 +142,7 @@ def request_batch(
 
 @router.get("/{batch_id}")
 def read_batch(portal: ThePortal, who: Reader, batch_id: UUID) -> Batch:
-    """How far a batch has come. Its imports: `GET /imports?batch_id=`."""
+    """The progress of a batch. `GET /imports?batch_id=` lists its imports."""
     return Batch.of(queries.batch(portal.database, who, batch_id))
 
 
@@ -182,18 +150,18 @@ def read_batch(portal: ThePortal, who: Reader, batch_id: UUID) -> Batch:
 async def follow_batch(
     portal: ThePortal, who: Reader, batch_id: UUID, last_event_id: LastEventId = None
 ) -> EventSourceResponse:
-    """The batch as server-sent events: `progress` at each change, `closed` once all of its imports are."""
+    """Follow the batch by server-sent events: `progress` at each change, `closed` once all of its imports are."""
 
-    def look() -> Told:
+    def look() -> Snapshot:
         found = queries.batch(portal.database, who, batch_id)
-        return Told(Batch.of(found), is_last=found.open == 0)
+        return Snapshot(Batch.of(found), is_last=found.open == 0)
 
     return await following(portal, who, look, last_event_id)
 
 
 @router.post("/{batch_id}/cancellation")
 def cancel_batch(portal: ThePortal, who: Importer, batch_id: UUID) -> BatchCancelled:
-    """Cancel what is open of a batch. What was created stays."""
+    """Cancel the open imports of a batch. What was created stays."""
     return BatchCancelled(cancelled=cancel.cancel_batch(portal.database, Act.of_staff(who), batch_id))
 
 
@@ -203,7 +171,7 @@ def cancel_batch(portal: ThePortal, who: Importer, batch_id: UUID) -> BatchCance
     responses={200: {"description": "the rows", "content": {CSV: {"schema": {"type": "string"}}}}},
 )
 def result(portal: ThePortal, who: Reader, batch_id: UUID, only_open_or_failed: bool = False) -> StreamingResponse:
-    """The batch's rows as CSV with what became of each and the remedy. Corrected, it can be sent as another batch."""
+    """Download the batch's rows as CSV with their results and remedies. Correct it and send it as a new batch."""
     rows = queries.batch_rows(portal.database, who, batch_id)
     if only_open_or_failed:
         rows = [row for row in rows if row.state is not ImportState.SUCCEEDED]

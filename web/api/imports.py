@@ -1,54 +1,59 @@
-"""Imports: asked for, looked at one by one and as a list, followed live, corrected and cancelled."""
+"""Imports: requested, listed, read, followed live, corrected and cancelled."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from sse_starlette import EventSourceResponse
 
 from handlers.access.act import Act
+from handlers.imports import accept, queries
 from handlers.imports import amend as import_amend
 from handlers.imports import cancel as import_cancel
-from handlers.imports import queries
-from handlers.imports.accept import accept
 from handlers.imports.queries import ImportStatus, Step
 from handlers.imports.request import ImportWishes
 from portal_db.states import ClientKind, ClientType, EntityType, ImportState, JobState, Subscription
-from portal_db.tables import Import
+from portal_db.tables import Import, Job
 from portal_db.work.import_list import ImportFilter
-from web.http.bodies import signed
-from web.http.events import STREAM, LastEventId, Told, following
+from web.http.bodies import IdempotencyKey, import_request
+from web.http.events import STREAM, LastEventId, Snapshot, following
 from web.http.identity import Importer, Reader
+from web.http.models import Answer, Body
 from web.http.paging import ListPage, ListQuery
 from web.portal import ThePortal
 
 router = APIRouter(prefix="/imports", tags=["imports"])
-IdempotencyKey = Annotated[
-    str,
-    Header(
-        alias="Idempotency-Key",
-        min_length=1,
-        max_length=200,
-        description="Your own key for this request. Sent again with the same body, nothing is asked for twice.",
-    ),
-]
 
 
 class Why(BaseModel):
-    """Why it ended as it did, or what is amiss."""
+    """Why an import or a step ended as it did, or what is wrong with it now."""
 
     code: str
     field: str | None
     message: str | None
     remedy: str | None
 
+    @classmethod
+    def of_import(cls, row: Import) -> Self | None:
+        if row.outcome_code is None:
+            return None
+        return cls(
+            code=row.outcome_code, field=row.outcome_field, message=row.outcome_message, remedy=row.outcome_remedy
+        )
 
-class ImportStep(BaseModel):
-    """One step of an import. `waits_for` and `until` say why an open one is not running."""
+    @classmethod
+    def of_job(cls, row: Job) -> Self | None:
+        if row.error_code is None or row.state is JobState.SUCCEEDED:
+            return None
+        return cls(code=row.error_code, field=row.error_field, message=row.error_message, remedy=row.error_action)
+
+
+class ImportStep(Answer):
+    """One step of an import. `waits_for` and `until` say what an open step that is not running waits for."""
 
     kind: str
     title: str
@@ -61,30 +66,19 @@ class ImportStep(BaseModel):
 
     @classmethod
     def of(cls, step: Step) -> Self:
-        job = step.job
-        amiss = job.error_code is not None and job.state is not JobState.SUCCEEDED
-        why = Why(code=job.error_code or "", field=job.error_field, message=job.error_message, remedy=job.error_action)
-        return cls(
-            kind=job.kind,
-            title=step.title,
-            state=job.state,
-            attempts=job.attempts,
-            waits_for=step.waits_for,
-            until=step.until,
-            why=why if amiss else None,
-            finished_at=job.finished_at,
-        )
+        why = Why.of_job(step.job)
+        return cls.from_row(step.job, title=step.title, waits_for=step.waits_for, until=step.until, why=why)
 
 
-class ListedImport(BaseModel):
-    """What was asked for, where it stands and, once it is closed, why."""
+class ListedImport(Answer):
+    """What was requested, the import's state and, once it is closed, why it ended that way."""
 
     id: UUID
     state: ImportState
     is_open: bool
     xpm_uuid: UUID
     kind: ClientKind
-    name: str | None = Field(description="as adjusted by the requester; null is XPM's")
+    name: str | None = Field(description="as changed by the requester; null: the name in XPM")
     entity_type: EntityType | None
     email: str | None
     client_type: ClientType | None
@@ -101,24 +95,21 @@ class ListedImport(BaseModel):
     closed_at: datetime | None
 
     @classmethod
-    def of(cls, row: Import) -> Self:
-        columns = {name: getattr(row, name) for name in ListedImport.model_fields if name not in ("is_open", "why")}
-        return cls.model_validate({**columns, "is_open": row.state.is_open, "why": _why(row)})
+    def of(cls, row: Import, **more: Any) -> Self:
+        return cls.from_row(row, is_open=row.state.is_open, why=Why.of_import(row), **more)
 
 
 class OneImport(ListedImport):
-    """An import with its steps, and what it waits for."""
+    """An import with its steps. `waits_for` and `until` say what it waits for."""
 
     waits_for: str | None
     until: datetime | None
     steps: list[ImportStep]
 
     @classmethod
-    def standing(cls, found: ImportStatus) -> Self:
+    def with_steps(cls, found: ImportStatus) -> Self:
         waits_for, until = found.waits_for
-        listed = ListedImport.of(found.row).model_dump()
-        steps = [ImportStep.of(step) for step in found.steps]
-        return cls.model_validate({**listed, "waits_for": waits_for, "until": until, "steps": steps})
+        return cls.of(found.row, waits_for=waits_for, until=until, steps=[ImportStep.of(step) for step in found.steps])
 
 
 class ImportPage(ListPage[ListedImport]):
@@ -126,23 +117,17 @@ class ImportPage(ListPage[ListedImport]):
 
 
 class Accepted(BaseModel):
-    """The request is in the record and will reach exactly one closed state."""
+    """The request is stored, and will reach exactly one closed state."""
 
     id: UUID
-    is_new: bool = Field(description="false when the same request was accepted before")
+    is_new: bool = Field(description="false if the same request was accepted before")
 
 
-@router.post("", status_code=202, responses={200: {"description": "Accepted before", "model": Accepted}})
-def request_import(
-    request: Request,
-    response: Response,
-    portal: ThePortal,
-    who: Importer,
-    wishes: ImportWishes,
-    idempotency_key: IdempotencyKey,
-) -> Accepted:
-    """Ask for one client or entity."""
-    found = accept(portal.database, portal.bell, signed(wishes, who, idempotency_key))
+ACCEPTED_BEFORE: dict[int | str, dict[str, Any]] = {200: {"description": "Accepted before", "model": Accepted}}
+
+
+def accepted(request: Request, response: Response, found: accept.Accepted) -> Accepted:
+    """Answer 202 with the import's address, or 200 if the same request was accepted before."""
     response.status_code = 202 if found.is_new else 200
     response.headers["Location"] = str(request.url_for("read_import", import_id=found.import_id).path)
     return Accepted(id=found.import_id, is_new=found.is_new)
@@ -156,40 +141,11 @@ class ImportQuery(ListQuery):
     code: Annotated[str, Field(max_length=64)] | None = Field(None, description="why it ended as it did")
     batch_id: UUID | None = None
     client_id: UUID | None = None
-    since: AwareDatetime | None = Field(None, description="asked for at this time or later")
+    since: AwareDatetime | None = Field(None, description="requested at this time or later")
 
 
-@router.get("")
-def list_imports(portal: ThePortal, who: Reader, query: Annotated[ImportQuery, Query()]) -> ImportPage:
-    """Imports that the staff member asked for or whose client they may see, newest first."""
-    wanted = ImportFilter(query.state, query.kind, query.code, query.batch_id, query.client_id, query.since)
-    found = queries.page(portal.database, who, wanted, cursor=query.cursor, limit=query.limit)
-    return ImportPage.of(found, ListedImport.of)
-
-
-@router.get("/{import_id}")
-def read_import(portal: ThePortal, who: Reader, import_id: UUID) -> OneImport:
-    """One import with its steps, and what it waits for."""
-    return OneImport.standing(queries.one(portal.database, who, import_id))
-
-
-@router.get("/{import_id}/events", response_class=EventSourceResponse, responses=STREAM)
-async def follow_import(
-    portal: ThePortal, who: Reader, import_id: UUID, last_event_id: LastEventId = None
-) -> EventSourceResponse:
-    """The import as server-sent events: `progress` at each change, `closed` at its end."""
-
-    def look() -> Told:
-        found = queries.one(portal.database, who, import_id)
-        return Told(OneImport.standing(found), is_last=not found.row.state.is_open)
-
-    return await following(portal, who, look, last_event_id)
-
-
-class Corrections(BaseModel):
-    """What it is to ask for instead. What is not named stays; null takes XPM's value."""
-
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+class Corrections(Body):
+    """The values to change. A field that is left out keeps its value; null takes XPM's value."""
 
     name: Annotated[str, Field(max_length=500)] | None = None
     entity_type: EntityType | None = None
@@ -208,34 +164,69 @@ class Amended(BaseModel):
     revision: int
     changed: list[str]
     state: ImportState
-    sends_email: bool = Field(description="its welcome email goes out, to the new address")
+    sends_email: bool = Field(description="whether its welcome email is sent to the new address")
 
 
 class Cancelled(BaseModel):
-    """What became of it."""
+    """The import's state after the cancellation."""
 
     model_config = ConfigDict(from_attributes=True)
 
     id: UUID = Field(validation_alias="import_id")
     state: ImportState
-    email_goes_out: bool = Field(description="its welcome email is being sent and could not be called back")
+    email_goes_out: bool = Field(description="its welcome email is being sent and could not be stopped")
+
+
+@router.post("", status_code=202, responses=ACCEPTED_BEFORE)
+def request_import(
+    request: Request,
+    response: Response,
+    portal: ThePortal,
+    who: Importer,
+    wishes: ImportWishes,
+    idempotency_key: IdempotencyKey,
+) -> Accepted:
+    """Request the import of one client or entity."""
+    found = accept.accept(portal.database, portal.bell, import_request(wishes, who, idempotency_key))
+    return accepted(request, response, found)
+
+
+@router.get("")
+def list_imports(portal: ThePortal, who: Reader, query: Annotated[ImportQuery, Query()]) -> ImportPage:
+    """Imports that the staff member requested or whose client they may see, newest first."""
+    wanted = ImportFilter(query.state, query.kind, query.code, query.batch_id, query.client_id, query.since)
+    found = queries.page(portal.database, who, wanted, cursor=query.cursor, limit=query.limit)
+    return ImportPage.of(found, ListedImport.of)
+
+
+@router.get("/{import_id}")
+def read_import(portal: ThePortal, who: Reader, import_id: UUID) -> OneImport:
+    """One import with its steps, and what it waits for."""
+    return OneImport.with_steps(queries.one(portal.database, who, import_id))
+
+
+@router.get("/{import_id}/events", response_class=EventSourceResponse, responses=STREAM)
+async def follow_import(
+    portal: ThePortal, who: Reader, import_id: UUID, last_event_id: LastEventId = None
+) -> EventSourceResponse:
+    """Follow the import by server-sent events: `progress` at each change, `closed` at its end."""
+
+    def look() -> Snapshot:
+        found = queries.one(portal.database, who, import_id)
+        return Snapshot(OneImport.with_steps(found), is_last=not found.row.state.is_open)
+
+    return await following(portal, who, look, last_event_id)
 
 
 @router.patch("/{import_id}")
 def amend(portal: ThePortal, who: Importer, import_id: UUID, given: Corrections) -> Amended:
-    """Correct an import that was rejected or failed; it goes on from validation. Once its client exists, only the email
-    can be corrected here, as long as the client has not activated the account."""
+    """Correct an import that was rejected or failed; it continues from validation. Once its client exists, only the email
+    address can be corrected here, and only until the client activates the account."""
     wishes = given.model_dump(exclude_unset=True)
     return Amended.model_validate(import_amend.amend(portal.database, Act.of_staff(who), import_id, wishes))
 
 
 @router.post("/{import_id}/cancellation")
 def cancel(portal: ThePortal, who: Importer, import_id: UUID) -> Cancelled:
-    """Cancel what an import has not done yet. What was created stays."""
+    """Cancel the steps of an import that have not been done. What was created stays."""
     return Cancelled.model_validate(import_cancel.cancel(portal.database, Act.of_staff(who), import_id))
-
-
-def _why(row: Import) -> Why | None:
-    if row.outcome_code is None:
-        return None
-    return Why(code=row.outcome_code, field=row.outcome_field, message=row.outcome_message, remedy=row.outcome_remedy)

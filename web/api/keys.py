@@ -7,67 +7,57 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from handlers.access import api_keys
-from handlers.access.api_keys import MadeKey
 from handlers.access.caller import Scope
-from portal_db.tables import ApiKey
 from web.http.identity import Keeper
+from web.http.models import Answer, Body
 from web.portal import ThePortal
 
 router = APIRouter(prefix="/api-keys", tags=["API keys"])
 
 
-class NewKey(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class NewKey(Body):
     name: Annotated[str, Field(min_length=1, max_length=200, description="what it is for")]
     scopes: Annotated[list[Scope], Field(min_length=1, max_length=len(Scope))]
 
 
-class Key(BaseModel):
+class Key(Answer):
     id: UUID
     name: str
-    hint: str = Field(description="how it begins")
+    hint: str = Field(description="how the key begins")
     scopes: list[str]
     created_at: datetime
-    ends_at: datetime | None = Field(description="from when it is good for nothing")
+    ends_at: datetime | None = Field(description="when it stops working")
 
 
 class Secret(BaseModel):
     id: UUID
-    secret: str = Field(description="the key; shown this once")
+    secret: str = Field(description="the key; shown only once")
 
 
 @router.get("")
 def list_keys(portal: ThePortal, who: Keeper) -> list[Key]:
-    """The practice's keys, those that ended too, newest first."""
-    return [_shown(row) for row in api_keys.listing(portal.database, who.practice_id)]
+    """The practice's keys, including those that have ended, newest first."""
+    return [Key.from_row(row) for row in api_keys.listing(portal.database, who.practice_id)]
 
 
 @router.post("", status_code=201)
 def add_key(portal: ThePortal, who: Keeper, given: NewKey) -> Secret:
-    """Make a key."""
+    """Create a key."""
     made = api_keys.add(portal.database, who.practice_id, given.name, set(given.scopes), by=who.staff_id)
-    return _secret(made)
+    return Secret(id=made.key_id, secret=made.secret)
 
 
 @router.post("/{key_id}/rotation", status_code=201)
 def rotate_key(portal: ThePortal, who: Keeper, key_id: UUID) -> Secret:
-    """Make a key in the place of this one, which works for another day."""
-    return _secret(api_keys.rotate(portal.database, key_id, practice_id=who.practice_id, by=who.staff_id))
+    """Replace a key with a new one. The old one works for another day."""
+    made = api_keys.rotate(portal.database, key_id, practice_id=who.practice_id, by=who.staff_id)
+    return Secret(id=made.key_id, secret=made.secret)
 
 
 @router.delete("/{key_id}", status_code=204)
 def revoke_key(portal: ThePortal, who: Keeper, key_id: UUID) -> None:
     """End a key now."""
     api_keys.revoke(portal.database, key_id, practice_id=who.practice_id, by=who.staff_id)
-
-
-def _secret(made: MadeKey) -> Secret:
-    return Secret(id=made.key_id, secret=made.secret)
-
-
-def _shown(row: ApiKey) -> Key:
-    return Key.model_validate(row, from_attributes=True)

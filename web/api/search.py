@@ -18,7 +18,7 @@ from web.portal import ThePortal
 
 router = APIRouter(tags=["search"])
 
-Text = Annotated[str, Query(min_length=2, max_length=200, pattern=r"\S", description="a part of the name")]
+Text = Annotated[str, Query(min_length=2, max_length=200, pattern=r"\S", description="part of the name")]
 
 
 class XpmRecord(BaseModel):
@@ -27,10 +27,10 @@ class XpmRecord(BaseModel):
     xpm_uuid: UUID
     name: str
     email: str | None
-    suggested_kind: ClientKind = Field(description="which window to open")
+    suggested_kind: ClientKind = Field(description="the window to open")
     possible_kinds: list[ClientKind]
     entity_type: EntityType = Field(description="its type if it is imported as an entity")
-    blocked: str | None = Field(description="why it offers no import: `already_linked`, `already_being_imported`, …")
+    blocked: str | None = Field(description="why it cannot be imported: `already_linked`, `already_being_imported`, …")
     client_id: UUID | None = Field(description="the client it is linked to, where the staff member may see it")
 
     @classmethod
@@ -51,8 +51,10 @@ class AdvancedSearch(BaseModel):
     """The portal's clients and XPM's records; a record that is a client in sight is among the clients only."""
 
     clients: list[ListedClient]
-    xpm: list[XpmRecord] | None = Field(description="null when XPM was not ticked")
-    xpm_problem: Fault | None = Field(description="why XPM could not answer; the clients are there all the same")
+    xpm: list[XpmRecord] | None = Field(description="null if XPM was not searched")
+    xpm_problem: Fault | None = Field(
+        description="why XPM could not be searched; the portal's clients are listed anyway"
+    )
 
 
 @router.get("/xpm/clients")
@@ -66,9 +68,9 @@ def advanced_search(
     portal: ThePortal,
     who: Reader,
     q: Text,
-    integration: Annotated[list[Literal["xpm"]] | None, Query(max_length=1, description="what to search too")] = None,
+    integration: Annotated[list[Literal["xpm"]] | None, Query(max_length=1, description="what else to search")] = None,
 ) -> AdvancedSearch:
-    """The advanced search: clients of the portal and, if ticked, records of XPM."""
+    """The advanced search: the portal's clients and, if chosen, records in XPM."""
     found = search.everywhere(portal.services, who, q, with_xpm=bool(integration))
     return AdvancedSearch(
         clients=[ListedClient.of(entry) for entry in found.clients],

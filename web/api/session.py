@@ -1,4 +1,4 @@
-"""Signing in and out, and setting a password by a link. The session's id is new at each sign-in."""
+"""Signing in and out, and setting a password by a link. Each sign-in creates a new session id."""
 
 from __future__ import annotations
 
@@ -6,40 +6,37 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from handlers.access import passwords, sessions
 from handlers.access.caller import Caller, Scope
 from portal_db.states import Role
-from web.http.identity import address_of, caller, give_cookie, require_own_page, session_of, take_cookie
+from web.http.identity import address_of, caller, clear_cookie, require_own_page, session_of, set_cookie
+from web.http.models import Body
 from web.portal import ThePortal
 
 router = APIRouter(tags=["session"])
 
 
-class Credentials(BaseModel):
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
-
+class Credentials(Body):
     email: Annotated[str, Field(min_length=1, max_length=320)]
     password: Annotated[str, Field(min_length=1, max_length=passwords.LONGEST)]
 
 
-class NewPassword(BaseModel):
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
-
-    token: Annotated[str, Field(min_length=1, max_length=200, description="what follows the # of the link")]
+class NewPassword(Body):
+    token: Annotated[str, Field(min_length=1, max_length=200, description="the part of the link after #")]
     password: Annotated[str, Field(min_length=passwords.SHORTEST, max_length=passwords.LONGEST)]
 
 
 class WhoAmI(BaseModel):
-    """Who asks, and what they may do."""
+    """Who is calling, and what they may do."""
 
     staff_id: UUID
     practice_id: UUID
     name: str
     role: Role
     may: list[Scope]
-    csrf_token: str | None = Field(description="to be sent as X-CSRF-Token with writes; only with a session")
+    csrf_token: str | None = Field(description="send it as X-CSRF-Token with writes; only with a session")
 
 
 @router.post("/session", status_code=201)
@@ -55,29 +52,29 @@ def sign_in(request: Request, response: Response, portal: ThePortal, given: Cred
         address=address_of(request),
         instead_of=before.token if before else None,
     )
-    give_cookie(response, portal, session)
+    set_cookie(response, portal, session)
     return _who(found, session.csrf_token)
 
 
 @router.get("/session")
 def who_am_i(request: Request, portal: ThePortal, found: Annotated[Caller, Depends(caller)]) -> WhoAmI:
-    """Who asks."""
+    """Who is calling, and what they may do."""
     session = None if "authorization" in request.headers else session_of(request, portal)
     return _who(found, session.csrf_token if session else None)
 
 
 @router.delete("/session", status_code=204)
 def sign_out(request: Request, response: Response, portal: ThePortal, _: Annotated[Caller, Depends(caller)]) -> None:
-    """Sign out; the session ends for good."""
+    """Sign out; the session ends."""
     session = session_of(request, portal)
     if session is not None:
         sessions.sign_out(portal.database, session)
-    take_cookie(response, portal)
+    clear_cookie(response, portal)
 
 
 @router.post("/password", status_code=204)
 def set_password(request: Request, portal: ThePortal, given: NewPassword) -> None:
-    """Set a password by a link. The link is good for once, and every session of that login ends."""
+    """Set a password by a link. The link works once, and all sessions of that login end."""
     require_own_page(request, portal)
     passwords.set_by_link(portal.database, given.token, given.password)
 

@@ -1,29 +1,30 @@
-"""What a practice's own words for business structures mean: importers look, owners and account admins change it."""
+"""What a practice's business structures in XPM mean: importers read them, owners and account admins change them."""
 
 from __future__ import annotations
 
 from typing import Annotated, Self
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from handlers.directory import structures
 from handlers.directory.structures import Structure
 from portal_db.states import ClientKind, EntityType
 from web.http.identity import Importer, Keeper
+from web.http.models import Body
 from web.portal import ThePortal
 
 router = APIRouter(prefix="/integrations/xpm/structures", tags=["integration"])
 
 
 class Explained(BaseModel):
-    """A business structure, and what records with it may be imported as."""
+    """A business structure, and what its records may be imported as."""
 
     structure: str
     records: int = Field(description="records in the practice's directories that have it")
     kinds: list[ClientKind]
-    entity_type: EntityType | None = Field(description="the type of an entity of it")
-    is_set: bool = Field(description="whether staff said so, or a general rule does")
+    entity_type: EntityType | None = Field(description="the type of its entities")
+    is_set: bool = Field(description="whether staff set this; otherwise it is a general rule")
 
     @classmethod
     def of(cls, found: Structure) -> Self:
@@ -36,12 +37,10 @@ class Explained(BaseModel):
         )
 
 
-class Explanation(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class Explanation(Body):
     structure: Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S")]
     kind: ClientKind
-    entity_type: EntityType | None = Field(None, description="of an entity, and of nothing else")
+    entity_type: EntityType | None = Field(None, description="only for entities")
 
 
 @router.get("")
@@ -52,7 +51,7 @@ def list_structures(portal: ThePortal, who: Importer) -> list[Explained]:
 
 @router.put("")
 def explain_structure(portal: ThePortal, who: Keeper, given: Explanation) -> Explained:
-    """Say what a business structure means from now on. Clients who are there keep what they are."""
+    """Set what a business structure means from now on. Existing clients do not change."""
     found = structures.explain(
         portal.database, who.practice_id, given.structure, given.kind, given.entity_type, by=who.staff_id
     )
@@ -63,5 +62,5 @@ def explain_structure(portal: ThePortal, who: Keeper, given: Explanation) -> Exp
 def forget_structure(
     portal: ThePortal, who: Keeper, structure: Annotated[str, Query(min_length=1, max_length=200, pattern=r"\S")]
 ) -> None:
-    """Let a business structure be understood by the general rules again."""
+    """Apply the general rules to a business structure again."""
     structures.forget(portal.database, who.practice_id, structure, by=who.staff_id)

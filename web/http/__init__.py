@@ -1,1 +1,1 @@
-"""What every request passes: identity, headers, bodies, problems, limits, events and health."""
+"""What requests have in common: identity, headers, bodies, problems, limits, events and health."""

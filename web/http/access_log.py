@@ -1,6 +1,6 @@
-"""One log line for each request: what was asked for, how it was answered, how long it took.
+"""One log line per request: the operation, the status and the seconds it took.
 
-No values of a path, no query, no addresses and no names (P19).
+No values from the path, no query, no network addresses and no names (P19).
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 log = structlog.stdlib.get_logger(__name__)
 
-#: Asked by machines every few seconds.
+#: Called by load balancers every few seconds.
 QUIET = frozenset({"/healthz", "/readyz"})
 
 
 class AccessLog:
-    """Logs a request once its answer has ended, also when that ended in an error."""
+    """Logs each request once its answer has ended, even in an error."""
 
     def __init__(self, app: ASGIApp, *, monotonic: Callable[[], float]) -> None:
         self._app = app
@@ -48,7 +48,7 @@ def _method(scope: Scope) -> str:
 
 
 def _address(scope: Scope) -> str:
-    """The path with its parameters' names in place of their values; a path that is no address of ours may hold anything."""
+    """The path with the names of its parameters in place of their values. An unknown path may contain anything."""
     if "route" not in scope:
         return "(no such address)"
     names = {value: f"{{{name}}}" for name, value in scope.get("path_params", {}).items()}

@@ -1,42 +1,93 @@
-"""Reading request bodies: imports, batches and CSV files."""
+"""Reading requests to import: the idempotency key, one row, and a batch as JSON or CSV. The API and the pages share it."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
+from fastapi import Depends, Header, Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from handlers import refusals
 from handlers.access.caller import Caller
-from handlers.errors import RequestRefused
 from handlers.fields import Line
 from handlers.imports import batch_csv
 from handlers.imports.accept import MAX_BATCH
 from handlers.imports.batch_csv import BadFile, BadLine
 from handlers.imports.request import ImportRequest, ImportWishes, parse
+from web.http.models import Body
+
+CSV = "text/csv"
+_line: TypeAdapter[str] = TypeAdapter(Line)
 
 
-class NewBatch(BaseModel):
-    """Rows in an order that decides who gets an email that several share."""
-
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+class NewBatch(Body):
+    """Rows to import. When several rows share an email address, the first one gets it."""
 
     rows: Annotated[list[ImportWishes], Field(min_length=1, max_length=MAX_BATCH)]
 
 
-def rows_of_csv(body: bytes) -> list[ImportWishes]:
-    """The rows of a CSV.
+def idempotency_key(
+    given: Annotated[
+        str,
+        Header(
+            alias="Idempotency-Key",
+            min_length=1,
+            max_length=200,
+            description="Your own key for this request. Repeating the request with the same key does nothing twice.",
+        ),
+    ],
+) -> str:
+    """The key of a request.
 
     Raises:
-        RequestRefused, RequestValidationError: it is not one, holds too many or none, or some rows do not fit.
+        RequestRefused: it is not one line of text.
+    """
+    try:
+        return _line.validate_python(given)
+    except ValidationError:
+        raise refusals.BAD_IDEMPOTENCY_KEY() from None
+
+
+IdempotencyKey = Annotated[str, Depends(idempotency_key)]
+
+
+def import_request(wishes: ImportWishes, who: Caller, key: str) -> ImportRequest:
+    """The import that the caller requests under an idempotency key."""
+    fields = {"practice_id": who.practice_id, "requested_by": who.staff_id, "request_id": key}
+    return parse({**wishes.model_dump(), **fields})
+
+
+async def batch_rows(request: Request) -> list[ImportWishes]:
+    """The rows of a batch, from a JSON or CSV body."""
+    body = await request.body()
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type == CSV:
+        return rows_of_csv(body)
+    if media_type != "application/json":
+        raise refusals.BAD_MEDIA_TYPE()
+    try:
+        return NewBatch.model_validate_json(body).rows
+    except ValidationError as error:
+        raise _validation_error(error, "body") from None
+
+
+BatchRows = Annotated[list[ImportWishes], Depends(batch_rows)]
+
+
+def rows_of_csv(body: bytes) -> list[ImportWishes]:
+    """The rows of a CSV file.
+
+    Raises:
+        RequestRefused: the file is not CSV, is empty, or has too many rows.
+        RequestValidationError: some rows are not valid.
     """
     try:
         found = list(batch_csv.read(body.decode("utf-8-sig")))
     except UnicodeDecodeError:
-        raise _bad_csv("is not UTF-8 text.") from None
+        raise refusals.BAD_CSV(reason="is not UTF-8 text.") from None
     except BadFile as bad:
-        raise _bad_csv(str(bad)) from None
+        raise refusals.BAD_CSV(reason=str(bad)) from None
     rows, errors = [], []
     for item in found[: MAX_BATCH + 1]:
         if isinstance(item, BadLine):
@@ -46,7 +97,7 @@ def rows_of_csv(body: bytes) -> list[ImportWishes]:
         try:
             rows.append(ImportWishes.model_validate(fields))
         except ValidationError as error:
-            errors += misfit(error, "body", f"line {line}").errors()
+            errors += _validation_error(error, "body", f"line {line}").errors()
     if errors:
         raise RequestValidationError(errors)
     if not 1 <= len(found) <= MAX_BATCH:
@@ -54,35 +105,7 @@ def rows_of_csv(body: bytes) -> list[ImportWishes]:
     return rows
 
 
-def misfit(error: ValidationError, *where: str) -> RequestValidationError:
+def _validation_error(error: ValidationError, *where: str) -> RequestValidationError:
+    """The error as FastAPI reports it, at a place in the body and without the input."""
     found = error.errors(include_url=False, include_input=False, include_context=False)
     return RequestValidationError([{**item, "loc": (*where, *item["loc"])} for item in found])
-
-
-def _bad_csv(reason: str) -> RequestRefused:
-    return refusals.BAD_CSV(reason=reason)
-
-
-_key: TypeAdapter[str] = TypeAdapter(Line)
-
-
-def signed(wishes: ImportWishes, who: Caller, key: str) -> ImportRequest:
-    """What is asked for, by whom and under which key.
-
-    Raises:
-        RequestRefused: the key is not one line of text.
-    """
-    fields = {"practice_id": who.practice_id, "requested_by": who.staff_id, "request_id": key_of(key)}
-    return parse({**wishes.model_dump(), **fields})
-
-
-def key_of(given: str) -> str:
-    """A key for a request.
-
-    Raises:
-        RequestRefused: it is not one line of text.
-    """
-    try:
-        return _key.validate_python(given)
-    except ValidationError:
-        raise refusals.BAD_IDEMPOTENCY_KEY() from None

@@ -1,6 +1,6 @@
-"""Live progress as server-sent events: one look a second, told only when something changed.
+"""Live progress as server-sent events: the record is read once a second, and an event is sent only when it has changed.
 
-An event's id is a digest of what it told. A browser that comes back with the last one it saw is not told the same again.
+An event's id is a digest of its data, so that a browser that reconnects with the id it saw last does not get it again.
 """
 
 from __future__ import annotations
@@ -22,34 +22,34 @@ from web.portal import Portal
 
 LOOK_SECONDS = 1.0
 HEARTBEAT_SECONDS = 15
-#: A stream ends after so long, and the browser comes back by itself: whoever has left or signed out does not get in again.
+#: A stream ends after this time and the browser reconnects, which checks again that the person is signed in.
 LONGEST_SECONDS = 600.0
-#: Time to end in good order when the process stops.
+#: Time for a stream to end cleanly when the process stops.
 LAST_SECONDS = 2.0
-#: A reader that takes nothing for so long is cut off.
+#: A client that reads nothing for this long is disconnected.
 SEND_SECONDS = 20.0
 
-LastEventId = Annotated[str | None, Header(max_length=100, description="sent by browsers when they come back")]
+LastEventId = Annotated[str | None, Header(max_length=100, description="sent by browsers when they reconnect")]
 STREAM: dict[int | str, dict[str, Any]] = {
     200: {"description": "events", "content": {"text/event-stream": {"schema": {"type": "string"}}}}
 }
 
 
 @dataclass(frozen=True)
-class Told:
-    """What there is to tell now; the last is told as `closed`."""
+class Snapshot:
+    """What is being followed, as it is now; the last snapshot is sent as `closed`."""
 
-    what: BaseModel
+    body: BaseModel
     is_last: bool
 
 
 async def following(
-    portal: Portal, who: Caller, look: Callable[[], Told], last_event_id: str | None
+    portal: Portal, who: Caller, look: Callable[[], Snapshot], last_event_id: str | None
 ) -> EventSourceResponse:
-    """A stream of what `look` sees.
+    """A stream of what `look` returns.
 
     Raises:
-        RequestRefused: there are too many streams, or `look` refuses.
+        RequestRefused: there are too many streams, or from `look`.
     """
     portal.streams.require_room(who.staff_id)
     first = await run_in_threadpool(look)
@@ -64,23 +64,23 @@ async def following(
 
 
 async def _events(
-    portal: Portal, who: Caller, look: Callable[[], Told], told: Told, last_id: str | None, stopping: anyio.Event
+    portal: Portal, who: Caller, look: Callable[[], Snapshot], now: Snapshot, last_id: str | None, stopping: anyio.Event
 ) -> AsyncIterator[ServerSentEvent]:
     monotonic = portal.services.sources.monotonic
     until = monotonic() + LONGEST_SECONDS
     with portal.streams.one(who.staff_id):
         while True:
-            body = told.what.model_dump_json()
+            body = now.body.model_dump_json()
             event_id = hashlib.sha256(body.encode()).hexdigest()[:16]
-            if event_id != last_id or told.is_last:
+            if event_id != last_id or now.is_last:
                 last_id = event_id
-                yield ServerSentEvent(body, event="closed" if told.is_last else "progress", id=event_id)
+                yield ServerSentEvent(body, event="closed" if now.is_last else "progress", id=event_id)
             with anyio.move_on_after(LOOK_SECONDS):
-                if not told.is_last:
+                if not now.is_last:
                     await stopping.wait()
-            if told.is_last or stopping.is_set() or monotonic() >= until:
+            if now.is_last or stopping.is_set() or monotonic() >= until:
                 return
             try:
-                told = await run_in_threadpool(look)
-            except RequestRefused:  # out of their sight by now
+                now = await run_in_threadpool(look)
+            except RequestRefused:  # no longer visible to them
                 return

@@ -1,4 +1,4 @@
-"""The headers that tell browsers what our answers may do, on every answer. No inline script or style is ever allowed."""
+"""Security headers on every answer. No inline script or style is ever allowed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ HEADERS = {
     "content-security-policy": CONTENT_SECURITY_POLICY,
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
-    # Not no-referrer: with that, browsers send `Origin: null`, and our own forms would look like a stranger's.
+    # Not no-referrer: browsers would then send `Origin: null`, and our own forms would look like those of another site.
     "referrer-policy": "same-origin",
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
@@ -33,7 +33,7 @@ TWO_YEARS = 63_072_000
 
 
 class SecurityHeaders:
-    """Adds them, without touching what an answer says itself."""
+    """Adds the headers that an answer does not set itself."""
 
     def __init__(self, app: ASGIApp, *, https: bool) -> None:
         self._app = app

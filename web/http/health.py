@@ -1,4 +1,4 @@
-"""What load balancers ask: whether the process lives, and whether it can serve."""
+"""Health checks for load balancers: whether the process is running, and whether it can serve requests."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def alive() -> Health:
 
 @router.get("/readyz")
 def ready(portal: ThePortal) -> Health:
-    """The database answers and has this version's tables. Redis may be away: requests are accepted all the same."""
+    """The database answers and has this version's tables. Redis is not checked: requests are accepted without it."""
     current, newest = revisions(portal.database)
     if current != newest:
         raise refusals.NOT_READY()

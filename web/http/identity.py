@@ -1,7 +1,7 @@
-"""Who asks: by an API key on behalf of a staff member, or by the session cookie of a staff member who signed in.
+"""Authentication: an API key on behalf of a staff member, or the session cookie of a staff member who signed in.
 
-A write by cookie must carry the session's CSRF token and come from our own pages; a key in a header needs neither, since no
-browser sends it by itself.
+A write with a cookie must carry the session's CSRF token and come from our own pages. A key in a header needs neither, since
+browsers do not add it to requests of other sites.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _cookie = APIKeyCookie(
     auto_error=False,
     name="__Host-session",
     scheme_name="Session",
-    description=f"The cookie of POST /session; writes need {CSRF_HEADER} too.",
+    description=f"The cookie set by POST /session; writes also need {CSRF_HEADER}.",
 )
 
 
@@ -39,13 +39,13 @@ def caller(
     key: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
     _: Annotated[str | None, Security(_cookie)],
     x_staff_id: Annotated[
-        UUID | None, Header(description="With an API key: the staff member on whose behalf it is used.")
+        UUID | None, Header(description="With an API key: the staff member on whose behalf you call.")
     ] = None,
 ) -> Caller:
-    """The one who asks.
+    """The authenticated caller.
 
     Raises:
-        RequestRefused: nobody we know, or a write that a stranger's page may have sent.
+        RequestRefused: the caller is unknown, or another site may have sent this write.
     """
     if "authorization" in request.headers:
         return _by_key(portal, key, x_staff_id)
@@ -53,13 +53,13 @@ def caller(
 
 
 def allowed(scope: Scope) -> Callable[[Caller], Caller]:
-    """A dependency: the one who asks, if they may do this."""
+    """A dependency that returns the caller, provided that they have this scope."""
 
     def check(found: Annotated[Caller, Depends(caller)]) -> Caller:
         found.require(scope)
         return found
 
-    check.scope = scope  # type: ignore[attr-defined]  # so that a test can list what each endpoint needs
+    check.scope = scope  # type: ignore[attr-defined]  # so that a test can list the scope of each endpoint
     return check
 
 
@@ -69,12 +69,12 @@ Keeper = Annotated[Caller, Depends(allowed(Scope.MANAGE))]
 
 
 def cookie_name(portal: Portal) -> str:
-    """`__Host-`: browsers then take it over https only, for this very host and all of its paths."""
+    """The cookie's name. Browsers accept `__Host-` cookies over https only, for this host and all of its paths."""
     return "__Host-session" if portal.is_https else "session"
 
 
 def session_of(request: Request, portal: Portal) -> Session | None:
-    """The session that the browser says it has."""
+    """The session in the browser's cookie, not yet checked."""
     token = request.cookies.get(cookie_name(portal))
     return Session(token) if token else None
 
@@ -84,8 +84,8 @@ def address_of(request: Request) -> str:
     return request.client.host if request.client else "unknown"
 
 
-def give_cookie(response: Response, portal: Portal, session: Session) -> None:
-    """Lax, so that the browser also sends it when Xero sends the person back to us."""
+def set_cookie(response: Response, portal: Portal, session: Session) -> None:
+    """Set the session's cookie. It is lax, so that the browser also sends it when Xero redirects the person back to us."""
     response.set_cookie(
         cookie_name(portal),
         session.token,
@@ -97,15 +97,15 @@ def give_cookie(response: Response, portal: Portal, session: Session) -> None:
     )
 
 
-def take_cookie(response: Response, portal: Portal) -> None:
+def clear_cookie(response: Response, portal: Portal) -> None:
     response.delete_cookie(cookie_name(portal), path="/", secure=portal.is_https, httponly=True, samesite="lax")
 
 
 def require_own_page(request: Request, portal: Portal) -> None:
-    """Check that a browser's write comes from our pages.
+    """Check that a browser's write comes from our own pages.
 
     Raises:
-        RequestRefused: its headers say that it comes from elsewhere.
+        RequestRefused: its headers name another site.
     """
     origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site")
     if (origin is not None and origin != portal.origin) or site not in (None, "same-origin", "none"):
@@ -113,7 +113,7 @@ def require_own_page(request: Request, portal: Portal) -> None:
 
 
 def require_csrf_token(session: Session, given: str | None) -> None:
-    """Check the token that a write by cookie carries, in a header or a form.
+    """Check the CSRF token that a write with a cookie carries in a header or a form.
 
     Raises:
         RequestRefused: it is not this session's.

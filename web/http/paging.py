@@ -1,4 +1,4 @@
-"""Lists over HTTP: the page that answers, and the query that asks for one."""
+"""Paged lists over HTTP: the query, and the page that answers it."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ T = TypeVar("T")
 
 
 class ListPage(BaseModel, Generic[T]):
-    """One page. `next_cursor` leads to the page after it; null at the end."""
+    """One page. `next_cursor` requests the page after it; null at the end."""
 
     items: list[T]
     next_cursor: str | None
 
     @classmethod
     def of(cls, found: paging.Page[Any], item: Any) -> Self:
-        """The page as it is sent; `item` makes each row of it."""
+        """The page as it is sent; `item` converts each of its items."""
         return cls(items=[item(each) for each in found.items], next_cursor=found.next)
 
 
 class ListQuery(BaseModel):
-    """Which page, and how long it may be."""
+    """Which page, and how many items at most."""
 
     model_config = ConfigDict(extra="forbid")
 
     limit: Annotated[int, Field(ge=1, le=200)] = 50
-    cursor: Annotated[str, Field(max_length=200)] | None = Field(None, description="`next_cursor` of the page before")
+    cursor: Annotated[str, Field(max_length=200)] | None = Field(None, description="`next_cursor` of the previous page")

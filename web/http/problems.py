@@ -1,6 +1,6 @@
-"""Errors as `application/problem+json` (RFC 9457) with code, field, message and remedy: one shape for all of them.
+"""Errors as `application/problem+json` (RFC 9457): each has a code, a message and, where known, a field and a remedy.
 
-Nothing of what was sent is repeated, and nothing of our insides is told: an unforeseen error says only that it is one.
+An error never repeats what was sent and reveals nothing internal: an unexpected one says only that something went wrong.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from xpm.errors import XpmError
 log = structlog.stdlib.get_logger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
-#: Of a request with very many faults, so many are told.
+#: Faults reported of one request, at most.
 MOST_ERRORS = 50
 AWAY_SECONDS = 5.0
 
@@ -37,14 +37,14 @@ AWAY_SECONDS = 5.0
 class Fault(BaseModel):
     """One thing that is wrong."""
 
-    code: str = Field(description="stable, for scripts: `email_taken`")
-    field: str | None = Field(None, description="the input it is about")
-    message: str = Field(description="what happened, for a person")
+    code: str = Field(description="stable, for programs: `email_taken`")
+    field: str | None = Field(None, description="the input that is wrong")
+    message: str = Field(description="what happened, for people")
     remedy: str | None = Field(None, description="what to do about it")
 
 
 class Problem(Fault):
-    """An error. Where several things are wrong, `errors` has them all and the problem itself is the first."""
+    """An error. If several things are wrong, `errors` lists them all and the problem itself is the first."""
 
     type: str = "about:blank"
     title: str
@@ -52,7 +52,7 @@ class Problem(Fault):
     errors: list[Fault] = []
 
 
-#: The status of a refusal by its code; what is not here is a value that does not fit: 422.
+#: The status of a refusal by its code. A code that is not listed means an invalid value: 422.
 STATUS: dict[str, int] = {
     "not_signed_in": 401,
     "bad_credentials": 401,
@@ -115,33 +115,33 @@ _AWAY_CLASSES = frozenset({ErrorClass.DEFERRED, ErrorClass.TRANSIENT})
 
 
 class ProblemAnswer(JSONResponse):
-    """An error's answer, and what it tells."""
+    """The answer to a request that failed, and its problem."""
 
-    def __init__(self, told: Problem, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(told.model_dump(), told.status, headers=headers, media_type=MEDIA_TYPE)
-        self.told = told
+    def __init__(self, problem: Problem, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(problem.model_dump(), problem.status, headers=headers, media_type=MEDIA_TYPE)
+        self.problem = problem
 
 
-#: The answer in the shape that whoever asked can use.
+#: Turns the answer into what the client accepts: JSON or a page.
 Shape = Callable[[Request, ProblemAnswer], Response]
 
 
 def problem(
     status: int, fault: Fault, *, errors: Sequence[Fault] = (), headers: Mapping[str, str] | None = None
 ) -> ProblemAnswer:
-    """An error's answer."""
-    told = Problem(**fault.model_dump(), title=HTTPStatus(status).phrase, status=status, errors=list(errors))
-    return ProblemAnswer(told, headers)
+    """The answer for a fault."""
+    title = HTTPStatus(status).phrase
+    return ProblemAnswer(Problem(**fault.model_dump(), title=title, status=status, errors=list(errors)), headers)
 
 
 def add_to(app: FastAPI, shape: Shape) -> None:
-    """Let every error of the application leave as a problem, in a shape."""
+    """Answer every error of the application as a problem, in the shape that the client accepts."""
     handlers: dict[Any, Callable[[Request, Any], ProblemAnswer]] = {
         RequestRefused: _refused,
         JobError: _job_error,
-        XpmError: _xpm_error,
-        RequestValidationError: _misfit,
-        HTTPException: _http,
+        XpmError: lambda request, error: _job_error(request, from_xpm(error)),
+        RequestValidationError: _invalid,
+        HTTPException: lambda _, error: _problem_of_http(error.status_code, error.headers),
         SettingsError: _not_set_up,
         **dict.fromkeys(DATABASE_AWAY, _away),
     }
@@ -154,14 +154,14 @@ def _shaped(handler: Callable[[Request, Any], ProblemAnswer], shape: Shape) -> C
 
 
 def status_of(refusal: RequestRefused | JobError) -> int:
-    """The status of a use case's refusal."""
+    """The HTTP status of a refusal."""
     if isinstance(refusal, JobError) and refusal.error_class in _AWAY_CLASSES:
         return 503
     return STATUS.get(refusal.code, 422)
 
 
 def _refused(_: Request, refusal: RequestRefused) -> ProblemAnswer:
-    status = STATUS.get(refusal.code, 422)
+    status = status_of(refusal)
     headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
     if isinstance(refusal, TooManyTries):
         headers["Retry-After"] = str(math.ceil(refusal.wait_seconds))
@@ -169,7 +169,7 @@ def _refused(_: Request, refusal: RequestRefused) -> ProblemAnswer:
 
 
 def fault_of(refusal: RequestRefused | JobError) -> Fault:
-    """A refusal of a use case as one fault."""
+    """A refusal as a fault."""
     return Fault(code=refusal.code, field=refusal.field, message=refusal.message, remedy=refusal.remedy or None)
 
 
@@ -182,28 +182,24 @@ def _job_error(_: Request, error: JobError) -> ProblemAnswer:
     return problem(503, fault, headers={"Retry-After": str(wait)})
 
 
-def _xpm_error(request: Request, error: XpmError) -> ProblemAnswer:
-    return _job_error(request, from_xpm(error))
-
-
-def _misfit(_: Request, error: RequestValidationError) -> ProblemAnswer:
+def _invalid(_: Request, error: RequestValidationError) -> ProblemAnswer:
     faults = faults_of(error)
     return problem(422, faults[0], errors=faults)
 
 
 def faults_of(error: RequestValidationError) -> list[Fault]:
-    """What does not fit, the first few of it."""
+    """The first faults of an invalid request, up to `MOST_ERRORS`."""
     return [_fault(found) for found in error.errors()[:MOST_ERRORS]]
 
 
 def _fault(found: Mapping[str, Any]) -> Fault:
     if found["type"] == "json_invalid":
-        return Fault(code="bad_json", message="The body is not JSON.", remedy="Send JSON.")
+        return Fault(code="bad_json", message="The body is not valid JSON.", remedy="Send valid JSON.")
     where = ".".join(str(part) for part in found["loc"][1:]) or str(found["loc"][0])
     words = str(found["msg"]).removeprefix("Value error, ").rstrip(".")
     if (
         where == "body" and found["type"] == "value_error"
-    ):  # a rule about two fields, whose words begin with the one to change
+    ):  # a rule about two fields; its message begins with a field's name
         where, _, words = words.partition(" ")
     return Fault(
         code="bad_request",
@@ -214,15 +210,11 @@ def _fault(found: Mapping[str, Any]) -> Fault:
 
 
 _HTTP: dict[int, tuple[str, str, str]] = {
-    400: ("bad_request", "The request could not be read.", "Send it again as the documentation says."),
-    404: ("not_found", "There is nothing at this address.", "Check the address."),
-    405: ("method_not_allowed", "This address does not take this method.", "See the Allow header."),
-    413: ("too_large", "The body is larger than this address takes.", "Send less at once."),
+    400: ("bad_request", "The request could not be read.", "Check it against the API documentation and send it again."),
+    404: ("not_found", "Nothing was found at this address.", "Check the address."),
+    405: ("method_not_allowed", "This address does not accept this method.", "Use a method from the Allow header."),
+    413: ("too_large", "The request is too large.", "Send less at once."),
 }
-
-
-def _http(_: Request, error: HTTPException) -> ProblemAnswer:
-    return _problem_of_http(error.status_code, error.headers)
 
 
 def _problem_of_http(status: int, headers: Mapping[str, str] | None = None) -> ProblemAnswer:
@@ -241,15 +233,15 @@ def _not_set_up(_: Request, error: SettingsError) -> ProblemAnswer:
     fault = Fault(
         code="not_set_up",
         message="This part of the portal is not set up.",
-        remedy="Operations: see the log and docs/settings.md.",
+        remedy="Ask an operator to check the log and docs/settings.md.",
     )
     return problem(503, fault)
 
 
 class LastProblems:
-    """Words the two errors that no handler sees: what nobody foresaw, and a body that Starlette itself refuses as too large.
+    """Answers the two errors that no handler sees: unexpected exceptions, and bodies that Starlette refuses as too large.
 
-    Stands inside the layers that log and add headers, unlike FastAPI's own place for the first.
+    It runs inside the layers that log and add headers, unlike FastAPI's own handler of unexpected exceptions.
     """
 
     def __init__(self, app: ASGIApp, *, shape: Shape) -> None:
@@ -284,10 +276,15 @@ def _is_starlettes_413(message: Message) -> bool:
 
 
 _INTERNAL = problem(
-    500, Fault(code="internal", message="Something went wrong on our side.", remedy="Try again; if it stays, tell us.")
+    500,
+    Fault(
+        code="internal",
+        message="Something went wrong on our side.",
+        remedy="Try again. If it keeps happening, contact us.",
+    ),
 )
 
-#: For OpenAPI: what any endpoint may answer besides its own.
+#: For OpenAPI: the errors that any endpoint may answer.
 RESPONSES: dict[int | str, dict[str, Any]] = {
     status: {
         "description": HTTPStatus(status).phrase,

@@ -1,7 +1,7 @@
-"""Counts tries to sign in, on Redis for all web processes: so many per login email and per network address.
+"""Limits sign-in attempts per email address and per network address, counted on Redis for all web processes.
 
-Redis holds no email: keys are an HMAC. While Redis is away each process counts for itself, so that sign-in stays both open
-and limited.
+Redis stores no email addresses: the keys are HMACs. While Redis is unavailable each process counts its own attempts, so that
+sign-in stays both possible and limited.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from config.sources import Sources
 from handlers.access.sessions import TooManyTries
 
 PER_EMAIL = RateLimitItemPerMinute(10, 15)
-#: An office shares one address.
+#: Everyone in an office shares one address.
 PER_ADDRESS = RateLimitItemPerMinute(100, 15)
 SOCKET_SECONDS = 2.0
 
@@ -43,7 +43,7 @@ class SignInLimits:
         self._own = MovingWindowRateLimiter(MemoryStorage())
 
     def take(self, email_key: str, address: str) -> None:
-        """Count a try.
+        """Count an attempt.
 
         Raises:
             TooManyTries: there were too many.

@@ -1,6 +1,6 @@
-"""Style sheets and scripts. Their addresses name a digest of all of them, so that browsers may keep what they have for ever.
+"""Style sheets, scripts and icons. Their URLs contain a digest of the whole folder, so browsers may cache them for ever.
 
-One digest for the whole folder: a module may then import its neighbour by a relative address.
+With one digest for the folder, a script may import another by a relative URL.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ def _read(folder: Path) -> Iterator[tuple[str, bytes]]:
             yield path.name, path.read_bytes()
 
 
-#: Read once, at start: what is served is what the digest is of.
+#: Read once, at start, so that the digest always fits what is served.
 FILES = dict(_read(FOLDER))
 DIGEST = hashlib.sha256(b"".join(name.encode() + body for name, body in FILES.items())).hexdigest()[:16]
 
 
 def address(name: str) -> str:
-    """Where a file is served.
+    """The URL of a file.
 
     Raises:
-        KeyError: there is none of this name, which is a slip in a template.
+        KeyError: there is no such file, which is a mistake in a template.
     """
     FILES[name]
     return f"/static/{DIGEST}/{name}"
@@ -44,7 +44,7 @@ def address(name: str) -> str:
 
 @router.get("/static/{digest}/{name}")
 def read_file(digest: str, name: str) -> Response:
-    """A file of this version. One of another version is not here, and must not be kept under its name."""
+    """A file of this version. A file of another version is not served, and must not be cached under its URL."""
     if digest != DIGEST or name not in FILES:
         raise refusals.UNKNOWN_FILE()
     return Response(FILES[name], media_type=TYPES[Path(name).suffix], headers=HEADERS)

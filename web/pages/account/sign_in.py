@@ -7,7 +7,7 @@ from fastapi.responses import Response
 
 from handlers.access import passwords, sessions
 from handlers.errors import RequestRefused
-from web.http.identity import address_of, give_cookie, session_of, take_cookie
+from web.http.identity import address_of, clear_cookie, session_of, set_cookie
 from web.http.problems import Fault, fault_of, status_of
 from web.pages.frame.forms import NONE, Faults, OwnForm, ThePosted, text
 from web.pages.frame.view import go, page
@@ -49,7 +49,7 @@ def sign_in(request: Request, portal: ThePortal, form: OwnForm) -> Response:
         faults = Faults(whole=fault_of(refused))
         return page(request, None, "sign_in.html", status=status_of(refused), faults=faults, email=email, next=to)
     answer = go(to if is_ours(to) else HOME)
-    give_cookie(answer, portal, session)
+    set_cookie(answer, portal, session)
     return answer
 
 
@@ -60,7 +60,7 @@ def sign_out(request: Request, portal: ThePortal, _: ThePosted) -> Response:
     if session is not None:
         sessions.sign_out(portal.database, session)
     answer = go("/sign-in", say="signed-out")
-    take_cookie(answer, portal)
+    clear_cookie(answer, portal)
     return answer
 
 

@@ -28,7 +28,7 @@ def as_page(request: Request, answer: ProblemAnswer) -> Response:
     """The answer for whoever asked: a page for a browser, else the problem itself."""
     if request.url.path.startswith(API) or "text/html" not in request.headers.get("accept", ""):
         return answer
-    told = answer.told
+    told = answer.problem
     if told.code == "not_signed_in":
         return _to_sign_in(request)
     status = told.status

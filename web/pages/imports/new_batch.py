@@ -24,7 +24,7 @@ from handlers.imports.accept import MAX_BATCH, accept_batch
 from handlers.imports.request import ImportWishes
 from portal_db.states import ClientKind, ClientType, Subscription
 from portal_db.work import recent_imports
-from web.http.bodies import NewBatch, rows_of_csv, signed
+from web.http.bodies import NewBatch, idempotency_key, import_request, rows_of_csv
 from web.http.problems import Fault, fault_of, faults_of, status_of
 from web.pages.frame.filters import CHOICES
 from web.pages.frame.forms import NONE, Faults, Posted, PostedByImporter
@@ -95,8 +95,9 @@ def ask(request: Request, portal: ThePortal, posted: PostedByImporter) -> Respon
     if not wanted:
         return _checked(request, portal, visitor, rows, status=422) if rows else go("/batches/new")
     try:
-        asked = [signed(row, visitor.caller, posted.text("idempotency_key")) for row in wanted]
-        found = accept_batch(portal.database, asked[0].request_id, asked)
+        key = idempotency_key(posted.text("idempotency_key"))
+        asked = [import_request(row, visitor.caller, key) for row in wanted]
+        found = accept_batch(portal.database, key, asked)
     except RequestRefused as refused:
         return _checked(request, portal, visitor, rows, Faults(whole=fault_of(refused)), status_of(refused))
     return go(f"/batches/{found.batch_id}")

@@ -14,7 +14,7 @@ from sse_starlette import EventSourceResponse
 from handlers.imports import progress
 from handlers.imports.progress import Action
 from handlers.paging import Page
-from web.http.events import LastEventId, Told, following
+from web.http.events import LastEventId, Snapshot, following
 from web.pages.frame.view import page, part
 from web.pages.frame.visitor import TheVisitor
 from web.portal import ThePortal
@@ -52,9 +52,9 @@ async def follow(
 ) -> EventSourceResponse:
     """Says when the page has changed."""
 
-    def look() -> Told:
+    def look() -> Snapshot:
         found = progress.page(portal.database, visitor.caller, cursor=cursor or None, limit=AT_ONCE)
-        return Told(Changed(digest=_digest(found)), is_last=False)
+        return Snapshot(Changed(digest=_digest(found)), is_last=False)
 
     return await following(portal, visitor.caller, look, last_event_id)
 
