@@ -98,7 +98,7 @@ def _reason(text: str) -> str:
     """One line that may stay in the audit trail for good: it outlives a privacy request, so no address may be in it."""
     reason = " ".join(text.split())
     if not 0 < len(reason) <= MAX_REASON:
-        raise refusals.REASON_LENGTH(max_reason=MAX_REASON)
+        raise refusals.REASON_LENGTH(max_length=MAX_REASON)
     if _ADDRESS.search(reason):
         raise refusals.REASON_HAS_ADDRESS()
     return reason

@@ -99,9 +99,9 @@ def _state_of(found: Invited | None) -> LinkState:
 def _require_live(state: LinkState) -> None:
     match state:
         case LinkState.USED:
-            raise refusals.LINK_USED()
+            raise refusals.ALREADY_ACTIVATED()
         case LinkState.ENDED:
-            raise refusals.ACTIVATION_LINK_ENDED()
+            raise refusals.ACTIVATION_LINK_EXPIRED()
         case LinkState.LIVE:
             return
 

@@ -53,7 +53,7 @@ def add(
     try:
         name = _name.validate_python(name)
     except ValidationError:
-        raise refusals.BAD_KEY_NAME() from None
+        raise refusals.BAD_FIELD(field="name", reason="must be one line of 1 to 200 characters") from None
     if not scopes:
         raise refusals.NO_SCOPES()
     with database.write() as tx:
@@ -108,7 +108,7 @@ def recognise(database: Database, secret: str, staff_id: UUID) -> Caller | None:
             return None
         staff = people.get_staff(tx, staff_id, practice_id=key.practice_id)
     if staff is None or staff.left_at is not None:
-        raise refusals.UNKNOWN_STAFF__API_KEYS()
+        raise refusals.UNKNOWN_STAFF(field="X-Staff-Id")
     known = frozenset(Scope)
     return Caller.of(staff, frozenset(Scope(name) for name in key.scopes if name in known))
 

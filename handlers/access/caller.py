@@ -7,7 +7,6 @@ from enum import StrEnum
 from uuid import UUID
 
 from handlers import refusals
-from handlers.errors import RequestRefused
 from portal_db.states import Role
 from portal_db.tables import Staff
 from portal_db.visibility import Viewer
@@ -62,10 +61,4 @@ class Caller:
         if scope not in self.scopes:
             raise refusals.KEY_LACKS_SCOPE(scope=scope)
         if not self.may(scope):
-            raise _not_allowed(scope)
-
-
-def _not_allowed(scope: Scope) -> RequestRefused:
-    if scope is Scope.MANAGE:
-        return refusals.MANAGERS_ONLY()
-    return refusals.IMPORT_NOT_ALLOWED()
+            raise refusals.MANAGERS_ONLY() if scope is Scope.MANAGE else refusals.IMPORT_NOT_ALLOWED()

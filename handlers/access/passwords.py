@@ -14,7 +14,6 @@ from argon2.exceptions import Argon2Error, InvalidHashError
 
 from config.settings import Settings
 from handlers import refusals
-from handlers.errors import RequestRefused
 from portal_db import audit
 from portal_db.access import credentials, people
 from portal_db.database import Database, Tx
@@ -83,12 +82,12 @@ def set_by_link(database: Database, token: str, password: str) -> None:
     require_length(password)
     with database.read() as tx:
         if not credentials.password_link_is_live(tx, _hashed(token)):
-            raise refusals.PASSWORD_LINK_ENDED()
+            raise refusals.PASSWORD_LINK_EXPIRED()
     made = hash_of(password)
     with database.write() as tx:
         login_id = credentials.use_password_link(tx, _hashed(token))
         if login_id is None:
-            raise refusals.PASSWORD_LINK_ENDED()
+            raise refusals.PASSWORD_LINK_EXPIRED()
         _set(tx, login_id, made, actor=ActorKind.STAFF)
 
 
@@ -99,12 +98,8 @@ def require_length(password: str) -> None:
         RequestRefused: it is too short or too long.
     """
     if not SHORTEST <= len(password) <= LONGEST:
-        raise RequestRefused(
-            "bad_password",
-            f"A password has {SHORTEST} to {LONGEST} characters.",
-            "Choose a longer one; a few words in a row are good." if len(password) < SHORTEST else "Shorten it.",
-            field="password",
-        )
+        refusal = refusals.PASSWORD_TOO_SHORT if len(password) < SHORTEST else refusals.PASSWORD_TOO_LONG
+        raise refusal(min_length=SHORTEST, max_length=LONGEST)
 
 
 def hash_of(password: str) -> str:

@@ -12,7 +12,6 @@ from uuid import UUID
 from handlers import refusals
 from handlers.access.caller import Caller
 from handlers.email import addresses
-from handlers.errors import Rejected, RequestRefused
 from handlers.fields import PERSON_NAME, TENANT_ID, validated
 from portal_db import audit
 from portal_db.access import people
@@ -107,10 +106,7 @@ def add_operator(database: Database, name: str, email: str) -> UUID:
 
 
 def _new_login(tx: Tx, kind: LoginKind, email: str) -> UUID:
-    try:
-        spelled, email_key = addresses.normalise(email)
-    except Rejected as rejected:
-        raise RequestRefused(rejected.code, rejected.message, "Correct it.", field="email") from None
+    spelled, email_key = addresses.normalise_requested(email)
     login_id = tx.new_id()
     if not people.take_email(tx, login_id, kind, spelled, email_key):
         raise refusals.LOGIN_EMAIL_TAKEN()

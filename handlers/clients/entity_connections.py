@@ -12,7 +12,6 @@ from handlers import refusals
 from handlers.access.caller import Caller
 from handlers.clients import queries
 from handlers.email import addresses
-from handlers.errors import Rejected, RequestRefused
 from handlers.fields import Line
 from portal_db import audit
 from portal_db.clients import tasks, team
@@ -63,7 +62,7 @@ def add(database: Database, caller: Caller, client_id: UUID, wishes: NewConnecti
     Raises:
         RequestRefused: no such client for them, it is no entity, or the email is not one.
     """
-    email = _email(wishes.email) if wishes.email is not None else None
+    email = addresses.normalise_requested(wishes.email)[0] if wishes.email is not None else None
     with database.write() as tx:
         client = _require_entity(tx, caller, client_id)
         member_id: UUID = uuid5(client.id, key) if key else tx.new_id()
@@ -90,7 +89,7 @@ def let_act(
     Raises:
         RequestRefused: no such client or member for them, it is no entity, or guest access without an email.
     """
-    email = _email(email) if email is not None else None
+    email = addresses.normalise_requested(email)[0] if email is not None else None
     with database.write() as tx:
         client = _require_entity(tx, caller, client_id)
         found = _require_member(tx, client, member_id)
@@ -112,10 +111,10 @@ def remove(database: Database, caller: Caller, client_id: UUID, member_id: UUID)
         known = team.of_client(tx, client.id, locked=True)
         found = next((one.member for one in known if one.member.id == member_id), None)
         if found is None:
-            raise refusals.UNKNOWN_ENTITY_CONNECTION()
+            raise refusals.UNKNOWN_CONNECTION()
         count = tasks.open_with(tx, member_id)
         if count:
-            raise refusals.HAS_OPEN_TASKS(count=count, what="s" if count > 1 else "")
+            raise refusals.HAS_OPEN_TASKS(count=count)
         tasks.forget_receiver(tx, member_id)
         team.remove(tx, found)
         _audit(tx, caller, "connection.remove", found)
@@ -131,17 +130,8 @@ def _require_entity(tx: Tx, caller: Caller, client_id: UUID) -> Client:
 def _require_member(tx: Tx, client: Client, member_id: UUID) -> TeamMember:
     found = team.get(tx, client.id, member_id)
     if found is None:
-        raise refusals.UNKNOWN_ENTITY_CONNECTION()
+        raise refusals.UNKNOWN_CONNECTION()
     return found
-
-
-def _email(text: str) -> str:
-    try:
-        return addresses.normalise(text)[0]
-    except Rejected as rejected:
-        raise RequestRefused(
-            rejected.code, rejected.message, "Correct the address, or leave it out.", field="email"
-        ) from None
 
 
 def _put(tx: Tx, caller: Caller, found: TeamMember, access: ConnectionAccess) -> None:

@@ -122,7 +122,7 @@ def _end(database: Database, caller: Caller, client_id: UUID, task_id: UUID, sta
             known = tasks.get(tx, client_id, task_id)
             if known is None:
                 raise refusals.UNKNOWN_TASK()
-            raise refusals.TASK_ENDED(state=known.state)
+            raise refusals.TASK_CLOSED(state=known.state)
         _audit(tx, caller, f"task.{state}", task_id, before=TaskState.OPEN, after=state)
 
 
@@ -156,7 +156,7 @@ def _receiver(tx: Tx, client: Client, wishes: NewTask) -> UUID | None:
     if wishes.connection_id is None and len(known) > 1:
         raise refusals.CHOOSE_CONNECTION(count=len(known))
     if wishes.connection_id is not None and wishes.connection_id not in known:
-        raise refusals.UNKNOWN_ENTITY_CONNECTION()
+        raise refusals.UNKNOWN_CONNECTION()
     return wishes.connection_id or known[0]
 
 

@@ -100,7 +100,7 @@ def forget(database: Database, practice_id: UUID, word: str, *, by: UUID | None 
 def _key(word: str) -> str:
     key = fold_text(word)
     if not 0 < len(key) <= MAX_STRUCTURE or len(word) > MAX_STRUCTURE:
-        raise refusals.STRUCTURE_LENGTH(max_structure=MAX_STRUCTURE)
+        raise refusals.STRUCTURE_LENGTH(max_length=MAX_STRUCTURE)
     return key
 
 

@@ -42,7 +42,7 @@ def fetch(services: Services, job: Job) -> Intent:
     if email.state is EmailState.SENT:
         return intent
     if email.state is not EmailState.PENDING:
-        raise _unknown() if email.state in (EmailState.SENDING, EmailState.UNKNOWN) else refusals.EMAIL_NOT_WANTED()
+        raise _unknown() if email.state in (EmailState.SENDING, EmailState.UNKNOWN) else refusals.EMAIL_NOT_NEEDED()
     token = activation_token(services, email.id, email.version)
     _begin(services, intent, token)
     message = compose(services, letter, token)
@@ -116,7 +116,7 @@ def _read(services: Services, job: Job) -> AddressedEmail:
     with services.database.read() as tx:
         found = welcome_emails.addressed(tx, job_arg(job, "email_id"), job.practice_id)
     if found is None:
-        raise refusals.EMAIL_NOT_WANTED()
+        raise refusals.EMAIL_NOT_NEEDED()
     return found
 
 

@@ -105,7 +105,7 @@ def complete(
         _require_allowed(tx, person)
         consent = consents.answer(tx, _hashed(state), person.staff_id)
     if consent is None:
-        raise refusals.CONSENT_ANSWER_EXPIRED()
+        raise refusals.CONSENT_EXPIRED()
     if code is None:
         raise _refused_at_xero(error or "")
     grant, tenants = _ask_xero(settings, code, settings.vault.decrypt(consent.verifier).decode())
@@ -131,7 +131,7 @@ def choose(database: Database, person: ConnectingStaff, consent_id: UUID, tenant
         _require_allowed(tx, person)
         consent = consents.offered(tx, consent_id, person.staff_id)
         if consent is None or consent.xero_login_id is None:
-            raise refusals.CONSENT_CHOICE_CLOSED()
+            raise refusals.CHOICE_EXPIRED()
         names = _names(consent)
         if tenant_id not in names:
             raise refusals.UNKNOWN_TENANT()
@@ -147,7 +147,7 @@ def _ask_xero(settings: Settings, code: str, verifier: str) -> tuple[oauth.Grant
             _require_scopes(grant)
             tenants = connections_at_xero(settings, http).tenants(grant.access_token)
     except oauth.GrantRefused:
-        raise refusals.CONSENT_NOT_ACCEPTED() from None
+        raise refusals.CONSENT_EXPIRED() from None
     except oauth.IdentityUnavailable:
         raise refusals.XERO_UNAVAILABLE() from None
     except oauth.AppRefused as refusal:
@@ -175,7 +175,7 @@ def _refused_at_xero(error: str) -> RequestRefused:
 
 def _app_refused(code: str) -> RequestRefused:
     known = code if code in ("invalid_client", "unauthorized_client", "invalid_scope", "invalid_request") else "unknown"
-    return refusals.XERO_APP_REFUSED(known=known)
+    return refusals.XERO_APP_REFUSED(error=known)
 
 
 def _obvious(existing: XpmConnection | None, tenants: list[oauth.Tenant]) -> oauth.Tenant | None:

@@ -32,7 +32,7 @@ def run_now(database: Database, act: Act, name: str) -> UUID:
             raise refusals.NOT_A_SYNC(name=row.name)
         job = begin_sync(tx, row.directory_id, row.mode, asked_by="command line")
         if job is None:
-            raise refusals.STILL_RUNNING()
+            raise refusals.SYNC_RUNNING()
         _audit(tx, act, name, "schedule.run", after="begun by hand")
         return job.id
 
@@ -45,7 +45,7 @@ def pause(database: Database, act: Act, name: str) -> Schedule:
     """
     with database.write() as tx:
         if not schedules.pause(tx, name, by=act.actor_id, why=act.why):
-            raise _paused_already(tx, _require(tx, name))
+            raise _already_paused(tx, _require(tx, name))
         row = _require(tx, name)
         _audit(tx, act, name, "schedule.pause", before="running", after="paused")
         return row
@@ -60,7 +60,7 @@ def resume(database: Database, act: Act, name: str) -> Schedule:
     with database.write() as tx:
         row = _require(tx, name)
         if not schedules.resume(tx, name):
-            raise refusals.SCHEDULE_NOT_PAUSED()  # fmt: skip
+            raise refusals.SCHEDULE_NOT_PAUSED()
         _audit(tx, act, name, "schedule.resume", before="paused", after="running")
         return row
 
@@ -72,11 +72,12 @@ def _require(tx: Tx, name: str) -> Schedule:
     return row
 
 
-def _paused_already(tx: Tx, row: Schedule) -> RequestRefused:
+def _already_paused(tx: Tx, row: Schedule) -> RequestRefused:
     who = people.get(tx, row.paused_by) if row.paused_by else None
     since = f" since {row.paused_at:%Y-%m-%d %H:%M:%S} UTC" if row.paused_at else ""
-    return refusals.SCHEDULE_ALREADY_PAUSED(
-        what=who.name if who else "somebody", since=since, paused_why=row.paused_why
+    name = who.name if who else "somebody"
+    return refusals.ALREADY_PAUSED(
+        field="schedule", scope="This schedule", who=name, since=since, reason=row.paused_why
     )
 
 

@@ -16,7 +16,6 @@ import httpx
 
 from config.settings import LOOPBACK, Settings
 from handlers import refusals
-from handlers.errors import RequestRefused
 from handlers.paging import Page, page_of, read_cursor
 from handlers.webhooks.announce import TEST, Event, deliver
 from handlers.webhooks.post import Reach
@@ -67,7 +66,7 @@ def add(
         if people.get_practice(tx, practice_id) is None:
             raise refusals.UNKNOWN_PRACTICE()
         if len(webhooks.of_practice(tx, practice_id)) >= MOST:
-            raise refusals.TOO_MANY_WEBHOOKS(most=MOST)
+            raise refusals.TOO_MANY_WEBHOOKS(max_webhooks=MOST)
         endpoint_id: UUID = tx.new_id()
         row = {"id": endpoint_id, "practice_id": practice_id, "url": url, "events": sorted(events or Event)}
         webhooks.add(tx, {**row, "secret": settings.vault.encrypt(secret.encode())})
@@ -145,16 +144,16 @@ def deliveries(
 def _fitting(url: str, settings: Settings) -> str:
     """An address that can be told. Whether a name leads to a public one is decided at each connect."""
     if len(url) > LONGEST_URL:
-        raise _bad_url(f"is longer than {LONGEST_URL} characters")
+        raise refusals.BAD_URL(reason=f"is longer than {LONGEST_URL} characters")
     try:
         parts = httpx.URL(url.strip())
     except httpx.InvalidURL:
-        raise _bad_url("is none") from None
+        raise refusals.BAD_URL(reason="is none") from None
     if parts.userinfo or parts.fragment or not parts.host:
-        raise _bad_url("must have a host, and neither a user nor a fragment")
+        raise refusals.BAD_URL(reason="must have a host, and neither a user nor a fragment")
     is_local = settings.is_local and parts.host in LOOPBACK
     if parts.scheme != "https" and not (parts.scheme == "http" and is_local):
-        raise _bad_url("must begin with https://")
+        raise refusals.BAD_URL(reason="must begin with https://")
     try:
         address = ipaddress.ip_address(parts.host)
     except ValueError:
@@ -162,10 +161,6 @@ def _fitting(url: str, settings: Settings) -> str:
     if not Reach(loopback=settings.is_local, private=settings.webhook_private_addresses).allows(address):
         raise refusals.WEBHOOK_URL_PRIVATE()
     return str(parts)
-
-
-def _bad_url(words: str) -> RequestRefused:
-    return refusals.BAD_URL(words=words)
 
 
 def _new_secret() -> str:

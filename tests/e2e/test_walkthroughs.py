@@ -125,7 +125,7 @@ def test_an_individual_is_imported_by_the_advanced_search_welcomed_and_activates
         expect(client.heading("Your account is active")).to_be_visible()
         client.is_sound()
         client.page.goto(link)
-        expect(client.heading("This account is active already")).to_be_visible()
+        expect(client.heading("This account is already active")).to_be_visible()
         assert client.complaints == []
     # The Client list says so
     visit.menu("Client list")
@@ -148,7 +148,7 @@ def test_an_email_that_is_taken_is_told_at_its_field_and_corrected(visit: Visit,
     visit.button("Add").click()
     # Then the window says so at the field
     expect(page.get_by_role("alert")).to_be_visible()
-    expect(page.locator("#email-fault")).to_contain_text("already used by another login")
+    expect(page.locator("#email-fault")).to_contain_text("already in use in the portal")
     visit.is_sound()
     # When it is corrected, then the client is added
     page.get_by_label("Email").fill(f"own-{record['email']}")

@@ -9,7 +9,6 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from handlers import refusals
 from handlers.access.caller import Caller
-from handlers.errors import RequestRefused
 from handlers.fields import Line
 from handlers.imports import batch_csv
 from handlers.imports.accept import MAX_BATCH
@@ -34,9 +33,9 @@ def rows_of_csv(body: bytes) -> list[ImportWishes]:
     try:
         found = list(batch_csv.read(body.decode("utf-8-sig")))
     except UnicodeDecodeError:
-        raise _bad_csv("is not UTF-8 text.") from None
+        raise refusals.BAD_CSV(reason="is not UTF-8 text") from None
     except BadFile as bad:
-        raise _bad_csv(str(bad)) from None
+        raise refusals.BAD_CSV(reason=str(bad)) from None
     rows, errors = [], []
     for item in found[: MAX_BATCH + 1]:
         if isinstance(item, BadLine):
@@ -50,17 +49,13 @@ def rows_of_csv(body: bytes) -> list[ImportWishes]:
     if errors:
         raise RequestValidationError(errors)
     if not 1 <= len(found) <= MAX_BATCH:
-        raise refusals.BAD_BATCH_SIZE(max_batch=MAX_BATCH, count=len(found))
+        raise refusals.BAD_BATCH_SIZE(max_rows=MAX_BATCH, count=len(found))
     return rows
 
 
 def misfit(error: ValidationError, *where: str) -> RequestValidationError:
     found = error.errors(include_url=False, include_input=False, include_context=False)
     return RequestValidationError([{**item, "loc": (*where, *item["loc"])} for item in found])
-
-
-def _bad_csv(reason: str) -> RequestRefused:
-    return refusals.BAD_CSV(reason=reason)
 
 
 _key: TypeAdapter[str] = TypeAdapter(Line)

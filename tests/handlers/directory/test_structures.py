@@ -33,7 +33,7 @@ def test_what_staff_say_decides_and_what_they_take_back_does_not(
     assert row.state is ImportState.SUCCEEDED
     assert own_world.scalar("SELECT entity_type FROM clients") == "Trust"
     structures.forget(own_world.database, own_world.practice_id, "Charité DGR")
-    with pytest.raises(RequestRefused, match="Nobody has said"):
+    with pytest.raises(RequestRefused, match="No meaning has been set"):
         structures.forget(own_world.database, own_world.practice_id, "Charité DGR")
 
 

@@ -277,7 +277,7 @@ def test_jobs_that_ended(sqlite_world: World, simulator: SimulatorHandle) -> Non
     rejected = ops.ask(world, simulator, person=1, email="nobody")
     world.run_due()
     next_ = told(world, world.jobs_of(rejected)["validate_import"].id).next
-    assert "turned down: The email address is not a valid one." in next_
+    assert "turned down: That email address isn't valid." in next_
     # cancelled
     cancelled = ops.ask(world, simulator, person=2)
     cancel(world.database, act, cancelled)

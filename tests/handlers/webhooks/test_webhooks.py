@@ -283,7 +283,7 @@ def test_a_name_that_leads_to_a_private_address_is_not_connected_to(
     world.run_import(importable(simulator)[0].uuid)
     assert receiver.came == []
     assert told(world, made) == [("import.succeeded", JobState.REJECTED, "webhook_private")]
-    assert endpoint(world, made).disabled_reason == "The endpoint's host is not at a public address."
+    assert endpoint(world, made).disabled_reason == "The endpoint's host does not have a public address."
 
 
 @pytest.mark.parametrize(

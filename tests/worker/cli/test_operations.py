@@ -33,7 +33,7 @@ def test_a_rejected_import_is_amended_and_its_audit_holds_no_address(
     office.run_due()
     bad = cli("imports", "amend", import_id, "--email", "still nobody", *AS)
     assert (bad.code, bad.out) == (1, "")
-    assert bad.err == "Error: --email: The email address is not a valid one. Give another address.\n"
+    assert bad.err == "Error: --email: That email address isn't valid. Correct the email address.\n"
     ran = cli("imports", "amend", import_id, "--email", "mia@moss.example", "--subscription", "pro", *AS)
     assert fits(ran) == "Revision 2: email, subscription corrected. The import is accepted."
     office.run_due()
@@ -116,7 +116,7 @@ def test_pausing_and_resuming(cli: Cli, office: World, simulator: SimulatorHandl
                  ("lane", "interactive"), ("kind", "validate_import"), ("everything",)):  # fmt: skip
         assert fits(cli("pause", *what, *AS, *why)).startswith("Paused: ")
         again = cli("pause", *what, *AS, *why)
-        assert (again.code, "is paused already, by Olu Ops since" in again.err) == (1, True)
+        assert (again.code, "is already paused, by Olu Ops since" in again.err) == (1, True)
     assert claim(office, job_id) is None
     assert len(cli("pauses", "list", "--json").json()) == 5
     shown = fits(cli("pauses", "list"))

@@ -91,7 +91,7 @@ def test_staff_get_a_role_and_an_email_that_is_theirs_alone(cli: Cli, migrated: 
         ran = cli(*arguments)
         # Then that is refused in a line that says which address
         assert (ran.code, ran.out) == (1, "")
-        assert f"EMAIL {arguments[-1]}: This email address is already used" in ran.err
+        assert f"EMAIL {arguments[-1]}: This email address is already in use" in ran.err
         assert len(ran.err.splitlines()) == 1
     # And nothing of the refused remains
     with migrated.read() as tx:
