@@ -210,7 +210,7 @@ DIRECTORY_NOT_READ = Refusal(RequestRefused, "directory_not_read",
 
 # ---- The directory and its schedules ----
 UNKNOWN_DIRECTORY = Refusal(RequestRefused, "unknown_directory",
-    "There is no directory with this id.", "Check `portal-sync directory list`.", field="directory")
+    "There is no directory with this id.", "See `portal-sync directory list`.", field="directory")
 DIRECTORY_UNREADABLE = Refusal(Rejected, "not_connected",
     "Nobody has a working connection that can read this directory.",
     "Reconnect XPM under Configure > Integrations; a sync then starts automatically.")
@@ -226,12 +226,12 @@ CHANGED_MEANWHILE = Refusal(RequestRefused, "changed_meanwhile",
     "A sync has changed the list of records to be removed.", "Check the list again.", field="directory")
 UNKNOWN_SCHEDULE = Refusal(RequestRefused, "unknown_schedule",
     "There is no schedule with this name.",
-    "Check `portal-sync schedule list`. The relay creates one for each directory.", field="schedule")
+    "See `portal-sync schedule list`. The relay creates one for each directory.", field="schedule")
 NOT_A_SYNC = Refusal(RequestRefused, "not_a_sync",
     "This is nightly housekeeping, which the relay runs itself.",
     "To run it now: portal-sync {name}.", field="schedule")
 SCHEDULE_NOT_PAUSED = Refusal(RequestRefused, "not_paused",
-    "This schedule is not paused.", "Check `portal-sync schedule list`.", field="schedule")
+    "This schedule is not paused.", "See `portal-sync schedule list`.", field="schedule")
 STRUCTURE_LENGTH = Refusal(RequestRefused, "bad_request",
     "A business structure must have 1 to {max_length} characters.", "Correct it.", field="structure")
 TYPE_DOES_NOT_FIT_KIND = Refusal(RequestRefused, "bad_request",
@@ -308,7 +308,7 @@ UNKNOWN_BATCH = Refusal(RequestRefused, "unknown_batch",
 UNKNOWN_IMPORT = Refusal(RequestRefused, "unknown_import",
     "We can't find that import.", "Check the list of imports.")
 UNKNOWN_IMPORT_ID = Refusal(RequestRefused, "unknown_import",
-    "There is no import with this id.", "Check `portal-sync imports list`.", field="import_id")
+    "There is no import with this id.", "See `portal-sync imports list`.", field="import_id")
 
 # ---- What an import's jobs find out ----
 REQUESTER_NOT_ALLOWED = Refusal(Rejected, "not_allowed",
@@ -364,7 +364,7 @@ EMAIL_BEING_SENT = Refusal(RequestRefused, "email_being_sent",
 
 # ---- Welcome emails ----
 UNKNOWN_EMAIL = Refusal(RequestRefused, "unknown_email",
-    "There is no welcome email with this id.", "Check `portal-sync emails list`.", field="email_id")
+    "There is no welcome email with this id.", "See `portal-sync emails list`.", field="email_id")
 EMAIL_NOT_NEEDED = Refusal(Rejected, "email_not_wanted",
     "The client no longer needs this welcome email.", "To invite them anyway, use the client list.")
 OUTCOME_KNOWN = Refusal(RequestRefused, "not_unknown",
@@ -412,10 +412,10 @@ WEBHOOK_HOST_PRIVATE = Refusal(Rejected, "webhook_private",
 
 # ---- Dead letters, pauses, erasure and restores (operators) ----
 UNKNOWN_JOB = Refusal(RequestRefused, "unknown_job",
-    "There is no job with this id.", "Check `portal-sync jobs list` and `portal-sync dead list`.", field="job_id")
+    "There is no job with this id.", "See `portal-sync jobs list` and `portal-sync dead list`.", field="job_id")
 NOT_DEAD = Refusal(RequestRefused, "not_dead",
     "This job is not a dead letter: it is {state}{last_act}.",
-    "Check `portal-sync jobs explain {job_id}`.", field="job_id")
+    "See `portal-sync jobs explain {job_id}`.", field="job_id")
 RECORD_ALREADY_IMPORTED = Refusal(RequestRefused, "done_elsewhere",
     "This XPM record has been linked to client {client_id} since {linked_at}{by_import}.", _DISMISS, field="job_id")
 RECORD_BEING_IMPORTED = Refusal(RequestRefused, "under_way_elsewhere",
@@ -452,7 +452,7 @@ ALREADY_PAUSED = Refusal(RequestRefused, "paused_already",
 PAUSE_JUST_LIFTED = Refusal(RequestRefused, "paused_already",
     "Somebody has just resumed {scope}.", "Try again.", field="scope")
 NOT_PAUSED = Refusal(RequestRefused, "not_paused",
-    "There is no pause of {scope}.", "Check `portal-sync pauses list`.", field="scope")
+    "There is no pause of {scope}.", "See `portal-sync pauses list`.", field="scope")
 UNKNOWN_PERSON = Refusal(RequestRefused, "unknown_person",
     "The portal holds no data about this person.",
     "Check the ids. It holds no data about a person who was erased earlier.", field="person")

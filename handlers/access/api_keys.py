@@ -15,12 +15,11 @@ from uuid import UUID
 from pydantic import Field, TypeAdapter, ValidationError
 
 from handlers import refusals
+from handlers.access.act import Actor
 from handlers.access.caller import Caller, Scope
 from handlers.fields import Line
-from portal_db import audit
 from portal_db.access import credentials, people
 from portal_db.database import Database, Tx
-from portal_db.states import ActorKind
 from portal_db.tables import ApiKey
 
 PREFIX = "psk_"
@@ -84,7 +83,7 @@ def revoke(database: Database, key_id: UUID, *, practice_id: UUID, by: UUID | No
     with database.write() as tx:
         if credentials.end_key(tx, key_id, practice_id=practice_id) is None:
             raise refusals.UNKNOWN_KEY()
-        _audit(tx, "api_key.revoke", key_id, practice_id, by)
+        Actor.of(by).audit(tx, "api_key.revoke", "api_key", key_id, practice_id)
 
 
 def listing(database: Database, practice_id: UUID) -> list[ApiKey]:
@@ -122,18 +121,5 @@ def _make(tx: Tx, practice_id: UUID, name: str, scopes: Collection[str], action:
     key_id: UUID = tx.new_id()
     row = {"id": key_id, "practice_id": practice_id, "name": name, "scopes": [str(scope) for scope in scopes]}
     credentials.add_key(tx, {**row, "key_hash": hashed(secret), "hint": secret[:HINT]})
-    _audit(tx, action, key_id, practice_id, by, after=", ".join(scopes))
+    Actor.of(by).audit(tx, action, "api_key", key_id, practice_id, after=", ".join(scopes))
     return MadeKey(key_id, secret)
-
-
-def _audit(tx: Tx, action: str, key_id: UUID, practice_id: UUID, by: UUID | None, after: str | None = None) -> None:
-    audit.record(
-        tx,
-        action=action,
-        subject="api_key",
-        subject_id=key_id,
-        practice_id=practice_id,
-        actor=ActorKind.STAFF if by else ActorKind.OPERATOR,
-        actor_id=by,
-        after=after,
-    )

@@ -10,14 +10,17 @@ from typing import Any
 from uuid import UUID
 
 from handlers import refusals
+from handlers.access.act import Actor
 from handlers.access.caller import Caller
 from handlers.email import addresses
 from handlers.fields import PERSON_NAME, TENANT_ID, validated
-from portal_db import audit
 from portal_db.access import people
 from portal_db.database import Database, Tx
-from portal_db.states import ActorKind, LoginKind, Role
+from portal_db.states import LoginKind, Role
 from portal_db.tables import Practice
+
+#: Setting up the platform takes no named operator: the first one is made this way.
+BY_COMMAND_LINE = Actor.of(None, "command line")
 
 
 def add_practice(
@@ -36,7 +39,7 @@ def add_practice(
     with database.write() as tx:
         new_id = practice_id or tx.new_id()
         people.add_practice(tx, {"id": new_id, **row})
-        audit_platform(tx, "practice.add", "practice", new_id, new_id, after=_switches(row))
+        BY_COMMAND_LINE.audit(tx, "practice.add", "practice", new_id, new_id, after=_switches(row))
     return new_id
 
 
@@ -65,7 +68,7 @@ def set_practice(
         practice = require_practice(tx, practice_id)
         before = {field: getattr(practice, field) for field in changes}
         people.set_practice(tx, practice_id, changes)
-        audit_platform(
+        BY_COMMAND_LINE.audit(
             tx, "practice.set", "practice", practice_id, practice_id, before=_switches(before), after=_switches(changes)
         )
 
@@ -86,7 +89,7 @@ def add_staff(
         people.add_staff(
             tx, {"id": new_id, "practice_id": practice_id, "login_id": login_id, "name": name, "role": role}
         )
-        audit_platform(tx, "staff.add", "staff", new_id, practice_id, after=role.value)
+        BY_COMMAND_LINE.audit(tx, "staff.add", "staff", new_id, practice_id, after=role.value)
     return new_id
 
 
@@ -101,7 +104,7 @@ def add_operator(database: Database, name: str, email: str) -> UUID:
         new_id = tx.new_id()
         login_id = _new_login(tx, LoginKind.OPERATOR, email)
         people.add_operator(tx, {"id": new_id, "login_id": login_id, "name": name})
-        audit_platform(tx, "operator.add", "operator", new_id, None)
+        BY_COMMAND_LINE.audit(tx, "operator.add", "operator", new_id, None)
     return new_id
 
 
@@ -133,29 +136,6 @@ def _switches(values: dict[str, Any]) -> str:
     return ", ".join(field if field == "name" else f"{field}={value}" for field, value in sorted(values.items()))
 
 
-def audit_platform(
-    tx: Tx,
-    action: str,
-    subject: str,
-    subject_id: Any,
-    practice_id: UUID | None,
-    *,
-    before: str | None = None,
-    after: str | None = None,
-) -> None:
-    audit.record(
-        tx,
-        action=action,
-        subject=subject,
-        subject_id=subject_id,
-        practice_id=practice_id,
-        actor=ActorKind.OPERATOR,
-        before=before,
-        after=after,
-        why="command line",
-    )
-
-
 def mandate_mfa(database: Database, caller: Caller) -> None:
     """Mandate it; where it is mandatory already, nothing changes.
 
@@ -169,14 +149,6 @@ def mandate_mfa(database: Database, caller: Caller) -> None:
         if practice is None or practice.mfa_mandatory:
             return
         people.set_practice(tx, caller.practice_id, {"mfa_mandatory": True})
-        audit.record(
-            tx,
-            action="practice.set",
-            subject="practice",
-            subject_id=caller.practice_id,
-            practice_id=caller.practice_id,
-            actor=ActorKind.STAFF,
-            actor_id=caller.staff_id,
-            before="mfa_mandatory=False",
-            after="mfa_mandatory=True",
-        )
+        before, after = _switches({"mfa_mandatory": False}), _switches({"mfa_mandatory": True})
+        actor = Actor.of(caller.staff_id)
+        actor.audit(tx, "practice.set", "practice", practice.id, practice.id, before=before, after=after)

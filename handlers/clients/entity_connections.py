@@ -9,15 +9,15 @@ from uuid import UUID, uuid5
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from handlers import refusals
+from handlers.access.act import Actor
 from handlers.access.caller import Caller
 from handlers.clients import queries
 from handlers.email import addresses
 from handlers.fields import Line
-from portal_db import audit
 from portal_db.clients import tasks, team
 from portal_db.clients.team import Connection
 from portal_db.database import Database, Tx
-from portal_db.states import ActorKind, ClientKind, ConnectionAccess, FieldSource
+from portal_db.states import ClientKind, ConnectionAccess, FieldSource
 from portal_db.tables import Client, TeamMember
 from portal_db.types import database_time
 
@@ -117,7 +117,7 @@ def remove(database: Database, caller: Caller, client_id: UUID, member_id: UUID)
             raise refusals.HAS_OPEN_TASKS(count=count)
         tasks.forget_receiver(tx, member_id)
         team.remove(tx, found)
-        _audit(tx, caller, "connection.remove", found)
+        Actor.of(caller.staff_id).audit(tx, "connection.remove", "team_member", found.id, found.practice_id)
 
 
 def _require_entity(tx: Tx, caller: Caller, client_id: UUID) -> Client:
@@ -136,17 +136,5 @@ def _require_member(tx: Tx, client: Client, member_id: UUID) -> TeamMember:
 
 def _put(tx: Tx, caller: Caller, found: TeamMember, access: ConnectionAccess) -> None:
     team.put(tx, found, access, by=caller.staff_id)
-    _audit(tx, caller, "connection.put", found, after=f"access {access}")
-
-
-def _audit(tx: Tx, caller: Caller, action: str, found: TeamMember, after: str | None = None) -> None:
-    audit.record(
-        tx,
-        action=action,
-        subject="team_member",
-        subject_id=found.id,
-        practice_id=found.practice_id,
-        actor=ActorKind.STAFF,
-        actor_id=caller.staff_id,
-        after=after,
-    )
+    actor, after = Actor.of(caller.staff_id), f"access {access}"
+    actor.audit(tx, "connection.put", "team_member", found.id, found.practice_id, after=after)

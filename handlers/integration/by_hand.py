@@ -10,7 +10,7 @@ from cryptography.fernet import MultiFernet
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, SecretStr, ValidationError
 
 from handlers import refusals
-from handlers.access.practices import audit_platform, require_practice
+from handlers.access.practices import BY_COMMAND_LINE, require_practice
 from handlers.directory.sync import sync_on_connecting
 from handlers.fields import PERSON_NAME, TENANT_ID, Line, misfit, validated
 from portal_db.access import people
@@ -74,7 +74,7 @@ def connect_by_hand(
         }
         if not upstream.add_connection(tx, row):
             raise refusals.STAFF_ALREADY_CONNECTED()
-        audit_platform(tx, "connection.add", "connection", row["id"], practice_id, after="connected")
+        BY_COMMAND_LINE.audit(tx, "connection.add", "connection", UUID(str(row["id"])), practice_id, after="connected")
         sync_on_connecting(tx, upstream.connection(tx, UUID(str(row["id"]))))
         return UUID(str(row["id"]))
 

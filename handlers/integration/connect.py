@@ -14,11 +14,11 @@ from uuid import UUID
 
 from config.settings import Settings
 from handlers import refusals
+from handlers.access.act import Actor
 from handlers.directory.sync import sync_on_connecting
 from handlers.errors import RequestRefused
 from handlers.integration.disconnect import cut
 from handlers.xero.tokens import LIST_SECONDS, connections_at_xero, identity
-from portal_db import audit
 from portal_db.access import people
 from portal_db.database import Database, Tx
 from portal_db.states import ActorKind, ConnectionState
@@ -190,7 +190,7 @@ def _connect(tx: Tx, person: ConnectingStaff, login_id: UUID, tenant_id: str, te
     existing = connections.live_of(tx, person.staff_id)
     if existing is not None and existing.tenant_id == tenant_id:
         connections.mend(tx, existing.id, xero_login_id=login_id, tenant_name=tenant_name)
-        _audit(tx, person, existing.id, before=existing.state, after=ConnectionState.CONNECTED)
+        _audit_connected(tx, person, existing.id, before=existing.state)
         if existing.xero_login_id != login_id:
             _forget_unused(tx, existing.xero_login_id)
         _sync(tx, existing.id)
@@ -208,7 +208,7 @@ def _connect(tx: Tx, person: ConnectingStaff, login_id: UUID, tenant_id: str, te
     if not connections.add_connection(tx, row):
         raise refusals.CONNECTED_TO_ANOTHER_PRACTICE()
     connection_id = UUID(str(row["id"]))
-    _audit(tx, person, connection_id, before=None, after=ConnectionState.CONNECTED)
+    _audit_connected(tx, person, connection_id, before=None)
     _sync(tx, connection_id)
     return Connected(connection_id, connections.wake(tx, person.staff_id))
 
@@ -252,19 +252,9 @@ def _require_allowed(tx: Tx, person: ConnectingStaff) -> None:
         raise refusals.CONNECT_NOT_ALLOWED()
 
 
-def _audit(tx: Tx, person: ConnectingStaff, connection_id: UUID, *, before: str | None, after: str) -> None:
-    audit.record(
-        tx,
-        action="connection.state",
-        subject="connection",
-        subject_id=connection_id,
-        practice_id=person.practice_id,
-        actor=ActorKind.STAFF,
-        actor_id=person.staff_id,
-        before=before,
-        after=after,
-        why="consent at Xero",
-    )
+def _audit_connected(tx: Tx, person: ConnectingStaff, connection_id: UUID, *, before: str | None) -> None:
+    actor, after = Actor.of(person.staff_id, "consent at Xero"), ConnectionState.CONNECTED
+    actor.audit(tx, "connection.state", "connection", connection_id, person.practice_id, before=before, after=after)
 
 
 def _hashed(state: str) -> str:

@@ -16,13 +16,13 @@ import httpx
 
 from config.settings import LOOPBACK, Settings
 from handlers import refusals
+from handlers.access.act import Actor
 from handlers.paging import Page, page_of, read_cursor
 from handlers.webhooks.announce import TEST, Event, deliver
 from handlers.webhooks.post import Reach
-from portal_db import audit, webhooks
+from portal_db import webhooks
 from portal_db.access import people
 from portal_db.database import Database, Tx
-from portal_db.states import ActorKind
 from portal_db.tables import WebhookEndpoint
 from portal_db.types import database_time
 from portal_db.webhooks import Told
@@ -70,7 +70,8 @@ def add(
         endpoint_id: UUID = tx.new_id()
         row = {"id": endpoint_id, "practice_id": practice_id, "url": url, "events": sorted(events or Event)}
         webhooks.add(tx, {**row, "secret": settings.vault.encrypt(secret.encode())})
-        _audit(tx, "webhook.add", endpoint_id, practice_id, by, after=", ".join(sorted(events)) or "every event")
+        after = ", ".join(sorted(events)) or "every event"
+        Actor.of(by).audit(tx, "webhook.add", "webhook", endpoint_id, practice_id, after=after)
     return Made(endpoint_id, secret)
 
 
@@ -94,7 +95,7 @@ def rotate(
     with database.write() as tx:
         endpoint = _require(tx, endpoint_id, practice_id)
         webhooks.replace_secret(tx, endpoint, sealed, overlap_seconds=OVERLAP_SECONDS)
-        _audit(tx, "webhook.rotate", endpoint_id, practice_id, by)
+        Actor.of(by).audit(tx, "webhook.rotate", "webhook", endpoint_id, practice_id)
     return Made(endpoint_id, secret)
 
 
@@ -107,7 +108,7 @@ def remove(database: Database, endpoint_id: UUID, *, practice_id: UUID, by: UUID
     with database.write() as tx:
         if not webhooks.remove(tx, endpoint_id, practice_id=practice_id):
             raise refusals.UNKNOWN_WEBHOOK()
-        _audit(tx, "webhook.remove", endpoint_id, practice_id, by)
+        Actor.of(by).audit(tx, "webhook.remove", "webhook", endpoint_id, practice_id)
 
 
 def send_test(database: Database, endpoint_id: UUID, *, practice_id: UUID, by: UUID | None = None) -> UUID:
@@ -122,7 +123,7 @@ def send_test(database: Database, endpoint_id: UUID, *, practice_id: UUID, by: U
     with database.write() as tx:
         endpoint = _require(tx, endpoint_id, practice_id)
         [delivery_id] = deliver(tx, [endpoint], TEST, tx.new_id(), database_time(tx.session), {})
-        _audit(tx, "webhook.test", endpoint_id, practice_id, by)
+        Actor.of(by).audit(tx, "webhook.test", "webhook", endpoint_id, practice_id)
     return delivery_id
 
 
@@ -172,18 +173,3 @@ def _require(tx: Tx, endpoint_id: UUID, practice_id: UUID) -> WebhookEndpoint:
     if found is None:
         raise refusals.UNKNOWN_WEBHOOK()
     return found
-
-
-def _audit(
-    tx: Tx, action: str, endpoint_id: UUID, practice_id: UUID, by: UUID | None, after: str | None = None
-) -> None:
-    audit.record(
-        tx,
-        action=action,
-        subject="webhook",
-        subject_id=endpoint_id,
-        practice_id=practice_id,
-        actor=ActorKind.STAFF if by else ActorKind.OPERATOR,
-        actor_id=by,
-        after=after,
-    )

@@ -53,7 +53,7 @@ def test_an_import_is_cancelled(cli: Cli, office: World, simulator: SimulatorHan
     assert ops.holds_together(office, import_id) is ImportState.CANCELLED
     for more in (("--yes",), ("--dry-run",)):
         again = cli("imports", "cancel", import_id, *AS, *more)
-        assert (again.code, "closed already: cancelled" in again.err) == (1, True)
+        assert (again.code, "already closed: cancelled" in again.err) == (1, True)
 
 
 def test_a_batch_is_cancelled_but_for_what_is_closed(cli: Cli, office: World, simulator: SimulatorHandle) -> None:

@@ -100,7 +100,8 @@ def test_a_person_is_erased_after_a_yes(
     ran = cli(*erase, "--yes")
     assert (ran.code, ran.err) == (
         1,
-        "Error: The portal holds no data about this person. Check the ids. It holds no data about a person who was erased earlier.\n",
+        "Error: The portal holds no data about this person. Check the ids."
+        " It holds no data about a person who was erased earlier.\n",
     )
 
 
