@@ -12,7 +12,7 @@ from handlers.errors import RequestRefused
 
 
 def _one_line(text: str) -> str:
-    """Any script and any emoji, but no control characters: a line break in an email or a name is an attack or a slip."""
+    """Any script and any emoji, but no control characters: a line break in an email or a name is an attack or a mistake."""
     stripped = text.strip()
     if not stripped:
         raise ValueError("must not be blank")

@@ -1,4 +1,4 @@
-"""What whoever runs the platform does by hand: practices, the people who work there, operators, connections to XPM.
+"""Setting up the platform by hand: practices, their staff, operators; and making MFA mandatory.
 
 Each use case is one transaction that leaves an audit row. Who holds a login email is decided by a unique index (b.2).
 """
@@ -26,7 +26,7 @@ BY_COMMAND_LINE = Actor.of(None, "command line")
 def add_practice(
     database: Database, name: str, *, time_zone: str, mfa_mandatory: bool, practice_id: UUID | None = None
 ) -> UUID:
-    """Make a practice; `practice_id` is for those who must know it beforehand.
+    """Create a practice, with the given id if there is one.
 
     Raises:
         RequestRefused: the name or the time zone does not fit.
@@ -76,7 +76,7 @@ def set_practice(
 def add_staff(
     database: Database, practice_id: UUID, name: str, email: str, role: Role, *, staff_id: UUID | None = None
 ) -> UUID:
-    """Make somebody who works at a practice, with a login.
+    """Create a staff member of a practice, with a login.
 
     Raises:
         RequestRefused: no such practice, a bad name or email, or a login of the platform holds the email.
@@ -94,7 +94,7 @@ def add_staff(
 
 
 def add_operator(database: Database, name: str, email: str) -> UUID:
-    """Make somebody who looks after the platform, with a login.
+    """Create an operator of the platform, with a login.
 
     Raises:
         RequestRefused: a bad name or email, or a login of the platform holds the email.
@@ -124,7 +124,7 @@ def require_practice(tx: Tx, practice_id: UUID) -> Practice:
 
 
 def _known_time_zone(name: str) -> str:
-    """A name of the time zone database; where a machine has none, any name is taken."""
+    """A name in the time zone database; any name on a machine that has no such database."""
     known = zoneinfo.available_timezones()
     if known and name not in known:
         raise refusals.UNKNOWN_TIME_ZONE()
@@ -132,15 +132,15 @@ def _known_time_zone(name: str) -> str:
 
 
 def _switches(values: dict[str, Any]) -> str:
-    """Values for the audit trail; a name is only said to be there."""
+    """Values for the audit trail; of a name only that it was given."""
     return ", ".join(field if field == "name" else f"{field}={value}" for field, value in sorted(values.items()))
 
 
 def mandate_mfa(database: Database, caller: Caller) -> None:
-    """Mandate it; where it is mandatory already, nothing changes.
+    """Make MFA mandatory at the caller's practice; do nothing if it already is.
 
     Raises:
-        RequestRefused: the caller does not look after the practice.
+        RequestRefused: the caller is neither owner nor account admin.
     """
     if not caller.role.may_manage:
         raise refusals.MANAGERS_ONLY()

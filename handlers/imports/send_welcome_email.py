@@ -123,7 +123,7 @@ def _read(services: Services, job: Job) -> AddressedEmail:
 def _unknown() -> OutcomeUnknown:
     return OutcomeUnknown(
         "email_outcome_unknown",
-        "A worker stopped while sending the welcome email, or the record was put back from a backup that does not know"
-        " whether it was sent.",
+        "A worker stopped while sending the welcome email, or the database was restored from a backup taken before it"
+        " was sent. It may or may not have been sent.",
         "Ask the client, then resend it or mark it delivered.",
     )

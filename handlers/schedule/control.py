@@ -1,4 +1,4 @@
-"""What operators do with schedules: let one run now, keep it from running, let it run again."""
+"""What operators do with schedules: run one now, pause it, resume it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def run_now(database: Database, act: Act, name: str) -> UUID:
 
     Raises:
         RequestRefused: there is no such schedule or it is not a directory's, a sync of the directory is under way, or nobody
-            has a connection that works to read it through.
+            has a working connection that can read it.
     """
     with database.write() as tx:
         row = _require(tx, name)
@@ -38,7 +38,7 @@ def run_now(database: Database, act: Act, name: str) -> UUID:
 
 
 def pause(database: Database, act: Act, name: str) -> Schedule:
-    """Keep a schedule from running: its due times are passed over. What runs goes on to its end.
+    """Pause a schedule: its due times are skipped. A sync that is running finishes.
 
     Raises:
         RequestRefused: there is no such schedule, or it is paused already.
@@ -52,7 +52,7 @@ def pause(database: Database, act: Act, name: str) -> Schedule:
 
 
 def resume(database: Database, act: Act, name: str) -> Schedule:
-    """Let a schedule run again, from its next due time on.
+    """Resume a schedule, from its next due time.
 
     Raises:
         RequestRefused: there is no such schedule, or it is not paused.
@@ -82,5 +82,5 @@ def _already_paused(tx: Tx, row: Schedule) -> RequestRefused:
 
 
 def _audit(tx: Tx, act: Act, name: str, action: str, *, before: str | None = None, after: str) -> None:
-    """Schedules have names where the audit trail wants an id: one is made of the other."""
+    """Audit a schedule under an id derived from its name, since the audit trail needs an id."""
     act.audit(tx, action, "schedule", uuid5(_NAMES, name), None, before=before, after=f"{name}: {after}")

@@ -1,4 +1,4 @@
-"""The endpoints of a practice that are told of closes: added, listed, given another secret, tested, removed.
+"""A practice's webhook endpoints: add, list, rotate the secret, test, remove.
 
 A secret is shown once and kept encrypted, since every message is signed with it.
 """
@@ -27,16 +27,16 @@ from portal_db.tables import WebhookEndpoint
 from portal_db.types import database_time
 from portal_db.webhooks import Told
 
-#: So many endpoints of one practice; a soft limit, each close costs a message to each.
+#: The most endpoints of a practice; a soft limit, since each close costs a message to each.
 MOST = 10
 LONGEST_URL = 2000
-#: How long a replaced secret still signs too, so that receivers can be told the new one: a day.
+#: How long a replaced secret also signs, so that receivers can be given the new one: a day.
 OVERLAP_SECONDS = 24 * 3600.0
 
 
 @dataclass(frozen=True)
 class Made:
-    """An endpoint's new secret, shown this once."""
+    """An endpoint's new secret, shown only once."""
 
     endpoint_id: UUID
     secret: str
@@ -51,13 +51,13 @@ def add(
     *,
     by: UUID | None = None,
 ) -> Made:
-    """Have an address told of these events from now on; of all of them if none is named.
+    """Send these events to an address from now on; all events if none is named.
 
     Args:
         by: the staff member who adds it; without one it is an operator.
 
     Raises:
-        RequestRefused: no such practice, an address that cannot be told, or too many.
+        RequestRefused: no such practice, an address that cannot be used, or too many endpoints.
         SettingsError: TOKEN_KEYS is empty.
     """
     url = _fitting(url, settings)
@@ -100,7 +100,7 @@ def rotate(
 
 
 def remove(database: Database, endpoint_id: UUID, *, practice_id: UUID, by: UUID | None = None) -> None:
-    """Tell an endpoint no more; what waits to be told is not.
+    """Remove an endpoint; deliveries that are waiting are not sent.
 
     Raises:
         RequestRefused: the practice has no such endpoint.
@@ -112,7 +112,7 @@ def remove(database: Database, endpoint_id: UUID, *, practice_id: UUID, by: UUID
 
 
 def send_test(database: Database, endpoint_id: UUID, *, practice_id: UUID, by: UUID | None = None) -> UUID:
-    """Send an endpoint a message that says nothing. If it is taken, a disabled endpoint is told of events again.
+    """Send an endpoint an empty message. If it succeeds, a disabled endpoint is enabled again.
 
     Returns:
         The id of the delivery.
@@ -130,26 +130,26 @@ def send_test(database: Database, endpoint_id: UUID, *, practice_id: UUID, by: U
 def deliveries(
     database: Database, endpoint_id: UUID, *, practice_id: UUID, cursor: str | None = None, limit: int = 50
 ) -> Page[Told]:
-    """What an endpoint was and is to be told, newest first.
+    """An endpoint's deliveries, sent and waiting, newest first.
 
     Raises:
-        RequestRefused: the practice has no such endpoint, or the cursor is not one of ours.
+        RequestRefused: the practice has no such endpoint, or the cursor is not valid.
     """
     after = read_cursor(cursor)
     with database.read() as tx:
         _require(tx, endpoint_id, practice_id)
         found = webhooks.deliveries(tx, endpoint_id, limit=limit + 1, after=after)
-    return page_of(found, limit, lambda told: (told.delivery.created_at, told.delivery.id))
+    return page_of(found, limit, lambda row: (row.delivery.created_at, row.delivery.id))
 
 
 def _fitting(url: str, settings: Settings) -> str:
-    """An address that can be told. Whether a name leads to a public one is decided at each connect."""
+    """An address that can be used. Whether a host name resolves to a public one is checked at each connect."""
     if len(url) > LONGEST_URL:
         raise refusals.BAD_URL(reason=f"is longer than {LONGEST_URL} characters")
     try:
         parts = httpx.URL(url.strip())
     except httpx.InvalidURL:
-        raise refusals.BAD_URL(reason="is none") from None
+        raise refusals.BAD_URL(reason="is not valid") from None
     if parts.userinfo or parts.fragment or not parts.host:
         raise refusals.BAD_URL(reason="must have a host, and neither a user nor a fragment")
     is_local = settings.is_local and parts.host in LOOPBACK

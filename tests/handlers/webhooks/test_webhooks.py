@@ -179,7 +179,7 @@ def test_an_endpoint_that_takes_nothing_for_days_is_disabled_until_a_test_is_tak
     world.pass_time(deliver.PATIENCE_DAYS * DAY + 60)
     world.run_due()
     reason = endpoint(world, made).disabled_reason or ""
-    assert reason.startswith("Nothing was taken there for 3 days.")
+    assert reason.startswith("It has accepted nothing for 3 days.")
     assert "500" in reason
     # It is told no more, not even what waits
     world.run_import(importable(simulator)[1].uuid)

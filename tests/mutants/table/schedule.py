@@ -83,14 +83,14 @@ MUTANTS = (
         "schedule-skip-running",
         "no sync is taken on while another of the directory runs",
         "its due time counts as done, and nothing was",
-        "if is_under_way(tx, standing.directory.id):",
+        "if is_under_way(tx, conditions.directory.id):",
         "still_running",
     ),
     _skip(
         "schedule-skip-share",
         "syncs that had their tenth of the tenant's day have to wait",
         "invariant 4: syncs eat up what people need",
-        "if standing.syncs_today >= schedule_times.share_of(day_limit):",
+        "if conditions.syncs_today >= schedule_times.share_of(day_limit):",
         "share_used",
     ),
     _skip(
