@@ -32,7 +32,7 @@ class Refusal(Generic[E]):
 _ASK_A_COLLEAGUE = "Ask an owner, account admin, partner or manager."
 _CONNECT_AGAIN = "Start connecting again under Configure > Integrations."
 _DISMISS = "There is nothing left to do. Dismiss this dead letter."
-_MFA_REQUIRED = "Xero requires multi-factor authentication to be mandatory for all staff and clients."
+_MFA_REQUIRED = "Multi-factor authentication is not mandatory for all staff and clients. Xero requires it."
 _XPM_PERMISSION = (
     "Ask an XPM administrator to switch on “Connect third-party add-ons” for your XPM user, then connect again and allow"
     " access."
@@ -337,10 +337,10 @@ PERSON_ERASED = Refusal(Rejected, "person_erased",
 
 # ---- Correcting and cancelling imports ----
 IMPORT_UNDER_WAY = Refusal(RequestRefused, "not_amendable",
-    "Only rejected or failed imports can be corrected. This import is {state}.",
+    "Only rejected or failed imports can be corrected. This import's state is {state}.",
     "Wait until it closes, or cancel it.", field="import_id")
 IMPORT_NOT_FAILED = Refusal(RequestRefused, "not_amendable",
-    "Only rejected or failed imports can be corrected. This import is {state}.",
+    "Only rejected or failed imports can be corrected. This import's state is {state}.",
     "Request a new import.", field="import_id")
 IMPORT_OF_EXISTING_CLIENT = Refusal(RequestRefused, "not_amendable",
     "This import adds items to an existing client. It has no email address to correct.",

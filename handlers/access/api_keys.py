@@ -1,4 +1,4 @@
-"""API keys: made, listed, replaced and revoked for a practice, and recognised at each call.
+"""API keys of a practice: create, list, replace and revoke them, and recognise them at each call.
 
 A key is 256 bits of chance, so its plain SHA-256 is all that is kept; whoever lost it makes another.
 """
@@ -17,6 +17,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from handlers import refusals
 from handlers.access.act import Actor
 from handlers.access.caller import Caller, Scope
+from handlers.access.practices import require_practice
 from handlers.fields import Line
 from portal_db.access import credentials, people
 from portal_db.database import Database, Tx
@@ -24,7 +25,7 @@ from portal_db.tables import ApiKey
 
 PREFIX = "psk_"
 HINT = 10
-#: How long a replaced key still works, so that programs can be told the new one: a day.
+#: How long a replaced key still works, so that programs can be given the new one: a day.
 OVERLAP_SECONDS = 24 * 3600.0
 
 _name = TypeAdapter(Annotated[Line, Field(max_length=200)])
@@ -32,7 +33,7 @@ _name = TypeAdapter(Annotated[Line, Field(max_length=200)])
 
 @dataclass(frozen=True)
 class MadeKey:
-    """A new key. `secret` is shown this once."""
+    """A new key. `secret` is shown only once."""
 
     key_id: UUID
     secret: str
@@ -56,13 +57,12 @@ def add(
     if not scopes:
         raise refusals.NO_SCOPES()
     with database.write() as tx:
-        if people.get_practice(tx, practice_id) is None:
-            raise refusals.UNKNOWN_PRACTICE()
+        require_practice(tx, practice_id)
         return _make(tx, practice_id, name, sorted(scopes), "api_key.add", by)
 
 
 def rotate(database: Database, key_id: UUID, *, practice_id: UUID, by: UUID | None = None) -> MadeKey:
-    """Make a key like this one; this one works for another day.
+    """Replace a key with a new one; the old one works for another day.
 
     Raises:
         RequestRefused: the practice has no such key, or it has ended.
@@ -75,7 +75,7 @@ def rotate(database: Database, key_id: UUID, *, practice_id: UUID, by: UUID | No
 
 
 def revoke(database: Database, key_id: UUID, *, practice_id: UUID, by: UUID | None = None) -> None:
-    """End a key now.
+    """Revoke a key now.
 
     Raises:
         RequestRefused: the practice has no such key, or it has ended.
@@ -87,13 +87,13 @@ def revoke(database: Database, key_id: UUID, *, practice_id: UUID, by: UUID | No
 
 
 def listing(database: Database, practice_id: UUID) -> list[ApiKey]:
-    """A practice's keys, those that ended too, newest first."""
+    """A practice's keys, revoked ones too, newest first."""
     with database.read() as tx:
         return credentials.keys_of(tx, practice_id)
 
 
 def recognise(database: Database, secret: str, staff_id: UUID) -> Caller | None:
-    """Who calls with this key for this staff member.
+    """The caller who uses this key for this staff member.
 
     Returns:
         `None` when there is no such key (any more).

@@ -22,7 +22,7 @@ from portal_db.xero import logins
 
 
 class Grant(BaseModel):
-    """The tokens Xero gave somebody, as its token endpoint answers, and whose they are. `expires_in` is in seconds."""
+    """A response of Xero's token endpoint, and the Xero user it belongs to. `expires_in` is in seconds."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
@@ -33,10 +33,10 @@ class Grant(BaseModel):
 
 
 def read_grant(fields: dict[str, Any]) -> Grant:
-    """Tokens from plain data.
+    """Read tokens from plain data.
 
     Raises:
-        RequestRefused: naming the field that does not fit, never what it holds.
+        RequestRefused: a field does not fit; it names the field, never the value.
     """
     try:
         return Grant.model_validate(fields)
@@ -54,10 +54,10 @@ def connect_by_hand(
     tenant_id: str,
     tenant_name: str | None = None,
 ) -> UUID:
-    """Connect a staff member to an XPM tenant with tokens that were got elsewhere.
+    """Connect a staff member to an XPM tenant with tokens obtained elsewhere.
 
     Raises:
-        RequestRefused: unknown practice or staff, MFA not mandatory (b.14), or connected already.
+        RequestRefused: unknown practice or staff, MFA not mandatory (b.14), or already connected.
     """
     tenant = validated(TENANT_ID, tenant_id, "tenant_id")
     label = None if tenant_name is None else validated(PERSON_NAME, tenant_name, "tenant_name")
@@ -80,7 +80,7 @@ def connect_by_hand(
 
 
 def renew_tokens(database: Database, vault: MultiFernet, grant: Grant) -> None:
-    """Put newer tokens in the place of a Xero user's older ones; the connections stay as they are."""
+    """Replace a Xero user's tokens with newer ones; the connections do not change."""
     with database.write() as tx:
         _keep_tokens(tx, vault, grant)
 

@@ -28,7 +28,7 @@ from portal_db.xero import connections, consents, logins
 from xpm import oauth
 
 CONSENT_SECONDS = 600.0
-"""How long somebody may take at Xero, and then again to choose a practice."""
+"""How long somebody may take at Xero, and again to choose a practice."""
 
 _AGAIN = "Start connecting again under Configure > Integrations."
 _ADD_ONS = (
@@ -47,7 +47,7 @@ class ConnectingStaff:
 
 @dataclass(frozen=True)
 class Connected:
-    """A connection works. `woken` is how many of its jobs had waited for that."""
+    """A working connection. `woken` is how many jobs had waited for it."""
 
     connection_id: UUID
     woken: int
@@ -55,7 +55,7 @@ class Connected:
 
 @dataclass(frozen=True)
 class Choice:
-    """Xero let us into several practices: `choose` takes one of their tenant ids. Names are often missing."""
+    """Xero gave access to several practices: `choose` takes one of their tenant ids. Names are often missing."""
 
     consent_id: UUID
     tenants: tuple[tuple[str, str | None], ...]
@@ -96,10 +96,10 @@ def complete(
     code: str | None,
     error: str | None = None,
 ) -> Connected | Choice:
-    """Take what Xero sent the person back with: a code, or an error.
+    """Process the parameters of the redirect from Xero: a code, or an error.
 
     Raises:
-        RequestRefused: the answer is not theirs or too late, Xero refused, or there is no XPM practice to connect.
+        RequestRefused: the response is not theirs or has expired, Xero refused, or there is no XPM practice to connect.
     """
     with database.write() as tx:
         _require_allowed(tx, person)
@@ -125,7 +125,7 @@ def choose(database: Database, person: ConnectingStaff, consent_id: UUID, tenant
     """Connect one of the practices that a consent gave.
 
     Raises:
-        RequestRefused: the choice is not open any more, or the practice is not among them.
+        RequestRefused: the choice has expired, or the practice is not among them.
     """
     with database.write() as tx:
         _require_allowed(tx, person)
@@ -140,7 +140,7 @@ def choose(database: Database, person: ConnectingStaff, consent_id: UUID, tenant
 
 
 def _ask_xero(settings: Settings, code: str, verifier: str) -> tuple[oauth.Grant, list[oauth.Tenant]]:
-    """Tokens for the code, and the practices behind them."""
+    """Exchange the code for tokens, and list the practices they give access to."""
     try:
         with oauth.Http(seconds=LIST_SECONDS) as http:
             grant = identity(settings, http).exchange(code, code_verifier=verifier)
@@ -179,14 +179,14 @@ def _app_refused(code: str) -> RequestRefused:
 
 
 def _obvious(existing: XpmConnection | None, tenants: list[oauth.Tenant]) -> oauth.Tenant | None:
-    """The practice that needs no choice: the only one, or the one that is being reconnected."""
+    """The practice to connect without a choice: the only one, or the one that is being reconnected."""
     if len(tenants) == 1:
         return tenants[0]
     return next((tenant for tenant in tenants if existing and tenant.tenant_id == existing.tenant_id), None)
 
 
 def _connect(tx: Tx, person: ConnectingStaff, login_id: UUID, tenant_id: str, tenant_name: str | None) -> Connected:
-    """Mend the person's connection, replace a broken one to another practice, or make their first."""
+    """Repair the person's connection, replace a broken one to another practice, or create their first."""
     existing = connections.live_of(tx, person.staff_id)
     if existing is not None and existing.tenant_id == tenant_id:
         connections.mend(tx, existing.id, xero_login_id=login_id, tenant_name=tenant_name)
@@ -232,7 +232,7 @@ def _keep_tokens(tx: Tx, settings: Settings, grant: oauth.Grant) -> UUID:
 
 
 def _forget_unused(tx: Tx, login_id: UUID) -> None:
-    """The person came back as another Xero user: what the first one gave us is of no use to anybody else."""
+    """Forget the tokens of the previous Xero user, if no other connection uses them."""
     logins.forget(tx, login_id, version=logins.load(tx, login_id).row.version)
 
 
@@ -241,7 +241,7 @@ def _names(consent: XeroConsent) -> dict[str, Any]:
 
 
 def _require_allowed(tx: Tx, person: ConnectingStaff) -> None:
-    """Firm-wide MFA first: Xero requires it of the firm, whoever asks (b.14)."""
+    """Check firm-wide MFA first: Xero requires it whoever connects (b.14)."""
     practice = people.get_practice(tx, person.practice_id)
     staff = people.get_staff(tx, person.staff_id, practice_id=person.practice_id)
     if practice is None or staff is None or staff.left_at is not None:

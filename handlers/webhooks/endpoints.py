@@ -17,11 +17,11 @@ import httpx
 from config.settings import LOOPBACK, Settings
 from handlers import refusals
 from handlers.access.act import Actor
+from handlers.access.practices import require_practice
 from handlers.paging import Page, page_of, read_cursor
 from handlers.webhooks.announce import TEST, Event, deliver
 from handlers.webhooks.post import Reach
 from portal_db import webhooks
-from portal_db.access import people
 from portal_db.database import Database, Tx
 from portal_db.tables import WebhookEndpoint
 from portal_db.types import database_time
@@ -63,8 +63,7 @@ def add(
     url = _fitting(url, settings)
     secret = _new_secret()
     with database.write() as tx:
-        if people.get_practice(tx, practice_id) is None:
-            raise refusals.UNKNOWN_PRACTICE()
+        require_practice(tx, practice_id)
         if len(webhooks.of_practice(tx, practice_id)) >= MOST:
             raise refusals.TOO_MANY_WEBHOOKS(max_webhooks=MOST)
         endpoint_id: UUID = tx.new_id()

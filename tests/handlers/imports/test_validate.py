@@ -191,8 +191,8 @@ def test_another_practice_may_import_the_same_record_with_an_own_email(
 @pytest.mark.parametrize(
     ("fits", "kind", "message", "remedy"),
     [
-        (is_importable_person, "entity", "holds this client as an individual", "Import it as an individual"),
-        (is_company, "individual", "holds this client as an entity", "Import it as an entity"),
+        (is_importable_person, "entity", "this client is an individual", "Import it as an individual"),
+        (is_company, "individual", "this client is an entity", "Import it as an entity"),
     ],
 )
 def test_the_window_of_the_other_kind(

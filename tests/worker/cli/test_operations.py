@@ -39,7 +39,7 @@ def test_a_rejected_import_is_amended_and_its_audit_holds_no_address(
     office.run_due()
     assert ops.holds_together(office, import_id) is ImportState.SUCCEEDED
     told = cli("imports", "amend", import_id, "--name", "Mia", *AS)
-    assert (told.code, "this import is succeeded" in told.err) == (1, True)
+    assert (told.code, "This import's state is succeeded" in told.err) == (1, True)
     with office.database.read() as tx:
         entries = audit.of_subject(tx, "import", import_id)
     assert all("@" not in f"{entry.before}{entry.after}{entry.why}" for entry in entries)
