@@ -1,7 +1,7 @@
 """A client opens the link of their welcome email and activates their account: sets a password and accepts the terms.
 
-The link works once and expires after 30 days. A newer email or a changed login ends it (b.6, design §5). `activated_at` is when
-the terms were accepted.
+The link works once and expires after 30 days. A newer email or a changed login ends it (b.6, design §5).
+`activated_at` is when the terms were accepted.
 """
 
 from __future__ import annotations
