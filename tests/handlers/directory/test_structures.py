@@ -46,7 +46,7 @@ def test_a_word_of_one_practice_is_not_another_s(own_sqlite_world: World, own_si
 
 def test_an_entity_has_a_type_and_an_individual_none(own_sqlite_world: World) -> None:
     for kind, entity_type in ((ENTITY, None), (INDIVIDUAL, EntityType.TRUST)):
-        with pytest.raises(RequestRefused, match="one of the nine types"):
+        with pytest.raises(RequestRefused, match="one of the nine entity types"):
             explain(own_sqlite_world, "Club", kind, entity_type)
 
 
