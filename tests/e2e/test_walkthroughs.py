@@ -125,7 +125,7 @@ def test_an_individual_is_imported_by_the_advanced_search_welcomed_and_activates
         expect(client.heading("Your account is active")).to_be_visible()
         client.is_sound()
         client.page.goto(link)
-        expect(client.heading("This account is already active")).to_be_visible()
+        expect(client.heading("This account is active already")).to_be_visible()
         assert client.complaints == []
     # The Client list says so
     visit.menu("Client list")
