@@ -109,7 +109,7 @@ def test_a_shelved_record_is_not_imported(world: World, simulator: SimulatorHand
 def test_a_uuid_that_xpm_does_not_know(own_sqlite_world: World, own_simulator: SimulatorHandle, answer: str) -> None:
     own_simulator.simulator.knobs = own_simulator.simulator.knobs.changed({"unknown_uuid": answer})
     row = own_sqlite_world.run_import(uuid4())
-    assert_refused(row, "xpm_client_unknown", "xpm_uuid", "does not know", "Search for the client again")
+    assert_refused(row, "xpm_client_unknown", "xpm_uuid", "no longer exists in XPM", "Search for the client again")
     assert written(own_sqlite_world) == {}
 
 
