@@ -4,14 +4,14 @@
     ├── RequestRefused        a request cannot be accepted: nothing of it was done; the sender acts
     └── JobError
         ├── Rejected          a business rule said no: the requester acts
-        ├── Deferred          nobody's fault (quota, pause): waits, uses up no attempt
-        ├── Transient         may pass by itself: retried with back-off, then dead
+        ├── Deferred          nothing failed (quota, pause): waits, uses no attempt
+        ├── Transient         may succeed later: retried with back-off, then dead
         ├── ConnectionLost    the practice must reconnect: waits at most 72 hours
-        ├── OutcomeUnknown    it may have happened: never repeated, operations decide
+        ├── OutcomeUnknown    may have happened: never repeated, operations decide
         └── Permanent         a broken contract or a bug: dead at once
 
-Each carries a code for programs, and a message and a remedy for the person who reads them; they name no one. The words of
-every `RequestRefused` and `Rejected` are in `handlers.refusals`.
+Each carries a code for programs, and a message and a remedy for the person who reads them; they contain no personal
+data. The words of every `RequestRefused` and `Rejected` are in `handlers.refusals`.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class Rejected(JobError):
 
 
 class Deferred(JobError):
-    """Its message names what is waited for; until when is added where the wait is recorded."""
+    """Its message names what the job waits for; the time is added where the wait is recorded."""
 
     error_class = ErrorClass.DEFERRED
 
@@ -145,21 +145,21 @@ def from_xpm(error: xpm_errors.XpmError) -> JobError:
         case xpm_errors.XpmNotFound():
             return Rejected(
                 "xpm_client_unknown",
-                "XPM does not know this client any more.",
-                "Search for the client again and import the record you find.",
+                "This client no longer exists in XPM.",
+                "Search for the client again, then import the record you find.",
                 field="xpm_uuid",
             )
         case xpm_errors.XpmUnauthorized() | xpm_errors.XpmForbidden():
             return ConnectionLost(
                 "reconnect_xpm",
                 "Xero no longer accepts this connection.",
-                "Reconnect XPM under Configure > Integrations; the import then goes on by itself.",
+                "Reconnect XPM under Configure > Integrations. Waiting imports then resume automatically.",
             )
         case xpm_errors.XpmServerError():
-            return Transient("xpm_unavailable", "XPM answered with a server error.", wait_seconds=error.retry_after)
+            return Transient("xpm_unavailable", "XPM had a server error.", wait_seconds=error.retry_after)
         case xpm_errors.XpmTimeout() | xpm_errors.XpmUnreachable():
             return Transient("xpm_unreachable", "XPM could not be reached or did not answer in time.")
         case xpm_errors.XpmMalformed(truncated=True):
-            return Transient("xpm_truncated", "XPM's answer ended early.")
+            return Transient("xpm_truncated", "The response from XPM was cut off.")
         case _:
-            return Permanent("xpm_contract", "XPM answered in a way we do not understand.", "Tell the developers.")
+            return Permanent("xpm_contract", "XPM sent a response that we don't understand.", "Contact the developers.")

@@ -32,7 +32,7 @@ def read_cursor(text: str | None) -> Cursor | None:
     """The place that a cursor names.
 
     Raises:
-        RequestRefused: it is not one of ours.
+        RequestRefused: it is not a valid cursor.
     """
     try:
         return Cursor.parse(text) if text else None

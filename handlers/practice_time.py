@@ -1,4 +1,4 @@
-"""What time it is at a practice, by the database's clock."""
+"""The time at a practice, by the database's clock."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from portal_db.types import database_time
 
 
 def now_at(tx: Tx, practice_id: UUID) -> datetime:
-    """Now, on the practice's clock; in UTC on a machine that does not know its time zone."""
+    """The current time in the practice's time zone; in UTC on a machine that does not know its time zone."""
     practice, now = people.get_practice(tx, practice_id), database_time(tx.session)
     if practice is not None:
         with suppress(ZoneInfoNotFoundError, ValueError):

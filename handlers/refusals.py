@@ -1,6 +1,6 @@
 """Every refusal that people read: code, what happened, what to do next, and the field it is about.
 
-Programs depend on the codes; the words are for people and may change.
+Programs depend on the codes and fields; the words are for people and may change. Words in braces are filled in by the call.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ E = TypeVar("E", Rejected, RequestRefused)
 
 @dataclass(frozen=True)
 class Refusal(Generic[E]):
-    """A refusal's words. Calling it makes the error to raise; `values` fill the braces of the words."""
+    """A refusal's words. Calling it makes the error to raise: `values` fill the braces, `field` replaces the table's."""
 
     error: type[E]
     code: str
@@ -24,793 +24,446 @@ class Refusal(Generic[E]):
     field: str | None = None
 
     def __call__(self, *, field: str | None = None, **values: object) -> E:
-        return self.error(
-            self.code, self.message.format(**values), self.remedy.format(**values), field=field or self.field
-        )
+        field = field or self.field
+        message, remedy = (words.format(field=field, **values) for words in (self.message, self.remedy))
+        return self.error(self.code, message, remedy, field=field)
 
 
-# ---- Every use case ----
-
-BAD_FIELD = Refusal(RequestRefused, "bad_request", "{name}: {reason}.", "Correct it.")
-BAD_CURSOR = Refusal(
-    RequestRefused, "bad_cursor", "This is not a cursor that a list gave.", "Begin at the first page.", field="cursor"
+_ASK_A_COLLEAGUE = "Ask an owner, account admin, partner or manager."
+_CONNECT_AGAIN = "Start connecting again under Configure > Integrations."
+_DISMISS = "There is nothing left to do. Dismiss this dead letter."
+_MFA_REQUIRED = "Multi-factor authentication is not mandatory for all staff and clients. Xero requires it."
+_XPM_PERMISSION = (
+    "Ask an XPM administrator to switch on “Connect third-party add-ons” for your XPM user, then connect again and allow"
+    " access."
 )
 
-# ---- Who acts and may ----
+# fmt: off
+# ---- Any request ----
+BAD_FIELD = Refusal(RequestRefused, "bad_request",
+    "{field}: {reason}.", "Correct this field and send the request again.")
+BAD_FIELDS = Refusal(RequestRefused, "bad_request",
+    "{reason}.", "Correct this field and send the request again.")
+TOO_LONG = Refusal(RequestRefused, "bad_request",
+    "This text is too long or contains characters that can't be used.", "Enter up to {max_length} characters.")
+NOTHING_TO_CHANGE = Refusal(RequestRefused, "bad_request",
+    "There is nothing to change.", "Give at least one new value.")
+BAD_CURSOR = Refusal(RequestRefused, "bad_cursor",
+    "This cursor is not valid for this list.", "Start again from the first page.", field="cursor")
+BAD_IDEMPOTENCY_KEY = Refusal(RequestRefused, "bad_request",
+    "The idempotency key must be one line of text.", "Use another key.", field="Idempotency-Key")
+IDEMPOTENCY_CONFLICT = Refusal(RequestRefused, "idempotency_conflict",
+    "This request id has already been used for a different request.",
+    "Use a new request id for a new request.", field="request_id")
+BAD_MEDIA_TYPE = Refusal(RequestRefused, "bad_media_type",
+    "The body is neither JSON nor CSV.", "Send application/json or text/csv.", field="Content-Type")
+BAD_CSV = Refusal(RequestRefused, "bad_csv",
+    "We couldn't read this CSV: it {reason}.", "Correct the file and send it again.", field="body")
+UNKNOWN_FILE = Refusal(RequestRefused, "unknown_file",
+    "We can't find that file.", "Reload the page.")
+TOO_MANY_STREAMS = Refusal(RequestRefused, "too_many_streams",
+    "Too many progress displays are open.", "Close some, or poll the address without /events every few seconds.")
+NOT_READY = Refusal(RequestRefused, "not_ready",
+    "The database is at a different revision.", "Run `portal-sync db upgrade`.")
 
-UNKNOWN_OPERATOR = Refusal(
-    RequestRefused,
-    "unknown_operator",
-    "There is no such operator.",
-    "Give the id or the email of one; portal-sync operator add makes one.",
-    field="operator",
-)
-REASON_LENGTH = Refusal(
-    RequestRefused,
-    "bad_request",
-    "A reason has 1 to {max_reason} characters.",
-    "Say why in a sentence.",
-    field="reason",
-)
-REASON_HAS_ADDRESS = Refusal(
-    RequestRefused,
-    "bad_request",
-    "A reason stays in the audit trail, which holds no personal data.",
-    "Leave the email address out; name a ticket instead.",
-    field="reason",
-)
-NO_SCOPES = Refusal(RequestRefused, "bad_request", "scopes: name at least one.", "Say what it is for.", field="scopes")
-BAD_KEY_NAME = Refusal(
-    RequestRefused, "bad_request", "name: must be one line of 1 to 200 characters.", "Correct it.", field="name"
-)
-NOTHING_TO_CHANGE = Refusal(RequestRefused, "bad_request", "There is nothing to change.", "Say what to change.")
-UNKNOWN_TIME_ZONE = Refusal(
-    RequestRefused,
-    "bad_request",
-    "This is not a known time zone.",
-    "Give one such as Australia/Sydney.",
-    field="time_zone",
-)
-TERMS_NOT_ACCEPTED = Refusal(
-    RequestRefused,
-    "terms_not_accepted",
-    "An account is activated by accepting the terms of use.",
-    "Read them and accept them, or leave the account as it is.",
-    field="accept_terms",
-)
-LINK_USED = Refusal(
-    RequestRefused,
-    "link_used",
-    "This account is active already.",
-    "Sign in with your email and password.",
-    field="token",
-)
-ACTIVATION_LINK_ENDED = Refusal(
-    RequestRefused,
-    "link_ended",
-    "This link has ended: it is too old, or a newer one was sent.",
-    "Open the newest email, or ask your accountant to send the invitation again.",
-    field="token",
-)
-PASSWORD_LINK_ENDED = Refusal(
-    RequestRefused,
-    "link_ended",
-    "This link to set a password was used before, is too old, or is not one.",
-    "Ask for a new link.",
-    field="token",
-)
-UNKNOWN_KEY = Refusal(
-    RequestRefused,
-    "unknown_key",
-    "There is no such API key, or it has ended.",
-    "Look at the list of keys.",
-    field="key_id",
-)
-UNKNOWN_STAFF__API_KEYS = Refusal(
-    RequestRefused,
-    "unknown_staff",
-    "Nobody with this id works at the practice.",
-    "Give the id of a staff member of this practice.",
-    field="X-Staff-Id",
-)
-UNKNOWN_STAFF = Refusal(
-    RequestRefused, "unknown_staff", "Nobody with this id works at the practice.", "Check the ids.", field="staff_id"
-)
-UNKNOWN_PRACTICE = Refusal(
-    RequestRefused, "unknown_practice", "There is no practice with this id.", "Check the id.", field="practice_id"
-)
-IMPORT_NOT_ALLOWED = Refusal(
-    RequestRefused,
-    "not_allowed",
-    "Staff with the role Basic cannot import clients.",
-    "Ask an owner, account admin, partner or manager.",
-)
-MANAGERS_ONLY = Refusal(
-    RequestRefused, "not_allowed", "Only owners and account admins may do this.", "Ask an owner or account admin."
-)
-KEY_LACKS_SCOPE = Refusal(
-    RequestRefused,
-    "scope_missing",
-    "This API key is not good for this: it lacks the scope {scope}.",
-    "Use a key that has it, or have one made.",
-)
-LOGIN_EMAIL_TAKEN = Refusal(
-    RequestRefused,
-    "email_taken",
-    "This email address is already used by a login of the portal.",
-    "Give another one: each address belongs to one login of the whole platform.",
-    field="email",
-)
-BAD_CREDENTIALS = Refusal(
-    RequestRefused,
-    "bad_credentials",
-    "There is no staff member with this email and password.",
-    "Check both, or ask for a link to set a password.",
-)
+# ---- Signing in, passwords, activation ----
+NOT_SIGNED_IN = Refusal(RequestRefused, "not_signed_in",
+    "You are not signed in.", "Sign in.")
+NOT_AUTHENTICATED = Refusal(RequestRefused, "not_signed_in",
+    "You are not signed in.", "Sign in, or send an API key.")
+BAD_CREDENTIALS = Refusal(RequestRefused, "bad_credentials",
+    "Incorrect email or password.", "Check both, or ask for a link to set a new password.")
+CSRF = Refusal(RequestRefused, "csrf",
+    "This request does not seem to come from a page of the portal.",
+    "Reload the page. Programs: send the session's X-CSRF-Token, or use an API key.")
+PASSWORD_TOO_SHORT = Refusal(RequestRefused, "bad_password",
+    "A password must have {min_length} to {max_length} characters.",
+    "Choose a longer one; try a short phrase.", field="password")
+PASSWORD_TOO_LONG = Refusal(RequestRefused, "bad_password",
+    "A password must have {min_length} to {max_length} characters.", "Choose a shorter one.", field="password")
+PASSWORD_LINK_EXPIRED = Refusal(RequestRefused, "link_ended",
+    "This link to set a password has expired, has already been used, or is incomplete.",
+    "Ask for a new link.", field="token")
+ACTIVATION_LINK_EXPIRED = Refusal(RequestRefused, "link_ended",
+    "This link has expired, or a newer one was sent.",
+    "Open the newest email, or ask your accountant to send the invitation again.", field="token")
+ALREADY_ACTIVATED = Refusal(RequestRefused, "link_used",
+    "This account is already active.", "Sign in with your email and password.", field="token")
+TERMS_NOT_ACCEPTED = Refusal(RequestRefused, "terms_not_accepted",
+    "You need to accept the terms of use to activate your account.",
+    "Read and accept the terms, or close this page.", field="accept_terms")
 
-# ---- Email ----
+# ---- Permissions and API keys ----
+IMPORT_NOT_ALLOWED = Refusal(RequestRefused, "not_allowed",
+    "Staff with the role Basic cannot import clients.", _ASK_A_COLLEAGUE)
+CONNECT_NOT_ALLOWED = Refusal(RequestRefused, "not_allowed",
+    "Staff with the role Basic cannot connect XPM.", _ASK_A_COLLEAGUE)
+MANAGERS_ONLY = Refusal(RequestRefused, "not_allowed",
+    "Only owners and account admins can do this.", "Ask an owner or account admin.")
+KEY_LACKS_SCOPE = Refusal(RequestRefused, "scope_missing",
+    "This API key does not have the scope {scope}.", "Use a key that has it, or ask for a new key.")
+BAD_KEY = Refusal(RequestRefused, "bad_key",
+    "This API key is not valid, or has been revoked.", "Send a valid key as Authorization: Bearer.")
+UNKNOWN_KEY = Refusal(RequestRefused, "unknown_key",
+    "There is no API key with this id, or it has already been revoked.", "Check the list of keys.", field="key_id")
+NO_SCOPES = Refusal(RequestRefused, "bad_request",
+    "scopes: name at least one.", "Choose what the key may be used for.", field="scopes")
 
-EMAIL_INVALID = Refusal(
-    Rejected,
-    "email_invalid",
-    "The email address is not a valid one.",
-    "Correct it in XPM or give another one, then import again.",
-    field="email",
-)
-EMAIL_REFUSED = Refusal(
-    Rejected,
-    "email_refused",
-    "The mail server refused the email for this address.",
-    "Check the client's email address, then send the invitation again.",
-    field="email",
-)
+# ---- Practices, staff, operators ----
+UNKNOWN_PRACTICE = Refusal(RequestRefused, "unknown_practice",
+    "There is no practice with this id.", "Check the id.", field="practice_id")
+UNKNOWN_STAFF = Refusal(RequestRefused, "unknown_staff",
+    "Nobody with this id works at the practice.", "Check the id of the staff member.", field="staff_id")
+STAFF_NOT_NAMED = Refusal(RequestRefused, "unknown_staff",
+    "The request does not say which staff member the API key acts for.",
+    "Send the staff member's id in the header X-Staff-Id.", field="X-Staff-Id")
+UNKNOWN_OPERATOR = Refusal(RequestRefused, "unknown_operator",
+    "There is no operator with this id or email address.",
+    "Check it, or add an operator with `portal-sync operator add`.", field="operator")
+UNKNOWN_TIME_ZONE = Refusal(RequestRefused, "bad_request",
+    "This time zone is not known.", "Use a name like Australia/Sydney.", field="time_zone")
+REASON_LENGTH = Refusal(RequestRefused, "bad_request",
+    "A reason must have 1 to {max_length} characters.", "Give the reason in a sentence.", field="reason")
+REASON_HAS_ADDRESS = Refusal(RequestRefused, "bad_request",
+    "A reason is kept in the audit trail, which must not contain personal data.",
+    "Leave out the email address; refer to a ticket instead.", field="reason")
 
-# ---- Xero ----
+# ---- Email addresses ----
+EMAIL_INVALID = Refusal(Rejected, "email_invalid",
+    "That email address isn't valid.", "Correct it in XPM or enter another one, then import again.", field="email")
+INVALID_ADDRESS = Refusal(RequestRefused, "email_invalid",
+    "That email address isn't valid.", "Correct the email address.", field="email")
+EMAIL_MISSING = Refusal(Rejected, "email_missing",
+    "The client has no email address in XPM. Every client needs an email address of their own.",
+    "Add the client's own email address in XPM or in the import window, then import again.", field="email")
+EMAIL_TAKEN = Refusal(Rejected, "email_taken",
+    "This email address is already in use in the portal.",
+    "Enter another email address for this client, then import again.", field="email")
+LOGIN_EMAIL_TAKEN = Refusal(RequestRefused, "email_taken",
+    "This email address is already in use in the portal.", "Enter another email address.", field="email")
+CO_OWNER_EMAIL_TAKEN = Refusal(RequestRefused, "email_taken",
+    "This email address is already in use in the portal.",
+    "Enter the co-owner's own email address, or import without co-ownership.", field="email")
+CO_OWNER_EMAIL_MISSING = Refusal(RequestRefused, "email_missing",
+    "A co-owner needs an email address of their own.", "Enter one, or import without co-ownership.", field="email")
+GUEST_EMAIL_MISSING = Refusal(RequestRefused, "email_missing",
+    "Guest access needs an email address.", "Enter their email address.", field="email")
+EMAIL_REFUSED = Refusal(Rejected, "email_refused",
+    "The mail server rejected the email for this address.",
+    "Check the client's email address, then send the invitation again.", field="email")
 
-REQUESTER_NOT_ALLOWED = Refusal(
-    Rejected,
-    "not_allowed",
-    "Staff with the role Basic cannot import clients.",
-    "Ask an owner, account admin, partner or manager.",
-)
-MFA_NOT_MANDATORY = Refusal(
-    Rejected,
-    "mfa_not_mandatory",
-    "Multi-factor authentication is not mandatory for all staff and clients, which Xero requires.",
-    "Mandate it under Admin Settings > Security, then connect XPM.",
-)
-STAFF_LEFT = Refusal(
-    Rejected,
-    "staff_left",
-    "The staff member who asked for this import no longer works at the practice.",
-    "Ask a colleague to request it again.",
-)
-INTEGRATION_NOT_CONFIGURED = Refusal(
-    Rejected,
-    "integration_not_configured",
-    "XPM is not connected for the staff member who asked.",
-    "Connect it under Configure > Integrations, then import again.",
-)
+# ---- Connecting XPM ----
+MFA_NOT_MANDATORY = Refusal(Rejected, "mfa_not_mandatory",
+    _MFA_REQUIRED, "Make it mandatory under Admin Settings > Security, then connect XPM.")
+MFA_REQUIRED_TO_CONNECT = Refusal(RequestRefused, "mfa_not_mandatory",
+    _MFA_REQUIRED,
+    "Set up firm-wide mandatory MFA for staff and clients under Admin Settings > Security, then connect XPM.")
+MFA_NOT_MANDATORY_AT_PRACTICE = Refusal(RequestRefused, "mfa_not_mandatory",
+    "Multi-factor authentication is not mandatory at this practice. Xero requires it.",
+    "Make it mandatory first: portal-sync practice set ID --mfa.", field="practice_id")
+INTEGRATION_NOT_CONFIGURED = Refusal(Rejected, "integration_not_configured",
+    "XPM is not connected for the staff member who requested this.",
+    "Connect it under Configure > Integrations, then import again.")
+CONSENT_LACKS_SCOPE = Refusal(RequestRefused, "scope_missing",
+    "The access allowed at Xero does not include reading XPM clients in the background.",
+    "Connect again and allow everything that Xero lists.")
+CONSENT_EXPIRED = Refusal(RequestRefused, "consent_expired",
+    "This response from Xero has expired, has already been used, or is not yours.", _CONNECT_AGAIN)
+CHOICE_EXPIRED = Refusal(RequestRefused, "consent_expired",
+    "This choice of practices has expired.", _CONNECT_AGAIN)
+ACCESS_DENIED = Refusal(RequestRefused, "access_denied",
+    "Access was not allowed at Xero.", _XPM_PERMISSION)
+NO_XPM_PRACTICE = Refusal(RequestRefused, "no_xpm_practice",
+    "Xero gave the portal no XPM practice. Xero may have said that you have no access to connect any XPM accounts.",
+    _XPM_PERMISSION)
+UNKNOWN_TENANT = Refusal(RequestRefused, "unknown_tenant",
+    "Xero did not give the portal access to this practice.", "Choose one of the practices listed.", field="tenant_id")
+XERO_UNAVAILABLE = Refusal(RequestRefused, "xero_unavailable",
+    "We couldn't reach Xero.", "Wait a few minutes. Start connecting again under Configure > Integrations.")
+XERO_APP_REFUSED = Refusal(RequestRefused, "xero_app_refused",
+    "Xero does not accept this portal's app ({error}).",
+    "Operations: check XERO_CLIENT_ID, XERO_CLIENT_SECRET, PUBLIC_URL and the app's scopes; see docs/xpm.md.")
+XERO_CONTRACT = Refusal(RequestRefused, "xero_contract",
+    "Xero sent a response that we don't understand.", _CONNECT_AGAIN)
+CONNECTED_TO_ANOTHER_PRACTICE = Refusal(RequestRefused, "already_connected",
+    "You are connected to another XPM practice.", "Disconnect that practice first, under Configure > Integrations.")
+STAFF_ALREADY_CONNECTED = Refusal(RequestRefused, "already_connected",
+    "This staff member is already connected to XPM.",
+    "Disconnect them first, or add the connection for somebody else.", field="staff_id")
 
-# ---- Webhooks ----
+# ---- Disconnecting XPM, handing over ----
+UNKNOWN_CONNECTION = Refusal(RequestRefused, "unknown_connection",
+    "We can't find that connection.", "Check the list of connections.", field="connection_id")
+ALREADY_DISCONNECTED = Refusal(RequestRefused, "already_disconnected",
+    "This connection is already disconnected.", "There is nothing to disconnect.", field="connection_id")
+XPM_NOT_CONNECTED = Refusal(RequestRefused, "already_disconnected",
+    "XPM is not connected.", "There is nothing to disconnect.")
+UNKNOWN_COLLEAGUE = Refusal(RequestRefused, "unknown_colleague",
+    "Nobody with this id works at the practice.", "Check the id of the staff member.", field="to_staff_id")
+CONNECTION_ALREADY_THEIRS = Refusal(RequestRefused, "bad_request",
+    "The connection already belongs to this staff member.", "Choose somebody else.", field="to_staff_id")
+COLLEAGUE_NOT_CONNECTED = Refusal(RequestRefused, "colleague_not_connected",
+    "This staff member has no working connection to the same XPM practice.",
+    "Ask them to connect XPM under Configure > Integrations first.", field="to_staff_id")
+DIRECTORY_NOT_READ = Refusal(RequestRefused, "directory_not_read",
+    "We haven't read yet what this staff member can see in XPM.", "Try again in a few minutes.", field="to_staff_id")
 
-BAD_URL = Refusal(RequestRefused, "bad_request", "url: the address {words}.", "Correct it.", field="url")
-WEBHOOK_GONE = Refusal(
-    Rejected, "webhook_gone", "The endpoint answered 410: it is gone for good.", "Remove it, or test it again."
-)
-WEBHOOK_REMOVED = Refusal(Rejected, "webhook_removed", "The endpoint was removed.", "Add it again if it is to be told.")
-WEBHOOK_DISABLED = Refusal(
-    Rejected, "webhook_disabled", "The endpoint is disabled.", "Mend it, then test it; a test enables it again."
-)
-WEBHOOK_HOST_PRIVATE = Refusal(
-    Rejected,
-    "webhook_private",
-    "The endpoint's host is not at a public address.",
-    "Give the endpoint a public address, then test it.",
-)
-WEBHOOK_URL_PRIVATE = Refusal(
-    RequestRefused, "webhook_private", "url: this address is not a public one.", "Give a public address.", field="url"
-)
-UNKNOWN_WEBHOOK = Refusal(
-    RequestRefused, "unknown_webhook", "There is no such webhook.", "Look at the list of webhooks.", field="webhook_id"
-)
-TOO_MANY_WEBHOOKS = Refusal(
-    RequestRefused, "too_many_webhooks", "A practice has at most {most} webhooks.", "Remove one that is not needed."
-)
+# ---- The directory and its schedules ----
+UNKNOWN_DIRECTORY = Refusal(RequestRefused, "unknown_directory",
+    "There is no directory with this id.", "See `portal-sync directory list`.", field="directory")
+DIRECTORY_UNREADABLE = Refusal(Rejected, "not_connected",
+    "Nobody has a working connection that can read this directory.",
+    "Reconnect XPM under Configure > Integrations; a sync then starts automatically.")
+NO_CONNECTION_TO_SYNC = Refusal(RequestRefused, "not_connected",
+    "Nobody has a working connection that can read this directory.",
+    "Reconnect XPM under Configure > Integrations.", field="directory")
+SYNC_RUNNING = Refusal(RequestRefused, "still_running",
+    "A sync of this directory is under way.",
+    "Wait for it to finish; see `portal-sync schedule list`.", field="schedule")
+NOTHING_HELD = Refusal(RequestRefused, "not_held",
+    "No removals are waiting for acceptance in this directory.", "There is nothing to do.", field="directory")
+CHANGED_MEANWHILE = Refusal(RequestRefused, "changed_meanwhile",
+    "A sync has changed the list of records to be removed.", "Check the list again.", field="directory")
+UNKNOWN_SCHEDULE = Refusal(RequestRefused, "unknown_schedule",
+    "There is no schedule with this name.",
+    "See `portal-sync schedule list`. The relay creates one for each directory.", field="schedule")
+NOT_A_SYNC = Refusal(RequestRefused, "not_a_sync",
+    "This is nightly housekeeping, which the relay runs itself.",
+    "To run it now: portal-sync {name}.", field="schedule")
+SCHEDULE_NOT_PAUSED = Refusal(RequestRefused, "not_paused",
+    "This schedule is not paused.", "See `portal-sync schedule list`.", field="schedule")
+STRUCTURE_LENGTH = Refusal(RequestRefused, "bad_request",
+    "A business structure must have 1 to {max_length} characters.", "Correct it.", field="structure")
+TYPE_DOES_NOT_FIT_KIND = Refusal(RequestRefused, "bad_request",
+    "An entity needs one of the nine entity types. An individual has none.",
+    "Choose a type for an entity; leave it out for an individual.", field="entity_type")
+UNKNOWN_STRUCTURE = Refusal(RequestRefused, "unknown_structure",
+    "No meaning has been set for this business structure.", "Check the list.", field="structure")
 
-# ---- The directory ----
-
-TYPE_DOES_NOT_FIT_KIND = Refusal(
-    RequestRefused,
-    "bad_request",
-    "An entity has one of the nine types, and an individual none.",
-    "Give the type with an entity, and leave it out with an individual.",
-    field="entity_type",
-)
-STRUCTURE_LENGTH = Refusal(
-    RequestRefused, "bad_request", "A structure has 1 to {max_structure} characters.", "Correct it.", field="structure"
-)
-DIRECTORY_UNREADABLE = Refusal(
-    Rejected,
-    "not_connected",
-    "Nobody has a connection that works to read this directory through.",
-    "Reconnect XPM under Configure > Integrations; a sync then begins by itself.",
-)
-NO_CONNECTION_TO_SYNC = Refusal(
-    RequestRefused,
-    "not_connected",
-    "Nobody has a connection that works to read this directory through.",
-    "Reconnect XPM under Configure > Integrations.",
-    field="directory",
-)
-UNKNOWN_DIRECTORY = Refusal(
-    RequestRefused,
-    "unknown_directory",
-    "There is no such directory.",
-    "portal-sync directory list shows them.",
-    field="directory",
-)
-NOT_HELD = Refusal(
-    RequestRefused,
-    "not_held",
-    "Nothing of this directory waits to be accepted.",
-    "There is nothing to do.",
-    field="directory",
-)
-CHANGED_MEANWHILE = Refusal(
-    RequestRefused, "changed_meanwhile", "A sync has changed who would be gone.", "Look again.", field="directory"
-)
-PERSON_ERASED = Refusal(
-    Rejected,
-    "person_erased",
-    "This person asked to be forgotten after this import was asked for.",
-    "Import them anew if they are to be a client again.",
-    field="xpm_uuid",
-)
-UNKNOWN_STRUCTURE = Refusal(
-    RequestRefused,
-    "unknown_structure",
-    "Nobody has said what this structure means.",
-    "Look at the list.",
-    field="structure",
-)
+# ---- Clients, connections of entities, tasks ----
+UNKNOWN_CLIENT = Refusal(RequestRefused, "unknown_client",
+    "We can't find that client.", "Check the list of clients.")
+CLIENT_NOT_CONNECTED = Refusal(RequestRefused, "not_connected",
+    "The client is not connected to an XPM record.",
+    "Connect it under Integration actions > Xero Practice Manager, then import.")
+CLIENT_DISCONNECTED = Refusal(Rejected, "not_connected",
+    "The client is no longer connected to its XPM record, so nothing was imported.",
+    "Connect it under Integration actions > Xero Practice Manager, then import again.")
+WRONG_KIND_OF_RECORD = Refusal(RequestRefused, "wrong_kind",
+    "This XPM client is not an {kind}.", "Choose another one.", field="xpm_uuid")
+OTHER_TENANT = Refusal(Rejected, "other_tenant",
+    "The client's XPM record belongs to another of the practice's XPM accounts.", "")
+ENTITIES_ONLY = Refusal(RequestRefused, "entities_only",
+    "This client is an individual, who acts for themselves.",
+    "Add connections to entities only, such as companies and trusts.", field="client_id")
+HAS_OPEN_TASKS = Refusal(RequestRefused, "has_open_tasks",
+    "This person still has open tasks for the entity: {count}.",
+    "Complete or withdraw them first.", field="connection_id")
+UNKNOWN_TASK = Refusal(RequestRefused, "unknown_task",
+    "We can't find that task.", "Check the client's tasks.")
+TASK_CLOSED = Refusal(RequestRefused, "task_ended",
+    "This task was already {state}.", "Send a new task if there is more to do.")
+DUE_DATE_PAST = Refusal(RequestRefused, "bad_request",
+    "due_date: this day is in the past.", "Choose today or a later day.", field="due_date")
+CONNECTION_FOR_ENTITIES_ONLY = Refusal(RequestRefused, "bad_request",
+    "connection_id is for entities only.", "Leave it out.", field="connection_id")
+CONNECTION_NEEDED = Refusal(RequestRefused, "connection_needed",
+    "An entity has no login of its own, and nobody is connected who could receive this task.",
+    "Add a connection to the entity first, such as a director or trustee, then send the task.", field="connection_id")
+CHOOSE_CONNECTION = Refusal(RequestRefused, "choose_connection",
+    "This entity has {count} connections.", "Choose who receives the task.", field="connection_id")
 
 # ---- Relationships and their review ----
+UNKNOWN_ITEM = Refusal(RequestRefused, "unknown_item",
+    "We can't find that review item.", "Check the list of items.")
+ITEM_CHANGED = Refusal(RequestRefused, "item_changed",
+    "XPM has changed this relationship since you opened it.", "Check it again, then decide.")
+ITEM_SUPERSEDED = Refusal(RequestRefused, "item_superseded",
+    "XPM no longer lists this relationship.", "Check the list of items again.")
+ALREADY_REVIEWED = Refusal(RequestRefused, "already_reviewed",
+    "Somebody else has already decided about this item.", "Check the list of items again.")
+RELATIONSHIP_MISSING = Refusal(RequestRefused, "relationship_missing",
+    "A team member needs a relationship.", "Enter one.", field="relationship")
+NOT_A_PERSON = Refusal(RequestRefused, "not_a_person",
+    "An entity has no account, so it cannot have a co-owner.", "Import without co-ownership.", field="as_co_owner")
+CO_OWNER_ALREADY = Refusal(RequestRefused, "co_owner_already",
+    "This team member is already a co-owner, with an email address of their own.", "Leave this out.")
+NO_MEMBER_CHOSEN = Refusal(RequestRefused, "unknown_member",
+    "No team member is selected.", "Choose a team member.", field="team_member_id")
+UNKNOWN_MEMBER = Refusal(RequestRefused, "unknown_member",
+    "This client has no such team member.", "Choose somebody from the client's team.", field="team_member_id")
+MEMBER_LINKED = Refusal(RequestRefused, "tied_already",
+    "An XPM record can be linked to one team member only, and one of these two is already linked to another.",
+    "To undo a wrong link, disconnect the client from XPM, connect it again and import.", field="team_member_id")
 
-CO_OWNER_EMAIL_TAKEN = Refusal(
-    RequestRefused,
-    "email_taken",
-    "This email address is already used by another login of the portal.",
-    "Give the co-owner an address of their own, or import without co-ownership.",
-    field="email",
-)
-CO_OWNER_EMAIL_MISSING = Refusal(
-    RequestRefused,
-    "email_missing",
-    "A co-owner needs an email address of their own.",
-    "Give one, or import without co-ownership.",
-    field="email",
-)
-ALREADY_REVIEWED = Refusal(
-    RequestRefused, "already_reviewed", "Somebody else has decided about this item.", "Look at the list of items again."
-)
-CO_OWNER_ALREADY = Refusal(
-    RequestRefused,
-    "co_owner_already",
-    "This team member co-owns the account already, with an address of their own.",
-    "Leave it out.",
-)
-UNKNOWN_ITEM = Refusal(RequestRefused, "unknown_item", "There is no such review item.", "Look at the list of items.")
-ITEM_CHANGED = Refusal(
-    RequestRefused,
-    "item_changed",
-    "XPM has told something new about this item since.",
-    "Look at it again, then decide.",
-)
-ITEM_SUPERSEDED = Refusal(
-    RequestRefused, "item_superseded", "XPM no longer tells this relationship.", "Look at the list of items again."
-)
-RELATIONSHIP_MISSING = Refusal(
-    RequestRefused, "relationship_missing", "A team member needs a relationship.", "Give one.", field="relationship"
-)
-NOT_A_PERSON = Refusal(
-    RequestRefused,
-    "not_a_person",
-    "An entity has no account to co-own.",
-    "Import without co-ownership.",
-    field="as_co_owner",
-)
-UNKNOWN_MEMBER = Refusal(
-    RequestRefused,
-    "unknown_member",
-    "The client has no such team member.",
-    "Choose one of its team.",
-    field="team_member_id",
-)
-TIED_ALREADY = Refusal(
-    RequestRefused,
-    "tied_already",
-    "One XPM record belongs to one team member, and one of these two is tied to another.",
-    "To undo a wrong link, disconnect the client from XPM, connect it again and import.",
-    field="team_member_id",
-)
+# ---- Requesting imports ----
+NOTHING_TO_IMPORT = Refusal(RequestRefused, "bad_request",
+    "There is nothing to import.", "Choose details, relationships or both.")
+BAD_BATCH_SIZE = Refusal(RequestRefused, "bad_batch_size",
+    "A batch can have 1 to {max_rows} rows; this one has {count}.", "Split it into several batches.")
+MIXED_BATCH = Refusal(RequestRefused, "mixed_batch",
+    "All rows of a batch must be for one practice and one staff member.", "Send a separate batch for each.")
+UNKNOWN_BATCH = Refusal(RequestRefused, "unknown_batch",
+    "We can't find that batch.", "Check the id.")
+UNKNOWN_IMPORT = Refusal(RequestRefused, "unknown_import",
+    "We can't find that import.", "Check the list of imports.")
+UNKNOWN_IMPORT_ID = Refusal(RequestRefused, "unknown_import",
+    "There is no import with this id.", "See `portal-sync imports list`.", field="import_id")
 
-# ---- Schedules ----
-
-SCHEDULE_ALREADY_PAUSED = Refusal(
-    RequestRefused,
-    "paused_already",
-    "This schedule is paused already, by {what}{since}: {paused_why}",
-    "Nothing was changed.",
-    field="schedule",
-)
-SCHEDULE_NOT_PAUSED = Refusal(
-    RequestRefused,
-    "not_paused",
-    "This schedule is not paused.",
-    "portal-sync schedule list shows which are.",
-    field="schedule",
-)
-UNKNOWN_SCHEDULE = Refusal(
-    RequestRefused,
-    "unknown_schedule",
-    "There is no such schedule.",
-    "portal-sync schedule list shows them; the relay makes one for each directory.",
-    field="schedule",
-)
-NOT_A_SYNC = Refusal(
-    RequestRefused,
-    "not_a_sync",
-    "This is work of the night, which the relay does itself.",
-    "portal-sync {name} does it now.",
-    field="schedule",
-)
-STILL_RUNNING = Refusal(
-    RequestRefused,
-    "still_running",
-    "A sync of this directory is under way.",
-    "Let it end; portal-sync schedule list shows when it has.",
-    field="schedule",
-)
-
-# ---- Connecting and leaving XPM ----
-
-CONNECTION_ALREADY_THEIRS = Refusal(
-    RequestRefused,
-    "bad_request",
-    "It is this colleague's connection already.",
-    "Name somebody else.",
-    field="to_staff_id",
-)
-CONNECT_NOT_ALLOWED = Refusal(
-    RequestRefused,
-    "not_allowed",
-    "Staff with the role Basic cannot connect XPM.",
-    "Ask an owner, account admin, partner or manager.",
-)
-CONSENT_LACKS_SCOPE = Refusal(
-    RequestRefused,
-    "scope_missing",
-    "The consent given at Xero does not allow reading XPM clients in the background.",
-    "Connect again and allow everything that Xero asks for.",
-)
-UNKNOWN_CONNECTION = Refusal(
-    RequestRefused, "unknown_connection", "There is no such connection.", "Check the id.", field="connection_id"
-)
-MFA_NOT_MANDATORY_AT_PRACTICE = Refusal(
-    RequestRefused,
-    "mfa_not_mandatory",
-    "Multi-factor authentication is not mandatory at this practice, which Xero requires.",
-    "Mandate it first: portal-sync practice set ID --mfa",
-    field="practice_id",
-)
-MFA_REQUIRED_TO_CONNECT = Refusal(
-    RequestRefused,
-    "mfa_not_mandatory",
-    "Multi-factor authentication is not mandatory for all staff and clients, which Xero requires.",
-    "Set up firm-wide mandatory MFA for staff and clients under Admin Settings > Security, then connect XPM.",
-)
-STAFF_ALREADY_CONNECTED = Refusal(
-    RequestRefused,
-    "already_connected",
-    "This staff member is connected to XPM already.",
-    "Disconnect it first, or add the connection for somebody else.",
-    field="staff_id",
-)
-CONNECTED_TO_ANOTHER_PRACTICE = Refusal(
-    RequestRefused,
-    "already_connected",
-    "You are connected to another XPM practice.",
-    "Disconnect that one first, under Configure > Integrations.",
-)
-XERO_APP_REFUSED = Refusal(
-    RequestRefused,
-    "xero_app_refused",
-    "Xero does not accept this portal's app ({known}).",
-    "Operations: check XERO_CLIENT_ID, XERO_CLIENT_SECRET, PUBLIC_URL and the app's scopes; see docs/xpm.md.",
-)
-CONSENT_ANSWER_EXPIRED = Refusal(
-    RequestRefused,
-    "consent_expired",
-    "This answer from Xero is too old, was used before or is not yours.",
-    "Start connecting again under Configure > Integrations.",
-)
-CONSENT_CHOICE_CLOSED = Refusal(
-    RequestRefused,
-    "consent_expired",
-    "This choice is not open any more.",
-    "Start connecting again under Configure > Integrations.",
-)
-CONSENT_NOT_ACCEPTED = Refusal(
-    RequestRefused,
-    "consent_expired",
-    "Xero does not take this answer any more.",
-    "Start connecting again under Configure > Integrations.",
-)
-NO_XPM_PRACTICE = Refusal(
-    RequestRefused,
-    "no_xpm_practice",
-    "Xero let the portal into no XPM practice: it may have said that you have no access to connect any XPM accounts.",
-    "Ask an XPM administrator to switch on “Connect third-party add-ons” for your XPM user, then connect again and allow access.",
-)
-ACCESS_DENIED = Refusal(
-    RequestRefused,
-    "access_denied",
-    "Access was not allowed at Xero.",
-    "Ask an XPM administrator to switch on “Connect third-party add-ons” for your XPM user, then connect again and allow access.",
-)
-XERO_UNAVAILABLE = Refusal(
-    RequestRefused,
-    "xero_unavailable",
-    "Xero could not be used.",
-    "Wait a few minutes. Start connecting again under Configure > Integrations.",
-)
-UNKNOWN_TENANT = Refusal(
-    RequestRefused,
-    "unknown_tenant",
-    "Xero did not let the portal into this practice.",
-    "Choose one of the practices offered.",
-    field="tenant_id",
-)
-XERO_CONTRACT = Refusal(
-    RequestRefused,
-    "xero_contract",
-    "Xero answered in a way we do not understand.",
-    "Start connecting again under Configure > Integrations.",
-)
-ALREADY_DISCONNECTED = Refusal(
-    RequestRefused, "already_disconnected", "This connection is disconnected already.", "", field="connection_id"
-)
-XPM_NOT_CONNECTED = Refusal(
-    RequestRefused, "already_disconnected", "XPM is not connected.", "There is nothing to disconnect."
-)
-UNKNOWN_COLLEAGUE = Refusal(
-    RequestRefused,
-    "unknown_colleague",
-    "Nobody with this id works at the practice.",
-    "Give the id of a staff member of the practice.",
-    field="to_staff_id",
-)
-COLLEAGUE_NOT_CONNECTED = Refusal(
-    RequestRefused,
-    "colleague_not_connected",
-    "This colleague has no connection that works to the same practice in XPM.",
-    "Let them connect it under Configure > Integrations first.",
-    field="to_staff_id",
-)
-DIRECTORY_NOT_READ = Refusal(
-    RequestRefused,
-    "directory_not_read",
-    "What this colleague sees in XPM was not read yet.",
-    "It is read within minutes of connecting; try again then.",
-    field="to_staff_id",
-)
-
-# ---- Clients ----
-
-DUE_DATE_PAST = Refusal(
-    RequestRefused, "bad_request", "due_date: this day is past.", "Choose today or a later day.", field="due_date"
-)
-CONNECTION_FOR_ENTITIES_ONLY = Refusal(
-    RequestRefused, "bad_request", "connection_id is for entities only.", "Leave it out.", field="connection_id"
-)
-UNKNOWN_ENTITY_CONNECTION = Refusal(
-    RequestRefused,
-    "unknown_connection",
-    "There is no such connection.",
-    "Look at the entity's connections.",
-    field="connection_id",
-)
-ENTITIES_ONLY = Refusal(
-    RequestRefused,
-    "entities_only",
-    "This client is a person, who acts for themselves.",
-    "Add connections to entities: companies, trusts and the like.",
-    field="client_id",
-)
-GUEST_EMAIL_MISSING = Refusal(
-    RequestRefused, "email_missing", "Guest access needs an email address.", "Give their email.", field="email"
-)
-HAS_OPEN_TASKS = Refusal(
-    RequestRefused,
-    "has_open_tasks",
-    "This connection has {count} open task{what}.",
-    "Complete or withdraw them first.",
-    field="connection_id",
-)
-ALREADY_LINKED = Refusal(
-    Rejected,
-    "already_linked",
+# ---- What an import's jobs find out ----
+REQUESTER_NOT_ALLOWED = Refusal(Rejected, "not_allowed",
+    "Staff with the role Basic cannot import clients.", _ASK_A_COLLEAGUE)
+STAFF_LEFT = Refusal(Rejected, "staff_left",
+    "The staff member who requested this import no longer works at the practice.",
+    "Ask a colleague to request it again.")
+ALREADY_LINKED = Refusal(Rejected, "already_linked",
     "This XPM client is already a client of the practice.",
-    "Open the existing client instead; to bring newer data, use Import items from Xero Practice Manager there.",
-    field="xpm_uuid",
-)
-CLIENT_DISCONNECTED = Refusal(
-    Rejected,
-    "not_connected",
-    "The client is no longer connected to its XPM record, so nothing was imported.",
-    "Connect it under Integration actions > Xero Practice Manager, then import again.",
-)
-WRONG_KIND_OF_RECORD = Refusal(
-    RequestRefused, "wrong_kind", "This XPM client is not an {kind}.", "Choose another one.", field="xpm_uuid"
-)
-UNKNOWN_CLIENT = Refusal(RequestRefused, "unknown_client", "There is no such client.", "Look at the list of clients.")
-CONNECTION_NEEDED = Refusal(
-    RequestRefused,
-    "connection_needed",
-    "An entity has no login of its own: a task goes to a person who acts for it, and it has none.",
-    "Add a connection to the entity first, a director or trustee, say; then send the task.",
-    field="connection_id",
-)
-CHOOSE_CONNECTION = Refusal(
-    RequestRefused,
-    "choose_connection",
-    "{count} people act for this entity.",
-    "Choose the one whom the task goes to.",
-    field="connection_id",
-)
-TASK_ENDED = Refusal(
-    RequestRefused, "task_ended", "This task was {state} already.", "Send another one if more is to be done."
-)
-UNKNOWN_TASK = Refusal(RequestRefused, "unknown_task", "There is no such task.", "Look at the client's tasks.")
-
-# ---- Imports ----
-
-NOTHING_TO_IMPORT = Refusal(
-    RequestRefused, "bad_request", "There is nothing to bring.", "Ask for details, relationships or both."
-)
-NOT_AMENDABLE = Refusal(RequestRefused, "bad_request", "{what} cannot be amended.", "Ask for a new import.")
-NOTHING_TO_AMEND = Refusal(
-    RequestRefused, "bad_request", "That is what it asks for already.", "Give what is to be another."
-)
-EMAIL_TAKEN = Refusal(
-    Rejected,
-    "email_taken",
-    "This email address is already used by another login of the portal.",
-    "Give the client an email address of their own, then import again.",
-    field="email",
-)
-EMAIL_MISSING = Refusal(
-    Rejected,
-    "email_missing",
-    "The client has no email address in XPM, and each client needs an own one.",
-    "Add the client's own email address in XPM or in the import window, then import again.",
-    field="email",
-)
-WRONG_KIND = Refusal(
-    Rejected,
-    "wrong_kind",
-    "XPM holds this client as {article}, not as an {other}.",
-    "Import it as {article}.",
-    field="kind",
-)
-BAD_BATCH_SIZE = Refusal(
-    RequestRefused,
-    "bad_batch_size",
-    "A batch holds 1 to {max_batch} rows; this one has {count}.",
-    "Split it into several batches.",
-)
-MIXED_BATCH = Refusal(
-    RequestRefused, "mixed_batch", "A batch belongs to one practice and one staff member.", "Send one batch for each."
-)
-CLIENT_EXISTS = Refusal(
-    RequestRefused,
-    "client_exists",
-    "The client exists, so {what} is changed there and not on its import.",
-    "Change client {client_id} in the portal.",
-)
-LOGIN_ACTIVATED = Refusal(
-    RequestRefused,
-    "login_activated",
-    "The client has activated the login, so its email is theirs to change.",
-    "Ask the client to change it in the portal.",
-    field="email",
-)
-IMPORT_CLOSED = Refusal(
-    RequestRefused,
-    "import_closed",
-    "This import is closed already: {words}.",
-    "What it created stays. Operations take dead letters of it out with `portal-sync dead dismiss`.",
-    field="import_id",
-)
-EMAIL_BEING_SENT = Refusal(
-    RequestRefused,
-    "email_being_sent",
-    "All that is left of this import is its welcome email, which is being sent and cannot be called back.",
-    "Wait for it to end.",
-    field="import_id",
-)
-UNKNOWN_IMPORT = Refusal(RequestRefused, "unknown_import", "There is no such import.", "Look at the list of imports.")
-UNKNOWN_IMPORT_ID = Refusal(
-    RequestRefused,
-    "unknown_import",
-    "There is no import of this id.",
-    "See `portal-sync imports list`.",
-    field="import_id",
-)
-UNKNOWN_BATCH = Refusal(RequestRefused, "unknown_batch", "There is no such batch.", "Check the id.")
-UNKNOWN_JOB = Refusal(
-    RequestRefused,
-    "unknown_job",
-    "There is no job of this id.",
-    "See `portal-sync jobs list` and `portal-sync dead list`.",
-    field="job_id",
-)
-EMAIL_NOT_WANTED = Refusal(
-    Rejected,
-    "email_not_wanted",
-    "There is nobody to send this welcome email to any more.",
-    "Send an invitation from the client list if one is wanted.",
-)
-ALREADY_BEING_IMPORTED = Refusal(
-    Rejected,
-    "already_being_imported",
+    "Open the existing client. To update it, use Import items from Xero Practice Manager there.", field="xpm_uuid")
+ALREADY_BEING_IMPORTED = Refusal(Rejected, "already_being_imported",
     "This XPM client is already being imported.",
-    "Wait for that import to finish; it is on Integration progress.",
-    field="xpm_uuid",
-)
-NAME_TOO_LONG = Refusal(
-    Rejected,
-    "name_too_long",
-    "The client's name in XPM is longer than {max_name} characters.",
-    "Give a shorter name when importing.",
-    field="name",
-)
-UNKNOWN_EMAIL = Refusal(
-    RequestRefused,
-    "unknown_email",
-    "There is no welcome email of this id.",
-    "See `portal-sync emails list`.",
-    field="email_id",
-)
-NOT_UNKNOWN = Refusal(
-    RequestRefused,
-    "not_unknown",
-    "The outcome of this email is known: {value}.",
-    "There is nothing to decide.",
-    field="email_id",
-)
+    "Wait for that import to finish; see Integration progress.", field="xpm_uuid")
+XPM_CLIENT_DELETED = Refusal(Rejected, "xpm_client_deleted",
+    "This client is deleted in XPM.", "Restore it in XPM, then import again.", field="xpm_uuid")
+XPM_CLIENT_ARCHIVED = Refusal(Rejected, "xpm_client_archived",
+    "This client is archived in XPM.", "Restore it in XPM, then import again.", field="xpm_uuid")
+WRONG_KIND = Refusal(Rejected, "wrong_kind",
+    "In XPM this client is {actual}, not {requested}.", "Import it as {actual}.", field="kind")
+NAME_TOO_LONG = Refusal(Rejected, "name_too_long",
+    "The client's name in XPM is longer than {max_length} characters.",
+    "Enter a shorter name when importing.", field="name")
+PERSON_ERASED = Refusal(Rejected, "person_erased",
+    "This person's data was erased at their request after the import was requested.",
+    "If they become a client again, request a new import.", field="xpm_uuid")
 
-# ---- Jobs ----
+# ---- Correcting and cancelling imports ----
+IMPORT_UNDER_WAY = Refusal(RequestRefused, "not_amendable",
+    "Only rejected or failed imports can be corrected. This import's state is {state}.",
+    "Wait until it closes, or cancel it.", field="import_id")
+IMPORT_NOT_FAILED = Refusal(RequestRefused, "not_amendable",
+    "Only rejected or failed imports can be corrected. This import's state is {state}.",
+    "Request a new import.", field="import_id")
+IMPORT_OF_EXISTING_CLIENT = Refusal(RequestRefused, "not_amendable",
+    "This import adds items to an existing client. It has no email address to correct.",
+    "Correct the import that created the client, or import the items again.", field="import_id")
+FIELD_NOT_AMENDABLE = Refusal(RequestRefused, "bad_request",
+    "The field {field} cannot be corrected on an import.", "Request a new import.")
+NOTHING_TO_AMEND = Refusal(RequestRefused, "bad_request",
+    "The import already has these values.", "Give at least one new value.")
+CLIENT_EXISTS = Refusal(RequestRefused, "client_exists",
+    "The client already exists, so {field} cannot be corrected on the import.",
+    "Change client {client_id} in the portal.")
+EMAIL_OF_ACTIVE_CLIENT = Refusal(RequestRefused, "login_activated",
+    "The client has activated their account, so only they can change their email address.",
+    "Ask the client to change it in the portal.", field="email")
+IMPORT_CLOSED = Refusal(RequestRefused, "import_closed",
+    "This import is already closed: {state}.",
+    "What it created stays. Operations: use `portal-sync dead dismiss` to dismiss its dead letters.", field="import_id")
+EMAIL_BEING_SENT = Refusal(RequestRefused, "email_being_sent",
+    "Only this import's welcome email is left. It is being sent and can't be recalled.",
+    "Wait for it to be sent.", field="import_id")
 
-UNDER_WAY_ELSEWHERE = Refusal(
-    RequestRefused,
-    "under_way_elsewhere",
-    "Import {id} brings the same XPM record; it is {what}.",
-    "Wait for it to close; requeue this one only if that one fails.",
-    field="job_id",
-)
+# ---- Welcome emails ----
+UNKNOWN_EMAIL = Refusal(RequestRefused, "unknown_email",
+    "There is no welcome email with this id.", "See `portal-sync emails list`.", field="email_id")
+EMAIL_NOT_NEEDED = Refusal(Rejected, "email_not_wanted",
+    "The client no longer needs this welcome email.", "To invite them anyway, use the client list.")
+OUTCOME_KNOWN = Refusal(RequestRefused, "not_unknown",
+    "The outcome of this email is known: {state}.", "There is nothing to decide.", field="email_id")
+CLIENT_ACTIVATED = Refusal(RequestRefused, "login_activated",
+    "The client has already activated their account.", "No invitation is needed.", field="client_id")
+EMAIL_IN_QUEUE = Refusal(RequestRefused, "email_under_way",
+    "This email is already {state}, as version {version}.",
+    "If it is not sent, check `portal-sync dead list --kind send_welcome_email`.", field="email_id")
+EMAIL_CANCELLED = Refusal(RequestRefused, "email_cancelled",
+    "This email was cancelled.", "The practice can invite the client.", field="email_id")
+EMAIL_STILL_VALID = Refusal(RequestRefused, "email_sent",
+    "This email was sent. Its link works until {expires} UTC.", "There is nothing to decide.", field="email_id")
+DECIDED_MEANWHILE = Refusal(RequestRefused, "decided_meanwhile",
+    "Somebody else has just decided about this email.", "Check it again.", field="email_id")
+NO_LOGIN = Refusal(RequestRefused, "no_login",
+    "An entity has no login, so there is nobody to invite.", "Add a connection to it.", field="client_id")
+INVITE_ON_ITS_WAY = Refusal(RequestRefused, "email_under_way",
+    "A welcome email is already on its way.", "Wait until it has been sent.", field="client_id")
+INVITED_MEANWHILE = Refusal(RequestRefused, "email_under_way",
+    "Somebody else has just sent the invitation, or the client has used it.",
+    "Check the client again.", field="client_id")
+INVITE_OUTCOME_UNKNOWN = Refusal(RequestRefused, "email_outcome_unknown",
+    "We don't know whether the last welcome email arrived.",
+    "Our support team is checking. You can ask the client whether it arrived.", field="client_id")
 
-# ---- Operators ----
+# ---- Webhooks ----
+BAD_URL = Refusal(RequestRefused, "bad_request",
+    "url: the address {reason}.", "Correct the address.", field="url")
+WEBHOOK_URL_PRIVATE = Refusal(RequestRefused, "webhook_private",
+    "url: this is not a public address.", "Use a public address.", field="url")
+UNKNOWN_WEBHOOK = Refusal(RequestRefused, "unknown_webhook",
+    "There is no webhook with this id.", "Check the list of webhooks.", field="webhook_id")
+TOO_MANY_WEBHOOKS = Refusal(RequestRefused, "too_many_webhooks",
+    "A practice can have up to {max_webhooks} webhooks.", "Remove one that is no longer needed.")
+WEBHOOK_GONE = Refusal(Rejected, "webhook_gone",
+    "The endpoint answered 410 (gone).", "Remove the webhook, or test it again.")
+WEBHOOK_REMOVED = Refusal(Rejected, "webhook_removed",
+    "The webhook was removed.", "To receive events again, add it again.")
+WEBHOOK_DISABLED = Refusal(Rejected, "webhook_disabled",
+    "The webhook is disabled.", "Fix the endpoint, then test the webhook. A successful test enables it again.")
+WEBHOOK_HOST_PRIVATE = Refusal(Rejected, "webhook_private",
+    "The endpoint's host does not have a public address.",
+    "Move the endpoint to a public address, then test the webhook.")
 
-NOT_DEAD = Refusal(
-    RequestRefused,
-    "not_dead",
-    "It is not a dead letter: it is {value}{what}.",
-    "See `portal-sync jobs explain {id}`.",
-    field="job_id",
-)
-UNKNOWN_PERSON = Refusal(
-    RequestRefused,
-    "unknown_person",
-    "Nothing is known of this person.",
-    "Check the ids; a person who was erased before is not known any more.",
-    field="person",
-)
-IMPORT_OPEN = Refusal(
-    RequestRefused,
-    "import_open",
-    "Import {which} of this person is open, and would bring back what is erased.",
-    "Cancel it first: portal-sync imports cancel {which}.",
-    field="import",
-)
-REQUEST_WAITING = Refusal(
-    RequestRefused,
-    "request_waiting",
-    "A request for this person waits on the queue import_requests.",
-    "Let a worker take it in, cancel its import, then erase.",
-    field="import",
-)
-OTHER_TENANT = Refusal(Rejected, "other_tenant", "The client's XPM record is in another practice of theirs.", "")
-ALREADY_PAUSED = Refusal(
-    RequestRefused,
-    "paused_already",
-    "{what} is paused already, by {who} since {since}: {reason}",
-    "Nothing was changed.",
-    field="scope",
-)
-PAUSE_JUST_LIFTED = Refusal(
-    RequestRefused, "paused_already", "The pause of {scope} was just lifted.", "Try again.", field="scope"
-)
-UNKNOWN_KIND = Refusal(
-    RequestRefused, "unknown_kind", "There is no kind of job of this name.", "Kinds: {what}.", field="kind"
-)
-NOT_PAUSED = Refusal(
-    RequestRefused, "not_paused", "There is no pause of {scope}.", "See `portal-sync pauses list`.", field="scope"
-)
-RESTORE_UNDER_WAY = Refusal(
-    RequestRefused, "restore_under_way", "A restore is under way.", "Finish it first: portal-sync restore finish."
-)
-NO_RESTORE = Refusal(RequestRefused, "no_restore", "No restore is under way.", "Begin one: portal-sync restore begin.")
-
-# ---- HTTP ----
-
-BAD_IDEMPOTENCY_KEY = Refusal(
-    RequestRefused, "bad_request", "The key must be one line of text.", "Send another key.", field="Idempotency-Key"
-)
-TOO_LONG = Refusal(RequestRefused, "bad_request", "This does not fit.", "At most {longest} characters.")
-STAFF_NOT_NAMED = Refusal(
-    RequestRefused,
-    "unknown_staff",
-    "An API key acts for a staff member, and none was named.",
-    "Name one by their id in the header X-Staff-Id.",
-    field="X-Staff-Id",
-)
-NO_MEMBER_CHOSEN = Refusal(
-    RequestRefused, "unknown_member", "Nobody is chosen.", "Choose a team member.", field="team_member_id"
-)
-BAD_MEDIA_TYPE = Refusal(
-    RequestRefused,
-    "bad_media_type",
-    "The body is neither JSON nor CSV.",
-    "Send application/json or text/csv.",
-    field="Content-Type",
-)
-BAD_CSV = Refusal(RequestRefused, "bad_csv", "The CSV {reason}", "Correct it and send it again.", field="body")
-NOT_READY = Refusal(
-    RequestRefused, "not_ready", "The database is at another revision.", "Run `portal-sync db upgrade`."
-)
-CSRF = Refusal(
-    RequestRefused,
-    "csrf",
-    "This request does not look like it was sent by a page of the portal.",
-    "Load the page again. Programs: send the session's X-CSRF-Token, or use an API key.",
-)
-BAD_KEY = Refusal(
-    RequestRefused,
-    "bad_key",
-    "This API key is not one, or has ended.",
-    "Send Authorization: Bearer and a key that works.",
-)
-NOT_AUTHENTICATED = Refusal(RequestRefused, "not_signed_in", "Nobody is signed in.", "Sign in, or send an API key.")
-NOT_SIGNED_IN = Refusal(RequestRefused, "not_signed_in", "Nobody is signed in.", "Sign in.")
-UNKNOWN_FILE = Refusal(RequestRefused, "unknown_file", "There is no such file.", "Load the page again.")
-TOO_MANY_STREAMS = Refusal(
-    RequestRefused,
-    "too_many_streams",
-    "Too many progress displays are open.",
-    "Close some, or look at the address without /events every few seconds.",
-)
-CLIENT_NOT_CONNECTED = Refusal(
-    RequestRefused,
-    "not_connected",
-    "The client is not connected to an XPM record.",
-    "Connect it under Integration actions > Xero Practice Manager, then import.",
-)
-IDEMPOTENCY_CONFLICT = Refusal(
-    RequestRefused,
-    "idempotency_conflict",
-    "This request id was used before for another request.",
-    "Use a new request id for a new request.",
-    field="request_id",
-)
+# ---- Dead letters, pauses, erasure and restores (operators) ----
+UNKNOWN_JOB = Refusal(RequestRefused, "unknown_job",
+    "There is no job with this id.", "See `portal-sync jobs list` and `portal-sync dead list`.", field="job_id")
+NOT_DEAD = Refusal(RequestRefused, "not_dead",
+    "This job is not a dead letter: it is {state}{last_act}.",
+    "See `portal-sync jobs explain {job_id}`.", field="job_id")
+RECORD_ALREADY_IMPORTED = Refusal(RequestRefused, "done_elsewhere",
+    "This XPM record has been linked to client {client_id} since {linked_at}{by_import}.", _DISMISS, field="job_id")
+RECORD_BEING_IMPORTED = Refusal(RequestRefused, "under_way_elsewhere",
+    "Import {import_id} imports the same XPM record; it is {state}.",
+    "Wait for it to close; requeue this one only if that one fails.", field="job_id")
+REPLACED_BY_LATER_JOB = Refusal(RequestRefused, "done_elsewhere",
+    "Job {later_id} of the same import replaced this one; it is {state}.", _DISMISS, field="job_id")
+OUTCOME_UNKNOWN = Refusal(RequestRefused, "outcome_unknown",
+    "We don't know whether this was done.", "Find out, then dismiss this dead letter.", field="job_id")
+WELCOME_EMAIL_GONE = Refusal(RequestRefused, "done_elsewhere",
+    "There is no longer a welcome email to send.", _DISMISS, field="job_id")
+ACTIVATED_ALREADY = Refusal(RequestRefused, "done_elsewhere",
+    "The client activated their account at {activated_at}; no invitation is needed.", _DISMISS, field="job_id")
+EMAIL_ALREADY_SENT = Refusal(RequestRefused, "done_elsewhere",
+    "Email {email_id} was sent as version {version} at {sent_at}.", _DISMISS, field="job_id")
+EMAIL_CLOSED = Refusal(RequestRefused, "done_elsewhere",
+    "Email {email_id} is {state}.", _DISMISS, field="job_id")
+EMAIL_OUTCOME_UNKNOWN = Refusal(RequestRefused, "outcome_unknown",
+    "We don't know whether email {email_id} was sent.",
+    "Ask the client, then use `portal-sync emails resend {email_id}` or `… mark-delivered`.", field="job_id")
+NOTICE_GONE = Refusal(RequestRefused, "done_elsewhere",
+    "There is no longer a reconnect email to send.", _DISMISS, field="job_id")
+NOTICE_NOT_NEEDED = Refusal(RequestRefused, "done_elsewhere",
+    "Connection {connection_id} is now {state}, so no reconnect email is needed.", _DISMISS, field="job_id")
+NOTICE_CLOSED = Refusal(RequestRefused, "done_elsewhere",
+    "The reconnect email is {state}.", _DISMISS, field="job_id")
+NOTICE_OUTCOME_UNKNOWN = Refusal(RequestRefused, "outcome_unknown",
+    "We don't know whether the reconnect email was sent.",
+    "Ask the staff member whether they know that XPM must be reconnected, then dismiss this dead letter.", field="job_id")
+UNKNOWN_KIND = Refusal(RequestRefused, "unknown_kind",
+    "There is no kind of job with this name.", "Kinds: {kinds}.", field="kind")
+ALREADY_PAUSED = Refusal(RequestRefused, "paused_already",
+    "{scope} is already paused, by {who}{since} ({reason}).", "Nothing was changed.", field="scope")
+PAUSE_JUST_LIFTED = Refusal(RequestRefused, "paused_already",
+    "Somebody has just resumed {scope}.", "Try again.", field="scope")
+NOT_PAUSED = Refusal(RequestRefused, "not_paused",
+    "There is no pause of {scope}.", "See `portal-sync pauses list`.", field="scope")
+UNKNOWN_PERSON = Refusal(RequestRefused, "unknown_person",
+    "The portal holds no data about this person.",
+    "Check the ids. It holds no data about a person who was erased earlier.", field="person")
+IMPORT_OPEN = Refusal(RequestRefused, "import_open",
+    "Import {import_id} of this person is open and would bring back the erased data.",
+    "Cancel it first: portal-sync imports cancel {import_id}.", field="import")
+REQUEST_WAITING = Refusal(RequestRefused, "request_waiting",
+    "A request for this person is waiting on the queue import_requests.",
+    "Let a worker accept it, cancel its import, then erase.", field="import")
+RESTORE_UNDER_WAY = Refusal(RequestRefused, "restore_under_way",
+    "A restore is under way.", "Finish it first: portal-sync restore finish.")
+NO_RESTORE = Refusal(RequestRefused, "no_restore",
+    "No restore is under way.", "Begin one: portal-sync restore begin.")
+# fmt: on

@@ -1,4 +1,4 @@
-"""What a use case is given: the record, XPM, a mailer, settings; and the bell that rings jobs."""
+"""What use cases depend on: the database, XPM, a mailer, settings, and the bell that rings jobs."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from xpm.client import XpmApi
 
 
 class Mailer(Protocol):
-    """Sends one composed message, or says how far it got."""
+    """Sends one composed message, or raises how far it got."""
 
     def send(self, message: Any, recipient: str) -> None: ...
 
 
 class Bell(Protocol):
-    """Tells workers that jobs are there. It may fail to; the record does not depend on it."""
+    """Notifies workers of jobs. It may fail: nothing depends on it but speed."""
 
     def ring(self, lane: Lane, job_ids: Sequence[UUID]) -> None: ...
 

@@ -1,4 +1,4 @@
-"""Who acts on imports and jobs, and why; and the audit row that says so."""
+"""Who acts, and why, and the audit row that records it."""
 
 from __future__ import annotations
 
@@ -17,24 +17,23 @@ from portal_db.states import ActorKind
 from portal_db.visibility import Viewer
 
 MAX_REASON = 500
-#: Why staff act: they are not asked, since what they act on is theirs.
+#: The recorded reason of staff, who are not asked for one: they act on their own clients.
 IN_THE_PORTAL = "in the portal"
 _ADDRESS = re.compile(r"[^\s@]+@[^\s@]+")
 
 
 @dataclass(frozen=True)
-class Act:
-    """Who acts, and why: an operator on anything, or a staff member on what is in their `sight`."""
+class Actor:
+    """Who acts, as the audit trail names them; an operator at the command line may be unnamed."""
 
-    actor_id: UUID
-    why: str
+    actor_id: UUID | None
+    why: str | None = None
     actor: ActorKind = ActorKind.OPERATOR
-    viewer: Viewer | None = None
 
     @classmethod
-    def of_staff(cls, caller: Caller) -> Act:
-        """An act of a staff member, who may import."""
-        return cls(caller.staff_id, IN_THE_PORTAL, ActorKind.STAFF, caller.viewer)
+    def of(cls, staff_id: UUID | None, why: str | None = None) -> Actor:
+        """A staff member, or an unnamed operator if there is no id."""
+        return Actor(staff_id, why, ActorKind.STAFF if staff_id else ActorKind.OPERATOR)
 
     def audit(
         self,
@@ -47,7 +46,7 @@ class Act:
         before: str | None = None,
         after: str | None = None,
     ) -> None:
-        """Leave the row that says so; values are states, versions, ids and names of fields."""
+        """Write the audit row; values are states, versions, ids and names of fields."""
         audit.record(
             tx,
             action=action,
@@ -62,14 +61,28 @@ class Act:
         )
 
 
+@dataclass(frozen=True)
+class Act(Actor):
+    """Who acts, and why: an operator on anything, or a staff member on what they may see."""
+
+    actor_id: UUID
+    why: str
+    viewer: Viewer | None = None
+
+    @classmethod
+    def of_staff(cls, caller: Caller) -> Act:
+        """An act of a staff member, who may import."""
+        return cls(caller.staff_id, IN_THE_PORTAL, ActorKind.STAFF, caller.viewer)
+
+
 def act_of(database: Database, who: str, why: str) -> Act:
-    """An act of a known operator.
+    """The act of a known operator.
 
     Args:
         who: the operator's id, or the email of their login.
 
     Raises:
-        RequestRefused: nobody such, or a reason that cannot be kept.
+        RequestRefused: there is no such operator, or the reason cannot be kept.
     """
     reason = _reason(why)
     with database.read() as tx:
@@ -95,10 +108,10 @@ def _email_key(text: str) -> str:
 
 
 def _reason(text: str) -> str:
-    """One line that may stay in the audit trail for good: it outlives a privacy request, so no address may be in it."""
+    """One line for the audit trail, which is never erased, so it may not contain an email address."""
     reason = " ".join(text.split())
     if not 0 < len(reason) <= MAX_REASON:
-        raise refusals.REASON_LENGTH(max_reason=MAX_REASON)
+        raise refusals.REASON_LENGTH(max_length=MAX_REASON)
     if _ADDRESS.search(reason):
         raise refusals.REASON_HAS_ADDRESS()
     return reason

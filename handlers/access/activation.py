@@ -1,7 +1,7 @@
 """A client opens the link of their welcome email and activates their account: sets a password and accepts the terms.
 
-The link is good once, for 30 days. A newer email and a change of the login end it (b.6, design §5). `activated_at` is when
-the terms were accepted.
+The link works once and expires after 30 days. A newer email or a changed login ends it (b.6, design §5).
+`activated_at` is when the terms were accepted.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from portal_db.states import ActorKind
 
 
 class LinkState(StrEnum):
-    """What a link is good for."""
+    """The state of a link."""
 
     LIVE = "live"
     #: The account was activated by it.
     USED = "used"
-    #: Too old, replaced by a newer one, or none at all: nobody is told which.
+    #: Too old, replaced by a newer one, or no link at all: the page does not reveal which.
     ENDED = "ended"
 
 
 @dataclass(frozen=True)
 class Link:
-    """A link as the person who opens it is shown it. Only a live one says whose it is."""
+    """A link as shown to the person who opens it. Only a live one shows whose it is."""
 
     state: LinkState
     practice_name: str | None = None
@@ -45,7 +45,7 @@ class Link:
 
 
 def look(database: Database, token: str) -> Link:
-    """What a link is good for."""
+    """The state of a link."""
     with database.read() as tx:
         found = activations.by_link(tx, hash_token(token))
     state = _state_of(found)
@@ -58,8 +58,8 @@ def activate(database: Database, token: str, password: str, *, accepts_terms: bo
     """Activate the account that a link is for.
 
     Raises:
-        RequestRefused: the link is good for nothing (any more), the password does not fit, or the terms are not accepted;
-            nothing is changed then.
+        RequestRefused: the link is not valid (any more), the password is too short or too long, or the terms are not
+            accepted; nothing is changed then.
     """
     token_hash = hash_token(token)
     with database.read() as tx:
@@ -72,7 +72,7 @@ def activate(database: Database, token: str, password: str, *, accepts_terms: bo
         client_id = activations.use_link(tx, token_hash)
         login_id = activations.activate(tx, client_id, made) if client_id is not None else None
         if login_id is None:
-            # Somebody was faster, or it ended while the password was hashed.
+            # Another request was faster, or the link ended while the password was hashed.
             state = _state_of(activations.by_link(tx, token_hash))
             _require_live(LinkState.USED if state is LinkState.LIVE else state)
         else:
@@ -99,15 +99,15 @@ def _state_of(found: Invited | None) -> LinkState:
 def _require_live(state: LinkState) -> None:
     match state:
         case LinkState.USED:
-            raise refusals.LINK_USED()
+            raise refusals.ALREADY_ACTIVATED()
         case LinkState.ENDED:
-            raise refusals.ACTIVATION_LINK_ENDED()
+            raise refusals.ACTIVATION_LINK_EXPIRED()
         case LinkState.LIVE:
             return
 
 
 def activation_token(services: Services, email_id: UUID, version: int) -> str:
-    """The secret in the link, derived so that every try of one version carries the same one; only its hash is stored."""
+    """The secret in the link, derived so that every attempt at one version sends the same one; only its hash is stored."""
     key = services.settings.derived_key("activation link")
     return hmac.new(key, f"{email_id}.{version}".encode(), hashlib.sha256).hexdigest()
 

@@ -1,4 +1,4 @@
-"""API keys: made, listed, replaced and revoked for a practice, and recognised at each call.
+"""API keys of a practice: create, list, replace and revoke them, and recognise them at each call.
 
 A key is 256 bits of chance, so its plain SHA-256 is all that is kept; whoever lost it makes another.
 """
@@ -15,17 +15,17 @@ from uuid import UUID
 from pydantic import Field, TypeAdapter, ValidationError
 
 from handlers import refusals
+from handlers.access.act import Actor
 from handlers.access.caller import Caller, Scope
+from handlers.access.practices import require_practice
 from handlers.fields import Line
-from portal_db import audit
 from portal_db.access import credentials, people
 from portal_db.database import Database, Tx
-from portal_db.states import ActorKind
 from portal_db.tables import ApiKey
 
 PREFIX = "psk_"
 HINT = 10
-#: How long a replaced key still works, so that programs can be told the new one: a day.
+#: How long a replaced key still works, so that programs can be given the new one: a day.
 OVERLAP_SECONDS = 24 * 3600.0
 
 _name = TypeAdapter(Annotated[Line, Field(max_length=200)])
@@ -33,7 +33,7 @@ _name = TypeAdapter(Annotated[Line, Field(max_length=200)])
 
 @dataclass(frozen=True)
 class MadeKey:
-    """A new key. `secret` is shown this once."""
+    """A new key. `secret` is shown only once."""
 
     key_id: UUID
     secret: str
@@ -53,17 +53,16 @@ def add(
     try:
         name = _name.validate_python(name)
     except ValidationError:
-        raise refusals.BAD_KEY_NAME() from None
+        raise refusals.BAD_FIELD(field="name", reason="must be one line of 1 to 200 characters") from None
     if not scopes:
         raise refusals.NO_SCOPES()
     with database.write() as tx:
-        if people.get_practice(tx, practice_id) is None:
-            raise refusals.UNKNOWN_PRACTICE()
+        require_practice(tx, practice_id)
         return _make(tx, practice_id, name, sorted(scopes), "api_key.add", by)
 
 
 def rotate(database: Database, key_id: UUID, *, practice_id: UUID, by: UUID | None = None) -> MadeKey:
-    """Make a key like this one; this one works for another day.
+    """Replace a key with a new one; the old one works for another day.
 
     Raises:
         RequestRefused: the practice has no such key, or it has ended.
@@ -76,7 +75,7 @@ def rotate(database: Database, key_id: UUID, *, practice_id: UUID, by: UUID | No
 
 
 def revoke(database: Database, key_id: UUID, *, practice_id: UUID, by: UUID | None = None) -> None:
-    """End a key now.
+    """Revoke a key now.
 
     Raises:
         RequestRefused: the practice has no such key, or it has ended.
@@ -84,17 +83,17 @@ def revoke(database: Database, key_id: UUID, *, practice_id: UUID, by: UUID | No
     with database.write() as tx:
         if credentials.end_key(tx, key_id, practice_id=practice_id) is None:
             raise refusals.UNKNOWN_KEY()
-        _audit(tx, "api_key.revoke", key_id, practice_id, by)
+        Actor.of(by).audit(tx, "api_key.revoke", "api_key", key_id, practice_id)
 
 
 def listing(database: Database, practice_id: UUID) -> list[ApiKey]:
-    """A practice's keys, those that ended too, newest first."""
+    """A practice's keys, revoked ones too, newest first."""
     with database.read() as tx:
         return credentials.keys_of(tx, practice_id)
 
 
 def recognise(database: Database, secret: str, staff_id: UUID) -> Caller | None:
-    """Who calls with this key for this staff member.
+    """The caller who uses this key for this staff member.
 
     Returns:
         `None` when there is no such key (any more).
@@ -108,7 +107,7 @@ def recognise(database: Database, secret: str, staff_id: UUID) -> Caller | None:
             return None
         staff = people.get_staff(tx, staff_id, practice_id=key.practice_id)
     if staff is None or staff.left_at is not None:
-        raise refusals.UNKNOWN_STAFF__API_KEYS()
+        raise refusals.UNKNOWN_STAFF(field="X-Staff-Id")
     known = frozenset(Scope)
     return Caller.of(staff, frozenset(Scope(name) for name in key.scopes if name in known))
 
@@ -122,18 +121,5 @@ def _make(tx: Tx, practice_id: UUID, name: str, scopes: Collection[str], action:
     key_id: UUID = tx.new_id()
     row = {"id": key_id, "practice_id": practice_id, "name": name, "scopes": [str(scope) for scope in scopes]}
     credentials.add_key(tx, {**row, "key_hash": hashed(secret), "hint": secret[:HINT]})
-    _audit(tx, action, key_id, practice_id, by, after=", ".join(scopes))
+    Actor.of(by).audit(tx, action, "api_key", key_id, practice_id, after=", ".join(scopes))
     return MadeKey(key_id, secret)
-
-
-def _audit(tx: Tx, action: str, key_id: UUID, practice_id: UUID, by: UUID | None, after: str | None = None) -> None:
-    audit.record(
-        tx,
-        action=action,
-        subject="api_key",
-        subject_id=key_id,
-        practice_id=practice_id,
-        actor=ActorKind.STAFF if by else ActorKind.OPERATOR,
-        actor_id=by,
-        after=after,
-    )

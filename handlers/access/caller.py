@@ -1,4 +1,4 @@
-"""Who asks over HTTP, and what they may do: a staff member's role, and for a program also what its API key is good for."""
+"""The staff member behind an HTTP request, and what their role and, for a program, its API key's scopes allow."""
 
 from __future__ import annotations
 
@@ -7,26 +7,25 @@ from enum import StrEnum
 from uuid import UUID
 
 from handlers import refusals
-from handlers.errors import RequestRefused
 from portal_db.states import Role
 from portal_db.tables import Staff
 from portal_db.visibility import Viewer
 
 
 class Scope(StrEnum):
-    """What an API key is good for. Staff who signed in have all that their role allows."""
+    """What an API key allows. Staff who signed in may do all that their role allows."""
 
-    #: Search, and look at imports, clients and the integration.
+    #: Search, and read imports, clients and the integration.
     READ = "read"
-    #: Ask for imports, and do what import staff do with clients.
+    #: Request imports, and do what import staff do with clients.
     IMPORT = "import"
-    #: Look after API keys and webhooks, and hand over who has left: the highest, since it can make keys of any scope.
+    #: Manage API keys and webhooks, and hand over connections: the highest, since it can make keys of any scope.
     MANAGE = "manage"
 
 
 @dataclass(frozen=True)
 class Caller:
-    """The staff member who asks, or on whose behalf a program does."""
+    """The staff member who makes a request, or for whom a program makes it."""
 
     practice_id: UUID
     staff_id: UUID
@@ -62,10 +61,4 @@ class Caller:
         if scope not in self.scopes:
             raise refusals.KEY_LACKS_SCOPE(scope=scope)
         if not self.may(scope):
-            raise _not_allowed(scope)
-
-
-def _not_allowed(scope: Scope) -> RequestRefused:
-    if scope is Scope.MANAGE:
-        return refusals.MANAGERS_ONLY()
-    return refusals.IMPORT_NOT_ALLOWED()
+            raise refusals.MANAGERS_ONLY() if scope is Scope.MANAGE else refusals.IMPORT_NOT_ALLOWED()

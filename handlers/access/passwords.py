@@ -1,4 +1,4 @@
-"""Staff's passwords: argon2id, set by somebody who has a link for it or by an operator, never shown or sent."""
+"""Staff passwords: argon2id, set through a link or by an operator, never shown or sent."""
 
 from __future__ import annotations
 
@@ -14,35 +14,34 @@ from argon2.exceptions import Argon2Error, InvalidHashError
 
 from config.settings import Settings
 from handlers import refusals
-from handlers.errors import RequestRefused
 from portal_db import audit
 from portal_db.access import credentials, people
 from portal_db.database import Database, Tx
 from portal_db.states import ActorKind
 
-#: Length is what counts (NIST SP 800-63B): long enough, and no rules of composition.
+#: Length only, no composition rules (NIST SP 800-63B).
 SHORTEST, LONGEST = 12, 200
 LINK_SECONDS = 3 * 24 * 3600.0
 LINK_PATH = "/set-password"
 
 _hasher = PasswordHasher()
-#: Each check takes 64 MiB for a moment: so many at once, the others wait their turn.
+#: Each check needs 64 MiB for a moment, so only a few run at once; the others wait.
 _turns = threading.BoundedSemaphore(4)
 
 
 @cache
-def _nobodys() -> str:
-    """Checked where there is no login, so that the time an answer takes tells nobody who has one. Made when it is first
-    needed: it takes a fifth of a second, and every command would wait for it."""
+def _dummy_hash() -> str:
+    """A hash to check where there is no login, so that response times do not reveal who has one. Made on first use: it takes
+    a fifth of a second, which every command would otherwise wait for."""
     return _hasher.hash(secrets.token_hex(16))
 
 
 def fits(password_hash: str | None, password: str) -> bool:
-    """Whether this is the password. Takes as long where there is none."""
+    """Whether this is the password. Takes as long when there is no hash."""
     with _turns:
-        nobodys = _nobodys()
+        dummy = _dummy_hash()
         try:
-            return _hasher.verify(password_hash or nobodys, _normal(password)) and password_hash is not None
+            return _hasher.verify(password_hash or dummy, _normal(password)) and password_hash is not None
         except (Argon2Error, InvalidHashError):
             return False
 
@@ -60,7 +59,7 @@ def set_password(database: Database, staff_id: UUID, practice_id: UUID, password
 
 
 def issue_link(database: Database, settings: Settings, staff_id: UUID, practice_id: UUID) -> str:
-    """A link by which a staff member sets their password, once, within three days.
+    """A link with which a staff member can set their password, once, within three days.
 
     Raises:
         RequestRefused: nobody with this id works there.
@@ -75,20 +74,20 @@ def issue_link(database: Database, settings: Settings, staff_id: UUID, practice_
 
 
 def set_by_link(database: Database, token: str, password: str) -> None:
-    """Set the password of whoever was given this link.
+    """Set the password of the staff member who received this link.
 
     Raises:
-        RequestRefused: the password does not fit, or the link is good for nothing (any more).
+        RequestRefused: the password is too short or too long, or the link is not valid (any more).
     """
     require_length(password)
     with database.read() as tx:
         if not credentials.password_link_is_live(tx, _hashed(token)):
-            raise refusals.PASSWORD_LINK_ENDED()
+            raise refusals.PASSWORD_LINK_EXPIRED()
     made = hash_of(password)
     with database.write() as tx:
         login_id = credentials.use_password_link(tx, _hashed(token))
         if login_id is None:
-            raise refusals.PASSWORD_LINK_ENDED()
+            raise refusals.PASSWORD_LINK_EXPIRED()
         _set(tx, login_id, made, actor=ActorKind.STAFF)
 
 
@@ -99,22 +98,18 @@ def require_length(password: str) -> None:
         RequestRefused: it is too short or too long.
     """
     if not SHORTEST <= len(password) <= LONGEST:
-        raise RequestRefused(
-            "bad_password",
-            f"A password has {SHORTEST} to {LONGEST} characters.",
-            "Choose a longer one; a few words in a row are good." if len(password) < SHORTEST else "Shorten it.",
-            field="password",
-        )
+        refusal = refusals.PASSWORD_TOO_SHORT if len(password) < SHORTEST else refusals.PASSWORD_TOO_LONG
+        raise refusal(min_length=SHORTEST, max_length=LONGEST)
 
 
 def hash_of(password: str) -> str:
-    """What is kept of a password; slow on purpose."""
+    """The hash that is stored; slow on purpose."""
     with _turns:
         return _hasher.hash(_normal(password))
 
 
 def _normal(password: str) -> str:
-    """One spelling for what looks the same, whatever keyboard it was typed on."""
+    """One spelling for passwords that look the same, whatever keyboard they were typed on."""
     return unicodedata.normalize("NFKC", password)
 
 

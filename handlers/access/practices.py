@@ -1,4 +1,4 @@
-"""What whoever runs the platform does by hand: practices, the people who work there, operators, connections to XPM.
+"""Setting up the platform by hand: practices, their staff, operators; and making MFA mandatory.
 
 Each use case is one transaction that leaves an audit row. Who holds a login email is decided by a unique index (b.2).
 """
@@ -10,21 +10,23 @@ from typing import Any
 from uuid import UUID
 
 from handlers import refusals
+from handlers.access.act import Actor
 from handlers.access.caller import Caller
 from handlers.email import addresses
-from handlers.errors import Rejected, RequestRefused
 from handlers.fields import PERSON_NAME, TENANT_ID, validated
-from portal_db import audit
 from portal_db.access import people
 from portal_db.database import Database, Tx
-from portal_db.states import ActorKind, LoginKind, Role
+from portal_db.states import LoginKind, Role
 from portal_db.tables import Practice
+
+#: Setting up the platform takes no named operator: the first one is made this way.
+BY_COMMAND_LINE = Actor.of(None, "command line")
 
 
 def add_practice(
     database: Database, name: str, *, time_zone: str, mfa_mandatory: bool, practice_id: UUID | None = None
 ) -> UUID:
-    """Make a practice; `practice_id` is for those who must know it beforehand.
+    """Create a practice, with the given id if there is one.
 
     Raises:
         RequestRefused: the name or the time zone does not fit.
@@ -37,7 +39,7 @@ def add_practice(
     with database.write() as tx:
         new_id = practice_id or tx.new_id()
         people.add_practice(tx, {"id": new_id, **row})
-        audit_platform(tx, "practice.add", "practice", new_id, new_id, after=_switches(row))
+        BY_COMMAND_LINE.audit(tx, "practice.add", "practice", new_id, new_id, after=_switches(row))
     return new_id
 
 
@@ -66,7 +68,7 @@ def set_practice(
         practice = require_practice(tx, practice_id)
         before = {field: getattr(practice, field) for field in changes}
         people.set_practice(tx, practice_id, changes)
-        audit_platform(
+        BY_COMMAND_LINE.audit(
             tx, "practice.set", "practice", practice_id, practice_id, before=_switches(before), after=_switches(changes)
         )
 
@@ -74,7 +76,7 @@ def set_practice(
 def add_staff(
     database: Database, practice_id: UUID, name: str, email: str, role: Role, *, staff_id: UUID | None = None
 ) -> UUID:
-    """Make somebody who works at a practice, with a login.
+    """Create a staff member of a practice, with a login.
 
     Raises:
         RequestRefused: no such practice, a bad name or email, or a login of the platform holds the email.
@@ -87,12 +89,12 @@ def add_staff(
         people.add_staff(
             tx, {"id": new_id, "practice_id": practice_id, "login_id": login_id, "name": name, "role": role}
         )
-        audit_platform(tx, "staff.add", "staff", new_id, practice_id, after=role.value)
+        BY_COMMAND_LINE.audit(tx, "staff.add", "staff", new_id, practice_id, after=role.value)
     return new_id
 
 
 def add_operator(database: Database, name: str, email: str) -> UUID:
-    """Make somebody who looks after the platform, with a login.
+    """Create an operator of the platform, with a login.
 
     Raises:
         RequestRefused: a bad name or email, or a login of the platform holds the email.
@@ -102,15 +104,12 @@ def add_operator(database: Database, name: str, email: str) -> UUID:
         new_id = tx.new_id()
         login_id = _new_login(tx, LoginKind.OPERATOR, email)
         people.add_operator(tx, {"id": new_id, "login_id": login_id, "name": name})
-        audit_platform(tx, "operator.add", "operator", new_id, None)
+        BY_COMMAND_LINE.audit(tx, "operator.add", "operator", new_id, None)
     return new_id
 
 
 def _new_login(tx: Tx, kind: LoginKind, email: str) -> UUID:
-    try:
-        spelled, email_key = addresses.normalise(email)
-    except Rejected as rejected:
-        raise RequestRefused(rejected.code, rejected.message, "Correct it.", field="email") from None
+    spelled, email_key = addresses.normalise_requested(email)
     login_id = tx.new_id()
     if not people.add_login(tx, login_id, kind, spelled, email_key):
         raise refusals.LOGIN_EMAIL_TAKEN()
@@ -125,7 +124,7 @@ def require_practice(tx: Tx, practice_id: UUID) -> Practice:
 
 
 def _known_time_zone(name: str) -> str:
-    """A name of the time zone database; where a machine has none, any name is taken."""
+    """A name in the time zone database; any name on a machine that has no such database."""
     known = zoneinfo.available_timezones()
     if known and name not in known:
         raise refusals.UNKNOWN_TIME_ZONE()
@@ -133,38 +132,15 @@ def _known_time_zone(name: str) -> str:
 
 
 def _switches(values: dict[str, Any]) -> str:
-    """Values for the audit trail; a name is only said to be there."""
+    """Values for the audit trail; of a name only that it was given."""
     return ", ".join(field if field == "name" else f"{field}={value}" for field, value in sorted(values.items()))
 
 
-def audit_platform(
-    tx: Tx,
-    action: str,
-    subject: str,
-    subject_id: Any,
-    practice_id: UUID | None,
-    *,
-    before: str | None = None,
-    after: str | None = None,
-) -> None:
-    audit.record(
-        tx,
-        action=action,
-        subject=subject,
-        subject_id=subject_id,
-        practice_id=practice_id,
-        actor=ActorKind.OPERATOR,
-        before=before,
-        after=after,
-        why="command line",
-    )
-
-
 def mandate_mfa(database: Database, caller: Caller) -> None:
-    """Mandate it; where it is mandatory already, nothing changes.
+    """Make MFA mandatory at the caller's practice; do nothing if it already is.
 
     Raises:
-        RequestRefused: the caller does not look after the practice.
+        RequestRefused: the caller is neither owner nor account admin.
     """
     if not caller.role.may_manage:
         raise refusals.MANAGERS_ONLY()
@@ -173,14 +149,6 @@ def mandate_mfa(database: Database, caller: Caller) -> None:
         if practice is None or practice.mfa_mandatory:
             return
         people.set_practice(tx, caller.practice_id, {"mfa_mandatory": True})
-        audit.record(
-            tx,
-            action="practice.set",
-            subject="practice",
-            subject_id=caller.practice_id,
-            practice_id=caller.practice_id,
-            actor=ActorKind.STAFF,
-            actor_id=caller.staff_id,
-            before="mfa_mandatory=False",
-            after="mfa_mandatory=True",
-        )
+        before, after = _switches({"mfa_mandatory": False}), _switches({"mfa_mandatory": True})
+        actor = Actor.of(caller.staff_id)
+        actor.audit(tx, "practice.set", "practice", practice.id, practice.id, before=before, after=after)

@@ -37,7 +37,7 @@ class TooManyTries(RequestRefused):
 
 
 class Tries(Protocol):
-    """Counts tries to sign in."""
+    """Counts attempts to sign in."""
 
     def take(self, email_key: str, address: str) -> None:
         """Count one by this login email from this network address. Raises `TooManyTries`."""
@@ -45,7 +45,7 @@ class Tries(Protocol):
 
 @dataclass(frozen=True)
 class Session:
-    """A session as its browser holds it: the cookie's value, and the token that writes must carry beside it."""
+    """A session as its browser holds it: the cookie's value, and the token that writes must also carry."""
 
     token: str
 
@@ -79,9 +79,7 @@ def sign_in(
     session = Session(secrets.token_urlsafe(32))
     with database.write() as tx:
         now = credentials.by_email(tx, email_key)
-        if (
-            now is None or now.login.password_hash != checked
-        ):  # changed while we looked: its sessions have just been ended
+        if now is None or now.login.password_hash != checked:  # the password was just changed, and its sessions ended
             raise refusals.BAD_CREDENTIALS()
         if instead_of is not None:
             credentials.end_session(tx, _hashed(instead_of))
@@ -91,11 +89,11 @@ def sign_in(
 
 
 def recognise(database: Database, session: Session) -> Caller | None:
-    """Whose session this is. `None` when it has ended or never was. Using it keeps it from ending of idleness."""
+    """The caller of a session, or `None` if it has ended or never existed. Using a session keeps it from timing out."""
     token_hash = _hashed(session.token)
     with database.read() as tx:
         found = credentials.by_session(tx, token_hash)
-        # Written down only every few minutes: a look must not be a write each time.
+        # Recorded only every few minutes: not every read may cause a write.
         due = found is not None and credentials.is_idle_within(tx, token_hash, seconds=IDLE_SECONDS - 300)
     if found is None:
         return None

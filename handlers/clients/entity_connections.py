@@ -9,16 +9,15 @@ from uuid import UUID, uuid5
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from handlers import refusals
+from handlers.access.act import Actor
 from handlers.access.caller import Caller
 from handlers.clients import queries
 from handlers.email import addresses
-from handlers.errors import Rejected, RequestRefused
 from handlers.fields import Line
-from portal_db import audit
 from portal_db.clients import tasks, team
 from portal_db.clients.team import Connection
 from portal_db.database import Database, Tx
-from portal_db.states import ActorKind, ClientKind, ConnectionAccess, FieldSource
+from portal_db.states import ClientKind, ConnectionAccess, FieldSource
 from portal_db.tables import Client, TeamMember
 from portal_db.types import database_time
 
@@ -63,7 +62,7 @@ def add(database: Database, caller: Caller, client_id: UUID, wishes: NewConnecti
     Raises:
         RequestRefused: no such client for them, it is no entity, or the email is not one.
     """
-    email = _email(wishes.email) if wishes.email is not None else None
+    email = addresses.normalise_requested(wishes.email)[0] if wishes.email is not None else None
     with database.write() as tx:
         client = _require_entity(tx, caller, client_id)
         member_id: UUID = uuid5(client.id, key) if key else tx.new_id()
@@ -90,7 +89,7 @@ def let_act(
     Raises:
         RequestRefused: no such client or member for them, it is no entity, or guest access without an email.
     """
-    email = _email(email) if email is not None else None
+    email = addresses.normalise_requested(email)[0] if email is not None else None
     with database.write() as tx:
         client = _require_entity(tx, caller, client_id)
         found = _require_member(tx, client, member_id)
@@ -112,13 +111,13 @@ def remove(database: Database, caller: Caller, client_id: UUID, member_id: UUID)
         known = team.of_client(tx, client.id, locked=True)
         found = next((one.member for one in known if one.member.id == member_id), None)
         if found is None:
-            raise refusals.UNKNOWN_ENTITY_CONNECTION()
+            raise refusals.UNKNOWN_CONNECTION()
         count = tasks.open_with(tx, member_id)
         if count:
-            raise refusals.HAS_OPEN_TASKS(count=count, what="s" if count > 1 else "")
+            raise refusals.HAS_OPEN_TASKS(count=count)
         tasks.forget_receiver(tx, member_id)
         team.remove(tx, found)
-        _audit(tx, caller, "connection.remove", found)
+        Actor.of(caller.staff_id).audit(tx, "connection.remove", "team_member", found.id, found.practice_id)
 
 
 def _require_entity(tx: Tx, caller: Caller, client_id: UUID) -> Client:
@@ -131,32 +130,11 @@ def _require_entity(tx: Tx, caller: Caller, client_id: UUID) -> Client:
 def _require_member(tx: Tx, client: Client, member_id: UUID) -> TeamMember:
     found = team.get(tx, client.id, member_id)
     if found is None:
-        raise refusals.UNKNOWN_ENTITY_CONNECTION()
+        raise refusals.UNKNOWN_CONNECTION()
     return found
-
-
-def _email(text: str) -> str:
-    try:
-        return addresses.normalise(text)[0]
-    except Rejected as rejected:
-        raise RequestRefused(
-            rejected.code, rejected.message, "Correct the address, or leave it out.", field="email"
-        ) from None
 
 
 def _put(tx: Tx, caller: Caller, found: TeamMember, access: ConnectionAccess) -> None:
     team.put(tx, found, access, by=caller.staff_id)
-    _audit(tx, caller, "connection.put", found, after=f"access {access}")
-
-
-def _audit(tx: Tx, caller: Caller, action: str, found: TeamMember, after: str | None = None) -> None:
-    audit.record(
-        tx,
-        action=action,
-        subject="team_member",
-        subject_id=found.id,
-        practice_id=found.practice_id,
-        actor=ActorKind.STAFF,
-        actor_id=caller.staff_id,
-        after=after,
-    )
+    actor, after = Actor.of(caller.staff_id), f"access {access}"
+    actor.audit(tx, "connection.put", "team_member", found.id, found.practice_id, after=after)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from handlers import refusals
+from handlers.access.act import Actor
 from handlers.access.caller import Caller
 from handlers.clients.queries import require
 from handlers.directory.classification import kinds_of
@@ -14,11 +15,10 @@ from handlers.errors import from_xpm
 from handlers.services import Services
 from handlers.xero.connection import require_connection
 from handlers.xero.tokens import call_xpm
-from portal_db import audit
 from portal_db.clients import clients, history
 from portal_db.clients.history import By, Change
 from portal_db.database import Database, Tx
-from portal_db.states import ActorKind, ChangeSource, Lane
+from portal_db.states import ChangeSource, Lane
 from portal_db.tables import Client
 from portal_db.xero import requester
 from portal_db.xero.requester import StaffRequester
@@ -100,15 +100,7 @@ def _ask_xpm(services: Services, asker: StaffRequester, xpm_uuid: UUID) -> XpmCl
 def _note_link(
     tx: Tx, caller: Caller, action: str, client_id: UUID, *, before: UUID | None, after: UUID | None
 ) -> None:
-    audit.record(
-        tx,
-        action=action,
-        subject="client",
-        subject_id=client_id,
-        practice_id=caller.practice_id,
-        actor=ActorKind.STAFF,
-        actor_id=caller.staff_id,
-    )
+    Actor.of(caller.staff_id).audit(tx, action, "client", client_id, caller.practice_id)
     by = By(caller.practice_id, ChangeSource.STAFF, staff_id=caller.staff_id)
     change = Change(client_id, history.CLIENT, "xpm_link", history.text_of(before), history.text_of(after))
     history.note(tx, by, [change])

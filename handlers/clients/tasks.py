@@ -13,14 +13,14 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from handlers import refusals
+from handlers.access.act import Actor
 from handlers.access.caller import Caller
 from handlers.clients import queries
 from handlers.fields import Line
 from handlers.practice_time import now_at
-from portal_db import audit
 from portal_db.clients import tasks, team
 from portal_db.database import Database, Tx
-from portal_db.states import ActorKind, ClientKind, TaskKind, TaskState
+from portal_db.states import ClientKind, TaskKind, TaskState
 from portal_db.tables import Client, Task
 
 #: A task is due so many days after the practice's today, if nobody says otherwise.
@@ -82,7 +82,7 @@ def send(database: Database, caller: Caller, client_id: UUID, wishes: NewTask, k
             if known is None:
                 raise refusals.IDEMPOTENCY_CONFLICT()
             return _same(known, fingerprint)
-        _audit(tx, caller, "task.send", task_id, after=TaskState.OPEN)
+        Actor.of(caller.staff_id).audit(tx, "task.send", "task", task_id, caller.practice_id, after=TaskState.OPEN)
     return Sent(task_id, is_new=True)
 
 
@@ -122,8 +122,9 @@ def _end(database: Database, caller: Caller, client_id: UUID, task_id: UUID, sta
             known = tasks.get(tx, client_id, task_id)
             if known is None:
                 raise refusals.UNKNOWN_TASK()
-            raise refusals.TASK_ENDED(state=known.state)
-        _audit(tx, caller, f"task.{state}", task_id, before=TaskState.OPEN, after=state)
+            raise refusals.TASK_CLOSED(state=known.state)
+        actor = Actor.of(caller.staff_id)
+        actor.audit(tx, f"task.{state}", "task", task_id, caller.practice_id, before=TaskState.OPEN, after=state)
 
 
 def _fingerprint(client: Client, wishes: NewTask) -> str:
@@ -156,21 +157,5 @@ def _receiver(tx: Tx, client: Client, wishes: NewTask) -> UUID | None:
     if wishes.connection_id is None and len(known) > 1:
         raise refusals.CHOOSE_CONNECTION(count=len(known))
     if wishes.connection_id is not None and wishes.connection_id not in known:
-        raise refusals.UNKNOWN_ENTITY_CONNECTION()
+        raise refusals.UNKNOWN_CONNECTION()
     return wishes.connection_id or known[0]
-
-
-def _audit(
-    tx: Tx, caller: Caller, action: str, task_id: UUID, *, before: str | None = None, after: str | None = None
-) -> None:
-    audit.record(
-        tx,
-        action=action,
-        subject="task",
-        subject_id=task_id,
-        practice_id=caller.practice_id,
-        actor=ActorKind.STAFF,
-        actor_id=caller.staff_id,
-        before=before,
-        after=after,
-    )

@@ -56,5 +56,5 @@ def _require_held(tx: Tx, directory_id: UUID) -> DirectoryEntry:
     if not found:
         raise refusals.UNKNOWN_DIRECTORY()
     if not found[0].is_held:
-        raise refusals.NOT_HELD()
+        raise refusals.NOTHING_HELD()
     return found[0]

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from handlers import refusals
+from handlers.access.act import Actor
+from handlers.access.practices import require_practice
 from handlers.directory.classification import StructureMeaning, Words, entity_type_of, kinds_of
 from handlers.directory.records import MAX_STRUCTURE, fold_text
-from portal_db import audit
-from portal_db.access import people
 from portal_db.database import Database, Tx
 from portal_db.directory import directories, search
-from portal_db.states import ActorKind, ClientKind, EntityType
+from portal_db.states import ClientKind, EntityType
 from xpm.records import XpmClient
 
 _NOBODY = UUID(int=0)
@@ -47,7 +47,7 @@ def listing(database: Database, practice_id: UUID) -> list[Structure]:
         RequestRefused: there is no such practice.
     """
     with database.read() as tx:
-        _require_practice(tx, practice_id)
+        require_practice(tx, practice_id)
         words = words_of(tx, practice_id)
         counted = search.structures_of(tx, practice_id)
         explained = directories.of_practice(tx, practice_id)
@@ -79,9 +79,9 @@ def explain(
     spelled = " ".join(word.split())
     row = {"practice_id": practice_id, "structure_key": key, "structure": spelled}
     with database.write() as tx:
-        _require_practice(tx, practice_id)
+        require_practice(tx, practice_id)
         directories.put(tx, {**row, "kind": kind, "entity_type": entity_type, "set_by": by})
-        _audit(tx, practice_id, by, after=entity_type or kind)
+        Actor.of(by).audit(tx, "structure.explain", "practice", practice_id, practice_id, after=entity_type or kind)
     return _shown(spelled, 0, {key: StructureMeaning(kind, entity_type)})
 
 
@@ -94,34 +94,16 @@ def forget(database: Database, practice_id: UUID, word: str, *, by: UUID | None 
     with database.write() as tx:
         if not directories.drop(tx, practice_id, _key(word)):
             raise refusals.UNKNOWN_STRUCTURE()
-        _audit(tx, practice_id, by, after=None)
+        Actor.of(by).audit(tx, "structure.forget", "practice", practice_id, practice_id)
 
 
 def _key(word: str) -> str:
     key = fold_text(word)
     if not 0 < len(key) <= MAX_STRUCTURE or len(word) > MAX_STRUCTURE:
-        raise refusals.STRUCTURE_LENGTH(max_structure=MAX_STRUCTURE)
+        raise refusals.STRUCTURE_LENGTH(max_length=MAX_STRUCTURE)
     return key
 
 
 def _shown(word: str, records: int, words: Words) -> Structure:
     record = XpmClient(_NOBODY, "", business_structure=word)
     return Structure(word, records, kinds_of(record, words), entity_type_of(record, words), fold_text(word) in words)
-
-
-def _require_practice(tx: Tx, practice_id: UUID) -> None:
-    if people.get_practice(tx, practice_id) is None:
-        raise refusals.UNKNOWN_PRACTICE()
-
-
-def _audit(tx: Tx, practice_id: UUID, by: UUID | None, *, after: str | None) -> None:
-    audit.record(
-        tx,
-        action="structure.explain" if after else "structure.forget",
-        subject="practice",
-        subject_id=practice_id,
-        practice_id=practice_id,
-        actor=ActorKind.STAFF if by else ActorKind.OPERATOR,
-        actor_id=by,
-        after=after,
-    )

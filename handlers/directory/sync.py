@@ -108,7 +108,9 @@ def apply(tx: Tx, job: Job, row: None, answer: SyncAnswer | None) -> Sequence[Fo
         return []
     sync, directory = answer.sync, answer.directory
     if syncs.has_erasure_since(tx, directory, answer.as_of):
-        raise Transient("person_erased", "A person was erased while the directory was being read; it is read again.")
+        raise Transient(
+            "person_erased", "A person was erased while the directory was being read. It will be read again."
+        )
     whole = sync.mode is SyncMode.FULL and not answer.unnamed
     merged = syncs.merge(tx, sync, directory, answer.as_of, answer.drop, whole=whole)
     log.info(
@@ -166,7 +168,7 @@ class _Staging:
             raise Permanent(
                 "xpm_contract",
                 f"{failed} of {self.read + failed} records in XPM's list cannot be read.",
-                "Tell the developers.",
+                "Contact the developers.",
             )
 
     def _row(self, record: XpmClient) -> dict[str, Any]:

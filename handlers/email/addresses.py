@@ -5,6 +5,7 @@ from __future__ import annotations
 from email_validator import EmailNotValidError, validate_email
 
 from handlers import refusals
+from handlers.errors import Rejected
 
 
 def normalise(address: str) -> tuple[str, str]:
@@ -22,6 +23,18 @@ def normalise(address: str) -> tuple[str, str]:
         raise refusals.EMAIL_INVALID() from None
     spelled = found.ascii_email or found.normalized
     return found.normalized, spelled.casefold()
+
+
+def normalise_requested(address: str) -> tuple[str, str]:
+    """As `normalise`, for the field `email` of a request.
+
+    Raises:
+        RequestRefused: `email_invalid`.
+    """
+    try:
+        return normalise(address)
+    except Rejected:
+        raise refusals.INVALID_ADDRESS() from None
 
 
 def for_delivery(address: str) -> str:

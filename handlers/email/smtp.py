@@ -1,8 +1,8 @@
-"""Sends one message over SMTP and says how far it got: refused for certain, not sent for certain, or not known.
+"""Sends one message over SMTP. The outcome is one of three: sent, certainly not sent, or unknown.
 
-Source of the phases: RFC 5321. Until the server answers the end of DATA nothing was accepted; if that answer does not
-come, nobody can know (P21's cousin for email). The connection is made anew for each message: a welcome email is rare and
-a stale connection costs certainty.
+Source of the phases: RFC 5321. Until the server answers the end of DATA nothing was accepted; without that answer the
+outcome is unknown (P21's cousin for email). Each message gets a new connection: emails are rare, and a stale
+connection would make more outcomes unknown.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ class SmtpMailer:
         """Deliver `message` to one recipient.
 
         Raises:
-            Transient: certainly not sent; may go through later.
-            Rejected: certainly not sent; the server will not take it for this recipient.
+            Transient: certainly not sent; may succeed later.
+            Rejected: certainly not sent; the server refuses it for this recipient.
             OutcomeUnknown: the server had the whole message and did not answer.
         """
         with self._connected() as server:
@@ -112,18 +112,18 @@ def _is_yes(code: int) -> bool:
 def _unknown() -> OutcomeUnknown:
     return OutcomeUnknown(
         "email_outcome_unknown",
-        "The mail server took the email and then went silent, so it may or may not have been sent.",
+        "The mail server received the email but didn't confirm it, so it may or may not have been sent.",
         "Ask the client, then resend it or mark it delivered.",
     )
 
 
 def _refused_us() -> Transient:
-    """Turned away before any recipient was named: that is between the server and us, not the client's address."""
-    return Transient("smtp_refuses_us", "The mail server takes no email from us at present; nothing was sent.")
+    """Refused before any recipient was named: the cause is our sender or login, not the client's address."""
+    return Transient("smtp_refuses_us", "The mail server doesn't accept email from us at present; nothing was sent.")
 
 
 def _refused(code: int) -> Transient | Rejected:
-    """4xx may pass by itself; 5xx about a message or mailbox will not (RFC 5321 §4.2.1)."""
+    """4xx may succeed later; 5xx about a message or mailbox will not (RFC 5321 §4.2.1)."""
     if 500 <= code < 600 and code not in (530, 535, 538):  # those three are our credentials, not the recipient
         return refusals.EMAIL_REFUSED()
     return Transient("smtp_refused_for_now", "The mail server asked to try again later; nothing was sent.")

@@ -141,12 +141,12 @@ def _require_known(tx: Tx, practice_id: UUID, staff_id: UUID) -> None:
     if people.get_practice(tx, practice_id) is None:
         raise refusals.UNKNOWN_PRACTICE()
     if people.get_staff(tx, staff_id, practice_id=practice_id) is None:
-        raise refusals.UNKNOWN_STAFF__API_KEYS(field="requested_by")
+        raise refusals.UNKNOWN_STAFF(field="requested_by")
 
 
 def _require_one_requester(rows: Sequence[ImportRequest]) -> None:
     if not rows or len(rows) > MAX_BATCH:
-        raise refusals.BAD_BATCH_SIZE(max_batch=MAX_BATCH, count=len(rows))
+        raise refusals.BAD_BATCH_SIZE(max_rows=MAX_BATCH, count=len(rows))
     if len({(row.practice_id, row.requested_by) for row in rows}) > 1:
         raise refusals.MIXED_BATCH()
 

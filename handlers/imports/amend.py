@@ -14,7 +14,6 @@ from uuid import UUID
 from handlers import refusals
 from handlers.access.act import Act
 from handlers.email import addresses
-from handlers.errors import Rejected, RequestRefused
 from handlers.imports.reopen import lock_import, reopened, settle_by_hand
 from handlers.imports.request import ImportRequest, parse
 from handlers.imports.settle import settle
@@ -72,20 +71,14 @@ def amend(database: Database, act: Act, import_id: UUID, wishes: Mapping[str, An
 
 def _require_amendable(row: Import) -> None:
     if row.state not in _AMENDABLE:
-        words = row.state.value.replace("_", " ")
-        remedy = "Wait until it closes, or cancel it." if row.state.is_open else "Ask for a new import."
-        raise RequestRefused(
-            "not_amendable",
-            f"Only what was rejected or failed can be amended; this import is {words}.",
-            remedy,
-            field="import_id",
-        )
+        refusal = refusals.IMPORT_UNDER_WAY if row.state.is_open else refusals.IMPORT_NOT_FAILED
+        raise refusal(state=row.state.value.replace("_", " "))
 
 
 def _request(row: Import, wishes: Mapping[str, Any]) -> ImportRequest:
     """What it asks for with these wishes, under the rules of every request."""
     if unknown := [name for name in wishes if name not in EDITABLE]:
-        raise refusals.NOT_AMENDABLE(field=unknown[0], what=unknown[0])
+        raise refusals.FIELD_NOT_AMENDABLE(field=unknown[0])
     asked = {name: getattr(row, name) for name in ImportRequest.model_fields if name != "request_id"}
     return parse({**asked, "request_id": row.idempotency_key, **wishes})
 
@@ -94,7 +87,10 @@ def _start_anew(tx: Tx, act: Act, row: Import, request: ImportRequest, changed: 
     """Nothing was created yet: validate again, as the first job of a new epoch."""
     require_uncreated(tx, row)
     if request.email is not None:
-        _require_free(tx, row, _key_of(request.email)[1])
+        _, email_key = addresses.normalise_requested(request.email)
+        # An early answer; the unique index decides when the client is created (b.2).
+        if people.email_is_held(tx, email_key) or imports.earlier_claim_on_email(tx, row, email_key):
+            raise refusals.LOGIN_EMAIL_TAKEN()
     revision = _note(tx, act, row, changed)
     letters = jobs.of_import(tx, row.id)
     supersede(tx, act, letters)
@@ -111,18 +107,12 @@ def _start_anew(tx: Tx, act: Act, row: Import, request: ImportRequest, changed: 
     return Amended(row.id, revision, tuple(changed), settle(tx, row), sends_email=False)
 
 
-def _require_free(tx: Tx, row: Import, email_key: str) -> None:
-    """An early answer; the unique index decides when the client is created (b.2)."""
-    if people.email_in_use(tx, email_key) or imports.earlier_claim_on_email(tx, row, email_key):
-        raise _refused(refusals.EMAIL_TAKEN())
-
-
 def _correct_login(tx: Tx, act: Act, row: Import, client_id: UUID, changed: dict[str, Any]) -> Amended:
     """The client exists: its login takes the new address, and an email that failed goes there."""
     if others := [name for name in changed if name != "email"]:
-        raise refusals.CLIENT_EXISTS(field=others[0], what=others[0], client_id=client_id)
+        raise refusals.CLIENT_EXISTS(field=others[0], client_id=client_id)
     _require_maker(tx, row, client_id)
-    email, email_key = _key_of(changed["email"])
+    email, email_key = addresses.normalise_requested(changed["email"])
     _change_login(tx, client_id, email, email_key)
     _correct_contact(tx, row, client_id, email)
     revision = _note(tx, act, row, {"email": changed["email"], "email_key": email_key})
@@ -139,15 +129,15 @@ def _require_maker(tx: Tx, row: Import, client_id: UUID) -> None:
     """Pass if this import made the client: while another one does, the welcome email may be on its way."""
     client = clients.get(tx, client_id, practice_id=row.practice_id)
     if client is None or client.import_id != row.id:
-        raise refusals.NOT_AMENDABLE(field="import_id")
+        raise refusals.IMPORT_OF_EXISTING_CLIENT()
 
 
 def _change_login(tx: Tx, client_id: UUID, email: str, email_key: str) -> None:
     login = imports.login_of(tx, client_id)
     if login is None or login.activated_at is not None:
-        raise refusals.LOGIN_ACTIVATED()
+        raise refusals.EMAIL_OF_ACTIVE_CLIENT()
     if not imports.change_email(tx, login.id, email, email_key):
-        raise _refused(refusals.EMAIL_TAKEN())
+        raise refusals.LOGIN_EMAIL_TAKEN()
 
 
 def _correct_contact(tx: Tx, row: Import, client_id: UUID, email: str) -> None:
@@ -172,14 +162,3 @@ def _note(tx: Tx, act: Act, row: Import, values: dict[str, Any]) -> int:
     after = f"revision {revision}: {names}"
     act.audit(tx, "import.amend", "import", row.id, row.practice_id, before=f"revision {row.revision}", after=after)
     return revision
-
-
-def _key_of(email: str) -> tuple[str, str]:
-    try:
-        return addresses.normalise(email)
-    except Rejected as rejected:
-        raise _refused(rejected) from None
-
-
-def _refused(rejected: Rejected) -> RequestRefused:
-    return RequestRefused(rejected.code, rejected.message, "Give another address.", field=rejected.field)

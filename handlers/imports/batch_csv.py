@@ -76,7 +76,7 @@ def _header(cells: list[str]) -> list[str]:
     if unknown or missing or len(set(header)) < len(header):
         what = f"no column {missing[0]}" if missing else "a column twice"
         what = f"an unknown column {unknown[0]!r}" if unknown else what
-        raise BadFile(f"has {what}. Columns: {', '.join(COLUMNS)}.")
+        raise BadFile(f"has {what}. Columns: {', '.join(COLUMNS)}")
     return header
 
 

@@ -99,8 +99,7 @@ def require_open(row: Import) -> None:
         RequestRefused: the import is closed.
     """
     if not row.state.is_open:
-        words = row.state.value.replace("_", " ")
-        raise refusals.IMPORT_CLOSED(words=words)
+        raise refusals.IMPORT_CLOSED(state=row.state.value.replace("_", " "))
 
 
 def _cancel(tx: Tx, act: Act, import_id: UUID) -> Cancelled:

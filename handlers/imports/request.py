@@ -14,12 +14,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from handlers.errors import RequestRefused
-from handlers.fields import one_line
+from handlers.fields import misfit, one_line
 from portal_db.states import ClientKind, ClientType, EntityType, Subscription
-
-#: The most characters of an unknown field's name that a refusal repeats.
-MAX_FIELD = 64
 
 
 class ImportWishes(BaseModel):
@@ -75,14 +71,4 @@ def parse(fields: Mapping[str, Any]) -> ImportRequest:
     try:
         return ImportRequest.model_validate(dict(fields))
     except ValidationError as error:
-        raise _refusal(error) from None
-
-
-def _refusal(error: ValidationError) -> RequestRefused:
-    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    reason = first["msg"].removeprefix("Value error, ")
-    field = ".".join(str(part) for part in first["loc"])[:MAX_FIELD]
-    if not field:  # a rule about two fields, whose words begin with the one to change
-        field, _, reason = reason.partition(" ")
-    message = f"{field} {reason}." if not first["loc"] else f"{field}: {reason}."
-    return RequestRefused("bad_request", message, "Correct this field and send the request again.", field=field)
+        raise misfit(error) from None

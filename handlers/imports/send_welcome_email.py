@@ -42,7 +42,7 @@ def fetch(services: Services, job: Job) -> Intent:
     if email.state is EmailState.SENT:
         return intent
     if email.state is not EmailState.PENDING:
-        raise _unknown() if email.state in (EmailState.SENDING, EmailState.UNKNOWN) else refusals.EMAIL_NOT_WANTED()
+        raise _unknown() if email.state in (EmailState.SENDING, EmailState.UNKNOWN) else refusals.EMAIL_NOT_NEEDED()
     token = activation_token(services, email.id, email.version)
     _begin(services, intent, token)
     message = compose(services, letter, token)
@@ -116,14 +116,14 @@ def _read(services: Services, job: Job) -> AddressedEmail:
     with services.database.read() as tx:
         found = welcome_emails.addressed(tx, job_arg(job, "email_id"), job.practice_id)
     if found is None:
-        raise refusals.EMAIL_NOT_WANTED()
+        raise refusals.EMAIL_NOT_NEEDED()
     return found
 
 
 def _unknown() -> OutcomeUnknown:
     return OutcomeUnknown(
         "email_outcome_unknown",
-        "A worker stopped while sending the welcome email, or the record was put back from a backup that does not know"
-        " whether it was sent.",
+        "A worker stopped while sending the welcome email, or the database was restored from a backup taken before it"
+        " was sent. It may or may not have been sent.",
         "Ask the client, then resend it or mark it delivered.",
     )

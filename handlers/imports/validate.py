@@ -14,7 +14,6 @@ from handlers.directory.classification import Words, kinds_of
 from handlers.directory.lookup import FetchedRecord
 from handlers.directory.structures import words_of
 from handlers.email import addresses
-from handlers.errors import Rejected
 from handlers.imports.request import ImportWishes
 from handlers.jobs.enqueue import FollowUp
 from handlers.jobs.kinds import JobKind
@@ -67,27 +66,22 @@ def require_fit(row: Import | ImportWishes, seen: FetchedRecord, words: Words) -
 
 
 def _require_importable(seen: FetchedRecord) -> None:
-    if seen.record.is_deleted or seen.record.is_archived:
-        word = "deleted" if seen.record.is_deleted else "archived"
-        raise Rejected(
-            f"xpm_client_{word}",
-            f"This client is {word} in XPM.",
-            "Restore it in XPM, then import again.",
-            field="xpm_uuid",
-        )
+    if seen.record.is_deleted:
+        raise refusals.XPM_CLIENT_DELETED()
+    if seen.record.is_archived:
+        raise refusals.XPM_CLIENT_ARCHIVED()
 
 
 def _require_kind(row: Import | ImportWishes, seen: FetchedRecord, words: Words) -> None:
     if row.kind not in kinds_of(seen.record, words):
-        article, other = (
-            ("an entity", "individual") if row.kind is ClientKind.INDIVIDUAL else ("an individual", "entity")
-        )
-        raise refusals.WRONG_KIND(article=article, other=other)
+        both = ("an entity", "an individual")
+        actual, requested = both if row.kind is ClientKind.INDIVIDUAL else reversed(both)
+        raise refusals.WRONG_KIND(actual=actual, requested=requested)
 
 
 def _require_name(row: Import | ImportWishes, seen: FetchedRecord) -> None:
     if len(row.name or seen.record.name) > MAX_NAME:
-        raise refusals.NAME_TOO_LONG(max_name=MAX_NAME)
+        raise refusals.NAME_TOO_LONG(max_length=MAX_NAME)
 
 
 def _require_first(tx: Tx, row: Import) -> None:

@@ -12,7 +12,6 @@ from handlers import refusals
 from handlers.access.act import Act
 from handlers.access.caller import Caller
 from handlers.clients import queries
-from handlers.errors import RequestRefused
 from handlers.imports.accept import Accepted
 from handlers.imports.reopen import lock_import, reopened, settle_by_hand
 from handlers.imports.send_welcome_email import LINK_VALID_SECONDS
@@ -63,7 +62,7 @@ def send_again(tx: Tx, act: Act, row: Import, known: EmailEntry) -> Decided:
     """
     version = welcome_emails.renew(tx, known.email)
     if version is None:
-        raise _meanwhile()
+        raise refusals.DECIDED_MEANWHILE()
     before = _taken_over(tx, act, row)
     row = reopened(tx, act, row)
     follow_up = FollowUp(KIND, {"email_id": str(known.email.id)})
@@ -85,11 +84,11 @@ def mark_delivered(database: Database, act: Act, email_id: UUID) -> Decided:
         known, row = _locked(tx, act, email_id)
         email = known.email
         if email.state is not EmailState.UNKNOWN:
-            raise refusals.NOT_UNKNOWN(value=email.state.value)
+            raise refusals.OUTCOME_KNOWN(state=email.state.value)
         expires = email.token_expires_at
         sent_at = expires - timedelta(seconds=LINK_VALID_SECONDS) if expires is not None else None
         if not welcome_emails.mark_delivered(tx, email, sent_at=sent_at):
-            raise _meanwhile()
+            raise refusals.DECIDED_MEANWHILE()
         for job in jobs.of_import(tx, row.id):
             if job.kind == KIND and jobs.mark_done(tx, job.id):
                 act.audit(tx, "job.done", "job", job.id, job.practice_id, before=job.state, after=JobState.SUCCEEDED)
@@ -109,20 +108,16 @@ def _locked(tx: Tx, act: Act, email_id: UUID) -> tuple[EmailEntry, Import]:
 def _require_sendable(tx: Tx, known: EmailEntry) -> None:
     email = known.email
     if known.activated_at is not None:
-        raise _refused("login_activated", "The client has activated the login already.", "No invitation is needed.")
+        raise refusals.CLIENT_ACTIVATED(field="email_id")
     match email.state:
         case EmailState.PENDING | EmailState.SENDING:
-            words = f"This email is {email.state.value} already, as version {email.version}."
-            raise _refused(
-                "email_under_way", words, f"See `portal-sync dead list --kind {KIND}` if it does not go out."
-            )
+            raise refusals.EMAIL_IN_QUEUE(state=email.state.value, version=email.version)
         case EmailState.CANCELLED:
-            raise _refused("email_cancelled", "This email was cancelled.", "The practice can invite the client itself.")
+            raise refusals.EMAIL_CANCELLED()
         case EmailState.SENT:
             expires = email.token_expires_at
             if expires is not None and expires > database_time(tx.session):
-                words = f"This email was sent, and its link works until {expires:%Y-%m-%d %H:%M} UTC."
-                raise _refused("email_sent", words, "There is nothing to decide.")
+                raise refusals.EMAIL_STILL_VALID(expires=f"{expires:%Y-%m-%d %H:%M}")
         case EmailState.UNKNOWN | EmailState.REFUSED:
             return
 
@@ -150,14 +145,6 @@ def _audit(tx: Tx, act: Act, known: EmailEntry, after: str, action: str) -> None
     act.audit(tx, action, "email", email.id, email.practice_id, before=before, after=after)
 
 
-def _refused(code: str, message: str, remedy: str) -> RequestRefused:
-    return RequestRefused(code, message, remedy, field="email_id")
-
-
-def _meanwhile() -> RequestRefused:
-    return _refused("decided_meanwhile", "Somebody else decided about this email meanwhile.", "Look at it again.")
-
-
 @retry_on_deadlock
 def invite(database: Database, bell: Bell, caller: Caller, client_id: UUID, key: str) -> Accepted:
     """Have one welcome email sent, by the import that created the client.
@@ -173,9 +160,7 @@ def invite(database: Database, bell: Bell, caller: Caller, client_id: UUID, key:
     with database.write() as tx:
         entry = queries.require(tx, caller, client_id)
         if entry.login is None:
-            raise _not_invitable(
-                "no_login", "An entity has no login, so there is nobody to invite.", "Add a connection to it."
-            )
+            raise refusals.NO_LOGIN()
         row = lock_import(tx, act, entry.client.import_id)
         before = jobs.of_import(tx, row.id)
         press = f"{row.id}:{KIND}:{hashlib.sha256(key.encode()).hexdigest()[:32]}"
@@ -201,27 +186,17 @@ def _renewed(tx: Tx, act: Act, entry: ClientEntry) -> UUID:
         act.audit(tx, "email.send", "email", email_id, client.practice_id, after="pending, version 1")
         return email_id
     if known.activated_at is not None:
-        raise _not_invitable("login_activated", "The client has activated the account.", "No invitation is needed.")
+        raise refusals.CLIENT_ACTIVATED()
     email = known.email
     match email.state:
         case EmailState.PENDING | EmailState.SENDING:
-            raise _not_invitable(
-                "email_under_way", "A welcome email is on its way already.", "Wait until it has been sent."
-            )
+            raise refusals.INVITE_ON_ITS_WAY()
         case EmailState.UNKNOWN:
-            raise _not_invitable(
-                "email_outcome_unknown",
-                "Whether the last welcome email arrived is not known.",
-                "Operations look into it. Asking the client whether it came helps them.",
-            )
+            raise refusals.INVITE_OUTCOME_UNKNOWN()
         case EmailState.SENT | EmailState.REFUSED | EmailState.CANCELLED:
             version = welcome_emails.renew(tx, email)
     if version is None:
-        raise _not_invitable("email_under_way", "Somebody else has just sent it, or the client used it.", "Look again.")
+        raise refusals.INVITED_MEANWHILE()
     before, after = f"{email.state.value}, version {email.version}", f"pending, version {version}"
     act.audit(tx, "email.resend", "email", email.id, email.practice_id, before=before, after=after)
     return email.id
-
-
-def _not_invitable(code: str, message: str, remedy: str) -> RequestRefused:
-    return RequestRefused(code, message, remedy, field="client_id")

@@ -10,7 +10,7 @@ from cryptography.fernet import MultiFernet
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, SecretStr, ValidationError
 
 from handlers import refusals
-from handlers.access.practices import audit_platform, require_practice
+from handlers.access.practices import BY_COMMAND_LINE, require_practice
 from handlers.directory.sync import sync_on_connecting
 from handlers.fields import PERSON_NAME, TENANT_ID, Line, misfit, validated
 from portal_db.access import people
@@ -22,7 +22,7 @@ from portal_db.xero import logins
 
 
 class Grant(BaseModel):
-    """The tokens Xero gave somebody, as its token endpoint answers, and whose they are. `expires_in` is in seconds."""
+    """A response of Xero's token endpoint, and the Xero user it belongs to. `expires_in` is in seconds."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
@@ -33,10 +33,10 @@ class Grant(BaseModel):
 
 
 def read_grant(fields: dict[str, Any]) -> Grant:
-    """Tokens from plain data.
+    """Read tokens from plain data.
 
     Raises:
-        RequestRefused: naming the field that does not fit, never what it holds.
+        RequestRefused: a field does not fit; it names the field, never the value.
     """
     try:
         return Grant.model_validate(fields)
@@ -54,10 +54,10 @@ def connect_by_hand(
     tenant_id: str,
     tenant_name: str | None = None,
 ) -> UUID:
-    """Connect a staff member to an XPM tenant with tokens that were got elsewhere.
+    """Connect a staff member to an XPM tenant with tokens obtained elsewhere.
 
     Raises:
-        RequestRefused: unknown practice or staff, MFA not mandatory (b.14), or connected already.
+        RequestRefused: unknown practice or staff, MFA not mandatory (b.14), or already connected.
     """
     tenant = validated(TENANT_ID, tenant_id, "tenant_id")
     label = None if tenant_name is None else validated(PERSON_NAME, tenant_name, "tenant_name")
@@ -74,13 +74,13 @@ def connect_by_hand(
         }
         if not upstream.add_connection(tx, row):
             raise refusals.STAFF_ALREADY_CONNECTED()
-        audit_platform(tx, "connection.add", "connection", row["id"], practice_id, after="connected")
+        BY_COMMAND_LINE.audit(tx, "connection.add", "connection", UUID(str(row["id"])), practice_id, after="connected")
         sync_on_connecting(tx, upstream.get_one(tx, UUID(str(row["id"]))))
         return UUID(str(row["id"]))
 
 
 def renew_tokens(database: Database, vault: MultiFernet, grant: Grant) -> None:
-    """Put newer tokens in the place of a Xero user's older ones; the connections stay as they are."""
+    """Replace a Xero user's tokens with newer ones; the connections do not change."""
     with database.write() as tx:
         _keep_tokens(tx, vault, grant)
 
@@ -107,4 +107,4 @@ def _require_mfa(practice: Practice) -> None:
 def _require_staff(tx: Tx, staff_id: UUID, practice_id: UUID) -> None:
     staff = people.get_staff(tx, staff_id, practice_id=practice_id)
     if staff is None or staff.left_at is not None:
-        raise refusals.UNKNOWN_STAFF__API_KEYS(field="staff_id")
+        raise refusals.UNKNOWN_STAFF(field="staff_id")

@@ -14,11 +14,11 @@ from uuid import UUID
 
 from config.settings import Settings
 from handlers import refusals
+from handlers.access.act import Actor
 from handlers.directory.sync import sync_on_connecting
 from handlers.errors import RequestRefused
 from handlers.integration.disconnect import cut
 from handlers.xero.tokens import LIST_SECONDS, connections_at_xero, identity
-from portal_db import audit
 from portal_db.access import people
 from portal_db.database import Database, Tx
 from portal_db.states import ActorKind, ConnectionState
@@ -28,7 +28,7 @@ from portal_db.xero import connections, consents, logins
 from xpm import oauth
 
 CONSENT_SECONDS = 600.0
-"""How long somebody may take at Xero, and then again to choose a practice."""
+"""How long somebody may take at Xero, and again to choose a practice."""
 
 _AGAIN = "Start connecting again under Configure > Integrations."
 _ADD_ONS = (
@@ -47,7 +47,7 @@ class ConnectingStaff:
 
 @dataclass(frozen=True)
 class Connected:
-    """A connection works. `woken` is how many of its jobs had waited for that."""
+    """A working connection. `woken` is how many jobs had waited for it."""
 
     connection_id: UUID
     woken: int
@@ -55,7 +55,7 @@ class Connected:
 
 @dataclass(frozen=True)
 class Choice:
-    """Xero let us into several practices: `choose` takes one of their tenant ids. Names are often missing."""
+    """Xero gave access to several practices: `choose` takes one of their tenant ids. Names are often missing."""
 
     consent_id: UUID
     tenants: tuple[tuple[str, str | None], ...]
@@ -96,16 +96,16 @@ def complete(
     code: str | None,
     error: str | None = None,
 ) -> Connected | Choice:
-    """Take what Xero sent the person back with: a code, or an error.
+    """Process the parameters of the redirect from Xero: a code, or an error.
 
     Raises:
-        RequestRefused: the answer is not theirs or too late, Xero refused, or there is no XPM practice to connect.
+        RequestRefused: the response is not theirs or has expired, Xero refused, or there is no XPM practice to connect.
     """
     with database.write() as tx:
         _require_allowed(tx, person)
         consent = consents.answer(tx, _hashed(state), person.staff_id)
     if consent is None:
-        raise refusals.CONSENT_ANSWER_EXPIRED()
+        raise refusals.CONSENT_EXPIRED()
     if code is None:
         raise _refused_at_xero(error or "")
     grant, tenants = _ask_xero(settings, code, settings.vault.decrypt(consent.verifier).decode())
@@ -125,13 +125,13 @@ def choose(database: Database, person: ConnectingStaff, consent_id: UUID, tenant
     """Connect one of the practices that a consent gave.
 
     Raises:
-        RequestRefused: the choice is not open any more, or the practice is not among them.
+        RequestRefused: the choice has expired, or the practice is not among them.
     """
     with database.write() as tx:
         _require_allowed(tx, person)
         consent = consents.offered(tx, consent_id, person.staff_id)
         if consent is None or consent.xero_login_id is None:
-            raise refusals.CONSENT_CHOICE_CLOSED()
+            raise refusals.CHOICE_EXPIRED()
         names = _names(consent)
         if tenant_id not in names:
             raise refusals.UNKNOWN_TENANT()
@@ -140,14 +140,14 @@ def choose(database: Database, person: ConnectingStaff, consent_id: UUID, tenant
 
 
 def _ask_xero(settings: Settings, code: str, verifier: str) -> tuple[oauth.Grant, list[oauth.Tenant]]:
-    """Tokens for the code, and the practices behind them."""
+    """Exchange the code for tokens, and list the practices they give access to."""
     try:
         with oauth.Http(seconds=LIST_SECONDS) as http:
             grant = identity(settings, http).exchange(code, code_verifier=verifier)
             _require_scopes(grant)
             tenants = connections_at_xero(settings, http).tenants(grant.access_token)
     except oauth.GrantRefused:
-        raise refusals.CONSENT_NOT_ACCEPTED() from None
+        raise refusals.CONSENT_EXPIRED() from None
     except oauth.IdentityUnavailable:
         raise refusals.XERO_UNAVAILABLE() from None
     except oauth.AppRefused as refusal:
@@ -175,22 +175,22 @@ def _refused_at_xero(error: str) -> RequestRefused:
 
 def _app_refused(code: str) -> RequestRefused:
     known = code if code in ("invalid_client", "unauthorized_client", "invalid_scope", "invalid_request") else "unknown"
-    return refusals.XERO_APP_REFUSED(known=known)
+    return refusals.XERO_APP_REFUSED(error=known)
 
 
 def _obvious(existing: XpmConnection | None, tenants: list[oauth.Tenant]) -> oauth.Tenant | None:
-    """The practice that needs no choice: the only one, or the one that is being reconnected."""
+    """The practice to connect without a choice: the only one, or the one that is being reconnected."""
     if len(tenants) == 1:
         return tenants[0]
     return next((tenant for tenant in tenants if existing and tenant.tenant_id == existing.tenant_id), None)
 
 
 def _connect(tx: Tx, person: ConnectingStaff, login_id: UUID, tenant_id: str, tenant_name: str | None) -> Connected:
-    """Mend the person's connection, replace a broken one to another practice, or make their first."""
+    """Repair the person's connection, replace a broken one to another practice, or create their first."""
     existing = connections.live_connection_of(tx, person.staff_id)
     if existing is not None and existing.tenant_id == tenant_id:
         connections.reconnect(tx, existing.id, xero_login_id=login_id, tenant_name=tenant_name)
-        _audit(tx, person, existing.id, before=existing.state, after=ConnectionState.CONNECTED)
+        _audit_connected(tx, person, existing.id, before=existing.state)
         if existing.xero_login_id != login_id:
             _forget_unused(tx, existing.xero_login_id)
         _sync(tx, existing.id)
@@ -208,7 +208,7 @@ def _connect(tx: Tx, person: ConnectingStaff, login_id: UUID, tenant_id: str, te
     if not connections.add_connection(tx, row):
         raise refusals.CONNECTED_TO_ANOTHER_PRACTICE()
     connection_id = UUID(str(row["id"]))
-    _audit(tx, person, connection_id, before=None, after=ConnectionState.CONNECTED)
+    _audit_connected(tx, person, connection_id, before=None)
     _sync(tx, connection_id)
     return Connected(connection_id, connections.resume_waiting_jobs(tx, person.staff_id))
 
@@ -232,7 +232,7 @@ def _keep_tokens(tx: Tx, settings: Settings, grant: oauth.Grant) -> UUID:
 
 
 def _forget_unused(tx: Tx, login_id: UUID) -> None:
-    """The person came back as another Xero user: what the first one gave us is of no use to anybody else."""
+    """Forget the tokens of the previous Xero user, if no other connection uses them."""
     logins.forget(tx, login_id, version=logins.load(tx, login_id).row.version)
 
 
@@ -241,7 +241,7 @@ def _names(consent: XeroConsent) -> dict[str, Any]:
 
 
 def _require_allowed(tx: Tx, person: ConnectingStaff) -> None:
-    """Firm-wide MFA first: Xero requires it of the firm, whoever asks (b.14)."""
+    """Check firm-wide MFA first: Xero requires it whoever connects (b.14)."""
     practice = people.get_practice(tx, person.practice_id)
     staff = people.get_staff(tx, person.staff_id, practice_id=person.practice_id)
     if practice is None or staff is None or staff.left_at is not None:
@@ -252,19 +252,9 @@ def _require_allowed(tx: Tx, person: ConnectingStaff) -> None:
         raise refusals.CONNECT_NOT_ALLOWED()
 
 
-def _audit(tx: Tx, person: ConnectingStaff, connection_id: UUID, *, before: str | None, after: str) -> None:
-    audit.record(
-        tx,
-        action="connection.state",
-        subject="connection",
-        subject_id=connection_id,
-        practice_id=person.practice_id,
-        actor=ActorKind.STAFF,
-        actor_id=person.staff_id,
-        before=before,
-        after=after,
-        why="consent at Xero",
-    )
+def _audit_connected(tx: Tx, person: ConnectingStaff, connection_id: UUID, *, before: str | None) -> None:
+    actor, after = Actor.of(person.staff_id, "consent at Xero"), ConnectionState.CONNECTED
+    actor.audit(tx, "connection.state", "connection", connection_id, person.practice_id, before=before, after=after)
 
 
 def _hashed(state: str) -> str:

@@ -1,4 +1,4 @@
-"""Disconnecting XPM: here at once, at Xero by a job, because Xero may be away (b.11)."""
+"""Disconnecting XPM: here at once, at Xero by a job, because Xero may be unavailable (b.11)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def disconnect(database: Database, connection_id: UUID, *, staff_id: UUID | None
         staff_id: who asks, and whose it must be; without one it is an operator.
 
     Raises:
-        RequestRefused: there is no such connection of theirs, or it is disconnected already.
+        RequestRefused: the connection is not found or not theirs, or it is already disconnected.
     """
     with database.write() as tx:
         row = connections.get(tx, connection_id)
@@ -42,7 +42,7 @@ def disconnect(database: Database, connection_id: UUID, *, staff_id: UUID | None
 
 
 def cut(tx: Tx, row: XpmConnection, *, actor: ActorKind, actor_id: UUID | None) -> bool:
-    """Disconnect in a transaction that is open; what waits for the connection looks at once, and is turned down.
+    """Disconnect within an open transaction; jobs that wait for the connection run at once, and are rejected.
 
     Returns:
         False when it was disconnected already.
@@ -72,7 +72,7 @@ T = TypeVar("T")
 
 
 class XeroOutcome(StrEnum):
-    """How far it came at Xero, for the audit trail."""
+    """What happened at Xero, for the audit trail."""
 
     DELETED = "deleted at Xero"
     STILL_USED = "kept: another connection uses it"
@@ -81,7 +81,7 @@ class XeroOutcome(StrEnum):
 
 @dataclass(frozen=True)
 class Departure:
-    """What was done at Xero. `version` is set where the login's tokens were revoked and are to be forgotten."""
+    """What was done at Xero. `version` is set if the login's tokens were revoked and must be forgotten."""
 
     connection: XpmConnection
     outcome: XeroOutcome
@@ -89,13 +89,13 @@ class Departure:
 
 
 def fetch(services: Services, job: Job) -> Departure | None:
-    """Delete the connection at Xero, and revoke the consent that nothing needs any more.
+    """Delete the connection at Xero, and revoke the consent if nothing else needs it.
 
     Returns:
-        `None` when the connection is in use again, or never was.
+        `None` when the connection is in use again, or never existed.
 
     Raises:
-        JobError: Xero could not be asked; tried again later.
+        JobError: Xero could not be reached; the job is retried.
     """
     with services.database.read() as tx:
         connection = connections.get(tx, job_arg(job, "connection_id"))
@@ -114,7 +114,7 @@ def fetch(services: Services, job: Job) -> Departure | None:
 
 
 def apply(tx: Tx, job: Job, row: None, departure: Departure | None) -> Sequence[FollowUp]:
-    """Forget tokens that were revoked, and say what became of the connection at Xero."""
+    """Forget tokens that were revoked, and audit what happened to the connection at Xero."""
     if departure is None:
         return []
     connection = departure.connection
@@ -147,7 +147,7 @@ def _delete(services: Services, connection: XpmConnection) -> XeroOutcome:
 
 
 def _with_token(services: Services, login_id: UUID, call: Callable[[str], T]) -> T:
-    """A call with the login's token, made once more with a fresh one if that is refused."""
+    """A call with the login's token, repeated once with a new token if that is refused."""
     tokens = tokens_of(services.database, services.settings)
     token = tokens.access_token(login_id)
     try:

@@ -1,5 +1,5 @@
 """Moving the clients of a connection to a colleague's, when its owner has left: their XPM records are read by the colleague
-from then on. What the colleague does not see in XPM stays where it is, and is told.
+from then on. Clients whose records the colleague cannot see in XPM stay, and are reported.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def reassign(database: Database, act: Act, connection_id: UUID, to_staff_id: UUI
     """Move the links of a connection.
 
     Raises:
-        RequestRefused: no such connection or colleague at the practice, or the colleague has no connection that works to the
+        RequestRefused: no such connection or colleague at the practice, or the colleague has no working connection to the
             same practice in XPM, or it was not read yet.
     """
     if dry_run:
@@ -65,7 +65,7 @@ def _require(tx: Tx, act: Act, connection_id: UUID) -> XpmConnection:
 
 
 def _colleagues(tx: Tx, row: XpmConnection, staff_id: UUID) -> XpmConnection:
-    """The colleague's connection, which must be as good as the one whose clients it takes."""
+    """The colleague's connection: it must work, read the same tenant, and have a full directory."""
     staff = people.get_staff(tx, staff_id, practice_id=row.practice_id)
     if staff is None or staff.left_at is not None:
         raise refusals.UNKNOWN_COLLEAGUE()
@@ -82,17 +82,17 @@ def _colleagues(tx: Tx, row: XpmConnection, staff_id: UUID) -> XpmConnection:
 
 @dataclass(frozen=True)
 class StaffDeparture:
-    """Who has left, and the connections of theirs that clients still hang on."""
+    """The staff member who left, and their connections through which clients are still linked."""
 
     staff_id: UUID
     left_behind: list[OrphanedConnection]
 
 
 def leave(database: Database, act: Act, staff_id: UUID) -> StaffDeparture:
-    """Let a staff member leave. Clients stay tied to XPM through their connection until a colleague takes them.
+    """Let a staff member leave. Clients stay linked through their connection until it is handed over.
 
     Raises:
-        RequestRefused: there is nobody such, or they have left already.
+        RequestRefused: there is no such staff member, or they have already left.
     """
     with database.write() as tx:
         staff = people.mark_left(tx, staff_id)

@@ -1,4 +1,4 @@
-"""How a staff member's XPM integration stands: what is missing to connect it, whether it works, what to do if not."""
+"""The state of a staff member's XPM integration: what is missing to connect it, whether it works, what to do if not."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from portal_db.tables import Practice, XpmConnection
 from portal_db.xero import handover, requester
 from portal_db.xero.handover import OrphanedConnection
 
-#: Of the clients that hang on a connection whose owner has left, so many are named.
+#: How many clients are named of a connection whose owner has left.
 NAMED = 50
 
 
 @dataclass(frozen=True)
 class IntegrationStatus:
-    """The practice, the connection if there is one, and why nothing can be imported through it, if that is so."""
+    """The practice, the connection if there is one, and what prevents imports through it, if anything."""
 
     practice: Practice
     connection: XpmConnection | None
@@ -53,8 +53,8 @@ def standing(database: Database, caller: Caller) -> IntegrationStatus:
 
 @dataclass(frozen=True)
 class Reading:
-    """What the connection's login last read of XPM's clients: as of when, how many, and how many XPM suddenly lists no more
-    and that are kept until somebody accepts that."""
+    """What the connection's login last read of XPM's clients: as of when, how many, and how many are suddenly missing from
+    XPM and are kept until somebody accepts their removal."""
 
     as_of: datetime
     clients: int
@@ -81,8 +81,8 @@ class Behind:
 
 @dataclass(frozen=True)
 class Overview:
-    """How an integration stands, how what it shows is kept up to date (what is due next first), and the connections
-    whose owners have left while clients that the caller may see hang on them."""
+    """The state of an integration, its sync schedules (next due first), and the connections whose owners have left while
+    clients that the caller may see are linked through them."""
 
     standing: IntegrationStatus
     schedules: Sequence[ScheduleEntry]
@@ -90,7 +90,7 @@ class Overview:
 
 
 def overview(database: Database, caller: Caller) -> Overview:
-    """The caller's own integration, with all there is to know about it."""
+    """The caller's own integration in full."""
     found = standing(database, caller)
     with database.read() as tx:
         due = _schedules(tx, found.connection) if found.connection else []

@@ -53,7 +53,7 @@ def of_import(job: Job) -> UUID:
         Permanent: it belongs to none, although its kind needs one.
     """
     if job.import_id is None:
-        raise Permanent("no_import", "A job of this kind needs an import.", "Tell the developers.")
+        raise Permanent("no_import", "A job of this kind needs an import.", "Contact the developers.")
     return job.import_id
 
 

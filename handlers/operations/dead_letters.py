@@ -80,7 +80,7 @@ def require_dead(tx: Tx, job: Job) -> None:
         RequestRefused: it is not (any more); it says who changed that.
     """
     if job.state is not JobState.DEAD:
-        raise refusals.NOT_DEAD(value=job.state.value, what=_by_whom(tx, job.id), id=job.id)
+        raise refusals.NOT_DEAD(state=job.state.value, last_act=_by_whom(tx, job.id), job_id=job.id)
 
 
 def _by_whom(tx: Tx, job_id: UUID) -> str:

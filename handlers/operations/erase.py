@@ -137,8 +137,7 @@ def _require_closed(tx: Tx, found: DataSubject) -> None:
     """An open import would bring back what goes now."""
     still_open = [row for row in found.imports if row.state.is_open]
     if still_open or personal_data.open_jobs(tx, found):
-        which = str((still_open or found.imports)[0].id)
-        raise refusals.IMPORT_OPEN(which=which)
+        raise refusals.IMPORT_OPEN(import_id=(still_open or found.imports)[0].id)
 
 
 def _require_no_request(messages: Messages, naming: Naming) -> None:

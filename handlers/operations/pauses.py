@@ -21,7 +21,7 @@ def pause(database: Database, act: Act, scope: Scope) -> Paused:
     with database.write() as tx:
         _require_known(tx, scope)
         if not pauses.add(tx, scope, reason=act.why, paused_by=act.actor_id):
-            raise _paused_already(pauses.get(tx, scope.id), scope)
+            raise _already_paused(pauses.get(tx, scope.id), scope)
         act.audit(tx, "work.pause", "pause", scope.id, scope.practice_id, before="running", after=f"paused: {scope}")
         paused = pauses.get(tx, scope.id)
         assert paused is not None  # noqa: S101 -- inserted above
@@ -44,12 +44,12 @@ def _require_known(tx: Tx, scope: Scope) -> None:
     if scope.practice_id is not None and people.get_practice(tx, scope.practice_id) is None:
         raise refusals.UNKNOWN_PRACTICE()
     if scope.kind is not None and scope.kind not in KINDS:
-        raise refusals.UNKNOWN_KIND(what=", ".join(KINDS))
+        raise refusals.UNKNOWN_KIND(kinds=", ".join(KINDS))
 
 
-def _paused_already(known: Paused | None, scope: Scope) -> RequestRefused:
+def _already_paused(known: Paused | None, scope: Scope) -> RequestRefused:
     if known is None:  # lifted between the two statements
         return refusals.PAUSE_JUST_LIFTED(scope=scope)
     who = known.by or "the system"
-    since = f"{known.pause.created_at:%Y-%m-%d %H:%M:%S} UTC"
-    return refusals.ALREADY_PAUSED(what=str(scope).capitalize(), who=who, since=since, reason=known.pause.reason)
+    since = f" since {known.pause.created_at:%Y-%m-%d %H:%M:%S} UTC"
+    return refusals.ALREADY_PAUSED(scope=str(scope).capitalize(), who=who, since=since, reason=known.pause.reason)

@@ -13,7 +13,7 @@ from uuid import UUID
 from handlers import refusals
 from handlers.access.caller import Caller
 from handlers.email import addresses
-from handlers.errors import Rejected, RequestRefused
+from handlers.errors import RequestRefused
 from handlers.relationships import review_queue
 from handlers.relationships.review_queue import Item
 from portal_db.access import people
@@ -76,7 +76,7 @@ def link_item(database: Database, caller: Caller, chosen: Chosen, member_id: UUI
             raise refusals.UNKNOWN_MEMBER()
         tied = team.tied_to(tx, item.client.id, record)
         if member.xpm_uuid not in (None, record) or (tied is not None and tied.id != member_id):
-            raise refusals.TIED_ALREADY()
+            raise refusals.MEMBER_LINKED()
         values = {
             "name": item.row.other_name[:500],
             "name_is_override": False,
@@ -157,8 +157,8 @@ def _imported(tx: Tx, item: Item, given: Confirmed, member: TeamMember | None) -
     }
     if given.email is not None:
         if member is not None and team.is_co_owner(tx, member.id):
-            raise _co_owner_already("email")
-        values["email"] = _address(given.email)[0]
+            raise refusals.CO_OWNER_ALREADY(field="email")
+        values["email"] = addresses.normalise_requested(given.email)[0]
     return values
 
 
@@ -176,23 +176,12 @@ def _make_co_owner(tx: Tx, item: Item, member_id: UUID, email: str | None) -> No
     if email is None:
         raise refusals.CO_OWNER_EMAIL_MISSING()
     if team.is_co_owner(tx, member_id):
-        raise _co_owner_already("as_co_owner")
-    address, email_key = _address(email)
+        raise refusals.CO_OWNER_ALREADY(field="as_co_owner")
+    address, email_key = addresses.normalise_requested(email)
     login_id = tx.new_id()
     if not people.add_login(tx, login_id, LoginKind.CLIENT, address, email_key):
         raise refusals.CO_OWNER_EMAIL_TAKEN()
     team.make_co_owner(tx, member_id, login_id)
-
-
-def _address(email: str) -> tuple[str, str]:
-    try:
-        return addresses.normalise(email)
-    except Rejected as rejected:
-        raise RequestRefused(rejected.code, rejected.message, "Correct the address.", field="email") from None
-
-
-def _co_owner_already(field: str) -> RequestRefused:
-    return refusals.CO_OWNER_ALREADY(field=field)
 
 
 def _keep_member(tx: Tx, caller: Caller, item: Item, member: TeamMember | None, values: dict[str, Any]) -> UUID:

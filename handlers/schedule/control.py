@@ -1,4 +1,4 @@
-"""What operators do with schedules: let one run now, keep it from running, let it run again."""
+"""What operators do with schedules: run one now, pause it, resume it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def run_now(database: Database, act: Act, name: str) -> UUID:
 
     Raises:
         RequestRefused: there is no such schedule or it is not a directory's, a sync of the directory is under way, or nobody
-            has a connection that works to read it through.
+            has a working connection that can read it.
     """
     with database.write() as tx:
         row = _require(tx, name)
@@ -32,27 +32,27 @@ def run_now(database: Database, act: Act, name: str) -> UUID:
             raise refusals.NOT_A_SYNC(name=row.name)
         job = begin_sync(tx, row.directory_id, row.mode, asked_by="command line")
         if job is None:
-            raise refusals.STILL_RUNNING()
+            raise refusals.SYNC_RUNNING()
         _audit(tx, act, name, "schedule.run", after="begun by hand")
         return job.id
 
 
 def pause(database: Database, act: Act, name: str) -> Schedule:
-    """Keep a schedule from running: its due times are passed over. What runs goes on to its end.
+    """Pause a schedule: its due times are skipped. A sync that is running finishes.
 
     Raises:
         RequestRefused: there is no such schedule, or it is paused already.
     """
     with database.write() as tx:
         if not schedules.pause(tx, name, by=act.actor_id, why=act.why):
-            raise _paused_already(tx, _require(tx, name))
+            raise _already_paused(tx, _require(tx, name))
         row = _require(tx, name)
         _audit(tx, act, name, "schedule.pause", before="running", after="paused")
         return row
 
 
 def resume(database: Database, act: Act, name: str) -> Schedule:
-    """Let a schedule run again, from its next due time on.
+    """Resume a schedule, from its next due time.
 
     Raises:
         RequestRefused: there is no such schedule, or it is not paused.
@@ -60,7 +60,7 @@ def resume(database: Database, act: Act, name: str) -> Schedule:
     with database.write() as tx:
         row = _require(tx, name)
         if not schedules.resume(tx, name):
-            raise refusals.SCHEDULE_NOT_PAUSED()  # fmt: skip
+            raise refusals.SCHEDULE_NOT_PAUSED()
         _audit(tx, act, name, "schedule.resume", before="paused", after="running")
         return row
 
@@ -72,14 +72,15 @@ def _require(tx: Tx, name: str) -> Schedule:
     return row
 
 
-def _paused_already(tx: Tx, row: Schedule) -> RequestRefused:
+def _already_paused(tx: Tx, row: Schedule) -> RequestRefused:
     who = people.get_operator(tx, row.paused_by) if row.paused_by else None
     since = f" since {row.paused_at:%Y-%m-%d %H:%M:%S} UTC" if row.paused_at else ""
-    return refusals.SCHEDULE_ALREADY_PAUSED(
-        what=who.name if who else "somebody", since=since, paused_why=row.paused_why
+    name = who.name if who else "somebody"
+    return refusals.ALREADY_PAUSED(
+        field="schedule", scope="This schedule", who=name, since=since, reason=row.paused_why
     )
 
 
 def _audit(tx: Tx, act: Act, name: str, action: str, *, before: str | None = None, after: str) -> None:
-    """Schedules have names where the audit trail wants an id: one is made of the other."""
+    """Audit a schedule under an id derived from its name, since the audit trail needs an id."""
     act.audit(tx, action, "schedule", uuid5(_NAMES, name), None, before=before, after=f"{name}: {after}")

@@ -1,5 +1,5 @@
-"""Taking on what is due: a directory's sync begins in the transaction that claims its due time, or the time is passed over
-with the reason. However many due times went by, the schedule runs once and goes on from now.
+"""Claims due times: a directory's sync begins in the transaction that claims its due time, or the time is skipped with a
+reason. However many due times were missed, the schedule runs once and continues from now.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ class Plan:
     """What decides what is due.
 
     Args:
-        nightly: by name, when the work is due that the leader does itself.
-        clock: what time it is; the database's, unless time is made to pass faster.
+        nightly: by name, when the leader's own work is due.
+        clock: what time it is; the database's, unless a test speeds time up.
     """
 
     settings: Settings
@@ -54,7 +54,7 @@ def name_of(directory_id: UUID, mode: SyncMode) -> str:
 
 
 def adopt(database: Database, plan: Plan) -> None:
-    """Give a schedule to whatever has none. It begins with its next due time: what is new has nothing to catch up with."""
+    """Create missing schedules. A new one starts with its next due time, since it has nothing to catch up with."""
     with database.read() as tx:
         is_complete = schedules.existing_names(tx, plan.nightly) == set(plan.nightly)
         lacking = [(directory, mode) for mode in SyncMode for directory in schedules.directories_without(tx, mode)]
@@ -75,13 +75,13 @@ def due(database: Database, plan: Plan) -> list[Due]:
 
 
 def take_on(database: Database, plan: Plan, found: Due, owner: str) -> bool:
-    """Deal with a due time, once for everybody: whoever does so first decides.
+    """Claim a due time exactly once across processes, and begin its sync or skip it.
 
     Args:
         owner: who must lead.
 
     Returns:
-        Whether the due time is ours: a sync's job is inserted, and what the leader does itself it now has to do.
+        Whether we claimed it: a sync's job is inserted; the leader must now do its own work.
     """
     schedule = found.schedule
     # Outside the transaction: the limiter is on Redis.
@@ -89,14 +89,14 @@ def take_on(database: Database, plan: Plan, found: Due, owner: str) -> bool:
     with database.write() as tx:
         if not leaders.is_held(tx, leaders.RELAY, by=owner):
             return False
-        standing = _standing(tx, plan, schedule)
+        conditions = _conditions_of(tx, plan, schedule)
         due_at = schedule.next_due_at
-        upcoming = _next(plan, schedule, standing).next_after(plan.clock(tx))
+        upcoming = _next(plan, schedule, conditions).next_after(plan.clock(tx))
         if not schedules.advance(tx, schedule.name, due_at=due_at, next_due_at=upcoming):
             return False
-        skip = _skip(tx, plan, schedule, standing, calls_left)
+        skip = _skip(tx, plan, schedule, conditions, calls_left)
         if skip is None and schedules.claim(tx, schedule.name, due_at, owner):
-            return standing is None or _begin(tx, schedule, standing.directory)
+            return conditions is None or _begin(tx, schedule, conditions.directory)
         if skip is not None:
             schedules.note_skipped(tx, schedule.name, skip.code, skip.why)
         return False
@@ -112,25 +112,25 @@ def _begin(tx: Tx, schedule: Schedule, directory: Directory) -> bool:
 
 
 def _skip(
-    tx: Tx, plan: Plan, schedule: Schedule, standing: SyncConditions | None, calls_left: int | None
+    tx: Tx, plan: Plan, schedule: Schedule, conditions: SyncConditions | None, calls_left: int | None
 ) -> Skip | None:
-    if standing is not None:
+    if conditions is not None:
         limit = plan.settings.xpm_day_limit
-        return reason_to_skip(tx, schedule, standing, day_limit=limit, calls_left=calls_left)
+        return reason_to_skip(tx, schedule, conditions, day_limit=limit, calls_left=calls_left)
     return Skip("schedule_paused", schedule.paused_why) if schedule.paused_at is not None else None
 
 
-def _standing(tx: Tx, plan: Plan, schedule: Schedule) -> SyncConditions | None:
+def _conditions_of(tx: Tx, plan: Plan, schedule: Schedule) -> SyncConditions | None:
     if schedule.directory_id is None:
         return None
     return sync_conditions.sync_conditions(tx, schedule.directory_id, in_use_days=plan.settings.sync_in_use_days)
 
 
-def _next(plan: Plan, schedule: Schedule, standing: SyncConditions | None) -> Times:
-    if standing is None or schedule.mode is None:
+def _next(plan: Plan, schedule: Schedule, conditions: SyncConditions | None) -> Times:
+    if conditions is None or schedule.mode is None:
         return plan.nightly[schedule.name]
-    where, shared_by = standing.time_zone, standing.shared_by
-    return schedule_times.due_times(schedule.mode, standing.directory.id, where, plan.settings, directories=shared_by)
+    where, shared_by = conditions.time_zone, conditions.shared_by
+    return schedule_times.due_times(schedule.mode, conditions.directory.id, where, plan.settings, directories=shared_by)
 
 
 def _times_of(tx: Tx, plan: Plan, directory: Directory, mode: SyncMode) -> Times:
@@ -139,7 +139,7 @@ def _times_of(tx: Tx, plan: Plan, directory: Directory, mode: SyncMode) -> Times
     return schedule_times.due_times(mode, directory.id, where, plan.settings, directories=shared_by)
 
 
-#: Below this part of the day's quota, what is left of it is for people and imports.
+#: When less than this part of the day's quota is left, it is kept for people and imports.
 SPARE = 0.1
 
 
@@ -159,54 +159,55 @@ class SkipReason:
 #: By its code.
 SKIP_REASONS: dict[str, SkipReason] = {
     "schedule_paused": SkipReason(
-        "An operator paused this schedule.", "portal-sync schedule resume lets it run again.", "Ask support."
+        "An operator paused this schedule.", "Run portal-sync schedule resume to let it run again.", "Contact support."
     ),
     "work_paused": SkipReason(
-        "Work of this practice is paused.", "portal-sync pauses list shows what is.", "It goes on by itself."
+        "Work of this practice is paused.", "Run portal-sync pauses list to see why.", "It will resume automatically."
     ),
     "connection_broken": SkipReason(
-        "Xero no longer accepts the connection it is read through.", "Reconnect XPM under Configure > Integrations."
+        "Xero no longer accepts the connection used to read this directory.",
+        "Reconnect XPM under Configure > Integrations.",
     ),
     "disconnected": SkipReason(
-        "Nobody has a connection that works to read it through.", "Connect XPM under Configure > Integrations."
+        "Nobody has a working connection that can read this directory.", "Connect XPM under Configure > Integrations."
     ),
-    "not_used": SkipReason("Nobody has used it of late.", "It is synced again once somebody searches it."),
-    "still_running": SkipReason("The sync before it was still under way."),
-    "share_used": SkipReason("Syncs have had their tenth of the practice's XPM calls of the day."),
-    "short_of_quota": SkipReason("What is left of the practice's XPM calls of the day is kept for imports."),
+    "not_used": SkipReason("Nobody has used it recently.", "It will be synced again when somebody searches it."),
+    "still_running": SkipReason("The previous sync was still under way."),
+    "share_used": SkipReason("Syncs have used their tenth of the practice's daily XPM calls."),
+    "short_of_quota": SkipReason("The practice's remaining XPM calls for today are kept for imports."),
 }
 
 
 @dataclass(frozen=True)
 class Skip:
-    """Why a due time is passed over. `why` says more where an operator did."""
+    """Why a due time is skipped. `why` holds the operator's reason, if one paused it."""
 
     code: str
     why: str | None = None
 
 
 def reason_to_skip(
-    tx: Tx, schedule: Schedule, standing: SyncConditions, *, day_limit: int, calls_left: int | None
+    tx: Tx, schedule: Schedule, conditions: SyncConditions, *, day_limit: int, calls_left: int | None
 ) -> Skip | None:
-    """What keeps a directory's scheduled sync from beginning now; the first thing that somebody has to do first.
+    """Why a directory's scheduled sync cannot begin now: the first reason in order of what must be fixed first.
 
     Args:
-        calls_left: calls that the limiter has left for the tenant's day; `None` when it cannot say.
+        calls_left: the tenant's remaining calls today; `None` when the limiter is unavailable.
     """
     if schedule.paused_at is not None:
         return Skip("schedule_paused", schedule.paused_why)
-    if not standing.readers:
-        broken = ConnectionState.BROKEN in standing.states
+    if not conditions.readers:
+        broken = ConnectionState.BROKEN in conditions.states
         return Skip("connection_broken" if broken else "disconnected")
     # The job is that of the practice which has been connected the longest.
-    paused = pauses.stopping(tx, standing.readers[0].practice_id, Lane.RESYNC, JobKind.SYNC_DIRECTORY)
+    paused = pauses.stopping(tx, conditions.readers[0].practice_id, Lane.RESYNC, JobKind.SYNC_DIRECTORY)
     if paused:
         return Skip("work_paused", paused[0].pause.reason)
-    if not standing.in_use and not (schedule.mode is SyncMode.FULL and standing.has_links):
+    if not conditions.in_use and not (schedule.mode is SyncMode.FULL and conditions.has_links):
         return Skip("not_used")
-    if is_under_way(tx, standing.directory.id):
+    if is_under_way(tx, conditions.directory.id):
         return Skip("still_running")
-    if standing.syncs_today >= schedule_times.share_of(day_limit):
+    if conditions.syncs_today >= schedule_times.share_of(day_limit):
         return Skip("share_used")
     if calls_left is not None and calls_left < day_limit * SPARE:
         return Skip("short_of_quota")

@@ -1,8 +1,8 @@
 """When directories are synced: due times by the wall clock of a practice's time zone, spread, and within the day's quota.
 
-APScheduler's CronTrigger does the arithmetic. What it leaves open is decided here: a wall-clock time that a change of the
-clocks leaves out is due as much later; of one that comes twice, a nightly time is due at the first, while times within
-working hours are due at both. Every time that goes in or out is an instant in UTC.
+APScheduler's CronTrigger does the arithmetic. What it leaves open is decided here: a wall-clock time skipped by a
+clock change is due that much later; of a time that occurs twice, a nightly one is due at the first occurrence, while times
+in working hours are due at both. Every time that goes in or out is an instant in UTC.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _MOMENT = timedelta(microseconds=1)
 
 @dataclass(frozen=True)
 class Times:
-    """Due times without end. `once`: of a wall-clock time that comes twice, only the first."""
+    """An endless series of due times. `once`: of a wall-clock time that occurs twice, only the first."""
 
     trigger: CronTrigger
     zone: ZoneInfo
@@ -41,7 +41,7 @@ class Times:
     def next_after(self, moment: datetime) -> datetime:
         """The first due time after a moment, in UTC."""
         while True:
-            # In UTC in between: two readings of a clock that is put back do not compare as instants.
+            # Compare in UTC: two readings of a clock that is put back do not compare as instants.
             found = self.trigger.get_next_fire_time(None, (moment.astimezone(UTC) + _MOMENT).astimezone(self.zone))
             moment = found.astimezone(UTC)
             if not (self.once and moment.astimezone(self.zone).fold):
@@ -110,7 +110,7 @@ def _times(time_zone: str, *, once: bool, **wanted: str) -> Times:
 
 
 def _zone(name: str) -> ZoneInfo:
-    """The zone; UTC where this machine knows none of this name, which is better than no sync at all."""
+    """The zone; UTC if this machine does not know the name, which is better than no sync at all."""
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError):

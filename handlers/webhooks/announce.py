@@ -1,4 +1,4 @@
-"""Has a practice's endpoints told of each close of an import, and of a batch, in the transaction that closes it."""
+"""Makes webhook deliveries for each close of an import or a batch, in the transaction that closes it."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from portal_db.work.imports import Outcome
 
 
 def announce(tx: Tx, row: Import, outcome: Outcome | None) -> None:
-    """Make the deliveries of a locked import's close. Each event has one id, whoever is told of it and however often."""
+    """Make the deliveries of a locked import's close. An event has the same id for every endpoint and attempt."""
     endpoints = webhooks.listening(tx, row.practice_id)
     if not endpoints:
         return
     event, closed = webhooks.close_of(tx, row.id, row.epoch)
-    told = {
+    data = {
         "import_id": str(row.id),
         "epoch": row.epoch,
         "state": event.state,
@@ -31,7 +31,7 @@ def announce(tx: Tx, row: Import, outcome: Outcome | None) -> None:
         "client_id": _text(closed.client_id),
         "batch_id": _text(closed.batch_id),
     }
-    deliver(tx, _wanting(endpoints, f"import.{event.state}"), f"import.{event.state}", event.id, event.created_at, told)
+    deliver(tx, _wanting(endpoints, f"import.{event.state}"), f"import.{event.state}", event.id, event.created_at, data)
     wanting = _wanting(endpoints, Event.BATCH_CLOSED)
     if wanting and closed.batch_id is not None and webhooks.batch_is_closed(tx, closed.batch_id):
         batch_event = uuid5(event.id, Event.BATCH_CLOSED)
@@ -39,15 +39,14 @@ def announce(tx: Tx, row: Import, outcome: Outcome | None) -> None:
 
 
 def deliver(
-    tx: Tx, endpoints: Sequence[WebhookEndpoint], event: str, event_id: UUID, at: datetime, told: dict[str, Any]
+    tx: Tx, endpoints: Sequence[WebhookEndpoint], event: str, event_id: UUID, at: datetime, data: dict[str, Any]
 ) -> list[UUID]:
-    """Make one delivery and its job for each of the endpoints, unless it has one of this event. `told` holds ids, states and
-    codes only.
+    """Make one delivery and its job for each endpoint that has none of this event. `data` holds ids, states and codes only.
 
     Returns:
         Ids of the deliveries.
     """
-    payload = {"type": event, "timestamp": at.astimezone(UTC).isoformat(), "data": told}
+    payload = {"type": event, "timestamp": at.astimezone(UTC).isoformat(), "data": data}
     made: list[UUID] = []
     for endpoint in endpoints:
         delivery_id: UUID = tx.new_id()
@@ -81,5 +80,5 @@ class Event(StrEnum):
     BATCH_CLOSED = "batch.closed"
 
 
-#: Not asked for in advance: somebody pressed a button.
+#: Not subscribed to: somebody pressed a button.
 TEST = "webhook.test"

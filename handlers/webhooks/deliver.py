@@ -1,7 +1,7 @@
-"""deliver_webhook: tells one endpoint of one event, signed as Standard Webhooks says.
+"""deliver_webhook: posts one event to one endpoint, signed according to Standard Webhooks.
 
-Sent at least once: whoever receives it recognises a second one by its `webhook-id`, which is the event's. An endpoint that
-did not take one rests, so that a receiver that is down costs a call now and then and not one for each event.
+Delivered at least once: the receiver recognises a duplicate by its `webhook-id`, which is the event's. After a failure the
+endpoint is rested, so that a receiver that is down costs one call now and then instead of one for each event.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from portal_db.tables import Job, WebhookDelivery, WebhookEndpoint
 from portal_db.webhooks import AddressedDelivery
 from portal_db.work.jobs import Failure
 
-#: Seconds before each further try; the last comes about three days after the first.
+#: Seconds before each further attempt; the last comes about three days after the first.
 WAITS = (5, 300, 1800, 2 * 3600, 5 * 3600, 10 * 3600, 14 * 3600, 20 * 3600, 24 * 3600)
-#: After the first failure an endpoint rests so long, then twice that, up to the longest.
+#: How long an endpoint is rested after its first failure; doubled with each further one, up to the longest.
 REST_SECONDS, LONGEST_REST_SECONDS = 30.0, 3600.0
-#: An endpoint that took nothing for so long is told no more.
+#: An endpoint that has accepted nothing for this many days is disabled.
 PATIENCE_DAYS = 3
 _AT_ONCE = ("webhook_gone", "webhook_private")
 
@@ -43,11 +43,11 @@ def fetch(services: Services, job: Job) -> PostResult:
     Raises:
         Rejected: the endpoint is removed, disabled, gone, or at no public address.
         Deferred: the endpoint rests.
-        Transient: it did not take it.
+        Transient: it did not accept the event.
     """
     with services.database.read() as tx:
         found = webhooks.addressed(tx, job_arg(job, "delivery_id"))
-    found = _require_wanted(found)
+    found = _require_deliverable(found)
     endpoint, delivery = found.endpoint, found.delivery
     body = json.dumps(delivery.payload, separators=(",", ":"), sort_keys=True)
     headers = {
@@ -64,11 +64,11 @@ def fetch(services: Services, job: Job) -> PostResult:
         webhooks.note_status(tx, delivery.id, answer.status)
     if answer.status == 410:
         raise refusals.WEBHOOK_GONE()
-    raise _not_taken("webhook_refused", f"The endpoint answered {answer.status} instead of 2xx.", job, answer)
+    raise _failed("webhook_refused", f"The endpoint answered {answer.status} instead of 2xx.", job, answer)
 
 
 def apply(tx: Tx, job: Job, row: None, answer: PostResult) -> Sequence[FollowUp]:
-    """Write down that it was taken. A test that was taken lets a disabled endpoint be told of events again."""
+    """Record the delivery. A successful test enables a disabled endpoint again."""
     found = webhooks.addressed(tx, job_arg(job, "delivery_id"))
     if found is not None:
         webhooks.note_status(tx, found.delivery.id, answer.status, delivered=True)
@@ -77,7 +77,7 @@ def apply(tx: Tx, job: Job, row: None, answer: PostResult) -> Sequence[FollowUp]
 
 
 def on_failure(tx: Tx, job: Job, failure: Failure) -> None:
-    """Let the endpoint rest; one that took nothing for days, or says that it is gone, is told no more."""
+    """Rest the endpoint; disable one that has accepted nothing for days, or that answers that it is gone."""
     found = webhooks.addressed(tx, job_arg(job, "delivery_id"))
     if found is None:
         return
@@ -87,11 +87,11 @@ def on_failure(tx: Tx, job: Job, failure: Failure) -> None:
     elif failure.error_class is ErrorClass.TRANSIENT:
         rest = min(REST_SECONDS * 2 ** min(endpoint.failures, 16), LONGEST_REST_SECONDS)
         webhooks.note_failure(tx, endpoint, rest_seconds=rest)
-        reason = f"Nothing was taken there for {PATIENCE_DAYS} days. The last try: {failure.message}"
+        reason = f"It has accepted nothing for {PATIENCE_DAYS} days. The last attempt: {failure.message}"
         _disable(tx, endpoint, reason, PATIENCE_DAYS * 86_400)
 
 
-def _require_wanted(found: AddressedDelivery | None) -> AddressedDelivery:
+def _require_deliverable(found: AddressedDelivery | None) -> AddressedDelivery:
     if found is None or found.endpoint.removed_at is not None:
         raise refusals.WEBHOOK_REMOVED()
     if found.delivery.event == TEST:
@@ -101,7 +101,7 @@ def _require_wanted(found: AddressedDelivery | None) -> AddressedDelivery:
     rests = found.endpoint.resting_until
     if rests is not None and rests > found.now:
         wait = (rests - found.now).total_seconds()
-        raise Deferred("webhook_resting", "The endpoint did not take an earlier message", wait_seconds=wait)
+        raise Deferred("webhook_resting", "The endpoint rejected an earlier message", wait_seconds=wait)
     return found
 
 
@@ -116,8 +116,8 @@ def _signed(services: Services, found: AddressedDelivery, body: str) -> dict[str
     except InvalidToken:
         raise Permanent(
             "webhook_secret_lost",
-            "No key of TOKEN_KEYS opens the endpoint's secret.",
-            "Put the key back, or rotate it.",
+            "No key in TOKEN_KEYS decrypts the endpoint's secret.",
+            "Put the key back into TOKEN_KEYS, or rotate the secret.",
         ) from None
     signatures = [_sign(secret, found.delivery, now, body) for secret in secrets]
     return {"webhook-timestamp": str(int(now.timestamp())), "webhook-signature": " ".join(signatures)}
@@ -133,17 +133,17 @@ def _post(endpoint: WebhookEndpoint, headers: dict[str, str], body: str, reach: 
     except NotPublic:
         raise refusals.WEBHOOK_HOST_PRIVATE() from None
     except httpx.TimeoutException:
-        raise _not_taken("webhook_timeout", f"The endpoint did not answer within {SECONDS:.0f} seconds.", job) from None
+        raise _failed("webhook_timeout", f"The endpoint did not answer within {SECONDS:.0f} seconds.", job) from None
     except httpx.TransportError:  # its text may quote what was sent
-        raise _not_taken(
+        raise _failed(
             "webhook_unreachable", "The endpoint could not be reached, or its certificate is not valid.", job
         ) from None
 
 
-def _not_taken(code: str, message: str, job: Job, answer: PostResult | None = None) -> Transient:
+def _failed(code: str, message: str, job: Job, answer: PostResult | None = None) -> Transient:
     asked = min(answer.wait_seconds or 0.0, 86_400.0) if answer is not None else 0.0
     wait = max(float(WAITS[min(job.attempts, len(WAITS) - 1)]), asked)
-    return Transient(code, message, "Mend the receiver; it is tried again by itself.", wait_seconds=wait)
+    return Transient(code, message, "Fix the endpoint. Delivery is retried automatically.", wait_seconds=wait)
 
 
 def _disable(tx: Tx, endpoint: WebhookEndpoint, reason: str, failing_for: float | None) -> None:

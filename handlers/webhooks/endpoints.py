@@ -1,4 +1,4 @@
-"""The endpoints of a practice that are told of closes: added, listed, given another secret, tested, removed.
+"""A practice's webhook endpoints: add, list, rotate the secret, test, remove.
 
 A secret is shown once and kept encrypted, since every message is signed with it.
 """
@@ -16,28 +16,27 @@ import httpx
 
 from config.settings import LOOPBACK, Settings
 from handlers import refusals
-from handlers.errors import RequestRefused
+from handlers.access.act import Actor
+from handlers.access.practices import require_practice
 from handlers.paging import Page, page_of, read_cursor
 from handlers.webhooks.announce import TEST, Event, deliver
 from handlers.webhooks.post import Reach
-from portal_db import audit, webhooks
-from portal_db.access import people
+from portal_db import webhooks
 from portal_db.database import Database, Tx
-from portal_db.states import ActorKind
 from portal_db.tables import WebhookEndpoint
 from portal_db.types import database_time
 from portal_db.webhooks import DeliveryWithJob
 
-#: So many endpoints of one practice; a soft limit, each close costs a message to each.
+#: The most endpoints of a practice; a soft limit, since each close costs a message to each.
 MOST = 10
 LONGEST_URL = 2000
-#: How long a replaced secret still signs too, so that receivers can be told the new one: a day.
+#: How long a replaced secret also signs, so that receivers can be given the new one: a day.
 OVERLAP_SECONDS = 24 * 3600.0
 
 
 @dataclass(frozen=True)
 class Made:
-    """An endpoint's new secret, shown this once."""
+    """An endpoint's new secret, shown only once."""
 
     endpoint_id: UUID
     secret: str
@@ -52,26 +51,26 @@ def add(
     *,
     by: UUID | None = None,
 ) -> Made:
-    """Have an address told of these events from now on; of all of them if none is named.
+    """Send these events to an address from now on; all events if none is named.
 
     Args:
         by: the staff member who adds it; without one it is an operator.
 
     Raises:
-        RequestRefused: no such practice, an address that cannot be told, or too many.
+        RequestRefused: no such practice, an address that cannot be used, or too many endpoints.
         SettingsError: TOKEN_KEYS is empty.
     """
     url = _fitting(url, settings)
     secret = _new_secret()
     with database.write() as tx:
-        if people.get_practice(tx, practice_id) is None:
-            raise refusals.UNKNOWN_PRACTICE()
+        require_practice(tx, practice_id)
         if len(webhooks.of_practice(tx, practice_id)) >= MOST:
-            raise refusals.TOO_MANY_WEBHOOKS(most=MOST)
+            raise refusals.TOO_MANY_WEBHOOKS(max_webhooks=MOST)
         endpoint_id: UUID = tx.new_id()
         row = {"id": endpoint_id, "practice_id": practice_id, "url": url, "events": sorted(events or Event)}
         webhooks.add(tx, {**row, "secret": settings.vault.encrypt(secret.encode())})
-        _audit(tx, "webhook.add", endpoint_id, practice_id, by, after=", ".join(sorted(events)) or "every event")
+        after = ", ".join(sorted(events)) or "every event"
+        Actor.of(by).audit(tx, "webhook.add", "webhook", endpoint_id, practice_id, after=after)
     return Made(endpoint_id, secret)
 
 
@@ -95,12 +94,12 @@ def rotate(
     with database.write() as tx:
         endpoint = _require(tx, endpoint_id, practice_id)
         webhooks.replace_secret(tx, endpoint, sealed, overlap_seconds=OVERLAP_SECONDS)
-        _audit(tx, "webhook.rotate", endpoint_id, practice_id, by)
+        Actor.of(by).audit(tx, "webhook.rotate", "webhook", endpoint_id, practice_id)
     return Made(endpoint_id, secret)
 
 
 def remove(database: Database, endpoint_id: UUID, *, practice_id: UUID, by: UUID | None = None) -> None:
-    """Tell an endpoint no more; what waits to be told is not.
+    """Remove an endpoint; deliveries that are waiting are not sent.
 
     Raises:
         RequestRefused: the practice has no such endpoint.
@@ -108,11 +107,11 @@ def remove(database: Database, endpoint_id: UUID, *, practice_id: UUID, by: UUID
     with database.write() as tx:
         if not webhooks.remove(tx, endpoint_id, practice_id=practice_id):
             raise refusals.UNKNOWN_WEBHOOK()
-        _audit(tx, "webhook.remove", endpoint_id, practice_id, by)
+        Actor.of(by).audit(tx, "webhook.remove", "webhook", endpoint_id, practice_id)
 
 
 def send_test(database: Database, endpoint_id: UUID, *, practice_id: UUID, by: UUID | None = None) -> UUID:
-    """Send an endpoint a message that says nothing. If it is taken, a disabled endpoint is told of events again.
+    """Send an endpoint an empty message. If it succeeds, a disabled endpoint is enabled again.
 
     Returns:
         The id of the delivery.
@@ -123,38 +122,38 @@ def send_test(database: Database, endpoint_id: UUID, *, practice_id: UUID, by: U
     with database.write() as tx:
         endpoint = _require(tx, endpoint_id, practice_id)
         [delivery_id] = deliver(tx, [endpoint], TEST, tx.new_id(), database_time(tx.session), {})
-        _audit(tx, "webhook.test", endpoint_id, practice_id, by)
+        Actor.of(by).audit(tx, "webhook.test", "webhook", endpoint_id, practice_id)
     return delivery_id
 
 
 def deliveries(
     database: Database, endpoint_id: UUID, *, practice_id: UUID, cursor: str | None = None, limit: int = 50
 ) -> Page[DeliveryWithJob]:
-    """What an endpoint was and is to be told, newest first.
+    """An endpoint's deliveries, sent and waiting, newest first.
 
     Raises:
-        RequestRefused: the practice has no such endpoint, or the cursor is not one of ours.
+        RequestRefused: the practice has no such endpoint, or the cursor is not valid.
     """
     after = read_cursor(cursor)
     with database.read() as tx:
         _require(tx, endpoint_id, practice_id)
         found = webhooks.deliveries(tx, endpoint_id, limit=limit + 1, after=after)
-    return page_of(found, limit, lambda told: (told.delivery.created_at, told.delivery.id))
+    return page_of(found, limit, lambda row: (row.delivery.created_at, row.delivery.id))
 
 
 def _fitting(url: str, settings: Settings) -> str:
-    """An address that can be told. Whether a name leads to a public one is decided at each connect."""
+    """An address that can be used. Whether a host name resolves to a public one is checked at each connect."""
     if len(url) > LONGEST_URL:
-        raise _bad_url(f"is longer than {LONGEST_URL} characters")
+        raise refusals.BAD_URL(reason=f"is longer than {LONGEST_URL} characters")
     try:
         parts = httpx.URL(url.strip())
     except httpx.InvalidURL:
-        raise _bad_url("is none") from None
+        raise refusals.BAD_URL(reason="is not valid") from None
     if parts.userinfo or parts.fragment or not parts.host:
-        raise _bad_url("must have a host, and neither a user nor a fragment")
+        raise refusals.BAD_URL(reason="must have a host, and neither a user nor a fragment")
     is_local = settings.is_local and parts.host in LOOPBACK
     if parts.scheme != "https" and not (parts.scheme == "http" and is_local):
-        raise _bad_url("must begin with https://")
+        raise refusals.BAD_URL(reason="must begin with https://")
     try:
         address = ipaddress.ip_address(parts.host)
     except ValueError:
@@ -162,10 +161,6 @@ def _fitting(url: str, settings: Settings) -> str:
     if not Reach(loopback=settings.is_local, private=settings.webhook_private_addresses).allows(address):
         raise refusals.WEBHOOK_URL_PRIVATE()
     return str(parts)
-
-
-def _bad_url(words: str) -> RequestRefused:
-    return refusals.BAD_URL(words=words)
 
 
 def _new_secret() -> str:
@@ -177,18 +172,3 @@ def _require(tx: Tx, endpoint_id: UUID, practice_id: UUID) -> WebhookEndpoint:
     if found is None:
         raise refusals.UNKNOWN_WEBHOOK()
     return found
-
-
-def _audit(
-    tx: Tx, action: str, endpoint_id: UUID, practice_id: UUID, by: UUID | None, after: str | None = None
-) -> None:
-    audit.record(
-        tx,
-        action=action,
-        subject="webhook",
-        subject_id=endpoint_id,
-        practice_id=practice_id,
-        actor=ActorKind.STAFF if by else ActorKind.OPERATOR,
-        actor_id=by,
-        after=after,
-    )

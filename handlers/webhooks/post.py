@@ -1,7 +1,7 @@
 """Posts one signed message to an address that a practice gave: within 15 seconds, to public addresses only.
 
-The address is theirs, so the request goes nowhere but where it says: no redirect is followed, no proxy is asked; the host
-is looked up once and connected to by the very address that was checked. Of the answer only status and headers are read.
+The practice chooses the address, so the request goes nowhere else: no redirects, no proxy; the host is looked up once and
+connected to by the address that was checked. Only the status and headers of the answer are read.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class PostResult:
 
 @dataclass(frozen=True)
 class Reach:
-    """Which addresses a webhook may go to, besides public ones."""
+    """Which addresses a webhook may go to, in addition to public ones."""
 
     loopback: bool = False
     private: bool = False
@@ -54,8 +54,8 @@ class Reach:
         """Where a host may be connected to.
 
         Raises:
-            NotPublic: nowhere.
-            httpx.ConnectError: nobody knows it.
+            NotPublic: at no allowed address.
+            httpx.ConnectError: the host is unknown.
         """
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)

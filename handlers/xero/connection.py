@@ -12,14 +12,15 @@ from portal_db.states import ConnectionState
 from portal_db.tables import Import, Practice, Staff, XeroLogin, XpmConnection
 from portal_db.xero import requester as xero_requester
 
-RECONNECT = "Reconnect XPM under Configure > Integrations; the import then goes on by itself."
+RECONNECT = "Reconnect XPM under Configure > Integrations. Waiting imports then resume automatically."
 #: Why a connection broke, by the code it was marked with: what happened, and what its owner can do (facts §5).
 BROKEN: dict[str, tuple[str, str]] = {
-    "grant_refused": ("Xero ended the consent behind this connection.", RECONNECT),
-    "token_refused": ("Xero no longer accepts this connection's token, not even a fresh one.", RECONNECT),
+    "grant_refused": ("Your Xero connection has expired.", RECONNECT),
+    "token_refused": ("Xero no longer accepts this connection, even after renewing its token.", RECONNECT),
     "scope_missing": (
-        "The consent given at Xero does not allow reading XPM clients.",
-        "Reconnect XPM under Configure > Integrations and allow what Xero asks for; the import then goes on by itself.",
+        "The access allowed at Xero does not include reading XPM clients.",
+        "Reconnect XPM under Configure > Integrations and allow everything that Xero lists. Waiting imports then resume"
+        " automatically.",
     ),
     "tenant_disconnected": (
         "The practice was disconnected from the portal in Xero, or this Xero user lost access to it.",
@@ -29,14 +30,14 @@ BROKEN: dict[str, tuple[str, str]] = {
     "privilege_lost": (
         "XPM denies this Xero user access to clients, although the practice is still connected.",
         "Ask an XPM administrator to switch on “Connect third-party add-ons” for you, then reconnect XPM under"
-        " Configure > Integrations; the import then goes on by itself.",
+        " Configure > Integrations. Waiting imports then resume automatically.",
     ),
 }
 _BROKEN_SOMEHOW = ("Xero no longer accepts this connection.", RECONNECT)
 
 
 class XpmRequester(Protocol):
-    """On whose behalf XPM is asked: who they are, where they work, and the connection that is theirs, as of `now`."""
+    """The person XPM is called for: who they are, where they work, and their own connection, as of `now`."""
 
     @property
     def practice(self) -> Practice: ...
@@ -54,7 +55,7 @@ def require_connection(requester: XpmRequester) -> XpmConnection:
     """The connection an import may go through.
 
     Raises:
-        Rejected: the requester has left or only looks, firm-wide MFA is off (b.14), or they never connected XPM.
+        Rejected: the requester has left or may not import, firm-wide MFA is off (b.14), or they never connected XPM.
         ConnectionLost: Xero ended the connection.
     """
     staff = requester.staff
@@ -75,14 +76,14 @@ def require_same_connection(tx: Tx, row: Import, used: XpmConnection) -> None:
     """Check inside the writing transaction that what was fetched may still be written (b.11).
 
     Raises:
-        Rejected, ConnectionLost: the requester left, or the connection was cut since the fetch.
+        Rejected, ConnectionLost: the requester left, or the connection was disconnected since the fetch.
         Transient: it was replaced by another; the record is read again through that one.
     """
     if require_connection(xero_requester.requester(tx, row.id)).id != used.id:
-        raise Transient("connection_replaced", "XPM was reconnected while this was being imported; it is read again.")
+        raise Transient("connection_replaced", "XPM was reconnected during this import. The record will be read again.")
 
 
 def connection_lost(code: str | None) -> ConnectionLost:
-    """What a job is told whose connection broke; always the one code, with words for the cause."""
+    """The error of a job whose connection broke: always the same code, with words for the cause."""
     message, remedy = BROKEN.get(code or "", _BROKEN_SOMEHOW)
     return ConnectionLost("reconnect_xpm", message, remedy)

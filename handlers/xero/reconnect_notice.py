@@ -1,4 +1,4 @@
-"""send_reconnect_notice: tells a staff member once that their connection broke, and what to do.
+"""send_reconnect_notice: emails a staff member once when their connection breaks, and says what to do.
 
 A connection's break makes one row and one job. As with the welcome email, the intent to send is committed first, so that
 whoever finds one that is not their own never sends a second email.
@@ -27,9 +27,12 @@ from portal_db.work.jobs import Failure, LeaseLost
 from portal_db.xero import reconnect_notices
 from portal_db.xero.reconnect_notices import AddressedNotice
 
+#: The page that the email links to.
+INTEGRATIONS_PATH = "/configure/integrations"
+
 
 def request(tx: Tx, connection: XpmConnection, number: int) -> None:
-    """Have this break of a connection told, in the transaction that marks it; the relay rings the job."""
+    """Request the notice of a break, in the transaction that marks it; the relay rings the job."""
     notice_id = reconnect_notices.add(tx, connection.id, number)
     if notice_id is None:
         return
@@ -39,13 +42,13 @@ def request(tx: Tx, connection: XpmConnection, number: int) -> None:
 
 
 def fetch(services: Services, job: Job) -> bool:
-    """Commit the intent, then send. Nothing is sent when the connection is back, or its owner has left.
+    """Commit the intent, then send. Send nothing if the connection works again or its owner has left.
 
     Returns:
         Whether it was sent.
 
     Raises:
-        OutcomeUnknown: an earlier attempt began to send and was not heard of again.
+        OutcomeUnknown: an earlier attempt began to send, and its outcome was never recorded.
         Rejected, Transient: from the mail server; nothing was sent.
     """
     notice_id, token = job_arg(job, "notice_id"), _token_of(job)
@@ -57,14 +60,14 @@ def fetch(services: Services, job: Job) -> bool:
             "A worker stopped while sending the reconnect email, so it may or may not have been sent.",
             "Ask the staff member whether they know that XPM must be reconnected.",
         )
-    if letter.notice.state is not EmailState.PENDING or not _is_wanted(letter):
+    if letter.notice.state is not EmailState.PENDING or not _is_needed(letter):
         return False
     with services.database.write() as tx:
         if not reconnect_notices.begin_sending(tx, notice_id, token):
-            raise LeaseLost(f"notice {notice_id} is not pending any more")
+            raise LeaseLost(f"notice {notice_id} is no longer pending")
     try:
         services.mailer.send(_message(services.settings, letter), addresses.for_delivery(letter.login.email))
-    except Transient:  # only the mailer's word that nothing was sent takes an intent back
+    except Transient:  # only when the mailer is certain that nothing was sent is the intent withdrawn
         with services.database.write() as tx:
             reconnect_notices.finish_sending(tx, notice_id, token, EmailState.PENDING)
         raise
@@ -72,7 +75,7 @@ def fetch(services: Services, job: Job) -> bool:
 
 
 def apply(tx: Tx, job: Job, row: None, was_sent: bool) -> Sequence[FollowUp]:
-    """Write down that it was sent, or is not wanted any more."""
+    """Record that it was sent, or is no longer needed."""
     notice_id = job_arg(job, "notice_id")
     if was_sent:
         reconnect_notices.finish_sending(tx, notice_id, _token_of(job), EmailState.SENT)
@@ -82,7 +85,7 @@ def apply(tx: Tx, job: Job, row: None, was_sent: bool) -> Sequence[FollowUp]:
 
 
 def on_failure(tx: Tx, job: Job, failure: Failure) -> None:
-    """Note a refusal, and mark what cannot be known."""
+    """Record a refusal, or that the outcome is unknown."""
     notice_id = job_arg(job, "notice_id")
     match failure.error_class:
         case ErrorClass.UNKNOWN | ErrorClass.PERMANENT:
@@ -93,8 +96,8 @@ def on_failure(tx: Tx, job: Job, failure: Failure) -> None:
             pass
 
 
-def _is_wanted(letter: AddressedNotice) -> bool:
-    """It is still this break that the connection suffers from, and there is somebody to tell."""
+def _is_needed(letter: AddressedNotice) -> bool:
+    """The connection is still in this break, and its owner still works at the practice."""
     connection = letter.connection
     is_this_break = connection.state is ConnectionState.BROKEN and connection.breaks == letter.notice.number
     return is_this_break and letter.staff.left_at is None
@@ -113,7 +116,7 @@ def _message(settings: Settings, letter: AddressedNotice) -> EmailMessage:
             "practice_name": letter.practice.name,
             "what_happened": lost.message,
             "what_to_do": lost.remedy or "",
-            "integrations_url": f"{settings.public_url.rstrip('/')}/configure/integrations",
+            "integrations_url": f"{settings.public_url.rstrip('/')}{INTEGRATIONS_PATH}",
         },
     )
 

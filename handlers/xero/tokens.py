@@ -1,7 +1,7 @@
-"""Calls of XPM with a token that is good, and what it means for a connection when there is none (facts §5).
+"""Calls XPM with a valid token, and breaks the connection when Xero denies it one (facts §5).
 
-Tokens belong to a Xero login and are shared by its connections. A 401 is answered by one refresh for everybody and one
-more try; what Xero then still denies breaks the connection, which its owner is told once.
+Tokens belong to a Xero login and are shared by its connections. A 401 causes one refresh for all of them and one
+retry; if Xero still denies it, the connection breaks and its owner gets one email.
 """
 
 from __future__ import annotations
@@ -40,19 +40,19 @@ def call_xpm(services: Services, requester: XpmRequester, call: Callable[[Access
     """Call XPM through the requester's own connection.
 
     Args:
-        call: makes the call with an access, within so many seconds; made a second time if Xero refused the token.
+        call: makes the call with an access, given the seconds it may take; made a second time if Xero refused the token.
         seconds: for everything together.
 
     Raises:
-        JobError: the requester may not import, or not through this connection; no token is to be had.
-        xpm.errors.XpmError: XPM was asked and did not answer as hoped.
+        JobError: the requester may not import, or not through this connection; there is no valid token.
+        xpm.errors.XpmError: the call failed.
     """
     connection, login = require_connection(requester), requester.xero_login
     if login is None:
         raise Permanent("no_token", "The connection has no Xero login.", "Connect XPM again.")
     monotonic = services.sources.monotonic
     until = monotonic() + seconds
-    caller = _Asking(services, connection)
+    caller = _TokenSource(services, connection)
     known: oauth.StoredTokens | None = stored_tokens(login, requester.now, services.settings.vault)
     refused: int | None = None
     while True:
@@ -70,8 +70,8 @@ def call_xpm(services: Services, requester: XpmRequester, call: Callable[[Access
 
 
 @dataclass(frozen=True)
-class _Asking:
-    """One connection, and the ways in which it may turn out to be broken."""
+class _TokenSource:
+    """Tokens for one connection; finds out whether and how it is broken."""
 
     services: Services
     connection: XpmConnection
@@ -87,7 +87,7 @@ class _Asking:
             raise from_oauth(error) from error
 
     def _login_lost(self, version: int) -> JobError:
-        """All of the login's connections broke with it; ours is answered for."""
+        """Break all connections of the login; return the error for ours."""
         with self.services.database.read() as tx:
             others = connections.of_login(tx, self.connection.xero_login_id)
         for other in others:
@@ -96,7 +96,7 @@ class _Asking:
         return self.broken("grant_refused", version)
 
     def denied(self, refusal: XpmForbidden, token: oauth.Token) -> JobError:
-        """A 403: whether the practice was disconnected or only XPM is denied, Xero's list of connections says."""
+        """The error for a 403: Xero's list of connections shows whether the practice was disconnected."""
         if refusal.reason == "scope_missing":
             return self.broken("scope_missing", token.version)
         try:
@@ -112,15 +112,17 @@ class _Asking:
         return self.broken("privilege_lost" if present else "tenant_disconnected", token.version)
 
     def broken(self, code: str, version: int) -> JobError:
-        """Break the connection, unless it has newer tokens by now: then the job tries again with those."""
+        """Break the connection, unless it has newer tokens by now: then the job is retried with those."""
         row = break_connection(self.services.database, self.connection, version, code)
         if row is not None and row.state is ConnectionState.BROKEN:
             return connection_lost(row.broken_code)
-        return Transient("connection_replaced", "XPM was reconnected while this was being imported; it is read again.")
+        return Transient(
+            "connection_replaced", "XPM was reconnected during this import. The record will be read again."
+        )
 
 
 def break_connection(database: Database, connection: XpmConnection, version: int, code: str) -> XpmConnection | None:
-    """Mark a connection broken because its tokens of this version failed, and let its owner know; once per break.
+    """Mark a connection broken because its tokens of this version failed, and notify its owner, once per break.
 
     Returns:
         The connection as it then is.
@@ -173,12 +175,14 @@ def connections_at_xero(settings: Settings, http: oauth.Http) -> oauth.XeroConne
 
 
 def from_oauth(error: oauth.XeroAuthError | SettingsError) -> JobError:
-    """A failure to get a token as a job's; those that end a connection are judged where the connection is known."""
+    """A failure to get a token, as a job error. Failures that break a connection are handled in `_TokenSource`."""
     match error:
         case oauth.CoolingDown() | oauth.RefreshUnderWay():
-            return Deferred("xero_token", "Waiting for a fresh Xero token.", wait_seconds=error.wait_seconds)
+            return Deferred("xero_token", "Waiting for a new Xero token.", wait_seconds=error.wait_seconds)
         case oauth.IdentityUnavailable():
-            return Transient("xero_unavailable", "Xero's sign-in could not be reached.", wait_seconds=error.retry_after)
+            return Transient(
+                "xero_unavailable", "Xero's sign-in service could not be reached.", wait_seconds=error.retry_after
+            )
         case oauth.AppRefused() | SettingsError():
             return Transient(
                 "xero_app_refused",
@@ -186,7 +190,7 @@ def from_oauth(error: oauth.XeroAuthError | SettingsError) -> JobError:
                 "Operations: check XERO_CLIENT_ID and XERO_CLIENT_SECRET.",
             )
         case _:
-            return Transient("xero_contract", "Xero's sign-in answered in a way we do not understand.")
+            return Transient("xero_contract", "Xero's sign-in service sent a response that we don't understand.")
 
 
 @dataclass(frozen=True)
@@ -257,6 +261,6 @@ def _opened(sealed: bytes | None, vault: MultiFernet) -> str | None:
     except InvalidToken as error:
         raise Permanent(
             "token_unreadable",
-            "The stored Xero token cannot be read with this process's TOKEN_KEYS.",
-            "Put the key it was written with back into TOKEN_KEYS.",
+            "The stored Xero token cannot be decrypted with this process's TOKEN_KEYS.",
+            "Put the key that encrypted it back into TOKEN_KEYS.",
         ) from error

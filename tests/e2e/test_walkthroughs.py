@@ -148,7 +148,7 @@ def test_an_email_that_is_taken_is_told_at_its_field_and_corrected(visit: Visit,
     visit.button("Add").click()
     # Then the window says so at the field
     expect(page.get_by_role("alert")).to_be_visible()
-    expect(page.locator("#email-fault")).to_contain_text("already used by another login")
+    expect(page.locator("#email-fault")).to_contain_text("already in use in the portal")
     visit.is_sound()
     # When it is corrected, then the client is added
     page.get_by_label("Email").fill(f"own-{record['email']}")

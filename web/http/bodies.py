@@ -85,7 +85,7 @@ def rows_of_csv(body: bytes) -> list[ImportWishes]:
     try:
         found = list(batch_csv.read(body.decode("utf-8-sig")))
     except UnicodeDecodeError:
-        raise refusals.BAD_CSV(reason="is not UTF-8 text.") from None
+        raise refusals.BAD_CSV(reason="is not UTF-8 text") from None
     except BadFile as bad:
         raise refusals.BAD_CSV(reason=str(bad)) from None
     rows, errors = [], []
@@ -101,7 +101,7 @@ def rows_of_csv(body: bytes) -> list[ImportWishes]:
     if errors:
         raise RequestValidationError(errors)
     if not 1 <= len(found) <= MAX_BATCH:
-        raise refusals.BAD_BATCH_SIZE(max_batch=MAX_BATCH, count=len(found))
+        raise refusals.BAD_BATCH_SIZE(max_rows=MAX_BATCH, count=len(found))
     return rows
 
 

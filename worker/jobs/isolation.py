@@ -93,8 +93,8 @@ class IsolatedRunner:
             return
         poison = Permanent(
             POISON_CODE,
-            "This job ended its worker process three times, the last time running alone.",
-            "Tell the developers; do not requeue it before they have looked.",
+            "This job stopped its worker process three times, the last time in isolation.",
+            "Contact the developers. Do not requeue it before they have checked.",
         )
         try:
             record(self._services, job, lease_of(job), self._handlers[job.kind].on_failure, poison)

@@ -224,7 +224,7 @@ def as_job_error(error: Exception) -> JobError:
         found = Transient("database_unavailable", "The database did not answer; nothing was written.")
     else:
         found = Permanent(
-            "bug", f"Something we did not foresee went wrong ({type(error).__name__}).", "Tell the developers."
+            "bug", f"Something unexpected went wrong ({type(error).__name__}).", "Contact the developers."
         )
     found.__cause__ = error
     return found

@@ -58,13 +58,13 @@ def test_a_sharp_drop_is_held_until_it_is_accepted(own_world: World, own_simulat
     assert {row.xpm_uuid for row in found.missing} == gone
     # When somebody accepts what is not what they were shown, nothing is
     act = operator(world)
-    with pytest.raises(RequestRefused, match="changed who would be gone"):
+    with pytest.raises(RequestRefused, match="changed the list of records"):
         accept_missing.accept(world.database, act, directory_of(world).id, count=24)
     assert len(present(world)) == 40
     # When it is accepted, they are gone, once
     assert accept_missing.accept(world.database, act, directory_of(world).id, count=25) == 25
     assert set(present(world)) == {record.uuid for record in records(own_simulator)}
-    with pytest.raises(RequestRefused, match="waits to be accepted"):
+    with pytest.raises(RequestRefused, match="waiting for acceptance"):
         accept_missing.accept(world.database, act, directory_of(world).id, count=25)
 
 

@@ -33,7 +33,7 @@ def test_what_staff_say_decides_and_what_they_take_back_does_not(
     assert row.state is ImportState.SUCCEEDED
     assert own_world.scalar("SELECT entity_type FROM clients") == "Trust"
     structures.forget(own_world.database, own_world.practice_id, "Charité DGR")
-    with pytest.raises(RequestRefused, match="Nobody has said"):
+    with pytest.raises(RequestRefused, match="No meaning has been set"):
         structures.forget(own_world.database, own_world.practice_id, "Charité DGR")
 
 
@@ -46,7 +46,7 @@ def test_a_word_of_one_practice_is_not_another_s(own_sqlite_world: World, own_si
 
 def test_an_entity_has_a_type_and_an_individual_none(own_sqlite_world: World) -> None:
     for kind, entity_type in ((ENTITY, None), (INDIVIDUAL, EntityType.TRUST)):
-        with pytest.raises(RequestRefused, match="one of the nine types"):
+        with pytest.raises(RequestRefused, match="one of the nine entity types"):
             explain(own_sqlite_world, "Club", kind, entity_type)
 
 

@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from handlers.errors import RequestRefused
-from handlers.imports.request import MAX_FIELD, ImportRequest, parse
+from handlers.fields import MAX_FIELD
+from handlers.imports.request import ImportRequest, parse
 from portal_db.states import ClientKind, EntityType
 
 PERSON: dict[str, Any] = {

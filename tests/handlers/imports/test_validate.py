@@ -54,7 +54,7 @@ WHO_ASKS = {
     ),
     "a Basic": Refusal(lambda world: set_staff(world, role=Role.BASIC), "not_allowed", "Basic cannot", "Ask an owner"),
     "a practice without MFA": Refusal(
-        lambda world: set_practice(world, mfa_mandatory=False), "mfa_not_mandatory", "Multi-factor", "Mandate it"
+        lambda world: set_practice(world, mfa_mandatory=False), "mfa_not_mandatory", "Multi-factor", "Make it mandatory"
     ),
     "somebody without a connection": Refusal(
         disconnect, "integration_not_configured", "not connected", "Configure > Integrations"
@@ -109,7 +109,7 @@ def test_a_shelved_record_is_not_imported(world: World, simulator: SimulatorHand
 def test_a_uuid_that_xpm_does_not_know(own_sqlite_world: World, own_simulator: SimulatorHandle, answer: str) -> None:
     own_simulator.simulator.knobs = own_simulator.simulator.knobs.changed({"unknown_uuid": answer})
     row = own_sqlite_world.run_import(uuid4())
-    assert_refused(row, "xpm_client_unknown", "xpm_uuid", "does not know", "Search for the client again")
+    assert_refused(row, "xpm_client_unknown", "xpm_uuid", "no longer exists in XPM", "Search for the client again")
     assert written(own_sqlite_world) == {}
 
 
@@ -128,7 +128,7 @@ def test_a_person_without_an_email(world: World, simulator: SimulatorHandle) -> 
 )
 def test_an_email_that_is_none(sqlite_world: World, simulator: SimulatorHandle, email: str) -> None:
     row = sqlite_world.run_import(find(simulator, is_importable_person).uuid, email=email)
-    assert_refused(row, "email_invalid", "email", "not a valid one", "Correct it in XPM")
+    assert_refused(row, "email_invalid", "email", "isn't valid", "Correct it in XPM")
     assert email not in f"{row.outcome_message} {row.outcome_remedy}"
     assert written(sqlite_world) == {}
 
@@ -136,7 +136,7 @@ def test_an_email_that_is_none(sqlite_world: World, simulator: SimulatorHandle, 
 def test_an_invalid_email_in_xpm(own_sqlite_world: World, own_simulator: SimulatorHandle) -> None:
     record = find(own_simulator, is_importable_person)
     change(own_simulator, record.uuid, email="n/a")
-    assert_refused(own_sqlite_world.run_import(record.uuid), "email_invalid", "email", "not a valid", "Correct it")
+    assert_refused(own_sqlite_world.run_import(record.uuid), "email_invalid", "email", "isn't valid", "Correct it")
 
 
 @pytest.mark.parametrize("kind", list(LoginKind))
@@ -149,7 +149,7 @@ def test_an_email_that_any_login_on_the_platform_holds(
     take_login(world, record.email, kind)
     before = written(world)
     row = world.run_import(record.uuid, email=record.email.swapcase())
-    assert_refused(row, "email_taken", "email", "another login of the portal", "an email address of their own")
+    assert_refused(row, "email_taken", "email", "already in use in the portal", "Enter another email address")
     assert set(world.states_of(row.id)) == {"validate_import"}, "told at once, and not by the creation's index"
     words = f"{row.outcome_message} {row.outcome_remedy}".casefold()
     assert not [word for word in (record.email.casefold(), "practice", "firm", "staff", "operator") if word in words]
@@ -167,7 +167,7 @@ def test_the_client_of_another_practice_holds_its_email(world: World, simulator:
     import_id = accept(world.database, world.bell, asked).import_id
     world.run_due()
     row = world.import_row(import_id)
-    assert_refused(row, "email_taken", "email", "another login of the portal", "an email address of their own")
+    assert_refused(row, "email_taken", "email", "already in use in the portal", "Enter another email address")
     assert "Harbour" not in f"{row.outcome_message} {row.outcome_remedy}"
     assert row.client_id is None
     assert world.scalar("select count(*) from client_visibility where staff_id = :id", id=staff_id.hex) == 0
@@ -191,8 +191,8 @@ def test_another_practice_may_import_the_same_record_with_an_own_email(
 @pytest.mark.parametrize(
     ("fits", "kind", "message", "remedy"),
     [
-        (is_importable_person, "entity", "holds this client as an individual", "Import it as an individual"),
-        (is_company, "individual", "holds this client as an entity", "Import it as an entity"),
+        (is_importable_person, "entity", "this client is an individual", "Import it as an individual"),
+        (is_company, "individual", "this client is an entity", "Import it as an entity"),
     ],
 )
 def test_the_window_of_the_other_kind(
@@ -217,7 +217,7 @@ def test_a_name_in_xpm_may_be_so_long(
     row = own_world.run_import(record.uuid)
     assert row.state is state
     if state is ImportState.REJECTED:
-        assert_refused(row, "name_too_long", "name", "longer than 500", "Give a shorter name")
+        assert_refused(row, "name_too_long", "name", "longer than 500", "Enter a shorter name")
 
 
 def test_a_shorter_name_given_by_hand_helps(own_sqlite_world: World, own_simulator: SimulatorHandle) -> None:

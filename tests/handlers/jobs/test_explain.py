@@ -277,7 +277,7 @@ def test_jobs_that_ended(sqlite_world: World, simulator: SimulatorHandle) -> Non
     rejected = ops.ask(world, simulator, person=1, email="nobody")
     world.run_due()
     next_ = told(world, world.jobs_of(rejected)["validate_import"].id).next
-    assert "turned down: The email address is not a valid one." in next_
+    assert "turned down: That email address isn't valid." in next_
     # cancelled
     cancelled = ops.ask(world, simulator, person=2)
     cancel(world.database, act, cancelled)
@@ -292,7 +292,7 @@ def test_jobs_that_ended(sqlite_world: World, simulator: SimulatorHandle) -> Non
 def test_a_dead_letter_that_would_be_refused_says_so(sqlite_world: World, simulator: SimulatorHandle) -> None:
     import_id, email_id = ops.unknown_email(sqlite_world, simulator)
     explanation = told(sqlite_world, sqlite_world.jobs_of(import_id)[ops.EMAIL].id)
-    assert f"A requeue would be refused: Whether email {email_id} was sent is not known." in explanation.next
+    assert f"A requeue would be refused: We don't know whether email {email_id} was sent." in explanation.next
 
 
 def test_every_state_of_a_job_is_explained(sqlite_world: World) -> None:

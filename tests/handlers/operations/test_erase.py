@@ -235,7 +235,7 @@ def test_the_audit_trail_says_that_it_was_done_by_whom_and_why(case: Case) -> No
 
 def test_it_is_done_once(case: Case) -> None:
     case.erase()
-    with pytest.raises(RequestRefused, match="Nothing is known"):
+    with pytest.raises(RequestRefused, match="The portal holds no data"):
         case.erase()
     again = case.erase(practice_id=case.world.practice_id, xpm_uuid=case.uuid)
     assert set(again.rows) <= {"imports", "receipts"}
@@ -261,7 +261,7 @@ def test_while_a_request_for_the_person_waits_at_the_door_it_is_refused(case: Ca
 
 
 def test_another_practice_s_client_is_not_known(case: Case) -> None:
-    with pytest.raises(RequestRefused, match="Nothing is known"):
+    with pytest.raises(RequestRefused, match="The portal holds no data"):
         case.erase(practice_id=case.operator_id, xpm_uuid=case.uuid)
 
 

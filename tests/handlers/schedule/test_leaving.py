@@ -126,5 +126,5 @@ def test_staff_move_clients_of_their_own_practice_only(sqlite_world: World) -> N
     colleague = connected_colleague(world, (record,))
     stranger, owner, _ = connect_practice(world.database, world.services.settings, "token", name="Other")
     act = Act(owner, "in the portal", viewer=Viewer(stranger, owner, sees_all=True))
-    with pytest.raises(RequestRefused, match="no such connection"):
+    with pytest.raises(RequestRefused, match="can't find that connection"):
         integration_handover.reassign(world.database, act, world.connection_id, colleague, dry_run=False)

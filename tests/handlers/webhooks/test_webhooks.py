@@ -179,7 +179,7 @@ def test_an_endpoint_that_takes_nothing_for_days_is_disabled_until_a_test_is_tak
     world.pass_time(deliver.PATIENCE_DAYS * DAY + 60)
     world.run_due()
     reason = endpoint(world, made).disabled_reason or ""
-    assert reason.startswith("Nothing was taken there for 3 days.")
+    assert reason.startswith("It has accepted nothing for 3 days.")
     assert "500" in reason
     # It is told no more, not even what waits
     world.run_import(importable(simulator)[1].uuid)
@@ -283,7 +283,7 @@ def test_a_name_that_leads_to_a_private_address_is_not_connected_to(
     world.run_import(importable(simulator)[0].uuid)
     assert receiver.came == []
     assert told(world, made) == [("import.succeeded", JobState.REJECTED, "webhook_private")]
-    assert endpoint(world, made).disabled_reason == "The endpoint's host is not at a public address."
+    assert endpoint(world, made).disabled_reason == "The endpoint's host does not have a public address."
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,12 @@ def test_the_email_says_what_happened_and_what_to_do(office: Office) -> None:
     body = message.get_body(("plain",))
     assert body is not None
     text = body.get_content()
-    for words in ("Hello Kim", "Xero ended the consent", "Reconnect XPM under Configure > Integrations", "72 hours"):
+    for words in (
+        "Hello Kim",
+        "Your Xero connection has expired",
+        "Reconnect XPM under Configure > Integrations",
+        "72 hours",
+    ):
         assert words in " ".join(text.split())
     assert message["Message-ID"]
 

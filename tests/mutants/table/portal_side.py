@@ -60,8 +60,8 @@ INVITING = (
         (
             Edit(
                 "handlers/imports/welcome_email.py",
-                "        case EmailState.UNKNOWN:\n            raise _not_invitable(",
-                "        case EmailState.UNKNOWN:\n            version = email_decisions.renew(tx, email)\n            str(",
+                "        case EmailState.UNKNOWN:\n            raise refusals.INVITE_OUTCOME_UNKNOWN()\n",
+                "        case EmailState.UNKNOWN:\n            version = welcome_emails.renew(tx, email)\n",
             ),
         ),
         (f"{INVITES}::test_an_unknown_outcome_stays_with_operations",),

@@ -83,14 +83,14 @@ MUTANTS = (
         "schedule-skip-running",
         "no sync is started while another of the directory runs",
         "its due time counts as done, and nothing was done",
-        "if is_under_way(tx, standing.directory.id):",
+        "if is_under_way(tx, conditions.directory.id):",
         "still_running",
     ),
     _skip(
         "schedule-skip-share",
         "syncs that used their tenth of the tenant's day must wait",
         "invariant 4: syncs use up the quota that people need",
-        "if standing.syncs_today >= schedule_times.share_of(day_limit):",
+        "if conditions.syncs_today >= schedule_times.share_of(day_limit):",
         "share_used",
     ),
     _skip(

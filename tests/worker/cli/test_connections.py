@@ -64,7 +64,7 @@ def test_a_second_live_connection_of_the_same_person_is_refused(cli: Cli, staff:
     assert cli(*options(*staff), given=json.dumps(TOKENS)).code == 0
     second = cli(*options(*staff), given=json.dumps({**TOKENS, "xero_user_id": "xero-8"}))
     assert (second.code, second.out) == (1, "")
-    assert f"--staff {staff[1]}: This staff member is connected to XPM already" in second.err
+    assert f"--staff {staff[1]}: This staff member is already connected to XPM" in second.err
 
 
 def test_without_mandatory_mfa_nobody_connects(cli: Cli, staff: tuple[str, str]) -> None:

@@ -84,11 +84,11 @@ def test_one_is_shown_with_all_that_is_known(cli: Cli, office: World, letters: l
         "requested_by": str(office.staff_id),
         "state": "failed",
         "code": "bug",
-        "message": "Something we did not foresee went wrong (RuntimeError).",
-        "remedy": "Tell the developers.",
+        "message": "Something unexpected went wrong (RuntimeError).",
+        "remedy": "Contact the developers.",
     }
     shown = fits(cli("dead", "show", job_id))
-    for words in (str(import_id), f"{office.staff_id} was told: Something we did not foresee", "RuntimeError", "Next",
+    for words in (str(import_id), f"{office.staff_id} was told: Something unexpected", "RuntimeError", "Next",
                   f"portal-sync dead requeue {job_id}"):  # fmt: skip
         assert words in shown
 
@@ -104,7 +104,7 @@ def test_one_is_requeued_and_then_there_is_none(cli: Cli, office: World, letters
     }  # fmt: skip
     again = cli("dead", "requeue", job_id, *AS)
     assert again.code == 1
-    assert "It is not a dead letter: it is queued; job.requeue by Olu Ops at" in again.err
+    assert "This job is not a dead letter: it is queued; job.requeue by Olu Ops at" in again.err
     office.run_due()
     assert ops.holds_together(office, import_id) is ImportState.SUCCEEDED
 
@@ -163,7 +163,7 @@ def test_an_operator_acts_by_id_or_email_and_nobody_else(cli: Cli, olu: UUID, le
         assert cli("dead", "requeue", job_id, "--as", who).code == 0
     ran = cli("dead", "requeue", letters[0][1], "--as", "kim@harbour.example")
     assert (ran.code, ran.out) == (1, "")
-    assert ran.err.startswith("Error: --as kim@harbour.example: There is no such operator.")
+    assert ran.err.startswith("Error: --as kim@harbour.example: There is no operator with this id or email address.")
     assert len(ran.err.splitlines()) == 1
 
 
@@ -176,9 +176,13 @@ def test_an_operator_acts_by_id_or_email_and_nobody_else(cli: Cli, olu: UUID, le
         (("dead", "requeue", "17", *AS), 2, "Invalid value for '[JOB]...'"),
         (("dead", "requeue", uuid4()), 2, "Missing option '--as'"),
         (("dead", "requeue", "--all", "--per-minute", "0", *AS), 2, "--per-minute"),
-        (("dead", "requeue", uuid4(), *AS), 1, "There is no job of this id."),
+        (("dead", "requeue", uuid4(), *AS), 1, "There is no job with this id."),
         (("dead", "dismiss", uuid4(), *AS), 2, "Missing option '--reason'"),
-        (("dead", "dismiss", uuid4(), *AS, "--reason", "for a@b.example", "--yes"), 2, "holds no personal data"),
+        (
+            ("dead", "dismiss", uuid4(), *AS, "--reason", "for a@b.example", "--yes"),
+            2,
+            "must not contain personal data",
+        ),
         (("dead", "list", "--group", "nonsense"), 2, "'nonsense' is no group: see `portal-sync dead groups`."),
         (("dead", "list", "--older-than", "soon"), 2, "'soon' is not an age: write 90s, 15m, 6h or 2d."),
         (("dead", "list", "--after", "soon"), 2, "--after takes the cursor that a list ended with."),
@@ -186,15 +190,15 @@ def test_an_operator_acts_by_id_or_email_and_nobody_else(cli: Cli, olu: UUID, le
         (("dead", "show", uuid4()), 1, "see `portal-sync dead list`"),
         (("jobs", "explain", uuid4()), 1, "see `portal-sync jobs list`"),
         (("jobs", "list", "--lane", "fast"), 2, "'fast' is not one of"),
-        (("emails", "resend", uuid4(), *AS, "--yes"), 1, "There is no welcome email of this id."),
+        (("emails", "resend", uuid4(), *AS, "--yes"), 1, "There is no welcome email with this id."),
         (("emails", "mark-delivered", uuid4(), *AS), 1, "see `portal-sync emails list`".capitalize()),
         (("imports", "amend", uuid4(), *AS), 2, "Say what to correct: --email, --name or another input."),
-        (("imports", "amend", uuid4(), *AS, "--name", "Mia"), 1, "There is no import of this id."),
+        (("imports", "amend", uuid4(), *AS, "--name", "Mia"), 1, "There is no import with this id."),
         (("imports", "cancel", *AS), 2, "Give either the ID of one import, or --batch."),
-        (("imports", "cancel", uuid4(), *AS, "--yes"), 1, "There is no import of this id."),
-        (("imports", "cancel", "--batch", uuid4(), *AS, "--yes"), 1, "There is no such batch"),
+        (("imports", "cancel", uuid4(), *AS, "--yes"), 1, "There is no import with this id."),
+        (("imports", "cancel", "--batch", uuid4(), *AS, "--yes"), 1, "We can't find that batch"),
         (("pause", "practice", uuid4(), *AS, "--reason", "x"), 1, "There is no practice with this id."),
-        (("pause", "kind", "make_coffee", *AS, "--reason", "x"), 1, "There is no kind of job of this name."),
+        (("pause", "kind", "make_coffee", *AS, "--reason", "x"), 1, "There is no kind of job with this name."),
         (("pause", "lane", "email", *AS), 2, "Missing option '--reason'"),
         (("resume", "lane", "email", *AS), 1, "There is no pause of lane email."),
     ],

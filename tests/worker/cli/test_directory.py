@@ -46,13 +46,13 @@ def test_a_sync_is_asked_for_once_at_a_time(cli: Cli, yard: World) -> None:
     assert (again.code, "is under way" in again.err) == (1, True)
     yard.run_due()
     assert cli("directory", "show", directory.id, "--json").json()["last_sync"]["mode"] == "full"
-    assert "There is no such directory" in cli("directory", "sync", uuid4()).err
+    assert "There is no directory with this id" in cli("directory", "sync", uuid4()).err
 
 
 def test_accepting_shows_who_would_go_and_asks(cli: Cli, yard: World, own_simulator: SimulatorHandle) -> None:
     synced(yard)
     directory, gone = directory_of(yard), records(own_simulator)[:25]
-    assert "waits to be accepted" in cli("directory", "accept", directory.id, "--as", OPERATOR).err
+    assert "waiting for acceptance" in cli("directory", "accept", directory.id, "--as", OPERATOR).err
     for record in gone:
         del own_simulator.simulator.tenants[TENANT].practice.clients[record.uuid]
     synced(yard)

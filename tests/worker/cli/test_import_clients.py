@@ -86,7 +86,7 @@ def test_the_same_request_id_asks_once(ask: Ask) -> None:
     assert "request id k1" in second.err
     other = ask(uuid4(), "--request-id", "k1")
     assert (other.code, other.out) == (1, "")
-    assert "--request-id k1: This request id was used before for another request" in other.err
+    assert "--request-id k1: This request id has already been used for a different request" in other.err
 
 
 def test_waiting_ends_with_0_when_it_succeeded(ask: Ask, office: World, simulator: SimulatorHandle) -> None:
@@ -107,7 +107,7 @@ def test_waiting_ends_with_1_and_the_remedy_when_it_was_rejected(
     with working(office):
         ran = ask(person, "--wait", kind="entity")
     assert ran.code == 1
-    assert "Rejected. XPM holds this client as an individual" in ran.out
+    assert "Rejected. In XPM this client is an individual" in ran.out
     assert "Import it as an individual." in " ".join(ran.out.split())
 
 

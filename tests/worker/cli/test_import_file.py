@@ -141,7 +141,7 @@ def test_the_same_batch_key_asks_once_and_another_content_under_it_is_a_conflict
     assert "asked for before" in send(content, "--request-id", "june").out
     other = send(f"xpm_uuid,kind\n{uuid4()},entity\n", "--request-id", "june")
     assert other.code == 1
-    assert "--request-id june: This request id was used before" in other.err
+    assert "--request-id june: This request id has already been used" in other.err
     assert send.count() == 1
 
 

@@ -53,7 +53,10 @@ def test_a_practice_is_added_changed_and_audited(cli: Cli, migrated: Database) -
 def test_values_that_do_not_fit_a_practice_are_misuse(cli: Cli) -> None:
     practice = cli("practice", "add", "Harbour").out.strip()
     for arguments, words in (
-        (("practice", "add", "Harbour", "--time-zone", "Mars/Base"), "--time-zone Mars/Base: This is not a known"),
+        (
+            ("practice", "add", "Harbour", "--time-zone", "Mars/Base"),
+            "--time-zone Mars/Base: This time zone is not known",
+        ),
         (("practice", "add", " "), "name: must not be blank"),
         (("practice", "add", "x" * 201), "name: must be at most 200 characters"),
         (("practice", "add", "two\nlines"), "name: must be one line"),
@@ -93,7 +96,7 @@ def test_staff_get_a_role_and_an_email_that_is_theirs_alone(cli: Cli, migrated: 
         ran = cli(*arguments)
         # Then that is refused in a line that says which address
         assert (ran.code, ran.out) == (1, "")
-        assert f"EMAIL {arguments[-1]}: This email address is already used" in ran.err
+        assert f"EMAIL {arguments[-1]}: This email address is already in use" in ran.err
         assert len(ran.err.splitlines()) == 1
     # And nothing of the refused remains
     with migrated.read() as tx:
@@ -105,7 +108,7 @@ def test_an_email_that_is_none_and_a_role_that_is_none_are_refused(cli: Cli) -> 
     practice = cli("practice", "add", "Harbour").out.strip()
     bad_email = cli("staff", "add", practice, "Kim", "kim@@practice")
     assert bad_email.code == 1
-    assert "EMAIL kim@@practice: The email address is not a valid one" in bad_email.err
+    assert "EMAIL kim@@practice: That email address isn't valid" in bad_email.err
     bad_role = cli("staff", "add", practice, "Kim", "kim@practice.example", "--role", "king")
     assert bad_role.code == 2
     assert "'king' is not one of 'owner'" in bad_role.err

@@ -74,8 +74,8 @@ def test_a_paused_schedule_says_by_whom_and_why(cli: Cli, scheduled: Office) -> 
 
 @pytest.mark.usefixtures("scheduled")
 def test_what_cannot_be_run_says_why(cli: Cli) -> None:
-    assert "no such schedule" in cli("schedule", "run", "full-0", *BY_OLU).err
-    assert "portal-sync tidy does it now" in cli("schedule", "run", "tidy", *BY_OLU).err
+    assert "no schedule with this name" in cli("schedule", "run", "full-0", *BY_OLU).err
+    assert "To run it now: portal-sync tidy." in cli("schedule", "run", "tidy", *BY_OLU).err
 
 
 def test_somebody_leaves_and_a_colleague_takes_their_clients_on(cli: Cli, scheduled: Office) -> None:

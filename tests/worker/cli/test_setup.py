@@ -100,7 +100,8 @@ def test_a_person_is_erased_after_a_yes(
     ran = cli(*erase, "--yes")
     assert (ran.code, ran.err) == (
         1,
-        "Error: Nothing is known of this person. Check the ids; a person who was erased before is not known any more.\n",
+        "Error: The portal holds no data about this person. Check the ids."
+        " It holds no data about a person who was erased earlier.\n",
     )
 
 
@@ -143,4 +144,4 @@ def test_a_restore_is_begun_and_finished(cli: Cli, office: World, simulator: Sim
     assert cli("restore", "finish", "--as", operator).out == "Work goes on.\n"
     ran = cli("restore", "finish", "--as", uuid4())
     assert ran.code == 1
-    assert "There is no such operator." in ran.err
+    assert "There is no operator with this id or email address." in ran.err

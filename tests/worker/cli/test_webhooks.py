@@ -28,7 +28,7 @@ def test_a_webhook_is_added_tested_rotated_and_removed(cli: Cli) -> None:
     assert cli("webhooks", "remove", made["id"], *of).code == 2
     assert cli("webhooks", "remove", made["id"], *of, "--yes").out == "Removed.\n"
     gone = cli("webhooks", "rotate", made["id"], *of)
-    assert (gone.code, "There is no such webhook." in gone.err) == (1, True)
+    assert (gone.code, "There is no webhook with this id." in gone.err) == (1, True)
 
 
 def test_an_address_that_cannot_be_told_is_refused_with_the_reason(cli: Cli) -> None:
@@ -37,5 +37,5 @@ def test_an_address_that_cannot_be_told_is_refused_with_the_reason(cli: Cli) -> 
     plain = cli("webhooks", "add", "http://hooks.example", "--practice", practice)
     assert (plain.code, "must begin with https://" in " ".join(plain.err.split())) == (2, True)
     private = cli("webhooks", "add", "https://10.0.0.1", "--practice", practice)
-    assert (private.code, "not a public one" in " ".join(private.err.split())) == (1, True)
+    assert (private.code, "not a public address" in " ".join(private.err.split())) == (1, True)
     assert cli("webhooks", "add", "https://hooks.example", "--practice", uuid4()).code == 1

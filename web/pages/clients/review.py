@@ -213,5 +213,5 @@ def _fits(text: str, longest: int, name: str) -> str | None:
         RequestRefused: it is too long, or holds what no name does.
     """
     if len(text) > longest or not text.isprintable():
-        raise refusals.TOO_LONG(field=name, longest=longest)
+        raise refusals.TOO_LONG(field=name, max_length=longest)
     return text or None

@@ -117,12 +117,12 @@ def test_an_email_that_is_taken_is_told_at_its_field_and_corrected_there(
     progress = add(visitor, window, record, email="Taken@x.example", name="As typed", send_welcome_email="no")
     desk.world.run_due()
     rejected = keeps_the_rules(visitor.open(progress.path))
-    assert "already used by another login" in rejected.faults()["email"]
+    assert "already in use in the portal" in rejected.faults()["email"]
     again = f"{progress.path}/again"
     assert (rejected.form(again)["name"], rejected.form(again)["email"]) == ("As typed", "Taken@x.example")
     still = visitor.send(rejected, again)  # nothing corrected: asked for anew, and turned down anew
     desk.world.run_due()
-    assert "already used" in visitor.open(still.path).faults()["email"]
+    assert "already in use" in visitor.open(still.path).faults()["email"]
     corrected = visitor.send(rejected, again, email="free@x.example")
     twice = visitor.send(rejected, again, email="free@x.example")
     assert corrected.path == twice.path == progress.path

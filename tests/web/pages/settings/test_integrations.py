@@ -125,7 +125,7 @@ def test_a_broken_connection_says_why_and_how_to_mend_it(desk: Desk) -> None:
         login = logins.load(tx, row.xero_login_id).row
         connections.mark_broken(tx, row.id, xero_login_id=login.id, version=login.version, code="grant_refused")
     page = keeps_the_rules(visitor.open(AT))
-    assert "Xero ended the consent behind this connection." in page.text
+    assert "Your Xero connection has expired." in page.text
     assert "Reconnect" in [button.text for button in page.main.all("button")]
     assert "Connected" in visitor.open(sent_back(visitor)).text
 
