@@ -188,7 +188,7 @@ CALLING = (
         (
             Edit(
                 CLIENT,
-                '                raise XpmMalformed("the connection ended within it", truncated=True) from None\n',
+                '                raise XpmMalformed("the connection ended before it did", truncated=True) from None\n',
                 "                return\n",
             ),
             Edit("xpm/wire/decode.py", '    raise XpmMalformed("it ended early", truncated=True)\n'),
