@@ -30,7 +30,7 @@ from xpm.limiter import UnlimitedLimiter
 PICKUP_WORKER = """
 import sys, threading, time, dramatiq, redis
 from dramatiq.brokers.redis import RedisBroker
-from worker.broker import PortalBroker
+from worker.queue.broker import PortalBroker
 url, queue, ours = sys.argv[1], sys.argv[2], sys.argv[3] == "ours"
 client = redis.Redis.from_url(url)
 broker = PortalBroker(client, "bench", lambda *_: None) if ours else RedisBroker(client=client, namespace="bench")

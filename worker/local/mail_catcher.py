@@ -221,9 +221,8 @@ async def _serve_until_signalled(folder: Path, port: int) -> None:
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
-    await _serve(
-        folder, port, ended, lambda port: print(f"Listening on {LOOPBACK}:{port}, saving mail in {folder}", flush=True)
-    )
+    address = f"Listening on {LOOPBACK}:{{}}, saving mail in {folder}"
+    await _serve(folder, port, ended, lambda port: print(address.format(port), flush=True))  # noqa: T201
 
 
 def main() -> None:

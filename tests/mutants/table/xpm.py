@@ -128,7 +128,7 @@ QUOTA = (
         "quota-reserve",
         "background lanes stop a little short of each limit",
         "invariant 4: an interactive call finds no room",
-        (Edit("xpm/quota/books.py", "asdict(limits.for_background() if background else limits)", "asdict(limits)"),),
+        (Edit("xpm/quota/ledger.py", "asdict(limits.for_background() if background else limits)", "asdict(limits)"),),
         (
             f"{LIMITS}::test_one_of_the_calls_at_once_is_kept_for_interactive_ones[fakeredis]",
             f"{LIMITS}::test_background_lanes_stop_short_of_each_limit[fakeredis-import-limits1-day]",

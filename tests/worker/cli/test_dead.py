@@ -84,11 +84,11 @@ def test_one_is_shown_with_all_that_is_known(cli: Cli, office: World, letters: l
         "requested_by": str(office.staff_id),
         "state": "failed",
         "code": "bug",
-        "message": "Something we did not foresee went wrong (RuntimeError).",
+        "message": "An unexpected error occurred (RuntimeError).",
         "remedy": "Tell the developers.",
     }
     shown = fits(cli("dead", "show", job_id))
-    for words in (str(import_id), f"{office.staff_id} was told: Something we did not foresee", "RuntimeError", "Next",
+    for words in (str(import_id), f"{office.staff_id} was told: An unexpected error occurred", "RuntimeError", "Next",
                   f"portal-sync dead requeue {job_id}"):  # fmt: skip
         assert words in shown
 
