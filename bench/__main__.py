@@ -1,4 +1,4 @@
-"""`python -m bench NAME`: runs one measurement on a PostgreSQL and a Redis of its own and prints what it found."""
+"""`python -m bench NAME`: runs one measurement, with its own PostgreSQL and Redis, and prints the figures."""
 
 from __future__ import annotations
 
@@ -18,11 +18,9 @@ def main() -> None:
     throughput = commands.add_parser("throughput", help="a batch: whole imports a second")
     throughput.add_argument("--imports", type=int, default=2000, help="XPM records to import (default 2000)")
     throughput.add_argument("--workers", type=int, default=2, help="worker processes (default 2)")
-    limiter = commands.add_parser("limiter", help="XPM's quota: kept, used up, with room for a person who waits")
-    limiter.add_argument(
-        "--scale", type=float, default=10.0, help="how much faster the quota's time passes (default 10)"
-    )
-    limiter.add_argument("--seed", type=int, default=random.randrange(10**6), help="of the interactive arrivals")
+    limiter = commands.add_parser("limiter", help="XPM's quota: kept, fully used, with room for interactive calls")
+    limiter.add_argument("--scale", type=float, default=10.0, help="how much faster the quota refills (default 10)")
+    limiter.add_argument("--seed", type=int, default=random.randrange(10**6), help="seed of the interactive arrivals")
     parse = commands.add_parser("parse", help="a whole detailed list, read as XML and as JSON")
     parse.add_argument("--clients", type=int, default=15_000, help="XPM clients in the list (default 15000)")
     search = commands.add_parser("search", help="search over HTTP with a full directory")
@@ -32,7 +30,7 @@ def main() -> None:
         "resync", help="relationships: a whole practice in one call of XPM, then a few changes"
     )
     resync.add_argument("--clients", type=int, default=15_000, help="linked clients (default 15000)")
-    resync.add_argument("--relationships", type=int, default=40_000, help="of all of them (default 40000)")
+    resync.add_argument("--relationships", type=int, default=40_000, help="their relationships (default 40000)")
     for command in (latency, throughput, limiter, parse, search, resync):
         command.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = parser.parse_args()

@@ -1,11 +1,11 @@
-"""The production shape on one machine, for measuring: PostgreSQL, Redis, simulator, mail catcher, workers and relay, each a
-process of its own, and one connected practice."""
+"""The production set-up on one machine, for measuring: PostgreSQL, Redis, simulator, mail catcher, workers and relay as
+separate processes, and one connected practice."""
 
 from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ from uuid import UUID
 
 from cryptography.fernet import Fernet
 
+from bench.figures import start_simulator
 from config.settings import Settings
 from portal_db import migrate
 from portal_db.database import Database
@@ -26,14 +27,16 @@ from xpm.client import Access
 from xpm.simulator.serve import SimulatorConfig
 from xpm.simulator.tenants import BASE_PATH
 
-#: So that XPM's sixty calls a minute are a thousand a second, and what is measured is us.
+#: Makes XPM's sixty calls a minute a thousand a second, so that the portal itself is measured.
 QUOTA_TIME_SCALE = 1000.0
-ALL_QUEUES = (*(lane.value for lane in Lane), QUEUE)
+QUEUES = (*(lane.value for lane in Lane), QUEUE)
+#: Of each worker.
+THREADS = 8
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """A running deployment: where it is, and who may ask it for what."""
+    """A running deployment: its addresses, and the staff member and token to use."""
 
     settings: Settings
     database: Database
@@ -43,8 +46,8 @@ class Deployment:
     staff_id: UUID
     access: Access
 
-    def start_worker(self, name: str, queues: Sequence[str] = ALL_QUEUES, *, threads: int = 8) -> None:
-        code = f"import sys; from worker.process import run_worker; sys.exit(run_worker({queues!r}, threads={threads}))"
+    def start_worker(self, name: str) -> None:
+        code = f"import sys; from worker.process import run_worker; sys.exit(run_worker({QUEUES!r}, threads={THREADS}))"
         command = [sys.executable, "-c", code]
         self.processes.start(name, command, ready=log_line("worker.ready"), env=self.environment())
 
@@ -62,19 +65,14 @@ class Deployment:
 
 
 @contextmanager
-def deployed(*, clients: int, seed: int = 7) -> Iterator[Deployment]:
-    """Start everything but workers and relay, with a simulated practice of so many XPM clients and no quota."""
+def deployed(*, clients: int) -> Iterator[Deployment]:
+    """Start everything except workers and relay, with a simulated practice of `clients` XPM clients and no quota."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="portal-sync-bench-")))
         database_url = stack.enter_context(fresh_database(stack.enter_context(postgres_server())))
         redis = stack.enter_context(redis_server(folder / "redis"))
         processes = stack.enter_context(Supervised(folder / "logs"))
-        xpm_port, mail_port = free_port(), free_port()
-        simulator = (
-            "from xpm.simulator.serve import SimulatorConfig, run; "
-            f"run(SimulatorConfig(clients={clients}, seed={seed}, port={xpm_port}, enforce_quota=False))"
-        )
-        processes.start("simulator", [sys.executable, "-c", simulator], ready=port_open(xpm_port))
+        xpm_port, mail_port = start_simulator(processes, f"clients={clients}, seed=7, enforce_quota=False"), free_port()
         mail = folder / "mail"
         catcher = [sys.executable, "-m", "worker.local.mail_catcher", "--port", str(mail_port), "--dir", str(mail)]
         processes.start("mail", catcher, ready=port_open(mail_port))

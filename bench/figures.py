@@ -1,9 +1,20 @@
-"""Turns samples into the figures that are printed."""
+"""What the measurements share: a simulator to measure against, and how samples become the printed figures."""
 
 from __future__ import annotations
 
 import statistics
+import sys
 from collections.abc import Sequence
+
+from worker.local.processes import Supervised, free_port, port_open
+
+
+def start_simulator(processes: Supervised, config: str) -> int:
+    """Start a simulator with these arguments of `SimulatorConfig`. Returns its port."""
+    port = free_port()
+    code = f"from xpm.simulator.serve import SimulatorConfig, run; run(SimulatorConfig({config}, port={port}))"
+    processes.start("simulator", [sys.executable, "-c", code], ready=port_open(port), within=60)
+    return port
 
 
 def quantiles(samples: Sequence[float]) -> dict[str, float]:

@@ -1,7 +1,7 @@
-"""How long an idle system takes: to notice a rung job, and to carry out one whole import.
+"""How long an idle system takes to notice a rung job, and to run one whole import.
 
-`pickup_ms`: from ringing a job to its actor's first line in another process, with our consumer and, in the same run and by
-turns, with dramatiq's own. `import_ms`: from the request's call to the closed import, with details, relationships and the
+`pickup_ms`: from ringing a job to its actor's first line in another process, with our consumer and, alternating in the
+same run, with dramatiq's. `import_ms`: from the request's call to the closed import, with details, relationships and the
 welcome email.
 """
 
@@ -26,11 +26,11 @@ from worker.queue.bell import RedisBell, connect
 from xpm.client import XpmApi
 from xpm.limiter import UnlimitedLimiter
 
-#: The child: consumes one queue and writes down when each message's actor began, by the machine's monotonic clock.
+#: The child: consumes one queue and records when each message's actor started, by the machine's monotonic clock.
 PICKUP_WORKER = """
 import sys, threading, time, dramatiq, redis
 from dramatiq.brokers.redis import RedisBroker
-from worker.broker import PortalBroker
+from worker.queue.broker import PortalBroker
 url, queue, ours = sys.argv[1], sys.argv[2], sys.argv[3] == "ours"
 client = redis.Redis.from_url(url)
 broker = PortalBroker(client, "bench", lambda *_: None) if ours else RedisBroker(client=client, namespace="bench")
@@ -48,7 +48,7 @@ def measure(*, rounds: int = 100, seed: int = 1) -> dict[str, Any]:
 
     Args:
         rounds: samples of each kind.
-        seed: decides the pauses between rings.
+        seed: for the pauses between rings.
     """
     chance = random.Random(seed)
     with deployed(clients=rounds * 3 + 50) as deployment:

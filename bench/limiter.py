@@ -1,7 +1,7 @@
-"""Whether many workers on one tenant stay within XPM's quota, use it up, and leave room for a person who waits.
+"""Whether many workers on one tenant stay within XPM's quota, use all of it, and leave room for interactive calls.
 
-Worker processes hammer a simulator that enforces the quota, while interactive calls arrive at random; a second run loses
-all of Redis on the way; last, a process that holds every permit is killed. The simulator, in a process of its own, judges.
+Worker processes hammer a simulator that enforces the quota, while interactive calls arrive at random. A second run loses
+all of Redis half way. Last, a process that holds every permit is killed. The simulator, in its own process, counts.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ from uuid import UUID
 import httpx
 import redis
 
+from bench.figures import start_simulator
 from tests.servers.redis import redis_server
-from worker.local.processes import Supervised, free_port, port_open
+from worker.local.processes import Supervised
 from xpm.client import Access, XpmApi
 from xpm.errors import QuotaDeferred, XpmRateLimited
 from xpm.quota import Limits, RedisLimiter, Timing
@@ -35,9 +36,9 @@ from xpm.simulator.tenants import BASE_PATH
 
 PROCESSES, THREADS = 4, 8
 MINUTES = 5
-#: Interactive calls in a minute, on average; they come at random.
+#: The average number of interactive calls in a minute; they arrive at random.
 ARRIVALS = 2.0
-#: How long an answer takes, in scaled seconds; XPM's own are about this slow.
+#: How long an answer takes, in scaled seconds; XPM is about this slow.
 LATENCY = 0.4
 DEADLINE = 30.0
 SIMULATOR = SimulatorConfig()
@@ -45,7 +46,7 @@ SIMULATOR = SimulatorConfig()
 
 @dataclass(frozen=True)
 class Site:
-    """Where a run happens, as its processes are told. `scale` is how much faster than real the quota's time passes."""
+    """The addresses that a run's processes use. `scale` is how much faster than real time the quota refills."""
 
     redis_url: str
     url: str
@@ -64,7 +65,7 @@ class Site:
 
     @contextmanager
     def api(self) -> Iterator[XpmApi]:
-        """A client whose limiter is on this Redis, as a process of its own has it."""
+        """A client with its own limiter on this Redis, as each process has."""
         limiter = RedisLimiter(redis.Redis.from_url(self.redis_url, socket_timeout=5), "bench", timing=self.timing())
         api = XpmApi(self.url + BASE_PATH, limiter)
         try:
@@ -74,9 +75,9 @@ class Site:
             api.close()
 
     def ask(self, api: XpmApi, lane: str, until: float) -> bool:
-        """One call, put off as jobs are for as long as the limiter says; False if time (monotonic) was up before.
+        """One call, deferred as a job is for as long as the limiter says. False if `until` (monotonic) passed first.
 
-        A 429 is counted by the simulator; here it is only one more reason to wait.
+        A 429 is counted by the simulator; here it is just another reason to wait.
         """
         access = Access(SIMULATOR.tenant_id, SIMULATOR.access_token)
         while time.monotonic() < until:
@@ -93,7 +94,7 @@ class Site:
 
 
 def measure(*, scale: float, seed: int) -> dict[str, Any]:
-    """Both runs and the kill. `scale`: 10 makes five minutes half of one. `seed`: of the interactive arrivals."""
+    """Both runs and the kill. With `scale` 10, five minutes take half a minute. `seed` is for the interactive arrivals."""
     chance = random.Random(seed)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="portal-sync-bench-")))
@@ -124,9 +125,9 @@ def measure(*, scale: float, seed: int) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Run:
-    """What the simulator saw in one run, and how long interactive calls took, in scaled seconds.
+    """The simulator's counts of one run, and how long interactive calls took, in scaled seconds.
 
-    The greatest numbers are since the simulator's start: a window that began before the run counts as well.
+    The maxima are since the simulator's start: a window that began before the run counts too.
     """
 
     answered: int
@@ -145,7 +146,7 @@ def _run(site: Site, chance: random.Random, half_way: Callable[[], object]) -> R
             hammer.wait_until("ready")
         before = site.counters()
         for hammer in hammers:
-            hammer.tell("go")
+            hammer.send("go")
         end = time.monotonic() + MINUTES * 60 / site.scale
         timer = threading.Timer(MINUTES * 30 / site.scale, half_way)
         timer.start()
@@ -186,7 +187,7 @@ def _interactive(site: Site, api: XpmApi, chance: random.Random, end: float) -> 
 
 
 class _Hammer:
-    """A worker process of ours, talked to by lines."""
+    """A worker process, controlled by lines on its standard input and output."""
 
     def __init__(self, site: Site, function: str = "hammer") -> None:
         code = f"from bench.limiter import {function}, Site; {function}(Site(**{asdict(site)!r}))"
@@ -201,18 +202,18 @@ class _Hammer:
         self.process.kill()
         self.process.communicate()
 
-    def tell(self, line: str) -> None:
+    def send(self, line: str) -> None:
         assert self.process.stdin is not None
         print(line, file=self.process.stdin, flush=True)
 
     def wait_until(self, line: str) -> None:
         assert self.process.stdout is not None
-        said = self.process.stdout.readline().strip()
-        assert said == line, f"a process said {said!r} and not {line!r}"
+        found = self.process.stdout.readline().strip()
+        assert found == line, f"a process printed {found!r} and not {line!r}"
 
 
 def hammer(site: Site) -> None:
-    """A worker process: threads that import as fast as the limiter lets them, until the time is up."""
+    """A worker process: threads that import as fast as the limiter allows, until the time is up."""
     with site.api() as api, ThreadPoolExecutor(THREADS) as pool:
         print("ready", flush=True)
         sys.stdin.readline()
@@ -251,12 +252,12 @@ def hold_all(site: Site) -> None:
 
 
 def _real_limiter(redis_url: str) -> RedisLimiter:
-    """With the product's own, unscaled timing."""
+    """A limiter with the product's unscaled timing."""
     return RedisLimiter(redis.Redis.from_url(redis_url, socket_timeout=5), "bench-kill")
 
 
 def _take(limiter: RedisLimiter, stack: ExitStack, holder: str) -> None:
-    """Hold one permit until the stack is left. The first one's call is a probe, and gets the answer of an idle tenant."""
+    """Hold one permit until the stack is left. The first call is a probe, and gets the answer of an idle tenant."""
     while True:
         try:
             permit = stack.enter_context(
@@ -269,15 +270,9 @@ def _take(limiter: RedisLimiter, stack: ExitStack, holder: str) -> None:
 
 @contextmanager
 def _site(folder: Path, redis_url: str, scale: float) -> Iterator[Site]:
-    """A simulator with quota, slow answers and a client to ask for."""
-    port = free_port()
+    """A simulator with quota, slow answers and a client to read."""
     with Supervised(folder / "logs") as processes:
-        code = (
-            "from xpm.simulator.serve import SimulatorConfig, run; "
-            f"run(SimulatorConfig(clients=3, port={port}, time_scale={scale}))"
-        )
-        processes.start("simulator", [sys.executable, "-c", code], ready=port_open(port))
-        url = f"http://127.0.0.1:{port}"
+        url = f"http://127.0.0.1:{start_simulator(processes, f'clients=3, time_scale={scale}')}"
         slow = {"kind": "latency", "count": 10**9, "seconds": LATENCY / scale}
         httpx.post(f"{url}/_sim/faults", json=slow, trust_env=False).raise_for_status()
         truth = httpx.get(f"{url}/_sim/truth", trust_env=False).raise_for_status().text

@@ -1,7 +1,6 @@
-"""An XPM that only lists: a practice of so many companies with so many relationships, streamed, and later a few changes.
+"""An XPM that only lists: it streams a practice of companies with relationships, and later a few changes.
 
-`python -m bench.listing PORT CLIENTS RELATIONSHIPS CHANGES` serves it until it is stopped. `GET /calls` says how often it
-was asked.
+`python -m bench.listing PORT CLIENTS RELATIONSHIPS CHANGES` serves it until stopped. `GET /calls` counts its calls.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ def uuid_of(number: int) -> UUID:
 
 
 class Practice:
-    """What is listed. Since a moment, it is the first `changes` clients, each with one relationship ended."""
+    """The listed clients. A list of changes has the first `changes` of them, each with one relationship ended."""
 
     def __init__(self, clients: int, relationships: int, changes: int) -> None:
         self.clients, self.relationships, self.changes = clients, relationships, changes
@@ -86,7 +85,7 @@ def serve(port: int, practice: Practice) -> None:
                 self.wfile.write(piece)
 
         def log_message(self, *_: Any) -> None:
-            """Nothing: the calls are counted."""
+            """Log nothing: the calls are counted."""
 
     ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
 

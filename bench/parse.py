@@ -1,7 +1,7 @@
-"""How long a practice's detailed list takes to read, and how much memory, in both formats.
+"""The time and memory to read a practice's detailed list, in both formats.
 
-The simulator serves it from a process of its own; each format is read in a fresh one, so that the peak is its own.
-`peak_rss_mb_above_idle` is that process's greatest memory less what it had after its imports and one small call.
+The simulator serves it from its own process. Each format is read in a new process, so that the memory peak is its own:
+`peak_rss_mb_above_idle` is that process's peak memory minus its memory after the imports and one small call.
 `python -m bench.parse URL FORMAT` is the reading process.
 """
 
@@ -19,7 +19,8 @@ from typing import Any, Literal
 
 import httpx
 
-from worker.local.processes import Supervised, free_port, port_open
+from bench.figures import start_simulator
+from worker.local.processes import Supervised
 from xpm.client import Access, XpmApi
 from xpm.limiter import UnlimitedLimiter
 from xpm.simulator.serve import SimulatorConfig
@@ -30,20 +31,15 @@ FORMATS: tuple[Literal["xml", "json"], ...] = ("xml", "json")
 
 
 def measure(*, clients: int) -> dict[str, Any]:
-    """Read the list of a practice of so many clients in each format."""
+    """Read the list of a practice of `clients` clients in each format."""
     with tempfile.TemporaryDirectory(prefix="portal-sync-bench-") as folder, Supervised(Path(folder)) as processes:
-        port = free_port()
-        serve = (
-            "from xpm.simulator.serve import SimulatorConfig, run; "
-            f"run(SimulatorConfig(clients={clients}, seed=7, port={port}, enforce_quota=False))"
-        )
-        processes.start("simulator", [sys.executable, "-c", serve], ready=port_open(port), within=60)
+        port = start_simulator(processes, f"clients={clients}, seed=7, enforce_quota=False")
         url = f"http://127.0.0.1:{port}{BASE_PATH}"
         return {"clients": clients, **{wire: _in_a_process(url, wire) for wire in FORMATS}}
 
 
 def _in_a_process(url: str, wire: str) -> dict[str, Any]:
-    body_mb = _size(url, wire) / MEGABYTE  # also the simulator's first, which is its slowest
+    body_mb = _size(url, wire) / MEGABYTE  # also warms the simulator up: its first answer is the slowest
     run = subprocess.run([sys.executable, "-m", "bench.parse", url, wire], capture_output=True, text=True, check=True)
     return {"body_mb": round(body_mb, 1), **json.loads(run.stdout)}
 
@@ -76,12 +72,12 @@ def read(url: str, wire: Literal["xml", "json"]) -> dict[str, Any]:
 
 
 def peak() -> int:
-    """The most bytes of memory that this process ever had."""
+    """This process's peak memory in bytes."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def resident() -> int:
-    """Bytes of memory this process has now; where the system does not say, its peak so far."""
+    """This process's memory in bytes now; its peak so far if the system does not report it."""
     status = Path("/proc/self/statm")
     if status.exists():
         return int(status.read_text().split()[1]) * resource.getpagesize()

@@ -1,7 +1,7 @@
-"""How long the re-sync of a whole practice takes, in how many XPM calls and how much memory, and what a few changes cost.
+"""The time, XPM calls and memory that the re-sync of a whole practice takes, and the cost of a few changes.
 
-XPM is a server on loopback that streams a list of so many clients; PostgreSQL is one of its own. The measured process is a
-worker that has nothing else to do: `peak_rss_mb_above_idle` is its greatest memory less what it had before the first sync.
+XPM is a loopback server that streams the clients, and PostgreSQL a server for this run only. The measured process is a
+worker with nothing else to do: `peak_rss_mb_above_idle` is its peak memory minus its memory before the first sync.
 `python -m bench.resync DATABASE_URL PORT CLIENTS` is that process.
 """
 
@@ -50,7 +50,7 @@ CHANGES = 50
 
 
 def measure(*, clients: int, relationships: int) -> dict[str, Any]:
-    """Sync a practice whose clients are all in the portal, then a few changes of it."""
+    """Sync a practice whose clients are all in the portal, then a few changes."""
     with (
         tempfile.TemporaryDirectory(prefix="portal-sync-bench-") as folder,
         Supervised(Path(folder)) as processes,
@@ -67,7 +67,7 @@ def measure(*, clients: int, relationships: int) -> dict[str, Any]:
 
 @dataclass
 class Counted:
-    """What was sent to the database: statements, and rows that they inserted, changed or deleted."""
+    """Counts of database statements, and of the rows that they inserted, changed or deleted."""
 
     statements: int = 0
     rows: int = 0
@@ -75,7 +75,7 @@ class Counted:
 
 @contextmanager
 def counting(engine: Engine) -> Iterator[Counted]:
-    """Count for as long as the block runs."""
+    """Count while the block runs."""
     found = Counted()
 
     def after(_connection: Any, cursor: Any, statement: str, *_: Any) -> None:
@@ -128,7 +128,7 @@ class Worker:
             tx.session.execute(insert(XpmLink).values(linked_at=db_now()), links)
 
     def sync(self, mode: SyncMode) -> tuple[float, Counted]:
-        """Sync the directory, and the relationships after it, which run on in the same thread."""
+        """Sync the directory, then the relationships, in this thread."""
         with self.database.write() as tx:
             job = begin_sync(tx, self.directory.id, mode, asked_by="bench")
         assert job is not None, "no other sync is under way"
@@ -146,7 +146,7 @@ class Worker:
                 raise RuntimeError(f"not everything was done: {unfinished}")
 
     def summary(self) -> RelationshipSync:
-        """What the last sync brought."""
+        """The summary of the last sync."""
         with self.database.read() as tx:
             statement = select(RelationshipSync).join(DirectorySync, DirectorySync.id == RelationshipSync.sync_id)
             return tx.session.scalars(statement.order_by(DirectorySync.started_at.desc()).limit(1)).one()

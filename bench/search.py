@@ -1,7 +1,7 @@
-"""Search over HTTP against a running web process, with a directory of so many records: as somebody types, and advanced.
+"""Search over HTTP against a running web process with a full directory: as a person types, and advanced.
 
-Each sample is a whole request on a connection that is kept, by a program with an API key. Beginnings and parts of names that
-are there, and some that are not.
+Each sample is a whole request on a kept-alive connection with an API key. The texts are beginnings and parts of names
+that exist, and some that do not.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ API = "/api/v1"
 
 
 def measure(*, clients: int = 15_000, samples: int = 300, seed: int = 1) -> dict[str, Any]:
-    """Fill a directory of so many records and search it.
+    """Fill a directory with `clients` records and search it.
 
     Args:
         samples: requests of each kind.
-        seed: decides what is typed.
+        seed: for the texts.
     """
     with deployed(clients=clients) as deployment:
         names, seconds = _fill(deployment)
@@ -57,7 +57,7 @@ def measure(*, clients: int = 15_000, samples: int = 300, seed: int = 1) -> dict
 
 
 def _fill(deployment: Deployment) -> tuple[list[str], float]:
-    """Sync the directory by a worker; the names that are in it then, and how long that took."""
+    """Sync the directory with a worker. Returns the names in it, and the seconds that took."""
     with deployment.database.write() as tx:
         connection = connections.live_connection_of(tx, deployment.staff_id)
         assert connection is not None, "the deployment has one"
@@ -89,7 +89,7 @@ def _start_web(deployment: Deployment) -> int:
 
 
 def _typed(names: list[str], chance: random.Random, count: int) -> list[str]:
-    """What people type: names as they grow, words out of the middle, and now and then a name that is not there."""
+    """What people type: growing beginnings of names, words from the middle, and some names that do not exist."""
     texts: list[str] = []
     while len(texts) < count:
         name = chance.choice(names)
@@ -100,7 +100,7 @@ def _typed(names: list[str], chance: random.Random, count: int) -> list[str]:
 
 
 def _ask(http: httpx.Client, path: str, texts: list[str], options: dict[str, str]) -> list[float]:
-    """Milliseconds of each request, without those that warm the process up."""
+    """The milliseconds of each request, without the first `WARMING`."""
     found = []
     for text in texts:
         began = time.perf_counter()

@@ -1,4 +1,4 @@
-"""How many whole imports a second a batch runs at: every job of each, the welcome email included."""
+"""How many whole imports a second a batch completes: every job of each, including the welcome email."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from typing import Any
 from uuid import UUID
 
-from bench.deployment import Deployment, deployed
+from bench.deployment import THREADS, Deployment, deployed
 from handlers.directory.classification import suggested_kind
 from handlers.imports.accept import accept_batch
 from handlers.imports.request import ImportRequest, parse
@@ -17,11 +17,11 @@ from xpm.client import XpmApi
 from xpm.limiter import UnlimitedLimiter
 
 
-def measure(*, count: int, workers: int, threads: int = 8) -> dict[str, Any]:
-    """Import `count` records of a simulated practice as one batch, with so many worker processes and one relay."""
+def measure(*, count: int, workers: int) -> dict[str, Any]:
+    """Import `count` records of a simulated practice as one batch, with `workers` worker processes and one relay."""
     with deployed(clients=count) as deployment:
         for number in range(workers):
-            deployment.start_worker(f"worker-{number + 1}", threads=threads)
+            deployment.start_worker(f"worker-{number + 1}")
         deployment.start_relay()
         xpm = XpmApi(deployment.settings.xpm_api_url, limiter=UnlimitedLimiter())
         with xpm.list(deployment.access, lane="import", deadline_seconds=120) as listing:
@@ -45,7 +45,7 @@ def measure(*, count: int, workers: int, threads: int = 8) -> dict[str, Any]:
     return {
         "imports": count,
         "workers": workers,
-        "threads": threads,
+        "threads": THREADS,
         "imports_per_s": round(count / seconds, 1),
         "seconds": round(seconds, 1),
         "accept_seconds": round(accepted - began, 1),

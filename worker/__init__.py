@@ -1,1 +1,1 @@
-"""Delivery by queue: broker, bell, actors, job runner, relay, the queue door and the command line."""
+"""The worker side: queue, job runner, leader, the command line, and the local system for demos."""

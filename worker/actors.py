@@ -1,4 +1,4 @@
-"""The two actors: one runs a job by its id, one takes a request in. They are three lines each; the work is elsewhere."""
+"""The two actors: one runs a job by its id, one records a request. The work is done elsewhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What worker-side processes are made of: services, bell, leases and limiter, assembled from the settings."""
+"""The parts of every worker-side process: services, bell, leases and limiter, assembled from the settings."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 @dataclass
 class Parts:
-    """What every worker-side process is made of. Used as a context manager, it starts and stops the heartbeat."""
+    """The parts of one process. As a context manager, it starts and stops the heartbeat."""
 
     settings: Settings
     services: Services
@@ -43,7 +43,7 @@ class Parts:
         """Read the settings and connect everything.
 
         Raises:
-            SettingsError: a setting is missing or does not fit.
+            SettingsError: a setting is missing or invalid.
         """
         settings = Settings.load()
         set_up_logging(settings)
@@ -86,5 +86,5 @@ class Parts:
 
 
 def name_of_process(sources: Sources) -> str:
-    """Names this process in the record: where it runs and a part of its own, since pids come round again."""
+    """The name of this process in the record: its host, its pid, and a random part, since pids are reused."""
     return f"{socket.gethostname()[:40]}/{os.getpid()}/{sources.new_id().hex[-8:]}"

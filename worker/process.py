@@ -1,8 +1,7 @@
-"""A worker process: its parts put together, run until a signal, and put away in order.
+"""The worker and relay processes: assembled, run until a stop signal, and shut down in order.
 
-One process is one worker; more of them are started side by side by whatever supervises the Procfile. dramatiq's own master
-process is not used: killed, it leaves orphans, and a signal to the process group cuts running jobs off
-(measured, see docs/architecture.md).
+One process is one worker; the supervisor of the Procfile starts several. dramatiq's own master process is not used:
+killed, it leaves orphans, and a signal to the process group interrupts running jobs (measured, see docs/architecture.md).
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from worker.actors import declare
 from worker.jobs.isolation import IsolatedRunner
 from worker.jobs.leases import Leases
 from worker.leader.relay import Relay
-from worker.leader.scheduler import Scheduler, aside, nightly_work, plan_of
+from worker.leader.scheduler import Scheduler, in_thread, nightly_work, plan_of
 from worker.parts import STOP_SIGNALS, Parts
 from worker.queue.bell import connect
 from worker.queue.broker import make_broker
@@ -31,7 +30,7 @@ log = structlog.stdlib.get_logger(__name__)
 
 
 def stop_on_signals() -> threading.Event:
-    """An event that the first signal to stop sets. Later ones change nothing: a process group's signal arrives twice."""
+    """An event that the first stop signal sets. Later ones change nothing: a process group's signal arrives twice."""
     stopping = threading.Event()
     for number in STOP_SIGNALS:
         signal.signal(number, lambda *_: stopping.set())
@@ -39,19 +38,19 @@ def stop_on_signals() -> threading.Event:
 
 
 def run_worker(queues: Iterable[str], *, threads: int) -> int:
-    """Consume these queues until told to stop, then let running jobs finish within the grace period.
+    """Consume these queues until a stop signal, then let running jobs finish within the grace period.
 
-    Those that outlast it go back to the queue with nothing counted against them.
+    Jobs that take longer go back to the queue with nothing counted against them.
 
     Returns:
-        The exit code: 0, also when jobs outlasted the grace.
+        The exit code: always 0.
     """
     stopping = stop_on_signals()
     with Parts.from_environment(threads=threads) as parts:
         door = Door(parts.services, parts.bell, connect(parts.settings), parts.settings.redis_namespace)
         broker = make_broker(parts.settings, door.keep_malformed)
-        alone = IsolatedRunner(parts.services, HANDLERS, parts.leases.owner)
-        declare(broker, parts.runner(run_isolated=alone.run, stopping=stopping), door)
+        isolated = IsolatedRunner(parts.services, HANDLERS, parts.leases.owner)
+        declare(broker, parts.runner(run_isolated=isolated.run, stopping=stopping), door)
         worker = dramatiq.Worker(broker, queues=set(queues), worker_threads=threads, worker_timeout=100)
         worker.queue_prefetch = threads  # P18: hold no more than can be started at once
         worker.start()
@@ -59,15 +58,15 @@ def run_worker(queues: Iterable[str], *, threads: int) -> int:
         stopping.wait()
         log.info("worker.stopping", owner=parts.leases.owner)
         worker.stop(timeout=int(parts.settings.shutdown_grace_seconds * 1000))
-        _give_back(parts.leases, alone)  # before the parts are closed under jobs that still run
+        _release_jobs(parts.leases, isolated)  # before closing the parts that running jobs still use
         broker.close()
     return 0
 
 
-def _give_back(leases: Leases, alone: IsolatedRunner) -> None:
+def _release_jobs(leases: Leases, isolated: IsolatedRunner) -> None:
     try:
-        alone.stop()
-        count = leases.give_back()
+        isolated.stop()
+        count = leases.release_all()
     except SQLAlchemyError as error:
         log.warning("worker.jobs_left_to_their_leases", exc_info=error)
         return
@@ -76,7 +75,7 @@ def _give_back(leases: Leases, alone: IsolatedRunner) -> None:
 
 
 def run_relay() -> int:
-    """Be the relay and the scheduler, or stand by to be them, until told to stop."""
+    """Run the relay and the scheduler, or stand by for them, until a stop signal."""
     stopping = stop_on_signals()
     with Parts.from_environment(threads=1) as parts:
         relay = Relay(
@@ -89,7 +88,7 @@ def run_relay() -> int:
         queues = RedisQueues(connect(parts.settings), parts.bell, parts.settings.redis_namespace)
         work = nightly_work(parts.services, queues)
         plan = plan_of(parts.services, work, parts.limiter.day_left)
-        scheduler = Scheduler(parts.services.database, parts.leases.owner, plan, work, start=aside)
+        scheduler = Scheduler(parts.services.database, parts.leases.owner, plan, work, start=in_thread)
         threading.Thread(target=scheduler.run, args=(stopping,), name="scheduler", daemon=True).start()
         log.info("relay.ready", owner=parts.leases.owner)
         relay.run(stopping)

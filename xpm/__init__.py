@@ -1,1 +1,1 @@
-"""The upstream: everything that knows how Xero Practice Manager (XPM) talks, and a simulator that talks the same."""
+"""Xero Practice Manager (XPM): its API client, OAuth, quota and wire formats, and a simulator of it."""

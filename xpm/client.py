@@ -1,7 +1,7 @@
-"""The client of XPM's API, read side: get, search, list and paged list of clients, each under a total deadline.
+"""The read-only client of XPM's API: get, search, list and paged list of clients, each under a total deadline.
 
-Each request is sent on a permit of the limiter's. Connection errors and 5xx are tried again within the deadline; a 429
-never is. Tokens, quotas and jobs are other people's business: a caller brings its access and its lane.
+Each request needs a permit from the limiter. Connection errors and 5xx are retried within the deadline; a 429 never is.
+Tokens, quotas and jobs live elsewhere: the caller supplies its access token and its lane.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ Clients = list[XpmClient]
 ATTEMPTS = 3
 """The most requests that one call sends."""
 SHORT_WAIT = 10.0
-"""The longest Retry-After of a 5xx, in seconds, that is waited for here; with a longer one the job is put off."""
+"""The longest Retry-After of a 5xx, in seconds, that is waited for here; with a longer one the job is deferred."""
 CONNECT_TIMEOUT = 10.0
-"""Seconds to make a connection in, where the deadline leaves as many."""
+"""Seconds in which to connect, if the deadline leaves that many."""
 ERROR_PREFIX_BYTES = 65_536
 """How much of an error's body is read."""
 
@@ -51,7 +51,7 @@ _back_off = tenacity.wait_random_exponential(multiplier=0.25, max=4)
 
 @dataclass(frozen=True)
 class Access:
-    """Whose data is asked for, and the token that allows it."""
+    """Whose data to read, and the token that allows it."""
 
     tenant_id: str
     access_token: str = field(repr=False)
@@ -59,7 +59,7 @@ class Access:
 
 @dataclass(frozen=True)
 class Fetched(Generic[T]):
-    """An answer, and the UTC time at which its request started: what changed later may be missing from it."""
+    """An answer, and the UTC time at which its request started. Later changes may be missing from it."""
 
     value: T
     as_of: datetime
@@ -67,7 +67,7 @@ class Fetched(Generic[T]):
 
 @dataclass(frozen=True)
 class ClientList:
-    """A list being streamed. It was whole only if the iteration ends without an exception."""
+    """A list being streamed. It is complete only if the iteration ends without an exception."""
 
     clients: Iterator[XpmClient]
     as_of: datetime
@@ -85,7 +85,7 @@ class _Answer:
 
 @dataclass(frozen=True)
 class _Call:
-    """What stays the same over all tries of a call."""
+    """What stays the same over all attempts of a call."""
 
     access: Access
     url: httpx.URL
@@ -108,13 +108,13 @@ class _Call:
 class XpmApi:
     """XPM's API at `base_url` (`https://api.xero.com/practicemanager/3.1`). Threads may share one.
 
-    `transport` carries the requests (default: a `DeadlineTransport`); it is used directly and not through
+    `transport` carries the requests (default: a `DeadlineTransport`). It is used directly and not through
     `httpx.Client`, which would log search texts with their URLs and keep cookies from one tenant to the next.
-    `prefer` is the format asked for; the one that comes is what is read. `monotonic` (seconds), `now` (an aware
-    UTC time) and `sleep` are the clock.
+    `prefer` is the format requested; whichever format arrives is read. `monotonic` (seconds), `now` (an aware UTC time)
+    and `sleep` are the clock.
 
     All methods raise `XpmError`s. Common parameters: `lane` is the limiter's priority class; `holder` names the work in
-    the limiter's books (default: a random name); `deadline_seconds` bounds the whole call, its tries and its body.
+    the limiter's ledger (default: a random name); `deadline_seconds` bounds the whole call, its attempts and its body.
     """
 
     def __init__(
@@ -157,57 +157,37 @@ class XpmApi:
 
         fetched = self._retrying(call)(attempt)
         if fetched.value.uuid != uuid:
-            raise XpmMalformed("another client came than the one asked for")
+            raise XpmMalformed("it holds another client than the requested one")
         return fetched
 
     def search(
-        self,
-        access: Access,
-        query: str,
-        *,
-        detailed: bool = False,
-        lane: str,
-        holder: str | None = None,
-        deadline_seconds: float,
+        self, access: Access, query: str, *, lane: str, holder: str | None = None, deadline_seconds: float
     ) -> Fetched[Clients]:
-        """The clients that XPM finds for `query`, unpaged; groups and relationships only if `detailed`.
+        """The clients that XPM finds for `query`, unpaged, without groups or relationships.
 
         Raises `XpmTooLarge` if the query matches too much.
         """
         if not query.strip():
             raise ValueError("A search needs a text to search for; to read every client, use `list`.")
-        url = self._url(contract.SEARCH_CLIENTS, {"query": query, **_detailed(detailed)})
-        call = self._call(access, url, lane, holder, deadline_seconds, self._max_bytes)
-
-        def attempt() -> Fetched[Clients]:
-            with self._answer(call) as answer:
-                return Fetched([*decode_clients(answer.content_type, answer.chunks)], answer.as_of)
-
-        return self._retrying(call)(attempt)
+        url = self._url(contract.SEARCH_CLIENTS, {"query": query})
+        return self._page(self._call(access, url, lane, holder, deadline_seconds, self._max_bytes))[0]
 
     def paged_list(
-        self,
-        access: Access,
-        page_size: int = 50,
-        *,
-        lane: str,
-        holder: str | None = None,
-        deadline_seconds: float,
+        self, access: Access, page_size: int, *, lane: str, deadline_seconds: float
     ) -> Iterator[Fetched[Clients]]:
         """Pages of the clients neither archived nor deleted, without groups or relationships.
 
-        `page_size` is 1 to 500. Each page is a request with a permit, tries and `deadline_seconds` of its own.
+        `page_size` is 1 to 500. Each page is a request with its own permit, attempts and `deadline_seconds`.
         """
         if page_size not in contract.PAGE_SIZES:
-            raise ValueError(f"XPM's pages hold 1 to 500 clients, so a page size of {page_size} cannot be asked for.")
-        return self._pages(access, page_size, lane, holder, deadline_seconds)
+            raise ValueError(f"A page of XPM holds 1 to 500 clients, so {page_size} is not a valid page size.")
+        return self._pages(access, page_size, lane, deadline_seconds)
 
     @contextmanager
     def list(
         self,
         access: Access,
         *,
-        detailed: bool = True,
         modified_since: datetime | None = None,
         lane: str,
         holder: str | None = None,
@@ -216,10 +196,10 @@ class XpmApi:
     ) -> Iterator[ClientList]:
         """Every client of the tenant, archived and deleted ones too, as a stream; `modified_since` is an aware time.
 
-        Tries again only until the first client has come. The permit is held until the context manager is left.
-        `unreadable` is told of a client that breaks the contract; without it, such a client ends the list.
+        Retries only until the first client has arrived. The permit is held until the context manager is left.
+        `unreadable` is called for a client that breaks the contract; without it, such a client ends the list.
         """
-        query = _detailed(detailed)
+        query = {"detailed": "true"}
         if modified_since is not None:
             if modified_since.tzinfo is None:
                 raise ValueError("`modified_since` needs a time zone, because XPM reads it as UTC.")
@@ -238,14 +218,12 @@ class XpmApi:
         with stack:
             yield listing
 
-    def _pages(
-        self, access: Access, page_size: int, lane: str, holder: str | None, deadline_seconds: float
-    ) -> Iterator[Fetched[Clients]]:
+    def _pages(self, access: Access, page_size: int, lane: str, deadline_seconds: float) -> Iterator[Fetched[Clients]]:
         url: httpx.URL | None = self._url(contract.PAGED_LIST, {"pageSize": str(page_size)})
         seen: set[httpx.URL] = set()
         while url is not None:
             seen.add(url)
-            page, link = self._page(self._call(access, url, lane, holder, deadline_seconds, self._max_bytes))
+            page, link = self._page(self._call(access, url, lane, None, deadline_seconds, self._max_bytes))
             yield page
             url = self._following(url, link)
             if url in seen:
@@ -292,7 +270,7 @@ class XpmApi:
 
     @contextmanager
     def _answer(self, call: _Call) -> Iterator[_Answer]:
-        """One try: a permit, a request, and its answer if that is a 2xx."""
+        """One attempt: a permit, a request, and its answer if that is a 2xx."""
         with self._limiter.acquire(
             call.access.tenant_id, lane=call.lane, holder=call.holder, deadline=call.time_left()
         ) as permit:
@@ -331,10 +309,6 @@ class XpmApi:
         return response
 
 
-def _detailed(detailed: bool) -> dict[str, str]:
-    return {"detailed": "true"} if detailed else {}
-
-
 def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
     return url.scheme, url.host, url.port or {"http": 80, "https": 443}.get(url.scheme)
 
@@ -353,7 +327,7 @@ def _wait(state: tenacity.RetryCallState) -> float:
 
 
 def _body(response: httpx.Response, call: _Call) -> Iterator[bytes]:
-    """The decoded body, under the call's deadline and its bound; a connection that ends within it truncates it."""
+    """The decoded body, within the call's deadline and size limit; a connection that ends early truncates it."""
     size = 0
     chunks = response.iter_bytes()
     while True:
@@ -361,7 +335,7 @@ def _body(response: httpx.Response, call: _Call) -> Iterator[bytes]:
             try:
                 chunk = next(chunks, None)
             except httpx.RemoteProtocolError:
-                raise XpmMalformed("the connection ended within it", truncated=True) from None
+                raise XpmMalformed("the connection ended before it did", truncated=True) from None
         call.check()
         if chunk is None:
             return
@@ -372,7 +346,7 @@ def _body(response: httpx.Response, call: _Call) -> Iterator[bytes]:
 
 
 def _prefix(response: httpx.Response, call: _Call) -> bytes:
-    """The beginning of an error's body, or as much as could be read: the status matters more."""
+    """The beginning of an error's body, or as much of it as can be read; the status matters more."""
     held = bytearray()
     try:
         for chunk in _body(response, call):
@@ -386,7 +360,7 @@ def _prefix(response: httpx.Response, call: _Call) -> bytes:
 
 @contextmanager
 def _network_errors(call: _Call) -> Iterator[None]:
-    """httpx's exceptions as ours. Their texts stay behind, because some quote a header, and so the token."""
+    """Turns httpx's exceptions into ours. Their texts are dropped, because some quote a header, and so the token."""
     try:
         yield
     except httpx.TransportError as error:

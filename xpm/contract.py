@@ -1,6 +1,6 @@
-"""The part of XPM's API 3.1 that we rely on, as one table: the operations we call and the response fields we read.
+"""The part of XPM's API 3.1 that we use, as one table: the operations we call and the response fields we read.
 
-The client builds its requests from this table and the decoders keep nothing that it does not name.
+The client builds its requests from this table, and the decoders keep nothing else.
 Source: Xero Practice Manager API 3.1 reference. Spellings here are those of the JSON format.
 """
 
@@ -14,7 +14,7 @@ PAGE_SIZES = range(1, 501)
 """The page sizes that `paged-list` accepts."""
 
 FEATURES = "practice-strict-content-type"
-"""The value of the `Xero-Features` header that makes XPM heed Accept; without it every answer is XML."""
+"""The value of the `Xero-Features` header that makes XPM follow Accept; without it every answer is XML."""
 
 Fields = Mapping[str, "Fields"]
 
@@ -31,7 +31,7 @@ class Operation:
 
 GET_CLIENT = Operation("getClient", "/client.api/get/{identifier}")
 SEARCH_CLIENTS = Operation("searchClients", "/client.api/search", query={"query": "string", "detailed": "boolean"})
-# XPM reads `modifiedsince` in either case; the reference's text writes it small, its schema `modifiedSince`.
+# XPM reads `modifiedsince` in either case; the reference's text has it in lower case, its schema as `modifiedSince`.
 LIST_CLIENTS = Operation("listClients", "/client.api/list", query={"detailed": "boolean", "modifiedsince": "string"})
 PAGED_LIST = Operation(
     "listClientsPaged", "/client.api/paged-list", query={"pageSize": "integer", "pageToken": "string"}
@@ -73,7 +73,7 @@ ENVELOPE_FIELDS: Fields = {
 
 
 def find(method: str, path: str, query: Iterable[str] = ()) -> Operation:
-    """The operation that a request is. `path` is below the base URL. Raises `LookupError` if the table has none such."""
+    """The operation of a request. `path` is below the base URL. Raises `LookupError` if it is not in the table."""
     names = set(query)
     for operation in OPERATIONS:
         pattern = re.escape(operation.path).replace(re.escape("{identifier}"), "[^/]+")

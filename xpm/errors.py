@@ -1,21 +1,21 @@
-"""What can go wrong when XPM is asked something, as one exception tree; no retry or job rule lives here.
+"""The failures of a call to XPM, as one exception tree. Retry and job rules live elsewhere.
 
 ::
 
     XpmError
-    ├── QuotaDeferred        our own limiter said "not now"; nothing was sent
+    ├── QuotaDeferred        our own limiter gave no permit; nothing was sent
     ├── XpmTimeout           the call's deadline passed
     ├── XpmUnreachable       no connection, or it broke
     ├── XpmServerError       5xx
     ├── XpmMalformed         the body ended early, or breaks the contract
-    ├── XpmTooLarge          the body passed its bound
+    ├── XpmTooLarge          the body exceeds its size limit
     ├── XpmNotFound          XPM does not know the client's uuid
     ├── XpmRefused           any other Status=ERROR, or 4xx
     ├── XpmUnauthorized      401
     ├── XpmForbidden         403
     └── XpmRateLimited       429
 
-Messages and attributes hold no personal data: no names, no emails, no piece of a body.
+Messages and attributes hold no personal data: no names, no emails, no part of a body.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ UnauthorizedReason = Literal["token_expired", "scope_missing", "other"]
 ForbiddenReason = Literal["disconnected", "scope_missing", "other"]
 QuotaLimit = Literal["minute", "day", "concurrent", "appminute", "unknown"]
 QuotaWait = Literal[QuotaLimit, "recovering", "unavailable"]
-"""What a permit waits for: room below a limit, or the limiter's books, which are being filled again or out of reach."""
+"""What a permit waits for: room below a limit, or the limiter's ledger, which is recovering or unavailable."""
 DEFAULT_WAITS: Mapping[QuotaLimit, float] = MappingProxyType(
     {"concurrent": 2.0, "minute": 60.0, "appminute": 60.0, "day": 3600.0, "unknown": 30.0}
 )
-"""Seconds to wait after a 429 without Retry-After (facts §6): calls at once end soon, a minute has moved on after one, and
-nobody knows when a day is over, so once an hour one call may ask."""
+"""Seconds to wait after a 429 without Retry-After (facts §6): concurrent calls end soon, a minute's limit clears in a
+minute, and the end of XPM's day is unknown, so one call may try every hour."""
 
 
 class XpmError(Exception):
-    """The root: catching it catches every way in which a call to XPM can fail."""
+    """The root of every failure of a call to XPM."""
 
 
 class QuotaDeferred(XpmError):
-    """The limiter gave no permit: it waits for `limit`, and `wait_seconds` from now a permit may be free."""
+    """The limiter gave no permit because of `limit`. One may be free in `wait_seconds`."""
 
     def __init__(self, limit: QuotaWait, wait_seconds: float) -> None:
         super().__init__(f"No permit to ask XPM ({limit}); try again in {wait_seconds:.0f} s.")
@@ -50,7 +50,7 @@ class QuotaDeferred(XpmError):
 
 
 class XpmTimeout(XpmError):
-    """The call had not ended when its deadline passed; whatever had arrived was thrown away."""
+    """The call's deadline passed before it ended. Whatever had arrived was discarded."""
 
     def __init__(self) -> None:
         super().__init__("XPM did not finish its answer within the time allowed.")
@@ -65,7 +65,7 @@ class XpmUnreachable(XpmError):
 
 
 class XpmServerError(XpmError):
-    """XPM answered `status` (500 to 599). `retry_after` is in seconds, where XPM said so."""
+    """XPM answered `status` (500 to 599). `retry_after` is in seconds, if XPM sent it."""
 
     def __init__(self, status: int, retry_after: float | None = None) -> None:
         super().__init__(f"XPM failed with status {status}.")
@@ -74,7 +74,7 @@ class XpmServerError(XpmError):
 
 
 class XpmMalformed(XpmError):
-    """The answer breaks the contract. `truncated` is true where the body ended before its own end."""
+    """The answer breaks the contract. `truncated` is true if the body ended early."""
 
     def __init__(self, problem: str, *, truncated: bool = False) -> None:
         super().__init__(f"XPM's answer cannot be used: {problem}.")
@@ -82,7 +82,7 @@ class XpmMalformed(XpmError):
 
 
 class XpmTooLarge(XpmError):
-    """The decoded body passed `limit` bytes."""
+    """The decoded body exceeds `limit` bytes."""
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"XPM's answer is larger than {limit} bytes.")
@@ -90,7 +90,7 @@ class XpmTooLarge(XpmError):
 
 
 class XpmNotFound(XpmError):
-    """XPM does not know the identifier. `status` is the HTTP status it chose to say so with (200, 400, 404 or 500)."""
+    """XPM does not know the identifier. `status` is the HTTP status of its answer (200, 400, 404 or 500)."""
 
     def __init__(self, status: int) -> None:
         super().__init__("XPM has no client with this identifier.")
@@ -98,7 +98,7 @@ class XpmNotFound(XpmError):
 
 
 class XpmRefused(XpmError):
-    """XPM refused the request with `status`. `description` is XPM's own text, scrubbed to technical words."""
+    """XPM refused the request with `status`. `description` is XPM's text, reduced to technical words."""
 
     def __init__(self, status: int, description: str) -> None:
         super().__init__(f"XPM refused the request with status {status}: {description or 'no reason given'}")
@@ -107,7 +107,7 @@ class XpmRefused(XpmError):
 
 
 class XpmUnauthorized(XpmError):
-    """401: the access token ran out (refresh once), or the consent lacks a scope (connect again)."""
+    """401: the access token expired (refresh once), or the consent lacks a scope (connect again)."""
 
     def __init__(self, reason: UnauthorizedReason) -> None:
         super().__init__(f"XPM did not accept the access token ({reason}).")
@@ -118,12 +118,12 @@ class XpmForbidden(XpmError):
     """403: the practice was disconnected, the Xero user lost access, or a scope is missing."""
 
     def __init__(self, reason: ForbiddenReason) -> None:
-        super().__init__(f"XPM no longer lets this connection in ({reason}).")
+        super().__init__(f"XPM no longer accepts this connection ({reason}).")
         self.reason = reason
 
 
 class XpmRateLimited(XpmError):
-    """429: `problem` is the limit that was hit, `retry_after` the wait in seconds where XPM said so."""
+    """429: `problem` is the limit that was hit, `retry_after` the wait in seconds, if XPM sent it."""
 
     def __init__(self, problem: QuotaLimit, retry_after: float | None = None) -> None:
         super().__init__(f"XPM's {problem} limit was hit.")
@@ -132,5 +132,5 @@ class XpmRateLimited(XpmError):
 
     @property
     def wait_seconds(self) -> float:
-        """How long to leave XPM alone: what it said, else what is usual for the limit."""
+        """How long to make no calls: what XPM sent, otherwise the limit's default."""
         return DEFAULT_WAITS[self.problem] if self.retry_after is None else self.retry_after

@@ -1,6 +1,6 @@
-"""What the client asks of a quota limiter: a permit for each request, or the wait until one may be free.
+"""The client's interface to a quota limiter: a permit for each request, or the wait until one may be free.
 
-Only the interface lives here, with a limiter that limits nothing; the one that keeps XPM's limits is `xpm.quota`.
+A limiter without limits is here too. The one that keeps XPM's limits is `xpm.quota`.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from typing import Protocol
 
 
 class Permit(Protocol):
-    """Leave to send one request. It is held until the answer's last byte was read."""
+    """Permission to send one request. It is held until the answer's last byte is read."""
 
     def calibrate(self, headers: Mapping[str, str]) -> None:
-        """Tell what XPM said of the quota: lower-case header names (`x-minlimit-remaining`, `retry-after`, …)."""
+        """Record XPM's quota headers, by lower-case name (`x-minlimit-remaining`, `retry-after`, …)."""
 
     def release(self) -> None:
-        """Give the permit back. A second call, and leaving the context manager afterwards, do nothing."""
+        """Release the permit. A second call, and leaving the context manager afterwards, do nothing."""
 
 
 class Limiter(Protocol):
@@ -26,14 +26,14 @@ class Limiter(Protocol):
     def acquire(self, tenant_id: str, *, lane: str, holder: str, deadline: float) -> AbstractContextManager[Permit]:
         """A permit for one request to `tenant_id`, held inside the returned context manager.
 
-        `lane` is the priority class, `holder` names the work that will hold the permit, and `deadline` is the time in
-        seconds, from now, after which the request will have ended. May wait for a moment, well within the deadline, but
-        never longer: raises `QuotaDeferred` instead.
+        `lane` is the priority class, `holder` names the work that holds the permit, and `deadline` is the number of
+        seconds within which the request ends. May wait briefly, well within the deadline; otherwise it raises
+        `QuotaDeferred`.
         """
 
 
 class UnlimitedPermit:
-    """A permit that keeps no books."""
+    """A permit that counts nothing."""
 
     def calibrate(self, headers: Mapping[str, str]) -> None:
         """Do nothing."""
@@ -43,9 +43,9 @@ class UnlimitedPermit:
 
 
 class UnlimitedLimiter:
-    """Permits for everybody; for tests and tools that talk to a simulator."""
+    """A limiter without limits, for tests and tools that use a simulator."""
 
     @contextmanager
     def acquire(self, tenant_id: str, *, lane: str, holder: str, deadline: float) -> Iterator[Permit]:  # noqa: ARG002
-        """A permit, always."""
+        """A permit at once."""
         yield UnlimitedPermit()

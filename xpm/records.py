@@ -1,7 +1,7 @@
-"""What we keep of an XPM answer, as typed records; no wire format and no portal rule lives here.
+"""The parts of an XPM answer that we keep, as typed records. Wire formats and portal rules live elsewhere.
 
 Source: XPM API 3.1 `ClientDetailedDto`. Bank and tax fields, notes and contacts are never read into a record: what is
-not held cannot leak. Text is kept as sent, save that surrounding white space is removed and empty text is `None`.
+not held cannot leak. Text is kept as sent, except that surrounding white space is removed and empty text is `None`.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ class GroupRef:
 
 @dataclass(frozen=True, slots=True)
 class RelationshipRecord:
-    """One row of a client's relationships, as that client's side tells it.
+    """One row of a client's relationships, from that client's side.
 
     `label` is XPM's raw text ("Director", "Shareholder Of", or anything else); `related_uuid` and `related_name` are the
     other side. `number_of_shares` (a count) and `percentage` (0 to 100) are `None` where XPM sends 0 or nothing, which
-    mean the same there.
+    mean the same.
     """
 
     uuid: UUID | None
@@ -52,7 +52,7 @@ class RelationshipRecord:
 
 @dataclass(frozen=True, slots=True)
 class XpmClient:
-    """A client record of XPM: a person or an entity, told apart by `business_structure` (free text per practice)."""
+    """A client record of XPM: a person or an entity, distinguished by `business_structure` (free text per practice)."""
 
     uuid: UUID
     name: str
@@ -76,8 +76,8 @@ class XpmClient:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A record of a list that breaks the contract. `uuid` is `None` where not even that can be read; `problem` names the
-    field and never its value."""
+    """A record of a list that breaks the contract. `uuid` is `None` if it cannot be read; `problem` names the field, but
+    never its value."""
 
     uuid: UUID | None
     problem: str

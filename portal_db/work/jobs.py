@@ -238,7 +238,7 @@ def park(tx: Tx, lease: Lease, failure: Failure, *, seconds: float, counts_as_at
     _record_attempt(tx, lease, AttemptOutcome(failure.error_class.value), failure)
 
 
-def give_back(tx: Tx, lease: Lease) -> None:
+def release(tx: Tx, lease: Lease) -> None:
     """Return a job that was not started to the queue, without counting an attempt.
 
     Raises:

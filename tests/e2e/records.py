@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.serving import Served
 from tests.truth import ADDRESS, is_person
-from worker.local.serve import FIRST_IMPORTS
+from worker.local.practices import FIRST_IMPORTS
 
 Record = dict[str, Any]
 

@@ -63,7 +63,7 @@ def _wanted(trap: Trap, job: Job) -> bool:
     An isolated job has already lost two workers, and a third death would make it poison (P14). Only a trap with `again` is
     meant to do that.
     """
-    if job.lease_owner is not None and job.lease_owner.endswith("/alone") and not trap.again:
+    if job.lease_owner is not None and job.lease_owner.endswith("/isolated") and not trap.again:
         return False
     if trap.name is None or job.import_id is None:
         return True

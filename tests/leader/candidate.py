@@ -44,7 +44,7 @@ def main() -> None:
     threading.Thread(target=_hold, args=(database, owner), daemon=True).start()
     while not wait(LOOK_SECONDS):
         with _going_on():
-            scheduler.look()
+            scheduler.tick()
 
 
 def _hold(database: Database, owner: str) -> None:

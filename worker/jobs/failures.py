@@ -1,4 +1,4 @@
-"""Records a job's failure: its class decides whether the job waits, is turned down, or becomes a dead letter (design §3)."""
+"""Records a job's failure. Its error class decides whether the job is retried, rejected or a dead letter (design §3)."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from portal_db.work.jobs import Lease
 from portal_db.xero import connections
 
 BACKOFF_BASE_SECONDS = 1.0
-#: A deferral whose cause did not say for how long.
+#: The wait of a deferral whose cause named none.
 DEFAULT_DEFERRAL_SECONDS = 5.0
-#: Reconnecting wakes its jobs at once; this is only how often they look by themselves.
+#: Reconnecting makes the waiting jobs due at once; this is only how often they check without it.
 CONNECTION_RECHECK_SECONDS = 300.0
 
 
 def record(services: Services, job: Job, lease: Lease, on_failure: OnFailure | None, error: JobError) -> None:
-    """Write down a failed attempt in one transaction: the job's new state, its history, the import's state.
+    """Record a failed attempt in one transaction: the job's new state, its history, the import's state.
 
     Raises:
-        LeaseLost: the job is not ours any more; nothing is written.
+        LeaseLost: the job is no longer ours; nothing is written.
     """
     failure = error.as_failure()
     with services.database.write() as tx:
@@ -50,14 +50,14 @@ def record(services: Services, job: Job, lease: Lease, on_failure: OnFailure | N
 
 @dataclass(frozen=True)
 class _Wait:
-    """A failed job is tried again after this many seconds."""
+    """A failed job is retried after this many seconds."""
 
     seconds: float
     counts_as_attempt: bool = False
 
 
 def decide_outcome(tx: Tx, services: Services, job: Job, error: JobError) -> JobState | _Wait:
-    """The state in which a failed job ends, or how long it waits."""
+    """The final state of a failed job, or how long it waits for its next attempt."""
     kind = KINDS[job.kind]
     match error.error_class:
         case ErrorClass.REJECTED:
@@ -74,7 +74,7 @@ def decide_outcome(tx: Tx, services: Services, job: Job, error: JobError) -> Job
 
 
 def _is_back(tx: Tx, job: Job) -> bool:
-    """The person reconnected since the job found the connection lost: nobody will wake it any more (P17)."""
+    """Whether the person has reconnected since the job found the connection lost: nothing else will wake it (P17)."""
     return job.import_id is not None and connections.works_for_import(tx, job.import_id)
 
 
@@ -83,7 +83,7 @@ def _deferral(error: JobError) -> float:
 
 
 def _end_of_wait(tx: Tx, job: Job, seconds: float) -> str:
-    """Until when a job waits, on the practice's clock: `10:42:05`, with the date if that is another day."""
+    """When a job's wait ends, in the practice's time zone: `10:42:05`, with the date if that is another day."""
     now = now_at(tx, job.practice_id)
     zone_name = " UTC" if now.tzinfo is UTC else ""
     end = now + timedelta(seconds=seconds)

@@ -1,8 +1,8 @@
-"""Runs one job in a process of its own: for jobs that took their process down twice (P14).
+"""Runs one job in its own child process: for jobs whose worker process died twice (P14).
 
-Whoever dies alone is the culprit and becomes a dead letter; its former neighbours run through here unharmed.
-The child is `worker.isolated`. A signal to stop is not for it: a job that a deployment cut off has proved nothing. Its
-parent lets it finish within the grace period, then ends it and gives its job back.
+A job that also kills the child, where nothing else runs, is to blame and becomes a dead letter. Jobs that only shared the
+worker finish here unharmed. The child is `worker.isolated`. It ignores stop signals, because a job that a deployment
+interrupted has proved nothing: the parent lets it finish within the grace period, then kills it and releases its job.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ log = structlog.stdlib.get_logger(__name__)
 
 
 class IsolatedRunner:
-    """Starts the child and judges how it ended.
+    """Starts the child and decides by how it ended.
 
     Args:
         handlers: the kinds this process knows, with their functions.
-        owner: names this process; the child's name is made from it.
+        owner: the name of this process, from which the child's name is made.
     """
 
     def __init__(
@@ -47,15 +47,15 @@ class IsolatedRunner:
         self._stopped = threading.Event()
 
     def run(self, job_id: UUID) -> None:
-        """Run the job in a child; if that dies without finishing it, the job is poison."""
-        owner = f"{self._owner}/alone"
+        """Run the job in a child. If the child dies without finishing it, the job is poison."""
+        owner = f"{self._owner}/isolated"
         with self._services.database.read() as tx:
             job = jobs.get(tx, job_id)
         if job is None:
             return
         with self._lock:
             if job_id in self._children:
-                return  # rung again while its child starts
+                return  # a duplicate message that arrived while the child starts
             log.warning("job.alone", job=str(job_id), kind=job.kind)
             child = subprocess.Popen([*self._command, str(job_id), owner])  # noqa: S603 -- our own module
             self._children[job_id] = child
@@ -68,25 +68,25 @@ class IsolatedRunner:
         finally:
             del self._children[job_id]
         if died and not self._stopped.is_set():
-            self._bury(job_id, owner)
+            self._dead_letter(job_id, owner)
 
     @property
     def running(self) -> int:
-        """How many children run."""
+        """The number of running children."""
         return len(self._children)
 
     def stop(self) -> None:
-        """End the children that still run and give their jobs back: a job that we cut off has proved nothing."""
+        """Kill the children that still run and release their jobs: a job that we interrupted has proved nothing."""
         self._stopped.set()
         for job_id, child in list(self._children.items()):
             child.kill()
             child.wait()
             with suppress(LeaseLost), self._services.database.write() as tx:
                 job = jobs.get(tx, job_id)
-                if job is not None and job.lease_owner == f"{self._owner}/alone":
-                    jobs.give_back(tx, lease_of(job))
+                if job is not None and job.lease_owner == f"{self._owner}/isolated":
+                    jobs.release(tx, lease_of(job))
 
-    def _bury(self, job_id: UUID, owner: str) -> None:
+    def _dead_letter(self, job_id: UUID, owner: str) -> None:
         with self._services.database.read() as tx:
             job = jobs.get(tx, job_id)
         if job is None or job.state is not JobState.RUNNING or job.lease_owner != owner:

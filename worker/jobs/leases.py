@@ -1,7 +1,7 @@
-"""Keeps this process's leases: one UPDATE every few seconds for all its running jobs, from a thread of its own.
+"""Renews this process's leases: a thread sends one UPDATE every few seconds for all running jobs.
 
-A busy worker is thus never mistaken for a dead one (P3), and a dead one is known within a lease. One that stops gives back
-what it still holds, so that nobody has to wait for that.
+So a busy worker is never mistaken for a dead one (P3), and a dead one is noticed within a lease. A worker that stops
+releases the jobs it still holds, so that others can run them at once.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ class Leases:
     """The leases of one process.
 
     Args:
-        owner: names the process in the record.
-        lease_seconds: how far each renewal pushes them out.
+        owner: the name of the process in the record.
+        lease_seconds: how long a lease lasts from each renewal.
         every_seconds: how often they are renewed.
     """
 
@@ -50,7 +50,7 @@ class Leases:
 
     @contextmanager
     def held(self, lease: Lease) -> Iterator[None]:
-        """Renew this lease for as long as the block runs."""
+        """Renew this lease while the block runs."""
         with self._lock:
             self._held[lease.token] = lease
         try:
@@ -60,7 +60,7 @@ class Leases:
                 self._held.pop(lease.token, None)
 
     def renew(self) -> None:
-        """Renew all held leases once. One that is lost already is noticed when its job tries to write."""
+        """Renew all held leases once. A lease that is lost already is noticed when its job writes."""
         with self._lock:
             tokens = set(self._held)
         if not tokens:
@@ -72,22 +72,22 @@ class Leases:
         if lost:
             log.warning("leases.lost", owner=self.owner, count=len(lost))
 
-    def give_back(self) -> int:
+    def release_all(self) -> int:
         """Return every job that still runs here to the queue, with nothing counted against it.
 
-        Whatever its thread goes on to do finds the lease lost.
+        A thread that still works on one finds its lease lost.
 
         Returns:
-            How many jobs that were.
+            How many jobs were released.
         """
         with self._lock:
             held = list(self._held.values())
-        given = 0
+        released = 0
         for lease in held:
-            with suppress(LeaseLost), self._database.write() as tx:  # it ended by itself meanwhile
-                jobs.give_back(tx, lease)
-                given += 1
-        return given
+            with suppress(LeaseLost), self._database.write() as tx:  # it may have finished meanwhile
+                jobs.release(tx, lease)
+                released += 1
+        return released
 
     def _beat(self) -> None:
         while not self._stop.wait(self._every_seconds):

@@ -1,7 +1,7 @@
-"""Runs jobs: claim, fetch outside any transaction, apply in one, go on with the first follow-up (design §2).
+"""Runs jobs: claim, fetch outside any transaction, apply in one, then run the first follow-up (design §2).
 
-Every write names the lease token. Losing the lease means that somebody else decides: whatever this attempt did in the
-database rolls back.
+Every write names the lease token. If the lease is lost, another process owns the job, and this attempt's transaction
+rolls back.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ from xpm.errors import XpmError
 
 log = structlog.stdlib.get_logger(__name__)
 
-#: Tries of one short database transaction: deadlocks and restarts pass, and the lease runs meanwhile.
+#: Tries of one short database transaction: enough for a deadlock or a restart, and short enough for the lease.
 DATABASE_TRIES = 4
 
 
 @dataclass
-class _Made:
-    """What an apply leads to: a follow-up to run on with, claimed already, and others to ring."""
+class _Applied:
+    """What an apply leads to: a follow-up to run next, already claimed, and others to ring."""
 
     next_job: Job | None = None
     next_lease: Lease | None = None
@@ -51,7 +51,7 @@ class Runner:
 
     Args:
         handlers: the kinds this process knows, with their functions (`handlers.registry`).
-        run_isolated: runs a suspected killer in a child process; `None` in that child itself.
+        run_isolated: runs a job that may kill its process in a child; `None` in that child itself.
         stopping: once set, nothing more is claimed.
     """
 
@@ -74,9 +74,9 @@ class Runner:
         self._stopping = stopping
 
     def run(self, job_id: UUID) -> None:
-        """Claim a job and run it, then its follow-ups of the same lane one after the other.
+        """Claim a job and run it, then its follow-ups of the same lane in turn.
 
-        A job that is not there to claim is dropped: its message was one too many, and that is normal.
+        A job that cannot be claimed is skipped: its message is a duplicate, which is normal.
         """
         if self._stopping.is_set():
             return
@@ -88,17 +88,17 @@ class Runner:
             job = self._run_claimed(job)
 
     def _claim(self, lease: Lease) -> tuple[bool, Job | None]:
-        """Claim a job, or find that an earlier try did, whose COMMIT got no answer.
+        """Claim a job, or find that an earlier try, whose COMMIT got no answer, claimed it.
 
         Returns:
-            Whether it must run alone (and was left), and the job if it is ours now.
+            Whether it must run isolated (and was not claimed), and the job if it is ours now.
         """
         with self._database.write() as tx:
             found = imports.job_with_state(tx, lease.job_id)
             if found is None:
                 return False, None
             job, state = found
-            if _is_under(job, lease):
+            if _holds(job, lease):
                 return False, job
             if job.lost_leases >= LOST_LEASES_BEFORE_ISOLATION and self._run_isolated is not None:
                 return job.state in (JobState.QUEUED, JobState.WAITING), None  # no child for a duplicate message
@@ -117,7 +117,7 @@ class Runner:
         """Run a job that is ours.
 
         Returns:
-            The follow-up to run on with, claimed already.
+            The follow-up to run next, already claimed.
         """
         handler = self._handlers[job.kind]
         lease = lease_of(job)
@@ -136,50 +136,50 @@ class Runner:
         return None
 
     def _finish(self, job: Job, lease: Lease, handler: Handler, fetched: Any) -> Job | None:
-        """Apply, and ring what that made. A COMMIT that got no answer is read back by its token, never assumed."""
-        made = _Made()
+        """Apply, and ring the follow-ups. A COMMIT that got no answer is read back by its token, never assumed."""
+        applied = _Applied()
         for attempt in self._tries():
             with attempt:
                 if attempt.retry_state.attempt_number > 1 and self._was_recorded(lease):
-                    made.next_job = self._read_back(made.next_lease)
+                    applied.next_job = self._read_back(applied.next_lease)
                 else:
-                    made = _Made()
-                    self._apply(job, lease, handler, fetched, made)
-        for lane, job_id in made.to_ring:
+                    applied = _Applied()
+                    self._apply(job, lease, handler, fetched, applied)
+        for lane, job_id in applied.to_ring:
             self._bell.ring(lane, [job_id])
-        return made.next_job
+        return applied.next_job
 
     def _was_recorded(self, lease: Lease) -> bool:
         with self._database.read() as tx:
             return jobs.was_recorded(tx, lease.token)
 
     def _read_back(self, lease: Lease | None) -> Job | None:
-        """The job of a lease that we took, as it now is; `None` if there is none, or it is not ours any more."""
+        """The current state of a job that we claimed; `None` if there is none, or it is no longer ours."""
         if lease is None:
             return None
         with self._database.read() as tx:
             job = jobs.get(tx, lease.job_id)
-        return job if job is not None and _is_under(job, lease) else None
+        return job if job is not None and _holds(job, lease) else None
 
-    def _apply(self, job: Job, lease: Lease, handler: Handler, fetched: Any, made: _Made) -> None:
+    def _apply(self, job: Job, lease: Lease, handler: Handler, fetched: Any, applied: _Applied) -> None:
         """The one transaction: effect, job done, follow-ups, import state. Its first statement is the fence.
 
-        What it `made` is noted before the COMMIT, whose answer may not come.
+        `applied` is filled before the COMMIT, because its answer may be lost.
         """
         import_id = None if KINDS[job.kind].part is Part.STANDALONE else of_import(job)
         with self._database.write() as tx:
             row = imports.lock(tx, import_id) if import_id is not None else None
             jobs.succeed(tx, lease)
-            wanted = handler.apply(tx, job, row, fetched)
-            made.next_job, made.to_ring = self._insert_follow_ups(tx, job, wanted)
-            made.next_lease = lease_of(made.next_job) if made.next_job is not None else None
+            follow_ups = handler.apply(tx, job, row, fetched)
+            applied.next_job, applied.to_ring = self._insert_follow_ups(tx, job, follow_ups)
+            applied.next_lease = lease_of(applied.next_job) if applied.next_job is not None else None
             if row is not None:
                 settle(tx, row)
 
     def _insert_follow_ups(
-        self, tx: Tx, parent: Job, wanted: Sequence[FollowUp]
+        self, tx: Tx, parent: Job, follow_ups: Sequence[FollowUp]
     ) -> tuple[Job | None, Sequence[tuple[Lane, UUID]]]:
-        new = [following(tx, parent, follow_up) for follow_up in wanted]
+        new = [following(tx, parent, follow_up) for follow_up in follow_ups]
         added = jobs.add(tx, new, rung=parent.interactive)
         new = [job for job in new if job.id in added]
         next_job = None
@@ -192,7 +192,7 @@ class Runner:
         return next_job, others if parent.interactive else ()
 
     def _fail(self, job: Job, lease: Lease, handler: Handler, error: JobError) -> None:
-        """Record a failure. If even that fails, the lease runs out and the relay takes the job back."""
+        """Record a failure. If even that fails, the lease expires and the relay takes the job back."""
         log.info("job.failed", code=error.code, error_class=error.error_class.value, attempt=job.attempts + 1)
         try:
             self._tries()(failures.record, self._services, job, lease, handler.on_failure, error)
@@ -210,12 +210,12 @@ class Runner:
         )
 
 
-def _is_under(job: Job, lease: Lease) -> bool:
+def _holds(job: Job, lease: Lease) -> bool:
     return job.lease_token == lease.token and job.state is JobState.RUNNING
 
 
 def as_job_error(error: Exception) -> JobError:
-    """Any exception as a job's failure: what nobody foresaw is a bug, and waits for people (design §3)."""
+    """Any exception as a job's failure. An unexpected one is a bug, and becomes a dead letter (design §3)."""
     if isinstance(error, JobError):
         return error
     if isinstance(error, XpmError):

@@ -1,1 +1,1 @@
-"""What one elected process does for all: the relay and the scheduler."""
+"""The work of the one elected process: the relay and the scheduler."""

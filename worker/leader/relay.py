@@ -1,6 +1,6 @@
-"""The relay: takes back expired leases and rings what is due. One leader; everything it knows is in the record.
+"""The relay: takes back jobs with expired leases and rings due jobs. One process leads; all its state is in the record.
 
-It looks every second, and more often while there is a backlog to keep workers fed from.
+It runs every second, and more often while there is a backlog.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ ROLE = leaders.RELAY
 LEADER_SECONDS = 10.0
 IDLE_SECONDS = 1.0
 BUSY_SECONDS = 0.1
-#: A queue this long is behind; ringing its jobs a second time would only make it longer.
+#: A queue this long is behind. Ringing its jobs a second time would only make it longer.
 LONG_QUEUE = 1_000
 
 
@@ -32,9 +32,9 @@ class Relay:
     """One candidate for the relay's role.
 
     Args:
-        owner: names this process in the record.
-        limit: jobs of one practice rung and unfinished at once, per lane group.
-        permits: how many calls a tenant's quota has room for; without it, jobs put off by the quota are rung when due.
+        owner: the name of this process in the record.
+        limit: how many jobs of one practice are rung and unfinished at once, per lane group.
+        permits: how many calls a tenant's quota has room for; without it, jobs deferred by the quota are rung when due.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Relay:
         self._permits = permits
 
     def run(self, stopping: threading.Event) -> None:
-        """Work until told to stop, through outages of the database and of Redis; then let the next one in."""
+        """Run until stopped, through outages of the database and of Redis. Then hand the role to the next process."""
         wait = 0.0
         while not stopping.wait(wait):
             try:
@@ -68,7 +68,7 @@ class Relay:
             How many jobs were rung.
 
         Raises:
-            redis.RedisError: Redis is away. Expired leases were taken back all the same; nothing counts as rung.
+            redis.RedisError: Redis is unavailable. Expired leases were still taken back; nothing counts as rung.
         """
         with self._database.write() as tx:
             if not leaders.hold(tx, ROLE, self._owner, LEADER_SECONDS):
@@ -84,8 +84,8 @@ class Relay:
                 ringing.forget_rings(tx)
             full = [lane for lane, length in lengths.items() if length >= LONG_QUEUE]
             rings = ringing.pick(tx, limit=self._limit, full_lanes=full, permits=self._permits)
-            # Inside the transaction: if Redis fails, nothing counts as rung. A ring before the commit does no harm,
-            # since claiming does not look at rings.
+            # Inside the transaction: if Redis fails, nothing counts as rung. Ringing before the commit is harmless,
+            # because claiming ignores rings.
             self._ring(rings)
         return len(rings)
 

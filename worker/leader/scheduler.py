@@ -1,7 +1,7 @@
-"""The scheduler: takes on what is due, once for everybody, in the process whose relay leads, in a thread of its own.
+"""The scheduler: a thread, in the process whose relay leads, that claims due work exactly once across processes.
 
-Syncs of directories are inserted as jobs. Reconcile and housekeeping it does itself, at most once a night: one that was
-cut off is made good by the next.
+Directory syncs are inserted as jobs. Reconcile and housekeeping run here, at most once a night; the next night makes up
+for a run that was interrupted.
 """
 
 from __future__ import annotations
@@ -28,51 +28,51 @@ from portal_db.work import leaders
 
 log = structlog.stdlib.get_logger(__name__)
 
-#: With the ten seconds of the leader's lease, another process is at it well within thirty.
+#: With the ten seconds of the leader's lease, another process takes over well within thirty.
 LOOK_SECONDS = 5.0
 
-#: By the name of a schedule, what the leader does itself when it is due.
+#: By the name of a schedule, what the leader itself runs when it is due.
 Work = Mapping[str, Callable[[], None]]
 
 
-def in_place(work: Callable[[], None]) -> None:
-    """Do it now; whatever else is due waits."""
+def inline(work: Callable[[], None]) -> None:
+    """Run it now; other due work waits."""
     work()
 
 
-def aside(work: Callable[[], None]) -> None:
-    """Do it in a thread of its own. A daemon: nightly work that is cut off is made good by the next night's."""
+def in_thread(work: Callable[[], None]) -> None:
+    """Run it in a daemon thread: the next night makes up for work that is interrupted."""
     threading.Thread(target=work, name="nightly", daemon=True).start()
 
 
 @dataclass(frozen=True)
 class Scheduler:
-    """Takes on what is due while this process leads.
+    """Claims due work while this process leads.
 
     Args:
-        owner: names this process in the record, as its relay does.
-        work: what is not a job: by the names of `plan.nightly`.
-        start: how that is done. It may take minutes, in which syncs are due somewhere in the world.
+        owner: the name of this process in the record, the same as its relay's.
+        work: the nightly work that is not a job, by the names of `plan.nightly`.
+        start: how to run it. It may take minutes, during which syncs in other time zones become due.
     """
 
     database: Database
     owner: str
     plan: Plan
     work: Work
-    start: Callable[[Callable[[], None]], None] = in_place
+    start: Callable[[Callable[[], None]], None] = inline
 
     def run(self, stopping: threading.Event) -> None:
-        """Look now and then until told to stop, through outages of the database."""
+        """Run until stopped, through outages of the database."""
         while not stopping.wait(LOOK_SECONDS):
             try:
-                self.look()
+                self.tick()
             except SQLAlchemyError as error:
                 log.warning("scheduler.interrupted", exc_info=error)
-            except Exception as error:  # a bug must not end the thread: the relay beside it would go on leading
+            except Exception as error:  # a bug must not end the thread, because this process's relay keeps leading
                 log.error("scheduler.failed", exc_info=error)
 
-    def look(self) -> None:
-        """Take on what is due. What fails is logged, and keeps nothing else from being taken on."""
+    def tick(self) -> None:
+        """Claim due work. A failure is logged, and does not stop other work from being claimed."""
         with self.database.read() as tx:
             if not leaders.is_held(tx, leaders.RELAY, by=self.owner):
                 return
@@ -106,24 +106,24 @@ class Scheduler:
 
 
 def nightly_work(services: Services, queues: Queues) -> Work:
-    """What the portal does each night."""
+    """The portal's nightly work."""
     settings = services.settings
 
-    def look_everywhere() -> None:
+    def run_reconcile() -> None:
         report = reconcile(services, queues, dry_run=False, max_links=settings.reconcile_links)
         for (code, became), count in sorted(Counter((found.code, found.became) for found in report.findings).items()):
-            tell = log.error if became is Became.NEEDS_PERSON else log.warning
-            tell("reconcile.found", code=code, state=became.value, count=count)
+            log_finding = log.error if became is Became.NEEDS_PERSON else log.warning
+            log_finding("reconcile.found", code=code, state=became.value, count=count)
 
-    def clear_out() -> None:
+    def run_housekeeping() -> None:
         for name, count in keep_house(services.database, settings).items():
             if count:
                 log.info("housekeeping.deleted", kind=name, count=count)
 
-    return {"reconcile": look_everywhere, "housekeeping": clear_out}
+    return {"reconcile": run_reconcile, "housekeeping": run_housekeeping}
 
 
 def plan_of(services: Services, work: Work, calls_left: schedule_due.CallsLeft) -> Plan:
-    """When this portal does what."""
+    """The portal's schedule."""
     times = nightly(services.settings.nightly_hour)
     return Plan(services.settings, calls_left, dict.fromkeys(work, times))

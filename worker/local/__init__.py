@@ -1,2 +1,2 @@
-"""The embedded shape: its servers (a real Valkey, a mail catcher), the portal's processes around them, and a made-up
-practice. Child processes never outlive whoever asked for them. Nothing here is used in production."""
+"""The whole system on one machine: a real Valkey, an XPM simulator, a mail catcher and the portal's processes around them,
+with made-up practices. Child processes never outlive the process that started them. Nothing here runs in production."""

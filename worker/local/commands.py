@@ -1,4 +1,4 @@
-"""The command `demo`: its options; the demo itself lives in `worker.local`."""
+"""The commands `demo`, `serve`, `simulator` and `mail-catcher`: their options, and what they check before they start."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from handlers.imports.accept import MAX_BATCH
 from worker.cli.exits import ExitCode, Problem
 from worker.cli.output import AsJson, say_line
 from worker.local.demo import demonstrate
+from worker.local.practices import XPM_PRACTICES
 from worker.local.processes import LOOPBACK, free_port
-from worker.local.serve import TENANT_NAMES, serve_portal
+from worker.local.serve import serve_portal
 from worker.local.stack import Plan
 from xpm.simulator.knobs import Knobs
 from xpm.simulator.serve import SimulatorConfig, TenantSpec, run
@@ -25,27 +26,27 @@ from xpm.simulator.tenants import BASE_PATH
 
 def run_demo(
     clients: Annotated[
-        int, typer.Option(metavar="N", min=1, max=MAX_BATCH, help="Clients of the XPM practice, 1 to 5,000.")
+        int, typer.Option(metavar="N", min=1, max=MAX_BATCH, help="Clients in the XPM practice, 1 to 5,000.")
     ] = 60,
     seed: Annotated[int, typer.Option(metavar="N", help="The same seed makes the same practice.")] = 1,
     data: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", file_okay=False, help="Keep the state here; a second run goes on with it."),
+        typer.Option(metavar="DIR", file_okay=False, help="Keep the state here; run again to continue."),
     ] = None,
     workers: Annotated[int, typer.Option(metavar="N", min=1, max=50, help="Worker processes for imports.")] = 1,
     database_url: Annotated[
-        str | None, typer.Option(metavar="URL", help="Use this database in place of SQLite.")
+        str | None, typer.Option(metavar="URL", help="Use this database instead of SQLite.")
     ] = None,
     redis_url: Annotated[
-        str | None, typer.Option(metavar="URL", help="Use this Redis in place of our own Valkey.")
+        str | None, typer.Option(metavar="URL", help="Use this Redis instead of starting a Valkey.")
     ] = None,
     quota: Annotated[bool, typer.Option("--quota/--no-quota", help="Enforce XPM's limits.")] = True,
     as_json: AsJson = False,
 ) -> None:
     """Run the whole system on this machine and import a made-up practice through it.
 
-    It starts a Redis, a made-up XPM, a mail catcher, workers and a relay as processes of their own, imports every
-    client, shows what became of each, and leaves nothing running. Nothing leaves this machine.
+    It starts a Redis, an XPM simulator, a mail catcher, workers and a relay, imports every client, shows the results,
+    and stops everything. Nothing leaves this machine.
     """
     plan = Plan(
         folder=data or Path(),
@@ -60,7 +61,7 @@ def run_demo(
 
 
 PORT = 8000
-#: Slower than the demo's, so that the pages show limits and progress, and faster than XPM's.
+#: Slow enough that the pages show limits and progress, and faster than the real XPM.
 TIME_SCALE = 10.0
 
 
@@ -71,71 +72,64 @@ def run_serve(
             metavar="N",
             min=1,
             max=65535,
-            help=f"Where the portal listens; otherwise {PORT}, or a free one.",
+            help=f"Port of the portal; by default {PORT}, or a free port.",
             show_default=False,
         ),
     ] = None,
-    clients: Annotated[int, typer.Option(metavar="N", min=40, max=20_000, help="Clients of the XPM practice.")] = 200,
+    clients: Annotated[int, typer.Option(metavar="N", min=40, max=20_000, help="Clients in the XPM practice.")] = 200,
     seed: Annotated[int, typer.Option(metavar="N", help="The same seed makes the same practice.")] = 1,
     data: Annotated[
         Path,
-        typer.Option(metavar="DIR", file_okay=False, help="Where the state is kept; a second run goes on with it."),
+        typer.Option(metavar="DIR", file_okay=False, help="Folder for the state; run again to continue."),
     ] = Path(".data/serve"),
     as_json: AsJson = False,
 ) -> None:
-    """Run the whole system on this machine, with its pages, for you to look at.
+    """Run the whole system on this machine, with its pages, for you to try.
 
-    It starts a Redis, a made-up XPM, a mail catcher, workers, a relay and the web process, with practices whose staff
-    can sign in; says where it is and how to get in; and stops everything at Ctrl-C. Nothing leaves this machine.
+    It starts a Redis, an XPM simulator, a mail catcher, workers, a relay and the web process, with practices whose staff
+    can sign in. It prints the address and the sign-ins, and stops everything at Ctrl-C. Nothing leaves this machine.
     """
     plan = Plan(
         folder=data,
         clients=clients,
         seed=seed,
         time_scale=TIME_SCALE,
-        tenant_names=TENANT_NAMES,
+        tenant_names=XPM_PRACTICES,
         web_port=_port(port),
     )
     raise typer.Exit(serve_portal(plan, as_json=as_json))
 
 
 def _port(wanted: int | None) -> int:
-    """The port that was asked for; or the usual one, or a free one where that is taken."""
-    if _is_free(wanted or PORT):
-        return wanted or PORT
-    if wanted is None:
-        return free_port()
-    raise Problem(f"Cannot listen on {LOOPBACK}:{wanted}. Choose another with --port.", ExitCode.UNAVAILABLE)
-
-
-def _is_free(port: int) -> bool:
+    """The wanted port; by default the usual one, or a free one where that is taken."""
     try:
-        with socket.create_server((LOOPBACK, port)):
-            return True
-    except OSError:
-        return False
+        _require_free(LOOPBACK, wanted or PORT)
+    except Problem:
+        if wanted is not None:
+            raise
+        return free_port()
+    return wanted or PORT
 
 
 def run_simulator(
-    clients: Annotated[int, typer.Option(metavar="N", min=1, max=1_000_000, help="Clients of its practice.")] = 200,
+    clients: Annotated[int, typer.Option(metavar="N", min=1, max=1_000_000, help="Clients in its practice.")] = 200,
     seed: Annotated[int, typer.Option(metavar="N", help="The same seed makes the same practice.")] = 1,
-    host: Annotated[str, typer.Option(metavar="HOST", help="Where it listens.")] = LOOPBACK,
-    port: Annotated[int, typer.Option(metavar="N", min=1, max=65535, help="Where it listens.")] = 8090,
-    time_scale: Annotated[
-        float, typer.Option(metavar="N", min=0.001, help="How much faster the quota's time passes.")
-    ] = 1.0,
-    quota: Annotated[bool, typer.Option("--quota/--no-quota", help="Whether XPM's limits are enforced.")] = True,
+    host: Annotated[str, typer.Option(metavar="HOST", help="Host to listen on.")] = LOOPBACK,
+    port: Annotated[int, typer.Option(metavar="N", min=1, max=65535, help="Port to listen on.")] = 8090,
+    time_scale: Annotated[float, typer.Option(metavar="N", min=0.001, help="How much faster the quota refills.")] = 1.0,
+    quota: Annotated[bool, typer.Option("--quota/--no-quota", help="Enforce XPM's limits.")] = True,
     tenant_name: Annotated[
-        list[str], typer.Option(metavar="NAME", help="What /connections calls the practice; several make as many.")
+        list[str], typer.Option(metavar="NAME", help="Name of a practice; repeat it for several practices.")
     ] = [],  # noqa: B006 -- typer copies it
     consent_page: Annotated[
-        bool, typer.Option("--consent-page", help="Ask people for consent on a page, in place of allowing at once.")
+        bool, typer.Option("--consent-page", help="Show a consent page instead of allowing at once.")
     ] = False,
     truth_file: Annotated[
-        Path | None, typer.Option(metavar="FILE", dir_okay=False, help="Where to write what is true.")
+        Path | None,
+        typer.Option(metavar="FILE", dir_okay=False, help="File for the practice's true data, as JSON lines."),
     ] = None,
 ) -> None:
-    """Run a made-up XPM on this machine, with its data, limits and faults."""
+    """Run an XPM simulator on this machine, with data, limits and faults."""
     _require_free(host, port)
     config = SimulatorConfig(
         clients=clients,
@@ -160,24 +154,24 @@ def run_simulator(
     say_line(f"XERO_CONNECTIONS_URL  http://{host}:{port}/connections")
     say_line(f"XERO_CLIENT_ID        {config.client_id}")
     say_line(f"XERO_CLIENT_SECRET    {config.client_secret}")
-    say_line(f"Its page, with what it was asked: http://{host}:{port}/ (Ctrl-C ends it)")
+    say_line(f"Its page, with the calls it received: http://{host}:{port}/ (press Ctrl-C to stop)")
     sys.stdout.flush()
     run(config)
 
 
 def run_mail_catcher(
     port: Annotated[
-        int, typer.Option(metavar="N", min=0, max=65535, help="Its port on loopback; 0 is a free one.")
+        int, typer.Option(metavar="N", min=0, max=65535, help="Port on loopback; 0 picks a free one.")
     ] = 1025,
-    folder: Annotated[Path, typer.Option("--dir", metavar="DIR", file_okay=False, help="Where it keeps mail.")] = Path(
+    folder: Annotated[Path, typer.Option("--dir", metavar="DIR", file_okay=False, help="Folder for the mail.")] = Path(
         ".data/mail"
     ),
 ) -> None:
-    """Catch mail on this machine: keep every message in a folder, send none on."""
+    """Catch mail on this machine: save every message in a folder and send none on."""
     if port:
         _require_free(LOOPBACK, port)
     command = [sys.executable, "-P", "-m", "worker.local.mail_catcher", "--port", str(port), "--dir", str(folder)]
-    os.execv(sys.executable, command)  # noqa: S606 -- our own module in this process's place
+    os.execv(sys.executable, command)  # noqa: S606 -- our own module replaces this process
 
 
 def _require_free(host: str, port: int) -> None:

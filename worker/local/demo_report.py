@@ -1,4 +1,4 @@
-"""The demo in words: what is started, what became of each client, and where to look next. Made-up names, shown here only."""
+"""What the demo prints: what it starts, the result of each import, the figures, and what to try next."""
 
 from __future__ import annotations
 
@@ -18,139 +18,21 @@ from portal_db.work import imports, progress
 from worker.cli.output import clean, console, count_of, say, say_line, short, table
 from worker.cli.show_imports import COLOURS
 from worker.local.mail_catcher import Delivery
-from worker.local.stack import EmbeddedShape, Plan
+from worker.local.stack import LocalStack, Plan
 
 LONG_TABLE = 100
-"""More imports than this are not all shown."""
+"""Above this many imports, only the first `SHOWN` are listed."""
 SHOWN = 40
 SHOWN_MAIL = 3
 NAME_WIDTH = 32
-
-
-def opening(plan: Plan, *, kept: bool) -> None:
-    """What is about to happen, and where."""
-    workers = plan.background + 2
-    say(f"portal-sync demo: {count_of(plan.clients, 'XPM client')} (seed {plan.seed})", style="bold")
-    say_line(
-        f"  in        {short(plan.folder) if kept else 'a temporary folder, removed at the end (--data DIR keeps it)'}"
-    )
-    own = [name for name, given in (("Valkey", plan.redis_url), ("XPM simulator", None)) if given is None]
-    say(f"  starting  {', '.join(own)}, mail catcher, {workers} workers, relay")
-
-
-def tell(
-    shape: EmbeddedShape,
-    rows: Sequence[Import],
-    names: Mapping[UUID, str],
-    figures: Figures,
-    mail: Sequence[Delivery],
-    counters: Mapping[str, Any],
-    *,
-    kept: bool,
-) -> None:
-    """What became of everything.
-
-    Args:
-        names: the clients' names by XPM uuid.
-        counters: the simulator's, as it tells them.
-    """
-    _each(rows, names, kept=kept)
-    _rejections(rows)
-    _made(figures)
-    _mail(mail, shape.mailbox.folder, kept=kept)
-    _heading("XPM")
-    say(
-        f"  {count_of(figures.xpm_calls, 'call')}, {counters['greatest_concurrency']} at once at most;"
-        f" {figures.xpm_429} refused for a limit"
-    )
-    _next(shape, kept=kept)
-
-
-def _heading(text: str) -> None:
-    say()
-    say(text, style="bold")
-
-
-def _each(rows: Sequence[Import], names: Mapping[UUID, str], *, kept: bool) -> None:
-    shown = rows if len(rows) <= LONG_TABLE else rows[:SHOWN]
-    _heading("What became of each")
-    made = table("Client in XPM", "As", "Result", "Why")
-    made.columns[0].width = NAME_WIDTH
-    for column, overflow in zip(made.columns, ("ellipsis", "fold", "fold", "ellipsis"), strict=True):
-        column.no_wrap = True
-        column.overflow = overflow  # type: ignore[assignment]  # these are values of the Literal
-    for row in shown:
-        name = clean(names.get(row.xpm_uuid, str(row.xpm_uuid)))
-        state = Text(row.state.value.replace("_", " "), style=COLOURS.get(row.state, ""))
-        made.add_row(name, row.kind.value, state, row.outcome_code or "")
-    console().print(made)
-    if len(shown) < len(rows):
-        more = "the commands below" if kept else "--data DIR and `portal-sync imports list`"
-        say(f"… and {len(rows) - len(shown):,} more; see them with {more}")
-
-
-def _rejections(rows: Sequence[Import]) -> None:
-    by_code: dict[str, list[Import]] = {}
-    for row in rows:
-        if row.state not in (ImportState.SUCCEEDED, ImportState.CANCELLED) and row.outcome_code:
-            by_code.setdefault(row.outcome_code, []).append(row)
-    if not by_code:
-        return
-    _heading("What was turned down, and what to do about it")
-    for code, of_code in sorted(by_code.items(), key=lambda item: (-len(item[1]), item[0])):
-        first = of_code[0]
-        say(f"  {len(of_code)} x {code}", style="red")
-        _indented(first.outcome_message)
-        _indented(first.outcome_remedy)
-
-
-def _indented(text: str | None) -> None:
-    out = console()
-    for line in Text(text or "").wrap(out, out.width - 6):
-        out.print(Text("      ") + line)
-
-
-def _made(figures: Figures) -> None:
-    _heading("What was made")
-    say(
-        f"  {count_of(figures.clients_created, 'client')} and"
-        f" {count_of(figures.entities_created, 'entity', 'entities')};"
-        f" details of {figures.details_imported:,},"
-        f" {count_of(figures.relationships_found, 'relationship')} to review; {figures.seconds:g} s"
-    )
-
-
-def _mail(mail: Sequence[Delivery], folder: Path, *, kept: bool) -> None:
-    _heading("Welcome emails")
-    say_line(f"  {len(mail):,} caught" + (f" in {short(folder)}" if kept else ""))
-    for delivery in mail[:SHOWN_MAIL]:
-        console().print(
-            Text(clean(f"  {delivery.subject}, to {delivery.recipient}")), no_wrap=True, overflow="ellipsis"
-        )
-    if len(mail) > SHOWN_MAIL:
-        say(f"  … and {len(mail) - SHOWN_MAIL:,} more")
-
-
-def _next(shape: EmbeddedShape, *, kept: bool) -> None:
-    _heading("Where to look next")
-    if not kept:
-        say_line("  portal-sync demo --data demo-data   keeps it all; run again, it goes on")
-        say_line("  portal-sync --help                  what else there is")
-        return
-    url = shape.plan.database_url or f"sqlite:///{short(shape.plan.folder)}/portal-sync.db"
-    say_line(f"  export DATABASE_URL={url if shape.plan.database_url is None else '…'}")
-    say_line("  portal-sync imports list --state rejected")
-    say_line("  portal-sync imports show ID")
-    say_line(f"  ls {short(shape.logs)} {short(shape.mailbox.folder)}")
 
 
 @dataclass(frozen=True)
 class Figures:
     """The keys of `portal-sync demo --json`.
 
-    imports: by state. welcome_emails: delivered, as the mail catcher has them. rejections: by code. xpm_calls, xpm_429:
-    asked of and refused by the simulator in this run. dead: jobs that wait for operations. unfinished: imports still
-    open.
+    imports: by state. welcome_emails: delivered to the mail catcher. rejections: by code. xpm_calls, xpm_429: calls that
+    the simulator received and rate-limited in this run. dead: jobs that are dead letters. unfinished: imports still open.
     """
 
     imports: dict[str, int]
@@ -167,21 +49,10 @@ class Figures:
     seconds: float
 
 
-def deliveries_of(shape: EmbeddedShape, batch_id: UUID) -> list[Delivery]:
-    """The welcome emails to the batch's clients that were delivered, one for each time it was."""
-    with shape.database.read() as tx:
-        ours = progress.welcome_message_ids(tx, progress.of_batch(batch_id))
-    return [mail for mail in shape.mailbox.deliveries() if mail.message_id.strip("<>").partition("@")[0] in ours]
-
-
-def count(shape: EmbeddedShape, batch_id: UUID, seconds: float, counters: dict[str, Any]) -> Figures:
-    """Count everything of one batch.
-
-    Args:
-        counters: the simulator's, as it tells them.
-    """
+def count(stack: LocalStack, batch_id: UUID, seconds: float, counters: Mapping[str, Any]) -> Figures:
+    """Count the results of one batch. `counters` are the simulator's."""
     which = progress.of_batch(batch_id)
-    with shape.database.read() as tx:
+    with stack.database.read() as tx:
         states = progress.by_state(tx, which)
         jobs = progress.jobs_by_state(tx, which)
         details = progress.jobs_by_state(tx, which, kind=JobKind.IMPORT_DETAILS)
@@ -196,7 +67,7 @@ def count(shape: EmbeddedShape, batch_id: UUID, seconds: float, counters: dict[s
         entities_created=created.get(ClientKind.ENTITY, 0),
         details_imported=details.get(JobState.SUCCEEDED, 0),
         relationships_found=relationships,
-        welcome_emails=len(deliveries_of(shape, batch_id)),
+        welcome_emails=len(_welcome_emails(stack, batch_id)),
         rejections=dict(sorted(rejections.items())),
         xpm_calls=counters["total_calls"],
         xpm_429=counters["statuses"].get("429", 0),
@@ -204,3 +75,117 @@ def count(shape: EmbeddedShape, batch_id: UUID, seconds: float, counters: dict[s
         unfinished=sum(number for state, number in states.items() if state.is_open),
         seconds=round(seconds, 1),
     )
+
+
+def show_plan(plan: Plan, *, kept: bool) -> None:
+    """Print what is about to start, and where its state is."""
+    state = short(plan.folder) if kept else "a temporary folder, removed at the end (use --data DIR to keep it)"
+    valkey = "" if plan.redis_url else "Valkey, "
+    say(f"portal-sync demo: {count_of(plan.clients, 'XPM client')} (seed {plan.seed})", style="bold")
+    say_line(f"  state     {state}")
+    say(f"  starting  {valkey}XPM simulator, mail catcher, {plan.background + 2} workers, relay")
+
+
+def show_results(
+    stack: LocalStack,
+    batch_id: UUID,
+    names: Mapping[UUID, str],
+    figures: Figures,
+    counters: Mapping[str, Any],
+    *,
+    kept: bool,
+) -> None:
+    """Print the results. `names` are the clients' names by XPM uuid; `counters` are the simulator's."""
+    with stack.database.read() as tx:
+        rows = imports.of_batch(tx, batch_id)
+    _show_imports(rows, names, kept=kept)
+    _show_rejections(rows)
+    _heading("Imported")
+    say(
+        f"  {count_of(figures.clients_created, 'client')} and"
+        f" {count_of(figures.entities_created, 'entity', 'entities')};"
+        f" {figures.details_imported:,} with details;"
+        f" {count_of(figures.relationships_found, 'relationship')} to review; {figures.seconds:g} s"
+    )
+    _show_mail(_welcome_emails(stack, batch_id), stack.mailbox.folder, kept=kept)
+    _heading("XPM")
+    say(
+        f"  {count_of(figures.xpm_calls, 'call')}, up to {counters['greatest_concurrency']} at once;"
+        f" {figures.xpm_429} rate-limited"
+    )
+    _show_next_steps(stack, kept=kept)
+
+
+def _welcome_emails(stack: LocalStack, batch_id: UUID) -> list[Delivery]:
+    """The delivered welcome emails of the batch's clients, one for each delivery."""
+    with stack.database.read() as tx:
+        ids = progress.welcome_message_ids(tx, progress.of_batch(batch_id))
+    return [mail for mail in stack.mailbox.deliveries() if mail.message_id.strip("<>").partition("@")[0] in ids]
+
+
+def _heading(text: str) -> None:
+    say()
+    say(text, style="bold")
+
+
+def _show_imports(rows: Sequence[Import], names: Mapping[UUID, str], *, kept: bool) -> None:
+    shown = rows if len(rows) <= LONG_TABLE else rows[:SHOWN]
+    _heading("Results")
+    made = table("Client in XPM", "Type", "Result", "Reason")
+    made.columns[0].width = NAME_WIDTH
+    for column, overflow in zip(made.columns, ("ellipsis", "fold", "fold", "ellipsis"), strict=True):
+        column.no_wrap = True
+        column.overflow = overflow  # type: ignore[assignment]  # these are values of the Literal
+    for row in shown:
+        name = clean(names.get(row.xpm_uuid, str(row.xpm_uuid)))
+        state = Text(row.state.value.replace("_", " "), style=COLOURS.get(row.state, ""))
+        made.add_row(name, row.kind.value, state, row.outcome_code or "")
+    console().print(made)
+    if len(shown) < len(rows):
+        more = "the commands below" if kept else "--data DIR and `portal-sync imports list`"
+        say(f"… and {len(rows) - len(shown):,} more; list them with {more}")
+
+
+def _show_rejections(rows: Sequence[Import]) -> None:
+    by_code: dict[str, list[Import]] = {}
+    for row in rows:
+        if row.state not in (ImportState.SUCCEEDED, ImportState.CANCELLED) and row.outcome_code:
+            by_code.setdefault(row.outcome_code, []).append(row)
+    if not by_code:
+        return
+    _heading("Rejected, and what to do")
+    for code, of_code in sorted(by_code.items(), key=lambda item: (-len(item[1]), item[0])):
+        first = of_code[0]
+        say(f"  {len(of_code)} x {code}", style="red")
+        _indented(first.outcome_message)
+        _indented(first.outcome_remedy)
+
+
+def _indented(text: str | None) -> None:
+    out = console()
+    for line in Text(text or "").wrap(out, out.width - 6):
+        out.print(Text("      ") + line)
+
+
+def _show_mail(mail: Sequence[Delivery], folder: Path, *, kept: bool) -> None:
+    _heading("Welcome emails")
+    say_line(f"  {len(mail):,} caught" + (f" in {short(folder)}" if kept else ""))
+    for delivery in mail[:SHOWN_MAIL]:
+        console().print(
+            Text(clean(f"  {delivery.subject}, to {delivery.recipient}")), no_wrap=True, overflow="ellipsis"
+        )
+    if len(mail) > SHOWN_MAIL:
+        say(f"  … and {len(mail) - SHOWN_MAIL:,} more")
+
+
+def _show_next_steps(stack: LocalStack, *, kept: bool) -> None:
+    _heading("Next steps")
+    if not kept:
+        say_line("  portal-sync demo --data demo-data   keep the state; run it again to continue")
+        say_line("  portal-sync --help                  list all commands")
+        return
+    url = "…" if stack.plan.database_url else f"sqlite:///{short(stack.plan.folder)}/portal-sync.db"
+    say_line(f"  export DATABASE_URL={url}")
+    say_line("  portal-sync imports list --state rejected")
+    say_line("  portal-sync imports show ID")
+    say_line(f"  ls {short(stack.logs)} {short(stack.mailbox.folder)}")

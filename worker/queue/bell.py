@@ -1,6 +1,6 @@
 """Rings jobs: puts their ids on their lanes' Redis queues, as messages that dramatiq reads.
 
-A message carries a job id and nothing else. Ringing may fail or be lost: the relay rings again what nobody claimed.
+A message carries only a job id. A ring may fail or get lost: the relay rings unclaimed jobs again.
 
 Keys (dramatiq's layout, `docs/queue-contract.md`):
     <namespace>:<lane>          list of message ids, oldest first
@@ -26,7 +26,7 @@ from portal_db.states import Lane
 log = structlog.stdlib.get_logger(__name__)
 
 RUN_JOB = "run_job"
-#: Longer than any blocking read, shorter than a person's patience.
+#: Longer than any blocking read, and short enough for a person who waits.
 SOCKET_SECONDS = 5.0
 
 
@@ -34,7 +34,7 @@ def connect(settings: Settings, *, retries: int = 1) -> redis.Redis:
     """A client for REDIS_URL whose calls end within seconds.
 
     Args:
-        retries: how often a call is sent again by itself when its connection broke; then it raises.
+        retries: how often a call is resent when its connection breaks, before it raises.
     """
     return redis.Redis.from_url(
         settings.redis_url,
@@ -54,7 +54,7 @@ class RedisBell:
         self._sources = sources
 
     def ring(self, lane: Lane, job_ids: Sequence[UUID]) -> None:
-        """Ring jobs of one lane in one round trip. Failure is logged, not raised: the record holds the work."""
+        """Ring jobs of one lane in one round trip. A failure is logged, not raised: the work is in the record."""
         try:
             self.ring_or_raise(lane, job_ids)
         except redis.RedisError as error:
@@ -64,7 +64,7 @@ class RedisBell:
         """Ring jobs of one lane.
 
         Raises:
-            redis.RedisError: some or all were not rung.
+            redis.RedisError: some or all jobs were not rung.
         """
         queue = f"{self._namespace}:{lane.value}"
         with self._client.pipeline(transaction=True) as pipe:
@@ -91,5 +91,5 @@ class RedisBell:
             return dict(zip(Lane, pipe.execute(), strict=True))
 
     def forgot(self) -> bool:
-        """Whether Redis lost its memory since the last call: the mark left there is gone. Leaves a new one."""
+        """Whether Redis has lost its memory since the last call, which left a mark there. Leaves a new mark."""
         return self._client.set(f"{self._namespace}:remembers", "1", nx=True) is True

@@ -1,7 +1,7 @@
-"""dramatiq's Redis broker, told to keep nothing of its own: no delays, no retries, no dead letters.
+"""dramatiq's Redis broker without any state of its own: no delays, no retries, no dead letters.
 
-All of its default middleware is off. Retries, Pipelines and Callbacks hold work where a Redis outage loses it (P1, P13);
-AgeLimit loses it by design (P9); TimeLimit and Shutdown raise in the middle of an email (P16). The record does their work.
+All of its default middleware is off. Retries, Pipelines and Callbacks keep work where a Redis outage loses it (P1, P13);
+AgeLimit drops it by design (P9); TimeLimit and Shutdown raise in the middle of an email (P16). The record replaces them.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from worker.queue.consumer import BlockingConsumer
 
 log = structlog.stdlib.get_logger(__name__)
 
-#: Handed a queue's name, a payload that nobody can act on, and a code that says why; returns when it is safe to forget it.
+#: Takes a queue's name, an unusable payload and a code that says why; returns once the payload may be acknowledged.
 Quarantine = Callable[[str, bytes, str], None]
 
 
 class UnsafeRedis(Exception):
-    """This Redis may drop what it holds; the message says which setting to change."""
+    """This Redis may drop queued work. The message says which setting to change."""
 
 
-class PutAside(dramatiq.Middleware):
-    """Puts aside what an actor could not be called with or failed on: without it that would just be acknowledged."""
+class QuarantineFailed(dramatiq.Middleware):
+    """Quarantines a message that its actor could not take or failed on. Otherwise it would just be acknowledged."""
 
     def after_process_message(
         self,
@@ -52,14 +52,14 @@ class PortalBroker(RedisBroker):
     Args:
         client: shared by the process's threads.
         namespace: prefix of every key.
-        quarantine: what becomes of messages nobody can read.
+        quarantine: keeps the messages that cannot be used.
     """
 
     def __init__(self, client: redis.Redis, namespace: str, quarantine: Quarantine) -> None:
         super().__init__(  # type: ignore[no-untyped-call]  # dramatiq's broker is untyped
             client=client,
             namespace=namespace,
-            middleware=[PutAside()],
+            middleware=[QuarantineFailed()],
             # P4: check for dead processes at every command, and call one dead after 15 s; running twice is harmless.
             maintenance_chance=1_000_000,
             heartbeat_timeout=15_000,
@@ -71,15 +71,15 @@ class PortalBroker(RedisBroker):
         return BlockingConsumer
 
     def declare_queue(self, queue_name: str) -> None:
-        """Declare a queue without dramatiq's delay queue beside it (P2, P10): the record knows what is due when."""
+        """Declare a queue without dramatiq's delay queue (P2, P10): the record knows when each job is due."""
         if queue_name not in self.queues:
             self.emit_before("declare_queue", queue_name)
             self.queues.add(queue_name)
             self.emit_after("declare_queue", queue_name)
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Consumer:
-        """A consumer. What one before it fetched, and lost with its connection, goes back to the queue first (P2, P7):
-        this process is alive, so nobody else would free it. Handed out twice, a message is harmless."""
+        """Make a consumer. Messages that an earlier one fetched and lost with its connection go back to the queue first
+        (P2, P7): this process is alive, so no other would free them. Delivering a message twice is harmless."""
         try:
             self.do_requeue(queue_name, *self.held(queue_name))
         except (redis.ConnectionError, redis.TimeoutError) as error:
@@ -102,13 +102,13 @@ def make_broker(settings: Settings, quarantine: Quarantine) -> PortalBroker:
     Raises:
         UnsafeRedis: it evicts keys when short of memory (P17).
     """
-    client = connect(settings, retries=0)  # P7: a fetch sent again would forget what the first one took
+    client = connect(settings, retries=0)  # P7: a resent fetch would lose the messages of the first
     require_safe(client)
     return PortalBroker(client, settings.redis_namespace, quarantine)
 
 
 def require_safe(client: redis.Redis) -> None:
-    """Refuse a Redis that evicts (P17). One that does not say, or cannot be reached yet, is let pass with a warning."""
+    """Refuse a Redis that evicts (P17). One that hides its policy, or cannot be reached yet, passes with a warning."""
     try:
         policy = client.info("memory").get("maxmemory_policy")
     except redis.RedisError as error:
@@ -116,5 +116,5 @@ def require_safe(client: redis.Redis) -> None:
         return
     if policy not in (None, "noeviction"):
         raise UnsafeRedis(
-            f"Redis at REDIS_URL has maxmemory-policy {policy} and would drop queued work; set it to noeviction."
+            f"Redis at REDIS_URL has maxmemory-policy {policy} and would drop queued work. Set it to noeviction."
         )

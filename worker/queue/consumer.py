@@ -1,4 +1,5 @@
-"""A Redis consumer that waits in a blocking read, so that a rung job starts at once, and that no message can wedge."""
+"""A Redis consumer with a blocking read: a rung job starts at once, a bad message blocks nothing, and a Redis outage
+holds up neither a worker's thread nor the end of the process (P18)."""
 
 from __future__ import annotations
 
@@ -13,36 +14,17 @@ from dramatiq import Message, MessageProxy
 from dramatiq.brokers.redis import _RedisConsumer
 from dramatiq.errors import ConnectionClosed, DecodeError
 
-
-class HandingBack(_RedisConsumer):
-    """dramatiq's consumer, which would wait for Redis with a worker's thread, and with the end of the process (P18)."""
-
-    #: An acknowledgement got lost, so this consumer holds a message that nobody works on.
-    lost_ack = False
-
-    def ack(self, message: MessageProxy) -> None:
-        """Say that a message is done with. One of which that cannot be said comes once more, which is harmless."""
-        try:
-            super().ack(message)  # type: ignore[no-untyped-call]  # dramatiq's is untyped
-        except (ConnectionClosed, redis.RedisError) as error:
-            log.warning("consumer.not_acknowledged", queue=self.queue_name, exc_info=error)
-            self.lost_ack = True
-
-    def requeue(self, messages: Iterable[MessageProxy]) -> None:
-        """Put back what was not begun. If Redis is away that fails in a way which dramatiq's shutdown survives: the relay
-        rings again, and requests at the door go to whoever finds this process dead."""
-        try:
-            super().requeue(messages)  # type: ignore[no-untyped-call]  # dramatiq's is untyped
-        except redis.RedisError as error:
-            raise ConnectionClosed(error) from None  # type: ignore[no-untyped-call]  # dramatiq's is untyped
-
+log = structlog.stdlib.get_logger(__name__)
 
 #: At most a second: below the heartbeat and the socket's timeout, so neither runs out while we wait.
 WAIT_SECONDS = 1.0
 
 
-class BlockingConsumer(HandingBack):
-    """dramatiq's consumer, with another way to wait and to meet what it cannot read."""
+class BlockingConsumer(_RedisConsumer):
+    """dramatiq's consumer with its own way to wait, to acknowledge, and to handle messages that it cannot read."""
+
+    #: An acknowledgement got lost, so this consumer holds a message that nobody works on.
+    lost_ack = False
 
     def __next__(self) -> MessageProxy | None:
         room = self.prefetch - self.outstanding_message_count
@@ -52,7 +34,7 @@ class BlockingConsumer(HandingBack):
             if not self.message_cache and room > 0:
                 key = f"{self.broker.namespace}:{self.queue_name}"
                 self.broker.client.blmove(key, key, WAIT_SECONDS, "LEFT", "LEFT")  # leaves the list as it was
-                # A fetch even of nothing carries this process's heartbeat, and frees what dead ones held (P4).
+                # Even an empty fetch carries this process's heartbeat, and frees what dead processes held (P4).
                 self.message_cache = [data for data in self.broker.do_fetch(self.queue_name, room) if data is not None]
             elif not self.message_cache:
                 time.sleep(0.01)  # every thread is busy and has its next message
@@ -65,8 +47,24 @@ class BlockingConsumer(HandingBack):
             raise ConnectionClosed(error) from None  # type: ignore[no-untyped-call]  # dramatiq's is untyped
         return None
 
+    def ack(self, message: MessageProxy) -> None:
+        """Acknowledge a message. If that fails, the message is delivered again, which is harmless."""
+        try:
+            super().ack(message)  # type: ignore[no-untyped-call]  # dramatiq's is untyped
+        except (ConnectionClosed, redis.RedisError) as error:
+            log.warning("consumer.not_acknowledged", queue=self.queue_name, exc_info=error)
+            self.lost_ack = True
+
+    def requeue(self, messages: Iterable[MessageProxy]) -> None:
+        """Put back what was not started. If Redis is away, fail with an error that dramatiq's shutdown survives: the relay
+        rings jobs again, and requests at the door go to the process that finds this one dead."""
+        try:
+            super().requeue(messages)  # type: ignore[no-untyped-call]  # dramatiq's is untyped
+        except redis.RedisError as error:
+            raise ConnectionClosed(error) from None  # type: ignore[no-untyped-call]  # dramatiq's is untyped
+
     def _read(self, data: bytes) -> Message[Any] | None:
-        """The message, or `None` after putting aside what dramatiq would choke on (P6): its neighbours go on."""
+        """The message; `None` after quarantining what dramatiq cannot handle (P6), so that its neighbours still run."""
         key = f"{self.broker.namespace}:{self.queue_name}.msgs"
         try:
             message: Message[Any] = Message.decode(data)
@@ -78,11 +76,8 @@ class BlockingConsumer(HandingBack):
         except (DecodeError, KeyError, TypeError, AttributeError, ValueError):
             pass
         ids = [held for held in self.broker.held(self.queue_name) if self.broker.client.hget(key, held) == data]
-        if ids:  # else somebody else has dealt with it meanwhile
+        if ids:  # otherwise another process has dealt with it meanwhile
             self.broker.quarantine(self.queue_name, data, "not_a_message")
         for message_id in ids:
             self.broker.do_ack(self.queue_name, message_id)
         return None
-
-
-log = structlog.stdlib.get_logger(__name__)

@@ -1,7 +1,7 @@
-"""The queue door: requests from portals that cannot call HTTP, taken from the queue `import_requests` into the record.
+"""The queue door: moves import requests from the queue `import_requests`, for portals that cannot call HTTP, to the record.
 
-Its messages are the only ones with personal data, so they leave Redis at once. What cannot be read is kept, encrypted, for
-people to look at. A receipt without personal data tells the producer; until it says accepted, the producer sends again.
+Its messages are the only ones with personal data, so they leave Redis at once. Unreadable ones are kept, encrypted, for
+an operator. A receipt without personal data answers the producer, who sends again until it says accepted.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ RETRY_SECONDS = 1.0
 
 
 class Door:
-    """Takes requests in, one call a message."""
+    """Records requests, one call for each message."""
 
     def __init__(self, services: Services, bell: Bell, client: redis.Redis, namespace: str) -> None:
         self._services = services
@@ -38,9 +38,9 @@ class Door:
         self._namespace = namespace
 
     def take(self, fields: dict[str, Any]) -> None:
-        """Record one request, or keep it as malformed; either way leave a receipt.
+        """Record one request, or keep it as malformed. Either way leave a receipt.
 
-        While the database is away it waits here: raising would acknowledge the message, and so lose it (P1).
+        While the database is unavailable it waits here: raising would acknowledge the message, and so lose it (P1).
         """
         try:
             request = parse(fields)
@@ -55,24 +55,19 @@ class Door:
         self._leave_receipt(request.practice_id, request.request_id, _accepted(accepted.import_id))
 
     def _refusal(self, practice_id: UUID, request_id: str, refusal: RequestRefused) -> dict[str, Any]:
-        """What the producer reads. An earlier request under the same id stays accepted, and its receipt says so."""
-        why = {
-            "code": refusal.code,
-            "field": refusal.field,
-            "message": str(refusal),
-            "remedy": refusal.remedy,
-        }
+        """What the producer reads. An earlier request with the same id stays accepted, and its receipt says so."""
+        why = {"code": refusal.code, "field": refusal.field, "message": str(refusal), "remedy": refusal.remedy}
 
-        def look() -> UUID | None:
+        def find_earlier() -> UUID | None:
             with self._services.database.read() as tx:
                 known = imports.by_key(tx, practice_id, request_id)
                 return known.id if known is not None else None
 
-        earlier = self._until_recorded(look)
+        earlier = self._until_recorded(find_earlier)
         return {"status": "refused", **why} if earlier is None else {**_accepted(earlier), "refused": why}
 
     def keep_malformed(self, queue: str, payload: bytes, reason: str = "not_a_message") -> None:
-        """Keep what could not be read. On the lanes' queues there is nothing worth keeping: the record has the work."""
+        """Keep an unusable message. Those of the lanes' queues are dropped, because the work is in the record."""
         log.warning("door.malformed", queue=queue, code=reason)
         if queue != QUEUE:
             return
@@ -86,7 +81,7 @@ class Door:
         self._until_recorded(keep)
 
     def _until_recorded(self, work: Any) -> Any:
-        """Do it as often as it takes. While stopping too: a message that is not recorded must not be acknowledged."""
+        """Retry until it succeeds, even while stopping: a message that is not recorded must not be acknowledged."""
         while True:
             try:
                 return work()
@@ -95,7 +90,7 @@ class Door:
                 threading.Event().wait(RETRY_SECONDS)
 
     def _leave_receipt(self, practice_id: UUID, request_id: str, receipt: dict[str, Any]) -> None:
-        """Tell the producer. A lost receipt makes it send again, which is harmless."""
+        """Leave the producer a receipt. If it gets lost, the producer sends again, which is harmless."""
         key = receipt_key(self._namespace, practice_id, request_id)
         try:
             self._client.set(key, json.dumps(receipt), ex=self._services.settings.keep_receipts_hours * 3600)
@@ -104,7 +99,7 @@ class Door:
 
 
 def receipt_key(namespace: str, practice_id: UUID, request_id: str) -> str:
-    """Where the receipt of a request is left."""
+    """The Redis key of a request's receipt."""
     return f"{namespace}:receipts:{practice_id}:{request_id}"
 
 
@@ -113,7 +108,7 @@ def _accepted(import_id: UUID) -> dict[str, Any]:
 
 
 def _address(fields: dict[str, Any]) -> tuple[UUID, str] | None:
-    """Whose receipt a request gets, and under which id; `None` when that cannot be told."""
+    """The practice and request id of a request's receipt; `None` when the request does not name them."""
     request_id = fields.get("request_id")
     if not isinstance(request_id, str) or not 0 < len(request_id) <= 200:
         return None

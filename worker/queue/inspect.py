@@ -1,7 +1,7 @@
-"""The queues on Redis as reconcile and erasure see them: what lies there, and dropping what is good for nothing.
+"""Inspects the queues on Redis for reconcile and erasure, and drops useless messages.
 
 Keys are dramatiq's (`worker/queue/bell.py` names them), and `<namespace>:__acks__.<process>.<queue>` (a set of message ids):
-what a process has fetched and not acknowledged. Those are left alone; so is everything of the door, which is personal.
+what a process has fetched and not acknowledged. Those messages are never dropped, nor are the door's, which are personal.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from portal_db.states import Lane
 from worker.queue.bell import RedisBell
 from worker.queue.door import QUEUE, receipt_key
 
-#: Messages looked at or dropped in one round trip.
+#: Messages read or dropped in one round trip.
 CHUNK = 100
 
-#: Drops message ids (ARGV) from a queue (KEYS[1] its list, KEYS[2] its messages), save those in a set of held ones (the
-#: other KEYS); how many it dropped.
+#: Drops message ids (ARGV) from a queue (KEYS[1] its list, KEYS[2] its messages), except those in a set of held ones (the
+#: other KEYS). Returns how many it dropped.
 _DROP = """
 local dropped = 0
 for _, id in ipairs(ARGV) do
@@ -44,7 +44,7 @@ return dropped
 
 
 @contextmanager
-def _reached() -> Iterator[None]:
+def _queue_errors() -> Iterator[None]:
     try:
         yield
     except redis.RedisError as error:
@@ -61,11 +61,11 @@ class RedisQueues:
         self._drop = client.register_script(_DROP)
 
     def ring(self, lane: Lane, job_ids: Sequence[UUID]) -> None:
-        with _reached():
+        with _queue_errors():
             self._bell.ring_or_raise(lane, job_ids)
 
     def entries(self) -> Iterator[QueueEntry]:
-        with _reached():
+        with _queue_errors():
             for lane in Lane:
                 held = self._held(lane)
                 for raw_id, data in self._client.hscan_iter(self._key(f"{lane.value}.msgs"), count=CHUNK):
@@ -77,7 +77,7 @@ class RedisQueues:
         for entry in entries:
             by_lane[entry.lane].append(entry.message_id.encode(errors="surrogateescape"))
         dropped = 0
-        with _reached():
+        with _queue_errors():
             for lane, ids in by_lane.items():
                 keys = [self._key(lane.value), self._key(f"{lane.value}.msgs"), *self._ack_sets(lane)]
                 for start in range(0, len(ids), CHUNK):
@@ -85,32 +85,32 @@ class RedisQueues:
         return dropped
 
     def requests_waiting(self) -> int:
-        with _reached():
+        with _queue_errors():
             waiting: Any = self._client.hlen(self._key(f"{QUEUE}.msgs"))
             return int(waiting)
 
     def accepted(self) -> Iterator[UUID]:
-        with _reached():
+        with _queue_errors():
             for key in self._client.scan_iter(f"{self._namespace}:receipts:*", count=1000):
                 import_id = _accepted_import(self._client.get(key))
                 if import_id is not None:
                     yield import_id
 
     def requests(self) -> Iterator[bytes]:
-        """The requests at the door, for whoever must know whether they name a person."""
-        with _reached():
+        """The requests at the door, to find those that name a person."""
+        with _queue_errors():
             for _, data in self._client.hscan_iter(self._key(f"{QUEUE}.msgs"), count=CHUNK):
                 yield data
 
     def receipts(self, practice_id: UUID) -> Iterator[str]:
         """The request ids of a practice's receipts."""
         prefix = receipt_key(self._namespace, practice_id, "")
-        with _reached():
+        with _queue_errors():
             for key in self._client.scan_iter(f"{prefix}*", count=1000):
                 yield key.decode(errors="surrogateescape").removeprefix(prefix)
 
     def drop_receipts(self, practice_id: UUID, request_ids: Sequence[str]) -> None:
-        with _reached():
+        with _queue_errors():
             for request_id in request_ids:
                 key = receipt_key(self._namespace, practice_id, request_id)
                 self._client.delete(key.encode(errors="surrogateescape"))
@@ -119,7 +119,7 @@ class RedisQueues:
         return {held for key in self._ack_sets(lane) for held in self._client.smembers(key)}
 
     def _ack_sets(self, lane: Lane) -> list[Any]:
-        """One for each process that holds something of the lane; SCAN, because KEYS would stop everybody (P20)."""
+        """A set for each process that holds messages of the lane; by SCAN, because KEYS would block Redis (P20)."""
         return list(self._client.scan_iter(self._key(f"__acks__.*.{lane.value}"), count=1000))
 
     def _key(self, name: str) -> str:

@@ -1,6 +1,6 @@
 """OAuth 2 at Xero: consent, tokens, their refresh, and the list of practices behind them. Protocol only.
 
-Where tokens are kept, who may connect, and what becomes of a broken connection is decided elsewhere.
+Where tokens are kept, who may connect, and how a broken connection is handled is decided elsewhere.
 """
 
 from xpm.oauth.connections import Tenant, XeroConnections

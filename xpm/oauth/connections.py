@@ -1,4 +1,4 @@
-"""Xero's list of connections: the practices that a person let our app into, and the way to leave one."""
+"""Xero's list of connections: the practices that a person allowed our app to read, and how to leave one."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class XeroConnections:
         self._http = http
 
     def tenants(self, access_token: str, *, auth_event_id: str | None = None) -> list[Tenant]:
-        """The XPM practices behind a token, and nothing of other kinds; with an event, those of that one consent."""
+        """The XPM practices behind a token, without other tenant types; with an event, those of that one consent."""
         query = f"?{urlencode({'authEventId': auth_event_id})}" if auth_event_id else ""
         response = require_usable(self._http.send("GET", self._url + query, _headers(access_token)))
         if response.status_code in (401, 403):
@@ -41,7 +41,7 @@ class XeroConnections:
         return [tenant for tenant in found if tenant is not None]
 
     def delete(self, access_token: str, connection_id: str) -> None:
-        """Leave a practice. One that was left already is no error."""
+        """Leave a practice. One that was already left is no error."""
         url = f"{self._url}/{quote(connection_id, safe='')}"
         response = require_usable(self._http.send("DELETE", url, _headers(access_token)))
         if response.status_code in (401, 403):

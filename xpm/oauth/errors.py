@@ -1,36 +1,36 @@
-"""What can go wrong with consent and tokens, as one exception tree; what that means for a connection is not decided here.
+"""The failures of consent and tokens, as one exception tree. Their effect on a connection is decided elsewhere.
 
 ::
 
     XeroAuthError
     ├── GrantRefused          invalid_grant: this refresh token or code is dead
-    ├── ReconnectNeeded       a login has no token that works, and only a new consent can give it one
-    ├── AppRefused            Xero does not accept our app, or what it asks for
+    ├── ReconnectNeeded       a login has no working token, and only a new consent can give it one
+    ├── AppRefused            Xero does not accept our app or its request
     ├── TokenRefused          the gateway does not accept the access token
-    ├── IdentityUnavailable   5xx, 429, no connection, no answer in time; may pass by itself
+    ├── IdentityUnavailable   5xx, 429, no connection, no answer in time; may be temporary
     ├── IdentityMalformed     an answer that breaks the contract
     ├── CoolingDown           a refresh failed a moment ago; nothing was sent
-    └── RefreshUnderWay       another process is refreshing and has not come to an end; nothing was sent
+    └── RefreshUnderWay       another process is refreshing and has not finished; nothing was sent
 
-Messages hold no token, no code and no text of Xero's.
+Messages hold no token, no code and no text from Xero.
 """
 
 from __future__ import annotations
 
 
 class XeroAuthError(Exception):
-    """The root: catching it catches every way in which getting a token can fail."""
+    """The root of every failure to get a token."""
 
 
 class GrantRefused(XeroAuthError):
-    """The grant behind a code or a refresh token ended: never try again with it."""
+    """The grant behind a code or a refresh token has ended: never retry with it."""
 
     def __init__(self) -> None:
         super().__init__("Xero no longer accepts this consent.")
 
 
 class ReconnectNeeded(XeroAuthError):
-    """The login's tokens of this `version` are at their end: connect again, never retry."""
+    """The login's tokens of this `version` no longer work: connect again, never retry."""
 
     def __init__(self, version: int) -> None:
         super().__init__("Xero no longer accepts this login's consent.")
@@ -38,7 +38,7 @@ class ReconnectNeeded(XeroAuthError):
 
 
 class AppRefused(XeroAuthError):
-    """Xero refused our app. `code` is OAuth's word for why, such as `invalid_client`."""
+    """Xero refused our app. `code` is the OAuth error code, such as `invalid_client`."""
 
     def __init__(self, code: str) -> None:
         super().__init__(f"Xero does not accept this app's request ({code}).")
@@ -46,14 +46,14 @@ class AppRefused(XeroAuthError):
 
 
 class TokenRefused(XeroAuthError):
-    """The list of connections was denied to this access token: it ran out or was revoked."""
+    """The list of connections was denied to this access token: it expired or was revoked."""
 
     def __init__(self) -> None:
         super().__init__("Xero does not accept the access token.")
 
 
 class IdentityUnavailable(XeroAuthError):
-    """Xero could not be asked, or failed. `retry_after` is in seconds, where Xero said so."""
+    """Xero could not be reached, or failed. `retry_after` is in seconds, if Xero sent it."""
 
     def __init__(self, cause: str, retry_after: float | None = None) -> None:
         super().__init__(f"Xero's identity server could not be used ({cause}).")
@@ -77,7 +77,7 @@ class CoolingDown(XeroAuthError):
 
 
 class RefreshUnderWay(XeroAuthError):
-    """Somebody else holds the right to refresh, for `wait_seconds` more at most."""
+    """Another process holds the refresh lease, for up to `wait_seconds` more."""
 
     def __init__(self, wait_seconds: float) -> None:
         super().__init__("The token is being refreshed elsewhere.")

@@ -1,10 +1,10 @@
-"""Short requests to Xero's own servers under a total deadline; the session that Authlib sends its requests through."""
+"""Short requests to Xero's servers with a total deadline, and the session that Authlib sends its requests through."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Protocol, Self
 from urllib.parse import urlencode
@@ -15,7 +15,7 @@ from xpm.oauth.errors import IdentityMalformed, IdentityUnavailable
 from xpm.wire.transport import DeadlineTransport
 
 MAX_BYTES = 1024 * 1024
-"""The longest answer read: the tokens or connections of one login are a few kilobytes."""
+"""The longest answer read. The tokens or connections of one login take a few kilobytes."""
 CONNECT_TIMEOUT = 5.0
 
 
@@ -28,21 +28,14 @@ class ClientAuth(Protocol):
 
 
 class Http:
-    """Sends single requests, each of which ends within `seconds`; follows no redirect. Used as a context manager.
+    """Sends single requests that each end within `seconds`; follows no redirects. A context manager.
 
-    `transport` carries the requests (default: one of its own, closed at the end); `monotonic` is the clock.
+    `transport` carries the requests (default: a `DeadlineTransport`). It is closed at the end.
     """
 
-    def __init__(
-        self,
-        *,
-        seconds: float,
-        transport: httpx.BaseTransport | None = None,
-        monotonic: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, *, seconds: float, transport: httpx.BaseTransport | None = None) -> None:
         self._seconds = seconds
         self._transport = transport or DeadlineTransport(max_connections=4)
-        self._monotonic = monotonic
 
     def __enter__(self) -> Self:
         return self
@@ -55,7 +48,7 @@ class Http:
     def post(
         self, url: str, data: Mapping[str, str], headers: Mapping[str, str], auth: ClientAuth, **_: Any
     ) -> httpx.Response:
-        """Send a form, signed by `auth`: the one call that Authlib makes of its session."""
+        """Send a form, signed by `auth`. This is the only method that Authlib calls on its session."""
         url, signed, body = auth.prepare("POST", url, dict(headers), urlencode(data))
         return self.send("POST", url, signed, body.encode())
 
@@ -66,9 +59,9 @@ class Http:
             IdentityUnavailable: no connection, or no answer in time.
             IdentityMalformed: an answer that is too long.
         """
-        until = self._monotonic() + self._seconds
+        until = time.monotonic() + self._seconds
         timeout = httpx.Timeout(self._seconds, connect=min(CONNECT_TIMEOUT, self._seconds))
-        extensions = {"timeout": timeout.as_dict(), "time_left": lambda: until - self._monotonic()}
+        extensions = {"timeout": timeout.as_dict(), "time_left": lambda: until - time.monotonic()}
         request = httpx.Request(
             method, url, headers={"User-Agent": "portal-sync", **headers}, content=body, extensions=extensions
         )
@@ -79,7 +72,7 @@ class Http:
             finally:
                 response.close()
         except httpx.TransportError as error:
-            raise IdentityUnavailable(type(error).__name__) from None  # its text may quote a header, and so a secret
+            raise IdentityUnavailable(type(error).__name__) from None  # its text may quote a header with a secret
         kept = [(name, value) for name, value in response.headers.multi_items() if name not in _ABOUT_TRANSFER]
         return httpx.Response(response.status_code, headers=kept, content=content, request=request)
 
@@ -97,7 +90,7 @@ def _read(response: httpx.Response) -> bytes:
 
 
 def require_usable(response: httpx.Response) -> httpx.Response:
-    """The answer, unless it says that the server cannot serve now.
+    """The answer, unless the server is unavailable.
 
     Raises:
         IdentityUnavailable: 5xx or 429.

@@ -1,6 +1,6 @@
-"""Xero's identity server: the address to consent at, codes for tokens, refresh and revocation. Authlib speaks the protocol.
+"""Xero's identity server: the consent address, tokens for codes, refresh and revocation, through Authlib.
 
-Source: facts on OAuth 2 at Xero. Access tokens are opaque to us but for one claim: whose they are.
+Source: facts on OAuth 2 at Xero. Access tokens are opaque to us, except for the claim that names their user.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from xpm.oauth.errors import AppRefused, GrantRefused, IdentityMalformed, Identi
 from xpm.oauth.http import Http, read_json, require_usable
 
 SCOPES = ("offline_access", "practicemanager.client.read")
-"""The least that imports need: clients and their groups, read only, also while nobody is signed in."""
+"""The least that imports need: read-only access to clients and their groups, also while no user is signed in."""
 DEFAULT_EXPIRES_IN = 600.0
-"""Seconds a token is taken to last if Xero does not say."""
+"""How many seconds a token lasts if Xero does not say."""
 
 _WORD = re.compile(r"[a-z_]{1,40}")
 
 
 @dataclass(frozen=True)
 class App:
-    """Our app as Xero knows it. `redirect_uri` must be registered there, to the letter."""
+    """Our app as registered at Xero, including the exact `redirect_uri`."""
 
     client_id: str
     client_secret: str = field(repr=False)
@@ -37,9 +37,9 @@ class App:
 
 @dataclass(frozen=True)
 class Grant:
-    """Tokens as Xero gave them. `refresh_token` is missing where Xero gave none; `expires_in` is in seconds.
+    """Tokens as Xero issued them. `refresh_token` may be missing; `expires_in` is in seconds.
 
-    `scopes` is empty where Xero did not say what it granted.
+    `scopes` is empty if Xero did not say what it granted.
     """
 
     access_token: str = field(repr=False)
@@ -49,21 +49,21 @@ class Grant:
 
     @property
     def xero_user_id(self) -> str:
-        """Whose tokens they are: the claim `xero_userid` of the access token, which came to us from Xero itself.
+        """Whose tokens they are: the claim `xero_userid` of the access token, which we got from Xero itself.
 
         Raises:
             IdentityMalformed: the token holds no such claim.
         """
         claimed = _claims(self.access_token).get("xero_userid")
         if not isinstance(claimed, str) or not 0 < len(claimed) <= 64:
-            raise IdentityMalformed("the access token does not say whose it is")
+            raise IdentityMalformed("the access token does not name its user")
         return claimed
 
 
 class XeroIdentity:
     """The identity server at `identity_url`, with its consent page at `authorize_url`.
 
-    Methods that ask it raise `IdentityUnavailable`, `IdentityMalformed` and `AppRefused`.
+    Methods that call it raise `IdentityUnavailable`, `IdentityMalformed` and `AppRefused`.
     """
 
     def __init__(self, app: App, http: Http, *, identity_url: str, authorize_url: str) -> None:
@@ -81,7 +81,7 @@ class XeroIdentity:
         return str(url)
 
     def exchange(self, code: str, *, code_verifier: str) -> Grant:
-        """Tokens for a code, which is good once and for five minutes.
+        """Tokens for a code, which works once, within five minutes.
 
         Raises:
             GrantRefused: the code was used, is too old, or belongs to another verifier.
@@ -104,7 +104,7 @@ class XeroIdentity:
         )
 
     def revoke(self, refresh_token: str) -> None:
-        """End the grant behind a refresh token; one that is dead already is no error (RFC 7009)."""
+        """End the grant behind a refresh token. One that is already dead is no error (RFC 7009)."""
         answer = self._client().revoke_token(
             self._revocation_url, token=refresh_token, token_type_hint="refresh_token"  # noqa: S106 -- OAuth's word
         )  # fmt: skip
@@ -113,7 +113,7 @@ class XeroIdentity:
             raise IdentityMalformed(f"status {answer.status_code} was not expected")
 
     def _client(self) -> Any:
-        """A client for one call: Authlib's keep the last token, and ours are shared by threads."""
+        """A client for one call, because Authlib's clients keep the last token and several threads call this."""
         client = OAuth2Client(
             session=self._http,
             client_id=self._app.client_id,
@@ -121,13 +121,13 @@ class XeroIdentity:
             redirect_uri=self._app.redirect_uri,
             code_challenge_method="S256",
         )
-        # Before Authlib reads an error itself: it fails over descriptions with characters that OAuth does not allow.
-        client.register_compliance_hook("access_token_response", _judged)
-        client.register_compliance_hook("refresh_token_response", _judged)
+        # Before Authlib reads an error: it fails on descriptions with characters that OAuth does not allow.
+        client.register_compliance_hook("access_token_response", _require_success)
+        client.register_compliance_hook("refresh_token_response", _require_success)
         return client
 
 
-def _judged(response: httpx.Response) -> httpx.Response:
+def _require_success(response: httpx.Response) -> httpx.Response:
     _raise_for_refusal(require_usable(response))
     if not response.is_success:
         raise IdentityMalformed(f"status {response.status_code} was not expected")
@@ -135,7 +135,7 @@ def _judged(response: httpx.Response) -> httpx.Response:
 
 
 def _raise_for_refusal(response: httpx.Response) -> None:
-    """Raise what an OAuth error means; its description varies and is not read."""
+    """Raise our error for an OAuth error code. Its description varies and is not read."""
     body = read_json(response)
     if not isinstance(body, dict) or "error" not in body:
         return
@@ -148,7 +148,7 @@ def _raise_for_refusal(response: httpx.Response) -> None:
 
 
 def _parsed(call: Any) -> dict[str, Any]:
-    """What Authlib read, or our error for what it could not read."""
+    """The answer that Authlib read, or our error if it could not."""
     try:
         answer: dict[str, Any] = call()
     except (ValueError, TypeError):
@@ -171,14 +171,14 @@ def _grant(answer: dict[str, Any], previous_refresh_token: str | None) -> Grant:
 
 def _lifetime(value: object) -> float:
     try:
-        seconds = float(value)  # type: ignore[arg-type]  # whatever it is, it is a number or it is not
+        seconds = float(value)  # type: ignore[arg-type]  # anything that is not a number raises
     except (TypeError, ValueError):
         return DEFAULT_EXPIRES_IN
     return seconds if 0 < seconds < 10_000_000 else DEFAULT_EXPIRES_IN
 
 
 def _claims(token: str) -> dict[str, Any]:
-    """The claims inside a JSON web token, without a look at its signature."""
+    """The claims of a JSON web token. Its signature is not checked."""
     _, _, rest = token.partition(".")
     payload, _, _ = rest.partition(".")
     try:

@@ -1,7 +1,7 @@
-"""Keeps one Xero login's access token fresh, for any number of threads, processes and connections that share it.
+"""Keeps a Xero login's access token fresh, for any number of threads, processes and connections that share it.
 
-Only the holder of a lease on the login's row asks Xero, and what Xero gives is stored before it is used. No lock is held
-over the call: a refresher that dies leaves a lease that runs out, and the next one tries the same refresh token again,
+Only the holder of a lease on the login's row calls Xero, and new tokens are stored before they are used. No lock is held
+during the call: a refresher that dies leaves a lease that expires, and the next one uses the same refresh token again,
 which Xero allows for 30 minutes after it was replaced.
 """
 
@@ -25,22 +25,22 @@ from xpm.oauth.errors import (
 from xpm.oauth.identity import Grant
 
 REFRESH_SECONDS = 15.0
-"""A refresh is given up after this long."""
+"""The timeout of a refresh."""
 LEASE_SECONDS = 30.0
-"""How long the right to refresh lasts: longer than a refresh can take, far shorter than Xero's grace."""
+"""How long a refresh lease lasts: longer than a refresh can take, far shorter than Xero's grace period."""
 MARGIN_SECONDS = 60.0
-"""Refreshed so long ahead of the end, or a tenth of the token's life if that is less."""
+"""How long before its expiry a token is refreshed; a tenth of its lifetime if that is less."""
 WAIT_SECONDS = 5.0
-"""How long to wait for somebody else's refresh before putting the work off."""
+"""How long to wait for another process's refresh before deferring the work."""
 POLL_SECONDS = 0.05
 COOLING_SECONDS = 5.0
-"""How long nobody refreshes after a failed one; twice as long after each further one."""
+"""How long no refresh is tried after a failure; twice as long after each further one."""
 MAX_COOLING_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
 class StoredTokens:
-    """A login's tokens as the store has them, all times in seconds from now by the store's own clock."""
+    """A login's stored tokens. All times are seconds from now by the store's clock."""
 
     access_token: str | None = field(repr=False)
     refresh_token: str | None = field(repr=False)
@@ -53,7 +53,7 @@ class StoredTokens:
     refused: bool = False
 
     def is_fresh(self) -> bool:
-        """Good for a while yet; of a token that cannot be refreshed, Xero is the judge."""
+        """Whether it is valid for a while yet. A token that cannot be refreshed is used until Xero refuses it."""
         return self.refresh_token is None or self.left > min(MARGIN_SECONDS, self.life / 10)
 
 
@@ -66,27 +66,27 @@ class Token:
 
 
 class TokenStore(Protocol):
-    """Where logins' tokens are kept. Every method is a short transaction of its own."""
+    """Where logins' tokens are kept. Every method is its own short transaction."""
 
     def load(self, login_id: UUID) -> StoredTokens: ...
 
     def take_lease(self, login_id: UUID, lease: UUID, *, version: int, seconds: float) -> bool:
-        """Take the right to refresh this version: not if somebody has it, it is cooling down, or it was refused."""
+        """Lease the refresh of this version. False if it is leased, cooling down or refused."""
 
     def store(self, login_id: UUID, lease: UUID, grant: Grant, *, version: int, age: float) -> bool:
-        """Keep new tokens, asked for `age` seconds ago, as the version after this one. False when the lease is gone."""
+        """Keep new tokens, requested `age` seconds ago, as the next version. False when the lease is lost."""
 
     def cool_down(self, login_id: UUID, lease: UUID, *, seconds: float) -> None:
-        """Give the lease back, and let nobody take it for so long."""
+        """Release the lease, and let no process take it for so long."""
 
     def refuse(self, login_id: UUID, lease: UUID, *, version: int) -> bool:
-        """Note that Xero refuses this version for good. False when it is not the newest any more."""
+        """Record that Xero refuses this version for good. False when it is no longer the newest."""
 
 
 class Tokens:
-    """Access tokens that are good now.
+    """Access tokens that are valid now.
 
-    `refresh` asks Xero; `monotonic` and `sleep` are the clock, in seconds.
+    `refresh` calls Xero; `monotonic` and `sleep` are the clock, in seconds.
     """
 
     def __init__(
@@ -113,14 +113,14 @@ class Tokens:
         """A login's access token.
 
         Args:
-            not_version: Xero refused the access token of this version; only a newer one will do.
-            wait_seconds: how long to wait at most for a refresh that somebody else began.
-            known: what the store had a moment ago, to save a look.
+            not_version: Xero refused the access token of this version, so a newer one is needed.
+            wait_seconds: the longest wait for a refresh that another process began.
+            known: the tokens as just loaded from the store, to save a query.
 
         Raises:
-            ReconnectNeeded: there is no way to a token but a new consent.
-            IdentityUnavailable, IdentityMalformed, AppRefused: the refresh failed, and the old token is no good.
-            CoolingDown, RefreshUnderWay: nothing was tried; wait as long as they say.
+            ReconnectNeeded: only a new consent can give a token.
+            IdentityUnavailable, IdentityMalformed, AppRefused: the refresh failed, and the old token has expired.
+            CoolingDown, RefreshUnderWay: nothing was sent; wait as long as they say.
         """
         until = self._monotonic() + min(wait_seconds, WAIT_SECONDS)
         stored = known or self._store.load(login_id)
@@ -135,13 +135,13 @@ class Tokens:
                 if found is not None:
                     return found
             elif token is not None and stored.left > 0:
-                return token  # somebody sees to it; this one still has some time
+                return token  # another process refreshes it; this one is still valid
             else:
                 self._wait(stored, until)
             stored = self._store.load(login_id)
 
     def _wait(self, stored: StoredTokens, until: float) -> None:
-        """Wait a moment for the refresh that somebody else began; for what takes longer the caller must."""
+        """Wait briefly for another process's refresh. The caller has to wait for anything longer."""
         if stored.cooling_for > 0:
             raise CoolingDown(stored.cooling_for)
         if self._monotonic() >= until:
@@ -149,7 +149,7 @@ class Tokens:
         self._sleep(POLL_SECONDS)
 
     def _try_to_refresh(self, login_id: UUID, stored: StoredTokens, token: Token | None) -> Token | None:
-        """Refresh if we get the lease. `None`: look again at what the store has."""
+        """Refresh if we get the lease. `None` means: load the store's tokens again."""
         lease = uuid4()
         if not self._store.take_lease(login_id, lease, version=stored.version, seconds=LEASE_SECONDS):
             return None
@@ -157,7 +157,7 @@ class Tokens:
         try:
             grant = self._refresh(stored.refresh_token or "")
         except GrantRefused:
-            # Somebody may have stored newer tokens meanwhile, and ours been the old ones: then nothing is broken.
+            # Newer tokens may have been stored meanwhile, so that ours were the old ones: then nothing is broken.
             if self._store.refuse(login_id, lease, version=stored.version):
                 raise ReconnectNeeded(stored.version) from None
             return None

@@ -1,4 +1,4 @@
-"""The limiter on Redis: waits briefly for a permit, keeps the leases of those it gave, and tells the books what XPM said.
+"""The limiter on Redis: waits briefly for a permit, renews the leases of its permits, and records what XPM reports.
 
 It fails closed: without Redis there are no permits.
 """
@@ -16,19 +16,19 @@ import redis
 import structlog
 
 from xpm.errors import QuotaDeferred, XpmRateLimited
-from xpm.quota.books import Books, Refused, Status
+from xpm.quota.ledger import Ledger, Refused, Status
 from xpm.quota.limits import Limits, Timing
 
 log = structlog.stdlib.get_logger(__name__)
 
 INTERACTIVE = "interactive"
-"""The lane that may use every limit up; all others leave it a little."""
+"""The lane that may use up every limit; all others leave it a reserve."""
 UNAVAILABLE_SECONDS = 5.0
-"""How long to put a job off while Redis is away."""
+"""How long to defer a job while Redis is unavailable."""
 
 
 class RedisPermit:
-    """A permit in the books. Its lease is renewed until it is released or its call's deadline has passed."""
+    """A permit in the ledger. Its lease is renewed until it is released or its call's deadline has passed."""
 
     def __init__(self, limiter: RedisLimiter, tenant_id: str, name: str, given_at: int, ends: float) -> None:
         self.tenant_id = tenant_id
@@ -38,23 +38,23 @@ class RedisPermit:
         self._limiter = limiter
 
     def calibrate(self, headers: Mapping[str, str]) -> None:
-        """Hold our count against XPM's (`x-minlimit-remaining`, `x-daylimit-remaining`, `x-appminlimit-remaining`)."""
+        """Correct our count by XPM's (`x-minlimit-remaining`, `x-daylimit-remaining`, `x-appminlimit-remaining`)."""
         self._limiter.calibrate(self, headers)
 
     def release(self) -> None:
-        """Give the permit back. A second call does nothing."""
+        """Release the permit. A second call does nothing."""
         self._limiter.release(self)
 
 
 class RedisLimiter:
     """`xpm.limiter.Limiter` for any number of processes on one Redis; threads may share it.
 
-    A thread of its own renews the leases of the permits that are held, from the first permit until `close`.
+    A thread renews the leases of held permits, from the first permit until `close`.
 
     Args:
         client: for calls that end within seconds; decodes no responses.
         namespace: prefix of every key.
-        clock, monotonic, sleep: seconds; tests bring their own. `clock` replaces Redis's.
+        clock, monotonic, sleep: seconds; tests supply their own. `clock` replaces Redis's.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class RedisLimiter:
     ) -> None:
         self.limits = limits or Limits()
         self._timing = timing or Timing()
-        self._books = Books(client, namespace, self.limits, self._timing, clock)
+        self._ledger = Ledger(client, namespace, self.limits, self._timing, clock)
         self._monotonic = monotonic
         self._sleep = sleep
         self._held: set[RedisPermit] = set()
@@ -82,10 +82,10 @@ class RedisLimiter:
     def acquire(self, tenant_id: str, *, lane: str, holder: str, deadline: float) -> Iterator[RedisPermit]:
         """A permit for one request, held inside the block; a 429 that leaves the block parks the tenant.
 
-        Waits in the thread while that is a matter of two seconds (`Timing.patience_seconds`) and the deadline allows it.
+        Waits in the thread for up to two seconds (`Timing.patience_seconds`), if the deadline allows it.
 
         Raises:
-            QuotaDeferred: the wait is longer, or Redis is away.
+            QuotaDeferred: the wait is longer, or Redis is unavailable.
         """
         try:
             permit = self._take(tenant_id, lane, f"{holder}/{secrets.token_hex(4)}", deadline)
@@ -106,7 +106,7 @@ class RedisLimiter:
         while True:
             now = self._monotonic()
             lease = min(self._timing.lease_seconds, ends - now)
-            answer = self._books.take(tenant_id, name, background=lane != INTERACTIVE, lease_seconds=lease)
+            answer = self._ledger.take(tenant_id, name, background=lane != INTERACTIVE, lease_seconds=lease)
             if not isinstance(answer, Refused):
                 permit = RedisPermit(self, tenant_id, name, answer.at, ends)
                 self._keep(permit)
@@ -123,34 +123,34 @@ class RedisLimiter:
                 self._thread.start()
 
     def calibrate(self, permit: RedisPermit, headers: Mapping[str, str]) -> None:
-        """Count down what XPM says it counted. A refusal's headers are left out: they end as its Retry-After says."""
+        """Count the calls that XPM reports. The headers of a 429 are ignored: its Retry-After decides."""
         if "x-rate-limit-problem" in headers:
             return
         try:
-            self._books.calibrate(permit.tenant_id, permit.name, permit.given_at, headers)
+            self._ledger.calibrate(permit.tenant_id, permit.name, permit.given_at, headers)
         except redis.RedisError as error:
             log.warning("quota.not_calibrated", tenant=permit.tenant_id, exc_info=error)
 
     def release(self, permit: RedisPermit) -> None:
-        """Give a permit back, once; if Redis is away, its lease runs out instead."""
+        """Release a permit, once. If Redis is unavailable, its lease expires instead."""
         with self._lock:
             if permit not in self._held:
                 return
             self._held.discard(permit)
-        self._give_back(permit)
+        self._release(permit)
 
-    def _give_back(self, permit: RedisPermit) -> None:
+    def _release(self, permit: RedisPermit) -> None:
         try:
-            self._books.give_back(permit.tenant_id, permit.name)
+            self._ledger.release(permit.tenant_id, permit.name)
         except redis.RedisError as error:
             log.warning("quota.not_given_back", tenant=permit.tenant_id, exc_info=error)
 
     def _park(self, tenant_id: str, refused: XpmRateLimited) -> None:
-        """Park the tenant for everybody. Retry-After is real time, what is usual for a limit is scaled as the limit is."""
+        """Park the tenant for all workers. Retry-After is real time; a limit's default wait is scaled as the limit is."""
         scale = self._timing.time_scale if refused.retry_after is None else 1.0
         log.warning("quota.parked", tenant=tenant_id, limit=refused.problem, seconds=refused.wait_seconds)
         try:
-            self._books.park(tenant_id, refused.problem, refused.wait_seconds / scale)
+            self._ledger.park(tenant_id, refused.problem, refused.wait_seconds / scale)
         except redis.RedisError as error:
             log.warning("quota.not_parked", tenant=tenant_id, exc_info=error)
 
@@ -158,7 +158,7 @@ class RedisLimiter:
         """Renew the leases of all permits held here, or register them again; never past their calls' deadlines.
 
         Raises:
-            redis.RedisError: Redis is away; some or none were renewed.
+            redis.RedisError: Redis is unavailable; some or none were renewed.
         """
         with self._lock:
             held = list(self._held)
@@ -168,11 +168,11 @@ class RedisLimiter:
             if permit.ends > now:
                 by_tenant[permit.tenant_id][permit.name] = min(self._timing.lease_seconds, permit.ends - now)
         for tenant_id, leases in by_tenant.items():
-            self._books.renew(tenant_id, leases)
+            self._ledger.renew(tenant_id, leases)
         with self._lock:
             released_meanwhile = [permit for permit in held if permit not in self._held]
-        for permit in released_meanwhile:  # or the renewal would have brought them back for a lease
-            self._give_back(permit)
+        for permit in released_meanwhile:  # otherwise the renewal would hold them again for one lease
+            self._release(permit)
 
     def _beat(self) -> None:
         while not self._closed.wait(self._timing.renew_seconds):
@@ -182,22 +182,22 @@ class RedisLimiter:
                 log.warning("quota.not_renewed", exc_info=error)
 
     def status(self, tenant_id: str) -> Status:
-        """What the tenant has used and what stands in its way.
+        """What the tenant has used, and what blocks it.
 
         Raises:
-            redis.RedisError: Redis is away.
+            redis.RedisError: Redis is unavailable.
         """
-        return self._books.look(tenant_id, background=False)
+        return self._ledger.look(tenant_id, background=False)
 
     def free(self, tenant_id: str, lane: str) -> int:
-        """How many permits this lane could have now.
+        """How many permits this lane can have now.
 
         Raises:
-            redis.RedisError: Redis is away.
+            redis.RedisError: Redis is unavailable.
         """
         background = lane != INTERACTIVE
         caps = self.limits.for_background() if background else self.limits
-        now = self._books.look(tenant_id, background=background)
+        now = self._ledger.look(tenant_id, background=background)
         if now.closed_seconds or now.parked_seconds or now.app_parked_seconds:
             return 0
         room = min(
@@ -210,12 +210,12 @@ class RedisLimiter:
         return max(0, room if now.known else min(room, int(not now.probing)))
 
     def day_left(self, tenant_id: str) -> int | None:
-        """How many calls background lanes have left of the tenant's day; `None` when nobody can say.
+        """How many calls background lanes have left of the tenant's day.
 
-        That is so while Redis is away, and after it lost its memory until a call's answer has told.
+        `None` when unknown: while Redis is unavailable, and after it lost its memory until XPM reports a count.
         """
         try:
-            now = self._books.look(tenant_id, background=True)
+            now = self._ledger.look(tenant_id, background=True)
         except redis.RedisError as error:
             log.warning("quota.unavailable", tenant=tenant_id, exc_info=error)
             return None
@@ -224,7 +224,7 @@ class RedisLimiter:
         return max(0, self.limits.for_background().day - now.day) if now.known else None
 
     def close(self) -> None:
-        """Stop renewing. Permits still held end with their leases."""
+        """Stop renewing. Permits still held expire with their leases."""
         self._closed.set()
         if self._thread is not None:
             self._thread.join()

@@ -1,4 +1,4 @@
-"""How much XPM allows and how the limiter keeps time. Plain values; what is done with them is in `script.lua`."""
+"""What XPM allows, and the limiter's timing. Plain values; `script.lua` applies them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 MINUTE_SECONDS = 60.0
 DAY_SECONDS = 86_400.0
-#: The day is counted in so many buckets, of five minutes each.
+#: How many buckets, of five minutes each, a day is counted in.
 DAY_BUCKETS = 288
-#: The part of each limit that background lanes leave for interactive calls; at least one call of each.
+#: The share of each limit that background lanes leave for interactive calls; at least one call of each.
 RESERVE = 0.05
 
 
@@ -30,11 +30,11 @@ class Limits:
             raise ValueError("A quota limit below one call would stop all work, so it cannot be set.")
 
     def for_background(self) -> Limits:
-        """What background lanes may use, a little short of each limit: 4 of 5, 57 of 60, 4,750 of 5,000."""
-        return Limits(*map(_short_of, (self.concurrent, self.minute, self.day, self.app_minute)))
+        """What background lanes may use, a reserve below each limit: 4 of 5, 57 of 60, 4,750 of 5,000."""
+        return Limits(*map(_without_reserve, (self.concurrent, self.minute, self.day, self.app_minute)))
 
 
-def _short_of(limit: int) -> int:
+def _without_reserve(limit: int) -> int:
     return max(1, limit - math.ceil(limit * RESERVE))
 
 
@@ -44,7 +44,7 @@ class Timing:
 
     time_scale: how much faster than real time XPM's windows pass; above 1 only with a simulator that does the same.
     lease_seconds, renew_seconds: how long a call's place is kept without a renewal, and how often it is renewed.
-    patience_seconds: the longest that `acquire` waits in its thread; a longer wait is put off.
+    patience_seconds: the longest that `acquire` waits in its thread; a longer wait is deferred.
     """
 
     time_scale: float = 1.0
@@ -66,10 +66,10 @@ class Timing:
 
     @property
     def brief(self) -> float:
-        """How soon to look again where nobody can know: a call of somebody else has to end."""
+        """How soon to retry when the wait is unknown because another call has to end first."""
         return max(0.25 / self.time_scale, 0.005)
 
     @property
     def least_deferral(self) -> float:
-        """A job that is put off stays away for at least so long, for putting it off is work too."""
+        """The shortest deferral of a job, because deferring costs work too."""
         return 1.0 / self.time_scale

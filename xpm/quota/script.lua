@@ -1,4 +1,4 @@
--- The quota's books for one tenant and for the whole app. A call reads or changes all of them, or none.
+-- The quota's ledger for one tenant and for the whole app. A call reads or changes all of it, or nothing.
 --
 -- KEYS (times and lengths of time are microseconds of this Redis's own clock; members are permits, never people)
 --   1 memory      string  when permits may be given: two renewals after this Redis was found empty. Its absence is how
@@ -6,7 +6,7 @@
 --   2 app         hash    parked_until, parked_by: a 429 that concerns every tenant
 --   3 app_minute  zset    permit -> when its call leaves the minute of the app
 --   4 tenant      hash    parked_until, parked_by: a 429 that concerns this tenant; known: 1 once a probe's answer has
---                         told what was used; probe: the permit of the last probe; paced: when a background call is next
+--                         shown what was used; probe: the permit of the last probe; paced: when a background call is next
 --   5 calls       zset    permit -> end of its lease: the calls that run (P22: a lease each, so none can leak)
 --   6 minute      zset    permit -> when its call leaves the minute: 60 s after its answer, until that has come after
 --                         the end of its lease. Kept a minute longer, for `calibrate`.
@@ -30,7 +30,7 @@ local function text(number)
   return string.format('%.0f', number)
 end
 
--- How long nobody gets a permit, because holders have yet to register again; at most 0 when that is over.
+-- How long no permits are given, because holders have yet to register again; at most 0 when that is over.
 local function closed_for()
   local opens = tonumber(redis.call('GET', MEMORY) or '')
   if not opens or opens - now > rules.closed then  -- gone, or of a clock that has jumped back
@@ -47,7 +47,7 @@ local function tidy()
   redis.call('ZREMRANGEBYSCORE', APP_MINUTE, '-inf', long_gone)
 end
 
--- Unused books go by themselves; a tenant that comes back after that is probed first.
+-- Unused keys expire; a tenant that returns after that is probed first.
 local function keep()
   local short = text(math.ceil((rules.lease + 3 * rules.minute) / 1000))
   local long = text(math.ceil((rules.day + 3 * rules.bucket) / 1000))
@@ -125,13 +125,13 @@ local function parked(key)
   return (tonumber(found[1] or '') or 0) - now, found[2] or ''
 end
 
--- Whether the tenant's books are filled, and if not, whether a probe is under way to do it.
+-- Whether the tenant's use is known, and if not, whether a probe is running to learn it.
 local function knowledge()
   local found = redis.call('HMGET', TENANT, 'known', 'probe')
   return found[1] == '1', found[2] and redis.call('ZSCORE', CALLS, found[2]) and true or false
 end
 
--- The longest of all waits and what it is for; 0 when nothing is in the way.
+-- The longest of all waits and its limit; 0 when nothing blocks the call.
 local function refusal()
   local wait, limit = 0, ''
   local function consider(found, name)
@@ -158,7 +158,7 @@ local function hold(permit, lease)
   keep()
 end
 
--- As many entries as XPM has counted more than we have, among those that were there when the call began.
+-- Adds an entry for each call that XPM has counted and we have not, of those that existed when the call began.
 local function fill(log, limit, remaining)
   local name = ask.permit .. '~' .. text(now) .. '~'
   local had = redis.call('ZCARD', log)
@@ -169,7 +169,7 @@ end
 
 local command = {}
 
--- ask: permit, lease. Answers {1, '', now}, or {0, limit, wait}. Asking again for a permit that is held changes nothing.
+-- ask: permit, lease. Returns {1, '', now} or {0, limit, wait}. Asking again for a permit that is held changes nothing.
 function command.take()
   if redis.call('ZSCORE', CALLS, ask.permit) then return {1, '', text(now)} end
   local wait, limit = refusal()
@@ -188,15 +188,15 @@ function command.renew()
 end
 
 -- ask: permit
-function command.give_back()
+function command.release()
   closed_for()
   redis.call('ZREM', CALLS, ask.permit)
   for _, log in ipairs({MINUTE, APP_MINUTE}) do redis.call('ZADD', log, text(now + rules.minute), ask.permit) end
   keep()
 end
 
--- ask: permit, since (when it was given), and remaining, as XPM said: minute, day, app_minute, each or none. Down only:
--- where XPM counted fewer calls than we did, our count stands.
+-- ask: permit, since (when it was given), and remaining, as XPM reported: any of minute, day, app_minute. Down only:
+-- where XPM counted fewer calls than we did, we keep our count.
 function command.calibrate()
   closed_for()
   local remaining = ask.remaining
@@ -213,7 +213,7 @@ function command.calibrate()
   keep()
 end
 
--- ask: limit, wait. Our books were wrong, so but for calls at once, which are no matter of books, a probe goes first.
+-- ask: limit, wait. Our count was wrong, so a probe goes first, except for concurrent calls, which XPM does not report.
 function command.park()
   closed_for()
   local key = ask.limit == 'appminute' and APP or TENANT
@@ -225,7 +225,7 @@ function command.park()
   redis.call('PEXPIRE', key, text(math.ceil((rules.day + 3 * rules.bucket) / 1000)))
 end
 
--- Answers what is used of each limit, how many calls the pace allows, and what is in the way of all.
+-- Returns what is used of each limit, how many calls the pace allows, and what blocks all calls.
 function command.look()
   local known, probing = knowledge()
   local tenant_wait, tenant_limit = parked(TENANT)

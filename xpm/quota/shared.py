@@ -1,4 +1,4 @@
-"""The limiter that all processes with the same settings share."""
+"""Builds the limiter that all processes with the same settings share."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from xpm.quota.limiter import RedisLimiter
 from xpm.quota.limits import Limits, Timing
 
 SHORTEST_LEASE = 2.0
-"""Seconds; a process may be held up for as long on a busy machine."""
+"""Seconds; a process may stall this long on a busy machine."""
 
 
 def limiter_of(settings: Settings, client: redis.Redis) -> RedisLimiter:

@@ -1,7 +1,7 @@
-"""How XPM's answers look on the wire: XML and JSON bodies to typed records, and error answers to exceptions.
+"""XPM's wire format: XML and JSON bodies to typed records, and error answers to exceptions.
 
-The way of the bytes: `transport` carries them, `xml_events` or `json_events` reads them, `envelope` keeps what the
-contract names, `fields` makes records of it, and `decode` joins these. `answers` reads error answers.
+`transport` carries the bytes, `xml_events` or `json_events` parses them, `envelope` keeps what the contract names,
+`fields` makes records of that, and `decode` combines these steps. `answers` reads error answers.
 """
 
 from xpm.wire.answers import raise_for_answer

@@ -1,6 +1,6 @@
 """Error answers to exceptions: XPM's own (`Status=ERROR`), the Xero gateway's problem JSON, and bare statuses.
 
-Descriptions are scrubbed to technical words, because XPM may quote a client's name in them.
+Descriptions are reduced to technical words, because XPM may quote a client's name in them.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ _LIMITS: tuple[tuple[str, QuotaLimit], ...] = (
 
 
 def raise_for_answer(status: int, headers: Mapping[str, str], body_prefix: bytes) -> None:
-    """Return for a 2xx, whose body the decoder judges; otherwise raise the error that the answer is.
+    """Return for a 2xx, whose body the decoder checks; otherwise raise the answer's error.
 
-    `body_prefix` is the body, or its beginning; a cut or foreign body only leaves the description out.
+    `body_prefix` is the body, or its beginning; from a truncated or foreign body there is just no description.
     Raises any of `XpmUnauthorized`, `XpmForbidden`, `XpmRateLimited`, `XpmNotFound`, `XpmRefused`, `XpmServerError`,
     and `XpmMalformed` for an informational answer or a redirect, neither of which XPM has.
     """
@@ -73,7 +73,7 @@ def raise_for_answer(status: int, headers: Mapping[str, str], body_prefix: bytes
 
 
 def refusal(status: int, description: str | None) -> XpmError:
-    """The error that XPM's own description means; an unknown client is only what the text says is one."""
+    """The error that XPM's description means. A client is unknown only if the text says so."""
     if _UNKNOWN_IDENTIFIER.search(description or ""):
         return XpmNotFound(status)
     return XpmRefused(status, scrub(description or ""))
@@ -98,7 +98,7 @@ def _description(body: bytes) -> str | None:
     try:
         events.feed(body)
     except (*XML_ERRORS, *JSON_ERRORS, XpmMalformed):
-        pass  # A foreign body; what was read until here, if anything, is good enough.
+        pass  # A foreign body: use what was read so far, if anything.
     return envelope.value("errordescription") or envelope.value("detail") or envelope.value("title")
 
 

@@ -1,6 +1,6 @@
 """A body's bytes to client records, in the format that its Content-Type names, one client at a time.
 
-Memory is that of one client and one piece of the body, whatever the body's length.
+Memory holds one client and one piece of the body, however long the body is.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from xpm.wire.xml_events import XML_ERRORS, XmlEvents
 PIECE_BYTES = 65_536
 """Bodies are read in pieces of at most this many bytes, so that few clients are ready at once."""
 MAX_TOKEN_BYTES = 8 * 1024 * 1024
-"""The most bytes without an event between them: a single text, or a tag, that never ends would fill the memory."""
+"""The most bytes without an event: a single text or tag that never ends would fill the memory."""
 
-#: Told of a client of a list that breaks the contract, in place of an error that ends the list.
+#: Called for a client of a list that breaks the contract, instead of an error that ends the list.
 OnUnreadable = Callable[[Unreadable], None]
 
 _BOM = b"\xef\xbb\xbf"
@@ -40,10 +40,10 @@ class _Events(Protocol):
 
 
 class ClientStream(Iterator[XpmClient]):
-    """The clients of a list, search or page. Only an end without an exception tells that the list was whole.
+    """The clients of a list, search or page. The list is complete only if it ends without an exception.
 
     `next_link`, known after the end, is the absolute URL of the next page, or `None`. A client that breaks the contract ends
-    it, unless `unreadable` is there to be told of it.
+    it, unless there is an `unreadable` to call.
     Raises, at any `next()`: `XpmMalformed` for a body that breaks the contract, or at its early end (`truncated`);
     `XpmNotFound` or `XpmRefused` for `Status=ERROR`; and whatever reading `chunks` raises.
     """
@@ -112,7 +112,7 @@ def decode_client(content_type: str, chunks: Iterator[bytes]) -> XpmClient:
     """The one client of a `get`. Raises as `ClientStream` does, and `XpmMalformed` unless there is exactly one."""
     clients = list(decode_clients(content_type, chunks))
     if len(clients) != 1:
-        raise XpmMalformed(f"one client was asked for and {len(clients)} came")
+        raise XpmMalformed(f"it holds {len(clients)} clients instead of the one requested")
     return clients[0]
 
 
@@ -149,7 +149,7 @@ def _events_for(content_type: str, envelope: Envelope, *, has_bom: bool) -> _Eve
 
 
 def _known_charset(charset: str | None) -> str | None:
-    """The character set under its standard name; a body without one says itself (XML) or is UTF-8 (JSON)."""
+    """The character set's standard name. A body without one declares its own (XML) or is UTF-8 (JSON)."""
     try:
         return codecs.lookup(charset).name if charset else None
     except (LookupError, ValueError):

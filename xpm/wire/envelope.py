@@ -1,7 +1,7 @@
 """The envelope around XPM's clients, read as a stream of events that XML and JSON share.
 
-Names arrive in lower case, because the formats differ in it only. One client at a time is held, and of it only the
-fields that the contract names; everything else is dropped as it arrives.
+Names arrive in lower case, because the formats differ in case only. One client at a time is held, with only the fields
+that the contract names; everything else is dropped as it arrives.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ ITEM = "[]"
 """The name that a JSON array's nameless items are given."""
 
 MAX_DEPTH = 64
-"""How deep a body may nest; XPM's own bodies nest seven deep."""
+"""How deep a body may nest; XPM's bodies nest seven deep."""
 MAX_TEXT = 65_536
-"""The longest text kept, in characters. A longer one is refused, not cut: a cut name would pass for a true one."""
+"""The longest text kept, in characters. A longer one is refused, not cut: a cut name would look like a real one."""
 MAX_VALUES = 100_000
-"""The most fields kept of one client; a client with thousands of relationships stays far below."""
+"""The most fields kept of one client; a client with thousands of relationships has far fewer."""
 
 _READ = frozenset({("status",), ("errordescription",), ("title",), ("detail",), ("pagination", "links", "next")})
 
@@ -36,7 +36,7 @@ class Element:
         self.size = 0
 
     def add_text(self, text: str) -> None:
-        """Add a piece of this element's text; white space between children is not text."""
+        """Add a piece of this element's text. White space between children is not text."""
         if self.children:
             return
         self.size += len(text)
@@ -60,7 +60,7 @@ _KEPT: Mapping[str, Fields] = _lower(CLIENT_FIELDS)
 
 
 class Envelope:
-    """Takes `start`, `text`, `end` events of one body; finished clients wait in `clients` until somebody takes them."""
+    """Reads the `start`, `text` and `end` events of one body. Finished clients wait in `clients` until they are read."""
 
     def __init__(self) -> None:
         self.clients: list[Element] = []
@@ -81,7 +81,7 @@ class Envelope:
         """An element, or a JSON value with its key, begins."""
         self._depth += 1
         if self._depth > MAX_DEPTH:
-            raise XpmMalformed("the body nests too deep")
+            raise XpmMalformed("the body nests too deeply")
         if self._depth == 1:
             if name != "response":
                 raise XpmMalformed("the body is not an XPM response")

@@ -1,7 +1,7 @@
 """One client's fields to its typed record: Yes/No, both date forms, numbers as text, empty text, collapsed lists.
 
 A value that cannot be read breaks the contract and raises `XpmMalformed`, which names the field and the client's uuid
-but never the value. Nothing is guessed and no row is left out: a partial record would pass for a whole one.
+but never the value. Nothing is guessed and no row is skipped: a partial record would look like a complete one.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def client_of(element: Element) -> XpmClient:
 
 
 def uuid_of(element: Element) -> UUID | None:
-    """Whose element it is, if that can be read."""
+    """The uuid of a client element, if it can be read."""
     try:
         return _uuid(element, "a client")
     except XpmMalformed:
@@ -122,7 +122,7 @@ def _read(element: Element, name: str, convert: Callable[[str], T], owner: str) 
     try:
         return convert(text)
     except ValueError:
-        pass  # Raised below, outside of the handler: the ValueError quotes the value, which may be personal.
+        pass  # Raised below, outside the handler: the ValueError quotes the value, which may be personal.
     raise XpmMalformed(f"{name} of {owner} cannot be read")
 
 

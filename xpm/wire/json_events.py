@@ -31,7 +31,7 @@ class JsonEvents:
         self._pass_on()
 
     def close(self) -> None:
-        """Tell that there is no more. Raises if the document has not ended."""
+        """End the document. Raises if it is incomplete."""
         self._parser.close()
         self._pass_on()
 

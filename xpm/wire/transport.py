@@ -1,7 +1,7 @@
-"""An httpx transport that keeps a total deadline: no read, write or connect lasts longer than the time left.
+"""An httpx transport with a total deadline: no read, write or connect lasts longer than the time left.
 
-httpx times each operation out on its own, so a server that sends a byte now and then holds a caller for ever, even
-within the headers (P16). Here the request's `time_left` extension, a callable giving seconds, bounds every operation.
+httpx times out each operation separately, so a server that sends a byte now and then holds a caller for ever, even
+within the headers (P16). Here the request's `time_left` extension, a callable giving seconds, limits every operation.
 """
 
 from __future__ import annotations
@@ -22,20 +22,15 @@ Addresses = Callable[[str, int], Sequence[str]]
 
 
 class DeadlineTransport(httpx.BaseTransport):
-    """Pooled HTTP/1.1 connections, for any number of threads. Proxies and netrc files of the machine are not used.
+    """Pooled HTTP/1.1 connections, for any number of threads. The machine's proxies and netrc files are not used.
 
-    `addresses` looks hosts up (default: the system's look-up); what it leaves out is not connected to.
+    `addresses` looks hosts up (default: the system's look-up). Only the addresses it returns are connected to.
     """
 
-    def __init__(
-        self,
-        max_connections: int = 100,
-        ssl_context: ssl.SSLContext | None = None,
-        addresses: Addresses | None = None,
-    ) -> None:
+    def __init__(self, max_connections: int = 100, addresses: Addresses | None = None) -> None:
         self._backend = _DeadlineBackend(addresses)
         self._pool = httpcore.ConnectionPool(
-            ssl_context=ssl_context or _trusted(),
+            ssl_context=_trusted(),
             max_connections=max_connections,
             max_keepalive_connections=max_connections // 4,
             keepalive_expiry=5.0,
@@ -75,7 +70,7 @@ class DeadlineTransport(httpx.BaseTransport):
 
 @cache
 def _trusted() -> ssl.SSLContext:
-    """The well-known certificate authorities: read once, since that takes longer than a call."""
+    """The well-known certificate authorities. Read once, because that takes longer than a call."""
     return httpx.create_ssl_context(trust_env=False)
 
 
@@ -101,7 +96,7 @@ class _DeadlineBody(httpx.SyncByteStream):
 
 
 class _DeadlineBackend(httpcore.SyncBackend):
-    """Opens streams that heed the deadline which the calling thread has set."""
+    """Opens streams that keep the deadline set by the calling thread."""
 
     def __init__(self, addresses: Addresses | None) -> None:
         self._thread = threading.local()
@@ -109,7 +104,7 @@ class _DeadlineBackend(httpcore.SyncBackend):
 
     @contextmanager
     def until(self, time_left: TimeLeft | None) -> Iterator[None]:
-        """Set this thread's deadline, and speak httpx's exceptions, whose names are httpcore's."""
+        """Set this thread's deadline, and turn httpcore's exceptions into httpx's of the same name."""
         self._thread.time_left = time_left
         try:
             yield
@@ -120,7 +115,7 @@ class _DeadlineBackend(httpcore.SyncBackend):
             self._thread.time_left = None
 
     def bound(self, timeout: float | None, error: type[httpcore.TimeoutException]) -> float | None:
-        """The operation's timeout, cut to the time left; raises `error` when none is."""
+        """The operation's timeout, limited to the time left. Raises `error` if there is none left."""
         time_left: TimeLeft | None = getattr(self._thread, "time_left", None)
         if time_left is None:
             return timeout
@@ -150,7 +145,7 @@ class _DeadlineBackend(httpcore.SyncBackend):
 
 
 class _DeadlineStream(httpcore.NetworkStream):
-    """A connection whose every operation is cut to the time left."""
+    """A connection whose every operation is limited to the time left."""
 
     def __init__(self, stream: httpcore.NetworkStream, backend: _DeadlineBackend) -> None:
         self._stream = stream

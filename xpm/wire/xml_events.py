@@ -9,7 +9,7 @@ from defusedxml.ElementTree import DefusedXMLParser  # type: ignore[import-untyp
 from xpm.wire.envelope import Envelope
 
 XML_ERRORS = (ParseError, ValueError, LookupError)
-"""What `feed` and `close` raise: broken XML, something refused (a `ValueError`), or an encoding nobody knows."""
+"""What `feed` and `close` raise: broken XML, something refused (a `ValueError`), or an unknown encoding."""
 
 
 class XmlEvents:
@@ -29,12 +29,12 @@ class XmlEvents:
         self._parser.feed(data)
 
     def close(self) -> None:
-        """Tell that there is no more. Raises if the document has not ended."""
+        """End the document. Raises if it is incomplete."""
         self._parser.close()
 
 
 class _Target:
-    """What the parser calls. Attributes (`api-method`, `xsi:nil`) say nothing that we need."""
+    """What the parser calls. Attributes (`api-method`, `xsi:nil`) are not needed."""
 
     def __init__(self, envelope: Envelope) -> None:
         self._envelope = envelope

@@ -46,7 +46,7 @@ class Office:
         return self.now
 
     def look(self, owner: str = OWNER) -> None:
-        self.scheduler(owner).look()
+        self.scheduler(owner).tick()
 
     def lead(self, owner: str = OWNER) -> None:
         with self.world.database.write() as tx:

@@ -61,8 +61,8 @@ RUNNING = (
         (
             Edit(
                 RUNNER,
-                "            jobs.succeed(tx, lease)\n            wanted = handler.apply(tx, job, row, fetched)\n",
-                "            jobs.succeed(tx, lease)\n            tx.session.commit()\n            wanted = handler.apply(tx, job, row, fetched)\n",
+                "            jobs.succeed(tx, lease)\n            follow_ups = handler.apply(tx, job, row, fetched)\n",
+                "            jobs.succeed(tx, lease)\n            tx.session.commit()\n            follow_ups = handler.apply(tx, job, row, fetched)\n",
             ),
         ),
         (f"{FLOW}::test_what_apply_writes_and_the_jobs_end_are_one_transaction[sqlite]",),
@@ -91,7 +91,7 @@ RUNNING = (
         "poison",
         "a job that ends its isolated process becomes a dead letter",
         "P14: a job that kills its process returns for ever",
-        (Edit(ALONE, "        if died and not self._stopped.is_set():\n            self._bury(job_id, owner)\n"),),
+        (Edit(ALONE, "        if died and not self._stopped.is_set():\n            self._dead_letter(job_id, owner)\n"),),
         (f"{TEST_ALONE}::test_a_child_that_hangs_is_ended_and_its_job_buried",),
     ),
     Mutant(

@@ -375,7 +375,7 @@ FAILING = (
         "bug-says-no-values",
         "a bug is reported by its type and not by its text",
         "invariant 6: an error quotes a row or a request",
-        (Edit("worker/jobs/runner.py", "went wrong ({type(error).__name__}).", "went wrong ({error})."),),
+        (Edit("worker/jobs/runner.py", "error occurred ({type(error).__name__}).", "error occurred ({error})."),),
         (f"{ERRORS}::test_an_unforeseen_error_says_where_and_no_values",),
     ),
     Mutant(

@@ -128,7 +128,7 @@ QUOTA = (
         "quota-reserve",
         "background lanes stop a little short of each limit",
         "invariant 4: an interactive call finds no room",
-        (Edit("xpm/quota/books.py", "asdict(limits.for_background() if background else limits)", "asdict(limits)"),),
+        (Edit("xpm/quota/ledger.py", "asdict(limits.for_background() if background else limits)", "asdict(limits)"),),
         (
             f"{LIMITS}::test_one_of_the_calls_at_once_is_kept_for_interactive_ones[fakeredis]",
             f"{LIMITS}::test_background_lanes_stop_short_of_each_limit[fakeredis-import-limits1-day]",
@@ -188,7 +188,7 @@ CALLING = (
         (
             Edit(
                 CLIENT,
-                '                raise XpmMalformed("the connection ended within it", truncated=True) from None\n',
+                '                raise XpmMalformed("the connection ended before it did", truncated=True) from None\n',
                 "                return\n",
             ),
             Edit("xpm/wire/decode.py", '    raise XpmMalformed("it ended early", truncated=True)\n'),

@@ -129,7 +129,7 @@ def test_a_job_given_back_has_nothing_counted_against_it(world: World) -> None:
     [job_id] = add(world, new_job(world))
     lease = claimed(world, job_id)
     with world.database.write() as tx:
-        jobs.give_back(tx, lease)
+        jobs.release(tx, lease)
         assert jobs.attempts_of(tx, job_id) == []
     row = job(world, job_id)
     assert (row.state, row.attempts, row.deferrals, row.lost_leases) == (JobState.QUEUED, 0, 0, 0)

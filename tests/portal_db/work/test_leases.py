@@ -24,7 +24,7 @@ FINISHES: dict[str, Callable[[Tx, Lease], None]] = {
     "end as rejected": lambda tx, lease: jobs.end(tx, lease, JobState.REJECTED, failure(ErrorClass.REJECTED)),
     "end as dead": lambda tx, lease: jobs.end(tx, lease, JobState.DEAD, failure(ErrorClass.PERMANENT)),
     "park": lambda tx, lease: jobs.park(tx, lease, failure(), seconds=1, counts_as_attempt=True),
-    "give back": jobs.give_back,
+    "release": jobs.release,
 }
 
 
@@ -236,7 +236,7 @@ def test_what_still_runs_goes_back_to_the_queue_with_nothing_counted(world: Worl
     with leases.held(ours), leases.held(ended):
         with world.database.write() as tx:
             jobs.succeed(tx, ended)
-        assert leases.give_back() == 1
+        assert leases.release_all() == 1
     row = job(world, running)
     assert (row.state, row.attempts, row.lost_leases, row.rung_at) == (JobState.QUEUED, 0, 0, None)
     assert [job(world, other).state for other in (done, others)] == [JobState.SUCCEEDED, JobState.RUNNING]

@@ -142,15 +142,15 @@ def test_the_demo_tells_people_what_became_of_each_client_within_80_columns() ->
     ran = subprocess.run([*CLI, "demo", "--clients", "40"], capture_output=True, text=True)
     # Then each client is there, the rejections with what to do, the mail, the calls, and what to do next
     assert ran.returncode == 0, ran.stderr
-    table = ran.stdout.split("What became of each\n")[1].split("\n\n")[0]
+    table = ran.stdout.split("Results\n")[1].split("\n\n")[0]
     assert len(table.splitlines()) == 41
     for words in (
-        "What was turned down, and what to do about it",
+        "Rejected, and what to do",
         "x email_missing",
         "Add the client's own email address in XPM",
         "caught",
         "Welcome to the client portal of Demo Accountants, to ",
-        "0 refused for a limit",
+        "0 rate-limited",
         "portal-sync demo --data demo-data",
     ):
         assert words in ran.stdout
@@ -164,7 +164,7 @@ def test_a_folder_serves_one_demo_at_a_time(tmp_path: Path) -> None:
         until(lambda: (tmp_path / ".lock").exists())
         second = subprocess.run([*CLI, "demo", "--data", tmp_path, "--json"], capture_output=True, text=True)
         assert (second.returncode, second.stdout) == (1, "")
-        assert f"is running on {tmp_path} already" in second.stderr
+        assert f"is already using {tmp_path}." in second.stderr
         first.send_signal(signal.SIGINT)
         first.communicate(timeout=60)
 

@@ -97,7 +97,7 @@ def test_a_child_that_hangs_is_ended_and_its_job_buried(sqlite_world: World) -> 
     world = sqlite_world
     import_id = twice_lost(world, uuid4())
     job_id = only_job(world, import_id).id
-    claimed(world, job_id, owner="worker-1/alone")
+    claimed(world, job_id, owner="worker-1/isolated")
     set_job(world, job_id, deadline_seconds=-9)
     IsolatedRunner(world.services, HANDLERS, "worker-1", (sys.executable, "-c", "import time; time.sleep(60)")).run(
         job_id
@@ -126,7 +126,7 @@ def test_who_is_cut_off_at_our_end_goes_back_to_the_queue(sqlite_world: World) -
     job_id = only_job(world, twice_lost(world, uuid4())).id
     alone = IsolatedRunner(world.services, HANDLERS, "worker-1", (sys.executable, "-c", "import time; time.sleep(60)"))
     thread = threading.Thread(target=alone.run, args=(job_id,), daemon=True)
-    claimed(world, job_id, owner="worker-1/alone")
+    claimed(world, job_id, owner="worker-1/isolated")
     thread.start()
     wait_until(lambda: alone.running, "the child runs")
     alone.stop()
@@ -154,7 +154,7 @@ def test_a_job_rung_again_while_its_child_starts_gets_no_second_one(sqlite_world
 
 def test_a_ring_too_many_starts_no_child(sqlite_world: World) -> None:
     job_id = only_job(sqlite_world, twice_lost(sqlite_world, uuid4())).id
-    claimed(sqlite_world, job_id, owner="worker-2/alone")
+    claimed(sqlite_world, job_id, owner="worker-2/isolated")
     started: list[object] = []
     runner(sqlite_world, run_isolated=started.append).run(job_id)
     assert started == []

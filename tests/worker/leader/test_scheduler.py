@@ -37,21 +37,21 @@ def test_a_night_is_done_once_by_the_leader(world: World) -> None:
 
     lead(world, "relay-1")
     # A new portal has nothing to catch up with
-    scheduler("relay-1").look()
+    scheduler("relay-1").tick()
     assert ran == []
     # When the next night is due, the leader does it, and nobody does it again
     world.pass_time(NIGHT)
     for owner in ("relay-2", "relay-1", "relay-1"):
-        scheduler(owner).look()
+        scheduler(owner).tick()
     assert ran == ["relay-1"]
     # And another leader after it finds it done
     with world.database.write() as tx:
         tx.session.connection().exec_driver_sql("DELETE FROM leaders")
     lead(world, "relay-2")
-    scheduler("relay-2").look()
+    scheduler("relay-2").tick()
     assert ran == ["relay-1"]
     world.pass_time(NIGHT)
-    scheduler("relay-2").look()
+    scheduler("relay-2").tick()
     assert ran == ["relay-1", "relay-2"]
 
 
@@ -103,9 +103,9 @@ def test_what_fails_does_not_keep_the_others_from_their_night(sqlite_world: Worl
 
     lead(sqlite_world, "relay-1")
     scheduler = scheduler_of(sqlite_world, "relay-1", {"broken": fail, "tidy": lambda: ran.append("tidy")})
-    scheduler.look()
+    scheduler.tick()
     sqlite_world.pass_time(NIGHT)
-    scheduler.look()
+    scheduler.tick()
     assert ran == ["tidy"]
     with sqlite_world.database.read() as tx:
         last = {entry.schedule.name: entry.run for entry in schedules.listing(tx)}

@@ -1,1 +1,1 @@
-"""Tests of the servers of the embedded shape, and of the servers that tests run on."""
+"""Tests of the servers of the local system, and of the servers that tests run on."""

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
 import threading
 import time
 from functools import partial
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -15,7 +13,6 @@ import pytest
 import redis
 from sqlalchemy import select
 
-import worker.queue.consumer
 from portal_db.states import ImportState, Lane
 from portal_db.tables import MalformedMessage
 from tests.making import importable
@@ -209,10 +206,6 @@ def test_a_message_is_picked_up_at_once(sqlite_desk: Desk) -> None:
     assert UUID(found.args[0]) == job_id
     assert desk.client.llen(desk.key(Lane.IMPORT.value)) == 0
     consumer.close()
-
-
-def test_it_is_small() -> None:
-    assert len(Path(inspect.getfile(worker.queue.consumer)).read_text().splitlines()) <= 60
 
 
 def test_workers_listen_on_every_lane_and_the_door() -> None:

@@ -74,10 +74,10 @@ def test_search_sends_the_text_and_gives_what_was_found(kind: Format) -> None:
     assert dict(upstream.requests[0].url.params) == {"query": "Smith & Sons, café"}
 
 
-def test_search_asks_for_details_only_when_told() -> None:
+def test_search_never_requests_details() -> None:
     upstream = Upstream(answer(encode_list([], "json")))
-    search(upstream.api(), detailed=True)
-    assert dict(upstream.requests[0].url.params) == {"query": "acme", "detailed": "true"}
+    search(upstream.api())
+    assert dict(upstream.requests[0].url.params) == {"query": "acme"}
 
 
 def test_a_search_for_nothing_is_not_sent() -> None:
@@ -91,10 +91,10 @@ def test_list_asks_for_details_and_for_changes_in_utc() -> None:
     upstream = Upstream(answer(encode_list([ACME], "json")), answer(encode_list([], "json")))
     since = datetime(2026, 2, 3, 14, 5, 6, 999, tzinfo=timezone(timedelta(hours=10)))
     assert read_list(upstream.api(), modified_since=since) == ([ACME], START)
-    read_list(upstream.api(), detailed=False)
+    read_list(upstream.api())
     changes, everything = upstream.requests
     assert dict(changes.url.params) == {"detailed": "true", "modifiedsince": "2026-02-03T04:05:06"}
-    assert str(everything.url) == f"{BASE_URL}/client.api/list"
+    assert str(everything.url) == f"{BASE_URL}/client.api/list?detailed=true"
 
 
 def test_list_refuses_a_time_without_a_zone() -> None:

@@ -1,4 +1,4 @@
-"""The quota's books in Redis, through the one script that reads and changes them. Seconds here, microseconds there.
+"""The quota's ledger in Redis, read and changed by one script only. Seconds here, microseconds in the script.
 
 All methods raise `redis.RedisError` when Redis is away or refuses.
 """
@@ -36,7 +36,7 @@ class Given:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """No permit: what is in the way longest, and for how many seconds."""
+    """No permit: the limit with the longest wait, and that wait."""
 
     limit: QuotaWait
     wait_seconds: float
@@ -44,12 +44,12 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What one tenant has used and what stands in its way.
+    """What one tenant has used, and what blocks it.
 
     concurrent, minute, day, app_minute: calls used of each limit. paced: calls that background lanes may make at once.
-    known: whether the books are filled; if not, one probe goes first, and `probing` says that it is under way.
-    closed_seconds: how long nobody gets a permit after lost memory. parked_by, parked_seconds: the 429 that parks the
-    tenant. app_parked_seconds: how long a 429 parks all tenants. None of the seconds is below 0.
+    known: whether the ledger knows XPM's counts; if not, one probe goes first, and `probing` says that it is running.
+    closed_seconds: how long no permits are given after Redis lost its memory. parked_by, parked_seconds: the 429 that
+    parks the tenant. app_parked_seconds: how long a 429 parks all tenants. No number of seconds is below 0.
     """
 
     concurrent: int
@@ -65,13 +65,13 @@ class Status:
     app_parked_seconds: float
 
 
-class Books:
-    """The books of one Redis.
+class Ledger:
+    """The ledger on one Redis.
 
     Args:
         client: decodes no responses.
         namespace: prefix of every key; the rest is tenant ids and fixed words.
-        clock: seconds, in place of Redis's clock; for tests only, as workers' clocks disagree.
+        clock: seconds, instead of Redis's clock; for tests only, because workers' clocks disagree.
     """
 
     def __init__(
@@ -88,33 +88,33 @@ class Books:
         self._rules = {background: _rules(limits, timing, background) for background in (False, True)}
 
     def take(self, tenant_id: str, permit: str, *, background: bool, lease_seconds: float) -> Given | Refused:
-        """Take a permit of every limit, or none of any."""
+        """Take a permit within every limit, or none at all."""
         given, limit, micros = self._run(
             "take", tenant_id, background=background, permit=permit, lease=_micros(lease_seconds)
         )
         return Given(int(micros)) if given else Refused(cast(QuotaWait, limit.decode()), int(micros) / _SECOND)
 
     def renew(self, tenant_id: str, held: Mapping[str, float]) -> None:
-        """Push the ends of these permits' leases out by so many seconds from now, also where Redis had forgotten them."""
+        """Extend these permits' leases to so many seconds from now, even if Redis had forgotten them."""
         self._run("renew", tenant_id, held=[[permit, _micros(seconds)] for permit, seconds in held.items()])
 
-    def give_back(self, tenant_id: str, permit: str) -> None:
-        """The call has ended: it leaves the calls at once, and the minute in one."""
-        self._run("give_back", tenant_id, permit=permit)
+    def release(self, tenant_id: str, permit: str) -> None:
+        """End a call: it leaves the concurrent calls now, and the minute's calls a minute later."""
+        self._run("release", tenant_id, permit=permit)
 
     def calibrate(self, tenant_id: str, permit: str, given_at: int, headers: Mapping[str, str]) -> None:
-        """Count what XPM has counted and we have not, going by its headers (lower-case names)."""
-        told = {name: headers[header] for header, name in _REMAINING_HEADERS.items() if header in headers}
-        remaining = {name: int(value) for name, value in told.items() if _COUNT.fullmatch(value)}
+        """Add the calls that XPM has counted and we have not, according to its headers (lower-case names)."""
+        reported = {name: headers[header] for header, name in _REMAINING_HEADERS.items() if header in headers}
+        remaining = {name: int(value) for name, value in reported.items() if _COUNT.fullmatch(value)}
         if remaining:
             self._run("calibrate", tenant_id, permit=permit, since=given_at, remaining=remaining)
 
     def park(self, tenant_id: str, limit: QuotaLimit, wait_seconds: float) -> None:
-        """Let nobody call for so long: for this tenant, or for any if the limit is the app's."""
+        """Stop all calls for `wait_seconds`: of this tenant, or of every tenant if the limit is the app's."""
         self._run("park", tenant_id, limit=limit, wait=_micros(wait_seconds))
 
     def look(self, tenant_id: str, *, background: bool) -> Status:
-        """What is used and what is in the way."""
+        """What is used, and what blocks further calls."""
         found = self._run("look", tenant_id, background=background)
         concurrent, minute, day, app_minute, paced, known, probing, closed, parked_by, parked, app_parked = found
         parked_seconds = _seconds(parked)
