@@ -38,12 +38,12 @@ def activate(request: Request, portal: ThePortal, form: OwnForm, token: str) -> 
     except RequestRefused as refused:
         faults = Faults.of(fault_of(refused), {"password": "", "accept_terms": ""})
         return _shown(request, portal, token, faults, status_of(refused))
-    return page(request, None, "activated.html")
+    return page(request, None, "account/activated.html")
 
 
 def _shown(request: Request, portal: Portal, token: str, faults: Faults = NONE, status: int = 200) -> Response:
     link = activation.look(portal.database, token[:LONGEST_TOKEN])
     lengths = {"shortest": passwords.SHORTEST, "longest": passwords.LONGEST}
     return page(
-        request, None, "activate.html", status=status, link=link, action=f"/activate/{token}", faults=faults, **lengths
+        request, None, "account/activate.html", status=status, link=link, action=f"/activate/{token}", faults=faults, **lengths
     )

@@ -29,7 +29,7 @@ def show_sign_in(request: Request, portal: ThePortal, next: str = HOME) -> Respo
     """The sign-in page; who is signed in goes on."""
     if recognised(request, portal) is not None:
         return go(next if is_ours(next) else HOME)
-    return page(request, None, "sign_in.html", faults=NONE, email="", next=next)
+    return page(request, None, "account/sign_in.html", faults=NONE, email="", next=next)
 
 
 @router.post("/sign-in")
@@ -47,7 +47,7 @@ def sign_in(request: Request, portal: ThePortal, form: OwnForm) -> Response:
         )
     except RequestRefused as refused:
         faults = Faults(whole=fault_of(refused))
-        return page(request, None, "sign_in.html", status=status_of(refused), faults=faults, email=email, next=to)
+        return page(request, None, "account/sign_in.html", status=status_of(refused), faults=faults, email=email, next=to)
     answer = go(to if is_ours(to) else HOME)
     give_cookie(answer, portal, session)
     return answer
@@ -87,4 +87,4 @@ def set_password(request: Request, portal: ThePortal, form: OwnForm) -> Response
 
 def _set_password_page(request: Request, faults: Faults, *, token: str = "", status: int = 200) -> Response:
     lengths = {"shortest": passwords.SHORTEST, "longest": passwords.LONGEST}
-    return page(request, None, "set_password.html", status=status, faults=faults, token=token, **lengths)
+    return page(request, None, "account/set_password.html", status=status, faults=faults, token=token, **lengths)

@@ -62,4 +62,4 @@ def _shown(
     client = queries.details(portal.database, visitor.caller, client_id).entry.client
     key = portal.services.sources.new_id().hex
     shown = {"client": client, "typed": typed, "key": key}
-    return page(request, visitor, "new_connection.html", status=status, faults=faults, **shown)
+    return page(request, visitor, "clients/new_connection.html", status=status, faults=faults, **shown)

@@ -57,5 +57,5 @@ def _shown(
     entry = queries.details(portal.database, visitor.caller, client_id).entry
     key = portal.services.sources.new_id().hex
     return page(
-        request, visitor, "import_items.html", status=status, entry=entry, faults=faults, ticked=ticked, key=key
+        request, visitor, "clients/import_items.html", status=status, entry=entry, faults=faults, ticked=ticked, key=key
     )

@@ -43,5 +43,5 @@ def _shown(
     entry = queries.details(portal.database, visitor.caller, client_id).entry
     key = portal.services.sources.new_id().hex
     return page(
-        request, visitor, "invite.html", status=status, entry=entry, client=entry.client, faults=faults, key=key
+        request, visitor, "clients/invite.html", status=status, entry=entry, client=entry.client, faults=faults, key=key
     )

@@ -57,7 +57,7 @@ def connect(request: Request, portal: ThePortal, posted: PostedByImporter, clien
 def show_disconnect(request: Request, portal: ThePortal, visitor: TheImporter, client_id: UUID) -> Response:
     """Ask first: what disconnecting means."""
     entry = queries.details(portal.database, visitor.caller, client_id).entry
-    return page(request, visitor, "disconnect_client.html", entry=entry, client=entry.client)
+    return page(request, visitor, "clients/disconnect_client.html", entry=entry, client=entry.client)
 
 
 @router.post("/clients/{client_id}/disconnect")
@@ -91,4 +91,4 @@ def _shown(
     except JobError as error:
         trouble = error
     shown = {"entry": entry, "client": entry.client, "q": q, "found": found, "chosen": chosen, "trouble": trouble}
-    return page(request, visitor, "connect_client.html", status=status, faults=faults, **shown)
+    return page(request, visitor, "clients/connect_client.html", status=status, faults=faults, **shown)

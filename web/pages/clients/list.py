@@ -47,7 +47,7 @@ def client_list(
     return page(
         request,
         visitor,
-        "clients.html",
+        "clients/clients.html",
         found=found,
         wanted=wanted,
         is_narrowed=bool(filters),

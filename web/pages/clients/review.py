@@ -38,7 +38,7 @@ def show(request: Request, portal: ThePortal, visitor: TheVisitor, client_id: UU
     """The items that wait."""
     found, items = _found(portal, visitor, client_id)
     linkable = [member for member in found.team if member.xpm_uuid is None]
-    return page(request, visitor, "review.html", client=found.entry.client, items=items, linkable=linkable, faults=NONE)
+    return page(request, visitor, "clients/review.html", client=found.entry.client, items=items, linkable=linkable, faults=NONE)
 
 
 @router.post("/clients/{client_id}/review/ignore")
@@ -151,7 +151,7 @@ def _import_window(
     return page(
         request,
         visitor,
-        "review_import.html",
+        "clients/review_import.html",
         status=status,
         client=client,
         item=item,
@@ -173,7 +173,7 @@ def _link_window(
     return page(
         request,
         visitor,
-        "review_link.html",
+        "clients/review_link.html",
         status=status,
         client=found.entry.client,
         item=item,

@@ -30,13 +30,13 @@ def advanced_search(
     request: Request, portal: ThePortal, visitor: TheVisitor, asked: Annotated[Asked, Query()]
 ) -> Response:
     """The search as a page of its own."""
-    return page(request, visitor, "search.html", **_found(portal, visitor, asked))
+    return page(request, visitor, "clients/search.html", **_found(portal, visitor, asked))
 
 
 @router.get("/search/results")
 def results(portal: ThePortal, visitor: TheVisitor, asked: Annotated[Asked, Query()]) -> Response:
     """The results alone, for the drop-down."""
-    return part("search_results.html", visitor=visitor, **_found(portal, visitor, asked))
+    return part("clients/search_results.html", visitor=visitor, **_found(portal, visitor, asked))
 
 
 def _found(portal: Portal, visitor: Visitor, asked: Asked) -> dict[str, Any]:

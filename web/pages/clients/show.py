@@ -34,7 +34,7 @@ def show_client(request: Request, portal: ThePortal, visitor: TheVisitor, client
     return page(
         request,
         visitor,
-        "client.html",
+        "clients/client.html",
         details=details,
         entry=details.entry,
         relationships=details.relationships,

@@ -64,4 +64,4 @@ def _shown(
         connections = entity_connections.listing(portal.database, visitor.caller, client_id)
     key = portal.services.sources.new_id().hex
     shown = {"client": client, "connections": connections, "typed": typed, "due_days": tasks.DUE_DAYS, "key": key}
-    return page(request, visitor, "new_task.html", status=status, faults=faults, **shown)
+    return page(request, visitor, "clients/new_task.html", status=status, faults=faults, **shown)

@@ -35,7 +35,7 @@ def as_page(request: Request, answer: ProblemAnswer) -> Response:
     if told.status == 422 and request.method == "GET":
         status = 404  # an address with something in it that no page of ours has
     values = {"heading": HEADINGS.get(status, "This was not done"), "told": told}
-    page = view.page(request, None, "error.html", status=status, **values)
+    page = view.page(request, None, "frame/error.html", status=status, **values)
     page.headers.update({name: value for name, value in answer.headers.items() if name in ("retry-after", "allow")})
     return page
 

@@ -29,13 +29,13 @@ Text = Annotated[str, Query(max_length=200)]
 @router.get("/clients/add/xpm")
 def search_box(request: Request, portal: ThePortal, visitor: TheImporter, q: Text = "") -> Response:
     """The search box over the names in XPM, with the results of what was typed."""
-    return page(request, visitor, "add_from_xpm.html", q=q, **_results(portal, visitor, q))
+    return page(request, visitor, "imports/add_from_xpm.html", q=q, **_results(portal, visitor, q))
 
 
 @router.get("/clients/add/xpm/results")
 def results(portal: ThePortal, visitor: TheImporter, q: Text = "") -> Response:
     """The results alone, for search as you type."""
-    return part("xpm_results.html", q=q, **_results(portal, visitor, q))
+    return part("imports/xpm_results.html", q=q, **_results(portal, visitor, q))
 
 
 @router.get("/clients/add/xpm/{xpm_uuid}")
@@ -80,7 +80,7 @@ def _window(
     return page(
         request,
         visitor,
-        "add_window.html",
+        "imports/add_window.html",
         status=status,
         found=found,
         other_kind=next(iter(found.possible - {kind}), None),

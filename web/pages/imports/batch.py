@@ -27,13 +27,13 @@ SHOWN = 100
 @router.get("/batches/{batch_id}")
 def show(request: Request, portal: ThePortal, visitor: TheVisitor, batch_id: UUID) -> Response:
     """How a batch stands. While it is open the page follows it."""
-    return page(request, visitor, "batch.html", **_standing(portal, visitor, batch_id))
+    return page(request, visitor, "imports/batch.html", **_standing(portal, visitor, batch_id))
 
 
 @router.get("/batches/{batch_id}/standing")
 def show_standing(portal: ThePortal, visitor: TheVisitor, batch_id: UUID) -> Response:
     """The changing part of the page alone."""
-    return part("batch_standing.html", visitor=visitor, **_standing(portal, visitor, batch_id))
+    return part("imports/batch_status.html", visitor=visitor, **_standing(portal, visitor, batch_id))
 
 
 def _standing(portal: Portal, visitor: Visitor, batch_id: UUID) -> dict[str, Any]:

@@ -131,7 +131,7 @@ def _choosing(
     return page(
         request,
         visitor,
-        "batch_new.html",
+        "imports/batch_new.html",
         status=status,
         choice=choice,
         found=found,
@@ -165,7 +165,7 @@ def _checked(
     return page(
         request,
         visitor,
-        "batch_check.html",
+        "imports/batch_check.html",
         status=status,
         found=found,
         rows=rows,

@@ -36,14 +36,14 @@ class Changed(BaseModel):
 def show(request: Request, portal: ThePortal, visitor: TheVisitor, cursor: ACursor = "") -> Response:
     """What was asked for, newest first, with what waits and what there is to review."""
     found = progress.page(portal.database, visitor.caller, cursor=cursor or None, limit=AT_ONCE)
-    return page(request, visitor, "integration_progress.html", **_values(found, cursor))
+    return page(request, visitor, "imports/integration_progress.html", **_values(found, cursor))
 
 
 @router.get(f"{PATH}/standing")
 def show_standing(portal: ThePortal, visitor: TheVisitor, cursor: ACursor = "") -> Response:
     """The changing part of the page alone."""
     found = progress.page(portal.database, visitor.caller, cursor=cursor or None, limit=AT_ONCE)
-    return part("integration_progress_rows.html", visitor=visitor, **_values(found, cursor))
+    return part("imports/integration_progress_rows.html", visitor=visitor, **_values(found, cursor))
 
 
 @router.get(f"{PATH}/events")

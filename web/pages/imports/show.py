@@ -36,14 +36,14 @@ def show_import(request: Request, portal: ThePortal, visitor: TheVisitor, import
     found = import_queries.one(portal.database, visitor.caller, import_id)
     if found.row.state is ImportState.REJECTED and found.row.client_id is None and visitor.may_import:
         return _correction(request, portal, visitor, found.row)
-    return page(request, visitor, "import.html", **_standing(portal, visitor, found))
+    return page(request, visitor, "imports/import.html", **_standing(portal, visitor, found))
 
 
 @router.get("/imports/{import_id}/standing")
 def show_standing(portal: ThePortal, visitor: TheVisitor, import_id: UUID) -> Response:
     """The changing part of the page alone."""
     found = import_queries.one(portal.database, visitor.caller, import_id)
-    return part("import_standing.html", visitor=visitor, **_standing(portal, visitor, found))
+    return part("imports/import_status.html", visitor=visitor, **_standing(portal, visitor, found))
 
 
 @router.post("/imports/{import_id}/again")
@@ -106,7 +106,7 @@ def _correction(
     return page(
         request,
         visitor,
-        "add_window.html",
+        "imports/add_window.html",
         status=status,
         found=found,
         other_kind=None,

@@ -42,7 +42,7 @@ def begin(request: Request, portal: ThePortal, posted: PostedByImporter) -> Resp
         address = connect.begin(portal.database, portal.settings, _person(visitor.caller))
     except RequestRefused as refused:
         return _page(request, portal, visitor, Faults(whole=fault_of(refused)), status=status_of(refused))
-    return page(request, visitor, "xpm_consent.html", address=address)
+    return page(request, visitor, "settings/xpm_consent.html", address=address)
 
 
 @router.get("/integrations/xpm/callback")
@@ -86,7 +86,7 @@ def ask_to_disconnect(request: Request, visitor: TheImporter) -> Response:
     """What disconnecting does, before it is done."""
     if visitor.xpm.connection is None:
         return go(PATH)
-    return page(request, visitor, "xpm_disconnect.html", connection=visitor.xpm.connection)
+    return page(request, visitor, "settings/xpm_disconnect.html", connection=visitor.xpm.connection)
 
 
 @router.post(f"{PATH}/xpm/disconnect")
@@ -107,7 +107,7 @@ def _page(request: Request, portal: Portal, visitor: Visitor, faults: Faults, *,
     return page(
         request,
         visitor,
-        "integrations.html",
+        "settings/integrations.html",
         status=status,
         faults=faults,
         connection=connection,
@@ -124,7 +124,7 @@ def _choice(
     request: Request, visitor: Visitor, consent_id: UUID, tenants: tuple[tuple[str, str | None], ...], faults: Faults
 ) -> Response:
     options = [(tenant_id, name or f"A practice without a name ({tenant_id})") for tenant_id, name in tenants]
-    return page(request, visitor, "xpm_choice.html", faults=faults, consent_id=consent_id, options=options)
+    return page(request, visitor, "settings/xpm_choice.html", faults=faults, consent_id=consent_id, options=options)
 
 
 def _person(who: Caller) -> ConnectingStaff:

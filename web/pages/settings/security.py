@@ -38,4 +38,4 @@ def mandate(request: Request, portal: ThePortal, posted: ThePosted) -> Response:
 
 
 def _page(request: Request, visitor: Visitor, faults: Faults, *, status: int = 200) -> Response:
-    return page(request, visitor, "security.html", status=status, faults=faults)
+    return page(request, visitor, "settings/security.html", status=status, faults=faults)
