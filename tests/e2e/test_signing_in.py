@@ -15,7 +15,7 @@ def test_a_partner_signs_in_and_sees_the_clients(visit: Visit) -> None:
     visit.page.get_by_label("Email").fill(visit.served.email_of("partner"))
     visit.page.get_by_label("Password").fill("not the password")
     visit.button("Sign in").click()
-    expect(visit.page.get_by_role("alert")).to_contain_text("There is no staff member with this email and password")
+    expect(visit.page.get_by_role("alert")).to_contain_text("Incorrect email or password")
     visit.complaints.clear()  # the browser notes the answer's status
     # When they type the right one, then they are there
     visit.sign_in("partner")

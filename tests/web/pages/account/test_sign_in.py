@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from handlers import refusals
 from handlers.access import passwords
 from tests.web.desk import PASSWORD, Desk
 from tests.web.pages.reading import reader, stranger
@@ -21,7 +22,7 @@ def test_a_wrong_password_is_told_and_the_email_is_still_there(desk: Desk) -> No
     visitor, person = stranger(desk), desk.staff()
     again = visitor.send(visitor.open("/sign-in"), "/sign-in", email=person.email, password="wrong")
     assert (again.status, again.form("/sign-in")["email"]) == (401, person.email)
-    assert "There is no staff member with this email and password." in again.text
+    assert refusals.BAD_CREDENTIALS.message in again.text
     assert "wrong" not in again.answer.text
 
 
