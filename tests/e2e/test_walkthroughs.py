@@ -56,7 +56,7 @@ def test_an_entity_is_imported_by_the_client_list(visit: Visit) -> None:
     page.get_by_label("Email").fill("dana@director.example")
     visit.is_sound()
     visit.button("Add connection").click()
-    page.get_by_label("Task").fill("Sign the engagement letter")
+    page.get_by_label("Task", exact=True).fill("Sign the engagement letter")
     visit.is_sound()
     visit.button("Send task").click()
     expect(page.get_by_role("status").first).to_contain_text("Task sent.")

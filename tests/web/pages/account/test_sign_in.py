@@ -64,7 +64,7 @@ def test_a_strangers_page_signs_nobody_in_or_out(desk: Desk) -> None:
     assert visitor.browser.post("/sign-out", data=token, headers=away).status_code == 403
     for wrong in ({}, {"csrf_token": ""}, {"csrf_token": "0" * 64}, {"csrf_token": "é"}):
         refused = visitor.post("/sign-out", wrong)
-        assert (refused.status, refused.heading) == (403, "You cannot do this")
+        assert (refused.status, refused.heading) == (403, "You don't have access to this")
     assert visitor.open("/clients").path == "/clients"
 
 
