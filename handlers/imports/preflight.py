@@ -26,7 +26,7 @@ from portal_db.directory import directories
 from portal_db.states import ClientKind
 from portal_db.tables import XpmConnection
 from portal_db.types import database_time
-from portal_db.work import lookahead
+from portal_db.work import lookahead, recent_imports
 from portal_db.xero import requester
 from xpm.quota.limits import DAY_SECONDS, MINUTE_SECONDS
 
@@ -116,6 +116,12 @@ def forecast(database: Database, caller: Caller, rows: Sequence[ImportWishes], b
         seconds=seconds_for(calls, budget),
         left_today=budget.left_today,
     )
+
+
+def names_in_xpm(database: Database, caller: Caller, xpm_uuids: Sequence[UUID]) -> dict[UUID, str]:
+    """The names of XPM records, as far as any connection of the practice has seen them."""
+    with database.read() as tx:
+        return recent_imports.names_in_xpm(tx, caller.practice_id, xpm_uuids)
 
 
 def seconds_for(calls: int, budget: Budget) -> int:

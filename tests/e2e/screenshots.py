@@ -93,7 +93,7 @@ def _progress_and_review(visit: Visit, album: Album) -> None:
     page = visit.page
     visit.menu("Integration progress")
     album.take(page, "integration-progress")
-    page.get_by_role("link", name=re.compile("Review new items of .*[(][3-9]")).first.click()
+    page.get_by_role("link", name=re.compile("Review new items for .*[(][3-9]")).first.click()
     album.take(page, "review")
 
 

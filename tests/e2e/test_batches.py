@@ -14,7 +14,7 @@ def test_several_are_chosen_followed_live_and_the_rest_corrected(visit: Visit) -
     visit.sign_in("partner")
     # Given two that were chosen by two searches
     page.locator("summary", has_text="Add clients").click()
-    visit.link("Several at once, or from a CSV file").click()
+    visit.link("Import multiple, or upload a CSV").click()
     visit.is_sound()
     for record in (good, bad):
         page.get_by_label("Client or entity name").fill(record["name"])
@@ -29,7 +29,7 @@ def test_several_are_chosen_followed_live_and_the_rest_corrected(visit: Visit) -
     email = page.get_by_label(f"Email for {bad['name']}")
     if email.count():  # XPM's records are known here already
         email.fill(f"own-{good['email']}")
-        visit.button("Check again, as corrected").click()
+        visit.button("Recheck").click()
     expect(page.get_by_role("heading", name="2 of 2 can be imported")).to_be_visible()
     page.get_by_role("button", name="Import 2").click()
     # Then the page follows the import to its end, without being loaded again by hand
@@ -38,6 +38,6 @@ def test_several_are_chosen_followed_live_and_the_rest_corrected(visit: Visit) -
     # And who was turned down is corrected on the spot
     if email.count():
         email.fill(f"own-{good['email']}")
-        visit.button("Check the corrected ones again").click()
+        visit.button("Recheck corrected rows").click()
         page.get_by_role("button", name="Import 1").click()
     expect(page.get_by_text("Everything was imported.")).to_be_visible(timeout=60_000)

@@ -16,10 +16,10 @@ def test_mfa_first_then_set_up_by_consent_with_a_choice_and_disconnect(visit: Vi
     expect(visit.button("Set up")).to_have_count(0)
     visit.link("Set up Firm wide mandatory MFA for staff and clients").click()
     visit.is_sound()
-    page.get_by_label("MFA becomes mandatory for everybody.").check()
-    visit.button("Mandate MFA").click()
+    page.get_by_label("Require MFA for everyone.").check()
+    visit.button("Require MFA").click()
     # Then XPM can be set up: by a window that leads to Xero
-    expect(page.get_by_role("status")).to_contain_text("MFA is mandatory")
+    expect(page.get_by_role("status")).to_contain_text("MFA is now mandatory")
     visit.button("Set up").click()
     visit.is_sound()
     visit.link("Continue to XPM").click()

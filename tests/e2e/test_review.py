@@ -14,7 +14,7 @@ def test_items_are_reviewed_from_integration_progress(visit: Visit) -> None:
     visit.sign_in("partner")
     visit.menu("Integration progress")
     visit.is_sound()
-    page.get_by_role("link", name=re.compile("Review new items of .*[(][3-9]")).first.click()
+    page.get_by_role("link", name=re.compile("Review new items for .*[(][3-9]")).first.click()
     expect(visit.heading("Review new items")).to_be_visible()
     visit.is_sound()
     address, items = page.url, page.locator("#items > li")
@@ -27,8 +27,8 @@ def test_items_are_reviewed_from_integration_progress(visit: Visit) -> None:
     page.get_by_label("Relationship").fill("Partner")
     if page.get_by_label("Import as account co-owner").count():
         page.get_by_label("Import as account co-owner").uncheck()
-    visit.button("Save and Import").click()
-    expect(page.get_by_role("status")).to_contain_text("it is in the Team now")
+    visit.button("Save and import").click()
+    expect(page.get_by_role("status")).to_contain_text("added to the team")
     expect(items).to_have_count(count - 1)
     # When one is ignored, and all others by their boxes, nothing is left
     items.first.get_by_role("button", name="Ignore").click()

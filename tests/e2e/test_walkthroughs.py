@@ -56,10 +56,10 @@ def test_an_entity_is_imported_by_the_client_list(visit: Visit) -> None:
     page.get_by_label("Email").fill("dana@director.example")
     visit.is_sound()
     visit.button("Add connection").click()
-    page.get_by_label("What is to be done").fill("Sign the engagement letter")
+    page.get_by_label("Task", exact=True).fill("Sign the engagement letter")
     visit.is_sound()
     visit.button("Send task").click()
-    expect(page.get_by_role("status").first).to_contain_text("The task is sent.")
+    expect(page.get_by_role("status").first).to_contain_text("Task sent.")
     visit.is_sound()
     page.goto(success)
     # Proceed to import details and relationships
@@ -67,11 +67,11 @@ def test_an_entity_is_imported_by_the_client_list(visit: Visit) -> None:
     expect(page.get_by_label("Entity information")).to_be_checked()
     visit.is_sound()
     visit.button("Continue").click()
-    visit.link("Review Integration progress").first.click()
+    visit.link("View integration progress").first.click()
     # It is followed in Integration progress, which leads to the review
     expect(visit.heading("Integration progress")).to_be_visible()
     expect(
-        page.get_by_role("link", name=re.compile(rf"Review new items of {re.escape(adjusted)}")).first
+        page.get_by_role("link", name=re.compile(rf"Review new items for {re.escape(adjusted)}")).first
     ).to_be_visible()
     visit.is_sound()
     # And the entity is in the Client list, under its adjusted name and type
@@ -95,7 +95,7 @@ def test_an_individual_is_imported_by_the_advanced_search_welcomed_and_activates
     # Not under MP clients, so not a client of the portal; under XPM there is Import
     results = page.locator("#advanced-results")
     expect(results.get_by_role("heading", name="MP clients")).to_be_visible()
-    expect(results).to_contain_text("No client of your portal")
+    expect(results).to_contain_text("No clients in your portal")
     visit.is_sound()
     results.get_by_role("link", name=f"Import {record['name']}").click()
     # The individual window: client type, subscription type, welcome email
@@ -125,7 +125,7 @@ def test_an_individual_is_imported_by_the_advanced_search_welcomed_and_activates
         expect(client.heading("Your account is active")).to_be_visible()
         client.is_sound()
         client.page.goto(link)
-        expect(client.heading("This account is active already")).to_be_visible()
+        expect(client.heading("This account is already active")).to_be_visible()
         assert client.complaints == []
     # The Client list says so
     visit.menu("Client list")

@@ -1,18 +1,20 @@
 """The portal's pages for staff: server-rendered, usable without JavaScript, under one strict content security policy.
 
-How a page is made (docs/pages.md has more):
+How to add a page (docs/pages.md has more):
 
-1. A route in a module here: `TheVisitor` (who signed in) or `TheImporter` for looking, `ThePosted` or `PostedByImporter` for
-   a form. These redirect to sign-in, check the role, and check the form's CSRF token; a page never checks that itself.
-   Add the module to the list below.
-2. It calls a handler, as the API's endpoints do; no rule and no SQL lives here.
-3. `view.page(request, visitor, "name.html", …)` renders a template that extends `app.html` (`plain.html` for who has not
-   signed in), with the macros of `forms.html` and `parts.html`. What the template names must be given.
-4. After a form that was taken: `view.go(path, say="code")`, with the words in `said.py`. After one that was not: the
-   same page with what was typed and `Faults` at their fields. Each form has `forms.token(visitor)`.
-5. Names that people typed stand in `<bdi>`. No inline script, no style attributes: a file in `web/static/`, in the block
-   `scripts` as `<script type="module" src="{{ static('name.js') }}">`.
-6. What nobody caught becomes a page by itself (`errors.py`): a handler's refusal says what happened and what to do.
+1. Write a route in a module here and add the module to the list below. `TheVisitor` (signed-in staff) or `TheImporter`
+   guard a page, `ThePosted` or `PostedByImporter` a form. They redirect to sign-in, check the role, and check the form's
+   CSRF token; a page never checks that itself.
+2. Call a handler, as the API's endpoints do; no rule, no SQL and no transaction belongs here.
+3. Return `view.page(visitor, "room/name.html", …)` with every name that the template uses. The template extends
+   `frame/app.html` (`frame/plain.html` on pages without a session) and has the macros of `frame/forms.html` and
+   `frame/parts.html`.
+4. After an accepted form return `view.redirect(path, message="code")`, with the text in `frame/messages.py`. After a
+   refused one show the same page with what was typed and `FormErrors` at their fields. Each form has
+   `forms.token(visitor)`.
+5. Put names that people typed into `<bdi>`. No inline script, no style attributes: add a file to `web/static/` and load
+   it in the block `scripts` as `<script type="module" src="{{ static('name.js') }}">`.
+6. Leave other errors alone: `frame/errors.py` turns them into a page with the refusal's own words.
 """
 
 from __future__ import annotations
@@ -26,26 +28,9 @@ from web.pages.imports import add, batch, new_batch, progress
 from web.pages.imports import show as import_show
 from web.pages.settings import integrations, security
 
-PARTS = (
-    sign_in,
-    list,
-    add,
-    import_show,
-    search,
-    client_show,
-    link,
-    import_items,
-    invite,
-    tasks,
-    connections,
-    activate,
-    new_batch,
-    batch,
-    progress,
-    integrations,
-    review,
-    security,
-)
+#: In this order: of two routes that fit an address, the first one answers.
+PARTS = (sign_in, list, add, import_show, search, client_show, link, import_items, invite, tasks, connections,
+         activate, new_batch, batch, progress, integrations, review, security)  # fmt: skip
 
 router = APIRouter(include_in_schema=False)
 for _part in PARTS:

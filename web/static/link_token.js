@@ -1,4 +1,4 @@
-// The secret of a link stands after its #, where no server sees it. It goes into the form, and out of the address.
+// A link's secret follows its #, which browsers do not send to servers. Moves it into the form and out of the address.
 const field = document.querySelector("[data-link-token]");
 const token = location.hash.slice(1);
 if (field && token) {

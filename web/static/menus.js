@@ -1,10 +1,10 @@
-// Menus and panels are <details>: they open without this. Here they also close: on Escape, on a click elsewhere, and when
-// another one opens.
+// Menus and panels are <details>, which open without a script. This one closes them: on Escape, on a click elsewhere, and
+// when another one opens.
 const MENUS = "details[data-menu]";
 
-function closeOthers(kept) {
+function closeOthers(keep) {
   for (const menu of document.querySelectorAll(`${MENUS}[open]`)) {
-    if (menu !== kept && !menu.contains(kept)) menu.open = false;
+    if (menu !== keep && !menu.contains(keep)) menu.open = false;
   }
 }
 
@@ -18,7 +18,7 @@ document.addEventListener("keydown", (event) => {
   open.querySelector("summary").focus();
 });
 
-// A panel with a field in it begins there.
+// A panel with a search field focuses it.
 document.addEventListener("toggle", (event) => {
   if (event.target.matches(`${MENUS}[open]`)) event.target.querySelector("[data-first]")?.focus();
 }, true);

@@ -1,4 +1,4 @@
-// A form is sent once: its button says that it is at work. The server takes a second copy as the first (Idempotency-Key).
+// Sends a form once and disables its buttons. The server treats a second copy as the first (Idempotency-Key).
 document.addEventListener("submit", (event) => {
   const form = event.target;
   if (form.method !== "post" || event.defaultPrevented) return;
@@ -10,7 +10,7 @@ document.addEventListener("submit", (event) => {
   for (const button of buttons(form)) button.setAttribute("aria-disabled", "true");
 });
 
-// Back from the next page: the form may be sent again.
+// After going back from the next page, the form may be sent again.
 window.addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll("form[data-sent]")) {
     delete form.dataset.sent;
@@ -18,7 +18,7 @@ window.addEventListener("pageshow", () => {
   }
 });
 
-// A form's buttons, those that stand outside it too.
+// A form's buttons, including those outside it.
 function buttons(form) {
   return [...form.elements].filter((element) => element.type === "submit");
 }

@@ -1,4 +1,4 @@
-// Search as you type: the results below a form are fetched a moment after the last key. Without this, the form is sent.
+// Search as you type: fetches the results below a form shortly after the last key. Without this script, the form is sent.
 const PAUSE = 250;
 
 for (const form of document.querySelectorAll("form[data-results-from]")) follow(form);
@@ -7,11 +7,11 @@ function follow(form) {
   const field = form.querySelector("input[type=search]");
   const results = document.getElementById(form.dataset.resultsIn);
   const status = document.getElementById(form.dataset.statusIn);
-  let timer, asked;
+  let timer, request;
 
   form.addEventListener("input", () => {
     clearTimeout(timer);
-    asked?.abort();
+    request?.abort();
     timer = setTimeout(look, PAUSE);
   });
 
@@ -21,27 +21,27 @@ function follow(form) {
       status.textContent = "";
       return;
     }
-    asked = new AbortController();
+    request = new AbortController();
     results.setAttribute("aria-busy", "true");
     results.classList.add("is-loading");
     status.textContent = "Searching…";
     try {
       const query = new URLSearchParams(new FormData(form));
-      const answer = await fetch(`${form.dataset.resultsFrom}?${query}`, { signal: asked.signal });
+      const answer = await fetch(`${form.dataset.resultsFrom}?${query}`, { signal: request.signal });
       if (answer.status === 401) location.reload();
       if (!answer.ok) throw new Error(answer.statusText);
-      results.innerHTML = await answer.text(); // a page of ours, in which every value is escaped
-      status.textContent = results.firstElementChild?.dataset.said ?? "";
+      results.innerHTML = await answer.text(); // our own page, in which every value is escaped
+      status.textContent = results.firstElementChild?.dataset.status ?? "";
     } catch (error) {
       if (error.name === "AbortError") return;
       results.replaceChildren();
-      status.textContent = "The search could not be done. Try again in a moment.";
+      status.textContent = "The search didn't work. Try again in a moment.";
     }
     results.removeAttribute("aria-busy");
     results.classList.remove("is-loading");
   }
 
-  // From the field down into the results, and back.
+  // Arrow keys move from the field into the results and back.
   const move = (event) => {
     const links = [...results.querySelectorAll("a")];
     const at = links.indexOf(document.activeElement);

@@ -1,4 +1,4 @@
-// Ticks, or takes off, every box of a list at once. Without this each is ticked by itself.
+// Ticks or unticks every box of a list. Without this script, each box is ticked on its own.
 for (const button of document.querySelectorAll("[data-select-all]")) {
   const boxes = () => [...document.getElementById(button.dataset.selectAll).querySelectorAll("input[type=checkbox]:not(:disabled)")];
   button.hidden = false;

@@ -1,4 +1,4 @@
-"""The page that the welcome email leads to: the client sets a password, accepts the terms, and has an account."""
+"""The page behind the welcome email's link: the client sets a password and accepts the terms of use."""
 
 from __future__ import annotations
 
@@ -7,43 +7,38 @@ from fastapi.responses import Response
 
 from handlers.access import activation, passwords
 from handlers.errors import RequestRefused
-from web.http.problems import Fault, fault_of, status_of
-from web.pages.frame.forms import NONE, Faults, OwnForm, text
-from web.pages.frame.view import page
+from web.pages.frame.forms import NO_ERRORS, FormErrors, OwnForm, text
+from web.pages.frame.view import public_page
 from web.portal import Portal, ThePortal
 
 router = APIRouter()
 
-#: Longer than any token; what is longer is none.
+#: Longer than any token.
 LONGEST_TOKEN = 200
 
 
 @router.get("/activate/{token}")
 def show_activation(request: Request, portal: ThePortal, token: str) -> Response:
-    """What the link is good for. Looking uses nothing up."""
-    return _shown(request, portal, token)
+    """The form, or why the link does not work. Opening the page does not use the link up."""
+    return _form(request, portal, token)
 
 
 @router.post("/activate/{token}")
 def activate(request: Request, portal: ThePortal, form: OwnForm, token: str) -> Response:
-    """Activate the account. The link is good for once."""
+    """Activate the account. A link works once."""
     password = text(form, "password")
     if password != text(form, "password_again"):
-        fault = Fault(code="bad_password", field="password_again", message="The two passwords are not the same.",
-                      remedy="Type the password again.")  # fmt: skip
-        return _shown(request, portal, token, Faults.of(fault), 422)
+        errors = FormErrors.of_field("password_again", "The passwords don't match.", "Type the password again.")
+        return _form(request, portal, token, errors)
     accepts = text(form, "accept_terms") == "yes"
     try:
         activation.activate(portal.database, token[:LONGEST_TOKEN], password, accepts_terms=accepts)
     except RequestRefused as refused:
-        faults = Faults.of(fault_of(refused), {"password": "", "accept_terms": ""})
-        return _shown(request, portal, token, faults, status_of(refused))
-    return page(request, None, "activated.html")
+        return _form(request, portal, token, FormErrors.of(refused, ("password", "accept_terms")))
+    return public_page(request, "account/activated.html")
 
 
-def _shown(request: Request, portal: Portal, token: str, faults: Faults = NONE, status: int = 200) -> Response:
+def _form(request: Request, portal: Portal, token: str, errors: FormErrors = NO_ERRORS) -> Response:
     link = activation.look(portal.database, token[:LONGEST_TOKEN])
-    lengths = {"shortest": passwords.SHORTEST, "longest": passwords.LONGEST}
-    return page(
-        request, None, "activate.html", status=status, link=link, action=f"/activate/{token}", faults=faults, **lengths
-    )
+    shown = {"link": link, "action": f"/activate/{token}", "shortest": passwords.SHORTEST, "longest": passwords.LONGEST}
+    return public_page(request, "account/activate.html", errors, **shown)

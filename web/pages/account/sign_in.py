@@ -7,11 +7,10 @@ from fastapi.responses import Response
 
 from handlers.access import passwords, sessions
 from handlers.errors import RequestRefused
-from web.http.identity import address_of, clear_cookie, session_of, set_cookie
-from web.http.problems import Fault, fault_of, status_of
-from web.pages.frame.forms import NONE, Faults, OwnForm, ThePosted, text
-from web.pages.frame.view import go, page
-from web.pages.frame.visitor import is_ours, recognised
+from web.http.identity import address_of, set_cookie, session_of, clear_cookie
+from web.pages.frame.forms import NO_ERRORS, FormErrors, OwnForm, ThePosted, text
+from web.pages.frame.view import public_page, redirect
+from web.pages.frame.visitor import is_local_path, signed_in_visitor
 from web.portal import ThePortal
 
 router = APIRouter()
@@ -21,20 +20,20 @@ HOME = "/clients"
 
 @router.get("/")
 def home() -> Response:
-    return go(HOME)
+    return redirect(HOME)
 
 
 @router.get("/sign-in")
 def show_sign_in(request: Request, portal: ThePortal, next: str = HOME) -> Response:
-    """The sign-in page; who is signed in goes on."""
-    if recognised(request, portal) is not None:
-        return go(next if is_ours(next) else HOME)
-    return page(request, None, "sign_in.html", faults=NONE, email="", next=next)
+    """The sign-in page; a visitor who is signed in already goes straight on."""
+    if signed_in_visitor(request, portal) is not None:
+        return redirect(next if is_local_path(next) else HOME)
+    return public_page(request, "account/sign_in.html", email="", next=next)
 
 
 @router.post("/sign-in")
 def sign_in(request: Request, portal: ThePortal, form: OwnForm) -> Response:
-    """Sign in, and go on to the page that was asked for."""
+    """Sign in, and go to the page that was opened at first."""
     email, before, to = text(form, "email"), session_of(request, portal), text(form, "next")
     try:
         session, _ = sessions.sign_in(
@@ -46,28 +45,27 @@ def sign_in(request: Request, portal: ThePortal, form: OwnForm) -> Response:
             instead_of=before.token if before else None,
         )
     except RequestRefused as refused:
-        faults = Faults(whole=fault_of(refused))
-        return page(request, None, "sign_in.html", status=status_of(refused), faults=faults, email=email, next=to)
-    answer = go(to if is_ours(to) else HOME)
+        return public_page(request, "account/sign_in.html", FormErrors.of(refused), email=email, next=to)
+    answer = redirect(to if is_local_path(to) else HOME)
     set_cookie(answer, portal, session)
     return answer
 
 
 @router.post("/sign-out")
 def sign_out(request: Request, portal: ThePortal, _: ThePosted) -> Response:
-    """Sign out; the session ends for good."""
+    """Sign out and end the session."""
     session = session_of(request, portal)
     if session is not None:
         sessions.sign_out(portal.database, session)
-    answer = go("/sign-in", say="signed-out")
+    answer = redirect("/sign-in", message="signed-out")
     clear_cookie(answer, portal)
     return answer
 
 
 @router.get("/set-password")
 def show_set_password(request: Request) -> Response:
-    """The page behind a link to set a password. The link's secret stands after its #, so it is not sent here."""
-    return _set_password_page(request, NONE)
+    """The page behind a link to set a password. The link's secret follows its #, so browsers do not send it here."""
+    return _set_password_page(request)
 
 
 @router.post("/set-password")
@@ -75,16 +73,15 @@ def set_password(request: Request, portal: ThePortal, form: OwnForm) -> Response
     """Set the password; every session of that login ends."""
     token, password = text(form, "token").strip(), text(form, "password")
     if password != text(form, "password_again"):
-        fault = Fault(code="bad_password", field="password_again", message="The two passwords are not the same.",
-                      remedy="Type the new password again.")  # fmt: skip
-        return _set_password_page(request, Faults.of(fault), token=token, status=422)
+        errors = FormErrors.of_field("password_again", "The passwords don't match.", "Type the new password again.")
+        return _set_password_page(request, token, errors)
     try:
         passwords.set_by_link(portal.database, token, password)
     except RequestRefused as refused:
-        return _set_password_page(request, Faults.of(fault_of(refused)), token=token, status=status_of(refused))
-    return go("/sign-in", say="password-set")
+        return _set_password_page(request, token, FormErrors.of(refused, ("token", "password")))
+    return redirect("/sign-in", message="password-set")
 
 
-def _set_password_page(request: Request, faults: Faults, *, token: str = "", status: int = 200) -> Response:
-    lengths = {"shortest": passwords.SHORTEST, "longest": passwords.LONGEST}
-    return page(request, None, "set_password.html", status=status, faults=faults, token=token, **lengths)
+def _set_password_page(request: Request, token: str = "", errors: FormErrors = NO_ERRORS) -> Response:
+    shown = {"token": token, "shortest": passwords.SHORTEST, "longest": passwords.LONGEST}
+    return public_page(request, "account/set_password.html", errors, **shown)

@@ -1,1 +1,1 @@
-"""Pages of clients: list, record, search, review, tasks and connections."""
+"""Pages of clients: list, record, search, XPM link, review, invitations, tasks and connections."""

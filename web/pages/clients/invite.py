@@ -1,47 +1,39 @@
-"""Sending a client's welcome email, or sending it again. A page asks first, since an email cannot be called back."""
+"""Sending or resending a client's welcome email. A page asks first, since an email cannot be recalled."""
 
 from __future__ import annotations
 
 from uuid import UUID
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from fastapi.responses import Response
 
 from handlers.clients import queries
 from handlers.errors import RequestRefused
 from handlers.imports import welcome_email
-from web.http.problems import status_of
-from web.pages.frame.forms import NONE, Faults, PostedByImporter
-from web.pages.frame.view import go, page
+from web.pages.frame.forms import NO_ERRORS, FormErrors, PostedByImporter
+from web.pages.frame.view import page, redirect
 from web.pages.frame.visitor import TheImporter, Visitor
-from web.portal import Portal, ThePortal
 
 router = APIRouter()
 
 
 @router.get("/clients/{client_id}/invite")
-def show_invite(request: Request, portal: ThePortal, visitor: TheImporter, client_id: UUID) -> Response:
-    """Ask first: who would get the email."""
-    return _shown(request, portal, visitor, client_id)
+def show_invite(visitor: TheImporter, client_id: UUID) -> Response:
+    """Ask first, and say who will get the email."""
+    return _form(visitor, client_id)
 
 
 @router.post("/clients/{client_id}/invite")
-def invite(request: Request, portal: ThePortal, posted: PostedByImporter, client_id: UUID) -> Response:
-    """Have it sent, once for each time that the page was opened."""
-    key = posted.text("idempotency_key")
+def invite(posted: PostedByImporter, client_id: UUID) -> Response:
+    """Send the invitation, once per idempotency key."""
+    visitor, key = posted.visitor, posted.text("idempotency_key")
     try:
-        welcome_email.invite(portal.database, portal.bell, posted.visitor.caller, client_id, key)
+        welcome_email.invite(visitor.database, visitor.portal.bell, visitor.caller, client_id, key)
     except RequestRefused as refused:
-        faults = Faults.refused(refused, {})
-        return _shown(request, portal, posted.visitor, client_id, faults, status_of(refused))
-    return go(f"/clients/{client_id}", say="invited")
+        return _form(visitor, client_id, FormErrors.of(refused))
+    return redirect(f"/clients/{client_id}", message="invited")
 
 
-def _shown(
-    request: Request, portal: Portal, visitor: Visitor, client_id: UUID, faults: Faults = NONE, status: int = 200
-) -> Response:
-    entry = queries.details(portal.database, visitor.caller, client_id).entry
-    key = portal.services.sources.new_id().hex
-    return page(
-        request, visitor, "invite.html", status=status, entry=entry, client=entry.client, faults=faults, key=key
-    )
+def _form(visitor: Visitor, client_id: UUID, errors: FormErrors = NO_ERRORS) -> Response:
+    entry = queries.details(visitor.database, visitor.caller, client_id).entry
+    return page(visitor, "clients/invite.html", errors, entry=entry, client=entry.client)

@@ -1,14 +1,15 @@
-"""Reviewing what XPM says about a client's relationships: Import, Ignore, Link to existing (b.18 to b.26).
+"""Reviewing a client's relationships from XPM: Import, Ignore, Link to existing (b.18 to b.26).
 
-Each form names the version of the item that its reader saw; of two reviewers one wins, and the other is told kindly.
+Each form names the version of the item that its reader saw. If two reviewers decide at once, the first decision counts
+and the other reviewer gets a message.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from uuid import UUID
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from fastapi.responses import RedirectResponse, Response
 
 from handlers import refusals
@@ -19,181 +20,146 @@ from handlers.relationships import review
 from handlers.relationships.review import Chosen, Confirmed
 from handlers.relationships.review_queue import Item
 from portal_db.states import ClientKind, ReviewState
-from web.http.problems import fault_of, status_of
-from web.pages.frame.forms import NONE, Faults, Posted, PostedByImporter
-from web.pages.frame.view import go, page
+from web.pages.frame.forms import NO_ERRORS, FormErrors, Posted, PostedByImporter
+from web.pages.frame.view import page, redirect
 from web.pages.frame.visitor import TheImporter, TheVisitor, Visitor
-from web.portal import Portal, ThePortal
 
 router = APIRouter()
 
-#: Words for a spouse or partner, for whom digital forms know what to do (facts on the portal §3).
+#: Suggestions. Digital forms understand these words for a spouse or partner (facts on the portal §3).
 RELATIONSHIPS = ("Partner", "Wife", "Husband", "Son", "Daughter", "Director", "Shareholder", "Trustee", "Beneficiary")
-#: What becomes of a decision that came too late, by the refusal's code.
+#: The message after a decision that came too late, by the refusal's code.
 LATE = {"already_reviewed": "review-late", "item_changed": "review-changed", "unknown_item": "review-late"}
+#: Shows an item's window with what was typed into it, if anything was.
+Window = Callable[[Visitor, Details, Item, dict[str, str], FormErrors], Response]
 
 
 @router.get("/clients/{client_id}/review")
-def show(request: Request, portal: ThePortal, visitor: TheVisitor, client_id: UUID) -> Response:
-    """The items that wait."""
-    found, items = _found(portal, visitor, client_id)
-    linkable = [member for member in found.team if member.xpm_uuid is None]
-    return page(request, visitor, "review.html", client=found.entry.client, items=items, linkable=linkable, faults=NONE)
+def show(visitor: TheVisitor, client_id: UUID) -> Response:
+    """The items that await review."""
+    details, items = _pending(visitor, client_id)
+    linkable = [member for member in details.team if member.xpm_uuid is None]
+    return page(visitor, "clients/review.html", client=details.entry.client, items=items, linkable=linkable)
 
 
 @router.post("/clients/{client_id}/review/ignore")
-def ignore(portal: ThePortal, posted: PostedByImporter, client_id: UUID) -> Response:
-    """Ignore the one item whose button was pressed, or those that are ticked."""
+def ignore(posted: PostedByImporter, client_id: UUID) -> Response:
+    """Ignore the item whose button was pressed, or the ticked ones."""
     packed = [posted.text("only")] if posted.text("only") else posted.form.getlist("item")
-    chosen = [each for each in map(_unpacked, packed) if each is not None]
+    chosen = [each for each in (_chosen(*str(item).partition(" ")[::2]) for item in packed) if each is not None]
     if not chosen:
         return _to_queue(client_id, "review-none")
-    ignored = review.ignore_items(portal.database, posted.visitor.caller, chosen)
+    ignored = review.ignore_items(posted.visitor.database, posted.visitor.caller, chosen)
     return _to_queue(client_id, "review-ignored" if len(ignored) == len(chosen) else "review-some-late")
 
 
 @router.get("/clients/{client_id}/review/{item_id}/import")
-def show_import(request: Request, portal: ThePortal, visitor: TheImporter, client_id: UUID, item_id: UUID) -> Response:
-    """The window that confirms a name and a relationship, and takes an email."""
-    found, items = _found(portal, visitor, client_id)
-    item = _item(items, item_id)
+def show_import(visitor: TheImporter, client_id: UUID, item_id: UUID) -> Response:
+    """The window that confirms a name and a relationship, and takes an email address."""
+    return _open(_import_window, visitor, client_id, item_id)
+
+
+@router.post("/clients/{client_id}/review/{item_id}/import")
+def import_item(posted: PostedByImporter, client_id: UUID, item_id: UUID) -> Response:
+    """Save and import."""
+    visitor, typed = posted.visitor, posted.texts("name", "relationship", "email", "as_co_owner")
+    try:
+        confirmed = Confirmed(
+            name=_short_text(typed, "name", 500),
+            relationship=_short_text(typed, "relationship", review.LONGEST_RELATIONSHIP),
+            email=_short_text(typed, "email", 320),
+            as_co_owner=typed["as_co_owner"] == "yes",
+        )
+        review.import_item(visitor.database, visitor.caller, _seen(posted, item_id), confirmed)
+    except RequestRefused as refused:
+        return _open(_import_window, visitor, client_id, item_id, typed, refused)
+    return _to_queue(client_id, "review-imported")
+
+
+@router.get("/clients/{client_id}/review/{item_id}/link")
+def show_link(visitor: TheImporter, client_id: UUID, item_id: UUID) -> Response:
+    """The window that chooses the team member who is the same person or entity."""
+    return _open(_link_window, visitor, client_id, item_id)
+
+
+@router.post("/clients/{client_id}/review/{item_id}/link")
+def link_item(posted: PostedByImporter, client_id: UUID, item_id: UUID) -> Response:
+    """Link to the chosen team member."""
+    visitor, typed = posted.visitor, posted.texts("team_member_id")
+    try:
+        member_id = _uuid(typed["team_member_id"])
+        if member_id is None:
+            raise refusals.NO_MEMBER_CHOSEN()
+        review.link_item(visitor.database, visitor.caller, _seen(posted, item_id), member_id)
+    except RequestRefused as refused:
+        return _open(_link_window, visitor, client_id, item_id, typed, refused)
+    return _to_queue(client_id, "review-linked")
+
+
+def _pending(visitor: Visitor, client_id: UUID) -> tuple[Details, list[Item]]:
+    """The client, and its items that await review.
+
+    Raises:
+        RequestRefused: the client was not found, or is not visible to them.
+    """
+    details = queries.details(visitor.database, visitor.caller, client_id)
+    return details, [item for item in details.relationships if item.row.state is ReviewState.PENDING]
+
+
+def _open(
+    window: Window,
+    visitor: Visitor,
+    client_id: UUID,
+    item_id: UUID,
+    typed: dict[str, str] | None = None,
+    refused: RequestRefused | None = None,
+) -> Response:
+    """An item's window, with why its form was refused; the queue, if the item no longer awaits this decision."""
+    if refused is not None and refused.code in LATE:
+        return _to_queue(client_id, LATE[refused.code])
+    details, items = _pending(visitor, client_id)
+    item = next((item for item in items if item.row.id == item_id), None)
     if item is None:
         return _to_queue(client_id, "review-late")
-    typed = {
+    typed = typed or {}
+    return window(visitor, details, item, typed, FormErrors.of(refused, typed) if refused else NO_ERRORS)
+
+
+def _import_window(
+    visitor: Visitor, details: Details, item: Item, typed: dict[str, str], errors: FormErrors
+) -> Response:
+    client = details.entry.client
+    suggested = {
         "name": item.row.other_name[:500],
         "relationship": item.relationship,
         "email": "",
         "as_co_owner": "yes" if item.suggests_co_owner else "",
     }
-    return _import_window(request, visitor, found, item, typed)
+    may_co_own = client.kind is ClientKind.INDIVIDUAL
+    shown = {"client": client, "item": item, "relationships": RELATIONSHIPS, "may_co_own": may_co_own}
+    return page(visitor, "clients/review_import.html", errors, typed=typed or suggested, **shown)
 
 
-@router.post("/clients/{client_id}/review/{item_id}/import")
-def import_item(
-    request: Request, portal: ThePortal, posted: PostedByImporter, client_id: UUID, item_id: UUID
-) -> Response:
-    """Save and import."""
-    typed = {name: posted.text(name) for name in ("name", "relationship", "email", "as_co_owner")}
-    try:
-        given = Confirmed(
-            name=_fits(typed["name"], 500, "name"),
-            relationship=_fits(typed["relationship"], review.LONGEST_RELATIONSHIP, "relationship"),
-            email=_fits(typed["email"], 320, "email"),
-            as_co_owner=typed["as_co_owner"] == "yes",
-        )
-        review.import_item(portal.database, posted.visitor.caller, _chosen(posted, item_id), given)
-    except RequestRefused as refused:
-        if refused.code in LATE:
-            return _to_queue(client_id, LATE[refused.code])
-        found, items = _found(portal, posted.visitor, client_id)
-        item = _item(items, item_id)
-        if item is None:
-            return _to_queue(client_id, "review-late")
-        faults = Faults.of(fault_of(refused), typed)
-        return _import_window(request, posted.visitor, found, item, typed, faults, status_of(refused))
-    return _to_queue(client_id, "review-imported")
-
-
-@router.get("/clients/{client_id}/review/{item_id}/link")
-def show_link(request: Request, portal: ThePortal, visitor: TheImporter, client_id: UUID, item_id: UUID) -> Response:
-    """The window that chooses the team member whom XPM tells of."""
-    found, items = _found(portal, visitor, client_id)
-    item = _item(items, item_id)
-    return _to_queue(client_id, "review-late") if item is None else _link_window(request, visitor, found, item)
-
-
-@router.post("/clients/{client_id}/review/{item_id}/link")
-def link_item(
-    request: Request, portal: ThePortal, posted: PostedByImporter, client_id: UUID, item_id: UUID
-) -> Response:
-    """Link to the chosen one."""
-    try:
-        member_id = _uuid(posted.text("team_member_id"))
-        if member_id is None:
-            raise refusals.NO_MEMBER_CHOSEN()
-        review.link_item(portal.database, posted.visitor.caller, _chosen(posted, item_id), member_id)
-    except RequestRefused as refused:
-        if refused.code in LATE:
-            return _to_queue(client_id, LATE[refused.code])
-        found, items = _found(portal, posted.visitor, client_id)
-        item = _item(items, item_id)
-        if item is None:
-            return _to_queue(client_id, "review-late")
-        faults = Faults.of(fault_of(refused), {"team_member_id": ""})
-        return _link_window(request, posted.visitor, found, item, faults, status_of(refused))
-    return _to_queue(client_id, "review-linked")
-
-
-def _found(portal: Portal, visitor: Visitor, client_id: UUID) -> tuple[Details, list[Item]]:
-    """The client, and its items that wait.
-
-    Raises:
-        RequestRefused: there is no such client for them.
-    """
-    found = queries.details(portal.database, visitor.caller, client_id)
-    return found, [item for item in found.relationships if item.row.state is ReviewState.PENDING]
-
-
-def _item(items: Sequence[Item], item_id: UUID) -> Item | None:
-    return next((item for item in items if item.row.id == item_id), None)
-
-
-def _import_window(
-    request: Request,
-    visitor: Visitor,
-    found: Details,
-    item: Item,
-    typed: dict[str, str],
-    faults: Faults = NONE,
-    status: int = 200,
-) -> Response:
-    client = found.entry.client
-    return page(
-        request,
-        visitor,
-        "review_import.html",
-        status=status,
-        client=client,
-        item=item,
-        typed=typed,
-        faults=faults,
-        relationships=RELATIONSHIPS,
-        may_co_own=client.kind is ClientKind.INDIVIDUAL,
-    )
-
-
-def _link_window(
-    request: Request, visitor: Visitor, found: Details, item: Item, faults: Faults = NONE, status: int = 200
-) -> Response:
+def _link_window(visitor: Visitor, details: Details, item: Item, _: dict[str, str], errors: FormErrors) -> Response:
     members = [
         (str(member.id), f"{member.name} ({member.relationship})")
-        for member in found.team
+        for member in details.team
         if member.xpm_uuid in (None, item.row.other_xpm_uuid)
     ]
-    return page(
-        request,
-        visitor,
-        "review_link.html",
-        status=status,
-        client=found.entry.client,
-        item=item,
-        members=members,
-        faults=faults,
-    )
+    return page(visitor, "clients/review_link.html", errors, client=details.entry.client, item=item, members=members)
 
 
-def _to_queue(client_id: UUID, say: str) -> RedirectResponse:
-    return go(f"/clients/{client_id}/review", say=say)
+def _to_queue(client_id: UUID, message: str) -> RedirectResponse:
+    return redirect(f"/clients/{client_id}/review", message=message)
 
 
-def _chosen(posted: Posted, item_id: UUID) -> Chosen:
-    version = posted.text("version")
-    return Chosen(item_id, int(version) if version.isascii() and version.isdecimal() and len(version) < 10 else -1)
+def _seen(posted: Posted, item_id: UUID) -> Chosen:
+    """The item in the version that the window showed; a version that is no number is nobody's."""
+    return _chosen(str(item_id), posted.text("version")) or Chosen(item_id, -1)
 
 
-def _unpacked(packed: object) -> Chosen | None:
-    """An item and its version, as a tick box carries them."""
-    item_id, _, version = str(packed).partition(" ")
+def _chosen(item_id: str, version: str) -> Chosen | None:
+    """An item and its version; `None` if they are not an id and a number."""
     found = _uuid(item_id)
     is_number = version.isascii() and version.isdecimal() and len(version) < 10
     return Chosen(found, int(version)) if found is not None and is_number else None
@@ -206,12 +172,12 @@ def _uuid(text: str) -> UUID | None:
         return None
 
 
-def _fits(text: str, longest: int, name: str) -> str | None:
-    """What was typed; nothing is nothing.
+def _short_text(typed: dict[str, str], name: str, longest: int) -> str | None:
+    """A field's text; `None` if it is empty.
 
     Raises:
-        RequestRefused: it is too long, or holds what no name does.
+        RequestRefused: it is too long or has control characters.
     """
-    if len(text) > longest or not text.isprintable():
+    if len(typed[name]) > longest or not typed[name].isprintable():
         raise refusals.TOO_LONG(field=name, max_length=longest)
-    return text or None
+    return typed[name] or None

@@ -1,11 +1,10 @@
-"""Sending a client a task, and taking note of how it ended. An entity's tasks go to a connection: it needs one first."""
+"""Sending a client a task. An entity's tasks go to one of its connections, so it needs one first."""
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from fastapi.responses import Response
 from pydantic import ValidationError
 
@@ -13,11 +12,9 @@ from handlers.clients import entity_connections, queries, tasks
 from handlers.clients.tasks import NewTask
 from handlers.errors import RequestRefused
 from portal_db.states import ClientKind
-from web.http.problems import status_of
-from web.pages.frame.forms import NONE, Faults, Posted, PostedByImporter, faults_of
-from web.pages.frame.view import go, page
+from web.pages.frame.forms import NO_ERRORS, FormErrors, PostedByImporter
+from web.pages.frame.view import page, redirect
 from web.pages.frame.visitor import TheImporter, Visitor
-from web.portal import Portal, ThePortal
 
 router = APIRouter()
 
@@ -25,43 +22,27 @@ FIELDS = ("kind", "title", "note", "due_date", "connection_id")
 
 
 @router.get("/clients/{client_id}/tasks/new")
-def show_new_task(request: Request, portal: ThePortal, visitor: TheImporter, client_id: UUID) -> Response:
-    """The form of a task; an entity without a connection is offered to add one first."""
-    return _shown(request, portal, visitor, client_id, dict.fromkeys(FIELDS, ""))
+def show_new_task(visitor: TheImporter, client_id: UUID) -> Response:
+    """The form; for an entity without a connection, the way to add one first."""
+    return _form(visitor, client_id, dict.fromkeys(FIELDS, ""))
 
 
 @router.post("/clients/{client_id}/tasks/new")
-def send_task(request: Request, portal: ThePortal, posted: PostedByImporter, client_id: UUID) -> Response:
-    """Send it, once."""
-    typed = {name: posted.text(name) for name in FIELDS}
+def send_task(posted: PostedByImporter, client_id: UUID) -> Response:
+    """Send the task, once per idempotency key."""
+    visitor, typed = posted.visitor, posted.texts(*FIELDS)
+    key = posted.text("idempotency_key")[:200] or "none"
     try:
         wishes = NewTask.model_validate({name: value for name, value in typed.items() if value})
-        tasks.send(portal.database, posted.visitor.caller, client_id, wishes, _key(posted))
-    except ValidationError as error:
-        return _shown(request, portal, posted.visitor, client_id, typed, faults_of(error), 422)
-    except RequestRefused as refused:
-        faults = Faults.refused(refused, typed)
-        return _shown(request, portal, posted.visitor, client_id, typed, faults, status_of(refused))
-    return go(f"/clients/{client_id}", say="task-sent")
+        tasks.send(visitor.database, visitor.caller, client_id, wishes, key)
+    except (ValidationError, RequestRefused) as error:
+        return _form(visitor, client_id, typed, FormErrors.of(error, typed))
+    return redirect(f"/clients/{client_id}", message="task-sent")
 
 
-def _key(posted: Posted) -> str:
-    return posted.text("idempotency_key")[:200] or "none"
-
-
-def _shown(
-    request: Request,
-    portal: Portal,
-    visitor: Visitor,
-    client_id: UUID,
-    typed: dict[str, str],
-    faults: Faults = NONE,
-    status: int = 200,
-) -> Response:
-    client = queries.details(portal.database, visitor.caller, client_id).entry.client
-    connections: Any = ()
-    if client.kind is ClientKind.ENTITY:
-        connections = entity_connections.listing(portal.database, visitor.caller, client_id)
-    key = portal.services.sources.new_id().hex
-    shown = {"client": client, "connections": connections, "typed": typed, "due_days": tasks.DUE_DAYS, "key": key}
-    return page(request, visitor, "new_task.html", status=status, faults=faults, **shown)
+def _form(visitor: Visitor, client_id: UUID, typed: dict[str, str], errors: FormErrors = NO_ERRORS) -> Response:
+    client = queries.details(visitor.database, visitor.caller, client_id).entry.client
+    is_entity = client.kind is ClientKind.ENTITY
+    connections = entity_connections.listing(visitor.database, visitor.caller, client_id) if is_entity else ()
+    shown = {"client": client, "connections": connections, "typed": typed, "due_days": tasks.DUE_DAYS}
+    return page(visitor, "clients/new_task.html", errors, **shown)

@@ -1,1 +1,1 @@
-"""What all pages share: templates, navigation, forms, filters, messages and errors."""
+"""What all pages share: templates, navigation, forms, filters, messages, errors and the search in XPM."""

@@ -7,41 +7,47 @@ from urllib.parse import urlencode
 from fastapi import Request
 from fastapi.responses import RedirectResponse, Response
 
+from handlers import refusals
 from web.http.problems import ProblemAnswer
 from web.pages.frame import view
 
-#: Addresses of programs.
+#: Where programs call; they get problems, never pages.
 API = "/api/"
 HEADINGS = {
-    400: "The page could not read this",
-    403: "You cannot do this",
+    400: "We couldn't read this request",
+    403: "You don't have access to this",
     404: "Page not found",
     405: "Page not found",
     413: "Too large",
-    429: "Too many tries",
-    500: "Something went wrong",
-    503: "The portal cannot answer right now",
+    429: "Too many attempts",
+    503: "The portal is temporarily unavailable",
 }
+#: What to say of an id in the address that is not an id.
+NOT_FOUND = {"client_id": refusals.UNKNOWN_CLIENT.message, "import_id": refusals.UNKNOWN_IMPORT.message,
+             "batch_id": refusals.UNKNOWN_BATCH.message}  # fmt: skip
 
 
 def as_page(request: Request, answer: ProblemAnswer) -> Response:
-    """The answer for whoever asked: a page for a browser, else the problem itself."""
+    """The error as a page for a browser, else the problem itself."""
     if request.url.path.startswith(API) or "text/html" not in request.headers.get("accept", ""):
         return answer
-    told = answer.problem
-    if told.code == "not_signed_in":
+    problem = answer.problem
+    if problem.code == "not_signed_in":
         return _to_sign_in(request)
-    status = told.status
-    if told.status == 422 and request.method == "GET":
-        status = 404  # an address with something in it that no page of ours has
-    values = {"heading": HEADINGS.get(status, "This was not done"), "told": told}
-    page = view.page(request, None, "error.html", status=status, **values)
+    status, message, remedy = problem.status, problem.message, problem.remedy
+    if status == 422 and request.method == "GET":  # a value in the address that fits no page
+        status, message = 404, NOT_FOUND.get(problem.field or "", "We can't find that page.")
+        remedy = "Check the address, or start again from the Client list."
+    heading = HEADINGS.get(status, "Something went wrong")
+    page = view.public_page(
+        request, "frame/error.html", status=status, heading=heading, error_message=message, remedy=remedy
+    )
     page.headers.update({name: value for name, value in answer.headers.items() if name in ("retry-after", "allow")})
     return page
 
 
 def _to_sign_in(request: Request) -> Response:
-    """To the sign-in page, and from there to the page that was asked for. What a form sent is not asked for again."""
-    asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    query = {"said": "sign-in", "next": asked if request.method == "GET" else "/clients"}
+    """To the sign-in page, and from there back to this page. A form that was sent is not sent again."""
+    here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    query = {"said": "sign-in", "next": here if request.method == "GET" else "/clients"}
     return RedirectResponse(f"/sign-in?{urlencode(query)}", 303)

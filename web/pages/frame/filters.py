@@ -1,7 +1,8 @@
-"""How values are worded on pages: times in the practice's time zone, states and kinds in a person's words."""
+"""How values are worded on pages: times in the practice's time zone, states and kinds in staff's own words."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, tzinfo
 from typing import Any
@@ -13,62 +14,27 @@ from portal_db.clients.client_queries import ClientEntry
 from portal_db.clients.team import Connection
 from portal_db.states import ClientType, EntityType, Subscription
 
-KINDS = {"individual": "Individual", "entity": "Entity"}
-
-IMPORT_STATES = {
-    "accepted": "Accepted",
-    "in_progress": "In progress",
-    "waiting": "Waiting",
-    "succeeded": "Succeeded",
-    "partly_succeeded": "Partly succeeded",
-    "rejected": "Not imported",
-    "failed": "Failed",
-    "cancelled": "Cancelled",
-}
-JOB_STATES = {
-    "queued": "Queued",
-    "running": "In progress",
-    "waiting": "Waiting",
-    "succeeded": "Done",
-    "rejected": "Turned down",
-    "dead": "Failed",
-    "cancelled": "Cancelled",
-    "dismissed": "Dismissed",
-}
-REVIEW_STATES = {"pending": "Waiting for review", "superseded": "No longer offered"}
+IMPORT_STATES = {"rejected": "Not imported"}
+JOB_STATES = {"running": "In progress", "succeeded": "Done", "dead": "Failed"}
+REVIEW_STATES = {"pending": "Awaiting review", "superseded": "No longer needs review"}
 #: Why a value that XPM has was not written.
 CONFLICTS = {
-    "email_taken": "Another login of the portal has this address, so the one that was there stays.",
+    "email_taken": "This email address is already in use in the portal, so the previous address was kept.",
 }
-#: Why a record of XPM offers no import.
+#: Why a record of XPM cannot be imported.
 BLOCKED = {
     "already_linked": "Already a client of your practice",
     "already_being_imported": "Being imported",
     "xpm_client_archived": "Archived in XPM",
 }
-#: How a state looks: `good`, `note`, `warn`, `bad` or `plain`.
-TONES = {
-    "succeeded": "good",
-    "imported": "good",
-    "linked": "good",
-    "completed": "good",
-    "pending": "note",
-    "open": "note",
-    "active": "good",
-    "partly_succeeded": "warn",
-    "waiting": "warn",
-    "unknown": "warn",
-    "not_delivered": "bad",
-    "rejected": "bad",
-    "failed": "bad",
-    "dead": "bad",
-    "accepted": "note",
-    "queued": "plain",
-    "running": "note",
-    "in_progress": "note",
-    "invited": "note",
-    "being_sent": "note",
+#: How a state looks; the others look `plain`.
+STATES_BY_TONE = {
+    "good": ("succeeded", "imported", "linked", "completed", "active"),
+    "note": ("pending", "open", "accepted", "running", "in_progress", "invited", "being_sent"),
+    "warn": ("partly_succeeded", "waiting", "unknown"),
+    "bad": ("not_delivered", "rejected", "failed", "dead"),
 }
+TONES = {state: tone for tone, states in STATES_BY_TONE.items() for state in states}
 #: In the order in which they are listed.
 FIELDS = {
     "title": "Title",
@@ -80,45 +46,36 @@ FIELDS = {
     "date_of_birth": "Date of birth",
     "gender": "Gender",
 }
-SOURCES = {"xpm": "Xero Practice Manager", "import": "Import window", "staff": "Staff", "client": "Client"}
-#: Where a change of a client came from.
-CHANGE_SOURCES = {"import": "an import", "resync": "a scheduled re-sync", "reviewer": "review", "staff": "staff"}
-ROLES = {"account_admin": "Account Admin"}
-INVITATIONS = {
-    "active": "Active",
-    "invited": "Invited",
-    "being_sent": "Being sent",
-    "not_delivered": "Not delivered",
-    "unknown": "Unknown",
-    "not_invited": "Not invited",
-}
-
-
+SOURCES = {"xpm": "Xero Practice Manager", "import": "Import window"}
+#: What made a change to a client.
+CHANGE_SOURCES = {"import": "an import", "resync": "a scheduled sync", "reviewer": "a reviewer", "staff": "staff"}
 AMBIGUITIES = {
-    "unknown_label": "The portal does not know this word.",
-    "told_both_ways": "XPM tells it both ways around.",
-    "types_do_not_fit": "It is unusual between these kinds of clients.",
+    "unknown_label": "The portal doesn't recognise this relationship.",
+    "told_both_ways": "XPM records this relationship in both directions.",
+    "types_do_not_fit": "This relationship is unusual between these types of client.",
 }
 
 
-def when(at: datetime, zone: tzinfo = UTC) -> Markup:
-    """A time as people read it, and exactly for machines."""
+def date_time(at: datetime, zone: tzinfo = UTC) -> Markup:
+    """A time as people here write it, and exactly for machines: 27 Nov 2026, 2:10 pm."""
     local = at.astimezone(zone)
-    shown = f"{local.day} {local:%b %Y, %H:%M}"
+    shown = f"{local.day} {local:%b %Y}, {local.hour % 12 or 12}:{local:%M} {'am' if local.hour < 12 else 'pm'}"
     return Markup('<time datetime="{}">{}</time>').format(at.astimezone(UTC).isoformat(timespec="seconds"), shown)
 
 
 def day(at: datetime, zone: tzinfo = UTC) -> Markup:
     """The day of a time."""
-    local = at.astimezone(zone)
-    return date_alone(local.date())
+    return calendar_day(at.astimezone(zone).date())
 
 
-def _from(table: Mapping[str, str]) -> Callable[[Any], str]:
-    def word(value: Any) -> str:
-        return table.get(str(value)) or str(value).replace("_", " ").capitalize()
+def calendar_day(on: date) -> Markup:
+    return Markup('<time datetime="{}">{}</time>').format(on.isoformat(), f"{on.day} {on:%b %Y}")
 
-    return word
+
+def _words(table: Mapping[str, str] | None = None) -> Callable[[Any], str]:
+    """A filter that words a value by a table; what the table lacks reads as it is written: `in_progress`, In progress."""
+    known = table or {}
+    return lambda value: known.get(str(value)) or str(value).replace("_", " ").capitalize()
 
 
 def in_field_order(fields: Mapping[str, Any]) -> list[tuple[str, Any]]:
@@ -127,18 +84,24 @@ def in_field_order(fields: Mapping[str, Any]) -> list[tuple[str, Any]]:
     return sorted(fields.items(), key=lambda item: order.index(item[0]) if item[0] in order else len(order))
 
 
-def date_alone(on: date) -> Markup:
-    """A calendar day."""
-    return Markup('<time datetime="{}">{}</time>').format(on.isoformat(), f"{on.day} {on:%b %Y}")
+def relationship_word(label: str) -> str:
+    """A relationship in sentence case: “Director Of” is shown as “Director of”."""
+    return re.sub(r"(?<=\w )Of\b", "of", label)
+
+
+def reviewed_item(about_name: str) -> tuple[str, str]:
+    """The other side's name and the relationship of an item that the history names as “Spouse: Stuart Jardine”."""
+    label, _, name = about_name.partition(": ")
+    return (name, relationship_word(label[:1].lower() + label[1:])) if name else (about_name, "")
 
 
 def invitation(entry: ClientEntry) -> Invitation | None:
-    """Where a client's person stands on the way into the portal; `None` for an entity, which has no login."""
+    """The invitation of a client's login; `None` for an entity, which has no login."""
     return Invitation.of(entry.login, entry.email) if entry.login else None
 
 
 def connection_options(connections: Sequence[Connection]) -> list[tuple[str, str]]:
-    """The people who act for an entity, to choose from."""
+    """An entity's connections, as options of a select."""
     return [(str(found.member.id), f"{found.member.name}, {found.member.relationship}") for found in connections]
 
 
@@ -146,15 +109,15 @@ def tone(state: Any) -> str:
     return TONES.get(str(state), "plain")
 
 
-def sign(name: str) -> Markup:
-    """An icon of the icon sheet. It says nothing to screen readers: words beside it do."""
+def icon(name: str) -> Markup:
+    """An icon of the icon sheet, hidden from screen readers: the words next to it say the same."""
     return Markup('<svg class="icon" aria-hidden="true" focusable="false"><use href="#icon-{}"></use></svg>').format(
         name
     )
 
 
 def duration(seconds: int) -> str:
-    """About how long something takes."""
+    """Roughly how long something takes."""
     for size, name in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
         if seconds >= size:
             count = -(-seconds // size)
@@ -163,31 +126,30 @@ def duration(seconds: int) -> str:
 
 
 FILTERS: dict[str, Callable[..., Any]] = {
-    "when": when,
+    "date_time": date_time,
     "day": day,
+    "date": calendar_day,
     "duration": duration,
-    "ambiguity_word": _from(AMBIGUITIES),
     "tone": tone,
-    "kind_word": _from(KINDS),
-    "import_state": _from(IMPORT_STATES),
-    "job_state": _from(JOB_STATES),
-    "field_word": _from(FIELDS),
     "in_field_order": in_field_order,
-    "source_word": _from(SOURCES),
-    "blocked_word": _from(BLOCKED),
-    "change_word": _from(CHANGE_SOURCES),
-    "role_word": _from(ROLES),
-    "review_word": _from(REVIEW_STATES),
-    "conflict_word": _from(CONFLICTS),
-    "task_word": _from({}),
-    "date": date_alone,
     "connection_options": connection_options,
     "invitation": invitation,
-    "invitation_word": _from(INVITATIONS),
+    "relationship_word": relationship_word,
+    "reviewed_item": reviewed_item,
+    "word": _words(),
+    "ambiguity_word": _words(AMBIGUITIES),
+    "import_state": _words(IMPORT_STATES),
+    "job_state": _words(JOB_STATES),
+    "field_word": _words(FIELDS),
+    "source_word": _words(SOURCES),
+    "blocked_word": _words(BLOCKED),
+    "change_word": _words(CHANGE_SOURCES),
+    "review_word": _words(REVIEW_STATES),
+    "conflict_word": _words(CONFLICTS),
 }
 
 
-#: What may be chosen, in the templates' names.
+#: Options of selects and radio buttons, by their names in templates.
 CHOICES = {
     "entity_types": [(item.value, item.value) for item in EntityType],
     "client_types": [(item.value, item.value) for item in ClientType],

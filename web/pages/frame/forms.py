@@ -1,8 +1,8 @@
-"""What a form sent, once it is sure that a page of ours sent it; and what is wrong with it, by field."""
+"""Submitted forms, once it is certain that one of our own pages sent them, and what is wrong with them, by field."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Container, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -20,34 +20,42 @@ from web.portal import ThePortal
 
 #: The hidden field with the session's token.
 CSRF_FIELD = "csrf_token"
-#: A form of ours has far fewer fields; a name or a value that a person types is far shorter.
+#: Our own forms have far fewer fields.
 MOST_FIELDS = 1_000
 
 
 @dataclass(frozen=True)
-class Faults:
-    """What is wrong with a form: at a field, or (`whole`) with none in particular."""
+class FormErrors:
+    """What is wrong with a form: at a field, or with the whole of it. `status` is the status of the page that says so."""
 
     by_field: Mapping[str, Fault] = field(default_factory=dict)
     whole: Fault | None = None
+    status: int = 422
 
     @classmethod
-    def of(cls, fault: Fault, fields: Mapping[str, object] | None = None) -> Faults:
-        """One fault, at its field if the form has it."""
-        if fault.field is not None and (fields is None or fault.field in fields):
-            return cls({fault.field: fault})
-        return cls(whole=fault)
-
-    @classmethod
-    def refused(cls, refusal: RequestRefused | JobError, fields: Mapping[str, object]) -> Faults:
-        """What a use case refused, at the field that it is about if the form has it.
+    def of(cls, error: RequestRefused | JobError | ValidationError, fields: Container[str] = ()) -> FormErrors:
+        """An error that a use case raised, at the field it is about if the form has that field.
 
         Raises:
-            RequestRefused: the very same, where what the form is about is not there: that is no fault of a form.
+            RequestRefused, JobError: the same error, where what the form is about does not exist.
         """
-        if status_of(refusal) == 404:
-            raise refusal
-        return cls.of(fault_of(refusal), fields)
+        if isinstance(error, ValidationError):
+            return cls(_invalid_fields(error))
+        status = status_of(error)
+        if status == 404:
+            raise error
+        return cls.of_fault(fault_of(error), fields, status)
+
+    @classmethod
+    def of_fault(cls, fault: Fault, fields: Container[str] = (), status: int = 422) -> FormErrors:
+        if fault.field is not None and fault.field in fields:
+            return cls({fault.field: fault}, status=status)
+        return cls(whole=fault, status=status)
+
+    @classmethod
+    def of_field(cls, name: str, message: str, remedy: str) -> FormErrors:
+        """An error that the page itself found."""
+        return cls({name: Fault(code="bad_request", field=name, message=message, remedy=remedy)})
 
     def __bool__(self) -> bool:
         return bool(self.by_field) or self.whole is not None
@@ -56,11 +64,11 @@ class Faults:
         return self.by_field.get(name)
 
 
-NONE = Faults()
+NO_ERRORS = FormErrors(status=200)
 
 
 async def given_form(request: Request) -> AsyncIterator[FormData]:
-    """The body of a form, of either media type that browsers send; its files are closed with the request."""
+    """A form's body, in either media type that browsers send; its files are closed with the request."""
     async with request.form(max_fields=MOST_FIELDS, max_files=1) as form:
         yield form
 
@@ -69,14 +77,14 @@ GivenForm = Annotated[FormData, Depends(given_form)]
 
 
 def text(form: FormData, name: str) -> str:
-    """A field's text; empty where it is missing, or is a file."""
+    """A field's text; empty where the field is missing or is a file."""
     value = form.get(name)
     return value if isinstance(value, str) else ""
 
 
 @dataclass(frozen=True)
 class Posted:
-    """A form that a visitor sent from a page of ours."""
+    """A form that a visitor sent from one of our own pages."""
 
     visitor: Visitor
     form: FormData
@@ -84,22 +92,25 @@ class Posted:
     def text(self, name: str) -> str:
         return text(self.form, name).strip()
 
+    def texts(self, *names: str) -> dict[str, str]:
+        return {name: self.text(name) for name in names}
+
     def is_ticked(self, name: str) -> bool:
         return text(self.form, name) == "yes"
 
 
 def own_form(request: Request, portal: ThePortal, form: GivenForm) -> FormData:
-    """A form from a page of ours that anybody may send, such as signing in.
+    """A form from one of our own pages that needs no session, such as signing in.
 
     Raises:
-        RequestRefused: it comes from a page elsewhere.
+        RequestRefused: it comes from another site.
     """
     require_own_page(request, portal)
     return form
 
 
 def posted(request: Request, portal: ThePortal, visitor: TheVisitor, form: GivenForm) -> Posted:
-    """A form from a page of ours, sent by the staff member whom the page was made for.
+    """A form from one of our own pages, sent by the staff member for whom the page was made.
 
     Raises:
         RequestRefused: `csrf`.
@@ -113,7 +124,7 @@ def posted(request: Request, portal: ThePortal, visitor: TheVisitor, form: Given
 
 
 def posted_by_importer(found: Annotated[Posted, Depends(posted)]) -> Posted:
-    """A form from somebody who may import.
+    """A form from a visitor who may import.
 
     Raises:
         RequestRefused: `not_allowed`, for the role Basic.
@@ -127,17 +138,17 @@ ThePosted = Annotated[Posted, Depends(posted)]
 PostedByImporter = Annotated[Posted, Depends(posted_by_importer)]
 
 
-def faults_of(error: ValidationError) -> Faults:
-    """Every field that does not fit."""
+def _invalid_fields(error: ValidationError) -> dict[str, Fault]:
     found = {}
     for item in error.errors(include_url=False, include_input=False, include_context=False):
         is_missing = item["type"] == "missing"
         words = "is missing" if is_missing else item["msg"].removeprefix("Value error, ")
-        # A rule about two fields has words that begin with the one to change.
+        # The message of a rule about two fields begins with the name of the one to change.
         name = str(item["loc"][0]) if item["loc"] else words.partition(" ")[0]
         for prefix in (f"{name} ", "Input ", "String "):
             words = words.removeprefix(prefix)
         message = f"The {name.replace('_', ' ')} {words}."
-        remedy = "Fill it in." if is_missing else "Correct it."
-        found[name] = Fault(code="bad_request", field=name, message=message, remedy=remedy)
-    return Faults(found)
+        found[name] = Fault(
+            code="bad_request", field=name, message=message, remedy="Fill it in." if is_missing else "Correct it."
+        )
+    return found

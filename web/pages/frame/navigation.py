@@ -1,4 +1,4 @@
-"""The side navigation: headings with links, in the words of the article."""
+"""The side navigation: headings with links, in the words of the support article."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Link:
-    """A page of the navigation. It is also the place of the pages below its path."""
+    """A link of the navigation."""
 
     text: str
     path: str
     icon: str
 
-    def holds(self, here: str) -> bool:
-        """Whether somebody at this path is in this place."""
+    def is_current(self, here: str) -> bool:
+        """Whether this path is the link's page or a page below it."""
         return here == self.path or here.startswith(f"{self.path}/")
 
 

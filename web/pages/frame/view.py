@@ -1,4 +1,4 @@
-"""Turns a template and its values into an answer. Every value is escaped; a value that a template misses is an error."""
+"""Renders templates. Every value is escaped; a name that a template uses and the page does not give is an error."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from web.http import static_files
 from web.pages.frame import filters, messages
+from web.pages.frame.forms import NO_ERRORS, FormErrors
 from web.pages.frame.navigation import NAVIGATION
 from web.pages.frame.visitor import Visitor
 
@@ -21,34 +22,44 @@ _templates = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_templates.globals |= {"static": static_files.address, "sign": filters.sign, "navigation": NAVIGATION} | filters.CHOICES
+_templates.globals |= {"static": static_files.address, "icon": filters.icon, "navigation": NAVIGATION}
+_templates.globals |= filters.CHOICES
 _templates.filters |= filters.FILTERS
 
 
-def page(request: Request, visitor: Visitor | None, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
-    """A page from `templates/`.
+def page(visitor: Visitor, template: str, errors: FormErrors = NO_ERRORS, **values: Any) -> HTMLResponse:
+    """A page for a signed-in visitor.
 
     Args:
-        visitor: who looks at it; `None` for pages that anybody may see.
-        template: its file's name.
-        values: what the template names, besides `visitor`, `here` and `said`.
+        template: a file's name, from `web/templates/`.
+        errors: what is wrong with the form that led here; the page has their status.
+        values: the names that the template uses, in addition to `visitor`, `errors`, `here` and `message`.
     """
-    shared = {"visitor": visitor, "here": request.url.path, "said": messages.of(request)}
-    return HTMLResponse(_templates.get_template(template).render(shared | values), status)
+    return _page(visitor.request, template, errors.status, visitor=visitor, errors=errors, **values)
+
+
+def public_page(
+    request: Request, template: str, errors: FormErrors = NO_ERRORS, *, status: int | None = None, **values: Any
+) -> HTMLResponse:
+    """A page that needs no session."""
+    return _page(request, template, status or errors.status, visitor=None, errors=errors, **values)
+
+
+def _page(request: Request, template: str, status: int, **values: Any) -> HTMLResponse:
+    here, message = request.url.path, messages.of(request)
+    return HTMLResponse(_templates.get_template(template).render(values | {"here": here, "message": message}), status)
 
 
 def part(template: str, **values: Any) -> HTMLResponse:
-    """A part of a page, for a script that puts it in its place."""
+    """A part of a page, which a script puts into place."""
     return HTMLResponse(_templates.get_template(template).render(values))
 
 
-def go(path: str, *, say: str | None = None, **query: str) -> RedirectResponse:
-    """Send the browser on after a form: it then looks at a page that can be loaded again without sending anything twice.
+def redirect(path: str, *, message: str | None = None) -> RedirectResponse:
+    """Redirect after a form, so that reloading the page sends nothing twice.
 
     Args:
-        path: an address of ours.
-        say: the code of a message to show there (`web/pages/frame/messages.py`).
+        path: a path of the portal.
+        message: the code of a message to show there (`web/pages/frame/messages.py`).
     """
-    if say is not None:
-        query["said"] = say
-    return RedirectResponse(f"{path}?{urlencode(query)}" if query else path, 303)
+    return RedirectResponse(f"{path}?{urlencode({'said': message})}" if message else path, 303)

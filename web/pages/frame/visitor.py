@@ -1,4 +1,4 @@
-"""Who looks at a page: a staff member who signed in, where they work, and the token that their forms carry."""
+"""Who views a page: a signed-in staff member, their practice, and the token that their forms carry."""
 
 from __future__ import annotations
 
@@ -13,14 +13,18 @@ from handlers.access import sessions
 from handlers.access.caller import Caller, Scope
 from handlers.integration import status
 from handlers.integration.status import IntegrationStatus
+from handlers.services import Services
+from portal_db.database import Database
 from web.http.identity import session_of
 from web.portal import Portal, ThePortal
 
 
 @dataclass(frozen=True)
 class Visitor:
-    """A staff member who signed in. `xpm` is how their own XPM integration stands."""
+    """A signed-in staff member, for one request. `xpm` is the status of their own XPM integration."""
 
+    request: Request
+    portal: Portal
     caller: Caller
     csrf_token: str
     xpm: IntegrationStatus
@@ -41,26 +45,38 @@ class Visitor:
     def may_import(self) -> bool:
         return self.caller.may(Scope.IMPORT)
 
+    @property
+    def services(self) -> Services:
+        return self.portal.services
+
+    @property
+    def database(self) -> Database:
+        return self.portal.database
+
+    def new_key(self) -> str:
+        """An idempotency key for a form: the form does its work once, however often it is sent."""
+        return self.services.sources.new_id().hex
+
 
 def visitor(request: Request, portal: ThePortal) -> Visitor:
-    """The staff member who looks at a page.
+    """The signed-in staff member.
 
     Raises:
-        RequestRefused: `not_signed_in`; a browser is sent to sign in, and then on to the page.
+        RequestRefused: `not_signed_in`; a browser is sent to the sign-in page and then back to this one.
     """
-    found = recognised(request, portal)
+    found = signed_in_visitor(request, portal)
     if found is None:
         raise refusals.NOT_SIGNED_IN()
     return found
 
 
-def recognised(request: Request, portal: Portal) -> Visitor | None:
-    """The staff member who looks, if one has signed in."""
+def signed_in_visitor(request: Request, portal: Portal) -> Visitor | None:
+    """The signed-in staff member, if there is one."""
     session = session_of(request, portal)
     caller = sessions.recognise(portal.database, session) if session else None
     if session is None or caller is None:
         return None
-    return Visitor(caller, session.csrf_token, status.standing(portal.database, caller))
+    return Visitor(request, portal, caller, session.csrf_token, status.standing(portal.database, caller))
 
 
 def importer(found: Annotated[Visitor, Depends(visitor)]) -> Visitor:
@@ -77,6 +93,6 @@ TheVisitor = Annotated[Visitor, Depends(visitor)]
 TheImporter = Annotated[Visitor, Depends(importer)]
 
 
-def is_ours(path: str) -> bool:
-    """Whether this is the path of a page of ours, and not an address that leads elsewhere."""
+def is_local_path(path: str) -> bool:
+    """Whether this is a path of the portal, and not an address of another site."""
     return path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()

@@ -1,1 +1,1 @@
-"""Pages of imports: the window, one import, batches and progress."""
+"""Pages of imports: adding a client, one import, batches and Integration progress."""

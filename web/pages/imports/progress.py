@@ -6,7 +6,7 @@ import hashlib
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query
 from fastapi.responses import Response
 from pydantic import BaseModel
 from sse_starlette import EventSourceResponse
@@ -16,53 +16,53 @@ from handlers.imports.progress import Action
 from handlers.paging import Page
 from web.http.events import LastEventId, Snapshot, following
 from web.pages.frame.view import page, part
-from web.pages.frame.visitor import TheVisitor
-from web.portal import ThePortal
+from web.pages.frame.visitor import TheVisitor, Visitor
 
 router = APIRouter()
 
 PATH = "/integration-progress"
-AT_ONCE = 50
-ACursor = Annotated[str, Query(max_length=200)]
+PAGE_SIZE = 50
+Cursor = Annotated[str, Query(max_length=200)]
 
 
 class Changed(BaseModel):
-    """That something on the page is not as it was: its digest."""
+    """A digest of the page's rows: another digest means that the page has changed."""
 
     digest: str
 
 
 @router.get(PATH)
-def show(request: Request, portal: ThePortal, visitor: TheVisitor, cursor: ACursor = "") -> Response:
-    """What was asked for, newest first, with what waits and what there is to review."""
-    found = progress.page(portal.database, visitor.caller, cursor=cursor or None, limit=AT_ONCE)
-    return page(request, visitor, "integration_progress.html", **_values(found, cursor))
+def show(visitor: TheVisitor, cursor: Cursor = "") -> Response:
+    """Integration actions, newest first, with why they wait and how many items there are to review."""
+    return page(visitor, "imports/integration_progress.html", **_shown(visitor, cursor))
 
 
 @router.get(f"{PATH}/standing")
-def show_standing(portal: ThePortal, visitor: TheVisitor, cursor: ACursor = "") -> Response:
-    """The changing part of the page alone."""
-    found = progress.page(portal.database, visitor.caller, cursor=cursor or None, limit=AT_ONCE)
-    return part("integration_progress_rows.html", visitor=visitor, **_values(found, cursor))
+def show_status(visitor: TheVisitor, cursor: Cursor = "") -> Response:
+    """Only the part of the page that changes."""
+    return part("imports/integration_progress_rows.html", visitor=visitor, **_shown(visitor, cursor))
 
 
 @router.get(f"{PATH}/events")
-async def follow(
-    portal: ThePortal, visitor: TheVisitor, last_event_id: LastEventId = None, cursor: ACursor = ""
-) -> EventSourceResponse:
-    """Says when the page has changed."""
+async def follow(visitor: TheVisitor, last_event_id: LastEventId = None, cursor: Cursor = "") -> EventSourceResponse:
+    """Sends an event whenever the page has changed."""
 
     def look() -> Snapshot:
-        found = progress.page(portal.database, visitor.caller, cursor=cursor or None, limit=AT_ONCE)
-        return Snapshot(Changed(digest=_digest(found)), is_last=False)
+        return Snapshot(Changed(digest=_digest(_actions(visitor, cursor))), is_last=False)
 
-    return await following(portal, visitor.caller, look, last_event_id)
+    return await following(visitor.portal, visitor.caller, look, last_event_id)
 
 
-def _values(found: Page[Action], cursor: str) -> dict[str, Any]:
+def _actions(visitor: Visitor, cursor: str) -> Page[Action]:
+    return progress.page(visitor.database, visitor.caller, cursor=cursor or None, limit=PAGE_SIZE)
+
+
+def _shown(visitor: Visitor, cursor: str) -> dict[str, Any]:
+    found = _actions(visitor, cursor)
     query = f"?{urlencode({'cursor': cursor})}" if cursor else ""
     older = f"{PATH}?{urlencode({'cursor': found.next})}" if found.next else None
-    return {"found": found, "query": query, "older": older}
+    is_open = any(each.row.state.is_open for each in found.items)
+    return {"found": found, "is_open": is_open, "query": query, "older": older}
 
 
 def _digest(found: Page[Action]) -> str:

@@ -1,125 +1,106 @@
-"""One import: its progress until it is closed, then the success message with the next steps, or why not and the way on."""
+"""One import: its progress while it is open, then success and the next steps, or why it was rejected and how to fix it."""
 
 from __future__ import annotations
 
 from typing import Any
 from uuid import UUID
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from fastapi.responses import Response
 
 from handlers.access.act import Act
 from handlers.clients import queries as client_queries
-from handlers.clients.queries import Details
 from handlers.directory import search
-from handlers.directory.search import SearchResult
 from handlers.errors import JobError, RequestRefused
 from handlers.imports import queries as import_queries
 from handlers.imports.accept import accept
 from handlers.imports.amend import amend
 from handlers.imports.queries import ImportStatus
 from portal_db.states import ImportState
-from portal_db.tables import Import
-from web.http.problems import Fault, fault_of, status_of
-from web.pages.frame.forms import NONE, Faults, Posted, PostedByImporter
-from web.pages.frame.view import go, page, part
+from portal_db.tables import Client, Import
+from web.http.problems import Fault
+from web.pages.frame.forms import NO_ERRORS, FormErrors, Posted, PostedByImporter
+from web.pages.frame.view import page, part, redirect
 from web.pages.frame.visitor import TheVisitor, Visitor
 from web.pages.imports import window
-from web.portal import Portal, ThePortal
 
 router = APIRouter()
 
 
 @router.get("/imports/{import_id}")
-def show_import(request: Request, portal: ThePortal, visitor: TheVisitor, import_id: UUID) -> Response:
-    """How an import stands. While it is open the page follows it; once it was turned down, it can be corrected."""
-    found = import_queries.one(portal.database, visitor.caller, import_id)
+def show_import(visitor: TheVisitor, import_id: UUID) -> Response:
+    """An import. While it is open, the page follows it; once it was rejected, it can be corrected here."""
+    found = import_queries.one(visitor.database, visitor.caller, import_id)
     if found.row.state is ImportState.REJECTED and found.row.client_id is None and visitor.may_import:
-        return _correction(request, portal, visitor, found.row)
-    return page(request, visitor, "import.html", **_standing(portal, visitor, found))
+        return _correction(visitor, found.row)
+    return page(visitor, "imports/import.html", **_status(visitor, found))
 
 
 @router.get("/imports/{import_id}/standing")
-def show_standing(portal: ThePortal, visitor: TheVisitor, import_id: UUID) -> Response:
-    """The changing part of the page alone."""
-    found = import_queries.one(portal.database, visitor.caller, import_id)
-    return part("import_standing.html", visitor=visitor, **_standing(portal, visitor, found))
+def show_status(visitor: TheVisitor, import_id: UUID) -> Response:
+    """Only the part of the page that changes."""
+    found = import_queries.one(visitor.database, visitor.caller, import_id)
+    return part("imports/import_status.html", visitor=visitor, **_status(visitor, found))
 
 
 @router.post("/imports/{import_id}/again")
-def send_again(request: Request, portal: ThePortal, posted: PostedByImporter, import_id: UUID) -> Response:
-    """Send an import that was turned down again, as corrected; as it was, it is asked for anew."""
+def send_again(posted: PostedByImporter, import_id: UUID) -> Response:
+    """Send a rejected import again: amended if it was corrected, else as a new request."""
     visitor = posted.visitor
-    row = import_queries.one(portal.database, visitor.caller, import_id).row
-    if row.state is not ImportState.REJECTED:  # it went on already: sent twice
-        return go(f"/imports/{import_id}")
+    row = import_queries.one(visitor.database, visitor.caller, import_id).row
+    if row.state is not ImportState.REJECTED:  # sent twice: it is under way already
+        return redirect(f"/imports/{import_id}")
     typed = window.typed(posted) | {"kind": row.kind.value}
-    faults, status = window.missing(typed), 422
-    if not faults:
+    errors = window.missing(typed)
+    if not errors:
         try:
-            return go(f"/imports/{_sent_again(portal, posted, row, typed)}")
+            return redirect(f"/imports/{_request_again(posted, row, typed)}")
         except RequestRefused as refused:
-            if refused.code == "not_amendable":  # the other copy was a moment faster
-                return go(f"/imports/{import_id}")
-            faults, status = Faults.of(fault_of(refused), typed), status_of(refused)
-    return _correction(request, portal, visitor, row, typed, faults, status)
+            if refused.code == "not_amendable":  # sent twice: the other copy was faster
+                return redirect(f"/imports/{import_id}")
+            errors = FormErrors.of(refused, typed)
+    return _correction(visitor, row, typed, errors)
 
 
-def _sent_again(portal: Portal, posted: Posted, row: Import, typed: window.Typed) -> UUID:
-    caller, wishes = posted.visitor.caller, window.wishes(typed)
+def _request_again(posted: Posted, row: Import, typed: window.Typed) -> UUID:
+    portal, caller, wishes = posted.visitor.portal, posted.visitor.caller, window.wishes(typed)
     if any(getattr(row, name) != value for name, value in wishes.items()):
         return amend(portal.database, Act.of_staff(caller), row.id, wishes).import_id
-    wanted = window.request(typed, caller, row.xpm_uuid, posted.text("idempotency_key"))
-    return accept(portal.database, portal.bell, wanted).import_id
+    request = window.request(typed, caller, row.xpm_uuid, posted.text("idempotency_key"))
+    return accept(portal.database, portal.bell, request).import_id
 
 
-def _standing(portal: Portal, visitor: Visitor, found: ImportStatus) -> dict[str, Any]:
-    client = _client(portal, visitor, found.row)
-    made = client is not None and client.entry.client.import_id == found.row.id
-    return {"found": found, "row": found.row, "client": client.entry.client if client else None, "made": made}
+def _status(visitor: Visitor, found: ImportStatus) -> dict[str, Any]:
+    client = _client(visitor, found.row)
+    return {
+        "found": found,
+        "row": found.row,
+        "client": client,
+        "created": client is not None and client.import_id == found.row.id,
+    }
 
 
-def _client(portal: Portal, visitor: Visitor, row: Import) -> Details | None:
-    """The import's client, where the visitor may see it."""
+def _client(visitor: Visitor, row: Import) -> Client | None:
+    """The import's client, if the visitor may see it."""
     if row.client_id is None:
         return None
     try:
-        return client_queries.details(portal.database, visitor.caller, row.client_id)
+        return client_queries.details(visitor.database, visitor.caller, row.client_id).entry.client
     except RequestRefused:
         return None
 
 
 def _correction(
-    request: Request,
-    portal: Portal,
-    visitor: Visitor,
-    row: Import,
-    typed: window.Typed | None = None,
-    faults: Faults = NONE,
-    status: int = 200,
+    visitor: Visitor, row: Import, typed: window.Typed | None = None, errors: FormErrors = NO_ERRORS
 ) -> Response:
-    """The window again, with what was asked for, and why it was turned down at its field."""
-    found = _record(portal, visitor, row)
-    typed = typed or window.of_import(row, found)
-    why = Fault(code=row.outcome_code or "", field=row.outcome_field, message=row.outcome_message or "",
-                remedy=row.outcome_remedy)  # fmt: skip
-    return page(
-        request,
-        visitor,
-        "add_window.html",
-        status=status,
-        found=found,
-        other_kind=None,
-        typed=typed,
-        faults=faults or Faults.of(why, typed),
-        action=f"/imports/{row.id}/again",
-        key=portal.services.sources.new_id().hex,
-    )
-
-
-def _record(portal: Portal, visitor: Visitor, row: Import) -> SearchResult | None:
-    """What XPM has now; without it the window shows what was asked for."""
+    """The window again, with what was requested, and the reason for the rejection at its field."""
     try:
-        return search.one_in_xpm(portal.services, visitor.caller, row.xpm_uuid)
+        found = search.one_in_xpm(visitor.services, visitor.caller, row.xpm_uuid)
     except JobError:
-        return None
+        found = None  # the window then shows only what was requested
+    typed = typed or window.of_import(row, found)
+    reason = Fault(code=row.outcome_code or "", field=row.outcome_field, message=row.outcome_message or "",
+                   remedy=row.outcome_remedy)  # fmt: skip
+    errors = errors or FormErrors.of_fault(reason, typed, status=200)
+    shown = {"found": found, "other_kind": None, "typed": typed, "action": f"/imports/{row.id}/again"}
+    return page(visitor, "imports/add_window.html", errors, **shown)

@@ -1,6 +1,6 @@
-"""The two windows in which a record of XPM is added: what they are filled in with, and the request that comes of them.
+"""The windows in which an individual or an entity is added from XPM: how they are filled in, and what they request.
 
-What stays as XPM has it is not asked for as another value: only what somebody adjusted is theirs and no longer XPM's.
+A value that was left as XPM has it is not requested, so XPM keeps updating it; a value that somebody changed is theirs.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from handlers.imports.request import ImportRequest, parse
 from portal_db.states import ClientKind, ClientType, Subscription
 from portal_db.tables import Import
 from web.http.problems import Fault
-from web.pages.frame.forms import Faults, Posted
+from web.pages.frame.forms import FormErrors, Posted
 
 #: The fields of a window by name, as text.
 Typed = dict[str, str]
@@ -23,12 +23,24 @@ FIELDS = {
     ClientKind.ENTITY: (*SHARED, "entity_type", "xpm_entity_type"),
     ClientKind.INDIVIDUAL: (*SHARED, "email", "xpm_email", "client_type", "subscription", "send_welcome_email"),
 }
-#: Fields that are XPM's as long as nobody adjusts them.
+#: Fields that XPM keeps updating until somebody changes them.
 ADJUSTABLE = ("name", "entity_type", "email")
+#: What to say of a field that is empty: what is missing, and what to do.
+MISSING = {
+    "name": ("A name is required.", "Enter the name."),
+    "email": (
+        "Each client you import requires their own unique email address.",
+        "Without one the client can't be imported.",
+    ),
+    "entity_type": ("An entity type is required.", "Choose one."),
+    "client_type": ("A client type is required.", "Choose Personal or Business."),
+    "subscription": ("A subscription type is required.", "Choose Starter or Pro."),
+    "send_welcome_email": ("Choose whether to send a welcome email.", "Choose Yes or No."),
+}
 
 
 def prefilled(found: SearchResult, kind: ClientKind) -> Typed:
-    """A window as it opens. Whether to send an email is not decided for anybody."""
+    """A window as it opens. Whether to send a welcome email is left to the person who adds the client."""
     record = found.record
     shared = {"kind": kind.value, "name": record.name[:500], "xpm_name": record.name[:500]}
     if kind is ClientKind.ENTITY:
@@ -45,51 +57,37 @@ def prefilled(found: SearchResult, kind: ClientKind) -> Typed:
 
 
 def of_import(row: Import, found: SearchResult | None) -> Typed:
-    """The window of an import that was turned down, with what was asked for."""
+    """The window of a rejected import, with what was requested."""
     before: Typed = prefilled(found, row.kind) if found else dict.fromkeys(FIELDS[row.kind], "") | {"kind": row.kind}
-    asked = {
-        "name": row.name,
-        "email": row.email,
-        "entity_type": row.entity_type,
-        "client_type": row.client_type,
-        "subscription": row.subscription,
+    requested = {
+        name: str(value)
+        for name in ("name", "email", "entity_type", "client_type", "subscription")
+        if name in before and (value := getattr(row, name)) is not None
     }
-    given = {name: str(value) for name, value in asked.items() if value is not None and name in before}
     if row.kind is ClientKind.INDIVIDUAL:
-        given["send_welcome_email"] = "yes" if row.send_welcome_email else "no"
-    return {**before, **given}
+        requested["send_welcome_email"] = "yes" if row.send_welcome_email else "no"
+    return {**before, **requested}
 
 
 def typed(posted: Posted) -> Typed:
-    """What a window sent. Of a kind that there is not, an entity's."""
+    """What a window sent; an unknown kind counts as an entity."""
     kind = ClientKind.INDIVIDUAL if posted.text("kind") == ClientKind.INDIVIDUAL else ClientKind.ENTITY
-    return {name: posted.text(name) for name in FIELDS[kind]} | {"kind": kind.value}
+    return posted.texts(*FIELDS[kind]) | {"kind": kind.value}
 
 
-def missing(given: Typed) -> Faults:
-    """The fields that must be filled in and are not."""
-    wanted = {
-        "name": ("A name is missing.", "Fill it in."),
-        "email": (
-            "Each client you import requires their own unique email address.",
-            "Without one the client is not imported.",
-        ),
-        "entity_type": ("The entity type is missing.", "Choose one."),
-        "client_type": ("The client type is missing.", "Choose Personal or Business."),
-        "subscription": ("The subscription type is missing.", "Choose Starter or Pro."),
-        "send_welcome_email": ("It is not decided whether to send a welcome email.", "Choose Yes or No."),
-    }
-    return Faults(
+def missing(given: Typed) -> FormErrors:
+    """The required fields that are empty."""
+    return FormErrors(
         {
             name: Fault(code="bad_request", field=name, message=message, remedy=remedy)
-            for name, (message, remedy) in wanted.items()
+            for name, (message, remedy) in MISSING.items()
             if name in given and not given[name]
         }
     )
 
 
 def wishes(given: Typed) -> dict[str, object]:
-    """What is asked for: a value that was left as XPM has it is not."""
+    """What is requested: `None` for a value that was left as XPM has it."""
     found: dict[str, object] = {
         name: None if name in ADJUSTABLE and value == given.get(f"xpm_{name}") else value or None
         for name, value in given.items()
@@ -101,7 +99,7 @@ def wishes(given: Typed) -> dict[str, object]:
 
 
 def request(given: Typed, caller: Caller, xpm_uuid: UUID, key: str) -> ImportRequest:
-    """The request to add a record. Its details and relationships are a next step, as the success message says.
+    """The request to add a record. Importing its details and relationships is a next step on the success page.
 
     Raises:
         RequestRefused: a value does not fit.

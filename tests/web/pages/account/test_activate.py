@@ -44,7 +44,7 @@ def test_a_client_activates_their_account_once(desk: Desk, simulator: SimulatorH
         assert PASSWORD not in again.answer.text
     assert client.send(page, path, **good).heading == "Your account is active"
     used = keeps_the_rules(client.open(path))
-    assert used.heading == "This account is active already"
+    assert used.heading == "This account is already active"
     assert record.name not in used.text
 
 
@@ -53,7 +53,7 @@ def test_a_link_that_ended_and_one_that_never_was_are_told_alike(desk: Desk, sim
     path = link_in_the_mail(desk)
     desk.world.pass_time(31 * 24 * 3600)
     ended, never = (stranger(desk).open(address) for address in (path, "/activate/nothing"))
-    assert ended.heading == never.heading == "This link has ended"
+    assert ended.heading == never.heading == "This link has expired"
     assert ended.text == never.text
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from handlers import refusals
 from handlers.access import passwords
 from tests.web.desk import PASSWORD, Desk
 from tests.web.pages.reading import reader, stranger
@@ -21,7 +22,7 @@ def test_a_wrong_password_is_told_and_the_email_is_still_there(desk: Desk) -> No
     visitor, person = stranger(desk), desk.staff()
     again = visitor.send(visitor.open("/sign-in"), "/sign-in", email=person.email, password="wrong")
     assert (again.status, again.form("/sign-in")["email"]) == (401, person.email)
-    assert "Incorrect email or password." in again.text
+    assert refusals.BAD_CREDENTIALS.message in again.text
     assert "wrong" not in again.answer.text
 
 
@@ -63,7 +64,7 @@ def test_a_strangers_page_signs_nobody_in_or_out(desk: Desk) -> None:
     assert visitor.browser.post("/sign-out", data=token, headers=away).status_code == 403
     for wrong in ({}, {"csrf_token": ""}, {"csrf_token": "0" * 64}, {"csrf_token": "é"}):
         refused = visitor.post("/sign-out", wrong)
-        assert (refused.status, refused.heading) == (403, "You cannot do this")
+        assert (refused.status, refused.heading) == (403, "You don't have access to this")
     assert visitor.open("/clients").path == "/clients"
 
 

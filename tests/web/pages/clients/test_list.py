@@ -53,7 +53,7 @@ def test_the_list_is_searched_narrowed_and_paged(desk: Desk) -> None:
     assert len(list(page.root.all("tr"))) == 1 + 50
     older = visitor.open(page.links()["Older clients"])
     assert [row.text[:7] for row in list(older.root.all("tr"))[1:]] == ["Reef 00"]
-    assert "No client matches" in visitor.open("/clients", kind="individual").text
+    assert "No matching clients" in visitor.open("/clients", kind="individual").text
 
 
 def test_who_only_looks_sees_no_way_to_add_and_an_empty_list_says_what_to_do(desk: Desk) -> None:

@@ -56,7 +56,7 @@ def test_items_are_imported_linked_and_ignored(desk: Desk, client_id: UUID) -> N
     own = {"name": "<b>As we</b> call them", "relationship": "Friend", "email": "", "as_co_owner": ""}
     done = keeps_the_rules(visitor.send(window, path, **own))
     # Then it is off the list, and in the team under that name
-    assert "it is in the Team now" in done.text
+    assert "Imported and added to the team." in done.text
     assert first not in items(done)
     # When another is linked to somebody whom staff had written down
     known_by_hand(desk, client_id, "Aunt <i>May</i>")
@@ -66,10 +66,10 @@ def test_items_are_imported_linked_and_ignored(desk: Desk, client_id: UUID) -> N
     nobody = visitor.send(window, f"{at}/{second.split()[0]}/link", team_member_id="nobody")
     assert keeps_the_rules(nobody).faults().keys() == {"team_member_id"}
     linked = visitor.send(window, f"{at}/{second.split()[0]}/link", team_member_id=member)
-    assert "kept up to date from XPM now" in linked.text
+    assert "now synced with XPM" in linked.text
     # When the last are ignored together
     rest = keeps_the_rules(visitor.post(f"{at}/ignore", {**linked.form(f"{at}/ignore"), "only": third}))
-    assert "offered again with the next import" in rest.text
+    assert "will reappear at the next import" in rest.text
     for left in items(rest):
         rest = visitor.post(f"{at}/ignore", {**rest.form(f"{at}/ignore"), "item": left})
     assert "Nothing to review" in keeps_the_rules(rest).text
@@ -92,9 +92,9 @@ def test_the_second_of_two_reviewers_is_told_kindly(desk: Desk, client_id: UUID)
         visitor.open(f"{at}/{item_id}/import"),
         visitor.open(f"{at}/{item_id}/link"),
     ):
-        assert (page.path, "A colleague has just decided about this item." in page.text) == (at, True)
+        assert (page.path, "A colleague has just reviewed this item." in page.text) == (at, True)
     both = visitor.browser.post(f"{at}/ignore", data={**page.form(f"{at}/ignore"), "item": [packed, other]})
-    assert "apart from items that a colleague has just decided about" in both.text
+    assert "except for items that a colleague has just reviewed" in both.text
 
 
 def test_others_do_not_see_the_queue_and_basic_staff_only_look(desk: Desk, client_id: UUID) -> None:

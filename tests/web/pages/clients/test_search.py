@@ -31,7 +31,7 @@ def test_both_headings_and_the_way_to_import(desk: Desk, simulator: SimulatorHan
     assert panel.form("/search") == {"q": ""}
     ticked = {"q": other.name, "integration": "xpm"}
     page = keeps_the_rules(visitor.open("/search", **ticked))
-    assert "No client of your portal" in under_headings(page)["MP clients"]
+    assert "No clients in your portal" in under_headings(page)["MP clients"]
     assert other.name in under_headings(page)["Xero Practice Manager"]
     window = visitor.open(page.links()[f"Import {other.name}"])
     added = visitor.send(window, window.path, send_welcome_email="no")
@@ -39,7 +39,7 @@ def test_both_headings_and_the_way_to_import(desk: Desk, simulator: SimulatorHan
     assert visitor.open(added.path).heading == f"{other.name} has been added"
     after = under_headings(visitor.open("/search", **ticked))
     assert other.name in after["MP clients"]  # shown once, as the portal's client
-    assert "Nobody else in XPM" in after["Xero Practice Manager"]
+    assert "No one else in XPM" in after["Xero Practice Manager"]
 
 
 def test_xpm_is_searched_only_if_it_is_ticked(desk: Desk, simulator: SimulatorHandle) -> None:
@@ -55,7 +55,7 @@ def test_the_portal_answers_while_xpm_cannot_and_says_so(desk: Desk) -> None:
     desk.entity(person, "Reef <b>")
     page = keeps_the_rules(visitor.open("/search", q="reef", integration="xpm"))
     assert "Reef <b>" in under_headings(page)["MP clients"]
-    assert "cannot answer now" in page.text
+    assert "is unavailable right now" in page.text
     assert "integration" not in page.form("/search")  # there is no box for what is not connected
     assert page.links()["Configure > Integrations"] == "/configure/integrations"
 

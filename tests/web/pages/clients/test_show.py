@@ -24,7 +24,7 @@ def test_details_are_told_with_their_source(desk: Desk, simulator: SimulatorHand
     page = keeps_the_rules(visitor.open(f"/clients/{client_id}"))
     assert page.heading == "As we call them"
     facts = {item.text: next(item.parent.all("dd")).text for item in page.root.all("dt") if item.parent}
-    assert "Import window, adjusted" in facts["Name"]
+    assert "Edited when added; not overwritten by XPM" in facts["Name"]
     assert f"{record.email} Xero Practice Manager" in facts["Contact email"]
     assert page.links()["Added to the portal"].startswith("/imports/")
 
@@ -50,14 +50,14 @@ def test_a_client_is_connected_by_linking_it_to_an_account_and_disconnected_agai
     found = keeps_the_rules(visitor.open(f"{path}/connect", q=record.name))
     assert str(record.uuid) in {item["value"] for item in found.root.all("input") if item["name"] == "record"}
     chosen = keeps_the_rules(visitor.open(f"{path}/connect", q=record.name, record=str(record.uuid)))
-    assert "The account to be linked" in chosen.text
+    assert "Account to link" in chosen.text
     done = visitor.send(chosen, f"{path}/connect")
     assert (done.path, "You can now import items." in done.text) == (path, True)
     again = visitor.send(chosen, f"{path}/connect")
     assert (again.status, "Already connected" in again.text) == (409, True)
     asked = keeps_the_rules(visitor.open(visitor.open(path).links()["Disconnect client"]))
     cut = visitor.send(asked, f"{path}/disconnect")
-    assert (cut.path, "What was imported stays." in cut.text) == (path, True)
+    assert (cut.path, "Everything already imported stays." in cut.text) == (path, True)
     assert visitor.send(asked, f"{path}/disconnect").path == path
     assert "Not connected" in visitor.open(f"{path}/import-items").text
 

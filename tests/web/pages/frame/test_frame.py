@@ -84,8 +84,8 @@ def test_what_is_not_there_and_what_breaks_are_pages_for_browsers_and_problems_f
     visitor = stranger(desk)
     expected = {
         "/nothing": (404, "Page not found"),
-        "/breaks/forbidden": (403, "You cannot do this"),
-        "/breaks/down": (503, "The portal cannot answer right now"),
+        "/breaks/forbidden": (403, "You don't have access to this"),
+        "/breaks/down": (503, "The portal is temporarily unavailable"),
         "/breaks/bug": (500, "Something went wrong"),
     }
     for path, shown in expected.items():

@@ -6,6 +6,7 @@ from uuid import uuid4
 
 from sqlalchemy import update
 
+from handlers import refusals
 from portal_db.access import people
 from portal_db.states import EntityType, FieldSource, LoginKind, Role
 from portal_db.tables import XpmConnection
@@ -58,7 +59,7 @@ def test_an_individual_is_added_step_by_step(desk: Desk, simulator: SimulatorHan
     assert all(word in row for word in ("New", "Business", "Pro", "Invited", "Connected"))
     imported = visitor.open(success.links()["Import details and relationships"])
     going = visitor.send(imported, imported.path)
-    assert (going.heading, "Review Integration progress" in going.links()) == ("Import is in progress", True)
+    assert (going.heading, "View integration progress" in going.links()) == ("Import is in progress", True)
     desk.world.run_due()
     assert visitor.open(going.path).heading == "Import complete"
 
@@ -117,12 +118,12 @@ def test_an_email_that_is_taken_is_told_at_its_field_and_corrected_there(
     progress = add(visitor, window, record, email="Taken@x.example", name="As typed", send_welcome_email="no")
     desk.world.run_due()
     rejected = keeps_the_rules(visitor.open(progress.path))
-    assert "already in use in the portal" in rejected.faults()["email"]
+    assert refusals.EMAIL_TAKEN.message in rejected.faults()["email"]
     again = f"{progress.path}/again"
     assert (rejected.form(again)["name"], rejected.form(again)["email"]) == ("As typed", "Taken@x.example")
     still = visitor.send(rejected, again)  # nothing corrected: asked for anew, and turned down anew
     desk.world.run_due()
-    assert "already in use" in visitor.open(still.path).faults()["email"]
+    assert refusals.EMAIL_TAKEN.message in visitor.open(still.path).faults()["email"]
     corrected = visitor.send(rejected, again, email="free@x.example")
     twice = visitor.send(rejected, again, email="free@x.example")
     assert corrected.path == twice.path == progress.path
@@ -135,7 +136,7 @@ def test_who_only_looks_can_neither_open_a_window_nor_send_one(desk: Desk, simul
     token = visitor.open("/clients").form("/sign-out")["csrf_token"]
     address = f"{SEARCH}/{record.uuid}"
     for page in (visitor.open(SEARCH), visitor.open(address), visitor.post(address, {"csrf_token": token})):
-        assert (page.status, page.heading) == (403, "You cannot do this")
+        assert (page.status, page.heading) == (403, "You don't have access to this")
     assert stranger(desk).post(address, {"csrf_token": token}).path == "/sign-in"
 
 
@@ -158,7 +159,7 @@ def test_a_search_says_when_there_is_nothing_and_when_xpm_cannot_answer(desk: De
     assert "No client or entity in XPM has" in visitor.open(SEARCH, q="<b>zzzz").text
     with desk.world.database.write() as tx:
         tx.session.execute(update(XpmConnection).values(tenant_id=str(uuid4())))
-    assert "Xero Practice Manager cannot answer now." in keeps_the_rules(visitor.open(SEARCH, q="an")).text
+    assert "Xero Practice Manager is unavailable right now." in keeps_the_rules(visitor.open(SEARCH, q="an")).text
 
 
 def test_imports_of_another_practice_are_not_there(desk: Desk, simulator: SimulatorHandle) -> None:

@@ -45,9 +45,9 @@ def test_several_are_chosen_checked_imported_corrected_and_sent_again(desk: Desk
     page = sent(visitor, page, NEW, q=good.name, act="search")
     assert tick(good) in [box["value"] for box in page.root.all("input") if box["name"] == "row"]
     page = keeps_the_rules(sent(visitor, page, NEW, q=known.name, act="search", row=tick(good)))
-    assert "Chosen (1)" in page.text
+    assert "Selected (1)" in page.text
     # When nobody is ticked, it says so
-    assert "Nobody is chosen." in keeps_the_rules(sent(visitor, page, NEW, act="check", row="nonsense")).text
+    assert "No clients selected." in keeps_the_rules(sent(visitor, page, NEW, act="check", row="nonsense")).text
     # When both are checked, and one has become a client meanwhile
     desk.world.run_import(known.uuid)
     page = sent(visitor, page, NEW, act="check", row=[tick(good), tick(known)], send_welcome_email="yes")

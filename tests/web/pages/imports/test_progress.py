@@ -38,7 +38,7 @@ def test_it_tells_what_became_of_each_action_and_what_there_is_to_review(
     # Then both are there, with the reason and the way to the review
     assert len(list(page.root.all("tr"))) == 3
     assert "already" in page.text
-    assert page.links()[f"Review new items of {related.name} ({len(related.relationships)})"].endswith(
+    assert page.links()[f"Review new items for {related.name} ({len(related.relationships)})"].endswith(
         f"/clients/{done.client_id}/review"
     )
     # When one waits because operations paused it, then it says so

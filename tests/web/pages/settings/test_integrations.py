@@ -65,7 +65,7 @@ def test_mfa_comes_first_and_only_its_link_is_there_until_it_is_on(desk: Desk) -
     assert page.links()["Set up Firm wide mandatory MFA for staff and clients"] == "/admin/security"
     assert "Set up" not in [button.text for button in page.main.all("button")]
     # When a manager looks, they are told who can do it, and cannot do it themselves
-    assert "An owner or account admin" in keeps_the_rules(manager.open("/admin/security")).text
+    assert "Ask an owner or account admin" in keeps_the_rules(manager.open("/admin/security")).text
     forced = {**manager.open("/clients").form("/sign-out"), "confirm": "yes"}
     assert manager.post("/admin/security/mfa", forced).status == 403
     # When the owner does it, they confirm what cannot be undone
@@ -74,7 +74,7 @@ def test_mfa_comes_first_and_only_its_link_is_there_until_it_is_on(desk: Desk) -
     assert unsure.faults().keys() == {"confirm"}
     done = owner.send(page, "/admin/security/mfa", confirm="yes")
     # Then XPM can be set up, and nobody is asked again
-    assert "MFA is mandatory for all staff and clients now." in done.text
+    assert "MFA is now mandatory for all staff and clients." in done.text
     assert "Set up" in [button.text for button in keeps_the_rules(manager.open(AT)).main.all("button")]
     assert "confirm" not in keeps_the_rules(owner.open("/admin/security")).answer.text
 
@@ -90,10 +90,10 @@ def test_somebody_sets_xpm_up_chooses_a_practice_and_disconnects(desk: Desk, xer
     # Then they see how it stands
     assert "Xero Practice Manager is connected." in done.text
     assert OTHER_NAME in facts(done)["Connected as"]
-    assert facts(done)["Calls left today"].startswith("Not known")  # no limiter in this test
+    assert facts(done)["XPM calls left today"].startswith("Not available")  # no limiter in this test
     # When they disconnect, they are told what that does first
     asked = keeps_the_rules(visitor.open(done.links()["Disconnect"]))
-    assert "What was imported stays in the portal." in asked.text
+    assert "Everything already imported stays in the portal." in asked.text
     assert "Not set up" in keeps_the_rules(visitor.send(asked, f"{AT}/xpm/disconnect")).text
     assert visitor.open(f"{AT}/xpm/disconnect").path == AT
 
