@@ -89,7 +89,7 @@ def _start_anew(tx: Tx, act: Act, row: Import, request: ImportRequest, changed: 
     if request.email is not None:
         _, email_key = addresses.normalise_requested(request.email)
         # An early answer; the unique index decides when the client is created (b.2).
-        if people.email_is_held(tx, email_key) or imports.earlier_claim_on_email(tx, row, email_key):
+        if people.email_in_use(tx, email_key) or imports.earlier_claim_on_email(tx, row, email_key):
             raise refusals.LOGIN_EMAIL_TAKEN()
     revision = _note(tx, act, row, changed)
     letters = jobs.of_import(tx, row.id)

@@ -102,7 +102,7 @@ def set_up_served(stack: LocalStack) -> None:
         return
     for member in STAFF:
         with stack.database.read() as tx:
-            connection = connections.live_of(tx, member.person.staff_id)
+            connection = connections.live_connection_of(tx, member.person.staff_id)
         if connection is not None:
             _consent(stack, member.person, connection.tenant_id)
 
@@ -163,10 +163,10 @@ def _directory(stack: LocalStack, person: ConnectingStaff) -> list[XpmClient]:
     while time.monotonic() < until:
         stack.processes.check()
         with stack.database.read() as tx:
-            connection = connections.live_of(tx, person.staff_id)
+            connection = connections.live_connection_of(tx, person.staff_id)
             found = directories.of(tx, connection.xero_login_id, connection.tenant_id) if connection else None
             if found is not None and found.cursor is not None:
-                return [read_record(row.record) for row in search.everybody(tx, found)]
+                return [read_record(row.record) for row in search.all_records(tx, found)]
         time.sleep(POLL_SECONDS)
     raise Problem(f"The clients were not read from XPM within {DIRECTORY_SECONDS:g} s.")
 

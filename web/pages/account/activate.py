@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
@@ -40,5 +42,10 @@ def activate(request: Request, portal: ThePortal, form: OwnForm, token: str) -> 
 
 def _form(request: Request, portal: Portal, token: str, errors: FormErrors = NO_ERRORS) -> Response:
     link = activation.look(portal.database, token[:LONGEST_TOKEN])
-    shown = {"link": link, "action": f"/activate/{token}", "shortest": passwords.SHORTEST, "longest": passwords.LONGEST}
+    shown: dict[str, Any] = {
+        "link": link,
+        "action": f"/activate/{token}",
+        "shortest": passwords.SHORTEST,
+        "longest": passwords.LONGEST,
+    }
     return public_page(request, "account/activate.html", errors, **shown)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from handlers.access import passwords, sessions
 from handlers.errors import RequestRefused
-from web.http.identity import address_of, set_cookie, session_of, clear_cookie
+from web.http.identity import address_of, clear_cookie, session_of, set_cookie
 from web.pages.frame.forms import NO_ERRORS, FormErrors, OwnForm, ThePosted, text
 from web.pages.frame.view import public_page, redirect
 from web.pages.frame.visitor import is_local_path, signed_in_visitor
@@ -83,5 +85,5 @@ def set_password(request: Request, portal: ThePortal, form: OwnForm) -> Response
 
 
 def _set_password_page(request: Request, token: str = "", errors: FormErrors = NO_ERRORS) -> Response:
-    shown = {"token": token, "shortest": passwords.SHORTEST, "longest": passwords.LONGEST}
+    shown: dict[str, Any] = {"token": token, "shortest": passwords.SHORTEST, "longest": passwords.LONGEST}
     return public_page(request, "account/set_password.html", errors, **shown)

@@ -59,7 +59,7 @@ def prefilled(found: SearchResult, kind: ClientKind) -> Typed:
 def of_import(row: Import, found: SearchResult | None) -> Typed:
     """The window of a rejected import, with what was requested."""
     before: Typed = prefilled(found, row.kind) if found else dict.fromkeys(FIELDS[row.kind], "") | {"kind": row.kind}
-    requested = {
+    requested: dict[str, str] = {
         name: str(value)
         for name in ("name", "email", "entity_type", "client_type", "subscription")
         if name in before and (value := getattr(row, name)) is not None
