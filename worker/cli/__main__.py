@@ -1,4 +1,4 @@
-"""`python -m worker.cli` is `portal-sync`, for whoever starts processes by their interpreter."""
+"""`python -m worker.cli` is `portal-sync`, for callers that start processes by their interpreter."""
 
 import sys
 

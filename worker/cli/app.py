@@ -1,4 +1,4 @@
-"""The commands put together, and the one place where whatever went wrong becomes a line and an exit code."""
+"""All commands, and the one place where an error becomes a line and an exit code."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ HELP = "Imports clients and entities from Xero Practice Manager (XPM) into a cli
 
 @dataclass(frozen=True)
 class Command:
-    """Where a command or a group of them is written, and under which heading the help shows it."""
+    """The module of a command or command group, and its heading in the help."""
 
     module: str
     attribute: str
     heading: str
 
 
-_START, _WORK, _MEND, _RUN = "To begin with", "Imports", "Operations", "Processes"
+_START, _WORK, _MEND, _RUN = "Getting started", "Imports", "Operations", "Processes"
 COMMANDS = {
     "demo": Command("worker.local.commands", "run_demo", _START),
     "serve": Command("worker.local.commands", "run_serve", _START),
@@ -69,7 +69,7 @@ COMMANDS = {
 def build(wanted: str | None = None) -> typer.Typer:
     """The command line; with only one command if that is known to be the one.
 
-    What a command needs takes a second to load, so that only its own module is imported.
+    Loading everything takes a second, so only the command's own module is imported.
     """
     app = typer.Typer(
         name=NAME,
@@ -102,7 +102,7 @@ def _options(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """What stands before a command."""
+    """Options before the command."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -150,8 +150,8 @@ def _misused(error: typer.TyperException) -> int:
 
 
 def _unforeseen(error: Exception) -> int:
-    """A bug: its type and place, since its text might quote a record."""
+    """Report a bug by its type and place, because its text might quote personal data."""
     frame = traceback.extract_tb(error.__traceback__)[-1]
     where = f"{'/'.join(Path(frame.filename).parts[-3:])}:{frame.lineno}"
-    complain(f"Something we did not foresee went wrong: {type(error).__name__} at {where}. Tell the developers.")
+    complain(f"Something unexpected went wrong: {type(error).__name__} at {where}. Contact the developers.")
     return ExitCode.FAILED

@@ -1,4 +1,4 @@
-"""Opens the record for a command: settings, database at the right revision, and words for when one of them is not there."""
+"""Opens the database for a command: settings, the right revision, and messages for what is missing."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from worker.queue.bell import RedisBell, connect
 
 @dataclass(frozen=True)
 class Record:
-    """The record as a command has it: open, and migrated unless it asked otherwise."""
+    """The open database of a command; migrated, unless the command asked otherwise."""
 
     settings: Settings
     database: Database
@@ -62,12 +62,12 @@ def _database(settings: Settings) -> Database:
     except ValueError as error:
         raise Problem(f"{error}.", ExitCode.MISUSED) from None
     except OSError as error:
-        raise _unusable(settings, error.strerror or "its folder cannot be made") from None
+        raise _unusable(settings, error.strerror or "its folder cannot be created") from None
 
 
 @contextmanager
 def _explain_database_errors(settings: Settings) -> Iterator[None]:
-    """Errors that mean the database is away, in words. Any other is a bug and passes."""
+    """Turn errors that mean the database is unavailable into messages. Any other error is a bug and passes through."""
     try:
         yield
     except (OperationalError, InterfaceError, PoolTimeout) as error:
@@ -87,7 +87,7 @@ def _require_revision(database: Database) -> None:
     if current != newest:
         raise Problem(
             f"The database is at revision {current} and this version needs {newest}: run `portal-sync db upgrade`,"
-            " or the version of portal-sync that belongs to it.",
+            " or use the version of portal-sync that matches.",
             ExitCode.UNAVAILABLE,
         )
 
@@ -98,13 +98,13 @@ def _unusable(settings: Settings, reason: str) -> Problem:
 
 
 def _reason(error: SQLAlchemyError) -> str:
-    """The driver's own words, their first line."""
+    """The first line of the driver's message."""
     words = str(error.orig if isinstance(error, DBAPIError) and error.orig else error).strip()
     return clean(words.splitlines()[0])[:200].rstrip(".") if words else type(error).__name__
 
 
 class BestEffortBell:
-    """A bell for commands: when Redis is away they say so and go on, because the record holds the work."""
+    """A bell for commands: if Redis is unavailable, they say so and continue, because the work is in the database."""
 
     def __init__(self, settings: Settings) -> None:
         self._bell = RedisBell(redis_of(settings), settings.redis_namespace, Sources())
@@ -113,7 +113,7 @@ class BestEffortBell:
         try:
             self._bell.ring_or_raise(lane, job_ids)
         except redis.RedisError:
-            note("Redis does not answer. The import is in the record; the relay rings it once Redis is back.")
+            note("Redis does not answer. The import is recorded and starts once Redis is back.")
 
 
 def redis_of(settings: Settings) -> redis.Redis:

@@ -10,7 +10,7 @@ from handlers.errors import RequestRefused
 
 
 class ExitCode(IntEnum):
-    """What a script may rely on; the epilog below says it to people."""
+    """The exit codes that scripts may rely on; the epilog below explains them."""
 
     DONE = 0
     FAILED = 1
@@ -21,8 +21,8 @@ class ExitCode(IntEnum):
 
 
 EPILOG = (
-    "Exit codes: 0 done. 1 what was asked for failed or was refused. 2 wrong usage, or a value or setting that does not"
-    " fit. 3 the database, Redis or another server cannot be used. 4 it is done, and found what a person must see to."
+    "Exit codes: 0 done. 1 the request failed or was refused. 2 wrong usage, or a value or setting that does not"
+    " fit. 3 the database, Redis or another server cannot be used. 4 done, and something needs your attention."
     " 130 interrupted."
 )
 
@@ -44,7 +44,7 @@ class Problem(Exception):
 
 @contextmanager
 def refusals_naming(given: Mapping[str, str]) -> Iterator[None]:
-    """Tell a refusal of a use case with what it is about, as it was given here.
+    """Turn a refusal into a problem that names the command line's own argument.
 
     Args:
         given: by the use case's name of a field, what the command line had in its place: `{"email": "EMAIL x@y"}`.
@@ -56,7 +56,7 @@ def refusals_naming(given: Mapping[str, str]) -> Iterator[None]:
 
 
 def as_problem(refusal: RequestRefused, given: Mapping[str, str]) -> Problem:
-    """A refusal in one line: a value that does not fit is misuse, anything else is a no."""
+    """A refusal in one line. An invalid value is wrong usage; anything else is a failure."""
     about = given.get(refusal.field or "")
     words = f"{refusal.message} {refusal.remedy}".strip()
     code = ExitCode.MISUSED if refusal.code == "bad_request" else ExitCode.FAILED

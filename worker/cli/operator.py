@@ -1,4 +1,4 @@
-"""What the commands of operators have in common: who acts and why, asking before what cannot be undone, ids and ages."""
+"""What operators' commands share: who acts and why, confirmation, ids and ages."""
 
 from __future__ import annotations
 
@@ -22,10 +22,12 @@ AsOperator = Annotated[
 ]
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why, for the audit trail.", show_default=False)]
 OptionalReason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why, for the audit trail.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask first; for scripts.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done; do nothing.")]
-Limit = Annotated[int, typer.Option(metavar="N", min=1, max=LONGEST_PAGE, help="At most so many.")]
-After = Annotated[str | None, typer.Option(metavar="CURSOR", help="Go on after the page that ended with it.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation; for scripts.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done; do nothing.")]
+Limit = Annotated[int, typer.Option(metavar="N", min=1, max=LONGEST_PAGE, help="How many to list.")]
+After = Annotated[
+    str | None, typer.Option(metavar="CURSOR", help="Continue after the page that ended with this cursor.")
+]
 
 BY_HAND = "by hand, on the command line"
 
@@ -58,7 +60,7 @@ def confirm(question: str, *, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        raise Problem(f"{question} Nobody is here to be asked: give --yes.", ExitCode.MISUSED)
+        raise Problem(f"{question} There is no terminal to ask on: give --yes.", ExitCode.MISUSED)
     typer.confirm(question, abort=True, err=True)
 
 
@@ -85,7 +87,7 @@ def cursor(text: str | None) -> Cursor | None:
     try:
         return Cursor.parse(text) if text is not None else None
     except BadCursor:
-        raise Problem("--after takes the cursor that a list ended with.", ExitCode.MISUSED) from None
+        raise Problem("--after takes the cursor printed at the end of a list.", ExitCode.MISUSED) from None
 
 
 def more(found: int, limit: int, last: Cursor | None) -> str | None:

@@ -44,7 +44,7 @@ def say_line(text: str) -> None:
 
 
 def note(text: str) -> None:
-    """A line about what is going on, on standard error."""
+    """A progress line, on standard error."""
     console(stderr=True).print(text, style="dim", soft_wrap=True)
 
 
@@ -70,7 +70,7 @@ def table(*headings: str) -> Table:
 
 
 def clean(text: str) -> str:
-    """Text without what would move a terminal's cursor or turn its writing around."""
+    """Text without characters that move a terminal's cursor or change its writing direction."""
     return "".join(
         "\ufffd" if unicodedata.category(mark) in ("Cc", "Cs", "Cf") and mark not in _JOINERS else mark for mark in text
     )

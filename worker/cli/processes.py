@@ -1,4 +1,4 @@
-"""The commands `worker` and `relay`: processes of the portal that run until they are told to stop."""
+"""The commands `worker` and `relay`: processes that run until they are stopped."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ GROUPS: dict[str, frozenset[str]] = {
     "all": frozenset({*Lane, DOOR}),
 }
 LANES_HELP = (
-    "What it works on, comma separated: interactive (with import_requests), background (import and resync), email, all,"
+    "Lanes to work on, comma separated: interactive (with import_requests), background (import and resync), email, all,"
     " or single queues."
 )
 
@@ -31,7 +31,7 @@ def run_worker(
     lanes: Annotated[str, typer.Option(metavar="LANES", help=LANES_HELP)] = "all",
     threads: Annotated[int, typer.Option(metavar="N", min=1, max=200, help="Jobs run at once.")] = 8,
 ) -> None:
-    """Run jobs until told to stop; running ones are finished first."""
+    """Run jobs until stopped; running jobs finish first."""
     queues = queues_of(lanes)
     _require_record()
     try:
@@ -42,7 +42,7 @@ def run_worker(
 
 
 def run_relay() -> None:
-    """Ring what is due and take back what was lost; one leads, others stand by."""
+    """Start due jobs and recover lost ones; one relay leads, others stand by."""
     _require_record()
     raise typer.Exit(be_relay())
 
@@ -65,7 +65,7 @@ def queues_of(lanes: str) -> set[str]:
 
 
 def _require_record() -> None:
-    """Refuse to start what could do nothing. Redis may be away: workers and the relay wait for it."""
+    """Refuse to start without a database. Redis may be unavailable: workers and the relay wait for it."""
     with opened() as record:
         _ = record.settings.vault
         redis_of(record.settings).close()

@@ -1,4 +1,4 @@
-"""The commands `db upgrade` and `keys new`: what a new machine needs before anything runs on it."""
+"""The commands `db upgrade` and `keys new`: what a new installation needs first."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from worker.cli.output import AsJson, count_of, say, say_json, say_line
 
 
 def rotate_keys(as_json: AsJson = False) -> None:
-    """Encrypt all tokens anew with the newest of TOKEN_KEYS.
+    """Encrypt all tokens again with the first of TOKEN_KEYS.
 
     To change the key: add the new one at the end of TOKEN_KEYS and restart every process; move it to the front and
     restart; run this; take the old one away and restart.
@@ -27,7 +27,7 @@ def rotate_keys(as_json: AsJson = False) -> None:
         say_json(asdict(done))
     else:
         say(
-            f"Encrypted anew: {count_of(done.logins, 'Xero login')},"
+            f"Encrypted again: {count_of(done.logins, 'Xero login')},"
             f" {count_of(done.webhooks, 'webhook')},"
             f" {count_of(done.messages, 'message')} that could not be read."
         )
@@ -45,13 +45,13 @@ keys_app.command("rotate")(rotate_keys)
 
 @db_app.command("upgrade")
 def upgrade_database(as_json: AsJson = False) -> None:
-    """Bring the database to this version's tables; harmless when it is there, beside workers, and twice at once."""
+    """Migrate the database to this version. Safe to repeat, to run beside workers, and to run twice at once."""
     with opened(migrated=False) as record:
         try:
             before, after = upgrade(record.database)
         except CommandError:  # it knows no way from the revision it found
             raise Problem(
-                "The database is at a revision that this version does not know: run the version that wrote it.",
+                "The database is at a revision that this version does not know: use the version that migrated it.",
                 ExitCode.UNAVAILABLE,
             ) from None
         except TablesInUse:
@@ -70,5 +70,5 @@ def upgrade_database(as_json: AsJson = False) -> None:
 
 @keys_app.command("new")
 def new_key() -> None:
-    """Print a fresh key for TOKEN_KEYS. To rotate, put it in front of the old ones, with a comma."""
+    """Print a new key for TOKEN_KEYS. To rotate, put it before the old ones, with a comma."""
     say_line(Fernet.generate_key().decode())

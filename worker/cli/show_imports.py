@@ -1,4 +1,4 @@
-"""Imports in words and in JSON: what became of one, of many, and of the jobs that carry them out."""
+"""Renders imports as text and JSON: one, many, and their jobs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ COLOURS = {
 
 
 def result(row: Import) -> dict[str, Any]:
-    """An import for scripts: what it is about, where it stands, and why."""
+    """An import as JSON: what it is about, its state, and why."""
     return {
         "id": str(row.id),
         "xpm_uuid": str(row.xpm_uuid),
@@ -47,7 +47,7 @@ def listed(rows: Sequence[Import]) -> Table:
 
 
 def facts(row: Import) -> Table:
-    """Everything of one import that a person may want to know, one fact a line."""
+    """Everything about one import, one fact a line."""
     made = table("", "")
     made.show_header = False
     brought = [

@@ -1,4 +1,4 @@
-"""Jobs in words and in JSON for those who look after them: lists, groups of one cause, one with its whole history."""
+"""Renders jobs as text and JSON for operators: lists, groups by cause, one with its history."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from worker.cli.output import clean, console, count_of, iso, moment, say_line, t
 
 
 def facts(told: dict[str, str | None]) -> Table:
-    """Facts, one a line; those that are not known are left out."""
+    """Facts, one a line; unknown ones are omitted."""
     made = table("", "")
     made.show_header = False
     made.columns[0].no_wrap = True
@@ -66,12 +66,12 @@ def result(job: Job) -> dict[str, Any]:
 
 
 def results(found: Sequence[Job], which: Filter) -> list[dict[str, Any]]:
-    """A page of jobs for scripts; to go on, give the last one's cursor to --after."""
+    """A page of jobs as JSON; give the last cursor to --after for the next page."""
     return [{**result(job), "cursor": str(cursor_of(which, job))} for job in found]
 
 
 def tell_groups(found: Sequence[Grouped]) -> None:
-    """Groups: the name that --group takes, on a line of its own to copy, then how many, since when, and the message."""
+    """Groups: the name for --group on its own line, then the count, the dates, and the message."""
     for one in found:
         say_line(str(one.group))
         seen = f"first {short(one.first_seen)}, last {short(one.last_seen)} UTC"
@@ -118,7 +118,7 @@ def attempt_result(attempt: JobAttempt) -> dict[str, Any]:
 
 
 def told_to_requester(row: Import | None) -> dict[str, Any] | None:
-    """What whoever asked for the import reads of it."""
+    """What the requester of the import reads about it."""
     if row is None:
         return None
     return {
@@ -141,7 +141,7 @@ def explained(told: Explanation) -> dict[str, Any]:
 
 
 def explanation_facts(told: Explanation) -> dict[str, str | None]:
-    """An explanation for people: why it is where it is, until when, and what is next."""
+    """An explanation for people: why the job is where it is, until when, and what happens next."""
     facts: dict[str, str | None] = {}
     for number, hold in enumerate(told.holds, 1):
         nth = "" if number == 1 else f" ({number})"

@@ -43,7 +43,7 @@ def run_demo(
     quota: Annotated[bool, typer.Option("--quota/--no-quota", help="Enforce XPM's limits.")] = True,
     as_json: AsJson = False,
 ) -> None:
-    """Run the whole system on this machine and import a made-up practice through it.
+    """Run the whole system on this machine and import a made-up practice.
 
     It starts a Redis, an XPM simulator, a mail catcher, workers and a relay, imports every client, shows the results,
     and stops everything. Nothing leaves this machine.

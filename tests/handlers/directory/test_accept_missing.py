@@ -1,4 +1,4 @@
-"""A sharp drop is held until somebody accepts it, and what cannot be read is never taken for gone."""
+"""A sharp drop is held until somebody accepts it, and what cannot be read is never marked as gone."""
 
 from __future__ import annotations
 

@@ -119,7 +119,7 @@ def test_a_group_is_requeued_in_turn(cli: Cli, office: World, letters: list[tupl
     # Nobody to be asked
     refused = cli(*command)
     assert (refused.code, refused.out) == (2, "")
-    assert "Requeue 3 dead letters? Nobody is here to be asked: give --yes." in refused.err
+    assert "Requeue 3 dead letters? There is no terminal to ask on: give --yes." in refused.err
     # And done: the oldest first, the others half a minute apart
     told = cli(*command, "--yes", "--json").json()
     assert [(row["id"], row["in_seconds"]) for row in told["requeued"]] == [
@@ -185,7 +185,7 @@ def test_an_operator_acts_by_id_or_email_and_nobody_else(cli: Cli, olu: UUID, le
         ),
         (("dead", "list", "--group", "nonsense"), 2, "'nonsense' is no group: see `portal-sync dead groups`."),
         (("dead", "list", "--older-than", "soon"), 2, "'soon' is not an age: write 90s, 15m, 6h or 2d."),
-        (("dead", "list", "--after", "soon"), 2, "--after takes the cursor that a list ended with."),
+        (("dead", "list", "--after", "soon"), 2, "--after takes the cursor printed at the end of a list."),
         (("dead", "list", "--limit", "1001"), 2, "--limit"),
         (("dead", "show", uuid4()), 1, "see `portal-sync dead list`"),
         (("jobs", "explain", uuid4()), 1, "see `portal-sync jobs list`"),

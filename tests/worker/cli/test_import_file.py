@@ -150,7 +150,7 @@ def test_a_dry_run_tells_and_asks_nothing(send: Send) -> None:
     content = "xpm_uuid,kind\n" + "".join(f"{uuid},entity\n" for uuid in uuids)
     told = send(content, "--dry-run")
     assert told.code == 0
-    assert "This would ask for 25 imports" in told.out
+    assert "This would request 25 imports" in told.out
     assert str(uuids[0]) in told.out
     assert "and 5 more" in told.out
     assert [row["xpm_uuid"] for row in send(content, "--dry-run", "--json").json()] == [str(uuid) for uuid in uuids]

@@ -33,7 +33,7 @@ def test_reconcile_says_what_it_repaired_and_what_needs_a_person(cli: Cli, offic
     # Given a relay that leads and an import that lost its job
     with office.database.write() as tx:
         leaders.hold(tx, leaders.RELAY, "relay-1", 600)
-    assert cli("reconcile").out.splitlines()[0] == "Nothing is out of step."
+    assert cli("reconcile").out.splitlines()[0] == "No discrepancies found."
     import_id = office.ask(uuid4())
     with office.database.write() as tx:
         tx.session.execute(delete(Job))
@@ -89,7 +89,7 @@ def test_a_person_is_erased_after_a_yes(
     assert (ran.code, ran.out.splitlines()[-1]) == (0, "Nothing was erased.")
     assert "clients" in ran.out
     refused = cli(*erase, given="y\n")
-    assert (refused.code, "Nobody is here to be asked: give --yes." in refused.err) == (2, True)
+    assert (refused.code, "There is no terminal to ask on: give --yes." in refused.err) == (2, True)
     monkeypatch.setattr("worker.cli.operator.sys", SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: True)))
     assert cli(*erase, given="n\n").code == 130
     assert cli(*erase, given="").code == 130

@@ -22,7 +22,7 @@ def directory_of(database: Database) -> UUID:
 
 def test_what_syncs_brought_is_listed_by_practice(cli: Cli, migrated: Database) -> None:
     directory_id = directory_of(migrated)
-    assert cli("directory", "syncs", str(directory_id)).out == "None brought anything new to relationships.\n"
+    assert cli("directory", "syncs", str(directory_id)).out == "No sync has changed any relationships.\n"
     practice_id = add_practice(migrated, "Harbour \u202eLtd", time_zone="Australia/Sydney", mfa_mandatory=True)
     sync_id = uuid4()
     with migrated.write() as tx:

@@ -18,7 +18,7 @@ def test_a_webhook_is_added_tested_rotated_and_removed(cli: Cli) -> None:
     assert (shown["id"], shown["events"], shown["disabled_at"]) == (made["id"], ["batch.closed"], None)
     assert made["secret"] not in cli("webhooks", "list", *of).out
 
-    assert cli("webhooks", "deliveries", made["id"], *of).out == "It was told nothing yet.\n"
+    assert cli("webhooks", "deliveries", made["id"], *of).out == "No deliveries yet.\n"
     assert f"webhooks deliveries {made['id']}" in " ".join(cli("webhooks", "test", made["id"], *of).out.split())
     [told] = cli("webhooks", "deliveries", made["id"], *of, "--json").json()
     assert (told["event"], told["state"], told["delivered_at"]) == ("webhook.test", "queued", None)

@@ -1,4 +1,4 @@
-"""The command `import`: asks for one client or for many, and follows them to their end if wanted."""
+"""The command `import`: requests one import or many, and follows them to the end with `--wait`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from worker.cli.show_imports import listed, result
 
 SHOWN = 20
 BIG_BATCH = 500
-"""Rows from which on recording a batch takes long enough to say so."""
+"""From this number of rows, recording a batch takes long enough to show progress."""
 
 PracticeOption = Annotated[
     UUID, typer.Option("--practice", metavar="ID", help="The practice's id.", show_default=False)
@@ -34,15 +34,15 @@ PracticeOption = Annotated[
 StaffOption = Annotated[UUID, typer.Option("--as", metavar="ID", help="The staff member who asks.", show_default=False)]
 XpmUuid = Annotated[UUID | None, typer.Argument(metavar="XPM_UUID", help="The XPM client.", show_default=False)]
 FileOption = Annotated[
-    str | None, typer.Option("--file", metavar="FILE", help="CSV or JSON lines with a row each; - is stdin.")
+    str | None, typer.Option("--file", metavar="FILE", help="CSV or JSON lines, one row each; - is stdin.")
 ]
 KindOption = Annotated[ClientKind | None, typer.Option("--kind", metavar="KIND", help="individual or entity.")]
-NameOption = Annotated[str | None, typer.Option("--name", metavar="NAME", help="In place of XPM's name.")]
+NameOption = Annotated[str | None, typer.Option("--name", metavar="NAME", help="Use this name instead of XPM's.")]
 TypeOption = Annotated[
     EntityType | None,
-    typer.Option("--entity-type", metavar="TYPE", case_sensitive=False, help="In place of XPM's, such as Trust."),
+    typer.Option("--entity-type", metavar="TYPE", case_sensitive=False, help="Instead of XPM's, such as Trust."),
 ]
-EmailOption = Annotated[str | None, typer.Option("--email", metavar="EMAIL", help="In place of XPM's email.")]
+EmailOption = Annotated[str | None, typer.Option("--email", metavar="EMAIL", help="Use this email instead of XPM's.")]
 ClientTypeOption = Annotated[
     ClientType | None, typer.Option("--client-type", metavar="TYPE", case_sensitive=False, help="Personal or Business.")
 ]
@@ -50,14 +50,14 @@ SubscriptionOption = Annotated[
     Subscription | None, typer.Option("--subscription", metavar="PLAN", case_sensitive=False, help="Starter or Pro.")
 ]
 WelcomeOption = Annotated[bool | None, typer.Option("--welcome/--no-welcome", help="Send the welcome email, or not.")]
-NoDetailsOption = Annotated[bool | None, typer.Option("--no-details", help="Bring no details.")]
-NoRelationshipsOption = Annotated[bool | None, typer.Option("--no-relationships", help="Bring no relationships.")]
+NoDetailsOption = Annotated[bool | None, typer.Option("--no-details", help="Do not import details.")]
+NoRelationshipsOption = Annotated[bool | None, typer.Option("--no-relationships", help="Do not import relationships.")]
 KeyOption = Annotated[
-    str | None, typer.Option("--request-id", metavar="KEY", help="Your own key: the same one asks only once.")
+    str | None, typer.Option("--request-id", metavar="KEY", help="Your own key: the same key imports only once.")
 ]
-DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what would be asked for; ask nothing.")]
-WaitOption = Annotated[bool, typer.Option("--wait", help="Follow until all are closed.")]
-TimeoutOption = Annotated[float | None, typer.Option("--timeout", metavar="SECONDS", help="Wait at most so long.")]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would be requested; request nothing.")]
+WaitOption = Annotated[bool, typer.Option("--wait", help="Wait until all are closed.")]
+TimeoutOption = Annotated[float | None, typer.Option("--timeout", metavar="SECONDS", help="The longest time to wait.")]
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ def _requests(
     if file is None:
         return [_parsed({**wishes, **whose, "xpm_uuid": xpm_uuid})]
     if wishes:
-        raise Problem("With --file, put what is wanted of each row in its columns.", ExitCode.MISUSED)
+        raise Problem("With --file, put each row's options in its columns.", ExitCode.MISUSED)
     return import_file.read(file, whose)
 
 
@@ -157,7 +157,7 @@ def _ask(requests: Sequence[ImportRequest], how: How) -> None:
     if not in_time:
         still = count_of(sum(row.state.is_open for row in found), "import is", "imports are")
         raise Problem(
-            f"{still} still open after {how.timeout:g} s and going on without us: see `portal-sync imports list`."
+            f"{still} still open after {how.timeout:g} s. They continue in the background: see `portal-sync imports list`."
         )
     if how.wait and any(row.state is not ImportState.SUCCEEDED for row in found):
         raise typer.Exit(ExitCode.FAILED)
@@ -200,7 +200,7 @@ def _follow(record: Record, asked: Asked, timeout: float | None) -> bool:
         return not until_closed(record.database, asked.which, len(asked.import_ids), go_on=in_time).open
     except KeyboardInterrupt:
         raise Problem(
-            "Interrupted. The imports go on without us: see `portal-sync imports list`.", ExitCode.INTERRUPTED
+            "Interrupted. The imports continue: see `portal-sync imports list`.", ExitCode.INTERRUPTED
         ) from None
 
 
@@ -212,7 +212,7 @@ def _found(record: Record, asked: Asked) -> list[Import]:
 
 
 def _tell_accepted(asked: Asked) -> None:
-    again = "" if asked.is_new else " (asked for before; nothing is done twice)"
+    again = "" if asked.is_new else " (already requested; nothing is done twice)"
     if asked.batch_id is None:
         say_line(f"Accepted import {asked.import_ids[0]}{again}")
     else:
@@ -238,7 +238,7 @@ def _tell_plan(requests: Sequence[ImportRequest], as_json: bool) -> None:
     if as_json:
         say_json([row.model_dump(mode="json", exclude_none=True) for row in requests])
         return
-    say(f"This would ask for {count_of(len(requests), 'import')}:")
+    say(f"This would request {count_of(len(requests), 'import')}:")
     for row in requests[:SHOWN]:
         extras = [f"{name} {value}" for name, value in row.model_dump(mode="json", exclude_none=True).items()
                   if name not in (*import_file.BATCH_FIELDS, "xpm_uuid", "kind")]  # fmt: skip

@@ -1,4 +1,4 @@
-"""The commands `emails list`, `resend` and `mark-delivered`: welcome emails that nobody knows the outcome of."""
+"""The commands `emails list`, `resend` and `mark-delivered`: welcome emails of unknown outcome."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from worker.cli.show_jobs import short
 
 STATES = ", ".join(state.value for state in EmailState)
 
-emails_app = typer.Typer(no_args_is_help=True, help="Welcome emails whose outcome is not known.")
+emails_app = typer.Typer(no_args_is_help=True, help="Welcome emails of unknown outcome.")
 
 EmailId = Annotated[UUID, typer.Argument(metavar="EMAIL", help="The email's id.", show_default=False)]
 
@@ -63,11 +63,15 @@ def resend(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Send one further welcome email, with a new link; the link of the one before leads nowhere from then on."""
+    """Send one more welcome email, with a new link; the earlier link stops working."""
     with opened() as record, acting(record, operator, reason, email_id=f"Email {email_id}") as act:
         confirm("Send this welcome email once more?", yes=yes)
         decided = welcome_email.resend(record.database, act, email_id)
-    _tell(decided, f"One more email goes out, as version {decided.version}; the link before it is dead.", as_json)
+    _tell(
+        decided,
+        f"One more email will be sent, as version {decided.version}; the earlier link no longer works.",
+        as_json,
+    )
 
 
 @emails_app.command("mark-delivered")
@@ -77,10 +81,10 @@ def mark_delivered(
     reason: OptionalReason = BY_HAND,
     as_json: AsJson = False,
 ) -> None:
-    """Count a welcome email as delivered, once the client has said that it arrived; its link works."""
+    """Mark a welcome email as delivered, once the client confirms that it arrived; its link keeps working."""
     with opened() as record, acting(record, operator, reason, email_id=f"Email {email_id}") as act:
         decided = welcome_email.mark_delivered(record.database, act, email_id)
-    _tell(decided, "Counted as delivered.", as_json)
+    _tell(decided, "Marked as delivered.", as_json)
 
 
 def _tell(decided: Decided, words: str, as_json: bool) -> None:

@@ -1,4 +1,4 @@
-"""Reads the rows of a batch from CSV or JSON lines, and says of every bad line which it is and what is wrong with it.
+"""Reads the rows of a batch from CSV or JSON lines, and reports every bad line and what is wrong with it.
 
 A row's columns are the fields of an import request, less who asks: practice, staff member and key are the whole batch's.
 """
@@ -46,10 +46,10 @@ def read(source: str, whose: dict[str, str]) -> list[ImportRequest]:
         lines = "1 bad line" if len(bad) == 1 else f"{len(bad)} bad lines"
         raise Problem(f"{name} has {lines}, so nothing was imported.", ExitCode.MISUSED, details=tuple(bad))
     if not requests:
-        raise Problem(f"{name} holds no rows.", ExitCode.MISUSED)
+        raise Problem(f"{name} has no rows.", ExitCode.MISUSED)
     if len(requests) > MAX_BATCH:
         raise Problem(
-            f"{name} holds {len(requests):,} rows and a batch at most {MAX_BATCH:,}: split it.", ExitCode.MISUSED
+            f"{name} has {len(requests):,} rows and a batch has at most {MAX_BATCH:,}: split it.", ExitCode.MISUSED
         )
     return requests
 

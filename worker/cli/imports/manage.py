@@ -35,7 +35,7 @@ from worker.cli.output import AsJson, clean, console, count_of, iso, note, say, 
 
 STATES = ", ".join(state.value for state in ImportState)
 
-imports_app = typer.Typer(no_args_is_help=True, help="Imports that were asked for.")
+imports_app = typer.Typer(no_args_is_help=True, help="Imports that were requested.")
 
 
 @imports_app.command("list")
@@ -44,7 +44,7 @@ def list_imports(
     state: Annotated[
         list[ImportState] | None, typer.Option(metavar="STATE", help=f"Only in this state: {STATES}. May be repeated.")
     ] = None,
-    limit: Annotated[int, typer.Option(metavar="N", min=1, max=100_000, help="At most so many, newest first.")] = 50,
+    limit: Annotated[int, typer.Option(metavar="N", min=1, max=100_000, help="How many to list, newest first.")] = 50,
     as_json: AsJson = False,
 ) -> None:
     """List imports, newest first."""
@@ -68,7 +68,7 @@ def show_import(
     import_id: Annotated[UUID, typer.Argument(metavar="ID", help="The import.", show_default=False)],
     as_json: AsJson = False,
 ) -> None:
-    """Show one import: what was asked, its jobs and what they wait for, and its history."""
+    """Show one import: the request, its jobs and what they wait for, and its history."""
     with opened() as record, record.database.read() as tx:
         row = imports.get(tx, import_id)
         if row is None:
@@ -106,7 +106,7 @@ def amend_import(
     reason: OptionalReason = BY_HAND,
     as_json: AsJson = False,
 ) -> None:
-    """Correct an import that was rejected or failed, and let it go on from validation.
+    """Correct an import that was rejected or failed, and validate it again.
 
     Once its client exists, only --email can be corrected here: it changes the login unless that is activated, ends the
     link that was sent, and sends a welcome email that had failed to the new address.
@@ -140,10 +140,10 @@ def cancel_imports(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Cancel what an import, or a whole batch, has not done yet.
+    """Cancel the remaining work of an import or of a whole batch.
 
     Before anything was created an import ends cancelled, after that partly succeeded; what was created stays. An email
-    that is being sent cannot be called back.
+    that is being sent cannot be stopped.
     """
     if (import_id is None) == (batch is None):
         raise Problem("Give either the ID of one import, or --batch.", ExitCode.MISUSED)
@@ -194,7 +194,7 @@ def _tell(done: Sequence[Cancelled], as_json: bool) -> None:
     say(f"{count_of(len(done), 'import')} cancelled: {_by_state(done)}.")
     sending = sum(one.email_goes_out for one in done)
     if sending:
-        say(f"{count_of(sending, 'welcome email')} was being sent and could not be called back.")
+        say(f"{count_of(sending, 'welcome email')} was being sent and could not be stopped.")
 
 
 def _by_state(done: Sequence[Cancelled]) -> str:

@@ -1,4 +1,4 @@
-"""Watches imports until they are closed: a progress bar on a terminal, a line now and then elsewhere."""
+"""Watches imports until they are closed: a progress bar on a terminal, occasional lines elsewhere."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def _sparse(total: int) -> Callable[[Progressed], None]:
 
 @contextmanager
 def busy(what: str) -> Iterator[None]:
-    """Says what takes its time: a spinner on a terminal, one line elsewhere."""
+    """Shows that work is in progress: a spinner on a terminal, one line elsewhere."""
     out = console(stderr=True)
     if not out.is_terminal:
         note(f"{what} …")

@@ -1,4 +1,4 @@
-"""The commands `dead list`, `groups` and `show`: dead letters, what they have in common, and all that is known of one."""
+"""The group `dead`: list, group, show, requeue and dismiss dead letters."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ from worker.cli.operator import (
 from worker.cli.output import AsJson, clean, console, count_of, moment, note, say, say_json
 from worker.cli.show_imports import entry_result, history
 
-dead_app = typer.Typer(no_args_is_help=True, help="Dead letters: jobs that failed for good and wait for an operator.")
+dead_app = typer.Typer(no_args_is_help=True, help="Dead letters: jobs that failed and wait for an operator.")
 
 
 @dead_app.command("list")
@@ -67,7 +67,7 @@ def list_dead(
     after: After = None,
     as_json: AsJson = False,
 ) -> None:
-    """List dead letters, the latest first."""
+    """List dead letters, newest first."""
     which = dead_acts.chosen(practice, kind, code, text, older_than, newer_than, group)
     operation_jobs.show(which, limit=limit, after=after, as_json=as_json, nothing="No dead letters.", at="Died (UTC)")
 
@@ -83,7 +83,7 @@ def list_groups(
     limit: Limit = 50,
     as_json: AsJson = False,
 ) -> None:
-    """Group dead letters by cause: kind, code and message, ids and numbers in it aside. The biggest group first."""
+    """Group dead letters by cause: kind, code and message, ignoring ids and numbers. The largest group comes first."""
     which = dead_acts.chosen(practice, kind, code, text, older_than, newer_than, None)
     with opened() as record, record.database.read() as tx:
         found = job_search.groups(tx, which, limit=limit)
@@ -140,7 +140,7 @@ def _print(job: Job, row: Import | None, attempts: list[JobAttempt], entries: li
     out.print(show_jobs.attempts_table(attempts))
     places = next((attempt.traceback for attempt in reversed(attempts) if attempt.traceback), None)
     if places:
-        say("\nWhere the last of them broke")
+        say("\nWhere the last attempt failed")
         for line in places.splitlines():
             say(f"  {clean(line)}")
     if entries:
@@ -178,15 +178,13 @@ PAGE = 500
 SHOWN = 20
 
 Ids = Annotated[list[UUID] | None, typer.Argument(metavar="[JOB]...", help="Dead letters by id.", show_default=False)]
-All = Annotated[bool, typer.Option("--all", help="Every dead letter there is.")]
-PerMinute = Annotated[
-    int | None, typer.Option(metavar="N", min=1, max=6_000, help="Let so many go each minute; the record keeps it.")
-]
+All = Annotated[bool, typer.Option("--all", help="All dead letters.")]
+PerMinute = Annotated[int | None, typer.Option(metavar="N", min=1, max=6_000, help="How many to start each minute.")]
 
 
 @dataclass
 class Result:
-    """What became of each dead letter that was taken on."""
+    """What happened to each chosen dead letter."""
 
     done: list[Any] = field(default_factory=list)
     refused: list[tuple[UUID, RequestRefused]] = field(default_factory=list)
@@ -217,10 +215,10 @@ def requeue_dead(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run dead letters again: those named, those of a group, or those that filters match.
+    """Requeue dead letters: by id, by group, or by filters.
 
-    What was done elsewhere since is not done twice: it says what did it. The oldest goes first. With --per-minute each
-    waits its turn in the record, whatever becomes of this command.
+    Work that was done elsewhere since is not repeated: the command says what did it. The oldest goes first. With
+    --per-minute each waits its turn in the database, even if this command is interrupted.
     """
     which = chosen(practice, kind, code, text, older_than, newer_than, group)
     gap = 60 / per_minute if per_minute else 0.0
@@ -236,7 +234,7 @@ def requeue_dead(
                     "in_seconds": round(done.in_seconds, 1)}  # fmt: skip
 
         result = _checked(database, job_ids) if dry_run else _each("Requeueing", job_ids, one)
-    lasts = f" The last one's turn is in {_minutes((len(result.done) - 1) * gap)}." if gap and result.done else ""
+    lasts = f" The last one starts in {_minutes((len(result.done) - 1) * gap)}." if gap and result.done else ""
     verb = "would be requeued" if dry_run else "requeued"
     _tell(result, f"{count_of(len(result.done), 'dead letter')} {verb}.{lasts}", "requeued", dry_run, as_json)
 
@@ -258,7 +256,7 @@ def dismiss_dead(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Take dead letters out for good, with a reason: nobody will do their work.
+    """Dismiss dead letters for good, with a reason: their work will not be done.
 
     An import that is not created yet ends cancelled; one that is stays partly succeeded.
     """
@@ -292,13 +290,13 @@ def _job_ids(database: Database, ids: list[UUID] | None, which: Filter, everythi
             found += [job_id for job_id, _ in page]
             after = page[-1][1]
             if len(found) >= MOST:
-                note(f"These are the oldest {MOST:,}; give the command again for more.")
+                note(f"These are the oldest {MOST:,}; run the command again for more.")
                 break
     return found[:MOST]
 
 
 def _each(what: str, job_ids: Sequence[UUID], one: Callable[[UUID, int], dict[str, Any]]) -> Result:
-    """Each in a transaction of its own, so that workers get through; a refusal takes no turn."""
+    """Each in its own transaction, so that workers are not blocked; a refusal uses no turn."""
     result = Result()
     for job_id in counted(what, job_ids):
         try:

@@ -1,4 +1,4 @@
-"""The group `person`, with its command `erase`: a privacy request, rehearsed, confirmed and carried out."""
+"""The command `person erase`: a privacy request, previewed, confirmed and carried out."""
 
 from __future__ import annotations
 
@@ -34,7 +34,9 @@ def erase_person(
     reason: Reason,
     client: Annotated[UUID | None, typer.Option(metavar="ID", help="The client.")] = None,
     practice: Annotated[UUID | None, typer.Option(metavar="ID", help="With --xpm-uuid: whose record it is.")] = None,
-    xpm_uuid: Annotated[UUID | None, typer.Option(metavar="UUID", help="The XPM record, for who is no client.")] = None,
+    xpm_uuid: Annotated[
+        UUID | None, typer.Option(metavar="UUID", help="The XPM record of a person who is not a client.")
+    ] = None,
     dry_run: DryRun = False,
     yes: Yes = False,
     as_json: AsJson = False,
@@ -58,7 +60,7 @@ def erase_person(
             done = _rehearsed_and_done(parts.services, queues, person, act, dry_run=dry_run, yes=yes, as_json=as_json)
         except QueueAway:
             raise Problem(
-                "Redis does not answer, and it may hold something of this person: nothing was erased. Try again once it"
+                "Redis does not answer and may hold data of this person, so nothing was erased. Try again once it"
                 " is back.",
                 ExitCode.UNAVAILABLE,
             ) from None
@@ -85,7 +87,7 @@ def _rehearsed_and_done(
         _show(plan)
     if dry_run:
         return plan
-    confirm("Erase all this? It cannot be undone.", yes=yes)
+    confirm("Erase all of this? It cannot be undone.", yes=yes)
     return erase(services, queues, person, act)
 
 

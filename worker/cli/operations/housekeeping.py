@@ -1,4 +1,4 @@
-"""The command `housekeeping`: what the relay does each night, now."""
+"""The command `housekeeping`: runs the relay's nightly clean-up now."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands `jobs list` and `jobs explain`: finding a job, and why it is where it is."""
+"""The commands `jobs list` and `jobs explain`: finding a job, and explaining its state."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from worker.cli.output import AsJson, console, moment, say, say_json
 
 STATES = ", ".join(state.value for state in JobState)
 
-jobs_app = typer.Typer(no_args_is_help=True, help="Jobs that carry imports out.")
+jobs_app = typer.Typer(no_args_is_help=True, help="Jobs that carry out imports.")
 
 
 @jobs_app.command("list")
@@ -59,7 +59,7 @@ def list_jobs(
         older_than=age(older_than),
         newer_than=age(newer_than),
     )
-    show(which, limit=limit, after=after, as_json=as_json, nothing="No jobs.", at="Ended or made")
+    show(which, limit=limit, after=after, as_json=as_json, nothing="No jobs.", at="Ended or created")
 
 
 @jobs_app.command("explain")

@@ -1,4 +1,4 @@
-"""The commands `pause`, `resume` and `pauses list`: stopping claims of a practice, a lane or a kind, and going on."""
+"""The commands `pause`, `resume` and `pauses list`: stopping and resuming claims of a practice, a lane or a kind."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from worker.cli.database import opened
 from worker.cli.operator import BY_HAND, AsOperator, OptionalReason, Reason, acting
 from worker.cli.output import AsJson, console, iso, moment, say, say_json
 
-pause_app = typer.Typer(no_args_is_help=True, help="Stop claims; what runs goes on to its end.")
-resume_app = typer.Typer(no_args_is_help=True, help="Let claims go on that were paused.")
-pauses_app = typer.Typer(no_args_is_help=True, help="What is paused.")
+pause_app = typer.Typer(no_args_is_help=True, help="Pause work; running jobs finish.")
+resume_app = typer.Typer(no_args_is_help=True, help="Resume paused work.")
+pauses_app = typer.Typer(no_args_is_help=True, help="List pauses.")
 
 PracticeId = Annotated[UUID, typer.Argument(metavar="ID", help="The practice.", show_default=False)]
 LaneName = Annotated[Lane, typer.Argument(metavar="LANE", help=f"One of {', '.join(Lane)}.", show_default=False)]
@@ -54,7 +54,7 @@ def pause_kind(kind: KindName, operator: AsOperator, reason: Reason, as_json: As
 
 @pause_app.command("everything")
 def pause_everything(operator: AsOperator, reason: Reason, as_json: AsJson = False) -> None:
-    """Pause everything, such as after a backup was restored. Requests are still accepted."""
+    """Pause everything, for example after restoring a backup. Requests are still accepted."""
     _pause(Scope(), operator, reason, as_json)
 
 
@@ -67,7 +67,7 @@ def resume_practice(
     reason: OptionalReason = BY_HAND,
     as_json: AsJson = False,
 ) -> None:
-    """Resume a practice, or what was paused of it."""
+    """Resume a practice, or its paused lane or kind."""
     _resume(Scope(practice, lane, kind), operator, reason, as_json)
 
 
@@ -89,13 +89,13 @@ def resume_kind(
 
 @resume_app.command("everything")
 def resume_everything(operator: AsOperator, reason: OptionalReason = BY_HAND, as_json: AsJson = False) -> None:
-    """End the pause of everything; pauses of practices, lanes and kinds stay."""
+    """End the pause of everything; pauses of practices, lanes and kinds remain."""
     _resume(Scope(), operator, reason, as_json)
 
 
 @pauses_app.command("list")
 def list_pauses(
-    practice: Annotated[UUID | None, typer.Option(metavar="ID", help="Only those that touch this practice.")] = None,
+    practice: Annotated[UUID | None, typer.Option(metavar="ID", help="Only pauses that affect this practice.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """List pauses, oldest first."""
@@ -119,7 +119,7 @@ def _pause(scope: Scope, operator: str, reason: str, as_json: bool) -> None:
     if as_json:
         say_json(_result(paused))
     else:
-        say(f"Paused: {scope}. What runs goes on to its end; nothing else of it is claimed until it is resumed.")
+        say(f"Paused: {scope}. Running jobs finish; no other job of it starts until it is resumed.")
 
 
 def _resume(scope: Scope, operator: str, reason: str, as_json: bool) -> None:

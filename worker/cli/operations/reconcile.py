@@ -24,12 +24,10 @@ COLOURS = {Became.NEEDS_PERSON: "bold red", Became.REPAIRED: "green", Became.REP
 
 
 def run_reconcile(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing, and ask XPM nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing, and make no call to XPM.")] = False,
     max_links: Annotated[
         int | None,
-        typer.Option(
-            "--links", metavar="N", min=0, help="Look for the XPM records of so many links, at most. [RECONCILE_LINKS]"
-        ),
+        typer.Option("--links", metavar="N", min=0, help="How many links to check against XPM. [RECONCILE_LINKS]"),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -69,13 +67,13 @@ def _tell(report: Report, dry_run: bool) -> None:
         if len(findings) > SHOWN:
             say(f"    … and {len(findings) - SHOWN:,} more; --json shows all.")
     if not report.findings:
-        say("Nothing is out of step.")
+        say("No discrepancies found.")
     say(_figures(report, dry_run))
 
 
 def _figures(report: Report, dry_run: bool) -> str:
-    words = [] if report.requests_waiting is None else [f"{count_of(report.requests_waiting, 'request')} at the door"]
-    words.append("XPM not asked" if dry_run else f"{count_of(report.links_checked, 'link')} looked for in XPM")
+    words = [] if report.requests_waiting is None else [f"{count_of(report.requests_waiting, 'request')} on the queue"]
+    words.append("XPM not checked" if dry_run else f"{count_of(report.links_checked, 'link')} checked in XPM")
     if report.links_left:
         words.append(f"{report.links_left:,} left for the next run")
     return ", ".join(words) + "."
@@ -109,7 +107,7 @@ def _display() -> Iterator[Callable[[int, int], None]]:
     if not out.is_terminal:
         yield lambda *_: None
         return
-    columns: Sequence[Any] = (TextColumn("Looking for XPM records"), BarColumn(20), MofNCompleteColumn())
+    columns: Sequence[Any] = (TextColumn("Checking XPM records"), BarColumn(20), MofNCompleteColumn())
     with Progress(*columns, console=out, transient=True) as bar:
         task = bar.add_task("", total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -1,4 +1,4 @@
-"""The commands `restore begin` and `restore finish`: around putting the database back from a backup."""
+"""The commands `restore begin` and `restore finish`: before and after restoring a database backup."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from worker.cli.database import opened
 from worker.cli.operator import BY_HAND, AsOperator, OptionalReason, Reason, acting
 from worker.cli.output import AsJson, count_of, say, say_json
 
-restore_app = typer.Typer(no_args_is_help=True, help="After the database was put back from a backup.")
+restore_app = typer.Typer(no_args_is_help=True, help="Steps around restoring a database backup.")
 
 
 @restore_app.command("begin")
@@ -27,18 +27,19 @@ def begin(
     if as_json:
         say_json({"id": begun.restore_id, "emails_unknown": begun.emails})
         return
-    say("Everything is paused: workers and the relay may be started.")
-    say(f"{count_of(begun.emails, 'welcome email')} may have left since the backup and will not leave unconfirmed:")
+    say("Everything is paused. You can start workers and the relay.")
+    emails = count_of(begun.emails, "welcome email")
+    say(f"{emails} may have been sent since the backup and will not be sent again without confirmation:")
     say("  portal-sync emails list --state unknown")
     say("Then: portal-sync reconcile, and portal-sync restore finish.")
 
 
 @restore_app.command("finish")
 def finish(operator: AsOperator, reason: OptionalReason = BY_HAND, as_json: AsJson = False) -> None:
-    """Let work go on."""
+    """Resume work."""
     with opened() as record, acting(record, operator, reason) as act:
         restore_id = restore.finish(record.database, act)
     if as_json:
         say_json({"id": restore_id})
     else:
-        say("Work goes on.")
+        say("Work is resumed.")

@@ -33,7 +33,7 @@ def add(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a key and print it. It is shown this once: only its hash is kept."""
+    """Create a key and print it. It is shown only once: only its hash is stored."""
     scopes = set(scope or (Scope.READ, Scope.IMPORT))
     with opened() as record, refusals_naming({"practice_id": f"--practice {practice}"}):
         made = api_keys.add(record.database, practice, name, scopes)
@@ -42,7 +42,7 @@ def add(
 
 @api_key_app.command("list")
 def show(practice: Practice, as_json: AsJson = False) -> None:
-    """List a practice's keys, newest first; of each only how it begins."""
+    """List a practice's keys, newest first, each by its first characters."""
     with opened() as record:
         rows = api_keys.listing(record.database, practice)
     if as_json:
@@ -59,7 +59,7 @@ def show(practice: Practice, as_json: AsJson = False) -> None:
 
 @api_key_app.command("rotate")
 def rotate(key: KeyId, practice: Practice, as_json: AsJson = False) -> None:
-    """Make a key in the place of another, which works for another day."""
+    """Replace a key; the old one works for another day."""
     with opened() as record, refusals_naming({"key_id": f"KEY {key}"}):
         made = api_keys.rotate(record.database, key, practice_id=practice)
     _tell(made, as_json)

@@ -34,11 +34,13 @@ LIMIT = 100_000
 @connection_app.command("add")
 def add(
     practice: Annotated[UUID, typer.Option(metavar="ID", help="The practice's id.", show_default=False)],
-    staff: Annotated[UUID, typer.Option(metavar="ID", help="Whose connection it will be.", show_default=False)],
+    staff: Annotated[UUID, typer.Option(metavar="ID", help="The staff member to connect.", show_default=False)],
     tenant_id: Annotated[
         str, typer.Option(metavar="ID", help="The XPM tenant, as /connections names it.", show_default=False)
     ],
-    tenant_name: Annotated[str | None, typer.Option(metavar="NAME", help="What people call the tenant.")] = None,
+    tenant_name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The tenant's name, as people know it.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Connect a staff member to XPM by hand, for migration and headless use.
@@ -85,7 +87,7 @@ def _object(text: str) -> dict[str, Any]:
     try:
         found: dict[str, Any] = json.loads(text)
     except ValueError:
-        raise Problem("Standard input holds no whole JSON object.", ExitCode.MISUSED) from None
+        raise Problem("Standard input is not a complete JSON object.", ExitCode.MISUSED) from None
     return found
 
 
@@ -106,7 +108,7 @@ def connect(
     """
     person = ConnectingStaff(practice, staff)
     with opened() as record, refusals_naming({"staff_id": f"--as {staff}", "tenant_id": "The practice"}):
-        note("Open this address, allow access at Xero, then paste the address that the browser ends up at:")
+        note("Open this address, allow access at Xero, then paste the address your browser is sent to:")
         (note if as_json else say_line)(integration_connect.begin(record.database, record.settings, person))
         sys.stdout.flush()
         answer = _answer()
@@ -124,7 +126,7 @@ def connect(
         return
     say_line(str(connected.connection_id))
     if connected.woken:
-        note(f"{count_of(connected.woken, 'job')} had waited for this and go on now.")
+        note(f"{count_of(connected.woken, 'job')} were waiting for this and resume now.")
 
 
 @connection_app.command("list")
@@ -156,11 +158,11 @@ def disconnect(
     """Disconnect XPM. Imported data stays; the worker ends the connection at Xero too."""
     with opened() as record, refusals_naming({"connection_id": f"Connection {connection}"}):
         integration_disconnect.disconnect(record.database, connection)
-    say("Disconnected. A worker tells Xero.")
+    say("Disconnected. A worker ends the connection at Xero.")
 
 
 def _answer() -> dict[str, str]:
-    """What Xero put into the address that it sent the browser to."""
+    """The parameters that Xero put into the address it sent the browser to."""
     line = sys.stdin.readline(LINE_LIMIT).strip()
     found = {name: values[0] for name, values in parse_qs(urlsplit(line).query).items()}
     if "state" not in found or not {"code", "error"} & set(found):
@@ -172,8 +174,8 @@ def _answer() -> dict[str, str]:
 
 
 def _chosen(record: Record, person: ConnectingStaff, choice: Choice) -> Connected:
-    """Ask which of several practices it is to be, by its number in the list."""
-    note("Xero let the portal into several practices. Type the number of the one to connect:")
+    """Ask which practice to connect, by its number in the list."""
+    note("You allowed access to several practices in Xero. Type the number of the one to connect:")
     for number, (tenant_id, name) in enumerate(choice.tenants, 1):
         note(f"{number}  {clean(name or 'unnamed')}  {tenant_id}")
     line = sys.stdin.readline(LINE_LIMIT).strip()

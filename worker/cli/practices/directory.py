@@ -1,4 +1,4 @@
-"""The group `directory`: what logins see in XPM, how fresh that is, syncing it now, and accepting that people are gone."""
+"""The group `directory`: what logins see in XPM, how fresh it is, syncing now, and accepting that records are gone."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from worker.cli.show_jobs import facts
 
 def show_syncs(
     directory: Annotated[UUID, typer.Argument(metavar="DIRECTORY", help="The directory's id.", show_default=False)],
-    limit: Annotated[int, typer.Option(metavar="N", min=1, max=10_000, help="At most so many, newest first.")] = 20,
+    limit: Annotated[int, typer.Option(metavar="N", min=1, max=10_000, help="How many to list, newest first.")] = 20,
     as_json: AsJson = False,
 ) -> None:
-    """List what syncs of a directory brought to clients' relationships, by practice."""
+    """List what a directory's syncs changed in clients' relationships, by practice."""
     with opened() as record, record.database.read() as tx:
         if directories.get(tx, directory) is None:
             raise as_problem(refusals.UNKNOWN_DIRECTORY(), {"directory": str(directory)})
@@ -39,7 +39,7 @@ def show_syncs(
         say_json([_summary_result(each) for each in found])
         return
     if not found:
-        say("None brought anything new to relationships.")
+        say("No sync has changed any relationships.")
         return
     made = table("Started", "Practice", "Clients", "New", "Changed", "Ended", "Conflicts", "Waiting")
     for each in found:
@@ -62,7 +62,7 @@ COUNTS = ("seen", "added", "changed", "gone", "missing", "unread")
 
 @directory_app.command("list")
 def show_all(
-    practice: Annotated[UUID | None, typer.Option(metavar="ID", help="Only those of this practice.")] = None,
+    practice: Annotated[UUID | None, typer.Option(metavar="ID", help="Only directories of this practice.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """List directories: how many records, when they were synced, and whether one is held."""
@@ -72,7 +72,7 @@ def show_all(
         say_json([_result(entry) for entry in found])
         return
     if not found:
-        say("There are none: a directory begins when somebody connects XPM.")
+        say("There are no directories: one is created when somebody connects XPM.")
         return
     out = console()
     for entry in found:
@@ -107,23 +107,23 @@ def show(directory: DirectoryId, as_json: AsJson = False) -> None:
 @directory_app.command("sync")
 def sync_now(
     directory: DirectoryId,
-    full: Annotated[bool, typer.Option("--full", help="Read everything, not only what changed.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Read all records, not only changed ones.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Sync a directory now. A worker does it; `directory show` tells how it went.
+    """Sync a directory now. A worker does it; `directory show` reports the result.
 
-    Ends with code 1 while a sync of it is under way.
+    Exits with 1 while another sync of it is running.
     """
     mode = SyncMode.FULL if full else SyncMode.INCREMENTAL
     with opened() as record, refusals_naming({"directory": f"Directory {directory}"}), record.database.write() as tx:
         job = begin_sync(tx, directory, mode, asked_by="command line")
     if job is None:
-        raise Problem(f"Directory {directory}: a sync of it is under way. Wait for its end.")
+        raise Problem(f"Directory {directory}: a sync is already running. Wait until it ends.")
     if as_json:
         say_json({"sync_id": job.args["sync_id"], "job_id": job.id})
         return
     say_line(job.args["sync_id"])
-    note("A worker takes it on; see portal-sync directory show.")
+    note("A worker starts it; see portal-sync directory show.")
 
 
 @directory_app.command("accept")
@@ -135,7 +135,7 @@ def accept(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Accept that those whom a full sync missed are gone.
+    """Accept that the records missing from a full sync are gone.
 
     A sync that would lose many records holds them until then, or until a later one lists them again. Shows who would be
     gone and asks first. Clients who were imported from them stay.
@@ -145,7 +145,7 @@ def accept(
         if not as_json:
             _say_who(found)
         if not dry_run:
-            confirm(f"Take {count_of(found.entry.missing, 'record')} for gone?", yes=yes)
+            confirm(f"Mark {count_of(found.entry.missing, 'record')} as gone?", yes=yes)
             with acting(record, operator, reason, directory=f"Directory {directory}") as act:
                 accept_missing.accept(record.database, act, directory, count=found.entry.missing)
     if as_json:
@@ -153,7 +153,7 @@ def accept(
         gone = 0 if dry_run else found.entry.missing
         say_json({"directory_id": directory, "missing": found.entry.missing, "gone": gone, "records": names})
         return
-    say("Nothing was changed." if dry_run else f"{count_of(found.entry.missing, 'record')} taken for gone.")
+    say("Nothing was changed." if dry_run else f"{count_of(found.entry.missing, 'record')} marked as gone.")
 
 
 def _say_who(found: Held) -> None:

@@ -14,7 +14,7 @@ from worker.cli.operator import BY_HAND, AsOperator, DryRun, OptionalReason, act
 from worker.cli.output import AsJson, count_of, say, say_json, say_line
 
 SHOWN = 10
-"""Clients shown of those that stay; --json has all."""
+"""How many of the clients that stay are shown; --json has all."""
 
 
 def leave(
@@ -23,7 +23,7 @@ def leave(
     reason: OptionalReason = BY_HAND,
     as_json: AsJson = False,
 ) -> None:
-    """Note that somebody has left: they are signed out, and their XPM connection ends.
+    """Record that somebody has left: they are signed out, and their XPM connection ends.
 
     Their clients stay tied to XPM through that connection, and are read no more, until a colleague takes them on:
     `portal-sync connection reassign`.
@@ -36,21 +36,23 @@ def leave(
         return
     say("They are signed out, and their XPM connection has ended.")
     for each in left.left_behind:
-        say(f"{count_of(each.clients, 'client')} still hang on it. To let a colleague take them on:")
+        say(f"{count_of(each.clients, 'client')} are still linked through it. To move them to a colleague:")
         say_line(f"  portal-sync connection reassign {each.connection_id} --to STAFF --as OPERATOR")
 
 
 def reassign(
     connection: Annotated[
-        UUID, typer.Argument(metavar="FROM", help="The connection of who has left.", show_default=False)
+        UUID, typer.Argument(metavar="FROM", help="The connection of the person who has left.", show_default=False)
     ],
-    to: Annotated[UUID, typer.Option(metavar="STAFF", help="The colleague, who is connected.", show_default=False)],
+    to: Annotated[
+        UUID, typer.Option(metavar="STAFF", help="The colleague to move the clients to.", show_default=False)
+    ],
     operator: AsOperator,
     reason: OptionalReason = BY_HAND,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Move the clients that hang on a connection to a colleague's.
+    """Move the clients linked through a connection to a colleague's connection.
 
     The colleague must be connected to the same practice in XPM. Clients whose record they do not see there stay, and are
     listed. Which clients the colleague sees in the portal does not change.

@@ -21,8 +21,10 @@ operator_app = typer.Typer(no_args_is_help=True, help="People who look after the
 staff_app.command("leave")(handover.leave)
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Its name, up to 200 characters.", show_default=False)]
-Email = Annotated[str, typer.Argument(metavar="EMAIL", help="Its login; no other one may have it.", show_default=False)]
-MfaHelp = "Whether MFA is mandatory for staff and clients; without it nobody connects to XPM."
+Email = Annotated[
+    str, typer.Argument(metavar="EMAIL", help="The email to sign in with; it must be unique.", show_default=False)
+]
+MfaHelp = "Whether MFA is mandatory for staff and clients; connecting XPM requires it."
 
 
 @practice_app.command("add")
@@ -46,7 +48,7 @@ def set_practice(
     mfa: Annotated[bool | None, typer.Option("--mfa/--no-mfa", help=MfaHelp)] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Change a practice; what is not given stays."""
+    """Change a practice; options that are not given stay as they are."""
     about = {"practice_id": f"practice {practice_id}", "time_zone": f"--time-zone {time_zone}"}
     with opened() as record, refusals_naming(about):
         practices.set_practice(record.database, practice_id, name=name, time_zone=time_zone, mfa_mandatory=mfa)
@@ -59,11 +61,11 @@ def add_staff(
     name: Name,
     email: Email,
     role: Annotated[
-        Role, typer.Option(metavar="ROLE", help="owner, account_admin, partner, manager or basic (who only looks).")
+        Role, typer.Option(metavar="ROLE", help="owner, account_admin, partner, manager or basic (read only).")
     ] = Role.MANAGER,
     as_json: AsJson = False,
 ) -> None:
-    """Add somebody who works at a practice and print their id."""
+    """Add a staff member to a practice and print their id."""
     with opened() as record, refusals_naming({"practice_id": f"PRACTICE {practice}", "email": f"EMAIL {email}"}):
         new_id = practices.add_staff(record.database, practice, name, email, role)
     _tell(new_id, as_json)
@@ -92,7 +94,7 @@ def set_password(
         UUID, typer.Option("--practice", metavar="ID", help="Their practice's id.", show_default=False)
     ],
     link: Annotated[
-        bool, typer.Option("--link", help="Print a link instead, by which they set it: once, within three days.")
+        bool, typer.Option("--link", help="Print a link to set the password instead; it works once, within three days.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:

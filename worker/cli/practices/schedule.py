@@ -1,4 +1,4 @@
-"""The group `schedule`: what is due again and again, when it last ran and will next, or why it was passed over."""
+"""The group `schedule`: recurring work, when it last ran and runs next, or why it was skipped."""
 
 from __future__ import annotations
 
@@ -21,9 +21,7 @@ from worker.cli.operator import BY_HAND, AsOperator, acting
 from worker.cli.output import AsJson, clean, console, iso, note, say, say_json, say_line, table
 from worker.cli.show_jobs import short
 
-schedule_app = typer.Typer(
-    no_args_is_help=True, help="Syncs of directories and work of the night: when, and how it went."
-)
+schedule_app = typer.Typer(no_args_is_help=True, help="Directory syncs and nightly work: when, and the results.")
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The schedule, as `list` names it.", show_default=False)]
 Why = Annotated[
@@ -39,7 +37,7 @@ def list_schedules(
     practice: Annotated[UUID | None, typer.Option(metavar="ID", help="Only this practice's.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List schedules, what is due next first. Times are UTC."""
+    """List schedules, next due first. Times are UTC."""
     with opened() as record, record.database.read() as tx:
         if practice is not None and people.get_practice(tx, practice) is None:
             raise Problem(f"There is no practice {practice}.")
@@ -48,7 +46,7 @@ def list_schedules(
         say_json([_result(entry) for entry in found])
         return
     if not found:
-        say("Nothing is scheduled yet: the relay does that once a practice is connected.")
+        say("Nothing is scheduled yet: the relay creates schedules once a practice is connected.")
         return
     made = table("Schedule", "Practice", "Next", "Last", "Took", "Came to")
     for heading in (0, 2, 3, 4):
@@ -62,30 +60,30 @@ def list_schedules(
 
 @schedule_app.command("run")
 def run_now(name: Name, operator: AsOperator, why: OptionalWhy = BY_HAND, as_json: AsJson = False) -> None:
-    """Begin a directory's sync now. Its due times stay as they are; a relay and a worker have to run."""
+    """Start a directory's sync now. Its due times do not change; a relay and a worker must be running."""
     with opened() as record, acting(record, operator, why, schedule=f"Schedule {name}") as act:
         job_id = control.run_now(record.database, act, name)
     if as_json:
         say_json({"schedule": name, "job_id": job_id})
         return
     say_line(str(job_id))
-    note("The relay rings this job; portal-sync schedule list shows what it came to.")
+    note("The sync starts shortly; portal-sync schedule list shows the result.")
 
 
 @schedule_app.command("pause")
 def pause(name: Name, operator: AsOperator, why: Why, as_json: AsJson = False) -> None:
-    """Keep a schedule from running; what runs goes on to its end."""
+    """Pause a schedule; a running sync finishes."""
     with opened() as record, acting(record, operator, why, schedule=f"Schedule {name}") as act:
         control.pause(record.database, act, name)
     if as_json:
         say_json({"schedule": name, "paused": True})
     else:
-        say(f"Paused: {name}. Its due times are passed over until it is resumed.")
+        say(f"Paused: {name}. Its due times are skipped until it is resumed.")
 
 
 @schedule_app.command("resume")
 def resume(name: Name, operator: AsOperator, why: OptionalWhy = BY_HAND, as_json: AsJson = False) -> None:
-    """Let a schedule run again, from its next due time on."""
+    """Resume a schedule from its next due time."""
     with opened() as record, acting(record, operator, why, schedule=f"Schedule {name}") as act:
         row = control.resume(record.database, act, name)
     if as_json:
@@ -107,13 +105,13 @@ def _took(began: datetime | None, ended: datetime | None) -> str:
 
 
 def _came_to(entry: ScheduleEntry) -> str:
-    """What stands in the way now, else how the last run ended."""
+    """Why it is not running now, or how the last run ended."""
     row = entry.schedule
     if row.paused_at is not None:
         return f"paused by {entry.paused_by or 'somebody'}: {row.paused_why}"
     if entry.passed_over is not None:
         why = f": {row.skipped_why}" if row.skipped_why else ""
-        return f"passed over {short(row.skipped_at)}, {entry.passed_over}{why}"
+        return f"skipped {short(row.skipped_at)}, {entry.passed_over}{why}"
     if entry.sync is not None:
         return _outcome(entry.sync)
     if entry.run is None or row.directory_id is not None:

@@ -22,14 +22,14 @@ Word = Annotated[str, typer.Argument(metavar="STRUCTURE", help="The word, as XPM
 
 @structures_app.command("list")
 def show(practice: Practice, as_json: AsJson = False) -> None:
-    """List the business structures in a practice's directories, and what each is taken for."""
+    """List the business structures in a practice's directories, and what each one means."""
     with opened() as record, refusals_naming({"practice_id": f"--practice {practice}"}):
         found = structures.listing(record.database, practice)
     if as_json:
         say_json([_result(item) for item in found])
         return
     if not found:
-        say("There are none: the practice's directories are empty.")
+        say("There are no structures: the practice's directories are empty.")
         return
     made = table("Structure", "Records", "May become", "Type", "Said by")
     made.columns[1].justify = "right"
@@ -50,7 +50,7 @@ def explain(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say what a business structure means for a practice. Clients who are there keep what they are."""
+    """Set what a business structure means for a practice. Existing clients do not change."""
     given = {"practice_id": f"--practice {practice}", "structure": "STRUCTURE", "entity_type": "--type"}
     with opened() as record, refusals_naming(given):
         item = structures.explain(record.database, practice, word, kind, entity_type)
@@ -62,7 +62,7 @@ def explain(
 
 @structures_app.command("forget")
 def forget(word: Word, practice: Practice, as_json: AsJson = False) -> None:
-    """Let a business structure be understood by the general rules again."""
+    """Return a business structure to the general rules."""
     with opened() as record, refusals_naming({"structure": f"STRUCTURE {clean(word)}"}):
         structures.forget(record.database, practice, word)
     if as_json:

@@ -1,4 +1,4 @@
-"""The commands of `webhooks`: addresses of a practice's own systems that are told of each close."""
+"""The commands of `webhooks`: addresses that are notified when an import closes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from worker.cli.operator import After, Limit, Yes, confirm, more
 from worker.cli.output import AsJson, clean, console, iso, moment, note, say, say_json, say_line, table
 from worker.cli.show_jobs import short
 
-webhooks_app = typer.Typer(no_args_is_help=True, help="Addresses that are told of each close, signed.")
+webhooks_app = typer.Typer(no_args_is_help=True, help="Addresses that are notified when an import closes.")
 
 Practice = Annotated[UUID, typer.Option("--practice", metavar="ID", help="The practice's id.", show_default=False)]
 WebhookId = Annotated[UUID, typer.Argument(metavar="WEBHOOK", help="The id of the webhook.", show_default=False)]
@@ -35,7 +35,7 @@ def add(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Have an address told, and print the secret that signs what it is told. It is shown this once."""
+    """Add a webhook and print the secret that signs its messages. The secret is shown only once."""
     about = {"practice_id": f"--practice {practice}", "url": clean(url)}
     with opened() as record, refusals_naming(about):
         made = endpoints.add(record.database, record.settings, practice, url, set(event or ()))
@@ -63,7 +63,7 @@ def show(practice: Practice, as_json: AsJson = False) -> None:
 
 @webhooks_app.command("rotate")
 def rotate(webhook: WebhookId, practice: Practice, as_json: AsJson = False) -> None:
-    """Give a webhook another secret; the one before signs too for another day."""
+    """Replace a webhook's secret; the old one also signs for another day."""
     with opened() as record, refusals_naming({"webhook_id": f"WEBHOOK {webhook}"}):
         made = endpoints.rotate(record.database, record.settings, webhook, practice_id=practice)
     _tell(made, as_json)
@@ -71,7 +71,7 @@ def rotate(webhook: WebhookId, practice: Practice, as_json: AsJson = False) -> N
 
 @webhooks_app.command("remove")
 def remove(webhook: WebhookId, practice: Practice, yes: Yes = False) -> None:
-    """Tell an address no more; what waits to be told is not."""
+    """Remove a webhook; waiting deliveries are not sent."""
     with opened() as record, refusals_naming({"webhook_id": f"WEBHOOK {webhook}"}):
         confirm("Remove this webhook?", yes=yes)
         endpoints.remove(record.database, webhook, practice_id=practice)
@@ -80,27 +80,27 @@ def remove(webhook: WebhookId, practice: Practice, yes: Yes = False) -> None:
 
 @webhooks_app.command("test")
 def send_test(webhook: WebhookId, practice: Practice, as_json: AsJson = False) -> None:
-    """Send a message that says nothing; if it is taken, a disabled webhook is told of events again."""
+    """Send an empty test message; if it is accepted, a disabled webhook is enabled again."""
     with opened() as record, refusals_naming({"webhook_id": f"WEBHOOK {webhook}"}):
         delivery_id = endpoints.send_test(record.database, webhook, practice_id=practice)
     if as_json:
         say_json({"delivery_id": delivery_id})
     else:
-        say(f"On its way. How it went: portal-sync webhooks deliveries {webhook} --practice {practice}")
+        say(f"Sent to the queue. To see the result: portal-sync webhooks deliveries {webhook} --practice {practice}")
 
 
 @webhooks_app.command("deliveries")
 def deliveries(
     webhook: WebhookId, practice: Practice, limit: Limit = 50, after: After = None, as_json: AsJson = False
 ) -> None:
-    """List what a webhook was and is to be told, newest first, with the last answer."""
+    """List a webhook's deliveries, newest first, with the last answer."""
     with opened() as record, refusals_naming({"webhook_id": f"WEBHOOK {webhook}"}):
         found = endpoints.deliveries(record.database, webhook, practice_id=practice, cursor=after, limit=limit).items
     if as_json:
         say_json([_delivery(told) for told in found])
         return
     if not found:
-        say("It was told nothing yet.")
+        say("No deliveries yet.")
         return
     made = table("Event", "Since", "State", "Tries", "Answer")
     for told in found:
