@@ -94,7 +94,7 @@ class IsolatedRunner:
         poison = Permanent(
             POISON_CODE,
             "This job ended its worker process three times, the last time while it was the only job in it.",
-            "Report it to the developers. Do not requeue it before they have investigated.",
+            "Tell the developers. Do not requeue it before they have investigated.",
         )
         try:
             record(self._services, job, lease_of(job), self._handlers[job.kind].on_failure, poison)

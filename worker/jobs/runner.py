@@ -223,8 +223,6 @@ def as_job_error(error: Exception) -> JobError:
     elif isinstance(error, DATABASE_AWAY):
         found = Transient("database_unavailable", "The database did not answer; nothing was written.")
     else:
-        found = Permanent(
-            "bug", f"An unexpected error occurred ({type(error).__name__}).", "Report it to the developers."
-        )
+        found = Permanent("bug", f"An unexpected error occurred ({type(error).__name__}).", "Tell the developers.")
     found.__cause__ = error
     return found

@@ -81,7 +81,7 @@ class Faults:
         self.rules.clear()
 
     def take(self, operation: str, uuid: UUID | None, tenant_id: str | None) -> FaultRule | None:
-        """The first rule that a call matches, with one of its count used up."""
+        """The first rule that matches a call. Uses up one of its count."""
         for rule in self.rules:
             if rule.matches(operation, uuid, tenant_id):
                 rule.count -= 1
@@ -92,7 +92,7 @@ class Faults:
 
 
 async def apply(rule: FaultRule, answer: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-    """Let a call go wrong as the rule says. `answer` is what would have answered it."""
+    """Make a call fail as the rule says. `answer` is the application that would answer it."""
     match rule.kind:
         case "latency":
             await asyncio.sleep(rule.seconds)
@@ -113,7 +113,7 @@ async def apply(rule: FaultRule, answer: ASGIApp, scope: Scope, receive: Receive
 
 
 class CutOffError(Exception):
-    """Raised inside an application to stop it from sending more of an answer that a fault has ended."""
+    """Raised inside an application to stop it from sending the rest of an answer that a fault has ended."""
 
 
 def _dripping(send: Send, pause: float) -> Send:
@@ -128,7 +128,7 @@ def _dripping(send: Send, pause: float) -> Send:
 
 
 def _halved(send: Send, then: Callable[[], Awaitable[None]] | None) -> Send:
-    """Send half of the body's first piece, then either run `then` or end the answer as if it were whole."""
+    """Send half of the body's first piece, then either run `then` or end the answer as if it were complete."""
 
     async def halve(message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -146,7 +146,7 @@ def _halved(send: Send, then: Callable[[], Awaitable[None]] | None) -> Send:
 
 
 async def _first_of(receive: Receive, seconds: float) -> None:
-    """Wait for so long, or until the caller goes away."""
+    """Wait for `seconds`, or until the caller disconnects."""
     try:
         async with asyncio.timeout(seconds):
             await _gone(receive)
@@ -160,7 +160,7 @@ async def _gone(receive: Receive) -> None:
 
 
 def _transport(scope: Scope) -> asyncio.Transport:
-    """The connection's transport, which `serve.Protocol` puts into the state of each call."""
+    """The connection's transport, which `serve.Protocol` adds to the state of each call."""
     transport = scope.get("state", {}).get("transport")
     if transport is None:
         raise RuntimeError(
@@ -170,7 +170,7 @@ def _transport(scope: Scope) -> asyncio.Transport:
 
 
 async def _drop(scope: Scope, receive: Receive) -> None:
-    """Reset the connection: with no time to linger, closing it sends RST."""
+    """Reset the connection: with a linger time of 0, closing it sends RST."""
     transport = _transport(scope)
     transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     transport.abort()
@@ -178,6 +178,6 @@ async def _drop(scope: Scope, receive: Receive) -> None:
 
 
 async def _close(scope: Scope, receive: Receive) -> None:
-    """Close the connection once what was sent has gone out."""
+    """Close the connection once all data has been sent."""
     _transport(scope).close()
     await _gone(receive)

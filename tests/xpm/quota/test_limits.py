@@ -167,8 +167,8 @@ def test_the_limit_that_lasts_longest_is_told(make_desk: MakeDesk) -> None:
 def test_asking_again_for_a_permit_whose_answer_was_lost_takes_no_second_one(desk: Desk) -> None:
     """As the Redis client does after a timeout (P7)."""
     before = desk.status().day
-    first = desk.limiter._books.take(TENANT, "job-1/aa", background=False, lease_seconds=10)
-    assert desk.limiter._books.take(TENANT, "job-1/aa", background=False, lease_seconds=10) == first
+    first = desk.limiter._ledger.take(TENANT, "job-1/aa", background=False, lease_seconds=10)
+    assert desk.limiter._ledger.take(TENANT, "job-1/aa", background=False, lease_seconds=10) == first
     now = desk.status()
     assert (now.concurrent, now.minute, now.app_minute, now.day - before) == (1, 1, 1, 1)
 

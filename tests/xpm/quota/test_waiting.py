@@ -150,13 +150,13 @@ def test_a_thread_renews_what_is_held_until_close(redis_url: str) -> None:
 
 def test_a_permit_released_during_a_renewal_stays_released(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     permit = desk.hold()
-    renew = desk.limiter._books.renew
+    renew = desk.limiter._ledger.renew
 
     def renew_late(tenant_id: str, held: dict[str, float]) -> None:
         permit.release()
         renew(tenant_id, held)
 
-    monkeypatch.setattr(desk.limiter._books, "renew", renew_late)
+    monkeypatch.setattr(desk.limiter._ledger, "renew", renew_late)
     desk.limiter.renew()
     assert desk.status().concurrent == 0
 

@@ -13,7 +13,7 @@ from xpm.simulator.knobs import Knobs
 
 @dataclass(frozen=True, slots=True)
 class Denial:
-    """A gateway's refusal: HTTP status, title and Xero's word for the reason."""
+    """A gateway's refusal: HTTP status, title and Xero's reason."""
 
     status: int
     title: str
@@ -25,7 +25,7 @@ WRONG_TENANT = Denial(403, "Forbidden", "AuthenticationUnsuccessful")
 
 
 class Access(Protocol):
-    """Decides on a call by its headers, whose names are lower case."""
+    """Allows or denies a call by its headers, which have lower-case names."""
 
     def denial(self, headers: Mapping[str, str], *, needs_tenant: bool) -> Denial | None:
         """Why the call is not allowed, or `None` if it is."""
@@ -37,7 +37,7 @@ class Access(Protocol):
 
 
 class StaticAccess:
-    """One token, good for every tenant given."""
+    """One token, valid for all given tenants."""
 
     def __init__(self, token: str, tenants: Collection[str]) -> None:
         self._token = token
@@ -63,7 +63,7 @@ PRIVILEGE_LOST = Denial(403, "Forbidden", "You do not have permission to access 
 
 
 class IdentityAccess:
-    """Access by the tokens that the identity server gave, and by the one static token besides."""
+    """Access by the identity server's tokens, and by the one static token."""
 
     def __init__(self, static: StaticAccess, grants: Grants, now: Callable[[], float], knobs: Knobs) -> None:
         self._static = static
@@ -94,7 +94,7 @@ class IdentityAccess:
         return self._grants.connected.get(token.family.user, [])
 
     def user(self, headers: Mapping[str, str]) -> str | None:
-        """Whose token it is; the static one is nobody's."""
+        """The token's user; `None` for the static one."""
         token = self._token(headers)
         return token.family.user if token is not None else None
 

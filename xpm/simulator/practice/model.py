@@ -1,6 +1,6 @@
-"""What a simulated practice holds: clients, relationships, groups and staff, as plain mutable records.
+"""A simulated practice's clients, relationships, groups and staff, as plain mutable records.
 
-Nothing here knows the wire or how the records were made up. Field names follow `xpm.records` where both have them.
+Wire formats and the making of records live elsewhere. Field names follow `xpm.records` where both have them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from xpm.records import Address
 
 @dataclass(slots=True)
 class Relationship:
-    """One row on one client's side. `related_uuid` may name a client that the practice does not hold."""
+    """One row on one client's side. `related_uuid` may name a client outside the practice."""
 
     uuid: UUID
     label: str
