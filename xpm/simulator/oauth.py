@@ -109,7 +109,7 @@ class IdentityServer:
         return JSONResponse({"Title": "NotFound", "Status": 404, "Detail": "No such connection"}, 404)
 
     async def control(self, request: Request) -> Response:
-        """For tests and manual use: `expire` access tokens, `revoke` consents, `end-grace`, or `disconnect` all practices."""
+        """For tests and by hand: `expire` access tokens, `revoke` consents, `end-grace`, or `disconnect` all practices."""
         actions = {
             "expire": self._grants.expire_all,
             "revoke": self._grants.revoke_all,
