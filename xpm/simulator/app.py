@@ -123,7 +123,7 @@ class XpmCalls:
         ).hexdigest()[:12]
 
     def _position(self, tenant: Tenant, token: str) -> int | None:
-        """The last position of the page before, or `None` for a token that this tenant was not given."""
+        """The last position of the previous page, or `None` for a token that was not issued to this tenant."""
         try:
             position, _, seal = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode().partition(".")
             number = int(position)

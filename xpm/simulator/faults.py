@@ -1,6 +1,6 @@
-"""Faults on demand: rules that say which calls go wrong, how, and how often; and the ASGI tricks that make them so.
+"""Faults on demand: rules that say which calls fail, how, and how often; and the ASGI code that makes them fail.
 
-A fault happens after a call was admitted, so it uses up quota and, while it lasts, one of the concurrent calls.
+A fault happens after a call is admitted, so it uses up quota and, while it lasts, one of the concurrent calls.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _DEFAULT_SECONDS: dict[str, float] = {"hang": 3_600.0, "slow_drip": 0.05, "laten
 
 @dataclass(slots=True)
 class FaultRule:
-    """What goes wrong with the next `count` calls that match; `None` in a condition matches anything.
+    """The fault of the next `count` calls that match; `None` in a condition matches anything.
 
     kind: `status_500` (XPM's error body), `status_503` (plain text), `latency` (an answer after `seconds`), `hang` (no
     answer for `seconds`, then a reset connection), `slow_drip` (256 bytes, a pause of `seconds`, and so on), `reset` (the
@@ -53,7 +53,7 @@ class FaultRule:
         """A rule from a JSON object with the fields' names.
 
         Raises:
-            ValueError: for a field, kind or value that does not exist.
+            ValueError: for an unknown field or kind, or an invalid value.
         """
         unknown = set(body) - set(cls.__slots__)
         if unknown or "kind" not in body:
@@ -61,7 +61,7 @@ class FaultRule:
         values = dict(body)
         if values.get("uuid") is not None:
             values["uuid"] = UUID(str(values["uuid"]))
-        return cls(**values)  # type: ignore[arg-type]  # values other than the kind are a tester's own
+        return cls(**values)  # type: ignore[arg-type]  # values other than the kind are the tester's business
 
     def matches(self, operation: str, uuid: UUID | None, tenant_id: str | None) -> bool:
         wanted = (self.operation, self.uuid, self.tenant_id)
@@ -69,7 +69,7 @@ class FaultRule:
 
 
 class Faults:
-    """The rules in force, oldest first; a rule leaves when its count is used up."""
+    """The active rules, oldest first. A rule is removed when its count is used up."""
 
     def __init__(self) -> None:
         self.rules: list[FaultRule] = []

@@ -91,11 +91,11 @@ class Quota:
         return refusal
 
     def leave(self, tenant_id: str) -> None:
-        """The answer to an admitted call has been sent, or its connection is gone."""
+        """End an admitted call: its answer has been sent, or its connection is closed."""
         self._in_flight[tenant_id] -= 1
 
     def _over(self, tenant_id: str, now: float) -> Refusal | None:
-        """The limit in the way; the one that lasts longest is named first."""
+        """The limit that blocks a call; the one with the longest wait first."""
         day, minute = self._days[tenant_id], self._minutes[tenant_id]
         if day.count(now) >= self.limits.day:
             return Refusal("day", day.wait(now))
@@ -108,7 +108,7 @@ class Quota:
         return None
 
     def remaining(self, tenant_id: str) -> Remaining:
-        """What the rate-limit headers tell a tenant now."""
+        """The values of a tenant's rate-limit headers now."""
         now = self._now()
         return Remaining(
             day=max(0, self.limits.day - self._days[tenant_id].count(now)),
