@@ -14,7 +14,6 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Route
 
 from xpm.simulator.identity import consent
-from xpm.simulator.identity.access import IdentityAccess
 from xpm.simulator.identity.grants import SOMEBODY, InvalidGrantError, Issued, connection_id
 from xpm.simulator.state import Simulator
 
@@ -97,7 +96,7 @@ class IdentityServer:
     async def leave(self, request: Request) -> Response:
         """Delete a connection of the token's user."""
         access = self._simulator.access
-        user = access.user(request.headers) if isinstance(access, IdentityAccess) else None
+        user = access.user(request.headers)
         denial = access.denial(request.headers, needs_tenant=False)
         if denial is not None or user is None:
             return JSONResponse({"Title": "Unauthorized", "Status": 401, "Detail": "AuthenticationUnsuccessful"}, 401)

@@ -29,7 +29,6 @@ class Simulator:
         limits: Limits | None = None,
         enforce_quota: bool = True,
         knobs: Knobs | None = None,
-        access: Access | None = None,
         client_id: str = "simulator-app",
         client_secret: str = "simulator-secret",  # noqa: S107 -- a made-up secret for a made-up service
     ) -> None:

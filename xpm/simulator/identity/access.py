@@ -5,7 +5,6 @@ from __future__ import annotations
 import hmac
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 from xpm.simulator.identity.grants import AccessToken, Grants
 from xpm.simulator.knobs import Knobs
@@ -24,18 +23,6 @@ UNAUTHENTICATED = Denial(401, "Unauthorized", "AuthenticationUnsuccessful")
 WRONG_TENANT = Denial(403, "Forbidden", "AuthenticationUnsuccessful")
 
 
-class Access(Protocol):
-    """Allows or denies a call by its headers, which have lower-case names."""
-
-    def denial(self, headers: Mapping[str, str], *, needs_tenant: bool) -> Denial | None:
-        """Why the call is not allowed, or `None` if it is."""
-        ...
-
-    def tenants(self, headers: Mapping[str, str]) -> Collection[str]:
-        """The tenant ids that an allowed call's token is connected to."""
-        ...
-
-
 class StaticAccess:
     """One token, valid for all given tenants."""
 
@@ -51,7 +38,7 @@ class StaticAccess:
             return WRONG_TENANT
         return None
 
-    def tenants(self, headers: Mapping[str, str]) -> Collection[str]:  # noqa: ARG002 - one token sees all tenants
+    def tenants(self) -> Collection[str]:
         return self._tenants
 
 
@@ -63,7 +50,7 @@ PRIVILEGE_LOST = Denial(403, "Forbidden", "You do not have permission to access 
 
 
 class IdentityAccess:
-    """Access by the identity server's tokens, and by the one static token."""
+    """Access by the identity server's tokens, and by the one static token. Names of headers are in lower case."""
 
     def __init__(self, static: StaticAccess, grants: Grants, now: Callable[[], float], knobs: Knobs) -> None:
         self._static = static
@@ -72,6 +59,7 @@ class IdentityAccess:
         self._knobs = knobs
 
     def denial(self, headers: Mapping[str, str], *, needs_tenant: bool) -> Denial | None:
+        """Why the call is not allowed, or `None` if it is."""
         token = self._token(headers)
         if token is None:
             return self._static.denial(headers, needs_tenant=needs_tenant)
@@ -88,9 +76,10 @@ class IdentityAccess:
         return PRIVILEGE_LOST if self._knobs.privilege_lost else None
 
     def tenants(self, headers: Mapping[str, str]) -> Collection[str]:
+        """The tenant ids that an allowed call's token is connected to."""
         token = self._token(headers)
         if token is None:
-            return self._static.tenants(headers)
+            return self._static.tenants()
         return self._grants.connected.get(token.family.user, [])
 
     def user(self, headers: Mapping[str, str]) -> str | None:
