@@ -42,7 +42,7 @@ class Simulator:
         self.faults = Faults()
         self.knobs = knobs or Knobs()
         static = StaticAccess(access_token, tenants.keys())
-        self.access = IdentityAccess(static, self.grants, self.clock.now, self.knobs)
+        self.access = IdentityAccess(static, self.grants, self.clock.now, lambda: self.knobs)
         self.page_key = secrets.token_bytes(16)
 
     @property

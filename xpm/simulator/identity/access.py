@@ -52,7 +52,9 @@ PRIVILEGE_LOST = Denial(403, "Forbidden", "You do not have permission to access 
 class IdentityAccess:
     """Access by the identity server's tokens, and by the one static token. Names of headers are in lower case."""
 
-    def __init__(self, static: StaticAccess, grants: Grants, now: Callable[[], float], knobs: Knobs) -> None:
+    def __init__(
+        self, static: StaticAccess, grants: Grants, now: Callable[[], float], knobs: Callable[[], Knobs]
+    ) -> None:
         self._static = static
         self._grants = grants
         self._now = now
@@ -69,11 +71,11 @@ class IdentityAccess:
             return EXPIRED
         if not needs_tenant:
             return None
-        if self._knobs.scope_missing or not set(READ_SCOPES) & set(token.family.scope.split()):
+        if self._knobs().scope_missing or not set(READ_SCOPES) & set(token.family.scope.split()):
             return SCOPE_MISSING
         if headers.get("xero-tenant-id") not in self.tenants(headers):
             return WRONG_TENANT
-        return PRIVILEGE_LOST if self._knobs.privilege_lost else None
+        return PRIVILEGE_LOST if self._knobs().privilege_lost else None
 
     def tenants(self, headers: Mapping[str, str]) -> Collection[str]:
         """The tenant ids that an allowed call's token is connected to."""
