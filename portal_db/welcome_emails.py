@@ -93,9 +93,8 @@ def begin_sending(tx: Tx, intent: Intent, *, token_hash: str, valid_seconds: flo
         return False
     ours = and_(WelcomeEmail.state == EmailState.SENDING, WelcomeEmail.sending_token == intent.lease_token)
     conditions = (WelcomeEmail.id == intent.email_id, or_(WelcomeEmail.state == EmailState.PENDING, ours))
-    values = {"token_hash": token_hash, "token_expires_at": db_now(valid_seconds)}
-    values |= {"state": EmailState.SENDING, "sending_token": intent.lease_token}
-    return bool(update_rows(tx, WelcomeEmail, *conditions, **values))
+    values = {"token_hash": token_hash, "token_expires_at": db_now(valid_seconds), "sending_token": intent.lease_token}
+    return bool(update_rows(tx, WelcomeEmail, *conditions, state=EmailState.SENDING, **values))
 
 
 def finish_sending(tx: Tx, intent: Intent, state: EmailState) -> bool:

@@ -1,4 +1,4 @@
-"""The tables, gathered: importing this package gives `Base.metadata` all of them."""
+"""All tables: importing this package registers them with `Base.metadata`."""
 
 from portal_db.tables.access import ApiKey, PasswordLink, StaffSession
 from portal_db.tables.base import Base

@@ -1,4 +1,4 @@
-"""The declarative base: naming of constraints, and how Python types become columns."""
+"""The declarative base: names of constraints, and the column types of Python types."""
 
 from __future__ import annotations
 

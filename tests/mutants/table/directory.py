@@ -153,7 +153,7 @@ MUTANTS = (
         "directory-erased-meanwhile",
         "a list asked for before somebody was forgotten is read again",
         "others' relationships still name them",
-        (Edit(SYNC, "    if syncs.somebody_was_erased_since(tx, directory, answer.as_of):", "    if False:"),),
+        (Edit(SYNC, "    if syncs.has_erasure_since(tx, directory, answer.as_of):", "    if False:"),),
         (f"{DROPS}::test_a_list_read_while_somebody_asked_to_be_forgotten_is_read_again",),
     ),
     Mutant(

@@ -114,7 +114,7 @@ EMAIL = (
         "email-own-intent",
         "an intent is ended by the lease that began it",
         "invariant 3: a worker that comes back late takes another's intent back",
-        (Edit(EMAILS, "            WelcomeEmail.sending_token == intent.lease_token,\n"),),
+        (Edit(EMAILS, "        WelcomeEmail.sending_token == intent.lease_token,\n"),),
         (f"{INTENTS}::test_an_intent_is_ended_by_its_own_lease[sqlite]",),
     ),
     Mutant(
@@ -207,7 +207,7 @@ VALIDATING = (
         (
             Edit(
                 VALIDATE,
-                "    if people.email_is_held(tx, email_key) or imports.earlier_claim_on_email",
+                "    if people.email_in_use(tx, email_key) or imports.earlier_claim_on_email",
                 "    if imports.earlier_claim_on_email",
             ),
         ),
@@ -220,8 +220,8 @@ VALIDATING = (
         (
             Edit(
                 VALIDATE,
-                "    if people.email_is_held(tx, email_key) or imports.earlier_claim_on_email(tx, row, email_key):",
-                "    if people.email_is_held(tx, email_key):",
+                "    if people.email_in_use(tx, email_key) or imports.earlier_claim_on_email(tx, row, email_key):",
+                "    if people.email_in_use(tx, email_key):",
             ),
         ),
         (f"{BATCH_ORDER}::test_a_later_row_is_told_early",),
@@ -335,7 +335,7 @@ WRITING = (
         (
             Edit(
                 "handlers/imports/details.py",
-                "    if people.email_is_held(tx, email_key, other_than=client.login_id):\n",
+                "    if people.email_in_use(tx, email_key, other_than=client.login_id):\n",
                 "    if False:\n",
             ),
         ),
