@@ -1,7 +1,7 @@
 """A database and its transactions: `write()` for units of work, `read()` for reading. The same on both engines.
 
-SQLite: WAL, foreign keys on, a busy timeout, and writers that take the write lock at BEGIN, so that no transaction fails half
-way because it cannot get it. Commits survive a power cut, unless the address ends in `?synchronous=normal`: that is faster
+SQLite: WAL, foreign keys on, a busy timeout, and writers that take the write lock at BEGIN, so that none fails half way
+because it cannot get it. Commits survive a power cut, unless the address ends in `?synchronous=normal`: that is faster
 but survives only killed processes, for demos and tests. PostgreSQL: read committed for writers, with unique indexes and
 compare-and-set deciding races; repeatable read for readers.
 """

@@ -1,4 +1,4 @@
-"""How programs and staff authenticate: API keys, sessions, and links to set a password. Secrets are stored as hashes only."""
+"""How programs and staff authenticate: API keys, sessions, and links to set a password. Only hashes are stored."""
 
 from __future__ import annotations
 

@@ -112,7 +112,7 @@ class XpmLink(Base):
 
 
 class ClientField(Base):
-    """One field of a client, with where its value came from. `is_override`: staff changed it, so XPM no longer overwrites it.
+    """One field of a client, with where its value came from. `is_override`: staff changed it, so XPM never overwrites it.
     `as_of`: for values from XPM, when it was asked; an older answer never overwrites a newer one."""
 
     __tablename__ = "client_fields"

@@ -15,7 +15,7 @@ from portal_db.tables.base import Base
 
 
 class XeroLogin(Base):
-    """A person's login at Xero and its tokens, encrypted. One row per Xero user id: its connections share the tokens, so that
+    """A person's login at Xero and its tokens, encrypted. One row per Xero user id: its connections share the tokens, so
     none invalidates another's by refreshing.
 
     `version` grows with every change of the tokens, and every change names the version it follows. A process that refreshes
