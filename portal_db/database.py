@@ -84,6 +84,10 @@ class Tx:
     def new_id(self) -> UUID:
         return self.sources.new_id()
 
+    def get(self, table: type[R], key: Any) -> R | None:
+        """The row with this primary key as the database has it now; `Session.get` may return it as it was read earlier."""
+        return self.session.get(table, key, populate_existing=True)
+
 
 class Database:
     """The record's database, shared by a process's threads.

@@ -18,12 +18,11 @@ from sqlalchemy import (
     String,
     UniqueConstraint,
     false,
-    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal_db.states import ClientKind, ClientType, EntityType, FieldSource, ReviewState, Subscription
-from portal_db.tables.base import Base
+from portal_db.tables.base import Base, partial_index
 
 
 class Client(Base):
@@ -74,21 +73,10 @@ class XpmLink(Base):
     __tablename__ = "xpm_links"
     __table_args__ = (
         ForeignKeyConstraint(["practice_id", "client_id"], ["clients.practice_id", "clients.id"]),
-        Index(
-            "uq_xpm_links_live_record",
-            "practice_id",
-            "xpm_uuid",
-            unique=True,
-            sqlite_where=text("disconnected_at IS NULL"),
-            postgresql_where=text("disconnected_at IS NULL"),
+        partial_index(
+            "uq_xpm_links_live_record", "practice_id", "xpm_uuid", unique=True, where="disconnected_at IS NULL"
         ),
-        Index(
-            "uq_xpm_links_live_client",
-            "client_id",
-            unique=True,
-            sqlite_where=text("disconnected_at IS NULL"),
-            postgresql_where=text("disconnected_at IS NULL"),
-        ),
+        partial_index("uq_xpm_links_live_client", "client_id", unique=True, where="disconnected_at IS NULL"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -142,14 +130,7 @@ class TeamMember(Base):
     __tablename__ = "team_members"
     __table_args__ = (
         ForeignKeyConstraint(["practice_id", "client_id"], ["clients.practice_id", "clients.id"]),
-        Index(
-            "uq_team_members_record",
-            "client_id",
-            "xpm_uuid",
-            unique=True,
-            sqlite_where=text("xpm_uuid IS NOT NULL"),
-            postgresql_where=text("xpm_uuid IS NOT NULL"),
-        ),
+        partial_index("uq_team_members_record", "client_id", "xpm_uuid", unique=True, where="xpm_uuid IS NOT NULL"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)

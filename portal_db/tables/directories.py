@@ -7,11 +7,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, UniqueConstraint, text
+from sqlalchemy import JSON, CheckConstraint, ColumnElement, ForeignKey, Index, String, UniqueConstraint, and_
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal_db.states import ClientKind, EntityType, SyncMode, SyncState
-from portal_db.tables.base import Base
+from portal_db.tables.base import Base, partial_index
 
 
 class Directory(Base):
@@ -34,18 +34,17 @@ class Directory(Base):
     created_at: Mapped[datetime]
 
 
+def same_directory(one: Any, other: Any) -> ColumnElement[bool]:
+    """Whether two tables' rows, or a table's row and a loaded one, have the same Xero login and tenant."""
+    return and_(one.xero_login_id == other.xero_login_id, one.tenant_id == other.tenant_id)
+
+
 class DirectorySync(Base):
     """One run of a sync. At most one is running per directory: a partial unique index decides."""
 
     __tablename__ = "directory_syncs"
     __table_args__ = (
-        Index(
-            "uq_directory_syncs_running",
-            "directory_id",
-            unique=True,
-            sqlite_where=text("state = 'running'"),
-            postgresql_where=text("state = 'running'"),
-        ),
+        partial_index("uq_directory_syncs_running", "directory_id", unique=True, where="state = 'running'"),
         Index("ix_directory_syncs_history", "directory_id", "started_at"),
     )
 

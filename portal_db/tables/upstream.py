@@ -7,11 +7,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String, UniqueConstraint, false, text
+from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal_db.states import ConnectionState, EmailState
-from portal_db.tables.base import Base
+from portal_db.tables.base import Base, partial_index
 
 
 class XeroLogin(Base):
@@ -47,13 +47,7 @@ class XpmConnection(Base):
 
     __tablename__ = "xpm_connections"
     __table_args__ = (
-        Index(
-            "uq_xpm_connections_live_staff",
-            "staff_id",
-            unique=True,
-            sqlite_where=text("state <> 'disconnected'"),
-            postgresql_where=text("state <> 'disconnected'"),
-        ),
+        partial_index("uq_xpm_connections_live_staff", "staff_id", unique=True, where="state <> 'disconnected'"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, ForeignKey, Index, Integer, String, Text, UniqueConstraint, text
+from sqlalchemy import JSON, ForeignKey, Index, Integer, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal_db.states import (
@@ -21,7 +21,7 @@ from portal_db.states import (
     Lane,
     Subscription,
 )
-from portal_db.tables.base import Base
+from portal_db.tables.base import Base, partial_index
 
 
 class Batch(Base):
@@ -47,12 +47,8 @@ class Import(Base):
         UniqueConstraint("practice_id", "idempotency_key"),
         UniqueConstraint("batch_id", "position"),
         Index("ix_imports_record", "practice_id", "xpm_uuid"),
-        Index(
-            "ix_imports_unresolved",
-            "batch_id",
-            "position",
-            sqlite_where=text("batch_id IS NOT NULL AND resolved_at IS NULL"),
-            postgresql_where=text("batch_id IS NOT NULL AND resolved_at IS NULL"),
+        partial_index(
+            "ix_imports_unresolved", "batch_id", "position", where="batch_id IS NOT NULL AND resolved_at IS NULL"
         ),
         Index("ix_imports_batch_email", "batch_id", "email_key"),
         Index("ix_imports_listing", "practice_id", "created_at"),
@@ -105,13 +101,7 @@ class Job(Base):
         Index("ix_jobs_open", "state", "practice_id", "lane", "created_at"),
         Index("ix_jobs_lease", "lease_owner", "state"),
         #: Dead letters are few among many jobs, and are searched by age.
-        Index(
-            "ix_jobs_dead",
-            "finished_at",
-            "id",
-            sqlite_where=text("state = 'dead'"),
-            postgresql_where=text("state = 'dead'"),
-        ),
+        partial_index("ix_jobs_dead", "finished_at", "id", where="state = 'dead'"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
