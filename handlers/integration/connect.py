@@ -233,7 +233,7 @@ def _keep_tokens(tx: Tx, settings: Settings, grant: oauth.Grant) -> UUID:
 
 def _forget_unused(tx: Tx, login_id: UUID) -> None:
     """The person came back as another Xero user: what the first one gave us is of no use to anybody else."""
-    logins.forget(tx, login_id, version=logins.load(tx, login_id).row.version)
+    logins.delete_tokens(tx, login_id, version=logins.load(tx, login_id).row.version)
 
 
 def _names(consent: XeroConsent) -> dict[str, Any]:

@@ -67,8 +67,7 @@ class XpmConnection(Base):
 
 class DirectoryRecord(Base):
     """An XPM client as one Xero login sees it in one tenant. `record` is the typed record as JSON; `as_of` is when XPM was
-    asked for it. A sync does not touch the rows of unchanged records, so they may be known to be current as of a later time,
-    the directory's `cursor`.
+    asked for it. A sync does not touch the rows of unchanged records, which are then current as of the directory's `cursor`.
 
     Rows from before there were syncs have no hash, name key or first-seen time; the next full sync fills them in.
     """

@@ -1,4 +1,4 @@
-"""Imports and the jobs that carry them out, with every attempt, event, pause and audited change."""
+"""Imports and their jobs, with every attempt, event, pause and audit entry; also malformed messages and leaders."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def pick(tx: Tx, *, limit: int, full_lanes: Collection[Lane] = (), permits: Perm
     ringable = and_(is_due(), _not_rung_lately(full_lanes), ~is_paused(), ~is_out_of_turn())
     quota = _Quota(tx, ringable, permits)
     rings = _select(tx, and_(ringable, Job.interactive, ~quota.holds_interactive()), INTERACTIVE_AT_ONCE)
-    per_practice = [quota.interactive_of(practice_id) for practice_id in quota.practices(interactive=True)]
+    per_practice = [quota.interactive_of(practice_id) for practice_id in quota.interactive_practices()]
     for practice_id in _practices_with(tx, _not_rung_lately(full_lanes)):
         for lanes in LANE_GROUPS:
             room = limit - in_flight(tx, practice_id, lanes)
@@ -97,8 +97,8 @@ class _Quota:
             ):
                 self._kinds[practice_id, interactive].add((lane, kind))
 
-    def practices(self, *, interactive: bool) -> list[UUID]:
-        return sorted(practice_id for practice_id, of_person in self._kinds if of_person is interactive)
+    def interactive_practices(self) -> list[UUID]:
+        return sorted(practice_id for practice_id, interactive in self._kinds if interactive)
 
     def holds_interactive(self) -> ColumnElement[bool]:
         return waits_for_quota() if self._permits is not None else false()
