@@ -61,7 +61,7 @@ class _Told:
 
     names: dict[UUID, str]
     waiting: dict[UUID, Job]
-    held_up: dict[UUID, str]
+    blocked: dict[UUID, str]
     to_review: dict[UUID, int]
 
     def action(self, row: Import, client: Client | None, asked_by: str) -> Action:
@@ -73,6 +73,6 @@ class _Told:
             creates=client is None or client.import_id == row.id,
             asked_by=asked_by,
             to_review=self.to_review.get(client.id, 0) if client else 0,
-            waits_for=job.error_message if job else self.held_up.get(row.id),
+            waits_for=job.error_message if job else self.blocked.get(row.id),
             until=job.next_attempt_at if job else None,
         )
