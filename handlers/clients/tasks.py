@@ -1,4 +1,4 @@
-"""Tasks that staff send after an import: to a person, or to a connection of an entity, which has no login of its own."""
+"""Tasks that staff send: to an individual, or to a connection of an entity, which has no login of its own."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from handlers import refusals
 from handlers.access.act import Actor
 from handlers.access.caller import Caller
-from handlers.clients import queries
+from handlers.clients.queries import require_client
 from handlers.fields import Line
 from handlers.practice_time import now_at
 from portal_db.clients import tasks, team
@@ -23,7 +23,7 @@ from portal_db.database import Database, Tx
 from portal_db.states import ClientKind, TaskKind, TaskState
 from portal_db.tables import Client, Task
 
-#: A task is due so many days after the practice's today, if nobody says otherwise.
+#: The default due date of a task, in days from the practice's today.
 DUE_DAYS = 10
 LONGEST_LIST = 200
 
@@ -36,22 +36,22 @@ def _plain_text(text: str) -> str:
 
 
 class NewTask(BaseModel):
-    """What somebody is asked to do."""
+    """A task to send."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     kind: TaskKind = TaskKind.TO_DO
     title: Annotated[Line, Field(max_length=200)]
     note: Annotated[str, Field(max_length=5000), AfterValidator(_plain_text)] | None = None
-    due_date: date | None = Field(None, description=f"today and {DUE_DAYS} days, if left out")
+    due_date: date | None = Field(None, description=f"defaults to {DUE_DAYS} days from today")
     connection_id: UUID | None = Field(
-        None, description="of an entity: the connection it goes to; not needed where there is just one"
+        None, description="for an entity: the connection that receives it; not needed if there is only one"
     )
 
 
 @dataclass(frozen=True)
 class Sent:
-    """The task is there. `is_new`: false when the same task was sent before under the same key."""
+    """A sent task. `is_new` is false if the same task was sent before under the same key."""
 
     task_id: UUID
     is_new: bool
@@ -64,11 +64,11 @@ def send(database: Database, caller: Caller, client_id: UUID, wishes: NewTask, k
         key: the requester's own key for this task.
 
     Raises:
-        RequestRefused: no such client for them, an entity without a connection (`connection_needed`) or with several and
-            none named, a day that is past, or the key was used for another task.
+        RequestRefused: the client is not found or not visible to them; the entity has no connection, or several and none
+            is named; the due date is past; or the key was used for another task.
     """
     with database.write() as tx:
-        client = queries.require(tx, caller, client_id).client
+        client = require_client(tx, caller, client_id).client
         fingerprint = _fingerprint(client, wishes)
         known = tasks.by_key(tx, client.practice_id, key)
         if known is not None:
@@ -87,37 +87,37 @@ def send(database: Database, caller: Caller, client_id: UUID, wishes: NewTask, k
 
 
 def listing(database: Database, caller: Caller, client_id: UUID, states: Sequence[TaskState]) -> Sequence[Task]:
-    """A client's tasks in some states, those that are due first first.
+    """A client's tasks in some states, by due date.
 
     Raises:
-        RequestRefused: there is no such client for them.
+        RequestRefused: the client is not found or not visible to them.
     """
     with database.read() as tx:
-        queries.require(tx, caller, client_id)
+        require_client(tx, caller, client_id)
         return tasks.of_client(tx, client_id, states, limit=LONGEST_LIST)
 
 
 def complete(database: Database, caller: Caller, client_id: UUID, task_id: UUID) -> None:
-    """Note that what was asked for is done.
+    """Mark a task as done.
 
     Raises:
-        RequestRefused: no such task for them, or it has ended.
+        RequestRefused: the task is not found or not visible to them, or is closed.
     """
     _end(database, caller, client_id, task_id, TaskState.COMPLETED)
 
 
 def withdraw(database: Database, caller: Caller, client_id: UUID, task_id: UUID) -> None:
-    """Take a task back: it need not be done any more.
+    """Withdraw a task.
 
     Raises:
-        RequestRefused: no such task for them, or it has ended.
+        RequestRefused: the task is not found or not visible to them, or is closed.
     """
     _end(database, caller, client_id, task_id, TaskState.WITHDRAWN)
 
 
 def _end(database: Database, caller: Caller, client_id: UUID, task_id: UUID, state: TaskState) -> None:
     with database.write() as tx:
-        queries.require(tx, caller, client_id)
+        require_client(tx, caller, client_id)
         if not tasks.end(tx, client_id, task_id, state):
             known = tasks.get(tx, client_id, task_id)
             if known is None:
@@ -146,7 +146,7 @@ def _due_date(tx: Tx, client: Client, wishes: NewTask) -> date:
 
 
 def _receiver(tx: Tx, client: Client, wishes: NewTask) -> UUID | None:
-    """The connection of an entity that a task goes to; `None` for a person, whose task it is."""
+    """The connection of an entity that receives a task; `None` for an individual."""
     if client.kind is ClientKind.INDIVIDUAL:
         if wishes.connection_id is not None:
             raise refusals.CONNECTION_FOR_ENTITIES_ONLY()
