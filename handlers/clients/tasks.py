@@ -69,19 +69,17 @@ def send(database: Database, caller: Caller, client_id: UUID, wishes: NewTask, k
     """
     with database.write() as tx:
         client = require_client(tx, caller, client_id).client
-        fingerprint = _fingerprint(client, wishes)
-        known = tasks.by_key(tx, client.practice_id, key)
-        if known is not None:
-            return _same(known, fingerprint)
+        fingerprint = hashlib.sha256(f"{client.id} {wishes.model_dump_json()}".encode()).hexdigest()
+        if sent := _sent_before(tx, client, key, fingerprint):
+            return sent
         task_id: UUID = tx.new_id()
         owner = {"id": task_id, "practice_id": client.practice_id, "client_id": client.id, "sent_by": caller.staff_id}
         asked = {"kind": wishes.kind, "title": wishes.title, "note": wishes.note or None}
         due = {"due_date": _due_date(tx, client, wishes), "team_member_id": _receiver(tx, client, wishes)}
         if not tasks.add(tx, {**owner, **asked, **due, "idempotency_key": key, "fingerprint": fingerprint}):
-            known = tasks.by_key(tx, client.practice_id, key)
-            if known is None:
-                raise refusals.IDEMPOTENCY_CONFLICT()
-            return _same(known, fingerprint)
+            if sent := _sent_before(tx, client, key, fingerprint):
+                return sent
+            raise refusals.IDEMPOTENCY_CONFLICT()
         Actor.of(caller.staff_id).audit(tx, "task.send", "task", task_id, caller.practice_id, after=TaskState.OPEN)
     return Sent(task_id, is_new=True)
 
@@ -127,14 +125,12 @@ def _end(database: Database, caller: Caller, client_id: UUID, task_id: UUID, sta
         actor.audit(tx, f"task.{state}", "task", task_id, caller.practice_id, before=TaskState.OPEN, after=state)
 
 
-def _fingerprint(client: Client, wishes: NewTask) -> str:
-    return hashlib.sha256(f"{client.id} {wishes.model_dump_json()}".encode()).hexdigest()
-
-
-def _same(known: Task, fingerprint: str) -> Sent:
-    if known.fingerprint != fingerprint:
+def _sent_before(tx: Tx, client: Client, key: str, fingerprint: str) -> Sent | None:
+    """The task that the same request sent before."""
+    known = tasks.by_key(tx, client.practice_id, key)
+    if known is not None and known.fingerprint != fingerprint:
         raise refusals.IDEMPOTENCY_CONFLICT()
-    return Sent(known.id, is_new=False)
+    return Sent(known.id, is_new=False) if known is not None else None
 
 
 def _due_date(tx: Tx, client: Client, wishes: NewTask) -> date:

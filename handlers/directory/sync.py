@@ -52,7 +52,6 @@ class SyncAnswer:
     directory: Directory
     as_of: datetime
     drop: DropLimits
-    unread: int
     unnamed: int
 
 
@@ -96,7 +95,7 @@ def fetch(services: Services, job: Job) -> SyncAnswer | None:
         raise refusals.DIRECTORY_UNREADABLE() from lost
     drop = DropLimits(services.settings.directory_drop_percent, services.settings.directory_drop_records)
     staging.require_readable(drop)
-    return SyncAnswer(sync, directory, reader.now, drop, staging.unread, staging.unnamed)
+    return SyncAnswer(sync, directory, reader.now, drop, staging.unnamed)
 
 
 def apply(tx: Tx, job: Job, row: None, answer: SyncAnswer | None) -> Sequence[FollowUp]:

@@ -87,15 +87,13 @@ class Branches(StrEnum):
     SOME_FAILED = "some failed"
 
 
-_CLOSED_SPINE = {
-    Spine.REJECTED: ImportState.REJECTED,
-    Spine.DEAD: ImportState.FAILED,
-    Spine.CANCELLED: ImportState.CANCELLED,
-}
-_OPEN_SPINE = {
+_BEFORE_CREATION = {
     Spine.UNTOUCHED: ImportState.ACCEPTED,
     Spine.ACTIVE: ImportState.IN_PROGRESS,
     Spine.PARKED: ImportState.WAITING,
+    Spine.REJECTED: ImportState.REJECTED,
+    Spine.DEAD: ImportState.FAILED,
+    Spine.CANCELLED: ImportState.CANCELLED,
 }
 _AFTER_CREATION = {
     Branches.ALL_DONE: ImportState.SUCCEEDED,
@@ -106,7 +104,7 @@ _AFTER_CREATION = {
 
 #: Every pair has an entry. Branches exist only once the spine is done, so until then they do not matter.
 TABLE: dict[tuple[Spine, Branches], ImportState] = {
-    **{(spine, branches): state for spine, state in {**_OPEN_SPINE, **_CLOSED_SPINE}.items() for branches in Branches},
+    **{(spine, branches): state for spine, state in _BEFORE_CREATION.items() for branches in Branches},
     **{(Spine.DONE, branches): state for branches, state in _AFTER_CREATION.items()},
 }
 

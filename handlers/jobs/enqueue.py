@@ -80,7 +80,7 @@ def follow_up_job(tx: Tx, parent: Job, follow_up: FollowUp) -> NewJob:
     )
 
 
-def missing_job(tx: Tx, row: Import, follow_up: FollowUp, *, dedupe_key: str | None = None) -> NewJob:
+def missing_job(tx: Tx, row: Import, follow_up: FollowUp) -> NewJob:
     """A job that an import lacks, as the import itself would have enqueued it. A person waits for it outside a batch."""
     return import_job(
         tx,
@@ -90,7 +90,6 @@ def missing_job(tx: Tx, row: Import, follow_up: FollowUp, *, dedupe_key: str | N
         interactive=row.batch_id is None,
         epoch=row.epoch,
         position=row.position or 0,
-        dedupe_key=dedupe_key,
         asked_at=row.created_at,
     )
 

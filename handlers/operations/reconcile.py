@@ -149,7 +149,7 @@ def _leases(run: _Run) -> Iterator[Finding]:
     if lost and not run.dry_run:
         with run.database.write() as tx:
             jobs.take_back_expired(tx)
-    yield from (Finding("lease_expired", str(job_id), run.repaired) for job_id in lost)
+    yield from _findings("lease_expired", lost, run.repaired)
 
 
 def _imports(run: _Run) -> Iterator[Finding]:
@@ -175,8 +175,8 @@ def _overdue(run: _Run) -> Iterator[Finding]:
             # Inside the transaction, as in the relay: if Redis fails, nothing counts as rung.
             for lane, job_id in discrepancies.mark_rung(tx, [job.job_id for job in unrung]):
                 run.queues.ring(lane, [job_id])
-    yield from (Finding("job_overdue", str(job.job_id), run.repaired) for job in unrung)
-    yield from (Finding("job_not_taken", str(job.job_id), Became.NEEDS_PERSON) for job in late if job.is_rung)
+    yield from _findings("job_overdue", (job.job_id for job in unrung), run.repaired)
+    yield from _findings("job_not_taken", (job.job_id for job in late if job.is_rung), Became.NEEDS_PERSON)
 
 
 def _messages(run: _Run) -> Iterator[Finding]:
@@ -186,18 +186,15 @@ def _messages(run: _Run) -> Iterator[Finding]:
         useless = [entry for entry in chunk if entry.job_id is None or entry.job_id in idle]
         if useless and not run.dry_run:
             run.queues.drop(useless)
-        yield from (
-            Finding("message_without_job", f"{entry.lane.value}/{entry.message_id}", run.repaired) for entry in useless
-        )
+        names = (f"{entry.lane.value}/{entry.message_id}" for entry in useless)
+        yield from _findings("message_without_job", names, run.repaired)
 
 
 def _receipts(run: _Run) -> Iterator[Finding]:
     for chunk in _in_chunks(run.queues.accepted()):
         with run.database.read() as tx:
             unknown = discrepancies.unknown_imports(tx, chunk)
-        yield from (
-            Finding("receipt_without_import", str(import_id), Became.NEEDS_PERSON) for import_id in sorted(unknown)
-        )
+        yield from _findings("receipt_without_import", sorted(unknown), Became.NEEDS_PERSON)
 
 
 def _emails(run: _Run) -> Iterator[Finding]:
@@ -210,7 +207,7 @@ def _emails(run: _Run) -> Iterator[Finding]:
                 welcome_emails.mark_unknown(tx, email_id)
             for notice_id in reconnects:
                 reconnect_notices.mark_unknown(tx, notice_id)
-    yield from (Finding("email_abandoned", str(email_id), Became.NEEDS_PERSON) for email_id in welcomes + reconnects)
+    yield from _findings("email_abandoned", welcomes + reconnects, Became.NEEDS_PERSON)
 
 
 def _secrets(run: _Run) -> Iterator[Finding]:
@@ -227,17 +224,20 @@ def _secrets(run: _Run) -> Iterator[Finding]:
                     audit.record(
                         tx, action="xero_login.forget", subject="xero_login", subject_id=login.id, practice_id=None
                     )
-    yield from (Finding("consent_expired", str(consent_id), run.repaired) for consent_id in consents)
-    yield from (Finding("login_unused", str(login.id), run.repaired) for login in logins)
+    yield from _findings("consent_expired", consents, run.repaired)
+    yield from _findings("login_unused", (login.id for login in logins), run.repaired)
 
 
 def _links(run: _Run) -> Iterator[Finding]:
     with run.database.read() as tx:
-        yield from (
-            Finding("link_gone", str(link.client_id), Became.NEEDS_PERSON) for link in links.links_without_record(tx)
-        )
-        behind = handover.orphaned_connections(tx)
-    yield from (Finding("owner_left", str(each.connection_id), Became.NEEDS_PERSON) for each in behind)
+        gone = links.links_without_record(tx)
+        orphaned = handover.orphaned_connections(tx)
+    yield from _findings("link_gone", (link.client_id for link in gone), Became.NEEDS_PERSON)
+    yield from _findings("owner_left", (each.connection_id for each in orphaned), Became.NEEDS_PERSON)
+
+
+def _findings(code: str, subjects: Iterable[object], became: Became) -> list[Finding]:
+    return [Finding(code, str(subject), became) for subject in subjects]
 
 
 def _in_chunks(rows: Iterable[T]) -> Iterator[list[T]]:

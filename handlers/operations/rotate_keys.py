@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import TypeVar
 from uuid import UUID
 
 from cryptography.fernet import InvalidToken, MultiFernet
@@ -32,10 +32,6 @@ class Rotated:
     messages: int
     webhooks: int
     unreadable: int
-
-
-class _NextPage(Protocol[T]):
-    def __call__(self, tx: Tx, *, after: UUID | None, limit: int) -> Sequence[T]: ...
 
 
 def rotate(database: Database, vault: MultiFernet) -> Rotated:
@@ -66,7 +62,9 @@ def rotate(database: Database, vault: MultiFernet) -> Rotated:
     return Rotated(logins, messages, endpoints, lost_logins + lost_messages + lost_endpoints)
 
 
-def _rotate_all(database: Database, page: _NextPage[T], reseal: Callable[[Tx, T], bool]) -> tuple[int, int]:
+def _rotate_all(
+    database: Database, page: Callable[..., Sequence[T]], reseal: Callable[[Tx, T], bool]
+) -> tuple[int, int]:
     """Reseal every row; returns how many had something to reseal, and how many could not be read."""
     after: UUID | None = None
     written = unreadable = 0

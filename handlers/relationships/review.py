@@ -59,7 +59,7 @@ def import_item(database: Database, caller: Caller, chosen: Chosen, given: Confi
         values = _imported(tx, item, given, member)
         member_id = _write_member(tx, caller, item, member, values)
         if given.as_co_owner:
-            _make_co_owner(tx, item, member_id, given.email)
+            _make_co_owner(tx, member_id, given.email)
         return _link_member(tx, caller, item, member_id)
 
 
@@ -78,14 +78,8 @@ def link_item(database: Database, caller: Caller, chosen: Chosen, member_id: UUI
         tied = team.tied_to(tx, item.client.id, record)
         if member.xpm_uuid not in (None, record) or (tied is not None and tied.id != member_id):
             raise refusals.MEMBER_LINKED()
-        values = {
-            "name": item.row.other_name[:500],
-            "name_is_override": False,
-            "relationship": _combined(member if tied else None, item.relationship),
-            "xpm_uuid": record,
-            "source": FieldSource.XPM,
-            "as_of": item.row.as_of,
-        }
+        relationship = _combined(member if tied else None, item.relationship)
+        values = _member_values(item, item.row.other_name[:500], relationship)
         _write_member(tx, caller, item, member, values)
         return _link_member(tx, caller, item, member_id)
 
@@ -144,21 +138,24 @@ def _imported(tx: Tx, item: Item, given: Confirmed, member: TeamMember | None) -
         raise refusals.RELATIONSHIP_MISSING()
     if given.as_co_owner and item.client.kind is ClientKind.ENTITY:
         raise refusals.NOT_A_PERSON()
-    found = item.row.other_name[:500]
-    name = given.name or (member.name if member else found)
-    values: dict[str, Any] = {
-        "name": name,
-        "name_is_override": name != found,
-        "relationship": _combined(member, given.relationship or item.relationship),
-        "xpm_uuid": item.row.other_xpm_uuid,
-        "source": FieldSource.XPM,
-        "as_of": item.row.as_of,
-    }
+    name = given.name or (member.name if member else item.row.other_name[:500])
+    values = _member_values(item, name, _combined(member, given.relationship or item.relationship))
     if given.email is not None:
         if member is not None and team.is_co_owner(tx, member.id):
             raise refusals.CO_OWNER_ALREADY(field="email")
         values["email"] = addresses.normalise_requested(given.email)[0]
     return values
+
+
+def _member_values(item: Item, name: str, relationship: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "name_is_override": name != item.row.other_name[:500],
+        "relationship": relationship,
+        "xpm_uuid": item.row.other_xpm_uuid,
+        "source": FieldSource.XPM,
+        "as_of": item.row.as_of,
+    }
 
 
 def _combined(member: TeamMember | None, relationship: str) -> str:
@@ -170,7 +167,7 @@ def _combined(member: TeamMember | None, relationship: str) -> str:
     return both if len(both) <= LONGEST_RELATIONSHIP else member.relationship
 
 
-def _make_co_owner(tx: Tx, item: Item, member_id: UUID, email: str | None) -> None:
+def _make_co_owner(tx: Tx, member_id: UUID, email: str | None) -> None:
     """Give the co-owner a login, which reserves the address, without an invitation; the unique index decides."""
     if email is None:
         raise refusals.CO_OWNER_EMAIL_MISSING()
