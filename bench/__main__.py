@@ -6,7 +6,7 @@ import argparse
 import json
 import os
 import random
-from typing import Any
+from importlib import import_module
 
 
 def main() -> None:
@@ -34,34 +34,10 @@ def main() -> None:
     for command in (latency, throughput, limiter, parse, search, resync):
         command.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = parser.parse_args()
-    found = _measure(arguments) | {"cores": os.cpu_count()}
+    options = {name: value for name, value in vars(arguments).items() if name not in ("name", "json")}
+    measurement = import_module(f"bench.{arguments.name}")  # only the chosen one: each needs other libraries
+    found = measurement.measure(**options) | {"cores": os.cpu_count()}
     print(json.dumps(found) if arguments.json else "\n".join(f"{name:>24}  {value}" for name, value in found.items()))
-
-
-def _measure(arguments: argparse.Namespace) -> dict[str, Any]:
-    if arguments.name == "latency":
-        from bench import latency  # each measurement needs other libraries
-
-        return latency.measure(rounds=arguments.rounds)
-    if arguments.name == "limiter":
-        from bench import limiter
-
-        return limiter.measure(scale=arguments.scale, seed=arguments.seed)
-    if arguments.name == "search":
-        from bench import search
-
-        return search.measure(clients=arguments.clients, samples=arguments.samples)
-    if arguments.name == "parse":
-        from bench import parse
-
-        return parse.measure(clients=arguments.clients)
-    if arguments.name == "resync":
-        from bench import resync
-
-        return resync.measure(clients=arguments.clients, relationships=arguments.relationships)
-    from bench import throughput
-
-    return throughput.measure(count=arguments.imports, workers=arguments.workers)
 
 
 if __name__ == "__main__":

@@ -17,9 +17,9 @@ from xpm.client import XpmApi
 from xpm.limiter import UnlimitedLimiter
 
 
-def measure(*, count: int, workers: int) -> dict[str, Any]:
-    """Import `count` records of a simulated practice as one batch, with `workers` worker processes and one relay."""
-    with deployed(clients=count) as deployment:
+def measure(*, imports: int, workers: int) -> dict[str, Any]:
+    """Import `imports` records of a simulated practice as one batch, with `workers` worker processes and one relay."""
+    with deployed(clients=imports) as deployment:
         for number in range(workers):
             deployment.start_worker(f"worker-{number + 1}")
         deployment.start_relay()
@@ -34,8 +34,8 @@ def measure(*, count: int, workers: int) -> dict[str, Any]:
             with deployment.database.read() as tx:
                 states = progress.by_state(tx, progress.of_batch(batch.batch_id))
             closed = sum(number for state, number in states.items() if not state.is_open)
-            print(f"\r{closed} of {count} imports closed", end="", file=sys.stderr, flush=True)
-            if closed == count:
+            print(f"\r{closed} of {imports} imports closed", end="", file=sys.stderr, flush=True)
+            if closed == imports:
                 break
             deployment.processes.check()
             time.sleep(0.5)
@@ -43,10 +43,10 @@ def measure(*, count: int, workers: int) -> dict[str, Any]:
         seconds = time.monotonic() - began
         emails = sum(1 for _ in (deployment.mail / "deliveries.jsonl").open())
     return {
-        "imports": count,
+        "imports": imports,
         "workers": workers,
         "threads": THREADS,
-        "imports_per_s": round(count / seconds, 1),
+        "imports_per_s": round(imports / seconds, 1),
         "seconds": round(seconds, 1),
         "accept_seconds": round(accepted - began, 1),
         "states": {state.value: number for state, number in states.items()},

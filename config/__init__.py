@@ -1,1 +1,1 @@
-"""Settings, logging, clock and randomness: what a process is given at its start. Nothing here knows the domain."""
+"""Settings, logging, clock and randomness: what a process needs at its start. Nothing here knows the domain."""

@@ -1,4 +1,4 @@
-"""Starting a program. What is imported stays; to look for garbage in it meanwhile took half of the time."""
+"""Starting a program fast: imported modules stay in memory, and garbage collection took half of the time to import them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def loading() -> Iterator[None]:
-    """For imports at the start of a process: the block's objects are never looked at as garbage."""
+    """Switch garbage collection off for the imports in the block, and exempt their objects from it for good."""
     gc.disable()
     try:
         yield

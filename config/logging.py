@@ -1,7 +1,7 @@
-"""Structured logs: one set-up for every process, ours and the libraries'.
+"""Structured logs: one set-up for every process, for our lines and the libraries'.
 
-Personal data never reaches a log line (P19): we log ids, libraries' argument lists are cut off, and an event's fields must
-be on the short list below.
+Personal data never reaches a log line (P19): we log ids, arguments of libraries' lines are removed, and an event's fields
+must be on the list below.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from config.settings import Settings
 
-#: Fields a log line may carry. All are ids, counts, names from our own code or times; none can hold a person's data.
+#: Fields that a log line may have. All are ids, counts, times or names from our own code; none can hold a person's data.
 LOGGABLE = frozenset(
     {
         *("event", "level", "logger", "timestamp", "exception_type", "where", "reason", "code", "error_class"),
@@ -31,7 +31,7 @@ def _only_loggable(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
 
 
 def _name_exception_only(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    """Keep an exception's type and place: its text may quote a row or a request (P19)."""
+    """Keep only an exception's type and code location: its text may quote a row or a request (P19)."""
     info = event.pop("exc_info", None)
     if info is True:
         info = sys.exc_info()
@@ -47,7 +47,7 @@ def _name_exception_only(_: WrappedLogger, __: str, event: EventDict) -> EventDi
 
 
 class _Foreign(logging.Filter):
-    """Cuts the arguments off other libraries' lines: dramatiq would print a message's, SQLAlchemy a row's (P19)."""
+    """Removes the arguments of libraries' lines: dramatiq would print a message's contents, SQLAlchemy a row's (P19)."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if not record.name.startswith(("config", "xpm", "portal_db", "handlers", "worker", "web")):
@@ -57,7 +57,7 @@ class _Foreign(logging.Filter):
 
 
 def set_up_logging(settings: Settings) -> None:
-    """Send structlog's and the standard library's lines to standard error in the chosen format."""
+    """Send structlog's and the standard library's lines to standard error, in the format that the settings name."""
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -70,7 +70,7 @@ def set_up_logging(settings: Settings) -> None:
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=False,  # a cached one would keep the first set-up for good
+        cache_logger_on_first_use=False,  # a cached logger would keep the first set-up
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.addFilter(_Foreign())

@@ -1,6 +1,6 @@
-"""Every setting of the product, one typed object read from the environment once and passed in.
+"""Every setting of the product: one typed object, read from the environment once and passed on.
 
-`docs/settings.md` lists them with their meaning; a value that does not fit is refused in one line that names it.
+`docs/settings.md` lists them with their meaning; an invalid value is refused in one line that names its variable.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _DAY = "(mon|tue|wed|thu|fri|sat|sun)"
 
 
 class SettingsError(Exception):
-    """A setting is missing or does not fit; the message names the variable and what it should hold."""
+    """A setting is missing or invalid; the message names the variable and what it should hold."""
 
 
 class Settings(BaseSettings):
@@ -29,7 +29,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_file=None, extra="ignore", frozen=True, hide_input_in_errors=True)
 
     database_url: str = Field("sqlite:///.data/portal-sync.db", description="SQLite file or PostgreSQL database")
-    redis_url: str = Field("redis://127.0.0.1:6379/0", description="Redis or Valkey that rings the bell")
+    redis_url: str = Field("redis://127.0.0.1:6379/0", description="Redis or Valkey that holds the queues")
     redis_namespace: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")] = Field(
         "portal", description="prefix of every Redis key"
     )
@@ -49,7 +49,8 @@ class Settings(BaseSettings):
         5000, description="calls a day that XPM allows per practice; 1000 on its free tier"
     )
     xpm_quota_time_scale: PositiveFloat = Field(
-        1.0, description="how much faster XPM's quota passes; 1 except with a simulator that was told the same"
+        1.0,
+        description="how much faster XPM's quota windows pass; 1, except with a simulator that runs at the same scale",
     )
     smtp_url: str = Field(
         "smtp://127.0.0.1:1025", description="smtp:// or smtps:// with user and password; ?starttls=require"
@@ -60,42 +61,44 @@ class Settings(BaseSettings):
         (), description="Fernet keys, comma separated, newest first; they encrypt tokens at rest"
     )
     webhook_private_addresses: bool = Field(
-        False, description="whether webhooks may go to addresses that are not public"
+        False, description="whether webhooks may be sent to addresses that are not public"
     )
     web_host: str = Field("127.0.0.1", description="address the web process listens on")
     web_port: Annotated[int, Field(ge=1, le=65535)] = Field(8000, description="port the web process listens on")
     ring_limit: PositiveInt = Field(32, description="jobs of one practice rung and unfinished at once, per lane group")
-    lease_seconds: PositiveFloat = Field(10.0, description="how long a running job is ours without a heartbeat")
+    lease_seconds: PositiveFloat = Field(10.0, description="how long a running job's lease lasts without a heartbeat")
     heartbeat_seconds: PositiveFloat = Field(3.0, description="how often running jobs' leases are renewed")
     shutdown_grace_seconds: PositiveFloat = Field(25.0, description="time for running jobs to finish on SIGTERM")
     nightly_hour: Annotated[int, Field(ge=0, le=23)] = Field(
-        3, description="hour of the day, UTC, from which the relay reconciles and keeps house"
+        3, description="hour of the day, UTC, from which the relay reconciles and deletes expired rows"
     )
     sync_hours: Annotated[str, Field(pattern=r"^([01]?\d|2[0-3])-([01]?\d|2[0-4])$")] = Field(
-        "7-19", description="working hours of a practice, by its own clock, in which directories are synced often"
+        "7-19", description="working hours, in the practice's time zone, during which directories are synced often"
     )
     sync_days: Annotated[str, Field(pattern=rf"^{_DAY}(-{_DAY}|(,{_DAY})*)$")] = Field(
-        "mon-fri", description="days of the week on which there are working hours"
+        "mon-fri", description="days of the week that have working hours"
     )
     sync_in_use_days: PositiveInt = Field(
-        30, description="days since somebody used a directory after which it is not synced in working hours any more"
+        30, description="a directory that nobody used for this many days is not synced in working hours"
     )
     reconcile_links: Annotated[int, Field(ge=0, le=10_000)] = Field(
-        200, description="links whose XPM record is looked for in one run of reconcile, at most"
+        200, description="the most links whose XPM record one run of reconcile checks"
     )
     directory_drop_percent: Annotated[float, Field(ge=0, le=100)] = Field(
-        10.0, description="percent of a directory's records that may be missing from a full sync; more are held"
+        10.0, description="percent of a directory's records that may be missing from a full sync; a bigger drop is held"
     )
     directory_drop_records: Annotated[int, Field(ge=0)] = Field(
-        20, description="so many may always be missing, whatever percentage they are"
+        20, description="this many records may always be missing, whatever their percentage"
     )
     keep_jobs_days: PositiveInt = Field(90, description="how long finished jobs and their attempts are kept")
-    keep_events_days: PositiveInt = Field(90, description="how long import events and deliveries of webhooks are kept")
+    keep_events_days: PositiveInt = Field(90, description="how long import events and webhook deliveries are kept")
     keep_history_days: PositiveInt = Field(730, description="how long a client's history is kept")
     keep_malformed_days: PositiveInt = Field(30, description="how long messages that could not be read are kept")
     keep_receipts_hours: PositiveInt = Field(24, description="how long the queue door's receipts stay in Redis")
     log_format: Literal["console", "json"] = Field("console", description="how log lines look")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level logged")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="the lowest level that is logged"
+    )
 
     @field_validator("sync_hours")
     @classmethod
@@ -115,7 +118,7 @@ class Settings(BaseSettings):
         """Read the environment.
 
         Raises:
-            SettingsError: naming the first variable that does not fit.
+            SettingsError: naming the first invalid variable.
         """
         try:
             return cls()
@@ -126,12 +129,12 @@ class Settings(BaseSettings):
 
     @property
     def is_local(self) -> bool:
-        """Whether the portal is on this machine only: PUBLIC_URL is on loopback."""
+        """Whether the portal runs on this machine only: PUBLIC_URL is a loopback address."""
         return urlsplit(self.public_url).hostname in LOOPBACK
 
     @property
     def working_hours(self) -> range:
-        """The full hours at which working hours are, such as 7 to 18 for `7-19`."""
+        """The hours of the day that are working hours, such as 7 to 18 for `7-19`."""
         first, last = map(int, self.sync_hours.split("-"))
         return range(first, last)
 
@@ -150,7 +153,7 @@ class Settings(BaseSettings):
 
     @cached_property
     def vault(self) -> MultiFernet:
-        """What encrypts and decrypts tokens at rest.
+        """The cipher for tokens at rest.
 
         Raises:
             SettingsError: TOKEN_KEYS is empty or holds something that is not a Fernet key.
@@ -163,7 +166,7 @@ class Settings(BaseSettings):
             raise SettingsError("TOKEN_KEYS holds something that is not a Fernet key (32 bytes, base64).") from None
 
     def derived_key(self, purpose: str) -> bytes:
-        """32 bytes for one `purpose`, from the newest of TOKEN_KEYS, so that no key serves two ends.
+        """A 32-byte key for one `purpose`, derived from the newest of TOKEN_KEYS, so that no key serves two purposes.
 
         Raises:
             SettingsError: TOKEN_KEYS is empty.

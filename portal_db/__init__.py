@@ -1,1 +1,1 @@
-"""The record: tables, migrations, queries and units of work, on SQLite and PostgreSQL alike. All SQL text lives here."""
+"""The record: tables, migrations, queries and transactions, for SQLite and PostgreSQL alike. All SQL lives here."""

@@ -1,4 +1,4 @@
-"""The audit trail: one row per change that somebody may ask about."""
+"""The audit trail: one row per change that somebody may need to trace."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def record(
     after: str | None = None,
     why: str | None = None,
 ) -> None:
-    """Write down who did what to which row. Values are states, codes and ids; never personal data."""
+    """Record who did what to which row. Values are states, codes and ids; never personal data."""
     tx.session.execute(
         insert(AuditEntry).values(
             id=tx.new_id(),
@@ -44,6 +44,6 @@ def record(
 
 
 def of_subject(tx: Tx, subject: str, subject_id: UUID) -> list[AuditEntry]:
-    """The history of one row, oldest first."""
+    """The audit entries about one row, oldest first."""
     statement = select(AuditEntry).where(AuditEntry.subject == subject, AuditEntry.subject_id == subject_id)
     return list(tx.session.scalars(statement.order_by(AuditEntry.at, AuditEntry.id)))

@@ -1,9 +1,9 @@
-"""A database and its transactions: `write()` for units of work, `read()` for looks. One way in on both engines.
+"""A database and its transactions: `write()` for units of work, `read()` for reading. The same on both engines.
 
-SQLite: WAL, foreign keys on, a busy timeout, and writers that say so at BEGIN, so that no transaction fails half way for
-want of the write lock. Commits survive a power cut, unless the address ends in `?synchronous=normal`: that is faster and
-survives killed processes only, for demos and tests. PostgreSQL: read committed for writers, where what must not race is
-decided by unique indexes and compare-and-set; looks are repeatable.
+SQLite: WAL, foreign keys on, a busy timeout, and writers that take the write lock at BEGIN, so that none fails half way
+because it cannot get it. Commits survive a power cut, unless the address ends in `?synchronous=normal`: that is faster
+but survives only killed processes, for demos and tests. PostgreSQL: read committed for writers, with unique indexes and
+compare-and-set deciding races; repeatable read for readers.
 """
 
 from __future__ import annotations
@@ -16,30 +16,34 @@ from typing import Any, ParamSpec, TypeVar
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, make_url
-from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError  # the pool's, when all connections are in use
+from sqlalchemy.exc import (  # TimeoutError: all pooled connections are in use
+    InterfaceError,
+    OperationalError,
+    TimeoutError,
+)
 from sqlalchemy.orm import Session, sessionmaker
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from config.sources import Sources
 
 SQLITE_BUSY_SECONDS = 30.0
-#: What a database raises that is away, restarting or too busy: waiting helps. Whatever else it raises is our mistake.
+#: Errors of a database that is down, restarting or too busy: waiting helps. Any other database error is a bug of ours.
 DATABASE_AWAY = (OperationalError, InterfaceError, TimeoutError)
 
-#: PostgreSQL's code for the one of two transactions waiting for each other that it ended.
+#: PostgreSQL's code for a transaction that it ended because of a deadlock.
 _DEADLOCK = "40P01"
 DEADLOCK_TRIES = 4
 
-#: No transaction of ours waits for anything but the database, so one that idles is of a process that was stopped or cut
-#: off. PostgreSQL ends it before a lease runs out: its locks would hold up the relay, and so everybody.
+#: Our transactions wait for nothing but the database, so an idle one belongs to a process that was stopped or lost its
+#: network. PostgreSQL ends it before a lease runs out: its locks would block the relay, and so every practice.
 IDLE_SECONDS = 8
-_STUCK = f"-c idle_in_transaction_session_timeout={IDLE_SECONDS}s"
-#: Its code for a transaction that it ended so.
+_IDLE_TIMEOUT = f"-c idle_in_transaction_session_timeout={IDLE_SECONDS}s"
+#: PostgreSQL's code for a transaction that it ended because it was idle.
 _IDLED = "25P03"
 
 
-#: All our writes are statements: nothing waits in the session to be flushed, what is read is what the database has now, and
-#: no statement looks for loaded rows to bring in line.
+#: All writes are statements: the session has nothing to flush, reads return what the database has now, and statements do not
+#: synchronise loaded rows.
 _SESSION: dict[str, Any] = {
     "autoflush": False,
     "expire_on_commit": False,
@@ -51,10 +55,10 @@ R = TypeVar("R")
 
 
 def retry_on_deadlock(function: Callable[P, R]) -> Callable[P, R]:
-    """For what is one transaction from beginning to end: whoever loses a deadlock has changed nothing, and begins again."""
+    """Repeat a function that is one transaction from beginning to end when PostgreSQL ends it because of a deadlock."""
 
     @wraps(function)
-    def again(*args: P.args, **named: P.kwargs) -> R:
+    def retried(*args: P.args, **named: P.kwargs) -> R:
         tries = Retrying(
             retry=retry_if_exception(_is_deadlock),
             stop=stop_after_attempt(DEADLOCK_TRIES),
@@ -63,7 +67,7 @@ def retry_on_deadlock(function: Callable[P, R]) -> Callable[P, R]:
         )
         return tries(function, *args, **named)
 
-    return again
+    return retried
 
 
 def _is_deadlock(error: BaseException) -> bool:
@@ -71,7 +75,7 @@ def _is_deadlock(error: BaseException) -> bool:
 
 
 class Tx:
-    """One transaction: the session statements run on, and the sources that rows' ids come from."""
+    """One transaction: the session that statements run on, and the sources that row ids come from."""
 
     def __init__(self, session: Session, sources: Sources) -> None:
         self.session = session
@@ -80,21 +84,25 @@ class Tx:
     def new_id(self) -> UUID:
         return self.sources.new_id()
 
+    def get(self, table: type[R], key: Any) -> R | None:
+        """The row with this primary key as the database has it now; `Session.get` may return it as it was read earlier."""
+        return self.session.get(table, key, populate_existing=True)
+
 
 class Database:
     """The record's database, shared by a process's threads.
 
     Args:
-        url: `sqlite:///path` (its folder is made) or `postgresql+psycopg://…`; `postgresql://` is mended.
+        url: `sqlite:///path` (its folder is created) or `postgresql://…`, with or without `+psycopg`.
         sources: clock and randomness for ids.
-        pool_size: connections kept; a worker wants one per thread and two more.
+        pool_size: connections kept open; a worker needs one per thread and two more.
     """
 
     def __init__(self, url: str, sources: Sources | None = None, *, pool_size: int = 10) -> None:
         self.sources = sources or Sources()
         self.engine = _make_engine(url, pool_size)
         self._sessions = sessionmaker(self.engine, **_SESSION)
-        self._readers = sessionmaker(_for_looks(self.engine), **_SESSION)
+        self._readers = sessionmaker(_for_reading(self.engine), **_SESSION)
 
     @contextmanager
     def write(self) -> Iterator[Tx]:
@@ -104,7 +112,7 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Tx]:
-        """A look at the record, in one snapshot; nothing is written."""
+        """A read-only transaction that sees one snapshot of the record."""
         with self._readers() as session:
             yield Tx(session, self.sources)
 
@@ -112,7 +120,7 @@ class Database:
         self.engine.dispose()
 
 
-def _for_looks(engine: Engine) -> Engine:
+def _for_reading(engine: Engine) -> Engine:
     if engine.dialect.name == "sqlite":
         return engine.execution_options(portal_read_only=True)
     return engine.execution_options(isolation_level="REPEATABLE READ")
@@ -128,12 +136,13 @@ def _make_engine(url: str, pool_size: int) -> Engine:
         parsed.set(drivername="postgresql+psycopg"),
         pool_size=pool_size,
         max_overflow=10,
-        connect_args={"options": f"-c timezone=UTC {_STUCK}", "connect_timeout": 5},
+        connect_args={"options": f"-c timezone=UTC {_IDLE_TIMEOUT}", "connect_timeout": 5},
     )
 
     @event.listens_for(engine, "handle_error")
     def _idled(context: ExceptionContext) -> OperationalError | None:
-        """The driver calls it our mistake, which a job would die of. It is that of a machine too busy for us."""
+        """Turn the error of an idle transaction into a transient one. The driver reports it as a programming error, which
+        would make a job a dead letter; the cause is a machine that is too busy."""
         error = context.original_exception
         if getattr(error, "sqlstate", None) != _IDLED:
             return None
@@ -158,10 +167,10 @@ def _sqlite_engine(url: str, pool_size: int) -> Engine:
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _: Any) -> None:
-        connection.isolation_level = None  # the driver must not begin transactions behind our back
+        connection.isolation_level = None  # the driver must not begin transactions on its own
         for pragma in ("journal_mode=WAL", "foreign_keys=ON", f"synchronous={synchronous}"):
             connection.execute(f"PRAGMA {pragma}")
-        connection.create_function("lower", 1, _lower, deterministic=True)  # SQLite's own knows the letters a to z only
+        connection.create_function("lower", 1, _lower, deterministic=True)  # SQLite's own lowers only a to z
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:

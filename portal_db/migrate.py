@@ -1,4 +1,4 @@
-"""Brings a database to the newest revision, and says whether it is there."""
+"""Migrating a database to the newest revision, and reading which revision it is at."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from portal_db.tables import Base
 
 _SCRIPTS = Path(__file__).parent / "migrations"
 
-#: A migration that cannot have a lock by then lets go of all it has and begins again, so often: work queues up behind one
-#: that waits, and gets through in between.
+#: How long a migration waits for a lock before it rolls back, and how often it tries. Other work queues up behind a
+#: migration that waits, and proceeds between two tries.
 LOCK_SECONDS = 10
 LOCK_TRIES = 6
-#: PostgreSQL's codes for no lock in time, and for a deadlock.
+#: PostgreSQL's codes for a lock timeout and for a deadlock.
 _NO_LOCK = ("55P03", "40P01")
 
 
 class TablesInUse(Exception):
-    """Some transaction held a table for too long; nothing was changed."""
+    """Another transaction locked a table for too long; nothing was changed."""
 
 
 def _config(connection: Connection) -> Config:
@@ -41,14 +41,14 @@ def _config(connection: Connection) -> Config:
 def upgrade(database: Database) -> tuple[str | None, str]:
     """Run every migration the database has not seen, in one transaction.
 
-    Of two at once, one does it: the other waits (SQLite), or trips over what the first has made, rolls back and looks
-    again (PostgreSQL).
+    Of two that run at once, one migrates. The other waits (SQLite), or fails on what the first has created, rolls back and
+    checks again (PostgreSQL).
 
     Returns:
-        The revision it was at (`None` for an empty database) and the one it is at now.
+        The revision before (`None` for an empty database) and the revision now.
 
     Raises:
-        TablesInUse: some transaction held a table for too long; nothing was changed.
+        TablesInUse: another transaction locked a table for too long; nothing was changed.
         alembic.util.CommandError: the database is at a revision that this version does not know.
     """
     lock_tries = 0
@@ -78,21 +78,21 @@ def _upgrade(database: Database) -> tuple[str | None, str]:
 
 
 def revisions(database: Database) -> tuple[str | None, str]:
-    """The revision the database is at (`None` for an empty database) and the newest one, without changing anything."""
+    """The database's revision (`None` for an empty database) and the newest one; nothing is changed."""
     with database.engine.connect().execution_options(portal_read_only=True) as connection:
         return MigrationContext.configure(connection).get_current_revision(), newest_revision()
 
 
 @cache
 def newest_revision() -> str:
-    """The revision that this version's tables have."""
+    """The revision that matches this version's tables."""
     head = ScriptDirectory(str(_SCRIPTS)).get_current_head()
     assert head is not None, "the package holds no migration"  # noqa: S101 -- a broken package, not a runtime state
     return head
 
 
 def differences(database: Database) -> list[object]:
-    """How the tables in the code differ from those in the database; empty when a migration was written for each change."""
+    """How the tables in the code differ from the database's; empty when every change has its migration."""
     with database.engine.connect() as connection:
         return list(
             compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), Base.metadata)

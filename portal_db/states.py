@@ -1,4 +1,4 @@
-"""The words the record is written in: states, lanes, roles and kinds, each with the values a column may hold."""
+"""The enumerations of the record: states, lanes, roles and kinds, each with the values that a column may hold."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class ImportState(StrEnum):
-    """Where an import stands (design: three open states, five closed ones)."""
+    """The state of an import: three open states and five closed ones."""
 
     ACCEPTED = "accepted"
     IN_PROGRESS = "in_progress"
@@ -26,7 +26,7 @@ OPEN_IMPORT_STATES = frozenset({ImportState.ACCEPTED, ImportState.IN_PROGRESS, I
 
 
 class JobState(StrEnum):
-    """Where a job stands. `dead` is a dead letter: it stays until somebody requeues or dismisses it."""
+    """The state of a job. `dead` is a dead letter: it stays until somebody requeues or dismisses it."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -42,7 +42,7 @@ OPEN_JOB_STATES = frozenset({JobState.QUEUED, JobState.RUNNING, JobState.WAITING
 
 
 class Lane(StrEnum):
-    """A priority class with a Redis queue of its own, highest first; `email` stands apart."""
+    """A priority class with its own Redis queue, highest first; `email` has its own ring limit."""
 
     INTERACTIVE = "interactive"
     IMPORT = "import"
@@ -107,7 +107,7 @@ class Subscription(StrEnum):
 
 
 class Role(StrEnum):
-    """Staff of a practice. Basic staff look; all others may import (b. S31)."""
+    """The role of a staff member. Basic staff may only view; all others may import (b. S31)."""
 
     OWNER = "owner"
     ACCOUNT_ADMIN = "account_admin"
@@ -121,7 +121,7 @@ class Role(StrEnum):
 
     @property
     def may_manage(self) -> bool:
-        """Looks after the practice's own things (API keys, webhooks), and sees every client of it (b.7)."""
+        """Whether the role manages the practice (API keys, webhooks) and sees all its clients (b.7)."""
         return self in (Role.OWNER, Role.ACCOUNT_ADMIN)
 
 
@@ -138,7 +138,7 @@ class ConnectionState(StrEnum):
 
 
 class EmailState(StrEnum):
-    """A welcome email's life. `sending` is an intent: what follows it is sent, known not sent, or unknown."""
+    """The state of an email. `sending` is an intent; after it the email is sent, known not to be sent, or unknown."""
 
     PENDING = "pending"
     SENDING = "sending"
@@ -149,7 +149,7 @@ class EmailState(StrEnum):
 
 
 class ReviewState(StrEnum):
-    """Where a relationship stands in the review queue (b.18 to b.27)."""
+    """The state of a relationship in the review queue (b.18 to b.27)."""
 
     PENDING = "pending"
     IGNORED = "ignored"
@@ -159,7 +159,7 @@ class ReviewState(StrEnum):
 
 
 class FieldSource(StrEnum):
-    """Who last decided a client's field."""
+    """Where the value of a client's field came from."""
 
     XPM = "xpm"
     IMPORT = "import"
@@ -168,14 +168,14 @@ class FieldSource(StrEnum):
 
 
 class ConnectionAccess(StrEnum):
-    """What somebody who acts for an entity may do in its portal."""
+    """The access that a team member who acts for an entity has to its portal."""
 
     NONE = "none"
     GUEST = "guest"
 
 
 class TaskKind(StrEnum):
-    """What a client is asked for."""
+    """What a client is asked to do."""
 
     TO_DO = "to_do"
     ACKNOWLEDGEMENT = "acknowledgement"
@@ -189,7 +189,7 @@ class TaskState(StrEnum):
 
 
 class ChangeSource(StrEnum):
-    """Where a change of a client came from, for its history."""
+    """Where a change in a client's history came from."""
 
     IMPORT = "import"
     RESYNC = "resync"
@@ -198,14 +198,14 @@ class ChangeSource(StrEnum):
 
 
 class SyncMode(StrEnum):
-    """What a sync of a directory asks XPM for: everything, or what changed since the last one."""
+    """What a sync of a directory requests from XPM: everything, or what changed since the last sync."""
 
     FULL = "full"
     INCREMENTAL = "incremental"
 
 
 class SyncState(StrEnum):
-    """How a sync of a directory stands. `held`: applied, save that a sharp drop in records waits for a person."""
+    """The state of a directory's sync. `held`: applied, except that a sharp drop in records waits for a person."""
 
     RUNNING = "running"
     SUCCEEDED = "succeeded"

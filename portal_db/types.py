@@ -1,4 +1,4 @@
-"""Column types and the database's clock, spelled once for SQLite and PostgreSQL."""
+"""Column types and the database's clock, for SQLite and PostgreSQL alike."""
 
 from __future__ import annotations
 
@@ -34,8 +34,7 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 class db_now(FunctionElement[datetime]):
-    """The database's own clock, moved by so many seconds (a number or a column): the only clock that leases, due times
-    and leaders are judged by."""
+    """The database's time, plus a number or column of seconds. Leases, due times and leaders go by this clock only."""
 
     name = "db_now"
     inherit_cache = True
@@ -60,7 +59,7 @@ def _postgresql_now(element: db_now, compiler: SQLCompiler, **kw: Any) -> str:
 
 
 def choice(values: type[enum.StrEnum], name: str) -> Enum:
-    """A column that holds one of an enumeration's values as text, kept so by a CHECK constraint."""
+    """A column that holds one of an enumeration's values as text, enforced by a CHECK constraint."""
     return Enum(
         values,
         name=name,
@@ -72,5 +71,5 @@ def choice(values: type[enum.StrEnum], name: str) -> Enum:
 
 
 def database_time(session: Session) -> datetime:
-    """What time it is by the database's clock."""
+    """The current time by the database's clock."""
     return session.execute(select(db_now())).scalar_one()

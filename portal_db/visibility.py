@@ -1,7 +1,7 @@
-"""Which rows a staff member may see: conditions that every query of the portal's side carries.
+"""Which rows a staff member may see: conditions that every query of the portal's side includes.
 
-Of clients, those they were given (b.7), or all of the practice for roles that see everything. Of imports, those they
-asked for, and those of clients that they may see. Other practices' rows are not there at all.
+Clients: those made visible to them (b.7), or all of the practice's for roles that see everything. Imports: those they
+requested, and those of clients that they may see. Other practices' rows are never visible.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from portal_db.tables import Client, ClientVisibility, Import
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """A staff member of a practice; `sees_all` of its clients, or only those they were given."""
+    """A staff member of a practice who sees all its clients (`sees_all`), or only those made visible to them."""
 
     practice_id: UUID
     staff_id: UUID
@@ -26,14 +26,14 @@ class Viewer:
         """The condition on `Client`."""
         if self.sees_all:
             return Client.practice_id == self.practice_id
-        return and_(Client.practice_id == self.practice_id, Client.id.in_(self._given()))
+        return and_(Client.practice_id == self.practice_id, Client.id.in_(self._visible_clients()))
 
     def may_see_import(self) -> ColumnElement[bool]:
         """The condition on `Import`."""
         if self.sees_all:
             return Import.practice_id == self.practice_id
-        theirs = or_(Import.requested_by == self.staff_id, Import.client_id.in_(self._given()))
+        theirs = or_(Import.requested_by == self.staff_id, Import.client_id.in_(self._visible_clients()))
         return and_(Import.practice_id == self.practice_id, theirs)
 
-    def _given(self) -> ColumnElement[UUID]:
+    def _visible_clients(self) -> ColumnElement[UUID]:
         return select(ClientVisibility.client_id).where(ClientVisibility.staff_id == self.staff_id).scalar_subquery()

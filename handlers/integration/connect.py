@@ -233,7 +233,7 @@ def _keep_tokens(tx: Tx, settings: Settings, grant: oauth.Grant) -> UUID:
 
 def _forget_unused(tx: Tx, login_id: UUID) -> None:
     """Forget the tokens of the previous Xero user, if no other connection uses them."""
-    logins.forget(tx, login_id, version=logins.load(tx, login_id).row.version)
+    logins.delete_tokens(tx, login_id, version=logins.load(tx, login_id).row.version)
 
 
 def _names(consent: XeroConsent) -> dict[str, Any]:

@@ -119,7 +119,7 @@ def apply(tx: Tx, job: Job, row: None, departure: Departure | None) -> Sequence[
         return []
     connection = departure.connection
     if departure.version is not None:
-        logins.forget(tx, connection.xero_login_id, version=departure.version)
+        logins.delete_tokens(tx, connection.xero_login_id, version=departure.version)
     audit.record(
         tx,
         action="connection.left_xero",

@@ -220,7 +220,7 @@ def _secrets(run: _Run) -> Iterator[Finding]:
         with run.database.write() as tx:
             retention.drop(tx, ended, 0, consents)
             for login in logins:
-                if xero_logins.forget(tx, login.id, version=login.version):
+                if xero_logins.delete_tokens(tx, login.id, version=login.version):
                     audit.record(
                         tx, action="xero_login.forget", subject="xero_login", subject_id=login.id, practice_id=None
                     )

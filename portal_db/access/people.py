@@ -25,7 +25,7 @@ def set_practice(tx: Tx, practice_id: UUID, values: dict[str, Any]) -> bool:
 
 
 def get_practice(tx: Tx, practice_id: UUID) -> Practice | None:
-    return tx.session.get(Practice, practice_id)
+    return tx.get(Practice, practice_id)
 
 
 def add_login(tx: Tx, login_id: UUID, kind: LoginKind, email: str, email_key: str) -> bool:
@@ -59,7 +59,7 @@ def add_operator(tx: Tx, row: dict[str, Any]) -> None:
 
 
 def get_operator(tx: Tx, operator_id: UUID) -> Operator | None:
-    return tx.session.get(Operator, operator_id)
+    return tx.get(Operator, operator_id)
 
 
 def operator_by_email(tx: Tx, email_key: str) -> Operator | None:

@@ -23,6 +23,7 @@ from portal_db.tables import (
     Staff,
     XpmConnection,
     XpmLink,
+    same_directory,
 )
 from portal_db.types import db_now
 
@@ -40,7 +41,7 @@ def ensure(tx: Tx, xero_login_id: UUID, tenant_id: str) -> Directory:
 
 
 def get(tx: Tx, directory_id: UUID) -> Directory | None:
-    return tx.session.get(Directory, directory_id)
+    return tx.get(Directory, directory_id)
 
 
 def of(tx: Tx, xero_login_id: UUID, tenant_id: str) -> Directory | None:
@@ -116,10 +117,11 @@ class DirectoryEntry:
 
 def listing(tx: Tx, *, practice_id: UUID | None = None, directory_id: UUID | None = None) -> list[DirectoryEntry]:
     """Directories with a live connection, or the one with this id, whatever its connections."""
-    live = exists().where(_of_directory(XpmConnection), XpmConnection.state != ConnectionState.DISCONNECTED)
+    connections = exists().where(same_directory(XpmConnection, Directory))
+    live = connections.where(XpmConnection.state != ConnectionState.DISCONNECTED)
     wanted: list[ColumnElement[bool]] = [Directory.id == directory_id] if directory_id else [live]
     if practice_id is not None:
-        wanted.append(exists().where(_of_directory(XpmConnection), XpmConnection.practice_id == practice_id))
+        wanted.append(connections.where(XpmConnection.practice_id == practice_id))
     found = tx.session.scalars(select(Directory).where(*wanted).order_by(Directory.created_at, Directory.id)).all()
     return [_entry(tx, directory) for directory in found]
 
@@ -142,18 +144,12 @@ def _entry(tx: Tx, directory: Directory) -> DirectoryEntry:
 
 def is_in(directory: Directory) -> ColumnElement[bool]:
     """Whether a record belongs to the directory."""
-    return and_(
-        DirectoryRecord.xero_login_id == directory.xero_login_id, DirectoryRecord.tenant_id == directory.tenant_id
-    )
+    return same_directory(DirectoryRecord, directory)
 
 
 def reads(directory: Directory) -> ColumnElement[bool]:
     """Whether a connection, live or not, reads the directory: it has the directory's login and tenant."""
-    return and_(XpmConnection.xero_login_id == directory.xero_login_id, XpmConnection.tenant_id == directory.tenant_id)
-
-
-def _of_directory(table: Any) -> ColumnElement[bool]:
-    return and_(table.xero_login_id == Directory.xero_login_id, table.tenant_id == Directory.tenant_id)
+    return same_directory(XpmConnection, directory)
 
 
 def of_practice(tx: Tx, practice_id: UUID) -> list[BusinessStructure]:

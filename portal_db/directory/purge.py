@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, and_, exists, or_, select, tuple_
 from portal_db.database import Tx
 from portal_db.dialect import count_rows, delete_rows, update_rows
 from portal_db.states import ConnectionState, SyncState
-from portal_db.tables import Directory, DirectoryRecord, DirectorySync, XpmConnection, XpmLink
+from portal_db.tables import Directory, DirectoryRecord, DirectorySync, XpmConnection, XpmLink, same_directory
 from portal_db.types import db_now
 
 HOUR = 3600
@@ -58,7 +58,7 @@ def _is_stale() -> ColumnElement[bool]:
     imported = exists().where(
         XpmLink.tenant_id == DirectoryRecord.tenant_id, XpmLink.xpm_uuid == DirectoryRecord.xpm_uuid
     )
-    unused = exists().where(_of(Directory, DirectoryRecord), _is_unused())
+    unused = exists().where(same_directory(Directory, DirectoryRecord), _is_unused())
     long_gone = DirectoryRecord.gone_at < db_now(-GONE_SECONDS)
     return and_(~imported, or_(_is_disconnected(DirectoryRecord), unused, long_gone))
 
@@ -69,12 +69,8 @@ def _is_disconnected(table: Any) -> ColumnElement[bool]:
         XpmConnection.state != ConnectionState.DISCONNECTED,
         XpmConnection.disconnected_at >= db_now(-DISCONNECTED_SECONDS),
     )
-    return ~exists().where(_of(XpmConnection, table), recent)
+    return ~exists().where(same_directory(XpmConnection, table), recent)
 
 
 def _is_unused() -> ColumnElement[bool]:
     return Directory.last_used_at < db_now(-UNUSED_SECONDS)
-
-
-def _of(one: Any, other: Any) -> ColumnElement[bool]:
-    return and_(one.xero_login_id == other.xero_login_id, one.tenant_id == other.tenant_id)

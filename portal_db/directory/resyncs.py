@@ -14,6 +14,7 @@ from sqlalchemy.orm import aliased
 from portal_db.clients import review_items
 from portal_db.database import Tx
 from portal_db.dialect import insert_or_ignore, update_rows
+from portal_db.directory.directories import is_in
 from portal_db.paging import Cursor, by_id, newest_first
 from portal_db.states import ConnectionState
 from portal_db.tables import (
@@ -24,6 +25,7 @@ from portal_db.tables import (
     RelationshipSync,
     XpmConnection,
     XpmLink,
+    same_directory,
 )
 from portal_db.types import db_now
 
@@ -73,15 +75,10 @@ def _where_changed(statement: Select[*tuple[Any, ...]], directory: Directory) ->
         XpmConnection.xero_login_id == directory.xero_login_id,
         XpmLink.tenant_id == directory.tenant_id,
     )
-    record = and_(
-        DirectoryRecord.xero_login_id == directory.xero_login_id,
-        DirectoryRecord.tenant_id == directory.tenant_id,
-        DirectoryRecord.xpm_uuid == XpmLink.xpm_uuid,
-    )
+    record = and_(is_in(directory), DirectoryRecord.xpm_uuid == XpmLink.xpm_uuid)
     works = exists().where(
         _live.practice_id == XpmLink.practice_id,
-        _live.xero_login_id == directory.xero_login_id,
-        _live.tenant_id == directory.tenant_id,
+        same_directory(_live, directory),
         _live.state == ConnectionState.CONNECTED,
     )
     is_newer = or_(XpmLink.told_as_of.is_(None), DirectoryRecord.as_of > XpmLink.told_as_of)
@@ -101,9 +98,7 @@ def _where_changed(statement: Select[*tuple[Any, ...]], directory: Directory) ->
 def records(tx: Tx, directory: Directory, xpm_uuids: Collection[UUID]) -> dict[UUID, dict[str, Any]]:
     """Records of a directory as JSON; those it does not hold are left out."""
     statement = select(DirectoryRecord.xpm_uuid, DirectoryRecord.record).where(
-        DirectoryRecord.xero_login_id == directory.xero_login_id,
-        DirectoryRecord.tenant_id == directory.tenant_id,
-        DirectoryRecord.xpm_uuid.in_(xpm_uuids),
+        is_in(directory), DirectoryRecord.xpm_uuid.in_(xpm_uuids)
     )
     return {row.xpm_uuid: row.record for row in tx.session.execute(statement)}
 
@@ -142,11 +137,7 @@ class Synced:
 def page(tx: Tx, practice_id: UUID, *, after: Cursor | None, limit: int) -> list[Synced]:
     """A page of the syncs of directories that a practice has or had a connection to, newest first."""
     summary = and_(RelationshipSync.sync_id == DirectorySync.id, RelationshipSync.practice_id == practice_id)
-    reads = exists().where(
-        XpmConnection.practice_id == practice_id,
-        XpmConnection.xero_login_id == Directory.xero_login_id,
-        XpmConnection.tenant_id == Directory.tenant_id,
-    )
+    reads = exists().where(XpmConnection.practice_id == practice_id, same_directory(XpmConnection, Directory))
     statement = (
         select(DirectorySync, RelationshipSync)
         .join(Directory, Directory.id == DirectorySync.directory_id)

@@ -15,7 +15,16 @@ from sqlalchemy import ColumnElement, and_, exists, or_, select
 from portal_db.database import Tx
 from portal_db.dialect import insert_or_ignore, update_rows
 from portal_db.states import ConnectionState, SyncMode
-from portal_db.tables import Directory, DirectorySync, Operator, Practice, Schedule, ScheduledRun, XpmConnection
+from portal_db.tables import (
+    Directory,
+    DirectorySync,
+    Operator,
+    Practice,
+    Schedule,
+    ScheduledRun,
+    XpmConnection,
+    same_directory,
+)
 from portal_db.types import db_now
 
 
@@ -28,7 +37,7 @@ def add(
 
 
 def get(tx: Tx, name: str) -> Schedule | None:
-    return tx.session.get(Schedule, name)
+    return tx.get(Schedule, name)
 
 
 def existing_names(tx: Tx, names: Collection[str]) -> set[str]:
@@ -149,7 +158,7 @@ def of_directory(tx: Tx, directory_id: UUID) -> list[ScheduleEntry]:
 
 
 def _entry(tx: Tx, row: Schedule) -> ScheduleEntry:
-    paused_by = tx.session.get(Operator, row.paused_by) if row.paused_by else None
+    paused_by = tx.get(Operator, row.paused_by) if row.paused_by else None
     last_run = select(ScheduledRun).where(ScheduledRun.schedule == row.name)
     run = tx.session.scalar(last_run.order_by(ScheduledRun.due_at.desc()).limit(1))
     name = paused_by.name if paused_by else None
@@ -163,16 +172,12 @@ def _entry(tx: Tx, row: Schedule) -> ScheduleEntry:
         select(Practice.name)
         .join(XpmConnection, XpmConnection.practice_id == Practice.id)
         .join(Directory, Directory.id == row.directory_id)
-        .where(_reads_directory(), XpmConnection.state != ConnectionState.DISCONNECTED)
+        .where(same_directory(XpmConnection, Directory), XpmConnection.state != ConnectionState.DISCONNECTED)
         .distinct()
     )
     return ScheduleEntry(row, list(tx.session.scalars(practices.order_by(Practice.name))), name, sync, run)
 
 
 def _is_connected(practice_id: UUID | None = None) -> ColumnElement[bool]:
-    live = exists().where(_reads_directory(), XpmConnection.state != ConnectionState.DISCONNECTED)
+    live = exists().where(same_directory(XpmConnection, Directory), XpmConnection.state != ConnectionState.DISCONNECTED)
     return live if practice_id is None else live.where(XpmConnection.practice_id == practice_id)
-
-
-def _reads_directory() -> ColumnElement[bool]:
-    return and_(XpmConnection.xero_login_id == Directory.xero_login_id, XpmConnection.tenant_id == Directory.tenant_id)

@@ -10,7 +10,7 @@ from sqlalchemy import and_, case, func, or_, select
 from portal_db.database import Tx
 from portal_db.directory.directories import is_in
 from portal_db.states import ConnectionState
-from portal_db.tables import Directory, DirectoryRecord, XpmConnection
+from portal_db.tables import Directory, DirectoryRecord, XpmConnection, same_directory
 
 
 def find(tx: Tx, directory: Directory, text: str, *, limit: int) -> list[DirectoryRecord]:
@@ -36,8 +36,7 @@ def all_records(tx: Tx, directory: Directory) -> list[DirectoryRecord]:
 def structures_of(tx: Tx, practice_id: UUID) -> Sequence[tuple[str, int]]:
     """The business structures in a practice's directories with the number of records that have each, most frequent first."""
     through = and_(
-        XpmConnection.xero_login_id == DirectoryRecord.xero_login_id,
-        XpmConnection.tenant_id == DirectoryRecord.tenant_id,
+        same_directory(XpmConnection, DirectoryRecord),
         XpmConnection.practice_id == practice_id,
         XpmConnection.state != ConnectionState.DISCONNECTED,
     )

@@ -57,7 +57,7 @@ def add(tx: Tx, directory_id: UUID, mode: SyncMode, asked_by: str) -> UUID | Non
 
 
 def get(tx: Tx, sync_id: UUID) -> DirectorySync | None:
-    return tx.session.get(DirectorySync, sync_id)
+    return tx.get(DirectorySync, sync_id)
 
 
 def running(tx: Tx, directory_id: UUID) -> DirectorySync | None:

@@ -1,4 +1,4 @@
-"""The tables, gathered: importing this package gives `Base.metadata` all of them."""
+"""All tables: importing this package registers them with `Base.metadata`."""
 
 from portal_db.tables.access import ApiKey, PasswordLink, StaffSession
 from portal_db.tables.base import Base
@@ -13,7 +13,7 @@ from portal_db.tables.clients import (
     TeamMember,
     XpmLink,
 )
-from portal_db.tables.directories import BusinessStructure, Directory, DirectoryStaged, DirectorySync
+from portal_db.tables.directories import BusinessStructure, Directory, DirectoryStaged, DirectorySync, same_directory
 from portal_db.tables.emails import WelcomeEmail
 from portal_db.tables.people import Login, Operator, Practice, Staff
 from portal_db.tables.schedules import Schedule, ScheduledRun
@@ -79,4 +79,5 @@ __all__ = [
     "XeroLogin",
     "XpmConnection",
     "XpmLink",
+    "same_directory",
 ]

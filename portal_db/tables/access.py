@@ -1,4 +1,4 @@
-"""How programs and staff prove who they are: API keys, sessions, and links to set a password. Only hashes of secrets."""
+"""How programs and staff authenticate: API keys, sessions, and links to set a password. Only hashes are stored."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from portal_db.tables.base import Base
 
 
 class ApiKey(Base):
-    """A practice's key for a program, which names the staff member it acts for at each call.
+    """A practice's key for a program, which names the staff member it acts for in each call.
 
-    `key_hash` is the SHA-256 of the whole key; `hint` its first characters, by which people tell keys apart.
+    `key_hash` is the SHA-256 of the whole key; `hint` is its first characters, so that people can identify it.
     """
 
     __tablename__ = "api_keys"
@@ -26,7 +26,7 @@ class ApiKey(Base):
     hint: Mapped[str] = mapped_column(String(20))
     scopes: Mapped[list[str]] = mapped_column(JSON)
     created_at: Mapped[datetime]
-    #: From when it is good for nothing: revoked, or some time after another was made in its place.
+    #: When the key stops working: it was revoked, or replaced by another one.
     ends_at: Mapped[datetime | None]
 
 
@@ -39,13 +39,13 @@ class StaffSession(Base):
     staff_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id"), index=True)
     token_hash: Mapped[str] = mapped_column(String(64), unique=True)
     created_at: Mapped[datetime]
-    #: When it ends if nothing more is done in it, and when it ends whatever is done.
+    #: When it ends if it is not used again, and when it ends at the latest.
     idle_until: Mapped[datetime]
     ends_at: Mapped[datetime]
 
 
 class PasswordLink(Base):
-    """A link by which somebody sets their password, once. A new one takes the place of the login's earlier one."""
+    """A link to set a password, once. A new link replaces the login's earlier one."""
 
     __tablename__ = "password_links"
 

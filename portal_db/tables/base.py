@@ -1,4 +1,4 @@
-"""The declarative base: naming of constraints, and how Python types become columns."""
+"""The declarative base: names of constraints, and the column types of Python types."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, MetaData, Uuid
+from sqlalchemy import JSON, Index, MetaData, Uuid, text
 from sqlalchemy.orm import DeclarativeBase
 
 from portal_db import states
@@ -39,6 +39,11 @@ type_map: dict[Any, Any] = {
     states.SyncState: choice(states.SyncState, "sync_state"),
     states.ActorKind: choice(states.ActorKind, "actor_kind"),
 }
+
+
+def partial_index(name: str, *columns: str, where: str, unique: bool = False) -> Index:
+    """An index of the rows that match `where`."""
+    return Index(name, *columns, unique=unique, sqlite_where=text(where), postgresql_where=text(where))
 
 
 class Base(DeclarativeBase):

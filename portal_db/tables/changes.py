@@ -1,4 +1,4 @@
-"""What changed: each client's history, field by field, and what each re-sync of a practice's relationships brought."""
+"""Changes: each client's history, field by field, and a summary of each re-sync of a practice's relationships."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from portal_db.tables.base import Base
 
 
 class ClientChange(Base):
-    """One field of a client, of a relationship or of a team member, as it was and as it became. Kept for a while.
+    """A change of one field of a client, a relationship or a team member. Deleted after the retention period.
 
-    `about` is one of `client`, `relationship` and `team_member`; the latter two are named by id and, for people, by name.
+    `about` is one of `client`, `relationship` and `team_member`; the last two have an id and, for display, a name.
     """
 
     __tablename__ = "client_changes"
@@ -29,7 +29,7 @@ class ClientChange(Base):
     client_id: Mapped[UUID]
     at: Mapped[datetime]
     source: Mapped[ChangeSource]
-    #: Who decided it, where a person did.
+    #: The staff member who made the change, if a person did.
     staff_id: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
     import_id: Mapped[UUID | None] = mapped_column(ForeignKey("imports.id"))
     sync_id: Mapped[UUID | None]
@@ -42,7 +42,7 @@ class ClientChange(Base):
 
 
 class RelationshipSync(Base):
-    """What one sync of a directory brought to one practice's relationships. `waiting`: pending items at its end."""
+    """What one sync of a directory changed in one practice's relationships. `waiting`: pending items at its end."""
 
     __tablename__ = "relationship_syncs"
     __table_args__ = (UniqueConstraint("practice_id", "sync_id"),)

@@ -18,12 +18,11 @@ from sqlalchemy import (
     String,
     UniqueConstraint,
     false,
-    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal_db.states import ClientKind, ClientType, EntityType, FieldSource, ReviewState, Subscription
-from portal_db.tables.base import Base
+from portal_db.tables.base import Base, partial_index
 
 
 class Client(Base):
@@ -31,7 +30,7 @@ class Client(Base):
 
     __tablename__ = "clients"
     __table_args__ = (
-        #: One client per import, whatever is delivered twice (invariant 2).
+        #: One client per import, even if a message is delivered twice (invariant 2).
         UniqueConstraint("import_id"),
         UniqueConstraint("practice_id", "id"),
         CheckConstraint(
@@ -47,7 +46,7 @@ class Client(Base):
     practice_id: Mapped[UUID] = mapped_column(ForeignKey("practices.id"))
     import_id: Mapped[UUID | None] = mapped_column(ForeignKey("imports.id"))
     kind: Mapped[ClientKind]
-    #: What lists show; always the value of the field `name`.
+    #: The name that lists show; always the value of the field `name`.
     name: Mapped[str] = mapped_column(String(500))
     entity_type: Mapped[EntityType | None]
     client_type: Mapped[ClientType | None]
@@ -68,27 +67,16 @@ class ClientVisibility(Base):
 
 
 class XpmLink(Base):
-    """A client's tie to its XPM record, kept when cut. At most one live link per client, and per record in a practice
-    (b.9, b.35): two partial unique indexes decide."""
+    """A client's link to its XPM record; the row stays when it is disconnected. At most one live link per client, and per
+    record in a practice (b.9, b.35): two partial unique indexes decide."""
 
     __tablename__ = "xpm_links"
     __table_args__ = (
         ForeignKeyConstraint(["practice_id", "client_id"], ["clients.practice_id", "clients.id"]),
-        Index(
-            "uq_xpm_links_live_record",
-            "practice_id",
-            "xpm_uuid",
-            unique=True,
-            sqlite_where=text("disconnected_at IS NULL"),
-            postgresql_where=text("disconnected_at IS NULL"),
+        partial_index(
+            "uq_xpm_links_live_record", "practice_id", "xpm_uuid", unique=True, where="disconnected_at IS NULL"
         ),
-        Index(
-            "uq_xpm_links_live_client",
-            "client_id",
-            unique=True,
-            sqlite_where=text("disconnected_at IS NULL"),
-            postgresql_where=text("disconnected_at IS NULL"),
-        ),
+        partial_index("uq_xpm_links_live_client", "client_id", unique=True, where="disconnected_at IS NULL"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -100,20 +88,20 @@ class XpmLink(Base):
     linked_by: Mapped[UUID] = mapped_column(ForeignKey("staff.id"))
     linked_at: Mapped[datetime]
     disconnected_at: Mapped[datetime | None]
-    #: When its turn last was to be looked for in XPM, and since when the record is not there.
+    #: When the record was last checked in XPM, and since when it no longer exists there.
     checked_at: Mapped[datetime | None]
     gone_at: Mapped[datetime | None]
-    #: When XPM was asked for the news of its relationships that were taken last, and when the import was begun that brought
-    #: some last; none before the first one.
+    #: When XPM was asked for the relationships that were merged last, and when the last import of relationships began; none
+    #: before the first one.
     told_as_of: Mapped[datetime | None]
     import_begun_at: Mapped[datetime | None]
-    #: The content hash of the record whose relationships were taken last: a re-sync passes over what has not changed.
+    #: The content hash of the record whose relationships were merged last: a re-sync skips records that have not changed.
     synced_hash: Mapped[str | None] = mapped_column(String(64))
 
 
 class ClientField(Base):
-    """One field of a client with where its value came from. `is_override`: staff adjusted it, XPM no longer decides it.
-    `as_of`: for XPM's values, when we asked; an older answer never overwrites a newer one."""
+    """One field of a client, with where its value came from. `is_override`: staff changed it, so XPM never overwrites it.
+    `as_of`: for values from XPM, when it was asked; an older answer never overwrites a newer one."""
 
     __tablename__ = "client_fields"
 
@@ -126,7 +114,7 @@ class ClientField(Base):
 
 
 class FieldConflict(Base):
-    """A value XPM has that was not written, and why, for staff to see (b.17). It never says whose the value is."""
+    """A value in XPM that was not written, and why, for staff to see (b.17). It never says whose value it is."""
 
     __tablename__ = "field_conflicts"
 
@@ -142,21 +130,14 @@ class TeamMember(Base):
     __tablename__ = "team_members"
     __table_args__ = (
         ForeignKeyConstraint(["practice_id", "client_id"], ["clients.practice_id", "clients.id"]),
-        Index(
-            "uq_team_members_record",
-            "client_id",
-            "xpm_uuid",
-            unique=True,
-            sqlite_where=text("xpm_uuid IS NOT NULL"),
-            postgresql_where=text("xpm_uuid IS NOT NULL"),
-        ),
+        partial_index("uq_team_members_record", "client_id", "xpm_uuid", unique=True, where="xpm_uuid IS NOT NULL"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     practice_id: Mapped[UUID] = mapped_column(ForeignKey("practices.id"))
     client_id: Mapped[UUID]
     name: Mapped[str] = mapped_column(String(500))
-    #: A reviewer amended the name, so XPM's news no longer change it.
+    #: A reviewer changed the name, so XPM no longer overwrites it.
     name_is_override: Mapped[bool] = mapped_column(server_default=false())
     relationship: Mapped[str] = mapped_column(String(100))
     email: Mapped[str | None] = mapped_column(String(320))
@@ -166,7 +147,7 @@ class TeamMember(Base):
 
 
 class CoOwner(Base):
-    """A team member who co-owns the client's account: the login that holds their address, which is nobody else's (b.23)."""
+    """A team member who co-owns the client's account, with the login that has their email address (b.23)."""
 
     __tablename__ = "co_owners"
 
@@ -175,11 +156,11 @@ class CoOwner(Base):
 
 
 class Relationship(Base):
-    """One relationship of a client as XPM tells it, and where it stands in review (b.18 to b.27).
+    """One relationship of a client as XPM has it, and its review state (b.18 to b.27).
 
-    One row per client, role and other side: "Director" and "Director Of" are one relationship told from two sides, and a
-    later import renews the row instead of stacking another (b.27). `label` is XPM's own word, `label_key` the role as
-    compared. `version` counts changes, so that of two reviewers one wins (b.26).
+    One row per client, role and other party: "Director" and "Director Of" are one relationship seen from two sides, and a
+    later import updates the row instead of adding another (b.27). `label` is XPM's own label, `label_key` the role in a form
+    that can be compared. `version` counts changes, so that of two reviewers one wins (b.26).
     """
 
     __tablename__ = "relationships"
@@ -202,9 +183,9 @@ class Relationship(Base):
     percentage: Mapped[Decimal | None] = mapped_column(Numeric(9, 4))
     start_date: Mapped[date | None]
     end_date: Mapped[date | None]
-    #: The other rows by which XPM tells this relationship, where there are several.
+    #: The other rows in XPM that describe this relationship, where there are several.
     also_told: Mapped[list[dict[str, Any]] | None] = mapped_column(JSON(none_as_null=True))
-    #: Since when XPM no longer tells it.
+    #: Since when XPM no longer has it.
     gone_at: Mapped[datetime | None]
     state: Mapped[ReviewState]
     team_member_id: Mapped[UUID | None] = mapped_column(ForeignKey("team_members.id"))

@@ -1,5 +1,5 @@
-"""Directories: what Xero logins see in tenants, the syncs that keep them, and how a practice's words for structures are
-understood. The records themselves are with what ties us to XPM (`portal_db.tables.upstream`)."""
+"""Directories: what Xero logins see in tenants, the syncs that update them, and what a practice's business structures mean.
+The records themselves are in `portal_db.tables.upstream`."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, UniqueConstraint, text
+from sqlalchemy import JSON, CheckConstraint, ColumnElement, ForeignKey, Index, String, UniqueConstraint, and_
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal_db.states import ClientKind, EntityType, SyncMode, SyncState
-from portal_db.tables.base import Base
+from portal_db.tables.base import Base, partial_index
 
 
 class Directory(Base):
@@ -23,10 +23,10 @@ class Directory(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True)
     xero_login_id: Mapped[UUID] = mapped_column(ForeignKey("xero_logins.id"))
     tenant_id: Mapped[str] = mapped_column(String(64))
-    #: When we asked for the last answer that was applied whole: the records are as of then. `None` while it was never
-    #: filled, or was purged.
+    #: When the last answer that was applied completely was requested: the records are as of then. `None` while it was never
+    #: filled, or after a purge.
     cursor: Mapped[datetime | None]
-    #: The start of the last full and of the last incremental sync that were applied.
+    #: The start of the last full and of the last incremental sync that was applied.
     last_full_at: Mapped[datetime | None]
     last_incremental_at: Mapped[datetime | None]
     #: When somebody last searched it or imported from it, to the hour.
@@ -34,18 +34,17 @@ class Directory(Base):
     created_at: Mapped[datetime]
 
 
+def same_directory(one: Any, other: Any) -> ColumnElement[bool]:
+    """Whether two tables' rows, or a table's row and a loaded one, have the same Xero login and tenant."""
+    return and_(one.xero_login_id == other.xero_login_id, one.tenant_id == other.tenant_id)
+
+
 class DirectorySync(Base):
     """One run of a sync. At most one is running per directory: a partial unique index decides."""
 
     __tablename__ = "directory_syncs"
     __table_args__ = (
-        Index(
-            "uq_directory_syncs_running",
-            "directory_id",
-            unique=True,
-            sqlite_where=text("state = 'running'"),
-            postgresql_where=text("state = 'running'"),
-        ),
+        partial_index("uq_directory_syncs_running", "directory_id", unique=True, where="state = 'running'"),
         Index("ix_directory_syncs_history", "directory_id", "started_at"),
     )
 
@@ -53,11 +52,11 @@ class DirectorySync(Base):
     directory_id: Mapped[UUID] = mapped_column(ForeignKey("directories.id"))
     mode: Mapped[SyncMode]
     state: Mapped[SyncState]
-    #: Who or what asked for it: `connect`, `schedule`, `search`, `command line`.
+    #: Who or what requested it: `connect`, `schedule`, `search`, `command line`.
     asked_by: Mapped[str] = mapped_column(String(40))
     started_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
-    #: Records in the answer, and what became of them; of a held sync, `missing` is how many would be gone.
+    #: Records in the answer, and what changed; for a held sync, `missing` is how many would be gone.
     seen: Mapped[int | None]
     added: Mapped[int | None]
     changed: Mapped[int | None]
@@ -69,8 +68,8 @@ class DirectorySync(Base):
 
 
 class DirectoryStaged(Base):
-    """A record of an answer that is being read; merged or dropped with its sync. `record` is `None` for one that is there
-    and could not be read."""
+    """A staged record of an answer; merged or dropped with its sync. `record` is `None` for a record that exists but could
+    not be read."""
 
     __tablename__ = "directory_staged"
 
@@ -85,15 +84,15 @@ class DirectoryStaged(Base):
 
 
 class BusinessStructure(Base):
-    """What a practice's staff say a business structure of theirs means: a person, or an entity of one of nine types."""
+    """What a practice's staff say a business structure means: a person, or an entity of one of nine types."""
 
     __tablename__ = "business_structures"
     __table_args__ = (CheckConstraint("(kind = 'entity') = (entity_type IS NOT NULL)", name="shape"),)
 
     practice_id: Mapped[UUID] = mapped_column(ForeignKey("practices.id"), primary_key=True)
-    #: The words as compared: folded, one space between them.
+    #: The structure in a form that can be compared: case-folded, with single spaces.
     structure_key: Mapped[str] = mapped_column(String(200), primary_key=True)
-    #: The words as staff wrote them.
+    #: The structure as staff wrote it.
     structure: Mapped[str] = mapped_column(String(200))
     kind: Mapped[ClientKind]
     entity_type: Mapped[EntityType | None]

@@ -1,4 +1,4 @@
-"""Welcome emails: one per client, however often it is delivered to a worker (b.6)."""
+"""Welcome emails: one per client, however often its job is delivered to a worker (b.6)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from portal_db.tables.base import Base
 
 
 class WelcomeEmail(Base):
-    """A client's welcome email. `version` grows when somebody asks for it again; each version is sent at most once.
+    """A client's welcome email. `version` grows when somebody sends it again; each version is sent at most once.
 
     `sending_token` is the lease under which the intent to send was committed. `token_hash` is the SHA-256 of the
     activation token in the link; the token itself is never stored.

@@ -1,4 +1,4 @@
-"""Practices, the people who work there, operators of the platform, and the logins they all share."""
+"""Practices, their staff, the platform's operators, and the logins of all of them and of clients."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ class Practice(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(200))
     time_zone: Mapped[str] = mapped_column(String(64))
-    #: Firm-wide MFA for staff and clients: without it nobody connects to XPM (b.14).
+    #: MFA for all staff and clients of the practice: without it nobody can connect to XPM (b.14).
     mfa_mandatory: Mapped[bool]
     created_at: Mapped[datetime]
 
 
 class Login(Base):
-    """An email address that signs in, of whatever kind of person: one row a person, platform-wide (b.1, b.2).
+    """An email address to sign in with, of a client, staff member or operator: one row per person, platform-wide (b.1, b.2).
 
-    `email_key` is the normalised, case-folded address; its unique index is what decides who holds an address.
+    `email_key` is the normalised, case-folded address; its unique index decides who has an address.
     """
 
     __tablename__ = "logins"
@@ -43,7 +43,7 @@ class Login(Base):
 
 
 class Staff(Base):
-    """Somebody who works at a practice, with one role there."""
+    """A staff member of a practice, with one role there."""
 
     __tablename__ = "staff"
 
@@ -57,7 +57,7 @@ class Staff(Base):
 
 
 class Operator(Base):
-    """Somebody who looks after the platform; belongs to no practice."""
+    """Somebody who operates the platform; they belong to no practice."""
 
     __tablename__ = "operators"
 

@@ -1,4 +1,4 @@
-"""What is due again and again: schedules, and the due times of theirs that somebody took on."""
+"""Recurring work: schedules, and the due times that were claimed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from portal_db.tables.base import Base
 
 
 class Schedule(Base):
-    """Something that is due again and again: a directory's syncs of one mode, or work of the night that has a name."""
+    """Recurring work: a directory's syncs of one mode, or named nightly work."""
 
     __tablename__ = "schedules"
     __table_args__ = (UniqueConstraint("directory_id", "mode"), Index("ix_schedules_next_due_at", "next_due_at"))
@@ -22,11 +22,11 @@ class Schedule(Base):
     directory_id: Mapped[UUID | None] = mapped_column(ForeignKey("directories.id"))
     mode: Mapped[SyncMode | None]
     next_due_at: Mapped[datetime]
-    #: Why the last due time was passed over: a stable code, and words where there is more to say. `None` once it ran.
+    #: When and why the last due time was skipped: a stable code, and details if there are any. `None` once it ran.
     skipped_at: Mapped[datetime | None]
     skipped_code: Mapped[str | None] = mapped_column(String(64))
     skipped_why: Mapped[str | None] = mapped_column(String(500))
-    #: Since when an operator keeps it from running, who, and why.
+    #: Since when it is paused, by which operator, and why.
     paused_at: Mapped[datetime | None]
     paused_by: Mapped[UUID | None] = mapped_column(ForeignKey("operators.id"))
     paused_why: Mapped[str | None] = mapped_column(String(500))
@@ -34,7 +34,7 @@ class Schedule(Base):
 
 
 class ScheduledRun(Base):
-    """A due time of a schedule that somebody took on. Its key is what makes it happen once, whoever leads."""
+    """A due time of a schedule that was claimed. Its key makes it happen once, whichever process leads."""
 
     __tablename__ = "scheduled_runs"
 
@@ -42,7 +42,7 @@ class ScheduledRun(Base):
     due_at: Mapped[datetime] = mapped_column(primary_key=True)
     owner: Mapped[str] = mapped_column(String(100))
     claimed_at: Mapped[datetime]
-    #: The job that was inserted with it. Of what the leader does itself: when it ended, and whether well.
+    #: The job that was inserted for it. For work that the leader does itself: when it ended, and whether it succeeded.
     job_id: Mapped[UUID | None]
     ended_at: Mapped[datetime | None]
     succeeded: Mapped[bool | None]

@@ -1,4 +1,4 @@
-"""What staff ask of clients after an import: tasks, and the people who act for an entity, who receive its tasks."""
+"""Tasks that staff send to clients, and the people who act for an entity and receive its tasks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from portal_db.tables.base import Base
 
 
 class EntityConnection(Base):
-    """A team member who acts for the entity whose team it is. It says so and no more: nobody is invited by it."""
+    """A team member who acts for the entity. The row only records that; nobody is invited."""
 
     __tablename__ = "entity_connections"
     __table_args__ = (ForeignKeyConstraint(["practice_id", "client_id"], ["clients.practice_id", "clients.id"]),)
@@ -27,7 +27,7 @@ class EntityConnection(Base):
 
 
 class Task(Base):
-    """Something a client is asked to do by a day; an entity's goes to one of its connections."""
+    """Something a client is asked to do by a due date; an entity's task goes to one of its connections."""
 
     __tablename__ = "tasks"
     __table_args__ = (
@@ -39,7 +39,7 @@ class Task(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True)
     practice_id: Mapped[UUID] = mapped_column(ForeignKey("practices.id"))
     client_id: Mapped[UUID]
-    #: The entity's connection who receives it; `None` for a person's own, and once an ended one's connection was removed.
+    #: The connection who receives an entity's task; `None` for a person's task, and once the connection was removed.
     team_member_id: Mapped[UUID | None] = mapped_column(ForeignKey("team_members.id"), index=True)
     kind: Mapped[TaskKind]
     title: Mapped[str] = mapped_column(String(200))

@@ -1,4 +1,4 @@
-"""What looking after the record needs: restores from a backup, and people who asked to be forgotten."""
+"""Upkeep of the record: restores from a backup, and people who asked to be erased."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from portal_db.tables.base import Base
 
 
 class Restore(Base):
-    """The database was put back from a backup: emails of imports asked for before this may have left already.
+    """A restore of the database from a backup: emails of imports requested before it may have been sent already.
 
-    Its id is also that of the pause which holds everything until the restore is finished.
+    Its id is also the id of the pause that stops everything until the restore is finished.
     """
 
     __tablename__ = "restores"
@@ -26,9 +26,9 @@ class Restore(Base):
 
 
 class Erasure(Base):
-    """An XPM record whose person asked to be forgotten: work asked for before this must not bring it back.
+    """An XPM record whose person asked to be erased: work requested before must not import it again.
 
-    It goes when the practice imports the record anew.
+    The row is deleted when the practice imports the record again.
     """
 
     __tablename__ = "erasures"

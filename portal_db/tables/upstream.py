@@ -1,5 +1,5 @@
-"""What ties us to XPM: Xero logins with their tokens, connections of staff to tenants, and what a login saw there; also
-consents that are under way and the emails that ask for a reconnect."""
+"""XPM and Xero: logins with their tokens, staff's connections to tenants, the records that a login saw there, pending
+consents, and the emails that ask for a reconnect."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String, UniqueConstraint, false, text
+from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal_db.states import ConnectionState, EmailState
-from portal_db.tables.base import Base
+from portal_db.tables.base import Base, partial_index
 
 
 class XeroLogin(Base):
-    """A person's login at Xero and its tokens, encrypted. One row per Xero user id: its connections share the tokens,
-    so that they never refresh each other's away.
+    """A person's login at Xero and its tokens, encrypted. One row per Xero user id: its connections share the tokens, so
+    none invalidates another's by refreshing.
 
-    `version` grows with every change of the tokens, and every change names the version it follows. Whoever refreshes
-    holds `refresh_lease` meanwhile; no lock is held over the call to Xero.
+    `version` grows with every change of the tokens, and every change names the version it follows. A process that refreshes
+    them holds `refresh_lease`; no database lock is held during the call to Xero.
     """
 
     __tablename__ = "xero_logins"
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     xero_user_id: Mapped[str] = mapped_column(String(64), unique=True)
-    #: `None` once the grant was revoked on our side.
+    #: `None` once the tokens were deleted because nothing uses them.
     access_token: Mapped[bytes | None] = mapped_column(LargeBinary)
     refresh_token: Mapped[bytes | None] = mapped_column(LargeBinary)
     access_expires_at: Mapped[datetime]
@@ -35,10 +35,10 @@ class XeroLogin(Base):
     version: Mapped[int]
     refresh_lease: Mapped[UUID | None]
     refresh_lease_until: Mapped[datetime | None]
-    #: Refreshes that failed one after the other, and until when nobody tries again.
+    #: Consecutive refreshes that failed, and until when no refresh is tried.
     refresh_failures: Mapped[int]
     cooling_until: Mapped[datetime | None]
-    #: Since when Xero refuses this version's refresh token for good.
+    #: When Xero refused this version's refresh token for good.
     refused_at: Mapped[datetime | None]
 
 
@@ -47,13 +47,7 @@ class XpmConnection(Base):
 
     __tablename__ = "xpm_connections"
     __table_args__ = (
-        Index(
-            "uq_xpm_connections_live_staff",
-            "staff_id",
-            unique=True,
-            sqlite_where=text("state <> 'disconnected'"),
-            postgresql_where=text("state <> 'disconnected'"),
-        ),
+        partial_index("uq_xpm_connections_live_staff", "staff_id", unique=True, where="state <> 'disconnected'"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -65,18 +59,17 @@ class XpmConnection(Base):
     state: Mapped[ConnectionState]
     broken_code: Mapped[str | None] = mapped_column(String(64))
     broken_at: Mapped[datetime | None]
-    #: How often it broke so far: each break is told once.
+    #: How many times it broke; its owner gets one email for each break.
     breaks: Mapped[int]
     connected_at: Mapped[datetime]
     disconnected_at: Mapped[datetime | None]
 
 
 class DirectoryRecord(Base):
-    """An XPM client as one Xero login sees it in one tenant. `record` is the typed record as JSON; `as_of` is when we
-    asked for it. A sync that finds a record unchanged leaves its row alone, so a directory's `cursor` may vouch for it
-    since.
+    """An XPM client as one Xero login sees it in one tenant. `record` is the typed record as JSON; `as_of` is when XPM was
+    asked for it. A sync does not touch the rows of unchanged records, which are then current as of the directory's `cursor`.
 
-    What was kept before there were syncs has no hash, no key and no first sight; the next full sync fills them in.
+    Rows from before there were syncs have no hash, name key or first-seen time; the next full sync fills them in.
     """
 
     __tablename__ = "directory_records"
@@ -87,28 +80,28 @@ class DirectoryRecord(Base):
     xpm_uuid: Mapped[UUID] = mapped_column(primary_key=True)
     record: Mapped[dict[str, Any]] = mapped_column(JSON)
     as_of: Mapped[datetime]
-    #: SHA-256 of the typed record: another one means that something we keep of it changed.
+    #: SHA-256 of the typed record: a different hash means that something in it changed.
     content_hash: Mapped[str | None] = mapped_column(String(64))
-    #: The name as it is searched: folded, without accents.
+    #: The name in the form that is searched: case-folded, without accents.
     name_key: Mapped[str | None] = mapped_column(String(500))
-    #: The record's business structure, for counting the words that a practice uses.
+    #: The record's business structure, for counting those that a practice uses.
     structure: Mapped[str | None] = mapped_column(String(200))
     is_archived: Mapped[bool] = mapped_column(server_default=false())
     is_deleted: Mapped[bool] = mapped_column(server_default=false())
     first_seen_at: Mapped[datetime | None]
-    #: Since when XPM lists it no more.
+    #: Since when XPM no longer lists it.
     gone_at: Mapped[datetime | None]
-    #: Since when it is missing from full syncs whose drop nobody has accepted yet.
+    #: Since when it is missing from full syncs without anybody having accepted that.
     missing_since: Mapped[datetime | None]
-    #: Since when XPM lists it in a way that we cannot read: the row holds what it was before.
+    #: Since when XPM's version cannot be read; the row keeps the last readable version.
     unread_since: Mapped[datetime | None]
 
 
 class XeroConsent(Base):
-    """A consent that a staff member was sent to Xero for. Short-lived; its state is good for one answer.
+    """A consent that a staff member was sent to Xero for. It is short-lived, and its state is valid for one answer.
 
-    `state_hash` is the SHA-256 of the state in the URL. Once Xero has answered, a consent to several practices waits
-    for the choice between `choices` (`[{"tenant_id": …, "tenant_name": …}]`), with the tokens at its Xero login.
+    `state_hash` is the SHA-256 of the state in the URL. A consent that Xero answered with several practices waits for a
+    choice among `choices` (`[{"tenant_id": …, "tenant_name": …}]`); the tokens are stored with its Xero login.
     """
 
     __tablename__ = "xero_consents"
@@ -126,7 +119,7 @@ class XeroConsent(Base):
 
 
 class ReconnectNotice(Base):
-    """The email that tells a staff member that their connection broke: one for each break, sent at most once.
+    """The email that informs a staff member that their connection broke: one for each break, sent at most once.
 
     `sending_token` is the lease under which the intent to send was committed.
     """
@@ -136,7 +129,7 @@ class ReconnectNotice(Base):
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     connection_id: Mapped[UUID] = mapped_column(ForeignKey("xpm_connections.id"))
-    #: Which break of the connection it tells of.
+    #: The number of the connection's break that it is about.
     number: Mapped[int]
     state: Mapped[EmailState]
     sending_token: Mapped[UUID | None]

@@ -1,4 +1,4 @@
-"""Where a practice's own systems are told that imports closed, and what they were told."""
+"""Webhooks: a practice's endpoints that are notified of closed imports, and the deliveries to them."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from portal_db.tables.base import Base
 
 
 class WebhookEndpoint(Base):
-    """An address of a practice's that is told of closes. Its secrets are encrypted with TOKEN_KEYS.
+    """A practice's URL that is notified of closed imports and batches. Its secrets are encrypted with TOKEN_KEYS.
 
-    `failing_since`: since when nothing was taken there. `disabled_at`: nothing is sent any more, for the reason beside it,
-    until a test is taken. A removed endpoint keeps its row, for what was sent to it, and no secret.
+    `failing_since`: since when no delivery has succeeded. `disabled_at`: since when nothing is sent, for `disabled_reason`,
+    until a test succeeds. A removed endpoint keeps its row, for its deliveries, but no secret.
     """
 
     __tablename__ = "webhook_endpoints"
@@ -26,12 +26,12 @@ class WebhookEndpoint(Base):
     url: Mapped[str] = mapped_column(String(2000))
     events: Mapped[list[str]] = mapped_column(JSON)
     secret: Mapped[bytes | None]
-    #: The secret before, which signs too for a while after a rotation.
+    #: The previous secret, which signs too for a while after a rotation.
     old_secret: Mapped[bytes | None]
     old_secret_until: Mapped[datetime | None]
     failures: Mapped[int]
     failing_since: Mapped[datetime | None]
-    #: After a failure nothing else is tried there until then.
+    #: Until when nothing is sent after a failure.
     resting_until: Mapped[datetime | None]
     disabled_at: Mapped[datetime | None]
     disabled_reason: Mapped[str | None] = mapped_column(String(200))
@@ -40,7 +40,7 @@ class WebhookEndpoint(Base):
 
 
 class WebhookDelivery(Base):
-    """One event told to one endpoint, once: the unique index decides. The job that carries it has its attempts and errors.
+    """The delivery of one event to one endpoint, once: the unique index decides. Its job has the attempts and errors.
 
     `payload` holds ids, states and codes only.
     """
@@ -57,7 +57,7 @@ class WebhookDelivery(Base):
     event_id: Mapped[UUID]
     event: Mapped[str] = mapped_column(String(40))
     payload: Mapped[dict[str, Any]] = mapped_column(JSON)
-    #: Its job, which is forgotten before it.
+    #: Its job, which retention deletes first.
     job_id: Mapped[UUID]
     created_at: Mapped[datetime]
     delivered_at: Mapped[datetime | None]

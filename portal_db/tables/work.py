@@ -1,4 +1,4 @@
-"""Imports and the jobs that carry them out, with every attempt, event, pause and audited change."""
+"""Imports and their jobs, with every attempt, event, pause and audit entry; also malformed messages and leaders."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, ForeignKey, Index, Integer, String, Text, UniqueConstraint, text
+from sqlalchemy import JSON, ForeignKey, Index, Integer, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal_db.states import (
@@ -21,11 +21,11 @@ from portal_db.states import (
     Lane,
     Subscription,
 )
-from portal_db.tables.base import Base
+from portal_db.tables.base import Base, partial_index
 
 
 class Batch(Base):
-    """Imports asked for together, in an order that decides who gets a shared email (b.10)."""
+    """Imports requested together, in an order that decides who gets a shared email (b.10)."""
 
     __tablename__ = "batches"
     __table_args__ = (UniqueConstraint("practice_id", "idempotency_key"),)
@@ -40,19 +40,15 @@ class Batch(Base):
 
 
 class Import(Base):
-    """What somebody asked for: one client or entity to be brought from XPM, and how that went."""
+    """A request to import one client or entity from XPM, and its outcome."""
 
     __tablename__ = "imports"
     __table_args__ = (
         UniqueConstraint("practice_id", "idempotency_key"),
         UniqueConstraint("batch_id", "position"),
         Index("ix_imports_record", "practice_id", "xpm_uuid"),
-        Index(
-            "ix_imports_unresolved",
-            "batch_id",
-            "position",
-            sqlite_where=text("batch_id IS NOT NULL AND resolved_at IS NULL"),
-            postgresql_where=text("batch_id IS NOT NULL AND resolved_at IS NULL"),
+        partial_index(
+            "ix_imports_unresolved", "batch_id", "position", where="batch_id IS NOT NULL AND resolved_at IS NULL"
         ),
         Index("ix_imports_batch_email", "batch_id", "email_key"),
         Index("ix_imports_listing", "practice_id", "created_at"),
@@ -68,7 +64,7 @@ class Import(Base):
 
     xpm_uuid: Mapped[UUID]
     kind: Mapped[ClientKind]
-    #: Adjusted by the requester; `None` takes XPM's.
+    #: Changed by the requester; `None` takes the value from XPM.
     name: Mapped[str | None] = mapped_column(String(500))
     entity_type: Mapped[EntityType | None]
     email: Mapped[str | None] = mapped_column(String(320))
@@ -80,12 +76,12 @@ class Import(Base):
 
     state: Mapped[ImportState]
     epoch: Mapped[int]
-    #: What XPM said before this is too old to import from.
+    #: Answers that XPM gave before this time are too old to import from.
     epoch_started_at: Mapped[datetime]
     revision: Mapped[int]
     #: The normalised email this import will take, once it is known (unset for entities).
     email_key: Mapped[str | None] = mapped_column(String(320))
-    #: When it stopped holding back later rows of its batch: its email is known, or it has failed once (b.10, b.30).
+    #: When it stopped holding back later rows of its batch: its email became known, or an attempt failed (b.10, b.30).
     resolved_at: Mapped[datetime | None]
     client_id: Mapped[UUID | None]
     outcome_code: Mapped[str | None] = mapped_column(String(64))
@@ -97,21 +93,15 @@ class Import(Base):
 
 
 class Job(Base):
-    """One unit of work. `args` hold ids only; a running job is owned by whoever holds `lease_token`."""
+    """One unit of work. `args` hold ids only; a running job belongs to the process that has `lease_token`."""
 
     __tablename__ = "jobs"
     __table_args__ = (
         Index("ix_jobs_import", "import_id", "epoch"),
         Index("ix_jobs_open", "state", "practice_id", "lane", "created_at"),
         Index("ix_jobs_lease", "lease_owner", "state"),
-        #: Dead letters are few among many jobs, and looked for by their age.
-        Index(
-            "ix_jobs_dead",
-            "finished_at",
-            "id",
-            sqlite_where=text("state = 'dead'"),
-            postgresql_where=text("state = 'dead'"),
-        ),
+        #: Dead letters are few among many jobs, and are searched by age.
+        partial_index("ix_jobs_dead", "finished_at", "id", where="state = 'dead'"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -124,8 +114,8 @@ class Job(Base):
     interactive: Mapped[bool]
     #: Waits until no earlier row of its batch is unresolved (b.10).
     in_batch_order: Mapped[bool]
-    #: When the work this job belongs to was asked for, and its place in its batch (0 outside one): jobs are rung in this
-    #: order, so that what was begun is finished before more is begun.
+    #: When the work this job belongs to was requested, and its place in its batch (0 outside a batch): jobs are rung in this
+    #: order, so that started work is finished before more is started.
     asked_at: Mapped[datetime]
     position: Mapped[int]
     args: Mapped[dict[str, Any]] = mapped_column(JSON)
@@ -138,7 +128,7 @@ class Job(Base):
     lost_leases: Mapped[int] = mapped_column(Integer, default=0)
     rung_at: Mapped[datetime | None]
     next_attempt_at: Mapped[datetime | None]
-    #: While it waits for a reconnect: when that wait began, so that it ends (72 hours).
+    #: While it waits for a reconnect: when the wait began; it ends after 72 hours.
     waiting_since: Mapped[datetime | None]
 
     lease_token: Mapped[UUID | None]
@@ -148,7 +138,7 @@ class Job(Base):
 
     error_class: Mapped[ErrorClass | None]
     error_code: Mapped[str | None] = mapped_column(String(64))
-    #: A digest of code and normalised message: dead letters of one cause share it.
+    #: A digest of code and normalised message: dead letters with the same cause share it.
     error_cause: Mapped[str | None] = mapped_column(String(12))
     error_field: Mapped[str | None] = mapped_column(String(64))
     error_message: Mapped[str | None] = mapped_column(String(1000))
@@ -161,8 +151,8 @@ class Job(Base):
 
 
 class JobAttempt(Base):
-    """One attempt at a job, written with its outcome in one transaction. Its key is the lease token, so whether a
-    doubtful COMMIT happened is a question with an answer."""
+    """One attempt at a job, written in the transaction of its outcome. Its key is the lease token, so it shows whether a
+    COMMIT that got no answer happened."""
 
     __tablename__ = "job_attempts"
 
@@ -175,12 +165,12 @@ class JobAttempt(Base):
     outcome: Mapped[AttemptOutcome]
     error_code: Mapped[str | None] = mapped_column(String(64))
     error_message: Mapped[str | None] = mapped_column(String(1000))
-    #: For operations: the traceback's places and exception types, without values.
+    #: For operators: the traceback's code locations and exception types, without values.
     traceback: Mapped[str | None] = mapped_column(Text)
 
 
 class ImportEvent(Base):
-    """One close of an import, once per epoch: what completion webhooks are made from."""
+    """A close of an import, once per epoch; completion webhooks are made from it."""
 
     __tablename__ = "import_events"
     __table_args__ = (UniqueConstraint("import_id", "epoch"),)
@@ -194,7 +184,7 @@ class ImportEvent(Base):
 
 
 class Pause(Base):
-    """A stop on claims, of everything that matches: a practice, a lane, a job kind, or any of them together."""
+    """A stop on claims of all jobs that match a practice, a lane, a job kind, or any combination."""
 
     __tablename__ = "pauses"
 
@@ -208,7 +198,7 @@ class Pause(Base):
 
 
 class AuditEntry(Base):
-    """Who changed what, when, from what to what, and why. States and ids only, no personal data."""
+    """Who changed what, when, from what to what, and why. States, codes and ids only, no personal data."""
 
     __tablename__ = "audit"
     __table_args__ = (Index("ix_audit_subject", "subject", "subject_id"),)
@@ -227,7 +217,7 @@ class AuditEntry(Base):
 
 
 class MalformedMessage(Base):
-    """A message on the import queue that could not be read, kept encrypted until somebody looks (P6)."""
+    """A message on the import queue that could not be read, kept encrypted until somebody looks at it (P6)."""
 
     __tablename__ = "malformed_messages"
 
@@ -240,7 +230,7 @@ class MalformedMessage(Base):
 
 
 class Leader(Base):
-    """A role that one process at a time may hold, by lease."""
+    """A role that one process at a time holds, by lease."""
 
     __tablename__ = "leaders"
 

@@ -31,10 +31,10 @@ UNUSED_LOGIN_SECONDS = 86_400
 _open = Job.state.in_(OPEN_JOB_STATES)
 
 
-def imports_without_job(tx: Tx, *, after: UUID | None = None, limit: int = 500) -> list[UUID]:
-    """Open imports without an open job, in the order of ids."""
+def imports_without_job(tx: Tx, *, after: UUID | None) -> list[UUID]:
+    """A page of the open imports without an open job, in the order of ids."""
     statement = select(Import.id).where(_has_no_job())
-    return list(tx.session.scalars(by_id(statement, Import.id, after=after, limit=limit)))
+    return list(tx.session.scalars(by_id(statement, Import.id, after=after, limit=500)))
 
 
 def _has_no_job() -> ColumnElement[bool]:

@@ -39,6 +39,7 @@ from portal_db.tables import (
     WelcomeEmail,
     XpmConnection,
     XpmLink,
+    same_directory,
 )
 from portal_db.types import db_now
 
@@ -127,11 +128,7 @@ def other_directory_records(tx: Tx, person: DataSubject) -> list[DirectoryRecord
 
 
 def rewrite_record(tx: Tx, record: DirectoryRecord, columns: Mapping[str, Any]) -> None:
-    is_record = (
-        DirectoryRecord.xero_login_id == record.xero_login_id,
-        DirectoryRecord.tenant_id == record.tenant_id,
-        DirectoryRecord.xpm_uuid == record.xpm_uuid,
-    )
+    is_record = (same_directory(DirectoryRecord, record), DirectoryRecord.xpm_uuid == record.xpm_uuid)
     update_rows(tx, DirectoryRecord, *is_record, **columns)
 
 
@@ -270,13 +267,7 @@ def _is_staged(person: DataSubject) -> ColumnElement[bool]:
     syncs = (
         select(DirectorySync.id)
         .join(Directory, Directory.id == DirectorySync.directory_id)
-        .join(
-            XpmConnection,
-            and_(
-                XpmConnection.xero_login_id == Directory.xero_login_id,
-                XpmConnection.tenant_id == Directory.tenant_id,
-            ),
-        )
+        .join(XpmConnection, same_directory(XpmConnection, Directory))
         .where(XpmConnection.practice_id == person.practice_id)
     )
     return DirectoryStaged.sync_id.in_(syncs)

@@ -153,17 +153,15 @@ def set_client(tx: Tx, import_id: UUID, client_id: UUID) -> None:
     update_rows(tx, Import, Import.id == import_id, client_id=client_id)
 
 
-def reopen(tx: Tx, row: Import, *, revision: int | None = None) -> int:
+def reopen(tx: Tx, row: Import) -> int:
     """Start a locked import's next epoch.
 
     Returns:
         The new epoch.
     """
-    values: dict[str, Any] = {"epoch": row.epoch + 1, "epoch_started_at": db_now(), "closed_at": None}
-    if revision is not None:
-        values["revision"] = revision
-    update_rows(tx, Import, Import.id == row.id, **values)
-    return row.epoch + 1
+    epoch = row.epoch + 1
+    update_rows(tx, Import, Import.id == row.id, epoch=epoch, epoch_started_at=db_now(), closed_at=None)
+    return epoch
 
 
 def earlier_claim_on_email(tx: Tx, row: Import, email_key: str) -> bool:

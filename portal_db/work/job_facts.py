@@ -31,7 +31,7 @@ class UnresolvedRow:
 
 def rows_before(tx: Tx, job: Job) -> tuple[int, UnresolvedRow] | None:
     """How many earlier rows of its batch hold a job back (b.10), and the first of them; `None` when none does."""
-    own = tx.session.get(Import, job.import_id) if job.import_id is not None else None
+    own = tx.get(Import, job.import_id) if job.import_id is not None else None
     if not has_row(tx, Job.id == job.id, is_out_of_turn()) or own is None or own.batch_id is None:
         return None
     earlier = and_(Import.batch_id == own.batch_id, Import.position < own.position, Import.resolved_at.is_(None))

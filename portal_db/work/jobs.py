@@ -92,7 +92,7 @@ def _row(job: NewJob) -> dict[str, Any]:
 
 
 def get(tx: Tx, job_id: UUID) -> Job | None:
-    return tx.session.get(Job, job_id)
+    return tx.get(Job, job_id)
 
 
 #: Built once, like the other statements that run for every job: building one costs as much as running it.

@@ -15,7 +15,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from portal_db.database import Tx
 from portal_db.states import OPEN_IMPORT_STATES, ImportState
-from portal_db.tables import DirectoryRecord, Import, Login, XpmConnection, XpmLink
+from portal_db.tables import DirectoryRecord, Import, Login, XpmConnection, XpmLink, same_directory
 
 T = TypeVar("T")
 
@@ -25,9 +25,7 @@ CHUNK = 500
 
 def directory_records(tx: Tx, through: XpmConnection, xpm_uuids: Iterable[UUID]) -> dict[UUID, DirectoryRecord]:
     """These records as the connection's login last saw them."""
-    statement = select(DirectoryRecord).where(
-        DirectoryRecord.xero_login_id == through.xero_login_id, DirectoryRecord.tenant_id == through.tenant_id
-    )
+    statement = select(DirectoryRecord).where(same_directory(DirectoryRecord, through))
     return {row.xpm_uuid: row for row in _among(tx, statement, DirectoryRecord.xpm_uuid, xpm_uuids)}
 
 

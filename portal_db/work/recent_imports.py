@@ -13,7 +13,7 @@ from sqlalchemy import and_, func, select
 from portal_db.database import Tx
 from portal_db.paging import Cursor, newest_first
 from portal_db.states import JobState, ReviewState
-from portal_db.tables import Client, DirectoryRecord, Import, Job, Relationship, Staff, XpmConnection
+from portal_db.tables import Client, DirectoryRecord, Import, Job, Relationship, Staff, XpmConnection, same_directory
 from portal_db.types import db_now
 from portal_db.visibility import Viewer
 from portal_db.work.due import is_out_of_turn, is_paused
@@ -38,13 +38,7 @@ def names_in_xpm(tx: Tx, practice_id: UUID, xpm_uuids: Sequence[UUID]) -> dict[U
     """The names of these records in XPM, as far as a connection of the practice has seen them."""
     statement = (
         select(DirectoryRecord.xpm_uuid, DirectoryRecord.record["name"].as_string())
-        .join(
-            XpmConnection,
-            and_(
-                XpmConnection.xero_login_id == DirectoryRecord.xero_login_id,
-                XpmConnection.tenant_id == DirectoryRecord.tenant_id,
-            ),
-        )
+        .join(XpmConnection, same_directory(XpmConnection, DirectoryRecord))
         .where(XpmConnection.practice_id == practice_id, DirectoryRecord.xpm_uuid.in_(xpm_uuids))
     )
     return {uuid: name for uuid, name in tx.session.execute(statement) if name}

@@ -15,7 +15,7 @@ from portal_db.types import db_now
 
 
 def get(tx: Tx, connection_id: UUID) -> XpmConnection | None:
-    return tx.session.get(XpmConnection, connection_id)
+    return tx.get(XpmConnection, connection_id)
 
 
 def live_connection_of(tx: Tx, staff_id: UUID) -> XpmConnection | None:
@@ -119,7 +119,7 @@ def add_connection(tx: Tx, row: dict[str, Any]) -> bool:
 
 
 def get_one(tx: Tx, connection_id: UUID) -> XpmConnection:
-    return tx.session.get_one(XpmConnection, connection_id)
+    return tx.session.get_one(XpmConnection, connection_id, populate_existing=True)
 
 
 def disconnect(tx: Tx, connection_id: UUID) -> bool:

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, exists, func, select, update
 
 from portal_db.database import Tx
-from portal_db.tables import Client, DirectoryRecord, Staff, XpmConnection, XpmLink
+from portal_db.tables import Client, DirectoryRecord, Staff, XpmConnection, XpmLink, same_directory
 from portal_db.visibility import Viewer
 
 
@@ -86,8 +86,7 @@ def _is_linked_through(connection_id: UUID) -> ColumnElement[bool]:
 def _is_shown_to(to: XpmConnection) -> ColumnElement[bool]:
     return exists().where(
         XpmLink.tenant_id == to.tenant_id,
-        DirectoryRecord.xero_login_id == to.xero_login_id,
-        DirectoryRecord.tenant_id == to.tenant_id,
+        same_directory(DirectoryRecord, to),
         DirectoryRecord.xpm_uuid == XpmLink.xpm_uuid,
         DirectoryRecord.gone_at.is_(None),
     )

@@ -88,7 +88,7 @@ def refuse(tx: Tx, login_id: UUID, lease: UUID, *, version: int) -> bool:
     return bool(update_rows(tx, XeroLogin, _holds(login_id, lease, version), refused_at=db_now(), **_NO_LEASE))
 
 
-def forget(tx: Tx, login_id: UUID, *, version: int) -> bool:
+def delete_tokens(tx: Tx, login_id: UUID, *, version: int) -> bool:
     """Delete the tokens of a login that no live connection uses. False when one does, or there are newer tokens."""
     changed = update_rows(
         tx,

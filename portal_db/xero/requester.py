@@ -12,7 +12,17 @@ from sqlalchemy.orm import aliased
 
 from portal_db.database import Tx
 from portal_db.states import ConnectionState, ImportState
-from portal_db.tables import Client, Directory, DirectoryRecord, Import, Practice, Staff, XeroLogin, XpmConnection
+from portal_db.tables import (
+    Client,
+    Directory,
+    DirectoryRecord,
+    Import,
+    Practice,
+    Staff,
+    XeroLogin,
+    XpmConnection,
+    same_directory,
+)
 from portal_db.types import db_now
 
 
@@ -71,16 +81,9 @@ _REQUESTER = (
     .outerjoin(XeroLogin, XeroLogin.id == XpmConnection.xero_login_id)
     .outerjoin(
         DirectoryRecord,
-        and_(
-            DirectoryRecord.xero_login_id == XpmConnection.xero_login_id,
-            DirectoryRecord.tenant_id == XpmConnection.tenant_id,
-            DirectoryRecord.xpm_uuid == Import.xpm_uuid,
-        ),
+        and_(same_directory(DirectoryRecord, XpmConnection), DirectoryRecord.xpm_uuid == Import.xpm_uuid),
     )
-    .outerjoin(
-        Directory,
-        and_(Directory.xero_login_id == XpmConnection.xero_login_id, Directory.tenant_id == XpmConnection.tenant_id),
-    )
+    .outerjoin(Directory, same_directory(Directory, XpmConnection))
     .outerjoin(Client, Client.import_id == Import.id)
     .where(Import.id == bindparam("import_id"))
 )

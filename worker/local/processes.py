@@ -144,7 +144,22 @@ class Supervised:
         if name in self._processes and self._processes[name].exit_code is None:
             raise ValueError(f"A process named {name} is already running.")
         self.stop(name)
-        process = self._launch(name, command, grace, env, cwd, stop_signal, user)
+        log_file, pid_file = self._logs / f"{name}.log", self._logs / f"{name}.pid"
+        pid_file.unlink(missing_ok=True)
+        options = ["--grace", str(grace), "--signal", stop_signal.name, "--pid-file", str(pid_file.absolute())]
+        if user is not None:
+            options += ["--user", user]
+        with log_file.open("ab") as log:
+            guard = subprocess.Popen(  # noqa: S603  the commands are our own servers
+                [sys.executable, "-P", "-m", "worker.local.guard", *options, "--", *map(str, command)],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **(env or {})},
+                cwd=cwd,
+                start_new_session=True,
+            )
+        process = Process(name, guard, log_file, pid_file, grace)
         try:
             _wait_until(process, ready, within)
         except BaseException:
@@ -179,34 +194,6 @@ class Supervised:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
-
-    def _launch(
-        self,
-        name: str,
-        command: Sequence[str | Path],
-        grace: float,
-        env: Mapping[str, str] | None,
-        cwd: Path | None,
-        stop_signal: signal.Signals,
-        user: str | None,
-    ) -> Process:
-        log_file = self._logs / f"{name}.log"
-        pid_file = self._logs / f"{name}.pid"
-        pid_file.unlink(missing_ok=True)
-        options = ["--grace", str(grace), "--signal", stop_signal.name, "--pid-file", str(pid_file.absolute())]
-        if user is not None:
-            options += ["--user", user]
-        with log_file.open("ab") as log:
-            guard = subprocess.Popen(  # noqa: S603  the commands are our own servers
-                [sys.executable, "-P", "-m", "worker.local.guard", *options, "--", *map(str, command)],
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, **(env or {})},
-                cwd=cwd,
-                start_new_session=True,
-            )
-        return Process(name, guard, log_file, pid_file, grace)
 
 
 def _wait_until(process: Process, ready: Ready, within: float) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Mapping
 from types import TracebackType
@@ -12,6 +11,7 @@ from urllib.parse import urlencode
 import httpx
 
 from xpm.oauth.errors import IdentityMalformed, IdentityUnavailable
+from xpm.wire.answers import retry_after
 from xpm.wire.transport import DeadlineTransport
 
 MAX_BYTES = 1024 * 1024
@@ -96,7 +96,7 @@ def require_usable(response: httpx.Response) -> httpx.Response:
         IdentityUnavailable: 5xx or 429.
     """
     if response.status_code >= 500 or response.status_code == 429:
-        raise IdentityUnavailable(f"status {response.status_code}", _seconds(response.headers.get("retry-after")))
+        raise IdentityUnavailable(f"status {response.status_code}", retry_after(response.headers))
     return response
 
 
@@ -106,11 +106,3 @@ def read_json(response: httpx.Response) -> Any:
         return response.json()
     except ValueError:
         return None
-
-
-def _seconds(text: str | None) -> float | None:
-    try:
-        seconds = float(text or "")
-    except ValueError:
-        return None
-    return seconds if math.isfinite(seconds) and seconds >= 0 else None

@@ -28,13 +28,6 @@ _REMAINING_HEADERS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
-    """A permit was given, at this time in microseconds of Redis's clock."""
-
-    at: int
-
-
-@dataclass(frozen=True, slots=True)
 class Refused:
     """No permit: the limit with the longest wait, and that wait."""
 
@@ -87,12 +80,12 @@ class Ledger:
         self._clock = clock
         self._rules = {background: _rules(limits, timing, background) for background in (False, True)}
 
-    def take(self, tenant_id: str, permit: str, *, background: bool, lease_seconds: float) -> Given | Refused:
-        """Take a permit within every limit, or none at all."""
+    def take(self, tenant_id: str, permit: str, *, background: bool, lease_seconds: float) -> int | Refused:
+        """Take a permit within every limit, or none at all. Returns when it was given, in Redis's microseconds."""
         given, limit, micros = self._run(
             "take", tenant_id, background=background, permit=permit, lease=_micros(lease_seconds)
         )
-        return Given(int(micros)) if given else Refused(cast(QuotaWait, limit.decode()), int(micros) / _SECOND)
+        return int(micros) if given else Refused(cast(QuotaWait, limit.decode()), int(micros) / _SECOND)
 
     def renew(self, tenant_id: str, held: Mapping[str, float]) -> None:
         """Extend these permits' leases to so many seconds from now, even if Redis had forgotten them."""

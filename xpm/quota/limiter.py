@@ -108,7 +108,7 @@ class RedisLimiter:
             lease = min(self._timing.lease_seconds, ends - now)
             answer = self._ledger.take(tenant_id, name, background=lane != INTERACTIVE, lease_seconds=lease)
             if not isinstance(answer, Refused):
-                permit = RedisPermit(self, tenant_id, name, answer.at, ends)
+                permit = RedisPermit(self, tenant_id, name, answer, ends)
                 self._keep(permit)
                 return permit
             if now + answer.wait_seconds >= patient_until:

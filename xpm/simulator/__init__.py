@@ -1,4 +1,4 @@
-"""A stand-in for Xero Practice Manager: made-up practices behind XPM's own paths, formats, limits and failings.
+"""A simulator of Xero Practice Manager: made-up practices behind XPM's own paths, formats, limits and faults.
 
 `running` serves one for a test, `run` for a command line; `build_practice` makes the data alone.
 """

@@ -1,6 +1,6 @@
-"""The shapes of answers: XPM's own, good and bad, in the format the caller gets; and the gateway's problem JSON.
+"""The shapes of answers: XPM's own, successes and errors, in the caller's format; and the gateway's problem JSON.
 
-Source: facts on XPM 3.1's three layers of errors. Lists that are too big for one piece are streamed.
+Source: facts on XPM 3.1's three layers of errors. Long lists are streamed.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from xpm.simulator.wire import Tree, View
 
 STRICT = "practice-strict-content-type"
 BATCH = 50
-"""Clients in each piece of a streamed list: a few milliseconds' work, after which other calls get their turn."""
+"""Clients in each piece of a streamed list: a few milliseconds' work, after which other calls can run."""
 
 
 def format_for(headers: Mapping[str, str], knobs: Knobs) -> Format:
-    """JSON only if it is accepted and the feature is asked for by name; XML in all other cases."""
+    """JSON only if it is accepted and the feature is requested; otherwise XML."""
     features = [feature.strip() for feature in headers.get("xero-features", "").split(",")]
     accepted = "application/json" in headers.get("accept", "")
     return Format.JSON if knobs.strict_content_type and accepted and STRICT in features else Format.XML
@@ -39,19 +39,19 @@ def good(request: Request, knobs: Knobs, tree: Tree) -> Response:
 
 
 def bad(headers: Mapping[str, str], knobs: Knobs, description: str, status_code: int) -> Response:
-    """XPM's own refusal, which older versions send with HTTP 200."""
+    """XPM's own error, which older versions send with HTTP 200."""
     form = format_for(headers, knobs)
     return Response(document({"errorDescription": description}, form, "ERROR"), status_code, media_type=form.value)
 
 
 def problem(denial: Denial) -> JSONResponse:
-    """The gateway's refusal: problem JSON with capital keys, whatever format was asked for."""
+    """The gateway's error: problem JSON with capitalised keys, whatever the requested format."""
     body = {"Type": None, "Title": denial.title, "Status": denial.status, "Detail": denial.detail}
     return JSONResponse({**body, "Instance": str(uuid4()), "Extensions": {}}, denial.status)
 
 
 def api_method(path: str, knobs: Knobs) -> str | None:
-    """What the legacy attribute says for a path, if it is wanted: `List` for `…/client.api/list`."""
+    """The legacy attribute's value for a path, if the knob is on: `List` for `…/client.api/list`."""
     if not knobs.api_method_attribute:
         return None
     action = path.partition(".api/")[2].partition("/")[0]

@@ -1,6 +1,6 @@
 """The calls of XPM 3.1 that the portal uses, and Xero's list of connections, as a Starlette application.
 
-Access, quota and faults are the gate's; tests turn them by the control API. Neither is here.
+Access, quota and faults are handled by the gate, and set through the control API.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def create_app(simulator: Simulator) -> ASGIApp:
 
 
 class XpmCalls:
-    """One method for each call. The gate has checked the token and the tenant before."""
+    """One method for each call. The gate has already checked the token and the tenant."""
 
     def __init__(self, simulator: Simulator) -> None:
         self._simulator = simulator
@@ -67,7 +67,7 @@ class XpmCalls:
         )
 
     async def get_client(self, request: Request) -> Response:
-        """One client with everything, archived and deleted ones too."""
+        """One client with all fields, archived and deleted ones too."""
         practice = self._tenant(request).practice
         uuid = uuid_of(request.path_params["uuid"])
         client = practice.clients.get(uuid) if uuid else None
@@ -79,7 +79,7 @@ class XpmCalls:
         """Clients whose name, email or code holds the query; unpaged. Which fields XPM searches is not known."""
         tenant = self._tenant(request)
         found = list(tenant.practice.search(request.query_params.get("query", "")))
-        view = wire.search_view(detailed=_flag(request, "detailed"))
+        view = wire.search_view(detailed=_is_detailed(request))
         return answers.client_list(request, self._simulator.knobs, tenant, found, view)
 
     async def list_clients(self, request: Request) -> Response:
@@ -94,7 +94,7 @@ class XpmCalls:
         if moment is not None and moment.tzinfo is None:
             moment = moment.replace(tzinfo=UTC)
         clients = list(tenant.practice.modified_since(moment))
-        view = wire.list_view(detailed=_flag(request, "detailed"))
+        view = wire.list_view(detailed=_is_detailed(request))
         return answers.client_list(request, self._simulator.knobs, tenant, clients, view)
 
     async def paged_list(self, request: Request) -> Response:
@@ -123,7 +123,7 @@ class XpmCalls:
         ).hexdigest()[:12]
 
     def _position(self, tenant: Tenant, token: str) -> int | None:
-        """The last position of the page before, or `None` for a token that this tenant was not given."""
+        """The last position of the previous page, or `None` for a token that was not issued to this tenant."""
         try:
             position, _, seal = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode().partition(".")
             number = int(position)
@@ -147,7 +147,7 @@ class XpmCalls:
         return self._good(request, {"group": wire.group_tree(group, practice, members=True)})
 
     async def list_staff(self, request: Request) -> Response:
-        """Everybody who works at the practice."""
+        """All staff of the practice."""
         return self._good(
             request, {"staffList": [wire.staff_tree(staff) for staff in self._tenant(request).practice.staff]}
         )
@@ -178,5 +178,5 @@ def _connection(tenant_id: str, tenant_type: str, name: str | None) -> dict[str,
     }
 
 
-def _flag(request: Request, name: str) -> bool:
-    return request.query_params.get(name, "").lower() == "true"
+def _is_detailed(request: Request) -> bool:
+    return request.query_params.get("detailed", "").lower() == "true"

@@ -1,6 +1,6 @@
-"""The control API under `/_sim/`, by which tests look behind the simulator and change what it holds; and its one page.
+"""The control API under `/_sim/`, with which tests inspect and change the simulator's data; and its one page.
 
-It has no access check: the simulator listens on loopback and holds made-up people only.
+It has no access check: the simulator listens on loopback and holds only made-up people.
 """
 
 from __future__ import annotations
@@ -60,18 +60,18 @@ class Control:
         return JSONResponse({**self._simulator.counters.as_json(), "oauth": dict(self._simulator.grants.counts)})
 
     async def reset_counters(self, _: Request) -> Response:
-        """Counters and log back to nothing; the quota stays as it is."""
+        """Reset counters and log. The quota stays as it is."""
         self._simulator.counters.reset()
         self._simulator.grants.counts.clear()
         return Response(status_code=204)
 
     async def refill_quota(self, _: Request) -> Response:
-        """As if a day had passed without a call."""
+        """Refill the quota, as if a day had passed without a call."""
         self._simulator.quota.refill()
         return Response(status_code=204)
 
     async def truth(self, request: Request) -> Response:
-        """The truth as it is now, in the lines of the truth file; `?tenant=` for one tenant."""
+        """The current truth, in the lines of the truth file; `?tenant=` for one tenant."""
         practices = self._simulator.practices
         wanted = request.query_params.get("tenant")
         chosen = {key: practice for key, practice in practices.items() if wanted in (None, key)}
@@ -85,7 +85,7 @@ class Control:
         return JSONResponse(asdict(self._simulator.knobs))
 
     async def turn_knobs(self, request: Request) -> Response:
-        """Turn the knobs in the body; the others stay."""
+        """Set the knobs in the body. The others stay."""
         try:
             self._simulator.knobs = self._simulator.knobs.changed(await _body(request))
         except (ValueError, TypeError) as error:
@@ -96,7 +96,7 @@ class Control:
         return JSONResponse([_rule_json(rule) for rule in self._simulator.faults.rules])
 
     async def add_faults(self, request: Request) -> Response:
-        """Add a rule after those in force. See `FaultRule` for its fields."""
+        """Add a rule after the existing ones. See `FaultRule` for its fields."""
         try:
             self._simulator.faults.add(FaultRule.from_json(await _body(request)))
         except (ValueError, TypeError) as error:
@@ -108,7 +108,7 @@ class Control:
         return Response(status_code=204)
 
     async def edit_client(self, request: Request) -> Response:
-        """Change fields of a client, named and shaped as in the truth; answers its new truth."""
+        """Change fields of a client, named and shaped as in the truth. Returns its new truth."""
         tenant, client = self._client(request)
         try:
             renamed = edit(client, await _body(request), self._simulator.clock.utc())
@@ -118,7 +118,7 @@ class Control:
         return Response(truth_line(client, tenant.practice, tenant.tenant_id), media_type="application/json")
 
     async def delete_client(self, request: Request) -> Response:
-        """Mark a client deleted, as XPM does; with `?purge=true`, let it vanish altogether."""
+        """Mark a client deleted, as XPM does; with `?purge=true`, remove it."""
         tenant, client = self._client(request)
         if request.query_params.get("purge") == "true":
             del tenant.practice.clients[client.uuid]
@@ -151,7 +151,7 @@ class Control:
 
 
 async def _in_batches(lines: Iterator[str]) -> AsyncIterator[str]:
-    """Lines a hundred at a time, between which other calls get their turn."""
+    """Lines a hundred at a time, so that other calls can run in between."""
     while batch := "".join(islice(lines, 100)):
         yield batch
         await asyncio.sleep(0)

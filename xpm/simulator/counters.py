@@ -1,4 +1,4 @@
-"""What the simulator was asked: counts, peaks and a log of calls, so that tests can judge by what really arrived.
+"""The calls that the simulator received: counts, peaks and a log, so that tests can check what really arrived.
 
 Refused calls are counted too. No token, name or email is kept.
 """
@@ -17,7 +17,7 @@ LOG_LENGTH = 50_000
 
 @dataclass(slots=True)
 class LogEntry:
-    """One call. `status` stays `None` when no answer was begun, as in a reset or a hang."""
+    """One call. `status` stays `None` when no answer was started, as in a reset or a hang."""
 
     at: datetime
     tenant_id: str | None
@@ -41,7 +41,7 @@ class Counters:
         self.reset()
 
     def reset(self) -> None:
-        """Back to zero; calls in flight stay in flight."""
+        """Reset to zero. Calls in flight stay in flight."""
         self.calls: Counter[str] = Counter()
         self.statuses: Counter[int] = Counter()
         self.refusals: Counter[str] = Counter()
@@ -63,16 +63,16 @@ class Counters:
         self.greatest_per_minute = max(self.greatest_per_minute, minute.count(self._now()))
 
     def answered(self, entry: LogEntry, status: int) -> None:
-        """An answer was begun."""
+        """An answer was started."""
         entry.status = status
         self.statuses[status] += 1
 
     def refused(self, problem: str) -> None:
-        """A call ran into a limit."""
+        """A call hit a limit."""
         self.refusals[problem] += 1
 
     def end(self, entry: LogEntry) -> None:
-        """A call is over, answered or not."""
+        """A call has ended, answered or not."""
         if entry.tenant_id is not None:
             self._in_flight[entry.tenant_id] -= 1
 

@@ -12,7 +12,7 @@ from xpm.simulator.practice.model import Client, Relationship
 
 
 def edit(client: Client, changes: Mapping[str, object], now: datetime) -> bool:
-    """Apply changes and set the time of modification to `now`. Answers whether the name changed.
+    """Apply changes and set the time of modification to `now`. Returns whether the name changed.
 
     Relationships are replaced as a whole, on this client's side only.
 

@@ -1,7 +1,7 @@
 """The fields of a client that XPM sends and the portal must never keep: bank, tax, notes, contacts, billing.
 
-They are made from the client's uuid when asked for, so they cost no memory. Each free text holds `CANARY`,
-so that a test can prove that none of it was stored, logged or shown.
+They are made from the client's uuid on demand, so they take no memory. Each free text holds `CANARY`, so that a test can
+prove that none of it was stored, logged or shown.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ CANARY = "canary-must-be-dropped"
 
 
 def person_extras(client: Client) -> dict[str, object]:
-    """Fields of people besides the imported ones."""
+    """The fields of people that are not imported."""
     number = client.uuid.int
     return {
         "middleName": "Lee" if client.first_name and number % 3 == 0 else None,
@@ -27,7 +27,7 @@ def person_extras(client: Client) -> dict[str, object]:
 
 
 def business_extras(client: Client, practice: Practice) -> dict[str, object]:
-    """Who at the practice looks after the client, and how it is billed. The account manager is often unset."""
+    """Who at the practice manages the client, and how it is billed. The account manager is often unset."""
     number = client.uuid.int
     staff = practice.staff[number % len(practice.staff)]
     named = {"uuid": str(staff.uuid), "name": staff.name}
@@ -71,7 +71,7 @@ def tax_extras(client: Client) -> dict[str, object]:
 
 
 def bank_extras(client: Client) -> dict[str, object]:
-    """What follows the return type: lodgement switches, bank details, the tax office's flags."""
+    """The fields after the return type: lodgement switches, bank details, the tax office's flags."""
     number = client.uuid.int
     return {
         "prepareActivityStatement": "Yes",

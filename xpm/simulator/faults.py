@@ -1,6 +1,6 @@
-"""Faults on demand: rules that say which calls go wrong, how, and how often; and the ASGI tricks that make them so.
+"""Faults on demand: rules that say which calls fail, how, and how often; and the ASGI code that makes them fail.
 
-A fault happens after a call was admitted, so it uses up quota and, while it lasts, one of the concurrent calls.
+A fault happens after a call is admitted, so it uses up quota and, while it lasts, one of the concurrent calls.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _DEFAULT_SECONDS: dict[str, float] = {"hang": 3_600.0, "slow_drip": 0.05, "laten
 
 @dataclass(slots=True)
 class FaultRule:
-    """What goes wrong with the next `count` calls that match; `None` in a condition matches anything.
+    """The fault of the next `count` calls that match; `None` in a condition matches anything.
 
     kind: `status_500` (XPM's error body), `status_503` (plain text), `latency` (an answer after `seconds`), `hang` (no
     answer for `seconds`, then a reset connection), `slow_drip` (256 bytes, a pause of `seconds`, and so on), `reset` (the
@@ -53,7 +53,7 @@ class FaultRule:
         """A rule from a JSON object with the fields' names.
 
         Raises:
-            ValueError: for a field, kind or value that does not exist.
+            ValueError: for an unknown field or kind, or an invalid value.
         """
         unknown = set(body) - set(cls.__slots__)
         if unknown or "kind" not in body:
@@ -61,7 +61,7 @@ class FaultRule:
         values = dict(body)
         if values.get("uuid") is not None:
             values["uuid"] = UUID(str(values["uuid"]))
-        return cls(**values)  # type: ignore[arg-type]  # values other than the kind are a tester's own
+        return cls(**values)  # type: ignore[arg-type]  # values other than the kind are the tester's business
 
     def matches(self, operation: str, uuid: UUID | None, tenant_id: str | None) -> bool:
         wanted = (self.operation, self.uuid, self.tenant_id)
@@ -69,7 +69,7 @@ class FaultRule:
 
 
 class Faults:
-    """The rules in force, oldest first; a rule leaves when its count is used up."""
+    """The active rules, oldest first. A rule is removed when its count is used up."""
 
     def __init__(self) -> None:
         self.rules: list[FaultRule] = []
@@ -81,7 +81,7 @@ class Faults:
         self.rules.clear()
 
     def take(self, operation: str, uuid: UUID | None, tenant_id: str | None) -> FaultRule | None:
-        """The first rule that a call matches, with one of its count used up."""
+        """The first rule that matches a call. Uses up one of its count."""
         for rule in self.rules:
             if rule.matches(operation, uuid, tenant_id):
                 rule.count -= 1
@@ -92,7 +92,7 @@ class Faults:
 
 
 async def apply(rule: FaultRule, answer: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-    """Let a call go wrong as the rule says. `answer` is what would have answered it."""
+    """Make a call fail as the rule says. `answer` is the application that would answer it."""
     match rule.kind:
         case "latency":
             await asyncio.sleep(rule.seconds)
@@ -113,7 +113,7 @@ async def apply(rule: FaultRule, answer: ASGIApp, scope: Scope, receive: Receive
 
 
 class CutOffError(Exception):
-    """Raised inside an application to stop it from sending more of an answer that a fault has ended."""
+    """Raised inside an application to stop it from sending the rest of an answer that a fault has ended."""
 
 
 def _dripping(send: Send, pause: float) -> Send:
@@ -128,7 +128,7 @@ def _dripping(send: Send, pause: float) -> Send:
 
 
 def _halved(send: Send, then: Callable[[], Awaitable[None]] | None) -> Send:
-    """Send half of the body's first piece, then either run `then` or end the answer as if it were whole."""
+    """Send half of the body's first piece, then either run `then` or end the answer as if it were complete."""
 
     async def halve(message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -146,7 +146,7 @@ def _halved(send: Send, then: Callable[[], Awaitable[None]] | None) -> Send:
 
 
 async def _first_of(receive: Receive, seconds: float) -> None:
-    """Wait for so long, or until the caller goes away."""
+    """Wait for `seconds`, or until the caller disconnects."""
     try:
         async with asyncio.timeout(seconds):
             await _gone(receive)
@@ -160,7 +160,7 @@ async def _gone(receive: Receive) -> None:
 
 
 def _transport(scope: Scope) -> asyncio.Transport:
-    """The connection's transport, which `serve.Protocol` puts into the state of each call."""
+    """The connection's transport, which `serve.Protocol` adds to the state of each call."""
     transport = scope.get("state", {}).get("transport")
     if transport is None:
         raise RuntimeError(
@@ -170,7 +170,7 @@ def _transport(scope: Scope) -> asyncio.Transport:
 
 
 async def _drop(scope: Scope, receive: Receive) -> None:
-    """Reset the connection: with no time to linger, closing it sends RST."""
+    """Reset the connection: with a linger time of 0, closing it sends RST."""
     transport = _transport(scope)
     transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     transport.abort()
@@ -178,6 +178,6 @@ async def _drop(scope: Scope, receive: Receive) -> None:
 
 
 async def _close(scope: Scope, receive: Receive) -> None:
-    """Close the connection once what was sent has gone out."""
+    """Close the connection once all data has been sent."""
     _transport(scope).close()
     await _gone(receive)

@@ -1,6 +1,6 @@
 """Writes trees of values as XPM's XML (PascalCase in a `<Response>`) or its JSON (camelCase, flat).
 
-What the trees hold is decided in `wire`; which format an answer takes is decided in `answers`.
+`wire` decides what the trees hold, and `answers` which format an answer has.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def element_name(key: str) -> str:
 
 
 def xml_of(key: str, value: object) -> str:
-    """One element with all it holds; `None`, empty text and empty lists are self-closing."""
+    """One element with its content; `None`, empty text and empty lists are self-closing."""
     name = element_name(key)
     if isinstance(value, Mapping):
         inner = "".join([xml_of(inner_key, inner_value) for inner_key, inner_value in value.items()])
@@ -65,7 +65,7 @@ def _number(value: object) -> float:
     raise TypeError(f"{type(value).__name__} has no place in an answer.")
 
 
-def xml_head(status: str, api_method: str | None = None) -> str:
+def xml_head(status: str, api_method: str | None) -> str:
     """The beginning of an XML answer, with the legacy attribute if a method is given."""
     attribute = f' api-method="{api_method}"' if api_method else ""
     return f'<?xml version="1.0" encoding="utf-8"?>\n<Response{attribute}><Status>{status}</Status>'
@@ -95,12 +95,12 @@ class ClientEncoder:
         return kept[client.uuid]
 
     def join(self, clients: Iterable[Client], view: View, form: Format) -> bytes:
-        """Several clients as they stand beside each other in a list."""
+        """Several clients, joined as in a list."""
         separator = b"," if form is Format.JSON else b""
         return separator.join([self.encode(client, view, form) for client in clients])
 
     def forget(self, uuid: UUID | None) -> None:
-        """Drop what is kept of a client; of all, for `None`: a changed name stands in its relations' records too."""
+        """Drop a client's kept encodings; everyone's for `None`, because a changed name is in related records too."""
         if uuid is None:
             self._kept.clear()
             return

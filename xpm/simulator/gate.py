@@ -1,6 +1,6 @@
-"""Stands before every call of XPM, as Xero's gateway does: who may call, how often, and which faults are due.
+"""Checks every XPM call, as Xero's gateway does: who may call, how often, and which faults apply.
 
-Also counts and logs the calls. Paths that are not XPM's pass through untouched.
+Also counts and logs the calls. Paths that are not XPM's pass through unchanged.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from xpm.simulator.state import Simulator
 
 
 class Gate:
-    """ASGI middleware; must be the outermost, so that a call counts as running until its last byte has been sent."""
+    """ASGI middleware. It must be the outermost, so that a call counts as running until its last byte is sent."""
 
     def __init__(self, app: ASGIApp, simulator: Simulator) -> None:
         self._app = app
@@ -81,7 +81,7 @@ class Gate:
         return answers.bad(headers, self._simulator.knobs, "An unexpected error has occurred", 500)
 
     def _refused(self, refusal: Refusal) -> Response:
-        """A 429. `Retry-After` is in real seconds, at least one, so that a caller on an unscaled clock waits long enough."""
+        """A 429. `Retry-After` is in real seconds, at least one, so that a caller with a real clock waits long enough."""
         self._simulator.counters.refused(refusal.problem)
         answer = answers.problem(Denial(429, "Too Many Requests", f"Limit exceeded: {refusal.problem}"))
         answer.headers["X-Rate-Limit-Problem"] = refusal.problem

@@ -1,4 +1,4 @@
-"""The switches for what nobody public knows for sure about XPM, so that a client can be tried against each answer."""
+"""Switches for XPM behaviour that is not publicly documented, so that a client can be tested against each variant."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ class Knobs:
 
     unknown_uuid: `get` of an unknown uuid answers 200 with status ERROR, or 404, or 500, always with the same body.
     strict_content_type: whether the header that asks for JSON is honoured; if not, every answer is XML.
-    omit_retry_after: the kinds of 429 (`minute`, `day`, `concurrent`, `appminute`) that come without `Retry-After`.
+    omit_retry_after: the kinds of 429 (`minute`, `day`, `concurrent`, `appminute`) without `Retry-After`.
     api_method_attribute: whether XML answers carry the legacy attribute `<Response api-method="List">`.
     access_token_seconds: how long access tokens last, on the simulator's clock.
-    consent_page: whether people are asked, on a page, for consent and for practices; if not, they consent at once.
-    consent_error: what the consent page sends people back with in place of a code, such as `access_denied`.
-    consent_tenants: the tenants that people let the app into; empty for the first one only.
-    withheld_scopes: scopes that are asked for and not granted.
-    other_tenants: whether `/connections` lists an organisation too, which is no XPM practice.
-    scope_missing: XPM finds that tokens lack its scope. privilege_lost: XPM denies everybody, while Xero does not.
+    consent_page: whether a page asks for consent and practices; if not, consent is given at once.
+    consent_error: the error that the consent page returns instead of a code, such as `access_denied`.
+    consent_tenants: the tenants that consent is given for; empty for the first one only.
+    withheld_scopes: scopes that are requested but not granted.
+    other_tenants: whether `/connections` also lists an organisation, which is not an XPM practice.
+    scope_missing: XPM finds that tokens lack its scope. privilege_lost: XPM denies every call, while Xero does not.
     identity_status: the identity server answers its token and revocation calls with this status.
     """
 
@@ -47,13 +47,13 @@ class Knobs:
             )
 
     def changed(self, changes: dict[str, object]) -> Knobs:
-        """These knobs with some turned.
+        """These knobs with some changed.
 
         Raises:
-            ValueError: for a knob that does not exist, or a setting that it does not have.
+            ValueError: for an unknown knob or an invalid value.
         """
         unknown = set(changes) - {field.name for field in fields(self)}
         if unknown:
             raise ValueError(f"There is no knob called {', '.join(sorted(unknown))}.")
         changes = {name: tuple(value) if isinstance(value, list) else value for name, value in changes.items()}
-        return replace(self, **changes)  # type: ignore[arg-type]  # __post_init__ judges the values
+        return replace(self, **changes)  # type: ignore[arg-type]  # __post_init__ checks the values

@@ -1,6 +1,6 @@
 """Xero's identity server and its list of connections: consent, tokens, revocation.
 
-The consent page asks nobody unless a knob says so: it allows at once. Source of the shapes: facts on OAuth 2 at Xero.
+Consent is given at once unless a knob turns the consent page on. Source of the shapes: facts on OAuth 2 at Xero.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Route
 
 from xpm.simulator.identity import consent
-from xpm.simulator.identity.access import IdentityAccess
 from xpm.simulator.identity.grants import SOMEBODY, InvalidGrantError, Issued, connection_id
 from xpm.simulator.state import Simulator
 
@@ -39,9 +38,9 @@ class IdentityServer:
         self._grants = simulator.grants
 
     async def authorize(self, request: Request) -> Response:
-        """Send the person straight back, with a code or with what the knobs make Xero say; or ask them first.
+        """Redirect the person back with a code, or with the knobs' error; or show the consent page first.
 
-        `login_hint` says who they are; without it everybody is the same Xero user.
+        `login_hint` names the Xero user. Without it, everyone is the same user.
         """
         asked, knobs = request.query_params, self._simulator.knobs
         back, state = asked.get("redirect_uri", ""), asked.get("state", "")
@@ -95,21 +94,21 @@ class IdentityServer:
         return Response(status_code=200)
 
     async def leave(self, request: Request) -> Response:
-        """Delete a connection of the token's own user."""
+        """Delete a connection of the token's user."""
         access = self._simulator.access
-        user = access.user(request.headers) if isinstance(access, IdentityAccess) else None
+        user = access.user(request.headers)
         denial = access.denial(request.headers, needs_tenant=False)
         if denial is not None or user is None:
             return JSONResponse({"Title": "Unauthorized", "Status": 401, "Detail": "AuthenticationUnsuccessful"}, 401)
         for tenant in list(self._grants.connected.get(user, [])):
             if connection_id(tenant) == request.path_params["connection"]:
-                self._grants.leave(user, tenant)
+                self._grants.connected[user].remove(tenant)
                 self._grants.counts["deletions"] += 1
                 return Response(status_code=204)
         return JSONResponse({"Title": "NotFound", "Status": 404, "Detail": "No such connection"}, 404)
 
     async def control(self, request: Request) -> Response:
-        """For tests and hands: `expire` access tokens, `revoke` consents, `end-grace`, or `disconnect` every practice."""
+        """For tests and by hand: `expire` access tokens, `revoke` consents, `end-grace`, or `disconnect` all practices."""
         actions = {
             "expire": self._grants.expire_all,
             "revoke": self._grants.revoke_all,
@@ -118,12 +117,12 @@ class IdentityServer:
         }
         action = actions.get(request.path_params["action"])
         if action is None:
-            return JSONResponse({"detail": f"There is no action of this name; there are {', '.join(actions)}."}, 404)
+            return JSONResponse({"detail": f"Unknown action. Use one of {', '.join(actions)}."}, 404)
         action()
         return Response(status_code=204)
 
     async def _form(self, request: Request) -> dict[str, str] | None:
-        """The form of a caller that knows the app's secret; `None` for any other."""
+        """The form of a caller with the app's secret; `None` for any other."""
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
         wanted = base64.b64encode(f"{self._simulator.client_id}:{self._simulator.client_secret}".encode()).decode()
         if scheme.lower() != "basic" or not hmac.compare_digest(given.encode(), wanted.encode()):

@@ -1,4 +1,4 @@
-"""Tells from a path which call of XPM or of Xero's gateway it is, for counters, faults and the log."""
+"""Maps a path to the XPM or gateway call that it is, for counters, faults and the log."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from xpm.simulator.tenants import BASE_PATH
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """A call by name, such as `client.api/get`. `template` is its path with `{uuid}` in place of one."""
+    """A call by name, such as `client.api/get`. `template` is its path with `{uuid}` for any uuid."""
 
     name: str
     template: str

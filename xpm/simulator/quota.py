@@ -1,7 +1,7 @@
 """XPM's rate limits: five calls at once, a minute and a day for each tenant, and a minute for the whole app.
 
-Pure bookkeeping on a clock that is passed in; what a refusal looks like on the wire is decided in `gate`. Source: Xero's
-published limits. A call counts from its arrival, a refused call does not count, and minutes and days slide.
+Pure counting on a given clock; `gate` decides how a refusal looks on the wire. Source: Xero's published limits. A call
+counts from its arrival, a refused call does not count, and minutes and days slide.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a call was refused: `problem` is Xero's word for the limit, `wait` the scaled seconds until there is room."""
+    """Why a call was refused: `problem` is Xero's name of the limit, `wait` the scaled seconds until there is room."""
 
     problem: str
     wait: float
@@ -42,7 +42,7 @@ class Remaining:
 
 
 class Window:
-    """A sliding log of moments, of which those younger than `length` seconds count."""
+    """A sliding log of times, of which those in the last `length` seconds count."""
 
     def __init__(self, length: float) -> None:
         self._length = length
@@ -57,7 +57,7 @@ class Window:
         self._moments.append(now)
 
     def wait(self, now: float) -> float:
-        """Seconds until the oldest moment leaves; 0 if there is none."""
+        """Seconds until the oldest time leaves the window; 0 if it is empty."""
         return max(0.0, self._moments[0] + self._length - now) if self._moments else 0.0
 
 
@@ -75,13 +75,13 @@ class Quota:
         self._in_flight: defaultdict[str, int] = defaultdict(int)
 
     def refill(self) -> None:
-        """Forget the windows; calls in flight stay in flight."""
+        """Empty the windows. Calls in flight stay in flight."""
         self._minutes: defaultdict[str, Window] = defaultdict(lambda: Window(MINUTE))
         self._days: defaultdict[str, Window] = defaultdict(lambda: Window(DAY))
         self._app_minute = Window(MINUTE)
 
     def enter(self, tenant_id: str) -> Refusal | None:
-        """Admit a call, which must `leave` when its answer has been sent; or refuse it."""
+        """Admit a call, which must `leave` once its answer is sent; or refuse it."""
         now = self._now()
         refusal = self._over(tenant_id, now) if self.enforce else None
         if refusal is None:
@@ -91,11 +91,11 @@ class Quota:
         return refusal
 
     def leave(self, tenant_id: str) -> None:
-        """The answer to an admitted call has been sent, or its connection is gone."""
+        """End an admitted call: its answer has been sent, or its connection is closed."""
         self._in_flight[tenant_id] -= 1
 
     def _over(self, tenant_id: str, now: float) -> Refusal | None:
-        """The limit in the way; the one that lasts longest is named first."""
+        """The limit that blocks a call; the one with the longest wait first."""
         day, minute = self._days[tenant_id], self._minutes[tenant_id]
         if day.count(now) >= self.limits.day:
             return Refusal("day", day.wait(now))
@@ -108,7 +108,7 @@ class Quota:
         return None
 
     def remaining(self, tenant_id: str) -> Remaining:
-        """What the rate-limit headers tell a tenant now."""
+        """The values of a tenant's rate-limit headers now."""
         now = self._now()
         return Remaining(
             day=max(0, self.limits.day - self._days[tenant_id].count(now)),

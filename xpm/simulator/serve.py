@@ -1,4 +1,4 @@
-"""Runs the simulator: in the foreground for a command line, or on a thread with a free port for tests."""
+"""Runs the simulator: in the foreground for the command line, or in a thread on a free port for tests."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from xpm.simulator.truth import write_truth
 
 @dataclass(frozen=True, slots=True)
 class TenantSpec:
-    """A practice to make: its tenant id, size, seed, and the name that `/connections` tells, if any."""
+    """A practice to make: its tenant id, size, seed, and optional name in `/connections`."""
 
     tenant_id: str
     clients: int
@@ -36,10 +36,10 @@ class TenantSpec:
 
 @dataclass(slots=True)
 class SimulatorConfig:
-    """How to run a simulator. The first tenant is described flat, further ones by `more_tenants`.
+    """How to run a simulator. The first tenant is configured directly, further ones by `more_tenants`.
 
-    time_scale: how many times faster the quota's minutes and days pass. truth_file: where to write the truth, if anywhere.
-    monotonic: the real clock in seconds, for tests that turn the hands themselves.
+    time_scale: how many times faster the quota's minutes and days pass. truth_file: where to write the truth, if set.
+    monotonic: the clock in seconds, for tests that supply their own.
     """
 
     clients: int = 200
@@ -62,7 +62,7 @@ class SimulatorConfig:
 
 @dataclass(frozen=True, slots=True)
 class SimulatorHandle:
-    """A running simulator. `url` is the server's root; `api_url` is where XPM's paths begin."""
+    """A running simulator. `url` is the server's root, `api_url` the base of XPM's paths."""
 
     url: str
     config: SimulatorConfig
@@ -74,12 +74,12 @@ class SimulatorHandle:
 
     @property
     def headers(self) -> dict[str, str]:
-        """What a call to the first tenant must carry."""
+        """The headers that a call to the first tenant needs."""
         return {"Authorization": f"Bearer {self.config.access_token}", "xero-tenant-id": self.config.tenant_id}
 
 
 class Protocol(HttpToolsProtocol):
-    """Gives each call its connection's transport, by which faults break connections."""
+    """Gives each call its connection's transport, so that faults can break the connection."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in the base class
         super().connection_made(transport)
@@ -87,7 +87,7 @@ class Protocol(HttpToolsProtocol):
 
 
 def build_simulator(config: SimulatorConfig) -> Simulator:
-    """Make the practices, and write the truth file if one is wanted."""
+    """Make the practices, and write the truth file if one is configured."""
     first = TenantSpec(config.tenant_id, config.clients, config.seed, config.tenant_name)
     tenants = {
         spec.tenant_id: Tenant(spec.tenant_id, build_practice(spec.clients, spec.seed), spec.tenant_name)
@@ -115,7 +115,7 @@ def run(config: SimulatorConfig) -> None:
 
 @contextmanager
 def running(config: SimulatorConfig) -> Iterator[SimulatorHandle]:
-    """Serve on a thread, on a free port of the host whatever the config says, until the block ends.
+    """Serve in a thread until the block ends, on a free port instead of the configured one.
 
     Raises:
         RuntimeError: if the server does not start within ten seconds.
@@ -151,7 +151,7 @@ def _server(simulator: Simulator, config: SimulatorConfig) -> uvicorn.Server:
             ws="none",
             lifespan="off",
             access_log=False,
-            log_level="critical",  # Broken connections are its trade; nothing it could say is news.
-            timeout_graceful_shutdown=1,  # A hanging fault must not hold up the end.
+            log_level="critical",  # It breaks connections on purpose, so its errors are expected.
+            timeout_graceful_shutdown=1,  # A hanging fault must not delay the shutdown.
         )
     )

@@ -1,4 +1,4 @@
-"""One running simulator: its practices by tenant, and the parts that the gate, the XPM calls and the control API share."""
+"""One running simulator: its practices by tenant, and the state that the gate, the XPM calls and the control API share."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from uuid import UUID
 from xpm.simulator.clock import Clock
 from xpm.simulator.counters import Counters
 from xpm.simulator.faults import Faults
-from xpm.simulator.identity.access import Access, IdentityAccess, StaticAccess
+from xpm.simulator.identity.access import IdentityAccess, StaticAccess
 from xpm.simulator.identity.grants import Grants
 from xpm.simulator.knobs import Knobs
 from xpm.simulator.practice.model import Client, Practice
@@ -18,7 +18,7 @@ from xpm.simulator.tenants import Tenant
 
 
 class Simulator:
-    """All that a simulator is, without its server. `access` replaces its tokens with something else."""
+    """The state of a simulator, without its server."""
 
     def __init__(
         self,
@@ -29,7 +29,6 @@ class Simulator:
         limits: Limits | None = None,
         enforce_quota: bool = True,
         knobs: Knobs | None = None,
-        access: Access | None = None,
         client_id: str = "simulator-app",
         client_secret: str = "simulator-secret",  # noqa: S107 -- a made-up secret for a made-up service
     ) -> None:
@@ -43,7 +42,7 @@ class Simulator:
         self.faults = Faults()
         self.knobs = knobs or Knobs()
         static = StaticAccess(access_token, tenants.keys())
-        self.access = access or IdentityAccess(static, self.grants, self.clock.now, lambda: self.knobs)
+        self.access = IdentityAccess(static, self.grants, self.clock.now, lambda: self.knobs)
         self.page_key = secrets.token_bytes(16)
 
     @property
@@ -52,7 +51,7 @@ class Simulator:
         return {tenant_id: tenant.practice for tenant_id, tenant in self.tenants.items()}
 
     def find(self, uuid: UUID) -> tuple[Tenant, Client] | None:
-        """A client and its tenant, whichever that is."""
+        """A client of any tenant, with that tenant."""
         for tenant in self.tenants.values():
             if uuid in tenant.practice.clients:
                 return tenant, tenant.practice.clients[uuid]

@@ -12,7 +12,7 @@ BASE_PATH = "/practicemanager/3.1"
 
 @dataclass(slots=True)
 class Tenant:
-    """A practice as Xero knows it. `name` is what `/connections` tells, which is often nothing for XPM."""
+    """A practice as Xero knows it. `name` is its name in `/connections`, which is often missing for XPM."""
 
     tenant_id: str
     practice: Practice

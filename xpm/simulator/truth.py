@@ -1,7 +1,7 @@
-"""The simulator's own account of what it holds, one JSON object a line, for tests that must not believe our tables.
+"""The simulator's true data, one JSON object a line, for tests that must not rely on our tables.
 
-Raw facts only: which of them are a person, a duplicate or importable is for the reader to judge. Keys are the field names
-of `xpm.records.XpmClient`, plus `tenant_id`, `position`, `client_code` and `modified`.
+Raw facts only: the reader decides which of them are a person, a duplicate or importable. Keys are the field names of
+`xpm.records.XpmClient`, plus `tenant_id`, `position`, `client_code` and `modified`.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def truth_lines(practices: Mapping[str, Practice]) -> Iterator[str]:
 
 
 def write_truth(practices: Mapping[str, Practice], path: Path) -> None:
-    """Write the truth file, UTF-8 JSON lines, replacing what was there."""
+    """Write the truth file, UTF-8 JSON lines, replacing an earlier one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8") as file:
         file.writelines(truth_lines(practices))

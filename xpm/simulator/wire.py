@@ -1,4 +1,4 @@
-"""How a client, a group or a staff member looks on the wire: which fields each call shows, and in which form.
+"""The wire form of a client, a group or a staff member: the fields that each call returns, and their format.
 
 The result is a tree of plain values with XPM's camelCase keys, which `formats` writes as XML or JSON. Source: XPM API 3.1
 (field list of its OpenAPI, date forms of its documentation); the two ways to leave a field empty were both seen live.
@@ -45,7 +45,7 @@ def search_view(*, detailed: bool) -> View:
 
 
 def client_tree(client: Client, practice: Practice, view: View) -> Tree:
-    """One client as one call shows it.
+    """One client as one call returns it.
 
     Real practices answer unevenly, so every seventh record leaves empty fields and "No" flags out, and every fifth has empty
     text where others have nothing (which differs in JSON only). Those three mean the same.

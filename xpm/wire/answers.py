@@ -63,12 +63,12 @@ def raise_for_answer(status: int, headers: Mapping[str, str], body_prefix: bytes
     if status == 403:
         raise XpmForbidden(_forbidden(found, description))
     if status == 429:
-        raise XpmRateLimited(_limit(found.get("x-rate-limit-problem", "")), _seconds(found.get("retry-after")))
+        raise XpmRateLimited(_limit(found.get("x-rate-limit-problem", "")), retry_after(found))
     if status < 400:
         raise XpmMalformed(f"status {status} was not expected")
     error = refusal(status, description)
     if status >= 500 and not isinstance(error, XpmNotFound):
-        raise XpmServerError(status, _seconds(found.get("retry-after")))
+        raise XpmServerError(status, retry_after(found))
     raise error
 
 
@@ -121,10 +121,10 @@ def _limit(problem: str) -> QuotaLimit:
     return next((limit for prefix, limit in _LIMITS if letters.startswith(prefix)), "unknown")
 
 
-def _seconds(text: str | None) -> float | None:
-    """A Retry-After in seconds; XPM sends no dates."""
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Retry-After in seconds; Xero and XPM send no dates. Names are in lower case."""
     try:
-        seconds = float(text or "")
+        seconds = float(headers.get("retry-after", ""))
     except ValueError:
         return None
     return seconds if math.isfinite(seconds) and seconds >= 0 else None

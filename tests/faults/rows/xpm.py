@@ -10,9 +10,15 @@ from functools import partial
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
+from sqlalchemy import insert
 
 from handlers.integration import connect
 from handlers.integration.connect import Connected, ConnectingStaff
+from handlers.jobs.kinds import JobKind
+from portal_db.tables import Pause
+from portal_db.types import db_now
+from portal_db.work import pauses
+from portal_db.work.pauses import Scope
 from portal_db.xero import connections as upstream
 from tests.faults.trial import Fault, Trial
 from tests.world import TENANT
@@ -87,10 +93,16 @@ def lists_cut_short(trial: Trial) -> None:
 
 
 def revoked(trial: Trial) -> None:
-    """The consent behind the token is revoked at Xero; jobs wait, the person reconnects, and all resume."""
+    """The consent behind the token is revoked at Xero; jobs wait, the person reconnects, and all resume.
+
+    Syncs are paused meanwhile: a directory that is filled in time answers the imports, and none of them calls XPM.
+    """
     stage, person = trial.stage, ConnectingStaff(trial.practice_id, trial.staff_id)
+    syncs = Scope(trial.practice_id, kind=JobKind.SYNC_DIRECTORY)
     with stage.database.write() as tx:
         upstream.disconnect(tx, trial.connection_id)  # the one whose token never expires
+        row = {"id": syncs.id, "practice_id": syncs.practice_id, "kind": syncs.kind, "reason": "imports call XPM"}
+        tx.session.execute(insert(Pause).values(**row, created_at=db_now()))
     _consent(trial, person)
     trial.ask()
     trial.under_way()
@@ -101,6 +113,8 @@ def revoked(trial: Trial) -> None:
     trial.injected = int(trial.scalar(waiting))
     trial.count_in_flight()
     _consent(trial, person)
+    with stage.database.write() as tx:
+        pauses.lift(tx, syncs.id)
     trial.over()
 
 

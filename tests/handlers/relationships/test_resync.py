@@ -182,9 +182,9 @@ def test_a_worker_that_was_cut_off_writes_nothing_more(
         take_back_lost(world)
         return read(*arguments, **options)
 
-    monkeypatch.setattr(resyncs, "differing", cut_off)
+    monkeypatch.setattr(resyncs, "changed_records", cut_off)
     synced(world)
-    monkeypatch.setattr(resyncs, "differing", read)
+    monkeypatch.setattr(resyncs, "changed_records", read)
     assert world.scalar("select count(*) from relationships where label = 'Auditor'") == 0
     world.run_due()
     assert world.scalar("select count(*) from relationships where label = 'Auditor'") == 1

@@ -47,7 +47,9 @@ class Row:
 
 
 BREAKS = {
-    "scope missing": Row(lambda office: office.knobs(scope_missing=True), "scope_missing", "allow what Xero asks", 1, 0),
+    "scope missing": Row(
+        lambda office: office.knobs(scope_missing=True), "scope_missing", "everything that Xero lists", 1, 0
+    ),
     "tenant disconnected": Row(tenant_disconnected, "tenant_disconnected", "Reconnect XPM", 1, 0),
     "staff privilege lost": Row(
         lambda office: office.knobs(privilege_lost=True), "privilege_lost", "Connect third-party add-ons", 1, 0

@@ -90,7 +90,7 @@ def test_unknown_practice_and_staff_are_named(cli: Cli, staff: tuple[str, str]) 
     ("given", "words"),
     [
         ("", "xero_user_id: Field required"),
-        ('{"access_token": "the-access"', "no whole JSON object"),
+        ('{"access_token": "the-access"', "not a complete JSON object"),
         ("the-access", "line 1: write name=value"),
         (json.dumps({**TOKENS, "expires_in": "soon"}), "expires_in: "),
         (json.dumps({**TOKENS, "access_token": ""}), "access_token: "),

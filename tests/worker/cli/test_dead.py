@@ -53,7 +53,7 @@ def test_they_are_listed_in_pages_and_narrowed(cli: Cli, office: World, letters:
         (("--kind", "validate_import"), 3),
         (("--kind", "create_client"), 0),
         (("--code", "bug"), 3),
-        (("--text", "FORESEE"), 3),
+        (("--text", "UNEXPECTED"), 3),
         (("--text", "%"), 0),
         (("--older-than", "1h"), 0),
         (("--newer-than", "1h"), 3),

@@ -25,7 +25,7 @@ def yard(own_sqlite_world: World, monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 def test_directories_are_listed_and_shown_with_their_syncs(cli: Cli, yard: World) -> None:
-    assert "There are none" in cli("directory", "list").out
+    assert "There are no directories" in cli("directory", "list").out
     synced(yard)
     [found] = cli("directory", "list", "--json").json()
     assert (found["records"], found["held"], found["last_sync"]["state"]) == (40, False, "succeeded")
@@ -43,7 +43,7 @@ def test_a_sync_is_asked_for_once_at_a_time(cli: Cli, yard: World) -> None:
     ran = cli("directory", "sync", directory.id, "--full", "--json")
     assert (ran.code, set(ran.json())) == (0, {"sync_id", "job_id"})
     again = cli("directory", "sync", directory.id)
-    assert (again.code, "is under way" in again.err) == (1, True)
+    assert (again.code, "is already running" in again.err) == (1, True)
     yard.run_due()
     assert cli("directory", "show", directory.id, "--json").json()["last_sync"]["mode"] == "full"
     assert "There is no directory with this id" in cli("directory", "sync", uuid4()).err

@@ -71,7 +71,7 @@ def test_help_of_each_command_fits_eighty_columns_and_cuts_no_option_off(cli: Cl
 def test_the_help_lists_every_command_and_the_exit_codes(cli: Cli) -> None:
     text = " ".join(cli("--help").out.split())
     assert [name for name in COMMANDS if f" {name} " not in text] == []
-    for code in ("0 done", "1 what was asked for failed", "2 wrong usage", "3 the database", "130 interrupted"):
+    for code in ("0 done", "1 the request failed", "2 wrong usage", "3 the database", "130 interrupted"):
         assert code in text
 
 

@@ -82,7 +82,7 @@ def test_the_same_request_id_asks_once(ask: Ask) -> None:
     xpm_uuid = uuid4()
     first, second = ask(xpm_uuid, "--request-id", "k1"), ask(xpm_uuid, "--request-id", "k1")
     assert first.out.split()[2] == second.out.split()[2]
-    assert "asked for before" in second.out
+    assert "already requested" in second.out
     assert "request id k1" in second.err
     other = ask(uuid4(), "--request-id", "k1")
     assert (other.code, other.out) == (1, "")
@@ -117,7 +117,7 @@ def test_waiting_stops_when_its_time_is_up_and_the_import_goes_on(ask: Ask) -> N
     ran = ask(uuid4(), "--wait", "--timeout", "0.3", "--json")
     # Then the command says so, and the import is still open
     assert ran.code == 1
-    assert "1 import is still open after 0.3 s and going on without us" in ran.err
+    assert "1 import is still open after 0.3 s. They continue in the background" in ran.err
     assert ran.json()["imports"][0]["state"] == ImportState.ACCEPTED
 
 

@@ -110,14 +110,14 @@ def test_bad_json_lines_are_told_with_their_numbers(send: Send) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("", "holds no rows"),
-        ("xpm_uuid,kind\n", "holds no rows"),
+        ("", "has no rows"),
+        ("xpm_uuid,kind\n", "has no rows"),
         ("uuid,kind\n1,2\n", "an unknown column 'uuid'"),
         ("xpm_uuid,name\n1,2\n", "no column kind"),
         ("xpm_uuid,kind,kind\n1,2,3\n", "the same column twice"),
         (b"xpm_uuid,kind\n\xff\xfe,1\n", "is not UTF-8 text (line 2)"),
         ('xpm_uuid,kind\n"abc,1\n', "1 bad line"),
-        ("xpm_uuid,kind\n" + f"{uuid4()},entity\n" * 5001, "holds 5,001 rows and a batch at most 5,000"),
+        ("xpm_uuid,kind\n" + f"{uuid4()},entity\n" * 5001, "has 5,001 rows and a batch has at most 5,000"),
     ],
 )
 def test_files_that_are_no_batch(send: Send, content: str | bytes, words: str) -> None:
@@ -138,7 +138,7 @@ def test_the_same_batch_key_asks_once_and_another_content_under_it_is_a_conflict
     first = send(content, "--request-id", "june", "--json").json()
     second = send(content, "--request-id", "june", "--json").json()
     assert first == second
-    assert "asked for before" in send(content, "--request-id", "june").out
+    assert "already requested" in send(content, "--request-id", "june").out
     other = send(f"xpm_uuid,kind\n{uuid4()},entity\n", "--request-id", "june")
     assert other.code == 1
     assert "--request-id june: This request id has already been used" in other.err
@@ -161,4 +161,4 @@ def test_options_of_one_client_do_not_go_with_a_file(send: Send) -> None:
     for option in (("--kind", "entity"), ("--no-details",), ("--welcome",), ("--no-welcome",)):
         ran = send(f"xpm_uuid,kind\n{uuid4()},entity\n", *option)
         assert ran.code == 2
-        assert "put what is wanted of each row in its columns" in ran.err
+        assert "put each row's options in its columns" in ran.err

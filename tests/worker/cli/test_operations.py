@@ -89,7 +89,7 @@ def test_an_email_of_unknown_outcome_is_listed_and_sent_once_more(
     assert cli("emails", "list", "--practice", import_id, "--json").json() == []
     assert cli("emails", "resend", email_id, *AS).code == 2
     sent = fits(cli("emails", "resend", email_id, *AS, "--yes"))
-    assert sent.startswith("One more email goes out, as version 2; the link before it is dead.")
+    assert sent.startswith("One more email will be sent, as version 2; the earlier link no longer works.")
     office.run_due()
     assert len(office.mail.deliveries()) == 1
     assert ops.holds_together(office, import_id) is ImportState.SUCCEEDED

@@ -139,9 +139,9 @@ def test_a_restore_is_begun_and_finished(cli: Cli, office: World, simulator: Sim
         tx.session.execute(update(WelcomeEmail).values(state=EmailState.PENDING))
     ran = cli("restore", "begin", "--as", operator, "--reason", "disk died")
     assert (ran.code, ran.err) == (0, "")
-    assert "1 welcome email may have left since the backup" in ran.out
+    assert "1 welcome email may have been sent since the backup" in ran.out
     assert cli("restore", "begin", "--as", operator, "--reason", "again").code == 1
-    assert cli("restore", "finish", "--as", operator).out == "Work goes on.\n"
+    assert cli("restore", "finish", "--as", operator).out == "Work is resumed.\n"
     ran = cli("restore", "finish", "--as", uuid4())
     assert ran.code == 1
     assert "There is no operator with this id or email address." in ran.err

@@ -122,7 +122,7 @@ def test_a_mistake_of_ours_is_one_line_without_the_data_it_was_about(cli: Cli, m
     monkeypatch.setattr("handlers.access.practices.add_operator", broken)
     ran = cli("operator", "add", "Kim", "kim@practice.example")
     assert (ran.code, ran.out) == (1, "")
-    assert "Something we did not foresee went wrong: RuntimeError at worker/cli/test_unavailable.py:" in ran.err
+    assert "Something unexpected went wrong: RuntimeError at worker/cli/test_unavailable.py:" in ran.err
     assert "kim@" not in ran.err
 
 

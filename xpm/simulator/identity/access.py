@@ -5,7 +5,6 @@ from __future__ import annotations
 import hmac
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 from xpm.simulator.identity.grants import AccessToken, Grants
 from xpm.simulator.knobs import Knobs
@@ -13,7 +12,7 @@ from xpm.simulator.knobs import Knobs
 
 @dataclass(frozen=True, slots=True)
 class Denial:
-    """A gateway's refusal: HTTP status, title and Xero's word for the reason."""
+    """A gateway's refusal: HTTP status, title and Xero's reason."""
 
     status: int
     title: str
@@ -24,20 +23,8 @@ UNAUTHENTICATED = Denial(401, "Unauthorized", "AuthenticationUnsuccessful")
 WRONG_TENANT = Denial(403, "Forbidden", "AuthenticationUnsuccessful")
 
 
-class Access(Protocol):
-    """Decides on a call by its headers, whose names are lower case."""
-
-    def denial(self, headers: Mapping[str, str], *, needs_tenant: bool) -> Denial | None:
-        """Why the call is not allowed, or `None` if it is."""
-        ...
-
-    def tenants(self, headers: Mapping[str, str]) -> Collection[str]:
-        """The tenant ids that an allowed call's token is connected to."""
-        ...
-
-
 class StaticAccess:
-    """One token, good for every tenant given."""
+    """One token, valid for all given tenants."""
 
     def __init__(self, token: str, tenants: Collection[str]) -> None:
         self._token = token
@@ -51,7 +38,7 @@ class StaticAccess:
             return WRONG_TENANT
         return None
 
-    def tenants(self, headers: Mapping[str, str]) -> Collection[str]:  # noqa: ARG002 - one token sees all tenants
+    def tenants(self) -> Collection[str]:
         return self._tenants
 
 
@@ -63,7 +50,7 @@ PRIVILEGE_LOST = Denial(403, "Forbidden", "You do not have permission to access 
 
 
 class IdentityAccess:
-    """Access by the tokens that the identity server gave, and by the one static token besides."""
+    """Access by the identity server's tokens, and by the one static token. Names of headers are in lower case."""
 
     def __init__(
         self, static: StaticAccess, grants: Grants, now: Callable[[], float], knobs: Callable[[], Knobs]
@@ -74,6 +61,7 @@ class IdentityAccess:
         self._knobs = knobs
 
     def denial(self, headers: Mapping[str, str], *, needs_tenant: bool) -> Denial | None:
+        """Why the call is not allowed, or `None` if it is."""
         token = self._token(headers)
         if token is None:
             return self._static.denial(headers, needs_tenant=needs_tenant)
@@ -90,13 +78,14 @@ class IdentityAccess:
         return PRIVILEGE_LOST if self._knobs().privilege_lost else None
 
     def tenants(self, headers: Mapping[str, str]) -> Collection[str]:
+        """The tenant ids that an allowed call's token is connected to."""
         token = self._token(headers)
         if token is None:
-            return self._static.tenants(headers)
+            return self._static.tenants()
         return self._grants.connected.get(token.family.user, [])
 
     def user(self, headers: Mapping[str, str]) -> str | None:
-        """Whose token it is; the static one is nobody's."""
+        """The token's user; `None` for the static one."""
         token = self._token(headers)
         return token.family.user if token is not None else None
 

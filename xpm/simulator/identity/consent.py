@@ -1,4 +1,4 @@
-"""The consent page for people: which practices, and yes or no. Its form asks the authorise address again, with an answer."""
+"""The consent page: which practices, and allow or cancel. Its form calls the authorise address again, with the answer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PAGE = (Path(__file__).parent / "consent.html").read_text(encoding="utf-8")
 
 
 def page(asked: QueryParams, tenants: list[Tenant]) -> str:
-    """The page that asks what the app wants of a person; the first practice is ticked."""
+    """The page that asks a person for consent. The first practice is ticked."""
     hidden = "".join(f'<input type="hidden" name="{escape(k)}" value="{escape(v)}">' for k, v in asked.items())
     return _PAGE.replace("{{hidden}}", hidden).replace("{{practices}}", "\n".join(_boxes(tenants)))
 

@@ -1,7 +1,7 @@
-"""What Xero's identity server remembers: who let the app into which practices, and the codes and tokens it gave for that.
+"""The state of Xero's identity server: who connected the app to which practices, and the codes and tokens it issued.
 
-Times are scaled seconds of the simulator's clock. Where Xero is silent this is the strictest reading: a refresh token
-retried within its grace kills what was given for it before, and one used after its grace kills its whole family.
+Times are scaled seconds of the simulator's clock. Where Xero documents nothing, this is the strictest reading: a refresh
+token reused within its grace period kills its earlier replacement, and one used later kills its whole family.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from xpm.simulator.clock import Clock
 CODE_SECONDS = 300.0
 GRACE_SECONDS = 1800.0
 
-#: Whom the authorisation page takes everybody for, unless it is told otherwise.
+#: The Xero user of the authorisation page, unless a `login_hint` names another.
 SOMEBODY = "5d1b8f5e-3f0a-4a52-9d3c-0c7b6a1e2f10"
 
 
 @dataclass(slots=True)
 class Family:
-    """All tokens that go back to one consent. A dead family's tokens are good for nothing."""
+    """All tokens of one consent. The tokens of a dead family are refused."""
 
     user: str
     scope: str
@@ -35,7 +35,7 @@ class Family:
 
 @dataclass(slots=True)
 class Code:
-    """An authorisation code, good once, for whoever knows the verifier behind the challenge."""
+    """An authorisation code, valid once, for the caller that knows the challenge's verifier."""
 
     family: Family
     challenge: str
@@ -51,7 +51,7 @@ class AccessToken:
 
 @dataclass(slots=True)
 class RefreshToken:
-    """`replaced_at` is when it was first used; `successor` is what was given for it last."""
+    """`replaced_at` is when it was first used; `successor` is its latest replacement."""
 
     family: Family
     replaced_at: float | None = None
@@ -60,7 +60,7 @@ class RefreshToken:
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """What a token answer carries."""
+    """The content of a token answer."""
 
     access_token: str
     refresh_token: str
@@ -69,12 +69,12 @@ class Issued:
 
 
 class InvalidGrantError(Exception):
-    """The code or refresh token is not good, or not good any more."""
+    """The code or refresh token is not valid."""
 
 
 @dataclass(slots=True)
 class Grants:
-    """The server's books. `life` is how long access tokens last, in scaled seconds, as the test wants it.
+    """The server's state. `life` is how long access tokens last, in scaled seconds.
 
     counts: `refreshes` that were answered, `reuses` of a replaced refresh token (within its grace), `invalid_grants`,
     `revocations`, and `deletions` of connections.
@@ -89,11 +89,7 @@ class Grants:
     connected: dict[str, list[str]] = field(default_factory=dict)
 
     def consent(self, user: str, scope: str, tenants: list[str], challenge: str, redirect_uri: str) -> str:
-        """Somebody allowed access to these practices.
-
-        Returns:
-            The code to send them back with.
-        """
+        """Record a user's consent to these practices. Returns the code for the redirect."""
         known = self.connected.setdefault(user, [])
         known += [tenant for tenant in tenants if tenant not in known]
         code = secrets.token_urlsafe(24)
@@ -102,21 +98,20 @@ class Grants:
         return code
 
     def exchange(self, code: str, verifier: str, redirect_uri: str, *, life: float) -> Issued:
-        """Tokens for a code; a code is gone after its first use, whether or not that was a good one."""
+        """Tokens for a code. A code ends with its first use, whether or not that use was valid."""
         found = self.codes.pop(code, None)
         hashed = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
-        good = (
-            found is not None
-            and secrets.compare_digest(found.challenge, hashed)
-            and found.redirect_uri == redirect_uri
-            and self.clock.now() < found.until
-        )
-        if found is None or not good:
+        if (
+            found is None
+            or not secrets.compare_digest(found.challenge, hashed)
+            or found.redirect_uri != redirect_uri
+            or self.clock.now() >= found.until
+        ):
             raise self._invalid()
         return self._issue(found.family, life)
 
     def renew(self, token: str, *, life: float) -> Issued:
-        """New tokens for a refresh token, which is replaced by that."""
+        """New tokens for a refresh token, which they replace."""
         found = self.refresh.get(token)
         if found is None or not found.family.alive:
             raise self._invalid()
@@ -134,34 +129,27 @@ class Grants:
         return issued
 
     def revoke(self, token: str) -> None:
-        """End the consent behind a refresh token; one that is not known is no error."""
+        """End the consent behind a refresh token. An unknown one is no error."""
         found = self.refresh.get(token)
         if found is not None:
             found.family.alive = False
             self.counts["revocations"] += 1
 
     def revoke_all(self) -> None:
-        """Everybody takes their consent back; what they had connected stays listed."""
+        """Revoke every consent. The connections stay listed."""
         for token in self.refresh.values():
             token.family.alive = False
 
     def expire_all(self) -> None:
-        """Every access token given so far runs out now."""
+        """Expire every access token issued so far."""
         for token in self.access.values():
             token.until = self.clock.now()
 
     def end_grace(self) -> None:
-        """As if the grace of every replaced refresh token had passed."""
+        """End the grace period of every replaced refresh token."""
         for token in self.refresh.values():
             if token.replaced_at is not None:
                 token.replaced_at -= GRACE_SECONDS + 1
-
-    def leave(self, user: str, tenant: str) -> bool:
-        """Take a practice from a user's connections. False when it was not there."""
-        if tenant not in self.connected.get(user, []):
-            return False
-        self.connected[user].remove(tenant)
-        return True
 
     def _kill(self, token: str | None) -> None:
         while token is not None:
@@ -192,7 +180,7 @@ def auth_event_id(tenant_id: str) -> str:
 
 
 def _web_token(family: Family, until: float) -> str:
-    """A JSON web token whose signature is chance: nobody but this server is to judge it."""
+    """A JSON web token with a random signature: only this server checks it."""
     claims = {
         "xero_userid": family.user,
         "authentication_event_id": family.event,

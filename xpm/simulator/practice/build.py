@@ -1,6 +1,6 @@
 """Builds a made-up but believable Australian accounting practice of any size from a seed.
 
-This module holds the mix of structures and the order of the steps; each step has a module of its own.
+This module holds the mix of structures and the order of the steps; each step has its own module.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ UNSTRUCTURED_SHARE = 0.008
 
 
 def build_practice(clients: int, seed: int) -> Practice:
-    """Make a practice of exactly `clients` client records, the same for the same two arguments.
+    """Make a practice of exactly `clients` client records, always the same for the same two arguments.
 
-    From 40 clients on, each notable category (see `oddities` and `relations`) is there at least once.
+    With 40 clients or more, each notable category (see `oddities` and `relations`) occurs at least once.
 
     Raises:
         ValueError: for fewer than one client.
@@ -61,7 +61,7 @@ def build_practice(clients: int, seed: int) -> Practice:
 
 
 def _gather(draft: Draft, owners: dict[object, Household | None]) -> None:
-    """Put families and what they own into client groups: most households of more than one, and the first always."""
+    """Put families and their entities into client groups: most households of several people, and always the first."""
     groups: dict[int, Group] = {}
     for number, household in enumerate(draft.households):
         if number and (len(household.people) == 1 or draft.chance(0.4)):

@@ -1,6 +1,6 @@
-"""A practice in the making: one seeded source of chance, and the small makers that every part of the generator shares.
+"""A practice under construction: one seeded random source, and the small makers that the whole generator shares.
 
-Who lives where and who owns what is decided by the modules that use this one.
+The modules that use it decide who lives where and who owns what.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from xpm.simulator.practice.model import Client, Group, Relationship
 T = TypeVar("T")
 
 TODAY = date(2026, 6, 30)
-"""The day on which every made-up practice stands still, so that a seed gives the same practice in any year."""
+"""The current day of every made-up practice, so that a seed gives the same practice in any year."""
 
 FULL_VARIETY = 40
 """From this many clients on, every notable category has at least one client."""
@@ -44,7 +44,7 @@ class Tie:
 
 @dataclass(slots=True)
 class Household:
-    """People who live together: one or two adults and their children, of whom some may be grown up."""
+    """People who live together: one or two adults and their children, some of them grown up."""
 
     adults: list[Client]
     children: list[Client] = field(default_factory=list)
@@ -55,7 +55,7 @@ class Household:
 
 
 class Draft:
-    """The practice so far, and the chance that shapes it."""
+    """The practice so far, and its random source."""
 
     def __init__(self, clients: int, seed: int) -> None:
         self.size = clients
@@ -67,7 +67,7 @@ class Draft:
         self.groups: list[Group] = []
         self.emails: set[str] = set()
         self.reserved: set[UUID] = set()
-        """Clients that already stand for a category and must not be archived, deleted or given another one."""
+        """Clients that already represent a category and must not be archived, deleted or given another one."""
 
     def quota(self, share: float) -> int:
         """How many clients a share of the practice is: at least one once the practice is big enough to show all."""
@@ -75,7 +75,7 @@ class Draft:
         return max(1, wanted) if self.size >= FULL_VARIETY else wanted
 
     def take(self, pool: Iterable[Client], share: float) -> list[Client]:
-        """Pick and reserve a share of the practice from the clients of a pool that stand for nothing yet."""
+        """Pick and reserve a share of the practice from those clients of a pool that represent no category yet."""
         free = [client for client in pool if client.uuid not in self.reserved]
         taken = self.rng.sample(free, min(self.quota(share), len(free)))
         self.reserved.update(client.uuid for client in taken)
@@ -94,7 +94,7 @@ class Draft:
         return TODAY - timedelta(days=self.rng.randint(latest_years_ago * 365, earliest_years_ago * 365))
 
     def client(self, name: str, structure: str | None) -> Client:
-        """A new client with what every client has: code, address, phone, time of last change."""
+        """A new client with the fields that every client has: code, address, phone, time of last change."""
         modified = datetime(TODAY.year, TODAY.month, TODAY.day, tzinfo=UTC)
         suburb = self.pick(words.SUBURBS)
         client = Client(
@@ -150,7 +150,7 @@ def ascii_slug(text: str, keep: str = "") -> str:
 
 
 def rows_of(draft: Draft, tie: Tie) -> None:
-    """Write a tie's rows on its sides. Half the ties carry one uuid on both sides: which of the two XPM does is unknown."""
+    """Add a tie's rows to its sides. Half the ties have one uuid for both sides: which of the two XPM does is unknown."""
     first = draft.uuid()
     second = first if draft.chance(0.5) else draft.uuid()
     for uuid, owner, label, related in (

@@ -1,6 +1,6 @@
-"""Makes the entities of a practice: companies, trusts, partnerships, super funds and the odd ones, each with an owner.
+"""Makes the entities of a practice: companies, trusts, partnerships, super funds and rarer ones, each with an owner.
 
-An owner is a household, whose people the ties of `relations` then join to the entity.
+An owner is a household, whose people `relations` then ties to the entity.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ _FUND = "Self Managed Superannuation Fund"
 
 @dataclass(slots=True)
 class Owned:
-    """An entity and the household behind it, if the practice has any people at all."""
+    """An entity and the household that owns it, if the practice has people."""
 
     entity: Client
     owner: Household | None
 
 
 def make_entities(draft: Draft, counts: dict[str, int], unstructured: int) -> list[Owned]:
-    """Make entities of each structure, and some that have none; those get no owner, for XPM would allow no ties."""
+    """Make entities of each structure, and some without one; those get no owner, because XPM would allow no ties."""
     made = []
     for structure, count in counts.items():
         for _ in range(count):
@@ -48,7 +48,7 @@ def _return_type(structure: str) -> str | None:
 
 
 def _email(draft: Draft, entity: Client, owner: Household | None) -> str | None:
-    """Often the owner's own address, sometimes none: an entity needs no login."""
+    """Often the owner's address, sometimes none: an entity needs no login."""
     kind = draft.rng.random()
     if owner and kind < 0.35:
         return owner.adults[0].email

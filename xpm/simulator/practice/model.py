@@ -1,6 +1,6 @@
-"""What a simulated practice holds: clients, relationships, groups and staff, as plain mutable records.
+"""A simulated practice's clients, relationships, groups and staff, as plain mutable records.
 
-Nothing here knows the wire or how the records were made up. Field names follow `xpm.records` where both have them.
+Wire formats and the making of records live elsewhere. Field names follow `xpm.records` where both have them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from xpm.records import Address
 
 @dataclass(slots=True)
 class Relationship:
-    """One row on one client's side. `related_uuid` may name a client that the practice does not hold."""
+    """One row on one client's side. `related_uuid` may name a client outside the practice."""
 
     uuid: UUID
     label: str
@@ -61,7 +61,7 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A client group; which clients are in it is held by the clients."""
+    """A client group. Its clients refer to it."""
 
     uuid: UUID
     name: str
@@ -70,7 +70,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Staff:
-    """Somebody who works at the practice."""
+    """A staff member of the practice."""
 
     uuid: UUID
     name: str
@@ -92,7 +92,7 @@ class Practice:
         return (client for client in self.clients.values() if moment is None or client.modified >= moment)
 
     def active_after(self, position: int) -> Iterator[Client]:
-        """Clients neither archived nor deleted whose position is greater than the one given."""
+        """Clients neither archived nor deleted after the given position."""
         return (
             client
             for client in self.clients.values()
@@ -100,7 +100,7 @@ class Practice:
         )
 
     def search(self, query: str) -> Iterator[Client]:
-        """Clients not deleted that hold the query anywhere in name, email or client code; none for a blank query."""
+        """Clients, except deleted ones, with the query anywhere in name, email or client code; none for a blank query."""
         needle = query.strip().casefold()
         return (
             client for client in self.clients.values() if needle and not client.is_deleted and client.matches(needle)
@@ -111,6 +111,6 @@ class Practice:
         return (client for client in self.clients.values() if group in client.groups)
 
     def name_of(self, relationship: Relationship) -> str:
-        """The related client's name as it is now, or as the row tells it when the practice does not hold that client."""
+        """The related client's current name, or the row's name for a client outside the practice."""
         related = self.clients.get(relationship.related_uuid)
         return related.name if related else relationship.related_name

@@ -1,6 +1,6 @@
-"""Gives a practice the oddities that real ones have: shared, missing and broken emails, hard names, twins, archived clients.
+"""Gives a practice the oddities of real ones: shared, missing and invalid emails, hard names, twins, archived clients.
 
-Each category takes clients that stand for nothing yet, so that in a small practice no oddity hides another.
+Each category takes clients that represent no other category, so that in a small practice no oddity hides another.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from xpm.simulator.practice.people import display_name
 
 
 def odd_emails(draft: Draft) -> None:
-    """Couples that share an email, pairs that differ in letter case only, invalid emails, people with none."""
+    """Couples that share an email, pairs whose emails differ in case only, invalid emails, people without one."""
     couples = [
         household.adults
         for household in draft.households
@@ -34,7 +34,7 @@ def odd_emails(draft: Draft) -> None:
 
 
 def odd_names(draft: Draft) -> None:
-    """Names that need escaping, other scripts, joint names and namesakes. Comes before rows copy any name."""
+    """Names that need escaping, other scripts, joint names and namesakes. Must run before rows copy any name."""
     people = [person for person in draft.people if person.business_structure]
     for person in draft.take(people, 0.01):
         _rename(person, person.first_name or "", draft.pick(words.APOSTROPHE_SURNAMES))
@@ -74,7 +74,7 @@ def _twins(draft: Draft, pool: Sequence[Client], share: float) -> list[tuple[Cli
 
 
 def shelve(draft: Draft) -> None:
-    """Archive and delete some clients, and make some prospects; both shelves hold clients that others' rows name."""
+    """Archive and delete some clients, including some that others' rows name, and make some prospects."""
     everybody = [*draft.people, *draft.entities]
     named = {row.related_uuid for client in everybody for row in client.relationships}
     tied = [client for client in everybody if client.uuid in named]

@@ -12,7 +12,7 @@ _TITLES = {"Female": ("Ms", "Mrs", "Miss", "Dr"), "Male": ("Mr", "Mr", "Mr", "Dr
 
 
 def make_people(draft: Draft, people: int, sole_traders: int, unstructured: int) -> None:
-    """Make people gathered into households, some adults of whom are sole traders; and some without any structure.
+    """Make people in households, some of them sole traders, and some people without a structure.
 
     A person without a structure can hold no relationships (a rule of XPM), so those live in no household.
     """
@@ -32,7 +32,7 @@ def make_people(draft: Draft, people: int, sole_traders: int, unstructured: int)
 
 
 def _household(draft: Draft, room: int) -> Household:
-    """A household of at most `room` people. The first is a couple with a child, so that each practice has one."""
+    """A household of up to `room` people. The first is a couple with a child, so that each practice has one."""
     first = not draft.households
     surname = draft.pick(words.SURNAMES)
     genders = ["Female", "Male"]
@@ -74,5 +74,5 @@ def _person(draft: Draft, structure: str | None, surname: str, gender: str) -> C
 
 
 def display_name(draft: Draft, first: str, last: str) -> str:
-    """The display name, which is not always first before last."""
+    """The display name, sometimes with the last name first."""
     return f"{last}, {first}" if draft.chance(0.2) else f"{first} {last}"

@@ -1,6 +1,6 @@
 """Ties people and entities together: family, directors, shares, trusts, partnerships and memberships.
 
-A label without "Of" says what the other client is to the record that carries it; with "Of", what the record is to the other.
+A label without "Of" says what the other client is to the record that has it; with "Of", what the record is to the other.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def _association(draft: Draft, association: Client, owner: Household, companies:
 
 
 def spoil_ties(draft: Draft) -> None:
-    """Make some ties ended, some one-sided, and add some with labels that XPM does not list."""
+    """End some ties, make some one-sided, and add some with labels that XPM does not list."""
     ties = draft.ties
     for tie in draft.rng.sample(ties, min(draft.quota(0.05), len(ties))):
         tie.start = tie.start or draft.day(20, 6)
@@ -136,7 +136,7 @@ def spoil_ties(draft: Draft) -> None:
 
 
 def add_strangers(draft: Draft) -> None:
-    """Give some tied clients a row about somebody whom the practice does not hold."""
+    """Give some tied clients a row about a person outside the practice."""
     holders = [client for client in draft.entities if client.relationships]
     for holder in draft.rng.sample(holders, min(draft.quota(0.004), len(holders))):
         name = f"{draft.pick(words.MALE)} {draft.pick(words.SURNAMES)}"
