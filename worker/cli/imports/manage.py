@@ -13,7 +13,7 @@ from handlers.errors import RequestRefused
 from handlers.imports.amend import amend
 from handlers.imports.cancel import Cancelled, cancel, open_of_batch, require_open
 from handlers.imports.reopen import require_import
-from handlers.jobs.explain import waits
+from handlers.jobs.explain import wait_reasons
 from portal_db import audit
 from portal_db.access import people
 from portal_db.database import Database
@@ -74,7 +74,7 @@ def show_import(
         if row is None:
             raise Problem(f"There is no import {import_id}: see `portal-sync imports list`.")
         its_jobs = jobs.of_import(tx, import_id)
-        holds = waits(tx, its_jobs)
+        holds = wait_reasons(tx, its_jobs)
         entries = audit.of_subject(tx, "import", import_id)
     if as_json:
         say_json({

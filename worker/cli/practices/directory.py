@@ -9,7 +9,7 @@ import typer
 
 from handlers import refusals
 from handlers.directory import accept_missing
-from handlers.directory.accept_missing import Held
+from handlers.directory.accept_missing import HeldDirectory
 from handlers.directory.sync import begin_sync
 from portal_db.directory import directories, resyncs
 from portal_db.directory import syncs as directory_syncs
@@ -141,13 +141,13 @@ def accept(
     gone and asks first. Clients who were imported from them stay.
     """
     with opened() as record, refusals_naming({"directory": f"Directory {directory}"}):
-        found = accept_missing.held(record.database, directory, limit=NAMES_IN_JSON if as_json else NAMES_SHOWN)
+        found = accept_missing.get_held(record.database, directory, limit=NAMES_IN_JSON if as_json else NAMES_SHOWN)
         if not as_json:
             _say_who(found)
         if not dry_run:
             confirm(f"Mark {count_of(found.entry.missing, 'record')} as gone?", yes=yes)
             with acting(record, operator, reason, directory=f"Directory {directory}") as act:
-                accept_missing.accept(record.database, act, directory, count=found.entry.missing)
+                accept_missing.accept_as_gone(record.database, act, directory, count=found.entry.missing)
     if as_json:
         names = [{"xpm_uuid": row.xpm_uuid, "name": row.record.get("name")} for row in found.missing]
         gone = 0 if dry_run else found.entry.missing
@@ -156,7 +156,7 @@ def accept(
     say("Nothing was changed." if dry_run else f"{count_of(found.entry.missing, 'record')} marked as gone.")
 
 
-def _say_who(found: Held) -> None:
+def _say_who(found: HeldDirectory) -> None:
     say(f"Missing from the last full sync, of {count_of(found.entry.records, 'record')}:")
     for row in found.missing:
         say_line(f"  {clean(str(row.record.get('name', '')))}  {row.xpm_uuid}")
