@@ -105,7 +105,7 @@ def show_results(
         f"  {count_of(figures.clients_created, 'client')} and"
         f" {count_of(figures.entities_created, 'entity', 'entities')};"
         f" {figures.details_imported:,} with details;"
-        f" {count_of(figures.relationships_found, 'relationship')} to review; {figures.seconds:g} s"
+        f" {count_of(figures.relationships_found, 'review item')}; {figures.seconds:g} s"
     )
     _show_mail(_welcome_emails(stack, batch_id), stack.mailbox.folder, kept=kept)
     _heading("XPM")
