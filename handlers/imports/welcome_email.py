@@ -22,6 +22,7 @@ from handlers.services import Bell
 from portal_db import welcome_emails
 from portal_db.clients.client_queries import ClientEntry
 from portal_db.database import Database, Tx, retry_on_deadlock
+from portal_db.paging import Cursor
 from portal_db.states import EmailState, ImportState, JobState, Lane
 from portal_db.tables import Import, Job
 from portal_db.types import database_time
@@ -200,3 +201,16 @@ def _renewed(tx: Tx, act: Act, entry: ClientEntry) -> UUID:
     before, after = f"{email.state.value}, version {email.version}", f"pending, version {version}"
     act.audit(tx, "email.resend", "email", email.id, email.practice_id, before=before, after=after)
     return email.id
+
+
+def listing(
+    database: Database,
+    *,
+    states: Sequence[EmailState],
+    practice_id: UUID | None = None,
+    limit: int,
+    after: Cursor | None = None,
+) -> Sequence[EmailEntry]:
+    """A page of the welcome emails in these states, newest first."""
+    with database.read() as tx:
+        return welcome_emails.listing(tx, states=states, practice_id=practice_id, limit=limit, after=after)
