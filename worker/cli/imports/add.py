@@ -30,7 +30,7 @@ BIG_BATCH = 500
 """From this number of rows, recording a batch takes long enough to show progress."""
 
 StaffOption = Annotated[
-    UUID, typer.Option("--as", metavar="ID", help="The staff member who requests it.", show_default=False)
+    UUID, typer.Option("--as", metavar="ID", help="The staff member who imports.", show_default=False)
 ]
 XpmUuid = Annotated[UUID | None, typer.Argument(metavar="XPM_UUID", help="The XPM client.", show_default=False)]
 FileOption = Annotated[

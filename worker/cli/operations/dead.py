@@ -94,11 +94,8 @@ def _print(found: JobDetails) -> None:
     if (row := found.row) is not None:
         seen = " ".join(filter(None, (row.outcome_message, row.outcome_remedy))) or row.state.value
         out.print()
-        out.print(
-            details_table(
-                {"Import": f"{row.id}, {row.state.value}", "Requester": f"{row.requested_by} was told: {seen}"}
-            )
-        )
+        requester = f"{row.requested_by} was told: {seen}"
+        out.print(details_table({"Import": f"{row.id}, {row.state.value}", "Requester": requester}))
     out.print()
     out.print(show_jobs.attempts_table(found.attempts))
     places = next((attempt.traceback for attempt in reversed(found.attempts) if attempt.traceback), None)
