@@ -1,1 +1,1 @@
-"""The portal's clients as staff work with them: links to XPM, history, tasks, connections of entities."""
+"""Clients as staff work with them: links to XPM records, history, tasks, and connections of entities."""

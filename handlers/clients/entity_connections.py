@@ -1,4 +1,4 @@
-"""The connections of an entity: people who act for it, and to whom its tasks go. Nobody is invited by it (b.24)."""
+"""The connections of an entity: people who act for it and receive its tasks. Adding one invites nobody (b.24)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from handlers import refusals
 from handlers.access.act import Actor
 from handlers.access.caller import Caller
-from handlers.clients import queries
+from handlers.clients.queries import require_client
 from handlers.email import addresses
 from handlers.fields import Line
 from portal_db.clients import tasks, team
@@ -23,12 +23,12 @@ from portal_db.types import database_time
 
 
 class NewConnection(BaseModel):
-    """A person who acts for an entity: a director, say. Guest access needs an email address."""
+    """A person who acts for an entity, for example a director. Guest access needs an email address."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     name: Annotated[Line, Field(max_length=500)]
-    relationship: Annotated[Line, Field(max_length=100, description="what they are to the entity: `Director`")]
+    relationship: Annotated[Line, Field(max_length=100, description="what they are to the entity, such as `Director`")]
     email: Annotated[Line, Field(max_length=320)] | None = None
     access: ConnectionAccess = ConnectionAccess.NONE
 
@@ -40,13 +40,13 @@ class NewConnection(BaseModel):
 
 
 def listing(database: Database, caller: Caller, client_id: UUID) -> Sequence[Connection]:
-    """Who acts for an entity, by name.
+    """The connections of an entity, by name.
 
     Raises:
-        RequestRefused: there is no such client for them.
+        RequestRefused: the client is not found or not visible to them.
     """
     with database.read() as tx:
-        queries.require(tx, caller, client_id)
+        require_client(tx, caller, client_id)
         return team.of_client(tx, client_id)
 
 
@@ -54,13 +54,13 @@ def add(database: Database, caller: Caller, client_id: UUID, wishes: NewConnecti
     """Add a person who acts for an entity.
 
     Args:
-        key: the requester's own key for this request; under the same key nobody is added twice.
+        key: the requester's own key for this request; the same key adds nobody twice.
 
     Returns:
-        The id of the team member that they are.
+        The id of their team member.
 
     Raises:
-        RequestRefused: no such client for them, it is no entity, or the email is not one.
+        RequestRefused: the client is not found or not visible to them, or is not an entity; or the email is not valid.
     """
     email = addresses.normalise_requested(wishes.email)[0] if wishes.email is not None else None
     with database.write() as tx:
@@ -69,11 +69,11 @@ def add(database: Database, caller: Caller, client_id: UUID, wishes: NewConnecti
         owner = {"id": member_id, "practice_id": client.practice_id, "client_id": client.id}
         who = {"name": wishes.name, "relationship": wishes.relationship, "email": email}
         if team.add_once(tx, {**owner, **who, "source": FieldSource.STAFF, "as_of": database_time(tx.session)}):
-            _put(tx, caller, _require_member(tx, client, member_id), wishes.access)
+            _set_access(tx, caller, _require_member(tx, client, member_id), wishes.access)
     return member_id
 
 
-def let_act(
+def set_access(
     database: Database,
     caller: Caller,
     client_id: UUID,
@@ -81,13 +81,14 @@ def let_act(
     access: ConnectionAccess,
     email: str | None = None,
 ) -> None:
-    """Let somebody of an entity's team act for it, or change their access.
+    """Make a team member of an entity act for it, or change their access.
 
     Args:
-        email: their address from now on; without one it stays.
+        email: their new address; left out, it stays.
 
     Raises:
-        RequestRefused: no such client or member for them, it is no entity, or guest access without an email.
+        RequestRefused: the client or member is not found or not visible to them; the client is not an entity; or guest
+            access without an email.
     """
     email = addresses.normalise_requested(email)[0] if email is not None else None
     with database.write() as tx:
@@ -97,14 +98,14 @@ def let_act(
             raise refusals.GUEST_EMAIL_MISSING()
         if email is not None:
             team.change(tx, found.id, {"email": email})
-        _put(tx, caller, found, access)
+        _set_access(tx, caller, found, access)
 
 
 def remove(database: Database, caller: Caller, client_id: UUID, member_id: UUID) -> None:
-    """Nobody acts for the entity by this team member any more; who came from XPM stays in the team.
+    """Remove a connection; a person who came from XPM stays in the team.
 
     Raises:
-        RequestRefused: no such connection for them, or it has open tasks.
+        RequestRefused: the connection is not found or not visible to them, or has open tasks.
     """
     with database.write() as tx:
         client = _require_entity(tx, caller, client_id)
@@ -121,7 +122,7 @@ def remove(database: Database, caller: Caller, client_id: UUID, member_id: UUID)
 
 
 def _require_entity(tx: Tx, caller: Caller, client_id: UUID) -> Client:
-    client = queries.require(tx, caller, client_id).client
+    client = require_client(tx, caller, client_id).client
     if client.kind is not ClientKind.ENTITY:
         raise refusals.ENTITIES_ONLY()
     return client
@@ -134,7 +135,7 @@ def _require_member(tx: Tx, client: Client, member_id: UUID) -> TeamMember:
     return found
 
 
-def _put(tx: Tx, caller: Caller, found: TeamMember, access: ConnectionAccess) -> None:
+def _set_access(tx: Tx, caller: Caller, found: TeamMember, access: ConnectionAccess) -> None:
     team.put(tx, found, access, by=caller.staff_id)
     actor, after = Actor.of(caller.staff_id), f"access {access}"
     actor.audit(tx, "connection.put", "team_member", found.id, found.practice_id, after=after)

@@ -1,4 +1,4 @@
-"""The portal's clients as staff work with them: listed, looked at, tied to XPM, and brought up to date from there later."""
+"""Clients as staff see them: the list, one client with everything about them, and how far their invitation has come."""
 
 from __future__ import annotations
 
@@ -21,12 +21,10 @@ from portal_db.database import Database, Tx
 from portal_db.states import ReviewState
 from portal_db.tables import ClientField, FieldConflict, Login, TeamMember, WelcomeEmail
 
-"""How long somebody who connects a client waits for XPM at most."""
-
 
 @dataclass(frozen=True)
 class Details:
-    """A client with its fields and their sources, what XPM has and could not be written, its team and relationships."""
+    """A client with its fields and their sources, the XPM values that conflict, its team and its relationships."""
 
     entry: ClientEntry
     fields: dict[str, ClientField]
@@ -36,13 +34,13 @@ class Details:
     relationships: Sequence[Item]
 
 
-def page(
+def list_clients(
     database: Database, caller: Caller, wanted: ClientFilter, *, cursor: str | None, limit: int
 ) -> Page[ClientEntry]:
-    """Clients that the caller may see, the newest first.
+    """Clients that the caller may see, newest first.
 
     Raises:
-        RequestRefused: the cursor is not one of ours.
+        RequestRefused: the cursor is not valid.
     """
     after = read_cursor(cursor)
     with database.read() as tx:
@@ -50,14 +48,14 @@ def page(
     return page_of(found, limit, lambda entry: (entry.client.created_at, entry.client.id))
 
 
-def details(database: Database, caller: Caller, client_id: UUID) -> Details:
+def get_client(database: Database, caller: Caller, client_id: UUID) -> Details:
     """A client that the caller may see.
 
     Raises:
-        RequestRefused: there is none such for them.
+        RequestRefused: not found, or not visible to them.
     """
     with database.read() as tx:
-        entry = require(tx, caller, client_id)
+        entry = require_client(tx, caller, client_id)
         return Details(
             entry,
             clients.fields(tx, client_id),
@@ -68,22 +66,22 @@ def details(database: Database, caller: Caller, client_id: UUID) -> Details:
         )
 
 
-def items(database: Database, caller: Caller, client_id: UUID, states: Collection[ReviewState]) -> list[Item]:
-    """What XPM says about a client's relationships, in some states of review.
+def list_items(database: Database, caller: Caller, client_id: UUID, states: Collection[ReviewState]) -> list[Item]:
+    """A client's relationships in XPM that are in some states of review.
 
     Raises:
-        RequestRefused: there is no such client for them.
+        RequestRefused: not found, or not visible to them.
     """
     with database.read() as tx:
-        require(tx, caller, client_id)
+        require_client(tx, caller, client_id)
         return review_queue.of_client(tx, caller, client_id, states)
 
 
-def require(tx: Tx, caller: Caller, client_id: UUID) -> ClientEntry:
+def require_client(tx: Tx, caller: Caller, client_id: UUID) -> ClientEntry:
     """A client that the caller may see.
 
     Raises:
-        RequestRefused: there is none such for them.
+        RequestRefused: not found, or not visible to them.
     """
     found = client_queries.get(tx, caller.viewer, client_id)
     if found is None:
@@ -92,7 +90,7 @@ def require(tx: Tx, caller: Caller, client_id: UUID) -> ClientEntry:
 
 
 class Invitation(BaseModel):
-    """Where a person stands on the way into the portal."""
+    """Whether and when a person was invited to the portal, or became active there."""
 
     state: Literal["not_invited", "being_sent", "invited", "not_delivered", "unknown", "active"]
     at: datetime | None = Field(description="when they were invited, or became active")

@@ -1,4 +1,4 @@
-"""Tasks that staff send after an import: to a person, or to a connection of an entity, which has no login of its own."""
+"""Tasks that staff send: to an individual, or to a connection of an entity, which has no login of its own."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from handlers import refusals
 from handlers.access.act import Actor
 from handlers.access.caller import Caller
-from handlers.clients import queries
+from handlers.clients.queries import require_client
 from handlers.fields import Line
 from handlers.practice_time import now_at
 from portal_db.clients import tasks, team
@@ -23,7 +23,7 @@ from portal_db.database import Database, Tx
 from portal_db.states import ClientKind, TaskKind, TaskState
 from portal_db.tables import Client, Task
 
-#: A task is due so many days after the practice's today, if nobody says otherwise.
+#: The default due date of a task, in days from the practice's today.
 DUE_DAYS = 10
 LONGEST_LIST = 200
 
@@ -36,22 +36,22 @@ def _plain_text(text: str) -> str:
 
 
 class NewTask(BaseModel):
-    """What somebody is asked to do."""
+    """A task to send."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     kind: TaskKind = TaskKind.TO_DO
     title: Annotated[Line, Field(max_length=200)]
     note: Annotated[str, Field(max_length=5000), AfterValidator(_plain_text)] | None = None
-    due_date: date | None = Field(None, description=f"today and {DUE_DAYS} days, if left out")
+    due_date: date | None = Field(None, description=f"defaults to {DUE_DAYS} days from today")
     connection_id: UUID | None = Field(
-        None, description="of an entity: the connection it goes to; not needed where there is just one"
+        None, description="for an entity: the connection that receives it; not needed if there is only one"
     )
 
 
 @dataclass(frozen=True)
 class Sent:
-    """The task is there. `is_new`: false when the same task was sent before under the same key."""
+    """A sent task. `is_new` is false if the same task was sent before under the same key."""
 
     task_id: UUID
     is_new: bool
@@ -64,60 +64,58 @@ def send(database: Database, caller: Caller, client_id: UUID, wishes: NewTask, k
         key: the requester's own key for this task.
 
     Raises:
-        RequestRefused: no such client for them, an entity without a connection (`connection_needed`) or with several and
-            none named, a day that is past, or the key was used for another task.
+        RequestRefused: the client is not found or not visible to them; the entity has no connection, or several and none
+            is named; the due date is past; or the key was used for another task.
     """
     with database.write() as tx:
-        client = queries.require(tx, caller, client_id).client
-        fingerprint = _fingerprint(client, wishes)
-        known = tasks.by_key(tx, client.practice_id, key)
-        if known is not None:
-            return _same(known, fingerprint)
+        client = require_client(tx, caller, client_id).client
+        fingerprint = hashlib.sha256(f"{client.id} {wishes.model_dump_json()}".encode()).hexdigest()
+        if sent := _sent_before(tx, client, key, fingerprint):
+            return sent
         task_id: UUID = tx.new_id()
         owner = {"id": task_id, "practice_id": client.practice_id, "client_id": client.id, "sent_by": caller.staff_id}
         asked = {"kind": wishes.kind, "title": wishes.title, "note": wishes.note or None}
         due = {"due_date": _due_date(tx, client, wishes), "team_member_id": _receiver(tx, client, wishes)}
         if not tasks.add(tx, {**owner, **asked, **due, "idempotency_key": key, "fingerprint": fingerprint}):
-            known = tasks.by_key(tx, client.practice_id, key)
-            if known is None:
-                raise refusals.IDEMPOTENCY_CONFLICT()
-            return _same(known, fingerprint)
+            if sent := _sent_before(tx, client, key, fingerprint):
+                return sent
+            raise refusals.IDEMPOTENCY_CONFLICT()
         Actor.of(caller.staff_id).audit(tx, "task.send", "task", task_id, caller.practice_id, after=TaskState.OPEN)
     return Sent(task_id, is_new=True)
 
 
 def listing(database: Database, caller: Caller, client_id: UUID, states: Sequence[TaskState]) -> Sequence[Task]:
-    """A client's tasks in some states, those that are due first first.
+    """A client's tasks in some states, by due date.
 
     Raises:
-        RequestRefused: there is no such client for them.
+        RequestRefused: the client is not found or not visible to them.
     """
     with database.read() as tx:
-        queries.require(tx, caller, client_id)
+        require_client(tx, caller, client_id)
         return tasks.of_client(tx, client_id, states, limit=LONGEST_LIST)
 
 
 def complete(database: Database, caller: Caller, client_id: UUID, task_id: UUID) -> None:
-    """Note that what was asked for is done.
+    """Mark a task as done.
 
     Raises:
-        RequestRefused: no such task for them, or it has ended.
+        RequestRefused: the task is not found or not visible to them, or is closed.
     """
     _end(database, caller, client_id, task_id, TaskState.COMPLETED)
 
 
 def withdraw(database: Database, caller: Caller, client_id: UUID, task_id: UUID) -> None:
-    """Take a task back: it need not be done any more.
+    """Withdraw a task.
 
     Raises:
-        RequestRefused: no such task for them, or it has ended.
+        RequestRefused: the task is not found or not visible to them, or is closed.
     """
     _end(database, caller, client_id, task_id, TaskState.WITHDRAWN)
 
 
 def _end(database: Database, caller: Caller, client_id: UUID, task_id: UUID, state: TaskState) -> None:
     with database.write() as tx:
-        queries.require(tx, caller, client_id)
+        require_client(tx, caller, client_id)
         if not tasks.end(tx, client_id, task_id, state):
             known = tasks.get(tx, client_id, task_id)
             if known is None:
@@ -127,14 +125,12 @@ def _end(database: Database, caller: Caller, client_id: UUID, task_id: UUID, sta
         actor.audit(tx, f"task.{state}", "task", task_id, caller.practice_id, before=TaskState.OPEN, after=state)
 
 
-def _fingerprint(client: Client, wishes: NewTask) -> str:
-    return hashlib.sha256(f"{client.id} {wishes.model_dump_json()}".encode()).hexdigest()
-
-
-def _same(known: Task, fingerprint: str) -> Sent:
-    if known.fingerprint != fingerprint:
+def _sent_before(tx: Tx, client: Client, key: str, fingerprint: str) -> Sent | None:
+    """The task that the same request sent before."""
+    known = tasks.by_key(tx, client.practice_id, key)
+    if known is not None and known.fingerprint != fingerprint:
         raise refusals.IDEMPOTENCY_CONFLICT()
-    return Sent(known.id, is_new=False)
+    return Sent(known.id, is_new=False) if known is not None else None
 
 
 def _due_date(tx: Tx, client: Client, wishes: NewTask) -> date:
@@ -146,7 +142,7 @@ def _due_date(tx: Tx, client: Client, wishes: NewTask) -> date:
 
 
 def _receiver(tx: Tx, client: Client, wishes: NewTask) -> UUID | None:
-    """The connection of an entity that a task goes to; `None` for a person, whose task it is."""
+    """The connection of an entity that receives a task; `None` for an individual."""
     if client.kind is ClientKind.INDIVIDUAL:
         if wishes.connection_id is not None:
             raise refusals.CONNECTION_FOR_ENTITIES_ONLY()

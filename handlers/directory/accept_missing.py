@@ -1,4 +1,4 @@
-"""Accepting that records which a full sync missed are gone: what was held because the drop was sharp."""
+"""Accepts that records missing from a full sync are gone, if the sync held them because there were many."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ from portal_db.tables import DirectoryRecord
 
 
 @dataclass(frozen=True)
-class Held:
-    """A directory that is held, and those who would be gone, by name, as many as were asked for."""
+class HeldDirectory:
+    """A directory with held records, and the first of them by name."""
 
     entry: DirectoryEntry
     missing: Sequence[DirectoryRecord]
 
 
-def held(database: Database, directory_id: UUID, *, limit: int) -> Held:
-    """Who would be gone.
+def get_held(database: Database, directory_id: UUID, *, limit: int) -> HeldDirectory:
+    """The records that would be gone, up to `limit`.
 
     Raises:
-        RequestRefused: there is no such directory, or nothing of it is held.
+        RequestRefused: there is no such directory, or it holds no records.
     """
     with database.read() as tx:
         entry = _require_held(tx, directory_id)
-        return Held(entry, syncs.missing(tx, entry.directory, limit=limit))
+        return HeldDirectory(entry, syncs.missing(tx, entry.directory, limit=limit))
 
 
-def accept(database: Database, act: Act, directory_id: UUID, *, count: int) -> int:
-    """Take them for gone. Clients who are linked to one of them stay as they are.
+def accept_as_gone(database: Database, act: Act, directory_id: UUID, *, count: int) -> int:
+    """Mark the held records as gone. Clients linked to them do not change.
 
     Args:
-        count: how many the operator was shown; with others than these nothing is accepted.
+        count: how many the operator was shown; if the number has changed, nothing is accepted.
 
     Raises:
-        RequestRefused: there is no such directory, nothing of it is held any more, or it holds others by now.
+        RequestRefused: there is no such directory, it holds no records, or it holds other records by now.
     """
     with database.write() as tx:
         entry = _require_held(tx, directory_id)

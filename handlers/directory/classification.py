@@ -1,8 +1,8 @@
-"""What an XPM record is in the portal: a person or an entity, and which of the nine types.
+"""Decides what an XPM record is in the portal: an individual or an entity, and which of the nine types.
 
-Source: facts on XPM §4. `BusinessStructure` is free text per practice: what its staff say a word means decides, then words
-that every practice understands alike; then New Zealand's return type; then fields only people have; then the name's ending.
-What stays open is for the requester to say.
+Source: facts on XPM §4. `BusinessStructure` is free text per practice: the practice's own meaning of a word decides, then
+common words, then New Zealand's return type, then fields that only people have, then the end of the name. If these leave it
+open, the requester decides.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from xpm.records import XpmClient
 
 @dataclass(frozen=True)
 class StructureMeaning:
-    """What staff say a business structure is; an entity has a type."""
+    """What a business structure means at a practice; an entity has a type."""
 
     kind: ClientKind
     entity_type: EntityType | None
 
 
-#: What a practice's staff have said, by the folded structure.
+#: A practice's own meanings, by the folded structure.
 Words = Mapping[str, StructureMeaning]
-NOTHING_SAID: Words = MappingProxyType({})
+NO_WORDS: Words = MappingProxyType({})
 
 _PERSON = re.compile(r"\b(individual|person)\b", re.IGNORECASE)
 
-#: First match wins; the order puts the narrower words first ("trustee company" is a company).
+#: The first match wins, so narrower words come first ("trustee company" is a company).
 _TYPES: tuple[tuple[re.Pattern[str], EntityType], ...] = tuple(
     (re.compile(words, re.IGNORECASE), entity_type)
     for words, entity_type in (
@@ -55,12 +55,12 @@ _NAME_ENDINGS: tuple[tuple[re.Pattern[str], EntityType], ...] = (
 )
 
 
-def entity_type_of(record: XpmClient, words: Words = NOTHING_SAID) -> EntityType:
-    """The portal's type for an entity; what no rule knows is `Other` (b.4)."""
+def entity_type_of(record: XpmClient, words: Words = NO_WORDS) -> EntityType:
+    """The portal's type for an entity: `Other` if no rule applies (b.4)."""
     structure = record.business_structure or ""
-    said = words.get(fold_text(structure)) if words else None
-    if said is not None and said.entity_type is not None:
-        return said.entity_type
+    own = words.get(fold_text(structure))
+    if own is not None and own.entity_type is not None:
+        return own.entity_type
     for pattern, entity_type in _TYPES:
         if pattern.search(structure):
             return entity_type
@@ -74,16 +74,16 @@ def entity_type_of(record: XpmClient, words: Words = NOTHING_SAID) -> EntityType
     return EntityType.OTHER
 
 
-def kinds_of(record: XpmClient, words: Words = NOTHING_SAID) -> frozenset[ClientKind]:
-    """What the record may be imported as: one kind where staff or XPM say, both where that is left open.
+def kinds_of(record: XpmClient, words: Words = NO_WORDS) -> frozenset[ClientKind]:
+    """What a record may be imported as: one kind if the practice or XPM decides it, else both.
 
-    A sole trader is a person in business: either window is right.
+    A sole trader is a person in business, so both are right.
     """
     both = frozenset(ClientKind)
     structure = record.business_structure or ""
-    said = words.get(fold_text(structure)) if words else None
-    if said is not None:
-        return frozenset({said.kind})
+    own = words.get(fold_text(structure))
+    if own is not None:
+        return frozenset({own.kind})
     if _PERSON.search(structure):
         return frozenset({ClientKind.INDIVIDUAL})
     if entity_type_of(record) is EntityType.SOLE_TRADER:
@@ -98,8 +98,8 @@ def kinds_of(record: XpmClient, words: Words = NOTHING_SAID) -> frozenset[Client
     return both
 
 
-def suggested_kind(record: XpmClient, words: Words = NOTHING_SAID) -> ClientKind:
-    """Which of the two windows to open for a record."""
+def suggested_kind(record: XpmClient, words: Words = NO_WORDS) -> ClientKind:
+    """The kind whose import window opens for a record."""
     possible = kinds_of(record, words)
     if len(possible) == 1:
         return next(iter(possible))

@@ -1,8 +1,8 @@
-"""Reads one XPM record for a job: from the directory of the requester's login if what it says is new enough, else from XPM.
+"""Reads one XPM record for a job: from the directory of the requester's Xero login if that is recent enough, else from XPM.
 
-An import that makes a client takes what its directory knew at most 20 minutes before it was asked for: it needs no call of
-its own. Whoever asks again because something was corrected in XPM sees the correction: after an import of the record was
-turned down, in a later epoch, and for a client who is there, only what was asked of XPM since counts.
+An import that creates a client uses what its directory knew up to 20 minutes before it was requested, without a call. If the
+record may have been corrected in XPM, only what XPM returned since counts: after an earlier import of the record was
+rejected, in a later epoch, and for a client that exists already.
 """
 
 from __future__ import annotations
@@ -13,27 +13,30 @@ from uuid import UUID
 
 from handlers import refusals
 from handlers.directory.records import columns_of, read_record
+from handlers.errors import from_xpm
 from handlers.jobs.handler import of_import
 from handlers.services import Services
-from handlers.xero.connection import require_connection
+from handlers.xero.connection import XpmRequester, require_connection
 from handlers.xero.tokens import call_xpm
 from portal_db.database import Tx
 from portal_db.directory import directories
-from portal_db.tables import Directory, DirectoryRecord, Import, Job, XpmConnection
+from portal_db.states import Lane
+from portal_db.tables import Directory, DirectoryRecord, Job, XpmConnection
 from portal_db.upkeep import erasures
 from portal_db.xero import requester as xero_requester
 from portal_db.xero.requester import Requester
 from xpm.client import Access, Fetched
+from xpm.errors import XpmError
 from xpm.records import XpmClient
 
 FRESH = timedelta(minutes=20)
-"""How old the directory's word may be when an import is asked for: the 15 minutes between two syncs, and room for one."""
+"""How old a directory's record may be when an import is requested: the 15 minutes between two syncs, and time for one."""
 
 
 @dataclass(frozen=True)
 class FetchedRecord:
-    """A record, the connection it was seen through, and when it was asked for, by the database's clock: workers' own
-    clocks may disagree, and an older answer must never look newer."""
+    """A record, the connection it was read through, and when it was requested, by the database's clock: workers' clocks may
+    differ, and an older answer must never look newer."""
 
     connection: XpmConnection
     record: XpmClient
@@ -41,48 +44,77 @@ class FetchedRecord:
 
 
 def fetch_record(services: Services, job: Job) -> FetchedRecord:
-    """The XPM record a job's import is about, as of the start of the import's epoch or later.
+    """The XPM record of a job's import, as recent as the import needs it.
 
     Raises:
         JobError: the requester may not import, or not through this connection.
-        xpm.errors.XpmError: XPM was asked and did not give it.
+        xpm.errors.XpmError: XPM did not return it.
     """
     with services.database.read() as tx:
         requester = xero_requester.requester(tx, of_import(job))
-        _require_not_erased(tx, requester.request)
+        row = requester.request
+        # A late job of an import requested before its person was erased must not restore their data.
+        if erasures.was_since(tx, row.practice_id, row.xpm_uuid, row.created_at):
+            raise refusals.PERSON_ERASED()
         connection = require_connection(requester)
-    _note_used(services, requester)
-    known_at = vouched_at(requester.record, requester.directory)
-    if requester.record is not None and known_at is not None and known_at >= _oldest(requester):
-        return FetchedRecord(connection, read_record(requester.record.record), known_at)
-
-    def get(access: Access, seconds: float) -> Fetched[XpmClient]:
-        uuid = requester.request.xpm_uuid
-        return services.xpm.get(access, uuid, lane=job.lane.value, holder=str(job.id), deadline_seconds=seconds)
-
-    # The other half of the deadline is for writing it down.
-    fetched = call_xpm(services, requester, get, seconds=job.deadline_seconds / 2)
-    return FetchedRecord(connection, fetched.value, requester.now)
-
-
-def _note_used(services: Services, requester: Requester) -> None:
     directory = requester.directory
     if directory is not None and directories.is_use_due(directory, requester.now):
         with services.database.write() as tx:
             directories.note_used(tx, directory.id)
+    known_at = confirmed_at(requester.record, directory)
+    if requester.record is not None and known_at is not None and known_at >= _oldest_acceptable(requester):
+        return FetchedRecord(connection, read_record(requester.record.record), known_at)
+    # The other half of the deadline is for writing.
+    seconds = job.deadline_seconds / 2
+    record = get_from_xpm(services, requester, row.xpm_uuid, lane=job.lane, holder=str(job.id), seconds=seconds)
+    return FetchedRecord(connection, record, requester.now)
 
 
-def vouched_at(seen: DirectoryRecord | None, directory: Directory | None) -> datetime | None:
-    """Until when a row is known to say what XPM says: a sync leaves rows alone that are right. `None` where XPM did not list
-    the record any more, or not so that it could be read."""
+def get_from_xpm(
+    services: Services,
+    requester: XpmRequester,
+    xpm_uuid: UUID,
+    *,
+    lane: Lane,
+    holder: str | None = None,
+    seconds: float,
+) -> XpmClient:
+    """Get a record from XPM, through the requester's own connection.
+
+    Raises:
+        JobError: the requester may not import, or not through this connection.
+        xpm.errors.XpmError: XPM did not return it.
+    """
+
+    def get(access: Access, left: float) -> Fetched[XpmClient]:
+        return services.xpm.get(access, xpm_uuid, lane=lane, holder=holder, deadline_seconds=left)
+
+    return call_xpm(services, requester, get, seconds=seconds).value
+
+
+def get_for_staff(services: Services, requester: XpmRequester, xpm_uuid: UUID, *, seconds: float) -> XpmClient:
+    """Get a record from XPM for a person who waits.
+
+    Raises:
+        JobError: the requester may not import, or not through this connection; or XPM did not return the record.
+    """
+    try:
+        return get_from_xpm(services, requester, xpm_uuid, lane=Lane.INTERACTIVE, seconds=seconds)
+    except XpmError as error:
+        raise from_xpm(error) from error
+
+
+def confirmed_at(seen: DirectoryRecord | None, directory: Directory | None) -> datetime | None:
+    """When a row last matched XPM: a sync does not write rows that have not changed. `None` if XPM no longer listed the
+    record, or listed it in a form that could not be read."""
     if seen is None or seen.gone_at or seen.missing_since or seen.unread_since:
         return None
     synced_at = directory.cursor if directory is not None else None
     return max(seen.as_of, synced_at) if synced_at is not None else seen.as_of
 
 
-def _oldest(requester: Requester) -> datetime:
-    """What was known before this is not good enough for an import."""
+def _oldest_acceptable(requester: Requester) -> datetime:
+    """The earliest time from which a directory's record may be used for an import."""
     row = requester.request
     brings_more = row.client_id is not None and requester.created_client_id is None
     if row.epoch > 1 or brings_more:
@@ -91,23 +123,14 @@ def _oldest(requester: Requester) -> datetime:
     return max(oldest, requester.last_rejected_at) if requester.last_rejected_at is not None else oldest
 
 
-def keep(tx: Tx, seen: FetchedRecord) -> None:
-    """Store what was seen for the jobs that follow; an older answer never replaces a newer one.
-
-    Relationships to people who asked to be forgotten are left out.
-    """
+def store_record(tx: Tx, seen: FetchedRecord) -> None:
+    """Store a record for later jobs, without relationships to erased people. An older answer never replaces a newer one."""
     columns = columns_of(without_erased(tx, seen.connection.practice_id, seen.record))
     directories.keep_directory_record(tx, seen.connection, seen.record.uuid, columns, seen.as_of)
 
 
 def without_erased(tx: Tx, practice_id: UUID, record: XpmClient) -> XpmClient:
-    """A record as a practice may keep it: without relationships to people who asked to be forgotten."""
+    """A record as a practice may store it: without relationships to people who asked to be erased."""
     erased = erasures.among(tx, practice_id, {item.related_uuid for item in record.relationships})
     others = tuple(item for item in record.relationships if item.related_uuid not in erased)
     return replace(record, relationships=others)
-
-
-def _require_not_erased(tx: Tx, row: Import) -> None:
-    """A late job of an import asked for before its person asked to be forgotten brings nothing back."""
-    if erasures.was_since(tx, row.practice_id, row.xpm_uuid, row.created_at):
-        raise refusals.PERSON_ERASED()

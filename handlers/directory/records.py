@@ -1,4 +1,4 @@
-"""An XPM record as the directory keeps it: the typed record as JSON, its hash, and what it is found by."""
+"""An XPM record as the directory stores it: the typed record as JSON, its hash, and the columns that it is found by."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from xpm.records import XpmClient
 
 adapter = TypeAdapter(XpmClient)
 
-#: The longest key and structure that are kept.
+#: The lengths of the name key and the structure.
 MAX_KEY, MAX_STRUCTURE = 500, 200
 
 
 def columns_of(record: XpmClient) -> dict[str, Any]:
-    """The columns of `directory_records` that come from the record itself."""
+    """The columns of `directory_records` that depend on the record alone."""
     return {
         "record": adapter.dump_python(record, mode="json"),
         "content_hash": content_hash(record),
@@ -31,12 +31,12 @@ def columns_of(record: XpmClient) -> dict[str, Any]:
 
 
 def read_record(record: Mapping[str, Any]) -> XpmClient:
-    """The typed record behind a row's JSON."""
+    """The typed record from a row's JSON."""
     return adapter.validate_python(record)
 
 
 def content_hash(record: XpmClient) -> str:
-    """The same for the same content: XPM promises no order of groups and relationships."""
+    """A hash of the content that does not depend on the order of groups and relationships, which XPM does not promise."""
     ordered = replace(
         record,
         groups=tuple(sorted(record.groups, key=lambda group: group.uuid)),
@@ -46,6 +46,6 @@ def content_hash(record: XpmClient) -> str:
 
 
 def fold_text(text: str) -> str:
-    """A text as names are searched: no case, no accents, one space between words."""
+    """A text as names are compared in a search: without case and accents, one space between words."""
     decomposed = unicodedata.normalize("NFKD", text.casefold())
-    return " ".join("".join(sign for sign in decomposed if not unicodedata.combining(sign)).casefold().split())
+    return " ".join("".join(letter for letter in decomposed if not unicodedata.combining(letter)).casefold().split())

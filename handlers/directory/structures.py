@@ -1,6 +1,6 @@
-"""A practice's own words for business structures: which occur in its directories, what each is taken for, changing that.
+"""A practice's own words for business structures: which occur in its directories, what each means, and changing that.
 
-A word that nobody explained keeps the general rules (`handlers.directory.classification`), under which nothing is dropped.
+A word without a meaning of the practice's own follows the general rules (`handlers.directory.classification`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _NOBODY = UUID(int=0)
 
 @dataclass(frozen=True)
 class Structure:
-    """A word, how many records have it, and what they may be imported as. `is_set`: staff said so."""
+    """A word, how many records have it, and what they may be imported as. `is_set`: the practice has set its meaning."""
 
     word: str
     records: int
@@ -33,7 +33,7 @@ class Structure:
 
 
 def words_of(tx: Tx, practice_id: UUID) -> Words:
-    """What the practice's staff have said."""
+    """The meanings that the practice has set, by folded word."""
     return {
         row.structure_key: StructureMeaning(row.kind, row.entity_type)
         for row in directories.of_practice(tx, practice_id)
@@ -41,7 +41,7 @@ def words_of(tx: Tx, practice_id: UUID) -> Words:
 
 
 def listing(database: Database, practice_id: UUID) -> list[Structure]:
-    """The words in the practice's directories, the most frequent first, then those that were explained and do not occur.
+    """The words in the practice's directories, most frequent first, then words with a meaning that do not occur.
 
     Raises:
         RequestRefused: there is no such practice.
@@ -65,13 +65,13 @@ def explain(
     *,
     by: UUID | None = None,
 ) -> Structure:
-    """Say what a word means from now on; clients who are there keep what they are.
+    """Set what a word means from now on; existing clients keep their kind and type.
 
     Args:
-        by: the staff member who says so; without one it is an operator.
+        by: the staff member; an operator if left out.
 
     Raises:
-        RequestRefused: no such practice, no word, or a type without an entity or the other way round.
+        RequestRefused: there is no such practice, the word is not valid, or the type does not fit the kind.
     """
     key = _key(word)
     if (kind is ClientKind.ENTITY) != (entity_type is not None):
@@ -86,10 +86,10 @@ def explain(
 
 
 def forget(database: Database, practice_id: UUID, word: str, *, by: UUID | None = None) -> None:
-    """Let a word be understood by the general rules again.
+    """Let a word follow the general rules again.
 
     Raises:
-        RequestRefused: nobody said what it means.
+        RequestRefused: the practice has not set its meaning.
     """
     with database.write() as tx:
         if not directories.drop(tx, practice_id, _key(word)):

@@ -1,6 +1,7 @@
-"""sync_directory: brings a directory up to date with one XPM call, whose answer is staged as it streams in, then merged.
+"""sync_directory: updates a directory by one XPM call, whose answer is staged as it streams in and then merged; and when
+a sync is started.
 
-Cut off anywhere, it begins again with nothing staged; the directory changes only in the transaction that ends the sync.
+A sync that is cut off starts again with nothing staged. The directory changes only in the transaction that ends the sync.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import structlog
 from handlers import refusals
 from handlers.directory.records import columns_of
 from handlers.errors import ConnectionLost, Permanent, Rejected, Transient
-from handlers.jobs.enqueue import FollowUp, standalone
+from handlers.jobs.enqueue import FollowUp, standalone_job
 from handlers.jobs.handler import job_arg
 from handlers.jobs.kinds import JobKind
 from handlers.services import Services
@@ -38,31 +39,30 @@ from xpm.records import Unreadable, XpmClient
 log = structlog.stdlib.get_logger(__name__)
 
 OVERLAP = timedelta(minutes=5)
-"""How far before the last answer an incremental sync begins: XPM's clock is not ours."""
+"""How far before the last answer an incremental sync starts, since XPM's clock may differ from ours."""
 BATCH = 200
 """Records staged in one transaction."""
 
 
 @dataclass(frozen=True)
 class SyncAnswer:
-    """What is staged of a sync. `unnamed`: records that could not be read, not even whose they are."""
+    """A staged answer. `unnamed`: how many records could not be read, not even their uuid."""
 
     sync: DirectorySync
     directory: Directory
     as_of: datetime
     drop: DropLimits
-    unread: int
     unnamed: int
 
 
 def fetch(services: Services, job: Job) -> SyncAnswer | None:
-    """Ask XPM, and stage the answer under the job's lease.
+    """Call XPM, and stage the answer under the job's lease.
 
     Returns:
-        `None` when the sync is done already.
+        `None` if the sync is done already.
 
     Raises:
-        JobError: nobody's connection works any more, or too much of the answer cannot be read.
+        JobError: no connection to the directory works, or too much of the answer cannot be read.
         xpm.errors.XpmError: XPM did not answer, or its answer ended early.
     """
     with services.database.write() as tx:
@@ -72,7 +72,7 @@ def fetch(services: Services, job: Job) -> SyncAnswer | None:
             return None
         directory = directories.get(tx, sync.directory_id)
         assert directory is not None, "a sync has a directory"  # noqa: S101 -- a foreign key says so
-        asker = _asker(tx, directory)
+        reader = _reader(tx, directory)
         erased = syncs.erased_records(tx, directory)
     since = directory.cursor - OVERLAP if sync.mode is SyncMode.INCREMENTAL and directory.cursor else None
     staging = _Staging(services, job, sync.id, erased)
@@ -90,19 +90,19 @@ def fetch(services: Services, job: Job) -> SyncAnswer | None:
 
     try:
         # The rest of the deadline is for merging.
-        call_xpm(services, asker, read, seconds=job.deadline_seconds * 0.8)
+        call_xpm(services, reader, read, seconds=job.deadline_seconds * 0.8)
     except ConnectionLost as lost:
         raise refusals.DIRECTORY_UNREADABLE() from lost
     drop = DropLimits(services.settings.directory_drop_percent, services.settings.directory_drop_records)
     staging.require_readable(drop)
-    return SyncAnswer(sync, directory, asker.now, drop, staging.unread, staging.unnamed)
+    return SyncAnswer(sync, directory, reader.now, drop, staging.unnamed)
 
 
 def apply(tx: Tx, job: Job, row: None, answer: SyncAnswer | None) -> Sequence[FollowUp]:
-    """Merge what is staged.
+    """Merge the staged answer.
 
     Raises:
-        Transient: somebody asked to be forgotten since XPM was asked; the list is read again without them.
+        Transient: somebody was erased since XPM was called; the list is read again without them.
     """
     if answer is None:
         return []
@@ -124,92 +124,24 @@ def apply(tx: Tx, job: Job, row: None, answer: SyncAnswer | None) -> Sequence[Fo
 
 
 def on_failure(tx: Tx, job: Job, failure: Failure) -> None:
-    """A job that ended without success ends its sync; one that will be tried again goes on with it."""
-    now = jobs.get(tx, job.id)
-    if now is not None and now.state in (JobState.REJECTED, JobState.DEAD):
+    """End the sync if the job has ended; a job that will be retried continues it."""
+    current = jobs.get(tx, job.id)
+    if current is not None and current.state in (JobState.REJECTED, JobState.DEAD):
         syncs.fail(tx, job_arg(job, "sync_id"), failure.code)
-
-
-class _Staging:
-    """Stages an answer in short transactions, each under the job's lease, and counts what cannot be read."""
-
-    def __init__(self, services: Services, job: Job, sync_id: UUID, erased: set[UUID]) -> None:
-        self._services = services
-        self._job = job
-        self._sync_id = sync_id
-        self._erased = erased
-        self._unreadable: list[UUID] = []
-        self.read = self.unread = self.unnamed = 0
-
-    def note_unreadable(self, found: Unreadable) -> None:
-        """A record that is there, and not as XPM's contract has it: it must neither be lost nor stop the others."""
-        log.warning("directory.unreadable", sync=str(self._sync_id), problem=found.problem)
-        if found.uuid is None:
-            self.unnamed += 1
-        else:
-            self.unread += 1
-            self._unreadable.append(found.uuid)
-
-    def stage(self, listing: Iterator[XpmClient]) -> None:
-        while batch := list(islice(listing, BATCH)):
-            self.read += len(batch)
-            self._put([self._row(record) for record in batch])
-        for start in range(0, len(self._unreadable), BATCH):
-            self._put([_unread(uuid) for uuid in self._unreadable[start : start + BATCH]])
-
-    def require_readable(self, drop: DropLimits) -> None:
-        """A few odd records are XPM's; many mean that we do not understand its answer.
-
-        Raises:
-            Permanent: they are many.
-        """
-        failed = self.unread + self.unnamed
-        if drop.is_sharp(failed, self.read + failed):
-            raise Permanent(
-                "xpm_contract",
-                f"{failed} of {self.read + failed} records in XPM's list cannot be read.",
-                "Contact the developers.",
-            )
-
-    def _row(self, record: XpmClient) -> dict[str, Any]:
-        kept = tuple(item for item in record.relationships if item.related_uuid not in self._erased)
-        return {"xpm_uuid": record.uuid, **columns_of(replace(record, relationships=kept))}
-
-    def _put(self, rows: list[dict[str, Any]]) -> None:
-        with self._services.database.write() as tx:
-            hold(tx, self._job)
-            syncs.stage(tx, self._sync_id, rows)
-
-
-def _unread(uuid: UUID) -> dict[str, Any]:
-    nothing = dict.fromkeys(("record", "content_hash", "name_key", "structure"))
-    return {"xpm_uuid": uuid, **nothing, "is_archived": False, "is_deleted": False}
-
-
-def _asker(tx: Tx, directory: Directory) -> StaffRequester:
-    """On whose behalf the directory is read: the first whose connection works and who may import through it."""
-    for reader in directories.readers(tx, directory):
-        asker = requester.staff_requester(tx, reader.practice_id, reader.staff_id)
-        try:
-            require_connection(asker)
-        except (Rejected, ConnectionLost):
-            continue
-        return asker
-    raise refusals.DIRECTORY_UNREADABLE()
 
 
 def begin_sync(tx: Tx, directory_id: UUID, mode: SyncMode, *, asked_by: str) -> NewJob | None:
     """Insert a sync and its job; the relay rings it.
 
     Args:
-        mode: an incremental one becomes full where nothing is there to add to.
+        mode: an incremental sync of an empty directory becomes a full one.
         asked_by: `connect`, `schedule`, `search` or `command line`.
 
     Returns:
-        The job; `None` while another sync of the directory is under way.
+        The job; `None` while another sync of the directory is running.
 
     Raises:
-        RequestRefused: there is no such directory, or nobody has a connection that works to read it through.
+        RequestRefused: there is no such directory, or no connection to read it through.
     """
     directory = directories.get(tx, directory_id)
     if directory is None:
@@ -222,7 +154,7 @@ def begin_sync(tx: Tx, directory_id: UUID, mode: SyncMode, *, asked_by: str) -> 
     sync_id = syncs.add(tx, directory_id, wanted, asked_by)
     if sync_id is None:
         return None
-    job = standalone(
+    job = standalone_job(
         tx, JobKind.SYNC_DIRECTORY, readers[0].practice_id, {"sync_id": str(sync_id)}, dedupe_key=_key(sync_id)
     )
     jobs.add(tx, [job])
@@ -244,14 +176,14 @@ def sync_now(database: Database, directory_id: UUID, mode: SyncMode) -> NewJob:
 
 
 def sync_on_connecting(tx: Tx, connection: XpmConnection) -> None:
-    """Fill the directory behind a connection that has just been made, or bring it up to date after one was mended."""
+    """Start a full sync of the directory behind a new or reconnected connection."""
     directory = directories.ensure(tx, connection.xero_login_id, connection.tenant_id)
     directories.note_used(tx, directory.id)
     begin_sync(tx, directory.id, SyncMode.FULL, asked_by="connect")
 
 
 def note_use(database: Database, directory: Directory, now: datetime) -> None:
-    """Somebody works with a directory: it stays, and one that was never filled or was purged is filled.
+    """Note that a directory is in use, so that it is kept; fill one that is empty.
 
     Args:
         now: by the database's clock.
@@ -265,13 +197,13 @@ def note_use(database: Database, directory: Directory, now: datetime) -> None:
 
 
 def is_under_way(tx: Tx, directory_id: UUID) -> bool:
-    """Whether a sync of the directory is running, with a job that somebody will do."""
+    """Whether a sync of the directory is running and has an open job."""
     _end_abandoned(tx, directory_id)
     return syncs.running(tx, directory_id) is not None
 
 
 def _end_abandoned(tx: Tx, directory_id: UUID) -> None:
-    """A sync whose job was dismissed or cancelled would stand in the way of all others for good."""
+    """End a sync whose job was dismissed or cancelled: it would block all later ones."""
     sync = syncs.running(tx, directory_id)
     if sync is not None and not syncs.has_open_job(tx, _key(sync.id)):
         syncs.fail(tx, sync.id, "abandoned")
@@ -282,7 +214,7 @@ def _key(sync_id: UUID) -> str:
 
 
 def after_sync(tx: Tx, directory: Directory, sync_id: UUID) -> list[FollowUp]:
-    """A re-sync for each practice whom the sync brought something, or whom an earlier one left something."""
+    """A re-sync for each practice with changes from this sync, or left from an earlier one."""
     return [
         FollowUp(
             JobKind.RESYNC_RELATIONSHIPS,
@@ -292,3 +224,71 @@ def after_sync(tx: Tx, directory: Directory, sync_id: UUID) -> list[FollowUp]:
         )
         for practice_id in resyncs.practices_with_changes(tx, directory)
     ]
+
+
+class _Staging:
+    """Stages an answer in short transactions, each under the job's lease, and counts records that cannot be read."""
+
+    def __init__(self, services: Services, job: Job, sync_id: UUID, erased: set[UUID]) -> None:
+        self._services = services
+        self._job = job
+        self._sync_id = sync_id
+        self._erased = erased
+        self._unreadable: list[UUID] = []
+        self.read = self.unread = self.unnamed = 0
+
+    def note_unreadable(self, found: Unreadable) -> None:
+        """Note a record that breaks XPM's contract: it must neither be lost nor stop the others."""
+        log.warning("directory.unreadable", sync=str(self._sync_id), problem=found.problem)
+        if found.uuid is None:
+            self.unnamed += 1
+        else:
+            self.unread += 1
+            self._unreadable.append(found.uuid)
+
+    def stage(self, listing: Iterator[XpmClient]) -> None:
+        while batch := list(islice(listing, BATCH)):
+            self.read += len(batch)
+            self._put([self._row(record) for record in batch])
+        for start in range(0, len(self._unreadable), BATCH):
+            self._put([_unread_row(uuid) for uuid in self._unreadable[start : start + BATCH]])
+
+    def require_readable(self, drop: DropLimits) -> None:
+        """Accept a few unreadable records, but not many: then we do not understand XPM's answer.
+
+        Raises:
+            Permanent: there are many.
+        """
+        failed = self.unread + self.unnamed
+        if drop.is_sharp(failed, self.read + failed):
+            raise Permanent(
+                "xpm_contract",
+                f"{failed} of {self.read + failed} records in XPM's list cannot be read.",
+                "Contact the developers.",
+            )
+
+    def _row(self, record: XpmClient) -> dict[str, Any]:
+        kept = tuple(item for item in record.relationships if item.related_uuid not in self._erased)
+        return {"xpm_uuid": record.uuid, **columns_of(replace(record, relationships=kept))}
+
+    def _put(self, rows: list[dict[str, Any]]) -> None:
+        with self._services.database.write() as tx:
+            hold(tx, self._job)
+            syncs.stage(tx, self._sync_id, rows)
+
+
+def _unread_row(uuid: UUID) -> dict[str, Any]:
+    nothing = dict.fromkeys(("record", "content_hash", "name_key", "structure"))
+    return {"xpm_uuid": uuid, **nothing, "is_archived": False, "is_deleted": False}
+
+
+def _reader(tx: Tx, directory: Directory) -> StaffRequester:
+    """The first staff member whose connection to the directory works and who may import through it."""
+    for reader in directories.readers(tx, directory):
+        found = requester.staff_requester(tx, reader.practice_id, reader.staff_id)
+        try:
+            require_connection(found)
+        except (Rejected, ConnectionLost):
+            continue
+        return found
+    raise refusals.DIRECTORY_UNREADABLE()

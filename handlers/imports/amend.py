@@ -1,7 +1,7 @@
-"""Amends an import that was turned down or failed: the same import, a new revision of what it asks for, from the start.
+"""Amends an import that was rejected or failed: the same import with a new revision of its request.
 
-Once its client exists, only the email can be corrected here: it changes the login, as long as nobody has activated it, and
-ends the links that were sent to the address before (design §5).
+Without a client it starts again from validation. Once its client exists, only the email address can be corrected: the
+login takes it, unless it is activated, and links sent to the previous address stop working (design §5).
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from uuid import UUID
 from handlers import refusals
 from handlers.access.act import Act
 from handlers.email import addresses
-from handlers.imports.reopen import lock_import, reopened, settle_by_hand
+from handlers.imports.reopen import lock_import, reopen_if_closed, settle_after_decision
 from handlers.imports.request import ImportRequest, parse
 from handlers.imports.settle import settle
 from handlers.imports.welcome_email import KIND, send_again, supersede
 from handlers.jobs.done_elsewhere import require_uncreated
-from handlers.jobs.enqueue import first_job
+from handlers.jobs.enqueue import VALIDATION, import_job
 from portal_db import welcome_emails
 from portal_db.access import people
 from portal_db.clients import clients
@@ -31,14 +31,14 @@ from portal_db.tables import Import
 from portal_db.types import database_time
 from portal_db.work import imports, jobs
 
-#: What may be corrected of a request; what else it says decides whose it is and what it is about.
+#: The fields of a request that can be corrected; the others identify the requester and the record.
 EDITABLE = ("name", "entity_type", "email", "client_type", "subscription", "send_welcome_email")
 _AMENDABLE = (ImportState.REJECTED, ImportState.FAILED, ImportState.PARTLY_SUCCEEDED)
 
 
 @dataclass(frozen=True)
 class Amended:
-    """An import with its new revision. `sends_email`: its welcome email goes out, to the new address."""
+    """An import with its new revision. `sends_email`: its welcome email goes to the new address."""
 
     import_id: UUID
     revision: int
@@ -49,13 +49,13 @@ class Amended:
 
 @retry_on_deadlock
 def amend(database: Database, act: Act, import_id: UUID, wishes: Mapping[str, Any]) -> Amended:
-    """Correct an import and let it go on.
+    """Correct an import and continue it.
 
     Args:
-        wishes: new values by name, of `EDITABLE`; what is not named stays.
+        wishes: new values by field name, of `EDITABLE`; the other fields stay.
 
     Raises:
-        RequestRefused: there is none such, it is not amendable, or a value does not fit; nothing is changed then.
+        RequestRefused: not found, or not visible to them; not amendable; or a value is not valid. Nothing changed.
     """
     with database.write() as tx:
         row = lock_import(tx, act, import_id)
@@ -65,7 +65,7 @@ def amend(database: Database, act: Act, import_id: UUID, wishes: Mapping[str, An
         if not changed:
             raise refusals.NOTHING_TO_AMEND()
         if row.client_id is None:
-            return _start_anew(tx, act, row, request, changed)
+            return _restart(tx, act, row, request, changed)
         return _correct_login(tx, act, row, row.client_id, changed)
 
 
@@ -76,57 +76,58 @@ def _require_amendable(row: Import) -> None:
 
 
 def _request(row: Import, wishes: Mapping[str, Any]) -> ImportRequest:
-    """What it asks for with these wishes, under the rules of every request."""
+    """The import's request with the new values, under the rules of every request."""
     if unknown := [name for name in wishes if name not in EDITABLE]:
         raise refusals.FIELD_NOT_AMENDABLE(field=unknown[0])
     asked = {name: getattr(row, name) for name in ImportRequest.model_fields if name != "request_id"}
     return parse({**asked, "request_id": row.idempotency_key, **wishes})
 
 
-def _start_anew(tx: Tx, act: Act, row: Import, request: ImportRequest, changed: dict[str, Any]) -> Amended:
-    """Nothing was created yet: validate again, as the first job of a new epoch."""
+def _restart(tx: Tx, act: Act, row: Import, request: ImportRequest, changed: dict[str, Any]) -> Amended:
+    """Nothing was created yet: validate again in a new epoch."""
     require_uncreated(tx, row)
     if request.email is not None:
         _, email_key = addresses.normalise_requested(request.email)
         # An early answer; the unique index decides when the client is created (b.2).
         if people.email_in_use(tx, email_key) or imports.earlier_claim_on_email(tx, row, email_key):
             raise refusals.LOGIN_EMAIL_TAKEN()
-    revision = _note(tx, act, row, changed)
-    letters = jobs.of_import(tx, row.id)
-    supersede(tx, act, letters)
-    row = reopened(tx, act, row)
-    first = first_job(
+    revision = _write_revision(tx, act, row, changed)
+    earlier = jobs.of_import(tx, row.id)
+    supersede(tx, act, earlier)
+    row = reopen_if_closed(tx, act, row)
+    first = import_job(
         tx,
+        VALIDATION,
         row.id,
         row.practice_id,
-        interactive=letters[0].interactive,
+        interactive=earlier[0].interactive,
         epoch=row.epoch,
-        position=letters[0].position,
+        position=earlier[0].position,
     )
     jobs.add(tx, [first])
     return Amended(row.id, revision, tuple(changed), settle(tx, row), sends_email=False)
 
 
 def _correct_login(tx: Tx, act: Act, row: Import, client_id: UUID, changed: dict[str, Any]) -> Amended:
-    """The client exists: its login takes the new address, and an email that failed goes there."""
+    """The client exists: its login takes the new address, and a welcome email that failed is sent there."""
     if others := [name for name in changed if name != "email"]:
         raise refusals.CLIENT_EXISTS(field=others[0], client_id=client_id)
-    _require_maker(tx, row, client_id)
+    _require_created_by(tx, row, client_id)
     email, email_key = addresses.normalise_requested(changed["email"])
     _change_login(tx, client_id, email, email_key)
     _correct_contact(tx, row, client_id, email)
-    revision = _note(tx, act, row, {"email": changed["email"], "email_key": email_key})
+    revision = _write_revision(tx, act, row, {"email": changed["email"], "email_key": email_key})
     known = welcome_emails.of_client(tx, client_id)
     if known is not None and known.email.state is not EmailState.SENT and _email_failed(tx, row):
         state = send_again(tx, act, row, known).state
         return Amended(row.id, revision, ("email",), state, sends_email=True)
-    if known is not None:  # of unknown outcome it may have arrived too
+    if known is not None:  # the previous address may have received it, also if its outcome is unknown
         welcome_emails.revoke_link(tx, known.email)
-    return Amended(row.id, revision, ("email",), settle_by_hand(tx, act, row), sends_email=False)
+    return Amended(row.id, revision, ("email",), settle_after_decision(tx, act, row), sends_email=False)
 
 
-def _require_maker(tx: Tx, row: Import, client_id: UUID) -> None:
-    """Pass if this import made the client: while another one does, the welcome email may be on its way."""
+def _require_created_by(tx: Tx, row: Import, client_id: UUID) -> None:
+    """Pass if this import created the client: the welcome email of another import may be on its way."""
     client = clients.get(tx, client_id, practice_id=row.practice_id)
     if client is None or client.import_id != row.id:
         raise refusals.IMPORT_OF_EXISTING_CLIENT()
@@ -141,7 +142,7 @@ def _change_login(tx: Tx, client_id: UUID, email: str, email_key: str) -> None:
 
 
 def _correct_contact(tx: Tx, row: Import, client_id: UUID, email: str) -> None:
-    """The contact email was the same slip as long as it is what the import window said."""
+    """Correct the contact email too, as long as it comes from the import window."""
     contact = clients.fields(tx, client_id).get("email")
     if contact is not None and contact.source is FieldSource.IMPORT:
         value = FieldValue("email", email, FieldSource.IMPORT)
@@ -154,8 +155,8 @@ def _email_failed(tx: Tx, row: Import) -> bool:
     return bool(of_kind) and of_kind[-1].state in (JobState.DEAD, JobState.REJECTED)
 
 
-def _note(tx: Tx, act: Act, row: Import, values: dict[str, Any]) -> int:
-    """Write the new revision down; the audit row names the fields and not what they hold."""
+def _write_revision(tx: Tx, act: Act, row: Import, values: dict[str, Any]) -> int:
+    """Write the new revision; the audit row names the fields, not their values."""
     revision = row.revision + 1
     imports.set_inputs(tx, row.id, {**values, "revision": revision})
     names = ", ".join(name for name in values if name in EDITABLE)

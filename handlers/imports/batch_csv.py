@@ -1,6 +1,6 @@
-"""Batches as CSV: the rows that are asked for, and the same rows with what became of them, to be corrected and sent again.
+"""Batches as CSV: reads requested rows, and writes them with their results, to be corrected and uploaded again.
 
-Reading leaves the columns of a result out, so that a result can be sent as it is.
+Reading skips the result columns, so a result file can be uploaded as it is.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from portal_db.tables import Import
 
 COLUMNS = tuple(ImportWishes.model_fields)
 RESULT_COLUMNS = ("import_id", "state", "code", "field", "message", "remedy")
-#: A spreadsheet would take what begins so for a formula; an apostrophe before it says that it is text.
+#: A spreadsheet reads text that starts like this as a formula; a leading apostrophe marks it as text.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 Row = tuple[int, dict[str, Any]]
 
 
 class BadFile(Exception):
-    """Text that holds no rows; the message says why, after the name of the file."""
+    """A file without readable rows; the message says why, and continues the file's name."""
 
 
 class BadLine(Exception):
-    """One line that cannot be a row, and why."""
+    """A line that is not a valid row, and why."""
 
     def __init__(self, line: int, reason: str) -> None:
         super().__init__(f"line {line}: {reason}")
@@ -35,10 +35,10 @@ class BadLine(Exception):
 
 
 def read(text: str) -> Iterator[Row | BadLine]:
-    """Rows by the header's names, each with its line; an empty cell is a field left out.
+    """Read rows as fields by column name, each with its line number. An empty cell leaves the field out.
 
     Raises:
-        BadFile: the header does not fit.
+        BadFile: the header is not valid.
     """
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     header: list[str] | None = None
@@ -51,22 +51,19 @@ def read(text: str) -> Iterator[Row | BadLine]:
             if header is None:
                 header = _header(cells)
             elif len(cells) != len(header):
-                yield BadLine(line, f"has {len(cells)} cells where the header has {len(header)}.")
+                yield BadLine(line, f"has {len(cells)} cells, but the header has {len(header)}.")
             else:
                 yield line, _fields(header, cells)
     except csv.Error as error:
-        yield BadLine(reader.line_num, f"is not CSV: {error}.")
+        yield BadLine(reader.line_num, f"is not valid CSV: {error}.")
 
 
 def write(rows: Iterable[Import]) -> Iterator[str]:
-    """A batch with what became of it, line by line."""
-    line = io.StringIO(newline="")
-    writer = csv.writer(line)
+    """Write the rows of a batch with their results, line by line."""
     for cells in _table(rows):
-        writer.writerow(cells)
+        line = io.StringIO(newline="")
+        csv.writer(line).writerow(cells)
         yield line.getvalue()
-        line.seek(0)
-        line.truncate()
 
 
 def _header(cells: list[str]) -> list[str]:
@@ -74,7 +71,7 @@ def _header(cells: list[str]) -> list[str]:
     unknown = [field for field in header if field not in COLUMNS and field not in RESULT_COLUMNS]
     missing = [field for field in ("xpm_uuid", "kind") if field not in header]
     if unknown or missing or len(set(header)) < len(header):
-        what = f"no column {missing[0]}" if missing else "a column twice"
+        what = f"no column {missing[0]}" if missing else "the same column twice"
         what = f"an unknown column {unknown[0]!r}" if unknown else what
         raise BadFile(f"has {what}. Columns: {', '.join(COLUMNS)}")
     return header
@@ -88,9 +85,9 @@ def _fields(header: list[str], cells: list[str]) -> dict[str, Any]:
 def _table(rows: Iterable[Import]) -> Iterator[list[str]]:
     yield [*COLUMNS, *RESULT_COLUMNS]
     for row in rows:
-        wanted = [getattr(row, name) for name in COLUMNS]
-        told = [row.id, row.state, row.outcome_code, row.outcome_field, row.outcome_message, row.outcome_remedy]
-        yield [_cell(value) for value in (*wanted, *told)]
+        request = [getattr(row, name) for name in COLUMNS]
+        result = [row.id, row.state, row.outcome_code, row.outcome_field, row.outcome_message, row.outcome_remedy]
+        yield [_cell(value) for value in (*request, *result)]
 
 
 def _cell(value: Any) -> str:

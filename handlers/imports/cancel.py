@@ -1,5 +1,7 @@
-"""Cancels an import, or what is open of a batch: before anything was created an import ends `cancelled`, after that
-`partly_succeeded` (design §2)."""
+"""Cancels an import, or the open imports of a batch.
+
+An import ends `cancelled` if nothing was created yet, else `partly_succeeded` (design §2).
+"""
 
 from __future__ import annotations
 
@@ -24,14 +26,14 @@ from portal_db.tables import Import
 from portal_db.work import import_list, imports, jobs
 
 EMAIL = JobKind.SEND_WELCOME_EMAIL
-#: Imports of a batch cancelled per transaction, and the breath between two, in which heartbeats get through on SQLite.
+#: Imports of a batch cancelled per transaction, and the pause between two, in which heartbeats get through on SQLite.
 CHUNK = 25
-BREATH_SECONDS = 0.01
+PAUSE_SECONDS = 0.01
 
 
 @dataclass(frozen=True)
 class Cancelled:
-    """What became of it. `email_goes_out`: its welcome email is being sent and could not be cancelled, so that the import
+    """The import's new state. `email_goes_out`: its welcome email is being sent and could not be cancelled, so the import
     stays open until that has ended."""
 
     import_id: UUID
@@ -42,34 +44,34 @@ class Cancelled:
 
 @retry_on_deadlock
 def cancel(database: Database, act: Act, import_id: UUID) -> Cancelled:
-    """Cancel what an import has not done yet. Whoever runs a job of it finds the lease gone and writes nothing.
+    """Cancel an import's open jobs. A worker that runs one of them finds its lease gone and writes nothing.
 
     Raises:
-        RequestRefused: there is none such, it is closed, or all that is left is an email that is being sent.
+        RequestRefused: not found, or not visible to them; closed; or only its email is left, which is being sent.
     """
     with database.write() as tx:
         return _cancel(tx, act, import_id)
 
 
 def cancel_batch(database: Database, act: Act, batch_id: UUID) -> dict[ImportState, int]:
-    """Cancel every open import of a batch. One that closes meanwhile, or has only its email left, is left as it is.
+    """Cancel every open import of a batch, except those that close meanwhile or have only their email left.
 
     Returns:
-        How many were cancelled, by the state that each is in now.
+        How many were cancelled, by their state afterwards.
 
     Raises:
         RequestRefused: there is no such batch.
     """
-    wanted = open_of_batch(database, act, batch_id)
+    import_ids = open_of_batch(database, act, batch_id)
     done: Counter[ImportState] = Counter()
-    for start in range(0, len(wanted), CHUNK):
-        done += _cancel_some(database, act, wanted[start : start + CHUNK])
-        threading.Event().wait(BREATH_SECONDS)
+    for start in range(0, len(import_ids), CHUNK):
+        done += _cancel_chunk(database, act, import_ids[start : start + CHUNK])
+        threading.Event().wait(PAUSE_SECONDS)
     return dict(done)
 
 
 @retry_on_deadlock
-def _cancel_some(database: Database, act: Act, import_ids: Sequence[UUID]) -> Counter[ImportState]:
+def _cancel_chunk(database: Database, act: Act, import_ids: Sequence[UUID]) -> Counter[ImportState]:
     done: Counter[ImportState] = Counter()
     with database.write() as tx:
         for import_id in import_ids:
@@ -81,7 +83,7 @@ def _cancel_some(database: Database, act: Act, import_ids: Sequence[UUID]) -> Co
 
 
 def open_of_batch(database: Database, act: Act, batch_id: UUID) -> Sequence[UUID]:
-    """The open imports of a batch, the last row first: cancelling a row must not let the next one begin.
+    """The open imports of a batch, last row first: cancelling a row must not let the next one start.
 
     Raises:
         RequestRefused: there is no such batch.
@@ -132,8 +134,8 @@ def _cancel(tx: Tx, act: Act, import_id: UUID) -> Cancelled:
 
 
 def _email_is_being_sent(tx: Tx, row: Import) -> bool:
-    """Call the email off if it is not begun; whether it was too late for that. Only the import that made the client has an
-    email: one that brings items later leaves it alone."""
+    """Cancel the welcome email unless it is being sent; returns whether it is. An import of further items has no email:
+    the import that created the client has."""
     client = clients.get(tx, row.client_id, practice_id=row.practice_id) if row.client_id is not None else None
     if client is None or client.import_id != row.id:
         return False

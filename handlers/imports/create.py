@@ -1,4 +1,7 @@
-"""What creating a person and an entity have in common: the client row, who sees it, its XPM link, its follow-ups."""
+"""create_client and create_entity: create the client of a validated import, and return its follow-ups.
+
+Whatever validation found, unique indexes decide here about the email address and the XPM record.
+"""
 
 from __future__ import annotations
 
@@ -26,23 +29,84 @@ from portal_db.upkeep import erasures
 from portal_db.work import imports
 
 
-def create(tx: Tx, row: Import, seen: FetchedRecord, shape: dict[str, Any], fields: Sequence[FieldValue]) -> UUID:
-    """Insert the client of an import, visible to its creator, linked to its XPM record, named as asked.
-
-    Args:
-        shape: the columns in which a person and an entity differ.
-        fields: what is known of the client besides its name.
+def create_client(tx: Tx, job: Job, row: Import, seen: FetchedRecord) -> Sequence[FollowUp]:
+    """Create an individual with their login.
 
     Raises:
-        Rejected: the requester may not import any more (b.11), or the XPM record was linked to another client
-            meanwhile; the unique index decides.
+        Rejected: the email address or the record went to somebody else meanwhile.
+    """
+    address, email_key = login_email(row.email or seen.record.email)
+    login_id: UUID = tx.new_id()
+    # An earlier row of the batch may claim the address without having created its login yet; the unique index decides
+    # in every other case.
+    if imports.earlier_claim_on_email(tx, row, email_key) or not people.add_login(
+        tx, login_id, LoginKind.CLIENT, address, email_key
+    ):
+        raise refusals.EMAIL_TAKEN()
+    columns = {
+        "login_id": login_id,
+        "client_type": row.client_type or ClientType.PERSONAL,
+        "subscription": row.subscription or Subscription.STARTER,
+        "entity_type": None,
+    }
+    contact = FieldValue("email", address, FieldSource.IMPORT if row.email else FieldSource.XPM)
+    return branch_follow_ups(tx, row, _create(tx, row, seen, columns, contact))
+
+
+def create_entity(tx: Tx, job: Job, row: Import, seen: FetchedRecord) -> Sequence[FollowUp]:
+    """Create an entity, with the requested type or else XPM's.
+
+    Raises:
+        Rejected: the record was linked to another client meanwhile.
+    """
+    xpm_type = entity_type_of(seen.record, words_of(tx, row.practice_id))
+    columns = {
+        "entity_type": row.entity_type or xpm_type,
+        "login_id": None,
+        "client_type": None,
+        "subscription": None,
+    }
+    return branch_follow_ups(tx, row, _create(tx, row, seen, columns, _field("type", row.entity_type, xpm_type)))
+
+
+def branch_follow_ups(tx: Tx, row: Import, client_id: UUID) -> list[FollowUp]:
+    """Jobs for the details and relationships that the requester ticked, and for the welcome email, which is added."""
+    args = {"client_id": str(client_id)}
+    branches = ((JobKind.IMPORT_DETAILS, row.bring_details), (JobKind.IMPORT_RELATIONSHIPS, row.bring_relationships))
+    follow_ups = [FollowUp(kind, args) for kind, is_ticked in branches if is_ticked]
+    if row.send_welcome_email:
+        email_id = welcome_emails.add(tx, row.practice_id, client_id, asked_at=row.created_at)
+        follow_ups.append(FollowUp(JobKind.SEND_WELCOME_EMAIL, {"email_id": str(email_id)}))
+    return follow_ups
+
+
+def _create(tx: Tx, row: Import, seen: FetchedRecord, columns: dict[str, Any], field: FieldValue) -> UUID:
+    """Insert the client, visible to the requester, linked to the XPM record, with its name and one more field.
+
+    Args:
+        columns: those in which an individual and an entity differ.
+
+    Raises:
+        Rejected: the requester may no longer import (b.11), or the unique index found the record linked meanwhile.
         ConnectionLost: Xero ended the connection meanwhile.
     """
     require_same_connection(tx, row, seen.connection)
-    client_id = _add(tx, row, seen, shape)
+    client_id: UUID = tx.new_id()
+    origin = {"practice_id": row.practice_id, "import_id": row.id, "kind": row.kind, "created_by": row.requested_by}
+    clients.add(tx, {"id": client_id, "name": row.name or seen.record.name, **origin, **columns})
     clients.make_visible_to(tx, client_id, row.requested_by)
-    _link(tx, row, seen, client_id)
-    values = [adjusted("name", row.name, seen.record.name), *fields]
+    link = {
+        "id": tx.new_id(),
+        "practice_id": row.practice_id,
+        "client_id": client_id,
+        "connection_id": seen.connection.id,
+        "tenant_id": seen.connection.tenant_id,
+        "xpm_uuid": row.xpm_uuid,
+        "linked_by": row.requested_by,
+    }
+    if not clients.link(tx, link):
+        raise refusals.ALREADY_LINKED()
+    values = [_field("name", row.name, seen.record.name), field]
     by = By(row.practice_id, ChangeSource.IMPORT, import_id=row.id)
     clients.put_fields(tx, client_id, values, as_of=seen.as_of, by=by, known={})
     imports.set_client(tx, row.id, client_id)
@@ -50,74 +114,8 @@ def create(tx: Tx, row: Import, seen: FetchedRecord, shape: dict[str, Any], fiel
     return client_id
 
 
-def _add(tx: Tx, row: Import, seen: FetchedRecord, shape: dict[str, Any]) -> UUID:
-    client_id: UUID = tx.new_id()
-    asked = {"practice_id": row.practice_id, "import_id": row.id, "kind": row.kind, "created_by": row.requested_by}
-    clients.add(tx, {"id": client_id, "name": row.name or seen.record.name, **asked, **shape})
-    return client_id
-
-
-def _link(tx: Tx, row: Import, seen: FetchedRecord, client_id: UUID) -> None:
-    ours = {"practice_id": row.practice_id, "client_id": client_id, "linked_by": row.requested_by}
-    theirs = {
-        "connection_id": seen.connection.id,
-        "tenant_id": seen.connection.tenant_id,
-        "xpm_uuid": row.xpm_uuid,
-    }
-    if not clients.link(tx, {"id": tx.new_id(), **ours, **theirs}):
-        raise refusals.ALREADY_LINKED()
-
-
-def adjusted(field: str, wanted: str | None, found: str) -> FieldValue:
-    """A field of the entity or individual window: what the requester put there is an override, else it is XPM's."""
-    if wanted is None:
-        return FieldValue(field, found, FieldSource.XPM)
-    return FieldValue(field, wanted, FieldSource.IMPORT, is_override=True)
-
-
-def wanted_branches(tx: Tx, row: Import, client_id: UUID) -> list[FollowUp]:
-    """The jobs that bring what the requester ticked, and the welcome email noted if it is to be sent."""
-    args = {"client_id": str(client_id)}
-    wanted = ((JobKind.IMPORT_DETAILS, row.bring_details), (JobKind.IMPORT_RELATIONSHIPS, row.bring_relationships))
-    follow_ups = [FollowUp(kind, args) for kind, ticked in wanted if ticked]
-    if row.send_welcome_email:
-        email_id = welcome_emails.add(tx, row.practice_id, client_id, asked_at=row.created_at)
-        follow_ups.append(FollowUp(JobKind.SEND_WELCOME_EMAIL, {"email_id": str(email_id)}))
-    return follow_ups
-
-
-def create_client(tx: Tx, job: Job, row: Import, seen: FetchedRecord) -> Sequence[FollowUp]:
-    """Take the email, create the client, note the welcome email to be sent.
-
-    Raises:
-        Rejected: the email or the record went to somebody else meanwhile.
-    """
-    address, email_key = login_email(row.email or seen.record.email)
-    login_id: UUID = tx.new_id()
-    # An earlier row of the batch may want it and not have got there yet; for everybody else the unique index decides.
-    if imports.earlier_claim_on_email(tx, row, email_key) or not people.add_login(
-        tx, login_id, LoginKind.CLIENT, address, email_key
-    ):
-        raise refusals.EMAIL_TAKEN()
-    shape = {
-        "login_id": login_id,
-        "client_type": row.client_type or ClientType.PERSONAL,
-        "subscription": row.subscription or Subscription.STARTER,
-        "entity_type": None,
-    }
-    contact = FieldValue("email", address, FieldSource.IMPORT if row.email else FieldSource.XPM)
-    client_id = create(tx, row, seen, shape, [contact])
-    return wanted_branches(tx, row, client_id)
-
-
-def create_entity(tx: Tx, job: Job, row: Import, seen: FetchedRecord) -> Sequence[FollowUp]:
-    """Create the entity with the type asked for, else XPM's.
-
-    Raises:
-        Rejected: the record was linked to another client meanwhile.
-    """
-    found = entity_type_of(seen.record, words_of(tx, row.practice_id))
-    entity_type = row.entity_type or found
-    shape = {"entity_type": entity_type, "login_id": None, "client_type": None, "subscription": None}
-    client_id = create(tx, row, seen, shape, [adjusted("type", row.entity_type, found)])
-    return wanted_branches(tx, row, client_id)
+def _field(name: str, requested: str | None, xpm_value: str) -> FieldValue:
+    """A field of the import window: a value entered there overrides XPM's."""
+    if requested is None:
+        return FieldValue(name, xpm_value, FieldSource.XPM)
+    return FieldValue(name, requested, FieldSource.IMPORT, is_override=True)

@@ -1,4 +1,4 @@
-"""import_details: XPM's values replace the portal's, field by field; a blank erases nothing (b.15 to b.17)."""
+"""import_details: XPM's values replace the portal's field by field; an empty value in XPM erases nothing (b.15 to b.17)."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ from portal_db.tables import Client, ClientField, Import, Job
 from xpm.records import Address, XpmClient
 
 EMAIL = "email"
-#: The most characters of a value that are kept: what `client_fields` holds.
+#: The length of a value in `client_fields`.
 MAX_VALUE = 10_000
 
 
 def apply(tx: Tx, job: Job, row: Import, seen: FetchedRecord) -> Sequence[FollowUp]:
-    """Write each field that XPM has a value for.
+    """Write each field for which XPM has a value.
 
     Raises:
         Rejected: the client was disconnected from XPM meanwhile (b.11).
     """
     client = require_link(tx, row.practice_id, job_arg(job, "client_id"), seen)
     known = clients.fields(tx, client.id)
-    if _is_older_news(known, seen):
+    if _is_outdated(known, seen):
         return []
     values = _entity_values(tx, row, seen.record) if client.kind is ClientKind.ENTITY else _person_values(seen.record)
     clients.clear_conflicts(tx, client.id, [EMAIL])
-    news = [
+    new = [
         FieldValue(field, value[:MAX_VALUE], FieldSource.XPM)
         for field, value in values.items()
         if value is not None and (field != EMAIL or _may_have_email(tx, client, value))
     ]
     by = By(row.practice_id, ChangeSource.IMPORT, import_id=row.id)
-    written = clients.put_fields(tx, client.id, news, as_of=seen.as_of, by=by, known=known)
-    for item in news:
+    written = clients.put_fields(tx, client.id, new, as_of=seen.as_of, by=by, known=known)
+    for item in new:
         if item.field == "name" and item.field in written:
             clients.set_name(tx, client.id, item.value)
         if item.field == "type" and item.field in written:
@@ -53,20 +53,20 @@ def apply(tx: Tx, job: Job, row: Import, seen: FetchedRecord) -> Sequence[Follow
     return []
 
 
-def _is_older_news(known: Mapping[str, ClientField], seen: FetchedRecord) -> bool:
-    """Newer news is written already: not even a conflict is noted or settled by what XPM said before it."""
+def _is_outdated(known: Mapping[str, ClientField], seen: FetchedRecord) -> bool:
+    """Whether newer values from XPM are written already. Older ones must not even add or resolve a conflict."""
     return any(field.source is FieldSource.XPM and field.as_of > seen.as_of for field in known.values())
 
 
 def _person_values(record: XpmClient) -> Mapping[str, str | None]:
-    """The seven fields of a person and no others (b.15)."""
+    """The seven fields of an individual and no others (b.15)."""
     return {
         "name": record.name[:500],
         "title": record.title,
         EMAIL: record.email,
         "phone": record.phone,
         "date_of_birth": record.date_of_birth.isoformat() if record.date_of_birth else None,
-        "address": one_address(record.address) or one_address(record.postal_address),
+        "address": address_text(record.address) or address_text(record.postal_address),
         "gender": record.gender,
     }
 
@@ -76,15 +76,15 @@ def _entity_values(tx: Tx, row: Import, record: XpmClient) -> Mapping[str, str |
     return {"name": record.name[:500], "type": entity_type_of(record, words_of(tx, row.practice_id))}
 
 
-def one_address(address: Address) -> str | None:
-    """An address as one value on lines, so that a new street is never shown with an old town."""
+def address_text(address: Address) -> str | None:
+    """An address as one value of several lines, so that a new street is never shown with an old town."""
     town = " ".join(part for part in (address.city, address.region, address.post_code) if part)
     street = "\n".join(line.strip() for line in (address.street or "").splitlines() if line.strip())
     return "\n".join(line for line in (street, town, address.country) if line) or None
 
 
 def _may_have_email(tx: Tx, client: Client, value: str) -> bool:
-    """XPM's email becomes the contact email unless it is somebody else's login (b.17) or no address at all."""
+    """Whether XPM's email becomes the contact email: not if it is another login's (b.17) or not valid."""
     try:
         _, email_key = addresses.normalise(value)
     except Rejected as refusal:

@@ -1,6 +1,6 @@
-"""Looks ahead of a batch without asking XPM anything: which rows will be turned down and why, and how long it will take.
+"""Forecasts a batch without calling XPM: which rows will be rejected and why, and how long the import will take.
 
-What it says is what is known now. The import decides again; rows whose record nobody has seen yet are told apart.
+The forecast uses what is known now, and the import checks again. Rows whose record was never seen are counted separately.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from uuid import UUID
 from handlers import refusals
 from handlers.access.caller import Caller
 from handlers.directory.classification import Words
-from handlers.directory.lookup import FRESH, FetchedRecord, vouched_at
+from handlers.directory.lookup import FRESH, FetchedRecord, confirmed_at
 from handlers.directory.records import read_record
 from handlers.directory.structures import words_of
 from handlers.errors import Rejected
@@ -33,7 +33,7 @@ from xpm.quota.limits import DAY_SECONDS, MINUTE_SECONDS
 
 @dataclass(frozen=True)
 class Budget:
-    """Calls that a batch may make. `left_today` is what is left of the tenant's day; `None` when nobody knows."""
+    """XPM calls that a batch may make. `left_today`: the rest of the tenant's day, `None` if unknown."""
 
     per_minute: int
     per_day: int
@@ -41,8 +41,8 @@ class Budget:
 
 
 @dataclass(frozen=True)
-class Turned:
-    """A row that will be turned down. `position` counts from 0."""
+class RejectedRow:
+    """A row that will be rejected. `position` counts from 0."""
 
     position: int
     reason: Rejected
@@ -50,24 +50,24 @@ class Turned:
 
 @dataclass(frozen=True)
 class Forecast:
-    """What will become of a batch. `unseen` rows are eligible as far as anybody can tell before XPM is asked."""
+    """What will happen to a batch. `unseen` rows count as eligible, although their record is not known yet."""
 
     rows: int
     eligible: int
     unseen: int
-    turned: tuple[Turned, ...]
+    rejected: tuple[RejectedRow, ...]
     calls: int
     seconds: int
     left_today: int | None
 
     @property
     def by_code(self) -> dict[str, int]:
-        return dict(Counter(turned.reason.code for turned in self.turned).most_common())
+        return dict(Counter(row.reason.code for row in self.rejected).most_common())
 
 
 @dataclass
 class _Known:
-    """What is known before the rows are gone through, and what earlier rows of the batch take."""
+    """What is known before the rows are checked. `records` and `emails` collect what earlier rows of the batch claim."""
 
     seen: dict[UUID, FetchedRecord]
     fresh: set[UUID]
@@ -90,28 +90,27 @@ def tenant_of(database: Database, caller: Caller) -> str:
 
 
 def forecast(database: Database, caller: Caller, rows: Sequence[ImportWishes], budget: Budget) -> Forecast:
-    """Look ahead.
+    """Forecast a batch.
 
     Raises:
-        JobError: the caller has no connection that works, so that every row would be turned down.
+        JobError: the caller has no connection that works, so every row would be rejected.
     """
     with database.read() as tx:
         connection = require_connection(requester.staff_requester(tx, caller.practice_id, caller.staff_id))
         known = _known(tx, caller, connection, rows)
-    turned = []
+    rejected = []
     for position, row in enumerate(rows):
         try:
             _check(row, known)
         except Rejected as reason:
-            turned.append(Turned(position, reason))
-    unseen = len(known.records - known.seen.keys())
-    # A row asks XPM for its record, also one that will be turned down, unless the directory's word is good enough for it.
+            rejected.append(RejectedRow(position, reason))
+    # Each row needs a call, also one that will be rejected, unless the directory is recent enough.
     calls = sum(row.xpm_uuid not in known.fresh for row in rows)
     return Forecast(
         rows=len(rows),
-        eligible=len(rows) - len(turned),
-        unseen=unseen,
-        turned=tuple(turned),
+        eligible=len(rows) - len(rejected),
+        unseen=len(known.records - known.seen.keys()),
+        rejected=tuple(rejected),
         calls=calls,
         seconds=seconds_for(calls, budget),
         left_today=budget.left_today,
@@ -125,7 +124,7 @@ def names_in_xpm(database: Database, caller: Caller, xpm_uuids: Sequence[UUID]) 
 
 
 def seconds_for(calls: int, budget: Budget) -> int:
-    """How long so many calls take: so many a minute while today's last, then as many a day as a day allows."""
+    """How long the calls take: at the rate per minute while today's last, then a day for each further daily limit."""
     today = min(calls, budget.per_day if budget.left_today is None else budget.left_today)
     later = calls - today
     days = math.ceil(later / budget.per_day)
@@ -137,13 +136,13 @@ def _known(tx: Tx, caller: Caller, connection: XpmConnection, rows: Sequence[Imp
     uuids = {row.xpm_uuid for row in rows}
     directory = directories.of(tx, connection.xero_login_id, connection.tenant_id)
     rows_of = lookahead.directory_records(tx, connection, uuids)
-    known_at = {uuid: at for uuid, found in rows_of.items() if (at := vouched_at(found, directory)) is not None}
-    turned_down = lookahead.last_rejections(tx, caller.practice_id, uuids)
+    known_at = {uuid: at for uuid, found in rows_of.items() if (at := confirmed_at(found, directory)) is not None}
+    rejected_at = lookahead.last_rejections(tx, caller.practice_id, uuids)
     oldest = database_time(tx.session) - FRESH
     seen = {uuid: FetchedRecord(connection, read_record(rows_of[uuid].record), at) for uuid, at in known_at.items()}
     return _Known(
         seen,
-        {uuid for uuid, at in known_at.items() if at >= max(oldest, turned_down.get(uuid, oldest))},
+        {uuid for uuid, at in known_at.items() if at >= max(oldest, rejected_at.get(uuid, oldest))},
         words_of(tx, caller.practice_id),
         lookahead.linked_records(tx, caller.practice_id, uuids),
         lookahead.records_being_imported(tx, caller.practice_id, uuids),
@@ -152,18 +151,18 @@ def _known(tx: Tx, caller: Caller, connection: XpmConnection, rows: Sequence[Imp
 
 
 def _email_key(row: ImportWishes, seen: FetchedRecord | None) -> str | None:
-    """The email that a row would take, if it is one and known."""
+    """The email that a row would claim, if it is known and valid."""
     try:
-        return _claimed(row, seen)
+        return _claimed_email(row, seen)
     except Rejected:
         return None
 
 
-def _claimed(row: ImportWishes, seen: FetchedRecord | None) -> str | None:
-    """The email that a row would take; `None` for an entity, and while only XPM knows.
+def _claimed_email(row: ImportWishes, seen: FetchedRecord | None) -> str | None:
+    """The email that a row would claim; `None` for an entity, and while only XPM knows it.
 
     Raises:
-        Rejected: it has none, or it is not a valid one.
+        Rejected: it is missing or not valid.
     """
     if row.kind is ClientKind.ENTITY or (seen is None and row.email is None):
         return None
@@ -171,7 +170,7 @@ def _claimed(row: ImportWishes, seen: FetchedRecord | None) -> str | None:
 
 
 def _check(row: ImportWishes, known: _Known) -> None:
-    """The rules of `validate_import`, in its order, on what is known; a row that passes takes its record and its email."""
+    """Apply the rules of `validate_import`, in its order. A row that passes claims its record and its email."""
     seen = known.seen.get(row.xpm_uuid)
     if seen is not None:
         require_fit(row, seen, known.words)
@@ -179,7 +178,7 @@ def _check(row: ImportWishes, known: _Known) -> None:
         raise refusals.ALREADY_LINKED()
     if row.xpm_uuid in known.importing or row.xpm_uuid in known.records:
         raise refusals.ALREADY_BEING_IMPORTED()
-    email_key = _claimed(row, seen)
+    email_key = _claimed_email(row, seen)
     if email_key is not None:
         if email_key in known.held or email_key in known.emails:
             raise refusals.EMAIL_TAKEN()

@@ -1,15 +1,14 @@
-"""Integration progress: what was asked of XPM in the last 72 hours, why it waits, and what there is to review (b.28)."""
+"""Integration progress: the imports of the last 72 hours, what they wait for, and what there is to review (b.28)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID
 
 from handlers.access.caller import Caller
 from handlers.paging import Page, page_of, read_cursor
 from portal_db.database import Database
-from portal_db.tables import Client, Import, Job
+from portal_db.tables import Client, Import
 from portal_db.work import recent_imports
 
 SECONDS = 72 * 3600.0
@@ -17,10 +16,10 @@ SECONDS = 72 * 3600.0
 
 @dataclass(frozen=True)
 class Action:
-    """An import, what it is about, and where it stands.
+    """An import in the progress list.
 
-    name: the client's, else as it was adjusted, else XPM's; `None` when nobody has seen it yet. client: once there is one
-    that the caller may see. creates: whether it is, or was, to make the client. to_review: items of the client that wait.
+    name: the client's, else as entered by the requester, else XPM's; `None` if unknown. client: the client, if the caller
+    may see one. creates: whether the import creates the client. to_review: pending items of the client.
     """
 
     row: Import
@@ -34,45 +33,34 @@ class Action:
 
 
 def page(database: Database, caller: Caller, *, cursor: str | None, limit: int) -> Page[Action]:
-    """Actions that the caller may see.
+    """Actions that the caller may see, newest first.
 
     Raises:
-        RequestRefused: the cursor is not one of ours.
+        RequestRefused: the cursor is not valid.
     """
     after = read_cursor(cursor)
     with database.read() as tx:
         found = recent_imports.page(tx, caller.viewer, seconds=SECONDS, after=after, limit=limit + 1)
         shown = page_of(found, limit, lambda each: (each[0].created_at, each[0].id))
-        found = list(shown.items)
-        open_ids = [row.id for row, _, _ in found if row.state.is_open]
-        unnamed = [row.xpm_uuid for row, client, _ in found if client is None and row.name is None]
-        told = _Told(
-            recent_imports.names_in_xpm(tx, caller.practice_id, unnamed),
-            recent_imports.waiting_jobs(tx, open_ids),
-            recent_imports.blocked(tx, open_ids),
-            recent_imports.pending_reviews(tx, caller.viewer, [client.id for _, client, _ in found if client]),
-        )
-    return Page([told.action(*each) for each in found], shown.next)
+        open_ids = [row.id for row, _, _ in shown.items if row.state.is_open]
+        unnamed = [row.xpm_uuid for row, client, _ in shown.items if client is None and row.name is None]
+        names = recent_imports.names_in_xpm(tx, caller.practice_id, unnamed)
+        waiting = recent_imports.waiting_jobs(tx, open_ids)
+        blocked = recent_imports.blocked(tx, open_ids)
+        client_ids = [client.id for _, client, _ in shown.items if client]
+        to_review = recent_imports.pending_reviews(tx, caller.viewer, client_ids)
 
-
-@dataclass(frozen=True)
-class _Told:
-    """What is told beside the imports of a page."""
-
-    names: dict[UUID, str]
-    waiting: dict[UUID, Job]
-    blocked: dict[UUID, str]
-    to_review: dict[UUID, int]
-
-    def action(self, row: Import, client: Client | None, asked_by: str) -> Action:
-        job = self.waiting.get(row.id)
+    def action(row: Import, client: Client | None, asked_by: str) -> Action:
+        job = waiting.get(row.id)
         return Action(
             row,
-            name=client.name if client else row.name or self.names.get(row.xpm_uuid),
+            name=client.name if client else row.name or names.get(row.xpm_uuid),
             client=client,
             creates=client is None or client.import_id == row.id,
             asked_by=asked_by,
-            to_review=self.to_review.get(client.id, 0) if client else 0,
-            waits_for=job.error_message if job else self.blocked.get(row.id),
+            to_review=to_review.get(client.id, 0) if client else 0,
+            waits_for=job.error_message if job else blocked.get(row.id),
             until=job.next_attempt_at if job else None,
         )
+
+    return Page([action(*each) for each in shown.items], shown.next)

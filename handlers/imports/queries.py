@@ -1,4 +1,4 @@
-"""Where imports stand, for the staff who may see them: their steps, what each waits for, and how far a batch has come."""
+"""Imports and batches as staff see them: the steps of an import, what each waits for, and the progress of a batch."""
 
 from __future__ import annotations
 
@@ -10,46 +10,33 @@ from uuid import UUID
 from handlers import refusals
 from handlers.access.caller import Caller
 from handlers.imports.reopen import require_import
-from handlers.jobs.explain import WaitReason, waits
+from handlers.jobs.explain import WaitReason, wait_reasons
 from handlers.jobs.kinds import JobKind
 from handlers.paging import Page, page_of, read_cursor
 from portal_db import audit
 from portal_db.access import people
-from portal_db.database import Database
+from portal_db.database import Database, Tx
 from portal_db.states import ImportState, JobState
 from portal_db.tables import AuditEntry, Batch, Import, Job
 from portal_db.work import import_list, imports, jobs, progress, recent_imports
 from portal_db.work.import_list import ImportFilter
 
+#: States in which a row of a batch created nothing, and may be requested again.
+UNSUCCESSFUL = (ImportState.REJECTED, ImportState.FAILED, ImportState.CANCELLED)
 
-def rows(database: Database, caller: Caller, batch_id: UUID, *, limit: int) -> Sequence[Row]:
-    """The first rows of a batch that came to nothing, in its order.
-
-    Raises:
-        RequestRefused: there is no such batch for them.
-    """
-    with database.read() as tx:
-        if import_list.batch(tx, caller.viewer, batch_id) is None:
-            raise refusals.UNKNOWN_BATCH()
-        found = import_list.of_batch(tx, caller.viewer, batch_id, STATES, limit=limit)
-        names = recent_imports.names_in_xpm(tx, caller.practice_id, [row.xpm_uuid for row in found])
-    return [Row(row, row.name or names.get(row.xpm_uuid)) for row in found]
-
-
-#: What each kind of job does, in a person's words.
-TITLES: dict[str, str] = {
+_TITLES: dict[str, str] = {
     JobKind.VALIDATE_IMPORT: "Check the request",
     JobKind.CREATE_CLIENT: "Create the client",
     JobKind.CREATE_ENTITY: "Create the entity",
-    JobKind.IMPORT_DETAILS: "Bring the details",
-    JobKind.IMPORT_RELATIONSHIPS: "Bring the relationships",
+    JobKind.IMPORT_DETAILS: "Import details",
+    JobKind.IMPORT_RELATIONSHIPS: "Import relationships",
     JobKind.SEND_WELCOME_EMAIL: "Send the welcome email",
 }
 
 
 @dataclass(frozen=True)
 class Step:
-    """One job of an import, as it stands. `waits_for` and `until` say why an open one is not running."""
+    """One job of an import. `waits_for` and `until` say why an open one is not running."""
 
     job: Job
     title: str
@@ -59,20 +46,20 @@ class Step:
 
 @dataclass(frozen=True)
 class ImportStatus:
-    """An import with its steps, in the order in which they were made."""
+    """An import with its steps, in the order in which they were created."""
 
     row: Import
     steps: tuple[Step, ...]
 
     @property
     def waits_for(self) -> tuple[str | None, datetime | None]:
-        """Why it is not going on: the first of its steps that says so."""
+        """What the first waiting step waits for, and until when."""
         return next(((step.waits_for, step.until) for step in self.steps if step.waits_for), (None, None))
 
 
 @dataclass(frozen=True)
 class BatchStatus:
-    """How far a batch has come: how many of its imports are in each state."""
+    """A batch with the number of its imports in each state."""
 
     row: Batch
     states: dict[ImportState, int]
@@ -83,26 +70,36 @@ class BatchStatus:
         return self.row.size - sum(count for state, count in self.states.items() if not state.is_open)
 
 
-def one(database: Database, caller: Caller, import_id: UUID) -> ImportStatus:
+@dataclass(frozen=True)
+class UnsuccessfulRow:
+    """A row that created nothing, and its client's name if the requester or XPM gave one."""
+
+    row: Import
+    name: str | None
+
+
+def get_import(database: Database, caller: Caller, import_id: UUID) -> ImportStatus:
     """An import that the caller may see.
 
     Raises:
-        RequestRefused: there is none such for them.
+        RequestRefused: not found, or not visible to them.
     """
     with database.read() as tx:
         row = import_list.get(tx, caller.viewer, import_id)
         if row is None:
             raise refusals.UNKNOWN_IMPORT()
         latest = {job.kind: job for job in jobs.of_import(tx, import_id)}.values()
-        holds = waits(tx, latest)
+        holds = wait_reasons(tx, latest)
     return ImportStatus(row, tuple(_step(job, holds.get(job.id)) for job in latest))
 
 
-def page(database: Database, caller: Caller, wanted: ImportFilter, *, cursor: str | None, limit: int) -> Page[Import]:
+def list_imports(
+    database: Database, caller: Caller, wanted: ImportFilter, *, cursor: str | None, limit: int
+) -> Page[Import]:
     """Imports that the caller may see, newest first.
 
     Raises:
-        RequestRefused: the cursor is not one of ours.
+        RequestRefused: the cursor is not valid.
     """
     after = read_cursor(cursor)
     with database.read() as tx:
@@ -110,46 +107,51 @@ def page(database: Database, caller: Caller, wanted: ImportFilter, *, cursor: st
     return page_of(rows, limit, lambda row: (row.created_at, row.id))
 
 
-def batch(database: Database, caller: Caller, batch_id: UUID) -> BatchStatus:
+def get_batch(database: Database, caller: Caller, batch_id: UUID) -> BatchStatus:
     """A batch that the caller may see.
 
     Raises:
-        RequestRefused: there is none such for them.
+        RequestRefused: not found, or not visible to them.
     """
     with database.read() as tx:
-        row = import_list.batch(tx, caller.viewer, batch_id)
-        if row is None:
-            raise refusals.UNKNOWN_BATCH()
+        row = _require_batch(tx, caller, batch_id)
         return BatchStatus(row, progress.by_state(tx, progress.of_batch(batch_id)))
 
 
-def batch_rows(database: Database, caller: Caller, batch_id: UUID) -> list[Import]:
-    """The imports of a batch that the caller may see, in its order.
+def imports_of_batch(database: Database, caller: Caller, batch_id: UUID) -> list[Import]:
+    """The imports of a batch that the caller may see, in row order.
 
     Raises:
-        RequestRefused: there is none such for them.
+        RequestRefused: not found, or not visible to them.
     """
     with database.read() as tx:
-        if import_list.batch(tx, caller.viewer, batch_id) is None:
-            raise refusals.UNKNOWN_BATCH()
+        _require_batch(tx, caller, batch_id)
         return imports.of_batch(tx, batch_id)
+
+
+def unsuccessful_rows(database: Database, caller: Caller, batch_id: UUID, *, limit: int) -> Sequence[UnsuccessfulRow]:
+    """The first unsuccessful rows of a batch that the caller may see, in row order.
+
+    Raises:
+        RequestRefused: not found, or not visible to them.
+    """
+    with database.read() as tx:
+        _require_batch(tx, caller, batch_id)
+        found = import_list.of_batch(tx, caller.viewer, batch_id, UNSUCCESSFUL, limit=limit)
+        names = recent_imports.names_in_xpm(tx, caller.practice_id, [row.xpm_uuid for row in found])
+    return [UnsuccessfulRow(row, row.name or names.get(row.xpm_uuid)) for row in found]
+
+
+def _require_batch(tx: Tx, caller: Caller, batch_id: UUID) -> Batch:
+    row = import_list.batch(tx, caller.viewer, batch_id)
+    if row is None:
+        raise refusals.UNKNOWN_BATCH()
+    return row
 
 
 def _step(job: Job, hold: WaitReason | None) -> Step:
     waits_for, until = (hold.words, hold.until) if hold is not None else (None, None)
-    return Step(job, TITLES.get(job.kind, job.kind), waits_for, until)
-
-
-#: States of a row that came to nothing, and that may be asked for again.
-STATES = (ImportState.REJECTED, ImportState.FAILED, ImportState.CANCELLED)
-
-
-@dataclass(frozen=True)
-class Row:
-    """A row that came to nothing, and what XPM or the requester calls it, if anybody knows."""
-
-    row: Import
-    name: str | None
+    return Step(job, _TITLES.get(job.kind, job.kind), waits_for, until)
 
 
 @dataclass(frozen=True)
@@ -171,7 +173,7 @@ def details(database: Database, import_id: UUID) -> ImportDetails:
     with database.read() as tx:
         row = require_import(imports.get(tx, import_id))
         its_jobs = jobs.of_import(tx, import_id)
-        return ImportDetails(row, its_jobs, waits(tx, its_jobs), audit.of_subject(tx, "import", import_id))
+        return ImportDetails(row, its_jobs, wait_reasons(tx, its_jobs), audit.of_subject(tx, "import", import_id))
 
 
 def listing(

@@ -1,4 +1,4 @@
-"""Imports that somebody acts on: locked, reopened as a new epoch, and settled."""
+"""Locks imports and jobs that a person acts on, reopens a closed import as a new epoch, and settles it afterwards."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from uuid import UUID
 
 from handlers import refusals
 from handlers.access.act import Act
-from handlers.imports.settle import settle, verdict
+from handlers.imports.settle import decide_state, settle
 from portal_db.database import Tx
 from portal_db.states import ImportState
 from portal_db.tables import Import, Job
@@ -14,7 +14,7 @@ from portal_db.work import import_list, imports, jobs
 
 
 def lock_import(tx: Tx, act: Act, import_id: UUID | None) -> Import:
-    """An import that they may act on, kept as it is until this transaction ends.
+    """Lock an import that the actor may act on until this transaction ends.
 
     Raises:
         RequestRefused: not found, or not visible to them.
@@ -29,8 +29,19 @@ def lock_import(tx: Tx, act: Act, import_id: UUID | None) -> Import:
     return imports.lock(tx, row.id)
 
 
-def locked(tx: Tx, job_id: UUID) -> tuple[Job, Import | None]:
-    """A job as it stands, its import locked first, as everybody does it who changes a job.
+def require_import(row: Import | None) -> Import:
+    """The import that was looked up.
+
+    Raises:
+        RequestRefused: it was not found.
+    """
+    if row is None:
+        raise refusals.UNKNOWN_IMPORT_ID()
+    return row
+
+
+def lock_job(tx: Tx, job_id: UUID) -> tuple[Job, Import | None]:
+    """Lock a job's import first, as every change of a job does, and read the job again.
 
     Raises:
         RequestRefused: there is no such job.
@@ -44,39 +55,28 @@ def locked(tx: Tx, job_id: UUID) -> tuple[Job, Import | None]:
     return jobs.get(tx, job_id) or job, row
 
 
-def require_import(row: Import | None) -> Import:
-    """An import that was looked for.
-
-    Raises:
-        RequestRefused: there is none.
-    """
-    if row is None:
-        raise refusals.UNKNOWN_IMPORT_ID()
-    return row
-
-
-def reopened(tx: Tx, act: Act, row: Import) -> Import:
-    """A locked import in an epoch that is open: the next one if it was closed.
+def reopen_if_closed(tx: Tx, act: Act, row: Import) -> Import:
+    """Start the next epoch of a locked import, unless it is open.
 
     Returns:
-        The row as it now is: `set_state` writes the event of the epoch it finds there.
+        The row with its epoch: `set_state` writes the event of that epoch.
     """
     if row.state.is_open:
         return row
     epoch = imports.reopen(tx, row)
-    act.audit(
-        tx, "import.reopen", "import", row.id, row.practice_id, before=f"epoch {row.epoch}", after=f"epoch {epoch}"
-    )
+    before, after = f"epoch {row.epoch}", f"epoch {epoch}"
+    act.audit(tx, "import.reopen", "import", row.id, row.practice_id, before=before, after=after)
     return imports.lock(tx, row.id)
 
 
-def settle_by_hand(tx: Tx, act: Act, row: Import) -> ImportState:
-    """Bring a locked import's state in line after a dead letter of it was taken out.
+def settle_after_decision(tx: Tx, act: Act, row: Import) -> ImportState:
+    """Settle a locked import after a person decided about one of its jobs or emails.
 
-    An epoch closes once: another closed state is the close of a new epoch, the same one only gets its reason renewed.
+    An epoch closes once. A closed import that reaches another state closes in a new epoch; in the same state, only its
+    reason is updated.
     """
-    state, outcome = verdict(tx, row)
+    state, outcome = decide_state(tx, row)
     if state is row.state and not state.is_open:
         imports.set_reason(tx, row, outcome)
         return state
-    return settle(tx, reopened(tx, act, row))
+    return settle(tx, reopen_if_closed(tx, act, row))

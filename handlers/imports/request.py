@@ -1,7 +1,7 @@
-"""What somebody may ask for, typed and bounded: the one shape behind the command line, the queue door and the API.
+"""The import request, typed and bounded: one model for the pages, the API, the command line and the queue door.
 
-A request that does not fit is refused here with code, field, message and remedy; nothing of it is stored and nothing of
-what was sent is repeated in the refusal.
+A request that is not valid is refused with code, field, message and remedy. None of it is stored, and the refusal does
+not repeat its values.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from portal_db.states import ClientKind, ClientType, EntityType, Subscription
 
 
 class ImportWishes(BaseModel):
-    """One client or entity to import. Left out or null: take XPM's value, or the default shown."""
+    """One client or entity to import. A field that is left out or null takes XPM's value, or the default shown."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
@@ -48,16 +48,16 @@ class ImportWishes(BaseModel):
 
 
 class ImportRequest(ImportWishes):
-    """What is to be imported, by whom it is asked for, and under which key."""
+    """One client or entity to import, who requests it, and the idempotency key."""
 
     practice_id: UUID
-    requested_by: UUID = Field(description="the staff member who asks")
+    requested_by: UUID = Field(description="the staff member who requests it")
     request_id: Annotated[str, Field(max_length=200), one_line] = Field(
         description="the requester's own key; same key, same import"
     )
 
     def fingerprint(self) -> str:
-        """A digest of what is asked for, the key aside: same key and other fingerprint is a conflict."""
+        """A digest of the request without its key: the same key with another fingerprint is a conflict."""
         body = self.model_dump(mode="json", exclude={"request_id"})
         return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
@@ -66,7 +66,7 @@ def parse(fields: Mapping[str, Any]) -> ImportRequest:
     """Read a request from plain data.
 
     Raises:
-        RequestRefused: `bad_request`, naming the first field that does not fit.
+        RequestRefused: `bad_request`, naming the first field that is not valid.
     """
     try:
         return ImportRequest.model_validate(dict(fields))

@@ -1,7 +1,8 @@
 """send_welcome_email: one welcome email with an activation link, never two (b.6, invariant 3).
 
-Sending cannot be rolled back, so the intent is committed first, under the job's lease. Whoever finds an intent that is
-not their own cannot know whether the email went out: it is marked unknown, and people decide.
+Sending cannot be rolled back, so the intent is committed first, under the job's lease. An attempt that finds another
+attempt's intent cannot know whether the email was sent: it marks the email unknown, and people decide
+(`handlers.imports.welcome_email`).
 """
 
 from __future__ import annotations
@@ -33,23 +34,26 @@ def fetch(services: Services, job: Job) -> Intent:
     """Commit the intent, then send.
 
     Raises:
-        OutcomeUnknown: an earlier attempt began to send and was not heard of again.
+        OutcomeUnknown: an earlier attempt began to send and did not finish.
         Rejected, Transient: from the mail server; nothing was sent.
     """
     intent = _intent_of(job)
-    letter = _read(services, job)
-    email = letter.email
+    with services.database.read() as tx:
+        addressed = welcome_emails.addressed(tx, intent.email_id, job.practice_id)
+    if addressed is None:
+        raise refusals.EMAIL_NOT_NEEDED()
+    email = addressed.email
     if email.state is EmailState.SENT:
         return intent
     if email.state is not EmailState.PENDING:
         raise _unknown() if email.state in (EmailState.SENDING, EmailState.UNKNOWN) else refusals.EMAIL_NOT_NEEDED()
     token = activation_token(services, email.id, email.version)
     _begin(services, intent, token)
-    message = compose(services, letter, token)
+    message = compose(services, addressed, token)
     try:
-        services.mailer.send(message, addresses.for_delivery(letter.login.email))
+        services.mailer.send(message, addresses.for_delivery(addressed.login.email))
     except Transient:
-        # Only the mailer's word takes an intent back: a failure after it said yes must not look like one before.
+        # Only the mailer's answer withdraws an intent: a failure after it accepted must not look like one before.
         with services.database.write() as tx:
             welcome_emails.finish_sending(tx, intent, EmailState.PENDING)
         raise
@@ -57,17 +61,17 @@ def fetch(services: Services, job: Job) -> Intent:
 
 
 def apply(tx: Tx, job: Job, row: Import, intent: Intent) -> Sequence[FollowUp]:
-    """Write down that it was sent."""
+    """Mark the email as sent."""
     welcome_emails.finish_sending(tx, intent, EmailState.SENT)
     return []
 
 
 def on_failure(tx: Tx, job: Job, failure: Failure) -> None:
-    """Note a refusal, and mark what cannot be known. An intent that is left `sending` is unknown to the next attempt."""
+    """Mark the email refused or unknown. One that stays `sending` becomes unknown at the next attempt."""
     intent = _intent_of(job)
     match failure.error_class:
         case ErrorClass.UNKNOWN | ErrorClass.PERMANENT:
-            # A bug between intent and answer is as unknown as silence.
+            # A bug between intent and answer leaves the outcome as unknown as no answer.
             welcome_emails.mark_unknown(tx, intent.email_id)
         case ErrorClass.REJECTED:
             welcome_emails.finish_sending(tx, intent, EmailState.REFUSED)
@@ -75,20 +79,20 @@ def on_failure(tx: Tx, job: Job, failure: Failure) -> None:
             pass
 
 
-def compose(services: Services, letter: AddressedEmail, token: str) -> EmailMessage:
+def compose(services: Services, addressed: AddressedEmail, token: str) -> EmailMessage:
     """The message with its activation link."""
     values = {
-        "client_name": letter.client.name,
-        "practice_name": letter.practice.name,
+        "client_name": addressed.client.name,
+        "practice_name": addressed.practice.name,
         "activation_url": f"{services.settings.public_url.rstrip('/')}/activate/{token}",
         "days": str(LINK_VALID_SECONDS // 86_400),
     }
     return email_compose.compose(
         services.settings,
         "welcome",
-        to=letter.login.email,
-        subject=f"Welcome to the client portal of {letter.practice.name}",
-        message_id=letter.email.message_id,
+        to=addressed.login.email,
+        subject=f"Welcome to the client portal of {addressed.practice.name}",
+        message_id=addressed.email.message_id,
         values=values,
     )
 
@@ -100,7 +104,7 @@ def compose(services: Services, letter: AddressedEmail, token: str) -> EmailMess
     reraise=True,
 )
 def _begin(services: Services, intent: Intent, token: str) -> None:
-    """Commit the intent. Without an answer it is committed again: nothing was sent yet, so nothing is unknown."""
+    """Commit the intent, again if the database did not answer: nothing was sent yet, so nothing is unknown."""
     with services.database.write() as tx:
         if not welcome_emails.begin_sending(tx, intent, token_hash=hash_token(token), valid_seconds=LINK_VALID_SECONDS):
             raise LeaseLost(f"email {intent.email_id} is not pending any more")
@@ -110,14 +114,6 @@ def _intent_of(job: Job) -> Intent:
     if job.lease_token is None:
         raise LeaseLost(f"job {job.id} has no lease")
     return Intent(job_arg(job, "email_id"), job.id, job.lease_token)
-
-
-def _read(services: Services, job: Job) -> AddressedEmail:
-    with services.database.read() as tx:
-        found = welcome_emails.addressed(tx, job_arg(job, "email_id"), job.practice_id)
-    if found is None:
-        raise refusals.EMAIL_NOT_NEEDED()
-    return found
 
 
 def _unknown() -> OutcomeUnknown:

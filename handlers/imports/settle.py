@@ -1,6 +1,7 @@
-"""Brings an import's state in line with its jobs, in the transaction that changed one of them.
+"""Sets an import's state from its jobs' states, in the transaction that changed one of them.
 
-The caller has locked the import row, so that of two last jobs finishing at once each sees the other's end.
+The caller has locked the import row, so that of two last jobs that finish at once the second sees the first one's end.
+`TABLE` gives the state for every combination of the spine (validation, creation) and the branches (what follows it).
 """
 
 from __future__ import annotations
@@ -20,20 +21,16 @@ _FAILED = (JobState.DEAD, JobState.REJECTED, JobState.CANCELLED, JobState.DISMIS
 
 
 def settle(tx: Tx, row: Import) -> ImportState:
-    """Write the state that a locked import's jobs add up to; a close says why.
-
-    Returns:
-        The state the import is in now.
-    """
-    state, outcome = verdict(tx, row)
+    """Write the state of a locked import, and the reason if that closes it. Returns the state."""
+    state, outcome = decide_state(tx, row)
     if imports.set_state(tx, row, state, outcome) and not state.is_open:
         announce.announce(tx, row, outcome)
     return state
 
 
-def verdict(tx: Tx, row: Import) -> tuple[ImportState, Outcome | None]:
-    """The state that an import's jobs add up to, and why if that is a close."""
-    latest = latest_of_each_kind(jobs.of_import(tx, row.id))
+def decide_state(tx: Tx, row: Import) -> tuple[ImportState, Outcome | None]:
+    """The state that follows from an import's jobs, and the reason if it is a closed one."""
+    latest = latest_per_kind(jobs.of_import(tx, row.id))
     spine = [job for job in latest if _is_spine(job)]
     branches = [job for job in latest if not _is_spine(job)]
     started = any(job.started_at is not None for job in latest)
@@ -45,9 +42,9 @@ def _is_spine(job: Job) -> bool:
     return part_of(job.kind) is Part.SPINE
 
 
-def latest_of_each_kind(all_jobs: list[Job]) -> list[Job]:
-    """A later epoch's job of a kind stands in for the earlier one, and its newest validation begins the spine anew: an
-    amended import is judged by its new run only."""
+def latest_per_kind(all_jobs: list[Job]) -> list[Job]:
+    """The newest job of each kind, by epoch. Jobs of the spine from before the newest validation do not count: only the
+    new run decides about an amended import."""
     newest: dict[str, Job] = {}
     for job in all_jobs:
         if job.kind not in newest or job.epoch >= newest[job.kind].epoch:
@@ -82,7 +79,7 @@ class Spine(StrEnum):
 
 
 class Branches(StrEnum):
-    """How what follows creation stands."""
+    """How far details, relationships and the welcome email have come."""
 
     ALL_DONE = "all done"
     ACTIVE = "active"
@@ -90,15 +87,13 @@ class Branches(StrEnum):
     SOME_FAILED = "some failed"
 
 
-_CLOSED_SPINE = {
-    Spine.REJECTED: ImportState.REJECTED,
-    Spine.DEAD: ImportState.FAILED,
-    Spine.CANCELLED: ImportState.CANCELLED,
-}
-_OPEN_SPINE = {
+_BEFORE_CREATION = {
     Spine.UNTOUCHED: ImportState.ACCEPTED,
     Spine.ACTIVE: ImportState.IN_PROGRESS,
     Spine.PARKED: ImportState.WAITING,
+    Spine.REJECTED: ImportState.REJECTED,
+    Spine.DEAD: ImportState.FAILED,
+    Spine.CANCELLED: ImportState.CANCELLED,
 }
 _AFTER_CREATION = {
     Branches.ALL_DONE: ImportState.SUCCEEDED,
@@ -107,15 +102,15 @@ _AFTER_CREATION = {
     Branches.SOME_FAILED: ImportState.PARTLY_SUCCEEDED,
 }
 
-#: Every pair has a row. Branches only exist once the spine is done, so before that they say nothing.
+#: Every pair has an entry. Branches exist only once the spine is done, so until then they do not matter.
 TABLE: dict[tuple[Spine, Branches], ImportState] = {
-    **{(spine, branches): state for spine, state in {**_OPEN_SPINE, **_CLOSED_SPINE}.items() for branches in Branches},
+    **{(spine, branches): state for spine, state in _BEFORE_CREATION.items() for branches in Branches},
     **{(Spine.DONE, branches): state for branches, state in _AFTER_CREATION.items()},
 }
 
 
 def spine_of(states: Iterable[JobState], *, started: bool) -> Spine:
-    """Sum up the spine's jobs. `started`: some job of the import was ever run."""
+    """Sum up the spine's jobs. `started`: a job of the import has run."""
     found = set(states)
     if JobState.RUNNING in found:
         return Spine.ACTIVE

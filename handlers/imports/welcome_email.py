@@ -1,4 +1,7 @@
-"""What people decide about a welcome email whose outcome is unknown: send exactly one more, or count it as delivered."""
+"""What people decide about welcome emails: invite a client, send an email again, or mark it as delivered.
+
+The email itself is sent by `handlers.imports.send_welcome_email`.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,12 @@ from uuid import UUID
 from handlers import refusals
 from handlers.access.act import Act
 from handlers.access.caller import Caller
-from handlers.clients import queries
+from handlers.clients.queries import require_client
 from handlers.imports.accept import Accepted
-from handlers.imports.reopen import lock_import, reopened, settle_by_hand
+from handlers.imports.reopen import lock_import, reopen_if_closed, settle_after_decision
 from handlers.imports.send_welcome_email import LINK_VALID_SECONDS
 from handlers.imports.settle import settle
-from handlers.jobs.enqueue import FollowUp, following, later, remade
+from handlers.jobs.enqueue import FollowUp, follow_up_job, import_job, missing_job
 from handlers.jobs.kinds import JobKind
 from handlers.services import Bell
 from portal_db import welcome_emails
@@ -24,7 +27,7 @@ from portal_db.clients.client_queries import ClientEntry
 from portal_db.database import Database, Tx, retry_on_deadlock
 from portal_db.paging import Cursor
 from portal_db.states import EmailState, ImportState, JobState, Lane
-from portal_db.tables import Import, Job
+from portal_db.tables import Import, Job, WelcomeEmail
 from portal_db.types import database_time
 from portal_db.welcome_emails import EmailEntry
 from portal_db.work import jobs
@@ -34,7 +37,7 @@ KIND = JobKind.SEND_WELCOME_EMAIL
 
 @dataclass(frozen=True)
 class Decided:
-    """What became of the email and of its import."""
+    """The email in its current version, and the state of its import."""
 
     email_id: UUID
     import_id: UUID
@@ -43,46 +46,61 @@ class Decided:
 
 
 @retry_on_deadlock
-def resend(database: Database, act: Act, email_id: UUID) -> Decided:
-    """Have one further email sent, with a new link; the one before leads nowhere from now on.
+def invite(database: Database, bell: Bell, caller: Caller, client_id: UUID, key: str) -> Accepted:
+    """Send a client one welcome email, as part of the import that created the client.
+
+    Args:
+        key: the requester's own key for this request.
 
     Raises:
-        RequestRefused: there is none such, the login is activated, it is on its way, or was sent with a link that works.
+        RequestRefused: the client is not found or not visible to them, is an entity or active, or has a welcome email
+            that is on its way or of unknown outcome.
+    """
+    act = Act.of_staff(caller)
+    with database.write() as tx:
+        entry = require_client(tx, caller, client_id)
+        if entry.login is None:
+            raise refusals.NO_LOGIN()
+        row = lock_import(tx, act, entry.client.import_id)
+        earlier = jobs.of_import(tx, row.id)
+        dedupe_key = f"{row.id}:{KIND}:{hashlib.sha256(key.encode()).hexdigest()[:32]}"
+        if any(job.dedupe_key == dedupe_key for job in earlier):
+            return Accepted(row.id, is_new=False)
+        follow_up = FollowUp(KIND, {"email_id": str(_add_or_renew(tx, act, entry))})
+        supersede(tx, act, [job for job in earlier if job.kind == KIND])
+        row = reopen_if_closed(tx, act, row)
+        job = import_job(
+            tx, follow_up, row.id, row.practice_id, interactive=True, epoch=row.epoch, dedupe_key=dedupe_key
+        )
+        jobs.add(tx, [job], rung=True)
+        settle(tx, row)
+    bell.ring(Lane.EMAIL, [job.id])
+    return Accepted(row.id, is_new=True)
+
+
+@retry_on_deadlock
+def resend(database: Database, act: Act, email_id: UUID) -> Decided:
+    """Send one more email, with a new link; the previous link stops working.
+
+    Raises:
+        RequestRefused: not found, or not visible to them; the login is activated; or the email is on its way, or was
+            sent with a link that still works.
     """
     with database.write() as tx:
-        known, row = _locked(tx, act, email_id)
+        known, row = _lock_email(tx, act, email_id)
         _require_sendable(tx, known)
         return send_again(tx, act, row, known)
 
 
-def send_again(tx: Tx, act: Act, row: Import, known: EmailEntry) -> Decided:
-    """Renew an email of a locked import and give it a job of its own in an open epoch.
-
-    Raises:
-        RequestRefused: somebody else decided about it meanwhile.
-    """
-    version = welcome_emails.renew(tx, known.email)
-    if version is None:
-        raise refusals.DECIDED_MEANWHILE()
-    before = _taken_over(tx, act, row)
-    row = reopened(tx, act, row)
-    follow_up = FollowUp(KIND, {"email_id": str(known.email.id)})
-    made = following(tx, before, follow_up) if before is not None else remade(tx, row, follow_up)
-    job = replace(made, epoch=row.epoch, dedupe_key=f"{row.id}:{row.epoch}:{KIND}:{version}")
-    jobs.add(tx, [job])
-    _audit(tx, act, known, f"pending, version {version}", "email.resend")
-    return Decided(known.email.id, row.id, version, settle(tx, row))
-
-
 @retry_on_deadlock
 def mark_delivered(database: Database, act: Act, email_id: UUID) -> Decided:
-    """Count an email of unknown outcome as sent, when it seems to have been; its link works.
+    """Count an email of unknown outcome as sent, because it seems to have arrived; its link works.
 
     Raises:
-        RequestRefused: there is none such, or its outcome is not unknown.
+        RequestRefused: not found, or not visible to them; or its outcome is known.
     """
     with database.write() as tx:
-        known, row = _locked(tx, act, email_id)
+        known, row = _lock_email(tx, act, email_id)
         email = known.email
         if email.state is not EmailState.UNKNOWN:
             raise refusals.OUTCOME_KNOWN(state=email.state.value)
@@ -93,12 +111,41 @@ def mark_delivered(database: Database, act: Act, email_id: UUID) -> Decided:
         for job in jobs.of_import(tx, row.id):
             if job.kind == KIND and jobs.mark_done(tx, job.id):
                 act.audit(tx, "job.done", "job", job.id, job.practice_id, before=job.state, after=JobState.SUCCEEDED)
-        _audit(tx, act, known, f"sent, version {email.version}", "email.mark_delivered")
-        return Decided(email.id, row.id, email.version, settle_by_hand(tx, act, row))
+        _audit(tx, act, "email.mark_delivered", email, f"sent, version {email.version}")
+        return Decided(email.id, row.id, email.version, settle_after_decision(tx, act, row))
 
 
-def _locked(tx: Tx, act: Act, email_id: UUID) -> tuple[EmailEntry, Import]:
-    """An email as it stands, its import locked first."""
+def send_again(tx: Tx, act: Act, row: Import, known: EmailEntry) -> Decided:
+    """Renew an email of a locked import, and enqueue a job for it in an open epoch.
+
+    Raises:
+        RequestRefused: somebody else decided about it meanwhile.
+    """
+    version = welcome_emails.renew(tx, known.email)
+    if version is None:
+        raise refusals.DECIDED_MEANWHILE()
+    earlier = [job for job in jobs.of_import(tx, row.id) if job.kind == KIND]
+    supersede(tx, act, earlier)
+    row = reopen_if_closed(tx, act, row)
+    follow_up = FollowUp(KIND, {"email_id": str(known.email.id)})
+    # Housekeeping may have deleted the earlier jobs.
+    job = follow_up_job(tx, earlier[-1], follow_up) if earlier else missing_job(tx, row, follow_up)
+    dedupe_key = f"{row.id}:{row.epoch}:{KIND}:{version}"
+    jobs.add(tx, [replace(job, epoch=row.epoch, dedupe_key=dedupe_key)])
+    _audit(tx, act, "email.resend", known.email, f"pending, version {version}")
+    return Decided(known.email.id, row.id, version, settle(tx, row))
+
+
+def supersede(tx: Tx, act: Act, earlier: Sequence[Job]) -> None:
+    """Dismiss those of the jobs that are dead letters, since another job does their work."""
+    for job in earlier:
+        if jobs.dismiss(tx, job.id):
+            before, after = JobState.DEAD, JobState.DISMISSED
+            act.audit(tx, "job.supersede", "job", job.id, job.practice_id, before=before, after=after)
+
+
+def _lock_email(tx: Tx, act: Act, email_id: UUID) -> tuple[EmailEntry, Import]:
+    """Lock an email's import, and read the email again."""
     known = welcome_emails.get(tx, email_id)
     if known is None:
         raise refusals.UNKNOWN_EMAIL()
@@ -123,63 +170,8 @@ def _require_sendable(tx: Tx, known: EmailEntry) -> None:
             return
 
 
-def _taken_over(tx: Tx, act: Act, row: Import) -> Job | None:
-    """The import's last job of this kind; dead letters among them are taken out, since another job does their work.
-    `None` when it is so long ago that none of them is kept."""
-    of_kind = [job for job in jobs.of_import(tx, row.id) if job.kind == KIND]
-    supersede(tx, act, of_kind)
-    return of_kind[-1] if of_kind else None
-
-
-def supersede(tx: Tx, act: Act, letters: Sequence[Job]) -> None:
-    """Take those of the jobs out that are dead letters: another job takes their work over."""
-    for job in letters:
-        if jobs.dismiss(tx, job.id):
-            act.audit(
-                tx, "job.supersede", "job", job.id, job.practice_id, before=JobState.DEAD, after=JobState.DISMISSED
-            )
-
-
-def _audit(tx: Tx, act: Act, known: EmailEntry, after: str, action: str) -> None:
-    email = known.email
-    before = f"{email.state.value}, version {email.version}"
-    act.audit(tx, action, "email", email.id, email.practice_id, before=before, after=after)
-
-
-@retry_on_deadlock
-def invite(database: Database, bell: Bell, caller: Caller, client_id: UUID, key: str) -> Accepted:
-    """Have one welcome email sent, by the import that created the client.
-
-    Args:
-        key: the requester's own key for this press.
-
-    Raises:
-        RequestRefused: no such client for them, an entity, an active login, or an email that is under way or of unknown
-            outcome.
-    """
-    act = Act.of_staff(caller)
-    with database.write() as tx:
-        entry = queries.require(tx, caller, client_id)
-        if entry.login is None:
-            raise refusals.NO_LOGIN()
-        row = lock_import(tx, act, entry.client.import_id)
-        before = jobs.of_import(tx, row.id)
-        press = f"{row.id}:{KIND}:{hashlib.sha256(key.encode()).hexdigest()[:32]}"
-        if any(job.dedupe_key == press for job in before):
-            return Accepted(row.id, is_new=False)
-        email_id = _renewed(tx, act, entry)
-        supersede(tx, act, [job for job in before if job.kind == KIND])
-        row = reopened(tx, act, row)
-        follow_up = FollowUp(KIND, {"email_id": str(email_id)})
-        job = replace(later(tx, row.id, row.practice_id, follow_up), epoch=row.epoch, dedupe_key=press)
-        jobs.add(tx, [job], rung=True)
-        settle(tx, row)
-    bell.ring(Lane.EMAIL, [job.id])
-    return Accepted(row.id, is_new=True)
-
-
-def _renewed(tx: Tx, act: Act, entry: ClientEntry) -> UUID:
-    """The client's welcome email, waiting to be sent: its first version, or the next one."""
+def _add_or_renew(tx: Tx, act: Act, entry: ClientEntry) -> UUID:
+    """The client's welcome email, pending: its first version, or the next one."""
     client = entry.client
     known = welcome_emails.of_client(tx, client.id)
     if known is None:
@@ -198,9 +190,13 @@ def _renewed(tx: Tx, act: Act, entry: ClientEntry) -> UUID:
             version = welcome_emails.renew(tx, email)
     if version is None:
         raise refusals.INVITED_MEANWHILE()
-    before, after = f"{email.state.value}, version {email.version}", f"pending, version {version}"
-    act.audit(tx, "email.resend", "email", email.id, email.practice_id, before=before, after=after)
+    _audit(tx, act, "email.resend", email, f"pending, version {version}")
     return email.id
+
+
+def _audit(tx: Tx, act: Act, action: str, email: WelcomeEmail, after: str) -> None:
+    before = f"{email.state.value}, version {email.version}"
+    act.audit(tx, action, "email", email.id, email.practice_id, before=before, after=after)
 
 
 def listing(

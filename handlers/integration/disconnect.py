@@ -10,7 +10,7 @@ from uuid import UUID
 
 from config.settings import SettingsError
 from handlers import refusals
-from handlers.jobs.enqueue import FollowUp, standalone
+from handlers.jobs.enqueue import FollowUp, standalone_job
 from handlers.jobs.handler import job_arg
 from handlers.jobs.kinds import JobKind
 from handlers.services import Services
@@ -62,7 +62,7 @@ def cut(tx: Tx, row: XpmConnection, *, actor: ActorKind, actor_id: UUID | None) 
     )
     args = {"connection_id": str(row.id)}
     jobs.add(
-        tx, [standalone(tx, JobKind.LEAVE_XERO, row.practice_id, args, dedupe_key=f"{JobKind.LEAVE_XERO}:{row.id}")]
+        tx, [standalone_job(tx, JobKind.LEAVE_XERO, row.practice_id, args, dedupe_key=f"{JobKind.LEAVE_XERO}:{row.id}")]
     )
     connections.resume_waiting_jobs(tx, row.staff_id)
     return True

@@ -42,7 +42,7 @@ def require_uncreated(tx: Tx, row: Import) -> None:
     if made is not None:
         by = f", created by import {made.import_id}" if made.import_id is not None else ""
         raise refusals.RECORD_ALREADY_IMPORTED(
-            client_id=made.client_id, linked_at=_moment(made.linked_at), by_import=by
+            client_id=made.client_id, linked_at=utc_text(made.linked_at), by_import=by
         )
     other = job_facts.open_import_of_record(tx, row)
     if other is not None:
@@ -55,10 +55,10 @@ def _require_unsent(tx: Tx, job: Job) -> None:
         raise refusals.WELCOME_EMAIL_GONE()
     email = known.email
     if known.activated_at is not None:
-        raise refusals.ACTIVATED_ALREADY(activated_at=_moment(known.activated_at))
+        raise refusals.ACTIVATED_ALREADY(activated_at=utc_text(known.activated_at))
     match email.state:
         case EmailState.SENT:
-            raise refusals.EMAIL_ALREADY_SENT(email_id=email.id, version=email.version, sent_at=_moment(email.sent_at))
+            raise refusals.EMAIL_ALREADY_SENT(email_id=email.id, version=email.version, sent_at=utc_text(email.sent_at))
         case EmailState.UNKNOWN | EmailState.SENDING:
             raise refusals.EMAIL_OUTCOME_UNKNOWN(email_id=email.id)
         case EmailState.CANCELLED | EmailState.REFUSED:
@@ -86,5 +86,6 @@ def _require_no_later_job(tx: Tx, job: Job) -> None:
         raise refusals.REPLACED_BY_LATER_JOB(later_id=later.id, state=later.state.value)
 
 
-def _moment(at: datetime | None) -> str:
+def utc_text(at: datetime | None) -> str:
+    """A time as operators read it."""
     return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC") if at is not None else "an unknown time"

@@ -1,8 +1,9 @@
-"""Turns what is to be done next into jobs: lane, deadline and the key that makes doing it twice impossible."""
+"""Builds the jobs to enqueue: lane, deadline, and the dedupe key that makes a second insert of the same work a no-op."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from datetime import datetime
 from uuid import UUID
 
 from handlers.jobs.kinds import KINDS, JobKind
@@ -13,7 +14,7 @@ from portal_db.work.jobs import NewJob
 
 @dataclass(frozen=True)
 class FollowUp:
-    """A job to be done next for the same import; or, with a `dedupe_key`, a standalone one of any practice."""
+    """The next job of the same import; or, with a `dedupe_key`, a standalone job of any practice."""
 
     kind: str
     args: dict[str, str] = field(default_factory=dict)
@@ -22,60 +23,29 @@ class FollowUp:
     practice_id: UUID | None = None
 
 
-def first_job(
-    tx: Tx, import_id: UUID, practice_id: UUID, *, interactive: bool, epoch: int = 1, position: int = 0
-) -> NewJob:
-    """The job an import starts with."""
-    return _job(tx, FollowUp(JobKind.VALIDATE_IMPORT), import_id, practice_id, epoch, interactive, position)
+#: The first job of an import that creates a client.
+VALIDATION = FollowUp(JobKind.VALIDATE_IMPORT)
 
 
-def later(tx: Tx, import_id: UUID, practice_id: UUID, follow_up: FollowUp) -> NewJob:
-    """A job that an import of a client who is there already starts with; somebody waits for it."""
-    return _job(tx, follow_up, import_id, practice_id, 1, True, 0)
-
-
-def following(tx: Tx, parent: Job, follow_up: FollowUp) -> NewJob:
-    """A job that a finished one asks for, of the same import and epoch, or a standalone one."""
-    if follow_up.dedupe_key is not None:
-        practice_id = follow_up.practice_id or parent.practice_id
-        return standalone(tx, follow_up.kind, practice_id, dict(follow_up.args), dedupe_key=follow_up.dedupe_key)
-    job = _job(tx, follow_up, parent.import_id, parent.practice_id, parent.epoch, parent.interactive, parent.position)
-    return replace(job, asked_at=parent.asked_at)
-
-
-def remade(tx: Tx, row: Import, follow_up: FollowUp) -> NewJob:
-    """A job that an import lacks, as it would have been made; imports of no batch are those somebody waits for."""
-    job = _job(tx, follow_up, row.id, row.practice_id, row.epoch, row.batch_id is None, row.position or 0)
-    return replace(job, asked_at=row.created_at)
-
-
-def standalone(tx: Tx, kind_name: str, practice_id: UUID, args: dict[str, str], *, dedupe_key: str) -> NewJob:
-    """A job that belongs to no import. The relay rings it."""
-    kind = KINDS[kind_name]
-    return NewJob(
-        id=tx.new_id(),
-        practice_id=practice_id,
-        import_id=None,
-        epoch=1,
-        kind=kind.name,
-        lane=kind.lane_for(interactive=False),
-        interactive=False,
-        args=args,
-        dedupe_key=dedupe_key,
-        deadline_seconds=kind.deadline_seconds,
-    )
-
-
-def _job(
+def import_job(
     tx: Tx,
-    wanted: FollowUp,
+    follow_up: FollowUp,
     import_id: UUID | None,
     practice_id: UUID,
-    epoch: int,
+    *,
     interactive: bool,
-    position: int,
+    epoch: int = 1,
+    position: int = 0,
+    dedupe_key: str | None = None,
+    asked_at: datetime | None = None,
 ) -> NewJob:
-    kind = KINDS[wanted.kind]
+    """A job of an import.
+
+    Args:
+        interactive: a person is waiting for it.
+        dedupe_key: by default one job of each kind per epoch.
+    """
+    kind = KINDS[follow_up.kind]
     return NewJob(
         id=tx.new_id(),
         practice_id=practice_id,
@@ -84,9 +54,46 @@ def _job(
         kind=kind.name,
         lane=kind.lane_for(interactive=interactive),
         interactive=interactive,
-        args=dict(wanted.args),
-        dedupe_key=f"{import_id}:{epoch}:{kind.name}",
+        args=dict(follow_up.args),
+        dedupe_key=dedupe_key or f"{import_id}:{epoch}:{kind.name}",
         deadline_seconds=kind.deadline_seconds,
-        in_batch_order=wanted.in_batch_order,
+        in_batch_order=follow_up.in_batch_order,
         position=position,
+        asked_at=asked_at,
     )
+
+
+def follow_up_job(tx: Tx, parent: Job, follow_up: FollowUp) -> NewJob:
+    """A job that a finished one requests: of the same import and epoch, or standalone."""
+    if follow_up.dedupe_key is not None:
+        practice_id = follow_up.practice_id or parent.practice_id
+        return standalone_job(tx, follow_up.kind, practice_id, follow_up.args, dedupe_key=follow_up.dedupe_key)
+    return import_job(
+        tx,
+        follow_up,
+        parent.import_id,
+        parent.practice_id,
+        interactive=parent.interactive,
+        epoch=parent.epoch,
+        position=parent.position,
+        asked_at=parent.asked_at,
+    )
+
+
+def missing_job(tx: Tx, row: Import, follow_up: FollowUp) -> NewJob:
+    """A job that an import lacks, as the import itself would have enqueued it. A person waits for it outside a batch."""
+    return import_job(
+        tx,
+        follow_up,
+        row.id,
+        row.practice_id,
+        interactive=row.batch_id is None,
+        epoch=row.epoch,
+        position=row.position or 0,
+        asked_at=row.created_at,
+    )
+
+
+def standalone_job(tx: Tx, kind: str, practice_id: UUID, args: dict[str, str], *, dedupe_key: str) -> NewJob:
+    """A job that belongs to no import. The relay rings it."""
+    return import_job(tx, FollowUp(kind, args), None, practice_id, interactive=False, dedupe_key=dedupe_key)

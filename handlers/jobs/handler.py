@@ -1,8 +1,7 @@
-"""What a handler is: the seam between the use cases and whatever runs them.
+"""What a handler is: the seam between the use cases and the runner.
 
-A handler is two functions. `fetch` talks to the outside and runs in no transaction; `apply` runs in the one transaction
-that also marks the job done and inserts its follow-ups. `on_failure`, where there is one, runs in the transaction that
-records the failure.
+`fetch` talks to the outside, in no transaction. `apply` runs in the one transaction that also marks the job done and
+inserts its follow-ups. `on_failure`, where a kind has one, runs in the transaction that records the failure.
 """
 
 from __future__ import annotations
@@ -19,16 +18,17 @@ from portal_db.database import Tx
 from portal_db.tables import Job
 from portal_db.work.jobs import Failure
 
-#: A job that took its process down this often runs next in a process of its own (P14).
+#: A job that has lost this many leases, each with its worker's process, runs next in a process of its own (P14).
 LOST_LEASES_BEFORE_ISOLATION = 2
+#: How long a job waits for XPM to be reconnected before it becomes a dead letter.
+CONNECTION_PATIENCE_SECONDS = 72 * 3600.0
 
-
-#: Talks to the outside, no transaction open; what it returns is handed to `apply`.
+#: Runs with no transaction open; its result is passed to `apply`.
 Fetch = Callable[[Services, Job], Any]
-#: Writes the effect; returns what is to be done next, first things first. The third argument is the import, locked, or
-#: `None` for a standalone kind.
+#: Writes the effect; returns the follow-ups in their order. The third argument is the locked import, or `None` for a
+#: standalone kind.
 Apply = Callable[[Tx, Job, Any, Any], Sequence[FollowUp]]
-#: Undoes or notes what a failed attempt left.
+#: Undoes or records what a failed attempt left.
 OnFailure = Callable[[Tx, Job, Failure], None]
 
 
@@ -47,7 +47,7 @@ def job_arg(job: Job, name: str) -> UUID:
 
 
 def of_import(job: Job) -> UUID:
-    """The import a job belongs to.
+    """The id of the import that a job belongs to.
 
     Raises:
         Permanent: it belongs to none, although its kind needs one.
@@ -55,6 +55,3 @@ def of_import(job: Job) -> UUID:
     if job.import_id is None:
         raise Permanent("no_import", "A job of this kind needs an import.", "Contact the developers.")
     return job.import_id
-
-
-CONNECTION_PATIENCE_SECONDS = 72 * 3600.0

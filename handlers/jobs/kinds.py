@@ -1,4 +1,4 @@
-"""The table of job kinds: what each means for its import, its lane, deadline, attempts and back-off.
+"""The table of job kinds: the part that each plays in its import, its lane, deadline, attempts and back-off cap.
 
 Policy only. The functions that do the work are bound to the kinds in `handlers.registry`.
 """
@@ -12,7 +12,7 @@ from portal_db.states import Lane
 
 
 class JobKind(StrEnum):
-    """The name of each kind, as jobs carry it in the record."""
+    """The name of each kind, as stored with its jobs."""
 
     VALIDATE_IMPORT = "validate_import"
     CREATE_CLIENT = "create_client"
@@ -32,7 +32,7 @@ class Part(StrEnum):
 
     #: Until these succeed there is no client; one that fails ends the import.
     SPINE = "spine"
-    #: These add to a client that exists; one that fails leaves the import partly done.
+    #: These add to a client that exists; one that fails leaves the import partly succeeded.
     BRANCH = "branch"
     #: Belongs to no import.
     STANDALONE = "standalone"
@@ -40,7 +40,7 @@ class Part(StrEnum):
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of job and how it is run. `lane` is `None` where the import decides."""
+    """A kind of job and how it is run. `lane` is `None` if the import decides it."""
 
     name: str
     part: Part

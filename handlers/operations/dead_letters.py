@@ -1,5 +1,4 @@
-"""Requeues and dismisses dead letters, one or many. A requeued job's import continues in a new epoch, unless its work was
-done elsewhere since."""
+"""Requeues dead letters in a new epoch of their import, unless their work was done elsewhere; or dismisses them."""
 
 from __future__ import annotations
 
@@ -12,7 +11,7 @@ from handlers import refusals
 from handlers.access.act import Act
 from handlers.access.outcomes import Outcomes, for_each
 from handlers.errors import RequestRefused
-from handlers.imports.reopen import locked, reopened, settle_by_hand
+from handlers.imports.reopen import lock_job, reopen_if_closed, settle_after_decision
 from handlers.imports.settle import settle
 from handlers.jobs.done_elsewhere import require_undone
 from handlers.jobs.kinds import JobKind
@@ -21,7 +20,7 @@ from portal_db.access import people
 from portal_db.database import Database, Tx, retry_on_deadlock
 from portal_db.paging import Cursor
 from portal_db.states import ImportState, JobState
-from portal_db.tables import Import, Job
+from portal_db.tables import Job
 from portal_db.types import database_time
 from portal_db.work import imports, job_search, jobs
 from portal_db.work.job_search import Filter
@@ -31,7 +30,7 @@ PAGE = 500
 
 @dataclass(frozen=True)
 class Requeued:
-    """A dead letter is work again. `state` is its import's, where it has one; `in_seconds` is how long it waits its turn."""
+    """A requeued dead letter. `state` is its import's, if it has one; `in_seconds` is how long it waits for its turn."""
 
     job_id: UUID
     import_id: UUID | None
@@ -39,24 +38,33 @@ class Requeued:
     in_seconds: float
 
 
+@dataclass(frozen=True)
+class Dismissed:
+    """A dismissed dead letter. `state` is its import's, if it has one."""
+
+    job_id: UUID
+    import_id: UUID | None
+    state: ImportState | None
+
+
 @retry_on_deadlock
 def requeue(database: Database, act: Act, job_id: UUID, *, in_seconds: float = 0.0) -> Requeued:
-    """Bring one dead letter back.
+    """Requeue one dead letter.
 
     Args:
-        in_seconds: its turn, for one of many; the record keeps it.
+        in_seconds: how long it waits for its turn, as one of many.
 
     Raises:
-        RequestRefused: there is none such, somebody was faster, or its work was or may have been done.
+        RequestRefused: there is no such job; it is no longer a dead letter; or its work was or may have been done.
     """
     with database.write() as tx:
-        job, row = locked(tx, job_id)
+        job, row = lock_job(tx, job_id)
         require_dead(tx, job)
         require_undone(tx, job, row)
         if row is not None:
-            row = reopened(tx, act, row)
+            row = reopen_if_closed(tx, act, row)
         if not jobs.requeue(tx, job_id, row.epoch if row is not None else job.epoch):
-            require_dead(tx, locked(tx, job_id)[0])  # of no import, so nothing was locked: the statement decided
+            require_dead(tx, lock_job(tx, job_id)[0])  # without an import nothing was locked: the statement decides
         if in_seconds > 0:
             at = database_time(tx.session) + timedelta(seconds=in_seconds)
             jobs.wait_in_turn(tx, job_id, in_seconds, f"Requeued with others, in turn, until {at:%H:%M:%S} UTC")
@@ -66,15 +74,35 @@ def requeue(database: Database, act: Act, job_id: UUID, *, in_seconds: float = 0
     return Requeued(job_id, job.import_id, state, in_seconds)
 
 
+@retry_on_deadlock
+def dismiss(database: Database, act: Act, job_id: UUID) -> Dismissed:
+    """Dismiss one dead letter. Its welcome email is cancelled if it was not begun; one of unknown outcome stays unknown, for
+    `portal-sync emails` to decide.
+
+    Raises:
+        RequestRefused: there is no such job, or it is no longer a dead letter.
+    """
+    with database.write() as tx:
+        job, row = lock_job(tx, job_id)
+        require_dead(tx, job)
+        if not jobs.dismiss(tx, job_id):
+            require_dead(tx, lock_job(tx, job_id)[0])
+        if row is not None and row.client_id is not None and job.kind == JobKind.SEND_WELCOME_EMAIL:
+            welcome_emails.cancel_pending(tx, row.client_id)
+        act.audit(tx, "job.dismiss", "job", job_id, job.practice_id, before=JobState.DEAD, after=JobState.DISMISSED)
+        state = settle_after_decision(tx, act, row) if row is not None else None
+    return Dismissed(job_id, job.import_id, state)
+
+
 def would_refuse(database: Database, job_id: UUID) -> RequestRefused | None:
-    """Why a requeue would be refused now; changes nothing."""
+    """Why a requeue would be refused now. Changes nothing."""
     with database.read() as tx:
         job = jobs.get(tx, job_id)
         if job is None:
             return refusals.UNKNOWN_JOB()
         try:
             require_dead(tx, job)
-            require_undone(tx, job, _import_of(tx, job))
+            require_undone(tx, job, imports.get(tx, job.import_id) if job.import_id is not None else None)
         except RequestRefused as refusal:
             return refusal
     return None
@@ -84,14 +112,14 @@ def require_dead(tx: Tx, job: Job) -> None:
     """Pass if the job is a dead letter.
 
     Raises:
-        RequestRefused: it is not (any more); it says who changed that.
+        RequestRefused: it is not, and who changed that.
     """
     if job.state is not JobState.DEAD:
         raise refusals.NOT_DEAD(state=job.state.value, last_act=_by_whom(tx, job.id), job_id=job.id)
 
 
 def _by_whom(tx: Tx, job_id: UUID) -> str:
-    """The last that an operator did to it."""
+    """The last act of an operator on a job."""
     acts = [entry for entry in audit.of_subject(tx, "job", job_id) if entry.actor_id is not None]
     if not acts:
         return ""
@@ -100,39 +128,6 @@ def _by_whom(tx: Tx, job_id: UUID) -> str:
         people.operator_names(tx, [last.actor_id]).get(last.actor_id, "an operator") if last.actor_id else "an operator"
     )
     return f"; {last.action} by {who} at {last.at:%Y-%m-%d %H:%M:%S} UTC"
-
-
-def _import_of(tx: Tx, job: Job) -> Import | None:
-    return imports.get(tx, job.import_id) if job.import_id is not None else None
-
-
-@dataclass(frozen=True)
-class Dismissed:
-    """A dead letter was taken out. `state` is its import's now, where it has one."""
-
-    job_id: UUID
-    import_id: UUID | None
-    state: ImportState | None
-
-
-@retry_on_deadlock
-def dismiss(database: Database, act: Act, job_id: UUID) -> Dismissed:
-    """Take one dead letter out. A welcome email that was not begun is called off with it; one whose fate is unknown stays
-    unknown, for `emails` to decide.
-
-    Raises:
-        RequestRefused: there is none such, or somebody was faster.
-    """
-    with database.write() as tx:
-        job, row = locked(tx, job_id)
-        require_dead(tx, job)
-        if not jobs.dismiss(tx, job_id):
-            require_dead(tx, locked(tx, job_id)[0])
-        if row is not None and row.client_id is not None and job.kind == JobKind.SEND_WELCOME_EMAIL:
-            welcome_emails.cancel_pending(tx, row.client_id)
-        act.audit(tx, "job.dismiss", "job", job_id, job.practice_id, before=JobState.DEAD, after=JobState.DISMISSED)
-        state = settle_by_hand(tx, act, row) if row is not None else None
-    return Dismissed(job_id, job.import_id, state)
 
 
 def matching(database: Database, which: Filter, *, limit: int) -> list[UUID]:

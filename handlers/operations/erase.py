@@ -1,7 +1,7 @@
-"""A privacy request: takes a client or an XPM record out of everything a practice holds, and keeps it from coming back.
+"""A privacy request: erases a person from everything a practice holds, and prevents their data from coming back.
 
-One transaction, or nothing. A rehearsal does the same and rolls it back, so that what it shows is what will happen. What
-stays are ids, when things were asked for and how they ended, and the audit trail without the person's words.
+It is one transaction. A rehearsal does the same and rolls back, so it shows exactly what will happen. Ids, times and
+outcomes of requests stay, and the audit trail without the person's words.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from portal_db.upkeep.personal_data import DataSubject
 from portal_db.work import malformed
 
 PAGE = 100
-#: Fields whose values are looked for in free text; others ("Mr", "Female") are many people's.
+#: Fields whose values are searched for in free text. Other values ("Mr", "Female") fit many people.
 NAMING_FIELDS = ("name", "phone", "address", "date_of_birth")
 
 
 class Messages(Protocol):
-    """What erasing needs of the queue. Every method raises `handlers.operations.reconcile.QueueAway`."""
+    """What erasing needs of the queue. Every method may raise `handlers.operations.reconcile.QueueAway`."""
 
     def requests(self) -> Iterator[bytes]: ...
 
@@ -43,7 +43,7 @@ class Messages(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PersonToErase:
-    """Who is to be forgotten: a client, or an XPM record of a practice."""
+    """The person to erase: a client, or an XPM record of a practice."""
 
     client_id: UUID | None = None
     practice_id: UUID | None = None
@@ -52,7 +52,7 @@ class PersonToErase:
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """What went, by place, and how many malformed messages no key could open to see whether they name the person."""
+    """How many rows were erased or changed, by place, and how many malformed messages could not be decrypted and checked."""
 
     rows: Mapping[str, int]
     unreadable: int
@@ -63,7 +63,7 @@ class _Rehearsed(Exception):
 
 
 def rehearse(services: Services, messages: Messages, person: PersonToErase, act: Act) -> Erased:
-    """What would go; nothing does.
+    """What an erasure would do. Changes nothing.
 
     Raises:
         RequestRefused: as `erase`.
@@ -78,12 +78,11 @@ def rehearse(services: Services, messages: Messages, person: PersonToErase, act:
 
 
 def erase(services: Services, messages: Messages, person: PersonToErase, act: Act) -> Erased:
-    """Forget a person.
+    """Erase a person.
 
     Raises:
-        RequestRefused: nobody is known by these ids, or an import of the person is open or waits at the
-            queue door.
-        handlers.operations.reconcile.QueueAway: what Redis holds cannot be seen to; nothing was done.
+        RequestRefused: nobody is known by these ids, or an import of the person is open or waits at the queue door.
+        handlers.operations.reconcile.QueueAway: Redis cannot be checked; nothing was done.
     """
     with services.database.write() as tx:
         return _erase(tx, services, messages, person, act, rehearsal=False)
@@ -92,7 +91,7 @@ def erase(services: Services, messages: Messages, person: PersonToErase, act: Ac
 def _erase(
     tx: Tx, services: Services, messages: Messages, person: PersonToErase, act: Act, *, rehearsal: bool
 ) -> Erased:
-    """Of a rehearsal the caller rolls back, and Redis is only looked at."""
+    """A rehearsal only reads Redis, and its caller rolls the transaction back."""
     found = _find(tx, person)
     _require_closed(tx, found)
     naming = _naming(tx, found)
@@ -134,7 +133,7 @@ def _find(tx: Tx, person: PersonToErase) -> DataSubject:
 
 
 def _require_closed(tx: Tx, found: DataSubject) -> None:
-    """An open import would bring back what goes now."""
+    """An open import would restore what is erased now."""
     still_open = [row for row in found.imports if row.state.is_open]
     if still_open or personal_data.open_jobs(tx, found):
         raise refusals.IMPORT_OPEN(import_id=(still_open or found.imports)[0].id)
@@ -166,7 +165,7 @@ def _naming(tx: Tx, found: DataSubject) -> Naming:
 
 
 def _malformed(tx: Tx, services: Services, naming: Naming) -> tuple[list[UUID], int]:
-    """Ids of the malformed messages that name the person, and how many cannot be opened."""
+    """Ids of the malformed messages that name the person, and how many cannot be decrypted."""
     named: list[UUID] = []
     unreadable, after = 0, None
     while rows := malformed.page(tx, after=after, limit=PAGE):
@@ -181,14 +180,14 @@ def _malformed(tx: Tx, services: Services, naming: Naming) -> tuple[list[UUID], 
 
 
 def _scrub_records(tx: Tx, found: DataSubject) -> int:
-    """Take the person out of the relationships of others in the directory."""
+    """Remove the person from the relationships of other records in the directory."""
     theirs = {str(uuid) for uuid in found.xpm_uuids}
-    beside = personal_data.other_directory_records(tx, found)
-    for found_record in beside:
+    records = personal_data.other_directory_records(tx, found)
+    for found_record in records:
         others = [row for row in found_record.record.get("relationships", ()) if row.get("related_uuid") not in theirs]
         columns = columns_of(read_record({**found_record.record, "relationships": others}))
         personal_data.rewrite_record(tx, found_record, columns)
-    return len(beside)
+    return len(records)
 
 
 def _scrub_audit(tx: Tx, found: DataSubject, naming: Naming) -> int:
@@ -208,7 +207,7 @@ def _scrub_tasks(tx: Tx, found: DataSubject, naming: Naming) -> int:
 
 
 def _scrub_keys(tx: Tx, found: DataSubject, naming: Naming) -> set[str]:
-    """Rename idempotency keys that name the person; returns the keys as they were."""
+    """Rename idempotency keys that name the person; returns the previous keys."""
     keys = {row.idempotency_key for row in found.imports}
     for row in found.imports:
         if naming.without(row.idempotency_key) != row.idempotency_key:

@@ -1,6 +1,6 @@
-"""Keeping house: deletes what has been kept long enough, in short batches beside running workers.
+"""Housekeeping: deletes rows that have been kept long enough, in short batches while workers run.
 
-What is never deleted: imports, clients, the audit trail, and dead letters with everything of their imports.
+It never deletes imports, clients, the audit trail, or dead letters with everything of their imports.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from portal_db.database import Database
 from portal_db.directory import purge
 from portal_db.upkeep import retention
 
-#: Rows per transaction, and the breath between two, in which heartbeats get through on SQLite.
+#: Rows per transaction, and the pause between two, in which heartbeats get through on SQLite.
 BATCH = 500
-BREATH_SECONDS = 0.05
+PAUSE_SECONDS = 0.05
 
-#: Purged by rules of their own: 30 days without use, or a day after the last connection was cut.
+#: Purged by separate rules: after 30 days without use, or a day after the last connection was disconnected.
 UNIMPORTED = "people never imported"
 
-#: Told the name of a table and how many of its rows are done.
+#: Called with the name of a table and the number of its rows so far.
 Progress = Callable[[str, int], None]
 
 
@@ -42,7 +42,7 @@ def days_of(settings: Settings) -> Mapping[str, float]:
 def keep_house(
     database: Database, settings: Settings, *, dry_run: bool = False, progress: Progress = lambda *_: None
 ) -> Mapping[str, int]:
-    """Delete what is past its days, or with `dry_run` only count it. Cut off anywhere, the next run goes on.
+    """Delete rows older than their days, or with `dry_run` only count them. The next run continues one that is cut off.
 
     Returns:
         How many rows of each table.
@@ -73,7 +73,7 @@ def _purge_directories(database: Database, *, dry_run: bool, progress: Progress)
             return count
         with database.write() as tx:
             count += purge.drop(tx, keys)
-        threading.Event().wait(BREATH_SECONDS)
+        threading.Event().wait(PAUSE_SECONDS)
         progress(UNIMPORTED, count)
 
 
@@ -91,5 +91,5 @@ def _keep_table(database: Database, name: str, days: float, *, dry_run: bool, pr
         else:
             with database.write() as tx:
                 count += retention.drop(tx, kept, days, ids)
-            threading.Event().wait(BREATH_SECONDS)
+            threading.Event().wait(PAUSE_SECONDS)
         progress(name, count)

@@ -1,4 +1,4 @@
-"""Pauses and resumes: claims of a practice, a lane or a kind stop; what runs goes on to its end and is written down."""
+"""Pauses and resumes work of a practice, a lane or a kind: no more jobs are claimed, and running ones are completed."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from uuid import UUID
 
 from handlers import refusals
 from handlers.access.act import Act
+from handlers.access.practices import require_practice
 from handlers.errors import RequestRefused
 from handlers.jobs.kinds import KINDS
-from portal_db.access import people
 from portal_db.database import Database, Tx
 from portal_db.work import pauses
 from portal_db.work.pauses import Paused, Scope
 
 
 def pause(database: Database, act: Act, scope: Scope) -> Paused:
-    """Stop claims within a scope; the act's reason is what everybody is shown who asks why.
+    """Pause a scope. The act's reason is shown to everybody who asks why jobs wait.
 
     Raises:
-        RequestRefused: no such practice or kind, or this very scope is paused already.
+        RequestRefused: there is no such practice or kind, or the same scope is paused already.
     """
     with database.write() as tx:
         _require_known(tx, scope)
@@ -32,10 +32,10 @@ def pause(database: Database, act: Act, scope: Scope) -> Paused:
 
 
 def resume(database: Database, act: Act, scope: Scope) -> None:
-    """Let claims within a scope go on. Other pauses that touch it stay.
+    """Resume a scope. Other pauses that cover its jobs stay.
 
     Raises:
-        RequestRefused: this very scope is not paused.
+        RequestRefused: no pause has this scope.
     """
     with database.write() as tx:
         if not pauses.lift(tx, scope.id):
@@ -44,8 +44,8 @@ def resume(database: Database, act: Act, scope: Scope) -> None:
 
 
 def _require_known(tx: Tx, scope: Scope) -> None:
-    if scope.practice_id is not None and people.get_practice(tx, scope.practice_id) is None:
-        raise refusals.UNKNOWN_PRACTICE()
+    if scope.practice_id is not None:
+        require_practice(tx, scope.practice_id)
     if scope.kind is not None and scope.kind not in KINDS:
         raise refusals.UNKNOWN_KIND(kinds=", ".join(KINDS))
 

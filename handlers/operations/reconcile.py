@@ -1,7 +1,7 @@
-"""Reconcile: compares the record with itself, with the queue and with XPM; repairs what is safe and reports the rest.
+"""Reconcile: compares the database with itself, with the queue and with XPM; repairs what is safe and reports the rest.
 
-Safe beside live workers and twice at once: each repair is a compare-and-set on what was found, and checks it again. With
-`dry_run` nothing is written, rung, dropped or asked.
+It is safe while workers run, and in two processes at once: each repair is a compare-and-set on what was found. With
+`dry_run` it writes, rings and drops nothing, and does not call XPM.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import Protocol, TypeVar
 from uuid import UUID
 
 from handlers.jobs.kinds import JobKind
-from handlers.operations import gone_links, missing_jobs
+from handlers.operations.check_links import LinksChecked, check_links
+from handlers.operations.repair_import import repair_import
 from handlers.services import Services
 from portal_db import audit, welcome_emails
 from portal_db.clients import links
@@ -30,19 +31,19 @@ class Became(StrEnum):
     """What was done about a finding."""
 
     REPAIRED = "repaired"
-    #: A dry run: it would be.
+    #: In a dry run: it would be repaired.
     REPAIRABLE = "repairable"
     NEEDS_PERSON = "needs a person"
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is not as it should be. `subject` is an id, or a name of ours; never a person's."""
+    """One discrepancy. `subject` is an id or an internal name, never personal data."""
 
     code: str
     subject: str
     became: Became
-    #: What was done, where that differs from finding to finding.
+    #: What was done, if that differs between findings of the code.
     done: str | None = None
 
 
@@ -50,7 +51,7 @@ T = TypeVar("T")
 
 CHUNK = 200
 
-#: Told how many links of how many were looked for.
+#: Called with the number of links checked so far, and of all to check.
 Progress = Callable[[int, int], None]
 
 
@@ -60,7 +61,7 @@ class QueueAway(Exception):
 
 @dataclass(frozen=True, slots=True)
 class QueueEntry:
-    """A message on a lane's queue. `job_id` is `None` for one that cannot be read."""
+    """A message on a lane's queue. `job_id` is `None` if it cannot be read."""
 
     lane: Lane
     message_id: str
@@ -68,26 +69,26 @@ class QueueEntry:
 
 
 class Queues(Protocol):
-    """What reconcile needs of the queue. Every method raises `QueueAway`."""
+    """What reconcile needs of the queue. Every method may raise `QueueAway`."""
 
     def ring(self, lane: Lane, job_ids: Sequence[UUID]) -> None: ...
 
     def entries(self) -> Iterator[QueueEntry]:
-        """Messages on the lanes' queues that no worker holds; not those of the door."""
+        """Messages on the lanes' queues that no worker holds, without those at the queue door."""
 
     def drop(self, entries: Sequence[QueueEntry]) -> int:
-        """Drop messages that no worker holds; how many were there to drop."""
+        """Drop messages that no worker holds; returns how many were dropped."""
 
     def requests_waiting(self) -> int:
-        """How many requests wait at the queue door; they are personal, and only counted."""
+        """How many requests wait at the queue door. They hold personal data, so they are only counted."""
 
     def accepted(self) -> Iterator[UUID]:
-        """The imports that receipts say were accepted."""
+        """The ids of imports that were accepted by receipts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What one run found. `requests_waiting` is `None` when the queue is away."""
+    """What one run found. `requests_waiting` is `None` if Redis is away."""
 
     findings: Sequence[Finding]
     requests_waiting: int | None
@@ -100,8 +101,8 @@ class Report:
 
 
 @dataclass(frozen=True)
-class _Look:
-    """One run: what it works on, and whether it may change anything."""
+class _Run:
+    """One run, and whether it may change anything."""
 
     services: Services
     queues: Queues
@@ -119,8 +120,8 @@ class _Look:
 def reconcile(
     services: Services, queues: Queues, *, dry_run: bool, max_links: int, progress: Progress = lambda *_: None
 ) -> Report:
-    """Look everywhere once."""
-    run = _Look(services, queues, dry_run)
+    """Check everything once."""
+    run = _Run(services, queues, dry_run)
     findings = [*_leadership(run), *_leases(run), *_imports(run), *_emails(run), *_secrets(run)]
     waiting: int | None = None
     try:
@@ -128,85 +129,75 @@ def reconcile(
         waiting = queues.requests_waiting()
     except QueueAway:
         findings.append(Finding("redis_away", "Redis", Became.NEEDS_PERSON))
-    looked = gone_links.Looked(0, 0)
+    checked = LinksChecked(0, 0)
     if not dry_run and max_links:
-        looked = gone_links.look(services, limit=max_links, progress=progress)
+        checked = check_links(services, limit=max_links, progress=progress)
     findings += _links(run)
-    return Report(findings, waiting, looked.checked, looked.left)
+    return Report(findings, waiting, checked.checked, checked.left)
 
 
-def _leadership(run: _Look) -> Iterator[Finding]:
+def _leadership(run: _Run) -> Iterator[Finding]:
     with run.database.read() as tx:
         if not leaders.is_held(tx, leaders.RELAY):
             yield Finding("no_relay", leaders.RELAY, Became.NEEDS_PERSON)
 
 
-def _leases(run: _Look) -> Iterator[Finding]:
-    """What the relay does each second; here for when there is none."""
+def _leases(run: _Run) -> Iterator[Finding]:
+    """Take back expired leases, as the relay does each second."""
     with run.database.read() as tx:
         lost = discrepancies.expired_leases(tx)
     if lost and not run.dry_run:
         with run.database.write() as tx:
             jobs.take_back_expired(tx)
-    yield from (Finding("lease_expired", str(job_id), run.repaired) for job_id in lost)
+    yield from _findings("lease_expired", lost, run.repaired)
 
 
-def _imports(run: _Look) -> Iterator[Finding]:
-    for import_id in _import_ids(run.database):
-        if run.dry_run:
-            yield Finding("import_without_job", str(import_id), Became.REPAIRABLE)
-            continue
-        done = missing_jobs.mend(run.database, import_id)
-        if done is not None:
-            yield Finding("import_without_job", str(import_id), Became.REPAIRED, done)
-
-
-def _import_ids(database: Database) -> Iterator[UUID]:
+def _imports(run: _Run) -> Iterator[Finding]:
     after: UUID | None = None
     while True:
-        with database.read() as tx:
-            page = discrepancies.imports_without_job(tx, after=after)
-        yield from page
-        if not page:
+        with run.database.read() as tx:
+            found = discrepancies.imports_without_job(tx, after=after)
+        if not found:
             return
-        after = page[-1]
+        after = found[-1]
+        for import_id in found:
+            done = None if run.dry_run else repair_import(run.database, import_id)
+            if run.dry_run or done is not None:
+                yield Finding("import_without_job", str(import_id), run.repaired, done)
 
 
-def _overdue(run: _Look) -> Iterator[Finding]:
+def _overdue(run: _Run) -> Iterator[Finding]:
     with run.database.read() as tx:
         late = discrepancies.overdue(tx, per_group=run.services.settings.ring_limit)
     unrung = [job for job in late if not job.is_rung]
     if not run.dry_run and unrung:
         with run.database.write() as tx:
-            # Inside the transaction, as the relay does: if Redis fails, nothing counts as rung.
+            # Inside the transaction, as in the relay: if Redis fails, nothing counts as rung.
             for lane, job_id in discrepancies.mark_rung(tx, [job.job_id for job in unrung]):
                 run.queues.ring(lane, [job_id])
-    yield from (Finding("job_overdue", str(job.job_id), run.repaired) for job in unrung)
-    yield from (Finding("job_not_taken", str(job.job_id), Became.NEEDS_PERSON) for job in late if job.is_rung)
+    yield from _findings("job_overdue", (job.job_id for job in unrung), run.repaired)
+    yield from _findings("job_not_taken", (job.job_id for job in late if job.is_rung), Became.NEEDS_PERSON)
 
 
-def _messages(run: _Look) -> Iterator[Finding]:
+def _messages(run: _Run) -> Iterator[Finding]:
     for chunk in _in_chunks(run.queues.entries()):
         with run.database.read() as tx:
             idle = discrepancies.finished_or_unknown(tx, [entry.job_id for entry in chunk if entry.job_id is not None])
         useless = [entry for entry in chunk if entry.job_id is None or entry.job_id in idle]
         if useless and not run.dry_run:
             run.queues.drop(useless)
-        yield from (
-            Finding("message_without_job", f"{entry.lane.value}/{entry.message_id}", run.repaired) for entry in useless
-        )
+        names = (f"{entry.lane.value}/{entry.message_id}" for entry in useless)
+        yield from _findings("message_without_job", names, run.repaired)
 
 
-def _receipts(run: _Look) -> Iterator[Finding]:
+def _receipts(run: _Run) -> Iterator[Finding]:
     for chunk in _in_chunks(run.queues.accepted()):
         with run.database.read() as tx:
             unknown = discrepancies.unknown_imports(tx, chunk)
-        yield from (
-            Finding("receipt_without_import", str(import_id), Became.NEEDS_PERSON) for import_id in sorted(unknown)
-        )
+        yield from _findings("receipt_without_import", sorted(unknown), Became.NEEDS_PERSON)
 
 
-def _emails(run: _Look) -> Iterator[Finding]:
+def _emails(run: _Run) -> Iterator[Finding]:
     with run.database.read() as tx:
         welcomes = discrepancies.abandoned_welcomes(tx, kind=JobKind.SEND_WELCOME_EMAIL)
         reconnects = discrepancies.abandoned_notices(tx, kind=JobKind.SEND_RECONNECT_NOTICE)
@@ -216,11 +207,11 @@ def _emails(run: _Look) -> Iterator[Finding]:
                 welcome_emails.mark_unknown(tx, email_id)
             for notice_id in reconnects:
                 reconnect_notices.mark_unknown(tx, notice_id)
-    yield from (Finding("email_abandoned", str(email_id), Became.NEEDS_PERSON) for email_id in welcomes + reconnects)
+    yield from _findings("email_abandoned", welcomes + reconnects, Became.NEEDS_PERSON)
 
 
-def _secrets(run: _Look) -> Iterator[Finding]:
-    """What is kept encrypted past its time: consents that ended, tokens that nothing uses."""
+def _secrets(run: _Run) -> Iterator[Finding]:
+    """Delete encrypted values that are no longer needed: ended consents, and tokens that nothing uses."""
     ended = retention.RULES["ended consents"]
     with run.database.read() as tx:
         consents = retention.find(tx, ended, 0, after=None, limit=CHUNK)
@@ -233,17 +224,20 @@ def _secrets(run: _Look) -> Iterator[Finding]:
                     audit.record(
                         tx, action="xero_login.forget", subject="xero_login", subject_id=login.id, practice_id=None
                     )
-    yield from (Finding("consent_expired", str(consent_id), run.repaired) for consent_id in consents)
-    yield from (Finding("login_unused", str(login.id), run.repaired) for login in logins)
+    yield from _findings("consent_expired", consents, run.repaired)
+    yield from _findings("login_unused", (login.id for login in logins), run.repaired)
 
 
-def _links(run: _Look) -> Iterator[Finding]:
+def _links(run: _Run) -> Iterator[Finding]:
     with run.database.read() as tx:
-        yield from (
-            Finding("link_gone", str(link.client_id), Became.NEEDS_PERSON) for link in links.links_without_record(tx)
-        )
-        behind = handover.orphaned_connections(tx)
-    yield from (Finding("owner_left", str(each.connection_id), Became.NEEDS_PERSON) for each in behind)
+        gone = links.links_without_record(tx)
+        orphaned = handover.orphaned_connections(tx)
+    yield from _findings("link_gone", (link.client_id for link in gone), Became.NEEDS_PERSON)
+    yield from _findings("owner_left", (each.connection_id for each in orphaned), Became.NEEDS_PERSON)
+
+
+def _findings(code: str, subjects: Iterable[object], became: Became) -> list[Finding]:
+    return [Finding(code, str(subject), became) for subject in subjects]
 
 
 def _in_chunks(rows: Iterable[T]) -> Iterator[list[T]]:
@@ -254,7 +248,7 @@ def _in_chunks(rows: Iterable[T]) -> Iterator[list[T]]:
 
 @dataclass(frozen=True, slots=True)
 class FindingText:
-    """What a code stands for: what was found, and what its reader can do where it was not repaired."""
+    """What a code means, and what to do about findings that were not repaired."""
 
     words: str
     remedy: str
@@ -262,40 +256,43 @@ class FindingText:
 
 FINDING_TEXTS: dict[str, FindingText] = {
     "import_without_job": FindingText(
-        "Open imports that nothing carries on.", "Look at one: portal-sync imports show ID."
+        "Open imports without an open job.", "Look at one of them: portal-sync imports show ID."
     ),
     "job_overdue": FindingText(
-        "Jobs due for over a minute that nobody was told of.", "Start the relay, and Redis if it is away."
+        "Jobs that have been due for over a minute and were not rung.", "Start the relay, and Redis if it is away."
     ),
     "job_not_taken": FindingText(
-        "Jobs due for over a minute that no worker takes.", "Start a worker for their lane (see the Procfile)."
+        "Jobs that have been due for over a minute and that no worker claims.",
+        "Start a worker for their lane (see the Procfile).",
     ),
-    "lease_expired": FindingText("Running jobs whose worker is gone.", "Start the relay; it takes them back."),
+    "lease_expired": FindingText(
+        "Running jobs whose worker stopped responding.", "Start the relay, which takes them back."
+    ),
     "no_relay": FindingText(
-        "No relay leads: batches, retries and the nightly work stand still.", "Start portal-sync relay."
+        "No relay is running: batches, retries and the nightly work do not start.", "Start portal-sync relay."
     ),
     "redis_away": FindingText(
-        "Redis does not answer; nothing is lost, and nothing starts.", "Bring Redis back, then reconcile again."
+        "Redis does not answer. Nothing is lost, but nothing starts.", "Start Redis, then reconcile again."
     ),
     "message_without_job": FindingText(
-        "Messages in Redis whose job is finished or unknown.", "Bring Redis back, then reconcile again."
+        "Messages in Redis whose job is finished or unknown.", "Start Redis, then reconcile again."
     ),
     "receipt_without_import": FindingText(
-        "Requests that were accepted and are not in the record: an older backup was put back.",
-        "Have their senders send them again, under the same request ids.",
+        "Requests that were accepted but are not in the database, because an older backup was restored.",
+        "Ask their senders to send them again, with the same request ids.",
     ),
     "email_abandoned": FindingText(
-        "Emails that were being sent when their job ended: marked unknown.",
-        "Ask the client; then portal-sync emails resend, or mark-delivered.",
+        "Emails that were being sent when their job ended, now marked as unknown.",
+        "Ask the client, then use portal-sync emails resend or mark-delivered.",
     ),
-    "consent_expired": FindingText("Consents at Xero that nobody came back for.", ""),
+    "consent_expired": FindingText("Consents at Xero that were not completed.", ""),
     "login_unused": FindingText("Xero tokens that no connection uses.", ""),
     "owner_left": FindingText(
-        "Connections to XPM whose owner has left, with clients that hang on them.",
+        "Connections to XPM with linked clients whose owner has left.",
         "Move them to a colleague: portal-sync connection reassign CONNECTION --to STAFF.",
     ),
     "link_gone": FindingText(
-        "Clients whose XPM record is gone.",
-        "Tell the practice: restore the record in XPM, or disconnect the client from it.",
+        "Clients whose XPM record no longer exists.",
+        "Ask the practice to restore the record in XPM, or to disconnect the client.",
     ),
 }

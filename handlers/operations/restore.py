@@ -1,7 +1,7 @@
-"""After the database was put back from a backup: everything stands still, and no email that may have left leaves again.
+"""After the database was restored from a backup: pauses all work, and marks every unsent email as unknown.
 
-Emails that the backup says are still to be sent may have been sent since: they become unknown, and people resend them or
-mark them delivered. So do those of imports that the backup knows and that create their client only now.
+An email that is pending in the backup may have been sent since, so people resend it or mark it delivered. The same applies
+to imports in the backup that create their client only after the restore.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from handlers.access.act import Act
 from portal_db.database import Database
 from portal_db.upkeep import restores
 
-REASON = "The database was put back from a backup."
+REASON = "The database was restored from a backup."
 
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """A restore under way; its id is its pause's too. `emails`: how many welcome emails need a person now."""
+    """A restore under way; its pause has the same id. `emails`: how many welcome emails a person must decide about."""
 
     restore_id: UUID
     emails: int
 
 
 def begin(database: Database, act: Act) -> Begun:
-    """Pause everything and doubt every email that was not sent, before the first worker starts.
+    """Pause everything and mark every unsent email as unknown, before the first worker starts.
 
     Raises:
         RequestRefused: a restore is under way.
@@ -42,7 +42,7 @@ def begin(database: Database, act: Act) -> Begun:
 
 
 def finish(database: Database, act: Act) -> UUID:
-    """Let work go on.
+    """Resume work.
 
     Raises:
         RequestRefused: no restore is under way.

@@ -1,7 +1,7 @@
-"""Who is what to whom: decided by what the two sides are, and only then by the label (facts on XPM §3).
+"""Decides who is what to whom: by the kinds of the two sides, and only then by the label (facts on XPM §3).
 
-In practices' real data "Director" and "Director Of" stand on either side. Yet a director is a person and what they direct is
-not, whatever the label says. Where the two sides leave it open the label counts, and what then still says two things is
+In real data "Director" and "Director Of" appear on both sides. But a director is a person and what they direct is not,
+whatever the label says. If the kinds leave it open, the label decides; if labels contradict each other, the relationship is
 marked as ambiguous for the reviewer.
 """
 
@@ -43,7 +43,7 @@ class Ambiguity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How a relationship is read, and what about it is not certain."""
+    """The direction of a relationship, and what is uncertain about it."""
 
     direction: Direction
     ambiguity: Ambiguity | None = None
@@ -51,7 +51,8 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """What may be this (`holders`), and of what (`subjects`). `between_people`: then it is mutual, as of two partners."""
+    """Who may have a role (`holders`), and in what (`subjects`). `between_people`: it is mutual between two people, as for
+    partners."""
 
     holders: frozenset[str] = ANYTHING
     subjects: frozenset[str] = ENTITIES
@@ -81,8 +82,8 @@ ROLES: dict[str, Role] = {
 }
 
 
-def what_may_be(kinds: frozenset[ClientKind], entity_type: EntityType | None) -> frozenset[str]:
-    """What one side may be: a person, an entity of a type, either, or an entity of which no more is known."""
+def possible_kinds(kinds: frozenset[ClientKind], entity_type: EntityType | None) -> frozenset[str]:
+    """What one side may be: a person, an entity of some type, or either."""
     found: set[str] = {PERSON} if ClientKind.INDIVIDUAL in kinds else set()
     if ClientKind.ENTITY in kinds:
         found |= ENTITIES if entity_type in (None, EntityType.OTHER) else {str(entity_type)}
@@ -90,17 +91,17 @@ def what_may_be(kinds: frozenset[ClientKind], entity_type: EntityType | None) ->
 
 
 def decide(
-    told: Sequence[Label], client: frozenset[str], other: frozenset[str], told_there: Sequence[Label] = ()
+    labels: Sequence[Label], client: frozenset[str], other: frozenset[str], their_labels: Sequence[Label] = ()
 ) -> Reading:
-    """Read one relationship.
+    """Decide the direction of one relationship.
 
     Args:
-        told: by the client's record, the most telling first; at least one, all of one role.
+        labels: in the client's record, the most significant first; at least one, all of one role.
         client, other: what the two sides may be.
-        told_there: by the other side's record, where that is known.
+        their_labels: in the other side's record, if that is known.
     """
-    label = _by_label(told[0])
-    role = ROLES.get(told[0].role)
+    label = _by_label(labels[0])
+    role = ROLES.get(labels[0].role)
     if role is None:
         return Reading(label, Ambiguity.UNKNOWN_LABEL)
     possible = _possible(role, client, other)
@@ -108,7 +109,7 @@ def decide(
         return Reading(next(iter(possible)))
     if not possible:
         return Reading(Direction.MUTUAL if role.always_mutual else label, Ambiguity.TYPES_DO_NOT_FIT)
-    hints = {_by_label(each) for each in told} | {_flipped(_by_label(each)) for each in told_there}
+    hints = {_by_label(each) for each in labels} | {_flipped(_by_label(each)) for each in their_labels}
     if Direction.MUTUAL in possible:
         hints = {hint if hint in possible else Direction.MUTUAL for hint in hints}
         label = label if label in possible else Direction.MUTUAL
@@ -116,7 +117,7 @@ def decide(
 
 
 def as_text(raw_label: str, direction: Direction) -> str:
-    """What a team member is called by this relationship: "Director" is what they are, "Director Of" what the client is."""
+    """A team member's relationship as text: "Director" is what they are, "Director Of" is what the client is."""
     return title_of(raw_label) + (" Of" if direction is Direction.CLIENT_IS else "")
 
 

@@ -1,8 +1,8 @@
-"""Takes news of clients' relationships in: what a person's import does, and what a scheduled re-sync does (b.18 to b.27).
+"""Merges XPM's relationships of clients into the portal's, for a person's import and for a scheduled re-sync (b.18 to b.27).
 
-Both take the news: new relationships become pending items, the values of known ones follow XPM, team members that are tied
-to a record follow its name, and what XPM no longer tells is marked. A person's import then puts everything before the
-reviewers anew: ignored items come back, and pending ones that XPM no longer has are superseded. A re-sync does neither.
+In both, new relationships become pending items, known ones take XPM's values, team members that are linked to a record take
+its name, and relationships that are no longer in XPM are marked as gone. A person's import also offers everything for review
+again: ignored items become pending, and pending items that are gone are superseded. A re-sync does neither.
 """
 
 from __future__ import annotations
@@ -18,98 +18,102 @@ from portal_db.clients.history import By, Change, text_of
 from portal_db.clients.relationships import XPM_COLUMNS, XpmRelationship
 from portal_db.database import Tx
 from portal_db.states import ReviewState
-from portal_db.tables import Relationship, TeamMember, XpmLink
+from portal_db.tables import Relationship, TeamMember
 from portal_db.upkeep import erasures
 
-Key = tuple[str, UUID]
-#: Fields whose changes a client's history tells; `also_told` only repeats what XPM's rows say.
-TOLD = ("state", "label", "other_name", "number_of_shares", "percentage", "start_date", "end_date", "gone_at")
+#: Fields whose changes are in a client's history; `also_told` only repeats XPM's rows.
+_IN_HISTORY = ("state", "label", "other_name", "number_of_shares", "percentage", "start_date", "end_date", "gone_at")
+_COLUMNS = [column.key for column in Relationship.__table__.columns]
 
 
 @dataclass(frozen=True, slots=True)
 class RecordUpdate:
-    """What a record in XPM says about one client's relationships, as of when we asked."""
+    """What a client's record in XPM reports about its relationships. `as_of`: when XPM was asked."""
 
     client_id: UUID
     xpm_uuid: UUID
-    offers: Sequence[XpmRelationship]
+    reported: Sequence[XpmRelationship]
     as_of: datetime
     content_hash: str
 
 
 @dataclass(slots=True)
-class MergeCounts:
-    """What news led to. `touched` are the items that are new or changed, for whoever counts what is ambiguous."""
+class Merged:
+    """What a merge writes: items by their columns, renamed team members, merged links, and the history. `ended`: how many
+    items ended."""
 
-    clients: int = 0
-    added: int = 0
-    changed: int = 0
-    ended: int = 0
-    touched: list[dict[str, Any]] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class _Written:
     new: list[dict[str, Any]] = field(default_factory=list)
     changed: list[dict[str, Any]] = field(default_factory=list)
     renamed: list[dict[str, Any]] = field(default_factory=list)
-    told: list[dict[str, Any]] = field(default_factory=list)
+    links: list[dict[str, Any]] = field(default_factory=list)
     history: list[Change] = field(default_factory=list)
+    ended: int = 0
 
 
-def merge_updates(tx: Tx, by: By, news: Sequence[RecordUpdate], *, begun_at: datetime | None = None) -> MergeCounts:
-    """Take news in, of any number of clients, by a few statements.
+def merge_updates(tx: Tx, by: By, updates: Sequence[RecordUpdate], *, begun_at: datetime | None = None) -> Merged:
+    """Merge updates of any number of clients, by a few statements.
 
-    A client that is not connected to that record any more is passed over, and so is a re-sync's news of one whose
-    relationships nobody has imported since it was connected. News older than what was taken before changes no value.
+    Skips clients that are no longer connected to that record, and in a re-sync those whose relationships were never
+    imported since they were connected. An update that is older than the last one changes no value.
 
     Args:
-        begun_at: when a person's import (its epoch) was begun; `None` for a re-sync. One import counts once, and after a
-            newer one not at all.
+        begun_at: when a person's import (its epoch) began; `None` for a re-sync. One import counts once, and not at all
+            after a newer one.
     """
-    links = relationships.lock_links(tx, {item.client_id for item in news})
+    links = relationships.lock_links(tx, {update.client_id for update in updates})
     rows = relationships.lock_rows(tx, list(links))
-    members = _by_record(relationships.tied_members(tx, list(links)))
-    erased = erasures.among(tx, by.practice_id, {offer.other_xpm_uuid for item in news for offer in item.offers})
-    taken, written = MergeCounts(), _Written()
-    for item in news:
-        link = links.get(item.client_id)
-        if link is None or link.xpm_uuid != item.xpm_uuid or (begun_at is None and link.synced_hash is None):
+    members = {(each.client_id, each.xpm_uuid): each for each in relationships.tied_members(tx, list(links))}
+    others = {each.other_xpm_uuid for update in updates for each in update.reported}
+    erased = erasures.among(tx, by.practice_id, others)
+    merged = Merged()
+    for update in updates:
+        link = links.get(update.client_id)
+        if link is None or link.xpm_uuid != update.xpm_uuid or (begun_at is None and link.synced_hash is None):
             continue
         if begun_at is not None and link.import_begun_at is not None and begun_at <= link.import_begun_at:
             continue
-        offers = [offer for offer in item.offers if offer.other_xpm_uuid not in erased]
-        is_news = link.told_as_of is None or link.told_as_of < item.as_of
-        after = _after(tx, by, item, rows[item.client_id], offers if is_news else None, is_import=begun_at is not None)
-        _note(by, rows[item.client_id], after, item.as_of, taken, written)
-        if is_news:
-            _rename(item, offers, members, written)
-        written.told.append(_told(link, item, is_news, begun_at))
-        taken.clients += 1
-    _write(tx, by, written)
-    return taken
+        known = rows[update.client_id]
+        reported = [each for each in update.reported if each.other_xpm_uuid not in erased]
+        is_newer = link.told_as_of is None or link.told_as_of < update.as_of
+        after = _merge(tx, by, update, known, reported if is_newer else None, is_import=begun_at is not None)
+        _collect_changes(by, known, after, update.as_of, merged)
+        if is_newer:
+            _rename_members(update, reported, members, merged)
+        seen = {
+            "link_id": link.id,
+            "new_told_as_of": update.as_of if is_newer else link.told_as_of,
+            "new_import_begun_at": begun_at or link.import_begun_at,
+            "new_synced_hash": update.content_hash if is_newer else link.synced_hash,
+        }
+        merged.links.append(seen)
+    relationships.insert_rows(tx, merged.new)
+    relationships.write_rows(tx, merged.changed)
+    relationships.rename_members(tx, merged.renamed)
+    relationships.note_merged(tx, merged.links)
+    history.note(tx, by, merged.history)
+    return merged
 
 
-def _after(
+def _merge(
     tx: Tx,
     by: By,
-    item: RecordUpdate,
+    update: RecordUpdate,
     known: Iterable[Relationship],
-    offers: Sequence[XpmRelationship] | None,
+    reported: Sequence[XpmRelationship] | None,
     *,
     is_import: bool,
 ) -> list[dict[str, Any]]:
-    """The client's items as they are to be. `offers` is `None` where newer news was taken before."""
+    """The client's items after the merge. `reported` is `None` if a newer update was merged before."""
     rows = {(row.label_key, row.other_xpm_uuid): _columns(row) for row in known}
-    if offers is not None:
-        offered = {(offer.label_key, offer.other_xpm_uuid): offer for offer in offers}
-        for key, offer in offered.items():
-            row = rows.setdefault(key, _new(tx, by, item, offer))
-            row |= {**asdict(offer), "gone_at": None}
+    if reported is not None:
+        current = {(each.label_key, each.other_xpm_uuid): each for each in reported}
+        for key, relationship in current.items():
+            row = rows.setdefault(key, _new(tx, by, update, relationship))
+            row |= {**asdict(relationship), "gone_at": None}
             if row["state"] is ReviewState.SUPERSEDED:
                 row["state"] = ReviewState.PENDING
-        for key in rows.keys() - offered.keys():
-            rows[key]["gone_at"] = rows[key]["gone_at"] or item.as_of
+        for key in rows.keys() - current.keys():
+            rows[key]["gone_at"] = rows[key]["gone_at"] or update.as_of
     if is_import:
         for row in rows.values():
             _offer_again(row)
@@ -117,7 +121,7 @@ def _after(
 
 
 def _offer_again(row: dict[str, Any]) -> None:
-    """A person's import: what was ignored is offered again (b.20); what is no longer there is not (b.27)."""
+    """A person's import offers ignored items again (b.20), and withdraws pending ones that are gone (b.27)."""
     is_gone = row["gone_at"] is not None
     if is_gone and row["state"] is ReviewState.PENDING:
         row["state"] = ReviewState.SUPERSEDED
@@ -125,21 +129,16 @@ def _offer_again(row: dict[str, Any]) -> None:
         row["state"] = ReviewState.PENDING
 
 
-def _new(tx: Tx, by: By, item: RecordUpdate, offer: XpmRelationship) -> dict[str, Any]:
-    fixed = {"practice_id": by.practice_id, "client_id": item.client_id, "import_id": by.import_id}
-    state = {"state": ReviewState.PENDING, "team_member_id": None, "gone_at": None, "version": 0, "as_of": item.as_of}
-    return {"id": tx.new_id(), **asdict(offer), **fixed, **state}
+def _new(tx: Tx, by: By, update: RecordUpdate, relationship: XpmRelationship) -> dict[str, Any]:
+    fixed = {"practice_id": by.practice_id, "client_id": update.client_id, "import_id": by.import_id}
+    state = {"state": ReviewState.PENDING, "team_member_id": None, "gone_at": None, "version": 0, "as_of": update.as_of}
+    return {"id": tx.new_id(), **asdict(relationship), **fixed, **state}
 
 
-def _note(
-    by: By,
-    known: Sequence[Relationship],
-    after: Sequence[dict[str, Any]],
-    as_of: datetime,
-    taken: MergeCounts,
-    written: _Written,
+def _collect_changes(
+    by: By, known: Sequence[Relationship], after: Sequence[dict[str, Any]], as_of: datetime, merged: Merged
 ) -> None:
-    """Find out what changed; rows that did not are left alone."""
+    """Add the items that are new or changed; the others are not written."""
     before = {row.id: _columns(row) for row in known}
     for row in after:
         was = before.get(row["id"], {})
@@ -147,23 +146,18 @@ def _note(
         if not changes:
             continue
         row |= {"version": row["version"] + 1, "as_of": as_of, "import_id": by.import_id or row["import_id"]}
-        (written.changed if was else written.new).append(row)
-        taken.touched.append(row)
-        taken.added += not was
-        taken.ended += _has_ended(row) and not _has_ended(was)
-        taken.changed += bool(was)
-        written.history += _history(row, was, changes)
+        (merged.changed if was else merged.new).append(row)
+        merged.ended += _has_ended(row) and not _has_ended(was)
+        merged.history += _history(row, was, changes)
 
 
 def _history(row: Mapping[str, Any], was: Mapping[str, Any], changes: Collection[str]) -> list[Change]:
-    """Of a new item its state, of a known one each field that changed."""
-    name = f"{row['label']}: {row['other_name']}"
+    """The state of a new item; each changed field of a known one."""
+    about = (row["id"], f"{row['label']}: {row['other_name']}")
     return [
-        Change(
-            row["client_id"], history.RELATIONSHIP, told, text_of(was.get(told)), text_of(row[told]), row["id"], name
-        )
-        for told in TOLD
-        if told in changes and (was or told == "state")
+        Change(row["client_id"], history.RELATIONSHIP, name, text_of(was.get(name)), text_of(row[name]), *about)
+        for name in _IN_HISTORY
+        if name in changes and (was or name == "state")
     ]
 
 
@@ -171,45 +165,21 @@ def _has_ended(row: Mapping[str, Any]) -> bool:
     return bool(row) and (row["end_date"] is not None or row["gone_at"] is not None)
 
 
-def _rename(
-    item: RecordUpdate,
-    offers: Iterable[XpmRelationship],
-    members: Mapping[tuple[UUID, UUID], TeamMember],
-    written: _Written,
+def _rename_members(
+    update: RecordUpdate,
+    reported: Iterable[XpmRelationship],
+    members: Mapping[tuple[UUID, UUID | None], TeamMember],
+    merged: Merged,
 ) -> None:
-    """Members who are tied to a record follow its name (b.19, b.21), unless a reviewer has amended it."""
-    names = {offer.other_xpm_uuid: offer.other_name[:500] for offer in offers}
+    """Linked team members take their record's name (b.19, b.21), unless a reviewer has amended it."""
+    names = {each.other_xpm_uuid: each.other_name[:500] for each in reported}
     for xpm_uuid, name in names.items():
-        member = members.get((item.client_id, xpm_uuid))
+        member = members.get((update.client_id, xpm_uuid))
         if member is None or member.name == name or member.name_is_override:
             continue
-        written.renamed.append({"member_id": member.id, "new_name": name, "new_as_of": item.as_of})
-        change = Change(item.client_id, history.TEAM_MEMBER, "name", member.name, name, member.id, name)
-        written.history.append(change)
-
-
-def _told(link: XpmLink, item: RecordUpdate, is_news: bool, begun_at: datetime | None) -> dict[str, Any]:
-    return {
-        "link_id": link.id,
-        "new_told_as_of": item.as_of if is_news else link.told_as_of,
-        "new_import_begun_at": begun_at or link.import_begun_at,
-        "new_synced_hash": item.content_hash if is_news else link.synced_hash,
-    }
-
-
-def _write(tx: Tx, by: By, written: _Written) -> None:
-    relationships.insert_rows(tx, written.new)
-    relationships.write_rows(tx, written.changed)
-    relationships.rename_members(tx, written.renamed)
-    relationships.note_merged(tx, written.told)
-    history.note(tx, by, written.history)
-
-
-def _by_record(members: Collection[TeamMember]) -> dict[tuple[UUID, UUID], TeamMember]:
-    return {(member.client_id, member.xpm_uuid): member for member in members if member.xpm_uuid is not None}
-
-
-_COLUMNS = [column.key for column in Relationship.__table__.columns]
+        merged.renamed.append({"member_id": member.id, "new_name": name, "new_as_of": update.as_of})
+        change = Change(update.client_id, history.TEAM_MEMBER, "name", member.name, name, member.id, name)
+        merged.history.append(change)
 
 
 def _columns(row: Relationship) -> dict[str, Any]:

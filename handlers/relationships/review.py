@@ -1,6 +1,6 @@
-"""The three things a reviewer does with an item: Import, Ignore, Link to existing (b.19 to b.26).
+"""What a reviewer does with an item: Import, Ignore, Link to existing (b.19 to b.26).
 
-Nobody is invited by any of them (b.24). Of two reviewers one wins, and the other is told (b.26).
+None of them invites anybody (b.24). Of two reviewers the first decides, and the second gets a refusal (b.26).
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ from handlers.relationships.review_queue import Item
 from portal_db.access import people
 from portal_db.clients import history, review_items, team
 from portal_db.clients.history import By, Change
+from portal_db.clients.review_items import ReviewItem
 from portal_db.database import Database, Tx
 from portal_db.states import ChangeSource, ClientKind, FieldSource, LoginKind, ReviewState
 from portal_db.tables import TeamMember
 
-#: What `team_members.relationship` holds.
+#: The length of `team_members.relationship`.
 LONGEST_RELATIONSHIP = 100
 
 
@@ -37,7 +38,7 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True)
 class Confirmed:
-    """What the reviewer confirmed or amended; a name that is not given is XPM's."""
+    """What the reviewer confirmed or amended; without a name, XPM's name is used."""
 
     name: str | None = None
     relationship: str | None = None
@@ -46,27 +47,27 @@ class Confirmed:
 
 
 def import_item(database: Database, caller: Caller, chosen: Chosen, given: Confirmed) -> Item:
-    """Add the other side to the client's team, tied to its XPM record. One record ties one member: a second relationship
-    with the same person or entity is added to the member that is there.
+    """Add the other side to the client's team, linked to its XPM record. A record links to one member: a second
+    relationship with the same person or entity is added to the existing member.
 
     Raises:
-        RequestRefused: no such item for them, another reviewer was faster, or what was given does not do.
+        RequestRefused: the item is not found or not visible to them; another reviewer was faster; or a value is not valid.
     """
     with database.write() as tx:
         item = _decide(tx, caller, chosen, ReviewState.IMPORTED)
         member = team.tied_to(tx, item.client.id, item.row.other_xpm_uuid)
         values = _imported(tx, item, given, member)
-        member_id = _keep_member(tx, caller, item, member, values)
+        member_id = _write_member(tx, caller, item, member, values)
         if given.as_co_owner:
-            _make_co_owner(tx, item, member_id, given.email)
-        return _tied(tx, caller, item, member_id)
+            _make_co_owner(tx, member_id, given.email)
+        return _link_member(tx, caller, item, member_id)
 
 
 def link_item(database: Database, caller: Caller, chosen: Chosen, member_id: UUID) -> Item:
-    """Tie a member who is in the team already; what an import fills in is replaced by XPM's (b.22).
+    """Link an existing team member to the XPM record, and replace the member's values with XPM's (b.22).
 
     Raises:
-        RequestRefused: as `import_item`, or the member is not of this client, or one of the two is tied already.
+        RequestRefused: as `import_item`; the member is not of this client; or one of the two is linked already.
     """
     with database.write() as tx:
         item = _decide(tx, caller, chosen, ReviewState.LINKED)
@@ -77,23 +78,17 @@ def link_item(database: Database, caller: Caller, chosen: Chosen, member_id: UUI
         tied = team.tied_to(tx, item.client.id, record)
         if member.xpm_uuid not in (None, record) or (tied is not None and tied.id != member_id):
             raise refusals.MEMBER_LINKED()
-        values = {
-            "name": item.row.other_name[:500],
-            "name_is_override": False,
-            "relationship": _also(member if tied else None, item.relationship),
-            "xpm_uuid": record,
-            "source": FieldSource.XPM,
-            "as_of": item.row.as_of,
-        }
-        _keep_member(tx, caller, item, member, values)
-        return _tied(tx, caller, item, member_id)
+        relationship = _combined(member if tied else None, item.relationship)
+        values = _member_values(item, item.row.other_name[:500], relationship)
+        _write_member(tx, caller, item, member, values)
+        return _link_member(tx, caller, item, member_id)
 
 
 def ignore_item(database: Database, caller: Caller, chosen: Chosen) -> Item:
-    """Take an item off the list until the next import (b.20).
+    """Hide an item until the next import (b.20).
 
     Raises:
-        RequestRefused: no such item for them, or another reviewer was faster.
+        RequestRefused: the item is not found or not visible to them, or another reviewer was faster.
     """
     with database.write() as tx:
         item = _decide(tx, caller, chosen, ReviewState.IGNORED)
@@ -102,10 +97,10 @@ def ignore_item(database: Database, caller: Caller, chosen: Chosen) -> Item:
 
 
 def ignore_items(database: Database, caller: Caller, chosen: Sequence[Chosen]) -> set[UUID]:
-    """Ignore those of the chosen items that still are pending and as they were looked at (b.25).
+    """Ignore those of the chosen items that are still pending and unchanged since the reviewer saw them (b.25).
 
     Returns:
-        Their ids; about the others somebody else has decided, or they are not the caller's to see.
+        Their ids. The others were decided by somebody else, or are not visible to the caller.
     """
     with database.write() as tx:
         ignored = review_items.ignore(tx, caller.viewer, [(each.item_id, each.version) for each in chosen])
@@ -113,21 +108,19 @@ def ignore_items(database: Database, caller: Caller, chosen: Sequence[Chosen]) -
         return {row.id for row in ignored}
 
 
-_MEMBER = "team_member_id"
-
-
 def _decide(tx: Tx, caller: Caller, chosen: Chosen, state: ReviewState) -> Item:
-    """Win the item, as it was looked at, or say why not; returns it as it was decided about."""
-    found = review_items.get(tx, caller.viewer, chosen.item_id)
-    if found is None:
-        raise refusals.UNKNOWN_ITEM()
-    review_items.lock_client(tx, found.client.id)
+    """Decide about an item in the version that the reviewer saw, and return it as decided."""
+    review_items.lock_client(tx, _require_item(tx, caller, chosen.item_id).client.id)
     if not review_items.decide(tx, chosen.item_id, chosen.version, state):
         raise _too_late(tx, caller, chosen.item_id)
-    found = review_items.get(tx, caller.viewer, chosen.item_id)
+    return review_queue.read(tx, caller.practice_id, [_require_item(tx, caller, chosen.item_id)])[0]
+
+
+def _require_item(tx: Tx, caller: Caller, item_id: UUID) -> ReviewItem:
+    found = review_items.get(tx, caller.viewer, item_id)
     if found is None:
         raise refusals.UNKNOWN_ITEM()
-    return review_queue.read(tx, caller.practice_id, [found])[0]
+    return found
 
 
 def _too_late(tx: Tx, caller: Caller, item_id: UUID) -> RequestRefused:
@@ -140,21 +133,13 @@ def _too_late(tx: Tx, caller: Caller, item_id: UUID) -> RequestRefused:
 
 
 def _imported(tx: Tx, item: Item, given: Confirmed, member: TeamMember | None) -> dict[str, Any]:
-    """The member's values by an import; the relationship must be given, save for a co-owner (b.23)."""
+    """The member's values by an import; the relationship is required, except for a co-owner (b.23)."""
     if given.relationship is None and not given.as_co_owner:
         raise refusals.RELATIONSHIP_MISSING()
     if given.as_co_owner and item.client.kind is ClientKind.ENTITY:
         raise refusals.NOT_A_PERSON()
-    found = item.row.other_name[:500]
-    name = given.name or (member.name if member else found)
-    values: dict[str, Any] = {
-        "name": name,
-        "name_is_override": name != found,
-        "relationship": _also(member, given.relationship or item.relationship),
-        "xpm_uuid": item.row.other_xpm_uuid,
-        "source": FieldSource.XPM,
-        "as_of": item.row.as_of,
-    }
+    name = given.name or (member.name if member else item.row.other_name[:500])
+    values = _member_values(item, name, _combined(member, given.relationship or item.relationship))
     if given.email is not None:
         if member is not None and team.is_co_owner(tx, member.id):
             raise refusals.CO_OWNER_ALREADY(field="email")
@@ -162,8 +147,19 @@ def _imported(tx: Tx, item: Item, given: Confirmed, member: TeamMember | None) -
     return values
 
 
-def _also(member: TeamMember | None, relationship: str) -> str:
-    """What a member is called who is there by another relationship already: both."""
+def _member_values(item: Item, name: str, relationship: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "name_is_override": name != item.row.other_name[:500],
+        "relationship": relationship,
+        "xpm_uuid": item.row.other_xpm_uuid,
+        "source": FieldSource.XPM,
+        "as_of": item.row.as_of,
+    }
+
+
+def _combined(member: TeamMember | None, relationship: str) -> str:
+    """A member's relationship, after any that the member has already."""
     if member is None:
         return relationship
     known = member.relationship.split(", ")
@@ -171,8 +167,8 @@ def _also(member: TeamMember | None, relationship: str) -> str:
     return both if len(both) <= LONGEST_RELATIONSHIP else member.relationship
 
 
-def _make_co_owner(tx: Tx, item: Item, member_id: UUID, email: str | None) -> None:
-    """Give the co-owner a login, which holds the address and which nobody is told of; the unique index decides."""
+def _make_co_owner(tx: Tx, member_id: UUID, email: str | None) -> None:
+    """Give the co-owner a login, which reserves the address, without an invitation; the unique index decides."""
     if email is None:
         raise refusals.CO_OWNER_EMAIL_MISSING()
     if team.is_co_owner(tx, member_id):
@@ -184,8 +180,8 @@ def _make_co_owner(tx: Tx, item: Item, member_id: UUID, email: str | None) -> No
     team.make_co_owner(tx, member_id, login_id)
 
 
-def _keep_member(tx: Tx, caller: Caller, item: Item, member: TeamMember | None, values: dict[str, Any]) -> UUID:
-    """Write a new member, or a known one's new values, and what changed into the history."""
+def _write_member(tx: Tx, caller: Caller, item: Item, member: TeamMember | None, values: dict[str, Any]) -> UUID:
+    """Add a member, or change an existing one, and add the changes to the history."""
     member_id = member.id if member is not None else tx.new_id()
     if member is None:
         fixed = {"id": member_id, "practice_id": caller.practice_id, "client_id": item.client.id}
@@ -202,26 +198,17 @@ def _keep_member(tx: Tx, caller: Caller, item: Item, member: TeamMember | None, 
     return member_id
 
 
-def _tied(tx: Tx, caller: Caller, item: Item, member_id: UUID) -> Item:
-    """The item with the member it became; its version was counted when it was won."""
+def _link_member(tx: Tx, caller: Caller, item: Item, member_id: UUID) -> Item:
+    """Link the decided item to its member. Its version was counted when it was decided."""
     review_items.tie(tx, item.row.id, member_id)
     _note_state(tx, caller, [item.row], item.row.state)
-    found = review_items.get(tx, caller.viewer, item.row.id)
-    return review_queue.read(tx, caller.practice_id, [found])[0] if found is not None else item
+    return review_queue.read(tx, caller.practice_id, [_require_item(tx, caller, item.row.id)])[0]
 
 
 def _note_state(tx: Tx, caller: Caller, rows: Sequence[Any], state: ReviewState) -> None:
+    kind, pending = history.RELATIONSHIP, ReviewState.PENDING
     changes = [
-        Change(
-            row.client_id,
-            history.RELATIONSHIP,
-            "state",
-            ReviewState.PENDING,
-            state,
-            about_id=row.id,
-            about_name=f"{row.label}: {row.other_name}",
-        )
-        for row in rows
+        Change(row.client_id, kind, "state", pending, state, row.id, f"{row.label}: {row.other_name}") for row in rows
     ]
     history.note(tx, _by(caller), changes)
 

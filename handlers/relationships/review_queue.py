@@ -1,15 +1,14 @@
-"""The review queue, read: each item with who is what to whom, whether it has ended, and the client its other side is.
+"""Reads the review queue: each item with who is what to whom, whether it has ended, and the client that the other side is.
 
-All of that is worked out at reading, so that it follows what the directory learns and what becomes a client later.
+All of this is computed when it is read, so that it follows the directory and clients that are imported later.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Any
 from uuid import UUID
 
 from handlers import refusals
@@ -19,8 +18,7 @@ from handlers.directory.records import read_record
 from handlers.directory.structures import words_of
 from handlers.paging import Page
 from handlers.relationships import labels
-from handlers.relationships.direction import ANYTHING, PERSON, Ambiguity, Direction, as_text, decide, what_may_be
-from handlers.relationships.labels import combine_rows
+from handlers.relationships.direction import ANYTHING, PERSON, Ambiguity, Direction, as_text, decide, possible_kinds
 from portal_db.clients import review_items
 from portal_db.clients.review_items import OtherParty, ReviewFilter, ReviewItem
 from portal_db.database import Database, Tx
@@ -34,9 +32,9 @@ from xpm.records import RelationshipRecord, XpmClient
 class Item:
     """A relationship in review, as a reviewer sees it.
 
-    `relationship` is what the other side would be called in Team. `is_client` is the client in sight that the other side is.
-    Numbers that only the other side's record tells are theirs. `suggests_co_owner`: it is the partner of a person, who may
-    share the account (b.23).
+    `relationship` is the text for the team. `is_client` is the client that the other side is, if the reviewer may see one.
+    Numbers that are missing here come from the other side's record. `suggests_co_owner`: the other side is a person's
+    partner, who may share the account (b.23).
     """
 
     row: Relationship
@@ -53,10 +51,10 @@ class Item:
 
 
 def page(database: Database, caller: Caller, wanted: ReviewFilter, *, cursor: str | None, limit: int) -> Page[Item]:
-    """Items of clients that the caller may see, the newest first.
+    """Items of clients that the caller may see, newest first.
 
     Raises:
-        RequestRefused: the cursor is not one of ours.
+        RequestRefused: the cursor is not valid.
     """
     after = _read_cursor(cursor)
     with database.read() as tx:
@@ -66,27 +64,33 @@ def page(database: Database, caller: Caller, wanted: ReviewFilter, *, cursor: st
 
 
 def of_client(tx: Tx, caller: Caller, client_id: UUID, states: Collection[ReviewState]) -> list[Item]:
-    """The items of a client that the caller may see, in the order of their labels."""
+    """The items of a client that the caller may see, ordered by label."""
     return read(tx, caller.practice_id, review_items.of_client(tx, caller.viewer, client_id, states))
 
 
 def read(tx: Tx, practice_id: UUID, found: Sequence[ReviewItem]) -> list[Item]:
-    """Work out what items of a practice say."""
-    beside = review_items.other_parties(tx, [queued.row.id for queued in found]) if found else {}
+    """Compute a practice's items from their rows."""
+    others = review_items.other_parties(tx, [queued.row.id for queued in found]) if found else {}
     today = database_time(tx.session).date()
     words = words_of(tx, practice_id) if found else {}
-    return [_item(queued, beside.get(queued.row.id), words, today) for queued in found]
+    return [_item(queued, others.get(queued.row.id), words, today) for queued in found]
 
 
-def _item(queued: ReviewItem, beside: OtherParty | None, words: Words, today: date) -> Item:
+def kinds_of_record(record: XpmClient, words: Words) -> frozenset[str]:
+    """What a record's client may be, by XPM and the practice's own words."""
+    return possible_kinds(kinds_of(record, words), entity_type_of(record, words))
+
+
+def _item(queued: ReviewItem, other: OtherParty | None, words: Words, today: date) -> Item:
     row, client = queued.row, queued.client
-    theirs = read_record(beside.record) if beside is not None else None
-    told_there = [each for each in theirs.relationships if _is_same(each, row, beside)] if theirs else []
-    other = what_is(theirs, words) if theirs is not None else ANYTHING
-    ours = what_may_be(frozenset({client.kind}), client.entity_type)
-    reading = decide(_told(row), ours, other, [labels.read(each.label) for each in told_there])
-    there = next(iter(combine_rows(told_there)), None)
-    between_people = client.kind is ClientKind.INDIVIDUAL and PERSON in other
+    record = read_record(other.record) if other is not None else None
+    same = [each for each in record.relationships if _is_same(each, row, other)] if record is not None else []
+    other_kinds = kinds_of_record(record, words) if record is not None else ANYTHING
+    client_kinds = possible_kinds(frozenset({client.kind}), client.entity_type)
+    own_labels = labels.read_labels(row.label, row.also_told)
+    reading = decide(own_labels, client_kinds, other_kinds, [labels.read(each.label) for each in same])
+    theirs = next(iter(labels.combine_rows(same)), None)
+    between_people = client.kind is ClientKind.INDIVIDUAL and PERSON in other_kinds
     return Item(
         row,
         client,
@@ -94,28 +98,18 @@ def _item(queued: ReviewItem, beside: OtherParty | None, words: Words, today: da
         reading.direction,
         reading.ambiguity,
         as_text(row.label, reading.direction)[:100],
-        number_of_shares=row.number_of_shares or (there.number_of_shares if there else None),
-        percentage=row.percentage or (there.percentage if there else None),
-        start_date=row.start_date or (there.start_date if there else None),
+        number_of_shares=row.number_of_shares or (theirs.number_of_shares if theirs else None),
+        percentage=row.percentage or (theirs.percentage if theirs else None),
+        start_date=row.start_date or (theirs.start_date if theirs else None),
         has_ended=row.gone_at is not None or (row.end_date is not None and row.end_date <= today),
         suggests_co_owner=between_people and row.label_key in ("spouse", "partner"),
     )
 
 
-def _is_same(there: RelationshipRecord, row: Relationship, beside: OtherParty | None) -> bool:
-    """Whether a row of the other side's record tells the same relationship."""
-    is_about_us = beside is not None and there.related_uuid == beside.own_xpm_uuid
-    return is_about_us and labels.read(there.label).role == row.label_key
-
-
-def what_is(record: XpmClient, words: Words) -> frozenset[str]:
-    """What the record's client may be, as far as XPM and the practice's own words say."""
-    return what_may_be(kinds_of(record, words), entity_type_of(record, words))
-
-
-def _told(row: Relationship) -> list[labels.Label]:
-    folded: Sequence[Mapping[str, Any]] = row.also_told or ()
-    return [labels.read(label) for label in (row.label, *(each["label"] for each in folded))]
+def _is_same(their_row: RelationshipRecord, row: Relationship, other: OtherParty | None) -> bool:
+    """Whether a row of the other side's record describes the same relationship."""
+    is_about_client = other is not None and their_row.related_uuid == other.own_xpm_uuid
+    return is_about_client and labels.read(their_row.label).role == row.label_key
 
 
 def _read_cursor(text: str | None) -> UUID | None:

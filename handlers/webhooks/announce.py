@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID, uuid5
 
-from handlers.jobs.enqueue import standalone
+from handlers.jobs.enqueue import standalone_job
 from handlers.jobs.kinds import JobKind
 from portal_db import webhooks
 from portal_db.database import Tx
@@ -51,7 +51,7 @@ def deliver(
     for endpoint in endpoints:
         delivery_id: UUID = tx.new_id()
         key = f"{JobKind.DELIVER_WEBHOOK}:{endpoint.id}:{event_id}"
-        job = standalone(
+        job = standalone_job(
             tx, JobKind.DELIVER_WEBHOOK, endpoint.practice_id, {"delivery_id": str(delivery_id)}, dedupe_key=key
         )
         row = {"id": delivery_id, "practice_id": endpoint.practice_id, "endpoint_id": endpoint.id, "job_id": job.id}

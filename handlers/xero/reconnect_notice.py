@@ -14,7 +14,7 @@ from config.settings import Settings
 from handlers.email import addresses
 from handlers.email.compose import compose
 from handlers.errors import OutcomeUnknown, Transient
-from handlers.jobs.enqueue import FollowUp, standalone
+from handlers.jobs.enqueue import FollowUp, standalone_job
 from handlers.jobs.handler import job_arg
 from handlers.jobs.kinds import JobKind
 from handlers.services import Services
@@ -38,7 +38,7 @@ def request(tx: Tx, connection: XpmConnection, number: int) -> None:
         return
     kind = JobKind.SEND_RECONNECT_NOTICE
     args, key = {"notice_id": str(notice_id)}, f"{kind}:{connection.id}:{number}"
-    jobs.add(tx, [standalone(tx, kind, connection.practice_id, args, dedupe_key=key)])
+    jobs.add(tx, [standalone_job(tx, kind, connection.practice_id, args, dedupe_key=key)])
 
 
 def fetch(services: Services, job: Job) -> bool:

@@ -86,7 +86,9 @@ class Preflight(BaseModel):
             rows=found.rows,
             eligible=found.eligible,
             unseen=found.unseen,
-            turned_down=[TurnedDown(row=each.position, **fault_of(each.reason).model_dump()) for each in found.turned],
+            turned_down=[
+                TurnedDown(row=each.position, **fault_of(each.reason).model_dump()) for each in found.rejected
+            ],
             by_code=found.by_code,
             xpm_calls=found.calls,
             seconds=found.seconds,
@@ -143,7 +145,7 @@ def request_batch(
 @router.get("/{batch_id}")
 def read_batch(portal: ThePortal, who: Reader, batch_id: UUID) -> Batch:
     """The progress of a batch. `GET /imports?batch_id=` lists its imports."""
-    return Batch.of(queries.batch(portal.database, who, batch_id))
+    return Batch.of(queries.get_batch(portal.database, who, batch_id))
 
 
 @router.get("/{batch_id}/events", response_class=EventSourceResponse, responses=STREAM)
@@ -153,7 +155,7 @@ async def follow_batch(
     """Follow the batch by server-sent events: `progress` at each change, `closed` once all of its imports are."""
 
     def look() -> Snapshot:
-        found = queries.batch(portal.database, who, batch_id)
+        found = queries.get_batch(portal.database, who, batch_id)
         return Snapshot(Batch.of(found), is_last=found.open == 0)
 
     return await following(portal, who, look, last_event_id)
@@ -172,7 +174,7 @@ def cancel_batch(portal: ThePortal, who: Importer, batch_id: UUID) -> BatchCance
 )
 def result(portal: ThePortal, who: Reader, batch_id: UUID, only_open_or_failed: bool = False) -> StreamingResponse:
     """Download the batch's rows as CSV with their results and remedies. Correct it and send it as a new batch."""
-    rows = queries.batch_rows(portal.database, who, batch_id)
+    rows = queries.imports_of_batch(portal.database, who, batch_id)
     if only_open_or_failed:
         rows = [row for row in rows if row.state is not ImportState.SUCCEEDED]
     disposition = {"Content-Disposition": f'attachment; filename="batch-{batch_id}.csv"'}

@@ -154,14 +154,14 @@ class HistoryPage(ListPage[Change]):
 def list_clients(portal: ThePortal, who: Reader, query: Annotated[ClientQuery, Query()]) -> ClientPage:
     """Clients that the staff member may see, newest first."""
     wanted = ClientFilter(query.q, query.kind, query.is_new)
-    found = queries.page(portal.database, who, wanted, cursor=query.cursor, limit=query.limit)
+    found = queries.list_clients(portal.database, who, wanted, cursor=query.cursor, limit=query.limit)
     return ClientPage.of(found, ListedClient.of)
 
 
 @router.get("/{client_id}")
 def read_client(portal: ThePortal, who: Reader, client_id: UUID) -> OneClient:
     """One client."""
-    return OneClient.details(queries.details(portal.database, who, client_id))
+    return OneClient.details(queries.get_client(portal.database, who, client_id))
 
 
 @router.post("/{client_id}/imports", status_code=202, responses=ACCEPTED_BEFORE)

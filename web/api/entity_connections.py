@@ -61,7 +61,7 @@ def add_connection(portal: ThePortal, who: Importer, client_id: UUID, given: New
 @router.put("/{member_id}", status_code=204)
 def let_act(portal: ThePortal, who: Importer, client_id: UUID, member_id: UUID, given: Access) -> None:
     """Let a member of the entity's team act for it, or change their access."""
-    entity_connections.let_act(portal.database, who, client_id, member_id, given.access, given.email)
+    entity_connections.set_access(portal.database, who, client_id, member_id, given.access, given.email)
 
 
 @router.delete("/{member_id}", status_code=204)

@@ -195,14 +195,14 @@ def request_import(
 def list_imports(portal: ThePortal, who: Reader, query: Annotated[ImportQuery, Query()]) -> ImportPage:
     """Imports that the staff member requested or whose client they may see, newest first."""
     wanted = ImportFilter(query.state, query.kind, query.code, query.batch_id, query.client_id, query.since)
-    found = queries.page(portal.database, who, wanted, cursor=query.cursor, limit=query.limit)
+    found = queries.list_imports(portal.database, who, wanted, cursor=query.cursor, limit=query.limit)
     return ImportPage.of(found, ListedImport.of)
 
 
 @router.get("/{import_id}")
 def read_import(portal: ThePortal, who: Reader, import_id: UUID) -> OneImport:
     """One import with its steps, and what it waits for."""
-    return OneImport.with_steps(queries.one(portal.database, who, import_id))
+    return OneImport.with_steps(queries.get_import(portal.database, who, import_id))
 
 
 @router.get("/{import_id}/events", response_class=EventSourceResponse, responses=STREAM)
@@ -212,7 +212,7 @@ async def follow_import(
     """Follow the import by server-sent events: `progress` at each change, `closed` at its end."""
 
     def look() -> Snapshot:
-        found = queries.one(portal.database, who, import_id)
+        found = queries.get_import(portal.database, who, import_id)
         return Snapshot(OneImport.with_steps(found), is_last=not found.row.state.is_open)
 
     return await following(portal, who, look, last_event_id)

@@ -150,7 +150,7 @@ def list_review_items_of_client(
     state: Annotated[list[ReviewState] | None, Query(max_length=len(ReviewState))] = None,
 ) -> list[ReviewItem]:
     """A client's relationships in XPM that are in these states; without a state, those that await review."""
-    found = queries.items(portal.database, who, client_id, state or [ReviewState.PENDING])
+    found = queries.list_items(portal.database, who, client_id, state or [ReviewState.PENDING])
     return [ReviewItem.of(item) for item in found]
 
 

@@ -60,7 +60,7 @@ class AdvancedSearch(BaseModel):
 @router.get("/xpm/clients")
 def search_xpm(portal: ThePortal, who: Importer, q: Text) -> list[XpmRecord]:
     """Clients in XPM whose name has this text, as the staff member's own connection sees them; at most 50."""
-    return [XpmRecord.of(found) for found in search.in_xpm(portal.services, who, q)]
+    return [XpmRecord.of(found) for found in search.search_xpm(portal.services, who, q)]
 
 
 @router.get("/search")
@@ -71,7 +71,7 @@ def advanced_search(
     integration: Annotated[list[Literal["xpm"]] | None, Query(max_length=1, description="what else to search")] = None,
 ) -> AdvancedSearch:
     """The advanced search: the portal's clients and, if chosen, records in XPM."""
-    found = search.everywhere(portal.services, who, q, with_xpm=bool(integration))
+    found = search.search_all(portal.services, who, q, with_xpm=bool(integration))
     return AdvancedSearch(
         clients=[ListedClient.of(entry) for entry in found.clients],
         xpm=None if found.xpm is None else [XpmRecord.of(item) for item in found.xpm],

@@ -18,7 +18,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 
 from handlers.errors import JobError, Permanent, Transient, from_xpm
 from handlers.imports.settle import settle
-from handlers.jobs.enqueue import FollowUp, following
+from handlers.jobs.enqueue import FollowUp, follow_up_job
 from handlers.jobs.handler import LOST_LEASES_BEFORE_ISOLATION, Handler, of_import
 from handlers.jobs.kinds import KINDS, Part
 from handlers.services import Bell, Services
@@ -179,7 +179,7 @@ class Runner:
     def _insert_follow_ups(
         self, tx: Tx, parent: Job, follow_ups: Sequence[FollowUp]
     ) -> tuple[Job | None, Sequence[tuple[Lane, UUID]]]:
-        new = [following(tx, parent, follow_up) for follow_up in follow_ups]
+        new = [follow_up_job(tx, parent, follow_up) for follow_up in follow_ups]
         added = jobs.add(tx, new, rung=parent.interactive)
         new = [job for job in new if job.id in added]
         next_job = None

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from handlers.directory import accept_missing
-from handlers.directory.lookup import vouched_at
+from handlers.directory.lookup import confirmed_at
 from handlers.errors import RequestRefused
 from portal_db.directory.syncs import DropLimits
 from portal_db.states import JobState, SyncState
@@ -52,20 +52,20 @@ def test_a_sharp_drop_is_held_until_it_is_accepted(own_world: World, own_simulat
     sync = synced(world)
     assert (sync.state, sync.reason, sync.missing, sync.gone) == (SyncState.HELD, "sharp_drop", 25, 0)
     assert (len(present(world)), present(world)[still.uuid].record["phone"]) == (40, "0400 000 000")
-    assert {vouched_at(rows(world)[uuid], directory_of(world)) for uuid in gone} == {None}
+    assert {confirmed_at(rows(world)[uuid], directory_of(world)) for uuid in gone} == {None}
     # When it is looked at, those are named who would go
-    found = accept_missing.held(world.database, directory_of(world).id, limit=30)
+    found = accept_missing.get_held(world.database, directory_of(world).id, limit=30)
     assert {row.xpm_uuid for row in found.missing} == gone
     # When somebody accepts what is not what they were shown, nothing is
     act = operator(world)
     with pytest.raises(RequestRefused, match="changed the list of records"):
-        accept_missing.accept(world.database, act, directory_of(world).id, count=24)
+        accept_missing.accept_as_gone(world.database, act, directory_of(world).id, count=24)
     assert len(present(world)) == 40
     # When it is accepted, they are gone, once
-    assert accept_missing.accept(world.database, act, directory_of(world).id, count=25) == 25
+    assert accept_missing.accept_as_gone(world.database, act, directory_of(world).id, count=25) == 25
     assert set(present(world)) == {record.uuid for record in records(own_simulator)}
     with pytest.raises(RequestRefused, match="waiting for acceptance"):
-        accept_missing.accept(world.database, act, directory_of(world).id, count=25)
+        accept_missing.accept_as_gone(world.database, act, directory_of(world).id, count=25)
 
 
 def test_those_who_are_listed_again_are_held_no_more(own_sqlite_world: World, own_simulator: SimulatorHandle) -> None:
@@ -92,12 +92,12 @@ def test_a_record_that_cannot_be_read_keeps_its_row_and_is_not_taken_for_news(
     sync = synced(world)
     assert (sync.state, sync.seen, sync.unread, sync.gone, sync.changed) == (SyncState.SUCCEEDED, 40, 1, 0, 0)
     row = present(world)[odd.uuid]
-    assert (row.content_hash, vouched_at(row, directory_of(world))) == (before.content_hash, None)
+    assert (row.content_hash, confirmed_at(row, directory_of(world))) == (before.content_hash, None)
     # Once it can be read, all is well again
     odd.name = name
     own_simulator.simulator.tenants[TENANT].encoder.forget(None)
     synced(world)
-    assert vouched_at(present(world)[odd.uuid], directory_of(world)) == directory_of(world).cursor
+    assert confirmed_at(present(world)[odd.uuid], directory_of(world)) == directory_of(world).cursor
 
 
 def test_an_answer_of_which_much_cannot_be_read_changes_nothing(

@@ -32,7 +32,7 @@ def caller(world: World) -> Caller:
 
 
 def found(world: World, text: str) -> list[str]:
-    return [item.record.name for item in search.in_xpm(world.services, caller(world), text)]
+    return [item.record.name for item in search.search_xpm(world.services, caller(world), text)]
 
 
 def test_names_are_found_by_any_part_in_any_case_and_script(named: World, own_simulator: SimulatorHandle) -> None:

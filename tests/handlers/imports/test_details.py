@@ -10,7 +10,7 @@ import pytest
 
 from handlers.errors import Rejected
 from handlers.imports import details
-from handlers.imports.details import one_address
+from handlers.imports.details import address_text
 from portal_db.clients import clients
 from portal_db.states import FieldSource, ImportState, JobState
 from portal_db.tables import Import
@@ -246,7 +246,7 @@ def test_a_value_longer_than_the_portal_holds_is_cut(world: World, person: Impor
     ],
 )
 def test_an_address_is_one_value(address: Address, lines: str | None) -> None:
-    assert one_address(address) == lines
+    assert address_text(address) == lines
 
 
 def test_a_moved_client_never_keeps_half_of_the_old_address(world: World, person: Import) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from handlers.errors import RequestRefused
 from handlers.imports.cancel import cancel
-from handlers.jobs.explain import Explanation, explain, waits
+from handlers.jobs.explain import Explanation, explain, wait_reasons
 from handlers.operations.dead_letters import dismiss, requeue
 from handlers.operations.pauses import pause, resume
 from portal_db.states import ConnectionState, ErrorClass, JobState, Lane
@@ -58,7 +58,7 @@ def told_staff(world: World, job_id: UUID) -> str:
     with world.database.read() as tx:
         job = jobs.get(tx, job_id)
         assert job is not None
-        return waits(tx, [job])[job_id].words
+        return wait_reasons(tx, [job])[job_id].words
 
 
 # ---- pauses ----
@@ -147,7 +147,8 @@ def test_a_job_behind_its_practice_s_ring_limit(world: World) -> None:
     [hold] = told(world, ids[4]).holds
     assert hold.code == "ring_limit"
     assert (
-        hold.words == "2 jobs of its practice are rung or running, and RING_LIMIT lets 2 be so at once; 3 go before it."
+        hold.words
+        == "2 jobs of its practice are rung or running, and RING_LIMIT allows 2 at a time. 3 are ahead of it."
     )
 
 
@@ -159,16 +160,16 @@ def test_a_job_that_waits_for_earlier_rows_of_its_batch(world: World, simulator:
     [hold] = told(world, job_id).holds
     assert hold.code == "batch_order"
     assert hold.words == (
-        "Waits for 2 earlier rows of its batch, which may want the same email;"
+        "Waiting for 2 earlier rows of its batch, which may use the same email address;"
         f" the first is row 1, import {import_ids[0]} (accepted)."
     )
-    assert told_staff(world, job_id) == "Earlier rows of its batch come first."
+    assert told_staff(world, job_id) == "Waiting for earlier rows of its batch."
     run_only(world, import_ids[0], "validate_import")
-    assert told(world, job_id).holds[0].words.startswith("Waits for an earlier row of its batch")
+    assert told(world, job_id).holds[0].words.startswith("Waiting for an earlier row of its batch")
     assert f"row 2, import {import_ids[1]}" in told(world, job_id).holds[0].words
     run_only(world, import_ids[1], "validate_import")
     assert codes(world, job_id) == ["no_relay"]
-    assert told_staff(world, job_id) == "Waits for a free worker."
+    assert told_staff(world, job_id) == "Waiting to start…"
 
 
 def test_a_job_that_the_quota_put_off(sqlite_world: World, simulator: SimulatorHandle) -> None:
@@ -180,7 +181,7 @@ def test_a_job_that_the_quota_put_off(sqlite_world: World, simulator: SimulatorH
     job_id = world.jobs_of(import_id)["validate_import"].id
     [hold] = told(world, job_id).holds
     assert hold.code == "quota"
-    assert hold.words.startswith("Waits for XPM's quota: XPM minute limit, until ")
+    assert hold.words.startswith("Waiting for XPM's quota: XPM minute limit, until ")
     with world.database.read() as tx:
         left = (hold.until or database_time(tx.session)) - database_time(tx.session)
     assert timedelta(seconds=60) < left <= timedelta(seconds=90)
@@ -200,7 +201,7 @@ def test_a_job_held_with_others_of_its_kind_that_the_quota_put_off(world: World)
     lead(world)
     [hold] = told(world, other).holds
     assert hold.code == "quota"
-    assert hold.words.endswith("with others of its kind: XPM day limit.")
+    assert hold.words.endswith("with other jobs of its kind: XPM day limit.")
 
 
 def test_a_job_that_waits_for_a_reconnect(sqlite_world: World, simulator: SimulatorHandle) -> None:
@@ -214,7 +215,7 @@ def test_a_job_that_waits_for_a_reconnect(sqlite_world: World, simulator: Simula
     with world.database.read() as tx:
         left = (hold.until or database_time(tx.session)) - database_time(tx.session)
     assert timedelta(hours=71, minutes=59) < left <= timedelta(hours=72)
-    assert "Reconnecting lets it go on at once" in explanation.next
+    assert "It continues as soon as XPM is reconnected" in explanation.next
 
 
 def test_a_job_that_backs_off(sqlite_world: World) -> None:
@@ -223,7 +224,7 @@ def test_a_job_that_backs_off(sqlite_world: World) -> None:
     failed = {"error_class": ErrorClass.TRANSIENT, "error_code": "xpm_unavailable", "error_message": "XPM failed."}
     set_job(sqlite_world, job_id, **waits, **failed)
     [hold] = told(sqlite_world, job_id).holds
-    assert (hold.code, hold.words) == ("back_off", "Backs off after try 3 of 8: XPM failed.")
+    assert (hold.code, hold.words) == ("back_off", "Backing off after attempt 3 of 8: XPM failed.")
     assert hold.until is not None
 
 
@@ -277,7 +278,7 @@ def test_jobs_that_ended(sqlite_world: World, simulator: SimulatorHandle) -> Non
     rejected = ops.ask(world, simulator, person=1, email="nobody")
     world.run_due()
     next_ = told(world, world.jobs_of(rejected)["validate_import"].id).next
-    assert "turned down: That email address isn't valid." in next_
+    assert "rejected: That email address isn't valid." in next_
     # cancelled
     cancelled = ops.ask(world, simulator, person=2)
     cancel(world.database, act, cancelled)

@@ -14,7 +14,7 @@ from handlers.access.caller import Caller
 from handlers.access.practices import add_operator
 from handlers.errors import RequestRefused
 from handlers.imports import accept as portal_clients
-from handlers.imports.settle import verdict
+from handlers.imports.settle import decide_state
 from portal_db import audit, welcome_emails
 from portal_db.access import people
 from portal_db.states import ActorKind, ImportState, JobState
@@ -146,7 +146,7 @@ def holds_together(world: World, import_id: UUID) -> ImportState:
     with world.database.read() as tx:
         row = imports.get(tx, import_id)
         assert row is not None
-        state, outcome = verdict(tx, row)
+        state, outcome = decide_state(tx, row)
     assert row.state is state
     closed_epochs = range(1, row.epoch + (0 if state.is_open else 1))
     events = events_of(world, import_id)

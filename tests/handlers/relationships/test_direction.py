@@ -14,7 +14,7 @@ from handlers.relationships.direction import (
     Reading,
     as_text,
     decide,
-    what_may_be,
+    possible_kinds,
 )
 from handlers.relationships.labels import Label, read, title_of
 from portal_db.states import ClientKind, EntityType
@@ -112,10 +112,10 @@ def test_parents_are_told_by_the_label() -> None:
 
 def test_what_a_side_may_be() -> None:
     both = frozenset(ClientKind)
-    assert what_may_be(frozenset({ClientKind.INDIVIDUAL}), EntityType.OTHER) == A_PERSON
-    assert what_may_be(frozenset({ClientKind.ENTITY}), EntityType.TRUST) == A_TRUST
-    assert what_may_be(both, EntityType.OTHER) == ANYTHING
-    assert what_may_be(both, EntityType.SOLE_TRADER) == {PERSON, EntityType.SOLE_TRADER}
+    assert possible_kinds(frozenset({ClientKind.INDIVIDUAL}), EntityType.OTHER) == A_PERSON
+    assert possible_kinds(frozenset({ClientKind.ENTITY}), EntityType.TRUST) == A_TRUST
+    assert possible_kinds(both, EntityType.OTHER) == ANYTHING
+    assert possible_kinds(both, EntityType.SOLE_TRADER) == {PERSON, EntityType.SOLE_TRADER}
 
 
 def test_what_the_other_side_is_called_in_team() -> None:

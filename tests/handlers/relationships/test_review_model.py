@@ -22,7 +22,7 @@ from handlers.directory.sync import after_sync
 from handlers.errors import RequestRefused
 from handlers.imports import details
 from handlers.imports import relationships as import_relationships
-from handlers.jobs.enqueue import FollowUp, standalone
+from handlers.jobs.enqueue import FollowUp, standalone_job
 from handlers.jobs.kinds import JobKind
 from handlers.relationships import review
 from handlers.relationships.review import Chosen, Confirmed
@@ -145,7 +145,9 @@ class Portal:
             directories.keep_directory_record(tx, self.connection, self.uuid, columns_of(self.xpm()), self.later())
             wanted: Sequence[FollowUp] = after_sync(tx, self.directory, uuid4())
             new = [
-                standalone(tx, JobKind.RESYNC_RELATIONSHIPS, self.world.practice_id, each.args, dedupe_key=str(uuid4()))
+                standalone_job(
+                    tx, JobKind.RESYNC_RELATIONSHIPS, self.world.practice_id, each.args, dedupe_key=str(uuid4())
+                )
                 for each in wanted
             ]
             jobs.add(tx, new)

@@ -69,7 +69,7 @@ MUTANTS = (
         "directory-unread",
         "a record that cannot be read is staged, so that it is not gone",
         "one odd record, and the client's people are gone",
-        (Edit(SYNC, "            self._put([_unread(uuid)", "            list([_unread(uuid)"),),
+        (Edit(SYNC, "            self._put([_unread_row(uuid)", "            list([_unread_row(uuid)"),),
         (f"{DROPS}::test_a_record_that_cannot_be_read_keeps_its_row_and_is_not_taken_for_news[sqlite]",),
     ),
     Mutant(

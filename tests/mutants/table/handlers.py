@@ -82,7 +82,7 @@ EMAIL = (
             Edit(
                 SENDING,
                 "        case _:\n            pass\n",
-                "        case _:\n            emails.finish_sending(tx, intent, EmailState.PENDING)\n",
+                "        case _:\n            welcome_emails.finish_sending(tx, intent, EmailState.PENDING)\n",
             ),
         ),
         (f"{WELCOME}::test_a_message_that_went_out_but_could_not_be_written_down[sqlite-database]",),
@@ -253,7 +253,7 @@ VALIDATING = (
         (
             Edit(
                 "handlers/imports/accept.py",
-                "    if known is None or known.fingerprint != request.fingerprint():",
+                '    if known is None or known.fingerprint != row["fingerprint"]:',
                 "    if known is None:",
             ),
         ),
@@ -325,7 +325,7 @@ WRITING = (
         "older-news",
         "older data neither records nor resolves a conflict",
         "P3: data that arrives late undoes newer data",
-        (Edit("handlers/imports/details.py", "    if _is_older_news(known, seen):\n", "    if False:\n"),),
+        (Edit("handlers/imports/details.py", "    if _is_outdated(known, seen):\n", "    if False:\n"),),
         (f"{DETAILS}::test_older_news_settles_no_conflict[sqlite]",),
     ),
     Mutant(

@@ -47,7 +47,7 @@ INVITING = (
         (
             Edit(
                 "handlers/imports/welcome_email.py",
-                "        if any(job.dedupe_key == press for job in before):",
+                "        if any(job.dedupe_key == dedupe_key for job in earlier):",
                 "        if False:",
             ),
         ),

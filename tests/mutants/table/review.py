@@ -91,7 +91,7 @@ MUTANTS = (
         (
             Edit(
                 NEWS,
-                '            row |= {**asdict(offer), "gone_at": None}\n',
+                '            row |= {**asdict(relationship), "gone_at": None}\n',
                 '            row |= {"gone_at": None}\n',
             ),
         ),
@@ -104,8 +104,8 @@ MUTANTS = (
         (
             Edit(
                 "handlers/relationships/resync.py",
-                "            hold(tx, job)\n            taken =",
-                "            taken =",
+                "            hold(tx, job)\n            merged =",
+                "            merged =",
             ),
         ),
         ("tests/handlers/relationships/test_resync.py::test_a_worker_that_was_cut_off_writes_nothing_more",),
@@ -118,7 +118,7 @@ MUTANTS = (
             Edit(
                 "handlers/relationships/direction.py",
                 "    if len(possible) == 1:\n",
-                "    if not possible and len(told) == 0:\n",
+                "    if not possible and len(labels) == 0:\n",
             ),
         ),
         (f"{DIRECTION}::test_a_person_is_it_and_the_company_is_not_whatever_the_label_says[Director]",),

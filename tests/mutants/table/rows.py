@@ -161,8 +161,8 @@ OLDER_NEWS = (
         (
             Edit(
                 "handlers/relationships/merge.py",
-                "is_news = link.told_as_of is None or link.told_as_of < item.as_of\n",
-                "is_news = True\n",
+                "is_newer = link.told_as_of is None or link.told_as_of < update.as_of\n",
+                "is_newer = True\n",
             ),
             Edit(
                 "handlers/relationships/merge.py",
@@ -179,8 +179,8 @@ OLDER_NEWS = (
         (
             Edit(
                 "handlers/relationships/merge.py",
-                "        if is_news:\n            _rename(",
-                "        if True:\n            _rename(",
+                "        if is_newer:\n            _rename_members(",
+                "        if True:\n            _rename_members(",
             ),
         ),
         (f"{OLDER_LOOK}[sqlite]",),
@@ -192,8 +192,8 @@ OLDER_NEWS = (
         (
             Edit(
                 "handlers/relationships/merge.py",
-                "is_news = link.told_as_of is None or link.told_as_of < item.as_of\n",
-                "is_news = True\n",
+                "is_newer = link.told_as_of is None or link.told_as_of < update.as_of\n",
+                "is_newer = True\n",
             ),
         ),
         (f"{OLDER_LOOK}[sqlite]",),

@@ -53,7 +53,7 @@ def test_an_import_is_told_with_its_steps_and_what_it_waits_for(desk: Desk, simu
     program, person = desk.program(), importable(simulator)[0]
     asked = ask(program, xpm_uuid=str(person.uuid), send_welcome_email=True).json()
     before = program.get(f"{API}/imports/{asked['id']}").json()
-    assert (before["state"], before["is_open"], before["waits_for"]) == ("accepted", True, "Waits for a free worker.")
+    assert (before["state"], before["is_open"], before["waits_for"]) == ("accepted", True, "Waiting to start…")
     desk.world.run_due()
     after = program.get(f"{API}/imports/{asked['id']}").json()
     assert (after["state"], after["is_open"], after["waits_for"]) == ("succeeded", False, None)

@@ -114,7 +114,7 @@ def test_bad_json_lines_are_told_with_their_numbers(send: Send) -> None:
         ("xpm_uuid,kind\n", "has no rows"),
         ("uuid,kind\n1,2\n", "an unknown column 'uuid'"),
         ("xpm_uuid,name\n1,2\n", "no column kind"),
-        ("xpm_uuid,kind,kind\n1,2,3\n", "a column twice"),
+        ("xpm_uuid,kind,kind\n1,2,3\n", "the same column twice"),
         (b"xpm_uuid,kind\n\xff\xfe,1\n", "is not UTF-8 text (line 2)"),
         ('xpm_uuid,kind\n"abc,1\n', "1 bad line"),
         ("xpm_uuid,kind\n" + f"{uuid4()},entity\n" * 5001, "has 5,001 rows and a batch has at most 5,000"),

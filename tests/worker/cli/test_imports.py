@@ -72,7 +72,7 @@ def test_what_a_job_waits_for_and_until_when_is_shown(cli: Cli, office: World) -
     # Given a job that was put off
     import_id = office.ask(uuid4())
     (job,) = office.jobs_of(import_id).values()
-    assert "Waits for a free worker." in " ".join(cli("imports", "show", import_id).out.split())
+    assert "Waiting to start…" in " ".join(cli("imports", "show", import_id).out.split())
     with office.database.write() as tx:
         tx.session.execute(
             update(Job)

@@ -43,7 +43,7 @@ def test_reconcile_says_what_it_repaired_and_what_needs_a_person(cli: Cli, offic
     assert ran.out.splitlines()[0] == "1 x import_without_job: repairable"
     ran = cli("reconcile")
     assert (ran.code, ran.err) == (0, "")
-    assert f"{import_id}  made again: validate_import" in ran.out
+    assert f"{import_id}  enqueued again: validate_import" in ran.out
     # Then a person is wanted only where one is
     with office.database.write() as tx:
         tx.session.connection().exec_driver_sql("DELETE FROM leaders")

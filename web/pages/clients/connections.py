@@ -41,5 +41,5 @@ def add_connection(posted: PostedByImporter, client_id: UUID) -> Response:
 
 
 def _form(visitor: Visitor, client_id: UUID, typed: dict[str, str], errors: FormErrors = NO_ERRORS) -> Response:
-    client = queries.details(visitor.database, visitor.caller, client_id).entry.client
+    client = queries.get_client(visitor.database, visitor.caller, client_id).entry.client
     return page(visitor, "clients/new_connection.html", errors, client=client, typed=typed)

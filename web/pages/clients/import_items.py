@@ -38,6 +38,6 @@ def import_items(posted: PostedByImporter, client_id: UUID) -> Response:
 def _form(
     visitor: Visitor, client_id: UUID, errors: FormErrors = NO_ERRORS, ticked: dict[str, bool] | None = None
 ) -> Response:
-    entry = queries.details(visitor.database, visitor.caller, client_id).entry
+    entry = queries.get_client(visitor.database, visitor.caller, client_id).entry
     ticked = ticked or {"details": True, "relationships": True}
     return page(visitor, "clients/import_items.html", errors, entry=entry, ticked=ticked)

@@ -35,5 +35,5 @@ def invite(posted: PostedByImporter, client_id: UUID) -> Response:
 
 
 def _form(visitor: Visitor, client_id: UUID, errors: FormErrors = NO_ERRORS) -> Response:
-    entry = queries.details(visitor.database, visitor.caller, client_id).entry
+    entry = queries.get_client(visitor.database, visitor.caller, client_id).entry
     return page(visitor, "clients/invite.html", errors, entry=entry, client=entry.client)

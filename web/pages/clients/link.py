@@ -47,7 +47,7 @@ def connect(posted: PostedByImporter, client_id: UUID) -> Response:
 @router.get("/clients/{client_id}/disconnect")
 def show_disconnect(visitor: TheImporter, client_id: UUID) -> Response:
     """Ask first, and say what disconnecting does."""
-    client = queries.details(visitor.database, visitor.caller, client_id).entry.client
+    client = queries.get_client(visitor.database, visitor.caller, client_id).entry.client
     return page(visitor, "clients/disconnect_client.html", client=client)
 
 
@@ -63,13 +63,13 @@ def disconnect(posted: PostedByImporter, client_id: UUID) -> Response:
 
 
 def _window(visitor: Visitor, client_id: UUID, q: str, record: UUID | None, errors: FormErrors = NO_ERRORS) -> Response:
-    entry = queries.details(visitor.database, visitor.caller, client_id).entry
+    entry = queries.get_client(visitor.database, visitor.caller, client_id).entry
     chosen, found, trouble = None, None, None
     if record is None:
         found, trouble = search_xpm(visitor, q)
     else:
         try:
-            chosen = search.one_in_xpm(visitor.services, visitor.caller, record)
+            chosen = search.record_in_xpm(visitor.services, visitor.caller, record)
         except JobError as error:
             trouble = error
     shown = {"entry": entry, "client": entry.client, "q": q, "found": found, "chosen": chosen, "trouble": trouble}

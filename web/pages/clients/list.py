@@ -33,7 +33,7 @@ class ClientQuery(BaseModel):
 def client_list(visitor: TheVisitor, query: Annotated[ClientQuery, Query()]) -> Response:
     """A page of the clients that the visitor may see."""
     wanted = ClientFilter(query.q.strip() or None, query.kind or None, True if query.is_new else None)
-    found = queries.page(visitor.database, visitor.caller, wanted, cursor=query.cursor or None, limit=PAGE_SIZE)
+    found = queries.list_clients(visitor.database, visitor.caller, wanted, cursor=query.cursor or None, limit=PAGE_SIZE)
     filters = {name: value for name, value in query if value and name != "cursor"}
     older = f"/clients?{urlencode({**filters, 'cursor': found.next})}" if found.next else None
     return page(visitor, "clients/clients.html", found=found, wanted=wanted, is_filtered=bool(filters), older=older)

@@ -102,7 +102,7 @@ def _pending(visitor: Visitor, client_id: UUID) -> tuple[Details, list[Item]]:
     Raises:
         RequestRefused: the client was not found, or is not visible to them.
     """
-    details = queries.details(visitor.database, visitor.caller, client_id)
+    details = queries.get_client(visitor.database, visitor.caller, client_id)
     return details, [item for item in details.relationships if item.row.state is ReviewState.PENDING]
 
 

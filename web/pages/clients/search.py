@@ -39,5 +39,5 @@ def _found(visitor: Visitor, query: SearchQuery) -> dict[str, Any]:
     q, ticked = query.q.strip(), bool(query.integration)
     both = None
     if len(q) >= SHORTEST:
-        both = search.everywhere(visitor.services, visitor.caller, q, with_xpm=ticked)
+        both = search.search_all(visitor.services, visitor.caller, q, with_xpm=ticked)
     return {"q": q, "ticked": ticked, "both": both}

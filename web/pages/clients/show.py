@@ -27,8 +27,10 @@ CHANGES = 20
 def show_client(visitor: TheVisitor, client_id: UUID) -> Response:
     """One client that the visitor may see."""
     database, caller = visitor.database, visitor.caller
-    details = client_queries.details(database, caller, client_id)
-    imports = import_queries.page(database, caller, ImportFilter(client_id=client_id), cursor=None, limit=IMPORTS).items
+    details = client_queries.get_client(database, caller, client_id)
+    imports = import_queries.list_imports(
+        database, caller, ImportFilter(client_id=client_id), cursor=None, limit=IMPORTS
+    ).items
     return page(
         visitor,
         "clients/client.html",
@@ -38,5 +40,5 @@ def show_client(visitor: TheVisitor, client_id: UUID) -> Response:
         has_items_to_review=any(item.row.state is ReviewState.PENDING for item in details.relationships),
         history=client_history.page(database, caller, client_id, cursor=None, limit=CHANGES).items,
         tasks=tasks.listing(database, caller, client_id, list(TaskState)),
-        imports=[import_queries.one(database, caller, row.id) for row in imports],
+        imports=[import_queries.get_import(database, caller, row.id) for row in imports],
     )

@@ -41,7 +41,7 @@ def send_task(posted: PostedByImporter, client_id: UUID) -> Response:
 
 
 def _form(visitor: Visitor, client_id: UUID, typed: dict[str, str], errors: FormErrors = NO_ERRORS) -> Response:
-    client = queries.details(visitor.database, visitor.caller, client_id).entry.client
+    client = queries.get_client(visitor.database, visitor.caller, client_id).entry.client
     is_entity = client.kind is ClientKind.ENTITY
     connections = entity_connections.listing(visitor.database, visitor.caller, client_id) if is_entity else ()
     shown = {"client": client, "connections": connections, "typed": typed, "due_days": tasks.DUE_DAYS}

@@ -17,6 +17,6 @@ def search_xpm(visitor: Visitor, text: str) -> tuple[list[SearchResult] | None, 
     if len(text) < SHORTEST or visitor.xpm.trouble is not None:
         return None, None
     try:
-        return search.in_xpm(visitor.services, visitor.caller, text), None
+        return search.search_xpm(visitor.services, visitor.caller, text), None
     except JobError as trouble:
         return None, trouble

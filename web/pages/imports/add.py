@@ -39,7 +39,7 @@ def results(visitor: TheImporter, q: SearchText = "") -> Response:
 @router.get("/clients/add/xpm/{xpm_uuid}")
 def show_window(visitor: TheImporter, xpm_uuid: UUID, kind: ClientKind | None = None) -> Response:
     """The window for an entity or an individual, filled in from XPM."""
-    found = search.one_in_xpm(visitor.services, visitor.caller, xpm_uuid)
+    found = search.record_in_xpm(visitor.services, visitor.caller, xpm_uuid)
     kind = kind if kind in found.possible else found.suggested
     return _window(visitor, found, window.prefilled(found, kind))
 
@@ -55,7 +55,7 @@ def add(posted: PostedByImporter, xpm_uuid: UUID) -> Response:
             return redirect(f"/imports/{accept(visitor.database, visitor.portal.bell, request).import_id}")
         except RequestRefused as refused:
             errors = FormErrors.of(refused, typed)
-    return _window(visitor, search.one_in_xpm(visitor.services, visitor.caller, xpm_uuid), typed, errors)
+    return _window(visitor, search.record_in_xpm(visitor.services, visitor.caller, xpm_uuid), typed, errors)
 
 
 def _window(visitor: Visitor, found: SearchResult, typed: window.Typed, errors: FormErrors = NO_ERRORS) -> Response:

@@ -35,8 +35,8 @@ def show_status(visitor: TheVisitor, batch_id: UUID) -> Response:
 
 
 def _status(visitor: Visitor, batch_id: UUID) -> dict[str, Any]:
-    found = queries.batch(visitor.database, visitor.caller, batch_id)
-    not_imported = queries.rows(visitor.database, visitor.caller, batch_id, limit=SHOWN)
+    found = queries.get_batch(visitor.database, visitor.caller, batch_id)
+    not_imported = queries.unsuccessful_rows(visitor.database, visitor.caller, batch_id, limit=SHOWN)
     fixable = [each for each in not_imported if each.row.state is ImportState.REJECTED]
     wishes = [
         ImportWishes.model_validate({name: getattr(each.row, name) for name in ImportWishes.model_fields})
@@ -47,7 +47,7 @@ def _status(visitor: Visitor, batch_id: UUID) -> dict[str, Any]:
         "states": [(state, found.states[state]) for state in ImportState if found.states.get(state)],
         "closed": found.row.size - found.open,
         "not_imported": not_imported,
-        "not_imported_count": sum(found.states.get(state, 0) for state in queries.STATES),
+        "not_imported_count": sum(found.states.get(state, 0) for state in queries.UNSUCCESSFUL),
         "fixable": fixable,
         # The rows as they were requested travel in the form to the check.
         "packed": NewBatch(rows=wishes).model_dump_json(exclude_defaults=True) if wishes else "",

@@ -187,7 +187,7 @@ def _checked(visitor: Visitor, rows: Sequence[ImportWishes], errors: FormErrors 
         found = preflight.forecast(visitor.database, visitor.caller, rows, budget)
     except JobError as trouble:
         return _choosing(visitor, Choice(), FormErrors(whole=fault_of(trouble), status=409))
-    shown = found.turned[:SHOWN]
+    shown = found.rejected[:SHOWN]
     records = [rows[item.position].xpm_uuid for item in shown]
     return page(
         visitor,

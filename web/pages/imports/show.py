@@ -30,7 +30,7 @@ router = APIRouter()
 @router.get("/imports/{import_id}")
 def show_import(visitor: TheVisitor, import_id: UUID) -> Response:
     """An import. While it is open, the page follows it; once it was rejected, it can be corrected here."""
-    found = import_queries.one(visitor.database, visitor.caller, import_id)
+    found = import_queries.get_import(visitor.database, visitor.caller, import_id)
     if found.row.state is ImportState.REJECTED and found.row.client_id is None and visitor.may_import:
         return _correction(visitor, found.row)
     return page(visitor, "imports/import.html", **_status(visitor, found))
@@ -39,7 +39,7 @@ def show_import(visitor: TheVisitor, import_id: UUID) -> Response:
 @router.get("/imports/{import_id}/standing")
 def show_status(visitor: TheVisitor, import_id: UUID) -> Response:
     """Only the part of the page that changes."""
-    found = import_queries.one(visitor.database, visitor.caller, import_id)
+    found = import_queries.get_import(visitor.database, visitor.caller, import_id)
     return part("imports/import_status.html", visitor=visitor, **_status(visitor, found))
 
 
@@ -47,7 +47,7 @@ def show_status(visitor: TheVisitor, import_id: UUID) -> Response:
 def send_again(posted: PostedByImporter, import_id: UUID) -> Response:
     """Send a rejected import again: amended if it was corrected, else as a new request."""
     visitor = posted.visitor
-    row = import_queries.one(visitor.database, visitor.caller, import_id).row
+    row = import_queries.get_import(visitor.database, visitor.caller, import_id).row
     if row.state is not ImportState.REJECTED:  # sent twice: it is under way already
         return redirect(f"/imports/{import_id}")
     typed = window.typed(posted) | {"kind": row.kind.value}
@@ -85,7 +85,7 @@ def _client(visitor: Visitor, row: Import) -> Client | None:
     if row.client_id is None:
         return None
     try:
-        return client_queries.details(visitor.database, visitor.caller, row.client_id).entry.client
+        return client_queries.get_client(visitor.database, visitor.caller, row.client_id).entry.client
     except RequestRefused:
         return None
 
@@ -95,7 +95,7 @@ def _correction(
 ) -> Response:
     """The window again, with what was requested, and the reason for the rejection at its field."""
     try:
-        found = search.one_in_xpm(visitor.services, visitor.caller, row.xpm_uuid)
+        found = search.record_in_xpm(visitor.services, visitor.caller, row.xpm_uuid)
     except JobError:
         found = None  # the window then shows only what was requested
     typed = typed or window.of_import(row, found)

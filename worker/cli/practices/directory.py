@@ -11,7 +11,7 @@ from rich.console import Group
 from rich.table import Table
 
 from handlers.directory import accept_missing, queries
-from handlers.directory.accept_missing import Held
+from handlers.directory.accept_missing import HeldDirectory
 from handlers.directory.sync import sync_now
 from portal_db.directory.directories import DirectoryEntry
 from portal_db.directory.resyncs import PracticeSummary
@@ -138,13 +138,13 @@ def accept(
     and asks first. Clients who were imported from them are kept.
     """
     with open_record() as record, explain_refusals({"directory": f"Directory {directory}"}):
-        found = accept_missing.held(record.database, directory, limit=NAMES_IN_JSON if as_json else NAMES_SHOWN)
+        found = accept_missing.get_held(record.database, directory, limit=NAMES_IN_JSON if as_json else NAMES_SHOWN)
         if not as_json:
             _print_missing(found)
         if not dry_run:
             confirm(f"Mark {count_of(found.entry.missing, 'record')} as gone?", yes=yes)
             with acting(record, operator, reason, directory=f"Directory {directory}") as act:
-                accept_missing.accept(record.database, act, directory, count=found.entry.missing)
+                accept_missing.accept_as_gone(record.database, act, directory, count=found.entry.missing)
     if as_json:
         names = [{"xpm_uuid": row.xpm_uuid, "name": row.record.get("name")} for row in found.missing]
         gone = 0 if dry_run else found.entry.missing
@@ -153,7 +153,7 @@ def accept(
     say("Nothing was changed." if dry_run else f"{count_of(found.entry.missing, 'record')} marked as gone.")
 
 
-def _print_missing(found: Held) -> None:
+def _print_missing(found: HeldDirectory) -> None:
     say(f"Missing from the last full sync, of {count_of(found.entry.records, 'record')}:")
     for row in found.missing:
         say_line(f"  {clean(str(row.record.get('name', '')))}  {row.xpm_uuid}")
