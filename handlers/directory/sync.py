@@ -161,6 +161,20 @@ def begin_sync(tx: Tx, directory_id: UUID, mode: SyncMode, *, asked_by: str) -> 
     return job
 
 
+def sync_now(database: Database, directory_id: UUID, mode: SyncMode) -> NewJob:
+    """Start a sync of a directory for an operator.
+
+    Raises:
+        RequestRefused: there is no such directory, nobody has a working connection that can read it, or a sync of it is
+            already running.
+    """
+    with database.write() as tx:
+        job = begin_sync(tx, directory_id, mode, asked_by="command line")
+    if job is None:
+        raise refusals.SYNC_RUNNING()
+    return job
+
+
 def sync_on_connecting(tx: Tx, connection: XpmConnection) -> None:
     """Start a full sync of the directory behind a new or reconnected connection."""
     directory = directories.ensure(tx, connection.xero_login_id, connection.tenant_id)

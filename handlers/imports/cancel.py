@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from handlers import refusals
 from handlers.access.act import Act
+from handlers.access.outcomes import Outcomes, for_each
 from handlers.errors import RequestRefused
-from handlers.imports.reopen import lock_import
+from handlers.imports.reopen import lock_import, require_import
 from handlers.imports.settle import settle
 from handlers.jobs.kinds import JobKind
 from portal_db import welcome_emails
@@ -92,6 +93,21 @@ def open_of_batch(database: Database, act: Act, batch_id: UUID) -> Sequence[UUID
         if not rows or (act.viewer is not None and import_list.batch(tx, act.viewer, batch_id) is None):
             raise refusals.UNKNOWN_BATCH()
     return [row.id for row in reversed(rows) if row.state.is_open]
+
+
+def require_cancellable(database: Database, import_id: UUID) -> None:
+    """Pass if the import exists and is open.
+
+    Raises:
+        RequestRefused: there is no such import, or it is closed.
+    """
+    with database.read() as tx:
+        require_open(require_import(imports.get(tx, import_id)))
+
+
+def cancel_each(database: Database, act: Act, import_ids: Iterable[UUID]) -> Outcomes[Cancelled]:
+    """Cancel imports one by one. One that closes meanwhile, or has only its email left, is refused."""
+    return for_each(import_ids, lambda import_id, _: cancel(database, act, import_id))
 
 
 def require_open(row: Import) -> None:

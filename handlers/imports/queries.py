@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from handlers import refusals
 from handlers.access.caller import Caller
+from handlers.imports.reopen import require_import
 from handlers.jobs.explain import WaitReason, wait_reasons
 from handlers.jobs.kinds import JobKind
 from handlers.paging import Page, page_of, read_cursor
+from portal_db import audit
+from portal_db.access import people
 from portal_db.database import Database, Tx
-from portal_db.states import ImportState
-from portal_db.tables import Batch, Import, Job
+from portal_db.states import ImportState, JobState
+from portal_db.tables import AuditEntry, Batch, Import, Job
 from portal_db.work import import_list, imports, jobs, progress, recent_imports
 from portal_db.work.import_list import ImportFilter
 
@@ -149,3 +152,68 @@ def _require_batch(tx: Tx, caller: Caller, batch_id: UUID) -> Batch:
 def _step(job: Job, hold: WaitReason | None) -> Step:
     waits_for, until = (hold.words, hold.until) if hold is not None else (None, None)
     return Step(job, _TITLES.get(job.kind, job.kind), waits_for, until)
+
+
+@dataclass(frozen=True)
+class ImportDetails:
+    """An import with all its jobs, what those that wait are waiting for, and its history."""
+
+    row: Import
+    jobs: Sequence[Job]
+    waits: Mapping[UUID, WaitReason]
+    history: Sequence[AuditEntry]
+
+
+def details(database: Database, import_id: UUID) -> ImportDetails:
+    """Everything that is known of an import, for an operator.
+
+    Raises:
+        RequestRefused: there is no such import.
+    """
+    with database.read() as tx:
+        row = require_import(imports.get(tx, import_id))
+        its_jobs = jobs.of_import(tx, import_id)
+        return ImportDetails(row, its_jobs, wait_reasons(tx, its_jobs), audit.of_subject(tx, "import", import_id))
+
+
+def listing(
+    database: Database, *, practice_id: UUID | None, states: Sequence[ImportState], limit: int
+) -> Sequence[Import]:
+    """Up to `limit` imports of a practice, or of all, newest first, for an operator.
+
+    Raises:
+        RequestRefused: there is no such practice.
+    """
+    with database.read() as tx:
+        if practice_id is not None and people.get_practice(tx, practice_id) is None:
+            raise refusals.UNKNOWN_PRACTICE()
+        return imports.listing(tx, practice_id=practice_id, states=states, limit=limit)
+
+
+def requested(database: Database, *, import_id: UUID, batch_id: UUID | None) -> Sequence[Import]:
+    """The imports of a batch in its order, or the one import that was requested without a batch."""
+    with database.read() as tx:
+        return imports.of_batch(tx, batch_id) if batch_id else [require_import(imports.get(tx, import_id))]
+
+
+@dataclass(frozen=True)
+class ImportCounts:
+    """How many imports, and how many of their jobs, are in each state. Equal counts mean that nothing moved."""
+
+    imports: Mapping[ImportState, int]
+    jobs: Mapping[JobState, int]
+
+    @property
+    def open(self) -> int:
+        return sum(count for state, count in self.imports.items() if state.is_open)
+
+    @property
+    def closed(self) -> int:
+        return sum(self.imports.values()) - self.open
+
+
+def counts(database: Database, *, import_id: UUID, batch_id: UUID | None) -> ImportCounts:
+    """The progress of a batch, or of the one import that was requested without a batch."""
+    which = progress.of_batch(batch_id) if batch_id else progress.of_import(import_id)
+    with database.read() as tx:
+        return ImportCounts(progress.by_state(tx, which), progress.jobs_by_state(tx, which))

@@ -25,6 +25,7 @@ from handlers.services import Bell
 from portal_db import welcome_emails
 from portal_db.clients.client_queries import ClientEntry
 from portal_db.database import Database, Tx, retry_on_deadlock
+from portal_db.paging import Cursor
 from portal_db.states import EmailState, ImportState, JobState, Lane
 from portal_db.tables import Import, Job, WelcomeEmail
 from portal_db.types import database_time
@@ -196,3 +197,16 @@ def _add_or_renew(tx: Tx, act: Act, entry: ClientEntry) -> UUID:
 def _audit(tx: Tx, act: Act, action: str, email: WelcomeEmail, after: str) -> None:
     before = f"{email.state.value}, version {email.version}"
     act.audit(tx, action, "email", email.id, email.practice_id, before=before, after=after)
+
+
+def listing(
+    database: Database,
+    *,
+    states: Sequence[EmailState],
+    practice_id: UUID | None = None,
+    limit: int,
+    after: Cursor | None = None,
+) -> Sequence[EmailEntry]:
+    """A page of the welcome emails in these states, newest first."""
+    with database.read() as tx:
+        return welcome_emails.listing(tx, states=states, practice_id=practice_id, limit=limit, after=after)

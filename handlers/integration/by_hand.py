@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Annotated, Any
 from uuid import UUID
@@ -15,7 +16,7 @@ from handlers.directory.sync import sync_on_connecting
 from handlers.fields import PERSON_NAME, TENANT_ID, Line, misfit, validated
 from portal_db.access import people
 from portal_db.database import Database, Tx
-from portal_db.tables import Practice
+from portal_db.tables import Practice, XpmConnection
 from portal_db.types import database_time
 from portal_db.xero import connections as upstream
 from portal_db.xero import logins
@@ -108,3 +109,9 @@ def _require_staff(tx: Tx, staff_id: UUID, practice_id: UUID) -> None:
     staff = people.get_staff(tx, staff_id, practice_id=practice_id)
     if staff is None or staff.left_at is not None:
         raise refusals.UNKNOWN_STAFF(field="staff_id")
+
+
+def listing(database: Database, practice_id: UUID | None = None) -> Sequence[XpmConnection]:
+    """Connections of a practice, or all of them, past ones too, newest first."""
+    with database.read() as tx:
+        return upstream.listing(tx, practice_id=practice_id)

@@ -1,13 +1,15 @@
-"""Requeues a dead letter in a new epoch of its import, unless its work was done elsewhere; or dismisses it."""
+"""Requeues dead letters in a new epoch of their import, unless their work was done elsewhere; or dismisses them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
 from handlers import refusals
 from handlers.access.act import Act
+from handlers.access.outcomes import Outcomes, for_each
 from handlers.errors import RequestRefused
 from handlers.imports.reopen import lock_job, reopen_if_closed, settle_after_decision
 from handlers.imports.settle import settle
@@ -16,10 +18,14 @@ from handlers.jobs.kinds import JobKind
 from portal_db import audit, welcome_emails
 from portal_db.access import people
 from portal_db.database import Database, Tx, retry_on_deadlock
+from portal_db.paging import Cursor
 from portal_db.states import ImportState, JobState
 from portal_db.tables import Job
 from portal_db.types import database_time
-from portal_db.work import imports, jobs
+from portal_db.work import imports, job_search, jobs
+from portal_db.work.job_search import Filter
+
+PAGE = 500
 
 
 @dataclass(frozen=True)
@@ -122,3 +128,44 @@ def _by_whom(tx: Tx, job_id: UUID) -> str:
         people.operator_names(tx, [last.actor_id]).get(last.actor_id, "an operator") if last.actor_id else "an operator"
     )
     return f"; {last.action} by {who} at {last.at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def matching(database: Database, which: Filter, *, limit: int) -> list[UUID]:
+    """Up to `limit` dead letters that match now, oldest first."""
+    found: list[UUID] = []
+    after: Cursor | None = None
+    with database.read() as tx:
+        until = database_time(tx.session)
+        while page := job_search.oldest_first(tx, which, until=until, limit=min(PAGE, limit - len(found)), after=after):
+            found += [job_id for job_id, _ in page]
+            after = page[-1][1]
+            if len(found) >= limit:
+                break
+    return found
+
+
+def requeue_each(
+    database: Database, act: Act, job_ids: Iterable[UUID], *, gap_seconds: float = 0.0
+) -> Outcomes[Requeued]:
+    """Requeue dead letters one by one.
+
+    Args:
+        gap_seconds: how long each waits after the one before it. One that is refused delays no other.
+    """
+    return for_each(job_ids, lambda job_id, position: requeue(database, act, job_id, in_seconds=position * gap_seconds))
+
+
+def check_each(database: Database, job_ids: Iterable[UUID]) -> Outcomes[UUID]:
+    """Which dead letters would be requeued now, and which refused. Changes nothing."""
+
+    def check(job_id: UUID, _: int) -> UUID:
+        if (refusal := would_refuse(database, job_id)) is not None:
+            raise refusal
+        return job_id
+
+    return for_each(job_ids, check)
+
+
+def dismiss_each(database: Database, act: Act, job_ids: Iterable[UUID]) -> Outcomes[Dismissed]:
+    """Dismiss dead letters one by one."""
+    return for_each(job_ids, lambda job_id, _: dismiss(database, act, job_id))

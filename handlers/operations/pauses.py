@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from uuid import UUID
+
 from handlers import refusals
 from handlers.access.act import Act
 from handlers.access.practices import require_practice
@@ -53,3 +56,9 @@ def _already_paused(known: Paused | None, scope: Scope) -> RequestRefused:
     who = known.by or "the system"
     since = f" since {known.pause.created_at:%Y-%m-%d %H:%M:%S} UTC"
     return refusals.ALREADY_PAUSED(scope=str(scope).capitalize(), who=who, since=since, reason=known.pause.reason)
+
+
+def listing(database: Database, practice_id: UUID | None = None) -> Sequence[Paused]:
+    """All pauses, or those that affect a practice, oldest first."""
+    with database.read() as tx:
+        return pauses.listing(tx, practice_id=practice_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from uuid import UUID, uuid5
 
 from handlers import refusals
@@ -11,6 +12,7 @@ from handlers.errors import RequestRefused
 from portal_db.access import people
 from portal_db.database import Database, Tx
 from portal_db.directory import schedules
+from portal_db.directory.schedules import ScheduleEntry
 from portal_db.tables import Schedule
 
 _NAMES = UUID("0f4cf0a8-5a3e-5b53-8f2b-0f6d3c1d9a77")
@@ -84,3 +86,15 @@ def _already_paused(tx: Tx, row: Schedule) -> RequestRefused:
 def _audit(tx: Tx, act: Act, name: str, action: str, *, before: str | None = None, after: str) -> None:
     """Audit a schedule under an id derived from its name, since the audit trail needs an id."""
     act.audit(tx, action, "schedule", uuid5(_NAMES, name), None, before=before, after=f"{name}: {after}")
+
+
+def listing(database: Database, practice_id: UUID | None = None) -> Sequence[ScheduleEntry]:
+    """Schedules of a practice, or all of them, next due first.
+
+    Raises:
+        RequestRefused: there is no such practice.
+    """
+    with database.read() as tx:
+        if practice_id is not None and people.get_practice(tx, practice_id) is None:
+            raise refusals.UNKNOWN_PRACTICE()
+        return schedules.listing(tx, practice_id=practice_id)

@@ -17,8 +17,8 @@ import typer
 from config.loading import loading
 from config.settings import SettingsError
 from handlers.errors import RequestRefused
-from worker.cli.exits import EPILOG, ExitCode, Problem, as_problem
-from worker.cli.output import complain, say_line
+from worker.cli.exits import EPILOG, ExitCode, Problem, problem_of
+from worker.cli.output import say_error, say_line
 
 NAME = "portal-sync"
 HELP = "Imports clients and entities from Xero Practice Manager (XPM) into a client portal."
@@ -33,7 +33,7 @@ class Command:
     heading: str
 
 
-_START, _WORK, _MEND, _RUN = "Getting started", "Imports", "Operations", "Processes"
+_START, _IMPORTS, _OPERATIONS, _RUN = "Getting started", "Imports", "Operations", "Processes"
 COMMANDS = {
     "demo": Command("worker.local.commands", "run_demo", _START),
     "serve": Command("worker.local.commands", "run_serve", _START),
@@ -43,22 +43,22 @@ COMMANDS = {
     "staff": Command("worker.cli.practices.people", "staff_app", _START),
     "operator": Command("worker.cli.practices.people", "operator_app", _START),
     "connection": Command("worker.cli.practices.connections", "connection_app", _START),
-    "directory": Command("worker.cli.practices.directory", "directory_app", _WORK),
+    "directory": Command("worker.cli.practices.directory", "directory_app", _IMPORTS),
     "api-key": Command("worker.cli.practices.api_keys", "api_key_app", _START),
     "webhooks": Command("worker.cli.practices.webhooks", "webhooks_app", _START),
-    "import": Command("worker.cli.imports.add", "import_clients", _WORK),
-    "imports": Command("worker.cli.imports.manage", "imports_app", _WORK),
-    "dead": Command("worker.cli.operations.dead", "dead_app", _MEND),
-    "jobs": Command("worker.cli.operations.jobs", "jobs_app", _MEND),
-    "emails": Command("worker.cli.imports.emails", "emails_app", _MEND),
-    "pause": Command("worker.cli.operations.pauses", "pause_app", _MEND),
-    "resume": Command("worker.cli.operations.pauses", "resume_app", _MEND),
-    "pauses": Command("worker.cli.operations.pauses", "pauses_app", _MEND),
-    "schedule": Command("worker.cli.practices.schedule", "schedule_app", _MEND),
-    "reconcile": Command("worker.cli.operations.reconcile", "run_reconcile", _MEND),
-    "housekeeping": Command("worker.cli.operations.housekeeping", "run_housekeeping", _MEND),
-    "person": Command("worker.cli.operations.erase", "person_app", _MEND),
-    "restore": Command("worker.cli.operations.restore", "restore_app", _MEND),
+    "import": Command("worker.cli.imports.add", "import_clients", _IMPORTS),
+    "imports": Command("worker.cli.imports.manage", "imports_app", _IMPORTS),
+    "dead": Command("worker.cli.operations.dead", "dead_app", _OPERATIONS),
+    "jobs": Command("worker.cli.operations.jobs", "jobs_app", _OPERATIONS),
+    "emails": Command("worker.cli.imports.emails", "emails_app", _OPERATIONS),
+    "pause": Command("worker.cli.operations.pauses", "pause_app", _OPERATIONS),
+    "resume": Command("worker.cli.operations.pauses", "resume_app", _OPERATIONS),
+    "pauses": Command("worker.cli.operations.pauses", "pauses_app", _OPERATIONS),
+    "schedule": Command("worker.cli.practices.schedule", "schedule_app", _OPERATIONS),
+    "reconcile": Command("worker.cli.operations.reconcile", "run_reconcile", _OPERATIONS),
+    "housekeeping": Command("worker.cli.operations.housekeeping", "run_housekeeping", _OPERATIONS),
+    "person": Command("worker.cli.operations.erase", "person_app", _OPERATIONS),
+    "restore": Command("worker.cli.operations.restore", "restore_app", _OPERATIONS),
     "worker": Command("worker.cli.processes", "run_worker", _RUN),
     "relay": Command("worker.cli.processes", "run_relay", _RUN),
     "simulator": Command("worker.local.commands", "run_simulator", _RUN),
@@ -109,49 +109,52 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line.
 
     Returns:
-        Its exit code, one of `ExitCode`'s.
+        The exit code: one of `ExitCode`.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal that cannot show a letter shows a mark in its place
+            stream.reconfigure(errors="replace")  # terminals show a question mark for letters they lack
     try:
         given = list(sys.argv[1:] if arguments is None else arguments)
         with loading():
             app = build(given[0] if given else None)
         code = app(args=given, prog_name=NAME, standalone_mode=False)
     except Problem as problem:
-        complain(problem.message, problem.details)
-        return problem.code
+        return _fail(problem)
     except RequestRefused as refusal:
-        complain(as_problem(refusal, {}).message)
-        return as_problem(refusal, {}).code
+        return _fail(problem_of(refusal))
     except SettingsError as error:
-        complain(str(error))
+        say_error(str(error))
         return ExitCode.MISUSED
     except typer.TyperException as error:
         return _misused(error)
     except (typer.Abort, KeyboardInterrupt):
         return ExitCode.INTERRUPTED
     except Exception as error:
-        return _unforeseen(error)
+        return _report_bug(error)
     return code if isinstance(code, int) else ExitCode.DONE
 
 
+def _fail(problem: Problem) -> int:
+    say_error(problem.message, problem.details)
+    return problem.code
+
+
 def _misused(error: typer.TyperException) -> int:
-    """A usage error in one line; no arguments at all is a call for help."""
+    """Report a usage error in one line; without any arguments, print the help."""
     if type(error).__name__ == "NoArgsIsHelpError":
         say_line(error.format_message())
         return ExitCode.MISUSED
     context = getattr(error, "ctx", None)
     path = context.command_path if context else NAME
     words = " ".join(error.format_message().replace("Value error, ", "").split()).rstrip(".")
-    complain(f"{words}. See `{path} --help`.")
+    say_error(f"{words}. See `{path} --help`.")
     return error.exit_code
 
 
-def _unforeseen(error: Exception) -> int:
+def _report_bug(error: Exception) -> int:
     """Report a bug by its type and place, because its text might quote personal data."""
     frame = traceback.extract_tb(error.__traceback__)[-1]
     where = f"{'/'.join(Path(frame.filename).parts[-3:])}:{frame.lineno}"
-    complain(f"Something unexpected went wrong: {type(error).__name__} at {where}. Contact the developers.")
+    say_error(f"Something unexpected went wrong: {type(error).__name__} at {where}. Contact the developers.")
     return ExitCode.FAILED

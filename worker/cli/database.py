@@ -32,14 +32,14 @@ class Record:
 
 
 @contextmanager
-def opened(settings: Settings | None = None, *, migrated: bool = True) -> Iterator[Record]:
-    """The database of the settings (read from the environment if not given).
+def open_record(*, migrated: bool = True) -> Iterator[Record]:
+    """Read the settings and open their database.
 
     Raises:
-        SettingsError: a setting does not fit.
+        SettingsError: a setting is invalid.
         Problem: the database cannot be used, or (with `migrated`) is not at this version's revision.
     """
-    settings = settings or Settings.load()
+    settings = Settings.load()
     set_up_logging(settings.model_copy(update={"log_level": "error"}))
     database = _database(settings)
     try:
@@ -75,7 +75,7 @@ def _explain_database_errors(settings: Settings) -> Iterator[None]:
     except DatabaseError as error:
         if type(error) is not DatabaseError:
             raise
-        raise _unusable(settings, _reason(error)) from None  # SQLite: the file is something else
+        raise _unusable(settings, _reason(error)) from None  # SQLite: the file is not a database
 
 
 def _require_revision(database: Database) -> None:
@@ -83,7 +83,7 @@ def _require_revision(database: Database) -> None:
     if current is None:
         raise Problem("The database has no tables yet: run `portal-sync db upgrade`.", ExitCode.UNAVAILABLE)
     if current.isdigit() and current > newest:
-        return  # a release before: migrations only add to what it uses, so that it can be gone back to
+        return  # an earlier release: migrations only add to what it uses, so that a rollback is possible
     if current != newest:
         raise Problem(
             f"The database is at revision {current} and this version needs {newest}: run `portal-sync db upgrade`,"
@@ -117,10 +117,10 @@ class BestEffortBell:
 
 
 def redis_of(settings: Settings) -> redis.Redis:
-    """A client of REDIS_URL, not connected yet.
+    """A client for REDIS_URL, not connected yet.
 
     Raises:
-        Problem: it is no address of a Redis.
+        Problem: REDIS_URL is invalid.
     """
     try:
         return connect(settings)

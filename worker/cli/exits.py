@@ -1,4 +1,4 @@
-"""How a command ends: the exit codes, and the one exception that ends one with a line for its reader."""
+"""How a command ends: its exit code, and the one exception that ends it with an error message."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ EPILOG = (
 
 
 class Problem(Exception):
-    """Ends the command with one line on standard error: what, which, and what to do.
+    """Ends the command with one line on standard error: what happened, to which record, and what to do.
 
     Args:
         code: the exit code.
@@ -43,21 +43,21 @@ class Problem(Exception):
 
 
 @contextmanager
-def refusals_naming(given: Mapping[str, str]) -> Iterator[None]:
-    """Turn a refusal into a problem that names the command line's own argument.
+def explain_refusals(labels: Mapping[str, str]) -> Iterator[None]:
+    """Turn a refusal of a use case into a problem that names the option or argument it is about.
 
     Args:
-        given: by the use case's name of a field, what the command line had in its place: `{"email": "EMAIL x@y"}`.
+        labels: what was typed, by the use case's name of the field: `{"email": "EMAIL x@y"}`.
     """
     try:
         yield
     except RequestRefused as refusal:
-        raise as_problem(refusal, given) from None
+        raise problem_of(refusal, labels) from None
 
 
-def as_problem(refusal: RequestRefused, given: Mapping[str, str]) -> Problem:
+def problem_of(refusal: RequestRefused, labels: Mapping[str, str] | None = None) -> Problem:
     """A refusal in one line. An invalid value is wrong usage; anything else is a failure."""
-    about = given.get(refusal.field or "")
+    label = (labels or {}).get(refusal.field or "")
     words = f"{refusal.message} {refusal.remedy}".strip()
     code = ExitCode.MISUSED if refusal.code == "bad_request" else ExitCode.FAILED
-    return Problem(f"{about}: {words}" if about else words, code)
+    return Problem(f"{label}: {words}" if label else words, code)

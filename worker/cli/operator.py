@@ -1,4 +1,4 @@
-"""What operators' commands share: who acts and why, confirmation, ids and ages."""
+"""What commands share: common options, the operator who acts and why, confirmation, ages and cursors."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated, TypeVar
+from uuid import UUID
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 
 from handlers.access.act import Act, act_of
 from portal_db.paging import LONGEST_PAGE, BadCursor, Cursor
 from worker.cli.database import Record
-from worker.cli.exits import ExitCode, Problem, refusals_naming
-from worker.cli.output import clean, console, note
+from worker.cli.exits import ExitCode, Problem, explain_refusals
+from worker.cli.output import clean, note, progress_bar
 
 AsOperator = Annotated[
     str, typer.Option("--as", metavar="OPERATOR", help="Who acts: an operator's id or email.", show_default=False)
@@ -28,10 +29,12 @@ Limit = Annotated[int, typer.Option(metavar="N", min=1, max=LONGEST_PAGE, help="
 After = Annotated[
     str | None, typer.Option(metavar="CURSOR", help="Continue after the page that ended with this cursor.")
 ]
+Practice = Annotated[UUID, typer.Option("--practice", metavar="ID", help="The practice's id.", show_default=False)]
+OnlyPractice = Annotated[UUID | None, typer.Option("--practice", metavar="ID", help="Only this practice's.")]
 
 BY_HAND = "by hand, on the command line"
 
-#: Without a terminal, progress is told each so many.
+#: Without a terminal, progress is printed after every so many records.
 STEPS = 100
 
 T = TypeVar("T")
@@ -40,13 +43,9 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 @contextmanager
-def acting(record: Record, who: str, why: str, **given: str) -> Iterator[Act]:
-    """An act of an operator; what a use case refuses is told with what it is about.
-
-    Args:
-        given: by a use case's name of a field, what the command line had in its place.
-    """
-    with refusals_naming({"operator": f"--as {who}", "reason": "--reason", **given}):
+def acting(record: Record, who: str, why: str, **labels: str) -> Iterator[Act]:
+    """An act of an operator. Refusals name what they are about, as in `explain_refusals`."""
+    with explain_refusals({"operator": f"--as {who}", "reason": "--reason", **labels}):
         yield act_of(record.database, who, why)
 
 
@@ -54,7 +53,7 @@ def confirm(question: str, *, yes: bool) -> None:
     """Ask before something that cannot be undone.
 
     Raises:
-        Problem: there is nobody to ask, and `--yes` was not given.
+        Problem: standard input is not a terminal, and `--yes` was not given.
         typer.Abort: the answer was no.
     """
     if yes:
@@ -68,7 +67,7 @@ def age(text: str | None) -> float | None:
     """Seconds of an age such as `90s`, `15m`, `6h` or `2d`.
 
     Raises:
-        Problem: it is none.
+        Problem: it is not an age.
     """
     if text is None:
         return None
@@ -82,7 +81,7 @@ def cursor(text: str | None) -> Cursor | None:
     """A cursor as a list printed it.
 
     Raises:
-        Problem: it is none.
+        Problem: it is not a cursor.
     """
     try:
         return Cursor.parse(text) if text is not None else None
@@ -90,23 +89,10 @@ def cursor(text: str | None) -> Cursor | None:
         raise Problem("--after takes the cursor printed at the end of a list.", ExitCode.MISUSED) from None
 
 
-def more(found: int, limit: int, last: Cursor | None) -> str | None:
-    """The cursor to go on with when a page was full; told on standard error."""
-    if found < limit or last is None:
-        return None
-    note(f"There may be more: --after {last}")
-    return str(last)
-
-
-def counted(what: str, many: Sequence[T]) -> Iterator[T]:
-    """Go through many things, with a progress bar on a terminal and a line now and then elsewhere."""
-    out = console(stderr=True)
-    if not out.is_terminal:
-        for number, one in enumerate(many, 1):
-            yield one
-            if number % STEPS == 0:
-                note(f"{what}: {number:,} of {len(many):,}")
-        return
-    columns = (TextColumn(what), BarColumn(20), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=out, transient=True) as bar:
-        yield from bar.track(many)
+def track(what: str, rows: Sequence[T]) -> Iterator[T]:
+    """Go through rows with a progress bar on a terminal, and with an occasional line elsewhere."""
+    with progress_bar(TextColumn(what), BarColumn(20), MofNCompleteColumn(), TimeElapsedColumn()) as bar:
+        for number, row in enumerate(bar.track(rows), 1):
+            yield row
+            if bar.disable and number % STEPS == 0:
+                note(f"{what}: {number:,} of {len(rows):,}")

@@ -7,14 +7,14 @@ from typing import Annotated
 import typer
 
 from portal_db.states import Lane
-from worker.cli.database import opened, redis_of
+from worker.cli.database import open_record, redis_of
 from worker.cli.exits import ExitCode, Problem
-from worker.process import run_relay as be_relay
-from worker.process import run_worker as be_worker
+from worker.process import run_relay as start_relay
+from worker.process import run_worker as start_worker
 from worker.queue.broker import UnsafeRedis
 from worker.queue.door import QUEUE as DOOR
 
-#: What `--lanes` takes, besides a queue's own name.
+#: The groups that `--lanes` accepts; it also accepts single queues.
 GROUPS: dict[str, frozenset[str]] = {
     "interactive": frozenset({Lane.INTERACTIVE, DOOR}),
     "background": frozenset({Lane.IMPORT, Lane.RESYNC}),
@@ -29,13 +29,13 @@ LANES_HELP = (
 
 def run_worker(
     lanes: Annotated[str, typer.Option(metavar="LANES", help=LANES_HELP)] = "all",
-    threads: Annotated[int, typer.Option(metavar="N", min=1, max=200, help="Jobs run at once.")] = 8,
+    threads: Annotated[int, typer.Option(metavar="N", min=1, max=200, help="Jobs to run at once.")] = 8,
 ) -> None:
     """Run jobs until stopped; running jobs finish first."""
     queues = queues_of(lanes)
-    _require_record()
+    _check_settings()
     try:
-        code = be_worker(queues, threads=threads)
+        code = start_worker(queues, threads=threads)
     except UnsafeRedis as error:
         raise Problem(str(error), ExitCode.UNAVAILABLE) from None
     raise typer.Exit(code)
@@ -43,15 +43,15 @@ def run_worker(
 
 def run_relay() -> None:
     """Start due jobs and recover lost ones; one relay leads, others stand by."""
-    _require_record()
-    raise typer.Exit(be_relay())
+    _check_settings()
+    raise typer.Exit(start_relay())
 
 
 def queues_of(lanes: str) -> set[str]:
-    """The queues that a `--lanes` names.
+    """The queues that `--lanes` names.
 
     Raises:
-        Problem: there is no such group or queue.
+        Problem: it names none, or an unknown one.
     """
     found: set[str] = set()
     for name in filter(None, (part.strip() for part in lanes.split(","))):
@@ -64,8 +64,8 @@ def queues_of(lanes: str) -> set[str]:
     return found
 
 
-def _require_record() -> None:
+def _check_settings() -> None:
     """Refuse to start without a database. Redis may be unavailable: workers and the relay wait for it."""
-    with opened() as record:
+    with open_record() as record:
         _ = record.settings.vault
         redis_of(record.settings).close()

@@ -1,4 +1,4 @@
-"""The commands `db upgrade` and `keys new`: what a new installation needs first."""
+"""The commands `db upgrade`, `keys new` and `keys rotate`: the database's tables, and the keys that encrypt tokens."""
 
 from __future__ import annotations
 
@@ -10,27 +10,22 @@ from cryptography.fernet import Fernet
 
 from handlers.operations.rotate_keys import rotate
 from portal_db.migrate import LOCK_SECONDS, LOCK_TRIES, TablesInUse, upgrade
-from worker.cli.database import opened
+from worker.cli.database import open_record
 from worker.cli.exits import ExitCode, Problem
-from worker.cli.output import AsJson, count_of, say, say_json, say_line
+from worker.cli.output import AsJson, count_of, say_line, say_result
 
 
 def rotate_keys(as_json: AsJson = False) -> None:
     """Encrypt all tokens again with the first of TOKEN_KEYS.
 
     To change the key: add the new one at the end of TOKEN_KEYS and restart every process; move it to the front and
-    restart; run this; take the old one away and restart.
+    restart; run this; remove the old one and restart.
     """
-    with opened() as record:
+    with open_record() as record:
         done = rotate(record.database, record.settings.vault)
-    if as_json:
-        say_json(asdict(done))
-    else:
-        say(
-            f"Encrypted again: {count_of(done.logins, 'Xero login')},"
-            f" {count_of(done.webhooks, 'webhook')},"
-            f" {count_of(done.messages, 'message')} that could not be read."
-        )
+    counts = f"{count_of(done.logins, 'Xero login')}, {count_of(done.webhooks, 'webhook')}"
+    text = f"Encrypted again: {counts}, {count_of(done.messages, 'message')} that could not be read."
+    say_result(as_json, asdict(done), text)
     if done.unreadable:
         raise Problem(
             f"{count_of(done.unreadable, 'row')} cannot be read with any of TOKEN_KEYS: put the key they were written"
@@ -46,10 +41,10 @@ keys_app.command("rotate")(rotate_keys)
 @db_app.command("upgrade")
 def upgrade_database(as_json: AsJson = False) -> None:
     """Migrate the database to this version. Safe to repeat, to run beside workers, and to run twice at once."""
-    with opened(migrated=False) as record:
+    with open_record(migrated=False) as record:
         try:
             before, after = upgrade(record.database)
-        except CommandError:  # it knows no way from the revision it found
+        except CommandError:  # Alembic does not know the current revision
             raise Problem(
                 "The database is at a revision that this version does not know: use the version that migrated it.",
                 ExitCode.UNAVAILABLE,
@@ -60,12 +55,8 @@ def upgrade_database(as_json: AsJson = False) -> None:
                 " or end the longest transaction that pg_stat_activity shows first.",
                 ExitCode.UNAVAILABLE,
             ) from None
-    if as_json:
-        say_json({"before": before, "after": after})
-    elif before == after:
-        say(f"The database is at revision {after} already.")
-    else:
-        say(f"The database is now at revision {after}.")
+    words = f"at revision {after} already" if before == after else f"now at revision {after}"
+    say_result(as_json, {"before": before, "after": after}, f"The database is {words}.")
 
 
 @keys_app.command("new")

@@ -6,9 +6,9 @@ import time
 from dataclasses import asdict
 
 from handlers.imports.accept import AcceptedBatch
-from portal_db.work import progress
+from handlers.imports.queries import ImportCounts, counts
 from worker.cli.exits import ExitCode
-from worker.cli.imports.progress import Progressed, busy, until_closed
+from worker.cli.imports.progress import busy, watch
 from worker.cli.output import count_of, note, say_json
 from worker.local import demo_report
 from worker.local.practices import import_for_demo
@@ -51,15 +51,18 @@ def demonstrate(plan: Plan, *, kept: bool, as_json: bool) -> ExitCode:
     return ExitCode.FAILED if figures.unfinished or figures.dead else ExitCode.DONE
 
 
-def _follow(stack: LocalStack, batch: AcceptedBatch) -> Progressed:
+def _follow(stack: LocalStack, batch: AcceptedBatch) -> ImportCounts:
     """Watch the batch until it is closed, a process ends, or it stalls."""
-    moved_at, before = time.monotonic(), Progressed({}, {})
+    moved_at, before = time.monotonic(), ImportCounts({}, {})
 
-    def is_moving(now: Progressed) -> bool:
+    def is_moving(now: ImportCounts) -> bool:
         nonlocal moved_at, before
         stack.processes.check()
         if now != before:
             moved_at, before = time.monotonic(), now
         return time.monotonic() - moved_at < STALLED_SECONDS
 
-    return until_closed(stack.database, progress.of_batch(batch.batch_id), len(batch.import_ids), go_on=is_moving)
+    def count() -> ImportCounts:
+        return counts(stack.database, import_id=batch.import_ids[0], batch_id=batch.batch_id)
+
+    return watch(count, len(batch.import_ids), keep_watching=is_moving)

@@ -15,7 +15,7 @@ from handlers.jobs.kinds import JobKind
 from portal_db.states import ClientKind, ImportState, JobState
 from portal_db.tables import Import
 from portal_db.work import imports, progress
-from worker.cli.output import clean, console, count_of, say, say_line, short, table
+from worker.cli.output import clean, console, count_of, say, say_line, short_path, table
 from worker.cli.show_imports import COLOURS
 from worker.local.mail_catcher import Delivery
 from worker.local.stack import LocalStack, Plan
@@ -79,7 +79,7 @@ def count(stack: LocalStack, batch_id: UUID, seconds: float, counters: Mapping[s
 
 def show_plan(plan: Plan, *, kept: bool) -> None:
     """Print what is about to start, and where its state is."""
-    state = short(plan.folder) if kept else "a temporary folder, removed at the end (use --data DIR to keep it)"
+    state = short_path(plan.folder) if kept else "a temporary folder, removed at the end (use --data DIR to keep it)"
     valkey = "" if plan.redis_url else "Valkey, "
     say(f"portal-sync demo: {count_of(plan.clients, 'XPM client')} (seed {plan.seed})", style="bold")
     say_line(f"  state     {state}")
@@ -169,7 +169,7 @@ def _indented(text: str | None) -> None:
 
 def _show_mail(mail: Sequence[Delivery], folder: Path, *, kept: bool) -> None:
     _heading("Welcome emails")
-    say_line(f"  {len(mail):,} caught" + (f" in {short(folder)}" if kept else ""))
+    say_line(f"  {len(mail):,} caught" + (f" in {short_path(folder)}" if kept else ""))
     for delivery in mail[:SHOWN_MAIL]:
         console().print(
             Text(clean(f"  {delivery.subject}, to {delivery.recipient}")), no_wrap=True, overflow="ellipsis"
@@ -184,8 +184,8 @@ def _show_next_steps(stack: LocalStack, *, kept: bool) -> None:
         say_line("  portal-sync demo --data demo-data   keep the state; run it again to continue")
         say_line("  portal-sync --help                  list all commands")
         return
-    url = "…" if stack.plan.database_url else f"sqlite:///{short(stack.plan.folder)}/portal-sync.db"
+    url = "…" if stack.plan.database_url else f"sqlite:///{short_path(stack.plan.folder)}/portal-sync.db"
     say_line(f"  export DATABASE_URL={url}")
     say_line("  portal-sync imports list --state rejected")
     say_line("  portal-sync imports show ID")
-    say_line(f"  ls {short(stack.logs)} {short(stack.mailbox.folder)}")
+    say_line(f"  ls {short_path(stack.logs)} {short_path(stack.mailbox.folder)}")

@@ -15,7 +15,7 @@ from typing import Any
 from rich.text import Text
 
 from worker.cli.exits import ExitCode
-from worker.cli.output import clean, console, say, say_json, say_line, short
+from worker.cli.output import clean, console, say, say_json, say_line, short_path
 from worker.local.mail_catcher import Delivery, Mailbox
 from worker.local.practices import PASSWORD, STAFF, set_up_served
 from worker.local.processes import LOOPBACK
@@ -80,8 +80,8 @@ def _show_opening(stack: LocalStack) -> None:
         label = "" if place else "sign in"
         say_line(f"  {label:<9} {member.email:<24} {member.role.value.replace('_', ' '):<14} {member.note}")
     say_line(f"  XPM       a simulator with {stack.plan.clients:,} clients: {found['simulator_url']}/")
-    say_line(f"  mail      saved in {short(stack.mailbox.folder)}; new emails are shown below with their links")
-    say_line(f"  state     saved in {short(stack.plan.folder)}; remove it to start again from nothing")
+    say_line(f"  mail      saved in {short_path(stack.mailbox.folder)}; new emails are shown below with their links")
+    say_line(f"  state     saved in {short_path(stack.plan.folder)}; remove it to start again from nothing")
     say("Press Ctrl-C to stop.")
 
 

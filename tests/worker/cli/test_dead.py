@@ -187,7 +187,7 @@ def test_an_operator_acts_by_id_or_email_and_nobody_else(cli: Cli, olu: UUID, le
         (("dead", "list", "--older-than", "soon"), 2, "'soon' is not an age: write 90s, 15m, 6h or 2d."),
         (("dead", "list", "--after", "soon"), 2, "--after takes the cursor printed at the end of a list."),
         (("dead", "list", "--limit", "1001"), 2, "--limit"),
-        (("dead", "show", uuid4()), 1, "see `portal-sync dead list`"),
+        (("dead", "show", uuid4()), 1, "See `portal-sync jobs list` and `portal-sync dead list`."),
         (("jobs", "explain", uuid4()), 1, "see `portal-sync jobs list`"),
         (("jobs", "list", "--lane", "fast"), 2, "'fast' is not one of"),
         (("emails", "resend", uuid4(), *AS, "--yes"), 1, "There is no welcome email with this id."),

@@ -4,34 +4,34 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID, uuid4
 
 import typer
 
-from handlers.errors import RequestRefused
+from handlers.imports import queries
 from handlers.imports.accept import accept, accept_batch
+from handlers.imports.queries import ImportCounts
 from handlers.imports.request import ImportRequest, parse
 from portal_db.states import ClientKind, ClientType, EntityType, ImportState, Subscription
 from portal_db.tables import Import
-from portal_db.work import imports, progress
-from portal_db.work.progress import Which
-from worker.cli.database import BestEffortBell, Record, opened
-from worker.cli.exits import ExitCode, Problem, as_problem
+from worker.cli.database import BestEffortBell, Record, open_record
+from worker.cli.exits import ExitCode, Problem, explain_refusals
 from worker.cli.imports import file as import_file
-from worker.cli.imports.progress import Progressed, busy, until_closed
-from worker.cli.output import AsJson, clean, console, count_of, note, say, say_json, say_line
-from worker.cli.show_imports import listed, result
+from worker.cli.imports.progress import busy, watch
+from worker.cli.operator import Practice
+from worker.cli.output import AsJson, clean, console, count_of, note, say, say_json, say_line, state_words
+from worker.cli.show_imports import import_json, imports_table
 
 SHOWN = 20
 BIG_BATCH = 500
 """From this number of rows, recording a batch takes long enough to show progress."""
 
-PracticeOption = Annotated[
-    UUID, typer.Option("--practice", metavar="ID", help="The practice's id.", show_default=False)
+StaffOption = Annotated[
+    UUID, typer.Option("--as", metavar="ID", help="The staff member who imports.", show_default=False)
 ]
-StaffOption = Annotated[UUID, typer.Option("--as", metavar="ID", help="The staff member who asks.", show_default=False)]
 XpmUuid = Annotated[UUID | None, typer.Argument(metavar="XPM_UUID", help="The XPM client.", show_default=False)]
 FileOption = Annotated[
     str | None, typer.Option("--file", metavar="FILE", help="CSV or JSON lines, one row each; - is stdin.")
@@ -61,8 +61,8 @@ TimeoutOption = Annotated[float | None, typer.Option("--timeout", metavar="SECON
 
 
 @dataclass(frozen=True)
-class How:
-    """How it is asked for: under which key, as one or as a batch, whether and how long to wait, and for whom to tell."""
+class Run:
+    """How the command runs: under which key, as one import or a batch, whether and how long to wait, and its output."""
 
     key: str
     as_batch: bool
@@ -72,18 +72,16 @@ class How:
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What was recorded: the imports in order, and how they are found again."""
+class Requested:
+    """What was recorded: the imports in order, and their batch if they are one."""
 
-    request_id: str
     import_ids: Sequence[UUID]
-    which: Which
     is_new: bool
     batch_id: UUID | None = None
 
 
 def import_clients(
-    practice: PracticeOption,
+    practice: Practice,
     staff: StaffOption,
     xpm_uuid: XpmUuid = None,
     file: FileOption = None,
@@ -104,144 +102,121 @@ def import_clients(
 ) -> None:
     """Import one XPM client, or those of a file, into the portal.
 
-    With --wait the exit code is 0 if all succeeded and 1 if not; without, it says whether all were accepted. Columns of
-    a file: xpm_uuid and kind, and where wanted name, entity_type, email, client_type, subscription,
+    With --wait the exit code is 0 if all succeeded, else 1; without it, 0 if all were accepted. A file needs the
+    columns xpm_uuid and kind. Optional columns: name, entity_type, email, client_type, subscription,
     send_welcome_email, bring_details, bring_relationships.
     """
-    wishes = {"kind": kind, "name": name, "entity_type": entity_type, "email": email, "client_type": client_type,
+    inputs = {"kind": kind, "name": name, "entity_type": entity_type, "email": email, "client_type": client_type,
               "subscription": subscription, "send_welcome_email": welcome,
               "bring_details": not no_details if no_details is not None else None,
               "bring_relationships": not no_relationships if no_relationships is not None else None}  # fmt: skip
-    how = How(request_id or str(uuid4()), file is not None, wait or timeout is not None, timeout, as_json)
-    whose = {"practice_id": str(practice), "requested_by": str(staff), "request_id": how.key}
-    requests = _requests(xpm_uuid, file, {name: wish for name, wish in wishes.items() if wish is not None}, whose)
+    run = Run(request_id or str(uuid4()), file is not None, wait or timeout is not None, timeout, as_json)
+    shared = {"practice_id": str(practice), "requested_by": str(staff), "request_id": run.key}
+    given = {name: value for name, value in inputs.items() if value is not None}
+    requests = _requests(xpm_uuid, file, given, shared)
     if dry_run:
-        _tell_plan(requests, as_json)
+        _print_plan(requests, as_json)
     else:
-        _ask(requests, how)
+        _request(requests, run)
 
 
 def _requests(
-    xpm_uuid: UUID | None, file: str | None, wishes: dict[str, Any], whose: dict[str, str]
+    xpm_uuid: UUID | None, file: str | None, inputs: dict[str, Any], shared: dict[str, str]
 ) -> Sequence[ImportRequest]:
-    """What is asked for: the one client with its wishes, or the rows of the file."""
+    """The one client with its inputs, or the rows of the file."""
     if (xpm_uuid is None) == (file is None):
         raise Problem("Give either the XPM_UUID of one client, or --file.", ExitCode.MISUSED)
-    if file is None:
-        return [_parsed({**wishes, **whose, "xpm_uuid": xpm_uuid})]
-    if wishes:
+    if file is not None and inputs:
         raise Problem("With --file, put each row's options in its columns.", ExitCode.MISUSED)
-    return import_file.read(file, whose)
-
-
-def _parsed(fields: dict[str, Any]) -> ImportRequest:
-    if "kind" not in fields:
+    if file is not None:
+        return import_file.read(file, shared)
+    if "kind" not in inputs:
         raise Problem("Give --kind individual or --kind entity.", ExitCode.MISUSED)
-    try:
-        return parse(fields)
-    except RequestRefused as refusal:
-        raise as_problem(refusal, {}) from None
+    return [parse({**inputs, **shared, "xpm_uuid": xpm_uuid})]
 
 
-def _ask(requests: Sequence[ImportRequest], how: How) -> None:
-    with opened() as record:
-        asked = _recorded(record, requests, how)
-        if not how.as_json:
-            _tell_accepted(asked)
-        in_time = _follow(record, asked, how.timeout) if how.wait else True
-        found = _found(record, asked)
-    if how.as_json:
-        say_json(_results(asked, found))
-    elif how.wait:
-        _tell_results(found)
+def _request(requests: Sequence[ImportRequest], run: Run) -> None:
+    with open_record() as record:
+        requested = _record(record, requests, run)
+        if not run.as_json:
+            _print_accepted(requested, run.key)
+        in_time = _wait(record, requested, run.timeout) if run.wait else True
+        found = queries.requested(record.database, import_id=requested.import_ids[0], batch_id=requested.batch_id)
+    if run.as_json:
+        rows = [import_json(row) for row in found]
+        say_json({"request_id": run.key, "batch_id": requested.batch_id, "imports": rows})
+    elif run.wait:
+        _print_results(found)
     if not in_time:
         still = count_of(sum(row.state.is_open for row in found), "import is", "imports are")
         raise Problem(
-            f"{still} still open after {how.timeout:g} s. They continue in the background: see `portal-sync imports list`."
+            f"{still} still open after {run.timeout:g} s. They continue in the background: see `portal-sync imports list`."
         )
-    if how.wait and any(row.state is not ImportState.SUCCEEDED for row in found):
+    if run.wait and any(row.state is not ImportState.SUCCEEDED for row in found):
         raise typer.Exit(ExitCode.FAILED)
 
 
-def _results(asked: Asked, found: Sequence[Import]) -> dict[str, Any]:
-    return {
-        "request_id": asked.request_id,
-        "batch_id": str(asked.batch_id) if asked.batch_id else None,
-        "imports": [result(row) for row in found],
-    }
-
-
-def _recorded(record: Record, requests: Sequence[ImportRequest], how: How) -> Asked:
-    first, key = requests[0], how.key
-    given = {"practice_id": f"--practice {first.practice_id}", "requested_by": f"--as {first.requested_by}",
-             "request_id": f"--request-id {clean(key)}"}  # fmt: skip
-    try:
-        if not how.as_batch:
+def _record(record: Record, requests: Sequence[ImportRequest], run: Run) -> Requested:
+    first = requests[0]
+    labels = {"practice_id": f"--practice {first.practice_id}", "requested_by": f"--as {first.requested_by}",
+             "request_id": f"--request-id {clean(run.key)}"}  # fmt: skip
+    is_big = len(requests) >= BIG_BATCH
+    with explain_refusals(labels):
+        if not run.as_batch:
             one = accept(record.database, BestEffortBell(record.settings), first)
-            return Asked(key, (one.import_id,), progress.of_import(one.import_id), one.is_new)
-        if len(requests) < BIG_BATCH:
-            batch = accept_batch(record.database, key, requests)
-        else:
-            with busy(f"Recording {count_of(len(requests), 'import')}"):
-                batch = accept_batch(record.database, key, requests)
-    except RequestRefused as refusal:
-        raise as_problem(refusal, given) from None
-    return Asked(key, batch.import_ids, progress.of_batch(batch.batch_id), batch.is_new, batch.batch_id)
+            return Requested((one.import_id,), one.is_new)
+        with busy(f"Recording {count_of(len(requests), 'import')}") if is_big else nullcontext():
+            batch = accept_batch(record.database, run.key, requests)
+    return Requested(batch.import_ids, batch.is_new, batch.batch_id)
 
 
-def _follow(record: Record, asked: Asked, timeout: float | None) -> bool:
-    """Watch until all are closed. False when the time was up before."""
+def _wait(record: Record, requested: Requested, timeout: float | None) -> bool:
+    """Watch until all imports are closed. False if the time runs out first."""
     until = time.monotonic() + timeout if timeout is not None else float("inf")
 
-    def in_time(_: Progressed) -> bool:
-        return time.monotonic() < until
+    def count() -> ImportCounts:
+        return queries.counts(record.database, import_id=requested.import_ids[0], batch_id=requested.batch_id)
 
     try:
-        return not until_closed(record.database, asked.which, len(asked.import_ids), go_on=in_time).open
+        return not watch(count, len(requested.import_ids), keep_watching=lambda _: time.monotonic() < until).open
     except KeyboardInterrupt:
         raise Problem(
             "Interrupted. The imports continue: see `portal-sync imports list`.", ExitCode.INTERRUPTED
         ) from None
 
 
-def _found(record: Record, asked: Asked) -> list[Import]:
-    with record.database.read() as tx:
-        if asked.batch_id is not None:
-            return imports.of_batch(tx, asked.batch_id)
-        return [row for row in (imports.get(tx, import_id) for import_id in asked.import_ids) if row is not None]
-
-
-def _tell_accepted(asked: Asked) -> None:
-    again = "" if asked.is_new else " (already requested; nothing is done twice)"
-    if asked.batch_id is None:
-        say_line(f"Accepted import {asked.import_ids[0]}{again}")
+def _print_accepted(requested: Requested, key: str) -> None:
+    again = "" if requested.is_new else " (already requested; nothing is done twice)"
+    if requested.batch_id is None:
+        say_line(f"Accepted import {requested.import_ids[0]}{again}")
     else:
-        say_line(f"Accepted {count_of(len(asked.import_ids), 'import')} as batch {asked.batch_id}{again}")
-    note(f"request id {asked.request_id}")
+        say_line(f"Accepted {count_of(len(requested.import_ids), 'import')} as batch {requested.batch_id}{again}")
+    note(f"request id {key}")
 
 
-def _tell_results(found: Sequence[Import]) -> None:
+def _print_results(found: Sequence[Import]) -> None:
     if len(found) == 1:
         row = found[0]
-        say(" ".join(filter(None, (row.state.value.replace("_", " ").capitalize() + ".", row.outcome_message,
-                                   row.outcome_remedy))))  # fmt: skip
+        state = state_words(row.state).capitalize()
+        say(" ".join(filter(None, (f"{state}.", row.outcome_message, row.outcome_remedy))))
         return
-    amiss = [row for row in found if row.state is not ImportState.SUCCEEDED]
-    say(f"{len(found) - len(amiss):,} of {len(found):,} succeeded.")
-    if amiss:
-        console().print(listed(amiss[:SHOWN]))
-        if len(amiss) > SHOWN:
-            say(f"… and {len(amiss) - SHOWN:,} more: portal-sync imports list --limit {len(found)}")
+    others = [row for row in found if row.state is not ImportState.SUCCEEDED]
+    say(f"{len(found) - len(others):,} of {len(found):,} succeeded.")
+    if others:
+        console().print(imports_table(others[:SHOWN]))
+        if len(others) > SHOWN:
+            say(f"… and {len(others) - SHOWN:,} more: portal-sync imports list --limit {len(found)}")
 
 
-def _tell_plan(requests: Sequence[ImportRequest], as_json: bool) -> None:
+def _print_plan(requests: Sequence[ImportRequest], as_json: bool) -> None:
+    rows = [request.model_dump(mode="json", exclude_none=True) for request in requests]
     if as_json:
-        say_json([row.model_dump(mode="json", exclude_none=True) for row in requests])
+        say_json(rows)
         return
-    say(f"This would request {count_of(len(requests), 'import')}:")
-    for row in requests[:SHOWN]:
-        extras = [f"{name} {value}" for name, value in row.model_dump(mode="json", exclude_none=True).items()
+    say(f"This would request {count_of(len(rows), 'import')}:")
+    for row in rows[:SHOWN]:
+        extras = [f"{name} {value}" for name, value in row.items()
                   if name not in (*import_file.BATCH_FIELDS, "xpm_uuid", "kind")]  # fmt: skip
-        say(clean(f"{row.xpm_uuid} as {row.kind.value}, {', '.join(extras)}"))
-    if len(requests) > SHOWN:
-        say(f"… and {len(requests) - SHOWN:,} more (all of them with --json)")
+        say(clean(f"{row['xpm_uuid']} as {row['kind']}, {', '.join(extras)}"))
+    if len(rows) > SHOWN:
+        say(f"… and {len(rows) - SHOWN:,} more (all of them with --json)")

@@ -1,6 +1,6 @@
 """Reads the rows of a batch from CSV or JSON lines, and reports every bad line and what is wrong with it.
 
-A row's columns are the fields of an import request, less who asks: practice, staff member and key are the whole batch's.
+A row's columns are the fields of an import request, except the practice, staff member and key: a batch has one of each.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from worker.cli.exits import ExitCode, Problem
 BATCH_FIELDS = ("practice_id", "requested_by", "request_id")
 
 
-def read(source: str, whose: dict[str, str]) -> list[ImportRequest]:
+def read(source: str, shared: dict[str, str]) -> list[ImportRequest]:
     """All rows of a file, or of standard input where `source` is `-`.
 
     Args:
-        whose: the fields that all rows share, `BATCH_FIELDS`.
+        shared: the fields that all rows share, `BATCH_FIELDS`.
 
     Raises:
         Problem: it cannot be read, holds no rows or too many, or some lines are bad: all of them are named.
@@ -38,7 +38,7 @@ def read(source: str, whose: dict[str, str]) -> list[ImportRequest]:
             continue
         line, fields = row
         try:
-            requests.append(parse({**fields, **whose}))
+            requests.append(parse({**fields, **shared}))
         except RequestRefused as refusal:
             bad.append(str(BadLine(line, refusal.message)))
     name = _name(source)

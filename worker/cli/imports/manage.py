@@ -1,27 +1,22 @@
-"""The group `imports`, with its commands `list` and `show`: where imports stand, and what keeps one from going on."""
+"""The commands of `imports`: listing imports, showing one with what it waits for, correcting and cancelling them."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Annotated, Any
 from uuid import UUID
 
 import typer
 
-from handlers.access.act import Act
-from handlers.errors import RequestRefused
+from handlers.imports import queries
 from handlers.imports.amend import amend
-from handlers.imports.cancel import Cancelled, cancel, open_of_batch, require_open
-from handlers.imports.reopen import require_import
-from handlers.jobs.explain import wait_reasons
-from portal_db import audit
-from portal_db.access import people
-from portal_db.database import Database
+from handlers.imports.cancel import Cancelled, cancel, cancel_each, open_of_batch, require_cancellable
 from portal_db.states import ImportState
-from portal_db.work import imports, jobs
+from portal_db.tables import Import
 from worker.cli import show_imports
-from worker.cli.database import opened
-from worker.cli.exits import ExitCode, Problem
+from worker.cli.database import open_record
+from worker.cli.exits import ExitCode, Problem, explain_refusals
 from worker.cli.imports.add import (
     ClientTypeOption,
     EmailOption,
@@ -30,72 +25,72 @@ from worker.cli.imports.add import (
     TypeOption,
     WelcomeOption,
 )
-from worker.cli.operator import BY_HAND, AsOperator, DryRun, OptionalReason, Yes, acting, confirm, counted
-from worker.cli.output import AsJson, clean, console, count_of, iso, note, say, say_json
+from worker.cli.operator import BY_HAND, AsOperator, DryRun, OnlyPractice, OptionalReason, Yes, acting, confirm, track
+from worker.cli.output import (
+    AsJson,
+    clean,
+    console,
+    count_of,
+    fields,
+    note,
+    say,
+    say_json,
+    say_list,
+    say_result,
+    state_words,
+)
 
 STATES = ", ".join(state.value for state in ImportState)
+
+ImportId = Annotated[UUID, typer.Argument(metavar="ID", help="The import's id.", show_default=False)]
 
 imports_app = typer.Typer(no_args_is_help=True, help="Imports that were requested.")
 
 
 @imports_app.command("list")
 def list_imports(
-    practice: Annotated[UUID | None, typer.Option(metavar="ID", help="Only this practice's.")] = None,
+    practice: OnlyPractice = None,
     state: Annotated[
-        list[ImportState] | None, typer.Option(metavar="STATE", help=f"Only in this state: {STATES}. May be repeated.")
+        list[ImportState] | None, typer.Option(metavar="STATE", help=f"Only in this state: {STATES}. Can be repeated.")
     ] = None,
     limit: Annotated[int, typer.Option(metavar="N", min=1, max=100_000, help="How many to list, newest first.")] = 50,
     as_json: AsJson = False,
 ) -> None:
     """List imports, newest first."""
-    with opened() as record, record.database.read() as tx:
-        if practice is not None and people.get_practice(tx, practice) is None:
-            raise Problem(f"There is no practice {practice}.")
-        found = imports.listing(tx, practice_id=practice, states=state or (), limit=limit)
-    if as_json:
-        say_json([{**show_imports.result(row), "created_at": iso(row.created_at)} for row in found])
-        return
-    if not found:
-        say("No imports.")
-        return
-    console().print(show_imports.listed(found))
-    if len(found) == limit:
+    with open_record() as record, explain_refusals({"practice_id": f"--practice {practice}"}):
+        found = queries.listing(record.database, practice_id=practice, states=state or (), limit=limit)
+    say_list(found, as_json, _listed_json, show_imports.imports_table, empty="No imports.")
+    if len(found) == limit and not as_json:
         say(f"The newest {count_of(limit, 'import')}; more with --limit.")
 
 
+def _listed_json(row: Import) -> dict[str, Any]:
+    return {**show_imports.import_json(row), "created_at": row.created_at}
+
+
 @imports_app.command("show")
-def show_import(
-    import_id: Annotated[UUID, typer.Argument(metavar="ID", help="The import.", show_default=False)],
-    as_json: AsJson = False,
-) -> None:
+def show_import(import_id: ImportId, as_json: AsJson = False) -> None:
     """Show one import: the request, its jobs and what they wait for, and its history."""
-    with opened() as record, record.database.read() as tx:
-        row = imports.get(tx, import_id)
-        if row is None:
-            raise Problem(f"There is no import {import_id}: see `portal-sync imports list`.")
-        its_jobs = jobs.of_import(tx, import_id)
-        holds = wait_reasons(tx, its_jobs)
-        entries = audit.of_subject(tx, "import", import_id)
+    with open_record() as record, explain_refusals({"import_id": f"Import {import_id}"}):
+        found = queries.details(record.database, import_id)
     if as_json:
         say_json({
-            **show_imports.result(row),
-            "practice_id": str(row.practice_id),
-            "batch_id": str(row.batch_id) if row.batch_id else None,
-            "created_at": iso(row.created_at),
-            "closed_at": iso(row.closed_at),
-            "jobs": [show_imports.job_result(job, holds) for job in its_jobs],
-            "history": [show_imports.entry_result(entry) for entry in entries],
+            **show_imports.import_json(found.row),
+            **fields(found.row, "practice_id batch_id created_at closed_at"),
+            "jobs": [show_imports.job_json(job, found.waits) for job in found.jobs],
+            "history": [show_imports.entry_json(entry) for entry in found.history],
         })  # fmt: skip
         return
     out = console()
-    for part in (show_imports.facts(row), show_imports.jobs_table(its_jobs, holds), show_imports.history(entries)):
+    jobs_table = show_imports.jobs_table(found.jobs, found.waits)
+    for part in (show_imports.import_table(found.row), jobs_table, show_imports.history_table(found.history)):
         out.print(part)
         out.print()
 
 
 @imports_app.command("amend")
 def amend_import(
-    import_id: Annotated[UUID, typer.Argument(metavar="ID", help="The import.", show_default=False)],
+    import_id: ImportId,
     operator: AsOperator,
     name: NameOption = None,
     entity_type: TypeOption = None,
@@ -108,32 +103,30 @@ def amend_import(
 ) -> None:
     """Correct an import that was rejected or failed, and validate it again.
 
-    Once its client exists, only --email can be corrected here: it changes the login unless that is activated, ends the
-    link that was sent, and sends a welcome email that had failed to the new address.
+    Once its client exists, only --email can be corrected here: it changes the login unless that is activated,
+    invalidates the link that was sent, and sends a failed welcome email to the new address.
     """
     given = {"name": name, "entity_type": entity_type, "email": email, "client_type": client_type,
              "subscription": subscription, "send_welcome_email": welcome}  # fmt: skip
-    wishes = {field: value for field, value in given.items() if value is not None}
-    if not wishes:
+    corrections = {field: value for field, value in given.items() if value is not None}
+    if not corrections:
         raise Problem("Say what to correct: --email, --name or another input.", ExitCode.MISUSED)
-    about = {field: f"--{field.replace('_', '-')}" for field in given} | {"import_id": f"Import {import_id}"}
-    with opened() as record, acting(record, operator, reason, **about) as act:
-        done = amend(record.database, act, import_id, wishes)
-    if as_json:
-        say_json({"id": import_id, "revision": done.revision, "changed": done.changed, "state": done.state,
-                  "sends_email": done.sends_email})  # fmt: skip
-        return
+    labels = {field: f"--{field.replace('_', '-')}" for field in given} | {"import_id": f"Import {import_id}"}
+    with open_record() as record, acting(record, operator, reason, **labels) as act:
+        done = amend(record.database, act, import_id, corrections)
     email_words = " Its welcome email goes to the new address." if done.sends_email else ""
-    say(
-        f"Revision {done.revision}: {', '.join(done.changed)} corrected. The import is"
-        f" {done.state.value.replace('_', ' ')}.{email_words}"
+    say_result(
+        as_json,
+        {"id": import_id, **fields(done, "revision changed state sends_email")},
+        f"Revision {done.revision}: {', '.join(done.changed)} corrected. The import is {state_words(done.state)}."
+        f"{email_words}",
     )
 
 
 @imports_app.command("cancel")
 def cancel_imports(
     operator: AsOperator,
-    import_id: Annotated[UUID | None, typer.Argument(metavar="ID", help="The import.", show_default=False)] = None,
+    import_id: Annotated[UUID | None, typer.Argument(metavar="ID", help="The import's id.", show_default=False)] = None,
     batch: Annotated[UUID | None, typer.Option(metavar="ID", help="Every open import of this batch.")] = None,
     reason: OptionalReason = BY_HAND,
     dry_run: DryRun = False,
@@ -142,64 +135,39 @@ def cancel_imports(
 ) -> None:
     """Cancel the remaining work of an import or of a whole batch.
 
-    Before anything was created an import ends cancelled, after that partly succeeded; what was created stays. An email
+    An import that has created nothing ends cancelled, any other partly succeeded; what it created is kept. An email
     that is being sent cannot be stopped.
     """
     if (import_id is None) == (batch is None):
         raise Problem("Give either the ID of one import, or --batch.", ExitCode.MISUSED)
-    about = {"import_id": f"Import {import_id}"}
-    with opened() as record, acting(record, operator, reason, **about) as act:
-        database = record.database
-        chosen = open_of_batch(database, act, batch) if batch is not None else [_open_one(database, import_id)]
+    with open_record() as record, acting(record, operator, reason, import_id=f"Import {import_id}") as act:
+        database, ids = record.database, [] if import_id is None else [import_id]
+        if batch is not None:
+            ids = [*open_of_batch(database, act, batch)]
+        else:
+            require_cancellable(database, ids[0])
         if dry_run:
-            _tell_plan(chosen, as_json)
+            plan = {"dry_run": True, "cancelled": [{"id": each} for each in ids]}
+            say_result(as_json, plan, f"{count_of(len(ids), 'import')} would be cancelled.")
             return
-        confirm(f"Cancel {count_of(len(chosen), 'import')}?", yes=yes)
-        done = [cancel(database, act, chosen[0])] if batch is None else _cancel_all(database, act, chosen)
-    _tell(done, as_json)
+        confirm(f"Cancel {count_of(len(ids), 'import')}?", yes=yes)
+        if batch is None:
+            done = [cancel(database, act, ids[0])]
+        else:
+            outcomes = cancel_each(database, act, track("Cancelling", ids))
+            done = outcomes.done
+            for refused_id, refusal in outcomes.refused:  # it closed meanwhile, or only its email is left
+                note(clean(f"{refused_id} refused: {refusal.message}"))
+    _report(done, as_json)
 
 
-def _open_one(database: Database, import_id: UUID | None) -> UUID:
-    with database.read() as tx:
-        row = require_import(imports.get(tx, import_id) if import_id is not None else None)
-        require_open(row)
-    return row.id
-
-
-def _cancel_all(database: Database, act: Act, import_ids: Sequence[UUID]) -> list[Cancelled]:
-    done = []
-    for import_id in counted("Cancelling", import_ids):
-        try:
-            done.append(cancel(database, act, import_id))
-        except RequestRefused as refusal:  # it closed meanwhile, or only its email is left
-            note(clean(f"{import_id} not: {refusal.message}"))
-    return done
-
-
-def _tell_plan(import_ids: Sequence[UUID], as_json: bool) -> None:
+def _report(done: Sequence[Cancelled], as_json: bool) -> None:
     if as_json:
-        say_json({"dry_run": True, "cancelled": [{"id": import_id} for import_id in import_ids]})
-    else:
-        say(f"{count_of(len(import_ids), 'import')} would be cancelled.")
-
-
-def _tell(done: Sequence[Cancelled], as_json: bool) -> None:
-    if as_json:
-        told: list[dict[str, Any]] = [
-            {"id": one.import_id, "state": one.state, "jobs": one.jobs, "email_goes_out": one.email_goes_out}
-            for one in done
-        ]
-        say_json({"dry_run": False, "cancelled": told})
+        rows = [fields(one, "state jobs email_goes_out", id="import_id") for one in done]
+        say_json({"dry_run": False, "cancelled": rows})
         return
-    say(f"{count_of(len(done), 'import')} cancelled: {_by_state(done)}.")
-    sending = sum(one.email_goes_out for one in done)
-    if sending:
+    states = Counter(one.state for one in done)
+    words = ", ".join(f"{states[state]:,} {state_words(state)}" for state in sorted(states)) or "none were open"
+    say(f"{count_of(len(done), 'import')} cancelled: {words}.")
+    if sending := sum(one.email_goes_out for one in done):
         say(f"{count_of(sending, 'welcome email')} was being sent and could not be stopped.")
-
-
-def _by_state(done: Sequence[Cancelled]) -> str:
-    states = sorted({one.state for one in done})
-    counts = {state: sum(one.state is state for one in done) for state in states}
-    return (
-        ", ".join(f"{count:,} {state.value.replace('_', ' ')}" for state, count in counts.items()) or "none were open"
-    )

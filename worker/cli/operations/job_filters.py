@@ -1,51 +1,80 @@
-"""The options that choose jobs and dead letters, declared once."""
+"""The options that select jobs and dead letters, declared once for all commands that take them."""
 
 from __future__ import annotations
 
-from typing import Annotated
-from uuid import UUID
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import wraps
+from inspect import Parameter
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
 from portal_db.states import JobState
 from portal_db.work.job_search import Filter, group_named
 from worker.cli.exits import ExitCode, Problem
-from worker.cli.operator import age
+from worker.cli.operator import OnlyPractice, age
 from worker.cli.output import clean
 
-PracticeFilter = Annotated[UUID | None, typer.Option("--practice", metavar="ID", help="Only this practice's.")]
-KindFilter = Annotated[str | None, typer.Option("--kind", metavar="KIND", help="Only jobs of this kind.")]
-CodeFilter = Annotated[str | None, typer.Option("--code", metavar="CODE", help="Only with this error code.")]
-TextFilter = Annotated[str | None, typer.Option("--text", metavar="TEXT", help="Only with this in the message.")]
-OlderFilter = Annotated[str | None, typer.Option("--older-than", metavar="AGE", help="Such as 15m, 6h or 2d.")]
-NewerFilter = Annotated[str | None, typer.Option("--newer-than", metavar="AGE", help="Such as 15m, 6h or 2d.")]
-GroupFilter = Annotated[str | None, typer.Option("--group", metavar="GROUP", help="As `dead groups` prints it.")]
+Age = Annotated[str | None, typer.Option(metavar="AGE", help="Such as 15m, 6h or 2d.")]
 
 
-def chosen(
-    practice: UUID | None,
-    kind: str | None,
-    code: str | None,
-    text: str | None,
-    older_than: str | None,
-    newer_than: str | None,
-    group: str | None,
-) -> Filter:
-    """The filter that the options make.
+@dataclass(frozen=True)
+class JobOptions:
+    """Options that select jobs."""
 
-    Raises:
-        Problem: an age or a group that is none.
+    practice: OnlyPractice = None
+    kind: Annotated[str | None, typer.Option(metavar="KIND", help="Only jobs of this kind.")] = None
+    code: Annotated[str | None, typer.Option(metavar="CODE", help="Only with this error code.")] = None
+    text: Annotated[str | None, typer.Option(metavar="TEXT", help="Only with this in the message.")] = None
+    older_than: Age = None
+    newer_than: Age = None
+
+    def as_filter(self, **more: Any) -> Filter:
+        """The filter that the options and `more` make.
+
+        Raises:
+            Problem: an age is invalid.
+        """
+        return Filter(practice_id=self.practice, kind=self.kind, code=self.code, text=self.text,
+                      older_than=age(self.older_than), newer_than=age(self.newer_than), **more)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class DeadLetterOptions(JobOptions):
+    """Options that select dead letters."""
+
+    group: Annotated[str | None, typer.Option(metavar="GROUP", help="As `dead groups` prints it.")] = None
+
+    def as_filter(self, **more: Any) -> Filter:
+        """The filter that the options make.
+
+        Raises:
+            Problem: an age or the group is invalid.
+        """
+        group = group_named(self.group) if self.group is not None else None
+        if self.group is not None and group is None:
+            raise Problem(f"{clean(self.group)!r} is no group: see `portal-sync dead groups`.", ExitCode.MISUSED)
+        return super().as_filter(states=(JobState.DEAD,), group=group, **more)
+
+
+def with_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of its parameter `options`, a dataclass such as `JobOptions`.
+
+    Typer reads a command's signature, so the one it sees here has a parameter for each field of the dataclass.
     """
-    named = group_named(group) if group is not None else None
-    if group is not None and named is None:
-        raise Problem(f"{clean(group)!r} is no group: see `portal-sync dead groups`.", ExitCode.MISUSED)
-    return Filter(
-        states=(JobState.DEAD,),
-        practice_id=practice,
-        kind=kind,
-        code=code,
-        text=text,
-        older_than=age(older_than),
-        newer_than=age(newer_than),
-        group=named,
-    )
+    declared = inspect.signature(command, eval_str=True).parameters
+    kind = declared["options"].annotation
+    hints = get_type_hints(kind, include_extras=True)
+    added = [
+        Parameter(f.name, Parameter.KEYWORD_ONLY, default=f.default, annotation=hints[f.name]) for f in fields(kind)
+    ]
+
+    @wraps(command)
+    def run(**given: Any) -> None:
+        command(options=kind(**{option.name: given.pop(option.name) for option in added}), **given)
+
+    shown = [each for name, one in declared.items() for each in (added if name == "options" else [one])]
+    run.__signature__ = inspect.Signature(shown)  # type: ignore[attr-defined]
+    return run

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 from uuid import UUID
 
 import typer
+from rich.console import Group
 
-from handlers.operations import pauses as operation_pauses
+from handlers.operations import pauses
 from portal_db.states import Lane
-from portal_db.work import pauses as work_pauses
 from portal_db.work.pauses import Paused, Scope
-from worker.cli import show_jobs
-from worker.cli.database import opened
+from worker.cli.database import open_record
 from worker.cli.operator import BY_HAND, AsOperator, OptionalReason, Reason, acting
-from worker.cli.output import AsJson, console, iso, moment, say, say_json
+from worker.cli.output import AsJson, details_table, fields, say, say_json, say_list, say_result, utc
 
 pause_app = typer.Typer(no_args_is_help=True, help="Pause work; running jobs finish.")
 resume_app = typer.Typer(no_args_is_help=True, help="Resume paused work.")
@@ -99,55 +99,47 @@ def list_pauses(
     as_json: AsJson = False,
 ) -> None:
     """List pauses, oldest first."""
-    with opened() as record, record.database.read() as tx:
-        found = work_pauses.listing(tx, practice_id=practice)
-    if as_json:
-        say_json([_result(paused) for paused in found])
-        return
-    if not found:
-        say("Nothing is paused.")
-        return
-    out = console()
-    for paused in found:
-        who = f"{paused.by or 'the system'} at {moment(paused.pause.created_at)}"
-        out.print(show_jobs.facts({"Paused": str(paused.scope), "By": who, "Why": paused.pause.reason}))
+    with open_record() as record:
+        found = pauses.listing(record.database, practice)
+    say_list(found, as_json, _result, _tables, empty="Nothing is paused.")
+
+
+def _tables(found: Sequence[Paused]) -> Group:
+    return Group(*[
+        details_table({
+            "Paused": str(paused.scope),
+            "By": f"{paused.by or 'the system'} at {utc(paused.pause.created_at)}",
+            "Why": paused.pause.reason,
+        })
+        for paused in found
+    ])  # fmt: skip
 
 
 def _pause(scope: Scope, operator: str, reason: str, as_json: bool) -> None:
-    with opened() as record, acting(record, operator, reason, **_given(scope)) as act:
-        paused = operation_pauses.pause(record.database, act, scope)
-    if as_json:
-        say_json(_result(paused))
-    else:
-        say(f"Paused: {scope}. Running jobs finish; no other job of it starts until it is resumed.")
+    with open_record() as record, acting(record, operator, reason, **_labels(scope)) as act:
+        paused = pauses.pause(record.database, act, scope)
+    text = f"Paused: {scope}. Running jobs finish; no other job of it starts until it is resumed."
+    say_result(as_json, _result(paused), text)
 
 
 def _resume(scope: Scope, operator: str, reason: str, as_json: bool) -> None:
-    with opened() as record, acting(record, operator, reason, **_given(scope)) as act:
-        operation_pauses.resume(record.database, act, scope)
-        with record.database.read() as tx:
-            left = work_pauses.listing(tx, practice_id=scope.practice_id)
+    with open_record() as record, acting(record, operator, reason, **_labels(scope)) as act:
+        pauses.resume(record.database, act, scope)
+        left = pauses.listing(record.database, scope.practice_id)
     if as_json:
-        say_json({"resumed": _named(scope), "still_paused": [_result(paused) for paused in left]})
+        say_json({"resumed": fields(scope, SCOPE), "still_paused": [_result(paused) for paused in left]})
         return
     say(f"Resumed: {scope}.")
     for paused in left:
         say(f"Still paused: {paused.scope}.")
 
 
-def _given(scope: Scope) -> dict[str, str]:
+def _labels(scope: Scope) -> dict[str, str]:
     return {"practice_id": f"Practice {scope.practice_id}", "kind": f"Kind {scope.kind}"}
 
 
-def _named(scope: Scope) -> dict[str, Any]:
-    return {"practice_id": scope.practice_id, "lane": scope.lane, "kind": scope.kind}
+SCOPE = "practice_id lane kind"
 
 
 def _result(paused: Paused) -> dict[str, Any]:
-    return {
-        "id": paused.pause.id,
-        **_named(paused.scope),
-        "reason": paused.pause.reason,
-        "paused_by": paused.pause.paused_by,
-        "since": iso(paused.pause.created_at),
-    }
+    return {**fields(paused.scope, SCOPE), **fields(paused.pause, "id reason paused_by", since="created_at")}

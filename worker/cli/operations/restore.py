@@ -5,24 +5,20 @@ from __future__ import annotations
 import typer
 
 from handlers.operations import restore
-from worker.cli.database import opened
+from worker.cli.database import open_record
 from worker.cli.operator import BY_HAND, AsOperator, OptionalReason, Reason, acting
-from worker.cli.output import AsJson, count_of, say, say_json
+from worker.cli.output import AsJson, count_of, say, say_json, say_result
 
 restore_app = typer.Typer(no_args_is_help=True, help="Steps around restoring a database backup.")
 
 
 @restore_app.command("begin")
-def begin(
-    operator: AsOperator,
-    reason: Reason,
-    as_json: AsJson = False,
-) -> None:
-    """Pause everything and hold back every email that may have left since the backup.
+def begin(operator: AsOperator, reason: Reason, as_json: AsJson = False) -> None:
+    """Pause everything, and hold back every email that may have been sent since the backup.
 
-    To be run after `db upgrade` and before the first worker starts. The steps are in docs/operations.md.
+    Run it after `db upgrade` and before the first worker starts. The steps are in docs/operations.md.
     """
-    with opened() as record, acting(record, operator, reason) as act:
+    with open_record() as record, acting(record, operator, reason) as act:
         begun = restore.begin(record.database, act)
     if as_json:
         say_json({"id": begun.restore_id, "emails_unknown": begun.emails})
@@ -37,9 +33,6 @@ def begin(
 @restore_app.command("finish")
 def finish(operator: AsOperator, reason: OptionalReason = BY_HAND, as_json: AsJson = False) -> None:
     """Resume work."""
-    with opened() as record, acting(record, operator, reason) as act:
+    with open_record() as record, acting(record, operator, reason) as act:
         restore_id = restore.finish(record.database, act)
-    if as_json:
-        say_json({"id": restore_id})
-    else:
-        say("Work is resumed.")
+    say_result(as_json, {"id": restore_id}, "Work is resumed.")

@@ -1,26 +1,27 @@
-"""The commands `practice`, `staff` and `operator`: who is in the portal before any client is."""
+"""The commands `practice`, `staff` and `operator`: practices, and the people who work with the portal."""
 
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 import typer
 
 from handlers.access import passwords, practices
 from portal_db.states import Role
-from worker.cli.database import opened
-from worker.cli.exits import ExitCode, Problem, refusals_naming
-from worker.cli.output import AsJson, say, say_json, say_line
+from worker.cli.database import open_record
+from worker.cli.exits import ExitCode, Problem, explain_refusals
+from worker.cli.operator import Practice
+from worker.cli.output import AsJson, say_json, say_line, say_result
 from worker.cli.practices import handover
 
 practice_app = typer.Typer(no_args_is_help=True, help="Accounting firms in the portal.")
 staff_app = typer.Typer(no_args_is_help=True, help="People who work at a practice.")
-operator_app = typer.Typer(no_args_is_help=True, help="People who look after the platform.")
+operator_app = typer.Typer(no_args_is_help=True, help="People who operate the platform.")
 staff_app.command("leave")(handover.leave)
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="Its name, up to 200 characters.", show_default=False)]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The name, up to 200 characters.", show_default=False)]
 Email = Annotated[
     str, typer.Argument(metavar="EMAIL", help="The email to sign in with; it must be unique.", show_default=False)
 ]
@@ -35,29 +36,29 @@ def add_practice(
     as_json: AsJson = False,
 ) -> None:
     """Add a practice and print its id."""
-    with opened() as record, refusals_naming({"time_zone": f"--time-zone {time_zone}"}):
+    with open_record() as record, explain_refusals({"time_zone": f"--time-zone {time_zone}"}):
         new_id = practices.add_practice(record.database, name, time_zone=time_zone, mfa_mandatory=mfa)
-    _tell(new_id, as_json)
+    _print_id(new_id, as_json)
 
 
 @practice_app.command("set")
 def set_practice(
-    practice_id: Annotated[UUID, typer.Argument(metavar="ID", help="The practice.", show_default=False)],
+    practice_id: Annotated[UUID, typer.Argument(metavar="ID", help="The practice's id.", show_default=False)],
     name: Annotated[str | None, typer.Option(metavar="NAME", help="Its new name.")] = None,
     time_zone: Annotated[str | None, typer.Option(metavar="ZONE", help="Its new time zone.")] = None,
     mfa: Annotated[bool | None, typer.Option("--mfa/--no-mfa", help=MfaHelp)] = None,
     as_json: AsJson = False,
 ) -> None:
     """Change a practice; options that are not given stay as they are."""
-    about = {"practice_id": f"practice {practice_id}", "time_zone": f"--time-zone {time_zone}"}
-    with opened() as record, refusals_naming(about):
+    labels = {"practice_id": f"practice {practice_id}", "time_zone": f"--time-zone {time_zone}"}
+    with open_record() as record, explain_refusals(labels):
         practices.set_practice(record.database, practice_id, name=name, time_zone=time_zone, mfa_mandatory=mfa)
-    _tell(practice_id, as_json)
+    _print_id(practice_id, as_json)
 
 
 @staff_app.command("add")
 def add_staff(
-    practice: Annotated[UUID, typer.Argument(metavar="PRACTICE", help="The id of their practice.", show_default=False)],
+    practice: Annotated[UUID, typer.Argument(metavar="PRACTICE", help="The practice's id.", show_default=False)],
     name: Name,
     email: Email,
     role: Annotated[
@@ -66,33 +67,30 @@ def add_staff(
     as_json: AsJson = False,
 ) -> None:
     """Add a staff member to a practice and print their id."""
-    with opened() as record, refusals_naming({"practice_id": f"PRACTICE {practice}", "email": f"EMAIL {email}"}):
+    with open_record() as record, explain_refusals({"practice_id": f"PRACTICE {practice}", "email": f"EMAIL {email}"}):
         new_id = practices.add_staff(record.database, practice, name, email, role)
-    _tell(new_id, as_json)
+    _print_id(new_id, as_json)
 
 
 @operator_app.command("add")
 def add_operator(name: Name, email: Email, as_json: AsJson = False) -> None:
     """Add an operator and print their id."""
-    with opened() as record, refusals_naming({"email": f"EMAIL {email}"}):
+    with open_record() as record, explain_refusals({"email": f"EMAIL {email}"}):
         new_id = practices.add_operator(record.database, name, email)
-    _tell(new_id, as_json)
+    _print_id(new_id, as_json)
 
 
-def _tell(row_id: UUID, as_json: bool) -> None:
-    told: dict[str, Any] = {"id": row_id}
+def _print_id(row_id: UUID, as_json: bool) -> None:
     if as_json:
-        say_json(told)
+        say_json({"id": row_id})
     else:
         say_line(str(row_id))
 
 
 @staff_app.command("password")
 def set_password(
-    staff: Annotated[UUID, typer.Argument(metavar="STAFF", help="The id of the staff member.", show_default=False)],
-    practice: Annotated[
-        UUID, typer.Option("--practice", metavar="ID", help="Their practice's id.", show_default=False)
-    ],
+    staff: Annotated[UUID, typer.Argument(metavar="STAFF", help="The staff member's id.", show_default=False)],
+    practice: Practice,
     link: Annotated[
         bool, typer.Option("--link", help="Print a link to set the password instead; it works once, within three days.")
     ] = False,
@@ -100,18 +98,18 @@ def set_password(
 ) -> None:
     """Set a staff member's password from a line on standard input. Their sessions end.
 
-    The password is never an argument, so that no list of processes and no shell's history holds it.
+    The password is never an argument, because process lists and shell histories show arguments.
     """
-    with opened() as record, refusals_naming({"staff_id": f"STAFF {staff}"}):
+    with open_record() as record, explain_refusals({"staff_id": f"STAFF {staff}"}):
         if link:
             made = passwords.issue_link(record.database, record.settings, staff, practice)
             (say_json({"link": made}) if as_json else say_line(made))
             return
-        passwords.set_password(record.database, staff, practice, _line())
-    (say_json({"id": staff}) if as_json else say("The password is set."))
+        passwords.set_password(record.database, staff, practice, _read_line())
+    say_result(as_json, {"id": staff}, "The password is set.")
 
 
-def _line() -> str:
+def _read_line() -> str:
     try:
         return sys.stdin.readline(1000).rstrip("\r\n")
     except UnicodeDecodeError:
