@@ -1,4 +1,4 @@
-"""The read-only client of XPM's API: get, search, list and paged list of clients, each under a total deadline.
+"""The read-only client of XPM's API: get, search and list of clients, each under a total deadline.
 
 Each request needs a permit from the limiter. Connection errors and 5xx are retried within the deadline; a 429 never is.
 Tokens, quotas and jobs live elsewhere: the caller supplies its access token and its lane.
@@ -170,18 +170,13 @@ class XpmApi:
         if not query.strip():
             raise ValueError("A search needs a text to search for; to read every client, use `list`.")
         url = self._url(contract.SEARCH_CLIENTS, {"query": query})
-        return self._page(self._call(access, url, lane, holder, deadline_seconds, self._max_bytes))[0]
+        call = self._call(access, url, lane, holder, deadline_seconds, self._max_bytes)
 
-    def paged_list(
-        self, access: Access, page_size: int, *, lane: str, deadline_seconds: float
-    ) -> Iterator[Fetched[Clients]]:
-        """Pages of the clients neither archived nor deleted, without groups or relationships.
+        def attempt() -> Fetched[Clients]:
+            with self._answer(call) as answer:
+                return Fetched([*decode_clients(answer.content_type, answer.chunks)], answer.as_of)
 
-        `page_size` is 1 to 500. Each page is a request with its own permit, attempts and `deadline_seconds`.
-        """
-        if page_size not in contract.PAGE_SIZES:
-            raise ValueError(f"A page of XPM holds 1 to 500 clients, so {page_size} is not a valid page size.")
-        return self._pages(access, page_size, lane, deadline_seconds)
+        return self._retrying(call)(attempt)
 
     @contextmanager
     def list(
@@ -217,37 +212,6 @@ class XpmApi:
         stack, listing = self._retrying(call)(attempt)
         with stack:
             yield listing
-
-    def _pages(self, access: Access, page_size: int, lane: str, deadline_seconds: float) -> Iterator[Fetched[Clients]]:
-        url: httpx.URL | None = self._url(contract.PAGED_LIST, {"pageSize": str(page_size)})
-        seen: set[httpx.URL] = set()
-        while url is not None:
-            seen.add(url)
-            page, link = self._page(self._call(access, url, lane, None, deadline_seconds, self._max_bytes))
-            yield page
-            url = self._following(url, link)
-            if url in seen:
-                raise XpmMalformed("its pages go round in a circle")
-
-    def _page(self, call: _Call) -> tuple[Fetched[Clients], str | None]:
-        def attempt() -> tuple[Fetched[Clients], str | None]:
-            with self._answer(call) as answer:
-                clients = decode_clients(answer.content_type, answer.chunks)
-                return Fetched([*clients], answer.as_of), clients.next_link
-
-        return self._retrying(call)(attempt)
-
-    def _following(self, url: httpx.URL, link: str | None) -> httpx.URL | None:
-        """The next page's URL; one of another host is refused, because our token would go there."""
-        if link is None:
-            return None
-        try:
-            following = url.join(link)
-        except httpx.InvalidURL:
-            following = httpx.URL()
-        if _origin(following) != _origin(self._base_url) or following.userinfo:
-            raise XpmMalformed("its next page is not on XPM's host")
-        return following
 
     def _url(self, operation: contract.Operation, query: Mapping[str, str], **path: str) -> httpx.URL:
         base = self._base_url
@@ -307,10 +271,6 @@ class XpmApi:
             response = self._transport.handle_request(request)
         response.request = request
         return response
-
-
-def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
-    return url.scheme, url.host, url.port or {"http": 80, "https": 443}.get(url.scheme)
 
 
 def _is_passing(error: BaseException) -> bool:

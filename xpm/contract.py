@@ -10,9 +10,6 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-PAGE_SIZES = range(1, 501)
-"""The page sizes that `paged-list` accepts."""
-
 FEATURES = "practice-strict-content-type"
 """The value of the `Xero-Features` header that makes XPM follow Accept; without it every answer is XML."""
 
@@ -33,10 +30,7 @@ GET_CLIENT = Operation("getClient", "/client.api/get/{identifier}")
 SEARCH_CLIENTS = Operation("searchClients", "/client.api/search", query={"query": "string", "detailed": "boolean"})
 # XPM reads `modifiedsince` in either case; the reference's text has it in lower case, its schema as `modifiedSince`.
 LIST_CLIENTS = Operation("listClients", "/client.api/list", query={"detailed": "boolean", "modifiedsince": "string"})
-PAGED_LIST = Operation(
-    "listClientsPaged", "/client.api/paged-list", query={"pageSize": "integer", "pageToken": "string"}
-)
-OPERATIONS = (GET_CLIENT, SEARCH_CLIENTS, LIST_CLIENTS, PAGED_LIST)
+OPERATIONS = (GET_CLIENT, SEARCH_CLIENTS, LIST_CLIENTS)
 
 _NAMED: Fields = {"uuid": {}, "name": {}}
 
@@ -67,7 +61,6 @@ ENVELOPE_FIELDS: Fields = {
     "errorDescription": {},
     "clients": CLIENT_FIELDS,
     "client": CLIENT_FIELDS,
-    "pagination": {"links": {"next": {}}},
 }
 """The fields read around the clients."""
 

@@ -5,11 +5,7 @@ Access, quota and faults are handled by the gate, and set through the control AP
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 from datetime import UTC, datetime
-from itertools import islice
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -38,7 +34,6 @@ def create_app(simulator: Simulator) -> ASGIApp:
         "client.api/get/{uuid}": calls.get_client,
         "client.api/search": calls.search,
         "client.api/list": calls.list_clients,
-        "client.api/paged-list": calls.paged_list,
         "clientgroup.api/list": calls.list_groups,
         "clientgroup.api/get/{uuid}": calls.get_group,
         "staff.api/list": calls.list_staff,
@@ -96,40 +91,6 @@ class XpmCalls:
         clients = list(tenant.practice.modified_since(moment))
         view = wire.list_view(detailed=_is_detailed(request))
         return answers.client_list(request, self._simulator.knobs, tenant, clients, view)
-
-    async def paged_list(self, request: Request) -> Response:
-        """A page of clients neither archived nor deleted, without contacts and details, and the address of the next."""
-        tenant = self._tenant(request)
-        size, token = request.query_params.get("pageSize", "50"), request.query_params.get("pageToken")
-        position = self._position(tenant, token) if token else -1
-        if not (size.isascii() and size.isdigit() and len(size) <= 3 and 1 <= int(size) <= 500):
-            return answers.bad(request.headers, self._simulator.knobs, "pageSize must be between 1 and 500", 400)
-        if position is None:
-            return answers.bad(request.headers, self._simulator.knobs, "Invalid page token", 400)
-        found = list(islice(tenant.practice.active_after(position), int(size) + 1))
-        page, more = found[: int(size)], len(found) > int(size)
-        address = f"{request.base_url}{BASE_PATH[1:]}/client.api/paged-list"
-        next_page = f"{address}?pageToken={self._token(tenant, page[-1].position)}&pageSize={size}" if more else None
-        links = {"first": f"{address}?pageSize={size}", "next": next_page}
-        clients = [wire.client_tree(client, tenant.practice, wire.PAGED) for client in page]
-        return self._good(request, {"clients": clients, "pagination": {"links": links}})
-
-    def _token(self, tenant: Tenant, position: int) -> str:
-        return base64.urlsafe_b64encode(f"{position}.{self._seal(tenant, position)}".encode()).decode().rstrip("=")
-
-    def _seal(self, tenant: Tenant, position: int) -> str:
-        return hmac.new(
-            self._simulator.page_key, f"{tenant.tenant_id}/{position}".encode(), hashlib.sha256
-        ).hexdigest()[:12]
-
-    def _position(self, tenant: Tenant, token: str) -> int | None:
-        """The last position of the previous page, or `None` for a token that was not issued to this tenant."""
-        try:
-            position, _, seal = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode().partition(".")
-            number = int(position)
-        except ValueError:
-            return None
-        return number if hmac.compare_digest(seal.encode(), self._seal(tenant, number).encode()) else None
 
     async def list_groups(self, request: Request) -> Response:
         """Every client group, without members."""

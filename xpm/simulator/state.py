@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping
 from uuid import UUID
 
@@ -43,7 +42,6 @@ class Simulator:
         self.knobs = knobs or Knobs()
         static = StaticAccess(access_token, tenants.keys())
         self.access = IdentityAccess(static, self.grants, self.clock.now, lambda: self.knobs)
-        self.page_key = secrets.token_bytes(16)
 
     @property
     def practices(self) -> dict[str, Practice]:

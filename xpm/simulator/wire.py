@@ -23,25 +23,23 @@ Tree = dict[str, object]
 class View:
     """What one call shows of a client.
 
-    contacts: whether contacts are listed. detailed: whether notes, groups and relationships are.
+    detailed: whether notes, groups and relationships are.
     long_dates: whether a date of birth carries a midnight (`1970-11-26T00:00:00`).
     """
 
-    contacts: bool
     detailed: bool
     long_dates: bool
 
 
-GET = View(contacts=True, detailed=True, long_dates=False)
-PAGED = View(contacts=False, detailed=False, long_dates=True)
+GET = View(detailed=True, long_dates=False)
 
 
 def list_view(*, detailed: bool) -> View:
-    return View(contacts=True, detailed=detailed, long_dates=True)
+    return View(detailed=detailed, long_dates=True)
 
 
 def search_view(*, detailed: bool) -> View:
-    return View(contacts=True, detailed=detailed, long_dates=False)
+    return View(detailed=detailed, long_dates=False)
 
 
 def client_tree(client: Client, practice: Practice, view: View) -> Tree:
@@ -51,8 +49,7 @@ def client_tree(client: Client, practice: Practice, view: View) -> Tree:
     text where others have nothing (which differs in JSON only). Those three mean the same.
     """
     tree = _person_part(client, view) | _place_part(client) | _business_part(client, practice)
-    if view.contacts:
-        tree["contacts"] = extras.contacts_of(client)
+    tree["contacts"] = extras.contacts_of(client)
     if view.detailed:
         tree["notes"] = extras.notes_of(client)
         tree["groups"] = [_named(group, practice.groups[group].name) for group in client.groups]

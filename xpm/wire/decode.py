@@ -40,10 +40,9 @@ class _Events(Protocol):
 
 
 class ClientStream(Iterator[XpmClient]):
-    """The clients of a list, search or page. The list is complete only if it ends without an exception.
+    """The clients of a list or a search. The list is complete only if it ends without an exception.
 
-    `next_link`, known after the end, is the absolute URL of the next page, or `None`. A client that breaks the contract ends
-    it, unless there is an `unreadable` to call.
+    A client that breaks the contract ends it, unless there is an `unreadable` to call.
     Raises, at any `next()`: `XpmMalformed` for a body that breaks the contract, or at its early end (`truncated`);
     `XpmNotFound` or `XpmRefused` for `Status=ERROR`; and whatever reading `chunks` raises.
     """
@@ -55,11 +54,6 @@ class ClientStream(Iterator[XpmClient]):
 
     def __next__(self) -> XpmClient:
         return next(self._clients)
-
-    @property
-    def next_link(self) -> str | None:
-        """The absolute URL of the next page, or `None` on the last one."""
-        return self._envelope.value("pagination", "links", "next")
 
     def _decode(self, content_type: str, chunks: Iterator[bytes]) -> Iterator[XpmClient]:
         pieces = _pieces(chunks)

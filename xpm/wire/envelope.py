@@ -21,7 +21,7 @@ MAX_TEXT = 65_536
 MAX_VALUES = 100_000
 """The most fields kept of one client; a client with thousands of relationships has far fewer."""
 
-_READ = frozenset({("status",), ("errordescription",), ("title",), ("detail",), ("pagination", "links", "next")})
+_READ = frozenset({("status",), ("errordescription",), ("title",), ("detail",)})
 
 
 class Element:

@@ -14,7 +14,6 @@ WAITING = "tests/xpm/quota/test_waiting.py"
 CALIBRATION = "tests/xpm/quota/test_calibration.py"
 TEST_CLIENT = "tests/xpm/client/test_client.py"
 BOUNDS = "tests/xpm/client/test_bounds.py"
-PAGES = "tests/xpm/client/test_pages.py"
 TRANSPORT = "tests/xpm/client/test_transport.py"
 WIRE = "tests/xpm/client/test_wire_refusals.py"
 
@@ -202,29 +201,6 @@ CALLING = (
             f"{TRANSPORT}::test_a_connection_closed_within_the_body_truncates_it",
             f"{WIRE}::test_a_truncated_list_gives_its_clients_and_then_the_error[10-json]",
         ),
-    ),
-    Mutant(
-        "client-host",
-        "the next page is on XPM's host",
-        "our token is sent to a host that an answer names",
-        (
-            Edit(
-                CLIENT,
-                "        if _origin(following) != _origin(self._base_url) or following.userinfo:\n",
-                "        if not following.host:\n",
-            ),
-        ),
-        (
-            f"{PAGES}::test_a_next_page_on_another_host_is_refused[//evil.test/client.api/paged-list]",
-            f"{PAGES}::test_a_next_page_on_another_host_is_refused[https://xpm.test.evil.test/client.api/paged-list]",
-        ),
-    ),
-    Mutant(
-        "client-circle",
-        "pages that lead back to an earlier page are refused",
-        "a job calls for ever, and uses up the quota",
-        (Edit(CLIENT, "            if url in seen:\n", "            if url is None and url in seen:\n"),),
-        (f"{PAGES}::test_pages_that_go_round_in_a_circle_are_refused",),
     ),
     Mutant(
         "client-entities",

@@ -23,7 +23,6 @@ BESIDE_THE_REPOSITORY = Path(__file__).parents[4] / "shared" / "facts" / "xpm-op
         ("/client.api/get/8a3f", [], contract.GET_CLIENT),
         ("/client.api/search", ["query", "detailed"], contract.SEARCH_CLIENTS),
         ("/client.api/list", ["detailed", "modifiedsince"], contract.LIST_CLIENTS),
-        ("/client.api/paged-list", ["pageToken"], contract.PAGED_LIST),
     ],
 )
 def test_a_request_is_found(path: str, query: list[str], operation: contract.Operation) -> None:
@@ -91,10 +90,7 @@ def expected(operation: contract.Operation) -> Fields:
     """The fields that this operation's answer should have."""
     if operation is contract.GET_CLIENT:
         return {name: ENVELOPE_FIELDS[name] for name in ("status", "client")}
-    if operation is not contract.PAGED_LIST:
-        return {name: ENVELOPE_FIELDS[name] for name in ("status", "clients")}
-    plain = {name: inner for name, inner in CLIENT_FIELDS.items() if name not in ("groups", "relationships")}
-    return {"status": {}, "clients": plain, "pagination": ENVELOPE_FIELDS["pagination"]}
+    return {name: ENVELOPE_FIELDS[name] for name in ("status", "clients")}
 
 
 def missing(openapi: dict[str, Any], schema: dict[str, Any], fields: Fields, where: str) -> Iterator[str]:

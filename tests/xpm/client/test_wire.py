@@ -18,7 +18,7 @@ from tests.xpm.client.encoding import CONTENT_TYPES, Format, as_tree, encode, en
 from tests.xpm.client.upstream import ACME, BLOGGS
 from xpm.errors import XpmMalformed
 from xpm.records import GroupRef, RelationshipRecord
-from xpm.wire import ClientStream, decode_clients
+from xpm.wire import decode_clients
 from xpm.wire.envelope import Envelope
 from xpm.wire.json_events import JsonEvents
 from xpm.wire.xml_events import XmlEvents
@@ -200,18 +200,6 @@ def test_what_the_contract_does_not_name_is_dropped_while_it_arrives(kind: Forma
     held = set(names(envelope.clients[0]))
     assert ACME.name in held
     assert held.isdisjoint({SECRET, "taxnumber", "bankname", "bankbsb", "notes", "contacts", "******123", "00-secret"})
-
-
-@both_formats
-def test_the_next_page_is_known_at_the_end(kind: Format) -> None:
-    def stream(next_link: str | None) -> ClientStream:
-        links = {"first": "https://xpm.test/first", "next": next_link}
-        body = encode_list([ACME], kind, pagination={"links": links})
-        return decode_clients(CONTENT_TYPES[kind], iter([body]))
-
-    more, last = stream("https://xpm.test/a?pageToken=1&pageSize=10"), stream(None)
-    assert [*more, *last] == [ACME, ACME]
-    assert (more.next_link, last.next_link) == ("https://xpm.test/a?pageToken=1&pageSize=10", None)
 
 
 @both_formats

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from uuid import uuid4
 
 import httpx
@@ -34,55 +33,6 @@ def test_the_list_holds_everybody_and_ignores_pages(still: SimulatorHandle) -> N
     everybody = [fact["uuid"] for fact in truth(still)]
     assert uuids(call(still, "client.api/list", as_json=True)) == everybody
     assert uuids(call(still, "client.api/list?page=2&pagesize=10", as_json=True)) == everybody
-
-
-@pytest.mark.parametrize("size", [1, 7, 500])
-def test_pages_hold_each_active_client_once(still: SimulatorHandle, size: int) -> None:
-    active = [fact["uuid"] for fact in truth(still) if not fact["is_archived"] and not fact["is_deleted"]]
-    assert len(active) < 60
-    seen: list[str] = []
-    answer = call(still, f"client.api/paged-list?pageSize={size}", as_json=True)
-    while True:
-        assert 0 < len(uuids(answer)) <= size
-        seen += uuids(answer)
-        next_page = tree(answer)["pagination"]["links"]["next"]
-        if next_page is None:
-            break
-        assert next_page.startswith(still.api_url)
-        answer = call(still, next_page.removeprefix(still.api_url + "/"), as_json=True)
-    assert seen == active
-
-
-def test_a_page_is_fifty_by_default() -> None:
-    with running(SimulatorConfig(clients=120, seed=1)) as handle:
-        assert len(uuids(call(handle, "client.api/paged-list", as_json=True))) == 50
-
-
-def test_a_client_deleted_between_pages_shifts_nothing(fresh: SimulatorHandle) -> None:
-    whole = uuids(call(fresh, "client.api/paged-list?pageSize=500", as_json=True))
-    first = call(fresh, "client.api/paged-list?pageSize=10", as_json=True)
-    control(fresh, "DELETE", f"clients/{whole[3]}")
-    next_page = tree(first)["pagination"]["links"]["next"]
-    second = call(fresh, next_page.removeprefix(fresh.api_url + "/"), as_json=True)
-    assert uuids(first) + uuids(second) == whole[:20]
-
-
-@pytest.mark.parametrize(
-    "query", ["pageSize=0", "pageSize=501", "pageSize=-1", "pageSize=ten", "pageSize=", "pageToken=bGlnaHQ"]
-)
-def test_wrong_pages_are_refused(still: SimulatorHandle, query: str) -> None:
-    answer = call(still, f"client.api/paged-list?{query}", as_json=True)
-    assert answer.status_code == 400
-    assert tree(answer)["status"] == "ERROR"
-
-
-def test_a_tampered_page_token_is_refused(still: SimulatorHandle) -> None:
-    links = tree(call(still, "client.api/paged-list?pageSize=5"))["Pagination"]["Links"]
-    token = httpx.URL(links["Next"]).params["pageToken"]
-    assert call(still, f"client.api/paged-list?pageToken={token}").status_code == 200
-    position, dot, seal = urlsafe_b64decode(token + "=" * (-len(token) % 4)).partition(b".")
-    tampered = urlsafe_b64encode(str(int(position) + 1).encode() + dot + seal).decode().rstrip("=")
-    assert call(still, f"client.api/paged-list?pageToken={tampered}").status_code == 400
 
 
 @pytest.mark.parametrize("spelling", ["modifiedsince", "modifiedSince"])

@@ -16,7 +16,6 @@ LISTS = [
     "client.api/list?detailed=true",
     "client.api/search?query=a",
     "client.api/search?query=a&detailed=true",
-    "client.api/paged-list?pageSize=500",
     "clientgroup.api/list",
     "staff.api/list",
 ]
@@ -90,7 +89,7 @@ def test_birthdays_carry_a_midnight_in_lists_only(still: SimulatorHandle) -> Non
         clients = tree(call(still, path, as_json=True))["clients"]
         return str(next(client["dateOfBirth"] for client in clients if client["uuid"] == uuid))
 
-    assert shown("client.api/list") == shown("client.api/paged-list?pageSize=500") == f"{born}T00:00:00"
+    assert shown("client.api/list") == f"{born}T00:00:00"
     assert shown(f"client.api/search?query={person['client_code']}") == born
     assert tree(call(still, f"client.api/get/{uuid}", as_json=True))["client"]["dateOfBirth"] == born
 
@@ -100,7 +99,6 @@ def test_calls_differ_in_how_much_of_a_client_they_show(still: SimulatorHandle) 
         return {key for client in tree(call(still, path))["Clients"] for key in client}
 
     details = {"Notes", "Groups", "Relationships"}
-    assert not elements("client.api/paged-list") & (details | {"Contacts"})
     assert elements("client.api/list") & (details | {"Contacts"}) == {"Contacts"}
     assert elements("client.api/list?detailed=true") >= details | {"Contacts"}
 
@@ -124,4 +122,3 @@ def test_what_the_portal_must_drop_is_there_to_be_dropped(still: SimulatorHandle
 def test_the_legacy_attribute_is_a_knob() -> None:
     with running(SimulatorConfig(clients=3, knobs=Knobs(api_method_attribute=True))) as handle:
         assert '<Response api-method="List">' in call(handle, "client.api/list").text
-        assert '<Response api-method="Paged-List">' in call(handle, "client.api/paged-list").text

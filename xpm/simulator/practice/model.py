@@ -30,7 +30,7 @@ class Relationship:
 
 @dataclass(slots=True)
 class Client:
-    """One client record. `modified` is aware UTC; `position` is its place in the unpaged list, from 0."""
+    """One client record. `modified` is aware UTC; `position` is its place in the list, from 0."""
 
     uuid: UUID
     name: str
@@ -90,14 +90,6 @@ class Practice:
     def modified_since(self, moment: datetime | None) -> Iterator[Client]:
         """Clients changed at or after an aware moment, in list order; all of them for `None`."""
         return (client for client in self.clients.values() if moment is None or client.modified >= moment)
-
-    def active_after(self, position: int) -> Iterator[Client]:
-        """Clients neither archived nor deleted after the given position."""
-        return (
-            client
-            for client in self.clients.values()
-            if client.position > position and not client.is_archived and not client.is_deleted
-        )
 
     def search(self, query: str) -> Iterator[Client]:
         """Clients, except deleted ones, with the query anywhere in name, email or client code; none for a blank query."""
