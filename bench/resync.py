@@ -37,12 +37,12 @@ from portal_db.directory import directories
 from portal_db.states import ClientKind, EntityType, JobState, SyncMode
 from portal_db.tables import Client, ClientChange, DirectorySync, Job, Relationship, RelationshipSync, XpmLink
 from portal_db.types import db_now
-from portal_db.xero import connections as upstream
+from portal_db.xero import connections
 from tests.servers.postgres import fresh_database, postgres_server
 from tests.world import TENANT, RememberingBell, connect_practice
-from worker.jobs.leases import Leases
-from worker.jobs.runner import Runner
 from worker.local.processes import Supervised, free_port, port_open
+from worker.runner.leases import Leases
+from worker.runner.runner import Runner
 from xpm.client import XpmApi
 from xpm.limiter import UnlimitedLimiter
 
@@ -106,7 +106,7 @@ class Worker:
         self.practice_id, staff_id, connection_id = connect_practice(self.database, settings, "token")
         self._add_clients(clients, staff_id, connection_id)
         with self.database.write() as tx:
-            connection = upstream.get_one(tx, connection_id)
+            connection = connections.get_one(tx, connection_id)
             self.directory = directories.ensure(tx, connection.xero_login_id, connection.tenant_id)
         xpm = XpmApi(url, limiter=UnlimitedLimiter())
         services = Services(self.database, xpm, SmtpMailer(settings.smtp_url), settings, self.database.sources)

@@ -21,8 +21,8 @@ from portal_db.clients import clients
 from portal_db.states import ImportState, JobState
 from portal_db.tables import Import
 from tests.world import TENANT, World, is_importable_person
-from worker.jobs.leases import Leases
-from worker.jobs.runner import Runner
+from worker.runner.leases import Leases
+from worker.runner.runner import Runner
 from xpm.client import XpmApi
 from xpm.limiter import UnlimitedLimiter
 from xpm.simulator.edits import edit

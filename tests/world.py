@@ -32,11 +32,10 @@ from portal_db.tables import Base, Import, Job
 from portal_db.types import UtcDateTime
 from portal_db.work import imports, jobs
 from portal_db.work.due import is_due, is_out_of_turn, is_paused
-from portal_db.xero import connections as upstream
-from portal_db.xero import logins
-from worker.jobs.leases import Leases
-from worker.jobs.runner import Runner
+from portal_db.xero import connections, logins
 from worker.local.mail_catcher import MailCatcher
+from worker.runner.leases import Leases
+from worker.runner.runner import Runner
 from xpm.client import XpmApi
 from xpm.limiter import UnlimitedLimiter
 from xpm.simulator.practice.model import Client
@@ -208,7 +207,7 @@ def connect_practice(
                 "access_expires_at": datetime.now(UTC) + timedelta(days=1),
             },
         )
-        assert upstream.add_connection(
+        assert connections.add_connection(
             tx,
             {
                 "id": connection_id,

@@ -9,9 +9,9 @@ import dramatiq
 from dramatiq.broker import Broker
 
 from portal_db.states import Lane
-from worker.jobs.runner import Runner
 from worker.queue.bell import RUN_JOB
 from worker.queue.door import QUEUE, Door
+from worker.runner.runner import Runner
 
 REQUEST_IMPORT = "request_import"
 

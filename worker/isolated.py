@@ -1,4 +1,4 @@
-"""`python -m worker.isolated JOB_ID OWNER`: the child process that runs one suspect job (see `worker.jobs.isolation`)."""
+"""`python -m worker.isolated JOB_ID OWNER`: the child process that runs one suspect job (see `worker.runner.isolation`)."""
 
 from __future__ import annotations
 

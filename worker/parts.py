@@ -19,9 +19,9 @@ from handlers.email.smtp import SmtpMailer
 from handlers.registry import HANDLERS
 from handlers.services import Services
 from portal_db.database import Database
-from worker.jobs.leases import Leases
-from worker.jobs.runner import Runner
 from worker.queue.bell import RedisBell, connect
+from worker.runner.leases import Leases
+from worker.runner.runner import Runner
 from xpm.client import XpmApi
 from xpm.quota import RedisLimiter, limiter_of
 

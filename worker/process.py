@@ -16,8 +16,6 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from handlers.registry import HANDLERS
 from worker.actors import declare
-from worker.jobs.isolation import IsolatedRunner
-from worker.jobs.leases import Leases
 from worker.leader.relay import Relay
 from worker.leader.scheduler import Scheduler, in_thread, nightly_work, plan_of
 from worker.parts import STOP_SIGNALS, Parts
@@ -25,6 +23,8 @@ from worker.queue.bell import connect
 from worker.queue.broker import make_broker
 from worker.queue.door import Door
 from worker.queue.inspect import RedisQueues
+from worker.runner.isolation import IsolatedRunner
+from worker.runner.leases import Leases
 
 log = structlog.stdlib.get_logger(__name__)
 

@@ -18,8 +18,7 @@ from portal_db.access import people
 from portal_db.database import Database, Tx
 from portal_db.tables import Practice, XpmConnection
 from portal_db.types import database_time
-from portal_db.xero import connections as upstream
-from portal_db.xero import logins
+from portal_db.xero import connections, logins
 
 
 class Grant(BaseModel):
@@ -73,10 +72,10 @@ def connect_by_hand(
             "tenant_id": tenant,
             "tenant_name": label,
         }
-        if not upstream.add_connection(tx, row):
+        if not connections.add_connection(tx, row):
             raise refusals.STAFF_ALREADY_CONNECTED()
         BY_COMMAND_LINE.audit(tx, "connection.add", "connection", UUID(str(row["id"])), practice_id, after="connected")
-        sync_on_connecting(tx, upstream.get_one(tx, UUID(str(row["id"]))))
+        sync_on_connecting(tx, connections.get_one(tx, UUID(str(row["id"]))))
         return UUID(str(row["id"]))
 
 
@@ -114,4 +113,4 @@ def _require_staff(tx: Tx, staff_id: UUID, practice_id: UUID) -> None:
 def listing(database: Database, practice_id: UUID | None = None) -> Sequence[XpmConnection]:
     """Connections of a practice, or all of them, past ones too, newest first."""
     with database.read() as tx:
-        return upstream.listing(tx, practice_id=practice_id)
+        return connections.listing(tx, practice_id=practice_id)

@@ -16,14 +16,14 @@ from cryptography.fernet import InvalidToken
 from handlers import refusals
 from handlers.access.act import Act
 from handlers.directory.records import columns_of, read_record
-from handlers.operations.mentions import Naming
+from handlers.operations.redact_names import Naming
 from handlers.services import Services
 from portal_db import audit
 from portal_db.database import Tx
 from portal_db.states import ActorKind
 from portal_db.upkeep import erasures, personal_data
 from portal_db.upkeep.personal_data import DataSubject
-from portal_db.work import malformed
+from portal_db.work import malformed_messages
 
 PAGE = 100
 #: Fields whose values are searched for in free text. Other values ("Mr", "Female") fit many people.
@@ -168,7 +168,7 @@ def _malformed(tx: Tx, services: Services, naming: Naming) -> tuple[list[UUID], 
     """Ids of the malformed messages that name the person, and how many cannot be decrypted."""
     named: list[UUID] = []
     unreadable, after = 0, None
-    while rows := malformed.page(tx, after=after, limit=PAGE):
+    while rows := malformed_messages.page(tx, after=after, limit=PAGE):
         after = rows[-1].id
         for row in rows:
             try:

@@ -15,7 +15,7 @@ from cryptography.fernet import InvalidToken, MultiFernet
 from portal_db import webhooks
 from portal_db.database import Database, Tx
 from portal_db.tables import MalformedMessage, WebhookEndpoint, XeroLogin
-from portal_db.work import malformed
+from portal_db.work import malformed_messages
 from portal_db.xero import logins as xero_logins
 
 T = TypeVar("T", XeroLogin, MalformedMessage, WebhookEndpoint)
@@ -49,7 +49,7 @@ def rotate(database: Database, vault: MultiFernet) -> Rotated:
         return access is not None
 
     def message(tx: Tx, row: MalformedMessage) -> bool:
-        malformed.reseal(tx, row.id, vault.rotate(row.payload))
+        malformed_messages.reseal(tx, row.id, vault.rotate(row.payload))
         return True
 
     def endpoint(tx: Tx, row: WebhookEndpoint) -> bool:
@@ -57,7 +57,7 @@ def rotate(database: Database, vault: MultiFernet) -> Rotated:
         return True
 
     logins, lost_logins = _rotate_all(database, xero_logins.page, login)
-    messages, lost_messages = _rotate_all(database, malformed.page, message)
+    messages, lost_messages = _rotate_all(database, malformed_messages.page, message)
     endpoints, lost_endpoints = _rotate_all(database, webhooks.page, endpoint)
     return Rotated(logins, messages, endpoints, lost_logins + lost_messages + lost_endpoints)
 

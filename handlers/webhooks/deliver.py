@@ -8,23 +8,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import datetime
 
 import httpx
-from cryptography.fernet import InvalidToken
-from standardwebhooks import Webhook
 
 from handlers import refusals
-from handlers.errors import Deferred, Permanent, Transient
+from handlers.errors import Deferred, Transient
 from handlers.jobs.enqueue import FollowUp
 from handlers.jobs.handler import job_arg
 from handlers.services import Services
 from handlers.webhooks.announce import TEST
 from handlers.webhooks.post import SECONDS, NotPublic, PostResult, Reach, post
+from handlers.webhooks.signature import signature_headers
 from portal_db import audit, webhooks
 from portal_db.database import Tx
 from portal_db.states import ErrorClass
-from portal_db.tables import Job, WebhookDelivery, WebhookEndpoint
+from portal_db.tables import Job, WebhookEndpoint
 from portal_db.webhooks import AddressedDelivery
 from portal_db.work.jobs import Failure
 
@@ -54,7 +52,7 @@ def fetch(services: Services, job: Job) -> PostResult:
         "Content-Type": "application/json",
         "User-Agent": "portal-sync",
         "webhook-id": str(delivery.event_id),
-        **_signed(services, found, body),
+        **signature_headers(services, found, body),
     }
     reach = Reach(loopback=services.settings.is_local, private=services.settings.webhook_private_addresses)
     answer = _post(endpoint, headers, body, reach, job)
@@ -103,28 +101,6 @@ def _require_deliverable(found: AddressedDelivery | None) -> AddressedDelivery:
         wait = (rests - found.now).total_seconds()
         raise Deferred("webhook_resting", "The endpoint rejected an earlier message", wait_seconds=wait)
     return found
-
-
-def _signed(services: Services, found: AddressedDelivery, body: str) -> dict[str, str]:
-    """The time, and a signature by each secret that is good now."""
-    endpoint, now = found.endpoint, services.sources.now()
-    sealed = [endpoint.secret]
-    if endpoint.old_secret_until is not None and endpoint.old_secret_until > found.now:
-        sealed.append(endpoint.old_secret)
-    try:
-        secrets = [services.settings.vault.decrypt(secret).decode() for secret in sealed if secret is not None]
-    except InvalidToken:
-        raise Permanent(
-            "webhook_secret_lost",
-            "No key in TOKEN_KEYS decrypts the endpoint's secret.",
-            "Put the key back into TOKEN_KEYS, or rotate the secret.",
-        ) from None
-    signatures = [_sign(secret, found.delivery, now, body) for secret in secrets]
-    return {"webhook-timestamp": str(int(now.timestamp())), "webhook-signature": " ".join(signatures)}
-
-
-def _sign(secret: str, delivery: WebhookDelivery, now: datetime, body: str) -> str:
-    return Webhook(secret).sign(str(delivery.event_id), now, body)
 
 
 def _post(endpoint: WebhookEndpoint, headers: dict[str, str], body: str, reach: Reach, job: Job) -> PostResult:

@@ -1,4 +1,4 @@
-"""Posts one signed message to an address that a practice gave: within 15 seconds, to public addresses only.
+"""Posts one message to an address that a practice gave: within 15 seconds, to public addresses only.
 
 The practice chooses the address, so the request goes nowhere else: no redirects, no proxy; the host is looked up once and
 connected to by the address that was checked. Only the status and headers of the answer are read.

@@ -19,7 +19,6 @@ from portal_db.tables.people import Login, Operator, Practice, Staff
 from portal_db.tables.schedules import Schedule, ScheduledRun
 from portal_db.tables.tasks import EntityConnection, Task
 from portal_db.tables.upkeep import Erasure, Restore
-from portal_db.tables.upstream import DirectoryRecord, ReconnectNotice, XeroConsent, XeroLogin, XpmConnection
 from portal_db.tables.webhooks import WebhookDelivery, WebhookEndpoint
 from portal_db.tables.work import (
     AuditEntry,
@@ -32,6 +31,7 @@ from portal_db.tables.work import (
     MalformedMessage,
     Pause,
 )
+from portal_db.tables.xero import DirectoryRecord, ReconnectNotice, XeroConsent, XeroLogin, XpmConnection
 
 __all__ = [
     "ApiKey",

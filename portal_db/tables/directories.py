@@ -1,5 +1,5 @@
 """Directories: what Xero logins see in tenants, the syncs that update them, and what a practice's business structures mean.
-The records themselves are in `portal_db.tables.upstream`."""
+The records themselves are in `portal_db.tables.xero`."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ from tests.faults.traps import NEW_KIND, Trap, mark
 from tests.worker.queue.desk import ALL_QUEUES
 from worker import isolated as alone
 from worker import parts, process
-from worker.jobs.isolation import IsolatedRunner
+from worker.runner.isolation import IsolatedRunner
 
 _here = threading.local()
 _folder = Path(os.environ["FAULT_TRAPS"])

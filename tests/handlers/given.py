@@ -25,10 +25,10 @@ from portal_db.tables import Client as PortalClient
 from portal_db.tables import ClientField, FieldConflict, Import, Job, Practice, Relationship, Staff, XpmConnection
 from portal_db.types import database_time
 from portal_db.work import imports, jobs
-from portal_db.xero import connections as upstream
+from portal_db.xero import connections
 from tests.world import TENANT, World, connect_practice
-from worker.jobs.leases import Leases
-from worker.jobs.runner import Runner
+from worker.runner.leases import Leases
+from worker.runner.runner import Runner
 from xpm.errors import QuotaDeferred
 from xpm.limiter import UnlimitedPermit
 from xpm.records import RelationshipRecord, XpmClient
@@ -102,7 +102,7 @@ def connect_colleague(world: World, access_token: str) -> UUID:
 
 def disconnect(world: World) -> None:
     with world.database.write() as tx:
-        upstream.disconnect(tx, world.connection_id)
+        connections.disconnect(tx, world.connection_id)
 
 
 def take_login(world: World, email: str, kind: LoginKind = LoginKind.CLIENT) -> UUID:
@@ -204,7 +204,7 @@ def bring(world: World, row: Import, apply: Apply, record: XpmClient, *, later: 
         as_of = _name_as_of(tx, row) + timedelta(seconds=later)
         row.epoch_started_at = as_of
         job = next(job for job in jobs.of_import(tx, row.id) if "client_id" in job.args)
-        apply(tx, job, row, FetchedRecord(upstream.get_one(tx, world.connection_id), record, as_of))
+        apply(tx, job, row, FetchedRecord(connections.get_one(tx, world.connection_id), record, as_of))
 
 
 def _name_as_of(tx: Tx, row: Import) -> datetime:

@@ -17,7 +17,7 @@ from portal_db.database import Database
 from portal_db.directory import directories
 from portal_db.states import JobState, SyncMode, SyncState
 from portal_db.tables import Directory, DirectorySync, Job, Schedule
-from portal_db.xero import connections as upstream
+from portal_db.xero import connections
 from tests.world import connect_practice
 
 FINISH_SECONDS = 0.02
@@ -31,7 +31,7 @@ def open_practices(database: Database, count: int, evening: datetime) -> None:
             database, settings, "a token", name=f"Practice {number}", tenant=f"tenant-{number}"
         )
         with database.write() as tx:
-            connection = upstream.get_one(tx, connection_id)
+            connection = connections.get_one(tx, connection_id)
             directories.ensure(tx, connection.xero_login_id, connection.tenant_id)
     with database.write() as tx:
         tx.session.execute(update(Directory).values(cursor=evening))

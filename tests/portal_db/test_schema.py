@@ -15,7 +15,7 @@ from portal_db.directory import directories, schedules, syncs
 from portal_db.states import FieldSource, SyncMode
 from portal_db.tables import Base, Client, EntityConnection, Task, TeamMember
 from portal_db.types import db_now
-from portal_db.xero import connections as upstream
+from portal_db.xero import connections
 from tests.making import importable, pause
 from tests.world import World
 from xpm.simulator.serve import SimulatorHandle
@@ -76,7 +76,7 @@ def populate(world: World, simulator: SimulatorHandle) -> Client:
                 id=tx.new_id(), connection_id=world.connection_id, number=1, state="pending", created_at=db_now()
             )
         )
-        connection = upstream.get_one(tx, world.connection_id)
+        connection = connections.get_one(tx, world.connection_id)
         directory = directories.ensure(tx, connection.xero_login_id, connection.tenant_id)
         assert syncs.add(tx, directory.id, SyncMode.FULL, "a test")
         schedules.add(tx, "full-1", datetime.now(UTC), directory_id=directory.id, mode=SyncMode.FULL)

@@ -18,8 +18,7 @@ from portal_db.database import Tx
 from portal_db.states import ClientKind, EntityType, ImportState, LoginKind
 from portal_db.types import database_time
 from portal_db.work import imports, jobs
-from portal_db.xero import connections as upstream
-from portal_db.xero import logins, reconnect_notices
+from portal_db.xero import connections, logins, reconnect_notices
 from tests.making import new_job
 from tests.racing import at_once
 from tests.world import TENANT, World, connect_practice
@@ -150,7 +149,7 @@ def test_a_batch_row_has_one_place(world: World) -> None:
 
 def test_a_staff_member_has_one_live_connection(world: World) -> None:
     with world.database.write() as tx:
-        upstream.disconnect(tx, world.connection_id)
+        connections.disconnect(tx, world.connection_id)
 
     def connect(tx: Tx) -> bool:
         xero_login = {
@@ -168,7 +167,7 @@ def test_a_staff_member_has_one_live_connection(world: World) -> None:
             "tenant_id": TENANT,
             "tenant_name": None,
         }
-        return upstream.add_connection(tx, row)
+        return connections.add_connection(tx, row)
 
     assert race(world, connect).count(True) == 1
     assert world.scalar("SELECT count(*) FROM xero_logins WHERE xero_user_id = 'xero-one'") == 1

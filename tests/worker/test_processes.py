@@ -17,8 +17,8 @@ import pytest
 from portal_db.states import ImportState, JobState
 from tests.making import importable
 from tests.servers.waiting import wait_until
-from tests.worker.jobs.running import count, outcomes
 from tests.worker.queue.desk import ALL_QUEUES, Desk
+from tests.worker.runner.running import count, outcomes
 from tests.world import World, building
 from worker.local.mail_catcher import MailCatcher
 from worker.local.processes import Process, Supervised, log_line

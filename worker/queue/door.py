@@ -20,7 +20,7 @@ from handlers.imports.accept import accept
 from handlers.imports.request import parse
 from handlers.services import Bell, Services
 from portal_db.database import DATABASE_AWAY
-from portal_db.work import imports, malformed
+from portal_db.work import imports, malformed_messages
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -76,7 +76,7 @@ class Door:
 
         def keep() -> None:
             with self._services.database.write() as tx:
-                malformed.keep(tx, queue=queue, reason=reason, payload=sealed, digest=digest)
+                malformed_messages.keep(tx, queue=queue, reason=reason, payload=sealed, digest=digest)
 
         self._until_recorded(keep)
 

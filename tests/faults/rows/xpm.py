@@ -19,7 +19,7 @@ from portal_db.tables import Pause
 from portal_db.types import db_now
 from portal_db.work import pauses
 from portal_db.work.pauses import Scope
-from portal_db.xero import connections as upstream
+from portal_db.xero import connections
 from tests.faults.trial import Fault, Trial
 from tests.world import TENANT
 from xpm.client import Access, XpmApi
@@ -100,7 +100,7 @@ def revoked(trial: Trial) -> None:
     stage, person = trial.stage, ConnectingStaff(trial.practice_id, trial.staff_id)
     syncs = Scope(trial.practice_id, kind=JobKind.SYNC_DIRECTORY)
     with stage.database.write() as tx:
-        upstream.disconnect(tx, trial.connection_id)  # the one whose token never expires
+        connections.disconnect(tx, trial.connection_id)  # the one whose token never expires
         row = {"id": syncs.id, "practice_id": syncs.practice_id, "kind": syncs.kind, "reason": "imports call XPM"}
         tx.session.execute(insert(Pause).values(**row, created_at=db_now()))
     _consent(trial, person)

@@ -19,8 +19,8 @@ from handlers.services import Mailer, Services
 from portal_db.database import Database, Tx
 from portal_db.directory import syncs
 from tests.world import RememberingBell
-from worker.jobs.leases import Leases
-from worker.jobs.runner import Runner
+from worker.runner.leases import Leases
+from worker.runner.runner import Runner
 from xpm.client import XpmApi
 from xpm.limiter import UnlimitedLimiter
 

@@ -12,7 +12,7 @@ from portal_db.directory import directories, syncs
 from portal_db.states import SyncMode
 from portal_db.tables import Directory, DirectoryRecord, DirectorySync, Job
 from portal_db.work import jobs
-from portal_db.xero import connections as upstream
+from portal_db.xero import connections
 from tests.world import World
 
 FULL, INCREMENTAL = SyncMode.FULL, SyncMode.INCREMENTAL
@@ -21,7 +21,7 @@ FULL, INCREMENTAL = SyncMode.FULL, SyncMode.INCREMENTAL
 def directory_of(world: World) -> Directory:
     """The directory behind the world's connection, made if need be."""
     with world.database.write() as tx:
-        connection = upstream.get_one(tx, world.connection_id)
+        connection = connections.get_one(tx, world.connection_id)
         return directories.ensure(tx, connection.xero_login_id, connection.tenant_id)
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import update
 from handlers.operations.housekeeping import UNIMPORTED, keep_house
 from portal_db.tables import Directory
 from portal_db.types import db_now
-from portal_db.xero import connections as upstream
+from portal_db.xero import connections
 from tests.handlers.directory.given import directory_of, present, rows, synced
 from tests.handlers.given import find, records
 from tests.world import TENANT, World, is_importable_person
@@ -34,7 +34,7 @@ def purged(world: World, *, dry_run: bool = False) -> int:
 
 def cut(world: World) -> None:
     with world.database.write() as tx:
-        assert upstream.disconnect(tx, world.connection_id)
+        assert connections.disconnect(tx, world.connection_id)
 
 
 def note_use(world: World) -> None:

@@ -21,7 +21,7 @@ from portal_db.states import (
     Subscription,
 )
 from portal_db.tables import ClientVisibility, DirectoryRecord, Login
-from portal_db.xero import connections as upstream
+from portal_db.xero import connections
 from tests.handlers.given import (
     change,
     client_of,
@@ -215,7 +215,7 @@ def test_disconnected_while_creation_was_reading(world: World, simulator: Simula
 def test_left_while_creation_was_reading(sqlite_world: World, simulator: SimulatorHandle) -> None:
     import_id = validated(sqlite_world, find(simulator, is_importable_person).uuid)
     with sqlite_world.database.read() as tx:
-        now = upstream.get_one(tx, sqlite_world.connection_id).connected_at
+        now = connections.get_one(tx, sqlite_world.connection_id).connected_at
     run_with_interruption(sqlite_world, import_id, "create_client", lambda: set_staff(sqlite_world, left_at=now))
     assert sqlite_world.import_row(import_id).outcome_code == "staff_left"
     assert written(sqlite_world) == {}
@@ -243,10 +243,10 @@ def test_reconnected_to_another_practice_while_creation_was_reading(
 
     def reconnect() -> None:
         with world.database.write() as tx:
-            old = upstream.get_one(tx, world.connection_id)
-            upstream.disconnect(tx, old.id)
+            old = connections.get_one(tx, world.connection_id)
+            connections.disconnect(tx, old.id)
             kept = {name: getattr(old, name) for name in ("practice_id", "staff_id", "xero_login_id", "tenant_id")}
-            assert upstream.add_connection(tx, {**kept, "id": tx.new_id(), "tenant_name": None})
+            assert connections.add_connection(tx, {**kept, "id": tx.new_id(), "tenant_name": None})
 
     run_with_interruption(world, import_id, "create_client", reconnect)
     job = world.jobs_of(import_id)["create_client"]

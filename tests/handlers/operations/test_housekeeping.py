@@ -18,7 +18,7 @@ from portal_db.upkeep import retention
 from portal_db.work import jobs
 from tests.making import add, claimed, failure, importable, new_job, set_job
 from tests.world import World
-from worker.jobs.leases import Leases
+from worker.runner.leases import Leases
 from xpm.simulator.serve import SimulatorHandle
 
 DAY = 86_400

@@ -33,7 +33,7 @@ from portal_db.states import ClientKind, ClientType, FieldSource, LoginKind, Sub
 from portal_db.tables import ClientField, FieldConflict, Import, Relationship, TeamMember
 from portal_db.types import database_time
 from portal_db.work import jobs
-from portal_db.xero import connections as upstream
+from portal_db.xero import connections
 from tests.handlers.given import take_login
 from tests.handlers.relationships.review_model import Model, Record, Told
 from tests.world import TENANT, World, is_importable_person
@@ -100,7 +100,7 @@ class Portal:
             clients.make_visible_to(tx, self.client_id, world.staff_id)
             self.job = next(job for job in jobs.of_import(tx, row.id) if "client_id" in job.args)
             self.job.args = {"client_id": str(self.client_id)}
-            self.connection = upstream.get_one(tx, world.connection_id)
+            self.connection = connections.get_one(tx, world.connection_id)
             self.directory = directories.ensure(tx, self.connection.xero_login_id, self.connection.tenant_id)
             staff = people.get_staff(tx, world.staff_id, practice_id=world.practice_id)
         assert staff is not None

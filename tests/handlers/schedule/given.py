@@ -17,7 +17,7 @@ from portal_db.directory import directories, schedules
 from portal_db.states import SyncMode, SyncState
 from portal_db.tables import Directory, DirectorySync, Schedule, ScheduledRun
 from portal_db.work import leaders
-from portal_db.xero import connections as upstream
+from portal_db.xero import connections
 from tests.world import World
 from worker.leader.scheduler import Scheduler
 
@@ -56,7 +56,7 @@ class Office:
     @property
     def directory(self) -> Directory:
         with self.world.database.write() as tx:
-            connection = upstream.get_one(tx, self.world.connection_id)
+            connection = connections.get_one(tx, self.world.connection_id)
             return directories.ensure(tx, connection.xero_login_id, connection.tenant_id)
 
     def schedule(self, mode: SyncMode = FULL) -> Schedule:

@@ -8,7 +8,7 @@ import pytest
 
 from handlers.integration.connect import ConnectingStaff
 from handlers.jobs.kinds import JobKind
-from portal_db.xero import connections as upstream
+from portal_db.xero import connections
 from tests.handlers.xero.office import OTHER_TENANT, Office, connected
 from tests.making import pause
 from tests.world import World, building
@@ -26,7 +26,7 @@ def xero() -> Iterator[SimulatorHandle]:
 def made(database_url: str, xero: SimulatorHandle, mail: MailCatcher) -> Iterator[World]:
     with building(database_url, xero.api_url, xero.config.access_token, mail) as world:
         with world.database.write() as tx:
-            upstream.disconnect(tx, world.connection_id)  # the one that is good for ever
+            connections.disconnect(tx, world.connection_id)  # the one that is good for ever
         pause(world, kind=JobKind.SYNC_DIRECTORY)  # what it finds out about the connection, an import finds out here
         yield world
 

@@ -13,7 +13,7 @@ from handlers.operations.rotate_keys import Rotated, rotate
 from portal_db import webhooks
 from portal_db.database import Database, Tx
 from portal_db.states import ImportState
-from portal_db.work import malformed
+from portal_db.work import malformed_messages
 from portal_db.xero import logins as xero_logins
 from tests.handlers.xero.office import Office
 
@@ -31,7 +31,7 @@ def add_logins(database: Database, count: int) -> None:
                 "access_expires_at": datetime.now(UTC) + timedelta(seconds=900),
             }
             xero_logins.store_consented(tx, row)
-        malformed.keep(tx, queue="q", reason="r", payload=OLD.encrypt(b"message"), digest="d")
+        malformed_messages.keep(tx, queue="q", reason="r", payload=OLD.encrypt(b"message"), digest="d")
 
 
 def add_webhook(office: Office) -> None:
@@ -55,7 +55,7 @@ def test_the_newest_key_alone_reads_everything(both_offices: Office) -> None:
     # 53 of ours, and the two of the fixtures
     assert rotate(database, mine) == Rotated(logins=rotate_keys.BATCH + 5, messages=1, webhooks=1, unreadable=0)
     with database.read() as tx:
-        rows, [message] = logins(tx), malformed.page(tx, after=None, limit=10)
+        rows, [message] = logins(tx), malformed_messages.page(tx, after=None, limit=10)
         [endpoint] = webhooks.page(tx, after=None, limit=10)
     assert NEW.decrypt(endpoint.secret or b"") == b"secret"
     assert NEW.decrypt(message.payload) == b"message"

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from tests.mutants.mutant import Edit, Mutant
 
-RUNNER = "worker/jobs/runner.py"
+RUNNER = "worker/runner/runner.py"
 RING = "portal_db/work/ringing.py"
 RELAY = "worker/leader/relay.py"
 DOOR = "worker/queue/door.py"
 CONSUMER = "worker/queue/consumer.py"
 BROKER = "worker/queue/broker.py"
-ALONE = "worker/jobs/isolation.py"
+ALONE = "worker/runner/isolation.py"
 LOGGING = "config/logging.py"
 TEST_DOOR = "tests/worker/queue/test_door.py"
 TEST_CONSUMER = "tests/worker/queue/test_consumer.py"
 TEST_BROKER = "tests/worker/queue/test_broker.py"
 OUTAGES = "tests/worker/leader/test_relay_outages.py"
-COMMITS = "tests/worker/jobs/test_commits.py"
-TEST_ALONE = "tests/worker/jobs/test_isolation.py"
-FLOW = "tests/worker/jobs/test_flow.py"
-LOST_LEASES = "tests/worker/jobs/test_lost_leases.py"
+COMMITS = "tests/worker/runner/test_commits.py"
+TEST_ALONE = "tests/worker/runner/test_isolation.py"
+FLOW = "tests/worker/runner/test_flow.py"
+LOST_LEASES = "tests/worker/runner/test_lost_leases.py"
 LOGS = "tests/test_logging.py"
 
 RUNNING = (

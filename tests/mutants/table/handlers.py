@@ -9,7 +9,7 @@ EMAILS = "portal_db/welcome_emails.py"
 VALIDATE = "handlers/imports/validate.py"
 CONNECTIONS = "handlers/xero/connection.py"
 LINKS = "handlers/clients/link.py"
-FAILURES = "worker/jobs/failures.py"
+FAILURES = "worker/runner/failures.py"
 WELCOME = "tests/handlers/imports/test_send_welcome_email.py"
 INTENTS = "tests/portal_db/test_intents.py"
 CREATION = "tests/handlers/imports/test_create.py"
@@ -17,7 +17,7 @@ DETAILS = "tests/handlers/imports/test_details.py"
 VALIDATION = "tests/handlers/imports/test_validate.py"
 BATCH_ORDER = "tests/handlers/imports/test_batch_order.py"
 REQUESTS = "tests/handlers/imports/test_accept.py"
-ERRORS = "tests/worker/jobs/test_errors.py"
+ERRORS = "tests/worker/runner/test_errors.py"
 
 EMAIL = (
     Mutant(
@@ -375,7 +375,7 @@ FAILING = (
         "bug-says-no-values",
         "a bug is reported by its type and not by its text",
         "invariant 6: an error quotes a row or a request",
-        (Edit("worker/jobs/runner.py", "went wrong ({type(error).__name__}).", "went wrong ({error})."),),
+        (Edit("worker/runner/runner.py", "went wrong ({type(error).__name__}).", "went wrong ({error})."),),
         (f"{ERRORS}::test_an_unforeseen_error_says_where_and_no_values",),
     ),
     Mutant(

@@ -7,7 +7,7 @@ from tests.mutants.mutant import Edit, Mutant
 JOBS = "portal_db/work/jobs.py"
 CLAIMS = "tests/portal_db/work/test_claims.py"
 LEASES = "tests/portal_db/work/test_leases.py"
-STATE_MACHINE = "tests/worker/jobs/test_state_machine.py::test_every_import_ends_once_whatever_happens"
+STATE_MACHINE = "tests/worker/runner/test_state_machine.py::test_every_import_ends_once_whatever_happens"
 
 CLAIMING = (
     Mutant(
@@ -224,7 +224,7 @@ LEASE = (
         "a job's end locks its import first",
         "invariant 1: each of two last jobs sees the other as running, and nothing closes the import",
         (Edit("portal_db/work/imports.py", ".with_for_update()\n", "\n"),),
-        ("tests/worker/jobs/test_last_jobs.py::test_of_two_last_jobs_one_closes_the_import[postgresql-False]",),
+        ("tests/worker/runner/test_last_jobs.py::test_of_two_last_jobs_one_closes_the_import[postgresql-False]",),
     ),
 )
 

@@ -17,7 +17,7 @@ from portal_db.work.jobs import Lease, LeaseLost
 from tests.making import add, claimed, fails, failure, job, new_job, note, notes, take_back
 from tests.servers.waiting import wait_until
 from tests.world import World
-from worker.jobs.leases import Leases
+from worker.runner.leases import Leases
 
 FINISHES: dict[str, Callable[[Tx, Lease], None]] = {
     "succeed": jobs.succeed,

@@ -10,8 +10,7 @@ import pytest
 
 from config.settings import Settings
 from portal_db.database import Database
-from portal_db.xero import connections as upstream
-from portal_db.xero import logins
+from portal_db.xero import connections, logins
 from tests.worker.cli.conftest import Cli
 
 TOKENS = {"access_token": "the-access", "refresh_token": "the-refresh", "xero_user_id": "xero-7", "expires_in": 900}
@@ -44,7 +43,7 @@ def test_tokens_of_standard_input_are_stored_encrypted(
     ran = cli(*options(*staff), given=given)
     # Then the connection and its Xero login are there
     with migrated.read() as tx:
-        connection = upstream.get_one(tx, UUID(ran.out.strip()))
+        connection = connections.get_one(tx, UUID(ran.out.strip()))
         login = logins.load(tx, connection.xero_login_id).row
     vault = Settings.load().vault
     assert (connection.tenant_id, login.xero_user_id) == ("tenant-1", "xero-7")

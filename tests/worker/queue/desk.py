@@ -21,12 +21,12 @@ from handlers.services import Services
 from portal_db.states import Lane
 from tests.world import World
 from worker.actors import REQUEST_IMPORT, declare
-from worker.jobs.leases import Leases
-from worker.jobs.runner import Runner
 from worker.leader.relay import Relay
 from worker.queue.bell import RedisBell, connect
 from worker.queue.broker import PortalBroker, make_broker
 from worker.queue.door import QUEUE, Door
+from worker.runner.leases import Leases
+from worker.runner.runner import Runner
 
 ALL_QUEUES = frozenset({QUEUE, *(lane.value for lane in Lane)})
 

@@ -19,8 +19,8 @@ from tests.making import importable
 from tests.racing import at_once
 from tests.servers.redis import RedisServer
 from tests.servers.waiting import wait_until
-from tests.worker.jobs.running import count
 from tests.worker.queue.desk import ALL_QUEUES, Desk, message
+from tests.worker.runner.running import count
 from tests.world import World
 from worker.queue.broker import make_broker
 from worker.queue.door import QUEUE

@@ -21,8 +21,8 @@ from portal_db.tables import MalformedMessage
 from portal_db.work import imports
 from tests.making import importable
 from tests.servers.waiting import wait_until
-from tests.worker.jobs.running import FlakyDatabase, count, flaky
 from tests.worker.queue.desk import Desk
+from tests.worker.runner.running import FlakyDatabase, count, flaky
 from worker.queue.door import QUEUE, Door
 from xpm.simulator.serve import SimulatorHandle
 

@@ -21,7 +21,7 @@ from portal_db.work.ringing import QUOTA_CODE, Permits
 from tests.making import add, add_practice, claimed, job, new_job, pause, set_job
 from tests.world import TENANT, World, connect_practice
 from tests.xpm.quota.desk import NO_PATIENCE, Desk
-from worker.jobs.failures import record
+from worker.runner.failures import record
 from xpm.client import XpmApi
 from xpm.errors import QuotaDeferred, QuotaWait, XpmError, XpmRateLimited
 from xpm.quota import Limits

@@ -1,1 +1,1 @@
-"""Pages of imports: adding a client, one import, batches and Integration progress."""
+"""Pages of imports: one import, a batch's progress and Integration progress."""

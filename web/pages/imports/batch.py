@@ -12,9 +12,9 @@ from handlers.imports import queries
 from handlers.imports.request import ImportWishes
 from portal_db.states import ImportState
 from web.http.bodies import NewBatch
+from web.pages.add_clients.new_batch import EMAIL_CODES
 from web.pages.frame.view import page, part
 from web.pages.frame.visitor import TheVisitor, Visitor
-from web.pages.imports.new_batch import EMAIL_CODES
 
 router = APIRouter()
 

@@ -19,10 +19,10 @@ from handlers.imports.queries import ImportStatus
 from portal_db.states import ImportState
 from portal_db.tables import Client, Import
 from web.http.problems import Fault
+from web.pages.add_clients import window
 from web.pages.frame.forms import NO_ERRORS, FormErrors, Posted, PostedByImporter
 from web.pages.frame.view import page, part, redirect
 from web.pages.frame.visitor import TheVisitor, Visitor
-from web.pages.imports import window
 
 router = APIRouter()
 
@@ -103,4 +103,4 @@ def _correction(
                    remedy=row.outcome_remedy)  # fmt: skip
     errors = errors or FormErrors.of_fault(reason, typed, status=200)
     shown = {"found": found, "other_kind": None, "typed": typed, "action": f"/imports/{row.id}/again"}
-    return page(visitor, "imports/add_window.html", errors, **shown)
+    return page(visitor, "add_clients/add_window.html", errors, **shown)

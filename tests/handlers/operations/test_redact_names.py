@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.operations.mentions import ERASED, Naming
+from handlers.operations.redact_names import ERASED, Naming
 
 RECORD, OTHER = UUID(int=1), UUID(int=2)
 ANN = Naming(frozenset({RECORD}), frozenset({"ann@example.com"}), frozenset({"Ann Lee", "0491 570 006", "Al"}))

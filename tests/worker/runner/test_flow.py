@@ -13,7 +13,7 @@ from portal_db.states import ImportState, JobState, Lane
 from portal_db.tables import Job
 from tests.making import importable, job, note, notes, pause
 from tests.racing import at_once, failures
-from tests.worker.jobs.running import changed, count, only_job, outcomes, runner, stub, watched
+from tests.worker.runner.running import changed, count, only_job, outcomes, runner, stub, watched
 from tests.world import World
 from xpm.simulator.serve import SimulatorHandle
 

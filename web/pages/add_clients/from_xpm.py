@@ -13,11 +13,11 @@ from handlers.directory.search import SearchResult
 from handlers.errors import RequestRefused
 from handlers.imports.accept import accept
 from portal_db.states import ClientKind
+from web.pages.add_clients import window
 from web.pages.frame.forms import NO_ERRORS, FormErrors, PostedByImporter
 from web.pages.frame.view import page, part, redirect
 from web.pages.frame.visitor import TheImporter, Visitor
 from web.pages.frame.xpm_search import search_xpm
-from web.pages.imports import window
 
 router = APIRouter()
 
@@ -27,13 +27,13 @@ SearchText = Annotated[str, Query(max_length=200)]
 @router.get("/clients/add/xpm")
 def search_box(visitor: TheImporter, q: SearchText = "") -> Response:
     """The search for a name in XPM, with its results."""
-    return page(visitor, "imports/add_from_xpm.html", **_results(visitor, q))
+    return page(visitor, "add_clients/add_from_xpm.html", **_results(visitor, q))
 
 
 @router.get("/clients/add/xpm/results")
 def results(visitor: TheImporter, q: SearchText = "") -> Response:
     """Only the results, for search as you type."""
-    return part("imports/xpm_results.html", **_results(visitor, q))
+    return part("add_clients/xpm_results.html", **_results(visitor, q))
 
 
 @router.get("/clients/add/xpm/{xpm_uuid}")
@@ -66,7 +66,7 @@ def _window(visitor: Visitor, found: SearchResult, typed: window.Typed, errors: 
         "typed": typed,
         "action": f"/clients/add/xpm/{found.record.uuid}",
     }
-    return page(visitor, "imports/add_window.html", errors, **shown)
+    return page(visitor, "add_clients/add_window.html", errors, **shown)
 
 
 def _results(visitor: Visitor, q: str) -> dict[str, Any]:

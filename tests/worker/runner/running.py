@@ -18,8 +18,8 @@ from portal_db.database import Database, Tx
 from portal_db.tables import Import, Job
 from portal_db.work import jobs
 from tests.world import World
-from worker.jobs.leases import Leases
-from worker.jobs.runner import Runner
+from worker.runner.leases import Leases
+from worker.runner.runner import Runner
 from xpm.client import XpmApi
 
 

@@ -14,9 +14,9 @@ from handlers.registry import HANDLERS
 from portal_db.states import ErrorClass, ImportState, JobState
 from tests.making import claimed, importable, job, set_job, take_back
 from tests.servers.waiting import wait_until
-from tests.worker.jobs.running import only_job, outcomes, runner
+from tests.worker.runner.running import only_job, outcomes, runner
 from tests.world import World
-from worker.jobs.isolation import IsolatedRunner
+from worker.runner.isolation import IsolatedRunner
 from xpm.simulator.serve import SimulatorHandle
 
 KILLER = (sys.executable, str(Path(__file__).with_name("killer.py")))

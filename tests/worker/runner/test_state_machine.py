@@ -29,7 +29,7 @@ from portal_db.states import OPEN_IMPORT_STATES
 from portal_db.tables import Job
 from tests.making import importable, take_back
 from tests.servers.fixtures import SEED
-from tests.worker.jobs.chaos import Chaos
+from tests.worker.runner.chaos import Chaos
 from tests.world import building
 from worker.local.mail_catcher import MailCatcher
 from xpm.errors import QuotaDeferred, XpmForbidden, XpmNotFound, XpmServerError, XpmTimeout

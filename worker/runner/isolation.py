@@ -22,7 +22,7 @@ from handlers.services import Services
 from portal_db.states import JobState
 from portal_db.work import jobs
 from portal_db.work.jobs import POISON_CODE, LeaseLost, lease_of
-from worker.jobs.failures import record
+from worker.runner.failures import record
 
 log = structlog.stdlib.get_logger(__name__)
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-import worker.jobs.failures
-import worker.jobs.runner
+import worker.runner.failures
+import worker.runner.runner
 from handlers.errors import Rejected
 from handlers.imports.settle import settle
 from handlers.registry import HANDLERS
@@ -19,7 +19,7 @@ from portal_db.states import ImportState, JobState
 from portal_db.tables import Import, Job
 from tests.making import importable
 from tests.racing import at_once, failures
-from tests.worker.jobs.running import changed, count, runner
+from tests.worker.runner.running import changed, count, runner
 from tests.world import World
 from xpm.simulator.serve import SimulatorHandle
 
@@ -63,7 +63,7 @@ def test_of_two_last_jobs_one_closes_the_import(
     def refuse(*_: object) -> Any:
         raise Rejected("not_connected", "Not connected any more.")
 
-    for module in (worker.jobs.runner, worker.jobs.failures):
+    for module in (worker.runner.runner, worker.runner.failures):
         monkeypatch.setattr(module, "settle", settle_and_meet)
     details = {"fetch": fetch, **({"apply": refuse} if one_fails else {})}
     kinds = changed(import_details=details, import_relationships={"fetch": fetch})

@@ -5,29 +5,8 @@ Programs depend on the codes and fields; the words are for people and may change
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Generic, TypeVar
-
 from handlers.errors import Rejected, RequestRefused
-
-E = TypeVar("E", Rejected, RequestRefused)
-
-
-@dataclass(frozen=True)
-class Refusal(Generic[E]):
-    """A refusal's words. Calling it makes the error to raise: `values` fill the braces, `field` replaces the table's."""
-
-    error: type[E]
-    code: str
-    message: str
-    remedy: str
-    field: str | None = None
-
-    def __call__(self, *, field: str | None = None, **values: object) -> E:
-        field = field or self.field
-        message, remedy = (words.format(field=field, **values) for words in (self.message, self.remedy))
-        return self.error(self.code, message, remedy, field=field)
-
+from handlers.refusals.refusal import Refusal
 
 _ASK_A_COLLEAGUE = "Ask an owner, account admin, partner or manager."
 _CONNECT_AGAIN = "Start connecting again under Configure > Integrations."

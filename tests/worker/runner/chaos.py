@@ -25,11 +25,11 @@ from portal_db.work.due import is_due
 from portal_db.xero import connections
 from tests.making import take_back
 from tests.racing import at_once, failures
-from tests.worker.jobs.running import changed
 from tests.worker.queue.desk import Desk
+from tests.worker.runner.running import changed
 from tests.world import World
-from worker.jobs.leases import Leases
-from worker.jobs.runner import Runner
+from worker.runner.leases import Leases
+from worker.runner.runner import Runner
 from xpm.client import XpmApi
 
 

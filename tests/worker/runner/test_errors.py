@@ -16,9 +16,9 @@ from handlers.jobs.kinds import KINDS
 from portal_db.states import ErrorClass, ImportState, JobState
 from portal_db.work import jobs
 from tests.making import job, set_job
-from tests.worker.jobs.running import count, only_job, outcomes, raising, runner, stub
+from tests.worker.runner.running import count, only_job, outcomes, raising, runner, stub
 from tests.world import World
-from worker.jobs.failures import CONNECTION_RECHECK_SECONDS, DEFAULT_DEFERRAL_SECONDS
+from worker.runner.failures import CONNECTION_RECHECK_SECONDS, DEFAULT_DEFERRAL_SECONDS
 from xpm.errors import QuotaDeferred, XpmForbidden, XpmMalformed, XpmNotFound, XpmTimeout
 
 TRIES = KINDS["validate_import"].attempts

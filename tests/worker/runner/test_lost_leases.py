@@ -16,7 +16,7 @@ from portal_db.states import ImportState, JobState
 from portal_db.tables import Job
 from portal_db.work import imports, jobs
 from tests.making import importable, job, set_job, take_back
-from tests.worker.jobs.running import changed, count, only_job, outcomes, runner, stub
+from tests.worker.runner.running import changed, count, only_job, outcomes, runner, stub
 from tests.world import World
 from xpm.simulator.serve import SimulatorHandle
 

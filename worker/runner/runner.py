@@ -27,8 +27,8 @@ from portal_db.states import ImportState, JobState, Lane
 from portal_db.tables import Job
 from portal_db.work import imports, jobs
 from portal_db.work.jobs import Lease, LeaseLost, lease_of
-from worker.jobs import failures
-from worker.jobs.leases import Leases
+from worker.runner import failures
+from worker.runner.leases import Leases
 from xpm.errors import XpmError
 
 log = structlog.stdlib.get_logger(__name__)

@@ -177,7 +177,7 @@ def _choosing(
 ) -> Response:
     found, trouble = search_xpm(visitor, choice.q)
     shown = {"choice": choice, "found": found, "trouble": trouble, "csv_errors": csv_errors, "most": MAX_BATCH}
-    return page(visitor, "imports/batch_new.html", errors, **shown)
+    return page(visitor, "add_clients/batch_new.html", errors, **shown)
 
 
 def _checked(visitor: Visitor, rows: Sequence[ImportWishes], errors: FormErrors = NO_ERRORS) -> Response:
@@ -191,7 +191,7 @@ def _checked(visitor: Visitor, rows: Sequence[ImportWishes], errors: FormErrors 
     records = [rows[item.position].xpm_uuid for item in shown]
     return page(
         visitor,
-        "imports/batch_check.html",
+        "add_clients/batch_check.html",
         errors,
         found=found,
         rows=rows,

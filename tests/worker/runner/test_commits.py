@@ -12,9 +12,9 @@ from handlers.services import Services
 from portal_db.states import ImportState, JobState
 from portal_db.tables import Job
 from tests.making import claimed, importable, job, note, notes, take_back
-from tests.worker.jobs.running import FlakyDatabase, changed, count, flaky, only_job, outcomes, runner, stub
+from tests.worker.runner.running import FlakyDatabase, changed, count, flaky, only_job, outcomes, runner, stub
 from tests.world import World
-from worker.jobs.runner import DATABASE_TRIES
+from worker.runner.runner import DATABASE_TRIES
 from xpm.simulator.serve import SimulatorHandle
 
 

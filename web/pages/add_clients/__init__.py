@@ -1,0 +1,1 @@
+"""Adding clients from XPM: the search, the window for one client, and a batch."""
