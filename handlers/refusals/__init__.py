@@ -1,4 +1,4 @@
-"""Every refusal that people read: code, what happened, what to do next, and the field it is about.
+"""The refusals of use cases: code, what happened, what to do next, and the field each is about.
 
 Programs depend on the codes and fields; the words are for people and may change. Words in braces are filled in by the call.
 """
