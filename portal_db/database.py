@@ -32,12 +32,17 @@ DATABASE_AWAY = (OperationalError, InterfaceError, TimeoutError)
 
 #: PostgreSQL's code for a transaction that it ended because of a deadlock.
 _DEADLOCK = "40P01"
+#: PostgreSQL's code for a lock that was not free in time.
+_LOCKED = "55P03"
 DEADLOCK_TRIES = 4
 
 #: Our transactions wait for nothing but the database, so an idle one belongs to a process that was stopped or lost its
 #: network. PostgreSQL ends it before a lease runs out: its locks would block the relay, and so every practice.
 IDLE_SECONDS = 8
-_IDLE_TIMEOUT = f"-c idle_in_transaction_session_timeout={IDLE_SECONDS}s"
+#: No statement waits longer for a lock. A stopped process has several transactions: one that holds a lock, and others that
+#: wait for it. Without this limit each of them would get the lock in turn, and hold it for IDLE_SECONDS more.
+LOCK_SECONDS = 5
+_TIMEOUTS = f"-c idle_in_transaction_session_timeout={IDLE_SECONDS}s -c lock_timeout={LOCK_SECONDS}s"
 #: PostgreSQL's code for a transaction that it ended because it was idle.
 _IDLED = "25P03"
 
@@ -55,12 +60,13 @@ R = TypeVar("R")
 
 
 def retry_on_deadlock(function: Callable[P, R]) -> Callable[P, R]:
-    """Repeat a function that is one transaction from beginning to end when PostgreSQL ends it because of a deadlock."""
+    """Repeat a function that is one transaction from beginning to end when PostgreSQL ends it because of a deadlock, or of a
+    lock that was not free in time."""
 
     @wraps(function)
     def retried(*args: P.args, **named: P.kwargs) -> R:
         tries = Retrying(
-            retry=retry_if_exception(_is_deadlock),
+            retry=retry_if_exception(_is_lock_conflict),
             stop=stop_after_attempt(DEADLOCK_TRIES),
             wait=wait_random_exponential(multiplier=0.05, max=1.0),
             reraise=True,
@@ -70,8 +76,8 @@ def retry_on_deadlock(function: Callable[P, R]) -> Callable[P, R]:
     return retried
 
 
-def _is_deadlock(error: BaseException) -> bool:
-    return isinstance(error, OperationalError) and getattr(error.orig, "sqlstate", None) == _DEADLOCK
+def _is_lock_conflict(error: BaseException) -> bool:
+    return isinstance(error, OperationalError) and getattr(error.orig, "sqlstate", None) in (_DEADLOCK, _LOCKED)
 
 
 class Tx:
@@ -136,7 +142,7 @@ def _make_engine(url: str, pool_size: int) -> Engine:
         parsed.set(drivername="postgresql+psycopg"),
         pool_size=pool_size,
         max_overflow=10,
-        connect_args={"options": f"-c timezone=UTC {_IDLE_TIMEOUT}", "connect_timeout": 5},
+        connect_args={"options": f"-c timezone=UTC {_TIMEOUTS}", "connect_timeout": 5},
     )
 
     @event.listens_for(engine, "handle_error")

@@ -303,14 +303,20 @@ def attempts_of(tx: Tx, job_id: UUID) -> list[JobAttempt]:
 def take_back_expired(tx: Tx) -> list[UUID]:
     """Queue every running job whose lease has run out again, and record the lost attempt.
 
+    A job that some transaction has locked is left for the next time: the stopped process that holds it must not delay the
+    others (P3).
+
     Returns:
         Ids of the jobs.
     """
-    ran_out = select(Job.id, Job.lease_token, Job.lease_owner).where(
-        Job.state == JobState.RUNNING, Job.lease_until < db_now()
+    ran_out = (
+        select(Job.id, Job.lease_token, Job.lease_owner)
+        .where(Job.state == JobState.RUNNING, Job.lease_until < db_now())
+        .order_by(Job.id)
+        .with_for_update(skip_locked=True)
     )
     taken = []
-    for job_id, token, owner in tx.session.execute(ran_out.order_by(Job.id)).all():
+    for job_id, token, owner in tx.session.execute(ran_out).all():
         if token is None or owner is None:
             continue
         lease = Lease(job_id, token, owner)

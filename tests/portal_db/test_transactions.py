@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError
 
 from config.settings import Settings
 from portal_db.access import people
-from portal_db.database import DATABASE_AWAY, Database, Tx
+from portal_db.database import DATABASE_AWAY, Database, Tx, retry_on_deadlock
 from portal_db.tables import Practice
 from tests.making import add, fails, new_job, note, notes
 from tests.racing import at_once, failures
@@ -116,3 +116,36 @@ def _is_there(database: Database, pid: int | None) -> bool:
     with database.read() as tx:
         found = text("SELECT count(*) FROM pg_stat_activity WHERE pid = :pid")
         return bool(tx.session.scalar(found, {"pid": pid}))
+
+
+def test_a_stopped_process_whose_transactions_wait_for_each_other_ends_them_together(postgres_url: str) -> None:
+    """Otherwise each gets the lock in turn, and the worker that goes on waits for the idle time of all of them."""
+    database = Database(postgres_url)
+    with database.read() as tx:
+        waits, idles = (
+            tx.session.scalar(text("SELECT extract(epoch FROM current_setting(:name)::interval)"), {"name": name})
+            for name in ("lock_timeout", IDLE)
+        )
+    database.close()
+    assert waits is not None
+    assert idles is not None
+    assert 0 < waits < idles
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_lock_that_was_not_free_in_time_is_asked_for_again(world: World) -> None:
+    tries: list[str] = []
+
+    @retry_on_deadlock
+    def rename() -> None:
+        with world.database.write() as tx:
+            tx.session.execute(text("SET LOCAL lock_timeout = '20ms'"))
+            tries.append("try")
+            if len(tries) == 2:
+                other.rollback()
+            people.set_practice(tx, world.practice_id, {"name": "Renamed at last"})
+
+    with world.database.engine.connect() as other:
+        other.execute(update(Practice).values(name="Not committed"))
+        rename()
+    assert len(tries) == 2

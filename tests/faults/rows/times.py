@@ -18,6 +18,11 @@ _RAN_AGAIN = """
     WHERE j.id = CAST(:job AS uuid) AND l.outcome = 'lease_lost' AND j.started_at > l.started_at"""
 
 
+_AS_IT_IS = """
+    SELECT concat_ws(' ', kind, state, lease_owner, 'lease until', lease_until, 'rung', rung_at, 'now', now(), error_code)
+    FROM jobs WHERE id = CAST(:job AS uuid)"""
+
+
 def clocks_off(trial: Trial) -> None:
     """One worker's clock is half a minute ahead, the other's behind. Due times, leases and leaders are judged by the
     database's clock, so this must have no effect."""
@@ -40,7 +45,8 @@ def stopped(trial: Trial) -> None:
         trial.ask(trial.imports // 2)
         [mark] = trial.has_fired(trap)
         again = partial(trial.scalar, _RAN_AGAIN, job=mark.job_id)
-        trial.wait(again, "the stopped worker's job runs elsewhere", 40, revive=False)
+        if not trial.wait(again, "the stopped worker's job runs elsewhere", 40, revive=False):
+            trial.problems.append(f"until then it was: {trial.scalar(_AS_IT_IS, job=mark.job_id)}")
         os.kill(mark.pid, signal.SIGCONT)
         trial.recover_s = max(trial.recover_s or 0.0, float(again() or 0.0) - mark.at)
 

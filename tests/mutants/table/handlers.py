@@ -293,7 +293,7 @@ WRITING = (
             Edit(
                 CONNECTIONS,
                 "    if require_connection(xero_requester.requester(tx, row.id)).id != used.id:\n",
-                "    if require_connection(upstream.requester(tx, row.id)) is None:\n",
+                "    if require_connection(xero_requester.requester(tx, row.id)) is None:\n",
             ),
         ),
         (f"{CREATION}::test_reconnected_to_another_practice_while_creation_was_reading",),

@@ -7,6 +7,7 @@ from tests.mutants.mutant import Edit, Mutant
 JOBS = "portal_db/work/jobs.py"
 CLAIMS = "tests/portal_db/work/test_claims.py"
 LEASES = "tests/portal_db/work/test_leases.py"
+TRANSACTIONS = "tests/portal_db/test_transactions.py"
 STATE_MACHINE = "tests/worker/runner/test_state_machine.py::test_every_import_ends_once_whatever_happens"
 
 CLAIMING = (
@@ -136,8 +137,8 @@ LEASE = (
         (
             Edit(
                 JOBS,
-                "        Job.state == JobState.RUNNING, Job.lease_until < db_now()\n",
-                "        Job.state == JobState.RUNNING\n",
+                ".where(Job.state == JobState.RUNNING, Job.lease_until < db_now())",
+                ".where(Job.state == JobState.RUNNING)",
             ),
             Edit(JOBS, ".where(holds(lease), Job.lease_until < db_now())", ".where(holds(lease))"),
         ),
@@ -191,7 +192,7 @@ LEASE = (
         (
             Edit(
                 "portal_db/database.py",
-                "retry=retry_if_exception(_is_deadlock),",
+                "retry=retry_if_exception(_is_lock_conflict),",
                 "retry=retry_if_exception(lambda _: False),",
             ),
         ),
@@ -225,6 +226,27 @@ LEASE = (
         "invariant 1: each of two last jobs sees the other as running, and nothing closes the import",
         (Edit("portal_db/work/imports.py", ".with_for_update()\n", "\n"),),
         ("tests/worker/runner/test_last_jobs.py::test_of_two_last_jobs_one_closes_the_import[postgresql-False]",),
+    ),
+    Mutant(
+        "take-back-locked",
+        "an expired job that a stopped process has locked does not delay the others",
+        "P3: a stopped process delays the work of every worker",
+        (Edit(JOBS, ".with_for_update(skip_locked=True)", ".with_for_update()"),),
+        (f"{LEASES}::test_a_job_that_a_stopped_process_has_locked_does_not_delay_the_others[postgresql]",),
+    ),
+    Mutant(
+        "lock-timeout",
+        "no statement waits for a lock as long as an idle transaction may hold one",
+        "P3: transactions of a stopped process get a lock in turn, and each holds it for its whole idle time",
+        (Edit("portal_db/database.py", " -c lock_timeout={LOCK_SECONDS}s", ""),),
+        (f"{TRANSACTIONS}::test_a_stopped_process_whose_transactions_wait_for_each_other_ends_them_together",),
+    ),
+    Mutant(
+        "lock-again",
+        "an act that did not get a lock in time is repeated",
+        "an operator's command fails because another transaction took a few seconds",
+        (Edit("portal_db/database.py", "in (_DEADLOCK, _LOCKED)", "== _DEADLOCK"),),
+        (f"{TRANSACTIONS}::test_a_lock_that_was_not_free_in_time_is_asked_for_again[postgresql]",),
     ),
 )
 

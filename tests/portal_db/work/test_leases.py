@@ -6,7 +6,8 @@ from collections.abc import Callable
 from datetime import timedelta
 from uuid import UUID, uuid4
 
-from sqlalchemy import Connection, event, update
+import pytest
+from sqlalchemy import Connection, event, select, update
 
 from portal_db.database import Tx
 from portal_db.states import AttemptOutcome, ErrorClass, JobState
@@ -116,6 +117,18 @@ def test_an_expired_lease_is_taken_back_and_its_attempt_kept(world: World) -> No
         [attempt] = jobs.attempts_of(tx, job_id)
     assert (attempt.outcome, attempt.token, attempt.owner) == (AttemptOutcome.LEASE_LOST, lease.token, "gone")
     assert job(world, steady_id).state is JobState.RUNNING
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_job_that_a_stopped_process_has_locked_does_not_delay_the_others(world: World) -> None:
+    locked_id, other_id = add(world, new_job(world), new_job(world))
+    claimed(world, locked_id)
+    claimed(world, other_id)
+    world.pass_time(11)
+    with world.database.engine.connect() as stopped:
+        stopped.execute(select(Job.id).where(Job.id == locked_id).with_for_update())
+        assert take_back(world) == [other_id]
+    assert take_back(world) == [locked_id]
 
 
 def test_a_lease_renewed_between_the_look_and_the_taking_is_kept(sqlite_world: World) -> None:
