@@ -65,7 +65,7 @@ class Settings(BaseSettings):
     )
     web_host: str = Field("127.0.0.1", description="address the web process listens on")
     web_port: Annotated[int, Field(ge=1, le=65535)] = Field(8000, description="port the web process listens on")
-    ring_limit: PositiveInt = Field(32, description="jobs of one practice rung and unfinished at once, per lane group")
+    ring_limit: PositiveInt = Field(400, description="jobs of one practice rung and unfinished at once, per lane group")
     lease_seconds: PositiveFloat = Field(10.0, description="how long a running job's lease lasts without a heartbeat")
     heartbeat_seconds: PositiveFloat = Field(3.0, description="how often running jobs' leases are renewed")
     shutdown_grace_seconds: PositiveFloat = Field(25.0, description="time for running jobs to finish on SIGTERM")

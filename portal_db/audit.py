@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from uuid import UUID
 
 from sqlalchemy import insert, select
@@ -41,6 +42,23 @@ def record(
             why=why,
         )
     )
+
+
+def record_states(
+    tx: Tx, action: str, subject: str, practice_id: UUID, moves: Iterable[tuple[UUID, str, str, str | None]]
+) -> None:
+    """Record the moves of any number of rows of one practice by one statement.
+
+    Args:
+        moves: for each the row's id, its state before and after, and why.
+    """
+    same = {"practice_id": practice_id, "actor": ActorKind.SYSTEM, "action": action, "subject": subject}
+    rows = [
+        {**same, "id": tx.new_id(), "subject_id": row_id, "before": before, "after": after, "why": why}
+        for row_id, before, after, why in moves
+    ]
+    if rows:
+        tx.session.execute(insert(AuditEntry).values(at=db_now()), rows)
 
 
 def of_subject(tx: Tx, subject: str, subject_id: UUID) -> list[AuditEntry]:

@@ -4,11 +4,11 @@ rows they matched, and small look-ups. They work alike on SQLite and PostgreSQL.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, delete, func, literal, select, update
+from sqlalchemy import ColumnElement, Select, bindparam, delete, func, literal, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from portal_db.database import Tx
@@ -63,6 +63,22 @@ def update_rows(tx: Tx, table: type[Base], *conditions: ColumnElement[bool], **v
     """Update the rows that match and return how many did: 0 from a compare-and-set means that somebody else was first."""
     result: Any = tx.session.execute(update(table).where(*conditions).values(**values))
     return int(result.rowcount)
+
+
+def update_each(tx: Tx, table: type[Base], rows: Mapping[UUID, Mapping[str, Any]], **same: Any) -> None:
+    """Write values to rows by their ids: one statement for all, and one round trip. All rows name the same columns.
+
+    Args:
+        same: SQL expressions for columns that get the same value in every row.
+    """
+    if not rows:
+        return
+    columns = table.__table__.c
+    names = tuple(next(iter(rows.values())))
+    values = {name: bindparam(f"new_{name}", type_=columns[name].type) for name in names}
+    statement = update(table.__table__).where(columns.id == bindparam("row_id")).values(**values, **same)  # type: ignore[arg-type]  # it is a table
+    binds = [{"row_id": row_id, **{f"new_{name}": row[name] for name in names}} for row_id, row in rows.items()]
+    tx.session.connection().execute(statement, binds)
 
 
 def delete_rows(tx: Tx, table: type[Base], *conditions: ColumnElement[bool]) -> int:

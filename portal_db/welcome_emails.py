@@ -4,7 +4,7 @@ sending (b.6), and what people decide about an email afterwards.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, or_, select
 
 from portal_db.database import Tx
-from portal_db.dialect import insert_or_ignore, one_as, update_rows
+from portal_db.dialect import insert_new, one_as, update_rows
 from portal_db.paging import LONGEST_PAGE, Cursor, newest_first
 from portal_db.states import EmailState, JobState
 from portal_db.tables import Client, Job, Login, Practice, WelcomeEmail
@@ -31,26 +31,45 @@ class Intent:
 
 
 def add(tx: Tx, practice_id: UUID, client_id: UUID, *, asked_at: datetime) -> UUID:
-    """Record a client's welcome email, to be sent. A client has one at most: the unique index decides.
+    """`add_all` for one client. Returns the id of the client's welcome email."""
+    return add_all(tx, practice_id, {client_id: asked_at})[client_id]
+
+
+def add_all(tx: Tx, practice_id: UUID, asked_at: Mapping[UUID, datetime]) -> dict[UUID, UUID]:
+    """Record clients' welcome emails, to be sent. A client has one at most: the unique index decides.
 
     An email requested before the database was restored from a backup may have been sent already, so its state is unknown.
 
+    Args:
+        asked_at: when each client's email was requested, by client.
+
     Returns:
-        The id of the client's welcome email.
+        The id of each client's welcome email.
     """
-    email_id: UUID = tx.new_id()
-    row = {
-        "id": email_id,
-        "practice_id": practice_id,
-        "client_id": client_id,
-        "version": 1,
-        "state": EmailState.UNKNOWN if restores.was_after(tx, asked_at) else EmailState.PENDING,
-        "message_id": message_id(email_id, 1),
-        "created_at": db_now(),
-    }
-    if insert_or_ignore(tx, WelcomeEmail, row):
-        return email_id
-    return tx.session.execute(select(WelcomeEmail.id).where(WelcomeEmail.client_id == client_id)).scalar_one()
+    if not asked_at:
+        return {}
+    restored_at = restores.latest(tx)
+    rows: list[dict[str, Any]] = []
+    for client_id, asked in asked_at.items():
+        email_id: UUID = tx.new_id()
+        may_be_sent = restored_at is not None and restored_at >= asked
+        rows.append(
+            {
+                "id": email_id,
+                "practice_id": practice_id,
+                "client_id": client_id,
+                "version": 1,
+                "state": EmailState.UNKNOWN if may_be_sent else EmailState.PENDING,
+                "message_id": message_id(email_id, 1),
+            }
+        )
+    added = insert_new(tx, WelcomeEmail, rows, created_at=db_now())
+    found: dict[UUID, UUID] = {row["client_id"]: row["id"] for row in rows if row["id"] in added}
+    earlier = asked_at.keys() - found.keys()
+    if earlier:
+        statement = select(WelcomeEmail.client_id, WelcomeEmail.id).where(WelcomeEmail.client_id.in_(earlier))
+        found |= dict(tx.session.execute(statement).tuples().all())
+    return found
 
 
 def message_id(email_id: UUID, version: int) -> str:

@@ -1,4 +1,4 @@
-"""The two actors: one runs a job by its id, one records a request. The work is done elsewhere."""
+"""The two actors: one runs a set of jobs by their ids, one records a request. The work is done elsewhere."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def declare(broker: Broker, runner: Runner, door: Door) -> None:
     """Bind both actors, and every lane's queue, to a broker."""
 
     @dramatiq.actor(actor_name=RUN_JOB, queue_name=Lane.INTERACTIVE.value, broker=broker)
-    def run_job(job_id: str) -> None:
-        runner.run(UUID(job_id))
+    def run_job(job_id: str, *others: str) -> None:
+        runner.run(*map(UUID, (job_id, *others)))
 
     @dramatiq.actor(actor_name=REQUEST_IMPORT, queue_name=QUEUE, broker=broker)
     def request_import(**fields: Any) -> None:

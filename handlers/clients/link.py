@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from handlers import refusals
@@ -9,8 +10,9 @@ from handlers.access.act import Actor
 from handlers.access.caller import Caller
 from handlers.clients.queries import require_client
 from handlers.directory.classification import kinds_of
-from handlers.directory.lookup import FetchedRecord, get_for_staff
+from handlers.directory.lookup import get_for_staff
 from handlers.directory.structures import words_of
+from handlers.jobs.handler import Task, job_arg
 from handlers.services import Services
 from handlers.xero.connection import require_connection
 from portal_db.clients import clients, history
@@ -68,17 +70,18 @@ def disconnect(database: Database, caller: Caller, client_id: UUID) -> None:
         _record_change(tx, caller, "client.disconnected", client_id, before=link.xpm_uuid, after=None)
 
 
-def require_link(tx: Tx, practice_id: UUID, client_id: UUID, seen: FetchedRecord) -> Client:
-    """The client, if its live link is to this record.
-
-    Raises:
-        Rejected: it was disconnected before the data could be written (b.11).
-    """
-    client = clients.get(tx, client_id, practice_id=practice_id)
-    link = clients.live_link(tx, client_id)
-    if client is None or link is None or link.xpm_uuid != seen.record.uuid:
-        raise refusals.CLIENT_DISCONNECTED()
-    return client
+def linked_clients(tx: Tx, tasks: Sequence[Task]) -> dict[UUID, Client]:
+    """The clients that the tasks' jobs name, by job: those whose live link is to the fetched record. The others were
+    disconnected before the data could be written (b.11)."""
+    found = clients.live_links(tx, {job_arg(task.job, "client_id") for task in tasks})
+    linked: dict[UUID, Client] = {}
+    for task in tasks:
+        client, link = found.get(job_arg(task.job, "client_id"), (None, None))
+        if client is None or link is None or client.practice_id != task.row.practice_id:
+            continue
+        if link.xpm_uuid == task.fetched.record.uuid:
+            linked[task.job.id] = client
+    return linked
 
 
 def _record_change(

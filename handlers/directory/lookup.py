@@ -1,4 +1,4 @@
-"""Reads one XPM record for a job: from the directory of the requester's Xero login if that is recent enough, else from XPM.
+"""Reads XPM records for jobs: from the directory of the requester's Xero login if that is recent enough, else from XPM.
 
 An import that creates a client uses what its directory knew up to 20 minutes before it was requested, without a call. If the
 record may have been corrected in XPM, only what XPM returned since counts: after an earlier import of the record was
@@ -7,14 +7,16 @@ rejected, in a later epoch, and for a client that exists already.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from handlers import refusals
 from handlers.directory.records import columns_of, read_record
-from handlers.errors import from_xpm
-from handlers.jobs.handler import of_import
+from handlers.errors import JobError, from_xpm
+from handlers.jobs.handler import BY_ITSELF, ByItself, of_import
 from handlers.services import Services
 from handlers.xero.connection import XpmRequester, require_connection
 from handlers.xero.tokens import call_xpm
@@ -36,38 +38,75 @@ FRESH = timedelta(minutes=20)
 @dataclass(frozen=True)
 class FetchedRecord:
     """A record, the connection it was read through, and when it was requested, by the database's clock: workers' clocks may
-    differ, and an older answer must never look newer."""
+    differ, and an older answer must never look newer. `is_stored`: the directory has it already."""
 
     connection: XpmConnection
     record: XpmClient
     as_of: datetime
+    is_stored: bool = False
 
 
-def fetch_record(services: Services, job: Job) -> FetchedRecord:
-    """The XPM record of a job's import, as recent as the import needs it.
+def fetch_records(services: Services, jobs: Sequence[Job]) -> list[Any]:
+    """The XPM records of the jobs' imports, as recent as the imports need them.
+
+    Returns:
+        For each job a `FetchedRecord`; the error if its requester may not import, or not through this connection; or
+        `BY_ITSELF` if XPM has to be asked and there are others.
 
     Raises:
-        JobError: the requester may not import, or not through this connection.
-        xpm.errors.XpmError: XPM did not return it.
+        JobError, xpm.errors.XpmError: XPM did not return the record of a single job.
     """
+    import_ids = [of_import(job) for job in jobs]
     with services.database.read() as tx:
-        requester = xero_requester.requester(tx, of_import(job))
-        row = requester.request
-        # A late job of an import requested before its person was erased must not restore their data.
-        if erasures.was_since(tx, row.practice_id, row.xpm_uuid, row.created_at):
-            raise refusals.PERSON_ERASED()
-        connection = require_connection(requester)
-    directory = requester.directory
-    if directory is not None and directories.is_use_due(directory, requester.now):
-        with services.database.write() as tx:
-            directories.note_used(tx, directory.id)
-    known_at = confirmed_at(requester.record, directory)
+        requesters = xero_requester.requesters(tx, import_ids)
+        wanted = {each.request.xpm_uuid for each in requesters.values()}
+        erased = erasures.times(tx, jobs[0].practice_id, wanted)
+    allowed: list[tuple[Job, Requester, XpmConnection | JobError]] = []
+    for job, import_id in zip(jobs, import_ids, strict=True):
+        try:
+            allowed.append((job, requesters[import_id], _require_allowed(requesters[import_id], erased)))
+        except JobError as error:
+            allowed.append((job, requesters[import_id], error))
+    _note_use(services, [requester for _, requester, found in allowed if not isinstance(found, JobError)])
+    return [
+        found if isinstance(found, JobError) else _record(services, job, requester, found, is_alone=len(jobs) == 1)
+        for job, requester, found in allowed
+    ]
+
+
+def _record(
+    services: Services, job: Job, requester: Requester, connection: XpmConnection, *, is_alone: bool
+) -> FetchedRecord | ByItself:
+    """The record from the directory, if it is recent enough, or else from XPM for a job that is alone."""
+    known_at = confirmed_at(requester.record, requester.directory)
     if requester.record is not None and known_at is not None and known_at >= _oldest_acceptable(requester):
-        return FetchedRecord(connection, read_record(requester.record.record), known_at)
+        return FetchedRecord(connection, read_record(requester.record.record), known_at, is_stored=True)
+    if not is_alone:
+        return BY_ITSELF
     # The other half of the deadline is for writing.
-    seconds = job.deadline_seconds / 2
-    record = get_from_xpm(services, requester, row.xpm_uuid, lane=job.lane, holder=str(job.id), seconds=seconds)
+    seconds, uuid = job.deadline_seconds / 2, requester.request.xpm_uuid
+    record = get_from_xpm(services, requester, uuid, lane=job.lane, holder=str(job.id), seconds=seconds)
     return FetchedRecord(connection, record, requester.now)
+
+
+def _require_allowed(requester: Requester, erased: Mapping[UUID, datetime]) -> XpmConnection:
+    row = requester.request
+    # A late job of an import requested before its person was erased must not restore their data.
+    if row.xpm_uuid in erased and erased[row.xpm_uuid] >= row.created_at:
+        raise refusals.PERSON_ERASED()
+    return require_connection(requester)
+
+
+def _note_use(services: Services, requesters: Iterable[Requester]) -> None:
+    due = {
+        each.directory.id
+        for each in requesters
+        if each.directory is not None and directories.is_use_due(each.directory, each.now)
+    }
+    if due:
+        with services.database.write() as tx:
+            for directory_id in due:
+                directories.note_used(tx, directory_id)
 
 
 def get_from_xpm(
@@ -123,14 +162,18 @@ def _oldest_acceptable(requester: Requester) -> datetime:
     return max(oldest, requester.last_rejected_at) if requester.last_rejected_at is not None else oldest
 
 
-def store_record(tx: Tx, seen: FetchedRecord) -> None:
-    """Store a record for later jobs, without relationships to erased people. An older answer never replaces a newer one."""
-    columns = columns_of(without_erased(tx, seen.connection.practice_id, seen.record))
-    directories.keep_directory_record(tx, seen.connection, seen.record.uuid, columns, seen.as_of)
+def store_records(tx: Tx, fetched: Iterable[FetchedRecord]) -> None:
+    """Store records that came from XPM for later jobs, without relationships to erased people. An older answer never
+    replaces a newer one."""
+    for seen in fetched:
+        if not seen.is_stored:
+            others = {item.related_uuid for item in seen.record.relationships}
+            erased = erasures.among(tx, seen.connection.practice_id, others)
+            columns = columns_of(without_erased(seen.record, erased))
+            directories.keep_directory_record(tx, seen.connection, seen.record.uuid, columns, seen.as_of)
 
 
-def without_erased(tx: Tx, practice_id: UUID, record: XpmClient) -> XpmClient:
+def without_erased(record: XpmClient, erased: Collection[UUID]) -> XpmClient:
     """A record as a practice may store it: without relationships to people who asked to be erased."""
-    erased = erasures.among(tx, practice_id, {item.related_uuid for item in record.relationships})
     others = tuple(item for item in record.relationships if item.related_uuid not in erased)
     return replace(record, relationships=others)

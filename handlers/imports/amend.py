@@ -89,7 +89,9 @@ def _restart(tx: Tx, act: Act, row: Import, request: ImportRequest, changed: dic
     if request.email is not None:
         _, email_key = addresses.normalise_requested(request.email)
         # An early answer; the unique index decides when the client is created (b.2).
-        if people.email_in_use(tx, email_key) or imports.earlier_claim_on_email(tx, row, email_key):
+        if people.email_in_use(tx, email_key) or imports.earlier_claims_on_emails(
+            tx, {row.id: email_key}, {row.id: row}
+        ):
             raise refusals.LOGIN_EMAIL_TAKEN()
     revision = _write_revision(tx, act, row, changed)
     earlier = jobs.of_import(tx, row.id)

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
 
-from handlers.clients.link import require_link
-from handlers.directory.classification import entity_type_of
+from handlers import refusals
+from handlers.clients.link import linked_clients
+from handlers.directory.classification import Words, entity_type_of
 from handlers.directory.lookup import FetchedRecord
 from handlers.directory.structures import words_of
 from handlers.email import addresses
 from handlers.errors import Rejected
-from handlers.jobs.enqueue import FollowUp
-from handlers.jobs.handler import job_arg
+from handlers.jobs.handler import Result, Task
 from portal_db.access import people
 from portal_db.clients import clients
-from portal_db.clients.clients import FieldValue
+from portal_db.clients.clients import FieldUpdate, FieldValue
 from portal_db.clients.history import By
 from portal_db.database import Tx
 from portal_db.states import ChangeSource, ClientKind, EntityType, FieldSource
-from portal_db.tables import Client, ClientField, Import, Job
+from portal_db.tables import Client, ClientField
 from xpm.records import Address, XpmClient
 
 EMAIL = "email"
@@ -26,36 +28,61 @@ EMAIL = "email"
 MAX_VALUE = 10_000
 
 
-def apply(tx: Tx, job: Job, row: Import, seen: FetchedRecord) -> Sequence[FollowUp]:
-    """Write each field for which XPM has a value.
-
-    Raises:
-        Rejected: the client was disconnected from XPM meanwhile (b.11).
-    """
-    client = require_link(tx, row.practice_id, job_arg(job, "client_id"), seen)
-    known = clients.fields(tx, client.id)
-    if _is_outdated(known, seen):
-        return []
-    values = _entity_values(tx, row, seen.record) if client.kind is ClientKind.ENTITY else _person_values(seen.record)
-    clients.clear_conflicts(tx, client.id, [EMAIL])
+def apply(tx: Tx, tasks: Sequence[Task]) -> list[Result]:
+    """Write each field for which XPM has a value. A task is refused if its client was disconnected from XPM meanwhile
+    (b.11)."""
+    linked = linked_clients(tx, tasks)
+    known = clients.fields_of(tx, [client.id for client in linked.values()])
+    words = words_of(tx, tasks[0].job.practice_id)
     new = [
-        FieldValue(field, value[:MAX_VALUE], FieldSource.XPM)
-        for field, value in values.items()
-        if value is not None and (field != EMAIL or _may_have_email(tx, client, value))
+        _Details(linked[task.job.id], task, _values(linked[task.job.id], task.fetched.record, words))
+        for task in tasks
+        if task.job.id in linked and not _is_outdated(known[linked[task.job.id].id], task.fetched)
     ]
-    by = By(row.practice_id, ChangeSource.IMPORT, import_id=row.id)
-    written = clients.put_fields(tx, client.id, new, as_of=seen.as_of, by=by, known=known)
-    for item in new:
-        if item.field == "name" and item.field in written:
-            clients.set_name(tx, client.id, item.value)
-        if item.field == "type" and item.field in written:
-            clients.set_entity_type(tx, client.id, EntityType(item.value))
-    return []
+    if new:
+        _write(tx, new, known)
+    return [[] if task.job.id in linked else refusals.CLIENT_DISCONNECTED() for task in tasks]
+
+
+@dataclass(frozen=True, slots=True)
+class _Details:
+    """A client and the values that XPM has for it, by field."""
+
+    client: Client
+    task: Task
+    values: Mapping[str, str]
+
+
+def _write(tx: Tx, new: Sequence[_Details], known: Mapping[UUID, Mapping[str, ClientField]]) -> None:
+    conflicts = _email_conflicts(tx, new)
+    clients.replace_conflicts(tx, [each.client.id for each in new], EMAIL, conflicts)
+    updates = []
+    for each in new:
+        values = [
+            FieldValue(field, value, FieldSource.XPM)
+            for field, value in each.values.items()
+            if field != EMAIL or each.client.id not in conflicts
+        ]
+        by = By(each.client.practice_id, ChangeSource.IMPORT, import_id=each.task.row.id)
+        updates.append(FieldUpdate(each.client.id, values, each.task.fetched.as_of, by, known[each.client.id]))
+    written = clients.update_fields(tx, updates)
+    values_of = {(each.client.id, field): value for each in new for field, value in each.values.items()}
+    clients.set_names(tx, {key[0]: values_of[key] for key in written if key[1] == "name"})
+    clients.set_entity_types(tx, {key[0]: EntityType(values_of[key]) for key in written if key[1] == "type"})
 
 
 def _is_outdated(known: Mapping[str, ClientField], seen: FetchedRecord) -> bool:
     """Whether newer values from XPM are written already. Older ones must not even add or resolve a conflict."""
     return any(field.source is FieldSource.XPM and field.as_of > seen.as_of for field in known.values())
+
+
+def _values(client: Client, record: XpmClient, words: Words) -> dict[str, str]:
+    """What XPM has for a client. An entity has a name and a type (b.15)."""
+    if client.kind is ClientKind.ENTITY:
+        found: Mapping[str, str | None] = {"name": record.name[:500], "type": entity_type_of(record, words)}
+    else:
+        found = _person_values(record)
+    return {field: value[:MAX_VALUE] for field, value in found.items() if value is not None}
 
 
 def _person_values(record: XpmClient) -> Mapping[str, str | None]:
@@ -71,11 +98,6 @@ def _person_values(record: XpmClient) -> Mapping[str, str | None]:
     }
 
 
-def _entity_values(tx: Tx, row: Import, record: XpmClient) -> Mapping[str, str | None]:
-    """An entity has a name and a type (b.15)."""
-    return {"name": record.name[:500], "type": entity_type_of(record, words_of(tx, row.practice_id))}
-
-
 def address_text(address: Address) -> str | None:
     """An address as one value of several lines, so that a new street is never shown with an old town."""
     town = " ".join(part for part in (address.city, address.region, address.post_code) if part)
@@ -83,14 +105,20 @@ def address_text(address: Address) -> str | None:
     return "\n".join(line for line in (street, town, address.country) if line) or None
 
 
-def _may_have_email(tx: Tx, client: Client, value: str) -> bool:
-    """Whether XPM's email becomes the contact email: not if it is another login's (b.17) or not valid."""
-    try:
-        _, email_key = addresses.normalise(value)
-    except Rejected as refusal:
-        clients.note_conflict(tx, client.id, EMAIL, refusal.code)
-        return False
-    if people.email_in_use(tx, email_key, other_than=client.login_id):
-        clients.note_conflict(tx, client.id, EMAIL, "email_taken")
-        return False
-    return True
+def _email_conflicts(tx: Tx, new: Sequence[_Details]) -> dict[UUID, str]:
+    """Which clients' email in XPM does not become their contact email, with the reason: it is another login's (b.17) or not
+    valid."""
+    conflicts: dict[UUID, str] = {}
+    email_keys: dict[UUID, str] = {}
+    for each in new:
+        if EMAIL in each.values:
+            try:
+                email_keys[each.client.id] = addresses.normalise(each.values[EMAIL])[1]
+            except Rejected as refusal:
+                conflicts[each.client.id] = refusal.code
+    logins = people.logins_of_emails(tx, email_keys.values()) if email_keys else {}
+    for each in new:
+        owner = logins.get(email_keys.get(each.client.id, ""))
+        if owner is not None and owner != each.client.login_id:
+            conflicts[each.client.id] = "email_taken"
+    return conflicts

@@ -7,28 +7,40 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from handlers.clients.link import require_link
-from handlers.directory.lookup import FetchedRecord, without_erased
+from handlers import refusals
+from handlers.clients.link import linked_clients
+from handlers.directory.lookup import without_erased
 from handlers.directory.records import content_hash
-from handlers.jobs.enqueue import FollowUp
-from handlers.jobs.handler import job_arg
+from handlers.jobs.handler import Result, Task
 from handlers.relationships.labels import combine_rows
 from handlers.relationships.merge import RecordUpdate, merge_updates
 from portal_db.clients.history import By
 from portal_db.database import Tx
 from portal_db.states import ChangeSource
-from portal_db.tables import Import, Job
+from portal_db.upkeep import erasures
 
 
-def apply(tx: Tx, job: Job, row: Import, seen: FetchedRecord) -> Sequence[FollowUp]:
-    """Merge XPM's relationships; pending items that are no longer in XPM are superseded (b.27).
-
-    Raises:
-        Rejected: the client was disconnected from XPM meanwhile (b.11).
-    """
-    client = require_link(tx, row.practice_id, job_arg(job, "client_id"), seen)
-    by = By(row.practice_id, ChangeSource.IMPORT, import_id=row.id)
-    record = without_erased(tx, row.practice_id, seen.record)
-    update = RecordUpdate(client.id, record.uuid, combine_rows(record.relationships), seen.as_of, content_hash(record))
-    merge_updates(tx, by, [update], begun_at=row.epoch_started_at)
-    return []
+def apply(tx: Tx, tasks: Sequence[Task]) -> list[Result]:
+    """Merge XPM's relationships; pending items that are no longer in XPM are superseded (b.27). A task is refused if its
+    client was disconnected from XPM meanwhile (b.11)."""
+    linked = linked_clients(tx, tasks)
+    practice_id = tasks[0].job.practice_id
+    others = {item.related_uuid for task in tasks for item in task.fetched.record.relationships}
+    erased = erasures.among(tx, practice_id, others)
+    updates = []
+    for task in tasks:
+        if task.job.id not in linked:
+            continue
+        record = without_erased(task.fetched.record, erased)
+        update = RecordUpdate(
+            linked[task.job.id].id,
+            record.uuid,
+            combine_rows(record.relationships),
+            task.fetched.as_of,
+            content_hash(record),
+            By(practice_id, ChangeSource.IMPORT, import_id=task.row.id),
+            begun_at=task.row.epoch_started_at,
+        )
+        updates.append(update)
+    merge_updates(tx, practice_id, updates)
+    return [[] if task.job.id in linked else refusals.CLIENT_DISCONNECTED() for task in tasks]

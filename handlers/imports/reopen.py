@@ -75,7 +75,7 @@ def settle_after_decision(tx: Tx, act: Act, row: Import) -> ImportState:
     An epoch closes once. A closed import that reaches another state closes in a new epoch; in the same state, only its
     reason is updated.
     """
-    state, outcome = decide_state(tx, row)
+    state, outcome = decide_state(jobs.of_import(tx, row.id))
     if state is row.state and not state.is_open:
         imports.set_reason(tx, row, outcome)
         return state

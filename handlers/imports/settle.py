@@ -6,8 +6,9 @@ The caller has locked the import row, so that of two last jobs that finish at on
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from enum import StrEnum
+from uuid import UUID
 
 from handlers.jobs.kinds import JobKind, Part, part_of
 from handlers.webhooks import announce
@@ -21,16 +22,26 @@ _FAILED = (JobState.DEAD, JobState.REJECTED, JobState.CANCELLED, JobState.DISMIS
 
 
 def settle(tx: Tx, row: Import) -> ImportState:
-    """Write the state of a locked import, and the reason if that closes it. Returns the state."""
-    state, outcome = decide_state(tx, row)
-    if imports.set_state(tx, row, state, outcome) and not state.is_open:
-        announce.announce(tx, row, outcome)
-    return state
+    """`settle_all` for one import. Returns the state."""
+    return settle_all(tx, [row])[row.id]
 
 
-def decide_state(tx: Tx, row: Import) -> tuple[ImportState, Outcome | None]:
+def settle_all(tx: Tx, rows: Collection[Import]) -> dict[UUID, ImportState]:
+    """Write the states of locked imports of one practice, and the reasons of those that close.
+
+    Returns:
+        The states, by import.
+    """
+    found = jobs.of_imports(tx, [row.id for row in rows])
+    moves = [(row, *decide_state(found[row.id])) for row in rows]
+    closed = [(row, outcome) for row, state, outcome in imports.set_states(tx, moves) if not state.is_open]
+    announce.announce(tx, closed)
+    return {row.id: state for row, state, _ in moves}
+
+
+def decide_state(all_jobs: Sequence[Job]) -> tuple[ImportState, Outcome | None]:
     """The state that follows from an import's jobs, and the reason if it is a closed one."""
-    latest = latest_per_kind(jobs.of_import(tx, row.id))
+    latest = latest_per_kind(all_jobs)
     spine = [job for job in latest if _is_spine(job)]
     branches = [job for job in latest if not _is_spine(job)]
     started = any(job.started_at is not None for job in latest)
@@ -42,7 +53,7 @@ def _is_spine(job: Job) -> bool:
     return part_of(job.kind) is Part.SPINE
 
 
-def latest_per_kind(all_jobs: list[Job]) -> list[Job]:
+def latest_per_kind(all_jobs: Sequence[Job]) -> list[Job]:
     """The newest job of each kind, by epoch. Jobs of the spine from before the newest validation do not count: only the
     new run decides about an amended import."""
     newest: dict[str, Job] = {}

@@ -6,15 +6,19 @@ again when the client is created.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
 
 from handlers import refusals
 from handlers.directory.classification import Words, kinds_of
-from handlers.directory.lookup import FetchedRecord, store_record
+from handlers.directory.lookup import FetchedRecord, store_records
 from handlers.directory.structures import words_of
 from handlers.email import addresses
+from handlers.errors import Rejected
 from handlers.imports.request import ImportWishes
 from handlers.jobs.enqueue import FollowUp
+from handlers.jobs.handler import Result, Task
 from handlers.jobs.kinds import JobKind
 from portal_db.access import people
 from portal_db.clients import clients
@@ -27,19 +31,92 @@ from portal_db.work.jobs import Failure
 MAX_NAME = 500
 
 
-def apply(tx: Tx, job: Job, row: Import, seen: FetchedRecord) -> Sequence[FollowUp]:
-    """Check the rules and store the record; the follow-up creates the client."""
-    store_record(tx, seen)
-    require_fit(row, seen, words_of(tx, row.practice_id))
-    _require_first(tx, row)
-    imports.resolve(tx, row.id, None if row.kind is ClientKind.ENTITY else _require_free_email(tx, row, seen))
-    return [creation_follow_up(row)]
+def apply(tx: Tx, tasks: Sequence[Task]) -> list[Result]:
+    """Check the rules and store the records; the follow-ups create the clients."""
+    store_records(tx, (task.fetched for task in tasks))
+    rows = {task.row.id: task.row for task in tasks}
+    checks = _Checks.read(tx, tasks)
+    results: dict[UUID, Result] = {}
+    emails: dict[UUID, str] = {}
+    for task in sorted(tasks, key=lambda task: task.row.position or 0):  # b.10: the first in request order wins
+        try:
+            email_key = checks.require_importable(task.row, task.fetched)
+        except Rejected as refusal:
+            results[task.job.id] = refusal
+            continue
+        if email_key is not None:
+            emails[task.row.id] = email_key
+            checks.take(task.row, email_key)
+        results[task.job.id] = [creation_follow_up(task.row)]
+    imports.resolve(tx, rows.keys(), emails)
+    return [results[task.job.id] for task in tasks]
 
 
 def on_failure(tx: Tx, job: Job, failure: Failure) -> None:
     """A row that failed once no longer holds back later rows of its batch (b.30); waiting for the quota is no failure."""
     if job.import_id is not None and failure.error_class is not ErrorClass.DEFERRED:
-        imports.resolve(tx, job.import_id)
+        imports.resolve(tx, {job.import_id})
+
+
+@dataclass(frozen=True)
+class _Checks:
+    """What the record holds about the requests of one set, read once for all of them."""
+
+    words: Words
+    linked: set[UUID]
+    second: set[UUID]
+    logins: Mapping[str, UUID]
+    claimed: set[UUID]
+    taken: dict[tuple[UUID | None, str], int]
+
+    @classmethod
+    def read(cls, tx: Tx, tasks: Sequence[Task]) -> _Checks:
+        rows = {task.row.id: task.row for task in tasks}
+        practice_id = tasks[0].job.practice_id
+        email_keys = {task.row.id: key for task in tasks if (key := _wanted_email(task)) is not None}
+        return cls(
+            words_of(tx, practice_id),
+            clients.linked_records(tx, practice_id, {row.xpm_uuid for row in rows.values()}),
+            imports.second_imports_of_records(tx, rows.values()),
+            people.logins_of_emails(tx, email_keys.values()) if email_keys else {},
+            imports.earlier_claims_on_emails(tx, email_keys, rows),
+            {},
+        )
+
+    def require_importable(self, row: Import, seen: FetchedRecord) -> str | None:
+        """Check all rules. Returns the key of the email that an individual needs.
+
+        Raises:
+            Rejected: the first rule that the request breaks.
+        """
+        require_fit(row, seen, self.words)
+        if row.xpm_uuid in self.linked:
+            raise refusals.ALREADY_LINKED()
+        if row.id in self.second:
+            raise refusals.ALREADY_BEING_IMPORTED()
+        if row.kind is ClientKind.ENTITY:
+            return None
+        _, email_key = login_email(row.email or seen.record.email)
+        if email_key in self.logins or row.id in self.claimed or self._is_taken(row, email_key):
+            raise refusals.EMAIL_TAKEN()
+        return email_key
+
+    def take(self, row: Import, email_key: str) -> None:
+        """Let later rows of the same batch in this set find the email taken (b.10)."""
+        if row.batch_id is not None:
+            self.taken[row.batch_id, email_key] = row.position or 0
+
+    def _is_taken(self, row: Import, email_key: str) -> bool:
+        return (row.batch_id, email_key) in self.taken
+
+
+def _wanted_email(task: Task) -> str | None:
+    if task.row.kind is ClientKind.ENTITY:
+        return None
+    try:
+        return login_email(task.row.email or task.fetched.record.email)[1]
+    except Rejected:
+        return None
 
 
 def creation_follow_up(row: Import) -> FollowUp:
@@ -76,17 +153,3 @@ def login_email(address: str | None) -> tuple[str, str]:
     if not address:
         raise refusals.EMAIL_MISSING()
     return addresses.normalise(address)
-
-
-def _require_first(tx: Tx, row: Import) -> None:
-    if clients.record_is_linked(tx, row.practice_id, row.xpm_uuid):
-        raise refusals.ALREADY_LINKED()
-    if imports.older_open_import_of_record(tx, row):
-        raise refusals.ALREADY_BEING_IMPORTED()
-
-
-def _require_free_email(tx: Tx, row: Import, seen: FetchedRecord) -> str:
-    _, email_key = login_email(row.email or seen.record.email)
-    if people.email_in_use(tx, email_key) or imports.earlier_claim_on_email(tx, row, email_key):
-        raise refusals.EMAIL_TAKEN()
-    return email_key

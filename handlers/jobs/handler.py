@@ -1,7 +1,8 @@
 """What a handler is: the seam between the use cases and the runner.
 
-`fetch` talks to the outside, in no transaction. `apply` runs in the one transaction that also marks the job done and
-inserts its follow-ups. `on_failure`, where a kind has one, runs in the transaction that records the failure.
+`fetch` talks to the outside, in no transaction. `apply` runs in the one transaction that also marks the jobs done and
+inserts their follow-ups. Both work on a set: jobs of one kind and practice, one or many. `on_failure`, where a kind has one,
+runs in the transaction that records one job's failure.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from handlers.errors import Permanent
+from handlers.errors import Permanent, Rejected
 from handlers.jobs.enqueue import FollowUp
 from handlers.services import Services
 from portal_db.database import Tx
@@ -23,11 +24,30 @@ LOST_LEASES_BEFORE_ISOLATION = 2
 #: How long a job waits for XPM to be reconnected before it becomes a dead letter.
 CONNECTION_PATIENCE_SECONDS = 72 * 3600.0
 
-#: Runs with no transaction open; its result is passed to `apply`.
-Fetch = Callable[[Services, Job], Any]
-#: Writes the effect; returns the follow-ups in their order. The third argument is the locked import, or `None` for a
-#: standalone kind.
-Apply = Callable[[Tx, Job, Any, Any], Sequence[FollowUp]]
+
+class ByItself:
+    """Stands for the fetched value of a job of a set that must call the outside: it runs by itself."""
+
+
+BY_ITSELF = ByItself()
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One job of a set in `apply`: with its locked import (`None` for a standalone kind) and what was fetched for it."""
+
+    job: Job
+    row: Any
+    fetched: Any
+
+
+#: Runs with no transaction open. Returns for each job what is passed to `apply`, the error that ends its attempt, or
+#: `BY_ITSELF`.
+Fetch = Callable[[Services, Sequence[Job]], Sequence[Any]]
+#: Writes the effects. Returns for each task its follow-ups in their order, or the refusal that ends it; a refused task has
+#: written nothing. An exception undoes the whole set, and its jobs run one by one.
+Apply = Callable[[Tx, Sequence[Task]], Sequence["Result"]]
+Result = Sequence[FollowUp] | Rejected
 #: Undoes or records what a failed attempt left.
 OnFailure = Callable[[Tx, Job, Failure], None]
 
@@ -39,6 +59,22 @@ class Handler:
     fetch: Fetch
     apply: Apply
     on_failure: OnFailure | None = None
+
+
+def one_by_one(
+    fetch: Callable[[Services, Job], Any],
+    apply: Callable[[Tx, Job, Any, Any], Sequence[FollowUp]],
+    on_failure: OnFailure | None = None,
+) -> Handler:
+    """A handler whose functions do one job."""
+
+    def fetch_each(services: Services, jobs: Sequence[Job]) -> list[Any]:
+        return [fetch(services, job) for job in jobs]
+
+    def apply_each(tx: Tx, tasks: Sequence[Task]) -> list[Result]:
+        return [apply(tx, task.job, task.row, task.fetched) for task in tasks]
+
+    return Handler(fetch_each, apply_each, on_failure)
 
 
 def job_arg(job: Job, name: str) -> UUID:

@@ -1,4 +1,4 @@
-"""The table of job kinds: the part that each plays in its import, its lane, deadline, attempts and back-off cap.
+"""The table of job kinds: the part that each plays in its import, its lane, deadline, attempts, back-off cap and set size.
 
 Policy only. The functions that do the work are bound to the kinds in `handlers.registry`.
 """
@@ -40,7 +40,8 @@ class Part(StrEnum):
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of job and how it is run. `lane` is `None` if the import decides it."""
+    """A kind of job and how it is run. `lane` is `None` if the import decides it; up to `set_size` jobs of a practice run at
+    once."""
 
     name: str
     part: Part
@@ -48,6 +49,7 @@ class Kind:
     deadline_seconds: int
     attempts: int
     backoff_cap_seconds: float
+    set_size: int
 
     def lane_for(self, *, interactive: bool) -> Lane:
         return self.lane or (Lane.INTERACTIVE if interactive else Lane.IMPORT)
@@ -55,18 +57,18 @@ class Kind:
 
 # fmt: off
 KINDS: dict[str, Kind] = {kind.name: kind for kind in (
-    #    name                           part             lane       deadline s  attempts  back-off cap s
-    Kind(JobKind.VALIDATE_IMPORT,       Part.SPINE,      None,              60,        8,          600.0),
-    Kind(JobKind.CREATE_CLIENT,         Part.SPINE,      None,              30,        8,          300.0),
-    Kind(JobKind.CREATE_ENTITY,         Part.SPINE,      None,              30,        8,          300.0),
-    Kind(JobKind.IMPORT_DETAILS,        Part.BRANCH,     None,              60,        8,          600.0),
-    Kind(JobKind.IMPORT_RELATIONSHIPS,  Part.BRANCH,     None,              60,        8,          600.0),
-    Kind(JobKind.SEND_WELCOME_EMAIL,    Part.BRANCH,     Lane.EMAIL,        60,        8,         1800.0),
-    Kind(JobKind.SEND_RECONNECT_NOTICE, Part.STANDALONE, Lane.EMAIL,        60,        8,         1800.0),
-    Kind(JobKind.LEAVE_XERO,            Part.STANDALONE, Lane.RESYNC,       90,        8,         3600.0),
-    Kind(JobKind.SYNC_DIRECTORY,        Part.STANDALONE, Lane.RESYNC,      900,        8,         1800.0),
-    Kind(JobKind.RESYNC_RELATIONSHIPS,  Part.STANDALONE, Lane.RESYNC,      900,        8,         1800.0),
-    Kind(JobKind.DELIVER_WEBHOOK,       Part.STANDALONE, Lane.EMAIL,        60,       10,         3600.0),
+    #    name                           part             lane       deadline s  attempts  back-off cap s  set size
+    Kind(JobKind.VALIDATE_IMPORT,       Part.SPINE,      None,              60,        8,          600.0,       50),
+    Kind(JobKind.CREATE_CLIENT,         Part.SPINE,      None,              30,        8,          300.0,       50),
+    Kind(JobKind.CREATE_ENTITY,         Part.SPINE,      None,              30,        8,          300.0,       50),
+    Kind(JobKind.IMPORT_DETAILS,        Part.BRANCH,     None,              60,        8,          600.0,       50),
+    Kind(JobKind.IMPORT_RELATIONSHIPS,  Part.BRANCH,     None,              60,        8,          600.0,       50),
+    Kind(JobKind.SEND_WELCOME_EMAIL,    Part.BRANCH,     Lane.EMAIL,        60,        8,         1800.0,        1),
+    Kind(JobKind.SEND_RECONNECT_NOTICE, Part.STANDALONE, Lane.EMAIL,        60,        8,         1800.0,        1),
+    Kind(JobKind.LEAVE_XERO,            Part.STANDALONE, Lane.RESYNC,       90,        8,         3600.0,        1),
+    Kind(JobKind.SYNC_DIRECTORY,        Part.STANDALONE, Lane.RESYNC,      900,        8,         1800.0,        1),
+    Kind(JobKind.RESYNC_RELATIONSHIPS,  Part.STANDALONE, Lane.RESYNC,      900,        8,         1800.0,        1),
+    Kind(JobKind.DELIVER_WEBHOOK,       Part.STANDALONE, Lane.EMAIL,        60,       10,         3600.0,        1),
 )}
 # fmt: on
 

@@ -61,11 +61,11 @@ class QueueAway(Exception):
 
 @dataclass(frozen=True, slots=True)
 class QueueEntry:
-    """A message on a lane's queue. `job_id` is `None` if it cannot be read."""
+    """A message on a lane's queue, with the jobs that it rings: none if it cannot be read."""
 
     lane: Lane
     message_id: str
-    job_id: UUID | None
+    job_ids: frozenset[UUID]
 
 
 class Queues(Protocol):
@@ -182,8 +182,8 @@ def _overdue(run: _Run) -> Iterator[Finding]:
 def _messages(run: _Run) -> Iterator[Finding]:
     for chunk in _in_chunks(run.queues.entries()):
         with run.database.read() as tx:
-            idle = discrepancies.finished_or_unknown(tx, [entry.job_id for entry in chunk if entry.job_id is not None])
-        useless = [entry for entry in chunk if entry.job_id is None or entry.job_id in idle]
+            idle = discrepancies.finished_or_unknown(tx, frozenset().union(*(entry.job_ids for entry in chunk)))
+        useless = [entry for entry in chunk if entry.job_ids <= idle]
         if useless and not run.dry_run:
             run.queues.drop(useless)
         names = (f"{entry.lane.value}/{entry.message_id}" for entry in useless)

@@ -12,7 +12,7 @@ from handlers.imports.settle import latest_per_kind, settle
 from handlers.imports.validate import creation_follow_up
 from handlers.jobs.enqueue import VALIDATION, FollowUp, missing_job
 from handlers.jobs.kinds import JobKind
-from portal_db import audit
+from portal_db import audit, welcome_emails
 from portal_db.database import Database, Tx
 from portal_db.states import JobState
 from portal_db.tables import Import
@@ -52,7 +52,10 @@ def _missing(tx: Tx, row: Import) -> list[FollowUp]:
     every = jobs.of_import(tx, row.id)
     latest = {job.kind: job for job in latest_per_kind(every)}
     if row.client_id is not None:
-        return [branch for branch in branch_follow_ups(tx, row, row.client_id) if branch.kind not in latest]
+        email_id = None
+        if row.send_welcome_email:
+            email_id = welcome_emails.add(tx, row.practice_id, row.client_id, asked_at=row.created_at)
+        return [branch for branch in branch_follow_ups(row, row.client_id, email_id) if branch.kind not in latest]
     validation, creation = latest.get(JobKind.VALIDATE_IMPORT), creation_follow_up(row)
     if validation is None or all(job.epoch < row.epoch for job in every):
         return [VALIDATION]

@@ -28,13 +28,21 @@ _COLUMNS = [column.key for column in Relationship.__table__.columns]
 
 @dataclass(frozen=True, slots=True)
 class RecordUpdate:
-    """What a client's record in XPM reports about its relationships. `as_of`: when XPM was asked."""
+    """What a client's record in XPM reports about its relationships, and who merges it.
+
+    Args:
+        as_of: when XPM was asked.
+        begun_at: when a person's import (its epoch) began; `None` for a re-sync. One import counts once, and not at all
+            after a newer one.
+    """
 
     client_id: UUID
     xpm_uuid: UUID
     reported: Sequence[XpmRelationship]
     as_of: datetime
     content_hash: str
+    by: By
+    begun_at: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -46,28 +54,24 @@ class Merged:
     changed: list[dict[str, Any]] = field(default_factory=list)
     renamed: list[dict[str, Any]] = field(default_factory=list)
     links: list[dict[str, Any]] = field(default_factory=list)
-    history: list[Change] = field(default_factory=list)
+    history: list[tuple[By, Change]] = field(default_factory=list)
     ended: int = 0
 
 
-def merge_updates(tx: Tx, by: By, updates: Sequence[RecordUpdate], *, begun_at: datetime | None = None) -> Merged:
-    """Merge updates of any number of clients, by a few statements.
+def merge_updates(tx: Tx, practice_id: UUID, updates: Sequence[RecordUpdate]) -> Merged:
+    """Merge updates of any number of a practice's clients, by a few statements.
 
     Skips clients that are no longer connected to that record, and in a re-sync those whose relationships were never
     imported since they were connected. An update that is older than the last one changes no value.
-
-    Args:
-        begun_at: when a person's import (its epoch) began; `None` for a re-sync. One import counts once, and not at all
-            after a newer one.
     """
     links = relationships.lock_links(tx, {update.client_id for update in updates})
     rows = relationships.lock_rows(tx, list(links))
     members = {(each.client_id, each.xpm_uuid): each for each in relationships.tied_members(tx, list(links))}
     others = {each.other_xpm_uuid for update in updates for each in update.reported}
-    erased = erasures.among(tx, by.practice_id, others)
+    erased = erasures.among(tx, practice_id, others)
     merged = Merged()
     for update in updates:
-        link = links.get(update.client_id)
+        link, begun_at = links.get(update.client_id), update.begun_at
         if link is None or link.xpm_uuid != update.xpm_uuid or (begun_at is None and link.synced_hash is None):
             continue
         if begun_at is not None and link.import_begun_at is not None and begun_at <= link.import_begun_at:
@@ -75,8 +79,8 @@ def merge_updates(tx: Tx, by: By, updates: Sequence[RecordUpdate], *, begun_at: 
         known = rows[update.client_id]
         reported = [each for each in update.reported if each.other_xpm_uuid not in erased]
         is_newer = link.told_as_of is None or link.told_as_of < update.as_of
-        after = _merge(tx, by, update, known, reported if is_newer else None, is_import=begun_at is not None)
-        _collect_changes(by, known, after, update.as_of, merged)
+        after = _merge(tx, update, known, reported if is_newer else None)
+        _collect_changes(update, known, after, merged)
         if is_newer:
             _rename_members(update, reported, members, merged)
         seen = {
@@ -90,31 +94,28 @@ def merge_updates(tx: Tx, by: By, updates: Sequence[RecordUpdate], *, begun_at: 
     relationships.write_rows(tx, merged.changed)
     relationships.rename_members(tx, merged.renamed)
     relationships.note_merged(tx, merged.links)
-    history.note(tx, by, merged.history)
+    history.note_all(tx, merged.history)
     return merged
 
 
 def _merge(
     tx: Tx,
-    by: By,
     update: RecordUpdate,
     known: Iterable[Relationship],
     reported: Sequence[XpmRelationship] | None,
-    *,
-    is_import: bool,
 ) -> list[dict[str, Any]]:
     """The client's items after the merge. `reported` is `None` if a newer update was merged before."""
     rows = {(row.label_key, row.other_xpm_uuid): _columns(row) for row in known}
     if reported is not None:
         current = {(each.label_key, each.other_xpm_uuid): each for each in reported}
         for key, relationship in current.items():
-            row = rows.setdefault(key, _new(tx, by, update, relationship))
+            row = rows.setdefault(key, _new(tx, update, relationship))
             row |= {**asdict(relationship), "gone_at": None}
             if row["state"] is ReviewState.SUPERSEDED:
                 row["state"] = ReviewState.PENDING
         for key in rows.keys() - current.keys():
             rows[key]["gone_at"] = rows[key]["gone_at"] or update.as_of
-    if is_import:
+    if update.begun_at is not None:
         for row in rows.values():
             _offer_again(row)
     return list(rows.values())
@@ -129,14 +130,14 @@ def _offer_again(row: dict[str, Any]) -> None:
         row["state"] = ReviewState.PENDING
 
 
-def _new(tx: Tx, by: By, update: RecordUpdate, relationship: XpmRelationship) -> dict[str, Any]:
-    fixed = {"practice_id": by.practice_id, "client_id": update.client_id, "import_id": by.import_id}
+def _new(tx: Tx, update: RecordUpdate, relationship: XpmRelationship) -> dict[str, Any]:
+    fixed = {"practice_id": update.by.practice_id, "client_id": update.client_id, "import_id": update.by.import_id}
     state = {"state": ReviewState.PENDING, "team_member_id": None, "gone_at": None, "version": 0, "as_of": update.as_of}
     return {"id": tx.new_id(), **asdict(relationship), **fixed, **state}
 
 
 def _collect_changes(
-    by: By, known: Sequence[Relationship], after: Sequence[dict[str, Any]], as_of: datetime, merged: Merged
+    update: RecordUpdate, known: Sequence[Relationship], after: Sequence[dict[str, Any]], merged: Merged
 ) -> None:
     """Add the items that are new or changed; the others are not written."""
     before = {row.id: _columns(row) for row in known}
@@ -145,10 +146,11 @@ def _collect_changes(
         changes = {name for name in (*XPM_COLUMNS, "state", "gone_at") if was.get(name) != row[name]}
         if not changes:
             continue
-        row |= {"version": row["version"] + 1, "as_of": as_of, "import_id": by.import_id or row["import_id"]}
+        import_id = update.by.import_id or row["import_id"]
+        row |= {"version": row["version"] + 1, "as_of": update.as_of, "import_id": import_id}
         (merged.changed if was else merged.new).append(row)
         merged.ended += _has_ended(row) and not _has_ended(was)
-        merged.history += _history(row, was, changes)
+        merged.history += [(update.by, change) for change in _history(row, was, changes)]
 
 
 def _history(row: Mapping[str, Any], was: Mapping[str, Any], changes: Collection[str]) -> list[Change]:
@@ -179,7 +181,7 @@ def _rename_members(
             continue
         merged.renamed.append({"member_id": member.id, "new_name": name, "new_as_of": update.as_of})
         change = Change(update.client_id, history.TEAM_MEMBER, "name", member.name, name, member.id, name)
-        merged.history.append(change)
+        merged.history.append((update.by, change))
 
 
 def _columns(row: Relationship) -> dict[str, Any]:

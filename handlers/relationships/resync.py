@@ -50,18 +50,19 @@ def fetch(services: Services, job: Job) -> None:
         directory = directories.get(tx, job_arg(job, "directory_id"))
         assert directory is not None, "rows of directories are never deleted"  # noqa: S101 -- see portal_db.directory.directories
         resyncs.begin(tx, practice_id, directory.id, sync_id)
+    by = By(practice_id, ChangeSource.RESYNC, sync_id=sync_id)
     after: UUID | None = None
     while True:
         with services.database.read() as tx:
             found = resyncs.changed_records(tx, practice_id, directory, after=after, limit=CLIENTS)
         if not found:
             return
-        updates = [_update(each) for each in found]
+        updates = [_update(by, each) for each in found]
         natures = _natures(services.database, practice_id, directory, updates)
         after = found[-1].link_id
         with services.database.write() as tx:
             hold(tx, job)
-            merged = merge_updates(tx, By(practice_id, ChangeSource.RESYNC, sync_id=sync_id), updates)
+            merged = merge_updates(tx, practice_id, updates)
             resyncs.count(tx, practice_id, sync_id, _counts(merged, natures))
 
 
@@ -83,10 +84,10 @@ def page(database: Database, caller: Caller, *, cursor: str | None, limit: int) 
     return page_of(found, limit, lambda each: (each.sync.started_at, each.sync.id))
 
 
-def _update(found: ChangedRecord) -> RecordUpdate:
+def _update(by: By, found: ChangedRecord) -> RecordUpdate:
     record = read_record(found.record)
     reported = combine_rows(record.relationships)
-    return RecordUpdate(found.client_id, record.uuid, reported, found.as_of, found.content_hash)
+    return RecordUpdate(found.client_id, record.uuid, reported, found.as_of, found.content_hash, by)
 
 
 def _natures(database: Database, practice_id: UUID, directory: Directory, updates: Sequence[RecordUpdate]) -> Natures:

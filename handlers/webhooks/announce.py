@@ -17,11 +17,16 @@ from portal_db.work import jobs
 from portal_db.work.imports import Outcome
 
 
-def announce(tx: Tx, row: Import, outcome: Outcome | None) -> None:
-    """Make the deliveries of a locked import's close. An event has the same id for every endpoint and attempt."""
-    endpoints = webhooks.listening(tx, row.practice_id)
-    if not endpoints:
-        return
+def announce(tx: Tx, closed: Sequence[tuple[Import, Outcome | None]]) -> None:
+    """Make the deliveries for locked imports of one practice that have closed, each with its reason. An event has the same
+    id for every endpoint and attempt."""
+    endpoints = webhooks.listening(tx, closed[0][0].practice_id) if closed else ()
+    if endpoints:
+        for row, outcome in closed:
+            _announce(tx, endpoints, row, outcome)
+
+
+def _announce(tx: Tx, endpoints: Sequence[WebhookEndpoint], row: Import, outcome: Outcome | None) -> None:
     event, closed = webhooks.close_of(tx, row.id, row.epoch)
     data = {
         "import_id": str(row.id),

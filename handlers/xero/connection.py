@@ -7,10 +7,8 @@ from typing import Protocol
 
 from handlers import refusals
 from handlers.errors import ConnectionLost, Transient
-from portal_db.database import Tx
 from portal_db.states import ConnectionState
-from portal_db.tables import Import, Practice, Staff, XeroLogin, XpmConnection
-from portal_db.xero import requester as xero_requester
+from portal_db.tables import Practice, Staff, XeroLogin, XpmConnection
 
 RECONNECT = "Reconnect XPM under Configure > Integrations. Waiting imports then resume automatically."
 #: Why a connection broke, by the code it was marked with: what happened, and what its owner can do (facts §5).
@@ -72,14 +70,17 @@ def require_connection(requester: XpmRequester) -> XpmConnection:
     return requester.connection
 
 
-def require_same_connection(tx: Tx, row: Import, used: XpmConnection) -> None:
-    """Check inside the writing transaction that what was fetched may still be written (b.11).
+def require_same_connection(requester: XpmRequester, used: XpmConnection) -> None:
+    """Check that what was fetched through a connection may still be written (b.11).
+
+    Args:
+        requester: as read inside the writing transaction.
 
     Raises:
         Rejected, ConnectionLost: the requester left, or the connection was disconnected since the fetch.
         Transient: it was replaced by another; the record is read again through that one.
     """
-    if require_connection(xero_requester.requester(tx, row.id)).id != used.id:
+    if require_connection(requester).id != used.id:
         raise Transient("connection_replaced", "XPM was reconnected during this import. The record will be read again.")
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import insert, select, true, update
 
 from portal_db.database import Tx
-from portal_db.dialect import has_row, insert_or_ignore, update_rows
+from portal_db.dialect import has_row, insert_new, insert_or_ignore, update_rows
 from portal_db.states import LoginKind
 from portal_db.tables import Login, Operator, Practice, Staff
 from portal_db.types import db_now
@@ -32,6 +32,25 @@ def add_login(tx: Tx, login_id: UUID, kind: LoginKind, email: str, email_key: st
     """Add a login for this email. False when any login on the platform has it: the unique index decides (b.2)."""
     row = {"id": login_id, "kind": kind, "email": email, "email_key": email_key, "created_at": db_now()}
     return insert_or_ignore(tx, Login, row)
+
+
+def add_client_logins(tx: Tx, logins: Sequence[tuple[UUID, str, str]]) -> set[UUID]:
+    """Add logins of clients, each with its id, address and the key that the address is compared by.
+
+    Returns:
+        Ids of those added; any login on the platform may have the others' addresses: the unique index decides (b.2).
+    """
+    rows = [
+        {"id": login_id, "kind": LoginKind.CLIENT, "email": email, "email_key": email_key}
+        for login_id, email, email_key in logins
+    ]
+    return insert_new(tx, Login, rows, created_at=db_now())
+
+
+def logins_of_emails(tx: Tx, email_keys: Collection[str]) -> dict[str, UUID]:
+    """The login that has each of these emails, where there is one: for early answers, never for the decision."""
+    statement = select(Login.email_key, Login.id).where(Login.email_key.in_(email_keys))
+    return dict(tx.session.execute(statement).tuples().all())
 
 
 def email_in_use(tx: Tx, email_key: str, *, other_than: UUID | None = None) -> bool:

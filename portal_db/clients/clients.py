@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -13,15 +13,15 @@ from sqlalchemy import insert, or_, select
 from portal_db.clients import history, relationships
 from portal_db.clients.history import By, Change
 from portal_db.database import Tx
-from portal_db.dialect import delete_rows, has_row, insert_or_ignore, insert_or_replace, update_rows, upsert
+from portal_db.dialect import delete_rows, insert_new, update_each, update_rows, upsert
 from portal_db.states import EntityType, FieldSource
 from portal_db.tables import Client, ClientField, ClientVisibility, FieldConflict, XpmLink
 from portal_db.types import db_now
 
 
-def add(tx: Tx, row: dict[str, Any]) -> None:
-    """Insert a client. The unique index refuses a second one for the same import (invariant 2)."""
-    tx.session.execute(insert(Client).values(**row, is_new=True, created_at=db_now()))
+def add(tx: Tx, *rows: dict[str, Any]) -> None:
+    """Insert clients. The unique index refuses a second one for the same import (invariant 2)."""
+    tx.session.execute(insert(Client).values(is_new=True, created_at=db_now()), list(rows))
 
 
 def get(tx: Tx, client_id: UUID, *, practice_id: UUID) -> Client | None:
@@ -34,16 +34,38 @@ def of_ids(tx: Tx, client_ids: Collection[UUID], *, practice_id: UUID) -> list[C
 
 
 def make_visible_to(tx: Tx, client_id: UUID, staff_id: UUID) -> None:
-    insert_or_ignore(tx, ClientVisibility, {"client_id": client_id, "staff_id": staff_id})
+    make_visible(tx, [(client_id, staff_id)])
+
+
+def make_visible(tx: Tx, pairs: Iterable[tuple[UUID, UUID]]) -> None:
+    """Make clients visible to staff: pairs of a client and a staff member."""
+    rows = [{"client_id": client_id, "staff_id": staff_id} for client_id, staff_id in pairs]
+    tx.session.connection().execute(upsert(tx, ClientVisibility).on_conflict_do_nothing(), rows)
 
 
 def link(tx: Tx, row: dict[str, Any]) -> bool:
     """Link a client to an XPM record. False when either is linked already: the unique indexes decide (b.35)."""
-    return insert_or_ignore(tx, XpmLink, {**row, "linked_at": db_now()})
+    return bool(link_all(tx, [row]))
+
+
+def link_all(tx: Tx, rows: Sequence[dict[str, Any]]) -> set[UUID]:
+    """Link clients to XPM records.
+
+    Returns:
+        Ids of the new links; of the others, the client or the record is linked already.
+    """
+    return insert_new(tx, XpmLink, rows, linked_at=db_now())
 
 
 def live_link(tx: Tx, client_id: UUID) -> XpmLink | None:
     return tx.session.scalar(select(XpmLink).where(XpmLink.client_id == client_id, XpmLink.disconnected_at.is_(None)))
+
+
+def live_links(tx: Tx, client_ids: Collection[UUID]) -> dict[UUID, tuple[Client, XpmLink]]:
+    """Clients that are linked to an XPM record now, each with its link, by their ids."""
+    statement = select(Client, XpmLink).join(XpmLink, XpmLink.client_id == Client.id)
+    statement = statement.where(Client.id.in_(client_ids), XpmLink.disconnected_at.is_(None))
+    return {client.id: (client, link) for client, link in tx.session.execute(statement)}
 
 
 def unlink(tx: Tx, client_id: UUID) -> bool:
@@ -56,10 +78,10 @@ def unlink(tx: Tx, client_id: UUID) -> bool:
     return True
 
 
-def record_is_linked(tx: Tx, practice_id: UUID, xpm_uuid: UUID) -> bool:
-    return has_row(
-        tx, XpmLink.practice_id == practice_id, XpmLink.xpm_uuid == xpm_uuid, XpmLink.disconnected_at.is_(None)
-    )
+def linked_records(tx: Tx, practice_id: UUID, xpm_uuids: Collection[UUID]) -> set[UUID]:
+    """Those of these records that the practice has linked to a client."""
+    statement = select(XpmLink.xpm_uuid).where(XpmLink.practice_id == practice_id, XpmLink.xpm_uuid.in_(xpm_uuids))
+    return set(tx.session.scalars(statement.where(XpmLink.disconnected_at.is_(None))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +94,17 @@ class FieldValue:
     is_override: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class FieldUpdate:
+    """New values of one client's fields, as of a time. `known`: the fields as they are."""
+
+    client_id: UUID
+    values: Sequence[FieldValue]
+    as_of: datetime
+    by: By
+    known: Mapping[str, ClientField]
+
+
 def put_fields(
     tx: Tx,
     client_id: UUID,
@@ -79,19 +112,26 @@ def put_fields(
     *,
     as_of: datetime,
     by: By,
-    known: Mapping[str, ClientField] | None = None,
 ) -> set[str]:
-    """Write fields with their sources, and add the changes to the client's history.
+    """`update_fields` of one client. Returns the names of the fields that were written."""
+    update = FieldUpdate(client_id, values, as_of, by, fields(tx, client_id))
+    return {field for _, field in update_fields(tx, [update])}
+
+
+def update_fields(tx: Tx, updates: Sequence[FieldUpdate]) -> set[tuple[UUID, str]]:
+    """Write fields of clients with their sources, and add the changes to the clients' histories.
 
     A value from XPM changes nothing where staff have an override, or where a newer value is stored.
 
-    Args:
-        known: the fields as they are, if the caller has just read them.
-
     Returns:
-        Names of the fields that were written.
+        The clients and names of the fields that were written.
     """
-    if not values:
+    rows = [
+        {**asdict(item), "client_id": update.client_id, "as_of": update.as_of}
+        for update in updates
+        for item in update.values
+    ]
+    if not rows:
         return set()
     statement = upsert(tx, ClientField)
     may_replace = ~ClientField.is_override & (ClientField.as_of < statement.excluded.as_of)
@@ -99,46 +139,53 @@ def put_fields(
         index_elements=["client_id", "field"],
         set_={name: statement.excluded[name] for name in ("value", "source", "is_override", "as_of")},
         where=or_(statement.excluded.source != FieldSource.XPM, may_replace),
-    )
-    rows = [{**asdict(item), "client_id": client_id, "as_of": as_of} for item in values]
-    known = fields(tx, client_id) if known is None else known
-    written = set(tx.session.scalars(statement.returning(ClientField.field), rows))
-    before = {field: row.value for field, row in known.items()}
-    history.note(
+    ).returning(ClientField.client_id, ClientField.field)
+    written = {(client_id, field) for client_id, field in tx.session.execute(statement, rows)}
+    history.note_all(
         tx,
-        by,
         [
-            Change(client_id, history.CLIENT, item.field, before.get(item.field), item.value)
-            for item in values
-            if item.field in written and before.get(item.field) != item.value
+            (update.by, Change(update.client_id, history.CLIENT, item.field, before, item.value))
+            for update in updates
+            for item in update.values
+            if (update.client_id, item.field) in written
+            and (before := _value(update.known.get(item.field))) != item.value
         ],
     )
     return written
 
 
-def set_name(tx: Tx, client_id: UUID, name: str) -> None:
-    """Set the name that lists show; it follows the field `name`."""
-    update_rows(tx, Client, Client.id == client_id, name=name)
+def _value(field: ClientField | None) -> str | None:
+    return field.value if field is not None else None
 
 
-def set_entity_type(tx: Tx, client_id: UUID, entity_type: EntityType) -> None:
-    """Set the entity type that lists show; it follows the field `type`."""
-    update_rows(tx, Client, Client.id == client_id, entity_type=entity_type)
+def set_names(tx: Tx, names: Mapping[UUID, str]) -> None:
+    """Set the names that lists show, by client; they follow the field `name`."""
+    update_each(tx, Client, {client_id: {"name": name} for client_id, name in names.items()})
+
+
+def set_entity_types(tx: Tx, types: Mapping[UUID, EntityType]) -> None:
+    """Set the entity types that lists show, by client; they follow the field `type`."""
+    update_each(tx, Client, {client_id: {"entity_type": each} for client_id, each in types.items()})
 
 
 def fields(tx: Tx, client_id: UUID) -> dict[str, ClientField]:
-    found = tx.session.scalars(select(ClientField).where(ClientField.client_id == client_id))
-    return {row.field: row for row in found}
+    return fields_of(tx, [client_id])[client_id]
 
 
-def note_conflict(tx: Tx, client_id: UUID, field: str, code: str) -> None:
-    """Record that XPM's value of a field was not written, and why (b.17)."""
-    row = {"client_id": client_id, "field": field, "code": code, "noted_at": db_now()}
-    insert_or_replace(tx, FieldConflict, row, changed=("code", "noted_at"))
+def fields_of(tx: Tx, client_ids: Collection[UUID]) -> dict[UUID, dict[str, ClientField]]:
+    """The fields of clients, by client and name."""
+    found: dict[UUID, dict[str, ClientField]] = {client_id: {} for client_id in client_ids}
+    for row in tx.session.scalars(select(ClientField).where(ClientField.client_id.in_(client_ids))):
+        found[row.client_id][row.field] = row
+    return found
 
 
-def clear_conflicts(tx: Tx, client_id: UUID, field_names: Collection[str]) -> None:
-    delete_rows(tx, FieldConflict, FieldConflict.client_id == client_id, FieldConflict.field.in_(field_names))
+def replace_conflicts(tx: Tx, client_ids: Collection[UUID], field: str, codes: Mapping[UUID, str]) -> None:
+    """Record which of these clients' values of a field in XPM were not written, and why (b.17): a code by client."""
+    delete_rows(tx, FieldConflict, FieldConflict.client_id.in_(client_ids), FieldConflict.field == field)
+    rows = [{"client_id": client_id, "field": field, "code": code} for client_id, code in codes.items()]
+    if rows:
+        tx.session.execute(insert(FieldConflict).values(noted_at=db_now()), rows)
 
 
 def conflicts(tx: Tx, client_id: UUID) -> list[FieldConflict]:

@@ -45,8 +45,13 @@ class Change:
 
 
 def note(tx: Tx, by: By, changes: Iterable[Change]) -> None:
-    """Record changes, by one statement."""
-    rows = [{**asdict(change), **asdict(by), "id": tx.new_id()} for change in changes]
+    """Record changes by the same source, by one statement."""
+    note_all(tx, ((by, change) for change in changes))
+
+
+def note_all(tx: Tx, changes: Iterable[tuple[By, Change]]) -> None:
+    """Record changes, each with its source, by one statement."""
+    rows = [{**asdict(change), **asdict(by), "id": tx.new_id()} for by, change in changes]
     if rows:
         tx.session.execute(insert(ClientChange).values(at=db_now()), rows)
 

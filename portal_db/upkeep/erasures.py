@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from portal_db.database import Tx
-from portal_db.dialect import delete_rows, has_row, insert_or_replace
+from portal_db.dialect import delete_rows, insert_or_replace
 from portal_db.tables import Erasure
 from portal_db.types import db_now
 
@@ -19,17 +19,18 @@ def note(tx: Tx, practice_id: UUID, xpm_uuid: UUID) -> None:
     insert_or_replace(tx, Erasure, row, changed=("erased_at",))
 
 
-def was_since(tx: Tx, practice_id: UUID, xpm_uuid: UUID, moment: datetime) -> bool:
-    """Whether the record's person was erased after this moment."""
-    return has_row(tx, Erasure.practice_id == practice_id, Erasure.xpm_uuid == xpm_uuid, Erasure.erased_at >= moment)
+def times(tx: Tx, practice_id: UUID, xpm_uuids: Collection[UUID]) -> dict[UUID, datetime]:
+    """When the people of these records were erased last; records of people who were not are left out."""
+    statement = select(Erasure.xpm_uuid, Erasure.erased_at)
+    statement = statement.where(Erasure.practice_id == practice_id, Erasure.xpm_uuid.in_(xpm_uuids))
+    return dict(tx.session.execute(statement).tuples().all())
 
 
 def among(tx: Tx, practice_id: UUID, xpm_uuids: Collection[UUID]) -> set[UUID]:
     """The records among these whose people asked to be erased."""
-    statement = select(Erasure.xpm_uuid).where(Erasure.practice_id == practice_id, Erasure.xpm_uuid.in_(xpm_uuids))
-    return set(tx.session.scalars(statement))
+    return set(times(tx, practice_id, xpm_uuids)) if xpm_uuids else set()
 
 
-def lift(tx: Tx, practice_id: UUID, xpm_uuid: UUID) -> None:
-    """End an erasure, because the practice has imported the record again."""
-    delete_rows(tx, Erasure, Erasure.practice_id == practice_id, Erasure.xpm_uuid == xpm_uuid)
+def lift(tx: Tx, practice_id: UUID, xpm_uuids: Collection[UUID]) -> None:
+    """End erasures, because the practice has imported the records again."""
+    delete_rows(tx, Erasure, Erasure.practice_id == practice_id, Erasure.xpm_uuid.in_(xpm_uuids))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import insert, select
+from sqlalchemy import func, insert, select
 
 from portal_db.database import Tx
-from portal_db.dialect import delete_rows, has_row, update_rows
+from portal_db.dialect import delete_rows, update_rows
 from portal_db.states import EmailState
 from portal_db.tables import Pause, ReconnectNotice, Restore, WelcomeEmail
 from portal_db.types import db_now
@@ -33,9 +33,9 @@ def finish(tx: Tx, restore_id: UUID) -> None:
     delete_rows(tx, Pause, Pause.id == restore_id)
 
 
-def was_after(tx: Tx, moment: datetime) -> bool:
-    """Whether the database was restored from a backup since."""
-    return has_row(tx, Restore.begun_at >= moment)
+def latest(tx: Tx) -> datetime | None:
+    """When the database was last restored from a backup."""
+    return tx.session.scalar(select(func.max(Restore.begun_at)))
 
 
 def mark_unsent_emails_unknown(tx: Tx) -> int:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, bindparam, func, or_, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.exc import IntegrityError
 
 from portal_db import audit
 from portal_db.database import Tx
-from portal_db.dialect import has_row, insert_new, insert_or_ignore, update_rows
+from portal_db.dialect import insert_new, insert_or_ignore, update_each, update_rows
 from portal_db.states import OPEN_IMPORT_STATES, ImportState
 from portal_db.tables import Batch, Client, Import, ImportEvent, Job, Login
 from portal_db.types import db_now
+
+_NO_EMAILS: Mapping[UUID, str] = MappingProxyType({})
+#: After every position of a batch.
+_LATEST = 2**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,57 +80,68 @@ def get(tx: Tx, import_id: UUID, *, practice_id: UUID | None = None) -> Import |
 
 
 # Statements that run for every job are built once: building one costs as much as running it.
-_JOB_WITH_STATE = (
-    select(Job, Import.state).outerjoin(Import, Import.id == Job.import_id).where(Job.id == bindparam("job_id"))
+_JOBS_WITH_STATES = (
+    select(Job, Import.state)
+    .outerjoin(Import, Import.id == Job.import_id)
+    .where(Job.id.in_(bindparam("job_ids", expanding=True)))
+    .order_by(Job.id)
 )
-_LOCK = select(Import).where(Import.id == bindparam("import_id")).with_for_update()
+_LOCK = (
+    select(Import).where(Import.id.in_(bindparam("import_ids", expanding=True))).order_by(Import.id).with_for_update()
+)
 
 
-def job_with_state(tx: Tx, job_id: UUID) -> tuple[Job, ImportState | None] | None:
-    """A job and the state of its import; `None` when there is no such job."""
-    found = tx.session.execute(_JOB_WITH_STATE, {"job_id": job_id}).one_or_none()
-    return (found[0], found[1]) if found is not None else None
+def jobs_with_states(tx: Tx, job_ids: Sequence[UUID]) -> list[tuple[Job, ImportState | None]]:
+    """Jobs and the states of their imports, in the order of ids. Unknown jobs are left out."""
+    return [(job, state) for job, state in tx.session.execute(_JOBS_WITH_STATES, {"job_ids": list(job_ids)})]
 
 
 def lock(tx: Tx, import_id: UUID) -> Import:
-    """Read and lock an import, so that nobody else finishes a job of it until this transaction ends.
+    """`lock_all` for one import, which exists."""
+    return lock_all(tx, [import_id])[import_id]
+
+
+def lock_all(tx: Tx, import_ids: Sequence[UUID]) -> dict[UUID, Import]:
+    """Read and lock imports, so that nobody else finishes a job of them until this transaction ends. In the order of ids, so
+    that two sets of them cannot wait for each other.
 
     SQLite allows one writer at a time anyway, and ignores the FOR UPDATE.
     """
-    return tx.session.scalars(_LOCK, {"import_id": import_id}).one()
+    found = tx.session.scalars(_LOCK, {"import_ids": list(import_ids)}) if import_ids else ()
+    return {row.id: row for row in found}
+
+
+#: A locked import, the state it moves to, and the reason if that closes it.
+Move = tuple[Import, ImportState, Outcome | None]
 
 
 def set_state(tx: Tx, row: Import, state: ImportState, outcome: Outcome | None = None) -> bool:
-    """Move a locked import to `state`, with an audit entry; a close writes the epoch's only event. False when it is in that
-    state already."""
-    if row.state == state:
-        return False
-    closing = state not in OPEN_IMPORT_STATES
-    values: dict[str, Any] = {"state": state, "closed_at": db_now() if closing else None}
-    if closing:
-        values |= {"resolved_at": func.coalesce(Import.resolved_at, db_now()), **_outcome_columns(outcome)}
-    update_rows(tx, Import, Import.id == row.id, **values)
-    audit.record(
-        tx,
-        action="import.state",
-        subject="import",
-        subject_id=row.id,
-        practice_id=row.practice_id,
-        before=row.state,
-        after=state,
-        why=outcome.code if outcome else None,
-    )
-    if closing:
-        event = {
-            "id": tx.new_id(),
-            "practice_id": row.practice_id,
-            "import_id": row.id,
-            "epoch": row.epoch,
-            "state": state,
-            "created_at": db_now(),
-        }
-        insert_or_ignore(tx, ImportEvent, event)
-    return True
+    """`set_states` of one import. False when it is in that state already."""
+    return bool(set_states(tx, [(row, state, outcome)]))
+
+
+def set_states(tx: Tx, moves: Iterable[Move]) -> list[Move]:
+    """Move locked imports of one practice to their states, with audit entries; a close writes the epoch's only event.
+
+    Returns:
+        The moves of imports that were not in that state already.
+    """
+    made = [move for move in moves if move[0].state != move[1]]
+    if not made:
+        return []
+    closing = [move for move in made if move[1] not in OPEN_IMPORT_STATES]
+    reopened = {row.id: {"state": state} for row, state, _ in made if state in OPEN_IMPORT_STATES}
+    update_each(tx, Import, reopened, closed_at=None)
+    closed = {row.id: {"state": state, **_outcome_columns(outcome)} for row, state, outcome in closing}
+    update_each(tx, Import, closed, closed_at=db_now(), resolved_at=func.coalesce(Import.resolved_at, db_now()))
+    why = ((row.id, row.state, state, outcome.code if outcome else None) for row, state, outcome in made)
+    audit.record_states(tx, "import.state", "import", made[0][0].practice_id, why)
+    events = [
+        {"id": tx.new_id(), "practice_id": row.practice_id, "import_id": row.id, "epoch": row.epoch, "state": state}
+        for row, state, _ in closing
+    ]
+    insert_new(tx, ImportEvent, events, created_at=db_now())
+    return made
 
 
 def set_reason(tx: Tx, row: Import, outcome: Outcome | None) -> None:
@@ -141,16 +158,19 @@ def _outcome_columns(outcome: Outcome | None) -> dict[str, Any]:
     }
 
 
-def resolve(tx: Tx, import_id: UUID, email_key: str | None = None) -> None:
-    """Mark an import resolved, with its email where it has one: it no longer holds back later rows of its batch."""
-    values: dict[str, Any] = {"resolved_at": db_now()}
-    if email_key is not None:
-        values["email_key"] = email_key
-    update_rows(tx, Import, Import.id == import_id, **values)
+def resolve(tx: Tx, import_ids: Collection[UUID], email_keys: Mapping[UUID, str] = _NO_EMAILS) -> None:
+    """Mark imports resolved, with their emails where they have one: they no longer hold back later rows of their batches."""
+    update_each(
+        tx, Import, {import_id: {"email_key": key} for import_id, key in email_keys.items()}, resolved_at=db_now()
+    )
+    others = import_ids - email_keys.keys()
+    if others:
+        update_rows(tx, Import, Import.id.in_(others), resolved_at=db_now())
 
 
-def set_client(tx: Tx, import_id: UUID, client_id: UUID) -> None:
-    update_rows(tx, Import, Import.id == import_id, client_id=client_id)
+def set_clients(tx: Tx, client_ids: Mapping[UUID, UUID]) -> None:
+    """Record the clients that imports created, by import."""
+    update_each(tx, Import, {import_id: {"client_id": client_id} for import_id, client_id in client_ids.items()})
 
 
 def reopen(tx: Tx, row: Import) -> int:
@@ -164,40 +184,50 @@ def reopen(tx: Tx, row: Import) -> int:
     return epoch
 
 
-def earlier_claim_on_email(tx: Tx, row: Import, email_key: str) -> bool:
-    """Whether an earlier row of the same batch needs this email and was not rejected (b.10)."""
-    if row.batch_id is None:
-        return False
-    return has_row(
-        tx,
-        Import.batch_id == row.batch_id,
-        Import.position < row.position,
-        Import.email_key == email_key,
-        Import.state.not_in((ImportState.REJECTED, ImportState.FAILED, ImportState.CANCELLED)),
+def earlier_claims_on_emails(tx: Tx, email_keys: Mapping[UUID, str], rows: Mapping[UUID, Import]) -> set[UUID]:
+    """Those of these imports whose email an earlier row of the same batch needs and was not rejected (b.10).
+
+    Args:
+        email_keys: the emails that imports need, by import.
+        rows: the imports, by id.
+    """
+    batches = {row.batch_id for row in rows.values() if row.batch_id is not None}
+    if not batches or not email_keys:
+        return set()
+    gone = (ImportState.REJECTED, ImportState.FAILED, ImportState.CANCELLED)
+    statement = select(Import.batch_id, Import.email_key, func.min(Import.position)).group_by(
+        Import.batch_id, Import.email_key
     )
+    taken = (Import.batch_id.in_(batches), Import.email_key.in_(set(email_keys.values())), Import.state.not_in(gone))
+    first = {(batch_id, key): position for batch_id, key, position in tx.session.execute(statement.where(*taken))}
+    return {
+        import_id
+        for import_id, key in email_keys.items()
+        if (first.get((rows[import_id].batch_id, key)) or _LATEST) < (rows[import_id].position or 0)
+    }
 
 
-def older_open_import_of_record(tx: Tx, row: Import) -> bool:
-    """Whether another open import of the same XPM record was requested before this one."""
-    return has_row(
-        tx,
-        Import.practice_id == row.practice_id,
-        Import.xpm_uuid == row.xpm_uuid,
-        Import.id != row.id,
+def second_imports_of_records(tx: Tx, rows: Collection[Import]) -> set[UUID]:
+    """Those of these imports of one practice whose XPM record another open import requested before them."""
+    practices = {row.practice_id for row in rows}
+    statement = select(Import).where(
+        Import.practice_id.in_(practices),
+        Import.xpm_uuid.in_({row.xpm_uuid for row in rows}),
         Import.state.in_(OPEN_IMPORT_STATES),
-        _requested_before(row),
     )
+    open_imports: dict[UUID, list[Import]] = defaultdict(list)
+    for other in tx.session.scalars(statement):
+        open_imports[other.xpm_uuid].append(other)
+    return {row.id for row in rows if any(_was_before(other, row) for other in open_imports[row.xpm_uuid])}
 
 
-def _requested_before(row: Import) -> ColumnElement[bool]:
+def _was_before(other: Import, row: Import) -> bool:
     """Within a batch its order decides, otherwise the time of the request; ids break ties, so that one of two is first."""
-    by_time = or_(Import.created_at < row.created_at, and_(Import.created_at == row.created_at, Import.id < row.id))
-    if row.batch_id is None:
-        return by_time
-    same_batch = Import.batch_id == row.batch_id
-    return or_(
-        and_(same_batch, Import.position < row.position), and_(or_(~same_batch, Import.batch_id.is_(None)), by_time)
-    )
+    if other.id == row.id:
+        return False
+    if row.batch_id is not None and other.batch_id == row.batch_id:
+        return (other.position or 0) < (row.position or 0)
+    return (other.created_at, other.id) < (row.created_at, row.id)
 
 
 def listing(

@@ -10,6 +10,7 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -96,57 +97,82 @@ def get(tx: Tx, job_id: UUID) -> Job | None:
 
 
 #: Built once, like the other statements that run for every job: building one costs as much as running it.
-_OF_IMPORT = select(Job).where(Job.import_id == bindparam("import_id")).order_by(Job.created_at, Job.id)
+_OF_IMPORTS = (
+    select(Job).where(Job.import_id.in_(bindparam("import_ids", expanding=True))).order_by(Job.created_at, Job.id)
+)
 
 
 def of_import(tx: Tx, import_id: UUID) -> list[Job]:
     """Every job of an import, in all its epochs, oldest first."""
-    return list(tx.session.scalars(_OF_IMPORT, {"import_id": import_id}))
+    return of_imports(tx, [import_id])[import_id]
 
 
-#: Built once, because it is the longest statement and runs most often.
-_CLAIM = (
-    update(Job)
-    .where(
-        Job.id == bindparam("job_id"),
-        is_due(),
-        Job.kind.in_(bindparam("kinds", expanding=True)),
-        ~is_paused(),
-        ~is_out_of_turn(),
+def of_imports(tx: Tx, import_ids: Collection[UUID]) -> dict[UUID, list[Job]]:
+    """`of_import` for each of these."""
+    found: dict[UUID, list[Job]] = {import_id: [] for import_id in import_ids}
+    for job in tx.session.scalars(_OF_IMPORTS, {"import_ids": list(import_ids)}):
+        if job.import_id is not None:
+            found[job.import_id].append(job)
+    return found
+
+
+@cache
+def _claim_statement(count: int) -> Any:
+    """Built once for each size, because it is the longest statement and runs most often.
+
+    A job that has lost a lease is not claimed in a set: it may be the one that ends its worker (P14).
+    """
+    leases = [
+        (bindparam(f"job_{n}", type_=Job.id.type), bindparam(f"token_{n}", type_=Job.id.type)) for n in range(count)
+    ]
+    return (
+        update(Job)
+        .where(
+            Job.id.in_([job_id for job_id, _ in leases]),
+            is_due(),
+            Job.kind.in_(bindparam("kinds", expanding=True)),
+            ~is_paused(),
+            ~is_out_of_turn(),
+            *([Job.lost_leases == 0] if count > 1 else []),
+        )
+        .values(
+            state=JobState.RUNNING,
+            lease_token=case(*((Job.id == job_id, token) for job_id, token in leases)),
+            lease_owner=bindparam("owner"),
+            lease_until=case(
+                (Job.deadline_seconds < bindparam("lease_seconds"), db_now(Job.deadline_seconds)),
+                else_=db_now(bindparam("lease_seconds")),
+            ),
+            deadline_at=db_now(Job.deadline_seconds),
+            started_at=db_now(),
+            next_attempt_at=None,
+        )
+        .returning(Job)
     )
-    .values(
-        state=JobState.RUNNING,
-        lease_token=bindparam("token"),
-        lease_owner=bindparam("owner"),
-        lease_until=case(
-            (Job.deadline_seconds < bindparam("lease_seconds"), db_now(Job.deadline_seconds)),
-            else_=db_now(bindparam("lease_seconds")),
-        ),
-        deadline_at=db_now(Job.deadline_seconds),
-        started_at=db_now(),
-        next_attempt_at=None,
-    )
-    .returning(Job)
-)
 
 
 def claim(tx: Tx, lease: Lease, *, kinds: Collection[str], lease_seconds: float) -> Job | None:
-    """Claim a due job by compare-and-set.
+    """`claim_all` for one job. `None`: somebody else has it, or it is not due, paused or out of turn."""
+    return next(iter(claim_all(tx, [lease], kinds=kinds, lease_seconds=lease_seconds)), None)
+
+
+def claim_all(tx: Tx, leases: Sequence[Lease], *, kinds: Collection[str], lease_seconds: float) -> list[Job]:
+    """Claim due jobs by one compare-and-set, each under its own lease of the same owner.
 
     Args:
         kinds: the kinds that this process knows; a job of another kind is left for a newer process.
 
     Returns:
-        The claimed job, or `None`: somebody else has it, or it is not due, paused or out of turn.
+        The claimed jobs in the order of `leases`. The others are somebody else's, not due, paused or out of turn; of
+        several also those that have lost a lease.
     """
-    values = {
-        "job_id": lease.job_id,
-        "token": lease.token,
-        "owner": lease.owner,
-        "kinds": list(kinds),
-        "lease_seconds": lease_seconds,
-    }
-    return tx.session.scalar(_CLAIM, values)
+    if not leases:
+        return []
+    values: dict[str, Any] = {"owner": leases[0].owner, "kinds": list(kinds), "lease_seconds": lease_seconds}
+    for number, lease in enumerate(leases):
+        values |= {f"job_{number}": lease.job_id, f"token_{number}": lease.token}
+    claimed = {job.id: job for job in tx.session.scalars(_claim_statement(len(leases)), values)}
+    return [claimed[lease.job_id] for lease in leases if lease.job_id in claimed]
 
 
 def holds(lease: Lease) -> ColumnElement[bool]:
@@ -174,34 +200,43 @@ def renew(tx: Tx, owner: str, tokens: Collection[UUID], lease_seconds: float) ->
     return {token for token in tx.session.scalars(statement) if token is not None}
 
 
-_SUCCEED = (
-    update(Job)
-    .where(Job.id == bindparam("job_id"), Job.lease_token == bindparam("token"), Job.state == JobState.RUNNING)
-    .values(
-        state=JobState.SUCCEEDED,
-        finished_at=db_now(),
-        lease_until=None,
-        deadline_at=None,
-        waiting_since=None,
-        error_class=None,
-        error_code=None,
-        error_field=None,
-        error_message=None,
-        error_action=None,
+def held(tx: Tx, leases: Sequence[Lease]) -> set[UUID]:
+    """Lock the jobs that still run under these leases, until this transaction ends: the fence before their effects.
+
+    Returns:
+        Their ids; the other leases are lost.
+    """
+    statement = select(Job.id).where(
+        Job.id.in_([lease.job_id for lease in leases]),
+        Job.lease_token.in_([lease.token for lease in leases]),
+        Job.state == JobState.RUNNING,
     )
-    .returning(Job.id)
-)
+    return set(tx.session.scalars(statement.order_by(Job.id).with_for_update()))
 
 
-def succeed(tx: Tx, lease: Lease) -> None:
-    """Mark the job succeeded.
+_SUCCEEDED: dict[str, Any] = {
+    "state": JobState.SUCCEEDED,
+    **dict.fromkeys(("lease_until", "deadline_at", "waiting_since")),
+    **dict.fromkeys(("error_class", "error_code", "error_field", "error_message", "error_action")),
+}
+
+
+def succeed(tx: Tx, *leases: Lease) -> None:
+    """Mark jobs succeeded.
 
     Raises:
-        LeaseLost: the caller's transaction must roll back.
+        LeaseLost: one of them is no longer ours; the caller's transaction must roll back.
     """
-    if tx.session.scalar(_SUCCEED, {"job_id": lease.job_id, "token": lease.token}) is None:
-        raise LeaseLost(f"job {lease.job_id} is no longer ours")
-    _record_attempt(tx, lease, AttemptOutcome.SUCCEEDED, None)
+    statement = update(Job).where(
+        Job.id.in_([lease.job_id for lease in leases]),
+        Job.lease_token.in_([lease.token for lease in leases]),
+        Job.state == JobState.RUNNING,
+    )
+    done = set(tx.session.scalars(statement.values(**_SUCCEEDED, finished_at=db_now()).returning(Job.id)))
+    lost = [lease.job_id for lease in leases if lease.job_id not in done]
+    if lost:
+        raise LeaseLost(f"job {lost[0]} is no longer ours")
+    _record_attempts(tx, leases, AttemptOutcome.SUCCEEDED, None)
 
 
 def end(tx: Tx, lease: Lease, state: JobState, failure: Failure) -> None:
@@ -211,7 +246,7 @@ def end(tx: Tx, lease: Lease, state: JobState, failure: Failure) -> None:
         LeaseLost: the caller's transaction must roll back.
     """
     _finish(tx, lease, state=state, finished_at=db_now(), attempts=Job.attempts + 1, **_error_columns(failure))
-    _record_attempt(tx, lease, AttemptOutcome(failure.error_class.value), failure)
+    _record_attempts(tx, [lease], AttemptOutcome(failure.error_class.value), failure)
 
 
 def park(tx: Tx, lease: Lease, failure: Failure, *, seconds: float, counts_as_attempt: bool) -> None:
@@ -235,7 +270,7 @@ def park(tx: Tx, lease: Lease, failure: Failure, *, seconds: float, counts_as_at
         waiting_since=func.coalesce(Job.waiting_since, db_now()) if on_connection else None,
         **_error_columns(failure),
     )
-    _record_attempt(tx, lease, AttemptOutcome(failure.error_class.value), failure)
+    _record_attempts(tx, [lease], AttemptOutcome(failure.error_class.value), failure)
 
 
 def release(tx: Tx, lease: Lease) -> None:
@@ -278,22 +313,21 @@ _RECORD_ATTEMPT = insert(JobAttempt).values(
 )
 
 
-def _record_attempt(tx: Tx, lease: Lease, outcome: AttemptOutcome, failure: Failure | None) -> None:
-    values = {
-        "token": lease.token,
-        "job_id": lease.job_id,
-        "owner": lease.owner,
+def _record_attempts(tx: Tx, leases: Sequence[Lease], outcome: AttemptOutcome, failure: Failure | None) -> None:
+    same = {
         "outcome": outcome,
         "error_code": failure.code if failure else None,
         "error_message": failure.message[:1000] if failure else None,
         "traceback": failure.traceback if failure else None,
     }
-    tx.session.connection().execute(_RECORD_ATTEMPT, values)
+    rows = [{"token": lease.token, "job_id": lease.job_id, "owner": lease.owner, **same} for lease in leases]
+    if rows:
+        tx.session.connection().execute(_RECORD_ATTEMPT, rows)
 
 
-def was_recorded(tx: Tx, token: UUID) -> bool:
-    """Whether the attempt under this token was committed, for a COMMIT that got no answer."""
-    return has_row(tx, JobAttempt.token == token)
+def was_recorded(tx: Tx, tokens: Collection[UUID]) -> bool:
+    """Whether an attempt under one of these tokens was committed, for a COMMIT that got no answer."""
+    return has_row(tx, JobAttempt.token.in_(tokens))
 
 
 def attempts_of(tx: Tx, job_id: UUID) -> list[JobAttempt]:
@@ -333,7 +367,7 @@ def take_back_expired(tx: Tx) -> list[UUID]:
             .returning(Job.id)
         )
         if tx.session.scalar(statement) is not None:
-            _record_attempt(tx, lease, AttemptOutcome.LEASE_LOST, None)
+            _record_attempts(tx, [lease], AttemptOutcome.LEASE_LOST, None)
             taken.append(job_id)
     return taken
 
@@ -364,7 +398,7 @@ def cancel_open(tx: Tx, import_id: UUID, *, except_kinds: Iterable[str] = ()) ->
     )
     cancelled = list(tx.session.scalars(statement))
     for lease in leases:
-        _record_attempt(tx, lease, AttemptOutcome.CANCELLED, None)
+        _record_attempts(tx, [lease], AttemptOutcome.CANCELLED, None)
     return cancelled
 
 

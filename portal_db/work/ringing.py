@@ -36,6 +36,9 @@ QUOTA_CODE = "xpm_quota"
 #: How many permits of a tenant (its id) are free for a lane now.
 Permits = Callable[[str, Lane], int]
 
+_IS_NEW = and_(Job.state == JobState.QUEUED, Job.attempts == 0, Job.deferrals == 0, Job.lost_leases == 0)
+#: The columns of a `Ring`.
+_RING: tuple[Any, ...] = (Job.lane, Job.id, Job.practice_id, Job.kind, _IS_NEW.label("is_new"))
 #: The number of a job's lane group; NULL for interactive jobs.
 _GROUP: ColumnElement[Any] = case(
     {lane.value: number for number, lanes in enumerate(LANE_GROUPS) for lane in lanes}, value=Job.lane
@@ -48,10 +51,13 @@ _ORDER: tuple[Any, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Ring:
-    """A job to ring on its lane's queue."""
+    """A job to ring on its lane's queue. `is_new`: it was never tried, so it may run in a set."""
 
     lane: Lane
     job_id: UUID
+    practice_id: UUID
+    kind: str
+    is_new: bool
 
 
 def pick(tx: Tx, *, limit: int, full_lanes: Collection[Lane] = (), permits: Permits | None = None) -> list[Ring]:
@@ -95,7 +101,7 @@ def _candidates(
     """The first `limit` background jobs of every practice and lane group, of those that are held and of the others."""
     partition = (Job.practice_id, _GROUP, held)
     ranked = (
-        select(Job.practice_id, _GROUP.label("lanes"), held.label("held"), Job.lane, Job.id)
+        select(_GROUP.label("lanes"), held.label("held"), *_RING)
         .add_columns(func.row_number().over(partition_by=partition, order_by=_ORDER).label("place"))
         .where(ringable, ~Job.interactive, _GROUP.is_not(None))
         .subquery()
@@ -104,9 +110,10 @@ def _candidates(
         select(ranked).where(ranked.c.place <= limit).order_by(ranked.c.practice_id, ranked.c.lanes, ranked.c.place)
     )
     found: dict[tuple[UUID, int], _Candidates] = defaultdict(_Candidates)
-    for practice_id, group, is_held, lane, job_id, _ in tx.session.execute(statement):
-        of_group = found[practice_id, group]
-        (of_group.held if is_held else of_group.free).append(Ring(lane, job_id))
+    for group, is_held, *columns, _ in tx.session.execute(statement):
+        ring = Ring(*columns)
+        of_group = found[ring.practice_id, group]
+        (of_group.held if is_held else of_group.free).append(ring)
     return found
 
 
@@ -158,14 +165,13 @@ class _Quota:
         if not self._interactive:
             return []
         place = func.row_number().over(partition_by=Job.practice_id, order_by=_ORDER).label("place")
-        ranked = select(Job.practice_id, Job.lane, Job.id, place)
+        ranked = select(*_RING, place)
         ranked_held = ranked.where(ringable, Job.interactive, waits_for_quota()).subquery()
         first = select(ranked_held).where(ranked_held.c.place <= INTERACTIVE_AT_ONCE)
         held: dict[UUID, list[Ring]] = defaultdict(list)
-        for practice_id, lane, job_id, _ in self._tx.session.execute(
-            first.order_by(ranked_held.c.practice_id, ranked_held.c.place)
-        ):
-            held[practice_id].append(Ring(lane, job_id))
+        for *columns, _ in self._tx.session.execute(first.order_by(ranked_held.c.practice_id, ranked_held.c.place)):
+            ring = Ring(*columns)
+            held[ring.practice_id].append(ring)
         return [self.release(practice_id, Lane.INTERACTIVE, rings) for practice_id, rings in held.items()]
 
     def release(self, practice_id: UUID, lane: Lane, held: list[Ring]) -> list[Ring]:
@@ -252,8 +258,8 @@ def _is_in_flight() -> ColumnElement[bool]:
 
 
 def _select(tx: Tx, condition: ColumnElement[bool], limit: int) -> list[Ring]:
-    statement = select(Job.lane, Job.id).where(condition).order_by(*_ORDER).limit(limit)
-    return [Ring(lane, job_id) for lane, job_id in tx.session.execute(statement)]
+    statement = select(*_RING).where(condition).order_by(*_ORDER).limit(limit)
+    return [Ring(*columns) for columns in tx.session.execute(statement)]
 
 
 def before(job: Job) -> ColumnElement[bool]:

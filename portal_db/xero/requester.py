@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -85,14 +86,18 @@ _REQUESTER = (
     )
     .outerjoin(Directory, same_directory(Directory, XpmConnection))
     .outerjoin(Client, Client.import_id == Import.id)
-    .where(Import.id == bindparam("import_id"))
+    .where(Import.id.in_(bindparam("import_ids", expanding=True)))
 )
 
 
 def requester(tx: Tx, import_id: UUID) -> Requester:
-    """Read everything that decides whether an import may go ahead, and through which connection, by one query."""
-    found: Any = tx.session.execute(_REQUESTER, {"import_id": import_id}).one()
-    return Requester(*found)
+    return requesters(tx, [import_id])[import_id]
+
+
+def requesters(tx: Tx, import_ids: Collection[UUID]) -> dict[UUID, Requester]:
+    """Read everything that decides whether imports may go ahead, and through which connections, by one query."""
+    found: Any = tx.session.execute(_REQUESTER, {"import_ids": list(import_ids)})
+    return {each.request.id: each for each in (Requester(*row) for row in found)}
 
 
 @dataclass(frozen=True, slots=True)

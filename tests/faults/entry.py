@@ -27,8 +27,9 @@ from sqlalchemy.orm import Session
 
 from config.sources import Sources
 from handlers.email.smtp import SmtpMailer
+from handlers.errors import Rejected
 from handlers.jobs.enqueue import FollowUp
-from handlers.jobs.handler import Handler
+from handlers.jobs.handler import Handler, Result, Task, one_by_one
 from handlers.jobs.kinds import KINDS, Kind, Part
 from handlers.registry import HANDLERS
 from handlers.services import Services
@@ -45,16 +46,19 @@ _folder = Path(os.environ["FAULT_TRAPS"])
 
 
 def reach(point: str) -> None:
-    """Spring the trap that is set at this point for the calling thread's job, if there is one."""
-    job: Job | None = getattr(_here, "job", None)
-    if job is None:
+    """Spring the trap that is set at this point for a job of the calling thread's set, if there is one."""
+    jobs: Sequence[Job] = getattr(_here, "jobs", ())
+    if not jobs:
         return
     for path in _folder.glob("*.trap"):
         trap = Trap(**json.loads(path.read_text()))
-        if (trap.point, trap.kind, trap.practice_id) == (point, job.kind, str(job.practice_id)) and _wanted(trap, job):
-            number = mark(path, trap, job.id)
-            if number is not None:
-                _spring(trap)
+        for job in jobs:
+            meant = (trap.point, trap.kind, trap.practice_id) == (point, job.kind, str(job.practice_id))
+            if meant and _wanted(trap, job):
+                number = mark(path, trap, job.id)
+                if number is not None:
+                    _spring(trap)
+                    break
 
 
 def _wanted(trap: Trap, job: Job) -> bool:
@@ -83,17 +87,17 @@ def _spring(trap: Trap) -> None:
 def with_points(kind: Handler) -> Handler:
     """A handler whose steps are points."""
 
-    def fetch(services: Services, job: Job) -> Any:
-        _here.services, _here.job, _here.applied = services, job, False
+    def fetch(services: Services, jobs: Sequence[Job]) -> Sequence[Any]:
+        _here.services, _here.jobs, _here.applied = services, jobs, False
         reach("claimed")
-        fetched = kind.fetch(services, job)
+        fetched = kind.fetch(services, jobs)
         reach("fetched")
         return fetched
 
-    def apply(tx: Any, job: Job, row: Any, fetched: Any) -> Sequence[FollowUp]:
-        wanted = kind.apply(tx, job, row, fetched)
+    def apply(tx: Any, tasks: Sequence[Task]) -> Sequence[Result]:
+        results = kind.apply(tx, tasks)
         _here.applied = True
-        return wanted
+        return results
 
     return replace(kind, fetch=fetch, apply=apply)
 
@@ -131,12 +135,13 @@ def become_newer() -> None:
     """A newer version that also imports a client's notes: a kind of job that the previous version does not know."""
     creation = HANDLERS["create_client"]
 
-    def apply(tx: Any, job: Job, row: Any, seen: Any) -> Sequence[FollowUp]:
-        return [*creation.apply(tx, job, row, seen), FollowUp(NEW_KIND)]
+    def apply(tx: Any, tasks: Sequence[Task]) -> Sequence[Result]:
+        results = creation.apply(tx, tasks)
+        return [result if isinstance(result, Rejected) else [*result, FollowUp(NEW_KIND)] for result in results]
 
     HANDLERS["create_client"] = replace(creation, apply=apply)
-    KINDS[NEW_KIND] = Kind(NEW_KIND, Part.BRANCH, None, 30, 8, 60.0)
-    HANDLERS[NEW_KIND] = Handler(lambda *_: None, lambda *_: [])
+    KINDS[NEW_KIND] = Kind(NEW_KIND, Part.BRANCH, None, 30, 8, 60.0, 1)
+    HANDLERS[NEW_KIND] = one_by_one(lambda *_: None, lambda *_: [])
 
 
 def set_clock_off(seconds: float) -> None:

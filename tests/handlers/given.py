@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -14,7 +13,7 @@ from sqlalchemy import update
 from handlers.directory.lookup import FetchedRecord
 from handlers.imports.settle import settle
 from handlers.jobs.enqueue import FollowUp
-from handlers.jobs.handler import Handler
+from handlers.jobs.handler import Apply, Handler
 from handlers.registry import HANDLERS
 from handlers.services import Services
 from portal_db.access import people
@@ -26,6 +25,7 @@ from portal_db.tables import ClientField, FieldConflict, Import, Job, Practice, 
 from portal_db.types import database_time
 from portal_db.work import imports, jobs
 from portal_db.xero import connections
+from tests.handlers.one_job import apply_one, fetch_one, with_one
 from tests.world import TENANT, World, connect_practice
 from worker.runner.leases import Leases
 from worker.runner.runner import Runner
@@ -35,9 +35,6 @@ from xpm.records import RelationshipRecord, XpmClient
 from xpm.simulator.edits import edit
 from xpm.simulator.practice.model import Client
 from xpm.simulator.serve import SimulatorHandle
-
-Apply = Callable[[Tx, Job, Import, FetchedRecord], Any]
-
 
 # ---- what XPM holds ----
 
@@ -145,11 +142,11 @@ def run_with_interruption(world: World, import_id: UUID, kind: str, happening: C
     """Run the import's job of one kind; something happens after it has fetched and before it writes."""
 
     def fetch(services: Services, job: Job) -> Any:
-        fetched = HANDLERS[kind].fetch(services, job)
+        fetched = fetch_one(HANDLERS[kind], services, job)
         happening()
         return fetched
 
-    runner_of(world, {kind: replace(HANDLERS[kind], fetch=fetch)}).run(world.jobs_of(import_id)[kind].id)
+    runner_of(world, {kind: with_one(HANDLERS[kind], fetch=fetch)}).run(world.jobs_of(import_id)[kind].id)
 
 
 def run_when_apply_raises(world: World, import_id: UUID, kind: str, error: Exception) -> None:
@@ -158,7 +155,7 @@ def run_when_apply_raises(world: World, import_id: UUID, kind: str, error: Excep
     def apply(*_: Any) -> list[FollowUp]:
         raise error
 
-    runner_of(world, {kind: replace(HANDLERS[kind], apply=apply)}).run(world.jobs_of(import_id)[kind].id)
+    runner_of(world, {kind: with_one(HANDLERS[kind], apply=apply)}).run(world.jobs_of(import_id)[kind].id)
 
 
 def take_back_lost(world: World) -> None:
@@ -204,7 +201,7 @@ def bring(world: World, row: Import, apply: Apply, record: XpmClient, *, later: 
         as_of = _name_as_of(tx, row) + timedelta(seconds=later)
         row.epoch_started_at = as_of
         job = next(job for job in jobs.of_import(tx, row.id) if "client_id" in job.args)
-        apply(tx, job, row, FetchedRecord(connections.get_one(tx, world.connection_id), record, as_of))
+        apply_one(apply, tx, job, row, FetchedRecord(connections.get_one(tx, world.connection_id), record, as_of))
 
 
 def _name_as_of(tx: Tx, row: Import) -> datetime:

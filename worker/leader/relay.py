@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
+from collections.abc import Iterable
+from uuid import UUID
 
 import redis
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from handlers.jobs.kinds import KINDS
 from portal_db.database import Database
 from portal_db.states import Lane
 from portal_db.work import jobs, leaders, ringing
@@ -90,8 +93,26 @@ class Relay:
         return len(rings)
 
     def _ring(self, rings: list[Ring]) -> None:
-        by_lane: dict[Lane, list[Ring]] = defaultdict(list)
-        for ring in rings:
-            by_lane[ring.lane].append(ring)
-        for lane, of_lane in by_lane.items():
-            self._bell.ring_or_raise(lane, [ring.job_id for ring in of_lane])
+        by_lane: dict[Lane, list[list[UUID]]] = defaultdict(list)
+        for lane, job_ids in sets_of(rings):
+            by_lane[lane].append(job_ids)
+        for lane, sets in by_lane.items():
+            self._bell.ring_sets(lane, sets)
+
+
+def sets_of(rings: Iterable[Ring]) -> list[tuple[Lane, list[UUID]]]:
+    """The sets in which to ring jobs, in the order of their first jobs. New jobs of one practice, lane and kind go together,
+    up to the kind's set size; a job that was tried before is rung by itself."""
+    sets: list[tuple[Lane, list[UUID]]] = []
+    growing: dict[tuple[UUID, Lane, str], list[UUID]] = {}
+    for ring in rings:
+        size = KINDS[ring.kind].set_size if ring.is_new and ring.kind in KINDS else 1
+        of_kind = (ring.practice_id, ring.lane, ring.kind)
+        job_ids = growing.get(of_kind, [])
+        if size == 1 or not 0 < len(job_ids) < size:
+            job_ids = []
+            sets.append((ring.lane, job_ids))
+        if size > 1:
+            growing[of_kind] = job_ids
+        job_ids.append(ring.job_id)
+    return sets

@@ -1,6 +1,7 @@
 """Rings jobs: puts their ids on their lanes' Redis queues, as messages that dramatiq reads.
 
-A message carries only a job id. A ring may fail or get lost: the relay rings unclaimed jobs again.
+A message carries only job ids: of one job, or of a set that runs at once. A ring may fail or get lost: the relay rings
+unclaimed jobs again.
 
 Keys (dramatiq's layout, `docs/queue-contract.md`):
     <namespace>:<lane>          list of message ids, oldest first
@@ -61,19 +62,27 @@ class RedisBell:
             log.warning("bell.silent", lane=lane.value, count=len(job_ids), exc_info=error)
 
     def ring_or_raise(self, lane: Lane, job_ids: Sequence[UUID]) -> None:
-        """Ring jobs of one lane.
+        """Ring jobs of one lane, each by itself.
 
         Raises:
             redis.RedisError: some or all jobs were not rung.
         """
+        self.ring_sets(lane, [[job_id] for job_id in job_ids])
+
+    def ring_sets(self, lane: Lane, sets: Sequence[Sequence[UUID]]) -> None:
+        """Ring sets of jobs of one lane: each set is one message.
+
+        Raises:
+            redis.RedisError: some or all sets were not rung.
+        """
         queue = f"{self._namespace}:{lane.value}"
         with self._client.pipeline(transaction=True) as pipe:
-            for job_id in job_ids:
+            for job_ids in sets:
                 message_id = str(self._sources.new_id())
                 message: Message[None] = Message(
                     queue_name=lane.value,
                     actor_name=RUN_JOB,
-                    args=(str(job_id),),
+                    args=tuple(map(str, job_ids)),
                     kwargs={},
                     options={"redis_message_id": message_id},
                     message_id=message_id,

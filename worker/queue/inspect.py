@@ -70,7 +70,7 @@ class RedisQueues:
                 held = self._held(lane)
                 for raw_id, data in self._client.hscan_iter(self._key(f"{lane.value}.msgs"), count=CHUNK):
                     if raw_id not in held:
-                        yield QueueEntry(lane, raw_id.decode(errors="surrogateescape"), _job_of(data))
+                        yield QueueEntry(lane, raw_id.decode(errors="surrogateescape"), _jobs_of(data))
 
     def drop(self, entries: Sequence[QueueEntry]) -> int:
         by_lane: dict[Lane, list[bytes]] = defaultdict(list)
@@ -126,11 +126,11 @@ class RedisQueues:
         return f"{self._namespace}:{name}"
 
 
-def _job_of(data: bytes) -> UUID | None:
+def _jobs_of(data: bytes) -> frozenset[UUID]:
     try:
-        return UUID(Message.decode(data).args[0])
-    except (DecodeError, KeyError, IndexError, TypeError, ValueError, AttributeError):
-        return None
+        return frozenset(map(UUID, Message.decode(data).args))
+    except (DecodeError, KeyError, TypeError, ValueError, AttributeError):
+        return frozenset()
 
 
 def _accepted_import(data: Any) -> UUID | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, timedelta
 
-from handlers.errors import JobError
+from handlers.errors import JobError, Rejected
 from handlers.imports.settle import settle
 from handlers.jobs.handler import CONNECTION_PATIENCE_SECONDS, OnFailure
 from handlers.jobs.kinds import KINDS
@@ -16,7 +16,7 @@ from portal_db.states import ErrorClass, JobState
 from portal_db.tables import Job
 from portal_db.types import database_time
 from portal_db.work import imports, jobs
-from portal_db.work.jobs import Lease
+from portal_db.work.jobs import Failure, Lease
 from portal_db.xero import connections
 
 BACKOFF_BASE_SECONDS = 1.0
@@ -32,11 +32,8 @@ def record(services: Services, job: Job, lease: Lease, on_failure: OnFailure | N
     Raises:
         LeaseLost: the job is no longer ours; nothing is written.
     """
-    failure = error.as_failure()
     with services.database.write() as tx:
-        if error.error_class is ErrorClass.DEFERRED:
-            failure = replace(failure, message=f"{error.message}, until {_end_of_wait(tx, job, _deferral(error))}")
-        outcome = decide_outcome(tx, services, job, error)
+        outcome, failure = decide_outcome(tx, services, job, error), _failure(tx, job, error)
         row = imports.lock(tx, job.import_id) if job.import_id is not None else None
         if isinstance(outcome, JobState):
             jobs.end(tx, lease, outcome, failure)
@@ -46,6 +43,25 @@ def record(services: Services, job: Job, lease: Lease, on_failure: OnFailure | N
             on_failure(tx, job, failure)
         if row is not None:
             settle(tx, row)
+
+
+def reject(tx: Tx, job: Job, lease: Lease, on_failure: OnFailure | None, refusal: Rejected) -> None:
+    """Record the refusal of one job of a set, in the set's transaction, which has locked its import and settles it.
+
+    Raises:
+        LeaseLost: the caller's transaction must roll back.
+    """
+    failure = refusal.as_failure()
+    jobs.end(tx, lease, JobState.REJECTED, failure)
+    if on_failure is not None:
+        on_failure(tx, job, failure)
+
+
+def _failure(tx: Tx, job: Job, error: JobError) -> Failure:
+    failure = error.as_failure()
+    if error.error_class is ErrorClass.DEFERRED:
+        return replace(failure, message=f"{error.message}, until {_end_of_wait(tx, job, _deferral(error))}")
+    return failure
 
 
 @dataclass(frozen=True)

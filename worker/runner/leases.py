@@ -49,15 +49,16 @@ class Leases:
             self._thread.join()
 
     @contextmanager
-    def held(self, lease: Lease) -> Iterator[None]:
-        """Renew this lease while the block runs."""
+    def held(self, *leases: Lease) -> Iterator[None]:
+        """Renew these leases while the block runs."""
         with self._lock:
-            self._held[lease.token] = lease
+            self._held |= {lease.token: lease for lease in leases}
         try:
             yield
         finally:
             with self._lock:
-                self._held.pop(lease.token, None)
+                for lease in leases:
+                    self._held.pop(lease.token, None)
 
     def renew(self) -> None:
         """Renew all held leases once. A lease that is lost already is noticed when its job writes."""

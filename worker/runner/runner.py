@@ -1,30 +1,32 @@
-"""Runs jobs: claim, fetch outside any transaction, apply in one, then run the first follow-up (design §2).
+"""Runs sets of jobs: claim, fetch outside any transaction, apply in one, then run the follow-ups (design §2).
 
-Every write names the lease token. If the lease is lost, another process owns the job, and this attempt's transaction
-rolls back.
+Every job keeps its own lease, and every write names its token. If a lease is lost, another process owns the job, and it is
+left out; anything unforeseen rolls the set back, and its jobs run one by one.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from itertools import groupby
 from uuid import UUID
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from handlers.errors import JobError, Permanent, Transient, from_xpm
-from handlers.imports.settle import settle
+from handlers.errors import JobError, Permanent, Rejected, Transient, from_xpm
+from handlers.imports.settle import settle_all
 from handlers.jobs.enqueue import FollowUp, follow_up_job
-from handlers.jobs.handler import LOST_LEASES_BEFORE_ISOLATION, Handler, of_import
+from handlers.jobs.handler import BY_ITSELF, LOST_LEASES_BEFORE_ISOLATION, Handler, Task, of_import
 from handlers.jobs.kinds import KINDS, Part
 from handlers.services import Bell, Services
 from portal_db.database import DATABASE_AWAY, Tx
 from portal_db.states import ImportState, JobState, Lane
-from portal_db.tables import Job
+from portal_db.tables import Import, Job
 from portal_db.work import imports, jobs
 from portal_db.work.jobs import Lease, LeaseLost, lease_of
 from worker.runner import failures
@@ -39,15 +41,15 @@ DATABASE_TRIES = 4
 
 @dataclass
 class _Applied:
-    """What an apply leads to: a follow-up to run next, already claimed, and others to ring."""
+    """What an apply leads to: a set of follow-ups to run next, already claimed, and others to ring."""
 
-    next_job: Job | None = None
-    next_lease: Lease | None = None
+    next_jobs: Sequence[Job] = ()
+    next_leases: Sequence[Lease] = ()
     to_ring: Sequence[tuple[Lane, UUID]] = ()
 
 
 class Runner:
-    """Runs claimed jobs in the calling thread.
+    """Runs claimed jobs in the calling thread, in sets: jobs of one kind and practice, one or many.
 
     Args:
         handlers: the kinds this process knows, with their functions (`handlers.registry`).
@@ -73,129 +75,204 @@ class Runner:
         self._run_isolated = run_isolated
         self._stopping = stopping
 
-    def run(self, job_id: UUID) -> None:
-        """Claim a job and run it, then its follow-ups of the same lane in turn.
+    def run(self, *job_ids: UUID) -> None:
+        """Claim jobs and run them, then their follow-ups of the same lane in turn.
 
         A job that cannot be claimed is skipped: its message is a duplicate, which is normal.
         """
         if self._stopping.is_set():
             return
-        lease = Lease(job_id, self._database.sources.new_id(), self._leases.owner)
-        suspect, job = self._tries()(self._claim, lease)
-        if suspect and self._run_isolated is not None:
-            self._run_isolated(job_id)
-        while job is not None:
-            job = self._run_claimed(job)
+        leases = [Lease(job_id, self._database.sources.new_id(), self._leases.owner) for job_id in job_ids]
+        suspects, claimed = self._tries()(self._claim, leases)
+        for job_id in suspects:
+            if self._run_isolated is not None:
+                self._run_isolated(job_id)
+        with self._leases.held(*map(lease_of, claimed)):  # all, while one set after the other runs
+            for jobs_of_kind in _by_kind(claimed):
+                self._run_on(jobs_of_kind)
 
-    def _claim(self, lease: Lease) -> tuple[bool, Job | None]:
-        """Claim a job, or find that an earlier try, whose COMMIT got no answer, claimed it.
+    def _claim(self, leases: Sequence[Lease]) -> tuple[list[UUID], list[Job]]:
+        """Claim jobs, or find that an earlier try, whose COMMIT got no answer, claimed them.
 
         Returns:
-            Whether it must run isolated (and was not claimed), and the job if it is ours now.
+            Those that must run isolated (and were not claimed), and the jobs that are ours now.
         """
         with self._database.write() as tx:
-            found = imports.job_with_state(tx, lease.job_id)
-            if found is None:
-                return False, None
-            job, state = found
-            if _holds(job, lease):
-                return False, job
-            if job.lost_leases >= LOST_LEASES_BEFORE_ISOLATION and self._run_isolated is not None:
-                return job.state in (JobState.QUEUED, JobState.WAITING), None  # no child for a duplicate message
-            row = None
-            if job.import_id is not None and state in (ImportState.ACCEPTED, ImportState.WAITING):
-                row = imports.lock(tx, job.import_id)  # import before job, as everywhere: no deadlock
-            claimed = self._take(tx, lease)
-            if claimed is not None and row is not None:
-                settle(tx, row)
-            return False, claimed
+            found = imports.jobs_with_states(tx, [lease.job_id for lease in leases])
+            tokens = {lease.token for lease in leases}
+            ours = [job for job, _ in found if _is_ours(job, tokens)]
+            if ours:
+                return [], ours
+            suspects = self._suspects(job for job, _ in found)
+            unsettled = {
+                job.import_id
+                for job, state in found
+                if job.import_id is not None and state in (ImportState.ACCEPTED, ImportState.WAITING)
+            }
+            rows = imports.lock_all(tx, list(unsettled))  # imports before jobs, as everywhere: no deadlock
+            claimed = self._take(tx, [lease for lease in leases if lease.job_id not in suspects])
+            begun = {job.import_id for job in claimed}
+            self._settle(tx, [row for row in rows.values() if row.id in begun])
+            due = {job.id for job, _ in found if job.state in (JobState.QUEUED, JobState.WAITING)}
+            return [job_id for job_id in suspects if job_id in due], claimed  # no child for a duplicate message
 
-    def _take(self, tx: Tx, lease: Lease) -> Job | None:
-        return jobs.claim(tx, lease, kinds=self._handlers.keys(), lease_seconds=self._leases.lease_seconds)
+    def _suspects(self, found: Iterable[Job]) -> list[UUID]:
+        if self._run_isolated is None:
+            return []
+        return [job.id for job in found if job.lost_leases >= LOST_LEASES_BEFORE_ISOLATION]
 
-    def _run_claimed(self, job: Job) -> Job | None:
-        """Run a job that is ours.
+    def _settle(self, tx: Tx, rows: Sequence[Import]) -> None:
+        """Settle imports of one practice, or of several: a message names one, but anybody may write a message."""
+        for _, of_practice in groupby(sorted(rows, key=_practice_of), key=_practice_of):
+            settle_all(tx, list(of_practice))
+
+    def _take(self, tx: Tx, leases: Sequence[Lease]) -> list[Job]:
+        return jobs.claim_all(tx, leases, kinds=self._handlers.keys(), lease_seconds=self._leases.lease_seconds)
+
+    def _run_on(self, claimed: Sequence[Job]) -> None:
+        """Run a set that is ours, then the sets that follow."""
+        while claimed:
+            with self._leases.held(*map(lease_of, claimed)):
+                claimed = self._run_set(claimed)
+
+    def _run_set(self, claimed: Sequence[Job]) -> Sequence[Job]:
+        """Run a set that is ours.
 
         Returns:
-            The follow-up to run next, already claimed.
+            The set of follow-ups to run next, already claimed.
         """
-        handler = self._handlers[job.kind]
-        lease = lease_of(job)
-        structlog.contextvars.bind_contextvars(job=str(job.id), import_id=str(job.import_id), kind=job.kind)
-        try:
-            with self._leases.held(lease):
-                try:
-                    fetched = handler.fetch(self._services, job)
-                    return self._finish(job, lease, handler, fetched)
-                except LeaseLost:
-                    log.info("job.lease_lost")
-                except Exception as error:
-                    self._fail(job, lease, handler, as_job_error(error))
-        finally:
-            structlog.contextvars.unbind_contextvars("job", "import_id", "kind")
-        return None
+        handler = self._handlers[claimed[0].kind]
+        with _log_context(claimed):
+            try:
+                tasks, failed, by_themselves = self._fetch(handler, claimed)
+                following = self._finish(handler, tasks) if tasks else ()
+            except LeaseLost:
+                log.info("job.lease_lost")
+                return ()
+            except Exception as error:
+                if len(claimed) == 1:
+                    self._fail(claimed[0], handler, as_job_error(error))
+                    return ()
+                log.warning("jobs.run_apart", count=len(claimed), exc_info=error)
+                self._run_apart(claimed)
+                return ()
+            for job, failure in failed:
+                self._fail(job, handler, failure)
+        self._run_apart(by_themselves)
+        return following
 
-    def _finish(self, job: Job, lease: Lease, handler: Handler, fetched: Any) -> Job | None:
-        """Apply, and ring the follow-ups. A COMMIT that got no answer is read back by its token, never assumed."""
+    def _run_apart(self, claimed: Sequence[Job]) -> None:
+        """Run jobs of a set one by one, so that only a culprit fails. Those for which half of their deadline is not enough
+        go back to the queue, with nothing counted against them."""
+        enough = time.monotonic() + min((job.deadline_seconds for job in claimed), default=0) / 2
+        for job in claimed:
+            if time.monotonic() < enough and not self._stopping.is_set():
+                self._run_on([job])
+            else:
+                with suppress(LeaseLost), self._database.write() as tx:
+                    jobs.release(tx, lease_of(job))
+
+    def _fetch(
+        self, handler: Handler, claimed: Sequence[Job]
+    ) -> tuple[list[Task], list[tuple[Job, JobError]], list[Job]]:
+        """Fetch for a set.
+
+        Returns:
+            What is to be applied (its imports not locked yet), the jobs that failed, and those that must run by themselves.
+        """
+        tasks: list[Task] = []
+        failed: list[tuple[Job, JobError]] = []
+        by_themselves: list[Job] = []
+        for job, fetched in zip(claimed, handler.fetch(self._services, claimed), strict=True):
+            if fetched is BY_ITSELF:
+                by_themselves.append(job)
+            elif isinstance(fetched, JobError):
+                failed.append((job, fetched))
+            else:
+                tasks.append(Task(job, None, fetched))
+        return tasks, failed, by_themselves
+
+    def _finish(self, handler: Handler, tasks: Sequence[Task]) -> Sequence[Job]:
+        """Apply, and ring the follow-ups. A COMMIT that got no answer is read back by a token, never assumed."""
         applied = _Applied()
         for attempt in self._tries():
             with attempt:
-                if attempt.retry_state.attempt_number > 1 and self._was_recorded(lease):
-                    applied.next_job = self._read_back(applied.next_lease)
+                if attempt.retry_state.attempt_number > 1 and self._was_recorded(tasks):
+                    applied.next_jobs = self._read_back(applied.next_leases)
                 else:
                     applied = _Applied()
-                    self._apply(job, lease, handler, fetched, applied)
+                    self._apply(handler, tasks, applied)
         for lane, job_id in applied.to_ring:
             self._bell.ring(lane, [job_id])
-        return applied.next_job
+        return applied.next_jobs
 
-    def _was_recorded(self, lease: Lease) -> bool:
+    def _was_recorded(self, tasks: Sequence[Task]) -> bool:
         with self._database.read() as tx:
-            return jobs.was_recorded(tx, lease.token)
+            return jobs.was_recorded(tx, [lease_of(task.job).token for task in tasks])
 
-    def _read_back(self, lease: Lease | None) -> Job | None:
-        """The current state of a job that we claimed; `None` if there is none, or it is no longer ours."""
-        if lease is None:
-            return None
+    def _read_back(self, leases: Sequence[Lease]) -> Sequence[Job]:
+        """The current state of jobs that we claimed, without those that are no longer ours."""
         with self._database.read() as tx:
-            job = jobs.get(tx, lease.job_id)
-        return job if job is not None and _holds(job, lease) else None
+            found = imports.jobs_with_states(tx, [lease.job_id for lease in leases])
+        tokens = {lease.token for lease in leases}
+        return [job for job, _ in found if _is_ours(job, tokens)]
 
-    def _apply(self, job: Job, lease: Lease, handler: Handler, fetched: Any, applied: _Applied) -> None:
-        """The one transaction: effect, job done, follow-ups, import state. Its first statement is the fence.
+    def _apply(self, handler: Handler, tasks: Sequence[Task], applied: _Applied) -> None:
+        """The one transaction: effects, jobs done, follow-ups, import states. The fence comes before any effect: a job whose
+        lease is lost is left out, and its effect with it.
 
         `applied` is filled before the COMMIT, because its answer may be lost.
         """
-        import_id = None if KINDS[job.kind].part is Part.STANDALONE else of_import(job)
         with self._database.write() as tx:
-            row = imports.lock(tx, import_id) if import_id is not None else None
-            jobs.succeed(tx, lease)
-            follow_ups = handler.apply(tx, job, row, fetched)
-            applied.next_job, applied.to_ring = self._insert_follow_ups(tx, job, follow_ups)
-            applied.next_lease = lease_of(applied.next_job) if applied.next_job is not None else None
-            if row is not None:
-                settle(tx, row)
+            ids = [of_import(task.job) for task in tasks if _has_import(task.job)]
+            rows = imports.lock_all(tx, ids)
+            held = jobs.held(tx, [lease_of(task.job) for task in tasks])
+            tasks = [replace(task, row=_row_of(task, rows)) for task in tasks if task.job.id in held]
+            if not tasks:
+                raise LeaseLost("none of these jobs is ours any longer")
+            results = handler.apply(tx, tasks)
+            done: list[tuple[Job, Sequence[FollowUp]]] = []
+            refused: list[tuple[Job, Rejected]] = []
+            for task, result in zip(tasks, results, strict=True):
+                if isinstance(result, Rejected):
+                    refused.append((task.job, result))
+                else:
+                    done.append((task.job, result))
+            if not done and len(refused) == 1:
+                raise refused[0][1]
+            if done:
+                jobs.succeed(tx, *(lease_of(job) for job, _ in done))
+            for job, refusal in refused:
+                failures.reject(tx, job, lease_of(job), handler.on_failure, refusal)
+            self._insert_follow_ups(tx, done, applied)
+            self._settle(tx, [task.row for task in tasks if task.row is not None])
 
-    def _insert_follow_ups(
-        self, tx: Tx, parent: Job, follow_ups: Sequence[FollowUp]
-    ) -> tuple[Job | None, Sequence[tuple[Lane, UUID]]]:
-        new = [follow_up_job(tx, parent, follow_up) for follow_up in follow_ups]
-        added = jobs.add(tx, new, rung=parent.interactive)
-        new = [job for job in new if job.id in added]
-        next_job = None
-        for candidate in new:
-            if candidate.lane == parent.lane and not self._stopping.is_set():
-                next_job = self._take(tx, Lease(candidate.id, tx.new_id(), self._leases.owner))
-                break
-        taken = next_job.id if next_job is not None else None
-        others = [(job.lane, job.id) for job in new if job.id != taken]
-        return next_job, others if parent.interactive else ()
+    def _insert_follow_ups(self, tx: Tx, done: Sequence[tuple[Job, Sequence[FollowUp]]], applied: _Applied) -> None:
+        """Insert the follow-ups of finished jobs; claim those of the first kind that goes on in the same lane."""
+        wanted = [(parent, follow_up_job(tx, parent, each)) for parent, follow_ups in done for each in follow_ups]
+        if not wanted:
+            return
+        interactive = wanted[0][0].interactive
+        added = jobs.add(tx, [job for _, job in wanted], rung=interactive)
+        new = [(parent, job) for parent, job in wanted if job.id in added]
+        same_lane = [job for parent, job in new if job.lane == parent.lane and not self._stopping.is_set()]
+        chosen = [job for job in same_lane if job.kind == same_lane[0].kind]
+        applied.next_leases = [Lease(job.id, tx.new_id(), self._leases.owner) for job in chosen]
+        applied.next_jobs = self._take(tx, applied.next_leases)
+        taken = {job.id for job in applied.next_jobs}
+        applied.to_ring = [(job.lane, job.id) for _, job in new if job.id not in taken] if interactive else ()
 
-    def _fail(self, job: Job, lease: Lease, handler: Handler, error: JobError) -> None:
+    def _fail(self, job: Job, handler: Handler, error: JobError) -> None:
         """Record a failure. If even that fails, the lease expires and the relay takes the job back."""
-        log.info("job.failed", code=error.code, error_class=error.error_class.value, attempt=job.attempts + 1)
+        log.info(
+            "job.failed",
+            job=str(job.id),
+            code=error.code,
+            error_class=error.error_class.value,
+            attempt=job.attempts + 1,
+        )
         try:
-            self._tries()(failures.record, self._services, job, lease, handler.on_failure, error)
+            self._tries()(failures.record, self._services, job, lease_of(job), handler.on_failure, error)
         except LeaseLost:
             log.info("job.lease_lost")
         except SQLAlchemyError as database_error:
@@ -210,8 +287,39 @@ class Runner:
         )
 
 
-def _holds(job: Job, lease: Lease) -> bool:
-    return job.lease_token == lease.token and job.state is JobState.RUNNING
+def _is_ours(job: Job, tokens: Collection[UUID]) -> bool:
+    return job.lease_token in tokens and job.state is JobState.RUNNING
+
+
+def _has_import(job: Job) -> bool:
+    return KINDS[job.kind].part is not Part.STANDALONE
+
+
+def _row_of(task: Task, rows: Mapping[UUID, Import]) -> Import | None:
+    return rows[of_import(task.job)] if _has_import(task.job) else None
+
+
+def _practice_of(row: Import) -> UUID:
+    return row.practice_id
+
+
+def _by_kind(claimed: Iterable[Job]) -> list[list[Job]]:
+    """Sets of the same practice and kind. A message holds one, but anybody may write a message."""
+    sets: dict[tuple[UUID, str], list[Job]] = {}
+    for job in claimed:
+        sets.setdefault((job.practice_id, job.kind), []).append(job)
+    return list(sets.values())
+
+
+@contextmanager
+def _log_context(claimed: Sequence[Job]) -> Iterator[None]:
+    """What every line of the log names: the job and its import, or how many jobs there are."""
+    if len(claimed) == 1:
+        values = {"job": str(claimed[0].id), "import_id": str(claimed[0].import_id)}
+    else:
+        values = {"jobs": str(len(claimed))}
+    with structlog.contextvars.bound_contextvars(kind=claimed[0].kind, **values):
+        yield
 
 
 def as_job_error(error: Exception) -> JobError:

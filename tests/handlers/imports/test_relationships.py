@@ -240,10 +240,11 @@ def test_an_import_begun_later_with_an_older_look_at_xpm_changes_no_value(world:
     member_of(world, client, told.related_uuid, "Bo Moss-Lee")
     review(world, item, ReviewState.IGNORED)
     older = combine_rows((replace(told, related_name="Bo Before"), gone))
-    news = RecordUpdate(client.client_id, client.xpm_uuid, older, item.as_of - timedelta(seconds=30), "an older hash")
+    by = By(client.practice_id, ChangeSource.IMPORT, import_id=client.id)
+    before, after = item.as_of - timedelta(seconds=30), item.as_of + timedelta(seconds=30)
+    news = RecordUpdate(client.client_id, client.xpm_uuid, older, before, "an older hash", by, begun_at=after)
     with world.database.write() as tx:
-        by = By(client.practice_id, ChangeSource.IMPORT, import_id=client.id)
-        merge.merge_updates(tx, by, [news], begun_at=item.as_of + timedelta(seconds=30))
+        merge.merge_updates(tx, client.practice_id, [news])
     assert [(row.label, row.other_name) for row in items_of(world, client)] == [("Wife", "Bo Moss-Lee")]
     assert states(world, client) == {"Wife": ReviewState.PENDING}
     assert world.scalar("select name from team_members") == "Bo Moss-Lee"

@@ -146,7 +146,7 @@ def holds_together(world: World, import_id: UUID) -> ImportState:
     with world.database.read() as tx:
         row = imports.get(tx, import_id)
         assert row is not None
-        state, outcome = decide_state(tx, row)
+        state, outcome = decide_state(jobs.of_import(tx, row.id))
     assert row.state is state
     closed_epochs = range(1, row.epoch + (0 if state.is_open else 1))
     events = events_of(world, import_id)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
@@ -26,6 +25,7 @@ from portal_db.tables import Import, Job
 from portal_db.work import jobs
 from portal_db.xero import connections, reconnect_notices
 from tests.handlers.given import find, link_entity, run_only, runner_of, set_connection
+from tests.handlers.one_job import apply_one, with_one
 from tests.handlers.operations import given as ops
 from tests.making import add, importable, job, new_job, set_job
 from tests.racing import at_once
@@ -130,9 +130,9 @@ def test_a_requeue_while_the_import_s_last_job_finishes(world: World, simulator:
     def apply(tx: Tx, job: Job, row: Import, fetched: Any) -> Sequence[FollowUp]:
         requeueing.start()
         requeueing.join(0.5)  # it waits for the import; without that lock it is done by now
-        return HANDLERS["import_relationships"].apply(tx, job, row, fetched)
+        return apply_one(HANDLERS["import_relationships"].apply, tx, job, row, fetched)
 
-    kinds = {"import_relationships": replace(HANDLERS["import_relationships"], apply=apply)}
+    kinds = {"import_relationships": with_one(HANDLERS["import_relationships"], apply=apply)}
     runner_of(world, kinds).run(world.jobs_of(import_id)["import_relationships"].id)
     requeueing.join(30)
     assert ops.holds_together(world, import_id) is ImportState.IN_PROGRESS

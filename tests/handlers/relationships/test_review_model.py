@@ -35,6 +35,7 @@ from portal_db.types import database_time
 from portal_db.work import jobs
 from portal_db.xero import connections
 from tests.handlers.given import take_login
+from tests.handlers.one_job import apply_one
 from tests.handlers.relationships.review_model import Model, Record, Told
 from tests.world import TENANT, World, is_importable_person
 from xpm.records import RelationshipRecord, XpmClient
@@ -130,8 +131,8 @@ class Portal:
         self.row.epoch_started_at = seen.as_of
         for _ in range(2):  # running it twice changes nothing
             with self.world.database.write() as tx:
-                details.apply(tx, self.job, self.row, seen)
-                import_relationships.apply(tx, self.job, self.row, seen)
+                apply_one(details.apply, tx, self.job, self.row, seen)
+                apply_one(import_relationships.apply, tx, self.job, self.row, seen)
 
     def resync(self) -> None:
         """A sync of the directory found what XPM now has, and the practice's relationships follow."""

@@ -114,7 +114,7 @@ def test_a_close_is_told_once_however_often_it_is_announced_and_another_one_anew
     made, row = listen(world, "http://127.0.0.1:9/"), world.run_import(uuid4())
     for _ in range(2):
         with world.database.write() as tx:
-            announce(tx, imports.lock(tx, row.id), None)
+            announce(tx, [(imports.lock(tx, row.id), None)])
     assert [event for event, _, _ in told(world, made)] == ["import.rejected"]
     amend(world.database, ops.operator(world), row.id, {"name": "Another Name"})
     world.run_due()

@@ -16,6 +16,7 @@ from handlers.services import Services
 from portal_db.states import ConnectionState, ImportState, JobState
 from portal_db.tables import Job, XeroLogin, XpmConnection
 from tests.handlers.given import fields_of, find, run_only, runner_of, set_connection, written
+from tests.handlers.one_job import fetch_one, with_one
 from tests.world import World, is_importable_person
 from xpm.client import XpmApi
 from xpm.limiter import UnlimitedLimiter
@@ -65,12 +66,12 @@ def test_a_reconnect_while_the_loss_is_being_noted_is_not_missed(world: World, s
 
     def fetch(services: Services, job: Job) -> object:
         try:
-            return HANDLERS["validate_import"].fetch(services, job)
+            return fetch_one(HANDLERS["validate_import"], services, job)
         except ConnectionLost:
             set_connection(world, ConnectionState.CONNECTED)
             raise
 
-    kinds = {"validate_import": replace(HANDLERS["validate_import"], fetch=fetch)}
+    kinds = {"validate_import": with_one(HANDLERS["validate_import"], fetch=fetch)}
     runner_of(world, kinds).run(world.jobs_of(import_id)["validate_import"].id)
     assert world.jobs_of(import_id)["validate_import"].state is JobState.WAITING
     world.run_due()

@@ -121,7 +121,7 @@ def test_a_row_waits_for_the_earlier_rows_of_its_batch(world: World) -> None:
     assert claim(world, unordered.id) is not None
     assert claim(world, one.id) is not None
     with world.database.write() as tx:
-        imports.resolve(tx, first, "first@example.com")
+        imports.resolve(tx, {first}, {first: "first@example.com"})
     assert claim(world, two.id) is not None
 
 

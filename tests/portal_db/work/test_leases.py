@@ -233,11 +233,11 @@ def test_whether_an_attempt_was_recorded_can_be_asked(world: World) -> None:
     [job_id] = add(world, new_job(world))
     lease = claimed(world, job_id)
     with world.database.read() as tx:
-        assert not jobs.was_recorded(tx, lease.token)
+        assert not jobs.was_recorded(tx, [lease.token])
     with world.database.write() as tx:
         jobs.succeed(tx, lease)
     with world.database.read() as tx:
-        assert jobs.was_recorded(tx, lease.token)
+        assert jobs.was_recorded(tx, [lease.token])
 
 
 def test_what_still_runs_goes_back_to_the_queue_with_nothing_counted(world: World) -> None:

@@ -23,6 +23,7 @@ from portal_db.tables import Client, Import, ImportEvent, Job, Login, XpmLink
 from portal_db.work import imports, jobs
 from portal_db.work.due import is_due
 from portal_db.xero import connections
+from tests.handlers.one_job import apply_one, fetch_one
 from tests.making import take_back
 from tests.racing import at_once, failures
 from tests.worker.queue.desk import Desk
@@ -103,11 +104,11 @@ class Chaos:
 
         def die_in_fetch(services: Services, row: Job) -> Any:
             if where == "fetch":
-                HANDLERS[job.kind].fetch(services, row)
+                fetch_one(HANDLERS[job.kind], services, row)
             raise Killed
 
         def die_in_apply(tx: Any, row: Job, import_row: Any, fetched: Any) -> Any:
-            HANDLERS[job.kind].apply(tx, row, import_row, fetched)
+            apply_one(HANDLERS[job.kind].apply, tx, row, import_row, fetched)
             raise Killed
 
         functions = {"apply": die_in_apply} if where == "apply" else {"fetch": die_in_fetch}
@@ -118,7 +119,7 @@ class Chaos:
         """Run a job in a worker that is stopped after its fetch until others have taken its job over, and then goes on."""
 
         def fetch(services: Services, row: Job) -> Any:
-            fetched = HANDLERS[job.kind].fetch(services, row)
+            fetched = fetch_one(HANDLERS[job.kind], services, row)
             self.world.pass_time(11)
             take_back(self.world)
             self.runner(owner="other").run(job.id)
@@ -135,7 +136,7 @@ class Chaos:
         def wait_for_the_late_one(services: Services, row: Job) -> Any:
             taken.set()
             assert late_one_ended.wait(30)
-            return HANDLERS[job.kind].fetch(services, row)
+            return fetch_one(HANDLERS[job.kind], services, row)
 
         def take_over() -> None:
             self.runner(owner="other", **{job.kind: {"fetch": wait_for_the_late_one}}).run(job.id)
@@ -144,7 +145,7 @@ class Chaos:
         other = threading.Thread(target=take_over, daemon=True)
 
         def fetch(services: Services, row: Job) -> Any:
-            fetched = HANDLERS[job.kind].fetch(services, row)
+            fetched = fetch_one(HANDLERS[job.kind], services, row)
             self.world.pass_time(11)
             take_back(self.world)
             other.start()

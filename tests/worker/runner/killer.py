@@ -6,12 +6,12 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from dataclasses import replace
 from typing import Any
 
 from handlers.registry import HANDLERS
 from handlers.services import Services
 from portal_db.tables import Job
+from tests.handlers.one_job import fetch_one, with_one
 from worker import isolated as alone
 
 
@@ -21,9 +21,9 @@ def main(arguments: list[str]) -> int:
 
     def fetch(services: Services, job: Job) -> Any:
         os.kill(os.getpid(), signal.Signals[name])
-        return kind.fetch(services, job)
+        return fetch_one(kind, services, job)
 
-    HANDLERS["validate_import"] = replace(kind, fetch=fetch)
+    HANDLERS["validate_import"] = with_one(kind, fetch=fetch)
     return alone.main(arguments)
 
 

@@ -17,6 +17,7 @@ from handlers.services import Mailer, Services
 from portal_db.database import Database, Tx
 from portal_db.tables import Import, Job
 from portal_db.work import jobs
+from tests.handlers.one_job import with_one
 from tests.world import World
 from worker.runner.leases import Leases
 from worker.runner.runner import Runner
@@ -38,7 +39,7 @@ def runner(
 
 def changed(**functions: Mapping[str, Any]) -> dict[str, Handler]:
     """The table of kinds with some functions exchanged: `changed(create_client={"fetch": …})`."""
-    return {**HANDLERS, **{name: replace(HANDLERS[name], **values) for name, values in functions.items()}}
+    return {**HANDLERS, **{name: with_one(HANDLERS[name], **values) for name, values in functions.items()}}
 
 
 def stub(

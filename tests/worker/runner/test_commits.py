@@ -11,6 +11,7 @@ from handlers.registry import HANDLERS
 from handlers.services import Services
 from portal_db.states import ImportState, JobState
 from portal_db.tables import Job
+from tests.handlers.one_job import fetch_one
 from tests.making import claimed, importable, job, note, notes, take_back
 from tests.worker.runner.running import FlakyDatabase, changed, count, flaky, only_job, outcomes, runner, stub
 from tests.world import World
@@ -22,7 +23,7 @@ def arming(database: FlakyDatabase, **breaks: int) -> Any:
     """A fetch after which the database breaks so often: the next thing written is the effect."""
 
     def fetch(services: Services, row: Job) -> Any:
-        fetched = HANDLERS["create_client"].fetch(services, row)
+        fetched = fetch_one(HANDLERS["create_client"], services, row)
         for name, number in breaks.items():
             setattr(database, name, number)
         return fetched
@@ -146,7 +147,7 @@ def test_an_intent_whose_answer_was_lost_does_not_leave_the_email_unknown(
 
         def fetch(services: Services, row: Job) -> Any:
             database.lost_answers = 1
-            return HANDLERS["send_welcome_email"].fetch(services, row)
+            return fetch_one(HANDLERS["send_welcome_email"], services, row)
 
         kinds = changed(send_welcome_email={"fetch": fetch})
         runner(world, kinds=kinds, services=services).run(world.jobs_of(import_id)["send_welcome_email"].id)

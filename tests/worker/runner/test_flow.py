@@ -11,6 +11,7 @@ from handlers.registry import HANDLERS
 from handlers.services import Services
 from portal_db.states import ImportState, JobState, Lane
 from portal_db.tables import Job
+from tests.handlers.one_job import fetch_one
 from tests.making import importable, job, note, notes, pause
 from tests.racing import at_once, failures
 from tests.worker.runner.running import changed, count, only_job, outcomes, runner, stub, watched
@@ -76,7 +77,7 @@ def test_the_follow_ups_of_a_batch_are_left_to_the_relay(world: World, simulator
 def test_nothing_is_run_on_while_stopping(world: World, simulator: SimulatorHandle) -> None:
     def fetch(services: Services, row: Job) -> Any:
         world.stopping.set()
-        return HANDLERS["validate_import"].fetch(services, row)
+        return fetch_one(HANDLERS["validate_import"], services, row)
 
     import_id = world.ask(importable(simulator)[0].uuid)
     world.bell.rung.clear()
@@ -100,7 +101,7 @@ def test_nothing_is_run_on_that_is_paused(sqlite_world: World, simulator: Simula
 
     def fetch(services: Services, row: Job) -> Any:
         pause(world, **pauses[what])
-        return HANDLERS["validate_import"].fetch(services, row)
+        return fetch_one(HANDLERS["validate_import"], services, row)
 
     import_id = world.ask(importable(simulator)[0].uuid)
     runner(world, kinds=changed(validate_import={"fetch": fetch})).run(only_job(world, import_id).id)

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Collection
 from contextlib import suppress
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 import worker.runner.failures
 import worker.runner.runner
 from handlers.errors import Rejected
-from handlers.imports.settle import settle
+from handlers.imports.settle import settle, settle_all
 from handlers.registry import HANDLERS
 from handlers.services import Services
 from portal_db.database import Tx
 from portal_db.states import ImportState, JobState
 from portal_db.tables import Import, Job
+from tests.handlers.one_job import fetch_one
 from tests.making import importable
 from tests.racing import at_once, failures
 from tests.worker.runner.running import changed, count, runner
@@ -32,7 +35,7 @@ def with_both_branches_left(world: World, simulator: SimulatorHandle) -> Any:
 
     def stop(services: Services, row: Job) -> Any:
         world.stopping.set()
-        return HANDLERS["create_client"].fetch(services, row)
+        return fetch_one(HANDLERS["create_client"], services, row)
 
     runner(world, kinds=changed(create_client={"fetch": stop})).run(world.jobs_of(import_id)["validate_import"].id)
     world.stopping.clear()
@@ -50,21 +53,29 @@ def test_of_two_last_jobs_one_closes_the_import(
     fetched_both, meeting = threading.Barrier(2), threading.Barrier(2)
 
     def fetch(services: Services, row: Job) -> Any:
-        found = HANDLERS[row.kind].fetch(services, row)
+        found = fetch_one(HANDLERS[row.kind], services, row)
         fetched_both.wait(10)
         return found
 
-    def settle_and_meet(tx: Tx, row: Import) -> ImportState:
-        state = settle(tx, row)
+    def meet() -> None:
         with suppress(threading.BrokenBarrierError):
             meeting.wait(1)
+
+    def settle_and_meet(tx: Tx, row: Import) -> ImportState:
+        state = settle(tx, row)
+        meet()
         return state
+
+    def settle_all_and_meet(tx: Tx, rows: Collection[Import]) -> dict[UUID, ImportState]:
+        states = settle_all(tx, rows)
+        meet()
+        return states
 
     def refuse(*_: object) -> Any:
         raise Rejected("not_connected", "Not connected any more.")
 
-    for module in (worker.runner.runner, worker.runner.failures):
-        monkeypatch.setattr(module, "settle", settle_and_meet)
+    monkeypatch.setattr(worker.runner.runner, "settle_all", settle_all_and_meet)
+    monkeypatch.setattr(worker.runner.failures, "settle", settle_and_meet)
     details = {"fetch": fetch, **({"apply": refuse} if one_fails else {})}
     kinds = changed(import_details=details, import_relationships={"fetch": fetch})
     jobs = world.jobs_of(import_id)
@@ -84,7 +95,7 @@ def test_of_two_last_jobs_claimed_at_once_neither_blocks_the_other(world: World,
 
     def fetch(services: Services, row: Job) -> Any:
         together.wait(10)
-        return HANDLERS[row.kind].fetch(services, row)
+        return fetch_one(HANDLERS[row.kind], services, row)
 
     kinds = changed(**{name: {"fetch": fetch} for name in BRANCHES})
     jobs = world.jobs_of(import_id)

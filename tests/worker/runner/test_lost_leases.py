@@ -15,6 +15,7 @@ from handlers.services import Services
 from portal_db.states import ImportState, JobState
 from portal_db.tables import Job
 from portal_db.work import imports, jobs
+from tests.handlers.one_job import fetch_one
 from tests.making import importable, job, set_job, take_back
 from tests.worker.runner.running import changed, count, only_job, outcomes, runner, stub
 from tests.world import World
@@ -31,7 +32,7 @@ def interrupted(world: World, kind: str, interruption: Callable[[UUID], object])
     """A runner whose fetch of this kind is cut short by something that happens elsewhere; then it goes on."""
 
     def fetch(services: Services, row: Job) -> Any:
-        fetched = HANDLERS[kind].fetch(services, row)
+        fetched = fetch_one(HANDLERS[kind], services, row)
         interruption(row.id)
         return fetched
 
