@@ -176,7 +176,7 @@ def test_an_unforeseen_error_says_where_and_no_values(sqlite_world: World) -> No
     with sqlite_world.database.read() as tx:
         [attempt] = jobs.attempts_of(tx, job_id)
     assert attempt.traceback is not None
-    assert "jobs/test_errors.py" in attempt.traceback
+    assert "runner/test_errors.py" in attempt.traceback
     for word in ("ValueError", "KeyError", "fetch"):
         assert word in attempt.traceback
     kept = f"{attempt.traceback} {attempt.error_message} {row.error_message} {row.error_action}"
