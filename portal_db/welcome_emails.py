@@ -68,7 +68,7 @@ def add_all(tx: Tx, practice_id: UUID, asked_at: Mapping[UUID, datetime]) -> dic
     earlier = asked_at.keys() - found.keys()
     if earlier:
         statement = select(WelcomeEmail.client_id, WelcomeEmail.id).where(WelcomeEmail.client_id.in_(earlier))
-        found |= dict(tx.session.execute(statement).tuples().all())
+        found |= dict(tx.session.execute(statement).all())
     return found
 
 

@@ -50,7 +50,7 @@ def add_client_logins(tx: Tx, logins: Sequence[tuple[UUID, str, str]]) -> set[UU
 def logins_of_emails(tx: Tx, email_keys: Collection[str]) -> dict[str, UUID]:
     """The login that has each of these emails, where there is one: for early answers, never for the decision."""
     statement = select(Login.email_key, Login.id).where(Login.email_key.in_(email_keys))
-    return dict(tx.session.execute(statement).tuples().all())
+    return dict(tx.session.execute(statement).all())
 
 
 def email_in_use(tx: Tx, email_key: str, *, other_than: UUID | None = None) -> bool:

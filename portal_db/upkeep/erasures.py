@@ -23,7 +23,7 @@ def times(tx: Tx, practice_id: UUID, xpm_uuids: Collection[UUID]) -> dict[UUID, 
     """When the people of these records were erased last; records of people who were not are left out."""
     statement = select(Erasure.xpm_uuid, Erasure.erased_at)
     statement = statement.where(Erasure.practice_id == practice_id, Erasure.xpm_uuid.in_(xpm_uuids))
-    return dict(tx.session.execute(statement).tuples().all())
+    return dict(tx.session.execute(statement).all())
 
 
 def among(tx: Tx, practice_id: UUID, xpm_uuids: Collection[UUID]) -> set[UUID]:

@@ -69,12 +69,29 @@ def test_a_big_batch_delays_another_practice_by_no_more_than_a_tick(desk: Desk) 
 
 def test_practices_take_turns_in_one_round(desk: Desk) -> None:
     practices = [desk.world.practice_id, *(add_practice(desk.world, name) for name in ("Quay", "Dock"))]
-    owner = {job_id: practice for practice in practices for job_id in add_many(desk, 5, practice_id=practice)}
-    desk.relay(limit=3).tick()
-    order = [owner[job_id] for job_id in desk.rung(Lane.IMPORT)]
-    assert len(order) == 9
+    owner = {job_id: practice for practice in practices for job_id in add_many(desk, 120, practice_id=practice)}
+    desk.relay(limit=110).tick()
+    sets = desk.sets(Lane.IMPORT)
+    assert [len(job_ids) for job_ids in sets] == 3 * [50] + 3 * [50] + 3 * [10]
     for start in (0, 3, 6):
-        assert set(order[start : start + 3]) == set(practices)
+        assert {owner[job_ids[0]] for job_ids in sets[start : start + 3]} == set(practices)
+    assert all(len({owner[job_id] for job_id in job_ids}) == 1 for job_ids in sets)
+
+
+def test_a_job_that_was_tried_before_is_rung_by_itself(desk: Desk) -> None:
+    jobs = add_many(desk, 6)
+    for number, values in enumerate(({"attempts": 1}, {"deferrals": 1}, {"lost_leases": 1})):
+        set_job(desk.world, jobs[2 * number], **values)
+    desk.relay(limit=10).tick()
+    assert desk.sets(Lane.IMPORT) == [[jobs[0]], [jobs[1], jobs[3], jobs[5]], [jobs[2]], [jobs[4]]]
+
+
+def test_a_set_holds_jobs_of_one_kind(desk: Desk) -> None:
+    kinds = ("create_client", "create_entity", "send_welcome_email")
+    new = [new_job(desk.world, kind=kind, position=place) for place, kind in enumerate(kinds * 2)]
+    jobs = add(desk.world, *new)
+    desk.relay(limit=10).tick()
+    assert desk.sets(Lane.IMPORT) == [[jobs[0], jobs[3]], [jobs[1], jobs[4]], [jobs[2]], [jobs[5]]]
 
 
 def test_a_practice_at_its_limit_does_not_hold_up_its_interactive_work(desk: Desk) -> None:

@@ -53,10 +53,10 @@ def test_while_redis_is_away_nothing_counts_as_rung_and_leases_are_taken_back(
 class HalfDeaf(RedisBell):
     """A bell whose Redis goes away after the first lane was rung."""
 
-    def ring_or_raise(self, lane: Lane, job_ids: Sequence[UUID]) -> None:
+    def ring_sets(self, lane: Lane, sets: Sequence[Sequence[UUID]]) -> None:
         if lane is Lane.EMAIL:
             raise redis.ConnectionError
-        super().ring_or_raise(lane, job_ids)
+        super().ring_sets(lane, sets)
 
 
 def test_a_redis_that_goes_away_between_two_lanes_leaves_nothing_rung(desk: Desk) -> None:

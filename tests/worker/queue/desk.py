@@ -67,10 +67,14 @@ class Desk:
 
     def rung(self, lane: Lane) -> list[UUID]:
         """The jobs whose ids wait on a lane's queue, in the order they will be taken."""
+        return [job_id for job_ids in self.sets(lane) for job_id in job_ids]
+
+    def sets(self, lane: Lane) -> list[list[UUID]]:
+        """The sets of jobs that wait on a lane's queue: a message for each."""
         found = []
         for message_id in self._waiting(lane.value):
             data: Any = self.client.hget(self.key(f"{lane.value}.msgs"), message_id)
-            found.append(UUID(Message.decode(data).args[0]))
+            found.append([UUID(job_id) for job_id in Message.decode(data).args])
         return found
 
     def take_all(self) -> None:
