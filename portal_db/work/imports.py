@@ -20,8 +20,7 @@ from portal_db.tables import Batch, Client, Import, ImportEvent, Job, Login
 from portal_db.types import db_now
 
 _NO_EMAILS: Mapping[UUID, str] = MappingProxyType({})
-#: After every position of a batch.
-_LATEST = 2**62
+_FAILED = (ImportState.REJECTED, ImportState.FAILED, ImportState.CANCELLED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,17 +193,18 @@ def earlier_claims_on_emails(tx: Tx, email_keys: Mapping[UUID, str], rows: Mappi
     batches = {row.batch_id for row in rows.values() if row.batch_id is not None}
     if not batches or not email_keys:
         return set()
-    gone = (ImportState.REJECTED, ImportState.FAILED, ImportState.CANCELLED)
-    statement = select(Import.batch_id, Import.email_key, func.min(Import.position)).group_by(
-        Import.batch_id, Import.email_key
-    )
-    taken = (Import.batch_id.in_(batches), Import.email_key.in_(set(email_keys.values())), Import.state.not_in(gone))
-    first = {(batch_id, key): position for batch_id, key, position in tx.session.execute(statement.where(*taken))}
-    return {
-        import_id
-        for import_id, key in email_keys.items()
-        if (first.get((rows[import_id].batch_id, key)) or _LATEST) < (rows[import_id].position or 0)
+    taken = (Import.batch_id.in_(batches), Import.email_key.in_(set(email_keys.values())), Import.state.not_in(_FAILED))
+    statement = select(Import.batch_id, Import.email_key, func.min(Import.position)).where(*taken)
+    first: dict[tuple[UUID | None, str | None], int | None] = {
+        (batch_id, email_key): position
+        for batch_id, email_key, position in tx.session.execute(statement.group_by(Import.batch_id, Import.email_key))
     }
+
+    def is_claimed(row: Import, email_key: str) -> bool:
+        position = first.get((row.batch_id, email_key))
+        return position is not None and row.position is not None and position < row.position
+
+    return {import_id for import_id, email_key in email_keys.items() if is_claimed(rows[import_id], email_key)}
 
 
 def second_imports_of_records(tx: Tx, rows: Collection[Import]) -> set[UUID]:
