@@ -18,8 +18,9 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import ClassVar
+from typing import ClassVar, Generic, TypeVar
 
 from portal_db.states import ErrorClass
 from portal_db.work.jobs import Failure
@@ -82,6 +83,25 @@ class JobError(PortalError):
 
 class Rejected(JobError):
     error_class = ErrorClass.REJECTED
+
+
+E = TypeVar("E", Rejected, RequestRefused)
+
+
+@dataclass(frozen=True)
+class Refusal(Generic[E]):
+    """A refusal's words. Calling it makes the error to raise: `values` fill the braces, `field` replaces the table's."""
+
+    error: type[E]
+    code: str
+    message: str
+    remedy: str
+    field: str | None = None
+
+    def __call__(self, *, field: str | None = None, **values: object) -> E:
+        field = field or self.field
+        message, remedy = (words.format(field=field, **values) for words in (self.message, self.remedy))
+        return self.error(self.code, message, remedy, field=field)
 
 
 class Deferred(JobError):

@@ -5,8 +5,7 @@ Programs depend on the codes and fields; the words are for people and may change
 
 from __future__ import annotations
 
-from handlers.errors import Rejected, RequestRefused
-from handlers.refusals.refusal import Refusal
+from handlers.errors import Refusal, Rejected, RequestRefused
 
 _ASK_A_COLLEAGUE = "Ask an owner, account admin, partner or manager."
 _CONNECT_AGAIN = "Start connecting again under Configure > Integrations."

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from handlers import refusals
-from handlers.refusals.refusal import Refusal
+from handlers.errors import Refusal
 
 ROOT = Path(__file__).parents[2]
 TABLE = {name: entry for name, entry in vars(refusals).items() if isinstance(entry, Refusal)}
