@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -15,9 +16,12 @@ from cryptography.fernet import Fernet
 
 from bench.figures import start_simulator
 from config.settings import Settings
+from handlers.directory.sync import sync_on_connecting
 from portal_db import migrate
 from portal_db.database import Database
+from portal_db.directory import directories
 from portal_db.states import Lane
+from portal_db.xero import connections
 from tests.servers.postgres import fresh_database, postgres_server
 from tests.servers.redis import redis_server
 from tests.world import connect_practice
@@ -44,6 +48,7 @@ class Deployment:
     mail: Path
     practice_id: UUID
     staff_id: UUID
+    connection_id: UUID
     access: Access
 
     def start_worker(self, name: str) -> None:
@@ -54,6 +59,19 @@ class Deployment:
     def start_relay(self) -> None:
         command = [sys.executable, "-c", "import sys; from worker.process import run_relay; sys.exit(run_relay())"]
         self.processes.start("relay", command, ready=log_line("relay.ready"), env=self.environment())
+
+    def sync_directory(self) -> None:
+        """Sync the practice's directory, as every practice's is once it has connected: by one call of XPM."""
+        with self.database.write() as tx:
+            sync_on_connecting(tx, connections.get_one(tx, self.connection_id))
+        while True:
+            with self.database.read() as tx:
+                connection = connections.get_one(tx, self.connection_id)
+                directory = directories.of(tx, connection.xero_login_id, connection.tenant_id)
+            if directory is not None and directory.cursor is not None:
+                return
+            self.processes.check()
+            time.sleep(0.1)
 
     def environment(self) -> dict[str, str]:
         """The settings as processes read them."""
@@ -88,6 +106,6 @@ def deployed(*, clients: int) -> Iterator[Deployment]:
         stack.callback(database.close)
         migrate.upgrade(database)
         token = SimulatorConfig().access_token
-        practice_id, staff_id, _ = connect_practice(database, settings, token)
+        practice_id, staff_id, connection_id = connect_practice(database, settings, token)
         access = Access(SimulatorConfig().tenant_id, token)
-        yield Deployment(settings, database, processes, mail, practice_id, staff_id, access)
+        yield Deployment(settings, database, processes, mail, practice_id, staff_id, connection_id, access)

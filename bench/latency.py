@@ -55,6 +55,7 @@ def measure(*, rounds: int = 100, seed: int = 1) -> dict[str, Any]:
         pickup = _pickup(deployment, rounds, chance)
         deployment.start_worker("worker-1")
         deployment.start_relay()
+        deployment.sync_directory()
         whole = _imports(deployment, rounds, chance)
     return {"rounds": rounds, "pickup_ms": quantiles(pickup["ours"]), "import_ms": quantiles(whole),
             "stock_pickup_ms": quantiles(pickup["stock"]), "seed": seed}  # fmt: skip

@@ -23,6 +23,7 @@ def measure(*, imports: int, workers: int) -> dict[str, Any]:
         for number in range(workers):
             deployment.start_worker(f"worker-{number + 1}")
         deployment.start_relay()
+        deployment.sync_directory()
         xpm = XpmApi(deployment.settings.xpm_api_url, limiter=UnlimitedLimiter())
         with xpm.list(deployment.access, lane="import", deadline_seconds=120) as listing:
             kinds = [(record.uuid, suggested_kind(record)) for record in listing]
