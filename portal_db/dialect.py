@@ -78,7 +78,7 @@ def update_each(tx: Tx, table: type[Base], rows: Mapping[UUID, Mapping[str, Any]
     values = {name: bindparam(f"new_{name}", type_=columns[name].type) for name in names}
     statement = update(table.__table__).where(columns.id == bindparam("row_id")).values(**values, **same)  # type: ignore[arg-type]  # it is a table
     binds = [{"row_id": row_id, **{f"new_{name}": row[name] for name in names}} for row_id, row in rows.items()]
-    tx.session.connection().execute(statement, binds)
+    tx.session.connection().execute(statement, binds if len(binds) > 1 else binds[0])
 
 
 def delete_rows(tx: Tx, table: type[Base], *conditions: ColumnElement[bool]) -> int:

@@ -17,7 +17,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, bindparam, case, func, insert, null, select, update
 
 from portal_db.database import Tx
-from portal_db.dialect import has_row, insert_new, update_rows
+from portal_db.dialect import has_row, insert_new, update_each, update_rows
 from portal_db.states import OPEN_JOB_STATES, AttemptOutcome, ErrorClass, JobState, Lane
 from portal_db.tables import Job, JobAttempt
 from portal_db.types import UtcDateTime, db_now
@@ -236,7 +236,7 @@ def succeed(tx: Tx, *leases: Lease) -> None:
     lost = [lease.job_id for lease in leases if lease.job_id not in done]
     if lost:
         raise LeaseLost(f"job {lost[0]} is no longer ours")
-    _record_attempts(tx, leases, AttemptOutcome.SUCCEEDED, None)
+    _record_attempts(tx, [(lease, None) for lease in leases], AttemptOutcome.SUCCEEDED)
 
 
 def end(tx: Tx, lease: Lease, state: JobState, failure: Failure) -> None:
@@ -246,7 +246,20 @@ def end(tx: Tx, lease: Lease, state: JobState, failure: Failure) -> None:
         LeaseLost: the caller's transaction must roll back.
     """
     _finish(tx, lease, state=state, finished_at=db_now(), attempts=Job.attempts + 1, **_error_columns(failure))
-    _record_attempts(tx, [lease], AttemptOutcome(failure.error_class.value), failure)
+    _record_attempts(tx, [(lease, failure)], AttemptOutcome(failure.error_class.value))
+
+
+def reject(tx: Tx, refused: Sequence[tuple[Lease, Failure]]) -> None:
+    """Close jobs as rejected, each with its reason, by two statements. The caller holds their leases (`held`)."""
+    values = {lease.job_id: _error_columns(failure) for lease, failure in refused}
+    same: dict[str, Any] = {
+        "finished_at": db_now(),
+        "attempts": Job.attempts + 1,
+        "lease_until": None,
+        "deadline_at": None,
+    }
+    update_each(tx, Job, values, state=JobState.REJECTED, **same)
+    _record_attempts(tx, refused, AttemptOutcome.REJECTED)
 
 
 def park(tx: Tx, lease: Lease, failure: Failure, *, seconds: float, counts_as_attempt: bool) -> None:
@@ -270,7 +283,7 @@ def park(tx: Tx, lease: Lease, failure: Failure, *, seconds: float, counts_as_at
         waiting_since=func.coalesce(Job.waiting_since, db_now()) if on_connection else None,
         **_error_columns(failure),
     )
-    _record_attempts(tx, [lease], AttemptOutcome(failure.error_class.value), failure)
+    _record_attempts(tx, [(lease, failure)], AttemptOutcome(failure.error_class.value))
 
 
 def release(tx: Tx, lease: Lease) -> None:
@@ -313,14 +326,19 @@ _RECORD_ATTEMPT = insert(JobAttempt).values(
 )
 
 
-def _record_attempts(tx: Tx, leases: Sequence[Lease], outcome: AttemptOutcome, failure: Failure | None) -> None:
-    same = {
-        "outcome": outcome,
-        "error_code": failure.code if failure else None,
-        "error_message": failure.message[:1000] if failure else None,
-        "traceback": failure.traceback if failure else None,
-    }
-    rows = [{"token": lease.token, "job_id": lease.job_id, "owner": lease.owner, **same} for lease in leases]
+def _record_attempts(tx: Tx, ended: Sequence[tuple[Lease, Failure | None]], outcome: AttemptOutcome) -> None:
+    rows = [
+        {
+            "token": lease.token,
+            "job_id": lease.job_id,
+            "owner": lease.owner,
+            "outcome": outcome,
+            "error_code": failure.code if failure else None,
+            "error_message": failure.message[:1000] if failure else None,
+            "traceback": failure.traceback if failure else None,
+        }
+        for lease, failure in ended
+    ]
     if rows:
         tx.session.connection().execute(_RECORD_ATTEMPT, rows)
 
@@ -367,7 +385,7 @@ def take_back_expired(tx: Tx) -> list[UUID]:
             .returning(Job.id)
         )
         if tx.session.scalar(statement) is not None:
-            _record_attempts(tx, [lease], AttemptOutcome.LEASE_LOST, None)
+            _record_attempts(tx, [(lease, None)], AttemptOutcome.LEASE_LOST)
             taken.append(job_id)
     return taken
 
@@ -398,7 +416,7 @@ def cancel_open(tx: Tx, import_id: UUID, *, except_kinds: Iterable[str] = ()) ->
     )
     cancelled = list(tx.session.scalars(statement))
     for lease in leases:
-        _record_attempts(tx, [lease], AttemptOutcome.CANCELLED, None)
+        _record_attempts(tx, [(lease, None)], AttemptOutcome.CANCELLED)
     return cancelled
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, timedelta
 
@@ -16,7 +17,7 @@ from portal_db.states import ErrorClass, JobState
 from portal_db.tables import Job
 from portal_db.types import database_time
 from portal_db.work import imports, jobs
-from portal_db.work.jobs import Failure, Lease
+from portal_db.work.jobs import Failure, Lease, lease_of
 from portal_db.xero import connections
 
 BACKOFF_BASE_SECONDS = 1.0
@@ -45,16 +46,13 @@ def record(services: Services, job: Job, lease: Lease, on_failure: OnFailure | N
             settle(tx, row)
 
 
-def reject(tx: Tx, job: Job, lease: Lease, on_failure: OnFailure | None, refusal: Rejected) -> None:
-    """Record the refusal of one job of a set, in the set's transaction, which has locked its import and settles it.
-
-    Raises:
-        LeaseLost: the caller's transaction must roll back.
-    """
-    failure = refusal.as_failure()
-    jobs.end(tx, lease, JobState.REJECTED, failure)
+def reject(tx: Tx, refused: Sequence[tuple[Job, Rejected]], on_failure: OnFailure | None) -> None:
+    """Record the refusals of jobs of a set, in the set's transaction, which holds their leases and settles their imports."""
+    failures = [(job, refusal.as_failure()) for job, refusal in refused]
+    jobs.reject(tx, [(lease_of(job), failure) for job, failure in failures])
     if on_failure is not None:
-        on_failure(tx, job, failure)
+        for job, failure in failures:
+            on_failure(tx, job, failure)
 
 
 def _failure(tx: Tx, job: Job, error: JobError) -> Failure:

@@ -242,8 +242,8 @@ class Runner:
                 raise refused[0][1]
             if done:
                 jobs.succeed(tx, *(lease_of(job) for job, _ in done))
-            for job, refusal in refused:
-                failures.reject(tx, job, lease_of(job), handler.on_failure, refusal)
+            if refused:
+                failures.reject(tx, refused, handler.on_failure)
             self._insert_follow_ups(tx, done, applied)
             self._settle(tx, [task.row for task in tasks if task.row is not None])
 
