@@ -19,6 +19,9 @@ class Mailer(Protocol):
 
     def send(self, message: Any, recipient: str) -> None: ...
 
+    def close(self) -> None:
+        """Close the connections that are kept for later messages."""
+
 
 class Bell(Protocol):
     """Notifies workers of jobs. It may fail: nothing depends on it but speed."""

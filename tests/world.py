@@ -179,6 +179,7 @@ def building(database_url: str, api_url: str, access_token: str, mail: MailCatch
         yield World(database, services, leases, RememberingBell(), mail, practice_id, staff_id, connection_id)
     finally:
         xpm.close()
+        services.mailer.close()
         database.close()
 
 

@@ -43,6 +43,7 @@ def opened(settings: Settings, sources: Sources | None = None) -> Iterator[Porta
     finally:
         limiter.close()
         xpm.close()
+        services.mailer.close()
         database.close()
 
 

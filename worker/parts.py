@@ -82,6 +82,7 @@ class Parts:
         self.leases.stop()
         self.limiter.close()
         self.services.xpm.close()
+        self.services.mailer.close()
         self.services.database.close()
 
 

@@ -1,16 +1,18 @@
 """Sends one message over SMTP. The outcome is one of three: sent, certainly not sent, or unknown.
 
 Source of the phases: RFC 5321. Until the server answers the end of DATA nothing was accepted; without that answer the
-outcome is unknown (P21's cousin for email). Each message gets a new connection: emails are rare, and a stale
-connection would make more outcomes unknown.
+outcome is unknown (P21's cousin for email). A connection is kept for the next message; one that has gone stale is noticed
+before anything of that message is sent.
 """
 
 from __future__ import annotations
 
 import smtplib
 import ssl
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from email.message import EmailMessage
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -19,6 +21,8 @@ from handlers import refusals
 from handlers.errors import OutcomeUnknown, Rejected, Transient
 
 SECONDS_PER_STEP = 8.0
+#: How long a connection is kept for the next message: less than any server waits.
+KEEP_SECONDS = 20.0
 
 
 class SmtpMailer:
@@ -31,7 +35,7 @@ class SmtpMailer:
         SettingsError: the address does not say where the server is.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
             raise SettingsError("SMTP_URL does not fit: it must look like smtp://host:port or smtps://host:port.")
@@ -40,6 +44,8 @@ class SmtpMailer:
         self._port = parts.port or (465 if self._implicit_tls else 25)
         self._starttls = parse_qs(parts.query).get("starttls") == ["require"]
         self._login = (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
+        self._monotonic = monotonic
+        self._idle: deque[tuple[smtplib.SMTP, float]] = deque()
 
     def send(self, message: EmailMessage, recipient: str) -> None:
         """Deliver `message` to one recipient.
@@ -49,34 +55,34 @@ class SmtpMailer:
             Rejected: certainly not sent; the server refuses it for this recipient.
             OutcomeUnknown: the server had the whole message and did not answer.
         """
-        with self._connected() as server:
+        server = self._idle_one()
+        if server is None:
             with _certainly_not_sent():
-                server.ehlo_or_helo_if_needed()
-                code, _ = server.mail(message["From"].addresses[0].addr_spec)
-                if not _is_yes(code):
-                    raise _refused_us()
-                code, _ = server.rcpt(recipient)
-                if not _is_yes(code):
-                    raise _refused(code)
-            try:
-                code, _ = server.data(message.as_bytes(policy=message.policy.clone(linesep="\r\n")))
-            except smtplib.SMTPDataError as refusal:  # the server would not even begin to take it
-                raise _refused(refusal.smtp_code) from refusal
-            except (OSError, smtplib.SMTPException) as silence:
-                raise _unknown() from silence
-            if not 200 <= code < 600 or 300 <= code < 400:  # no reply of SMTP's: it may mean anything
-                raise _unknown()
-            if not _is_yes(code):
-                raise _refused(code)
-
-    @contextmanager
-    def _connected(self) -> Iterator[smtplib.SMTP]:
-        with _certainly_not_sent():
-            server = self._connect()
+                server = self._connect()
         try:
-            yield server
-        finally:
+            _deliver(server, message, recipient)
+        except BaseException:
             server.close()  # QUIT could only fail: the answer that matters is in
+            raise
+        self._idle.append((server, self._monotonic()))
+
+    def close(self) -> None:
+        """Close the connections that are kept for later messages."""
+        while self._idle:
+            self._idle.pop()[0].close()
+
+    def _idle_one(self) -> smtplib.SMTP | None:
+        """A kept connection that was used lately, and on which the server answers."""
+        while self._idle:
+            try:
+                server, used_at = self._idle.pop()
+            except IndexError:  # another thread took it
+                return None
+            with suppress(OSError, smtplib.SMTPException):
+                if self._monotonic() - used_at < KEEP_SECONDS and _is_yes(server.rset()[0]):
+                    return server
+            server.close()
+        return None
 
     def _connect(self) -> smtplib.SMTP:
         if self._implicit_tls:
@@ -93,6 +99,27 @@ class SmtpMailer:
             server.close()
             raise
         return server
+
+
+def _deliver(server: smtplib.SMTP, message: EmailMessage, recipient: str) -> None:
+    with _certainly_not_sent():
+        server.ehlo_or_helo_if_needed()
+        code, _ = server.mail(message["From"].addresses[0].addr_spec)
+        if not _is_yes(code):
+            raise _refused_us()
+        code, _ = server.rcpt(recipient)
+        if not _is_yes(code):
+            raise _refused(code)
+    try:
+        code, _ = server.data(message.as_bytes(policy=message.policy.clone(linesep="\r\n")))
+    except smtplib.SMTPDataError as refusal:  # the server would not even begin to take it
+        raise _refused(refusal.smtp_code) from refusal
+    except (OSError, smtplib.SMTPException) as silence:
+        raise _unknown() from silence
+    if not 200 <= code < 600 or 300 <= code < 400:  # no reply of SMTP's: it may mean anything
+        raise _unknown()
+    if not _is_yes(code):
+        raise _refused(code)
 
 
 @contextmanager

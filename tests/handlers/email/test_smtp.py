@@ -5,16 +5,17 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from email.policy import SMTP
+from urllib.parse import urlsplit
 
 import pytest
 
 from config.settings import SettingsError
 from handlers.email import smtp
-from handlers.email.smtp import SmtpMailer
+from handlers.email.smtp import KEEP_SECONDS, SmtpMailer
 from handlers.errors import JobError, OutcomeUnknown, Rejected, Transient
 from worker.local.mail_catcher import Behaviour, MailCatcher
 
@@ -27,6 +28,7 @@ STEPS = {
     "helo": "250 hello",
     "mail": "250 ok",
     "rcpt": "250 ok",
+    "rset": "250 ok",
     "data": "354 go on",
     "end": "250 kept",
 }
@@ -96,19 +98,52 @@ def letter() -> EmailMessage:
 def send(replies: Mapping[str, str]) -> JobError | None:
     """Send through a server that answers so; what came of it."""
     with scripted(replies) as script:
-        try:
-            SmtpMailer(f"smtp://127.0.0.1:{script.port}").send(letter(), "kim@mail.example")
-        except JobError as error:
-            return error
-        return None
+        with closing(SmtpMailer(f"smtp://127.0.0.1:{script.port}")) as mailer:
+            try:
+                mailer.send(letter(), "kim@mail.example")
+            except JobError as error:
+                return error
+            return None
 
 
 def test_a_message_that_the_server_takes_is_sent(mail_catcher: MailCatcher) -> None:
-    SmtpMailer(mail_catcher.url).send(letter(), "kim@mail.example")
+    with closing(SmtpMailer(mail_catcher.url)) as mailer:
+        mailer.send(letter(), "kim@mail.example")
     (delivery,) = mail_catcher.deliveries()
     assert delivery.recipient == "kim@mail.example"
     content = (mail_catcher.mailbox.folder / delivery.file).read_bytes()
     assert b"\r\n.a line that begins with a dot\r\n" in content
+
+
+def test_a_connection_is_kept_for_the_next_message() -> None:
+    with scripted({}) as script, closing(SmtpMailer(f"smtp://127.0.0.1:{script.port}")) as mailer:
+        for _ in range(3):
+            mailer.send(letter(), "kim@mail.example")
+    assert len(script.accepted) == 3
+    assert [command.lower() for command in script.told].count("rset") == 2
+
+
+@pytest.mark.parametrize("answer", [DROP, "421 4.3.2 Closing", "500 what"])
+def test_a_kept_connection_that_has_gone_stale_is_replaced_before_anything_is_sent(
+    mail_catcher: MailCatcher, answer: str
+) -> None:
+    with scripted({"rset": answer}) as script, closing(SmtpMailer(f"smtp://127.0.0.1:{script.port}")) as mailer:
+        mailer.send(letter(), "kim@mail.example")
+        mailer._port = urlsplit(mail_catcher.url).port or 0  # where the next connection goes
+        mailer.send(letter(), "kim@mail.example")
+    assert (len(script.accepted), len(mail_catcher.deliveries())) == (1, 1)
+
+
+def test_a_connection_that_was_idle_for_long_is_not_used_again(mail_catcher: MailCatcher) -> None:
+    now = [0.0]
+    mailer = SmtpMailer("smtp://127.0.0.1:1", monotonic=lambda: now[0])
+    with scripted({}) as script, closing(mailer):
+        mailer._port = script.port
+        mailer.send(letter(), "kim@mail.example")
+        now[0], mailer._port = KEEP_SECONDS, urlsplit(mail_catcher.url).port or 0
+        mailer.send(letter(), "kim@mail.example")
+    assert (len(script.accepted), len(mail_catcher.deliveries())) == (1, 1)
+    assert "rset" not in script.told
 
 
 @pytest.mark.parametrize("answer", ["250 2.0.0 Kept", "251 will forward", "200 fine"])

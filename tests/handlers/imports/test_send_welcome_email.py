@@ -42,6 +42,9 @@ class KillingMailer:
             self._mailer.send(message, recipient)
         raise Killed
 
+    def close(self) -> None:
+        """A killed process closes nothing."""
+
 
 @pytest.fixture
 def asked(world: World, simulator: SimulatorHandle) -> UUID:
