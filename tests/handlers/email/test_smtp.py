@@ -97,13 +97,12 @@ def letter() -> EmailMessage:
 
 def send(replies: Mapping[str, str]) -> JobError | None:
     """Send through a server that answers so; what came of it."""
-    with scripted(replies) as script:
-        with closing(SmtpMailer(f"smtp://127.0.0.1:{script.port}")) as mailer:
-            try:
-                mailer.send(letter(), "kim@mail.example")
-            except JobError as error:
-                return error
-            return None
+    with scripted(replies) as script, closing(SmtpMailer(f"smtp://127.0.0.1:{script.port}")) as mailer:
+        try:
+            mailer.send(letter(), "kim@mail.example")
+        except JobError as error:
+            return error
+        return None
 
 
 def test_a_message_that_the_server_takes_is_sent(mail_catcher: MailCatcher) -> None:
