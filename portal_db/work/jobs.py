@@ -206,12 +206,14 @@ def held(tx: Tx, leases: Sequence[Lease]) -> set[UUID]:
     Returns:
         Their ids; the other leases are lost.
     """
-    statement = select(Job.id).where(
-        Job.id.in_([lease.job_id for lease in leases]),
-        Job.lease_token.in_([lease.token for lease in leases]),
-        Job.state == JobState.RUNNING,
-    )
-    return set(tx.session.scalars(statement.order_by(Job.id).with_for_update()))
+    statement = select(Job.id).where(_under(leases)).order_by(Job.id)
+    return set(tx.session.scalars(statement.with_for_update()))
+
+
+def _under(leases: Sequence[Lease]) -> ColumnElement[bool]:
+    """Whether a job is running under one of these leases: a token is one job's."""
+    tokens = Job.lease_token.in_([lease.token for lease in leases])
+    return and_(Job.id.in_([lease.job_id for lease in leases]), tokens, Job.state == JobState.RUNNING)
 
 
 _SUCCEEDED: dict[str, Any] = {
@@ -227,12 +229,8 @@ def succeed(tx: Tx, *leases: Lease) -> None:
     Raises:
         LeaseLost: one of them is no longer ours; the caller's transaction must roll back.
     """
-    statement = update(Job).where(
-        Job.id.in_([lease.job_id for lease in leases]),
-        Job.lease_token.in_([lease.token for lease in leases]),
-        Job.state == JobState.RUNNING,
-    )
-    done = set(tx.session.scalars(statement.values(**_SUCCEEDED, finished_at=db_now()).returning(Job.id)))
+    statement = update(Job).where(_under(leases)).values(**_SUCCEEDED, finished_at=db_now()).returning(Job.id)
+    done = set(tx.session.scalars(statement))
     lost = [lease.job_id for lease in leases if lease.job_id not in done]
     if lost:
         raise LeaseLost(f"job {lost[0]} is no longer ours")

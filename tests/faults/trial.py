@@ -15,9 +15,12 @@ from uuid import UUID
 
 from sqlalchemy import text
 
+from handlers.directory.sync import sync_on_connecting
 from handlers.imports.accept import accept, accept_batch
 from handlers.imports.request import ImportRequest, parse
+from portal_db.directory import directories
 from portal_db.states import ClientKind
+from portal_db.xero import connections
 from tests.faults.stage import Stage
 from tests.faults.traps import Mark, Trap, fired, lay
 from tests.faults.verdict import RECOVERY_SECONDS, Asked, Verdict, find
@@ -57,6 +60,7 @@ class Trial:
         self.random.shuffle(self._records)
         self._emails: dict[UUID, str] = {}
         self._doomed: list[UUID] = []
+        self._rivals: list[tuple[UUID, UUID]] = []
         self._traps: list[tuple[Path, Trap]] = []
         self._killed: dict[int, float] = {}
         self._rules: list[tuple[FaultRule, int]] = []
@@ -95,6 +99,40 @@ class Trial:
         bell = self.stage.bell
         for request in requests[::4]:
             self.note(accept(self.stage.database, bell, request).import_id, request)
+
+    def sync_directory(self) -> None:
+        """Sync the practice's directory, as every practice's is once it has connected."""
+        with self.stage.database.write() as tx:
+            sync_on_connecting(tx, connections.get_one(tx, self.connection_id))
+        with self.stage.database.read() as tx:
+            connection = connections.get_one(tx, self.connection_id)
+            directory = directories.of(tx, connection.xero_login_id, connection.tenant_id)
+
+        def is_synced() -> bool:
+            with self.stage.database.read() as tx:
+                found = directories.get(tx, directory.id) if directory is not None else None
+            return found is not None and found.cursor is not None
+
+        self.wait(is_synced, "the directory is synced", 40)
+
+    def ask_rivals(self) -> None:
+        """Request two batches. The first and the last row of the first want one email, and the second's first row wants the
+        email of another row of the first: of each two, one may be imported."""
+        first = [self.request() for _ in range(self.imports - self.imports // 4)]
+        people = [number for number, request in enumerate(first) if request.email]
+        first[people[-1]] = first[people[-1]].model_copy(update={"email": first[people[0]].email})
+        second = [self.request() for _ in range(self.imports // 4)]
+        person = next(number for number, request in enumerate(second) if request.email)
+        second[person] = second[person].model_copy(update={"email": first[people[1]].email})
+        ids = [
+            accept_batch(self.stage.database, f"rivals {n}", batch).import_ids
+            for n, batch in enumerate((first, second))
+        ]
+        self._rivals = [(ids[0][people[0]], ids[0][people[-1]]), (ids[0][people[1]], ids[1][person])]
+        rivals = {import_id for pair in self._rivals for import_id in pair}
+        for import_id, request in zip((*ids[0], *ids[1]), (*first, *second), strict=True):
+            if import_id not in rivals:
+                self.note(import_id, request)
 
     def note(self, import_id: UUID, request: ImportRequest) -> None:
         """Note an import that was accepted, to be judged at the end."""
@@ -198,7 +236,9 @@ class Trial:
         self.wait(lambda: not self.open(), "every import is closed", self.much(60.0, 180.0))
         for path, _ in self._traps:
             path.unlink()
-        asked = Asked(self._emails, {key: value for key, value in self._emails.items() if value}, self._doomed)
+        asked = Asked(
+            self._emails, {key: value for key, value in self._emails.items() if value}, self._doomed, self._rivals
+        )
         found = find(
             self.stage.database, self.practice_id, asked, [one.recipient for one in self.stage.mail.deliveries()]
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
@@ -58,11 +59,13 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Asked:
-    """What was requested: import ids, the address of each import's welcome email, and the imports meant to be poison."""
+    """What was requested: import ids, the address of each import's welcome email, the imports meant to be poison, and pairs
+    of imports that want one email."""
 
     imports: Collection[UUID]
     emails: dict[UUID, str]
     doomed: Collection[UUID] = ()
+    rivals: Collection[tuple[UUID, UUID]] = ()
 
 
 @dataclass(frozen=True)
@@ -120,7 +123,9 @@ def find(database: Database, practice_id: UUID, asked: Asked, recipients: Iterab
         problems.append("an unknown email is not shown")
     if any(one not in rows or not rows[one].buried for one in asked.doomed):
         problems.append("a poison job was not found out")
-    if extra := rows.keys() - set(asked.imports):
+    if any({rows[one].state for one in pair} != {"succeeded", "rejected"} for pair in asked.rivals):
+        problems.append("of two that want one email, not exactly one was imported")
+    if extra := rows.keys() - {*asked.imports, *chain.from_iterable(asked.rivals)}:
         problems.append(f"{len(extra)} imports that nobody asked for")
     mail_twins = sum(letters[address] - 1 for address in asked.emails.values() if letters[address] > 1)
     return Found(

@@ -81,7 +81,7 @@ MUTANTS = (
         "resync-revives-nothing",
         "only a person's import offers ignored items again",
         "b.20: each night brings back what reviewers ignored",
-        (Edit(NEWS, "    if is_import:\n", "    if True:\n"),),
+        (Edit(NEWS, "    if update.begun_at is not None:\n", "    if True:\n"),),
         (MODEL,),
     ),
     Mutant(

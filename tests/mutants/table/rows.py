@@ -287,8 +287,8 @@ CONFINED = (
         (
             Edit(
                 "portal_db/clients/clients.py",
-                "XpmLink.practice_id == practice_id, XpmLink.xpm_uuid == xpm_uuid",
-                "XpmLink.xpm_uuid == xpm_uuid",
+                "XpmLink.practice_id == practice_id, XpmLink.xpm_uuid.in_(xpm_uuids)",
+                "XpmLink.xpm_uuid.in_(xpm_uuids)",
             ),
         ),
         (
