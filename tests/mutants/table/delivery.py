@@ -72,7 +72,7 @@ RUNNING = (
                 "            results = handler.apply(tx, tasks)\n            tx.session.commit()\n",
             ),
         ),
-        (f"{FLOW}::test_what_apply_writes_and_the_jobs_end_are_one_transaction[sqlite]",),
+        (f"{COMMITS}::test_a_commit_that_failed_is_tried_again[sqlite]",),
     ),
     Mutant(
         "stopping",
