@@ -158,8 +158,11 @@ class Runner:
                 return ()
             for job, failure in failed:
                 self._fail(job, handler, failure)
+        if not by_themselves:
+            return following
+        self._run_on(following)  # first: its leases are not renewed while others run
         self._run_apart(by_themselves)
-        return following
+        return ()
 
     def _run_apart(self, claimed: Sequence[Job]) -> None:
         """Run jobs of a set one by one, so that only a culprit fails. Those for which half of their deadline is not enough
@@ -169,7 +172,7 @@ class Runner:
             if time.monotonic() < enough and not self._stopping.is_set():
                 self._run_on([job])
             else:
-                with suppress(LeaseLost), self._database.write() as tx:
+                with suppress(LeaseLost, SQLAlchemyError), self._database.write() as tx:  # or its lease expires
                     jobs.release(tx, lease_of(job))
 
     def _fetch(

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, update
 
 from handlers import refusals
 from handlers.jobs.handler import BY_ITSELF, Result, Task
@@ -17,6 +17,7 @@ from handlers.services import Services
 from portal_db.database import Tx
 from portal_db.states import ImportState, JobState
 from portal_db.tables import Job
+from portal_db.types import db_now
 from tests.handlers.directory.given import synced
 from tests.handlers.given import link_entity
 from tests.making import importable, job, set_job, take_back
@@ -213,6 +214,28 @@ def test_records_that_xpm_must_be_asked_for_are_fetched_one_by_one(world: World,
     assert [world.jobs_of(import_id)[KIND].state for import_id in import_ids] == 3 * [JobState.SUCCEEDED]
     world.run_due()
     assert count(world, "clients") == 3
+
+
+def test_what_follows_a_set_keeps_its_leases_while_others_call_xpm(world: World, simulator: SimulatorHandle) -> None:
+    """The calls of one row take longer than a lease; the others' next jobs are done by then."""
+    synced(world)
+    import_ids = ask(world, importable(simulator)[:3])
+    job_ids = first_jobs(world, import_ids)
+
+    def fetch(services: Services, jobs: Sequence[Job]) -> Sequence[Any]:
+        found = list(HANDLERS[KIND].fetch(services, jobs))
+        if len(jobs) == 3:
+            found[2] = BY_ITSELF
+        else:
+            world.pass_time(11)
+            with world.database.write() as tx:  # as its process's heartbeat does
+                tx.session.execute(update(Job).where(Job.id == job_ids[2]).values(lease_until=db_now(10)))
+            assert take_back(world) == []
+        return found
+
+    kinds = {**HANDLERS, KIND: replace(HANDLERS[KIND], fetch=fetch)}
+    runner(world, kinds=kinds).run(*job_ids)
+    assert [world.states_of(import_id) for import_id in import_ids] == 3 * [DONE]
 
 
 def test_what_there_is_no_time_for_goes_back_to_the_queue_uncounted(world: World, simulator: SimulatorHandle) -> None:
