@@ -100,7 +100,7 @@ _STUCK = """
     SELECT count(*) FROM jobs WHERE practice_id = :practice AND state IN ('queued', 'running', 'waiting')
     AND coalesce(next_attempt_at, lease_until, created_at) < clock_timestamp() - interval '5 seconds'"""
 _DEAD = """
-    SELECT import_id FROM jobs WHERE practice_id = :practice AND state = 'dead'
+    SELECT import_id, kind, error_code, error_message FROM jobs WHERE practice_id = :practice AND state = 'dead'
     AND error_code <> 'email_outcome_unknown'"""
 
 
@@ -113,12 +113,12 @@ def find(database: Database, practice_id: UUID, asked: Asked, recipients: Iterab
 
         rows = {row.id: row for row in ask(_IMPORTS)}
         twins, stuck = ask(_TWINS).scalar(), ask(_STUCK).scalar()
-        dead = [row.import_id for row in ask(_DEAD) if row.import_id not in asked.doomed]
+        dead = [row for row in ask(_DEAD) if row.import_id not in asked.doomed]
     letters = Counter(recipients)
     lost = [one for one in asked.imports if one not in asked.doomed and not _is_done(rows.get(one), asked, letters)]
     sending = [row for row in rows.values() if row.email == "sending"]
     unknown = [row for row in rows.values() if row.email == "unknown"]
-    problems = []
+    problems = [f"dead: {row.kind} {row.error_code}: {row.error_message}" for row in dead[:3]]
     if any(not row.shown or row.state != "partly_succeeded" for row in unknown):
         problems.append("an unknown email is not shown")
     if any(one not in rows or not rows[one].buried for one in asked.doomed):

@@ -145,6 +145,7 @@ class Runner:
         with _log_context(claimed):
             try:
                 tasks, failed, by_themselves = self._fetch(handler, claimed)
+                self._set_apart(by_themselves)
                 following = self._finish(handler, tasks) if tasks else ()
             except LeaseLost:
                 log.info("job.lease_lost")
@@ -158,11 +159,13 @@ class Runner:
                 return ()
             for job, failure in failed:
                 self._fail(job, handler, failure)
-        if not by_themselves:
-            return following
-        self._run_on(following)  # first: its leases are not renewed while others run
-        self._run_apart(by_themselves)
-        return ()
+        return following
+
+    def _set_apart(self, by_themselves: Sequence[Job]) -> None:
+        """Leave the jobs that must call XPM to the relay, so that their calls are made side by side."""
+        if by_themselves:
+            with self._database.write() as tx:
+                jobs.set_apart(tx, [lease_of(job) for job in by_themselves])
 
     def _run_apart(self, claimed: Sequence[Job]) -> None:
         """Run jobs of a set one by one, so that only a culprit fails. Those for which half of their deadline is not enough

@@ -461,14 +461,14 @@ SETS = (
     ),
     Mutant(
         "set-time",
-        "jobs of a set for which there is no time go back to the queue",
-        "P18: a shutdown waits for fifty calls of XPM; a deadline counts as a lost lease",
+        "jobs of a set that are not run apart in time go back to the queue",
+        "P18: a shutdown waits for fifty jobs; a deadline counts as a lost lease",
         (
             Edit(
                 RUNNER, "if time.monotonic() < enough and not self._stopping.is_set():", "if time.monotonic() < enough:"
             ),
         ),
-        (f"{SETS_TESTS}::test_what_there_is_no_time_for_goes_back_to_the_queue_uncounted[sqlite]",),
+        (f"{SETS_TESTS}::test_what_is_not_run_apart_before_a_stop_goes_back_to_the_queue_uncounted[sqlite]",),
     ),
     Mutant(
         "set-of-new",

@@ -6,8 +6,9 @@ from datetime import timedelta
 from uuid import UUID, uuid4
 
 from portal_db.states import JobState, Lane
-from tests.making import add, add_practice, claimed, job, new_job, pause, set_all_jobs, set_job
+from tests.making import add, add_practice, claimed, importable, job, new_job, pause, set_all_jobs, set_job
 from tests.worker.queue.desk import Desk
+from xpm.simulator.serve import SimulatorHandle
 
 K = 4
 
@@ -84,6 +85,23 @@ def test_a_job_that_was_tried_before_is_rung_by_itself(desk: Desk) -> None:
         set_job(desk.world, jobs[2 * number], **values)
     desk.relay(limit=10).tick()
     assert desk.sets(Lane.IMPORT) == [[jobs[0]], [jobs[1], jobs[3], jobs[5]], [jobs[2]], [jobs[4]]]
+
+
+def test_jobs_that_must_call_xpm_are_rung_each_by_itself(desk: Desk, simulator: SimulatorHandle) -> None:
+    """So that their calls are made side by side. The directory knows none of these records yet."""
+    world = desk.world
+    people = importable(simulator)[:3]
+    import_ids = world.ask_batch([world.request(person.uuid) for person in people])
+    job_ids = [world.jobs_of(import_id)["validate_import"].id for import_id in import_ids]
+    world.runner().run(*job_ids)
+    rows = [job(world, job_id) for job_id in job_ids]
+    assert [(row.state, row.attempts, row.deferrals, row.lost_leases) for row in rows] == 3 * [
+        (JobState.QUEUED, 0, 1, 0)
+    ]
+    desk.relay().tick()
+    assert desk.sets(Lane.IMPORT) == [[job_id] for job_id in job_ids]
+    world.run_due()
+    assert world.scalar("SELECT count(*) FROM clients") == 3
 
 
 def test_a_set_holds_jobs_of_one_kind(desk: Desk) -> None:

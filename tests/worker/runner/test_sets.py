@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import event, update
+from sqlalchemy import event
 
 from handlers import refusals
 from handlers.jobs.handler import BY_ITSELF, Result, Task
@@ -17,7 +17,6 @@ from handlers.services import Services
 from portal_db.database import Tx
 from portal_db.states import ImportState, JobState
 from portal_db.tables import Job
-from portal_db.types import db_now
 from tests.handlers.directory.given import synced
 from tests.handlers.given import link_entity
 from tests.making import importable, job, set_job, take_back
@@ -207,48 +206,34 @@ def test_a_worker_that_dies_with_a_set_costs_each_job_one_lease_and_no_work(
     assert [outcomes(world, job_id) for job_id in creations] == 3 * [["lease_lost", "succeeded"]]
 
 
-def test_records_that_xpm_must_be_asked_for_are_fetched_one_by_one(world: World, simulator: SimulatorHandle) -> None:
-    """The directory knows none of them yet."""
-    import_ids = ask(world, importable(simulator)[:3])
-    runner(world).run(*first_jobs(world, import_ids))
-    assert [world.jobs_of(import_id)[KIND].state for import_id in import_ids] == 3 * [JobState.SUCCEEDED]
-    world.run_due()
-    assert count(world, "clients") == 3
-
-
-def test_what_follows_a_set_keeps_its_leases_while_others_call_xpm(world: World, simulator: SimulatorHandle) -> None:
-    """The calls of one row take longer than a lease; the others' next jobs are done by then."""
+def test_a_job_that_must_call_xpm_does_not_hold_up_the_others(world: World, simulator: SimulatorHandle) -> None:
     synced(world)
     import_ids = ask(world, importable(simulator)[:3])
     job_ids = first_jobs(world, import_ids)
 
     def fetch(services: Services, jobs: Sequence[Job]) -> Sequence[Any]:
         found = list(HANDLERS[KIND].fetch(services, jobs))
-        if len(jobs) == 3:
-            found[2] = BY_ITSELF
-        else:
-            world.pass_time(11)
-            with world.database.write() as tx:  # as its process's heartbeat does
-                tx.session.execute(update(Job).where(Job.id == job_ids[2]).values(lease_until=db_now(10)))
-            assert take_back(world) == []
-        return found
+        return [*found[:2], BY_ITSELF] if len(jobs) == 3 else found
 
     kinds = {**HANDLERS, KIND: replace(HANDLERS[KIND], fetch=fetch)}
     runner(world, kinds=kinds).run(*job_ids)
-    assert [world.states_of(import_id) for import_id in import_ids] == 3 * [DONE]
+    assert [world.states_of(import_id) for import_id in import_ids] == [DONE, DONE, {KIND: JobState.QUEUED}]
 
 
-def test_what_there_is_no_time_for_goes_back_to_the_queue_uncounted(world: World, simulator: SimulatorHandle) -> None:
+def test_what_is_not_run_apart_before_a_stop_goes_back_to_the_queue_uncounted(
+    world: World, simulator: SimulatorHandle
+) -> None:
+    synced(world)
     import_ids = ask(world, importable(simulator)[:3])
     job_ids = first_jobs(world, import_ids)
 
-    def fetch(services: Services, jobs: Sequence[Job]) -> Sequence[Any]:
-        if len(jobs) > 1:
-            return [BY_ITSELF for _ in jobs]
+    def apply(tx: Tx, tasks: Sequence[Task]) -> Sequence[Result]:
+        if len(tasks) > 1:
+            raise RuntimeError
         world.stopping.set()
-        return HANDLERS[KIND].fetch(services, jobs)
+        return HANDLERS[KIND].apply(tx, tasks)
 
-    kinds = {**HANDLERS, KIND: replace(HANDLERS[KIND], fetch=fetch)}
+    kinds = {**HANDLERS, KIND: replace(HANDLERS[KIND], apply=apply)}
     runner(world, kinds=kinds).run(*job_ids)
     world.stopping.clear()
     assert [job(world, job_id).state for job_id in job_ids] == [JobState.SUCCEEDED, JobState.QUEUED, JobState.QUEUED]
