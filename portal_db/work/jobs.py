@@ -183,21 +183,17 @@ def holds(lease: Lease) -> ColumnElement[bool]:
 def renew(tx: Tx, owner: str, tokens: Collection[UUID], lease_seconds: float) -> set[UUID]:
     """Extend the leases of one process's running jobs by one statement, never past their hard deadlines.
 
+    A job that some transaction has locked is being finished, and needs no renewal: waiting for it would let the other leases
+    run out (P3).
+
     Returns:
         The tokens that still hold; the other leases are lost.
     """
-    statement = (
-        update(Job)
-        .where(Job.lease_owner == owner, Job.state == JobState.RUNNING, Job.lease_token.in_(tokens))
-        .values(
-            lease_until=case(
-                (Job.deadline_at < db_now(lease_seconds), Job.deadline_at),
-                else_=db_now(lease_seconds),
-            )
-        )
-        .returning(Job.lease_token)
-    )
-    return {token for token in tx.session.scalars(statement) if token is not None}
+    mine = and_(Job.lease_owner == owner, Job.state == JobState.RUNNING, Job.lease_token.in_(tokens))
+    free = select(Job.id).where(mine).with_for_update(skip_locked=True)
+    until = case((Job.deadline_at < db_now(lease_seconds), Job.deadline_at), else_=db_now(lease_seconds))
+    update_rows(tx, Job, Job.id.in_(free), lease_until=until)
+    return {token for token in tx.session.scalars(select(Job.lease_token).where(mine)) if token is not None}
 
 
 def held(tx: Tx, leases: Sequence[Lease]) -> set[UUID]:

@@ -156,7 +156,13 @@ LEASE = (
         "renew-owner",
         "a process renews only its own leases",
         "P3: another process keeps a dead process's job alive",
-        (Edit(JOBS, ".where(Job.lease_owner == owner, Job.state", ".where(Job.state"),),
+        (
+            Edit(
+                JOBS,
+                "mine = and_(Job.lease_owner == owner, Job.state == JobState.RUNNING,",
+                "mine = and_(Job.state == JobState.RUNNING,",
+            ),
+        ),
         (f"{LEASES}::test_one_statement_renews_all_of_a_process_and_of_nobody_else[sqlite]",),
     ),
     Mutant(
@@ -219,8 +225,21 @@ LEASE = (
         "take-back-locked",
         "an expired job that a stopped process has locked does not delay the others",
         "P3: a stopped process delays the work of every worker",
-        (Edit(JOBS, ".with_for_update(skip_locked=True)", ".with_for_update()"),),
+        (Edit(JOBS, "        .with_for_update(skip_locked=True)\n    )\n", "        .with_for_update()\n    )\n"),),
         (f"{LEASES}::test_a_job_that_a_stopped_process_has_locked_does_not_delay_the_others[postgresql]",),
+    ),
+    Mutant(
+        "renew-locked",
+        "a job that is being finished does not delay the renewal of other leases",
+        "P3: a busy worker loses its leases while one of its transactions takes long",
+        (
+            Edit(
+                JOBS,
+                "free = select(Job.id).where(mine).with_for_update(skip_locked=True)",
+                "free = select(Job.id).where(mine).with_for_update()",
+            ),
+        ),
+        (f"{LEASES}::test_a_job_that_is_being_finished_does_not_delay_the_renewal_of_others[postgresql]",),
     ),
     Mutant(
         "lock-timeout",

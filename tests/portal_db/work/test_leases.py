@@ -131,6 +131,18 @@ def test_a_job_that_a_stopped_process_has_locked_does_not_delay_the_others(world
     assert take_back(world) == [locked_id]
 
 
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_job_that_is_being_finished_does_not_delay_the_renewal_of_others(world: World) -> None:
+    finishing_id, other_id = add(world, new_job(world), new_job(world))
+    leases = [claimed(world, job_id, owner="ours") for job_id in (finishing_id, other_id)]
+    world.pass_time(6)
+    with world.database.engine.connect() as finishing:
+        finishing.execute(select(Job.id).where(Job.id == finishing_id).with_for_update())
+        assert renew(world, "ours", *(lease.token for lease in leases)) == {lease.token for lease in leases}
+    assert seconds_left(world, finishing_id) < 5
+    assert seconds_left(world, other_id) > 5
+
+
 def test_a_lease_renewed_between_the_look_and_the_taking_is_kept(sqlite_world: World) -> None:
     """What another process commits right after the relay's look is put there by a hook on that look."""
     world = sqlite_world
