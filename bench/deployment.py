@@ -16,15 +16,12 @@ from cryptography.fernet import Fernet
 
 from bench.figures import start_simulator
 from config.settings import Settings
-from handlers.directory.sync import sync_on_connecting
 from portal_db import migrate
 from portal_db.database import Database
-from portal_db.directory import directories
 from portal_db.states import Lane
-from portal_db.xero import connections
 from tests.servers.postgres import fresh_database, postgres_server
 from tests.servers.redis import redis_server
-from tests.world import connect_practice
+from tests.world import begin_directory_sync, connect_practice
 from worker.local.processes import Supervised, free_port, log_line, port_open
 from worker.queue.door import QUEUE
 from xpm.client import Access
@@ -62,14 +59,8 @@ class Deployment:
 
     def sync_directory(self) -> None:
         """Sync the practice's directory, as every practice's is once it has connected: by one call of XPM."""
-        with self.database.write() as tx:
-            sync_on_connecting(tx, connections.get_one(tx, self.connection_id))
-        while True:
-            with self.database.read() as tx:
-                connection = connections.get_one(tx, self.connection_id)
-                directory = directories.of(tx, connection.xero_login_id, connection.tenant_id)
-            if directory is not None and directory.cursor is not None:
-                return
+        is_synced = begin_directory_sync(self.database, self.connection_id)
+        while not is_synced():
             self.processes.check()
             time.sleep(0.1)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -20,6 +20,7 @@ from sqlalchemy import select, text, update
 
 from config.settings import Settings
 from config.sources import Sources
+from handlers.directory.sync import sync_on_connecting
 from handlers.email.smtp import SmtpMailer
 from handlers.imports.accept import accept, accept_batch
 from handlers.imports.request import ImportRequest, parse
@@ -27,6 +28,7 @@ from handlers.registry import HANDLERS
 from handlers.services import Services
 from portal_db.access import people
 from portal_db.database import Database
+from portal_db.directory import directories
 from portal_db.states import JobState, Lane, LoginKind, Role
 from portal_db.tables import Base, Import, Job
 from portal_db.types import UtcDateTime
@@ -227,3 +229,17 @@ def is_importable_person(client: Client) -> bool:
     return bool(
         client.business_structure == "Individual" and client.email and not client.is_archived and not client.is_deleted
     )
+
+
+def begin_directory_sync(database: Database, connection_id: UUID) -> Callable[[], bool]:
+    """Ask for a sync of the directory, as connecting does. Returns a function that tells whether it is synced."""
+    with database.write() as tx:
+        sync_on_connecting(tx, connections.get_one(tx, connection_id))
+
+    def is_synced() -> bool:
+        with database.read() as tx:
+            connection = connections.get_one(tx, connection_id)
+            directory = directories.of(tx, connection.xero_login_id, connection.tenant_id)
+        return directory is not None and directory.cursor is not None
+
+    return is_synced

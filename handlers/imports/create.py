@@ -124,17 +124,17 @@ def _create(tx: Tx, new: Sequence[_NewClient]) -> dict[UUID, Result]:
     """Insert clients, visible to their requesters, linked to their XPM records, with their names and one more field.
 
     Returns:
-        The follow-ups or the refusal of each job. A task is refused if its requester may no longer import (b.11).
+        The follow-ups of each job.
 
     Raises:
-        Rejected: the unique index found a record linked meanwhile.
+        Rejected: a requester may no longer import (b.11), or the unique index found a record linked meanwhile.
         ConnectionLost, Transient: Xero ended a connection meanwhile, or it was replaced.
     """
+    if not new:
+        return {}
     requesters = xero_requester.requesters(tx, [each.task.row.id for each in new])
     for each in new:
         require_same_connection(requesters[each.task.row.id], each.task.fetched.connection)
-    if not new:
-        return {}
     practice_id = new[0].task.job.practice_id
     client_ids: dict[UUID, UUID] = {each.task.row.id: tx.new_id() for each in new}
     clients.add(tx, *(_client_row(each, client_ids) for each in new))

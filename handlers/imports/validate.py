@@ -34,7 +34,6 @@ MAX_NAME = 500
 def apply(tx: Tx, tasks: Sequence[Task]) -> list[Result]:
     """Check the rules and store the records; the follow-ups create the clients."""
     store_records(tx, (task.fetched for task in tasks))
-    rows = {task.row.id: task.row for task in tasks}
     checks = _Checks.read(tx, tasks)
     results: dict[UUID, Result] = {}
     emails: dict[UUID, str] = {}
@@ -48,7 +47,7 @@ def apply(tx: Tx, tasks: Sequence[Task]) -> list[Result]:
             emails[task.row.id] = email_key
             checks.take(task.row, email_key)
         results[task.job.id] = [creation_follow_up(task.row)]
-    imports.resolve(tx, rows.keys(), emails)
+    imports.resolve(tx, {task.row.id for task in tasks}, emails)
     return [results[task.job.id] for task in tasks]
 
 
@@ -67,7 +66,7 @@ class _Checks:
     second: set[UUID]
     logins: Mapping[str, UUID]
     claimed: set[UUID]
-    taken: dict[tuple[UUID | None, str], int]
+    taken: set[tuple[UUID | None, str]]
 
     @classmethod
     def read(cls, tx: Tx, tasks: Sequence[Task]) -> _Checks:
@@ -80,7 +79,7 @@ class _Checks:
             imports.second_imports_of_records(tx, rows.values()),
             people.logins_of_emails(tx, email_keys.values()) if email_keys else {},
             imports.earlier_claims_on_emails(tx, email_keys, rows),
-            {},
+            set(),
         )
 
     def require_importable(self, row: Import, seen: FetchedRecord) -> str | None:
@@ -97,17 +96,14 @@ class _Checks:
         if row.kind is ClientKind.ENTITY:
             return None
         _, email_key = login_email(row.email or seen.record.email)
-        if email_key in self.logins or row.id in self.claimed or self._is_taken(row, email_key):
+        if email_key in self.logins or row.id in self.claimed or (row.batch_id, email_key) in self.taken:
             raise refusals.EMAIL_TAKEN()
         return email_key
 
     def take(self, row: Import, email_key: str) -> None:
         """Let later rows of the same batch in this set find the email taken (b.10)."""
         if row.batch_id is not None:
-            self.taken[row.batch_id, email_key] = row.position or 0
-
-    def _is_taken(self, row: Import, email_key: str) -> bool:
-        return (row.batch_id, email_key) in self.taken
+            self.taken.add((row.batch_id, email_key))
 
 
 def _wanted_email(task: Task) -> str | None:

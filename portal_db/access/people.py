@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert, select, true, update
+from sqlalchemy import insert, select, update
 
 from portal_db.database import Tx
 from portal_db.dialect import has_row, insert_new, insert_or_ignore, update_rows
@@ -53,9 +53,9 @@ def logins_of_emails(tx: Tx, email_keys: Collection[str]) -> dict[str, UUID]:
     return dict(tx.session.execute(statement).all())
 
 
-def email_in_use(tx: Tx, email_key: str, *, other_than: UUID | None = None) -> bool:
-    """Whether a login (other than one) has this email: for an early answer, never for the decision."""
-    return has_row(tx, Login.email_key == email_key, Login.id != other_than if other_than is not None else true())
+def email_in_use(tx: Tx, email_key: str) -> bool:
+    """Whether a login has this email: for an early answer, never for the decision."""
+    return has_row(tx, Login.email_key == email_key)
 
 
 def add_staff(tx: Tx, row: dict[str, Any]) -> None:

@@ -15,16 +15,13 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from handlers.directory.sync import sync_on_connecting
 from handlers.imports.accept import accept, accept_batch
 from handlers.imports.request import ImportRequest, parse
-from portal_db.directory import directories
 from portal_db.states import ClientKind
-from portal_db.xero import connections
 from tests.faults.stage import Stage
 from tests.faults.traps import Mark, Trap, fired, lay
 from tests.faults.verdict import RECOVERY_SECONDS, Asked, Verdict, find
-from tests.world import connect_practice
+from tests.world import begin_directory_sync, connect_practice
 from xpm.simulator.faults import FaultRule
 from xpm.simulator.faults import Kind as Wrong
 
@@ -102,17 +99,7 @@ class Trial:
 
     def sync_directory(self) -> None:
         """Sync the practice's directory, as every practice's is once it has connected."""
-        with self.stage.database.write() as tx:
-            sync_on_connecting(tx, connections.get_one(tx, self.connection_id))
-        with self.stage.database.read() as tx:
-            connection = connections.get_one(tx, self.connection_id)
-            directory = directories.of(tx, connection.xero_login_id, connection.tenant_id)
-
-        def is_synced() -> bool:
-            with self.stage.database.read() as tx:
-                found = directories.get(tx, directory.id) if directory is not None else None
-            return found is not None and found.cursor is not None
-
+        is_synced = begin_directory_sync(self.stage.database, self.connection_id)
         self.wait(is_synced, "the directory is synced", 40)
 
     def ask_rivals(self) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from handlers.errors import JobError, Rejected
 from handlers.jobs.enqueue import FollowUp
-from handlers.jobs.handler import Apply, Fetch, Handler, Result, Task
+from handlers.jobs.handler import Apply, Handler, Task, one_by_one
 from handlers.services import Services
 from portal_db.database import Tx
 from portal_db.tables import Job
@@ -30,24 +30,6 @@ def apply_one(apply: Apply, tx: Tx, job: Job, row: Any, fetched: Any) -> Sequenc
     return result
 
 
-def fetching(fetch: Callable[[Services, Job], Any]) -> Fetch:
-    """A function for one job as one for a set."""
-
-    def fetch_each(services: Services, jobs: Sequence[Job]) -> list[Any]:
-        return [fetch(services, job) for job in jobs]
-
-    return fetch_each
-
-
-def applying(apply: Callable[[Tx, Job, Any, Any], Sequence[FollowUp]]) -> Apply:
-    """A function for one job as one for a set."""
-
-    def apply_each(tx: Tx, tasks: Sequence[Task]) -> list[Result]:
-        return [apply(tx, task.job, task.row, task.fetched) for task in tasks]
-
-    return apply_each
-
-
 def with_one(
     handler: Handler,
     *,
@@ -58,7 +40,11 @@ def with_one(
     """A handler with functions that do one job in place of its own."""
     return replace(
         handler,
-        fetch=handler.fetch if fetch is None else fetching(fetch),
-        apply=handler.apply if apply is None else applying(apply),
+        fetch=handler.fetch if fetch is None else one_by_one(fetch, _never).fetch,
+        apply=handler.apply if apply is None else one_by_one(_never, apply).apply,
         **more,
     )
+
+
+def _never(*_: object) -> Any:
+    raise AssertionError("the handler's own function is called instead")

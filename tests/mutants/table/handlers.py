@@ -220,8 +220,8 @@ VALIDATING = (
         (
             Edit(
                 VALIDATE,
-                "in self.logins or row.id in self.claimed or self._is_taken",
-                "in self.logins or self._is_taken",
+                "in self.logins or row.id in self.claimed or (row.batch_id",
+                "in self.logins or (row.batch_id",
             ),
         ),
         (f"{BATCH_ORDER}::test_a_later_row_is_told_early",),
