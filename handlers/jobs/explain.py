@@ -98,7 +98,7 @@ def _lease(job: Job, now: datetime) -> WaitReason:
 def _after_running(job: Job, now: datetime) -> str:
     if job.lease_until is not None and job.lease_until <= now:
         return f"The relay takes it back within a second and rings it; that uses up no attempt.{_isolation(job, 1)}"
-    return f"Once it is done, its follow-ups start. If it fails, that was attempt {_attempts(job, 1)}."
+    return f"Once it is done, its follow-ups start. If it fails, that was attempt {job.attempts + 1}."
 
 
 # ---- open and not running ----
@@ -144,7 +144,7 @@ def _not_due(job: Job, due: datetime) -> WaitReason:
         case ErrorClass.DEFERRED:
             return WaitReason("in_turn" if job.error_code == PACED_CODE else "deferred", f"{reason}.", due)
         case _:
-            return WaitReason("back_off", f"Backing off after attempt {_attempts(job, 0)}: {reason}.", due)
+            return WaitReason("back_off", f"Backing off after attempt {job.attempts}: {reason}.{_patience(job)}", due)
 
 
 def _delivery(tx: Tx, job: Job, now: datetime, ring_limit: int) -> WaitReason:
@@ -238,6 +238,9 @@ def _by_whom(tx: Tx, job: Job) -> str:
     return f" by {who}: {last.why or 'no reason was recorded'}"
 
 
-def _attempts(job: Job, more: int) -> str:
+def _patience(job: Job) -> str:
+    """Until when a failing job is retried."""
     kind = KINDS.get(job.kind)
-    return f"{job.attempts + more}" + (f" of {kind.attempts}" if kind is not None else "")
+    if kind is None or job.waiting_since is None:
+        return ""
+    return f" It is retried until {utc_text(job.waiting_since + timedelta(hours=kind.patience_hours))}."

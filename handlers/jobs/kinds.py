@@ -1,4 +1,4 @@
-"""The table of job kinds: the part that each plays in its import, its lane, deadline, attempts, back-off cap and set size.
+"""The table of job kinds: the part that each plays in its import, its lane, deadline, patience, back-off cap and set size.
 
 Policy only. The functions that do the work are bound to the kinds in `handlers.registry`.
 """
@@ -41,13 +41,14 @@ class Part(StrEnum):
 @dataclass(frozen=True)
 class Kind:
     """A kind of job and how it is run. `lane` is `None` if the import decides it; up to `set_size` jobs of a practice run at
-    once."""
+    once. A transient failure is retried until `patience_hours` after the first of a row: mail servers ask for days (RFC 5321
+    §4.5.4.1), and an outage of an evening must not cost a batch."""
 
     name: str
     part: Part
     lane: Lane | None
     deadline_seconds: int
-    attempts: int
+    patience_hours: int
     backoff_cap_seconds: float
     set_size: int
 
@@ -57,18 +58,18 @@ class Kind:
 
 # fmt: off
 KINDS: dict[str, Kind] = {kind.name: kind for kind in (
-    #    name                           part             lane       deadline s  attempts  back-off cap s  set size
-    Kind(JobKind.VALIDATE_IMPORT,       Part.SPINE,      None,              60,        8,          600.0,       50),
-    Kind(JobKind.CREATE_CLIENT,         Part.SPINE,      None,              30,        8,          300.0,       50),
-    Kind(JobKind.CREATE_ENTITY,         Part.SPINE,      None,              30,        8,          300.0,       50),
-    Kind(JobKind.IMPORT_DETAILS,        Part.BRANCH,     None,              60,        8,          600.0,       50),
-    Kind(JobKind.IMPORT_RELATIONSHIPS,  Part.BRANCH,     None,              60,        8,          600.0,       50),
-    Kind(JobKind.SEND_WELCOME_EMAIL,    Part.BRANCH,     Lane.EMAIL,        60,        8,         1800.0,        1),
-    Kind(JobKind.SEND_RECONNECT_NOTICE, Part.STANDALONE, Lane.EMAIL,        60,        8,         1800.0,        1),
-    Kind(JobKind.LEAVE_XERO,            Part.STANDALONE, Lane.RESYNC,       90,        8,         3600.0,        1),
-    Kind(JobKind.SYNC_DIRECTORY,        Part.STANDALONE, Lane.RESYNC,      900,        8,         1800.0,        1),
-    Kind(JobKind.RESYNC_RELATIONSHIPS,  Part.STANDALONE, Lane.RESYNC,      900,        8,         1800.0,        1),
-    Kind(JobKind.DELIVER_WEBHOOK,       Part.STANDALONE, Lane.EMAIL,        60,       10,         3600.0,        1),
+    #    name                           part             lane       deadline s  patience h  back-off cap s  set size
+    Kind(JobKind.VALIDATE_IMPORT,       Part.SPINE,      None,              60,         24,           600.0,         50),
+    Kind(JobKind.CREATE_CLIENT,         Part.SPINE,      None,              30,         24,           300.0,         50),
+    Kind(JobKind.CREATE_ENTITY,         Part.SPINE,      None,              30,         24,           300.0,         50),
+    Kind(JobKind.IMPORT_DETAILS,        Part.BRANCH,     None,              60,         24,           600.0,         50),
+    Kind(JobKind.IMPORT_RELATIONSHIPS,  Part.BRANCH,     None,              60,         24,           600.0,         50),
+    Kind(JobKind.SEND_WELCOME_EMAIL,    Part.BRANCH,     Lane.EMAIL,        60,         48,          1800.0,          1),
+    Kind(JobKind.SEND_RECONNECT_NOTICE, Part.STANDALONE, Lane.EMAIL,        60,         48,          1800.0,          1),
+    Kind(JobKind.LEAVE_XERO,            Part.STANDALONE, Lane.RESYNC,       90,         72,          3600.0,          1),
+    Kind(JobKind.SYNC_DIRECTORY,        Part.STANDALONE, Lane.RESYNC,      900,         24,          1800.0,          1),
+    Kind(JobKind.RESYNC_RELATIONSHIPS,  Part.STANDALONE, Lane.RESYNC,      900,         24,          1800.0,          1),
+    Kind(JobKind.DELIVER_WEBHOOK,       Part.STANDALONE, Lane.EMAIL,        60,         75,          3600.0,          1),
 )}
 # fmt: on
 

@@ -128,7 +128,7 @@ class Job(Base):
     lost_leases: Mapped[int] = mapped_column(Integer, default=0)
     rung_at: Mapped[datetime | None]
     next_attempt_at: Mapped[datetime | None]
-    #: While it waits for a reconnect: when the wait began; it ends after 72 hours.
+    #: When the first of a row of failures was that are retried: of its kind's patience, or 72 hours for a reconnect.
     waiting_since: Mapped[datetime | None]
 
     lease_token: Mapped[UUID | None]

@@ -265,7 +265,11 @@ def park(tx: Tx, lease: Lease, failure: Failure, *, seconds: float, counts_as_at
     Raises:
         LeaseLost: the caller's transaction must roll back.
     """
-    on_connection = failure.error_class is ErrorClass.CONNECTION
+    now = db_now()
+    same_row = case(
+        (Job.error_class.in_((failure.error_class, ErrorClass.DEFERRED)), func.coalesce(Job.waiting_since, now)),
+        else_=now,
+    )
     _finish(
         tx,
         lease,
@@ -274,7 +278,7 @@ def park(tx: Tx, lease: Lease, failure: Failure, *, seconds: float, counts_as_at
         rung_at=None,
         attempts=Job.attempts + int(counts_as_attempt),
         deferrals=Job.deferrals + int(not counts_as_attempt),
-        waiting_since=func.coalesce(Job.waiting_since, db_now()) if on_connection else None,
+        waiting_since=Job.waiting_since if failure.error_class is ErrorClass.DEFERRED else same_row,
         **_error_columns(failure),
     )
     _record_attempts(tx, [(lease, failure)], AttemptOutcome(failure.error_class.value))

@@ -78,9 +78,9 @@ def decide_outcome(tx: Tx, services: Services, job: Job, error: JobError) -> Job
             return JobState.REJECTED
         case ErrorClass.DEFERRED:
             return _Wait(_deferral(error))
-        case ErrorClass.CONNECTION if not _waited_too_long(tx, job):
+        case ErrorClass.CONNECTION if _waited(tx, job, error) < CONNECTION_PATIENCE_SECONDS:
             return _Wait(0.0 if _is_back(tx, job) else CONNECTION_RECHECK_SECONDS)
-        case ErrorClass.TRANSIENT if job.attempts + 1 < kind.attempts:
+        case ErrorClass.TRANSIENT if _waited(tx, job, error) < kind.patience_hours * 3600:
             jitter = services.sources.full_jitter(job.attempts, base=BACKOFF_BASE_SECONDS, cap=kind.backoff_cap_seconds)
             return _Wait(max(jitter, error.wait_seconds or 0.0), counts_as_attempt=True)
         case _:
@@ -105,7 +105,8 @@ def _end_of_wait(tx: Tx, job: Job, seconds: float) -> str:
     return f"{end:%H:%M:%S}{zone_name}{on_day}"
 
 
-def _waited_too_long(tx: Tx, job: Job) -> bool:
-    if job.waiting_since is None:
-        return False
-    return (database_time(tx.session) - job.waiting_since).total_seconds() >= CONNECTION_PATIENCE_SECONDS
+def _waited(tx: Tx, job: Job, error: JobError) -> float:
+    """Seconds since the first of a row of failures of this class; deferrals between them do not end the row."""
+    if job.waiting_since is None or job.error_class not in (error.error_class, ErrorClass.DEFERRED):
+        return 0.0
+    return (database_time(tx.session) - job.waiting_since).total_seconds()

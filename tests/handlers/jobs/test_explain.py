@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -220,11 +220,15 @@ def test_a_job_that_waits_for_a_reconnect(sqlite_world: World, simulator: Simula
 
 def test_a_job_that_backs_off(sqlite_world: World) -> None:
     [job_id] = add(sqlite_world, new_job(sqlite_world))
-    waits = {"state": JobState.WAITING, "next_attempt_at": db_now(60), "attempts": 3}
+    since = datetime(2026, 11, 26, 8, 0, tzinfo=UTC)
+    waits = {"state": JobState.WAITING, "next_attempt_at": db_now(60), "attempts": 3, "waiting_since": since}
     failed = {"error_class": ErrorClass.TRANSIENT, "error_code": "xpm_unavailable", "error_message": "XPM failed."}
     set_job(sqlite_world, job_id, **waits, **failed)
     [hold] = told(sqlite_world, job_id).holds
-    assert (hold.code, hold.words) == ("back_off", "Backing off after attempt 3 of 8: XPM failed.")
+    assert (hold.code, hold.words) == (
+        "back_off",
+        "Backing off after attempt 3: XPM failed. It is retried until 2026-11-27 08:00:00 UTC.",
+    )
     assert hold.until is not None
 
 

@@ -24,6 +24,7 @@ from handlers.webhooks.announce import Event, announce
 from handlers.webhooks.post import NotPublic, Reach
 from portal_db.states import JobState
 from portal_db.tables import Job, WebhookEndpoint
+from portal_db.types import db_now
 from portal_db.work import imports
 from tests.handlers.operations import given as ops
 from tests.making import importable
@@ -208,7 +209,7 @@ def test_after_the_last_try_it_is_a_dead_letter(
         tx.session.execute(
             update(Job)
             .where(Job.kind == JobKind.DELIVER_WEBHOOK)
-            .values(attempts=KINDS[JobKind.DELIVER_WEBHOOK].attempts - 1)
+            .values(waiting_since=db_now(-KINDS[JobKind.DELIVER_WEBHOOK].patience_hours * 3600))
         )
     world.pass_time(400)
     world.run_due()

@@ -351,11 +351,25 @@ WRITING = (
 
 FAILING = (
     Mutant(
-        "attempts-end",
-        "a job that has used its attempts is dead",
+        "patience-ends",
+        "a job that has failed for as long as its kind is worth is dead",
         "P14: it fails for ever",
-        (Edit(FAILURES, " if job.attempts + 1 < kind.attempts:", ":"),),
-        (f"{ERRORS}::test_back_off_doubles_up_to_the_cap_and_then_the_job_is_dead",),
+        (Edit(FAILURES, " if _waited(tx, job, error) < kind.patience_hours * 3600:", ":"),),
+        (f"{ERRORS}::test_a_job_is_retried_for_as_long_as_its_kind_is_worth_and_then_dead",),
+    ),
+    Mutant(
+        "patience-of-one-cause",
+        "patience counts from the first of a row of failures of one class",
+        "a job that waited for a reconnect dies at the first hiccup after it",
+        (Edit(FAILURES, " or job.error_class not in (error.error_class, ErrorClass.DEFERRED)", ""),),
+        (f"{ERRORS}::test_patience_begins_anew_after_another_kind_of_wait",),
+    ),
+    Mutant(
+        "patience-through-deferrals",
+        "a deferral between two failures does not prolong patience",
+        "a job that is deferred now and then fails for ever",
+        (Edit(FAILURES, "not in (error.error_class, ErrorClass.DEFERRED)", "is not error.error_class"),),
+        (f"{ERRORS}::test_a_deferral_between_two_failures_does_not_prolong_patience",),
     ),
     Mutant(
         "deferrals-free",
@@ -374,7 +388,7 @@ FAILING = (
         "connection-patience",
         "a wait for a reconnect ends after 72 hours",
         "invariant 1: an import is open for ever",
-        (Edit(FAILURES, " if not _waited_too_long(tx, job):", ":"),),
+        (Edit(FAILURES, " if _waited(tx, job, error) < CONNECTION_PATIENCE_SECONDS:", ":"),),
         ("tests/handlers/xero/test_connection.py::test_after_72_hours_the_import_fails_and_says_reconnect[sqlite]",),
     ),
     Mutant(

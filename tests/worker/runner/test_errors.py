@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, replace
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import text
@@ -21,7 +21,8 @@ from tests.world import World
 from worker.runner.failures import CONNECTION_RECHECK_SECONDS, DEFAULT_DEFERRAL_SECONDS
 from xpm.errors import QuotaDeferred, XpmForbidden, XpmMalformed, XpmNotFound, XpmTimeout
 
-TRIES = KINDS["validate_import"].attempts
+TRIES = 16
+PATIENCE_SECONDS = KINDS["validate_import"].patience_hours * 3600
 CAP = KINDS["validate_import"].backoff_cap_seconds
 
 
@@ -110,19 +111,58 @@ class Longest(random.Random):
         return b
 
 
-def test_back_off_doubles_up_to_the_cap_and_then_the_job_is_dead(sqlite_world: World) -> None:
+def test_back_off_doubles_up_to_the_cap(sqlite_world: World) -> None:
     found = waits(sqlite_world, Transient("slow", ""), tries=TRIES, sources=Sources(random=Longest()))
-    wanted = [min(CAP, 2.0**attempt) for attempt in range(TRIES - 1)]
+    wanted = [min(CAP, 2.0**attempt) for attempt in range(TRIES)]
     assert found == [pytest.approx(seconds, abs=0.5) for seconds in wanted]
-    assert sqlite_world.scalar("SELECT state FROM jobs") == "dead"
     assert sqlite_world.scalar("SELECT attempts FROM jobs") == TRIES
-    assert sqlite_world.scalar("SELECT state FROM imports") == "failed"
+
+
+def test_a_job_is_retried_for_as_long_as_its_kind_is_worth_and_then_dead(sqlite_world: World) -> None:
+    world, down = sqlite_world, Transient("xpm_unreachable", "")
+    # Given an upstream that has been away since the job's first attempt
+    waits(world, down, tries=3)
+    # When it is still away just before the kind's patience is over, then it waits on
+    world.pass_time(PATIENCE_SECONDS - 600)
+    again(world, down)
+    assert world.scalar("SELECT state FROM jobs") == "waiting"
+    # When it is still away after that, then it is a dead letter
+    world.pass_time(600)
+    again(world, down)
+    assert world.scalar("SELECT state FROM jobs") == "dead"
+    assert world.scalar("SELECT state FROM imports") == "failed"
+
+
+def test_patience_begins_anew_after_another_kind_of_wait(sqlite_world: World) -> None:
+    world, down = sqlite_world, Transient("xpm_unreachable", "")
+    # Given a job that has waited for longer than its patience, but for a reconnect
+    waits(world, ConnectionLost("reconnect_xpm", ""), tries=1)
+    world.pass_time(PATIENCE_SECONDS + 600)
+    # When its next attempt fails for the first time because XPM is away, then it waits
+    again(world, down)
+    assert world.scalar("SELECT state FROM jobs") == "waiting"
+
+
+def test_a_deferral_between_two_failures_does_not_prolong_patience(sqlite_world: World) -> None:
+    world, down = sqlite_world, Transient("xpm_unreachable", "")
+    waits(world, down, tries=1)
+    world.pass_time(PATIENCE_SECONDS - 600)
+    again(world, QuotaDeferred("minute", 30))
+    world.pass_time(700)
+    again(world, down)
+    assert world.scalar("SELECT state FROM jobs") == "dead"
+
+
+def again(world: World, error: Exception) -> None:
+    """Run the one job there is, which fails once more."""
+    job_id = world.scalar("SELECT id FROM jobs")
+    runner(world, kinds=stub(raising(error))).run(UUID(str(job_id)))
 
 
 def test_back_off_has_full_jitter(sqlite_world: World, seed: int) -> None:
     sources = Sources(random=random.Random(seed))
     expected, rehearsal = [], random.Random(seed)
-    for attempt in range(TRIES - 1):
+    for attempt in range(TRIES):
         # An attempt takes no other chance than its back-off: ids come from the world's own sources.
         expected.append(rehearsal.uniform(0, min(CAP, 2.0**attempt)))
     found = waits(sqlite_world, Transient("slow", ""), tries=TRIES, sources=sources)
@@ -156,7 +196,6 @@ def test_a_reconnect_ends_the_wait_and_its_clock(world: World) -> None:
     runner(world, kinds=stub(raising(ConnectionLost("reconnect_xpm", "")))).run(job_id)
     world.pass_time(CONNECTION_PATIENCE_SECONDS - 60)
     runner(world, kinds=stub(raising(Transient("slow", "")))).run(job_id)
-    assert job(world, job_id).waiting_since is None
     world.pass_time(CONNECTION_RECHECK_SECONDS)
     runner(world, kinds=stub(raising(ConnectionLost("reconnect_xpm", "")))).run(job_id)
     assert job(world, job_id).state is JobState.WAITING, "a new wait has 72 hours of its own"
