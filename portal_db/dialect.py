@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, bindparam, delete, func, literal, select, update
+from sqlalchemy import ColumnElement, Select, bindparam, delete, func, literal, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from portal_db.database import Tx
@@ -101,3 +101,11 @@ def one_as(tx: Tx, make: Callable[..., T], statement: Select[*tuple[Any, ...]]) 
     """The only row of a query, its columns passed to `make`; `None` when there is no row."""
     found = tx.session.execute(statement).one_or_none()
     return make(*found) if found is not None else None
+
+
+def refresh_statistics(tx: Tx, table: type[Base]) -> None:
+    """Let PostgreSQL see now what was written to a table, instead of about a minute later: until then it takes the table
+    for nearly empty, and may read all of it to find one row. SQLite chooses indexes without statistics."""
+    if tx.session.get_bind().dialect.name == "postgresql":
+        # Whoever holds the lock refreshes them just now.
+        tx.session.execute(text(f"ANALYZE (SKIP_LOCKED) {table.__tablename__}"))

@@ -8,7 +8,7 @@ again: ignored items become pending, and pending items that are gone are superse
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -109,8 +109,10 @@ def _merge(
     if reported is not None:
         current = {(each.label_key, each.other_xpm_uuid): each for each in reported}
         for key, relationship in current.items():
-            row = rows.setdefault(key, _new(tx, update, relationship))
-            row |= {**asdict(relationship), "gone_at": None}
+            row = rows.get(key)
+            if row is None:
+                row = rows[key] = _new(tx, update)
+            row |= {**relationship.columns(), "gone_at": None}
             if row["state"] is ReviewState.SUPERSEDED:
                 row["state"] = ReviewState.PENDING
         for key in rows.keys() - current.keys():
@@ -130,10 +132,11 @@ def _offer_again(row: dict[str, Any]) -> None:
         row["state"] = ReviewState.PENDING
 
 
-def _new(tx: Tx, update: RecordUpdate, relationship: XpmRelationship) -> dict[str, Any]:
+def _new(tx: Tx, update: RecordUpdate) -> dict[str, Any]:
+    """A new item, without what XPM reports of it."""
     fixed = {"practice_id": update.by.practice_id, "client_id": update.client_id, "import_id": update.by.import_id}
     state = {"state": ReviewState.PENDING, "team_member_id": None, "gone_at": None, "version": 0, "as_of": update.as_of}
-    return {"id": tx.new_id(), **asdict(relationship), **fixed, **state}
+    return {"id": tx.new_id(), **fixed, **state}
 
 
 def _collect_changes(

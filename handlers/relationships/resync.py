@@ -7,7 +7,7 @@ that are left. Clients' details change only in a person's import.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -26,13 +26,15 @@ from portal_db.clients import clients
 from portal_db.clients.history import By
 from portal_db.database import Database, Tx
 from portal_db.directory import directories, resyncs
-from portal_db.directory.resyncs import ChangedRecord, Synced
+from portal_db.directory.resyncs import ChangedLink, ChangedRecord, Synced
 from portal_db.states import ChangeSource, ReviewState
 from portal_db.tables import Directory, Job
 from portal_db.work.jobs import hold
 
 CLIENTS = 200
 """Clients merged in one transaction."""
+LINKS = 5_000
+"""Links that are read at once: each read compares all of the practice's links with the directory."""
 
 #: What a client, by its id, or a record, by its uuid, may be.
 Natures = Mapping[UUID, frozenset[str]]
@@ -51,15 +53,10 @@ def fetch(services: Services, job: Job) -> None:
         assert directory is not None, "rows of directories are never deleted"  # noqa: S101 -- see portal_db.directory.directories
         resyncs.begin(tx, practice_id, directory.id, sync_id)
     by = By(practice_id, ChangeSource.RESYNC, sync_id=sync_id)
-    after: UUID | None = None
-    while True:
+    for links in _changed_links(services.database, practice_id, directory):
         with services.database.read() as tx:
-            found = resyncs.changed_records(tx, practice_id, directory, after=after, limit=CLIENTS)
-        if not found:
-            return
-        updates = [_update(by, each) for each in found]
+            updates = [_update(by, each) for each in resyncs.changed_records(tx, directory, links)]
         natures = _natures(services.database, practice_id, directory, updates)
-        after = found[-1].link_id
         with services.database.write() as tx:
             hold(tx, job)
             merged = merge_updates(tx, practice_id, updates)
@@ -82,6 +79,18 @@ def page(database: Database, caller: Caller, *, cursor: str | None, limit: int) 
     with database.read() as tx:
         found = resyncs.page(tx, caller.practice_id, after=after, limit=limit + 1)
     return page_of(found, limit, lambda each: (each.sync.started_at, each.sync.id))
+
+
+def _changed_links(database: Database, practice_id: UUID, directory: Directory) -> Iterator[list[ChangedLink]]:
+    """The links whose records changed, in chunks."""
+    after: UUID | None = None
+    while True:
+        with database.read() as tx:
+            found = resyncs.changed_links(tx, practice_id, directory, after=after, limit=LINKS)
+        yield from (found[at : at + CLIENTS] for at in range(0, len(found), CLIENTS))
+        if len(found) < LINKS:
+            return
+        after = found[-1].link_id
 
 
 def _update(by: By, found: ChangedRecord) -> RecordUpdate:

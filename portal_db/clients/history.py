@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -51,9 +51,13 @@ def note(tx: Tx, by: By, changes: Iterable[Change]) -> None:
 
 def note_all(tx: Tx, changes: Iterable[tuple[By, Change]]) -> None:
     """Record changes, each with its source, by one statement."""
-    rows = [{**asdict(change), **asdict(by), "id": tx.new_id()} for by, change in changes]
+    rows = [{**_columns(change), **_columns(by), "id": tx.new_id()} for by, change in changes]
     if rows:
         tx.session.execute(insert(ClientChange).values(at=db_now()), rows)
+
+
+def _columns(values: By | Change) -> dict[str, Any]:
+    return {name: getattr(values, name) for name in values.__slots__}
 
 
 def text_of(value: Any) -> str | None:

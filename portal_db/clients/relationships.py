@@ -39,6 +39,10 @@ class XpmRelationship:
     end_date: date | None
     also_told: list[dict[str, Any]] | None = None
 
+    def columns(self) -> dict[str, Any]:
+        """The columns of a row. `asdict` would copy every value deeply, which is most of the time of a merge."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
 
 #: The columns of a row that a new answer from XPM changes.
 XPM_COLUMNS = ("label", "other_name", "number_of_shares", "percentage", "start_date", "end_date", "also_told")

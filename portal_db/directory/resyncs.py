@@ -33,29 +33,40 @@ _live = aliased(XpmConnection)
 
 
 @dataclass(frozen=True, slots=True)
-class ChangedRecord:
-    """A linked client whose record in the directory has changed since its relationships were merged last."""
+class ChangedLink:
+    """A client's link whose record in the directory has changed since its relationships were merged last."""
 
     link_id: UUID
+    client_id: UUID
+    xpm_uuid: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedRecord:
+    """A linked client, and its record in the directory as it is now."""
+
     client_id: UUID
     record: dict[str, Any]
     content_hash: str
     as_of: datetime
 
 
-def changed_records(
+def changed_links(
     tx: Tx, practice_id: UUID, directory: Directory, *, after: UUID | None, limit: int
-) -> list[ChangedRecord]:
-    """A page of the linked clients whose records changed, in the order of link ids, so that paging finds each once."""
-    columns = (
-        XpmLink.id,
-        XpmLink.client_id,
-        DirectoryRecord.record,
-        DirectoryRecord.content_hash,
-        DirectoryRecord.as_of,
-    )
-    statement = _where_changed(select(*columns), directory).where(XpmLink.practice_id == practice_id)
-    return [ChangedRecord(*row) for row in tx.session.execute(by_id(statement, XpmLink.id, after=after, limit=limit))]
+) -> list[ChangedLink]:
+    """A page of a practice's links whose records changed, in the order of link ids, so that paging finds each once."""
+    columns = select(XpmLink.id, XpmLink.client_id, XpmLink.xpm_uuid)
+    statement = _where_changed(columns, directory).where(XpmLink.practice_id == practice_id)
+    return [ChangedLink(*row) for row in tx.session.execute(by_id(statement, XpmLink.id, after=after, limit=limit))]
+
+
+def changed_records(tx: Tx, directory: Directory, links: Collection[ChangedLink]) -> list[ChangedRecord]:
+    """The records of links, as the directory holds them now."""
+    statement = select(
+        DirectoryRecord.xpm_uuid, DirectoryRecord.record, DirectoryRecord.content_hash, DirectoryRecord.as_of
+    ).where(is_in(directory), DirectoryRecord.xpm_uuid.in_([link.xpm_uuid for link in links]))
+    found = {xpm_uuid: values for xpm_uuid, *values in tx.session.execute(statement)}
+    return [ChangedRecord(link.client_id, *found[link.xpm_uuid]) for link in links if link.xpm_uuid in found]
 
 
 def practices_with_changes(tx: Tx, directory: Directory) -> list[UUID]:
@@ -72,26 +83,27 @@ def _where_changed(statement: Select[*tuple[Any, ...]], directory: Directory) ->
     """
     through = and_(
         XpmConnection.id == XpmLink.connection_id,
+        XpmConnection.practice_id == XpmLink.practice_id,
         XpmConnection.xero_login_id == directory.xero_login_id,
         XpmLink.tenant_id == directory.tenant_id,
     )
-    record = and_(is_in(directory), DirectoryRecord.xpm_uuid == XpmLink.xpm_uuid)
     works = exists().where(
         _live.practice_id == XpmLink.practice_id,
         same_directory(_live, directory),
         _live.state == ConnectionState.CONNECTED,
     )
     is_newer = or_(XpmLink.told_as_of.is_(None), DirectoryRecord.as_of > XpmLink.told_as_of)
+    # A value, not a join: without statistics PostgreSQL may plan a join that reads the whole directory for each link.
+    newer_hash = (
+        select(DirectoryRecord.content_hash)
+        .where(is_in(directory), DirectoryRecord.xpm_uuid == XpmLink.xpm_uuid, is_newer)
+        .correlate(XpmLink)
+        .scalar_subquery()
+    )
     return (
         statement.select_from(XpmLink)
         .join(XpmConnection, through)
-        .join(DirectoryRecord, record)
-        .where(
-            XpmLink.disconnected_at.is_(None),
-            DirectoryRecord.content_hash != XpmLink.synced_hash,
-            is_newer,
-            works,
-        )
+        .where(XpmLink.disconnected_at.is_(None), newer_hash != XpmLink.synced_hash, works)
     )
 
 

@@ -15,7 +15,15 @@ from sqlalchemy import ColumnElement, and_, case, exists, func, literal, null, o
 from sqlalchemy.exc import IntegrityError
 
 from portal_db.database import Tx
-from portal_db.dialect import count_rows, delete_rows, has_row, insert_or_ignore, update_rows, upsert
+from portal_db.dialect import (
+    count_rows,
+    delete_rows,
+    has_row,
+    insert_or_ignore,
+    refresh_statistics,
+    update_rows,
+    upsert,
+)
 from portal_db.directory.directories import is_in, reads
 from portal_db.states import OPEN_JOB_STATES, SyncMode, SyncState
 from portal_db.tables import Directory, DirectoryRecord, DirectoryStaged, DirectorySync, Erasure, Job, XpmConnection
@@ -23,6 +31,10 @@ from portal_db.types import UtcDateTime, db_now
 
 #: The columns of a record that come from the answer.
 _RECORD_COLUMNS = ("record", "content_hash", "name_key", "structure", "is_archived", "is_deleted")
+
+
+MANY = 1_000
+"""As many new and changed records make PostgreSQL's statistics of the directories out of date."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +139,8 @@ def merge(
     seen, unread, added, changed = answer.count()
     present = answer.present()
     answer.apply()
+    if added + changed >= MANY:
+        refresh_statistics(tx, DirectoryRecord)
     if unread:
         answer.note_unread()
     gone = missing = 0

@@ -170,4 +170,11 @@ MUTANTS = (
         (Edit("portal_db/directory/search.py", "*(name.contains(word, autoescape=True)", "*(name.contains(word)"),),
         (f"{SEARCH}::test_names_are_found_by_any_part_in_any_case_and_script[sqlite]",),
     ),
+    Mutant(
+        "directory-statistics",
+        "a directory that was filled gets statistics at once",
+        "each look-up of a new practice's first sync reads the whole directory",
+        (Edit(SYNCS, "        refresh_statistics(tx, DirectoryRecord)\n", "        pass\n"),),
+        ("tests/handlers/directory/test_statistics.py::test_a_new_directory_is_not_read_whole_for_one_record",),
+    ),
 )

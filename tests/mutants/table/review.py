@@ -91,7 +91,7 @@ MUTANTS = (
         (
             Edit(
                 NEWS,
-                '            row |= {**asdict(relationship), "gone_at": None}\n',
+                '            row |= {**relationship.columns(), "gone_at": None}\n',
                 '            row |= {"gone_at": None}\n',
             ),
         ),
