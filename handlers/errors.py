@@ -179,6 +179,12 @@ def from_xpm(error: xpm_errors.XpmError) -> JobError:
             return Transient("xpm_unavailable", "XPM had a server error.", wait_seconds=error.retry_after)
         case xpm_errors.XpmTimeout() | xpm_errors.XpmUnreachable():
             return Transient("xpm_unreachable", "XPM could not be reached or did not answer in time.")
+        case xpm_errors.XpmForeign():
+            return Transient(
+                "not_xpm",
+                "Something between the portal and XPM answered instead of XPM.",
+                "If this goes on, check the firewall, the proxy and XPM_API_URL.",
+            )
         case xpm_errors.XpmMalformed(truncated=True):
             return Transient("xpm_truncated", "The response from XPM was cut off.")
         case _:

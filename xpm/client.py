@@ -1,6 +1,7 @@
 """The read-only client of XPM's API: get, search and list of clients, each under a total deadline.
 
-Each request needs a permit from the limiter. Connection errors and 5xx are retried within the deadline; a 429 never is.
+Each request needs a permit from the limiter. Connection errors, 5xx and answers that are not XPM's are retried within the
+deadline; a 429 never is.
 Tokens, quotas and jobs live elsewhere: the caller supplies its access token and its lane.
 """
 
@@ -20,7 +21,7 @@ import httpx
 import tenacity
 
 from xpm import contract
-from xpm.errors import XpmError, XpmMalformed, XpmServerError, XpmTimeout, XpmTooLarge, XpmUnreachable
+from xpm.errors import XpmError, XpmForeign, XpmMalformed, XpmServerError, XpmTimeout, XpmTooLarge, XpmUnreachable
 from xpm.limiter import Limiter
 from xpm.records import Unreadable, XpmClient
 from xpm.wire import decode_client, decode_clients, raise_for_answer
@@ -276,7 +277,7 @@ class XpmApi:
 def _is_passing(error: BaseException) -> bool:
     if isinstance(error, XpmServerError):
         return error.retry_after is None or error.retry_after <= SHORT_WAIT
-    return isinstance(error, XpmUnreachable)
+    return isinstance(error, XpmUnreachable | XpmForeign)
 
 
 def _wait(state: tenacity.RetryCallState) -> float:

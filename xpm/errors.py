@@ -8,6 +8,7 @@
     ├── XpmUnreachable       no connection, or it broke
     ├── XpmServerError       5xx
     ├── XpmMalformed         the body ended early, or breaks the contract
+    │   └── XpmForeign       the answer is not XPM's: an intermediary's page, a redirect, nothing at all
     ├── XpmTooLarge          the body exceeds its size limit
     ├── XpmNotFound          XPM does not know the client's uuid
     ├── XpmRefused           any other Status=ERROR, or 4xx
@@ -78,7 +79,12 @@ class XpmMalformed(XpmError):
 
     def __init__(self, problem: str, *, truncated: bool = False) -> None:
         super().__init__(f"XPM's answer cannot be used: {problem}.")
+        self.problem = problem
         self.truncated = truncated
+
+
+class XpmForeign(XpmMalformed):
+    """The answer is neither XPM's nor Xero's. Something in between sent it, so it says nothing about the request."""
 
 
 class XpmTooLarge(XpmError):

@@ -1,7 +1,8 @@
 """Calls XPM with a valid token, and breaks the connection when Xero denies it one (facts §5).
 
 Tokens belong to a Xero login and are shared by its connections. A 401 causes one refresh for all of them and one
-retry; if Xero still denies it, the connection breaks and its owner gets one email.
+retry. A connection breaks, and its owner gets one email, when Xero ends the consent (`invalid_grant`), or when it denies
+access in its own words, and does so again a minute later. A page that something in between sent is no denial.
 """
 
 from __future__ import annotations
@@ -58,15 +59,18 @@ def call_xpm(services: Services, requester: XpmRequester, call: Callable[[Access
     while True:
         token = caller.token(known=known, not_version=refused, seconds=until - monotonic())
         try:
-            return call(Access(connection.tenant_id, token.value), until - monotonic())
+            answer = call(Access(connection.tenant_id, token.value), until - monotonic())
         except XpmUnauthorized as refusal:
             if refusal.reason == "scope_missing":
-                raise caller.broken("scope_missing", token.version) from refusal
+                raise caller.refused("scope_missing", token.version) from refusal
             if refused is not None:
-                raise caller.broken("token_refused", token.version) from refusal
+                raise caller.refused("token_refused", token.version) from refusal
             known, refused = None, token.version
         except XpmForbidden as refusal:
             raise caller.denied(refusal, token) from refusal
+        else:
+            caller.works()
+            return answer
 
 
 @dataclass(frozen=True)
@@ -98,18 +102,36 @@ class _TokenSource:
     def denied(self, refusal: XpmForbidden, token: oauth.Token) -> JobError:
         """The error for a 403: Xero's list of connections shows whether the practice was disconnected."""
         if refusal.reason == "scope_missing":
-            return self.broken("scope_missing", token.version)
+            return self.refused("scope_missing", token.version)
         try:
             with oauth.Http(seconds=LIST_SECONDS) as http:
                 tenants = connections_at_xero(self.services.settings, http).tenants(token.value)
         except oauth.TokenRefused:
-            return self.broken("tenant_disconnected", token.version)
+            return self.refused("tenant_disconnected", token.version)
         except oauth.XeroAuthError as error:
             return from_oauth(error)
         if not tenants:
-            return self.broken("all_tenants_removed", token.version)
+            return self.refused("all_tenants_removed", token.version)
         present = any(tenant.tenant_id == self.connection.tenant_id for tenant in tenants)
-        return self.broken("privilege_lost" if present else "tenant_disconnected", token.version)
+        return self.refused("privilege_lost" if present else "tenant_disconnected", token.version)
+
+    def works(self) -> None:
+        """Forget a denial that was not meant for long."""
+        if self.connection.denied_at is not None:
+            with self.services.database.write() as tx:
+                connections.forget_denial(tx, self.connection.id)
+
+    def refused(self, code: str, version: int) -> JobError:
+        """Break the connection if Xero has denied it for a minute; the first denial may be of a moment."""
+        with self.services.database.write() as tx:
+            wait = connections.note_denial(tx, self.connection.id)
+        if wait > 0:
+            return Transient(
+                "xero_denied",
+                "Xero denied access to this practice. It is asked again before the connection counts as broken.",
+                wait_seconds=wait,
+            )
+        return self.broken(code, version)
 
     def broken(self, code: str, version: int) -> JobError:
         """Break the connection, unless it has newer tokens by now: then the job is retried with those."""

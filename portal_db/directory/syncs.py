@@ -146,7 +146,8 @@ def merge(
     gone = missing = 0
     if whole:
         absent = answer.absent()
-        if drop.is_sharp(absent, present):
+        # An answer with nobody in it is rather a slip of XPM's than the end of the practice, however small that is.
+        if absent and (not seen or absent == present or drop.is_sharp(absent, present)):
             missing = answer.flag_absent(missing_since=func.coalesce(DirectoryRecord.missing_since, answer.at))
         elif absent:
             gone = answer.flag_absent(gone_at=as_of, missing_since=None)

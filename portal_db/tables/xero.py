@@ -59,6 +59,8 @@ class XpmConnection(Base):
     state: Mapped[ConnectionState]
     broken_code: Mapped[str | None] = mapped_column(String(64))
     broken_at: Mapped[datetime | None]
+    #: When Xero first denied it access since it last worked. Only a second denial, a minute later, breaks it.
+    denied_at: Mapped[datetime | None]
     #: How many times it broke; its owner gets one email for each break.
     breaks: Mapped[int]
     connected_at: Mapped[datetime]

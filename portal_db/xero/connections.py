@@ -13,6 +13,11 @@ from portal_db.states import ConnectionState, ErrorClass, JobState
 from portal_db.tables import Import, Job, XeroLogin, XpmConnection
 from portal_db.types import db_now
 
+#: How long Xero has to go on denying a connection access until it counts as broken.
+CONFIRM_SECONDS = 60.0
+#: A denial that was not followed by a call for so long is not counted.
+DENIAL_COUNTS_SECONDS = 86_400.0
+
 
 def get(tx: Tx, connection_id: UUID) -> XpmConnection | None:
     return tx.get(XpmConnection, connection_id)
@@ -40,6 +45,26 @@ def of_login(tx: Tx, xero_login_id: UUID) -> list[XpmConnection]:
         XpmConnection.xero_login_id == xero_login_id, XpmConnection.state == ConnectionState.CONNECTED
     )
     return list(tx.session.scalars(statement.order_by(XpmConnection.id)))
+
+
+def note_denial(tx: Tx, connection_id: UUID) -> float:
+    """Note that Xero denied a connection access.
+
+    Returns:
+        In how many seconds a further denial counts; 0 once Xero has denied it for a minute.
+    """
+    statement = select(XpmConnection.denied_at, db_now()).where(XpmConnection.id == connection_id).with_for_update()
+    denied_at, now = tx.session.execute(statement).one()
+    since = (now - denied_at).total_seconds() if denied_at is not None else -1.0
+    if not 0 <= since <= DENIAL_COUNTS_SECONDS:
+        update_rows(tx, XpmConnection, XpmConnection.id == connection_id, denied_at=db_now())
+        return CONFIRM_SECONDS
+    return max(0.0, CONFIRM_SECONDS - float(since))
+
+
+def forget_denial(tx: Tx, connection_id: UUID) -> None:
+    """The connection works."""
+    update_rows(tx, XpmConnection, XpmConnection.id == connection_id, denied_at=None)
 
 
 def mark_broken(tx: Tx, connection_id: UUID, *, xero_login_id: UUID, version: int, code: str) -> int | None:
@@ -77,6 +102,7 @@ def reconnect(tx: Tx, connection_id: UUID, *, xero_login_id: UUID, tenant_name: 
         tenant_name=tenant_name,
         broken_code=None,
         broken_at=None,
+        denied_at=None,
         connected_at=db_now(),
     )
     return bool(changed)

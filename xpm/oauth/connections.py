@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
 
+import httpx
+
 from xpm.oauth.errors import IdentityMalformed, TokenRefused
 from xpm.oauth.http import Http, read_json, require_usable
+from xpm.wire.answers import is_own_refusal
 
 PRACTICE_MANAGER = "PRACTICEMANAGER"
 
@@ -32,8 +35,7 @@ class XeroConnections:
         """The XPM practices behind a token, without other tenant types; with an event, those of that one consent."""
         query = f"?{urlencode({'authEventId': auth_event_id})}" if auth_event_id else ""
         response = require_usable(self._http.send("GET", self._url + query, _headers(access_token)))
-        if response.status_code in (401, 403):
-            raise TokenRefused
+        _require_allowed(response)
         body = read_json(response)
         if not response.is_success or not isinstance(body, list):
             raise IdentityMalformed("it is no list of connections")
@@ -44,10 +46,17 @@ class XeroConnections:
         """Leave a practice. One that was already left is no error."""
         url = f"{self._url}/{quote(connection_id, safe='')}"
         response = require_usable(self._http.send("DELETE", url, _headers(access_token)))
-        if response.status_code in (401, 403):
-            raise TokenRefused
+        _require_allowed(response)
         if not response.is_success and response.status_code != 404:
             raise IdentityMalformed(f"status {response.status_code} was not expected")
+
+
+def _require_allowed(response: httpx.Response) -> None:
+    if response.status_code not in (401, 403):
+        return
+    if not is_own_refusal(response.headers, response.content):
+        raise IdentityMalformed(f"status {response.status_code} came without Xero's own words")
+    raise TokenRefused
 
 
 def _headers(access_token: str) -> dict[str, str]:

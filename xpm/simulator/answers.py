@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from xpm.simulator.formats import Format, document, xml_head
 from xpm.simulator.identity.access import Denial
 from xpm.simulator.knobs import Knobs
+from xpm.simulator.operations import CONNECTIONS, Operation
 from xpm.simulator.practice.model import Client
 from xpm.simulator.tenants import Tenant
 from xpm.simulator.wire import Tree, View
@@ -42,6 +43,14 @@ def bad(headers: Mapping[str, str], knobs: Knobs, description: str, status_code:
     """XPM's own error, which older versions send with HTTP 200."""
     form = format_for(headers, knobs)
     return Response(document({"errorDescription": description}, form, "ERROR"), status_code, media_type=form.value)
+
+
+def nobody(operation: Operation, headers: Mapping[str, str], knobs: Knobs) -> Response:
+    """A list of nobody: no clients in XPM, no connections at Xero."""
+    if operation == CONNECTIONS:
+        return JSONResponse([])
+    form = format_for(headers, knobs)
+    return Response(document({"clients": []}, form), media_type=form.value)
 
 
 def problem(denial: Denial) -> JSONResponse:

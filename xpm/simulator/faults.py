@@ -13,14 +13,31 @@ from dataclasses import dataclass
 from typing import Literal, cast, get_args
 from uuid import UUID
 
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-Kind = Literal["status_500", "status_503", "hang", "slow_drip", "reset", "truncate", "short_body", "latency"]
+Kind = Literal[
+    "status_500",
+    "status_503",
+    "hang",
+    "slow_drip",
+    "reset",
+    "truncate",
+    "short_body",
+    "latency",
+    "html_200",
+    "html_403",
+    "redirect",
+    "no_content",
+    "empty_list",
+    "silence",
+]
 
 DRIP = 256
 """Bytes in each drop of a slow drip."""
 
-_DEFAULT_SECONDS: dict[str, float] = {"hang": 3_600.0, "slow_drip": 0.05, "latency": 1.0}
+_DEFAULT_SECONDS: dict[str, float] = {"hang": 3_600.0, "slow_drip": 0.05, "latency": 1.0, "silence": 3_600.0}
+_PAGE = "<!DOCTYPE html><html><head><title>Blocked</title></head><body>Ask your administrator.</body></html>"
 
 
 @dataclass(slots=True)
@@ -30,7 +47,11 @@ class FaultRule:
     kind: `status_500` (XPM's error body), `status_503` (plain text), `latency` (an answer after `seconds`), `hang` (no
     answer for `seconds`, then a reset connection), `slow_drip` (256 bytes, a pause of `seconds`, and so on), `reset` (the
     connection is reset before any answer), `truncate` (half of the body's first piece, then the connection closes, which
-    breaks HTTP's own framing), `short_body` (the same half as a complete HTTP answer, which only a parser can notice).
+    breaks HTTP's own framing), `short_body` (the same half as a complete HTTP answer, which only a parser can notice),
+    `silence` (the same half, and then nothing for `seconds`, as when a router has forgotten the connection).
+
+    What something between the portal and XPM answers: `html_200`, `html_403` (its page), `redirect` (to its page),
+    `no_content` (nothing at all). `empty_list`: XPM answers, but with a list of nobody; Xero, with no connections.
     operation: such as `client.api/get`. seconds: real, not scaled.
     """
 
@@ -91,6 +112,19 @@ class Faults:
         return None
 
 
+def foreign_answer(rule: FaultRule) -> Response | None:
+    """What something in between answers under this rule, if it is such a rule."""
+    match rule.kind:
+        case "html_200" | "html_403":
+            return HTMLResponse(_PAGE, int(rule.kind[-3:]))
+        case "redirect":
+            return RedirectResponse("http://blocked.example/", 302)
+        case "no_content":
+            return Response(status_code=204)
+        case _:
+            return None
+
+
 async def apply(rule: FaultRule, answer: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
     """Make a call fail as the rule says. `answer` is the application that would answer it."""
     match rule.kind:
@@ -108,6 +142,8 @@ async def apply(rule: FaultRule, answer: ASGIApp, scope: Scope, receive: Receive
             await answer(scope, receive, _halved(send, lambda: _close(scope, receive)))
         case "short_body":
             await answer(scope, receive, _halved(send, None))
+        case "silence":
+            await answer(scope, receive, _halved(send, lambda: _first_of(receive, rule.seconds)))
         case _:
             raise ValueError(f"{rule.kind} is answered by the gate.")
 

@@ -72,6 +72,10 @@ class Gate:
             await self._app(scope, receive, send)
         elif rule.kind in ("status_500", "status_503"):
             await self._outage(rule, Headers(scope=scope))(scope, receive, send)
+        elif rule.kind == "empty_list":
+            await answers.nobody(operation, Headers(scope=scope), self._simulator.knobs)(scope, receive, send)
+        elif (foreign := faults.foreign_answer(rule)) is not None:
+            await foreign(scope, receive, send)
         else:
             await faults.apply(rule, self._app, scope, receive, send)
 

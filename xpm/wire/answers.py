@@ -15,6 +15,7 @@ from xpm.errors import (
     UnauthorizedReason,
     XpmError,
     XpmForbidden,
+    XpmForeign,
     XpmMalformed,
     XpmNotFound,
     XpmRateLimited,
@@ -52,20 +53,21 @@ def raise_for_answer(status: int, headers: Mapping[str, str], body_prefix: bytes
 
     `body_prefix` is the body, or its beginning; from a truncated or foreign body there is just no description.
     Raises any of `XpmUnauthorized`, `XpmForbidden`, `XpmRateLimited`, `XpmNotFound`, `XpmRefused`, `XpmServerError`,
-    and `XpmMalformed` for an informational answer or a redirect, neither of which XPM has.
+    and `XpmForeign` for a refusal, a redirect or an informational answer that XPM and Xero did not write.
     """
     if 200 <= status < 300:
         return
     found = {name.lower(): value for name, value in headers.items()}
-    description = _description(body_prefix)
+    envelope = _envelope(body_prefix)
+    description = envelope.value("errordescription") or envelope.value("detail") or envelope.value("title")
+    if status not in (429, *range(500, 600)) and not _is_own(envelope, found):
+        raise XpmForeign(f"status {status} came without Xero's own words")
     if status == 401:
         raise XpmUnauthorized(_unauthorized(found, description))
     if status == 403:
         raise XpmForbidden(_forbidden(found, description))
     if status == 429:
         raise XpmRateLimited(_limit(found.get("x-rate-limit-problem", "")), retry_after(found))
-    if status < 400:
-        raise XpmMalformed(f"status {status} was not expected")
     error = refusal(status, description)
     if status >= 500 and not isinstance(error, XpmNotFound):
         raise XpmServerError(status, retry_after(found))
@@ -90,8 +92,23 @@ def _scrub_word(word: str) -> str:
     return word if not bare or bare.lower() in _TECHNICAL else word.replace(bare, "…")
 
 
-def _description(body: bytes) -> str | None:
-    """XPM's description, or the gateway's detail. The format is sniffed: the gateway sends JSON whatever was asked."""
+def is_own_refusal(headers: Mapping[str, str], body: bytes) -> bool:
+    """Whether XPM or Xero wrote this refusal. A proxy's or a firewall's page says nothing about the caller's access."""
+    return _is_own(_envelope(body), {name.lower(): value for name, value in headers.items()})
+
+
+def _is_own(envelope: Envelope, headers: Mapping[str, str]) -> bool:
+    """XPM's error with a description, Xero's problem document, or a challenge to a bearer of tokens."""
+    if envelope.value("errordescription") is not None:
+        return True
+    is_problem = (envelope.value("status") or "").isdecimal()
+    if is_problem and (envelope.value("detail") or envelope.value("title")) is not None:
+        return True
+    return headers.get("www-authenticate", "").lower().startswith("bearer")
+
+
+def _envelope(body: bytes) -> Envelope:
+    """What can be read of an error's body. The format is sniffed: the gateway sends JSON whatever was asked."""
     body = body.removeprefix(b"\xef\xbb\xbf").lstrip()
     envelope = Envelope()
     events = JsonEvents(envelope) if body.startswith(b"{") else XmlEvents(envelope, None)
@@ -99,7 +116,7 @@ def _description(body: bytes) -> str | None:
         events.feed(body)
     except (*XML_ERRORS, *JSON_ERRORS, XpmMalformed):
         pass  # A foreign body: use what was read so far, if anything.
-    return envelope.value("errordescription") or envelope.value("detail") or envelope.value("title")
+    return envelope
 
 
 def _unauthorized(headers: Mapping[str, str], description: str | None) -> UnauthorizedReason:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from email.message import Message
 from typing import Protocol
 
-from xpm.errors import XpmMalformed
+from xpm.errors import XpmForeign, XpmMalformed
 from xpm.records import Unreadable, XpmClient
 from xpm.wire.answers import refusal
 from xpm.wire.envelope import Element, Envelope
@@ -43,7 +43,8 @@ class ClientStream(Iterator[XpmClient]):
     """The clients of a list or a search. The list is complete only if it ends without an exception.
 
     A client that breaks the contract ends it, unless there is an `unreadable` to call.
-    Raises, at any `next()`: `XpmMalformed` for a body that breaks the contract, or at its early end (`truncated`);
+    Raises, at any `next()`: `XpmForeign` for a body that is not XPM's;
+    `XpmMalformed` for one that breaks the contract, or at its early end (`truncated`);
     `XpmNotFound` or `XpmRefused` for `Status=ERROR`; and whatever reading `chunks` raises.
     """
 
@@ -53,11 +54,19 @@ class ClientStream(Iterator[XpmClient]):
         self._clients = self._decode(content_type, chunks)
 
     def __next__(self) -> XpmClient:
-        return next(self._clients)
+        try:
+            return next(self._clients)
+        except XpmMalformed as error:
+            if error.truncated or self._envelope.recognised:
+                raise
+            problem = error.problem
+        raise XpmForeign(problem)  # outside of the handler, so that nothing of the body hangs on it
 
     def _decode(self, content_type: str, chunks: Iterator[bytes]) -> Iterator[XpmClient]:
         pieces = _pieces(chunks)
         first = next(pieces, b"")
+        if not first.strip():
+            raise XpmForeign("it is empty")
         events = _events_for(content_type, self._envelope, has_bom=first.startswith(_BOM))
         silent = 0
         for piece in _chain(first.removeprefix(_BOM), pieces):
@@ -94,7 +103,7 @@ class ClientStream(Iterator[XpmClient]):
         if not status or not self._envelope.complete:
             raise XpmMalformed("it ended without a status", truncated=True)
         if status != "OK":
-            raise XpmMalformed("its status is neither OK nor ERROR")
+            raise XpmForeign("its status is neither OK nor ERROR")
 
 
 def decode_clients(content_type: str, chunks: Iterator[bytes], unreadable: OnUnreadable | None = None) -> ClientStream:

@@ -22,6 +22,8 @@ MAX_VALUES = 100_000
 """The most fields kept of one client; a client with thousands of relationships has far fewer."""
 
 _READ = frozenset({("status",), ("errordescription",), ("title",), ("detail",)})
+_XPMS = frozenset({"status", "errordescription", "clients", "client"})
+"""What only XPM's envelope holds. A body that never names one of these is somebody else's."""
 
 
 class Element:
@@ -65,6 +67,7 @@ class Envelope:
     def __init__(self) -> None:
         self.clients: list[Element] = []
         self.complete = False
+        self.recognised = False
         self._depth = 0
         self._skipped = 0
         self._path: list[str] = []
@@ -85,7 +88,9 @@ class Envelope:
         if self._depth == 1:
             if name != "response":
                 raise XpmMalformed("the body is not an XPM response")
-        elif self._skipped:
+            return
+        self.recognised = self.recognised or (self._depth == 2 and name in _XPMS)
+        if self._skipped:
             self._skipped += 1
         elif self._record:
             self._start_field(name)

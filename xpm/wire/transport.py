@@ -2,10 +2,13 @@
 
 httpx times out each operation separately, so a server that sends a byte now and then holds a caller for ever, even
 within the headers (P16). Here the request's `time_left` extension, a callable giving seconds, limits every operation.
+An answer that has begun may pause for `IDLE_SECONDS`, and the system asks after a silent peer meanwhile, because a
+connection that a router has forgotten would otherwise take the whole deadline.
 """
 
 from __future__ import annotations
 
+import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,6 +18,16 @@ from typing import Any
 
 import httpcore
 import httpx
+
+IDLE_SECONDS = 60.0
+"""The longest pause within an answer. Before its first byte there is none but the deadline: XPM thinks for minutes."""
+_SILENCE: dict[str, int] = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 60_000}
+"""After 30 s of silence the peer is asked every 10 s, and given up after three questions; or when nothing that was sent
+is confirmed for 60,000 ms. A system that lacks one of these keeps its own."""
+_SOCKET_OPTIONS = [
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    *((socket.IPPROTO_TCP, getattr(socket, name), value) for name, value in _SILENCE.items() if hasattr(socket, name)),
+]
 
 TimeLeft = Callable[[], float]
 #: From a host and a port to the addresses that may be connected to.
@@ -35,6 +48,7 @@ class DeadlineTransport(httpx.BaseTransport):
             max_keepalive_connections=max_connections // 4,
             keepalive_expiry=5.0,
             network_backend=self._backend,
+            socket_options=_SOCKET_OPTIONS,
         )
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
@@ -70,8 +84,9 @@ class DeadlineTransport(httpx.BaseTransport):
 
 @cache
 def _trusted() -> ssl.SSLContext:
-    """The well-known certificate authorities. Read once, because that takes longer than a call."""
-    return httpx.create_ssl_context(trust_env=False)
+    """The well-known certificate authorities, or those that `SSL_CERT_FILE` or `SSL_CERT_DIR` name, as everywhere else on
+    the machine. Read once, because that takes longer than a call."""
+    return httpx.create_ssl_context(trust_env=True)
 
 
 class _DeadlineBody(httpx.SyncByteStream):
@@ -85,11 +100,14 @@ class _DeadlineBody(httpx.SyncByteStream):
     def __iter__(self) -> Iterator[bytes]:
         pieces = iter(self._stream)
         while True:
-            with self._backend.until(self._time_left):
+            with self._backend.until(self._until_idle):
                 piece = next(pieces, None)
             if piece is None:
                 return
             yield piece
+
+    def _until_idle(self) -> float:
+        return min(IDLE_SECONDS, self._time_left()) if self._time_left is not None else IDLE_SECONDS
 
     def close(self) -> None:
         self._stream.close()

@@ -252,6 +252,8 @@ def test_a_broken_connection_may_be_replaced_by_one_to_another_practice(office: 
     office.grants.connected.clear()
     import_id = office.ask()
     office.world.run_due()
+    office.world.pass_time(60)
+    office.world.run_due()
     assert office.world.import_row(import_id).state is ImportState.WAITING
     office.knobs(consent_tenants=[OTHER_TENANT])
     done = office.reconnect()

@@ -117,6 +117,8 @@ def test_a_token_that_xero_refuses_is_a_lost_connection_too(own_world: World, ow
     set_access(own_world, token="revoked")
     import_id = ask(own_world, own_simulator)
     own_world.run_due()
+    own_world.pass_time(60)
+    own_world.run_due()
     assert own_world.jobs_of(import_id)["validate_import"].error_code == "reconnect_xpm"
     assert own_world.import_row(import_id).state is ImportState.WAITING
 
@@ -131,6 +133,8 @@ def test_a_tenant_that_xero_denies_is_a_lost_connection_too(sqlite_world: World,
     with sqlite_world.database.write() as tx:
         tx.session.execute(update(XpmConnection).values(tenant_id="not-ours"))
     import_id = ask(sqlite_world, simulator)
+    sqlite_world.run_due()
+    sqlite_world.pass_time(60)
     sqlite_world.run_due()
     assert sqlite_world.jobs_of(import_id)["validate_import"].error_code == "reconnect_xpm"
 

@@ -27,6 +27,13 @@ XERO = (
         (f"{TEST_CONNECT}::test_somebody_elses_answer_is_refused",),
     ),
     Mutant(
+        "denial-twice",
+        "Xero has to deny a connection for a minute before it is broken",
+        "a denial of a moment breaks a connection, and its owner is mailed",
+        (Edit("handlers/xero/tokens.py", "        if wait > 0:\n", "        if wait < 0:\n"),),
+        ("tests/handlers/xero/test_failures.py::test_a_denial_of_a_moment_breaks_nothing_and_tells_nobody",),
+    ),
+    Mutant(
         "consent-unknown",
         "an answer with a state that we never issued is refused",
         "a forged answer connects another practice",

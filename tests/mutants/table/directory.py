@@ -48,8 +48,21 @@ MUTANTS = (
         "directory-sharp-drop",
         "a full sync that would lose many records holds them",
         "an incomplete answer empties the rest of the directory",
-        (Edit(SYNCS, "        if drop.is_sharp(absent, present):", "        if drop.is_sharp(0, present):"),),
+        (
+            Edit(
+                SYNCS,
+                "        if absent and (not seen or absent == present or drop.is_sharp(absent, present)):",
+                "        if drop.is_sharp(0, present):",
+            ),
+        ),
         (f"{DROPS}::test_a_sharp_drop_is_held_until_it_is_accepted[sqlite]",),
+    ),
+    Mutant(
+        "directory-everything-gone",
+        "a full sync in which everything is gone holds it, however little that is",
+        "an empty answer marks a small practice's clients gone",
+        (Edit(SYNCS, "not seen or absent == present or drop", "drop"),),
+        ("tests/handlers/directory/test_odd_answers.py::test_everything_gone_is_held_however_few_there_were",),
     ),
     Mutant(
         "directory-absent-full",

@@ -244,13 +244,52 @@ CALLING = (
         (f"{TEST_CLIENT}::test_another_client_than_the_one_asked_for_is_refused",),
     ),
     Mutant(
+        "client-foreign",
+        "an answer of something between the portal and XPM is retried",
+        "one page of a firewall ends a sync",
+        (
+            Edit(
+                CLIENT,
+                "    return isinstance(error, XpmUnreachable | XpmForeign)\n",
+                "    return isinstance(error, XpmUnreachable)\n",
+            ),
+        ),
+        ("tests/xpm/client/test_foreign.py",),
+    ),
+    Mutant(
+        "answers-own-words",
+        "a refusal counts only in XPM's or Xero's own words",
+        "a firewall's page breaks a connection, and its owner is mailed",
+        (
+            Edit(
+                "xpm/wire/answers.py",
+                "    if status not in (429, *range(500, 600)) and not _is_own(envelope, found):\n",
+                "    if status < 400:\n",
+            ),
+        ),
+        ("tests/xpm/client/test_answers.py::test_what_neither_xpm_nor_xero_wrote_is_foreign",),
+    ),
+    Mutant(
+        "transport-idle",
+        "an answer that has begun and falls silent is given up after a minute",
+        "a connection that a router has forgotten holds a directory's sync for twelve minutes",
+        (
+            Edit(
+                "xpm/wire/transport.py",
+                "            with self._backend.until(self._until_idle):\n",
+                "            with self._backend.until(self._time_left):\n",
+            ),
+        ),
+        ("tests/xpm/client/test_transport.py::test_an_answer_that_falls_silent_is_given_up_long_before_the_deadline",),
+    ),
+    Mutant(
         "client-429",
         "a 429 is not retried",
         "invariant 4: retries make it worse",
         (
             Edit(
                 CLIENT,
-                "    return isinstance(error, XpmUnreachable)\n",
+                "    return isinstance(error, XpmUnreachable | XpmForeign)\n",
                 '    return isinstance(error, XpmUnreachable) or type(error).__name__ == "XpmRateLimited"\n',
             ),
         ),

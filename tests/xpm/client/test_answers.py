@@ -11,7 +11,7 @@ from tests.xpm.client.encoding import FORMATS, Format, encode_error
 from xpm.errors import (
     XpmError,
     XpmForbidden,
-    XpmMalformed,
+    XpmForeign,
     XpmNotFound,
     XpmRateLimited,
     XpmRefused,
@@ -64,8 +64,7 @@ def test_401_reads_the_challenge_when_there_is_no_body() -> None:
     ("body", "reason"),
     [
         (problem("AuthenticationUnsuccessful"), "disconnected"),
-        ("<html><body>Access Denied</body></html>", "other"),
-        ("", "other"),
+        (problem("Something new"), "other"),
     ],
 )
 def test_403_tells_a_disconnected_practice(body: str, reason: str) -> None:
@@ -142,9 +141,12 @@ def test_the_beginning_of_a_long_error_is_enough() -> None:
     assert error.description == "Invalid page size"
 
 
-@pytest.mark.parametrize("status", [100, 301, 302, 307])
-def test_a_redirect_breaks_the_contract(status: int) -> None:
-    assert isinstance(caught(status, Location="https://elsewhere.test"), XpmMalformed)
+@pytest.mark.parametrize("status", [100, 301, 302, 307, 400, 401, 403, 404, 407, 451])
+@pytest.mark.parametrize(
+    "body", ["", "<html><body>Access Denied</body></html>", '{"message": "blocked"}', "[]", '{"detail": "blocked"}']
+)
+def test_what_neither_xpm_nor_xero_wrote_is_foreign(status: int, body: str) -> None:
+    assert isinstance(caught(status, body, Location="https://elsewhere.test"), XpmForeign)
 
 
 def test_scrubbing_keeps_technical_words_only_and_little_of_them() -> None:

@@ -24,7 +24,7 @@ from tests.xpm.client.upstream import (
 )
 from xpm.client import XpmApi
 from xpm.errors import (
-    XpmForbidden,
+    XpmRateLimited,
     XpmTimeout,
     XpmTooLarge,
 )
@@ -76,8 +76,8 @@ def test_a_slow_limiter_uses_up_the_deadline_too() -> None:
 
 
 def test_an_errors_body_that_drips_does_not_hide_the_error() -> None:
-    upstream = Upstream(lambda _: answer(drip(upstream.clock, b"x" * 100, 1.0), status=403))
-    with pytest.raises(XpmForbidden):
+    upstream = Upstream(lambda _: answer(drip(upstream.clock, b"x" * 100, 1.0), status=429))
+    with pytest.raises(XpmRateLimited):
         get(upstream.api(), deadline_seconds=20.0)
 
 

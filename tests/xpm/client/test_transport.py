@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.xpm.client.encoding import encode_list, encode_one
@@ -18,6 +19,7 @@ from xpm.client import ClientList, XpmApi
 from xpm.errors import XpmMalformed, XpmTimeout, XpmUnreachable
 from xpm.limiter import UnlimitedLimiter
 from xpm.records import XpmClient
+from xpm.wire import transport
 from xpm.wire.transport import DeadlineTransport
 
 Behaviour = Callable[["Server", socket.socket], None]
@@ -253,6 +255,54 @@ def test_a_list_streams_over_a_socket_and_ends_with_a_reset() -> None:
             read_on(listing)
         assert server.connections == 1
     assert read == [ACME]
+
+
+def test_an_answer_that_falls_silent_is_given_up_long_before_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "IDLE_SECONDS", 0.3)
+    began = time.monotonic()
+    with Server(hangs_after_headers) as server, api_for(server) as api:
+        with pytest.raises(XpmTimeout):
+            get(api, deadline_seconds=20.0)
+        assert time.monotonic() - began < 10
+
+
+def test_an_answer_that_goes_on_may_take_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many pauses, each of them short."""
+
+    def pauses(server: Server, connection: socket.socket) -> None:
+        read_request(connection)
+        connection.sendall(head(len(BODY)))
+        size = len(BODY) // 8 + 1
+        for start in range(0, len(BODY), size):
+            server.stopped.wait(0.25)
+            connection.sendall(BODY[start : start + size])
+
+    monkeypatch.setattr(transport, "IDLE_SECONDS", 1.0)
+    with Server(pauses) as server, api_for(server) as api:
+        assert get(api, deadline_seconds=120.0) == ACME
+
+
+def test_what_has_not_begun_may_be_silent_for_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    def thinks(server: Server, connection: socket.socket) -> None:
+        read_request(connection)
+        server.stopped.wait(0.6)
+        connection.sendall(head(len(BODY)) + BODY)
+
+    monkeypatch.setattr(transport, "IDLE_SECONDS", 0.2)
+    with Server(thinks) as server, api_for(server) as api:
+        assert get(api) == ACME
+
+
+def test_the_system_asks_after_a_silent_peer() -> None:
+    with Server(answers) as server:
+        carrier = DeadlineTransport()
+        response = carrier.handle_request(httpx.Request("GET", server.url, extensions={"time_left": lambda: 10.0}))
+        plug = response.extensions["network_stream"].get_extra_info("socket")
+        assert plug.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+        assert plug.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 30
+        assert plug.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 60_000
+        response.close()
+        carrier.close()
 
 
 def test_the_machines_proxy_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:

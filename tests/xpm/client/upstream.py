@@ -145,5 +145,10 @@ def acme(kind: Format = "json") -> httpx.Response:
     return answer(encode_one(ACME, kind), kind)
 
 
+def refused(status: int, detail: str = "Something new") -> httpx.Response:
+    """Xero's own refusal, in its problem document."""
+    return httpx.Response(status, json={"Title": "No", "Status": status, "Detail": detail})
+
+
 def failure(status: int, **headers: str) -> httpx.Response:
     return httpx.Response(status, headers={name.replace("_", "-"): value for name, value in headers.items()})

@@ -76,7 +76,11 @@ def test_a_token_that_ran_out_is_refused(
         (httpx.Response(404, json=[]), IdentityMalformed),
         (httpx.Response(200, json=[{**ITEM, "tenantId": None}]), IdentityMalformed),
         (httpx.Response(200, json=[{**ITEM, "tenantId": "t" * 65}]), IdentityMalformed),
-        (httpx.Response(403, json={}), TokenRefused),
+        (httpx.Response(403, json={"Title": "Forbidden", "Status": 403}), TokenRefused),
+        (httpx.Response(403, json={}), IdentityMalformed),
+        (httpx.Response(401, text="<html>Sign in to the guest network</html>"), IdentityMalformed),
+        (httpx.Response(302, headers={"location": "https://proxy.test"}), IdentityMalformed),
+        (httpx.Response(204), IdentityMalformed),
     ],
 )
 def test_what_is_no_list_is_an_error(response: httpx.Response, error: type[Exception]) -> None:
