@@ -14,7 +14,7 @@ from sqlalchemy.orm import aliased
 from portal_db.clients import review_items
 from portal_db.database import Tx
 from portal_db.dialect import insert_or_ignore, update_rows
-from portal_db.directory.directories import is_in
+from portal_db.directory.directories import is_in, reads
 from portal_db.paging import Cursor, by_id, newest_first
 from portal_db.states import ConnectionState
 from portal_db.tables import (
@@ -70,9 +70,11 @@ def changed_records(tx: Tx, directory: Directory, links: Collection[ChangedLink]
 
 
 def practices_with_changes(tx: Tx, directory: Directory) -> list[UUID]:
-    """Practices that have linked clients whose records changed."""
-    statement = _where_changed(select(XpmLink.practice_id), directory).distinct().order_by(XpmLink.practice_id)
-    return list(tx.session.scalars(statement))
+    """Practices that have linked clients whose records changed. Each practice's links are read up to the first such."""
+    changed = _where_changed(select(XpmLink.id), directory).where(XpmLink.practice_id == Practice.id).exists()
+    readers = select(XpmConnection.practice_id).where(reads(directory))
+    statement = select(Practice.id).where(Practice.id.in_(readers), changed)
+    return list(tx.session.scalars(statement.order_by(Practice.id)))
 
 
 def _where_changed(statement: Select[*tuple[Any, ...]], directory: Directory) -> Select[*tuple[Any, ...]]:
