@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -19,3 +19,12 @@ def now_at(tx: Tx, practice_id: UUID) -> datetime:
         with suppress(ZoneInfoNotFoundError, ValueError):
             return now.astimezone(ZoneInfo(practice.time_zone))
     return now
+
+
+def clock_in(tx: Tx, practice_id: UUID, seconds: float) -> str:
+    """The practice's clock in so many seconds: `10:42:05`, with the date if that is another day."""
+    now = now_at(tx, practice_id)
+    zone_name = " UTC" if now.tzinfo is UTC else ""
+    end = now + timedelta(seconds=seconds)
+    on_day = "" if end.date() == now.date() else f" on {end.day} {end:%B}"
+    return f"{end:%H:%M:%S}{zone_name}{on_day}"

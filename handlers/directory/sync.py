@@ -17,10 +17,11 @@ import structlog
 
 from handlers import refusals
 from handlers.directory.records import columns_of
-from handlers.errors import ConnectionLost, Permanent, Rejected, Transient
+from handlers.errors import ConnectionLost, Permanent, Rejected, RequestRefused, Transient
 from handlers.jobs.enqueue import FollowUp, standalone_job
 from handlers.jobs.handler import job_arg
 from handlers.jobs.kinds import JobKind
+from handlers.practice_time import clock_in
 from handlers.services import Services
 from handlers.xero.connection import require_connection
 from handlers.xero.tokens import call_xpm
@@ -29,6 +30,7 @@ from portal_db.directory import directories, resyncs, syncs
 from portal_db.directory.syncs import DropLimits
 from portal_db.states import JobState, SyncMode
 from portal_db.tables import Directory, DirectorySync, Job, XpmConnection
+from portal_db.types import database_time
 from portal_db.work import jobs
 from portal_db.work.jobs import Failure, NewJob, hold
 from portal_db.xero import requester
@@ -38,8 +40,8 @@ from xpm.records import Unreadable, XpmClient
 
 log = structlog.stdlib.get_logger(__name__)
 
-OVERLAP = timedelta(minutes=5)
-"""How far before the last answer an incremental sync starts, since XPM's clock may differ from ours."""
+OVERLAP = timedelta(minutes=15)
+"""How far before the last answer an incremental sync starts, since XPM's clock may differ from ours by ten minutes."""
 BATCH = 200
 """Records staged in one transaction."""
 
@@ -170,9 +172,19 @@ def sync_now(database: Database, directory_id: UUID, mode: SyncMode) -> NewJob:
     """
     with database.write() as tx:
         job = begin_sync(tx, directory_id, mode, asked_by="command line")
-    if job is None:
-        raise refusals.SYNC_RUNNING()
-    return job
+        if job is None:
+            raise still_running(tx, directory_id)
+        return job
+
+
+def still_running(tx: Tx, directory_id: UUID) -> RequestRefused:
+    """The refusal of a second sync, which says until when the attempt of the first may take."""
+    job = syncs.job_of(tx, _key(sync.id)) if (sync := syncs.running(tx, directory_id)) is not None else None
+    if job is None:  # it has ended in this moment
+        return refusals.SYNC_RUNNING(until="now")
+    now = database_time(tx.session)
+    end = job.deadline_at or max(job.next_attempt_at or now, now) + timedelta(seconds=job.deadline_seconds)
+    return refusals.SYNC_RUNNING(until=clock_in(tx, job.practice_id, (end - now).total_seconds()))
 
 
 def sync_on_connecting(tx: Tx, connection: XpmConnection) -> None:

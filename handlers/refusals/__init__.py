@@ -196,7 +196,7 @@ NO_CONNECTION_TO_SYNC = Refusal(RequestRefused, "not_connected",
     "Nobody has a working connection that can read this directory.",
     "Reconnect XPM under Configure > Integrations.", field="directory")
 SYNC_RUNNING = Refusal(RequestRefused, "still_running",
-    "A sync of this directory is under way.",
+    "A sync of this directory is under way. It ends, or is tried again, by {until}.",
     "Wait for it to finish; see `portal-sync schedule list`.", field="schedule")
 NOTHING_HELD = Refusal(RequestRefused, "not_held",
     "No removals are waiting for acceptance in this directory.", "There is nothing to do.", field="directory")

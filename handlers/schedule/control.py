@@ -7,7 +7,7 @@ from uuid import UUID, uuid5
 
 from handlers import refusals
 from handlers.access.act import Act
-from handlers.directory.sync import begin_sync
+from handlers.directory.sync import begin_sync, still_running
 from handlers.errors import RequestRefused
 from portal_db.access import people
 from portal_db.database import Database, Tx
@@ -34,7 +34,7 @@ def run_now(database: Database, act: Act, name: str) -> UUID:
             raise refusals.NOT_A_SYNC(name=row.name)
         job = begin_sync(tx, row.directory_id, row.mode, asked_by="command line")
         if job is None:
-            raise refusals.SYNC_RUNNING()
+            raise still_running(tx, row.directory_id)
         _audit(tx, act, name, "schedule.run", after="begun by hand")
         return job.id
 

@@ -79,6 +79,11 @@ def running(tx: Tx, directory_id: UUID) -> DirectorySync | None:
     return tx.session.scalar(statement)
 
 
+def job_of(tx: Tx, dedupe_key: str) -> Job | None:
+    """The job of a sync."""
+    return tx.session.scalar(select(Job).where(Job.dedupe_key == dedupe_key))
+
+
 def has_open_job(tx: Tx, dedupe_key: str) -> bool:
     """Whether the job of a sync is open."""
     return has_row(tx, Job.dedupe_key == dedupe_key, Job.state.in_(OPEN_JOB_STATES))

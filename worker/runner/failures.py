@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, timedelta
 
 from handlers.errors import JobError, Rejected
 from handlers.imports.settle import settle
 from handlers.jobs.handler import CONNECTION_PATIENCE_SECONDS, OnFailure
 from handlers.jobs.kinds import KINDS
-from handlers.practice_time import now_at
+from handlers.practice_time import clock_in
 from handlers.services import Services
 from portal_db.database import Tx
 from portal_db.states import ErrorClass, JobState
@@ -58,7 +57,7 @@ def reject(tx: Tx, refused: Sequence[tuple[Job, Rejected]], on_failure: OnFailur
 def _failure(tx: Tx, job: Job, error: JobError) -> Failure:
     failure = error.as_failure()
     if error.error_class is ErrorClass.DEFERRED:
-        return replace(failure, message=f"{error.message}, until {_end_of_wait(tx, job, _deferral(error))}")
+        return replace(failure, message=f"{error.message}, until {clock_in(tx, job.practice_id, _deferral(error))}")
     return failure
 
 
@@ -94,15 +93,6 @@ def _is_back(tx: Tx, job: Job) -> bool:
 
 def _deferral(error: JobError) -> float:
     return error.wait_seconds or DEFAULT_DEFERRAL_SECONDS
-
-
-def _end_of_wait(tx: Tx, job: Job, seconds: float) -> str:
-    """When a job's wait ends, in the practice's time zone: `10:42:05`, with the date if that is another day."""
-    now = now_at(tx, job.practice_id)
-    zone_name = " UTC" if now.tzinfo is UTC else ""
-    end = now + timedelta(seconds=seconds)
-    on_day = "" if end.date() == now.date() else f" on {end.day} {end:%B}"
-    return f"{end:%H:%M:%S}{zone_name}{on_day}"
 
 
 def _waited(tx: Tx, job: Job, error: JobError) -> float:

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import event
 
 from handlers.directory.records import columns_of, read_record
-from handlers.directory.sync import begin_sync
+from handlers.directory.sync import begin_sync, sync_now
 from handlers.errors import RequestRefused
 from portal_db.directory import directories as upstream
 from portal_db.states import ConnectionState, JobState, SyncState
@@ -84,6 +84,9 @@ def test_one_sync_of_a_directory_runs_at_a_time(own_world: World) -> None:
     directory = directory_of(own_world)
     with own_world.database.write() as tx:
         assert begin_sync(tx, directory.id, FULL, asked_by="a test") is None
+    # And a second one that is asked for meanwhile is told until when
+    with pytest.raises(RequestRefused, match=r"It ends, or is tried again, by \d\d:\d\d:\d\d"):
+        sync_now(own_world.database, directory.id, FULL)
     own_world.run_due()
     assert job_of(own_world, job.id).state is JobState.SUCCEEDED
     assert sync_of(own_world, job).state is SyncState.SUCCEEDED

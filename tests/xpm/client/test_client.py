@@ -6,6 +6,7 @@ import gzip
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -97,6 +98,22 @@ def test_list_asks_for_details_and_for_changes_in_utc() -> None:
     changes, everything = upstream.requests
     assert dict(changes.url.params) == {"detailed": "true", "modifiedsince": "2026-02-03T04:05:06"}
     assert str(everything.url) == f"{BASE_URL}/client.api/list?detailed=true"
+
+
+@pytest.mark.parametrize(
+    ("local", "fold", "utc"),
+    [
+        ("2026-04-05T02:30:00", 0, "2026-04-04T15:30:00"),  # the hour that comes twice, first as summer time
+        ("2026-04-05T02:30:00", 1, "2026-04-04T16:30:00"),
+        ("2026-10-04T01:59:59", 0, "2026-10-03T15:59:59"),  # the second before the hour that is left out
+        ("2026-10-04T03:00:00", 0, "2026-10-03T16:00:00"),
+    ],
+)
+def test_a_change_of_summer_time_moves_no_moment(local: str, fold: int, utc: str) -> None:
+    upstream = Upstream(answer(encode_list([], "json")))
+    since = datetime.fromisoformat(local).replace(tzinfo=ZoneInfo("Australia/Sydney"), fold=fold)
+    read_list(upstream.api(), modified_since=since)
+    assert upstream.requests[0].url.params["modifiedsince"] == utc
 
 
 def test_list_refuses_a_time_without_a_zone() -> None:
