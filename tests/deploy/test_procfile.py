@@ -62,10 +62,8 @@ def test_the_procfile_imports_a_client_and_stops_when_told(
                 # Then the client is there, and one email was sent
                 assert world.import_row(asked).state is ImportState.SUCCEEDED
                 assert len(mail_catcher.deliveries()) == 1
-                # And Ctrl-C ends all of it
+            finally:
+                # And Ctrl-C ends all of it; honcho kills what has not ended after five seconds
                 process.send_signal(signal.SIGINT)
                 process.wait(30)
-            finally:
-                process.kill()
-                process.wait()
         assert b"Traceback" not in (tmp_path / "log").read_bytes(), (tmp_path / "log").read_text()
