@@ -162,6 +162,8 @@ def from_xpm(error: xpm_errors.XpmError) -> JobError:
             return Deferred(QUOTA_CODE, _WAITS_FOR[error.limit], wait_seconds=error.wait_seconds)
         case xpm_errors.XpmRateLimited():
             return Deferred(QUOTA_CODE, _WAITS_FOR[error.problem], wait_seconds=error.wait_seconds)
+        case xpm_errors.XpmAway():
+            return Deferred("xpm_outage", f"Waiting for XPM, which {error.reason}", wait_seconds=error.wait_seconds)
         case xpm_errors.XpmNotFound():
             return Rejected(
                 "xpm_client_unknown",

@@ -24,6 +24,7 @@ from handlers.directory.sync import sync_on_connecting
 from handlers.email.smtp import SmtpMailer
 from handlers.imports.accept import accept, accept_batch
 from handlers.imports.request import ImportRequest, parse
+from handlers.outages import Outages, WatchedLimiter, WatchedMailer
 from handlers.registry import HANDLERS
 from handlers.services import Services
 from portal_db.access import people
@@ -173,8 +174,9 @@ def building(database_url: str, api_url: str, access_token: str, mail: MailCatch
     )
     sources = Sources(random=LongestWaits())
     database = Database(database_url, sources)
-    xpm = XpmApi(api_url, limiter=UnlimitedLimiter())
-    services = Services(database, xpm, SmtpMailer(mail.url), settings, sources)
+    watched = Outages(database, sources)
+    xpm = XpmApi(api_url, limiter=WatchedLimiter(UnlimitedLimiter(), watched))
+    services = Services(database, xpm, WatchedMailer(SmtpMailer(mail.url), watched), settings, sources)
     leases = Leases(database, "worker-1", lease_seconds=10, every_seconds=3)
     practice_id, staff_id, connection_id = connect_practice(database, settings, access_token)
     try:

@@ -15,6 +15,7 @@ from config.logging import set_up_logging
 from config.settings import Settings, SettingsError
 from config.sources import Sources
 from handlers.email.smtp import SmtpMailer
+from handlers.outages import Outages, WatchedLimiter, WatchedMailer
 from handlers.services import Services
 from portal_db.database import Database
 from web.app import THREADS, create_app
@@ -35,8 +36,9 @@ def opened(settings: Settings, sources: Sources | None = None) -> Iterator[Porta
     client = connect(settings)
     limiter = limiter_of(settings, client)
     database = Database(settings.database_url, sources, pool_size=THREADS)
-    xpm = XpmApi(settings.xpm_api_url, limiter=limiter)
-    services = Services(database, xpm, SmtpMailer(settings.smtp_url), settings, sources)
+    watched = Outages(database, sources)
+    xpm = XpmApi(settings.xpm_api_url, limiter=WatchedLimiter(limiter, watched))
+    services = Services(database, xpm, WatchedMailer(SmtpMailer(settings.smtp_url), watched), settings, sources)
     bell = RedisBell(client, settings.redis_namespace, sources)
     try:
         yield Portal(services, bell, SignInLimits(settings, sources), Streams(), limiter)

@@ -16,6 +16,7 @@ from config.logging import set_up_logging
 from config.settings import Settings
 from config.sources import Sources
 from handlers.email.smtp import SmtpMailer
+from handlers.outages import Outages, WatchedLimiter, WatchedMailer
 from handlers.registry import HANDLERS
 from handlers.services import Services
 from portal_db.database import Database
@@ -54,10 +55,11 @@ class Parts:
         sources = Sources()
         database = Database(settings.database_url, sources, pool_size=threads + 2)
         limiter = limiter_of(settings, connect(settings))
+        watched = Outages(database, sources)
         services = Services(
             database=database,
-            xpm=XpmApi(settings.xpm_api_url, limiter=limiter),
-            mailer=SmtpMailer(settings.smtp_url),
+            xpm=XpmApi(settings.xpm_api_url, limiter=WatchedLimiter(limiter, watched)),
+            mailer=WatchedMailer(SmtpMailer(settings.smtp_url), watched),
             settings=settings,
             sources=sources,
         )

@@ -4,6 +4,7 @@
 
     XpmError
     ├── QuotaDeferred        our own limiter gave no permit; nothing was sent
+    ├── XpmAway              XPM has failed too often; nothing was sent
     ├── XpmTimeout           the call's deadline passed
     ├── XpmUnreachable       no connection, or it broke
     ├── XpmServerError       5xx
@@ -47,6 +48,15 @@ class QuotaDeferred(XpmError):
     def __init__(self, limit: QuotaWait, wait_seconds: float) -> None:
         super().__init__(f"No permit to ask XPM ({limit}); try again in {wait_seconds:.0f} s.")
         self.limit = limit
+        self.wait_seconds = wait_seconds
+
+
+class XpmAway(XpmError):
+    """XPM counts as away for `reason`. It may be tried again in `wait_seconds`, or sooner if another call finds it back."""
+
+    def __init__(self, reason: str, wait_seconds: float) -> None:
+        super().__init__(f"XPM {reason}.")
+        self.reason = reason
         self.wait_seconds = wait_seconds
 
 

@@ -7,6 +7,7 @@ before anything of that message is sent.
 
 from __future__ import annotations
 
+import re
 import smtplib
 import ssl
 import time
@@ -21,6 +22,7 @@ from handlers import refusals
 from handlers.errors import OutcomeUnknown, Rejected, Transient
 
 SECONDS_PER_STEP = 8.0
+_TELL_OPERATIONS = "Operations must look at the mail server or our sender address. It is retried automatically."
 #: How long a connection is kept for the next message: less than any server waits.
 KEEP_SECONDS = 20.0
 
@@ -107,19 +109,19 @@ def _deliver(server: smtplib.SMTP, message: EmailMessage, recipient: str) -> Non
         code, _ = server.mail(message["From"].addresses[0].addr_spec)
         if not _is_yes(code):
             raise _refused_us()
-        code, _ = server.rcpt(recipient)
+        code, answer = server.rcpt(recipient)
         if not _is_yes(code):
-            raise _refused(code)
+            raise _refused(code, answer)
     try:
-        code, _ = server.data(message.as_bytes(policy=message.policy.clone(linesep="\r\n")))
+        code, answer = server.data(message.as_bytes(policy=message.policy.clone(linesep="\r\n")))
     except smtplib.SMTPDataError as refusal:  # the server would not even begin to take it
-        raise _refused(refusal.smtp_code) from refusal
+        raise _refused(refusal.smtp_code, refusal.smtp_error) from refusal
     except (OSError, smtplib.SMTPException) as silence:
         raise _unknown() from silence
     if not 200 <= code < 600 or 300 <= code < 400:  # no reply of SMTP's: it may mean anything
         raise _unknown()
     if not _is_yes(code):
-        raise _refused(code)
+        raise _refused(code, answer)
 
 
 @contextmanager
@@ -128,6 +130,10 @@ def _certainly_not_sent() -> Iterator[None]:
         yield
     except smtplib.SMTPResponseException as refusal:
         raise _refused_us() from refusal
+    except ssl.SSLCertVerificationError as error:
+        raise Transient(
+            "smtp_certificate", "The mail server's certificate is not valid; nothing was sent.", _TELL_OPERATIONS
+        ) from error
     except (OSError, smtplib.SMTPException) as error:
         raise Transient("smtp_unreachable", "The mail server could not be reached; nothing was sent.") from error
 
@@ -146,11 +152,38 @@ def _unknown() -> OutcomeUnknown:
 
 def _refused_us() -> Transient:
     """Refused before any recipient was named: the cause is our sender or login, not the client's address."""
-    return Transient("smtp_refuses_us", "The mail server doesn't accept email from us at present; nothing was sent.")
+    message = "The mail server doesn't accept email from us at present; nothing was sent."
+    return Transient("smtp_refuses_us", message, _TELL_OPERATIONS)
 
 
-def _refused(code: int) -> Transient | Rejected:
-    """4xx may succeed later; 5xx about a message or mailbox will not (RFC 5321 §4.2.1)."""
-    if 500 <= code < 600 and code not in (530, 535, 538):  # those three are our credentials, not the recipient
-        return refusals.EMAIL_REFUSED()
-    return Transient("smtp_refused_for_now", "The mail server asked to try again later; nothing was sent.")
+def _refused(code: int, answer: bytes | str) -> Transient | Rejected:
+    """What a refusal of this recipient or message means: the enhanced status decides, else the code (RFC 3463, RFC 5321
+    §4.2.3). Only an address that does not exist is the client's to correct."""
+    if not 500 <= code < 600:
+        return Transient("smtp_refused_for_now", "The mail server asked to try again later; nothing was sent.")
+    if code in (530, 534, 535, 538):
+        return _refused_us()
+    match _subject(answer) or _SUBJECT_OF.get(code, "1"):
+        case "1" | "2.1":  # the address is wrong, or its mailbox is closed
+            return refusals.EMAIL_REFUSED()
+        case "2" | "2.2" | "3":  # full, or its system has no room
+            return Transient(
+                "smtp_mailbox_full", "The client's mailbox can't take more email at present; nothing was sent."
+            )
+        case _:  # routing, protocol, security or policy: our sender, our quota, our message
+            message = "The mail server doesn't accept this email from us; nothing was sent."
+            return Transient("smtp_policy", message, _TELL_OPERATIONS)
+
+
+def _subject(answer: bytes | str) -> str | None:
+    """The subject of a 5.x.y status, with its detail where that decides: `1`, `2.1`, `2.2`, `7`."""
+    text = answer.decode(errors="replace") if isinstance(answer, bytes) else answer
+    found = re.match(r"5\.(\d{1,3})\.(\d{1,3})\b", text.lstrip())
+    if found is None:
+        return None
+    subject, detail = found.groups()
+    return f"2.{detail}" if subject == "2" and detail in "12" else subject
+
+
+#: The subject of a reply code that comes without an enhanced status: mailbox, storage, mailbox name, transaction.
+_SUBJECT_OF = {550: "1", 551: "1", 552: "2.2", 553: "1", 554: "7"}

@@ -16,7 +16,7 @@ from handlers import refusals
 from handlers.access.activation import activation_token, hash_token
 from handlers.email import addresses
 from handlers.email import compose as email_compose
-from handlers.errors import OutcomeUnknown, Transient
+from handlers.errors import Deferred, OutcomeUnknown, Transient
 from handlers.jobs.enqueue import FollowUp
 from handlers.jobs.handler import job_arg
 from handlers.services import Services
@@ -52,7 +52,7 @@ def fetch(services: Services, job: Job) -> Intent:
     message = compose(services, addressed, token)
     try:
         services.mailer.send(message, addresses.for_delivery(addressed.login.email))
-    except Transient:
+    except (Deferred, Transient):
         # Only the mailer's answer withdraws an intent: a failure after it accepted must not look like one before.
         with services.database.write() as tx:
             welcome_emails.finish_sending(tx, intent, EmailState.PENDING)

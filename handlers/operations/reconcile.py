@@ -16,13 +16,14 @@ from uuid import UUID
 from handlers.jobs.kinds import JobKind
 from handlers.operations.check_links import LinksChecked, check_links
 from handlers.operations.repair_import import repair_import
+from handlers.outages import OPENS_AFTER
 from handlers.services import Services
 from portal_db import audit, welcome_emails
 from portal_db.clients import links
 from portal_db.database import Database
 from portal_db.states import Lane
 from portal_db.upkeep import discrepancies, retention
-from portal_db.work import jobs, leaders
+from portal_db.work import jobs, leaders, outages
 from portal_db.xero import handover, reconnect_notices
 from portal_db.xero import logins as xero_logins
 
@@ -122,7 +123,7 @@ def reconcile(
 ) -> Report:
     """Check everything once."""
     run = _Run(services, queues, dry_run)
-    findings = [*_leadership(run), *_leases(run), *_imports(run), *_emails(run), *_secrets(run)]
+    findings = [*_leadership(run), *_outages(run), *_leases(run), *_imports(run), *_emails(run), *_secrets(run)]
     waiting: int | None = None
     try:
         findings += [*_overdue(run), *_messages(run), *_receipts(run)]
@@ -140,6 +141,12 @@ def _leadership(run: _Run) -> Iterator[Finding]:
     with run.database.read() as tx:
         if not leaders.is_held(tx, leaders.RELAY):
             yield Finding("no_relay", leaders.RELAY, Became.NEEDS_PERSON)
+
+
+def _outages(run: _Run) -> Iterator[Finding]:
+    with run.database.read() as tx:
+        away = outages.current(tx, failures=OPENS_AFTER)
+    yield from _findings("upstream_away", (f"{one.upstream}: {one.reason}" for one in away), Became.NEEDS_PERSON)
 
 
 def _leases(run: _Run) -> Iterator[Finding]:
@@ -273,6 +280,10 @@ FINDING_TEXTS: dict[str, FindingText] = {
     ),
     "redis_away": FindingText(
         "Redis does not answer. Nothing is lost, but nothing starts.", "Start Redis, then reconcile again."
+    ),
+    "upstream_away": FindingText(
+        "Servers that answer nothing or refuse us. Jobs that need them wait and go on by themselves.",
+        "If it lasts: check the server, our password there and its certificate.",
     ),
     "message_without_job": FindingText(
         "Messages in Redis whose job is finished or unknown.", "Start Redis, then reconcile again."

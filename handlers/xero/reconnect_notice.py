@@ -13,7 +13,7 @@ from uuid import UUID
 from config.settings import Settings
 from handlers.email import addresses
 from handlers.email.compose import compose
-from handlers.errors import OutcomeUnknown, Transient
+from handlers.errors import Deferred, OutcomeUnknown, Transient
 from handlers.jobs.enqueue import FollowUp, standalone_job
 from handlers.jobs.handler import job_arg
 from handlers.jobs.kinds import JobKind
@@ -67,7 +67,7 @@ def fetch(services: Services, job: Job) -> bool:
             raise LeaseLost(f"notice {notice_id} is no longer pending")
     try:
         services.mailer.send(_message(services.settings, letter), addresses.for_delivery(letter.login.email))
-    except Transient:  # only when the mailer is certain that nothing was sent is the intent withdrawn
+    except (Deferred, Transient):  # only when the mailer is certain that nothing was sent is the intent withdrawn
         with services.database.write() as tx:
             reconnect_notices.finish_sending(tx, notice_id, token, EmailState.PENDING)
         raise

@@ -29,6 +29,7 @@ from portal_db.tables.work import (
     JobAttempt,
     Leader,
     MalformedMessage,
+    Outage,
     Pause,
 )
 from portal_db.tables.xero import DirectoryRecord, ReconnectNotice, XeroConsent, XeroLogin, XpmConnection
@@ -59,6 +60,7 @@ __all__ = [
     "Login",
     "MalformedMessage",
     "Operator",
+    "Outage",
     "PasswordLink",
     "Pause",
     "Practice",

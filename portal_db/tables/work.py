@@ -197,6 +197,21 @@ class Pause(Base):
     created_at: Mapped[datetime]
 
 
+class Outage(Base):
+    """A server that many jobs need and that has failed since its last answer, such as the mail server."""
+
+    __tablename__ = "outages"
+
+    upstream: Mapped[str] = mapped_column(String(20), primary_key=True)
+    #: What is wrong with it, in words for people: "cannot be reached".
+    reason: Mapped[str] = mapped_column(String(200))
+    #: The work that met the last failure.
+    holder: Mapped[str | None] = mapped_column(String(200))
+    since: Mapped[datetime]
+    failures: Mapped[int]
+    next_probe_at: Mapped[datetime]
+
+
 class AuditEntry(Base):
     """Who changed what, when, from what to what, and why. States, codes and ids only, no personal data."""
 

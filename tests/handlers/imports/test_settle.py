@@ -45,9 +45,9 @@ def spoil(simulator: SimulatorHandle, *, calls: int) -> None:
 
 
 def exhaust(world: World, import_id: UUID, kind: str) -> None:
-    """Let a failing job use up its attempts."""
-    for _ in range(20):
-        world.pass_time(3600)
+    """Let a failing job use up its patience."""
+    for _ in range(10):
+        world.pass_time(3 * 3600)
         run_only(world, import_id, kind)
     assert world.states_of(import_id)[kind] is JobState.DEAD
 
@@ -104,7 +104,6 @@ def test_a_spine_that_is_dead_fails_the_import(own_world: World, own_simulator: 
     exhaust(own_world, import_id, "validate_import")
     row = own_world.import_row(import_id)
     assert (row.state, row.outcome_code) == (ImportState.FAILED, "xpm_truncated")
-    assert own_world.jobs_of(import_id)["validate_import"].attempts == 8
 
 
 def test_a_requeue_opens_a_new_epoch_with_an_event_of_its_own(own_world: World, own_simulator: SimulatorHandle) -> None:

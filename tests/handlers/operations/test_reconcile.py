@@ -11,7 +11,7 @@ from handlers.operations.reconcile import FINDING_TEXTS, Became, Report, reconci
 from portal_db.states import ConnectionState, EmailState, ErrorClass, ImportState, JobState, Lane
 from portal_db.tables import Import, Job, JobAttempt, WelcomeEmail, XeroConsent, XeroLogin, XpmConnection
 from portal_db.types import db_now
-from portal_db.work import jobs
+from portal_db.work import jobs, outages
 from tests.handlers.given import link_entity, run_only, set_staff
 from tests.handlers.operations.conftest import lead, queues_of
 from tests.making import add, claimed, importable, job, new_job, set_job
@@ -127,6 +127,22 @@ def test_jobs_that_wait_for_their_turn_the_quota_or_a_pause_are_not_overdue(led:
         set_job(world, late, created_at=db_now(-300))
     assert found(look(led)) == {}
     assert {job(world, each).rung_at for each in (behind, put_off, behind_it)} == {None}
+
+
+def test_a_mail_server_that_is_away_is_reported_and_a_single_hiccup_is_not(led: Desk) -> None:
+    # Given a mail server that failed for two jobs, then for a third
+    def fail(holder: str) -> None:
+        with led.world.database.write() as tx:
+            outages.count_failure(tx, "mail", reason="cannot be reached", holder=holder, of_all=True)
+
+    fail("first")
+    fail("second")
+    assert found(look(led)) == {}
+    fail("third")
+    # Then reconcile says so, and it needs a person if it lasts
+    report = look(led)
+    assert found(report) == {"upstream_away": ["mail: cannot be reached"]}
+    assert report.needs_person
 
 
 def test_leases_that_nobody_takes_back_are_taken_back(desk: Desk) -> None:

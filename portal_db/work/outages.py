@@ -1,0 +1,71 @@
+"""Outages of servers that many jobs need: since when, why, and when the next probe may be made.
+
+A row is kept from the first failure to the next answer. Once it counts enough failures the server is away: one caller at a
+time tries it, its jobs wait with the outage's code, and its end makes them due.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import ColumnElement, case, func, or_, select, true
+
+from portal_db.database import Tx
+from portal_db.dialect import delete_rows, insert_or_ignore, update_rows
+from portal_db.states import JobState
+from portal_db.tables import Job, Outage
+from portal_db.types import db_now
+
+
+def get(tx: Tx, upstream: str) -> Outage | None:
+    return tx.get(Outage, upstream)
+
+
+def current(tx: Tx, *, failures: int) -> list[Outage]:
+    """The servers that count at least so many failures."""
+    return list(tx.session.scalars(select(Outage).where(Outage.failures >= failures).order_by(Outage.upstream)))
+
+
+def take_probe(tx: Tx, upstream: str, *, seconds: float) -> bool:
+    """Claim the next probe for `seconds`. False while it is not due, or somebody else was first."""
+    is_due = (Outage.upstream == upstream, Outage.next_probe_at <= db_now())
+    return bool(update_rows(tx, Outage, *is_due, next_probe_at=db_now(seconds)))
+
+
+def count_failure(tx: Tx, upstream: str, *, reason: str, holder: str, of_all: bool) -> int:
+    """Count a failure.
+
+    Args:
+        holder: whose work failed; a failure that may be about that work alone counts once for each holder in turn.
+        of_all: the failure concerns everybody's work, whoever met it.
+
+    Returns:
+        How many are counted now.
+    """
+    row = {"upstream": upstream, "reason": reason, "holder": holder, "since": db_now(), "next_probe_at": db_now()}
+    if not insert_or_ignore(tx, Outage, row | {"failures": 1}):
+        counts = true() if of_all else or_(Outage.holder != holder, Outage.holder.is_(None))
+        failures = case((counts, Outage.failures + 1), else_=Outage.failures)
+        update_rows(tx, Outage, Outage.upstream == upstream, reason=reason, holder=holder, failures=failures)
+    return tx.session.scalars(select(Outage.failures).where(Outage.upstream == upstream)).one()
+
+
+def plan_probe(tx: Tx, upstream: str, waiting_code: str, *, seconds: float) -> None:
+    """Let the next probe be made in `seconds`, by a waiting job other than the one that has just failed: its own work may be
+    what the server cannot bear."""
+    update_rows(tx, Outage, Outage.upstream == upstream, next_probe_at=db_now(seconds))
+    first = select(Job.id).where(*_waits(waiting_code)).order_by(Job.next_attempt_at, Job.id).limit(1).scalar_subquery()
+    update_rows(tx, Job, Job.id == first, Job.state == JobState.WAITING, next_attempt_at=db_now(seconds), rung_at=None)
+
+
+def end(tx: Tx, upstream: str, waiting_code: str) -> int | None:
+    """Delete the outage and make the jobs that wait for its end due; the relay rings them at its own pace.
+
+    Returns:
+        How many jobs waited; `None` if somebody else ended it.
+    """
+    if not delete_rows(tx, Outage, Outage.upstream == upstream):
+        return None
+    return update_rows(tx, Job, *_waits(waiting_code), next_attempt_at=db_now(), rung_at=None)
+
+
+def _waits(code: str) -> tuple[ColumnElement[bool], ...]:
+    return (Job.state == JobState.WAITING, func.coalesce(Job.error_code, "") == code)

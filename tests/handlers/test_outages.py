@@ -1,0 +1,131 @@
+"""Outages: what concerns all jobs of a server is met by one job at a time, and nobody's attempts are used up."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import pytest
+from sqlalchemy import select
+
+from portal_db.states import EmailState, ErrorClass, ImportState, JobState
+from portal_db.tables import Job, Outage, WelcomeEmail
+from tests.making import importable
+from tests.world import World
+from worker.local.mail_catcher import Behaviour
+from xpm.simulator.faults import FaultRule
+from xpm.simulator.serve import SimulatorHandle
+
+EMAIL = "send_welcome_email"
+OUR_SENDER_REFUSED = Behaviour(refuse={"*": "550 5.7.1 Sender refused"})
+
+
+def ask_with_emails(world: World, simulator: SimulatorHandle, count: int) -> list[UUID]:
+    """Imports that wait for nothing but their emails."""
+    people = importable(simulator)[:count]
+    return [world.ask(person.uuid, send_welcome_email=True) for person in people]
+
+
+def emails(world: World) -> list[Job]:
+    with world.database.read() as tx:
+        return list(tx.session.scalars(select(Job).where(Job.kind == EMAIL).order_by(Job.created_at, Job.id)))
+
+
+def outage(world: World) -> Outage | None:
+    with world.database.read() as tx:
+        return tx.session.scalars(select(Outage)).one_or_none()
+
+
+def pass_to_the_next_probe(world: World) -> None:
+    world.pass_time(61)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)
+def test_a_mail_server_that_refuses_us_costs_no_client_and_no_attempt(world: World, simulator: SimulatorHandle) -> None:
+    # Given a mail server that refuses our sender, and ten imports with an email
+    world.mail.behave(OUR_SENDER_REFUSED)
+    asked = ask_with_emails(world, simulator, 10)
+    # When all has run
+    world.run_due()
+    # Then after three refusals and perhaps a probe or two nothing more was thrown at it
+    assert 3 <= len(world.mail.mailbox.misdeeds()) < 8
+    # And the others wait as a deferral, and say for what and until when
+    assert {job.state for job in emails(world)} == {JobState.WAITING}
+    waiting = [job for job in emails(world) if job.error_code == "mail_outage"]
+    assert len(waiting) >= 8
+    assert {job.error_class for job in waiting} == {ErrorClass.DEFERRED}
+    assert sum(job.attempts for job in emails(world)) == 2, "before it was known that all emails are concerned"
+    assert "the mail server, which does not accept our email at present, until" in (waiting[0].error_message or "")
+    assert {world.import_row(import_id).state for import_id in asked} == {ImportState.WAITING}
+    # When it is still so for half an hour, then one email at a time tries it
+    for _ in range(30):
+        pass_to_the_next_probe(world)
+        world.run_due()
+    assert len(world.mail.mailbox.misdeeds()) < 8 + 31
+    # When it is back, then all go on by themselves, each email once
+    world.mail.behave(Behaviour())
+    pass_to_the_next_probe(world)
+    world.run_due()
+    assert outage(world) is None
+    assert {world.import_row(import_id).state for import_id in asked} == {ImportState.SUCCEEDED}
+    assert len({one.recipient for one in world.mail.deliveries()}) == len(world.mail.deliveries()) == 10
+
+
+def test_a_waiting_email_is_pending_and_never_unknown(sqlite_world: World, simulator: SimulatorHandle) -> None:
+    """P21: an intent that met a closed gate is withdrawn, since nothing was sent."""
+    world = sqlite_world
+    world.mail.behave(OUR_SENDER_REFUSED)
+    ask_with_emails(world, simulator, 6)
+    world.run_due()
+    with world.database.read() as tx:
+        states = set(tx.session.scalars(select(WelcomeEmail.state)))
+    assert states == {EmailState.PENDING}
+
+
+@pytest.mark.parametrize("answer", ["550 5.1.1 No such mailbox", "450 4.7.1 Greylisted", "552 5.2.2 Full"])
+def test_what_concerns_one_address_is_no_outage(sqlite_world: World, simulator: SimulatorHandle, answer: str) -> None:
+    # Given a server that answers so about every address
+    world = sqlite_world
+    world.mail.behave(Behaviour(refuse={"*": answer}))
+    ask_with_emails(world, simulator, 5)
+    # When all has run, then every email was tried, and no outage is recorded
+    world.run_due()
+    assert len(world.mail.mailbox.misdeeds()) == 5
+    assert outage(world) is None
+
+
+def test_one_client_that_xpm_cannot_answer_is_no_outage(
+    own_sqlite_world: World, own_simulator: SimulatorHandle
+) -> None:
+    # Given an XPM that fails for one client whenever it is asked, and a practice whose directory is not synced
+    world, (bad, *good) = own_sqlite_world, importable(own_simulator)[:4]
+    own_simulator.simulator.faults.add(FaultRule("status_500", "client.api/get", bad.uuid, count=1000))
+    first = world.ask(bad.uuid)
+    world.run_due()
+    # When others are imported, then they are
+    others = [world.run_import(person.uuid) for person in good]
+    assert {row.state for row in others} == {ImportState.SUCCEEDED}
+    assert world.import_row(first).state is ImportState.WAITING
+    assert world.jobs_of(first)["validate_import"].error_code == "xpm_unavailable"
+
+
+def test_an_xpm_that_is_away_is_asked_by_one_job_at_a_time(
+    own_sqlite_world: World, own_simulator: SimulatorHandle
+) -> None:
+    # Given an XPM that answers nothing but errors, and eight imports that need it
+    world = own_sqlite_world
+    own_simulator.simulator.faults.add(FaultRule("status_500", count=100_000))
+    asked = [world.ask(person.uuid) for person in importable(own_simulator)[:8]]
+    # When they have run for an hour
+    for _ in range(60):
+        world.run_due()
+        pass_to_the_next_probe(world)
+    # Then the wait of each is a deferral, no attempt beyond the first few is used up, and nothing is dead
+    jobs = [world.jobs_of(import_id)["validate_import"] for import_id in asked]
+    assert {job.state for job in jobs} == {JobState.WAITING}
+    assert sum(job.attempts for job in jobs) <= 3
+    # When XPM is back, then all are imported
+    own_simulator.simulator.faults.clear()
+    pass_to_the_next_probe(world)
+    world.run_due()
+    assert {world.import_row(import_id).state for import_id in asked} == {ImportState.SUCCEEDED}
+    assert outage(world) is None

@@ -1,0 +1,63 @@
+"""Guards of outages: one job at a time tries a server that is away, and nobody's attempts are used up."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import Edit, Mutant
+
+OUTAGES = "handlers/outages.py"
+RECORD = "portal_db/work/outages.py"
+SMTP = "handlers/email/smtp.py"
+SENDING = "handlers/imports/send_welcome_email.py"
+TESTS = "tests/handlers/test_outages.py"
+SMTP_TESTS = "tests/handlers/email/test_smtp.py"
+
+MUTANTS = (
+    Mutant(
+        "outage-one-probe",
+        "while a server is away, only one caller at a time tries it",
+        "a whole batch is thrown at a server that is down",
+        (Edit(OUTAGES, "is_probe = wait <= 0 and outages.take_probe", "is_probe = True or outages.take_probe"),),
+        (f"{TESTS}::test_a_mail_server_that_refuses_us_costs_no_client_and_no_attempt[sqlite]",),
+    ),
+    Mutant(
+        "outage-wakes",
+        "the end of an outage makes the jobs that waited for it due",
+        "they wait on although the server is back",
+        (
+            Edit(
+                RECORD,
+                "    return update_rows(tx, Job, *_waits(waiting_code), next_attempt_at=db_now(), rung_at=None)",
+                "    return 0",
+            ),
+        ),
+        (f"{TESTS}::test_a_mail_server_that_refuses_us_costs_no_client_and_no_attempt[sqlite]",),
+    ),
+    Mutant(
+        "outage-of-all",
+        "a failure that may be about one job alone counts once for that job",
+        "one client that XPM cannot answer stops everybody's imports",
+        (Edit(RECORD, "counts = true() if of_all else", "counts = true() if True else"),),
+        (f"{TESTS}::test_one_client_that_xpm_cannot_answer_is_no_outage",),
+    ),
+    Mutant(
+        "outage-intent",
+        "an email whose server is away is pending again",
+        "P21: it is marked unknown although nothing was sent",
+        (Edit(SENDING, "    except (Deferred, Transient):", "    except Transient:"),),
+        (f"{TESTS}::test_a_waiting_email_is_pending_and_never_unknown",),
+    ),
+    Mutant(
+        "smtp-policy",
+        "a refusal of our sender or message is not the client's address",
+        "clients are told to correct an address that is right",
+        (Edit(SMTP, '        case "1" | "2.1":', '        case "1" | "2.1" | "7" | "4" | "5":'),),
+        (f"{SMTP_TESTS}::test_a_refusal_of_our_sender_or_message_does_not_blame_the_client[554 5.7.1 Spam-end]",),
+    ),
+    Mutant(
+        "smtp-full",
+        "a full mailbox is tried again",
+        "a client whose mailbox is full never gets the email",
+        (Edit(SMTP, '        case "2" | "2.2" | "3":', '        case "none":'),),
+        (f"{SMTP_TESTS}::test_a_full_mailbox_is_tried_again[550 5.2.2 Full]",),
+    ),
+)
