@@ -225,6 +225,8 @@ def _judge_xpm(error: Exception) -> Trouble | bool:
             return Trouble("answers with errors", of_all=False)
         case xpm_errors.XpmTimeout():
             return Trouble("does not answer in time", of_all=False)
+        case xpm_errors.XpmForeign():
+            return Trouble("cannot be reached: something else answers in its place", of_all=False)
         case xpm_errors.QuotaDeferred() | xpm_errors.XpmAway():
             return False
         case _:
