@@ -27,7 +27,8 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_rand
 from config.sources import Sources
 
 SQLITE_BUSY_SECONDS = 30.0
-#: Errors of a database that is down, restarting or too busy: waiting helps. Any other database error is a bug of ours.
+#: Errors of a database that is down, restarting, failed over or too busy: waiting helps. Any other database error is a bug
+#: of ours. Where the driver's class says otherwise, the SQLSTATE decides (`_judge_by_sqlstate`).
 DATABASE_AWAY = (OperationalError, InterfaceError, TimeoutError)
 
 #: PostgreSQL's code for a transaction that it ended because of a deadlock.
@@ -45,7 +46,8 @@ LOCK_SECONDS = 5
 _TIMEOUTS = f"-c idle_in_transaction_session_timeout={IDLE_SECONDS}s -c lock_timeout={LOCK_SECONDS}s"
 #: PostgreSQL's code for a transaction that it ended because it was idle.
 _IDLED = "25P03"
-
+#: PostgreSQL's code for a write to a server that takes none: a stand-by, a primary that was demoted, or one set read-only.
+_READ_ONLY = "25006"
 
 #: All writes are statements: the session has nothing to flush, reads return what the database has now, and statements do not
 #: synchronise loaded rows.
@@ -145,16 +147,23 @@ def _make_engine(url: str, pool_size: int) -> Engine:
         connect_args={"options": f"-c timezone=UTC {_TIMEOUTS}", "connect_timeout": 5},
     )
 
-    @event.listens_for(engine, "handle_error")
-    def _idled(context: ExceptionContext) -> OperationalError | None:
-        """Turn the error of an idle transaction into a transient one. The driver reports it as a programming error, which
-        would make a job a dead letter; the cause is a machine that is too busy."""
-        error = context.original_exception
-        if getattr(error, "sqlstate", None) != _IDLED:
-            return None
-        return OperationalError(context.statement, None, error, connection_invalidated=context.is_disconnect)
-
+    event.listen(engine, "handle_error", _judge_by_sqlstate)
     return engine
+
+
+def _judge_by_sqlstate(context: ExceptionContext) -> OperationalError | None:
+    """Turn errors of an outage that the driver reports as programming errors into transient ones: otherwise jobs would
+    become dead letters, and requests would be kept as malformed.
+
+    A connection to a server that takes no writes is thrown away with its pool, so that the next one finds the new primary.
+    """
+    error = context.original_exception
+    state = getattr(error, "sqlstate", None)
+    if state not in (_IDLED, _READ_ONLY):
+        return None
+    if state == _READ_ONLY:
+        context.is_disconnect = True
+    return OperationalError(context.statement, None, error, connection_invalidated=context.is_disconnect)
 
 
 def _sqlite_engine(url: str, pool_size: int) -> Engine:

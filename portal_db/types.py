@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -58,16 +59,42 @@ def _postgresql_now(element: db_now, compiler: SQLCompiler, **kw: Any) -> str:
     return f"(clock_timestamp() + make_interval(secs => CAST({seconds} AS double precision)))"
 
 
+class OpenChoice(TypeDecorator[enum.StrEnum]):
+    """A `choice` to which newer releases may add: a value that this release does not know reads as `None`."""
+
+    impl = Enum
+    cache_ok = True
+
+    def result_processor(self, dialect: Dialect, coltype: Any) -> Callable[[Any], enum.StrEnum | None] | None:
+        read = super().result_processor(dialect, coltype)
+
+        def known(value: Any) -> enum.StrEnum | None:
+            try:
+                return read(value) if read is not None else value
+            except LookupError:
+                return None
+
+        return known
+
+
 def choice(values: type[enum.StrEnum], name: str) -> Enum:
     """A column that holds one of an enumeration's values as text, enforced by a CHECK constraint."""
-    return Enum(
-        values,
-        name=name,
-        native_enum=False,
-        create_constraint=True,
-        length=40,
-        values_callable=lambda members: [member.value for member in members],
-    )
+    return Enum(values, **_as_text(name))
+
+
+def open_choice(values: type[enum.StrEnum], name: str) -> OpenChoice:
+    """The same for values to which newer releases may add."""
+    return OpenChoice(values, **_as_text(name))
+
+
+def _as_text(name: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "native_enum": False,
+        "create_constraint": True,
+        "length": 40,
+        "values_callable": lambda members: [member.value for member in members],
+    }
 
 
 def database_time(session: Session) -> datetime:

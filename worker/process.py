@@ -37,15 +37,18 @@ def stop_on_signals() -> threading.Event:
     return stopping
 
 
-def run_worker(queues: Iterable[str], *, threads: int) -> int:
+def run_worker(queues: Iterable[str], *, threads: int, stopping: threading.Event | None = None) -> int:
     """Consume these queues until a stop signal, then let running jobs finish within the grace period.
 
     Jobs that take longer go back to the queue with nothing counted against them.
 
+    Args:
+        stopping: what stop signals set, if the caller listens for them already.
+
     Returns:
         The exit code: always 0.
     """
-    stopping = stop_on_signals()
+    stopping = stopping or stop_on_signals()
     with Parts.from_environment(threads=threads) as parts:
         door = Door(parts.services, parts.bell, connect(parts.settings), parts.settings.redis_namespace)
         broker = make_broker(parts.settings, door.keep_malformed)
@@ -74,9 +77,9 @@ def _release_jobs(leases: Leases, isolated: IsolatedRunner) -> None:
         log.warning("worker.gave_back", owner=leases.owner, count=count)
 
 
-def run_relay() -> int:
+def run_relay(stopping: threading.Event | None = None) -> int:
     """Run the relay and the scheduler, or stand by for them, until a stop signal."""
-    stopping = stop_on_signals()
+    stopping = stopping or stop_on_signals()
     with Parts.from_environment(threads=1) as parts:
         relay = Relay(
             parts.services.database,

@@ -10,7 +10,7 @@ from sqlalchemy import JSON, Index, MetaData, Uuid, text
 from sqlalchemy.orm import DeclarativeBase
 
 from portal_db import states
-from portal_db.types import UtcDateTime, choice
+from portal_db.types import UtcDateTime, choice, open_choice
 
 type_map: dict[Any, Any] = {
     datetime: UtcDateTime(),
@@ -19,7 +19,7 @@ type_map: dict[Any, Any] = {
     states.ImportState: choice(states.ImportState, "import_state"),
     states.JobState: choice(states.JobState, "job_state"),
     states.Lane: choice(states.Lane, "lane"),
-    states.ErrorClass: choice(states.ErrorClass, "error_class"),
+    states.ErrorClass: open_choice(states.ErrorClass, "error_class"),
     states.AttemptOutcome: choice(states.AttemptOutcome, "attempt_outcome"),
     states.ClientKind: choice(states.ClientKind, "client_kind"),
     states.EntityType: choice(states.EntityType, "entity_type"),

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -71,6 +71,31 @@ def own_postgres_server() -> Iterator[PostgresServer]:
     try:
         with Supervised(folder / "logs") as processes:
             yield _start(processes, programs(), folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def stand_by_of(primary: PostgresServer) -> Iterator[PostgresServer]:
+    """A stand-by that follows a server of our own until `SELECT pg_promote()`. What the primary has committed, it has: the
+    primary waits for it. Raises Missing."""
+    binaries = programs()
+    folder = Path(tempfile.mkdtemp(prefix="portal-sync-stand-by-", dir="/tmp"))
+    if not (binaries / "pg_basebackup").exists():
+        raise Missing("pg_basebackup, which PostgreSQL's own packages bring.")
+    account = _account()
+    data = _folders(folder, account)
+    try:
+        url = primary.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        _run([binaries / "pg_basebackup", "-d", url, "-D", data, "-R", "-c", "fast", "-X", "stream"], folder, account)
+        with Supervised(folder / "logs") as processes:
+            start, port = _starter(processes, binaries, folder, account)
+            start()
+            with connection_to(primary) as connection:
+                connection.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
+                connection.execute("SELECT pg_reload_conf()")
+            stop = partial(processes.stop, "postgres")
+            yield PostgresServer(primary.url.set(port=port), stop, start, lambda: processes["postgres"].log())
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -140,28 +165,16 @@ def _in_wheel() -> Iterator[Path]:
 
 
 def _start(processes: Supervised, binaries: Path, folder: Path) -> PostgresServer:
-    account = pwd.getpwnam(_UNPRIVILEGED) if os.geteuid() == 0 else None
-    data, password_file, password = folder / "data", folder / "password", secrets.token_hex(16)
-    folder.chmod(0o711)
-    data.mkdir(mode=0o700)
+    account, password_file, password = _account(), folder / "password", secrets.token_hex(16)
+    data = _folders(folder, account)
     password_file.write_text(password)
     if account is not None:
-        for path in (data, password_file):
-            os.chown(path, account.pw_uid, account.pw_gid)
-    _initialise(binaries, data, password_file, account)
-    port = free_port()
-    settings = _FAST | {"listen_addresses": LOOPBACK, "port": str(port), "unix_socket_directories": ""}
-    words = [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]
-    start = partial(
-        processes.start,
-        "postgres",
-        [binaries / "postgres", "-D", data, *words],
-        ready=log_line("ready to accept connections"),
-        within=60,  # the machine may be busy, and all tests of this process would miss it
-        cwd=folder,
-        stop_signal=signal.SIGINT,  # stop now, not when the last client has gone
-        user=account.pw_name if account else None,
-    )
+        os.chown(password_file, account.pw_uid, account.pw_gid)
+    # The password keeps other people of this machine out of a server that runs with our rights.
+    command: list[str | Path] = [binaries / "initdb", "-D", data, "--username=postgres", "--auth=password"]
+    locale = "C.UTF-8" if sys.platform == "linux" else "C"
+    _run([*command, f"--pwfile={password_file}", "--encoding=UTF8", f"--locale={locale}", "--no-sync"], folder, account)
+    start, port = _starter(processes, binaries, folder, account)
     start()
     url = URL.create("postgresql+psycopg", "postgres", password, LOOPBACK, port, "postgres")
     return PostgresServer(
@@ -169,20 +182,50 @@ def _start(processes: Supervised, binaries: Path, folder: Path) -> PostgresServe
     )
 
 
-def _initialise(binaries: Path, data: Path, password_file: Path, account: pwd.struct_passwd | None) -> None:
-    """Make a data folder. The password keeps other people of this machine out of a server that runs with our rights."""
+def _account() -> pwd.struct_passwd | None:
+    return pwd.getpwnam(_UNPRIVILEGED) if os.geteuid() == 0 else None
+
+
+def _folders(folder: Path, account: pwd.struct_passwd | None) -> Path:
+    """Make a server's data folder in its folder."""
+    data = folder / "data"
+    folder.chmod(0o711)
+    data.mkdir(mode=0o700)
+    if account is not None:
+        os.chown(data, account.pw_uid, account.pw_gid)
+    return data
+
+
+def _starter(
+    processes: Supervised, binaries: Path, folder: Path, account: pwd.struct_passwd | None
+) -> tuple[Callable[[], Process], int]:
+    """What starts the server of a data folder, again and again, and its port."""
+    port = free_port()
+    settings = _FAST | {"listen_addresses": LOOPBACK, "port": str(port), "unix_socket_directories": ""}
+    words = [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]
+    start = partial(
+        processes.start,
+        "postgres",
+        [binaries / "postgres", "-D", folder / "data", *words],
+        ready=log_line("ready to accept"),  # a stand-by accepts read-only connections
+        within=60,  # the machine may be busy, and all tests of this process would miss it
+        cwd=folder,
+        stop_signal=signal.SIGINT,  # stop now, not when the last client has gone
+        user=account.pw_name if account else None,
+    )
+    return start, port
+
+
+def _run(command: Sequence[str | Path], folder: Path, account: pwd.struct_passwd | None) -> None:
     made = subprocess.run(
-        [
-            *(binaries / "initdb", "-D", data, "--username=postgres", f"--pwfile={password_file}", "--auth=password"),
-            *("--encoding=UTF8", f"--locale={'C.UTF-8' if sys.platform == 'linux' else 'C'}", "--no-sync"),
-        ],
+        command,
         capture_output=True,
         text=True,
         check=False,
-        cwd=data.parent,
+        cwd=folder,
         user=account.pw_uid if account else None,
         group=account.pw_gid if account else None,
         extra_groups=[] if account else None,
     )
     if made.returncode != 0:
-        raise RuntimeError(f"PostgreSQL's initdb failed:\n{made.stdout}{made.stderr}")
+        raise RuntimeError(f"PostgreSQL's {Path(command[0]).name} failed:\n{made.stdout}{made.stderr}")

@@ -9,18 +9,21 @@ from uuid import UUID
 
 import redis
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, SQLAlchemyError
 
 from config.logging import set_up_logging
 from config.settings import Settings
 from config.sources import Sources
-from portal_db.database import Database
+from portal_db.database import DATABASE_AWAY, Database
 from portal_db.migrate import revisions
 from portal_db.states import Lane
 from worker.cli.exits import ExitCode, Problem
 from worker.cli.output import clean, note
 from worker.queue.bell import RedisBell, connect
+
+
+class DatabaseAway(Problem):
+    """The database cannot be reached, or takes no writes: an outage, which passes."""
 
 
 @dataclass(frozen=True)
@@ -70,8 +73,8 @@ def _explain_database_errors(settings: Settings) -> Iterator[None]:
     """Turn errors that mean the database is unavailable into messages. Any other error is a bug and passes through."""
     try:
         yield
-    except (OperationalError, InterfaceError, PoolTimeout) as error:
-        raise _unusable(settings, _reason(error)) from None
+    except DATABASE_AWAY as error:
+        raise DatabaseAway(_words(settings, _reason(error)), ExitCode.UNAVAILABLE) from None
     except DatabaseError as error:
         if type(error) is not DatabaseError:
             raise
@@ -93,8 +96,12 @@ def _require_revision(database: Database) -> None:
 
 
 def _unusable(settings: Settings, reason: str) -> Problem:
+    return Problem(_words(settings, reason), ExitCode.UNAVAILABLE)
+
+
+def _words(settings: Settings, reason: str) -> str:
     where = make_url(settings.database_url).render_as_string(hide_password=True)
-    return Problem(f"The database {where} cannot be used: {reason}. Check DATABASE_URL.", ExitCode.UNAVAILABLE)
+    return f"The database {where} cannot be used: {reason}. Check DATABASE_URL."
 
 
 def _reason(error: SQLAlchemyError) -> str:

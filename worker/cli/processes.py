@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Annotated
 
+import structlog
 import typer
 
+from config.logging import set_up_logging
+from config.settings import Settings
 from portal_db.states import Lane
-from worker.cli.database import open_record, redis_of
+from worker.cli.database import DatabaseAway, open_record, redis_of
 from worker.cli.exits import ExitCode, Problem
 from worker.process import run_relay as start_relay
 from worker.process import run_worker as start_worker
+from worker.process import stop_on_signals
 from worker.queue.broker import UnsafeRedis
 from worker.queue.door import QUEUE as DOOR
+
+log = structlog.stdlib.get_logger(__name__)
+
+#: Between two looks at a database that is away; each wait is twice as long as the one before.
+FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.25, 5.0
 
 #: The groups that `--lanes` accepts; it also accepts single queues.
 GROUPS: dict[str, frozenset[str]] = {
@@ -33,9 +43,9 @@ def run_worker(
 ) -> None:
     """Run jobs until stopped; running jobs finish first."""
     queues = queues_of(lanes)
-    _check_settings()
+    stopping = _wait_for_database()
     try:
-        code = start_worker(queues, threads=threads)
+        code = start_worker(queues, threads=threads, stopping=stopping)
     except UnsafeRedis as error:
         raise Problem(str(error), ExitCode.UNAVAILABLE) from None
     raise typer.Exit(code)
@@ -43,8 +53,7 @@ def run_worker(
 
 def run_relay() -> None:
     """Start due jobs and recover lost ones; one relay leads, others stand by."""
-    _check_settings()
-    raise typer.Exit(start_relay())
+    raise typer.Exit(start_relay(_wait_for_database()))
 
 
 def queues_of(lanes: str) -> set[str]:
@@ -64,8 +73,33 @@ def queues_of(lanes: str) -> set[str]:
     return found
 
 
+def _wait_for_database() -> threading.Event:
+    """Check the settings, and wait while the database is away, so that no process has to be started again after an outage.
+    Redis may be away too: workers and the relay wait for it while they run.
+
+    Returns:
+        The event that stop signals set.
+
+    Raises:
+        Problem: the database has no tables, or a revision that does not fit; waiting does not help.
+        typer.Exit: a stop signal came first.
+    """
+    stopping, wait = None, FIRST_WAIT_SECONDS
+    while True:
+        try:
+            _check_settings()
+            return stopping or stop_on_signals()
+        except DatabaseAway as away:
+            if stopping is None:
+                stopping = stop_on_signals()
+                set_up_logging(Settings.load())
+                log.warning("database.awaited", reason=away.message)
+        if stopping.wait(wait):
+            raise typer.Exit(ExitCode.DONE)
+        wait = min(2 * wait, LONGEST_WAIT_SECONDS)
+
+
 def _check_settings() -> None:
-    """Refuse to start without a database. Redis may be unavailable: workers and the relay wait for it."""
     with open_record() as record:
         _ = record.settings.vault
         redis_of(record.settings).close()

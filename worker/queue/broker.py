@@ -17,6 +17,8 @@ from dramatiq.brokers.redis import RedisBroker
 from dramatiq.errors import ConnectionClosed
 
 from config.settings import Settings
+from portal_db.database import DATABASE_AWAY
+from portal_db.states import Lane
 from worker.queue.bell import connect
 from worker.queue.consumer import BlockingConsumer
 
@@ -25,13 +27,18 @@ log = structlog.stdlib.get_logger(__name__)
 #: Takes a queue's name, an unusable payload and a code that says why; returns once the payload may be acknowledged.
 Quarantine = Callable[[str, bytes, str], None]
 
+_LANES = frozenset(Lane)
+
 
 class UnsafeRedis(Exception):
     """This Redis may drop queued work. The message says which setting to change."""
 
 
 class QuarantineFailed(dramatiq.Middleware):
-    """Quarantines a message that its actor could not take or failed on. Otherwise it would just be acknowledged."""
+    """Quarantines a message that its actor could not take or failed on. Otherwise it would just be acknowledged.
+
+    A lane's message met by an outage of the database is acknowledged: the relay rings its jobs again. The door waits itself.
+    """
 
     def after_process_message(
         self,
@@ -41,7 +48,9 @@ class QuarantineFailed(dramatiq.Middleware):
         result: Any | None = None,  # noqa: ARG002 -- dramatiq's
         exception: BaseException | None = None,
     ) -> None:
-        if exception is not None:
+        if isinstance(exception, DATABASE_AWAY) and message.queue_name in _LANES:
+            log.warning("broker.database_away", queue=message.queue_name, exc_info=exception)
+        elif exception is not None:
             log.warning("broker.actor_failed", queue=message.queue_name, exc_info=exception)
             broker.quarantine(message.queue_name, message.encode(), "actor_failed")
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 from uuid import UUID
 
 import redis
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from handlers.errors import RequestRefused
 from handlers.imports.accept import accept
@@ -26,6 +28,8 @@ log = structlog.stdlib.get_logger(__name__)
 
 QUEUE = "import_requests"
 RETRY_SECONDS = 1.0
+
+R = TypeVar("R")
 
 
 class Door:
@@ -78,14 +82,16 @@ class Door:
             with self._services.database.write() as tx:
                 malformed_messages.keep(tx, queue=queue, reason=reason, payload=sealed, digest=digest)
 
-        self._until_recorded(keep)
+        self._until_recorded(keep, despite=(SQLAlchemyError,))  # there is nowhere else to keep it
 
-    def _until_recorded(self, work: Any) -> Any:
+    def _until_recorded(
+        self, work: Callable[[], R], *, despite: tuple[type[SQLAlchemyError], ...] = DATABASE_AWAY
+    ) -> R:
         """Retry until it succeeds, even while stopping: a message that is not recorded must not be acknowledged."""
         while True:
             try:
                 return work()
-            except DATABASE_AWAY as error:
+            except despite as error:
                 log.warning("door.database_away", exc_info=error)
                 threading.Event().wait(RETRY_SECONDS)
 

@@ -1,18 +1,25 @@
-"""The record fails: PostgreSQL restarts, connections break at COMMIT, transactions deadlock or cannot be serialised."""
+"""The record fails: PostgreSQL restarts or takes no writes, COMMITs are cut or refused, transactions deadlock."""
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
+from uuid import UUID, uuid4
 
 import psycopg
+import redis
 from psycopg import sql
 
 from tests.faults.proxy import cutting
+from tests.faults.rows.messages import post
 from tests.faults.stage import through
 from tests.faults.trial import Fault, Trial
+from tests.worker.queue.desk import message
+from worker.queue.door import QUEUE
 
 
 @contextmanager
@@ -83,6 +90,42 @@ def deadlocked(trial: Trial) -> None:
     trial.over()
 
 
+def read_only(trial: Trial) -> None:
+    """The database takes no writes, as while it fails over; requests wait at the queue door and jobs run. Connections made
+    meanwhile stay read-only afterwards, as those to a server that was demoted."""
+    client = redis.Redis.from_url(trial.stage.redis.url)
+    trial.ask()
+    trial.under_way()
+    seconds = trial.much(6, 25)
+    requests = [trial.request() for _ in range(trial.much(8, 40))]
+    with straight(trial) as connection:
+        name = sql.Identifier(connection.info.dbname)
+        connection.execute(sql.SQL("ALTER DATABASE {} SET default_transaction_read_only = on").format(name))
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        trial.stage.database.engine.dispose()
+        for request in requests:
+            trial.count_in_flight()
+            own = str(uuid4())
+            post(client, QUEUE, message(own, request.model_dump(mode="json")), own)
+            trial.injected += 1
+            time.sleep(seconds / len(requests))
+        connection.execute(sql.SQL("ALTER DATABASE {} RESET default_transaction_read_only").format(name))
+    trial.stage.database.engine.dispose()
+    trial.over()
+    for request in requests:
+        receipt = f"portal:receipts:{trial.practice_id}:{request.request_id}"
+        trial.wait(partial(client.get, receipt), "a receipt for each request", 15)
+        told: Any = json.loads(client.get(receipt) or b"{}")
+        if told.get("status") == "accepted":
+            trial.note(UUID(told["import_id"]), request)
+        else:
+            trial.problems.append("a request at the door was lost")
+    client.close()
+
+
 _REFUSE = """
     CREATE SEQUENCE refused_commits;
     CREATE FUNCTION refuse_commit() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -118,6 +161,7 @@ def not_serialisable(trial: Trial) -> None:
 
 FAULTS: dict[str, Fault] = {
     "PostgreSQL restarted": restarted,
+    "PostgreSQL read-only": read_only,
     "connections cut at COMMIT": cut_at_commit,
     "deadlocks": deadlocked,
     "serialization failures": not_serialisable,

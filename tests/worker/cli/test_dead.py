@@ -38,6 +38,17 @@ def fits(ran: Ran) -> str:
     return " ".join(ran.out.split())
 
 
+def test_a_class_of_errors_that_only_a_newer_release_knows_does_not_end_the_list(
+    cli: Cli, office: World, letters: list[tuple[UUID, UUID]]
+) -> None:
+    with office.database.engine.begin() as connection:
+        connection.exec_driver_sql("PRAGMA ignore_check_constraints = ON")
+        connection.exec_driver_sql("UPDATE jobs SET error_class = 'astonishing'")
+    assert len(cli("dead", "list", "--json").json()) == 3
+    assert "Error none, bug" in fits(cli("dead", "show", letters[0][1]))
+    assert cli("jobs", "explain", letters[0][1]).code == 0
+
+
 def test_they_are_listed_in_pages_and_narrowed(cli: Cli, office: World, letters: list[tuple[UUID, UUID]]) -> None:
     newest_first = [str(job_id) for _, job_id in reversed(letters)]
     assert [row["id"] for row in cli("dead", "list", "--json").json()] == newest_first

@@ -9,6 +9,7 @@ import pytest
 
 from portal_db.database import Database
 from tests.worker.cli.conftest import Cli
+from tests.worker.test_failover import read_only
 from worker.cli.processes import queues_of
 
 SOMETHING = UUID(int=7)
@@ -49,7 +50,7 @@ def test_a_database_without_tables(cli: Cli, command: tuple[object, ...]) -> Non
     assert ran.err == "Error: The database has no tables yet: run `portal-sync db upgrade`.\n"
 
 
-@pytest.mark.parametrize("command", [("imports", "list"), ("db", "upgrade"), ("worker",)])
+@pytest.mark.parametrize("command", [("imports", "list"), ("db", "upgrade")])
 @pytest.mark.parametrize(
     ("url", "words"),
     [
@@ -65,6 +66,20 @@ def test_a_database_that_cannot_be_reached_is_named_without_its_password(
     assert (ran.code, ran.out) == (3, "")
     assert words in ran.err
     assert "secret" not in ran.err
+    assert len(ran.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "command", [("practice", "add", "Harbour"), ("operator", "add", "Kim", "kim@practice.example")]
+)
+def test_a_command_on_a_read_only_database_says_so(
+    cli: Cli, postgres_url: str, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", postgres_url)
+    with read_only(postgres_url):
+        ran = cli(*command)
+    assert (ran.code, ran.out) == (3, "")
+    assert "cannot execute INSERT in a read-only transaction" in ran.err
     assert len(ran.err.splitlines()) == 1
 
 
