@@ -39,6 +39,7 @@ class Ambiguity(StrEnum):
     UNKNOWN_LABEL = "unknown_label"
     TOLD_BOTH_WAYS = "told_both_ways"
     TYPES_DO_NOT_FIT = "types_do_not_fit"
+    TO_ITSELF = "to_itself"
 
 
 @dataclass(frozen=True, slots=True)

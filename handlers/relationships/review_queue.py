@@ -34,7 +34,7 @@ class Item:
 
     `relationship` is the text for the team. `is_client` is the client that the other side is, if the reviewer may see one.
     Numbers that are missing here come from the other side's record. `suggests_co_owner`: the other side is a person's
-    partner, who may share the account (b.23).
+    partner, who may share the account (b.23). A relationship of a record to itself is a slip in XPM and suggests nobody.
     """
 
     row: Relationship
@@ -91,18 +91,19 @@ def _item(queued: ReviewItem, other: OtherParty | None, words: Words, today: dat
     reading = decide(own_labels, client_kinds, other_kinds, [labels.read(each.label) for each in same])
     theirs = next(iter(labels.combine_rows(same)), None)
     between_people = client.kind is ClientKind.INDIVIDUAL and PERSON in other_kinds
+    is_slip = queued.is_to_itself
     return Item(
         row,
         client,
-        queued.suggestion,
+        None if is_slip else queued.suggestion,
         reading.direction,
-        reading.ambiguity,
+        Ambiguity.TO_ITSELF if is_slip else reading.ambiguity,
         as_text(row.label, reading.direction)[:100],
         number_of_shares=row.number_of_shares or (theirs.number_of_shares if theirs else None),
         percentage=row.percentage or (theirs.percentage if theirs else None),
         start_date=row.start_date or (theirs.start_date if theirs else None),
         has_ended=row.gone_at is not None or (row.end_date is not None and row.end_date <= today),
-        suggests_co_owner=between_people and row.label_key in ("spouse", "partner"),
+        suggests_co_owner=between_people and not is_slip and row.label_key in ("spouse", "partner"),
     )
 
 

@@ -31,11 +31,15 @@ class ReviewFilter:
 
 @dataclass(frozen=True, slots=True)
 class ReviewItem:
-    """An item, its client, and the visible client that the other party is linked to, if there is one."""
+    """An item, its client, and the visible client that the other party is linked to, if there is one.
+
+    `is_to_itself`: the other party is the client's own record.
+    """
 
     row: Relationship
     client: Client
     suggestion: Client | None
+    is_to_itself: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,17 +152,19 @@ def _queued(viewer: Viewer) -> Select[Relationship, Client]:
 
 
 def _linked(viewer: Viewer) -> Select[UUID]:
-    """The other party's live links to visible clients, for an EXISTS in a query on `Relationship`."""
+    """The other party's live links to other visible clients, for an EXISTS in a query on `Relationship`."""
     visible = select(Client.id).where(viewer.may_see_client())
     return select(XpmLink.id).where(
         XpmLink.practice_id == viewer.practice_id,
         XpmLink.xpm_uuid == Relationship.other_xpm_uuid,
         XpmLink.disconnected_at.is_(None),
+        XpmLink.client_id != Relationship.client_id,
         XpmLink.client_id.in_(visible),
     )
 
 
 def _with_suggestions(tx: Tx, viewer: Viewer, found: Sequence[tuple[Relationship, Client]]) -> list[ReviewItem]:
+    """The items with what their other party's live link says. Whoever sees an item sees its client, so also its link."""
     others = {row.other_xpm_uuid for row, _ in found}
     statement = (
         select(XpmLink, Client)
@@ -166,4 +172,9 @@ def _with_suggestions(tx: Tx, viewer: Viewer, found: Sequence[tuple[Relationship
         .where(XpmLink.xpm_uuid.in_(others), XpmLink.disconnected_at.is_(None), viewer.may_see_client())
     )
     clients = {link.xpm_uuid: client for link, client in tx.session.execute(statement)} if others else {}
-    return [ReviewItem(row, client, clients.get(row.other_xpm_uuid)) for row, client in found]
+    linked = {row.id: clients.get(row.other_xpm_uuid) for row, _ in found}
+    return [ReviewItem(row, client, linked[row.id], _is_same(linked[row.id], client)) for row, client in found]
+
+
+def _is_same(linked: Client | None, client: Client) -> bool:
+    return linked is not None and linked.id == client.id

@@ -333,6 +333,19 @@ def test_what_is_ambiguous_is_offered_and_marked(office: Office) -> None:
     assert (office.item(clear).direction, office.item(clear).ambiguity) == (Direction.CLIENT_IS, None)
 
 
+@pytest.mark.parametrize("label", ["Spouse", "Partner Of", "Director", "De Facto ??"])
+def test_a_relationship_to_oneself_is_marked_as_a_slip_and_suggests_nobody(office: Office, label: str) -> None:
+    told, other = related(label, other=office.row.xpm_uuid), related("Director Of")
+    office.tell(told, other)
+    item = office.item(told)
+    assert (item.ambiguity, item.is_client, item.suggests_co_owner) == (Ambiguity.TO_ITSELF, None, False)
+    assert office.item(other).ambiguity is None
+    page = review_queue.page(office.world.database, office.partner, ReviewFilter(is_client=True), cursor=None, limit=5)
+    assert page.items == []
+    # And it can be put away like any other
+    assert office.ignore(item).row.state is ReviewState.IGNORED
+
+
 def test_only_staff_who_see_the_client_see_its_items(office: Office) -> None:
     told = related("Spouse")
     office.tell(told)

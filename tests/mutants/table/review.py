@@ -111,6 +111,16 @@ MUTANTS = (
         ("tests/handlers/relationships/test_resync.py::test_a_worker_that_was_cut_off_writes_nothing_more",),
     ),
     Mutant(
+        "relationship-to-itself",
+        "a relationship to oneself is marked as a slip and suggests nobody",
+        "a reviewer adds a client to their own team, as their own spouse",
+        (Edit("handlers/relationships/review_queue.py", "is_slip = queued.is_to_itself", "is_slip = False"),),
+        (
+            "tests/handlers/relationships/test_review.py::"
+            "test_a_relationship_to_oneself_is_marked_as_a_slip_and_suggests_nobody[Spouse]",
+        ),
+    ),
+    Mutant(
         "direction-by-types-first",
         "the kinds of the two sides decide before the label",
         "facts on XPM §3: a company becomes the director of a person",

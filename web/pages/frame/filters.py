@@ -53,6 +53,7 @@ AMBIGUITIES = {
     "unknown_label": "The portal doesn't recognise this relationship.",
     "told_both_ways": "XPM records this relationship in both directions.",
     "types_do_not_fit": "This relationship is unusual between these types of client.",
+    "to_itself": "XPM relates this client to itself, which is probably a slip. Correct it in XPM.",
 }
 
 
