@@ -18,8 +18,8 @@ HANDLERS: dict[str, Handler] = {
     JobKind.CREATE_ENTITY: Handler(fetch_records, create.create_entities),
     JobKind.IMPORT_DETAILS: Handler(fetch_records, details.apply),
     JobKind.IMPORT_RELATIONSHIPS: Handler(fetch_records, relationships.apply),
-    JobKind.SEND_WELCOME_EMAIL: one_by_one(
-        send_welcome_email.fetch, send_welcome_email.apply, send_welcome_email.on_failure
+    JobKind.SEND_WELCOME_EMAIL: Handler(
+        send_welcome_email.fetch, send_welcome_email.apply, send_welcome_email.on_failure, send_welcome_email.SENDING
     ),
     JobKind.SEND_RECONNECT_NOTICE: one_by_one(
         reconnect_notice.fetch, reconnect_notice.apply, reconnect_notice.on_failure

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import ColumnElement, ScalarSelect, and_, or_, select
 
 from portal_db.database import Tx
 from portal_db.dialect import insert_new, one_as, update_rows
@@ -87,23 +87,29 @@ class AddressedEmail:
     login: Login
 
 
-def addressed(tx: Tx, email_id: UUID, practice_id: UUID) -> AddressedEmail | None:
-    """A practice's welcome email with everything needed to write it. `None` when any of that is gone."""
+def addressed(tx: Tx, email_ids: Collection[UUID], practice_id: UUID) -> dict[UUID, AddressedEmail]:
+    """A practice's welcome emails with everything needed to write them. Those of which anything is gone are left out."""
     statement = (
         select(WelcomeEmail, Client, Practice, Login)
         .join(Client, Client.id == WelcomeEmail.client_id)
         .join(Practice, Practice.id == Client.practice_id)
         .join(Login, Login.id == Client.login_id)
-        .where(WelcomeEmail.id == email_id, WelcomeEmail.practice_id == practice_id, Client.practice_id == practice_id)
+        .where(
+            WelcomeEmail.id.in_(email_ids), WelcomeEmail.practice_id == practice_id, Client.practice_id == practice_id
+        )
     )
-    return one_as(tx, AddressedEmail, statement)
+    found = [AddressedEmail(*row) for row in tx.session.execute(statement)]
+    return {one.email.id: one for one in found}
 
 
-def begin_sending(tx: Tx, intent: Intent, *, token_hash: str, valid_seconds: float) -> bool:
+def begin_sending(tx: Tx, intent: Intent, *, token_hash: str, valid_seconds: float, address: str | None = None) -> bool:
     """Record the intent to send, with the activation link's hash. False when the email is not pending, or the job was
     cancelled or taken back: the job's row is locked, so neither can happen meanwhile.
 
     Under the same lease it may be recorded again as long as nothing was sent: its COMMIT may have got no answer.
+
+    Args:
+        address: to whom the message is written already; false also when the login has another address by now.
     """
     held = select(Job.id).where(
         Job.id == intent.job_id, Job.lease_token == intent.lease_token, Job.state == JobState.RUNNING
@@ -111,10 +117,18 @@ def begin_sending(tx: Tx, intent: Intent, *, token_hash: str, valid_seconds: flo
     if tx.session.scalar(held.with_for_update()) is None:
         return False
     ours = and_(WelcomeEmail.state == EmailState.SENDING, WelcomeEmail.sending_token == intent.lease_token)
-    conditions = (WelcomeEmail.id == intent.email_id, or_(WelcomeEmail.state == EmailState.PENDING, ours))
+    conditions = [WelcomeEmail.id == intent.email_id, or_(WelcomeEmail.state == EmailState.PENDING, ours)]
+    if address is not None:
+        conditions.append(_address() == address)
     values: dict[str, Any] = {"token_hash": token_hash, "token_expires_at": db_now(valid_seconds)}
     values |= {"state": EmailState.SENDING, "sending_token": intent.lease_token}
     return bool(update_rows(tx, WelcomeEmail, *conditions, **values))
+
+
+def _address() -> ScalarSelect[str]:
+    """The address of an email's login."""
+    of_client = select(Login.email).join(Client, Client.login_id == Login.id).where(Client.id == WelcomeEmail.client_id)
+    return of_client.correlate(WelcomeEmail).scalar_subquery()
 
 
 def finish_sending(tx: Tx, intent: Intent, state: EmailState) -> bool:

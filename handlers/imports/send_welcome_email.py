@@ -1,69 +1,97 @@
 """send_welcome_email: one welcome email with an activation link, never two (b.6, invariant 3).
 
-Sending cannot be rolled back, so the intent is committed first, under the job's lease. An attempt that finds another
-attempt's intent cannot know whether the email was sent: it marks the email unknown, and people decide
-(`handlers.imports.welcome_email`).
+Sending cannot be rolled back, so the intent is committed first, under the job's lease. Emails of a set are sent one after
+the other (`worker.runner.chain`). An attempt that finds another attempt's intent cannot know whether the email was sent: it
+marks the email unknown, and people decide (`handlers.imports.welcome_email`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from email.message import EmailMessage
-
-from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from handlers import refusals
 from handlers.access.activation import activation_token, hash_token
 from handlers.email import addresses
 from handlers.email import compose as email_compose
-from handlers.errors import Deferred, OutcomeUnknown, Transient
-from handlers.jobs.enqueue import FollowUp
-from handlers.jobs.handler import job_arg
+from handlers.errors import JobError, OutcomeUnknown
+from handlers.jobs.handler import Result, Sending, Task, job_arg
 from handlers.services import Services
 from portal_db import welcome_emails
-from portal_db.database import DATABASE_AWAY, Tx
+from portal_db.database import Tx
 from portal_db.states import EmailState, ErrorClass
-from portal_db.tables import Import, Job
+from portal_db.tables import Job
 from portal_db.welcome_emails import AddressedEmail, Intent
 from portal_db.work.jobs import Failure, LeaseLost
 
 LINK_VALID_SECONDS = 30 * 24 * 3600
 
 
-def fetch(services: Services, job: Job) -> Intent:
-    """Commit the intent, then send.
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A welcome email, written and ready to be sent."""
 
-    Raises:
-        OutcomeUnknown: an earlier attempt began to send and did not finish.
-        Rejected, Transient: from the mail server; nothing was sent.
+    message: EmailMessage
+    address: str
+    token_hash: str
+
+
+def fetch(services: Services, jobs: Sequence[Job]) -> list[Letter | JobError | None]:
+    """Write the emails of jobs of one practice.
+
+    Returns:
+        For each its letter, `None` if it was sent already, or why it is not sent; its outcome is unknown if an earlier
+        attempt began to send it and did not finish.
     """
-    intent = _intent_of(job)
     with services.database.read() as tx:
-        addressed = welcome_emails.addressed(tx, intent.email_id, job.practice_id)
-    if addressed is None:
-        raise refusals.EMAIL_NOT_NEEDED()
-    email = addressed.email
-    if email.state is EmailState.SENT:
-        return intent
-    if email.state is not EmailState.PENDING:
-        raise _unknown() if email.state in (EmailState.SENDING, EmailState.UNKNOWN) else refusals.EMAIL_NOT_NEEDED()
-    token = activation_token(services, email.id, email.version)
-    _begin(services, intent, token)
-    message = compose(services, addressed, token)
-    try:
-        services.mailer.send(message, addresses.for_delivery(addressed.login.email))
-    except (Deferred, Transient):
-        # Only the mailer's answer withdraws an intent: a failure after it accepted must not look like one before.
-        with services.database.write() as tx:
-            welcome_emails.finish_sending(tx, intent, EmailState.PENDING)
-        raise
-    return intent
+        found = welcome_emails.addressed(tx, [job_arg(job, "email_id") for job in jobs], jobs[0].practice_id)
+    return [_letter(services, found.get(job_arg(job, "email_id"))) for job in jobs]
 
 
-def apply(tx: Tx, job: Job, row: Import, intent: Intent) -> Sequence[FollowUp]:
-    """Mark the email as sent."""
-    welcome_emails.finish_sending(tx, intent, EmailState.SENT)
-    return []
+def _letter(services: Services, addressed: AddressedEmail | None) -> Letter | JobError | None:
+    match addressed.email.state if addressed is not None else None:
+        case EmailState.SENT:
+            return None
+        case EmailState.SENDING | EmailState.UNKNOWN:
+            return _unknown()
+        case EmailState.PENDING if addressed is not None:
+            token = activation_token(services, addressed.email.id, addressed.email.version)
+            return Letter(compose(services, addressed, token), addressed.login.email, hash_token(token))
+        case _:
+            return refusals.EMAIL_NOT_NEEDED()
+
+
+def _begin(tx: Tx, task: Task) -> bool:
+    letter: Letter | None = task.fetched
+    return letter is None or welcome_emails.begin_sending(
+        tx,
+        _intent_of(task.job),
+        token_hash=letter.token_hash,
+        valid_seconds=LINK_VALID_SECONDS,
+        address=letter.address,
+    )
+
+
+def _send(services: Services, task: Task) -> None:
+    letter: Letter | None = task.fetched
+    if letter is not None:
+        services.mailer.send(letter.message, addresses.for_delivery(letter.address))
+
+
+def _withdraw(tx: Tx, task: Task) -> None:
+    welcome_emails.finish_sending(tx, _intent_of(task.job), EmailState.PENDING)
+
+
+#: Only the mailer's answer withdraws an intent: a failure after it accepted must not look like one before.
+SENDING = Sending(_begin, _send, _withdraw)
+
+
+def apply(tx: Tx, tasks: Sequence[Task]) -> list[Result]:
+    """Mark the emails as sent."""
+    for task in tasks:
+        welcome_emails.finish_sending(tx, _intent_of(task.job), EmailState.SENT)
+    return [[] for _ in tasks]
 
 
 def on_failure(tx: Tx, job: Job, failure: Failure) -> None:
@@ -95,19 +123,6 @@ def compose(services: Services, addressed: AddressedEmail, token: str) -> EmailM
         message_id=addressed.email.message_id,
         values=values,
     )
-
-
-@retry(
-    retry=retry_if_exception_type(DATABASE_AWAY),
-    stop=stop_after_attempt(3),
-    wait=wait_random_exponential(multiplier=0.05, max=1.0),
-    reraise=True,
-)
-def _begin(services: Services, intent: Intent, token: str) -> None:
-    """Commit the intent, again if the database did not answer: nothing was sent yet, so nothing is unknown."""
-    with services.database.write() as tx:
-        if not welcome_emails.begin_sending(tx, intent, token_hash=hash_token(token), valid_seconds=LINK_VALID_SECONDS):
-            raise LeaseLost(f"email {intent.email_id} is not pending any more")
 
 
 def _intent_of(job: Job) -> Intent:

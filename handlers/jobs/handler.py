@@ -2,7 +2,8 @@
 
 `fetch` talks to the outside, in no transaction. `apply` runs in the one transaction that also marks the jobs done and
 inserts their follow-ups. Both work on a set: jobs of one kind and practice, one or many. `on_failure`, where a kind has one,
-runs in the transaction that records one job's failure.
+runs in the transaction that records one job's failure. A kind that sends something which cannot be taken back has a
+`sending` as well, and no follow-ups: the jobs of its set are sent one after the other, between `fetch` and `apply`.
 """
 
 from __future__ import annotations
@@ -53,12 +54,30 @@ OnFailure = Callable[[Tx, Job, Failure], None]
 
 
 @dataclass(frozen=True)
+class Sending:
+    """How a job sends what cannot be taken back. Until `begin` is committed nothing was sent; from then on until the end of
+    `send` is recorded, nobody else can know.
+
+    begin: records the intent, under the job's lease. False when what was fetched does not fit any more, or the lease is
+        lost.
+    send: runs with no transaction open. Raises the error that ends the attempt; `Transient` or `Deferred` only if certainly
+        nothing was sent.
+    withdraw: ends the intent of a job that certainly sent nothing.
+    """
+
+    begin: Callable[[Tx, Task], bool]
+    send: Callable[[Services, Task], None]
+    withdraw: Callable[[Tx, Task], None]
+
+
+@dataclass(frozen=True)
 class Handler:
     """The functions that do a kind's work."""
 
     fetch: Fetch
     apply: Apply
     on_failure: OnFailure | None = None
+    sending: Sending | None = None
 
 
 def one_by_one(

@@ -64,7 +64,7 @@ KINDS: dict[str, Kind] = {kind.name: kind for kind in (
     Kind(JobKind.CREATE_ENTITY,         Part.SPINE,      None,              30,         24,           300.0,         50),
     Kind(JobKind.IMPORT_DETAILS,        Part.BRANCH,     None,              60,         24,           600.0,         50),
     Kind(JobKind.IMPORT_RELATIONSHIPS,  Part.BRANCH,     None,              60,         24,           600.0,         50),
-    Kind(JobKind.SEND_WELCOME_EMAIL,    Part.BRANCH,     Lane.EMAIL,        60,         48,          1800.0,          1),
+    Kind(JobKind.SEND_WELCOME_EMAIL,    Part.BRANCH,     Lane.EMAIL,        60,         48,          1800.0,         20),
     Kind(JobKind.SEND_RECONNECT_NOTICE, Part.STANDALONE, Lane.EMAIL,        60,         48,          1800.0,          1),
     Kind(JobKind.LEAVE_XERO,            Part.STANDALONE, Lane.RESYNC,       90,         72,          3600.0,          1),
     Kind(JobKind.SYNC_DIRECTORY,        Part.STANDALONE, Lane.RESYNC,      900,         24,          1800.0,          1),

@@ -293,11 +293,15 @@ def release(tx: Tx, lease: Lease) -> None:
     _finish(tx, lease, state=JobState.QUEUED, rung_at=None)
 
 
+def give_back(tx: Tx, leases: Sequence[Lease], **values: Any) -> None:
+    """Return jobs of a set that were not started to the queue, without counting an attempt. Lost leases are left alone."""
+    ended: dict[str, Any] = {"rung_at": None, "lease_until": None, "deadline_at": None}
+    update_rows(tx, Job, _under(leases), state=JobState.QUEUED, **ended, **values)
+
+
 def set_apart(tx: Tx, leases: Sequence[Lease]) -> None:
-    """Return jobs of a set to the queue, to be rung each by itself, without counting an attempt. Lost leases are left
-    alone."""
-    values: dict[str, Any] = {"rung_at": None, "lease_until": None, "deadline_at": None}
-    update_rows(tx, Job, _under(leases), state=JobState.QUEUED, deferrals=Job.deferrals + 1, **values)
+    """`give_back`, to be rung each by itself."""
+    give_back(tx, leases, deferrals=Job.deferrals + 1)
 
 
 def _error_columns(failure: Failure) -> dict[str, Any]:

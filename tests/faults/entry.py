@@ -29,7 +29,7 @@ from config.sources import Sources
 from handlers.email.smtp import SmtpMailer
 from handlers.errors import Rejected
 from handlers.jobs.enqueue import FollowUp
-from handlers.jobs.handler import Handler, Result, Task, one_by_one
+from handlers.jobs.handler import Handler, Result, Sending, Task, one_by_one
 from handlers.jobs.kinds import KINDS, Kind, Part
 from handlers.registry import HANDLERS
 from handlers.services import Services
@@ -99,7 +99,17 @@ def with_points(kind: Handler) -> Handler:
         _here.applied = True
         return results
 
-    return replace(kind, fetch=fetch, apply=apply)
+    return replace(kind, fetch=fetch, apply=apply, sending=kind.sending and _one_after_the_other(kind.sending))
+
+
+def _one_after_the_other(sending: Sending) -> Sending:
+    """While a job of a set is sent, it is the one that is at a point."""
+
+    def send(services: Services, task: Task) -> None:
+        _here.jobs = [task.job]
+        sending.send(services, task)
+
+    return replace(sending, send=send)
 
 
 def watch_commits() -> None:

@@ -21,7 +21,7 @@ from handlers.errors import (
     places,
 )
 from portal_db.states import ErrorClass
-from worker.runner.runner import as_job_error
+from worker.runner.failures import as_job_error
 from xpm import errors as xpm_errors
 from xpm.errors import (
     DEFAULT_WAITS,

@@ -74,8 +74,8 @@ def test_a_welcome_email_is_read_for_its_own_practice_only(
     assert row.client_id is not None
     with world.database.write() as tx:
         email_id = welcome_emails.add(tx, world.practice_id, row.client_id, asked_at=row.created_at)
-        assert welcome_emails.addressed(tx, email_id, world.practice_id) is not None
-        assert welcome_emails.addressed(tx, email_id, elsewhere) is None
+        assert welcome_emails.addressed(tx, [email_id], world.practice_id).keys() == {email_id}
+        assert not welcome_emails.addressed(tx, [email_id], elsewhere)
 
 
 def test_an_import_does_not_run_for_staff_of_another_practice(world: World) -> None:

@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from handlers.errors import JobError, Rejected
+from handlers.errors import JobError, Permanent, Rejected, Transient, from_xpm
 from handlers.imports.settle import settle
 from handlers.jobs.handler import CONNECTION_PATIENCE_SECONDS, OnFailure
 from handlers.jobs.kinds import KINDS
 from handlers.practice_time import clock_in
 from handlers.services import Services
-from portal_db.database import Tx
+from portal_db.database import DATABASE_AWAY, Tx
 from portal_db.states import ErrorClass, JobState
 from portal_db.tables import Job
 from portal_db.types import database_time
 from portal_db.work import imports, jobs
 from portal_db.work.jobs import Failure, Lease, lease_of
 from portal_db.xero import connections
+from xpm.errors import XpmError
 
 BACKOFF_BASE_SECONDS = 1.0
 #: The wait of a deferral whose cause named none.
@@ -33,16 +34,23 @@ def record(services: Services, job: Job, lease: Lease, on_failure: OnFailure | N
         LeaseLost: the job is no longer ours; nothing is written.
     """
     with services.database.write() as tx:
-        outcome, failure = decide_outcome(tx, services, job, error), _failure(tx, job, error)
-        row = imports.lock(tx, job.import_id) if job.import_id is not None else None
-        if isinstance(outcome, JobState):
-            jobs.end(tx, lease, outcome, failure)
-        else:
-            jobs.park(tx, lease, failure, seconds=outcome.seconds, counts_as_attempt=outcome.counts_as_attempt)
-        if on_failure is not None:
-            on_failure(tx, job, failure)
-        if row is not None:
-            settle(tx, row)
+        record_in(tx, services, job, lease, on_failure, error)
+
+
+def record_in(
+    tx: Tx, services: Services, job: Job, lease: Lease, on_failure: OnFailure | None, error: JobError
+) -> None:
+    """`record`, in the caller's transaction."""
+    outcome, failure = decide_outcome(tx, services, job, error), _failure(tx, job, error)
+    row = imports.lock(tx, job.import_id) if job.import_id is not None else None
+    if isinstance(outcome, JobState):
+        jobs.end(tx, lease, outcome, failure)
+    else:
+        jobs.park(tx, lease, failure, seconds=outcome.seconds, counts_as_attempt=outcome.counts_as_attempt)
+    if on_failure is not None:
+        on_failure(tx, job, failure)
+    if row is not None:
+        settle(tx, row)
 
 
 def reject(tx: Tx, refused: Sequence[tuple[Job, Rejected]], on_failure: OnFailure | None) -> None:
@@ -100,3 +108,19 @@ def _waited(tx: Tx, job: Job, error: JobError) -> float:
     if job.waiting_since is None or job.error_class not in (error.error_class, ErrorClass.DEFERRED):
         return 0.0
     return (database_time(tx.session) - job.waiting_since).total_seconds()
+
+
+def as_job_error(error: Exception) -> JobError:
+    """Any exception as a job's failure. An unexpected one is a bug, and becomes a dead letter (design §3)."""
+    if isinstance(error, JobError):
+        return error
+    if isinstance(error, XpmError):
+        found: JobError = from_xpm(error)
+    elif isinstance(error, DATABASE_AWAY):
+        found = Transient("database_unavailable", "The database did not answer; nothing was written.")
+    else:
+        found = Permanent(
+            "bug", f"Something unexpected went wrong ({type(error).__name__}).", "Contact the developers."
+        )
+    found.__cause__ = error
+    return found

@@ -18,7 +18,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from handlers.errors import JobError, Permanent, Rejected, Transient, from_xpm
+from handlers.errors import JobError, Rejected
 from handlers.imports.settle import settle_all
 from handlers.jobs.enqueue import FollowUp, follow_up_job
 from handlers.jobs.handler import BY_ITSELF, LOST_LEASES_BEFORE_ISOLATION, Handler, Task, of_import
@@ -30,8 +30,9 @@ from portal_db.tables import Import, Job
 from portal_db.work import imports, jobs
 from portal_db.work.jobs import Lease, LeaseLost, lease_of
 from worker.runner import failures
+from worker.runner.chain import Chain
+from worker.runner.failures import as_job_error
 from worker.runner.leases import Leases
-from xpm.errors import XpmError
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -146,7 +147,7 @@ class Runner:
             try:
                 tasks, failed, by_themselves = self._fetch(handler, claimed)
                 self._set_apart(by_themselves)
-                following = self._finish(handler, tasks) if tasks else ()
+                following = self._run_tasks(handler, tasks) if tasks else ()
             except LeaseLost:
                 log.info("job.lease_lost")
                 return ()
@@ -160,6 +161,20 @@ class Runner:
             for job, failure in failed:
                 self._fail(job, handler, failure)
         return following
+
+    def _run_tasks(self, handler: Handler, tasks: Sequence[Task]) -> Sequence[Job]:
+        """Send what is to be sent, and apply. Returns the set of follow-ups to run next, already claimed."""
+        if handler.sending is None:
+            return self._finish(handler, tasks)
+        chain = Chain(
+            self._services,
+            apply=lambda tx, handler, task: self._write(tx, handler, [task], _Applied()),
+            fail=lambda handler, task, error: self._fail(task.job, handler, error),
+            tries=self._tries,
+            stopping=self._stopping,
+        )
+        chain.run(handler, handler.sending, tasks)
+        return ()
 
     def _set_apart(self, by_themselves: Sequence[Job]) -> None:
         """Leave the jobs that must call XPM to the relay, so that their calls are made side by side."""
@@ -207,7 +222,8 @@ class Runner:
                     applied.next_jobs = self._read_back(applied.next_leases)
                 else:
                     applied = _Applied()
-                    self._apply(handler, tasks, applied)
+                    with self._database.write() as tx:
+                        self._write(tx, handler, tasks, applied)
         for lane, job_id in applied.to_ring:
             self._bell.ring(lane, [job_id])
         return applied.next_jobs
@@ -223,35 +239,34 @@ class Runner:
         tokens = {lease.token for lease in leases}
         return [job for job, _ in found if _is_ours(job, tokens)]
 
-    def _apply(self, handler: Handler, tasks: Sequence[Task], applied: _Applied) -> None:
+    def _write(self, tx: Tx, handler: Handler, tasks: Sequence[Task], applied: _Applied) -> None:
         """The one transaction: effects, jobs done, follow-ups, import states. The fence comes before any effect: a job whose
         lease is lost is left out, and its effect with it.
 
         `applied` is filled before the COMMIT, because its answer may be lost.
         """
-        with self._database.write() as tx:
-            ids = [of_import(task.job) for task in tasks if _has_import(task.job)]
-            rows = imports.lock_all(tx, ids)
-            held = jobs.held(tx, [lease_of(task.job) for task in tasks])
-            tasks = [replace(task, row=_row_of(task, rows)) for task in tasks if task.job.id in held]
-            if not tasks:
-                raise LeaseLost("none of these jobs is ours any longer")
-            results = handler.apply(tx, tasks)
-            done: list[tuple[Job, Sequence[FollowUp]]] = []
-            refused: list[tuple[Job, Rejected]] = []
-            for task, result in zip(tasks, results, strict=True):
-                if isinstance(result, Rejected):
-                    refused.append((task.job, result))
-                else:
-                    done.append((task.job, result))
-            if not done and len(refused) == 1:
-                raise refused[0][1]
-            if done:
-                jobs.succeed(tx, *(lease_of(job) for job, _ in done))
-            if refused:
-                failures.reject(tx, refused, handler.on_failure)
-            self._insert_follow_ups(tx, done, applied)
-            self._settle(tx, [task.row for task in tasks if task.row is not None])
+        ids = [of_import(task.job) for task in tasks if _has_import(task.job)]
+        rows = imports.lock_all(tx, ids)
+        held = jobs.held(tx, [lease_of(task.job) for task in tasks])
+        tasks = [replace(task, row=_row_of(task, rows)) for task in tasks if task.job.id in held]
+        if not tasks:
+            raise LeaseLost("none of these jobs is ours any longer")
+        results = handler.apply(tx, tasks)
+        done: list[tuple[Job, Sequence[FollowUp]]] = []
+        refused: list[tuple[Job, Rejected]] = []
+        for task, result in zip(tasks, results, strict=True):
+            if isinstance(result, Rejected):
+                refused.append((task.job, result))
+            else:
+                done.append((task.job, result))
+        if not done and len(refused) == 1:
+            raise refused[0][1]
+        if done:
+            jobs.succeed(tx, *(lease_of(job) for job, _ in done))
+        if refused:
+            failures.reject(tx, refused, handler.on_failure)
+        self._insert_follow_ups(tx, done, applied)
+        self._settle(tx, [task.row for task in tasks if task.row is not None])
 
     def _insert_follow_ups(self, tx: Tx, done: Sequence[tuple[Job, Sequence[FollowUp]]], applied: _Applied) -> None:
         """Insert the follow-ups of finished jobs; claim those of the first kind that goes on in the same lane."""
@@ -326,19 +341,3 @@ def _log_context(claimed: Sequence[Job]) -> Iterator[None]:
         values = {"jobs": str(len(claimed))}
     with structlog.contextvars.bound_contextvars(kind=claimed[0].kind, **values):
         yield
-
-
-def as_job_error(error: Exception) -> JobError:
-    """Any exception as a job's failure. An unexpected one is a bug, and becomes a dead letter (design §3)."""
-    if isinstance(error, JobError):
-        return error
-    if isinstance(error, XpmError):
-        found: JobError = from_xpm(error)
-    elif isinstance(error, DATABASE_AWAY):
-        found = Transient("database_unavailable", "The database did not answer; nothing was written.")
-    else:
-        found = Permanent(
-            "bug", f"Something unexpected went wrong ({type(error).__name__}).", "Contact the developers."
-        )
-    found.__cause__ = error
-    return found

@@ -68,8 +68,8 @@ RUNNING = (
         (
             Edit(
                 RUNNER,
-                "            results = handler.apply(tx, tasks)\n",
-                "            results = handler.apply(tx, tasks)\n            tx.session.commit()\n",
+                "        results = handler.apply(tx, tasks)\n",
+                "        results = handler.apply(tx, tasks)\n        tx.session.commit()\n",
             ),
         ),
         (f"{COMMITS}::test_a_commit_that_failed_is_tried_again[sqlite]",),
@@ -492,5 +492,99 @@ SETS = (
     ),
 )
 
+CHAIN = "worker/runner/chain.py"
+CHAIN_TESTS = "tests/worker/runner/test_chain.py"
 
-MUTANTS = (*SETS, *RINGING, *RUNNING, *RELAYING, *QUEUES, *LOGGED)
+CHAINS = (
+    Mutant(
+        "chain-one-at-a-time",
+        "the transaction that ends an email begins only the next",
+        "b.6: a worker that dies leaves every email of its set unknown",
+        (
+            Edit(
+                CHAIN,
+                "        left = list(tasks)\n",
+                "        left = list(tasks)\n"
+                "        with self._database.write() as tx:\n"
+                "            [sending.begin(tx, task) for task in tasks]\n",
+            ),
+        ),
+        (
+            f"{CHAIN_TESTS}::test_one_transaction_ends_an_email_and_begins_the_next[sqlite]",
+            f"{CHAIN_TESTS}::test_a_worker_killed_in_a_chain_leaves_one_email_unknown[sqlite-after sending]",
+        ),
+    ),
+    Mutant(
+        "chain-ends-before-next",
+        "an email that was sent is recorded before the next goes out",
+        "b.6: a worker that dies leaves every email of its set unknown",
+        (
+            Edit(
+                CHAIN,
+                "if sent is not None:\n                    self._end(",
+                "if sent and not task:\n                    self._end(",
+            ),
+        ),
+        (f"{CHAIN_TESTS}::test_a_worker_killed_in_a_chain_leaves_one_email_unknown[sqlite-after sending]",),
+    ),
+    Mutant(
+        "chain-own-failure",
+        "if an email cannot be ended with the beginning of the next, each is tried by itself",
+        "b.6: a fault of one email makes another's outcome unknown",
+        (
+            Edit(
+                CHAIN,
+                "            if sent is not None and task is not None:\n",
+                "            if sent is None and task is None:\n",
+            ),
+        ),
+        (
+            f"{CHAIN_TESTS}::test_a_begin_that_fails_is_one_email_s[sqlite]",
+            f"{CHAIN_TESTS}::test_an_end_that_fails_is_one_email_s[sqlite-the first]",
+        ),
+    ),
+    Mutant(
+        "chain-stops",
+        "a worker that stops begins no more emails of its set",
+        "P18: a shutdown waits for twenty emails, or kills one in the middle",
+        (Edit(CHAIN, " and not self._stopping.is_set():", ":"),),
+        (f"{CHAIN_TESTS}::test_a_stop_in_a_chain_gives_back_what_has_not_begun[sqlite]",),
+    ),
+    Mutant(
+        "chain-in-time",
+        "emails of a set that cannot begin in time go back to the queue",
+        "P3: a slow mail server uses up the deadline of the later ones, and their outcome is unknown",
+        (Edit(CHAIN, "while left and time.monotonic() < until and", "while left and"),),
+        (f"{CHAIN_TESTS}::test_a_slow_server_does_not_use_up_the_time_of_the_later_ones[sqlite]",),
+    ),
+    Mutant(
+        "chain-gives-back",
+        "an email that is not begun goes back to the queue",
+        "it waits for its lease, and is under suspicion (P14)",
+        (Edit(CHAIN, "if task is not None and not begun:", "if False:"),),
+        (f"{CHAIN_TESTS}::test_an_email_whose_address_was_corrected_is_written_anew[sqlite]",),
+    ),
+    Mutant(
+        "chain-withdraws",
+        "the intent of an email that was certainly not sent is withdrawn, also if the lease was lost",
+        "b.6: an email is unknown although it was not sent",
+        (
+            Edit(
+                CHAIN,
+                "        with suppress(SQLAlchemyError), self._database.write() as tx:  # or its next attempt finds the intent: unknown\n            sending.withdraw(tx, task)\n",
+                "        pass\n",
+            ),
+        ),
+        (f"{CHAIN_TESTS}::test_an_email_that_was_put_off_by_a_worker_that_came_late_is_sent_once[sqlite]",),
+    ),
+    Mutant(
+        "chain-address",
+        "a letter goes to the address that its login has when it is begun",
+        "an email with an activation link goes to an address that was corrected before",
+        (Edit("portal_db/welcome_emails.py", "conditions.append(_address() == address)", "pass"),),
+        (f"{CHAIN_TESTS}::test_an_email_whose_address_was_corrected_is_written_anew[sqlite]",),
+    ),
+)
+
+
+MUTANTS = (*CHAINS, *SETS, *RINGING, *RUNNING, *RELAYING, *QUEUES, *LOGGED)

@@ -27,8 +27,8 @@ EMAIL = (
         (
             Edit(
                 EMAILS,
-                "WelcomeEmail.id == intent.email_id, or_(WelcomeEmail.state == EmailState.PENDING, ours))",
-                "WelcomeEmail.id == intent.email_id)",
+                "[WelcomeEmail.id == intent.email_id, or_(WelcomeEmail.state == EmailState.PENDING, ours)]",
+                "[WelcomeEmail.id == intent.email_id]",
             ),
         ),
         (f"{INTENTS}::test_an_email_is_begun_once[sqlite]",),
@@ -47,8 +47,8 @@ EMAIL = (
         (
             Edit(
                 SENDING,
-                "        if not welcome_emails.begin_sending(",
-                "        if False and not welcome_emails.begin_sending(",
+                "letter is None or welcome_emails.begin_sending(",
+                "True or welcome_emails.begin_sending(",
             ),
         ),
         (f"{WELCOME}::test_a_worker_killed_while_sending[sqlite-after sending]",),
@@ -60,8 +60,9 @@ EMAIL = (
         (
             Edit(
                 SENDING,
-                "    if email.state is not EmailState.PENDING:\n",
-                "    if email.state not in (EmailState.PENDING, EmailState.SENDING):\n",
+                "        case EmailState.SENDING | EmailState.UNKNOWN:\n            return _unknown()\n"
+                "        case EmailState.PENDING if",
+                "        case EmailState.PENDING | EmailState.SENDING if",
             ),
             Edit(
                 EMAILS,
@@ -160,7 +161,7 @@ EMAIL = (
         "activation-hash",
         "only the hash of an activation token is stored",
         "b.6: anyone who reads the database can activate accounts",
-        (Edit(SENDING, "token_hash=hash_token(token)", "token_hash=token"),),
+        (Edit(SENDING, "addressed.login.email, hash_token(token))", "addressed.login.email, token)"),),
         (f"{WELCOME}::test_the_token_is_derived_and_only_its_hash_is_stored[sqlite]",),
     ),
 )
@@ -395,7 +396,7 @@ FAILING = (
         "bug-says-no-values",
         "a bug is reported by its type and not by its text",
         "invariant 6: an error quotes a row or a request",
-        (Edit("worker/runner/runner.py", "went wrong ({type(error).__name__}).", "went wrong ({error})."),),
+        (Edit("worker/runner/failures.py", "went wrong ({type(error).__name__}).", "went wrong ({error})."),),
         (f"{ERRORS}::test_an_unforeseen_error_says_where_and_no_values",),
     ),
     Mutant(

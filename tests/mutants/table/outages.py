@@ -7,7 +7,6 @@ from tests.mutants.mutant import Edit, Mutant
 OUTAGES = "handlers/outages.py"
 RECORD = "portal_db/work/outages.py"
 SMTP = "handlers/email/smtp.py"
-SENDING = "handlers/imports/send_welcome_email.py"
 TESTS = "tests/handlers/test_outages.py"
 SMTP_TESTS = "tests/handlers/email/test_smtp.py"
 
@@ -43,7 +42,13 @@ MUTANTS = (
         "outage-intent",
         "an email whose server is away is pending again",
         "P21: it is marked unknown although nothing was sent",
-        (Edit(SENDING, "    except (Deferred, Transient):", "    except Transient:"),),
+        (
+            Edit(
+                "worker/runner/chain.py",
+                "isinstance(self.error, (Deferred, Transient))",
+                "isinstance(self.error, Transient)",
+            ),
+        ),
         (f"{TESTS}::test_a_waiting_email_is_pending_and_never_unknown",),
     ),
     Mutant(

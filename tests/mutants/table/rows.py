@@ -302,8 +302,8 @@ CONFINED = (
         (
             Edit(
                 "portal_db/welcome_emails.py",
-                ".where(WelcomeEmail.id == email_id, WelcomeEmail.practice_id == practice_id, Client.practice_id == practice_id)",
-                ".where(WelcomeEmail.id == email_id)",
+                "WelcomeEmail.id.in_(email_ids), WelcomeEmail.practice_id == practice_id, Client.practice_id == practice_id",
+                "WelcomeEmail.id.in_(email_ids)",
             ),
         ),
         (f"{CONFINEMENT}::test_a_welcome_email_is_read_for_its_own_practice_only[sqlite]",),

@@ -105,7 +105,7 @@ def test_jobs_that_must_call_xpm_are_rung_each_by_itself(desk: Desk, simulator: 
 
 
 def test_a_set_holds_jobs_of_one_kind(desk: Desk) -> None:
-    kinds = ("create_client", "create_entity", "send_welcome_email")
+    kinds = ("create_client", "create_entity", "leave_xero")
     new = [new_job(desk.world, kind=kind, position=place) for place, kind in enumerate(kinds * 2)]
     jobs = add(desk.world, *new)
     desk.relay(limit=10).tick()

@@ -1,0 +1,155 @@
+"""Runs the jobs of a set that send what cannot be taken back, one after the other (b.6).
+
+One transaction both ends one job and begins the next. So whenever a worker dies, at most one job of each of its threads is
+of unknown outcome: those that have ended are recorded, and those that have not begun are as they were.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+from tenacity import Retrying
+
+from handlers.errors import Deferred, JobError, Transient
+from handlers.jobs.handler import Handler, Sending, Task
+from handlers.services import Services
+from portal_db.database import Tx
+from portal_db.work import jobs
+from portal_db.work.jobs import LeaseLost, lease_of
+from worker.runner import failures
+from worker.runner.failures import as_job_error
+
+log = structlog.stdlib.get_logger(__name__)
+
+#: No job of a set is begun after this part of its deadline: a server that answers each step just in time takes the rest.
+BEGIN_WITHIN = 0.2
+
+
+@dataclass(frozen=True)
+class _Sent:
+    """A job that was begun: sent, or ended by an error of its `send`."""
+
+    task: Task
+    error: JobError | None
+
+    @property
+    def was_put_off(self) -> bool:
+        """Whether certainly nothing was sent, and it is tried again."""
+        return isinstance(self.error, (Deferred, Transient))
+
+
+class Chain:
+    """Sends a set in the calling thread.
+
+    Args:
+        apply: writes the effect of one sent job and ends it, in a transaction.
+        fail: records the failure of one job.
+        tries: how often a transaction is tried while the database is away.
+        stopping: once set, nothing more is begun.
+    """
+
+    def __init__(
+        self,
+        services: Services,
+        *,
+        apply: Callable[[Tx, Handler, Task], None],
+        fail: Callable[[Handler, Task, JobError], None],
+        tries: Callable[[], Retrying],
+        stopping: threading.Event,
+    ) -> None:
+        self._services = services
+        self._database = services.database
+        self._apply = apply
+        self._fail = fail
+        self._tries = tries
+        self._stopping = stopping
+
+    def run(self, handler: Handler, sending: Sending, tasks: Sequence[Task]) -> None:
+        """Send a set that is ours. What does not begin in time, or before a stop, goes back to the queue, uncounted."""
+        until = time.monotonic() + BEGIN_WITHIN * min(task.job.deadline_seconds for task in tasks)
+        sent: _Sent | None = None
+        left = list(tasks)
+        while left and time.monotonic() < until and not self._stopping.is_set():
+            task = left.pop(0)
+            sent = self._send(sending, task) if self._turn(handler, sending, sent, task) else None
+        if sent is not None:
+            self._turn(handler, sending, sent, None)
+        self._give_back(left)
+
+    def _send(self, sending: Sending, task: Task) -> _Sent:
+        try:
+            sending.send(self._services, task)
+        except Exception as error:
+            return _Sent(task, as_job_error(error))
+        return _Sent(task, None)
+
+    def _turn(self, handler: Handler, sending: Sending, sent: _Sent | None, task: Task | None) -> bool:
+        """End a job and begin the next, by one transaction; if that fails, each by its own, so that neither answers for the
+        other.
+
+        Returns:
+            Whether the next has begun.
+        """
+        try:
+            return self._commit(handler, sending, sent, task)
+        except Exception as error:
+            if sent is not None and task is not None:
+                self._turn(handler, sending, sent, None)
+                return self._turn(handler, sending, None, task)
+            if sent is not None:
+                self._not_ended(handler, sending, sent, error)
+            elif task is not None:
+                self._not_begun(handler, sending, task, error)
+            return False
+
+    def _commit(self, handler: Handler, sending: Sending, sent: _Sent | None, task: Task | None) -> bool:
+        """One transaction. If a COMMIT gets no answer, the next try finds that the lease is no longer held by a job that has
+        ended, and that the other has begun."""
+        begun = False
+        for attempt in self._tries():
+            with attempt, self._database.write() as tx:
+                if sent is not None:
+                    self._end(tx, handler, sending, sent)
+                begun = task is not None and sending.begin(tx, task)
+                if task is not None and not begun:
+                    jobs.give_back(tx, [lease_of(task.job)])
+        return begun
+
+    def _end(self, tx: Tx, handler: Handler, sending: Sending, sent: _Sent) -> None:
+        job = sent.task.job
+        if sent.error is None:
+            self._apply(tx, handler, sent.task)
+            return
+        failures.record_in(tx, self._services, job, lease_of(job), handler.on_failure, sent.error)
+        if sent.was_put_off:
+            sending.withdraw(tx, sent.task)
+
+    def _not_ended(self, handler: Handler, sending: Sending, sent: _Sent, error: Exception) -> None:
+        if sent.was_put_off:
+            self._withdraw(sending, sent.task)
+        if isinstance(error, LeaseLost):
+            log.info("job.lease_lost")
+        else:
+            self._fail(handler, sent.task, as_job_error(error))
+
+    def _not_begun(self, handler: Handler, sending: Sending, task: Task, error: Exception) -> None:
+        if isinstance(error, LeaseLost):
+            log.info("job.lease_lost")
+            return
+        self._withdraw(sending, task)
+        self._fail(handler, task, as_job_error(error))
+
+    def _withdraw(self, sending: Sending, task: Task) -> None:
+        with suppress(SQLAlchemyError), self._database.write() as tx:  # or its next attempt finds the intent: unknown
+            sending.withdraw(tx, task)
+
+    def _give_back(self, tasks: Sequence[Task]) -> None:
+        if tasks:
+            with suppress(SQLAlchemyError), self._database.write() as tx:  # or their leases expire
+                jobs.give_back(tx, [lease_of(task.job) for task in tasks])
