@@ -273,7 +273,8 @@ FINDING_TEXTS: dict[str, FindingText] = {
         "Start a worker for their lane (see the Procfile).",
     ),
     "lease_expired": FindingText(
-        "Running jobs whose worker stopped responding.", "Start the relay, which takes them back."
+        "Running jobs whose worker stopped responding, or whose lease outlived a clock that went back.",
+        "Start the relay, which takes them back.",
     ),
     "no_relay": FindingText(
         "No relay is running: batches, retries and the nightly work do not start.", "Start portal-sync relay."

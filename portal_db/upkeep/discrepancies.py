@@ -19,6 +19,7 @@ from portal_db.states import OPEN_IMPORT_STATES, OPEN_JOB_STATES, ConnectionStat
 from portal_db.tables import Client, Import, Job, ReconnectNotice, WelcomeEmail, XeroConsent, XeroLogin, XpmConnection
 from portal_db.types import db_now
 from portal_db.work.due import is_due, is_out_of_turn, is_paused
+from portal_db.work.jobs import lease_is_void
 from portal_db.work.ringing import LANE_GROUPS, waits_for_quota
 
 #: A job that is due for longer than this, with nothing holding it back, is overdue.
@@ -101,8 +102,9 @@ def _due_for_long() -> ColumnElement[bool]:
 
 
 def expired_leases(tx: Tx) -> list[UUID]:
-    """Running jobs whose lease expired and was not taken back."""
-    statement = select(Job.id).where(Job.state == JobState.RUNNING, Job.lease_until < db_now(-LEASE_SLACK_SECONDS))
+    """Running jobs whose lease expired, or outlived a clock that went back, and was not taken back."""
+    is_void = lease_is_void(slack_seconds=LEASE_SLACK_SECONDS)
+    statement = select(Job.id).where(Job.state == JobState.RUNNING, is_void)
     return list(tx.session.scalars(statement.order_by(Job.id)))
 
 

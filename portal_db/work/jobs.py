@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, bindparam, case, func, insert, null, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, case, func, insert, null, or_, select, update
 
 from portal_db.database import Tx
 from portal_db.dialect import has_row, insert_new, update_each, update_rows
@@ -361,6 +361,12 @@ def attempts_of(tx: Tx, job_id: UUID) -> list[JobAttempt]:
     return list(tx.session.scalars(select(JobAttempt).where(JobAttempt.job_id == job_id).order_by(JobAttempt.number)))
 
 
+def lease_is_void(*, slack_seconds: float = 0.0) -> ColumnElement[bool]:
+    """A lease has run out. Or it ends after the deadline that the job would have if it began now: no lease does, unless the
+    database's clock has gone back since it was granted."""
+    return or_(Job.lease_until < db_now(-slack_seconds), Job.lease_until > db_now(Job.deadline_seconds))
+
+
 def take_back_expired(tx: Tx) -> list[UUID]:
     """Queue every running job whose lease has run out again, and record the lost attempt.
 
@@ -372,7 +378,7 @@ def take_back_expired(tx: Tx) -> list[UUID]:
     """
     ran_out = (
         select(Job.id, Job.lease_token, Job.lease_owner)
-        .where(Job.state == JobState.RUNNING, Job.lease_until < db_now())
+        .where(Job.state == JobState.RUNNING, lease_is_void())
         .order_by(Job.id)
         .with_for_update(skip_locked=True)
     )
@@ -383,7 +389,7 @@ def take_back_expired(tx: Tx) -> list[UUID]:
         lease = Lease(job_id, token, owner)
         statement = (
             update(Job)
-            .where(holds(lease), Job.lease_until < db_now())
+            .where(holds(lease), lease_is_void())
             .values(
                 state=JobState.QUEUED,
                 lost_leases=Job.lost_leases + 1,

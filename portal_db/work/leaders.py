@@ -14,10 +14,14 @@ RELAY = "relay"
 
 
 def hold(tx: Tx, role: str, owner: str, seconds: float) -> bool:
-    """Take or keep a role for `seconds`. False while somebody else holds it."""
+    """Take or keep a role for `seconds`. False while somebody else holds it.
+
+    A lease that ends later than one that begins now was granted before the database's clock went back, and is void.
+    """
     if insert_or_ignore(tx, Leader, {"role": role, "owner": owner, "until": db_now(seconds)}):
         return True
-    is_free = (Leader.role == role, or_(Leader.owner == owner, Leader.until < db_now()))
+    is_void = or_(Leader.until < db_now(), Leader.until > db_now(seconds))
+    is_free = (Leader.role == role, or_(Leader.owner == owner, is_void))
     return bool(update_rows(tx, Leader, *is_free, owner=owner, until=db_now(seconds)))
 
 

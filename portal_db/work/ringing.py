@@ -200,7 +200,7 @@ class _Quota:
 
 def _on_their_way(tx: Tx, held: ColumnElement[bool]) -> Counter[tuple[UUID, Lane]]:
     """How many held jobs were rung and have not taken a permit yet, by practice and the first lane of their group."""
-    rung = and_(is_due(), Job.rung_at >= db_now(-RING_AGAIN_SECONDS))
+    rung = and_(is_due(), Job.rung_at.between(db_now(-RING_AGAIN_SECONDS), db_now()))
     mine = or_(and_(Job.interactive, waits_for_quota()), and_(~Job.interactive, held))
     statement = select(Job.practice_id, Job.interactive, _GROUP, func.count()).where(rung, mine)
     found: Counter[tuple[UUID, Lane]] = Counter()
@@ -237,7 +237,8 @@ def forget_rings(tx: Tx) -> None:
 
 def _not_rung_lately(full_lanes: Collection[Lane]) -> ColumnElement[bool]:
     again = and_(Job.rung_at < db_now(-RING_AGAIN_SECONDS), Job.lane.not_in(tuple(full_lanes)))
-    return or_(Job.rung_at.is_(None), again)
+    is_from_the_future = Job.rung_at > db_now()  # rung before the clock went back: nobody knows when
+    return or_(Job.rung_at.is_(None), again, is_from_the_future)
 
 
 def in_flight(tx: Tx, practice_id: UUID, lanes: Collection[Lane]) -> int:
@@ -253,7 +254,7 @@ def _in_flight(tx: Tx) -> Counter[tuple[UUID, int]]:
 
 
 def _is_in_flight() -> ColumnElement[bool]:
-    rung = and_(is_due(), Job.rung_at >= db_now(-RING_AGAIN_SECONDS))
+    rung = and_(is_due(), Job.rung_at.between(db_now(-RING_AGAIN_SECONDS), db_now()))
     return and_(~Job.interactive, or_(Job.state == JobState.RUNNING, rung))
 
 

@@ -12,6 +12,38 @@ STATE_MACHINE = "tests/worker/runner/test_state_machine.py::test_every_import_en
 
 CLAIMING = (
     Mutant(
+        "clock-back-role",
+        "a role's lease from before the database's clock went back is void",
+        "no relay leads until the clock has caught up",
+        (
+            Edit(
+                "portal_db/work/leaders.py",
+                "or_(Leader.until < db_now(), Leader.until > db_now(seconds))",
+                "Leader.until < db_now()",
+            ),
+        ),
+        ("tests/worker/leader/test_clock_went_back.py::test_a_role_held_from_the_future_is_free[3600.0-postgresql]",),
+    ),
+    Mutant(
+        "clock-back-lease",
+        "a job's lease from before the database's clock went back is void",
+        "the jobs of a killed worker stand still until the clock has caught up",
+        (Edit(JOBS, ", Job.lease_until > db_now(Job.deadline_seconds))", ", Job.lease_until.is_(None))"),),
+        (
+            "tests/worker/leader/test_clock_went_back.py::test_a_job_leased_from_the_future_is_named_and_taken_back[3600.0-postgresql]",
+        ),
+    ),
+    Mutant(
+        "clock-back-ring",
+        "a job rung before the database's clock went back is rung again",
+        "what Redis lost meanwhile is not rung until the clock has caught up",
+        (Edit("portal_db/work/ringing.py", ", again, is_from_the_future)", ", again)"),),
+        (
+            "tests/worker/leader/test_clock_went_back.py"
+            "::test_what_was_rung_in_the_future_is_rung_again_and_counts_as_nothing_under_way[postgresql]",
+        ),
+    ),
+    Mutant(
         "claim-state",
         "only a job that is due is claimed",
         "P3, invariant 2: a running or finished job runs again",
@@ -125,10 +157,10 @@ LEASE = (
         (
             Edit(
                 JOBS,
-                ".where(Job.state == JobState.RUNNING, Job.lease_until < db_now())",
+                ".where(Job.state == JobState.RUNNING, lease_is_void())",
                 ".where(Job.state == JobState.RUNNING)",
             ),
-            Edit(JOBS, ".where(holds(lease), Job.lease_until < db_now())", ".where(holds(lease))"),
+            Edit(JOBS, ".where(holds(lease), lease_is_void())", ".where(holds(lease))"),
         ),
         (f"{LEASES}::test_an_expired_lease_is_taken_back_and_its_attempt_kept[sqlite]",),
     ),
@@ -136,7 +168,7 @@ LEASE = (
         "take-back-looks-again",
         "a lease that was renewed since the relay's query is not taken back",
         "P3: a busy worker is mistaken for a dead one",
-        (Edit(JOBS, ".where(holds(lease), Job.lease_until < db_now())", ".where(holds(lease))"),),
+        (Edit(JOBS, ".where(holds(lease), lease_is_void())", ".where(holds(lease))"),),
         (f"{LEASES}::test_a_lease_renewed_between_the_look_and_the_taking_is_kept",),
     ),
     Mutant(
@@ -206,7 +238,7 @@ LEASE = (
         (
             Edit(
                 "portal_db/work/leaders.py",
-                "(Leader.role == role, or_(Leader.owner == owner, Leader.until < db_now()))",
+                "(Leader.role == role, or_(Leader.owner == owner, is_void))",
                 "(Leader.role == role,)",
             ),
         ),

@@ -254,7 +254,9 @@ CALLING = (
                 "    return isinstance(error, XpmUnreachable)\n",
             ),
         ),
-        ("tests/xpm/client/test_foreign.py",),
+        (
+            "tests/xpm/client/test_foreign.py::test_a_list_answered_once_by_something_else_is_read_at_the_second_try[reply0]",
+        ),
     ),
     Mutant(
         "answers-own-words",
@@ -267,7 +269,7 @@ CALLING = (
                 "    if status < 400:\n",
             ),
         ),
-        ("tests/xpm/client/test_answers.py::test_what_neither_xpm_nor_xero_wrote_is_foreign",),
+        ("tests/xpm/client/test_answers.py::test_what_neither_xpm_nor_xero_wrote_is_foreign[-403]",),
     ),
     Mutant(
         "transport-idle",
