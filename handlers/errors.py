@@ -23,8 +23,8 @@ from types import MappingProxyType
 from typing import ClassVar, Generic, TypeVar
 
 from portal_db.states import ErrorClass
+from portal_db.work.candidates import QUOTA_CODE
 from portal_db.work.jobs import Failure
-from portal_db.work.ringing import QUOTA_CODE
 from xpm import errors as xpm_errors
 
 

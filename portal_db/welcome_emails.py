@@ -19,6 +19,7 @@ from portal_db.states import EmailState, JobState
 from portal_db.tables import Client, Job, Login, Practice, WelcomeEmail
 from portal_db.types import db_now
 from portal_db.upkeep import restores
+from portal_db.work.due import state_of_found
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,7 @@ def begin_sending(tx: Tx, intent: Intent, *, token_hash: str, valid_seconds: flo
         address: to whom the message is written already; false also when the login has another address by now.
     """
     held = select(Job.id).where(
-        Job.id == intent.job_id, Job.lease_token == intent.lease_token, Job.state == JobState.RUNNING
+        Job.id == intent.job_id, Job.lease_token == intent.lease_token, state_of_found == JobState.RUNNING
     )
     if tx.session.scalar(held.with_for_update()) is None:
         return False

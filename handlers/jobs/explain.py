@@ -18,8 +18,8 @@ from portal_db.states import ErrorClass, JobState
 from portal_db.tables import Job
 from portal_db.types import database_time
 from portal_db.work import imports, job_facts, leaders, pauses
+from portal_db.work.candidates import QUOTA_CODE, RING_AGAIN_SECONDS
 from portal_db.work.jobs import PACED_CODE
-from portal_db.work.ringing import QUOTA_CODE, RING_AGAIN_SECONDS
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from portal_db.directory.directories import is_in, reads
 from portal_db.states import OPEN_JOB_STATES, SyncMode, SyncState
 from portal_db.tables import Directory, DirectoryRecord, DirectoryStaged, DirectorySync, Erasure, Job, XpmConnection
 from portal_db.types import UtcDateTime, db_now
+from portal_db.work.due import state_of_found
 
 #: The columns of a record that come from the answer.
 _RECORD_COLUMNS = ("record", "content_hash", "name_key", "structure", "is_archived", "is_deleted")
@@ -86,7 +87,7 @@ def job_of(tx: Tx, dedupe_key: str) -> Job | None:
 
 def has_open_job(tx: Tx, dedupe_key: str) -> bool:
     """Whether the job of a sync is open."""
-    return has_row(tx, Job.dedupe_key == dedupe_key, Job.state.in_(OPEN_JOB_STATES))
+    return has_row(tx, Job.dedupe_key == dedupe_key, state_of_found.in_(OPEN_JOB_STATES))
 
 
 def history(tx: Tx, directory_id: UUID, *, limit: int) -> list[DirectorySync]:

@@ -98,11 +98,21 @@ class Job(Base):
     __tablename__ = "jobs"
     __table_args__ = (
         Index("ix_jobs_import", "import_id", "epoch"),
-        Index("ix_jobs_open", "state", "practice_id", "lane", "created_at"),
-        Index("ix_jobs_lease", "lease_owner", "state"),
+        #: An open job is in one of these three, a finished one in none, so that finished work costs nothing. The first is
+        #: in the order in which each practice's jobs of a lane and kind are rung.
+        partial_index(
+            "ix_jobs_unrung", "interactive", "practice_id", "lane", "kind", "asked_at", "position", "created_at", "id",
+            where="state IN ('queued', 'waiting') AND rung_at IS NULL",
+        ),
+        partial_index("ix_jobs_rung", "rung_at", where="state IN ('queued', 'waiting') AND rung_at IS NOT NULL"),
+        partial_index("ix_jobs_running", "lease_owner", where="state = 'running'"),
+        #: Jobs that wait for the upstream's quota.
+        partial_index(
+            "ix_jobs_quota", "practice_id", "lane", "kind", where="state = 'waiting' AND error_code = 'xpm_quota'"
+        ),
         #: Dead letters are few among many jobs, and are searched by age.
         partial_index("ix_jobs_dead", "finished_at", "id", where="state = 'dead'"),
-    )
+    )  # fmt: skip
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     practice_id: Mapped[UUID] = mapped_column(ForeignKey("practices.id"))

@@ -18,9 +18,9 @@ from portal_db.paging import by_id
 from portal_db.states import OPEN_IMPORT_STATES, OPEN_JOB_STATES, ConnectionState, EmailState, JobState, Lane
 from portal_db.tables import Client, Import, Job, ReconnectNotice, WelcomeEmail, XeroConsent, XeroLogin, XpmConnection
 from portal_db.types import db_now
-from portal_db.work.due import is_due, is_out_of_turn, is_paused
+from portal_db.work.candidates import LANE_GROUPS, waits_for_quota
+from portal_db.work.due import is_due, is_in, is_out_of_turn, is_paused, state_of_found
 from portal_db.work.jobs import lease_is_void
-from portal_db.work.ringing import LANE_GROUPS, waits_for_quota
 
 #: A job that is due for longer than this, with nothing holding it back, is overdue.
 OVERDUE_SECONDS = 60
@@ -29,7 +29,7 @@ LEASE_SLACK_SECONDS = 5
 #: A login whose tokens nothing uses is kept for a day: somebody may be connecting.
 UNUSED_LOGIN_SECONDS = 86_400
 
-_open = Job.state.in_(OPEN_JOB_STATES)
+_open = state_of_found.in_(OPEN_JOB_STATES)
 
 
 def imports_without_job(tx: Tx, *, after: UUID | None) -> list[UUID]:
@@ -78,7 +78,7 @@ def overdue(tx: Tx, *, per_group: int) -> list[Overdue]:
 
 def _moving(tx: Tx) -> set[tuple[UUID, int]]:
     """Practices and lane groups in which a job runs, started within the last minute, or waits for the upstream's quota."""
-    runs = and_(Job.state == JobState.RUNNING, Job.lease_until >= db_now())
+    runs = and_(is_in(JobState.RUNNING), Job.lease_until >= db_now())
     condition = or_(runs, Job.started_at >= db_now(-OVERDUE_SECONDS), waits_for_quota())
     rows = tx.session.execute(select(Job.practice_id, Job.lane).where(condition).distinct())
     return {(practice_id, _group(lane)) for practice_id, lane in rows}
@@ -104,7 +104,7 @@ def _due_for_long() -> ColumnElement[bool]:
 def expired_leases(tx: Tx) -> list[UUID]:
     """Running jobs whose lease expired, or outlived a clock that went back, and was not taken back."""
     is_void = lease_is_void(slack_seconds=LEASE_SLACK_SECONDS)
-    statement = select(Job.id).where(Job.state == JobState.RUNNING, is_void)
+    statement = select(Job.id).where(is_in(JobState.RUNNING), is_void)
     return list(tx.session.scalars(statement.order_by(Job.id)))
 
 
@@ -153,11 +153,11 @@ def unused_logins(tx: Tx, *, leaving_kind: str) -> Sequence[XeroLogin]:
 def _is_being_disconnected(tx: Tx, login_id: UUID, kind: str) -> bool:
     connections = tx.session.scalars(select(XpmConnection.id).where(XpmConnection.xero_login_id == login_id))
     keys = [f"{kind}:{connection_id}" for connection_id in connections]
-    return has_row(tx, Job.dedupe_key.in_(keys), or_(_open, Job.state == JobState.DEAD))
+    return has_row(tx, Job.dedupe_key.in_(keys), or_(_open, state_of_found == JobState.DEAD))
 
 
 def mark_rung(tx: Tx, job_ids: Sequence[UUID]) -> list[tuple[Lane, UUID]]:
     """Mark the jobs among these rung that are still due; the caller rings them before it commits."""
-    statement: Any = update(Job).where(Job.id.in_(job_ids), is_due()).values(rung_at=db_now())
+    statement: Any = update(Job).where(Job.id.in_(job_ids), is_due(state_of_found)).values(rung_at=db_now())
     statement = statement.returning(Job.lane, Job.id)
     return [(lane, job_id) for lane, job_id in tx.session.execute(statement)]

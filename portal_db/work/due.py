@@ -1,8 +1,13 @@
-"""Which jobs may be claimed now: conditions that the claim and the relay's choice share, so that they never differ."""
+"""Which jobs may be claimed now: conditions that the claim and the relay's choice share, so that they never differ.
+
+Also the two ways to compare a job's state, so that a statement reads as much with a million finished jobs as with none.
+"""
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, and_, exists, false, func, or_, select
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, exists, false, func, literal_column, or_, select
 from sqlalchemy.orm import aliased
 
 from portal_db.states import JobState
@@ -13,17 +18,30 @@ from portal_db.types import db_now
 _mine, _earlier = aliased(Import, name="mine"), aliased(Import, name="earlier")
 
 
-def is_due() -> ColumnElement[bool]:
-    """Queued, or waiting and its time has come."""
-    return or_(Job.state == JobState.QUEUED, and_(Job.state == JobState.WAITING, Job.next_attempt_at <= db_now()))
+#: The state of jobs that a statement finds by their ids, their import or a key: no index matches this expression. Without
+#: statistics PostgreSQL would otherwise read a whole index of open jobs instead of looking the few up.
+state_of_found: ColumnElement[Any] = func.nullif(Job.state, literal_column("''"), type_=Job.state.type)
 
 
-def is_paused() -> ColumnElement[bool]:
+def is_in(*states: JobState, of: Any = Job) -> ColumnElement[bool]:
+    """Whether a job is in one of these states, for statements that search all jobs: written out, as in the partial indexes
+    of open jobs, because neither database matches a parameter with them."""
+    words: list[Any] = [literal_column(f"'{state.value}'") for state in states]
+    condition: ColumnElement[bool] = of.state.in_(words) if len(words) > 1 else of.state == words[0]
+    return condition
+
+
+def is_due(state: Any = Job.state) -> ColumnElement[bool]:
+    """Queued, or waiting and its time has come. `state`: `state_of_found`, if the statement finds the jobs otherwise."""
+    return or_(state == JobState.QUEUED, and_(state == JobState.WAITING, Job.next_attempt_at <= db_now()))
+
+
+def is_paused(of: Any = Job) -> ColumnElement[bool]:
     """Some pause matches the job: its practice, lane and kind, where the pause names them."""
     return exists().where(
-        or_(Pause.practice_id.is_(None), Pause.practice_id == Job.practice_id),
-        or_(Pause.lane.is_(None), Pause.lane == Job.lane),
-        or_(Pause.kind.is_(None), Pause.kind == Job.kind),
+        or_(Pause.practice_id.is_(None), Pause.practice_id == of.practice_id),
+        or_(Pause.lane.is_(None), Pause.lane == of.lane),
+        or_(Pause.kind.is_(None), Pause.kind == of.kind),
     )
 
 

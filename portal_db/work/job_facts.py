@@ -15,8 +15,8 @@ from portal_db.states import OPEN_IMPORT_STATES, JobState, Lane
 from portal_db.tables import Client, Import, Job, Leader, ReconnectNotice, XpmConnection, XpmLink
 from portal_db.types import db_now
 from portal_db.work import ringing
+from portal_db.work.candidates import LANE_GROUPS, QUOTA_CODE
 from portal_db.work.due import is_due, is_out_of_turn, is_paused
-from portal_db.work.ringing import LANE_GROUPS, QUOTA_CODE
 
 
 @dataclass(frozen=True, slots=True)

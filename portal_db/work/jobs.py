@@ -21,7 +21,7 @@ from portal_db.dialect import has_row, insert_new, update_each, update_rows
 from portal_db.states import OPEN_JOB_STATES, AttemptOutcome, ErrorClass, JobState, Lane
 from portal_db.tables import Job, JobAttempt
 from portal_db.types import UtcDateTime, db_now
-from portal_db.work.due import is_due, is_out_of_turn, is_paused
+from portal_db.work.due import is_due, is_in, is_out_of_turn, is_paused, state_of_found
 
 #: The error code of a job that crashed its process while it ran standalone; requeued, it runs standalone again (P14).
 POISON_CODE = "poison"
@@ -129,7 +129,7 @@ def _claim_statement(count: int) -> Any:
         update(Job)
         .where(
             Job.id.in_([job_id for job_id, _ in leases]),
-            is_due(),
+            is_due(state_of_found),
             Job.kind.in_(bindparam("kinds", expanding=True)),
             ~is_paused(),
             ~is_out_of_turn(),
@@ -177,7 +177,7 @@ def claim_all(tx: Tx, leases: Sequence[Lease], *, kinds: Collection[str], lease_
 
 def holds(lease: Lease) -> ColumnElement[bool]:
     """Whether the job is running under this lease."""
-    return and_(Job.id == lease.job_id, Job.lease_token == lease.token, Job.state == JobState.RUNNING)
+    return and_(Job.id == lease.job_id, Job.lease_token == lease.token, state_of_found == JobState.RUNNING)
 
 
 def renew(tx: Tx, owner: str, tokens: Collection[UUID], lease_seconds: float) -> set[UUID]:
@@ -189,7 +189,7 @@ def renew(tx: Tx, owner: str, tokens: Collection[UUID], lease_seconds: float) ->
     Returns:
         The tokens that still hold; the other leases are lost.
     """
-    mine = and_(Job.lease_owner == owner, Job.state == JobState.RUNNING, Job.lease_token.in_(tokens))
+    mine = and_(Job.lease_owner == owner, is_in(JobState.RUNNING), Job.lease_token.in_(tokens))
     free = select(Job.id).where(mine).with_for_update(skip_locked=True)
     until = case((Job.deadline_at < db_now(lease_seconds), Job.deadline_at), else_=db_now(lease_seconds))
     update_rows(tx, Job, Job.id.in_(free), lease_until=until)
@@ -209,7 +209,7 @@ def held(tx: Tx, leases: Sequence[Lease]) -> set[UUID]:
 def _under(leases: Sequence[Lease]) -> ColumnElement[bool]:
     """Whether a job is running under one of these leases: a token is one job's."""
     tokens = Job.lease_token.in_([lease.token for lease in leases])
-    return and_(Job.id.in_([lease.job_id for lease in leases]), tokens, Job.state == JobState.RUNNING)
+    return and_(Job.id.in_([lease.job_id for lease in leases]), tokens, state_of_found == JobState.RUNNING)
 
 
 _SUCCEEDED: dict[str, Any] = {
@@ -378,7 +378,7 @@ def take_back_expired(tx: Tx) -> list[UUID]:
     """
     ran_out = (
         select(Job.id, Job.lease_token, Job.lease_owner)
-        .where(Job.state == JobState.RUNNING, lease_is_void())
+        .where(is_in(JobState.RUNNING), lease_is_void())
         .order_by(Job.id)
         .with_for_update(skip_locked=True)
     )
@@ -410,10 +410,10 @@ def cancel_open(tx: Tx, import_id: UUID, *, except_kinds: Iterable[str] = ()) ->
     attempt is recorded as cancelled."""
     open_jobs = (
         Job.import_id == import_id,
-        Job.state.in_(OPEN_JOB_STATES),
+        state_of_found.in_(OPEN_JOB_STATES),
         Job.kind.not_in(tuple(except_kinds)),
     )
-    running = select(Job.id, Job.lease_token, Job.lease_owner).where(*open_jobs, Job.state == JobState.RUNNING)
+    running = select(Job.id, Job.lease_token, Job.lease_owner).where(*open_jobs, state_of_found == JobState.RUNNING)
     locked = tx.session.execute(running.order_by(Job.id).with_for_update()).all()
     leases = [Lease(job_id, token, owner) for job_id, token, owner in locked if token is not None and owner is not None]
     statement = (
@@ -481,7 +481,7 @@ PACED_CODE = "requeued_in_turn"
 
 def lock_open(tx: Tx, import_id: UUID) -> list[Job]:
     """Lock an import's open jobs, so that none is claimed or finished until this transaction ends. Lock the import first."""
-    statement = select(Job).where(Job.import_id == import_id, Job.state.in_(OPEN_JOB_STATES)).order_by(Job.id)
+    statement = select(Job).where(Job.import_id == import_id, state_of_found.in_(OPEN_JOB_STATES)).order_by(Job.id)
     return list(tx.session.scalars(statement.with_for_update()))
 
 

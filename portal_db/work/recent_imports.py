@@ -16,7 +16,7 @@ from portal_db.states import JobState, ReviewState
 from portal_db.tables import Client, DirectoryRecord, Import, Job, Relationship, Staff, XpmConnection, same_directory
 from portal_db.types import db_now
 from portal_db.visibility import Viewer
-from portal_db.work.due import is_out_of_turn, is_paused
+from portal_db.work.due import is_out_of_turn, is_paused, state_of_found
 
 #: An import, its client once there is one, and the requester's name.
 Row = tuple[Import, Client | None, str]
@@ -46,14 +46,14 @@ def names_in_xpm(tx: Tx, practice_id: UUID, xpm_uuids: Sequence[UUID]) -> dict[U
 
 def waiting_jobs(tx: Tx, import_ids: Sequence[UUID]) -> dict[UUID, Job]:
     """For each import that waits, its waiting job that is due first: it says why."""
-    statement = select(Job).where(Job.import_id.in_(import_ids), Job.state == JobState.WAITING)
+    statement = select(Job).where(Job.import_id.in_(import_ids), state_of_found == JobState.WAITING)
     newest_first = statement.order_by(Job.next_attempt_at.desc(), Job.id)
     return {job.import_id: job for job in tx.session.scalars(newest_first) if job.import_id is not None}
 
 
 def blocked(tx: Tx, import_ids: Sequence[UUID]) -> dict[UUID, str]:
     """Imports with a queued job that cannot be claimed now, each with the reason."""
-    queued = select(Job.import_id).where(Job.import_id.in_(import_ids), Job.state == JobState.QUEUED)
+    queued = select(Job.import_id).where(Job.import_id.in_(import_ids), state_of_found == JobState.QUEUED)
     waits = dict.fromkeys(tx.session.scalars(queued.where(is_out_of_turn())), "Earlier rows of its batch come first.")
     waits |= dict.fromkeys(tx.session.scalars(queued.where(is_paused())), "Paused by operations.")
     return {import_id: why for import_id, why in waits.items() if import_id is not None}

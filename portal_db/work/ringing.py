@@ -7,60 +7,29 @@ The limit keeps one practice's batch from delaying other practices, and a restar
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import chain, zip_longest
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, case, exists, false, func, literal, or_, select, tuple_
-from sqlalchemy.orm import aliased
+from sqlalchemy import ColumnElement, and_, literal, or_, select, tuple_
 
 from portal_db.database import Tx
 from portal_db.dialect import count_rows, update_rows
 from portal_db.states import ConnectionState, JobState, Lane
 from portal_db.tables import Job, XpmConnection
 from portal_db.types import db_now
-from portal_db.work.due import is_due, is_out_of_turn, is_paused
+from portal_db.work import candidates
+from portal_db.work.candidates import GROUP_OF, LANE_GROUPS, ORDER, RING_AGAIN_SECONDS, Candidate, Series
+from portal_db.work.due import is_due, is_in
 
-#: A rung job that nobody has claimed is rung again after this time: its message was lost or dropped.
-RING_AGAIN_SECONDS = 10.0
-#: Lanes that share one limit; email has its own, so that a slow mail server does not delay imports.
-LANE_GROUPS: tuple[tuple[Lane, ...], ...] = ((Lane.IMPORT, Lane.RESYNC), (Lane.EMAIL,))
 #: The most interactive jobs rung at once; they have no limit per practice.
 INTERACTIVE_AT_ONCE = 500
-
-#: The error code of jobs that wait for the upstream's quota.
-QUOTA_CODE = "xpm_quota"
 
 #: How many permits of a tenant (its id) are free for a lane now.
 Permits = Callable[[str, Lane], int]
 
-_IS_NEW = and_(Job.state == JobState.QUEUED, Job.attempts == 0, Job.deferrals == 0, Job.lost_leases == 0)
-#: The columns of a `Ring`.
-_RING: tuple[Any, ...] = (Job.lane, Job.id, Job.practice_id, Job.kind, _IS_NEW.label("is_new"))
-#: The number of a job's lane group; NULL for interactive jobs.
-_GROUP: ColumnElement[Any] = case(
-    {lane.value: number for number, lanes in enumerate(LANE_GROUPS) for lane in lanes}, value=Job.lane
-)
-_LANE_RANK = case({lane.value: rank for rank, lane in enumerate(Lane)}, value=Job.lane)
-_ORDER: tuple[Any, ...] = (
-    _LANE_RANK, Job.asked_at, Job.position, Job.created_at, Job.id
-)  # fmt: skip
 
-
-@dataclass(frozen=True, slots=True)
-class Ring:
-    """A job to ring on its lane's queue. `is_new`: it was never tried, so it may run in a set."""
-
-    lane: Lane
-    job_id: UUID
-    practice_id: UUID
-    kind: str
-    is_new: bool
-
-
-def pick(tx: Tx, *, limit: int, full_lanes: Collection[Lane] = (), permits: Permits | None = None) -> list[Ring]:
+def pick(tx: Tx, *, limit: int, full_lanes: Collection[Lane] = (), permits: Permits | None = None) -> list[Candidate]:
     """Choose the jobs to ring now and mark them rung, in a fixed number of statements, however many practices have work.
 
     Args:
@@ -71,50 +40,51 @@ def pick(tx: Tx, *, limit: int, full_lanes: Collection[Lane] = (), permits: Perm
     Returns:
         The jobs in the order to ring them; practices take turns.
     """
-    ringable = and_(is_due(), _not_rung_lately(full_lanes), ~is_paused(), ~is_out_of_turn())
     quota = _Quota(tx, permits)
-    rings = _select(tx, and_(ringable, Job.interactive, ~quota.holds_interactive()), INTERACTIVE_AT_ONCE)
-    per_practice = quota.interactive(ringable)
-    flights = _in_flight(tx)
-    for (practice_id, group), candidates in _candidates(tx, ringable, quota.holds(), limit).items():
-        room = limit - flights[practice_id, group]
-        if room > 0:
-            free = candidates.free[:room]
-            held = candidates.held[: room - len(free)]
-            per_practice.append(free + quota.release(practice_id, LANE_GROUPS[group][0], held))
+    again = candidates.rung_in_vain(tx, full_lanes)
+    rings, held = _interactive(tx, quota, [each for each in again if each.interactive])
+    per_practice = [quota.release(of[0].practice_id, Lane.INTERACTIVE, of) for of in held]
+    for group, room, due in _background(tx, limit, [each for each in again if not each.interactive]):
+        free = [each for each in due if not quota.holds(each)][:room]
+        waiting = [each for each in due if quota.holds(each)][: room - len(free)]
+        per_practice.append(free + quota.release(due[0].practice_id, LANE_GROUPS[group][0], waiting))
     rings += [ring for ring in chain.from_iterable(zip_longest(*per_practice)) if ring is not None]
     _mark_rung(tx, [ring.job_id for ring in rings])
     return rings
 
 
-@dataclass(slots=True)
-class _Candidates:
-    """What of one practice and lane group may be rung, first things first: at once, or as permits come free."""
+def _interactive(tx: Tx, quota: _Quota, again: list[Candidate]) -> tuple[list[Candidate], list[list[Candidate]]]:
+    """The first interactive jobs, and for each practice the first that wait for the quota."""
+    free = candidates.interactive(tx, INTERACTIVE_AT_ONCE, waiting_for_quota=False if quota.applies else None)
+    waiting = candidates.interactive(tx, INTERACTIVE_AT_ONCE, waiting_for_quota=True) if quota.interactive else []
+    by_practice: dict[UUID, list[Candidate]] = defaultdict(list)
+    for each in waiting + [each for each in again if quota.holds(each)]:
+        by_practice[each.practice_id].append(each)
+    free += [each for each in again if not quota.holds(each)]
+    return _in_order(free)[:INTERACTIVE_AT_ONCE], [
+        _in_order(of)[:INTERACTIVE_AT_ONCE] for _, of in sorted(by_practice.items())
+    ]
 
-    free: list[Ring] = field(default_factory=list)
-    held: list[Ring] = field(default_factory=list)
+
+def _background(tx: Tx, limit: int, again: list[Candidate]) -> list[tuple[int, int, list[Candidate]]]:
+    """The lane groups of practices with background jobs that may be rung: the group, how many may be, the first of them."""
+    rooms: dict[tuple[UUID, int], int] = {}
+    due: dict[tuple[UUID, int], list[Candidate]] = defaultdict(list)
+    for room, each in candidates.background(tx, limit):
+        key = (each.practice_id, GROUP_OF[each.lane])
+        rooms[key] = room
+        due[key].append(each)
+    flights = candidates.in_flight(tx) if again else Counter()
+    for each in again:
+        if each.lane in GROUP_OF:
+            key = (each.practice_id, GROUP_OF[each.lane])
+            rooms.setdefault(key, limit - flights[key])
+            due[key].append(each)
+    return [(key[1], rooms[key], _in_order(of)) for key, of in sorted(due.items()) if rooms[key] > 0]
 
 
-def _candidates(
-    tx: Tx, ringable: ColumnElement[bool], held: ColumnElement[bool], limit: int
-) -> dict[tuple[UUID, int], _Candidates]:
-    """The first `limit` background jobs of every practice and lane group, of those that are held and of the others."""
-    partition = (Job.practice_id, _GROUP, held)
-    ranked = (
-        select(_GROUP.label("lanes"), held.label("held"), *_RING)
-        .add_columns(func.row_number().over(partition_by=partition, order_by=_ORDER).label("place"))
-        .where(ringable, ~Job.interactive, _GROUP.is_not(None))
-        .subquery()
-    )
-    statement = (
-        select(ranked).where(ranked.c.place <= limit).order_by(ranked.c.practice_id, ranked.c.lanes, ranked.c.place)
-    )
-    found: dict[tuple[UUID, int], _Candidates] = defaultdict(_Candidates)
-    for group, is_held, *columns, _ in tx.session.execute(statement):
-        ring = Ring(*columns)
-        of_group = found[ring.practice_id, group]
-        (of_group.held if is_held else of_group.free).append(ring)
-    return found
+def _in_order(jobs: Iterable[Candidate]) -> list[Candidate]:
+    return sorted(jobs, key=lambda each: each.order)
 
 
 class _Quota:
@@ -125,56 +95,26 @@ class _Quota:
     """
 
     def __init__(self, tx: Tx, permits: Permits | None) -> None:
-        self._tx = tx
         self._permits = permits
         self._left: dict[tuple[str, Lane], int] = {}
-        self._interactive: set[UUID] = set()
-        self._kinds: set[tuple[UUID, Lane, str]] = set()
+        #: The practices whose interactive jobs wait, and the series of background jobs that do.
+        self.interactive: set[UUID] = set()
+        self._series: set[Series] = set()
         if permits is not None:
-            columns = (Job.practice_id, Job.interactive, Job.lane, Job.kind)
-            for practice_id, interactive, lane, kind in tx.session.execute(
-                select(*columns).where(waits_for_quota()).distinct()
-            ):
-                if interactive:
-                    self._interactive.add(practice_id)
-                else:
-                    self._kinds.add((practice_id, lane, kind))
-        practices = self._interactive | {practice_id for practice_id, _, _ in self._kinds}
+            self.interactive, self._series = candidates.waiting_series(tx)
+        practices = self.interactive | {practice_id for practice_id, _, _ in self._series}
         self._tenants = _tenants_of(tx, practices) if practices else {}
-        self._on_their_way = _on_their_way(tx, self.holds()) if practices else Counter()
+        self._on_their_way = candidates.on_their_way(tx, self._series) if practices else Counter()
 
-    def holds_interactive(self) -> ColumnElement[bool]:
-        return waits_for_quota() if self._permits is not None else false()
+    @property
+    def applies(self) -> bool:
+        return self._permits is not None
 
-    def holds(self) -> ColumnElement[bool]:
-        """The background jobs that are held: of a practice, lane and kind that waits for the quota."""
-        if not self._kinds:
-            return false()
-        like = aliased(Job, name="put_off")
-        return exists().where(
-            like.practice_id == Job.practice_id,
-            like.lane == Job.lane,
-            like.kind == Job.kind,
-            ~like.interactive,
-            like.state == JobState.WAITING,
-            like.error_code == QUOTA_CODE,
-        )
+    def holds(self, job: Candidate) -> bool:
+        """Whether a job is held back."""
+        return self.applies and (job.waits_for_quota if job.interactive else job.series in self._series)
 
-    def interactive(self, ringable: ColumnElement[bool]) -> list[list[Ring]]:
-        """What may be rung of the interactive jobs that are held, by practice."""
-        if not self._interactive:
-            return []
-        place = func.row_number().over(partition_by=Job.practice_id, order_by=_ORDER).label("place")
-        ranked = select(*_RING, place)
-        ranked_held = ranked.where(ringable, Job.interactive, waits_for_quota()).subquery()
-        first = select(ranked_held).where(ranked_held.c.place <= INTERACTIVE_AT_ONCE)
-        held: dict[UUID, list[Ring]] = defaultdict(list)
-        for *columns, _ in self._tx.session.execute(first.order_by(ranked_held.c.practice_id, ranked_held.c.place)):
-            ring = Ring(*columns)
-            held[ring.practice_id].append(ring)
-        return [self.release(practice_id, Lane.INTERACTIVE, rings) for practice_id, rings in held.items()]
-
-    def release(self, practice_id: UUID, lane: Lane, held: list[Ring]) -> list[Ring]:
+    def release(self, practice_id: UUID, lane: Lane, held: list[Candidate]) -> list[Candidate]:
         """The oldest of these jobs: as many as permits are free, minus jobs that were rung and have not taken one yet."""
         if not held:
             return []
@@ -198,25 +138,6 @@ class _Quota:
         return taken
 
 
-def _on_their_way(tx: Tx, held: ColumnElement[bool]) -> Counter[tuple[UUID, Lane]]:
-    """How many held jobs were rung and have not taken a permit yet, by practice and the first lane of their group."""
-    rung = and_(is_due(), Job.rung_at.between(db_now(-RING_AGAIN_SECONDS), db_now()))
-    mine = or_(and_(Job.interactive, waits_for_quota()), and_(~Job.interactive, held))
-    statement = select(Job.practice_id, Job.interactive, _GROUP, func.count()).where(rung, mine)
-    found: Counter[tuple[UUID, Lane]] = Counter()
-    for practice_id, interactive, group, count in tx.session.execute(
-        statement.group_by(Job.practice_id, Job.interactive, _GROUP)
-    ):
-        if interactive or group is not None:
-            found[practice_id, Lane.INTERACTIVE if interactive else LANE_GROUPS[group][0]] += count
-    return found
-
-
-def waits_for_quota() -> ColumnElement[bool]:
-    """Whether a job waits for the upstream's quota, due or not."""
-    return and_(Job.state == JobState.WAITING, func.coalesce(Job.error_code, "") == QUOTA_CODE)
-
-
 def _tenants_of(tx: Tx, practice_ids: Collection[UUID]) -> dict[UUID, list[str]]:
     statement = (
         select(XpmConnection.practice_id, XpmConnection.tenant_id)
@@ -232,42 +153,21 @@ def _tenants_of(tx: Tx, practice_ids: Collection[UUID]) -> dict[UUID, list[str]]
 
 def forget_rings(tx: Tx) -> None:
     """Make every job that was rung but not claimed be rung again now, because Redis lost its data (P17)."""
-    update_rows(tx, Job, Job.state.in_((JobState.QUEUED, JobState.WAITING)), Job.rung_at.is_not(None), rung_at=None)
-
-
-def _not_rung_lately(full_lanes: Collection[Lane]) -> ColumnElement[bool]:
-    again = and_(Job.rung_at < db_now(-RING_AGAIN_SECONDS), Job.lane.not_in(tuple(full_lanes)))
-    is_from_the_future = Job.rung_at > db_now()  # rung before the clock went back: nobody knows when
-    return or_(Job.rung_at.is_(None), again, is_from_the_future)
+    update_rows(tx, Job, is_in(JobState.QUEUED, JobState.WAITING), Job.rung_at.is_not(None), rung_at=None)
 
 
 def in_flight(tx: Tx, practice_id: UUID, lanes: Collection[Lane]) -> int:
     """How many background jobs of a practice are running, or were rung and may still be claimed."""
-    return count_rows(tx, Job.practice_id == practice_id, Job.lane.in_(lanes), _is_in_flight())
-
-
-def _in_flight(tx: Tx) -> Counter[tuple[UUID, int]]:
-    """`in_flight` of every practice and lane group."""
-    statement = select(Job.practice_id, _GROUP, func.count()).where(_is_in_flight(), _GROUP.is_not(None))
-    rows = tx.session.execute(statement.group_by(Job.practice_id, _GROUP))
-    return Counter({(practice_id, group): count for practice_id, group, count in rows})
-
-
-def _is_in_flight() -> ColumnElement[bool]:
     rung = and_(is_due(), Job.rung_at.between(db_now(-RING_AGAIN_SECONDS), db_now()))
-    return and_(~Job.interactive, or_(Job.state == JobState.RUNNING, rung))
-
-
-def _select(tx: Tx, condition: ColumnElement[bool], limit: int) -> list[Ring]:
-    statement = select(*_RING).where(condition).order_by(*_ORDER).limit(limit)
-    return [Ring(*columns) for columns in tx.session.execute(statement)]
+    is_in_flight = or_(Job.state == JobState.RUNNING, rung)
+    return count_rows(tx, Job.practice_id == practice_id, Job.lane.in_(lanes), ~Job.interactive, is_in_flight)
 
 
 def before(job: Job) -> ColumnElement[bool]:
     """Whether a job is rung before this one when both may be."""
     mine = (list(Lane).index(job.lane), job.asked_at, job.position, job.created_at, job.id)
-    values = (literal(value, column.type) for value, column in zip(mine, _ORDER, strict=True))
-    return tuple_(*_ORDER) < tuple_(*values)
+    values = (literal(value, column.type) for value, column in zip(mine, ORDER, strict=True))
+    return tuple_(*ORDER) < tuple_(*values)
 
 
 def _mark_rung(tx: Tx, job_ids: Sequence[UUID]) -> None:

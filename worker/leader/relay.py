@@ -18,7 +18,8 @@ from handlers.jobs.kinds import KINDS
 from portal_db.database import Database
 from portal_db.states import Lane
 from portal_db.work import jobs, leaders, ringing
-from portal_db.work.ringing import Permits, Ring
+from portal_db.work.candidates import Candidate
+from portal_db.work.ringing import Permits
 from worker.queue.bell import RedisBell
 
 log = structlog.stdlib.get_logger(__name__)
@@ -92,7 +93,7 @@ class Relay:
             self._ring(rings)
         return len(rings)
 
-    def _ring(self, rings: list[Ring]) -> None:
+    def _ring(self, rings: list[Candidate]) -> None:
         by_lane: dict[Lane, list[list[UUID]]] = defaultdict(list)
         for lane, job_ids in sets_of(rings):
             by_lane[lane].append(job_ids)
@@ -100,7 +101,7 @@ class Relay:
             self._bell.ring_sets(lane, sets)
 
 
-def sets_of(rings: Iterable[Ring]) -> list[tuple[Lane, list[UUID]]]:
+def sets_of(rings: Iterable[Candidate]) -> list[tuple[Lane, list[UUID]]]:
     """The sets in which to ring jobs, in the order of their first jobs. New jobs of one practice, lane and kind go together,
     up to the kind's set size; a job that was tried before is rung by itself."""
     sets: list[tuple[Lane, list[UUID]]] = []

@@ -6,6 +6,7 @@ from tests.mutants.mutant import Edit, Mutant
 
 RUNNER = "worker/runner/runner.py"
 RING = "portal_db/work/ringing.py"
+CANDIDATES = "portal_db/work/candidates.py"
 RELAY = "worker/leader/relay.py"
 DOOR = "worker/queue/door.py"
 CONSUMER = "worker/queue/consumer.py"
@@ -319,7 +320,13 @@ RINGING = (
         "ring-limit",
         "only a limited number of jobs of a practice is rung at once",
         "P10, invariant 4: a big batch delays everybody else",
-        (Edit(RING, "room = limit - flights[practice_id, group]", "room = limit"),),
+        (
+            Edit(
+                CANDIDATES,
+                "room = limit - func.coalesce(flights.c.jobs, 0)",
+                "room = limit + func.coalesce(flights.c.jobs, 0)",
+            ),
+        ),
         ("tests/worker/leader/test_relay_fairness.py::test_so_many_jobs_of_a_practice_are_rung_at_once[sqlite]",),
     ),
     Mutant(
@@ -329,8 +336,8 @@ RINGING = (
         (
             Edit(
                 RING,
-                "        if room > 0:\n            free",
-                "        if _in_flight(tx) is not None and room > 0:\n            free",
+                "        rooms[key] = room\n",
+                "        rooms[key] = min(room, limit - candidates.in_flight(tx)[key])\n",
             ),
         ),
         ("tests/worker/leader/test_relay_growth.py::test_a_look_takes_no_more_statements_for_many_practices[sqlite]",),
@@ -348,9 +355,9 @@ RINGING = (
         "P10: Redis fills with rings of the same jobs",
         (
             Edit(
-                RING,
-                "again = and_(Job.rung_at < db_now(-RING_AGAIN_SECONDS), ",
-                "again = and_(Job.rung_at < db_now(1), ",
+                CANDIDATES,
+                "Job.rung_at < db_now(-RING_AGAIN_SECONDS), ",
+                "Job.rung_at < db_now(1), ",
             ),
         ),
         (
@@ -361,7 +368,7 @@ RINGING = (
         "ring-full-lane",
         "nothing is rung a second time while its queue is long",
         "P10, P17: a queue that is behind grows without limit",
-        (Edit(RING, ", Job.lane.not_in(tuple(full_lanes)))", ", Job.id.is_not(None))"),),
+        (Edit(CANDIDATES, ", Job.lane.not_in(tuple(full_lanes)))", ")"),),
         (
             "tests/worker/leader/test_relay_fairness.py::test_a_long_queue_is_not_rung_again_but_takes_what_is_new[sqlite]",
         ),
@@ -372,9 +379,9 @@ RINGING = (
         "paused work uses up the practice's limit",
         (
             Edit(
-                RING,
-                "_not_rung_lately(full_lanes), ~is_paused(), ~is_out_of_turn())",
-                "_not_rung_lately(full_lanes), ~is_out_of_turn())",
+                CANDIDATES,
+                "room > 0, ~is_paused(series.c))",
+                "room > 0)",
             ),
         ),
         ("tests/worker/leader/test_relay_fairness.py::test_what_cannot_be_claimed_is_not_rung[sqlite]",),
@@ -383,7 +390,7 @@ RINGING = (
         "ring-batch-order",
         "a row that is out of turn is not rung",
         "b.10: rows that wait use up the practice's limit",
-        (Edit(RING, "~is_paused(), ~is_out_of_turn())", "~is_paused())"),),
+        (Edit(CANDIDATES, "~Job.interactive, is_due(), ~is_out_of_turn())", "~Job.interactive, is_due())"),),
         ("tests/worker/leader/test_relay_fairness.py::test_what_cannot_be_claimed_is_not_rung[sqlite]",),
     ),
     Mutant(
@@ -408,11 +415,38 @@ RINGING = (
         (
             Edit(
                 RING,
-                "_candidates(tx, ringable, quota.holds(), limit)",
-                "_candidates(tx, ringable, quota.holds_interactive(), limit)",
+                "job.waits_for_quota if job.interactive else job.series in self._series",
+                "job.waits_for_quota",
             ),
         ),
         ("tests/xpm/quota/test_deferrals.py::test_jobs_never_tried_do_not_overtake_those_that_wait[sqlite]",),
+    ),
+    Mutant(
+        "ring-bounded",
+        "a look reads a limited number of jobs",
+        "the first look at a deep backlog outlasts its transaction, and nothing is ever rung",
+        (Edit(CANDIDATES, '    return statement.limit(bindparam("at_once"))\n', "    return statement\n"),),
+        (
+            "tests/portal_db/work/test_ringing.py"
+            "::test_a_look_ends_however_much_there_is_and_those_with_most_room_come_first[sqlite]",
+        ),
+    ),
+    Mutant(
+        "ring-most-room",
+        "when a look cannot ring everything, practices with the fewest jobs under way come first",
+        "P10: the same practices are served at each look, and others never",
+        (
+            Edit(
+                CANDIDATES,
+                "statement.order_by(room.desc(), series.c.practice_id)",
+                "statement.order_by(series.c.practice_id)",
+            ),
+            Edit(CANDIDATES, "order_by(with_room.c.room.desc(), job", "order_by(job"),
+        ),
+        (
+            "tests/portal_db/work/test_ringing.py"
+            "::test_a_look_ends_however_much_there_is_and_those_with_most_room_come_first[sqlite]",
+        ),
     ),
 )
 

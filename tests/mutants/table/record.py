@@ -37,7 +37,7 @@ CLAIMING = (
         "clock-back-ring",
         "a job rung before the database's clock went back is rung again",
         "what Redis lost meanwhile is not rung until the clock has caught up",
-        (Edit("portal_db/work/ringing.py", ", again, is_from_the_future)", ", again)"),),
+        (Edit("portal_db/work/candidates.py", "full_lanes))), is_from_the_future),", "full_lanes)))),"),),
         (
             "tests/worker/leader/test_clock_went_back.py"
             "::test_what_was_rung_in_the_future_is_rung_again_and_counts_as_nothing_under_way[postgresql]",
@@ -47,7 +47,7 @@ CLAIMING = (
         "claim-state",
         "only a job that is due is claimed",
         "P3, invariant 2: a running or finished job runs again",
-        (Edit(JOBS, "            is_due(),\n            Job.kind.in_", "            Job.kind.in_"),),
+        (Edit(JOBS, "            is_due(state_of_found),\n            Job.kind.in_", "            Job.kind.in_"),),
         (
             f"{CLAIMS}::test_only_what_is_open_and_due_is_claimed[sqlite]",
             f"{CLAIMS}::test_one_of_several_claimers_gets_the_job[sqlite]",
@@ -107,14 +107,20 @@ LEASE = (
         "succeed-token",
         "only the holder of the lease marks a job done",
         "P3, invariant 2: two workers write one job's effect",
-        (Edit(JOBS, "leases]), tokens, Job.state == JobState.RUNNING)", "leases]), Job.state == JobState.RUNNING)"),),
+        (
+            Edit(
+                JOBS,
+                "leases]), tokens, state_of_found == JobState.RUNNING)",
+                "leases]), state_of_found == JobState.RUNNING)",
+            ),
+        ),
         (f"{LEASES}::test_a_stale_lease_writes_nothing[sqlite]", STATE_MACHINE),
     ),
     Mutant(
         "succeed-state",
         "only a running job is marked done",
         "invariant 1: a job ends twice",
-        (Edit(JOBS, "leases]), tokens, Job.state == JobState.RUNNING)", "leases]), tokens)"),),
+        (Edit(JOBS, "leases]), tokens, state_of_found == JobState.RUNNING)", "leases]), tokens)"),),
         (f"{LEASES}::test_a_job_ends_once[sqlite]",),
     ),
     Mutant(
@@ -144,7 +150,7 @@ LEASE = (
         (
             Edit(
                 JOBS,
-                "Job.lease_token == lease.token, Job.state == JobState.RUNNING)",
+                "Job.lease_token == lease.token, state_of_found == JobState.RUNNING)",
                 "Job.lease_token == lease.token)",
             ),
         ),
@@ -157,8 +163,8 @@ LEASE = (
         (
             Edit(
                 JOBS,
-                ".where(Job.state == JobState.RUNNING, lease_is_void())",
-                ".where(Job.state == JobState.RUNNING)",
+                ".where(is_in(JobState.RUNNING), lease_is_void())",
+                ".where(is_in(JobState.RUNNING))",
             ),
             Edit(JOBS, ".where(holds(lease), lease_is_void())", ".where(holds(lease))"),
         ),
@@ -191,8 +197,8 @@ LEASE = (
         (
             Edit(
                 JOBS,
-                "mine = and_(Job.lease_owner == owner, Job.state == JobState.RUNNING,",
-                "mine = and_(Job.state == JobState.RUNNING,",
+                "mine = and_(Job.lease_owner == owner, is_in(JobState.RUNNING),",
+                "mine = and_(is_in(JobState.RUNNING),",
             ),
         ),
         (f"{LEASES}::test_one_statement_renews_all_of_a_process_and_of_nobody_else[sqlite]",),
@@ -201,7 +207,7 @@ LEASE = (
         "renew-state",
         "only a running job's lease is renewed",
         "a finished job appears to be running",
-        (Edit(JOBS, "Job.lease_owner == owner, Job.state == JobState.RUNNING, ", "Job.lease_owner == owner, "),),
+        (Edit(JOBS, "Job.lease_owner == owner, is_in(JobState.RUNNING), ", "Job.lease_owner == owner, "),),
         (f"{LEASES}::test_a_finished_job_is_not_renewed[sqlite]",),
     ),
     Mutant(

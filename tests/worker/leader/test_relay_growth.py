@@ -6,7 +6,7 @@ from sqlalchemy import event
 
 from portal_db.states import JobState, Lane
 from portal_db.work import ringing
-from portal_db.work.ringing import QUOTA_CODE
+from portal_db.work.candidates import QUOTA_CODE
 from tests.making import add, add_practice, new_job, set_job
 from tests.worker.queue.desk import Desk
 

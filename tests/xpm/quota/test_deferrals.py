@@ -17,7 +17,8 @@ from portal_db.states import ConnectionState, ErrorClass, JobState, Lane
 from portal_db.tables import Job, XpmConnection
 from portal_db.types import database_time, db_now
 from portal_db.work import ringing
-from portal_db.work.ringing import QUOTA_CODE, Permits
+from portal_db.work.candidates import QUOTA_CODE
+from portal_db.work.ringing import Permits
 from tests.making import add, add_practice, claimed, job, new_job, pause, set_job
 from tests.world import TENANT, World, connect_practice
 from tests.xpm.quota.desk import NO_PATIENCE, Desk

@@ -1,0 +1,249 @@
+"""What the relay reads at a look: the jobs that may be rung, what is in flight, and what waits for the upstream's quota.
+
+Every statement reads a partial index of open jobs, and of each practice, lane and kind no more than may be rung: a look
+costs the same with a deep backlog and with a million finished jobs.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    Select,
+    and_,
+    bindparam,
+    case,
+    func,
+    literal_column,
+    or_,
+    select,
+    true,
+    tuple_,
+    union_all,
+)
+from sqlalchemy.orm import aliased
+
+from portal_db.database import Tx
+from portal_db.states import JobState, Lane
+from portal_db.tables import Job
+from portal_db.types import db_now
+from portal_db.work.due import is_due, is_in, is_out_of_turn, is_paused
+
+#: A rung job that nobody has claimed is rung again after this time: its message was lost or dropped.
+RING_AGAIN_SECONDS = 10.0
+#: Lanes that share one limit; email has its own, so that a slow mail server does not delay imports.
+LANE_GROUPS: tuple[tuple[Lane, ...], ...] = ((Lane.IMPORT, Lane.RESYNC), (Lane.EMAIL,))
+#: The number of each lane's group.
+GROUP_OF: dict[Lane, int] = {lane: number for number, lanes in enumerate(LANE_GROUPS) for lane in lanes}
+#: The most background jobs that a look reads: more would take longer than an idle transaction may, and no look would ever
+#: end. The next one, a tenth of a second later, reads on.
+AT_ONCE = 2_000
+#: The error code of jobs that wait for the upstream's quota.
+QUOTA_CODE = "xpm_quota"
+
+#: The jobs that a pause or the quota stops together: a practice's of one lane and kind.
+Series = tuple[UUID, Lane, str]
+
+_RANK_OF = {lane: rank for rank, lane in enumerate(Lane)}
+#: Jobs are rung in this order.
+ORDER: tuple[Any, ...] = (
+    case({lane.value: rank for lane, rank in _RANK_OF.items()}, value=Job.lane),
+    Job.asked_at, Job.position, Job.created_at, Job.id,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A job that may be rung. `is_new`: it was never tried, so it may run in a set. `age`: its place within its lane."""
+
+    lane: Lane
+    job_id: UUID
+    practice_id: UUID
+    kind: str
+    is_new: bool
+    interactive: bool
+    waits_for_quota: bool
+    age: tuple[Any, ...]
+
+    @property
+    def series(self) -> Series:
+        return self.practice_id, self.lane, self.kind
+
+    @property
+    def order(self) -> tuple[Any, ...]:
+        """The same as `ORDER`."""
+        return _RANK_OF[self.lane], *self.age
+
+
+def waits_for_quota(of: Any = Job) -> ColumnElement[bool]:
+    """Whether a job waits for the upstream's quota, due or not."""
+    code = func.coalesce(of.error_code, literal_column("''"))
+    return and_(is_in(JobState.WAITING, of=of), code == literal_column(f"'{QUOTA_CODE}'"))
+
+
+def _columns(of: Any) -> tuple[Any, ...]:
+    """The columns of a `Candidate`."""
+    is_new = and_(of.state == JobState.QUEUED, of.attempts == 0, of.deferrals == 0, of.lost_leases == 0)
+    return (
+        of.lane, of.id, of.practice_id, of.kind, is_new.label("is_new"), of.interactive,
+        waits_for_quota(of).label("waits_for_quota"), of.asked_at, of.position, of.created_at,
+    )  # fmt: skip
+
+
+def _candidate(row: Any) -> Candidate:
+    lane, job_id, practice_id, kind, is_new, interactive, waits, *age = row
+    return Candidate(lane, job_id, practice_id, kind, is_new, interactive, waits, (*age, job_id))
+
+
+def _is_unrung(of: Any = Job) -> ColumnElement[bool]:
+    return and_(is_in(JobState.QUEUED, JobState.WAITING, of=of), of.rung_at.is_(None))
+
+
+def _was_rung() -> ColumnElement[bool]:
+    return and_(is_in(JobState.QUEUED, JobState.WAITING), Job.rung_at.is_not(None))
+
+
+def rung_in_vain(tx: Tx, full_lanes: Collection[Lane]) -> list[Candidate]:
+    """Due jobs that were rung long ago and not claimed, of all lanes except full ones: their messages were lost."""
+    is_from_the_future = Job.rung_at > db_now()  # rung before the clock went back: nobody knows when
+    statement = select(*_columns(Job)).where(
+        _was_rung(),
+        or_(and_(Job.rung_at < db_now(-RING_AGAIN_SECONDS), Job.lane.not_in(tuple(full_lanes))), is_from_the_future),
+        is_due(),
+        ~is_paused(),
+        ~is_out_of_turn(),
+    )
+    return [_candidate(row) for row in tx.session.execute(statement.order_by(Job.rung_at).limit(AT_ONCE))]
+
+
+def interactive(tx: Tx, limit: int, *, waiting_for_quota: bool | None) -> list[Candidate]:
+    """The first `limit` unrung interactive jobs: of all practices, or of each for those that wait for the quota.
+
+    Args:
+        waiting_for_quota: whether to read only those that wait for the quota, or only the others; `None`: all.
+    """
+    statement = select(*_columns(Job)).where(_is_unrung(), Job.interactive, is_due(), ~is_paused(), ~is_out_of_turn())
+    if waiting_for_quota is None:
+        statement = statement.order_by(*ORDER).limit(limit)
+    elif not waiting_for_quota:
+        statement = statement.where(~waits_for_quota()).order_by(*ORDER).limit(limit)
+    else:
+        place = func.row_number().over(partition_by=Job.practice_id, order_by=ORDER).label("place")
+        ranked = statement.where(waits_for_quota()).add_columns(place).subquery()
+        statement = select(*(column for column in ranked.c if column.name != "place")).where(ranked.c.place <= limit)
+    return [_candidate(row) for row in tx.session.execute(statement)]
+
+
+def background(tx: Tx, limit: int) -> list[tuple[int, Candidate]]:
+    """The first unrung background jobs of each practice, lane and kind: as many as its practice has room for in the lane's
+    group, with that room. Practices without room are left out; of too many, those with most room come first."""
+    statement = _first_of_each(limit, tx.session.get_bind().dialect.name)
+    return [(room, _candidate(row)) for room, *row in tx.session.execute(statement, {"at_once": AT_ONCE})]
+
+
+@cache
+def _first_of_each(limit: int, dialect: str) -> Select[Any]:
+    """Built once: building it takes as long as running it."""
+    with_room = _with_room(limit)
+    if dialect == "postgresql":
+        first = _first_of(with_room, _columns(Job)).limit(with_room.c.room).lateral()
+        statement = select(with_room.c.room, first).select_from(
+            with_room.join(first, true())
+        )  # read in order, up to LIMIT
+    else:  # SQLite has no LATERAL
+        job = aliased(Job, name="job")
+        first_ids = _first_of(with_room, (Job.id,)).limit(limit)
+        statement = select(with_room.c.room, *_columns(job)).select_from(with_room.join(job, job.id.in_(first_ids)))
+        statement = statement.order_by(with_room.c.room.desc(), job.practice_id, job.asked_at, job.position, job.id)
+    return statement.limit(bindparam("at_once"))
+
+
+def _first_of(series: CTE, columns: tuple[Any, ...]) -> Select[Any]:
+    """The unrung jobs of one of the series, in order: read from the index, so that a LIMIT ends the reading."""
+    this = (Job.practice_id == series.c.practice_id, Job.lane == series.c.lane, Job.kind == series.c.kind)
+    statement = select(*columns).where(*this, _is_unrung(), ~Job.interactive, is_due(), ~is_out_of_turn())
+    return statement.order_by(Job.asked_at, Job.position, Job.created_at, Job.id).correlate(series)
+
+
+def _with_room(limit: int) -> CTE:
+    """The series with unrung jobs that are not paused, each with how many more jobs its practice and group have room for."""
+    series, flights = _series(), _flights().cte("flights")
+    room = limit - func.coalesce(flights.c.jobs, 0)
+    same = and_(flights.c.practice_id == series.c.practice_id, flights.c.lane_group == _group(series.c.lane))
+    statement = select(series, room.label("room")).select_from(series.outerjoin(flights, same))
+    statement = statement.where(_group(series.c.lane).is_not(None), room > 0, ~is_paused(series.c))
+    return statement.order_by(room.desc(), series.c.practice_id).cte("with_room")
+
+
+def _series() -> CTE:
+    """Every practice, lane and kind with unrung background jobs, each found by one step in the index from the one before."""
+    found, job = aliased(Job, name="found"), aliased(Job, name="job")
+    key = (job.practice_id, job.lane, job.kind)
+    first = select(job.id).where(_is_unrung(job), ~job.interactive).order_by(*key).limit(1)
+    columns = select(found.practice_id, found.lane, found.kind)
+    series = columns.where(found.id == first.scalar_subquery()).cte("series", recursive=True)
+    beyond = first.where(tuple_(*key) > tuple_(series.c.practice_id, series.c.lane, series.c.kind))
+    following = found.id == beyond.correlate(series).scalar_subquery()
+    return series.union_all(columns.select_from(series.join(found, following)))
+
+
+def _group(lane: Any) -> ColumnElement[Any]:
+    """The number of a lane's group; NULL for the interactive lane."""
+    return case({each.value: literal_column(str(number)) for each, number in GROUP_OF.items()}, value=lane)
+
+
+def _rung_lately() -> ColumnElement[bool]:
+    return and_(_was_rung(), is_due(), Job.rung_at.between(db_now(-RING_AGAIN_SECONDS), db_now()))
+
+
+def _flights() -> Select[Any]:
+    """How many background jobs of each practice and lane group are running, or were rung and may still be claimed."""
+    columns = (Job.practice_id, _group(Job.lane).label("lane_group"))
+    running = select(*columns).where(is_in(JobState.RUNNING), ~Job.interactive)
+    either = union_all(running, select(*columns).where(_rung_lately(), ~Job.interactive)).subquery()
+    counted = select(either.c.practice_id, either.c.lane_group, func.count().label("jobs"))
+    return counted.where(either.c.lane_group.is_not(None)).group_by(either.c.practice_id, either.c.lane_group)
+
+
+def in_flight(tx: Tx) -> Counter[tuple[UUID, int]]:
+    """How many background jobs of each practice and lane group are running, or were rung and may still be claimed."""
+    return Counter({(practice_id, group): count for practice_id, group, count in tx.session.execute(_flights())})
+
+
+def waiting_series(tx: Tx) -> tuple[set[UUID], set[Series]]:
+    """The practices whose interactive jobs wait for the quota, and the series whose background jobs do."""
+    columns = (Job.interactive, Job.practice_id, Job.lane, Job.kind)
+    waiting = (is_in(JobState.WAITING), Job.error_code == literal_column(f"'{QUOTA_CODE}'"))
+    practices: set[UUID] = set()
+    series: set[Series] = set()
+    for is_interactive, practice_id, lane, kind in tx.session.execute(select(*columns).where(*waiting).distinct()):
+        if is_interactive:
+            practices.add(practice_id)
+        else:
+            series.add((practice_id, lane, kind))
+    return practices, series
+
+
+def on_their_way(tx: Tx, series: Collection[Series]) -> Counter[tuple[UUID, Lane]]:
+    """How many jobs that the quota holds back were rung and have not taken a permit yet, by practice and the first lane of
+    their group.
+
+    Args:
+        series: those whose background jobs are held back.
+    """
+    columns = (Job.interactive, Job.practice_id, Job.lane, Job.kind)
+    statement = select(*columns, func.count()).where(_rung_lately(), or_(~Job.interactive, waits_for_quota()))
+    found: Counter[tuple[UUID, Lane]] = Counter()
+    for is_interactive, practice_id, lane, kind, count in tx.session.execute(statement.group_by(*columns)):
+        if is_interactive:
+            found[practice_id, Lane.INTERACTIVE] += count
+        elif (practice_id, lane, kind) in series and lane in GROUP_OF:
+            found[practice_id, LANE_GROUPS[GROUP_OF[lane]][0]] += count
+    return found
