@@ -189,5 +189,8 @@ def from_xpm(error: xpm_errors.XpmError) -> JobError:
             )
         case xpm_errors.XpmMalformed(truncated=True):
             return Transient("xpm_truncated", "The response from XPM was cut off.")
+        case xpm_errors.XpmMalformed():
+            words = f"XPM sent a response that we don't understand: {error.problem}."
+            return Permanent("xpm_contract", words, "Contact the developers.")
         case _:
             return Permanent("xpm_contract", "XPM sent a response that we don't understand.", "Contact the developers.")

@@ -1,4 +1,4 @@
-"""The time at a practice, by the database's clock."""
+"""The time at a practice, by the database's clock, and how dates are written there."""
 
 from __future__ import annotations
 
@@ -10,6 +10,15 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from portal_db.access import people
 from portal_db.database import Tx
 from portal_db.types import database_time
+
+#: Where XPM is sold and where everybody writes the day before the month: Australia, New Zealand, the United Kingdom and its
+#: neighbours, Singapore.
+_DAY_FIRST = ("Australia/", "Europe/", "Pacific/Auckland", "Pacific/Chatham", "Asia/Singapore", "NZ", "GB")
+
+
+def day_first(time_zone: str) -> bool:
+    """Whether 3/4/1970 is surely 3 April in the country of a time zone."""
+    return time_zone.startswith(_DAY_FIRST)
 
 
 def now_at(tx: Tx, practice_id: UUID) -> datetime:

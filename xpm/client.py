@@ -18,14 +18,17 @@ from typing import Generic, Literal, TypeVar
 from uuid import UUID
 
 import httpx
+import structlog
 import tenacity
 
 from xpm import contract
 from xpm.errors import XpmError, XpmForeign, XpmMalformed, XpmServerError, XpmTimeout, XpmTooLarge, XpmUnreachable
 from xpm.limiter import Limiter
 from xpm.records import Unreadable, XpmClient
-from xpm.wire import decode_client, decode_clients, raise_for_answer
+from xpm.wire import Reading, decode_client, decode_clients, raise_for_answer
 from xpm.wire.transport import DeadlineTransport
+
+log = structlog.stdlib.get_logger(__name__)
 
 T = TypeVar("T")
 Clients = list[XpmClient]
@@ -52,10 +55,11 @@ _back_off = tenacity.wait_random_exponential(multiplier=0.25, max=4)
 
 @dataclass(frozen=True)
 class Access:
-    """Whose data to read, and the token that allows it."""
+    """Whose data to read, the token that allows it, and whether they write the day before the month (3/4/1970)."""
 
     tenant_id: str
     access_token: str = field(repr=False)
+    day_first: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,7 @@ class _Answer:
     content_type: str
     chunks: Iterator[bytes]
     as_of: datetime
+    reading: Reading
 
 
 @dataclass(frozen=True)
@@ -154,7 +159,7 @@ class XpmApi:
 
         def attempt() -> Fetched[XpmClient]:
             with self._answer(call) as answer:
-                return Fetched(decode_client(answer.content_type, answer.chunks), answer.as_of)
+                return Fetched(decode_client(answer.content_type, answer.chunks, answer.reading), answer.as_of)
 
         fetched = self._retrying(call)(attempt)
         if fetched.value.uuid != uuid:
@@ -164,7 +169,7 @@ class XpmApi:
     def search(
         self, access: Access, query: str, *, lane: str, holder: str | None = None, deadline_seconds: float
     ) -> Fetched[Clients]:
-        """The clients that XPM finds for `query`, unpaged, without groups or relationships.
+        """The clients that XPM finds for `query`, unpaged, without groups or relationships. Unreadable ones are left out.
 
         Raises `XpmTooLarge` if the query matches too much.
         """
@@ -175,7 +180,8 @@ class XpmApi:
 
         def attempt() -> Fetched[Clients]:
             with self._answer(call) as answer:
-                return Fetched([*decode_clients(answer.content_type, answer.chunks)], answer.as_of)
+                clients = decode_clients(answer.content_type, answer.chunks, _note_unreadable, answer.reading)
+                return Fetched([*clients], answer.as_of)
 
         return self._retrying(call)(attempt)
 
@@ -193,7 +199,7 @@ class XpmApi:
         """Every client of the tenant, archived and deleted ones too, as a stream; `modified_since` is an aware time.
 
         Retries only until the first client has arrived. The permit is held until the context manager is left.
-        `unreadable` is called for a client that breaks the contract; without it, such a client ends the list.
+        `unreadable` is called for a client without a uuid or a name; without it, such a client ends the list.
         """
         query = {"detailed": "true"}
         if modified_since is not None:
@@ -206,7 +212,7 @@ class XpmApi:
         def attempt() -> tuple[ExitStack, ClientList]:
             with ExitStack() as stack:
                 answer = stack.enter_context(self._answer(call))
-                clients = decode_clients(answer.content_type, answer.chunks, unreadable)
+                clients = decode_clients(answer.content_type, answer.chunks, unreadable, answer.reading)
                 first = tuple(islice(clients, 1))
                 return stack.pop_all(), ClientList(chain(first, clients), answer.as_of)
 
@@ -246,7 +252,8 @@ class XpmApi:
                 permit.calibrate({name: headers[name] for name in _QUOTA_HEADERS if name in headers})
                 if not response.is_success:
                     raise_for_answer(response.status_code, headers, _prefix(response, call))
-                yield _Answer(headers.get("content-type", ""), _body(response, call), as_of)
+                reading = Reading.at(as_of, day_first=call.access.day_first)
+                yield _Answer(headers.get("content-type", ""), _body(response, call), as_of, reading)
             finally:
                 response.close()
                 permit.release()
@@ -272,6 +279,10 @@ class XpmApi:
             response = self._transport.handle_request(request)
         response.request = request
         return response
+
+
+def _note_unreadable(found: Unreadable) -> None:
+    log.warning("xpm.unreadable", problem=found.problem)
 
 
 def _is_passing(error: BaseException) -> bool:

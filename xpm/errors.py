@@ -85,7 +85,10 @@ class XpmServerError(XpmError):
 
 
 class XpmMalformed(XpmError):
-    """The answer breaks the contract. `truncated` is true if the body ended early."""
+    """The answer breaks the contract; `problem` says how, and names the field and the record if it is about one.
+
+    `truncated` is true if the body ended early.
+    """
 
     def __init__(self, problem: str, *, truncated: bool = False) -> None:
         super().__init__(f"XPM's answer cannot be used: {problem}.")

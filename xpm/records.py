@@ -36,8 +36,8 @@ class RelationshipRecord:
     """One row of a client's relationships, from that client's side.
 
     `label` is XPM's raw text ("Director", "Shareholder Of", or anything else); `related_uuid` and `related_name` are the
-    other side. `number_of_shares` (a count) and `percentage` (0 to 100) are `None` where XPM sends 0 or nothing, which
-    mean the same.
+    other side; the name is empty where XPM sends none. `number_of_shares` (a count) and `percentage` (0 to 100) are `None`
+    where XPM sends 0 or nothing, which mean the same.
     """
 
     uuid: UUID | None
@@ -52,7 +52,11 @@ class RelationshipRecord:
 
 @dataclass(frozen=True, slots=True)
 class XpmClient:
-    """A client record of XPM: a person or an entity, distinguished by `business_structure` (free text per practice)."""
+    """A client record of XPM: a person or an entity, distinguished by `business_structure` (free text per practice).
+
+    `omissions` are the fields whose value could not be read, by their names in XPM, each once, as in
+    ("dateOfBirth", "relationships.percentage"). A row of a list that was left out is named by the field that it lacks.
+    """
 
     uuid: UUID
     name: str
@@ -72,12 +76,13 @@ class XpmClient:
     is_deleted: bool = False
     groups: tuple[GroupRef, ...] = ()
     relationships: tuple[RelationshipRecord, ...] = ()
+    omissions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A record of a list that breaks the contract. `uuid` is `None` if it cannot be read; `problem` names the field, but
-    never its value."""
+    """A record of a list without a uuid or a name that can be read. `uuid` is `None` if it is the uuid; `problem` names the
+    field, but never its value."""
 
     uuid: UUID | None
     problem: str

@@ -7,9 +7,10 @@ from uuid import UUID
 
 from handlers import refusals
 from portal_db.database import Database
-from portal_db.directory import directories, resyncs, syncs
+from portal_db.directory import directories, resyncs, syncs, unreadable
 from portal_db.directory.directories import DirectoryEntry
 from portal_db.directory.resyncs import PracticeSummary
+from portal_db.directory.unreadable import Unread
 from portal_db.tables import DirectorySync
 
 
@@ -19,8 +20,10 @@ def listing(database: Database, practice_id: UUID | None = None) -> Sequence[Dir
         return directories.listing(tx, practice_id=practice_id)
 
 
-def one(database: Database, directory_id: UUID, *, limit: int) -> tuple[DirectoryEntry, Sequence[DirectorySync]]:
-    """A directory and up to `limit` of its last syncs, newest first.
+def one(
+    database: Database, directory_id: UUID, *, limit: int, fields_limit: int
+) -> tuple[DirectoryEntry, Sequence[DirectorySync], Unread]:
+    """A directory, up to `limit` of its last syncs, newest first, and what of its records could not be read.
 
     Raises:
         RequestRefused: there is no such directory.
@@ -29,7 +32,8 @@ def one(database: Database, directory_id: UUID, *, limit: int) -> tuple[Director
         found = directories.listing(tx, directory_id=directory_id)
         if not found:
             raise refusals.UNKNOWN_DIRECTORY()
-        return found[0], syncs.history(tx, directory_id, limit=limit)
+        unread = unreadable.in_directory(tx, found[0].directory, limit=fields_limit)
+        return found[0], syncs.history(tx, directory_id, limit=limit), unread
 
 
 def changes(database: Database, directory_id: UUID, *, limit: int) -> Sequence[PracticeSummary]:

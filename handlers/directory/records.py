@@ -21,7 +21,7 @@ MAX_KEY, MAX_STRUCTURE = 500, 200
 def columns_of(record: XpmClient) -> dict[str, Any]:
     """The columns of `directory_records` that depend on the record alone."""
     return {
-        "record": adapter.dump_python(record, mode="json"),
+        "record": adapter.dump_python(record, mode="json", exclude=_unused(record)),
         "content_hash": content_hash(record),
         "name_key": fold_text(record.name)[:MAX_KEY],
         "structure": record.business_structure[:MAX_STRUCTURE] if record.business_structure else None,
@@ -42,7 +42,12 @@ def content_hash(record: XpmClient) -> str:
         groups=tuple(sorted(record.groups, key=lambda group: group.uuid)),
         relationships=tuple(sorted(record.relationships, key=repr)),
     )
-    return hashlib.sha256(adapter.dump_json(ordered)).hexdigest()
+    return hashlib.sha256(adapter.dump_json(ordered, exclude=_unused(record))).hexdigest()
+
+
+def _unused(record: XpmClient) -> set[str] | None:
+    """Omissions are stored and hashed only where there are any, so that other records keep the hash that they had."""
+    return None if record.omissions else {"omissions"}
 
 
 def fold_text(text: str) -> str:

@@ -64,7 +64,7 @@ def fetch(services: Services, job: Job) -> SyncAnswer | None:
         `None` if the sync is done already.
 
     Raises:
-        JobError: no connection to the directory works, or too much of the answer cannot be read.
+        JobError: no connection to the directory works, or nothing in the answer can be read.
         xpm.errors.XpmError: XPM did not answer, or its answer ended early.
     """
     with services.database.write() as tx:
@@ -247,11 +247,13 @@ class _Staging:
         self._sync_id = sync_id
         self._erased = erased
         self._unreadable: list[UUID] = []
+        self._problem: str | None = None
         self.read = self.unread = self.unnamed = 0
 
     def note_unreadable(self, found: Unreadable) -> None:
-        """Note a record that breaks XPM's contract: it must neither be lost nor stop the others."""
+        """Note a record without a uuid or a name: it must neither be lost nor stop the others."""
         log.warning("directory.unreadable", sync=str(self._sync_id), problem=found.problem)
+        self._problem = self._problem or found.problem
         if found.uuid is None:
             self.unnamed += 1
         else:
@@ -266,20 +268,24 @@ class _Staging:
             self._put([_unread_row(uuid) for uuid in self._unreadable[start : start + BATCH]])
 
     def require_readable(self, drop: DropLimits) -> None:
-        """Accept a few unreadable records, but not many: then we do not understand XPM's answer.
+        """Accept any number of unreadable records beside readable ones. If there are only unreadable ones, and many of
+        them, then XPM's contract has changed.
 
         Raises:
-            Permanent: there are many.
+            Permanent: we do not understand XPM's answer.
         """
         failed = self.unread + self.unnamed
-        if drop.is_sharp(failed, self.read + failed):
+        if not self.read and drop.is_sharp(failed, failed):
             raise Permanent(
                 "xpm_contract",
-                f"{failed} of {self.read + failed} records in XPM's list cannot be read.",
+                f"None of the {failed} records in XPM's list can be read. The first: {self._problem}.",
                 "Contact the developers.",
             )
 
     def _row(self, record: XpmClient) -> dict[str, Any]:
+        if record.omissions:
+            fields = list(record.omissions)
+            log.warning("directory.left_out", sync=str(self._sync_id), xpm_uuid=str(record.uuid), fields=fields)
         kept = tuple(item for item in record.relationships if item.related_uuid not in self._erased)
         return {"xpm_uuid": record.uuid, **columns_of(replace(record, relationships=kept))}
 

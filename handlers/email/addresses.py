@@ -1,11 +1,44 @@
-"""Email addresses as the portal compares them: normalised, case-insensitive, one spelling for one mailbox (b.2)."""
+"""Email addresses as the portal compares them: normalised, case-insensitive, one spelling for one mailbox (b.2).
+
+People paste more than an address into XPM's field: what holds exactly one address stands for it.
+"""
 
 from __future__ import annotations
+
+import re
+import unicodedata
 
 from email_validator import EmailNotValidError, validate_email
 
 from handlers import refusals
 from handlers.errors import Rejected
+
+#: Around an address with its owner's name, and between two addresses.
+_NAMED = re.compile(r"[^<>@]*<([^<>]+)>[\s.,;]*")
+_SEPARATORS = re.compile(r"[\s,;<>]+")
+_MAILTO = re.compile(r"mailto:\s*([^?]*)(?:\?.*)?", re.IGNORECASE | re.DOTALL)
+
+
+def bare(text: str) -> str:
+    """The one address that a text consists of, without what people and programs put around it: `mailto:`, `Jane <…>`, a full
+    stop, invisible characters. Any other text stays as it is, since half of a mistyped address may be somebody else's."""
+    text = _visible(text)
+    named = _NAMED.fullmatch(text)
+    words = _words(named[1] if named else text)
+    return words[0] if len(words) == 1 and "@" in words[0] else text
+
+
+def _words(text: str) -> list[str]:
+    """The different words of a text without what may stand around an address."""
+    link = _MAILTO.fullmatch(_visible(text))
+    words = (_visible(word).strip(".:") for word in _SEPARATORS.split(link[1] if link else text))
+    return list({word.casefold(): word for word in words if word}.values())
+
+
+def _visible(text: str) -> str:
+    """The text without spaces, controls and other invisible characters around it."""
+    shown = [at for at, letter in enumerate(text) if unicodedata.category(letter)[0] not in "CZ"]
+    return text[shown[0] : shown[-1] + 1] if shown else ""
 
 
 def normalise(address: str) -> tuple[str, str]:
@@ -15,11 +48,13 @@ def normalise(address: str) -> tuple[str, str]:
         The normalised address, and its key: ASCII and case-folded, which the unique index is over.
 
     Raises:
-        Rejected: `email_invalid`; the reason names the fault and never the address.
+        Rejected: `email_invalid` or `email_ambiguous`; the reason names the fault and never the address.
     """
     try:
-        found = validate_email(address.strip(), check_deliverability=False, allow_smtputf8=False)
+        found = validate_email(bare(address), check_deliverability=False, allow_smtputf8=False)
     except EmailNotValidError:
+        if sum("@" in word for word in _words(address)) > 1:
+            raise refusals.EMAIL_AMBIGUOUS() from None
         raise refusals.EMAIL_INVALID() from None
     spelled = found.ascii_email or found.normalized
     return found.normalized, spelled.casefold()

@@ -90,7 +90,7 @@ def _person_values(record: XpmClient) -> Mapping[str, str | None]:
     return {
         "name": record.name[:500],
         "title": record.title,
-        EMAIL: record.email,
+        EMAIL: addresses.bare(record.email) if record.email else None,
         "phone": record.phone,
         "date_of_birth": record.date_of_birth.isoformat() if record.date_of_birth else None,
         "address": address_text(record.address) or address_text(record.postal_address),

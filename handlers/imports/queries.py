@@ -20,6 +20,7 @@ from portal_db.states import ImportState, JobState
 from portal_db.tables import AuditEntry, Batch, Import, Job
 from portal_db.work import import_list, imports, jobs, progress, recent_imports
 from portal_db.work.import_list import ImportFilter
+from portal_db.xero import requester
 
 #: States in which a row of a batch created nothing, and may be requested again.
 UNSUCCESSFUL = (ImportState.REJECTED, ImportState.FAILED, ImportState.CANCELLED)
@@ -46,10 +47,12 @@ class Step:
 
 @dataclass(frozen=True)
 class ImportStatus:
-    """An import with its steps, in the order in which they were created."""
+    """An import with its steps, in the order in which they were created. `left_out`: the fields of the XPM record whose
+    value cannot be read."""
 
     row: Import
     steps: tuple[Step, ...]
+    left_out: tuple[str, ...]
 
     @property
     def waits_for(self) -> tuple[str | None, datetime | None]:
@@ -89,8 +92,8 @@ def get_import(database: Database, caller: Caller, import_id: UUID) -> ImportSta
         if row is None:
             raise refusals.UNKNOWN_IMPORT()
         latest = {job.kind: job for job in jobs.of_import(tx, import_id)}.values()
-        holds = wait_reasons(tx, latest)
-    return ImportStatus(row, tuple(_step(job, holds.get(job.id)) for job in latest))
+        holds, left_out = wait_reasons(tx, latest), _left_out(tx, import_id)
+    return ImportStatus(row, tuple(_step(job, holds.get(job.id)) for job in latest), left_out)
 
 
 def list_imports(
@@ -156,12 +159,14 @@ def _step(job: Job, hold: WaitReason | None) -> Step:
 
 @dataclass(frozen=True)
 class ImportDetails:
-    """An import with all its jobs, what those that wait are waiting for, and its history."""
+    """An import with all its jobs, what those that wait are waiting for, its history, and the fields of the XPM record whose
+    value cannot be read."""
 
     row: Import
     jobs: Sequence[Job]
     waits: Mapping[UUID, WaitReason]
     history: Sequence[AuditEntry]
+    left_out: tuple[str, ...]
 
 
 def details(database: Database, import_id: UUID) -> ImportDetails:
@@ -173,7 +178,14 @@ def details(database: Database, import_id: UUID) -> ImportDetails:
     with database.read() as tx:
         row = require_import(imports.get(tx, import_id))
         its_jobs = jobs.of_import(tx, import_id)
-        return ImportDetails(row, its_jobs, wait_reasons(tx, its_jobs), audit.of_subject(tx, "import", import_id))
+        history = audit.of_subject(tx, "import", import_id)
+        return ImportDetails(row, its_jobs, wait_reasons(tx, its_jobs), history, _left_out(tx, import_id))
+
+
+def _left_out(tx: Tx, import_id: UUID) -> tuple[str, ...]:
+    """The omissions of an import's record, as its requester's Xero login last saw it."""
+    found = requester.requester(tx, import_id).record
+    return tuple(found.record.get("omissions", ())) if found is not None else ()
 
 
 def listing(

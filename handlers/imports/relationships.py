@@ -12,7 +12,7 @@ from handlers.clients.link import linked_clients
 from handlers.directory.lookup import without_erased
 from handlers.directory.records import content_hash
 from handlers.jobs.handler import Result, Task
-from handlers.relationships.labels import combine_rows
+from handlers.relationships.labels import combine_rows, is_whole
 from handlers.relationships.merge import RecordUpdate, merge_updates
 from portal_db.clients.history import By
 from portal_db.database import Tx
@@ -40,6 +40,7 @@ def apply(tx: Tx, tasks: Sequence[Task]) -> list[Result]:
             content_hash(record),
             By(practice_id, ChangeSource.IMPORT, import_id=task.row.id),
             begun_at=task.row.epoch_started_at,
+            is_whole=is_whole(record),
         )
         updates.append(update)
     merge_updates(tx, practice_id, updates)

@@ -109,6 +109,9 @@ REASON_HAS_ADDRESS = Refusal(RequestRefused, "bad_request",
 # ---- Email addresses ----
 EMAIL_INVALID = Refusal(Rejected, "email_invalid",
     "That email address isn't valid.", "Correct it in XPM or enter another one, then import again.", field="email")
+EMAIL_AMBIGUOUS = Refusal(Rejected, "email_ambiguous",
+    "XPM holds two addresses; choose one.",
+    "Keep one in the import window, or correct the client in XPM, then import again.", field="email")
 INVALID_ADDRESS = Refusal(RequestRefused, "email_invalid",
     "That email address isn't valid.", "Correct the email address.", field="email")
 EMAIL_MISSING = Refusal(Rejected, "email_missing",

@@ -10,12 +10,17 @@ from typing import Any
 from uuid import UUID
 
 from portal_db.clients.relationships import XpmRelationship
-from xpm.records import RelationshipRecord
+from xpm.records import RelationshipRecord, XpmClient
 
 #: Other spellings of a role. Husband and wife are one relationship of two people, whoever is which.
 SPELLINGS = {"appointor": "appointer", "partnership": "partner", "husband": "spouse", "wife": "spouse"}
 #: The length of `relationships.label_key`.
 LONGEST = 500
+
+#: The name of the other side where XPM has none.
+NAMELESS = "(no name in XPM)"
+#: The omissions with which a relationship itself is lost, and not only a value of it.
+_LOST_ROWS = frozenset({"relationships.type", "relationships.relatedClient.uuid"})
 
 #: What `relationships.percentage` holds.
 _DIGITS = Decimal("0.0001")
@@ -57,6 +62,11 @@ def title_of(raw: str) -> str:
     return words[:-3] if words.casefold().endswith(" of") else words
 
 
+def is_whole(record: XpmClient) -> bool:
+    """Whether all relationships of a record could be read: then those that it does not have have ended."""
+    return _LOST_ROWS.isdisjoint(record.omissions)
+
+
 def combine_rows(records: Iterable[RelationshipRecord]) -> list[XpmRelationship]:
     """Combine XPM's rows into one relationship per role and other side, in XPM's order."""
     groups: dict[tuple[str, UUID], list[RelationshipRecord]] = {}
@@ -73,7 +83,7 @@ def _combine(role: str, rows: list[RelationshipRecord]) -> XpmRelationship:
         label=best.label[:500],
         label_key=role,
         other_xpm_uuid=best.related_uuid,
-        other_name=best.related_name[:10_000],
+        other_name=(_first(row.related_name or None for row in ordered) or NAMELESS)[:10_000],
         number_of_shares=_first(_shares(role, row) for row in ordered),
         percentage=_first(_percentage(role, row) for row in ordered),
         start_date=_first(row.start_date for row in ordered),

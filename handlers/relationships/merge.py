@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from handlers.relationships.labels import NAMELESS
 from portal_db.clients import history, relationships
 from portal_db.clients.history import By, Change, text_of
 from portal_db.clients.relationships import XPM_COLUMNS, XpmRelationship
@@ -34,6 +35,7 @@ class RecordUpdate:
         as_of: when XPM was asked.
         begun_at: when a person's import (its epoch) began; `None` for a re-sync. One import counts once, and not at all
             after a newer one.
+        is_whole: whether what is not reported is no longer in XPM.
     """
 
     client_id: UUID
@@ -43,6 +45,7 @@ class RecordUpdate:
     content_hash: str
     by: By
     begun_at: datetime | None = None
+    is_whole: bool = True
 
 
 @dataclass(slots=True)
@@ -115,7 +118,7 @@ def _merge(
             row |= {**relationship.columns(), "gone_at": None}
             if row["state"] is ReviewState.SUPERSEDED:
                 row["state"] = ReviewState.PENDING
-        for key in rows.keys() - current.keys():
+        for key in rows.keys() - current.keys() if update.is_whole else ():
             rows[key]["gone_at"] = rows[key]["gone_at"] or update.as_of
     if update.begun_at is not None:
         for row in rows.values():
@@ -177,7 +180,7 @@ def _rename_members(
     merged: Merged,
 ) -> None:
     """Linked team members take their record's name (b.19, b.21), unless a reviewer has amended it."""
-    names = {each.other_xpm_uuid: each.other_name[:500] for each in reported}
+    names = {each.other_xpm_uuid: each.other_name[:500] for each in reported if each.other_name != NAMELESS}
     for xpm_uuid, name in names.items():
         member = members.get((update.client_id, xpm_uuid))
         if member is None or member.name == name or member.name_is_override:

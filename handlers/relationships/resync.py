@@ -18,7 +18,7 @@ from handlers.jobs.enqueue import FollowUp
 from handlers.jobs.handler import job_arg
 from handlers.paging import Page, page_of, read_cursor
 from handlers.relationships.direction import ANYTHING, decide, possible_kinds
-from handlers.relationships.labels import combine_rows, read_labels
+from handlers.relationships.labels import combine_rows, is_whole, read_labels
 from handlers.relationships.merge import Merged, RecordUpdate, merge_updates
 from handlers.relationships.review_queue import kinds_of_record
 from handlers.services import Services
@@ -96,7 +96,8 @@ def _changed_links(database: Database, practice_id: UUID, directory: Directory) 
 def _update(by: By, found: ChangedRecord) -> RecordUpdate:
     record = read_record(found.record)
     reported = combine_rows(record.relationships)
-    return RecordUpdate(found.client_id, record.uuid, reported, found.as_of, found.content_hash, by)
+    whole = is_whole(record)
+    return RecordUpdate(found.client_id, record.uuid, reported, found.as_of, found.content_hash, by, is_whole=whole)
 
 
 def _natures(database: Database, practice_id: UUID, directory: Directory, updates: Sequence[RecordUpdate]) -> Natures:

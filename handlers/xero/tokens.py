@@ -17,6 +17,7 @@ from cryptography.fernet import InvalidToken, MultiFernet
 
 from config.settings import Settings, SettingsError
 from handlers.errors import Deferred, JobError, Permanent, Transient
+from handlers.practice_time import day_first
 from handlers.services import Services
 from handlers.xero import reconnect_notice
 from handlers.xero.connection import XpmRequester, connection_lost, require_connection
@@ -59,7 +60,8 @@ def call_xpm(services: Services, requester: XpmRequester, call: Callable[[Access
     while True:
         token = caller.token(known=known, not_version=refused, seconds=until - monotonic())
         try:
-            answer = call(Access(connection.tenant_id, token.value), until - monotonic())
+            access = Access(connection.tenant_id, token.value, day_first(requester.practice.time_zone))
+            answer = call(access, until - monotonic())
         except XpmUnauthorized as refusal:
             if refusal.reason == "scope_missing":
                 raise caller.refused("scope_missing", token.version) from refusal

@@ -105,11 +105,13 @@ class OneImport(ListedImport):
     waits_for: str | None
     until: datetime | None
     steps: list[ImportStep]
+    left_out: list[str] = Field(description="fields of the XPM record whose value cannot be read; the rest is imported")
 
     @classmethod
     def with_steps(cls, found: ImportStatus) -> Self:
         waits_for, until = found.waits_for
-        return cls.of(found.row, waits_for=waits_for, until=until, steps=[ImportStep.of(step) for step in found.steps])
+        steps = [ImportStep.of(step) for step in found.steps]
+        return cls.of(found.row, waits_for=waits_for, until=until, steps=steps, left_out=list(found.left_out))
 
 
 class ImportPage(ListPage[ListedImport]):

@@ -24,6 +24,23 @@ from xpm.simulator.serve import SimulatorConfig, TenantSpec, run
 from xpm.simulator.tenants import BASE_PATH
 
 
+def _percent(text: str) -> float:
+    """A percentage, with or without its sign."""
+    try:
+        found = float(text.removesuffix("%"))
+    except ValueError:
+        found = -1.0
+    if not 0 <= found <= 100:
+        raise typer.BadParameter("must be from 0 to 100, as in 20%")
+    return found
+
+
+Odd = Annotated[
+    float,
+    typer.Option(metavar="N%", parser=_percent, help="How many clients have an odd value in XPM.", show_default=False),
+]
+
+
 def run_demo(
     clients: Annotated[
         int, typer.Option(metavar="N", min=1, max=MAX_BATCH, help="Clients in the XPM practice, 1 to 5,000.")
@@ -41,6 +58,7 @@ def run_demo(
         str | None, typer.Option(metavar="URL", help="Use this Redis instead of starting a Valkey.")
     ] = None,
     quota: Annotated[bool, typer.Option("--quota/--no-quota", help="Enforce XPM's limits.")] = True,
+    odd: Odd = 0.0,
     as_json: AsJson = False,
 ) -> None:
     """Run the whole system on this machine and import a made-up practice.
@@ -56,6 +74,7 @@ def run_demo(
         redis_url=redis_url,
         background=workers,
         enforce_quota=quota,
+        odd_percent=odd,
     )
     raise typer.Exit(demonstrate(plan, kept=data is not None, as_json=as_json))
 
@@ -118,6 +137,7 @@ def run_simulator(
     port: Annotated[int, typer.Option(metavar="N", min=1, max=65535, help="Port to listen on.")] = 8090,
     time_scale: Annotated[float, typer.Option(metavar="N", min=0.001, help="How much faster the quota refills.")] = 1.0,
     quota: Annotated[bool, typer.Option("--quota/--no-quota", help="Enforce XPM's limits.")] = True,
+    odd: Odd = 0.0,
     tenant_name: Annotated[
         list[str], typer.Option(metavar="NAME", help="Name of a practice; repeat it for several practices.")
     ] = [],  # noqa: B006 -- typer copies it
@@ -138,6 +158,7 @@ def run_simulator(
         port=port,
         time_scale=time_scale,
         enforce_quota=quota,
+        odd_percent=odd,
         tenant_name=tenant_name[0] if tenant_name else None,
         more_tenants=tuple(
             TenantSpec(str(uuid5(NAMESPACE_URL, name)), clients, seed + place, name)

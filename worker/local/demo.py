@@ -40,12 +40,11 @@ def demonstrate(plan: Plan, *, kept: bool, as_json: bool) -> ExitCode:
                 batch, records = import_for_demo(stack)
             last = _follow(stack, batch)
             counters = stack.counters()
-            figures = demo_report.count(stack, batch.batch_id, time.monotonic() - began, counters)
+            figures = demo_report.count(stack, batch.batch_id, records, time.monotonic() - began, counters)
             if as_json:
                 say_json(asdict(figures))
             else:
-                names = {record.uuid: record.name for record in records}
-                demo_report.show_results(stack, batch.batch_id, names, figures, counters, kept=kept)
+                demo_report.show_results(stack, batch.batch_id, records, figures, counters, kept=kept)
     if last.open:
         note(f"No job finished for {STALLED_SECONDS:g} s, so {count_of(last.open, 'import')} did not finish.")
     return ExitCode.FAILED if figures.unfinished or figures.dead else ExitCode.DONE

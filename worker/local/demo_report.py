@@ -19,6 +19,7 @@ from worker.cli.output import clean, console, count_of, say, say_line, short_pat
 from worker.cli.show_imports import COLOURS
 from worker.local.mail_catcher import Delivery
 from worker.local.stack import LocalStack, Plan
+from xpm.records import XpmClient
 
 LONG_TABLE = 100
 """Above this many imports, only the first `SHOWN` are listed."""
@@ -32,7 +33,8 @@ class Figures:
     """The keys of `portal-sync demo --json`.
 
     imports: by state. welcome_emails: delivered to the mail catcher. rejections: by code. xpm_calls, xpm_429: calls that
-    the simulator received and rate-limited in this run. dead: jobs that are dead letters. unfinished: imports still open.
+    the simulator received and rate-limited in this run. left_out: how many clients were read without a field, because its
+    value cannot be read. dead: jobs that are dead letters. unfinished: imports still open.
     """
 
     imports: dict[str, int]
@@ -42,6 +44,7 @@ class Figures:
     relationships_found: int
     welcome_emails: int
     rejections: dict[str, int]
+    left_out: dict[str, int]
     xpm_calls: int
     xpm_429: int
     dead: int
@@ -49,7 +52,9 @@ class Figures:
     seconds: float
 
 
-def count(stack: LocalStack, batch_id: UUID, seconds: float, counters: Mapping[str, Any]) -> Figures:
+def count(
+    stack: LocalStack, batch_id: UUID, records: Sequence[XpmClient], seconds: float, counters: Mapping[str, Any]
+) -> Figures:
     """Count the results of one batch. `counters` are the simulator's."""
     which = progress.of_batch(batch_id)
     with stack.database.read() as tx:
@@ -69,6 +74,7 @@ def count(stack: LocalStack, batch_id: UUID, seconds: float, counters: Mapping[s
         relationships_found=relationships,
         welcome_emails=len(_welcome_emails(stack, batch_id)),
         rejections=dict(sorted(rejections.items())),
+        left_out=dict(sorted(Counter(name for record in records for name in record.omissions).items())),
         xpm_calls=counters["total_calls"],
         xpm_429=counters["statuses"].get("429", 0),
         dead=jobs.get(JobState.DEAD, 0),
@@ -89,17 +95,18 @@ def show_plan(plan: Plan, *, kept: bool) -> None:
 def show_results(
     stack: LocalStack,
     batch_id: UUID,
-    names: Mapping[UUID, str],
+    records: Sequence[XpmClient],
     figures: Figures,
     counters: Mapping[str, Any],
     *,
     kept: bool,
 ) -> None:
-    """Print the results. `names` are the clients' names by XPM uuid; `counters` are the simulator's."""
+    """Print the results. `records` are the clients in XPM; `counters` are the simulator's."""
     with stack.database.read() as tx:
         rows = imports.of_batch(tx, batch_id)
-    _show_imports(rows, names, kept=kept)
+    _show_imports(rows, {record.uuid: record.name for record in records}, kept=kept)
     _show_rejections(rows)
+    _show_left_out(records)
     _heading("Imported")
     say(
         f"  {count_of(figures.clients_created, 'client')} and"
@@ -159,6 +166,16 @@ def _show_rejections(rows: Sequence[Import]) -> None:
         say(f"  {len(of_code)} x {code}", style="red")
         _indented(first.outcome_message)
         _indented(first.outcome_remedy)
+
+
+def _show_left_out(records: Sequence[XpmClient]) -> None:
+    odd = [record for record in records if record.omissions]
+    if odd:
+        _heading("Left out, because XPM has it in a form that cannot be read")
+    for record in odd[:SHOWN]:
+        say_line(f"  {clean(record.name)}: {', '.join(record.omissions)}")
+    if len(odd) > SHOWN:
+        say(f"  … and {len(odd) - SHOWN:,} more clients")
 
 
 def _indented(text: str | None) -> None:

@@ -49,8 +49,9 @@ class Plan:
     """What to start. A server is started for each address that is not given.
 
     background: how many worker processes run imports. enforce_quota: whether the simulator refuses calls beyond XPM's
-    limits. time_scale: how much faster its quota refills. tenant_names: the names of its practices, one practice for each.
-    web_port: where to serve the portal's pages and API; the simulator then shows a consent page.
+    limits. odd_percent: how many of its clients have an odd value. time_scale: how much faster its quota refills.
+    tenant_names: the names of its practices, one practice for each. web_port: where to serve the portal's pages and API;
+    the simulator then shows a consent page.
     """
 
     folder: Path
@@ -60,6 +61,7 @@ class Plan:
     redis_url: str | None = None
     background: int = 1
     enforce_quota: bool = True
+    odd_percent: float = 0.0
     time_scale: float = 1.0
     tenant_names: tuple[str, ...] = ()
     web_port: int | None = None
@@ -115,6 +117,7 @@ class LocalStack:
         plan, simulator = self.plan, self.simulator
         self._launch("simulator", "-m", "worker.cli", "simulator", "--port", simulator.port, "--clients", plan.clients,
                      "--seed", plan.seed, "--time-scale", plan.time_scale,
+                     "--odd", plan.odd_percent,
                      "--quota" if plan.enforce_quota else "--no-quota",
                      "--truth-file", plan.folder / "truth.jsonl",
                      *(["--consent-page"] if plan.web_port else []),

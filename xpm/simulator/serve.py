@@ -38,12 +38,14 @@ class TenantSpec:
 class SimulatorConfig:
     """How to run a simulator. The first tenant is configured directly, further ones by `more_tenants`.
 
+    odd_percent: how many of the clients have an odd value on the wire.
     time_scale: how many times faster the quota's minutes and days pass. truth_file: where to write the truth, if set.
     monotonic: the clock in seconds, for tests that supply their own.
     """
 
     clients: int = 200
     seed: int = 1
+    odd_percent: float = 0.0
     host: str = "127.0.0.1"
     port: int = 8090
     time_scale: float = 1.0
@@ -93,6 +95,8 @@ def build_simulator(config: SimulatorConfig) -> Simulator:
         spec.tenant_id: Tenant(spec.tenant_id, build_practice(spec.clients, spec.seed), spec.tenant_name)
         for spec in (first, *config.more_tenants)
     }
+    for tenant in tenants.values():
+        tenant.practice.odd_percent = config.odd_percent
     simulator = Simulator(
         tenants,
         config.access_token,

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from xpm.records import Address
 from xpm.simulator import extras
+from xpm.simulator.odd import with_oddity
 from xpm.simulator.practice.model import Client, Group, Practice, Relationship, Staff
 
 Tree = dict[str, object]
@@ -46,7 +47,7 @@ def client_tree(client: Client, practice: Practice, view: View) -> Tree:
     """One client as one call returns it.
 
     Real practices answer unevenly, so every seventh record leaves empty fields and "No" flags out, and every fifth has empty
-    text where others have nothing (which differs in JSON only). Those three mean the same.
+    text where others have nothing (which differs in JSON only). Those three mean the same. Some records may also be odd.
     """
     tree = _person_part(client, view) | _place_part(client) | _business_part(client, practice)
     tree["contacts"] = extras.contacts_of(client)
@@ -54,14 +55,18 @@ def client_tree(client: Client, practice: Practice, view: View) -> Tree:
         tree["notes"] = extras.notes_of(client)
         tree["groups"] = [_named(group, practice.groups[group].name) for group in client.groups]
         tree["relationships"] = [_relationship(row, practice) for row in client.relationships]
-    if client.position % 7 == 3:
+    return with_oddity(_unevenly(tree, client.position), client.uuid, practice.odd_percent)
+
+
+def _unevenly(tree: Tree, position: int) -> Tree:
+    if position % 7 == 3:
         flags = ("isProspect", "isArchived", "isDeleted")
         return {
             key: value
             for key, value in tree.items()
             if value not in (None, []) and not (key in flags and value == "No")
         }
-    if client.position % 5 == 2:
+    if position % 5 == 2:
         return {key: "" if value is None and key not in _NOT_TEXT else value for key, value in tree.items()}
     return tree
 

@@ -111,7 +111,7 @@ def _envelope(body: bytes) -> Envelope:
     """What can be read of an error's body. The format is sniffed: the gateway sends JSON whatever was asked."""
     body = body.removeprefix(b"\xef\xbb\xbf").lstrip()
     envelope = Envelope()
-    events = JsonEvents(envelope) if body.startswith(b"{") else XmlEvents(envelope, None)
+    events = JsonEvents(envelope) if body.startswith(b"{") else XmlEvents(envelope)
     try:
         events.feed(body)
     except (*XML_ERRORS, *JSON_ERRORS, XpmMalformed):

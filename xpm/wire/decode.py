@@ -5,7 +5,6 @@ Memory holds one client and one piece of the body, however long the body is.
 
 from __future__ import annotations
 
-import codecs
 import re
 from collections.abc import Callable, Iterator
 from email.message import Message
@@ -14,8 +13,9 @@ from typing import Protocol
 from xpm.errors import XpmForeign, XpmMalformed
 from xpm.records import Unreadable, XpmClient
 from xpm.wire.answers import refusal
+from xpm.wire.characters import HEAD_BYTES, Characters, character_set_of
 from xpm.wire.envelope import Element, Envelope
-from xpm.wire.fields import client_of, uuid_of
+from xpm.wire.fields import Reading, client_of, uuid_of
 from xpm.wire.json_events import JSON_ERRORS, JsonEvents
 from xpm.wire.xml_events import XML_ERRORS, XmlEvents
 
@@ -27,7 +27,6 @@ MAX_TOKEN_BYTES = 8 * 1024 * 1024
 #: Called for a client of a list that breaks the contract, instead of an error that ends the list.
 OnUnreadable = Callable[[Unreadable], None]
 
-_BOM = b"\xef\xbb\xbf"
 _MEDIA_TYPE = re.compile(r"(?:application|text)/(?:[\w.-]+\+)?(xml|json)", re.ASCII)
 
 
@@ -42,15 +41,22 @@ class _Events(Protocol):
 class ClientStream(Iterator[XpmClient]):
     """The clients of a list or a search. The list is complete only if it ends without an exception.
 
-    A client that breaks the contract ends it, unless there is an `unreadable` to call.
+    A client without a uuid or a name that can be read ends it, unless there is an `unreadable` to call.
     Raises, at any `next()`: `XpmForeign` for a body that is not XPM's;
     `XpmMalformed` for one that breaks the contract, or at its early end (`truncated`);
     `XpmNotFound` or `XpmRefused` for `Status=ERROR`; and whatever reading `chunks` raises.
     """
 
-    def __init__(self, content_type: str, chunks: Iterator[bytes], unreadable: OnUnreadable | None = None) -> None:
+    def __init__(
+        self,
+        content_type: str,
+        chunks: Iterator[bytes],
+        unreadable: OnUnreadable | None = None,
+        reading: Reading | None = None,
+    ) -> None:
         self._envelope = Envelope()
         self._unreadable = unreadable
+        self._reading = reading or Reading.at()
         self._clients = self._decode(content_type, chunks)
 
     def __next__(self) -> XpmClient:
@@ -67,15 +73,16 @@ class ClientStream(Iterator[XpmClient]):
         first = next(pieces, b"")
         if not first.strip():
             raise XpmForeign("it is empty")
-        events = _events_for(content_type, self._envelope, has_bom=first.startswith(_BOM))
+        events, characters = _parser_for(content_type, self._envelope, first)
         silent = 0
-        for piece in _chain(first.removeprefix(_BOM), pieces):
+        for piece in _chain(first, pieces):
             before = events.events
-            _feed(events, piece)
+            _feed(events, characters.feed(piece))
             silent = silent + len(piece) if events.events == before else 0
             if silent > MAX_TOKEN_BYTES:
                 raise XpmMalformed(f"a text is longer than {MAX_TOKEN_BYTES} bytes")
             yield from self._take()
+        _feed(events, characters.feed(b"", is_last=True))
         _close(events)
         yield from self._take()
         self._judge()
@@ -89,11 +96,11 @@ class ClientStream(Iterator[XpmClient]):
 
     def _read(self, element: Element) -> XpmClient | None:
         try:
-            return client_of(element)
+            return client_of(element, self._reading)
         except XpmMalformed as error:
             if self._unreadable is None:
                 raise
-            self._unreadable(Unreadable(uuid_of(element), str(error)))
+            self._unreadable(Unreadable(uuid_of(element), error.problem))
             return None
 
     def _judge(self) -> None:
@@ -106,27 +113,32 @@ class ClientStream(Iterator[XpmClient]):
             raise XpmForeign("its status is neither OK nor ERROR")
 
 
-def decode_clients(content_type: str, chunks: Iterator[bytes], unreadable: OnUnreadable | None = None) -> ClientStream:
+def decode_clients(
+    content_type: str,
+    chunks: Iterator[bytes],
+    unreadable: OnUnreadable | None = None,
+    reading: Reading | None = None,
+) -> ClientStream:
     """The clients of a list, search or page, streamed; see `ClientStream` for what is raised, and when."""
-    return ClientStream(content_type, chunks, unreadable)
+    return ClientStream(content_type, chunks, unreadable, reading)
 
 
-def decode_client(content_type: str, chunks: Iterator[bytes]) -> XpmClient:
+def decode_client(content_type: str, chunks: Iterator[bytes], reading: Reading | None = None) -> XpmClient:
     """The one client of a `get`. Raises as `ClientStream` does, and `XpmMalformed` unless there is exactly one."""
-    clients = list(decode_clients(content_type, chunks))
+    clients = list(decode_clients(content_type, chunks, reading=reading))
     if len(clients) != 1:
         raise XpmMalformed(f"it holds {len(clients)} clients instead of the one requested")
     return clients[0]
 
 
 def _pieces(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """The body in pieces of 3 to `PIECE_BYTES` bytes (the last may be shorter), so that the first shows a whole BOM."""
-    held = b""
+    """The body in pieces of at most `PIECE_BYTES` bytes, the first of which is long enough to show its character set."""
+    held, needed = b"", HEAD_BYTES
     for chunk in chunks:
         held += chunk
-        if len(held) >= len(_BOM):
+        if len(held) >= needed:
             yield from (held[at : at + PIECE_BYTES] for at in range(0, len(held), PIECE_BYTES))
-            held = b""
+            held, needed = b"", 1
     if held:
         yield held
 
@@ -137,31 +149,24 @@ def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
     yield from rest
 
 
-def _events_for(content_type: str, envelope: Envelope, *, has_bom: bool) -> _Events:
+def _parser_for(content_type: str, envelope: Envelope, head: bytes) -> tuple[_Events, Characters]:
     header = Message()
     header["Content-Type"] = content_type
     match = _MEDIA_TYPE.fullmatch(header.get_content_type())
     if not match or not content_type:
         raise XpmMalformed("its content type is neither XML nor JSON")
-    charset = "utf-8" if has_bom else _known_charset(header.get_content_charset())
-    if match[1] == "xml":
-        return XmlEvents(envelope, charset)
-    if charset not in (None, "utf-8", "ascii"):
+    is_json = match[1] == "json"
+    character_set = character_set_of(head, header.get_content_charset())
+    if is_json and character_set not in ("utf-8", "utf-8-sig", "ascii"):
         raise XpmMalformed("it is JSON in another character set than UTF-8")
-    return JsonEvents(envelope)
-
-
-def _known_charset(charset: str | None) -> str | None:
-    """The character set's standard name. A body without one declares its own (XML) or is UTF-8 (JSON)."""
-    try:
-        return codecs.lookup(charset).name if charset else None
-    except (LookupError, ValueError):
-        raise XpmMalformed("its character set is unknown") from None
+    return JsonEvents(envelope) if is_json else XmlEvents(envelope), Characters(character_set, is_json=is_json)
 
 
 def _feed(events: _Events, piece: bytes) -> None:
     try:
-        return events.feed(piece)
+        if piece:  # An empty one would end a JSON document.
+            events.feed(piece)
+        return
     except (*XML_ERRORS, *JSON_ERRORS):
         pass  # Raised below, outside of the handler: a parser's error quotes the body.
     raise XpmMalformed("it is not well-formed, or holds a document type or an entity")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from xpm.contract import CLIENT_FIELDS, Fields
-from xpm.errors import XpmMalformed
+from xpm.errors import XpmForeign, XpmMalformed
 
 ITEM = "[]"
 """The name that a JSON array's nameless items are given."""
@@ -17,9 +17,10 @@ ITEM = "[]"
 MAX_DEPTH = 64
 """How deep a body may nest; XPM's bodies nest seven deep."""
 MAX_TEXT = 65_536
-"""The longest text kept, in characters. A longer one is refused, not cut: a cut name would look like a real one."""
+"""The longest text kept, in characters. A longer one is unreadable and not cut: a cut name would look like a real one."""
 MAX_VALUES = 100_000
-"""The most fields kept of one client; a client with thousands of relationships has far fewer."""
+"""The most fields kept of one client; a client with thousands of relationships has far fewer. One with more cannot be
+read."""
 
 _READ = frozenset({("status",), ("errordescription",), ("title",), ("detail",)})
 _XPMS = frozenset({"status", "errordescription", "clients", "client"})
@@ -27,14 +28,15 @@ _XPMS = frozenset({"status", "errordescription", "clients", "client"})
 
 
 class Element:
-    """A named value: a text, or children."""
+    """A named value: a text, or children. `problem` says why it cannot be read."""
 
-    __slots__ = ("children", "name", "parts", "size")
+    __slots__ = ("children", "name", "parts", "problem", "size")
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.children: list[Element] = []
         self.parts: list[str] = []
+        self.problem: str | None = None
         self.size = 0
 
     def add_text(self, text: str) -> None:
@@ -42,9 +44,11 @@ class Element:
         if self.children:
             return
         self.size += len(text)
-        if self.size > MAX_TEXT:
-            raise XpmMalformed(f"{self.name} is longer than {MAX_TEXT} characters")
-        self.parts.append(text)
+        if self.size <= MAX_TEXT:
+            self.parts.append(text)
+        else:
+            self.problem = f"is longer than {MAX_TEXT} characters"
+            self.parts.clear()
 
     def child(self, name: str) -> Element | None:
         """The first child of that name."""
@@ -112,6 +116,8 @@ class Envelope:
             self._record[-1][0].add_text(text)
         elif (path := tuple(self._path)) in _READ:
             self._texts.setdefault(path, Element(path[-1])).add_text(text)
+        elif path == ("clients",) and text.strip():
+            raise XpmForeign("it holds a text instead of a list of clients")  # Not an empty list: all would be gone.
 
     def end(self) -> None:
         """The element that began last ends."""
@@ -141,7 +147,9 @@ class Envelope:
             return
         self._values += 1
         if self._values > MAX_VALUES:
-            raise XpmMalformed(f"a client has more than {MAX_VALUES} fields")
+            self._record[0][0].problem = f"has more than {MAX_VALUES} fields"
+            self._skipped = 1
+            return
         child = Element(name)
         parent.children.append(child)
         self._record.append((child, inner))

@@ -8,16 +8,16 @@ from defusedxml.ElementTree import DefusedXMLParser  # type: ignore[import-untyp
 
 from xpm.wire.envelope import Envelope
 
-XML_ERRORS = (ParseError, ValueError, LookupError)
-"""What `feed` and `close` raise: broken XML, something refused (a `ValueError`), or an unknown encoding."""
+XML_ERRORS = (ParseError, ValueError)
+"""What `feed` and `close` raise: broken XML, or something refused (a `ValueError`)."""
 
 
 class XmlEvents:
-    """Feeds an envelope from XML. `charset` is the response's, and overrides the one that the document declares."""
+    """Feeds an envelope from XML in UTF-8, whatever character set the document declares."""
 
-    def __init__(self, envelope: Envelope, charset: str | None) -> None:
+    def __init__(self, envelope: Envelope) -> None:
         self._target = _Target(envelope)
-        self._parser = DefusedXMLParser(target=self._target, encoding=charset, forbid_dtd=True)
+        self._parser = DefusedXMLParser(target=self._target, encoding="utf-8", forbid_dtd=True)
 
     @property
     def events(self) -> int:

@@ -9,6 +9,7 @@ import pytest
 from handlers.directory import accept_missing
 from handlers.directory.lookup import confirmed_at
 from handlers.errors import RequestRefused
+from portal_db.directory import unreadable
 from portal_db.directory.syncs import DropLimits
 from portal_db.states import JobState, SyncState
 from portal_db.upkeep import erasures
@@ -100,16 +101,28 @@ def test_a_record_that_cannot_be_read_keeps_its_row_and_is_not_taken_for_news(
     assert confirmed_at(present(world)[odd.uuid], directory_of(world)) == directory_of(world).cursor
 
 
-def test_an_answer_of_which_much_cannot_be_read_changes_nothing(
+def test_many_unreadable_records_leave_the_others(own_sqlite_world: World, own_simulator: SimulatorHandle) -> None:
+    world = own_sqlite_world
+    synced(world)
+    spoil(own_simulator, records(own_simulator)[:21])
+    sync = synced(world)
+    assert (sync.state, sync.seen, sync.unread, sync.gone) == (SyncState.SUCCEEDED, 40, 21, 0)
+    with world.database.read() as tx:
+        assert unreadable.in_directory(tx, directory_of(world), limit=10).records == 21
+
+
+def test_an_answer_of_which_nothing_can_be_read_changes_nothing(
     own_sqlite_world: World, own_simulator: SimulatorHandle
 ) -> None:
     world = own_sqlite_world
     synced(world)
     cursor = directory_of(world).cursor
-    spoil(own_simulator, records(own_simulator)[:21])
+    spoil(own_simulator, records(own_simulator))
     job = begin(world)
     world.runner().run(job.id)
-    assert (job_of(world, job.id).state, job_of(world, job.id).error_code) == (JobState.DEAD, "xpm_contract")
+    dead = job_of(world, job.id)
+    assert (dead.state, dead.error_code) == (JobState.DEAD, "xpm_contract")
+    assert "The first: name of client" in (dead.error_message or "")
     assert (sync_of(world, job).state, sync_of(world, job).reason) == (SyncState.FAILED, "xpm_contract")
     assert (len(present(world)), directory_of(world).cursor) == (40, cursor)
 

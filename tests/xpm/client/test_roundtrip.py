@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,18 +16,18 @@ from xpm.errors import XpmMalformed
 from xpm.records import Address, GroupRef, RelationshipRecord, XpmClient
 from xpm.wire import decode_client, decode_clients
 
-texts = (
-    st.text(
-        st.characters(exclude_categories=["Cs", "Cc"], include_characters="\t\n\r", exclude_characters="\ufffe\uffff"),
-        min_size=1,
-        max_size=20,
-    )
-    .map(str.strip)
-    .filter(bool)
-)
+
+def written(categories: tuple[Any, ...], more: str = "") -> st.SearchStrategy[str]:
+    letters = st.characters(exclude_categories=categories, include_characters=more, exclude_characters="\ufffe\uffff")
+    return st.text(letters, min_size=1, max_size=20).map(str.strip).filter(bool)
+
+
+texts = written(("Cs", "Cc", "Zl", "Zp"))
+streets = st.none() | written(("Cs", "Cc"), "\t\n")
 maybe = st.none() | texts
-days = st.none() | st.dates(date(1, 1, 1), date(9999, 12, 31))
-addresses = st.builds(Address, street=maybe, city=maybe, region=maybe, post_code=maybe, country=maybe)
+births = st.none() | st.dates(date(1900, 1, 2), date(2026, 1, 1))
+days = st.none() | st.dates(date(1754, 1, 1), date(9998, 12, 31))
+addresses = st.builds(Address, street=streets, city=maybe, region=maybe, post_code=maybe, country=maybe)
 relationships = st.builds(
     RelationshipRecord,
     uuid=st.none() | st.uuids(),
@@ -47,7 +48,7 @@ clients = st.builds(
     first_name=maybe,
     last_name=maybe,
     email=maybe,
-    date_of_birth=days,
+    date_of_birth=births,
     phone=maybe,
     address=addresses,
     postal_address=addresses,

@@ -187,7 +187,7 @@ def test_json_in_another_character_set_is_refused() -> None:
 @both_formats
 def test_what_the_contract_does_not_name_is_dropped_while_it_arrives(kind: Format) -> None:
     envelope = Envelope()
-    events = JsonEvents(envelope) if kind == "json" else XmlEvents(envelope, None)
+    events = JsonEvents(envelope) if kind == "json" else XmlEvents(envelope)
     tree = {**as_tree(ACME), "taxNumber": SECRET, "bankName": SECRET, "bankBsb": SECRET, "notes": [{"text": SECRET}]}
     events.feed(encode({"status": "OK", "clients": [tree]}, kind))
 

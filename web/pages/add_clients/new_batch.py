@@ -39,7 +39,7 @@ SHOWN = 100
 #: Records chosen by tick boxes; a CSV may have more.
 MAX_CHOSEN = 500
 #: Refusals that another email address may resolve.
-EMAIL_CODES = frozenset({"email_missing", "email_invalid", "email_taken"})
+EMAIL_CODES = frozenset({"email_missing", "email_invalid", "email_ambiguous", "email_taken"})
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,24 @@ REVIEW_STATES = {"pending": "Awaiting review", "superseded": "No longer needs re
 #: Why a value that XPM has was not written.
 CONFLICTS = {
     "email_taken": "This email address is already in use in the portal, so the previous address was kept.",
+    "email_ambiguous": "XPM holds two addresses, so the previous address was kept.",
+}
+#: Fields of an XPM record whose value may be unreadable; the others are called what they are.
+XPM_FIELDS = {
+    "dateOfBirth": "date of birth",
+    "isArchived": "archived or not",
+    "isDeleted": "deleted or not",
+    "isProspect": "prospect or not",
+    "groups.uuid": "a client group",
+    "groups.name": "the name of a client group",
+    "relationships.uuid": "the identifier of a relationship",
+    "relationships.type": "a relationship without a type",
+    "relationships.relatedClient.uuid": "a relationship to an unknown client",
+    "relationships.relatedClient.name": "the name of a related client",
+    "relationships.numberOfShares": "number of shares in a relationship",
+    "relationships.percentage": "percentage in a relationship",
+    "relationships.startDate": "start date of a relationship",
+    "relationships.endDate": "end date of a relationship",
 }
 #: Why a record of XPM cannot be imported.
 BLOCKED = {
@@ -147,6 +165,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "change_word": _words(CHANGE_SOURCES),
     "review_word": _words(REVIEW_STATES),
     "conflict_word": _words(CONFLICTS),
+    "xpm_field_word": _words(XPM_FIELDS),
 }
 
 

@@ -78,6 +78,7 @@ def show_import(import_id: ImportId, as_json: AsJson = False) -> None:
             **show_imports.import_json(found.row),
             **fields(found.row, "practice_id batch_id created_at closed_at"),
             "jobs": [show_imports.job_json(job, found.waits) for job in found.jobs],
+            "left_out": found.left_out,
             "history": [show_imports.entry_json(entry) for entry in found.history],
         })  # fmt: skip
         return
@@ -86,6 +87,8 @@ def show_import(import_id: ImportId, as_json: AsJson = False) -> None:
     for part in (show_imports.import_table(found.row), jobs_table, show_imports.history_table(found.history)):
         out.print(part)
         out.print()
+    if found.left_out:
+        say(f"Left out, because XPM has them in a form that cannot be read: {', '.join(map(clean, found.left_out))}")
 
 
 @imports_app.command("amend")

@@ -15,6 +15,7 @@ from handlers.directory.accept_missing import HeldDirectory
 from handlers.directory.sync import sync_now
 from portal_db.directory.directories import DirectoryEntry
 from portal_db.directory.resyncs import PracticeSummary
+from portal_db.directory.unreadable import Unread
 from portal_db.states import SyncMode, SyncState
 from portal_db.tables import DirectorySync
 from worker.cli.database import open_record
@@ -87,19 +88,38 @@ def show_all(practice: OnlyPractice = None, as_json: AsJson = False) -> None:
 def show(directory: DirectoryId, as_json: AsJson = False) -> None:
     """Show a directory and its last syncs."""
     with open_record() as record, explain_refusals({"directory": f"Directory {directory}"}):
-        entry, syncs = queries.one(record.database, directory, limit=SYNCS_SHOWN)
+        shown = NAMES_IN_JSON if as_json else NAMES_SHOWN
+        entry, syncs, unread = queries.one(record.database, directory, limit=SYNCS_SHOWN, fields_limit=shown)
     if as_json:
-        say_json({**_result(entry), "syncs": [_sync(sync) for sync in syncs]})
+        left_out = [{"xpm_uuid": xpm_uuid, "fields": names} for xpm_uuid, names in unread.fields]
+        unread_json = {"unread": unread.records, "incomplete": unread.incomplete, "left_out": left_out}
+        say_json({**_result(entry), **unread_json, "syncs": [_sync(sync) for sync in syncs]})
         return
     out = console()
     out.print(_tables([entry]))
+    _print_unread(unread)
     if syncs:
-        made = table("Started", "Mode", "State", "Seen", "New", "Changed", "Gone")
+        made = table("Started", "Mode", "State", "Seen", "New", "Changed", "Gone", "Unread")
         for sync in syncs:
-            counts = fields(sync, "seen added changed gone").values()
+            counts = fields(sync, "seen added changed gone unread").values()
             cells = ("" if count is None else f"{count:,}" for count in counts)
             made.add_row(utc(sync.started_at), sync.mode.value, _state(sync), *cells)
         out.print(made)
+
+
+def _print_unread(unread: Unread) -> None:
+    if unread.records:
+        say(
+            f"{count_of(unread.records, 'record')} cannot be read: no uuid or no name. Their last readable version is kept."
+        )
+    if unread.incomplete:
+        say(
+            f"{count_of(unread.incomplete, 'record')} were read without these fields, which XPM has in an unknown form:"
+        )
+    for xpm_uuid, names in unread.fields:
+        say_line(f"  {xpm_uuid}  {', '.join(clean(name) for name in names)}")
+    if unread.incomplete > len(unread.fields):
+        say(f"  … and {unread.incomplete - len(unread.fields):,} more; up to {NAMES_IN_JSON:,} of them with --json")
 
 
 @directory_app.command("sync")

@@ -80,12 +80,14 @@ class Staff:
 
 @dataclass(slots=True)
 class Practice:
-    """One practice. `clients` is in list order, archived and deleted ones included."""
+    """One practice. `clients` is in list order, archived and deleted ones included. `odd_percent` of them have an odd value
+    on the wire."""
 
     name: str
     clients: dict[UUID, Client]
     groups: dict[UUID, Group]
     staff: tuple[Staff, ...]
+    odd_percent: float = 0.0
 
     def modified_since(self, moment: datetime | None) -> Iterator[Client]:
         """Clients changed at or after an aware moment, in list order; all of them for `None`."""

@@ -1,0 +1,296 @@
+"""Odd values on the wire: what they mean, or that they are left out and named. One of them never costs more than itself."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.xpm.client.decoding import GROUP, JSON, SECRET, XML, both_formats, many
+from tests.xpm.client.encoding import CONTENT_TYPES, Format, as_tree, encode, encode_list
+from tests.xpm.client.test_roundtrip import clients, cut, unhurried
+from tests.xpm.client.upstream import ACME, BLOGGS
+from xpm.errors import XpmMalformed
+from xpm.records import Unreadable, XpmClient
+from xpm.wire import Reading, decode_clients
+from xpm.wire.envelope import MAX_TEXT
+
+TIE = {"type": "Owner", "relatedClient": GROUP}
+AUSTRALIA = Reading.at(datetime(2026, 11, 27, tzinfo=UTC), day_first=True)
+SOMEWHERE = replace(AUSTRALIA, day_first=False)
+
+
+def read(kind: Format, odd: dict[str, Any], reading: Reading = SOMEWHERE) -> XpmClient:
+    """The one record of a list, read with these values in it."""
+    body = encode({"status": "OK", "clients": [{**as_tree(BLOGGS), **odd}]}, kind)
+    (found,) = decode_clients(CONTENT_TYPES[kind], iter([body]), reading=reading)
+    return found
+
+
+def born(kind: Format, written: str, reading: Reading = SOMEWHERE) -> tuple[date | None, tuple[str, ...]]:
+    found = read(kind, {"dateOfBirth": written}, reading)
+    return found.date_of_birth, found.omissions
+
+
+@both_formats
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("/Date(28425600000+0000)/", date(1970, 11, 26)),
+        ("/Date(28425600000)/", date(1970, 11, 26)),
+        ("/Date(-28425600000+0000)/", date(1969, 2, 6)),
+        ("/Date(28378800000+1300)/", date(1970, 11, 26)),
+        ("1970-11-26T00:00:00Z", date(1970, 11, 26)),
+        ("1970-11-26T00:00:00.000+11:00", date(1970, 11, 26)),
+        ("1970-11-26 23:30:00 -0500", date(1970, 11, 26)),
+        ("19701126", date(1970, 11, 26)),
+    ],
+)
+def test_a_date_is_the_one_that_was_written(kind: Format, written: str, meant: date) -> None:
+    assert born(kind, written) == (meant, ())
+
+
+@both_formats
+@pytest.mark.parametrize(
+    "written",
+    [SECRET, "1970-02-31", "26 Nov", "/Date(28378800000)/", "/Date(999999999999999)/", "2026-11-29", "2999-01-01"],
+)
+def test_a_birth_date_that_cannot_be_is_left_out_and_named(kind: Format, written: str) -> None:
+    assert born(kind, written) == (None, ("dateOfBirth",))
+
+
+@both_formats
+@pytest.mark.parametrize("written", ["26/11/1970", "26.11.1970", "26-11-1970 00:00:00"])
+def test_a_day_before_its_month_is_a_date_only_where_everybody_writes_so(kind: Format, written: str) -> None:
+    assert born(kind, written, AUSTRALIA) == (date(1970, 11, 26), ())
+    assert born(kind, written, SOMEWHERE) == (None, ("dateOfBirth",))
+
+
+@both_formats
+@pytest.mark.parametrize("written", ["0001-01-01", "1753-01-01", "1900-01-01T00:00:00", "0000-00-00", "9999-12-31"])
+def test_the_dates_that_mean_none_are_none(kind: Format, written: str) -> None:
+    assert born(kind, written) == (None, ())
+
+
+@both_formats
+@pytest.mark.parametrize("written", ["0001-01-01", "0001-01-01T00:00:00", "/Date(-62135596800000)/", "9999-12-31"])
+def test_a_relationship_without_an_end_has_none(kind: Format, written: str) -> None:
+    (tie,) = read(kind, {"relationships": [{**TIE, "endDate": written}]}).relationships
+    assert tie.end_date is None
+
+
+@both_formats
+@pytest.mark.parametrize(
+    ("odd", "field"),
+    [
+        ({"numberOfShares": "1,000"}, "numberOfShares"),
+        ({"numberOfShares": "1.5"}, "numberOfShares"),
+        ({"numberOfShares": "-3"}, "numberOfShares"),
+        ({"numberOfShares": "1e999999"}, "numberOfShares"),
+        ({"percentage": "33,33"}, "percentage"),
+        ({"percentage": "50%"}, "percentage"),
+        ({"percentage": "NaN"}, "percentage"),
+        ({"percentage": "100000"}, "percentage"),
+        ({"startDate": "soon"}, "startDate"),
+        ({"uuid": SECRET}, "uuid"),
+    ],
+)
+def test_only_the_value_of_a_relationship_is_left_out(kind: Format, odd: dict[str, Any], field: str) -> None:
+    good = {"numberOfShares": "7", "percentage": "12.5", "startDate": "2011-01-01"}
+    found = read(kind, {"relationships": [{**TIE, **good, **odd}]})
+    assert found.omissions == (f"relationships.{field}",)
+    (tie,) = found.relationships
+    values = {"numberOfShares": tie.number_of_shares, "percentage": tie.percentage, "startDate": tie.start_date}
+    meant: dict[str, Any] = {"numberOfShares": 7, "percentage": Decimal("12.5"), "startDate": date(2011, 1, 1)}
+    assert values == {**meant, **({field: None} if field in meant else {})}
+
+
+@both_formats
+@pytest.mark.parametrize(
+    ("row", "omissions"),
+    [
+        ({"type": "Owner", "relatedClient": None}, ()),
+        ({"type": "Owner"}, ()),
+        ({"type": "Owner", "relatedClient": {"name": SECRET}}, ("relationships.relatedClient.uuid",)),
+        ({"type": "Owner", "relatedClient": {"uuid": SECRET}}, ("relationships.relatedClient.uuid",)),
+        ({"type": " ", "relatedClient": GROUP}, ("relationships.type",)),
+    ],
+)
+def test_a_relationship_that_cannot_be_read_leaves_the_others(
+    kind: Format, row: dict[str, Any], omissions: tuple[str, ...]
+) -> None:
+    found = read(kind, {"relationships": [TIE, row, {**TIE, "type": "Director"}]})
+    assert [tie.label for tie in found.relationships] == ["Owner", "Director"]
+    assert found.omissions == omissions
+
+
+@both_formats
+def test_a_related_client_may_have_no_name(kind: Format) -> None:
+    (tie,) = read(kind, {"relationships": [{"type": "Owner", "relatedClient": {**GROUP, "name": ""}}]}).relationships
+    assert (tie.related_uuid, tie.related_name) == (UUID(int=5), "")
+
+
+@both_formats
+@pytest.mark.parametrize(
+    ("row", "omissions"),
+    [
+        ({"uuid": None, "name": None}, ()),
+        ({"name": SECRET}, ("groups.uuid",)),
+        ({"uuid": SECRET, "name": SECRET}, ("groups.uuid",)),
+        ({"uuid": str(UUID(int=6))}, ("groups.name",)),
+    ],
+)
+def test_a_group_that_cannot_be_read_leaves_the_others(kind: Format, row: Any, omissions: tuple[str, ...]) -> None:
+    found = read(kind, {"groups": [GROUP, row]})
+    assert [group.uuid for group in found.groups] == [UUID(int=5)]
+    assert found.omissions == omissions
+
+
+@both_formats
+@pytest.mark.parametrize(
+    ("written", "meant"), [("N", False), ("0", False), ("false", False), ("No", False), ("Y", True), ("1", True)]
+)
+def test_a_flag_is_read_in_every_spelling(kind: Format, written: str, meant: bool) -> None:
+    found = read(kind, {"isArchived": written})
+    assert (found.is_archived, found.omissions) == (meant, ())
+
+
+@both_formats
+def test_a_flag_that_is_neither_is_left_out_and_named(kind: Format) -> None:
+    found = read(kind, {"isArchived": SECRET})
+    assert (found.is_archived, found.omissions) == (False, ("isArchived",))
+
+
+@both_formats
+@pytest.mark.parametrize("field", ["phone", "address", "email", "dateOfBirth"])
+def test_a_text_without_end_is_left_out_and_named(kind: Format, field: str) -> None:
+    assert read(kind, {field: "x" * (MAX_TEXT + 1)}).omissions == (field,)
+
+
+@both_formats
+@pytest.mark.parametrize("broken", [{"uuid": SECRET}, {"name": None}, {"name": "x" * (MAX_TEXT + 1)}])
+def test_one_unreadable_record_of_a_list_leaves_the_others(kind: Format, broken: dict[str, Any]) -> None:
+    rows = [as_tree(ACME), {**as_tree(BLOGGS), **broken}, as_tree(ACME)]
+    noted: list[Unreadable] = []
+    body = encode({"status": "OK", "clients": rows}, kind)
+    assert list(decode_clients(CONTENT_TYPES[kind], iter([body]), noted.append)) == [ACME, ACME]
+    assert noted[0].uuid == (None if "uuid" in broken else BLOGGS.uuid)
+    assert next(iter(broken)) in noted[0].problem
+    assert SECRET not in noted[0].problem
+
+
+@both_formats
+def test_a_record_with_too_many_fields_leaves_the_others(kind: Format, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("xpm.wire.envelope.MAX_VALUES", 60)
+    crowd = {**as_tree(BLOGGS), "groups": [GROUP] * 40}
+    noted: list[Unreadable] = []
+    body = encode({"status": "OK", "clients": [as_tree(ACME), crowd, as_tree(ACME)]}, kind)
+    assert list(decode_clients(CONTENT_TYPES[kind], iter([body]), noted.append)) == [ACME, ACME]
+    assert [each.uuid for each in noted] == [BLOGGS.uuid]
+
+
+@both_formats
+def test_a_text_in_place_of_the_clients_is_not_an_empty_list(kind: Format) -> None:
+    with pytest.raises(XpmMalformed):
+        many(encode({"status": "OK", "clients": "Service busy"}, kind), CONTENT_TYPES[kind])
+
+
+FORBIDDEN = ("\x0b", "\x1f", "&#11;", "&#x1F;", "&#xD83D;", "&#x0;", "\ufffe", "&#65535;")
+
+
+@pytest.mark.parametrize("size", [1, 7, 65_536])
+@pytest.mark.parametrize("character", FORBIDDEN)
+@pytest.mark.parametrize("charset", ["utf-8", "utf-16-le", "utf-16"])
+def test_characters_that_xml_forbids_are_dropped_from_xml(character: str, size: int, charset: str) -> None:
+    sent = [replace(ACME, uuid=UUID(int=at), name="Zoë & Co") for at in range(1, 5)]
+    text = encode_list(sent, "xml").decode().replace("Zoë &amp; Co</Name>", f"Zoë{character} &amp;&#32;Co</Name>")
+    assert character in text
+    assert list(decode_clients(XML, cut(text.encode(charset), size))) == sent
+
+
+@pytest.mark.parametrize("declared", ["utf-16", "UTF-16", "utf-16le"])
+@pytest.mark.parametrize("size", [1, 65_536])
+def test_utf_8_that_declares_itself_as_utf_16_is_read_as_utf_8(declared: str, size: int) -> None:
+    client = replace(ACME, name="Zoë")
+    body = encode_list([client], "xml").replace(b'encoding="utf-8"', f'encoding="{declared}"'.encode())
+    assert list(decode_clients(XML, cut(body, size))) == [client]
+
+
+@both_formats
+def test_bytes_that_are_no_characters_leave_the_rest(kind: Format) -> None:
+    body = encode_list([replace(ACME, name="Zo_"), BLOGGS], kind).replace(b"Zo_", b"Zo\xeb")
+    assert many(body, CONTENT_TYPES[kind]) == [replace(ACME, name="Zo\ufffd"), BLOGGS]
+
+
+@both_formats
+@pytest.mark.parametrize("between", ["\n", "\r\n", " \t\n ", "\u2028", "\x85"])
+def test_a_name_has_no_line_breaks(kind: Format, between: str) -> None:
+    name = f'=HYPERLINK("x"){between}Bcc: {SECRET}'
+    found = read(kind, {"name": name, "firstName": name, "address": f"1 Quay St{between}Auckland"})
+    assert found.name == found.first_name == f'=HYPERLINK("x") Bcc: {SECRET}'
+    assert found.address.street is not None
+    assert "\r" not in found.address.street
+
+
+ODD = st.none() | st.text(st.characters(exclude_categories=("Co", "Cs")), max_size=12) | st.sampled_from([
+    "N", "1,000", "33,33", "/Date(28425600000+0000)/", "0001-01-01", "26/11/1970", "1900-01-01", "a\x0bb\x1f", "x\ud800",
+    "x\r\ny\u2028z", "mailto:a@b.example", str(UUID(int=7)),
+])  # fmt: skip
+PLAIN = [name for name, value in as_tree(ACME).items() if not isinstance(value, dict | list)]
+NAMED = st.fixed_dictionaries({}, optional={"uuid": ODD, "name": ODD})
+ROW = st.fixed_dictionaries({}, optional={
+    **dict.fromkeys(("uuid", "type", "numberOfShares", "percentage", "startDate", "endDate"), ODD),
+    "relatedClient": st.none() | NAMED,
+})  # fmt: skip
+FOUND = tuple[list[XpmClient], list[Unreadable]]
+
+
+@unhurried
+@given(
+    client=clients,
+    odd=st.dictionaries(st.sampled_from(PLAIN), ODD, max_size=4),
+    groups=st.lists(NAMED, max_size=2),
+    ties=st.lists(ROW, max_size=2),
+    size=st.integers(1, 5000),
+)
+def test_xml_and_json_give_the_same_record_and_the_same_omissions(
+    client: XpmClient, odd: dict[str, Any], groups: list[Any], ties: list[Any], size: int
+) -> None:
+    tree = as_tree(client)
+    rows = {"groups": tree["groups"] + groups, "relationships": tree["relationships"] + ties}
+    answer = {"status": "OK", "clients": [as_tree(ACME), {**tree, **odd, **rows}, as_tree(ACME)]}
+    from_xml = found_in(as_xml(answer), XML, size)
+    assert from_xml == found_in(json.dumps(answer).encode(), JSON, size)
+    assert (from_xml[0][0], from_xml[0][-1]) == (ACME, ACME)
+
+
+def found_in(body: bytes, content_type: str, size: int) -> FOUND:
+    noted: list[Unreadable] = []
+    return list(decode_clients(content_type, cut(body, size), noted.append, SOMEWHERE)), noted
+
+
+#: Characters that only a reference can stand for in XML, and private ones in their place until the tree is written.
+_REFERRED = {
+    code: 0xF000 + at for at, code in enumerate((*range(9), 0xB, 0xC, 0xD, *range(0xE, 0x20), 0xD800, 0xFFFE, 0xFFFF))
+}
+
+
+def as_xml(tree: Any) -> bytes:
+    """The tree as XML that has references where it can have no characters."""
+    text = encode(_translated(tree), "xml").decode()
+    return text.translate({private: f"&#{code};" for code, private in _REFERRED.items()}).encode()
+
+
+def _translated(tree: Any) -> Any:
+    if isinstance(tree, dict):
+        return {name: _translated(value) for name, value in tree.items()}
+    if isinstance(tree, list):
+        return [_translated(value) for value in tree]
+    return tree.translate(_REFERRED) if isinstance(tree, str) else tree

@@ -1,0 +1,95 @@
+"""A body's bytes to the UTF-8 that both parsers accept, piece by piece: one odd character must not stop a whole list.
+
+Characters that XML forbids are dropped, raw or as references, and bytes that are not in the body's character set become
+U+FFFD. Memory holds one piece and the beginning of one reference.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+
+from xpm.errors import XpmMalformed
+
+HEAD_BYTES = 256
+"""How much of a body is needed to know its character set: a BOM, or an XML declaration."""
+
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_DECLARED = re.compile(rb"""\s*<\?xml[^>]{0,100}?\sencoding\s*=\s*["']([A-Za-z][\w.-]{0,40})["']""", re.ASCII)
+_WIDE = re.compile(r"utf-(16|32)")
+_READABLE = re.compile(r"utf-(8|16|32)(-sig|-[lb]e)?|ascii|(iso8859-|cp|koi8-|mac-)\w+", re.ASCII)
+
+_CONTROLS = bytes(byte for byte in range(0x20) if byte not in b"\t\n\r")
+# JSON allows no raw tab or line break within a text, and between values each of them means the same as a space.
+_JSON_SPACES = bytes.maketrans(b"\t\n\r", b"   ")
+# U+FFFE and U+FFFF.
+_FORBIDDEN = re.compile(b"\xef\xbf[\xbe\xbf]")
+_REFERENCE = re.compile(rb"&#(?:x([0-9a-fA-F]{1,12})|([0-9]{1,12}));")
+_LONGEST_REFERENCE = 16
+
+
+class Characters:
+    """Translates the pieces of one body in a character set of `character_set_of`."""
+
+    def __init__(self, character_set: str, *, is_json: bool) -> None:
+        self._decoder = codecs.getincrementaldecoder(character_set)("replace")
+        self._is_json = is_json
+        self._table = _JSON_SPACES if is_json else None
+        self._held = b""
+
+    def feed(self, piece: bytes, *, is_last: bool = False) -> bytes:
+        """The next piece for the parser."""
+        raw = self._decoder.decode(piece, is_last).encode()
+        raw = raw.translate(self._table, _CONTROLS)
+        if b"\xef\xbf" in raw:
+            raw = _FORBIDDEN.sub(b"", raw)
+        return raw if self._is_json else self._without_references(self._held + raw, is_last=is_last)
+
+    def _without_references(self, raw: bytes, *, is_last: bool) -> bytes:
+        begun = raw.rfind(b"&", max(0, len(raw) - _LONGEST_REFERENCE))
+        # A reference may continue in the next piece.
+        whole = len(raw) if is_last or begun < 0 or raw.find(b";", begun) >= 0 else begun
+        raw, self._held = raw[:whole], raw[whole:]
+        return _REFERENCE.sub(_allowed, raw) if b"&#" in raw else raw
+
+
+def _allowed(reference: re.Match[bytes]) -> bytes:
+    """The reference, or nothing if XML forbids its character."""
+    code = int(reference[1], 16) if reference[1] else int(reference[2])
+    is_allowed = code in (0x9, 0xA, 0xD) or 0x20 <= code < 0xD800 or 0xE000 <= code < 0xFFFE or 0xFFFF < code < 0x110000
+    return reference[0] if is_allowed else b""
+
+
+def character_set_of(head: bytes, charset: str | None) -> str:
+    """The character set of a body, from its first bytes and the `charset` of its content type.
+
+    What the bytes show counts most; then the `charset`, then an XML declaration, then UTF-8. Some programs declare UTF-16
+    and write UTF-8.
+
+    Raises:
+        XpmMalformed: it is unknown.
+    """
+    for mark, name in _MARKS:
+        if head.startswith(mark):
+            return name
+    if 0 in head[:2]:
+        return "utf-16-be" if head[0] == 0 else "utf-16-le"
+    declared = _DECLARED.match(head)
+    if charset is None and declared is not None:
+        name = _known(declared[1].decode())
+        return "utf-8" if _WIDE.match(name) else name
+    return _known(charset or "utf-8")
+
+
+def _known(charset: str) -> str:
+    try:
+        name = codecs.lookup(charset).name
+    except (LookupError, ValueError):
+        name = ""
+    if not _READABLE.fullmatch(name):
+        raise XpmMalformed("its character set is unknown")
+    return name
