@@ -55,7 +55,8 @@ def client_tree(client: Client, practice: Practice, view: View) -> Tree:
         tree["notes"] = extras.notes_of(client)
         tree["groups"] = [_named(group, practice.groups[group].name) for group in client.groups]
         tree["relationships"] = [_relationship(row, practice) for row in client.relationships]
-    return with_oddity(_unevenly(tree, client.position), client.uuid, practice.odd_percent)
+    uneven = _unevenly(tree, client.position) | practice.odd_values.get(client.uuid, {})
+    return with_oddity(uneven, client.uuid, practice.odd_percent)
 
 
 def _unevenly(tree: Tree, position: int) -> Tree:

@@ -16,6 +16,7 @@ TEST_CLIENT = "tests/xpm/client/test_client.py"
 BOUNDS = "tests/xpm/client/test_bounds.py"
 TRANSPORT = "tests/xpm/client/test_transport.py"
 WIRE = "tests/xpm/client/test_wire_refusals.py"
+ODD = "tests/xpm/client/test_odd_values.py"
 
 
 def _unlimited(
@@ -208,6 +209,67 @@ CALLING = (
         "a small answer expands until memory is full, or reads our files",
         (Edit("xpm/wire/xml_events.py", "forbid_dtd=True)", "forbid_entities=False, forbid_external=False)"),),
         (f"{WIRE}::test_document_types_and_entities_are_refused[<!DOCTYPE Response>]",),
+    ),
+    Mutant(
+        "wire-omissions",
+        "a value that cannot be read is left out and named",
+        "one odd date makes a client unimportable",
+        (
+            Edit(
+                "xpm/wire/fields.py",
+                "        except ValueError:\n            self.omit(name)\n            return None\n",
+                '        except ValueError:\n            raise XpmMalformed(f"{name} cannot be read") from None\n',
+            ),
+        ),
+        (f"{ODD}::test_a_birth_date_that_cannot_be_is_left_out_and_named[1970-02-31-xml]",),
+    ),
+    Mutant(
+        "wire-characters",
+        "characters that XML forbids are dropped before the parser sees them, also as references across pieces",
+        "one control character in one name stops the sync of a practice",
+        (
+            Edit(
+                "xpm/wire/characters.py", 'return _REFERENCE.sub(_allowed, raw) if b"&#" in raw else raw', "return raw"
+            ),
+        ),
+        (f"{ODD}::test_characters_that_xml_forbids_are_dropped_from_xml[utf-8-&#11;-7]",),
+    ),
+    Mutant(
+        "wire-characters-raw",
+        "raw control characters are dropped before the parser sees them",
+        "one control character in one name stops the sync of a practice",
+        (Edit("xpm/wire/characters.py", "raw.translate(self._table, _CONTROLS)", "raw.translate(self._table)"),),
+        (f"{ODD}::test_characters_that_xml_forbids_are_dropped_from_xml[utf-8-\\x0b-1]",),
+    ),
+    Mutant(
+        "wire-held-reference",
+        "the beginning of a reference waits for the next piece",
+        "a reference across two pieces stops the sync of a practice",
+        (Edit("xpm/wire/characters.py", "if is_last or begun < 0 or raw", "if True or raw"),),
+        (f"{ODD}::test_characters_that_xml_forbids_are_dropped_from_xml[utf-8-&#11;-1]",),
+    ),
+    Mutant(
+        "wire-text-for-a-list",
+        "a text where the list of clients should be is not an empty list",
+        "every client counts as gone",
+        (Edit("xpm/wire/envelope.py", 'elif path == ("clients",) and text.strip():', "elif False:"),),
+        (f"{ODD}::test_a_text_in_place_of_the_clients_is_not_an_empty_list[json]",),
+    ),
+    Mutant(
+        "relationships-whole",
+        "relationships end only if all of the record's could be read",
+        "a relationship that XPM still has is shown as ended",
+        (
+            Edit(
+                "handlers/relationships/merge.py",
+                "rows.keys() - current.keys() if update.is_whole else ():",
+                "rows.keys() - current.keys():",
+            ),
+        ),
+        (
+            "tests/handlers/directory/test_odd_values.py"
+            "::test_a_relationship_that_can_no_longer_be_read_has_not_ended[postgresql]",
+        ),
     ),
     Mutant(
         "client-deadline-body",

@@ -81,13 +81,14 @@ class Staff:
 @dataclass(slots=True)
 class Practice:
     """One practice. `clients` is in list order, archived and deleted ones included. `odd_percent` of them have an odd value
-    on the wire."""
+    on the wire; `odd_values` are what single clients have there in place of their own, by their wire names."""
 
     name: str
     clients: dict[UUID, Client]
     groups: dict[UUID, Group]
     staff: tuple[Staff, ...]
     odd_percent: float = 0.0
+    odd_values: dict[UUID, dict[str, object]] = field(default_factory=dict)
 
     def modified_since(self, moment: datetime | None) -> Iterator[Client]:
         """Clients changed at or after an aware moment, in list order; all of them for `None`."""

@@ -1,0 +1,142 @@
+"""Odd values in XPM cost nobody more than themselves: the sync lists the rest, and the client is imported without them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from handlers.access.caller import Caller
+from handlers.directory.lookup import confirmed_at
+from handlers.imports import queries
+from portal_db.access import people
+from portal_db.directory import unreadable
+from portal_db.states import ImportState, SyncState
+from portal_db.tables import Relationship
+from tests.handlers.directory.given import directory_of, present, synced
+from tests.handlers.given import find, records
+from tests.world import TENANT, World, is_importable_person
+from xpm.simulator.practice.model import Client
+from xpm.simulator.serve import SimulatorHandle
+
+on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+
+
+def make_odd(simulator: SimulatorHandle, record: Client, **values: object) -> None:
+    """XPM sends these values of a record in place of its own."""
+    tenant = simulator.simulator.tenants[TENANT]
+    tenant.practice.odd_values[record.uuid] = values
+    tenant.encoder.forget(None)
+
+
+def person_with_relationships(simulator: SimulatorHandle) -> Client:
+    return find(simulator, lambda each: is_importable_person(each) and len(each.relationships) > 1)
+
+
+def ties_of(record: Client, **first: object) -> list[dict[str, object]]:
+    """A record's relationships as XPM sends them, with these values in the first."""
+    rows: list[dict[str, object]] = [
+        {"type": row.label, "relatedClient": {"uuid": str(row.related_uuid), "name": row.related_name}}
+        for row in record.relationships
+    ]
+    return [rows[0] | first, *rows[1:]]
+
+
+@on_postgresql
+@pytest.mark.parametrize(
+    "written",
+    ["26 November", "1970-02-31", "2999-01-01", "/Date(28378800000)/", "x" * 70_000],
+    ids=lambda text: text[:12],
+)
+def test_a_client_is_imported_without_a_birth_date_that_cannot_be_read(
+    own_world: World, own_simulator: SimulatorHandle, written: str
+) -> None:
+    record = find(own_simulator, is_importable_person)
+    make_odd(own_simulator, record, dateOfBirth=written)
+    with capture_logs() as logs:
+        sync = synced(own_world)
+    assert (sync.state, sync.seen, sync.unread) == (SyncState.SUCCEEDED, 40, 0)
+    # Named in the log and in the directory, without the value
+    (line,) = [entry for entry in logs if entry["event"] == "directory.left_out"]
+    assert (line["sync"], line["xpm_uuid"], line["fields"]) == (str(sync.id), str(record.uuid), ["dateOfBirth"])
+    with own_world.database.read() as tx:
+        found = unreadable.in_directory(tx, directory_of(own_world), limit=10)
+    assert (found.records, found.incomplete, list(found.fields)) == (0, 1, [(record.uuid, ["dateOfBirth"])])
+    # The client is imported, and the requester sees what was left out
+    row = own_world.run_import(record.uuid)
+    assert row.state is ImportState.SUCCEEDED
+    assert queries.details(own_world.database, row.id).left_out == ("dateOfBirth",)
+    with own_world.database.read() as tx:
+        staff = people.get_staff(tx, row.requested_by, practice_id=own_world.practice_id)
+    assert staff is not None
+    assert queries.get_import(own_world.database, Caller.of(staff), row.id).left_out == ("dateOfBirth",)
+
+
+@on_postgresql
+@pytest.mark.parametrize(
+    ("first", "left_out", "kept"),
+    [
+        (
+            {"numberOfShares": "1,000", "percentage": "33,33"},
+            ("relationships.numberOfShares", "relationships.percentage"),
+            0,
+        ),
+        ({"relatedClient": None}, (), 1),
+        ({"relatedClient": {"uuid": "unknown", "name": "Somebody"}}, ("relationships.relatedClient.uuid",), 1),
+        ({"type": ""}, ("relationships.type",), 1),
+    ],
+)
+def test_a_relationship_that_cannot_be_read_leaves_the_others(
+    own_world: World, own_simulator: SimulatorHandle, first: dict[str, Any], left_out: tuple[str, ...], kept: int
+) -> None:
+    record = person_with_relationships(own_simulator)
+    make_odd(own_simulator, record, relationships=ties_of(record, **first))
+    row = own_world.run_import(record.uuid)
+    assert row.state is ImportState.SUCCEEDED
+    assert queries.details(own_world.database, row.id).left_out == left_out
+    seen = record.relationships[kept:]
+    assert {each.other_xpm_uuid for each in relationships(own_world)} == {tie.related_uuid for tie in seen}
+
+
+@on_postgresql
+def test_a_relationship_that_can_no_longer_be_read_has_not_ended(
+    own_world: World, own_simulator: SimulatorHandle
+) -> None:
+    record = person_with_relationships(own_simulator)
+    own_world.run_import(record.uuid)
+    make_odd(own_simulator, record, relationships=ties_of(record, type=""))
+    synced(own_world)
+    own_world.run_due()
+    assert {each.gone_at for each in relationships(own_world)} == {None}
+
+
+def relationships(world: World) -> list[Relationship]:
+    with world.database.read() as tx:
+        return list(tx.session.query(Relationship))
+
+
+@on_postgresql
+def test_odd_characters_in_one_name_cost_nobody_anything(own_world: World, own_simulator: SimulatorHandle) -> None:
+    own_simulator.simulator.knobs = own_simulator.simulator.knobs.changed({"strict_content_type": False})  # XML
+    one, other, third, *_ = records(own_simulator)
+    for record, odd in ((one, "\x0b"), (other, "\x1f"), (third, "\r\n")):
+        make_odd(own_simulator, record, name=record.name + odd)
+    sync = synced(own_world)
+    assert (sync.state, sync.seen, sync.unread) == (SyncState.SUCCEEDED, 40, 0)
+    rows = present(own_world)
+    assert [rows[each.uuid].record["name"] for each in (one, other, third)] == [one.name, other.name, third.name]
+
+
+@on_postgresql
+def test_a_practice_full_of_odd_values_is_listed_and_imported(own_world: World, own_simulator: SimulatorHandle) -> None:
+    own_simulator.simulator.tenants[TENANT].practice.odd_percent = 100
+    sync = synced(own_world)
+    assert (sync.state, sync.seen, sync.gone) == (SyncState.SUCCEEDED, 40, 0)
+    directory, rows = directory_of(own_world), present(own_world)
+    assert len(rows) == 40 - (sync.unread or 0)
+    assert {confirmed_at(row, directory) for row in rows.values()} == {directory.cursor}
+    assert any(row.record.get("omissions") for row in rows.values())
+    importable = [each for each in records(own_simulator) if is_importable_person(each) and each.uuid in rows]
+    ended = {own_world.run_import(each.uuid).outcome_code for each in importable}
+    assert ended <= {None, "email_ambiguous", "email_invalid", "email_taken"}
