@@ -240,7 +240,7 @@ def test_a_name_has_no_line_breaks(kind: Format, between: str) -> None:
 
 
 ODD = st.none() | st.text(st.characters(exclude_categories=("Co", "Cs")), max_size=12) | st.sampled_from([
-    "N", "1,000", "33,33", "/Date(28425600000+0000)/", "0001-01-01", "26/11/1970", "1900-01-01", "a\x0bb\x1f", "x\ud800",
+    "N", "1,000", "33,33", "/Date(28425600000+0000)/", "0001-01-01", "26/11/1970", "1900-01-01", "a\x0bb\x1f",
     "x\r\ny\u2028z", "mailto:a@b.example", str(UUID(int=7)),
 ])  # fmt: skip
 PLAIN = [name for name, value in as_tree(ACME).items() if not isinstance(value, dict | list)]
