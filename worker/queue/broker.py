@@ -6,6 +6,7 @@ AgeLimit drops it by design (P9); TimeLimit and Shutdown raise in the middle of 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +20,7 @@ from dramatiq.errors import ConnectionClosed
 from config.settings import Settings
 from portal_db.database import DATABASE_AWAY
 from portal_db.states import Lane
+from worker.queue import dispatch
 from worker.queue.bell import connect
 from worker.queue.consumer import BlockingConsumer
 
@@ -29,9 +31,14 @@ Quarantine = Callable[[str, bytes, str], None]
 
 _LANES = frozenset(Lane)
 
+#: A process that has sent no command for this long counts as dead: what it holds is delivered again, which is harmless (P4).
+DEAD_AFTER_SECONDS = 15.0
+#: The first version with BLMOVE.
+OLDEST_REDIS = (6, 2)
+
 
 class UnsafeRedis(Exception):
-    """This Redis may drop queued work. The message says which setting to change."""
+    """This Redis may drop queued work, or cannot be worked with. The message says what to change."""
 
 
 class QuarantineFailed(dramatiq.Middleware):
@@ -69,11 +76,9 @@ class PortalBroker(RedisBroker):
             client=client,
             namespace=namespace,
             middleware=[QuarantineFailed()],
-            # P4: check for dead processes at every command, and call one dead after 15 s; running twice is harmless.
-            maintenance_chance=1_000_000,
-            heartbeat_timeout=15_000,
         )
         self.quarantine = quarantine
+        self._script = client.register_script(dispatch.SCRIPT)
 
     @property
     def consumer_class(self) -> type[BlockingConsumer]:
@@ -95,25 +100,81 @@ class PortalBroker(RedisBroker):
             raise ConnectionClosed(error) from None  # type: ignore[no-untyped-call]  # dramatiq's is untyped
         return super().consume(queue_name, prefetch, timeout)
 
+    def _dispatch(self, command: str) -> Callable[..., Any]:
+        """`do_fetch`, `do_ack` and `do_requeue`, which dramatiq calls, by our own script."""
+        acks = f"{self.namespace}:__acks__."
+
+        def run(queue_name: str, *args: Any) -> Any:
+            queue, now = f"{self.namespace}:{queue_name}", int(time.time() * 1000)
+            keys = [queue, f"{queue}.msgs", f"{acks}{self.broker_id}.{queue_name}", f"{self.namespace}:__heartbeats__"]
+            dead_before = now - int(DEAD_AFTER_SECONDS * 1000)
+            common: list[Any] = [
+                command,
+                self.broker_id,
+                now,
+                dead_before,
+                acks,
+                queue_name,
+                ",".join({*self.queues, queue_name}),
+            ]
+            return self._script(keys=keys, args=[*common, *args])
+
+        return run
+
     def held(self, queue_name: str) -> set[Any]:
         """The ids that this process has fetched from a queue and not acknowledged."""
         return set(self.client.smembers(f"{self.namespace}:__acks__.{self.broker_id}.{queue_name}"))
 
     def enqueue(self, message: Any, *, delay: int | None = None) -> Any:
-        if delay is not None:
-            raise ValueError("delays are kept in the record, not in Redis")
-        return super().enqueue(message)
+        raise NotImplementedError("the bell puts messages on queues")
 
 
 def make_broker(settings: Settings, quarantine: Quarantine) -> PortalBroker:
     """A broker on REDIS_URL.
 
     Raises:
-        UnsafeRedis: it evicts keys when short of memory (P17).
+        UnsafeRedis: it evicts keys when short of memory (P17), or cannot be worked with.
     """
     client = connect(settings, retries=0)  # P7: a resent fetch would lose the messages of the first
+    require_usable(client, settings.redis_namespace)
     require_safe(client)
     return PortalBroker(client, settings.redis_namespace, quarantine)
+
+
+def require_usable(client: redis.Redis, namespace: str) -> None:
+    """Refuse a Redis on which nothing could be consumed: a cluster, an old version, a user without what we need. One that
+    cannot be reached yet passes: workers wait for it.
+
+    Raises:
+        UnsafeRedis: what is wrong, and the remedy.
+    """
+    probe = f"{namespace}:__probe__"
+    try:
+        hello: Any = client.execute_command("HELLO")  # type: ignore[no-untyped-call]  # redis's is untyped
+        about = hello if isinstance(hello, dict) else dict(zip(hello[::2], hello[1::2], strict=False))
+        values = {_text(name): _text(value) for name, value in about.items()}
+        if values.get("mode") == "cluster":
+            raise UnsafeRedis("Redis at REDIS_URL is a cluster, which keeps our keys apart. Use a server that is none.")
+        version = tuple(int(part) for part in values.get("version", "0").split(".")[:2])
+        if version < OLDEST_REDIS:
+            raise UnsafeRedis(f"Redis at REDIS_URL is version {values.get('version')}. Use 6.2 or newer, or Valkey.")
+        client.blmove(probe, probe, 1, "LEFT", "LEFT")
+        client.eval("return redis.call('zcard', KEYS[1])", 1, probe)
+        with client.pipeline(transaction=True) as pipe:
+            pipe.hset(probe, "a", "1")
+            pipe.delete(probe)
+            pipe.execute()
+    except redis.ResponseError as error:
+        raise UnsafeRedis(
+            f"Redis at REDIS_URL refuses what we need ({type(error).__name__}). Give its user"
+            f" ~{namespace}:* +@all -@dangerous, and use 6.2 or newer."
+        ) from None
+    except redis.RedisError as error:
+        log.warning("redis.not_reached", exc_info=error)
+
+
+def _text(value: Any) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 
 def require_safe(client: redis.Redis) -> None:

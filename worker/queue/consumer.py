@@ -18,6 +18,8 @@ log = structlog.stdlib.get_logger(__name__)
 
 #: At most a second: below the heartbeat and the socket's timeout, so neither runs out while we wait.
 WAIT_SECONDS = 1.0
+#: A refusal by Redis is logged once in this time.
+SAY_AGAIN_SECONDS = 60.0
 
 
 class BlockingConsumer(_RedisConsumer):
@@ -25,6 +27,8 @@ class BlockingConsumer(_RedisConsumer):
 
     #: An acknowledgement got lost, so this consumer holds a message that nobody works on.
     lost_ack = False
+    #: When a refusal by Redis is logged again, on the process's monotonic clock.
+    say_again_at = 0.0
 
     def __next__(self) -> MessageProxy | None:
         room = self.prefetch - self.outstanding_message_count
@@ -45,7 +49,17 @@ class BlockingConsumer(_RedisConsumer):
                     return MessageProxy(message)
         except (redis.ConnectionError, redis.TimeoutError) as error:  # P7: a timeout is a lost connection too
             raise ConnectionClosed(error) from None  # type: ignore[no-untyped-call]  # dramatiq's is untyped
+        except redis.ResponseError as error:
+            self._wait_after(error)
         return None
+
+    def _wait_after(self, refusal: redis.ResponseError) -> None:
+        """Redis refuses us, as when somebody changed its user's rights: go on asking, and say so once a minute."""
+        now = time.monotonic()
+        if now >= self.say_again_at:
+            self.say_again_at = now + SAY_AGAIN_SECONDS
+            log.error("consumer.refused", queue=self.queue_name, reason=type(refusal).__name__)
+        time.sleep(WAIT_SECONDS)
 
     def ack(self, message: MessageProxy) -> None:
         """Acknowledge a message. If that fails, the message is delivered again, which is harmless."""

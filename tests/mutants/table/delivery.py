@@ -11,6 +11,7 @@ RELAY = "worker/leader/relay.py"
 DOOR = "worker/queue/door.py"
 CONSUMER = "worker/queue/consumer.py"
 BROKER = "worker/queue/broker.py"
+DISPATCH = "worker/queue/dispatch.py"
 ALONE = "worker/runner/isolation.py"
 LOGGING = "config/logging.py"
 TEST_DOOR = "tests/worker/queue/test_door.py"
@@ -270,11 +271,27 @@ QUEUES = (
         (f"{TEST_BROKER}::test_a_redis_that_evicts_is_refused",),
     ),
     Mutant(
-        "broker-no-delays",
-        "nothing is delayed in Redis",
-        "P2, P10: delayed messages are stuck or starve",
-        (Edit(BROKER, "        if delay is not None:\n", "        if delay is not None and delay < 0:\n"),),
-        (f"{TEST_BROKER}::test_there_are_no_delays_in_redis",),
+        "queue-confined",
+        "the script that moves messages touches keys below the namespace only",
+        "a Redis user confined to our keys consumes nothing",
+        (Edit(BROKER, 'keys = [queue, f"{queue}.msgs",', 'keys = [self.namespace, f"{queue}.msgs",'),),
+        ("tests/worker/queue/test_confined.py::test_a_user_confined_to_our_keys_is_enough_for_an_import",),
+    ),
+    Mutant(
+        "queue-dead-remembered",
+        "a dead process is remembered until each of its queues was looked after",
+        "requests that it held are stranded",
+        (Edit(DISPATCH, "  if holds == 0 then", "  if true then"),),
+        (
+            "tests/worker/queue/test_confined.py::test_a_dead_process_is_remembered_until_all_its_queues_were_looked_after",
+        ),
+    ),
+    Mutant(
+        "queue-usable",
+        "a Redis on which nothing could be consumed is refused at the start",
+        "workers run and do nothing",
+        (Edit(BROKER, "    require_usable(client, settings.redis_namespace)\n", ""),),
+        ("tests/worker/queue/test_confined.py::test_a_worker_refuses_a_user_without_rights",),
     ),
     Mutant(
         "broker-puts-aside",
