@@ -1,61 +1,59 @@
-"""Batches as CSV: reads requested rows, and writes them with their results, to be corrected and uploaded again.
-
-Reading skips the result columns, so a result file can be uploaded as it is.
-"""
+"""Batches as CSV: reads what spreadsheets write, and writes rows with their results, to be corrected and uploaded again."""
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from typing import Any
 
-from handlers.imports.request import ImportWishes
+from handlers.imports.batch_rows import COLUMNS, FORMULA, RESULT_COLUMNS, BadFile, BadLine, trim
 from portal_db.tables import Import
 
-COLUMNS = tuple(ImportWishes.model_fields)
-RESULT_COLUMNS = ("import_id", "state", "code", "field", "message", "remedy")
-#: A spreadsheet reads text that starts like this as a formula; a leading apostrophe marks it as text.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-
-Row = tuple[int, dict[str, Any]]
-
-
-class BadFile(Exception):
-    """A file without readable rows; the message says why, and continues the file's name."""
+#: What Excel separates by: it depends on the country that the machine is set to.
+_DELIMITERS = (",", ";", "\t")
+_UTF_16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+#: Bytes beyond ASCII that Western names have in Windows-1252. Others, or two in a row, mean that the text may as well be in
+#: another encoding.
+_WESTERN = frozenset(range(0xC0, 0x100)) - {0xD7, 0xF7} | {0x91, 0x92, 0x93, 0x94, 0x96, 0x97, 0xA0}
+_HEADER_BYTES = 64
 
 
-class BadLine(Exception):
-    """A line that is not a valid row, and why."""
-
-    def __init__(self, line: int, reason: str) -> None:
-        super().__init__(f"line {line}: {reason}")
-        self.line = line
-        self.reason = reason
-
-
-def read(text: str) -> Iterator[Row | BadLine]:
-    """Read rows as fields by column name, each with its line number. An empty cell leaves the field out.
+def decode(content: bytes) -> str:
+    """A file's text: UTF-8, UTF-16, or Windows-1252 where it can be nothing else.
 
     Raises:
-        BadFile: the header is not valid.
+        BadFile: the encoding is not certain.
     """
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    header: list[str] | None = None
+    encoding = _UTF_16.get(content[:2]) or _utf_16_without_mark(content[:_HEADER_BYTES])
+    try:
+        return content.decode(encoding or "utf-8").lstrip("\ufeff")  # two of them, when a file was saved twice
+    except UnicodeDecodeError as error:
+        if encoding is None and _is_western(content):
+            return content.decode("cp1252")
+        line = content[: error.start].count(b"\n") + 1
+        found = content[error.start]
+        raise BadFile(f"is not UTF-8 text (line {line}: found the byte {found:#04x}): save it as CSV UTF-8") from None
+
+
+def table(text: str) -> Iterator[tuple[int, list[str]]]:
+    """The lines of a CSV with their numbers and cells.
+
+    Raises:
+        BadLine: the text is not CSV from there on.
+    """
+    delimiter, skipped = _delimiter(text)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     begun = 0
     try:
         for cells in reader:
             line, begun = begun + 1, reader.line_num
-            if not any(cell.strip() for cell in cells):
-                continue
-            if header is None:
-                header = _header(cells)
-            elif len(cells) != len(header):
-                yield BadLine(line, f"has {len(cells)} cells, but the header has {len(header)}.")
-            else:
-                yield line, _fields(header, cells)
+            if line > skipped:
+                yield line, cells
     except csv.Error as error:
-        yield BadLine(reader.line_num, f"is not valid CSV: {error}.")
+        raise BadLine(reader.line_num, f"is not valid CSV: {error}.") from None
 
 
 def write(rows: Iterable[Import]) -> Iterator[str]:
@@ -66,20 +64,32 @@ def write(rows: Iterable[Import]) -> Iterator[str]:
         yield line.getvalue()
 
 
-def _header(cells: list[str]) -> list[str]:
-    header = [cell.strip().lower() for cell in cells]
-    unknown = [field for field in header if field not in COLUMNS and field not in RESULT_COLUMNS]
-    missing = [field for field in ("xpm_uuid", "kind") if field not in header]
-    if unknown or missing or len(set(header)) < len(header):
-        what = f"no column {missing[0]}" if missing else "the same column twice"
-        what = f"an unknown column {unknown[0]!r}" if unknown else what
-        raise BadFile(f"has {what}. Columns: {', '.join(COLUMNS)}")
-    return header
+def _utf_16_without_mark(start: bytes) -> str | None:
+    """The header is ASCII, so every second byte of UTF-16 is zero."""
+    if len(start) >= 2 and not any(start[1::2]):
+        return "utf-16-le"
+    return "utf-16-be" if len(start) >= 2 and not any(start[0::2]) else None
 
 
-def _fields(header: list[str], cells: list[str]) -> dict[str, Any]:
-    found = dict(zip(header, cells, strict=True))
-    return {field: _plain(cell) for field, cell in found.items() if cell.strip() and field in COLUMNS}
+def _is_western(content: bytes) -> bool:
+    high = [number for number, byte in enumerate(content) if byte >= 0x80]
+    in_a_row = any(after == before + 1 for before, after in pairwise(high))
+    return not in_a_row and all(content[number] in _WESTERN for number in high)
+
+
+def _delimiter(text: str) -> tuple[str, int]:
+    """What separates the cells, and how many lines say only that: Excel's `sep=;`, or whatever divides the header best."""
+    first, _, _ = text.partition("\n")
+    said = trim(first).strip('"').lower()
+    if said.startswith("sep=") and len(first.rstrip("\r\n").strip('"')) == len("sep=") + 1:
+        return first.rstrip("\r\n").strip('"')[-1], 1
+    header = next((line for line in text.splitlines() if line.strip()), "")
+    return max(_DELIMITERS, key=lambda mark: _known(header, mark)), 0
+
+
+def _known(header: str, delimiter: str) -> int:
+    """How many columns of ours a header has, if its cells are separated so."""
+    return sum(trim(cell).strip('"').lower() in (*COLUMNS, *RESULT_COLUMNS) for cell in header.split(delimiter))
 
 
 def _table(rows: Iterable[Import]) -> Iterator[list[str]]:
@@ -94,8 +104,4 @@ def _cell(value: Any) -> str:
     if value is None:
         return ""
     text = str(value).lower() if isinstance(value, bool) else str(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text
-
-
-def _plain(cell: str) -> str:
-    return cell[1:] if cell.startswith("'") and cell[1:].startswith(_FORMULA) else cell
+    return f"'{text}" if text.startswith(FORMULA) else text

@@ -34,9 +34,11 @@ IDEMPOTENCY_CONFLICT = Refusal(RequestRefused, "idempotency_conflict",
     "This request id has already been used for a different request.",
     "Use a new request id for a new request.", field="request_id")
 BAD_MEDIA_TYPE = Refusal(RequestRefused, "bad_media_type",
-    "The body is neither JSON nor CSV.", "Send application/json or text/csv.", field="Content-Type")
+    "The body is neither JSON nor CSV nor an Excel file.",
+    "Send application/json, text/csv or application/vnd.openxmlformats-officedocument.spreadsheetml.sheet.",
+    field="Content-Type")
 BAD_CSV = Refusal(RequestRefused, "bad_csv",
-    "We couldn't read this CSV: it {reason}.", "Correct the file and send it again.", field="body")
+    "We couldn't read this file: it {reason}.", "Correct the file and send it again.", field="body")
 UNKNOWN_FILE = Refusal(RequestRefused, "unknown_file",
     "We can't find that file.", "Reload the page.")
 TOO_MANY_STREAMS = Refusal(RequestRefused, "too_many_streams",

@@ -14,11 +14,12 @@ from sse_starlette import EventSourceResponse
 from handlers.access.act import Act
 from handlers.imports import batch_csv, cancel, preflight, queries
 from handlers.imports.accept import accept_batch
+from handlers.imports.batch_rows import COLUMNS
 from handlers.imports.preflight import Forecast
 from handlers.imports.queries import BatchStatus
 from portal_db.states import ImportState
 from web.api.imports import Why
-from web.http.bodies import CSV, BatchRows, IdempotencyKey, import_request
+from web.http.bodies import CSV, EXCEL, BatchRows, IdempotencyKey, import_request
 from web.http.events import STREAM, LastEventId, Snapshot, following
 from web.http.identity import Importer, Reader
 from web.http.models import Answer
@@ -98,15 +99,18 @@ class Preflight(BaseModel):
 
 _csv_schema = {
     "type": "string",
-    "description": f"A header, then one row per line. Columns: {', '.join(batch_csv.COLUMNS)}. Result columns are ignored.",
+    "description": f"A header, then one row per line. Columns: {', '.join(COLUMNS)}. Result columns are ignored.",
 }
-#: FastAPI cannot see from the code that a body is one of two media types.
+#: FastAPI cannot see from the code that a body is one of three media types.
 BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "content": {
             "application/json": {"schema": {"$ref": "#/components/schemas/NewBatch"}},
             CSV: {"schema": _csv_schema},
+            EXCEL: {
+                "schema": {"type": "string", "format": "binary", "description": "The same columns in the first sheet."}
+            },
         },
     }
 }

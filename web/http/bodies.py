@@ -1,4 +1,4 @@
-"""Reading requests to import: the idempotency key, one row, and a batch as JSON or CSV. The API and the pages share it."""
+"""Reading requests to import: the idempotency key, one row, and a batch as JSON, CSV or Excel. API and pages share it."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from pydantic import Field, TypeAdapter, ValidationError
 from handlers import refusals
 from handlers.access.caller import Caller
 from handlers.fields import Line
-from handlers.imports import batch_csv
+from handlers.imports import batch_file, batch_xlsx
 from handlers.imports.accept import MAX_BATCH
-from handlers.imports.batch_csv import BadFile, BadLine
+from handlers.imports.batch_rows import BadFile, BadLine, found_in
 from handlers.imports.request import ImportRequest, ImportWishes, parse
 from web.http.models import Body
 
-CSV = "text/csv"
+CSV, EXCEL = "text/csv", batch_xlsx.MEDIA_TYPE
 _line: TypeAdapter[str] = TypeAdapter(Line)
 
 
@@ -59,11 +59,11 @@ def import_request(wishes: ImportWishes, who: Caller, key: str) -> ImportRequest
 
 
 async def batch_rows(request: Request) -> list[ImportWishes]:
-    """The rows of a batch, from a JSON or CSV body."""
+    """The rows of a batch, from a JSON, CSV or Excel body."""
     body = await request.body()
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type == CSV:
-        return rows_of_csv(body)
+    if media_type in (CSV, EXCEL):
+        return rows_of_file(body)
     if media_type != "application/json":
         raise refusals.BAD_MEDIA_TYPE()
     try:
@@ -75,17 +75,15 @@ async def batch_rows(request: Request) -> list[ImportWishes]:
 BatchRows = Annotated[list[ImportWishes], Depends(batch_rows)]
 
 
-def rows_of_csv(body: bytes) -> list[ImportWishes]:
-    """The rows of a CSV file.
+def rows_of_file(body: bytes) -> list[ImportWishes]:
+    """The rows of a CSV or Excel file.
 
     Raises:
-        RequestRefused: the file is not CSV, is empty, or has too many rows.
+        RequestRefused: the file cannot be read, is empty, or has too many rows.
         RequestValidationError: some rows are not valid.
     """
     try:
-        found = list(batch_csv.read(body.decode("utf-8-sig")))
-    except UnicodeDecodeError:
-        raise refusals.BAD_CSV(reason="is not UTF-8 text") from None
+        found = list(batch_file.read(body))
     except BadFile as bad:
         raise refusals.BAD_CSV(reason=str(bad)) from None
     rows, errors = [], []
@@ -97,7 +95,9 @@ def rows_of_csv(body: bytes) -> list[ImportWishes]:
         try:
             rows.append(ImportWishes.model_validate(fields))
         except ValidationError as error:
-            errors += _validation_error(error, "body", f"line {line}").errors()
+            for fault in _validation_error(error, "body", f"line {line}").errors():
+                column = str(fault["loc"][2]) if len(fault["loc"]) > 2 else None
+                errors.append({**fault, "msg": f"{fault['msg']}{found_in(column, fields)}"})
     if errors:
         raise RequestValidationError(errors)
     if not 1 <= len(found) <= MAX_BATCH:

@@ -86,9 +86,10 @@ def test_csv_that_does_not_fit_says_where(desk: Desk) -> None:
         ("xpm_uuid,kind,colour\n", "'colour'"),
         ("kind\nindividual\n", "xpm_uuid"),
         (f"xpm_uuid,kind\n{uuid4()},robot\n", "line 2.kind"),
-        (f"xpm_uuid,kind\n{uuid4()}\n", "line 2"),
+        (f"xpm_uuid,kind\n{uuid4()}\n", "line 2.kind"),
+        (f"xpm_uuid,kind\n{uuid4()},entity,more\n", "line 2: column 3"),
         ("xpm_uuid,kind\n", "0"),
-        (b"\xff\xfe", "UTF-8"),
+        (b"xpm_uuid,kind\n\xd7\xd8", "UTF-8"),
     ):
         answer = program.post(f"{API}/batches/preflight", content=content, headers={"Content-Type": "text/csv"})
         assert answer.status_code == 422, content

@@ -22,7 +22,7 @@ from handlers.imports import preflight
 from handlers.imports.accept import MAX_BATCH, accept_batch
 from handlers.imports.request import ImportWishes
 from portal_db.states import ClientKind, ClientType, Subscription
-from web.http.bodies import NewBatch, idempotency_key, import_request, rows_of_csv
+from web.http.bodies import NewBatch, idempotency_key, import_request, rows_of_file
 from web.http.problems import Fault, fault_of, faults_of
 from web.pages.frame.forms import NO_ERRORS, FormErrors, Posted, PostedByImporter
 from web.pages.frame.view import page, redirect
@@ -122,10 +122,10 @@ def choose(posted: PostedByImporter) -> Response:
 
 @router.post("/batches/csv", max_body_size=MAX_FORM)
 def read_csv(posted: PostedByImporter) -> Response:
-    """Check the rows of a CSV."""
+    """Check the rows of a CSV or Excel file."""
     file = posted.form.get("file")
     try:
-        rows = rows_of_csv(file.file.read() if isinstance(file, UploadFile) else b"")
+        rows = rows_of_file(file.file.read() if isinstance(file, UploadFile) else b"")
     except RequestRefused as refused:
         return _choosing(posted.visitor, Choice(), FormErrors(), csv_errors=[fault_of(refused)])
     except RequestValidationError as error:

@@ -34,7 +34,7 @@ StaffOption = Annotated[
 ]
 XpmUuid = Annotated[UUID | None, typer.Argument(metavar="XPM_UUID", help="The XPM client.", show_default=False)]
 FileOption = Annotated[
-    str | None, typer.Option("--file", metavar="FILE", help="CSV or JSON lines, one row each; - is stdin.")
+    str | None, typer.Option("--file", metavar="FILE", help="CSV, Excel or JSON lines, one row each; - is stdin.")
 ]
 KindOption = Annotated[ClientKind | None, typer.Option("--kind", metavar="KIND", help="individual or entity.")]
 NameOption = Annotated[str | None, typer.Option("--name", metavar="NAME", help="Use this name instead of XPM's.")]

@@ -1,4 +1,4 @@
-"""Reads the rows of a batch from CSV or JSON lines, and reports every bad line and what is wrong with it.
+"""Reads the rows of a batch from CSV, Excel or JSON lines, and reports every bad line and what is wrong with it.
 
 A row's columns are the fields of an import request, except the practice, staff member and key: a batch has one of each.
 """
@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from handlers.errors import RequestRefused
-from handlers.imports import batch_csv
+from handlers.imports import batch_csv, batch_file
 from handlers.imports.accept import MAX_BATCH
-from handlers.imports.batch_csv import BadFile, BadLine, Row
+from handlers.imports.batch_rows import BadFile, BadLine, Row, found_in
 from handlers.imports.request import ImportRequest, parse
 from worker.cli.exits import ExitCode, Problem
 
@@ -29,10 +29,10 @@ def read(source: str, shared: dict[str, str]) -> list[ImportRequest]:
     Raises:
         Problem: it cannot be read, holds no rows or too many, or some lines are bad: all of them are named.
     """
-    text = _text(source)
+    content = _content(source)
     requests: list[ImportRequest] = []
     bad: list[str] = []
-    for row in _readable(source, text):
+    for row in _readable(source, content):
         if isinstance(row, BadLine):
             bad.append(str(row))
             continue
@@ -40,7 +40,8 @@ def read(source: str, shared: dict[str, str]) -> list[ImportRequest]:
         try:
             requests.append(parse({**fields, **shared}))
         except RequestRefused as refusal:
-            bad.append(str(BadLine(line, refusal.message)))
+            words = refusal.message.rstrip(".") + found_in(refusal.field, fields)
+            bad.append(str(BadLine(line, f"{words}.")))
     name = _name(source)
     if bad:
         lines = "1 bad line" if len(bad) == 1 else f"{len(bad)} bad lines"
@@ -58,30 +59,26 @@ def _name(source: str) -> str:
     return "Standard input" if source == "-" else source
 
 
-def _text(source: str) -> str:
+def _content(source: str) -> bytes:
     try:
-        content = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
-        return content.decode("utf-8-sig")
+        return sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
     except OSError as error:
         raise Problem(f"{source} cannot be read: {error.strerror}.", ExitCode.MISUSED) from None
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise Problem(f"{_name(source)} is not UTF-8 text (line {line}): save it as UTF-8.", ExitCode.MISUSED) from None
 
 
-def _readable(source: str, text: str) -> Iterator[Row | BadLine]:
+def _readable(source: str, content: bytes) -> Iterator[Row | BadLine]:
     try:
-        yield from _rows(source, text)
+        yield from _rows(source, content)
     except BadFile as bad:
-        raise Problem(f"{_name(source)} {bad}", ExitCode.MISUSED) from None
+        raise Problem(f"{_name(source)} {str(bad).rstrip('.')}.", ExitCode.MISUSED) from None
 
 
-def _rows(source: str, text: str) -> Iterator[Row | BadLine]:
-    """JSON lines if the name says so or the text begins with an object, else CSV."""
+def _rows(source: str, content: bytes) -> Iterator[Row | BadLine]:
+    """JSON lines if the name says so or the text begins with an object, else CSV or Excel."""
     suffix = Path(source).suffix.lower()
-    if suffix in (".jsonl", ".ndjson") or (suffix != ".csv" and text.lstrip().startswith("{")):
-        return _json_lines(text)
-    return batch_csv.read(text)
+    if suffix in (".jsonl", ".ndjson") or (suffix != ".csv" and content.lstrip().startswith(b"{")):
+        return _json_lines(batch_csv.decode(content))
+    return batch_file.read(content)
 
 
 def _json_lines(text: str) -> Iterator[Row | BadLine]:

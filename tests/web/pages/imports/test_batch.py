@@ -96,7 +96,7 @@ def test_a_csv_that_does_not_fit_says_where(desk: Desk) -> None:
     for body, told in {
         b"name\nx\n": "no column xpm_uuid",
         b"xpm_uuid,kind\nnot-one,individual\n": "line 2.xpm_uuid",
-        b"\xff\xfe": "UTF-8",
+        b"xpm_uuid,kind\n\xd7\xd8": "UTF-8",
         b"": "Split it",
     }.items():
         answer = visitor.browser.post("/batches/csv", data={"csrf_token": token}, files={"file": ("a.csv", body)})

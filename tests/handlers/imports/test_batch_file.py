@@ -1,0 +1,159 @@
+"""A file of rows as spreadsheets write it: whatever is unambiguous is read, and what is not is named with its place."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from datetime import date
+from typing import Any
+
+import openpyxl
+import pytest
+
+from handlers.imports import batch_file, batch_xlsx
+from handlers.imports.batch_rows import BadFile, BadLine
+
+UUID_1, UUID_2 = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
+PLAIN = f"xpm_uuid,kind,name\n{UUID_1},individual,Zoë O\u2019Quill\n{UUID_2},entity,\n"
+ROWS = [
+    (2, {"xpm_uuid": UUID_1, "kind": "individual", "name": "Zoë O\u2019Quill"}),
+    (3, {"xpm_uuid": UUID_2, "kind": "entity"}),
+]
+
+
+def excel(*rows: list[Any]) -> bytes:
+    """An Excel file with these rows in its first sheet."""
+    book = openpyxl.Workbook()
+    for row in rows:
+        book.active.append(row)
+    file = io.BytesIO()
+    book.save(file)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        PLAIN.encode(),
+        PLAIN.encode("utf-8-sig"),
+        b"\xef\xbb\xbf" + PLAIN.encode("utf-8-sig"),
+        PLAIN.encode("utf-16"),
+        b"\xfe\xff" + PLAIN.encode("utf-16-be"),
+        PLAIN.encode("utf-16-le"),
+        PLAIN.encode("utf-16-be"),
+        PLAIN.encode("cp1252"),
+        PLAIN.replace(",", ";").encode(),
+        PLAIN.replace(",", "\t").encode("utf-16"),
+        PLAIN.replace("\n", "\r\n").encode(),
+        PLAIN.replace("name\n", "name,,\n").replace("Quill\n", "Quill,,\n").encode(),  # unnamed empty columns
+        PLAIN.replace("entity,", "entity").encode(),  # a short row
+        PLAIN.replace("entity,", "entity,,,,").encode(),  # a long one
+        PLAIN.replace(",", " ,\u00a0").replace("\n", "\u200b\n").encode(),
+        PLAIN.replace("individual", "Individual").replace("entity", "ENTITY").encode(),
+        PLAIN.replace("xpm_uuid,kind", "XPM_UUID,Kind").encode(),
+        excel(*[line.split(",") for line in PLAIN.splitlines()]),
+        excel(
+            ["xpm_uuid", "kind", "name", None], [UUID_1, "Individual ", " Zoë O\u2019Quill"], [UUID_2, "entity", None]
+        ),
+    ],
+    ids=lambda content: repr(content[:14]),
+)
+def test_what_spreadsheets_write_is_the_same_two_rows(content: bytes) -> None:
+    assert list(batch_file.read(content)) == ROWS
+
+
+@pytest.mark.parametrize("mark", [",", ";", "\t", "|"])
+def test_the_line_that_names_the_delimiter_is_obeyed_and_counted(mark: str) -> None:
+    content = f"sep={mark}\r\n" + PLAIN.replace(",", mark)
+    assert list(batch_file.read(content.encode())) == [(line + 1, fields) for line, fields in ROWS]
+
+
+@pytest.mark.parametrize(
+    ("column", "written", "meant"),
+    [
+        ("entity_type", "super FUND", "Super Fund"),
+        ("client_type", "business", "Business"),
+        ("subscription", "PRO", "Pro"),
+        ("kind", "robot", "robot"),
+    ],
+)
+def test_a_choice_may_be_written_in_any_case(column: str, written: str, meant: str) -> None:
+    header = dict.fromkeys(("xpm_uuid", "kind", column))
+    cells = {"xpm_uuid": UUID_1, "kind": "entity", column: written}
+    [(_, fields)] = batch_file.read(f"{','.join(header)}\n{','.join(cells[name] for name in header)}".encode())  # type: ignore[misc]
+    assert fields[column] == meant
+
+
+def test_the_cells_of_an_excel_file_are_read_by_their_types() -> None:
+    content = excel(
+        ["xpm_uuid", "kind", "name", "send_welcome_email", "bring_details"],
+        [UUID_1, "individual", 42.0, True, False],
+        [None, None, None, None, None],
+        [UUID_2, "individual", date(2026, 11, 27), None, "=1+1"],
+    )
+    first, second = batch_file.read(content)
+    assert first == (
+        2,
+        {
+            "xpm_uuid": UUID_1,
+            "kind": "individual",
+            "name": "42",
+            "send_welcome_email": "true",
+            "bring_details": "false",
+        },
+    )
+    assert second == (4, {"xpm_uuid": UUID_2, "kind": "individual", "name": "2026-11-27T00:00:00"})
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"xpm_uuid,kind,name\n1,entity,\xc3\xc4", "line 2: found the byte 0xc3"),  # two in a row: which encoding?
+        (b"xpm_uuid,kind,name\n1,entity,Ren\x8e", "line 2: found the byte 0x8e"),  # an é on an old Mac
+        (b"xpm_uuid,kind,colour\n", "an unknown column 'colour'"),
+        (b"PK\x03\x04 no archive", "is not an Excel file"),
+        (excel(["xpm_uuid", "name"], [1, 2]), "no column kind"),
+        (b"\xd0\xcf\x11\xe0 old", "save it as .xlsx without a password"),
+    ],
+    ids=["two letters in a row", "an old Mac", "an unknown column", "no archive", "no kind", "old Excel"],
+)
+def test_a_file_that_cannot_be_read_says_where_and_what(content: bytes, words: str) -> None:
+    with pytest.raises(BadFile, match=words.replace("(", r"\(")):
+        list(batch_file.read(content))
+
+
+def test_a_value_in_a_column_without_a_name_is_named() -> None:
+    found = list(batch_file.read(f"xpm_uuid,kind,\n{UUID_1},entity,7\n{UUID_2},entity,,8\n".encode()))
+    assert [str(bad) for bad in found if isinstance(bad, BadLine)] == [
+        "line 2: column 3 has a value, but the header has no name for it.",
+        "line 3: column 4 has a value, but the header has no name for it.",
+    ]
+
+
+def test_an_excel_file_that_unpacks_to_too_much_is_refused_while_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever sizes it claims: the bytes are counted as they are unpacked."""
+    monkeypatch.setattr(batch_xlsx, "MAX_UNPACKED", 1_000_000)
+    bomb = io.BytesIO(excel(["xpm_uuid", "kind"], [UUID_1, "entity"]))
+    with zipfile.ZipFile(bomb, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("xl/media/large.bin", bytes(2_000_000))
+    assert len(bomb.getvalue()) < 20_000
+    with pytest.raises(BadFile, match="is too large"):
+        list(batch_file.read(bomb.getvalue()))
+
+
+def test_an_excel_file_with_more_rows_than_a_batch_is_not_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batch_xlsx, "MAX_ROWS", 11)
+    content = excel(["xpm_uuid", "kind"], *([UUID_1, "entity"] for _ in range(50)))
+    assert len(list(batch_file.read(content))) == 10
+
+
+def test_entities_in_the_xml_of_an_excel_file_are_not_expanded() -> None:
+    source, made = zipfile.ZipFile(io.BytesIO(excel(["xpm_uuid", "kind"], [UUID_1, "entity"]))), io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        for part in source.infolist():
+            content = source.read(part)
+            if part.filename == "xl/workbook.xml":
+                content = b'<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa">]>' + content
+            archive.writestr(part.filename, content)
+    with pytest.raises(BadFile, match="is not an Excel file"):
+        list(batch_file.read(made.getvalue()))

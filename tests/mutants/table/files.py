@@ -1,0 +1,40 @@
+"""Guards of files that people upload: what cannot be read for certain is refused, and none of them is too much."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import Edit, Mutant
+
+CSV = "handlers/imports/batch_csv.py"
+EXCEL = "handlers/imports/batch_xlsx.py"
+TEST = "tests/handlers/imports/test_batch_file.py"
+
+MUTANTS = (
+    Mutant(
+        "csv-sure-encoding",
+        "Windows-1252 is read only where it can be nothing else",
+        "names in another encoding are imported as gibberish",
+        (Edit(CSV, "if encoding is None and _is_western(content):", "if encoding is None:"),),
+        (f"{TEST}::test_a_file_that_cannot_be_read_says_where_and_what[an old Mac]",),
+    ),
+    Mutant(
+        "csv-nameless-column",
+        "a value in a column without a name is refused",
+        "a value that somebody has entered is dropped silently",
+        (Edit("handlers/imports/batch_rows.py", "if cell and not _name(header, number)", "if not header"),),
+        (f"{TEST}::test_a_value_in_a_column_without_a_name_is_named",),
+    ),
+    Mutant(
+        "xlsx-bomb",
+        "an Excel file's bytes are counted while they are unpacked",
+        "a small upload fills the web process's memory",
+        (Edit(EXCEL, "                        if left < 0:\n", "                        if False:\n"),),
+        (f"{TEST}::test_an_excel_file_that_unpacks_to_too_much_is_refused_while_it_is_read",),
+    ),
+    Mutant(
+        "xlsx-rows",
+        "an Excel file is read to a bound of rows",
+        "a sheet of a million rows holds up the web process",
+        (Edit(EXCEL, "max_row=MAX_ROWS, ", ""),),
+        (f"{TEST}::test_an_excel_file_with_more_rows_than_a_batch_is_not_read_to_its_end",),
+    ),
+)
