@@ -19,7 +19,7 @@ from config.settings import Settings
 from portal_db import migrate
 from portal_db.database import Database
 from portal_db.states import Lane
-from tests.servers.postgres import fresh_database, postgres_server
+from tests.servers.postgres import PostgresServer, fresh_database, own_postgres_server
 from tests.servers.redis import redis_server
 from tests.world import begin_directory_sync, connect_practice
 from worker.local.processes import Supervised, free_port, log_line, port_open
@@ -39,6 +39,7 @@ THREADS = 8
 class Deployment:
     """A running deployment: its addresses, and the staff member and token to use."""
 
+    server: PostgresServer
     settings: Settings
     database: Database
     processes: Supervised
@@ -78,7 +79,8 @@ def deployed(*, clients: int) -> Iterator[Deployment]:
     """Start everything except workers and relay, with a simulated practice of `clients` XPM clients and no quota."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="portal-sync-bench-")))
-        database_url = stack.enter_context(fresh_database(stack.enter_context(postgres_server())))
+        server = stack.enter_context(own_postgres_server())
+        database_url = stack.enter_context(fresh_database(server))
         redis = stack.enter_context(redis_server(folder / "redis"))
         processes = stack.enter_context(Supervised(folder / "logs"))
         xpm_port, mail_port = start_simulator(processes, f"clients={clients}, seed=7, enforce_quota=False"), free_port()
@@ -99,4 +101,4 @@ def deployed(*, clients: int) -> Iterator[Deployment]:
         token = SimulatorConfig().access_token
         practice_id, staff_id, connection_id = connect_practice(database, settings, token)
         access = Access(SimulatorConfig().tenant_id, token)
-        yield Deployment(settings, database, processes, mail, practice_id, staff_id, connection_id, access)
+        yield Deployment(server, settings, database, processes, mail, practice_id, staff_id, connection_id, access)

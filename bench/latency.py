@@ -2,7 +2,7 @@
 
 `pickup_ms`: from ringing a job to its actor's first line in another process, with our consumer and, alternating in the
 same run, with dramatiq's. `import_ms`: from the request's call to the closed import, with details, relationships and the
-welcome email.
+welcome email. `statements_per_import`: what all processes send to PostgreSQL for one, without the relay's looks.
 """
 
 from __future__ import annotations
@@ -10,21 +10,28 @@ from __future__ import annotations
 import random
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import redis
 from dramatiq import Message
 
 from bench.deployment import Deployment, deployed
 from bench.figures import quantiles
+from bench.statements import counted
 from handlers.imports.accept import accept
-from handlers.imports.request import parse
+from handlers.imports.request import ImportRequest, parse
 from portal_db.work import imports
 from worker.local.processes import log_line
 from worker.queue.bell import RedisBell, connect
 from xpm.client import XpmApi
 from xpm.limiter import UnlimitedLimiter
+
+#: The first imports are not measured: they warm the processes up.
+WARM_UP = 5
+#: Imports whose statements are counted.
+COUNTED = 10
 
 #: The child: consumes one queue and records when each message's actor started, by the machine's monotonic clock.
 PICKUP_WORKER = """
@@ -56,9 +63,12 @@ def measure(*, rounds: int = 100, seed: int = 1) -> dict[str, Any]:
         deployment.start_worker("worker-1")
         deployment.start_relay()
         deployment.sync_directory()
-        whole = _imports(deployment, rounds, chance)
+        people = _people(deployment)
+        whole = _imports(deployment, people[: rounds + WARM_UP], chance)
+        deployment.processes.stop("relay")
+        statements = _statements(deployment, people[-COUNTED:])
     return {"rounds": rounds, "pickup_ms": quantiles(pickup["ours"]), "import_ms": quantiles(whole),
-            "stock_pickup_ms": quantiles(pickup["stock"]), "seed": seed}  # fmt: skip
+            "statements_per_import": statements, "stock_pickup_ms": quantiles(pickup["stock"]), "seed": seed}  # fmt: skip
 
 
 def _pickup(deployment: Deployment, rounds: int, chance: random.Random) -> dict[str, list[float]]:
@@ -90,7 +100,8 @@ def _ring_once(client: redis.Redis, queue: str) -> float:
     return (int(picked[1]) - began) / 1e6
 
 
-def _imports(deployment: Deployment, rounds: int, chance: random.Random) -> list[float]:
+def _people(deployment: Deployment) -> list[UUID]:
+    """The records of people with an email of their own."""
     xpm = XpmApi(deployment.settings.xpm_api_url, limiter=UnlimitedLimiter())
     with xpm.list(deployment.access, lane="import", deadline_seconds=60) as listing:
         people, seen = [], set()
@@ -100,20 +111,42 @@ def _imports(deployment: Deployment, rounds: int, chance: random.Random) -> list
             if usable and address and address not in seen:
                 seen.add(address)
                 people.append(record.uuid)
-    bell = RedisBell(connect(deployment.settings), deployment.settings.redis_namespace, deployment.database.sources)
+    return people
+
+
+def _request(deployment: Deployment, xpm_uuid: UUID) -> ImportRequest:
+    return parse(
+        {
+            "practice_id": deployment.practice_id,
+            "requested_by": deployment.staff_id,
+            "request_id": uuid4().hex,
+            "xpm_uuid": xpm_uuid,
+            "kind": "individual",
+            "send_welcome_email": True,
+        }
+    )
+
+
+def _bell(deployment: Deployment) -> RedisBell:
+    return RedisBell(connect(deployment.settings), deployment.settings.redis_namespace, deployment.database.sources)
+
+
+def _statements(deployment: Deployment, people: Sequence[UUID]) -> float:
+    bell = _bell(deployment)
+    with counted(deployment.server, deployment.settings.database_url) as statements:
+        for xpm_uuid in people:
+            import_id = accept(deployment.database, bell, _request(deployment, xpm_uuid)).import_id
+            while statements.open_imports([import_id]):
+                time.sleep(0.02)
+    return round(statements.count / len(people), 1)
+
+
+def _imports(deployment: Deployment, people: Sequence[UUID], chance: random.Random) -> list[float]:
+    bell = _bell(deployment)
     samples = []
-    for xpm_uuid in people[: rounds + 5]:
+    for xpm_uuid in people:
         time.sleep(chance.uniform(0.05, 0.2))
-        request = parse(
-            {
-                "practice_id": deployment.practice_id,
-                "requested_by": deployment.staff_id,
-                "request_id": uuid4().hex,
-                "xpm_uuid": xpm_uuid,
-                "kind": "individual",
-                "send_welcome_email": True,
-            }
-        )
+        request = _request(deployment, xpm_uuid)
         began = time.monotonic()
         import_id = accept(deployment.database, bell, request).import_id
         while True:
@@ -123,4 +156,4 @@ def _imports(deployment: Deployment, rounds: int, chance: random.Random) -> list
                 break
             time.sleep(0.002)
         samples.append((time.monotonic() - began) * 1000)
-    return samples[5:]  # the first few warm the processes up
+    return samples[WARM_UP:]

@@ -1,13 +1,18 @@
-"""How many whole imports a second a batch completes: every job of each, including the welcome email."""
+"""How many whole imports a second a batch completes: every job of each, including the welcome email.
+
+`statements_per_import`: what all processes send to PostgreSQL for a second, smaller batch, with the relay's looks.
+"""
 
 from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 from bench.deployment import THREADS, Deployment, deployed
+from bench.statements import counted
 from handlers.directory.classification import suggested_kind
 from handlers.imports.accept import accept_batch
 from handlers.imports.request import ImportRequest, parse
@@ -16,10 +21,13 @@ from portal_db.work import progress
 from xpm.client import XpmApi
 from xpm.limiter import UnlimitedLimiter
 
+#: Imports whose statements are counted.
+COUNTED = 200
+
 
 def measure(*, imports: int, workers: int) -> dict[str, Any]:
     """Import `imports` records of a simulated practice as one batch, with `workers` worker processes and one relay."""
-    with deployed(clients=imports) as deployment:
+    with deployed(clients=imports + COUNTED) as deployment:
         for number in range(workers):
             deployment.start_worker(f"worker-{number + 1}")
         deployment.start_relay()
@@ -27,7 +35,8 @@ def measure(*, imports: int, workers: int) -> dict[str, Any]:
         xpm = XpmApi(deployment.settings.xpm_api_url, limiter=UnlimitedLimiter())
         with xpm.list(deployment.access, lane="import", deadline_seconds=120) as listing:
             kinds = [(record.uuid, suggested_kind(record)) for record in listing]
-        rows = [_request(deployment, xpm_uuid, kind) for xpm_uuid, kind in kinds]
+        every = [_request(deployment, xpm_uuid, kind) for xpm_uuid, kind in kinds]
+        rows, to_count = every[:imports], every[imports:]
         began = time.monotonic()
         batch = accept_batch(deployment.database, "bench", rows)
         accepted = time.monotonic()
@@ -43,6 +52,7 @@ def measure(*, imports: int, workers: int) -> dict[str, Any]:
         print(file=sys.stderr)
         seconds = time.monotonic() - began
         emails = sum(1 for _ in (deployment.mail / "deliveries.jsonl").open())
+        statements = _statements(deployment, to_count)
     return {
         "imports": imports,
         "workers": workers,
@@ -52,7 +62,17 @@ def measure(*, imports: int, workers: int) -> dict[str, Any]:
         "accept_seconds": round(accepted - began, 1),
         "states": {state.value: number for state, number in states.items()},
         "emails": emails,
+        "statements_per_import": statements,
     }
+
+
+def _statements(deployment: Deployment, rows: Sequence[ImportRequest]) -> float:
+    with counted(deployment.server, deployment.settings.database_url) as statements:
+        batch = accept_batch(deployment.database, "counted", rows)
+        while statements.open_imports(list(batch.import_ids)):
+            deployment.processes.check()
+            time.sleep(0.1)
+    return round(statements.count / len(rows), 1)
 
 
 def _request(deployment: Deployment, xpm_uuid: UUID, kind: ClientKind) -> ImportRequest:

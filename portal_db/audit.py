@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import insert, select
 
 from portal_db.database import Tx
+from portal_db.dialect import insert_rows
 from portal_db.states import ActorKind
 from portal_db.tables import AuditEntry
 from portal_db.types import db_now
@@ -57,8 +58,7 @@ def record_states(
         {**same, "id": tx.new_id(), "subject_id": row_id, "before": before, "after": after, "why": why}
         for row_id, before, after, why in moves
     ]
-    if rows:
-        tx.session.execute(insert(AuditEntry).values(at=db_now()), rows)
+    insert_rows(tx, AuditEntry, rows, now=("at",))
 
 
 def of_subject(tx: Tx, subject: str, subject_id: UUID) -> list[AuditEntry]:

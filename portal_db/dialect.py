@@ -5,14 +5,17 @@ rows they matched, and small look-ups. They work alike on SQLite and PostgreSQL.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import fields
+from functools import cache
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, bindparam, delete, func, literal, select, text, update
+from sqlalchemy import ColumnElement, Select, bindparam, delete, func, insert, literal, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from portal_db.database import Tx
 from portal_db.tables import Base
+from portal_db.types import db_now
 
 T = TypeVar("T")
 
@@ -24,9 +27,17 @@ def upsert(tx: Tx, table: type[Base], row: dict[str, Any] | None = None) -> Any:
         row: what to insert, SQL expressions included. Without it the statement is executed with a list of rows; rows
             inside the statement would make it compile again each time.
     """
-    dialect = sqlite if tx.session.get_bind().dialect.name == "sqlite" else postgresql
-    statement = dialect.insert(table.__table__)
+    statement = insert_for(is_postgresql(tx), table)
     return statement.values(row) if row is not None else statement
+
+
+def insert_for(is_postgresql: bool, table: type[Base]) -> Any:
+    """`upsert` for one of the two databases, so that it can be built once."""
+    return (postgresql if is_postgresql else sqlite).insert(table.__table__)
+
+
+def is_postgresql(tx: Tx) -> bool:
+    return tx.session.get_bind().dialect.name == "postgresql"
 
 
 def insert_or_ignore(tx: Tx, table: type[Base], row: dict[str, Any]) -> bool:
@@ -43,20 +54,50 @@ def insert_or_replace(tx: Tx, table: type[Base], row: dict[str, Any], *, changed
     tx.session.execute(statement.on_conflict_do_update(index_elements=key, set_=values))
 
 
-def insert_new(tx: Tx, table: type[Base], rows: Sequence[dict[str, Any]], **same: Any) -> set[UUID]:
+def insert_new(tx: Tx, table: type[Base], rows: Sequence[dict[str, Any]], *, now: tuple[str, ...] = ()) -> set[UUID]:
     """Insert rows that have the same columns, in order, by one statement. Rows that a unique index refuses are left out.
 
     Args:
-        same: SQL expressions for columns that the rows do not name.
+        now: columns that get the database's time.
 
     Returns:
         Ids of the inserted rows.
     """
     if not rows:
         return set()
-    columns = table.__table__.c
-    statement = upsert(tx, table).values(**same).on_conflict_do_nothing().returning(columns.id)
-    return set(tx.session.scalars(statement, rows))
+    statement = _insert_new(is_postgresql(tx), table, now)
+    return set(tx.session.connection().scalars(statement, one_or_all(rows)))
+
+
+# Statements of the hot paths are built once: building one costs more than running it.
+
+
+@cache
+def _insert_new(is_postgresql: bool, table: type[Base], now: tuple[str, ...]) -> Any:
+    statement = insert_for(is_postgresql, table).values({name: db_now() for name in now})
+    return statement.on_conflict_do_nothing().returning(table.__table__.c.id)
+
+
+def insert_rows(tx: Tx, table: type[Base], rows: Sequence[dict[str, Any]], *, now: tuple[str, ...] = ()) -> None:
+    """Insert rows that have the same columns, by one statement; `now`: columns that get the database's time."""
+    if rows:
+        tx.session.connection().execute(_insert(table, now), one_or_all(rows))
+
+
+@cache
+def _insert(table: type[Base], now: tuple[str, ...]) -> Any:
+    statement = insert(table.__table__)  # type: ignore[arg-type]  # it is a table
+    return statement.values({name: db_now() for name in now}) if now else statement
+
+
+def one_or_all(rows: Sequence[dict[str, Any]]) -> Any:
+    """Parameters of a statement for these rows: a single row needs no loop of the driver."""
+    return rows[0] if len(rows) == 1 else list(rows)
+
+
+def row_of(item: Any) -> dict[str, Any]:
+    """The fields of a dataclass whose values are columns; `asdict` would copy each value."""
+    return {each.name: getattr(item, each.name) for each in fields(item)}
 
 
 def update_rows(tx: Tx, table: type[Base], *conditions: ColumnElement[bool], **values: Any) -> int:
@@ -65,20 +106,31 @@ def update_rows(tx: Tx, table: type[Base], *conditions: ColumnElement[bool], **v
     return int(result.rowcount)
 
 
-def update_each(tx: Tx, table: type[Base], rows: Mapping[UUID, Mapping[str, Any]], **same: Any) -> None:
+def update_each(
+    tx: Tx, table: type[Base], rows: Mapping[UUID, Mapping[str, Any]], *, now: tuple[str, ...] = (), **same: Any
+) -> None:
     """Write values to rows by their ids: one statement for all, and one round trip. All rows name the same columns.
 
     Args:
+        now: columns that get the database's time.
         same: SQL expressions for columns that get the same value in every row.
     """
     if not rows:
         return
-    columns = table.__table__.c
     names = tuple(next(iter(rows.values())))
-    values = {name: bindparam(f"new_{name}", type_=columns[name].type) for name in names}
-    statement = update(table.__table__).where(columns.id == bindparam("row_id")).values(**values, **same)  # type: ignore[arg-type]  # it is a table
+    statement = _update_statement(table, names, now)
+    if same:
+        statement = statement.values(**same)
     binds = [{"row_id": row_id, **{f"new_{name}": row[name] for name in names}} for row_id, row in rows.items()]
-    tx.session.connection().execute(statement, binds if len(binds) > 1 else binds[0])
+    tx.session.connection().execute(statement, one_or_all(binds))
+
+
+@cache
+def _update_statement(table: type[Base], names: tuple[str, ...], now: tuple[str, ...]) -> Any:
+    columns = table.__table__.c
+    values = {name: bindparam(f"new_{name}", type_=columns[name].type) for name in names}
+    statement = update(table.__table__).where(columns.id == bindparam("row_id"))  # type: ignore[arg-type]  # it is a table
+    return statement.values(**values, **{name: db_now() for name in now})
 
 
 def delete_rows(tx: Tx, table: type[Base], *conditions: ColumnElement[bool]) -> int:
@@ -106,6 +158,6 @@ def one_as(tx: Tx, make: Callable[..., T], statement: Select[*tuple[Any, ...]]) 
 def refresh_statistics(tx: Tx, table: type[Base]) -> None:
     """Let PostgreSQL see now what was written to a table, instead of about a minute later: until then it takes the table
     for nearly empty, and may read all of it to find one row. SQLite chooses indexes without statistics."""
-    if tx.session.get_bind().dialect.name == "postgresql":
+    if is_postgresql(tx):
         # Whoever holds the lock refreshes them just now.
         tx.session.execute(text(f"ANALYZE (SKIP_LOCKED) {table.__tablename__}"))

@@ -64,7 +64,7 @@ def add_all(tx: Tx, practice_id: UUID, asked_at: Mapping[UUID, datetime]) -> dic
                 "message_id": message_id(email_id, 1),
             }
         )
-    added = insert_new(tx, WelcomeEmail, rows, created_at=db_now())
+    added = insert_new(tx, WelcomeEmail, rows, now=("created_at",))
     found: dict[UUID, UUID] = {row["client_id"]: row["id"] for row in rows if row["id"] in added}
     earlier = asked_at.keys() - found.keys()
     if earlier:

@@ -7,7 +7,7 @@ rejected, in a later epoch, and for a client that exists already.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -59,12 +59,10 @@ def fetch_records(services: Services, jobs: Sequence[Job]) -> list[Any]:
     import_ids = [of_import(job) for job in jobs]
     with services.database.read() as tx:
         requesters = xero_requester.requesters(tx, import_ids)
-        wanted = {each.request.xpm_uuid for each in requesters.values()}
-        erased = erasures.times(tx, jobs[0].practice_id, wanted)
     allowed: list[tuple[Job, Requester, XpmConnection | JobError]] = []
     for job, import_id in zip(jobs, import_ids, strict=True):
         try:
-            allowed.append((job, requesters[import_id], _require_allowed(requesters[import_id], erased)))
+            allowed.append((job, requesters[import_id], _require_allowed(requesters[import_id])))
         except JobError as error:
             allowed.append((job, requesters[import_id], error))
     _note_use(services, [requester for _, requester, found in allowed if not isinstance(found, JobError)])
@@ -89,10 +87,9 @@ def _record(
     return FetchedRecord(connection, record, requester.now)
 
 
-def _require_allowed(requester: Requester, erased: Mapping[UUID, datetime]) -> XpmConnection:
-    row = requester.request
+def _require_allowed(requester: Requester) -> XpmConnection:
     # A late job of an import requested before its person was erased must not restore their data.
-    if row.xpm_uuid in erased and erased[row.xpm_uuid] >= row.created_at:
+    if requester.erased_at is not None and requester.erased_at >= requester.request.created_at:
         raise refusals.PERSON_ERASED()
     return require_connection(requester)
 

@@ -143,7 +143,8 @@ def _create(tx: Tx, new: Sequence[_NewClient]) -> dict[UUID, Result]:
         raise refusals.ALREADY_LINKED()
     clients.update_fields(tx, [_first_fields(each, client_ids) for each in new])
     imports.set_clients(tx, client_ids)
-    erasures.lift(tx, practice_id, {each.task.row.xpm_uuid for each in new})
+    returning = {row.xpm_uuid for row in (each.task.row for each in new) if requesters[row.id].erased_at is not None}
+    erasures.lift(tx, practice_id, returning)
     asked_at = {client_ids[row.id]: row.created_at for row in (each.task.row for each in new) if row.send_welcome_email}
     emails = welcome_emails.add_all(tx, practice_id, asked_at)
     found: dict[UUID, Result] = {}

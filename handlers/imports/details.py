@@ -33,7 +33,8 @@ def apply(tx: Tx, tasks: Sequence[Task]) -> list[Result]:
     (b.11)."""
     linked = linked_clients(tx, tasks)
     known = clients.fields_of(tx, [client.id for client in linked.values()])
-    words = words_of(tx, tasks[0].job.practice_id)
+    has_entity = any(client.kind is ClientKind.ENTITY for client in linked.values())
+    words = words_of(tx, tasks[0].job.practice_id) if has_entity else {}
     new = [
         _Details(linked[task.job.id], task, _values(linked[task.job.id], task.fetched.record, words))
         for task in tasks

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from enum import StrEnum
+from typing import TypeVar
 from uuid import UUID
 
 from handlers.jobs.kinds import JobKind, Part, part_of
@@ -16,7 +17,11 @@ from portal_db.database import Tx
 from portal_db.states import ImportState, JobState
 from portal_db.tables import Import, Job
 from portal_db.work import imports, jobs
-from portal_db.work.imports import Outcome
+from portal_db.work.imports import Move, Outcome
+from portal_db.work.jobs import Standing
+
+#: Jobs, or as much of them as an import's state depends on.
+J = TypeVar("J", Job, Standing)
 
 _FAILED = (JobState.DEAD, JobState.REJECTED, JobState.CANCELLED, JobState.DISMISSED)
 
@@ -26,20 +31,26 @@ def settle(tx: Tx, row: Import) -> ImportState:
     return settle_all(tx, [row])[row.id]
 
 
-def settle_all(tx: Tx, rows: Collection[Import]) -> dict[UUID, ImportState]:
+def settle_all(tx: Tx, rows: Collection[Import], *, running: Collection[UUID] = ()) -> dict[UUID, ImportState]:
     """Write the states of locked imports of one practice, and the reasons of those that close.
+
+    Args:
+        running: imports that are in progress, since a job of their spine runs, or one of their branches after the spine was
+            done: their other jobs need not be read.
 
     Returns:
         The states, by import.
     """
-    found = jobs.of_imports(tx, [row.id for row in rows])
-    moves = [(row, *decide_state(found[row.id])) for row in rows]
+    found = jobs.standings(tx, [row.id for row in rows if row.id not in running])
+    moves: list[Move] = [
+        (row, *decide_state(found[row.id])) if row.id in found else (row, ImportState.IN_PROGRESS, None) for row in rows
+    ]
     closed = [(row, outcome) for row, state, outcome in imports.set_states(tx, moves) if not state.is_open]
     announce.announce(tx, closed)
     return {row.id: state for row, state, _ in moves}
 
 
-def decide_state(all_jobs: Sequence[Job]) -> tuple[ImportState, Outcome | None]:
+def decide_state(all_jobs: Sequence[J]) -> tuple[ImportState, Outcome | None]:
     """The state that follows from an import's jobs, and the reason if it is a closed one."""
     latest = latest_per_kind(all_jobs)
     spine = [job for job in latest if _is_spine(job)]
@@ -49,14 +60,14 @@ def decide_state(all_jobs: Sequence[Job]) -> tuple[ImportState, Outcome | None]:
     return state, None if state.is_open else _why(state, spine, branches)
 
 
-def _is_spine(job: Job) -> bool:
+def _is_spine(job: Job | Standing) -> bool:
     return part_of(job.kind) is Part.SPINE
 
 
-def latest_per_kind(all_jobs: Sequence[Job]) -> list[Job]:
+def latest_per_kind(all_jobs: Sequence[J]) -> list[J]:
     """The newest job of each kind, by epoch. Jobs of the spine from before the newest validation do not count: only the
     new run decides about an amended import."""
-    newest: dict[str, Job] = {}
+    newest: dict[str, J] = {}
     for job in all_jobs:
         if job.kind not in newest or job.epoch >= newest[job.kind].epoch:
             newest[job.kind] = job
@@ -64,7 +75,7 @@ def latest_per_kind(all_jobs: Sequence[Job]) -> list[Job]:
     return [job for job in newest.values() if not _is_spine(job) or job.epoch >= begun]
 
 
-def _why(state: ImportState, spine: list[Job], branches: list[Job]) -> Outcome | None:
+def _why(state: ImportState, spine: list[J], branches: list[J]) -> Outcome | None:
     if state is ImportState.SUCCEEDED:
         return None
     if state is ImportState.CANCELLED:

@@ -43,7 +43,7 @@ class Task:
 
 
 #: Runs with no transaction open. Returns for each job what is passed to `apply`, the error that ends its attempt, or
-#: `BY_ITSELF`.
+#: `BY_ITSELF`. A follow-up whose kind has the same function uses what was fetched for the job that it follows.
 Fetch = Callable[[Services, Sequence[Job]], Sequence[Any]]
 #: Writes the effects. Returns for each task its follow-ups in their order, or the refusal that ends it; a refused task has
 #: written nothing. An exception undoes the whole set, and its jobs run one by one.

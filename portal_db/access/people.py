@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 
 from portal_db.database import Tx
 from portal_db.dialect import has_row, insert_new, insert_or_ignore, update_rows
@@ -44,13 +44,17 @@ def add_client_logins(tx: Tx, logins: Sequence[tuple[UUID, str, str]]) -> set[UU
         {"id": login_id, "kind": LoginKind.CLIENT, "email": email, "email_key": email_key}
         for login_id, email, email_key in logins
     ]
-    return insert_new(tx, Login, rows, created_at=db_now())
+    return insert_new(tx, Login, rows, now=("created_at",))
 
 
 def logins_of_emails(tx: Tx, email_keys: Collection[str]) -> dict[str, UUID]:
     """The login that has each of these emails, where there is one: for early answers, never for the decision."""
-    statement = select(Login.email_key, Login.id).where(Login.email_key.in_(email_keys))
-    return dict(tx.session.execute(statement).all())
+    return dict(tx.session.connection().execute(_LOGINS_OF_EMAILS, {"email_keys": list(email_keys)}).all())
+
+
+_LOGINS_OF_EMAILS = select(Login.email_key, Login.id).where(
+    Login.email_key.in_(bindparam("email_keys", expanding=True))
+)
 
 
 def email_in_use(tx: Tx, email_key: str) -> bool:

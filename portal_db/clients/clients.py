@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert, or_, select
+from sqlalchemy import bindparam, delete, or_, select
 
 from portal_db.clients import history, relationships
 from portal_db.clients.history import By, Change
 from portal_db.database import Tx
-from portal_db.dialect import delete_rows, insert_new, update_each, update_rows, upsert
+from portal_db.dialect import (
+    insert_for,
+    insert_new,
+    insert_rows,
+    is_postgresql,
+    one_or_all,
+    row_of,
+    update_each,
+    update_rows,
+)
 from portal_db.states import EntityType, FieldSource
 from portal_db.tables import Client, ClientField, ClientVisibility, FieldConflict, XpmLink
 from portal_db.types import db_now
@@ -21,7 +31,7 @@ from portal_db.types import db_now
 
 def add(tx: Tx, *rows: dict[str, Any]) -> None:
     """Insert clients. The unique index refuses a second one for the same import (invariant 2)."""
-    tx.session.execute(insert(Client).values(is_new=True, created_at=db_now()), list(rows))
+    insert_rows(tx, Client, [{**row, "is_new": True} for row in rows], now=("created_at",))
 
 
 def get(tx: Tx, client_id: UUID, *, practice_id: UUID) -> Client | None:
@@ -40,7 +50,12 @@ def make_visible_to(tx: Tx, client_id: UUID, staff_id: UUID) -> None:
 def make_visible(tx: Tx, pairs: Iterable[tuple[UUID, UUID]]) -> None:
     """Make clients visible to staff: pairs of a client and a staff member."""
     rows = [{"client_id": client_id, "staff_id": staff_id} for client_id, staff_id in pairs]
-    tx.session.connection().execute(upsert(tx, ClientVisibility).on_conflict_do_nothing(), rows)
+    tx.session.connection().execute(_make_visible(is_postgresql(tx)), one_or_all(rows))
+
+
+@cache
+def _make_visible(is_postgresql: bool) -> Any:
+    return insert_for(is_postgresql, ClientVisibility).on_conflict_do_nothing()
 
 
 def link(tx: Tx, row: dict[str, Any]) -> bool:
@@ -54,7 +69,7 @@ def link_all(tx: Tx, rows: Sequence[dict[str, Any]]) -> set[UUID]:
     Returns:
         Ids of the new links; of the others, the client or the record is linked already.
     """
-    return insert_new(tx, XpmLink, rows, linked_at=db_now())
+    return insert_new(tx, XpmLink, rows, now=("linked_at",))
 
 
 def live_link(tx: Tx, client_id: UUID) -> XpmLink | None:
@@ -63,9 +78,15 @@ def live_link(tx: Tx, client_id: UUID) -> XpmLink | None:
 
 def live_links(tx: Tx, client_ids: Collection[UUID]) -> dict[UUID, tuple[Client, XpmLink]]:
     """Clients that are linked to an XPM record now, each with its link, by their ids."""
-    statement = select(Client, XpmLink).join(XpmLink, XpmLink.client_id == Client.id)
-    statement = statement.where(Client.id.in_(client_ids), XpmLink.disconnected_at.is_(None))
-    return {client.id: (client, link) for client, link in tx.session.execute(statement)}
+    found = tx.session.execute(_LIVE_LINKS, {"client_ids": list(client_ids)})
+    return {client.id: (client, link) for client, link in found}
+
+
+_LIVE_LINKS = (
+    select(Client, XpmLink)
+    .join(XpmLink, XpmLink.client_id == Client.id)
+    .where(Client.id.in_(bindparam("client_ids", expanding=True)), XpmLink.disconnected_at.is_(None))
+)
 
 
 def unlink(tx: Tx, client_id: UUID) -> bool:
@@ -80,8 +101,15 @@ def unlink(tx: Tx, client_id: UUID) -> bool:
 
 def linked_records(tx: Tx, practice_id: UUID, xpm_uuids: Collection[UUID]) -> set[UUID]:
     """Those of these records that the practice has linked to a client."""
-    statement = select(XpmLink.xpm_uuid).where(XpmLink.practice_id == practice_id, XpmLink.xpm_uuid.in_(xpm_uuids))
-    return set(tx.session.scalars(statement.where(XpmLink.disconnected_at.is_(None))))
+    values = {"practice_id": practice_id, "xpm_uuids": list(xpm_uuids)}
+    return set(tx.session.connection().scalars(_LINKED_RECORDS, values))
+
+
+_LINKED_RECORDS = select(XpmLink.xpm_uuid).where(
+    XpmLink.practice_id == bindparam("practice_id"),
+    XpmLink.xpm_uuid.in_(bindparam("xpm_uuids", expanding=True)),
+    XpmLink.disconnected_at.is_(None),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,20 +155,14 @@ def update_fields(tx: Tx, updates: Sequence[FieldUpdate]) -> set[tuple[UUID, str
         The clients and names of the fields that were written.
     """
     rows = [
-        {**asdict(item), "client_id": update.client_id, "as_of": update.as_of}
+        {**row_of(item), "client_id": update.client_id, "as_of": update.as_of}
         for update in updates
         for item in update.values
     ]
     if not rows:
         return set()
-    statement = upsert(tx, ClientField)
-    may_replace = ~ClientField.is_override & (ClientField.as_of < statement.excluded.as_of)
-    statement = statement.on_conflict_do_update(
-        index_elements=["client_id", "field"],
-        set_={name: statement.excluded[name] for name in ("value", "source", "is_override", "as_of")},
-        where=or_(statement.excluded.source != FieldSource.XPM, may_replace),
-    ).returning(ClientField.client_id, ClientField.field)
-    written = {(client_id, field) for client_id, field in tx.session.execute(statement, rows)}
+    found = tx.session.connection().execute(_put_fields(is_postgresql(tx)), rows)
+    written = {(client_id, field) for client_id, field in found}
     history.note_all(
         tx,
         [
@@ -152,6 +174,17 @@ def update_fields(tx: Tx, updates: Sequence[FieldUpdate]) -> set[tuple[UUID, str
         ],
     )
     return written
+
+
+@cache
+def _put_fields(is_postgresql: bool) -> Any:
+    statement = insert_for(is_postgresql, ClientField)
+    may_replace = ~ClientField.is_override & (ClientField.as_of < statement.excluded.as_of)
+    return statement.on_conflict_do_update(
+        index_elements=["client_id", "field"],
+        set_={name: statement.excluded[name] for name in ("value", "source", "is_override", "as_of")},
+        where=or_(statement.excluded.source != FieldSource.XPM, may_replace),
+    ).returning(ClientField.client_id, ClientField.field)
 
 
 def _value(field: ClientField | None) -> str | None:
@@ -175,17 +208,24 @@ def fields(tx: Tx, client_id: UUID) -> dict[str, ClientField]:
 def fields_of(tx: Tx, client_ids: Collection[UUID]) -> dict[UUID, dict[str, ClientField]]:
     """The fields of clients, by client and name."""
     found: dict[UUID, dict[str, ClientField]] = {client_id: {} for client_id in client_ids}
-    for row in tx.session.scalars(select(ClientField).where(ClientField.client_id.in_(client_ids))):
+    for row in tx.session.scalars(_FIELDS, {"client_ids": list(client_ids)}):
         found[row.client_id][row.field] = row
     return found
 
 
+_FIELDS = select(ClientField).where(ClientField.client_id.in_(bindparam("client_ids", expanding=True)))
+
+
 def replace_conflicts(tx: Tx, client_ids: Collection[UUID], field: str, codes: Mapping[UUID, str]) -> None:
     """Record which of these clients' values of a field in XPM were not written, and why (b.17): a code by client."""
-    delete_rows(tx, FieldConflict, FieldConflict.client_id.in_(client_ids), FieldConflict.field == field)
+    tx.session.connection().execute(_DROP_CONFLICTS, {"client_ids": list(client_ids), "of": field})
     rows = [{"client_id": client_id, "field": field, "code": code} for client_id, code in codes.items()]
-    if rows:
-        tx.session.execute(insert(FieldConflict).values(noted_at=db_now()), rows)
+    insert_rows(tx, FieldConflict, rows, now=("noted_at",))
+
+
+_DROP_CONFLICTS = delete(FieldConflict).where(
+    FieldConflict.client_id.in_(bindparam("client_ids", expanding=True)), FieldConflict.field == bindparam("of")
+)
 
 
 def conflicts(tx: Tx, client_id: UUID) -> list[FieldConflict]:

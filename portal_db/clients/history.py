@@ -9,13 +9,13 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert, select
+from sqlalchemy import select
 
 from portal_db.database import Tx
+from portal_db.dialect import insert_rows, row_of
 from portal_db.paging import Cursor, newest_first
 from portal_db.states import ChangeSource
 from portal_db.tables import ClientChange
-from portal_db.types import db_now
 
 CLIENT, RELATIONSHIP, TEAM_MEMBER = "client", "relationship", "team_member"
 
@@ -51,13 +51,8 @@ def note(tx: Tx, by: By, changes: Iterable[Change]) -> None:
 
 def note_all(tx: Tx, changes: Iterable[tuple[By, Change]]) -> None:
     """Record changes, each with its source, by one statement."""
-    rows = [{**_columns(change), **_columns(by), "id": tx.new_id()} for by, change in changes]
-    if rows:
-        tx.session.execute(insert(ClientChange).values(at=db_now()), rows)
-
-
-def _columns(values: By | Change) -> dict[str, Any]:
-    return {name: getattr(values, name) for name in values.__slots__}
+    rows = [{**row_of(change), **row_of(by), "id": tx.new_id()} for by, change in changes]
+    insert_rows(tx, ClientChange, rows, now=("at",))
 
 
 def text_of(value: Any) -> str | None:

@@ -13,8 +13,9 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, select, update
 
+from portal_db import dialect
 from portal_db.database import Tx
 from portal_db.dialect import update_rows
 from portal_db.states import FieldSource, ReviewState
@@ -48,31 +49,44 @@ class XpmRelationship:
 XPM_COLUMNS = ("label", "other_name", "number_of_shares", "percentage", "start_date", "end_date", "also_told")
 
 
+#: Built once, like all statements that run for every import: building one costs as much as running it.
+_CLIENTS: Any = bindparam("client_ids", expanding=True)
+_LOCK_LINKS = (
+    select(XpmLink)
+    .where(XpmLink.client_id.in_(_CLIENTS), XpmLink.disconnected_at.is_(None))
+    .order_by(XpmLink.id)
+    .with_for_update()
+)
+_LOCK_ROWS = (
+    select(Relationship).where(Relationship.client_id.in_(_CLIENTS)).order_by(Relationship.id).with_for_update()
+)
+_TIED_MEMBERS = (
+    select(TeamMember)
+    .where(TeamMember.client_id.in_(_CLIENTS), TeamMember.xpm_uuid.is_not(None))
+    .order_by(TeamMember.id)
+)
+
+
 def lock_links(tx: Tx, client_ids: Collection[UUID]) -> dict[UUID, XpmLink]:
     """The live links of clients, locked in the order of ids. Clients without a live link are left out."""
-    statement = select(XpmLink).where(XpmLink.client_id.in_(client_ids), XpmLink.disconnected_at.is_(None))
-    statement = statement.order_by(XpmLink.id).with_for_update()
-    return {link.client_id: link for link in tx.session.scalars(statement)}
+    return {link.client_id: link for link in tx.session.scalars(_LOCK_LINKS, {"client_ids": list(client_ids)})}
 
 
 def lock_rows(tx: Tx, client_ids: Collection[UUID]) -> dict[UUID, list[Relationship]]:
     """All relationships of clients, locked against reviewers, by client."""
-    statement = select(Relationship).where(Relationship.client_id.in_(client_ids)).order_by(Relationship.id)
     found: dict[UUID, list[Relationship]] = {client_id: [] for client_id in client_ids}
-    for row in tx.session.scalars(statement.with_for_update()):
+    for row in tx.session.scalars(_LOCK_ROWS, {"client_ids": list(client_ids)}):
         found[row.client_id].append(row)
     return found
 
 
 def tied_members(tx: Tx, client_ids: Collection[UUID]) -> list[TeamMember]:
     """Team members of clients that are tied to XPM records."""
-    statement = select(TeamMember).where(TeamMember.client_id.in_(client_ids), TeamMember.xpm_uuid.is_not(None))
-    return list(tx.session.scalars(statement.order_by(TeamMember.id)))
+    return list(tx.session.scalars(_TIED_MEMBERS, {"client_ids": list(client_ids)}))
 
 
 def insert_rows(tx: Tx, rows: Sequence[dict[str, Any]]) -> None:
-    if rows:
-        tx.session.execute(insert(Relationship.__table__), list(rows))  # type: ignore[arg-type]  # it is a table
+    dialect.insert_rows(tx, Relationship, rows)
 
 
 _WRITTEN = (*XPM_COLUMNS, "gone_at", "state", "import_id", "version", "as_of")

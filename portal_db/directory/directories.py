@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, exists, func, select
+from sqlalchemy import ColumnElement, and_, bindparam, exists, func, select
 
 from portal_db.database import Tx
 from portal_db.dialect import delete_rows, insert_or_ignore, insert_or_replace, update_rows, upsert
@@ -153,8 +153,14 @@ def reads(directory: Directory) -> ColumnElement[bool]:
 
 
 def of_practice(tx: Tx, practice_id: UUID) -> list[BusinessStructure]:
-    statement = select(BusinessStructure).where(BusinessStructure.practice_id == practice_id)
-    return list(tx.session.scalars(statement.order_by(BusinessStructure.structure_key)))
+    return list(tx.session.scalars(_OF_PRACTICE, {"practice_id": practice_id}))
+
+
+_OF_PRACTICE = (
+    select(BusinessStructure)
+    .where(BusinessStructure.practice_id == bindparam("practice_id"))
+    .order_by(BusinessStructure.structure_key)
+)
 
 
 def put(tx: Tx, row: dict[str, Any]) -> None:

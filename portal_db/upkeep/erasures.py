@@ -6,7 +6,7 @@ from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from portal_db.database import Tx
 from portal_db.dialect import delete_rows, insert_or_replace
@@ -21,9 +21,13 @@ def note(tx: Tx, practice_id: UUID, xpm_uuid: UUID) -> None:
 
 def times(tx: Tx, practice_id: UUID, xpm_uuids: Collection[UUID]) -> dict[UUID, datetime]:
     """When the people of these records were erased last; records of people who were not are left out."""
-    statement = select(Erasure.xpm_uuid, Erasure.erased_at)
-    statement = statement.where(Erasure.practice_id == practice_id, Erasure.xpm_uuid.in_(xpm_uuids))
-    return dict(tx.session.execute(statement).all())
+    values = {"practice_id": practice_id, "xpm_uuids": list(xpm_uuids)}
+    return dict(tx.session.connection().execute(_TIMES, values).all())
+
+
+_TIMES = select(Erasure.xpm_uuid, Erasure.erased_at).where(
+    Erasure.practice_id == bindparam("practice_id"), Erasure.xpm_uuid.in_(bindparam("xpm_uuids", expanding=True))
+)
 
 
 def among(tx: Tx, practice_id: UUID, xpm_uuids: Collection[UUID]) -> set[UUID]:
@@ -33,4 +37,5 @@ def among(tx: Tx, practice_id: UUID, xpm_uuids: Collection[UUID]) -> set[UUID]:
 
 def lift(tx: Tx, practice_id: UUID, xpm_uuids: Collection[UUID]) -> None:
     """End erasures, because the practice has imported the records again."""
-    delete_rows(tx, Erasure, Erasure.practice_id == practice_id, Erasure.xpm_uuid.in_(xpm_uuids))
+    if xpm_uuids:
+        delete_rows(tx, Erasure, Erasure.practice_id == practice_id, Erasure.xpm_uuid.in_(xpm_uuids))

@@ -9,17 +9,20 @@ from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, func, literal, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from portal_db import audit
 from portal_db.database import Tx
-from portal_db.dialect import insert_new, insert_or_ignore, update_each, update_rows
+from portal_db.dialect import insert_new, insert_or_ignore, one_or_all, update_each, update_rows
 from portal_db.states import OPEN_IMPORT_STATES, ImportState
-from portal_db.tables import Batch, Client, Import, ImportEvent, Job, Login
+from portal_db.tables import Batch, Client, Import, ImportEvent, Job, Login, Pause
 from portal_db.types import db_now
+from portal_db.work import jobs
+from portal_db.work.jobs import Lease
 
 _NO_EMAILS: Mapping[UUID, str] = MappingProxyType({})
+_TABLE: Any = Import.__table__
 _FAILED = (ImportState.REJECTED, ImportState.FAILED, ImportState.CANCELLED)
 
 
@@ -46,7 +49,7 @@ def add_all(tx: Tx, rows: Sequence[dict[str, Any]]) -> set[UUID]:
     """
     begun = {"state": ImportState.ACCEPTED, "epoch": 1, "revision": 1}
     values = [{**row, **begun} for row in rows]
-    return insert_new(tx, Import, values, created_at=db_now(), epoch_started_at=db_now())
+    return insert_new(tx, Import, values, now=("created_at", "epoch_started_at"))
 
 
 def add_batch(tx: Tx, row: dict[str, Any]) -> bool:
@@ -78,21 +81,29 @@ def get(tx: Tx, import_id: UUID, *, practice_id: UUID | None = None) -> Import |
     return tx.session.scalar(statement)
 
 
-# Statements that run for every job are built once: building one costs as much as running it.
-_JOBS_WITH_STATES = (
-    select(Job, Import.state)
-    .outerjoin(Import, Import.id == Job.import_id)
-    .where(Job.id.in_(bindparam("job_ids", expanding=True)))
-    .order_by(Job.id)
-)
+# Statements that run for every job are built once: building one costs more than running it.
 _LOCK = (
     select(Import).where(Import.id.in_(bindparam("import_ids", expanding=True))).order_by(Import.id).with_for_update()
 )
-
-
-def jobs_with_states(tx: Tx, job_ids: Sequence[UUID]) -> list[tuple[Job, ImportState | None]]:
-    """Jobs and the states of their imports, in the order of ids. Unknown jobs are left out."""
-    return [(job, state) for job, state in tx.session.execute(_JOBS_WITH_STATES, {"job_ids": list(job_ids)})]
+_LOCK_NOT_BEGUN = (
+    select(Import)
+    .where(
+        Import.id.in_(select(Job.import_id).where(Job.id.in_(bindparam("job_ids", expanding=True)))),
+        Import.state.in_((ImportState.ACCEPTED, ImportState.WAITING)),
+    )
+    .order_by(Import.id)
+    .with_for_update()
+)
+_MAY_BE_PAUSED = (
+    select(literal(1)).where(or_(Pause.practice_id.is_(None), Pause.practice_id == Import.practice_id)).exists()
+)
+_LOCK_WITH_JOBS = (
+    select(Import, Job.id, _MAY_BE_PAUSED)
+    .join(Job, Job.import_id == Import.id)
+    .where(jobs.IS_UNDER)
+    .order_by(Import.id, Job.id)
+    .with_for_update(of=(Import, Job))
+)
 
 
 def lock(tx: Tx, import_id: UUID) -> Import:
@@ -108,6 +119,30 @@ def lock_all(tx: Tx, import_ids: Sequence[UUID]) -> dict[UUID, Import]:
     """
     found = tx.session.scalars(_LOCK, {"import_ids": list(import_ids)}) if import_ids else ()
     return {row.id: row for row in found}
+
+
+def lock_not_begun(tx: Tx, job_ids: Sequence[UUID]) -> dict[UUID, Import]:
+    """`lock_all` for those imports of these jobs that are in progress as soon as one of them runs."""
+    return {row.id: row for row in tx.session.scalars(_LOCK_NOT_BEGUN, {"job_ids": list(job_ids)})}
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A locked import, one of whose jobs runs under our lease and is locked too. `may_be_paused`: there are pauses that name
+    its practice or all of them."""
+
+    row: Import
+    may_be_paused: bool
+
+
+def lock_with_jobs(tx: Tx, leases: Sequence[Lease]) -> dict[UUID, Held]:
+    """`lock_all` and `jobs.held` by one statement: each import before its job, in the order of imports' ids.
+
+    Returns:
+        What is held, by job; the other leases are lost.
+    """
+    found = tx.session.execute(_LOCK_WITH_JOBS, jobs.under(leases))
+    return {job_id: Held(row, may_be_paused) for row, job_id, may_be_paused in found}
 
 
 #: A locked import, the state it moves to, and the reason if that closes it.
@@ -129,18 +164,31 @@ def set_states(tx: Tx, moves: Iterable[Move]) -> list[Move]:
     if not made:
         return []
     closing = [move for move in made if move[1] not in OPEN_IMPORT_STATES]
-    reopened = {row.id: {"state": state} for row, state, _ in made if state in OPEN_IMPORT_STATES}
-    update_each(tx, Import, reopened, closed_at=None)
-    closed = {row.id: {"state": state, **_outcome_columns(outcome)} for row, state, outcome in closing}
-    update_each(tx, Import, closed, closed_at=db_now(), resolved_at=func.coalesce(Import.resolved_at, db_now()))
+    opened = {row.id: {"state": state, "closed_at": None} for row, state, _ in made if state in OPEN_IMPORT_STATES}
+    update_each(tx, Import, opened)
+    closed = [{"import_id": row.id, "new": state, **_outcome_columns(outcome)} for row, state, outcome in closing]
+    if closed:
+        tx.session.connection().execute(_CLOSE, one_or_all(closed))
     why = ((row.id, row.state, state, outcome.code if outcome else None) for row, state, outcome in made)
     audit.record_states(tx, "import.state", "import", made[0][0].practice_id, why)
     events = [
         {"id": tx.new_id(), "practice_id": row.practice_id, "import_id": row.id, "epoch": row.epoch, "state": state}
         for row, state, _ in closing
     ]
-    insert_new(tx, ImportEvent, events, created_at=db_now())
+    insert_new(tx, ImportEvent, events, now=("created_at",))
     return made
+
+
+_CLOSE = (
+    update(_TABLE)
+    .where(Import.id == bindparam("import_id"))
+    .values(
+        state=bindparam("new", type_=Import.state.type),
+        closed_at=db_now(),
+        resolved_at=func.coalesce(Import.resolved_at, db_now()),
+        **{name: bindparam(name) for name in ("outcome_code", "outcome_field", "outcome_message", "outcome_remedy")},
+    )
+)
 
 
 def set_reason(tx: Tx, row: Import, outcome: Outcome | None) -> None:
@@ -159,9 +207,8 @@ def _outcome_columns(outcome: Outcome | None) -> dict[str, Any]:
 
 def resolve(tx: Tx, import_ids: Collection[UUID], email_keys: Mapping[UUID, str] = _NO_EMAILS) -> None:
     """Mark imports resolved, with their emails where they have one: they no longer hold back later rows of their batches."""
-    update_each(
-        tx, Import, {import_id: {"email_key": key} for import_id, key in email_keys.items()}, resolved_at=db_now()
-    )
+    emails = {import_id: {"email_key": key} for import_id, key in email_keys.items()}
+    update_each(tx, Import, emails, now=("resolved_at",))
     others = import_ids - email_keys.keys()
     if others:
         update_rows(tx, Import, Import.id.in_(others), resolved_at=db_now())
@@ -210,18 +257,21 @@ def earlier_claims_on_emails(tx: Tx, email_keys: Mapping[UUID, str], rows: Mappi
 def second_imports_of_records(tx: Tx, rows: Collection[Import]) -> set[UUID]:
     """Those of these imports of one practice whose XPM record another open import requested before them."""
     practices = {row.practice_id for row in rows}
-    statement = select(Import).where(
-        Import.practice_id.in_(practices),
-        Import.xpm_uuid.in_({row.xpm_uuid for row in rows}),
-        Import.state.in_(OPEN_IMPORT_STATES),
-    )
-    open_imports: dict[UUID, list[Import]] = defaultdict(list)
-    for other in tx.session.scalars(statement):
+    open_imports: dict[UUID, list[Any]] = defaultdict(list)
+    values = {"practice_ids": list(practices), "xpm_uuids": list({row.xpm_uuid for row in rows})}
+    for other in tx.session.connection().execute(_OPEN_IMPORTS, values):
         open_imports[other.xpm_uuid].append(other)
     return {row.id for row in rows if any(_was_before(other, row) for other in open_imports[row.xpm_uuid])}
 
 
-def _was_before(other: Import, row: Import) -> bool:
+_OPEN_IMPORTS = select(Import.id, Import.xpm_uuid, Import.batch_id, Import.position, Import.created_at).where(
+    Import.practice_id.in_(bindparam("practice_ids", expanding=True)),
+    Import.xpm_uuid.in_(bindparam("xpm_uuids", expanding=True)),
+    Import.state.in_(OPEN_IMPORT_STATES),
+)
+
+
+def _was_before(other: Any, row: Import) -> bool:
     """Within a batch its order decides, otherwise the time of the request; ids break ties, so that one of two is first."""
     if other.id == row.id:
         return False

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, bindparam, case, func, insert, null, or_, select, update
+from sqlalchemy import ColumnElement, Float, and_, bindparam, case, func, insert, or_, select, update
 
 from portal_db.database import Tx
-from portal_db.dialect import has_row, insert_new, update_each, update_rows
+from portal_db.dialect import has_row, insert_for, is_postgresql, one_or_all, row_of, update_each, update_rows
 from portal_db.states import OPEN_JOB_STATES, AttemptOutcome, ErrorClass, JobState, Lane
 from portal_db.tables import Job, JobAttempt
 from portal_db.types import UtcDateTime, db_now
@@ -25,6 +25,7 @@ from portal_db.work.due import is_due, is_in, is_out_of_turn, is_paused, state_o
 
 #: The error code of a job that crashed its process while it ran standalone; requeued, it runs standalone again (P14).
 POISON_CODE = "poison"
+_TABLE: Any = Job.__table__
 
 
 class LeaseLost(Exception):
@@ -81,22 +82,86 @@ def add(tx: Tx, jobs: Sequence[NewJob], *, rung: bool = False) -> set[UUID]:
     Returns:
         Ids of the new jobs.
     """
-    asked_at = func.coalesce(bindparam("asked", type_=UtcDateTime()), db_now())
-    rung_at = db_now() if rung else null()
-    return insert_new(tx, Job, [_row(job) for job in jobs], created_at=db_now(), asked_at=asked_at, rung_at=rung_at)
+    return _insert(tx, [_row(job, rung_for=0 if rung else None) for job in jobs])
 
 
-def _row(job: NewJob) -> dict[str, Any]:
-    row = {field.name: getattr(job, field.name) for field in fields(job)}
-    row["asked"] = row.pop("asked_at")
-    return row | {"state": JobState.QUEUED, "attempts": 0, "deferrals": 0, "lost_leases": 0}
+def add_claimed(
+    tx: Tx, jobs: Sequence[NewJob], leases: Mapping[UUID, Lease], *, lease_seconds: float, rung: bool
+) -> tuple[set[UUID], list[Job]]:
+    """`add`, with some of the jobs claimed already: only jobs that nothing could keep from being claimed.
+
+    Args:
+        leases: those of the jobs to claim, by job.
+
+    Returns:
+        Ids of the new jobs, and those that were claimed, without the times that the database set.
+    """
+    rows = [
+        _row(job, rung_for=0 if rung else None, lease=leases.get(job.id), lease_seconds=lease_seconds) for job in jobs
+    ]
+    added = _insert(tx, rows)
+    taken = [row for row in rows if row["id"] in added and row["id"] in leases]
+    return added, [Job(**{name: value for name, value in row.items() if name not in _TIMES}) for row in taken]
+
+
+#: Parameters of an insert that stand for times: seconds from now, or `None`.
+_TIMES = ("asked", "rung_for", "started_for", "lease_for", "deadline_for")
+
+
+def _row(
+    job: NewJob, *, rung_for: float | None, lease: Lease | None = None, lease_seconds: float = 0.0
+) -> dict[str, Any]:
+    row = row_of(job)
+    deadline = job.deadline_seconds
+    return row | {
+        "asked": row.pop("asked_at"),
+        "state": JobState.RUNNING if lease else JobState.QUEUED,
+        "attempts": 0,
+        "deferrals": 0,
+        "lost_leases": 0,
+        "rung_for": rung_for,
+        "lease_token": lease.token if lease else None,
+        "lease_owner": lease.owner if lease else None,
+        "started_for": 0 if lease else None,
+        "lease_for": min(lease_seconds, deadline) if lease else None,
+        "deadline_for": deadline if lease else None,
+    }
+
+
+def _insert(tx: Tx, rows: Sequence[dict[str, Any]]) -> set[UUID]:
+    if not rows:
+        return set()
+    return set(tx.session.connection().scalars(_insert_statement(is_postgresql(tx)), one_or_all(rows)))
+
+
+# Statements that run for every job are built once: building one costs more than running it.
+
+
+@cache
+def _insert_statement(is_postgresql: bool) -> Any:
+    times = {
+        "created_at": db_now(),
+        "asked_at": func.coalesce(bindparam("asked", type_=UtcDateTime()), db_now()),
+        "rung_at": db_now(bindparam("rung_for", type_=Float())),
+        "started_at": db_now(bindparam("started_for", type_=Float())),
+        "lease_until": db_now(bindparam("lease_for", type_=Float())),
+        "deadline_at": db_now(bindparam("deadline_for", type_=Float())),
+    }
+    return insert_for(is_postgresql, Job).values(times).on_conflict_do_nothing().returning(Job.id)
 
 
 def get(tx: Tx, job_id: UUID) -> Job | None:
     return tx.get(Job, job_id)
 
 
-#: Built once, like the other statements that run for every job: building one costs as much as running it.
+_OF_IDS = select(Job).where(Job.id.in_(bindparam("job_ids", expanding=True))).order_by(Job.id)
+
+
+def of_ids(tx: Tx, job_ids: Collection[UUID]) -> list[Job]:
+    """Jobs in the order of their ids. Unknown ones are left out."""
+    return list(tx.session.scalars(_OF_IDS, {"job_ids": list(job_ids)}))
+
+
 _OF_IMPORTS = (
     select(Job).where(Job.import_id.in_(bindparam("import_ids", expanding=True))).order_by(Job.created_at, Job.id)
 )
@@ -116,12 +181,40 @@ def of_imports(tx: Tx, import_ids: Collection[UUID]) -> dict[UUID, list[Job]]:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a job's standing contributes to its import's state."""
+
+    import_id: UUID | None
+    kind: str
+    epoch: int
+    state: JobState
+    started_at: datetime | None
+    error_code: str | None
+    error_message: str | None
+    error_action: str | None
+    error_field: str | None
+
+
+_STANDINGS = (
+    select(*(getattr(Job, each.name) for each in fields(Standing)))
+    .where(Job.import_id.in_(bindparam("import_ids", expanding=True)))
+    .order_by(Job.created_at, Job.id)
+)
+
+
+def standings(tx: Tx, import_ids: Collection[UUID]) -> dict[UUID, list[Standing]]:
+    """How every job of these imports stands, in all epochs, oldest first, by import."""
+    found: dict[UUID, list[Standing]] = {import_id: [] for import_id in import_ids}
+    if found:
+        for row in tx.session.connection().execute(_STANDINGS, {"import_ids": list(import_ids)}):
+            found[row.import_id].append(Standing(*row))
+    return found
+
+
 @cache
 def _claim_statement(count: int) -> Any:
-    """Built once for each size, because it is the longest statement and runs most often.
-
-    A job that has lost a lease is not claimed in a set: it may be the one that ends its worker (P14).
-    """
+    """One for each size."""
     leases = [
         (bindparam(f"job_{n}", type_=Job.id.type), bindparam(f"token_{n}", type_=Job.id.type)) for n in range(count)
     ]
@@ -133,7 +226,7 @@ def _claim_statement(count: int) -> Any:
             Job.kind.in_(bindparam("kinds", expanding=True)),
             ~is_paused(),
             ~is_out_of_turn(),
-            *([Job.lost_leases == 0] if count > 1 else []),
+            Job.lost_leases < bindparam("too_many_lost"),
         )
         .values(
             state=JobState.RUNNING,
@@ -151,16 +244,27 @@ def _claim_statement(count: int) -> Any:
     )
 
 
+_ANY_NUMBER = 1_000_000
+
+
 def claim(tx: Tx, lease: Lease, *, kinds: Collection[str], lease_seconds: float) -> Job | None:
     """`claim_all` for one job. `None`: somebody else has it, or it is not due, paused or out of turn."""
     return next(iter(claim_all(tx, [lease], kinds=kinds, lease_seconds=lease_seconds)), None)
 
 
-def claim_all(tx: Tx, leases: Sequence[Lease], *, kinds: Collection[str], lease_seconds: float) -> list[Job]:
+def claim_all(
+    tx: Tx,
+    leases: Sequence[Lease],
+    *,
+    kinds: Collection[str],
+    lease_seconds: float,
+    fewer_lost_leases_than: int = _ANY_NUMBER,
+) -> list[Job]:
     """Claim due jobs by one compare-and-set, each under its own lease of the same owner.
 
     Args:
         kinds: the kinds that this process knows; a job of another kind is left for a newer process.
+        fewer_lost_leases_than: a job that has lost as many is not claimed.
 
     Returns:
         The claimed jobs in the order of `leases`. The others are somebody else's, not due, paused or out of turn; of
@@ -168,7 +272,10 @@ def claim_all(tx: Tx, leases: Sequence[Lease], *, kinds: Collection[str], lease_
     """
     if not leases:
         return []
+    # P14: a job that has lost a lease may be the one that ends its worker.
+    too_many_lost = 1 if len(leases) > 1 else fewer_lost_leases_than
     values: dict[str, Any] = {"owner": leases[0].owner, "kinds": list(kinds), "lease_seconds": lease_seconds}
+    values["too_many_lost"] = too_many_lost
     for number, lease in enumerate(leases):
         values |= {f"job_{number}": lease.job_id, f"token_{number}": lease.token}
     claimed = {job.id: job for job in tx.session.scalars(_claim_statement(len(leases)), values)}
@@ -202,14 +309,21 @@ def held(tx: Tx, leases: Sequence[Lease]) -> set[UUID]:
     Returns:
         Their ids; the other leases are lost.
     """
-    statement = select(Job.id).where(_under(leases)).order_by(Job.id)
-    return set(tx.session.scalars(statement.with_for_update()))
+    return set(tx.session.connection().scalars(_HELD, under(leases)))
 
 
-def _under(leases: Sequence[Lease]) -> ColumnElement[bool]:
-    """Whether a job is running under one of these leases: a token is one job's."""
-    tokens = Job.lease_token.in_([lease.token for lease in leases])
-    return and_(Job.id.in_([lease.job_id for lease in leases]), tokens, state_of_found == JobState.RUNNING)
+#: Whether a job is running under one of the leases that `under` names: a token is one job's.
+IS_UNDER = and_(
+    Job.id.in_(bindparam("job_ids", expanding=True)),
+    Job.lease_token.in_(bindparam("tokens", expanding=True)),
+    state_of_found == JobState.RUNNING,
+)
+_HELD = select(Job.id).where(IS_UNDER).order_by(Job.id).with_for_update()
+
+
+def under(leases: Sequence[Lease]) -> dict[str, list[UUID]]:
+    """The parameters of `IS_UNDER`."""
+    return {"job_ids": [lease.job_id for lease in leases], "tokens": [lease.token for lease in leases]}
 
 
 _SUCCEEDED: dict[str, Any] = {
@@ -225,12 +339,14 @@ def succeed(tx: Tx, *leases: Lease) -> None:
     Raises:
         LeaseLost: one of them is no longer ours; the caller's transaction must roll back.
     """
-    statement = update(Job).where(_under(leases)).values(**_SUCCEEDED, finished_at=db_now()).returning(Job.id)
-    done = set(tx.session.scalars(statement))
+    done = set(tx.session.connection().scalars(_SUCCEED, under(leases)))
     lost = [lease.job_id for lease in leases if lease.job_id not in done]
     if lost:
         raise LeaseLost(f"job {lost[0]} is no longer ours")
     _record_attempts(tx, [(lease, None) for lease in leases], AttemptOutcome.SUCCEEDED)
+
+
+_SUCCEED = update(_TABLE).where(IS_UNDER).values(**_SUCCEEDED, finished_at=db_now()).returning(Job.id)
 
 
 def end(tx: Tx, lease: Lease, state: JobState, failure: Failure) -> None:
@@ -296,7 +412,8 @@ def release(tx: Tx, lease: Lease) -> None:
 def give_back(tx: Tx, leases: Sequence[Lease], **values: Any) -> None:
     """Return jobs of a set that were not started to the queue, without counting an attempt. Lost leases are left alone."""
     ended: dict[str, Any] = {"rung_at": None, "lease_until": None, "deadline_at": None}
-    update_rows(tx, Job, _under(leases), state=JobState.QUEUED, **ended, **values)
+    statement = update(_TABLE).where(IS_UNDER).values(state=JobState.QUEUED, **ended, **values)
+    tx.session.connection().execute(statement, under(leases))
 
 
 def set_apart(tx: Tx, leases: Sequence[Lease]) -> None:
@@ -349,7 +466,7 @@ def _record_attempts(tx: Tx, ended: Sequence[tuple[Lease, Failure | None]], outc
         for lease, failure in ended
     ]
     if rows:
-        tx.session.connection().execute(_RECORD_ATTEMPT, rows)
+        tx.session.connection().execute(_RECORD_ATTEMPT, one_or_all(rows))
 
 
 def was_recorded(tx: Tx, tokens: Collection[UUID]) -> bool:

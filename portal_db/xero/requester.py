@@ -17,6 +17,7 @@ from portal_db.tables import (
     Client,
     Directory,
     DirectoryRecord,
+    Erasure,
     Import,
     Practice,
     Staff,
@@ -43,6 +44,8 @@ class Requester:
     created_client_id: UUID | None
     #: When an earlier import of the record was rejected or failed: somebody may have corrected the record in XPM since.
     last_rejected_at: datetime | None
+    #: When the person of the record was erased, unless the practice has imported them again.
+    erased_at: datetime | None
     now: datetime
 
 
@@ -71,6 +74,7 @@ _REQUESTER = (
         Directory,
         Client.id,
         _LAST_REJECTED_AT,
+        Erasure.erased_at,
         db_now(),
     )
     .join(Practice, Practice.id == Import.practice_id)
@@ -86,6 +90,7 @@ _REQUESTER = (
     )
     .outerjoin(Directory, same_directory(Directory, XpmConnection))
     .outerjoin(Client, Client.import_id == Import.id)
+    .outerjoin(Erasure, and_(Erasure.practice_id == Import.practice_id, Erasure.xpm_uuid == Import.xpm_uuid))
     .where(Import.id.in_(bindparam("import_ids", expanding=True)))
 )
 

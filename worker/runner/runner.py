@@ -10,8 +10,9 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import groupby
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -21,11 +22,11 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 from handlers.errors import JobError, Rejected
 from handlers.imports.settle import settle_all
 from handlers.jobs.enqueue import FollowUp, follow_up_job
-from handlers.jobs.handler import BY_ITSELF, LOST_LEASES_BEFORE_ISOLATION, Handler, Task, of_import
-from handlers.jobs.kinds import KINDS, Part
+from handlers.jobs.handler import BY_ITSELF, LOST_LEASES_BEFORE_ISOLATION, Handler, Task
+from handlers.jobs.kinds import KINDS, Part, part_of
 from handlers.services import Bell, Services
 from portal_db.database import DATABASE_AWAY, Tx
-from portal_db.states import ImportState, JobState, Lane
+from portal_db.states import OPEN_JOB_STATES, JobState, Lane
 from portal_db.tables import Import, Job
 from portal_db.work import imports, jobs
 from portal_db.work.jobs import Lease, LeaseLost, lease_of
@@ -42,10 +43,12 @@ DATABASE_TRIES = 4
 
 @dataclass
 class _Applied:
-    """What an apply leads to: a set of follow-ups to run next, already claimed, and others to ring."""
+    """What an apply leads to: a set of follow-ups to run next, already claimed, and others to ring. `fetched`: what need not
+    be fetched for the next set, by job."""
 
     next_jobs: Sequence[Job] = ()
     next_leases: Sequence[Lease] = ()
+    fetched: Mapping[UUID, Any] = field(default_factory=dict)
     to_ring: Sequence[tuple[Lane, UUID]] = ()
 
 
@@ -99,70 +102,77 @@ class Runner:
             Those that must run isolated (and were not claimed), and the jobs that are ours now.
         """
         with self._database.write() as tx:
-            found = imports.jobs_with_states(tx, [lease.job_id for lease in leases])
-            tokens = {lease.token for lease in leases}
-            ours = [job for job, _ in found if _is_ours(job, tokens)]
-            if ours:
-                return [], ours
-            suspects = self._suspects(job for job, _ in found)
-            unsettled = {
-                job.import_id
-                for job, state in found
-                if job.import_id is not None and state in (ImportState.ACCEPTED, ImportState.WAITING)
-            }
-            rows = imports.lock_all(tx, list(unsettled))  # imports before jobs, as everywhere: no deadlock
-            claimed = self._take(tx, [lease for lease in leases if lease.job_id not in suspects])
+            # Imports before jobs, as everywhere: no deadlock.
+            rows = imports.lock_not_begun(tx, [lease.job_id for lease in leases])
+            claimed = self._take(tx, leases)
             begun = {job.import_id for job in claimed}
-            self._settle(tx, [row for row in rows.values() if row.id in begun])
-            due = {job.id for job, _ in found if job.state in (JobState.QUEUED, JobState.WAITING)}
-            return [job_id for job_id in suspects if job_id in due], claimed  # no child for a duplicate message
+            running = {job.import_id for job in claimed if job.import_id and part_of(job.kind) is Part.SPINE}
+            self._settle(tx, [row for row in rows.values() if row.id in begun], running)
+            if len(claimed) == len(leases):
+                return [], claimed
+            missing = jobs.of_ids(tx, {lease.job_id for lease in leases} - {job.id for job in claimed})
+            tokens = {lease.token for lease in leases}
+            suspects = [job.id for job in missing if self._is_suspect(job)]
+            return suspects, [*claimed, *(job for job in missing if _is_ours(job, tokens))]
 
-    def _suspects(self, found: Iterable[Job]) -> list[UUID]:
-        if self._run_isolated is None:
-            return []
-        return [job.id for job in found if job.lost_leases >= LOST_LEASES_BEFORE_ISOLATION]
+    def _is_suspect(self, job: Job) -> bool:
+        if self._run_isolated is None or job.state is JobState.RUNNING:  # no child for a duplicate message
+            return False
+        return job.state in OPEN_JOB_STATES and job.lost_leases >= LOST_LEASES_BEFORE_ISOLATION
 
-    def _settle(self, tx: Tx, rows: Sequence[Import]) -> None:
+    def _settle(self, tx: Tx, rows: Sequence[Import], running: Collection[UUID]) -> None:
         """Settle imports of one practice, or of several: a message names one, but anybody may write a message."""
         for _, of_practice in groupby(sorted(rows, key=_practice_of), key=_practice_of):
-            settle_all(tx, list(of_practice))
+            settle_all(tx, list(of_practice), running=running)
 
     def _take(self, tx: Tx, leases: Sequence[Lease]) -> list[Job]:
-        return jobs.claim_all(tx, leases, kinds=self._handlers.keys(), lease_seconds=self._leases.lease_seconds)
+        kinds, seconds = self._handlers.keys(), self._leases.lease_seconds
+        if self._run_isolated is None:
+            return jobs.claim_all(tx, leases, kinds=kinds, lease_seconds=seconds)
+        return jobs.claim_all(
+            tx, leases, kinds=kinds, lease_seconds=seconds, fewer_lost_leases_than=LOST_LEASES_BEFORE_ISOLATION
+        )
 
     def _run_on(self, claimed: Sequence[Job]) -> None:
         """Run a set that is ours, then the sets that follow."""
+        fetched: Mapping[UUID, Any] = {}
         while claimed:
             with self._leases.held(*map(lease_of, claimed)):
-                claimed = self._run_set(claimed)
+                following = self._run_set(claimed, fetched)
+                claimed, fetched = following.next_jobs, following.fetched
 
-    def _run_set(self, claimed: Sequence[Job]) -> Sequence[Job]:
+    def _run_set(self, claimed: Sequence[Job], fetched: Mapping[UUID, Any]) -> _Applied:
         """Run a set that is ours.
 
+        Args:
+            fetched: what was fetched for these jobs with the set that they follow.
+
         Returns:
-            The set of follow-ups to run next, already claimed.
+            The set of follow-ups to run next.
         """
+        following = _Applied()
         handler = self._handlers[claimed[0].kind]
         with _log_context(claimed):
             try:
-                tasks, failed, by_themselves = self._fetch(handler, claimed)
+                tasks, failed, by_themselves = self._fetch(handler, claimed, fetched)
                 self._set_apart(by_themselves)
-                following = self._run_tasks(handler, tasks) if tasks else ()
+                if tasks:
+                    following = self._run_tasks(handler, tasks)
             except LeaseLost:
                 log.info("job.lease_lost")
-                return ()
+                return _Applied()
             except Exception as error:
                 if len(claimed) == 1:
                     self._fail(claimed[0], handler, as_job_error(error))
-                    return ()
+                    return _Applied()
                 log.warning("jobs.run_apart", count=len(claimed), exc_info=error)
                 self._run_apart(claimed)
-                return ()
+                return _Applied()
             for job, failure in failed:
                 self._fail(job, handler, failure)
         return following
 
-    def _run_tasks(self, handler: Handler, tasks: Sequence[Task]) -> Sequence[Job]:
+    def _run_tasks(self, handler: Handler, tasks: Sequence[Task]) -> _Applied:
         """Send what is to be sent, and apply. Returns the set of follow-ups to run next, already claimed."""
         if handler.sending is None:
             return self._finish(handler, tasks)
@@ -174,7 +184,7 @@ class Runner:
             stopping=self._stopping,
         )
         chain.run(handler, handler.sending, tasks)
-        return ()
+        return _Applied()
 
     def _set_apart(self, by_themselves: Sequence[Job]) -> None:
         """Leave the jobs that must call XPM to the relay, so that their calls are made side by side."""
@@ -194,7 +204,7 @@ class Runner:
                     jobs.release(tx, lease_of(job))
 
     def _fetch(
-        self, handler: Handler, claimed: Sequence[Job]
+        self, handler: Handler, claimed: Sequence[Job], known: Mapping[UUID, Any]
     ) -> tuple[list[Task], list[tuple[Job, JobError]], list[Job]]:
         """Fetch for a set.
 
@@ -204,7 +214,8 @@ class Runner:
         tasks: list[Task] = []
         failed: list[tuple[Job, JobError]] = []
         by_themselves: list[Job] = []
-        for job, fetched in zip(claimed, handler.fetch(self._services, claimed), strict=True):
+        found = [known[job.id] for job in claimed] if known else handler.fetch(self._services, claimed)
+        for job, fetched in zip(claimed, found, strict=True):
             if fetched is BY_ITSELF:
                 by_themselves.append(job)
             elif isinstance(fetched, JobError):
@@ -213,7 +224,7 @@ class Runner:
                 tasks.append(Task(job, None, fetched))
         return tasks, failed, by_themselves
 
-    def _finish(self, handler: Handler, tasks: Sequence[Task]) -> Sequence[Job]:
+    def _finish(self, handler: Handler, tasks: Sequence[Task]) -> _Applied:
         """Apply, and ring the follow-ups. A COMMIT that got no answer is read back by a token, never assumed."""
         applied = _Applied()
         for attempt in self._tries():
@@ -226,7 +237,7 @@ class Runner:
                         self._write(tx, handler, tasks, applied)
         for lane, job_id in applied.to_ring:
             self._bell.ring(lane, [job_id])
-        return applied.next_jobs
+        return applied
 
     def _was_recorded(self, tasks: Sequence[Task]) -> bool:
         with self._database.read() as tx:
@@ -235,9 +246,9 @@ class Runner:
     def _read_back(self, leases: Sequence[Lease]) -> Sequence[Job]:
         """The current state of jobs that we claimed, without those that are no longer ours."""
         with self._database.read() as tx:
-            found = imports.jobs_with_states(tx, [lease.job_id for lease in leases])
+            found = jobs.of_ids(tx, [lease.job_id for lease in leases])
         tokens = {lease.token for lease in leases}
-        return [job for job, _ in found if _is_ours(job, tokens)]
+        return [job for job in found if _is_ours(job, tokens)]
 
     def _write(self, tx: Tx, handler: Handler, tasks: Sequence[Task], applied: _Applied) -> None:
         """The one transaction: effects, jobs done, follow-ups, import states. The fence comes before any effect: a job whose
@@ -245,10 +256,7 @@ class Runner:
 
         `applied` is filled before the COMMIT, because its answer may be lost.
         """
-        ids = [of_import(task.job) for task in tasks if _has_import(task.job)]
-        rows = imports.lock_all(tx, ids)
-        held = jobs.held(tx, [lease_of(task.job) for task in tasks])
-        tasks = [replace(task, row=_row_of(task, rows)) for task in tasks if task.job.id in held]
+        tasks, may_be_paused = _hold(tx, tasks)
         if not tasks:
             raise LeaseLost("none of these jobs is ours any longer")
         results = handler.apply(tx, tasks)
@@ -265,23 +273,38 @@ class Runner:
             jobs.succeed(tx, *(lease_of(job) for job, _ in done))
         if refused:
             failures.reject(tx, refused, handler.on_failure)
-        self._insert_follow_ups(tx, done, applied)
-        self._settle(tx, [task.row for task in tasks if task.row is not None])
+        self._insert_follow_ups(tx, done, applied, may_be_paused=may_be_paused)
+        fetched = {task.job.import_id: task.fetched for task in tasks}
+        if all(self._handlers[job.kind].fetch is handler.fetch for job in applied.next_jobs):
+            applied.fetched = {job.id: fetched[job.import_id] for job in applied.next_jobs}
+        running = {job.import_id for job in applied.next_jobs if job.import_id is not None}
+        self._settle(tx, [task.row for task in tasks if task.row is not None], running)
 
-    def _insert_follow_ups(self, tx: Tx, done: Sequence[tuple[Job, Sequence[FollowUp]]], applied: _Applied) -> None:
-        """Insert the follow-ups of finished jobs; claim those of the first kind that goes on in the same lane."""
+    def _insert_follow_ups(
+        self, tx: Tx, done: Sequence[tuple[Job, Sequence[FollowUp]]], applied: _Applied, *, may_be_paused: bool
+    ) -> None:
+        """Insert the follow-ups of finished jobs, and claim those of the first kind that goes on in the same lane: as they
+        are inserted, unless a pause or the order of a batch may hold them back."""
         wanted = [(parent, follow_up_job(tx, parent, each)) for parent, follow_ups in done for each in follow_ups]
         if not wanted:
             return
         interactive = wanted[0][0].interactive
-        added = jobs.add(tx, [job for _, job in wanted], rung=interactive)
-        new = [(parent, job) for parent, job in wanted if job.id in added]
-        same_lane = [job for parent, job in new if job.lane == parent.lane and not self._stopping.is_set()]
+        same_lane = [job for parent, job in wanted if job.lane == parent.lane and not self._stopping.is_set()]
         chosen = [job for job in same_lane if job.kind == same_lane[0].kind]
-        applied.next_leases = [Lease(job.id, tx.new_id(), self._leases.owner) for job in chosen]
-        applied.next_jobs = self._take(tx, applied.next_leases)
+        leases = {job.id: Lease(job.id, tx.new_id(), self._leases.owner) for job in chosen}
+        at_once = not may_be_paused and not any(job.in_batch_order or job.kind not in self._handlers for job in chosen)
+        added, claimed = jobs.add_claimed(
+            tx,
+            [job for _, job in wanted],
+            leases if at_once else {},
+            lease_seconds=self._leases.lease_seconds,
+            rung=interactive,
+        )
+        applied.next_leases = [lease for job_id, lease in leases.items() if job_id in added]
+        applied.next_jobs = claimed if at_once else self._take(tx, applied.next_leases)
         taken = {job.id for job in applied.next_jobs}
-        applied.to_ring = [(job.lane, job.id) for _, job in new if job.id not in taken] if interactive else ()
+        new = [job for _, job in wanted if job.id in added and job.id not in taken]
+        applied.to_ring = [(job.lane, job.id) for job in new] if interactive else ()
 
     def _fail(self, job: Job, handler: Handler, error: JobError) -> None:
         """Record a failure. If even that fails, the lease expires and the relay takes the job back."""
@@ -312,12 +335,19 @@ def _is_ours(job: Job, tokens: Collection[UUID]) -> bool:
     return job.lease_token in tokens and job.state is JobState.RUNNING
 
 
-def _has_import(job: Job) -> bool:
-    return KINDS[job.kind].part is not Part.STANDALONE
+def _hold(tx: Tx, tasks: Sequence[Task]) -> tuple[list[Task], bool]:
+    """Lock the jobs of a set that are still ours and, before them, their imports.
 
-
-def _row_of(task: Task, rows: Mapping[UUID, Import]) -> Import | None:
-    return rows[of_import(task.job)] if _has_import(task.job) else None
+    Returns:
+        Their tasks with the imports, and whether follow-ups may be paused.
+    """
+    leases = [lease_of(task.job) for task in tasks]
+    if KINDS[tasks[0].job.kind].part is Part.STANDALONE:
+        ours = jobs.held(tx, leases)
+        return [task for task in tasks if task.job.id in ours], True
+    held = imports.lock_with_jobs(tx, leases)
+    may_be_paused = any(each.may_be_paused for each in held.values())
+    return [replace(task, row=held[task.job.id].row) for task in tasks if task.job.id in held], may_be_paused
 
 
 def _practice_of(row: Import) -> UUID:

@@ -57,8 +57,8 @@ RUNNING = (
             ),
             Edit(
                 RUNNER,
-                "            with self._leases.held(*map(lease_of, claimed)):\n                claimed",
-                "            with suppress():\n                claimed",
+                "            with self._leases.held(*map(lease_of, claimed)):\n                following",
+                "            with suppress():\n                following",
             ),
         ),
         (f"{FLOW}::test_a_jobs_lease_is_renewed_while_it_fetches[sqlite]",),
@@ -87,7 +87,7 @@ RUNNING = (
         "run-alone",
         "a job that lost its lease twice runs in isolation",
         "P14: a job that kills its process keeps ending innocent jobs with it",
-        (Edit(RUNNER, "return [job_id for job_id in suspects if job_id in due], claimed", "return [], claimed"),),
+        (Edit(RUNNER, "return suspects, [*claimed", "return [], [*claimed"),),
         (f"{LOST_LEASES}::test_a_job_that_lost_its_lease_twice_is_run_alone[sqlite]",),
     ),
     Mutant(
@@ -474,8 +474,24 @@ SETS = (
         "set-suspect",
         "a job that has lost a lease is not claimed in a set",
         "P14: a job that kills its process takes forty-nine others with it each time",
-        (Edit("portal_db/work/jobs.py", "*([Job.lost_leases == 0] if count > 1 else []),"),),
+        (Edit("portal_db/work/jobs.py", "1 if len(leases) > 1 else fewer_lost_leases_than", "fewer_lost_leases_than"),),
         (f"{SETS_TESTS}::test_a_job_that_has_lost_a_lease_is_not_claimed_in_a_set[sqlite]",),
+    ),
+    Mutant(
+        "follow-up-paused",
+        "a follow-up that a pause may hold back is claimed like any other job, not as it is inserted",
+        "an operator's pause has no effect on work that is under way",
+        (Edit(RUNNER, "at_once = not may_be_paused and not any(", "at_once = not any("),),
+        ("tests/worker/runner/test_flow.py::test_nothing_is_run_on_that_is_paused",),
+    ),
+    Mutant(
+        "follow-up-in-order",
+        "a follow-up that may be out of turn is claimed like any other job, not as it is inserted",
+        "b.10: a later row takes the email of an earlier one",
+        (Edit(RUNNER, "any(job.in_batch_order or job.kind", "any(job.kind"),),
+        (
+            "tests/handlers/imports/test_batch_order.py::test_a_row_that_waits_for_the_quota_holds_the_later_ones_back[sqlite]",
+        ),
     ),
     Mutant(
         "set-fence",
@@ -491,8 +507,8 @@ SETS = (
         (
             Edit(
                 RUNNER,
-                "                self._run_apart(claimed)\n                return ()\n",
-                "                return ()\n",
+                "                self._run_apart(claimed)\n                return _Applied()\n",
+                "                return _Applied()\n",
             ),
         ),
         (f"{SETS_TESTS}::test_something_unforeseen_is_one_job_s[sqlite]",),

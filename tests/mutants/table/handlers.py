@@ -312,8 +312,8 @@ WRITING = (
         (
             Edit(
                 "portal_db/clients/clients.py",
-                "    statement = statement.where(Client.id.in_(client_ids), XpmLink.disconnected_at.is_(None))\n",
-                "    statement = statement.where(Client.id.in_(client_ids))\n",
+                'bindparam("client_ids", expanding=True)), XpmLink.disconnected_at.is_(None))',
+                'bindparam("client_ids", expanding=True)))',
             ),
         ),
         (

@@ -287,8 +287,7 @@ CONFINED = (
         (
             Edit(
                 "portal_db/clients/clients.py",
-                "XpmLink.practice_id == practice_id, XpmLink.xpm_uuid.in_(xpm_uuids)",
-                "XpmLink.xpm_uuid.in_(xpm_uuids)",
+                '    XpmLink.practice_id == bindparam("practice_id"),\n',
             ),
         ),
         (

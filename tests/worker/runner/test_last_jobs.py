@@ -66,8 +66,8 @@ def test_of_two_last_jobs_one_closes_the_import(
         meet()
         return state
 
-    def settle_all_and_meet(tx: Tx, rows: Collection[Import]) -> dict[UUID, ImportState]:
-        states = settle_all(tx, rows)
+    def settle_all_and_meet(tx: Tx, rows: Collection[Import], **known: Any) -> dict[UUID, ImportState]:
+        states = settle_all(tx, rows, **known)
         meet()
         return states
 
