@@ -1,7 +1,7 @@
 """A body's bytes to the UTF-8 that both parsers accept, piece by piece: one odd character must not stop a whole list.
 
-Characters that XML forbids are dropped, raw or as references, and bytes that are not in the body's character set become
-U+FFFD. Memory holds one piece and the beginning of one reference.
+Characters that XML forbids are dropped, raw or as references, and from JSON lone surrogates; bytes that are not in the
+body's character set become U+FFFD. Memory holds one piece and the beginning of one reference or escape.
 """
 
 from __future__ import annotations
@@ -31,6 +31,13 @@ _FORBIDDEN = re.compile(b"\xef\xbf[\xbe\xbf]")
 _REFERENCE = re.compile(rb"&#(?:x([0-9a-fA-F]{1,12})|([0-9]{1,12}));")
 _LONGEST_REFERENCE = 16
 
+# A JSON escape: of a character beyond U+FFFF by its two surrogates, of a lone surrogate, or any other.
+_ESCAPE = re.compile(
+    rb"\\(?:u[dD][89aAbB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
+)
+_BEGUN_ESCAPE = re.compile(rb"\\+(?:u(?:[0-9a-fA-F]{0,3}|[dD][89aAbB][0-9a-fA-F]{2}(?:\\(?:u[0-9a-fA-F]{0,3})?)?))?\Z")
+_LONGEST_ESCAPE = 12
+
 
 class Characters:
     """Translates the pieces of one body in a character set of `character_set_of`."""
@@ -47,7 +54,19 @@ class Characters:
         raw = raw.translate(self._table, _CONTROLS)
         if b"\xef\xbf" in raw:
             raw = _FORBIDDEN.sub(b"", raw)
-        return raw if self._is_json else self._without_references(self._held + raw, is_last=is_last)
+        raw = self._held + raw
+        without = self._without_lone_surrogates if self._is_json else self._without_references
+        return without(raw, is_last=is_last)
+
+    def _without_lone_surrogates(self, raw: bytes, *, is_last: bool) -> bytes:
+        # An escape may continue in the next piece. Held from its first backslash, it stays clear which one begins it.
+        is_begun = not is_last and b"\\" in raw[-_LONGEST_ESCAPE:]
+        begun = _BEGUN_ESCAPE.search(raw) if is_begun else None
+        whole = begun.start() if begun else len(raw)
+        raw, self._held = raw[:whole], raw[whole:]
+        if b"\\ud" not in raw and b"\\uD" not in raw:
+            return raw
+        return _ESCAPE.sub(lambda escape: b"" if escape[1] else escape[0], raw)
 
     def _without_references(self, raw: bytes, *, is_last: bool) -> bytes:
         begun = raw.rfind(b"&", max(0, len(raw) - _LONGEST_REFERENCE))

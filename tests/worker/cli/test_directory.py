@@ -37,6 +37,24 @@ def test_directories_are_listed_and_shown_with_their_syncs(cli: Cli, yard: World
     assert cli("directory", "show", uuid4()).code == 1
 
 
+def test_what_could_not_be_read_is_counted_and_named(cli: Cli, yard: World, own_simulator: SimulatorHandle) -> None:
+    nameless, odd, *_ = records(own_simulator)
+    synced(yard)
+    practice = own_simulator.simulator.tenants[TENANT].practice
+    practice.odd_values = {nameless.uuid: {"name": ""}, odd.uuid: {"dateOfBirth": "Wyett", "isProspect": "Coyote"}}
+    own_simulator.simulator.tenants[TENANT].encoder.forget(None)
+    synced(yard)
+    ran = cli("directory", "show", directory_of(yard).id)
+    assert "1 record cannot be read" in ran.out
+    assert f"{odd.uuid}  dateOfBirth, isProspect" in ran.out
+    assert "Wyett" not in ran.out
+    assert max(map(len, ran.out.splitlines())) <= 80
+    found = cli("directory", "show", directory_of(yard).id, "--json").json()
+    assert (found["unread"], found["incomplete"]) == (1, 1)
+    assert found["left_out"] == [{"xpm_uuid": str(odd.uuid), "fields": ["dateOfBirth", "isProspect"]}]
+    assert [sync["unread"] for sync in found["syncs"]] == [1, 0]
+
+
 def test_a_sync_is_asked_for_once_at_a_time(cli: Cli, yard: World) -> None:
     synced(yard)
     directory = directory_of(yard)

@@ -215,6 +215,14 @@ def test_characters_that_xml_forbids_are_dropped_from_xml(character: str, size: 
     assert list(decode_clients(XML, cut(text.encode(charset), size))) == sent
 
 
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 7, 11, 65_536])
+def test_lone_surrogates_are_dropped_from_json(size: int) -> None:
+    sent = "\\ud83d \\ud83d\\ude00 \\udE00\\\\ud83d \\\\\\ud800\\u00eb \\ud83d\\ud83d\\ude00"
+    body = encode_list([replace(ACME, name="_")], "json").replace(b'"_"', f'"{sent}"'.encode())
+    (found,) = decode_clients(JSON, cut(body, size))
+    assert found.name == "\U0001f600 \\ud83d \\\xeb \U0001f600"
+
+
 @pytest.mark.parametrize("declared", ["utf-16", "UTF-16", "utf-16le"])
 @pytest.mark.parametrize("size", [1, 65_536])
 def test_utf_8_that_declares_itself_as_utf_16_is_read_as_utf_8(declared: str, size: int) -> None:
@@ -240,7 +248,7 @@ def test_a_name_has_no_line_breaks(kind: Format, between: str) -> None:
 
 
 ODD = st.none() | st.text(st.characters(exclude_categories=("Co", "Cs")), max_size=12) | st.sampled_from([
-    "N", "1,000", "33,33", "/Date(28425600000+0000)/", "0001-01-01", "26/11/1970", "1900-01-01", "a\x0bb\x1f",
+    "N", "1,000", "33,33", "/Date(28425600000+0000)/", "0001-01-01", "26/11/1970", "1900-01-01", "a\x0bb\x1f", "x\ud800",
     "x\r\ny\u2028z", "mailto:a@b.example", str(UUID(int=7)),
 ])  # fmt: skip
 PLAIN = [name for name, value in as_tree(ACME).items() if not isinstance(value, dict | list)]
