@@ -31,7 +31,10 @@ def main() -> None:
     )
     resync.add_argument("--clients", type=int, default=15_000, help="linked clients (default 15000)")
     resync.add_argument("--relationships", type=int, default=40_000, help="their relationships (default 40000)")
-    for command in (latency, throughput, limiter, parse, search, resync):
+    growth = commands.add_parser("growth", help="finished jobs and many practices: what the hot statements cost")
+    growth.add_argument("--finished", type=int, nargs="+", default=[0, 100_000, 1_000_000], help="finished jobs")
+    growth.add_argument("--practices", type=int, nargs="+", default=[10, 100, 1_000], help="practices with a backlog")
+    for command in (latency, throughput, limiter, parse, search, resync, growth):
         command.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = parser.parse_args()
     options = {name: value for name, value in vars(arguments).items() if name not in ("name", "json")}

@@ -94,6 +94,19 @@ CLAIMING = (
         ),
     ),
     Mutant(
+        "claim-by-id",
+        "jobs that a statement names by their ids are looked up by them",
+        "invariant 8: without statistics a claim reads a whole index of open jobs",
+        (
+            Edit(
+                "portal_db/work/due.py",
+                "func.nullif(Job.state, literal_column(\"''\"), type_=Job.state.type)",
+                "Job.state.expression",
+            ),
+        ),
+        ("tests/portal_db/work/test_job_growth.py::test_finished_work_and_the_backlog_cost_nothing[postgresql]",),
+    ),
+    Mutant(
         "claim-deadline",
         "a lease never starts longer than the hard deadline",
         "P16: a stuck job is kept past its deadline",

@@ -1,0 +1,13 @@
+"""The benchmark of growth does what it measures."""
+
+from __future__ import annotations
+
+from bench import growth
+
+
+def test_finished_jobs_and_practices_are_added_and_every_step_is_measured() -> None:
+    found = growth.measure(finished=(0, 100), practices=(10, 12), rounds=2)
+    assert set(found["ms_by_finished"]) == {"0", "100"}
+    assert set(found["look_ms_by_practices"]) == {"10", "12"}
+    assert found["ratio"].keys() == found["ms_by_finished"]["0"].keys()
+    assert 0 < found["statements_per_look"] <= 12

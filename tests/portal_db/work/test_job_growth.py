@@ -1,0 +1,125 @@
+"""What PostgreSQL reads for the statements that run for every job does not grow with finished jobs, nor with the backlog.
+
+The table was never analysed, as in a new installation."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import event, select, text
+
+from handlers.registry import HANDLERS
+from portal_db.database import Tx
+from portal_db.states import JobState
+from portal_db.tables import Job
+from portal_db.work import jobs, recent_imports, ringing
+from portal_db.work.jobs import Lease
+from tests.world import World
+
+postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+
+BACKLOG, SET = 5_000, 50
+FINISHED = 20_000
+
+
+#: All but new jobs were rung.
+_INSERT = text("""
+    INSERT INTO jobs (id, practice_id, epoch, kind, lane, interactive, in_batch_order, asked_at, position, args, dedupe_key,
+                      deadline_seconds, state, attempts, deferrals, lost_leases, created_at, rung_at,
+                      lease_owner, lease_until)
+    SELECT gen_random_uuid(), :practice_id, 1, 'validate_import', 'import', false, false, now(), n, '{}',
+           gen_random_uuid()::text, 60, CAST(:state AS varchar), 0, 0, 0, now(),
+           CASE CAST(:state AS varchar) WHEN 'queued' THEN NULL ELSE now() END, 'another', now() + interval '1 hour'
+    FROM generate_series(1, :number) n
+""")
+
+
+def add_many(world: World, number: int, state: JobState) -> None:
+    """Jobs of one practice, by one statement."""
+    given = {"practice_id": world.practice_id, "state": state.value, "number": number}
+    with world.database.write() as tx:
+        tx.session.execute(text("ALTER TABLE jobs SET (autovacuum_enabled = false)"))
+        tx.session.execute(_INSERT, given)
+
+
+def rows_read(world: World, step: Callable[[Tx], object]) -> float:
+    """Rows that the plans of a step's statements read, over all their loops."""
+    seen: list[tuple[str, Any]] = []
+
+    def note(*arguments: Any) -> None:
+        if arguments[2].startswith(("SELECT", "UPDATE", "WITH")) and not arguments[5]:
+            seen.append((arguments[2], arguments[3]))
+
+    event.listen(world.database.engine, "before_cursor_execute", note)
+    with world.database.write() as tx:
+        step(tx)
+    event.remove(world.database.engine, "before_cursor_execute", note)
+    assert seen
+    found = 0.0
+    with world.database.write() as tx:
+        for statement, parameters in seen:
+            plan = tx.session.connection().exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", parameters)
+            answer = plan.scalar_one()
+            found += _rows((json.loads(answer) if isinstance(answer, str) else answer)[0]["Plan"])
+        tx.session.rollback()
+    return found
+
+
+def _rows(node: dict[str, Any]) -> float:
+    removed: float = sum(value for name, value in node.items() if name.startswith("Rows Removed"))
+    own: float = (node["Actual Rows"] + removed) * node["Actual Loops"]
+    return own + sum(_rows(child) for child in node.get("Plans", ()))
+
+
+def in_turn(leases: Sequence[Lease]) -> dict[str, Callable[[Tx], object]]:
+    """The life of a set of jobs."""
+    kinds = HANDLERS.keys()
+    return {
+        "look": lambda tx: ringing.pick(tx, limit=SET, permits=lambda *_: 1),
+        "look again": lambda tx: ringing.pick(tx, limit=SET, permits=lambda *_: 1),
+        "claim one": lambda tx: jobs.claim(tx, leases[-1], kinds=kinds, lease_seconds=60),
+        "claim a set": lambda tx: jobs.claim_all(tx, leases[:-1], kinds=kinds, lease_seconds=60),
+        "renew": lambda tx: jobs.renew(tx, "worker", [lease.token for lease in leases], 60),
+        "take back": jobs.take_back_expired,
+        "hold": lambda tx: jobs.held(tx, leases),
+        "set apart": lambda tx: jobs.set_apart(tx, leases[:1]),
+        "succeed": lambda tx: jobs.succeed(tx, *leases[1:]),
+        "cancel": lambda tx: jobs.cancel_open(tx, uuid4()),
+        "blocked": lambda tx: recent_imports.blocked(tx, [uuid4()]),
+        "waiting": lambda tx: recent_imports.waiting_jobs(tx, [uuid4()]),
+        "of imports": lambda tx: jobs.of_imports(tx, [uuid4()]),
+    }
+
+
+def life_of_a_set(world: World) -> dict[str, float]:
+    """What each step of a set's life reads."""
+    with world.database.read() as tx:
+        first: list[UUID] = list(
+            tx.session.scalars(
+                select(Job.id)
+                .where(Job.state == JobState.QUEUED, Job.rung_at.is_(None))
+                .order_by(Job.asked_at, Job.position)
+                .limit(SET)
+            )
+        )
+    return {
+        name: rows_read(world, step) for name, step in in_turn([Lease(i, uuid4(), "worker") for i in first]).items()
+    }
+
+
+@postgresql
+def test_finished_work_and_the_backlog_cost_nothing(world: World) -> None:
+    add_many(world, BACKLOG, JobState.QUEUED)
+    add_many(world, BACKLOG, JobState.RUNNING)
+    life_of_a_set(world)
+    without = life_of_a_set(world)
+    add_many(world, FINISHED, JobState.SUCCEEDED)
+    with_finished = life_of_a_set(world)
+    assert {name: rows for name, rows in with_finished.items() if rows > without[name] + 2 * SET} == {}
+    read_all_running = ("look", "look again", "take back")
+    few = {name: rows for name, rows in with_finished.items() if name not in read_all_running}
+    assert {name: rows for name, rows in few.items() if rows > 20 * SET} == {}, "of 5,000 due and 5,000 running"
