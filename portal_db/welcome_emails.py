@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, ScalarSelect, and_, or_, select
+from sqlalchemy import ColumnElement, and_, bindparam, or_, select, update
 
 from portal_db.database import Tx
 from portal_db.dialect import insert_new, one_as, update_rows
@@ -103,6 +103,50 @@ def addressed(tx: Tx, email_ids: Collection[UUID], practice_id: UUID) -> dict[UU
     return {one.email.id: one for one in found}
 
 
+# Statements that run for every email are built once: building one costs as much as running it.
+_UUID = WelcomeEmail.id.type
+_IS_EMAIL = WelcomeEmail.id == bindparam("email_id", type_=_UUID)
+_TOKEN = bindparam("token", type_=_UUID)
+_IS_OURS = and_(WelcomeEmail.state == EmailState.SENDING, WelcomeEmail.sending_token == _TOKEN)
+#: The job, locked, if it is running under this lease.
+_HELD = (
+    select(Job.id)
+    .where(Job.id == bindparam("job_id", type_=_UUID), Job.lease_token == _TOKEN, state_of_found == JobState.RUNNING)
+    .with_for_update()
+)
+#: The address of an email's login.
+_ADDRESS = (
+    select(Login.email)
+    .join(Client, Client.login_id == Login.id)
+    .where(Client.id == WelcomeEmail.client_id)
+    .correlate(WelcomeEmail)
+    .scalar_subquery()
+)
+_GIVEN_ADDRESS = bindparam("address", type_=Login.email.type)
+_BEGIN = (
+    update(WelcomeEmail)
+    .where(
+        _IS_EMAIL,
+        or_(WelcomeEmail.state == EmailState.PENDING, _IS_OURS),
+        or_(_GIVEN_ADDRESS.is_(None), _ADDRESS == _GIVEN_ADDRESS),
+    )
+    .values(
+        state=EmailState.SENDING,
+        sending_token=_TOKEN,
+        token_hash=bindparam("new_token_hash"),
+        token_expires_at=db_now(bindparam("valid_seconds")),
+    )
+    .returning(WelcomeEmail.id)
+)
+_NOT_SENT = (
+    update(WelcomeEmail)
+    .where(_IS_EMAIL, _IS_OURS)
+    .values(state=bindparam("new_state", type_=WelcomeEmail.state.type), sent_at=None)
+    .returning(WelcomeEmail.id)
+)
+_SENT = _NOT_SENT.values(sent_at=db_now())
+
+
 def begin_sending(tx: Tx, intent: Intent, *, token_hash: str, valid_seconds: float, address: str | None = None) -> bool:
     """Record the intent to send, with the activation link's hash. False when the email is not pending, or the job was
     cancelled or taken back: the job's row is locked, so neither can happen meanwhile.
@@ -112,39 +156,29 @@ def begin_sending(tx: Tx, intent: Intent, *, token_hash: str, valid_seconds: flo
     Args:
         address: to whom the message is written already; false also when the login has another address by now.
     """
-    held = select(Job.id).where(
-        Job.id == intent.job_id, Job.lease_token == intent.lease_token, state_of_found == JobState.RUNNING
-    )
-    if tx.session.scalar(held.with_for_update()) is None:
+    values = {
+        **_of(intent),
+        "job_id": intent.job_id,
+        "new_token_hash": token_hash,
+        "valid_seconds": valid_seconds,
+        "address": address,
+    }
+    if tx.session.scalar(_HELD, values) is None:
         return False
-    ours = and_(WelcomeEmail.state == EmailState.SENDING, WelcomeEmail.sending_token == intent.lease_token)
-    conditions = [WelcomeEmail.id == intent.email_id, or_(WelcomeEmail.state == EmailState.PENDING, ours)]
-    if address is not None:
-        conditions.append(_address() == address)
-    values: dict[str, Any] = {"token_hash": token_hash, "token_expires_at": db_now(valid_seconds)}
-    values |= {"state": EmailState.SENDING, "sending_token": intent.lease_token}
-    return bool(update_rows(tx, WelcomeEmail, *conditions, **values))
-
-
-def _address() -> ScalarSelect[str]:
-    """The address of an email's login."""
-    of_client = select(Login.email).join(Client, Client.login_id == Login.id).where(Client.id == WelcomeEmail.client_id)
-    return of_client.correlate(WelcomeEmail).scalar_subquery()
+    return tx.session.scalar(_BEGIN, values) is not None
 
 
 def finish_sending(tx: Tx, intent: Intent, state: EmailState) -> bool:
     """End an intent: sent, refused, unknown, or (known not to be sent) pending again. False when another job's lease holds
     it."""
-    changed = update_rows(
-        tx,
-        WelcomeEmail,
-        WelcomeEmail.id == intent.email_id,
-        WelcomeEmail.state == EmailState.SENDING,
-        WelcomeEmail.sending_token == intent.lease_token,
-        state=state,
-        sent_at=db_now() if state is EmailState.SENT else None,
+    return (
+        tx.session.scalar(_SENT if state is EmailState.SENT else _NOT_SENT, {**_of(intent), "new_state": state})
+        is not None
     )
-    return bool(changed)
+
+
+def _of(intent: Intent) -> dict[str, Any]:
+    return {"email_id": intent.email_id, "token": intent.lease_token}
 
 
 def mark_unknown(tx: Tx, email_id: UUID) -> None:

@@ -27,8 +27,8 @@ EMAIL = (
         (
             Edit(
                 EMAILS,
-                "[WelcomeEmail.id == intent.email_id, or_(WelcomeEmail.state == EmailState.PENDING, ours)]",
-                "[WelcomeEmail.id == intent.email_id]",
+                "        or_(WelcomeEmail.state == EmailState.PENDING, _IS_OURS),\n",
+                "",
             ),
         ),
         (f"{INTENTS}::test_an_email_is_begun_once[sqlite]",),
@@ -37,7 +37,7 @@ EMAIL = (
         "email-intent-held",
         "a job that was cancelled or taken back begins no email",
         "invariant 3: a worker that was suspended sends a second email",
-        (Edit(EMAILS, "if tx.session.scalar(held.with_for_update()) is None:", "if False:"),),
+        (Edit(EMAILS, "if tx.session.scalar(_HELD, values) is None:", "if False:"),),
         (f"{INTENTS}::test_a_job_that_is_not_held_any_more_begins_nothing[sqlite]",),
     ),
     Mutant(
@@ -66,7 +66,7 @@ EMAIL = (
             ),
             Edit(
                 EMAILS,
-                "or_(WelcomeEmail.state == EmailState.PENDING, ours)",
+                "or_(WelcomeEmail.state == EmailState.PENDING, _IS_OURS)",
                 "WelcomeEmail.state.in_((EmailState.PENDING, EmailState.SENDING))",
             ),
         ),
@@ -115,7 +115,7 @@ EMAIL = (
         "email-own-intent",
         "an intent is ended by the lease that began it",
         "invariant 3: a late worker withdraws another's intent",
-        (Edit(EMAILS, "        WelcomeEmail.sending_token == intent.lease_token,\n"),),
+        (Edit(EMAILS, ".where(_IS_EMAIL, _IS_OURS)", ".where(_IS_EMAIL, WelcomeEmail.state == EmailState.SENDING)"),),
         (f"{INTENTS}::test_an_intent_is_ended_by_its_own_lease[sqlite]",),
     ),
     Mutant(
