@@ -47,7 +47,8 @@ def apply(tx: Tx, tasks: Sequence[Task]) -> list[Result]:
             emails[task.row.id] = email_key
             checks.take(task.row, email_key)
         results[task.job.id] = [creation_follow_up(task.row)]
-    imports.resolve(tx, {task.row.id for task in tasks}, emails)
+    in_batch = {task.row.id for task in tasks if task.row.batch_id is not None}
+    imports.resolve(tx, in_batch, {import_id: key for import_id, key in emails.items() if import_id in in_batch})
     return [results[task.job.id] for task in tasks]
 
 

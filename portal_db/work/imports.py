@@ -240,11 +240,10 @@ def earlier_claims_on_emails(tx: Tx, email_keys: Mapping[UUID, str], rows: Mappi
     batches = {row.batch_id for row in rows.values() if row.batch_id is not None}
     if not batches or not email_keys:
         return set()
-    taken = (Import.batch_id.in_(batches), Import.email_key.in_(set(email_keys.values())), Import.state.not_in(_FAILED))
-    statement = select(Import.batch_id, Import.email_key, func.min(Import.position)).where(*taken)
+    values = {"batch_ids": list(batches), "email_keys": list(set(email_keys.values()))}
     first: dict[tuple[UUID | None, str | None], int | None] = {
         (batch_id, email_key): position
-        for batch_id, email_key, position in tx.session.execute(statement.group_by(Import.batch_id, Import.email_key))
+        for batch_id, email_key, position in tx.session.connection().execute(_FIRST_CLAIMS, values)
     }
 
     def is_claimed(row: Import, email_key: str) -> bool:
@@ -252,6 +251,17 @@ def earlier_claims_on_emails(tx: Tx, email_keys: Mapping[UUID, str], rows: Mappi
         return position is not None and row.position is not None and position < row.position
 
     return {import_id for import_id, email_key in email_keys.items() if is_claimed(rows[import_id], email_key)}
+
+
+_FIRST_CLAIMS = (
+    select(Import.batch_id, Import.email_key, func.min(Import.position))
+    .where(
+        Import.batch_id.in_(bindparam("batch_ids", expanding=True)),
+        Import.email_key.in_(bindparam("email_keys", expanding=True)),
+        Import.state.not_in(_FAILED),
+    )
+    .group_by(Import.batch_id, Import.email_key)
+)
 
 
 def second_imports_of_records(tx: Tx, rows: Collection[Import]) -> set[UUID]:

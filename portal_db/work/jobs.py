@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Float, and_, bindparam, case, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Float, and_, bindparam, case, func, insert, literal, or_, select, update
 
 from portal_db.database import Tx
 from portal_db.dialect import has_row, insert_for, is_postgresql, one_or_all, row_of, update_each, update_rows
@@ -339,11 +339,14 @@ def succeed(tx: Tx, *leases: Lease) -> None:
     Raises:
         LeaseLost: one of them is no longer ours; the caller's transaction must roll back.
     """
-    done = set(tx.session.connection().scalars(_SUCCEED, under(leases)))
+    in_one = is_postgresql(tx)  # SQLite has no statement that does both
+    statement = _SUCCEED_AND_RECORD if in_one else _SUCCEED
+    done = set(tx.session.connection().scalars(statement, under(leases)))
     lost = [lease.job_id for lease in leases if lease.job_id not in done]
     if lost:
         raise LeaseLost(f"job {lost[0]} is no longer ours")
-    _record_attempts(tx, [(lease, None) for lease in leases], AttemptOutcome.SUCCEEDED)
+    if not in_one:
+        _record_attempts(tx, [(lease, None) for lease in leases], AttemptOutcome.SUCCEEDED)
 
 
 _SUCCEED = update(_TABLE).where(IS_UNDER).values(**_SUCCEEDED, finished_at=db_now()).returning(Job.id)
@@ -449,6 +452,26 @@ _RECORD_ATTEMPT = insert(JobAttempt).values(
     error_code=bindparam("error_code"),
     error_message=bindparam("error_message"),
     traceback=bindparam("traceback"),
+)
+
+
+_DONE = _SUCCEED.returning(Job.lease_token, Job.lease_owner, Job.started_at).cte("done")
+_SUCCEED_AND_RECORD = (
+    insert(JobAttempt.__table__)  # type: ignore[arg-type]  # it is a table
+    .from_select(
+        ["token", "job_id", "number", "owner", "started_at", "finished_at", "outcome"],
+        select(
+            _DONE.c.lease_token,
+            _DONE.c.id,
+            select(func.count() + 1).where(JobAttempt.job_id == _DONE.c.id).scalar_subquery(),
+            _DONE.c.lease_owner,
+            _DONE.c.started_at,
+            db_now(),
+            literal(AttemptOutcome.SUCCEEDED, JobAttempt.outcome.type),
+        ),
+    )
+    .add_cte(_DONE)
+    .returning(JobAttempt.job_id)
 )
 
 

@@ -21,7 +21,7 @@ from tests.world import World
 from xpm.simulator.serve import SimulatorHandle
 
 #: Request, five jobs, and the close.
-STATEMENTS = 74
+STATEMENTS = 68
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
