@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from handlers.directory.records import fold_text
+from config.folding import fold_text
 from portal_db.states import ClientKind, EntityType
 from xpm.records import XpmClient
 

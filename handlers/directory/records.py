@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from pydantic import TypeAdapter
 
+from config.folding import fold_name
 from xpm.records import XpmClient
 
 adapter = TypeAdapter(XpmClient)
@@ -23,7 +23,7 @@ def columns_of(record: XpmClient) -> dict[str, Any]:
     return {
         "record": adapter.dump_python(record, mode="json", exclude=_unused(record)),
         "content_hash": content_hash(record),
-        "name_key": fold_text(record.name)[:MAX_KEY],
+        "name_key": fold_name(record.name)[:MAX_KEY],
         "structure": record.business_structure[:MAX_STRUCTURE] if record.business_structure else None,
         "is_archived": record.is_archived,
         "is_deleted": record.is_deleted,
@@ -48,9 +48,3 @@ def content_hash(record: XpmClient) -> str:
 def _unused(record: XpmClient) -> set[str] | None:
     """Omissions are stored and hashed only where there are any, so that other records keep the hash that they had."""
     return None if record.omissions else {"omissions"}
-
-
-def fold_text(text: str) -> str:
-    """A text as names are compared in a search: without case and accents, one space between words."""
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
-    return " ".join("".join(letter for letter in decomposed if not unicodedata.combining(letter)).casefold().split())

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from config.folding import fold_name
 from handlers.access.caller import Caller
 from handlers.directory.classification import entity_type_of, kinds_of, suggested_kind
 from handlers.directory.lookup import get_for_staff
-from handlers.directory.records import fold_text, read_record
+from handlers.directory.records import read_record
 from handlers.directory.structures import words_of
 from handlers.directory.sync import note_use
 from handlers.errors import JobError, from_xpm
@@ -91,7 +92,8 @@ def search_xpm(services: Services, caller: Caller, text: str) -> list[SearchResu
         connection = require_connection(asker)
         directory = directories.of(tx, connection.xero_login_id, connection.tenant_id)
         is_filled = directory is not None and directory.cursor is not None
-        found = directory_search.find(tx, directory, fold_text(text), limit=MOST) if directory and is_filled else ()
+        folded = fold_name(text)
+        found = directory_search.find(tx, directory, folded, limit=MOST) if directory and is_filled and folded else ()
         records = [read_record(row.record) for row in found]
     if directory is not None:
         note_use(services.database, directory, asker.now)

@@ -8,11 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
+from config.folding import fold_text
 from handlers import refusals
 from handlers.access.act import Actor
 from handlers.access.practices import require_practice
 from handlers.directory.classification import StructureMeaning, Words, entity_type_of, kinds_of
-from handlers.directory.records import MAX_STRUCTURE, fold_text
+from handlers.directory.records import MAX_STRUCTURE
 from portal_db.database import Database, Tx
 from portal_db.directory import directories, search
 from portal_db.states import ClientKind, EntityType

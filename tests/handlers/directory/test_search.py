@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from config.folding import fold_name, fold_text
 from handlers.access.caller import Caller, Scope
 from handlers.directory import search
-from handlers.directory.records import fold_text
 from portal_db.states import Role
 from tests.handlers.directory.given import directory_of, synced
 from tests.handlers.given import change, is_active, records
@@ -73,3 +73,29 @@ def test_searching_is_use_and_is_noted_once_an_hour(named: World) -> None:
 def test_a_folded_name_is_its_own_fold() -> None:
     for name in (*NAMES, "STRAẞE", "ﬁnance", "  two   words "):
         assert fold_text(fold_text(name)) == fold_text(name)
+        assert fold_name(fold_name(name)) == fold_name(name)
+
+
+ALIKE = {
+    "O\u2019Quill": ("o'quill", "OQUILL", "o\u02bcquill", "o`quill"),
+    "O'Neil": ("oneil", "O\u2019NEIL", "o\uff07neil", "neil"),
+    "Wei\u00dfbach": ("weissbach", "WEISSBACH", "wei\u00dfbach", "wei\u1e9ebach"),
+    "Ann\u2011Marie": ("ann-marie", "ann marie", "marie ann", "ann\u2013marie"),
+    "J\u00f8rgen \u00c6gir \u0141uk": ("jorgen aegir luk", "j\u00f8rgen", "\u0141UK", "aegir  jorgen"),
+    "Zoe\u0308 Cr\u0153ur": ("zo\u00eb", "ZOE croeur", "zoe\u0308", "\u0153ur"),
+    "Bo\u200bris\u00ad Lee": ("boris lee", "bo\u200bris", "lee boris", "boris\u00a0\u00a0lee"),
+}
+
+
+@pytest.mark.parametrize("name", ALIKE)
+def test_a_name_is_found_however_its_letters_and_marks_are_typed(
+    own_sqlite_world: World, own_simulator: SimulatorHandle, name: str
+) -> None:
+    record = next(record for record in records(own_simulator) if is_active(record))
+    change(own_simulator, record.uuid, name=name)
+    synced(own_sqlite_world)
+    for typed in ALIKE[name]:
+        assert found(own_sqlite_world, typed)[:1] == [name.replace("\u200b", "")] or name in found(
+            own_sqlite_world, typed
+        )
+    assert found(own_sqlite_world, "--") == []
