@@ -39,7 +39,7 @@ _IMPORTS = text("""
                          bring_details, bring_relationships, state, epoch, epoch_started_at, revision, created_at, closed_at,
                          resolved_at)
     SELECT gen_random_uuid(), :practice_id, :staff_id, gen_random_uuid()::text, '', gen_random_uuid(), 'individual', true,
-           true, true, 'succeeded', 1, now(), 1, now(), now(), now()
+           true, true, 'succeeded', 1, now(), 1, clock_timestamp(), now(), now()
     FROM generate_series(1, :number)
 """)
 _JOBS_OF_IMPORTS = text("""
