@@ -52,6 +52,7 @@ class Upstream:
 
 MAIL = Upstream("mail", "the mail server")
 XPM = Upstream("xpm", "XPM")
+UPSTREAM_OF = {upstream.code: upstream for upstream in (MAIL, XPM)}
 
 
 @dataclass(frozen=True)

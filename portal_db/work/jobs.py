@@ -412,11 +412,15 @@ def release(tx: Tx, lease: Lease) -> None:
     _finish(tx, lease, state=JobState.QUEUED, rung_at=None)
 
 
-def give_back(tx: Tx, leases: Sequence[Lease], **values: Any) -> None:
-    """Return jobs of a set that were not started to the queue, without counting an attempt. Lost leases are left alone."""
+def give_back(tx: Tx, leases: Sequence[Lease], **values: Any) -> int:
+    """Return jobs of a set that were not started to the queue, without counting an attempt. Lost leases are left alone.
+
+    Returns:
+        How many were ours.
+    """
     ended: dict[str, Any] = {"rung_at": None, "lease_until": None, "deadline_at": None}
     statement = update(_TABLE).where(IS_UNDER).values(state=JobState.QUEUED, **ended, **values)
-    tx.session.connection().execute(statement, under(leases))
+    return tx.session.connection().execute(statement, under(leases)).rowcount
 
 
 def set_apart(tx: Tx, leases: Sequence[Lease]) -> None:

@@ -19,6 +19,12 @@ def get(tx: Tx, upstream: str) -> Outage | None:
     return tx.get(Outage, upstream)
 
 
+def is_over(tx: Tx, upstream: str) -> bool:
+    """Whether an outage has ended. Locks one that has not until this transaction ends, so that its end finds what waits."""
+    statement = select(Outage.upstream).where(Outage.upstream == upstream).with_for_update()
+    return tx.session.scalar(statement) is None
+
+
 def current(tx: Tx, *, failures: int) -> list[Outage]:
     """The servers that count at least so many failures."""
     return list(tx.session.scalars(select(Outage).where(Outage.failures >= failures).order_by(Outage.upstream)))

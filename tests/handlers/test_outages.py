@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
 from sqlalchemy import select
 
+from handlers.outages import MAIL, Away
 from portal_db.states import EmailState, ErrorClass, ImportState, JobState
 from portal_db.tables import Job, Outage, WelcomeEmail
 from tests.making import importable
@@ -129,3 +131,34 @@ def test_an_xpm_that_is_away_is_asked_by_one_job_at_a_time(
     world.run_due()
     assert {world.import_row(import_id).state for import_id in asked} == {ImportState.SUCCEEDED}
     assert outage(world) is None
+
+
+def test_a_job_that_is_parked_after_the_outage_has_ended_is_due_at_once(
+    world: World, simulator: SimulatorHandle
+) -> None:
+    """P17: the end of the outage could not wake it, since it did not wait yet."""
+
+    class EndsMeanwhile:
+        """A mailer whose outage ends between its answer and the record of it."""
+
+        def send(self, message: object, recipient: str) -> None:  # noqa: ARG002 -- as the mailer's
+            raise Away(MAIL, "cannot be reached", 600.0).as_deferred()
+
+        def close(self) -> None:
+            """Nothing to close."""
+
+    # Given an email that is due
+    ask_with_emails(world, simulator, 1)
+    while not emails(world):
+        world.runner().run(first_due(world))
+    # When it finds the mail server away, and that is over before it is recorded
+    world.runner(services=replace(world.services, mailer=EndsMeanwhile())).run(emails(world)[0].id)
+    assert emails(world)[0].error_code == "mail_outage"
+    # Then nothing is waited for
+    world.run_due()
+    assert len(world.mail.deliveries()) == 1
+
+
+def first_due(world: World) -> UUID:
+    with world.database.read() as tx:
+        return tx.session.scalars(select(Job.id).where(Job.state == JobState.QUEUED)).one()

@@ -24,10 +24,10 @@ from xpm.simulator.serve import SimulatorConfig, TenantSpec, run
 from xpm.simulator.tenants import BASE_PATH
 
 
-def _percent(text: str) -> float:
+def _percent(text: str | float) -> float:
     """A percentage, with or without its sign."""
     try:
-        found = float(text.removesuffix("%"))
+        found = float(str(text).removesuffix("%"))
     except ValueError:
         found = -1.0
     if not 0 <= found <= 100:

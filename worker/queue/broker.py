@@ -96,7 +96,7 @@ class PortalBroker(RedisBroker):
         (P2, P7): this process is alive, so no other would free them. Delivering a message twice is harmless."""
         try:
             self.do_requeue(queue_name, *self.held(queue_name))
-        except (redis.ConnectionError, redis.TimeoutError) as error:
+        except redis.RedisError as error:  # a refusal too: dramatiq tries again
             raise ConnectionClosed(error) from None  # type: ignore[no-untyped-call]  # dramatiq's is untyped
         return super().consume(queue_name, prefetch, timeout)
 

@@ -111,14 +111,16 @@ class Chain:
     def _commit(self, handler: Handler, sending: Sending, sent: _Sent | None, task: Task | None) -> bool:
         """One transaction. If a COMMIT gets no answer, the next try finds that the lease is no longer held by a job that has
         ended, and that the other has begun."""
-        begun = False
+        begun = is_ours = False
         for attempt in self._tries():
             with attempt, self._database.write() as tx:
                 if sent is not None:
                     self._end(tx, handler, sending, sent)
                 begun = task is not None and sending.begin(tx, task)
                 if task is not None and not begun:
-                    jobs.give_back(tx, [lease_of(task.job)])
+                    is_ours = bool(jobs.give_back(tx, [lease_of(task.job)]))
+        if task is not None and not begun and not is_ours:
+            log.info("job.lease_lost")
         return begun
 
     def _end(self, tx: Tx, handler: Handler, sending: Sending, sent: _Sent) -> None:

@@ -9,13 +9,14 @@ from handlers.errors import JobError, Permanent, Rejected, Transient, from_xpm
 from handlers.imports.settle import settle
 from handlers.jobs.handler import CONNECTION_PATIENCE_SECONDS, OnFailure
 from handlers.jobs.kinds import KINDS
+from handlers.outages import UPSTREAM_OF
 from handlers.practice_time import clock_in
 from handlers.services import Services
 from portal_db.database import DATABASE_AWAY, Tx
 from portal_db.states import ErrorClass, JobState
 from portal_db.tables import Job
 from portal_db.types import database_time
-from portal_db.work import imports, jobs
+from portal_db.work import imports, jobs, outages
 from portal_db.work.jobs import Failure, Lease, lease_of
 from portal_db.xero import connections
 from xpm.errors import XpmError
@@ -84,7 +85,7 @@ def decide_outcome(tx: Tx, services: Services, job: Job, error: JobError) -> Job
         case ErrorClass.REJECTED:
             return JobState.REJECTED
         case ErrorClass.DEFERRED:
-            return _Wait(_deferral(error))
+            return _Wait(0.0 if _is_over(tx, error) else _deferral(error))
         case ErrorClass.CONNECTION if _waited(tx, job, error) < CONNECTION_PATIENCE_SECONDS:
             return _Wait(0.0 if _is_back(tx, job) else CONNECTION_RECHECK_SECONDS)
         case ErrorClass.TRANSIENT if _waited(tx, job, error) < kind.patience_hours * 3600:
@@ -92,6 +93,12 @@ def decide_outcome(tx: Tx, services: Services, job: Job, error: JobError) -> Job
             return _Wait(max(jitter, error.wait_seconds or 0.0), counts_as_attempt=True)
         case _:
             return JobState.DEAD
+
+
+def _is_over(tx: Tx, error: JobError) -> bool:
+    """Whether the outage that a job met has ended since: nothing else will wake it (P17)."""
+    upstream = UPSTREAM_OF.get(error.code)
+    return upstream is not None and outages.is_over(tx, upstream.name)
 
 
 def _is_back(tx: Tx, job: Job) -> bool:

@@ -89,10 +89,10 @@ MUTANTS = (
     ),
     Mutant(
         "directory-unread-many",
-        "an answer with many unreadable records is refused",
+        "a long answer of which nothing can be read is refused",
         "a new format of XPM's answer is treated as a practice of odd records",
         (Edit(SYNC, "    staging.require_readable(drop)\n"),),
-        (f"{DROPS}::test_an_answer_of_which_much_cannot_be_read_changes_nothing",),
+        (f"{DROPS}::test_an_answer_of_which_nothing_can_be_read_changes_nothing",),
     ),
     Mutant(
         "directory-vouched",

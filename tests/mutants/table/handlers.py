@@ -379,7 +379,7 @@ FAILING = (
         (
             Edit(
                 FAILURES,
-                "return _Wait(_deferral(error))",
+                "return _Wait(0.0 if _is_over(tx, error) else _deferral(error))",
                 "return _Wait(_deferral(error), counts_as_attempt=True)",
             ),
         ),

@@ -32,6 +32,19 @@ MUTANTS = (
         (f"{TESTS}::test_a_mail_server_that_refuses_us_costs_no_client_and_no_attempt[sqlite]",),
     ),
     Mutant(
+        "outage-over",
+        "a job that is parked for an outage that has ended is due at once",
+        "it waits for ten minutes, and nothing wakes it",
+        (
+            Edit(
+                "worker/runner/failures.py",
+                "_Wait(0.0 if _is_over(tx, error) else _deferral(error))",
+                "_Wait(_deferral(error))",
+            ),
+        ),
+        (f"{TESTS}::test_a_job_that_is_parked_after_the_outage_has_ended_is_due_at_once[sqlite]",),
+    ),
+    Mutant(
         "outage-of-all",
         "a failure that may be about one job alone counts once for that job",
         "one client that XPM cannot answer stops everybody's imports",

@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 import redis
 from sqlalchemy import make_url
+from structlog.testing import capture_logs
 
 from portal_db.states import ImportState, Lane
 from tests.making import importable
@@ -131,13 +132,13 @@ def test_what_cannot_work_is_refused_at_the_start(hello: dict[str, str], says: s
 
 
 def test_rights_that_are_taken_away_stop_nothing_for_good_and_are_logged_once(
-    confined: Desk, own_redis: RedisServer, capsys: pytest.CaptureFixture[str]
+    confined: Desk, own_redis: RedisServer
 ) -> None:
     # Given a running worker
-    with redis.Redis.from_url(own_redis.url) as admin, confined.working():
+    with redis.Redis.from_url(own_redis.url) as admin, capture_logs() as logs, confined.working():
         # When its user may no longer fetch, for a while
         admin.execute_command("ACL", "SETUSER", "portal", "-evalsha", "-eval", "-blmove")
-        wait_until(lambda: "consumer.refused" in capsys.readouterr().out, "the refusal is logged")
+        wait_until(lambda: "consumer.refused" in {line["event"] for line in logs}, "the refusal is logged")
         admin.execute_command("ACL", "SETUSER", "portal", "+evalsha", "+eval", "+blmove")
         # Then it goes on by itself
         request = confined.world.request(uuid4())
