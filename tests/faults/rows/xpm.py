@@ -129,12 +129,12 @@ def _consent(trial: Trial, person: ConnectingStaff) -> None:
 
 FAULTS: dict[str, Fault] = {
     "XPM answers 429": too_many_requests,
-    "XPM 5xx bursts": partial(goes_wrong, kinds=("status_503", "status_500"), quick=4, long=12),
+    "XPM 5xx bursts": partial(goes_wrong, kinds=("status_503", "status_500"), quick=3, long=12),
     "XPM hangs": partial(goes_wrong, kinds=("hang",), quick=4, long=8, seconds=(3.0, 60.0)),
     "XPM drips": partial(goes_wrong, kinds=("slow_drip",), quick=4, long=8, seconds=(0.5, 8.0)),
-    "XPM resets, also mid-body": partial(goes_wrong, kinds=("reset", "truncate"), quick=4, long=12),
+    "XPM resets, also mid-body": partial(goes_wrong, kinds=("reset", "truncate"), quick=3, long=12),
     "XPM answered by a firewall": partial(
-        goes_wrong, kinds=("html_200", "redirect", "no_content", "html_403"), quick=2, long=6
+        goes_wrong, kinds=("html_200", "redirect", "no_content", "html_403"), quick=1, long=6
     ),
     "XPM falls silent": partial(goes_wrong, kinds=("silence",), quick=4, long=8, seconds=(3.0, 30.0)),
     "XPM lists cut short": lists_cut_short,
