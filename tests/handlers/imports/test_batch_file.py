@@ -31,33 +31,33 @@ def excel(*rows: list[Any]) -> bytes:
     return file.getvalue()
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        PLAIN.encode(),
-        PLAIN.encode("utf-8-sig"),
-        b"\xef\xbb\xbf" + PLAIN.encode("utf-8-sig"),
-        PLAIN.encode("utf-16"),
-        b"\xfe\xff" + PLAIN.encode("utf-16-be"),
-        PLAIN.encode("utf-16-le"),
-        PLAIN.encode("utf-16-be"),
-        PLAIN.encode("cp1252"),
-        PLAIN.replace(",", ";").encode(),
-        PLAIN.replace(",", "\t").encode("utf-16"),
-        PLAIN.replace("\n", "\r\n").encode(),
-        PLAIN.replace("name\n", "name,,\n").replace("Quill\n", "Quill,,\n").encode(),  # unnamed empty columns
-        PLAIN.replace("entity,", "entity").encode(),  # a short row
-        PLAIN.replace("entity,", "entity,,,,").encode(),  # a long one
-        PLAIN.replace(",", " ,\u00a0").replace("\n", "\u200b\n").encode(),
-        PLAIN.replace("individual", "Individual").replace("entity", "ENTITY").encode(),
-        PLAIN.replace("xpm_uuid,kind", "XPM_UUID,Kind").encode(),
-        excel(*[line.split(",") for line in PLAIN.splitlines()]),
-        excel(
-            ["xpm_uuid", "kind", "name", None], [UUID_1, "Individual ", " Zoë O\u2019Quill"], [UUID_2, "entity", None]
-        ),
-    ],
-    ids=lambda content: repr(content[:14]),
-)
+# Built once and named: the bytes of a workbook hold the time it was made, which no name of a test may.
+WRITTEN = {
+    "utf-8": PLAIN.encode(),
+    "utf-8 with a mark": PLAIN.encode("utf-8-sig"),
+    "utf-8 with two marks": b"\xef\xbb\xbf" + PLAIN.encode("utf-8-sig"),
+    "utf-16": PLAIN.encode("utf-16"),
+    "utf-16-be with a mark": b"\xfe\xff" + PLAIN.encode("utf-16-be"),
+    "utf-16-le": PLAIN.encode("utf-16-le"),
+    "utf-16-be": PLAIN.encode("utf-16-be"),
+    "windows-1252": PLAIN.encode("cp1252"),
+    "semicolons": PLAIN.replace(",", ";").encode(),
+    "tabs in utf-16": PLAIN.replace(",", "\t").encode("utf-16"),
+    "lines of Windows": PLAIN.replace("\n", "\r\n").encode(),
+    "unnamed empty columns": PLAIN.replace("name\n", "name,,\n").replace("Quill\n", "Quill,,\n").encode(),
+    "a short row": PLAIN.replace("entity,", "entity").encode(),
+    "a long row": PLAIN.replace("entity,", "entity,,,,").encode(),
+    "spaces around": PLAIN.replace(",", " ,\u00a0").replace("\n", "\u200b\n").encode(),
+    "choices in any case": PLAIN.replace("individual", "Individual").replace("entity", "ENTITY").encode(),
+    "columns in any case": PLAIN.replace("xpm_uuid,kind", "XPM_UUID,Kind").encode(),
+    "excel": excel(*[line.split(",") for line in PLAIN.splitlines()]),
+    "excel with empty cells": excel(
+        ["xpm_uuid", "kind", "name", None], [UUID_1, "Individual ", " Zoë O\u2019Quill"], [UUID_2, "entity", None]
+    ),
+}
+
+
+@pytest.mark.parametrize("content", WRITTEN.values(), ids=WRITTEN.keys())
 def test_what_spreadsheets_write_is_the_same_two_rows(content: bytes) -> None:
     assert list(batch_file.read(content)) == ROWS
 
