@@ -105,15 +105,19 @@ def with_points(kind: Handler) -> Handler:
 def _one_after_the_other(sending: Sending) -> Sending:
     """While a job of a set is sent, it is the one that is at a point."""
 
+    def begin(tx: Any, task: Task) -> bool:
+        _here.begun = begun = sending.begin(tx, task)
+        return begun
+
     def send(services: Services, task: Task) -> None:
-        _here.jobs = [task.job]
+        _here.jobs, _here.begun = [task.job], False
         sending.send(services, task)
 
-    return replace(sending, send=send)
+    return replace(sending, begin=begin, send=send)
 
 
 def watch_commits() -> None:
-    """Add points around the COMMIT of a job's effect: `uncommitted` and `committed`."""
+    """Add points around the COMMIT of a job's effect: `uncommitted`, `committed`, and `begun` if the next of its set has."""
 
     def before(_: Session) -> None:
         if getattr(_here, "applied", False):
@@ -123,6 +127,8 @@ def watch_commits() -> None:
         if getattr(_here, "applied", False):
             _here.applied = False
             reach("committed")
+            if getattr(_here, "begun", False):
+                reach("begun")
 
     def undone(_: Session) -> None:
         _here.applied = False

@@ -15,7 +15,7 @@ STATES = {
     "a set: kill -9, claimed": ("claimed", "validate_import"),
     "a set: kill -9, fetched": ("fetched", "create_client"),
     "a set: kill -9 before commit": ("uncommitted", "create_client"),
-    "a set: kill -9 after commit": ("committed", "import_details"),
+    "a set: kill -9 after commit": ("committed", "create_client"),
 }
 
 #: The steps of a chain of emails: its worker dies there with the others of the set claimed.
@@ -25,7 +25,7 @@ EMAIL_STATES = {
     "a chain of emails: kill -9 before SMTP accepts": "sending",
     "a chain of emails: kill -9 after SMTP accepted": "sent",
     "a chain of emails: kill -9, one ends and the next begins": "uncommitted",
-    "a chain of emails: kill -9, the next has begun": "committed",
+    "a chain of emails: kill -9, the next has begun": "begun",
 }
 #: Of each worker (`tests.faults.entry`).
 THREADS = 4
