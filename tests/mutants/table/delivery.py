@@ -482,7 +482,7 @@ SETS = (
         "a follow-up that a pause may hold back is claimed like any other job, not as it is inserted",
         "an operator's pause has no effect on work that is under way",
         (Edit(RUNNER, "at_once = not may_be_paused and not any(", "at_once = not any("),),
-        ("tests/worker/runner/test_flow.py::test_nothing_is_run_on_that_is_paused",),
+        ("tests/worker/runner/test_flow.py::test_nothing_is_run_on_that_is_paused[kind]",),
     ),
     Mutant(
         "follow-up-in-order",
