@@ -17,7 +17,7 @@ unexport VIRTUAL_ENV PYTHONHOME
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo serve test e2e screenshots faults mutants lint types contracts check bench lock clean again
+.PHONY: help demo serve test e2e screenshots faults mutants lint types contracts check bench audit sbom lock clean again
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -59,6 +59,16 @@ bench: .venv/ready-bench ## run a benchmark (ARGS: its name and options)
 
 mutants: .venv/ready-test ## remove each guard in turn and check that its tests fail (ARGS: options, see docs/guards.md)
 	@$(RUN) tests.mutants $(ARGS)
+
+audit: $(TOOLS) ## look the locked packages up in the OSV database of known vulnerabilities (ARGS: options of uv audit)
+	@$(UV) audit --quiet --locked --no-default-groups $(ARGS) || { \
+	  echo "make audit: a package has a known vulnerability, or the database could not be asked; the lines above say which." >&2; \
+	  exit 1; }
+
+sbom: $(TOOLS) ## write dist/portal-sync.cdx.json: every package that a deployment installs (CycloneDX)
+	@mkdir -p dist
+	@$(UV) export --quiet --locked --no-default-groups --format cyclonedx1.5 --preview-features sbom-export --output-file dist/portal-sync.cdx.json >/dev/null
+	@echo "Wrote dist/portal-sync.cdx.json"
 
 lock: $(TOOLS) ## regenerate uv.lock from pyproject.toml
 	@$(UV) lock

@@ -60,7 +60,7 @@ def write(rows: Iterable[Import]) -> Iterator[str]:
     """Write the rows of a batch with their results, line by line."""
     for cells in _table(rows):
         line = io.StringIO(newline="")
-        csv.writer(line).writerow(cells)
+        csv.writer(line, quoting=csv.QUOTE_ALL).writerow(cells)
         yield line.getvalue()
 
 

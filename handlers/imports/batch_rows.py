@@ -13,8 +13,9 @@ from portal_db.states import ClientKind, ClientType, EntityType, Subscription
 
 COLUMNS = tuple(ImportWishes.model_fields)
 RESULT_COLUMNS = ("import_id", "state", "code", "field", "message", "remedy")
-#: A spreadsheet reads text that starts like this as a formula; a leading apostrophe marks it as text.
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
+#: A spreadsheet reads text that starts like this as a formula, in full width too, or as cells of which one may be a formula;
+#: a leading apostrophe marks it as text.
+FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20\t\r\n,;|")
 #: Invisible characters that spreadsheets and web pages leave around a value; `strip` takes spaces and no-break spaces.
 _INVISIBLE = "\ufeff\u200b\u200c\u200d\u2060"
 

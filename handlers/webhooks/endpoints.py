@@ -151,6 +151,8 @@ def _fitting(url: str, settings: Settings) -> str:
         raise refusals.BAD_URL(reason="is not valid") from None
     if parts.userinfo or parts.fragment or not parts.host:
         raise refusals.BAD_URL(reason="must have a host, and neither a user nor a fragment")
+    if parts.port is not None and not 1 <= parts.port <= 65535:
+        raise refusals.BAD_URL(reason="must have a port from 1 to 65535, or none")
     is_local = settings.is_local and parts.host in LOOPBACK
     if parts.scheme != "https" and not (parts.scheme == "http" and is_local):
         raise refusals.BAD_URL(reason="must begin with https://")

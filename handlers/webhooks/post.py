@@ -14,14 +14,11 @@ from dataclasses import dataclass
 
 import httpx
 
+from handlers.webhooks.public_addresses import Address, is_public, unmapped
 from xpm.wire.transport import DeadlineTransport
 
 SECONDS = 15.0
 CONNECT_SECONDS = 5.0
-#: IPv4 addresses behind an IPv6 one, by a translator of the network.
-_TRANSLATED = ipaddress.IPv6Network("64:ff9b::/96")
-
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class NotPublic(Exception):
@@ -44,11 +41,8 @@ class Reach:
     private: bool = False
 
     def allows(self, address: Address) -> bool:
-        """Whether one may be connected to; IPv6 addresses that hold an IPv4 one are judged by that too."""
-        if self.private or (self.loopback and address.is_loopback):
-            return True
-        held = _held(address)
-        return address.is_global and not address.is_multicast and (held is None or self.allows(held))
+        """Whether one may be connected to."""
+        return self.private or (self.loopback and unmapped(address).is_loopback) or is_public(address)
 
     def addresses(self, host: str, port: int) -> list[str]:
         """Where a host may be connected to.
@@ -88,14 +82,6 @@ def post(
     finally:
         transport.close()
     return PostResult(response.status_code, _seconds(response.headers.get("retry-after")))
-
-
-def _held(address: Address) -> ipaddress.IPv4Address | None:
-    if isinstance(address, ipaddress.IPv4Address):
-        return None
-    if address in _TRANSLATED:
-        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    return address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
 
 
 def _seconds(text: str | None) -> float | None:

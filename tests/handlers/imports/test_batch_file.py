@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import zipfile
 from datetime import date
 from typing import Any
+from uuid import UUID
 
 import openpyxl
 import pytest
 
-from handlers.imports import batch_file, batch_xlsx
+from handlers.imports import batch_csv, batch_file, batch_xlsx
 from handlers.imports.batch_rows import BadFile, BadLine
+from portal_db.states import ClientKind
+from portal_db.tables import Import
 
 UUID_1, UUID_2 = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
 PLAIN = f"xpm_uuid,kind,name\n{UUID_1},individual,Zoë O\u2019Quill\n{UUID_2},entity,\n"
@@ -157,3 +161,15 @@ def test_entities_in_the_xml_of_an_excel_file_are_not_expanded() -> None:
             archive.writestr(part.filename, content)
     with pytest.raises(BadFile, match="is not an Excel file"):
         list(batch_file.read(made.getvalue()))
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20", ",=", ";=", "|=", "\t="])
+def test_no_spreadsheet_takes_a_written_name_for_a_formula_and_it_is_read_back_as_it_was(start: str) -> None:
+    """Given a name that begins like a formula, in a program that divides cells at any of the usual marks."""
+    name = f"{start}cmd|'/c calc'!A1"
+    written = "".join(batch_csv.write([Import(xpm_uuid=UUID(UUID_1), kind=ClientKind.ENTITY, name=name)]))
+    header, row = csv.reader(io.StringIO(written))
+    assert dict(zip(header, row, strict=True))["name"] == f"'{name}"
+    assert all(line.startswith('"') and line.endswith('"\r\n') for line in written.splitlines(keepends=True))
+    [(_, read)] = batch_file.read(written.encode())
+    assert read["name"] == name

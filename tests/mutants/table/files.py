@@ -10,6 +10,20 @@ TEST = "tests/handlers/imports/test_batch_file.py"
 
 MUTANTS = (
     Mutant(
+        "csv-formula",
+        "a cell that begins like a formula is marked as text, whatever the program divides cells by",
+        "a client's name runs a command on the computer of the staff member who opens the result",
+        (Edit("handlers/imports/batch_rows.py", "uff20\\t\\r\\n,;|", "uff20\\t\\r\\n"),),
+        (f"{TEST}::test_no_spreadsheet_takes_a_written_name_for_a_formula_and_it_is_read_back_as_it_was[;=]",),
+    ),
+    Mutant(
+        "csv-quoted",
+        "every cell of a CSV is quoted",
+        "a name with a semicolon becomes two cells, of which the second is a formula",
+        (Edit(CSV, "csv.writer(line, quoting=csv.QUOTE_ALL)", "csv.writer(line)"),),
+        (f"{TEST}::test_no_spreadsheet_takes_a_written_name_for_a_formula_and_it_is_read_back_as_it_was[|=]",),
+    ),
+    Mutant(
         "csv-sure-encoding",
         "Windows-1252 is read only where it can be nothing else",
         "names in another encoding are imported as gibberish",

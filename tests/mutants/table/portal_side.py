@@ -135,6 +135,8 @@ TASKS = (
 
 HOOKS = "tests/handlers/webhooks/test_webhooks.py"
 POST = "handlers/webhooks/post.py"
+PUBLIC = "handlers/webhooks/public_addresses.py"
+ADDRESSES = "tests/handlers/webhooks/test_public_addresses.py"
 DELIVERY = "handlers/webhooks/deliver.py"
 
 WEBHOOKS = (
@@ -164,11 +166,25 @@ WEBHOOKS = (
         (f"{HOOKS}::test_a_name_that_leads_to_a_private_address_is_not_connected_to",),
     ),
     Mutant(
-        "webhook-held-addresses",
-        "an IPv4 address inside an IPv6 one is checked too",
-        "design §4: the metadata service is reached as ::ffff:169.254.169.254",
-        (Edit(POST, "    return address.ipv4_mapped or address.sixtofour or", "    return None and"),),
-        (f"{HOOKS}::test_what_is_no_public_address[2002:a00:1::1]",),
+        "webhook-special-addresses",
+        "no address of IANA's special-purpose registries is public",
+        "what Python calls global differs between versions and holds addresses that lead inside",
+        (Edit(PUBLIC, "    return not any(address in block for block in _special())", "    return address.is_global"),),
+        (f"{ADDRESSES}::test_what_is_no_public_address[168.63.129.16]",),
+    ),
+    Mutant(
+        "webhook-given-out",
+        "of IPv6 only what is given out is public",
+        "design §4: the metadata service is reached by an address that holds an IPv4 one",
+        (Edit(PUBLIC, "address not in _GIVEN_OUT", "False"),),
+        (f"{ADDRESSES}::test_what_is_no_public_address[64:ff9b::a00:1]",),
+    ),
+    Mutant(
+        "webhook-mapped-addresses",
+        "an IPv4 address that is written as IPv6 is judged as what it is",
+        "every receiver of a machine that writes IPv4 addresses so is refused",
+        (Edit(PUBLIC, "    address = unmapped(address)\n", ""),),
+        (f"{ADDRESSES}::test_an_ipv4_address_written_as_ipv6_is_what_it_is",),
     ),
     Mutant(
         "webhook-rests",
