@@ -1,13 +1,16 @@
 """Forecasts a batch without calling XPM: which rows will be rejected and why, and how long the import will take.
 
-The forecast uses what is known now, and the import checks again. Rows whose record was never seen are counted separately.
+The forecast uses what is known now, and the import checks again. Rows whose record was never seen are counted separately. An
+email is foretold to be taken only if a login of the practice itself has it: whether another firm's has is found out by the
+import alone, or anybody could ask whose clients are in the portal.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -118,9 +121,9 @@ def forecast(database: Database, caller: Caller, rows: Sequence[ImportWishes], b
 
 
 def names_in_xpm(database: Database, caller: Caller, xpm_uuids: Sequence[UUID]) -> dict[UUID, str]:
-    """The names of XPM records, as far as any connection of the practice has seen them."""
+    """The names of XPM records, as far as the caller's own connection has seen them."""
     with database.read() as tx:
-        return recent_imports.names_in_xpm(tx, caller.practice_id, xpm_uuids)
+        return recent_imports.names_in_xpm(tx, caller.practice_id, caller.staff_id, xpm_uuids)
 
 
 def seconds_for(calls: int, budget: Budget) -> int:
@@ -146,16 +149,18 @@ def _known(tx: Tx, caller: Caller, connection: XpmConnection, rows: Sequence[Imp
         words_of(tx, caller.practice_id),
         lookahead.linked_records(tx, caller.practice_id, uuids),
         lookahead.records_being_imported(tx, caller.practice_id, uuids),
-        lookahead.emails_in_use(tx, {key for row in rows if (key := _email_key(row, seen.get(row.xpm_uuid)))}),
+        lookahead.emails_of_practice(tx, caller.practice_id, _emails_asked_about(rows, seen)),
     )
 
 
-def _email_key(row: ImportWishes, seen: FetchedRecord | None) -> str | None:
-    """The email that a row would claim, if it is known and valid."""
-    try:
-        return _claimed_email(row, seen)
-    except Rejected:
-        return None
+def _emails_asked_about(rows: Sequence[ImportWishes], seen: Mapping[UUID, FetchedRecord]) -> set[str]:
+    """The valid emails of rows whose record the caller has seen: no address is tried out with the id of nothing."""
+    found = set()
+    for row in rows:
+        if row.xpm_uuid in seen:
+            with suppress(Rejected):
+                found.add(_claimed_email(row, seen[row.xpm_uuid]))
+    return {key for key in found if key is not None}
 
 
 def _claimed_email(row: ImportWishes, seen: FetchedRecord | None) -> str | None:

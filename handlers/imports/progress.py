@@ -43,8 +43,8 @@ def page(database: Database, caller: Caller, *, cursor: str | None, limit: int) 
         found = recent_imports.page(tx, caller.viewer, seconds=SECONDS, after=after, limit=limit + 1)
         shown = page_of(found, limit, lambda each: (each[0].created_at, each[0].id))
         open_ids = [row.id for row, _, _ in shown.items if row.state.is_open]
-        unnamed = [row.xpm_uuid for row, client, _ in shown.items if client is None and row.name is None]
-        names = recent_imports.names_in_xpm(tx, caller.practice_id, unnamed)
+        unnamed = [row.id for row, client, _ in shown.items if client is None and row.name is None]
+        names = recent_imports.requested_names(tx, caller.practice_id, unnamed)
         waiting = recent_imports.waiting_jobs(tx, open_ids)
         blocked = recent_imports.blocked(tx, open_ids)
         client_ids = [client.id for _, client, _ in shown.items if client]
@@ -54,7 +54,7 @@ def page(database: Database, caller: Caller, *, cursor: str | None, limit: int) 
         job = waiting.get(row.id)
         return Action(
             row,
-            name=client.name if client else row.name or names.get(row.xpm_uuid),
+            name=client.name if client else row.name or names.get(row.id),
             client=client,
             creates=client is None or client.import_id == row.id,
             asked_by=asked_by,

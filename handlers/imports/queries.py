@@ -141,8 +141,8 @@ def unsuccessful_rows(database: Database, caller: Caller, batch_id: UUID, *, lim
     with database.read() as tx:
         _require_batch(tx, caller, batch_id)
         found = import_list.of_batch(tx, caller.viewer, batch_id, UNSUCCESSFUL, limit=limit)
-        names = recent_imports.names_in_xpm(tx, caller.practice_id, [row.xpm_uuid for row in found])
-    return [UnsuccessfulRow(row, row.name or names.get(row.xpm_uuid)) for row in found]
+        names = recent_imports.requested_names(tx, caller.practice_id, [row.id for row in found])
+    return [UnsuccessfulRow(row, row.name or names.get(row.id)) for row in found]
 
 
 def _require_batch(tx: Tx, caller: Caller, batch_id: UUID) -> Batch:

@@ -12,7 +12,7 @@ from sqlalchemy import and_, func, select
 
 from portal_db.database import Tx
 from portal_db.paging import Cursor, newest_first
-from portal_db.states import JobState, ReviewState
+from portal_db.states import ConnectionState, JobState, ReviewState
 from portal_db.tables import Client, DirectoryRecord, Import, Job, Relationship, Staff, XpmConnection, same_directory
 from portal_db.types import db_now
 from portal_db.visibility import Viewer
@@ -20,6 +20,8 @@ from portal_db.work.due import is_out_of_turn, is_paused, state_of_found
 
 #: An import, its client once there is one, and the requester's name.
 Row = tuple[Import, Client | None, str]
+
+_NAME = DirectoryRecord.record["name"].as_string()
 
 
 def page(tx: Tx, viewer: Viewer, *, seconds: float, after: Cursor | None, limit: int) -> list[Row]:
@@ -34,14 +36,28 @@ def page(tx: Tx, viewer: Viewer, *, seconds: float, after: Cursor | None, limit:
     return [(row, client, name) for row, client, name in tx.session.execute(page)]
 
 
-def names_in_xpm(tx: Tx, practice_id: UUID, xpm_uuids: Sequence[UUID]) -> dict[UUID, str]:
-    """The names of these records in XPM, as far as a connection of the practice has seen them."""
+def names_in_xpm(tx: Tx, practice_id: UUID, staff_id: UUID, xpm_uuids: Sequence[UUID]) -> dict[UUID, str]:
+    """The names of these records in XPM, as far as this staff member's own connection has seen them: a colleague's sees
+    records that they may not see in XPM."""
     statement = (
-        select(DirectoryRecord.xpm_uuid, DirectoryRecord.record["name"].as_string())
+        select(DirectoryRecord.xpm_uuid, _NAME)
         .join(XpmConnection, same_directory(XpmConnection, DirectoryRecord))
-        .where(XpmConnection.practice_id == practice_id, DirectoryRecord.xpm_uuid.in_(xpm_uuids))
+        .where(XpmConnection.practice_id == practice_id, XpmConnection.staff_id == staff_id)
+        .where(XpmConnection.state != ConnectionState.DISCONNECTED, DirectoryRecord.xpm_uuid.in_(xpm_uuids))
     )
     return {uuid: name for uuid, name in tx.session.execute(statement) if name}
+
+
+def requested_names(tx: Tx, practice_id: UUID, import_ids: Sequence[UUID]) -> dict[UUID, str]:
+    """For each of these imports the name of its record in XPM, as far as its requester's own connection has seen it."""
+    statement = (
+        select(Import.id, _NAME)
+        .join(XpmConnection, XpmConnection.staff_id == Import.requested_by)
+        .join(DirectoryRecord, same_directory(DirectoryRecord, XpmConnection))
+        .where(Import.practice_id == practice_id, Import.id.in_(import_ids))
+        .where(XpmConnection.state != ConnectionState.DISCONNECTED, DirectoryRecord.xpm_uuid == Import.xpm_uuid)
+    )
+    return {import_id: name for import_id, name in tx.session.execute(statement) if name}
 
 
 def waiting_jobs(tx: Tx, import_ids: Sequence[UUID]) -> dict[UUID, Job]:

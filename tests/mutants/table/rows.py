@@ -9,6 +9,7 @@ UNIQUENESS = "tests/portal_db/test_uniqueness.py"
 OLDER_LOOK = "tests/handlers/imports/test_relationships.py::test_an_import_begun_later_with_an_older_look_at_xpm_changes_no_value"
 NEWS = "tests/portal_db/test_news.py"
 CONFINEMENT = "tests/portal_db/test_confinement.py"
+PREFLIGHT = "tests/handlers/imports/test_preflight.py"
 
 
 def _without_unique(name: str, guard: str, answers: str, old: str, *tests: str, new: str = "") -> Mutant:
@@ -319,6 +320,52 @@ CONFINED = (
             ),
         ),
         (f"{CONFINEMENT}::test_an_import_does_not_run_for_staff_of_another_practice[sqlite]",),
+    ),
+    Mutant(
+        "preflight-own-emails",
+        "a forecast tells only of emails that a login of the practice itself has",
+        "anybody could ask which of a list of people are other firms' clients",
+        (Edit("portal_db/work/lookahead.py", ".where(or_(is_client, is_staff))", ""),),
+        (f"{PREFLIGHT}::test_whose_clients_are_in_the_portal_is_not_foretold[sqlite]",),
+    ),
+    Mutant(
+        "preflight-seen-records",
+        "a forecast looks up no email for a record that the caller has not seen",
+        "a list of addresses could be tried out with ids of nothing",
+        (
+            Edit(
+                "handlers/imports/preflight.py",
+                "        if row.xpm_uuid in seen:\n            with suppress(Rejected):\n                found.add(_claimed_email(row, seen[row.xpm_uuid]))",
+                "        with suppress(Rejected):\n            found.add(_claimed_email(row, seen.get(row.xpm_uuid)))",
+            ),
+        ),
+        (f"{PREFLIGHT}::test_addresses_are_not_tried_out_with_ids_of_nothing",),
+    ),
+    Mutant(
+        "own-names-only",
+        "an id tells a name only to who sees the record in XPM",
+        "design §7: a manager reads names from a colleague's directory by posting ids",
+        (
+            Edit(
+                "portal_db/work/recent_imports.py",
+                ".where(XpmConnection.practice_id == practice_id, XpmConnection.staff_id == staff_id)",
+                ".where(XpmConnection.practice_id == practice_id)",
+            ),
+        ),
+        (f"{PREFLIGHT}::test_a_name_is_told_only_to_who_sees_the_record_in_xpm[sqlite]",),
+    ),
+    Mutant(
+        "requested-names-only",
+        "an import shows the name that its requester's own connection has seen",
+        "design §7: a manager reads names from a colleague's directory by importing ids",
+        (
+            Edit(
+                "portal_db/work/recent_imports.py",
+                ".join(XpmConnection, XpmConnection.staff_id == Import.requested_by)",
+                ".join(XpmConnection, XpmConnection.practice_id == Import.practice_id)",
+            ),
+        ),
+        (f"{PREFLIGHT}::test_a_name_is_told_only_to_who_sees_the_record_in_xpm[sqlite]",),
     ),
 )
 

@@ -1,0 +1,67 @@
+"""What a forecast gives away: nothing of other firms' clients, and no name that the caller's own Xero login has not seen."""
+
+from __future__ import annotations
+
+from uuid import UUID, uuid4
+
+from handlers.access.caller import Caller, Scope
+from handlers.access.practices import add_practice, add_staff
+from handlers.imports import preflight, queries
+from handlers.imports.accept import accept_batch
+from handlers.imports.preflight import Budget
+from handlers.imports.request import ImportWishes
+from portal_db.states import ClientKind, ImportState, Role
+from tests.making import importable
+from tests.world import World, begin_directory_sync
+from xpm.simulator.serve import SimulatorHandle
+
+BUDGET = Budget(per_minute=57, per_day=4750, left_today=None)
+
+
+def foretold(world: World, xpm_uuid: UUID, email: str) -> dict[str, int]:
+    wishes = ImportWishes(xpm_uuid=xpm_uuid, kind=ClientKind.INDIVIDUAL, email=email)
+    return preflight.forecast(world.database, caller(world, world.staff_id), [wishes], BUDGET).by_code
+
+
+def caller(world: World, staff_id: UUID) -> Caller:
+    return Caller(world.practice_id, staff_id, "Kim", Role.PARTNER, frozenset(Scope))
+
+
+def seen_record(world: World, simulator: SimulatorHandle) -> UUID:
+    """A record that the partner's Xero login has seen, and that is not imported."""
+    begin_directory_sync(world.database, world.connection_id)
+    world.run_due()
+    record: UUID = importable(simulator)[0].uuid
+    return record
+
+
+def test_whose_clients_are_in_the_portal_is_not_foretold(world: World, simulator: SimulatorHandle) -> None:
+    """Given an email that a login of another firm has, only the import says that it is taken."""
+    record, elsewhere, own = seen_record(world, simulator), "jo@elsewhere.example", "jo@here.example"
+    other = add_practice(world.database, "Other", time_zone="Australia/Sydney", mfa_mandatory=True)
+    add_staff(world.database, other, "Jo", elsewhere, Role.OWNER)
+    add_staff(world.database, world.practice_id, "Jo", own, Role.MANAGER)
+    assert foretold(world, record, elsewhere) == {}
+    assert foretold(world, record, own) == {"email_taken": 1}
+    row = world.run_import(record, request_id="elsewhere", email=elsewhere)
+    assert (row.state, row.outcome_code) == (ImportState.REJECTED, "email_taken")
+
+
+def test_addresses_are_not_tried_out_with_ids_of_nothing(sqlite_world: World) -> None:
+    world = sqlite_world
+    add_staff(world.database, world.practice_id, "Jo", "jo@here.example", Role.MANAGER)
+    assert foretold(world, uuid4(), "jo@here.example") == {}
+
+
+def test_a_name_is_told_only_to_who_sees_the_record_in_xpm(world: World, simulator: SimulatorHandle) -> None:
+    """Given a record that a colleague's Xero login has seen, its id alone tells no name, nor does an import of it."""
+    record = seen_record(world, simulator)
+    colleague = add_staff(world.database, world.practice_id, "Jo", "jo@here.example", Role.PARTNER)
+    assert preflight.names_in_xpm(world.database, caller(world, world.staff_id), [record]) != {}
+    assert preflight.names_in_xpm(world.database, caller(world, colleague), [record]) == {}
+    for staff_id, sees in ((world.staff_id, True), (colleague, False)):
+        request = world.request(record, request_id=f"by {staff_id}", requested_by=staff_id, email="no address")
+        batch = accept_batch(world.database, f"batch of {staff_id}", [request])
+        world.run_due()
+        [row] = queries.unsuccessful_rows(world.database, caller(world, staff_id), batch.batch_id, limit=10)
+        assert (row.name is not None) is sees
