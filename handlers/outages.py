@@ -29,7 +29,7 @@ log = structlog.stdlib.get_logger(__name__)
 OPENS_AFTER = 3
 #: Probes are made at doubling intervals from the first to the longest, in seconds.
 FIRST_PROBE_SECONDS, LONGEST_PROBE_SECONDS = 1.0, 60.0
-#: How long one probe may take before another is made.
+#: How long one probe may take before another is made. No time between probes is longer.
 PROBE_SECONDS = 120.0
 #: A waiting job looks again after this time, although the end of the outage wakes it (P17).
 RECHECK_SECONDS = 600.0
@@ -128,7 +128,9 @@ class Outages:
             return False
         if outage.failures >= OPENS_AFTER:
             with self._database.write() as tx:
-                is_probe = wait <= 0 and outages.take_probe(tx, upstream.name, seconds=PROBE_SECONDS)
+                is_probe = not 0 < wait <= PROBE_SECONDS and outages.take_probe(
+                    tx, upstream.name, seconds=PROBE_SECONDS
+                )
             if not is_probe:
                 raise Away(upstream, outage.reason, RECHECK_SECONDS)
         return True

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import DateTime, Dialect, Enum, TypeDecorator, select
+from sqlalchemy import ColumnElement, DateTime, Dialect, Enum, TypeDecorator, or_, select
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -57,6 +57,12 @@ def _postgresql_now(element: db_now, compiler: SQLCompiler, **kw: Any) -> str:
         return "clock_timestamp()"
     seconds = compiler.process(element.clauses, **kw)
     return f"(clock_timestamp() + make_interval(secs => CAST({seconds} AS double precision)))"
+
+
+def has_ended(until: Any, longest_seconds: float) -> ColumnElement[bool]:
+    """Whether a wait is over, or never was one: it would end later than one that begins now and lasts as long as any does,
+    so it began before the database's clock went back."""
+    return or_(until.is_(None), until <= db_now(), until > db_now(longest_seconds))
 
 
 class OpenChoice(TypeDecorator[enum.StrEnum]):

@@ -8,14 +8,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, bindparam, func, insert, or_, select
+from sqlalchemy import ColumnElement, bindparam, func, insert, select
 
 from portal_db.database import Tx
 from portal_db.dialect import count_rows, has_row, insert_or_ignore, one_as, update_rows
 from portal_db.paging import Cursor, by_id, newest_first
 from portal_db.states import OPEN_IMPORT_STATES
 from portal_db.tables import Batch, Import, ImportEvent, Job, WebhookDelivery, WebhookEndpoint
-from portal_db.types import db_now
+from portal_db.types import db_now, has_ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +165,7 @@ def note_success(tx: Tx, endpoint_id: UUID, *, enable: bool = False) -> None:
 def note_failure(tx: Tx, endpoint: WebhookEndpoint, *, rest_seconds: float) -> bool:
     """Count a failed delivery and stop delivering to the endpoint for `rest_seconds`. False when it is resting already: a
     delivery that was under way then says nothing new."""
-    awake = or_(WebhookEndpoint.resting_until.is_(None), WebhookEndpoint.resting_until <= db_now())
+    awake = has_ended(WebhookEndpoint.resting_until, rest_seconds)
     changed = update_rows(
         tx,
         WebhookEndpoint,

@@ -118,7 +118,8 @@ def _blockers(tx: Tx, job: Job, now: datetime) -> Iterator[WaitReason]:
     for paused in pauses.stopping(tx, job.practice_id, job.lane, job.kind):
         since, who = utc_text(paused.pause.created_at), paused.by or "the system"
         yield WaitReason("paused", f"Paused ({paused.scope}) by {who} since {since}: {paused.pause.reason}")
-    if job.state is JobState.WAITING and job.next_attempt_at is not None and job.next_attempt_at > now:
+    was_parked = job.parked_at is None or job.parked_at <= now  # otherwise before the clock went back: it is due
+    if job.state is JobState.WAITING and was_parked and job.next_attempt_at is not None and job.next_attempt_at > now:
         yield _not_due(job, job.next_attempt_at)
     before = job_facts.rows_before(tx, job)
     if before is not None:

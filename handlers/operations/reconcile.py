@@ -21,6 +21,7 @@ from handlers.services import Services
 from portal_db import audit, welcome_emails
 from portal_db.clients import links
 from portal_db.database import Database
+from portal_db.directory import schedules
 from portal_db.states import Lane
 from portal_db.upkeep import discrepancies, retention
 from portal_db.work import jobs, leaders, outages
@@ -141,6 +142,8 @@ def _leadership(run: _Run) -> Iterator[Finding]:
     with run.database.read() as tx:
         if not leaders.is_held(tx, leaders.RELAY):
             yield Finding("no_relay", leaders.RELAY, Became.NEEDS_PERSON)
+        ahead = schedules.planned_ahead(tx)
+    yield from _findings("schedule_ahead", (schedule.name for schedule in ahead), Became.NEEDS_PERSON)
 
 
 def _outages(run: _Run) -> Iterator[Finding]:
@@ -266,7 +269,8 @@ FINDING_TEXTS: dict[str, FindingText] = {
         "Open imports without an open job.", "Look at one of them: portal-sync imports show ID."
     ),
     "job_overdue": FindingText(
-        "Jobs that have been due for over a minute and were not rung.", "Start the relay, and Redis if it is away."
+        "Jobs that have been due for over a minute, or since a clock went back, and were not rung.",
+        "Start the relay, and Redis if it is away.",
     ),
     "job_not_taken": FindingText(
         "Jobs that have been due for over a minute and that no worker claims.",
@@ -278,6 +282,10 @@ FINDING_TEXTS: dict[str, FindingText] = {
     ),
     "no_relay": FindingText(
         "No relay is running: batches, retries and the nightly work do not start.", "Start portal-sync relay."
+    ),
+    "schedule_ahead": FindingText(
+        "Schedules that were planned before the database's clock went back.",
+        "Start the relay, which plans them again.",
     ),
     "redis_away": FindingText(
         "Redis does not answer. Nothing is lost, but nothing starts.", "Start Redis, then reconcile again."

@@ -68,6 +68,21 @@ def adopt(database: Database, plan: Plan) -> None:
             schedules.add(tx, name_of(directory.id, mode), due_at, directory_id=directory.id, mode=mode)
 
 
+def plan_anew(database: Database, plan: Plan) -> None:
+    """Plan again what was planned before the database's clock went back. What is ahead now has not happened yet: due times
+    that were claimed then are due once more."""
+    with database.read() as tx:
+        ahead = schedules.planned_ahead(tx)
+    for schedule in ahead:
+        if schedule.directory_id is None and schedule.name not in plan.nightly:
+            continue  # a newer release's
+        with database.write() as tx:
+            now = plan.clock(tx)
+            upcoming = _next(plan, schedule, _conditions_of(tx, plan, schedule)).next_after(now)
+            if schedules.advance(tx, schedule.name, due_at=schedule.next_due_at, next_due_at=upcoming):
+                schedules.forget_runs_after(tx, schedule.name, now)
+
+
 def due(database: Database, plan: Plan) -> list[Due]:
     """What is due now."""
     with database.read() as tx:

@@ -231,7 +231,8 @@ class LoginStore:
 
     def take_lease(self, login_id: UUID, lease: UUID, *, version: int, seconds: float) -> bool:
         with self.database.write() as tx:
-            return logins.lease_refresh(tx, login_id, lease, version=version, seconds=seconds)
+            longest = oauth.MAX_COOLING_SECONDS
+            return logins.lease_refresh(tx, login_id, lease, version=version, seconds=seconds, longest_cooling=longest)
 
     def store(self, login_id: UUID, lease: UUID, grant: oauth.Grant, *, version: int, age: float) -> bool:
         with self.database.write() as tx:
@@ -264,14 +265,17 @@ def stored_tokens(row: XeroLogin, now: datetime, vault: MultiFernet) -> oauth.St
     def left(moment: datetime | None) -> float:
         return (moment - now).total_seconds() if moment is not None else 0.0
 
+    def wait(until: datetime | None, longest: float) -> float:
+        return left(until) if left(until) <= longest else 0.0  # the database's clock went back
+
     return oauth.StoredTokens(
         access_token=_opened(row.access_token, vault),
         refresh_token=_opened(row.refresh_token, vault),
         version=row.version,
         life=(row.access_expires_at - row.updated_at).total_seconds(),
         left=left(row.access_expires_at),
-        leased_for=left(row.refresh_lease_until),
-        cooling_for=left(row.cooling_until),
+        leased_for=wait(row.refresh_lease_until, oauth.LEASE_SECONDS),
+        cooling_for=wait(row.cooling_until, oauth.MAX_COOLING_SECONDS),
         failures=row.refresh_failures,
         refused=row.refused_at is not None,
     )

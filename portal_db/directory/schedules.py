@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, exists, or_, select
 
 from portal_db.database import Tx
-from portal_db.dialect import insert_or_ignore, update_rows
+from portal_db.dialect import delete_rows, insert_or_ignore, update_rows
 from portal_db.states import ConnectionState, SyncMode
 from portal_db.tables import (
     Directory,
@@ -27,13 +27,16 @@ from portal_db.tables import (
 )
 from portal_db.types import db_now
 
+#: A clock that goes back by less changes no schedule: a due time that was claimed just before is not claimed again.
+CLOCK_SLACK_SECONDS = 60.0
+
 
 def add(
     tx: Tx, name: str, next_due_at: datetime, *, directory_id: UUID | None = None, mode: SyncMode | None = None
 ) -> None:
     """Add a schedule, unless there is one with this name."""
     row = {"name": name, "directory_id": directory_id, "mode": mode, "next_due_at": next_due_at}
-    insert_or_ignore(tx, Schedule, {**row, "created_at": db_now()})
+    insert_or_ignore(tx, Schedule, {**row, "planned_at": db_now(), "created_at": db_now()})
 
 
 def get(tx: Tx, name: str) -> Schedule | None:
@@ -74,7 +77,18 @@ def due(tx: Tx, now: datetime, names: Collection[str]) -> list[Due]:
 def advance(tx: Tx, name: str, *, due_at: datetime, next_due_at: datetime) -> bool:
     """Move on to the next due time. False when somebody has dealt with this one."""
     is_current = (Schedule.name == name, Schedule.next_due_at == due_at)
-    return bool(update_rows(tx, Schedule, *is_current, next_due_at=next_due_at))
+    return bool(update_rows(tx, Schedule, *is_current, next_due_at=next_due_at, planned_at=db_now()))
+
+
+def planned_ahead(tx: Tx) -> list[Schedule]:
+    """Schedules that were planned in the future: the database's clock has gone back since, and their due times with it."""
+    statement = select(Schedule).where(Schedule.planned_at > db_now(CLOCK_SLACK_SECONDS))
+    return list(tx.session.scalars(statement.order_by(Schedule.name)))
+
+
+def forget_runs_after(tx: Tx, name: str, moment: datetime) -> None:
+    """Let due times after a moment be claimed again."""
+    delete_rows(tx, ScheduledRun, ScheduledRun.schedule == name, ScheduledRun.due_at > moment)
 
 
 def claim(tx: Tx, schedule: str, due_at: datetime, owner: str) -> bool:

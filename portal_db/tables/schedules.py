@@ -22,6 +22,8 @@ class Schedule(Base):
     directory_id: Mapped[UUID | None] = mapped_column(ForeignKey("directories.id"))
     mode: Mapped[SyncMode | None]
     next_due_at: Mapped[datetime]
+    #: When that was decided; `None` if an earlier release did.
+    planned_at: Mapped[datetime | None]
     #: When and why the last due time was skipped: a stable code, and details if there are any. `None` once it ran.
     skipped_at: Mapped[datetime | None]
     skipped_code: Mapped[str | None] = mapped_column(String(64))

@@ -138,6 +138,8 @@ class Job(Base):
     lost_leases: Mapped[int] = mapped_column(Integer, default=0)
     rung_at: Mapped[datetime | None]
     next_attempt_at: Mapped[datetime | None]
+    #: When that was decided.
+    parked_at: Mapped[datetime | None]
     #: When the first of a row of failures was that are retried: of its kind's patience, or 72 hours for a reconnect.
     waiting_since: Mapped[datetime | None]
 
@@ -261,4 +263,6 @@ class Leader(Base):
 
     role: Mapped[str] = mapped_column(String(40), primary_key=True)
     owner: Mapped[str] = mapped_column(String(100))
+    #: `None`: an earlier release wrote it.
+    renewed_at: Mapped[datetime | None]
     until: Mapped[datetime]

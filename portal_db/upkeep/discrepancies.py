@@ -19,7 +19,7 @@ from portal_db.states import OPEN_IMPORT_STATES, OPEN_JOB_STATES, ConnectionStat
 from portal_db.tables import Client, Import, Job, ReconnectNotice, WelcomeEmail, XeroConsent, XeroLogin, XpmConnection
 from portal_db.types import db_now
 from portal_db.work.candidates import LANE_GROUPS, waits_for_quota
-from portal_db.work.due import is_due, is_in, is_out_of_turn, is_paused, state_of_found
+from portal_db.work.due import is_due, is_in, is_out_of_turn, is_paused, state_of_found, was_parked_ahead
 from portal_db.work.jobs import lease_is_void
 
 #: A job that is due for longer than this, with nothing holding it back, is overdue.
@@ -78,8 +78,8 @@ def overdue(tx: Tx, *, per_group: int) -> list[Overdue]:
 
 def _moving(tx: Tx) -> set[tuple[UUID, int]]:
     """Practices and lane groups in which a job runs, started within the last minute, or waits for the upstream's quota."""
-    runs = and_(is_in(JobState.RUNNING), Job.lease_until >= db_now())
-    condition = or_(runs, Job.started_at >= db_now(-OVERDUE_SECONDS), waits_for_quota())
+    runs = and_(is_in(JobState.RUNNING), ~lease_is_void())
+    condition = or_(runs, Job.started_at.between(db_now(-OVERDUE_SECONDS), db_now()), waits_for_quota())
     rows = tx.session.execute(select(Job.practice_id, Job.lane).where(condition).distinct())
     return {(practice_id, _group(lane)) for practice_id, lane in rows}
 
@@ -90,15 +90,19 @@ def _group(lane: Lane) -> int:
 
 def _due_for_long() -> ColumnElement[bool]:
     """Whether a job has been due for a minute: neither it nor its import's epoch is younger than that."""
-    long_ago = db_now(-OVERDUE_SECONDS)
-    young_epoch = exists().where(Import.id == Job.import_id, Import.epoch_started_at >= long_ago)
+    young_epoch = exists().where(Import.id == Job.import_id, ~_is_long_ago(Import.epoch_started_at))
     return and_(
         is_due(),
-        Job.created_at < long_ago,
-        func.coalesce(Job.started_at, Job.created_at) < long_ago,
-        func.coalesce(Job.next_attempt_at, Job.created_at) < long_ago,
+        _is_long_ago(Job.created_at),
+        _is_long_ago(func.coalesce(Job.started_at, Job.created_at)),
+        or_(_is_long_ago(func.coalesce(Job.next_attempt_at, Job.created_at)), was_parked_ahead()),
         ~young_epoch,
     )
+
+
+def _is_long_ago(moment: Any) -> ColumnElement[bool]:
+    """A time that is over for a minute, or that has come before and comes again since the database's clock went back."""
+    return or_(moment < db_now(-OVERDUE_SECONDS), moment > db_now())
 
 
 def expired_leases(tx: Tx) -> list[UUID]:

@@ -33,7 +33,19 @@ def is_in(*states: JobState, of: Any = Job) -> ColumnElement[bool]:
 
 def is_due(state: Any = Job.state) -> ColumnElement[bool]:
     """Queued, or waiting and its time has come. `state`: `state_of_found`, if the statement finds the jobs otherwise."""
-    return or_(state == JobState.QUEUED, and_(state == JobState.WAITING, Job.next_attempt_at <= db_now()))
+    has_come = or_(Job.next_attempt_at <= db_now(), was_parked_ahead())
+    return or_(state == JobState.QUEUED, and_(state == JobState.WAITING, has_come))
+
+
+def was_parked_ahead() -> ColumnElement[bool]:
+    """Whether a job was parked in the future: the database's clock has gone back since, so it would wait for longer than was
+    meant."""
+    return Job.parked_at > db_now()
+
+
+def due_in(seconds: float) -> dict[str, Any]:
+    """The columns of a waiting job that is due in so many seconds, and is to be rung then."""
+    return {"next_attempt_at": db_now(seconds), "parked_at": db_now(), "rung_at": None}
 
 
 def is_paused(of: Any = Job) -> ColumnElement[bool]:

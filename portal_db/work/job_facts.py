@@ -13,8 +13,7 @@ from portal_db.database import Tx
 from portal_db.dialect import count_rows, has_row, one_as
 from portal_db.states import OPEN_IMPORT_STATES, JobState, Lane
 from portal_db.tables import Client, Import, Job, Leader, ReconnectNotice, XpmConnection, XpmLink
-from portal_db.types import db_now
-from portal_db.work import ringing
+from portal_db.work import leaders, ringing
 from portal_db.work.candidates import LANE_GROUPS, QUOTA_CODE
 from portal_db.work.due import is_due, is_out_of_turn, is_paused
 
@@ -79,7 +78,7 @@ def deferred_by_quota(tx: Tx, job: Job) -> Job | None:
 
 def leader(tx: Tx, role: str) -> tuple[str, datetime] | None:
     """Who holds a role now, and until when; `None` while nobody does."""
-    statement = select(Leader.owner, Leader.until).where(Leader.role == role, Leader.until > db_now())
+    statement = select(Leader.owner, Leader.until).where(Leader.role == role, leaders.is_valid())
     return one_as(tx, lambda owner, until: (owner, until), statement)
 
 

@@ -21,7 +21,7 @@ from portal_db.dialect import has_row, insert_for, is_postgresql, one_or_all, ro
 from portal_db.states import OPEN_JOB_STATES, AttemptOutcome, ErrorClass, JobState, Lane
 from portal_db.tables import Job, JobAttempt
 from portal_db.types import UtcDateTime, db_now
-from portal_db.work.due import is_due, is_in, is_out_of_turn, is_paused, state_of_found
+from portal_db.work.due import due_in, is_due, is_in, is_out_of_turn, is_paused, state_of_found
 
 #: The error code of a job that crashed its process while it ran standalone; requeued, it runs standalone again (P14).
 POISON_CODE = "poison"
@@ -393,8 +393,7 @@ def park(tx: Tx, lease: Lease, failure: Failure, *, seconds: float, counts_as_at
         tx,
         lease,
         state=JobState.WAITING,
-        next_attempt_at=db_now(seconds),
-        rung_at=None,
+        **due_in(seconds),
         attempts=Job.attempts + int(counts_as_attempt),
         deferrals=Job.deferrals + int(not counts_as_attempt),
         waiting_since=Job.waiting_since if failure.error_class is ErrorClass.DEFERRED else same_row,
@@ -648,7 +647,7 @@ def wait_in_turn(tx: Tx, job_id: UUID, seconds: float, message: str) -> None:
         job_id,
         {JobState.QUEUED},
         state=JobState.WAITING,
-        next_attempt_at=db_now(seconds),
+        **due_in(seconds),
         error_class=ErrorClass.DEFERRED,
         error_code=PACED_CODE,
         error_message=message,

@@ -12,7 +12,8 @@ from portal_db.database import Tx
 from portal_db.dialect import delete_rows, insert_or_ignore, update_rows
 from portal_db.states import JobState
 from portal_db.tables import Job, Outage
-from portal_db.types import db_now
+from portal_db.types import db_now, has_ended
+from portal_db.work.due import due_in
 
 
 def get(tx: Tx, upstream: str) -> Outage | None:
@@ -31,8 +32,9 @@ def current(tx: Tx, *, failures: int) -> list[Outage]:
 
 
 def take_probe(tx: Tx, upstream: str, *, seconds: float) -> bool:
-    """Claim the next probe for `seconds`. False while it is not due, or somebody else was first."""
-    is_due = (Outage.upstream == upstream, Outage.next_probe_at <= db_now())
+    """Claim the next probe for `seconds`, the longest time between two. False while it is not due, or somebody else was
+    first."""
+    is_due = (Outage.upstream == upstream, has_ended(Outage.next_probe_at, seconds))
     return bool(update_rows(tx, Outage, *is_due, next_probe_at=db_now(seconds)))
 
 
@@ -59,7 +61,7 @@ def plan_probe(tx: Tx, upstream: str, waiting_code: str, *, seconds: float) -> N
     what the server cannot bear."""
     update_rows(tx, Outage, Outage.upstream == upstream, next_probe_at=db_now(seconds))
     first = select(Job.id).where(*_waits(waiting_code)).order_by(Job.next_attempt_at, Job.id).limit(1).scalar_subquery()
-    update_rows(tx, Job, Job.id == first, Job.state == JobState.WAITING, next_attempt_at=db_now(seconds), rung_at=None)
+    update_rows(tx, Job, Job.id == first, Job.state == JobState.WAITING, **due_in(seconds))
 
 
 def end(tx: Tx, upstream: str, waiting_code: str) -> int | None:
@@ -70,7 +72,7 @@ def end(tx: Tx, upstream: str, waiting_code: str) -> int | None:
     """
     if not delete_rows(tx, Outage, Outage.upstream == upstream):
         return None
-    return update_rows(tx, Job, *_waits(waiting_code), next_attempt_at=db_now(), rung_at=None)
+    return update_rows(tx, Job, *_waits(waiting_code), **due_in(0))
 
 
 def _waits(code: str) -> tuple[ColumnElement[bool], ...]:

@@ -12,6 +12,7 @@ from portal_db.dialect import insert_or_ignore, update_rows
 from portal_db.states import ConnectionState, ErrorClass, JobState
 from portal_db.tables import Import, Job, XeroLogin, XpmConnection
 from portal_db.types import db_now
+from portal_db.work.due import due_in
 
 #: How long Xero has to go on denying a connection access until it counts as broken.
 CONFIRM_SECONDS = 60.0
@@ -120,9 +121,8 @@ def resume_waiting_jobs(tx: Tx, staff_id: UUID) -> int:
         Job.state == JobState.WAITING,
         Job.error_class == ErrorClass.CONNECTION,
         Job.import_id.in_(select(Import.id).where(Import.requested_by == staff_id)),
-        next_attempt_at=db_now(),
         waiting_since=None,
-        rung_at=None,
+        **due_in(0),
     )
 
 

@@ -10,14 +10,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, exists, or_, select, true
+from sqlalchemy import ColumnElement, and_, exists, select, true
 
 from portal_db.database import Tx
 from portal_db.dialect import has_row, update_rows, upsert
 from portal_db.paging import by_id
 from portal_db.states import ConnectionState
 from portal_db.tables import XeroLogin, XpmConnection
-from portal_db.types import db_now
+from portal_db.types import db_now, has_ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +32,11 @@ def load(tx: Tx, login_id: UUID) -> LoginWithTime:
     return LoginWithTime(*tx.session.execute(select(XeroLogin, db_now()).where(XeroLogin.id == login_id)).one())
 
 
-def lease_refresh(tx: Tx, login_id: UUID, lease: UUID, *, version: int, seconds: float) -> bool:
+def lease_refresh(tx: Tx, login_id: UUID, lease: UUID, *, version: int, seconds: float, longest_cooling: float) -> bool:
     """Take the lease to refresh this version.
+
+    Args:
+        longest_cooling: for how many seconds a login cools down at most.
 
     Returns:
         False while somebody else holds it, while the login cools down, and when Xero refused the version or it is no longer
@@ -44,8 +47,8 @@ def lease_refresh(tx: Tx, login_id: UUID, lease: UUID, *, version: int, seconds:
         XeroLogin,
         _is(login_id, version),
         XeroLogin.refused_at.is_(None),
-        or_(XeroLogin.refresh_lease.is_(None), XeroLogin.refresh_lease_until <= db_now()),
-        or_(XeroLogin.cooling_until.is_(None), XeroLogin.cooling_until <= db_now()),
+        has_ended(XeroLogin.refresh_lease_until, seconds),
+        has_ended(XeroLogin.cooling_until, longest_cooling),
         refresh_lease=lease,
         refresh_lease_until=db_now(seconds),
     )

@@ -77,6 +77,7 @@ class Scheduler:
             if not leaders.is_held(tx, leaders.RELAY, by=self.owner):
                 return
         schedule_due.adopt(self.database, self.plan)
+        schedule_due.plan_anew(self.database, self.plan)
         for due in schedule_due.due(self.database, self.plan):
             try:
                 ours = schedule_due.take_on(self.database, self.plan, due, self.owner)

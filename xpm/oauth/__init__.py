@@ -17,9 +17,11 @@ from xpm.oauth.errors import (
 )
 from xpm.oauth.http import Http
 from xpm.oauth.identity import SCOPES, App, Grant, XeroIdentity
-from xpm.oauth.refreshing import StoredTokens, Token, Tokens, TokenStore
+from xpm.oauth.refreshing import LEASE_SECONDS, MAX_COOLING_SECONDS, StoredTokens, Token, Tokens, TokenStore
 
 __all__ = [
+    "LEASE_SECONDS",
+    "MAX_COOLING_SECONDS",
     "SCOPES",
     "App",
     "AppRefused",

@@ -140,6 +140,17 @@ def test_what_is_not_taken_is_tried_again_and_the_endpoint_rests(
     assert endpoint(world, made).failing_since is None
 
 
+def test_an_endpoint_does_not_rest_for_longer_since_the_clock_went_back(
+    world: World, simulator: SimulatorHandle, receiver: Receiver
+) -> None:
+    made, receiver.status = listen(world, receiver.url), 500
+    world.run_import(importable(simulator)[0].uuid)
+    receiver.status = 200
+    world.pass_time(-3600)
+    world.run_due()
+    assert [state for _, state, _ in told(world, made)] == [JobState.SUCCEEDED]
+
+
 @pytest.mark.parametrize(
     ("answer", "code"),
     [

@@ -92,7 +92,7 @@ XERO = (
         "refresh-lease",
         "one process at a time refreshes a login's tokens",
         "two refreshes invalidate each other's token",
-        (Edit(LOGINS, "        or_(XeroLogin.refresh_lease.is_(None), XeroLogin.refresh_lease_until <= db_now()),\n"),),
+        (Edit(LOGINS, "        has_ended(XeroLogin.refresh_lease_until, seconds),\n"),),
         (f"{SINGLE_FLIGHT}::test_of_two_who_would_refresh_the_same_tokens_one_may[sqlite]",),
     ),
     Mutant(

@@ -15,7 +15,13 @@ MUTANTS = (
         "outage-one-probe",
         "while a server is away, only one caller at a time tries it",
         "a whole batch is thrown at a server that is down",
-        (Edit(OUTAGES, "is_probe = wait <= 0 and outages.take_probe", "is_probe = True or outages.take_probe"),),
+        (
+            Edit(
+                OUTAGES,
+                "is_probe = not 0 < wait <= PROBE_SECONDS and outages.take_probe",
+                "is_probe = True or outages.take_probe",
+            ),
+        ),
         (f"{TESTS}::test_a_mail_server_that_refuses_us_costs_no_client_and_no_attempt[sqlite]",),
     ),
     Mutant(
@@ -25,7 +31,7 @@ MUTANTS = (
         (
             Edit(
                 RECORD,
-                "    return update_rows(tx, Job, *_waits(waiting_code), next_attempt_at=db_now(), rung_at=None)",
+                "    return update_rows(tx, Job, *_waits(waiting_code), **due_in(0))",
                 "    return 0",
             ),
         ),

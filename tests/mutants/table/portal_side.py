@@ -190,7 +190,7 @@ WEBHOOKS = (
         "webhook-rests",
         "after a failed delivery the endpoint's other deliveries wait",
         "P16: a receiver that is down occupies every worker for 15 seconds for each event",
-        (Edit(DELIVERY, "    if rests is not None and rests > found.now:", "    if False:"),),
+        (Edit(DELIVERY, "    if 0 < wait <= LONGEST_REST_SECONDS:", "    if False:"),),
         (f"{HOOKS}::test_what_is_not_taken_is_tried_again_and_the_endpoint_rests[sqlite]",),
     ),
     Mutant(

@@ -18,8 +18,8 @@ CLAIMING = (
         (
             Edit(
                 "portal_db/work/leaders.py",
-                "or_(Leader.until < db_now(), Leader.until > db_now(seconds))",
-                "Leader.until < db_now()",
+                "or_(Leader.renewed_at.is_(None), Leader.renewed_at <= db_now())",
+                "true()",
             ),
         ),
         ("tests/worker/leader/test_clock_went_back.py::test_a_role_held_from_the_future_is_free[3600.0-postgresql]",),
@@ -251,7 +251,7 @@ LEASE = (
         (
             Edit(
                 "portal_db/work/leaders.py",
-                "(Leader.role == role, or_(Leader.owner == owner, is_void))",
+                "(Leader.role == role, or_(Leader.owner == owner, ~is_valid()))",
                 "(Leader.role == role,)",
             ),
         ),
