@@ -1,4 +1,5 @@
-"""A worker out of step: its clock is half a minute off, or it is suspended for longer than its lease and then continues."""
+"""Clocks out of step: a worker's is half a minute off, the database's goes back an hour, and a worker is suspended for longer
+than its lease."""
 
 from __future__ import annotations
 
@@ -6,8 +7,12 @@ import os
 import signal
 from functools import partial
 
+from portal_db.tables import Base
+from portal_db.types import UtcDateTime
+from tests.faults.rows.record import straight
 from tests.faults.stage import WORKERS
 from tests.faults.trial import Fault, Trial
+from worker.local.mail_catcher import Behaviour
 
 _DONE_BY = """
     SELECT count(*) FROM job_attempts a JOIN jobs j ON j.id = a.job_id
@@ -17,6 +22,7 @@ _RAN_AGAIN = """
     SELECT extract(epoch FROM j.started_at) FROM jobs j JOIN job_attempts l ON l.job_id = j.id
     WHERE j.id = CAST(:job AS uuid) AND l.outcome = 'lease_lost' AND j.started_at > l.started_at"""
 
+_PARKED = "SELECT count(*) FROM jobs WHERE practice_id = :practice AND state = 'waiting' AND next_attempt_at > now()"
 
 _AS_IT_IS = """
     SELECT concat_ws(' ', kind, state, lease_owner, 'lease until', lease_until, 'rung', rung_at, 'now', now(), error_code)
@@ -38,6 +44,26 @@ def clocks_off(trial: Trial) -> None:
         trial.problems.append("a lease was lost to a clock")
 
 
+def went_back(trial: Trial) -> None:
+    """The database's clock goes back an hour while all processes are restarted: every stored time is an hour ahead of it.
+    Jobs are under way, rung and parked, and a relay that is gone leads for another hour."""
+    trial.stage.mail.behave(Behaviour(refuse={"*": "451 4.3.0 Later"}))
+    trial.ask()
+    trial.under_way()
+    trial.wait(lambda: trial.scalar(_PARKED), "jobs are parked")
+    for name in (*WORKERS, "relay"):
+        trial.signal(name, signal.SIGKILL)
+    with straight(trial) as connection, connection.transaction():
+        for table in Base.metadata.sorted_tables:
+            times = [column.name for column in table.columns if isinstance(column.type, UtcDateTime)]
+            if times:
+                ahead = ", ".join(f"{name} = {name} + interval '1 hour'" for name in times)
+                connection.execute(f"UPDATE {table.name} SET {ahead}")  # noqa: S608 -- our own names
+    trial.stage.mail.behave(Behaviour())
+    trial.stage.revive()
+    trial.over()
+
+
 def stopped(trial: Trial) -> None:
     """SIGSTOP in the middle of a creation and of an email; SIGCONT once others have its jobs: it must change nothing."""
     for point, kind in (("fetched", "create_client"), ("sending", "send_welcome_email")):
@@ -53,5 +79,6 @@ def stopped(trial: Trial) -> None:
 
 FAULTS: dict[str, Fault] = {
     "clocks 30 s ahead and behind": clocks_off,
+    "the database's clock goes back an hour": went_back,
     "a worker stopped past its lease": stopped,
 }
