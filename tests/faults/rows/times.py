@@ -1,4 +1,4 @@
-"""Clocks out of step: a worker's is half a minute off, the database's goes back an hour, and a worker is suspended for longer
+"""Clocks out of step: a worker's is half a minute off, the database's goes back an hour, a worker is suspended for longer
 than its lease."""
 
 from __future__ import annotations

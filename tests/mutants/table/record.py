@@ -8,6 +8,7 @@ JOBS = "portal_db/work/jobs.py"
 CLAIMS = "tests/portal_db/work/test_claims.py"
 LEASES = "tests/portal_db/work/test_leases.py"
 TRANSACTIONS = "tests/portal_db/test_transactions.py"
+CLOCK = "tests/worker/leader/test_clock_went_back.py"
 STATE_MACHINE = "tests/worker/runner/test_state_machine.py::test_every_import_ends_once_whatever_happens"
 
 CLAIMING = (
@@ -42,6 +43,46 @@ CLAIMING = (
             "tests/worker/leader/test_clock_went_back.py"
             "::test_what_was_rung_in_the_future_is_rung_again_and_counts_as_nothing_under_way[postgresql]",
         ),
+    ),
+    Mutant(
+        "clock-back-parked",
+        "a job parked before the database's clock went back is due",
+        "retries and deferred jobs stand still until the clock has caught up",
+        (
+            Edit(
+                "portal_db/work/due.py",
+                "    has_come = or_(Job.next_attempt_at <= db_now(), was_parked_ahead())",
+                "    has_come = Job.next_attempt_at <= db_now()",
+            ),
+        ),
+        (f"{CLOCK}::test_the_relay_rings_what_was_parked_in_the_future[postgresql]",),
+    ),
+    Mutant(
+        "clock-back-probe",
+        "a probe planned before the database's clock went back is made",
+        "the jobs of an outage stand still until the clock has caught up, although the server is back",
+        (Edit("portal_db/types.py", ", until > db_now(longest_seconds))", ")"),),
+        (f"{CLOCK}::test_a_probe_planned_in_the_future_is_made[postgresql]",),
+    ),
+    Mutant(
+        "clock-back-schedule",
+        "a schedule planned before the database's clock went back is planned again",
+        "no night and no sync until the clock has caught up",
+        (Edit("worker/leader/scheduler.py", "        schedule_due.plan_anew(self.database, self.plan)\n", ""),),
+        (f"{CLOCK}::test_a_schedule_planned_in_the_future_is_named_and_planned_again[3456000.0-postgresql]",),
+    ),
+    Mutant(
+        "clock-back-overdue",
+        "an overdue job is found although its times are ahead of a clock that went back",
+        "reconcile finds nothing while jobs stand still",
+        (
+            Edit(
+                "portal_db/upkeep/discrepancies.py",
+                "db_now(-OVERDUE_SECONDS), moment > db_now())",
+                "db_now(-OVERDUE_SECONDS))",
+            ),
+        ),
+        (f"{CLOCK}::test_an_overdue_job_of_before_is_named_beside_one_that_started_in_the_future[postgresql]",),
     ),
     Mutant(
         "claim-state",
