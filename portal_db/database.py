@@ -25,6 +25,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from config.sources import Sources
+from portal_db.pooler import TransactionSettings
 
 SQLITE_BUSY_SECONDS = 30.0
 #: Errors of a database that is down, restarting, failed over or too busy: waiting helps. Any other database error is a bug
@@ -43,7 +44,7 @@ IDLE_SECONDS = 8
 #: No statement waits longer for a lock. A stopped process has several transactions: one that holds a lock, and others that
 #: wait for it. Without this limit each of them would get the lock in turn, and hold it for IDLE_SECONDS more.
 LOCK_SECONDS = 5
-_TIMEOUTS = f"-c idle_in_transaction_session_timeout={IDLE_SECONDS}s -c lock_timeout={LOCK_SECONDS}s"
+_TIMEOUTS = {"idle_in_transaction_session_timeout": f"{IDLE_SECONDS}s", "lock_timeout": f"{LOCK_SECONDS}s"}
 #: PostgreSQL's code for a transaction that it ended because it was idle.
 _IDLED = "25P03"
 #: PostgreSQL's code for a write to a server that takes none: a stand-by, a primary that was demoted, or one set read-only.
@@ -144,9 +145,9 @@ def _make_engine(url: str, pool_size: int) -> Engine:
         parsed.set(drivername="postgresql+psycopg"),
         pool_size=pool_size,
         max_overflow=10,
-        connect_args={"options": f"-c timezone=UTC {_TIMEOUTS}", "connect_timeout": 5},
+        connect_args={"connect_timeout": 5},
     )
-
+    TransactionSettings(_TIMEOUTS, if_direct={"timezone": "UTC"}).listen(engine)
     event.listen(engine, "handle_error", _judge_by_sqlstate)
     return engine
 

@@ -18,6 +18,7 @@ from portal_db import migrate
 from portal_db.database import Database
 from tests.servers.availability import required, summary
 from tests.servers.lending import Lender
+from tests.servers.pgbouncer import PgBouncer, pgbouncer
 from tests.servers.postgres import PostgresServer, fresh_database
 from tests.servers.postgres import postgres_server as running_postgres
 from tests.servers.redis import RedisServer
@@ -25,12 +26,33 @@ from tests.servers.redis import redis_server as running_redis
 from tests.servers.statements import share_compiled_statements
 from worker.local.mail_catcher import MailCatcher, catching
 
+#: Modules whose tests of both databases run through a PgBouncer too: of claims and leases, of the runner and of the relay.
+THROUGH_A_POOLER = frozenset(
+    {
+        "tests.portal_db.work.test_claims",
+        "tests.portal_db.work.test_leases",
+        "tests.worker.runner.test_commits",
+        "tests.worker.leader.test_relay_outages",
+    }
+)
+#: The fixtures of databases with tables, by the parameter of `database_url`.
+_WITH_TABLES = {"sqlite": "sqlite_tables", "postgresql": "postgres_url", "pgbouncer": "pgbouncer_url"}
 SEED = "TEST_SEED"  # in the environment, so that the processes of pytest-xdist inherit it
 
 
 def pytest_configure() -> None:
     os.environ.setdefault(SEED, str(random.randrange(2**32)))
     share_compiled_statements()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run the tests of some modules through a pooler as well."""
+    if metafunc.module.__name__ not in THROUGH_A_POOLER or "database_url" not in metafunc.fixturenames:
+        return
+    if not any("database_url" in mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")):
+        everywhere = pytest.mark.parametrize("database_url", list(_WITH_TABLES), indirect=True)
+        metafunc.definition.add_marker(everywhere)
 
 
 def pytest_report_header() -> str:
@@ -119,10 +141,24 @@ def sqlite_tables(sqlite_url: str, sqlite_template: Path) -> str:
     return sqlite_url
 
 
+@pytest.fixture(scope="session")
+def pgbouncer_server(postgres_server: PostgresServer) -> Iterator[PgBouncer]:
+    """The PgBouncer of this test process, in front of its PostgreSQL server."""
+    with required(), pgbouncer(postgres_server.url) as pooler:
+        yield pooler
+
+
+@pytest.fixture
+def pgbouncer_url(pgbouncer_server: PgBouncer, postgres_url: str) -> str:
+    """`postgres_url`, through a PgBouncer in transaction mode."""
+    return pgbouncer_server.url(postgres_url)
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest) -> str:
-    """A new database with the record's tables: the test runs once on SQLite and once on PostgreSQL."""
-    url: str = request.getfixturevalue({"sqlite": "sqlite_tables", "postgresql": "postgres_url"}[request.param])
+    """A new database with the record's tables: the test runs once on SQLite and once on PostgreSQL. A test may ask for
+    `pgbouncer` as well."""
+    url: str = request.getfixturevalue(_WITH_TABLES[request.param])
     return url
 
 

@@ -25,7 +25,7 @@ from sqlalchemy import URL, make_url
 from tests.servers.availability import Missing
 from worker.local.processes import LOOPBACK, Process, Supervised, free_port, log_line
 
-_UNPRIVILEGED = "nobody"  # PostgreSQL refuses to run as root
+UNPRIVILEGED = "nobody"  # PostgreSQL refuses to run as root
 
 _FAST = {  # nothing here has to survive a crash of the machine
     "fsync": "off",
@@ -183,7 +183,7 @@ def _start(processes: Supervised, binaries: Path, folder: Path) -> PostgresServe
 
 
 def _account() -> pwd.struct_passwd | None:
-    return pwd.getpwnam(_UNPRIVILEGED) if os.geteuid() == 0 else None
+    return pwd.getpwnam(UNPRIVILEGED) if os.geteuid() == 0 else None
 
 
 def _folders(folder: Path, account: pwd.struct_passwd | None) -> Path:

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from functools import partial
 
+from tests.faults.stage import through
 from tests.faults.trial import Fault, Trial
+from tests.servers.availability import required
+from tests.servers.pgbouncer import pgbouncer
 
 STATES = {
     "kill -9: claimed": ("claimed", "create_client"),
@@ -38,6 +41,16 @@ def within_the_usual_lease(trial: Trial) -> None:
     killed(trial, "claimed", "validate_import")
 
 
+def behind_a_pooler(trial: Trial) -> None:
+    """Workers and relay reach PostgreSQL through a PgBouncer in transaction mode. The worker is killed in a transaction."""
+    with required(), pgbouncer(trial.stage.postgres.url) as pooler:
+        there = {**trial.stage.usual, **through(trial.stage.settings, pooler.port)}
+        trial.stage.run(worker_1=there, worker_2=there, relay=there)
+        killed(trial, "uncommitted", "create_client")
+        trial.wait(lambda: not trial.open(), "every import is closed", trial.much(60, 180))
+        trial.stage.run()
+
+
 def busy(trial: Trial) -> None:
     """Jobs that take more than twice their lease, with the heartbeat running: no busy worker is mistaken for a dead one."""
     trial.trap("claimed", "import_details", action="hold", times=4, seconds=2.5 * trial.stage.lease_seconds)
@@ -53,5 +66,8 @@ FAULTS: dict[str, Fault] = {
     **{name: partial(killed, point=point, kind=kind) for name, (point, kind) in STATES.items()},
     "a job longer than its lease": busy,
 }
-#: Runs last, because all processes are restarted for it.
-LAST: dict[str, Fault] = {"kill -9: with the default lease": within_the_usual_lease}
+#: Run last, because all processes are restarted for them.
+LAST: dict[str, Fault] = {
+    "kill -9: behind PgBouncer": behind_a_pooler,
+    "kill -9: with the default lease": within_the_usual_lease,
+}

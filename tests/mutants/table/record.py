@@ -7,6 +7,8 @@ from tests.mutants.mutant import Edit, Mutant
 JOBS = "portal_db/work/jobs.py"
 CLAIMS = "tests/portal_db/work/test_claims.py"
 LEASES = "tests/portal_db/work/test_leases.py"
+POOLER = "portal_db/pooler.py"
+POOLER_TESTS = "tests/portal_db/test_pooler.py"
 TRANSACTIONS = "tests/portal_db/test_transactions.py"
 CLOCK = "tests/worker/leader/test_clock_went_back.py"
 STATE_MACHINE = "tests/worker/runner/test_state_machine.py::test_every_import_ends_once_whatever_happens"
@@ -331,8 +333,29 @@ LEASE = (
         "lock-timeout",
         "no statement waits for a lock as long as an idle transaction may hold one",
         "P3: transactions of a stopped process get a lock in turn, and each holds it for its whole idle time",
-        (Edit("portal_db/database.py", " -c lock_timeout={LOCK_SECONDS}s", ""),),
+        (Edit("portal_db/database.py", ', "lock_timeout": f"{LOCK_SECONDS}s"}', "}"),),
         (f"{TRANSACTIONS}::test_a_stopped_process_whose_transactions_wait_for_each_other_ends_them_together",),
+    ),
+    Mutant(
+        "pooler-prepares",
+        "behind a pooler nothing is prepared",
+        "prepared statements collide, and jobs become dead letters",
+        (Edit(POOLER, "            connection.prepare_threshold = None\n", ""),),
+        (f"{POOLER_TESTS}::test_statements_that_are_repeated_do_not_collide",),
+    ),
+    Mutant(
+        "pooler-refuses",
+        "a pooler that refuses a connection's settings is connected to without them",
+        "behind PgBouncer no process can use the database",
+        (Edit(POOLER, "if _REFUSAL not in str(error):", "if True:"),),
+        (f"{POOLER_TESTS}::test_timeouts_that_the_pooler_refuses_hold_in_each_transaction",),
+    ),
+    Mutant(
+        "pooler-timeouts",
+        "behind a pooler each transaction sets the timeouts that its connection does not have",
+        "P3: a stopped process holds its locks for ever",
+        (Edit(POOLER, "record.info[_SET_LOCALLY] = not hold", "record.info[_SET_LOCALLY] = False"),),
+        (f"{POOLER_TESTS}::test_timeouts_that_the_pooler_ignores_hold_in_each_transaction",),
     ),
     Mutant(
         "lock-again",

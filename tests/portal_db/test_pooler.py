@@ -1,0 +1,89 @@
+"""Behind a PgBouncer in transaction mode nothing needs a session, and a direct connection pays nothing for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+
+import pytest
+from psycopg import sql
+from sqlalchemy import event, make_url, text
+
+from portal_db import migrate
+from portal_db.database import IDLE_SECONDS, LOCK_SECONDS, Database
+from tests.racing import at_once, failures
+from tests.servers.availability import required
+from tests.servers.pgbouncer import PgBouncer, pgbouncer
+from tests.servers.postgres import PostgresServer, connection_to
+
+TIMEOUTS = {"idle_in_transaction_session_timeout": f"{IDLE_SECONDS}s", "lock_timeout": f"{LOCK_SECONDS}s"}
+SHOW = "SELECT current_setting('idle_in_transaction_session_timeout'), current_setting('lock_timeout')"
+
+
+def timeouts(url: str) -> tuple[set[tuple[str, ...]], int]:
+    """What holds in a unit of work and while reading, and how many statements more were sent to find out."""
+    sent: list[str] = []
+    with closing(Database(url)) as database:
+        with database.read():
+            pass  # what a connection begins with
+        event.listen(database.engine, "before_cursor_execute", lambda *told: sent.append(told[2]))
+        with database.write() as tx:
+            writing = tx.session.execute(text(SHOW)).one()
+        with database.read() as tx:
+            reading = tx.session.execute(text(SHOW)).one()
+    return {tuple(writing), tuple(reading)}, len(sent) - 2
+
+
+def test_statements_that_are_repeated_do_not_collide(pgbouncer_url: str) -> None:
+    """A driver that prepares them does so on one of the server's connections, and next time finds another's there."""
+
+    def repeat(database: Database) -> None:
+        for number in range(30):
+            with database.write() as tx:
+                assert tx.session.scalar(text("SELECT CAST(:number AS integer)"), {"number": number}) == number
+
+    with ExitStack() as stack:
+        processes = [stack.enter_context(closing(Database(pgbouncer_url))) for _ in range(4)]
+        assert failures(at_once(*[lambda each=each: repeat(each) for each in processes])) == []  # type: ignore[misc]
+
+
+def test_timeouts_that_the_pooler_refuses_hold_in_each_transaction(pgbouncer_url: str) -> None:
+    assert timeouts(pgbouncer_url) == ({tuple(TIMEOUTS.values())}, 2)
+
+
+@pytest.fixture
+def ignoring_url(postgres_server: PostgresServer, postgres_url: str) -> Iterator[str]:
+    """A database behind a pooler that was told to ignore the settings of connections."""
+    with required(), pgbouncer(postgres_server.url, ignore_startup_parameters="options") as pooler:
+        yield pooler.url(postgres_url)
+
+
+def test_timeouts_that_the_pooler_ignores_hold_in_each_transaction(ignoring_url: str) -> None:
+    assert timeouts(ignoring_url) == ({tuple(TIMEOUTS.values())}, 2)
+
+
+def test_timeouts_of_the_role_or_the_database_cost_no_statement(
+    pgbouncer_server: PgBouncer, postgres_server: PostgresServer, empty_postgres_url: str
+) -> None:
+    name = sql.Identifier(make_url(empty_postgres_url).database or "")
+    with connection_to(postgres_server) as connection:
+        for setting, value in TIMEOUTS.items():
+            there = (name, sql.Identifier(setting), sql.Literal(value))
+            connection.execute(sql.SQL("ALTER DATABASE {} SET {} = {}").format(*there))
+    assert timeouts(pgbouncer_server.url(empty_postgres_url)) == ({tuple(TIMEOUTS.values())}, 0)
+
+
+def test_a_direct_connection_sends_no_statement_more(postgres_url: str) -> None:
+    assert timeouts(postgres_url) == ({tuple(TIMEOUTS.values())}, 0)
+
+
+def test_options_of_the_address_hold_beside_ours(postgres_url: str) -> None:
+    url = make_url(postgres_url).update_query_dict({"options": "-csearch_path=somewhere -clock_timeout=9s"})
+    with closing(Database(url.render_as_string(hide_password=False))) as database, database.read() as tx:
+        assert tx.session.scalar(text("SELECT current_setting('search_path')")) == "somewhere"
+        assert tx.session.scalar(text("SELECT current_setting('lock_timeout')")) == TIMEOUTS["lock_timeout"]
+
+
+def test_a_database_is_migrated_through_it(pgbouncer_server: PgBouncer, empty_postgres_url: str) -> None:
+    with closing(Database(pgbouncer_server.url(empty_postgres_url))) as database:
+        assert migrate.upgrade(database) == (None, migrate.newest_revision())
