@@ -1,5 +1,6 @@
 """How many whole imports a second a batch completes: every job of each, including the welcome email.
 
+`slowest_tenth_per_s`: the rate of that tenth of the batch, in the order in which they closed, which took longest.
 `statements_per_import`: what all processes send to PostgreSQL for a second, smaller batch, with the relay's looks.
 """
 
@@ -8,6 +9,8 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
+from datetime import datetime
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +20,9 @@ from handlers.directory.classification import suggested_kind
 from handlers.imports.accept import accept_batch
 from handlers.imports.request import ImportRequest, parse
 from portal_db.states import ClientKind
+from portal_db.types import database_time
 from portal_db.work import progress
+from portal_db.work.imports import of_batch
 from xpm.client import XpmApi
 from xpm.limiter import UnlimitedLimiter
 
@@ -37,6 +42,8 @@ def measure(*, imports: int, workers: int) -> dict[str, Any]:
             kinds = [(record.uuid, suggested_kind(record)) for record in listing]
         every = [_request(deployment, xpm_uuid, kind) for xpm_uuid, kind in kinds]
         rows, to_count = every[:imports], every[imports:]
+        with deployment.database.read() as tx:
+            began_at = database_time(tx.session)
         began = time.monotonic()
         batch = accept_batch(deployment.database, "bench", rows)
         accepted = time.monotonic()
@@ -51,6 +58,8 @@ def measure(*, imports: int, workers: int) -> dict[str, Any]:
             time.sleep(0.5)
         print(file=sys.stderr)
         seconds = time.monotonic() - began
+        with deployment.database.read() as tx:
+            closed_at = [row.closed_at for row in of_batch(tx, batch.batch_id) if row.closed_at is not None]
         emails = sum(1 for _ in (deployment.mail / "deliveries.jsonl").open())
         statements = _statements(deployment, to_count)
     return {
@@ -58,12 +67,22 @@ def measure(*, imports: int, workers: int) -> dict[str, Any]:
         "workers": workers,
         "threads": THREADS,
         "imports_per_s": round(imports / seconds, 1),
+        "slowest_tenth_per_s": round(min(tenths(began_at, closed_at)), 1),
         "seconds": round(seconds, 1),
         "accept_seconds": round(accepted - began, 1),
         "states": {state.value: number for state, number in states.items()},
         "emails": emails,
         "statements_per_import": statements,
     }
+
+
+def tenths(began_at: datetime, closed_at: Sequence[datetime]) -> list[float]:
+    """How many a second closed in each tenth of a batch, in the order in which they closed."""
+    in_order = sorted(closed_at)
+    ends = [len(in_order) * number // 10 for number in range(11)]
+    times = [began_at, *(in_order[end - 1] for end in ends[1:])]
+    spans = zip(pairwise(ends), pairwise(times), strict=True)
+    return [(end - start) / (until - since).total_seconds() for (start, end), (since, until) in spans]
 
 
 def _statements(deployment: Deployment, rows: Sequence[ImportRequest]) -> float:

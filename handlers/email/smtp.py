@@ -14,7 +14,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from email.message import EmailMessage
+from email.message import Message
+from email.utils import parseaddr
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from config.settings import SettingsError
@@ -49,7 +50,7 @@ class SmtpMailer:
         self._monotonic = monotonic
         self._idle: deque[tuple[smtplib.SMTP, float]] = deque()
 
-    def send(self, message: EmailMessage, recipient: str) -> None:
+    def send(self, message: Message, recipient: str) -> None:
         """Deliver `message` to one recipient.
 
         Raises:
@@ -103,10 +104,10 @@ class SmtpMailer:
         return server
 
 
-def _deliver(server: smtplib.SMTP, message: EmailMessage, recipient: str) -> None:
+def _deliver(server: smtplib.SMTP, message: Message, recipient: str) -> None:
     with _certainly_not_sent():
         server.ehlo_or_helo_if_needed()
-        code, _ = server.mail(message["From"].addresses[0].addr_spec)
+        code, _ = server.mail(parseaddr(str(message["From"]))[1])
         if not _is_yes(code):
             raise _refused_us()
         code, answer = server.rcpt(recipient)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from email.message import EmailMessage
+from email.message import Message
 
 from handlers import refusals
 from handlers.access.activation import activation_token, hash_token
@@ -32,7 +32,7 @@ LINK_VALID_SECONDS = 30 * 24 * 3600
 class Letter:
     """A welcome email, written and ready to be sent."""
 
-    message: EmailMessage
+    message: Message
     address: str
     token_hash: str
 
@@ -107,7 +107,7 @@ def on_failure(tx: Tx, job: Job, failure: Failure) -> None:
             pass
 
 
-def compose(services: Services, addressed: AddressedEmail, token: str) -> EmailMessage:
+def compose(services: Services, addressed: AddressedEmail, token: str) -> Message:
     """The message with its activation link."""
     values = {
         "client_name": addressed.client.name,

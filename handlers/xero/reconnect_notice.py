@@ -7,7 +7,7 @@ whoever finds one that is not their own never sends a second email.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from email.message import EmailMessage
+from email.message import Message
 from uuid import UUID
 
 from config.settings import Settings
@@ -103,7 +103,7 @@ def _is_needed(letter: AddressedNotice) -> bool:
     return is_this_break and letter.staff.left_at is None
 
 
-def _message(settings: Settings, letter: AddressedNotice) -> EmailMessage:
+def _message(settings: Settings, letter: AddressedNotice) -> Message:
     lost = connection_lost(letter.connection.broken_code)
     return compose(
         settings,

@@ -16,7 +16,8 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email import message_from_bytes, policy
+from email import policy
+from email.parser import BytesHeaderParser
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -89,18 +90,20 @@ class Mailbox:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
+        self._kept: int | None = None
 
     def keep(self, content: bytes, recipients: Sequence[str]) -> None:
         """Save a message, and a delivery for each recipient."""
-        headers = message_from_bytes(content, policy=policy.default)
-        message_id = str(headers["Message-ID"] or "")
-        sequence = sum(1 for _ in self.folder.glob("*.eml")) + 1
-        file = f"{sequence:06}-{hashlib.sha256(message_id.encode()).hexdigest()[:12]}.eml"
+        headers = BytesHeaderParser(policy=policy.default).parsebytes(content)
+        message_id, subject = str(headers["Message-ID"] or ""), str(headers["Subject"] or "")
+        if self._kept is None:  # once: counting the files for each message would take longer with each
+            self._kept = sum(1 for _ in self.folder.glob("*.eml"))
+        self._kept += 1
+        file = f"{self._kept:06}-{hashlib.sha256(message_id.encode()).hexdigest()[:12]}.eml"
         (self.folder / file).write_bytes(content)
         now = datetime.now(UTC)
         with (self.folder / "deliveries.jsonl").open("a") as log:
             for recipient in recipients:
-                subject = str(headers["Subject"] or "")
                 delivery = Delivery(
                     recipient=recipient, message_id=message_id, subject=subject, at=now, size=len(content), file=file
                 )
