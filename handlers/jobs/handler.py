@@ -2,8 +2,9 @@
 
 `fetch` talks to the outside, in no transaction. `apply` runs in the one transaction that also marks the jobs done and
 inserts their follow-ups. Both work on a set: jobs of one kind and practice, one or many. `on_failure`, where a kind has one,
-runs in the transaction that records one job's failure. A kind that sends something which cannot be taken back has a
-`sending` as well, and no follow-ups: the jobs of its set are sent one after the other, between `fetch` and `apply`.
+runs in the transaction that records one job's failure, except for refusals that `apply` returned among other results. A kind
+that sends something which cannot be taken back has a `sending` as well, and no follow-ups: the jobs of its set are sent one
+after the other, between `fetch` and `apply`.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class Task:
 #: `BY_ITSELF`. A follow-up whose kind has the same function uses what was fetched for the job that it follows.
 Fetch = Callable[[Services, Sequence[Job]], Sequence[Any]]
 #: Writes the effects. Returns for each task its follow-ups in their order, or the refusal that ends it; a refused task has
-#: written nothing. An exception undoes the whole set, and its jobs run one by one.
+#: written nothing but what a refusal leaves. An exception undoes the whole set, and its jobs run one by one.
 Apply = Callable[[Tx, Sequence[Task]], Sequence["Result"]]
 Result = Sequence[FollowUp] | Rejected
 #: Undoes or records what a failed attempt left.

@@ -54,13 +54,9 @@ def record_in(
         settle(tx, row)
 
 
-def reject(tx: Tx, refused: Sequence[tuple[Job, Rejected]], on_failure: OnFailure | None) -> None:
+def reject(tx: Tx, refused: Sequence[tuple[Job, Rejected]]) -> None:
     """Record the refusals of jobs of a set, in the set's transaction, which holds their leases and settles their imports."""
-    failures = [(job, refusal.as_failure()) for job, refusal in refused]
-    jobs.reject(tx, [(lease_of(job), failure) for job, failure in failures])
-    if on_failure is not None:
-        for job, failure in failures:
-            on_failure(tx, job, failure)
+    jobs.reject(tx, [(lease_of(job), refusal.as_failure()) for job, refusal in refused])
 
 
 def _failure(tx: Tx, job: Job, error: JobError) -> Failure:

@@ -43,8 +43,8 @@ DATABASE_TRIES = 4
 
 @dataclass
 class _Applied:
-    """What an apply leads to: a set of follow-ups to run next, already claimed, and others to ring. `fetched`: what need not
-    be fetched for the next set, by job."""
+    """What an apply leads to: follow-ups to run next, already claimed, and others to ring. `fetched`: what need not be
+    fetched for them, by job."""
 
     next_jobs: Sequence[Job] = ()
     next_leases: Sequence[Lease] = ()
@@ -91,9 +91,7 @@ class Runner:
         for job_id in suspects:
             if self._run_isolated is not None:
                 self._run_isolated(job_id)
-        with self._leases.held(*map(lease_of, claimed)):  # all, while one set after the other runs
-            for jobs_of_kind in _by_kind(claimed):
-                self._run_on(jobs_of_kind)
+        self._run_on(claimed)
 
     def _claim(self, leases: Sequence[Lease]) -> tuple[list[UUID], list[Job]]:
         """Claim jobs, or find that an earlier try, whose COMMIT got no answer, claimed them.
@@ -134,12 +132,24 @@ class Runner:
         )
 
     def _run_on(self, claimed: Sequence[Job]) -> None:
-        """Run a set that is ours, then the sets that follow."""
-        fetched: Mapping[UUID, Any] = {}
-        while claimed:
-            with self._leases.held(*map(lease_of, claimed)):
-                following = self._run_set(claimed, fetched)
-                claimed, fetched = following.next_jobs, following.fetched
+        """Run jobs that are ours, set by set, each followed by the sets of its follow-ups. After a stop those of them that
+        were not begun go back to the queue, with nothing counted against them."""
+        nothing: Mapping[UUID, Any] = {}
+        sets = [(jobs_of_kind, nothing) for jobs_of_kind in _by_kind(claimed)]
+        is_first = True
+        while sets:
+            with self._leases.held(*(lease_of(job) for waiting, _ in sets for job in waiting)):
+                if self._stopping.is_set() and not is_first:
+                    self._give_back([job for waiting, _ in sets for job in waiting])
+                    return
+                following = self._run_set(*sets.pop(0))
+                next_sets = [(jobs_of_kind, following.fetched) for jobs_of_kind in _by_kind(following.next_jobs)]
+                sets = [*next_sets, *sets]
+                is_first = False
+
+    def _give_back(self, claimed: Sequence[Job]) -> None:
+        with suppress(SQLAlchemyError), self._database.write() as tx:  # or their leases expire
+            jobs.give_back(tx, [lease_of(job) for job in claimed])
 
     def _run_set(self, claimed: Sequence[Job], fetched: Mapping[UUID, Any]) -> _Applied:
         """Run a set that is ours.
@@ -148,7 +158,7 @@ class Runner:
             fetched: what was fetched for these jobs with the set that they follow.
 
         Returns:
-            The set of follow-ups to run next.
+            The follow-ups to run next.
         """
         following = _Applied()
         handler = self._handlers[claimed[0].kind]
@@ -173,7 +183,7 @@ class Runner:
         return following
 
     def _run_tasks(self, handler: Handler, tasks: Sequence[Task]) -> _Applied:
-        """Send what is to be sent, and apply. Returns the set of follow-ups to run next, already claimed."""
+        """Send what is to be sent, and apply. Returns the follow-ups to run next, already claimed."""
         if handler.sending is None:
             return self._finish(handler, tasks)
         chain = Chain(
@@ -272,7 +282,7 @@ class Runner:
         if done:
             jobs.succeed(tx, *(lease_of(job) for job, _ in done))
         if refused:
-            failures.reject(tx, refused, handler.on_failure)
+            failures.reject(tx, refused)
         self._insert_follow_ups(tx, done, applied, may_be_paused=may_be_paused)
         fetched = {task.job.import_id: task.fetched for task in tasks}
         if all(self._handlers[job.kind].fetch is handler.fetch for job in applied.next_jobs):
@@ -283,25 +293,27 @@ class Runner:
     def _insert_follow_ups(
         self, tx: Tx, done: Sequence[tuple[Job, Sequence[FollowUp]]], applied: _Applied, *, may_be_paused: bool
     ) -> None:
-        """Insert the follow-ups of finished jobs, and claim those of the first kind that goes on in the same lane: as they
-        are inserted, unless a pause or the order of a batch may hold them back."""
+        """Insert the follow-ups of finished jobs, and claim those that go on in the same lane: as they are inserted, unless
+        a pause or the order of a batch may hold them back. While a person waits, only those of the first kind: other
+        threads run the others meanwhile."""
         wanted = [(parent, follow_up_job(tx, parent, each)) for parent, follow_ups in done for each in follow_ups]
         if not wanted:
             return
         interactive = wanted[0][0].interactive
         same_lane = [job for parent, job in wanted if job.lane == parent.lane and not self._stopping.is_set()]
-        chosen = [job for job in same_lane if job.kind == same_lane[0].kind]
+        chosen = [job for job in same_lane if not interactive or job.kind == same_lane[0].kind]
         leases = {job.id: Lease(job.id, tx.new_id(), self._leases.owner) for job in chosen}
-        at_once = not may_be_paused and not any(job.in_batch_order or job.kind not in self._handlers for job in chosen)
+        held_back = {job.id for job in chosen if may_be_paused or job.in_batch_order or job.kind not in self._handlers}
         added, claimed = jobs.add_claimed(
             tx,
             [job for _, job in wanted],
-            leases if at_once else {},
+            {job_id: lease for job_id, lease in leases.items() if job_id not in held_back},
             lease_seconds=self._leases.lease_seconds,
             rung=interactive,
         )
         applied.next_leases = [lease for job_id, lease in leases.items() if job_id in added]
-        applied.next_jobs = claimed if at_once else self._take(tx, applied.next_leases)
+        to_take = [lease for lease in applied.next_leases if lease.job_id in held_back]
+        applied.next_jobs = [*self._take(tx, to_take), *claimed]
         taken = {job.id for job in applied.next_jobs}
         new = [job for _, job in wanted if job.id in added and job.id not in taken]
         applied.to_ring = [(job.lane, job.id) for job in new] if interactive else ()

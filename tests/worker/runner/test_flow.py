@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
+from handlers.jobs.enqueue import FollowUp
 from handlers.registry import HANDLERS
 from handlers.services import Services
+from portal_db.database import Tx
 from portal_db.states import ImportState, JobState, Lane
 from portal_db.tables import Job
-from tests.handlers.one_job import fetch_one
+from tests.handlers.one_job import apply_one, fetch_one
 from tests.making import importable, job, note, notes, pause
 from tests.racing import at_once, failures
 from tests.worker.runner.running import changed, count, only_job, outcomes, runner, stub, watched
@@ -66,12 +69,25 @@ def test_one_run_goes_on_with_the_first_follow_up_of_the_lane(world: World, simu
     assert world.import_row(import_id).state is ImportState.IN_PROGRESS
 
 
-def test_the_follow_ups_of_a_batch_are_left_to_the_relay(world: World, simulator: SimulatorHandle) -> None:
+def test_in_a_batch_one_run_goes_on_with_all_follow_ups_of_the_lane(world: World, simulator: SimulatorHandle) -> None:
     [import_id] = world.ask_batch([world.request(importable(simulator)[0].uuid, send_welcome_email=True)])
     runner(world).run(only_job(world, import_id).id)
-    assert world.bell.rung == []
-    left = {name: row.rung_at for name, row in world.jobs_of(import_id).items() if row.state is JobState.QUEUED}
-    assert left == {"import_relationships": None, "send_welcome_email": None}
+    assert world.bell.rung == [], "the others are left to the relay"
+    left = {name: row.rung_at for name, row in world.jobs_of(import_id).items() if row.state is not JobState.SUCCEEDED}
+    assert left == {"send_welcome_email": None}
+
+
+def test_what_is_not_begun_before_a_stop_goes_back_to_the_queue_uncounted(
+    world: World, simulator: SimulatorHandle
+) -> None:
+    def apply(tx: Tx, row: Job, subject: Any, fetched: Any) -> Sequence[FollowUp]:
+        world.stopping.set()
+        return apply_one(HANDLERS["import_details"].apply, tx, row, subject, fetched)
+
+    [import_id] = world.ask_batch([world.request(importable(simulator)[0].uuid)])
+    runner(world, kinds=changed(import_details={"apply": apply})).run(only_job(world, import_id).id)
+    left = world.jobs_of(import_id)["import_relationships"]
+    assert (left.state, left.attempts, left.lost_leases, left.lease_until) == (JobState.QUEUED, 0, 0, None)
 
 
 def test_nothing_is_run_on_while_stopping(world: World, simulator: SimulatorHandle) -> None:

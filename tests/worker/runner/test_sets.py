@@ -30,7 +30,7 @@ DONE = {
     KIND: JobState.SUCCEEDED,
     "create_client": JobState.SUCCEEDED,
     "import_details": JobState.SUCCEEDED,
-    "import_relationships": JobState.QUEUED,
+    "import_relationships": JobState.SUCCEEDED,
 }
 
 
