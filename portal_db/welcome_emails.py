@@ -144,7 +144,26 @@ _NOT_SENT = (
     .values(state=bindparam("new_state", type_=WelcomeEmail.state.type), sent_at=None)
     .returning(WelcomeEmail.id)
 )
-_SENT = _NOT_SENT.values(sent_at=db_now())
+#: Again under the same lease it changes nothing but the time: its COMMIT may have got no answer.
+_SENT = (
+    update(WelcomeEmail)
+    .where(
+        _IS_EMAIL,
+        WelcomeEmail.state.in_((EmailState.SENDING, EmailState.SENT)),
+        WelcomeEmail.sending_token == _TOKEN,
+    )
+    .values(state=EmailState.SENT, sent_at=db_now())
+    .returning(WelcomeEmail.id)
+)
+_MARK_SENT = (
+    update(WelcomeEmail)
+    .where(
+        WelcomeEmail.id.in_(bindparam("email_ids", expanding=True)),
+        WelcomeEmail.sending_token.in_(bindparam("tokens", expanding=True)),
+        WelcomeEmail.state == EmailState.SENDING,
+    )
+    .values(state=EmailState.SENT, sent_at=db_now())
+)
 
 
 def begin_sending(tx: Tx, intent: Intent, *, token_hash: str, valid_seconds: float, address: str | None = None) -> bool:
@@ -171,10 +190,15 @@ def begin_sending(tx: Tx, intent: Intent, *, token_hash: str, valid_seconds: flo
 def finish_sending(tx: Tx, intent: Intent, state: EmailState) -> bool:
     """End an intent: sent, refused, unknown, or (known not to be sent) pending again. False when another job's lease holds
     it."""
-    return (
-        tx.session.scalar(_SENT if state is EmailState.SENT else _NOT_SENT, {**_of(intent), "new_state": state})
-        is not None
-    )
+    if state is EmailState.SENT:
+        return tx.session.scalar(_SENT, _of(intent)) is not None
+    return tx.session.scalar(_NOT_SENT, {**_of(intent), "new_state": state}) is not None
+
+
+def mark_sent(tx: Tx, intents: Sequence[Intent]) -> None:
+    """End intents as sent, by one statement. Those that have ended, or that another job's lease holds, stay as they are."""
+    values = {"email_ids": [each.email_id for each in intents], "tokens": [each.lease_token for each in intents]}
+    tx.session.execute(_MARK_SENT, values)
 
 
 def _of(intent: Intent) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from portal_db import welcome_emails
 from portal_db.clients import clients
 from portal_db.database import Database, Tx, retry_on_deadlock
 from portal_db.states import EmailState, ImportState
-from portal_db.tables import Import
+from portal_db.tables import Import, Job
 from portal_db.work import import_list, imports, jobs
 
 EMAIL = JobKind.SEND_WELCOME_EMAIL
@@ -124,7 +124,7 @@ def _cancel(tx: Tx, act: Act, import_id: UUID) -> Cancelled:
     row = lock_import(tx, act, import_id)
     require_open(row)
     open_jobs = jobs.lock_open(tx, row.id)
-    sending = _email_is_being_sent(tx, row)
+    sending = _email_is_being_sent(tx, row, open_jobs)
     if sending and all(job.kind == EMAIL for job in open_jobs):
         raise refusals.EMAIL_BEING_SENT()
     cancelled = jobs.cancel_open(tx, row.id, except_kinds=[EMAIL] if sending else [])
@@ -133,10 +133,11 @@ def _cancel(tx: Tx, act: Act, import_id: UUID) -> Cancelled:
     return Cancelled(row.id, state, len(cancelled), sending)
 
 
-def _email_is_being_sent(tx: Tx, row: Import) -> bool:
-    """Cancel the welcome email unless it is being sent; returns whether it is. An import of further items has no email:
-    the import that created the client has."""
+def _email_is_being_sent(tx: Tx, row: Import, open_jobs: Sequence[Job]) -> bool:
+    """Cancel the welcome email unless it is being sent, or was sent by a job that has not ended yet; returns whether it is.
+    An import of further items has no email: the import that created the client has."""
     client = clients.get(tx, row.client_id, practice_id=row.practice_id) if row.client_id is not None else None
     if client is None or client.import_id != row.id:
         return False
-    return welcome_emails.cancel_pending(tx, client.id) is EmailState.SENDING
+    state = welcome_emails.cancel_pending(tx, client.id)
+    return state is EmailState.SENDING or (state is EmailState.SENT and any(job.kind == EMAIL for job in open_jobs))

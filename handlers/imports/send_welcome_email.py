@@ -79,18 +79,21 @@ def _send(services: Services, task: Task) -> None:
         services.mailer.send(letter.message, addresses.for_delivery(letter.address))
 
 
+def _record(tx: Tx, task: Task) -> bool:
+    return task.fetched is None or welcome_emails.finish_sending(tx, _intent_of(task.job), EmailState.SENT)
+
+
 def _withdraw(tx: Tx, task: Task) -> None:
     welcome_emails.finish_sending(tx, _intent_of(task.job), EmailState.PENDING)
 
 
 #: Only the mailer's answer withdraws an intent: a failure after it accepted must not look like one before.
-SENDING = Sending(_begin, _send, _withdraw)
+SENDING = Sending(_begin, _send, _record, _withdraw)
 
 
 def apply(tx: Tx, tasks: Sequence[Task]) -> list[Result]:
-    """Mark the emails as sent."""
-    for task in tasks:
-        welcome_emails.finish_sending(tx, _intent_of(task.job), EmailState.SENT)
+    """Mark the emails as sent that are not yet."""
+    welcome_emails.mark_sent(tx, [_intent_of(task.job) for task in tasks])
     return [[] for _ in tasks]
 
 

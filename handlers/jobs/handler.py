@@ -63,11 +63,14 @@ class Sending:
         lost.
     send: runs with no transaction open. Raises the error that ends the attempt; `Transient` or `Deferred` only if certainly
         nothing was sent.
+    record: records that it was sent; doing so again under the same lease changes nothing. False when another lease holds
+        the intent.
     withdraw: ends the intent of a job that certainly sent nothing.
     """
 
     begin: Callable[[Tx, Task], bool]
     send: Callable[[Services, Task], None]
+    record: Callable[[Tx, Task], bool]
     withdraw: Callable[[Tx, Task], None]
 
 

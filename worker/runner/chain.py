@@ -1,7 +1,8 @@
 """Runs the jobs of a set that send what cannot be taken back, one after the other (b.6).
 
-One transaction both ends one job and begins the next. So whenever a worker dies, at most one job of each of its threads is
-of unknown outcome: those that have ended are recorded, and those that have not begun are as they were.
+One transaction both records that one was sent and begins the next. So whenever a worker dies, at most one job of each of its
+threads is of unknown outcome: what was sent is recorded, and what has not begun is as it was. The jobs of all that were sent
+end together, in a transaction that also records the last.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class Chain:
     """Sends a set in the calling thread.
 
     Args:
-        apply: writes the effect of one sent job and ends it, in a transaction.
+        apply: writes the effects of sent jobs and ends them, in a transaction.
         fail: records the failure of one job.
         tries: how often a transaction is tried while the database is away.
         stopping: once set, nothing more is begun.
@@ -58,7 +59,7 @@ class Chain:
         self,
         services: Services,
         *,
-        apply: Callable[[Tx, Handler, Task], None],
+        apply: Callable[[Tx, Handler, Sequence[Task]], None],
         fail: Callable[[Handler, Task, JobError], None],
         tries: Callable[[], Retrying],
         stopping: threading.Event,
@@ -74,12 +75,16 @@ class Chain:
         """Send a set that is ours. What does not begin in time, or before a stop, goes back to the queue, uncounted."""
         until = time.monotonic() + BEGIN_WITHIN * min(task.job.deadline_seconds for task in tasks)
         sent: _Sent | None = None
+        recorded: list[Task] = []
         left = list(tasks)
         while left and time.monotonic() < until and not self._stopping.is_set():
             task = left.pop(0)
-            sent = self._send(sending, task) if self._turn(handler, sending, sent, task) else None
-        if sent is not None:
-            self._turn(handler, sending, sent, None)
+            sent = self._send(sending, task) if self._turn(handler, sending, sent, task, recorded) else None
+        if sent is not None and sent.error is not None:
+            self._turn(handler, sending, sent, None, recorded)
+        elif sent is not None:
+            recorded.append(sent.task)
+        self._end(handler, recorded)
         self._give_back(left)
 
     def _send(self, sending: Sending, task: Task) -> _Sent:
@@ -89,33 +94,41 @@ class Chain:
             return _Sent(task, as_job_error(error))
         return _Sent(task, None)
 
-    def _turn(self, handler: Handler, sending: Sending, sent: _Sent | None, task: Task | None) -> bool:
-        """End a job and begin the next, by one transaction; if that fails, each by its own, so that neither answers for the
-        other.
+    def _turn(
+        self, handler: Handler, sending: Sending, sent: _Sent | None, task: Task | None, recorded: list[Task]
+    ) -> bool:
+        """Record what was sent and begin the next, by one transaction; if that fails, each by its own, so that neither
+        answers for the other.
+
+        Args:
+            recorded: gets the job that was sent, if it is recorded so.
 
         Returns:
             Whether the next has begun.
         """
         try:
-            return self._commit(handler, sending, sent, task)
+            begun = self._commit(handler, sending, sent, task)
         except Exception as error:
             if sent is not None and task is not None:
-                self._turn(handler, sending, sent, None)
-                return self._turn(handler, sending, None, task)
+                self._turn(handler, sending, sent, None, recorded)
+                return self._turn(handler, sending, None, task, recorded)
             if sent is not None:
-                self._not_ended(handler, sending, sent, error)
+                self._not_recorded(handler, sending, sent, error)
             elif task is not None:
                 self._not_begun(handler, sending, task, error)
             return False
+        if sent is not None and sent.error is None:
+            recorded.append(sent.task)
+        return begun
 
     def _commit(self, handler: Handler, sending: Sending, sent: _Sent | None, task: Task | None) -> bool:
-        """One transaction. If a COMMIT gets no answer, the next try finds that the lease is no longer held by a job that has
-        ended, and that the other has begun."""
+        """One transaction. If a COMMIT gets no answer, the next try finds that the one is recorded, and that the other has
+        begun."""
         begun = is_ours = False
         for attempt in self._tries():
             with attempt, self._database.write() as tx:
                 if sent is not None:
-                    self._end(tx, handler, sending, sent)
+                    self._record(tx, handler, sending, sent)
                 begun = task is not None and sending.begin(tx, task)
                 if task is not None and not begun:
                     is_ours = bool(jobs.give_back(tx, [lease_of(task.job)]))
@@ -123,16 +136,35 @@ class Chain:
             log.info("job.lease_lost")
         return begun
 
-    def _end(self, tx: Tx, handler: Handler, sending: Sending, sent: _Sent) -> None:
+    def _record(self, tx: Tx, handler: Handler, sending: Sending, sent: _Sent) -> None:
         job = sent.task.job
         if sent.error is None:
-            self._apply(tx, handler, sent.task)
+            if not sending.record(tx, sent.task):
+                raise LeaseLost(f"job {job.id} is no longer ours")
             return
         failures.record_in(tx, self._services, job, lease_of(job), handler.on_failure, sent.error)
         if sent.was_put_off:
             sending.withdraw(tx, sent.task)
 
-    def _not_ended(self, handler: Handler, sending: Sending, sent: _Sent, error: Exception) -> None:
+    def _end(self, handler: Handler, tasks: Sequence[Task]) -> None:
+        """End the jobs that were sent by one transaction; if that fails, each by its own."""
+        if not tasks:
+            return
+        try:
+            for attempt in self._tries():
+                with attempt, self._database.write() as tx:
+                    self._apply(tx, handler, tasks)
+        except LeaseLost:
+            log.info("job.lease_lost")
+        except Exception as error:
+            if len(tasks) == 1:
+                self._fail(handler, tasks[0], as_job_error(error))
+                return
+            log.warning("jobs.run_apart", count=len(tasks), exc_info=error)
+            for task in tasks:
+                self._end(handler, [task])
+
+    def _not_recorded(self, handler: Handler, sending: Sending, sent: _Sent, error: Exception) -> None:
         if sent.was_put_off:
             self._withdraw(sending, sent.task)
         if isinstance(error, LeaseLost):

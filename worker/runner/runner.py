@@ -188,7 +188,7 @@ class Runner:
             return self._finish(handler, tasks)
         chain = Chain(
             self._services,
-            apply=lambda tx, handler, task: self._write(tx, handler, [task], _Applied()),
+            apply=lambda tx, handler, tasks: self._write(tx, handler, tasks, _Applied()),
             fail=lambda handler, task, error: self._fail(task.job, handler, error),
             tries=self._tries,
             stopping=self._stopping,

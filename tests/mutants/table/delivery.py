@@ -579,7 +579,7 @@ CHAINS = (
             ),
         ),
         (
-            f"{CHAIN_TESTS}::test_one_transaction_ends_an_email_and_begins_the_next[sqlite]",
+            f"{CHAIN_TESTS}::test_one_transaction_records_an_email_and_begins_the_next[sqlite]",
             f"{CHAIN_TESTS}::test_a_worker_killed_in_a_chain_leaves_one_email_unknown[sqlite-after sending]",
         ),
     ),
@@ -590,8 +590,8 @@ CHAINS = (
         (
             Edit(
                 CHAIN,
-                "if sent is not None:\n                    self._end(",
-                "if sent and not task:\n                    self._end(",
+                "if sent is not None:\n                    self._record(",
+                "if sent and not task:\n                    self._record(",
             ),
         ),
         (f"{CHAIN_TESTS}::test_a_worker_killed_in_a_chain_leaves_one_email_unknown[sqlite-after sending]",),
@@ -607,10 +607,27 @@ CHAINS = (
                 "            if sent is None and task is None:\n",
             ),
         ),
+        (f"{CHAIN_TESTS}::test_a_begin_that_fails_is_one_email_s[sqlite]",),
+    ),
+    Mutant(
+        "chain-own-end",
+        "if the jobs of a set cannot be ended together, each is tried by itself",
+        "emails that were sent become dead letters with one that fails",
+        (Edit(CHAIN, "if len(tasks) == 1:\n", "if True:\n"),),
+        (f"{CHAIN_TESTS}::test_an_end_that_fails_is_one_email_s[sqlite-the first]",),
+    ),
+    Mutant(
+        "chain-cancelled",
+        "an import whose email was sent is not cancelled before the email's job has ended",
+        "staff read that an email was cancelled which the client has",
         (
-            f"{CHAIN_TESTS}::test_a_begin_that_fails_is_one_email_s[sqlite]",
-            f"{CHAIN_TESTS}::test_an_end_that_fails_is_one_email_s[sqlite-the first]",
+            Edit(
+                "handlers/imports/cancel.py",
+                "    return state is EmailState.SENDING or (",
+                "    return state is EmailState.SENDING and (",
+            ),
         ),
+        (f"{CHAIN_TESTS}::test_an_email_that_was_sent_is_not_cancelled_although_its_job_has_not_ended[sqlite]",),
     ),
     Mutant(
         "chain-stops",

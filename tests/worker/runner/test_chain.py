@@ -12,7 +12,8 @@ import pytest
 from sqlalchemy import event, select
 
 from handlers.errors import Transient
-from handlers.jobs.handler import Result, Sending, Task
+from handlers.imports.cancel import cancel
+from handlers.jobs.handler import Result, Task
 from handlers.registry import HANDLERS
 from portal_db.database import Tx
 from portal_db.states import EmailState, ImportState, JobState
@@ -20,6 +21,7 @@ from portal_db.tables import Login, WelcomeEmail
 from portal_db.work import imports, jobs
 from tests.handlers.directory.given import synced
 from tests.handlers.given import take_back_lost
+from tests.handlers.operations import given as ops
 from tests.making import importable, job, set_job
 from tests.worker.runner.running import flaky, outcomes, runner
 from tests.world import World
@@ -93,13 +95,14 @@ def to(*numbers: int) -> list[str]:
 
 
 SENT = (JobState.SUCCEEDED, EmailState.SENT)
+RECORDED = (JobState.RUNNING, EmailState.SENT)
 BEGUN = (JobState.RUNNING, EmailState.SENDING)
 CLAIMED = (JobState.RUNNING, EmailState.PENDING)
 BACK = (JobState.QUEUED, EmailState.PENDING)
 UNKNOWN = (JobState.DEAD, EmailState.UNKNOWN)
 
 
-def test_one_transaction_ends_an_email_and_begins_the_next(world: World, letters: list[UUID]) -> None:
+def test_one_transaction_records_an_email_and_begins_the_next(world: World, letters: list[UUID]) -> None:
     seen: list[list[tuple[JobState, EmailState]]] = []
     commits: list[int] = []
     count = [0]
@@ -114,7 +117,7 @@ def test_one_transaction_ends_an_email_and_begins_the_next(world: World, letters
     event.listen(world.database.engine, "commit", committed)
     run(world, letters, before=dict.fromkeys((1, 2, 3, 4), look))
     event.remove(world.database.engine, "commit", committed)
-    assert seen == [[SENT] * done + [BEGUN] + [CLAIMED] * (3 - done) for done in range(4)]
+    assert seen == [[RECORDED] * done + [BEGUN] + [CLAIMED] * (3 - done) for done in range(4)]
     assert [later - earlier for earlier, later in pairwise(commits)] == [1, 1, 1]
     assert states(world, letters) == 4 * [SENT]
     assert [outcomes(world, job_id) for job_id in letters] == 4 * [["succeeded"]]
@@ -129,7 +132,7 @@ def test_a_worker_killed_in_a_chain_leaves_one_email_unknown(world: World, lette
 
     with pytest.raises(Killed):
         run(world, letters, before={3: die}, after=after)
-    assert states(world, letters) == [SENT, SENT, BEGUN, CLAIMED]
+    assert states(world, letters) == [RECORDED, RECORDED, BEGUN, CLAIMED]
     take_back_lost(world)
     world.run_due()
     assert states(world, letters) == [SENT, SENT, UNKNOWN, SENT]
@@ -221,15 +224,16 @@ def test_an_email_whose_address_was_corrected_is_written_anew(world: World, lett
 
 @pytest.mark.parametrize("number", [0, 3], ids=["the first", "the last"])
 def test_an_end_that_fails_is_one_email_s(world: World, letters: list[UUID], number: int) -> None:
-    """It went out and could not be written down: unknown. The next one begins nevertheless."""
+    """The others end nevertheless. If it is the last, it went out and could not be written down: unknown."""
 
     def apply(tx: Tx, tasks: Sequence[Task]) -> Sequence[Result]:
-        if tasks[0].job.id == letters[number]:
+        if letters[number] in {task.job.id for task in tasks}:
             raise RuntimeError("a bug")
         return HANDLERS[KIND].apply(tx, tasks)
 
     runner(world, kinds={**HANDLERS, KIND: replace(HANDLERS[KIND], apply=apply)}).run(*letters)
-    assert states(world, letters) == [UNKNOWN if place == number else SENT for place in range(4)]
+    failed = UNKNOWN if number == 3 else (JobState.DEAD, EmailState.SENT)
+    assert states(world, letters) == [failed if place == number else SENT for place in range(4)]
     assert recipients(world) == to(0, 1, 2, 3)
 
 
@@ -243,9 +247,25 @@ def test_a_begin_that_fails_is_one_email_s(world: World, letters: list[UUID]) ->
             raise RuntimeError("a bug")
         return usual.begin(tx, task)
 
-    sending = Sending(begin, usual.send, usual.withdraw)
+    sending = replace(usual, begin=begin)
     runner(world, kinds={**HANDLERS, KIND: replace(HANDLERS[KIND], sending=sending)}).run(*letters)
     assert states(world, letters) == [SENT, (JobState.DEAD, EmailState.PENDING), SENT, SENT]
+
+
+def test_an_email_that_was_sent_is_not_cancelled_although_its_job_has_not_ended(
+    world: World, letters: list[UUID]
+) -> None:
+    import_id = job(world, letters[0]).import_id
+    assert import_id is not None
+
+    act = ops.operator(world)
+
+    def cancel_it() -> None:
+        ops.refused(lambda: cancel(world.database, act, import_id), "email_being_sent")
+
+    run(world, letters, before={2: cancel_it})
+    assert states(world, letters) == 4 * [SENT]
+    assert world.import_row(import_id).state is ImportState.SUCCEEDED
 
 
 @pytest.mark.parametrize("lost", ["lost_answers", "lost_commits"])
