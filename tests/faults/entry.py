@@ -113,7 +113,12 @@ def _one_after_the_other(sending: Sending) -> Sending:
         _here.jobs, _here.begun = [task.job], False
         sending.send(services, task)
 
-    return replace(sending, begin=begin, send=send)
+    def record(tx: Any, task: Task) -> bool:
+        recorded = sending.record(tx, task)
+        _here.applied = recorded
+        return recorded
+
+    return replace(sending, begin=begin, send=send, record=record)
 
 
 def watch_commits() -> None:
