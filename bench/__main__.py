@@ -34,7 +34,9 @@ def main() -> None:
     growth = commands.add_parser("growth", help="finished jobs and many practices: what the hot statements cost")
     growth.add_argument("--finished", type=int, nargs="+", default=[0, 100_000, 1_000_000], help="finished jobs")
     growth.add_argument("--practices", type=int, nargs="+", default=[10, 100, 1_000], help="practices with a backlog")
-    for command in (latency, throughput, limiter, parse, search, resync, growth):
+    endurance = commands.add_parser("endurance", help="what a worker holds after many jobs: memory and descriptors")
+    endurance.add_argument("--jobs", type=int, default=10_000, help="jobs of one worker, about (default 10000)")
+    for command in (latency, throughput, limiter, parse, search, resync, growth, endurance):
         command.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = parser.parse_args()
     options = {name: value for name, value in vars(arguments).items() if name not in ("name", "json")}

@@ -37,10 +37,7 @@ def measure(*, imports: int, workers: int) -> dict[str, Any]:
             deployment.start_worker(f"worker-{number + 1}")
         deployment.start_relay()
         deployment.sync_directory()
-        xpm = XpmApi(deployment.settings.xpm_api_url, limiter=UnlimitedLimiter())
-        with xpm.list(deployment.access, lane="import", deadline_seconds=120) as listing:
-            kinds = [(record.uuid, suggested_kind(record)) for record in listing]
-        every = [_request(deployment, xpm_uuid, kind) for xpm_uuid, kind in kinds]
+        every = requests_of(deployment)
         rows, to_count = every[:imports], every[imports:]
         with deployment.database.read() as tx:
             began_at = database_time(tx.session)
@@ -92,6 +89,13 @@ def _statements(deployment: Deployment, rows: Sequence[ImportRequest]) -> float:
             deployment.processes.check()
             time.sleep(0.1)
     return round(statements.count / len(rows), 1)
+
+
+def requests_of(deployment: Deployment) -> list[ImportRequest]:
+    """A request for each record of the practice in XPM."""
+    xpm = XpmApi(deployment.settings.xpm_api_url, limiter=UnlimitedLimiter())
+    with xpm.list(deployment.access, lane="import", deadline_seconds=120) as listing:
+        return [_request(deployment, record.uuid, suggested_kind(record)) for record in listing]
 
 
 def _request(deployment: Deployment, xpm_uuid: UUID, kind: ClientKind) -> ImportRequest:

@@ -145,7 +145,7 @@ def _make_engine(url: str, pool_size: int) -> Engine:
         parsed.set(drivername="postgresql+psycopg"),
         pool_size=pool_size,
         max_overflow=10,
-        connect_args={"connect_timeout": 5},
+        connect_args={"connect_timeout": 5, "client_encoding": "utf8"},
     )
     TransactionSettings(_TIMEOUTS, if_direct={"timezone": "UTC"}).listen(engine)
     event.listen(engine, "handle_error", _judge_by_sqlstate)

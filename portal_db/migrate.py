@@ -27,8 +27,20 @@ LOCK_TRIES = 6
 _NO_LOCK = ("55P03", "40P01")
 
 
+#: PostgreSQL's code for a role that lacks a right.
+_NOT_ALLOWED = "42501"
+
+
 class TablesInUse(Exception):
     """Another transaction locked a table for too long; nothing was changed."""
+
+
+class WrongEncoding(Exception):
+    """The database cannot hold every name: it was created with this encoding, which cannot be changed."""
+
+
+class NotAllowed(Exception):
+    """The role may not create tables in the schema; nothing was changed."""
 
 
 def _config(connection: Connection) -> Config:
@@ -48,6 +60,8 @@ def upgrade(database: Database) -> tuple[str | None, str]:
         The revision before (`None` for an empty database) and the revision now.
 
     Raises:
+        WrongEncoding: an empty PostgreSQL database that is not in UTF8.
+        NotAllowed: the role may not create tables.
         TablesInUse: another transaction locked a table for too long; nothing was changed.
         alembic.util.CommandError: the database is at a revision that this version does not know.
     """
@@ -56,16 +70,29 @@ def upgrade(database: Database) -> tuple[str | None, str]:
         before, newest = revisions(database)
         if before == newest:
             return before, newest
+        if before is None:
+            _require_utf8(database)
         try:
             return _upgrade(database)
         except (DBAPIError, CommandError) as error:
             if revisions(database)[0] != before:
                 continue
-            if getattr(getattr(error, "orig", None), "sqlstate", None) not in _NO_LOCK:
+            state = getattr(getattr(error, "orig", None), "sqlstate", None)
+            if state == _NOT_ALLOWED:
+                raise NotAllowed from error
+            if state not in _NO_LOCK:
                 raise
             lock_tries += 1
             if lock_tries >= LOCK_TRIES:
                 raise TablesInUse from error
+
+
+def _require_utf8(database: Database) -> None:
+    with database.engine.connect() as connection:
+        if connection.dialect.name == "postgresql":
+            encoding = connection.exec_driver_sql("SHOW server_encoding").scalar_one()
+            if encoding != "UTF8":
+                raise WrongEncoding(encoding)
 
 
 def _upgrade(database: Database) -> tuple[str | None, str]:

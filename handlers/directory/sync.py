@@ -208,10 +208,11 @@ def note_use(database: Database, directory: Directory, now: datetime) -> None:
             begin_sync(tx, directory.id, SyncMode.FULL, asked_by="search")
 
 
-def is_under_way(tx: Tx, directory_id: UUID) -> bool:
-    """Whether a sync of the directory is running and has an open job."""
+def under_way(tx: Tx, directory_id: UUID) -> SyncMode | None:
+    """The mode of the directory's sync that is running and has an open job."""
     _end_abandoned(tx, directory_id)
-    return syncs.running(tx, directory_id) is not None
+    running = syncs.running(tx, directory_id)
+    return running.mode if running is not None else None
 
 
 def _end_abandoned(tx: Tx, directory_id: UUID) -> None:

@@ -14,12 +14,12 @@ from handlers.errors import RequestRefused
 from handlers.imports.reopen import lock_job, reopen_if_closed, settle_after_decision
 from handlers.imports.settle import settle
 from handlers.jobs.done_elsewhere import require_undone
-from handlers.jobs.kinds import JobKind
+from handlers.jobs.kinds import KINDS, JobKind
 from portal_db import audit, welcome_emails
 from portal_db.access import people
 from portal_db.database import Database, Tx, retry_on_deadlock
 from portal_db.paging import Cursor
-from portal_db.states import ImportState, JobState
+from portal_db.states import ImportState, JobState, Lane
 from portal_db.tables import Job
 from portal_db.types import database_time
 from portal_db.work import imports, job_search, jobs
@@ -48,11 +48,14 @@ class Dismissed:
 
 
 @retry_on_deadlock
-def requeue(database: Database, act: Act, job_id: UUID, *, in_seconds: float = 0.0) -> Requeued:
+def requeue(
+    database: Database, act: Act, job_id: UUID, *, in_seconds: float = 0.0, in_background: bool = False
+) -> Requeued:
     """Requeue one dead letter.
 
     Args:
         in_seconds: how long it waits for its turn, as one of many.
+        in_background: whether it goes behind the work that people wait for, and under the ring limit of its practice.
 
     Raises:
         RequestRefused: there is no such job; it is no longer a dead letter; or its work was or may have been done.
@@ -63,7 +66,8 @@ def requeue(database: Database, act: Act, job_id: UUID, *, in_seconds: float = 0
         require_undone(tx, job, row)
         if row is not None:
             row = reopen_if_closed(tx, act, row)
-        if not jobs.requeue(tx, job_id, row.epoch if row is not None else job.epoch):
+        lane = _background_lane(job) if in_background else None
+        if not jobs.requeue(tx, job_id, row.epoch if row is not None else job.epoch, background=lane):
             require_dead(tx, lock_job(tx, job_id)[0])  # without an import nothing was locked: the statement decides
         if in_seconds > 0:
             at = database_time(tx.session) + timedelta(seconds=in_seconds)
@@ -72,6 +76,11 @@ def requeue(database: Database, act: Act, job_id: UUID, *, in_seconds: float = 0
         act.audit(tx, "job.requeue", "job", job_id, job.practice_id, before=JobState.DEAD, after=after)
         state = settle(tx, row) if row is not None else None
     return Requeued(job_id, job.import_id, state, in_seconds)
+
+
+def _background_lane(job: Job) -> Lane:
+    kind = KINDS.get(job.kind)
+    return kind.lane_for(interactive=False) if kind is not None else job.lane
 
 
 @retry_on_deadlock
@@ -145,14 +154,19 @@ def matching(database: Database, which: Filter, *, limit: int) -> list[UUID]:
 
 
 def requeue_each(
-    database: Database, act: Act, job_ids: Iterable[UUID], *, gap_seconds: float = 0.0
+    database: Database, act: Act, job_ids: Iterable[UUID], *, gap_seconds: float = 0.0, in_background: bool = False
 ) -> Outcomes[Requeued]:
     """Requeue dead letters one by one.
 
     Args:
         gap_seconds: how long each waits after the one before it. One that is refused delays no other.
+        in_background: as in `requeue`.
     """
-    return for_each(job_ids, lambda job_id, position: requeue(database, act, job_id, in_seconds=position * gap_seconds))
+
+    def act_on(job_id: UUID, position: int) -> Requeued:
+        return requeue(database, act, job_id, in_seconds=position * gap_seconds, in_background=in_background)
+
+    return for_each(job_ids, act_on)
 
 
 def check_each(database: Database, job_ids: Iterable[UUID]) -> Outcomes[UUID]:

@@ -11,7 +11,7 @@ from datetime import datetime
 from uuid import UUID
 
 from config.settings import Settings
-from handlers.directory.sync import begin_sync, is_under_way
+from handlers.directory.sync import begin_sync, under_way
 from handlers.jobs.kinds import JobKind
 from handlers.schedule import times as schedule_times
 from handlers.schedule.times import Times
@@ -105,11 +105,13 @@ def take_on(database: Database, plan: Plan, found: Due, owner: str) -> bool:
         if not leaders.is_held(tx, leaders.RELAY, by=owner):
             return False
         conditions = _conditions_of(tx, plan, schedule)
+        skip = _skip(tx, plan, schedule, conditions, calls_left)
+        if skip is not None and skip.only_for_now:
+            return False
         due_at = schedule.next_due_at
         upcoming = _next(plan, schedule, conditions).next_after(plan.clock(tx))
         if not schedules.advance(tx, schedule.name, due_at=due_at, next_due_at=upcoming):
             return False
-        skip = _skip(tx, plan, schedule, conditions, calls_left)
         if skip is None and schedules.claim(tx, schedule.name, due_at, owner):
             return conditions is None or _begin(tx, schedule, conditions.directory)
         if skip is not None:
@@ -195,10 +197,12 @@ SKIP_REASONS: dict[str, SkipReason] = {
 
 @dataclass(frozen=True)
 class Skip:
-    """Why a due time is skipped. `why` holds the operator's reason, if one paused it."""
+    """Why a due time is skipped. `why` holds the operator's reason, if one paused it. `only_for_now`: it stays due, and the
+    next look tries again."""
 
     code: str
     why: str | None = None
+    only_for_now: bool = False
 
 
 def reason_to_skip(
@@ -220,8 +224,10 @@ def reason_to_skip(
         return Skip("work_paused", paused[0].pause.reason)
     if not conditions.in_use and not (schedule.mode is SyncMode.FULL and conditions.has_links):
         return Skip("not_used")
-    if is_under_way(tx, conditions.directory.id):
-        return Skip("still_running")
+    running = under_way(tx, conditions.directory.id)
+    if running is not None:
+        # A sync of changes does not replace the night's full one, which is due only once in a day.
+        return Skip("still_running", only_for_now=schedule.mode is SyncMode.FULL and running is not SyncMode.FULL)
     if conditions.syncs_today >= schedule_times.share_of(day_limit):
         return Skip("share_used")
     if calls_left is not None and calls_left < day_limit * SPARE:

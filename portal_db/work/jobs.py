@@ -578,9 +578,14 @@ def cancel_open(tx: Tx, import_id: UUID, *, except_kinds: Iterable[str] = ()) ->
     return cancelled
 
 
-def requeue(tx: Tx, job_id: UUID, epoch: int) -> bool:
-    """Queue a dead job again, in a new epoch of its import. False when it is no longer dead."""
+def requeue(tx: Tx, job_id: UUID, epoch: int, *, background: Lane | None = None) -> bool:
+    """Queue a dead job again, in a new epoch of its import. False when it is no longer dead.
+
+    Args:
+        background: the lane to which it moves as background work; by default it stays in its own.
+    """
     is_dead = (Job.id == job_id, Job.state == JobState.DEAD)
+    moved: dict[str, Any] = {} if background is None else {"lane": background, "interactive": False}
     changed = update_rows(
         tx,
         Job,
@@ -592,6 +597,7 @@ def requeue(tx: Tx, job_id: UUID, epoch: int) -> bool:
         rung_at=None,
         waiting_since=None,
         finished_at=None,
+        **moved,
     )
     return bool(changed)
 

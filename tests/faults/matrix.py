@@ -12,14 +12,37 @@ from functools import partial
 from itertools import chain
 from multiprocessing import get_context
 
-from tests.faults.rows import bell, kills, mailing, messages, poison, record, sets, stops, times, versions, xpm
+from tests.faults.rows import (
+    bell,
+    disk,
+    kills,
+    mailing,
+    messages,
+    poison,
+    record,
+    requeue,
+    sets,
+    stops,
+    times,
+    versions,
+    xpm,
+)
 from tests.faults.stage import Stage, staged
 from tests.faults.trial import Fault, Trial
 from tests.faults.verdict import Verdict
 
 #: Much of a fault's time is spent waiting for a lease to expire, so two tracks take little longer than one.
 TRACKS: tuple[Mapping[str, Fault], ...] = (
-    {**kills.FAULTS, **poison.FAULTS, **times.FAULTS, **versions.FAULTS, **sets.FAULTS, **kills.LAST},
+    {
+        **kills.FAULTS,
+        **poison.FAULTS,
+        **times.FAULTS,
+        **versions.FAULTS,
+        **sets.FAULTS,
+        **disk.FAULTS,
+        **requeue.FAULTS,
+        **kills.LAST,
+    },
     {**bell.FAULTS, **record.FAULTS, **xpm.FAULTS, **mailing.FAULTS, **messages.FAULTS, **stops.FAULTS},
 )
 FAULTS: Mapping[str, Fault] = dict(chain.from_iterable(track.items() for track in TRACKS))

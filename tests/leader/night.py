@@ -17,8 +17,9 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Self
 from zoneinfo import ZoneInfo
 
 from portal_db.database import Database
@@ -31,9 +32,25 @@ from tests.leader.office import due_before, open_practices, taken_on, work
 from tests.servers.waiting import wait_until
 from worker.local.processes import Supervised, log_line
 
-#: A weekend's night: nothing but the full syncs is due in it.
-EVENING = datetime(2026, 11, 21, 0, 55, tzinfo=ZoneInfo("Australia/Sydney"))
-NIGHT = timedelta(hours=4, minutes=10)
+
+@dataclass(frozen=True)
+class Night:
+    """From an evening until a morning, in UTC: all nightly syncs are due between them."""
+
+    evening: datetime
+    morning: datetime
+
+    @classmethod
+    def before(cls, year: int, month: int, day: int) -> Self:
+        """A night at Sydney that ends on this day. On a weekend nothing but the full syncs is due in it."""
+        times = (datetime(year, month, day, hour, minute, tzinfo=_SYDNEY) for hour, minute in ((0, 55), (5, 5)))
+        return cls(*(each.astimezone(UTC) for each in times))
+
+
+_SYDNEY = ZoneInfo("Australia/Sydney")
+ORDINARY = Night.before(2026, 11, 21)
+#: At 2 am it is 3 am; at 3 am it is 2 am.
+CLOCKS_FORWARD, CLOCKS_BACK = Night.before(2026, 10, 4), Night.before(2027, 4, 4)
 #: After the night, what is late is waited for until nothing more was taken on for so many real seconds.
 STILL_SECONDS = 60.0
 _ROOT = Path(__file__).parents[2]
@@ -80,33 +97,38 @@ class Candidates:
         os.kill(self.processes[place].pid, number)
 
 
-def play(url: str, *, runs: int, seconds: float, seed: int) -> Verdict:
+def play(
+    url: str, *, runs: int, seconds: float, seed: int, night: Night = ORDINARY, nobody_leads: bool = False
+) -> Verdict:
     """Play a night.
 
     Args:
         url: a PostgreSQL database with the record's tables, and nothing in them.
         runs: practices, each with one sync due.
         seconds: how long the night takes.
+        nobody_leads: whether the candidates start only in the morning.
     """
     chance = random.Random(seed)
     database = Database(url)
-    open_practices(database, runs, EVENING)
-    due = due_before(database, EVENING + NIGHT)
+    open_practices(database, runs, night.evening)
+    due = due_before(database, night.morning)
+    begins = night.morning if nobody_leads else night.evening
+    speed = (night.morning - night.evening).total_seconds() / seconds
     with _candidates(database, url) as candidates, _working(database):
         with database.read() as tx:
-            clock = FastClock(database_time(tx.session), EVENING, NIGHT.total_seconds() / seconds)
+            clock = FastClock(database_time(tx.session), begins, 1.0 if nobody_leads else speed)
         clock.write(candidates.clock_file)
-        kills, stalls = _disturb(candidates, clock, chance)
+        kills, stalls = _disturb(candidates, clock, night.morning, chance)
         _wait_for_the_late(candidates, due)
     counts = taken_on(database)
     database.close()
     return Verdict(due, len(counts), sum(count - 1 for count in counts.values()), kills, stalls)
 
 
-def _disturb(candidates: Candidates, clock: FastClock, chance: random.Random) -> tuple[int, int]:
+def _disturb(candidates: Candidates, clock: FastClock, morning: datetime, chance: random.Random) -> tuple[int, int]:
     """Until the night is over, kill whoever leads, or stop it for longer than its lease; the other one takes over."""
     kills = stalls = 0
-    while not _is_morning(candidates.database, clock):
+    while _now(candidates.database, clock) < morning:
         wait_until(candidates.leading, "somebody leads", within=30)
         time.sleep(chance.uniform(0.05, 0.5))  # the disturbance comes at any moment
         place = candidates.leading()
@@ -125,9 +147,9 @@ def _disturb(candidates: Candidates, clock: FastClock, chance: random.Random) ->
     return kills, stalls
 
 
-def _is_morning(database: Database, clock: FastClock) -> bool:
+def _now(database: Database, clock: FastClock) -> datetime:
     with database.read() as tx:
-        return clock(tx) >= EVENING + NIGHT
+        return clock(tx)
 
 
 def _wait_for_the_late(candidates: Candidates, due: int) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -42,8 +42,16 @@ def processes(tmp_path: Path) -> Iterator[Supervised]:
         yield supervised
 
 
-def start(processes: Supervised, desk: Desk, name: str) -> Process:
-    """Start `relay`, or a worker on every queue, with the settings of a desk."""
+def start(
+    processes: Supervised, desk: Desk, name: str, *, before: Sequence[str] = (), first: str = "", **more: str
+) -> Process:
+    """Start `relay`, or a worker on every queue, with the settings of a desk.
+
+    Args:
+        before: what the command is put behind.
+        first: Python that the process runs before it begins.
+        more: for its environment.
+    """
     settings = desk.settings
     environment = {
         "DATABASE_URL": settings.database_url,
@@ -53,9 +61,10 @@ def start(processes: Supervised, desk: Desk, name: str) -> Process:
         "SMTP_URL": settings.smtp_url,
         "TOKEN_KEYS": ",".join(key.get_secret_value() for key in settings.token_keys),
         "LOG_FORMAT": "json",
+        **more,
     }
     program, ready = (RELAY, "relay.ready") if name == "relay" else (WORKER, "worker.ready")
-    command = [sys.executable, "-c", program]
+    command = [*before, sys.executable, "-c", first + program]
     return processes.start(name, command, ready=log_line(ready), env=environment, cwd=ROOT, within=30)
 
 

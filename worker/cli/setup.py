@@ -9,7 +9,7 @@ from alembic.util import CommandError
 from cryptography.fernet import Fernet
 
 from handlers.operations.rotate_keys import rotate
-from portal_db.migrate import LOCK_SECONDS, LOCK_TRIES, TablesInUse, upgrade
+from portal_db.migrate import LOCK_SECONDS, LOCK_TRIES, NotAllowed, TablesInUse, WrongEncoding, upgrade
 from worker.cli.database import open_record
 from worker.cli.exits import ExitCode, Problem
 from worker.cli.output import AsJson, count_of, say_line, say_result
@@ -47,6 +47,18 @@ def upgrade_database(as_json: AsJson = False) -> None:
         except CommandError:  # Alembic does not know the current revision
             raise Problem(
                 "The database is at a revision that this version does not know: use the version that migrated it.",
+                ExitCode.UNAVAILABLE,
+            ) from None
+        except WrongEncoding as error:
+            raise Problem(
+                f"The database is in {error}, which cannot hold every name: create one with ENCODING 'UTF8' TEMPLATE"
+                " template0, and put it into DATABASE_URL.",
+                ExitCode.UNAVAILABLE,
+            ) from None
+        except NotAllowed:
+            raise Problem(
+                "The role of DATABASE_URL may not create tables: make it the owner of the database, or run as its owner"
+                " GRANT CREATE, USAGE ON SCHEMA public TO the role.",
                 ExitCode.UNAVAILABLE,
             ) from None
         except TablesInUse:

@@ -36,6 +36,8 @@ class Leases:
         self._database = database
         self._every_seconds = every_seconds
         self._held: dict[UUID, Lease] = {}
+        #: Tokens that the last renewal did not renew.
+        self._missed: set[UUID] = set()
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
@@ -61,15 +63,20 @@ class Leases:
                     self._held.pop(lease.token, None)
 
     def renew(self) -> None:
-        """Renew all held leases once. A lease that is lost already is noticed when its job writes."""
+        """Renew all held leases once. A lease that is lost already is noticed when its job writes.
+
+        One that is not renewed twice in a row is reported as lost: after only one time its job may just have ended.
+        """
         with self._lock:
             tokens = set(self._held)
         if not tokens:
+            self._missed = set()
             return
         with self._database.write() as tx:
             kept = jobs.renew(tx, self.owner, tokens, self.lease_seconds)
         with self._lock:
-            lost = (tokens - kept) & self._held.keys()
+            missed = (tokens - kept) & self._held.keys()
+        lost, self._missed = missed & self._missed, missed
         if lost:
             log.warning("leases.lost", owner=self.owner, count=len(lost))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
@@ -10,6 +11,7 @@ from uuid import UUID, uuid4
 import redis
 from sqlalchemy import text
 
+from handlers.imports.request import ImportRequest
 from portal_db.states import Lane
 from tests.faults.trial import Fault, Trial
 from tests.worker.queue.desk import message
@@ -21,11 +23,10 @@ def disorder(trial: Trial) -> None:
     client = redis.Redis.from_url(trial.stage.redis.url)
     trial.ask()
     requests = [trial.request() for _ in range(trial.much(8, 60))]
-    payloads = [request.model_dump(mode="json") for request in requests for _ in range(2)]
-    trial.random.shuffle(payloads)
-    for fields in payloads:
-        own = str(uuid4())
-        post(client, QUEUE, message(own, fields), own)
+    twice = [request for request in requests for _ in range(2)]
+    trial.random.shuffle(twice)
+    for request in twice:
+        at_the_door(client, request)
         for rubbish in trial.random.sample(RUBBISH, 2):
             post(client, QUEUE, rubbish, str(uuid4()))
             post(client, Lane.IMPORT.value, rubbish, str(uuid4()))
@@ -40,14 +41,7 @@ def disorder(trial: Trial) -> None:
     for job_id, lane in rung:
         trial.stage.bell.ring(lane, [job_id])
         trial.injected += 1
-    for request in requests:
-        receipt = f"portal:receipts:{trial.practice_id}:{request.request_id}"
-        trial.wait(partial(client.get, receipt), "a receipt for each request", 30)
-        told: Any = json.loads(client.get(receipt) or "{}")
-        if told.get("status") != "accepted":
-            trial.problems.append("a good request was not accepted")
-            continue
-        trial.note(UUID(told["import_id"]), request)
+    were_accepted(trial, client, requests)
     trial.over()
     trial.wait(
         lambda: not any(client.hlen(f"portal:{lane}.msgs") for lane in (QUEUE, "import")), "no message is left", 30
@@ -58,6 +52,24 @@ def disorder(trial: Trial) -> None:
 def post(client: redis.Redis, queue: str, payload: bytes, message_id: str) -> None:
     client.hset(f"portal:{queue}.msgs", message_id, payload)
     client.rpush(f"portal:{queue}", message_id)
+
+
+def at_the_door(client: redis.Redis, request: ImportRequest) -> None:
+    """Request an import by a message on the door's queue."""
+    own = str(uuid4())
+    post(client, QUEUE, message(own, request.model_dump(mode="json")), own)
+
+
+def were_accepted(trial: Trial, client: redis.Redis, requests: Iterable[ImportRequest]) -> None:
+    """Wait for the receipts of requests at the door; their imports are judged at the end."""
+    for request in requests:
+        receipt = f"portal:receipts:{trial.practice_id}:{request.request_id}"
+        trial.wait(partial(client.get, receipt), "a receipt for each request", 30)
+        told: Any = json.loads(client.get(receipt) or "{}")
+        if told.get("status") == "accepted":
+            trial.note(UUID(told["import_id"]), request)
+        else:
+            trial.problems.append("a request at the door was lost")
 
 
 RUBBISH = [

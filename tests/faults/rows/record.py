@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
-from uuid import UUID, uuid4
 
 import psycopg
 import redis
 from psycopg import sql
 
 from tests.faults.proxy import cutting
-from tests.faults.rows.messages import post
+from tests.faults.rows.messages import at_the_door, were_accepted
 from tests.faults.stage import through
 from tests.faults.trial import Fault, Trial
-from tests.worker.queue.desk import message
-from worker.queue.door import QUEUE
 
 
 @contextmanager
@@ -108,21 +103,13 @@ def read_only(trial: Trial) -> None:
         trial.stage.database.engine.dispose()
         for request in requests:
             trial.count_in_flight()
-            own = str(uuid4())
-            post(client, QUEUE, message(own, request.model_dump(mode="json")), own)
+            at_the_door(client, request)
             trial.injected += 1
             time.sleep(seconds / len(requests))
         connection.execute(sql.SQL("ALTER DATABASE {} RESET default_transaction_read_only").format(name))
     trial.stage.database.engine.dispose()
     trial.over()
-    for request in requests:
-        receipt = f"portal:receipts:{trial.practice_id}:{request.request_id}"
-        trial.wait(partial(client.get, receipt), "a receipt for each request", 15)
-        told: Any = json.loads(client.get(receipt) or b"{}")
-        if told.get("status") == "accepted":
-            trial.note(UUID(told["import_id"]), request)
-        else:
-            trial.problems.append("a request at the door was lost")
+    were_accepted(trial, client, requests)
     client.close()
 
 

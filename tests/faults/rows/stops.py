@@ -11,6 +11,7 @@ import signal
 import time
 from collections.abc import Callable
 
+from handlers.imports.accept import accept_batch
 from tests.faults.stage import WORKERS, Stage
 from tests.faults.traps import fired
 from tests.faults.trial import Fault, Trial
@@ -93,8 +94,29 @@ def without_redis(trial: Trial) -> None:
     no_lease_was_lost(trial)
 
 
+def everything(trial: Trial) -> None:
+    """Stop all workers and the relay at the same moment in the middle of one batch, and start them again."""
+    requests = [trial.request() for _ in range(trial.much(trial.imports, 4 * trial.imports))]
+    accepted = accept_batch(trial.stage.database, "one batch", requests).import_ids
+    for import_id, request in zip(accepted, requests, strict=True):
+        trial.note(import_id, request)
+    trial.under_way()
+    names = (*WORKERS, "relay")
+    for name in names:
+        trial.stage.kill(name, signal.SIGTERM)
+    for name in names:
+        trial.injected += 1
+        process = trial.stage.processes[name]
+        if not process.ended_within(30.0) or process.exit_code != 0:
+            trial.problems.append(f"{name} ended with {process.exit_code}")
+    trial.stage.revive()
+    trial.over()
+    no_lease_was_lost(trial)
+
+
 FAULTS: dict[str, Fault] = {
     "SIGTERM to the process": by_process,
+    "SIGTERM to everything in a batch": everything,
     "SIGTERM to the process group": by_group,
     "SIGTERM, a job overruns its grace": overrun,
     "SIGTERM while Redis is away": without_redis,

@@ -20,7 +20,7 @@ from handlers.operations.dead_letters import dismiss, requeue, would_refuse
 from handlers.registry import HANDLERS
 from handlers.xero import reconnect_notice
 from portal_db.database import Tx
-from portal_db.states import ConnectionState, EmailState, ImportState, JobState
+from portal_db.states import ConnectionState, EmailState, ImportState, JobState, Lane
 from portal_db.tables import Import, Job
 from portal_db.work import jobs
 from portal_db.xero import connections, reconnect_notices
@@ -189,6 +189,25 @@ def test_many_requeued_in_turn_wait_in_the_record(sqlite_world: World, simulator
         done.append(sum(world.import_row(import_id).state is ImportState.SUCCEEDED for import_id, _ in letters))
         world.pass_time(60)
     assert done == [1, 2, 3]
+
+
+def test_one_of_many_that_are_requeued_goes_behind_the_work_that_people_wait_for(
+    sqlite_world: World, simulator: SimulatorHandle
+) -> None:
+    # Given two imports that people requested one by one, and that failed
+    world, act = sqlite_world, ops.operator(sqlite_world)
+    (import_id, of_many), (_, by_itself) = (ops.dead_validation(world, simulator, person=n) for n in range(2))
+    # When one is requeued as one of many, and one by itself
+    requeue(world.database, act, of_many, in_background=True)
+    requeue(world.database, act, by_itself)
+    # Then the first is background work, as all that follows from it, and the second is as it was
+    assert [(job(world, each).lane, job(world, each).interactive) for each in (of_many, by_itself)] == [
+        (Lane.IMPORT, False),
+        (Lane.INTERACTIVE, True),
+    ]
+    world.run_due()
+    assert ops.holds_together(world, import_id) is ImportState.SUCCEEDED
+    assert {(each.lane, each.interactive) for each in world.jobs_of(import_id).values()} == {(Lane.IMPORT, False)}
 
 
 def test_poison_runs_alone_from_the_start_when_it_is_requeued(sqlite_world: World, simulator: SimulatorHandle) -> None:

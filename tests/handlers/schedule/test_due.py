@@ -82,6 +82,34 @@ def test_missed_times_are_made_good_by_one_run(sqlite_world: World) -> None:
     assert office.ran == ["tidy"]
 
 
+def test_the_nights_full_sync_waits_for_a_sync_of_changes_that_is_under_way(sqlite_world: World) -> None:
+    """Nobody led from the evening before, say: then both are due in the morning, the sync of changes for longer."""
+    office = office_of(sqlite_world)
+    office.until_due(INCREMENTAL)
+    office.now = max(office.now, office.schedule(FULL).next_due_at)
+    due_at = office.schedule(FULL).next_due_at
+    with sqlite_world.database.write() as tx:
+        earlier = schedules.advance(
+            tx,
+            office.schedule(INCREMENTAL).name,
+            due_at=office.schedule(INCREMENTAL).next_due_at,
+            next_due_at=due_at - HOUR,
+        )
+    assert earlier
+    # When the sync of changes has begun
+    office.look()
+    office.look()
+    assert [sync.mode for sync in office.syncs()] == [INCREMENTAL]
+    # Then the full one is not skipped
+    assert (office.skipped(FULL), office.schedule(FULL).next_due_at) == (None, due_at)
+    # And begins once that has ended, once
+    for _ in range(2):
+        office.finish_syncs()
+        office.look()
+    assert sorted(sync.mode for sync in office.syncs()) == sorted([INCREMENTAL, FULL])
+    assert office.schedule(FULL).next_due_at > office.now
+
+
 def test_a_directory_of_several_practices_is_synced_once_by_the_clock_of_the_first(sqlite_world: World) -> None:
     _, _, other = connect_practice(sqlite_world.database, sqlite_world.services.settings, "token", name="Second")
     with sqlite_world.database.write() as tx:

@@ -51,4 +51,11 @@ MUTANTS = (
         (Edit(EXCEL, "max_row=MAX_ROWS, ", ""),),
         (f"{TEST}::test_an_excel_file_with_more_rows_than_a_batch_is_not_read_to_its_end",),
     ),
+    Mutant(
+        "upload-stays-in-memory",
+        "an uploaded file is never written to a disk",
+        "P19: names of clients are left in a folder for temporary files; where there is none, the page fails",
+        (Edit("web/pages/frame/forms.py", "MultiPartParser.spool_max_size = sys.maxsize\n", "sys.maxsize\n"),),
+        ("tests/web/pages/imports/test_batch.py::test_a_large_csv_fits_and_travels_through_the_check",),
+    ),
 )

@@ -288,6 +288,37 @@ LEASE = (
         (f"{CLAIMS}::test_a_dead_job_comes_back_once[sqlite]",),
     ),
     Mutant(
+        "lease-lost-twice",
+        "a lease is reported as lost when two renewals in a row have missed it",
+        "false alarms about jobs that have just ended",
+        (Edit("worker/runner/leases.py", "lost, self._missed = missed & self._missed, missed", "lost = missed"),),
+        (f"{LEASES}::test_a_job_that_has_just_ended_is_not_reported_as_lost_and_one_that_was_taken_back_is[sqlite]",),
+    ),
+    Mutant(
+        "requeue-behind-people",
+        "dead letters that are requeued with others become background work",
+        "a person's new import waits for a thousand old ones",
+        (
+            Edit(
+                JOBS,
+                '{} if background is None else {"lane": background, "interactive": False}',
+                "{}",
+            ),
+        ),
+        (
+            "tests/handlers/operations/test_dead_letters.py::"
+            "test_one_of_many_that_are_requeued_goes_behind_the_work_that_people_wait_for",
+            "tests/worker/cli/test_dead.py::test_a_group_is_requeued_in_turn",
+        ),
+    ),
+    Mutant(
+        "requeue-many-is-background",
+        "a command that requeues several dead letters says that they are several",
+        "a person's new import waits for a thousand old ones",
+        (Edit("worker/cli/operations/dead.py", "many = len(job_ids) > 1", "many = False"),),
+        ("tests/worker/cli/test_dead.py::test_a_group_is_requeued_in_turn",),
+    ),
+    Mutant(
         "leader-lease",
         "one relay leads until its lease has expired",
         "two relays ring everything twice",

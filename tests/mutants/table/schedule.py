@@ -83,8 +83,15 @@ MUTANTS = (
         "schedule-skip-running",
         "no sync is started while another of the directory runs",
         "its due time counts as done, and nothing was done",
-        "if is_under_way(tx, conditions.directory.id):",
+        "if running is not None:",
         "still_running",
+    ),
+    Mutant(
+        "schedule-full-waits",
+        "the night's full sync waits for a sync of changes that is under way",
+        "after a night without a relay, the full sync is skipped until the next night",
+        (Edit(SCHEDULING, "if skip is not None and skip.only_for_now:", "if False:"),),
+        (f"{TAKING_ON}::test_the_nights_full_sync_waits_for_a_sync_of_changes_that_is_under_way",),
     ),
     _skip(
         "schedule-skip-share",

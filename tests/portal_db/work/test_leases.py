@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import Connection, event, select, update
+from structlog.testing import capture_logs
 
 from portal_db.database import Tx
 from portal_db.states import AttemptOutcome, ErrorClass, JobState
@@ -87,6 +88,22 @@ def test_a_process_renews_while_a_job_runs_and_stops_after(world: World) -> None
     world.pass_time(8)
     leases.renew()
     assert seconds_left(world, job_id) < 5
+
+
+def test_a_job_that_has_just_ended_is_not_reported_as_lost_and_one_that_was_taken_back_is(world: World) -> None:
+    ended, taken = (claimed(world, job_id, owner="ours") for job_id in add(world, new_job(world), new_job(world)))
+    leases = Leases(world.database, "ours", lease_seconds=10, every_seconds=3)
+    with leases.held(taken), capture_logs() as logs:
+        with leases.held(ended):
+            with world.database.write() as tx:
+                jobs.succeed(tx, ended)
+            leases.renew()  # between the end of the job and that of the block
+        world.pass_time(11)
+        assert take_back(world) == [taken.job_id]
+        leases.renew()
+        assert logs == []
+        leases.renew()
+    assert [(line["event"], line["count"]) for line in logs] == [("leases.lost", 1)]
 
 
 def test_the_heartbeat_renews_by_itself(world: World) -> None:

@@ -138,6 +138,8 @@ def test_a_group_is_requeued_in_turn(cli: Cli, office: World, letters: list[tupl
     ]
     states = [ops.job_of(office, job_id).state for _, job_id in letters]
     assert states == [JobState.QUEUED, JobState.WAITING, JobState.WAITING]
+    # And none of them goes before a person's import
+    assert not any(ops.job_of(office, job_id).interactive for _, job_id in letters)
 
 
 def test_what_was_done_elsewhere_is_told_and_the_others_are_done(

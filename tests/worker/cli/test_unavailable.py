@@ -6,8 +6,10 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
+from sqlalchemy import make_url
 
 from portal_db.database import Database
+from tests.servers.postgres import PostgresServer, connection_to, drop_database
 from tests.worker.cli.conftest import Cli
 from tests.worker.test_failover import read_only
 from worker.cli.processes import queues_of
@@ -92,6 +94,41 @@ def test_a_file_that_is_no_database(cli: Cli, monkeypatch: pytest.MonkeyPatch, t
         assert "file is not a database" in ran.err
 
 
+@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
+def test_a_database_that_cannot_hold_every_name_gets_no_tables(
+    cli: Cli, postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch, encoding: str
+) -> None:
+    name = f"test_{encoding.lower()}"
+    with connection_to(postgres_server) as connection:
+        connection.execute(f"CREATE DATABASE {name} ENCODING '{encoding}' LOCALE 'C' TEMPLATE template0")
+    try:
+        url = postgres_server.url.set(database=name).render_as_string(hide_password=False)
+        monkeypatch.setenv("DATABASE_URL", url)
+        ran = cli("db", "upgrade")
+    finally:
+        drop_database(postgres_server, name)
+    assert (ran.code, ran.out) == (3, "")
+    assert f"The database is in {encoding}, which cannot hold every name" in ran.err
+    assert len(ran.err.splitlines()) == 1
+
+
+def test_a_role_that_may_not_create_tables_is_told_what_it_lacks(
+    cli: Cli, postgres_server: PostgresServer, empty_postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with connection_to(postgres_server, make_url(empty_postgres_url).database) as connection:
+        connection.execute("DROP ROLE IF EXISTS guest")
+        connection.execute("CREATE ROLE guest LOGIN PASSWORD 'guest'")
+        connection.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+    url = make_url(empty_postgres_url).set(username="guest", password="guest")
+    monkeypatch.setenv("DATABASE_URL", url.render_as_string(hide_password=False))
+    ran = cli("db", "upgrade")
+    with connection_to(postgres_server) as connection:
+        connection.execute("DROP ROLE guest")
+    assert (ran.code, ran.out) == (3, "")
+    assert "GRANT CREATE, USAGE ON SCHEMA public" in ran.err
+    assert len(ran.err.splitlines()) == 1
+
+
 def test_a_database_of_another_version(cli: Cli, migrated: Database) -> None:
     with migrated.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = 'ffff'")
@@ -99,6 +136,20 @@ def test_a_database_of_another_version(cli: Cli, migrated: Database) -> None:
     assert (listed.code, upgraded.code) == (3, 3)
     assert "The database is at revision ffff and this version needs" in listed.err
     assert "a revision that this version does not know" in upgraded.err
+
+
+@pytest.mark.parametrize("command", ["worker", "relay"])
+def test_a_process_that_starts_before_the_migrations_ends_and_says_what_it_needs(
+    cli: Cli, migrated: Database, command: str
+) -> None:
+    """Its supervisor starts it again until they are done."""
+    with migrated.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
+    ran = cli(command)
+    assert (ran.code, ran.out) == (3, "")
+    assert "The database is at revision 0001 and this version needs" in ran.err
+    assert "run `portal-sync db upgrade`" in ran.err
+    assert len(ran.err.splitlines()) == 1
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import httpx
 from xpm.simulator import SimulatorHandle
 
 JSON_HEADERS = {"Accept": "application/json", "Xero-Features": "practice-strict-content-type"}
-HTTP = httpx.Client(limits=httpx.Limits(max_keepalive_connections=0), timeout=10)
+HTTP = httpx.Client(limits=httpx.Limits(max_keepalive_connections=0), timeout=10, trust_env=False)
 """One client for all calls, for making one takes longer than a call; it keeps no connection from test to test."""
 
 _LISTS = {"Clients", "Contacts", "Notes", "Groups", "Relationships", "StaffList"}

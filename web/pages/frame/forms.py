@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator, Container, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated
@@ -9,6 +10,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from pydantic import ValidationError
 from starlette.datastructures import FormData
+from starlette.formparsers import MultiPartParser
 
 from handlers import refusals
 from handlers.access.caller import Scope
@@ -22,6 +24,9 @@ from web.portal import ThePortal
 CSRF_FIELD = "csrf_token"
 #: Our own forms have far fewer fields.
 MOST_FIELDS = 1_000
+#: An uploaded file names clients, so it stays in memory, up to the limit of the body: no copy of it is left on a disk, which
+#: may be read-only besides.
+MultiPartParser.spool_max_size = sys.maxsize
 
 
 @dataclass(frozen=True)

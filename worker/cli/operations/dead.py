@@ -142,8 +142,9 @@ def requeue_dead(
 ) -> None:
     """Requeue dead letters: by id, by group, or by filters.
 
-    Work that was done elsewhere since is not repeated: the command says what did it. The oldest goes first. With
-    --per-minute each waits its turn in the database, even if this command is interrupted.
+    Work that was done elsewhere since is not repeated: the command says what did it. The oldest goes first. Several go
+    behind the imports that people wait for. With --per-minute each waits its turn in the database, even if this command is
+    interrupted.
     """
     which = options.as_filter()
     gap = 60 / per_minute if per_minute else 0.0
@@ -157,7 +158,8 @@ def requeue_dead(
             return
         if len(job_ids) > 1:
             confirm(f"Requeue {count_of(len(job_ids), 'dead letter')}?", yes=yes)
-        done = requeue_each(database, act, track("Requeueing", job_ids), gap_seconds=gap)
+        many = len(job_ids) > 1  # nobody waits in front of a page for each of these
+        done = requeue_each(database, act, track("Requeueing", job_ids), gap_seconds=gap, in_background=many)
     rows = [
         {**fields(one, "import_id", id="job_id", import_state="state"), "in_seconds": round(one.in_seconds, 1)}
         for one in done.done
