@@ -145,7 +145,8 @@ def test_a_full_disk_under_sqlite_loses_nothing_and_needs_no_restart(
     requests = [world.request(person.uuid, send_welcome_email=True) for person in people[1:7]]
     for number, request in enumerate(requests):
         desk.post(request.model_dump(), f"m-{number}")
-    wait_until(lambda: "door.database_away" in processes["worker-1"].log(), "the worker has met it", 30)
+    words = ("database_unavailable", "database_away", "OperationalError")  # whoever needs a new page first
+    wait_until(lambda: any(word in processes["worker-1"].log() for word in words), "the worker has met it", 30)
     # Then each is accepted and done once there is room again
     disk.unlink()
     wait_until(lambda: count(world, "import_events") == 7, "all are closed", 60)
