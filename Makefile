@@ -29,7 +29,7 @@ demo: .venv/ready ## run the whole system on this machine and import a simulated
 serve: .venv/ready ## run the portal with its pages on this machine, until Ctrl-C (PORT=…; ARGS: options of portal-sync serve)
 	@.venv/bin/portal-sync serve $(if $(PORT),--port $(PORT)) $(ARGS)
 
-test: .venv/ready-test ## run the tests (TESTARGS: options of pytest, such as TESTARGS="-k limiter")
+test: .venv/ready-bench ## run the tests (TESTARGS: options of pytest, such as TESTARGS="-k limiter")
 	@$(RUN) pytest -n auto --dist loadgroup $(TESTARGS)
 
 e2e: .venv/ready-browser ## test the portal in a browser, Chromium (TESTARGS: options of pytest; CHROMIUM=/path/to/it)
@@ -42,7 +42,7 @@ lint: .venv/ready-lint ## check for mistakes and unformatted code (ruff)
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check .
 
-types: .venv/ready-browser .venv/ready-lint ## check the types (mypy)
+types: .venv/ready-browser .venv/ready-bench .venv/ready-lint ## check the types (mypy)
 	@$(RUN) mypy
 
 contracts: .venv/ready-lint ## check which folder imports which (import-linter)
@@ -54,8 +54,8 @@ faults: .venv/ready-test ## run the long fault matrix and write docs/fault-matri
 
 check: lint types contracts test ## run lint, types, contracts and test
 
-bench: .venv/ready-bench ## run a benchmark (ARGS: its name and options)
-	@$(RUN) bench $(ARGS)
+bench: .venv/ready-bench ## run all benchmarks and write docs/benchmarks.md (ARGS: run one; its name and options)
+	@$(RUN) bench $(or $(ARGS),all)
 
 mutants: .venv/ready-test ## remove each guard in turn and check that its tests fail (ARGS: options, see docs/guards.md)
 	@$(RUN) tests.mutants $(ARGS)
@@ -100,7 +100,7 @@ clean: ## remove everything that the other targets created
 	@$(SYNC) --group lint
 	@touch $@
 
-.venv/ready-bench: pyproject.toml uv.lock $(TOOLS)
+.venv/ready-bench: pyproject.toml uv.lock $(TOOLS) $(if $(wildcard .venv/bin/celery),,again)
 	@echo "Installing portal-sync and its benchmark packages into .venv"
 	@$(SYNC) --group bench
 	@touch $@

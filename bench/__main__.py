@@ -6,7 +6,10 @@ import argparse
 import json
 import os
 import random
+import sys
 from importlib import import_module
+
+from bench import results
 
 
 def main() -> None:
@@ -36,12 +39,40 @@ def main() -> None:
     growth.add_argument("--practices", type=int, nargs="+", default=[10, 100, 1_000], help="practices with a backlog")
     endurance = commands.add_parser("endurance", help="what a worker holds after many jobs: memory and descriptors")
     endurance.add_argument("--jobs", type=int, default=10_000, help="jobs of one worker, about (default 10000)")
-    for command in (latency, throughput, limiter, parse, search, resync, growth, endurance):
+    rivals = commands.add_parser("rivals", help="ours, dramatiq, Celery and procrastinate, side by side")
+    rivals.add_argument("--rounds", type=int, default=5, help="rounds of each part; medians are printed (default 5)")
+    rivals.add_argument("--singles", type=int, default=15, help="imports one by one in a round (default 15)")
+    rivals.add_argument("--imports", type=int, default=200, help="imports of a batch (default 200)")
+    rivals.add_argument("--backlog", type=int, default=5000, help="batch beside which single ones start (default 5000)")
+    rivals.add_argument("--limit", type=float, default=120, help="seconds after which a side is cut off (default 120)")
+    rivals.add_argument("--parts", nargs="+", default=["idle", "batch", "busy", "recovery"], help="what to measure")
+    sides = ["ours", "dramatiq", "celery", "procrastinate"]
+    rivals.add_argument("--sides", nargs="+", default=sides, choices=sides, help="whom to measure")
+    quota = commands.add_parser("quota", help="calls of XPM for an import, and pacing against simpler ways")
+    quota.add_argument("--clients", type=int, nargs="+", default=[1, 100, 5000], help="clients of a practice's import")
+    quota.add_argument("--calls", type=int, default=600, help="records that need a call each (default 600)")
+    quota.add_argument("--scale", type=float, default=10.0, help="how much faster the quota refills (default 10)")
+    capacity = commands.add_parser("capacity", help="what an import and a sync cost each part; for docs/scaling.md")
+    capacity.add_argument("--imports", type=int, default=1000, help="imports of the batch (default 1000)")
+    capacity.add_argument("--syncs", type=int, default=20, help="syncs without a change (default 20)")
+    capacity.add_argument("--idle-seconds", type=float, default=20, help="seconds without work (default 20)")
+    every = (latency, throughput, limiter, parse, search, resync, growth, rivals, quota, capacity, endurance)
+    for command in every:
         command.add_argument("--json", action="store_true", help="print one JSON object")
+        command.add_argument("--save", action="store_true", help="keep the figures in bench/results for the page")
+    commands.add_parser("all", help="every measurement, then the page; about half an hour on two cores")
+    commands.add_parser("page", help="write docs/benchmarks.md and its plots from bench/results")
     arguments = parser.parse_args()
-    options = {name: value for name, value in vars(arguments).items() if name not in ("name", "json")}
+    if arguments.name == "page":
+        import_module("bench.page").write()
+        return
+    if arguments.name == "all":
+        sys.exit(import_module("bench.every").run())
+    options = {name: value for name, value in vars(arguments).items() if name not in ("name", "json", "save")}
     measurement = import_module(f"bench.{arguments.name}")  # only the chosen one: each needs other libraries
     found = measurement.measure(**options) | {"cores": os.cpu_count()}
+    if arguments.save:
+        results.save(results.name_of(arguments.name, options), found)
     print(json.dumps(found) if arguments.json else "\n".join(f"{name:>24}  {value}" for name, value in found.items()))
 
 

@@ -75,15 +75,20 @@ class Deployment:
 
 
 @contextmanager
-def deployed(*, clients: int) -> Iterator[Deployment]:
-    """Start everything except workers and relay, with a simulated practice of `clients` XPM clients and no quota."""
+def deployed(*, clients: int, enforce_quota: bool = False) -> Iterator[Deployment]:
+    """Start everything except workers and relay, with a simulated practice of `clients` XPM clients.
+
+    Args:
+        enforce_quota: whether XPM refuses calls above its quota, whose minutes and days are as short as the portal's.
+    """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="portal-sync-bench-")))
         server = stack.enter_context(own_postgres_server())
         database_url = stack.enter_context(fresh_database(server))
         redis = stack.enter_context(redis_server(folder / "redis"))
         processes = stack.enter_context(Supervised(folder / "logs"))
-        xpm_port, mail_port = start_simulator(processes, f"clients={clients}, seed=7, enforce_quota=False"), free_port()
+        xpm = f"clients={clients}, seed=7, enforce_quota={enforce_quota}, time_scale={QUOTA_TIME_SCALE}"
+        xpm_port, mail_port = start_simulator(processes, xpm), free_port()
         mail = folder / "mail"
         catcher = [sys.executable, "-m", "worker.local.mail_catcher", "--port", str(mail_port), "--dir", str(mail)]
         processes.start("mail", catcher, ready=port_open(mail_port))

@@ -99,7 +99,7 @@ def measure(*, scale: float, seed: int) -> dict[str, Any]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="portal-sync-bench-")))
         server = stack.enter_context(redis_server(folder / "redis"))
-        site = stack.enter_context(_site(folder, server.url, scale))
+        site = stack.enter_context(site_in(folder, server.url, scale))
         calm = _run(site, chance, lambda: None)
         with redis.Redis.from_url(server.url) as client:
             flushed = _run(site, chance, client.flushall)
@@ -141,7 +141,7 @@ class Run:
 def _run(site: Site, chance: random.Random, half_way: Callable[[], object]) -> Run:
     with site.api() as api, ExitStack() as stack:
         assert site.ask(api, "interactive", time.monotonic() + 60), "the first call, which is a probe, got no answer"
-        hammers = [stack.enter_context(_Hammer(site)) for _ in range(PROCESSES)]
+        hammers = [stack.enter_context(Hammer(site)) for _ in range(PROCESSES)]
         for hammer in hammers:
             hammer.wait_until("ready")
         before = site.counters()
@@ -155,8 +155,8 @@ def _run(site: Site, chance: random.Random, half_way: Callable[[], object]) -> R
         counters = site.counters()
         timer.join()
     return Run(
-        answered=_more(before, counters, "200"),
-        rejected=_more(before, counters, "429"),
+        answered=more(before, counters, "200"),
+        rejected=more(before, counters, "429"),
         max_in_window=counters["greatest_per_minute"],
         max_concurrent=counters["greatest_concurrency"],
         interactive_calls=len(took),
@@ -164,7 +164,7 @@ def _run(site: Site, chance: random.Random, half_way: Callable[[], object]) -> R
     )
 
 
-def _more(before: dict[str, Any], after: dict[str, Any], status: str) -> int:
+def more(before: dict[str, Any], after: dict[str, Any], status: str) -> int:
     return int(after["statuses"].get(status, 0) - before["statuses"].get(status, 0))
 
 
@@ -186,11 +186,14 @@ def _interactive(site: Site, api: XpmApi, chance: random.Random, end: float) -> 
             calls.append(pool.submit(call))
 
 
-class _Hammer:
-    """A worker process, controlled by lines on its standard input and output."""
+class Hammer:
+    """A worker process, controlled by lines on its standard input and output. It calls `function`, of `module`, with the
+    site and `arguments`."""
 
-    def __init__(self, site: Site, function: str = "hammer") -> None:
-        code = f"from bench.limiter import {function}, Site; {function}(Site(**{asdict(site)!r}))"
+    def __init__(self, site: Site, function: str = "hammer", *arguments: object, module: str = "bench.limiter") -> None:
+        given = "".join(f", {argument!r}" for argument in arguments)
+        code = f"from {module} import {function}; from bench.limiter import Site; "
+        code += f"{function}(Site(**{asdict(site)!r}){given})"
         self.process = subprocess.Popen(
             [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
@@ -229,7 +232,7 @@ def hammer(site: Site) -> None:
 
 def _capacity_back(redis_url: str) -> float:
     """Real seconds from the kill of a process that holds every permit until another can hold as many."""
-    with _Hammer(Site(redis_url, "", "", 1.0), "hold_all") as holder, ExitStack() as stack:
+    with Hammer(Site(redis_url, "", "", 1.0), "hold_all") as holder, ExitStack() as stack:
         holder.wait_until("holding")
         limiter = _real_limiter(redis_url)
         stack.callback(limiter.close)
@@ -269,7 +272,7 @@ def _take(limiter: RedisLimiter, stack: ExitStack, holder: str) -> None:
 
 
 @contextmanager
-def _site(folder: Path, redis_url: str, scale: float) -> Iterator[Site]:
+def site_in(folder: Path, redis_url: str, scale: float) -> Iterator[Site]:
     """A simulator with quota, slow answers and a client to read."""
     with Supervised(folder / "logs") as processes:
         url = f"http://127.0.0.1:{start_simulator(processes, f'clients=3, time_scale={scale}')}"
