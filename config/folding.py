@@ -9,6 +9,8 @@ _LETTERS = str.maketrans({"æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d
 #: Apostrophes and what is typed for one: they are left out, as many people do.
 _APOSTROPHES = str.maketrans(dict.fromkeys("'’‘‛ʼʻʹ′`´＇"))  # noqa: RUF001 -- they look alike on purpose
 _MINUS = "−"  # noqa: RUF001 -- a dash by its look only
+#: Letters of a folded name that are stored.
+LONGEST_KEY = 500
 
 
 def fold_text(text: str) -> str:
@@ -21,6 +23,11 @@ def fold_name(text: str) -> str:
     """A name as searches compare it: `Weißbach` and `weissbach` are the same. Dashes separate words."""
     plain = fold_text(text.translate(_APOSTROPHES)).translate(_LETTERS)
     return " ".join("".join(map(_seen, plain)).split())
+
+
+def name_key(*parts: str) -> str:
+    """The folded name that is stored and searched."""
+    return fold_name(" ".join(parts))[:LONGEST_KEY]
 
 
 def _seen(letter: str) -> str:

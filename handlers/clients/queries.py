@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal, Self
 from uuid import UUID
@@ -12,12 +12,13 @@ from pydantic import BaseModel, Field
 
 from handlers import refusals
 from handlers.access.caller import Caller
-from handlers.paging import Page, page_of, read_cursor
+from handlers.paging import Page, exact_or_guess, page_of, read_cursor
 from handlers.relationships import review_queue
 from handlers.relationships.review_queue import Item
 from portal_db.clients import client_queries, clients, team
 from portal_db.clients.client_queries import ClientEntry, ClientFilter
 from portal_db.database import Database, Tx
+from portal_db.paging import Cursor
 from portal_db.states import ReviewState
 from portal_db.tables import ClientField, FieldConflict, Login, TeamMember, WelcomeEmail
 
@@ -44,8 +45,12 @@ def list_clients(
     """
     after = read_cursor(cursor)
     with database.read() as tx:
-        found = client_queries.page(tx, caller.viewer, wanted, after=after, limit=limit + 1)
-    return page_of(found, limit, lambda entry: (entry.client.created_at, entry.client.id))
+
+        def find(after: Cursor | None, limit: int, is_guess: bool) -> list[ClientEntry]:
+            return client_queries.page(tx, caller.viewer, replace(wanted, is_guess=is_guess), after=after, limit=limit)
+
+        found, is_guess = exact_or_guess(find, after, limit + 1)
+    return page_of(found, limit, lambda entry: (entry.client.created_at, entry.client.id), is_guess=is_guess)
 
 
 def get_client(database: Database, caller: Caller, client_id: UUID) -> Details:

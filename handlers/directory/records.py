@@ -9,13 +9,13 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from config.folding import fold_name
+from config.folding import name_key
 from xpm.records import XpmClient
 
 adapter = TypeAdapter(XpmClient)
 
-#: The lengths of the name key and the structure.
-MAX_KEY, MAX_STRUCTURE = 500, 200
+#: The length of the structure.
+MAX_STRUCTURE = 200
 
 
 def columns_of(record: XpmClient) -> dict[str, Any]:
@@ -23,7 +23,7 @@ def columns_of(record: XpmClient) -> dict[str, Any]:
     return {
         "record": adapter.dump_python(record, mode="json", exclude=_unused(record)),
         "content_hash": content_hash(record),
-        "name_key": fold_name(record.name)[:MAX_KEY],
+        "name_key": name_key(record.name),
         "structure": record.business_structure[:MAX_STRUCTURE] if record.business_structure else None,
         "is_archived": record.is_archived,
         "is_deleted": record.is_deleted,

@@ -7,10 +7,9 @@ A record that is already a client appears once, as that client, and cannot be im
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
-from config.folding import fold_name
 from handlers.access.caller import Caller
 from handlers.directory.classification import entity_type_of, kinds_of, suggested_kind
 from handlers.directory.lookup import get_for_staff
@@ -23,9 +22,11 @@ from handlers.xero.connection import require_connection
 from handlers.xero.tokens import call_xpm
 from portal_db.clients import client_queries
 from portal_db.clients.client_queries import ClientEntry, ClientFilter
+from portal_db.database import Tx
 from portal_db.directory import directories
 from portal_db.directory import search as directory_search
 from portal_db.states import ClientKind, EntityType, Lane
+from portal_db.tables import Directory
 from portal_db.work import lookahead
 from portal_db.xero import requester
 from portal_db.xero.requester import StaffRequester
@@ -44,6 +45,7 @@ class SearchResult:
     """A record in XPM, and what it may be imported as.
 
     blocked: why it cannot be imported, as a stable code. client_id: the client it is linked to, if the caller may see it.
+    is_guess: no name matches the text that was searched for exactly, and this one does but for a typing error.
     """
 
     record: XpmClient
@@ -52,37 +54,43 @@ class SearchResult:
     entity_type: EntityType
     blocked: str | None
     client_id: UUID | None
+    is_guess: bool = False
 
 
 @dataclass(frozen=True)
 class AdvancedSearchResult:
-    """Clients of the portal and records in XPM. `xpm` is `None` if it was not searched; `trouble`: why that failed."""
+    """Clients of the portal and records in XPM. `xpm` is `None` if it was not searched; `trouble`: why that failed.
+    `is_guess`: nothing matches exactly under either heading, and these match but for a typing error."""
 
     clients: tuple[ClientEntry, ...]
     xpm: tuple[SearchResult, ...] | None
     trouble: JobError | None = None
+    is_guess: bool = False
 
 
 def search_all(services: Services, caller: Caller, text: str, *, with_xpm: bool) -> AdvancedSearchResult:
     """Search the portal's clients and, if requested, XPM. The clients are found even if XPM does not answer."""
+    trouble = None
+    try:
+        found = search_xpm(services, caller, text) if with_xpm else []
+    except JobError as error:
+        found, trouble = [], error
     with services.database.read() as tx:
         known = client_queries.page(tx, caller.viewer, ClientFilter(text), after=None, limit=MOST)
-    if not with_xpm:
-        return AdvancedSearchResult(tuple(known), None)
-    try:
-        found = search_xpm(services, caller, text)
-    except JobError as trouble:
-        return AdvancedSearchResult(tuple(known), (), trouble)
-    linked = {item.record.uuid for item in found if item.client_id is not None}
-    with services.database.read() as tx:
-        more = client_queries.of_records(tx, caller.viewer, linked)
+        is_guess = not known and all(item.is_guess for item in found)
+        if is_guess:
+            known = client_queries.page(tx, caller.viewer, ClientFilter(text, is_guess=True), after=None, limit=MOST)
+        found = [item for item in found if item.is_guess == is_guess]
+        more = client_queries.of_records(tx, caller.viewer, {item.record.uuid for item in found if item.client_id})
     listed = {entry.client.id for entry in known}
     clients = (*known, *(entry for entry in more if entry.client.id not in listed))
-    return AdvancedSearchResult(clients, tuple(item for item in found if item.client_id is None))
+    only_in_xpm = tuple(item for item in found if item.client_id is None)
+    is_guess = is_guess and bool(clients or only_in_xpm)
+    return AdvancedSearchResult(clients, only_in_xpm if with_xpm else None, trouble, is_guess)
 
 
 def search_xpm(services: Services, caller: Caller, text: str) -> list[SearchResult]:
-    """XPM's records whose name contains a text.
+    """XPM's records whose name contains a text; if there are none in the directory, those that do but for a typing error.
 
     Raises:
         JobError: the caller has no connection that works, or XPM cannot answer now.
@@ -92,12 +100,11 @@ def search_xpm(services: Services, caller: Caller, text: str) -> list[SearchResu
         connection = require_connection(asker)
         directory = directories.of(tx, connection.xero_login_id, connection.tenant_id)
         is_filled = directory is not None and directory.cursor is not None
-        folded = fold_name(text)
-        found = directory_search.find(tx, directory, folded, limit=MOST) if directory and is_filled and folded else ()
-        records = [read_record(row.record) for row in found]
+        records, is_guess = _find(tx, directory, text) if directory and is_filled else ([], False)
     if directory is not None:
         note_use(services.database, directory, asker.now)
-    return _results(services, caller, records if is_filled else _call_search(services, asker, text))
+    results = _results(services, caller, records if is_filled else _call_search(services, asker, text))
+    return [replace(result, is_guess=is_guess) for result in results]
 
 
 def record_in_xpm(services: Services, caller: Caller, xpm_uuid: UUID) -> SearchResult:
@@ -109,6 +116,14 @@ def record_in_xpm(services: Services, caller: Caller, xpm_uuid: UUID) -> SearchR
     with services.database.read() as tx:
         asker = requester.staff_requester(tx, caller.practice_id, caller.staff_id)
     return _results(services, caller, [get_for_staff(services, asker, xpm_uuid, seconds=SECONDS)])[0]
+
+
+def _find(tx: Tx, directory: Directory, text: str) -> tuple[list[XpmClient], bool]:
+    """The directory's records, and whether they are a guess."""
+    for is_guess in (False, True):
+        if found := directory_search.find(tx, directory, text, is_guess=is_guess, limit=MOST):
+            return [read_record(row.record) for row in found], is_guess
+    return [], False
 
 
 def _call_search(services: Services, asker: StaffRequester, text: str) -> Sequence[XpmClient]:

@@ -1,4 +1,5 @@
-"""Housekeeping: deletes rows that have been kept long enough, in short batches while workers run.
+"""Housekeeping: deletes rows that have been kept long enough, in short batches while workers run, and folds names that an
+earlier release wrote (`portal_db.upkeep.unfolded_names`).
 
 It never deletes imports, clients, the audit trail, or dead letters with everything of their imports.
 """
@@ -11,7 +12,7 @@ from collections.abc import Callable, Mapping
 from config.settings import Settings
 from portal_db.database import Database
 from portal_db.directory import purge
-from portal_db.upkeep import retention
+from portal_db.upkeep import retention, unfolded_names
 
 #: Rows per transaction, and the pause between two, in which heartbeats get through on SQLite.
 BATCH = 500
@@ -56,7 +57,16 @@ def keep_house(
     if not dry_run:
         with database.write() as tx:
             retention.drop_scheduled_runs(tx, settings.keep_events_days)
+        _fold_names(database)
     return done
+
+
+def _fold_names(database: Database) -> None:
+    while True:
+        with database.write() as tx:
+            if not unfolded_names.fold(tx, limit=BATCH):
+                return
+        threading.Event().wait(PAUSE_SECONDS)
 
 
 def _purge_directories(database: Database, *, dry_run: bool, progress: Progress) -> int:

@@ -6,7 +6,7 @@ All of this is computed when it is read, so that it follows the directory and cl
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from uuid import UUID
@@ -16,7 +16,7 @@ from handlers.access.caller import Caller
 from handlers.directory.classification import Words, entity_type_of, kinds_of
 from handlers.directory.records import read_record
 from handlers.directory.structures import words_of
-from handlers.paging import Page
+from handlers.paging import Page, exact_or_guess
 from handlers.relationships import labels
 from handlers.relationships.direction import ANYTHING, PERSON, Ambiguity, Direction, as_text, decide, possible_kinds
 from portal_db.clients import review_items
@@ -58,9 +58,13 @@ def page(database: Database, caller: Caller, wanted: ReviewFilter, *, cursor: st
     """
     after = _read_cursor(cursor)
     with database.read() as tx:
-        found = review_items.page(tx, caller.viewer, wanted, after=after, limit=limit + 1)
+
+        def find(after: UUID | None, limit: int, is_guess: bool) -> list[ReviewItem]:
+            return review_items.page(tx, caller.viewer, replace(wanted, is_guess=is_guess), after=after, limit=limit)
+
+        found, is_guess = exact_or_guess(find, after, limit + 1)
         items = read(tx, caller.practice_id, found[:limit])
-    return Page(items, str(items[-1].row.id) if len(found) > limit else None)
+    return Page(items, str(items[-1].row.id) if len(found) > limit else None, is_guess)
 
 
 def of_client(tx: Tx, caller: Caller, client_id: UUID, states: Collection[ReviewState]) -> list[Item]:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import Select, and_, select
 
+from portal_db import names
 from portal_db.database import Tx
 from portal_db.dialect import one_as
 from portal_db.paging import Cursor, newest_first
@@ -19,11 +20,13 @@ from portal_db.visibility import Viewer
 
 @dataclass(frozen=True, slots=True)
 class ClientFilter:
-    """Which of the visible clients to list; a filter that is not set matches all. `text` is part of the name."""
+    """Which of the visible clients to list; a filter that is not set matches all. `text` has words of the name, as
+    they are, or with `is_guess` with a typing error."""
 
     text: str | None = None
     kind: ClientKind | None = None
     is_new: bool | None = None
+    is_guess: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,7 @@ def page(tx: Tx, viewer: Viewer, wanted: ClientFilter, *, after: Cursor | None, 
     """A page of clients, newest first."""
     statement = _entries(viewer)
     if wanted.text:
-        statement = statement.where(Client.name.icontains(wanted.text, autoescape=True))
+        statement = statement.where(names.contain(wanted.text, Client.name_key, is_guess=wanted.is_guess))
     if wanted.kind is not None:
         statement = statement.where(Client.kind == wanted.kind)
     if wanted.is_new is not None:

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, delete, or_, select
 
+from config.folding import name_key
 from portal_db.clients import history, relationships
 from portal_db.clients.history import By, Change
 from portal_db.database import Tx
@@ -193,7 +194,8 @@ def _value(field: ClientField | None) -> str | None:
 
 def set_names(tx: Tx, names: Mapping[UUID, str]) -> None:
     """Set the names that lists show, by client; they follow the field `name`."""
-    update_each(tx, Client, {client_id: {"name": name} for client_id, name in names.items()})
+    rows = {client_id: {"name": name, "name_key": name_key(name)} for client_id, name in names.items()}
+    update_each(tx, Client, rows)
 
 
 def set_entity_types(tx: Tx, types: Mapping[UUID, EntityType]) -> None:

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, select, update
 
+from config.folding import name_key
 from portal_db import dialect
 from portal_db.database import Tx
 from portal_db.dialect import update_rows
@@ -93,15 +94,19 @@ _WRITTEN = (*XPM_COLUMNS, "gone_at", "state", "import_id", "version", "as_of")
 _WRITE = (
     update(Relationship.__table__)  # type: ignore[arg-type]  # it is a table
     .where(Relationship.id == bindparam("row_id"))
-    .values({name: bindparam(f"new_{name}") for name in _WRITTEN})
+    .values({name: bindparam(f"new_{name}") for name in (*_WRITTEN, "search_key")})
 )
 
 
 def write_rows(tx: Tx, rows: Sequence[dict[str, Any]]) -> None:
     """Write rows back; each has its `id` and every column that imports and re-syncs may change."""
     if rows:
-        values = [{"row_id": row["id"], **{f"new_{name}": row[name] for name in _WRITTEN}} for row in rows]
-        tx.session.connection().execute(_WRITE, values)
+        tx.session.connection().execute(_WRITE, [_written(row) for row in rows])
+
+
+def _written(row: dict[str, Any]) -> dict[str, Any]:
+    key = name_key(row["other_name"], row["label"])
+    return {"row_id": row["id"], "new_search_key": key, **{f"new_{name}": row[name] for name in _WRITTEN}}
 
 
 _RENAME = (

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, or_, select, update
 
+from portal_db import names
 from portal_db.database import Tx
 from portal_db.dialect import count_rows, update_rows
 from portal_db.states import ReviewState
@@ -21,12 +22,14 @@ from portal_db.visibility import Viewer
 
 @dataclass(frozen=True, slots=True)
 class ReviewFilter:
-    """Which of the visible items to list; a filter that is not set matches all. `text` is part of a name or label."""
+    """Which of the visible items to list; a filter that is not set matches all. `text` has words of the names of
+    both parties and of the label, as they are, or with `is_guess` with a typing error."""
 
     states: Collection[ReviewState] = (ReviewState.PENDING,)
     client_id: UUID | None = None
     text: str | None = None
     is_client: bool | None = None
+    is_guess: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +59,8 @@ def page(tx: Tx, viewer: Viewer, wanted: ReviewFilter, *, after: UUID | None, li
     if wanted.client_id is not None:
         statement = statement.where(Relationship.client_id == wanted.client_id)
     if wanted.text:
-        texts = (Relationship.other_name, Relationship.label, Client.name)
-        statement = statement.where(or_(*(text.icontains(wanted.text, autoescape=True) for text in texts)))
+        keys = (Relationship.search_key, Client.name_key)
+        statement = statement.where(names.contain(wanted.text, *keys, is_guess=wanted.is_guess))
     if wanted.is_client is not None:
         is_linked = _linked(viewer).exists()
         statement = statement.where(is_linked if wanted.is_client else ~is_linked)

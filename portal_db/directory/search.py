@@ -7,20 +7,22 @@ from uuid import UUID
 
 from sqlalchemy import and_, case, func, or_, select
 
+from config.folding import fold_name
+from portal_db import names
 from portal_db.database import Tx
 from portal_db.directory.directories import is_in
 from portal_db.states import ConnectionState
 from portal_db.tables import Directory, DirectoryRecord, XpmConnection, same_directory
 
 
-def find(tx: Tx, directory: Directory, text: str, *, limit: int) -> list[DirectoryRecord]:
-    """Records whose name contains every word of a normalised text, except gone and deleted ones. Names that begin with the
-    text come first, then names in which a word begins with it."""
-    name = DirectoryRecord.name_key
-    place = case((name.startswith(text, autoescape=True), 0), (name.contains(f" {text}", autoescape=True), 1), else_=2)
+def find(tx: Tx, directory: Directory, text: str, *, is_guess: bool, limit: int) -> list[DirectoryRecord]:
+    """Records whose name contains every word of a text, or with `is_guess` does but for a typing error, except gone and
+    deleted ones. Names that begin with the text come first, then names in which a word begins with it."""
+    name, key = DirectoryRecord.name_key, fold_name(text)
+    place = case((name.startswith(key, autoescape=True), 0), (name.contains(f" {key}", autoescape=True), 1), else_=2)
     statement = select(DirectoryRecord).where(
         is_in(directory),
-        *(name.contains(word, autoescape=True) for word in text.split()),
+        names.contain(text, name, is_guess=is_guess),
         DirectoryRecord.gone_at.is_(None),
         ~DirectoryRecord.is_deleted,
     )

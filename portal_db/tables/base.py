@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import JSON, Index, MetaData, Uuid, text
+from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlalchemy.orm import DeclarativeBase
 
+from config.folding import name_key
 from portal_db import states
 from portal_db.types import UtcDateTime, choice, open_choice
 
@@ -44,6 +47,16 @@ type_map: dict[Any, Any] = {
 def partial_index(name: str, *columns: str, where: str, unique: bool = False) -> Index:
     """An index of the rows that match `where`."""
     return Index(name, *columns, unique=unique, sqlite_where=text(where), postgresql_where=text(where))
+
+
+def key_of(*columns: str) -> Callable[[DefaultExecutionContext], str]:
+    """A column's value in a new row: the texts of these columns as searches compare them. Updates write it themselves."""
+
+    def folded(context: DefaultExecutionContext) -> str:
+        row = context.get_current_parameters()  # type: ignore[no-untyped-call]  # SQLAlchemy has no types for it
+        return name_key(*(row[column] for column in columns))
+
+    return folded
 
 
 class Base(DeclarativeBase):

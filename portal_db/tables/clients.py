@@ -22,7 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal_db.states import ClientKind, ClientType, EntityType, FieldSource, ReviewState, Subscription
-from portal_db.tables.base import Base, partial_index
+from portal_db.tables.base import Base, key_of, partial_index
 
 
 class Client(Base):
@@ -48,6 +48,8 @@ class Client(Base):
     kind: Mapped[ClientKind]
     #: The name that lists show; always the value of the field `name`.
     name: Mapped[str] = mapped_column(String(500))
+    #: The name in the form that is searched. `None` where an earlier release wrote it, until the next housekeeping.
+    name_key: Mapped[str | None] = mapped_column(String(500), insert_default=key_of("name"))
     entity_type: Mapped[EntityType | None]
     client_type: Mapped[ClientType | None]
     subscription: Mapped[Subscription | None]
@@ -179,6 +181,8 @@ class Relationship(Base):
     label_key: Mapped[str] = mapped_column(String(500))
     other_xpm_uuid: Mapped[UUID]
     other_name: Mapped[str] = mapped_column(String(10_000))
+    #: The other party's name and the label in the form that is searched; `None` as for clients.
+    search_key: Mapped[str | None] = mapped_column(String(500), insert_default=key_of("other_name", "label"))
     number_of_shares: Mapped[int | None] = mapped_column(BigInteger)
     percentage: Mapped[Decimal | None] = mapped_column(Numeric(9, 4))
     start_date: Mapped[date | None]

@@ -129,6 +129,40 @@ def test_relationships_told_from_two_sides_become_one_role(database: Database) -
     }
 
 
+def test_names_that_were_there_before_are_found_as_new_ones_are(database: Database) -> None:
+    """0014: the folded names of clients and relationships, for more rows than are folded at once."""
+    bring_to(database, "0013")
+    with database.engine.begin() as connection:
+        tables = MetaData()
+        tables.reflect(connection, only=["practices", "logins", "staff", "clients", "relationships"])
+        now = datetime(2026, 1, 1, tzinfo=UTC)
+        ids = [
+            each if connection.dialect.name == "postgresql" else each.hex for each in (uuid4() for _ in range(1_004))
+        ]
+        practice, login, staff, *clients = ids
+
+        def add(table: str, *rows: dict[str, Any]) -> None:
+            connection.execute(tables.tables[table].insert(), rows)
+
+        add("practices", {"id": practice, "name": "P", "time_zone": "UTC", "mfa_mandatory": True, "created_at": now})
+        email = {"email": "k@example.com", "email_key": "k@example.com"}
+        add("logins", {"id": login, "kind": "staff", **email, "created_at": now})
+        person = {"practice_id": practice, "login_id": login, "name": "K", "role": "owner", "created_at": now}
+        add("staff", {"id": staff, **person})
+        fixed = {"practice_id": practice, "created_by": staff, "kind": "entity", "entity_type": "Trust"}
+        fixed |= {"name": "O\u2019Quill", "is_new": True, "created_at": now}
+        add("clients", *({"id": client_id, **fixed} for client_id in clients))
+        told = {"label": "Director", "label_key": "director", "other_name": "Wei\u00dfbach", "state": "ignored"}
+        told |= {"practice_id": practice, "client_id": clients[0], "as_of": now, "version": 1}
+        add("relationships", {"id": staff, "other_xpm_uuid": login, **told})
+    bring_to(database, "0014")
+    with database.engine.connect() as connection:
+        assert connection.execute(text("SELECT name_key, count(*) FROM clients GROUP BY 1")).all() == [
+            ("oquill", 1_001)
+        ]
+        assert connection.scalars(text("SELECT search_key FROM relationships")).all() == ["weissbach director"]
+
+
 CONTRACTIONS = {
     "a column that must be given": ("ALTER TABLE pauses ADD COLUMN why VARCHAR(9) NOT NULL", "must be given"),
     "a column dropped": ("ALTER TABLE pauses DROP COLUMN reason", "pauses.reason is gone"),

@@ -20,7 +20,7 @@ from web.api.review import ReviewItem
 from web.http.bodies import IdempotencyKey
 from web.http.identity import Importer, Reader
 from web.http.models import Answer, Body
-from web.http.paging import ListPage, ListQuery
+from web.http.paging import ListPage, ListQuery, SearchedPage
 from web.portal import ThePortal
 
 router = APIRouter(prefix="/clients", tags=["clients"])
@@ -107,14 +107,14 @@ class OneClient(ListedClient):
         )
 
 
-class ClientPage(ListPage[ListedClient]):
+class ClientPage(SearchedPage[ListedClient]):
     """Clients, newest first."""
 
 
 class ClientQuery(ListQuery):
     """Which clients, and how many at once."""
 
-    q: Annotated[str, Field(max_length=200)] | None = Field(None, description="part of the name")
+    q: Annotated[str, Field(max_length=200)] | None = Field(None, description="words of the name, in any order")
     kind: ClientKind | None = None
     is_new: bool | None = None
 

@@ -20,7 +20,7 @@ from portal_db.clients.review_items import ReviewFilter
 from portal_db.states import ClientKind, ReviewState
 from web.http.identity import Importer, Reader
 from web.http.models import Answer, Body
-from web.http.paging import ListPage, ListQuery
+from web.http.paging import ListQuery, SearchedPage
 from web.portal import ThePortal
 
 router = APIRouter(tags=["review"])
@@ -79,7 +79,7 @@ class ReviewItem(Answer):
         )
 
 
-class ReviewPage(ListPage[ReviewItem]):
+class ReviewPage(SearchedPage[ReviewItem]):
     """Items, newest first."""
 
 
@@ -88,7 +88,7 @@ class ReviewQuery(ListQuery):
 
     state: list[ReviewState] = Field([ReviewState.PENDING], min_length=1, max_length=len(ReviewState))
     client_id: UUID | None = None
-    q: Annotated[str, Field(max_length=200)] | None = Field(None, description="part of a name or label")
+    q: Annotated[str, Field(max_length=200)] | None = Field(None, description="words of names and labels, in any order")
     suggested: bool | None = Field(
         None, description="true: only items whose other side is a client that you may see; false: only the others"
     )

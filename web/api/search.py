@@ -18,7 +18,7 @@ from web.portal import ThePortal
 
 router = APIRouter(tags=["search"])
 
-Text = Annotated[str, Query(min_length=2, max_length=200, pattern=r"\S", description="part of the name")]
+Text = Annotated[str, Query(min_length=2, max_length=200, pattern=r"\S", description="words of the name, in any order")]
 
 
 class XpmRecord(BaseModel):
@@ -32,6 +32,7 @@ class XpmRecord(BaseModel):
     entity_type: EntityType = Field(description="its type if it is imported as an entity")
     blocked: str | None = Field(description="why it cannot be imported: `already_linked`, `already_being_imported`, …")
     client_id: UUID | None = Field(description="the client it is linked to, where the staff member may see it")
+    is_guess: bool = Field(description="no name matches exactly; this one does but for a typing error")
 
     @classmethod
     def of(cls, found: SearchResult) -> Self:
@@ -44,6 +45,7 @@ class XpmRecord(BaseModel):
             entity_type=found.entity_type,
             blocked=found.blocked,
             client_id=found.client_id,
+            is_guess=found.is_guess,
         )
 
 
@@ -55,11 +57,12 @@ class AdvancedSearch(BaseModel):
     xpm_problem: Fault | None = Field(
         description="why XPM could not be searched; the portal's clients are listed anyway"
     )
+    is_guess: bool = Field(description="nothing matches exactly; these names do but for a typing error")
 
 
 @router.get("/xpm/clients")
 def search_xpm(portal: ThePortal, who: Importer, q: Text) -> list[XpmRecord]:
-    """Clients in XPM whose name has this text, as the staff member's own connection sees them; at most 50."""
+    """Clients in XPM whose name has these words, as the staff member's own connection sees them; at most 50."""
     return [XpmRecord.of(found) for found in search.search_xpm(portal.services, who, q)]
 
 
@@ -76,4 +79,5 @@ def advanced_search(
         clients=[ListedClient.of(entry) for entry in found.clients],
         xpm=None if found.xpm is None else [XpmRecord.of(item) for item in found.xpm],
         xpm_problem=fault_of(found.trouble) if found.trouble else None,
+        is_guess=found.is_guess,
     )

@@ -23,6 +23,17 @@ class ListPage(BaseModel, Generic[T]):
         return cls(items=[item(each) for each in found.items], next_cursor=found.next)
 
 
+class SearchedPage(ListPage[T]):
+    """One page of a list that can be searched for a text."""
+
+    is_guess: bool = Field(description="nothing matches the text exactly; these names do but for a typing error")
+
+    @classmethod
+    def of(cls, found: paging.Page[Any], item: Any) -> Self:
+        items = [item(each) for each in found.items]
+        return cls(items=items, next_cursor=found.next, is_guess=found.is_guess)
+
+
 class ListQuery(BaseModel):
     """Which page, and how many items at most."""
 

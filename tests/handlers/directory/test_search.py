@@ -8,8 +8,9 @@ from config.folding import fold_name, fold_text
 from handlers.access.caller import Caller, Scope
 from handlers.directory import search
 from portal_db.states import Role
+from tests.alike import ALIKE
 from tests.handlers.directory.given import directory_of, synced
-from tests.handlers.given import change, is_active, records
+from tests.handlers.given import change, find, is_active, is_company, records
 from tests.world import World
 from xpm.simulator.serve import SimulatorHandle
 
@@ -76,26 +77,41 @@ def test_a_folded_name_is_its_own_fold() -> None:
         assert fold_name(fold_name(name)) == fold_name(name)
 
 
-ALIKE = {
-    "O\u2019Quill": ("o'quill", "OQUILL", "o\u02bcquill", "o`quill"),
-    "O'Neil": ("oneil", "O\u2019NEIL", "o\uff07neil", "neil"),
-    "Wei\u00dfbach": ("weissbach", "WEISSBACH", "wei\u00dfbach", "wei\u1e9ebach"),
-    "Ann\u2011Marie": ("ann-marie", "ann marie", "marie ann", "ann\u2013marie"),
-    "J\u00f8rgen \u00c6gir \u0141uk": ("jorgen aegir luk", "j\u00f8rgen", "\u0141UK", "aegir  jorgen"),
-    "Zoe\u0308 Cr\u0153ur": ("zo\u00eb", "ZOE croeur", "zoe\u0308", "\u0153ur"),
-    "Bo\u200bris\u00ad Lee": ("boris lee", "bo\u200bris", "lee boris", "boris\u00a0\u00a0lee"),
-}
-
-
-@pytest.mark.parametrize("name", ALIKE)
 def test_a_name_is_found_however_its_letters_and_marks_are_typed(
-    own_sqlite_world: World, own_simulator: SimulatorHandle, name: str
+    own_world: World, own_simulator: SimulatorHandle
 ) -> None:
-    record = next(record for record in records(own_simulator) if is_active(record))
-    change(own_simulator, record.uuid, name=name)
-    synced(own_sqlite_world)
-    for typed in ALIKE[name]:
-        assert found(own_sqlite_world, typed)[:1] == [name.replace("\u200b", "")] or name in found(
-            own_sqlite_world, typed
-        )
-    assert found(own_sqlite_world, "--") == []
+    active = [record for record in records(own_simulator) if is_active(record)]
+    uuids = {name: record.uuid for name, record in zip(ALIKE, active, strict=False)}
+    for name, uuid in uuids.items():
+        change(own_simulator, uuid, name=name)
+    synced(own_world)
+    for name, spellings in ALIKE.items():
+        for typed in spellings:
+            results = search.search_xpm(own_world.services, caller(own_world), typed)
+            assert uuids[name] in {item.record.uuid for item in results if not item.is_guess}, typed
+    assert found(own_world, "--") == []
+
+
+def test_one_typing_error_is_a_guess_where_nothing_matches_exactly(named: World) -> None:
+    def guessed(text: str) -> list[tuple[str, bool]]:
+        results = search.search_xpm(named.services, caller(named), text)
+        return [(item.record.name, item.is_guess) for item in results]
+
+    assert guessed("zoologsits") == [("O'Brixen Zoologists", True)]
+    assert guessed("жуквв") == [("ЖУКОВ Holdings", True)]
+    assert ("100% Pure_Water", True) in guessed("pure_wafer")
+    assert guessed("bxixen sons") == [("Brixen & Sons Pty Ltd", True)]
+    assert all(not is_guess for _, is_guess in guessed("brixen"))
+    assert guessed("zooooologists") == []
+    assert guessed("sonz") == []
+
+
+def test_what_the_portal_has_exactly_is_no_reason_to_guess_in_xpm(named: World, own_simulator: SimulatorHandle) -> None:
+    def searched() -> tuple[list[str], list[str], bool]:
+        both = search.search_all(named.services, caller(named), "zoologsits", with_xpm=True)
+        in_xpm = [item.record.name for item in both.xpm or ()]
+        return [entry.client.name for entry in both.clients], in_xpm, both.is_guess
+
+    assert searched() == ([], ["O'Brixen Zoologists"], True)
+    named.run_import(find(own_simulator, is_company).uuid, "entity", name="Zoologsits Pty Ltd", bring_details=False)
+    assert searched() == (["Zoologsits Pty Ltd"], [], False)

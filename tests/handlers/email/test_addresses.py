@@ -61,3 +61,15 @@ def test_half_an_address_is_none(text: str) -> None:
     with pytest.raises(Rejected) as refused:
         normalise(text)
     assert refused.value.code == "email_invalid"
+
+
+def test_addresses_that_searches_would_take_for_the_same_are_not_the_same() -> None:
+    """The fold of names finds people; it never says that two logins are one."""
+    alike = (
+        "o'neil@example.com",
+        "oneil@example.com",
+        "ann-marie@example.com",
+        "annmarie@example.com",
+        "ann_marie@example.com",
+    )
+    assert len({normalise(address)[1] for address in alike}) == len(alike)

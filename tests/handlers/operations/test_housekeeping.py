@@ -10,9 +10,10 @@ from uuid import UUID
 import pytest
 from sqlalchemy import insert, select, update
 
+from config.folding import name_key
 from handlers.operations.housekeeping import keep_house
 from portal_db.states import ErrorClass, JobState
-from portal_db.tables import Import, ImportEvent, Job, JobAttempt, MalformedMessage, XeroConsent
+from portal_db.tables import Client, Import, ImportEvent, Job, JobAttempt, MalformedMessage, Relationship, XeroConsent
 from portal_db.types import db_now
 from portal_db.upkeep import retention
 from portal_db.work import jobs
@@ -147,3 +148,15 @@ def test_batches_are_short_so_that_heartbeats_get_through(sqlite_world: World) -
     assert max(waits) < 3
     with world.database.write() as tx:
         jobs.end(tx, lease, JobState.DEAD, failure())
+
+
+def test_names_that_an_earlier_release_wrote_are_found_after_it(world: World, simulator: SimulatorHandle) -> None:
+    row = world.run_import(importable(simulator)[0].uuid, name="Wei\u00dfbach", bring_relationships=True)
+    with world.database.write() as tx:  # as a release would that does not know the columns
+        tx.session.execute(update(Client).values(name_key=None))
+        tx.session.execute(update(Relationship).values(search_key=None))
+    keep_house(world.database, world.services.settings)
+    with world.database.read() as tx:
+        assert tx.session.scalars(select(Client.name_key).where(Client.id == row.client_id)).all() == ["weissbach"]
+        keys = tx.session.execute(select(Relationship.search_key, Relationship.other_name, Relationship.label)).all()
+    assert [key for key, *_ in keys] == [name_key(*texts) for _, *texts in keys]

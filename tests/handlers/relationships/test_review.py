@@ -118,6 +118,18 @@ def office(sqlite_world: World, simulator: SimulatorHandle) -> Office:
     return Office(sqlite_world, sqlite_world.run_import(person, bring_relationships=False))
 
 
+def test_an_item_is_found_by_the_names_and_the_label_that_xpm_has_now(office: Office) -> None:
+    def found(text: str) -> int:
+        wanted = ReviewFilter(client_id=office.client_id, text=text)
+        return len(review_queue.page(office.world.database, office.partner, wanted, cursor=None, limit=50).items)
+
+    told = related("Wife", name="Bo\u2011Ann Moss")
+    office.tell(told)
+    assert (found("wife bo-ann moss"), found("bo luk")) == (1, 0)
+    office.tell(replace(told, related_name="Bo \u0141uk"))
+    assert (found("wife bo-ann moss"), found("bo luk")) == (0, 1)
+
+
 def test_an_imported_item_appears_in_team_tied_to_its_record(office: Office) -> None:
     told = related("Director", name="Moss Pty Ltd")
     office.tell(told)

@@ -182,7 +182,7 @@ MUTANTS = (
         "directory-literal",
         "a search text is matched literally",
         "a search for 100% finds everybody",
-        (Edit("portal_db/directory/search.py", "*(name.contains(word, autoescape=True)", "*(name.contains(word)"),),
+        (Edit("portal_db/names.py", "key.contains(word, autoescape=True)", "key.contains(word)"),),
         (f"{SEARCH}::test_names_are_found_by_any_part_in_any_case_and_script[sqlite]",),
     ),
     Mutant(

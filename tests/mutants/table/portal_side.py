@@ -209,4 +209,78 @@ WEBHOOKS = (
     ),
 )
 
-MUTANTS = (*ACTIVATING, *INVITING, *TASKS, *WEBHOOKS)
+NAMES = "tests/web/api/test_names.py"
+
+SEARCHING = (
+    Mutant(
+        "name-key-rename",
+        "a client that is renamed is found by its new name",
+        "a client is found only by the name it had when it was added",
+        (Edit("portal_db/clients/clients.py", '{"name": name, "name_key": name_key(name)}', '{"name": name}'),),
+        (f"{NAMES}::test_a_client_that_was_renamed_is_found_by_its_new_name_only[sqlite]",),
+    ),
+    Mutant(
+        "search-key-rename",
+        "a review item is found by the names that XPM has now",
+        "a review item is found only by the name that the other party had at first",
+        (
+            Edit(
+                "portal_db/clients/relationships.py",
+                'key = name_key(row["other_name"], row["label"])',
+                'key = row["search_key"]',
+            ),
+        ),
+        (
+            "tests/handlers/relationships/test_review.py"
+            "::test_an_item_is_found_by_the_names_and_the_label_that_xpm_has_now",
+        ),
+    ),
+    Mutant(
+        "name-key-before",
+        "a migration folds all names that are there, not only the first piece",
+        "clients that were added before an upgrade are not found",
+        (Edit("portal_db/migrations/versions/0014_searched_names.py", "    while found:\n", "    if found:\n"),),
+        ("tests/portal_db/test_migrations.py::test_names_that_were_there_before_are_found_as_new_ones_are[sqlite]",),
+    ),
+    Mutant(
+        "name-key-rolling",
+        "housekeeping folds names that an earlier release wrote",
+        "clients that were added during a rolling deploy are never found",
+        (Edit("handlers/operations/housekeeping.py", "        _fold_names(database)\n", ""),),
+        (
+            "tests/handlers/operations/test_housekeeping.py::test_names_that_an_earlier_release_wrote_are_found_after_it",
+        ),
+    ),
+    Mutant(
+        "guess-after-all",
+        "names are guessed only where nothing matches exactly, on any page",
+        "the page after the last exact match lists other people",
+        (
+            Edit(
+                "handlers/paging.py",
+                "if found or (after is not None and find(None, 1, False)):",
+                "if found:",
+            ),
+        ),
+        (f"{NAMES}::test_after_the_last_exact_match_nothing_is_guessed",),
+    ),
+    Mutant(
+        "guess-one-heading",
+        "XPM's names are not guessed where the portal has an exact match",
+        "guesses stand under a search that has its answer, unmarked",
+        (Edit("handlers/directory/search.py", "if item.is_guess == is_guess]", "]"),),
+        (
+            "tests/handlers/directory/test_search.py"
+            "::test_what_the_portal_has_exactly_is_no_reason_to_guess_in_xpm[sqlite]",
+        ),
+    ),
+    Mutant(
+        "guess-halves",
+        "a word whose letters are swapped in its middle is likely, although neither half is right",
+        "a typing error is forgiven everywhere but in the middle of a word",
+        (Edit("portal_db/names.py", "(word[:half], word[half:], swapped)", "(word[:half], word[half:])"),),
+        ("tests/portal_db/test_names.py::test_two_errors_and_short_words_are_not_guessed[sqlite]",),
+    ),
+)
+
+MUTANTS = (*ACTIVATING, *INVITING, *TASKS, *WEBHOOKS, *SEARCHING)
