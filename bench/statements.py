@@ -14,6 +14,9 @@ from sqlalchemy import make_url
 from portal_db.states import OPEN_IMPORT_STATES
 from tests.servers.postgres import PostgresServer, connection_to
 
+Watcher = psycopg.Connection[tuple[object, ...]]
+"""A connection to look through while others are measured: its looks cost little, and do not count."""
+
 _LOGGED = re.compile(r"LOG:  (?:statement|execute [^:]*): (?!BEGIN|COMMIT|ROLLBACK)")
 
 
@@ -21,16 +24,21 @@ _LOGGED = re.compile(r"LOG:  (?:statement|execute [^:]*): (?!BEGIN|COMMIT|ROLLBA
 class Statements:
     """How many there were; every row of an executemany is one. `watcher`: a connection whose statements do not count."""
 
-    watcher: psycopg.Connection[tuple[object, ...]]
+    watcher: Watcher
     count: int = 0
 
     def open_imports(self, import_ids: list[UUID]) -> int:
-        states = [state.value for state in OPEN_IMPORT_STATES]
-        found = self.watcher.execute(
-            "SELECT count(*) FROM imports WHERE id = ANY(%s) AND state = ANY(%s)", (import_ids, states)
-        ).fetchone()
-        assert found is not None
-        return int(str(found[0]))
+        return open_imports(self.watcher, import_ids)
+
+
+def open_imports(watcher: Watcher, import_ids: list[UUID]) -> int:
+    """How many of these imports are not closed yet."""
+    states = [state.value for state in OPEN_IMPORT_STATES]
+    found = watcher.execute(
+        "SELECT count(*) FROM imports WHERE id = ANY(%s) AND state = ANY(%s)", (import_ids, states)
+    ).fetchone()
+    assert found is not None
+    return int(str(found[0]))
 
 
 @contextmanager
@@ -48,6 +56,6 @@ def counted(server: PostgresServer, database_url: str) -> Iterator[Statements]:
         found.count = len(_LOGGED.findall(server.log())) - before
 
 
-def _log(connection: psycopg.Connection[tuple[object, ...]], which: str) -> None:
+def _log(connection: Watcher, which: str) -> None:
     connection.execute(f"ALTER SYSTEM SET log_statement = '{which}'")
     connection.execute("SELECT pg_reload_conf()")

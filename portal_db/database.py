@@ -124,6 +124,7 @@ class Database:
         """A read-only transaction that sees one snapshot of the record."""
         with self._readers() as session:
             yield Tx(session, self.sources)
+            session.commit()  # after a ROLLBACK the driver drops the statements that it has prepared
 
     def close(self) -> None:
         self.engine.dispose()

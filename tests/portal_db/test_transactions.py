@@ -68,6 +68,15 @@ def test_a_look_sees_one_snapshot(world: World) -> None:
         assert tx.session.scalar(statement) == "Renamed meanwhile"
 
 
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_look_leaves_the_statements_that_the_driver_has_prepared(world: World) -> None:
+    for _ in range(10):
+        with world.database.read() as tx:
+            tx.session.scalar(select(Practice.name))
+    with world.database.read() as tx:
+        assert tx.session.scalar(text("SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%practices%'"))
+
+
 def test_a_look_does_not_wait_for_a_writer(world: World) -> None:
     with world.database.write() as writer:
         people.set_practice(writer, world.practice_id, {"name": "Not yet"})
