@@ -52,11 +52,11 @@ class Deployment:
     def start_worker(self, name: str) -> None:
         code = f"import sys; from worker.process import run_worker; sys.exit(run_worker({QUEUES!r}, threads={THREADS}))"
         command = [sys.executable, "-c", code]
-        self.processes.start(name, command, ready=log_line("worker.ready"), env=self.environment())
+        self.processes.start(name, command, ready=log_line("worker.ready"), within=60, env=self.environment())
 
     def start_relay(self) -> None:
         command = [sys.executable, "-c", "import sys; from worker.process import run_relay; sys.exit(run_relay())"]
-        self.processes.start("relay", command, ready=log_line("relay.ready"), env=self.environment())
+        self.processes.start("relay", command, ready=log_line("relay.ready"), within=60, env=self.environment())
 
     def sync_directory(self) -> None:
         """Sync the practice's directory, as every practice's is once it has connected: by one call of XPM."""
