@@ -41,7 +41,7 @@ def compose(
     sender_name, sender = parseaddr(settings.mail_from)
     lines = {name: one_line(value) for name, value in values.items()}
     message = MIMEMultipart("alternative")
-    message["Subject"] = Header(one_line(subject), header_name="Subject")
+    message["Subject"] = Header(one_line(subject), header_name="Subject").encode()
     message["From"] = formataddr((sender_name, sender))
     message["To"] = addresses.for_delivery(to)
     message["Message-ID"] = f"<{message_id}@{sender.partition('@')[2]}>"

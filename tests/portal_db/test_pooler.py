@@ -44,7 +44,7 @@ def test_statements_that_are_repeated_do_not_collide(pgbouncer_url: str) -> None
 
     with ExitStack() as stack:
         processes = [stack.enter_context(closing(Database(pgbouncer_url))) for _ in range(4)]
-        assert failures(at_once(*[lambda each=each: repeat(each) for each in processes])) == []  # type: ignore[misc]
+        assert failures(at_once(*[lambda each=each: repeat(each) for each in processes])) == []
 
 
 def test_timeouts_that_the_pooler_refuses_hold_in_each_transaction(pgbouncer_url: str) -> None:
