@@ -30,7 +30,7 @@ def all_at_once(trial: Trial) -> None:
     stage = trial.stage
     for name in WORKERS:
         stage.stop_worker(name)
-    for _ in range(trial.much(2 * trial.imports, 4 * trial.imports)):
+    for _ in range(2 * trial.imports):
         request = trial.request()
         trial.note(accept(stage.database, stage.bell, request).import_id, request)
     with stage.database.write() as tx:
