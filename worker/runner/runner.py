@@ -52,6 +52,15 @@ class _Applied:
     to_ring: Sequence[tuple[Lane, UUID]] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class _Set:
+    """A set that is ours and waits for its turn; `begin_by`: until when, on the process's monotonic clock."""
+
+    jobs: Sequence[Job]
+    fetched: Mapping[UUID, Any]
+    begin_by: float
+
+
 class Runner:
     """Runs claimed jobs in the calling thread, in sets: jobs of one kind and practice, one or many.
 
@@ -132,19 +141,18 @@ class Runner:
         )
 
     def _run_on(self, claimed: Sequence[Job]) -> None:
-        """Run jobs that are ours, set by set, each followed by the sets of its follow-ups. After a stop those of them that
-        were not begun go back to the queue, with nothing counted against them."""
-        nothing: Mapping[UUID, Any] = {}
-        sets = [(jobs_of_kind, nothing) for jobs_of_kind in _by_kind(claimed)]
+        """Run jobs that are ours, set by set, then the sets of their follow-ups. Sets that do not begin before a stop, or
+        within half of their deadline, go back to the queue, with nothing counted against them."""
+        sets = _waiting(claimed, {})
         is_first = True
         while sets:
-            with self._leases.held(*(lease_of(job) for waiting, _ in sets for job in waiting)):
-                if self._stopping.is_set() and not is_first:
-                    self._give_back([job for waiting, _ in sets for job in waiting])
-                    return
-                following = self._run_set(*sets.pop(0))
-                next_sets = [(jobs_of_kind, following.fetched) for jobs_of_kind in _by_kind(following.next_jobs)]
-                sets = [*next_sets, *sets]
+            with self._leases.held(*(lease_of(job) for each in sets for job in each.jobs)):
+                this = sets.pop(0)
+                if not is_first and (self._stopping.is_set() or time.monotonic() > this.begin_by):
+                    self._give_back(this.jobs)
+                    continue
+                following = self._run_set(this.jobs, this.fetched)
+                sets += _waiting(following.next_jobs, following.fetched)
                 is_first = False
 
     def _give_back(self, claimed: Sequence[Job]) -> None:
@@ -364,6 +372,13 @@ def _hold(tx: Tx, tasks: Sequence[Task]) -> tuple[list[Task], bool]:
 
 def _practice_of(row: Import) -> UUID:
     return row.practice_id
+
+
+def _waiting(claimed: Iterable[Job], fetched: Mapping[UUID, Any]) -> list[_Set]:
+    now = time.monotonic()
+    return [
+        _Set(of_kind, fetched, now + min(job.deadline_seconds for job in of_kind) / 2) for of_kind in _by_kind(claimed)
+    ]
 
 
 def _by_kind(claimed: Iterable[Job]) -> list[list[Job]]:

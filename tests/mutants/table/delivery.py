@@ -52,7 +52,7 @@ RUNNING = (
         (
             Edit(
                 RUNNER,
-                "with self._leases.held(*(lease_of(job) for waiting, _ in sets for job in waiting)):",
+                "with self._leases.held(*(lease_of(job) for each in sets for job in each.jobs)):",
                 "with suppress():",
             ),
         ),
@@ -82,8 +82,21 @@ RUNNING = (
         "stopping-between-sets",
         "follow-ups that were claimed and not begun before a stop go back to the queue",
         "P18: a shutdown takes as long as all sets of follow-ups, and ends in SIGKILL",
-        (Edit(RUNNER, "if self._stopping.is_set() and not is_first:", "if False:"),),
+        (
+            Edit(
+                RUNNER,
+                "(self._stopping.is_set() or time.monotonic() > this.begin_by)",
+                "time.monotonic() > this.begin_by",
+            ),
+        ),
         (f"{FLOW}::test_what_is_not_begun_before_a_stop_goes_back_to_the_queue_uncounted[sqlite]",),
+    ),
+    Mutant(
+        "begin-in-time",
+        "follow-ups that were claimed and cannot begin within half of their deadline go back to the queue",
+        "P14: innocent jobs lose their leases, and are suspected of having ended their worker",
+        (Edit(RUNNER, "or time.monotonic() > this.begin_by)", ")"),),
+        (f"{FLOW}::test_what_cannot_begin_in_time_goes_back_to_the_queue_uncounted[sqlite]",),
     ),
     Mutant(
         "run-alone",

@@ -19,6 +19,7 @@ from tests.making import importable, job, note, notes, pause
 from tests.racing import at_once, failures
 from tests.worker.runner.running import changed, count, only_job, outcomes, runner, stub, watched
 from tests.world import World
+from worker.runner import runner as runner_module
 from xpm.simulator.serve import SimulatorHandle
 
 
@@ -84,6 +85,27 @@ def test_what_is_not_begun_before_a_stop_goes_back_to_the_queue_uncounted(
         world.stopping.set()
         return apply_one(HANDLERS["import_details"].apply, tx, row, subject, fetched)
 
+    [import_id] = world.ask_batch([world.request(importable(simulator)[0].uuid)])
+    runner(world, kinds=changed(import_details={"apply": apply})).run(only_job(world, import_id).id)
+    left = world.jobs_of(import_id)["import_relationships"]
+    assert (left.state, left.attempts, left.lost_leases, left.lease_until) == (JobState.QUEUED, 0, 0, None)
+
+
+def test_what_cannot_begin_in_time_goes_back_to_the_queue_uncounted(
+    world: World, simulator: SimulatorHandle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Clock:
+        now = 0.0
+
+        @classmethod
+        def monotonic(cls) -> float:
+            return cls.now
+
+    def apply(tx: Tx, row: Job, subject: Any, fetched: Any) -> Sequence[FollowUp]:
+        Clock.now += 31
+        return apply_one(HANDLERS["import_details"].apply, tx, row, subject, fetched)
+
+    monkeypatch.setattr(runner_module, "time", Clock)
     [import_id] = world.ask_batch([world.request(importable(simulator)[0].uuid)])
     runner(world, kinds=changed(import_details={"apply": apply})).run(only_job(world, import_id).id)
     left = world.jobs_of(import_id)["import_relationships"]
