@@ -131,9 +131,8 @@ class Database:
 
 
 def _for_reading(engine: Engine) -> Engine:
-    if engine.dialect.name == "sqlite":
-        return engine.execution_options(portal_read_only=True)
-    return engine.execution_options(isolation_level="REPEATABLE READ")
+    reading = engine.execution_options(portal_read_only=True)
+    return reading if engine.dialect.name == "sqlite" else reading.execution_options(isolation_level="REPEATABLE READ")
 
 
 def _make_engine(url: str, pool_size: int) -> Engine:
