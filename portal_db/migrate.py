@@ -1,7 +1,8 @@
-"""Migrating a database to the newest revision, and reading which revision it is at."""
+"""Migrating a database to the newest revision, and reading which revision it is at and who may work with it."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -11,11 +12,11 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection
+from sqlalchemy import Connection, func, select
 from sqlalchemy.exc import DBAPIError
 
 from portal_db.database import Database
-from portal_db.tables import Base
+from portal_db.tables import Base, BreakingRevision
 
 _SCRIPTS = Path(__file__).parent / "migrations"
 
@@ -29,6 +30,31 @@ _NO_LOCK = ("55P03", "40P01")
 
 #: PostgreSQL's code for a role that lacks a right.
 _NOT_ALLOWED = "42501"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A database and this release: the database's revision (`None` for an empty database), the newest that this release
+    knows, and the first beyond it that took away what this release uses."""
+
+    current: str | None
+    newest: str
+    broken_by: str | None = None
+
+    @property
+    def is_newer(self) -> bool:
+        """A newer release has migrated the database."""
+        return self.current is not None and self.current.isdigit() and self.current > self.newest
+
+    @property
+    def fits(self) -> bool:
+        """Whether this release works with the database. A newer revision only adds to what this release uses, so that a
+        deploy needs no stop; unless its migration says otherwise."""
+        return self.current == self.newest or (self.is_newer and self.broken_by is None)
+
+
+class TooNew(Exception):
+    """A newer release has migrated the database in a way that this one cannot work with."""
 
 
 class TablesInUse(Exception):
@@ -57,25 +83,30 @@ def upgrade(database: Database) -> tuple[str | None, str]:
     checks again (PostgreSQL).
 
     Returns:
-        The revision before (`None` for an empty database) and the revision now.
+        The revision before (`None` for an empty database) and the revision now: that of a newer release, which stays, if
+        this one can work with it.
 
     Raises:
         WrongEncoding: an empty PostgreSQL database that is not in UTF8.
         NotAllowed: the role may not create tables.
         TablesInUse: another transaction locked a table for too long; nothing was changed.
+        TooNew: a newer release has migrated the database, and this one cannot work with it.
         alembic.util.CommandError: the database is at a revision that this version does not know.
     """
     lock_tries = 0
     while True:
-        before, newest = revisions(database)
-        if before == newest:
-            return before, newest
+        found = standing(database)
+        before = found.current
+        if before is not None and found.fits:
+            return before, before
+        if found.is_newer:
+            raise TooNew
         if before is None:
             _require_utf8(database)
         try:
             return _upgrade(database)
         except (DBAPIError, CommandError) as error:
-            if revisions(database)[0] != before:
+            if standing(database).current != before:
                 continue
             state = getattr(getattr(error, "orig", None), "sqlstate", None)
             if state == _NOT_ALLOWED:
@@ -104,10 +135,14 @@ def _upgrade(database: Database) -> tuple[str | None, str]:
         return before, newest_revision()
 
 
-def revisions(database: Database) -> tuple[str | None, str]:
-    """The database's revision (`None` for an empty database) and the newest one; nothing is changed."""
+def standing(database: Database) -> Standing:
+    """How the database and this release stand to each other; nothing is changed."""
     with database.engine.connect().execution_options(portal_read_only=True) as connection:
-        return MigrationContext.configure(connection).get_current_revision(), newest_revision()
+        found = Standing(MigrationContext.configure(connection).get_current_revision(), newest_revision())
+        if not found.is_newer:
+            return found
+        breaking = select(func.min(BreakingRevision.revision)).where(BreakingRevision.revision > found.newest)
+        return replace(found, broken_by=connection.scalar(breaking))
 
 
 @cache

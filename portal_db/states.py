@@ -117,7 +117,7 @@ class Role(StrEnum):
 
     @property
     def may_import(self) -> bool:
-        return self is not Role.BASIC
+        return self in (Role.OWNER, Role.ACCOUNT_ADMIN, Role.PARTNER, Role.MANAGER)
 
     @property
     def may_manage(self) -> bool:

@@ -65,42 +65,45 @@ def has_ended(until: Any, longest_seconds: float) -> ColumnElement[bool]:
     return or_(until.is_(None), until <= db_now(), until > db_now(longest_seconds))
 
 
-class OpenChoice(TypeDecorator[enum.StrEnum]):
-    """A `choice` to which newer releases may add: a value that this release does not know reads as `None`."""
+class Choice(TypeDecorator[enum.StrEnum]):
+    """A column that holds one of an enumeration's values as text, enforced by a CHECK constraint.
+
+    While a newer release runs beside this one, a row may hold a value that only that release knows. It reads as a member
+    that equals no other and is shown as the text that it is, so that no list ends in an error.
+    """
 
     impl = Enum
     cache_ok = True
 
-    def result_processor(self, dialect: Dialect, coltype: Any) -> Callable[[Any], enum.StrEnum | None] | None:
-        read = super().result_processor(dialect, coltype)
+    def __init__(self, values: type[enum.StrEnum], name: str) -> None:
+        super().__init__(
+            values,
+            name=name,
+            native_enum=False,
+            create_constraint=True,
+            length=40,
+            values_callable=lambda members: [member.value for member in members],
+        )
+        self.values = values  # part of the key under which statements are cached
+        self._members = _Members(values)
 
-        def known(value: Any) -> enum.StrEnum | None:
-            try:
-                return read(value) if read is not None else value
-            except LookupError:
-                return None
-
-        return known
-
-
-def choice(values: type[enum.StrEnum], name: str) -> Enum:
-    """A column that holds one of an enumeration's values as text, enforced by a CHECK constraint."""
-    return Enum(values, **_as_text(name))
-
-
-def open_choice(values: type[enum.StrEnum], name: str) -> OpenChoice:
-    """The same for values to which newer releases may add."""
-    return OpenChoice(values, **_as_text(name))
+    def result_processor(self, dialect: Dialect, coltype: Any) -> Callable[[Any], Any]:  # noqa: ARG002 -- SQLAlchemy's
+        return self._members.__getitem__
 
 
-def _as_text(name: str) -> dict[str, Any]:
-    return {
-        "name": name,
-        "native_enum": False,
-        "create_constraint": True,
-        "length": 40,
-        "values_callable": lambda members: [member.value for member in members],
-    }
+class _Members(dict[str | None, enum.StrEnum | None]):
+    """An enumeration's members by their values, and one for each unknown value that was read."""
+
+    def __init__(self, values: type[enum.StrEnum]) -> None:
+        super().__init__({member.value: member for member in values})
+        self[None] = None
+        self._values = values
+
+    def __missing__(self, value: str) -> enum.StrEnum:
+        unknown = str.__new__(self._values, value)
+        unknown._name_, unknown._value_ = value.upper(), value
+        self[value] = unknown
+        return unknown
 
 
 def database_time(session: Session) -> datetime:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterable
+from collections.abc import Collection
 
 import dramatiq
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from handlers.registry import HANDLERS
+from portal_db.states import Lane
 from worker.actors import declare
 from worker.leader.relay import Relay
 from worker.leader.scheduler import Scheduler, in_thread, nightly_work, plan_of
@@ -25,6 +26,7 @@ from worker.queue.door import Door
 from worker.queue.inspect import RedisQueues
 from worker.runner.isolation import IsolatedRunner
 from worker.runner.leases import Leases
+from worker.runner.presence import Presence
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -37,7 +39,7 @@ def stop_on_signals() -> threading.Event:
     return stopping
 
 
-def run_worker(queues: Iterable[str], *, threads: int, stopping: threading.Event | None = None) -> int:
+def run_worker(queues: Collection[str], *, threads: int, stopping: threading.Event | None = None) -> int:
     """Consume these queues until a stop signal, then let running jobs finish within the grace period.
 
     Jobs that take longer go back to the queue with nothing counted against them.
@@ -56,10 +58,19 @@ def run_worker(queues: Iterable[str], *, threads: int, stopping: threading.Event
         declare(broker, parts.runner(run_isolated=isolated.run, stopping=stopping), door)
         worker = dramatiq.Worker(broker, queues=set(queues), worker_threads=threads, worker_timeout=100)
         worker.queue_prefetch = threads  # P18: hold no more than can be started at once
-        worker.start()
-        log.info("worker.ready", owner=parts.leases.owner, count=threads)
-        stopping.wait()
-        log.info("worker.stopping", owner=parts.leases.owner)
+        presence = Presence(
+            parts.services.database,
+            parts.leases.owner,
+            lanes={queue for queue in queues if queue in frozenset(Lane)},
+            kinds=HANDLERS.keys(),
+            lasts_seconds=parts.settings.lease_seconds,
+            every_seconds=parts.settings.heartbeat_seconds,
+        )
+        with presence:
+            worker.start()
+            log.info("worker.ready", owner=parts.leases.owner, count=threads)
+            stopping.wait()
+            log.info("worker.stopping", owner=parts.leases.owner)
         worker.stop(timeout=int(parts.settings.shutdown_grace_seconds * 1000))
         _release_jobs(parts.leases, isolated)  # before closing the parts that running jobs still use
         broker.close()

@@ -17,7 +17,7 @@ from portal_db.database import Tx
 from portal_db.states import ErrorClass, JobState
 from portal_db.tables import Job
 from portal_db.types import database_time
-from portal_db.work import imports, job_facts, leaders, pauses
+from portal_db.work import imports, job_facts, leaders, pauses, workers
 from portal_db.work.candidates import QUOTA_CODE, RING_AGAIN_SECONDS
 from portal_db.work.jobs import PACED_CODE
 
@@ -113,8 +113,9 @@ def _holds(tx: Tx, job: Job, now: datetime, ring_limit: int) -> Iterator[WaitRea
 
 
 def _blockers(tx: Tx, job: Job, now: datetime) -> Iterator[WaitReason]:
-    if job.kind not in KINDS:
-        yield WaitReason("unknown_kind", f"This version does not know jobs of kind {job.kind}.")
+    if not workers.knows(tx, job):
+        words = f"No running worker of lane {job.lane.value} knows jobs of kind {job.kind}, which a newer release made."
+        yield WaitReason("unknown_kind", words)
     for paused in pauses.stopping(tx, job.practice_id, job.lane, job.kind):
         since, who = utc_text(paused.pause.created_at), paused.by or "the system"
         yield WaitReason("paused", f"Paused ({paused.scope}) by {who} since {since}: {paused.pause.reason}")
@@ -177,7 +178,7 @@ def _delivery(tx: Tx, job: Job, now: datetime, ring_limit: int) -> WaitReason:
 def _after_holds(job: Job, holds: tuple[WaitReason, ...]) -> str:
     """What happens once the first of the holds is over."""
     steps = {
-        "unknown_kind": "A worker of a version that knows this kind claims it. Until then it waits and does not die.",
+        "unknown_kind": "Once a worker that knows this kind runs, the relay rings it. Until then it waits and does not die.",
         "paused": "It continues when the pause is lifted: see `portal-sync pauses list`.",
         "connection": "It continues as soon as XPM is reconnected. Otherwise it becomes a dead letter.",
         "no_relay": "Start a relay: `portal-sync relay`. Nothing is lost meanwhile.",

@@ -13,6 +13,7 @@ from config.settings import Settings
 from portal_db.database import Database
 from portal_db.directory import purge
 from portal_db.upkeep import retention, unfolded_names
+from portal_db.work import workers
 
 #: Rows per transaction, and the pause between two, in which heartbeats get through on SQLite.
 BATCH = 500
@@ -57,6 +58,7 @@ def keep_house(
     if not dry_run:
         with database.write() as tx:
             retention.drop_scheduled_runs(tx, settings.keep_events_days)
+            workers.forget_killed(tx)
         _fold_names(database)
     return done
 

@@ -24,7 +24,7 @@ from portal_db.database import Database
 from portal_db.directory import schedules
 from portal_db.states import Lane
 from portal_db.upkeep import discrepancies, retention
-from portal_db.work import jobs, leaders, outages
+from portal_db.work import jobs, leaders, outages, workers
 from portal_db.xero import handover, reconnect_notices
 from portal_db.xero import logins as xero_logins
 
@@ -124,7 +124,8 @@ def reconcile(
 ) -> Report:
     """Check everything once."""
     run = _Run(services, queues, dry_run)
-    findings = [*_leadership(run), *_outages(run), *_leases(run), *_imports(run), *_emails(run), *_secrets(run)]
+    findings = [*_leadership(run), *_unknown_kinds(run), *_outages(run), *_leases(run)]
+    findings += [*_imports(run), *_emails(run), *_secrets(run)]
     waiting: int | None = None
     try:
         findings += [*_overdue(run), *_messages(run), *_receipts(run)]
@@ -144,6 +145,13 @@ def _leadership(run: _Run) -> Iterator[Finding]:
             yield Finding("no_relay", leaders.RELAY, Became.NEEDS_PERSON)
         ahead = schedules.planned_ahead(tx)
     yield from _findings("schedule_ahead", (schedule.name for schedule in ahead), Became.NEEDS_PERSON)
+
+
+def _unknown_kinds(run: _Run) -> Iterator[Finding]:
+    with run.database.read() as tx:
+        aside = workers.waiting_aside(tx)
+    names = (f"{each.lane.value}/{each.kind}: {each.jobs} waiting" for each in aside)
+    yield from _findings("kind_unknown", names, Became.NEEDS_PERSON)
 
 
 def _outages(run: _Run) -> Iterator[Finding]:
@@ -286,6 +294,10 @@ FINDING_TEXTS: dict[str, FindingText] = {
     "schedule_ahead": FindingText(
         "Schedules that were planned before the database's clock went back.",
         "Start the relay, which plans them again.",
+    ),
+    "kind_unknown": FindingText(
+        "Jobs that wait because no running worker knows their kind or lane, as a newer release made them.",
+        "Finish the deploy: start workers of the release that made them.",
     ),
     "redis_away": FindingText(
         "Redis does not answer. Nothing is lost, but nothing starts.", "Start Redis, then reconcile again."

@@ -44,7 +44,8 @@ UNKNOWN_FILE = Refusal(RequestRefused, "unknown_file",
 TOO_MANY_STREAMS = Refusal(RequestRefused, "too_many_streams",
     "Too many progress displays are open.", "Close some, or poll the address without /events every few seconds.")
 NOT_READY = Refusal(RequestRefused, "not_ready",
-    "The database is at a different revision.", "Run `portal-sync db upgrade`.")
+    "This release cannot work with the database's revision.",
+    "Run `portal-sync db check`: it says whether to upgrade the database or to start a newer release.")
 
 # ---- Signing in, passwords, activation ----
 NOT_SIGNED_IN = Refusal(RequestRefused, "not_signed_in",

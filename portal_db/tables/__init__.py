@@ -18,7 +18,7 @@ from portal_db.tables.emails import WelcomeEmail
 from portal_db.tables.people import Login, Operator, Practice, Staff
 from portal_db.tables.schedules import Schedule, ScheduledRun
 from portal_db.tables.tasks import EntityConnection, Task
-from portal_db.tables.upkeep import Erasure, Restore
+from portal_db.tables.upkeep import BreakingRevision, Erasure, Restore
 from portal_db.tables.webhooks import WebhookDelivery, WebhookEndpoint
 from portal_db.tables.work import (
     AuditEntry,
@@ -32,6 +32,7 @@ from portal_db.tables.work import (
     Outage,
     Pause,
 )
+from portal_db.tables.workers import Worker, WorkerKind
 from portal_db.tables.xero import DirectoryRecord, ReconnectNotice, XeroConsent, XeroLogin, XpmConnection
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "AuditEntry",
     "Base",
     "Batch",
+    "BreakingRevision",
     "BusinessStructure",
     "Client",
     "ClientChange",
@@ -77,6 +79,8 @@ __all__ = [
     "WebhookDelivery",
     "WebhookEndpoint",
     "WelcomeEmail",
+    "Worker",
+    "WorkerKind",
     "XeroConsent",
     "XeroLogin",
     "XpmConnection",

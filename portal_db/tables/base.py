@@ -13,34 +13,34 @@ from sqlalchemy.orm import DeclarativeBase
 
 from config.folding import name_key
 from portal_db import states
-from portal_db.types import UtcDateTime, choice, open_choice
+from portal_db.types import Choice, UtcDateTime
 
 type_map: dict[Any, Any] = {
     datetime: UtcDateTime(),
     UUID: Uuid(),
     dict[str, Any]: JSON(),
-    states.ImportState: choice(states.ImportState, "import_state"),
-    states.JobState: choice(states.JobState, "job_state"),
-    states.Lane: choice(states.Lane, "lane"),
-    states.ErrorClass: open_choice(states.ErrorClass, "error_class"),
-    states.AttemptOutcome: choice(states.AttemptOutcome, "attempt_outcome"),
-    states.ClientKind: choice(states.ClientKind, "client_kind"),
-    states.EntityType: choice(states.EntityType, "entity_type"),
-    states.ClientType: choice(states.ClientType, "client_type"),
-    states.Subscription: choice(states.Subscription, "subscription"),
-    states.Role: choice(states.Role, "role"),
-    states.LoginKind: choice(states.LoginKind, "login_kind"),
-    states.ConnectionState: choice(states.ConnectionState, "connection_state"),
-    states.EmailState: choice(states.EmailState, "email_state"),
-    states.ReviewState: choice(states.ReviewState, "review_state"),
-    states.FieldSource: choice(states.FieldSource, "field_source"),
-    states.ConnectionAccess: choice(states.ConnectionAccess, "connection_access"),
-    states.TaskKind: choice(states.TaskKind, "task_kind"),
-    states.TaskState: choice(states.TaskState, "task_state"),
-    states.ChangeSource: choice(states.ChangeSource, "change_source"),
-    states.SyncMode: choice(states.SyncMode, "sync_mode"),
-    states.SyncState: choice(states.SyncState, "sync_state"),
-    states.ActorKind: choice(states.ActorKind, "actor_kind"),
+    states.ImportState: Choice(states.ImportState, "import_state"),
+    states.JobState: Choice(states.JobState, "job_state"),
+    states.Lane: Choice(states.Lane, "lane"),
+    states.ErrorClass: Choice(states.ErrorClass, "error_class"),
+    states.AttemptOutcome: Choice(states.AttemptOutcome, "attempt_outcome"),
+    states.ClientKind: Choice(states.ClientKind, "client_kind"),
+    states.EntityType: Choice(states.EntityType, "entity_type"),
+    states.ClientType: Choice(states.ClientType, "client_type"),
+    states.Subscription: Choice(states.Subscription, "subscription"),
+    states.Role: Choice(states.Role, "role"),
+    states.LoginKind: Choice(states.LoginKind, "login_kind"),
+    states.ConnectionState: Choice(states.ConnectionState, "connection_state"),
+    states.EmailState: Choice(states.EmailState, "email_state"),
+    states.ReviewState: Choice(states.ReviewState, "review_state"),
+    states.FieldSource: Choice(states.FieldSource, "field_source"),
+    states.ConnectionAccess: Choice(states.ConnectionAccess, "connection_access"),
+    states.TaskKind: Choice(states.TaskKind, "task_kind"),
+    states.TaskState: Choice(states.TaskState, "task_state"),
+    states.ChangeSource: Choice(states.ChangeSource, "change_source"),
+    states.SyncMode: Choice(states.SyncMode, "sync_mode"),
+    states.SyncState: Choice(states.SyncState, "sync_state"),
+    states.ActorKind: Choice(states.ActorKind, "actor_kind"),
 }
 
 

@@ -1,11 +1,11 @@
-"""Upkeep of the record: restores from a backup, and people who asked to be erased."""
+"""Upkeep of the record: restores from a backup, people who asked to be erased, and revisions that break older releases."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey
+from sqlalchemy import ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal_db.tables.base import Base
@@ -36,3 +36,12 @@ class Erasure(Base):
     practice_id: Mapped[UUID] = mapped_column(ForeignKey("practices.id"), primary_key=True)
     xpm_uuid: Mapped[UUID] = mapped_column(primary_key=True)
     erased_at: Mapped[datetime]
+
+
+class BreakingRevision(Base):
+    """A revision whose migration took away what older releases use: they cannot work with the tables from there on. Most
+    migrations only add, and write nothing here."""
+
+    __tablename__ = "breaking_revisions"
+
+    revision: Mapped[str] = mapped_column(String(32), primary_key=True)

@@ -21,6 +21,7 @@ from portal_db.types import db_now
 from portal_db.work.candidates import LANE_GROUPS, waits_for_quota
 from portal_db.work.due import is_due, is_in, is_out_of_turn, is_paused, state_of_found, was_parked_ahead
 from portal_db.work.jobs import lease_is_void
+from portal_db.work.workers import is_known
 
 #: A job that is due for longer than this, with nothing holding it back, is overdue.
 OVERDUE_SECONDS = 60
@@ -64,7 +65,7 @@ def overdue(tx: Tx, *, per_group: int) -> list[Overdue]:
     moving = _moving(tx)
     is_rung = and_(Job.rung_at.is_not(None), Job.rung_at >= db_now(-OVERDUE_SECONDS))
     columns = (Job.id, Job.lane, Job.practice_id, Job.interactive, is_rung.label("is_rung"))
-    statement = select(*columns).where(_due_for_long(), ~waits_for_quota(), ~is_paused(), ~is_out_of_turn())
+    statement = select(*columns).where(_due_for_long(), ~waits_for_quota(), is_known(), ~is_paused(), ~is_out_of_turn())
     found: list[Overdue] = []
     counts: dict[tuple[UUID, int], int] = {}
     for job_id, lane, practice_id, interactive, rung in tx.session.execute(statement.order_by(Job.asked_at, Job.id)):

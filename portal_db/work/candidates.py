@@ -35,6 +35,7 @@ from portal_db.states import JobState, Lane
 from portal_db.tables import Job
 from portal_db.types import db_now
 from portal_db.work.due import is_due, is_in, is_out_of_turn, is_paused
+from portal_db.work.workers import is_known
 
 #: A rung job that nobody has claimed is rung again after this time: its message was lost or dropped.
 RING_AGAIN_SECONDS = 10.0
@@ -79,7 +80,7 @@ class Candidate:
     @property
     def order(self) -> tuple[Any, ...]:
         """The same as `ORDER`."""
-        return _RANK_OF[self.lane], *self.age
+        return _RANK_OF.get(self.lane, len(_RANK_OF)), *self.age
 
 
 def waits_for_quota(of: Any = Job) -> ColumnElement[bool]:
@@ -117,6 +118,7 @@ def rung_in_vain(tx: Tx, full_lanes: Collection[Lane]) -> list[Candidate]:
         _was_rung(),
         or_(and_(Job.rung_at < db_now(-RING_AGAIN_SECONDS), Job.lane.not_in(tuple(full_lanes))), is_from_the_future),
         is_due(),
+        is_known(),
         ~is_paused(),
         ~is_out_of_turn(),
     )
@@ -129,7 +131,9 @@ def interactive(tx: Tx, limit: int, *, waiting_for_quota: bool | None) -> list[C
     Args:
         waiting_for_quota: whether to read only those that wait for the quota, or only the others; `None`: all.
     """
-    statement = select(*_columns(Job)).where(_is_unrung(), Job.interactive, is_due(), ~is_paused(), ~is_out_of_turn())
+    statement = select(*_columns(Job)).where(
+        _is_unrung(), Job.interactive, is_due(), is_known(), ~is_paused(), ~is_out_of_turn()
+    )
     if waiting_for_quota is None:
         statement = statement.order_by(*ORDER).limit(limit)
     elif not waiting_for_quota:
@@ -178,7 +182,7 @@ def _with_room(limit: int) -> CTE:
     room = limit - func.coalesce(flights.c.jobs, 0)
     same = and_(flights.c.practice_id == series.c.practice_id, flights.c.lane_group == _group(series.c.lane))
     statement = select(series, room.label("room")).select_from(series.outerjoin(flights, same))
-    statement = statement.where(_group(series.c.lane).is_not(None), room > 0, ~is_paused(series.c))
+    statement = statement.where(_group(series.c.lane).is_not(None), room > 0, is_known(series.c), ~is_paused(series.c))
     return statement.order_by(room.desc(), series.c.practice_id).cte("with_room")
 
 

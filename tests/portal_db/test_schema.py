@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime
 
 import pytest
-from sqlalchemy import Column, Enum, Executable, delete, insert, select, text, update
+from sqlalchemy import Column, Executable, delete, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from portal_db import migrate
@@ -14,7 +14,7 @@ from portal_db.database import Database
 from portal_db.directory import directories, schedules, syncs
 from portal_db.states import FieldSource, SyncMode
 from portal_db.tables import Base, Client, EntityConnection, Task, TeamMember
-from portal_db.types import db_now
+from portal_db.types import Choice, db_now
 from portal_db.xero import connections
 from tests.making import importable, pause
 from tests.world import World
@@ -42,7 +42,7 @@ def test_a_missing_column_is_noticed(empty_database_url: str) -> None:
 def words() -> Iterator[Column[str]]:
     """The columns that hold one of an enumeration's words."""
     for table in Base.metadata.sorted_tables:
-        yield from (column for column in table.columns if isinstance(column.type, Enum))
+        yield from (column for column in table.columns if isinstance(column.type, Choice))
 
 
 def populate(world: World, simulator: SimulatorHandle) -> Client:

@@ -15,7 +15,7 @@ from config.logging import set_up_logging
 from config.settings import Settings
 from config.sources import Sources
 from portal_db.database import DATABASE_AWAY, Database
-from portal_db.migrate import revisions
+from portal_db.migrate import Standing, standing
 from portal_db.states import Lane
 from worker.cli.exits import ExitCode, Problem
 from worker.cli.output import clean, note
@@ -82,17 +82,24 @@ def _explain_database_errors(settings: Settings) -> Iterator[None]:
 
 
 def _require_revision(database: Database) -> None:
-    current, newest = revisions(database)
-    if current is None:
-        raise Problem("The database has no tables yet: run `portal-sync db upgrade`.", ExitCode.UNAVAILABLE)
-    if current.isdigit() and current > newest:
-        return  # an earlier release: migrations only add to what it uses, so that a rollback is possible
-    if current != newest:
-        raise Problem(
-            f"The database is at revision {current} and this version needs {newest}: run `portal-sync db upgrade`,"
-            " or use the version of portal-sync that matches.",
-            ExitCode.UNAVAILABLE,
+    found = standing(database)
+    if not found.fits:
+        raise Problem(misfit(found), ExitCode.UNAVAILABLE)
+
+
+def misfit(found: Standing) -> str:
+    """Why this version cannot work with the database, and what to do."""
+    if found.current is None:
+        return "The database has no tables yet: run `portal-sync db upgrade`."
+    if found.is_newer:
+        return (
+            f"A newer version has migrated the database to revision {found.current}, and versions older than revision"
+            f" {found.broken_by} cannot work with it; this one is at {found.newest}. Start the newer version."
         )
+    return (
+        f"The database is at revision {found.current} and this version needs {found.newest}: run `portal-sync db upgrade`,"
+        " or use the version of portal-sync that matches."
+    )
 
 
 def _unusable(settings: Settings, reason: str) -> Problem:

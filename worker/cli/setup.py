@@ -9,8 +9,18 @@ from alembic.util import CommandError
 from cryptography.fernet import Fernet
 
 from handlers.operations.rotate_keys import rotate
-from portal_db.migrate import LOCK_SECONDS, LOCK_TRIES, NotAllowed, TablesInUse, WrongEncoding, upgrade
-from worker.cli.database import open_record
+from portal_db.migrate import (
+    LOCK_SECONDS,
+    LOCK_TRIES,
+    NotAllowed,
+    Standing,
+    TablesInUse,
+    TooNew,
+    WrongEncoding,
+    standing,
+    upgrade,
+)
+from worker.cli.database import misfit, open_record
 from worker.cli.exits import ExitCode, Problem
 from worker.cli.output import AsJson, count_of, say_line, say_result
 
@@ -49,6 +59,8 @@ def upgrade_database(as_json: AsJson = False) -> None:
                 "The database is at a revision that this version does not know: use the version that migrated it.",
                 ExitCode.UNAVAILABLE,
             ) from None
+        except TooNew:
+            raise Problem(misfit(standing(record.database)), ExitCode.UNAVAILABLE) from None
         except WrongEncoding as error:
             raise Problem(
                 f"The database is in {error}, which cannot hold every name: create one with ENCODING 'UTF8' TEMPLATE"
@@ -67,8 +79,29 @@ def upgrade_database(as_json: AsJson = False) -> None:
                 " or end the longest transaction that pg_stat_activity shows first.",
                 ExitCode.UNAVAILABLE,
             ) from None
+        found = standing(record.database)
     words = f"at revision {after} already" if before == after else f"now at revision {after}"
-    say_result(as_json, {"before": before, "after": after}, f"The database is {words}.")
+    say_result(as_json, {"before": before, "after": after}, f"The database is {words}.{_beyond(found)}")
+
+
+@db_app.command("check")
+def check_database(as_json: AsJson = False) -> None:
+    """Say whether this version works with the database as it is; exit code 3 if not. Changes nothing."""
+    with open_record(migrated=False) as record:
+        found = standing(record.database)
+    if not found.fits and not as_json:
+        raise Problem(misfit(found), ExitCode.UNAVAILABLE)
+    say_result(
+        as_json,
+        {**asdict(found), "fits": found.fits},
+        f"The database is at revision {found.current}, and this version works with it.{_beyond(found)}",
+    )
+    if not found.fits:
+        raise typer.Exit(ExitCode.UNAVAILABLE)
+
+
+def _beyond(found: Standing) -> str:
+    return f" A newer version brought it there; this one is at {found.newest}." if found.is_newer else ""
 
 
 @keys_app.command("new")

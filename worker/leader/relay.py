@@ -6,6 +6,7 @@ It runs every second, and more often while there is a backlog.
 from __future__ import annotations
 
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Iterable
 from uuid import UUID
@@ -17,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from handlers.jobs.kinds import KINDS
 from portal_db.database import Database
 from portal_db.states import Lane
-from portal_db.work import jobs, leaders, ringing
+from portal_db.work import jobs, leaders, ringing, workers
 from portal_db.work.candidates import Candidate
 from portal_db.work.ringing import Permits
 from worker.queue.bell import RedisBell
@@ -30,6 +31,8 @@ IDLE_SECONDS = 1.0
 BUSY_SECONDS = 0.1
 #: A queue this long is behind. Ringing its jobs a second time would only make it longer.
 LONG_QUEUE = 1_000
+#: How often jobs of a kind that no running worker knows are logged.
+ASIDE_SECONDS = 60.0
 
 
 class Relay:
@@ -49,6 +52,7 @@ class Relay:
         self._owner = owner
         self._limit = limit
         self._permits = permits
+        self._aside_again_at = 0.0
 
     def run(self, stopping: threading.Event) -> None:
         """Run until stopped, through outages of the database and of Redis. Then hand the role to the next process."""
@@ -77,6 +81,7 @@ class Relay:
         with self._database.write() as tx:
             if not leaders.hold(tx, ROLE, self._owner, LEADER_SECONDS):
                 return 0
+        self._report_aside()
         with self._database.write() as tx:
             taken_back = jobs.take_back_expired(tx)
         if taken_back:
@@ -92,6 +97,16 @@ class Relay:
             # because claiming ignores rings.
             self._ring(rings)
         return len(rings)
+
+    def _report_aside(self) -> None:
+        """Log the jobs that no running worker knows, once a minute."""
+        if time.monotonic() < self._aside_again_at:
+            return
+        self._aside_again_at = time.monotonic() + ASIDE_SECONDS
+        with self._database.read() as tx:
+            aside = workers.waiting_aside(tx)
+        for each in aside:
+            log.error("relay.kind_unknown", lane=each.lane.value, kind=each.kind, count=each.jobs)
 
     def _ring(self, rings: list[Candidate]) -> None:
         by_lane: dict[Lane, list[list[UUID]]] = defaultdict(list)

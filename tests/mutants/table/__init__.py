@@ -4,6 +4,7 @@ from tests.mutants.mutant import Mutant
 from tests.mutants.table import (
     connecting,
     delivery,
+    deploys,
     directory,
     failover,
     files,
@@ -24,6 +25,7 @@ AREAS: dict[str, tuple[Mutant, ...]] = {
     "What the record holds": rows.MUTANTS,
     "Delivery": delivery.MUTANTS,
     "Outages of the database": failover.MUTANTS,
+    "Rolling deploys": deploys.MUTANTS,
     "The use cases": handlers.MUTANTS,
     "Outages of other servers": outages.MUTANTS,
     "Uploaded files": files.MUTANTS,

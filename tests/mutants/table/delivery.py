@@ -412,8 +412,8 @@ RINGING = (
         (
             Edit(
                 CANDIDATES,
-                "room > 0, ~is_paused(series.c))",
-                "room > 0)",
+                ", is_known(series.c), ~is_paused(series.c))",
+                ", is_known(series.c))",
             ),
         ),
         ("tests/worker/leader/test_relay_fairness.py::test_what_cannot_be_claimed_is_not_rung[sqlite]",),

@@ -99,6 +99,16 @@ def test_ready_says_whether_the_tables_are_this_versions(desk: Desk) -> None:
     assert desk.browser().get("/healthz").status_code == 200
 
 
+def test_ready_as_long_as_a_newer_releases_tables_can_be_worked_with(desk: Desk) -> None:
+    """A rolling deploy migrates first: the old web processes go on, unless the migration says that they cannot."""
+    with desk.world.database.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    assert desk.browser().get("/readyz").json() == {"status": "ok"}
+    with desk.world.database.engine.begin() as connection:
+        connection.exec_driver_sql("INSERT INTO breaking_revisions VALUES ('9998')")
+    is_problem(desk.browser().get("/readyz"), 503, "not_ready")
+
+
 def test_the_log_says_what_was_asked_and_nothing_of_whom(capfd: pytest.CaptureFixture[str], desk: Desk) -> None:
     person = desk.staff(Role.OWNER)
     owner = desk.signed_in(person)
