@@ -50,12 +50,9 @@ class Element:
             self.problem = f"is longer than {MAX_TEXT} characters"
             self.parts.clear()
 
-    def child(self, name: str) -> Element | None:
-        """The first child of that name."""
-        for child in self.children:
-            if child.name == name:
-                return child
-        return None
+    def by_name(self) -> dict[str, Element]:
+        """The children by their names; of those of one name, the first."""
+        return {child.name: child for child in reversed(self.children)}
 
 
 def _lower(fields: Fields) -> dict[str, Fields]:
@@ -92,13 +89,17 @@ class Envelope:
         if self._depth == 1:
             if name != "response":
                 raise XpmMalformed("the body is not an XPM response")
-            return
-        self.recognised = self.recognised or (self._depth == 2 and name in _XPMS)
-        if self._skipped:
+        elif self._skipped:
             self._skipped += 1
         elif self._record:
             self._start_field(name)
-        elif self._path == ["clients"] and name not in ("client", ITEM):
+        else:
+            self._start_outside(name)
+
+    def _start_outside(self, name: str) -> None:
+        """An element begins outside of any client."""
+        self.recognised = self.recognised or (self._depth == 2 and name in _XPMS)
+        if self._path == ["clients"] and name not in ("client", ITEM):
             # A list of one that was collapsed: the client's fields stand where the list should be.
             self._path.pop()
             self._start_client("clients")

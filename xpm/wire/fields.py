@@ -149,10 +149,10 @@ def _relationship(row: _Fields, reading: Reading) -> RelationshipRecord | None:
 class _Fields:
     """The values of one element, by the contract's names. Those that cannot be read are added to `omitted`."""
 
-    __slots__ = ("_element", "_omitted", "_prefix")
+    __slots__ = ("_children", "_omitted", "_prefix")
 
     def __init__(self, element: Element, prefix: str, omitted: dict[str, None]) -> None:
-        self._element = element
+        self._children = element.by_name()
         self._prefix = prefix
         self._omitted = omitted
 
@@ -161,11 +161,13 @@ class _Fields:
 
     def text(self, name: str) -> str | None:
         """A text as sent, except for white space around it, line breaks of other systems, and what XML cannot carry."""
-        child = self._element.child(name.lower())
+        child = self._children.get(name.lower())
         if child is None:
             return None
         if child.problem is not None or child.children:
             self.omit(name)
+            return None
+        if not child.parts:
             return None
         text = "".join(child.parts)
         if not text.isprintable():  # Most texts are, and this is quick to find out.
@@ -189,12 +191,12 @@ class _Fields:
 
     def part(self, name: str) -> _Fields | None:
         """A value that has fields of its own; `None` if it is absent or empty."""
-        child = self._element.child(name.lower())
+        child = self._children.get(name.lower())
         return _Fields(child, f"{self._prefix}{name}.", self._omitted) if child is not None and child.children else None
 
     def rows(self, name: str) -> list[_Fields]:
         """The rows of a list, whether it is absent, empty, proper, or collapsed to its one row."""
-        holder = self._element.child(name)
+        holder = self._children.get(name)
         if holder is None or not holder.children:
             return []
         rows = [child for child in holder.children if child.name in (ITEM, name.removesuffix("s"))]
