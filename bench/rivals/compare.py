@@ -139,12 +139,13 @@ def _busy(stage: Stage, side: Side, sizes: Sizes, chance: random.Random) -> Figu
         with stage.run(side, workers=2) as run:
             run.request(stage.people[:1])
             batch, _ = run.request(stage.records[: sizes.backlog], practice)
+            until = time.time() + sizes.limit
             for wish in stage.people[1 : sizes.singles + 1]:
                 time.sleep(chance.uniform(0.1, 0.4))
-                if not run.open_imports(batch):
+                if time.time() > until or not run.open_imports(batch):
                     break  # a batch that is through is no company
                 ids, asked = run.request([wish])
-                starts.append(run.started_at(ids[0], asked + sizes.limit) - asked)
+                starts.append(run.started_at(ids[0], until) - asked)
         cuts = statistics.quantiles(starts, n=20, method="inclusive") if len(starts) > 1 else starts
         found[f"start_p95_ms_{name}"] = round(cuts[-1] * 1000, 1) if cuts else None
         found[f"samples_{name}"] = len(starts)
