@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, bindparam, delete, func, insert, literal, select, text, update
+from sqlalchemy import ColumnElement, Select, bindparam, delete, func, literal, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from portal_db.database import Tx
@@ -81,13 +81,17 @@ def _insert_new(is_postgresql: bool, table: type[Base], now: tuple[str, ...]) ->
 def insert_rows(tx: Tx, table: type[Base], rows: Sequence[dict[str, Any]], *, now: tuple[str, ...] = ()) -> None:
     """Insert rows that have the same columns, by one statement; `now`: columns that get the database's time."""
     if rows:
-        tx.session.connection().execute(_insert(table, now), one_or_all(rows))
+        tx.session.connection().execute(_insert(is_postgresql(tx), table, now), one_or_all(rows))
 
 
 @cache
-def _insert(table: type[Base], now: tuple[str, ...]) -> Any:
-    statement = insert(table.__table__)  # type: ignore[arg-type]  # it is a table
-    return statement.values({name: db_now() for name in now}) if now else statement
+def _insert(is_postgresql: bool, table: type[Base], now: tuple[str, ...]) -> Any:
+    statement = insert_for(is_postgresql, table).values({name: db_now() for name in now})
+    if (
+        is_postgresql
+    ):  # returning something makes it one statement of many rows; the driver of SQLite is faster row by row
+        return statement.returning(next(iter(table.__table__.primary_key.columns)))  # type: ignore[attr-defined]  # it is a table
+    return statement
 
 
 def one_or_all(rows: Sequence[dict[str, Any]]) -> Any:

@@ -7,17 +7,18 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, bindparam, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, case, literal, or_, select, update
 
 from portal_db.database import Tx
-from portal_db.dialect import insert_new, one_as, update_rows
+from portal_db.dialect import insert_for, is_postgresql, one_as, one_or_all, update_rows
 from portal_db.paging import LONGEST_PAGE, Cursor, newest_first
 from portal_db.states import EmailState, JobState
 from portal_db.tables import Client, Job, Login, Practice, WelcomeEmail
-from portal_db.types import db_now
+from portal_db.types import UtcDateTime, db_now
 from portal_db.upkeep import restores
 from portal_db.work.due import state_of_found
 
@@ -49,28 +50,37 @@ def add_all(tx: Tx, practice_id: UUID, asked_at: Mapping[UUID, datetime]) -> dic
     """
     if not asked_at:
         return {}
-    restored_at = restores.latest(tx)
     rows: list[dict[str, Any]] = []
     for client_id, asked in asked_at.items():
         email_id: UUID = tx.new_id()
-        may_be_sent = restored_at is not None and restored_at >= asked
         rows.append(
             {
                 "id": email_id,
                 "practice_id": practice_id,
                 "client_id": client_id,
                 "version": 1,
-                "state": EmailState.UNKNOWN if may_be_sent else EmailState.PENDING,
+                "asked": asked,
                 "message_id": message_id(email_id, 1),
             }
         )
-    added = insert_new(tx, WelcomeEmail, rows, now=("created_at",))
+    added = set(tx.session.connection().scalars(_add(is_postgresql(tx)), one_or_all(rows)))
     found: dict[UUID, UUID] = {row["client_id"]: row["id"] for row in rows if row["id"] in added}
     earlier = asked_at.keys() - found.keys()
     if earlier:
         statement = select(WelcomeEmail.client_id, WelcomeEmail.id).where(WelcomeEmail.client_id.in_(earlier))
         found |= dict(tx.session.execute(statement).all())
     return found
+
+
+@cache
+def _add(is_postgresql: bool) -> Any:
+    may_be_sent = bindparam("asked", type_=UtcDateTime()) <= restores.LATEST
+    state = case((may_be_sent, literal(EmailState.UNKNOWN, _STATE)), else_=literal(EmailState.PENDING, _STATE))
+    statement = insert_for(is_postgresql, WelcomeEmail).values(state=state, created_at=db_now())
+    return statement.on_conflict_do_nothing().returning(WelcomeEmail.id)
+
+
+_STATE = WelcomeEmail.state.type
 
 
 def message_id(email_id: UUID, version: int) -> str:
@@ -113,6 +123,7 @@ _HELD = (
     select(Job.id)
     .where(Job.id == bindparam("job_id", type_=_UUID), Job.lease_token == _TOKEN, state_of_found == JobState.RUNNING)
     .with_for_update()
+    .scalar_subquery()
 )
 #: The address of an email's login.
 _ADDRESS = (
@@ -127,6 +138,7 @@ _BEGIN = (
     update(WelcomeEmail)
     .where(
         _IS_EMAIL,
+        _HELD.is_not(None),
         or_(WelcomeEmail.state == EmailState.PENDING, _IS_OURS),
         or_(_GIVEN_ADDRESS.is_(None), _ADDRESS == _GIVEN_ADDRESS),
     )
@@ -182,8 +194,6 @@ def begin_sending(tx: Tx, intent: Intent, *, token_hash: str, valid_seconds: flo
         "valid_seconds": valid_seconds,
         "address": address,
     }
-    if tx.session.scalar(_HELD, values) is None:
-        return False
     return tx.session.scalar(_BEGIN, values) is not None
 
 

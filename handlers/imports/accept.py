@@ -178,8 +178,8 @@ def _add_chunk(tx: Tx, batch_id: UUID, start: int, requests: Sequence[ImportRequ
 
 
 def _require_requester(tx: Tx, request: ImportRequest) -> None:
-    require_practice(tx, request.practice_id)
     if people.get_staff(tx, request.requested_by, practice_id=request.practice_id) is None:
+        require_practice(tx, request.practice_id)
         raise refusals.UNKNOWN_STAFF(field="requested_by")
 
 

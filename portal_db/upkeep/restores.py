@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import func, insert, select
@@ -33,9 +32,8 @@ def finish(tx: Tx, restore_id: UUID) -> None:
     delete_rows(tx, Pause, Pause.id == restore_id)
 
 
-def latest(tx: Tx) -> datetime | None:
-    """When the database was last restored from a backup."""
-    return tx.session.scalar(select(func.max(Restore.begun_at)))
+#: When the database was last restored from a backup.
+LATEST = select(func.max(Restore.begun_at)).scalar_subquery()
 
 
 def mark_unsent_emails_unknown(tx: Tx) -> int:

@@ -21,7 +21,7 @@ from tests.world import World
 from xpm.simulator.serve import SimulatorHandle
 
 #: Request, five jobs, and the close.
-STATEMENTS = 68
+STATEMENTS = 65
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
