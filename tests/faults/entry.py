@@ -2,7 +2,8 @@
 
 `python -m tests.faults.start worker|relay|alone …`. A trap is a file in the folder that FAULT_TRAPS names: at its point it
 first leaves a mark, then kills, stops or delays the process. FAULT_CLOCK shifts this process's clock by that number of
-seconds; FAULT_NEW_KIND makes it a newer version, which knows one more kind of job. The product's code is not changed: its
+seconds; FAULT_NEW_KIND makes it a newer version, which knows one more kind of job; FAULT_OUTAGE_SCALE makes the waits of an
+outage that many times shorter. The product's code is not changed: its
 parts are replaced from outside, before they are assembled.
 """
 
@@ -26,6 +27,7 @@ from sqlalchemy import event
 from sqlalchemy.orm import Session
 
 from config.sources import Sources
+from handlers import outages
 from handlers.email.smtp import SmtpMailer
 from handlers.errors import Rejected
 from handlers.jobs.enqueue import FollowUp
@@ -39,6 +41,7 @@ from tests.faults.traps import NEW_KIND, Trap, mark
 from tests.worker.queue.desk import ALL_QUEUES
 from worker import isolated as alone
 from worker import parts, process
+from worker.runner import failures
 from worker.runner.isolation import IsolatedRunner
 
 _here = threading.local()
@@ -165,6 +168,18 @@ def become_newer() -> None:
     HANDLERS[NEW_KIND] = one_by_one(lambda *_: None, lambda *_: [])
 
 
+def scale_outages(scale: float) -> None:
+    """Let everything that is waited for in an outage of an upstream come so many times sooner."""
+    for module, names in (
+        (outages, ("FIRST_PROBE_SECONDS", "LONGEST_PROBE_SECONDS", "PROBE_SECONDS", "RECHECK_SECONDS", "LOOK_SECONDS")),
+        (failures, ("BACKOFF_BASE_SECONDS", "DEFAULT_DEFERRAL_SECONDS")),
+    ):
+        vars(module).update({name: vars(module)[name] / scale for name in names})
+    for name, kind in KINDS.items():
+        fields: dict[str, Any] = {"patience_hours": kind.patience_hours / scale}
+        KINDS[name] = replace(kind, backoff_cap_seconds=kind.backoff_cap_seconds / scale, **fields)
+
+
 def set_clock_off(seconds: float) -> None:
     """Shift the time of day of this process, in the product and in dramatiq's Redis broker."""
     now = partial(_off, timedelta(seconds=seconds))
@@ -180,6 +195,7 @@ def main(role: str, *arguments: str) -> int:
     """Install the traps that the environment names, then run as a worker, a relay or an isolated child."""
     if os.environ.get("FAULT_NEW_KIND"):
         become_newer()
+    scale_outages(float(os.environ.get("FAULT_OUTAGE_SCALE", "1")))
     set_clock_off(float(os.environ.get("FAULT_CLOCK", "0")))
     HANDLERS.update({name: with_points(kind) for name, kind in HANDLERS.items()})
     watch_commits()

@@ -18,6 +18,7 @@ from tests.faults.rows import (
     kills,
     mailing,
     messages,
+    outages,
     poison,
     record,
     requeue,
@@ -43,7 +44,15 @@ TRACKS: tuple[Mapping[str, Fault], ...] = (
         **requeue.FAULTS,
         **kills.LAST,
     },
-    {**bell.FAULTS, **record.FAULTS, **xpm.FAULTS, **mailing.FAULTS, **messages.FAULTS, **stops.FAULTS},
+    {
+        **bell.FAULTS,
+        **record.FAULTS,
+        **xpm.FAULTS,
+        **mailing.FAULTS,
+        **outages.FAULTS,
+        **messages.FAULTS,
+        **stops.FAULTS,
+    },
 )
 FAULTS: Mapping[str, Fault] = dict(chain.from_iterable(track.items() for track in TRACKS))
 

@@ -9,7 +9,9 @@ import time
 from typing import Any
 
 import redis
+from sqlalchemy import make_url
 
+from tests.faults.stage import WORKERS
 from tests.faults.trial import Fault, Trial
 
 
@@ -82,10 +84,29 @@ def full(trial: Trial) -> None:
     trial.over()
 
 
+def confined(trial: Trial) -> None:
+    """All processes use a Redis user with the rights that the settings page asks for, and no others; a worker is killed."""
+    with client(trial) as connection:
+        connection.execute_command("ACL", "SETUSER", "confined", "on", ">secret", "~portal:*", "+@all", "-@dangerous")
+    url = make_url(trial.stage.redis.url).set(username="confined", password="secret")
+    there = {**trial.stage.usual, "REDIS_URL": url.render_as_string(hide_password=False)}
+    trial.stage.run(worker_1=there, worker_2=there, relay=there)
+    trial.ask()
+    trial.under_way()
+    trial.signal("worker-1", signal.SIGKILL)
+    trial.stage.revive()
+    trial.over()
+    trial.wait(lambda: not trial.open(), "every import is closed", trial.much(60, 180))
+    for name in (*WORKERS, "relay"):
+        if "consumer.refused" in trial.stage.processes[name].log():
+            trial.problems.append(f"{name} lacks a right")
+
+
 FAULTS: dict[str, Fault] = {
     "kill -9 of the relay": relay_killed,
     "Redis restarted empty": restarted_empty,
     "Redis paused": halted,
     "Redis FLUSHALL": flushed,
     "Redis out of memory": full,
+    "Redis with a confined user": confined,
 }
