@@ -37,6 +37,8 @@ def main() -> None:
     growth = commands.add_parser("growth", help="finished jobs and many practices: what the hot statements cost")
     growth.add_argument("--finished", type=int, nargs="+", default=[0, 100_000, 1_000_000], help="finished jobs")
     growth.add_argument("--practices", type=int, nargs="+", default=[10, 100, 1_000], help="practices with a backlog")
+    growth.add_argument("--imports", type=int, default=300, help="records in each small batch (default 300)")
+    growth.add_argument("--jobs", type=int, default=5_000, help="jobs while the memory is watched (default 5000)")
     endurance = commands.add_parser("endurance", help="what a worker holds after many jobs: memory and descriptors")
     endurance.add_argument("--jobs", type=int, default=10_000, help="jobs of one worker, about (default 10000)")
     rivals = commands.add_parser("rivals", help="ours, dramatiq, Celery and procrastinate, side by side")

@@ -22,7 +22,7 @@ from portal_db.states import Lane
 from tests.servers.postgres import PostgresServer, fresh_database, own_postgres_server
 from tests.servers.redis import redis_server
 from tests.world import begin_directory_sync, connect_practice
-from worker.local.processes import Supervised, free_port, log_line, port_open
+from worker.local.processes import Process, Supervised, free_port, log_line, port_open
 from worker.queue.door import QUEUE
 from xpm.client import Access
 from xpm.simulator.serve import SimulatorConfig
@@ -49,10 +49,10 @@ class Deployment:
     connection_id: UUID
     access: Access
 
-    def start_worker(self, name: str) -> None:
+    def start_worker(self, name: str) -> Process:
         code = f"import sys; from worker.process import run_worker; sys.exit(run_worker({QUEUES!r}, threads={THREADS}))"
         command = [sys.executable, "-c", code]
-        self.processes.start(name, command, ready=log_line("worker.ready"), within=60, env=self.environment())
+        return self.processes.start(name, command, ready=log_line("worker.ready"), within=60, env=self.environment())
 
     def start_relay(self) -> None:
         command = [sys.executable, "-c", "import sys; from worker.process import run_relay; sys.exit(run_relay())"]

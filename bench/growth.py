@@ -1,9 +1,10 @@
-"""What finished work costs, and what a look of the relay costs with many practices.
+"""What finished work costs, what a look of the relay costs with many practices, and whether a worker's memory grows.
 
-On a database that was never analysed and is never vacuumed. First the statements of the hot paths, with a backlog of ten
-practices and more and more finished jobs with their imports and attempts; `ratio` is the last column over the first. Then
-looks with more and more practices whose jobs are all under way, the finished jobs still there. Milliseconds, medians of
-rounds that are rolled back.
+On a database that was never analysed and is never vacuumed, with a worker and a relay. With more and more finished jobs, and
+their imports and attempts: a small batch is imported, then each statement of the hot paths is timed with a backlog of ten
+practices. `ratio` is the last column over the first. Then looks with more and more practices: first when all their jobs are
+under way, then when half of them are still to be rung. Milliseconds, medians of rounds that are rolled back. Last,
+`memory_mb`: the worker's memory while it does more jobs.
 """
 
 from __future__ import annotations
@@ -12,118 +13,107 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
-from cryptography.fernet import Fernet
-from sqlalchemy import event, select, text
+from sqlalchemy import event, select
 
-from config.settings import Settings
+from bench.deployment import Deployment, deployed
+from bench.finished import BACKLOGGED, Filling
+from bench.importing import import_all
+from bench.parse import MEGABYTE, resident
+from bench.throughput import requests_of
 from handlers.registry import HANDLERS
-from portal_db import migrate
+from portal_db.clients import client_queries
+from portal_db.clients.client_queries import ClientFilter
 from portal_db.database import Database, Tx
-from portal_db.states import JobState
+from portal_db.directory import directories, search
+from portal_db.states import ImportState, JobState
 from portal_db.tables import Job
-from portal_db.work import imports, job_search, jobs, ringing
+from portal_db.visibility import Viewer
+from portal_db.work import import_list, job_search, jobs, recent_imports, ringing
+from portal_db.work.import_list import ImportFilter
 from portal_db.work.jobs import Lease
-from tests.servers.postgres import fresh_database, postgres_server
-from tests.world import connect_practice
+from portal_db.xero import connections
 
-#: Jobs of a set, and due jobs of each practice that has a backlog.
+#: Jobs of a set, and of each practice that has a backlog.
 SET = 50
 LIMIT = 400
-#: Practices with a backlog while finished jobs are added.
-BACKLOGGED = 10
+#: At these parts of all jobs the worker's memory is read.
+PARTS = (0.1, 0.5, 1.0)
+#: About as many jobs as an import has.
+JOBS_PER_IMPORT = 5
 
-_IMPORTS = text("""
-    INSERT INTO imports (id, practice_id, requested_by, idempotency_key, fingerprint, xpm_uuid, kind, send_welcome_email,
-                         bring_details, bring_relationships, state, epoch, epoch_started_at, revision, created_at, closed_at,
-                         resolved_at)
-    SELECT gen_random_uuid(), :practice_id, :staff_id, gen_random_uuid()::text, '', gen_random_uuid(), 'individual', true,
-           true, true, 'succeeded', 1, now(), 1, clock_timestamp(), now(), now()
-    FROM generate_series(1, :number)
-""")
-_JOBS_OF_IMPORTS = text("""
-    INSERT INTO jobs (id, practice_id, import_id, epoch, kind, lane, interactive, in_batch_order, asked_at, position, args,
-                      dedupe_key, deadline_seconds, state, attempts, deferrals, lost_leases, created_at, rung_at, started_at,
-                      finished_at)
-    SELECT gen_random_uuid(), imports.practice_id, imports.id, 1, kinds.kind, 'import', false, false, now(), 0, '{}',
-           gen_random_uuid()::text, 60, 'succeeded', 0, 0, 0, now(), now(), now(), now()
-    FROM imports, unnest(ARRAY['validate_import', 'create_client', 'import_details', 'import_relationships',
-                               'send_welcome_email']) AS kinds (kind)
-    WHERE NOT EXISTS (SELECT FROM jobs WHERE jobs.import_id = imports.id)
-""")
-_ATTEMPTS = text("""
-    INSERT INTO job_attempts (token, job_id, number, owner, started_at, finished_at, outcome)
-    SELECT gen_random_uuid(), id, 1, 'bench', now(), now(), 'succeeded' FROM jobs
-    WHERE state = 'succeeded' AND NOT EXISTS (SELECT FROM job_attempts WHERE job_id = jobs.id)
-""")
-_PRACTICES = text("""
-    INSERT INTO practices (id, name, time_zone, mfa_mandatory, created_at)
-    SELECT gen_random_uuid(), 'bench', 'UTC', true, now() FROM generate_series(1, :number)
-""")
-_BACKLOG = text("""
-    INSERT INTO jobs (id, practice_id, epoch, kind, lane, interactive, in_batch_order, asked_at, position, args, dedupe_key,
-                      deadline_seconds, state, attempts, deferrals, lost_leases, created_at)
-    SELECT gen_random_uuid(), practices.id, 1, 'validate_import', 'import', false, false, now(), n, '{}',
-           gen_random_uuid()::text, 60, 'queued', 0, 0, 0, now()
-    FROM practices, generate_series(1, :number) n
-    WHERE practices.name = 'bench' AND NOT EXISTS (SELECT FROM jobs WHERE jobs.practice_id = practices.id)
-""")
+Step = Callable[[Tx], object]
 
 
-def measure(*, finished: Sequence[int], practices: Sequence[int], rounds: int = 7) -> dict[str, Any]:
-    """Run both measurements.
+def measure(
+    *, finished: Sequence[int], practices: Sequence[int], imports: int = 300, jobs: int = 5_000, rounds: int = 7
+) -> dict[str, Any]:
+    """Run all measurements.
 
     Args:
         finished: numbers of finished jobs, ascending.
         practices: numbers of practices with a backlog, ascending, at least ten.
+        imports: records in each small batch.
+        jobs: how many jobs the worker does while its memory is watched.
     """
-    with postgres_server() as server, fresh_database(server) as url:
-        database = Database(url)
-        migrate.upgrade(database)
-        settings = Settings(database_url=url, token_keys=Fernet.generate_key().decode())
-        practice_id, staff_id, _ = connect_practice(database, settings, "token")
-        _run(database, "ALTER TABLE jobs SET (autovacuum_enabled = false)")
-        _run(database, "ALTER TABLE imports SET (autovacuum_enabled = false)")
-        _run(database, _PRACTICES, number=BACKLOGGED)
-        _run(database, _BACKLOG, number=SET)
+    watched = max(1, jobs // JOBS_PER_IMPORT)
+    with deployed(clients=imports * len(finished) + watched) as deployment:
+        filling = Filling(deployment)
+        worker = deployment.start_worker("worker-1")
+        deployment.start_relay()
+        deployment.sync_directory()
+        rows = requests_of(deployment)
         by_finished: dict[str, dict[str, float]] = {}
-        done = 0
+        throughput: dict[str, float] = {}
         for number in finished:
-            _run(database, _IMPORTS, practice_id=practice_id, staff_id=staff_id, number=(number - done) // 5)
-            _run(database, _JOBS_OF_IMPORTS)
-            _run(database, _ATTEMPTS)
-            done = number
-            by_finished[str(number)] = _steps(database, practice_id, rounds)
-        by_practices: dict[str, float] = {}
-        there, statements = BACKLOGGED, 0
+            filling.finish(number)
+            batch, rows = rows[:imports], rows[imports:]
+            throughput[str(number)] = round(len(batch) / import_all(deployment, f"finished {number}", batch), 1)
+            with filling.backlog(BACKLOGGED, SET):
+                by_finished[str(number)] = _timed(deployment, _steps(deployment), rounds)
+        looks: dict[str, dict[str, float]] = {"all under way": {}, "half to ring": {}}
+        statements = 0
         for number in practices:
-            _run(database, _PRACTICES, number=max(0, number - there))
-            there = max(there, number)
-            _run(database, _BACKLOG, number=SET)
-            _run(database, "UPDATE jobs SET rung_at = now() WHERE state = 'queued'")
-            by_practices[str(number)] = _median(database, rounds, _look)
-            statements = max(statements, _statements(database))
-        database.close()
+            with filling.backlog(number, SET):
+                for state, found in looks.items():
+                    filling.ring(every=1 if state == "all under way" else 2)
+                    found[str(number)] = _timed(deployment, {"look": _look}, rounds)["look"]
+                    statements = max(statements, _statements(deployment.database))
+        memory = {}
+        done = 0
+        for part in PARTS:
+            until = round(watched * part)
+            import_all(deployment, f"memory {part}", rows[done:until])
+            done = until
+            memory[f"{part:.0%}"] = round(resident(worker.pid) / MEGABYTE, 1)
     first, last = by_finished[str(finished[0])], by_finished[str(finished[-1])]
-    ratio = {name: round(last[name] / first[name], 2) for name in first}
-    return {"look_ms_by_practices": by_practices, "statements_per_look": statements, "ms_by_finished": by_finished,
-            "ratio": ratio}  # fmt: skip
-
-
-def _run(database: Database, statement: Any, **values: Any) -> None:
-    with database.write() as tx:
-        tx.session.execute(text(statement) if isinstance(statement, str) else statement, values)
+    return {
+        "imports_per_s_by_finished": throughput,
+        "ms_by_finished": by_finished,
+        "ratio": {name: round(last[name] / first[name], 2) for name in first},
+        "look_ms_by_practices": looks["all under way"],
+        "look_with_backlog_ms_by_practices": looks["half to ring"],
+        "statements_per_look": statements,
+        "memory_mb": memory,
+    }
 
 
 def _look(tx: Tx) -> object:
     return ringing.pick(tx, limit=LIMIT, permits=lambda *_: 1)
 
 
-def _steps(database: Database, practice_id: UUID, rounds: int) -> dict[str, float]:
-    with database.read() as tx:
-        statement = select(Job.id).where(Job.state == JobState.QUEUED).order_by(Job.position).limit(SET)
-        leases = [Lease(job_id, uuid4(), "bench") for job_id in tx.session.scalars(statement)]
+def _steps(deployment: Deployment) -> dict[str, Step]:
+    """What runs for every job, and what people look at."""
+    with deployment.database.read() as tx:
+        unrung = select(Job.id).where(Job.state == JobState.QUEUED).order_by(Job.position).limit(SET)
+        leases = [Lease(job_id, uuid4(), "bench") for job_id in tx.session.scalars(unrung)]
+        connection = connections.get_one(tx, deployment.connection_id)
+        directory = directories.of(tx, connection.xero_login_id, connection.tenant_id)
+    assert directory is not None, "it was synced"
+    viewer = Viewer(deployment.practice_id, deployment.staff_id, sees_all=True)
+    dead = job_search.Filter(states=(JobState.DEAD,))
+    is_open = ImportFilter(states=(ImportState.ACCEPTED, ImportState.IN_PROGRESS, ImportState.WAITING))
 
     def claim(tx: Tx) -> object:
         return jobs.claim_all(tx, leases, kinds=HANDLERS.keys(), lease_seconds=60)
@@ -132,35 +122,41 @@ def _steps(database: Database, practice_id: UUID, rounds: int) -> dict[str, floa
         claim(tx)
         jobs.succeed(tx, *leases)
 
-    dead = job_search.Filter(states=(JobState.DEAD,))
-    steps: dict[str, Callable[[Tx], object]] = {
+    return {
         "look": _look,
         "claim": claim,
         "claim and settle": claim_and_settle,
         "take back": jobs.take_back_expired,
-        "imports of a practice": lambda tx: imports.listing(tx, practice_id=practice_id),
+        "imports of a practice": lambda tx: import_list.page(tx, viewer, ImportFilter(), after=None, limit=50),
+        "open imports": lambda tx: import_list.page(tx, viewer, is_open, after=None, limit=50),
+        "integration progress": lambda tx: recent_imports.page(tx, viewer, seconds=86_400, after=None, limit=50),
+        "search in XPM": lambda tx: search.find(tx, directory, "an", is_guess=False, limit=20),
+        "search of clients": lambda tx: client_queries.page(tx, viewer, ClientFilter("an"), after=None, limit=20),
         "dead letters": lambda tx: job_search.listing(tx, dead, limit=50),
     }
-    return {name: _median(database, rounds, step) for name, step in steps.items()}
 
 
 class _RollBack(Exception):
     """Ends a round without a trace."""
 
 
-def _median(database: Database, rounds: int, step: Callable[[Tx], object]) -> float:
-    """Milliseconds of a step; the first two rounds warm the caches."""
-    samples = []
-    for _ in range(rounds + 2):
-        try:
-            with database.write() as tx:
-                began = time.perf_counter()
-                step(tx)
-                samples.append((time.perf_counter() - began) * 1000)
-                raise _RollBack
-        except _RollBack:
-            pass
-    return round(statistics.median(samples[2:]), 2)
+def _timed(deployment: Deployment, steps: dict[str, Step], rounds: int) -> dict[str, float]:
+    """The milliseconds of each step; the first two rounds warm the caches."""
+    found = {}
+    for name, step in steps.items():
+        samples = []
+        for _ in range(rounds + 2):
+            try:
+                with deployment.database.write() as tx:
+                    Filling.resume(tx)
+                    began = time.perf_counter()
+                    step(tx)
+                    samples.append((time.perf_counter() - began) * 1000)
+                    raise _RollBack
+            except _RollBack:
+                pass
+        found[name] = round(statistics.median(samples[2:]), 2)
+    return found
 
 
 def _statements(database: Database) -> int:
@@ -169,8 +165,12 @@ def _statements(database: Database) -> int:
     def note(*arguments: Any) -> None:
         seen.append(arguments[2])
 
-    event.listen(database.engine, "before_cursor_execute", note)
-    with database.write() as tx:
-        _look(tx)
-    event.remove(database.engine, "before_cursor_execute", note)
+    try:
+        with database.write() as tx:
+            Filling.resume(tx)
+            event.listen(database.engine, "before_cursor_execute", note)
+            _look(tx)
+            raise _RollBack
+    except _RollBack:
+        event.remove(database.engine, "before_cursor_execute", note)
     return len(seen)

@@ -76,9 +76,9 @@ def peak() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def resident() -> int:
-    """This process's memory in bytes now; its peak so far if the system does not report it."""
-    status = Path("/proc/self/statm")
+def resident(process: int | str = "self") -> int:
+    """A process's memory in bytes now; this one's peak so far if the system does not report it."""
+    status = Path(f"/proc/{process}/statm")
     if status.exists():
         return int(status.read_text().split()[1]) * resource.getpagesize()
     return peak()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import datetime
 from itertools import pairwise
 from typing import Any
@@ -94,7 +95,7 @@ def _statements(deployment: Deployment, rows: Sequence[ImportRequest]) -> float:
 def requests_of(deployment: Deployment) -> list[ImportRequest]:
     """A request for each record of the practice in XPM."""
     xpm = XpmApi(deployment.settings.xpm_api_url, limiter=UnlimitedLimiter())
-    with xpm.list(deployment.access, lane="import", deadline_seconds=120) as listing:
+    with closing(xpm), xpm.list(deployment.access, lane="import", deadline_seconds=120) as listing:
         return [_request(deployment, record.uuid, suggested_kind(record)) for record in listing]
 
 

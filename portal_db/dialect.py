@@ -10,8 +10,9 @@ from functools import cache
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, bindparam, delete, func, literal, select, text, update
+from sqlalchemy import ColumnElement, Select, any_, bindparam, delete, func, literal, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import InstrumentedAttribute
 
 from portal_db.database import Tx
 from portal_db.tables import Base
@@ -38,6 +39,13 @@ def insert_for(is_postgresql: bool, table: type[Base]) -> Any:
 
 def is_postgresql(tx: Tx) -> bool:
     return tx.session.get_bind().dialect.name == "postgresql"
+
+
+def among(tx: Tx, column: InstrumentedAttribute[T], values: Collection[Any]) -> ColumnElement[bool]:
+    """Whether a column has one of many values: one parameter on PostgreSQL, which reads it faster than a thousand."""
+    if is_postgresql(tx):
+        return column == any_(literal(list(values), postgresql.ARRAY(column.type)))
+    return column.in_(values)
 
 
 def insert_or_ignore(tx: Tx, table: type[Base], row: dict[str, Any]) -> bool:

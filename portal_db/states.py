@@ -42,12 +42,13 @@ OPEN_JOB_STATES = frozenset({JobState.QUEUED, JobState.RUNNING, JobState.WAITING
 
 
 class Lane(StrEnum):
-    """A priority class with its own Redis queue, highest first; `email` has its own ring limit."""
+    """A priority class with its own Redis queue, highest first; `email` and `webhooks` have their own ring limits."""
 
     INTERACTIVE = "interactive"
     IMPORT = "import"
     RESYNC = "resync"
     EMAIL = "email"
+    WEBHOOKS = "webhooks"
 
 
 class ErrorClass(StrEnum):

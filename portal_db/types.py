@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, DateTime, Dialect, Enum, TypeDecorator, or_, select
+from sqlalchemy import ColumnElement, DateTime, Dialect, Enum, ScalarSelect, TypeDecorator, or_, select
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -63,6 +63,11 @@ def has_ended(until: Any, longest_seconds: float) -> ColumnElement[bool]:
     """Whether a wait is over, or never was one: it would end later than one that begins now and lasts as long as any does,
     so it began before the database's clock went back."""
     return or_(until.is_(None), until <= db_now(), until > db_now(longest_seconds))
+
+
+def db_time(plus_seconds: float | None = None) -> ScalarSelect[datetime]:
+    """`db_now`, read once for a statement: an index of times serves only comparisons with a value that stays the same."""
+    return select(db_now(plus_seconds)).scalar_subquery()
 
 
 class Choice(TypeDecorator[enum.StrEnum]):

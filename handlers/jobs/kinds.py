@@ -69,7 +69,7 @@ KINDS: dict[str, Kind] = {kind.name: kind for kind in (
     Kind(JobKind.LEAVE_XERO,            Part.STANDALONE, Lane.RESYNC,       90,         72,          3600.0,          1),
     Kind(JobKind.SYNC_DIRECTORY,        Part.STANDALONE, Lane.RESYNC,      900,         24,          1800.0,          1),
     Kind(JobKind.RESYNC_RELATIONSHIPS,  Part.STANDALONE, Lane.RESYNC,      900,         24,          1800.0,          1),
-    Kind(JobKind.DELIVER_WEBHOOK,       Part.STANDALONE, Lane.EMAIL,        60,         75,          3600.0,          1),
+    Kind(JobKind.DELIVER_WEBHOOK,       Part.STANDALONE, Lane.WEBHOOKS,     60,         75,          3600.0,          1),
 )}
 # fmt: on
 

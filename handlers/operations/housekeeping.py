@@ -56,8 +56,8 @@ def keep_house(
         else:
             done[name] = _keep_table(database, name, days, dry_run=dry_run, progress=progress)
     if not dry_run:
+        _drop_scheduled_runs(database, settings.keep_events_days)
         with database.write() as tx:
-            retention.drop_scheduled_runs(tx, settings.keep_events_days)
             workers.forget_killed(tx)
         _fold_names(database)
     return done
@@ -68,6 +68,14 @@ def _fold_names(database: Database) -> None:
         with database.write() as tx:
             if not unfolded_names.fold(tx, limit=BATCH):
                 return
+        threading.Event().wait(PAUSE_SECONDS)
+
+
+def _drop_scheduled_runs(database: Database, days: float) -> None:
+    dropped = BATCH
+    while dropped == BATCH:
+        with database.write() as tx:
+            dropped = retention.drop_scheduled_runs(tx, days, limit=BATCH)
         threading.Event().wait(PAUSE_SECONDS)
 
 

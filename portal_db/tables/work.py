@@ -51,7 +51,14 @@ class Import(Base):
             "ix_imports_unresolved", "batch_id", "position", where="batch_id IS NOT NULL AND resolved_at IS NULL"
         ),
         Index("ix_imports_batch_email", "batch_id", "email_key"),
-        Index("ix_imports_listing", "practice_id", "created_at"),
+        Index("ix_imports_listing", "practice_id", "created_at", "id"),
+        partial_index(
+            "ix_imports_open",
+            "practice_id",
+            "created_at",
+            "id",
+            where="state IN ('accepted', 'in_progress', 'waiting')",
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -92,23 +99,29 @@ class Import(Base):
     closed_at: Mapped[datetime | None]
 
 
+_RUNG = "state IN ('queued', 'waiting') AND rung_at IS NOT NULL"
+
+
 class Job(Base):
     """One unit of work. `args` hold ids only; a running job belongs to the process that has `lease_token`."""
 
     __tablename__ = "jobs"
     __table_args__ = (
         Index("ix_jobs_import", "import_id", "epoch"),
-        #: An open job is in one of these three, a finished one in none, so that finished work costs nothing. The first is
-        #: in the order in which each practice's jobs of a lane and kind are rung.
+        #: Open jobs only, so that finished work costs nothing. The first holds those that were not rung, in the order in
+        #: which each practice's jobs of a lane and kind are rung.
         partial_index(
             "ix_jobs_unrung", "interactive", "practice_id", "lane", "kind", "asked_at", "position", "created_at", "id",
             where="state IN ('queued', 'waiting') AND rung_at IS NULL",
         ),
-        partial_index("ix_jobs_rung", "rung_at", where="state IN ('queued', 'waiting') AND rung_at IS NOT NULL"),
+        partial_index("ix_jobs_rung", "lane", "rung_at", where=_RUNG),
+        #: The same jobs, to count those of a practice without reading the jobs themselves.
+        partial_index("ix_jobs_in_flight", "practice_id", "interactive", "rung_at", "lane", where=_RUNG),
         partial_index("ix_jobs_running", "lease_owner", where="state = 'running'"),
         #: Jobs that wait for the upstream's quota.
         partial_index(
-            "ix_jobs_quota", "practice_id", "lane", "kind", where="state = 'waiting' AND error_code = 'xpm_quota'"
+            "ix_jobs_quota", "interactive", "practice_id", "lane", "kind",
+            where="state = 'waiting' AND error_code = 'xpm_quota'",
         ),
         #: Dead letters are few among many jobs, and are searched by age.
         partial_index("ix_jobs_dead", "finished_at", "id", where="state = 'dead'"),

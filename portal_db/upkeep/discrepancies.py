@@ -15,11 +15,19 @@ from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
 from portal_db.database import Tx
 from portal_db.dialect import has_row
 from portal_db.paging import by_id
-from portal_db.states import OPEN_IMPORT_STATES, OPEN_JOB_STATES, ConnectionState, EmailState, JobState, Lane
+from portal_db.states import OPEN_JOB_STATES, ConnectionState, EmailState, JobState, Lane
 from portal_db.tables import Client, Import, Job, ReconnectNotice, WelcomeEmail, XeroConsent, XeroLogin, XpmConnection
 from portal_db.types import db_now
 from portal_db.work.candidates import LANE_GROUPS, waits_for_quota
-from portal_db.work.due import is_due, is_in, is_out_of_turn, is_paused, state_of_found, was_parked_ahead
+from portal_db.work.due import (
+    import_is_open,
+    is_due,
+    is_in,
+    is_out_of_turn,
+    is_paused,
+    state_of_found,
+    was_parked_ahead,
+)
 from portal_db.work.jobs import lease_is_void
 from portal_db.work.workers import is_known
 
@@ -40,7 +48,7 @@ def imports_without_job(tx: Tx, *, after: UUID | None) -> list[UUID]:
 
 
 def _has_no_job() -> ColumnElement[bool]:
-    return and_(Import.state.in_(OPEN_IMPORT_STATES), ~exists().where(Job.import_id == Import.id, _open))
+    return and_(import_is_open(), ~exists().where(Job.import_id == Import.id, _open))
 
 
 def is_without_job(tx: Tx, import_id: UUID) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, exists, or_, select
+from sqlalchemy import ColumnElement, and_, exists, or_, select, tuple_
 from sqlalchemy.orm import aliased
 
 from portal_db.database import Tx
@@ -106,6 +106,8 @@ def drop(tx: Tx, rule: RetentionRule, days: float, ids: Sequence[UUID]) -> int:
     return len(found)
 
 
-def drop_scheduled_runs(tx: Tx, days: float) -> None:
-    """Delete the runs of old due times."""
-    delete_rows(tx, ScheduledRun, ScheduledRun.due_at < db_now(-days * DAY))
+def drop_scheduled_runs(tx: Tx, days: float, *, limit: int) -> int:
+    """Delete up to `limit` runs of old due times, and return how many there were."""
+    key = (ScheduledRun.schedule, ScheduledRun.due_at)
+    old = select(*key).where(ScheduledRun.due_at < db_now(-days * DAY)).order_by(*key).limit(limit)
+    return delete_rows(tx, ScheduledRun, tuple_(*key).in_(old))

@@ -7,7 +7,7 @@ costs the same with a deep backlog and with a million finished jobs.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -26,26 +26,26 @@ from sqlalchemy import (
     select,
     true,
     tuple_,
-    union_all,
 )
 from sqlalchemy.orm import aliased
 
 from portal_db.database import Tx
 from portal_db.states import JobState, Lane
 from portal_db.tables import Job
-from portal_db.types import db_now
+from portal_db.types import db_time
 from portal_db.work.due import is_due, is_in, is_out_of_turn, is_paused
 from portal_db.work.workers import is_known
 
 #: A rung job that nobody has claimed is rung again after this time: its message was lost or dropped.
 RING_AGAIN_SECONDS = 10.0
-#: Lanes that share one limit; email has its own, so that a slow mail server does not delay imports.
-LANE_GROUPS: tuple[tuple[Lane, ...], ...] = ((Lane.IMPORT, Lane.RESYNC), (Lane.EMAIL,))
+#: Lanes that share one limit. Email and webhooks have their own, so that a slow server of somebody else delays nothing but
+#: what is sent to it.
+LANE_GROUPS: tuple[tuple[Lane, ...], ...] = ((Lane.IMPORT, Lane.RESYNC), (Lane.EMAIL,), (Lane.WEBHOOKS,))
 #: The number of each lane's group.
 GROUP_OF: dict[Lane, int] = {lane: number for number, lanes in enumerate(LANE_GROUPS) for lane in lanes}
 #: The most background jobs that a look reads: more would take longer than an idle transaction may, and no look would ever
 #: end. The next one, a tenth of a second later, reads on.
-AT_ONCE = 2_000
+AT_ONCE = 1_000
 #: The error code of jobs that wait for the upstream's quota.
 QUOTA_CODE = "xpm_quota"
 
@@ -113,16 +113,14 @@ def _was_rung() -> ColumnElement[bool]:
 
 def rung_in_vain(tx: Tx, full_lanes: Collection[Lane]) -> list[Candidate]:
     """Due jobs that were rung long ago and not claimed, of all lanes except full ones: their messages were lost."""
-    is_from_the_future = Job.rung_at > db_now()  # rung before the clock went back: nobody knows when
-    statement = select(*_columns(Job)).where(
-        _was_rung(),
-        or_(and_(Job.rung_at < db_now(-RING_AGAIN_SECONDS), Job.lane.not_in(tuple(full_lanes))), is_from_the_future),
-        is_due(),
-        is_known(),
-        ~is_paused(),
-        ~is_out_of_turn(),
-    )
-    return [_candidate(row) for row in tx.session.execute(statement.order_by(Job.rung_at).limit(AT_ONCE))]
+    lanes = [lane for lane in Lane if lane not in full_lanes]
+    of_lanes = select(*_columns(Job)).where(_was_rung(), is_due(), is_known(), ~is_paused(), ~is_out_of_turn())
+    of_lanes = of_lanes.limit(AT_ONCE)
+    long_ago = of_lanes.where(Job.lane.in_(lanes), Job.rung_at < db_time(-RING_AGAIN_SECONDS))
+    # The clock went back since then.
+    from_the_future = of_lanes.where(Job.lane.in_(list(Lane)), Job.rung_at > db_time())
+    found = [_candidate(row) for each in (long_ago, from_the_future) for row in tx.session.execute(each)]
+    return found[:AT_ONCE]
 
 
 def interactive(tx: Tx, limit: int, *, waiting_for_quota: bool | None) -> list[Candidate]:
@@ -178,24 +176,35 @@ def _first_of(series: CTE, columns: tuple[Any, ...]) -> Select[Any]:
 
 def _with_room(limit: int) -> CTE:
     """The series with unrung jobs that are not paused, each with how many more jobs its practice and group have room for."""
-    series, flights = _series(), _flights().cte("flights")
-    room = limit - func.coalesce(flights.c.jobs, 0)
-    same = and_(flights.c.practice_id == series.c.practice_id, flights.c.lane_group == _group(series.c.lane))
-    statement = select(series, room.label("room")).select_from(series.outerjoin(flights, same))
-    statement = statement.where(_group(series.c.lane).is_not(None), room > 0, is_known(series.c), ~is_paused(series.c))
-    return statement.order_by(room.desc(), series.c.practice_id).cte("with_room")
+    series, running = _series(), _running().cte("running")
+    group = _group(series.c.lane)
+    places = select(series.c.practice_id, group.label("lane_group")).where(group.is_not(None)).distinct().cte("places")
+    running_there = and_(running.c.practice_id == places.c.practice_id, running.c.lane_group == places.c.lane_group)
+    there = (Job.practice_id == places.c.practice_id, _group(Job.lane) == places.c.lane_group)
+    rung = select(func.count()).where(_rung_lately(), ~Job.interactive, *there)
+    flying = func.coalesce(running.c.jobs, 0) + rung.correlate(places).scalar_subquery()
+    columns = select(places, (limit - flying).label("room"))
+    rooms = columns.select_from(places.outerjoin(running, running_there)).cte("rooms")
+    same = and_(rooms.c.practice_id == series.c.practice_id, rooms.c.lane_group == group)
+    statement = select(series, rooms.c.room).select_from(series.join(rooms, same))
+    statement = statement.where(rooms.c.room > 0, is_known(series.c), ~is_paused(series.c))
+    return statement.order_by(rooms.c.room.desc(), series.c.practice_id).cte("with_room")
 
 
 def _series() -> CTE:
-    """Every practice, lane and kind with unrung background jobs, each found by one step in the index from the one before."""
+    """Every practice, lane and kind with unrung background jobs."""
+    return _distinct("series", ("practice_id", "lane", "kind"), lambda job: and_(_is_unrung(job), ~job.interactive))
+
+
+def _distinct(name: str, columns: Collection[str], condition: Callable[[Any], ColumnElement[bool]]) -> CTE:
+    """The distinct values of the first columns of an index, each found by one step in it from the one before."""
     found, job = aliased(Job, name="found"), aliased(Job, name="job")
-    key = (job.practice_id, job.lane, job.kind)
-    first = select(job.id).where(_is_unrung(job), ~job.interactive).order_by(*key).limit(1)
-    columns = select(found.practice_id, found.lane, found.kind)
-    series = columns.where(found.id == first.scalar_subquery()).cte("series", recursive=True)
-    beyond = first.where(tuple_(*key) > tuple_(series.c.practice_id, series.c.lane, series.c.kind))
-    following = found.id == beyond.correlate(series).scalar_subquery()
-    return series.union_all(columns.select_from(series.join(found, following)))
+    key = [getattr(job, column) for column in columns]
+    first = select(job.id).where(condition(job)).order_by(*key).limit(1)
+    values = select(*(getattr(found, column) for column in columns))
+    steps = values.where(found.id == first.scalar_subquery()).cte(name, recursive=True)
+    beyond = first.where(tuple_(*key) > tuple_(*steps.c)).correlate(steps).scalar_subquery()
+    return steps.union_all(values.select_from(steps.join(found, found.id == beyond)))
 
 
 def _group(lane: Any) -> ColumnElement[Any]:
@@ -204,30 +213,34 @@ def _group(lane: Any) -> ColumnElement[Any]:
 
 
 def _rung_lately() -> ColumnElement[bool]:
-    return and_(_was_rung(), is_due(), Job.rung_at.between(db_now(-RING_AGAIN_SECONDS), db_now()))
+    """Whether a job was rung and may still be claimed: only due jobs are rung, and one that is put off counts as unrung."""
+    return and_(_was_rung(), Job.rung_at.between(db_time(-RING_AGAIN_SECONDS), db_time()))
 
 
-def _flights() -> Select[Any]:
-    """How many background jobs of each practice and lane group are running, or were rung and may still be claimed."""
+def _running() -> Select[Any]:
+    """How many background jobs of each practice and lane group are running."""
     columns = (Job.practice_id, _group(Job.lane).label("lane_group"))
-    running = select(*columns).where(is_in(JobState.RUNNING), ~Job.interactive)
-    either = union_all(running, select(*columns).where(_rung_lately(), ~Job.interactive)).subquery()
-    counted = select(either.c.practice_id, either.c.lane_group, func.count().label("jobs"))
-    return counted.where(either.c.lane_group.is_not(None)).group_by(either.c.practice_id, either.c.lane_group)
+    statement = select(*columns, func.count().label("jobs")).where(is_in(JobState.RUNNING), ~Job.interactive)
+    return statement.group_by(*columns)
 
 
-def in_flight(tx: Tx) -> Counter[tuple[UUID, int]]:
-    """How many background jobs of each practice and lane group are running, or were rung and may still be claimed."""
-    return Counter({(practice_id, group): count for practice_id, group, count in tx.session.execute(_flights())})
+def in_flight(tx: Tx, practice_ids: Collection[UUID]) -> Counter[tuple[UUID, int]]:
+    """How many background jobs of each of these practices and lane group are running, or were rung and may still be
+    claimed."""
+    columns = (Job.practice_id, _group(Job.lane).label("lane_group"))
+    rung = select(*columns, func.count()).where(_rung_lately(), ~Job.interactive).group_by(*columns)
+    found: Counter[tuple[UUID, int]] = Counter()
+    for statement in (_running(), rung):
+        for practice_id, group, count in tx.session.execute(statement.where(Job.practice_id.in_(practice_ids))):
+            found[practice_id, group] += count
+    return found
 
 
 def waiting_series(tx: Tx) -> tuple[set[UUID], set[Series]]:
     """The practices whose interactive jobs wait for the quota, and the series whose background jobs do."""
-    columns = (Job.interactive, Job.practice_id, Job.lane, Job.kind)
-    waiting = (is_in(JobState.WAITING), Job.error_code == literal_column(f"'{QUOTA_CODE}'"))
     practices: set[UUID] = set()
     series: set[Series] = set()
-    for is_interactive, practice_id, lane, kind in tx.session.execute(select(*columns).where(*waiting).distinct()):
+    for is_interactive, practice_id, lane, kind in tx.session.execute(_waiting_series()):
         if is_interactive:
             practices.add(practice_id)
         else:
@@ -235,15 +248,26 @@ def waiting_series(tx: Tx) -> tuple[set[UUID], set[Series]]:
     return practices, series
 
 
-def on_their_way(tx: Tx, series: Collection[Series]) -> Counter[tuple[UUID, Lane]]:
-    """How many jobs that the quota holds back were rung and have not taken a permit yet, by practice and the first lane of
-    their group.
+@cache
+def _waiting_series() -> Select[Any]:
+    return select(_distinct("waiting", ("interactive", "practice_id", "lane", "kind"), is_put_off_by_quota))
+
+
+def is_put_off_by_quota(of: Any = Job) -> ColumnElement[bool]:
+    """`waits_for_quota`, written as in the partial index of these jobs."""
+    return and_(is_in(JobState.WAITING, of=of), of.error_code == literal_column(f"'{QUOTA_CODE}'"))
+
+
+def on_their_way(tx: Tx, practice_ids: Collection[UUID], series: Collection[Series]) -> Counter[tuple[UUID, Lane]]:
+    """How many jobs of these practices that the quota holds back were rung and have not taken a permit yet, by practice and
+    the first lane of their group.
 
     Args:
         series: those whose background jobs are held back.
     """
     columns = (Job.interactive, Job.practice_id, Job.lane, Job.kind)
-    statement = select(*columns, func.count()).where(_rung_lately(), or_(~Job.interactive, waits_for_quota()))
+    held_back = or_(~Job.interactive, waits_for_quota())
+    statement = select(*columns, func.count()).where(_rung_lately(), Job.practice_id.in_(practice_ids), held_back)
     found: Counter[tuple[UUID, Lane]] = Counter()
     for is_interactive, practice_id, lane, kind, count in tx.session.execute(statement.group_by(*columns)):
         if is_interactive:

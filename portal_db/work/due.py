@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, exists, false, func, literal_column, or_, select
 from sqlalchemy.orm import aliased
 
-from portal_db.states import JobState
+from portal_db.states import ImportState, JobState
 from portal_db.tables import Import, Job, Pause
 from portal_db.types import db_now
 
@@ -23,12 +23,21 @@ _mine, _earlier = aliased(Import, name="mine"), aliased(Import, name="earlier")
 state_of_found: ColumnElement[Any] = func.nullif(Job.state, literal_column("''"), type_=Job.state.type)
 
 
-def is_in(*states: JobState, of: Any = Job) -> ColumnElement[bool]:
+def is_in(*states: JobState | ImportState, of: Any = Job) -> ColumnElement[bool]:
     """Whether a job is in one of these states, for statements that search all jobs: written out, as in the partial indexes
-    of open jobs, because neither database matches a parameter with them."""
+    of open jobs, because neither database matches a parameter with them.
+
+    Args:
+        of: another table with states.
+    """
     words: list[Any] = [literal_column(f"'{state.value}'") for state in states]
     condition: ColumnElement[bool] = of.state.in_(words) if len(words) > 1 else of.state == words[0]
     return condition
+
+
+def import_is_open() -> ColumnElement[bool]:
+    """Whether an import is open, as in the partial index of open imports."""
+    return is_in(ImportState.ACCEPTED, ImportState.IN_PROGRESS, ImportState.WAITING, of=Import)
 
 
 def is_due(state: Any = Job.state) -> ColumnElement[bool]:

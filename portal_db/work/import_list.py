@@ -13,10 +13,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from portal_db.database import Tx
-from portal_db.paging import Cursor, newest_first
-from portal_db.states import ClientKind, ImportState
+from portal_db.paging import Cursor, is_any_time, newest_first
+from portal_db.states import OPEN_IMPORT_STATES, ClientKind, ImportState
 from portal_db.tables import Batch, Import
 from portal_db.visibility import Viewer
+from portal_db.work.due import import_is_open
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,8 @@ def page(tx: Tx, viewer: Viewer, wanted: ImportFilter, *, after: Cursor | None, 
     statement = select(Import).where(viewer.may_see_import())
     if wanted.states:
         statement = statement.where(Import.state.in_(wanted.states))
+        if OPEN_IMPORT_STATES.issuperset(wanted.states):
+            statement = statement.where(import_is_open())  # few among many, so that their own index serves
     exactly: tuple[tuple[InstrumentedAttribute[Any], Any], ...] = (
         (Import.kind, wanted.kind),
         (Import.outcome_code, wanted.code),
@@ -48,6 +51,8 @@ def page(tx: Tx, viewer: Viewer, wanted: ImportFilter, *, after: Cursor | None, 
         (Import.client_id, wanted.client_id),
     )
     statement = statement.where(*(column == value for column, value in exactly if value is not None))
+    if wanted.batch_id is None and wanted.client_id is None:
+        statement = statement.where(is_any_time(Import.created_at))
     if wanted.since is not None:
         statement = statement.where(Import.created_at >= wanted.since)
     return list(tx.session.scalars(newest_first(statement, Import.created_at, Import.id, after=after, limit=limit)))

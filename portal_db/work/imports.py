@@ -15,6 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from portal_db import audit
 from portal_db.database import Tx
 from portal_db.dialect import insert_new, insert_or_ignore, one_or_all, update_each, update_rows
+from portal_db.paging import is_any_time, newest_first
 from portal_db.states import OPEN_IMPORT_STATES, ImportState
 from portal_db.tables import Batch, Client, Import, ImportEvent, Job, Login, Pause
 from portal_db.types import db_now
@@ -294,9 +295,9 @@ def listing(
     tx: Tx, *, practice_id: UUID | None = None, states: Sequence[ImportState] = (), limit: int = 50
 ) -> list[Import]:
     """Up to `limit` imports, newest first; of one practice or all, in some states or all."""
-    statement = select(Import).order_by(Import.created_at.desc(), Import.id.desc()).limit(limit)
+    statement = newest_first(select(Import), Import.created_at, Import.id, after=None, limit=limit)
     if practice_id is not None:
-        statement = statement.where(Import.practice_id == practice_id)
+        statement = statement.where(Import.practice_id == practice_id, is_any_time(Import.created_at))
     if states:
         statement = statement.where(Import.state.in_(states))
     return list(tx.session.scalars(statement))

@@ -13,9 +13,9 @@ from portal_db.database import Tx
 from portal_db.dialect import count_rows, has_row, one_as
 from portal_db.states import OPEN_IMPORT_STATES, JobState, Lane
 from portal_db.tables import Client, Import, Job, Leader, ReconnectNotice, XpmConnection, XpmLink
-from portal_db.work import leaders, ringing
-from portal_db.work.candidates import LANE_GROUPS, QUOTA_CODE
-from portal_db.work.due import is_due, is_out_of_turn, is_paused
+from portal_db.work import candidates, leaders, ringing
+from portal_db.work.candidates import GROUP_OF, LANE_GROUPS, is_put_off_by_quota
+from portal_db.work.due import is_due, is_in, is_out_of_turn, is_paused
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,20 +41,22 @@ def rows_before(tx: Tx, job: Job) -> tuple[int, UnresolvedRow] | None:
 def in_flight(tx: Tx, job: Job) -> tuple[Sequence[Lane], int] | None:
     """The lanes whose ring limit a job shares, and how many jobs of its practice are rung or running there; `None` for
     jobs without a limit."""
-    lanes = next((group for group in LANE_GROUPS if job.lane in group), None)
-    if job.interactive or lanes is None:
+    group = GROUP_OF.get(job.lane)
+    if job.interactive or group is None:
         return None
-    return lanes, ringing.in_flight(tx, job.practice_id, lanes)
+    return LANE_GROUPS[group], candidates.in_flight(tx, [job.practice_id])[job.practice_id, group]
 
 
 def ahead_of(tx: Tx, job: Job, lanes: Sequence[Lane]) -> int:
-    """How many due jobs of the same practice and lanes are rung before this one."""
+    """How many unrung jobs of the same practice and lanes are rung before this one."""
     return count_rows(
         tx,
         Job.practice_id == job.practice_id,
         Job.lane.in_(lanes),
         ~Job.interactive,
         Job.id != job.id,
+        is_in(JobState.QUEUED, JobState.WAITING),
+        Job.rung_at.is_(None),
         is_due(),
         ~is_paused(),
         ~is_out_of_turn(),
@@ -70,8 +72,7 @@ def deferred_by_quota(tx: Tx, job: Job) -> Job | None:
         Job.interactive == job.interactive,
         Job.lane == job.lane,
         Job.kind == job.kind,
-        Job.state == JobState.WAITING,
-        Job.error_code == QUOTA_CODE,
+        is_put_off_by_quota(),
     )
     return tx.session.scalar(statement.order_by(Job.next_attempt_at, Job.id).limit(1))
 

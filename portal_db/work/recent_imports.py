@@ -11,10 +11,10 @@ from uuid import UUID
 from sqlalchemy import and_, func, select
 
 from portal_db.database import Tx
-from portal_db.paging import Cursor, newest_first
+from portal_db.paging import Cursor, is_any_time, newest_first
 from portal_db.states import ConnectionState, JobState, ReviewState
 from portal_db.tables import Client, DirectoryRecord, Import, Job, Relationship, Staff, XpmConnection, same_directory
-from portal_db.types import db_now
+from portal_db.types import db_time
 from portal_db.visibility import Viewer
 from portal_db.work.due import is_out_of_turn, is_paused, state_of_found
 
@@ -30,7 +30,7 @@ def page(tx: Tx, viewer: Viewer, *, seconds: float, after: Cursor | None, limit:
         select(Import, Client, Staff.name)
         .join(Staff, Staff.id == Import.requested_by)
         .outerjoin(Client, and_(Client.id == Import.client_id, viewer.may_see_client()))
-        .where(viewer.may_see_import(), Import.created_at >= db_now(-seconds))
+        .where(viewer.may_see_import(), Import.created_at >= db_time(-seconds), is_any_time(Import.created_at))
     )
     page = newest_first(statement, Import.created_at, Import.id, after=after, limit=limit)
     return [(row, client, name) for row, client, name in tx.session.execute(page)]

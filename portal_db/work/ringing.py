@@ -11,16 +11,16 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import chain, zip_longest
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, literal, or_, select, tuple_
+from sqlalchemy import ColumnElement, literal, select, tuple_
 
 from portal_db.database import Tx
-from portal_db.dialect import count_rows, update_rows
+from portal_db.dialect import among, update_rows
 from portal_db.states import ConnectionState, JobState, Lane
 from portal_db.tables import Job, XpmConnection
 from portal_db.types import db_now
 from portal_db.work import candidates
-from portal_db.work.candidates import GROUP_OF, LANE_GROUPS, ORDER, RING_AGAIN_SECONDS, Candidate, Series
-from portal_db.work.due import is_due, is_in
+from portal_db.work.candidates import GROUP_OF, LANE_GROUPS, ORDER, Candidate, Series
+from portal_db.work.due import is_in
 
 #: The most interactive jobs rung at once; they have no limit per practice.
 INTERACTIVE_AT_ONCE = 500
@@ -74,7 +74,7 @@ def _background(tx: Tx, limit: int, again: list[Candidate]) -> list[tuple[int, i
         key = (each.practice_id, GROUP_OF[each.lane])
         rooms[key] = room
         due[key].append(each)
-    flights = candidates.in_flight(tx) if again else Counter()
+    flights = candidates.in_flight(tx, {each.practice_id for each in again}) if again else Counter()
     for each in again:
         if each.lane in GROUP_OF:
             key = (each.practice_id, GROUP_OF[each.lane])
@@ -104,7 +104,7 @@ class _Quota:
             self.interactive, self._series = candidates.waiting_series(tx)
         practices = self.interactive | {practice_id for practice_id, _, _ in self._series}
         self._tenants = _tenants_of(tx, practices) if practices else {}
-        self._on_their_way = candidates.on_their_way(tx, self._series) if practices else Counter()
+        self._on_their_way = candidates.on_their_way(tx, practices, self._series) if practices else Counter()
 
     @property
     def applies(self) -> bool:
@@ -156,13 +156,6 @@ def forget_rings(tx: Tx) -> None:
     update_rows(tx, Job, is_in(JobState.QUEUED, JobState.WAITING), Job.rung_at.is_not(None), rung_at=None)
 
 
-def in_flight(tx: Tx, practice_id: UUID, lanes: Collection[Lane]) -> int:
-    """How many background jobs of a practice are running, or were rung and may still be claimed."""
-    rung = and_(is_due(), Job.rung_at.between(db_now(-RING_AGAIN_SECONDS), db_now()))
-    is_in_flight = or_(Job.state == JobState.RUNNING, rung)
-    return count_rows(tx, Job.practice_id == practice_id, Job.lane.in_(lanes), ~Job.interactive, is_in_flight)
-
-
 def before(job: Job) -> ColumnElement[bool]:
     """Whether a job is rung before this one when both may be."""
     mine = (list(Lane).index(job.lane), job.asked_at, job.position, job.created_at, job.id)
@@ -172,4 +165,4 @@ def before(job: Job) -> ColumnElement[bool]:
 
 def _mark_rung(tx: Tx, job_ids: Sequence[UUID]) -> None:
     if job_ids:
-        update_rows(tx, Job, Job.id.in_(job_ids), rung_at=db_now())
+        update_rows(tx, Job, among(tx, Job.id, job_ids), rung_at=db_now())

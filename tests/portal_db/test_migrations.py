@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ import pytest
 from alembic import command
 from alembic.script import ScriptDirectory
 from sqlalchemy import MetaData, inspect, text
+from sqlalchemy.exc import IntegrityError
 
 from portal_db import migrate
 from portal_db.database import Database
@@ -79,8 +81,20 @@ def breaks(before: Shape, after: Shape) -> list[str]:
                     found.append(f"{table}.{name} is new and must be given")
             elif was["columns"][name] != (kind, nullable, has_default):
                 found.append(f"{table}.{name} is changed")
-        found += [f"{table} has a new rule: {rule}" for rule in now["rules"] if rule not in was["rules"]]
+        new_rules = [rule for rule in now["rules"] if rule not in was["rules"]]
+        found += [f"{table} has a new rule: {rule}" for rule in new_rules if not any(map(wider(rule), was["rules"]))]
     return found
+
+
+def wider(rule: str) -> Callable[[str], bool]:
+    """Whether a list of words that a column may hold has all words of an earlier one."""
+
+    def than(earlier: str) -> bool:
+        words, before = re.findall(r"'(\w+)'", rule), re.findall(r"'(\w+)'", earlier)
+        same_column = re.findall(r"check \W*(\w+)", rule) == re.findall(r"check \W*(\w+)", earlier) != []
+        return same_column and bool(before) and set(before) <= set(words)
+
+    return than
 
 
 @pytest.mark.parametrize("revision", REVISIONS[1:])
@@ -171,11 +185,53 @@ def test_names_that_were_there_before_are_found_as_new_ones_are(database: Databa
         assert connection.scalars(text("SELECT search_key FROM relationships")).all() == ["weissbach director"]
 
 
+def indexes_of_jobs(database: Database) -> list[Any]:
+    """Their names, columns and conditions."""
+    found = inspect(database.engine).get_indexes("jobs")
+    return [
+        (each["name"], each["column_names"], [str(v) for v in each.get("dialect_options", {}).values()])
+        for each in found
+    ]
+
+
+def test_a_lane_is_added_to_the_words_that_a_job_and_a_pause_may_hold(database: Database) -> None:
+    """0018: the rows stay, with their indexes; the new lane is taken, and an unknown one refused as before."""
+    bring_to(database, "0017")
+    before = str(indexes_of_jobs(database))
+    insert = "INSERT INTO pauses (id, lane, reason, created_at) VALUES (:id, :lane, 'r', '2026-01-01 00:00:00+00:00')"
+
+    def pause(lane: str) -> None:
+        row_id = uuid4() if database.engine.dialect.name == "postgresql" else uuid4().hex
+        with database.engine.begin() as connection:
+            connection.execute(text(insert), {"id": row_id, "lane": lane})
+
+    pause("email")
+    bring_to(database, "0018")
+    pause("webhooks")
+    with pytest.raises(IntegrityError):
+        pause("nonsense")
+    with database.engine.connect() as connection:
+        assert connection.execute(text("SELECT lane FROM pauses ORDER BY lane")).scalars().all() == [
+            "email",
+            "webhooks",
+        ]
+        if database.engine.dialect.name == "sqlite":
+            assert connection.execute(text("PRAGMA integrity_check")).scalar() == "ok"
+    found = inspect(database.engine)
+    assert str(indexes_of_jobs(database)) == before
+    assert all("webhooks" in str(rule["sqltext"]) for table in ("jobs", "pauses")
+               for rule in found.get_check_constraints(table) if str(rule["name"]).endswith("lane"))  # fmt: skip
+
+
 CONTRACTIONS = {
     "a column that must be given": ("ALTER TABLE pauses ADD COLUMN why VARCHAR(9) NOT NULL", "must be given"),
     "a column dropped": ("ALTER TABLE pauses DROP COLUMN reason", "pauses.reason is gone"),
     "a table dropped": ("DROP TABLE pauses", "pauses is gone"),
     "a new uniqueness": ("CREATE UNIQUE INDEX uq_new ON pauses (reason)", "new rule: unique ['reason']"),
+    "a word fewer": (
+        "ALTER TABLE pauses ADD COLUMN why VARCHAR(9) CHECK (why IN ('a'))",
+        "new rule: check",
+    ),
     "a column renamed": ("ALTER TABLE pauses RENAME COLUMN reason TO why", "pauses.reason is gone"),
 }
 

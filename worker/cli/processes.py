@@ -29,11 +29,12 @@ GROUPS: dict[str, frozenset[str]] = {
     "interactive": frozenset({Lane.INTERACTIVE, DOOR}),
     "background": frozenset({Lane.IMPORT, Lane.RESYNC}),
     "email": frozenset({Lane.EMAIL}),
+    "webhooks": frozenset({Lane.WEBHOOKS}),
     "all": frozenset({*Lane, DOOR}),
 }
 LANES_HELP = (
-    "Lanes to work on, comma separated: interactive (with import_requests), background (import and resync), email, all,"
-    " or single queues."
+    "Lanes to work on, comma separated: interactive (with import_requests), background (import and resync), email,"
+    " webhooks, all, or single queues."
 )
 
 

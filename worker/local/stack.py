@@ -142,7 +142,7 @@ class LocalStack:
         count = self.plan.background
         names = ["worker-background"] if count == 1 else [f"worker-background-{n}" for n in range(1, count + 1)]
         background = [(name, "background", BACKGROUND_THREADS) for name in names]
-        return [*background, ("worker-email", "email", 2), ("worker-interactive", "interactive", 2)]
+        return [*background, ("worker-email", "email,webhooks", 2), ("worker-interactive", "interactive", 2)]
 
     def counters(self) -> dict[str, Any]:
         """The simulator's counts of the calls it received."""

@@ -355,11 +355,18 @@ RINGING = (
         (
             Edit(
                 CANDIDATES,
-                "room = limit - func.coalesce(flights.c.jobs, 0)",
-                "room = limit + func.coalesce(flights.c.jobs, 0)",
+                "(limit - flying).label",
+                "(limit + flying).label",
             ),
         ),
         ("tests/worker/leader/test_relay_fairness.py::test_so_many_jobs_of_a_practice_are_rung_at_once[sqlite]",),
+    ),
+    Mutant(
+        "ring-webhooks-apart",
+        "webhooks have a limit of their own",
+        "P10: an endpoint of one customer that answers slowly delays the welcome emails",
+        (Edit(CANDIDATES, "(Lane.EMAIL,), (Lane.WEBHOOKS,))", "(Lane.EMAIL, Lane.WEBHOOKS))"),),
+        ("tests/worker/leader/test_relay_fairness.py::test_email_and_webhooks_have_limits_of_their_own[sqlite]",),
     ),
     Mutant(
         "ring-in-one-look",
@@ -369,7 +376,7 @@ RINGING = (
             Edit(
                 RING,
                 "        rooms[key] = room\n",
-                "        rooms[key] = min(room, limit - candidates.in_flight(tx)[key])\n",
+                "        rooms[key] = min(room, limit - candidates.in_flight(tx, {key[0]})[key])\n",
             ),
         ),
         ("tests/worker/leader/test_relay_growth.py::test_a_look_takes_no_more_statements_for_many_practices[sqlite]",),
@@ -388,8 +395,8 @@ RINGING = (
         (
             Edit(
                 CANDIDATES,
-                "Job.rung_at < db_now(-RING_AGAIN_SECONDS), ",
-                "Job.rung_at < db_now(1), ",
+                "Job.rung_at < db_time(-RING_AGAIN_SECONDS))",
+                "Job.rung_at < db_time(1))",
             ),
         ),
         (
@@ -400,7 +407,7 @@ RINGING = (
         "ring-full-lane",
         "nothing is rung a second time while its queue is long",
         "P10, P17: a queue that is behind grows without limit",
-        (Edit(CANDIDATES, ", Job.lane.not_in(tuple(full_lanes)))", ")"),),
+        (Edit(CANDIDATES, "[lane for lane in Lane if lane not in full_lanes]", "list(Lane)"),),
         (
             "tests/worker/leader/test_relay_fairness.py::test_a_long_queue_is_not_rung_again_but_takes_what_is_new[sqlite]",
         ),
@@ -470,7 +477,7 @@ RINGING = (
         (
             Edit(
                 CANDIDATES,
-                "statement.order_by(room.desc(), series.c.practice_id)",
+                "statement.order_by(rooms.c.room.desc(), series.c.practice_id)",
                 "statement.order_by(series.c.practice_id)",
             ),
             Edit(CANDIDATES, "order_by(with_room.c.room.desc(), job", "order_by(job"),

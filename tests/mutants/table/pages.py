@@ -107,7 +107,7 @@ MUTANTS = (
         "progress-72-hours",
         "Integration progress covers 72 hours (b.28)",
         "the list grows without limit",
-        (Edit("portal_db/work/recent_imports.py", ", Import.created_at >= db_now(-seconds))", ")"),),
+        (Edit("portal_db/work/recent_imports.py", "Import.created_at >= db_time(-seconds), "),),
         (f"{PROGRESS}::test_only_what_is_in_sight_and_in_the_last_72_hours_is_told",),
     ),
 )

@@ -40,7 +40,7 @@ CLAIMING = (
         "clock-back-ring",
         "a job rung before the database's clock went back is rung again",
         "what Redis lost meanwhile is not rung until the clock has caught up",
-        (Edit("portal_db/work/candidates.py", "full_lanes))), is_from_the_future),", "full_lanes)))),"),),
+        (Edit("portal_db/work/candidates.py", "in (long_ago, from_the_future) for", "in (long_ago,) for"),),
         (
             "tests/worker/leader/test_clock_went_back.py"
             "::test_what_was_rung_in_the_future_is_rung_again_and_counts_as_nothing_under_way[postgresql]",
@@ -148,6 +148,48 @@ CLAIMING = (
             ),
         ),
         ("tests/portal_db/work/test_job_growth.py::test_finished_work_and_the_backlog_cost_nothing[postgresql]",),
+    ),
+    Mutant(
+        "page-from-its-index",
+        "a page of a list names a range of times, so that it is read from the index in its order",
+        "invariant 8: without statistics each page reads and sorts the whole list",
+        (
+            Edit(
+                "portal_db/paging.py",
+                "    return at.between(datetime(1900, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC))\n",
+                "    return at.is_not(None)\n",
+            ),
+        ),
+        ("tests/portal_db/work/test_job_growth.py::test_a_page_of_imports_reads_no_more_than_it_shows[postgresql]",),
+    ),
+    Mutant(
+        "page-of-open-imports",
+        "open imports are listed from an index that holds no others",
+        "invariant 8: the list of open imports reads all that were ever finished",
+        (
+            Edit(
+                "portal_db/work/import_list.py",
+                "            statement = statement.where(import_is_open())",
+                "            pass",
+            ),
+        ),
+        ("tests/portal_db/work/test_job_growth.py::test_a_page_of_imports_reads_no_more_than_it_shows[postgresql]",),
+    ),
+    Mutant(
+        "ring-time-read-once",
+        "the relay compares the times of rings with the time when its statement began",
+        "invariant 8: each look reads every job that is under way",
+        (
+            Edit(
+                "portal_db/types.py",
+                "    return select(db_now(plus_seconds)).scalar_subquery()\n",
+                "    return db_now(plus_seconds)\n",
+            ),
+        ),
+        (
+            "tests/portal_db/work/test_job_growth.py"
+            "::test_a_look_reads_no_job_that_was_rung_of_practices_without_another[postgresql]",
+        ),
     ),
     Mutant(
         "claim-deadline",

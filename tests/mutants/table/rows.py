@@ -247,8 +247,8 @@ CONFINED = (
         (
             Edit(
                 "portal_db/work/imports.py",
-                "        statement = statement.where(Import.practice_id == practice_id)\n    if states:",
-                "        pass\n    if states:",
+                "statement.where(Import.practice_id == practice_id, is_any_time(Import.created_at))",
+                "statement.where(is_any_time(Import.created_at))",
             ),
         ),
         (f"{CONFINEMENT}::test_a_list_shows_one_practice_only[sqlite]",),

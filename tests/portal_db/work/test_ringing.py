@@ -43,7 +43,10 @@ def add_jobs(world: World, chance: Random, practices: Collection[UUID]) -> None:
             rung = chance.choice(RUNG)
             values: dict[str, object] = {"state": state, "rung_at": db_now(rung) if rung is not None else None}
             if state is JobState.WAITING:
-                values |= {"next_attempt_at": db_now(chance.choice(NEXT))}
+                seconds = chance.choice(NEXT)
+                values |= {"next_attempt_at": db_now(seconds)}
+                if seconds > 0:
+                    values["rung_at"] = None  # what is put off is not rung
                 values |= {"error_code": QUOTA_CODE if chance.random() < 0.3 else "xpm_unavailable"}
             tx.session.execute(Job.__table__.update().where(Job.id == job_id).values(**values))  # type: ignore[attr-defined]
         pause = {"lane": chance.choice(list(Lane)), "practice_id": chance.choice(list(practices))}

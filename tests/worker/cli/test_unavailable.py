@@ -196,4 +196,4 @@ def test_the_groups_of_lanes() -> None:
     assert queues_of("interactive") == {"interactive", "import_requests"}
     assert queues_of("background") == {"import", "resync"}
     assert queues_of("email, resync") == {"email", "resync"}
-    assert queues_of("all") == {"interactive", "import_requests", "import", "resync", "email"}
+    assert queues_of("all") == {"interactive", "import_requests", "import", "resync", "email", "webhooks"}

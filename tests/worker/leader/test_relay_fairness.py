@@ -35,12 +35,13 @@ def test_so_many_jobs_of_a_practice_are_rung_at_once(desk: Desk) -> None:
     assert desk.rung(Lane.IMPORT)[K:] == [jobs[1], jobs[K]]
 
 
-def test_email_has_a_limit_of_its_own(desk: Desk) -> None:
+def test_email_and_webhooks_have_limits_of_their_own(desk: Desk) -> None:
     add_many(desk, 2, Lane.RESYNC)
-    imports, letters = add_many(desk, 10), add_many(desk, 10, Lane.EMAIL)
-    assert desk.relay(limit=K).tick() == 2 * K
+    imports, letters, calls = (add_many(desk, 10, lane) for lane in (Lane.IMPORT, Lane.EMAIL, Lane.WEBHOOKS))
+    assert desk.relay(limit=K).tick() == 3 * K
     assert desk.rung(Lane.IMPORT) == imports[:K]
     assert desk.rung(Lane.EMAIL) == letters[:K]
+    assert desk.rung(Lane.WEBHOOKS) == calls[:K]
     assert desk.rung(Lane.RESYNC) == [], "imports and re-syncs share one limit"
 
 

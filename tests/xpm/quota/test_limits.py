@@ -181,7 +181,7 @@ def test_asking_again_for_a_permit_whose_answer_was_lost_takes_no_second_one(des
         (Limits(app_minute=40), "appminute"),
     ],
 )
-@pytest.mark.parametrize("lane", ["import", "resync", "email"])
+@pytest.mark.parametrize("lane", ["import", "resync", "email", "webhooks"])
 def test_background_lanes_stop_short_of_each_limit(make_desk: MakeDesk, limits: Limits, name: str, lane: str) -> None:
     desk = make_desk(limits=limits)
     short = limits.for_background()

@@ -1,0 +1,108 @@
+"""Fills a deployment for the measurement of growth: finished imports with their jobs and attempts, and practices with a
+backlog that its worker leaves alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import text
+
+from bench.deployment import Deployment
+from portal_db.database import Tx
+
+#: Practices with a backlog while finished jobs are added.
+BACKLOGGED = 10
+TABLES = ("jobs", "imports", "job_attempts")
+
+_IMPORTS = text("""
+    INSERT INTO imports (id, practice_id, requested_by, idempotency_key, fingerprint, xpm_uuid, kind, send_welcome_email,
+                         bring_details, bring_relationships, state, epoch, epoch_started_at, revision, created_at, closed_at,
+                         resolved_at)
+    SELECT gen_random_uuid(), :practice_id, :staff_id, gen_random_uuid()::text, :fingerprint, gen_random_uuid(),
+           'individual', true, true, true, 'succeeded', 1, now(), 1, clock_timestamp(), now(), now()
+    FROM generate_series(1, :number)
+""")
+_JOBS_OF_IMPORTS = text("""
+    INSERT INTO jobs (id, practice_id, import_id, epoch, kind, lane, interactive, in_batch_order, asked_at, position, args,
+                      dedupe_key, deadline_seconds, state, attempts, deferrals, lost_leases, created_at, rung_at, started_at,
+                      finished_at)
+    SELECT gen_random_uuid(), imports.practice_id, imports.id, 1, kinds.kind, 'import', false, false, now(), 0, '{}',
+           gen_random_uuid()::text, 60, 'succeeded', 0, 0, 0, now(), now(), now(), now()
+    FROM imports, unnest(ARRAY['validate_import', 'create_client', 'import_details', 'import_relationships',
+                               'send_welcome_email']) AS kinds (kind)
+    WHERE imports.fingerprint = :fingerprint
+""")
+_ATTEMPTS = text("""
+    INSERT INTO job_attempts (token, job_id, number, owner, started_at, finished_at, outcome)
+    SELECT gen_random_uuid(), id, 1, 'bench', now(), now(), 'succeeded' FROM jobs
+    WHERE import_id IN (SELECT id FROM imports WHERE fingerprint = :fingerprint)
+""")
+_PRACTICES = text("""
+    INSERT INTO practices (id, name, time_zone, mfa_mandatory, created_at)
+    SELECT gen_random_uuid(), 'bench', 'UTC', true, now() FROM generate_series(1, :number)
+""")
+_BACKLOG = text("""
+    INSERT INTO jobs (id, practice_id, epoch, kind, lane, interactive, in_batch_order, asked_at, position, args, dedupe_key,
+                      deadline_seconds, state, attempts, deferrals, lost_leases, created_at)
+    SELECT gen_random_uuid(), practices.id, 1, 'validate_import', 'import', false, false, now(), n, '{}',
+           gen_random_uuid()::text, 60, 'queued', 0, 0, 0, now()
+    FROM practices, generate_series(1, :number) n
+    WHERE practices.name = 'bench'
+""")
+_PAUSE = text("""
+    INSERT INTO pauses (id, practice_id, reason, created_at)
+    SELECT gen_random_uuid(), id, 'bench', now() FROM practices WHERE name = 'bench'
+""")
+_ENDS = (
+    "DELETE FROM jobs USING practices WHERE practices.id = jobs.practice_id AND practices.name = 'bench'",
+    "DELETE FROM pauses WHERE reason = 'bench'",
+)
+
+
+class Filling:
+    """The rows in a deployment's database that are not of its own making."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self._deployment = deployment
+        self._finished = 0
+        self._practices = 0
+        for table in TABLES:
+            self._run(f"ALTER TABLE {table} SET (autovacuum_enabled = false)")
+
+    def finish(self, jobs: int) -> None:
+        """Let there be as many finished jobs, five of each import."""
+        deployment = self._deployment
+        owner = {"practice_id": deployment.practice_id, "staff_id": deployment.staff_id}
+        these = {"fingerprint": f"finished {jobs}"}
+        self._run(_IMPORTS, **owner, **these, number=(jobs - self._finished) // 5)
+        self._run(_JOBS_OF_IMPORTS, **these)
+        self._run(_ATTEMPTS, **these)
+        self._finished = jobs
+
+    @contextmanager
+    def backlog(self, practices: int, jobs: int) -> Iterator[None]:
+        """While this lasts, each of as many practices has a backlog, which is paused."""
+        self._run(_PRACTICES, number=max(0, practices - self._practices))
+        self._practices = max(practices, self._practices)
+        self._run(_PAUSE)
+        self._run(_BACKLOG, number=jobs)
+        yield
+        for statement in _ENDS:
+            self._run(statement)
+
+    def ring(self, *, every: int) -> None:
+        """Let every job of the backlog be rung just now, or every second, and the others not."""
+        rung = "CASE WHEN position % :every = 0 THEN clock_timestamp() END"
+        of_backlog = "practice_id IN (SELECT id FROM practices WHERE name = 'bench')"
+        self._run(f"UPDATE jobs SET rung_at = {rung} WHERE {of_backlog}", every=every)  # noqa: S608 -- our own text
+
+    @staticmethod
+    def resume(tx: Tx) -> None:
+        """End the pause for this transaction only."""
+        tx.session.execute(text(_ENDS[1]))
+
+    def _run(self, statement: Any, **values: Any) -> None:
+        with self._deployment.database.write() as tx:
+            tx.session.execute(text(statement) if isinstance(statement, str) else statement, values)
