@@ -151,9 +151,17 @@ def _tenants_of(tx: Tx, practice_ids: Collection[UUID]) -> dict[UUID, list[str]]
     return found
 
 
+_IS_RUNG = (is_in(JobState.QUEUED, JobState.WAITING), Job.rung_at.is_not(None))
+
+
 def forget_rings(tx: Tx) -> None:
     """Make every job that was rung but not claimed be rung again now, because Redis lost its data (P17)."""
-    update_rows(tx, Job, is_in(JobState.QUEUED, JobState.WAITING), Job.rung_at.is_not(None), rung_at=None)
+    update_rows(tx, Job, *_IS_RUNG, rung_at=None)
+
+
+def ring_elsewhere(tx: Tx, job_ids: Sequence[UUID]) -> None:
+    """Make these be rung again now, for another worker: this one does not know their kind."""
+    update_rows(tx, Job, Job.id.in_(job_ids), *_IS_RUNG, rung_at=None)
 
 
 def before(job: Job) -> ColumnElement[bool]:

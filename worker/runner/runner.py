@@ -28,7 +28,7 @@ from handlers.services import Bell, Services
 from portal_db.database import DATABASE_AWAY, Tx
 from portal_db.states import OPEN_JOB_STATES, JobState, Lane
 from portal_db.tables import Import, Job
-from portal_db.work import imports, jobs
+from portal_db.work import imports, jobs, ringing
 from portal_db.work.jobs import Lease, LeaseLost, lease_of
 from worker.runner import failures
 from worker.runner.chain import Chain
@@ -118,6 +118,8 @@ class Runner:
             if len(claimed) == len(leases):
                 return [], claimed
             missing = jobs.of_ids(tx, {lease.job_id for lease in leases} - {job.id for job in claimed})
+            if unknown := [job.id for job in missing if job.kind not in self._handlers]:
+                ringing.ring_elsewhere(tx, unknown)
             tokens = {lease.token for lease in leases}
             suspects = [job.id for job in missing if self._is_suspect(job)]
             return suspects, [*claimed, *(job for job in missing if _is_ours(job, tokens))]

@@ -13,6 +13,16 @@ VALUES = "tests/portal_db/test_newer_values.py"
 
 MUTANTS = (
     Mutant(
+        "deploy-ring-elsewhere",
+        "a job whose kind a worker does not know is rung again at once",
+        "jobs of a new kind wait ten seconds for each old worker that they meet, and fill their practice's places",
+        (Edit("worker/runner/runner.py", "ringing.ring_elsewhere(tx, unknown)", "pass"),),
+        (
+            "tests/worker/leader/test_rolling_deploys.py"
+            "::test_a_worker_that_gets_one_all_the_same_leaves_it_without_an_attempt",
+        ),
+    ),
+    Mutant(
         "kind-takes-no-place",
         "the relay rings a background job only if a running worker knows its kind",
         "jobs of a newer release's kind fill RING_LIMIT, and the practice's other imports starve",

@@ -139,10 +139,14 @@ def test_operations_are_told(sqlite_desk: Desk, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_worker_that_gets_one_all_the_same_leaves_it_without_an_attempt(sqlite_desk: Desk) -> None:
+    """And it is rung again at once, for a worker that knows it."""
     [job_id] = add_new(sqlite_desk, 1)
-    sqlite_desk.world.runner().run(job_id)
-    found = job(sqlite_desk.world, job_id)
-    assert (found.state, found.attempts, found.deferrals, found.lost_leases) == (JobState.QUEUED, 0, 0, 0)
+    with presence(sqlite_desk):
+        assert sqlite_desk.relay().tick() == 1
+        sqlite_desk.world.runner().run(job_id)
+        found = job(sqlite_desk.world, job_id)
+        assert (found.state, found.attempts, found.deferrals, found.lost_leases) == (JobState.QUEUED, 0, 0, 0)
+        assert sqlite_desk.relay().tick() == 1
 
 
 def test_workers_of_releases_that_report_nothing_know_what_those_releases_knew(sqlite_desk: Desk) -> None:
