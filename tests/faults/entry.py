@@ -2,7 +2,7 @@
 
 `python -m tests.faults.start worker|relay|alone …`. A trap is a file in the folder that FAULT_TRAPS names: at its point it
 first leaves a mark, then kills, stops or delays the process. FAULT_CLOCK shifts this process's clock by that number of
-seconds; FAULT_NEW_KIND makes it a newer version, which knows one more kind of job; FAULT_OUTAGE_SCALE makes the waits of an
+seconds; FAULT_NEW_KIND makes it a newer version, which knows more kinds of job; FAULT_OUTAGE_SCALE makes the waits of an
 outage that many times shorter. The product's code is not changed: its
 parts are replaced from outside, before they are assembled.
 """
@@ -37,7 +37,7 @@ from handlers.registry import HANDLERS
 from handlers.services import Services
 from portal_db.tables import Job
 from portal_db.work import imports
-from tests.faults.traps import NEW_KIND, Trap, mark
+from tests.faults.traps import NEW_CHORE, NEW_KIND, Trap, mark
 from tests.worker.queue.desk import ALL_QUEUES
 from worker import isolated as alone
 from worker import parts, process
@@ -165,7 +165,8 @@ def become_newer() -> None:
 
     HANDLERS["create_client"] = replace(creation, apply=apply)
     KINDS[NEW_KIND] = Kind(NEW_KIND, Part.BRANCH, None, 30, 8, 60.0, 1)
-    HANDLERS[NEW_KIND] = one_by_one(lambda *_: None, lambda *_: [])
+    KINDS[NEW_CHORE] = Kind(NEW_CHORE, Part.STANDALONE, None, 30, 8, 60.0, 1)
+    HANDLERS.update(dict.fromkeys((NEW_KIND, NEW_CHORE), one_by_one(lambda *_: None, lambda *_: [])))
 
 
 def scale_outages(scale: float) -> None:

@@ -52,6 +52,7 @@ TRACKS: tuple[Mapping[str, Fault], ...] = (
         **outages.FAULTS,
         **messages.FAULTS,
         **stops.FAULTS,
+        **record.LAST,
     },
 )
 FAULTS: Mapping[str, Fault] = dict(chain.from_iterable(track.items() for track in TRACKS))

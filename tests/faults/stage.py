@@ -32,7 +32,7 @@ from tests.servers.postgres import PostgresServer, fresh_database, own_postgres_
 from tests.servers.redis import RedisServer, redis_server
 from tests.world import TENANT
 from worker.local.mail_catcher import MailCatcher, catching
-from worker.local.processes import Process, Supervised, log_line
+from worker.local.processes import Process, Supervised, log_line, port_open
 from worker.queue.bell import RedisBell, connect
 from xpm.simulator.faults import FaultRule
 from xpm.simulator.serve import SimulatorConfig, SimulatorHandle, running
@@ -66,6 +66,8 @@ class Stage:
     traps: Path
     quick: bool
     imports: int
+    #: Ends what a fault has started and that stays until the end of the stage.
+    keep: ExitStack
     wanted: dict[str, dict[str, str]] = field(default_factory=dict)
 
     @property
@@ -133,6 +135,21 @@ class Stage:
         environment = {**self._environment(), **self.wanted[name]}
         self.processes.start(name, command, ready=log_line(f"{role}.ready"), env=environment, cwd=_ROOT, within=40)
 
+    def move_to(self, server: PostgresServer) -> None:
+        """From now on the record is on another server, which has all of it."""
+        there = make_url(self.settings.database_url).set(port=server.url.port)
+        self.postgres = server
+        self.settings = self.settings.model_copy(update={"database_url": there.render_as_string(hide_password=False)})
+        self.database.close()
+        self.database = Database(self.settings.database_url)
+        self.keep.callback(self.database.close)
+
+    def start_web(self, port: int) -> None:
+        """Start the web process `web` at a port of this machine; whoever starts it stops it."""
+        environment = {**self._environment(), "WEB_PORT": str(port)}
+        command = [sys.executable, "-m", "web"]
+        self.processes.start("web", command, ready=port_open(port), env=environment, cwd=_ROOT, within=40)
+
     def _environment(self) -> dict[str, str]:
         fields = {"database_url", "redis_url", "xpm_api_url", "xpm_quota_time_scale", "smtp_url", "log_format"}
         fields |= {"xero_identity_url", "xero_connections_url", "xero_authorize_url", "xero_client_id"}
@@ -168,7 +185,7 @@ def staged(*, quick: bool, seed: int, imports: int = QUICK_IMPORTS) -> Iterator[
         migrate.upgrade(database)
         (folder / "traps").mkdir()
         processes = stack.enter_context(Supervised(folder / "logs"))
-        yield Stage(postgres, redis, xpm, mail, database, settings, processes, folder / "traps", quick, imports)
+        yield Stage(postgres, redis, xpm, mail, database, settings, processes, folder / "traps", quick, imports, stack)
 
 
 def _settings(database_url: str, redis: RedisServer, xpm: SimulatorHandle, mail: MailCatcher) -> Settings:

@@ -17,6 +17,8 @@ from uuid import UUID
 
 #: The kind of job that a newer version of the workers knows.
 NEW_KIND = "import_notes"
+#: Another one, of jobs that belong to no import.
+NEW_CHORE = "tidy_notes"
 
 
 @dataclass(frozen=True)

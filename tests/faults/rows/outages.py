@@ -1,4 +1,4 @@
-"""XPM is away for half an hour while imports are under way. No job becomes a dead letter, and all is
+"""XPM, or the mail server, is away for half an hour while imports are under way. No job becomes a dead letter, and all is
 done within two minutes of its return.
 
 Time is scaled: half an hour passes in seconds, and so do the waits between two probes, the back-off and the patience of each
@@ -12,6 +12,7 @@ import time
 from tests.faults.rows.xpm import GET
 from tests.faults.stage import WORKERS
 from tests.faults.trial import Fault, Trial
+from worker.local.mail_catcher import Behaviour
 from xpm.simulator.faults import FaultRule
 
 HALF_AN_HOUR, TWO_MINUTES = 1800.0, 120.0
@@ -60,4 +61,20 @@ def xpm_away(trial: Trial) -> None:
     end(trial)
 
 
-FAULTS: dict[str, Fault] = {"XPM away for half an hour": xpm_away}
+def mail_away(trial: Trial) -> None:
+    """The mail server refuses us, whoever the message is for."""
+    mail = trial.stage.mail
+    before = len(mail.mailbox.misdeeds())
+    begin(trial)
+    mail.behave(Behaviour(refuse={"*": "550 5.7.1 Not from you"}))
+    trial.ask()
+    last(trial)
+    trial.injected = len(mail.mailbox.misdeeds()) - before
+    mail.behave(Behaviour())
+    end(trial)
+
+
+FAULTS: dict[str, Fault] = {
+    "XPM away for half an hour": xpm_away,
+    "the mail server away for half an hour": mail_away,
+}

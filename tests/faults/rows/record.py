@@ -10,11 +10,13 @@ from typing import Any
 import psycopg
 import redis
 from psycopg import sql
+from sqlalchemy import make_url
 
 from tests.faults.proxy import cutting
 from tests.faults.rows.messages import at_the_door, were_accepted
 from tests.faults.stage import through
 from tests.faults.trial import Fault, Trial
+from tests.servers.postgres import PostgresServer, connection_to, stand_by_of
 
 
 @contextmanager
@@ -113,6 +115,41 @@ def read_only(trial: Trial) -> None:
     client.close()
 
 
+def failed_over(trial: Trial) -> None:
+    """The primary stops for good while requests come to the queue door; its stand-by is promoted. Processes name both."""
+    stage, primary = trial.stage, trial.stage.postgres
+    client = redis.Redis.from_url(stage.redis.url)
+    stand_by = stage.keep.enter_context(stand_by_of(primary))
+    stage.keep.callback(back_alone, primary)
+    hosts = [f"{server.url.host}:{server.url.port}" for server in (primary, stand_by)]
+    both = make_url(stage.settings.database_url).set(host=None, port=None)
+    both = both.update_query_dict({"host": hosts, "target_session_attrs": "read-write"})
+    there = {**stage.usual, "DATABASE_URL": both.render_as_string(hide_password=False)}
+    stage.run(worker_1=there, worker_2=there, relay=there)
+    trial.ask()
+    trial.under_way()
+    requests = [trial.request() for _ in range(trial.much(8, 40))]
+    primary.stop()
+    for request in requests:
+        at_the_door(client, request)
+        trial.injected += 1
+    time.sleep(trial.much(1, 10))
+    with connection_to(stand_by) as connection:
+        connection.execute("SELECT pg_promote()")
+    stage.move_to(stand_by)
+    trial.over()
+    were_accepted(trial, client, requests)
+    client.close()
+
+
+def back_alone(primary: PostgresServer) -> None:
+    """Start a server again, without the stand-by that it would wait for."""
+    primary.start()
+    with connection_to(primary) as connection:
+        connection.execute("ALTER SYSTEM RESET synchronous_standby_names")
+        connection.execute("SELECT pg_reload_conf()")
+
+
 _REFUSE = """
     CREATE SEQUENCE refused_commits;
     CREATE FUNCTION refuse_commit() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -153,3 +190,5 @@ FAULTS: dict[str, Fault] = {
     "deadlocks": deadlocked,
     "serialization failures": not_serialisable,
 }
+#: Runs last, because the stage has another server afterwards.
+LAST: dict[str, Fault] = {"PostgreSQL failed over": failed_over}
