@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -140,7 +140,7 @@ def _wishes(deployment: Deployment, people: int) -> tuple[list[Wish], list[Wish]
     xpm = XpmApi(deployment.settings.xpm_api_url, limiter=UnlimitedLimiter())
     alone: list[Wish] = []
     together: list[Wish] = []
-    with xpm.list(deployment.access, lane="import", deadline_seconds=120) as listing:
+    with closing(xpm), xpm.list(deployment.access, lane="import", deadline_seconds=120) as listing:
         every = list(listing)
     addresses = [(record.email or "").casefold() for record in every]
     for record, address in zip(every, addresses, strict=True):

@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.xdist_group("rivals"), pytest.mark.timeout(400)]
 
 TINY = Sizes(singles=2, imports=6, backlog=6, limit=60)
 #: Tables of ours that hold the queue itself: a rival keeps its jobs elsewhere.
-QUEUE = {"jobs", "job_attempts", "leaders", "schedules"}
+QUEUE = {"jobs", "job_attempts", "leaders", "schedules", "workers", "worker_kinds"}
 
 
 @pytest.fixture(scope="module")
