@@ -153,7 +153,7 @@ def background(tx: Tx, limit: int) -> list[tuple[int, Candidate]]:
 @cache
 def _first_of_each(limit: int, dialect: str) -> Select[Any]:
     """Built once: building it takes as long as running it."""
-    with_room = _with_room(limit)
+    with_room = _with_room(limit, dialect)
     if dialect == "postgresql":
         first = _first_of(with_room, _columns(Job)).limit(with_room.c.room).lateral()
         statement = select(with_room.c.room, first).select_from(
@@ -174,9 +174,9 @@ def _first_of(series: CTE, columns: tuple[Any, ...]) -> Select[Any]:
     return statement.order_by(Job.asked_at, Job.position, Job.created_at, Job.id).correlate(series)
 
 
-def _with_room(limit: int) -> CTE:
+def _with_room(limit: int, dialect: str) -> CTE:
     """The series with unrung jobs that are not paused, each with how many more jobs its practice and group have room for."""
-    series, running = _series(), _running().cte("running")
+    series, running = _series(dialect), _running().cte("running")
     group = _group(series.c.lane)
     places = select(series.c.practice_id, group.label("lane_group")).where(group.is_not(None)).distinct().cte("places")
     running_there = and_(running.c.practice_id == places.c.practice_id, running.c.lane_group == places.c.lane_group)
@@ -191,19 +191,31 @@ def _with_room(limit: int) -> CTE:
     return statement.order_by(rooms.c.room.desc(), series.c.practice_id).cte("with_room")
 
 
-def _series() -> CTE:
+def _series(dialect: str) -> CTE:
     """Every practice, lane and kind with unrung background jobs."""
-    return _distinct("series", ("practice_id", "lane", "kind"), lambda job: and_(_is_unrung(job), ~job.interactive))
+    return _distinct(
+        "series", ("practice_id", "lane", "kind"), lambda job: and_(_is_unrung(job), ~job.interactive), dialect
+    )
 
 
-def _distinct(name: str, columns: Collection[str], condition: Callable[[Any], ColumnElement[bool]]) -> CTE:
+def _distinct(
+    name: str, columns: Collection[str], condition: Callable[[Any], ColumnElement[bool]], dialect: str
+) -> CTE:
     """The distinct values of the first columns of an index, each found by one step in it from the one before."""
-    found, job = aliased(Job, name="found"), aliased(Job, name="job")
+    job = aliased(Job, name="job")
     key = [getattr(job, column) for column in columns]
-    first = select(job.id).where(condition(job)).order_by(*key).limit(1)
+    if dialect == "postgresql":
+        # Values straight from the index: a join with the jobs would be planned as reading all of them while they are few,
+        # and such a plan is kept by the connection when they are many.
+        first = select(*key).where(condition(job)).order_by(*key).limit(1)
+        steps = select(first.subquery("first_one")).cte(name, recursive=True)
+        following = first.where(tuple_(*key) > tuple_(*steps.c)).correlate(steps).lateral("following")
+        return steps.union_all(select(following).select_from(steps.join(following, true())))
+    found = aliased(Job, name="found")  # SQLite has no LATERAL
+    first_id = select(job.id).where(condition(job)).order_by(*key).limit(1)
     values = select(*(getattr(found, column) for column in columns))
-    steps = values.where(found.id == first.scalar_subquery()).cte(name, recursive=True)
-    beyond = first.where(tuple_(*key) > tuple_(*steps.c)).correlate(steps).scalar_subquery()
+    steps = values.where(found.id == first_id.scalar_subquery()).cte(name, recursive=True)
+    beyond = first_id.where(tuple_(*key) > tuple_(*steps.c)).correlate(steps).scalar_subquery()
     return steps.union_all(values.select_from(steps.join(found, found.id == beyond)))
 
 
@@ -240,7 +252,9 @@ def waiting_series(tx: Tx) -> tuple[set[UUID], set[Series]]:
     """The practices whose interactive jobs wait for the quota, and the series whose background jobs do."""
     practices: set[UUID] = set()
     series: set[Series] = set()
-    for is_interactive, practice_id, lane, kind in tx.session.execute(_waiting_series()):
+    for is_interactive, practice_id, lane, kind in tx.session.execute(
+        _waiting_series(tx.session.get_bind().dialect.name)
+    ):
         if is_interactive:
             practices.add(practice_id)
         else:
@@ -249,8 +263,8 @@ def waiting_series(tx: Tx) -> tuple[set[UUID], set[Series]]:
 
 
 @cache
-def _waiting_series() -> Select[Any]:
-    return select(_distinct("waiting", ("interactive", "practice_id", "lane", "kind"), is_put_off_by_quota))
+def _waiting_series(dialect: str) -> Select[Any]:
+    return select(_distinct("waiting", ("interactive", "practice_id", "lane", "kind"), is_put_off_by_quota, dialect))
 
 
 def is_put_off_by_quota(of: Any = Job) -> ColumnElement[bool]:
