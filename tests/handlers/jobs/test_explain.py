@@ -148,7 +148,7 @@ def test_a_job_behind_its_practice_s_ring_limit(world: World) -> None:
     assert hold.code == "ring_limit"
     assert (
         hold.words
-        == "2 jobs of its practice are rung or running, and RING_LIMIT allows 2 at a time. 3 are ahead of it."
+        == "2 jobs of its practice are rung or running, and RING_LIMIT allows 2 at a time. 2 are ahead of it."
     )
 
 

@@ -93,7 +93,7 @@ MUTANTS = (
         "worker-forgotten",
         "killed workers are deleted from the record",
         "the table of workers grows without end",
-        (Edit("handlers/operations/housekeeping.py", "            workers.forget_killed(tx)\n"),),
+        (Edit("handlers/operations/housekeeping.py", "            workers.forget_killed(tx)\n", "            pass\n"),),
         (f"{DEPLOYS}::test_a_worker_that_stops_is_forgotten_at_once_and_a_killed_one_after_a_day",),
     ),
     Mutant(
