@@ -171,10 +171,15 @@ def test_names_that_were_there_before_are_found_as_new_ones_are(database: Databa
         add("logins", {"id": login, "kind": "staff", **email, "created_at": now})
         person = {"practice_id": practice, "login_id": login, "name": "K", "role": "owner", "created_at": now}
         add("staff", {"id": staff, **person})
-        fixed = {"practice_id": practice, "created_by": staff, "kind": "entity", "entity_type": "Trust"}
+        fixed: dict[str, Any] = {"practice_id": practice, "created_by": staff, "kind": "entity", "entity_type": "Trust"}
         fixed |= {"name": "O\u2019Quill", "is_new": True, "created_at": now}
         add("clients", *({"id": client_id, **fixed} for client_id in clients))
-        told = {"label": "Director", "label_key": "director", "other_name": "Wei\u00dfbach", "state": "ignored"}
+        told: dict[str, Any] = {
+            "label": "Director",
+            "label_key": "director",
+            "other_name": "Wei\u00dfbach",
+            "state": "ignored",
+        }
         told |= {"practice_id": practice, "client_id": clients[0], "as_of": now, "version": 1}
         add("relationships", {"id": staff, "other_xpm_uuid": login, **told})
     bring_to(database, "0014")

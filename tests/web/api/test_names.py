@@ -3,6 +3,7 @@ review queue, in one's own practice only; one typing error is a guess, and marke
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 import httpx
@@ -22,7 +23,7 @@ def named(desk: Desk, person: Person, name: str) -> UUID:
     client_id = desk.entity(person, name)
     with desk.world.database.write() as tx:
         told = {"label": "Director", "label_key": "director", "other_name": name, "state": "pending", "version": 1}
-        row = {"id": tx.new_id(), "practice_id": person.practice_id, "client_id": client_id}
+        row: dict[str, Any] = {"id": tx.new_id(), "practice_id": person.practice_id, "client_id": client_id}
         row |= {"other_xpm_uuid": tx.new_id(), "as_of": db_now(), **told}
         tx.session.execute(insert(Relationship).values(**row))
     return client_id
