@@ -20,6 +20,12 @@ def pytest_xdist_auto_num_workers() -> int:
     return len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)) + 1
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """A test is named the same in each process: long or binary content, often made for the run, is not in its name."""
+    too_long = isinstance(val, bytes) or (isinstance(val, str) and len(val) > 100)
+    return argname if too_long else None
+
+
 def pytest_collection() -> None:
     """What is imported and collected stays: nobody looks for garbage in it."""
     gc.disable()

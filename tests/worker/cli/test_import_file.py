@@ -117,7 +117,7 @@ def test_bad_json_lines_are_told_with_their_numbers(send: Send) -> None:
         ("xpm_uuid,kind,kind\n1,2,3\n", "the same column twice"),
         (b"xpm_uuid,kind\n\xff\xfe,1\n", "is not UTF-8 text (line 2: found the byte 0xff)"),
         ('xpm_uuid,kind\n"abc,1\n', "1 bad line"),
-        ("xpm_uuid,kind\n" + f"{uuid4()},entity\n" * 5001, "has 5,001 rows and a batch has at most 5,000"),
+        ("xpm_uuid,kind\n" + f"{UUID(int=1)},entity\n" * 5001, "has 5,001 rows and a batch has at most 5,000"),
     ],
 )
 def test_files_that_are_no_batch(send: Send, content: str | bytes, words: str) -> None:
