@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from handlers.access import password_reset
 from handlers.directory import sync
 from handlers.directory.lookup import fetch_records
 from handlers.imports import create, details, relationships, send_welcome_email, validate
@@ -24,6 +25,7 @@ HANDLERS: dict[str, Handler] = {
     JobKind.SEND_RECONNECT_NOTICE: one_by_one(
         reconnect_notice.fetch, reconnect_notice.apply, reconnect_notice.on_failure
     ),
+    JobKind.SEND_PASSWORD_RESET: one_by_one(password_reset.fetch, password_reset.apply),
     JobKind.LEAVE_XERO: one_by_one(disconnect.fetch, disconnect.apply),
     JobKind.SYNC_DIRECTORY: one_by_one(sync.fetch, sync.apply, sync.on_failure),
     JobKind.RESYNC_RELATIONSHIPS: one_by_one(resync.fetch, resync.apply),

@@ -10,7 +10,7 @@ import redis
 from fastapi import Depends, Request
 
 from config.settings import Settings, SettingsError
-from handlers.access.sessions import Tries
+from handlers.access.tries import Tries
 from handlers.imports.preflight import Budget
 from handlers.services import Bell, Services
 from portal_db.database import Database

@@ -14,7 +14,8 @@ from enum import StrEnum
 from uuid import UUID
 
 from handlers import refusals
-from handlers.access.passwords import hash_of, require_length
+from handlers.access import password_rules
+from handlers.access.passwords import hash_of
 from handlers.services import Services
 from portal_db import audit
 from portal_db.access import activations
@@ -58,15 +59,16 @@ def activate(database: Database, token: str, password: str, *, accepts_terms: bo
     """Activate the account that a link is for.
 
     Raises:
-        RequestRefused: the link is not valid (any more), the password is too short or too long, or the terms are not
+        RequestRefused: the link is not valid (any more), the password does not fit the rules, or the terms are not
             accepted; nothing is changed then.
     """
     token_hash = hash_token(token)
     with database.read() as tx:
-        _require_live(_state_of(activations.by_link(tx, token_hash)))
+        found = activations.by_link(tx, token_hash)
+    _require_live(_state_of(found))
     if not accepts_terms:
         raise refusals.TERMS_NOT_ACCEPTED()
-    require_length(password)
+    password_rules.require(password, (found.client.name, found.login.email, found.practice.name) if found else ())
     made = hash_of(password)
     with database.write() as tx:
         client_id = activations.use_link(tx, token_hash)

@@ -1,4 +1,4 @@
-"""Staff passwords: argon2id, set through a link or by an operator, never shown or sent."""
+"""Staff passwords: argon2id, set through a link, by their owner or by an operator, never shown or sent."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from argon2.exceptions import Argon2Error, InvalidHashError
 
 from config.settings import Settings
 from handlers import refusals
+from handlers.access import password_rules
+from handlers.access.caller import Caller
+from handlers.access.tries import Tries
 from portal_db import audit
-from portal_db.access import credentials, people
+from portal_db.access import credentials, password_links, people
 from portal_db.database import Database, Tx
 from portal_db.states import ActorKind
 
-#: Length only, no composition rules (NIST SP 800-63B).
-SHORTEST, LONGEST = 12, 200
 LINK_SECONDS = 3 * 24 * 3600.0
 LINK_PATH = "/set-password"
 
@@ -50,12 +51,15 @@ def set_password(database: Database, staff_id: UUID, practice_id: UUID, password
     """Set a staff member's password by hand; their sessions end.
 
     Raises:
-        RequestRefused: it is too short or too long, or nobody with this id works there.
+        RequestRefused: the password does not fit the rules, or nobody with this id works there.
     """
-    require_length(password)
+    with database.read() as tx:
+        login_id = _login_of(tx, staff_id, practice_id)
+        known = credentials.known_about(tx, login_id)
+    password_rules.require(password, known)
     made = hash_of(password)
     with database.write() as tx:
-        _set(tx, _login_of(tx, staff_id, practice_id), made, actor=ActorKind.OPERATOR)
+        _set(tx, login_id, made, actor=ActorKind.OPERATOR)
 
 
 def issue_link(database: Database, settings: Settings, staff_id: UUID, practice_id: UUID) -> str:
@@ -67,9 +71,13 @@ def issue_link(database: Database, settings: Settings, staff_id: UUID, practice_
     token = secrets.token_urlsafe(32)
     with database.write() as tx:
         login_id = _login_of(tx, staff_id, practice_id)
-        credentials.put_password_link(tx, login_id, _hashed(token), seconds=LINK_SECONDS)
+        password_links.put(tx, login_id, hashed(token), seconds=LINK_SECONDS)
         _audit(tx, "login.password_link", login_id, ActorKind.OPERATOR)
-    # After the #, so that no server's log and no Referer ever holds it.
+    return link_of(settings, token)
+
+
+def link_of(settings: Settings, token: str) -> str:
+    """The link with this token: after the #, so that no server's log and no Referer ever holds it."""
     return f"{settings.public_url.rstrip('/')}{LINK_PATH}#{token}"
 
 
@@ -77,29 +85,44 @@ def set_by_link(database: Database, token: str, password: str) -> None:
     """Set the password of the staff member who received this link.
 
     Raises:
-        RequestRefused: the password is too short or too long, or the link is not valid (any more).
+        RequestRefused: the password does not fit the rules, or the link is not valid (any more).
     """
-    require_length(password)
+    token_hash = hashed(token)
     with database.read() as tx:
-        if not credentials.password_link_is_live(tx, _hashed(token)):
+        login_id = password_links.live(tx, token_hash)
+        if login_id is None:
             raise refusals.PASSWORD_LINK_EXPIRED()
+        known = credentials.known_about(tx, login_id)
+    password_rules.require(password, known)
     made = hash_of(password)
     with database.write() as tx:
-        login_id = credentials.use_password_link(tx, _hashed(token))
-        if login_id is None:
+        if not password_links.use(tx, token_hash, login_id):
             raise refusals.PASSWORD_LINK_EXPIRED()
         _set(tx, login_id, made, actor=ActorKind.STAFF)
 
 
-def require_length(password: str) -> None:
-    """Check a new password.
+def change(
+    database: Database, tries: Tries, caller: Caller, session_token: str, old: str, new: str, *, address: str
+) -> None:
+    """Change the password of a staff member who is signed in; their other sessions end.
 
     Raises:
-        RequestRefused: it is too short or too long.
+        RequestRefused: the old password is wrong, or the new one is the same or does not fit the rules; or `TooManyTries`.
     """
-    if not SHORTEST <= len(password) <= LONGEST:
-        refusal = refusals.PASSWORD_TOO_SHORT if len(password) < SHORTEST else refusals.PASSWORD_TOO_LONG
-        raise refusal(min_length=SHORTEST, max_length=LONGEST)
+    with database.read() as tx:
+        login_id = _login_of(tx, caller.staff_id, caller.practice_id)
+        login, known = credentials.login(tx, login_id), credentials.known_about(tx, login_id)
+    tries.take(login.email_key, address)
+    if not fits(login.password_hash, old):
+        raise refusals.WRONG_OLD_PASSWORD()
+    if _normal(old) == _normal(new):
+        raise refusals.PASSWORD_UNCHANGED()
+    password_rules.require(new, known)
+    made = hash_of(new)
+    with database.write() as tx:
+        if credentials.login(tx, login_id).password_hash != login.password_hash:  # changed in another browser meanwhile
+            raise refusals.WRONG_OLD_PASSWORD()
+        _set(tx, login_id, made, actor=ActorKind.STAFF, actor_id=caller.staff_id, keep=hashed(session_token))
 
 
 def hash_of(password: str) -> str:
@@ -113,10 +136,20 @@ def _normal(password: str) -> str:
     return unicodedata.normalize("NFKC", password)
 
 
-def _set(tx: Tx, login_id: UUID, password_hash: str, *, actor: ActorKind) -> None:
+def _set(
+    tx: Tx,
+    login_id: UUID,
+    password_hash: str,
+    *,
+    actor: ActorKind,
+    actor_id: UUID | None = None,
+    keep: str | None = None,
+) -> None:
+    """Set it. Whoever knew the old one or holds an earlier link is out; `keep` is the hash of the one session that stays."""
     credentials.set_password(tx, login_id, password_hash)
-    credentials.end_sessions_of(tx, login_id)
-    _audit(tx, "login.password", login_id, actor)
+    credentials.end_sessions_of(tx, login_id, keep=keep)
+    password_links.end_all(tx, login_id)
+    _audit(tx, "login.password", login_id, actor, actor_id)
 
 
 def _login_of(tx: Tx, staff_id: UUID, practice_id: UUID) -> UUID:
@@ -126,9 +159,11 @@ def _login_of(tx: Tx, staff_id: UUID, practice_id: UUID) -> UUID:
     return staff.login_id
 
 
-def _audit(tx: Tx, action: str, login_id: UUID, actor: ActorKind) -> None:
-    audit.record(tx, action=action, subject="login", subject_id=login_id, practice_id=None, actor=actor)
+def _audit(tx: Tx, action: str, login_id: UUID, actor: ActorKind, actor_id: UUID | None = None) -> None:
+    audit.record(
+        tx, action=action, subject="login", subject_id=login_id, practice_id=None, actor=actor, actor_id=actor_id
+    )
 
 
-def _hashed(token: str) -> str:
+def hashed(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()

@@ -10,37 +10,18 @@ import hashlib
 import hmac
 import secrets
 from dataclasses import dataclass
-from typing import Protocol
 
 from handlers import refusals
 from handlers.access import passwords
 from handlers.access.caller import Caller
+from handlers.access.tries import Tries
 from handlers.email import addresses
-from handlers.errors import Rejected, RequestRefused
+from handlers.errors import Rejected
 from portal_db.access import credentials
 from portal_db.database import Database
 
 IDLE_SECONDS = 60 * 60.0
 SECONDS = 12 * 3600.0
-
-
-class TooManyTries(RequestRefused):
-    """Sign-in is closed for this email or this address for a while; `wait_seconds` says how long."""
-
-    def __init__(self, wait_seconds: float) -> None:
-        super().__init__(
-            "too_many_tries",
-            "There were too many tries to sign in.",
-            f"Wait {max(1, round(wait_seconds / 60))} minutes, then try again, or ask for a new link to set a password.",
-        )
-        self.wait_seconds = wait_seconds
-
-
-class Tries(Protocol):
-    """Counts attempts to sign in."""
-
-    def take(self, email_key: str, address: str) -> None:
-        """Count one by this login email from this network address. Raises `TooManyTries`."""
 
 
 @dataclass(frozen=True)
@@ -66,10 +47,7 @@ def sign_in(
     Raises:
         RequestRefused: `bad_credentials`, whichever of the two is wrong; or `TooManyTries`.
     """
-    try:
-        _, email_key = addresses.normalise(email)
-    except Rejected:
-        email_key = email.strip().casefold()
+    email_key = key_of(email)
     tries.take(email_key, address)
     with database.read() as tx:
         found = credentials.by_email(tx, email_key)
@@ -106,6 +84,14 @@ def recognise(database: Database, session: Session) -> Caller | None:
 def sign_out(database: Database, session: Session) -> None:
     with database.write() as tx:
         credentials.end_session(tx, _hashed(session.token))
+
+
+def key_of(email: str) -> str:
+    """What a typed address is compared by; any text has one."""
+    try:
+        return addresses.normalise(email)[1]
+    except Rejected:
+        return email.strip().casefold()
 
 
 def _hashed(token: str) -> str:

@@ -35,6 +35,7 @@ def days_of(settings: Settings) -> Mapping[str, float]:
         "client changes": settings.keep_history_days,
         "re-sync summaries": settings.keep_events_days,
         "malformed messages": settings.keep_malformed_days,
+        "requests for a new password": 1,
         "ended consents": 0,
         "syncs of directories": settings.keep_jobs_days,
         UNIMPORTED: 30,

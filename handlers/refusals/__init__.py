@@ -53,7 +53,7 @@ NOT_SIGNED_IN = Refusal(RequestRefused, "not_signed_in",
 NOT_AUTHENTICATED = Refusal(RequestRefused, "not_signed_in",
     "You are not signed in.", "Sign in, or send an API key.")
 BAD_CREDENTIALS = Refusal(RequestRefused, "bad_credentials",
-    "Incorrect email or password.", "Check both, or ask for a link to set a new password.")
+    "Incorrect email or password.", "Check both, or choose “Forgotten password?” to set a new one.")
 CSRF = Refusal(RequestRefused, "csrf",
     "This request does not seem to come from a page of the portal.",
     "Reload the page. Programs: send the session's X-CSRF-Token, or use an API key.")
@@ -62,6 +62,17 @@ PASSWORD_TOO_SHORT = Refusal(RequestRefused, "bad_password",
     "Choose a longer one; try a short phrase.", field="password")
 PASSWORD_TOO_LONG = Refusal(RequestRefused, "bad_password",
     "A password must have {min_length} to {max_length} characters.", "Choose a shorter one.", field="password")
+PASSWORD_COMMON = Refusal(RequestRefused, "bad_password",
+    "This password is easy to guess: it is a common one or follows a pattern.",
+    "Choose another one; try a few words that have nothing to do with each other.", field="password")
+PASSWORD_PERSONAL = Refusal(RequestRefused, "bad_password",
+    "This password is too much like your name, your email address or your firm's name.",
+    "Choose another one; try a few words that have nothing to do with you.", field="password")
+PASSWORD_UNCHANGED = Refusal(RequestRefused, "bad_password",
+    "This is your present password.", "Choose another one.", field="password")
+WRONG_OLD_PASSWORD = Refusal(RequestRefused, "wrong_password",
+    "This is not your present password.", "Type it again, or sign out and use “Forgotten password”.",
+    field="old_password")
 PASSWORD_LINK_EXPIRED = Refusal(RequestRefused, "link_ended",
     "This link to set a password has expired, has already been used, or is incomplete.",
     "Ask for a new link.", field="token")

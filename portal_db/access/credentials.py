@@ -1,4 +1,4 @@
-"""API keys, staff sessions, passwords and the links to set them. Callers pass hashes; no secret reaches this module."""
+"""API keys, staff sessions and passwords. Callers pass hashes; no secret reaches this module."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Select, insert, or_, select, true, update
 
 from portal_db.database import Tx
-from portal_db.dialect import delete_rows, has_row, insert_or_replace, one_as, update_rows
+from portal_db.dialect import delete_rows, has_row, one_as, update_rows
 from portal_db.states import LoginKind
-from portal_db.tables import ApiKey, Login, PasswordLink, Staff, StaffSession
+from portal_db.tables import ApiKey, Login, Practice, Staff, StaffSession
 from portal_db.types import db_now
 
 
@@ -97,31 +97,28 @@ def end_session(tx: Tx, token_hash: str) -> None:
     delete_rows(tx, StaffSession, StaffSession.token_hash == token_hash)
 
 
-def end_sessions_of(tx: Tx, login_id: UUID) -> None:
-    """End every session of a login: after a new password, nobody who knew the old one stays signed in."""
-    delete_rows(tx, StaffSession, StaffSession.staff_id.in_(select(Staff.id).where(Staff.login_id == login_id)))
+def end_sessions_of(tx: Tx, login_id: UUID, *, keep: str | None = None) -> None:
+    """End every session of a login, except the one with the hash `keep`: after a new password, nobody who knew the old one
+    stays signed in."""
+    theirs = StaffSession.staff_id.in_(select(Staff.id).where(Staff.login_id == login_id))
+    delete_rows(tx, StaffSession, theirs, StaffSession.token_hash != keep if keep is not None else true())
+
+
+def login(tx: Tx, login_id: UUID) -> Login:
+    return tx.session.execute(select(Login).where(Login.id == login_id)).scalar_one()
+
+
+def known_about(tx: Tx, login_id: UUID) -> list[str]:
+    """What people know about a staff member, of which no password should consist: name, email address and firm."""
+    statement = (
+        select(Staff.name, Login.email, Practice.name)
+        .join(Login, Login.id == Staff.login_id)
+        .join(Practice, Practice.id == Staff.practice_id)
+        .where(Login.id == login_id)
+    )
+    found = tx.session.execute(statement).one_or_none()
+    return list(found) if found is not None else []
 
 
 def set_password(tx: Tx, login_id: UUID, password_hash: str) -> None:
     update_rows(tx, Login, Login.id == login_id, Login.kind != LoginKind.CLIENT, password_hash=password_hash)
-
-
-def put_password_link(tx: Tx, login_id: UUID, token_hash: str, *, seconds: float) -> None:
-    """Record a link to set a password; the login's earlier link stops working."""
-    row = {"login_id": login_id, "token_hash": token_hash, "ends_at": db_now(seconds)}
-    insert_or_replace(tx, PasswordLink, row, changed=("token_hash", "ends_at"))
-
-
-def password_link_is_live(tx: Tx, token_hash: str) -> bool:
-    """Whether a link can be used now: for an early answer, before a password is hashed, which is slow."""
-    return has_row(tx, PasswordLink.token_hash == token_hash, PasswordLink.ends_at > db_now())
-
-
-def use_password_link(tx: Tx, token_hash: str) -> UUID | None:
-    """Use a link, once.
-
-    Returns:
-        The login it is for; `None` when the link is unknown or expired.
-    """
-    statement = delete(PasswordLink).where(PasswordLink.token_hash == token_hash, PasswordLink.ends_at > db_now())
-    return tx.session.scalar(statement.returning(PasswordLink.login_id))

@@ -1,6 +1,6 @@
 """All tables: importing this package registers them with `Base.metadata`."""
 
-from portal_db.tables.access import ApiKey, PasswordLink, StaffSession
+from portal_db.tables.access import ApiKey, PasswordLink, PasswordReset, StaffSession
 from portal_db.tables.base import Base
 from portal_db.tables.changes import ClientChange, RelationshipSync
 from portal_db.tables.clients import (
@@ -64,6 +64,7 @@ __all__ = [
     "Operator",
     "Outage",
     "PasswordLink",
+    "PasswordReset",
     "Pause",
     "Practice",
     "ReconnectNotice",

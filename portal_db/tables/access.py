@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import JSON, ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
+from portal_db.states import EmailState
 from portal_db.tables.base import Base
 
 
@@ -52,3 +53,19 @@ class PasswordLink(Base):
     login_id: Mapped[UUID] = mapped_column(ForeignKey("logins.id"), primary_key=True)
     token_hash: Mapped[str] = mapped_column(String(64), unique=True)
     ends_at: Mapped[datetime]
+
+
+class PasswordReset(Base):
+    """A forgotten password: the email with a link to set a new one. The link is made as the email is sent; it works once,
+    until `ends_at`. `sending_token` is the lease under which the intent to send was committed."""
+
+    __tablename__ = "password_resets"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    login_id: Mapped[UUID] = mapped_column(ForeignKey("logins.id"), index=True)
+    state: Mapped[EmailState]
+    sending_token: Mapped[UUID | None]
+    token_hash: Mapped[str | None] = mapped_column(String(64), unique=True)
+    ends_at: Mapped[datetime | None]
+    sent_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]

@@ -27,6 +27,7 @@ from portal_db.tables import (
     Job,
     JobAttempt,
     MalformedMessage,
+    PasswordReset,
     RelationshipSync,
     ScheduledRun,
     WebhookDelivery,
@@ -82,6 +83,9 @@ RULES: dict[str, RetentionRule] = {
         MalformedMessage, lambda days: MalformedMessage.received_at < db_now(-days * DAY)
     ),
     "syncs of directories": RetentionRule(DirectorySync, _ended_syncs, cascade=(DirectoryStaged.sync_id,)),
+    "requests for a new password": RetentionRule(
+        PasswordReset, lambda days: PasswordReset.created_at < db_now(-days * DAY)
+    ),
     "ended consents": RetentionRule(XeroConsent, lambda days: XeroConsent.expires_at < db_now(-days * DAY)),
 }
 

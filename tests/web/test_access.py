@@ -74,7 +74,7 @@ def a_connection(_: Ids) -> dict[str, Any]:
 READ, IMPORT, MANAGE = Scope.READ, Scope.IMPORT, Scope.MANAGE
 KEY = {"Idempotency-Key": "access"}
 #: Open to anybody: they are how one becomes somebody.
-OPEN = {("POST", "/session"), ("POST", "/password"), ("POST", "/activation-link"), ("POST", "/activation")}
+OPEN = {("POST", path) for path in ("/session", "/password", "/password-reset", "/activation-link", "/activation")}
 TABLE: dict[tuple[str, str], Endpoint] = {
     ("GET", "/session"): Endpoint(None),
     ("DELETE", "/session"): Endpoint(None),

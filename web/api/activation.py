@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from handlers.access import activation, passwords
+from handlers.access import activation, password_rules
 from handlers.access.activation import LinkState
 from web.http.identity import require_own_page
 from web.http.models import Body
@@ -37,7 +37,7 @@ class LinkShown(BaseModel):
 
 class NewAccount(Body):
     token: Token
-    password: Annotated[str, Field(min_length=passwords.SHORTEST, max_length=passwords.LONGEST)]
+    password: Annotated[str, Field(min_length=password_rules.SHORTEST, max_length=password_rules.LONGEST)]
     accept_terms: bool = Field(description="must be true")
 
 

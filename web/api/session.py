@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, BackgroundTasks, Depends, Request, Response
 from pydantic import BaseModel, Field
 
-from handlers.access import passwords, sessions
+from handlers.access import password_rules, passwords, sessions
 from handlers.access.caller import Caller, Scope
 from portal_db.states import Role
+from web.http.forgotten import request_link
 from web.http.identity import address_of, caller, clear_cookie, require_own_page, session_of, set_cookie
 from web.http.models import Body
 from web.portal import ThePortal
@@ -20,12 +21,16 @@ router = APIRouter(tags=["session"])
 
 class Credentials(Body):
     email: Annotated[str, Field(min_length=1, max_length=320)]
-    password: Annotated[str, Field(min_length=1, max_length=passwords.LONGEST)]
+    password: Annotated[str, Field(min_length=1, max_length=password_rules.LONGEST)]
 
 
 class NewPassword(Body):
     token: Annotated[str, Field(min_length=1, max_length=200, description="the part of the link after #")]
-    password: Annotated[str, Field(min_length=passwords.SHORTEST, max_length=passwords.LONGEST)]
+    password: Annotated[str, Field(min_length=password_rules.SHORTEST, max_length=password_rules.LONGEST)]
+
+
+class Forgotten(Body):
+    email: Annotated[str, Field(min_length=1, max_length=320)]
 
 
 class WhoAmI(BaseModel):
@@ -70,6 +75,13 @@ def sign_out(request: Request, response: Response, portal: ThePortal, _: Annotat
     if session is not None:
         sessions.sign_out(portal.database, session)
     clear_cookie(response, portal)
+
+
+@router.post("/password-reset", status_code=202)
+def forgot_password(request: Request, portal: ThePortal, given: Forgotten, after: BackgroundTasks) -> None:
+    """Ask for an email with a link to set a new password. The answer is the same whether or not anybody has this address."""
+    require_own_page(request, portal)
+    request_link(request, portal, given.email, after)
 
 
 @router.post("/password", status_code=204)

@@ -20,7 +20,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from config.settings import SettingsError
-from handlers.access.sessions import TooManyTries
+from handlers.access.tries import TooManyTries
 from handlers.errors import JobError, RequestRefused, from_xpm
 from portal_db.database import DATABASE_AWAY
 from portal_db.states import ErrorClass

@@ -122,3 +122,9 @@ def test_a_link_that_has_ended(sqlite_world: World, simulator: SimulatorHandle, 
 def test_what_was_never_a_link(sqlite_world: World) -> None:
     ops.refused(lambda: use(sqlite_world, "0" * 64), "link_ended")
     assert activation.look(sqlite_world.database, "0" * 64).state is LinkState.ENDED
+
+
+def test_a_password_like_the_client_or_their_firm_is_refused(sqlite_world: World, simulator: SimulatorHandle) -> None:
+    _, token = invited(sqlite_world, simulator)
+    for password in ("Harbour2026!!", "aaaaaaaaaaaa"):
+        ops.refused(lambda password=password: use(sqlite_world, token, password), "bad_password")  # type: ignore[misc]

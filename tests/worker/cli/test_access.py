@@ -46,7 +46,8 @@ def test_a_key_of_another_practice_is_not_there(cli: Cli, migrated: Database) ->
 
 def test_a_password_is_read_from_standard_input(cli: Cli, migrated: Database) -> None:
     practice, staff = practice_of(migrated)
-    assert cli("staff", "password", staff, "--practice", practice, given="short\n").code != 0
+    for refused in ("short", "aaaaaaaaaaaa", "Harbour Kim Lee"):
+        assert cli("staff", "password", staff, "--practice", practice, given=f"{refused}\n").code != 0
     ran = cli("staff", "password", staff, "--practice", practice, given=PASSWORD + "\n")
     assert (ran.code, ran.out.strip()) == (0, "The password is set.")
     with migrated.read() as tx:

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from handlers.access import activation, passwords
+from handlers.access import activation, password_rules
 from handlers.errors import RequestRefused
 from web.pages.frame.forms import NO_ERRORS, FormErrors, OwnForm, text
 from web.pages.frame.view import public_page
@@ -45,7 +45,7 @@ def _form(request: Request, portal: Portal, token: str, errors: FormErrors = NO_
     shown: dict[str, Any] = {
         "link": link,
         "action": f"/activate/{token}",
-        "shortest": passwords.SHORTEST,
-        "longest": passwords.LONGEST,
+        "shortest": password_rules.SHORTEST,
+        "longest": password_rules.LONGEST,
     }
     return public_page(request, "account/activate.html", errors, **shown)

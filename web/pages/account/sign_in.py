@@ -1,16 +1,14 @@
-"""Signing in and out, and setting a password by a link."""
+"""Signing in and out."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from handlers.access import passwords, sessions
+from handlers.access import password_rules, sessions
 from handlers.errors import RequestRefused
 from web.http.identity import address_of, clear_cookie, session_of, set_cookie
-from web.pages.frame.forms import NO_ERRORS, FormErrors, OwnForm, ThePosted, text
+from web.pages.frame.forms import FormErrors, OwnForm, ThePosted, text
 from web.pages.frame.view import public_page, redirect
 from web.pages.frame.visitor import is_local_path, signed_in_visitor
 from web.portal import ThePortal
@@ -42,7 +40,7 @@ def sign_in(request: Request, portal: ThePortal, form: OwnForm) -> Response:
             portal.database,
             portal.tries,
             email[:320],
-            text(form, "password")[: passwords.LONGEST],
+            text(form, "password")[: password_rules.LONGEST],
             address=address_of(request),
             instead_of=before.token if before else None,
         )
@@ -62,28 +60,3 @@ def sign_out(request: Request, portal: ThePortal, _: ThePosted) -> Response:
     answer = redirect("/sign-in", message="signed-out")
     clear_cookie(answer, portal)
     return answer
-
-
-@router.get("/set-password")
-def show_set_password(request: Request) -> Response:
-    """The page behind a link to set a password. The link's secret follows its #, so browsers do not send it here."""
-    return _set_password_page(request)
-
-
-@router.post("/set-password")
-def set_password(request: Request, portal: ThePortal, form: OwnForm) -> Response:
-    """Set the password; every session of that login ends."""
-    token, password = text(form, "token").strip(), text(form, "password")
-    if password != text(form, "password_again"):
-        errors = FormErrors.of_field("password_again", "The passwords don't match.", "Type the new password again.")
-        return _set_password_page(request, token, errors)
-    try:
-        passwords.set_by_link(portal.database, token, password)
-    except RequestRefused as refused:
-        return _set_password_page(request, token, FormErrors.of(refused, ("token", "password")))
-    return redirect("/sign-in", message="password-set")
-
-
-def _set_password_page(request: Request, token: str = "", errors: FormErrors = NO_ERRORS) -> Response:
-    shown: dict[str, Any] = {"token": token, "shortest": passwords.SHORTEST, "longest": passwords.LONGEST}
-    return public_page(request, "account/set_password.html", errors, **shown)

@@ -17,6 +17,12 @@ class Message(NamedTuple):
 MESSAGES: dict[str, Message] = {
     "signed-out": Message("You have signed out.", "note"),
     "sign-in": Message("Please sign in to continue.", "note"),
+    "reset-requested": Message(
+        "If somebody signs in with this email address, an email with a link to set a new password is on its way. The link"
+        " works for an hour.",
+        "note",
+    ),
+    "password-changed": Message("Your password is changed. You have been signed out everywhere else."),
     "password-set": Message("Your password is set. Sign in with it."),
     "mfa-mandated": Message("MFA is now mandatory for all staff and clients. You can set up Xero Practice Manager."),
     "xpm-connected": Message("Xero Practice Manager is connected."),

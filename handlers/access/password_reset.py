@@ -1,0 +1,124 @@
+"""A forgotten password: whoever knows the address asks for an email, and the link in it sets a new password.
+
+The answer is the same for every address, and is given before anything is looked up, so neither its words nor its time say
+who has a login. The email is the job send_password_reset: as with every email, the intent to send is committed first, so
+that whoever finds one that is not their own never sends a second one. An unknown outcome stays unknown: they ask again.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from email.message import Message
+from uuid import UUID
+
+from config.settings import Settings
+from handlers.access import passwords
+from handlers.access.sessions import key_of
+from handlers.access.tries import Tries
+from handlers.email import addresses
+from handlers.email.compose import compose
+from handlers.errors import Deferred, OutcomeUnknown, Rejected, Transient
+from handlers.jobs.enqueue import FollowUp, standalone_job
+from handlers.jobs.handler import job_arg
+from handlers.jobs.kinds import JobKind
+from handlers.services import Bell, Services
+from portal_db.access import credentials, password_resets
+from portal_db.access.password_resets import AddressedReset
+from portal_db.database import Database, Tx
+from portal_db.states import EmailState
+from portal_db.tables import Job
+from portal_db.work import jobs
+from portal_db.work.jobs import LeaseLost
+
+#: How long a link works, and how long after the request an email is still wanted.
+LINK_SECONDS = 3600.0
+
+
+def admit(tries: Tries, email: str, *, address: str) -> str:
+    """Count a request for this email from this network address.
+
+    Returns:
+        What the address is looked up by, for `request`.
+
+    Raises:
+        TooManyTries: there were too many for one of the two.
+    """
+    email_key = key_of(email)
+    tries.take_reset(email_key, address)
+    return email_key
+
+
+def request(database: Database, bell: Bell, email_key: str) -> None:
+    """Request the email, if a staff member signs in with this address. To be called once the answer is given."""
+    with database.read() as tx:
+        found = credentials.by_email(tx, email_key)
+    if found is None:
+        return
+    with database.write() as tx:
+        kind, reset_id = JobKind.SEND_PASSWORD_RESET, password_resets.add(tx, found.login.id)
+        args, key = {"reset_id": str(reset_id)}, f"{kind}:{reset_id}"
+        job = standalone_job(tx, kind, found.staff.practice_id, args, dedupe_key=key)
+        jobs.add(tx, [job])
+    bell.ring(job.lane, [job.id])
+
+
+def fetch(services: Services, job: Job) -> EmailState:
+    """Commit the intent with a new link, then send. Send nothing if the request is old or its owner has left.
+
+    Returns:
+        What became of the email.
+
+    Raises:
+        Transient, Deferred: from the mail server; nothing was sent.
+    """
+    reset_id, lease = job_arg(job, "reset_id"), _lease_of(job)
+    with services.database.read() as tx:
+        letter = password_resets.addressed(tx, reset_id, wanted_seconds=LINK_SECONDS)
+    if letter is None or letter.reset.state is EmailState.SENDING:  # an attempt that was cut off may have sent it
+        return EmailState.UNKNOWN
+    if letter.reset.state is not EmailState.PENDING or not letter.is_recent or letter.staff.left_at is not None:
+        return EmailState.CANCELLED
+    token = secrets.token_urlsafe(32)
+    token_hash = passwords.hashed(token)
+    with services.database.write() as tx:
+        if not password_resets.begin_sending(tx, reset_id, lease, token_hash=token_hash, valid_seconds=LINK_SECONDS):
+            raise LeaseLost(f"password reset {reset_id} is no longer pending")
+    try:
+        services.mailer.send(_message(services.settings, letter, token), addresses.for_delivery(letter.login.email))
+    except (Deferred, Transient):  # only when the mailer is certain that nothing was sent is the intent withdrawn
+        with services.database.write() as tx:
+            password_resets.withdraw(tx, reset_id, lease)
+        raise
+    except Rejected:
+        return EmailState.REFUSED
+    except OutcomeUnknown:
+        return EmailState.UNKNOWN
+    return EmailState.SENT
+
+
+def apply(tx: Tx, job: Job, row: None, state: EmailState) -> Sequence[FollowUp]:
+    """Record what became of the email."""
+    password_resets.finish(tx, job_arg(job, "reset_id"), state)
+    return []
+
+
+def _message(settings: Settings, letter: AddressedReset, token: str) -> Message:
+    return compose(
+        settings,
+        "password_reset",
+        to=letter.login.email,
+        subject="Set a new password",
+        message_id=f"{letter.reset.id.hex}.password-reset",
+        values={
+            "staff_name": letter.staff.name,
+            "practice_name": letter.practice.name,
+            "reset_url": passwords.link_of(settings, token),
+        },
+    )
+
+
+def _lease_of(job: Job) -> UUID:
+    if job.lease_token is None:
+        raise LeaseLost(f"job {job.id} has no lease")
+    return job.lease_token

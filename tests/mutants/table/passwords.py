@@ -1,0 +1,124 @@
+"""Guards of passwords: which are refused, and of the link for who forgot theirs."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import Edit, Mutant
+
+RULES = "handlers/access/password_rules.py"
+RESET = "handlers/access/password_reset.py"
+PASSWORDS = "handlers/access/passwords.py"
+LINKS = "portal_db/access/password_links.py"
+RESETS = "portal_db/access/password_resets.py"
+RULES_TEST = "tests/handlers/access/test_password_rules.py"
+RESET_TEST = "tests/handlers/access/test_password_reset.py"
+PAGES_TEST = "tests/web/pages/account/test_password.py"
+
+MUTANTS = (
+    Mutant(
+        "password-common",
+        "a password that is guessed first is refused",
+        "an account is opened with one of the passwords that attackers try first",
+        (Edit(RULES, "    if _guesses(password) < FEWEST_GUESSES:\n", "    if False:\n"),),
+        (f"{RULES_TEST}::test_a_common_password_or_a_pattern_is_refused[aaaaaaaaaaaa]",),
+    ),
+    Mutant(
+        "password-personal",
+        "a password made of its owner's name, address or firm is refused",
+        "an account is opened by who knows its owner",
+        (Edit(RULES, "    if _is_like(password, known):\n", "    if False:\n"),),
+        (f"{RULES_TEST}::test_a_password_like_its_owner_is_refused[Accounting@Harbour]",),
+    ),
+    Mutant(
+        "password-bounded",
+        "what zxcvbn looks at is bounded, and has no character with several readings",
+        "one request with a chosen password takes a processor for 12 seconds",
+        (Edit(RULES, "password.translate(_READ_AS)[:LOOKED_AT]", "password"),),
+        (f"{RULES_TEST}::test_what_takes_long_to_look_at_is_not_looked_at",),
+    ),
+    Mutant(
+        "password-rules-of-clients",
+        "the rules hold for clients who activate their account",
+        "a client's account is opened with one of the passwords that attackers try first",
+        (
+            Edit(
+                "handlers/access/activation.py",
+                "    password_rules.require(password, (found",
+                "    (lambda *_: None)(password, (found",
+            ),
+        ),
+        ("tests/handlers/access/test_activation.py::test_a_password_like_the_client_or_their_firm_is_refused",),
+    ),
+    Mutant(
+        "reset-answer-first",
+        "the answer is given before anybody looks who has the address",
+        "the time of the answer tells which addresses have a login",
+        (
+            Edit(
+                "web/http/forgotten.py",
+                "    after.add_task(_look, portal, email_key)\n",
+                "    _look(portal, email_key)\n",
+            ),
+        ),
+        (f"{PAGES_TEST}::test_the_answer_is_given_before_anybody_looks_who_has_the_address",),
+    ),
+    Mutant(
+        "reset-limited",
+        "requests for a link are limited for each address",
+        "somebody's mailbox is flooded from our sender",
+        (Edit(RESET, "    tries.take_reset(email_key, address)\n"),),
+        (f"{PAGES_TEST}::test_requests_are_limited_for_each_address_alike",),
+    ),
+    Mutant(
+        "reset-intent",
+        "the intent to send a link is committed first, and one that is found is never sent again",
+        "invariant 3: a worker that died costs a second email",
+        (
+            Edit(RESET, "    if letter is None or letter.reset.state is EmailState.SENDING:", "    if letter is None:"),
+            Edit(RESET, "letter.reset.state is not EmailState.PENDING or not", "not"),
+            Edit(
+                RESETS,
+                "    is_pending = PasswordReset.state == EmailState.PENDING\n",
+                "    is_pending = PasswordReset.id == reset_id\n",
+            ),
+        ),
+        (f"{RESET_TEST}::test_an_intent_of_a_worker_that_died_is_not_sent_a_second_time",),
+    ),
+    Mutant(
+        "reset-recent",
+        "a link that nobody waits for any more is not sent",
+        "after an outage of the mail server, links arrive that nobody expects",
+        (Edit(RESET, "or not letter.is_recent or", "or"),),
+        (f"{RESET_TEST}::test_an_email_that_could_not_be_sent_for_an_hour_is_not_sent",),
+    ),
+    Mutant(
+        "reset-once",
+        "a link that was used sets no other password",
+        "whoever finds the email later takes over the account",
+        (
+            Edit(LINKS, "        .values(ends_at=db_now())\n", "        .values(ends_at=PasswordReset.ends_at)\n"),
+            Edit(PASSWORDS, "    password_links.end_all(tx, login_id)\n"),
+        ),
+        (f"{RESET_TEST}::test_the_link_sets_the_password_once[sqlite]",),
+    ),
+    Mutant(
+        "reset-ends-links",
+        "a new password ends every other link",
+        "an earlier link sets another password after its owner has set one",
+        (Edit(PASSWORDS, "    password_links.end_all(tx, login_id)\n"),),
+        (f"{RESET_TEST}::test_a_new_password_ends_every_other_link",),
+    ),
+    Mutant(
+        "password-change-old",
+        "changing a password takes the old one",
+        "whoever finds an open browser takes over the account",
+        (Edit(PASSWORDS, "    if not fits(login.password_hash, old):\n        raise refusals.WRONG_OLD_PASSWORD()\n"),),
+        (f"{PAGES_TEST}::test_a_password_is_changed_by_who_knows_the_old_one_and_the_others_are_signed_out[sqlite]",),
+    ),
+    Mutant(
+        "password-change-limited",
+        "tries at the old password are limited",
+        "whoever finds an open browser guesses the password",
+        (Edit(PASSWORDS, "    tries.take(login.email_key, address)\n"),),
+        (f"{PAGES_TEST}::test_who_found_an_open_browser_cannot_try_passwords_for_ever",),
+    ),
+)
