@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from ipaddress import ip_network
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -65,6 +66,10 @@ class Settings(BaseSettings):
     )
     web_host: str = Field("127.0.0.1", description="address the web process listens on")
     web_port: Annotated[int, Field(ge=1, le=65535)] = Field(8000, description="port the web process listens on")
+    forwarded_allow_ips: str = Field(
+        "127.0.0.1",
+        description="addresses and networks of the proxies whose X-Forwarded headers count, comma separated",
+    )
     ring_limit: PositiveInt = Field(400, description="jobs of one practice rung and unfinished at once, per lane group")
     lease_seconds: PositiveFloat = Field(10.0, description="how long a running job's lease lasts without a heartbeat")
     heartbeat_seconds: PositiveFloat = Field(3.0, description="how often running jobs' leases are renewed")
@@ -106,6 +111,21 @@ class Settings(BaseSettings):
         first, last = map(int, value.split("-"))
         if first >= last:
             raise ValueError("the hours must end after they begin")
+        return value
+
+    @field_validator("forwarded_allow_ips")
+    @classmethod
+    def _some_proxies(cls, value: str) -> str:
+        """A proxy says which address a request is from: if anybody may be one, sign-in limits and audit mean nothing."""
+        for item in value.split(","):
+            try:
+                network = ip_network(item.strip())
+            except ValueError:
+                raise ValueError(
+                    "it must list addresses or networks of proxies, comma separated; * is refused"
+                ) from None
+            if network.prefixlen == 0:
+                raise ValueError("it must not be every address")
         return value
 
     @field_validator("token_keys", mode="before")

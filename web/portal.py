@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, cast
 from urllib.parse import urlsplit
 
@@ -14,6 +14,7 @@ from handlers.access.tries import Tries
 from handlers.imports.preflight import Budget
 from handlers.services import Bell, Services
 from portal_db.database import Database
+from web.hashing import HashingPool
 from web.streams import Streams
 from xpm.quota import Limits
 from xpm.quota.limiter import RedisLimiter
@@ -28,6 +29,7 @@ class Portal:
     tries: Tries
     streams: Streams
     quota: RedisLimiter | None = None
+    hashing: HashingPool = field(default_factory=HashingPool)
 
     @property
     def database(self) -> Database:

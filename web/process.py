@@ -18,6 +18,7 @@ from handlers.email.smtp import SmtpMailer
 from handlers.outages import Outages, WatchedLimiter, WatchedMailer
 from handlers.services import Services
 from portal_db.database import Database
+from web import hashing
 from web.app import THREADS, create_app
 from web.http.sign_in_limits import SignInLimits
 from web.portal import Portal
@@ -35,7 +36,7 @@ def opened(settings: Settings, sources: Sources | None = None) -> Iterator[Porta
     sources = sources or Sources()
     client = connect(settings)
     limiter = limiter_of(settings, client)
-    database = Database(settings.database_url, sources, pool_size=THREADS)
+    database = Database(settings.database_url, sources, pool_size=THREADS + hashing.THREADS)
     watched = Outages(database, sources)
     xpm = XpmApi(settings.xpm_api_url, limiter=WatchedLimiter(limiter, watched))
     services = Services(database, xpm, WatchedMailer(SmtpMailer(settings.smtp_url), watched), settings, sources)
@@ -76,6 +77,7 @@ def server_of(app: FastAPI, settings: Settings) -> uvicorn.Server:
         log_config=None,  # ours is set up already
         access_log=False,  # ours logs no addresses and no paths
         server_header=False,
+        forwarded_allow_ips=settings.forwarded_allow_ips,
         timeout_graceful_shutdown=round(settings.shutdown_grace_seconds),
         timeout_keep_alive=30,
     )

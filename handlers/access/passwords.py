@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-import threading
 import unicodedata
 from functools import cache
 from uuid import UUID
@@ -16,7 +15,7 @@ from config.settings import Settings
 from handlers import refusals
 from handlers.access import password_rules
 from handlers.access.caller import Caller
-from handlers.access.tries import Tries
+from handlers.access.tries import Attempt, Tries
 from portal_db import audit
 from portal_db.access import credentials, password_links, people
 from portal_db.database import Database, Tx
@@ -26,8 +25,6 @@ LINK_SECONDS = 3 * 24 * 3600.0
 LINK_PATH = "/set-password"
 
 _hasher = PasswordHasher()
-#: Each check needs 64 MiB for a moment, so only a few run at once; the others wait.
-_turns = threading.BoundedSemaphore(4)
 
 
 @cache
@@ -38,13 +35,13 @@ def _dummy_hash() -> str:
 
 
 def fits(password_hash: str | None, password: str) -> bool:
-    """Whether this is the password. Takes as long when there is no hash."""
-    with _turns:
-        dummy = _dummy_hash()
-        try:
-            return _hasher.verify(password_hash or dummy, _normal(password)) and password_hash is not None
-        except (Argon2Error, InvalidHashError):
-            return False
+    """Whether this is the password. Takes as long when there is no hash. Needs 64 MiB for a moment, so the web process
+    checks only a few at once (`web/hashing.py`)."""
+    dummy = _dummy_hash()
+    try:
+        return _hasher.verify(password_hash or dummy, _normal(password)) and password_hash is not None
+    except (Argon2Error, InvalidHashError):
+        return False
 
 
 def set_password(database: Database, staff_id: UUID, practice_id: UUID, password: str) -> None:
@@ -81,8 +78,11 @@ def link_of(settings: Settings, token: str) -> str:
     return f"{settings.public_url.rstrip('/')}{LINK_PATH}#{token}"
 
 
-def set_by_link(database: Database, token: str, password: str) -> None:
+def set_by_link(database: Database, token: str, password: str) -> str:
     """Set the password of the staff member who received this link.
+
+    Returns:
+        What their login email is compared by.
 
     Raises:
         RequestRefused: the password does not fit the rules, or the link is not valid (any more).
@@ -92,19 +92,20 @@ def set_by_link(database: Database, token: str, password: str) -> None:
         login_id = password_links.live(tx, token_hash)
         if login_id is None:
             raise refusals.PASSWORD_LINK_EXPIRED()
-        known = credentials.known_about(tx, login_id)
+        email_key, known = credentials.login(tx, login_id).email_key, credentials.known_about(tx, login_id)
     password_rules.require(password, known)
     made = hash_of(password)
     with database.write() as tx:
         if not password_links.use(tx, token_hash, login_id):
             raise refusals.PASSWORD_LINK_EXPIRED()
         _set(tx, login_id, made, actor=ActorKind.STAFF)
+    return email_key
 
 
 def change(
     database: Database, tries: Tries, caller: Caller, session_token: str, old: str, new: str, *, address: str
 ) -> None:
-    """Change the password of a staff member who is signed in; their other sessions end.
+    """Change the password of a staff member who is signed in; their other sessions end. Failures count against this session.
 
     Raises:
         RequestRefused: the old password is wrong, or the new one is the same or does not fit the rules; or `TooManyTries`.
@@ -112,9 +113,11 @@ def change(
     with database.read() as tx:
         login_id = _login_of(tx, caller.staff_id, caller.practice_id)
         login, known = credentials.login(tx, login_id), credentials.known_about(tx, login_id)
-    tries.take(login.email_key, address)
+    attempt = Attempt(login.email_key, address, browser=hashed(session_token))
+    tries.take(attempt)
     if not fits(login.password_hash, old):
         raise refusals.WRONG_OLD_PASSWORD()
+    tries.take_back(attempt)
     if _normal(old) == _normal(new):
         raise refusals.PASSWORD_UNCHANGED()
     password_rules.require(new, known)
@@ -126,9 +129,8 @@ def change(
 
 
 def hash_of(password: str) -> str:
-    """The hash that is stored; slow on purpose."""
-    with _turns:
-        return _hasher.hash(_normal(password))
+    """The hash that is stored; slow on purpose, and to be made where `fits` runs."""
+    return _hasher.hash(_normal(password))
 
 
 def _normal(password: str) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from handlers import refusals
 from handlers.access import passwords
 from handlers.access.caller import Caller
-from handlers.access.tries import Tries
+from handlers.access.tries import Attempt, Tries
 from handlers.email import addresses
 from handlers.errors import Rejected
 from portal_db.access import credentials
@@ -36,27 +36,26 @@ class Session:
 
 
 def sign_in(
-    database: Database, tries: Tries, email: str, password: str, *, address: str, instead_of: str | None = None
+    database: Database, tries: Tries, attempt: Attempt, password: str, *, instead_of: str | None = None
 ) -> tuple[Session, Caller]:
     """Begin a session.
 
     Args:
-        address: the network address it comes from.
         instead_of: the session this browser had, which ends.
 
     Raises:
         RequestRefused: `bad_credentials`, whichever of the two is wrong; or `TooManyTries`.
     """
-    email_key = key_of(email)
-    tries.take(email_key, address)
+    tries.take(attempt)
     with database.read() as tx:
-        found = credentials.by_email(tx, email_key)
+        found = credentials.by_email(tx, attempt.email_key)
     checked = found.login.password_hash if found else None
     if not passwords.fits(checked, password) or found is None:
         raise refusals.BAD_CREDENTIALS()
+    tries.take_back(attempt)
     session = Session(secrets.token_urlsafe(32))
     with database.write() as tx:
-        now = credentials.by_email(tx, email_key)
+        now = credentials.by_email(tx, attempt.email_key)
         if now is None or now.login.password_hash != checked:  # the password was just changed, and its sessions ended
             raise refusals.BAD_CREDENTIALS()
         if instead_of is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from handlers.errors import RequestRefused
@@ -19,11 +20,33 @@ class TooManyTries(RequestRefused):
         self.wait_seconds = wait_seconds
 
 
-class Tries(Protocol):
-    """Counts attempts to sign in, and requests for a link to set a password."""
+@dataclass(frozen=True)
+class Attempt:
+    """An attempt to prove oneself by a password.
 
-    def take(self, email_key: str, address: str) -> None:
-        """Count one by this login email from this network address. Raises `TooManyTries`."""
+    email_key: the login email that it is for.
+    address: the network address that it comes from.
+    browser: what names the browser, if this person has signed in with it before. Such a browser has a budget of its own, so
+        that others who try their email do not lock its owner out.
+    """
+
+    email_key: str
+    address: str
+    browser: str | None = None
+
+
+class Tries(Protocol):
+    """Counts failed attempts, and requests for a link to set a password.
+
+    An attempt is counted before the password is looked at, so that a thousand at once are no way around, and taken back if
+    it succeeds.
+    """
+
+    def take(self, attempt: Attempt) -> None:
+        """Count an attempt. Raises `TooManyTries`."""
+
+    def take_back(self, attempt: Attempt) -> None:
+        """Count an attempt no more: it succeeded."""
 
     def take_reset(self, email_key: str, address: str) -> None:
         """Count a request for a link. Raises `TooManyTries`."""

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from handlers.access import activation, password_rules
 from handlers.access.activation import LinkState
+from web.hashing import hashes_passwords
 from web.http.identity import require_own_page
 from web.http.models import Body
 from web.portal import ThePortal
@@ -48,6 +49,7 @@ def look_at_link(portal: ThePortal, given: OpenedLink) -> LinkShown:
 
 
 @router.post("/activation", status_code=204)
+@hashes_passwords
 def activate(request: Request, portal: ThePortal, given: NewAccount) -> None:
     """Activate the account that the link is for. The link works once."""
     require_own_page(request, portal)

@@ -10,7 +10,10 @@ from pydantic import BaseModel, Field
 
 from handlers.access import password_rules, passwords, sessions
 from handlers.access.caller import Caller, Scope
+from handlers.access.tries import Attempt
 from portal_db.states import Role
+from web.hashing import hashes_passwords
+from web.http import known_browsers
 from web.http.forgotten import request_link
 from web.http.identity import address_of, caller, clear_cookie, require_own_page, session_of, set_cookie
 from web.http.models import Body
@@ -45,19 +48,21 @@ class WhoAmI(BaseModel):
 
 
 @router.post("/session", status_code=201)
+@hashes_passwords
 def sign_in(request: Request, response: Response, portal: ThePortal, given: Credentials) -> WhoAmI:
     """Sign in; the answer sets the session's cookie."""
     require_own_page(request, portal)
-    before = session_of(request, portal)
+    before, email_key = session_of(request, portal), sessions.key_of(given.email)
+    attempt = Attempt(email_key, address_of(request), known_browsers.browser_of(request, portal, email_key))
     session, found = sessions.sign_in(
         portal.database,
         portal.tries,
-        given.email,
+        attempt,
         given.password,
-        address=address_of(request),
         instead_of=before.token if before else None,
     )
     set_cookie(response, portal, session)
+    known_browsers.remember(response, portal, email_key)
     return _who(found, session.csrf_token)
 
 
@@ -85,10 +90,12 @@ def forgot_password(request: Request, portal: ThePortal, given: Forgotten, after
 
 
 @router.post("/password", status_code=204)
-def set_password(request: Request, portal: ThePortal, given: NewPassword) -> None:
+@hashes_passwords
+def set_password(request: Request, response: Response, portal: ThePortal, given: NewPassword) -> None:
     """Set a password by a link. The link works once, and all sessions of that login end."""
     require_own_page(request, portal)
-    passwords.set_by_link(portal.database, given.token, given.password)
+    email_key = passwords.set_by_link(portal.database, given.token, given.password)
+    known_browsers.remember(response, portal, email_key)
 
 
 def _who(found: Caller, csrf_token: str | None) -> WhoAmI:

@@ -19,8 +19,8 @@ class Health(BaseModel):
 
 
 @router.get("/healthz")
-def alive() -> Health:
-    """The process answers."""
+async def alive() -> Health:
+    """The process answers; on the event loop, so that no thread needs to be free."""
     return Health()
 
 

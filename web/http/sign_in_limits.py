@@ -1,5 +1,5 @@
-"""Limits attempts to sign in and requests for a new password, per email address and per network address, counted on Redis
-for all web processes.
+"""Limits failed attempts to sign in and requests for a new password, per email address and per network address, counted on
+Redis for all web processes.
 
 Redis stores no email addresses: the keys are HMACs. While Redis is unavailable each process counts its own attempts, so that
 sign-in stays both possible and limited.
@@ -10,24 +10,29 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Sequence
+from ipaddress import IPv4Address, ip_address, ip_network
 
 import redis
 import structlog
 from limits import RateLimitItem, RateLimitItemPerHour, RateLimitItemPerMinute
 from limits.storage import MemoryStorage, RedisStorage
-from limits.strategies import MovingWindowRateLimiter
+from limits.strategies import FixedWindowRateLimiter, RateLimiter
 
 from config.settings import Settings
 from config.sources import Sources
-from handlers.access.tries import TooManyTries
+from handlers.access.tries import Attempt, TooManyTries
 
 PER_EMAIL = RateLimitItemPerMinute(10, 15)
+PER_BROWSER = RateLimitItemPerMinute(10, 15)
 #: Everyone in an office shares one address.
 PER_ADDRESS = RateLimitItemPerMinute(100, 15)
 #: Each request sends an email.
 RESETS_PER_EMAIL = RateLimitItemPerHour(3)
 RESETS_PER_ADDRESS = RateLimitItemPerHour(20)
 SOCKET_SECONDS = 2.0
+
+#: A budget: how much, of what, and whose.
+Budget = tuple[RateLimitItem, str, str]
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -44,16 +49,20 @@ class SignInLimits:
             socket_timeout=SOCKET_SECONDS,
             socket_connect_timeout=SOCKET_SECONDS,
         )
-        self._shared = MovingWindowRateLimiter(storage)
-        self._own = MovingWindowRateLimiter(MemoryStorage())
+        self._shared = FixedWindowRateLimiter(storage)
+        self._own = FixedWindowRateLimiter(MemoryStorage())
 
-    def take(self, email_key: str, address: str) -> None:
+    def take(self, attempt: Attempt) -> None:
         """Count an attempt to sign in.
 
         Raises:
             TooManyTries: there were too many.
         """
-        self._take((PER_ADDRESS, "address", address), (PER_EMAIL, "email", email_key))
+        self._hit(_budgets(attempt))
+
+    def take_back(self, attempt: Attempt) -> None:
+        """Count an attempt no more."""
+        self._hit(_budgets(attempt), cost=-1)
 
     def take_reset(self, email_key: str, address: str) -> None:
         """Count a request for a new password.
@@ -61,21 +70,39 @@ class SignInLimits:
         Raises:
             TooManyTries: there were too many.
         """
-        self._take((RESETS_PER_ADDRESS, "reset address", address), (RESETS_PER_EMAIL, "reset email", email_key))
+        network = _network_of(address)
+        self._hit([(RESETS_PER_ADDRESS, "reset address", network), (RESETS_PER_EMAIL, "reset email", email_key)])
 
-    def _take(self, *budgets: tuple[RateLimitItem, str, str]) -> None:
+    def _hit(self, budgets: Sequence[Budget], *, cost: int = 1) -> None:
         try:
-            self._take_of(self._shared, budgets)
+            self._hit_of(self._shared, budgets, cost)
         except redis.RedisError as error:
             log.warning("sign_in.redis_away", exc_info=error)
-            self._take_of(self._own, budgets)
+            self._hit_of(self._own, budgets, cost)
 
-    def _take_of(self, limiter: MovingWindowRateLimiter, budgets: Sequence[tuple[RateLimitItem, str, str]]) -> None:
+    def _hit_of(self, limiter: RateLimiter, budgets: Sequence[Budget], cost: int) -> None:
         for limit, what, value in budgets:
             name = hmac.new(self._key, f"{what} {value}".encode(), hashlib.sha256).hexdigest()
-            if not limiter.hit(limit, name):
+            if not limiter.hit(limit, name, cost=cost) and cost > 0:
                 raise TooManyTries(self._wait(limiter, limit, name))
 
-    def _wait(self, limiter: MovingWindowRateLimiter, limit: RateLimitItem, name: str) -> float:
+    def _wait(self, limiter: RateLimiter, limit: RateLimitItem, name: str) -> float:
         reset_at, _ = limiter.get_window_stats(limit, name)
         return max(1.0, reset_at - self._sources.now().timestamp())
+
+
+def _budgets(attempt: Attempt) -> list[Budget]:
+    if attempt.browser is not None:
+        return [(PER_BROWSER, "browser", f"{attempt.browser} {attempt.email_key}")]
+    return [(PER_ADDRESS, "address", _network_of(attempt.address)), (PER_EMAIL, "email", attempt.email_key)]
+
+
+def _network_of(address: str) -> str:
+    """An IPv4 address, or the /64 of an IPv6 one: who has one address of it has them all."""
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(found, IPv4Address):
+        return str(found)
+    return str(found.ipv4_mapped or ip_network((found, 64), strict=False))

@@ -9,6 +9,7 @@ from fastapi.responses import Response
 
 from handlers.access import activation, password_rules
 from handlers.errors import RequestRefused
+from web.hashing import hashes_passwords
 from web.pages.frame.forms import NO_ERRORS, FormErrors, OwnForm, text
 from web.pages.frame.view import public_page
 from web.portal import Portal, ThePortal
@@ -26,6 +27,7 @@ def show_activation(request: Request, portal: ThePortal, token: str) -> Response
 
 
 @router.post("/activate/{token}")
+@hashes_passwords
 def activate(request: Request, portal: ThePortal, form: OwnForm, token: str) -> Response:
     """Activate the account. A link works once."""
     password = text(form, "password")

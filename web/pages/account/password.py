@@ -9,6 +9,8 @@ from fastapi.responses import Response
 
 from handlers.access import password_rules, passwords
 from handlers.errors import RequestRefused
+from web.hashing import hashes_passwords
+from web.http import known_browsers
 from web.http.forgotten import request_link
 from web.http.identity import address_of, session_of
 from web.pages.frame.forms import NO_ERRORS, FormErrors, OwnForm, ThePosted, text
@@ -45,16 +47,19 @@ def show_set_password(request: Request) -> Response:
 
 
 @router.post("/set-password")
+@hashes_passwords
 def set_password(request: Request, portal: ThePortal, form: OwnForm) -> Response:
     """Set the password; every session of that login ends."""
     token, password = text(form, "token").strip(), text(form, "password")
     if password != text(form, "password_again"):
         return _set_password_page(request, token, _differs())
     try:
-        passwords.set_by_link(portal.database, token, password)
+        email_key = passwords.set_by_link(portal.database, token, password)
     except RequestRefused as refused:
         return _set_password_page(request, token, FormErrors.of(refused, ("token", "password")))
-    return redirect("/sign-in", message="password-set")
+    answer = redirect("/sign-in", message="password-set")
+    known_browsers.remember(answer, portal, email_key)
+    return answer
 
 
 @router.get(PATH)
@@ -63,16 +68,17 @@ def show_change(visitor: TheVisitor) -> Response:
 
 
 @router.post(PATH)
-def change(request: Request, posted: ThePosted) -> Response:
+@hashes_passwords
+def change(request: Request, portal: ThePortal, posted: ThePosted) -> Response:
     """Change the visitor's own password; their other sessions end."""
-    visitor, session = posted.visitor, session_of(request, posted.visitor.portal)
+    visitor, session = posted.visitor, session_of(request, portal)
     old, new = text(posted.form, "old_password"), text(posted.form, "password")
     if new != text(posted.form, "password_again"):
         return _change_page(visitor, _differs())
     try:
         passwords.change(
-            visitor.database,
-            visitor.portal.tries,
+            portal.database,
+            portal.tries,
             visitor.caller,
             session.token if session else "",
             old[: password_rules.LONGEST],

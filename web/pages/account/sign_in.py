@@ -6,7 +6,10 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from handlers.access import password_rules, sessions
+from handlers.access.tries import Attempt
 from handlers.errors import RequestRefused
+from web.hashing import hashes_passwords
+from web.http import known_browsers
 from web.http.identity import address_of, clear_cookie, session_of, set_cookie
 from web.pages.frame.forms import FormErrors, OwnForm, ThePosted, text
 from web.pages.frame.view import public_page, redirect
@@ -32,22 +35,25 @@ def show_sign_in(request: Request, portal: ThePortal, next: str = HOME) -> Respo
 
 
 @router.post("/sign-in")
+@hashes_passwords
 def sign_in(request: Request, portal: ThePortal, form: OwnForm) -> Response:
     """Sign in, and go to the page that was opened at first."""
     email, before, to = text(form, "email"), session_of(request, portal), text(form, "next")
+    email_key = sessions.key_of(email[:320])
+    attempt = Attempt(email_key, address_of(request), known_browsers.browser_of(request, portal, email_key))
     try:
         session, _ = sessions.sign_in(
             portal.database,
             portal.tries,
-            email[:320],
+            attempt,
             text(form, "password")[: password_rules.LONGEST],
-            address=address_of(request),
             instead_of=before.token if before else None,
         )
     except RequestRefused as refused:
         return public_page(request, "account/sign_in.html", FormErrors.of(refused), email=email, next=to)
     answer = redirect(to if is_local_path(to) else HOME)
     set_cookie(answer, portal, session)
+    known_browsers.remember(answer, portal, email_key)
     return answer
 
 
