@@ -1,4 +1,4 @@
-"""Guards of passwords: which are refused, and of the link for who forgot theirs."""
+"""Guards of passwords: which are refused, the link for who forgot theirs, and sign-in under attack."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ RESETS = "portal_db/access/password_resets.py"
 RULES_TEST = "tests/handlers/access/test_password_rules.py"
 RESET_TEST = "tests/handlers/access/test_password_reset.py"
 PAGES_TEST = "tests/web/pages/account/test_password.py"
+LIMITS = "web/http/sign_in_limits.py"
+HASHING = "web/hashing.py"
+ATTACK = "tests/web/http/test_under_attack.py"
 
 MUTANTS = (
     Mutant(
@@ -118,7 +121,62 @@ MUTANTS = (
         "password-change-limited",
         "tries at the old password are limited",
         "whoever finds an open browser guesses the password",
-        (Edit(PASSWORDS, "    tries.take(login.email_key, address)\n"),),
+        (Edit(PASSWORDS, "    tries.take(attempt)\n"),),
         (f"{PAGES_TEST}::test_who_found_an_open_browser_cannot_try_passwords_for_ever",),
+    ),
+    Mutant(
+        "sign-in-known-browser",
+        "a browser that somebody signed in with before has a budget of its own",
+        "anybody who knows an email locks its owner out",
+        (Edit(LIMITS, "    if attempt.browser is not None:\n", "    if False:\n"),),
+        (f"{ATTACK}::test_wrong_tries_by_others_lock_nobody_out_of_a_browser_they_know",),
+    ),
+    Mutant(
+        "sign-in-known-by-signature",
+        "a browser is known by our signature over the email only",
+        "whoever makes up a cookie gets a budget for each guess",
+        (
+            Edit(
+                "web/http/known_browsers.py",
+                "    if not hmac.compare_digest(",
+                "    if False and not hmac.compare_digest(",
+            ),
+        ),
+        (f"{ATTACK}::test_a_known_browser_is_known_for_one_email_and_by_our_signature_only",),
+    ),
+    Mutant(
+        "sign-in-failures-only",
+        "only failures count",
+        "an office whose people sign in often is locked out",
+        (Edit("handlers/access/sessions.py", "    tries.take_back(attempt)\n"),),
+        (f"{ATTACK}::test_success_uses_up_no_budget",),
+    ),
+    Mutant(
+        "sign-in-by-network",
+        "IPv6 addresses are counted by /64",
+        "an attacker has 2^64 budgets",
+        (Edit(LIMITS, "ip_network((found, 64), strict=False)", "found"),),
+        (f"{ATTACK}::test_addresses_of_one_network_share_a_budget[2001:db8::1-2001:db8::ffff:1-True]",),
+    ),
+    Mutant(
+        "hashing-bounded",
+        "so many requests at most wait for a hash",
+        "a flood of sign-ins is kept waiting for minutes, in memory",
+        (Edit(HASHING, "        if self.is_full:\n", "        if False:\n"),),
+        (f"{ATTACK}::test_when_too_many_sign_in_at_once_the_rest_are_asked_to_wait_and_everybody_else_works_on",),
+    ),
+    Mutant(
+        "health-on-the-loop",
+        "health is answered without a thread",
+        "a load balancer takes a busy process for a dead one",
+        (Edit("web/http/health.py", "async def alive", "def alive"),),
+        (f"{ATTACK}::test_health_is_answered_while_no_thread_is_free",),
+    ),
+    Mutant(
+        "proxies-named",
+        "not everybody may be a proxy",
+        "each guess comes from an address of its own, as its sender says",
+        (Edit("config/settings.py", "            if network.prefixlen == 0:\n", "            if False:\n"),),
+        (f"{ATTACK}::test_a_proxy_that_anybody_may_be_is_refused[0.0.0.0/0]",),
     ),
 )

@@ -111,7 +111,7 @@ def test_when_too_many_sign_in_at_once_the_rest_are_asked_to_wait_and_everybody_
     pool = HashingPool(threads=1, waiting=1)
     desk.app.state.portal = replace(desk.app.state.portal, hashing=pool)
     fits = passwords.fits
-    monkeypatch.setattr(passwords, "fits", lambda *given: go_on.wait(20) and fits(*given))
+    monkeypatch.setattr(passwords, "fits", lambda *given: go_on.wait(5) and fits(*given))
     with ThreadPoolExecutor(2) as others:
         waiting = [others.submit(sign_in, desk.browser(), person.email) for _ in range(2)]
         wait_until(lambda: pool.is_full, "the pool to be full")
@@ -129,7 +129,7 @@ def test_health_is_answered_while_no_thread_is_free(desk: Desk, monkeypatch: pyt
 
     def slow(database: Database) -> migrate.Standing:
         busy.release()
-        go_on.wait(20)
+        go_on.wait(15)
         return standing(database)
 
     monkeypatch.setattr(health, "standing", slow)
