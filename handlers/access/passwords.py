@@ -15,6 +15,7 @@ from config.settings import Settings
 from handlers import refusals
 from handlers.access import password_rules
 from handlers.access.caller import Caller
+from handlers.access.origin import Origin
 from handlers.access.tries import Attempt, Tries
 from portal_db import audit
 from portal_db.access import credentials, password_links, people
@@ -103,7 +104,7 @@ def set_by_link(database: Database, token: str, password: str) -> str:
 
 
 def change(
-    database: Database, tries: Tries, caller: Caller, session_token: str, old: str, new: str, *, address: str
+    database: Database, tries: Tries, caller: Caller, session_token: str, old: str, new: str, *, origin: Origin
 ) -> None:
     """Change the password of a staff member who is signed in; their other sessions end. Failures count against this session.
 
@@ -113,7 +114,7 @@ def change(
     with database.read() as tx:
         login_id = _login_of(tx, caller.staff_id, caller.practice_id)
         login, known = credentials.login(tx, login_id), credentials.known_about(tx, login_id)
-    attempt = Attempt(login.email_key, address, browser=hashed(session_token))
+    attempt = Attempt(login.email_key, origin, browser=hashed(session_token))
     tries.take(attempt)
     if not fits(login.password_hash, old):
         raise refusals.WRONG_OLD_PASSWORD()
@@ -149,7 +150,7 @@ def _set(
 ) -> None:
     """Set it. Whoever knew the old one or holds an earlier link is out; `keep` is the hash of the one session that stays."""
     credentials.set_password(tx, login_id, password_hash)
-    credentials.end_sessions_of(tx, login_id, keep=keep)
+    credentials.end_sessions_of_login(tx, login_id, keep=keep)
     password_links.end_all(tx, login_id)
     _audit(tx, "login.password", login_id, actor, actor_id)
 

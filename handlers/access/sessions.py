@@ -10,6 +10,8 @@ import hashlib
 import hmac
 import secrets
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
 
 from handlers import refusals
 from handlers.access import passwords
@@ -61,6 +63,7 @@ def sign_in(
         if instead_of is not None:
             credentials.end_session(tx, _hashed(instead_of))
         row = {"id": tx.new_id(), "staff_id": found.staff.id, "token_hash": _hashed(session.token)}
+        row |= {"address": attempt.origin.address, "agent": attempt.origin.agent}
         credentials.begin_session(tx, row, idle_seconds=IDLE_SECONDS, seconds=SECONDS)
     return session, Caller.of(found.staff)
 
@@ -78,6 +81,48 @@ def recognise(database: Database, session: Session) -> Caller | None:
         with database.write() as tx:
             credentials.prolong_session(tx, token_hash, idle_seconds=IDLE_SECONDS)
     return Caller.of(found.staff)
+
+
+@dataclass(frozen=True)
+class OpenSession:
+    """A session as its owner sees it in the list. `address` and `agent` are unknown of one that an earlier release began."""
+
+    id: UUID
+    agent: str | None
+    address: str | None
+    began_at: datetime
+    last_seen_at: datetime
+    is_this: bool
+
+
+def listing(database: Database, caller: Caller, session: Session) -> list[OpenSession]:
+    """The caller's open sessions, the one seen last first. When one was last seen is known to five minutes."""
+    this = _hashed(session.token)
+    with database.read() as tx:
+        found = credentials.sessions_of(tx, caller.staff_id)
+    return [
+        OpenSession(
+            row.id,
+            row.agent,
+            row.address,
+            row.created_at,
+            row.idle_until - timedelta(seconds=IDLE_SECONDS),
+            row.token_hash == this,
+        )
+        for row in found
+    ]
+
+
+def end_one(database: Database, caller: Caller, session_id: UUID) -> None:
+    """End one of the caller's sessions; it may have ended already."""
+    with database.write() as tx:
+        credentials.end_session_of(tx, caller.staff_id, session_id)
+
+
+def end_others(database: Database, caller: Caller, session: Session) -> None:
+    """End the caller's sessions except this one."""
+    with database.write() as tx:
+        credentials.end_sessions_of(tx, caller.staff_id, keep=_hashed(session.token))
 
 
 def sign_out(database: Database, session: Session) -> None:

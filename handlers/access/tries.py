@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from handlers.access.origin import Origin
 from handlers.errors import RequestRefused
 
 
@@ -25,13 +26,12 @@ class Attempt:
     """An attempt to prove oneself by a password.
 
     email_key: the login email that it is for.
-    address: the network address that it comes from.
     browser: what names the browser, if this person has signed in with it before. Such a browser has a budget of its own, so
         that others who try their email do not lock its owner out.
     """
 
     email_key: str
-    address: str
+    origin: Origin
     browser: str | None = None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -97,11 +98,27 @@ def end_session(tx: Tx, token_hash: str) -> None:
     delete_rows(tx, StaffSession, StaffSession.token_hash == token_hash)
 
 
-def end_sessions_of(tx: Tx, login_id: UUID, *, keep: str | None = None) -> None:
-    """End every session of a login, except the one with the hash `keep`: after a new password, nobody who knew the old one
-    stays signed in."""
-    theirs = StaffSession.staff_id.in_(select(Staff.id).where(Staff.login_id == login_id))
-    delete_rows(tx, StaffSession, theirs, StaffSession.token_hash != keep if keep is not None else true())
+def sessions_of(tx: Tx, staff_id: UUID) -> Sequence[StaffSession]:
+    """A staff member's live sessions, the one seen last first."""
+    is_live = (StaffSession.idle_until > db_now(), StaffSession.ends_at > db_now())
+    statement = select(StaffSession).where(StaffSession.staff_id == staff_id, *is_live)
+    return tx.session.scalars(statement.order_by(StaffSession.idle_until.desc(), StaffSession.id)).all()
+
+
+def end_session_of(tx: Tx, staff_id: UUID, session_id: UUID) -> None:
+    delete_rows(tx, StaffSession, StaffSession.id == session_id, StaffSession.staff_id == staff_id)
+
+
+def end_sessions_of(tx: Tx, staff_id: UUID, *, keep: str | None = None) -> None:
+    """End every session of a staff member, except the one with the hash `keep`."""
+    is_other = StaffSession.token_hash != keep if keep is not None else true()
+    delete_rows(tx, StaffSession, StaffSession.staff_id == staff_id, is_other)
+
+
+def end_sessions_of_login(tx: Tx, login_id: UUID, *, keep: str | None = None) -> None:
+    """`end_sessions_of` whoever has this login: after a new password, nobody who knew the old one stays signed in."""
+    for staff_id in tx.session.scalars(select(Staff.id).where(Staff.login_id == login_id)).all():
+        end_sessions_of(tx, staff_id, keep=keep)
 
 
 def login(tx: Tx, login_id: UUID) -> Login:

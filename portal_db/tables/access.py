@@ -32,7 +32,8 @@ class ApiKey(Base):
 
 
 class StaffSession(Base):
-    """A staff member's signed-in browser. `token_hash` is the SHA-256 of the cookie's value."""
+    """A staff member's signed-in browser. `token_hash` is the SHA-256 of the cookie's value; `address` and `agent` are what
+    the request that began it said."""
 
     __tablename__ = "staff_sessions"
 
@@ -43,6 +44,8 @@ class StaffSession(Base):
     #: When it ends if it is not used again, and when it ends at the latest.
     idle_until: Mapped[datetime]
     ends_at: Mapped[datetime]
+    address: Mapped[str | None] = mapped_column(String(45))
+    agent: Mapped[str | None] = mapped_column(String(200))
 
 
 class PasswordLink(Base):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
-from tests.e2e.browser import Visit
+from tests.e2e.browser import Visit, visiting
+from tests.serving import Served
 from tests.worker.cli.test_running import until
 
 
@@ -27,7 +28,7 @@ def test_a_partner_signs_in_and_sees_the_clients(visit: Visit) -> None:
 
 
 def test_who_forgot_their_password_sets_another_one_by_the_link_in_an_email(visit: Visit) -> None:
-    email = visit.served.email_of("basic")
+    email = visit.served.email_of("owner@quietbay")  # of the practice without MFA
     # Given somebody at the sign-in page who says that they forgot it
     visit.go("/sign-in")
     visit.link("Forgotten password?").click()
@@ -57,3 +58,25 @@ def test_who_forgot_their_password_sets_another_one_by_the_link_in_an_email(visi
     visit.page.get_by_label("Password").fill(visit.served.where["password"] + " again")
     visit.button("Sign in").click()
     visit.heading("Client list").wait_for()
+
+
+def test_somebody_ends_the_session_that_they_left_open_elsewhere(
+    visit: Visit, browser: Browser, served: Served
+) -> None:
+    # Given a manager who is signed in here and somewhere else
+    visit.sign_in("manager")
+    with visiting(browser, served) as elsewhere:
+        elsewhere.sign_in("manager")
+        # When they end the others from the account menu
+        visit.page.locator("summary[aria-label^=Account]").click()
+        visit.link("Sessions").click()
+        expect(visit.page.get_by_text("This browser")).to_be_visible()
+        visit.is_sound()
+        visit.button("End all other sessions").click()
+        expect(visit.page.get_by_role("status")).to_contain_text("signed out everywhere else")
+        visit.is_sound()
+        # Then the other browser is asked to sign in
+        elsewhere.go("/clients")
+        elsewhere.heading("Sign in").wait_for()
+    visit.go("/account/password")
+    visit.is_sound()

@@ -15,7 +15,7 @@ from portal_db.states import Role
 from web.hashing import hashes_passwords
 from web.http import known_browsers
 from web.http.forgotten import request_link
-from web.http.identity import address_of, caller, clear_cookie, require_own_page, session_of, set_cookie
+from web.http.identity import caller, clear_cookie, origin_of, require_own_page, session_of, set_cookie
 from web.http.models import Body
 from web.portal import ThePortal
 
@@ -53,7 +53,7 @@ def sign_in(request: Request, response: Response, portal: ThePortal, given: Cred
     """Sign in; the answer sets the session's cookie."""
     require_own_page(request, portal)
     before, email_key = session_of(request, portal), sessions.key_of(given.email)
-    attempt = Attempt(email_key, address_of(request), known_browsers.browser_of(request, portal, email_key))
+    attempt = Attempt(email_key, origin_of(request), known_browsers.browser_of(request, portal, email_key))
     session, found = sessions.sign_in(
         portal.database,
         portal.tries,

@@ -18,11 +18,14 @@ from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBea
 from handlers import refusals
 from handlers.access import api_keys, sessions
 from handlers.access.caller import Caller, Scope
+from handlers.access.origin import Origin
 from handlers.access.sessions import Session
 from web.portal import Portal, ThePortal
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 CSRF_HEADER = "X-CSRF-Token"
+#: What is kept of a request's origin.
+LONGEST_ADDRESS, LONGEST_AGENT = 45, 200
 
 _bearer = HTTPBearer(auto_error=False, scheme_name="ApiKey", description="An API key, with X-Staff-Id.")
 _cookie = APIKeyCookie(
@@ -82,6 +85,13 @@ def session_of(request: Request, portal: Portal) -> Session | None:
 def address_of(request: Request) -> str:
     """The network address that a request came from."""
     return request.client.host if request.client else "unknown"
+
+
+def origin_of(request: Request) -> Origin:
+    """Where a request came from."""
+    agent = request.headers.get("user-agent", "")
+    printable = "".join(letter for letter in agent if letter.isprintable())
+    return Origin(address_of(request)[:LONGEST_ADDRESS], printable[:LONGEST_AGENT])
 
 
 def set_cookie(response: Response, portal: Portal, session: Session) -> None:

@@ -1,4 +1,4 @@
-"""Guards of passwords: which are refused, the link for who forgot theirs, and sign-in under attack."""
+"""Guards of passwords: which are refused, the link for who forgot theirs, sessions, and sign-in under attack."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ RESET_TEST = "tests/handlers/access/test_password_reset.py"
 PAGES_TEST = "tests/web/pages/account/test_password.py"
 LIMITS = "web/http/sign_in_limits.py"
 HASHING = "web/hashing.py"
+CREDENTIALS = "portal_db/access/credentials.py"
+SESSIONS_TEST = "tests/web/pages/account/test_sessions.py"
 ATTACK = "tests/web/http/test_under_attack.py"
 
 MUTANTS = (
@@ -178,5 +180,25 @@ MUTANTS = (
         "each guess comes from an address of its own, as its sender says",
         (Edit("config/settings.py", "            if network.prefixlen == 0:\n", "            if False:\n"),),
         (f"{ATTACK}::test_a_proxy_that_anybody_may_be_is_refused[0.0.0.0/0]",),
+    ),
+    Mutant(
+        "sessions-own",
+        "only a session of one's own is ended",
+        "anybody signs somebody else out who learned the session's id",
+        (
+            Edit(
+                CREDENTIALS,
+                "StaffSession.id == session_id, StaffSession.staff_id == staff_id)",
+                "StaffSession.id == session_id)",
+            ),
+        ),
+        (f"{SESSIONS_TEST}::test_nobody_sees_or_ends_the_session_of_somebody_else[sqlite]",),
+    ),
+    Mutant(
+        "sessions-own-listed",
+        "the list has one's own sessions only",
+        "anybody sees from where their colleagues work",
+        (Edit(CREDENTIALS, "where(StaffSession.staff_id == staff_id, *is_live)", "where(*is_live)"),),
+        (f"{SESSIONS_TEST}::test_nobody_sees_or_ends_the_session_of_somebody_else[sqlite]",),
     ),
 )

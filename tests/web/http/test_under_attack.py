@@ -11,6 +11,7 @@ import pytest
 
 from config.settings import Settings, SettingsError
 from handlers.access import passwords
+from handlers.access.origin import Origin
 from handlers.access.tries import Attempt, TooManyTries
 from portal_db import migrate
 from portal_db.database import Database
@@ -95,12 +96,12 @@ def test_addresses_of_one_network_share_a_budget(
     settings = sqlite_world.services.settings.model_copy(update={"redis_url": redis_url})
     limits = SignInLimits(settings, sqlite_world.services.sources)
     for number in range(100):
-        limits.take(Attempt(f"{number}@practice.example", first))
+        limits.take(Attempt(f"{number}@practice.example", Origin(first)))
     if are_one:
         with pytest.raises(TooManyTries):
-            limits.take(Attempt("one@practice.example", second))
+            limits.take(Attempt("one@practice.example", Origin(second)))
     else:
-        limits.take(Attempt("one@practice.example", second))
+        limits.take(Attempt("one@practice.example", Origin(second)))
 
 
 def test_when_too_many_sign_in_at_once_the_rest_are_asked_to_wait_and_everybody_else_works_on(

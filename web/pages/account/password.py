@@ -12,7 +12,7 @@ from handlers.errors import RequestRefused
 from web.hashing import hashes_passwords
 from web.http import known_browsers
 from web.http.forgotten import request_link
-from web.http.identity import address_of, session_of
+from web.http.identity import origin_of, session_of
 from web.pages.frame.forms import NO_ERRORS, FormErrors, OwnForm, ThePosted, text
 from web.pages.frame.view import page, public_page, redirect
 from web.pages.frame.visitor import TheVisitor, Visitor
@@ -83,7 +83,7 @@ def change(request: Request, portal: ThePortal, posted: ThePosted) -> Response:
             session.token if session else "",
             old[: password_rules.LONGEST],
             new,
-            address=address_of(request),
+            origin=origin_of(request),
         )
     except RequestRefused as refused:
         return _change_page(visitor, FormErrors.of(refused, ("old_password", "password")))

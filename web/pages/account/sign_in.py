@@ -10,7 +10,7 @@ from handlers.access.tries import Attempt
 from handlers.errors import RequestRefused
 from web.hashing import hashes_passwords
 from web.http import known_browsers
-from web.http.identity import address_of, clear_cookie, session_of, set_cookie
+from web.http.identity import clear_cookie, origin_of, session_of, set_cookie
 from web.pages.frame.forms import FormErrors, OwnForm, ThePosted, text
 from web.pages.frame.view import public_page, redirect
 from web.pages.frame.visitor import is_local_path, signed_in_visitor
@@ -40,7 +40,7 @@ def sign_in(request: Request, portal: ThePortal, form: OwnForm) -> Response:
     """Sign in, and go to the page that was opened at first."""
     email, before, to = text(form, "email"), session_of(request, portal), text(form, "next")
     email_key = sessions.key_of(email[:320])
-    attempt = Attempt(email_key, address_of(request), known_browsers.browser_of(request, portal, email_key))
+    attempt = Attempt(email_key, origin_of(request), known_browsers.browser_of(request, portal, email_key))
     try:
         session, _ = sessions.sign_in(
             portal.database,

@@ -9,6 +9,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from handlers.access.origin import browser_name
 from handlers.clients.queries import Invitation
 from portal_db.clients.client_queries import ClientEntry
 from portal_db.clients.team import Connection
@@ -162,6 +163,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "field_word": _words(FIELDS),
     "source_word": _words(SOURCES),
     "blocked_word": _words(BLOCKED),
+    "browser_name": browser_name,
     "change_word": _words(CHANGE_SOURCES),
     "review_word": _words(REVIEW_STATES),
     "conflict_word": _words(CONFLICTS),

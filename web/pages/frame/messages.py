@@ -23,6 +23,8 @@ MESSAGES: dict[str, Message] = {
         "note",
     ),
     "password-changed": Message("Your password is changed. You have been signed out everywhere else."),
+    "session-ended": Message("The session has ended."),
+    "sessions-ended": Message("You have been signed out everywhere else."),
     "password-set": Message("Your password is set. Sign in with it."),
     "mfa-mandated": Message("MFA is now mandatory for all staff and clients. You can set up Xero Practice Manager."),
     "xpm-connected": Message("Xero Practice Manager is connected."),

@@ -1,0 +1,48 @@
+"""Account > Sessions: where the visitor is signed in, and ending that."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from handlers import refusals
+from handlers.access import sessions
+from handlers.access.sessions import Session
+from web.http.identity import session_of
+from web.pages.frame.forms import ThePosted
+from web.pages.frame.view import page, redirect
+from web.pages.frame.visitor import TheVisitor, Visitor
+
+router = APIRouter()
+
+PATH = "/account/sessions"
+
+
+@router.get(PATH)
+def show(visitor: TheVisitor, request: Request) -> Response:
+    found = sessions.listing(visitor.database, visitor.caller, _session(visitor, request))
+    return page(visitor, "account/sessions.html", sessions=found)
+
+
+@router.post(f"{PATH}/others/end")
+def end_others(posted: ThePosted, request: Request) -> Response:
+    """Sign the visitor out everywhere else."""
+    visitor = posted.visitor
+    sessions.end_others(visitor.database, visitor.caller, _session(visitor, request))
+    return redirect(PATH, message="sessions-ended")
+
+
+@router.post(f"{PATH}/{{session_id}}/end")
+def end_one(posted: ThePosted, session_id: UUID) -> Response:
+    """End one session; of the visitor's own, the next page is the one to sign in."""
+    sessions.end_one(posted.visitor.database, posted.visitor.caller, session_id)
+    return redirect(PATH, message="session-ended")
+
+
+def _session(visitor: Visitor, request: Request) -> Session:
+    session = session_of(request, visitor.portal)
+    if session is None:
+        raise refusals.NOT_SIGNED_IN()
+    return session
