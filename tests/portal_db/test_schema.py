@@ -10,10 +10,11 @@ from sqlalchemy import Column, Executable, delete, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from portal_db import migrate
+from portal_db.access import password_resets
 from portal_db.database import Database
 from portal_db.directory import directories, schedules, syncs
 from portal_db.states import FieldSource, SyncMode
-from portal_db.tables import Base, Client, EntityConnection, Task, TeamMember
+from portal_db.tables import Base, Client, EntityConnection, Login, Task, TeamMember
 from portal_db.types import Choice, db_now
 from portal_db.xero import connections
 from tests.making import importable, pause
@@ -76,6 +77,7 @@ def populate(world: World, simulator: SimulatorHandle) -> Client:
                 id=tx.new_id(), connection_id=world.connection_id, number=1, state="pending", created_at=db_now()
             )
         )
+        password_resets.add(tx, tx.session.scalars(select(Login.id).limit(1)).one())
         connection = connections.get_one(tx, world.connection_id)
         directory = directories.ensure(tx, connection.xero_login_id, connection.tenant_id)
         assert syncs.add(tx, directory.id, SyncMode.FULL, "a test")

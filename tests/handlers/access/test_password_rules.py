@@ -62,7 +62,7 @@ def test_a_password_like_its_owner_is_refused(password: str) -> None:
         "kJ8#mq2Lp0zX",
         "purple monkey dishwasher",
         "zw\u00f6lf Boxk\u00e4mpfer jagen",
-        "\u6f22\u5b57" * 6,
+        "\u9752\u3044\u6d77\u3068\u767d\u3044\u96f2\u306e\u9593\u306b\u7acb\u3064",
     ],
 )
 def test_other_passwords_are_taken_whatever_they_are_made_of(password: str) -> None:
