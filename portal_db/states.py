@@ -214,6 +214,21 @@ class SyncState(StrEnum):
     HELD = "held"
 
 
+class BulkAction(StrEnum):
+    """What a bulk act does to each dead letter."""
+
+    REQUEUE = "requeue"
+    DISMISS = "dismiss"
+
+
+class BulkState(StrEnum):
+    """The state of a bulk act. `stopped`: an operator stopped it, and may resume it."""
+
+    RUNNING = "running"
+    STOPPED = "stopped"
+    DONE = "done"
+
+
 class ActorKind(StrEnum):
     """Who did an audited thing."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from uuid import UUID
 
 from handlers.errors import RequestRefused
@@ -31,13 +32,32 @@ class WaitReason:
     until: datetime | None = None
 
 
+class Suggestion(StrEnum):
+    """What an operator can do about a job; each surface words it as its command or its button."""
+
+    REQUEUE = "requeue"
+    DISMISS = "dismiss"
+    #: Correct the import, then it runs again.
+    AMEND = "amend"
+    SEE_PAUSES = "see_pauses"
+    START_RELAY = "start_relay"
+
+
+@dataclass(frozen=True)
+class NextStep:
+    """What happens next with a job, in a sentence, and what an operator can do."""
+
+    words: str
+    suggestions: tuple[Suggestion, ...] = ()
+
+
 @dataclass(frozen=True)
 class Explanation:
     """Why a job is in its state, and what happens next. Without holds it waits for nothing."""
 
     job: Job
     holds: tuple[WaitReason, ...]
-    next: str
+    next: NextStep
 
 
 def explain(tx: Tx, job: Job, *, ring_limit: int) -> Explanation:
@@ -95,10 +115,11 @@ def _lease(job: Job, now: datetime) -> WaitReason:
     return WaitReason("lease", words, job.lease_until)
 
 
-def _after_running(job: Job, now: datetime) -> str:
+def _after_running(job: Job, now: datetime) -> NextStep:
     if job.lease_until is not None and job.lease_until <= now:
-        return f"The relay takes it back within a second and rings it; that uses up no attempt.{_isolation(job, 1)}"
-    return f"Once it is done, its follow-ups start. If it fails, that was attempt {job.attempts + 1}."
+        again = "The relay takes it back within a second and rings it; that uses up no attempt."
+        return NextStep(again + _isolation(job, 1))
+    return NextStep(f"Once it is done, its follow-ups start. If it fails, that was attempt {job.attempts + 1}.")
 
 
 # ---- open and not running ----
@@ -175,20 +196,23 @@ def _delivery(tx: Tx, job: Job, now: datetime, ring_limit: int) -> WaitReason:
     return WaitReason("relay", "Waiting for the relay, which looks every second.")
 
 
-def _after_holds(job: Job, holds: tuple[WaitReason, ...]) -> str:
+def _after_holds(job: Job, holds: tuple[WaitReason, ...]) -> NextStep:
     """What happens once the first of the holds is over."""
+    code = holds[0].code
     steps = {
         "unknown_kind": "Once a worker that knows this kind runs, the relay rings it. Until then it waits and does not die.",
-        "paused": "It continues when the pause is lifted: see `portal-sync pauses list`.",
+        "paused": "It continues when the pause is lifted.",
         "connection": "It continues as soon as XPM is reconnected. Otherwise it becomes a dead letter.",
-        "no_relay": "Start a relay: `portal-sync relay`. Nothing is lost meanwhile.",
+        "no_relay": "It continues once a relay runs. Nothing is lost meanwhile.",
         "free_worker": "A worker claims it. If none does, the relay rings it again.",
         "not_claimed": "The relay rings it again within a second. Check that workers of this lane are running.",
         "batch_order": "It continues once those rows have their email address or have failed once.",
         "ring_limit": "The relay rings it when its turn comes.",
         "quota": "The relay rings it as permits become free; that uses up no attempt.",
     }
-    return steps.get(holds[0].code, "The relay then rings it, and a worker runs it.") + _isolation(job, 0)
+    words = steps.get(code, "The relay then rings it, and a worker runs it.") + _isolation(job, 0)
+    suggestions = {"paused": Suggestion.SEE_PAUSES, "no_relay": Suggestion.START_RELAY}
+    return NextStep(words, (suggestions[code],) if code in suggestions else ())
 
 
 def _isolation(job: Job, more: int) -> str:
@@ -200,32 +224,28 @@ def _isolation(job: Job, more: int) -> str:
 # ---- ended ----
 
 
-def _after_death(tx: Tx, job: Job) -> str:
+def _after_death(tx: Tx, job: Job) -> NextStep:
     row = imports.get(tx, job.import_id) if job.import_id is not None else None
+    amend = (Suggestion.AMEND,) if row is not None and part_of(job.kind) is Part.SPINE else ()
     try:
         require_undone(tx, job, row)
     except RequestRefused as refusal:
-        return f"Nothing until an operator acts. A requeue would be refused: {refusal.message} {refusal.remedy}"
-    amend = ""
-    if row is not None and part_of(job.kind) is Part.SPINE:
-        amend = f" To correct it first: `portal-sync imports amend {row.id}`."
-    return (
-        f"Nothing until an operator acts. `portal-sync dead requeue {job.id}` runs it again,"
-        f" `portal-sync dead dismiss {job.id}` removes it.{amend}"
-    )
+        refused = f"Nothing until an operator acts. A requeue would be refused: {refusal.message}"
+        return NextStep(refused, (Suggestion.DISMISS,))
+    return NextStep("Nothing until an operator acts.", (Suggestion.REQUEUE, Suggestion.DISMISS, *amend))
 
 
-def _ended(tx: Tx, job: Job) -> str:
+def _ended(tx: Tx, job: Job) -> NextStep:
     ended = f"It ended at {utc_text(job.finished_at)}"
     match job.state:
         case JobState.SUCCEEDED:
-            return f"Nothing. {ended} and succeeded."
+            return NextStep(f"Nothing. {ended} and succeeded.")
         case JobState.REJECTED:
             reason = f"{job.error_message} {job.error_action or ''}".strip()
-            remedy = f" `portal-sync imports amend {job.import_id}` corrects the import." if job.import_id else ""
-            return f"Nothing. {ended}, rejected: {reason}{remedy}"
+            amend = (Suggestion.AMEND,) if job.import_id else ()
+            return NextStep(f"Nothing. {ended}, rejected: {reason}", amend)
         case _:
-            return f"Nothing. {ended}, {job.state.value}{_by_whom(tx, job)}"
+            return NextStep(f"Nothing. {ended}, {job.state.value}{_by_whom(tx, job)}")
 
 
 def _by_whom(tx: Tx, job: Job) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -27,6 +27,9 @@ from portal_db.work.job_search import Filter
 
 PAGE = 500
 
+#: Runs at the end of the transaction that acts on a dead letter.
+Counted = Callable[[Tx], None]
+
 
 @dataclass(frozen=True)
 class Requeued:
@@ -47,15 +50,26 @@ class Dismissed:
     state: ImportState | None
 
 
+def _uncounted(_: Tx) -> None:
+    """A dead letter that nobody counts."""
+
+
 @retry_on_deadlock
 def requeue(
-    database: Database, act: Act, job_id: UUID, *, in_seconds: float = 0.0, in_background: bool = False
+    database: Database,
+    act: Act,
+    job_id: UUID,
+    *,
+    in_seconds: float = 0.0,
+    in_background: bool = False,
+    counted: Counted = _uncounted,
 ) -> Requeued:
     """Requeue one dead letter.
 
     Args:
         in_seconds: how long it waits for its turn, as one of many.
         in_background: whether it goes behind the work that people wait for, and under the ring limit of its practice.
+        counted: counts it in the same transaction, or raises an error that undoes it.
 
     Raises:
         RequestRefused: there is no such job; it is no longer a dead letter; or its work was or may have been done.
@@ -75,6 +89,7 @@ def requeue(
         after = JobState.WAITING if in_seconds > 0 else JobState.QUEUED
         act.audit(tx, "job.requeue", "job", job_id, job.practice_id, before=JobState.DEAD, after=after)
         state = settle(tx, row) if row is not None else None
+        counted(tx)
     return Requeued(job_id, job.import_id, state, in_seconds)
 
 
@@ -84,9 +99,12 @@ def _background_lane(job: Job) -> Lane:
 
 
 @retry_on_deadlock
-def dismiss(database: Database, act: Act, job_id: UUID) -> Dismissed:
+def dismiss(database: Database, act: Act, job_id: UUID, *, counted: Counted = _uncounted) -> Dismissed:
     """Dismiss one dead letter. Its welcome email is cancelled if it was not begun; one of unknown outcome stays unknown, for
-    `portal-sync emails` to decide.
+    an operator to decide.
+
+    Args:
+        counted: as in `requeue`.
 
     Raises:
         RequestRefused: there is no such job, or it is no longer a dead letter.
@@ -100,20 +118,27 @@ def dismiss(database: Database, act: Act, job_id: UUID) -> Dismissed:
             welcome_emails.cancel_pending(tx, row.client_id)
         act.audit(tx, "job.dismiss", "job", job_id, job.practice_id, before=JobState.DEAD, after=JobState.DISMISSED)
         state = settle_after_decision(tx, act, row) if row is not None else None
+        counted(tx)
     return Dismissed(job_id, job.import_id, state)
 
 
 def would_refuse(database: Database, job_id: UUID) -> RequestRefused | None:
     """Why a requeue would be refused now. Changes nothing."""
     with database.read() as tx:
-        job = jobs.get(tx, job_id)
-        if job is None:
-            return refusals.UNKNOWN_JOB()
-        try:
-            require_dead(tx, job)
+        return refusal_of(tx, job_id, requeue=True)
+
+
+def refusal_of(tx: Tx, job_id: UUID, *, requeue: bool) -> RequestRefused | None:
+    """Why a requeue, or else a dismissal, would be refused now."""
+    job = jobs.get(tx, job_id)
+    if job is None:
+        return refusals.UNKNOWN_JOB()
+    try:
+        require_dead(tx, job)
+        if requeue:
             require_undone(tx, job, imports.get(tx, job.import_id) if job.import_id is not None else None)
-        except RequestRefused as refusal:
-            return refusal
+    except RequestRefused as refusal:
+        return refusal
     return None
 
 
@@ -153,22 +178,6 @@ def matching(database: Database, which: Filter, *, limit: int) -> list[UUID]:
     return found
 
 
-def requeue_each(
-    database: Database, act: Act, job_ids: Iterable[UUID], *, gap_seconds: float = 0.0, in_background: bool = False
-) -> Outcomes[Requeued]:
-    """Requeue dead letters one by one.
-
-    Args:
-        gap_seconds: how long each waits after the one before it. One that is refused delays no other.
-        in_background: as in `requeue`.
-    """
-
-    def act_on(job_id: UUID, position: int) -> Requeued:
-        return requeue(database, act, job_id, in_seconds=position * gap_seconds, in_background=in_background)
-
-    return for_each(job_ids, act_on)
-
-
 def check_each(database: Database, job_ids: Iterable[UUID]) -> Outcomes[UUID]:
     """Which dead letters would be requeued now, and which refused. Changes nothing."""
 
@@ -178,8 +187,3 @@ def check_each(database: Database, job_ids: Iterable[UUID]) -> Outcomes[UUID]:
         return job_id
 
     return for_each(job_ids, check)
-
-
-def dismiss_each(database: Database, act: Act, job_ids: Iterable[UUID]) -> Outcomes[Dismissed]:
-    """Dismiss dead letters one by one."""
-    return for_each(job_ids, lambda job_id, _: dismiss(database, act, job_id))

@@ -411,6 +411,17 @@ UNKNOWN_JOB = Refusal(RequestRefused, "unknown_job",
 NOT_DEAD = Refusal(RequestRefused, "not_dead",
     "This job is not a dead letter: it is {state}{last_act}.",
     "See `portal-sync jobs explain {job_id}`.", field="job_id")
+NOTHING_MATCHES = Refusal(RequestRefused, "nothing_matches",
+    "No dead letter matches any more.{last_act}", "There is nothing to do.")
+UNKNOWN_BULK_ACT = Refusal(RequestRefused, "unknown_bulk_act",
+    "There is no bulk act with this id.", "See `portal-sync dead acts`.", field="bulk_id")
+BULK_ACT_RUNS = Refusal(RequestRefused, "bulk_act_runs",
+    "Another act on the same dead letters is under way.{last_act}", "Wait for its end, or stop it.")
+BULK_ACT_NOT_RUNNING = Refusal(RequestRefused, "bulk_act_not_running",
+    "This act does not run: it is {state}.", "There is nothing to stop.", field="bulk_id")
+BULK_ACT_NOT_STOPPED = Refusal(RequestRefused, "bulk_act_not_stopped",
+    "This act cannot be resumed: it is {state}, or another one on the same dead letters runs.",
+    "Only an act that was stopped can be resumed, once no other one runs.", field="bulk_id")
 RECORD_ALREADY_IMPORTED = Refusal(RequestRefused, "done_elsewhere",
     "This XPM record has been linked to client {client_id} since {linked_at}{by_import}.", _DISMISS, field="job_id")
 RECORD_BEING_IMPORTED = Refusal(RequestRefused, "under_way_elsewhere",

@@ -2,6 +2,7 @@
 
 from portal_db.tables.access import ApiKey, PasswordLink, PasswordReset, StaffSession
 from portal_db.tables.base import Base
+from portal_db.tables.bulk_acts import BulkAct
 from portal_db.tables.changes import ClientChange, RelationshipSync
 from portal_db.tables.clients import (
     Client,
@@ -41,6 +42,7 @@ __all__ = [
     "Base",
     "Batch",
     "BreakingRevision",
+    "BulkAct",
     "BusinessStructure",
     "Client",
     "ClientChange",

@@ -40,6 +40,8 @@ type_map: dict[Any, Any] = {
     states.ChangeSource: Choice(states.ChangeSource, "change_source"),
     states.SyncMode: Choice(states.SyncMode, "sync_mode"),
     states.SyncState: Choice(states.SyncState, "sync_state"),
+    states.BulkAction: Choice(states.BulkAction, "bulk_action"),
+    states.BulkState: Choice(states.BulkState, "bulk_state"),
     states.ActorKind: Choice(states.ActorKind, "actor_kind"),
 }
 

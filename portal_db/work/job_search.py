@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -94,6 +94,11 @@ def oldest_first(
         statement = statement.where(newer(_time_of(which), Job.id, after))
     rows = tx.session.execute(statement.order_by(_time_of(which), Job.id).limit(limit)).all()
     return [(job_id, Cursor(at, job_id)) for job_id, at in rows]
+
+
+def practices_of(tx: Tx, job_ids: Collection[UUID]) -> set[UUID]:
+    """The practices that these jobs belong to."""
+    return set(tx.session.scalars(select(Job.practice_id).where(Job.id.in_(job_ids)).distinct()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated, TypeVar
 from uuid import UUID
@@ -96,3 +96,20 @@ def track(what: str, rows: Sequence[T]) -> Iterator[T]:
             yield row
             if bar.disable and number % STEPS == 0:
                 note(f"{what}: {number:,} of {len(rows):,}")
+
+
+@contextmanager
+def progress_of(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show how far something is that is done many records at a time: a bar on a terminal, lines elsewhere."""
+    with progress_bar(TextColumn(what), BarColumn(20), MofNCompleteColumn(), TimeElapsedColumn()) as bar:
+        task = bar.add_task("", total=total)
+        done = 0
+
+        def advance(count: int) -> None:
+            nonlocal done
+            done += count
+            bar.update(task, completed=done)
+            if bar.disable and count and done < total:
+                note(f"{what}: {done:,} of {total:,}")
+
+        yield advance

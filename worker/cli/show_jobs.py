@@ -8,7 +8,7 @@ from typing import Any
 from rich.padding import Padding
 from rich.table import Table
 
-from handlers.jobs.explain import Explanation
+from handlers.jobs.explain import Explanation, Suggestion
 from portal_db.paging import Cursor
 from portal_db.tables import Import, Job, JobAttempt
 from portal_db.work.job_search import Grouped
@@ -74,7 +74,7 @@ def requester_json(row: Import) -> dict[str, Any]:
 def explanation_json(found: Explanation) -> dict[str, Any]:
     """A job with its explanation."""
     holds = [fields(hold, "code words until") for hold in found.holds]
-    return {**job_json(found.job), "holds": holds, "next": found.next}
+    return {**job_json(found.job), "holds": holds, "next": next_words(found)}
 
 
 def explanation_details(found: Explanation) -> dict[str, str | None]:
@@ -83,4 +83,19 @@ def explanation_details(found: Explanation) -> dict[str, str | None]:
     for number, hold in enumerate(found.holds, 1):
         nth = "" if number == 1 else f" ({number})"
         details |= {f"Why{nth}": hold.words, f"Until{nth}": utc(hold.until)}
-    return {**details, "Next": found.next}
+    return {**details, "Next": next_words(found)}
+
+
+_COMMANDS = {
+    Suggestion.REQUEUE: "`portal-sync dead requeue {job}` runs it again.",
+    Suggestion.DISMISS: "`portal-sync dead dismiss {job}` removes it.",
+    Suggestion.AMEND: "`portal-sync imports amend {row}` corrects its import.",
+    Suggestion.SEE_PAUSES: "See `portal-sync pauses list`.",
+    Suggestion.START_RELAY: "Start one: `portal-sync relay`.",
+}
+
+
+def next_words(found: Explanation) -> str:
+    """What happens next with a job, and the commands for it."""
+    ids = {"job": found.job.id, "row": found.job.import_id}
+    return " ".join([found.next.words, *(_COMMANDS[each].format(**ids) for each in found.next.suggestions)])

@@ -1,7 +1,7 @@
 """The scheduler: a thread, in the process whose relay leads, that claims due work exactly once across processes.
 
 Directory syncs are inserted as jobs. Reconcile and housekeeping run here, at most once a night; the next night makes up
-for a run that was interrupted.
+for a run that was interrupted. So do the bulk acts of operators, piece by piece.
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from uuid import UUID
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from handlers.operations import bulk
 from handlers.operations.housekeeping import keep_house
 from handlers.operations.reconcile import Became, Queues, reconcile
 from handlers.schedule import due as schedule_due
@@ -88,6 +90,16 @@ class Scheduler:
                 log.info("scheduler.begins", schedule=due.schedule.name)
                 if due.schedule.name in self.work:
                     self.start(partial(self._do, due))
+        for bulk_id in bulk.due(self.database):
+            self.start(partial(self._carry_out, bulk_id))
+
+    def _carry_out(self, bulk_id: UUID) -> None:
+        """Go on with a bulk act of an operator, until it has ended or its next turn is later."""
+        try:
+            while bulk.carry_out_piece(self.database, bulk_id) is not None:
+                continue
+        except Exception as error:  # it goes on where it was once its claim has run out
+            log.error("scheduler.bulk_act_failed", exc_info=error)
 
     def _do(self, due: Due) -> None:
         name = due.schedule.name

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sqlalchemy import text
 
 from handlers.access.act import act_of
 from handlers.access.practices import add_operator
 from handlers.imports.accept import accept
-from handlers.operations.dead_letters import matching, requeue_each
-from portal_db.states import JobState
-from portal_db.work.job_search import Filter
+from handlers.operations import bulk
+from handlers.operations.bulk import Selection
+from portal_db.states import BulkAction
 from tests.faults.stage import WORKERS
 from tests.faults.trial import Fault, Trial
 
@@ -40,9 +42,11 @@ def all_at_once(trial: Trial) -> None:
     email = f"operator-{trial.practice_id}@platform.example"
     add_operator(stage.database, "Olu Ops", email)
     act = act_of(stage.database, email, "the bug is mended")
-    dead = matching(stage.database, Filter(states=(JobState.DEAD,), practice_id=trial.practice_id), limit=10_000)
-    done = requeue_each(stage.database, act, dead, in_background=True)
-    trial.injected = len(done.done)
+    letters = Selection(replace(bulk.DEAD, practice_id=trial.practice_id))
+    row = bulk.start(stage.database, act, letters, BulkAction.REQUEUE, reserved=True)
+    while bulk.carry_out_piece(stage.database, row.id, reserved=True) is not None:
+        continue
+    trial.injected = bulk.get(stage.database, row.id).act.done
     trial.count_in_flight()
     if trial.scalar("SELECT count(*) FROM jobs WHERE practice_id = :practice AND interactive"):
         trial.problems.append("requeued work goes before people's")

@@ -355,9 +355,9 @@ LEASE = (
     ),
     Mutant(
         "requeue-many-is-background",
-        "a command that requeues several dead letters says that they are several",
+        "several dead letters that are requeued by one act go into the background",
         "a person's new import waits for a thousand old ones",
-        (Edit("worker/cli/operations/dead.py", "many = len(job_ids) > 1", "many = False"),),
+        (Edit("handlers/operations/bulk.py", "in_background=True", "in_background=False"),),
         ("tests/worker/cli/test_dead.py::test_a_group_is_requeued_in_turn",),
     ),
     Mutant(

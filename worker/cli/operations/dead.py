@@ -8,26 +8,52 @@ from uuid import UUID
 
 import typer
 
-from handlers.access.outcomes import Outcomes
-from handlers.operations import jobs
-from handlers.operations.dead_letters import check_each, dismiss_each, matching, requeue_each
+from handlers.access.outcomes import Outcomes, for_each
+from handlers.operations import bulk, jobs
+from handlers.operations.bulk import Selection
+from handlers.operations.dead_letters import check_each, dismiss, matching, requeue
 from handlers.operations.jobs import JobDetails
 from portal_db.database import Database
-from portal_db.states import JobState
+from portal_db.states import BulkAction, JobState
 from portal_db.tables import Job
 from portal_db.work.job_search import Filter, Group
 from worker.cli import operator, show_jobs
 from worker.cli.database import open_record
 from worker.cli.exits import ExitCode, Problem, explain_refusals, problem_of
+from worker.cli.operations import bulk_acts
 from worker.cli.operations.job_filters import DeadLetterOptions, JobOptions, with_options
-from worker.cli.operator import BY_HAND, AsOperator, DryRun, OptionalReason, Reason, Yes, acting, confirm, track
-from worker.cli.output import AsJson, clean, console, count_of, details_table, fields, note, say, say_json, utc
+from worker.cli.operator import (
+    BY_HAND,
+    AsOperator,
+    DryRun,
+    OptionalReason,
+    Reason,
+    Yes,
+    acting,
+    confirm,
+    track,
+)
+from worker.cli.output import (
+    AsJson,
+    clean,
+    console,
+    count_of,
+    details_table,
+    fields,
+    note,
+    say,
+    say_json,
+    utc,
+)
 from worker.cli.show_imports import entry_json, history_table
 
 dead_app = typer.Typer(no_args_is_help=True, help="Dead letters: jobs that failed and wait for an operator.")
+dead_app.command("acts")(bulk_acts.list_acts)
+dead_app.command("stop")(bulk_acts.stop_act)
+dead_app.command("resume")(bulk_acts.resume_act)
 
 DEAD = (JobState.DEAD,)
-#: The most dead letters that one command acts on.
+#: The most dead letters that a dry run checks.
 MOST = 10_000
 #: The most refusals that are printed one by one.
 SHOWN = 20
@@ -107,7 +133,7 @@ def _print(found: JobDetails) -> None:
         out.print()
         out.print(history_table(found.history))
     out.print()
-    out.print(details_table({"Next": found.explanation.next}))
+    out.print(details_table({"Next": show_jobs.next_words(found.explanation)}))
 
 
 def _details(job: Job) -> dict[str, str | None]:
@@ -143,23 +169,26 @@ def requeue_dead(
     """Requeue dead letters: by id, by group, or by filters.
 
     Work that was done elsewhere since is not repeated: the command says what did it. The oldest goes first. Several go
-    behind the imports that people wait for. With --per-minute each waits its turn in the database, even if this command is
-    interrupted.
+    behind the imports that people wait for. With --per-minute each waits its turn in the database. Ctrl-C stops it, and
+    `dead resume` goes on; if this command dies, the relay goes on within a minute.
     """
     which = options.as_filter()
     gap = 60 / per_minute if per_minute else 0.0
     with open_record() as record, acting(record, operator, reason) as act:
         database = record.database
-        job_ids = _job_ids(database, ids, which, everything)
+        chosen = _chosen(ids, which, everything)
         if dry_run:
-            checked = check_each(database, track("Checking", job_ids))
+            checked = check_each(database, track("Checking", _job_ids(database, chosen)))
             would: list[dict[str, Any]] = [{"id": job_id} for job_id in checked.done]
             _report(checked, would, "requeued", dry_run, as_json, gap)
             return
-        if len(job_ids) > 1:
-            confirm(f"Requeue {count_of(len(job_ids), 'dead letter')}?", yes=yes)
-        many = len(job_ids) > 1  # nobody waits in front of a page for each of these
-        done = requeue_each(database, act, track("Requeueing", job_ids), gap_seconds=gap, in_background=many)
+        count = bulk.count(database, chosen)
+        many = count > 1  # nobody waits in front of a page for each of these
+        if many:
+            confirm(f"Requeue {count_of(count, 'dead letter')}?", yes=yes)
+            done = bulk_acts.carry_out(database, act, chosen, BulkAction.REQUEUE, "Requeueing", per_minute)
+        else:
+            done = for_each(_job_ids(database, chosen), lambda job_id, _: requeue(database, act, job_id))
     rows = [
         {**fields(one, "import_id", id="job_id", import_state="state"), "in_seconds": round(one.in_seconds, 1)}
         for one in done.done
@@ -186,26 +215,36 @@ def dismiss_dead(
     """
     which = options.as_filter()
     with open_record() as record, acting(record, operator, reason) as act:
-        job_ids = _job_ids(record.database, ids, which, everything)
+        database = record.database
+        chosen = _chosen(ids, which, everything)
         if dry_run:
-            _report(Outcomes(), [{"id": job_id} for job_id in job_ids], "dismissed", dry_run, as_json)
+            _report(Outcomes(), [{"id": each} for each in _job_ids(database, chosen)], "dismissed", dry_run, as_json)
             return
-        if job_ids:
-            confirm(f"Dismiss {count_of(len(job_ids), 'dead letter')} for good?", yes=yes)
-        done = dismiss_each(record.database, act, track("Dismissing", job_ids))
+        count = bulk.count(database, chosen)
+        if count:
+            confirm(f"Dismiss {count_of(count, 'dead letter')} for good?", yes=yes)
+        if count > 1:
+            done = bulk_acts.carry_out(database, act, chosen, BulkAction.DISMISS, "Dismissing")
+        else:
+            done = for_each(_job_ids(database, chosen), lambda job_id, _: dismiss(database, act, job_id))
     rows = [fields(one, "import_id", id="job_id", import_state="state") for one in done.done]
     _report(done, rows, "dismissed", dry_run, as_json)
 
 
-def _job_ids(database: Database, ids: list[UUID] | None, which: Filter, everything: bool) -> Sequence[UUID]:
-    """The dead letters to act on: those given, or those that match now, oldest first."""
+def _chosen(ids: list[UUID] | None, which: Filter, everything: bool) -> Selection:
+    """The dead letters to act on: those given, or those that match."""
     if sum((bool(ids), which != Filter(states=DEAD), everything)) != 1:
         raise Problem("Name dead letters, or give filters, or --all.", ExitCode.MISUSED)
-    if ids:
-        return list(dict.fromkeys(ids))
-    found = matching(database, which, limit=MOST)
+    return Selection(ids=tuple(dict.fromkeys(ids))) if ids else Selection(which)
+
+
+def _job_ids(database: Database, chosen: Selection) -> Sequence[UUID]:
+    """Their ids, oldest first."""
+    if chosen.ids:
+        return chosen.ids
+    found = matching(database, chosen.which, limit=MOST)
     if len(found) == MOST:
-        note(f"These are the oldest {MOST:,}; run the command again for more.")
+        note(f"These are the oldest {MOST:,} only.")
     return found
 
 
