@@ -6,11 +6,14 @@ from dataclasses import replace
 from uuid import UUID
 
 import pytest
+from sqlalchemy import update
 
 from handlers.operations import bulk
 from handlers.operations.bulk import DEAD, Selection
 from handlers.operations.dead_letters import requeue
 from portal_db.states import BulkAction, BulkState, ErrorClass, ImportState, JobState
+from portal_db.tables import BulkAct
+from portal_db.types import db_now
 from portal_db.work import job_search, jobs, leaders
 from portal_db.work.job_search import Filter
 from portal_db.work.jobs import Failure
@@ -100,7 +103,8 @@ def test_an_act_with_a_pace_takes_on_a_minutes_worth_at_a_time(sqlite_world: Wor
     assert states(world, ids) == [JobState.QUEUED, JobState.WAITING, *[JobState.DEAD] * 3]
     # Before its turn nothing more happens; a minute later the next ones are taken on
     assert row.id not in bulk.due(world.database)
-    world.pass_time(60)
+    with world.database.write() as tx:
+        tx.session.execute(update(BulkAct).values(next_turn_at=db_now()))
     assert row.id in bulk.due(world.database)
     assert finish(world, row.id) == 1
     assert states(world, ids).count(JobState.DEAD) == 1
@@ -213,10 +217,8 @@ def test_ages_count_from_the_start_of_an_act(sqlite_world: World) -> None:
     old = die(world, 2)
     world.pass_time(3600)
     young = die(world, 1)
-    row = bulk.start(world.database, act, Selection(replace(DEAD, older_than=1800)), BulkAction.REQUEUE, per_minute=1)
-    finish(world, row.id)
+    row = bulk.start(world.database, act, Selection(replace(DEAD, older_than=1800)), BulkAction.REQUEUE)
     world.pass_time(3600)  # now the young one is old as well
-    finish(world, row.id)
     finish(world, row.id)
     assert states(world, [*old, *young]) == [JobState.QUEUED, JobState.QUEUED, JobState.DEAD]
     assert bulk.get(world.database, row.id).act.total == 2
