@@ -10,12 +10,13 @@ from sqlalchemy import Column, Executable, delete, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from portal_db import migrate
-from portal_db.access import password_resets
+from portal_db.access import password_resets, people
 from portal_db.database import Database
 from portal_db.directory import directories, schedules, syncs
-from portal_db.states import FieldSource, SyncMode
+from portal_db.states import BulkAction, FieldSource, SyncMode
 from portal_db.tables import Base, Client, EntityConnection, Login, Task, TeamMember
 from portal_db.types import Choice, db_now
+from portal_db.work import bulk_acts
 from portal_db.xero import connections
 from tests.making import importable, pause
 from tests.world import World
@@ -52,6 +53,11 @@ def populate(world: World, simulator: SimulatorHandle) -> Client:
     world.run_import(person.uuid, send_welcome_email=True)
     pause(world)
     with world.database.write() as tx:
+        login = tx.session.scalars(select(Login.id).limit(1)).one()
+        operator = {"id": tx.new_id(), "login_id": login, "name": "Olu Ops"}
+        people.add_operator(tx, operator)
+        row = {"action": BulkAction.REQUEUE, "selection": {}, "scope": "", "reason": "", "asked_by": operator["id"]}
+        assert bulk_acts.add(tx, {"id": tx.new_id(), "total": 1, **row}, reserved=False)
         client = tx.session.execute(select(Client)).scalar_one()
         member = {"name": "Lee", "relationship": "Spouse", "source": FieldSource.STAFF, "as_of": db_now()}
         tx.session.execute(
