@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
@@ -56,6 +57,42 @@ class _Foreign(logging.Filter):
         return True
 
 
+def log_each(log: Any, event: str, rows: Sequence[Mapping[str, str]], **same: object) -> None:
+    """Log one line at level info for each row: the rows' own fields, and those that are the same for all.
+
+    A line is rendered once and written for each row, because rendering takes far longer than writing.
+
+    Args:
+        rows: have the same fields, with ids or numbers as their values.
+    """
+    if rows and log.isEnabledFor(logging.INFO):
+        log.info(event, **same, **{name: _place_of(name) for name in rows[0]}, _rows=rows)
+
+
+def _place_of(name: str) -> str:
+    return f"@{name}@"
+
+
+def _drop_rows(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    event.pop("_rows", None)
+    return event
+
+
+class _Formatter(structlog.stdlib.ProcessorFormatter):
+    """Renders a record; one with rows becomes a line for each."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = super().format(record)
+        rows = record.msg.get("_rows") if isinstance(record.msg, dict) else None
+        return line if rows is None else "\n".join(_filled(line, row) for row in rows)
+
+
+def _filled(line: str, row: Mapping[str, str]) -> str:
+    for name, value in row.items():
+        line = line.replace(_place_of(name), value)
+    return line
+
+
 def set_up_logging(settings: Settings) -> None:
     """Send structlog's and the standard library's lines to standard error, in the format that the settings name."""
     shared: list[Processor] = [
@@ -75,9 +112,9 @@ def set_up_logging(settings: Settings) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.addFilter(_Foreign())
     handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
+        _Formatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _renderer(settings.log_format)],
+            processors=[_Formatter.remove_processors_meta, _drop_rows, _renderer(settings.log_format)],
         )
     )
     root = logging.getLogger()

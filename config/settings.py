@@ -70,6 +70,10 @@ class Settings(BaseSettings):
         "127.0.0.1",
         description="addresses and networks of the proxies whose X-Forwarded headers count, comma separated",
     )
+    metrics_host: str = Field("127.0.0.1", description="address on which processes answer /metrics, /livez and /status")
+    metrics_port: Annotated[int, Field(ge=0, le=65535)] = Field(
+        0, description="the first port tried for /metrics, /livez and /status; 0: none of them is answered"
+    )
     ring_limit: PositiveInt = Field(400, description="jobs of one practice rung and unfinished at once, per lane group")
     lease_seconds: PositiveFloat = Field(10.0, description="how long a running job's lease lasts without a heartbeat")
     heartbeat_seconds: PositiveFloat = Field(3.0, description="how often running jobs' leases are renewed")

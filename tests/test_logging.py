@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import structlog
 
-from config.logging import set_up_logging
+from config import logging as logging_setup
+from config.logging import log_each, set_up_logging
 from config.settings import Settings
 
 
@@ -59,3 +60,35 @@ def test_a_librarys_line_loses_its_arguments(capsys: pytest.CaptureFixture[str])
     line = last_line(capsys)
     assert line["logger"] == "some.library"
     assert "jane" not in json.dumps(line)
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_lines_that_differ_only_in_their_ids_are_rendered_once(
+    log_format: Literal["json", "console"], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given fifty jobs of one set
+    rendered: list[object] = []
+    renderer = logging_setup._renderer(log_format)
+
+    def counting(*event: Any) -> Any:
+        rendered.append(event)
+        return renderer(*event)
+
+    monkeypatch.setattr(logging_setup, "_renderer", lambda _: counting)
+    set_up_logging(Settings(log_format=log_format))
+    rows = [{"job": f"job-{number}", "import_id": f"import-{number}"} for number in range(50)]
+    # When their outcomes are logged
+    log_each(structlog.stdlib.get_logger("worker.test"), "job.succeeded", rows, kind="create_client", email="jane")
+    # Then there is a line for each, with its own ids and what they share
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 50
+    assert all(f"job-{number}" in line and f"import-{number}" in line for number, line in enumerate(lines))
+    assert all("create_client" in line and "@" not in line and "jane" not in line for line in lines)
+    # And rendering was paid for once
+    assert len(rendered) == 1
+
+
+def test_lines_below_the_level_cost_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    set_up_logging(Settings(log_level="warning"))
+    log_each(structlog.stdlib.get_logger("worker.test"), "job.succeeded", [{"job": "job-1"}])
+    assert capsys.readouterr().err == ""

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Self
 from uuid import UUID
 
+from config.liveness import Liveness
 from config.logging import set_up_logging
 from config.settings import Settings
 from config.sources import Sources
@@ -26,6 +27,8 @@ from worker.runner.runner import Runner
 from xpm.client import XpmApi
 from xpm.quota import RedisLimiter, limiter_of
 
+#: Within this time a heartbeat goes round, in seconds.
+HEARTBEAT_WITHIN_SECONDS = 30.0
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -38,6 +41,7 @@ class Parts:
     bell: RedisBell
     leases: Leases
     limiter: RedisLimiter
+    liveness: Liveness
 
     @classmethod
     def from_environment(cls, owner: str | None = None, *, threads: int = 1) -> Self:
@@ -63,13 +67,16 @@ class Parts:
             settings=settings,
             sources=sources,
         )
+        liveness = Liveness(sources.monotonic)
         leases = Leases(
             database,
             owner or name_of_process(sources),
             lease_seconds=settings.lease_seconds,
             every_seconds=settings.heartbeat_seconds,
+            goes_round=liveness.expect("heartbeat", within_seconds=HEARTBEAT_WITHIN_SECONDS),
         )
-        return cls(settings, services, RedisBell(connect(settings), settings.redis_namespace, sources), leases, limiter)
+        bell = RedisBell(connect(settings), settings.redis_namespace, sources)
+        return cls(settings, services, bell, leases, limiter, liveness)
 
     def runner(self, *, run_isolated: Callable[[UUID], None] | None, stopping: threading.Event) -> Runner:
         return Runner(self.services, self.bell, self.leases, HANDLERS, run_isolated=run_isolated, stopping=stopping)

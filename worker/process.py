@@ -9,14 +9,18 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Collection
+from functools import partial
 
 import dramatiq
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from config.listener import Answers, listening, liveness_answer
 from handlers.registry import HANDLERS
 from portal_db.states import Lane
 from worker.actors import declare
+from worker.health.checks import Installation
+from worker.health.status import Status
 from worker.leader.relay import Relay
 from worker.leader.scheduler import Scheduler, in_thread, nightly_work, plan_of
 from worker.parts import STOP_SIGNALS, Parts
@@ -29,6 +33,9 @@ from worker.runner.leases import Leases
 from worker.runner.presence import Presence
 
 log = structlog.stdlib.get_logger(__name__)
+
+#: Within this time the consumer of each queue, and the relay, go round, in seconds.
+CONSUMER_WITHIN_SECONDS, RELAY_WITHIN_SECONDS = 30.0, 10.0
 
 
 def stop_on_signals() -> threading.Event:
@@ -53,7 +60,11 @@ def run_worker(queues: Collection[str], *, threads: int, stopping: threading.Eve
     stopping = stopping or stop_on_signals()
     with Parts.from_environment(threads=threads) as parts:
         door = Door(parts.services, parts.bell, connect(parts.settings), parts.settings.redis_namespace)
-        broker = make_broker(parts.settings, door.keep_malformed)
+        consumers = {
+            queue: parts.liveness.expect(f"consumer of {queue}", within_seconds=CONSUMER_WITHIN_SECONDS)
+            for queue in sorted(queues)
+        }
+        broker = make_broker(parts.settings, door.keep_malformed, lambda queue: consumers[queue]())
         isolated = IsolatedRunner(parts.services, HANDLERS, parts.leases.owner)
         declare(broker, parts.runner(run_isolated=isolated.run, stopping=stopping), door)
         worker = dramatiq.Worker(broker, queues=set(queues), worker_threads=threads, worker_timeout=100)
@@ -66,7 +77,7 @@ def run_worker(queues: Collection[str], *, threads: int, stopping: threading.Eve
             lasts_seconds=parts.settings.lease_seconds,
             every_seconds=parts.settings.heartbeat_seconds,
         )
-        with presence:
+        with presence, listening(parts.settings, answers_of(parts)):
             worker.start()
             log.info("worker.ready", owner=parts.leases.owner, count=threads)
             stopping.wait()
@@ -98,12 +109,21 @@ def run_relay(stopping: threading.Event | None = None) -> int:
             owner=parts.leases.owner,
             limit=parts.settings.ring_limit,
             permits=parts.limiter.free,
+            goes_round=parts.liveness.expect("relay", within_seconds=RELAY_WITHIN_SECONDS),
         )
         queues = RedisQueues(connect(parts.settings), parts.bell, parts.settings.redis_namespace)
         work = nightly_work(parts.services, queues)
         plan = plan_of(parts.services, work, parts.limiter.day_left)
         scheduler = Scheduler(parts.services.database, parts.leases.owner, plan, work, start=in_thread)
         threading.Thread(target=scheduler.run, args=(stopping,), name="scheduler", daemon=True).start()
-        log.info("relay.ready", owner=parts.leases.owner)
-        relay.run(stopping)
+        with listening(parts.settings, answers_of(parts)):
+            log.info("relay.ready", owner=parts.leases.owner)
+            relay.run(stopping)
     return 0
+
+
+def answers_of(parts: Parts) -> Answers:
+    """What a worker or relay answers to those who watch it."""
+    services = parts.services
+    installation = Installation(parts.settings, services.database, connect(parts.settings), services.sources)
+    return {"/livez": partial(liveness_answer, parts.liveness), "/status": Status(installation)}

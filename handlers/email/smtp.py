@@ -69,6 +69,19 @@ class SmtpMailer:
             raise
         self._idle.append((server, self._monotonic()))
 
+    def check(self) -> bool:
+        """Connect and log in, as for a message, without sending one.
+
+        Returns:
+            Whether the connection is encrypted.
+
+        Raises:
+            Transient: the server cannot be reached, its certificate is not valid, or it does not accept our login.
+        """
+        with _certainly_not_sent():
+            self._connect().close()
+        return self._implicit_tls or self._starttls
+
     def close(self) -> None:
         """Close the connections that are kept for later messages."""
         while self._idle:

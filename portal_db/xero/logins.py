@@ -123,6 +123,11 @@ def page(tx: Tx, *, after: UUID | None, limit: int) -> list[XeroLogin]:
     return list(tx.session.scalars(statement.with_for_update()))
 
 
+def newest(tx: Tx, *, limit: int) -> list[XeroLogin]:
+    """The logins whose tokens were stored last."""
+    return list(tx.session.scalars(select(XeroLogin).order_by(XeroLogin.updated_at.desc()).limit(limit)))
+
+
 def reseal(tx: Tx, login_id: UUID, *, version: int, access: bytes | None, refresh: bytes | None) -> bool:
     """Store the same tokens, encrypted with another key. False when the stored tokens have changed meanwhile."""
     return bool(update_rows(tx, XeroLogin, _is(login_id, version), access_token=access, refresh_token=refresh))

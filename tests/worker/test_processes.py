@@ -5,6 +5,7 @@ Processes are told to stop, and one is killed in the middle of a job; what was a
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -12,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
+import httpx
 import pytest
 
 from portal_db.states import ImportState, JobState
@@ -21,7 +23,7 @@ from tests.worker.queue.desk import ALL_QUEUES, Desk
 from tests.worker.runner.running import count, outcomes
 from tests.world import World, building
 from worker.local.mail_catcher import MailCatcher
-from worker.local.processes import Process, Supervised, log_line
+from worker.local.processes import Process, Supervised, free_port, log_line
 from xpm.simulator.faults import FaultRule
 from xpm.simulator.serve import SimulatorHandle
 
@@ -75,12 +77,21 @@ def stopped(process: Process) -> int | None:
     return process.exit_code
 
 
+def looked_at(process: Process) -> tuple[int, int]:
+    """What a process answers to those who ask whether it, and whether the system, does its work."""
+    lines = [json.loads(line) for line in process.log().splitlines()]
+    [port] = [line["port"] for line in lines if line["event"] == "metrics.listening"]
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=5) as client:
+        return client.get("/livez").status_code, client.get("/status").status_code
+
+
 def test_two_workers_and_a_relay_do_what_is_asked_once_and_stop_when_told(
     postgres_world: World, redis_url: str, processes: Supervised, simulator: SimulatorHandle
 ) -> None:
     world, desk = postgres_world, Desk.at(postgres_world, redis_url)
     people = importable(simulator)
-    started = [start(processes, desk, name) for name in ("worker-1", "worker-2", "relay")]
+    ports = {"METRICS_PORT": str(free_port())}
+    started = [start(processes, desk, name, **ports) for name in ("worker-1", "worker-2", "relay")]
     imports = [desk.ask(person.uuid, send_welcome_email=True) for person in people[:2]]
     imports += world.ask_batch([world.request(person.uuid, send_welcome_email=True) for person in people[2:5]])
     request = world.request(people[5].uuid)
@@ -89,6 +100,7 @@ def test_two_workers_and_a_relay_do_what_is_asked_once_and_stop_when_told(
     assert {world.import_row(import_id).state for import_id in imports} == {ImportState.SUCCEEDED}
     assert [count(world, table) for table in ("clients", "xpm_links", "imports")] == [6, 6, 6]
     assert len(world.mail.deliveries()) == 5
+    assert [looked_at(process) for process in started] == 3 * [(200, 200)]
     assert [stopped(process) for process in started] == [0, 0, 0]
     logs = "\n".join(process.log() for process in started)
     assert not any(person.email in logs for person in people[:6] if person.email), "nobody is named in a log"

@@ -56,6 +56,7 @@ COMMANDS = {
     "pauses": Command("worker.cli.operations.pauses", "pauses_app", _OPERATIONS),
     "schedule": Command("worker.cli.practices.schedule", "schedule_app", _OPERATIONS),
     "reconcile": Command("worker.cli.operations.reconcile", "run_reconcile", _OPERATIONS),
+    "doctor": Command("worker.cli.doctor", "run_doctor", _OPERATIONS),
     "housekeeping": Command("worker.cli.operations.housekeeping", "run_housekeeping", _OPERATIONS),
     "person": Command("worker.cli.operations.erase", "person_app", _OPERATIONS),
     "restore": Command("worker.cli.operations.restore", "restore_app", _OPERATIONS),

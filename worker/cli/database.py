@@ -9,7 +9,7 @@ from uuid import UUID
 
 import redis
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DatabaseError
 
 from config.logging import set_up_logging
 from config.settings import Settings
@@ -19,6 +19,7 @@ from portal_db.migrate import Standing, standing
 from portal_db.states import Lane
 from worker.cli.exits import ExitCode, Problem
 from worker.cli.output import clean, note
+from worker.health import record as health
 from worker.queue.bell import RedisBell, connect
 
 
@@ -44,7 +45,7 @@ def open_record(*, migrated: bool = True) -> Iterator[Record]:
     """
     settings = Settings.load()
     set_up_logging(settings.model_copy(update={"log_level": "error"}))
-    database = _database(settings)
+    database = database_of(settings)
     try:
         with _explain_database_errors(settings):
             if migrated:
@@ -54,7 +55,12 @@ def open_record(*, migrated: bool = True) -> Iterator[Record]:
         database.close()
 
 
-def _database(settings: Settings) -> Database:
+def database_of(settings: Settings) -> Database:
+    """The database of DATABASE_URL, not connected yet.
+
+    Raises:
+        Problem: DATABASE_URL is invalid.
+    """
     try:
         return Database(settings.database_url)
     except ArgumentError:
@@ -74,32 +80,22 @@ def _explain_database_errors(settings: Settings) -> Iterator[None]:
     try:
         yield
     except DATABASE_AWAY as error:
-        raise DatabaseAway(_words(settings, _reason(error)), ExitCode.UNAVAILABLE) from None
+        raise DatabaseAway(_words(settings, clean(health.reason_of(error))), ExitCode.UNAVAILABLE) from None
     except DatabaseError as error:
         if type(error) is not DatabaseError:
             raise
-        raise _unusable(settings, _reason(error)) from None  # SQLite: the file is not a database
+        raise _unusable(settings, clean(health.reason_of(error))) from None  # SQLite: the file is not a database
 
 
 def _require_revision(database: Database) -> None:
     found = standing(database)
     if not found.fits:
-        raise Problem(misfit(found), ExitCode.UNAVAILABLE)
+        raise misfit(found)
 
 
-def misfit(found: Standing) -> str:
+def misfit(found: Standing) -> Problem:
     """Why this version cannot work with the database, and what to do."""
-    if found.current is None:
-        return "The database has no tables yet: run `portal-sync db upgrade`."
-    if found.is_newer:
-        return (
-            f"A newer version has migrated the database to revision {found.current}, and versions older than revision"
-            f" {found.broken_by} cannot work with it; this one is at {found.newest}. Start the newer version."
-        )
-    return (
-        f"The database is at revision {found.current} and this version needs {found.newest}: run `portal-sync db upgrade`,"
-        " or use the version of portal-sync that matches."
-    )
+    return Problem(": ".join(health.misfit(found)) + ".", ExitCode.UNAVAILABLE)
 
 
 def _unusable(settings: Settings, reason: str) -> Problem:
@@ -109,12 +105,6 @@ def _unusable(settings: Settings, reason: str) -> Problem:
 def _words(settings: Settings, reason: str) -> str:
     where = make_url(settings.database_url).render_as_string(hide_password=True)
     return f"The database {where} cannot be used: {reason}. Check DATABASE_URL."
-
-
-def _reason(error: SQLAlchemyError) -> str:
-    """The first line of the driver's message."""
-    words = str(error.orig if isinstance(error, DBAPIError) and error.orig else error).strip()
-    return clean(words.splitlines()[0])[:200].rstrip(".") if words else type(error).__name__
 
 
 class BestEffortBell:

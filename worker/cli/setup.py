@@ -60,7 +60,7 @@ def upgrade_database(as_json: AsJson = False) -> None:
                 ExitCode.UNAVAILABLE,
             ) from None
         except TooNew:
-            raise Problem(misfit(standing(record.database)), ExitCode.UNAVAILABLE) from None
+            raise misfit(standing(record.database)) from None
         except WrongEncoding as error:
             raise Problem(
                 f"The database is in {error}, which cannot hold every name: create one with ENCODING 'UTF8' TEMPLATE"
@@ -90,7 +90,7 @@ def check_database(as_json: AsJson = False) -> None:
     with open_record(migrated=False) as record:
         found = standing(record.database)
     if not found.fits and not as_json:
-        raise Problem(misfit(found), ExitCode.UNAVAILABLE)
+        raise misfit(found)
     say_result(
         as_json,
         {**asdict(found), "fits": found.fits},

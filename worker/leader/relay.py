@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from uuid import UUID
 
 import redis
@@ -42,16 +42,25 @@ class Relay:
         owner: the name of this process in the record.
         limit: how many jobs of one practice are rung and unfinished at once, per lane group.
         permits: how many calls a tenant's quota has room for; without it, jobs deferred by the quota are rung when due.
+        goes_round: called after each look, also after one of a process on standby.
     """
 
     def __init__(
-        self, database: Database, bell: RedisBell, *, owner: str, limit: int, permits: Permits | None = None
+        self,
+        database: Database,
+        bell: RedisBell,
+        *,
+        owner: str,
+        limit: int,
+        permits: Permits | None = None,
+        goes_round: Callable[[], None] = lambda: None,
     ) -> None:
         self._database = database
         self._bell = bell
         self._owner = owner
         self._limit = limit
         self._permits = permits
+        self._goes_round = goes_round
         self._aside_again_at = 0.0
 
     def run(self, stopping: threading.Event) -> None:
@@ -63,6 +72,7 @@ class Relay:
             except (SQLAlchemyError, redis.RedisError) as error:
                 log.warning("relay.interrupted", exc_info=error)
                 wait = IDLE_SECONDS
+            self._goes_round()
         try:
             with self._database.write() as tx:
                 leaders.give_up(tx, ROLE, self._owner)
@@ -81,6 +91,7 @@ class Relay:
         with self._database.write() as tx:
             if not leaders.hold(tx, ROLE, self._owner, LEADER_SECONDS):
                 return 0
+        self._goes_round()  # a Redis that hangs takes the rest of the time
         self._report_aside()
         with self._database.write() as tx:
             taken_back = jobs.take_back_expired(tx)

@@ -69,15 +69,23 @@ class PortalBroker(RedisBroker):
         client: shared by the process's threads.
         namespace: prefix of every key.
         quarantine: keeps the messages that cannot be used.
+        goes_round: called with a queue's name each time its consumer goes round, with or without Redis.
     """
 
-    def __init__(self, client: redis.Redis, namespace: str, quarantine: Quarantine) -> None:
+    def __init__(
+        self,
+        client: redis.Redis,
+        namespace: str,
+        quarantine: Quarantine,
+        goes_round: Callable[[str], None] = lambda _: None,
+    ) -> None:
         super().__init__(  # type: ignore[no-untyped-call]  # dramatiq's broker is untyped
             client=client,
             namespace=namespace,
             middleware=[QuarantineFailed()],
         )
         self.quarantine = quarantine
+        self.goes_round = goes_round
         self._script = client.register_script(dispatch.SCRIPT)
 
     @property
@@ -94,6 +102,7 @@ class PortalBroker(RedisBroker):
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Consumer:
         """Make a consumer. Messages that an earlier one fetched and lost with its connection go back to the queue first
         (P2, P7): this process is alive, so no other would free them. Delivering a message twice is harmless."""
+        self.goes_round(queue_name)
         try:
             self.do_requeue(queue_name, *self.held(queue_name))
         except redis.RedisError as error:  # a refusal too: dramatiq tries again
@@ -129,7 +138,9 @@ class PortalBroker(RedisBroker):
         raise NotImplementedError("the bell puts messages on queues")
 
 
-def make_broker(settings: Settings, quarantine: Quarantine) -> PortalBroker:
+def make_broker(
+    settings: Settings, quarantine: Quarantine, goes_round: Callable[[str], None] = lambda _: None
+) -> PortalBroker:
     """A broker on REDIS_URL.
 
     Raises:
@@ -138,7 +149,7 @@ def make_broker(settings: Settings, quarantine: Quarantine) -> PortalBroker:
     client = connect(settings, retries=0)  # P7: a resent fetch would lose the messages of the first
     require_usable(client, settings.redis_namespace)
     require_safe(client)
-    return PortalBroker(client, settings.redis_namespace, quarantine)
+    return PortalBroker(client, settings.redis_namespace, quarantine, goes_round)
 
 
 def require_usable(client: redis.Redis, namespace: str) -> None:

@@ -31,6 +31,7 @@ class BlockingConsumer(_RedisConsumer):
     say_again_at = 0.0
 
     def __next__(self) -> MessageProxy | None:
+        self.broker.goes_round(self.queue_name)
         room = self.prefetch - self.outstanding_message_count
         try:
             if self.lost_ack:

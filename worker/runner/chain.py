@@ -21,9 +21,10 @@ from handlers.errors import Deferred, JobError, Transient
 from handlers.jobs.handler import Handler, Sending, Task
 from handlers.services import Services
 from portal_db.database import Tx
+from portal_db.tables import Job
 from portal_db.work import jobs
 from portal_db.work.jobs import LeaseLost, lease_of
-from worker.runner import failures
+from worker.runner import failures, outcomes
 from worker.runner.failures import as_job_error
 
 log = structlog.stdlib.get_logger(__name__)
@@ -49,8 +50,9 @@ class Chain:
     """Sends a set in the calling thread.
 
     Args:
-        apply: writes the effects of sent jobs and ends them, in a transaction.
+        apply: writes the effects of sent jobs and ends them, in a transaction; returns those that were still ours.
         fail: records the failure of one job.
+        began: when the set did, on the process's monotonic clock.
         tries: how often a transaction is tried while the database is away.
         stopping: once set, nothing more is begun.
     """
@@ -59,8 +61,9 @@ class Chain:
         self,
         services: Services,
         *,
-        apply: Callable[[Tx, Handler, Sequence[Task]], None],
+        apply: Callable[[Tx, Handler, Sequence[Task]], Sequence[Job]],
         fail: Callable[[Handler, Task, JobError], None],
+        began: float,
         tries: Callable[[], Retrying],
         stopping: threading.Event,
     ) -> None:
@@ -68,6 +71,7 @@ class Chain:
         self._database = services.database
         self._apply = apply
         self._fail = fail
+        self._began = began
         self._tries = tries
         self._stopping = stopping
 
@@ -132,8 +136,10 @@ class Chain:
                 begun = task is not None and sending.begin(tx, task)
                 if task is not None and not begun:
                     is_ours = bool(jobs.give_back(tx, [lease_of(task.job)]))
+        if sent is not None and sent.error is not None:
+            outcomes.failed(sent.task.job, sent.error, began=self._began)
         if task is not None and not begun and not is_ours:
-            log.info("job.lease_lost")
+            log.info("job.lease_lost", job=str(task.job.id))
         return begun
 
     def _record(self, tx: Tx, handler: Handler, sending: Sending, sent: _Sent) -> None:
@@ -150,10 +156,11 @@ class Chain:
         """End the jobs that were sent by one transaction; if that fails, each by its own."""
         if not tasks:
             return
+        ended: Sequence[Job] = ()
         try:
             for attempt in self._tries():
                 with attempt, self._database.write() as tx:
-                    self._apply(tx, handler, tasks)
+                    ended = self._apply(tx, handler, tasks)
         except LeaseLost:
             log.info("job.lease_lost")
         except Exception as error:
@@ -163,6 +170,8 @@ class Chain:
             log.warning("jobs.run_apart", count=len(tasks), exc_info=error)
             for task in tasks:
                 self._end(handler, [task])
+        else:
+            outcomes.succeeded(ended, began=self._began)
 
     def _not_recorded(self, handler: Handler, sending: Sending, sent: _Sent, error: Exception) -> None:
         if sent.was_put_off:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from uuid import UUID
@@ -22,6 +23,7 @@ from handlers.services import Services
 from portal_db.states import JobState
 from portal_db.work import jobs
 from portal_db.work.jobs import POISON_CODE, LeaseLost, lease_of
+from worker.runner import outcomes
 from worker.runner.failures import record
 
 log = structlog.stdlib.get_logger(__name__)
@@ -59,6 +61,7 @@ class IsolatedRunner:
             log.warning("job.alone", job=str(job_id), kind=job.kind)
             child = subprocess.Popen([*self._command, str(job_id), owner])  # noqa: S603 -- our own module
             self._children[job_id] = child
+        began = time.monotonic()
         try:
             died = child.wait(job.deadline_seconds + 10) != 0
         except subprocess.TimeoutExpired:
@@ -68,7 +71,7 @@ class IsolatedRunner:
         finally:
             del self._children[job_id]
         if died and not self._stopped.is_set():
-            self._dead_letter(job_id, owner)
+            self._dead_letter(job_id, owner, began)
 
     @property
     def running(self) -> int:
@@ -86,7 +89,7 @@ class IsolatedRunner:
                 if job is not None and job.lease_owner == f"{self._owner}/isolated":
                     jobs.release(tx, lease_of(job))
 
-    def _dead_letter(self, job_id: UUID, owner: str) -> None:
+    def _dead_letter(self, job_id: UUID, owner: str, began: float) -> None:
         with self._services.database.read() as tx:
             job = jobs.get(tx, job_id)
         if job is None or job.state is not JobState.RUNNING or job.lease_owner != owner:
@@ -100,3 +103,5 @@ class IsolatedRunner:
             record(self._services, job, lease_of(job), self._handlers[job.kind].on_failure, poison)
         except LeaseLost:
             log.info("job.lease_lost", job=str(job_id))
+        else:
+            outcomes.failed(job, poison, began=began)

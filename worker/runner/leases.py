@@ -7,7 +7,7 @@ releases the jobs it still holds, so that others can run them at once.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from uuid import UUID
 
@@ -28,13 +28,23 @@ class Leases:
         owner: the name of the process in the record.
         lease_seconds: how long a lease lasts from each renewal.
         every_seconds: how often they are renewed.
+        goes_round: called each time the heartbeat goes round.
     """
 
-    def __init__(self, database: Database, owner: str, *, lease_seconds: float, every_seconds: float) -> None:
+    def __init__(
+        self,
+        database: Database,
+        owner: str,
+        *,
+        lease_seconds: float,
+        every_seconds: float,
+        goes_round: Callable[[], None] = lambda: None,
+    ) -> None:
         self.owner = owner
         self.lease_seconds = lease_seconds
         self._database = database
         self._every_seconds = every_seconds
+        self._goes_round = goes_round
         self._held: dict[UUID, Lease] = {}
         #: Tokens that the last renewal did not renew.
         self._missed: set[UUID] = set()
@@ -99,6 +109,7 @@ class Leases:
 
     def _beat(self) -> None:
         while not self._stop.wait(self._every_seconds):
+            self._goes_round()
             try:
                 self.renew()
             except SQLAlchemyError as error:

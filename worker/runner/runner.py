@@ -30,7 +30,7 @@ from portal_db.states import OPEN_JOB_STATES, JobState, Lane
 from portal_db.tables import Import, Job
 from portal_db.work import imports, jobs, ringing
 from portal_db.work.jobs import Lease, LeaseLost, lease_of
-from worker.runner import failures
+from worker.runner import failures, outcomes
 from worker.runner.chain import Chain
 from worker.runner.failures import as_job_error
 from worker.runner.leases import Leases
@@ -43,9 +43,11 @@ DATABASE_TRIES = 4
 
 @dataclass
 class _Applied:
-    """What an apply leads to: follow-ups to run next, already claimed, and others to ring. `fetched`: what need not be
-    fetched for them, by job."""
+    """What an apply leads to: what came of the jobs, follow-ups to run next, already claimed, and others to ring.
+    `fetched`: what need not be fetched for them, by job."""
 
+    done: Sequence[Job] = ()
+    refused: Sequence[tuple[Job, Rejected]] = ()
     next_jobs: Sequence[Job] = ()
     next_leases: Sequence[Lease] = ()
     fetched: Mapping[UUID, Any] = field(default_factory=dict)
@@ -172,34 +174,42 @@ class Runner:
         """
         following = _Applied()
         handler = self._handlers[claimed[0].kind]
+        began = time.monotonic()
         with _log_context(claimed):
             try:
                 tasks, failed, by_themselves = self._fetch(handler, claimed, fetched)
                 self._set_apart(by_themselves)
                 if tasks:
-                    following = self._run_tasks(handler, tasks)
+                    following = self._run_tasks(handler, tasks, began)
             except LeaseLost:
                 log.info("job.lease_lost")
                 return _Applied()
             except Exception as error:
                 if len(claimed) == 1:
-                    self._fail(claimed[0], handler, as_job_error(error))
+                    self._fail(claimed[0], handler, as_job_error(error), began)
                     return _Applied()
                 log.warning("jobs.run_apart", count=len(claimed), exc_info=error)
                 self._run_apart(claimed)
                 return _Applied()
             for job, failure in failed:
-                self._fail(job, handler, failure)
+                self._fail(job, handler, failure, began)
         return following
 
-    def _run_tasks(self, handler: Handler, tasks: Sequence[Task]) -> _Applied:
+    def _run_tasks(self, handler: Handler, tasks: Sequence[Task], began: float) -> _Applied:
         """Send what is to be sent, and apply. Returns the follow-ups to run next, already claimed."""
         if handler.sending is None:
-            return self._finish(handler, tasks)
+            return self._finish(handler, tasks, began)
+
+        def apply(tx: Tx, handler: Handler, tasks: Sequence[Task]) -> Sequence[Job]:
+            applied = _Applied()
+            self._write(tx, handler, tasks, applied)
+            return applied.done
+
         chain = Chain(
             self._services,
-            apply=lambda tx, handler, tasks: self._write(tx, handler, tasks, _Applied()),
-            fail=lambda handler, task, error: self._fail(task.job, handler, error),
+            apply=apply,
+            fail=lambda handler, task, error: self._fail(task.job, handler, error, began),
+            began=began,
             tries=self._tries,
             stopping=self._stopping,
         )
@@ -244,7 +254,7 @@ class Runner:
                 tasks.append(Task(job, None, fetched))
         return tasks, failed, by_themselves
 
-    def _finish(self, handler: Handler, tasks: Sequence[Task]) -> _Applied:
+    def _finish(self, handler: Handler, tasks: Sequence[Task], began: float) -> _Applied:
         """Apply, and ring the follow-ups. A COMMIT that got no answer is read back by a token, never assumed."""
         applied = _Applied()
         for attempt in self._tries():
@@ -257,6 +267,9 @@ class Runner:
                         self._write(tx, handler, tasks, applied)
         for lane, job_id in applied.to_ring:
             self._bell.ring(lane, [job_id])
+        outcomes.succeeded(applied.done, began=began)
+        for job, refusal in applied.refused:
+            outcomes.failed(job, refusal, began=began)
         return applied
 
     def _was_recorded(self, tasks: Sequence[Task]) -> bool:
@@ -293,6 +306,7 @@ class Runner:
             jobs.succeed(tx, *(lease_of(job) for job, _ in done))
         if refused:
             failures.reject(tx, refused)
+        applied.done, applied.refused = [job for job, _ in done], refused
         self._insert_follow_ups(tx, done, applied, may_be_paused=may_be_paused)
         fetched = {task.job.import_id: task.fetched for task in tasks}
         if all(self._handlers[job.kind].fetch is handler.fetch for job in applied.next_jobs):
@@ -328,21 +342,16 @@ class Runner:
         new = [job for _, job in wanted if job.id in added and job.id not in taken]
         applied.to_ring = [(job.lane, job.id) for job in new] if interactive else ()
 
-    def _fail(self, job: Job, handler: Handler, error: JobError) -> None:
+    def _fail(self, job: Job, handler: Handler, error: JobError, began: float) -> None:
         """Record a failure. If even that fails, the lease expires and the relay takes the job back."""
-        log.info(
-            "job.failed",
-            job=str(job.id),
-            code=error.code,
-            error_class=error.error_class.value,
-            attempt=job.attempts + 1,
-        )
         try:
             self._tries()(failures.record, self._services, job, lease_of(job), handler.on_failure, error)
         except LeaseLost:
-            log.info("job.lease_lost")
+            log.info("job.lease_lost", job=str(job.id), code=error.code)
         except SQLAlchemyError as database_error:
-            log.warning("job.failure_not_recorded", exc_info=database_error)
+            log.warning("job.failure_not_recorded", job=str(job.id), code=error.code, exc_info=database_error)
+        else:
+            outcomes.failed(job, error, began=began)
 
     def _tries(self) -> Retrying:
         return Retrying(
@@ -393,10 +402,11 @@ def _by_kind(claimed: Iterable[Job]) -> list[list[Job]]:
 
 @contextmanager
 def _log_context(claimed: Sequence[Job]) -> Iterator[None]:
-    """What every line of the log names: the job and its import, or how many jobs there are."""
+    """What every line of the log names: the kind, and the job and its import if it runs by itself."""
+    values = {}
     if len(claimed) == 1:
-        values = {"job": str(claimed[0].id), "import_id": str(claimed[0].import_id)}
-    else:
-        values = {"jobs": str(len(claimed))}
+        values = {"job": str(claimed[0].id)}
+        if claimed[0].import_id is not None:
+            values["import_id"] = str(claimed[0].import_id)
     with structlog.contextvars.bound_contextvars(kind=claimed[0].kind, **values):
         yield

@@ -18,6 +18,7 @@ from tests.mutants.table import (
     review,
     rows,
     schedule,
+    watching,
     xpm,
 )
 
@@ -40,5 +41,6 @@ AREAS: dict[str, tuple[Mutant, ...]] = {
     "Connecting to Xero": connecting.MUTANTS,
     "The directory": directory.MUTANTS,
     "XPM and its quota": xpm.MUTANTS,
+    "Watching it": watching.MUTANTS,
 }
 MUTANTS: tuple[Mutant, ...] = tuple(mutant for area in AREAS.values() for mutant in area)

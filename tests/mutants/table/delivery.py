@@ -111,7 +111,8 @@ RUNNING = (
         "P14: a job that kills its process returns for ever",
         (
             Edit(
-                ALONE, "        if died and not self._stopped.is_set():\n            self._dead_letter(job_id, owner)\n"
+                ALONE,
+                "        if died and not self._stopped.is_set():\n            self._dead_letter(job_id, owner, began)\n",
             ),
         ),
         (f"{TEST_ALONE}::test_a_child_that_hangs_is_ended_and_its_job_buried",),

@@ -63,8 +63,8 @@ MUTANTS = (
         (
             Edit(
                 WORKERS,
-                "is_running = Worker.seen_at.between(db_now(-Worker.lasts_seconds), db_now())",
-                "is_running = Worker.owner != ''",
+                "return Worker.seen_at.between(db_now(-Worker.lasts_seconds), db_now())",
+                "return Worker.owner != ''",
             ),
         ),
         (f"{DEPLOYS}::test_a_worker_that_was_not_seen_lately_does_not_count[sqlite-killed]",),

@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 import dramatiq
 import pytest
 import redis
+from dramatiq.errors import ConnectionClosed
 from sqlalchemy import select
 
 from portal_db.states import ImportState, Lane
@@ -253,3 +254,22 @@ def test_a_message_whose_acknowledgement_was_lost_is_acknowledged_later(
     desk.bell.ring(Lane.IMPORT, [uuid4()])
     with desk.working(broker=broker):
         wait_until(lambda: lost and not desk.unacknowledged(Lane.IMPORT.value), "it is acknowledged after all")
+
+
+@pytest.mark.parametrize("is_away", [False, True])
+def test_a_consumer_goes_round_with_and_without_redis(sqlite_desk: Desk, own_redis: RedisServer, is_away: bool) -> None:
+    settings = sqlite_desk.settings.model_copy(update={"redis_url": own_redis.url})
+    rounds: list[str] = []
+    broker = make_broker(settings, lambda *_: None, rounds.append)
+    broker.declare_queue(Lane.EMAIL.value)
+    consumer = broker.consume(Lane.EMAIL.value)
+    assert rounds == [Lane.EMAIL.value]
+    if is_away:
+        own_redis.stop()
+        with pytest.raises(ConnectionClosed):
+            next(consumer)
+        with pytest.raises(ConnectionClosed):
+            broker.consume(Lane.EMAIL.value)
+    else:
+        assert [next(consumer), next(consumer)] == [None, None]
+    assert rounds == 3 * [Lane.EMAIL.value]

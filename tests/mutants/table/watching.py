@@ -1,0 +1,98 @@
+"""Guards of what operators watch: logs of outcomes, liveness, checks and metrics (config, worker)."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import Edit, Mutant
+
+LISTENER = "config/listener.py"
+CHECKS = "worker/health/checks.py"
+TEST_LISTENER = "tests/test_listener.py"
+TEST_CHECKS = "tests/worker/health/test_checks.py"
+TEST_OUTCOMES = "tests/worker/runner/test_outcomes.py"
+TEST_CONSUMER = "tests/worker/queue/test_consumer.py"
+
+MUTANTS = (
+    Mutant(
+        "listener-next-port",
+        "a process takes the next port if one is taken",
+        "only one process of a machine can be watched with shared settings",
+        (Edit(LISTENER, "for port in range(first, min(first + PORTS, 65_536)):", "for port in (first,):"),),
+        (f"{TEST_LISTENER}::test_processes_with_the_same_settings_take_different_ports",),
+    ),
+    Mutant(
+        "listener-quiet",
+        "the listener logs no requests",
+        "P19: addresses and query strings of callers are in the log",
+        (
+            Edit(
+                LISTENER,
+                "    def log_message(self, *_: Any) -> None:",
+                "    def log_no_message(self, *_: Any) -> None:",
+            ),
+        ),
+        (f"{TEST_LISTENER}::test_it_answers_its_paths_and_no_others",),
+    ),
+    Mutant(
+        "liveness-redis",
+        "a consumer that waits for Redis goes round",
+        "every worker is restarted again and again while Redis is away",
+        (
+            Edit(
+                "worker/queue/broker.py",
+                "        self.goes_round(queue_name)\n        try:\n            self.do_requeue(",
+                "        try:\n            self.do_requeue(",
+            ),
+        ),
+        (f"{TEST_CONSUMER}::test_a_consumer_goes_round_with_and_without_redis[True]",),
+    ),
+    Mutant(
+        "liveness-standby",
+        "a relay goes round whether it leads, stands by or meets an outage",
+        "relays on standby, or in an outage, are restarted again and again",
+        (Edit("worker/leader/relay.py", "            self._goes_round()\n        try:", "        try:"),),
+        (
+            "tests/worker/leader/test_relay_outages.py"
+            "::test_a_relay_goes_round_when_it_leads_stands_by_and_meets_an_outage",
+        ),
+    ),
+    Mutant(
+        "outcome-recorded",
+        "a job's failure is logged once it is recorded",
+        "the log says that a job failed which another worker has done",
+        (
+            Edit(
+                "worker/runner/runner.py",
+                "        else:\n            outcomes.failed(job, error, began=began)\n",
+                "        outcomes.failed(job, error, began=began)\n",
+            ),
+        ),
+        (f"{TEST_OUTCOMES}::test_a_failure_that_is_not_ours_to_record_is_not_said",),
+    ),
+    Mutant(
+        "lines-rendered-once",
+        "the lines of a set are rendered once",
+        "a set of fifty jobs costs fifty renderings",
+        (
+            Edit(
+                "worker/runner/outcomes.py",
+                '        log_each(log, "job.succeeded", [_names(job) for job in jobs], **_same(jobs[0], began))',
+                '        for job in jobs:\n            log.info("job.succeeded", **_names(job), **_same(job, began))',
+            ),
+        ),
+        (f"{TEST_OUTCOMES}::test_a_set_costs_one_event_of_the_log",),
+    ),
+    Mutant(
+        "status-kept",
+        "callers within some seconds get the same answer of /status",
+        "whoever asks often enough keeps the database busy",
+        (Edit("worker/health/status.py", "self._kept is None or now >= self._kept_until", "True"),),
+        (f"{TEST_CHECKS}::test_the_status_is_one_word_and_quotes_nothing",),
+    ),
+    Mutant(
+        "doctor-tls",
+        "the mail server is to be reached over TLS, except on this machine",
+        "passwords and activation links travel unprotected, and nobody notices",
+        (Edit(CHECKS, "if not is_encrypted and urlsplit", "if False and urlsplit"),),
+        (f"{TEST_CHECKS}::test_what_travels_unprotected_is_found",),
+    ),
+)

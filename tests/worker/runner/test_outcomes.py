@@ -1,0 +1,139 @@
+"""One line of the log for each job's outcome, with its import, however the job ran."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+from uuid import UUID
+
+import pytest
+import structlog
+
+from handlers.errors import Transient
+from tests.handlers.directory.given import synced
+from tests.making import importable, take_back
+from tests.worker.runner.running import only_job, raising, runner, stub
+from tests.worker.runner.test_sets import ask, first_jobs
+from tests.world import World
+from worker.local.mail_catcher import Behaviour
+from xpm.simulator.serve import SimulatorHandle
+
+
+@pytest.fixture
+def logged() -> Sequence[dict[str, Any]]:
+    """The log's events, each row of a set's as an event of its own."""
+    found: list[dict[str, Any]] = []
+
+    def keep(_: object, __: str, event: Any) -> Any:
+        rows = event.pop("_rows", None)
+        found.extend({**event, **row} for row in rows or [{}])
+        raise structlog.DropEvent
+
+    structlog.configure(
+        processors=[structlog.contextvars.merge_contextvars, keep],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+    )
+    return found
+
+
+def outcomes_of(logged: Sequence[dict[str, Any]], kind: str) -> list[tuple[str, UUID, UUID]]:
+    return [
+        (event["event"], UUID(event["job"]), UUID(event["import_id"]))
+        for event in logged
+        if event["event"] in ("job.succeeded", "job.failed") and event["kind"] == kind
+    ]
+
+
+@pytest.fixture(autouse=True)
+def _as_it_was(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Lines of level info are logged; afterwards, structlog is set up as before."""
+    caplog.set_level("INFO")
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
+
+
+def test_each_job_of_a_set_has_its_line(
+    sqlite_world: World, simulator: SimulatorHandle, logged: Sequence[dict[str, Any]]
+) -> None:
+    # Given a set in which one request is refused: it asks for the first one's record
+    world = sqlite_world
+    synced(world)
+    people = importable(simulator)
+    import_ids = ask(world, [people[0], people[0], people[1]])
+    job_ids = first_jobs(world, import_ids)
+    # When it runs
+    runner(world).run(*job_ids)
+    # Then each job is named once, with its import, and the reason of a refusal
+    said = outcomes_of(logged, "validate_import")
+    assert said == [
+        ("job.succeeded", job_ids[0], import_ids[0]),
+        ("job.succeeded", job_ids[2], import_ids[2]),
+        ("job.failed", job_ids[1], import_ids[1]),
+    ]
+    [refused] = [event for event in logged if event["event"] == "job.failed"]
+    assert (refused["code"], refused["error_class"]) == ("already_being_imported", "rejected")
+    assert len(outcomes_of(logged, "create_client")) == 2
+
+
+def test_a_failure_is_said_once_it_is_recorded(
+    sqlite_world: World, simulator: SimulatorHandle, logged: Sequence[dict[str, Any]]
+) -> None:
+    world = sqlite_world
+    import_id = world.ask(importable(simulator)[0].uuid)
+    job = only_job(world, import_id)
+    runner(world, kinds=stub(raising(Transient("xpm_down", "It did not answer.")))).run(job.id)
+    assert outcomes_of(logged, "validate_import") == [("job.failed", job.id, import_id)]
+
+
+def test_each_email_of_a_set_has_its_line(
+    sqlite_world: World, simulator: SimulatorHandle, logged: Sequence[dict[str, Any]]
+) -> None:
+    # Given three clients whose emails wait, one of them for an address that does not exist
+    world = sqlite_world
+    synced(world)
+    people = importable(simulator)[:3]
+    import_ids = ask(world, people, send_welcome_email=True)
+    runner(world).run(*first_jobs(world, import_ids))
+    emails = [world.jobs_of(import_id)["send_welcome_email"].id for import_id in import_ids]
+    world.mail.behave(Behaviour(refuse={people[1].email: "550 5.1.1 No such mailbox"}))
+    # When they are sent as a set
+    runner(world).run(*emails)
+    # Then each is named once
+    said = sorted(outcomes_of(logged, "send_welcome_email"), key=lambda outcome: emails.index(outcome[1]))
+    events = ["job.succeeded", "job.failed", "job.succeeded"]
+    assert said == [(event, *ids) for event, ids in zip(events, zip(emails, import_ids, strict=True), strict=True)]
+
+
+def test_a_failure_that_is_not_ours_to_record_is_not_said(
+    sqlite_world: World, simulator: SimulatorHandle, logged: Sequence[dict[str, Any]]
+) -> None:
+    # Given a job that is taken back while it fetches
+    world = sqlite_world
+    job = only_job(world, world.ask(importable(simulator)[0].uuid))
+
+    def fetch(*_: object) -> None:
+        world.pass_time(11)
+        take_back(world)
+        raise Transient("xpm_down", "It did not answer.")
+
+    # When the late worker finds that it fails
+    runner(world, kinds=stub(fetch)).run(job.id)
+    # Then only the lost lease is said
+    assert [event["event"] for event in logged if event.get("job") == str(job.id)] == ["job.lease_lost"]
+
+
+def test_a_set_costs_one_event_of_the_log(
+    sqlite_world: World, simulator: SimulatorHandle, caplog: pytest.LogCaptureFixture
+) -> None:
+    synced(sqlite_world)
+    import_ids = ask(sqlite_world, importable(simulator)[:6])
+    structlog.configure(
+        processors=[structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+    )
+    runner(sqlite_world).run(*first_jobs(sqlite_world, import_ids))
+    of_outcomes = [record for record in caplog.records if record.name == "worker.runner.outcomes"]
+    assert len(of_outcomes) == 4  # a set for each of the four kinds

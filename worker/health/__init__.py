@@ -1,0 +1,1 @@
+"""Whether the system works: the checks behind `portal-sync doctor` and `/status`."""
