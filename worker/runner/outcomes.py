@@ -36,4 +36,4 @@ def _names(job: Job) -> dict[str, str]:
 
 
 def _same(job: Job, began: float) -> dict[str, object]:
-    return {"kind": job.kind, "lane": job.lane.value, "seconds": round(time.monotonic() - began, 3)}
+    return {"kind": str(job.kind), "lane": job.lane.value, "seconds": round(time.monotonic() - began, 3)}

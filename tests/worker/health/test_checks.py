@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from cryptography.fernet import Fernet
 from pydantic import SecretStr
 
 from config.sources import Sources
+from portal_db.database import Database
 from portal_db.states import Lane
 from portal_db.work import leaders, outages, workers
 from tests.worker.queue.desk import Desk
@@ -49,7 +51,9 @@ def healthy(desk: Desk, simulator: SimulatorHandle) -> Installation:
 
 
 def with_settings(installation: Installation, **values: object) -> Installation:
-    return replace(installation, settings=installation.settings.model_copy(update=values))
+    settings = installation.settings.model_copy(update=values)
+    settings.__dict__.pop("vault", None)  # it was made of the keys before
+    return replace(installation, settings=settings)
 
 
 def failures(installation: Installation) -> dict[str, Result]:
@@ -136,9 +140,9 @@ def test_what_travels_unprotected_is_found(healthy: Installation, monkeypatch: p
     assert "starttls=require" in (found["mail"].remedy or "")
 
 
-def test_what_rests_on_a_check_that_fails_is_left_out(healthy: Installation, sqlite_url: str) -> None:
+def test_what_rests_on_a_check_that_fails_is_left_out(healthy: Installation, tmp_path: Path) -> None:
     # Given a database without tables
-    empty = replace(healthy, database=type(healthy.database)(sqlite_url))
+    empty = replace(healthy, database=Database(f"sqlite:///{tmp_path}/empty.db"))
     found = failures(empty)
     assert list(found) == ["migrations"]
     assert found["migrations"].message == "The database has no tables yet."

@@ -134,6 +134,7 @@ def test_a_set_costs_one_event_of_the_log(
         wrapper_class=structlog.stdlib.BoundLogger,
         logger_factory=structlog.stdlib.LoggerFactory(),
     )
+    caplog.clear()
     runner(sqlite_world).run(*first_jobs(sqlite_world, import_ids))
     of_outcomes = [record for record in caplog.records if record.name == "worker.runner.outcomes"]
     assert len(of_outcomes) == 4  # a set for each of the four kinds
