@@ -65,7 +65,7 @@ def log_each(log: Any, event: str, rows: Sequence[Mapping[str, str]], **same: ob
     Args:
         rows: have the same fields, with ids or numbers as their values.
     """
-    if rows and log.isEnabledFor(logging.INFO):
+    if rows and logging.getLogger().isEnabledFor(logging.INFO):
         log.info(event, **same, **{name: _place_of(name) for name in rows[0]}, _rows=rows)
 
 
