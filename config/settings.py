@@ -61,6 +61,9 @@ class Settings(BaseSettings):
     token_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         (), description="Fernet keys, comma separated, newest first; they encrypt tokens at rest"
     )
+    unsigned_requests: bool = Field(
+        False, description="whether import requests by queue message are accepted without a producer's signature"
+    )
     webhook_private_addresses: bool = Field(
         False, description="whether webhooks may be sent to addresses that are not public"
     )

@@ -170,6 +170,7 @@ def building(database_url: str, api_url: str, access_token: str, mail: MailCatch
         xero_client_id=SimulatorConfig().client_id,
         xero_client_secret=SecretStr(SimulatorConfig().client_secret),
         smtp_url=mail.url,
+        unsigned_requests=True,
         token_keys=Fernet.generate_key().decode(),
     )
     sources = Sources(random=LongestWaits())

@@ -28,6 +28,7 @@ from handlers.directory.lookup import FetchedRecord
 from handlers.directory.records import content_hash, read_record
 from handlers.email import addresses
 from handlers.email.compose import compose
+from handlers.email.greeting import greeting
 from handlers.email.smtp import SmtpMailer
 from handlers.errors import Rejected
 from handlers.imports.details import address_text
@@ -202,7 +203,7 @@ class Steps:
             subject=f"Welcome to the client portal of {email.practice_name}",
             message_id=email.message_id,
             values={
-                "client_name": email.client_name,
+                "greeting": greeting(email.client_name),
                 "practice_name": email.practice_name,
                 "activation_url": f"{self._settings.public_url.rstrip('/')}/activate/{token}",
                 "days": str(LINK_DAYS),

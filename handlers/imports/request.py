@@ -14,6 +14,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from handlers.email import greeting
 from handlers.fields import misfit, one_line
 from portal_db.states import ClientKind, ClientType, EntityType, Subscription
 
@@ -38,6 +39,11 @@ class ImportWishes(BaseModel):
     def _fields_fit_the_kind(self) -> Self:
         if self.kind is ClientKind.INDIVIDUAL and self.entity_type is not None:
             raise ValueError("entity_type is for entities only")
+        if self.kind is ClientKind.INDIVIDUAL and self.name is not None and not greeting.fits(self.name):
+            raise ValueError(
+                f"name of an individual may have up to {greeting.LONGEST} characters and no web address; put a space"
+                " after a full stop"
+            )
         if self.kind is ClientKind.ENTITY:
             for name in ("email", "client_type", "subscription"):
                 if getattr(self, name) is not None:

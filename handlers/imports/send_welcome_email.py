@@ -15,6 +15,7 @@ from handlers import refusals
 from handlers.access.activation import activation_token, hash_token
 from handlers.email import addresses
 from handlers.email import compose as email_compose
+from handlers.email.greeting import greeting
 from handlers.errors import JobError, OutcomeUnknown
 from handlers.jobs.handler import Result, Sending, Task, job_arg
 from handlers.services import Services
@@ -113,7 +114,7 @@ def on_failure(tx: Tx, job: Job, failure: Failure) -> None:
 def compose(services: Services, addressed: AddressedEmail, token: str) -> Message:
     """The message with its activation link."""
     values = {
-        "client_name": addressed.client.name,
+        "greeting": greeting(addressed.client.name),
         "practice_name": addressed.practice.name,
         "activation_url": f"{services.settings.public_url.rstrip('/')}/activate/{token}",
         "days": str(LINK_VALID_SECONDS // 86_400),

@@ -13,12 +13,13 @@ from uuid import UUID
 from cryptography.fernet import InvalidToken, MultiFernet
 
 from portal_db import webhooks
+from portal_db.access import producers
 from portal_db.database import Database, Tx
-from portal_db.tables import MalformedMessage, WebhookEndpoint, XeroLogin
+from portal_db.tables import MalformedMessage, Producer, WebhookEndpoint, XeroLogin
 from portal_db.work import malformed_messages
 from portal_db.xero import logins as xero_logins
 
-T = TypeVar("T", XeroLogin, MalformedMessage, WebhookEndpoint)
+T = TypeVar("T", XeroLogin, MalformedMessage, WebhookEndpoint, Producer)
 
 BATCH = 50
 """Rows per transaction."""
@@ -31,11 +32,12 @@ class Rotated:
     logins: int
     messages: int
     webhooks: int
+    producers: int
     unreadable: int
 
 
 def rotate(database: Database, vault: MultiFernet) -> Rotated:
-    """Rotate the tokens of Xero logins, the secrets of webhooks, and malformed messages.
+    """Rotate the tokens of Xero logins, the secrets of webhooks and producers, and malformed messages.
 
     Codes of pending consents are not rotated: they expire after ten minutes.
     """
@@ -56,10 +58,16 @@ def rotate(database: Database, vault: MultiFernet) -> Rotated:
         webhooks.reseal(tx, row.id, secret=sealed(row.secret), old_secret=sealed(row.old_secret))
         return True
 
+    def producer(tx: Tx, row: Producer) -> bool:
+        producers.reseal(tx, row.id, secret=sealed(row.secret), old_secret=sealed(row.old_secret))
+        return True
+
     logins, lost_logins = _rotate_all(database, xero_logins.page, login)
     messages, lost_messages = _rotate_all(database, malformed_messages.page, message)
     endpoints, lost_endpoints = _rotate_all(database, webhooks.page, endpoint)
-    return Rotated(logins, messages, endpoints, lost_logins + lost_messages + lost_endpoints)
+    signers, lost_signers = _rotate_all(database, producers.page, producer)
+    lost = lost_logins + lost_messages + lost_endpoints + lost_signers
+    return Rotated(logins, messages, endpoints, signers, lost)
 
 
 def _rotate_all(

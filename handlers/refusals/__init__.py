@@ -101,6 +101,23 @@ UNKNOWN_KEY = Refusal(RequestRefused, "unknown_key",
 NO_SCOPES = Refusal(RequestRefused, "bad_request",
     "scopes: name at least one.", "Choose what the key may be used for.", field="scopes")
 
+# ---- Producers of queue messages ----
+UNSIGNED_REQUEST = Refusal(RequestRefused, "unsigned_request",
+    "This request is not signed.",
+    "Sign it with a producer's secret, as docs/queue-contract.md says; `portal-sync producer add` makes one.",
+    field="signature")
+BAD_SIGNATURE = Refusal(RequestRefused, "bad_signature",
+    "The signature does not fit the request, or the producer has been revoked.",
+    "Check the producer's id, its secret and what is signed: docs/queue-contract.md shows each step.", field="signature")
+PRODUCER_SECRET_LOST = Refusal(RequestRefused, "producer_secret_lost",
+    "No key in TOKEN_KEYS decrypts this producer's secret.",
+    "Ask an operator to put the key back, or to rotate the secret: portal-sync producer rotate.", field="producer")
+NOT_ITS_PRACTICE = Refusal(RequestRefused, "not_allowed",
+    "This producer may not request imports for this practice.",
+    "Sign with a producer that was made for it.", field="practice_id")
+UNKNOWN_PRODUCER = Refusal(RequestRefused, "unknown_producer",
+    "There is no producer with this id, or it has been revoked.", "Check the list of producers.", field="producer_id")
+
 # ---- Practices, staff, operators ----
 UNKNOWN_PRACTICE = Refusal(RequestRefused, "unknown_practice",
     "There is no practice with this id.", "Check the id.", field="practice_id")

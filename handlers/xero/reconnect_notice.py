@@ -13,6 +13,7 @@ from uuid import UUID
 from config.settings import Settings
 from handlers.email import addresses
 from handlers.email.compose import compose
+from handlers.email.greeting import greeting
 from handlers.errors import Deferred, OutcomeUnknown, Transient
 from handlers.jobs.enqueue import FollowUp, standalone_job
 from handlers.jobs.handler import job_arg
@@ -112,7 +113,7 @@ def _message(settings: Settings, letter: AddressedNotice) -> Message:
         subject="Reconnect Xero Practice Manager",
         message_id=f"{letter.notice.id.hex}.reconnect",
         values={
-            "staff_name": letter.staff.name,
+            "greeting": greeting(letter.staff.name),
             "practice_name": letter.practice.name,
             "what_happened": lost.message,
             "what_to_do": lost.remedy or "",

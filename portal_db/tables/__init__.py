@@ -17,6 +17,7 @@ from portal_db.tables.clients import (
 from portal_db.tables.directories import BusinessStructure, Directory, DirectoryStaged, DirectorySync, same_directory
 from portal_db.tables.emails import WelcomeEmail
 from portal_db.tables.people import Login, Operator, Practice, Staff
+from portal_db.tables.producers import Producer, ProducerPractice
 from portal_db.tables.schedules import Schedule, ScheduledRun
 from portal_db.tables.tasks import EntityConnection, Task
 from portal_db.tables.upkeep import BreakingRevision, Erasure, Restore
@@ -69,6 +70,8 @@ __all__ = [
     "PasswordReset",
     "Pause",
     "Practice",
+    "Producer",
+    "ProducerPractice",
     "ReconnectNotice",
     "Relationship",
     "RelationshipSync",

@@ -151,7 +151,15 @@ class Stage:
         self.processes.start("web", command, ready=port_open(port), env=environment, cwd=_ROOT, within=40)
 
     def _environment(self) -> dict[str, str]:
-        fields = {"database_url", "redis_url", "xpm_api_url", "xpm_quota_time_scale", "smtp_url", "log_format"}
+        fields = {
+            "database_url",
+            "redis_url",
+            "unsigned_requests",
+            "xpm_api_url",
+            "xpm_quota_time_scale",
+            "smtp_url",
+            "log_format",
+        }
         fields |= {"xero_identity_url", "xero_connections_url", "xero_authorize_url", "xero_client_id"}
         given = {name.upper(): str(value) for name, value in self.settings.model_dump(include=fields).items()}
         keys = ",".join(key.get_secret_value() for key in self.settings.token_keys)
@@ -200,6 +208,7 @@ def _settings(database_url: str, redis: RedisServer, xpm: SimulatorHandle, mail:
         xero_client_id=xpm.config.client_id,
         xero_client_secret=SecretStr(xpm.config.client_secret),
         smtp_url=mail.url,
+        unsigned_requests=True,
         token_keys=Fernet.generate_key().decode(),
         log_format="json",
     )

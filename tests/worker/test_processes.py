@@ -61,6 +61,7 @@ def start(
         "XPM_API_URL": settings.xpm_api_url,
         "XPM_QUOTA_TIME_SCALE": "100",  # a new Redis keeps calls back for seconds, and batches are spaced
         "SMTP_URL": settings.smtp_url,
+        "UNSIGNED_REQUESTS": "true",
         "TOKEN_KEYS": ",".join(key.get_secret_value() for key in settings.token_keys),
         "LOG_FORMAT": "json",
         **more,

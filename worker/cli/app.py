@@ -45,6 +45,7 @@ COMMANDS = {
     "connection": Command("worker.cli.practices.connections", "connection_app", _START),
     "directory": Command("worker.cli.practices.directory", "directory_app", _IMPORTS),
     "api-key": Command("worker.cli.practices.api_keys", "api_key_app", _START),
+    "producer": Command("worker.cli.practices.producers", "producer_app", _START),
     "webhooks": Command("worker.cli.practices.webhooks", "webhooks_app", _START),
     "import": Command("worker.cli.imports.add", "import_clients", _IMPORTS),
     "imports": Command("worker.cli.imports.manage", "imports_app", _IMPORTS),

@@ -33,7 +33,10 @@ def rotate_keys(as_json: AsJson = False) -> None:
     """
     with open_record() as record:
         done = rotate(record.database, record.settings.vault)
-    counts = f"{count_of(done.logins, 'Xero login')}, {count_of(done.webhooks, 'webhook')}"
+    counts = (
+        f"{count_of(done.logins, 'Xero login')}, {count_of(done.webhooks, 'webhook')},"
+        f" {count_of(done.producers, 'producer')}"
+    )
     text = f"Encrypted again: {counts}, {count_of(done.messages, 'message')} that could not be read."
     say_result(as_json, asdict(done), text)
     if done.unreadable:

@@ -1,7 +1,8 @@
 """The queue door: moves import requests from the queue `import_requests`, for portals that cannot call HTTP, to the record.
 
-Its messages are the only ones with personal data, so they leave Redis at once. Unreadable ones are kept, encrypted, for
-an operator. A receipt without personal data answers the producer, who sends again until it says accepted.
+Its messages are the only ones with personal data, so they leave Redis at once. Those that are unreadable, or that no
+producer has signed, are kept, encrypted, for an operator. A receipt without personal data answers the producer, who sends
+again until it says accepted.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import redis
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from handlers.access import producers
 from handlers.errors import RequestRefused
 from handlers.imports.accept import accept
 from handlers.imports.request import parse
@@ -47,7 +49,7 @@ class Door:
         While the database is unavailable it waits here: raising would acknowledge the message, and so lose it (P1).
         """
         try:
-            request = parse(fields)
+            request = parse(self._signed(fields))
             accepted = self._until_recorded(lambda: accept(self._services.database, self._bell, request))
         except RequestRefused as refusal:
             payload = json.dumps(fields, default=str).encode()
@@ -57,6 +59,19 @@ class Door:
                 self._leave_receipt(*address, self._refusal(*address, refusal))
             return
         self._leave_receipt(request.practice_id, request.request_id, _accepted(accepted.import_id))
+
+    def _signed(self, fields: dict[str, Any]) -> dict[str, Any]:
+        """What a request asks for, without its signature, which is checked unless the settings do without one.
+
+        Raises:
+            RequestRefused: no producer of the practice has signed it.
+        """
+        services = self._services
+        asked = {name: value for name, value in fields.items() if name not in producers.SIGNATURE_FIELDS}
+        if len(asked) < len(fields) or not services.settings.unsigned_requests:
+            vault = services.settings.vault
+            self._until_recorded(lambda: producers.require_signed(services.database, vault, fields))
+        return asked
 
     def _refusal(self, practice_id: UUID, request_id: str, refusal: RequestRefused) -> dict[str, Any]:
         """What the producer reads. An earlier request with the same id stays accepted, and its receipt says so."""

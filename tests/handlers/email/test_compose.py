@@ -5,6 +5,7 @@ from __future__ import annotations
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from html.parser import HTMLParser
+from uuid import UUID
 
 import pytest
 
@@ -33,7 +34,12 @@ class Reading(HTMLParser):
 
 def welcome(world: World, simulator: SimulatorHandle, name: str) -> EmailMessage:
     """The message that a client of this name gets."""
-    row = world.run_import(find(simulator, is_importable_person).uuid, name=name, send_welcome_email=True)
+    return only_message(world, find(simulator, is_importable_person).uuid, name)
+
+
+def only_message(world: World, record: UUID, name: str | None = None) -> EmailMessage:
+    """The only message that was sent, to the client of this record."""
+    row = world.run_import(record, name=name, send_welcome_email=True)
     assert row.state is ImportState.SUCCEEDED
     (delivery,) = world.mail.deliveries()
     content = (world.mail.mailbox.folder / delivery.file).read_bytes()
@@ -87,6 +93,18 @@ def test_a_name_is_read_as_it_is_written(sqlite_world: World, simulator: Simulat
     assert f"Hello {name}," in html.text
     assert not html.tags & {"b", "script"}
     assert len(html.links) == 1
+
+
+@pytest.mark.parametrize("name", ["Ada " + "x" * 80, "Win at https://evil.example", "Ada\u202eeslaf"])
+def test_a_name_from_xpm_that_is_no_greeting_is_left_out(
+    own_sqlite_world: World, own_simulator: SimulatorHandle, name: str
+) -> None:
+    record = find(own_simulator, is_importable_person)
+    record.name = name
+    text, html = parts_of(only_message(own_sqlite_world, record.uuid))
+    for words in (text, html.text):
+        assert "Hello," in words
+        assert name not in words
 
 
 @pytest.mark.parametrize("breaks", ["\r\n", "\n", "\r", "\u2028", "\x0b", "\x85"])

@@ -73,10 +73,43 @@ def test_a_value_that_does_not_fit_is_refused_by_field(field: str, value: object
     assert refused.field.split(".")[0] == field
 
 
-@pytest.mark.parametrize(("field", "longest"), [("request_id", 200), ("name", 500), ("email", 320)])
-def test_how_long_a_text_may_be(field: str, longest: int) -> None:
-    assert getattr(parse(PERSON | {field: "é" * longest}), field) == "é" * longest
-    assert refusal_of(PERSON | {field: "é" * (longest + 1)}).field == field
+@pytest.mark.parametrize(
+    ("kind", "field", "longest"),
+    [
+        ("individual", "request_id", 200),
+        ("individual", "name", 80),
+        ("entity", "name", 500),
+        ("individual", "email", 320),
+    ],
+)
+def test_how_long_a_text_may_be(kind: str, field: str, longest: int) -> None:
+    sent = PERSON | {"kind": kind}
+    assert getattr(parse(sent | {field: "é" * longest}), field) == "é" * longest
+    assert refusal_of(sent | {field: "é" * (longest + 1)}).field == field
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Win at https://evil.example",
+        "see WWW evil",
+        "Go to evil.example/win",
+        "evil\uff0eexample",
+        "evil\u3002cn",
+        "Ada \u202eeslaf",
+    ],
+)
+def test_a_person_s_name_is_no_message_of_somebody_else_s(name: str) -> None:
+    """The welcome email greets them by it, from our sender."""
+    refused = refusal_of(PERSON | {"name": name})
+    assert refused.field == "name"
+    assert "web address" in refused.message
+    assert parse(ENTITY | {"name": name}).name == name, "an entity gets no email"
+
+
+@pytest.mark.parametrize("name", ["J. R. Smith", "Smith, J.", "Dr. Ada M. Moss Ph.D.", "M.\u00a0de Souza"])
+def test_a_person_s_name_may_have_initials_and_titles(name: str) -> None:
+    assert parse(PERSON | {"name": name}).name == name
 
 
 @pytest.mark.parametrize("field", ["request_id", "name", "email"])

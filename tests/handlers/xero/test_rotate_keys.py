@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from handlers.operations import rotate_keys
 from handlers.operations.rotate_keys import Rotated, rotate
 from portal_db import webhooks
+from portal_db.access import producers
 from portal_db.database import Database, Tx
 from portal_db.states import ImportState
 from portal_db.work import malformed_messages
@@ -40,6 +41,12 @@ def add_webhook(office: Office) -> None:
         webhooks.add(tx, {**row, "secret": OLD.encrypt(b"secret")})
 
 
+def add_producer(office: Office) -> None:
+    with office.world.database.write() as tx:
+        row = {"id": tx.new_id(), "name": "Desk", "secret": OLD.encrypt(b"secret")}
+        producers.add(tx, row, [office.world.practice_id])
+
+
 def logins(tx: Tx) -> list[tuple[str, bytes | None, bytes | None, int]]:
     """By number; ids made within one millisecond come in any order."""
     rows = [row for row in xero_logins.page(tx, after=None, limit=1000) if row.xero_user_id.startswith("user-")]
@@ -51,12 +58,17 @@ def test_the_newest_key_alone_reads_everything(both_offices: Office) -> None:
     database = both_offices.world.database
     add_logins(database, rotate_keys.BATCH + 3)
     add_webhook(both_offices)
+    add_producer(both_offices)
     mine = MultiFernet([NEW, OLD, *_keys(both_offices)])
     # 53 of ours, and the two of the fixtures
-    assert rotate(database, mine) == Rotated(logins=rotate_keys.BATCH + 5, messages=1, webhooks=1, unreadable=0)
+    assert rotate(database, mine) == Rotated(
+        logins=rotate_keys.BATCH + 5, messages=1, webhooks=1, producers=1, unreadable=0
+    )
     with database.read() as tx:
         rows, [message] = logins(tx), malformed_messages.page(tx, after=None, limit=10)
         [endpoint] = webhooks.page(tx, after=None, limit=10)
+        [producer] = producers.page(tx, after=None, limit=10)
+    assert NEW.decrypt(producer.secret or b"") == b"secret"
     assert NEW.decrypt(endpoint.secret or b"") == b"secret"
     assert NEW.decrypt(message.payload) == b"message"
     assert len(rows) == rotate_keys.BATCH + 3
@@ -84,7 +96,7 @@ def test_what_no_key_reads_is_counted_and_left(both_offices: Office) -> None:
     database = both_offices.world.database
     add_logins(database, 2)
     done = rotate(database, MultiFernet([NEW, *_keys(both_offices)]))
-    assert done == Rotated(logins=2, messages=0, webhooks=0, unreadable=3)
+    assert done == Rotated(logins=2, messages=0, webhooks=0, producers=0, unreadable=3)
     with database.read() as tx:
         assert OLD.decrypt(logins(tx)[0][1] or b"") == b"access-0"
 

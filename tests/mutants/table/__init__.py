@@ -2,6 +2,7 @@
 
 from tests.mutants.mutant import Mutant
 from tests.mutants.table import (
+    abuse,
     connecting,
     delivery,
     deploys,
@@ -31,6 +32,7 @@ AREAS: dict[str, tuple[Mutant, ...]] = {
     "Rolling deploys": deploys.MUTANTS,
     "The use cases": handlers.MUTANTS,
     "Outages of other servers": outages.MUTANTS,
+    "Forgery, probing and abuse": abuse.MUTANTS,
     "Uploaded files": files.MUTANTS,
     "The portal after an import": portal_side.MUTANTS,
     "The review queue": review.MUTANTS,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import dramatiq.worker
 import pytest
@@ -30,3 +31,10 @@ def sqlite_desk(sqlite_world: World, redis_url: str) -> Iterator[Desk]:
 @pytest.fixture(autouse=True)
 def _consumers_come_back_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dramatiq.worker, "CONSUMER_RESTART_DELAY_SECS", 0.05)
+
+
+@pytest.fixture
+def strict_desk(sqlite_desk: Desk) -> Desk:
+    """`sqlite_desk`, whose door takes only what a producer has signed."""
+    settings = sqlite_desk.settings.model_copy(update={"unsigned_requests": False})
+    return replace(sqlite_desk, services=replace(sqlite_desk.services, settings=settings))

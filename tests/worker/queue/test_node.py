@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from handlers.access import producers
 from portal_db.states import ImportState
 from tests.making import importable
 from tests.servers.waiting import wait_until
@@ -37,8 +38,11 @@ def node() -> str:
 
 
 def ask(node: str, desk: Desk, request: dict[str, Any]) -> subprocess.CompletedProcess[str]:
+    made = producers.add(desk.world.database, desk.settings.vault, "Node", [desk.world.practice_id])
     environment = {
         **os.environ,
+        "PRODUCER": str(made.producer_id),
+        "PRODUCER_SECRET": made.secret,
         "REDIS_URL": desk.settings.redis_url,
         "REDIS_NAMESPACE": desk.settings.redis_namespace,
     }
@@ -47,9 +51,9 @@ def ask(node: str, desk: Desk, request: dict[str, Any]) -> subprocess.CompletedP
 
 
 def test_a_request_from_node_becomes_one_import_and_is_done(
-    sqlite_desk: Desk, simulator: SimulatorHandle, node: str
+    strict_desk: Desk, simulator: SimulatorHandle, node: str
 ) -> None:
-    desk, person = sqlite_desk, importable(simulator)[0]
+    desk, person = strict_desk, importable(simulator)[0]
     request = desk.world.request(person.uuid, name="Zoë 東京 🐾").model_dump(mode="json")
     with desk.working():
         first, again = ask(node, desk, request), ask(node, desk, request)
@@ -63,10 +67,10 @@ def test_a_request_from_node_becomes_one_import_and_is_done(
     assert desk.world.scalar("select count(*) from imports") == 1
 
 
-def test_a_request_that_does_not_fit_is_told_so_with_the_field(sqlite_desk: Desk, node: str) -> None:
-    request = {**sqlite_desk.world.request(uuid4()).model_dump(mode="json"), "kind": "dragon"}
-    with sqlite_desk.working():
-        ran = ask(node, sqlite_desk, request)
+def test_a_request_that_does_not_fit_is_told_so_with_the_field(strict_desk: Desk, node: str) -> None:
+    request = {**strict_desk.world.request(uuid4()).model_dump(mode="json"), "kind": "dragon"}
+    with strict_desk.working():
+        ran = ask(node, strict_desk, request)
     assert ran.returncode == 1, ran.stderr
     told = json.loads(ran.stdout)
     assert (told["status"], told["code"], told["field"]) == ("refused", "bad_request", "kind")

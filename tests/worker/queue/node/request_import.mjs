@@ -1,7 +1,9 @@
 // Requests an import by queue message and prints the receipt. Node 18 or newer, nothing to install:
-//   REDIS_URL=redis://127.0.0.1:6379/0 node request_import.mjs '{"practice_id": "…", "request_id": "order-4711", …}'
-import { randomUUID } from "node:crypto";
+//   REDIS_URL=rediss://… PRODUCER=ID PRODUCER_SECRET=pqs_… \
+//     node request_import.mjs '{"practice_id": "…", "request_id": "order-4711", …}'
+import { createHmac, randomUUID } from "node:crypto";
 import { connect } from "node:net";
+import { connect as connectSafely } from "node:tls";
 
 const NAMESPACE = process.env.REDIS_NAMESPACE ?? "portal";
 const url = new URL(process.env.REDIS_URL ?? "redis://127.0.0.1:6379/0");
@@ -62,6 +64,13 @@ function redis(socket, ...commands) {
   });
 }
 
+/** The request with its signature: HMAC-SHA256 of its JSON with sorted names and without spaces. */
+function signed(fields, producer, secret) {
+  const sorted = Object.fromEntries(Object.entries(fields).sort(([a], [b]) => (a < b ? -1 : 1)));
+  const signature = createHmac("sha256", secret).update(JSON.stringify(sorted)).digest("hex");
+  return { ...fields, producer, signature };
+}
+
 /** Puts the request on the queue: two keys in one MULTI, so that no message id exists without its content. */
 async function send(socket) {
   const id = randomUUID();
@@ -69,7 +78,7 @@ async function send(socket) {
     queue_name: "import_requests",
     actor_name: "request_import",
     args: [],
-    kwargs: request,
+    kwargs: signed(request, process.env.PRODUCER, process.env.PRODUCER_SECRET),
     options: { redis_message_id: id },
     message_id: randomUUID(),
     message_timestamp: Date.now(),
@@ -93,7 +102,10 @@ async function receipt(socket, seconds) {
   return undefined;
 }
 
-const socket = connect(Number(url.port || 6379), url.hostname).on("error", () => {});
+const port = Number(url.port || 6379);
+const socket = (
+  url.protocol === "rediss:" ? connectSafely({ port, host: url.hostname, servername: url.hostname }) : connect(port, url.hostname)
+).on("error", () => {});
 if (url.password) await redis(socket, ["AUTH", url.username || "default", decodeURIComponent(url.password)]);
 await redis(socket, ["SELECT", url.pathname.slice(1) || "0"]);
 let found = await receipt(socket, 0.1); // a receipt of an earlier attempt counts
