@@ -31,6 +31,9 @@ class Settings(BaseSettings):
 
     database_url: str = Field("sqlite:///.data/portal-sync.db", description="SQLite file or PostgreSQL database")
     redis_url: str = Field("redis://127.0.0.1:6379/0", description="Redis or Valkey that holds the queues")
+    redis_trusted_network: bool = Field(
+        False, description="whether a Redis on another machine may be used without TLS or a password"
+    )
     redis_namespace: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")] = Field(
         "portal", description="prefix of every Redis key"
     )

@@ -8,8 +8,9 @@ compare-and-set deciding races; repeatable read for readers.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -102,7 +103,7 @@ class Database:
     """The record's database, shared by a process's threads.
 
     Args:
-        url: `sqlite:///path` (its folder is created) or `postgresql://…`, with or without `+psycopg`.
+        url: `sqlite:///path` (created for its owner alone) or `postgresql://…`, with or without `+psycopg`.
         sources: clock and randomness for ids.
         pool_size: connections kept open; a worker needs one per thread and two more.
     """
@@ -173,7 +174,7 @@ def _sqlite_engine(url: str, pool_size: int) -> Engine:
     if synchronous not in ("full", "normal"):
         raise ValueError("DATABASE_URL: synchronous is full or normal")
     if parsed.database and parsed.database != ":memory:":
-        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        _make_private(Path(parsed.database))
     engine = create_engine(
         parsed.difference_update_query(["synchronous"]),
         pool_size=pool_size,
@@ -194,6 +195,14 @@ def _sqlite_engine(url: str, pool_size: int) -> Engine:
         connection.exec_driver_sql("BEGIN DEFERRED" if reading else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def _make_private(file: Path) -> None:
+    """Make a database's file and its folder, if there are none, for their owner alone; SQLite gives its other files the same
+    mode."""
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with suppress(FileExistsError):
+        os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def _lower(value: Any) -> Any:

@@ -11,6 +11,7 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 
+from config.exposure import require_safe
 from config.logging import set_up_logging
 from config.settings import Settings, SettingsError
 from config.sources import Sources
@@ -54,8 +55,9 @@ def run(settings: Settings) -> None:
     """Serve until a signal; running requests are finished first, within the grace period.
 
     Raises:
-        SettingsError: a setting is missing or invalid.
+        SettingsError: a setting is missing or invalid, or exposes something to others.
     """
+    require_safe(settings)
     set_up_logging(settings)
     _require_free(settings)
     with opened(settings) as portal:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
+from config.exposure import require_safe
 from config.settings import Settings
 from tests.servers.availability import Missing, required
 
@@ -82,6 +83,7 @@ def test_the_settings_file_names_settings_and_makes_a_valid_installation(monkeyp
     assert settings.vault
     assert settings.xero_app == ("CHANGE-ME", "CHANGE-ME")
     assert not settings.is_local
+    require_safe(settings)
 
 
 def test_nginx_accepts_its_configuration(tmp_path: Path) -> None:

@@ -69,6 +69,7 @@ def test_a_signal_ends_streams_and_the_process_in_good_order(desk: Desk) -> None
         ({"PUBLIC_URL": "http://portal.example"}, "PUBLIC_URL"),
         ({"WEB_PORT": "nonsense"}, "WEB_PORT"),
         ({"FORWARDED_ALLOW_IPS": "*"}, "FORWARDED_ALLOW_IPS"),
+        ({"WEB_HOST": "192.0.2.1"}, "WEB_HOST"),
     ],
 )
 def test_a_setting_that_does_not_fit_is_one_line(desk: Desk, changed: dict[str, str], named: str) -> None:

@@ -11,6 +11,7 @@ import redis
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError
 
+from config.exposure import require_safe
 from config.logging import set_up_logging
 from config.settings import Settings
 from config.sources import Sources
@@ -40,10 +41,11 @@ def open_record(*, migrated: bool = True) -> Iterator[Record]:
     """Read the settings and open their database.
 
     Raises:
-        SettingsError: a setting is invalid.
+        SettingsError: a setting is invalid, or exposes something to others.
         Problem: the database cannot be used, or (with `migrated`) is not at this version's revision.
     """
     settings = Settings.load()
+    require_safe(settings)
     set_up_logging(settings.model_copy(update={"log_level": "error"}))
     database = database_of(settings)
     try:

@@ -69,7 +69,7 @@ def _folder(plan: Plan, *, kept: bool) -> Iterator[Path]:
             yield Path(folder)
         return
     try:
-        plan.folder.mkdir(parents=True, exist_ok=True)
+        plan.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise Problem(f"--data {plan.folder}: {error.strerror}.", ExitCode.MISUSED) from None
     yield plan.folder.absolute()

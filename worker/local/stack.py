@@ -166,7 +166,7 @@ class LocalStack:
             "xero_client_id": self.simulator.client_id,
             "xero_client_secret": SecretStr(self.simulator.client_secret),
             "smtp_url": f"smtp://{LOOPBACK}:{smtp_port}",
-            "unsigned_requests": True,
+            "unsigned_requests": self.plan.redis_url is None,
             "token_keys": (SecretStr(_key_kept_in(folder / "token-keys")),),
             "shutdown_grace_seconds": GRACE_SECONDS,
         }

@@ -77,4 +77,73 @@ FORGERY = (
     ),
 )
 
-MUTANTS = FORGERY
+EXPOSURE = "config/exposure.py"
+TEST_EXPOSURE = "tests/test_exposure.py"
+REFUSED = f"{TEST_EXPOSURE}::test_what_would_be_exposed_is_refused_with_the_way_out"
+
+SETTINGS = (
+    Mutant(
+        "exposed-redis",
+        "a Redis on another machine needs TLS and a password",
+        "names and addresses of clients can be read on the way, and requests put in",
+        (Edit(EXPOSURE, "    if lacks:", "    if False:"),),
+        (f"{REFUSED}[Redis without both]", f"{REFUSED}[Redis without TLS]", f"{REFUSED}[Redis without a password]"),
+    ),
+    Mutant(
+        "exposed-tokens",
+        "Xero and XPM are reached by https",
+        "a firm's tokens can be read on the way",
+        (Edit(EXPOSURE, 'if parts.scheme != "https" and not is_loopback(parts.hostname):', "if False:"),),
+        (f"{REFUSED}[XPM unencrypted]", f"{REFUSED}[tokens unencrypted]"),
+    ),
+    Mutant(
+        "exposed-mail-password",
+        "the password of the mail server is sent encrypted",
+        "whoever reads it sends emails as the portal",
+        (Edit(EXPOSURE, "if parts.username and not is_encrypted and", "if False and"),),
+        (f"{REFUSED}[a mail password unencrypted]",),
+    ),
+    Mutant(
+        "exposed-web",
+        "a portal that other machines reach has an https address",
+        "cookies travel unencrypted, and webhooks may reach this machine",
+        (Edit(EXPOSURE, "if not is_loopback(settings.web_host) and (", "if False and ("),),
+        (f"{REFUSED}[links to this machine]", f"{REFUSED}[links without https]"),
+    ),
+    Mutant(
+        "exposed-unsigned",
+        "unsigned requests are accepted on loopback only",
+        "a setting for development opens the queue door of an installation",
+        (Edit(EXPOSURE, "if settings.unsigned_requests and not (", "if False and not ("),),
+        (f"{REFUSED}[unsigned requests]", f"{REFUSED}[unsigned requests over a shared Redis]"),
+    ),
+    Mutant(
+        "exposed-files",
+        "a SQLite database that others can read is refused",
+        "every user of the machine reads the clients of all firms",
+        (Edit(EXPOSURE, "st_mode) & 0o077", "st_mode) & 0"),),
+        (f"{TEST_EXPOSURE}::test_a_sqlite_database_that_others_can_read_is_refused",),
+    ),
+    Mutant(
+        "private-files",
+        "a SQLite file and its folder are made for their owner alone",
+        "every user of the machine reads the clients of all firms",
+        (
+            Edit(
+                "portal_db/database.py",
+                "        _make_private(Path(parsed.database))\n",
+                "        Path(parsed.database).parent.mkdir(exist_ok=True)\n",
+            ),
+        ),
+        (f"{TEST_EXPOSURE}::test_a_sqlite_database_is_made_for_its_owner_alone",),
+    ),
+    Mutant(
+        "exposed-processes",
+        "workers, the relay and commands look at what is exposed before they start",
+        "the checks are there, and nobody makes them",
+        (Edit("worker/cli/database.py", "    require_safe(settings)\n"),),
+        (f"{TEST_EXPOSURE}::test_commands_and_processes_do_not_start_with_it",),
+    ),
+)
+
+MUTANTS = FORGERY + SETTINGS
