@@ -2,6 +2,7 @@
 
     PortalError
     ├── RequestRefused        a request cannot be accepted: nothing of it was done; the sender acts
+    │   └── RefusedForNow     too many of its kind were made; the same request is accepted later
     └── JobError
         ├── Rejected          a business rule said no: the requester acts
         ├── Deferred          nothing failed (quota, pause): waits, uses no attempt
@@ -20,7 +21,7 @@ import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import ClassVar, Generic, TypeVar
+from typing import ClassVar, Generic, Self, TypeVar
 
 from portal_db.states import ErrorClass
 from portal_db.work.candidates import QUOTA_CODE
@@ -51,6 +52,16 @@ class RequestRefused(PortalError):
 
     def __init__(self, code: str, message: str, remedy: str = "", *, field: str | None = None) -> None:
         super().__init__(code, message, remedy, field=field)
+
+
+class RefusedForNow(RequestRefused):
+    """`wait_seconds` is how long to wait before the same request is accepted."""
+
+    wait_seconds: float = 60.0
+
+    def after(self, seconds: float) -> Self:
+        self.wait_seconds = seconds
+        return self
 
 
 class JobError(PortalError):
@@ -85,7 +96,7 @@ class Rejected(JobError):
     error_class = ErrorClass.REJECTED
 
 
-E = TypeVar("E", Rejected, RequestRefused)
+E = TypeVar("E", Rejected, RequestRefused, RefusedForNow)
 
 
 @dataclass(frozen=True)

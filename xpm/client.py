@@ -26,6 +26,7 @@ from xpm.errors import XpmError, XpmForeign, XpmMalformed, XpmServerError, XpmTi
 from xpm.limiter import Limiter
 from xpm.records import Unreadable, XpmClient
 from xpm.wire import Reading, decode_client, decode_clients, raise_for_answer
+from xpm.wire.inflate import BadCompression, unpacked
 from xpm.wire.transport import DeadlineTransport
 
 log = structlog.stdlib.get_logger(__name__)
@@ -301,7 +302,7 @@ def _wait(state: tenacity.RetryCallState) -> float:
 def _body(response: httpx.Response, call: _Call) -> Iterator[bytes]:
     """The decoded body, within the call's deadline and size limit; a connection that ends early truncates it."""
     size = 0
-    chunks = response.iter_bytes()
+    chunks = unpacked(response)
     while True:
         with _network_errors(call):
             try:
@@ -341,5 +342,5 @@ def _network_errors(call: _Call) -> Iterator[None]:
         ):
             raise XpmTimeout from None
         raise XpmUnreachable(type(error).__name__) from None
-    except httpx.DecodingError:
-        raise XpmMalformed("its compression is broken") from None
+    except BadCompression:
+        raise XpmMalformed("its compression is broken or unknown") from None

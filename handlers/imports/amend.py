@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from handlers import refusals
+from handlers.access import taken_addresses
 from handlers.access.act import Act
 from handlers.email import addresses
 from handlers.imports.reopen import lock_import, reopen_if_closed, settle_after_decision
@@ -29,7 +30,7 @@ from portal_db.database import Database, Tx, retry_on_deadlock
 from portal_db.states import ChangeSource, EmailState, FieldSource, ImportState, JobState
 from portal_db.tables import Import
 from portal_db.types import database_time
-from portal_db.work import imports, jobs
+from portal_db.work import imports, jobs, lookahead
 
 #: The fields of a request that can be corrected; the others identify the requester and the record.
 EDITABLE = ("name", "entity_type", "email", "client_type", "subscription", "send_welcome_email")
@@ -55,9 +56,11 @@ def amend(database: Database, act: Act, import_id: UUID, wishes: Mapping[str, An
         wishes: new values by field name, of `EDITABLE`; the other fields stay.
 
     Raises:
-        RequestRefused: not found, or not visible to them; not amendable; or a value is not valid. Nothing changed.
+        RequestRefused: not found, or not visible to them; not amendable; a value is not valid; or too many addresses were
+            taken today. Nothing changed.
     """
-    with database.write() as tx:
+    practice_id = act.viewer.practice_id if act.viewer else None
+    with taken_addresses.counted(database, practice_id, wishes.get("email")), database.write() as tx:
         row = lock_import(tx, act, import_id)
         _require_amendable(row)
         request = _request(row, wishes)
@@ -88,8 +91,7 @@ def _restart(tx: Tx, act: Act, row: Import, request: ImportRequest, changed: dic
     require_uncreated(tx, row)
     if request.email is not None:
         _, email_key = addresses.normalise_requested(request.email)
-        # An early answer; the unique index decides when the client is created (b.2).
-        if people.email_in_use(tx, email_key) or imports.earlier_claims_on_emails(
+        if _is_known_taken(tx, act, row.practice_id, email_key) or imports.earlier_claims_on_emails(
             tx, {row.id: email_key}, {row.id: row}
         ):
             raise refusals.LOGIN_EMAIL_TAKEN()
@@ -108,6 +110,14 @@ def _restart(tx: Tx, act: Act, row: Import, request: ImportRequest, changed: dic
     )
     jobs.add(tx, [first])
     return Amended(row.id, revision, tuple(changed), settle(tx, row), sends_email=False)
+
+
+def _is_known_taken(tx: Tx, act: Act, practice_id: UUID, email_key: str) -> bool:
+    """An early answer, to staff about their practice's own logins only; the unique index decides when the client is created
+    (b.2)."""
+    if act.viewer is None:
+        return bool(people.logins_of_emails(tx, [email_key]))
+    return bool(lookahead.emails_of_practice(tx, practice_id, [email_key]))
 
 
 def _correct_login(tx: Tx, act: Act, row: Import, client_id: UUID, changed: dict[str, Any]) -> Amended:

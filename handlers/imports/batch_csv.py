@@ -5,11 +5,12 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator
-from itertools import pairwise
+from itertools import islice
 from typing import Any
 
-from handlers.imports.batch_rows import COLUMNS, FORMULA, RESULT_COLUMNS, BadFile, BadLine, trim
+from handlers.imports.batch_rows import COLUMNS, FORMULA, MAX_LINES, RESULT_COLUMNS, BadFile, BadLine, trim
 from portal_db.tables import Import
 
 #: What Excel separates by: it depends on the country that the machine is set to.
@@ -18,6 +19,9 @@ _UTF_16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 #: Bytes beyond ASCII that Western names have in Windows-1252. Others, or two in a row, mean that the text may as well be in
 #: another encoding.
 _WESTERN = frozenset(range(0xC0, 0x100)) - {0xD7, 0xF7} | {0x91, 0x92, 0x93, 0x94, 0x96, 0x97, 0xA0}
+_NOT_WESTERN = re.compile(
+    rb"[\x80-\xff]{2}|[" + re.escape(bytes(byte for byte in range(0x80, 0x100) if byte not in _WESTERN)) + rb"]"
+)
 _HEADER_BYTES = 64
 
 
@@ -72,9 +76,7 @@ def _utf_16_without_mark(start: bytes) -> str | None:
 
 
 def _is_western(content: bytes) -> bool:
-    high = [number for number, byte in enumerate(content) if byte >= 0x80]
-    in_a_row = any(after == before + 1 for before, after in pairwise(high))
-    return not in_a_row and all(content[number] in _WESTERN for number in high)
+    return not _NOT_WESTERN.search(content)
 
 
 def _delimiter(text: str) -> tuple[str, int]:
@@ -83,7 +85,7 @@ def _delimiter(text: str) -> tuple[str, int]:
     said = trim(first).strip('"').lower()
     if said.startswith("sep=") and len(first.rstrip("\r\n").strip('"')) == len("sep=") + 1:
         return first.rstrip("\r\n").strip('"')[-1], 1
-    header = next((line for line in text.splitlines() if line.strip()), "")
+    header = next((line for line in islice(io.StringIO(text), MAX_LINES) if line.strip()), "")
     return max(_DELIMITERS, key=lambda mark: _known(header, mark)), 0
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from handlers.imports.accept import MAX_BATCH
 from handlers.imports.request import ImportWishes
 from portal_db.states import ClientKind, ClientType, EntityType, Subscription
 
@@ -32,6 +33,8 @@ _CHOICES: dict[str, dict[str, str]] = {
 #: Columns whose values may be repeated in an error: they name nobody.
 _REPEATED = frozenset(COLUMNS) - {"name", "email"}
 _LONGEST_REPEATED = 40
+#: A file is read no further than this, however much of it is empty.
+MAX_LINES, MAX_COLUMNS = 20_000, 200
 
 Row = tuple[int, dict[str, Any]]
 #: Lines of a file with their numbers and cells.
@@ -55,10 +58,14 @@ def read(table: Table) -> Iterator[Row | BadLine]:
     """Read rows as fields by column name, each with its line number. An empty cell leaves the field out.
 
     Raises:
-        BadFile: the header is not valid.
+        BadFile: the header is not valid, or the file has far more lines or columns than a batch.
     """
     header: list[str] | None = None
-    for line, raw in table:
+    for number, (line, raw) in enumerate(table):
+        if number >= MAX_LINES:
+            raise BadFile(f"has more than {MAX_LINES:,} lines: a batch has at most {MAX_BATCH:,} rows")
+        if len(raw) > MAX_COLUMNS:
+            raise BadFile(f"has more than {MAX_COLUMNS} columns in line {line}: save only the columns of a batch")
         cells = [trim(cell) for cell in raw]
         if not any(cells):
             continue

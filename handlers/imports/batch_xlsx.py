@@ -11,14 +11,12 @@ from typing import Any
 
 import openpyxl  # it reads XML by defusedxml, which is one of our dependencies
 
-from handlers.imports.batch_rows import BadFile
+from handlers.imports.batch_rows import MAX_COLUMNS, MAX_LINES, BadFile
 
 MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 MARK = b"PK\x03\x04"
 #: What Excel files from before 2007, and those with a password, begin with.
 OLD_MARK = b"\xd0\xcf\x11\xe0"
-#: A batch has at most 5,000 rows; a sheet with more is read far enough to say so.
-MAX_ROWS, MAX_COLUMNS = 20_000, 200
 #: Bytes of all parts together, unpacked. 5,000 full rows are about 5 MB.
 MAX_UNPACKED = 64 * 1024 * 1024
 MAX_PARTS = 1_000
@@ -48,7 +46,7 @@ def table(content: bytes) -> Iterator[tuple[int, list[str]]]:
         book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True, keep_links=False)
         sheet = book.worksheets[0]
         sheet.reset_dimensions()  # the file may claim any
-        rows = sheet.iter_rows(max_row=MAX_ROWS, max_col=MAX_COLUMNS, values_only=True)
+        rows = sheet.iter_rows(max_row=MAX_LINES, max_col=MAX_COLUMNS, values_only=True)
         for number, values in enumerate(rows, 1):
             yield number, [_text(value) for value in values]
     except (*_BROKEN, SyntaxError) as error:  # SyntaxError: XML that cannot be read

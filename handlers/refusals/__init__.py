@@ -5,7 +5,7 @@ Programs depend on the codes and fields; the words are for people and may change
 
 from __future__ import annotations
 
-from handlers.errors import Refusal, Rejected, RequestRefused
+from handlers.errors import Refusal, RefusedForNow, Rejected, RequestRefused
 
 _ASK_A_COLLEAGUE = "Ask an owner, account admin, partner or manager."
 _CONNECT_AGAIN = "Start connecting again under Configure > Integrations."
@@ -153,6 +153,9 @@ EMAIL_TAKEN = Refusal(Rejected, "email_taken",
     "Enter another email address for this client, then import again.", field="email")
 LOGIN_EMAIL_TAKEN = Refusal(RequestRefused, "email_taken",
     "This email address is already in use in the portal.", "Enter another email address.", field="email")
+EMAILS_TRIED = Refusal(RefusedForNow, "too_many_taken",
+    "Too many email addresses that your practice entered today were already in use in the portal.",
+    "Try again tomorrow.", field="email")
 CO_OWNER_EMAIL_TAKEN = Refusal(RequestRefused, "email_taken",
     "This email address is already in use in the portal.",
     "Enter the co-owner's own email address, or import without co-ownership.", field="email")

@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from handlers import refusals
+from handlers.access import taken_addresses
 from handlers.access.caller import Caller
 from handlers.email import addresses
 from handlers.errors import RequestRefused
@@ -53,7 +54,8 @@ def import_item(database: Database, caller: Caller, chosen: Chosen, given: Confi
     Raises:
         RequestRefused: the item is not found or not visible to them; another reviewer was faster; or a value is not valid.
     """
-    with database.write() as tx:
+    login_email = given.email if given.as_co_owner else None
+    with taken_addresses.counted(database, caller.practice_id, login_email), database.write() as tx:
         item = _decide(tx, caller, chosen, ReviewState.IMPORTED)
         member = team.tied_to(tx, item.client.id, item.row.other_xpm_uuid)
         values = _imported(tx, item, given, member)

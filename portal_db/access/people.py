@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import bindparam, insert, select, update
 
 from portal_db.database import Tx
-from portal_db.dialect import has_row, insert_new, insert_or_ignore, update_rows
+from portal_db.dialect import insert_new, insert_or_ignore, update_rows
 from portal_db.states import LoginKind
 from portal_db.tables import Login, Operator, Practice, Staff
 from portal_db.types import db_now
@@ -55,11 +55,6 @@ def logins_of_emails(tx: Tx, email_keys: Collection[str]) -> dict[str, UUID]:
 _LOGINS_OF_EMAILS = select(Login.email_key, Login.id).where(
     Login.email_key.in_(bindparam("email_keys", expanding=True))
 )
-
-
-def email_in_use(tx: Tx, email_key: str) -> bool:
-    """Whether a login has this email: for an early answer, never for the decision."""
-    return has_row(tx, Login.email_key == email_key)
 
 
 def add_staff(tx: Tx, row: dict[str, Any]) -> None:

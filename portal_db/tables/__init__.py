@@ -14,6 +14,7 @@ from portal_db.tables.clients import (
     TeamMember,
     XpmLink,
 )
+from portal_db.tables.daily_counts import DailyCount
 from portal_db.tables.directories import BusinessStructure, Directory, DirectoryStaged, DirectorySync, same_directory
 from portal_db.tables.emails import WelcomeEmail
 from portal_db.tables.people import Login, Operator, Practice, Staff
@@ -50,6 +51,7 @@ __all__ = [
     "ClientField",
     "ClientVisibility",
     "CoOwner",
+    "DailyCount",
     "Directory",
     "DirectoryRecord",
     "DirectoryStaged",

@@ -1,4 +1,4 @@
-"""Messages on the import queue that could not be read: kept encrypted, once each, until somebody looks at them."""
+"""Messages on the import queue that could not be used: the beginning of each is kept encrypted, for people to look at."""
 
 from __future__ import annotations
 
@@ -17,6 +17,12 @@ def keep(tx: Tx, *, queue: str, reason: str, payload: bytes, digest: str) -> Non
     """Store an encrypted payload; the same payload is stored once (its digest is unique)."""
     row = {"id": tx.new_id(), "queue": queue, "reason": reason, "payload": payload, "digest": digest}
     insert_or_ignore(tx, MalformedMessage, {**row, "received_at": db_now()})
+
+
+def has_room_today(tx: Tx, most: int) -> bool:
+    """Whether fewer than `most` messages were kept in the last 24 hours."""
+    recent = select(MalformedMessage.id).where(MalformedMessage.received_at > db_now(-86_400)).offset(most - 1).limit(1)
+    return tx.session.scalar(recent) is None
 
 
 def page(tx: Tx, *, after: UUID | None, limit: int) -> list[MalformedMessage]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Iterable
+from typing import Annotated, Any
 
 from fastapi import Depends, Header, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import Field, TypeAdapter, ValidationError
+from starlette.concurrency import run_in_threadpool
 
 from handlers import refusals
 from handlers.access.caller import Caller
@@ -16,8 +18,11 @@ from handlers.imports.accept import MAX_BATCH
 from handlers.imports.batch_rows import BadFile, BadLine, found_in
 from handlers.imports.request import ImportRequest, ImportWishes, parse
 from web.http.models import Body
+from web.http.problems import MOST_ERRORS
 
 CSV, EXCEL = "text/csv", batch_xlsx.MEDIA_TYPE
+#: Where a row stands in a body.
+_Place = tuple[str | int, ...]
 _line: TypeAdapter[str] = TypeAdapter(Line)
 
 
@@ -25,6 +30,12 @@ class NewBatch(Body):
     """Rows to import. When several rows share an email address, the first one gets it."""
 
     rows: Annotated[list[ImportWishes], Field(min_length=1, max_length=MAX_BATCH)]
+
+
+class _UncheckedBatch(Body):
+    """`NewBatch`, before its rows are looked at: its errors would otherwise all be made before the first is reported."""
+
+    rows: Annotated[list[Any], Field(min_length=1, max_length=MAX_BATCH)]
 
 
 def idempotency_key(
@@ -59,20 +70,30 @@ def import_request(wishes: ImportWishes, who: Caller, key: str) -> ImportRequest
 
 
 async def batch_rows(request: Request) -> list[ImportWishes]:
-    """The rows of a batch, from a JSON, CSV or Excel body."""
+    """The rows of a batch, from a JSON, CSV or Excel body; read in a thread, since it may take a while."""
     body = await request.body()
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type in (CSV, EXCEL):
-        return rows_of_file(body)
+        return await run_in_threadpool(rows_of_file, body)
     if media_type != "application/json":
         raise refusals.BAD_MEDIA_TYPE()
-    try:
-        return NewBatch.model_validate_json(body).rows
-    except ValidationError as error:
-        raise _validation_error(error, "body") from None
+    return await run_in_threadpool(rows_of_json, body)
 
 
 BatchRows = Annotated[list[ImportWishes], Depends(batch_rows)]
+
+
+def rows_of_json(body: bytes | str) -> list[ImportWishes]:
+    """The rows of a JSON document like `NewBatch`.
+
+    Raises:
+        RequestValidationError: it is no such document, or some rows are not valid.
+    """
+    try:
+        found = _UncheckedBatch.model_validate_json(body).rows
+    except ValidationError as error:
+        raise _validation_error(error, "body") from None
+    return _checked((("body", "rows", number), row) for number, row in enumerate(found))
 
 
 def rows_of_file(body: bytes) -> list[ImportWishes]:
@@ -83,29 +104,53 @@ def rows_of_file(body: bytes) -> list[ImportWishes]:
         RequestValidationError: some rows are not valid.
     """
     try:
-        found = list(batch_file.read(body))
+        rows = _checked(
+            (("body", f"line {item.line}"), item)
+            if isinstance(item, BadLine)
+            else (("body", f"line {item[0]}"), item[1])
+            for item in batch_file.read(body)
+        )
     except BadFile as bad:
         raise refusals.BAD_CSV(reason=str(bad)) from None
-    rows, errors = [], []
-    for item in found[: MAX_BATCH + 1]:
-        if isinstance(item, BadLine):
-            errors.append({"type": "value_error", "loc": ("body", f"line {item.line}"), "msg": item.reason})
-            continue
-        line, fields = item
-        try:
-            rows.append(ImportWishes.model_validate(fields))
-        except ValidationError as error:
-            for fault in _validation_error(error, "body", f"line {line}").errors():
-                column = str(fault["loc"][2]) if len(fault["loc"]) > 2 else None
-                errors.append({**fault, "msg": f"{fault['msg']}{found_in(column, fields)}"})
-    if errors:
-        raise RequestValidationError(errors)
-    if not 1 <= len(found) <= MAX_BATCH:
-        raise refusals.BAD_BATCH_SIZE(max_rows=MAX_BATCH, count=len(found))
+    if not rows:
+        raise refusals.BAD_BATCH_SIZE(max_rows=MAX_BATCH, count="none")
     return rows
 
 
-def _validation_error(error: ValidationError, *where: str) -> RequestValidationError:
+def _checked(given: Iterable[tuple[_Place, Any]]) -> list[ImportWishes]:
+    """The rows, which are read only as far as they are needed.
+
+    Raises:
+        RequestRefused: there are too many.
+        RequestValidationError: some are not valid; no more of them are read than are reported.
+    """
+    rows: list[ImportWishes] = []
+    errors: list[dict[str, Any]] = []
+    for place, row in given:
+        if isinstance(row, BadLine):
+            errors.append({"type": "value_error", "loc": place, "msg": row.reason})
+        else:
+            try:
+                rows.append(ImportWishes.model_validate(row))
+            except ValidationError as error:
+                errors += [_with_value(fault, row) for fault in _validation_error(error, *place).errors()]
+        if len(errors) >= MOST_ERRORS:
+            break
+        if len(rows) > MAX_BATCH:
+            raise refusals.BAD_BATCH_SIZE(max_rows=MAX_BATCH, count="more")
+    if errors:
+        raise RequestValidationError(errors)
+    return rows
+
+
+def _with_value(fault: dict[str, Any], row: Any) -> dict[str, Any]:
+    """A fault in a row of a file, with what its cell holds."""
+    place = fault["loc"]
+    is_in_file = len(place) > 2 and str(place[1]).startswith("line ")
+    return {**fault, "msg": f"{fault['msg']}{found_in(str(place[2]), row)}"} if is_in_file else fault
+
+
+def _validation_error(error: ValidationError, *where: str | int) -> RequestValidationError:
     """The error as FastAPI reports it, at a place in the body and without the input."""
     found = error.errors(include_url=False, include_input=False, include_context=False)
     return RequestValidationError([{**item, "loc": (*where, *item["loc"])} for item in found])

@@ -18,6 +18,8 @@ log = structlog.stdlib.get_logger(__name__)
 
 #: At most a second: below the heartbeat and the socket's timeout, so neither runs out while we wait.
 WAIT_SECONDS = 1.0
+#: Messages are a few hundred bytes; a set's is the longest. A larger one is not even decoded.
+MAX_MESSAGE_BYTES = 64 * 1024
 #: A refusal by Redis is logged once in this time.
 SAY_AGAIN_SECONDS = 60.0
 
@@ -81,18 +83,22 @@ class BlockingConsumer(_RedisConsumer):
     def _read(self, data: bytes) -> Message[Any] | None:
         """The message; `None` after quarantining what dramatiq cannot handle (P6), so that its neighbours still run."""
         key = f"{self.broker.namespace}:{self.queue_name}.msgs"
+        reason = "not_a_message"
         try:
+            if len(data) > MAX_MESSAGE_BYTES:
+                reason = "too_large"
+                raise ValueError
             message: Message[Any] = Message.decode(data)
             own = {"redis_message_id": str(message.options["redis_message_id"])}
             fits = message.queue_name == self.queue_name and message.actor_name in self.broker.actors
             fits = fits and isinstance(message.message_id, str) and isinstance(message.kwargs, dict)
             if fits and self.broker.client.hget(key, own["redis_message_id"]) == data:
                 return replace(message, options=own)  # no delay, and nothing else that dramatiq would obey
-        except (DecodeError, KeyError, TypeError, AttributeError, ValueError):
+        except (DecodeError, KeyError, TypeError, AttributeError, ValueError, RecursionError):
             pass
         ids = [held for held in self.broker.held(self.queue_name) if self.broker.client.hget(key, held) == data]
         if ids:  # otherwise another process has dealt with it meanwhile
-            self.broker.quarantine(self.queue_name, data, "not_a_message")
+            self.broker.quarantine(self.queue_name, data, reason)
         for message_id in ids:
             self.broker.do_ack(self.queue_name, message_id)
         return None

@@ -30,6 +30,9 @@ log = structlog.stdlib.get_logger(__name__)
 
 QUEUE = "import_requests"
 RETRY_SECONDS = 1.0
+#: Bytes kept of a message that cannot be used, and how many such messages are kept in 24 hours.
+KEPT_BYTES = 16 * 1024
+KEPT_PER_DAY = 1_000
 
 R = TypeVar("R")
 
@@ -52,7 +55,7 @@ class Door:
             request = parse(self._signed(fields))
             accepted = self._until_recorded(lambda: accept(self._services.database, self._bell, request))
         except RequestRefused as refusal:
-            payload = json.dumps(fields, default=str).encode()
+            payload = _as_json(fields)
             self.keep_malformed(QUEUE, payload, refusal.code)
             address = _address(fields)
             if address is not None:
@@ -86,16 +89,18 @@ class Door:
         return {"status": "refused", **why} if earlier is None else {**_accepted(earlier), "refused": why}
 
     def keep_malformed(self, queue: str, payload: bytes, reason: str = "not_a_message") -> None:
-        """Keep an unusable message. Those of the lanes' queues are dropped, because the work is in the record."""
+        """Keep the beginning of an unusable message, up to a number of them a day: whoever can write to Redis must not fill
+        the database. Those of the lanes' queues are dropped, because the work is in the record."""
         log.warning("door.malformed", queue=queue, code=reason)
         if queue != QUEUE:
             return
         digest = hashlib.sha256(payload).hexdigest()
-        sealed = self._services.settings.vault.encrypt(payload)
+        sealed = self._services.settings.vault.encrypt(payload[:KEPT_BYTES])
 
         def keep() -> None:
             with self._services.database.write() as tx:
-                malformed_messages.keep(tx, queue=queue, reason=reason, payload=sealed, digest=digest)
+                if malformed_messages.has_room_today(tx, KEPT_PER_DAY):
+                    malformed_messages.keep(tx, queue=queue, reason=reason, payload=sealed, digest=digest)
 
         self._until_recorded(keep, despite=(SQLAlchemyError,))  # there is nowhere else to keep it
 
@@ -122,6 +127,14 @@ class Door:
 def receipt_key(namespace: str, practice_id: UUID, request_id: str) -> str:
     """The Redis key of a request's receipt."""
     return f"{namespace}:receipts:{practice_id}:{request_id}"
+
+
+def _as_json(fields: dict[str, Any]) -> bytes:
+    """The fields as they were sent, as nearly as they can be written."""
+    try:
+        return json.dumps(fields, default=str).encode()
+    except RecursionError:
+        return repr(sorted(fields)).encode()
 
 
 def _accepted(import_id: UUID) -> dict[str, Any]:

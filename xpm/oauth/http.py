@@ -12,6 +12,7 @@ import httpx
 
 from xpm.oauth.errors import IdentityMalformed, IdentityUnavailable
 from xpm.wire.answers import retry_after
+from xpm.wire.inflate import BadCompression, unpacked
 from xpm.wire.transport import DeadlineTransport
 
 MAX_BYTES = 1024 * 1024
@@ -57,7 +58,7 @@ class Http:
 
         Raises:
             IdentityUnavailable: no connection, or no answer in time.
-            IdentityMalformed: an answer that is too long.
+            IdentityMalformed: an answer that is too long, or compressed in a way that we do not accept.
         """
         until = time.monotonic() + self._seconds
         timeout = httpx.Timeout(self._seconds, connect=min(CONNECT_TIMEOUT, self._seconds))
@@ -71,6 +72,8 @@ class Http:
                 content = _read(response)
             finally:
                 response.close()
+        except BadCompression:
+            raise IdentityMalformed("its compression is broken or unknown") from None
         except httpx.TransportError as error:
             raise IdentityUnavailable(type(error).__name__) from None  # its text may quote a header with a secret
         kept = [(name, value) for name, value in response.headers.multi_items() if name not in _ABOUT_TRANSFER]
@@ -82,7 +85,7 @@ _ABOUT_TRANSFER = ("content-encoding", "content-length", "transfer-encoding")
 
 def _read(response: httpx.Response) -> bytes:
     held = bytearray()
-    for chunk in response.iter_bytes():
+    for chunk in unpacked(response):
         held += chunk
         if len(held) > MAX_BYTES:
             raise IdentityMalformed("it is too long")

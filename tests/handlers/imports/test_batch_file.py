@@ -6,13 +6,14 @@ import csv
 import io
 import zipfile
 from datetime import date
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
 import openpyxl
 import pytest
 
-from handlers.imports import batch_csv, batch_file, batch_xlsx
+from handlers.imports import batch_csv, batch_file, batch_rows, batch_xlsx
 from handlers.imports.batch_rows import BadFile, BadLine
 from portal_db.states import ClientKind
 from portal_db.tables import Import
@@ -146,9 +147,22 @@ def test_an_excel_file_that_unpacks_to_too_much_is_refused_while_it_is_read(monk
 
 
 def test_an_excel_file_with_more_rows_than_a_batch_is_not_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batch_xlsx, "MAX_ROWS", 11)
+    monkeypatch.setattr(batch_xlsx, "MAX_LINES", 11)
     content = excel(["xpm_uuid", "kind"], *([UUID_1, "entity"] for _ in range(50)))
     assert len(list(batch_file.read(content))) == 10
+
+
+@pytest.mark.parametrize("mark", ["\n", "\r\n", "x\n", ",\n"])
+def test_a_file_is_read_no_further_than_its_lines_may_go(mark: str) -> None:
+    content = f"xpm_uuid,kind,name\n{mark * 3_000_000}".encode()[: 5 * 1024 * 1024]
+    found = batch_file.read(content)
+    with pytest.raises(BadFile, match="has more than 20,000 lines"):
+        list(islice(found, batch_rows.MAX_LINES + 1))
+
+
+def test_a_line_of_nothing_but_marks_is_refused_by_its_columns() -> None:
+    with pytest.raises(BadFile, match="more than 200 columns in line 2"):
+        list(batch_file.read(f"xpm_uuid,kind\n{',' * 100_000}".encode()))
 
 
 def test_entities_in_the_xml_of_an_excel_file_are_not_expanded() -> None:

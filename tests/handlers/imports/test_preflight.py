@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from uuid import UUID, uuid4
 
+import pytest
+
+from handlers.access import taken_addresses
+from handlers.access.act import Act
 from handlers.access.caller import Caller, Scope
 from handlers.access.practices import add_practice, add_staff
+from handlers.errors import RefusedForNow
 from handlers.imports import preflight, queries
 from handlers.imports.accept import accept_batch
+from handlers.imports.amend import amend
 from handlers.imports.preflight import Budget
 from handlers.imports.request import ImportWishes
+from portal_db import audit
 from portal_db.states import ClientKind, ImportState, Role
 from tests.making import importable
 from tests.world import World, begin_directory_sync
@@ -65,3 +72,46 @@ def test_a_name_is_told_only_to_who_sees_the_record_in_xpm(world: World, simulat
         world.run_due()
         [row] = queries.unsuccessful_rows(world.database, caller(world, staff_id), batch.batch_id, limit=10)
         assert (row.name is not None) is sees
+
+
+def test_addresses_tried_out_by_imports_are_counted_until_nothing_answers_for_a_day(
+    world: World, simulator: SimulatorHandle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(taken_addresses, "BUDGET", 3)
+    seen_record(world, simulator)
+    people = [record.uuid for record in importable(simulator)]
+    elsewhere = [f"jo{number}@elsewhere.example" for number in range(3)]
+    other = add_practice(world.database, "Other", time_zone="Australia/Sydney", mfa_mandatory=True)
+    for email in elsewhere:
+        add_staff(world.database, other, "Jo", email, Role.OWNER)
+    add_staff(world.database, world.practice_id, "Jo", "jo@here.example", Role.MANAGER)
+    # Given one address of another firm and one of their own, tried out in a batch, and another in a single import
+    rows = [world.request(people[n], email=email) for n, email in enumerate([elsewhere[0], "jo@here.example"])]
+    world.runner().run(*(world.jobs_of(each)["validate_import"].id for each in world.ask_batch(rows)))
+    row = world.run_import(people[0], email=elsewhere[1])
+    assert row.outcome_code == "email_taken"
+    assert counted(world) == ["1 in a day", "2 in a day"], "not their own"
+    # When they amend it, no address is answered for at once; and that one is counted as well
+    by_them = Act.of_staff(caller(world, world.staff_id))
+    amended = amend(world.database, by_them, row.id, {"email": elsewhere[2]})
+    assert amended.state is ImportState.ACCEPTED
+    world.run_due()
+    assert counted(world)[-1] == "3 in a day"
+    # Then a free address waits like one that is taken, and the request itself is refused
+    for person, email in ((people[1], "free@mail.example"), (people[2], elsewhere[0])):
+        waiting = world.run_import(person, email=email)
+        assert waiting.state is ImportState.WAITING
+        assert world.jobs_of(waiting.id)["validate_import"].error_code == "too_many_taken"
+    with pytest.raises(RefusedForNow) as refused:
+        amend(world.database, by_them, row.id, {"email": "free@mail.example"})
+    assert 0 < refused.value.wait_seconds <= 24 * 3600
+    # And the next day they go on
+    world.pass_time(24 * 3600 + 1)
+    world.run_due()
+    assert world.import_row(waiting.id).state is not ImportState.WAITING
+
+
+def counted(world: World) -> list[object]:
+    with world.database.read() as tx:
+        rows = audit.of_subject(tx, "practice", world.practice_id)
+    return [row.after for row in rows if row.action == "email.taken_elsewhere"]

@@ -146,4 +146,123 @@ SETTINGS = (
     ),
 )
 
-MUTANTS = FORGERY + SETTINGS
+TAKEN = "handlers/access/taken_addresses.py"
+TRIED = (
+    "tests/handlers/imports/test_preflight.py"
+    "::test_addresses_tried_out_by_imports_are_counted_until_nothing_answers_for_a_day[sqlite]"
+)
+
+PROBING = (
+    Mutant(
+        "amend-no-oracle",
+        "an amendment is answered at once about the practice's own logins only",
+        "whoever amends a rejected import again and again learns whose clients are in the portal",
+        (Edit("handlers/imports/amend.py", "    if act.viewer is None:\n", "    if True:\n"),),
+        (TRIED,),
+    ),
+    Mutant(
+        "taken-budget-of-imports",
+        "imports wait when a practice has learned in a day of too many addresses that they are taken",
+        "an import for each address tells whose clients are in the portal",
+        (
+            Edit(
+                TAKEN, "    if today.used >= BUDGET:\n        raise Deferred(", "    if False:\n        raise Deferred("
+            ),
+        ),
+        (TRIED,),
+    ),
+    Mutant(
+        "taken-budget-of-requests",
+        "an address that is given to a login at once is within the same budget",
+        "corrections of email addresses tell whose clients are in the portal",
+        (Edit(TAKEN, "    if today.used >= BUDGET:\n        raise refusals", "    if False:\n        raise refusals"),),
+        (TRIED,),
+    ),
+    Mutant(
+        "taken-counted",
+        "addresses that are taken elsewhere are counted, in sets and alone",
+        "the budget is never used up",
+        (Edit(TAKEN, "    if elsewhere:", "    if False:"),),
+        (TRIED,),
+    ),
+)
+
+BODIES = (
+    Mutant(
+        "one-gzip",
+        "an answer of XPM's is unpacked once at most, and in pieces",
+        "2.6 kB that were compressed twice took 3 GB",
+        (Edit("xpm/wire/inflate.py", 'elif applied in (["gzip"], ["x-gzip"]):', "elif True:"),),
+        (
+            "tests/xpm/client/test_bounds.py::test_an_answer_that_is_compressed_twice_or_otherwise_is_not_unpacked[deflate]",
+        ),
+    ),
+    Mutant(
+        "gzip-pieces",
+        "an answer of XPM's is unpacked in pieces that are counted",
+        "100 kB make 100 MB in memory before the bound is looked at",
+        (Edit("xpm/wire/inflate.py", "gzip.decompress(packed, PIECE_BYTES)", "gzip.decompress(packed)"),),
+        ("tests/xpm/client/test_bounds.py::test_an_answer_is_unpacked_in_pieces_that_are_counted",),
+    ),
+    Mutant(
+        "rows-stop-at-errors",
+        "no more bad rows are read than are reported",
+        "4.8 MB of bad lines stopped the process for seconds and took 1.6 GB",
+        (Edit("web/http/bodies.py", "        if len(errors) >= MOST_ERRORS:\n", "        if False:\n"),),
+        ("tests/web/api/test_batches.py::test_of_many_bad_rows_no_more_are_read_than_are_reported[text/csv]",),
+    ),
+    Mutant(
+        "rows-in-a-thread",
+        "the rows of a batch are read in a thread of their own",
+        "everybody waits while one batch is read",
+        (
+            Edit(
+                "web/http/bodies.py", "return await run_in_threadpool(rows_of_file, body)", "return rows_of_file(body)"
+            ),
+        ),
+        ("tests/web/api/test_batches.py::test_of_many_bad_rows_no_more_are_read_than_are_reported[text/csv]",),
+    ),
+    Mutant(
+        "forms-in-a-thread",
+        "a large form is read in a thread of its own",
+        "everybody waits while the escapes of megabytes are undone",
+        (Edit("web/pages/frame/forms.py", "if is_large else _read(request)", "if False else _read(request)"),),
+        ("tests/web/pages/imports/test_batch.py::test_a_large_form_is_read_in_a_thread_of_its_own",),
+    ),
+    Mutant(
+        "lines-bounded",
+        "a file is read to a bound of lines",
+        "millions of empty lines are read to their end",
+        (Edit("handlers/imports/batch_rows.py", "        if number >= MAX_LINES:", "        if False:"),),
+        ("tests/handlers/imports/test_batch_file.py::test_a_file_is_read_no_further_than_its_lines_may_go",),
+    ),
+    Mutant(
+        "door-keeps-a-beginning",
+        "of a message that cannot be used the beginning is kept",
+        "8 MB on the queue became a row of 10.7 MB",
+        (Edit(DOOR, "encrypt(payload[:KEPT_BYTES])", "encrypt(payload)"),),
+        ("tests/worker/queue/test_door.py::test_of_a_message_that_is_too_large_the_beginning_is_kept",),
+    ),
+    Mutant(
+        "door-keeps-so-many",
+        "so many malformed messages are kept in a day",
+        "whoever can write to Redis fills the database",
+        (Edit(DOOR, "if malformed_messages.has_room_today(tx, KEPT_PER_DAY):", "if True:"),),
+        ("tests/worker/queue/test_door.py::test_so_many_malformed_messages_are_kept_in_a_day",),
+    ),
+    Mutant(
+        "message-nested",
+        "a message that is nested without end is malformed",
+        "P6: the consumer ends with its neighbours unread",
+        (
+            Edit(
+                "worker/queue/consumer.py", "AttributeError, ValueError, RecursionError)", "AttributeError, ValueError)"
+            ),
+        ),
+        (
+            "tests/worker/queue/test_consumer.py::test_what_is_no_message_is_kept_and_strands_no_neighbour[nested without end]",
+        ),
+    ),
+)
+
+MUTANTS = FORGERY + SETTINGS + PROBING + BODIES

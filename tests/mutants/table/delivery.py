@@ -221,7 +221,13 @@ QUEUES = (
         "door-sealed",
         "an unreadable message is kept encrypted",
         "invariant 6: personal data is readable in the database",
-        (Edit(DOOR, "sealed = self._services.settings.vault.encrypt(payload)", "sealed = payload"),),
+        (
+            Edit(
+                DOOR,
+                "sealed = self._services.settings.vault.encrypt(payload[:KEPT_BYTES])",
+                "sealed = payload[:KEPT_BYTES]",
+            ),
+        ),
         (f"{TEST_CONSUMER}::test_what_is_no_message_is_kept_and_strands_no_neighbour[no options]",),
     ),
     Mutant(
@@ -245,7 +251,7 @@ QUEUES = (
         (
             Edit(
                 CONSUMER,
-                '            self.broker.quarantine(self.queue_name, data, "not_a_message")\n',
+                "            self.broker.quarantine(self.queue_name, data, reason)\n",
                 "            pass\n",
             ),
         ),

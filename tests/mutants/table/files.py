@@ -48,7 +48,7 @@ MUTANTS = (
         "xlsx-rows",
         "an Excel file is read to a bound of rows",
         "a sheet of a million rows holds up the web process",
-        (Edit(EXCEL, "max_row=MAX_ROWS, ", ""),),
+        (Edit(EXCEL, "max_row=MAX_LINES, ", ""),),
         (f"{TEST}::test_an_excel_file_with_more_rows_than_a_batch_is_not_read_to_its_end",),
     ),
     Mutant(

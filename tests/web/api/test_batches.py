@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import csv
 import io
+import threading
 from typing import Any
 from uuid import uuid4
 
 import httpx
+import pytest
 
 from handlers.imports.preflight import Budget, seconds_for
+from handlers.imports.request import ImportWishes
 from tests.making import importable
 from tests.web.desk import API, Desk
+from web.http.bodies import CSV
+from web.http.problems import MOST_ERRORS
 from xpm.simulator.serve import SimulatorHandle
 
 
@@ -48,6 +53,43 @@ def test_a_batch_with_rows_that_do_not_fit_is_refused_whole_with_each_named(desk
     assert send(program, []).status_code == 422
     assert send(program, [row(uuid4())] * 5001).status_code == 422
     assert program.get(f"{API}/imports").json()["items"] == []
+
+
+@pytest.mark.parametrize("media_type", ["application/json", CSV])
+def test_of_many_bad_rows_no_more_are_read_than_are_reported(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, media_type: str
+) -> None:
+    """Rows are read in a thread of their own, and the reading ends where what is wrong is certain."""
+    read: list[str] = []
+    validate = ImportWishes.model_validate
+
+    def counting(fields: Any) -> ImportWishes:
+        read.append(threading.current_thread().name)
+        return validate(fields)
+
+    monkeypatch.setattr(ImportWishes, "model_validate", counting)
+    body = {
+        "application/json": '{"rows": [' + ",".join(["{}"] * 5000) + "]}",
+        CSV: "xpm_uuid,kind\n" + "x,y\n" * 15_000,
+    }
+    answer = desk.program().post(
+        f"{API}/batches",
+        content=body[media_type],
+        headers={"Idempotency-Key": "one", "Content-Type": media_type},
+    )
+    assert (answer.status_code, len(answer.json()["errors"])) == (422, MOST_ERRORS)
+    assert len(read) == MOST_ERRORS / 2, "each has two errors"
+    assert "web" not in read, "the event loop's thread, which serves everybody"
+
+
+def test_a_json_that_is_nested_without_end_is_refused(desk: Desk) -> None:
+    for path in ("batches", "batches/preflight"):
+        answer = desk.program().post(
+            f"{API}/{path}",
+            content='{"rows": ' + "[" * 100_000,
+            headers={"Idempotency-Key": "one", "Content-Type": "application/json"},
+        )
+        assert (answer.status_code, answer.json()["code"]) == (422, "bad_json")
 
 
 def test_a_batch_of_the_greatest_size_is_taken_in_one_request(desk: Desk) -> None:

@@ -96,14 +96,16 @@ def test_every_bad_line_is_told_and_nothing_is_asked_for(send: Send) -> None:
 
 def test_bad_json_lines_are_told_with_their_numbers(send: Send) -> None:
     lines = ["[]", "{", json.dumps({"xpm_uuid": str(uuid4()), "kind": "entity", "practice_id": str(uuid4())}),
-             json.dumps({"xpm_uuid": str(uuid4()), "kind": "entity", "colour": "red"})]  # fmt: skip
+             json.dumps({"xpm_uuid": str(uuid4()), "kind": "entity", "colour": "red"}),
+             "[" * 100_000]  # fmt: skip
     ran = send("\n".join(lines), name="rows.jsonl")
     assert ran.code == 2
     assert [line.strip() for line in ran.err.splitlines()[1:]] == [
         "line 1: is not a JSON object.",
-        "line 2: is not JSON.",
+        "line 2: is not JSON of one level.",
         "line 3: practice_id: is given once, for all rows.",
         "line 4: colour: Extra inputs are not permitted.",
+        "line 5: is not JSON of one level.",
     ]
 
 

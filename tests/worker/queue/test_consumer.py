@@ -78,6 +78,8 @@ def bad_payloads(request: dict[str, Any], own: str = "bad") -> dict[str, bytes]:
         "a job without an id": message(own, request, actor_name="run_job"),
         "a job id that is none": message(own, {}, actor_name="run_job", args=["jane"]),
         "an unknown field": message(own, request, colour="red"),
+        "nested without end": message(own, request)[:-1] + b', "x": ' + b"[" * 20_000 + b"]" * 20_000 + b"}",
+        "too large": message(own, request, colour="red" * 30_000),
     }
 
 

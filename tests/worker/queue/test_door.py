@@ -162,6 +162,39 @@ def test_the_same_nonsense_is_kept_once(sqlite_desk: Desk) -> None:
     assert len(kept(sqlite_desk)) == 1
 
 
+def test_of_a_message_that_is_too_large_the_beginning_is_kept(sqlite_desk: Desk) -> None:
+    sqlite_desk.door().keep_malformed(QUEUE, b"jane " * 1_000_000)
+    sqlite_desk.door().keep_malformed(QUEUE, b"jane " * 999_999)
+    assert [len(payload) for payload in kept(sqlite_desk)] == [worker.queue.door.KEPT_BYTES] * 2
+
+
+def test_so_many_malformed_messages_are_kept_in_a_day(sqlite_desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker.queue.door, "KEPT_PER_DAY", 3)
+    requests = [{**fields(sqlite_desk), "kind": "dragon"} for _ in range(5)]
+    for request in requests:
+        sqlite_desk.door().take(request)
+    assert len(kept(sqlite_desk)) == 3
+    for request in requests:
+        receipt = sqlite_desk.receipt(request["request_id"])
+        assert receipt is not None
+        assert receipt["code"] == "bad_request", "their producers are told all the same"
+    sqlite_desk.world.pass_time(24 * 3600 + 1)
+    sqlite_desk.door().take({**fields(sqlite_desk), "kind": "dragon"})
+    assert len(kept(sqlite_desk)) == 4
+
+
+def test_a_field_that_is_nested_deeply_is_refused_like_any_other(sqlite_desk: Desk) -> None:
+    deep: Any = []
+    for _ in range(5_000):
+        deep = [deep]
+    request = {**fields(sqlite_desk), "name": deep}
+    sqlite_desk.door().take(request)
+    receipt = sqlite_desk.receipt(request["request_id"])
+    assert receipt is not None
+    assert receipt["code"] == "bad_request"
+    assert len(kept(sqlite_desk)) == 1
+
+
 def test_an_unknown_practice_gets_a_refusal(sqlite_desk: Desk) -> None:
     request = {**fields(sqlite_desk), "practice_id": str(uuid4())}
     sqlite_desk.door().take(request)

@@ -22,12 +22,14 @@ from tests.xpm.client.upstream import (
     read_list,
     search,
 )
-from xpm.client import XpmApi
+from xpm.client import ATTEMPTS, XpmApi
 from xpm.errors import (
+    XpmMalformed,
     XpmRateLimited,
     XpmTimeout,
     XpmTooLarge,
 )
+from xpm.wire.inflate import PIECE_BYTES, unpacked
 
 both_formats = pytest.mark.parametrize("kind", FORMATS)
 
@@ -100,3 +102,35 @@ def test_a_body_past_its_bound_is_too_large(
     with pytest.raises(XpmTooLarge) as caught:
         method(Upstream(reply).api(**tight))
     assert caught.value.limit == len(body) - 1
+
+
+@pytest.mark.parametrize("encoding", ["gzip, gzip", "gzip,gzip", "deflate", "br", "gzip, identity, gzip", "zstd"])
+def test_an_answer_that_is_compressed_twice_or_otherwise_is_not_unpacked(encoding: str) -> None:
+    """A few kilobytes that are compressed twice make gigabytes."""
+
+    def reply(_: httpx.Request) -> httpx.Response:
+        return answer(iter([gzip.compress(gzip.compress(b"x" * 1_000_000))]), content_encoding=encoding)
+
+    with pytest.raises(XpmMalformed, match="compression"):
+        get(Upstream(*[reply] * ATTEMPTS).api())
+
+
+def test_an_answer_is_unpacked_in_pieces_that_are_counted() -> None:
+    """100 MB from 100 kB: no more of them are unpacked than the bound allows, and at most a piece at a time."""
+    packed, pieces = gzip.compress(b"x" * 100_000_000, 1), []
+    for piece in unpacked(answer(iter([packed]), content_encoding="gzip")):
+        pieces.append(len(piece))
+        if sum(pieces) > 1_000_000:
+            break
+    assert max(pieces) <= PIECE_BYTES
+
+
+@pytest.mark.parametrize("cut", ["short", "long"])
+def test_an_answer_whose_compression_ends_early_or_goes_on_is_malformed(cut: str) -> None:
+    packed = gzip.compress(encode_one(ACME, "json"))
+
+    def reply(_: httpx.Request) -> httpx.Response:
+        return answer(iter([packed[:-4] if cut == "short" else packed + packed]), content_encoding="gzip")
+
+    with pytest.raises(XpmMalformed):
+        get(Upstream(*[reply] * ATTEMPTS).api())

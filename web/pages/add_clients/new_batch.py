@@ -22,7 +22,7 @@ from handlers.imports import preflight
 from handlers.imports.accept import MAX_BATCH, accept_batch
 from handlers.imports.request import ImportWishes
 from portal_db.states import ClientKind, ClientType, Subscription
-from web.http.bodies import NewBatch, idempotency_key, import_request, rows_of_file
+from web.http.bodies import NewBatch, idempotency_key, import_request, rows_of_file, rows_of_json
 from web.http.problems import Fault, fault_of, faults_of
 from web.pages.frame.forms import NO_ERRORS, FormErrors, Posted, PostedByImporter
 from web.pages.frame.view import page, redirect
@@ -160,9 +160,13 @@ def import_rows(posted: PostedByImporter) -> Response:
 def _rows(posted: Posted) -> list[ImportWishes]:
     """The rows in the form, each with the email address that was typed for it, if any."""
     try:
-        rows = NewBatch.model_validate_json(posted.text("rows")).rows
+        rows = rows_of_json(posted.text("rows"))
         return [_with_email(row, posted.text(f"email-{position}")) for position, row in enumerate(rows)]
-    except ValidationError:  # people cannot type that: it is not one of our own forms
+    except (
+        ValidationError,
+        RequestValidationError,
+        RequestRefused,
+    ):  # people cannot type that: it is not one of our own forms
         return []
 
 

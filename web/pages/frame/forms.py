@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import AsyncIterator, Container, Mapping
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 from pydantic import ValidationError
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData
 from starlette.formparsers import MultiPartParser
 
@@ -24,6 +26,8 @@ from web.portal import ThePortal
 CSRF_FIELD = "csrf_token"
 #: Our own forms have far fewer fields.
 MOST_FIELDS = 1_000
+#: Bytes of a form that takes longer to read than a thread to find.
+LARGE_BYTES = 64 * 1024
 #: An uploaded file names clients, so it stays in memory, up to the limit of the body: no copy of it is left on a disk, which
 #: may be read-only besides.
 MultiPartParser.spool_max_size = sys.maxsize
@@ -73,9 +77,21 @@ NO_ERRORS = FormErrors(status=200)
 
 
 async def given_form(request: Request) -> AsyncIterator[FormData]:
-    """A form's body, in either media type that browsers send; its files are closed with the request."""
-    async with request.form(max_fields=MOST_FIELDS, max_files=1) as form:
+    """A form's body, in either media type that browsers send; its files are closed with the request.
+
+    A large one is read in a thread: undoing the escapes of megabytes takes a while.
+    """
+    is_large = len(await request.body()) > LARGE_BYTES
+    form = await (run_in_threadpool(asyncio.run, _read(request)) if is_large else _read(request))
+    try:
         yield form
+    finally:
+        await form.close()
+
+
+async def _read(request: Request) -> FormData:
+    """The form in a body that has arrived, so that nothing here waits."""
+    return await request.form(max_fields=MOST_FIELDS, max_files=1)
 
 
 GivenForm = Annotated[FormData, Depends(given_form)]

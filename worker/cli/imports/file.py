@@ -87,8 +87,8 @@ def _json_lines(text: str) -> Iterator[Row | BadLine]:
             continue
         try:
             fields = json.loads(line)
-        except ValueError:
-            yield BadLine(number, "is not JSON.")
+        except (ValueError, RecursionError):
+            yield BadLine(number, "is not JSON of one level.")
             continue
         if not isinstance(fields, dict):
             yield BadLine(number, "is not a JSON object.")

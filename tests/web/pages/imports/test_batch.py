@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import tempfile
+import threading
+from typing import Any
 from uuid import UUID
 
 import pytest
+from starlette.requests import Request
 
 from portal_db.states import Role
 from tests.making import importable
@@ -14,6 +17,7 @@ from tests.web.pages.frame.test_frame import keeps_the_rules
 from tests.web.pages.people import connected
 from tests.web.pages.reading import Page, Reader, reader
 from tests.world import TENANT
+from web.pages.frame.forms import LARGE_BYTES
 from xpm.simulator.practice.model import Client
 from xpm.simulator.serve import SimulatorHandle
 
@@ -118,6 +122,28 @@ def test_a_large_csv_fits_and_travels_through_the_check(desk: Desk, monkeypatch:
     page = Page.of(answer)
     assert "2,000 of 2,000 can be imported" in page.text
     assert "2,000 of 2,000 can be imported" in visitor.post("/batches/check", page.form("/batches")).text
+
+
+def test_a_large_form_is_read_in_a_thread_of_its_own(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: dict[bool, set[str]] = {True: set(), False: set()}
+    form = Request.form
+
+    def noting(self: Request, **limits: Any) -> Any:
+        read[int(self.headers["content-length"]) > LARGE_BYTES].add(threading.current_thread().name)
+        return form(self, **limits)
+
+    monkeypatch.setattr(Request, "form", noting)
+    visitor = connected(desk)
+    token = visitor.open(NEW).form("/batches/csv")["csrf_token"]
+    for rows in ("%22", "%22" * LARGE_BYTES):
+        visitor.browser.post(
+            "/batches/check",
+            content=f"csrf_token={token}&rows={rows}",
+            headers={"Content-Type": "application/x-www-form-urlencoded"},
+        ).raise_for_status()
+    assert read[False] == {"web"}
+    assert len(read[True]) == 1
+    assert "web" not in read[True]
 
 
 def test_batches_are_their_requesters_and_importing_is_for_who_may(desk: Desk, simulator: SimulatorHandle) -> None:
