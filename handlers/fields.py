@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
@@ -40,13 +41,47 @@ def validated(shape: TypeAdapter[T], value: Any, field: str) -> T:
         raise misfit(error, field) from None
 
 
+#: What is wrong with a value, by the type of pydantic's error, whose own words are for programmers. Words in braces come
+#: from the error's context.
+_REASONS = {
+    "missing": "is missing",
+    "extra_forbidden": "is not known here",
+    "string_too_short": "is too short",
+    "string_too_long": "must have at most {max_length} characters",
+    "too_long": "must have at most {max_length} entries",
+    "too_short": "must have at least {min_length}",
+    "uuid_parsing": "is not a valid id",
+    "uuid_type": "is not a valid id",
+    "bool_parsing": "must be true or false",
+    "bool_type": "must be true or false",
+    "date_parsing": "is not a date",
+    "date_from_datetime_parsing": "is not a date",
+    "date_type": "is not a date",
+    "enum": "must be one of: {expected}",
+    "literal_error": "must be one of: {expected}",
+}
+
+
+def reason_of(error: Mapping[str, Any]) -> str:
+    """What is wrong with a value, as the end of a sentence that begins with its name.
+
+    Args:
+        error: one of `ValidationError.errors()`, with its context.
+    """
+    if error["type"] == "value_error":  # our own words
+        return str(error["msg"]).removeprefix("Value error, ").rstrip(".")
+    context = {name: str(value).replace("'", "") for name, value in error.get("ctx", {}).items()}
+    try:
+        return _REASONS.get(error["type"], "is not valid").format(**context)
+    except KeyError:
+        return "is not valid"
+
+
 def misfit(error: ValidationError, field: str | None = None) -> RequestRefused:
     """The refusal of the first value that does not fit; `field` names it where the error does not."""
     first = error.errors(include_url=False, include_input=False)[0]
     name = (field or ".".join(str(part) for part in first["loc"]))[:MAX_FIELD]
-    reason = first["msg"].removeprefix("Value error, ")
+    reason = reason_of(first)
     if not name:  # a rule about two fields, whose words begin with the one to change
         return refusals.BAD_FIELDS(field=reason.partition(" ")[0], reason=reason)
-    if first["type"] == "too_long":
-        reason = f"must be at most {first['ctx']['max_length']} characters"
     return refusals.BAD_FIELD(field=name, reason=reason)

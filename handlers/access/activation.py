@@ -41,6 +41,7 @@ class Link:
     state: LinkState
     practice_name: str | None = None
     client_name: str | None = None
+    given_name: str | None = None
     email: str | None = None
     until: datetime | None = None
 
@@ -52,7 +53,15 @@ def look(database: Database, token: str) -> Link:
     state = _state_of(found)
     if found is None or state is not LinkState.LIVE:
         return Link(state)
-    return Link(state, found.practice.name, found.client.name, found.login.email, found.email.token_expires_at)
+    client = found.client
+    return Link(
+        state,
+        practice_name=found.practice.name,
+        client_name=client.name,
+        given_name=client.given_name,
+        email=found.login.email,
+        until=found.email.token_expires_at,
+    )
 
 
 def activate(database: Database, token: str, password: str, *, accepts_terms: bool) -> None:

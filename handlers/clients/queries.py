@@ -71,6 +71,13 @@ def get_client(database: Database, caller: Caller, client_id: UUID) -> Details:
         )
 
 
+def end_new(database: Database, caller: Caller, entry: ClientEntry) -> None:
+    """Note that the caller has opened a client's page. It stays New unless the client is assigned to them."""
+    if entry.is_new:
+        with database.write() as tx:
+            clients.end_new(tx, entry.client.id, caller.staff_id)
+
+
 def list_items(database: Database, caller: Caller, client_id: UUID, states: Collection[ReviewState]) -> list[Item]:
     """A client's relationships in XPM that are in some states of review.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 from uuid import UUID
 
 from handlers.access.caller import Caller
@@ -21,12 +22,12 @@ from handlers.services import Services
 from handlers.xero.connection import require_connection
 from handlers.xero.tokens import call_xpm
 from portal_db.clients import client_queries
-from portal_db.clients.client_queries import ClientEntry, ClientFilter
+from portal_db.clients.client_queries import ClientEntry
 from portal_db.database import Tx
 from portal_db.directory import directories
 from portal_db.directory import search as directory_search
 from portal_db.states import ClientKind, EntityType, Lane
-from portal_db.tables import Directory
+from portal_db.tables import Client, Directory
 from portal_db.work import lookahead
 from portal_db.xero import requester
 from portal_db.xero.requester import StaffRequester
@@ -45,6 +46,7 @@ class SearchResult:
     """A record in XPM, and what it may be imported as.
 
     blocked: why it cannot be imported, as a stable code. client_id: the client it is linked to, if the caller may see it.
+    was_client: the client that was connected to it last and is connected to nothing now.
     is_guess: no name matches the text that was searched for exactly, and this one does but for a typing error.
     """
 
@@ -54,39 +56,83 @@ class SearchResult:
     entity_type: EntityType
     blocked: str | None
     client_id: UUID | None
+    was_client: Client | None
     is_guess: bool = False
 
 
 @dataclass(frozen=True)
 class AdvancedSearchResult:
-    """Clients of the portal and records in XPM. `xpm` is `None` if it was not searched; `trouble`: why that failed.
-    `is_guess`: nothing matches exactly under either heading, and these match but for a typing error."""
+    """The first clients of the portal and records that are only in XPM, and how many there are of each. `xpm` is `None` if
+    it was not searched; `trouble`: why that failed. `is_guess`: nothing matches exactly under either heading, and these
+    match but for a typing error."""
 
     clients: tuple[ClientEntry, ...]
+    clients_total: int
     xpm: tuple[SearchResult, ...] | None
+    xpm_total: int
     trouble: JobError | None = None
     is_guess: bool = False
 
 
-def search_all(services: Services, caller: Caller, text: str, *, with_xpm: bool) -> AdvancedSearchResult:
+def search_all(
+    services: Services, caller: Caller, text: str, *, with_xpm: bool, limit: int = MOST
+) -> AdvancedSearchResult:
     """Search the portal's clients and, if requested, XPM. The clients are found even if XPM does not answer."""
-    trouble = None
+    trouble, source = None, None
     try:
-        found = search_xpm(services, caller, text) if with_xpm else []
+        source = _source(services, caller, text) if with_xpm else None
     except JobError as error:
-        found, trouble = [], error
+        trouble = error
+    for is_guess in (False, True):
+        with services.database.read() as tx:
+            records, xpm_total = _only_in_xpm(tx, caller, source, text, is_guess, limit)
+            matching = _matching(source, text, is_guess)
+            known = client_queries.named(tx, caller.viewer, text, matching, is_guess=is_guess, limit=limit)
+        if known[1] or xpm_total:
+            break
+    found = tuple(_results(services, caller, records))
+    is_guess = is_guess and bool(known[1] or xpm_total)
+    return AdvancedSearchResult(tuple(known[0]), known[1], found if with_xpm else None, xpm_total, trouble, is_guess)
+
+
+#: What XPM's records are searched in: the directory, or what XPM itself found while the directory is not filled yet.
+_Source = Directory | Sequence[XpmClient]
+
+
+def _source(services: Services, caller: Caller, text: str) -> _Source:
+    """
+    Raises:
+        JobError: the caller has no connection that works, or XPM cannot answer now.
+    """
     with services.database.read() as tx:
-        known = client_queries.page(tx, caller.viewer, ClientFilter(text), after=None, limit=MOST)
-        is_guess = not known and all(item.is_guess for item in found)
-        if is_guess:
-            known = client_queries.page(tx, caller.viewer, ClientFilter(text, is_guess=True), after=None, limit=MOST)
-        found = [item for item in found if item.is_guess == is_guess]
-        more = client_queries.of_records(tx, caller.viewer, {item.record.uuid for item in found if item.client_id})
-    listed = {entry.client.id for entry in known}
-    clients = (*known, *(entry for entry in more if entry.client.id not in listed))
-    only_in_xpm = tuple(item for item in found if item.client_id is None)
-    is_guess = is_guess and bool(clients or only_in_xpm)
-    return AdvancedSearchResult(clients, only_in_xpm if with_xpm else None, trouble, is_guess)
+        asker = requester.staff_requester(tx, caller.practice_id, caller.staff_id)
+        connection = require_connection(asker)
+        directory = directories.of(tx, connection.xero_login_id, connection.tenant_id)
+    if directory is not None:
+        note_use(services.database, directory, asker.now)
+        if directory.cursor is not None:
+            return directory
+    return _call_search(services, asker, text)
+
+
+def _only_in_xpm(
+    tx: Tx, caller: Caller, source: _Source | None, text: str, is_guess: bool, limit: int
+) -> tuple[list[XpmClient], int]:
+    """The first records that are no client in sight, and how many there are."""
+    if isinstance(source, Directory):
+        rows, total = directory_search.find_unlinked(tx, caller.viewer, source, text, is_guess=is_guess, limit=limit)
+        return [read_record(row.record) for row in rows], total
+    entries = client_queries.of_records(tx, caller.viewer, [record.uuid for record in source or ()])
+    linked = {entry.link.xpm_uuid for entry in entries if entry.link is not None}
+    records = [record for record in source or () if record.uuid not in linked]
+    return records[:limit], len(records)
+
+
+def _matching(source: _Source | None, text: str, is_guess: bool) -> Any:
+    """The ids of the records in XPM that match, or a query of them."""
+    if isinstance(source, Directory):
+        return directory_search.ids_of(source, text, is_guess=is_guess)
+    return [record.uuid for record in source or ()]
 
 
 def search_xpm(services: Services, caller: Caller, text: str) -> list[SearchResult]:
@@ -95,16 +141,12 @@ def search_xpm(services: Services, caller: Caller, text: str) -> list[SearchResu
     Raises:
         JobError: the caller has no connection that works, or XPM cannot answer now.
     """
-    with services.database.read() as tx:
-        asker = requester.staff_requester(tx, caller.practice_id, caller.staff_id)
-        connection = require_connection(asker)
-        directory = directories.of(tx, connection.xero_login_id, connection.tenant_id)
-        is_filled = directory is not None and directory.cursor is not None
-        records, is_guess = _find(tx, directory, text) if directory and is_filled else ([], False)
-    if directory is not None:
-        note_use(services.database, directory, asker.now)
-    results = _results(services, caller, records if is_filled else _call_search(services, asker, text))
-    return [replace(result, is_guess=is_guess) for result in results]
+    source = _source(services, caller, text)
+    if isinstance(source, Directory):
+        with services.database.read() as tx:
+            records, is_guess = _find(tx, source, text)
+        return [replace(result, is_guess=is_guess) for result in _results(services, caller, records)]
+    return _results(services, caller, source[:MOST])
 
 
 def record_in_xpm(services: Services, caller: Caller, xpm_uuid: UUID) -> SearchResult:
@@ -134,7 +176,7 @@ def _call_search(services: Services, asker: StaffRequester, text: str) -> Sequen
         records = call_xpm(services, asker, search, seconds=SECONDS).value
     except XpmError as error:
         raise from_xpm(error) from error
-    return [record for record in records if not record.is_deleted][:MOST]
+    return [record for record in records if not record.is_deleted]
 
 
 def _results(services: Services, caller: Caller, records: Sequence[XpmClient]) -> list[SearchResult]:
@@ -145,6 +187,7 @@ def _results(services: Services, caller: Caller, records: Sequence[XpmClient]) -
         linked = lookahead.linked_records(tx, caller.practice_id, uuids)
         importing = lookahead.records_being_imported(tx, caller.practice_id, uuids)
         entries = client_queries.of_records(tx, caller.viewer, uuids)
+        once = client_queries.once_linked(tx, caller.viewer, uuids)
     client_ids = {entry.link.xpm_uuid: entry.client.id for entry in entries if entry.link is not None}
 
     def result(record: XpmClient) -> SearchResult:
@@ -157,6 +200,7 @@ def _results(services: Services, caller: Caller, records: Sequence[XpmClient]) -
             blocked = "xpm_client_archived"
         suggested, possible = suggested_kind(record, words), kinds_of(record, words)
         entity_type, client_id = entity_type_of(record, words), client_ids.get(record.uuid)
-        return SearchResult(record, suggested, possible, entity_type, blocked, client_id)
+        was = once.get(record.uuid) if blocked is None else None
+        return SearchResult(record, suggested, possible, entity_type, blocked, client_id, was)
 
     return [result(record) for record in records]

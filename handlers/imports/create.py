@@ -12,6 +12,7 @@ from uuid import UUID
 
 from handlers import refusals
 from handlers.directory.classification import entity_type_of
+from handlers.directory.person_names import name_columns, name_in_portal
 from handlers.directory.structures import words_of
 from handlers.imports.validate import login_email
 from handlers.jobs.enqueue import FollowUp
@@ -157,7 +158,8 @@ def _create(tx: Tx, new: Sequence[_NewClient]) -> dict[UUID, Result]:
 def _client_row(each: _NewClient, client_ids: Mapping[UUID, UUID]) -> dict[str, Any]:
     row, seen = each.task.row, each.task.fetched
     origin = {"practice_id": row.practice_id, "import_id": row.id, "kind": row.kind, "created_by": row.requested_by}
-    return {"id": client_ids[row.id], "name": row.name or seen.record.name, **origin, **each.columns}
+    name = row.name or name_in_portal(seen.record, row.kind)
+    return {"id": client_ids[row.id], **name_columns(name, seen.record, row.kind), **origin, **each.columns}
 
 
 def _link_row(tx: Tx, each: _NewClient, client_ids: Mapping[UUID, UUID]) -> dict[str, Any]:
@@ -176,7 +178,7 @@ def _link_row(tx: Tx, each: _NewClient, client_ids: Mapping[UUID, UUID]) -> dict
 def _first_fields(each: _NewClient, client_ids: Mapping[UUID, UUID]) -> FieldUpdate:
     row, seen = each.task.row, each.task.fetched
     by = By(row.practice_id, ChangeSource.IMPORT, import_id=row.id)
-    values = [_field("name", row.name, seen.record.name), each.field]
+    values = [_field("name", row.name, name_in_portal(seen.record, row.kind)), each.field]
     return FieldUpdate(client_ids[row.id], values, seen.as_of, by, known={})
 
 

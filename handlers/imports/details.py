@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from handlers import refusals
 from handlers.clients.link import linked_clients
 from handlers.directory.classification import Words, entity_type_of
 from handlers.directory.lookup import FetchedRecord
+from handlers.directory.person_names import name_columns, name_in_portal
 from handlers.directory.structures import words_of
 from handlers.email import addresses
 from handlers.errors import Rejected
@@ -68,8 +70,13 @@ def _write(tx: Tx, new: Sequence[_Details], known: Mapping[UUID, Mapping[str, Cl
         updates.append(FieldUpdate(each.client.id, values, each.task.fetched.as_of, by, known[each.client.id]))
     written = clients.update_fields(tx, updates)
     values_of = {(each.client.id, field): value for each in new for field, value in each.values.items()}
-    clients.set_names(tx, {key[0]: values_of[key] for key in written if key[1] == "name"})
+    of_client = {each.client.id: each for each in new}
+    clients.set_names(tx, {key[0]: _names(of_client[key[0]]) for key in written if key[1] == "name"})
     clients.set_entity_types(tx, {key[0]: EntityType(values_of[key]) for key in written if key[1] == "type"})
+
+
+def _names(details: _Details) -> Mapping[str, Any]:
+    return name_columns(details.values["name"], details.task.fetched.record, details.client.kind)
 
 
 def _is_outdated(known: Mapping[str, ClientField], seen: FetchedRecord) -> bool:
@@ -80,7 +87,10 @@ def _is_outdated(known: Mapping[str, ClientField], seen: FetchedRecord) -> bool:
 def _values(client: Client, record: XpmClient, words: Words) -> dict[str, str]:
     """What XPM has for a client. An entity has a name and a type (b.15)."""
     if client.kind is ClientKind.ENTITY:
-        found: Mapping[str, str | None] = {"name": record.name[:500], "type": entity_type_of(record, words)}
+        found: Mapping[str, str | None] = {
+            "name": name_in_portal(record, client.kind),
+            "type": entity_type_of(record, words),
+        }
     else:
         found = _person_values(record)
     return {field: value[:MAX_VALUE] for field, value in found.items() if value is not None}
@@ -89,7 +99,7 @@ def _values(client: Client, record: XpmClient, words: Words) -> dict[str, str]:
 def _person_values(record: XpmClient) -> Mapping[str, str | None]:
     """The seven fields of an individual and no others (b.15)."""
     return {
-        "name": record.name[:500],
+        "name": name_in_portal(record, ClientKind.INDIVIDUAL),
         "title": record.title,
         EMAIL: addresses.bare(record.email) if record.email else None,
         "phone": record.phone,

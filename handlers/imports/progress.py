@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from uuid import UUID
 
 from handlers.access.caller import Caller
+from handlers.imports.queries import outcome
+from handlers.jobs.explain import WaitReason, reason_of_waiting
 from handlers.paging import Page, page_of, read_cursor
 from portal_db.database import Database
+from portal_db.states import ImportState
 from portal_db.tables import Client, Import
 from portal_db.work import recent_imports
 
@@ -19,7 +23,8 @@ class Action:
     """An import in the progress list.
 
     name: the client's, else as entered by the requester, else XPM's; `None` if unknown. client: the client, if the caller
-    may see one. creates: whether the import creates the client. to_review: pending items of the client.
+    may see one. creates: whether the import creates the client. to_review: pending items of the client. hold: what an open
+    import waits for. outcome: its state as staff see it.
     """
 
     row: Import
@@ -28,8 +33,36 @@ class Action:
     creates: bool
     asked_by: str
     to_review: int
-    waits_for: str | None
-    until: datetime | None
+    hold: WaitReason | None
+    outcome: str
+
+
+@dataclass(frozen=True)
+class ClientActions:
+    """What was done lately about one client or XPM record: the newest action, and the earlier ones."""
+
+    latest: Action
+    earlier: Sequence[Action]
+
+    @property
+    def to_review(self) -> int:
+        return max(each.to_review for each in (self.latest, *self.earlier))
+
+    @property
+    def client(self) -> Client | None:
+        return next((each.client for each in (self.latest, *self.earlier) if each.client), None)
+
+    @property
+    def name(self) -> str | None:
+        return next((each.name for each in (self.latest, *self.earlier) if each.name), None)
+
+
+def by_client(actions: Sequence[Action]) -> list[ClientActions]:
+    """Actions, newest first, as one entry for each client; of a record that is no client, one for the record."""
+    found: dict[UUID, list[Action]] = {}
+    for each in actions:
+        found.setdefault(each.row.xpm_uuid, []).append(each)
+    return [ClientActions(latest, earlier) for latest, *earlier in found.values()]
 
 
 def page(database: Database, caller: Caller, *, cursor: str | None, limit: int) -> Page[Action]:
@@ -46,7 +79,9 @@ def page(database: Database, caller: Caller, *, cursor: str | None, limit: int) 
         unnamed = [row.id for row, client, _ in shown.items if client is None and row.name is None]
         names = recent_imports.requested_names(tx, caller.practice_id, unnamed)
         waiting = recent_imports.waiting_jobs(tx, open_ids)
-        blocked = recent_imports.blocked(tx, open_ids)
+        blocked = {row_id: WaitReason("blocked", why) for row_id, why in recent_imports.blocked(tx, open_ids).items()}
+        partly = [row.id for row, _, _ in shown.items if row.state is ImportState.PARTLY_SUCCEEDED]
+        steps = recent_imports.steps(tx, partly)
         client_ids = [client.id for _, client, _ in shown.items if client]
         to_review = recent_imports.pending_reviews(tx, caller.viewer, client_ids)
 
@@ -59,8 +94,8 @@ def page(database: Database, caller: Caller, *, cursor: str | None, limit: int) 
             creates=client is None or client.import_id == row.id,
             asked_by=asked_by,
             to_review=to_review.get(client.id, 0) if client else 0,
-            waits_for=job.error_message if job else blocked.get(row.id),
-            until=job.next_attempt_at if job else None,
+            hold=reason_of_waiting(job) if job else blocked.get(row.id),
+            outcome=outcome(row, steps.get(row.id, ())),
         )
 
     return Page([action(*each) for each in shown.items], shown.next)

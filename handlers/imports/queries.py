@@ -37,27 +37,52 @@ _TITLES: dict[str, str] = {
 
 @dataclass(frozen=True)
 class Step:
-    """One job of an import. `waits_for` and `until` say why an open one is not running."""
+    """One job of an import. `hold`: why an open one is not running."""
 
     job: Job
     title: str
-    waits_for: str | None
-    until: datetime | None
+    hold: WaitReason | None
+
+    @property
+    def waits_for(self) -> str | None:
+        return self.hold.words if self.hold else None
+
+    @property
+    def until(self) -> datetime | None:
+        return self.hold.until if self.hold else None
 
 
 @dataclass(frozen=True)
 class ImportStatus:
     """An import with its steps, in the order in which they were created. `left_out`: the fields of the XPM record whose
-    value cannot be read."""
+    value cannot be read. `name`: the client's name in the portal, in the request or in XPM, if any is known."""
 
     row: Import
     steps: tuple[Step, ...]
     left_out: tuple[str, ...]
+    name: str | None
+
+    @property
+    def outcome(self) -> str:
+        return outcome(self.row, [(step.job.kind, step.job.state) for step in self.steps])
 
     @property
     def waits_for(self) -> tuple[str | None, datetime | None]:
         """What the first waiting step waits for, and until when."""
         return next(((step.waits_for, step.until) for step in self.steps if step.waits_for), (None, None))
+
+
+def outcome(row: Import, steps: Sequence[tuple[str, JobState]]) -> str:
+    """An import's state as staff see it: one of which no step succeeded is not partly succeeded.
+
+    Args:
+        steps: the kinds and states of its jobs, as far as they are still stored.
+    """
+    if row.state is not ImportState.PARTLY_SUCCEEDED or not steps:
+        return row.state.value
+    if any(state is JobState.SUCCEEDED for _, state in steps):
+        return row.state.value
+    return "not_sent" if {kind for kind, _ in steps} == {JobKind.SEND_WELCOME_EMAIL} else "nothing_imported"
 
 
 @dataclass(frozen=True)
@@ -93,7 +118,8 @@ def get_import(database: Database, caller: Caller, import_id: UUID) -> ImportSta
             raise refusals.UNKNOWN_IMPORT()
         latest = {job.kind: job for job in jobs.of_import(tx, import_id)}.values()
         holds, left_out = wait_reasons(tx, latest), _left_out(tx, import_id)
-    return ImportStatus(row, tuple(_step(job, holds.get(job.id)) for job in latest), left_out)
+        name = recent_imports.names(tx, caller.viewer, caller.practice_id, [row]).get(row.id)
+    return ImportStatus(row, tuple(_step(job, holds.get(job.id)) for job in latest), left_out, name)
 
 
 def list_imports(
@@ -153,8 +179,7 @@ def _require_batch(tx: Tx, caller: Caller, batch_id: UUID) -> Batch:
 
 
 def _step(job: Job, hold: WaitReason | None) -> Step:
-    waits_for, until = (hold.words, hold.until) if hold is not None else (None, None)
-    return Step(job, _TITLES.get(job.kind, job.kind), waits_for, until)
+    return Step(job, _TITLES.get(job.kind, job.kind), hold)
 
 
 @dataclass(frozen=True)

@@ -114,7 +114,7 @@ def on_failure(tx: Tx, job: Job, failure: Failure) -> None:
 def compose(services: Services, addressed: AddressedEmail, token: str) -> Message:
     """The message with its activation link."""
     values = {
-        "greeting": greeting(addressed.client.name),
+        "greeting": greeting(addressed.client.given_name or addressed.client.name),
         "practice_name": addressed.practice.name,
         "activation_url": f"{services.settings.public_url.rstrip('/')}/activate/{token}",
         "days": str(LINK_VALID_SECONDS // 86_400),

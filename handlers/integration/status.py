@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from handlers import refusals
 from handlers.access.caller import Caller
-from handlers.errors import JobError
+from handlers.errors import ConnectionLost, JobError
 from handlers.integration import disconnect as integration_disconnect
+from handlers.jobs.handler import CONNECTION_PATIENCE_SECONDS
 from handlers.xero.connection import require_connection
 from portal_db.database import Database, Tx
 from portal_db.directory import directories, schedules
 from portal_db.directory.schedules import ScheduleEntry
 from portal_db.tables import Practice, XpmConnection
-from portal_db.xero import handover, requester
+from portal_db.xero import connections, handover, requester
 from portal_db.xero.handover import OrphanedConnection
 
 #: How many clients are named of a connection whose owner has left.
@@ -24,16 +25,31 @@ NAMED = 50
 
 
 @dataclass(frozen=True)
+class WaitingImports:
+    """How many imports wait for a reconnect, and when the first of them fails without one."""
+
+    count: int
+    until: datetime
+
+
+@dataclass(frozen=True)
 class IntegrationStatus:
-    """The practice, the connection if there is one, and what prevents imports through it, if anything."""
+    """The practice, the connection if there is one, and what prevents imports through it, if anything. `waiting`: imports
+    that fail unless a lost connection is reconnected."""
 
     practice: Practice
     connection: XpmConnection | None
     trouble: JobError | None
+    waiting: WaitingImports | None = None
 
     @property
     def mfa_mandatory(self) -> bool:
         return self.practice.mfa_mandatory
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the person was connected, and has to reconnect."""
+        return isinstance(self.trouble, ConnectionLost)
 
     @property
     def connection_id(self) -> UUID | None:
@@ -46,9 +62,19 @@ def standing(database: Database, caller: Caller) -> IntegrationStatus:
         asker = requester.staff_requester(tx, caller.practice_id, caller.staff_id)
     try:
         require_connection(asker)
+    except ConnectionLost as lost:
+        return IntegrationStatus(asker.practice, asker.connection, lost, _waiting(database, caller))
     except JobError as trouble:
         return IntegrationStatus(asker.practice, asker.connection, trouble)
     return IntegrationStatus(asker.practice, asker.connection, None)
+
+
+def _waiting(database: Database, caller: Caller) -> WaitingImports | None:
+    with database.read() as tx:
+        count, since = connections.waiting_imports(tx, caller.staff_id)
+    if since is None:
+        return None
+    return WaitingImports(count, since + timedelta(seconds=CONNECTION_PATIENCE_SECONDS))
 
 
 @dataclass(frozen=True)

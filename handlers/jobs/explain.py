@@ -98,9 +98,17 @@ def wait_reasons(tx: Tx, its_jobs: Iterable[Job]) -> dict[UUID, WaitReason]:
 
 def _for_staff(tx: Tx, job: Job, now: datetime) -> WaitReason:
     hold = next(_blockers(tx, job, now), None)
+    if hold is None and job.state is JobState.WAITING and job.error_class is ErrorClass.CONNECTION:
+        return reason_of_waiting(job)  # it is only looked at again
     if hold is None:
         return WaitReason("free_worker", "Waiting to start…")
     return WaitReason(hold.code, _FOR_STAFF.get(hold.code) or job.error_message or hold.words, hold.until)
+
+
+def reason_of_waiting(job: Job) -> WaitReason:
+    """Why a waiting job waits and until when, in words for staff, by the job alone."""
+    hold = _not_due(job, job.next_attempt_at)
+    return WaitReason(hold.code, job.error_message or hold.words, hold.until)
 
 
 # ---- running ----
@@ -154,14 +162,15 @@ def _blockers(tx: Tx, job: Job, now: datetime) -> Iterator[WaitReason]:
         yield WaitReason("batch_order", words)
 
 
-def _not_due(job: Job, due: datetime) -> WaitReason:
+def _not_due(job: Job, due: datetime | None) -> WaitReason:
     """Why a waiting job's next attempt is in the future."""
     reason = (job.error_message or "No reason was recorded").rstrip(".")
     match job.error_class:
         case ErrorClass.CONNECTION:
             since = job.waiting_since or due
             words = f"Waiting for XPM to be reconnected since {utc_text(since)}, for up to 72 hours. {reason}."
-            return WaitReason("connection", words, since + timedelta(seconds=CONNECTION_PATIENCE_SECONDS))
+            until = since + timedelta(seconds=CONNECTION_PATIENCE_SECONDS) if since else None
+            return WaitReason("connection", words, until)
         case ErrorClass.DEFERRED if job.error_code == QUOTA_CODE:
             return WaitReason("quota", f"Waiting for XPM's quota: {reason}.", due)
         case ErrorClass.DEFERRED:

@@ -296,20 +296,25 @@ ITEM_CHANGED = Refusal(RequestRefused, "item_changed",
 ITEM_SUPERSEDED = Refusal(RequestRefused, "item_superseded",
     "XPM no longer lists this relationship.", "Check the list of items again.")
 ALREADY_REVIEWED = Refusal(RequestRefused, "already_reviewed",
-    "Somebody else has already decided about this item.", "Check the list of items again.")
+    "This item has already been reviewed.", "Check the list of items again.")
 RELATIONSHIP_MISSING = Refusal(RequestRefused, "relationship_missing",
     "A team member needs a relationship.", "Enter one.", field="relationship")
 NOT_A_PERSON = Refusal(RequestRefused, "not_a_person",
     "An entity has no account, so it cannot have a co-owner.", "Import without co-ownership.", field="as_co_owner")
 CO_OWNER_ALREADY = Refusal(RequestRefused, "co_owner_already",
     "This team member is already a co-owner, with an email address of their own.", "Leave this out.")
+MEMBER_NOT_LINKED = Refusal(RequestRefused, "not_linked",
+    "This team member is not linked to an XPM record.", "There is nothing to unlink.", field="team_member_id")
+NOT_UNDONE = Refusal(RequestRefused, "not_undone",
+    "This can't be undone any more: somebody has decided again, or something was built on it.",
+    "Correct the team on the client's page.")
 NO_MEMBER_CHOSEN = Refusal(RequestRefused, "unknown_member",
     "No team member is selected.", "Choose a team member.", field="team_member_id")
 UNKNOWN_MEMBER = Refusal(RequestRefused, "unknown_member",
     "This client has no such team member.", "Choose somebody from the client's team.", field="team_member_id")
 MEMBER_LINKED = Refusal(RequestRefused, "tied_already",
     "An XPM record can be linked to one team member only, and one of these two is already linked to another.",
-    "To undo a wrong link, disconnect the client from XPM, connect it again and import.", field="team_member_id")
+    "To undo a wrong link, unlink that team member on the client's page.", field="team_member_id")
 
 # ---- Requesting imports ----
 NOTHING_TO_IMPORT = Refusal(RequestRefused, "bad_request",

@@ -6,6 +6,7 @@ None of them invites anybody (b.24). Of two reviewers the first decides, and the
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -63,6 +64,25 @@ def import_item(database: Database, caller: Caller, chosen: Chosen, given: Confi
         if given.as_co_owner:
             _make_co_owner(tx, member_id, given.email)
         return _link_member(tx, caller, item, member_id)
+
+
+def import_items(database: Database, caller: Caller, chosen: Sequence[Chosen]) -> set[UUID]:
+    """Import those of the chosen items that are still pending and unchanged since the reviewer saw them, each with the name
+    and relationship that is suggested for it, and nobody as a co-owner.
+
+    Returns:
+        Their ids. The others were decided by somebody else, or are not visible to the caller.
+    """
+    items = review_queue.of_ids(database, caller, {each.item_id for each in chosen})
+    found = {item.row.id: item for item in items}
+    imported = set()
+    for each in chosen:
+        item = found.get(each.item_id)
+        with suppress(RequestRefused):
+            if item is not None:
+                import_item(database, caller, each, Confirmed(relationship=item.suggested_relationship))
+                imported.add(each.item_id)
+    return imported
 
 
 def link_item(database: Database, caller: Caller, chosen: Chosen, member_id: UUID) -> Item:

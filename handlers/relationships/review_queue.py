@@ -5,7 +5,7 @@ All of this is computed when it is read, so that it follows the directory and cl
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
@@ -34,7 +34,8 @@ class Item:
 
     `relationship` is the text for the team. `is_client` is the client that the other side is, if the reviewer may see one.
     Numbers that are missing here come from the other side's record. `suggests_co_owner`: the other side is a person's
-    partner, who may share the account (b.23). A relationship of a record to itself is a slip in XPM and suggests nobody.
+    partner, who may share the account (b.23). `email`: the other side's address in XPM. A relationship of a record to itself
+    is a slip in XPM and suggests nobody.
     """
 
     row: Relationship
@@ -48,6 +49,33 @@ class Item:
     start_date: date | None
     has_ended: bool
     suggests_co_owner: bool
+    email: str | None
+
+    @property
+    def suggested_relationship(self) -> str:
+        """The text to begin with in the team. Digital forms understand Partner, not Spouse (facts on the portal §3)."""
+        return "Partner" if self.suggests_co_owner else self.relationship
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """Everything that awaits review about one person or entity around a client: one item for each role."""
+
+    client: Client
+    name: str
+    items: Sequence[Item]
+
+    @property
+    def first(self) -> Item:
+        return self.items[0]
+
+
+def by_party(items: Iterable[Item]) -> list[Party]:
+    """Items grouped by client and other party, in the order of their first items."""
+    found: dict[tuple[UUID, UUID], list[Item]] = {}
+    for item in items:
+        found.setdefault((item.client.id, item.row.other_xpm_uuid), []).append(item)
+    return [Party(group[0].client, group[0].row.other_name, group) for group in found.values()]
 
 
 def page(database: Database, caller: Caller, wanted: ReviewFilter, *, cursor: str | None, limit: int) -> Page[Item]:
@@ -65,6 +93,12 @@ def page(database: Database, caller: Caller, wanted: ReviewFilter, *, cursor: st
         found, is_guess = exact_or_guess(find, after, limit + 1)
         items = read(tx, caller.practice_id, found[:limit])
     return Page(items, str(items[-1].row.id) if len(found) > limit else None, is_guess)
+
+
+def of_ids(database: Database, caller: Caller, item_ids: Collection[UUID]) -> list[Item]:
+    """Those of these items that the caller may see, whatever their state."""
+    with database.read() as tx:
+        return read(tx, caller.practice_id, review_items.of_ids(tx, caller.viewer, item_ids))
 
 
 def of_client(tx: Tx, caller: Caller, client_id: UUID, states: Collection[ReviewState]) -> list[Item]:
@@ -108,6 +142,7 @@ def _item(queued: ReviewItem, other: OtherParty | None, words: Words, today: dat
         start_date=row.start_date or (theirs.start_date if theirs else None),
         has_ended=row.gone_at is not None or (row.end_date is not None and row.end_date <= today),
         suggests_co_owner=between_people and not is_slip and row.label_key in ("spouse", "partner"),
+        email=record.email if record is not None else None,
     )
 
 

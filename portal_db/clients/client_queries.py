@@ -5,9 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, and_, select
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy.orm import aliased
 
 from portal_db import names
 from portal_db.database import Tx
@@ -15,7 +17,11 @@ from portal_db.dialect import one_as
 from portal_db.paging import Cursor, newest_first
 from portal_db.states import ClientKind
 from portal_db.tables import Client, Login, TeamMember, WelcomeEmail, XpmLink
+from portal_db.types import db_time
 from portal_db.visibility import Viewer
+
+#: How long a client is New whose page nobody opens.
+NEW_SECONDS = 14 * 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +37,13 @@ class ClientFilter:
 
 @dataclass(frozen=True, slots=True)
 class ClientEntry:
-    """A client with its login, welcome email and live XPM link, where it has them."""
+    """A client with its login, welcome email and live XPM link, where it has them. `is_new`: it is shown as New."""
 
     client: Client
     login: Login | None
     email: WelcomeEmail | None
     link: XpmLink | None
+    is_new: bool
 
 
 def get(tx: Tx, viewer: Viewer, client_id: UUID) -> ClientEntry | None:
@@ -51,7 +58,7 @@ def page(tx: Tx, viewer: Viewer, wanted: ClientFilter, *, after: Cursor | None, 
     if wanted.kind is not None:
         statement = statement.where(Client.kind == wanted.kind)
     if wanted.is_new is not None:
-        statement = statement.where(Client.is_new == wanted.is_new)
+        statement = statement.where(_is_new() if wanted.is_new else ~_is_new())
     page = newest_first(statement, Client.created_at, Client.id, after=after, limit=limit)
     return [ClientEntry(*row) for row in tx.session.execute(page)]
 
@@ -59,7 +66,35 @@ def page(tx: Tx, viewer: Viewer, wanted: ClientFilter, *, after: Cursor | None, 
 def of_records(tx: Tx, viewer: Viewer, xpm_uuids: Iterable[UUID]) -> list[ClientEntry]:
     """The visible clients that these XPM records are linked to. The caller keeps the number of records small."""
     statement = _entries(viewer).where(XpmLink.xpm_uuid.in_(list(xpm_uuids)))
-    return [ClientEntry(*row) for row in tx.session.execute(statement.order_by(Client.name, Client.id))]
+    return [ClientEntry(*row) for row in tx.session.execute(statement.order_by(Client.sort_key, Client.id))]
+
+
+def named(
+    tx: Tx, viewer: Viewer, text: str, records: Any, *, is_guess: bool, limit: int
+) -> tuple[list[ClientEntry], int]:
+    """The first clients, by name, whose own name or whose record's name contains a text, and how many there are.
+
+    Args:
+        records: the XPM records whose name does, as ids or a query of ids.
+    """
+    wanted = or_(names.contain(text, Client.name_key, is_guess=is_guess), XpmLink.xpm_uuid.in_(records))
+    found = tx.session.execute(_entries(viewer).where(wanted).order_by(Client.sort_key, Client.id).limit(limit))
+    live = and_(XpmLink.client_id == Client.id, XpmLink.disconnected_at.is_(None))
+    count = select(func.count()).select_from(Client).outerjoin(XpmLink, live).where(viewer.may_see_client(), wanted)
+    return [ClientEntry(*row) for row in found], tx.session.scalar(count) or 0
+
+
+def once_linked(tx: Tx, viewer: Viewer, xpm_uuids: Iterable[UUID]) -> dict[UUID, Client]:
+    """The visible clients that were linked to these records last and are linked to none now, by record."""
+    other = aliased(XpmLink)
+    is_linked = select(other.id).where(other.client_id == Client.id, other.disconnected_at.is_(None)).exists()
+    statement = (
+        select(XpmLink.xpm_uuid, Client)
+        .join(Client, Client.id == XpmLink.client_id)
+        .where(viewer.may_see_client(), XpmLink.xpm_uuid.in_(list(xpm_uuids)), ~is_linked)
+        .order_by(XpmLink.disconnected_at)
+    )
+    return dict(tx.session.execute(statement).all())
 
 
 def team_of(tx: Tx, client_id: UUID) -> list[TeamMember]:
@@ -68,9 +103,14 @@ def team_of(tx: Tx, client_id: UUID) -> list[TeamMember]:
     return list(tx.session.scalars(statement.order_by(TeamMember.name, TeamMember.id)))
 
 
-def _entries(viewer: Viewer) -> Select[Client, Login, WelcomeEmail, XpmLink]:
+def _is_new() -> ColumnElement[bool]:
+    """Whether a client is New: nobody it is assigned to has opened its page yet, and it was added lately."""
+    return and_(Client.is_new, Client.created_at > db_time(-NEW_SECONDS))
+
+
+def _entries(viewer: Viewer) -> Select[Client, Login, WelcomeEmail, XpmLink, bool]:
     return (
-        select(Client, Login, WelcomeEmail, XpmLink)
+        select(Client, Login, WelcomeEmail, XpmLink, _is_new())
         .outerjoin(Login, Login.id == Client.login_id)
         .outerjoin(WelcomeEmail, WelcomeEmail.client_id == Client.id)
         .outerjoin(XpmLink, and_(XpmLink.client_id == Client.id, XpmLink.disconnected_at.is_(None)))

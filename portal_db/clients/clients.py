@@ -11,7 +11,6 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, delete, or_, select
 
-from config.folding import name_key
 from portal_db.clients import history, relationships
 from portal_db.clients.history import By, Change
 from portal_db.database import Tx
@@ -42,6 +41,12 @@ def get(tx: Tx, client_id: UUID, *, practice_id: UUID) -> Client | None:
 def of_ids(tx: Tx, client_ids: Collection[UUID], *, practice_id: UUID) -> list[Client]:
     statement = select(Client).where(Client.id.in_(client_ids), Client.practice_id == practice_id)
     return list(tx.session.scalars(statement.order_by(Client.id)))
+
+
+def end_new(tx: Tx, client_id: UUID, staff_id: UUID) -> None:
+    """A client is no longer New once somebody it is assigned to has opened its page; who sees every client is nobody."""
+    assigned = select(ClientVisibility.client_id).where(ClientVisibility.staff_id == staff_id)
+    update_rows(tx, Client, Client.id == client_id, Client.id.in_(assigned), Client.is_new.is_(True), is_new=False)
 
 
 def make_visible_to(tx: Tx, client_id: UUID, staff_id: UUID) -> None:
@@ -192,10 +197,9 @@ def _value(field: ClientField | None) -> str | None:
     return field.value if field is not None else None
 
 
-def set_names(tx: Tx, names: Mapping[UUID, str]) -> None:
-    """Set the names that lists show, by client; they follow the field `name`."""
-    rows = {client_id: {"name": name, "name_key": name_key(name)} for client_id, name in names.items()}
-    update_each(tx, Client, rows)
+def set_names(tx: Tx, columns: Mapping[UUID, Mapping[str, Any]]) -> None:
+    """Set the names of clients that lists show, with what depends on them, by client; they follow the field `name`."""
+    update_each(tx, Client, columns)
 
 
 def set_entity_types(tx: Tx, types: Mapping[UUID, EntityType]) -> None:

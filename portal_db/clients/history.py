@@ -9,13 +9,13 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from portal_db.database import Tx
 from portal_db.dialect import insert_rows, row_of
 from portal_db.paging import Cursor, newest_first
 from portal_db.states import ChangeSource
-from portal_db.tables import ClientChange
+from portal_db.tables import ClientChange, Import, Staff
 
 CLIENT, RELATIONSHIP, TEAM_MEMBER = "client", "relationship", "team_member"
 
@@ -64,7 +64,35 @@ def text_of(value: Any) -> str | None:
     return value.isoformat() if isinstance(value, date) else str(value)
 
 
-def page(tx: Tx, client_id: UUID, *, after: Cursor | None, limit: int) -> list[ClientChange]:
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    """A change, and the staff member who made it or who requested the import that did; nobody for a scheduled sync."""
+
+    change: ClientChange
+    staff_id: UUID | None
+    staff_name: str | None
+
+
+def page(tx: Tx, client_id: UUID, *, after: Cursor | None, limit: int) -> list[HistoryEntry]:
     """A page of a client's changes, newest first; the caller has checked that the viewer may see the client."""
-    statement = select(ClientChange).where(ClientChange.client_id == client_id)
-    return list(tx.session.scalars(newest_first(statement, ClientChange.at, ClientChange.id, after=after, limit=limit)))
+    statement = (
+        select(ClientChange, Staff.id, Staff.name)
+        .outerjoin(Import, Import.id == ClientChange.import_id)
+        .outerjoin(Staff, Staff.id == func.coalesce(ClientChange.staff_id, Import.requested_by))
+        .where(ClientChange.client_id == client_id)
+    )
+    page = newest_first(statement, ClientChange.at, ClientChange.id, after=after, limit=limit)
+    return [HistoryEntry(*row) for row in tx.session.execute(page)]
+
+
+def about(tx: Tx, client_id: UUID, about_id: UUID) -> list[ClientChange]:
+    """The changes of one relationship or team member of a client, newest first."""
+    statement = select(ClientChange).where(ClientChange.client_id == client_id, ClientChange.about_id == about_id)
+    return list(tx.session.scalars(statement.order_by(ClientChange.at.desc(), ClientChange.id.desc())))
+
+
+def reviewer_of(tx: Tx, client_id: UUID, item_id: UUID) -> UUID | None:
+    """The staff member who last decided about a review item of a client."""
+    is_decision = (ClientChange.about_id == item_id, ClientChange.source == ChangeSource.REVIEWER)
+    statement = select(ClientChange.staff_id).where(ClientChange.client_id == client_id, *is_decision)
+    return tx.session.scalar(statement.order_by(ClientChange.at.desc(), ClientChange.id.desc()).limit(1))

@@ -15,20 +15,23 @@ from sqlalchemy import ColumnElement, Select, and_, or_, select, update
 from portal_db import names
 from portal_db.database import Tx
 from portal_db.dialect import count_rows, update_rows
-from portal_db.states import ReviewState
+from portal_db.states import ClientKind, ReviewState
 from portal_db.tables import Client, DirectoryRecord, Relationship, XpmConnection, XpmLink
+from portal_db.types import db_time
 from portal_db.visibility import Viewer
 
 
 @dataclass(frozen=True, slots=True)
 class ReviewFilter:
     """Which of the visible items to list; a filter that is not set matches all. `text` has words of the names of
-    both parties and of the label, as they are, or with `is_guess` with a typing error."""
+    both parties and of the label, as they are, or with `is_guess` with a typing error. `kind` is the client's."""
 
     states: Collection[ReviewState] = (ReviewState.PENDING,)
     client_id: UUID | None = None
     text: str | None = None
     is_client: bool | None = None
+    kind: ClientKind | None = None
+    older_than_seconds: float | None = None
     is_guess: bool = False
 
 
@@ -64,6 +67,10 @@ def page(tx: Tx, viewer: Viewer, wanted: ReviewFilter, *, after: UUID | None, li
     if wanted.is_client is not None:
         is_linked = _linked(viewer).exists()
         statement = statement.where(is_linked if wanted.is_client else ~is_linked)
+    if wanted.kind is not None:
+        statement = statement.where(Client.kind == wanted.kind)
+    if wanted.older_than_seconds is not None:
+        statement = statement.where(Relationship.as_of <= db_time(-wanted.older_than_seconds))
     if after is not None:
         statement = statement.where(Relationship.id < after)
     rows = tx.session.execute(statement.order_by(Relationship.id.desc()).limit(limit)).all()
@@ -77,6 +84,14 @@ def of_client(tx: Tx, viewer: Viewer, client_id: UUID, states: Collection[Review
     return _with_suggestions(
         tx, viewer, [(row, client) for row, client in tx.session.execute(statement.order_by(*order))]
     )
+
+
+def of_ids(tx: Tx, viewer: Viewer, item_ids: Collection[UUID]) -> list[ReviewItem]:
+    """Those of these items that are visible, by client, and then in the order of their labels."""
+    statement = _queued(viewer).where(Relationship.id.in_(item_ids))
+    order = (Relationship.client_id, Relationship.label_key, Relationship.other_name, Relationship.id)
+    rows = tx.session.execute(statement.order_by(*order)).all()
+    return _with_suggestions(tx, viewer, [(row, client) for row, client in rows])
 
 
 def get(tx: Tx, viewer: Viewer, item_id: UUID) -> ReviewItem | None:
@@ -102,6 +117,21 @@ def decide(tx: Tx, item_id: UUID, version: int, state: ReviewState) -> bool:
 def tie(tx: Tx, item_id: UUID, member_id: UUID) -> None:
     """Record the team member that an item became, in the transaction that decided about it."""
     update_rows(tx, Relationship, Relationship.id == item_id, team_member_id=member_id)
+
+
+def tied_to_member(tx: Tx, client_id: UUID, member_id: UUID) -> list[Relationship]:
+    """The items that became this team member."""
+    statement = select(Relationship).where(
+        Relationship.client_id == client_id, Relationship.team_member_id == member_id
+    )
+    return list(tx.session.scalars(statement.order_by(Relationship.id)))
+
+
+def reopen(tx: Tx, row: Relationship, state: ReviewState) -> bool:
+    """Put a decided item back. False when it was changed since `row` was read."""
+    is_same = (Relationship.id == row.id, Relationship.state == row.state, Relationship.version == row.version)
+    values = {"state": state, "team_member_id": None, "version": Relationship.version + 1}
+    return bool(update_rows(tx, Relationship, *is_same, **values))
 
 
 def ignore(tx: Tx, viewer: Viewer, chosen: Sequence[tuple[UUID, int]]) -> list[Relationship]:

@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from portal_db.database import Tx
 from portal_db.dialect import delete_rows, has_row, insert_or_ignore, insert_or_replace, update_rows
 from portal_db.states import ConnectionAccess, FieldSource
-from portal_db.tables import CoOwner, EntityConnection, TeamMember
+from portal_db.tables import CoOwner, EntityConnection, Task, TeamMember
 from portal_db.types import db_now
 
 
@@ -41,6 +41,19 @@ def add_once(tx: Tx, row: dict[str, Any]) -> bool:
 
 def change(tx: Tx, member_id: UUID, values: dict[str, Any]) -> None:
     update_rows(tx, TeamMember, TeamMember.id == member_id, **values)
+
+
+def is_used(tx: Tx, member_id: UUID) -> bool:
+    """Whether a member has an account, acts for an entity, or has received a task."""
+    return any(
+        has_row(tx, column == member_id)
+        for column in (CoOwner.team_member_id, EntityConnection.team_member_id, Task.team_member_id)
+    )
+
+
+def delete(tx: Tx, member_id: UUID) -> None:
+    """Delete a member that nothing refers to."""
+    delete_rows(tx, TeamMember, TeamMember.id == member_id)
 
 
 def make_co_owner(tx: Tx, member_id: UUID, login_id: UUID) -> None:

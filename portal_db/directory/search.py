@@ -5,28 +5,56 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import and_, case, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
 
 from config.folding import fold_name
 from portal_db import names
 from portal_db.database import Tx
+from portal_db.dialect import count_rows
 from portal_db.directory.directories import is_in
 from portal_db.states import ConnectionState
-from portal_db.tables import Directory, DirectoryRecord, XpmConnection, same_directory
+from portal_db.tables import Client, Directory, DirectoryRecord, XpmConnection, XpmLink, same_directory
+from portal_db.visibility import Viewer
 
 
 def find(tx: Tx, directory: Directory, text: str, *, is_guess: bool, limit: int) -> list[DirectoryRecord]:
     """Records whose name contains every word of a text, or with `is_guess` does but for a typing error, except gone and
     deleted ones. Names that begin with the text come first, then names in which a word begins with it."""
+    statement = select(DirectoryRecord).where(_is_named(directory, text, is_guess))
+    return list(tx.session.scalars(_best_first(statement, text).limit(limit)))
+
+
+def find_unlinked(
+    tx: Tx, viewer: Viewer, directory: Directory, text: str, *, is_guess: bool, limit: int
+) -> tuple[list[DirectoryRecord], int]:
+    """The first of the records that `find` finds and that no client is linked to that the viewer may see, and how many there
+    are."""
+    clients = select(Client.id).where(viewer.may_see_client())
+    linked = select(XpmLink.id).where(
+        XpmLink.practice_id == viewer.practice_id,
+        XpmLink.xpm_uuid == DirectoryRecord.xpm_uuid,
+        XpmLink.disconnected_at.is_(None),
+        XpmLink.client_id.in_(clients),
+    )
+    wanted = and_(_is_named(directory, text, is_guess), ~linked.exists())
+    found = tx.session.scalars(_best_first(select(DirectoryRecord).where(wanted), text).limit(limit))
+    return list(found), count_rows(tx, wanted)
+
+
+def ids_of(directory: Directory, text: str, *, is_guess: bool) -> Select[UUID]:
+    """A query of the ids of the records that `find` finds."""
+    return select(DirectoryRecord.xpm_uuid).where(_is_named(directory, text, is_guess))
+
+
+def _is_named(directory: Directory, text: str, is_guess: bool) -> ColumnElement[bool]:
+    named = names.contain(text, DirectoryRecord.name_key, is_guess=is_guess)
+    return and_(is_in(directory), named, DirectoryRecord.gone_at.is_(None), ~DirectoryRecord.is_deleted)
+
+
+def _best_first(statement: Select[DirectoryRecord], text: str) -> Select[DirectoryRecord]:
     name, key = DirectoryRecord.name_key, fold_name(text)
     place = case((name.startswith(key, autoescape=True), 0), (name.contains(f" {key}", autoescape=True), 1), else_=2)
-    statement = select(DirectoryRecord).where(
-        is_in(directory),
-        names.contain(text, name, is_guess=is_guess),
-        DirectoryRecord.gone_at.is_(None),
-        ~DirectoryRecord.is_deleted,
-    )
-    return list(tx.session.scalars(statement.order_by(place, name, DirectoryRecord.xpm_uuid).limit(limit)))
+    return statement.order_by(place, name, DirectoryRecord.xpm_uuid)
 
 
 def all_records(tx: Tx, directory: Directory) -> list[DirectoryRecord]:

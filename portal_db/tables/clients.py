@@ -50,6 +50,10 @@ class Client(Base):
     name: Mapped[str] = mapped_column(String(500))
     #: The name in the form that is searched. `None` where an earlier release wrote it, until the next housekeeping.
     name_key: Mapped[str | None] = mapped_column(String(500), insert_default=key_of("name"))
+    #: The name in the form that lists are sorted by: people by their last names.
+    sort_key: Mapped[str | None] = mapped_column(String(500), insert_default=key_of("name"))
+    #: How a person is addressed; `None` if their name does not tell.
+    given_name: Mapped[str | None] = mapped_column(String(500))
     entity_type: Mapped[EntityType | None]
     client_type: Mapped[ClientType | None]
     subscription: Mapped[Subscription | None]

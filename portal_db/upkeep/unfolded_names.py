@@ -12,6 +12,7 @@ from portal_db.tables import Client, Relationship
 #: The columns of folded names, with the columns they are made of.
 _KEYS = (
     (Client, Client.name_key, (Client.name,)),
+    (Client, Client.sort_key, (Client.name,)),
     (Relationship, Relationship.search_key, (Relationship.other_name, Relationship.label)),
 )
 

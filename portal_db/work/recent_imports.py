@@ -60,6 +60,29 @@ def requested_names(tx: Tx, practice_id: UUID, import_ids: Sequence[UUID]) -> di
     return {import_id: name for import_id, name in tx.session.execute(statement) if name}
 
 
+def names(tx: Tx, viewer: Viewer, practice_id: UUID, rows: Sequence[Import]) -> dict[UUID, str]:
+    """What each of these imports is about, by import: its client's name if the viewer may see it, else the requested name,
+    else XPM's."""
+    statement = (
+        select(Import.id, Client.name)
+        .join(Client, Client.id == Import.client_id)
+        .where(viewer.may_see_client(), Import.id.in_([row.id for row in rows]))
+    )
+    found: dict[UUID, str] = dict(tx.session.execute(statement).all())
+    found = {row.id: row.name for row in rows if row.name} | found
+    return requested_names(tx, practice_id, [row.id for row in rows if row.id not in found]) | found
+
+
+def steps(tx: Tx, import_ids: Sequence[UUID]) -> dict[UUID, list[tuple[str, JobState]]]:
+    """The kinds and states of each import's jobs."""
+    found: dict[UUID, list[tuple[str, JobState]]] = {import_id: [] for import_id in import_ids}
+    statement = select(Job.import_id, Job.kind, Job.state).where(Job.import_id.in_(import_ids))
+    for import_id, kind, state in tx.session.execute(statement) if import_ids else ():
+        if import_id is not None:
+            found[import_id].append((kind, state))
+    return found
+
+
 def waiting_jobs(tx: Tx, import_ids: Sequence[UUID]) -> dict[UUID, Job]:
     """For each import that waits, its waiting job that is due first: it says why."""
     statement = select(Job).where(Job.import_id.in_(import_ids), state_of_found == JobState.WAITING)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, select, update
+from sqlalchemy import and_, func, select, update
 
 from portal_db.database import Tx
 from portal_db.dialect import insert_or_ignore, update_rows
@@ -124,6 +125,18 @@ def resume_waiting_jobs(tx: Tx, staff_id: UUID) -> int:
         waiting_since=None,
         **due_in(0),
     )
+
+
+def waiting_imports(tx: Tx, staff_id: UUID) -> tuple[int, datetime | None]:
+    """How many of a staff member's imports wait for a reconnect, and since when the first one does."""
+    statement = (
+        select(func.count(Job.import_id.distinct()), func.min(Job.waiting_since))
+        .join(Import, Import.id == Job.import_id)
+        .where(Import.requested_by == staff_id, Job.state == JobState.WAITING)
+        .where(Job.error_class == ErrorClass.CONNECTION)
+    )
+    count, since = tx.session.execute(statement).one()
+    return count, since
 
 
 def works_for_import(tx: Tx, import_id: UUID) -> bool:

@@ -51,7 +51,7 @@ def linked_clients(tx: Tx, connection_id: UUID, viewer: Viewer, *, limit: int) -
         select(Client.id, Client.name)
         .join(XpmLink, XpmLink.client_id == Client.id)
         .where(_is_linked_through(connection_id), viewer.may_see_client())
-        .order_by(Client.name, Client.id)
+        .order_by(Client.sort_key, Client.id)
         .limit(limit)
     )
     return [(client_id, name) for client_id, name in tx.session.execute(statement)]

@@ -42,7 +42,7 @@ class ListedClient(Answer):
     subscription: Subscription | None
     login_email: str | None
     invitation: Invitation | None = Field(description="null for entities, which have no login")
-    is_new: bool
+    is_new: bool = Field(description="added in the last 14 days, and not yet opened by anybody it is assigned to")
     xpm_link: XpmLink | None
     created_at: datetime
 
@@ -51,6 +51,7 @@ class ListedClient(Answer):
         login, link = entry.login, entry.link
         return cls.from_row(
             entry.client,
+            is_new=entry.is_new,
             login_email=login.email if login else None,
             invitation=Invitation.of(login, entry.email) if login else None,
             xpm_link=XpmLink.from_row(link) if link else None,
@@ -136,6 +137,7 @@ class Change(Answer):
     at: datetime
     source: ChangeSource
     staff_id: UUID | None = Field(description="who made it, if a person did")
+    staff_name: str | None = Field(description="who made it, or requested the import that did")
     import_id: UUID | None
     sync_id: UUID | None
     about: Literal["client", "relationship", "team_member"]
@@ -218,4 +220,4 @@ def disconnect_client(portal: ThePortal, who: Importer, client_id: UUID) -> None
 def read_history(portal: ThePortal, who: Reader, client_id: UUID, query: Annotated[ListQuery, Query()]) -> HistoryPage:
     """Changes of a client, its relationships and its team."""
     found = history.page(portal.database, who, client_id, cursor=query.cursor, limit=query.limit)
-    return HistoryPage.of(found, Change.from_row)
+    return HistoryPage.of(found, lambda entry: Change.from_row(entry.change, staff_name=entry.staff_name))

@@ -53,7 +53,9 @@ class AdvancedSearch(BaseModel):
     """The portal's clients and XPM's records; a record that is a client in sight is among the clients only."""
 
     clients: list[ListedClient]
+    clients_total: int = Field(description="how many there are; at most 50 are listed")
     xpm: list[XpmRecord] | None = Field(description="null if XPM was not searched")
+    xpm_total: int = Field(description="how many records match that are no client in sight; at most 50 are listed")
     xpm_problem: Fault | None = Field(
         description="why XPM could not be searched; the portal's clients are listed anyway"
     )
@@ -77,6 +79,8 @@ def advanced_search(
     found = search.search_all(portal.services, who, q, with_xpm=bool(integration))
     return AdvancedSearch(
         clients=[ListedClient.of(entry) for entry in found.clients],
+        clients_total=found.clients_total,
+        xpm_total=found.xpm_total,
         xpm=None if found.xpm is None else [XpmRecord.of(item) for item in found.xpm],
         xpm_problem=fault_of(found.trouble) if found.trouble else None,
         is_guess=found.is_guess,

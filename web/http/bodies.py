@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 
 from handlers import refusals
 from handlers.access.caller import Caller
-from handlers.fields import Line
+from handlers.fields import Line, reason_of
 from handlers.imports import batch_file, batch_xlsx
 from handlers.imports.accept import MAX_BATCH
 from handlers.imports.batch_rows import BadFile, BadLine, found_in
@@ -151,6 +151,8 @@ def _with_value(fault: dict[str, Any], row: Any) -> dict[str, Any]:
 
 
 def _validation_error(error: ValidationError, *where: str | int) -> RequestValidationError:
-    """The error as FastAPI reports it, at a place in the body and without the input."""
-    found = error.errors(include_url=False, include_input=False, include_context=False)
-    return RequestValidationError([{**item, "loc": (*where, *item["loc"])} for item in found])
+    """The error as FastAPI reports it, at a place in the body, in plain words and without the input."""
+    found = error.errors(include_url=False, include_input=False)
+    return RequestValidationError(
+        [{"type": item["type"], "loc": (*where, *item["loc"]), "msg": reason_of(item)} for item in found]
+    )

@@ -101,6 +101,8 @@ STATUS: dict[str, int] = {
     "item_changed": 409,
     "item_superseded": 409,
     "not_connected": 409,
+    "not_linked": 409,
+    "not_undone": 409,
     "reconnect_xpm": 409,
     "staff_left": 409,
     "task_ended": 409,

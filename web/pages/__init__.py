@@ -23,15 +23,27 @@ from fastapi import APIRouter
 
 from web.pages.account import activate, password, sessions, sign_in
 from web.pages.add_clients import from_xpm, new_batch
-from web.pages.clients import connect, connections, import_items, invite, list, review, search, tasks
+from web.pages.clients import (
+    connect,
+    connections,
+    import_items,
+    invite,
+    list,
+    review,
+    review_queue,
+    search,
+    tasks,
+    unlink,
+)
 from web.pages.clients import show as client_show
 from web.pages.imports import batch, progress
 from web.pages.imports import show as import_show
 from web.pages.settings import integrations, security
 
 #: In this order: of two routes that fit an address, the first one answers.
-PARTS = (sign_in, password, sessions, list, from_xpm, import_show, search, client_show, connect, import_items, invite, tasks,
-         connections, activate, new_batch, batch, progress, integrations, review, security)  # fmt: skip
+PARTS = (sign_in, password, sessions, list, from_xpm, import_show, search, client_show, connect, import_items, invite,
+         tasks, connections, activate, new_batch, batch, progress, integrations, review_queue, review, unlink,
+         security)  # fmt: skip
 
 router = APIRouter(include_in_schema=False)
 for _part in PARTS:

@@ -1,15 +1,42 @@
-// Follows work in progress: fetches its part of the page again at each event, and reloads the page once it is closed.
-// Without this script, the page reloads every few seconds.
+// Follows work in progress: fetches its part of the page again at each event, and reloads the page once it is closed. When
+// the server cannot be reached, it says so, tries again, and goes on by itself. Without this script, the page reloads every
+// few seconds.
 const part = document.querySelector("[data-follow]");
+const LOST_AFTER = 5000;
+const AGAIN_AFTER = 2000;
 
-if (part) {
-  const events = new EventSource(part.dataset.follow);
-  events.addEventListener("progress", async () => {
-    const answer = await fetch(part.dataset.part);
-    if (answer.ok) part.innerHTML = await answer.text(); // our own page, in which every value is escaped
-  });
-  events.addEventListener("closed", () => {
-    events.close();
-    location.reload();
-  });
+if (part) follow();
+
+function follow() {
+  const notice = document.getElementById("connection-lost");
+  let events, lost;
+
+  connect();
+
+  function connect() {
+    events = new EventSource(part.dataset.follow);
+    events.addEventListener("open", back);
+    events.addEventListener("progress", refresh);
+    events.addEventListener("closed", () => {
+      events.close();
+      location.reload();
+    });
+    events.addEventListener("error", () => {
+      lost ??= setTimeout(() => (notice.hidden = false), LOST_AFTER);
+      // The browser tries again itself, unless it got an answer that is no stream.
+      if (events.readyState === EventSource.CLOSED) setTimeout(connect, AGAIN_AFTER);
+    });
+  }
+
+  function back() {
+    clearTimeout(lost);
+    lost = undefined;
+    notice.hidden = true;
+  }
+
+  async function refresh() {
+    const answer = await fetch(part.dataset.part).catch(() => null);
+    if (answer?.status === 401) location.reload();
+    if (answer?.ok) part.innerHTML = await answer.text(); // our own page, in which every value is escaped
+  }
 }

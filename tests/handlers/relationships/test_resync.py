@@ -88,7 +88,7 @@ def test_what_changed_in_xpm_is_followed_with_no_further_call(
     assert sum(own_simulator.simulator.counters.calls.values()) == calls + 1
     with own_world.database.read() as tx:
         rows = tx.session.scalars(select(Relationship).where(Relationship.other_xpm_uuid.in_([second, third]))).all()
-        changes = history.page(tx, rows[0].client_id, after=None, limit=100)
+        changes = [entry.change for entry in history.page(tx, rows[0].client_id, after=None, limit=100)]
     assert {"Business Angel", "Spouse"} <= {row.label for row in rows if row.state is ReviewState.PENDING}
     assert own_world.scalar("select count(*) from client_fields") == phone, "details follow a person's import only"
     assert own_world.scalar("select count(*) from client_fields where value = '02 5555 0000'") == 0

@@ -99,7 +99,7 @@ class Office:
 
     def changes(self) -> list[ClientChange]:
         with self.world.database.read() as tx:
-            return history.page(tx, self.client_id, after=None, limit=100)
+            return [entry.change for entry in history.page(tx, self.client_id, after=None, limit=100)]
 
 
 def chosen(item: Item) -> Chosen:

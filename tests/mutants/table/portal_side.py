@@ -216,7 +216,7 @@ SEARCHING = (
         "name-key-rename",
         "a client that is renamed is found by its new name",
         "a client is found only by the name it had when it was added",
-        (Edit("portal_db/clients/clients.py", '{"name": name, "name_key": name_key(name)}', '{"name": name}'),),
+        (Edit("handlers/directory/person_names.py", '"name_key": name_key(name)', '"name_key": None'),),
         (f"{NAMES}::test_a_client_that_was_renamed_is_found_by_its_new_name_only[sqlite]",),
     ),
     Mutant(
@@ -268,7 +268,7 @@ SEARCHING = (
         "guess-one-heading",
         "XPM's names are not guessed where the portal has an exact match",
         "guesses stand under a search that has its answer, unmarked",
-        (Edit("handlers/directory/search.py", "if item.is_guess == is_guess]", "]"),),
+        (Edit("handlers/directory/search.py", "if known[1] or xpm_total:", "if known[1] and xpm_total:"),),
         (
             "tests/handlers/directory/test_search.py"
             "::test_what_the_portal_has_exactly_is_no_reason_to_guess_in_xpm[sqlite]",

@@ -9,11 +9,14 @@ from uuid import UUID
 import httpx
 from sqlalchemy import insert
 
+from handlers.directory.person_names import name_columns
 from portal_db.clients import clients
+from portal_db.states import ClientKind
 from portal_db.tables import Relationship
 from portal_db.types import db_now
 from tests.alike import ALIKE
 from tests.web.desk import API, Desk, Person
+from xpm.records import XpmClient
 
 SEARCHES = ("clients", "search", "review-items")
 
@@ -75,8 +78,9 @@ def test_after_the_last_exact_match_nothing_is_guessed(desk: Desk) -> None:
 
 def test_a_client_that_was_renamed_is_found_by_its_new_name_only(any_desk: Desk) -> None:
     client_id = any_desk.entity(any_desk.partner, "Old Wharf Trust")
+    name = "J\u00f8rgen\u2019s Wharf"
     with any_desk.world.database.write() as tx:
-        clients.set_names(tx, {client_id: "J\u00f8rgen\u2019s Wharf"})
+        clients.set_names(tx, {client_id: name_columns(name, XpmClient(client_id, name), ClientKind.ENTITY)})
     program = any_desk.program()
     assert ids(program, "clients", "jorgens wharf") == {str(client_id)}
     assert ids(program, "clients", "old wharf") == set()

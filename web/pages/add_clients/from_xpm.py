@@ -10,9 +10,10 @@ from fastapi.responses import Response
 
 from handlers.directory import search
 from handlers.directory.search import SearchResult
-from handlers.errors import RequestRefused
+from handlers.errors import JobError, RequestRefused
 from handlers.imports.accept import accept
 from portal_db.states import ClientKind
+from web.http.problems import status_of
 from web.pages.add_clients import window
 from web.pages.frame.forms import NO_ERRORS, FormErrors, PostedByImporter
 from web.pages.frame.view import page, part, redirect
@@ -39,9 +40,13 @@ def results(visitor: TheImporter, q: SearchText = "") -> Response:
 @router.get("/clients/add/xpm/{xpm_uuid}")
 def show_window(visitor: TheImporter, xpm_uuid: UUID, kind: ClientKind | None = None) -> Response:
     """The window for an entity or an individual, filled in from XPM."""
-    found = search.record_in_xpm(visitor.services, visitor.caller, xpm_uuid)
+    try:
+        found = search.record_in_xpm(visitor.services, visitor.caller, xpm_uuid)
+    except JobError as trouble:
+        shown = {"q": "", "found": None, "trouble": trouble}
+        return page(visitor, "add_clients/add_from_xpm.html", FormErrors(status=status_of(trouble)), **shown)
     kind = kind if kind in found.possible else found.suggested
-    return _window(visitor, found, window.prefilled(found, kind))
+    return _window(visitor, xpm_uuid, found, window.prefilled(found, kind))
 
 
 @router.post("/clients/add/xpm/{xpm_uuid}")
@@ -55,17 +60,22 @@ def add(posted: PostedByImporter, xpm_uuid: UUID) -> Response:
             return redirect(f"/imports/{accept(visitor.database, visitor.portal.bell, request).import_id}")
         except RequestRefused as refused:
             errors = FormErrors.of(refused, typed)
-    return _window(visitor, search.record_in_xpm(visitor.services, visitor.caller, xpm_uuid), typed, errors)
+    try:
+        found = search.record_in_xpm(visitor.services, visitor.caller, xpm_uuid)
+    except JobError:
+        found = None  # what was typed stays, whether or not XPM can be read now
+    return _window(visitor, xpm_uuid, found, typed, errors)
 
 
-def _window(visitor: Visitor, found: SearchResult, typed: window.Typed, errors: FormErrors = NO_ERRORS) -> Response:
-    other_kind = next(iter(found.possible - {ClientKind(typed["kind"])}), None)
-    shown = {
-        "found": found,
-        "other_kind": other_kind,
-        "typed": typed,
-        "action": f"/clients/add/xpm/{found.record.uuid}",
-    }
+def _window(
+    visitor: Visitor,
+    xpm_uuid: UUID,
+    found: SearchResult | None,
+    typed: window.Typed,
+    errors: FormErrors = NO_ERRORS,
+) -> Response:
+    other_kind = next(iter(found.possible - {ClientKind(typed["kind"])}), None) if found else None
+    shown = {"found": found, "other_kind": other_kind, "typed": typed, "action": f"/clients/add/xpm/{xpm_uuid}"}
     return page(visitor, "add_clients/add_window.html", errors, **shown)
 
 

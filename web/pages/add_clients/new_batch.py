@@ -129,7 +129,9 @@ def read_csv(posted: PostedByImporter) -> Response:
     except RequestRefused as refused:
         return _choosing(posted.visitor, Choice(), FormErrors(), csv_errors=[fault_of(refused)])
     except RequestValidationError as error:
-        return _choosing(posted.visitor, Choice(), FormErrors(), csv_errors=faults_of(error))
+        return _choosing(
+            posted.visitor, Choice(), FormErrors(), csv_errors=[_at_line(fault) for fault in faults_of(error)]
+        )
     return _checked(posted.visitor, rows)
 
 
@@ -155,6 +157,17 @@ def import_rows(posted: PostedByImporter) -> Response:
     except RequestRefused as refused:
         return _checked(visitor, rows, FormErrors.of(refused))
     return redirect(f"/batches/{found.batch_id}")
+
+
+def _at_line(fault: Fault) -> Fault:
+    """What is wrong with a file, at its line and column."""
+    place = fault.field or ""
+    line, _, column = place.partition(".")
+    where = f"{line.capitalize()}, column {column}" if column else line.capitalize()
+    message = fault.message.removeprefix(f"{place}: ")
+    return Fault(
+        code=fault.code, field=place, message=f"{where}: {message}", remedy="Correct it, then upload the file again."
+    )
 
 
 def _rows(posted: Posted) -> list[ImportWishes]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from handlers.access.caller import Caller
+from handlers.directory.person_names import name_in_portal
 from handlers.directory.search import SearchResult
 from handlers.imports.request import ImportRequest, parse
 from portal_db.states import ClientKind, ClientType, Subscription
@@ -42,7 +43,8 @@ MISSING = {
 def prefilled(found: SearchResult, kind: ClientKind) -> Typed:
     """A window as it opens. Whether to send a welcome email is left to the person who adds the client."""
     record = found.record
-    shared = {"kind": kind.value, "name": record.name[:500], "xpm_name": record.name[:500]}
+    name = name_in_portal(record, kind)
+    shared = {"kind": kind.value, "name": name, "xpm_name": name}
     if kind is ClientKind.ENTITY:
         return {**shared, "entity_type": found.entity_type.value, "xpm_entity_type": found.entity_type.value}
     email = (record.email or "").strip()

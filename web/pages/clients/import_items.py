@@ -27,6 +27,8 @@ def show(visitor: TheImporter, client_id: UUID) -> Response:
 def import_items(posted: PostedByImporter, client_id: UUID) -> Response:
     """Request the import; its page follows the progress."""
     visitor, key = posted.visitor, posted.text("idempotency_key")
+    if visitor.xpm.trouble is not None:  # it would be turned down, or wait
+        return _form(visitor, client_id, FormErrors.of(visitor.xpm.trouble))
     ticked = {name: posted.is_ticked(name) for name in ("details", "relationships")}
     try:
         accepted = accept.import_items(visitor.database, visitor.portal.bell, visitor.caller, client_id, key, **ticked)

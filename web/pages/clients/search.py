@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
@@ -10,10 +11,16 @@ from pydantic import BaseModel, Field
 
 from handlers.directory import search
 from web.pages.frame.view import page, part
-from web.pages.frame.visitor import TheVisitor, Visitor
+from web.pages.frame.visitor import SEARCH_IN, TheVisitor, Visitor
 from web.pages.frame.xpm_search import SHORTEST
 
 router = APIRouter()
+
+
+#: Seconds for which a browser keeps what was ticked.
+REMEMBERED = 365 * 86_400
+#: Results under each heading at first, and with "Show more".
+FIRST, MOST = 25, 500
 
 
 class SearchQuery(BaseModel):
@@ -21,23 +28,36 @@ class SearchQuery(BaseModel):
 
     q: Annotated[str, Field(max_length=200)] = ""
     integration: Literal["xpm", ""] = ""
+    show: Literal["more", ""] = ""
 
 
 @router.get("/search")
 def advanced_search(visitor: TheVisitor, query: Annotated[SearchQuery, Query()]) -> Response:
     """The search as a page of its own."""
-    return page(visitor, "clients/search.html", **_found(visitor, query))
+    return _remember(visitor, query, page(visitor, "clients/search.html", **_found(visitor, query)))
 
 
 @router.get("/search/results")
 def results(visitor: TheVisitor, query: Annotated[SearchQuery, Query()]) -> Response:
     """Only the results, for the drop-down."""
-    return part("clients/search_results.html", visitor=visitor, **_found(visitor, query))
+    return _remember(visitor, query, part("clients/search_results.html", visitor=visitor, **_found(visitor, query)))
+
+
+def _remember(visitor: Visitor, query: SearchQuery, answer: Response) -> Response:
+    """Keep for the next search in this browser whether XPM is ticked."""
+    if query.q:
+        ticked = "xpm" if query.integration else "none"
+        answer.set_cookie(
+            SEARCH_IN, ticked, max_age=REMEMBERED, secure=visitor.portal.is_https, httponly=True, samesite="lax"
+        )
+    return answer
 
 
 def _found(visitor: Visitor, query: SearchQuery) -> dict[str, Any]:
-    q, ticked = query.q.strip(), bool(query.integration)
-    both = None
+    q = query.q.strip()
+    ticked = bool(query.integration) if query.q else visitor.searches_xpm
+    both, limit = None, MOST if query.show else FIRST
     if len(q) >= SHORTEST:
-        both = search.search_all(visitor.services, visitor.caller, q, with_xpm=ticked)
-    return {"q": q, "ticked": ticked, "both": both}
+        both = search.search_all(visitor.services, visitor.caller, q, with_xpm=ticked, limit=limit)
+    more = "/search?" + urlencode({"q": q, "show": "more"} | ({"integration": "xpm"} if ticked else {}))
+    return {"q": q, "ticked": ticked, "both": both, "more": None if query.show else more}

@@ -31,6 +31,7 @@ def show_client(visitor: TheVisitor, client_id: UUID) -> Response:
     imports = import_queries.list_imports(
         database, caller, ImportFilter(client_id=client_id), cursor=None, limit=IMPORTS
     ).items
+    client_queries.end_new(database, caller, details.entry)
     return page(
         visitor,
         "clients/client.html",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import urlencode
 
 from fastapi import Request
@@ -10,6 +11,9 @@ from fastapi.responses import RedirectResponse, Response
 from handlers import refusals
 from web.http.problems import ProblemAnswer
 from web.pages.frame import view
+from web.pages.frame.forms import FormErrors
+from web.pages.frame.visitor import Visitor, signed_in_visitor
+from web.portal import portal_of
 
 #: Where programs call; they get problems, never pages.
 API = "/api/"
@@ -35,15 +39,24 @@ def as_page(request: Request, answer: ProblemAnswer) -> Response:
     if problem.code == "not_signed_in":
         return _to_sign_in(request)
     status, message, remedy = problem.status, problem.message, problem.remedy
-    if status == 422 and request.method == "GET":  # a value in the address that fits no page
+    if problem.errors or (status == 422 and request.method == "GET"):  # a value in the address that fits no page
         status, message = 404, NOT_FOUND.get(problem.field or "", "We can't find that page.")
         remedy = "Check the address, or start again from the Client list."
     heading = HEADINGS.get(status, "Something went wrong")
-    page = view.public_page(
-        request, "frame/error.html", status=status, heading=heading, error_message=message, remedy=remedy
-    )
+    shown: dict[str, Any] = {"heading": heading, "error_message": message, "remedy": remedy}
+    visitor = _visitor(request, status)
+    if visitor is not None:
+        page = view.page(visitor, "frame/error.html", FormErrors(status=status), **shown)
+    else:
+        page = view.public_page(request, "frame/error.html", status=status, **shown)
     page.headers.update({name: value for name, value in answer.headers.items() if name in ("retry-after", "allow")})
     return page
+
+
+def _visitor(request: Request, status: int) -> Visitor | None:
+    """Who gets the page, with its navigation. Nobody is looked up for an error of ours, of which the database may be the
+    cause, nor for a request that was refused unread."""
+    return None if status >= 500 or status == 413 else signed_in_visitor(request, portal_of(request))
 
 
 def _to_sign_in(request: Request) -> Response:

@@ -1,21 +1,22 @@
-"""How values are worded on pages: times in the practice's time zone, states and kinds in staff's own words."""
+"""The filters of templates: states and kinds in staff's own words, and how values are written (`values.py`)."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, date, datetime, tzinfo
 from typing import Any
+from uuid import UUID
 
 from markupsafe import Markup
 
 from handlers.access.origin import browser_name
 from handlers.clients.queries import Invitation
 from portal_db.clients.client_queries import ClientEntry
+from portal_db.clients.history import HistoryEntry
 from portal_db.clients.team import Connection
 from portal_db.states import ClientType, EntityType, Subscription
+from web.pages.frame import values
 
-IMPORT_STATES = {"rejected": "Not imported"}
+IMPORT_STATES = {"rejected": "Not imported", "nothing_imported": "Not imported", "not_sent": "Not sent"}
 JOB_STATES = {"running": "In progress", "succeeded": "Done", "dead": "Failed"}
 REVIEW_STATES = {"pending": "Awaiting review", "superseded": "No longer needs review"}
 #: Why a value that XPM has was not written.
@@ -51,7 +52,7 @@ STATES_BY_TONE = {
     "good": ("succeeded", "imported", "linked", "completed", "active"),
     "note": ("pending", "open", "accepted", "running", "in_progress", "invited", "being_sent"),
     "warn": ("partly_succeeded", "waiting", "unknown"),
-    "bad": ("not_delivered", "rejected", "failed", "dead"),
+    "bad": ("not_delivered", "not_sent", "nothing_imported", "rejected", "failed", "dead"),
 }
 TONES = {state: tone for tone, states in STATES_BY_TONE.items() for state in states}
 #: In the order in which they are listed.
@@ -66,30 +67,14 @@ FIELDS = {
     "gender": "Gender",
 }
 SOURCES = {"xpm": "Xero Practice Manager", "import": "Import window"}
-#: What made a change to a client.
-CHANGE_SOURCES = {"import": "an import", "resync": "a scheduled sync", "reviewer": "a reviewer", "staff": "staff"}
+#: How a change to a client came about.
+CHANGE_SOURCES = {"import": "import", "resync": "scheduled sync", "reviewer": "review"}
 AMBIGUITIES = {
     "unknown_label": "The portal doesn't recognise this relationship.",
     "told_both_ways": "XPM records this relationship in both directions.",
     "types_do_not_fit": "This relationship is unusual between these types of client.",
     "to_itself": "XPM relates this client to itself, which is probably a slip. Correct it in XPM.",
 }
-
-
-def date_time(at: datetime, zone: tzinfo = UTC) -> Markup:
-    """A time as people here write it, and exactly for machines: 27 Nov 2026, 2:10 pm."""
-    local = at.astimezone(zone)
-    shown = f"{local.day} {local:%b %Y}, {local.hour % 12 or 12}:{local:%M} {'am' if local.hour < 12 else 'pm'}"
-    return Markup('<time datetime="{}">{}</time>').format(at.astimezone(UTC).isoformat(timespec="seconds"), shown)
-
-
-def day(at: datetime, zone: tzinfo = UTC) -> Markup:
-    """The day of a time."""
-    return calendar_day(at.astimezone(zone).date())
-
-
-def calendar_day(on: date) -> Markup:
-    return Markup('<time datetime="{}">{}</time>').format(on.isoformat(), f"{on.day} {on:%b %Y}")
 
 
 def _words(table: Mapping[str, str] | None = None) -> Callable[[Any], str]:
@@ -104,15 +89,17 @@ def in_field_order(fields: Mapping[str, Any]) -> list[tuple[str, Any]]:
     return sorted(fields.items(), key=lambda item: order.index(item[0]) if item[0] in order else len(order))
 
 
-def relationship_word(label: str) -> str:
-    """A relationship in sentence case: “Director Of” is shown as “Director of”."""
-    return re.sub(r"(?<=\w )Of\b", "of", label)
-
-
 def reviewed_item(about_name: str) -> tuple[str, str]:
     """The other side's name and the relationship of an item that the history names as “Spouse: Stuart Jardine”."""
     label, _, name = about_name.partition(": ")
-    return (name, relationship_word(label[:1].lower() + label[1:])) if name else (about_name, "")
+    return (name, values.relationship(label[:1].lower() + label[1:])) if name else (about_name, "")
+
+
+def changed_by(entry: HistoryEntry, staff_id: UUID) -> str:
+    """Who made a change and how: “you (review)”, “Kim Lee (import)”, “the portal (scheduled sync)”."""
+    who = "you" if entry.staff_id == staff_id else entry.staff_name or "the portal"
+    how = CHANGE_SOURCES.get(entry.change.source)
+    return f"{who} ({how})" if how else who
 
 
 def invitation(entry: ClientEntry) -> Invitation | None:
@@ -136,25 +123,20 @@ def icon(name: str) -> Markup:
     )
 
 
-def duration(seconds: int) -> str:
-    """Roughly how long something takes."""
-    for size, name in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
-        if seconds >= size:
-            count = -(-seconds // size)
-            return f"about {count} {name}{'' if count == 1 else 's'}"
-    return "less than a minute"
-
-
 FILTERS: dict[str, Callable[..., Any]] = {
-    "date_time": date_time,
-    "day": day,
-    "date": calendar_day,
-    "duration": duration,
+    "date_time": values.date_time,
+    "day": values.day,
+    "date": values.calendar_day,
+    "duration": values.duration,
+    "number": values.number,
+    "percentage": values.percentage,
+    "shares": values.shares,
+    "field_value": values.field_value,
     "tone": tone,
     "in_field_order": in_field_order,
     "connection_options": connection_options,
     "invitation": invitation,
-    "relationship_word": relationship_word,
+    "relationship_word": values.relationship,
     "reviewed_item": reviewed_item,
     "word": _words(),
     "ambiguity_word": _words(AMBIGUITIES),
@@ -164,7 +146,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "source_word": _words(SOURCES),
     "blocked_word": _words(BLOCKED),
     "browser_name": browser_name,
-    "change_word": _words(CHANGE_SOURCES),
+    "changed_by": changed_by,
     "review_word": _words(REVIEW_STATES),
     "conflict_word": _words(CONFLICTS),
     "xpm_field_word": _words(XPM_FIELDS),

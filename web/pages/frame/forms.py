@@ -17,6 +17,7 @@ from starlette.formparsers import MultiPartParser
 from handlers import refusals
 from handlers.access.caller import Scope
 from handlers.errors import JobError, RequestRefused
+from handlers.fields import reason_of
 from web.http.identity import require_csrf_token, require_own_page, session_of
 from web.http.problems import Fault, fault_of, status_of
 from web.pages.frame.visitor import TheVisitor, Visitor
@@ -161,14 +162,11 @@ PostedByImporter = Annotated[Posted, Depends(posted_by_importer)]
 
 def _invalid_fields(error: ValidationError) -> dict[str, Fault]:
     found = {}
-    for item in error.errors(include_url=False, include_input=False, include_context=False):
-        is_missing = item["type"] == "missing"
-        words = "is missing" if is_missing else item["msg"].removeprefix("Value error, ")
+    for item in error.errors(include_url=False, include_input=False):
+        is_missing, words = item["type"] == "missing", reason_of(item)
         # The message of a rule about two fields begins with the name of the one to change.
         name = str(item["loc"][0]) if item["loc"] else words.partition(" ")[0]
-        for prefix in (f"{name} ", "Input ", "String "):
-            words = words.removeprefix(prefix)
-        message = f"The {name.replace('_', ' ')} {words}."
+        message = f"The {name.replace('_', ' ')} {words.removeprefix(f'{name} ')}."
         found[name] = Fault(
             code="bad_request", field=name, message=message, remedy="Fill it in." if is_missing else "Correct it."
         )

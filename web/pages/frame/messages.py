@@ -33,8 +33,16 @@ MESSAGES: dict[str, Message] = {
     "review-linked": Message("Linked. This team member is now synced with XPM."),
     "review-ignored": Message("Ignored. It will reappear at the next import.", "note"),
     "review-none": Message("No items selected.", "note"),
+    "review-some-not-imported": Message("Imported, except for items that had changed or been reviewed.", "note"),
+    "review-undone": Message("Undone. The item awaits review again.", "note"),
+    "review-not-undone": Message(
+        "This can't be undone any more: somebody has decided again, or something was built on it.", "note"
+    ),
+    "member-unlinked": Message("Unlinked from XPM. Its relationships await review again.", "note"),
     "review-late": Message("A colleague has just reviewed this item. The remaining items are below.", "note"),
-    "review-some-late": Message("Ignored, except for items that a colleague has just reviewed.", "note"),
+    "review-own": Message("You have already reviewed this item. The remaining items are below.", "note"),
+    "review-gone": Message("XPM no longer lists this relationship. The remaining items are below.", "note"),
+    "review-some-late": Message("Ignored, except for items that had already been reviewed.", "note"),
     "review-changed": Message("This item has changed in XPM. Check it again before you decide.", "note"),
     "connected": Message("The client is connected to Xero Practice Manager. You can now import items."),
     "disconnected": Message(

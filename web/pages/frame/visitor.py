@@ -18,6 +18,9 @@ from portal_db.database import Database
 from web.http.identity import session_of
 from web.portal import Portal, ThePortal
 
+#: The cookie with what was ticked in the last advanced search.
+SEARCH_IN = "search_in"
+
 
 @dataclass(frozen=True)
 class Visitor:
@@ -44,6 +47,11 @@ class Visitor:
     @property
     def may_import(self) -> bool:
         return self.caller.may(Scope.IMPORT)
+
+    @property
+    def searches_xpm(self) -> bool:
+        """Whether their last advanced search in this browser was in XPM too."""
+        return self.request.cookies.get(SEARCH_IN) == "xpm"
 
     @property
     def services(self) -> Services:

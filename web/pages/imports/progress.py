@@ -62,12 +62,11 @@ def _shown(visitor: Visitor, cursor: str) -> dict[str, Any]:
     query = f"?{urlencode({'cursor': cursor})}" if cursor else ""
     older = f"{PATH}?{urlencode({'cursor': found.next})}" if found.next else None
     is_open = any(each.row.state.is_open for each in found.items)
-    return {"found": found, "is_open": is_open, "query": query, "older": older}
+    return {"clients": progress.by_client(found.items), "is_open": is_open, "query": query, "older": older}
 
 
 def _digest(found: Page[Action]) -> str:
     shown = [
-        (each.row.id, each.row.state, each.row.epoch, each.name, each.to_review, each.waits_for, each.until)
-        for each in found.items
+        (each.row.id, each.row.state, each.row.epoch, each.name, each.to_review, each.hold) for each in found.items
     ]
     return hashlib.sha256(repr(shown).encode()).hexdigest()[:16]

@@ -10,14 +10,15 @@ from fastapi.responses import Response
 
 from handlers.access.act import Act
 from handlers.clients import queries as client_queries
+from handlers.clients.queries import Details
 from handlers.directory import search
 from handlers.errors import JobError, RequestRefused
 from handlers.imports import queries as import_queries
 from handlers.imports.accept import accept
 from handlers.imports.amend import amend
 from handlers.imports.queries import ImportStatus
-from portal_db.states import ImportState
-from portal_db.tables import Client, Import
+from portal_db.states import ImportState, ReviewState
+from portal_db.tables import Import
 from web.http.problems import Fault
 from web.pages.add_clients import window
 from web.pages.frame.forms import NO_ERRORS, FormErrors, Posted, PostedByImporter
@@ -71,21 +72,25 @@ def _request_again(posted: Posted, row: Import, typed: window.Typed) -> UUID:
 
 
 def _status(visitor: Visitor, found: ImportStatus) -> dict[str, Any]:
-    client = _client(visitor, found.row)
+    details = _client(visitor, found.row)
+    client = details.entry.client if details else None
+    pending = [item for item in details.relationships if item.row.state is ReviewState.PENDING] if details else []
     return {
         "found": found,
         "row": found.row,
         "client": client,
+        "entry": details.entry if details else None,
         "created": client is not None and client.import_id == found.row.id,
+        "to_review": len(pending),
     }
 
 
-def _client(visitor: Visitor, row: Import) -> Client | None:
+def _client(visitor: Visitor, row: Import) -> Details | None:
     """The import's client, if the visitor may see it."""
     if row.client_id is None:
         return None
     try:
-        return client_queries.get_client(visitor.database, visitor.caller, row.client_id).entry.client
+        return client_queries.get_client(visitor.database, visitor.caller, row.client_id)
     except RequestRefused:
         return None
 

@@ -30,7 +30,7 @@ def test_a_client_activates_their_account_once(desk: Desk, simulator: SimulatorH
     imported(desk, record.uuid, send_welcome_email=True)
     client, path = stranger(desk), link_in_the_mail(desk)
     page = keeps_the_rules(client.open(path))
-    assert (page.heading, record.name in page.text, "Harbour Accounting" in page.text) == (
+    assert (page.heading, f"Welcome, {record.first_name}" in page.text, "Harbour Accounting" in page.text) == (
         "Activate your account", True, True
     )  # fmt: skip
     good = {"password": PASSWORD, "password_again": PASSWORD, "accept_terms": "yes"}

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from config.folding import fold_name
 from portal_db.states import Role
+from tests.handlers.directory.given import synced
 from tests.making import importable
 from tests.web.desk import Desk
 from tests.web.pages.frame.test_frame import keeps_the_rules
-from tests.web.pages.people import connected
+from tests.web.pages.people import connected, imported
 from tests.web.pages.reading import Page, reader
+from tests.world import TENANT, is_importable_person
 from xpm.simulator.serve import SimulatorHandle
 
 
@@ -74,3 +77,51 @@ def test_the_drop_down_gets_the_same_results(desk: Desk, simulator: SimulatorHan
     assert {"MP clients", "Xero Practice Manager"} == {item.text for item in part.root.all("h2")}
     assert visitor.open("/search/results", q="a").root.text == ""
     assert not list(part.root.all("html"))
+
+
+def test_the_totals_are_true_and_the_rest_is_offered(desk: Desk, simulator: SimulatorHandle) -> None:
+    synced(desk.world)
+    for number in range(30):
+        desk.entity(desk.partner, f"Anchor {number:02}")
+    visitor = connected(desk)
+    query = {"q": "an", "integration": "xpm"}
+    records = [record for record in simulator.simulator.practices[TENANT].clients.values() if not record.is_deleted]
+    matching = [record for record in records if "an" in fold_name(record.name)]
+    # Given clients that are linked to matching records, whatever they are called themselves
+    for record in [each for each in matching if is_importable_person(each)][:2]:
+        imported(desk, record.uuid, name="Zoe", email=f"{record.uuid}@x.example")
+    page = keeps_the_rules(visitor.open("/search", **query))
+    status = next(item["data-status"] for item in page.root.all("div") if item["data-status"])
+    assert status == f"32 in your portal, {len(matching) - 2} only in Xero Practice Manager."
+    assert "MP clients (first 25 of 32)" in under_headings(page)
+    more = keeps_the_rules(visitor.open(page.links()["Show more"]))
+    assert "MP clients" in under_headings(more)
+    assert under_headings(more)["MP clients"].count("Anchor") == 30
+    assert len([item for item in more.root.all("li") if item["class"] == "result"]) == 30 + len(matching)
+
+
+def test_the_tick_is_remembered(desk: Desk) -> None:
+    visitor = connected(desk)
+    assert "integration" not in visitor.open("/clients").form("/search")
+    visitor.open("/search", q="reef", integration="xpm")
+    assert visitor.open("/clients").form("/search")["integration"] == "xpm"
+    assert visitor.open("/search").form("/search")["integration"] == "xpm"
+    visitor.open("/search/results", q="reef")
+    assert "integration" not in visitor.open("/clients").form("/search")
+
+
+def test_a_disconnected_client_is_offered_its_record_before_a_second_import(
+    desk: Desk, simulator: SimulatorHandle
+) -> None:
+    record, visitor = importable(simulator)[0], connected(desk)
+    client_id = imported(desk, record.uuid, name="Once Connected")
+    visitor.send(visitor.open(f"/clients/{client_id}/disconnect"), f"/clients/{client_id}/disconnect")
+    page = keeps_the_rules(visitor.open("/search", q=record.name, integration="xpm"))
+    connect = page.links()[f"Connect {record.name} to Once Connected"]
+    assert connect == f"/clients/{client_id}/connect?record={record.uuid}"
+    window = keeps_the_rules(visitor.open(f"/clients/add/xpm/{record.uuid}"))
+    assert window.links()["Connect"] == connect
+    connecting = keeps_the_rules(visitor.open(connect))
+    assert "Connected to XPM" in visitor.send(connecting, f"/clients/{client_id}/connect").text
+    after = visitor.open("/search", q=record.name, integration="xpm")
+    assert not [text for text in after.links() if text.startswith(("Connect ", "Import "))]

@@ -12,7 +12,7 @@ from tests.web.desk import Desk
 from tests.web.pages.clients.test_list import HOSTILE
 from tests.web.pages.frame.test_frame import keeps_the_rules
 from tests.web.pages.people import a_company, connected, imported
-from tests.web.pages.reading import reader
+from tests.web.pages.reading import Page, reader
 from xpm.simulator.serve import SimulatorHandle
 
 FORMS = ("connect", "disconnect", "import-items", "invite", "tasks/new", "connections/new")
@@ -27,6 +27,47 @@ def test_details_are_told_with_their_source(desk: Desk, simulator: SimulatorHand
     assert "Edited when added; not overwritten by XPM" in facts["Name"]
     assert f"{record.email} Xero Practice Manager" in facts["Contact email"]
     assert page.links()["Added to the portal"].startswith("/imports/")
+
+
+def test_a_client_is_new_until_somebody_it_is_assigned_to_opens_it(desk: Desk) -> None:
+    client_id = desk.entity(desk.partner)
+    partner, owner = connected(desk), reader(desk, desk.staff(Role.OWNER))
+    # When the practice's owner, who sees all clients, opens it, it stays new for the person who works with it
+    owner.open(f"/clients/{client_id}")
+    assert "Blue Reef" in partner.open("/clients", is_new="yes").text
+    # When that person opens it, they see that it is, and then it is not any more
+    assert "New" in badges(partner.open(f"/clients/{client_id}"))
+    assert "New" not in badges(partner.open(f"/clients/{client_id}"))
+    assert "Blue Reef" not in partner.open("/clients", is_new="yes").text
+
+
+def test_a_client_is_new_for_14_days_at_most(desk: Desk) -> None:
+    desk.entity(desk.partner)
+    desk.world.pass_time(14 * 86_400 - 600)
+    assert "Blue Reef" in connected(desk).open("/clients", is_new="yes").text
+    desk.world.pass_time(700)
+    page = connected(desk).open("/clients")
+    assert ("Blue Reef" in page.text, "New" in badges(page)) == (True, False)
+
+
+def test_the_history_says_who_and_how(desk: Desk, simulator: SimulatorHandle) -> None:
+    client_id = imported(desk, importable(simulator)[0].uuid)
+    path = f"/clients/{client_id}"
+    partner = connected(desk)
+    asked = partner.open(f"{path}/disconnect")
+    partner.send(asked, f"{path}/disconnect")
+    mine, theirs = partner.open(path), reader(desk, desk.staff(Role.OWNER)).open(path)
+    assert ("by you" in history_of(mine), "by you (import)" in history_of(mine)) == (True, True)
+    assert ("by Kim" in history_of(theirs), "by Kim (import)" in history_of(theirs)) == (True, True)
+    assert "by staff" not in mine.text + theirs.text
+
+
+def badges(page: Page) -> list[str]:
+    return [item.text for item in page.main.all("span") if item["class"].startswith("badge")]
+
+
+def history_of(page: Page) -> str:
+    return next(item.text for item in page.main.all("section") if item["aria-labelledby"] == "history")
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -95,6 +136,20 @@ def test_an_entity_gets_a_connection_and_then_a_task(desk: Desk) -> None:
     twice = visitor.send(late, f"{path}/tasks/new", due_date="")
     assert sent.path == twice.path == path
     assert twice.text.count("Sign here") == 1
+
+
+def test_tabs_name_the_client_and_what_is_done(desk: Desk) -> None:
+    visitor, client_id = connected(desk), desk.entity(desk.partner)
+    titles = [
+        title(visitor.open(f"/clients/{client_id}{path}")) for path in ("", *(f"/{form}" for form in FORMS), "/review")
+    ]
+    assert len(set(titles)) == len(titles)
+    assert all("Blue Reef Pty Ltd" in each for each in titles), titles
+    assert "(not connected)" in titles[0]
+
+
+def title(page: Page) -> str:
+    return next(page.root.all("title")).text
 
 
 def test_clients_of_another_practice_are_not_there(desk: Desk) -> None:

@@ -102,7 +102,7 @@ def test_a_csv_that_does_not_fit_says_where(desk: Desk) -> None:
     token = visitor.open(NEW).form("/batches/csv")["csrf_token"]
     for body, told in {
         b"name\nx\n": "no column xpm_uuid",
-        b"xpm_uuid,kind\nnot-one,individual\n": "line 2.xpm_uuid",
+        b"xpm_uuid,kind\nnot-one,individual\n": "Line 2, column xpm_uuid: is not a valid id, found 'not-one'",
         b"xpm_uuid,kind\n\xd7\xd8": "UTF-8",
         b"": "Split it",
     }.items():

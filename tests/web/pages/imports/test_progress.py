@@ -35,8 +35,10 @@ def test_it_tells_what_became_of_each_action_and_what_there_is_to_review(
     done = world.run_import(related.uuid)
     world.run_import(related.uuid)
     page = keeps_the_rules(reader(desk, desk.staff(Role.OWNER)).open(AT))
-    # Then both are there, with the reason and the way to the review
-    assert len(list(page.root.all("tr"))) == 3
+    # Then both are there, in the one row of their client, with the reason and the way to the review
+    assert len(list(page.root.all("tr"))) == 2
+    assert page.links()["Add individual"].startswith("/imports/")
+    assert "1 earlier" in page.text
     assert "already" in page.text
     assert page.links()[f"Review new items for {related.name} ({len(related.relationships)})"].endswith(
         f"/clients/{done.client_id}/review"

@@ -1,0 +1,72 @@
+"""An import's page: what came of it, in staff's own words, and what to do first."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from handlers.access.caller import Caller, Scope
+from handlers.clients import link
+from portal_db.states import Role
+from tests.handlers.given import disconnect, find
+from tests.web.desk import Desk
+from tests.web.pages.frame.test_frame import keeps_the_rules
+from tests.web.pages.people import connected, imported
+from tests.web.pages.reading import Page, Reader
+from tests.world import is_importable_person
+from xpm.simulator.serve import SimulatorHandle
+
+
+def title(page: Page) -> str:
+    return next(page.root.all("title")).text
+
+
+def with_items(desk: Desk, simulator: SimulatorHandle, bring_relationships: bool = True) -> UUID:
+    """A client whose record has relationships."""
+    person = find(simulator, lambda each: is_importable_person(each) and len(each.relationships) > 1)
+    return imported(desk, person.uuid, name="Gwen Mitchell", bring_relationships=bring_relationships)
+
+
+def caller_of(desk: Desk) -> Caller:
+    return Caller(desk.world.practice_id, desk.world.staff_id, "Kim", Role.PARTNER, frozenset(Scope))
+
+
+def import_items(visitor: Reader, client_id: UUID) -> Page:
+    """Ask for the client's items; the page of that import."""
+    path = f"/clients/{client_id}/import-items"
+    return visitor.send(visitor.open(path), path)
+
+
+def test_the_first_thing_to_do_is_to_review_what_an_import_brought(desk: Desk, simulator: SimulatorHandle) -> None:
+    client_id = with_items(desk, simulator, bring_relationships=False)
+    visitor = connected(desk)
+    going = import_items(visitor, client_id)
+    assert title(going).startswith("Accepted: Gwen Mitchell")
+    desk.world.run_due()
+    done = keeps_the_rules(visitor.open(going.path))
+    assert title(done).startswith("Succeeded: Gwen Mitchell")
+    first = next(item for item in done.main.all("a") if "primary" in item["class"])
+    assert (first.text.startswith("Review new items ("), first["href"]) == (True, f"/clients/{client_id}/review")
+
+
+def test_an_import_that_brought_nothing_is_not_partly_succeeded(desk: Desk, simulator: SimulatorHandle) -> None:
+    client_id = with_items(desk, simulator)
+    visitor = connected(desk)
+    going = import_items(visitor, client_id)
+    # Given that every step is turned down: the client is disconnected before any of them runs
+    link.disconnect(desk.world.database, caller_of(desk), client_id)
+    desk.world.run_due()
+    for path in (going.path, f"/clients/{client_id}", "/integration-progress"):
+        page = keeps_the_rules(visitor.open(path))
+        assert ("Not imported" in page.main.text, "Partly succeeded" in page.text) == (True, False), path
+
+
+def test_items_are_not_asked_for_without_a_connection_of_ones_own(desk: Desk, simulator: SimulatorHandle) -> None:
+    client_id = with_items(desk, simulator)
+    visitor, path = connected(desk), f"/clients/{client_id}/import-items"
+    form = visitor.open(path)
+    disconnect(desk.world)
+    before = desk.world.scalar("SELECT count(*) FROM imports")
+    for page in (visitor.open(path), visitor.send(form, path)):
+        assert "You can't import right now" in keeps_the_rules(page).text
+        assert not [each for each in page.main.all("form") if each["action"] == path]
+    assert desk.world.scalar("SELECT count(*) FROM imports") == before
