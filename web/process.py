@@ -21,12 +21,16 @@ from handlers.services import Services
 from portal_db.database import Database
 from web import hashing
 from web.app import THREADS, create_app
+from web.http.patience import PatientProtocol
 from web.http.sign_in_limits import SignInLimits
 from web.portal import Portal
 from web.streams import Streams
 from worker.queue.bell import RedisBell, connect
 from xpm.client import XpmApi
 from xpm.quota import limiter_of
+
+#: Connections of a process, streams included; requests on further ones are answered with 503. Each is a file descriptor.
+MOST_CONNECTIONS = 800
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -82,6 +86,9 @@ def server_of(app: FastAPI, settings: Settings) -> uvicorn.Server:
         forwarded_allow_ips=settings.forwarded_allow_ips,
         timeout_graceful_shutdown=round(settings.shutdown_grace_seconds),
         timeout_keep_alive=30,
+        limit_concurrency=MOST_CONNECTIONS,
+        http=PatientProtocol,
+        ws="none",  # we have none
     )
     return uvicorn.Server(config)
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from uuid import UUID
 
 from handlers import refusals
@@ -21,22 +20,24 @@ class Streams:
         self._per_staff = per_staff
         self._open: Counter[UUID] = Counter()
 
-    def require_room(self, staff_id: UUID) -> None:
-        """Check that another stream may be opened.
+    def reserve(self, staff_id: UUID) -> Callable[[], None]:
+        """Count a stream as open, before anything is done for it: many may be asked for at once.
+
+        Returns:
+            What to call when it ends; calling it again changes nothing.
 
         Raises:
             RequestRefused: `too_many_streams`.
         """
         if self._open[staff_id] >= self._per_staff or self._open.total() >= self._per_process:
             raise refusals.TOO_MANY_STREAMS()
-
-    @contextmanager
-    def one(self, staff_id: UUID) -> Iterator[None]:
-        """Count a stream as open until the block ends."""
         self._open[staff_id] += 1
-        try:
-            yield
-        finally:
-            self._open[staff_id] -= 1
-            if not self._open[staff_id]:
-                del self._open[staff_id]
+        ends = iter([staff_id])
+
+        def release() -> None:
+            for ended in ends:
+                self._open[ended] -= 1
+                if not self._open[ended]:
+                    del self._open[ended]
+
+        return release

@@ -154,7 +154,7 @@ def read_batch(portal: ThePortal, who: Reader, batch_id: UUID) -> Batch:
 
 @router.get("/{batch_id}/events", response_class=EventSourceResponse, responses=STREAM)
 async def follow_batch(
-    portal: ThePortal, who: Reader, batch_id: UUID, last_event_id: LastEventId = None
+    request: Request, portal: ThePortal, who: Reader, batch_id: UUID, last_event_id: LastEventId = None
 ) -> EventSourceResponse:
     """Follow the batch by server-sent events: `progress` at each change, `closed` once all of its imports are."""
 
@@ -162,7 +162,7 @@ async def follow_batch(
         found = queries.get_batch(portal.database, who, batch_id)
         return Snapshot(Batch.of(found), is_last=found.open == 0)
 
-    return await following(portal, who, look, last_event_id)
+    return await following(portal, request, who, look, last_event_id)
 
 
 @router.post("/{batch_id}/cancellation")

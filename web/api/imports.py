@@ -209,7 +209,7 @@ def read_import(portal: ThePortal, who: Reader, import_id: UUID) -> OneImport:
 
 @router.get("/{import_id}/events", response_class=EventSourceResponse, responses=STREAM)
 async def follow_import(
-    portal: ThePortal, who: Reader, import_id: UUID, last_event_id: LastEventId = None
+    request: Request, portal: ThePortal, who: Reader, import_id: UUID, last_event_id: LastEventId = None
 ) -> EventSourceResponse:
     """Follow the import by server-sent events: `progress` at each change, `closed` at its end."""
 
@@ -217,7 +217,7 @@ async def follow_import(
         found = queries.get_import(portal.database, who, import_id)
         return Snapshot(OneImport.with_steps(found), is_last=not found.row.state.is_open)
 
-    return await following(portal, who, look, last_event_id)
+    return await following(portal, request, who, look, last_event_id)
 
 
 @router.patch("/{import_id}")

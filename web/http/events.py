@@ -11,18 +11,20 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import anyio
-from fastapi import Header
+from fastapi import Header, Request
 from pydantic import BaseModel
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
+from starlette.types import Receive, Scope, Send
 
 from handlers.access.caller import Caller
 from handlers.errors import RequestRefused
+from web.http.identity import is_still
 from web.portal import Portal
 
 LOOK_SECONDS = 1.0
 HEARTBEAT_SECONDS = 15
-#: A stream ends after this time and the browser reconnects, which checks again that the person is signed in.
+#: A stream ends after this time and the browser reconnects.
 LONGEST_SECONDS = 600.0
 #: Time for a stream to end cleanly when the process stops.
 LAST_SECONDS = 2.0
@@ -44,18 +46,27 @@ class Snapshot:
 
 
 async def following(
-    portal: Portal, who: Caller, look: Callable[[], Snapshot], last_event_id: str | None
+    portal: Portal, request: Request, who: Caller, look: Callable[[], Snapshot], last_event_id: str | None
 ) -> EventSourceResponse:
-    """A stream of what `look` returns.
+    """A stream of what `look` returns, for as long as the caller may see it and their session or key lasts.
 
     Raises:
         RequestRefused: there are too many streams, or from `look`.
     """
-    portal.streams.require_room(who.staff_id)
-    first = await run_in_threadpool(look)
+    release = portal.streams.reserve(who.staff_id)
+    try:
+        first = await run_in_threadpool(look)
+    except BaseException:
+        release()
+        raise
+
+    def look_again() -> Snapshot | None:
+        return look() if is_still(request, portal, who) else None
+
     stopping = anyio.Event()
-    return EventSourceResponse(
-        _events(portal, who, look, first, last_event_id, stopping),
+    return _Stream(
+        _events(portal, look_again, first, last_event_id, stopping),
+        release,
         ping=HEARTBEAT_SECONDS,
         send_timeout=SEND_SECONDS,
         shutdown_event=stopping,
@@ -63,24 +74,40 @@ async def following(
     )
 
 
+class _Stream(EventSourceResponse):
+    """An answer whose place among the open streams is free once it has ended, or was never begun."""
+
+    def __init__(self, events: AsyncIterator[ServerSentEvent], release: Callable[[], None], **options: Any) -> None:
+        super().__init__(events, **options)
+        self._release = release
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._release()
+
+
 async def _events(
-    portal: Portal, who: Caller, look: Callable[[], Snapshot], now: Snapshot, last_id: str | None, stopping: anyio.Event
+    portal: Portal, look: Callable[[], Snapshot | None], now: Snapshot, last_id: str | None, stopping: anyio.Event
 ) -> AsyncIterator[ServerSentEvent]:
     monotonic = portal.services.sources.monotonic
     until = monotonic() + LONGEST_SECONDS
-    with portal.streams.one(who.staff_id):
-        while True:
-            body = now.body.model_dump_json()
-            event_id = hashlib.sha256(body.encode()).hexdigest()[:16]
-            if event_id != last_id or now.is_last:
-                last_id = event_id
-                yield ServerSentEvent(body, event="closed" if now.is_last else "progress", id=event_id)
-            with anyio.move_on_after(LOOK_SECONDS):
-                if not now.is_last:
-                    await stopping.wait()
-            if now.is_last or stopping.is_set() or monotonic() >= until:
-                return
-            try:
-                now = await run_in_threadpool(look)
-            except RequestRefused:  # no longer visible to them
-                return
+    while True:
+        body = now.body.model_dump_json()
+        event_id = hashlib.sha256(body.encode()).hexdigest()[:16]
+        if event_id != last_id or now.is_last:
+            last_id = event_id
+            yield ServerSentEvent(body, event="closed" if now.is_last else "progress", id=event_id)
+        with anyio.move_on_after(LOOK_SECONDS):
+            if not now.is_last:
+                await stopping.wait()
+        if now.is_last or stopping.is_set() or monotonic() >= until:
+            return
+        try:
+            found = await run_in_threadpool(look)
+        except RequestRefused:  # no longer visible to them
+            return
+        if found is None:
+            return
+        now = found

@@ -20,6 +20,7 @@ from handlers.access import api_keys, sessions
 from handlers.access.caller import Caller, Scope
 from handlers.access.origin import Origin
 from handlers.access.sessions import Session
+from handlers.errors import RequestRefused
 from web.portal import Portal, ThePortal
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -53,6 +54,21 @@ def caller(
     if "authorization" in request.headers:
         return _by_key(portal, key, x_staff_id)
     return _by_cookie(portal, request)
+
+
+def is_still(request: Request, portal: Portal, who: Caller) -> bool:
+    """Whether the caller of a request that goes on is still who they were: their session or key has not ended, their role is
+    the same. This keeps no session from timing out."""
+    scheme, _, secret = request.headers.get("authorization", "").partition(" ")
+    try:
+        if scheme:
+            now = api_keys.recognise(portal.database, secret.strip(), who.staff_id)
+        else:
+            session = session_of(request, portal)
+            now = sessions.peek(portal.database, session) if session else None
+    except RequestRefused:  # they have left
+        return False
+    return now is not None and (now.staff_id, now.role, now.scopes) == (who.staff_id, who.role, who.scopes)
 
 
 def allowed(scope: Scope) -> Callable[[Caller], Caller]:

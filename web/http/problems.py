@@ -17,6 +17,7 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from config.settings import SettingsError
@@ -265,6 +266,8 @@ class LastProblems:
 
         try:
             await self._app(scope, receive, sending)
+        except ClientDisconnect:  # in the middle of a body; nobody reads an answer
+            log.info("web.disconnected")
         except Exception as error:
             if begun or scope["type"] != "http":
                 raise

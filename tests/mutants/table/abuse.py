@@ -265,4 +265,60 @@ BODIES = (
     ),
 )
 
-MUTANTS = FORGERY + SETTINGS + PROBING + BODIES
+STREAM_TESTS = "tests/web/api/test_imports.py"
+HALF_SENT = "tests/web/http/test_patience.py::test_a_request_that_is_half_sent_is_not_waited_for"
+
+CONNECTIONS = (
+    Mutant(
+        "streams-reserved",
+        "a stream's place is taken before anything is done for it",
+        "of 40 that were opened at once 17 passed a limit of 6",
+        (Edit("web/streams.py", "        self._open[staff_id] += 1\n"),),
+        (f"{STREAM_TESTS}::test_of_streams_that_are_asked_for_at_once_no_more_open_than_may",),
+    ),
+    Mutant(
+        "stream-ends-with-session",
+        "a stream looks at each turn whether its session or key still lasts",
+        "who was signed out, or has left, follows on for ten minutes",
+        (Edit("web/http/events.py", "return look() if is_still(request, portal, who) else None", "return look()"),),
+        tuple(
+            f"{STREAM_TESTS}::test_a_stream_ends_with_what_it_was_opened_by[{ending}]"
+            for ending in ("signed out", "a key revoked", "another role", "left")
+        ),
+    ),
+    Mutant(
+        "headers-in-time",
+        "a connection is closed when a request's headers do not arrive in time",
+        "half-sent requests use up the process's connections",
+        (
+            Edit(
+                "web/http/patience.py",
+                "self._expect_within(HEADER_SECONDS)\n\n    def connection_lost",
+                "pass\n\n    def connection_lost",
+            ),
+        ),
+        (f"{HALF_SENT}[nothing]",),
+    ),
+    Mutant(
+        "second-headers-in-time",
+        "so it is with each further request of a connection",
+        "half-sent requests use up the process's connections",
+        (
+            Edit(
+                "web/http/patience.py",
+                "self._expect_within(HEADER_SECONDS)\n        super().on_message_begin()",
+                "super().on_message_begin()",
+            ),
+        ),
+        (f"{HALF_SENT}[half of a second request]",),
+    ),
+    Mutant(
+        "body-in-time",
+        "a connection is closed when a request's body does not arrive in time",
+        "half-sent requests use up the process's connections",
+        (Edit("web/http/patience.py", "self._expect_within(BODY_SECONDS)", "self._expect_nothing()"),),
+        (f"{HALF_SENT}[half of a body]", f"{HALF_SENT}[a chunk]"),
+    ),
+)
+
+MUTANTS = FORGERY + SETTINGS + PROBING + BODIES + CONNECTIONS

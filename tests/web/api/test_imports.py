@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from portal_db.states import ActorKind, ImportState, Role
-from portal_db.tables import AuditEntry
+from portal_db.tables import ApiKey, AuditEntry, Staff
+from portal_db.types import db_now
 from tests.making import importable
+from tests.servers.waiting import wait_until
 from tests.web.desk import API, Desk
 from xpm.simulator.serve import SimulatorHandle
 
@@ -145,6 +150,46 @@ def test_streams_are_bounded(desk: Desk) -> None:
     assert all(next(lines) for lines in begun)
     refused = program.get(address)
     assert (refused.status_code, refused.json()["code"]) == (429, "too_many_streams")
+
+
+def test_of_streams_that_are_asked_for_at_once_no_more_open_than_may(desk: Desk) -> None:
+    program = desk.program()
+    address, closing = f"{API}/imports/{ask(program).json()['id']}/events", threading.Event()
+
+    def status(_: int) -> int:
+        with program.stream("GET", address) as answer:
+            if answer.status_code == 200:
+                closing.wait(20)
+            return answer.status_code
+
+    with ThreadPoolExecutor(30) as pool:
+        asked = [pool.submit(status, number) for number in range(30)]
+        wait_until(lambda: sum(each.done() for each in asked) == 24, "all others are refused", 20)
+        closing.set()
+    assert Counter(each.result() for each in asked) == {200: 6, 429: 24}
+    with program.stream("GET", address) as again:
+        assert again.status_code == 200, "there is room again"
+
+
+@pytest.mark.parametrize("ending", ["signed out", "a key revoked", "another role", "left"])
+def test_a_stream_ends_with_what_it_was_opened_by(desk: Desk, monkeypatch: pytest.MonkeyPatch, ending: str) -> None:
+    monkeypatch.setattr("web.http.events.LOOK_SECONDS", 0.02)
+    person = desk.staff(Role.OWNER)
+    import_id = ask(desk.program()).json()["id"]
+    caller = desk.program(person) if ending == "a key revoked" else desk.signed_in(person)
+    with caller.stream("GET", f"{API}/imports/{import_id}/events") as answer:
+        lines = answer.iter_lines()
+        assert next(lines)
+        if ending == "signed out":
+            assert caller.delete(f"{API}/session").status_code == 204
+        with desk.world.database.write() as tx:
+            if ending == "a key revoked":
+                tx.session.execute(update(ApiKey).values(ends_at=db_now()))
+            elif ending == "another role":
+                tx.session.execute(update(Staff).where(Staff.id == person.staff_id).values(role=Role.ACCOUNT_ADMIN))
+            elif ending == "left":
+                tx.session.execute(update(Staff).where(Staff.id == person.staff_id).values(left_at=db_now()))
+        assert "event: closed" not in list(lines), "it has ended without having been told the end"
 
 
 @pytest.mark.parametrize("role", [Role.OWNER, Role.ACCOUNT_ADMIN])

@@ -50,7 +50,7 @@ async def follow(visitor: TheVisitor, last_event_id: LastEventId = None, cursor:
     def look() -> Snapshot:
         return Snapshot(Changed(digest=_digest(_actions(visitor, cursor))), is_last=False)
 
-    return await following(visitor.portal, visitor.caller, look, last_event_id)
+    return await following(visitor.portal, visitor.request, visitor.caller, look, last_event_id)
 
 
 def _actions(visitor: Visitor, cursor: str) -> Page[Action]:
