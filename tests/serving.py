@@ -24,6 +24,8 @@ class Served:
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.lines: list[str] = []
+        #: Recovery codes of those who have set their second factor up, by email.
+        self.recovery_codes: dict[str, list[str]] = {}
         self._process = process
         threading.Thread(target=lambda: self.lines.extend(process.stdout or ()), daemon=True).start()
 

@@ -1,4 +1,4 @@
-"""Staff sessions: signing in by email and password, being recognised by the cookie, signing out.
+"""Staff sessions: signing in by email, password and second factor, being recognised by the cookie, signing out.
 
 A session's id is 256 bits of chance, made at sign-in and never taken from a browser (session fixation). Only its SHA-256 is
 kept.
@@ -14,13 +14,16 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from handlers import refusals
-from handlers.access import passwords
+from handlers.access import halfway, mfa, passwords
 from handlers.access.caller import Caller
+from handlers.access.mfa import NextStep
+from handlers.access.origin import Origin
 from handlers.access.tries import Attempt, Tries
 from handlers.email import addresses
 from handlers.errors import Rejected
 from portal_db.access import credentials
-from portal_db.database import Database
+from portal_db.access.credentials import SignIn
+from portal_db.database import Database, Tx
 
 IDLE_SECONDS = 60 * 60.0
 SECONDS = 12 * 3600.0
@@ -37,10 +40,27 @@ class Session:
         return hmac.new(self.token.encode(), b"csrf", hashlib.sha256).hexdigest()
 
 
+@dataclass(frozen=True)
+class SignedIn:
+    """A session that has begun, whose it is, and what their address is compared by."""
+
+    session: Session
+    caller: Caller
+    email_key: str
+
+
+@dataclass(frozen=True)
+class Halfway:
+    """A sign-in whose password was right, and what it waits for (`handlers.access.halfway`)."""
+
+    token: str
+    step: NextStep
+
+
 def sign_in(
     database: Database, tries: Tries, attempt: Attempt, password: str, *, instead_of: str | None = None
-) -> tuple[Session, Caller]:
-    """Begin a session.
+) -> SignedIn | Halfway:
+    """Begin a session, or wait for the second factor where there is one or the practice mandates it.
 
     Args:
         instead_of: the session this browser had, which ends.
@@ -55,17 +75,25 @@ def sign_in(
     if not passwords.fits(checked, password) or found is None:
         raise refusals.BAD_CREDENTIALS()
     tries.take_back(attempt)
-    session = Session(secrets.token_urlsafe(32))
     with database.write() as tx:
         now = credentials.by_email(tx, attempt.email_key)
         if now is None or now.login.password_hash != checked:  # the password was just changed, and its sessions ended
             raise refusals.BAD_CREDENTIALS()
-        if instead_of is not None:
-            credentials.end_session(tx, _hashed(instead_of))
-        row = {"id": tx.new_id(), "staff_id": found.staff.id, "token_hash": _hashed(session.token)}
-        row |= {"address": attempt.origin.address, "agent": attempt.origin.agent}
-        credentials.begin_session(tx, row, idle_seconds=IDLE_SECONDS, seconds=SECONDS)
-    return session, Caller.of(found.staff)
+        step = mfa.next_step(tx, found.staff)
+        if step is None:
+            return begin(tx, found, attempt.origin, instead_of=instead_of)
+        return Halfway(halfway.begin(tx, found.login.id), step)
+
+
+def begin(tx: Tx, found: SignIn, origin: Origin, *, instead_of: str | None = None) -> SignedIn:
+    """Begin a staff member's session; the one that their browser had ends."""
+    session = Session(secrets.token_urlsafe(32))
+    if instead_of is not None:
+        credentials.end_session(tx, _hashed(instead_of))
+    row = {"id": tx.new_id(), "staff_id": found.staff.id, "token_hash": _hashed(session.token)}
+    row |= {"address": origin.address, "agent": origin.agent}
+    credentials.begin_session(tx, row, idle_seconds=IDLE_SECONDS, seconds=SECONDS)
+    return SignedIn(session, Caller.of(found.staff), found.login.email_key)
 
 
 def recognise(database: Database, session: Session) -> Caller | None:

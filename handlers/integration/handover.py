@@ -98,7 +98,7 @@ def leave(database: Database, act: Act, staff_id: UUID) -> StaffDeparture:
         staff = people.mark_left(tx, staff_id)
         if staff is None:
             raise refusals.UNKNOWN_STAFF()
-        credentials.end_sessions_of(tx, staff.login_id)
+        credentials.end_sessions_of_login(tx, staff.login_id)
         connection = connections.live_connection_of(tx, staff_id)
         if connection is not None:
             cut(tx, connection, actor=act.actor, actor_id=act.actor_id)

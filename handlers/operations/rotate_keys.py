@@ -7,19 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import TypeVar
 from uuid import UUID
 
 from cryptography.fernet import InvalidToken, MultiFernet
 
 from portal_db import webhooks
-from portal_db.access import producers
+from portal_db.access import producers, second_factors
 from portal_db.database import Database, Tx
-from portal_db.tables import MalformedMessage, Producer, WebhookEndpoint, XeroLogin
+from portal_db.tables import MalformedMessage, Producer, SecondFactor, WebhookEndpoint, XeroLogin
 from portal_db.work import malformed_messages
 from portal_db.xero import logins as xero_logins
 
-T = TypeVar("T", XeroLogin, MalformedMessage, WebhookEndpoint, Producer)
+T = TypeVar("T", XeroLogin, MalformedMessage, WebhookEndpoint, Producer, SecondFactor)
 
 BATCH = 50
 """Rows per transaction."""
@@ -33,11 +34,12 @@ class Rotated:
     messages: int
     webhooks: int
     producers: int
+    second_factors: int
     unreadable: int
 
 
 def rotate(database: Database, vault: MultiFernet) -> Rotated:
-    """Rotate the tokens of Xero logins, the secrets of webhooks and producers, and malformed messages.
+    """Rotate the tokens of Xero logins, the secrets of webhooks, producers and authenticator apps, and malformed messages.
 
     Codes of pending consents are not rotated: they expire after ten minutes.
     """
@@ -62,16 +64,25 @@ def rotate(database: Database, vault: MultiFernet) -> Rotated:
         producers.reseal(tx, row.id, secret=sealed(row.secret), old_secret=sealed(row.old_secret))
         return True
 
+    def app(tx: Tx, row: SecondFactor) -> bool:
+        second_factors.reseal(tx, row, sealed(row.secret))
+        return row.secret is not None
+
     logins, lost_logins = _rotate_all(database, xero_logins.page, login)
     messages, lost_messages = _rotate_all(database, malformed_messages.page, message)
     endpoints, lost_endpoints = _rotate_all(database, webhooks.page, endpoint)
     signers, lost_signers = _rotate_all(database, producers.page, producer)
-    lost = lost_logins + lost_messages + lost_endpoints + lost_signers
-    return Rotated(logins, messages, endpoints, signers, lost)
+    apps, lost_apps = _rotate_all(database, second_factors.page, app, id_of=lambda row: row.login_id)
+    lost = lost_logins + lost_messages + lost_endpoints + lost_signers + lost_apps
+    return Rotated(logins, messages, endpoints, signers, apps, lost)
 
 
 def _rotate_all(
-    database: Database, page: Callable[..., Sequence[T]], reseal: Callable[[Tx, T], bool]
+    database: Database,
+    page: Callable[..., Sequence[T]],
+    reseal: Callable[[Tx, T], bool],
+    *,
+    id_of: Callable[[T], UUID] = attrgetter("id"),
 ) -> tuple[int, int]:
     """Reseal every row; returns how many had something to reseal, and how many could not be read."""
     after: UUID | None = None
@@ -86,4 +97,4 @@ def _rotate_all(
                     unreadable += 1
             if not rows:
                 return written, unreadable
-            after = rows[-1].id
+            after = id_of(rows[-1])

@@ -54,6 +54,28 @@ NOT_AUTHENTICATED = Refusal(RequestRefused, "not_signed_in",
     "You are not signed in.", "Sign in, or send an API key.")
 BAD_CREDENTIALS = Refusal(RequestRefused, "bad_credentials",
     "Incorrect email or password.", "Check both, or choose “Forgotten password?” to set a new one.")
+SIGN_IN_ENDED = Refusal(RequestRefused, "sign_in_ended",
+    "This sign-in took too long, or was completed already.", "Sign in again.")
+SECOND_FACTOR_NEEDED = Refusal(RequestRefused, "second_factor_needed",
+    "This account signs in with a second factor.",
+    "Send a code of your authenticator app, or a recovery code, with your email and password.", field="code")
+SECOND_FACTOR_NOT_SET_UP = Refusal(RequestRefused, "second_factor_not_set_up",
+    "Multi-factor authentication (MFA) is mandatory at your practice and not set up for you.",
+    "Sign in at the portal in a browser: it leads you to setting it up.")
+SET_UP_ALREADY = Refusal(RequestRefused, "second_factor_set_up",
+    "Multi-factor authentication (MFA) is set up for you already.", "Reload the page.")
+SET_UP_EXPIRED = Refusal(RequestRefused, "set_up_expired",
+    "This QR code was shown too long ago.", "Scan the new one below.")
+BAD_CODE = Refusal(RequestRefused, "bad_code",
+    "That code isn't right, or has been used already.",
+    "Enter the code that your app shows now.", field="code")
+MFA_IS_MANDATORY = Refusal(RequestRefused, "mfa_is_mandatory",
+    "Multi-factor authentication (MFA) is mandatory at your practice, so you can't turn it off.",
+    "If you have lost your device, ask an owner or account admin of your practice.")
+OWN_SECOND_FACTOR = Refusal(RequestRefused, "own_second_factor",
+    "You can't reset your own multi-factor authentication (MFA).", "Ask another owner or account admin.")
+NO_SECOND_FACTOR = Refusal(RequestRefused, "no_second_factor",
+    "Multi-factor authentication (MFA) isn't set up for this person.", "There is nothing to reset.")
 CSRF = Refusal(RequestRefused, "csrf",
     "This request does not seem to come from a page of the portal.",
     "Reload the page. Programs: send the session's X-CSRF-Token, or use an API key.")

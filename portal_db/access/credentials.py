@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Select, insert, or_, select, true, update
 from portal_db.database import Tx
 from portal_db.dialect import delete_rows, has_row, one_as, update_rows
 from portal_db.states import LoginKind
-from portal_db.tables import ApiKey, Login, Practice, Staff, StaffSession
+from portal_db.tables import ApiKey, Login, PendingSignIn, Practice, Staff, StaffSession
 from portal_db.types import db_now
 
 
@@ -60,6 +60,11 @@ def by_email(tx: Tx, email_key: str) -> SignIn | None:
     """The staff member with this login email who still works there."""
     statement = select(Staff, Login).join(Login, Login.id == Staff.login_id).where(Login.email_key == email_key)
     return _sign_in(tx, statement)
+
+
+def by_login(tx: Tx, login_id: UUID) -> SignIn | None:
+    """The staff member with this login who still works there."""
+    return _sign_in(tx, select(Staff, Login).join(Login, Login.id == Staff.login_id).where(Login.id == login_id))
 
 
 def by_session(tx: Tx, token_hash: str) -> SignIn | None:
@@ -119,6 +124,7 @@ def end_sessions_of_login(tx: Tx, login_id: UUID, *, keep: str | None = None) ->
     """`end_sessions_of` whoever has this login: after a new password, nobody who knew the old one stays signed in."""
     for staff_id in tx.session.scalars(select(Staff.id).where(Staff.login_id == login_id)).all():
         end_sessions_of(tx, staff_id, keep=keep)
+    delete_rows(tx, PendingSignIn, PendingSignIn.login_id == login_id)
 
 
 def login(tx: Tx, login_id: UUID) -> Login:

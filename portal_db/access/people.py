@@ -28,6 +28,10 @@ def get_practice(tx: Tx, practice_id: UUID) -> Practice | None:
     return tx.get(Practice, practice_id)
 
 
+def mandates_mfa(tx: Tx, practice_id: UUID) -> bool:
+    return has_row(tx, Practice.id == practice_id, Practice.mfa_mandatory.is_(True))
+
+
 def add_login(tx: Tx, login_id: UUID, kind: LoginKind, email: str, email_key: str) -> bool:
     """Add a login for this email. False when any login on the platform has it: the unique index decides (b.2)."""
     row = {"id": login_id, "kind": kind, "email": email, "email_key": email_key, "created_at": db_now()}

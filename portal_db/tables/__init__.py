@@ -20,6 +20,7 @@ from portal_db.tables.emails import WelcomeEmail
 from portal_db.tables.people import Login, Operator, Practice, Staff
 from portal_db.tables.producers import Producer, ProducerPractice
 from portal_db.tables.schedules import Schedule, ScheduledRun
+from portal_db.tables.second_factors import PendingSignIn, RecoveryCode, SecondFactor
 from portal_db.tables.tasks import EntityConnection, Task
 from portal_db.tables.upkeep import BreakingRevision, Erasure, Restore
 from portal_db.tables.webhooks import WebhookDelivery, WebhookEndpoint
@@ -71,15 +72,18 @@ __all__ = [
     "PasswordLink",
     "PasswordReset",
     "Pause",
+    "PendingSignIn",
     "Practice",
     "Producer",
     "ProducerPractice",
     "ReconnectNotice",
+    "RecoveryCode",
     "Relationship",
     "RelationshipSync",
     "Restore",
     "Schedule",
     "ScheduledRun",
+    "SecondFactor",
     "Staff",
     "StaffSession",
     "Task",

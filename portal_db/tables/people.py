@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, String
+from sqlalchemy import ForeignKey, String, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal_db.states import LoginKind, Role
@@ -22,6 +22,8 @@ class Practice(Base):
     time_zone: Mapped[str] = mapped_column(String(64))
     #: MFA for all staff and clients of the practice: without it nobody can connect to XPM (b.14).
     mfa_mandatory: Mapped[bool]
+    #: Whether staff may have a browser remembered, so that it is not asked for the second factor for 30 days.
+    remember_browsers: Mapped[bool] = mapped_column(server_default=false())
     created_at: Mapped[datetime]
 
 

@@ -8,8 +8,11 @@ from uuid import UUID
 from fastapi import APIRouter, BackgroundTasks, Depends, Request, Response
 from pydantic import BaseModel, Field
 
-from handlers.access import password_rules, passwords, sessions
+from handlers import refusals
+from handlers.access import password_rules, passwords, second_factor, sessions, sign_in_steps
 from handlers.access.caller import Caller, Scope
+from handlers.access.mfa import NextStep
+from handlers.access.sessions import Halfway
 from handlers.access.tries import Attempt
 from portal_db.states import Role
 from web.hashing import hashes_passwords
@@ -25,6 +28,9 @@ router = APIRouter(tags=["session"])
 class Credentials(Body):
     email: Annotated[str, Field(min_length=1, max_length=320)]
     password: Annotated[str, Field(min_length=1, max_length=password_rules.LONGEST)]
+    code: Annotated[str, Field(min_length=1, max_length=second_factor.LONGEST_CODE)] | None = Field(
+        None, description="of the authenticator app, or a recovery code; for accounts with a second factor"
+    )
 
 
 class NewPassword(Body):
@@ -53,17 +59,26 @@ def sign_in(request: Request, response: Response, portal: ThePortal, given: Cred
     """Sign in; the answer sets the session's cookie."""
     require_own_page(request, portal)
     before, email_key = session_of(request, portal), sessions.key_of(given.email)
-    attempt = Attempt(email_key, origin_of(request), known_browsers.browser_of(request, portal, email_key))
-    session, found = sessions.sign_in(
+    instead_of, origin = before.token if before else None, origin_of(request)
+    attempt = Attempt(email_key, origin, known_browsers.browser_of(request, portal, email_key))
+    begun = sessions.sign_in(
         portal.database,
         portal.tries,
         attempt,
         given.password,
-        instead_of=before.token if before else None,
+        instead_of=instead_of,
     )
-    set_cookie(response, portal, session)
+    if isinstance(begun, Halfway):
+        if begun.step is NextStep.SET_UP:
+            raise refusals.SECOND_FACTOR_NOT_SET_UP()
+        if given.code is None:
+            raise refusals.SECOND_FACTOR_NEEDED()
+        begun, _ = sign_in_steps.give_code(
+            portal.database, portal.settings, begun.token, given.code, origin, instead_of=instead_of
+        )
+    set_cookie(response, portal, begun.session)
     known_browsers.remember(response, portal, email_key)
-    return _who(found, session.csrf_token)
+    return _who(begun.caller, begun.session.csrf_token)
 
 
 @router.get("/session")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Literal, TypedDict
 from uuid import UUID
 
 from fastapi import Depends, Header, Request, Security
@@ -16,12 +16,22 @@ from fastapi.responses import Response
 from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
 
 from handlers import refusals
-from handlers.access import api_keys, sessions
+from handlers.access import api_keys, halfway, remembered, sessions
 from handlers.access.caller import Caller, Scope
 from handlers.access.origin import Origin
 from handlers.access.sessions import Session
 from handlers.errors import RequestRefused
 from web.portal import Portal, ThePortal
+
+
+class CookieRules(TypedDict):
+    """What is true of each of our cookies."""
+
+    path: str
+    secure: bool
+    httponly: bool
+    samesite: Literal["lax"]
+
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 CSRF_HEADER = "X-CSRF-Token"
@@ -98,6 +108,32 @@ def session_of(request: Request, portal: Portal) -> Session | None:
     return Session(token) if token else None
 
 
+def halfway_of(request: Request, portal: Portal) -> str | None:
+    """The token of a sign-in that waits for its second factor, not yet checked. It is never taken for a session."""
+    return request.cookies.get(_halfway_name(portal))
+
+
+def set_halfway_cookie(response: Response, portal: Portal, token: str) -> None:
+    response.set_cookie(_halfway_name(portal), token, max_age=round(halfway.SECONDS), **_cookie_rules(portal))
+
+
+def clear_halfway_cookie(response: Response, portal: Portal) -> None:
+    response.delete_cookie(_halfway_name(portal), **_cookie_rules(portal))
+
+
+def _halfway_name(portal: Portal) -> str:
+    return "__Host-signing-in" if portal.is_https else "signing-in"
+
+
+def remembered_name(portal: Portal) -> str:
+    """The cookie of a browser that is not asked for the second factor again (`handlers.access.remembered`)."""
+    return "__Host-remembered" if portal.is_https else "remembered"
+
+
+def set_remembered_cookie(response: Response, portal: Portal, cookie: str) -> None:
+    response.set_cookie(remembered_name(portal), cookie, max_age=remembered.SECONDS, **_cookie_rules(portal))
+
+
 def address_of(request: Request) -> str:
     """The network address that a request came from."""
     return request.client.host if request.client else "unknown"
@@ -112,19 +148,15 @@ def origin_of(request: Request) -> Origin:
 
 def set_cookie(response: Response, portal: Portal, session: Session) -> None:
     """Set the session's cookie. It is lax, so that the browser also sends it when Xero redirects the person back to us."""
-    response.set_cookie(
-        cookie_name(portal),
-        session.token,
-        max_age=round(sessions.SECONDS),
-        path="/",
-        secure=portal.is_https,
-        httponly=True,
-        samesite="lax",
-    )
+    response.set_cookie(cookie_name(portal), session.token, max_age=round(sessions.SECONDS), **_cookie_rules(portal))
 
 
 def clear_cookie(response: Response, portal: Portal) -> None:
-    response.delete_cookie(cookie_name(portal), path="/", secure=portal.is_https, httponly=True, samesite="lax")
+    response.delete_cookie(cookie_name(portal), **_cookie_rules(portal))
+
+
+def _cookie_rules(portal: Portal) -> CookieRules:
+    return {"path": "/", "secure": portal.is_https, "httponly": True, "samesite": "lax"}
 
 
 def require_own_page(request: Request, portal: Portal) -> None:

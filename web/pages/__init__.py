@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from web.pages.account import activate, password, sessions, sign_in
+from web.pages.account import activate, password, second_factor, second_step, sessions, sign_in
 from web.pages.add_clients import from_xpm, new_batch
 from web.pages.clients import (
     connect,
@@ -41,8 +41,8 @@ from web.pages.imports import show as import_show
 from web.pages.settings import integrations, security
 
 #: In this order: of two routes that fit an address, the first one answers.
-PARTS = (sign_in, password, sessions, list, from_xpm, import_show, search, client_show, connect, import_items, invite,
-         tasks, connections, activate, new_batch, batch, progress, integrations, review_queue, review, unlink,
+PARTS = (sign_in, second_step, password, sessions, second_factor, list, from_xpm, import_show, search, client_show, connect,
+         import_items, invite, tasks, connections, activate, new_batch, batch, progress, integrations, review_queue, review, unlink,
          security)  # fmt: skip
 
 router = APIRouter(include_in_schema=False)

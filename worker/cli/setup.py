@@ -35,7 +35,7 @@ def rotate_keys(as_json: AsJson = False) -> None:
         done = rotate(record.database, record.settings.vault)
     counts = (
         f"{count_of(done.logins, 'Xero login')}, {count_of(done.webhooks, 'webhook')},"
-        f" {count_of(done.producers, 'producer')}"
+        f" {count_of(done.producers, 'producer')}, {count_of(done.second_factors, 'authenticator app')}"
     )
     text = f"Encrypted again: {counts}, {count_of(done.messages, 'message')} that could not be read."
     say_result(as_json, asdict(done), text)

@@ -17,7 +17,7 @@ from rich.text import Text
 from worker.cli.exits import ExitCode
 from worker.cli.output import clean, console, say, say_json, say_line, short_path
 from worker.local.mail_catcher import Delivery, Mailbox
-from worker.local.practices import PASSWORD, STAFF, set_up_served
+from worker.local.practices import HARBOUR, PASSWORD, STAFF, set_up_served
 from worker.local.processes import LOOPBACK
 from worker.local.running import prepared, started
 from worker.local.stack import LocalStack, Plan
@@ -79,6 +79,7 @@ def _show_opening(stack: LocalStack) -> None:
     for place, member in enumerate(STAFF):
         label = "" if place else "sign in"
         say_line(f"  {label:<9} {member.email:<24} {member.role.value.replace('_', ' '):<14} {member.note}")
+    say_line(f"  MFA       the first sign-in at {HARBOUR} leads to setting up an authenticator app")
     say_line(f"  XPM       a simulator with {stack.plan.clients:,} clients: {found['simulator_url']}/")
     say_line(f"  mail      saved in {short_path(stack.mailbox.folder)}; new emails are shown below with their links")
     say_line(f"  state     saved in {short_path(stack.plan.folder)}; remove it to start again from nothing")

@@ -62,7 +62,7 @@ def test_the_newest_key_alone_reads_everything(both_offices: Office) -> None:
     mine = MultiFernet([NEW, OLD, *_keys(both_offices)])
     # 53 of ours, and the two of the fixtures
     assert rotate(database, mine) == Rotated(
-        logins=rotate_keys.BATCH + 5, messages=1, webhooks=1, producers=1, unreadable=0
+        logins=rotate_keys.BATCH + 5, messages=1, webhooks=1, producers=1, second_factors=0, unreadable=0
     )
     with database.read() as tx:
         rows, [message] = logins(tx), malformed_messages.page(tx, after=None, limit=10)
@@ -96,7 +96,7 @@ def test_what_no_key_reads_is_counted_and_left(both_offices: Office) -> None:
     database = both_offices.world.database
     add_logins(database, 2)
     done = rotate(database, MultiFernet([NEW, *_keys(both_offices)]))
-    assert done == Rotated(logins=2, messages=0, webhooks=0, producers=0, unreadable=3)
+    assert done == Rotated(logins=2, messages=0, webhooks=0, producers=0, second_factors=0, unreadable=3)
     with database.read() as tx:
         assert OLD.decrypt(logins(tx)[0][1] or b"") == b"access-0"
 

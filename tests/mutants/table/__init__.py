@@ -19,6 +19,7 @@ from tests.mutants.table import (
     review,
     rows,
     schedule,
+    second_factor,
     watching,
     xpm,
 )
@@ -39,6 +40,7 @@ AREAS: dict[str, tuple[Mutant, ...]] = {
     "The portal's pages": pages.MUTANTS,
     "Passwords": passwords.MUTANTS,
     "What operators do": operations.MUTANTS,
+    "The second factor": second_factor.MUTANTS,
     "The schedule": schedule.MUTANTS,
     "Connecting to Xero": connecting.MUTANTS,
     "The directory": directory.MUTANTS,

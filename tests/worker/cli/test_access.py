@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from handlers.access import api_keys
 from handlers.access.passwords import fits
 from handlers.access.practices import add_practice, add_staff
-from portal_db.access import credentials
+from portal_db import audit
+from portal_db.access import credentials, people, second_factors
 from portal_db.database import Database
 from portal_db.states import Role
 from tests.worker.cli.conftest import Cli
@@ -60,3 +63,38 @@ def test_a_link_to_set_a_password_is_printed(cli: Cli, migrated: Database) -> No
     practice, staff = practice_of(migrated)
     ran = cli("staff", "password", staff, "--practice", practice, "--link")
     assert ran.out.startswith("http://127.0.0.1:8000/set-password#")
+
+
+def test_an_operator_resets_a_second_factor_and_says_why(cli: Cli, migrated: Database) -> None:
+    practice, staff = practice_of(migrated)
+    operator = cli("operator", "add", "Ola", "ola@platform.example").out.strip()
+    asked = (
+        "staff",
+        "reset-mfa",
+        staff,
+        "--practice",
+        practice,
+        "--as",
+        operator,
+        "--reason",
+        "the only owner; phoned them",
+    )
+    # Given somebody without one
+    assert "isn't set up for this person" in cli(*asked).err
+    with migrated.write() as tx:
+        member = people.get_staff(tx, UUID(staff), practice_id=UUID(practice))
+        assert member is not None
+        assert second_factors.set_up(tx, member.login_id, b"sealed", step=1, replaces=None)
+    # When they have one
+    assert cli(*asked).out.strip() == "Their second factor is reset."
+    # Then it is gone, and it is on record who did it and why
+    with migrated.read() as tx:
+        assert not second_factors.is_set_up(tx, member.login_id)
+        entry = audit.of_subject(tx, "staff", member.id)[-1]
+    assert (entry.action, entry.actor_id, entry.why) == (
+        "second_factor.reset",
+        UUID(operator),
+        "the only owner; phoned them",
+    )
+    other = str(add_practice(migrated, "Other", time_zone="Australia/Sydney", mfa_mandatory=True))
+    assert cli(*asked[:4], other, *asked[5:]).code == 1

@@ -6,19 +6,19 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from handlers.access import password_rules, sessions
+from handlers.access.sessions import Halfway
 from handlers.access.tries import Attempt
 from handlers.errors import RequestRefused
 from web.hashing import hashes_passwords
 from web.http import known_browsers
-from web.http.identity import clear_cookie, origin_of, session_of, set_cookie
+from web.http.identity import clear_cookie, origin_of, session_of
+from web.pages.account import second_step
 from web.pages.frame.forms import FormErrors, OwnForm, ThePosted, text
 from web.pages.frame.view import public_page, redirect
-from web.pages.frame.visitor import is_local_path, signed_in_visitor
+from web.pages.frame.visitor import HOME, is_local_path, signed_in_visitor
 from web.portal import ThePortal
 
 router = APIRouter()
-
-HOME = "/clients"
 
 
 @router.get("/")
@@ -42,7 +42,7 @@ def sign_in(request: Request, portal: ThePortal, form: OwnForm) -> Response:
     email_key = sessions.key_of(email[:320])
     attempt = Attempt(email_key, origin_of(request), known_browsers.browser_of(request, portal, email_key))
     try:
-        session, _ = sessions.sign_in(
+        begun = sessions.sign_in(
             portal.database,
             portal.tries,
             attempt,
@@ -51,10 +51,9 @@ def sign_in(request: Request, portal: ThePortal, form: OwnForm) -> Response:
         )
     except RequestRefused as refused:
         return public_page(request, "account/sign_in.html", FormErrors.of(refused), email=email, next=to)
-    answer = redirect(to if is_local_path(to) else HOME)
-    set_cookie(answer, portal, session)
-    known_browsers.remember(answer, portal, email_key)
-    return answer
+    if isinstance(begun, Halfway):
+        return second_step.lead_on(request, portal, begun, to)
+    return second_step.signed_in(portal, begun, to)
 
 
 @router.post("/sign-out")

@@ -26,6 +26,12 @@ MESSAGES: dict[str, Message] = {
     "session-ended": Message("The session has ended."),
     "sessions-ended": Message("You have been signed out everywhere else."),
     "password-set": Message("Your password is set. Sign in with it."),
+    "browsers-forgotten": Message("Every browser is asked for a code at the next sign-in.", "note"),
+    "mfa-reset": Message(
+        "Their multi-factor authentication is reset. They set up another at their next sign-in.", "note"
+    ),
+    "remembering-set": Message("Saved."),
+    "mfa-off": Message("Multi-factor authentication is off for your account.", "note"),
     "mfa-mandated": Message("MFA is now mandatory for all staff and clients. You can set up Xero Practice Manager."),
     "xpm-connected": Message("Xero Practice Manager is connected."),
     "xpm-disconnected": Message("Xero Practice Manager is disconnected. Everything already imported stays.", "note"),

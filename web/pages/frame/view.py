@@ -55,11 +55,13 @@ def part(template: str, **values: Any) -> HTMLResponse:
     return HTMLResponse(_templates.get_template(template).render(values))
 
 
-def redirect(path: str, *, message: str | None = None) -> RedirectResponse:
+def redirect(path: str, *, message: str | None = None, next: str | None = None) -> RedirectResponse:
     """Redirect after a form, so that reloading the page sends nothing twice.
 
     Args:
         path: a path of the portal.
         message: the code of a message to show there (`web/pages/frame/messages.py`).
+        next: the page to go on to from there.
     """
-    return RedirectResponse(f"{path}?{urlencode({'said': message})}" if message else path, 303)
+    query = {name: value for name, value in (("said", message), ("next", next)) if value}
+    return RedirectResponse(f"{path}?{urlencode(query)}" if query else path, 303)

@@ -20,6 +20,8 @@ from web.portal import Portal, ThePortal
 
 #: The cookie with what was ticked in the last advanced search.
 SEARCH_IN = "search_in"
+#: Where a sign-in leads that began at no other page.
+HOME = "/clients"
 
 
 @dataclass(frozen=True)

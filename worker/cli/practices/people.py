@@ -8,11 +8,11 @@ from uuid import UUID
 
 import typer
 
-from handlers.access import passwords, practices
+from handlers.access import members_mfa, passwords, practices
 from portal_db.states import Role
 from worker.cli.database import open_record
 from worker.cli.exits import ExitCode, Problem, explain_refusals
-from worker.cli.operator import Practice
+from worker.cli.operator import AsOperator, Practice, Reason, acting
 from worker.cli.output import AsJson, say_json, say_line, say_result
 from worker.cli.practices import handover
 
@@ -107,6 +107,24 @@ def set_password(
             return
         passwords.set_password(record.database, staff, practice, _read_line())
     say_result(as_json, {"id": staff}, "The password is set.")
+
+
+@staff_app.command("reset-mfa")
+def reset_mfa(
+    staff: Annotated[UUID, typer.Argument(metavar="STAFF", help="The staff member's id.", show_default=False)],
+    practice: Practice,
+    operator: AsOperator,
+    reason: Reason,
+    as_json: AsJson = False,
+) -> None:
+    """Take away a staff member's second factor, because they lost it. They are signed out and set up another one.
+
+    Owners and account admins can do this for each other and for colleagues under Admin settings > Security. First make
+    sure who is asking, by a way other than their email.
+    """
+    with open_record() as record, acting(record, operator, reason, staff_id=f"STAFF {staff}") as act:
+        members_mfa.reset_by_operator(record.database, act, staff, practice)
+    say_result(as_json, {"id": staff}, "Their second factor is reset.")
 
 
 def _read_line() -> str:

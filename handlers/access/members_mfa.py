@@ -1,0 +1,80 @@
+"""What owners and account admins decide about the second factors of their practice's members."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from handlers import refusals
+from handlers.access.act import Act, Actor
+from handlers.access.caller import Caller
+from portal_db.access import credentials, people, second_factors
+from portal_db.access.second_factors import Member
+from portal_db.database import Database, Tx
+
+
+def members(database: Database, caller: Caller) -> Sequence[Member]:
+    """Who works at the caller's practice, and who has a second factor.
+
+    Raises:
+        RequestRefused: the caller is neither owner nor account admin.
+    """
+    _require_manager(caller)
+    with database.read() as tx:
+        return second_factors.members(tx, caller.practice_id)
+
+
+def reset(database: Database, caller: Caller, staff_id: UUID) -> None:
+    """Take away a colleague's second factor, because they lost it. They are signed out and set up another one.
+
+    Raises:
+        RequestRefused: the caller is neither owner nor account admin, it is their own, or there is nothing to reset.
+    """
+    _require_manager(caller)
+    if staff_id == caller.staff_id:
+        raise refusals.OWN_SECOND_FACTOR()
+    with database.write() as tx:
+        _reset(tx, Actor.of(caller.staff_id), staff_id, caller.practice_id)
+
+
+def reset_by_operator(database: Database, act: Act, staff_id: UUID, practice_id: UUID) -> None:
+    """`reset` by an operator, for an owner who has no colleague.
+
+    Raises:
+        RequestRefused: nobody with this id works there, or there is nothing to reset.
+    """
+    with database.write() as tx:
+        _reset(tx, act, staff_id, practice_id)
+
+
+def set_remembering(database: Database, caller: Caller, allowed: bool) -> None:
+    """Allow or forbid that members have a browser remembered.
+
+    Raises:
+        RequestRefused: the caller is neither owner nor account admin.
+    """
+    _require_manager(caller)
+    with database.write() as tx:
+        practice = people.get_practice(tx, caller.practice_id)
+        if practice is None or practice.remember_browsers == allowed:
+            return
+        people.set_practice(tx, practice.id, {"remember_browsers": allowed})
+        before, after = f"remember_browsers={not allowed}", f"remember_browsers={allowed}"
+        Actor.of(caller.staff_id).audit(
+            tx, "practice.set", "practice", practice.id, practice.id, before=before, after=after
+        )
+
+
+def _reset(tx: Tx, actor: Actor, staff_id: UUID, practice_id: UUID) -> None:
+    staff = people.get_staff(tx, staff_id, practice_id=practice_id)
+    if staff is None or staff.left_at is not None:
+        raise refusals.UNKNOWN_STAFF()
+    if not second_factors.remove(tx, staff.login_id):
+        raise refusals.NO_SECOND_FACTOR()
+    credentials.end_sessions_of_login(tx, staff.login_id)
+    actor.audit(tx, "second_factor.reset", "staff", staff_id, practice_id)
+
+
+def _require_manager(caller: Caller) -> None:
+    if not caller.role.may_manage:
+        raise refusals.MANAGERS_ONLY()

@@ -1,0 +1,146 @@
+"""Multi-factor authentication (MFA) of staff: who must have a second factor, and what members do with their own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from config.settings import Settings
+from handlers import refusals
+from handlers.access import remembered, second_factor
+from handlers.access.act import Actor
+from handlers.access.caller import Caller
+from handlers.access.second_factor import NewApp
+from portal_db.access import credentials, people, second_factors
+from portal_db.database import Database, Tx
+from portal_db.tables import Staff
+
+
+class NextStep(Enum):
+    """What a sign-in waits for once the password was right."""
+
+    CODE = auto()
+    SET_UP = auto()
+
+
+@dataclass(frozen=True)
+class OwnFactor:
+    """How a member's own second factor stands."""
+
+    is_set_up: bool
+    is_mandatory: bool
+    recovery_codes_left: int
+    may_remember: bool
+
+
+def next_step(tx: Tx, staff: Staff) -> NextStep | None:
+    """What a staff member's sign-in waits for; `None` if a password suffices."""
+    if second_factors.is_set_up(tx, staff.login_id):
+        return NextStep.CODE
+    return NextStep.SET_UP if people.mandates_mfa(tx, staff.practice_id) else None
+
+
+def own(database: Database, caller: Caller) -> OwnFactor:
+    with database.read() as tx:
+        staff = _staff(tx, caller)
+        return OwnFactor(
+            second_factors.is_set_up(tx, staff.login_id),
+            people.mandates_mfa(tx, staff.practice_id),
+            second_factors.recovery_codes_left(tx, staff.login_id),
+            may_remember(tx, staff),
+        )
+
+
+def may_remember(tx: Tx, staff: Staff) -> bool:
+    """Whether the practice allows that a browser is remembered."""
+    practice = people.get_practice(tx, staff.practice_id)
+    return practice is not None and practice.remember_browsers
+
+
+def forget_browsers(database: Database, caller: Caller) -> None:
+    """Have a member's browsers asked for the second factor again."""
+    with database.write() as tx:
+        staff = _staff(tx, caller)
+        remembered.forget_all(tx, staff.login_id)
+        _audit(tx, staff, "forget_browsers")
+
+
+def app_of(tx: Tx, settings: Settings, staff: Staff, sealed: str | None) -> NewApp:
+    """The authenticator app that a staff member sets up: a new one, or the one that was shown before.
+
+    Raises:
+        RequestRefused: the one that was shown has expired.
+    """
+    login, practice = credentials.login(tx, staff.login_id), people.get_practice(tx, staff.practice_id)
+    named = {"name": login.email, "issuer": practice.name if practice else ""}
+    if sealed is None:
+        return second_factor.new_app(settings, staff.login_id, **named)
+    return second_factor.same_app(settings, staff.login_id, sealed, **named)
+
+
+def own_app(database: Database, settings: Settings, caller: Caller, *, sealed: str | None = None) -> NewApp:
+    """`app_of` for a member who is signed in."""
+    with database.read() as tx:
+        return app_of(tx, settings, _staff(tx, caller), sealed)
+
+
+def set_up(tx: Tx, settings: Settings, staff: Staff, sealed: str, code: str) -> list[str]:
+    """Set up a staff member's authenticator app. Returns their recovery codes.
+
+    Raises:
+        RequestRefused: as `handlers.access.second_factor.set_up`.
+    """
+    codes = second_factor.set_up(tx, settings, staff.login_id, sealed, code)
+    _audit(tx, staff, "set_up")
+    return codes
+
+
+def set_up_own(database: Database, settings: Settings, caller: Caller, sealed: str, code: str) -> list[str]:
+    """`set_up` for a member who is signed in."""
+    with database.write() as tx:
+        return set_up(tx, settings, _staff(tx, caller), sealed, code)
+
+
+def renew_recovery_codes(database: Database, settings: Settings, caller: Caller, code: str) -> list[str]:
+    """Replace a member's recovery codes, once they gave a code.
+
+    Raises:
+        RequestRefused: `bad_code`, or `TooManyCodes`.
+    """
+    staff = _read_staff(database, caller)
+    second_factor.check(database, settings, staff.login_id, code)
+    with database.write() as tx:
+        _audit(tx, staff, "recovery_codes")
+        return second_factor.renew_recovery_codes(tx, staff.login_id)
+
+
+def turn_off(database: Database, settings: Settings, caller: Caller, code: str) -> None:
+    """Remove a member's own second factor, once they gave a code, where the practice does not mandate one.
+
+    Raises:
+        RequestRefused: `mfa_is_mandatory`, `bad_code`, or `TooManyCodes`.
+    """
+    with database.read() as tx:
+        if people.mandates_mfa(tx, caller.practice_id):
+            raise refusals.MFA_IS_MANDATORY()
+    staff = _read_staff(database, caller)
+    second_factor.check(database, settings, staff.login_id, code)
+    with database.write() as tx:
+        if second_factors.remove(tx, staff.login_id):
+            _audit(tx, staff, "turn_off")
+
+
+def _audit(tx: Tx, staff: Staff, act: str) -> None:
+    Actor.of(staff.id).audit(tx, f"second_factor.{act}", "staff", staff.id, staff.practice_id)
+
+
+def _read_staff(database: Database, caller: Caller) -> Staff:
+    with database.read() as tx:
+        return _staff(tx, caller)
+
+
+def _staff(tx: Tx, caller: Caller) -> Staff:
+    staff = people.get_staff(tx, caller.staff_id, practice_id=caller.practice_id)
+    if staff is None:
+        raise refusals.UNKNOWN_STAFF()
+    return staff

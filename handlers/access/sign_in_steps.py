@@ -1,0 +1,133 @@
+"""What follows the password of a staff member: a code, or setting the second factor up; then the session begins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from config.settings import Settings
+from handlers import refusals
+from handlers.access import halfway, mfa, remembered, second_factor, sessions
+from handlers.access.mfa import NextStep
+from handlers.access.origin import Origin
+from handlers.access.second_factor import NewApp
+from handlers.access.sessions import SignedIn
+from portal_db.access import credentials
+from portal_db.access.credentials import SignIn
+from portal_db.database import Database, Tx
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """What a sign-in waits for, and whether its browser may be remembered then."""
+
+    step: NextStep | None
+    may_remember: bool
+
+
+def waiting(database: Database, token: str) -> Waiting:
+    """What a sign-in waits for now; no step if a password suffices meanwhile.
+
+    Raises:
+        RequestRefused: `sign_in_ended`.
+    """
+    login_id = halfway.login_of(database, token)
+    with database.read() as tx:
+        staff = _found(tx, login_id).staff
+        return Waiting(mfa.next_step(tx, staff), mfa.may_remember(tx, staff))
+
+
+def at_remembered_browser(
+    database: Database,
+    settings: Settings,
+    token: str,
+    cookie: str,
+    origin: Origin,
+    *,
+    instead_of: str | None = None,
+) -> SignedIn | None:
+    """Begin the session of a sign-in at a browser where the second factor was given before, if the practice allows it.
+
+    Returns:
+        `None` when the browser is to be asked again.
+    """
+    login_id = halfway.login_of(database, token)
+    with database.write() as tx:
+        found = _found(tx, login_id)
+        if not (mfa.may_remember(tx, found.staff) and remembered.is_remembered(tx, settings, login_id, cookie)):
+            return None
+        return _finish(tx, token, found, origin, instead_of)
+
+
+def give_code(
+    database: Database,
+    settings: Settings,
+    token: str,
+    code: str,
+    origin: Origin,
+    *,
+    remember: bool = False,
+    instead_of: str | None = None,
+) -> tuple[SignedIn, str | None]:
+    """Begin the session of a sign-in that waits for a code.
+
+    Args:
+        remember: whether the person asks to have their browser remembered.
+
+    Returns:
+        The session, and the cookie of a browser that is remembered.
+
+    Raises:
+        RequestRefused: `sign_in_ended`, `bad_code`, or `TooManyCodes`.
+    """
+    login_id = halfway.login_of(database, token)
+    second_factor.check(database, settings, login_id, code)
+    with database.write() as tx:
+        found = _found(tx, login_id)
+        cookie = remembered.remember(tx, settings, login_id) if remember and mfa.may_remember(tx, found.staff) else None
+        return _finish(tx, token, found, origin, instead_of), cookie
+
+
+def app_to_set_up(database: Database, settings: Settings, token: str, *, sealed: str | None = None) -> NewApp:
+    """The authenticator app that a sign-in sets up: a new one, or the one that was shown before.
+
+    Raises:
+        RequestRefused: `sign_in_ended`, or the one that was shown has expired.
+    """
+    login_id = halfway.login_of(database, token)
+    with database.read() as tx:
+        return mfa.app_of(tx, settings, _found(tx, login_id).staff, sealed)
+
+
+def set_up(
+    database: Database,
+    settings: Settings,
+    token: str,
+    sealed: str,
+    code: str,
+    origin: Origin,
+    *,
+    instead_of: str | None = None,
+) -> tuple[SignedIn, list[str]]:
+    """Set up the second factor and begin the session of a sign-in that waits for it. Also returns the recovery codes.
+
+    Raises:
+        RequestRefused: `sign_in_ended`, or as `handlers.access.second_factor.set_up`.
+    """
+    login_id = halfway.login_of(database, token)
+    with database.write() as tx:
+        found = _found(tx, login_id)
+        codes = mfa.set_up(tx, settings, found.staff, sealed, code)
+        return _finish(tx, token, found, origin, instead_of), codes
+
+
+def _finish(tx: Tx, token: str, found: SignIn, origin: Origin, instead_of: str | None) -> SignedIn:
+    halfway.end(tx, token)
+    return sessions.begin(tx, found, origin, instead_of=instead_of)
+
+
+def _found(tx: Tx, login_id: UUID) -> SignIn:
+    found = credentials.by_login(tx, login_id)
+    if found is None:
+        raise refusals.SIGN_IN_ENDED()
+    return found

@@ -1,0 +1,148 @@
+"""The second factor of an account, its recovery codes, and sign-ins that wait for it.
+
+Callers pass encrypted secrets and hashes; no secret reaches this module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, insert, or_, select
+
+from portal_db.database import Tx
+from portal_db.dialect import count_rows, delete_rows, has_row, insert_or_ignore, insert_rows, update_rows
+from portal_db.tables import Login, PendingSignIn, RecoveryCode, SecondFactor, Staff
+from portal_db.types import db_now, has_ended
+
+
+def get(tx: Tx, login_id: UUID) -> SecondFactor | None:
+    return tx.get(SecondFactor, login_id)
+
+
+def page(tx: Tx, *, after: UUID | None, limit: int) -> list[SecondFactor]:
+    """Second factors in the order of their accounts, after one of them."""
+    statement = select(SecondFactor).order_by(SecondFactor.login_id).limit(limit)
+    return list(tx.session.scalars(statement if after is None else statement.where(SecondFactor.login_id > after)))
+
+
+def reseal(tx: Tx, row: SecondFactor, secret: bytes | None) -> None:
+    """Replace an encrypted secret, unless another app was set up meanwhile."""
+    same = SecondFactor.secret.is_not_distinct_from(row.secret)
+    update_rows(tx, SecondFactor, SecondFactor.login_id == row.login_id, same, secret=secret)
+
+
+def is_set_up(tx: Tx, login_id: UUID) -> bool:
+    return has_row(tx, SecondFactor.login_id == login_id, SecondFactor.secret.is_not(None))
+
+
+def set_up(tx: Tx, login_id: UUID, secret: bytes, *, step: int, replaces: bytes | None) -> bool:
+    """Bring an authenticator app into force.
+
+    Args:
+        step: the time step of its code that was given.
+        replaces: the secret in force until now.
+
+    Returns:
+        False when another app was set up meanwhile.
+    """
+    values = {"secret": secret, "last_step": step, "set_up_at": db_now(), "tries": 0, "tries_until": None}
+    values["browsers_key"] = tx.new_id()
+    was = SecondFactor.secret.is_not_distinct_from(replaces)
+    if update_rows(tx, SecondFactor, SecondFactor.login_id == login_id, was, **values):
+        return True
+    return replaces is None and insert_or_ignore(tx, SecondFactor, {"login_id": login_id, **values})
+
+
+def use_step(tx: Tx, login_id: UUID, step: int) -> bool:
+    """Accept the code of a time step. False when it, or a later one, was accepted before."""
+    is_later = or_(SecondFactor.last_step.is_(None), SecondFactor.last_step < step)
+    return bool(update_rows(tx, SecondFactor, SecondFactor.login_id == login_id, is_later, last_step=step))
+
+
+def take_try(tx: Tx, login_id: UUID, *, most: int, seconds: float) -> datetime | None:
+    """Count a try before it is judged, so that tries at the same moment are counted as well.
+
+    Returns:
+        When tries are accepted again, if there were too many.
+    """
+    mine = SecondFactor.login_id == login_id
+    update_rows(tx, SecondFactor, mine, has_ended(SecondFactor.tries_until, seconds),
+                tries=0, tries_until=db_now(seconds))  # fmt: skip
+    if update_rows(tx, SecondFactor, mine, SecondFactor.tries < most, tries=SecondFactor.tries + 1):
+        return None
+    return tx.session.scalar(select(SecondFactor.tries_until).where(mine))
+
+
+def forget_tries(tx: Tx, login_id: UUID) -> None:
+    update_rows(tx, SecondFactor, SecondFactor.login_id == login_id, tries=0, tries_until=None)
+
+
+def remove(tx: Tx, login_id: UUID) -> bool:
+    """Remove an account's second factor with its recovery codes. False when it had none."""
+    delete_rows(tx, RecoveryCode, RecoveryCode.login_id == login_id)
+    return bool(delete_rows(tx, SecondFactor, SecondFactor.login_id == login_id))
+
+
+def put_browsers_key(tx: Tx, login_id: UUID) -> None:
+    update_rows(tx, SecondFactor, SecondFactor.login_id == login_id, browsers_key=tx.new_id())
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Somebody who works at a practice, and since when they have a second factor."""
+
+    staff: Staff
+    email: str
+    set_up_at: datetime | None
+
+
+def members(tx: Tx, practice_id: UUID) -> list[Member]:
+    """Who works at a practice, by name."""
+    statement = (
+        select(Staff, Login.email, SecondFactor.set_up_at)
+        .join(Login, Login.id == Staff.login_id)
+        .outerjoin(SecondFactor, SecondFactor.login_id == Staff.login_id)
+        .where(Staff.practice_id == practice_id, Staff.left_at.is_(None))
+        .order_by(Staff.name, Staff.id)
+    )
+    return [Member(*row) for row in tx.session.execute(statement).all()]
+
+
+def put_recovery_codes(tx: Tx, login_id: UUID, hashes: Collection[str]) -> None:
+    """Give an account these recovery codes in place of all that it had."""
+    delete_rows(tx, RecoveryCode, RecoveryCode.login_id == login_id)
+    insert_rows(tx, RecoveryCode, [{"login_id": login_id, "code_hash": code_hash} for code_hash in hashes])
+
+
+def use_recovery_code(tx: Tx, login_id: UUID, code_hash: str) -> bool:
+    """Use a recovery code, once. False when the account has no such code (any more)."""
+    its = (RecoveryCode.login_id == login_id, RecoveryCode.code_hash == code_hash)
+    return bool(update_rows(tx, RecoveryCode, *its, RecoveryCode.used_at.is_(None), used_at=db_now()))
+
+
+def recovery_codes_left(tx: Tx, login_id: UUID) -> int:
+    return count_rows(tx, RecoveryCode.login_id == login_id, RecoveryCode.used_at.is_(None))
+
+
+def begin_sign_in(tx: Tx, login_id: UUID, token_hash: str, *, seconds: float) -> None:
+    """Record a sign-in that waits for its second factor, and delete every one that has ended, whoever's it was."""
+    delete_rows(tx, PendingSignIn, PendingSignIn.ends_at < db_now())
+    row = {"token_hash": token_hash, "login_id": login_id, "ends_at": db_now(seconds)}
+    tx.session.execute(insert(PendingSignIn).values(row))
+
+
+def login_of_sign_in(tx: Tx, token_hash: str) -> UUID | None:
+    """The account that a waiting sign-in is for; `None` when there is none (any more)."""
+    return tx.session.scalar(select(PendingSignIn.login_id).where(*_waiting(token_hash)))
+
+
+def end_sign_in(tx: Tx, token_hash: str) -> bool:
+    """End a waiting sign-in, once. False when there is none (any more)."""
+    return bool(delete_rows(tx, PendingSignIn, *_waiting(token_hash)))
+
+
+def _waiting(token_hash: str) -> tuple[ColumnElement[bool], ...]:
+    return PendingSignIn.token_hash == token_hash, PendingSignIn.ends_at > db_now()

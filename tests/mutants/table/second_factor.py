@@ -1,0 +1,243 @@
+"""Guards of the second factor: when it is asked for, that a code is good once and few are tried, and what is stored."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import Edit, Mutant
+
+FACTOR = "handlers/access/second_factor.py"
+STORED = "portal_db/access/second_factors.py"
+MFA = "handlers/access/mfa.py"
+MEMBERS = "handlers/access/members_mfa.py"
+REMEMBERED = "handlers/access/remembered.py"
+OF_MEMBERS = "tests/web/pages/settings/test_members_mfa.py"
+AGAIN = f"{OF_MEMBERS}::test_a_remembered_browser_is_asked_again_once"
+TESTS = "tests/web/pages/account/test_second_factor.py"
+
+MUTANTS = (
+    Mutant(
+        "mfa-asked-for",
+        "who has a second factor is asked for it after the password",
+        "a stolen password signs in alone",
+        (Edit(MFA, "        return NextStep.CODE\n", "        return None\n"),),
+        (
+            f"{TESTS}::test_a_code_is_accepted_once",
+            f"{TESTS}::test_programs_that_sign_in_give_the_code_with_the_password",
+        ),
+    ),
+    Mutant(
+        "mfa-mandate-enforced",
+        "where the practice mandates MFA, nobody signs in without a second factor",
+        "the page says that MFA is mandatory while a password signs in alone",
+        (Edit(MFA, "NextStep.SET_UP if people.mandates_mfa(tx, staff.practice_id) else None", "None"),),
+        (
+            f"{TESTS}::test_a_mandated_member_sets_an_app_up_before_anything_else_and_is_asked_for_a_code_from_then_on",
+            f"{TESTS}::test_a_mandate_counts_from_the_next_sign_in",
+        ),
+    ),
+    Mutant(
+        "mfa-stays-on",
+        "where MFA is mandatory nobody turns their own off",
+        "a member goes back to a password alone, against the firm's rule",
+        (
+            Edit(
+                MFA,
+                "        if people.mandates_mfa(tx, caller.practice_id):\n            raise refusals.MFA_IS_MANDATORY()\n",
+            ),
+        ),
+        (f"{TESTS}::test_where_it_is_mandatory_nobody_turns_theirs_off",),
+    ),
+    Mutant(
+        "mfa-code-once",
+        "a code's time step is accepted once, by compare-and-set",
+        "who reads a code over a shoulder signs in with it within the minute",
+        (
+            Edit(
+                STORED,
+                "SecondFactor.login_id == login_id, is_later, last_step=step",
+                "SecondFactor.login_id == login_id, last_step=step",
+            ),
+        ),
+        (f"{TESTS}::test_a_code_is_accepted_once",),
+    ),
+    Mutant(
+        "mfa-recovery-code-once",
+        "a recovery code signs in once",
+        "a code that was seen once is a second factor for ever",
+        (Edit(STORED, "*its, RecoveryCode.used_at.is_(None), used_at", "*its, used_at"),),
+        (f"{TESTS}::test_a_recovery_code_signs_in_once_however_it_is_typed",),
+    ),
+    Mutant(
+        "mfa-recovery-code-of-account",
+        "a recovery code is worth something for its own account only",
+        "a colleague's recovery code completes the sign-in with a stolen password",
+        (
+            Edit(
+                STORED,
+                "(RecoveryCode.login_id == login_id, RecoveryCode.code_hash == code_hash)",
+                "(RecoveryCode.code_hash == code_hash,)",
+            ),
+            Edit(FACTOR, 'hashlib.sha256(f"{login_id} {code}".encode())', "hashlib.sha256(code.encode())"),
+        ),
+        (f"{TESTS}::test_a_recovery_code_signs_in_once_however_it_is_typed",),
+    ),
+    Mutant(
+        "mfa-few-tries",
+        "an account takes five codes in 15 minutes",
+        "of a million codes three are right: a program that knows the password tries them all",
+        (Edit(STORED, "mine, SecondFactor.tries < most, tries", "mine, tries"),),
+        (f"{TESTS}::test_wrong_codes_close_an_account_for_a_while_and_for_the_right_code_too",),
+    ),
+    Mutant(
+        "mfa-not-replaced-by-password",
+        "an app is set up by a password alone only while the account has none",
+        "who knows the password replaces the second factor of its owner by their own",
+        (
+            Edit(
+                STORED,
+                "SecondFactor.login_id == login_id, was, **values",
+                "SecondFactor.login_id == login_id, **values",
+            ),
+        ),
+        (f"{TESTS}::test_who_knows_only_the_password_replaces_no_second_factor",),
+    ),
+    Mutant(
+        "mfa-qr-code-of-account",
+        "a QR code can be set up by the account it was shown to only",
+        "somebody has another set up an app whose secret they know",
+        (
+            Edit(
+                FACTOR,
+                'if purpose != f"{_PURPOSE} {login_id}":',
+                "if not purpose.startswith(_PURPOSE):",
+            ),
+        ),
+        (f"{TESTS}::test_who_knows_only_the_password_replaces_no_second_factor",),
+    ),
+    Mutant(
+        "mfa-waiting-ends-with-password",
+        "a new password ends the sign-ins that wait for a second factor",
+        "who knew the old password completes the sign-in",
+        (
+            Edit(
+                "portal_db/access/credentials.py",
+                "    delete_rows(tx, PendingSignIn, PendingSignIn.login_id == login_id)\n",
+            ),
+        ),
+        (f"{TESTS}::test_a_new_password_ends_the_sign_ins_that_wait",),
+    ),
+    Mutant(
+        "mfa-waiting-once",
+        "a sign-in that waits is completed once",
+        "a copy of the cookie begins a second session with a second code",
+        (
+            Edit(
+                "handlers/access/halfway.py",
+                "    if not second_factors.end_sign_in(tx, _hashed(token)):\n        raise refusals.SIGN_IN_ENDED()\n",
+            ),
+        ),
+        (f"{TESTS}::test_a_sign_in_that_waits_is_good_once_and_not_for_long",),
+    ),
+    Mutant(
+        "mfa-waiting-ends",
+        "a sign-in waits half an hour for its second factor",
+        "a browser left at the code page is a password that never expires",
+        (
+            Edit(STORED, "token_hash == token_hash, PendingSignIn.ends_at > db_now()", "token_hash == token_hash,"),
+            Edit(STORED, "    delete_rows(tx, PendingSignIn, PendingSignIn.ends_at < db_now())\n"),
+        ),
+        (f"{TESTS}::test_a_sign_in_that_waits_is_good_once_and_not_for_long",),
+    ),
+    Mutant(
+        "mfa-secret-encrypted",
+        "an app's secret is stored encrypted under TOKEN_KEYS",
+        "a copy of the database is everybody's second factor",
+        (
+            Edit(FACTOR, "    kept = settings.vault.encrypt(secret.encode())\n", "    kept = secret.encode()\n"),
+            Edit(FACTOR, "settings.vault.decrypt(found.secret).decode()", "found.secret.decode()"),
+        ),
+        (f"{TESTS}::test_secrets_are_kept_encrypted_and_follow_the_keys",),
+    ),
+    Mutant(
+        "mfa-reset-by-managers",
+        "only owners and account admins reset a second factor",
+        "any member takes away what protects a colleague's account",
+        (Edit(MEMBERS, "    if not caller.role.may_manage:\n", "    if False:\n"),),
+        (f"{OF_MEMBERS}::test_no_manager_and_no_other_practice_resets_anything",),
+    ),
+    Mutant(
+        "mfa-reset-never-ones-own",
+        "nobody resets their own second factor",
+        "who took over an owner's session takes the second factor away, and has the account for good",
+        (Edit(MEMBERS, "    if staff_id == caller.staff_id:\n", "    if False:\n"),),
+        (f"{OF_MEMBERS}::test_an_owner_resets_a_colleagues_second_factor_and_never_their_own",),
+    ),
+    Mutant(
+        "mfa-reset-signs-out",
+        "a reset ends the member's sessions",
+        "whoever has the lost phone's session goes on",
+        (Edit(MEMBERS, "    credentials.end_sessions_of_login(tx, staff.login_id)\n"),),
+        (f"{OF_MEMBERS}::test_an_owner_resets_a_colleagues_second_factor_and_never_their_own",),
+    ),
+    Mutant(
+        "mfa-browsers-as-firm-allows",
+        "a browser is remembered only while the firm allows it",
+        "a firm that wants a code each time does not get it",
+        (
+            Edit(
+                MFA,
+                "    return practice is not None and practice.remember_browsers\n",
+                "    return practice is not None\n",
+            ),
+        ),
+        (f"{OF_MEMBERS}::test_a_browser_is_remembered_for_thirty_days_if_the_firm_allows_it",),
+    ),
+    Mutant(
+        "mfa-browser-signed",
+        "the cookie of a remembered browser is signed",
+        "anybody makes a cookie that stands for a second factor",
+        (
+            Edit(
+                REMEMBERED,
+                "hmac.compare_digest(signature.encode(), _signature(tx, settings, login_id, int(ends)).encode())",
+                "bool(signature)",
+            ),
+        ),
+        tuple(
+            f"{AGAIN}[{what}]"
+            for what in (
+                "their browsers are forgotten",
+                "their second factor is reset",
+                "their password is new",
+                "somebody makes the cookie last longer",
+            )
+        ),
+    ),
+    Mutant(
+        "mfa-browser-end-signed",
+        "the signature covers when a browser is forgotten",
+        "a cookie of 30 days is one for ever",
+        (Edit(REMEMBERED, 'f"{login_id} {ends} {factor', 'f"{login_id} {factor'),),
+        (f"{AGAIN}[somebody makes the cookie last longer]",),
+    ),
+    Mutant(
+        "mfa-browser-key",
+        "another second factor, and forgetting all browsers, end remembered ones",
+        "a lost laptop is never asked for a code again",
+        (Edit(REMEMBERED, "{factor.browsers_key if factor else None} "),),
+        (f"{AGAIN}[their browsers are forgotten]", f"{AGAIN}[their second factor is reset]"),
+    ),
+    Mutant(
+        "mfa-browser-password",
+        "a new password ends remembered browsers",
+        "whoever knew the old password keeps a browser that needs no code",
+        (Edit(REMEMBERED, ' {password}"\n', '"\n'),),
+        (f"{AGAIN}[their password is new]",),
+    ),
+    Mutant(
+        "mfa-browser-ends",
+        "a browser is remembered for 30 days",
+        "a browser that was trusted once is trusted for ever",
+        (Edit(REMEMBERED, " or int(ends) <= database_time(tx.session).timestamp():", ":"),),
+        (f"{OF_MEMBERS}::test_a_browser_is_remembered_for_so_long[-1-False]",),
+    ),
+)

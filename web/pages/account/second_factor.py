@@ -1,0 +1,77 @@
+"""A signed-in member's own second factor: set up, new recovery codes, turned off where the firm does not mandate it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fastapi import APIRouter
+from fastapi.responses import Response
+
+from handlers import refusals
+from handlers.access import mfa
+from handlers.access.second_factor import LONGEST_CODE
+from handlers.errors import RequestRefused
+from web.pages.frame.forms import NO_ERRORS, FormErrors, Posted, ThePosted
+from web.pages.frame.view import page, redirect
+from web.pages.frame.visitor import TheVisitor, Visitor
+
+router = APIRouter()
+
+PATH = "/account/second-factor"
+
+
+@router.get(PATH)
+def show(visitor: TheVisitor) -> Response:
+    """How it stands, and a new QR code where there is none."""
+    return _page(visitor)
+
+
+@router.post(f"{PATH}/set-up")
+def set_up(posted: ThePosted) -> Response:
+    """Set the app up by its first code, and show the recovery codes."""
+    visitor, sealed = posted.visitor, posted.text("sealed")
+    try:
+        codes = mfa.set_up_own(visitor.database, visitor.portal.settings, visitor.caller, sealed, _code(posted))
+    except RequestRefused as refused:
+        shown = sealed if refused.code == refusals.BAD_CODE.code else None
+        return _page(visitor, FormErrors.of(refused, ("code",)), sealed=shown)
+    return _page(visitor, codes=codes)
+
+
+@router.post(f"{PATH}/recovery-codes")
+def renew_recovery_codes(posted: ThePosted) -> Response:
+    visitor = posted.visitor
+    try:
+        codes = mfa.renew_recovery_codes(visitor.database, visitor.portal.settings, visitor.caller, _code(posted))
+    except RequestRefused as refused:
+        return _page(visitor, FormErrors.of(refused, ("code",)))
+    return _page(visitor, codes=codes)
+
+
+@router.post(f"{PATH}/off")
+def turn_off(posted: ThePosted) -> Response:
+    visitor = posted.visitor
+    try:
+        mfa.turn_off(visitor.database, visitor.portal.settings, visitor.caller, _code(posted))
+    except RequestRefused as refused:
+        return _page(visitor, FormErrors.of(refused, ("code",)))
+    return redirect(PATH, message="mfa-off")
+
+
+@router.post(f"{PATH}/browsers")
+def forget_browsers(posted: ThePosted) -> Response:
+    mfa.forget_browsers(posted.visitor.database, posted.visitor.caller)
+    return redirect(PATH, message="browsers-forgotten")
+
+
+def _code(posted: Posted) -> str:
+    return posted.text("code")[:LONGEST_CODE]
+
+
+def _page(
+    visitor: Visitor, errors: FormErrors = NO_ERRORS, *, codes: Sequence[str] = (), sealed: str | None = None
+) -> Response:
+    own = mfa.own(visitor.database, visitor.caller)
+    settings = visitor.portal.settings
+    app = None if own.is_set_up else mfa.own_app(visitor.database, settings, visitor.caller, sealed=sealed)
+    return page(visitor, "account/second_factor.html", errors, own=own, app=app, codes=codes, longest=LONGEST_CODE)
