@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import bindparam, insert, select, update
 
 from portal_db.database import Tx
-from portal_db.dialect import insert_new, insert_or_ignore, update_rows
+from portal_db.dialect import has_row, insert_new, insert_or_ignore, update_rows
 from portal_db.states import LoginKind
 from portal_db.tables import Login, Operator, Practice, Staff
 from portal_db.types import db_now
