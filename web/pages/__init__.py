@@ -42,8 +42,8 @@ from web.pages.settings import integrations, security
 
 #: In this order: of two routes that fit an address, the first one answers.
 PARTS = (sign_in, second_step, password, sessions, second_factor, list, from_xpm, import_show, search, client_show, connect,
-         import_items, invite, tasks, connections, activate, new_batch, batch, progress, integrations, review_queue, review, unlink,
-         security)  # fmt: skip
+         import_items, invite, tasks, connections, activate, new_batch, batch, progress, integrations, review_queue,
+         review, unlink, security)  # fmt: skip
 
 router = APIRouter(include_in_schema=False)
 for _part in PARTS:
