@@ -94,6 +94,10 @@ class Tx:
     def new_id(self) -> UUID:
         return self.sources.new_id()
 
+    def after_commit(self, act: Callable[[], object]) -> None:
+        """Call this once the transaction is committed; not at all if it rolls back."""
+        event.listen(self.session, "after_commit", lambda _: act(), once=True)
+
     def get(self, table: type[R], key: Any) -> R | None:
         """The row with this primary key as the database has it now; `Session.get` may return it as it was read earlier."""
         return self.session.get(table, key, populate_existing=True)

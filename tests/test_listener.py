@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-import logging
-from collections.abc import Iterator
 
 import httpx
 import pytest
-import structlog
 
 from config.listener import PORTS, Answer, Answers, listening, liveness_answer
 from config.liveness import Liveness
 from config.logging import set_up_logging
 from config.settings import Settings
+from tests.test_logging import as_it_was
 from worker.local.processes import free_port
+
+__all__ = ["as_it_was"]
 
 
 def failing() -> Answer:
@@ -28,16 +28,6 @@ def get(port: int, path: str) -> httpx.Response:
     return httpx.get(f"http://127.0.0.1:{port}{path}", trust_env=False, timeout=5)
 
 
-@pytest.fixture(autouse=True)
-def _as_it_was() -> Iterator[None]:
-    """Logging is set up for the whole process: put back what the test found."""
-    root, before = logging.getLogger(), structlog.get_config()
-    handlers, level = root.handlers, root.level
-    yield
-    root.handlers, root.level = handlers, level
-    structlog.configure(**before)
-
-
 @pytest.fixture
 def some_port() -> int:
     """A port that is free, below others that exist."""
@@ -49,6 +39,7 @@ def test_without_a_port_nothing_listens() -> None:
         assert port is None
 
 
+@pytest.mark.usefixtures("as_it_was")
 def test_it_answers_its_paths_and_no_others(some_port: int, capsys: pytest.CaptureFixture[str]) -> None:
     set_up_logging(Settings())
     with listening(Settings(metrics_port=some_port), ANSWERS) as port:

@@ -16,7 +16,7 @@ from config.settings import Settings
 
 
 @pytest.fixture(autouse=True)
-def _as_it_was() -> Iterator[None]:
+def as_it_was() -> Iterator[None]:
     """Logging is set up for the whole process: put back what the test found."""
     root, before = logging.getLogger(), structlog.get_config()
     handlers, level = root.handlers, root.level

@@ -12,7 +12,9 @@ import uvicorn
 from fastapi import FastAPI
 
 from config.exposure import require_safe
+from config.listener import listening
 from config.logging import set_up_logging
+from config.metrics import metrics_answer
 from config.settings import Settings, SettingsError
 from config.sources import Sources
 from handlers.email.smtp import SmtpMailer
@@ -69,9 +71,10 @@ def run(settings: Settings) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             # uvicorn raises the signal again once it has stopped; by then nothing is left to do.
             signal.signal(number, lambda *_: None)
-        log.info("web.ready", port=settings.web_port)
-        server_of(app, settings).run()
-        log.info("web.stopped", port=settings.web_port)
+        with listening(settings, {"/metrics": metrics_answer}):
+            log.info("web.ready", port=settings.web_port)
+            server_of(app, settings).run()
+            log.info("web.stopped", port=settings.web_port)
 
 
 def server_of(app: FastAPI, settings: Settings) -> uvicorn.Server:

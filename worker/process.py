@@ -15,14 +15,16 @@ import dramatiq
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from config import metrics
 from config.listener import Answers, listening, liveness_answer
 from handlers.registry import HANDLERS
 from portal_db.states import Lane
 from worker.actors import declare
 from worker.health.checks import Installation
 from worker.health.status import Status
+from worker.leader.gauges import Gauges, Sight
 from worker.leader.relay import Relay
-from worker.leader.scheduler import Scheduler, in_thread, nightly_work, plan_of
+from worker.leader.scheduler import Findings, Scheduler, in_thread, nightly_work, plan_of
 from worker.parts import STOP_SIGNALS, Parts
 from worker.queue.bell import connect
 from worker.queue.broker import make_broker
@@ -112,11 +114,25 @@ def run_relay(stopping: threading.Event | None = None) -> int:
             goes_round=parts.liveness.expect("relay", within_seconds=RELAY_WITHIN_SECONDS),
         )
         queues = RedisQueues(connect(parts.settings), parts.bell, parts.settings.redis_namespace)
-        work = nightly_work(parts.services, queues)
+        found = Findings()
+        work = nightly_work(parts.services, queues, found)
         plan = plan_of(parts.services, work, parts.limiter.day_left)
         scheduler = Scheduler(parts.services.database, parts.leases.owner, plan, work, start=in_thread)
         threading.Thread(target=scheduler.run, args=(stopping,), name="scheduler", daemon=True).start()
-        with listening(parts.settings, answers_of(parts)):
+        gauges = Gauges(
+            Sight(
+                parts.services.database,
+                parts.bell.lengths,
+                parts.limiter.status,
+                parts.limiter.limits,
+                lambda: found.counts,
+            ),
+            leads=lambda: relay.leads,
+        )
+        with listening(parts.settings, answers_of(parts)) as port:
+            if port is not None:
+                metrics.REGISTRY.register(gauges)
+                threading.Thread(target=gauges.run, args=(stopping,), name="gauges", daemon=True).start()
             log.info("relay.ready", owner=parts.leases.owner)
             relay.run(stopping)
     return 0
@@ -126,4 +142,8 @@ def answers_of(parts: Parts) -> Answers:
     """What a worker or relay answers to those who watch it."""
     services = parts.services
     installation = Installation(parts.settings, services.database, connect(parts.settings), services.sources)
-    return {"/livez": partial(liveness_answer, parts.liveness), "/status": Status(installation)}
+    return {
+        "/livez": partial(liveness_answer, parts.liveness),
+        "/metrics": metrics.metrics_answer,
+        "/status": Status(installation),
+    }

@@ -21,6 +21,7 @@ import httpx
 import structlog
 import tenacity
 
+from config import metrics
 from xpm import contract
 from xpm.errors import XpmError, XpmForeign, XpmMalformed, XpmServerError, XpmTimeout, XpmTooLarge, XpmUnreachable
 from xpm.limiter import Limiter
@@ -95,6 +96,7 @@ class _Call:
     """What stays the same over all attempts of a call."""
 
     access: Access
+    operation: contract.Operation
     url: httpx.URL
     lane: str
     holder: str
@@ -155,8 +157,9 @@ class XpmApi:
         self, access: Access, uuid: UUID, *, lane: str, holder: str | None = None, deadline_seconds: float
     ) -> Fetched[XpmClient]:
         """One client, with groups and relationships. Raises `XpmNotFound` if XPM knows no such client."""
-        url = self._url(contract.GET_CLIENT, {}, identifier=str(uuid))
-        call = self._call(access, url, lane, holder, deadline_seconds, self._max_bytes)
+        operation = contract.GET_CLIENT
+        url = self._url(operation, {}, identifier=str(uuid))
+        call = self._call(access, operation, url, lane, holder, deadline_seconds, self._max_bytes)
 
         def attempt() -> Fetched[XpmClient]:
             with self._answer(call) as answer:
@@ -176,8 +179,9 @@ class XpmApi:
         """
         if not query.strip():
             raise ValueError("A search needs a text to search for; to read every client, use `list`.")
-        url = self._url(contract.SEARCH_CLIENTS, {"query": query})
-        call = self._call(access, url, lane, holder, deadline_seconds, self._max_bytes)
+        operation = contract.SEARCH_CLIENTS
+        url = self._url(operation, {"query": query})
+        call = self._call(access, operation, url, lane, holder, deadline_seconds, self._max_bytes)
 
         def attempt() -> Fetched[Clients]:
             with self._answer(call) as answer:
@@ -207,8 +211,9 @@ class XpmApi:
             if modified_since.tzinfo is None:
                 raise ValueError("`modified_since` needs a time zone, because XPM reads it as UTC.")
             query["modifiedsince"] = modified_since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
-        url = self._url(contract.LIST_CLIENTS, query)
-        call = self._call(access, url, lane, holder, deadline_seconds, self._max_list_bytes)
+        operation = contract.LIST_CLIENTS
+        url = self._url(operation, query)
+        call = self._call(access, operation, url, lane, holder, deadline_seconds, self._max_list_bytes)
 
         def attempt() -> tuple[ExitStack, ClientList]:
             with ExitStack() as stack:
@@ -227,10 +232,17 @@ class XpmApi:
         return url.copy_merge_params(query) if query else url
 
     def _call(
-        self, access: Access, url: httpx.URL, lane: str, holder: str | None, seconds: float, max_bytes: int
+        self,
+        access: Access,
+        operation: contract.Operation,
+        url: httpx.URL,
+        lane: str,
+        holder: str | None,
+        seconds: float,
+        max_bytes: int,
     ) -> _Call:
         deadline = self._monotonic() + seconds
-        return _Call(access, url, lane, holder or secrets.token_hex(8), max_bytes, deadline, self._monotonic)
+        return _Call(access, operation, url, lane, holder or secrets.token_hex(8), max_bytes, deadline, self._monotonic)
 
     def _retrying(self, call: _Call) -> tenacity.Retrying:
         def is_last(state: tenacity.RetryCallState) -> bool:
@@ -247,7 +259,12 @@ class XpmApi:
             call.access.tenant_id, lane=call.lane, holder=call.holder, deadline=call.time_left()
         ) as permit:
             as_of = self._now()
-            response = self._send(call)
+            began, answered = self._monotonic(), "none"
+            try:
+                response = self._send(call)
+                answered = metrics.status_class(response.status_code)
+            finally:
+                metrics.XPM_REQUESTS.labels(call.operation.operation_id, answered).inc()
             try:
                 headers = response.headers
                 permit.calibrate({name: headers[name] for name in _QUOTA_HEADERS if name in headers})
@@ -258,6 +275,7 @@ class XpmApi:
             finally:
                 response.close()
                 permit.release()
+                metrics.XPM_REQUEST_DURATION.observe(self._monotonic() - began)
 
     def _send(self, call: _Call) -> httpx.Response:
         call.check()

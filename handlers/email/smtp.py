@@ -18,14 +18,18 @@ from email.message import Message
 from email.utils import parseaddr
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from config import metrics
 from config.settings import SettingsError
 from handlers import refusals
-from handlers.errors import OutcomeUnknown, Rejected, Transient
+from handlers.errors import JobError, OutcomeUnknown, Rejected, Transient
 
 SECONDS_PER_STEP = 8.0
 _TELL_OPERATIONS = "Operations must look at the mail server or our sender address. It is retried automatically."
 #: How long a connection is kept for the next message: less than any server waits.
 KEEP_SECONDS = 20.0
+
+
+_OUTCOMES: dict[type[JobError], str] = {Transient: "not_sent", Rejected: "refused", OutcomeUnknown: "unknown"}
 
 
 class SmtpMailer:
@@ -58,6 +62,14 @@ class SmtpMailer:
             Rejected: certainly not sent; the server refuses it for this recipient.
             OutcomeUnknown: the server had the whole message and did not answer.
         """
+        try:
+            self._send(message, recipient)
+        except (Transient, Rejected, OutcomeUnknown) as error:
+            metrics.EMAIL_SENDS.labels(_OUTCOMES[type(error)]).inc()
+            raise
+        metrics.EMAIL_SENDS.labels("sent").inc()
+
+    def _send(self, message: Message, recipient: str) -> None:
         server = self._idle_one()
         if server is None:
             with _certainly_not_sent():

@@ -7,14 +7,16 @@ The caller has locked the import row, so that of two last jobs that finish at on
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from datetime import timedelta
 from enum import StrEnum
 from typing import TypeVar
 from uuid import UUID
 
+from config import metrics
 from handlers.jobs.kinds import JobKind, Part, part_of
 from handlers.webhooks import announce
 from portal_db.database import Tx
-from portal_db.states import ImportState, JobState
+from portal_db.states import ClientKind, ImportState, JobState
 from portal_db.tables import Import, Job
 from portal_db.work import imports, jobs
 from portal_db.work.imports import Move, Outcome
@@ -45,9 +47,17 @@ def settle_all(tx: Tx, rows: Collection[Import], *, running: Collection[UUID] = 
     moves: list[Move] = [
         (row, *decide_state(found[row.id])) if row.id in found else (row, ImportState.IN_PROGRESS, None) for row in rows
     ]
-    closed = [(row, outcome) for row, state, outcome in imports.set_states(tx, moves) if not state.is_open]
-    announce.announce(tx, closed)
+    closing = [move for move in imports.set_states(tx, moves) if not move[1].is_open]
+    announce.announce(tx, [(row, outcome) for row, _, outcome in closing])
+    if closing:
+        ages = [(row.kind, state, tx.sources.now() - row.epoch_started_at) for row, state, _ in closing]
+        tx.after_commit(lambda: _measure(ages))
     return {row.id: state for row, state, _ in moves}
+
+
+def _measure(ages: Iterable[tuple[ClientKind, ImportState, timedelta]]) -> None:
+    for kind, state, age in ages:
+        metrics.IMPORT_DURATION.labels(kind.value, state.value).observe(max(0.0, age.total_seconds()))
 
 
 def decide_state(all_jobs: Sequence[J]) -> tuple[ImportState, Outcome | None]:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import httpx
 
+from config import metrics
 from handlers import refusals
 from handlers.errors import Deferred, Transient
 from handlers.jobs.enqueue import FollowUp
@@ -57,10 +58,12 @@ def fetch(services: Services, job: Job) -> PostResult:
     reach = Reach(loopback=services.settings.is_local, private=services.settings.webhook_private_addresses)
     answer = _post(endpoint, headers, body, reach, job)
     if 200 <= answer.status < 300:
+        metrics.WEBHOOK_DELIVERIES.labels("delivered").inc()
         return answer
     with services.database.write() as tx:
         webhooks.note_status(tx, delivery.id, answer.status)
     if answer.status == 410:
+        metrics.WEBHOOK_DELIVERIES.labels("gone").inc()
         raise refusals.WEBHOOK_GONE()
     raise _failed("webhook_refused", f"The endpoint answered {answer.status} instead of 2xx.", job, answer)
 
@@ -107,6 +110,7 @@ def _post(endpoint: WebhookEndpoint, headers: dict[str, str], body: str, reach: 
     try:
         return post(endpoint.url, headers, body.encode(), reach)
     except NotPublic:
+        metrics.WEBHOOK_DELIVERIES.labels("not_public").inc()
         raise refusals.WEBHOOK_HOST_PRIVATE() from None
     except httpx.TimeoutException:
         raise _failed("webhook_timeout", f"The endpoint did not answer within {SECONDS:.0f} seconds.", job) from None
@@ -117,6 +121,7 @@ def _post(endpoint: WebhookEndpoint, headers: dict[str, str], body: str, reach: 
 
 
 def _failed(code: str, message: str, job: Job, answer: PostResult | None = None) -> Transient:
+    metrics.WEBHOOK_DELIVERIES.labels(code.removeprefix("webhook_")).inc()
     asked = min(answer.wait_seconds or 0.0, 86_400.0) if answer is not None else 0.0
     wait = max(float(WAITS[min(job.attempts, len(WAITS) - 1)]), asked)
     return Transient(code, message, "Fix the endpoint. Delivery is retried automatically.", wait_seconds=wait)

@@ -9,7 +9,7 @@ from sqlalchemy import ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal_db.states import EmailState
-from portal_db.tables.base import Base
+from portal_db.tables.base import Base, partial_index
 
 
 class WelcomeEmail(Base):
@@ -20,6 +20,9 @@ class WelcomeEmail(Base):
     """
 
     __tablename__ = "welcome_emails"
+    __table_args__ = (
+        partial_index("ix_welcome_emails_unsettled", "state", where="state IN ('pending', 'sending', 'unknown')"),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     practice_id: Mapped[UUID] = mapped_column(ForeignKey("practices.id"))

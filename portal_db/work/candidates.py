@@ -103,18 +103,20 @@ def _candidate(row: Any) -> Candidate:
     return Candidate(lane, job_id, practice_id, kind, is_new, interactive, waits, (*age, job_id))
 
 
-def _is_unrung(of: Any = Job) -> ColumnElement[bool]:
+def is_unrung(of: Any = Job) -> ColumnElement[bool]:
+    """Whether an open job was not rung, as in the partial index of these."""
     return and_(is_in(JobState.QUEUED, JobState.WAITING, of=of), of.rung_at.is_(None))
 
 
-def _was_rung() -> ColumnElement[bool]:
+def was_rung() -> ColumnElement[bool]:
+    """Whether a job was rung and not claimed, as in the partial indexes of these."""
     return and_(is_in(JobState.QUEUED, JobState.WAITING), Job.rung_at.is_not(None))
 
 
 def rung_in_vain(tx: Tx, full_lanes: Collection[Lane]) -> list[Candidate]:
     """Due jobs that were rung long ago and not claimed, of all lanes except full ones: their messages were lost."""
     lanes = [lane for lane in Lane if lane not in full_lanes]
-    of_lanes = select(*_columns(Job)).where(_was_rung(), is_due(), is_known(), ~is_paused(), ~is_out_of_turn())
+    of_lanes = select(*_columns(Job)).where(was_rung(), is_due(), is_known(), ~is_paused(), ~is_out_of_turn())
     of_lanes = of_lanes.limit(AT_ONCE)
     long_ago = of_lanes.where(Job.lane.in_(lanes), Job.rung_at < db_time(-RING_AGAIN_SECONDS))
     # The clock went back since then.
@@ -130,7 +132,7 @@ def interactive(tx: Tx, limit: int, *, waiting_for_quota: bool | None) -> list[C
         waiting_for_quota: whether to read only those that wait for the quota, or only the others; `None`: all.
     """
     statement = select(*_columns(Job)).where(
-        _is_unrung(), Job.interactive, is_due(), is_known(), ~is_paused(), ~is_out_of_turn()
+        is_unrung(), Job.interactive, is_due(), is_known(), ~is_paused(), ~is_out_of_turn()
     )
     if waiting_for_quota is None:
         statement = statement.order_by(*ORDER).limit(limit)
@@ -170,13 +172,13 @@ def _first_of_each(limit: int, dialect: str) -> Select[Any]:
 def _first_of(series: CTE, columns: tuple[Any, ...]) -> Select[Any]:
     """The unrung jobs of one of the series, in order: read from the index, so that a LIMIT ends the reading."""
     this = (Job.practice_id == series.c.practice_id, Job.lane == series.c.lane, Job.kind == series.c.kind)
-    statement = select(*columns).where(*this, _is_unrung(), ~Job.interactive, is_due(), ~is_out_of_turn())
+    statement = select(*columns).where(*this, is_unrung(), ~Job.interactive, is_due(), ~is_out_of_turn())
     return statement.order_by(Job.asked_at, Job.position, Job.created_at, Job.id).correlate(series)
 
 
 def _with_room(limit: int, dialect: str) -> CTE:
     """The series with unrung jobs that are not paused, each with how many more jobs its practice and group have room for."""
-    series, running = _series(dialect), _running().cte("running")
+    series, running = unrung_series(dialect), _running().cte("running")
     group = _group(series.c.lane)
     places = select(series.c.practice_id, group.label("lane_group")).where(group.is_not(None)).distinct().cte("places")
     running_there = and_(running.c.practice_id == places.c.practice_id, running.c.lane_group == places.c.lane_group)
@@ -191,10 +193,10 @@ def _with_room(limit: int, dialect: str) -> CTE:
     return statement.order_by(rooms.c.room.desc(), series.c.practice_id).cte("with_room")
 
 
-def _series(dialect: str) -> CTE:
+def unrung_series(dialect: str) -> CTE:
     """Every practice, lane and kind with unrung background jobs."""
     return _distinct(
-        "series", ("practice_id", "lane", "kind"), lambda job: and_(_is_unrung(job), ~job.interactive), dialect
+        "series", ("practice_id", "lane", "kind"), lambda job: and_(is_unrung(job), ~job.interactive), dialect
     )
 
 
@@ -226,7 +228,7 @@ def _group(lane: Any) -> ColumnElement[Any]:
 
 def _rung_lately() -> ColumnElement[bool]:
     """Whether a job was rung and may still be claimed: only due jobs are rung, and one that is put off counts as unrung."""
-    return and_(_was_rung(), Job.rung_at.between(db_time(-RING_AGAIN_SECONDS), db_time()))
+    return and_(was_rung(), Job.rung_at.between(db_time(-RING_AGAIN_SECONDS), db_time()))
 
 
 def _running() -> Select[Any]:

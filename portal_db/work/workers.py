@@ -4,6 +4,7 @@ running worker knows waits aside. It is not rung, so it takes nobody's place.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
@@ -94,5 +95,10 @@ class Aside:
 def waiting_aside(tx: Tx) -> list[Aside]:
     """The jobs that no running worker knows, by lane and kind."""
     statement = select(Job.lane, Job.kind, func.count()).where(is_in(JobState.QUEUED, JobState.WAITING), ~is_known())
-    rows = tx.session.execute(statement.group_by(Job.lane, Job.kind).order_by(Job.lane, Job.kind))
-    return [Aside(lane, kind, jobs) for lane, kind, jobs in rows]
+    statement = statement.group_by(Job.lane, Job.kind)
+    found: Counter[tuple[Lane, str]] = Counter()
+    # Together, they would be looked for in all jobs.
+    for of_an_index in (Job.rung_at.is_(None), Job.rung_at.is_not(None)):
+        for lane, kind, jobs in tx.session.execute(statement.where(of_an_index)):
+            found[lane, kind] += jobs
+    return [Aside(lane, kind, jobs) for (lane, kind), jobs in sorted(found.items())]

@@ -108,6 +108,15 @@ def test_nginx_accepts_its_configuration(tmp_path: Path) -> None:
     assert run.returncode == 0, run.stderr
 
 
+def test_prometheus_accepts_its_configuration() -> None:
+    if shutil.which("promtool") is None:
+        pytest.skip("promtool is not on this machine (Debian and Ubuntu: apt-get install prometheus)")
+    run = subprocess.run(
+        ["promtool", "check", "config", DEPLOY / "prometheus" / "prometheus.yml"], capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stderr
+
+
 def test_the_container_runs_the_locked_packages_as_a_user_of_its_own() -> None:
     text = (DEPLOY / "Containerfile").read_text()
     version = re.search(r"^UV_VERSION := (\S+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)

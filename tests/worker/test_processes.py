@@ -15,6 +15,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from portal_db.states import ImportState, JobState
 from tests.making import importable
@@ -78,12 +79,23 @@ def stopped(process: Process) -> int | None:
     return process.exit_code
 
 
-def looked_at(process: Process) -> tuple[int, int]:
-    """What a process answers to those who ask whether it, and whether the system, does its work."""
+def looked_at(process: Process) -> tuple[int, int, str]:
+    """What a process answers to those who ask whether it, and whether the system, does its work; and its metrics."""
     lines = [json.loads(line) for line in process.log().splitlines()]
     [port] = [line["port"] for line in lines if line["event"] == "metrics.listening"]
     with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=5) as client:
-        return client.get("/livez").status_code, client.get("/status").status_code
+        return client.get("/livez").status_code, client.get("/status").status_code, client.get("/metrics").text
+
+
+def total(scrapes: Sequence[str], name: str, **labels: str) -> float:
+    """The sum of a metric's samples with these labels, over several processes."""
+    return sum(
+        sample.value
+        for scrape in scrapes
+        for family in text_string_to_metric_families(scrape)
+        for sample in family.samples
+        if sample.name == f"portal_sync_{name}" and labels.items() <= sample.labels.items()
+    )
 
 
 def test_two_workers_and_a_relay_do_what_is_asked_once_and_stop_when_told(
@@ -101,7 +113,23 @@ def test_two_workers_and_a_relay_do_what_is_asked_once_and_stop_when_told(
     assert {world.import_row(import_id).state for import_id in imports} == {ImportState.SUCCEEDED}
     assert [count(world, table) for table in ("clients", "xpm_links", "imports")] == [6, 6, 6]
     assert len(world.mail.deliveries()) == 5
-    assert [looked_at(process) for process in started] == 3 * [(200, 200)]
+    found = [looked_at(process) for process in started]
+    assert [answers[:2] for answers in found] == 3 * [(200, 200)]
+    scrapes = [answers[2] for answers in found]
+    assert total(scrapes, "job_attempts_total", kind="create_client", outcome="succeeded") == 6
+    assert total(scrapes, "job_duration_seconds_count", kind="create_client") == 6
+    assert total(scrapes, "job_wait_seconds_count") >= 6
+    assert total(scrapes, "import_duration_seconds_count", kind="individual", state="succeeded") == 6
+    assert total(scrapes, "email_sends_total", outcome="sent") == 5
+    assert total(scrapes, "door_messages_total", result="accepted") == 1
+    calls = total(scrapes, "xpm_requests_total", operation="getClient", status_class="2xx")
+    assert 6 <= calls <= total(scrapes, "xpm_permits_total", result="given")
+    assert [total([scrape], "relay_leader") for scrape in scrapes] == [0, 0, 1]
+    assert total(scrapes[:2], "jobs") == 0
+    assert total(scrapes, "connections", state="connected") == 1
+    text = "\n".join(scrapes)
+    assert not any(word in text for person in people[:6] for word in (person.email, person.name) if word)
+    assert str(world.practice_id) not in text
     assert [stopped(process) for process in started] == [0, 0, 0]
     logs = "\n".join(process.log() for process in started)
     assert not any(person.email in logs for person in people[:6] if person.email), "nobody is named in a log"

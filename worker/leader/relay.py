@@ -15,6 +15,7 @@ import redis
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from config import metrics
 from handlers.jobs.kinds import KINDS
 from portal_db.database import Database
 from portal_db.states import Lane
@@ -62,6 +63,8 @@ class Relay:
         self._permits = permits
         self._goes_round = goes_round
         self._aside_again_at = 0.0
+        #: Whether this process led at its last look.
+        self.leads = False
 
     def run(self, stopping: threading.Event) -> None:
         """Run until stopped, through outages of the database and of Redis. Then hand the role to the next process."""
@@ -72,7 +75,9 @@ class Relay:
             except (SQLAlchemyError, redis.RedisError) as error:
                 log.warning("relay.interrupted", exc_info=error)
                 wait = IDLE_SECONDS
+                self._note_leading(self.leads and not isinstance(error, SQLAlchemyError))
             self._goes_round()
+        self._note_leading(False)
         try:
             with self._database.write() as tx:
                 leaders.give_up(tx, ROLE, self._owner)
@@ -88,15 +93,19 @@ class Relay:
         Raises:
             redis.RedisError: Redis is unavailable. Expired leases were still taken back; nothing counts as rung.
         """
+        began = time.monotonic()
         with self._database.write() as tx:
-            if not leaders.hold(tx, ROLE, self._owner, LEADER_SECONDS):
-                return 0
+            leads = leaders.hold(tx, ROLE, self._owner, LEADER_SECONDS)
+        self._note_leading(leads)
+        if not leads:
+            return 0
         self._goes_round()  # a Redis that hangs takes the rest of the time
         self._report_aside()
         with self._database.write() as tx:
             taken_back = jobs.take_back_expired(tx)
         if taken_back:
             log.warning("relay.took_back", count=len(taken_back))
+            metrics.LEASES_LOST.inc(len(taken_back))
         lengths = self._bell.lengths()
         forgot = self._bell.forgot()
         with self._database.write() as tx:
@@ -107,7 +116,12 @@ class Relay:
             # Inside the transaction: if Redis fails, nothing counts as rung. Ringing before the commit is harmless,
             # because claiming ignores rings.
             self._ring(rings)
+        metrics.RELAY_LOOK.observe(time.monotonic() - began)
         return len(rings)
+
+    def _note_leading(self, leads: bool) -> None:
+        self.leads = leads
+        metrics.RELAY_LEADER.set(leads)
 
     def _report_aside(self) -> None:
         """Log the jobs that no running worker knows, once a minute."""

@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from handlers.operations import bulk
 from handlers.operations.housekeeping import keep_house
-from handlers.operations.reconcile import Became, Queues, reconcile
+from handlers.operations.reconcile import Became, Queues, Report, reconcile
 from handlers.schedule import due as schedule_due
 from handlers.schedule.due import Plan
 from handlers.schedule.times import nightly
@@ -118,12 +118,23 @@ class Scheduler:
             log.warning("scheduler.end_not_noted", schedule=name, exc_info=error)
 
 
-def nightly_work(services: Services, queues: Queues) -> Work:
-    """The portal's nightly work."""
+class Findings:
+    """What this process's last nightly reconcile left to people: how many findings of each code."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+
+    def note(self, report: Report) -> None:
+        self.counts = Counter(found.code for found in report.findings if found.became is Became.NEEDS_PERSON)
+
+
+def nightly_work(services: Services, queues: Queues, findings: Findings) -> Work:
+    """The portal's nightly work. What reconcile finds is noted in `findings`."""
     settings = services.settings
 
     def run_reconcile() -> None:
         report = reconcile(services, queues, dry_run=False, max_links=settings.reconcile_links)
+        findings.note(report)
         for (code, became), count in sorted(Counter((found.code, found.became) for found in report.findings).items()):
             log_finding = log.error if became is Became.NEEDS_PERSON else log.warning
             log_finding("reconcile.found", code=code, state=became.value, count=count)

@@ -18,6 +18,7 @@ import redis
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from config import metrics
 from handlers.access import producers
 from handlers.errors import RequestRefused
 from handlers.imports.accept import accept
@@ -55,12 +56,12 @@ class Door:
             request = parse(self._signed(fields))
             accepted = self._until_recorded(lambda: accept(self._services.database, self._bell, request))
         except RequestRefused as refusal:
-            payload = _as_json(fields)
-            self.keep_malformed(QUEUE, payload, refusal.code)
+            self._keep(_as_json(fields), refusal.code, "refused")
             address = _address(fields)
             if address is not None:
                 self._leave_receipt(*address, self._refusal(*address, refusal))
             return
+        metrics.DOOR_MESSAGES.labels("accepted").inc()
         self._leave_receipt(request.practice_id, request.request_id, _accepted(accepted.import_id))
 
     def _signed(self, fields: dict[str, Any]) -> dict[str, Any]:
@@ -89,18 +90,24 @@ class Door:
         return {"status": "refused", **why} if earlier is None else {**_accepted(earlier), "refused": why}
 
     def keep_malformed(self, queue: str, payload: bytes, reason: str = "not_a_message") -> None:
+        """Keep an unusable message. Those of the lanes' queues are dropped, because the work is in the record."""
+        if queue == QUEUE:
+            self._keep(payload, reason, "malformed")
+        else:
+            log.warning("door.malformed", queue=queue, code=reason)
+
+    def _keep(self, payload: bytes, reason: str, result: str) -> None:
         """Keep the beginning of an unusable message, up to a number of them a day: whoever can write to Redis must not fill
-        the database. Those of the lanes' queues are dropped, because the work is in the record."""
-        log.warning("door.malformed", queue=queue, code=reason)
-        if queue != QUEUE:
-            return
+        the database."""
+        log.warning("door.malformed", queue=QUEUE, code=reason)
+        metrics.DOOR_MESSAGES.labels(result).inc()
         digest = hashlib.sha256(payload).hexdigest()
         sealed = self._services.settings.vault.encrypt(payload[:KEPT_BYTES])
 
         def keep() -> None:
             with self._services.database.write() as tx:
                 if malformed_messages.has_room_today(tx, KEPT_PER_DAY):
-                    malformed_messages.keep(tx, queue=queue, reason=reason, payload=sealed, digest=digest)
+                    malformed_messages.keep(tx, queue=QUEUE, reason=reason, payload=sealed, digest=digest)
 
         self._until_recorded(keep, despite=(SQLAlchemyError,))  # there is nowhere else to keep it
 

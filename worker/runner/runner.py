@@ -99,6 +99,7 @@ class Runner:
             return
         leases = [Lease(job_id, self._database.sources.new_id(), self._leases.owner) for job_id in job_ids]
         suspects, claimed = self._tries()(self._claim, leases)
+        outcomes.claimed(claimed)
         for job_id in suspects:
             if self._run_isolated is not None:
                 self._run_isolated(job_id)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 from uuid import UUID, uuid4
 
+from config import metrics
 from xpm.oauth.errors import (
     AppRefused,
     CoolingDown,
@@ -158,17 +159,21 @@ class Tokens:
             grant = self._refresh(stored.refresh_token or "")
         except GrantRefused:
             # Newer tokens may have been stored meanwhile, so that ours were the old ones: then nothing is broken.
+            metrics.TOKEN_REFRESHES.labels("refused").inc()
             if self._store.refuse(login_id, lease, version=stored.version):
                 raise ReconnectNeeded(stored.version) from None
             return None
         except (IdentityUnavailable, IdentityMalformed, AppRefused) as error:
+            metrics.TOKEN_REFRESHES.labels("failed").inc()
             self._store.cool_down(login_id, lease, seconds=_cooling(stored.failures, error))
             if token is not None and stored.left > 0:
                 return token
             raise
         age = self._monotonic() - started
         if not self._store.store(login_id, lease, grant, version=stored.version, age=age):
+            metrics.TOKEN_REFRESHES.labels("lost").inc()
             return None
+        metrics.TOKEN_REFRESHES.labels("succeeded").inc()
         return Token(grant.access_token, stored.version + 1)
 
 

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 import redis
 import structlog
 
+from config import metrics
 from xpm.errors import QuotaDeferred, XpmRateLimited
 from xpm.quota.ledger import Ledger, Refused, Status
 from xpm.quota.limits import Limits, Timing
@@ -91,6 +92,7 @@ class RedisLimiter:
             permit = self._take(tenant_id, lane, f"{holder}/{secrets.token_hex(4)}", deadline)
         except redis.RedisError as error:
             log.warning("quota.unavailable", tenant=tenant_id, exc_info=error)
+            metrics.XPM_PERMITS.labels(str(lane), "unavailable").inc()
             raise QuotaDeferred("unavailable", UNAVAILABLE_SECONDS) from error
         try:
             yield permit
@@ -103,6 +105,7 @@ class RedisLimiter:
     def _take(self, tenant_id: str, lane: str, name: str, deadline: float) -> RedisPermit:
         began = self._monotonic()
         ends, patient_until = began + deadline, began + min(deadline, self._timing.patience_seconds)
+        waited_for: str | None = None
         while True:
             now = self._monotonic()
             lease = min(self._timing.lease_seconds, ends - now)
@@ -110,8 +113,14 @@ class RedisLimiter:
             if not isinstance(answer, Refused):
                 permit = RedisPermit(self, tenant_id, name, answer, ends)
                 self._keep(permit)
+                metrics.XPM_PERMITS.labels(str(lane), "given").inc()
+                if waited_for is not None:
+                    metrics.XPM_PERMIT_WAIT.labels(waited_for).observe(now - began)
                 return permit
+            waited_for = answer.limit
             if now + answer.wait_seconds >= patient_until:
+                metrics.XPM_PERMITS.labels(str(lane), "deferred").inc()
+                metrics.XPM_PERMIT_WAIT.labels(answer.limit).observe(answer.wait_seconds)
                 raise QuotaDeferred(answer.limit, max(answer.wait_seconds, self._timing.least_deferral))
             self._sleep(answer.wait_seconds)
 

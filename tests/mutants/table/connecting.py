@@ -144,7 +144,7 @@ TOKENS = (
         (
             Edit(
                 REFRESHING,
-                "        if not self._store.store(login_id, lease, grant, version=stored.version, age=age):\n            return None\n",
+                '        if not self._store.store(login_id, lease, grant, version=stored.version, age=age):\n            metrics.TOKEN_REFRESHES.labels("lost").inc()\n            return None\n',
                 "        del age\n",
             ),
         ),
@@ -157,7 +157,7 @@ TOKENS = (
         (
             Edit(
                 REFRESHING,
-                "        if not self._store.store(login_id, lease, grant, version=stored.version, age=age):\n            return None\n",
+                '        if not self._store.store(login_id, lease, grant, version=stored.version, age=age):\n            metrics.TOKEN_REFRESHES.labels("lost").inc()\n            return None\n',
                 "        self._store.store(login_id, lease, grant, version=stored.version, age=age)\n",
             ),
         ),

@@ -137,7 +137,7 @@ RELAYING = (
         "relay-leads",
         "only the leader rings",
         "two relays ring everything twice",
-        (Edit(RELAY, "                return 0\n", "                pass\n"),),
+        (Edit(RELAY, "        if not leads:\n            return 0\n", ""),),
         (f"{OUTAGES}::test_one_of_two_leads_and_the_other_takes_over_when_it_dies[sqlite]",),
     ),
     Mutant(
@@ -154,8 +154,8 @@ RELAYING = (
         (
             Edit(
                 RELAY,
-                "            self._ring(rings)\n        return len(rings)\n",
-                "        self._ring(rings)\n        return len(rings)\n",
+                "            self._ring(rings)\n        metrics",
+                "        self._ring(rings)\n        metrics",
             ),
         ),
         (f"{OUTAGES}::test_a_redis_that_goes_away_between_two_lanes_leaves_nothing_rung[sqlite]",),
@@ -214,7 +214,7 @@ QUEUES = (
         "door-refused-kept",
         "a refused request is kept for operators",
         "P9: a refused request leaves no trace",
-        (Edit(DOOR, "            self.keep_malformed(QUEUE, payload, refusal.code)\n"),),
+        (Edit(DOOR, '            self._keep(_as_json(fields), refusal.code, "refused")\n'),),
         (f"{TEST_DOOR}::test_a_refusal_says_what_and_where[an unknown staff member]",),
     ),
     Mutant(

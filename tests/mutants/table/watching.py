@@ -7,6 +7,8 @@ from tests.mutants.mutant import Edit, Mutant
 LISTENER = "config/listener.py"
 CHECKS = "worker/health/checks.py"
 TEST_LISTENER = "tests/test_listener.py"
+GAUGES = "worker/leader/gauges.py"
+TEST_GAUGES = "tests/worker/leader/test_gauges.py"
 TEST_CHECKS = "tests/worker/health/test_checks.py"
 TEST_OUTCOMES = "tests/worker/runner/test_outcomes.py"
 TEST_CONSUMER = "tests/worker/queue/test_consumer.py"
@@ -49,7 +51,13 @@ MUTANTS = (
         "liveness-standby",
         "a relay goes round whether it leads, stands by or meets an outage",
         "relays on standby, or in an outage, are restarted again and again",
-        (Edit("worker/leader/relay.py", "            self._goes_round()\n        try:", "        try:"),),
+        (
+            Edit(
+                "worker/leader/relay.py",
+                "            self._goes_round()\n        self._note_leading(False)",
+                "        self._note_leading(False)",
+            ),
+        ),
         (
             "tests/worker/leader/test_relay_outages.py"
             "::test_a_relay_goes_round_when_it_leads_stands_by_and_meets_an_outage",
@@ -94,5 +102,33 @@ MUTANTS = (
         "passwords and activation links travel unprotected, and nobody notices",
         (Edit(CHECKS, "if not is_encrypted and urlsplit", "if False and urlsplit"),),
         (f"{TEST_CHECKS}::test_what_travels_unprotected_is_found",),
+    ),
+    Mutant(
+        "gauges-of-leader",
+        "only the leader reads the gauges of the record",
+        "every process reads the record again and again, and what they say is added up",
+        (Edit(GAUGES, "read(self._sight) if self._leads() else {}", "read(self._sight)"),),
+        (f"{TEST_GAUGES}::test_only_the_leader_reads_the_record",),
+    ),
+    Mutant(
+        "aside-by-index",
+        "jobs of unknown kinds are looked for in the indexes of open jobs",
+        "the relay reads all finished jobs once a minute",
+        (
+            Edit(
+                "portal_db/work/workers.py",
+                "for of_an_index in (Job.rung_at.is_(None), Job.rung_at.is_not(None)):",
+                "for of_an_index in (true(),):",
+            ),
+            Edit("portal_db/work/workers.py", "from sqlalchemy import ", "from sqlalchemy import true, "),
+        ),
+        (f"{TEST_GAUGES}::test_reading_costs_no_more_with_finished_work[postgresql]",),
+    ),
+    Mutant(
+        "oldest-not-held",
+        "a job that the quota holds back is not overdue",
+        "somebody is called each time the quota is used up",
+        (Edit("portal_db/upkeep/gauges.py", "where(~is_paused(series.c), ~by_quota)", "where(~is_paused(series.c))"),),
+        (f"{TEST_GAUGES}::test_the_oldest_due_job_is_one_that_nothing_holds_back[sqlite]",),
     ),
 )

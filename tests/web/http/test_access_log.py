@@ -1,0 +1,49 @@
+"""What is said and measured of a request: its route, and nothing that somebody typed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from config.logging import set_up_logging
+from config.metrics import REGISTRY
+from config.settings import Settings
+from tests.test_logging import as_it_was
+from web.http.access_log import AccessLog
+
+__all__ = ["as_it_was"]
+
+
+async def _ask(app: FastAPI) -> None:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://portal") as client:
+        for path in ("/people/jane@example.com?name=Jane", "/people/joe@example.com", "/Jane", "/healthz"):
+            await client.get(path)
+        await client.request("JANE", "/people/jane@example.com")
+
+
+@pytest.mark.usefixtures("as_it_was")
+def test_a_request_is_logged_and_measured_by_its_route(capsys: pytest.CaptureFixture[str]) -> None:
+    set_up_logging(Settings(log_format="json"))
+    app = FastAPI()
+    app.add_middleware(AccessLog, monotonic=lambda: 1.0)
+    app.get("/people/{email}")(lambda email: {"email": email})
+    asyncio.run(_ask(app))
+
+    def measured(route: str, method: str, status_class: str) -> float | None:
+        labels = {"route": route, "method": method, "status_class": status_class}
+        return REGISTRY.get_sample_value("portal_sync_http_request_duration_seconds_count", labels)
+
+    assert measured("/people/{email}", "GET", "2xx") == 2
+    assert measured("(no such address)", "GET", "4xx") == 1
+    assert measured("/people/{email}", "(other)", "4xx") == 1
+    said = [json.loads(line) for line in capsys.readouterr().err.splitlines() if "web.request" in line]
+    assert [line["operation"] for line in said] == [
+        "GET /people/{email}",
+        "GET /people/{email}",
+        "GET (no such address)",
+        "(other) /people/{email}",
+    ]

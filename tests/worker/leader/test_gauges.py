@@ -1,0 +1,212 @@
+"""Gauges of the record: what they say of jobs, emails, connections and conditions, and what reading them costs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import redis
+from sqlalchemy import event, insert, update
+
+from portal_db.database import Tx
+from portal_db.states import ConnectionState, ErrorClass, JobState, Lane, SyncMode, SyncState
+from portal_db.tables import Directory, DirectorySync, MalformedMessage, XpmConnection
+from portal_db.types import db_now
+from portal_db.work import outages, workers
+from tests.making import add, add_practice, claimed, new_job, pause, set_job
+from tests.portal_db.work.test_job_growth import FINISHED, add_many, rows_read
+from tests.world import World
+from worker.leader.gauges import GAUGES, Gauges, Sight, Values, of_record, read
+from xpm.quota import Limits
+from xpm.quota.ledger import Status
+
+FREE = Status(1, 6, 500, 100, 4, True, False, 0.0, None, 0.0, 0.0)
+postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+
+
+def sight(world: World, quota: Status = FREE, **more: Any) -> Sight:
+    return Sight(
+        **{
+            "database": world.database,
+            "lengths": dict,
+            "quota": lambda _: quota,
+            "limits": Limits(),
+            "found": dict,
+            **more,
+        }
+    )
+
+
+@contextmanager
+def counted(world: World) -> Iterator[list[object]]:
+    """One entry for each statement of the block."""
+    statements: list[object] = []
+
+    def note(*_: object) -> None:
+        statements.append(None)
+
+    event.listen(world.database.engine, "before_cursor_execute", note)
+    yield statements
+    event.remove(world.database.engine, "before_cursor_execute", note)
+
+
+def positive(values: Values, name: str) -> dict[tuple[str, ...], float]:
+    return {key: value for key, value in values[name].items() if value}
+
+
+def test_an_idle_portal_has_every_gauge_at_zero(world: World) -> None:
+    values = read(sight(world))
+    assert values.keys() == GAUGES.keys()
+    assert positive(values, "jobs") == {}
+    assert set(values["jobs"]) == {(lane, state) for lane in Lane for state in ("queued", "running", "waiting", "dead")}
+    assert positive(values, "connections") == {("connected",): 1}
+    assert positive(values, "oldest_due_job_age_seconds") == {}
+    missing = {f"no_worker_{lane}" for lane in Lane}
+    assert {code for (code,) in positive(values, "needs_person")} == missing
+    assert values["xpm_quota_used_ratio_max"]["minute",] == 0.1
+
+
+def test_jobs_are_counted_by_what_holds_them_back(world: World) -> None:
+    # Given jobs that run, wait for their turn and for something, are paused, and are dead
+    running, rung, quota, retry, away, dead, paused, _ = add(
+        world,
+        *(new_job(world) for _ in range(6)),
+        new_job(world, lane=Lane.RESYNC, kind="sync_directory"),
+        new_job(world, lane=Lane.EMAIL, kind="send_welcome_email"),
+    )
+    claimed(world, running)
+    set_job(world, rung, rung_at=db_now())
+    waits: dict[str, Any] = {"state": JobState.WAITING, "next_attempt_at": db_now(600), "parked_at": db_now()}
+    set_job(world, quota, **waits, error_code="xpm_quota", error_class=ErrorClass.DEFERRED)
+    set_job(world, retry, **waits, error_code="xpm_server_error", error_class=ErrorClass.TRANSIENT)
+    set_job(world, away, **waits, error_code="mail_outage", error_class=ErrorClass.DEFERRED)
+    set_job(world, dead, state=JobState.DEAD, error_class=ErrorClass.PERMANENT, finished_at=db_now())
+    pause(world, lane=Lane.RESYNC)
+    # When the gauges are read
+    values = read(sight(world))
+    # Then each is where it belongs
+    assert positive(values, "jobs") == {
+        ("import", "queued"): 1,
+        ("import", "running"): 1,
+        ("import", "waiting"): 3,
+        ("import", "dead"): 1,
+        ("resync", "queued"): 1,
+        ("email", "queued"): 1,
+    }
+    assert positive(values, "jobs_waiting") == {
+        ("import", "quota"): 1,
+        ("import", "retry"): 1,
+        ("import", "outage"): 1,
+        ("resync", "paused"): 1,
+    }
+    assert positive(values, "dead_letters") == {("validate_import", "permanent"): 1}
+    assert paused
+
+
+def test_the_oldest_due_job_is_one_that_nothing_holds_back(world: World) -> None:
+    # Given old jobs: of a paused practice, of a kind that the quota holds back, one that waits until later, one that is rung
+    other = add_practice(world, "Other")
+    add(world, new_job(world, practice_id=other), new_job(world, lane=Lane.RESYNC, kind="sync_directory"))
+    held, later, rung = add(
+        world,
+        new_job(world, lane=Lane.RESYNC, kind="sync_directory"),
+        new_job(world, lane=Lane.EMAIL, kind="send_welcome_email"),
+        new_job(world, lane=Lane.WEBHOOKS, kind="deliver_webhook"),
+    )
+    world.pass_time(100)
+    pause(world, practice_id=other)
+    waits: dict[str, Any] = {"state": JobState.WAITING, "parked_at": db_now()}
+    set_job(world, held, **waits, next_attempt_at=db_now(600), error_code="xpm_quota")
+    set_job(world, later, **waits, next_attempt_at=db_now(600), error_code="smtp_unreachable")
+    set_job(world, rung, rung_at=db_now(-5))
+    # And younger ones that are free: one for a person who waits, one in the background
+    add(world, new_job(world, lane=Lane.INTERACTIVE, interactive=True), new_job(world))
+    world.pass_time(40)
+    # Then those count, and the one that no worker takes
+    ages = positive(read(sight(world)), "oldest_due_job_age_seconds")
+    assert {lane: round(age, -1) for (lane,), age in ages.items()} == {"interactive": 40, "import": 40, "webhooks": 140}
+
+
+def test_conditions_that_need_a_person_are_counted(world: World) -> None:
+    # Given workers for some lanes, an outage, a message that nobody can read, a held directory, a broken connection
+    with world.database.write() as tx:
+        workers.report(tx, "w", lanes=[Lane.INTERACTIVE, Lane.IMPORT], kinds=["create_client"], lasts_seconds=60)
+        for _ in range(3):
+            outages.count_failure(tx, "xpm", reason="cannot be reached", holder="a", of_all=True)
+        message = {"queue": "import_requests", "reason": "x", "payload": b"x", "digest": "d", "received_at": db_now()}
+        tx.session.execute(insert(MalformedMessage).values(id=tx.new_id(), **message))
+        tx.session.execute(update(XpmConnection).values(state=ConnectionState.BROKEN))
+    add(world, new_job(world, kind="a_newer_kind"))
+    # When reconcile has left two codes to people, and Redis is away
+    values = read(sight(world, found=lambda: {"owner_left": 2, "job_not_taken": 9}, lengths=_away))
+    # Then all of it is counted, and the quota is not known
+    assert positive(values, "needs_person") == {
+        ("no_worker_resync",): 1,
+        ("no_worker_email",): 1,
+        ("no_worker_webhooks",): 1,
+        ("xpm_away",): 1,
+        ("redis_away",): 1,
+        ("kind_unknown",): 1,
+        ("message_malformed",): 1,
+        ("owner_left",): 2,
+    }
+    assert positive(values, "connections") == {("broken",): 1}
+    assert "xpm_quota_used_ratio_max" not in values
+
+
+def _away() -> None:
+    raise redis.ConnectionError
+
+
+def test_a_directory_whose_last_full_sync_is_held(sqlite_world: World) -> None:
+    def sync(tx: Tx, directory: Any, state: SyncState, mode: SyncMode, ago: float) -> None:
+        row = {"directory_id": directory, "mode": mode, "state": state, "asked_by": "test", "started_at": db_now(-ago)}
+        tx.session.execute(insert(DirectorySync).values(id=tx.new_id(), **row))
+
+    with sqlite_world.database.write() as tx:
+        login = tx.session.query(XpmConnection.xero_login_id).limit(1).scalar()
+        directory = tx.new_id()
+        times = dict.fromkeys(("last_used_at", "created_at"), db_now())
+        tx.session.execute(insert(Directory).values(id=directory, xero_login_id=login, tenant_id="t", **times))
+        sync(tx, directory, SyncState.HELD, SyncMode.FULL, 100)
+        sync(tx, directory, SyncState.SUCCEEDED, SyncMode.INCREMENTAL, 50)
+    assert read(sight(sqlite_world))["needs_person"]["directory_held",] == 1
+    with sqlite_world.database.write() as tx:
+        sync(tx, directory, SyncState.SUCCEEDED, SyncMode.FULL, 10)
+    assert read(sight(sqlite_world))["needs_person"]["directory_held",] == 0
+
+
+def test_only_the_leader_reads_the_record(sqlite_world: World) -> None:
+    leads = False
+    gauges = Gauges(sight(sqlite_world), lambda: leads)
+
+    def samples() -> int:
+        return sum(len(family.samples) for family in gauges.collect())
+
+    with counted(sqlite_world) as statements:
+        gauges.refresh()
+    assert (samples(), statements) == (0, [])
+    leads = True
+    gauges.refresh()
+    assert samples() > 50
+    leads = False
+    gauges.refresh()
+    assert samples() == 0
+
+
+@postgresql
+def test_reading_costs_no_more_with_finished_work(world: World) -> None:
+    # Given 550 open jobs
+    add_many(world, 500, JobState.QUEUED)
+    add_many(world, 50, JobState.RUNNING)
+    before = rows_read(world, of_record)
+    # When there are many finished ones beside them
+    add_many(world, FINISHED, JobState.SUCCEEDED)
+    # Then reading the gauges reads no more than it did
+    assert rows_read(world, of_record) <= before + 50
+    assert before <= 6 * 550
+    with counted(world) as statements:
+        read(sight(world))
+    assert len(statements) <= 25
