@@ -14,6 +14,7 @@ import redis
 from cryptography.fernet import InvalidToken
 from sqlalchemy.exc import DatabaseError
 
+from config import exposure
 from config.settings import LOOPBACK, Settings, SettingsError
 from config.sources import Sources
 from handlers.email.smtp import SmtpMailer
@@ -108,11 +109,16 @@ def _result(check: Check, installation: Installation) -> Result:
 
 def _settings(of: Installation) -> str:
     settings = of.settings
+    try:
+        exposure.require_safe(settings)
+    except SettingsError as error:
+        what, _, remedy = str(error).partition(". ")
+        raise CheckFailed(f"{what}.", remedy) from None
     if not settings.is_local and not settings.public_url.startswith("https://"):
         raise CheckFailed(
             "PUBLIC_URL is not https, so cookies and links would travel unprotected.", "Make it https://…."
         )
-    return "Every variable fits."
+    return "Every variable fits, and none exposes anything."
 
 
 def _token_keys(of: Installation) -> str:

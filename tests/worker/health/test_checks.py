@@ -24,6 +24,7 @@ from worker.health import checks
 from worker.health.checks import CHECKS, Installation, Result
 from worker.health.status import Status
 from xpm.simulator.serve import SimulatorHandle
+from xpm.simulator.tenants import BASE_PATH
 
 LEADER = "relay-1"
 
@@ -131,6 +132,12 @@ def test_a_clock_that_disagrees_with_the_databases(healthy: Installation, second
     found = failures(replace(healthy, sources=wrong))
     assert list(found) == ["clock"]
     assert "differ by 60 seconds" in found["clock"].message
+
+
+def test_a_setting_that_exposes_something_is_found(healthy: Installation) -> None:
+    found = failures(with_settings(healthy, xpm_api_url=f"http://localhost.example:1{BASE_PATH}"))
+    assert found["settings"].message == "XPM_API_URL is not https://, so tokens would travel unencrypted."
+    assert (found["settings"].remedy or "").startswith("Use https://.")
 
 
 def test_what_travels_unprotected_is_found(healthy: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
