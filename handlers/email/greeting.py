@@ -13,12 +13,12 @@ _TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 def fits(name: str) -> bool:
-    """Whether an email may greet somebody by this name: it is short and has no web address and no control characters."""
-    plain = unicodedata.normalize("NFKC", name)
-    is_text = not any(unicodedata.category(mark) in ("Cc", "Cs") or mark in _TURNING for mark in name)
-    return len(name) <= LONGEST and is_text and not _WEB_ADDRESS.search(plain)
+    """Whether somebody may be given this name, which emails greet them by: it is short and has neither a web address nor
+    control characters."""
+    is_text = not any(unicodedata.category(mark) in ("Cc", "Cs") for mark in name)
+    return len(name) <= LONGEST and is_text and not _WEB_ADDRESS.search(unicodedata.normalize("NFKC", name))
 
 
 def greeting(name: str) -> str:
     """`Hello Jane`, or only `Hello` where the name does not fit: XPM holds names that nobody here has checked."""
-    return f"Hello {name}" if fits(name) else "Hello"
+    return f"Hello {name}" if fits(name) and not _TURNING & set(name) else "Hello"

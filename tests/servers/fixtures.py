@@ -137,7 +137,7 @@ def sqlite_url(tmp_path: Path) -> str:
 @pytest.fixture
 def sqlite_tables(sqlite_url: str, sqlite_template: Path) -> str:
     """`sqlite_url`, with the record's tables."""
-    shutil.copyfile(sqlite_template, str(make_url(sqlite_url).database))
+    shutil.copy(sqlite_template, str(make_url(sqlite_url).database))  # as private as the original
     return sqlite_url
 
 

@@ -96,7 +96,6 @@ def test_how_long_a_text_may_be(kind: str, field: str, longest: int) -> None:
         "Go to evil.example/win",
         "evil\uff0eexample",
         "evil\u3002cn",
-        "Ada \u202eeslaf",
     ],
 )
 def test_a_person_s_name_is_no_message_of_somebody_else_s(name: str) -> None:

@@ -56,7 +56,7 @@ FORGERY = (
         (
             Edit(
                 "handlers/email/greeting.py",
-                'return f"Hello {name}" if fits(name) else "Hello"',
+                'return f"Hello {name}" if fits(name) and not _TURNING & set(name) else "Hello"',
                 'return f"Hello {name}"',
             ),
         ),
