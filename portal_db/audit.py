@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextvars import ContextVar
 from uuid import UUID
 
 from sqlalchemy import insert, select
@@ -12,6 +13,10 @@ from portal_db.dialect import insert_rows
 from portal_db.states import ActorKind
 from portal_db.tables import AuditEntry
 from portal_db.types import db_now
+
+#: The API key that the current request was made with. It is set where a request is authenticated, so that no act of a
+#: program can be taken for one of the person it acts for.
+VIA_KEY: ContextVar[UUID | None] = ContextVar("via_key", default=None)
 
 
 def record(
@@ -35,6 +40,7 @@ def record(
             practice_id=practice_id,
             actor=actor,
             actor_id=actor_id,
+            via_key_id=VIA_KEY.get() if actor is ActorKind.STAFF else None,
             action=action,
             subject=subject,
             subject_id=subject_id,

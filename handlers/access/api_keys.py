@@ -9,6 +9,7 @@ import hashlib
 import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Annotated
 from uuid import UUID
 
@@ -27,6 +28,11 @@ PREFIX = "psk_"
 HINT = 10
 #: How long a replaced key still works, so that programs can be given the new one: a day.
 OVERLAP_SECONDS = 24 * 3600.0
+LONGEST_DAYS = 3650
+#: How long before its end people are warned.
+ENDING = timedelta(days=14)
+#: Recorded only every few minutes: not every call may cause a write.
+USE_NOTED_EVERY = timedelta(minutes=5)
 
 _name = TypeAdapter(Annotated[Line, Field(max_length=200)])
 
@@ -40,15 +46,22 @@ class MadeKey:
 
 
 def add(
-    database: Database, practice_id: UUID, name: str, scopes: Collection[Scope], *, by: UUID | None = None
+    database: Database,
+    practice_id: UUID,
+    name: str,
+    scopes: Collection[Scope],
+    *,
+    days: int | None = None,
+    by: UUID | None = None,
 ) -> MadeKey:
     """Make a key.
 
     Args:
+        days: after which it ends; without them it lasts until somebody ends it.
         by: the staff member who makes it; without one it is an operator.
 
     Raises:
-        RequestRefused: no such practice, a bad name, or no scope.
+        RequestRefused: no such practice, a bad name, no scope, or days that do not fit.
     """
     try:
         name = _name.validate_python(name)
@@ -56,13 +69,15 @@ def add(
         raise refusals.BAD_FIELD(field="name", reason="must be one line of 1 to 200 characters") from None
     if not scopes:
         raise refusals.NO_SCOPES()
+    if days is not None and not 1 <= days <= LONGEST_DAYS:
+        raise refusals.BAD_FIELD(field="days", reason=f"must be 1 to {LONGEST_DAYS}")
     with database.write() as tx:
         require_practice(tx, practice_id)
-        return _make(tx, practice_id, name, sorted(scopes), "api_key.add", by)
+        return _make(tx, practice_id, name, sorted(scopes), "api_key.add", days, by)
 
 
 def rotate(database: Database, key_id: UUID, *, practice_id: UUID, by: UUID | None = None) -> MadeKey:
-    """Replace a key with a new one; the old one works for another day.
+    """Replace a key with a new one, which lasts as long as the old one did; the old one works for another day.
 
     Raises:
         RequestRefused: the practice has no such key, or it has ended.
@@ -71,7 +86,7 @@ def rotate(database: Database, key_id: UUID, *, practice_id: UUID, by: UUID | No
         old = credentials.end_key(tx, key_id, practice_id=practice_id, after_seconds=OVERLAP_SECONDS)
         if old is None:
             raise refusals.UNKNOWN_KEY()
-        return _make(tx, practice_id, old.name, old.scopes, "api_key.rotate", by)
+        return _make(tx, practice_id, old.name, old.scopes, "api_key.rotate", old.lifetime_days, by)
 
 
 def revoke(database: Database, key_id: UUID, *, practice_id: UUID, by: UUID | None = None) -> None:
@@ -108,18 +123,29 @@ def recognise(database: Database, secret: str, staff_id: UUID) -> Caller | None:
         staff = people.get_staff(tx, staff_id, practice_id=key.practice_id)
     if staff is None or staff.left_at is not None:
         raise refusals.UNKNOWN_STAFF(field="X-Staff-Id")
+    if key.last_used_at is None or key.last_used_at < database.sources.now() - USE_NOTED_EVERY:
+        with database.write() as tx:
+            credentials.note_use(tx, key.id)
     known = frozenset(Scope)
-    return Caller.of(staff, frozenset(Scope(name) for name in key.scopes if name in known))
+    return Caller.of(staff, frozenset(Scope(name) for name in key.scopes if name in known), key)
+
+
+def is_ending(key: ApiKey, now: datetime) -> bool:
+    """Whether a key that still works ends so soon that people should replace it."""
+    return key.ends_at is not None and now < key.ends_at <= now + ENDING
 
 
 def hashed(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def _make(tx: Tx, practice_id: UUID, name: str, scopes: Collection[str], action: str, by: UUID | None) -> MadeKey:
+def _make(
+    tx: Tx, practice_id: UUID, name: str, scopes: Collection[str], action: str, days: int | None, by: UUID | None
+) -> MadeKey:
     secret = PREFIX + secrets.token_urlsafe(32)
     key_id: UUID = tx.new_id()
     row = {"id": key_id, "practice_id": practice_id, "name": name, "scopes": [str(scope) for scope in scopes]}
-    credentials.add_key(tx, {**row, "key_hash": hashed(secret), "hint": secret[:HINT]})
+    row |= {"key_hash": hashed(secret), "hint": secret[:HINT], "lifetime_days": days, "made_by": by}
+    credentials.add_key(tx, row, seconds=days * 86_400.0 if days is not None else None)
     Actor.of(by).audit(tx, action, "api_key", key_id, practice_id, after=", ".join(scopes))
     return MadeKey(key_id, secret)

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from handlers import refusals
 from portal_db.states import Role
-from portal_db.tables import Staff
+from portal_db.tables import ApiKey, Staff
 from portal_db.visibility import Viewer
 
 
@@ -32,10 +32,12 @@ class Caller:
     name: str
     role: Role
     scopes: frozenset[Scope]
+    #: The API key that a program calls with.
+    via_key: ApiKey | None = None
 
     @classmethod
-    def of(cls, staff: Staff, scopes: frozenset[Scope] = frozenset(Scope)) -> Caller:
-        return cls(staff.practice_id, staff.id, staff.name, staff.role, scopes)
+    def of(cls, staff: Staff, scopes: frozenset[Scope] = frozenset(Scope), via_key: ApiKey | None = None) -> Caller:
+        return cls(staff.practice_id, staff.id, staff.name, staff.role, scopes, via_key)
 
     @property
     def viewer(self) -> Viewer:

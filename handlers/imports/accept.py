@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from handlers import refusals
+from handlers.access.act import Actor
 from handlers.access.caller import Caller
 from handlers.access.practices import require_practice
 from handlers.clients.queries import require_client
@@ -20,6 +21,7 @@ from handlers.imports.request import ImportRequest
 from handlers.jobs.enqueue import VALIDATION, FollowUp, import_job
 from handlers.jobs.kinds import JobKind
 from handlers.services import Bell
+from portal_db import audit
 from portal_db.access import people
 from portal_db.database import Database, Tx
 from portal_db.states import Lane
@@ -58,6 +60,7 @@ def accept(database: Database, bell: Bell, request: ImportRequest) -> Accepted:
         accepted = _add_once(tx, _row(tx, request))
         if not accepted.is_new:
             return accepted
+        _note_program(tx, "import", accepted.import_id, request.practice_id, request.requested_by)
         job = import_job(tx, VALIDATION, accepted.import_id, request.practice_id, interactive=True)
         jobs.add(tx, [job], rung=True)
     bell.ring(Lane.INTERACTIVE, [job.id])
@@ -95,6 +98,8 @@ def accept_batch(database: Database, key: str, rows: Sequence[ImportRequest]) ->
             if known is None or known.fingerprint != fingerprint:
                 raise refusals.IDEMPOTENCY_CONFLICT()
             batch_id, is_new = known.id, False
+        else:
+            _note_program(tx, "batch", batch_id, first.practice_id, first.requested_by)
     for start in range(0, len(rows), CHUNK):
         with database.write() as tx:
             _add_chunk(tx, batch_id, start, rows[start : start + CHUNK])
@@ -137,10 +142,17 @@ def import_items(
         accepted = _add_once(tx, {**_row(tx, request), "fingerprint": fingerprint, "client_id": client_id})
         if not accepted.is_new:
             return accepted
+        _note_program(tx, "import", accepted.import_id, caller.practice_id, caller.staff_id)
         new = [import_job(tx, each, accepted.import_id, caller.practice_id, interactive=True) for each in follow_ups]
         jobs.add(tx, new, rung=True)
     bell.ring(Lane.INTERACTIVE, [job.id for job in new])
     return accepted
+
+
+def _note_program(tx: Tx, subject: str, subject_id: UUID, practice_id: UUID, staff_id: UUID) -> None:
+    """Record a request by a program: the import itself names only the person whom the program acts for."""
+    if audit.VIA_KEY.get() is not None:
+        Actor.of(staff_id).audit(tx, f"{subject}.request", subject, subject_id, practice_id)
 
 
 def _row(tx: Tx, request: ImportRequest) -> dict[str, Any]:

@@ -16,8 +16,14 @@ from portal_db.tables import ApiKey, Login, PendingSignIn, Practice, Staff, Staf
 from portal_db.types import db_now
 
 
-def add_key(tx: Tx, row: dict[str, Any]) -> None:
-    tx.session.execute(insert(ApiKey).values(**row, created_at=db_now()))
+def add_key(tx: Tx, row: dict[str, Any], *, seconds: float | None = None) -> None:
+    """Record a key; with a time, one that ends after it."""
+    ends = None if seconds is None else db_now(seconds)
+    tx.session.execute(insert(ApiKey).values(**row, created_at=db_now(), ends_at=ends))
+
+
+def note_use(tx: Tx, key_id: UUID) -> None:
+    update_rows(tx, ApiKey, ApiKey.id == key_id, last_used_at=db_now())
 
 
 def live_key(tx: Tx, key_hash: str) -> ApiKey | None:

@@ -27,8 +27,14 @@ class ApiKey(Base):
     hint: Mapped[str] = mapped_column(String(20))
     scopes: Mapped[list[str]] = mapped_column(JSON)
     created_at: Mapped[datetime]
-    #: When the key stops working: it was revoked, or replaced by another one.
+    #: When the key stops working: its time is over, it was revoked, or replaced by another one.
     ends_at: Mapped[datetime | None]
+    #: Of a key that was made to end: after how many days.
+    lifetime_days: Mapped[int | None]
+    #: The staff member who made it; `None`: an operator, or an earlier release.
+    made_by: Mapped[UUID | None]
+    #: When it was last used, give or take a few minutes.
+    last_used_at: Mapped[datetime | None]
 
 
 class StaffSession(Base):

@@ -248,6 +248,8 @@ class AuditEntry(Base):
     practice_id: Mapped[UUID | None] = mapped_column(ForeignKey("practices.id"))
     actor: Mapped[ActorKind]
     actor_id: Mapped[UUID | None]
+    #: The API key of the program that acted for a staff member.
+    via_key_id: Mapped[UUID | None]
     action: Mapped[str] = mapped_column(String(64))
     subject: Mapped[str] = mapped_column(String(40))
     subject_id: Mapped[UUID]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable
+from email.utils import format_datetime
 from typing import Annotated, Literal, TypedDict
 from uuid import UUID
 
@@ -21,6 +22,7 @@ from handlers.access.caller import Caller, Scope
 from handlers.access.origin import Origin
 from handlers.access.sessions import Session
 from handlers.errors import RequestRefused
+from portal_db import audit
 from web.portal import Portal, ThePortal
 
 
@@ -47,8 +49,9 @@ _cookie = APIKeyCookie(
 )
 
 
-def caller(
+def authenticated(
     request: Request,
+    response: Response,
     portal: ThePortal,
     key: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
     _: Annotated[str | None, Security(_cookie)],
@@ -61,9 +64,21 @@ def caller(
     Raises:
         RequestRefused: the caller is unknown, or another site may have sent this write.
     """
-    if "authorization" in request.headers:
-        return _by_key(portal, key, x_staff_id)
-    return _by_cookie(portal, request)
+    if "authorization" not in request.headers:
+        return _by_cookie(portal, request)
+    found = _by_key(portal, key, x_staff_id)
+    if found.via_key is not None and api_keys.is_ending(found.via_key, portal.services.sources.now()):
+        response.headers["Sunset"] = format_datetime(found.via_key.ends_at or found.via_key.created_at, usegmt=True)
+    return found
+
+
+async def caller(found: Annotated[Caller, Depends(authenticated)]) -> Caller:
+    """The authenticated caller. What the request goes on to do is audited as done with their API key, if they have one.
+
+    It is a coroutine, so that what it sets holds for the rest of the request.
+    """
+    audit.VIA_KEY.set(found.via_key.id if found.via_key is not None else None)
+    return found
 
 
 def is_still(request: Request, portal: Portal, who: Caller) -> bool:

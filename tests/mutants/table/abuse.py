@@ -321,4 +321,33 @@ CONNECTIONS = (
     ),
 )
 
-MUTANTS = FORGERY + SETTINGS + PROBING + BODIES + CONNECTIONS
+KEY_TESTS = "tests/web/api/test_api_keys.py"
+
+KEYS = (
+    Mutant(
+        "audit-via-key",
+        "what a program does is audited with its key",
+        "an act of a program is taken for one of the person it acts for",
+        (
+            Edit(
+                "web/http/identity.py",
+                "audit.VIA_KEY.set(found.via_key.id if",
+                "audit.VIA_KEY.set(None if True else found.via_key.id if",
+            ),
+        ),
+        (f"{KEY_TESTS}::test_what_a_program_does_is_audited_with_its_key[sqlite]",),
+    ),
+    Mutant(
+        "key-lifetime",
+        "a key that is made to end does",
+        "keys are good for ever, wherever they went",
+        (
+            Edit(
+                "portal_db/access/credentials.py", "ends = None if seconds is None else db_now(seconds)", "ends = None"
+            ),
+        ),
+        (f"{KEY_TESTS}::test_a_key_shows_who_made_it_and_when_it_was_used_and_ends_when_it_is_to[sqlite]",),
+    ),
+)
+
+MUTANTS = FORGERY + SETTINGS + PROBING + BODIES + CONNECTIONS + KEYS

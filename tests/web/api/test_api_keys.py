@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
 from uuid import uuid4
+
+import pytest
+from sqlalchemy import select
 
 from handlers.access.api_keys import OVERLAP_SECONDS
 from handlers.access.caller import Scope
 from portal_db.states import Role
+from portal_db.tables import ApiKey, AuditEntry
 from tests.web.desk import API, Desk
 
 
@@ -58,3 +65,65 @@ def test_a_key_in_the_wrong_place_signs_nobody_in(desk: Desk) -> None:
     for value in ("Bearer", f"Basic {key}", f"Bearer {key}x"):
         answer = desk.browser(headers={"Authorization": value, "X-Staff-Id": staff}).get(f"{API}/session")
         assert answer.status_code == 401, value
+
+
+def test_what_a_program_does_is_audited_with_its_key(any_desk: Desk) -> None:
+    owner = any_desk.staff(Role.OWNER)
+    program, browser = any_desk.program(owner), any_desk.signed_in(owner)
+    for caller in (program, browser):
+        wishes = {"xpm_uuid": str(uuid4()), "kind": "entity"}
+        assert caller.post(f"{API}/imports", json=wishes, headers={"Idempotency-Key": str(uuid4())}).status_code == 202
+        made = caller.post(f"{API}/api-keys", json={"name": "x", "scopes": ["read"]}).json()["id"]
+        assert caller.delete(f"{API}/api-keys/{made}").status_code == 204
+    with any_desk.world.database.read() as tx:
+        found = tx.session.execute(
+            select(AuditEntry.action, ApiKey.name).outerjoin(ApiKey, ApiKey.id == AuditEntry.via_key_id)
+            .where(AuditEntry.actor_id == owner.staff_id).order_by(AuditEntry.at, AuditEntry.id)
+        ).all()  # fmt: skip
+    assert [tuple(row) for row in found if row.action.startswith(("import.", "api_key."))] == [
+        ("import.request", "test"),
+        ("api_key.add", "test"),
+        ("api_key.revoke", "test"),
+        ("api_key.add", None),
+        ("api_key.revoke", None),
+    ]
+
+
+def test_a_key_shows_who_made_it_and_when_it_was_used_and_ends_when_it_is_to(any_desk: Desk) -> None:
+    owner = any_desk.staff(Role.OWNER)
+    browser = any_desk.signed_in(owner)
+    asked = {"name": "nightly", "scopes": ["read"], "days": 20}
+    made = browser.post(f"{API}/api-keys", json=asked).json()
+    program = any_desk.browser(headers={"Authorization": f"Bearer {made['secret']}", "X-Staff-Id": str(owner.staff_id)})
+
+    def shown() -> dict[str, Any]:
+        return next(row for row in browser.get(f"{API}/api-keys").json() if row["name"] == "nightly")
+
+    assert (shown()["made_by"], shown()["last_used_at"], shown()["is_ending"]) == (str(owner.staff_id), None, False)
+    # When it is used, then that is shown
+    assert "sunset" not in program.get(f"{API}/session").headers
+    first = shown()["last_used_at"]
+    assert first is not None
+    program.get(f"{API}/session")
+    assert shown()["last_used_at"] == first, "not every call causes a write"
+    # When less than 14 days are left, then people and programs are warned
+    any_desk.world.pass_time(7 * 86_400)
+    browser = any_desk.signed_in(owner)
+    assert shown()["is_ending"]
+    assert parsedate_to_datetime(program.get(f"{API}/session").headers["sunset"]) > datetime.now(UTC)
+    # And the one that replaces it lasts as long, while this one ends
+    again = browser.post(f"{API}/api-keys/{made['id']}/rotation").json()
+    any_desk.world.pass_time(13 * 86_400 + 60)
+    assert program.get(f"{API}/session").status_code == 401
+    program.headers["Authorization"] = f"Bearer {again['secret']}"
+    assert "sunset" in program.get(f"{API}/session").headers
+    any_desk.world.pass_time(7 * 86_400)
+    assert program.get(f"{API}/session").status_code == 401
+
+
+@pytest.mark.parametrize("days", [0, -1, 3651, 1.5])
+def test_a_lifetime_that_does_not_fit_is_refused(desk: Desk, days: float) -> None:
+    answer = desk.signed_in(desk.staff(Role.OWNER)).post(
+        f"{API}/api-keys", json={"name": "x", "scopes": ["read"], "days": days}
+    )
+    assert (answer.status_code, answer.json()["field"]) == (422, "days")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -16,7 +17,7 @@ from portal_db.tables import ApiKey
 from worker.cli.database import open_record
 from worker.cli.exits import explain_refusals
 from worker.cli.operator import Practice
-from worker.cli.output import AsJson, clean, fields, note, say, say_json, say_line, say_list, table, utc
+from worker.cli.output import AsJson, clean, fields, note, say, say_json, say_line, say_list, short_utc, table, utc
 
 api_key_app = typer.Typer(no_args_is_help=True, help="Keys for programs that call the HTTP API.")
 
@@ -33,12 +34,16 @@ def add(
             metavar="SCOPE", help="read, import or manage (keys, webhooks); can be repeated. [default: read, import]"
         ),
     ] = None,
+    days: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="After how many days it ends. [default: never]", show_default=False),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Create a key and print it. It is shown only once: only its hash is stored."""
     scopes = set(scope or (Scope.READ, Scope.IMPORT))
-    with open_record() as record, explain_refusals({"practice_id": f"--practice {practice}"}):
-        made = api_keys.add(record.database, practice, name, scopes)
+    with open_record() as record, explain_refusals({"practice_id": f"--practice {practice}", "days": f"--days {days}"}):
+        made = api_keys.add(record.database, practice, name, scopes, days=days)
     _print_secret(made, as_json)
 
 
@@ -51,9 +56,11 @@ def show(practice: Practice, as_json: AsJson = False) -> None:
 
 
 def _table(rows: Sequence[ApiKey]) -> Table:
-    made = table("Key", "Begins", "Scopes", "Ends", "For")
+    made = table("Key", "Begins", "Scopes", "Used", "Ends", "For")
+    now = datetime.now(UTC)
     for row in rows:
-        made.add_row(str(row.id), row.hint, ", ".join(row.scopes), utc(row.ends_at), clean(row.name))
+        ends = f"{utc(row.ends_at)}{': replace it' if api_keys.is_ending(row, now) else ''}"
+        made.add_row(str(row.id), row.hint, ", ".join(row.scopes), short_utc(row.last_used_at), ends, clean(row.name))
     return made
 
 
@@ -82,4 +89,7 @@ def _print_secret(made: MadeKey, as_json: bool) -> None:
 
 
 def _result(row: ApiKey) -> dict[str, Any]:
-    return fields(row, "id name hint scopes created_at ends_at")
+    return {
+        **fields(row, "id name hint scopes created_at made_by last_used_at ends_at"),
+        "is_ending": api_keys.is_ending(row, datetime.now(UTC)),
+    }
