@@ -9,6 +9,7 @@ CHECKS = "worker/health/checks.py"
 TEST_LISTENER = "tests/test_listener.py"
 GAUGES = "worker/leader/gauges.py"
 TEST_GAUGES = "tests/worker/leader/test_gauges.py"
+TEST_ALERTS = "tests/deploy/test_alerts.py"
 TEST_CHECKS = "tests/worker/health/test_checks.py"
 TEST_OUTCOMES = "tests/worker/runner/test_outcomes.py"
 TEST_CONSUMER = "tests/worker/queue/test_consumer.py"
@@ -130,5 +131,25 @@ MUTANTS = (
         "somebody is called each time the quota is used up",
         (Edit("portal_db/upkeep/gauges.py", "where(~is_paused(series.c), ~by_quota)", "where(~is_paused(series.c))"),),
         (f"{TEST_GAUGES}::test_the_oldest_due_job_is_one_that_nothing_holds_back[sqlite]",),
+    ),
+    Mutant(
+        "alerts-exist",
+        "alerts and dashboard use metrics that exist",
+        "an alert never fires, because what it looks at was renamed",
+        (Edit("config/deploy/prometheus/alerts.yml", "(sum(portal_sync_relay_leader)", "(sum(portal_sync_relays)"),),
+        (f"{TEST_ALERTS}::test_rules_and_dashboard_use_metrics_and_labels_that_exist",),
+    ),
+    Mutant(
+        "alerts-in-runbook",
+        "each alert is a section of the runbook",
+        "somebody is called at night, and finds nothing to do",
+        (
+            Edit(
+                "docs/operations.md",
+                "### No worker takes a lane\n",
+                "### No worker takes jobs\n",
+            ),
+        ),
+        (f"{TEST_ALERTS}::test_every_alert_leads_to_a_section_of_the_runbook_and_is_listed_there",),
     ),
 )
