@@ -80,6 +80,9 @@ class Settings(BaseSettings):
     metrics_port: Annotated[int, Field(ge=0, le=65535)] = Field(
         0, description="the first port tried for /metrics, /livez and /status; 0: none of them is answered"
     )
+    ops_host: str = Field("127.0.0.1", description="address the operators' console listens on")
+    ops_port: Annotated[int, Field(ge=1, le=65535)] = Field(8001, description="port the operators' console listens on")
+    ops_url: str = Field("http://127.0.0.1:8001", description="address at which operators open the console")
     ring_limit: PositiveInt = Field(400, description="jobs of one practice rung and unfinished at once, per lane group")
     lease_seconds: PositiveFloat = Field(10.0, description="how long a running job's lease lasts without a heartbeat")
     heartbeat_seconds: PositiveFloat = Field(3.0, description="how often running jobs' leases are renewed")

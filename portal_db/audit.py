@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import insert, select
+from sqlalchemy import ColumnElement, insert, literal_column, or_, select
 
 from portal_db.database import Tx
 from portal_db.dialect import insert_rows
+from portal_db.paging import first_id_at
 from portal_db.states import ActorKind
-from portal_db.tables import AuditEntry
+from portal_db.tables import AuditEntry, Operator
 from portal_db.types import db_now
 
 #: The API key that the current request was made with. It is set where a request is authenticated, so that no act of a
@@ -71,3 +74,54 @@ def of_subject(tx: Tx, subject: str, subject_id: UUID) -> list[AuditEntry]:
     """The audit entries about one row, oldest first."""
     statement = select(AuditEntry).where(AuditEntry.subject == subject, AuditEntry.subject_id == subject_id)
     return list(tx.session.scalars(statement.order_by(AuditEntry.at, AuditEntry.id)))
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFilter:
+    """Which entries to read; a filter that is not set matches all. `action` may be its first part: `job`."""
+
+    actor_id: UUID | None = None
+    operators_only: bool = True
+    action: str | None = None
+    practice_id: UUID | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+#: Entries that one page of everybody's acts looks through for those that match.
+LOOKED_THROUGH = 5_000
+
+
+def page(tx: Tx, which: AuditFilter, *, before: UUID | None, limit: int) -> list[tuple[AuditEntry, str | None]]:
+    """Entries newest first, each with the name of the operator who acted. Ids are in the order of time, so a time is a range
+    of ids. What the system did is looked through a limited way: there may be millions of it."""
+    keys = select(AuditEntry.id).where(*_range(which, before))
+    if which.operators_only or which.actor_id is not None:
+        keys = keys.where(AuditEntry.actor == literal_column("'operator'"))
+        keys = keys.where(AuditEntry.actor_id == which.actor_id if which.actor_id else AuditEntry.actor_id.is_not(None))
+    else:
+        keys = keys.order_by(AuditEntry.id.desc()).limit(LOOKED_THROUGH)
+    rows = keys.subquery()
+    statement = (
+        select(AuditEntry, Operator.name)
+        .outerjoin(Operator, Operator.id == AuditEntry.actor_id)
+        .where(AuditEntry.id.in_(select(rows.c.id)))
+    )
+    if which.action is not None:
+        is_of = AuditEntry.action.startswith(f"{which.action}.", autoescape=True)
+        statement = statement.where(or_(AuditEntry.action == which.action, is_of))
+    if which.practice_id is not None:
+        statement = statement.where(AuditEntry.practice_id == which.practice_id)
+    found = tx.session.execute(statement.order_by(AuditEntry.id.desc()).limit(limit))
+    return [(entry, name) for entry, name in found]
+
+
+def _range(which: AuditFilter, before: UUID | None) -> list[ColumnElement[bool]]:
+    conditions = []
+    if before is not None:
+        conditions.append(AuditEntry.id < before)
+    if which.since is not None:
+        conditions.append(AuditEntry.id >= first_id_at(which.since))
+    if which.until is not None:
+        conditions.append(AuditEntry.id < first_id_at(which.until))
+    return conditions

@@ -68,6 +68,11 @@ def by_id(statement: S, row_id: SQLColumnExpression[UUID], *, after: UUID | None
     return statement.order_by(row_id).limit(limit)
 
 
+def first_id_at(at: datetime) -> UUID:
+    """The smallest id that a row made at this time can have: ids are in the order of time (RFC 9562, version 7)."""
+    return UUID(int=int(at.timestamp() * 1000) << 80)
+
+
 def newer(at: SQLColumnExpression[Any], row_id: SQLColumnExpression[UUID], cursor: Cursor) -> ColumnElement[bool]:
     """Whether a row follows the cursor in a list sorted oldest first."""
     return or_(at > cursor.at, and_(at == cursor.at, row_id > cursor.row_id))

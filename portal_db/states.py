@@ -126,6 +126,14 @@ class Role(StrEnum):
         return self in (Role.OWNER, Role.ACCOUNT_ADMIN)
 
 
+class OperatorRole(StrEnum):
+    """The role of an operator: may look, may mend as well, or may do everything."""
+
+    WATCHER = "watcher"
+    OPERATOR = "operator"
+    ADMIN = "admin"
+
+
 class LoginKind(StrEnum):
     CLIENT = "client"
     STAFF = "staff"

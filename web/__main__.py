@@ -22,9 +22,9 @@ def main() -> int:
     )
     parser.parse_args()
     with loading():
-        from web.process import run
+        from web.process import run_web
     try:
-        run(Settings.load())
+        run_web(Settings.load())
     except SettingsError as error:
         sys.stderr.write(f"Error: {error}\n")
         return 2

@@ -1,11 +1,13 @@
-"""The web process: builds the portal from its settings, serves it until a signal, and closes everything in order."""
+"""A process that serves pages: built from the settings, served until a signal, and closed in order."""
 
 from __future__ import annotations
 
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
 
 import structlog
 import uvicorn
@@ -37,19 +39,31 @@ MOST_CONNECTIONS = 800
 log = structlog.stdlib.get_logger(__name__)
 
 
+P = TypeVar("P", bound=Portal)
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a process listens; `name` is that of its settings: WEB_HOST and WEB_PORT, or OPS_HOST and OPS_PORT."""
+
+    name: str
+    host: str
+    port: int
+
+
 @contextmanager
-def opened(settings: Settings, sources: Sources | None = None) -> Iterator[Portal]:
+def opened(settings: Settings, make: type[P], sources: Sources | None = None, *, threads: int = THREADS) -> Iterator[P]:
     """A portal with these settings, until the block ends."""
     sources = sources or Sources()
     client = connect(settings)
     limiter = limiter_of(settings, client)
-    database = Database(settings.database_url, sources, pool_size=THREADS + hashing.THREADS)
+    database = Database(settings.database_url, sources, pool_size=threads + hashing.THREADS)
     watched = Outages(database, sources)
     xpm = XpmApi(settings.xpm_api_url, limiter=WatchedLimiter(limiter, watched))
     services = Services(database, xpm, WatchedMailer(SmtpMailer(settings.smtp_url), watched), settings, sources)
     bell = RedisBell(client, settings.redis_namespace, sources)
     try:
-        yield Portal(services, bell, SignInLimits(settings, sources), Streams(), limiter)
+        yield make(services, bell, SignInLimits(settings, sources), Streams(), limiter)
     finally:
         limiter.close()
         xpm.close()
@@ -57,7 +71,18 @@ def opened(settings: Settings, sources: Sources | None = None) -> Iterator[Porta
         database.close()
 
 
-def run(settings: Settings) -> None:
+def run_web(settings: Settings) -> None:
+    """Serve the portal until a signal.
+
+    Raises:
+        SettingsError: a setting is missing or invalid.
+    """
+    run(settings, Portal, create_app, Address("web", settings.web_host, settings.web_port))
+
+
+def run(
+    settings: Settings, make: type[P], create: Callable[[P], FastAPI], address: Address, *, threads: int = THREADS
+) -> None:
     """Serve until a signal; running requests are finished first, within the grace period.
 
     Raises:
@@ -65,24 +90,24 @@ def run(settings: Settings) -> None:
     """
     require_safe(settings)
     set_up_logging(settings)
-    _require_free(settings)
-    with opened(settings) as portal:
-        app = create_app(portal)
+    _require_free(address)
+    with opened(settings, make, threads=threads) as portal:
+        app = create(portal)
         for number in (signal.SIGTERM, signal.SIGINT):
             # uvicorn raises the signal again once it has stopped; by then nothing is left to do.
             signal.signal(number, lambda *_: None)
         with listening(settings, {"/metrics": metrics_answer}):
-            log.info("web.ready", port=settings.web_port)
-            server_of(app, settings).run()
-            log.info("web.stopped", port=settings.web_port)
+            log.info(f"{address.name}.ready", port=address.port)
+            server_of(app, settings, address).run()
+            log.info(f"{address.name}.stopped", port=address.port)
 
 
-def server_of(app: FastAPI, settings: Settings) -> uvicorn.Server:
+def server_of(app: FastAPI, settings: Settings, address: Address) -> uvicorn.Server:
     """The server of an application; a signal or its `should_exit` ends it."""
     config = uvicorn.Config(
         app,
-        host=settings.web_host,
-        port=settings.web_port,
+        host=address.host,
+        port=address.port,
         log_config=None,  # ours is set up already
         access_log=False,  # ours logs no addresses and no paths
         server_header=False,
@@ -96,10 +121,10 @@ def server_of(app: FastAPI, settings: Settings) -> uvicorn.Server:
     return uvicorn.Server(config)
 
 
-def _require_free(settings: Settings) -> None:
+def _require_free(address: Address) -> None:
     try:
-        with socket.create_server((settings.web_host, settings.web_port)):
+        with socket.create_server((address.host, address.port)):
             pass
     except OSError as error:
-        where = f"{settings.web_host}:{settings.web_port}"
-        raise SettingsError(f"WEB_HOST, WEB_PORT: cannot listen on {where}: {error.strerror}.") from None
+        name, where = address.name.upper(), f"{address.host}:{address.port}"
+        raise SettingsError(f"{name}_HOST, {name}_PORT: cannot listen on {where}: {error.strerror}.") from None

@@ -74,6 +74,15 @@ class Act(Actor):
         """An act of a staff member, who may import."""
         return cls(caller.staff_id, IN_THE_PORTAL, ActorKind.STAFF, caller.viewer)
 
+    @classmethod
+    def of_operator(cls, operator_id: UUID, why: str) -> Act:
+        """An act of an operator who is signed in.
+
+        Raises:
+            RequestRefused: the reason cannot be kept.
+        """
+        return cls(operator_id, _reason(why))
+
 
 def act_of(database: Database, who: str, why: str) -> Act:
     """The act of a known operator.
@@ -87,7 +96,7 @@ def act_of(database: Database, who: str, why: str) -> Act:
     reason = _reason(why)
     with database.read() as tx:
         operator = people.get_operator(tx, UUID(who)) if _is_id(who) else people.operator_by_email(tx, _email_key(who))
-    if operator is None:
+    if operator is None or operator.left_at is not None:
         raise refusals.UNKNOWN_OPERATOR()
     return Act(operator.id, reason)
 

@@ -113,7 +113,7 @@ def _message(settings: Settings, letter: AddressedReset, token: str) -> Message:
         values={
             "staff_name": letter.staff.name,
             "practice_name": letter.practice.name,
-            "reset_url": passwords.link_of(settings, token),
+            "reset_url": passwords.link_of(settings.public_url, token),
         },
     )
 

@@ -66,17 +66,23 @@ def issue_link(database: Database, settings: Settings, staff_id: UUID, practice_
     Raises:
         RequestRefused: nobody with this id works there.
     """
+    with database.read() as tx:
+        login_id = _login_of(tx, staff_id, practice_id)
+    return new_link(database, settings.public_url, login_id)
+
+
+def new_link(database: Database, url: str, login_id: UUID) -> str:
+    """A link with which the person of a login can set their password at this address, once, within three days."""
     token = secrets.token_urlsafe(32)
     with database.write() as tx:
-        login_id = _login_of(tx, staff_id, practice_id)
         password_links.put(tx, login_id, hashed(token), seconds=LINK_SECONDS)
         _audit(tx, "login.password_link", login_id, ActorKind.OPERATOR)
-    return link_of(settings, token)
+    return link_of(url, token)
 
 
-def link_of(settings: Settings, token: str) -> str:
+def link_of(url: str, token: str) -> str:
     """The link with this token: after the #, so that no server's log and no Referer ever holds it."""
-    return f"{settings.public_url.rstrip('/')}{LINK_PATH}#{token}"
+    return f"{url.rstrip('/')}{LINK_PATH}#{token}"
 
 
 def set_by_link(database: Database, token: str, password: str) -> str:

@@ -16,7 +16,7 @@ from handlers.email import addresses
 from handlers.fields import PERSON_NAME, TENANT_ID, validated
 from portal_db.access import people
 from portal_db.database import Database, Tx
-from portal_db.states import LoginKind, Role
+from portal_db.states import LoginKind, OperatorRole, Role
 from portal_db.tables import Practice
 
 #: Setting up the platform takes no named operator: the first one is made this way.
@@ -93,7 +93,7 @@ def add_staff(
     return new_id
 
 
-def add_operator(database: Database, name: str, email: str) -> UUID:
+def add_operator(database: Database, name: str, email: str, role: OperatorRole = OperatorRole.ADMIN) -> UUID:
     """Create an operator of the platform, with a login.
 
     Raises:
@@ -103,8 +103,8 @@ def add_operator(database: Database, name: str, email: str) -> UUID:
     with database.write() as tx:
         new_id = tx.new_id()
         login_id = _new_login(tx, LoginKind.OPERATOR, email)
-        people.add_operator(tx, {"id": new_id, "login_id": login_id, "name": name})
-        BY_COMMAND_LINE.audit(tx, "operator.add", "operator", new_id, None)
+        people.add_operator(tx, {"id": new_id, "login_id": login_id, "name": name, "role": role.value})
+        BY_COMMAND_LINE.audit(tx, "operator.add", "operator", new_id, None, after=role.value)
     return new_id
 
 

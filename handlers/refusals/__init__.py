@@ -76,6 +76,11 @@ OWN_SECOND_FACTOR = Refusal(RequestRefused, "own_second_factor",
     "You can't reset your own multi-factor authentication (MFA).", "Ask another owner or account admin.")
 NO_SECOND_FACTOR = Refusal(RequestRefused, "no_second_factor",
     "Multi-factor authentication (MFA) isn't set up for this person.", "There is nothing to reset.")
+ROLE_TOO_LOW = Refusal(RequestRefused, "not_allowed",
+    "Your role may not do this; it takes the role {role}.", "Ask a colleague with that role.")
+CONFIRM_FIRST = Refusal(RequestRefused, "confirm_first",
+    "This needs a code of your authenticator app that was given in the last 15 minutes.",
+    "Enter the code that your app shows now.", field="code")
 CSRF = Refusal(RequestRefused, "csrf",
     "This request does not seem to come from a page of the portal.",
     "Reload the page. Programs: send the session's X-CSRF-Token, or use an API key.")
@@ -458,6 +463,13 @@ UNKNOWN_JOB = Refusal(RequestRefused, "unknown_job",
 NOT_DEAD = Refusal(RequestRefused, "not_dead",
     "This job is not a dead letter: it is {state}{last_act}.",
     "See `portal-sync jobs explain {job_id}`.", field="job_id")
+UNKNOWN_MESSAGE = Refusal(RequestRefused, "unknown_message",
+    "There is no such message any more.", "Check the inbox.", field="message_id")
+MESSAGE_SEALED = Refusal(RequestRefused, "message_sealed",
+    "This message cannot be opened: its key is no longer in TOKEN_KEYS.", "Forget it once its sender was asked.",
+    field="message_id")
+BAD_QUERY = Refusal(RequestRefused, "bad_query",
+    "We couldn't read “{part}”.", "{remedy}", field="q")
 NOTHING_MATCHES = Refusal(RequestRefused, "nothing_matches",
     "No dead letter matches any more.{last_act}", "There is nothing to do.")
 UNKNOWN_BULK_ACT = Refusal(RequestRefused, "unknown_bulk_act",

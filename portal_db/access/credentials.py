@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Select, insert, or_, select, true, update
 from portal_db.database import Tx
 from portal_db.dialect import delete_rows, has_row, one_as, update_rows
 from portal_db.states import LoginKind
-from portal_db.tables import ApiKey, Login, PendingSignIn, Practice, Staff, StaffSession
+from portal_db.tables import ApiKey, Login, Operator, OperatorSession, PendingSignIn, Practice, Staff, StaffSession
 from portal_db.types import db_now
 
 
@@ -130,6 +130,8 @@ def end_sessions_of_login(tx: Tx, login_id: UUID, *, keep: str | None = None) ->
     """`end_sessions_of` whoever has this login: after a new password, nobody who knew the old one stays signed in."""
     for staff_id in tx.session.scalars(select(Staff.id).where(Staff.login_id == login_id)).all():
         end_sessions_of(tx, staff_id, keep=keep)
+    operator_ids = select(Operator.id).where(Operator.login_id == login_id)
+    delete_rows(tx, OperatorSession, OperatorSession.operator_id.in_(operator_ids))
     delete_rows(tx, PendingSignIn, PendingSignIn.login_id == login_id)
 
 

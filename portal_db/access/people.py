@@ -6,10 +6,11 @@ from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 
 from portal_db.database import Tx
 from portal_db.dialect import has_row, insert_new, insert_or_ignore, update_rows
+from portal_db.paging import by_id
 from portal_db.states import LoginKind
 from portal_db.tables import Login, Operator, Practice, Staff
 from portal_db.types import db_now
@@ -30,6 +31,14 @@ def get_practice(tx: Tx, practice_id: UUID) -> Practice | None:
 
 def mandates_mfa(tx: Tx, practice_id: UUID) -> bool:
     return has_row(tx, Practice.id == practice_id, Practice.mfa_mandatory.is_(True))
+
+
+def practices(tx: Tx, *, name: str, after: UUID | None, limit: int) -> Sequence[Practice]:
+    """A page of the practices whose name contains this, in the order of ids."""
+    statement = select(Practice)
+    if name:
+        statement = statement.where(func.lower(Practice.name).contains(name.lower(), autoescape=True))
+    return tx.session.scalars(by_id(statement, Practice.id, after=after, limit=limit)).all()
 
 
 def add_login(tx: Tx, login_id: UUID, kind: LoginKind, email: str, email_key: str) -> bool:

@@ -54,6 +54,22 @@ class StaffSession(Base):
     agent: Mapped[str | None] = mapped_column(String(200))
 
 
+class OperatorSession(Base):
+    """An operator's signed-in browser, at the console. `token_hash` is the SHA-256 of the cookie's value."""
+
+    __tablename__ = "operator_sessions"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    operator_id: Mapped[UUID] = mapped_column(ForeignKey("operators.id"), index=True)
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    created_at: Mapped[datetime]
+    #: When it ends if it is not used again, and when it ends at the latest.
+    idle_until: Mapped[datetime]
+    ends_at: Mapped[datetime]
+    #: When the operator last gave a code of their second factor.
+    confirmed_at: Mapped[datetime]
+
+
 class PasswordLink(Base):
     """A link to set a password, once. A new link replaces the login's earlier one."""
 

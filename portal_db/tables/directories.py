@@ -46,6 +46,7 @@ class DirectorySync(Base):
     __table_args__ = (
         partial_index("uq_directory_syncs_running", "directory_id", unique=True, where="state = 'running'"),
         Index("ix_directory_syncs_history", "directory_id", "started_at"),
+        partial_index("ix_directory_syncs_held", "directory_id", where="state = 'held'"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)

@@ -66,4 +66,7 @@ class Operator(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True)
     login_id: Mapped[UUID] = mapped_column(ForeignKey("logins.id"), unique=True)
     name: Mapped[str] = mapped_column(String(200))
+    #: An `OperatorRole`. Operators of earlier releases could do everything.
+    role: Mapped[str] = mapped_column(String(20), server_default="admin")
+    left_at: Mapped[datetime | None]
     created_at: Mapped[datetime]

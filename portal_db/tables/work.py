@@ -241,7 +241,11 @@ class AuditEntry(Base):
     """Who changed what, when, from what to what, and why. States, codes and ids only, no personal data."""
 
     __tablename__ = "audit"
-    __table_args__ = (Index("ix_audit_subject", "subject", "subject_id"),)
+    __table_args__ = (
+        Index("ix_audit_subject", "subject", "subject_id"),
+        #: What operators did, which is little beside what the system did.
+        partial_index("ix_audit_operators", "actor_id", "id", where="actor = 'operator'"),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     at: Mapped[datetime]

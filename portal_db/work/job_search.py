@@ -76,6 +76,19 @@ def listing(tx: Tx, which: Filter, *, limit: int, after: Cursor | None = None) -
     return list(tx.session.scalars(newest_first(statement, _time_of(which), Job.id, after=after, limit=limit)))
 
 
+#: Jobs that `latest` looks through for those that match.
+LOOKED_THROUGH = 5_000
+
+
+def latest(tx: Tx, which: Filter, *, before: UUID | None, limit: int) -> list[Job]:
+    """Jobs that match among the latest ones, newest first: finished jobs may be millions, and no index finds the few that a
+    filter is about."""
+    keys = select(Job.id).where(Job.id < before) if before is not None else select(Job.id)
+    recent = keys.order_by(Job.id.desc()).limit(LOOKED_THROUGH).subquery()
+    statement = select(Job).where(Job.id.in_(select(recent.c.id)), *which.conditions())
+    return list(tx.session.scalars(statement.order_by(Job.id.desc()).limit(min(limit, LONGEST_PAGE))))
+
+
 def cursor_of(which: Filter, job: Job) -> Cursor:
     """The cursor of the page after this job."""
     return Cursor((job.finished_at or job.created_at) if which.only_dead else job.created_at, job.id)

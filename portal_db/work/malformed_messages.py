@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from portal_db.database import Tx
-from portal_db.dialect import insert_or_ignore, update_rows
+from portal_db.dialect import delete_rows, insert_or_ignore, update_rows
 from portal_db.paging import by_id
 from portal_db.tables import MalformedMessage
 from portal_db.types import db_now
@@ -28,6 +28,14 @@ def has_room_today(tx: Tx, most: int) -> bool:
 def page(tx: Tx, *, after: UUID | None, limit: int) -> list[MalformedMessage]:
     """Messages in the order of ids."""
     return list(tx.session.scalars(by_id(select(MalformedMessage), MalformedMessage.id, after=after, limit=limit)))
+
+
+def get(tx: Tx, message_id: UUID) -> MalformedMessage | None:
+    return tx.get(MalformedMessage, message_id)
+
+
+def delete(tx: Tx, message_id: UUID) -> None:
+    delete_rows(tx, MalformedMessage, MalformedMessage.id == message_id)
 
 
 def reseal(tx: Tx, message_id: UUID, payload: bytes) -> None:

@@ -45,6 +45,7 @@ def test_the_procfile_imports_a_client_and_stops_when_told(
             "SMTP_URL": desk.settings.smtp_url,
             "TOKEN_KEYS": ",".join(key.get_secret_value() for key in desk.settings.token_keys),
             "WEB_PORT": str(port),
+            "OPS_PORT": str(free_port()),
             "SHUTDOWN_GRACE_SECONDS": "4",
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "PYTHONPATH": str(ROOT),

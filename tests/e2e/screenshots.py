@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e import records
 from tests.e2e.browser import WAIT_MS, Visit, chromium, visiting
+from tests.e2e.console_pictures import take_console
 from tests.serving import Served, serving
 from tests.worker.cli.test_running import until
 from worker.local.processes import free_port
@@ -137,6 +138,7 @@ def main() -> None:
             until(lambda: bool(served.lines) or served.ended(), seconds=120)
             take_all(browser, served, Album(folder))
             served.stop()
+        take_console(browser, Album(folder))
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import httpx
 from fastapi import FastAPI
 
 from config.logging import set_up_logging
+from config.settings import Settings
 from handlers.access import api_keys, passwords
 from handlers.access.caller import Scope
 from handlers.access.practices import add_practice, add_staff
@@ -25,7 +26,7 @@ from tests.world import World
 from web.app import create_app
 from web.http.sign_in_limits import SignInLimits
 from web.portal import Portal
-from web.process import server_of
+from web.process import Address, server_of
 from web.streams import Streams
 from worker.local.processes import LOOPBACK, free_port
 
@@ -124,15 +125,21 @@ def serving(world: World, redis_url: str, *, public_url: str | None = None) -> I
     services = replace(world.services, settings=settings)
     tries = SignInLimits(settings, services.sources)
     app = create_app(Portal(services, world.bell, tries, Streams(), None))
-    server = server_of(app, settings)
+    with running(app, settings, Address("web", settings.web_host, port)), ExitStack() as opened:
+        yield Desk(world, app, url, opened)
+
+
+@contextmanager
+def running(app: FastAPI, settings: Settings, address: Address) -> Iterator[None]:
+    """An application behind a real server, until the block ends."""
+    server = server_of(app, settings, address)
     handlers = logging.getLogger().handlers[:]
     set_up_logging(settings)
     thread = threading.Thread(target=server.run, name="web", daemon=True)
     thread.start()
     try:
         wait_until(lambda: server.started, "the web server to start")
-        with ExitStack() as opened:
-            yield Desk(world, app, url, opened)
+        yield
     finally:
         server.should_exit = True
         thread.join(10)

@@ -41,7 +41,7 @@ COMMANDS = {
     "keys": Command("worker.cli.setup", "keys_app", _START),
     "practice": Command("worker.cli.practices.people", "practice_app", _START),
     "staff": Command("worker.cli.practices.people", "staff_app", _START),
-    "operator": Command("worker.cli.practices.people", "operator_app", _START),
+    "operator": Command("worker.cli.operations.operators", "operator_app", _START),
     "connection": Command("worker.cli.practices.connections", "connection_app", _START),
     "directory": Command("worker.cli.practices.directory", "directory_app", _IMPORTS),
     "api-key": Command("worker.cli.practices.api_keys", "api_key_app", _START),
@@ -63,6 +63,7 @@ COMMANDS = {
     "restore": Command("worker.cli.operations.restore", "restore_app", _OPERATIONS),
     "worker": Command("worker.cli.processes", "run_worker", _RUN),
     "relay": Command("worker.cli.processes", "run_relay", _RUN),
+    "ops": Command("web.console.command", "run_ops", _RUN),
     "simulator": Command("worker.local.commands", "run_simulator", _RUN),
     "mail-catcher": Command("worker.local.commands", "run_mail_catcher", _RUN),
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 
 from handlers.access.act import Act, act_of
+from handlers.operations.job_query import seconds_of
 from portal_db.paging import LONGEST_PAGE, BadCursor, Cursor
 from worker.cli.database import Record
 from worker.cli.exits import ExitCode, Problem, explain_refusals
@@ -38,8 +38,6 @@ BY_HAND = "by hand, on the command line"
 STEPS = 100
 
 T = TypeVar("T")
-
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 @contextmanager
@@ -71,10 +69,10 @@ def age(text: str | None) -> float | None:
     """
     if text is None:
         return None
-    found = re.fullmatch(r"(\d{1,6})([smhd])", text.strip())
-    if found is None:
+    seconds = seconds_of(text)
+    if seconds is None:
         raise Problem(f"{clean(text)!r} is not an age: write 90s, 15m, 6h or 2d.", ExitCode.MISUSED)
-    return float(found[1]) * _UNITS[found[2]]
+    return seconds
 
 
 def cursor(text: str | None) -> Cursor | None:

@@ -1,4 +1,4 @@
-"""The commands `practice`, `staff` and `operator`: practices, and the people who work with the portal."""
+"""The commands `practice` and `staff`: practices, and the people who work there."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from worker.cli.practices import handover
 
 practice_app = typer.Typer(no_args_is_help=True, help="Accounting firms in the portal.")
 staff_app = typer.Typer(no_args_is_help=True, help="People who work at a practice.")
-operator_app = typer.Typer(no_args_is_help=True, help="People who operate the platform.")
 staff_app.command("leave")(handover.leave)
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The name, up to 200 characters.", show_default=False)]
@@ -38,7 +37,7 @@ def add_practice(
     """Add a practice and print its id."""
     with open_record() as record, explain_refusals({"time_zone": f"--time-zone {time_zone}"}):
         new_id = practices.add_practice(record.database, name, time_zone=time_zone, mfa_mandatory=mfa)
-    _print_id(new_id, as_json)
+    print_id(new_id, as_json)
 
 
 @practice_app.command("set")
@@ -53,7 +52,7 @@ def set_practice(
     labels = {"practice_id": f"practice {practice_id}", "time_zone": f"--time-zone {time_zone}"}
     with open_record() as record, explain_refusals(labels):
         practices.set_practice(record.database, practice_id, name=name, time_zone=time_zone, mfa_mandatory=mfa)
-    _print_id(practice_id, as_json)
+    print_id(practice_id, as_json)
 
 
 @staff_app.command("add")
@@ -69,18 +68,10 @@ def add_staff(
     """Add a staff member to a practice and print their id."""
     with open_record() as record, explain_refusals({"practice_id": f"PRACTICE {practice}", "email": f"EMAIL {email}"}):
         new_id = practices.add_staff(record.database, practice, name, email, role)
-    _print_id(new_id, as_json)
+    print_id(new_id, as_json)
 
 
-@operator_app.command("add")
-def add_operator(name: Name, email: Email, as_json: AsJson = False) -> None:
-    """Add an operator and print their id."""
-    with open_record() as record, explain_refusals({"email": f"EMAIL {email}"}):
-        new_id = practices.add_operator(record.database, name, email)
-    _print_id(new_id, as_json)
-
-
-def _print_id(row_id: UUID, as_json: bool) -> None:
+def print_id(row_id: UUID, as_json: bool) -> None:
     if as_json:
         say_json({"id": row_id})
     else:

@@ -1,0 +1,241 @@
+"""Operators at the console: signing in with password and second factor, their sessions, roles, and links to set a password.
+
+An operator always needs a second factor: who has none sets an authenticator app up before the first session begins.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from config.settings import Settings
+from handlers import refusals
+from handlers.access import halfway, operator_roles, passwords, second_factor
+from handlers.access.act import Act, Actor
+from handlers.access.operator_roles import OpsAct
+from handlers.access.practices import BY_COMMAND_LINE
+from handlers.access.second_factor import NewApp
+from handlers.access.sessions import Session
+from handlers.access.tries import Attempt, Tries
+from portal_db.access import credentials, operators, second_factors
+from portal_db.access.operators import OperatorLogin
+from portal_db.database import Database, Tx
+from portal_db.states import OperatorRole
+
+IDLE_SECONDS = 30 * 60.0
+SECONDS = 12 * 3600.0
+#: How long a code counts for acts that need one.
+FRESH_SECONDS = 15 * 60.0
+ISSUER = "portal-sync operations"
+
+
+@dataclass(frozen=True)
+class OperatorCaller:
+    """An operator who is signed in. `is_fresh`: they gave a code of their second factor recently."""
+
+    operator_id: UUID
+    login_id: UUID
+    name: str
+    role: str
+    is_fresh: bool
+
+    def may(self, act: OpsAct) -> bool:
+        return operator_roles.may(self.role, act)
+
+    def act(self, why: str) -> Act:
+        """An act of theirs.
+
+        Raises:
+            RequestRefused: the reason cannot be kept.
+        """
+        return Act.of_operator(self.operator_id, why)
+
+
+def sign_in(database: Database, tries: Tries, attempt: Attempt, password: str) -> str:
+    """Check an operator's password.
+
+    Returns:
+        The token of a sign-in that waits for the second factor.
+
+    Raises:
+        RequestRefused: `bad_credentials`, whichever of the two is wrong; or `TooManyTries`.
+    """
+    tries.take(attempt)
+    with database.read() as tx:
+        found = operators.by_email(tx, attempt.email_key)
+    checked = found.login.password_hash if found else None
+    if not passwords.fits(checked, password) or found is None:
+        raise refusals.BAD_CREDENTIALS()
+    tries.take_back(attempt)
+    with database.write() as tx:
+        now = operators.by_email(tx, attempt.email_key)
+        if now is None or now.login.password_hash != checked:  # the password was just changed
+            raise refusals.BAD_CREDENTIALS()
+        return halfway.begin(tx, found.login.id)
+
+
+def app_to_set_up(database: Database, settings: Settings, token: str, *, sealed: str | None = None) -> NewApp | None:
+    """The authenticator app to set up before signing in goes on; `None` if there is a second factor already.
+
+    Args:
+        sealed: the app that was shown before.
+
+    Raises:
+        RequestRefused: the sign-in has ended, or the app was shown too long ago.
+    """
+    login = _waiting(database, token).login
+    with database.read() as tx:
+        if second_factors.is_set_up(tx, login.id):
+            return None
+    if sealed is None:
+        return second_factor.new_app(settings, login.id, name=login.email, issuer=ISSUER)
+    return second_factor.same_app(settings, login.id, sealed, name=login.email, issuer=ISSUER)
+
+
+def complete(database: Database, settings: Settings, token: str, code: str) -> Session:
+    """Begin the session of a sign-in whose second factor is right.
+
+    Raises:
+        RequestRefused: the sign-in has ended, or the code is wrong.
+    """
+    found = _waiting(database, token)
+    second_factor.check(database, settings, found.login.id, code)
+    return _begin(database, token, found)
+
+
+def set_up_and_complete(
+    database: Database, settings: Settings, token: str, sealed: str, code: str
+) -> tuple[Session, list[str]]:
+    """Set an authenticator app up and begin the session.
+
+    Returns:
+        The session, and the recovery codes, which are shown only now.
+
+    Raises:
+        RequestRefused: as `handlers.access.second_factor.set_up`, or the sign-in has ended.
+    """
+    found = _waiting(database, token)
+    with database.write() as tx:
+        codes = second_factor.set_up(tx, settings, found.login.id, sealed, code)
+        Actor(found.operator.id).audit(tx, "second_factor.set_up", "login", found.login.id, None)
+    return _begin(database, token, found), codes
+
+
+def _waiting(database: Database, token: str) -> OperatorLogin:
+    login_id = halfway.login_of(database, token)
+    with database.read() as tx:
+        found = operators.by_login(tx, login_id)
+    if found is None:  # a staff member's, or somebody's who has left meanwhile
+        raise refusals.SIGN_IN_ENDED()
+    return found
+
+
+def _begin(database: Database, token: str, found: OperatorLogin) -> Session:
+    session = Session(secrets.token_urlsafe(32))
+    with database.write() as tx:
+        halfway.end(tx, token)
+        row = {"id": tx.new_id(), "operator_id": found.operator.id, "token_hash": _hashed(session.token)}
+        operators.begin_session(tx, row, idle_seconds=IDLE_SECONDS, seconds=SECONDS)
+        Actor(found.operator.id).audit(tx, "operator.sign_in", "operator", found.operator.id, None)
+    return session
+
+
+def recognise(database: Database, session: Session) -> OperatorCaller | None:
+    """The operator of a session, or `None` if it has ended. Using a session keeps it from timing out."""
+    token_hash = _hashed(session.token)
+    with database.read() as tx:
+        found = operators.session(tx, token_hash, fresh_seconds=FRESH_SECONDS, due_seconds=IDLE_SECONDS - 60)
+    if found is None:
+        return None
+    if found.is_due:
+        with database.write() as tx:
+            operators.prolong(tx, token_hash, idle_seconds=IDLE_SECONDS)
+    row = found.operator
+    return OperatorCaller(row.id, row.login_id, row.name, row.role, found.is_fresh)
+
+
+def confirm(database: Database, settings: Settings, session: Session, caller: OperatorCaller, code: str) -> None:
+    """Check a code of an operator who is signed in, for acts that need one given recently.
+
+    Raises:
+        RequestRefused: the code is wrong.
+    """
+    second_factor.check(database, settings, caller.login_id, code)
+    with database.write() as tx:
+        operators.confirm(tx, _hashed(session.token))
+
+
+def sign_out(database: Database, session: Session) -> None:
+    with database.write() as tx:
+        operators.end_session(tx, _hashed(session.token))
+
+
+# ---- by the command line ----
+
+
+def listing(database: Database) -> Sequence[OperatorLogin]:
+    with database.read() as tx:
+        return operators.listing(tx)
+
+
+def issue_link(database: Database, settings: Settings, operator_id: UUID) -> str:
+    """A link with which an operator sets their password at the console, once, within three days.
+
+    Raises:
+        RequestRefused: there is no such operator.
+    """
+    with database.read() as tx:
+        found = _require(tx, operator_id)
+    return passwords.new_link(database, settings.ops_url, found.login.id)
+
+
+def set_role(database: Database, operator_id: UUID, role: OperatorRole) -> None:
+    """Change what an operator may do; it counts from their next click.
+
+    Raises:
+        RequestRefused: there is no such operator.
+    """
+    with database.write() as tx:
+        before = _require(tx, operator_id).operator.role
+        operators.change(tx, operator_id, role=role.value)
+        BY_COMMAND_LINE.audit(tx, "operator.role", "operator", operator_id, None, before=before, after=role.value)
+
+
+def leave(database: Database, operator_id: UUID) -> None:
+    """Record that an operator has left: they cannot sign in or act any more, and their sessions end.
+
+    Raises:
+        RequestRefused: there is no such operator.
+    """
+    with database.write() as tx:
+        found = _require(tx, operator_id)
+        operators.leave(tx, operator_id)
+        credentials.end_sessions_of_login(tx, found.login.id)
+        BY_COMMAND_LINE.audit(tx, "operator.leave", "operator", operator_id, None)
+
+
+def reset_second_factor(database: Database, operator_id: UUID) -> None:
+    """Remove an operator's second factor: with their next sign-in they set up a new one.
+
+    Raises:
+        RequestRefused: there is no such operator.
+    """
+    with database.write() as tx:
+        found = _require(tx, operator_id)
+        if second_factors.remove(tx, found.login.id):
+            BY_COMMAND_LINE.audit(tx, "second_factor.reset", "login", found.login.id, None)
+        credentials.end_sessions_of_login(tx, found.login.id)
+
+
+def _require(tx: Tx, operator_id: UUID) -> OperatorLogin:
+    found = operators.get(tx, operator_id)
+    if found is None:
+        raise refusals.UNKNOWN_OPERATOR()
+    return found
+
+
+def _hashed(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()

@@ -1,0 +1,113 @@
+"""Operators of the platform as they sign in at the console, and their sessions. Callers pass hashes only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, and_, insert, or_, select
+
+from portal_db.database import Tx
+from portal_db.dialect import delete_rows, one_as, update_rows
+from portal_db.tables import Login, Operator, OperatorSession
+from portal_db.types import db_now
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorLogin:
+    """An operator who has not left, with their login."""
+
+    operator: Operator
+    login: Login
+
+
+@dataclass(frozen=True, slots=True)
+class LiveSession:
+    """A live session and the operator whose it is. `is_fresh`: they gave a code of their second factor recently."""
+
+    operator: Operator
+    is_fresh: bool
+    #: It would end soon if it were not used now.
+    is_due: bool
+
+
+_ALL: Select[Operator, Login] = select(Operator, Login).join(Login, Login.id == Operator.login_id)
+
+
+def by_email(tx: Tx, email_key: str) -> OperatorLogin | None:
+    return _one(tx, Login.email_key == email_key)
+
+
+def by_login(tx: Tx, login_id: UUID) -> OperatorLogin | None:
+    return _one(tx, Login.id == login_id)
+
+
+def get(tx: Tx, operator_id: UUID) -> OperatorLogin | None:
+    return _one(tx, Operator.id == operator_id)
+
+
+def listing(tx: Tx) -> Sequence[OperatorLogin]:
+    """Everybody, by name; also those who have left."""
+    return [OperatorLogin(*row) for row in tx.session.execute(_ALL.order_by(Operator.name, Operator.id))]
+
+
+def change(tx: Tx, operator_id: UUID, **values: Any) -> bool:
+    """Change an operator who has not left. False when there is none."""
+    return bool(update_rows(tx, Operator, Operator.id == operator_id, Operator.left_at.is_(None), **values))
+
+
+def leave(tx: Tx, operator_id: UUID) -> bool:
+    """Record that an operator has left, and end their sessions. False when they had left before."""
+    delete_rows(tx, OperatorSession, OperatorSession.operator_id == operator_id)
+    return change(tx, operator_id, left_at=db_now())
+
+
+def begin_session(tx: Tx, row: dict[str, Any], *, idle_seconds: float, seconds: float) -> None:
+    """Record a session, and delete every session that has ended, whoever's it was."""
+    delete_rows(tx, OperatorSession, or_(OperatorSession.idle_until < db_now(), OperatorSession.ends_at < db_now()))
+    times = {"created_at": db_now(), "confirmed_at": db_now()}
+    ends = {"idle_until": db_now(idle_seconds), "ends_at": db_now(seconds)}
+    tx.session.execute(insert(OperatorSession).values(**row, **times, **ends))
+
+
+def session(tx: Tx, token_hash: str, *, fresh_seconds: float, due_seconds: float) -> LiveSession | None:
+    """A live session of an operator who has not left.
+
+    Args:
+        fresh_seconds: how long a code of the second factor counts as given recently.
+        due_seconds: it is due if it would end within this time.
+    """
+    statement = (
+        select(
+            Operator,
+            OperatorSession.confirmed_at >= db_now(-fresh_seconds),
+            OperatorSession.idle_until < db_now(due_seconds),
+        )
+        .join(OperatorSession, OperatorSession.operator_id == Operator.id)
+        .where(_is_live(token_hash), Operator.left_at.is_(None))
+    )
+    return one_as(tx, LiveSession, statement)
+
+
+def prolong(tx: Tx, token_hash: str, *, idle_seconds: float) -> None:
+    update_rows(tx, OperatorSession, _is_live(token_hash), idle_until=db_now(idle_seconds))
+
+
+def confirm(tx: Tx, token_hash: str) -> None:
+    """Note that the operator gave a code just now."""
+    update_rows(tx, OperatorSession, _is_live(token_hash), confirmed_at=db_now())
+
+
+def end_session(tx: Tx, token_hash: str) -> None:
+    delete_rows(tx, OperatorSession, OperatorSession.token_hash == token_hash)
+
+
+def _is_live(token_hash: str) -> ColumnElement[bool]:
+    lives = (OperatorSession.idle_until > db_now(), OperatorSession.ends_at > db_now())
+    return and_(OperatorSession.token_hash == token_hash, *lives)
+
+
+def _one(tx: Tx, condition: ColumnElement[bool]) -> OperatorLogin | None:
+    return one_as(tx, OperatorLogin, _ALL.where(condition, Operator.left_at.is_(None)))

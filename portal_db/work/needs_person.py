@@ -1,0 +1,81 @@
+"""What waits for a person: reads rows that are few by nature, by indexes that hold only those."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, literal_column, select
+
+from portal_db.database import Tx
+from portal_db.states import ConnectionState
+from portal_db.tables import (
+    DirectorySync,
+    MalformedMessage,
+    Practice,
+    Staff,
+    WebhookEndpoint,
+    WelcomeEmail,
+    XpmConnection,
+    XpmLink,
+)
+
+
+def unknown_emails(tx: Tx, *, limit: int) -> Sequence[WelcomeEmail]:
+    """Welcome emails that may or may not have been sent, newest first."""
+    statement = select(WelcomeEmail).where(_is(WelcomeEmail.state, "unknown"))
+    return tx.session.scalars(statement.order_by(WelcomeEmail.id.desc()).limit(limit)).all()
+
+
+def held_directories(tx: Tx) -> Sequence[UUID]:
+    """Directories with a sync that was held; the later one may have shown that nothing is missing."""
+    held = select(DirectorySync.directory_id).where(_is(DirectorySync.state, "held")).distinct()
+    return tx.session.scalars(held.order_by(DirectorySync.directory_id)).all()
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenConnection:
+    """A connection to XPM that its owner must renew, and their practice."""
+
+    connection: XpmConnection
+    practice: str
+
+
+def broken_connections(tx: Tx, *, limit: int) -> list[BrokenConnection]:
+    """Connections that are broken, the longest first; not those of people who have left."""
+    statement = (
+        select(XpmConnection, Practice.name)
+        .join(Practice, Practice.id == XpmConnection.practice_id)
+        .join(Staff, Staff.id == XpmConnection.staff_id)
+        .where(XpmConnection.state == ConnectionState.BROKEN, Staff.left_at.is_(None))
+        .order_by(XpmConnection.broken_at, XpmConnection.id)
+        .limit(limit)
+    )
+    return [BrokenConnection(*row) for row in tx.session.execute(statement)]
+
+
+def failing_webhooks(tx: Tx, *, limit: int) -> Sequence[WebhookEndpoint]:
+    """Endpoints that have failed since some time, or are disabled; the longest first."""
+    statement = select(WebhookEndpoint).where(
+        WebhookEndpoint.removed_at.is_(None), WebhookEndpoint.failing_since.is_not(None)
+    )
+    return tx.session.scalars(statement.order_by(WebhookEndpoint.failing_since).limit(limit)).all()
+
+
+def malformed_messages(tx: Tx, *, limit: int) -> Sequence[MalformedMessage]:
+    """Messages that could not be read, newest first."""
+    return tx.session.scalars(select(MalformedMessage).order_by(MalformedMessage.id.desc()).limit(limit)).all()
+
+
+def links_without_record(tx: Tx, *, limit: int) -> Sequence[XpmLink]:
+    """Live links whose record did not exist when it was last checked."""
+    gone = (XpmLink.disconnected_at.is_(None), XpmLink.gone_at.is_not(None))
+    return tx.session.scalars(select(XpmLink).where(*gone).order_by(XpmLink.gone_at, XpmLink.id).limit(limit)).all()
+
+
+def _is(column: Any, state: str) -> ColumnElement[bool]:
+    """Written out, because neither database matches a parameter with a partial index."""
+    condition: ColumnElement[bool] = column == literal_column(f"'{state}'")
+    return condition

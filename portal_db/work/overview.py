@@ -1,0 +1,108 @@
+"""What there is to do and who does it, now: open work by lane and by what it waits for, workers, and the last day's closes.
+
+Reads open work and the rows of one day only, so it costs the same with a million finished jobs as with none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, and_, case, func, literal_column, or_, select
+
+from portal_db.database import Tx
+from portal_db.paging import first_id_at
+from portal_db.states import ErrorClass, ImportState, JobState, Lane
+from portal_db.tables import ImportEvent, Job, Restore, Worker, WorkerKind
+from portal_db.types import database_time, db_now
+from portal_db.work.candidates import QUOTA_CODE
+from portal_db.work.due import is_due, is_in, is_paused
+from portal_db.work.jobs import PACED_CODE
+
+
+@dataclass(frozen=True, slots=True)
+class OpenWork:
+    """Open jobs of a lane that are in one condition: `running`, `due`, or what they wait for."""
+
+    lane: Lane
+    condition: str
+    jobs: int
+    #: When the oldest of those that are due became so.
+    oldest_due_at: datetime | None
+
+
+def open_work(tx: Tx, *, practice_id: UUID | None = None) -> list[OpenWork]:
+    """Open jobs, of one practice or of all, by lane and condition."""
+    condition = case(
+        (is_in(JobState.RUNNING), _word("running")),
+        (is_paused(), _word("paused")),
+        (is_due(), _word("due")),
+        (Job.error_code == QUOTA_CODE, _word("quota")),
+        (Job.error_code == PACED_CODE, _word("in_turn")),
+        (Job.error_class == ErrorClass.CONNECTION, _word("connection")),
+        (Job.error_class == ErrorClass.DEFERRED, _word("deferred")),
+        else_=_word("back_off"),
+    )
+    due_at = case((is_due(), func.coalesce(Job.next_attempt_at, Job.created_at)))
+    found = select(Job.lane, condition.label("condition"), due_at.label("due_at")).where(_is_open())
+    if practice_id is not None:
+        found = found.where(Job.practice_id == practice_id)
+    rows = found.subquery()
+    statement = (
+        select(rows.c.lane, rows.c.condition, func.count(), func.min(rows.c.due_at))
+        .group_by(rows.c.lane, rows.c.condition)
+        .order_by(rows.c.lane, rows.c.condition)
+    )
+    return [OpenWork(*row) for row in tx.session.execute(statement)]
+
+
+def _is_open() -> ColumnElement[bool]:
+    """In the words of the partial indexes of open jobs."""
+    unfinished = is_in(JobState.QUEUED, JobState.WAITING)
+    return or_(
+        and_(unfinished, Job.rung_at.is_(None)), and_(unfinished, Job.rung_at.is_not(None)), is_in(JobState.RUNNING)
+    )
+
+
+def _word(text: str) -> ColumnElement[str]:
+    return literal_column(f"'{text}'")
+
+
+@dataclass(frozen=True, slots=True)
+class RunningWorker:
+    """A worker process, the lanes it consumes, and the jobs that it runs now."""
+
+    owner: str
+    seen_at: datetime
+    lanes: Sequence[str]
+    jobs: Sequence[Job]
+
+
+def running_workers(tx: Tx) -> list[RunningWorker]:
+    """The worker processes that are alive, also those that have nothing to do."""
+    alive = Worker.seen_at >= db_now(-Worker.lasts_seconds)
+    workers = tx.session.scalars(select(Worker).where(alive).order_by(Worker.owner)).all()
+    lanes: dict[str, list[str]] = {}
+    for owner, lane in tx.session.execute(
+        select(WorkerKind.owner, WorkerKind.lane).distinct().order_by(WorkerKind.owner, WorkerKind.lane)
+    ):
+        lanes.setdefault(owner, []).append(lane)
+    running: dict[str, list[Job]] = {}
+    for job in tx.session.scalars(select(Job).where(is_in(JobState.RUNNING)).order_by(Job.started_at).limit(500)):
+        running.setdefault(job.lease_owner or "", []).append(job)
+    return [RunningWorker(w.owner, w.seen_at, lanes.get(w.owner, ()), running.get(w.owner, ())) for w in workers]
+
+
+def closes(tx: Tx, *, hours: int) -> dict[ImportState, int]:
+    """How imports have closed in the last hours."""
+    since = database_time(tx.session) - timedelta(hours=hours)
+    # By ids, so that no index of times is needed; an hour more, because machines' clocks differ.
+    recent = ImportEvent.id >= first_id_at(since - timedelta(hours=1))
+    statement = select(ImportEvent.state, func.count()).where(recent, ImportEvent.created_at >= since)
+    return dict(tx.session.execute(statement.group_by(ImportEvent.state)).all())
+
+
+def unfinished_restore(tx: Tx) -> Restore | None:
+    return tx.session.scalar(select(Restore).where(Restore.finished_at.is_(None)).order_by(Restore.begun_at).limit(1))

@@ -1,0 +1,113 @@
+"""The operators' console in a browser: a dead letter mended, and two operators at one group."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from uuid import UUID
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from handlers.operations import bulk
+from portal_db.states import ImportState, OperatorRole
+from tests.e2e.console import operating
+from tests.handlers.operations import given as ops
+from tests.making import importable
+from tests.web.console.desk import OpsDesk, serving
+from tests.world import World
+from xpm.simulator.serve import SimulatorHandle
+
+
+@pytest.fixture
+def ops_desk(sqlite_world: World, redis_url: str) -> Iterator[OpsDesk]:
+    with serving(sqlite_world, redis_url) as made:
+        yield made
+
+
+def finish(world: World, import_id: UUID) -> ImportState:
+    world.run_due()
+    return world.import_row(import_id).state
+
+
+def test_a_dead_letter_is_found_by_its_cause_understood_corrected_and_requeued(
+    browser: Browser, ops_desk: OpsDesk, simulator: SimulatorHandle
+) -> None:
+    world = ops_desk.world
+    # Given an import whose welcome email died, and others that died of something else
+    letters = [ops.dead_validation(world, simulator, person=person) for person in range(3)]
+    import_id = letters[0][0]
+    with operating(browser, ops_desk, "Olu Ops") as olu:
+        olu.is_sound()
+        # Found by its cause
+        olu.page.get_by_role("link", name="Inbox").click()
+        olu.is_sound()
+        olu.page.get_by_role("link", name="Something unexpected went wrong").first.click()
+        expect(olu.page.get_by_role("heading", name="Dead letters", exact=True)).to_be_visible()
+        olu.is_sound()
+        # Understood
+        olu.page.locator(f'a[href="/jobs/{letters[0][1]}"]').click()
+        expect(olu.page.get_by_text("Requester was told")).to_be_visible()
+        olu.is_sound()
+        # Its email corrected, and requeued
+        olu.page.get_by_role("link", name="Correct its import…").click()
+        expect(olu.page.get_by_text("hidden").first).to_be_visible()
+        olu.is_sound()
+        form = olu.page.locator('form[action$="/amend"]')
+        form.get_by_label("New email address").fill("mia@moss.example")
+        form.get_by_label("Reason, for the audit trail").fill("ticket 91")
+        olu.click("Correct and requeue")
+        expect(olu.page.get_by_text("The import is validated again.")).to_be_visible()
+        # And it succeeds
+        assert finish(world, import_id) is ImportState.SUCCEEDED
+        olu.page.reload()
+        expect(olu.page.get_by_role("heading", name="Import Succeeded")).to_be_visible()
+        for path in (
+            "/jobs?ended=yes",
+            "/imports",
+            f"/practices/{world.practice_id}",
+            "/audit",
+            "/system",
+            "/schedules",
+        ):
+            olu.go(path)
+            olu.is_sound()
+
+
+def test_of_two_operators_who_requeue_one_group_one_is_told(
+    browser: Browser, ops_desk: OpsDesk, simulator: SimulatorHandle
+) -> None:
+    world = ops_desk.world
+    letters = [ops.dead_validation(world, simulator, person=person) for person in range(2)]
+    with operating(browser, ops_desk, "Ada") as ada, operating(browser, ops_desk, "Bo") as bo:
+        # Both look at the preview
+        for each in (ada, bo):
+            each.go("/dead")
+            each.page.get_by_role("link", name="Requeue all matching…").click()
+            expect(each.page.get_by_text("2 dead letters of 1 practice")).to_be_visible()
+            each.page.get_by_label("Reason, for the audit trail").fill("the bug is fixed")
+        ada.is_sound()
+        # The first one's act begins; the second is told
+        ada.click("Requeue 2")
+        expect(ada.page.get_by_text("Started. The relay carries it out.")).to_be_visible()
+        ada.is_sound()
+        bo.complaints.clear()
+        bo.click("Requeue 2")
+        expect(bo.page.get_by_text("Ada has requeued 0 of 2")).to_be_visible()
+        bo.complaints.clear()  # the browser notes the status 422
+        # The act runs to its end
+        [bulk_id] = bulk.due(world.database)
+        bulk.carry_out_piece(world.database, bulk_id)
+        ada.page.reload()
+        expect(ada.page.get_by_text("2 of 2")).to_be_visible()
+    assert [finish(world, import_id) for import_id, _ in letters] == [ImportState.SUCCEEDED] * 2
+
+
+def test_pages_fit_a_phone(browser: Browser, ops_desk: OpsDesk, simulator: SimulatorHandle) -> None:
+    ops.dead_validation(ops_desk.world, simulator)
+    assert importable(simulator)
+    with operating(browser, ops_desk, "Olu Ops", OperatorRole.ADMIN) as olu:
+        olu.page.set_viewport_size({"width": 390, "height": 800})
+        for path in ("/", "/inbox", "/dead", "/dead/act?action=requeue&all=yes", "/jobs", "/system"):
+            olu.go(path)
+            wide = olu.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            assert wide <= 0, path

@@ -1,0 +1,91 @@
+"""Imports: searched by practice and state, and one with its jobs and history: corrected, cancelled, revealed."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends
+from fastapi.responses import Response
+
+from handlers.access.operator_roles import OpsAct
+from handlers.errors import RequestRefused
+from handlers.imports import amend as amending
+from handlers.imports import cancel as cancelling
+from handlers.imports import queries
+from handlers.operations import searches
+from handlers.operations.searches import Revealed
+from portal_db.states import OPEN_IMPORT_STATES, ImportState
+from web.console.operator import AtConsole, OpsPosted, TheOperator, posted
+from web.console.view import back, page
+from web.console.words import errors_of
+from web.pages.frame.forms import NO_ERRORS, FormErrors
+
+router = APIRouter()
+
+#: What a select of states offers besides the states themselves.
+OPEN = "open"
+CORRECTIONS = ("email", "name")
+
+
+@router.get("/imports")
+def show_imports(
+    operator: TheOperator, practice: UUID | None = None, state: str = "", after: str | None = None
+) -> Response:
+    """Imports, newest first."""
+    states = tuple(sorted(OPEN_IMPORT_STATES)) if state == OPEN else tuple(s for s in ImportState if s == state)
+    found, more = searches.import_list(operator.database, practice_id=practice, states=states, after=after)
+    options = [("", "Any state"), (OPEN, "Open"), *((each.value, each.value.replace("_", " ")) for each in ImportState)]
+    shown: dict[str, Any] = {"practice": practice, "state": state, "states": options, "found": found, "more": more}
+    return page(operator, "console/imports.html", **shown)
+
+
+@router.get("/imports/{import_id}")
+def show_import(operator: TheOperator, import_id: UUID) -> Response:
+    return _import_page(operator, import_id)
+
+
+@router.post("/imports/{import_id}/reveal")
+def reveal(form: Annotated[OpsPosted, Depends(posted(OpsAct.REVEAL))], import_id: UUID) -> Response:
+    """The same page with the person's data, once."""
+    try:
+        shown = searches.reveal(form.operator.database, form.act(), import_id)
+    except RequestRefused as refused:
+        return _import_page(form.operator, import_id, errors_of(refused, ("reason",)), form)
+    return _import_page(form.operator, import_id, revealed=shown)
+
+
+@router.post("/imports/{import_id}/amend")
+def amend(form: Annotated[OpsPosted, Depends(posted(OpsAct.AMEND))], import_id: UUID) -> Response:
+    """Correct the email address or name, and validate the import again."""
+    wishes = {name: form.text(name) for name in CORRECTIONS if form.text(name)}
+    try:
+        amending.amend(form.operator.database, form.act(), import_id, wishes)
+    except RequestRefused as refused:
+        return _import_page(form.operator, import_id, errors_of(refused, ("reason", *CORRECTIONS)), form)
+    return back(form, f"/imports/{import_id}", message="amended")
+
+
+@router.post("/imports/{import_id}/cancel")
+def cancel(form: Annotated[OpsPosted, Depends(posted(OpsAct.CANCEL))], import_id: UUID) -> Response:
+    """Cancel what is left of an import."""
+    try:
+        cancelling.cancel(form.operator.database, form.act(), import_id)
+    except RequestRefused as refused:
+        return _import_page(form.operator, import_id, errors_of(refused, ("reason",)), form)
+    return back(form, f"/imports/{import_id}", message="cancelled")
+
+
+def _import_page(
+    operator: AtConsole,
+    import_id: UUID,
+    errors: FormErrors = NO_ERRORS,
+    form: OpsPosted | None = None,
+    *,
+    revealed: Revealed | None = None,
+) -> Response:
+    found = queries.details(operator.database, import_id)
+    typed = {name: form.text(name) if form else "" for name in ("reason", *CORRECTIONS)}
+    amendable = found.row.state in (ImportState.REJECTED, ImportState.FAILED, ImportState.PARTLY_SUCCEEDED)
+    shown: dict[str, Any] = {"found": found, "row": found.row, "typed": typed, "revealed": revealed}
+    return page(operator, "console/import.html", errors, **shown, amendable=amendable)

@@ -1,0 +1,163 @@
+"""Who is at the console, and the forms that they send from its pages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Request
+from fastapi.responses import Response
+from starlette.datastructures import FormData
+
+from handlers import refusals
+from handlers.access import operator_roles, operators
+from handlers.access.act import Act
+from handlers.access.operator_roles import OpsAct
+from handlers.access.operators import OperatorCaller
+from handlers.access.sessions import Session
+from handlers.services import Services
+from portal_db.database import Database
+from web.console.console import Console, TheConsole
+from web.http.identity import require_csrf_token, require_own_page
+from web.pages.frame.forms import CSRF_FIELD, GivenForm, text
+
+#: The most dead letters that a form can name.
+MOST_IDS = 500
+
+
+@dataclass(frozen=True)
+class AtConsole:
+    """An operator at the console, for one request."""
+
+    request: Request
+    console: Console
+    caller: OperatorCaller
+    session: Session
+
+    @property
+    def name(self) -> str:
+        return self.caller.name
+
+    @property
+    def csrf_token(self) -> str:
+        return self.session.csrf_token
+
+    @property
+    def services(self) -> Services:
+        return self.console.services
+
+    @property
+    def database(self) -> Database:
+        return self.console.database
+
+    def may(self, act: str) -> bool:
+        """Whether to show what does this."""
+        return self.caller.may(OpsAct(act))
+
+
+def cookie_name(console: Console) -> str:
+    """The cookie's name; another one than the portal's, so that both may be open on one host."""
+    return "__Host-operator" if console.is_https else "operator_session"
+
+
+def halfway_cookie(console: Console) -> str:
+    """The cookie of a sign-in that waits for the second factor."""
+    return "__Host-operator-halfway" if console.is_https else "operator_halfway"
+
+
+def set_cookie(response: Response, console: Console, name: str, value: str, seconds: float) -> None:
+    """Set a cookie that is sent with requests from the console's own pages only."""
+    response.set_cookie(
+        name, value, max_age=round(seconds), path="/", secure=console.is_https, httponly=True, samesite="strict"
+    )
+
+
+def clear_cookie(response: Response, console: Console, name: str) -> None:
+    response.delete_cookie(name, path="/", secure=console.is_https, httponly=True, samesite="strict")
+
+
+def at_console(request: Request, console: Console) -> AtConsole | None:
+    """The operator whose session the browser has, if it is live."""
+    token = request.cookies.get(cookie_name(console))
+    session = Session(token) if token else None
+    caller = operators.recognise(console.database, session) if session else None
+    return AtConsole(request, console, caller, session) if session and caller else None
+
+
+def signed_in(request: Request, console: TheConsole) -> AtConsole:
+    """The operator who is signed in.
+
+    Raises:
+        RequestRefused: `not_signed_in`; a browser is sent to the sign-in page and then back to this one.
+    """
+    found = at_console(request, console)
+    if found is None:
+        raise refusals.NOT_SIGNED_IN()
+    return found
+
+
+TheOperator = Annotated[AtConsole, Depends(signed_in)]
+
+
+@dataclass(frozen=True)
+class OpsPosted:
+    """A form that an operator sent from one of the console's pages, and may send."""
+
+    operator: AtConsole
+    form: FormData
+
+    def text(self, name: str) -> str:
+        return text(self.form, name).strip()
+
+    def ids(self, name: str) -> tuple[UUID, ...]:
+        """The ids of ticked rows, each once.
+
+        Raises:
+            RequestRefused: too many, or one is not an id.
+        """
+        values = [value for value in self.form.getlist(name) if isinstance(value, str)]
+        try:
+            found = tuple(dict.fromkeys(map(UUID, values)))
+        except ValueError:
+            raise refusals.BAD_FIELD(field=name, reason="is not an id") from None
+        if len(found) > MOST_IDS:
+            raise refusals.BAD_FIELD(field=name, reason=f"names more than {MOST_IDS} rows")
+        return found
+
+    def act(self) -> Act:
+        """The operator's act, for the reason that they gave.
+
+        Raises:
+            RequestRefused: the reason is missing, or cannot be kept.
+        """
+        return self.operator.caller.act(self.text("reason"))
+
+    def confirm(self) -> None:
+        """Pass if the operator gave a code of their second factor recently, or gives one with this form.
+
+        Raises:
+            RequestRefused: they did not, or it is wrong.
+        """
+        if self.operator.caller.is_fresh:
+            return
+        code = self.text("code")
+        if not code:
+            raise refusals.CONFIRM_FIRST()
+        settings = self.operator.services.settings
+        operators.confirm(self.operator.database, settings, self.operator.session, self.operator.caller, code)
+
+
+def posted(act: OpsAct | None = None) -> Callable[..., OpsPosted]:
+    """A dependency: a form of an operator whose role may do this. `None`: every operator may."""
+
+    def check(request: Request, console: TheConsole, operator: TheOperator, form: GivenForm) -> OpsPosted:
+        require_own_page(request, console)
+        require_csrf_token(operator.session, text(form, CSRF_FIELD))
+        if act is not None:
+            operator_roles.require(operator.caller.role, act)
+        return OpsPosted(operator, form)
+
+    check.act = act  # type: ignore[attr-defined]  # so that a test can list the act of each form
+    return check

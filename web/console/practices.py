@@ -1,0 +1,136 @@
+"""Practices: one with its connections, quota, open work and pauses; and pausing and resuming work."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+from uuid import UUID
+
+import redis
+from fastapi import APIRouter, Depends
+from fastapi.responses import Response
+
+from handlers import refusals
+from handlers.access.operator_roles import OpsAct
+from handlers.errors import RequestRefused
+from handlers.operations import pauses, searches
+from handlers.operations.searches import PracticeNow
+from handlers.schedule import control
+from portal_db.states import ConnectionState, Lane
+from portal_db.work.pauses import Scope
+from web.console.console import Console
+from web.console.operator import AtConsole, OpsPosted, TheOperator, posted
+from web.console.view import back, page
+from web.console.words import errors_of
+from web.pages.frame.forms import NO_ERRORS, FormErrors
+from xpm.quota import Limits, Status
+
+router = APIRouter()
+
+
+@dataclass(frozen=True)
+class Quota:
+    """What a tenant has used of XPM's limits; `None` while nobody can say."""
+
+    tenant_id: str
+    limits: Limits
+    used: Status | None
+
+
+@router.get("/practices")
+def show_practices(operator: TheOperator, name: str = "", after: str | None = None) -> Response:
+    found, more = searches.practices(operator.database, name=name.strip()[:100], after=after)
+    return page(operator, "console/practices.html", name=name, found=found, more=more)
+
+
+@router.get("/practices/{practice_id}")
+def show_practice(operator: TheOperator, practice_id: UUID) -> Response:
+    return _practice_page(operator, practice_id)
+
+
+@router.post("/practices/{practice_id}/pause")
+def pause_practice(form: Annotated[OpsPosted, Depends(posted(OpsAct.PAUSE))], practice_id: UUID) -> Response:
+    """Pause a practice, or one lane of it."""
+    try:
+        scope = Scope(practice_id, _lane(form.text("lane")), None)
+        pauses.pause(form.operator.database, form.act(), scope)
+    except RequestRefused as refused:
+        return _practice_page(form.operator, practice_id, errors_of(refused, ("reason",)))
+    return back(form, f"/practices/{practice_id}", message="paused")
+
+
+@router.post("/pauses/resume")
+def resume(form: Annotated[OpsPosted, Depends(posted(OpsAct.PAUSE))]) -> Response:
+    """Resume a practice, a lane or a kind."""
+    pauses.resume(form.operator.database, form.act(), _scope(form))
+    return back(form, "/", message="resumed")
+
+
+@router.post("/pauses/everything")
+def pause_everything(form: Annotated[OpsPosted, Depends(posted(OpsAct.PAUSE_EVERYTHING))]) -> Response:
+    """Pause all work."""
+    form.confirm()
+    pauses.pause(form.operator.database, form.act(), Scope())
+    return back(form, "/system", message="paused")
+
+
+@router.post("/pauses/everything/resume")
+def resume_everything(form: Annotated[OpsPosted, Depends(posted(OpsAct.PAUSE_EVERYTHING))]) -> Response:
+    """End the pause of all work; other pauses stay."""
+    pauses.resume(form.operator.database, form.act(), Scope())
+    return back(form, "/system", message="resumed")
+
+
+@router.post("/pauses")
+def pause_part(form: Annotated[OpsPosted, Depends(posted(OpsAct.PAUSE))]) -> Response:
+    """Pause a lane or a kind, of every practice."""
+    pauses.pause(form.operator.database, form.act(), _scope(form))
+    return back(form, "/system", message="paused")
+
+
+def _scope(form: OpsPosted) -> Scope:
+    """A scope that is not everything.
+
+    Raises:
+        RequestRefused: it is everything, or cannot be read.
+    """
+    practice = form.text("practice")
+    try:
+        scope = Scope(UUID(practice) if practice else None, _lane(form.text("lane")), form.text("kind") or None)
+    except ValueError:
+        raise refusals.UNKNOWN_PRACTICE() from None
+    if scope == Scope():
+        raise refusals.BAD_FIELD(field="scope", reason="choose a practice, a lane or a kind")
+    return scope
+
+
+def _lane(text: str) -> Lane | None:
+    if text and text not in tuple(Lane):
+        raise refusals.BAD_FIELD(field="lane", reason="there is no such lane")
+    return Lane(text) if text else None
+
+
+def _practice_page(operator: AtConsole, practice_id: UUID, errors: FormErrors = NO_ERRORS) -> Response:
+    found = searches.practice(operator.database, practice_id)
+    shown: dict[str, Any] = {
+        "found": found,
+        "quotas": _quotas(operator.console, found),
+        "schedules": control.listing(operator.database, practice_id),
+        "lanes": [("", "All of it"), *((lane.value, f"Lane {lane.value}") for lane in Lane)],
+    }
+    return page(operator, "console/practice.html", errors, **shown)
+
+
+def _quotas(console: Console, found: PracticeNow) -> Sequence[Quota]:
+    tenants = {each.tenant_id for each in found.connections if each.state is not ConnectionState.DISCONNECTED}
+    return [
+        Quota(tenant, Limits(day=console.settings.xpm_day_limit), _used(console, tenant)) for tenant in sorted(tenants)
+    ]
+
+
+def _used(console: Console, tenant_id: str) -> Status | None:
+    try:
+        return console.quota.status(tenant_id) if console.quota is not None else None
+    except redis.RedisError:
+        return None
