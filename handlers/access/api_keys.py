@@ -16,8 +16,10 @@ from uuid import UUID
 from pydantic import Field, TypeAdapter, ValidationError
 
 from handlers import refusals
+from handlers.access import sign_in_log
 from handlers.access.act import Actor
 from handlers.access.caller import Caller, Scope
+from handlers.access.origin import Origin
 from handlers.access.practices import require_practice
 from handlers.fields import Line
 from portal_db.access import credentials, people
@@ -107,8 +109,8 @@ def listing(database: Database, practice_id: UUID) -> list[ApiKey]:
         return credentials.keys_of(tx, practice_id)
 
 
-def recognise(database: Database, secret: str, staff_id: UUID) -> Caller | None:
-    """The caller who uses this key for this staff member.
+def recognise(database: Database, secret: str, staff_id: UUID, origin: Origin) -> Caller | None:
+    """The caller who uses this key for this staff member. Its practice can read in the sign-in log when a key is refused.
 
     Returns:
         `None` when there is no such key (any more).
@@ -117,11 +119,16 @@ def recognise(database: Database, secret: str, staff_id: UUID) -> Caller | None:
         RequestRefused: nobody with this id works at the key's practice.
     """
     with database.read() as tx:
-        key = credentials.live_key(tx, hashed(secret))
-        if key is None:
+        found = credentials.key(tx, hashed(secret))
+        if found is None:
             return None
+        key, is_live = found
         staff = people.get_staff(tx, staff_id, practice_id=key.practice_id)
+    if not is_live:
+        note_refused(database, key, origin, "it has ended")
+        return None
     if staff is None or staff.left_at is not None:
+        note_refused(database, key, origin, "it names nobody who works here")
         raise refusals.UNKNOWN_STAFF(field="X-Staff-Id")
     if key.last_used_at is None or key.last_used_at < database.sources.now() - USE_NOTED_EVERY:
         with database.write() as tx:
@@ -133,6 +140,12 @@ def recognise(database: Database, secret: str, staff_id: UUID) -> Caller | None:
 def is_ending(key: ApiKey, now: datetime) -> bool:
     """Whether a key that still works ends so soon that people should replace it."""
     return key.ends_at is not None and now < key.ends_at <= now + ENDING
+
+
+def note_refused(database: Database, key: ApiKey, origin: Origin, why: str) -> None:
+    """Record in the sign-in log of its practice that a key was refused, once an hour for each reason."""
+    with database.write() as tx:
+        sign_in_log.note_refused_key(tx, key.practice_id, origin, f"{key.hint}…: {why}")
 
 
 def hashed(secret: str) -> str:

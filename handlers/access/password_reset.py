@@ -13,8 +13,10 @@ from email.message import Message
 from uuid import UUID
 
 from config.settings import Settings
-from handlers.access import passwords
+from handlers.access import passwords, sign_in_log
+from handlers.access.origin import Origin
 from handlers.access.sessions import key_of
+from handlers.access.sign_in_log import SignInEvent
 from handlers.access.tries import Tries
 from handlers.email import addresses
 from handlers.email.compose import compose
@@ -49,7 +51,7 @@ def admit(tries: Tries, email: str, *, address: str) -> str:
     return email_key
 
 
-def request(database: Database, bell: Bell, email_key: str) -> None:
+def request(database: Database, bell: Bell, email_key: str, origin: Origin) -> None:
     """Request the email, if a staff member signs in with this address. To be called once the answer is given."""
     with database.read() as tx:
         found = credentials.by_email(tx, email_key)
@@ -60,6 +62,7 @@ def request(database: Database, bell: Bell, email_key: str) -> None:
         args, key = {"reset_id": str(reset_id)}, f"{kind}:{reset_id}"
         job = standalone_job(tx, kind, found.staff.practice_id, args, dedupe_key=key)
         jobs.add(tx, [job])
+        sign_in_log.note(tx, SignInEvent.RESET_REQUESTED, found.staff, origin)
     bell.ring(job.lane, [job.id])
 
 

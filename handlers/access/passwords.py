@@ -13,9 +13,10 @@ from argon2.exceptions import Argon2Error, InvalidHashError
 
 from config.settings import Settings
 from handlers import refusals
-from handlers.access import password_rules
+from handlers.access import password_rules, sign_in_log
 from handlers.access.caller import Caller
 from handlers.access.origin import Origin
+from handlers.access.sign_in_log import SignInEvent
 from handlers.access.tries import Attempt, Tries
 from portal_db import audit
 from portal_db.access import credentials, password_links, people
@@ -57,7 +58,7 @@ def set_password(database: Database, staff_id: UUID, practice_id: UUID, password
     password_rules.require(password, known)
     made = hash_of(password)
     with database.write() as tx:
-        _set(tx, login_id, made, actor=ActorKind.OPERATOR)
+        _set(tx, login_id, made, SignInEvent.PASSWORD_SET_BY_OPERATOR, origin=None)
 
 
 def issue_link(database: Database, settings: Settings, staff_id: UUID, practice_id: UUID) -> str:
@@ -85,7 +86,7 @@ def link_of(url: str, token: str) -> str:
     return f"{url.rstrip('/')}{LINK_PATH}#{token}"
 
 
-def set_by_link(database: Database, token: str, password: str) -> str:
+def set_by_link(database: Database, token: str, password: str, origin: Origin) -> str:
     """Set the password of the staff member who received this link.
 
     Returns:
@@ -105,7 +106,7 @@ def set_by_link(database: Database, token: str, password: str) -> str:
     with database.write() as tx:
         if not password_links.use(tx, token_hash, login_id):
             raise refusals.PASSWORD_LINK_EXPIRED()
-        _set(tx, login_id, made, actor=ActorKind.STAFF)
+        _set(tx, login_id, made, SignInEvent.PASSWORD_SET_BY_LINK, origin=origin)
     return email_key
 
 
@@ -123,6 +124,8 @@ def change(
     attempt = Attempt(login.email_key, origin, browser=hashed(session_token))
     tries.take(attempt)
     if not fits(login.password_hash, old):
+        with database.write() as tx:
+            sign_in_log.note(tx, SignInEvent.PASSWORD_CHANGE_FAILED, caller, origin)
         raise refusals.WRONG_OLD_PASSWORD()
     tries.take_back(attempt)
     if _normal(old) == _normal(new):
@@ -132,7 +135,7 @@ def change(
     with database.write() as tx:
         if credentials.login(tx, login_id).password_hash != login.password_hash:  # changed in another browser meanwhile
             raise refusals.WRONG_OLD_PASSWORD()
-        _set(tx, login_id, made, actor=ActorKind.STAFF, actor_id=caller.staff_id, keep=hashed(session_token))
+        _set(tx, login_id, made, SignInEvent.PASSWORD_CHANGED, origin=origin, keep=hashed(session_token))
 
 
 def hash_of(password: str) -> str:
@@ -149,16 +152,17 @@ def _set(
     tx: Tx,
     login_id: UUID,
     password_hash: str,
+    event: SignInEvent,
     *,
-    actor: ActorKind,
-    actor_id: UUID | None = None,
+    origin: Origin | None,
     keep: str | None = None,
 ) -> None:
     """Set it. Whoever knew the old one or holds an earlier link is out; `keep` is the hash of the one session that stays."""
     credentials.set_password(tx, login_id, password_hash)
     credentials.end_sessions_of_login(tx, login_id, keep=keep)
     password_links.end_all(tx, login_id)
-    _audit(tx, "login.password", login_id, actor, actor_id)
+    sign_in_log.note(tx, event, credentials.staff_of(tx, login_id), origin)
+    _audit(tx, "login.password", login_id, ActorKind.STAFF if origin else ActorKind.OPERATOR)
 
 
 def _login_of(tx: Tx, staff_id: UUID, practice_id: UUID) -> UUID:
@@ -168,10 +172,8 @@ def _login_of(tx: Tx, staff_id: UUID, practice_id: UUID) -> UUID:
     return staff.login_id
 
 
-def _audit(tx: Tx, action: str, login_id: UUID, actor: ActorKind, actor_id: UUID | None = None) -> None:
-    audit.record(
-        tx, action=action, subject="login", subject_id=login_id, practice_id=None, actor=actor, actor_id=actor_id
-    )
+def _audit(tx: Tx, action: str, login_id: UUID, actor: ActorKind) -> None:
+    audit.record(tx, action=action, subject="login", subject_id=login_id, practice_id=None, actor=actor)
 
 
 def hashed(token: str) -> str:

@@ -14,11 +14,12 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from handlers import refusals
-from handlers.access import halfway, mfa, passwords
+from handlers.access import halfway, mfa, passwords, sign_in_log
 from handlers.access.caller import Caller
 from handlers.access.mfa import NextStep
 from handlers.access.origin import Origin
-from handlers.access.tries import Attempt, Tries
+from handlers.access.sign_in_log import SignInEvent
+from handlers.access.tries import Attempt, TooManyTries, Tries
 from handlers.email import addresses
 from handlers.errors import Rejected
 from portal_db.access import credentials
@@ -68,11 +69,17 @@ def sign_in(
     Raises:
         RequestRefused: `bad_credentials`, whichever of the two is wrong; or `TooManyTries`.
     """
-    tries.take(attempt)
+    try:
+        tries.take(attempt)
+    except TooManyTries as refusal:
+        if refusal.is_first:
+            _note_failure(database, attempt, SignInEvent.LOCKED_OUT)
+        raise
     with database.read() as tx:
         found = credentials.by_email(tx, attempt.email_key)
     checked = found.login.password_hash if found else None
     if not passwords.fits(checked, password) or found is None:
+        _note_failure(database, attempt, SignInEvent.SIGN_IN_FAILED)
         raise refusals.BAD_CREDENTIALS()
     tries.take_back(attempt)
     with database.write() as tx:
@@ -93,7 +100,15 @@ def begin(tx: Tx, found: SignIn, origin: Origin, *, instead_of: str | None = Non
     row = {"id": tx.new_id(), "staff_id": found.staff.id, "token_hash": _hashed(session.token)}
     row |= {"address": origin.address, "agent": origin.agent}
     credentials.begin_session(tx, row, idle_seconds=IDLE_SECONDS, seconds=SECONDS)
+    sign_in_log.note(tx, SignInEvent.SIGNED_IN, found.staff, origin)
     return SignedIn(session, Caller.of(found.staff), found.login.email_key)
+
+
+def _note_failure(database: Database, attempt: Attempt, event: SignInEvent) -> None:
+    """Record a failure by the same statements whether or not anybody has the email."""
+    with database.write() as tx:
+        found = credentials.by_email(tx, attempt.email_key)
+        sign_in_log.note(tx, event, found.staff if found else None, attempt.origin)
 
 
 def recognise(database: Database, session: Session) -> Caller | None:
@@ -148,21 +163,26 @@ def listing(database: Database, caller: Caller, session: Session) -> list[OpenSe
     ]
 
 
-def end_one(database: Database, caller: Caller, session_id: UUID) -> None:
+def end_one(database: Database, caller: Caller, session_id: UUID, origin: Origin) -> None:
     """End one of the caller's sessions; it may have ended already."""
     with database.write() as tx:
-        credentials.end_session_of(tx, caller.staff_id, session_id)
+        if credentials.end_session_of(tx, caller.staff_id, session_id):
+            sign_in_log.note(tx, SignInEvent.SESSIONS_ENDED, caller, origin, detail="one")
 
 
-def end_others(database: Database, caller: Caller, session: Session) -> None:
+def end_others(database: Database, caller: Caller, session: Session, origin: Origin) -> None:
     """End the caller's sessions except this one."""
     with database.write() as tx:
-        credentials.end_sessions_of(tx, caller.staff_id, keep=_hashed(session.token))
+        if credentials.end_sessions_of(tx, caller.staff_id, keep=_hashed(session.token)):
+            sign_in_log.note(tx, SignInEvent.SESSIONS_ENDED, caller, origin, detail="all others")
 
 
-def sign_out(database: Database, session: Session) -> None:
+def sign_out(database: Database, session: Session, origin: Origin) -> None:
     with database.write() as tx:
+        found = credentials.by_session(tx, _hashed(session.token))
         credentials.end_session(tx, _hashed(session.token))
+        if found is not None:
+            sign_in_log.note(tx, SignInEvent.SIGNED_OUT, found.staff, origin)
 
 
 def key_of(email: str) -> str:

@@ -10,15 +10,17 @@ from handlers.errors import RequestRefused
 
 
 class TooManyTries(RequestRefused):
-    """Closed for this email or this address for a while; `wait_seconds` says how long."""
+    """Closed for this email or this address for a while; `wait_seconds` says how long. `is_first`: it has been
+    open until now."""
 
-    def __init__(self, wait_seconds: float) -> None:
+    def __init__(self, wait_seconds: float, *, is_first: bool = False) -> None:
         super().__init__(
             "too_many_tries",
             "There were too many tries.",
             f"Wait {max(1, round(wait_seconds / 60))} minutes, then try again.",
         )
         self.wait_seconds = wait_seconds
+        self.is_first = is_first
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,7 @@ def days_of(settings: Settings) -> Mapping[str, float]:
         "webhook deliveries": settings.keep_events_days,
         "client changes": settings.keep_history_days,
         "re-sync summaries": settings.keep_events_days,
+        "sign-in log": settings.keep_audit_days,
         "malformed messages": settings.keep_malformed_days,
         "requests for a new password": 1,
         "ended consents": 0,

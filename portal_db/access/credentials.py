@@ -26,9 +26,10 @@ def note_use(tx: Tx, key_id: UUID) -> None:
     update_rows(tx, ApiKey, ApiKey.id == key_id, last_used_at=db_now())
 
 
-def live_key(tx: Tx, key_hash: str) -> ApiKey | None:
-    """The key with this hash, unless it has ended."""
-    return tx.session.scalar(select(ApiKey).where(ApiKey.key_hash == key_hash, _key_is_live()))
+def key(tx: Tx, key_hash: str) -> tuple[ApiKey, bool] | None:
+    """The key with this hash, and whether it is live."""
+    statement = select(ApiKey, _key_is_live()).where(ApiKey.key_hash == key_hash)
+    return one_as(tx, lambda found, is_live: (found, bool(is_live)), statement)
 
 
 def keys_of(tx: Tx, practice_id: UUID) -> list[ApiKey]:
@@ -116,14 +117,15 @@ def sessions_of(tx: Tx, staff_id: UUID) -> Sequence[StaffSession]:
     return tx.session.scalars(statement.order_by(StaffSession.idle_until.desc(), StaffSession.id)).all()
 
 
-def end_session_of(tx: Tx, staff_id: UUID, session_id: UUID) -> None:
-    delete_rows(tx, StaffSession, StaffSession.id == session_id, StaffSession.staff_id == staff_id)
+def end_session_of(tx: Tx, staff_id: UUID, session_id: UUID) -> bool:
+    """End a session of this staff member. False when they have no such session."""
+    return bool(delete_rows(tx, StaffSession, StaffSession.id == session_id, StaffSession.staff_id == staff_id))
 
 
-def end_sessions_of(tx: Tx, staff_id: UUID, *, keep: str | None = None) -> None:
-    """End every session of a staff member, except the one with the hash `keep`."""
+def end_sessions_of(tx: Tx, staff_id: UUID, *, keep: str | None = None) -> int:
+    """End every session of a staff member, except the one with the hash `keep`, and return how many there were."""
     is_other = StaffSession.token_hash != keep if keep is not None else true()
-    delete_rows(tx, StaffSession, StaffSession.staff_id == staff_id, is_other)
+    return delete_rows(tx, StaffSession, StaffSession.staff_id == staff_id, is_other)
 
 
 def end_sessions_of_login(tx: Tx, login_id: UUID, *, keep: str | None = None) -> None:
@@ -137,6 +139,11 @@ def end_sessions_of_login(tx: Tx, login_id: UUID, *, keep: str | None = None) ->
 
 def login(tx: Tx, login_id: UUID) -> Login:
     return tx.session.execute(select(Login).where(Login.id == login_id)).scalar_one()
+
+
+def staff_of(tx: Tx, login_id: UUID) -> Staff | None:
+    """The staff member who has this login."""
+    return tx.session.scalar(select(Staff).where(Staff.login_id == login_id))
 
 
 def known_about(tx: Tx, login_id: UUID) -> list[str]:

@@ -1,6 +1,6 @@
 """All tables: importing this package registers them with `Base.metadata`."""
 
-from portal_db.tables.access import ApiKey, OperatorSession, PasswordLink, PasswordReset, StaffSession
+from portal_db.tables.access import ApiKey, OperatorSession, PasswordLink, PasswordReset, SignInEntry, StaffSession
 from portal_db.tables.base import Base
 from portal_db.tables.bulk_acts import BulkAct
 from portal_db.tables.changes import ClientChange, RelationshipSync
@@ -85,6 +85,7 @@ __all__ = [
     "Schedule",
     "ScheduledRun",
     "SecondFactor",
+    "SignInEntry",
     "Staff",
     "StaffSession",
     "Task",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import JSON, ForeignKey, String
+from sqlalchemy import JSON, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal_db.states import EmailState
@@ -94,3 +94,20 @@ class PasswordReset(Base):
     ends_at: Mapped[datetime | None]
     sent_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
+
+
+class SignInEntry(Base):
+    """One event of the sign-in log. No row is ever changed. Without a practice it is about an email that nobody has."""
+
+    __tablename__ = "sign_in_log"
+    __table_args__ = (Index("ix_sign_in_log_listing", "practice_id", "at", "id"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
+    practice_id: Mapped[UUID | None] = mapped_column(ForeignKey("practices.id"))
+    staff_id: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
+    event: Mapped[str] = mapped_column(String(40))
+    #: Where the request came from; empty for an operator at the command line.
+    address: Mapped[str | None] = mapped_column(String(45))
+    agent: Mapped[str | None] = mapped_column(String(200))
+    detail: Mapped[str | None] = mapped_column(String(100))

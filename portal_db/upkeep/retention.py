@@ -30,6 +30,7 @@ from portal_db.tables import (
     PasswordReset,
     RelationshipSync,
     ScheduledRun,
+    SignInEntry,
     WebhookDelivery,
     XeroConsent,
 )
@@ -79,6 +80,7 @@ RULES: dict[str, RetentionRule] = {
     "re-sync summaries": RetentionRule(
         RelationshipSync, lambda days: RelationshipSync.started_at < db_now(-days * DAY)
     ),
+    "sign-in log": RetentionRule(SignInEntry, lambda days: SignInEntry.at < db_now(-days * DAY)),
     "malformed messages": RetentionRule(
         MalformedMessage, lambda days: MalformedMessage.received_at < db_now(-days * DAY)
     ),

@@ -82,6 +82,7 @@ TABLE: dict[tuple[str, str], Endpoint] = {
     ("POST", "/api-keys"): Endpoint(MANAGE, lambda _: {"name": "new", "scopes": ["read"]}),
     ("POST", "/api-keys/{key_id}/rotation"): Endpoint(MANAGE, has_id=True),
     ("DELETE", "/api-keys/{key_id}"): Endpoint(MANAGE, has_id=True),
+    ("GET", "/sign-ins"): Endpoint(MANAGE),
     ("GET", "/webhooks"): Endpoint(MANAGE),
     ("POST", "/webhooks"): Endpoint(MANAGE, lambda _: {"url": "https://hooks.example/portal"}),
     ("POST", "/webhooks/{webhook_id}/rotation"): Endpoint(MANAGE, has_id=True),

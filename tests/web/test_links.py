@@ -23,6 +23,7 @@ from starlette.routing import Match
 import handlers.email
 from handlers.access import password_reset
 from handlers.access.caller import Scope
+from handlers.access.origin import Origin
 from handlers.xero.tokens import break_connection
 from portal_db.states import Role
 from portal_db.xero import connections
@@ -62,7 +63,7 @@ def every_email(desk: Desk, simulator: SimulatorHandle) -> dict[str, tuple[set[s
     version = world.scalar("SELECT version FROM xero_logins")
     assert isinstance(version, int)
     break_connection(world.database, connection, version, "grant_refused")
-    password_reset.request(world.database, world.bell, desk.staff().email)
+    password_reset.request(world.database, world.bell, desk.staff().email, Origin("192.0.2.1"))
     world.run_due()
     found = {}
     for delivery in world.mail.deliveries():

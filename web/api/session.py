@@ -93,7 +93,7 @@ def sign_out(request: Request, response: Response, portal: ThePortal, _: Annotat
     """Sign out; the session ends."""
     session = session_of(request, portal)
     if session is not None:
-        sessions.sign_out(portal.database, session)
+        sessions.sign_out(portal.database, session, origin_of(request))
     clear_cookie(response, portal)
 
 
@@ -109,7 +109,7 @@ def forgot_password(request: Request, portal: ThePortal, given: Forgotten, after
 def set_password(request: Request, response: Response, portal: ThePortal, given: NewPassword) -> None:
     """Set a password by a link. The link works once, and all sessions of that login end."""
     require_own_page(request, portal)
-    email_key = passwords.set_by_link(portal.database, given.token, given.password)
+    email_key = passwords.set_by_link(portal.database, given.token, given.password, origin_of(request))
     known_browsers.remember(response, portal, email_key)
 
 

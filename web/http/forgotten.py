@@ -6,8 +6,9 @@ import structlog
 from fastapi import BackgroundTasks, Request
 
 from handlers.access import password_reset
+from handlers.access.origin import Origin
 from portal_db.database import DATABASE_AWAY
-from web.http.identity import address_of
+from web.http.identity import address_of, origin_of
 from web.portal import Portal
 
 log = structlog.stdlib.get_logger(__name__)
@@ -20,11 +21,11 @@ def request_link(request: Request, portal: Portal, email: str, after: Background
         TooManyTries: there were too many requests.
     """
     email_key = password_reset.admit(portal.tries, email, address=address_of(request))
-    after.add_task(_look, portal, email_key)
+    after.add_task(_look, portal, email_key, origin_of(request))
 
 
-def _look(portal: Portal, email_key: str) -> None:
+def _look(portal: Portal, email_key: str, origin: Origin) -> None:
     try:
-        password_reset.request(portal.database, portal.bell, email_key)
+        password_reset.request(portal.database, portal.bell, email_key, origin)
     except DATABASE_AWAY as error:  # they got their answer, and ask again when no email comes
         log.warning("password_reset.database_away", exc_info=error)

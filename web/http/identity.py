@@ -66,7 +66,7 @@ def authenticated(
     """
     if "authorization" not in request.headers:
         return _by_cookie(portal, request)
-    found = _by_key(portal, key, x_staff_id)
+    found = _by_key(request, portal, key, x_staff_id)
     if found.via_key is not None and api_keys.is_ending(found.via_key, portal.services.sources.now()):
         response.headers["Sunset"] = format_datetime(found.via_key.ends_at or found.via_key.created_at, usegmt=True)
     return found
@@ -87,7 +87,7 @@ def is_still(request: Request, portal: Portal, who: Caller) -> bool:
     scheme, _, secret = request.headers.get("authorization", "").partition(" ")
     try:
         if scheme:
-            now = api_keys.recognise(portal.database, secret.strip(), who.staff_id)
+            now = api_keys.recognise(portal.database, secret.strip(), who.staff_id, origin_of(request))
         else:
             session = session_of(request, portal)
             now = sessions.peek(portal.database, session) if session else None
@@ -96,10 +96,12 @@ def is_still(request: Request, portal: Portal, who: Caller) -> bool:
     return now is not None and (now.staff_id, now.role, now.scopes) == (who.staff_id, who.role, who.scopes)
 
 
-def allowed(scope: Scope) -> Callable[[Caller], Caller]:
+def allowed(scope: Scope) -> Callable[..., Caller]:
     """A dependency that returns the caller, provided that they have this scope."""
 
-    def check(found: Annotated[Caller, Depends(caller)]) -> Caller:
+    def check(request: Request, portal: ThePortal, found: Annotated[Caller, Depends(caller)]) -> Caller:
+        if found.via_key is not None and scope not in found.scopes:
+            api_keys.note_refused(portal.database, found.via_key, origin_of(request), f"it lacks the scope {scope}")
         found.require(scope)
         return found
 
@@ -195,10 +197,14 @@ def require_csrf_token(session: Session, given: str | None) -> None:
         raise refusals.CSRF()
 
 
-def _by_key(portal: Portal, key: HTTPAuthorizationCredentials | None, staff_id: UUID | None) -> Caller:
+def _by_key(
+    request: Request, portal: Portal, key: HTTPAuthorizationCredentials | None, staff_id: UUID | None
+) -> Caller:
     if key is not None and staff_id is None:
         raise refusals.STAFF_NOT_NAMED()
-    found = api_keys.recognise(portal.database, key.credentials, staff_id) if key and staff_id else None
+    found = None
+    if key and staff_id:
+        found = api_keys.recognise(portal.database, key.credentials, staff_id, origin_of(request))
     if found is None:
         raise refusals.BAD_KEY()
     return found

@@ -84,7 +84,8 @@ class SignInLimits:
         for limit, what, value in budgets:
             name = hmac.new(self._key, f"{what} {value}".encode(), hashlib.sha256).hexdigest()
             if not limiter.hit(limit, name, cost=cost) and cost > 0:
-                raise TooManyTries(self._wait(limiter, limit, name))
+                is_first = limiter.storage.get(limit.key_for(name)) == limit.amount + 1
+                raise TooManyTries(self._wait(limiter, limit, name), is_first=is_first)
 
     def _wait(self, limiter: RateLimiter, limit: RateLimitItem, name: str) -> float:
         reset_at, _ = limiter.get_window_stats(limit, name)

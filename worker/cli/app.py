@@ -59,6 +59,7 @@ COMMANDS = {
     "reconcile": Command("worker.cli.operations.reconcile", "run_reconcile", _OPERATIONS),
     "doctor": Command("worker.cli.doctor", "run_doctor", _OPERATIONS),
     "housekeeping": Command("worker.cli.operations.housekeeping", "run_housekeeping", _OPERATIONS),
+    "sign-ins": Command("worker.cli.practices.sign_ins", "list_sign_ins", _OPERATIONS),
     "person": Command("worker.cli.operations.erase", "person_app", _OPERATIONS),
     "restore": Command("worker.cli.operations.restore", "restore_app", _OPERATIONS),
     "worker": Command("worker.cli.processes", "run_worker", _RUN),

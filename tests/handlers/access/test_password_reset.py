@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import select, update
 
 from handlers.access import password_reset, passwords
+from handlers.access.origin import Origin
 from handlers.access.password_reset import LINK_SECONDS
 from portal_db.access import credentials
 from portal_db.states import EmailState, JobState
@@ -19,6 +20,7 @@ from tests.world import World
 from worker.local.mail_catcher import Behaviour
 
 PASSWORD = "seven small boats at sea"
+HERE = Origin("192.0.2.1")
 
 
 def email_of(world: World) -> str:
@@ -26,7 +28,7 @@ def email_of(world: World) -> str:
 
 
 def ask(world: World) -> None:
-    password_reset.request(world.database, world.bell, email_of(world))
+    password_reset.request(world.database, world.bell, email_of(world), HERE)
 
 
 def tokens(world: World) -> list[str]:
@@ -63,9 +65,9 @@ def test_the_link_sets_the_password_once(world: World) -> None:
     [token] = tokens(world)
     assert [found.recipient for found in world.mail.deliveries()] == [email_of(world)]
     assert became(world) == [(EmailState.SENT, JobState.SUCCEEDED)]
-    passwords.set_by_link(world.database, token, PASSWORD)
+    passwords.set_by_link(world.database, token, PASSWORD, HERE)
     assert signs_in_with(world, PASSWORD)
-    ops.refused(lambda: passwords.set_by_link(world.database, token, "another few quiet words"), "link_ended")
+    ops.refused(lambda: passwords.set_by_link(world.database, token, "another few quiet words", HERE), "link_ended")
     assert world.scalar("SELECT count(*) FROM password_resets WHERE token_hash = :token", token=token) == 0
 
 
@@ -76,9 +78,9 @@ def test_a_new_password_ends_every_other_link(sqlite_world: World) -> None:
     world.run_due()
     printed = passwords.issue_link(world.database, world.services.settings, world.staff_id, world.practice_id)
     first, second = tokens(world)
-    passwords.set_by_link(world.database, second, PASSWORD)
+    passwords.set_by_link(world.database, second, PASSWORD, HERE)
     for token in (first, printed.partition("#")[2]):
-        ops.refused(lambda token=token: passwords.set_by_link(world.database, token, PASSWORD), "link_ended")  # type: ignore[misc]
+        ops.refused(lambda token=token: passwords.set_by_link(world.database, token, PASSWORD, HERE), "link_ended")  # type: ignore[misc]
 
 
 def test_a_link_ends_after_an_hour(sqlite_world: World) -> None:
@@ -86,12 +88,12 @@ def test_a_link_ends_after_an_hour(sqlite_world: World) -> None:
     sqlite_world.run_due()
     sqlite_world.pass_time(LINK_SECONDS + 1)
     [token] = tokens(sqlite_world)
-    ops.refused(lambda: passwords.set_by_link(sqlite_world.database, token, PASSWORD), "link_ended")
+    ops.refused(lambda: passwords.set_by_link(sqlite_world.database, token, PASSWORD, HERE), "link_ended")
 
 
 def test_nobody_of_this_address_or_who_has_left_gets_an_email(sqlite_world: World) -> None:
     world = sqlite_world
-    password_reset.request(world.database, world.bell, "nobody@practice.example")
+    password_reset.request(world.database, world.bell, "nobody@practice.example", HERE)
     ask(world)
     with world.database.write() as tx:
         tx.session.execute(update(Staff).values(left_at=db_now()))

@@ -1,4 +1,4 @@
-"""Guards of passwords: which are refused, the link for who forgot theirs, sessions, and sign-in under attack."""
+"""Guards of passwords: which are refused, the link for who forgot theirs, sessions, sign-in under attack and its log."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ LIMITS = "web/http/sign_in_limits.py"
 HASHING = "web/hashing.py"
 CREDENTIALS = "portal_db/access/credentials.py"
 SESSIONS_TEST = "tests/web/pages/account/test_sessions.py"
+LOG_TEST = "tests/web/http/test_sign_in_log.py"
 ATTACK = "tests/web/http/test_under_attack.py"
 
 MUTANTS = (
@@ -60,8 +61,8 @@ MUTANTS = (
         (
             Edit(
                 "web/http/forgotten.py",
-                "    after.add_task(_look, portal, email_key)\n",
-                "    _look(portal, email_key)\n",
+                "    after.add_task(_look, portal, email_key, origin_of(request))\n",
+                "    _look(portal, email_key, origin_of(request))\n",
             ),
         ),
         (f"{PAGES_TEST}::test_the_answer_is_given_before_anybody_looks_who_has_the_address",),
@@ -116,7 +117,7 @@ MUTANTS = (
         "password-change-old",
         "changing a password takes the old one",
         "whoever finds an open browser takes over the account",
-        (Edit(PASSWORDS, "    if not fits(login.password_hash, old):\n        raise refusals.WRONG_OLD_PASSWORD()\n"),),
+        (Edit(PASSWORDS, "    if not fits(login.password_hash, old):\n", "    if False:\n"),),
         (f"{PAGES_TEST}::test_a_password_is_changed_by_who_knows_the_old_one_and_the_others_are_signed_out[sqlite]",),
     ),
     Mutant(
@@ -200,5 +201,50 @@ MUTANTS = (
         "anybody sees from where their colleagues work",
         (Edit(CREDENTIALS, "where(StaffSession.staff_id == staff_id, *is_live)", "where(*is_live)"),),
         (f"{SESSIONS_TEST}::test_nobody_sees_or_ends_the_session_of_somebody_else[sqlite]",),
+    ),
+    Mutant(
+        "log-own-practice",
+        "the sign-in log shows the reader's own practice",
+        "invariant 6: a firm reads when and from where another one's people sign in",
+        (Edit("portal_db/access/sign_in_log.py", "        .where(SignInEntry.practice_id == practice_id)\n"),),
+        (f"{LOG_TEST}::test_owners_and_account_admins_read_their_own_practices_log_and_nobody_else_does[sqlite]",),
+    ),
+    Mutant(
+        "log-for-managers",
+        "owners and account admins read the sign-in log, nobody else",
+        "anybody reads when and from where their colleagues sign in",
+        (Edit("handlers/access/sign_in_log.py", "    caller.require(Scope.MANAGE)\n"),),
+        (f"{LOG_TEST}::test_owners_and_account_admins_read_their_own_practices_log_and_nobody_else_does[sqlite]",),
+    ),
+    Mutant(
+        "log-lockout-once",
+        "a lockout is logged once",
+        "whoever goes on guessing fills the database",
+        (Edit("handlers/access/sessions.py", "        if refusal.is_first:\n", "        if True:\n"),),
+        (f"{LOG_TEST}::test_a_lockout_is_logged_once_however_long_they_go_on",),
+    ),
+    Mutant(
+        "log-key-once",
+        "a refused key is logged once an hour",
+        "a program that goes on with an old key fills the database",
+        (
+            Edit(
+                "handlers/access/sign_in_log.py",
+                "    if not sign_in_log.has_recent(tx, practice_id, event, detail, seconds=ONCE_SECONDS):\n",
+                "    if True:\n",
+            ),
+        ),
+        (f"{LOG_TEST}::test_a_refused_key_is_logged_at_its_practice_once_an_hour",),
+    ),
+    Mutant(
+        "log-failures",
+        "a failed sign-in is logged",
+        "nobody sees that a password is being guessed",
+        (
+            Edit(
+                "handlers/access/sessions.py", "        _note_failure(database, attempt, SignInEvent.SIGN_IN_FAILED)\n"
+            ),
+        ),
+        (f"{LOG_TEST}::test_what_proves_who_somebody_is_is_logged_with_time_address_and_agent[sqlite]",),
     ),
 )

@@ -33,8 +33,8 @@ def test_a_key_is_made_shown_once_rotated_and_revoked(cli: Cli, migrated: Databa
     assert rotated["secret"] != made["secret"]
     assert cli("api-key", "revoke", made["id"], "--practice", practice).code == 0
     with migrated.read() as tx:
-        assert credentials.live_key(tx, api_keys.hashed(made["secret"])) is None
-        assert credentials.live_key(tx, api_keys.hashed(rotated["secret"])) is not None
+        found = [credentials.key(tx, api_keys.hashed(each["secret"])) for each in (made, rotated)]
+    assert [each and each[1] for each in found] == [False, True]
 
 
 def test_a_key_of_another_practice_is_not_there(cli: Cli, migrated: Database) -> None:
@@ -98,3 +98,13 @@ def test_an_operator_resets_a_second_factor_and_says_why(cli: Cli, migrated: Dat
     )
     other = str(add_practice(migrated, "Other", time_zone="Australia/Sydney", mfa_mandatory=True))
     assert cli(*asked[:4], other, *asked[5:]).code == 1
+
+
+def test_the_sign_in_log_is_listed_by_practice(cli: Cli, migrated: Database) -> None:
+    practice, staff = practice_of(migrated)
+    assert "Nothing is logged." in cli("sign-ins", "--practice", practice).out
+    cli("staff", "password", staff, "--practice", practice, given=PASSWORD + "\n")
+    [row] = cli("sign-ins", "--practice", practice, "--json").json()
+    assert (row["event"], row["name"], row["address"]) == ("password_set_by_operator", "Kim Lee", None)
+    assert "password set by operator" in cli("sign-ins", "--practice", practice).out
+    assert cli("sign-ins", "--json").json() == []

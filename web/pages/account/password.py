@@ -54,7 +54,7 @@ def set_password(request: Request, portal: ThePortal, form: OwnForm) -> Response
     if password != text(form, "password_again"):
         return _set_password_page(request, token, _differs())
     try:
-        email_key = passwords.set_by_link(portal.database, token, password)
+        email_key = passwords.set_by_link(portal.database, token, password, origin_of(request))
     except RequestRefused as refused:
         return _set_password_page(request, token, FormErrors.of(refused, ("token", "password")))
     answer = redirect("/sign-in", message="password-set")

@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from handlers import refusals
 from handlers.access import sessions
 from handlers.access.sessions import Session
-from web.http.identity import session_of
+from web.http.identity import origin_of, session_of
 from web.pages.frame.forms import ThePosted
 from web.pages.frame.view import page, redirect
 from web.pages.frame.visitor import TheVisitor, Visitor
@@ -30,14 +30,14 @@ def show(visitor: TheVisitor, request: Request) -> Response:
 def end_others(posted: ThePosted, request: Request) -> Response:
     """Sign the visitor out everywhere else."""
     visitor = posted.visitor
-    sessions.end_others(visitor.database, visitor.caller, _session(visitor, request))
+    sessions.end_others(visitor.database, visitor.caller, _session(visitor, request), origin_of(request))
     return redirect(PATH, message="sessions-ended")
 
 
 @router.post(f"{PATH}/{{session_id}}/end")
-def end_one(posted: ThePosted, session_id: UUID) -> Response:
+def end_one(posted: ThePosted, request: Request, session_id: UUID) -> Response:
     """End one session; of the visitor's own, the next page is the one to sign in."""
-    sessions.end_one(posted.visitor.database, posted.visitor.caller, session_id)
+    sessions.end_one(posted.visitor.database, posted.visitor.caller, session_id, origin_of(request))
     return redirect(PATH, message="session-ended")
 
 

@@ -61,7 +61,7 @@ def sign_out(request: Request, portal: ThePortal, _: ThePosted) -> Response:
     """Sign out and end the session."""
     session = session_of(request, portal)
     if session is not None:
-        sessions.sign_out(portal.database, session)
+        sessions.sign_out(portal.database, session, origin_of(request))
     answer = redirect("/sign-in", message="signed-out")
     clear_cookie(answer, portal)
     return answer

@@ -20,6 +20,13 @@ from web.pages.frame import values
 IMPORT_STATES = {"rejected": "Not imported", "nothing_imported": "Not imported", "not_sent": "Not sent"}
 JOB_STATES = {"running": "In progress", "succeeded": "Done", "dead": "Failed"}
 REVIEW_STATES = {"pending": "Awaiting review", "superseded": "No longer needs review"}
+SIGN_IN_EVENTS = {
+    "reset_requested": "Asked for a link to set a new password",
+    "password_set_by_link": "Set a password by a link",
+    "password_set_by_operator": "Password set by an operator",
+    "password_change_failed": "Password not changed: wrong present password",
+    "key_refused": "API key refused",
+}
 #: Why a value that XPM has was not written.
 CONFLICTS = {
     "email_taken": "This email address is already in use in the portal, so the previous address was kept.",
@@ -163,6 +170,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "blocked_word": _words(BLOCKED),
     "browser_name": browser_name,
     "changed_by": changed_by,
+    "sign_in_event": _words(SIGN_IN_EVENTS),
     "review_word": _words(REVIEW_STATES),
     "conflict_word": _words(CONFLICTS),
     "xpm_field_word": _words(XPM_FIELDS),

@@ -18,8 +18,8 @@ def run_housekeeping(
 ) -> None:
     """Delete what has been kept long enough; the relay does it each night.
 
-    KEEP_JOBS_DAYS, KEEP_EVENTS_DAYS and KEEP_MALFORMED_DAYS say how long. Dead letters, and all jobs of an import that
-    has one or is open, are kept. Imports, clients and the audit trail are always kept.
+    KEEP_JOBS_DAYS, KEEP_EVENTS_DAYS, KEEP_AUDIT_DAYS and KEEP_MALFORMED_DAYS say how long. Dead letters, and all jobs of
+    an import that has one or is open, are kept. Imports, clients and the audit trail are always kept.
     """
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with open_record() as record, progress_bar(*columns) as bar:

@@ -1,0 +1,89 @@
+"""The sign-in log: who proved who they are, who failed to, and what they prove it with. Owners and account admins read it.
+
+Rows are added and, after KEEP_AUDIT_DAYS, deleted; none is ever changed. An attempt with an email that nobody has leaves the
+address that it came from, and nothing of what was typed.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from uuid import UUID
+
+from handlers.access.caller import Caller, Scope
+from handlers.access.origin import Origin
+from handlers.paging import Page, page_of, read_cursor
+from portal_db.access import sign_in_log
+from portal_db.access.sign_in_log import LoggedEvent
+from portal_db.database import Database, Tx
+from portal_db.paging import Cursor
+from portal_db.tables import Staff
+
+#: A program that goes on with a key that is refused is noted once in this time.
+ONCE_SECONDS = 3600.0
+
+
+class SignInEvent(StrEnum):
+    """What happened. Where the name does not say it, `web/pages/frame/filters.py` has the words."""
+
+    SIGNED_IN = "signed_in"
+    SIGN_IN_FAILED = "sign_in_failed"
+    LOCKED_OUT = "locked_out"
+    SIGNED_OUT = "signed_out"
+    SESSIONS_ENDED = "sessions_ended"
+    RESET_REQUESTED = "reset_requested"
+    PASSWORD_SET_BY_LINK = "password_set_by_link"  # noqa: S105 -- the name of an event
+    PASSWORD_SET_BY_OPERATOR = "password_set_by_operator"  # noqa: S105 -- the name of an event
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105 -- the name of an event
+    PASSWORD_CHANGE_FAILED = "password_change_failed"  # noqa: S105 -- the name of an event
+    KEY_REFUSED = "key_refused"
+
+
+def note(
+    tx: Tx, event: SignInEvent, who: Staff | Caller | None, origin: Origin | None, *, detail: str | None = None
+) -> None:
+    """Record an event.
+
+    Args:
+        who: whose sign-in it is about; `None` for an email that nobody has.
+        origin: where the request came from; `None` for an operator at the command line.
+        detail: a code or a key's first characters; never what somebody typed.
+    """
+    staff_id = who.staff_id if isinstance(who, Caller) else who.id if who else None
+    _add(tx, event, who.practice_id if who else None, staff_id, origin, detail)
+
+
+def note_refused_key(tx: Tx, practice_id: UUID, origin: Origin, detail: str) -> None:
+    """Record that a key was refused, unless the same was recorded within the hour."""
+    event = SignInEvent.KEY_REFUSED
+    if not sign_in_log.has_recent(tx, practice_id, event, detail, seconds=ONCE_SECONDS):
+        _add(tx, event, practice_id, None, origin, detail)
+
+
+def listing(database: Database, caller: Caller, *, cursor: str | None, limit: int) -> Page[LoggedEvent]:
+    """A page of the practice's events, newest first.
+
+    Raises:
+        RequestRefused: the caller is neither owner nor account admin, or the cursor is not valid.
+    """
+    caller.require(Scope.MANAGE)
+    with database.read() as tx:
+        found = sign_in_log.page(tx, caller.practice_id, after=read_cursor(cursor), limit=limit + 1)
+    return page_of(found, limit, lambda each: (each.entry.at, each.entry.id))
+
+
+def events(database: Database, practice_id: UUID | None, *, after: Cursor | None, limit: int) -> list[LoggedEvent]:
+    """For operators: a page of a practice's events, or without one of those with emails that nobody has."""
+    with database.read() as tx:
+        return sign_in_log.page(tx, practice_id, after=after, limit=limit)
+
+
+def _add(
+    tx: Tx,
+    event: SignInEvent,
+    practice_id: UUID | None,
+    staff_id: UUID | None,
+    origin: Origin | None,
+    detail: str | None,
+) -> None:
+    row = {"event": event.value, "practice_id": practice_id, "staff_id": staff_id, "detail": detail}
+    sign_in_log.add(tx, row | ({"address": origin.address, "agent": origin.agent} if origin else {}))
