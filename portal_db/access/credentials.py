@@ -147,15 +147,15 @@ def staff_of(tx: Tx, login_id: UUID) -> Staff | None:
 
 
 def known_about(tx: Tx, login_id: UUID) -> list[str]:
-    """What people know about a staff member, of which no password should consist: name, email address and firm."""
+    """What people know about a staff member or operator, of which no password should consist: name, email address, firm."""
     statement = (
-        select(Staff.name, Login.email, Practice.name)
-        .join(Login, Login.id == Staff.login_id)
-        .join(Practice, Practice.id == Staff.practice_id)
+        select(Login.email, Staff.name, Practice.name, Operator.name)
+        .outerjoin(Staff, Staff.login_id == Login.id)
+        .outerjoin(Practice, Practice.id == Staff.practice_id)
+        .outerjoin(Operator, Operator.login_id == Login.id)
         .where(Login.id == login_id)
     )
-    found = tx.session.execute(statement).one_or_none()
-    return list(found) if found is not None else []
+    return [text for text in tx.session.execute(statement).one() if text is not None]
 
 
 def set_password(tx: Tx, login_id: UUID, password_hash: str) -> None:

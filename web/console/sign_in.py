@@ -138,7 +138,7 @@ def set_password(request: Request, portal: TheConsole, form: OwnForm) -> Respons
         errors = FormErrors.of_field("password_again", "The passwords don't match.", "Type the new password again.")
     else:
         try:
-            passwords.set_by_link(portal.database, token, password)
+            passwords.set_by_link(portal.database, token, password, origin_of(request))
         except RequestRefused as refused:
             errors = FormErrors.of(refused, ("token", "password"))
     if errors:

@@ -11,6 +11,7 @@ import httpx
 from fastapi import FastAPI
 
 from handlers.access import operators, passwords
+from handlers.access.origin import Origin
 from handlers.access.practices import add_operator
 from portal_db.states import OperatorRole
 from tests.web.desk import PASSWORD, running
@@ -44,7 +45,7 @@ class OpsDesk:
         email = f"{uuid4().hex}@platform.example"
         operator_id = add_operator(self.world.database, name, email, role)
         link = operators.issue_link(self.world.database, self.world.services.settings, operator_id)
-        passwords.set_by_link(self.world.database, link.partition("#")[2], PASSWORD)
+        passwords.set_by_link(self.world.database, link.partition("#")[2], PASSWORD, Origin("192.0.2.1"))
         return operator_id, email
 
     def signed_in(self, role: OperatorRole = OperatorRole.OPERATOR, name: str = "Olu Ops") -> Reader:

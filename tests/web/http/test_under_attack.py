@@ -23,7 +23,7 @@ from web.app import THREADS
 from web.hashing import HashingPool
 from web.http import health
 from web.http.sign_in_limits import SignInLimits
-from web.process import server_of
+from web.process import Address, server_of
 
 
 def lock(desk: Desk, email: str) -> None:
@@ -153,5 +153,5 @@ def test_a_proxy_that_anybody_may_be_is_refused(monkeypatch: pytest.MonkeyPatch,
 
 def test_proxies_may_be_addresses_and_networks(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORWARDED_ALLOW_IPS", "10.0.0.0/8, ::1")
-    server = server_of(desk.app, Settings.load())
+    server = server_of(desk.app, Settings.load(), Address("web", "127.0.0.1", 1))
     assert server.config.forwarded_allow_ips == "10.0.0.0/8, ::1"

@@ -1,4 +1,4 @@
-"""The command `sign-ins`: the sign-in log of a practice, or of emails that nobody has."""
+"""The command `sign-ins`: the sign-in log of a practice, or what concerns none."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ from worker.cli.output import AsJson, clean, fields, say_list, table, utc
 
 def list_sign_ins(
     practice: Annotated[
-        UUID | None, typer.Option(metavar="ID", help="The practice; without one, attempts with emails that nobody has.")
+        UUID | None,
+        typer.Option(
+            metavar="ID", help="The practice; without one, attempts with emails that nobody has, and operators'."
+        ),
     ] = None,
     limit: Limit = 50,
     after: After = None,
