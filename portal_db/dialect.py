@@ -95,11 +95,10 @@ def insert_rows(tx: Tx, table: type[Base], rows: Sequence[dict[str, Any]], *, no
 @cache
 def _insert(is_postgresql: bool, table: type[Base], now: tuple[str, ...]) -> Any:
     statement = insert_for(is_postgresql, table).values({name: db_now() for name in now})
-    if (
-        is_postgresql
-    ):  # returning something makes it one statement of many rows; the driver of SQLite is faster row by row
-        return statement.returning(next(iter(table.__table__.primary_key.columns)))  # type: ignore[attr-defined]  # it is a table
-    return statement
+    if not is_postgresql:  # its driver is faster row by row
+        return statement
+    # Returning something makes it one statement of many rows.
+    return statement.returning(next(iter(table.__table__.primary_key.columns)))  # type: ignore[attr-defined]  # it is a table
 
 
 def one_or_all(rows: Sequence[dict[str, Any]]) -> Any:

@@ -18,9 +18,9 @@ class ListPage(BaseModel, Generic[T]):
     next_cursor: str | None
 
     @classmethod
-    def of(cls, found: paging.Page[Any], item: Any) -> Self:
-        """The page as it is sent; `item` converts each of its items."""
-        return cls(items=[item(each) for each in found.items], next_cursor=found.next)
+    def of(cls, found: paging.Page[Any], item: Any, **more: Any) -> Self:
+        """The page as it is sent; `item` converts each of its items. `more`: fields of a subclass."""
+        return cls(items=[item(each) for each in found.items], next_cursor=found.next, **more)
 
 
 class SearchedPage(ListPage[T]):
@@ -29,9 +29,8 @@ class SearchedPage(ListPage[T]):
     is_guess: bool = Field(description="nothing matches the text exactly; these names do but for a typing error")
 
     @classmethod
-    def of(cls, found: paging.Page[Any], item: Any) -> Self:
-        items = [item(each) for each in found.items]
-        return cls(items=items, next_cursor=found.next, is_guess=found.is_guess)
+    def of(cls, found: paging.Page[Any], item: Any, **more: Any) -> Self:
+        return super().of(found, item, is_guess=found.is_guess, **more)
 
 
 class ListQuery(BaseModel):

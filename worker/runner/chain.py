@@ -53,6 +53,7 @@ class Chain:
         apply: writes the effects of sent jobs and ends them, in a transaction; returns those that were still ours.
         fail: records the failure of one job.
         began: when the set did, on the process's monotonic clock.
+        give_back: puts jobs back into the queue, uncounted.
         tries: how often a transaction is tried while the database is away.
         stopping: once set, nothing more is begun.
     """
@@ -64,6 +65,7 @@ class Chain:
         apply: Callable[[Tx, Handler, Sequence[Task]], Sequence[Job]],
         fail: Callable[[Handler, Task, JobError], None],
         began: float,
+        give_back: Callable[[Sequence[Job]], None],
         tries: Callable[[], Retrying],
         stopping: threading.Event,
     ) -> None:
@@ -72,6 +74,7 @@ class Chain:
         self._apply = apply
         self._fail = fail
         self._began = began
+        self._give_back = give_back
         self._tries = tries
         self._stopping = stopping
 
@@ -89,7 +92,7 @@ class Chain:
         elif sent is not None:
             recorded.append(sent.task)
         self._end(handler, recorded)
-        self._give_back(left)
+        self._give_back([task.job for task in left])
 
     def _send(self, sending: Sending, task: Task) -> _Sent:
         try:
@@ -191,8 +194,3 @@ class Chain:
     def _withdraw(self, sending: Sending, task: Task) -> None:
         with suppress(SQLAlchemyError), self._database.write() as tx:  # or its next attempt finds the intent: unknown
             sending.withdraw(tx, task)
-
-    def _give_back(self, tasks: Sequence[Task]) -> None:
-        if tasks:
-            with suppress(SQLAlchemyError), self._database.write() as tx:  # or their leases expire
-                jobs.give_back(tx, [lease_of(task.job) for task in tasks])

@@ -161,6 +161,8 @@ class Runner:
                 is_first = False
 
     def _give_back(self, claimed: Sequence[Job]) -> None:
+        if not claimed:
+            return
         with suppress(SQLAlchemyError), self._database.write() as tx:  # or their leases expire
             jobs.give_back(tx, [lease_of(job) for job in claimed])
 
@@ -211,6 +213,7 @@ class Runner:
             apply=apply,
             fail=lambda handler, task, error: self._fail(task.job, handler, error, began),
             began=began,
+            give_back=self._give_back,
             tries=self._tries,
             stopping=self._stopping,
         )
