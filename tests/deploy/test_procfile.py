@@ -57,9 +57,9 @@ def test_the_procfile_imports_a_client_and_stops_when_told(
             process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
             try:
                 # When everything is started, and somebody asks for a client with a welcome email
-                wait_until(lambda: answers(port), "the portal is ready", 60)
+                wait_until(lambda: answers(port), "the portal is ready")
                 asked = desk.ask(importable(simulator)[0].uuid, send_welcome_email=True)
-                wait_until(lambda: not world.import_row(asked).state.is_open, "the import is closed", 60)
+                wait_until(lambda: not world.import_row(asked).state.is_open, "the import is closed")
                 # Then the client is there, and one email was sent
                 assert world.import_row(asked).state is ImportState.SUCCEEDED
                 assert len(mail_catcher.deliveries()) == 1

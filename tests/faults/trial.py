@@ -138,7 +138,7 @@ class Trial:
         """How many imports of this trial are not closed."""
         return int(self.scalar("SELECT count(*) FROM imports WHERE practice_id = :practice AND closed_at IS NULL"))
 
-    def wait(self, condition: Callable[[], object], what: str, within: float = 60.0, *, revive: bool = True) -> bool:
+    def wait(self, condition: Callable[[], object], what: str, within: float = 90.0, *, revive: bool = True) -> bool:
         """Wait for a condition while restarting processes that end; note a problem if it is not met in time."""
         until = time.monotonic() + within
         while not condition():

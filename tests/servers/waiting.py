@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 
-def wait_until(condition: Callable[[], object], what: str, within: float = 10.0) -> None:
+def wait_until(condition: Callable[[], object], what: str, within: float = 60.0) -> None:
     """Return once the condition holds. AssertionError, saying `what` did not happen, after `within` seconds."""
     until = time.monotonic() + within
     while not condition():

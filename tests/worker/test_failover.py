@@ -97,11 +97,11 @@ def test_requests_at_the_door_of_a_read_only_database_wait_and_are_recorded_afte
     desk.ask(importable(simulator)[5].uuid)
     # Given a worker and a database that takes no writes, when a job's message and requests come
     with capture_logs() as logs, read_only(database_url) as end, desk.working():
-        wait_until(lambda: "broker.database_away" in _events(logs), "the job's message met it", 30)
+        wait_until(lambda: "broker.database_away" in _events(logs), "the job's message met it")
         for number, request in enumerate(requests):
             desk.post(request.model_dump(), f"m-{number}")
         desk.put(QUEUE, b"garbage", "bad")
-        wait_until(lambda: "door.database_away" in _events(logs), "the door met it", 30)
+        wait_until(lambda: "door.database_away" in _events(logs), "the door met it")
         # Then nothing was acknowledged
         assert desk.unacknowledged(QUEUE) == 6
         # And when writes are possible again, the door goes on
@@ -136,7 +136,7 @@ def test_everything_continues_on_the_promoted_stand_by(
             requests = [world.request(person.uuid) for person in importable(simulator)[:6]]
             with capture_logs() as logs, desk.working():
                 desk.post(requests[0].model_dump(), "m-0")
-                wait_until(partial(desk.receipt, requests[0].request_id), "the first is accepted", 20)
+                wait_until(partial(desk.receipt, requests[0].request_id), "the first is accepted")
                 # When the primary is gone, and requests come
                 primary.stop()
                 for number, request in enumerate(requests[1:], 1):

@@ -77,7 +77,7 @@ def test_another_user_without_a_home_on_a_read_only_file_system_behind_proxies_t
             start(processes, desk, name, before=bare(), **PROXIES)
         # When an import is requested that calls XPM and sends an email
         asked = desk.ask(importable(simulator)[0].uuid, send_welcome_email=True)
-        wait_until(partial(desk.is_closed, asked), "it is closed", 60)
+        wait_until(partial(desk.is_closed, asked), "it is closed")
         # Then it succeeds
         assert world.import_row(asked).state is ImportState.SUCCEEDED
         assert len(mail_catcher.deliveries()) == 1
@@ -120,7 +120,7 @@ def test_finished_jobs_leave_no_descriptor_open(
                 world.request(person.uuid, send_welcome_email=True) for person in people[8 * (batch - 1) : 8 * batch]
             ]
             world.ask_batch(wanted, f"batch {batch}")
-            wait_until(lambda: count(world, "import_events") == 8 * batch, "all are closed", 60)
+            wait_until(lambda: count(world, "import_events") == 8 * batch, "all are closed")
             return len(list(Path(f"/proc/{worker.pid}/fd").iterdir()))
 
         # Given the connections of a worker that has done all that it does
@@ -139,17 +139,17 @@ def test_a_full_disk_under_sqlite_loses_nothing_and_needs_no_restart(
     for name in ("worker-1", "relay"):
         start(processes, desk, name, first=_FILLS.format(disk=str(disk)))
     first = desk.ask(people[0].uuid)
-    wait_until(partial(desk.is_closed, first), "the first is closed", 60)
+    wait_until(partial(desk.is_closed, first), "the first is closed")
     # When the disk is full, and requests come, at the queue door and by the portal
     disk.touch()
     requests = [world.request(person.uuid, send_welcome_email=True) for person in people[1:7]]
     for number, request in enumerate(requests):
         desk.post(request.model_dump(), f"m-{number}")
     words = ("database_unavailable", "database_away", "OperationalError")  # whoever needs a new page first
-    wait_until(lambda: any(word in processes["worker-1"].log() for word in words), "the worker has met it", 30)
+    wait_until(lambda: any(word in processes["worker-1"].log() for word in words), "the worker has met it")
     # Then each is accepted and done once there is room again
     disk.unlink()
-    wait_until(lambda: count(world, "import_events") == 7, "all are closed", 60)
+    wait_until(lambda: count(world, "import_events") == 7, "all are closed")
     assert {(desk.receipt(request.request_id) or {}).get("status") for request in requests} == {"accepted"}
     assert [count(world, table) for table in ("clients", "malformed_messages")] == [7, 0]
     assert world.scalar("SELECT count(*) FROM imports WHERE state = 'succeeded'") == 7

@@ -146,11 +146,11 @@ def test_a_killed_workers_job_is_done_by_another(
         for name in ("worker-1", "worker-2", "relay"):
             start(processes, desk, name)
         import_id = desk.ask(person.uuid)
-        wait_until(lambda: not simulator.simulator.faults.rules, "a worker hangs in its call", 15)
+        wait_until(lambda: not simulator.simulator.faults.rules, "a worker hangs in its call")
         [hanging] = world.jobs_of(import_id).values()
         assert hanging.lease_owner is not None
         os.kill(int(hanging.lease_owner.split("/")[1]), signal.SIGKILL)
-        wait_until(partial(desk.is_closed, import_id), "the other has done it", 15)
+        wait_until(partial(desk.is_closed, import_id), "the other has done it")
     finally:
         simulator.simulator.faults.clear()
     assert world.import_row(import_id).state is ImportState.SUCCEEDED

@@ -119,6 +119,6 @@ def test_the_whole_pipeline_runs_on_an_emulated_redis(sqlite_world: World, simul
             relay.tick()
             return all(desk.is_closed(import_id) for import_id in imports)
 
-        wait_until(done, "both are closed", 20)
+        wait_until(done, "both are closed")
     assert [sqlite_world.import_row(row).state for row in imports] == [ImportState.SUCCEEDED] * 2
     assert len(sqlite_world.mail.deliveries()) == 2

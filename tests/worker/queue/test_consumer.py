@@ -39,7 +39,7 @@ def wait_for_receipts(desk: Desk, *request_ids: object, status: str = "accepted"
 def test_a_rung_job_runs(desk: Desk, simulator: SimulatorHandle) -> None:
     with desk.working():
         import_id = desk.ask(importable(simulator)[0].uuid, send_welcome_email=True)
-        wait_until(partial(desk.is_closed, import_id), "the import is closed", 20)
+        wait_until(partial(desk.is_closed, import_id), "the import is closed")
     assert desk.world.import_row(import_id).state is ImportState.SUCCEEDED
     assert len(desk.world.mail.deliveries()) == 1
 
@@ -52,7 +52,7 @@ def test_messages_doubled_and_out_of_order_are_harmless(sqlite_desk: Desk, simul
         desk.bell.ring(lane, [*reversed(jobs), uuid4(), *jobs])
     with desk.working():
         for import_id in imports:
-            wait_until(partial(desk.is_closed, import_id), "it is closed", 20)
+            wait_until(partial(desk.is_closed, import_id), "it is closed")
         wait_until(lambda: not any(desk.unacknowledged(lane.value) for lane in Lane), "all messages are gone")
     assert [desk.world.import_row(import_id).state for import_id in imports] == [ImportState.SUCCEEDED] * 3
     assert [count(desk.world, table) for table in ("clients", "import_events")] == [3, 3]
@@ -119,7 +119,7 @@ def test_what_is_no_message_on_a_lane_is_dropped(sqlite_desk: Desk, simulator: S
     imports.append(desk.ask(second.uuid, bring_relationships=False))
     with desk.working():
         for import_id in imports:
-            wait_until(partial(desk.is_closed, import_id), "it is closed", 20)
+            wait_until(partial(desk.is_closed, import_id), "it is closed")
         wait_until(lambda: not desk.unacknowledged(lane.value), "nothing is left in Redis")
     assert count(desk.world, "imports") == 2
     assert [key for key in desk.client.scan_iter("*") if b"XQ" in key or b"DQ" in key] == []
@@ -143,15 +143,15 @@ def test_it_goes_on_after_redis_was_restarted(
     before, meanwhile, after = importable(simulator)[:3]
     with desk.working():
         first = desk.ask(before.uuid)
-        wait_until(partial(desk.is_closed, first), "the first is closed", 20)
+        wait_until(partial(desk.is_closed, first), "the first is closed")
         own_redis.stop()
         second = desk.ask(meanwhile.uuid)
         own_redis.start()
         third = desk.ask(after.uuid)
-        wait_until(partial(desk.is_closed, third), "the third is closed", 20)
+        wait_until(partial(desk.is_closed, third), "the third is closed")
         sqlite_world.pass_time(11)
         desk.relay().tick()
-        wait_until(partial(desk.is_closed, second), "the second is closed", 20)
+        wait_until(partial(desk.is_closed, second), "the second is closed")
     assert count(sqlite_world, "import_events") == 3
 
 

@@ -51,7 +51,7 @@ def test_a_request_becomes_an_import_and_is_done(desk: Desk, simulator: Simulato
         wait_until(partial(desk.receipt, request.request_id), "a receipt")
         wait_until(lambda: not desk.unacknowledged(QUEUE), "the request has left Redis")
         [import_id] = [row.id for row in _imports(desk)]
-        wait_until(partial(desk.is_closed, import_id), "it is closed", 20)
+        wait_until(partial(desk.is_closed, import_id), "it is closed")
     assert desk.receipt(request.request_id) == {"status": "accepted", "import_id": str(import_id)}
     assert desk.world.import_row(import_id).state is ImportState.SUCCEEDED
 

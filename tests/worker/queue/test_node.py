@@ -61,7 +61,7 @@ def test_a_request_from_node_becomes_one_import_and_is_done(
         told = json.loads(first.stdout)
         assert (told["status"], json.loads(again.stdout)) == ("accepted", told)
         import_id = UUID(told["import_id"])
-        wait_until(partial(desk.is_closed, import_id), "it is closed", 20)
+        wait_until(partial(desk.is_closed, import_id), "it is closed")
     row = desk.world.import_row(import_id)
     assert (row.state, row.name) == (ImportState.SUCCEEDED, "Zoë 東京 🐾")
     assert desk.world.scalar("select count(*) from imports") == 1
