@@ -75,7 +75,7 @@ def start(
 def stopped(process: Process) -> int | None:
     """Tell a process to stop, and its exit code once it has."""
     os.kill(process.pid, signal.SIGTERM)
-    assert process.ended_within(15), process.log()
+    assert process.ended_within(60), process.log()
     return process.exit_code
 
 
