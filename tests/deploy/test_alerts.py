@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped]  # it has no types
 
+from tests.faults.alarms import Scrape
 from tests.test_metrics import all_metrics
 
 ROOT = Path(__file__).parents[2]
@@ -110,3 +111,23 @@ def test_prometheus_accepts_the_rules_and_they_fire_when_they_should(what: tuple
         pytest.skip("promtool is not on this machine (Debian and Ubuntu: apt-get install prometheus)")
     run = subprocess.run(["promtool", *what], cwd=PROMETHEUS, capture_output=True, text=True)
     assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_what_the_fault_matrix_reads_of_the_rules_is_all_of_them() -> None:
+    """Every form of expression is one that it can read, and a healthy portal makes none of them true."""
+    healthy = """
+portal_sync_relay_leader 1
+portal_sync_jobs{lane="import",state="dead"} 0
+portal_sync_needs_person{code="redis_away"} 0
+portal_sync_oldest_due_job_age_seconds{lane="interactive"} 59
+portal_sync_oldest_due_job_age_seconds{lane="import"} 600
+portal_sync_schedule_last_success_timestamp_seconds{type="reconcile"} 1000
+"""
+    assert Scrape([healthy], 2000.0).alerts() == set()
+    assert Scrape([healthy.replace(" 59", " 61")], 2000.0).alerts() == {"PortalSyncPeopleWait"}
+    assert Scrape([healthy.replace(" 600", " 1801")], 2000.0).alerts() == {"PortalSyncJobsOld"}
+    assert Scrape([healthy], 200_000.0).alerts() == {"PortalSyncScheduleLate"}
+    assert Scrape(["portal_sync_relay_leader 0\n"], 2000.0).alerts() == {"PortalSyncNoRelay"}
+    assert Scrape(["portal_sync_relay_leader 1\n"], 2000.0).alerts() == {"PortalSyncGaugesGone"}
+    away = healthy.replace('away"} 0', 'away"} 1')
+    assert Scrape([away], 2000.0).alerts() == {"PortalSyncRedisAway"}

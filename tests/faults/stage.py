@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -28,11 +29,12 @@ from config.sources import Sources
 from portal_db import migrate
 from portal_db.database import Database
 from portal_db.states import ClientKind
+from tests.faults.alarms import scrape
 from tests.servers.postgres import PostgresServer, fresh_database, own_postgres_server
 from tests.servers.redis import RedisServer, redis_server
 from tests.world import TENANT
 from worker.local.mail_catcher import MailCatcher, catching
-from worker.local.processes import Process, Supervised, log_line, port_open
+from worker.local.processes import Process, Supervised, free_port, log_line, port_open
 from worker.queue.bell import RedisBell, connect
 from xpm.simulator.faults import FaultRule
 from xpm.simulator.serve import SimulatorConfig, SimulatorHandle, running
@@ -69,6 +71,7 @@ class Stage:
     #: Ends what a fault has started and that stays until the end of the stage.
     keep: ExitStack
     wanted: dict[str, dict[str, str]] = field(default_factory=dict)
+    metrics_port: int = field(default_factory=free_port)
 
     @property
     def usual(self) -> dict[str, str]:
@@ -164,7 +167,12 @@ class Stage:
         given = {name.upper(): str(value) for name, value in self.settings.model_dump(include=fields).items()}
         keys = ",".join(key.get_secret_value() for key in self.settings.token_keys)
         secret = self.settings.xero_client_secret.get_secret_value()
+        given |= {"METRICS_PORT": str(self.metrics_port), "FAULT_GAUGES_SECONDS": "1"}
         return {**given, "TOKEN_KEYS": keys, "XERO_CLIENT_SECRET": secret, "FAULT_TRAPS": str(self.traps)}
+
+    def alerts(self) -> set[str]:
+        """The alerts whose expressions are true of what the processes that run answer now."""
+        return scrape([self.processes[name] for name in self.wanted if self.is_running(name)], time.time()).alerts()
 
     def fault(self, rule: FaultRule) -> None:
         """Make XPM's calls fail in this way; this rule goes before the others."""

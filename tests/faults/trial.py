@@ -161,6 +161,18 @@ class Trial:
     def count_in_flight(self) -> None:
         self.in_flight = max(self.in_flight, self.open())
 
+    def alerts_become(self, *wanted: str) -> None:
+        """Wait until just these alerts' expressions are true, while nothing is restarted."""
+        said: set[str] = set()
+
+        def are_wanted() -> bool:
+            said.clear()
+            said.update(self.stage.alerts())
+            return said == set(wanted)
+
+        if not self.wait(are_wanted, f"the alerts {sorted(wanted)}", 30, revive=False):
+            self.problems.append(f"alerts: {sorted(said)}")
+
     # -- breaking -----------------------------------------------------------------------------------------------------
 
     def trap(self, point: str, kind: str, **more: Any) -> Path:

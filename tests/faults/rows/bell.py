@@ -20,16 +20,19 @@ def client(trial: Trial) -> redis.Redis:
 
 
 def relay_killed(trial: Trial) -> None:
-    """Kill -9 of the relay; the next one leads once its lease of ten seconds has expired. Recovery is that of a batch."""
+    """Kill -9 of the relay; the next one leads once its lease of ten seconds has expired. Recovery is that of a batch. An
+    alert says that no relay leads, and no other says anything."""
+    trial.alerts_become()
     trial.ask()
     trial.under_way()
     trial.signal("relay", signal.SIGKILL)
+    trial.alerts_become("PortalSyncNoRelay")
     trial.stage.revive()
     trial.over(batch=True)
 
 
 def restarted_empty(trial: Trial) -> None:
-    """Kill -9 of Redis with its files deleted; it restarts empty."""
+    """Kill -9 of Redis with its files deleted; it restarts empty. Meanwhile one alert says so, and no other anything."""
     server = trial.stage.redis
     trial.ask()
     trial.under_way()
@@ -38,6 +41,7 @@ def restarted_empty(trial: Trial) -> None:
         server.process.ended_within(10)
         trial.injected += 1
         trial.count_in_flight()
+        trial.alerts_become("PortalSyncRedisAway")
         shutil.rmtree(server.folder)
         server.start()
         time.sleep(trial.much(0, 2))
