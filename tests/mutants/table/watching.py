@@ -152,4 +152,11 @@ MUTANTS = (
         ),
         (f"{TEST_ALERTS}::test_every_alert_leads_to_a_section_of_the_runbook_and_is_listed_there",),
     ),
+    Mutant(
+        "gauges-redis-away",
+        "the leader notices that Redis is away",
+        "nobody is called while nothing is rung",
+        (Edit(GAUGES, "        away = 1.0\n", "        away = 0.0\n"),),
+        (f"{TEST_GAUGES}::test_conditions_that_need_a_person_are_counted[sqlite]",),
+    ),
 )
