@@ -16,6 +16,7 @@ from handlers.services import Bell, Services
 from portal_db.database import Database
 from web.hashing import HashingPool
 from web.streams import Streams
+from web.usage import UsageLimits
 from xpm.quota import Limits
 from xpm.quota.limiter import RedisLimiter
 
@@ -27,6 +28,7 @@ class Portal:
     services: Services
     bell: Bell
     tries: Tries
+    uses: UsageLimits
     streams: Streams
     quota: RedisLimiter | None = None
     hashing: HashingPool = field(default_factory=HashingPool)

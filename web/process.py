@@ -25,10 +25,12 @@ from handlers.services import Services
 from portal_db.database import Database
 from web import hashing
 from web.app import THREADS, create_app
+from web.counting import SharedCounts
 from web.http.patience import PatientProtocol
 from web.http.sign_in_limits import SignInLimits
 from web.portal import Portal
 from web.streams import Streams
+from web.usage import UsageLimits
 from worker.queue.bell import RedisBell, connect
 from xpm.client import XpmApi
 from xpm.quota import limiter_of
@@ -63,7 +65,8 @@ def opened(settings: Settings, make: type[P], sources: Sources | None = None, *,
     services = Services(database, xpm, WatchedMailer(SmtpMailer(settings.smtp_url), watched), settings, sources)
     bell = RedisBell(client, settings.redis_namespace, sources)
     try:
-        yield make(services, bell, SignInLimits(settings, sources), Streams(), limiter)
+        uses = UsageLimits(SharedCounts(settings, sources, "usage"))
+        yield make(services, bell, SignInLimits(settings, sources), uses, Streams(), limiter)
     finally:
         limiter.close()
         xpm.close()

@@ -41,6 +41,8 @@ BAD_CSV = Refusal(RequestRefused, "bad_csv",
     "We couldn't read this file: it {reason}.", "Correct the file and send it again.", field="body")
 UNKNOWN_FILE = Refusal(RequestRefused, "unknown_file",
     "We can't find that file.", "Reload the page.")
+TOO_MANY_USES = Refusal(RefusedForNow, "too_many_requests",
+    "This was done too often in a short time: {use}.", "Try again in {wait}.")
 TOO_MANY_STREAMS = Refusal(RequestRefused, "too_many_streams",
     "Too many progress displays are open.", "Close some, or poll the address without /events every few seconds.")
 NOT_READY = Refusal(RequestRefused, "not_ready",

@@ -24,10 +24,12 @@ from portal_db.states import ClientKind, EntityType, Role
 from tests.servers.waiting import wait_until
 from tests.world import World
 from web.app import create_app
+from web.counting import SharedCounts
 from web.http.sign_in_limits import SignInLimits
 from web.portal import Portal
 from web.process import Address, server_of
 from web.streams import Streams
+from web.usage import UsageLimits
 from worker.local.processes import LOOPBACK, free_port
 
 PASSWORD = "seven small boats at sea"
@@ -124,7 +126,8 @@ def serving(world: World, redis_url: str, *, public_url: str | None = None) -> I
     )
     services = replace(world.services, settings=settings)
     tries = SignInLimits(settings, services.sources)
-    app = create_app(Portal(services, world.bell, tries, Streams(), None))
+    uses = UsageLimits(SharedCounts(settings, services.sources, "usage"))
+    app = create_app(Portal(services, world.bell, tries, uses, Streams(), None))
     with running(app, settings, Address("web", settings.web_host, port)), ExitStack() as opened:
         yield Desk(world, app, url, opened)
 

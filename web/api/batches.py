@@ -25,6 +25,7 @@ from web.http.identity import Importer, Reader
 from web.http.models import Answer
 from web.http.problems import fault_of
 from web.portal import ThePortal, budget_of
+from web.usage import Use
 
 router = APIRouter(prefix="/batches", tags=["batches"])
 
@@ -119,6 +120,7 @@ BODY: dict[str, Any] = {
 @router.post("/preflight", openapi_extra=BODY, max_body_size=MAX_BODY)
 def look_ahead(portal: ThePortal, who: Importer, rows: BatchRows) -> Preflight:
     """Check rows without importing them. XPM is not called."""
+    portal.uses.take(Use.PREFLIGHT, who)
     budget = budget_of(portal, preflight.tenant_of(portal.database, who))
     return Preflight.of(preflight.forecast(portal.database, who, rows, budget))
 
@@ -178,6 +180,7 @@ def cancel_batch(portal: ThePortal, who: Importer, batch_id: UUID) -> BatchCance
 )
 def result(portal: ThePortal, who: Reader, batch_id: UUID, only_open_or_failed: bool = False) -> StreamingResponse:
     """Download the batch's rows as CSV with their results and remedies. Correct it and send it as a new batch."""
+    portal.uses.take(Use.EXPORT, who)
     rows = queries.imports_of_batch(portal.database, who, batch_id)
     if only_open_or_failed:
         rows = [row for row in rows if row.state is not ImportState.SUCCEEDED]

@@ -22,6 +22,7 @@ from web.http.identity import Importer, Reader
 from web.http.models import Answer, Body
 from web.http.paging import ListPage, ListQuery, SearchedPage
 from web.portal import ThePortal
+from web.usage import Use
 
 router = APIRouter(prefix="/clients", tags=["clients"])
 
@@ -200,6 +201,7 @@ def send_welcome_email(
 ) -> Accepted:
     """Send the welcome email, for the first time or again. Earlier links stop working. The answer names the import that
     reports the outcome."""
+    portal.uses.take(Use.WELCOME_EMAIL, who, client_id=client_id)
     found = welcome_email.invite(portal.database, portal.bell, who, client_id, idempotency_key)
     return accepted(request, response, found)
 

@@ -14,6 +14,7 @@ from handlers.access.caller import Scope
 from web.http.identity import Keeper
 from web.http.models import Answer, Body
 from web.portal import ThePortal
+from web.usage import Use
 
 router = APIRouter(prefix="/api-keys", tags=["API keys"])
 
@@ -54,6 +55,7 @@ def list_keys(portal: ThePortal, who: Keeper) -> list[Key]:
 @router.post("", status_code=201)
 def add_key(portal: ThePortal, who: Keeper, given: NewKey) -> Secret:
     """Create a key."""
+    portal.uses.take(Use.API_KEY, who)
     made = api_keys.add(
         portal.database, who.practice_id, given.name, set(given.scopes), days=given.days, by=who.staff_id
     )
@@ -63,6 +65,7 @@ def add_key(portal: ThePortal, who: Keeper, given: NewKey) -> Secret:
 @router.post("/{key_id}/rotation", status_code=201)
 def rotate_key(portal: ThePortal, who: Keeper, key_id: UUID) -> Secret:
     """Replace a key with a new one, which lasts as long. The old one works for another day."""
+    portal.uses.take(Use.API_KEY, who)
     made = api_keys.rotate(portal.database, key_id, practice_id=who.practice_id, by=who.staff_id)
     return Secret(id=made.key_id, secret=made.secret)
 

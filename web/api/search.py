@@ -15,6 +15,7 @@ from web.api.clients import ListedClient
 from web.http.identity import Importer, Reader
 from web.http.problems import Fault, fault_of
 from web.portal import ThePortal
+from web.usage import Use
 
 router = APIRouter(tags=["search"])
 
@@ -65,6 +66,7 @@ class AdvancedSearch(BaseModel):
 @router.get("/xpm/clients")
 def search_xpm(portal: ThePortal, who: Importer, q: Text) -> list[XpmRecord]:
     """Clients in XPM whose name has these words, as the staff member's own connection sees them; at most 50."""
+    portal.uses.take(Use.SEARCH, who)
     return [XpmRecord.of(found) for found in search.search_xpm(portal.services, who, q)]
 
 
@@ -76,6 +78,7 @@ def advanced_search(
     integration: Annotated[list[Literal["xpm"]] | None, Query(max_length=1, description="what else to search")] = None,
 ) -> AdvancedSearch:
     """The advanced search: the portal's clients and, if chosen, records in XPM."""
+    portal.uses.take(Use.SEARCH, who)
     found = search.search_all(portal.services, who, q, with_xpm=bool(integration))
     return AdvancedSearch(
         clients=[ListedClient.of(entry) for entry in found.clients],

@@ -118,6 +118,7 @@ STATUS: dict[str, int] = {
     "task_ended": 409,
     "too_many_webhooks": 409,
     "tied_already": 409,
+    "too_many_requests": 429,
     "too_many_taken": 429,
     "too_many_tries": 429,
     "too_many_streams": 429,

@@ -1,26 +1,16 @@
-"""Limits failed attempts to sign in and requests for a new password, per email address and per network address, counted on
-Redis for all web processes.
-
-Redis stores no email addresses: the keys are HMACs. While Redis is unavailable each process counts its own attempts, so that
-sign-in stays both possible and limited.
-"""
+"""Limits failed attempts to sign in and requests for a new password, per email address and per network address."""
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from collections.abc import Sequence
 from ipaddress import IPv4Address, ip_address, ip_network
 
-import redis
-import structlog
-from limits import RateLimitItem, RateLimitItemPerHour, RateLimitItemPerMinute
-from limits.storage import MemoryStorage, RedisStorage
-from limits.strategies import FixedWindowRateLimiter, RateLimiter
+from limits import RateLimitItemPerHour, RateLimitItemPerMinute
 
 from config.settings import Settings
 from config.sources import Sources
 from handlers.access.tries import Attempt, TooManyTries
+from web.counting import Budget, SharedCounts
 
 PER_EMAIL = RateLimitItemPerMinute(10, 15)
 PER_BROWSER = RateLimitItemPerMinute(10, 15)
@@ -29,28 +19,13 @@ PER_ADDRESS = RateLimitItemPerMinute(100, 15)
 #: Each request sends an email.
 RESETS_PER_EMAIL = RateLimitItemPerHour(3)
 RESETS_PER_ADDRESS = RateLimitItemPerHour(20)
-SOCKET_SECONDS = 2.0
-
-#: A budget: how much, of what, and whose.
-Budget = tuple[RateLimitItem, str, str]
-
-log = structlog.stdlib.get_logger(__name__)
 
 
 class SignInLimits:
-    """`handlers.access.sessions.Tries` on Redis."""
+    """`handlers.access.tries.Tries` on Redis."""
 
     def __init__(self, settings: Settings, sources: Sources) -> None:
-        self._key = settings.derived_key("sign-in limits")
-        self._sources = sources
-        storage = RedisStorage(
-            settings.redis_url,
-            key_prefix=f"{settings.redis_namespace}:sign-in",
-            socket_timeout=SOCKET_SECONDS,
-            socket_connect_timeout=SOCKET_SECONDS,
-        )
-        self._shared = FixedWindowRateLimiter(storage)
-        self._own = FixedWindowRateLimiter(MemoryStorage())
+        self._counts = SharedCounts(settings, sources, "sign-in")
 
     def take(self, attempt: Attempt) -> None:
         """Count an attempt to sign in.
@@ -74,22 +49,9 @@ class SignInLimits:
         self._hit([(RESETS_PER_ADDRESS, "reset address", network), (RESETS_PER_EMAIL, "reset email", email_key)])
 
     def _hit(self, budgets: Sequence[Budget], *, cost: int = 1) -> None:
-        try:
-            self._hit_of(self._shared, budgets, cost)
-        except redis.RedisError as error:
-            log.warning("sign_in.redis_away", exc_info=error)
-            self._hit_of(self._own, budgets, cost)
-
-    def _hit_of(self, limiter: RateLimiter, budgets: Sequence[Budget], cost: int) -> None:
-        for limit, what, value in budgets:
-            name = hmac.new(self._key, f"{what} {value}".encode(), hashlib.sha256).hexdigest()
-            if not limiter.hit(limit, name, cost=cost) and cost > 0:
-                is_first = limiter.storage.get(limit.key_for(name)) == limit.amount + 1
-                raise TooManyTries(self._wait(limiter, limit, name), is_first=is_first)
-
-    def _wait(self, limiter: RateLimiter, limit: RateLimitItem, name: str) -> float:
-        reset_at, _ = limiter.get_window_stats(limit, name)
-        return max(1.0, reset_at - self._sources.now().timestamp())
+        exceeded = self._counts.take(budgets, cost=cost)
+        if exceeded is not None:
+            raise TooManyTries(exceeded.wait_seconds, is_first=exceeded.is_first)
 
 
 def _budgets(attempt: Attempt) -> list[Budget]:

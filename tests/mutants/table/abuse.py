@@ -350,4 +350,31 @@ KEYS = (
     ),
 )
 
-MUTANTS = FORGERY + SETTINGS + PROBING + BODIES + CONNECTIONS + KEYS
+USAGE = "tests/web/http/test_usage.py"
+OFTEN = f"{USAGE}::test_a_person_and_a_practice_may_do_it_so_often"
+
+AUTOMATION = (
+    Mutant(
+        "use-of-a-person",
+        "a person may do what could be automated so often",
+        "one program or stolen session uses up what all need",
+        (Edit("web/usage.py", '            (of_person, f"{use} of person", str(who.staff_id)),\n'),),
+        (f"{OFTEN}[search]", f"{OFTEN}[API key]"),
+    ),
+    Mutant(
+        "use-of-a-practice",
+        "a practice may do what could be automated so often",
+        "many keys of one practice use up what all need",
+        (Edit("web/usage.py", '            (of_practice, f"{use} of practice", str(who.practice_id)),\n'),),
+        (f"{OFTEN}[pre-flight]", f"{OFTEN}[export]"),
+    ),
+    Mutant(
+        "emails-to-a-client",
+        "one client gets so many welcome emails in a day",
+        "12 of 12 presses of the button sent an email",
+        (Edit("web/usage.py", "        if client_id is not None:", "        if False:"),),
+        (f"{USAGE}::test_one_client_gets_so_many_emails_whoever_presses_the_button",),
+    ),
+)
+
+MUTANTS = FORGERY + SETTINGS + PROBING + BODIES + CONNECTIONS + KEYS + AUTOMATION

@@ -20,9 +20,11 @@ from tests.web.pages.reading import Page, Reader
 from tests.world import World
 from web.console.app import create_app
 from web.console.console import Console
+from web.counting import SharedCounts
 from web.http.sign_in_limits import SignInLimits
 from web.process import Address
 from web.streams import Streams
+from web.usage import UsageLimits
 from worker.local.processes import LOOPBACK, free_port
 
 
@@ -81,7 +83,8 @@ def serving(world: World, redis_url: str) -> Iterator[OpsDesk]:
     changes = {"redis_url": redis_url, "ops_url": url, "ops_port": port, "shutdown_grace_seconds": 1.0}
     settings = world.services.settings.model_copy(update=changes)
     services = replace(world.services, settings=settings)
-    console = Console(services, world.bell, SignInLimits(settings, services.sources), Streams(), None)
+    uses = UsageLimits(SharedCounts(settings, services.sources, "usage"))
+    console = Console(services, world.bell, SignInLimits(settings, services.sources), uses, Streams(), None)
     app = create_app(console)
     with running(app, settings, Address("ops", settings.ops_host, port)), ExitStack() as opened:
         yield OpsDesk(world, app, url, opened)

@@ -102,4 +102,4 @@ def test_the_console_refuses_an_address_that_others_can_listen_to(ops_desk: OpsD
     settings = console.settings.model_copy(update={"ops_url": "http://ops.example"})
     services = type(console.services)(**{**vars(console.services), "settings": settings})
     with pytest.raises(SettingsError):
-        Console(services, console.bell, console.tries, console.streams, None).require_safe_address()
+        Console(services, console.bell, console.tries, console.uses, console.streams, None).require_safe_address()

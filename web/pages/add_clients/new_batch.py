@@ -29,6 +29,7 @@ from web.pages.frame.view import page, redirect
 from web.pages.frame.visitor import TheImporter, Visitor
 from web.pages.frame.xpm_search import search_xpm
 from web.portal import budget_of
+from web.usage import Use
 
 router = APIRouter()
 
@@ -199,6 +200,7 @@ def _choosing(
 
 def _checked(visitor: Visitor, rows: Sequence[ImportWishes], errors: FormErrors = NO_ERRORS) -> Response:
     """What the import will do with each row, or why that cannot be said."""
+    visitor.portal.uses.take(Use.PREFLIGHT, visitor.caller)
     try:
         budget = budget_of(visitor.portal, preflight.tenant_of(visitor.database, visitor.caller))
         found = preflight.forecast(visitor.database, visitor.caller, rows, budget)

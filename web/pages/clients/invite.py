@@ -13,6 +13,7 @@ from handlers.imports import welcome_email
 from web.pages.frame.forms import NO_ERRORS, FormErrors, PostedByImporter
 from web.pages.frame.view import page, redirect
 from web.pages.frame.visitor import TheImporter, Visitor
+from web.usage import Use
 
 router = APIRouter()
 
@@ -28,6 +29,7 @@ def invite(posted: PostedByImporter, client_id: UUID) -> Response:
     """Send the invitation, once per idempotency key."""
     visitor, key = posted.visitor, posted.text("idempotency_key")
     try:
+        visitor.portal.uses.take(Use.WELCOME_EMAIL, visitor.caller, client_id=client_id)
         welcome_email.invite(visitor.database, visitor.portal.bell, visitor.caller, client_id, key)
     except RequestRefused as refused:
         return _form(visitor, client_id, FormErrors.of(refused))

@@ -13,6 +13,7 @@ from handlers.directory import search
 from web.pages.frame.view import page, part
 from web.pages.frame.visitor import SEARCH_IN, TheVisitor, Visitor
 from web.pages.frame.xpm_search import SHORTEST
+from web.usage import Use
 
 router = APIRouter()
 
@@ -58,6 +59,7 @@ def _found(visitor: Visitor, query: SearchQuery) -> dict[str, Any]:
     ticked = bool(query.integration) if query.q else visitor.searches_xpm
     both, limit = None, MOST if query.show else FIRST
     if len(q) >= SHORTEST:
+        visitor.portal.uses.take(Use.SEARCH, visitor.caller)
         both = search.search_all(visitor.services, visitor.caller, q, with_xpm=ticked, limit=limit)
     more = "/search?" + urlencode({"q": q, "show": "more"} | ({"integration": "xpm"} if ticked else {}))
     return {"q": q, "ticked": ticked, "both": both, "more": None if query.show else more}

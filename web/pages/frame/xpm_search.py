@@ -6,6 +6,7 @@ from handlers.directory import search
 from handlers.directory.search import SearchResult
 from handlers.errors import JobError
 from web.pages.frame.visitor import Visitor
+from web.usage import Use
 
 #: Characters; a shorter text is not searched for.
 SHORTEST = 2
@@ -16,6 +17,7 @@ def search_xpm(visitor: Visitor, text: str) -> tuple[list[SearchResult] | None, 
     text = text.strip()
     if len(text) < SHORTEST or visitor.xpm.trouble is not None:
         return None, None
+    visitor.portal.uses.take(Use.SEARCH, visitor.caller)
     try:
         return search.search_xpm(visitor.services, visitor.caller, text), None
     except JobError as trouble:

@@ -1,0 +1,71 @@
+"""How often a person and their practice may use what is dear, or what somebody could automate to others' cost.
+
+The numbers are far above what people do by hand, and within what one program needs.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from uuid import UUID
+
+from limits import RateLimitItem, RateLimitItemPerDay, RateLimitItemPerHour, RateLimitItemPerMinute
+
+from handlers import refusals
+from handlers.access.caller import Caller
+from web.counting import Budget, SharedCounts
+
+
+class Use(StrEnum):
+    """What is limited."""
+
+    SEARCH = "search"
+    PREFLIGHT = "pre-flight"
+    WELCOME_EMAIL = "welcome email"
+    API_KEY = "API key"
+    EXPORT = "export"
+
+
+#: For each use the limits of one person, and of all of a practice.
+LIMITS: dict[Use, tuple[RateLimitItem, RateLimitItem]] = {
+    Use.SEARCH: (RateLimitItemPerMinute(120), RateLimitItemPerMinute(1_200)),
+    Use.PREFLIGHT: (RateLimitItemPerMinute(20), RateLimitItemPerMinute(60)),
+    Use.WELCOME_EMAIL: (RateLimitItemPerHour(60), RateLimitItemPerHour(600)),
+    Use.API_KEY: (RateLimitItemPerHour(10), RateLimitItemPerDay(30)),
+    Use.EXPORT: (RateLimitItemPerHour(30), RateLimitItemPerHour(120)),
+}
+#: Welcome emails to one client, whoever presses the button.
+EMAILS_TO_A_CLIENT = RateLimitItemPerDay(5)
+
+
+class UsageLimits:
+    """Counts uses by person and practice."""
+
+    def __init__(self, counts: SharedCounts) -> None:
+        self._counts = counts
+
+    def take(self, use: Use, who: Caller, *, client_id: UUID | None = None) -> None:
+        """Count a use.
+
+        Args:
+            client_id: who gets an email.
+
+        Raises:
+            RequestRefused: there were too many; it says when to try again.
+        """
+        of_person, of_practice = LIMITS[use]
+        budgets: list[Budget] = [
+            (of_person, f"{use} of person", str(who.staff_id)),
+            (of_practice, f"{use} of practice", str(who.practice_id)),
+        ]
+        if client_id is not None:
+            budgets.append((EMAILS_TO_A_CLIENT, f"{use} to client", str(client_id)))
+        exceeded = self._counts.take(budgets)
+        if exceeded is not None:
+            wait = exceeded.wait_seconds
+            raise refusals.TOO_MANY_USES(use=use.value, wait=_words(wait)).after(wait)
+
+
+def _words(seconds: float) -> str:
+    if seconds < 120:
+        return f"{round(seconds)} seconds"
+    return f"{round(seconds / 60)} minutes" if seconds < 7_200 else f"{round(seconds / 3600)} hours"
