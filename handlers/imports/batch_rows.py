@@ -13,6 +13,8 @@ from handlers.imports.request import ImportWishes
 from portal_db.states import ClientKind, ClientType, EntityType, Subscription
 
 COLUMNS = tuple(ImportWishes.model_fields)
+#: The column with a client's name in XPM, in place of `xpm_uuid` and `kind` (`handlers.imports.batch_names`).
+BY_NAME = "client"
 RESULT_COLUMNS = ("import_id", "state", "code", "field", "message", "remedy")
 #: A spreadsheet reads text that starts like this as a formula, in full width too, or as cells of which one may be a formula;
 #: a leading apostrophe marks it as text.
@@ -96,8 +98,8 @@ def _header(cells: list[str]) -> list[str]:
     """The names of the columns; a column without a name has an empty one."""
     header = [cell.casefold() for cell in cells]
     named = [name for name in header if name]
-    unknown = [name for name in named if name not in COLUMNS and name not in RESULT_COLUMNS]
-    missing = [name for name in ("xpm_uuid", "kind") if name not in named]
+    unknown = [name for name in named if name not in (*COLUMNS, *RESULT_COLUMNS, BY_NAME)]
+    missing = [name for name in ("xpm_uuid", "kind") if name not in named and BY_NAME not in named]
     if unknown or missing or len(set(named)) < len(named):
         what = f"no column {missing[0]}" if missing else "the same column twice"
         what = f"an unknown column {unknown[0]!r}" if unknown else what
@@ -112,7 +114,7 @@ def _name(header: list[str], number: int) -> str:
 def _fields(header: list[str], cells: list[str]) -> dict[str, Any]:
     """The fields of a row; it may be shorter or longer than the header by empty cells."""
     found = dict(zip(header, cells, strict=False))
-    return {name: _value(name, cell) for name, cell in found.items() if cell and name in COLUMNS}
+    return {name: _value(name, cell) for name, cell in found.items() if cell and name in (*COLUMNS, BY_NAME)}
 
 
 def _value(column: str, cell: str) -> str:

@@ -62,6 +62,8 @@ def by_client(actions: Sequence[Action]) -> list[ClientActions]:
     found: dict[UUID, list[Action]] = {}
     for each in actions:
         found.setdefault(each.row.xpm_uuid, []).append(each)
+    for group in found.values():
+        group.sort(key=lambda each: each.outcome == "duplicate")  # what it repeated says more
     return [ClientActions(latest, earlier) for latest, *earlier in found.values()]
 
 

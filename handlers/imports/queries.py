@@ -78,6 +78,8 @@ def outcome(row: Import, steps: Sequence[tuple[str, JobState]]) -> str:
     Args:
         steps: the kinds and states of its jobs, as far as they are still stored.
     """
+    if row.state is ImportState.REJECTED and row.outcome_code == "already_being_imported":
+        return "duplicate"
     if row.state is not ImportState.PARTLY_SUCCEEDED or not steps:
         return row.state.value
     if any(state is JobState.SUCCEEDED for _, state in steps):
@@ -105,6 +107,10 @@ class UnsuccessfulRow:
     row: Import
     name: str | None
 
+    @property
+    def outcome(self) -> str:
+        return outcome(self.row, ())
+
 
 def get_import(database: Database, caller: Caller, import_id: UUID) -> ImportStatus:
     """An import that the caller may see.
@@ -120,6 +126,12 @@ def get_import(database: Database, caller: Caller, import_id: UUID) -> ImportSta
         holds, left_out = wait_reasons(tx, latest), _left_out(tx, import_id)
         name = recent_imports.names(tx, caller.viewer, caller.practice_id, [row]).get(row.id)
     return ImportStatus(row, tuple(_step(job, holds.get(job.id)) for job in latest), left_out, name)
+
+
+def import_of_record(database: Database, caller: Caller, row: Import) -> UUID | None:
+    """The import because of which another of the same XPM record was turned down, if the caller may see it."""
+    with database.read() as tx:
+        return import_list.other_of_record(tx, caller.viewer, row)
 
 
 def list_imports(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -90,6 +91,10 @@ _FOR_STAFF = {
 }
 
 
+#: A job that is due and that no worker takes for so long is said to be late.
+BEHIND_SECONDS = 60.0
+
+
 def wait_reasons(tx: Tx, its_jobs: Iterable[Job]) -> dict[UUID, WaitReason]:
     """For each of an import's jobs that is open and not running, the first thing it waits for, in words for staff."""
     now = database_time(tx.session)
@@ -101,8 +106,19 @@ def _for_staff(tx: Tx, job: Job, now: datetime) -> WaitReason:
     if hold is None and job.state is JobState.WAITING and job.error_class is ErrorClass.CONNECTION:
         return reason_of_waiting(job)  # it is only looked at again
     if hold is None:
-        return WaitReason("free_worker", "Waiting to start…")
+        return _behind(job_facts.backlog(tx, job)) or WaitReason("free_worker", "Waiting to start…")
     return WaitReason(hold.code, _FOR_STAFF.get(hold.code) or job.error_message or hold.words, hold.until)
+
+
+def _behind(backlog: job_facts.Backlog) -> WaitReason | None:
+    """That no worker has taken a job for more than a minute, with its place and about how long that will take."""
+    if backlog.waited_seconds <= BEHIND_SECONDS:
+        return None
+    words = f"We are behind; yours is number {backlog.ahead + 1:,}"
+    if backlog.finished:
+        minutes = math.ceil((backlog.ahead + 1) / backlog.finished * job_facts.RECENT_SECONDS / 60)
+        words += f", about {minutes:,} minute{'' if minutes == 1 else 's'}"
+    return WaitReason("behind", f"{words}.")
 
 
 def reason_of_waiting(job: Job) -> WaitReason:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
@@ -15,6 +15,9 @@ from portal_db.directory.directories import is_in
 from portal_db.states import ConnectionState
 from portal_db.tables import Client, Directory, DirectoryRecord, XpmConnection, XpmLink, same_directory
 from portal_db.visibility import Viewer
+
+#: Names in one statement.
+NAMES_AT_ONCE = 500
 
 
 def find(tx: Tx, directory: Directory, text: str, *, is_guess: bool, limit: int) -> list[DirectoryRecord]:
@@ -55,6 +58,16 @@ def _best_first(statement: Select[DirectoryRecord], text: str) -> Select[Directo
     name, key = DirectoryRecord.name_key, fold_name(text)
     place = case((name.startswith(key, autoescape=True), 0), (name.contains(f" {key}", autoescape=True), 1), else_=2)
     return statement.order_by(place, name, DirectoryRecord.xpm_uuid)
+
+
+def of_names(tx: Tx, directory: Directory, keys: Collection[str]) -> list[DirectoryRecord]:
+    """The records with these whole folded names, except gone, deleted and archived ones."""
+    is_current = and_(DirectoryRecord.gone_at.is_(None), ~DirectoryRecord.is_deleted, ~DirectoryRecord.is_archived)
+    wanted, found = sorted(keys), list[DirectoryRecord]()
+    for start in range(0, len(wanted), NAMES_AT_ONCE):
+        named = DirectoryRecord.name_key.in_(wanted[start : start + NAMES_AT_ONCE])
+        found += tx.session.scalars(select(DirectoryRecord).where(is_in(directory), is_current, named)).all()
+    return found
 
 
 def all_records(tx: Tx, directory: Directory) -> list[DirectoryRecord]:

@@ -58,6 +58,18 @@ def page(tx: Tx, viewer: Viewer, wanted: ImportFilter, *, after: Cursor | None, 
     return list(tx.session.scalars(newest_first(statement, Import.created_at, Import.id, after=after, limit=limit)))
 
 
+def other_of_record(tx: Tx, viewer: Viewer, row: Import) -> UUID | None:
+    """The newest other import of the same XPM record that was not turned down."""
+    statement = select(Import.id).where(
+        viewer.may_see_import(),
+        Import.practice_id == row.practice_id,
+        Import.xpm_uuid == row.xpm_uuid,
+        Import.id != row.id,
+        Import.state != ImportState.REJECTED,
+    )
+    return tx.session.scalar(statement.order_by(Import.created_at.desc(), Import.id.desc()).limit(1))
+
+
 def batch(tx: Tx, viewer: Viewer, batch_id: UUID) -> Batch | None:
     """A batch of the practice, if the viewer requested it or sees all clients of the practice."""
     statement = select(Batch).where(Batch.id == batch_id, Batch.practice_id == viewer.practice_id)

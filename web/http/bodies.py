@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, Request
@@ -15,7 +15,7 @@ from handlers.access.caller import Caller
 from handlers.fields import Line, reason_of
 from handlers.imports import batch_file, batch_xlsx
 from handlers.imports.accept import MAX_BATCH
-from handlers.imports.batch_rows import BadFile, BadLine, found_in
+from handlers.imports.batch_rows import BadFile, BadLine, Row, found_in
 from handlers.imports.request import ImportRequest, ImportWishes, parse
 from web.http.models import Body
 from web.http.problems import MOST_ERRORS
@@ -96,8 +96,15 @@ def rows_of_json(body: bytes | str) -> list[ImportWishes]:
     return _checked((("body", "rows", number), row) for number, row in enumerate(found))
 
 
-def rows_of_file(body: bytes) -> list[ImportWishes]:
+#: Rows of a file, or what is wrong with a line.
+_Items = Iterator[Row | BadLine]
+
+
+def rows_of_file(body: bytes, prepare: Callable[[_Items], _Items] | None = None) -> list[ImportWishes]:
     """The rows of a CSV or Excel file.
+
+    Args:
+        prepare: changes rows as they were read before they are checked.
 
     Raises:
         RequestRefused: the file cannot be read, is empty, or has too many rows.
@@ -108,7 +115,7 @@ def rows_of_file(body: bytes) -> list[ImportWishes]:
             (("body", f"line {item.line}"), item)
             if isinstance(item, BadLine)
             else (("body", f"line {item[0]}"), item[1])
-            for item in batch_file.read(body)
+            for item in (prepare or iter)(batch_file.read(body))
         )
     except BadFile as bad:
         raise refusals.BAD_CSV(reason=str(bad)) from None

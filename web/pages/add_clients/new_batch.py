@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from pydantic import ValidationError
@@ -18,7 +19,7 @@ from starlette.datastructures import UploadFile
 
 from handlers.directory.search import SearchResult
 from handlers.errors import JobError, RequestRefused
-from handlers.imports import preflight
+from handlers.imports import batch_names, preflight
 from handlers.imports.accept import MAX_BATCH, accept_batch
 from handlers.imports.request import ImportWishes
 from portal_db.states import ClientKind, ClientType, Subscription
@@ -26,7 +27,7 @@ from web.http.bodies import NewBatch, idempotency_key, import_request, rows_of_f
 from web.http.problems import Fault, fault_of, faults_of
 from web.pages.frame.forms import NO_ERRORS, FormErrors, Posted, PostedByImporter
 from web.pages.frame.view import page, redirect
-from web.pages.frame.visitor import TheImporter, Visitor
+from web.pages.frame.visitor import TheImporter, Visitor, importer
 from web.pages.frame.xpm_search import search_xpm
 from web.portal import budget_of
 from web.usage import Use
@@ -39,6 +40,12 @@ MAX_FORM = 16 * 1024 * 1024
 SHOWN = 100
 #: Records chosen by tick boxes; a CSV may have more.
 MAX_CHOSEN = 500
+#: What people fill in: the client's name as XPM has it, and what they decide.
+TEMPLATE = (
+    "client,name,email,entity_type,client_type,subscription,send_welcome_email\r\n"
+    '"Mitchell, Gwen",,gwen@example.com,,Personal,Starter,no\r\n'
+    "Blue Reef Pty Ltd,,,Company,,,\r\n"
+)
 #: Refusals that another email address may resolve.
 EMAIL_CODES = frozenset({"email_missing", "email_invalid", "email_ambiguous", "email_taken"})
 
@@ -126,7 +133,10 @@ def read_csv(posted: PostedByImporter) -> Response:
     """Check the rows of a CSV or Excel file."""
     file = posted.form.get("file")
     try:
-        rows = rows_of_file(file.file.read() if isinstance(file, UploadFile) else b"")
+        body = file.file.read() if isinstance(file, UploadFile) else b""
+        rows = rows_of_file(body, partial(batch_names.find, posted.visitor.database, posted.visitor.caller))
+    except JobError as trouble:
+        return _choosing(posted.visitor, Choice(), FormErrors(whole=fault_of(trouble), status=409))
     except RequestRefused as refused:
         return _choosing(posted.visitor, Choice(), FormErrors(), csv_errors=[fault_of(refused)])
     except RequestValidationError as error:
@@ -134,6 +144,13 @@ def read_csv(posted: PostedByImporter) -> Response:
             posted.visitor, Choice(), FormErrors(), csv_errors=[_at_line(fault) for fault in faults_of(error)]
         )
     return _checked(posted.visitor, rows)
+
+
+@router.get("/batches/template.csv", dependencies=[Depends(importer)])
+def template() -> Response:
+    """A CSV with the columns that people fill in, and an example of each kind."""
+    headers = {"Content-Disposition": 'attachment; filename="import-template.csv"'}
+    return Response(TEMPLATE, media_type="text/csv", headers=headers)
 
 
 @router.post("/batches/check", max_body_size=MAX_FORM)

@@ -17,7 +17,12 @@ from portal_db.clients.team import Connection
 from portal_db.states import ClientType, EntityType, Subscription
 from web.pages.frame import values
 
-IMPORT_STATES = {"rejected": "Not imported", "nothing_imported": "Not imported", "not_sent": "Not sent"}
+IMPORT_STATES = {
+    "rejected": "Not imported",
+    "nothing_imported": "Not imported",
+    "duplicate": "Already being imported",
+    "not_sent": "Not sent",
+}
 JOB_STATES = {"running": "In progress", "succeeded": "Done", "dead": "Failed"}
 REVIEW_STATES = {"pending": "Awaiting review", "superseded": "No longer needs review"}
 SIGN_IN_EVENTS = {

@@ -32,7 +32,8 @@ router = APIRouter()
 def show_import(visitor: TheVisitor, import_id: UUID) -> Response:
     """An import. While it is open, the page follows it; once it was rejected, it can be corrected here."""
     found = import_queries.get_import(visitor.database, visitor.caller, import_id)
-    if found.row.state is ImportState.REJECTED and found.row.client_id is None and visitor.may_import:
+    is_fixable = found.row.state is ImportState.REJECTED and found.outcome != "duplicate"
+    if is_fixable and found.row.client_id is None and visitor.may_import:
         return _correction(visitor, found.row)
     return page(visitor, "imports/import.html", **_status(visitor, found))
 
@@ -82,6 +83,11 @@ def _status(visitor: Visitor, found: ImportStatus) -> dict[str, Any]:
         "entry": details.entry if details else None,
         "created": client is not None and client.import_id == found.row.id,
         "to_review": len(pending),
+        "other": (
+            import_queries.import_of_record(visitor.database, visitor.caller, found.row)
+            if found.outcome == "duplicate"
+            else None
+        ),
     }
 
 

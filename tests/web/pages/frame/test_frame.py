@@ -59,7 +59,7 @@ def every_page() -> list[str]:
     return [
         route.path
         for route in routes
-        if "GET" in (route.methods or ()) and not re.search(r"\{|/(results|standing|events)$", route.path)
+        if "GET" in (route.methods or ()) and not re.search(r"\{|/(results|standing|events)$|\.csv$", route.path)
     ]
 
 

@@ -11,6 +11,7 @@ import pytest
 from starlette.requests import Request
 
 from portal_db.states import Role
+from tests.handlers.directory.given import synced
 from tests.making import importable
 from tests.web.desk import Desk
 from tests.web.pages.frame.test_frame import keeps_the_rules
@@ -110,6 +111,30 @@ def test_a_csv_that_does_not_fit_says_where(desk: Desk) -> None:
         page = keeps_the_rules(Page.of(answer))
         assert page.status == 422
         assert told in page.text, (body, page.text)
+
+
+def test_a_file_names_clients_as_xpm_does_where_one_only_has_the_name(desk: Desk, simulator: SimulatorHandle) -> None:
+    synced(desk.world)
+    visitor, record = connected(desk), importable(simulator)[0]
+    page = visitor.open(NEW)
+    assert page.links()["Download a template"] == "/batches/template.csv"
+    assert visitor.browser.get("/batches/template.csv").text.startswith("client,name,email,")
+    names = [each.name for each in simulator.simulator.practices[TENANT].clients.values() if not each.is_deleted]
+    twice = next(name for name in names if names.count(name) > 1)
+    token = page.form("/batches/csv")["csrf_token"]
+
+    def sent_file(*lines: str) -> Page:
+        csv = "client,send_welcome_email\n" + "".join(f'"{line}",no\n' for line in lines)
+        answer = visitor.browser.post("/batches/csv", data={"csrf_token": token}, files={"file": ("a.csv", csv)})
+        return keeps_the_rules(Page.of(answer))
+
+    assert "1 of 1 can be imported" in sent_file(record.name.upper()).text
+    wrong = sent_file(record.name, "Nobody Is Called So", twice)
+    assert "Line 3: no client in XPM has this name" in wrong.text
+    assert "Line 4: more than one client in XPM has this name." in wrong.text
+    done = visitor.send(sent_file(record.name), "/batches")
+    desk.world.run_due()
+    assert "Everything was imported." in visitor.open(done.path).text
 
 
 def test_a_large_csv_fits_and_travels_through_the_check(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

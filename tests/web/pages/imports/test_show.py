@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from handlers.access.caller import Caller, Scope
 from handlers.clients import link
@@ -70,3 +70,29 @@ def test_items_are_not_asked_for_without_a_connection_of_ones_own(desk: Desk, si
         assert "You can't import right now" in keeps_the_rules(page).text
         assert not [each for each in page.main.all("form") if each["action"] == path]
     assert desk.world.scalar("SELECT count(*) FROM imports") == before
+
+
+def test_a_second_request_for_a_record_leads_to_the_first(desk: Desk, simulator: SimulatorHandle) -> None:
+    record = find(simulator, is_importable_person)
+    first, second = desk.world.ask(record.uuid, name="Gwen Mitchell"), desk.world.ask(record.uuid)
+    desk.world.run_due()
+    visitor = connected(desk)
+    page = keeps_the_rules(visitor.open(f"/imports/{second}"))
+    assert page.heading == "Already being imported"
+    assert page.links()["View that import"] == f"/imports/{first}"
+    progress = visitor.open("/integration-progress")
+    assert ("Succeeded" in progress.main.text, "Not imported" in progress.text) == (True, False)
+
+
+def test_who_waits_for_more_than_a_minute_is_told_their_place_and_about_how_long(
+    desk: Desk, simulator: SimulatorHandle
+) -> None:
+    imported(desk, find(simulator, is_importable_person).uuid)
+    others = [desk.world.ask(uuid4()) for _ in range(3)]
+    visitor = connected(desk)
+    assert "Waiting to start" in visitor.open(f"/imports/{others[2]}").text
+    desk.world.pass_time(70)
+    assert "We are behind; yours is number 3, about " in visitor.open(f"/imports/{others[2]}").text
+    # Nothing was finished lately: there is no telling how long
+    desk.world.pass_time(400)
+    assert "We are behind; yours is number 1." in visitor.open(f"/imports/{others[0]}").text
