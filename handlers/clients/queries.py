@@ -15,12 +15,13 @@ from handlers.access.caller import Caller
 from handlers.paging import Page, exact_or_guess, page_of, read_cursor
 from handlers.relationships import review_queue
 from handlers.relationships.review_queue import Item
+from portal_db.access import people
 from portal_db.clients import client_queries, clients, team
-from portal_db.clients.client_queries import ClientEntry, ClientFilter
+from portal_db.clients.client_queries import ClientEntry, ClientFilter, Order
 from portal_db.database import Database, Tx
 from portal_db.paging import Cursor
 from portal_db.states import ReviewState
-from portal_db.tables import ClientField, FieldConflict, Login, TeamMember, WelcomeEmail
+from portal_db.tables import ClientField, FieldConflict, Login, Staff, TeamMember, WelcomeEmail
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,36 @@ def list_clients(
 
         found, is_guess = exact_or_guess(find, after, limit + 1)
     return page_of(found, limit, lambda entry: (entry.client.created_at, entry.client.id), is_guess=is_guess)
+
+
+@dataclass(frozen=True)
+class ClientList:
+    """A part of a list of clients, and how many the whole list has. `is_guess`: no name matches exactly."""
+
+    items: Sequence[ClientEntry]
+    total: int
+    is_guess: bool
+
+
+def listing(
+    database: Database, caller: Caller, wanted: ClientFilter, order: Order, *, offset: int, limit: int
+) -> ClientList:
+    """Clients that the caller may see, from one place of a sorted list on."""
+    with database.read() as tx:
+        for is_guess in (False, True):
+            filters = replace(wanted, is_guess=is_guess)
+            items, total = client_queries.listing(tx, caller.viewer, filters, order, offset=offset, limit=limit)
+            if total or not wanted.text:
+                break
+    return ClientList(items, total, is_guess and bool(total))
+
+
+def colleagues(database: Database, caller: Caller) -> Sequence[Staff]:
+    """Who works at the caller's practice, if they see the clients of all of them."""
+    if not caller.viewer.sees_all:
+        return []
+    with database.read() as tx:
+        return people.colleagues(tx, caller.practice_id)
 
 
 def get_client(database: Database, caller: Caller, client_id: UUID) -> Details:
@@ -111,7 +142,5 @@ class Invitation(BaseModel):
     def of(cls, login: Login, email: WelcomeEmail | None) -> Self:
         if login.activated_at is not None:
             return cls(state="active", at=login.activated_at)
-        words = {"pending": "being_sent", "sending": "being_sent", "sent": "invited", "refused": "not_delivered",
-                 "unknown": "unknown"}  # fmt: skip
-        state = words.get(email.state.value, "not_invited") if email else "not_invited"
+        state = client_queries.INVITATIONS.get(email.state, "not_invited") if email else "not_invited"
         return cls.model_validate({"state": state, "at": email.sent_at if email else None})

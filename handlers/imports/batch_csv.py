@@ -6,7 +6,7 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -62,9 +62,14 @@ def table(text: str) -> Iterator[tuple[int, list[str]]]:
 
 def write(rows: Iterable[Import]) -> Iterator[str]:
     """Write the rows of a batch with their results, line by line."""
-    for cells in _table(rows):
+    return write_table(_table(rows))
+
+
+def write_table(table: Iterable[Sequence[Any]]) -> Iterator[str]:
+    """Write rows of values, line by line. No cell is read as a formula."""
+    for values in table:
         line = io.StringIO(newline="")
-        csv.writer(line, quoting=csv.QUOTE_ALL).writerow(cells)
+        csv.writer(line, quoting=csv.QUOTE_ALL).writerow([_cell(value) for value in values])
         yield line.getvalue()
 
 
@@ -94,12 +99,12 @@ def _known(header: str, delimiter: str) -> int:
     return sum(trim(cell).strip('"').lower() in (*COLUMNS, *RESULT_COLUMNS) for cell in header.split(delimiter))
 
 
-def _table(rows: Iterable[Import]) -> Iterator[list[str]]:
+def _table(rows: Iterable[Import]) -> Iterator[list[Any]]:
     yield [*COLUMNS, *RESULT_COLUMNS]
     for row in rows:
         request = [getattr(row, name) for name in COLUMNS]
         result = [row.id, row.state, row.outcome_code, row.outcome_field, row.outcome_message, row.outcome_remedy]
-        yield [_cell(value) for value in (*request, *result)]
+        yield [*request, *result]
 
 
 def _cell(value: Any) -> str:

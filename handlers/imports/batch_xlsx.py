@@ -1,15 +1,17 @@
-"""Batches as Excel files (.xlsx): the cells of the first sheet, within bounds, whatever the file claims about itself."""
+"""Excel files (.xlsx): reads the cells of the first sheet, within bounds, whatever the file claims about itself; writes
+tables."""
 
 from __future__ import annotations
 
 import io
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 from typing import Any
 
 import openpyxl  # it reads XML by defusedxml, which is one of our dependencies
+from openpyxl.cell import WriteOnlyCell
 
 from handlers.imports.batch_rows import MAX_COLUMNS, MAX_LINES, BadFile
 
@@ -51,6 +53,21 @@ def table(content: bytes) -> Iterator[tuple[int, list[str]]]:
             yield number, [_text(value) for value in values]
     except (*_BROKEN, SyntaxError) as error:  # SyntaxError: XML that cannot be read
         raise BadFile("is not an Excel file that can be read: save it again as .xlsx, or as CSV UTF-8") from error
+
+
+def write_table(table: Iterable[Sequence[Any]]) -> bytes:
+    """An Excel file with one sheet of these values. Texts are stored as texts, so that no cell is a formula."""
+    book = openpyxl.Workbook(write_only=True)
+    sheet = book.create_sheet()
+    for values in table:
+        cells = [WriteOnlyCell(sheet, value) for value in values]
+        for cell in cells:
+            if isinstance(cell.value, str):
+                cell.data_type = "s"  # else one that begins with = is a formula
+        sheet.append(cells)
+    content = io.BytesIO()
+    book.save(content)
+    return content.getvalue()
 
 
 def _require_small(content: bytes) -> None:

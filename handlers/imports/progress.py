@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from handlers.access.caller import Caller
-from handlers.imports.queries import outcome
+from handlers.imports.queries import REPEATED, outcome
 from handlers.jobs.explain import WaitReason, reason_of_waiting
 from handlers.paging import Page, page_of, read_cursor
 from portal_db.database import Database
@@ -63,7 +63,7 @@ def by_client(actions: Sequence[Action]) -> list[ClientActions]:
     for each in actions:
         found.setdefault(each.row.xpm_uuid, []).append(each)
     for group in found.values():
-        group.sort(key=lambda each: each.outcome == "duplicate")  # what it repeated says more
+        group.sort(key=lambda each: each.outcome in REPEATED)  # what it repeated says more
     return [ClientActions(latest, earlier) for latest, *earlier in found.values()]
 
 

@@ -25,6 +25,9 @@ from portal_db.xero import requester
 #: States in which a row of a batch created nothing, and may be requested again.
 UNSUCCESSFUL = (ImportState.REJECTED, ImportState.FAILED, ImportState.CANCELLED)
 
+#: Why a request was turned down that only repeats another: what it asked for is done, or under way.
+REPEATED = ("already_being_imported", "already_linked")
+
 _TITLES: dict[str, str] = {
     JobKind.VALIDATE_IMPORT: "Check the request",
     JobKind.CREATE_CLIENT: "Create the client",
@@ -78,8 +81,8 @@ def outcome(row: Import, steps: Sequence[tuple[str, JobState]]) -> str:
     Args:
         steps: the kinds and states of its jobs, as far as they are still stored.
     """
-    if row.state is ImportState.REJECTED and row.outcome_code == "already_being_imported":
-        return "duplicate"
+    if row.state is ImportState.REJECTED and row.outcome_code in REPEATED:
+        return row.outcome_code
     if row.state is not ImportState.PARTLY_SUCCEEDED or not steps:
         return row.state.value
     if any(state is JobState.SUCCEEDED for _, state in steps):

@@ -79,6 +79,12 @@ def get_staff(tx: Tx, staff_id: UUID, *, practice_id: UUID) -> Staff | None:
     return tx.session.scalar(select(Staff).where(Staff.id == staff_id, Staff.practice_id == practice_id))
 
 
+def colleagues(tx: Tx, practice_id: UUID) -> list[Staff]:
+    """Who works at a practice, by name."""
+    statement = select(Staff).where(Staff.practice_id == practice_id, Staff.left_at.is_(None))
+    return list(tx.session.scalars(statement.order_by(Staff.name, Staff.id)))
+
+
 def mark_left(tx: Tx, staff_id: UUID) -> Staff | None:
     """Record that a staff member has left. `None` when they are unknown or had left before."""
     statement = update(Staff).where(Staff.id == staff_id, Staff.left_at.is_(None)).values(left_at=db_now())

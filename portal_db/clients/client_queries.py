@@ -3,8 +3,9 @@ viewer may see."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -15,8 +16,8 @@ from portal_db import names
 from portal_db.database import Tx
 from portal_db.dialect import one_as
 from portal_db.paging import Cursor, newest_first
-from portal_db.states import ClientKind
-from portal_db.tables import Client, Login, TeamMember, WelcomeEmail, XpmLink
+from portal_db.states import ClientKind, ClientType, EmailState, EntityType
+from portal_db.tables import Client, ClientVisibility, Login, TeamMember, WelcomeEmail, XpmLink
 from portal_db.types import db_time
 from portal_db.visibility import Viewer
 
@@ -27,12 +28,43 @@ NEW_SECONDS = 14 * 86_400.0
 @dataclass(frozen=True, slots=True)
 class ClientFilter:
     """Which of the visible clients to list; a filter that is not set matches all. `text` has words of the name, as
-    they are, or with `is_guess` with a typing error."""
+    they are, or with `is_guess` with a typing error. `type` is an entity's type or an individual's; `invitation` one of
+    the words of `INVITATIONS`, `not_invited` or `active`; `assigned_to` a staff member."""
 
     text: str | None = None
     kind: ClientKind | None = None
     is_new: bool | None = None
+    type: EntityType | ClientType | None = None
+    is_connected: bool | None = None
+    invitation: str | None = None
+    assigned_to: UUID | None = None
+    ids: Collection[UUID] | None = None
     is_guess: bool = False
+
+
+class Order(StrEnum):
+    """How a list is sorted; people by their last names."""
+
+    NEWEST = "newest"
+    OLDEST = "oldest"
+    NAME = "name"
+    NAME_BACKWARDS = "name-backwards"
+
+
+_ORDERS: dict[Order, tuple[Any, ...]] = {
+    Order.NEWEST: (Client.created_at.desc(), Client.id.desc()),
+    Order.OLDEST: (Client.created_at, Client.id),
+    Order.NAME: (Client.sort_key, Client.id),
+    Order.NAME_BACKWARDS: (Client.sort_key.desc(), Client.id.desc()),
+}
+#: How far the invitation of a login is that is not active, by the state of its welcome email.
+INVITATIONS = {
+    EmailState.PENDING: "being_sent",
+    EmailState.SENDING: "being_sent",
+    EmailState.SENT: "invited",
+    EmailState.REFUSED: "not_delivered",
+    EmailState.UNKNOWN: "unknown",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +84,51 @@ def get(tx: Tx, viewer: Viewer, client_id: UUID) -> ClientEntry | None:
 
 def page(tx: Tx, viewer: Viewer, wanted: ClientFilter, *, after: Cursor | None, limit: int) -> list[ClientEntry]:
     """A page of clients, newest first."""
-    statement = _entries(viewer)
-    if wanted.text:
-        statement = statement.where(names.contain(wanted.text, Client.name_key, is_guess=wanted.is_guess))
-    if wanted.kind is not None:
-        statement = statement.where(Client.kind == wanted.kind)
-    if wanted.is_new is not None:
-        statement = statement.where(_is_new() if wanted.is_new else ~_is_new())
+    statement = _entries(viewer).where(*_conditions(wanted))
     page = newest_first(statement, Client.created_at, Client.id, after=after, limit=limit)
     return [ClientEntry(*row) for row in tx.session.execute(page)]
+
+
+def listing(
+    tx: Tx, viewer: Viewer, wanted: ClientFilter, order: Order, *, offset: int, limit: int
+) -> tuple[list[ClientEntry], int]:
+    """Clients from one place of a list on, and how many the whole list has."""
+    statement = _entries(viewer).where(*_conditions(wanted))
+    found = tx.session.execute(statement.order_by(*_ORDERS[order]).offset(offset).limit(limit))
+    count = tx.session.scalar(statement.with_only_columns(func.count(), maintain_column_froms=True))
+    return [ClientEntry(*row) for row in found], count or 0
+
+
+def _conditions(wanted: ClientFilter) -> Iterator[ColumnElement[bool]]:
+    if wanted.text:
+        yield names.contain(wanted.text, Client.name_key, is_guess=wanted.is_guess)
+    if wanted.kind is not None:
+        yield Client.kind == wanted.kind
+    if wanted.is_new is not None:
+        yield _is_new() if wanted.is_new else ~_is_new()
+    if isinstance(wanted.type, EntityType):
+        yield Client.entity_type == wanted.type
+    elif wanted.type is not None:
+        yield Client.client_type == wanted.type
+    if wanted.is_connected is not None:
+        yield XpmLink.id.is_not(None) if wanted.is_connected else XpmLink.id.is_(None)
+    if wanted.invitation is not None:
+        yield _has_invitation(wanted.invitation)
+    if wanted.assigned_to is not None:
+        theirs = select(ClientVisibility.client_id).where(ClientVisibility.staff_id == wanted.assigned_to)
+        yield Client.id.in_(theirs)
+    if wanted.ids is not None:
+        yield Client.id.in_(wanted.ids)
+
+
+def _has_invitation(state: str) -> ColumnElement[bool]:
+    if state == "active":
+        return Login.activated_at.is_not(None)
+    emails = [email for email, word in INVITATIONS.items() if word == state]
+    sent: ColumnElement[bool] = WelcomeEmail.state.in_(emails)
+    if state == "not_invited":
+        sent = or_(WelcomeEmail.id.is_(None), WelcomeEmail.state.not_in(list(INVITATIONS)))
+    return and_(Login.id.is_not(None), Login.activated_at.is_(None), sent)
 
 
 def of_records(tx: Tx, viewer: Viewer, xpm_uuids: Iterable[UUID]) -> list[ClientEntry]:

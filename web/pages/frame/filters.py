@@ -20,7 +20,8 @@ from web.pages.frame import values
 IMPORT_STATES = {
     "rejected": "Not imported",
     "nothing_imported": "Not imported",
-    "duplicate": "Already being imported",
+    "already_being_imported": "Already being imported",
+    "already_linked": "Already a client",
     "not_sent": "Not sent",
 }
 JOB_STATES = {"running": "In progress", "succeeded": "Done", "dead": "Failed"}

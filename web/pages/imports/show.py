@@ -16,7 +16,7 @@ from handlers.errors import JobError, RequestRefused
 from handlers.imports import queries as import_queries
 from handlers.imports.accept import accept
 from handlers.imports.amend import amend
-from handlers.imports.queries import ImportStatus
+from handlers.imports.queries import REPEATED, ImportStatus
 from portal_db.states import ImportState, ReviewState
 from portal_db.tables import Import
 from web.http.problems import Fault
@@ -32,7 +32,7 @@ router = APIRouter()
 def show_import(visitor: TheVisitor, import_id: UUID) -> Response:
     """An import. While it is open, the page follows it; once it was rejected, it can be corrected here."""
     found = import_queries.get_import(visitor.database, visitor.caller, import_id)
-    is_fixable = found.row.state is ImportState.REJECTED and found.outcome != "duplicate"
+    is_fixable = found.row.state is ImportState.REJECTED and found.outcome not in REPEATED
     if is_fixable and found.row.client_id is None and visitor.may_import:
         return _correction(visitor, found.row)
     return page(visitor, "imports/import.html", **_status(visitor, found))
@@ -85,7 +85,7 @@ def _status(visitor: Visitor, found: ImportStatus) -> dict[str, Any]:
         "to_review": len(pending),
         "other": (
             import_queries.import_of_record(visitor.database, visitor.caller, found.row)
-            if found.outcome == "duplicate"
+            if found.outcome in REPEATED
             else None
         ),
     }

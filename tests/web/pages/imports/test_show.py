@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 from handlers.access.caller import Caller, Scope
 from handlers.clients import link
 from portal_db.states import Role
-from tests.handlers.given import disconnect, find
+from tests.handlers.given import disconnect, find, run_only
 from tests.web.desk import Desk
 from tests.web.pages.frame.test_frame import keeps_the_rules
 from tests.web.pages.people import connected, imported
@@ -75,11 +75,16 @@ def test_items_are_not_asked_for_without_a_connection_of_ones_own(desk: Desk, si
 def test_a_second_request_for_a_record_leads_to_the_first(desk: Desk, simulator: SimulatorHandle) -> None:
     record = find(simulator, is_importable_person)
     first, second = desk.world.ask(record.uuid, name="Gwen Mitchell"), desk.world.ask(record.uuid)
-    desk.world.run_due()
+    run_only(desk.world, second, "validate_import")
     visitor = connected(desk)
     page = keeps_the_rules(visitor.open(f"/imports/{second}"))
     assert page.heading == "Already being imported"
     assert page.links()["View that import"] == f"/imports/{first}"
+    # One that comes later finds the client
+    desk.world.run_due()
+    third = desk.world.run_import(record.uuid).id
+    page = keeps_the_rules(visitor.open(f"/imports/{third}"))
+    assert (page.heading, page.links()["View that import"]) == ("Already a client", f"/imports/{first}")
     progress = visitor.open("/integration-progress")
     assert ("Succeeded" in progress.main.text, "Not imported" in progress.text) == (True, False)
 
