@@ -29,6 +29,7 @@ from web.pages.clients import (
     import_items,
     invite,
     list,
+    needs,
     review,
     review_queue,
     search,
@@ -41,9 +42,9 @@ from web.pages.imports import show as import_show
 from web.pages.settings import integrations, security, sign_in_log
 
 #: In this order: of two routes that fit an address, the first one answers.
-PARTS = (sign_in, second_step, password, sessions, second_factor, list, from_xpm, import_show, search, client_show, connect,
-         import_items, invite, tasks, connections, activate, new_batch, batch, progress, integrations, review_queue,
-         review, unlink, security, sign_in_log)  # fmt: skip
+PARTS = (sign_in, second_step, password, sessions, second_factor, list, needs, from_xpm, import_show, search, client_show,
+         connect, import_items, invite, tasks, connections, activate, new_batch, batch, progress, integrations,
+         review_queue, review, unlink, security, sign_in_log)  # fmt: skip
 
 router = APIRouter(include_in_schema=False)
 for _part in PARTS:

@@ -23,6 +23,8 @@ NAVIGATION: tuple[tuple[str, tuple[Link, ...]], ...] = (
         "Clients",
         (
             Link("Client list", "/clients", "clients"),
+            Link("What needs me", "/needs-me", "task"),
+            Link("Review", "/review", "link"),
             Link("Integration progress", "/integration-progress", "progress"),
         ),
     ),

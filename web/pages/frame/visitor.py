@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
@@ -11,6 +12,8 @@ from fastapi import Depends, Request
 from handlers import refusals
 from handlers.access import sessions
 from handlers.access.caller import Caller, Scope
+from handlers.imports import needs
+from handlers.imports.needs import Needs
 from handlers.integration import status
 from handlers.integration.status import IntegrationStatus
 from handlers.services import Services
@@ -49,6 +52,15 @@ class Visitor:
     @property
     def may_import(self) -> bool:
         return self.caller.may(Scope.IMPORT)
+
+    @cached_property
+    def needs(self) -> Needs:
+        """What needs them, as the navigation counts it."""
+        return needs.of_staff(self.database, self.caller)
+
+    @property
+    def needs_count(self) -> int:
+        return self.needs.count + self.xpm.is_lost
 
     @property
     def searches_xpm(self) -> bool:
