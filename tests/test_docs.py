@@ -45,6 +45,14 @@ def test_every_setting_is_documented_with_its_default() -> None:
         assert rows[name.upper()] == words.get(shown, f"`{shown}`"), name
 
 
+def test_every_behaviour_of_an_import_has_a_test() -> None:
+    text = (ROOT / "docs" / "pages.md").read_text()
+    rows = re.findall(r"^\| b\.(\d+) \| .*? \| `([\w/]+\.py)::(\w+)` \|$", text, flags=re.MULTILINE)
+    assert [int(number) for number, _, _ in rows] == list(range(1, 37))
+    named = {(file, name) for _, file, name in rows}
+    assert [each for each in sorted(named) if f"def {each[1]}(" not in (ROOT / "tests" / each[0]).read_text()] == []
+
+
 def test_links_between_documents_lead_somewhere() -> None:
     pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
     broken = [
