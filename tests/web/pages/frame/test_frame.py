@@ -50,7 +50,7 @@ def keeps_the_rules(page: Page) -> Page:
 
 
 #: Forms of people who have no session yet.
-OPEN_FORMS = ("/sign-in", "/set-password", "/activate/")
+OPEN_FORMS = ("/sign-in", "/set-password", "/forgotten-password", "/activate/")
 
 
 def every_page() -> list[str]:
@@ -100,7 +100,8 @@ def test_what_is_not_there_and_what_breaks_are_pages_for_browsers_and_problems_f
 def test_an_address_with_something_odd_in_it_is_not_there(desk: Desk) -> None:
     visitor = reader(desk, desk.staff())
     assert visitor.open("/clients", kind="robot").status == 404
-    assert visitor.open("/clients", cursor="nonsense").status == 404
+    assert visitor.open("/clients", page="nonsense").status == 404
+    assert visitor.open("/review", cursor="nonsense").status == 404
 
 
 def test_a_form_that_is_too_large_is_refused_with_a_page(desk: Desk) -> None:

@@ -36,7 +36,7 @@ def test_an_id_that_is_none_is_not_found(desk: Desk, path: str) -> None:
 
 def test_a_filter_that_is_none_is_not_found(desk: Desk) -> None:
     visitor = connected(desk)
-    for query in ({"kind": "robot"}, {"q": LONG}, {"cursor": "nonsense"}):
+    for query in ({"kind": "robot"}, {"q": LONG}, {"page": "nonsense"}):
         assert is_plain(visitor.open("/clients", **query)).status == 404
 
 
