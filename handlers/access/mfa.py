@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, auto
+from uuid import UUID
 
 from config.settings import Settings
 from handlers import refusals
@@ -27,6 +28,7 @@ class NextStep(Enum):
 class OwnFactor:
     """How a member's own second factor stands."""
 
+    login_id: UUID
     is_set_up: bool
     is_mandatory: bool
     recovery_codes_left: int
@@ -44,6 +46,7 @@ def own(database: Database, caller: Caller) -> OwnFactor:
     with database.read() as tx:
         staff = _staff(tx, caller)
         return OwnFactor(
+            staff.login_id,
             second_factors.is_set_up(tx, staff.login_id),
             people.mandates_mfa(tx, staff.practice_id),
             second_factors.recovery_codes_left(tx, staff.login_id),
@@ -84,59 +87,47 @@ def own_app(database: Database, settings: Settings, caller: Caller, *, sealed: s
         return app_of(tx, settings, _staff(tx, caller), sealed)
 
 
-def set_up(tx: Tx, settings: Settings, staff: Staff, sealed: str, code: str) -> list[str]:
+def set_up(tx: Tx, settings: Settings, staff: Staff, sealed: str, code: str, *, replacing: bool = False) -> list[str]:
     """Set up a staff member's authenticator app. Returns their recovery codes.
 
     Raises:
         RequestRefused: as `handlers.access.second_factor.set_up`.
     """
-    codes = second_factor.set_up(tx, settings, staff.login_id, sealed, code)
+    codes = second_factor.set_up(tx, settings, staff.login_id, sealed, code, replacing=replacing)
     _audit(tx, staff, "set_up")
     return codes
 
 
 def set_up_own(database: Database, settings: Settings, caller: Caller, sealed: str, code: str) -> list[str]:
-    """`set_up` for a member who is signed in."""
+    """`set_up` for a member who is signed in and has confirmed that it is them: another app may take the first one's place."""
     with database.write() as tx:
-        return set_up(tx, settings, _staff(tx, caller), sealed, code)
+        return set_up(tx, settings, _staff(tx, caller), sealed, code, replacing=True)
 
 
-def renew_recovery_codes(database: Database, settings: Settings, caller: Caller, code: str) -> list[str]:
-    """Replace a member's recovery codes, once they gave a code.
-
-    Raises:
-        RequestRefused: `bad_code`, or `TooManyCodes`.
-    """
-    staff = _read_staff(database, caller)
-    second_factor.check(database, settings, staff.login_id, code)
+def renew_recovery_codes(database: Database, caller: Caller) -> list[str]:
+    """Replace a member's recovery codes."""
     with database.write() as tx:
+        staff = _staff(tx, caller)
         _audit(tx, staff, "recovery_codes")
         return second_factor.renew_recovery_codes(tx, staff.login_id)
 
 
-def turn_off(database: Database, settings: Settings, caller: Caller, code: str) -> None:
-    """Remove a member's own second factor, once they gave a code, where the practice does not mandate one.
+def turn_off(database: Database, caller: Caller) -> None:
+    """Remove a member's own second factor, where the practice does not mandate one.
 
     Raises:
-        RequestRefused: `mfa_is_mandatory`, `bad_code`, or `TooManyCodes`.
+        RequestRefused: `mfa_is_mandatory`.
     """
-    with database.read() as tx:
+    with database.write() as tx:
         if people.mandates_mfa(tx, caller.practice_id):
             raise refusals.MFA_IS_MANDATORY()
-    staff = _read_staff(database, caller)
-    second_factor.check(database, settings, staff.login_id, code)
-    with database.write() as tx:
+        staff = _staff(tx, caller)
         if second_factors.remove(tx, staff.login_id):
             _audit(tx, staff, "turn_off")
 
 
 def _audit(tx: Tx, staff: Staff, act: str) -> None:
     Actor.of(staff.id).audit(tx, f"second_factor.{act}", "staff", staff.id, staff.practice_id)
-
-
-def _read_staff(database: Database, caller: Caller) -> Staff:
-    with database.read() as tx:
-        return _staff(tx, caller)
 
 
 def _staff(tx: Tx, caller: Caller) -> Staff:

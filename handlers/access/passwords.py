@@ -22,6 +22,7 @@ from portal_db import audit
 from portal_db.access import credentials, password_links, people
 from portal_db.database import Database, Tx
 from portal_db.states import ActorKind
+from portal_db.tables import Login
 
 LINK_SECONDS = 3 * 24 * 3600.0
 LINK_PATH = "/set-password"
@@ -118,16 +119,10 @@ def change(
     Raises:
         RequestRefused: the old password is wrong, or the new one is the same or does not fit the rules; or `TooManyTries`.
     """
+    login = require_own(database, tries, caller, session_token, old, origin=origin)
+    login_id = login.id
     with database.read() as tx:
-        login_id = _login_of(tx, caller.staff_id, caller.practice_id)
-        login, known = credentials.login(tx, login_id), credentials.known_about(tx, login_id)
-    attempt = Attempt(login.email_key, origin, browser=hashed(session_token))
-    tries.take(attempt)
-    if not fits(login.password_hash, old):
-        with database.write() as tx:
-            sign_in_log.note(tx, SignInEvent.PASSWORD_CHANGE_FAILED, caller, origin)
-        raise refusals.WRONG_OLD_PASSWORD()
-    tries.take_back(attempt)
+        known = credentials.known_about(tx, login_id)
     if _normal(old) == _normal(new):
         raise refusals.PASSWORD_UNCHANGED()
     password_rules.require(new, known)
@@ -136,6 +131,26 @@ def change(
         if credentials.login(tx, login_id).password_hash != login.password_hash:  # changed in another browser meanwhile
             raise refusals.WRONG_OLD_PASSWORD()
         _set(tx, login_id, made, SignInEvent.PASSWORD_CHANGED, origin=origin, keep=hashed(session_token))
+
+
+def require_own(
+    database: Database, tries: Tries, caller: Caller, session_token: str, password: str, *, origin: Origin
+) -> Login:
+    """Check the password of a staff member who is signed in. Failures count against this session.
+
+    Raises:
+        RequestRefused: it is wrong; or `TooManyTries`.
+    """
+    with database.read() as tx:
+        login = credentials.login(tx, _login_of(tx, caller.staff_id, caller.practice_id))
+    attempt = Attempt(login.email_key, origin, browser=hashed(session_token))
+    tries.take(attempt)
+    if not fits(login.password_hash, password):
+        with database.write() as tx:
+            sign_in_log.note(tx, SignInEvent.PASSWORD_CHANGE_FAILED, caller, origin)
+        raise refusals.WRONG_OLD_PASSWORD()
+    tries.take_back(attempt)
+    return login
 
 
 def hash_of(password: str) -> str:

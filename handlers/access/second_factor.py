@@ -89,8 +89,11 @@ def same_app(settings: Settings, login_id: UUID, sealed: str, *, name: str, issu
     return _shown(_opened(settings, login_id, sealed), sealed, name, issuer)
 
 
-def set_up(tx: Tx, settings: Settings, login_id: UUID, sealed: str, code: str) -> list[str]:
-    """Set up an authenticator app for an account that has no second factor.
+def set_up(tx: Tx, settings: Settings, login_id: UUID, sealed: str, code: str, *, replacing: bool = False) -> list[str]:
+    """Set up an authenticator app for an account.
+
+    Args:
+        replacing: whether it may take the place of another one: only if whoever asks proved to have that.
 
     Returns:
         The account's recovery codes, which are shown only now.
@@ -103,8 +106,9 @@ def set_up(tx: Tx, settings: Settings, login_id: UUID, sealed: str, code: str) -
     if step is None:
         raise refusals.BAD_CODE()
     kept = settings.vault.encrypt(secret.encode())
+    found = second_factors.get(tx, login_id) if replacing else None
     # Decided by the database: who knows the password only may not replace a factor that was set up meanwhile.
-    if not second_factors.set_up(tx, login_id, kept, step=step, replaces=None):
+    if not second_factors.set_up(tx, login_id, kept, step=step, replaces=found.secret if found else None):
         raise refusals.SET_UP_ALREADY()
     return renew_recovery_codes(tx, login_id)
 

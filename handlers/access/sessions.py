@@ -92,14 +92,20 @@ def sign_in(
         return Halfway(halfway.begin(tx, found.login.id), step)
 
 
-def begin(tx: Tx, found: SignIn, origin: Origin, *, instead_of: str | None = None) -> SignedIn:
-    """Begin a staff member's session; the one that their browser had ends."""
+def begin(
+    tx: Tx, found: SignIn, origin: Origin, *, instead_of: str | None = None, is_confirmed: bool = True
+) -> SignedIn:
+    """Begin a staff member's session; the one that their browser had ends.
+
+    Args:
+        is_confirmed: whether all was asked for that proves who they are (`handlers.access.confirmation`).
+    """
     session = Session(secrets.token_urlsafe(32))
     if instead_of is not None:
         credentials.end_session(tx, _hashed(instead_of))
     row = {"id": tx.new_id(), "staff_id": found.staff.id, "token_hash": _hashed(session.token)}
     row |= {"address": origin.address, "agent": origin.agent}
-    credentials.begin_session(tx, row, idle_seconds=IDLE_SECONDS, seconds=SECONDS)
+    credentials.begin_session(tx, row, idle_seconds=IDLE_SECONDS, seconds=SECONDS, is_confirmed=is_confirmed)
     sign_in_log.note(tx, SignInEvent.SIGNED_IN, found.staff, origin)
     return SignedIn(session, Caller.of(found.staff), found.login.email_key)
 

@@ -56,7 +56,7 @@ def at_remembered_browser(
         found = _found(tx, login_id)
         if not (mfa.may_remember(tx, found.staff) and remembered.is_remembered(tx, settings, login_id, cookie)):
             return None
-        return _finish(tx, token, found, origin, instead_of)
+        return _finish(tx, token, found, origin, instead_of, is_confirmed=False)
 
 
 def give_code(
@@ -121,9 +121,11 @@ def set_up(
         return _finish(tx, token, found, origin, instead_of), codes
 
 
-def _finish(tx: Tx, token: str, found: SignIn, origin: Origin, instead_of: str | None) -> SignedIn:
+def _finish(
+    tx: Tx, token: str, found: SignIn, origin: Origin, instead_of: str | None, *, is_confirmed: bool = True
+) -> SignedIn:
     halfway.end(tx, token)
-    return sessions.begin(tx, found, origin, instead_of=instead_of)
+    return sessions.begin(tx, found, origin, instead_of=instead_of, is_confirmed=is_confirmed)
 
 
 def _found(tx: Tx, login_id: UUID) -> SignIn:

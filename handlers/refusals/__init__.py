@@ -74,6 +74,9 @@ BAD_CODE = Refusal(RequestRefused, "bad_code",
 MFA_IS_MANDATORY = Refusal(RequestRefused, "mfa_is_mandatory",
     "Multi-factor authentication (MFA) is mandatory at your practice, so you can't turn it off.",
     "If you have lost your device, ask an owner or account admin of your practice.")
+CONFIRMATION_NEEDED = Refusal(RequestRefused, "confirmation_needed",
+    "For this, you have to confirm that it is you.",
+    "Send a code of your second factor, or your password if you have none, to POST /session/confirmation; then try again.")
 OWN_SECOND_FACTOR = Refusal(RequestRefused, "own_second_factor",
     "You can't reset your own multi-factor authentication (MFA).", "Ask another owner or account admin.")
 NO_SECOND_FACTOR = Refusal(RequestRefused, "no_second_factor",

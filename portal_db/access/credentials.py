@@ -90,10 +90,11 @@ def _sign_in(tx: Tx, statement: Select[Staff, Login]) -> SignIn | None:
     return one_as(tx, SignIn, statement.where(Staff.left_at.is_(None)))
 
 
-def begin_session(tx: Tx, row: dict[str, Any], *, idle_seconds: float, seconds: float) -> None:
+def begin_session(tx: Tx, row: dict[str, Any], *, idle_seconds: float, seconds: float, is_confirmed: bool) -> None:
     """Record a session, and delete every session that has ended, whoever's it was."""
     delete_rows(tx, StaffSession, or_(StaffSession.idle_until < db_now(), StaffSession.ends_at < db_now()))
     times = {"created_at": db_now(), "idle_until": db_now(idle_seconds), "ends_at": db_now(seconds)}
+    times |= {"confirmed_at": db_now()} if is_confirmed else {}
     tx.session.execute(insert(StaffSession).values(**row, **times))
 
 
@@ -104,6 +105,15 @@ def is_idle_within(tx: Tx, token_hash: str, *, seconds: float) -> bool:
 
 def prolong_session(tx: Tx, token_hash: str, *, idle_seconds: float) -> None:
     update_rows(tx, StaffSession, StaffSession.token_hash == token_hash, idle_until=db_now(idle_seconds))
+
+
+def is_confirmed(tx: Tx, token_hash: str, *, seconds: float) -> bool:
+    """Whether the owner of a session proved who they are within `seconds`."""
+    return has_row(tx, StaffSession.token_hash == token_hash, StaffSession.confirmed_at > db_now(-seconds))
+
+
+def confirm_session(tx: Tx, token_hash: str) -> None:
+    update_rows(tx, StaffSession, StaffSession.token_hash == token_hash, confirmed_at=db_now())
 
 
 def end_session(tx: Tx, token_hash: str) -> None:

@@ -50,6 +50,8 @@ class StaffSession(Base):
     #: When it ends if it is not used again, and when it ends at the latest.
     idle_until: Mapped[datetime]
     ends_at: Mapped[datetime]
+    #: When its owner last proved who they are, by the second factor or, where there is none, by the password.
+    confirmed_at: Mapped[datetime | None]
     address: Mapped[str | None] = mapped_column(String(45))
     agent: Mapped[str | None] = mapped_column(String(200))
 

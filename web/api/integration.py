@@ -19,7 +19,7 @@ from handlers.schedule.due import SKIP_REASONS
 from portal_db.directory.resyncs import Synced
 from portal_db.directory.schedules import ScheduleEntry
 from portal_db.states import ConnectionState, SyncMode, SyncState
-from web.http.identity import Importer, Keeper, Reader
+from web.http.identity import ConfirmedKeeper, Importer, Reader
 from web.http.models import Answer, Body
 from web.http.paging import ListPage, ListQuery
 from web.http.problems import Fault, fault_of
@@ -234,7 +234,7 @@ def disconnect(portal: ThePortal, who: Importer) -> None:
 
 
 @router.post("/reassign")
-def reassign(portal: ThePortal, who: Keeper, given: Handover) -> HandedOver:
+def reassign(portal: ThePortal, who: ConfirmedKeeper, given: Handover) -> HandedOver:
     """Move the clients of a connection to a colleague; for owners and account admins."""
     act = Act.of_staff(who)
     found = handover.reassign(portal.database, act, given.connection_id, given.to_staff_id, dry_run=given.dry_run)

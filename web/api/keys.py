@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from handlers.access import api_keys
 from handlers.access.caller import Scope
-from web.http.identity import Keeper
+from web.http.identity import ConfirmedKeeper, Keeper
 from web.http.models import Answer, Body
 from web.portal import ThePortal
 from web.usage import Use
@@ -53,7 +53,7 @@ def list_keys(portal: ThePortal, who: Keeper) -> list[Key]:
 
 
 @router.post("", status_code=201)
-def add_key(portal: ThePortal, who: Keeper, given: NewKey) -> Secret:
+def add_key(portal: ThePortal, who: ConfirmedKeeper, given: NewKey) -> Secret:
     """Create a key."""
     portal.uses.take(Use.API_KEY, who)
     made = api_keys.add(
@@ -63,7 +63,7 @@ def add_key(portal: ThePortal, who: Keeper, given: NewKey) -> Secret:
 
 
 @router.post("/{key_id}/rotation", status_code=201)
-def rotate_key(portal: ThePortal, who: Keeper, key_id: UUID) -> Secret:
+def rotate_key(portal: ThePortal, who: ConfirmedKeeper, key_id: UUID) -> Secret:
     """Replace a key with a new one, which lasts as long. The old one works for another day."""
     portal.uses.take(Use.API_KEY, who)
     made = api_keys.rotate(portal.database, key_id, practice_id=who.practice_id, by=who.staff_id)

@@ -9,7 +9,7 @@ from fastapi import APIRouter, BackgroundTasks, Depends, Request, Response
 from pydantic import BaseModel, Field
 
 from handlers import refusals
-from handlers.access import password_rules, passwords, second_factor, sessions, sign_in_steps
+from handlers.access import confirmation, password_rules, passwords, second_factor, sessions, sign_in_steps
 from handlers.access.caller import Caller, Scope
 from handlers.access.mfa import NextStep
 from handlers.access.sessions import Halfway
@@ -18,7 +18,15 @@ from portal_db.states import Role
 from web.hashing import hashes_passwords
 from web.http import known_browsers
 from web.http.forgotten import request_link
-from web.http.identity import caller, clear_cookie, origin_of, require_own_page, session_of, set_cookie
+from web.http.identity import (
+    caller,
+    clear_cookie,
+    origin_of,
+    require_own_page,
+    require_session,
+    session_of,
+    set_cookie,
+)
 from web.http.models import Body
 from web.portal import ThePortal
 
@@ -31,6 +39,17 @@ class Credentials(Body):
     code: Annotated[str, Field(min_length=1, max_length=second_factor.LONGEST_CODE)] | None = Field(
         None, description="of the authenticator app, or a recovery code; for accounts with a second factor"
     )
+
+
+class Confirmation(Body):
+    given: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=password_rules.LONGEST,
+            description="a code of the second factor, or a recovery code; the password, if there is no second factor",
+        ),
+    ]
 
 
 class NewPassword(Body):
@@ -86,6 +105,23 @@ def who_am_i(request: Request, portal: ThePortal, found: Annotated[Caller, Depen
     """Who is calling, and what they may do."""
     session = None if "authorization" in request.headers else session_of(request, portal)
     return _who(found, session.csrf_token if session else None)
+
+
+@router.post("/session/confirmation", status_code=204)
+@hashes_passwords
+def confirm(
+    request: Request, portal: ThePortal, found: Annotated[Caller, Depends(caller)], given: Confirmation
+) -> None:
+    """Prove again who you are, for acts that need it within ten minutes: new API keys, webhooks, handing over clients."""
+    confirmation.confirm(
+        portal.database,
+        portal.settings,
+        portal.tries,
+        found,
+        require_session(request, portal),
+        given.given,
+        origin=origin_of(request),
+    )
 
 
 @router.delete("/session", status_code=204)

@@ -13,7 +13,7 @@ from handlers.webhooks import endpoints
 from handlers.webhooks.announce import Event
 from portal_db.states import JobState
 from portal_db.webhooks import DeliveryWithJob
-from web.http.identity import Keeper
+from web.http.identity import ConfirmedKeeper, Keeper
 from web.http.models import Answer, Body
 from web.http.paging import ListPage, ListQuery
 from web.portal import ThePortal
@@ -84,7 +84,7 @@ def list_webhooks(portal: ThePortal, who: Keeper) -> list[Webhook]:
 
 
 @router.post("", status_code=201)
-def add_webhook(portal: ThePortal, who: Keeper, given: NewWebhook) -> Secret:
+def add_webhook(portal: ThePortal, who: ConfirmedKeeper, given: NewWebhook) -> Secret:
     """Add an address that is notified of events from now on."""
     made = endpoints.add(
         portal.database, portal.settings, who.practice_id, given.url, set(given.events), by=who.staff_id
@@ -93,7 +93,7 @@ def add_webhook(portal: ThePortal, who: Keeper, given: NewWebhook) -> Secret:
 
 
 @router.post("/{webhook_id}/rotation", status_code=201)
-def rotate_webhook(portal: ThePortal, who: Keeper, webhook_id: UUID) -> Secret:
+def rotate_webhook(portal: ThePortal, who: ConfirmedKeeper, webhook_id: UUID) -> Secret:
     """Give a webhook a new secret. For another day, messages are signed with both."""
     made = endpoints.rotate(portal.database, portal.settings, webhook_id, practice_id=who.practice_id, by=who.staff_id)
     return Secret(id=made.endpoint_id, secret=made.secret)

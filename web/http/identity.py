@@ -17,7 +17,7 @@ from fastapi.responses import Response
 from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
 
 from handlers import refusals
-from handlers.access import api_keys, halfway, remembered, sessions
+from handlers.access import api_keys, confirmation, halfway, remembered, sessions
 from handlers.access.caller import Caller, Scope
 from handlers.access.origin import Origin
 from handlers.access.sessions import Session
@@ -174,6 +174,41 @@ def clear_cookie(response: Response, portal: Portal) -> None:
 
 def _cookie_rules(portal: Portal) -> CookieRules:
     return {"path": "/", "secure": portal.is_https, "httponly": True, "samesite": "lax"}
+
+
+def require_session(request: Request, portal: Portal) -> Session:
+    """The session in the browser's cookie, not yet checked.
+
+    Raises:
+        RequestRefused: there is none.
+    """
+    session = session_of(request, portal)
+    if session is None:
+        raise refusals.NOT_SIGNED_IN()
+    return session
+
+
+def require_confirmed(request: Request, portal: Portal) -> None:
+    """Check that whoever acts with a session proved who they are within ten minutes: every act that needs it comes here.
+
+    Raises:
+        RequestRefused: `confirmation_needed`; a browser is sent to the page that asks.
+    """
+    confirmation.require(portal.database, require_session(request, portal))
+
+
+def confirmed_keeper(request: Request, portal: ThePortal, found: Keeper) -> Caller:
+    """A caller who may manage and has confirmed that it is them; a key is not asked.
+
+    Raises:
+        RequestRefused: `confirmation_needed`.
+    """
+    if found.via_key is None:
+        require_confirmed(request, portal)
+    return found
+
+
+ConfirmedKeeper = Annotated[Caller, Depends(confirmed_keeper)]
 
 
 def require_own_page(request: Request, portal: Portal) -> None:

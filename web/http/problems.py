@@ -107,6 +107,7 @@ STATUS: dict[str, int] = {
     "second_factor_set_up": 409,
     "no_second_factor": 409,
     "own_second_factor": 403,
+    "confirmation_needed": 403,
     "set_up_expired": 409,
     "item_changed": 409,
     "item_superseded": 409,

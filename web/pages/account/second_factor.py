@@ -11,9 +11,9 @@ from handlers import refusals
 from handlers.access import mfa
 from handlers.access.second_factor import LONGEST_CODE
 from handlers.errors import RequestRefused
-from web.pages.frame.forms import NO_ERRORS, FormErrors, Posted, ThePosted
+from web.pages.frame.forms import NO_ERRORS, ConfirmedPosted, FormErrors
 from web.pages.frame.view import page, redirect
-from web.pages.frame.visitor import TheVisitor, Visitor
+from web.pages.frame.visitor import ConfirmedVisitor, Visitor
 
 router = APIRouter()
 
@@ -21,17 +21,18 @@ PATH = "/account/second-factor"
 
 
 @router.get(PATH)
-def show(visitor: TheVisitor) -> Response:
-    """How it stands, and a new QR code where there is none."""
+def show(visitor: ConfirmedVisitor) -> Response:
+    """How it stands, and a new QR code for an app, or for another one."""
     return _page(visitor)
 
 
 @router.post(f"{PATH}/set-up")
-def set_up(posted: ThePosted) -> Response:
+def set_up(posted: ConfirmedPosted) -> Response:
     """Set the app up by its first code, and show the recovery codes."""
     visitor, sealed = posted.visitor, posted.text("sealed")
     try:
-        codes = mfa.set_up_own(visitor.database, visitor.portal.settings, visitor.caller, sealed, _code(posted))
+        code = posted.text("code")[:LONGEST_CODE]
+        codes = mfa.set_up_own(visitor.database, visitor.portal.settings, visitor.caller, sealed, code)
     except RequestRefused as refused:
         shown = sealed if refused.code == refusals.BAD_CODE.code else None
         return _page(visitor, FormErrors.of(refused, ("code",)), sealed=shown)
@@ -39,33 +40,25 @@ def set_up(posted: ThePosted) -> Response:
 
 
 @router.post(f"{PATH}/recovery-codes")
-def renew_recovery_codes(posted: ThePosted) -> Response:
+def renew_recovery_codes(posted: ConfirmedPosted) -> Response:
     visitor = posted.visitor
-    try:
-        codes = mfa.renew_recovery_codes(visitor.database, visitor.portal.settings, visitor.caller, _code(posted))
-    except RequestRefused as refused:
-        return _page(visitor, FormErrors.of(refused, ("code",)))
-    return _page(visitor, codes=codes)
+    return _page(visitor, codes=mfa.renew_recovery_codes(visitor.database, visitor.caller))
 
 
 @router.post(f"{PATH}/off")
-def turn_off(posted: ThePosted) -> Response:
+def turn_off(posted: ConfirmedPosted) -> Response:
     visitor = posted.visitor
     try:
-        mfa.turn_off(visitor.database, visitor.portal.settings, visitor.caller, _code(posted))
+        mfa.turn_off(visitor.database, visitor.caller)
     except RequestRefused as refused:
-        return _page(visitor, FormErrors.of(refused, ("code",)))
+        return _page(visitor, FormErrors.of(refused))
     return redirect(PATH, message="mfa-off")
 
 
 @router.post(f"{PATH}/browsers")
-def forget_browsers(posted: ThePosted) -> Response:
+def forget_browsers(posted: ConfirmedPosted) -> Response:
     mfa.forget_browsers(posted.visitor.database, posted.visitor.caller)
     return redirect(PATH, message="browsers-forgotten")
-
-
-def _code(posted: Posted) -> str:
-    return posted.text("code")[:LONGEST_CODE]
 
 
 def _page(
@@ -73,5 +66,5 @@ def _page(
 ) -> Response:
     own = mfa.own(visitor.database, visitor.caller)
     settings = visitor.portal.settings
-    app = None if own.is_set_up else mfa.own_app(visitor.database, settings, visitor.caller, sealed=sealed)
+    app = mfa.own_app(visitor.database, settings, visitor.caller, sealed=sealed)
     return page(visitor, "account/second_factor.html", errors, own=own, app=app, codes=codes, longest=LONGEST_CODE)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from fastapi import Request
 from fastapi.responses import RedirectResponse, Response
@@ -12,7 +12,7 @@ from handlers import refusals
 from web.http.problems import ProblemAnswer
 from web.pages.frame import view
 from web.pages.frame.forms import FormErrors
-from web.pages.frame.visitor import Visitor, signed_in_visitor
+from web.pages.frame.visitor import HOME, Visitor, is_local_path, signed_in_visitor
 from web.portal import portal_of
 
 #: Where programs call; they get problems, never pages.
@@ -38,6 +38,8 @@ def as_page(request: Request, answer: ProblemAnswer) -> Response:
     problem = answer.problem
     if problem.code == "not_signed_in":
         return _to_sign_in(request)
+    if problem.code == "confirmation_needed":
+        return _to_confirm(request)
     status, message, remedy = problem.status, problem.message, problem.remedy
     if problem.errors or (status == 422 and request.method == "GET"):  # a value in the address that fits no page
         status, message = 404, NOT_FOUND.get(problem.field or "", "We can't find that page.")
@@ -51,6 +53,13 @@ def as_page(request: Request, answer: ProblemAnswer) -> Response:
         page = view.public_page(request, "frame/error.html", status=status, **shown)
     page.headers.update({name: value for name, value in answer.headers.items() if name in ("retry-after", "allow")})
     return page
+
+
+def _to_confirm(request: Request) -> Response:
+    """To the page that asks who it is, and from there back to the page with the form."""
+    here = urlsplit(str(request.url) if request.method == "GET" else request.headers.get("referer", ""))
+    is_ours = here.netloc == request.url.netloc and is_local_path(here.path)
+    return RedirectResponse(f"/confirm?{urlencode({'next': here.path if is_ours else HOME})}", 303)
 
 
 def _visitor(request: Request, status: int) -> Visitor | None:

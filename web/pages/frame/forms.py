@@ -18,7 +18,7 @@ from handlers import refusals
 from handlers.access.caller import Scope
 from handlers.errors import JobError, RequestRefused
 from handlers.fields import reason_of
-from web.http.identity import require_csrf_token, require_own_page, session_of
+from web.http.identity import require_confirmed, require_csrf_token, require_own_page, session_of
 from web.http.problems import Fault, fault_of, status_of
 from web.pages.frame.visitor import TheVisitor, Visitor
 from web.portal import ThePortal
@@ -155,8 +155,19 @@ def posted_by_importer(found: Annotated[Posted, Depends(posted)]) -> Posted:
     return found
 
 
+def confirmed(request: Request, portal: ThePortal, found: Annotated[Posted, Depends(posted)]) -> Posted:
+    """A form for an act that gives lasting power: its sender has confirmed that it is them.
+
+    Raises:
+        RequestRefused: `confirmation_needed`.
+    """
+    require_confirmed(request, portal)
+    return found
+
+
 OwnForm = Annotated[FormData, Depends(own_form)]
 ThePosted = Annotated[Posted, Depends(posted)]
+ConfirmedPosted = Annotated[Posted, Depends(confirmed)]
 PostedByImporter = Annotated[Posted, Depends(posted_by_importer)]
 
 

@@ -18,7 +18,7 @@ from handlers.integration import status
 from handlers.integration.status import IntegrationStatus
 from handlers.services import Services
 from portal_db.database import Database
-from web.http.identity import session_of
+from web.http.identity import require_confirmed, session_of
 from web.portal import Portal, ThePortal
 
 #: The cookie with what was ticked in the last advanced search.
@@ -111,6 +111,17 @@ def importer(found: Annotated[Visitor, Depends(visitor)]) -> Visitor:
     return found
 
 
+def confirmed_visitor(request: Request, portal: ThePortal, found: Annotated[Visitor, Depends(visitor)]) -> Visitor:
+    """A visitor who has confirmed that it is them: for pages whose forms ask for that.
+
+    Raises:
+        RequestRefused: `confirmation_needed`.
+    """
+    require_confirmed(request, portal)
+    return found
+
+
+ConfirmedVisitor = Annotated[Visitor, Depends(confirmed_visitor)]
 TheVisitor = Annotated[Visitor, Depends(visitor)]
 TheImporter = Annotated[Visitor, Depends(importer)]
 

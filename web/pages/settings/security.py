@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from handlers.access import members_mfa, practices
 from handlers.access.remembered import DAYS
 from handlers.errors import RequestRefused
-from web.pages.frame.forms import NO_ERRORS, FormErrors, ThePosted
+from web.pages.frame.forms import NO_ERRORS, ConfirmedPosted, FormErrors
 from web.pages.frame.view import page, redirect
 from web.pages.frame.visitor import TheVisitor, Visitor
 
@@ -25,7 +25,7 @@ def show(visitor: TheVisitor) -> Response:
 
 
 @router.post(f"{PATH}/mfa")
-def require_mfa(posted: ThePosted) -> Response:
+def require_mfa(posted: ConfirmedPosted) -> Response:
     """Make MFA mandatory, once the consequence is confirmed."""
     if not posted.is_ticked("confirm"):
         errors = FormErrors.of_field("confirm", "Confirm that MFA will be required for everyone.", "Tick the box.")
@@ -35,14 +35,14 @@ def require_mfa(posted: ThePosted) -> Response:
 
 
 @router.post(f"{PATH}/browsers")
-def set_remembering(posted: ThePosted) -> Response:
+def set_remembering(posted: ConfirmedPosted) -> Response:
     """Allow or forbid that members have a browser remembered."""
     members_mfa.set_remembering(posted.visitor.database, posted.visitor.caller, posted.is_ticked("remember"))
     return redirect(PATH, message="remembering-set")
 
 
 @router.post(f"{PATH}/members/{{staff_id}}/reset")
-def reset(posted: ThePosted, staff_id: UUID) -> Response:
+def reset(posted: ConfirmedPosted, staff_id: UUID) -> Response:
     """Take away a colleague's second factor, because they lost it."""
     try:
         members_mfa.reset(posted.visitor.database, posted.visitor.caller, staff_id)

@@ -1,0 +1,58 @@
+"""Step-up: acts that give lasting power ask who acts to prove it again, unless they did within ten minutes.
+
+They give a code of their second factor; who has none gives their password. A session that began at a remembered browser was
+not confirmed. Programs with an API key are not asked: a key is a proof that each call gives.
+"""
+
+from __future__ import annotations
+
+from config.settings import Settings
+from handlers import refusals
+from handlers.access import mfa, passwords, second_factor
+from handlers.access.caller import Caller
+from handlers.access.origin import Origin
+from handlers.access.sessions import Session
+from handlers.access.tries import Tries
+from portal_db.access import credentials
+from portal_db.database import Database
+
+SECONDS = 10 * 60.0
+
+
+def require(database: Database, session: Session) -> None:
+    """Check that a session was confirmed recently.
+
+    Raises:
+        RequestRefused: `confirmation_needed`.
+    """
+    with database.read() as tx:
+        if not credentials.is_confirmed(tx, passwords.hashed(session.token), seconds=SECONDS):
+            raise refusals.CONFIRMATION_NEEDED()
+
+
+def confirm(
+    database: Database,
+    settings: Settings,
+    tries: Tries,
+    caller: Caller,
+    session: Session,
+    given: str,
+    *,
+    origin: Origin,
+) -> None:
+    """Confirm a session.
+
+    Args:
+        given: a code, where the caller has a second factor, else their password.
+
+    Raises:
+        RequestRefused: it is wrong, or `TooManyTries` or `TooManyCodes`.
+    """
+    token_hash = passwords.hashed(session.token)
+    own = mfa.own(database, caller)
+    if own.is_set_up:
+        second_factor.check(database, settings, own.login_id, given)
+    else:
+        passwords.require_own(database, tries, caller, session.token, given, origin=origin)
+    with database.write() as tx:
+        credentials.confirm_session(tx, token_hash)

@@ -1,0 +1,50 @@
+"""The page that asks somebody to prove again who they are, before an act that gives lasting power (step-up)."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from handlers.access import confirmation, mfa, password_rules
+from handlers.errors import RequestRefused
+from web.hashing import hashes_passwords
+from web.http.identity import origin_of, require_session
+from web.pages.frame.forms import NO_ERRORS, FormErrors, ThePosted, text
+from web.pages.frame.view import page, redirect
+from web.pages.frame.visitor import HOME, TheVisitor, Visitor, is_local_path
+from web.portal import ThePortal
+
+router = APIRouter()
+
+PATH = "/confirm"
+
+
+@router.get(PATH)
+def show(visitor: TheVisitor, next: str = HOME) -> Response:
+    return _page(visitor, next)
+
+
+@router.post(PATH)
+@hashes_passwords
+def confirm(request: Request, portal: ThePortal, posted: ThePosted) -> Response:
+    """Confirm, and go back to where the act is."""
+    visitor, to = posted.visitor, posted.text("next")
+    given = text(posted.form, "given")[: password_rules.LONGEST]
+    try:
+        confirmation.confirm(
+            portal.database,
+            portal.settings,
+            portal.tries,
+            visitor.caller,
+            require_session(request, portal),
+            given,
+            origin=origin_of(request),
+        )
+    except RequestRefused as refused:
+        return _page(visitor, to, FormErrors.of(refused))
+    return redirect(to if is_local_path(to) else HOME)
+
+
+def _page(visitor: Visitor, to: str, errors: FormErrors = NO_ERRORS) -> Response:
+    own = mfa.own(visitor.database, visitor.caller)
+    return page(visitor, "account/confirm.html", errors, own=own, next=to, longest=password_rules.LONGEST)
