@@ -99,7 +99,7 @@ def set_up(tx: Tx, settings: Settings, staff: Staff, sealed: str, code: str, *, 
 
 
 def set_up_own(database: Database, settings: Settings, caller: Caller, sealed: str, code: str) -> list[str]:
-    """`set_up` for a member who is signed in and has confirmed that it is them: another app may take the first one's place."""
+    """`set_up` for a member who is signed in and has confirmed that it is them, so another app may replace theirs."""
     with database.write() as tx:
         return set_up(tx, settings, _staff(tx, caller), sealed, code, replacing=True)
 

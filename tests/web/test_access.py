@@ -78,6 +78,7 @@ OPEN = {("POST", path) for path in ("/session", "/password", "/password-reset", 
 TABLE: dict[tuple[str, str], Endpoint] = {
     ("GET", "/session"): Endpoint(None),
     ("DELETE", "/session"): Endpoint(None),
+    ("POST", "/session/confirmation"): Endpoint(None, lambda _: {"given": "x"}),
     ("GET", "/api-keys"): Endpoint(MANAGE),
     ("POST", "/api-keys"): Endpoint(MANAGE, lambda _: {"name": "new", "scopes": ["read"]}),
     ("POST", "/api-keys/{key_id}/rotation"): Endpoint(MANAGE, has_id=True),

@@ -117,7 +117,7 @@ MUTANTS = (
         "password-change-old",
         "changing a password takes the old one",
         "whoever finds an open browser takes over the account",
-        (Edit(PASSWORDS, "    if not fits(login.password_hash, old):\n", "    if False:\n"),),
+        (Edit(PASSWORDS, "    if not fits(login.password_hash, password):\n", "    if False:\n"),),
         (f"{PAGES_TEST}::test_a_password_is_changed_by_who_knows_the_old_one_and_the_others_are_signed_out[sqlite]",),
     ),
     Mutant(

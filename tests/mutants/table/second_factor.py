@@ -11,6 +11,7 @@ MEMBERS = "handlers/access/members_mfa.py"
 REMEMBERED = "handlers/access/remembered.py"
 OF_MEMBERS = "tests/web/pages/settings/test_members_mfa.py"
 AGAIN = f"{OF_MEMBERS}::test_a_remembered_browser_is_asked_again_once"
+STEP_UP = "tests/web/http/test_confirmation.py"
 TESTS = "tests/web/pages/account/test_second_factor.py"
 
 MUTANTS = (
@@ -239,5 +240,42 @@ MUTANTS = (
         "a browser that was trusted once is trusted for ever",
         (Edit(REMEMBERED, " or int(ends) <= database_time(tx.session).timestamp():", ":"),),
         (f"{OF_MEMBERS}::test_a_browser_is_remembered_for_so_long[-1-False]",),
+    ),
+    Mutant(
+        "step-up-asks",
+        "acts that give lasting power ask for the second factor again after ten minutes",
+        "a session left open, or its cookie, makes API keys and takes the second factor away",
+        (
+            Edit(
+                "handlers/access/confirmation.py",
+                "            raise refusals.CONFIRMATION_NEEDED()\n",
+                "            pass\n",
+            ),
+        ),
+        (
+            f"{STEP_UP}::test_after_ten_minutes_each_act_asks_for_a_code_and_goes_on_with_it",
+            f"{STEP_UP}::test_who_has_no_second_factor_confirms_with_their_password",
+            f"{STEP_UP}::test_programs_with_a_session_confirm_and_those_with_a_key_are_not_asked",
+        ),
+    ),
+    Mutant(
+        "step-up-after-remembered-browser",
+        "a session that began at a remembered browser was not confirmed",
+        "a stolen laptop and a password make API keys",
+        (Edit("handlers/access/sign_in_steps.py", "instead_of, is_confirmed=False)", "instead_of)"),),
+        (f"{STEP_UP}::test_a_remembered_browser_is_asked_before_the_first_act",),
+    ),
+    Mutant(
+        "step-up-proof-checked",
+        "a session is confirmed by a right code or password only",
+        "whoever holds a session confirms it with anything",
+        (
+            Edit(
+                "handlers/access/confirmation.py",
+                "        second_factor.check(database, settings, own.login_id, given)\n",
+                "        pass\n",
+            ),
+        ),
+        (f"{STEP_UP}::test_after_ten_minutes_each_act_asks_for_a_code_and_goes_on_with_it",),
     ),
 )

@@ -23,7 +23,8 @@ class Phone:
     @classmethod
     def scanning(cls, page: Page) -> Phone:
         """The app, given the key that a page shows."""
-        return cls(next(page.main.all("code")).text.replace(" ", ""))
+        shown = next(item for item in page.main.all("code") if "data-setup-key" in item.attributes)
+        return cls(shown.text.replace(" ", ""))
 
     def code(self, *, later: int = 0) -> str:
         """The code that it shows, now or so many times 30 seconds later; the portal accepts one of each, and one step's
@@ -38,7 +39,7 @@ class Phone:
 
 
 def recovery_codes(page: Page) -> list[str]:
-    return [code.text for code in page.main.all("code")]
+    return [code.text for code in page.main.all("code") if "data-setup-key" not in code.attributes]
 
 
 def password_given(desk: Desk, person: Person) -> tuple[Reader, Page]:

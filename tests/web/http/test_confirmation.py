@@ -1,0 +1,154 @@
+"""Step-up: acts that give lasting power ask for the second factor or the password again, unless it was given recently.
+
+The table names each such act; an endpoint that asks and is not in it fails the first test.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from types import ModuleType
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from fastapi import APIRouter
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+
+from handlers import refusals
+from handlers.access.confirmation import SECONDS
+from handlers.access.practices import add_practice
+from portal_db.states import Role
+from tests.web.desk import API, PASSWORD, Desk
+from tests.web.pages.account.codes import CODE, enrolled
+from tests.web.pages.frame.test_frame import keeps_the_rules
+from tests.web.pages.reading import reader
+from web import api, pages
+from web.http.identity import confirmed_keeper
+from web.pages.frame.forms import confirmed
+from web.pages.frame.visitor import confirmed_visitor
+
+NOBODY = str(uuid4())
+#: The acts of the API, and what each is given; those of the pages.
+CALLS: dict[str, dict[str, Any] | None] = {
+    "/api-keys": {"name": "new", "scopes": ["read"]},
+    "/api-keys/{key_id}/rotation": None,
+    "/webhooks": {"url": "https://hooks.example/portal"},
+    "/webhooks/{webhook_id}/rotation": None,
+    "/integrations/xpm/reassign": {"connection_id": NOBODY, "to_staff_id": NOBODY},
+}
+FORMS = {
+    "/account/second-factor/set-up",
+    "/account/second-factor/recovery-codes",
+    "/account/second-factor/off",
+    "/account/second-factor/browsers",
+    "/admin/security/mfa",
+    "/admin/security/browsers",
+    "/admin/security/members/{staff_id}/reset",
+}
+#: Pages that ask before they are shown, so that nothing that is typed there is lost.
+SHOWN = {"/account/second-factor"}
+OWN = "/account/second-factor"
+
+
+@pytest.fixture(autouse=True)
+def _second_factors_are_given() -> None:
+    """Here they are asked for."""
+
+
+def at(template: str) -> str:
+    return re.sub(r"\{\w+\}", NOBODY, template)
+
+
+def asking(routers: Iterable[APIRouter]) -> dict[str, set[str]]:
+    """The paths that ask, by method."""
+    found: dict[str, set[str]] = {}
+    for route in (route for router in routers for route in router.routes):
+        if isinstance(route, APIRoute) and asks(route.dependant):
+            for method in route.methods or ():
+                found.setdefault(method, set()).add(route.path)
+    return found
+
+
+def asks(dependant: Dependant) -> bool:
+    is_asking = dependant.call in (confirmed_keeper, confirmed, confirmed_visitor)
+    return is_asking or any(map(asks, dependant.dependencies))
+
+
+def test_the_tables_name_every_act_that_asks() -> None:
+    modules = [part for part in vars(api).values() if isinstance(part, ModuleType) and hasattr(part, "router")]
+    assert asking(part.router for part in modules) == {"POST": set(CALLS)}
+    assert asking(part.router for part in pages.PARTS) == {"POST": FORMS, "GET": SHOWN}
+
+
+def test_after_ten_minutes_each_act_asks_for_a_code_and_goes_on_with_it(desk: Desk) -> None:
+    person = desk.staff(Role.OWNER)
+    visitor, phone = enrolled(desk, person)
+    csrf = {"csrf_token": visitor.open("/clients").form("/sign-out")["csrf_token"]}
+    visitor.browser.headers["X-CSRF-Token"] = csrf["csrf_token"]
+    desk.world.pass_time(SECONDS + 1)
+    # Given a session that was confirmed long ago, nothing that gives lasting power is done
+    before = desk.world.scalar("SELECT count(*) FROM audit")
+    for template, body in CALLS.items():
+        refused = visitor.browser.post(f"{API}{at(template)}", json=body)
+        assert (refused.status_code, refused.json()["code"]) == (403, "confirmation_needed"), template
+    for template in FORMS:
+        assert visitor.post(at(template), csrf).path == "/confirm", template
+    assert desk.world.scalar("SELECT count(*) FROM audit") == before
+    # Nor does an API key of one's own in a header stand for it at the pages
+    headers = {"Authorization": f"Bearer {desk.key_of(person)}", "X-Staff-Id": str(person.staff_id)}
+    assert visitor.browser.post(f"{OWN}/recovery-codes", data=csrf, headers=headers).url.path == "/confirm"
+    # When they give a wrong code, they are told; with a right one they come back to the page, and what they do is done
+    page = keeps_the_rules(visitor.open(OWN))
+    assert (page.path, page.heading) == ("/confirm", "Confirm that it's you")
+    wrong = keeps_the_rules(visitor.send(page, "/confirm", given=phone.wrong()))
+    assert (wrong.status, refusals.BAD_CODE.message in wrong.text) == (401, True)
+    back = visitor.send(wrong, "/confirm", given=phone.code(later=1))
+    assert back.path == OWN
+    assert visitor.send(back, f"{OWN}/recovery-codes").path == f"{OWN}/recovery-codes"
+    for template, body in CALLS.items():
+        assert visitor.browser.post(f"{API}{at(template)}", json=body).status_code in (201, 404), template
+
+
+def test_who_has_no_second_factor_confirms_with_their_password(desk: Desk) -> None:
+    practice_id = add_practice(desk.world.database, "Lax", time_zone="Australia/Sydney", mfa_mandatory=False)
+    person = desk.staff(Role.OWNER, practice_id=practice_id)
+    visitor = reader(desk, person)
+    # A session that just began with the password is confirmed
+    assert visitor.open(OWN).path == OWN
+    desk.world.pass_time(SECONDS + 1)
+    page = keeps_the_rules(visitor.open(OWN))
+    assert visitor.send(page, "/confirm", given="not the password").status == 422
+    assert visitor.send(page, "/confirm", given=PASSWORD, next="https://evil.example").path == "/clients"
+    assert visitor.open(OWN).path == OWN
+
+
+def test_programs_with_a_session_confirm_and_those_with_a_key_are_not_asked(desk: Desk) -> None:
+    practice_id = add_practice(desk.world.database, "Lax", time_zone="Australia/Sydney", mfa_mandatory=False)
+    person = desk.staff(Role.OWNER, practice_id=practice_id)
+    browser, program = desk.signed_in(person), desk.program(person)
+    desk.world.pass_time(SECONDS + 1)
+    new = {"name": "new", "scopes": ["read"]}
+    assert browser.post(f"{API}/api-keys", json=new).status_code == 403
+    wrong = browser.post(f"{API}/session/confirmation", json={"given": "not the password"})
+    assert wrong.json()["code"] == "wrong_password"
+    assert browser.post(f"{API}/session/confirmation", json={"given": PASSWORD}).status_code == 204
+    assert browser.post(f"{API}/api-keys", json=new).status_code == 201
+    assert program.post(f"{API}/api-keys", json=new).status_code == 201
+
+
+def test_a_remembered_browser_is_asked_before_the_first_act(desk: Desk) -> None:
+    person = desk.staff(Role.OWNER)
+    visitor, phone = enrolled(desk, person)
+    visitor.post(
+        "/admin/security/browsers",
+        {**visitor.open("/admin/security").form("/admin/security/browsers"), "remember": "yes"},
+    )
+    visitor.browser.cookies.delete("session")
+    page = visitor.send(visitor.open("/sign-in"), "/sign-in", email=person.email, password=PASSWORD)
+    visitor.send(page, CODE, code=phone.recovery[0], remember="yes")
+    visitor.browser.cookies.delete("session")
+    page = visitor.send(visitor.open("/sign-in"), "/sign-in", email=person.email, password=PASSWORD)
+    assert page.path == "/clients"
+    assert visitor.open(OWN).path == "/confirm"
