@@ -25,6 +25,7 @@ from portal_db.states import JobState
 from portal_db.tables import Job, WebhookEndpoint
 from portal_db.types import db_now
 from portal_db.work import imports
+from tests.counts import growth
 from tests.handlers.operations import given as ops
 from tests.making import importable
 from tests.servers.receiver import Receiver, receiving
@@ -124,6 +125,7 @@ def test_a_close_is_told_once_however_often_it_is_announced_and_another_one_anew
 def test_what_is_not_taken_is_tried_again_and_the_endpoint_rests(
     world: World, simulator: SimulatorHandle, receiver: Receiver
 ) -> None:
+    counted = [growth("webhook_deliveries_total", outcome=outcome) for outcome in ("refused", "delivered")]
     made, receiver.status = listen(world, receiver.url), 500
     world.run_import(importable(simulator)[0].uuid)
     assert told(world, made) == [("import.succeeded", JobState.WAITING, "webhook_refused")]
@@ -137,6 +139,7 @@ def test_what_is_not_taken_is_tried_again_and_the_endpoint_rests(
     assert [state for _, state, _ in told(world, made)] == [JobState.SUCCEEDED] * 2
     ids = [headers["webhook-id"] for headers, _ in receiver.came]
     assert (len(ids), len(set(ids))) == (3, 2), "the same event has the same id each time"
+    assert [each() for each in counted] == [1, 2]
     assert endpoint(world, made).failing_since is None
 
 

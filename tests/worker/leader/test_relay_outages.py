@@ -11,6 +11,7 @@ import redis
 
 from portal_db.states import JobState, Lane
 from portal_db.work import leaders
+from tests.counts import growth
 from tests.making import add, claimed, job, new_job
 from tests.servers.redis import RedisServer
 from tests.servers.waiting import wait_until
@@ -42,8 +43,10 @@ def test_while_redis_is_away_nothing_counts_as_rung_and_leases_are_taken_back(
     claimed(world, lost)
     world.pass_time(11)
     own_redis.stop()
+    counted = growth("leases_lost_total")
     with pytest.raises(redis.RedisError):
         desk.relay().tick()
+    assert counted() == 1
     assert job(world, waiting).rung_at is None
     assert (job(world, lost).state, job(world, lost).lost_leases) == (JobState.QUEUED, 1)
     own_redis.start()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from uuid import UUID, uuid4
 
 import pytest
 
+from tests.counts import growth
 from tests.racing import at_once
 from xpm.oauth import (
     AppRefused,
@@ -135,6 +137,23 @@ def test_new_tokens_are_stored_before_they_are_used() -> None:
     assert tokens(books, xero).access_token(LOGIN) == Token("access-2", 2)
     assert books.written == ["access-2"]
     assert books.row.refresh_token == "refresh-2"
+
+
+@pytest.mark.parametrize(
+    ("error", "result"), [(None, "succeeded"), (GrantRefused(), "refused"), (IdentityUnavailable("x"), "failed")],
+    ids=["none", "refused", "unavailable"],
+)  # fmt: skip
+def test_a_refresh_is_counted_by_its_result(error: Exception | None, result: str) -> None:
+    counted = growth("token_refreshes_total", result=result)
+
+    def refresh(_: str) -> Grant:
+        if error is not None:
+            raise error
+        return Grant("access-2", "refresh-2", 1800, frozenset())
+
+    with suppress(ReconnectNeeded, IdentityUnavailable):
+        Tokens(Books(EXPIRED), refresh).access_token(LOGIN)
+    assert counted() == 1
 
 
 @pytest.mark.parametrize("stored", [EXPIRED, STALE])

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 
 import pytest
 import redis
 
+from tests.counts import growth
 from tests.xpm.quota.conftest import MakeDesk
 from tests.xpm.quota.desk import TENANT, Desk
 from xpm.errors import QuotaDeferred
@@ -25,6 +27,21 @@ def test_the_sixty_first_call_waits_for_the_first_to_leave_the_minute(desk: Desk
     desk.hands.now += 0.01
     desk.spend(1)
     assert desk.refused() == ("minute", 20)
+
+
+def test_permits_and_waits_for_them_are_counted(make_desk: MakeDesk) -> None:
+    # Given a limit of one call a minute, a process that waits for minutes and one that does not
+    hasty = make_desk(limits=Limits(minute=1))
+    patient = replace(hasty, timing=Timing(patience_seconds=120))
+    permits = [growth("xpm_permits_total", lane="interactive", result=result) for result in ("given", "deferred")]
+    waits = [growth(f"xpm_permit_wait_seconds_{what}", limit="minute") for what in ("count", "sum")]
+    # When one call waits for the one before, and another is deferred
+    patient.spend(2)
+    assert hasty.refused() == ("minute", 60)
+    # Then permits are counted by result, and both waits by the limit that was waited for
+    assert [each() for each in permits] == [2, 1]
+    assert [round(each()) for each in waits] == [2, 120]
+    patient.close()
 
 
 def test_a_call_leaves_the_minute_sixty_seconds_after_its_answer(make_desk: MakeDesk) -> None:
