@@ -81,7 +81,7 @@ def _web(settings: Settings) -> Iterator[str]:
 
 
 def _unsigned(settings: Settings) -> Iterator[str]:
-    here_only = settings.is_local and is_loopback(settings.web_host)
+    here_only = settings.is_local and is_loopback(settings.web_host) and is_loopback(settings.ops_host)
     if settings.unsigned_requests and not (here_only and is_loopback(urlsplit(settings.redis_url).hostname)):
         yield (
             "UNSIGNED_REQUESTS=true lets whoever can write to Redis open accounts. Unset it, and make producers with"

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, insert, literal_column, or_, select
+from sqlalchemy import insert, literal_column, or_, select
 
 from portal_db.database import Tx
 from portal_db.dialect import insert_rows
-from portal_db.paging import first_id_at
+from portal_db.paging import among_latest, first_id_at
 from portal_db.states import ActorKind
 from portal_db.tables import AuditEntry, Operator
 from portal_db.types import db_now
@@ -84,7 +84,6 @@ class AuditFilter:
     operators_only: bool = True
     action: str | None = None
     practice_id: UUID | None = None
-    since: datetime | None = None
     until: datetime | None = None
 
 
@@ -95,18 +94,17 @@ LOOKED_THROUGH = 5_000
 def page(tx: Tx, which: AuditFilter, *, before: UUID | None, limit: int) -> list[tuple[AuditEntry, str | None]]:
     """Entries newest first, each with the name of the operator who acted. Ids are in the order of time, so a time is a range
     of ids. What the system did is looked through a limited way: there may be millions of it."""
-    keys = select(AuditEntry.id).where(*_range(which, before))
+    ends = [
+        each for each in (before, first_id_at(which.until) if which.until is not None else None) if each is not None
+    ]
+    end = min(ends, default=None)
+    statement = select(AuditEntry, Operator.name).outerjoin(Operator, Operator.id == AuditEntry.actor_id)
     if which.operators_only or which.actor_id is not None:
-        keys = keys.where(AuditEntry.actor == literal_column("'operator'"))
-        keys = keys.where(AuditEntry.actor_id == which.actor_id if which.actor_id else AuditEntry.actor_id.is_not(None))
+        is_by = AuditEntry.actor_id == which.actor_id if which.actor_id else AuditEntry.actor_id.is_not(None)
+        statement = statement.where(AuditEntry.actor == literal_column("'operator'"), is_by)
+        statement = statement.where(AuditEntry.id < end) if end is not None else statement
     else:
-        keys = keys.order_by(AuditEntry.id.desc()).limit(LOOKED_THROUGH)
-    rows = keys.subquery()
-    statement = (
-        select(AuditEntry, Operator.name)
-        .outerjoin(Operator, Operator.id == AuditEntry.actor_id)
-        .where(AuditEntry.id.in_(select(rows.c.id)))
-    )
+        statement = statement.where(among_latest(tx, AuditEntry.id, before=end, looked_through=LOOKED_THROUGH))
     if which.action is not None:
         is_of = AuditEntry.action.startswith(f"{which.action}.", autoescape=True)
         statement = statement.where(or_(AuditEntry.action == which.action, is_of))
@@ -114,14 +112,3 @@ def page(tx: Tx, which: AuditFilter, *, before: UUID | None, limit: int) -> list
         statement = statement.where(AuditEntry.practice_id == which.practice_id)
     found = tx.session.execute(statement.order_by(AuditEntry.id.desc()).limit(limit))
     return [(entry, name) for entry, name in found]
-
-
-def _range(which: AuditFilter, before: UUID | None) -> list[ColumnElement[bool]]:
-    conditions = []
-    if before is not None:
-        conditions.append(AuditEntry.id < before)
-    if which.since is not None:
-        conditions.append(AuditEntry.id >= first_id_at(which.since))
-    if which.until is not None:
-        conditions.append(AuditEntry.id < first_id_at(which.until))
-    return conditions

@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 from typing import Any, Self, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, SQLColumnExpression, and_, or_
+from sqlalchemy import ColumnElement, Select, SQLColumnExpression, and_, or_, select, true
+
+from portal_db.database import Tx
 
 #: The most rows that any page has, whatever limit is requested.
 LONGEST_PAGE = 1_000
@@ -68,9 +70,25 @@ def by_id(statement: S, row_id: SQLColumnExpression[UUID], *, after: UUID | None
     return statement.order_by(row_id).limit(limit)
 
 
+#: No id is earlier, and none later.
+_FIRST_ID, LAST_ID = UUID(int=0), UUID(int=2**128 - 1)
+
+
 def first_id_at(at: datetime) -> UUID:
     """The smallest id that a row made at this time can have: ids are in the order of time (RFC 9562, version 7)."""
     return UUID(int=int(at.timestamp() * 1000) << 80)
+
+
+def among_latest(
+    tx: Tx, row_id: SQLColumnExpression[UUID], *, before: UUID | None, looked_through: int
+) -> ColumnElement[bool]:
+    """Whether a row is among so many latest ones before an id, for lists of all practices: finished rows may be millions,
+    and no index finds the few that a filter is about. A range of ids, which the primary key serves also without statistics."""
+    keys = select(row_id).order_by(row_id.desc()).offset(looked_through).limit(1)
+    if before is not None:
+        keys = keys.where(row_id.between(_FIRST_ID, before), row_id != before)
+    first = tx.session.scalar(keys) or _FIRST_ID
+    return and_(row_id.between(first, before or LAST_ID), row_id != before if before is not None else true())
 
 
 def newer(at: SQLColumnExpression[Any], row_id: SQLColumnExpression[UUID], cursor: Cursor) -> ColumnElement[bool]:

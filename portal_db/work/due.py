@@ -35,6 +35,14 @@ def is_in(*states: JobState | ImportState, of: Any = Job) -> ColumnElement[bool]
     return condition
 
 
+def is_open() -> ColumnElement[bool]:
+    """Whether a job is open, in the words of the partial indexes of open jobs."""
+    unfinished = is_in(JobState.QUEUED, JobState.WAITING)
+    return or_(
+        and_(unfinished, Job.rung_at.is_(None)), and_(unfinished, Job.rung_at.is_not(None)), is_in(JobState.RUNNING)
+    )
+
+
 def import_is_open() -> ColumnElement[bool]:
     """Whether an import is open, as in the partial index of open imports."""
     return is_in(ImportState.ACCEPTED, ImportState.IN_PROGRESS, ImportState.WAITING, of=Import)

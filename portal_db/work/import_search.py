@@ -8,12 +8,11 @@ from uuid import UUID
 from sqlalchemy import Select, select
 
 from portal_db.database import Tx
-from portal_db.paging import Cursor, is_any_time, newest_first
+from portal_db.paging import Cursor, among_latest, is_any_time, newest_first
 from portal_db.states import ImportState
 from portal_db.tables import Import, Practice
 
-#: Imports that `latest` looks through for those that match: closed ones may be millions, and no index finds the few of all
-#: practices that are in one state.
+#: Imports that `latest` looks through for those that match.
 LOOKED_THROUGH = 5_000
 
 _ALL: Select[Import, str] = select(Import, Practice.name).join(Practice, Practice.id == Import.practice_id)
@@ -21,10 +20,8 @@ _ALL: Select[Import, str] = select(Import, Practice.name).join(Practice, Practic
 
 def latest(tx: Tx, *, states: Sequence[ImportState], before: UUID | None, limit: int) -> list[tuple[Import, str]]:
     """Those among the latest imports that match, newest first."""
-    keys = select(Import.id).where(Import.id < before) if before is not None else select(Import.id)
-    recent = keys.order_by(Import.id.desc()).limit(LOOKED_THROUGH).subquery()
-    statement = _ALL.where(Import.id.in_(select(recent.c.id)))
-    return _rows(tx, _in(statement, states).order_by(Import.id.desc()).limit(limit))
+    recent = among_latest(tx, Import.id, before=before, looked_through=LOOKED_THROUGH)
+    return _rows(tx, _in(_ALL.where(recent), states).order_by(Import.id.desc()).limit(limit))
 
 
 def of_practice(

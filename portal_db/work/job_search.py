@@ -11,10 +11,11 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, SQLColumnExpression, func, literal_column, select
 
 from portal_db.database import Tx
-from portal_db.paging import LONGEST_PAGE, Cursor, newer, newest_first
-from portal_db.states import JobState, Lane
+from portal_db.paging import LONGEST_PAGE, Cursor, among_latest, newer, newest_first
+from portal_db.states import OPEN_JOB_STATES, JobState, Lane
 from portal_db.tables import Job
 from portal_db.types import db_now
+from portal_db.work.due import is_open
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,8 @@ class Filter:
         found = [column == value for column, value in equal.items() if value is not None]
         if self.states:
             found.append(Job.state.in_(self.states))
+            if set(self.states) <= OPEN_JOB_STATES:
+                found.append(is_open())
         if self.group is not None:
             found += [Job.kind == self.group.kind, _code() == self.group.code, _cause() == self.group.cause]
         if self.text is not None:
@@ -81,12 +84,10 @@ LOOKED_THROUGH = 5_000
 
 
 def latest(tx: Tx, which: Filter, *, before: UUID | None, limit: int) -> list[Job]:
-    """Jobs that match among the latest ones, newest first: finished jobs may be millions, and no index finds the few that a
-    filter is about."""
-    keys = select(Job.id).where(Job.id < before) if before is not None else select(Job.id)
-    recent = keys.order_by(Job.id.desc()).limit(LOOKED_THROUGH).subquery()
-    statement = select(Job).where(Job.id.in_(select(recent.c.id)), *which.conditions())
-    return list(tx.session.scalars(statement.order_by(Job.id.desc()).limit(min(limit, LONGEST_PAGE))))
+    """Jobs that match among the latest ones, newest first."""
+    recent = among_latest(tx, Job.id, before=before, looked_through=LOOKED_THROUGH)
+    statement = select(Job).where(recent, *which.conditions()).order_by(Job.id.desc())
+    return list(tx.session.scalars(statement.limit(min(limit, LONGEST_PAGE))))
 
 
 def cursor_of(which: Filter, job: Job) -> Cursor:

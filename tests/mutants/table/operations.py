@@ -5,6 +5,8 @@ from __future__ import annotations
 from tests.mutants.mutant import Edit, Mutant
 
 ACTS = "portal_db/work/bulk_acts.py"
+POSTED = "web/console/operator.py"
+SIGNING_IN = "tests/web/console/test_signing_in.py"
 BULK = "tests/handlers/operations/test_bulk.py"
 
 MUTANTS = (
@@ -47,5 +49,78 @@ MUTANTS = (
         "dead letters that nobody saw in the preview are acted on",
         (Edit("handlers/operations/bulk.py", "older = {name: age + elapsed for", "older = {name: age for"),),
         (f"{BULK}::test_ages_count_from_the_start_of_an_act",),
+    ),
+    Mutant(
+        "console-role",
+        "a form of the console is refused to an operator whose role may not send it",
+        "a watcher requeues and dismisses by hand-made requests",
+        (Edit(POSTED, "            operator_roles.require(operator.caller.role, act)", "            pass"),),
+        ("tests/web/console/test_roles.py::test_each_role_may_do_what_the_table_says",),
+    ),
+    Mutant(
+        "console-csrf",
+        "a form of the console carries the session's token",
+        "another site acts in an operator's name",
+        (Edit(POSTED, "        require_csrf_token(operator.session, text(form, CSRF_FIELD))", "        pass"),),
+        (f"{SIGNING_IN}::test_a_form_needs_the_sessions_token_and_our_own_page",),
+    ),
+    Mutant(
+        "console-left",
+        "the session of an operator who has left is worth nothing",
+        "somebody who was dismissed goes on operating",
+        (
+            Edit(
+                "portal_db/access/operators.py",
+                ".where(_is_live(token_hash), Operator.left_at.is_(None))",
+                ".where(_is_live(token_hash))",
+            ),
+            Edit(
+                "portal_db/access/operators.py",
+                "    delete_rows(tx, OperatorSession, OperatorSession.operator_id == operator_id)\n",
+                "",
+            ),
+            Edit(
+                "handlers/access/operators.py",
+                "        operators.leave(tx, operator_id)\n        credentials.end_sessions_of_login(tx, found.login.id)",
+                "        operators.leave(tx, operator_id)",
+            ),
+        ),
+        (f"{SIGNING_IN}::test_wrong_passwords_and_strangers_stay_out",),
+    ),
+    Mutant(
+        "console-idle",
+        "a session at the console ends when it is not used",
+        "an operator's unattended browser stays open",
+        (Edit("portal_db/access/operators.py", "OperatorSession.idle_until > db_now(), ", ""),),
+        (f"{SIGNING_IN}::test_a_session_ends_when_idle_and_at_sign_out",),
+    ),
+    Mutant(
+        "console-recent-code",
+        "acts on many and dismissals need a code that was given recently",
+        "whoever finds an operator's browser open dismisses everything",
+        (Edit(POSTED, "        if self.operator.caller.is_fresh:", "        if True:"),),
+        ("tests/web/console/test_dead.py::test_selected_ones_are_dismissed_once_a_recent_code_is_there",),
+    ),
+    Mutant(
+        "console-reveal-audited",
+        "who shows personal data is in the audit trail",
+        "operators read clients' data, and nobody can say who",
+        (
+            Edit(
+                "handlers/operations/searches.py",
+                '        act.audit(tx, "import.reveal", "import", row.id, row.practice_id)\n',
+                "",
+            ),
+        ),
+        (
+            "tests/web/console/test_dead.py::test_an_import_is_corrected_and_requeued_and_personal_data_is_hidden_until_somebody_looks",
+        ),
+    ),
+    Mutant(
+        "console-open-by-index",
+        "open jobs are found by the indexes that hold only them",
+        "the console reads every finished job to list the open ones",
+        (Edit("portal_db/work/job_search.py", "                found.append(is_open())", "                pass"),),
+        ("tests/portal_db/work/test_console_growth.py::test_no_page_reads_more_with_more_finished_work[postgresql]",),
     ),
 )
