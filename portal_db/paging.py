@@ -83,7 +83,7 @@ def among_latest(
     tx: Tx, row_id: SQLColumnExpression[UUID], *, before: UUID | None, looked_through: int
 ) -> ColumnElement[bool]:
     """Whether a row is among so many latest ones before an id, for lists of all practices: finished rows may be millions,
-    and no index finds the few that a filter is about. A range of ids, which the primary key serves also without statistics."""
+    and no index finds the few that a filter is about. A range of ids, which the primary key always serves."""
     keys = select(row_id).order_by(row_id.desc()).offset(looked_through).limit(1)
     if before is not None:
         keys = keys.where(row_id.between(_FIRST_ID, before), row_id != before)

@@ -1,0 +1,112 @@
+"""The inbox and the pages of practices: what needs a person, and what they do about it."""
+
+from __future__ import annotations
+
+import hashlib
+
+from portal_db.directory import schedules
+from portal_db.states import ImportState, OperatorRole
+from portal_db.types import database_time
+from portal_db.work import leaders, malformed_messages
+from tests.handlers.operations import given as ops
+from tests.web.console.desk import OpsDesk, post
+from tests.web.pages.reading import Page
+from tests.world import World
+from xpm.simulator.serve import SimulatorHandle
+
+SECRET = "Wilhelmina Quillfeather"
+
+
+def lead(world: World) -> None:
+    with world.database.write() as tx:
+        assert leaders.hold(tx, leaders.RELAY, "relay-1", 3600)
+
+
+def malformed(world: World) -> None:
+    """A message that nobody could read, kept as the door keeps it."""
+    payload = world.services.settings.vault.encrypt(f'{{"name": "{SECRET}"'.encode())
+    with world.database.write() as tx:
+        digest = hashlib.sha256(payload).hexdigest()
+        malformed_messages.keep(tx, queue="import_requests", reason="not_json", payload=payload, digest=digest)
+
+
+def test_an_email_of_unknown_outcome_is_decided_about(ops_desk: OpsDesk, simulator: SimulatorHandle) -> None:
+    world = ops_desk.world
+    import_id, email_id = ops.unknown_email(world, simulator)
+    reader = ops_desk.signed_in()
+    page = reader.open("/inbox")
+    assert "Emails of unknown outcome" in page.text
+    page = reader.send(page, f"/emails/{email_id}/delivered", reason="the client has it")
+    assert "Counted as delivered" in page.text
+    assert "Emails of unknown outcome" not in page.text
+    assert world.import_row(import_id).state is ImportState.SUCCEEDED
+    # Who decides again is told
+    late = Page.of(post(reader, f"/emails/{email_id}/delivered", reason="again"))
+    assert late.status in (409, 422)
+
+
+def test_a_malformed_message_is_shown_to_who_asks_and_deleted_by_an_admin(ops_desk: OpsDesk) -> None:
+    malformed(ops_desk.world)
+    reader = ops_desk.signed_in(OperatorRole.ADMIN)
+    page = reader.open("/inbox")
+    assert "not_json" in page.text
+    assert SECRET not in page.text
+    [show] = [form["action"] for form in page.root.all("form") if form["action"].endswith("/reveal")]
+    shown = reader.send(page, show, reason="ticket 7")
+    assert SECRET in shown.text
+    assert "malformed.reveal" in reader.open("/audit").text
+    page = reader.send(reader.open("/inbox"), show.replace("reveal", "forget"), reason="ticket 7")
+    assert "The message is deleted" in page.text
+    assert "not_json" not in page.text
+
+
+def test_a_practice_is_paused_and_its_jobs_say_why_they_wait(ops_desk: OpsDesk, simulator: SimulatorHandle) -> None:
+    world = ops_desk.world
+    import_id = ops.ask(world, simulator)
+    job_id = world.jobs_of(import_id)["validate_import"].id
+    reader = ops_desk.signed_in()
+    page = reader.open(f"/practices/{world.practice_id}")
+    # Its impact is shown before
+    assert "1 due job would wait" in page.text
+    page = reader.send(page, f"/practices/{world.practice_id}/pause", reason="XPM maintenance")
+    assert "Paused" in page.text
+    world.run_due()
+    assert world.import_row(import_id).state is ImportState.ACCEPTED
+    for path in (f"/jobs/{job_id}", "/", "/inbox"):
+        assert "XPM maintenance" in reader.open(path).text, path
+    # Somebody else who pauses it is told, and it is resumed
+    again = Page.of(post(reader, f"/practices/{world.practice_id}/pause", reason="too late"))
+    assert (again.status, "by Olu Ops" in again.text) == (422, True)
+    page = reader.send(reader.open(f"/practices/{world.practice_id}"), "/pauses/resume", reason="over")
+    assert "Resumed" in page.text
+    world.run_due()
+    assert world.import_row(import_id).state is ImportState.SUCCEEDED
+
+
+def test_everything_is_paused_by_an_admin_only(ops_desk: OpsDesk) -> None:
+    assert post(ops_desk.signed_in(name="Olu"), "/pauses/everything", reason="fire").status_code == 403
+    reader = ops_desk.signed_in(OperatorRole.ADMIN, "Ada")
+    page = reader.send(reader.open("/system"), "/pauses/everything", reason="fire")
+    assert "Paused: everything" in page.text
+    # A form that names no part is not taken for everything
+    assert post(reader, "/pauses", reason="x", lane="", kind="").status_code == 422
+    page = reader.send(page, "/pauses/everything/resume", reason="out")
+    assert "Paused: everything" not in page.text
+
+
+def test_a_relay_that_is_missing_is_said(ops_desk: OpsDesk) -> None:
+    world = ops_desk.world
+    page = ops_desk.signed_in(OperatorRole.WATCHER).open("/inbox")
+    assert "No relay is running" in page.text
+    lead(world)
+    assert "No relay is running" not in ops_desk.signed_in(OperatorRole.WATCHER, "Bo").open("/inbox").text
+
+
+def test_a_schedule_is_paused_and_resumed(ops_desk: OpsDesk) -> None:
+    with ops_desk.world.database.write() as tx:
+        schedules.add(tx, "reconcile", database_time(tx.session))
+    reader = ops_desk.signed_in()
+    page = reader.send(reader.open("/schedules"), "/schedules/pause", reason="tonight we migrate")
+    assert "tonight we migrate" in page.text
+    page = reader.send(page, "/schedules/resume", reason="done")
+    assert "tonight we migrate" not in page.text
