@@ -14,12 +14,16 @@ Record = dict[str, Any]
 
 
 def people(served: Served) -> list[Record]:
-    """People who can be imported: their own valid email, a name that no other record has in its own."""
+    """People who can be imported: their own valid email, a name that no other record has in its own, and that XPM writes as
+    the portal does."""
     counts = Counter(str(row["email"]).casefold() for row in served.truth())
     return [
         row
         for row in _fresh(served)
-        if is_person(row) and ADDRESS.fullmatch(row["email"] or "") and counts[row["email"].casefold()] == 1
+        if is_person(row)
+        and "," not in row["name"]
+        and ADDRESS.fullmatch(row["email"] or "")
+        and counts[row["email"].casefold()] == 1
     ]
 
 

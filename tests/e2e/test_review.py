@@ -45,9 +45,54 @@ def test_items_are_reviewed_from_integration_progress(visit: Visit) -> None:
     page.goto(address)
     items.filter(has_text=name).first.get_by_role("link", name="Link to existing").click()
     visit.is_sound()
-    page.get_by_label("Existing team member").select_option(label=f"{name} (Partner)")
+    page.get_by_label(re.compile(re.escape(f"{name} (Partner)"))).check()
+    visit.button("Continue").click()
+    expect(page.get_by_text("Now in the team")).to_be_visible()
+    visit.is_sound()
     visit.button("Link").click()
     expect(page.get_by_role("status")).to_contain_text("Linked")
+
+
+def test_the_queue_is_worked_off_by_keyboard(visit: Visit) -> None:
+    page = visit.page
+    visit.sign_in("partner")
+    visit.menu("Review")
+    items = page.locator("[data-item]")
+    expect(items.nth(2)).to_be_visible()
+    visit.is_sound()
+    ids = [items.nth(place).get_attribute("id") for place in range(3)]
+    # j and k go through the entries; x ignores, and the focus is on the next one
+    for key, place in (("j", 0), ("j", 1), ("k", 0)):
+        page.keyboard.press(key)
+        expect(page.locator(f"#{ids[place]}")).to_be_focused()
+    page.keyboard.press("x")
+    expect(page.get_by_role("status")).to_contain_text("Ignored")
+    expect(page.locator(f"#{ids[1]}")).to_be_focused()
+    expect(page.locator(f"#{ids[0]}")).to_have_count(0)
+    # u undoes it; i opens the window in its first field, and Escape leaves it
+    page.keyboard.press("u")
+    expect(page.get_by_role("status")).to_contain_text("Undone")
+    expect(page.locator(f"#{ids[0]}")).to_be_focused()
+    page.keyboard.press("i")
+    expect(page.get_by_label("Name", exact=True)).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(visit.heading("Review new items")).to_be_visible()
+    # ? lists the keys
+    page.keyboard.press("?")
+    expect(visit.heading("Keys")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(visit.heading("Keys")).to_be_hidden()
+
+
+def test_a_page_that_cannot_reach_the_portal_says_so_and_recovers_by_itself(visit: Visit) -> None:
+    page = visit.page
+    visit.sign_in("partner")
+    page.route("**/integration-progress/events*", lambda route: route.abort())
+    visit.menu("Integration progress")
+    expect(page.get_by_role("alert")).to_contain_text("Connection lost.")
+    page.unroute("**/integration-progress/events*")
+    expect(page.get_by_text("Connection lost.")).to_be_hidden()
+    visit.complaints.clear()  # that requests failed is what was meant
 
 
 def _again(visit: Visit) -> None:
@@ -63,7 +108,7 @@ def _again(visit: Visit) -> None:
     page.get_by_label("Name in Xero Practice Manager").fill(name)
     visit.button("Search").last.click()
     visit.is_sound()
-    page.get_by_label(name).first.check()
+    page.get_by_role("radio").first.check()
     visit.button("Confirm").click()
     visit.is_sound()
     visit.button("Continue").click()

@@ -77,7 +77,6 @@ def test_an_entity_is_imported_by_the_client_list(visit: Visit) -> None:
     # And the entity is in the Client list, under its adjusted name and type
     visit.menu("Client list")
     row = page.get_by_role("row", name=re.compile(re.escape(adjusted)))
-    expect(row).to_contain_text("New")
     expect(row).to_contain_text("Super Fund")
     expect(row).to_contain_text("Connected")
 
