@@ -14,6 +14,11 @@ LIST = "tests/web/pages/clients/test_list.py"
 CLIENT = "tests/web/pages/clients/test_show.py"
 INTEGRATIONS = "tests/web/pages/settings/test_integrations.py"
 PROGRESS = "tests/web/pages/imports/test_progress.py"
+SHOW = "tests/web/pages/imports/test_show.py"
+REVIEW = "tests/web/pages/clients/test_review.py"
+SEARCH = "tests/web/pages/clients/test_search.py"
+UNDO = "handlers/relationships/undo.py"
+QUERIES = "portal_db/clients/client_queries.py"
 
 MUTANTS = (
     Mutant(
@@ -109,5 +114,113 @@ MUTANTS = (
         "the list grows without limit",
         (Edit("portal_db/work/recent_imports.py", "Import.created_at >= db_time(-seconds), "),),
         (f"{PROGRESS}::test_only_what_is_in_sight_and_in_the_last_72_hours_is_told",),
+    ),
+    Mutant(
+        "undo-own-decision",
+        "a reviewer undoes only their own decision",
+        "a colleague takes back what somebody else has just decided",
+        (Edit(UNDO, "decisions[0].staff_id == caller.staff_id and ", "True and "),),
+        (f"{REVIEW}::test_what_something_was_built_on_and_a_colleagues_decision_are_not_undone",),
+    ),
+    Mutant(
+        "undo-built-on",
+        "a decision is not undone once its team member has an account, access or a task",
+        "an undo deletes a co-owner with the login that others sign in with",
+        (Edit(UNDO, "if others or team.is_used(tx, member_id):", "if others:"),),
+        (f"{REVIEW}::test_what_something_was_built_on_and_a_colleagues_decision_are_not_undone",),
+    ),
+    Mutant(
+        "undo-once",
+        "only a decided item is undone",
+        "Undo pressed twice moves an item that awaits review, and says that it worked",
+        (Edit(UNDO, "return is_last and row.state in DECIDED", "return is_last"),),
+        (f"{REVIEW}::test_the_ticked_are_imported_after_a_preview_and_the_decision_is_undone",),
+    ),
+    Mutant(
+        "new-until-opened",
+        "a client stays New until somebody it is assigned to opens it (b.7)",
+        "an owner who looks at a client takes the mark away from the person who works with it",
+        (Edit("portal_db/clients/clients.py", "Client.id.in_(assigned), ", ""),),
+        (f"{CLIENT}::test_a_client_is_new_until_somebody_it_is_assigned_to_opens_it",),
+    ),
+    Mutant(
+        "new-14-days",
+        "a client is New for 14 days at most",
+        "a client that nobody opens is New for ever",
+        (Edit(QUERIES, "and_(Client.is_new, Client.created_at > db_time(-NEW_SECONDS))", "Client.is_new.is_(True)"),),
+        (f"{CLIENT}::test_a_client_is_new_for_14_days_at_most",),
+    ),
+    Mutant(
+        "search-counts-in-sight",
+        "the totals of a search count what the viewer may see",
+        "how many clients of colleagues have a name in theirs",
+        (Edit(QUERIES, ".where(viewer.may_see_client(), wanted)", ".where(wanted)"),),
+        (f"{SEARCH}::test_a_colleagues_clients_are_neither_counted_nor_offered",),
+    ),
+    Mutant(
+        "connect-again-in-sight",
+        "a record offers to be connected only to a client in sight",
+        "the name of a colleague's client under a record of XPM",
+        (
+            Edit(
+                QUERIES,
+                ".where(viewer.may_see_client(), XpmLink.xpm_uuid.in_(list(xpm_uuids)), ~is_linked)",
+                ".where(XpmLink.xpm_uuid.in_(list(xpm_uuids)), ~is_linked)",
+            ),
+        ),
+        (f"{SEARCH}::test_a_colleagues_clients_are_neither_counted_nor_offered",),
+    ),
+    Mutant(
+        "names-of-imports-in-sight",
+        "an import's page names its client only if the viewer may see it",
+        "what a colleague calls a client that the requester no longer sees",
+        (
+            Edit(
+                "portal_db/work/recent_imports.py",
+                ".where(viewer.may_see_client(), Import.id.in_(",
+                ".where(Import.id.in_(",
+            ),
+        ),
+        (f"{PROGRESS}::test_the_client_of_an_own_import_is_told_only_where_it_is_in_sight",),
+    ),
+    Mutant(
+        "repeated-import-in-sight",
+        "a repeated request leads to the first only if the viewer may see it",
+        "who else imports the same record",
+        (
+            Edit(
+                "portal_db/work/import_list.py",
+                "        viewer.may_see_import(),\n        Import.practice_id == row.practice_id,\n",
+                "        Import.practice_id == row.practice_id,\n",
+            ),
+        ),
+        (f"{SHOW}::test_a_colleagues_import_of_the_same_record_is_not_shown",),
+    ),
+    Mutant(
+        "items-need-a-connection",
+        "items are not requested without a connection of one's own (b.13)",
+        "an import that is turned down at once, or waits for three days",
+        (Edit("web/pages/clients/import_items.py", "    if visitor.xpm.trouble is not None:", "    if False:"),),
+        (f"{SHOW}::test_items_are_not_asked_for_without_a_connection_of_ones_own",),
+    ),
+    Mutant(
+        "needs-are-ones-own",
+        "what needs a person are their own failed imports",
+        "everybody is told of everybody's failures",
+        (Edit("portal_db/work/needs.py", "        Import.requested_by == staff_id,\n"),),
+        ("tests/web/pages/clients/test_needs.py::test_everything_that_needs_a_person_is_in_one_list_and_counted",),
+    ),
+    Mutant(
+        "excel-without-formulas",
+        "a client's name in an Excel export is text",
+        "a name that begins with = runs in the spreadsheet of whoever opens the export",
+        (
+            Edit(
+                "handlers/imports/batch_xlsx.py",
+                "            if isinstance(cell.value, str):\n",
+                "            if False:\n",
+            ),
+        ),
+        (f"{LIST}::test_the_list_is_exported_as_it_is_narrowed",),
     ),
 )

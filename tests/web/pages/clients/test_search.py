@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from sqlalchemy import delete
+
 from config.folding import fold_name
 from portal_db.states import Role
+from portal_db.tables import ClientVisibility
 from tests.handlers.directory.given import synced
 from tests.making import importable
 from tests.web.desk import Desk
@@ -125,3 +128,16 @@ def test_a_disconnected_client_is_offered_its_record_before_a_second_import(
     assert "Connected to XPM" in visitor.send(connecting, f"/clients/{client_id}/connect").text
     after = visitor.open("/search", q=record.name, integration="xpm")
     assert not [text for text in after.links() if text.startswith(("Connect ", "Import "))]
+
+
+def test_a_colleagues_clients_are_neither_counted_nor_offered(desk: Desk, simulator: SimulatorHandle) -> None:
+    record, visitor = importable(simulator)[0], connected(desk)
+    client_id = imported(desk, record.uuid)
+    visitor.send(visitor.open(f"/clients/{client_id}/disconnect"), f"/clients/{client_id}/disconnect")
+    with desk.world.database.write() as tx:
+        tx.session.execute(delete(ClientVisibility))
+    page = visitor.open("/search", q=record.name, integration="xpm")
+    status = next(item["data-status"] for item in page.root.all("div") if item["data-status"])
+    assert status.startswith("0 in your portal, 1 only in")
+    assert f"Import {record.name}" in page.links()
+    assert str(client_id) not in str(page.links())

@@ -82,6 +82,8 @@ def test_the_client_of_an_own_import_is_told_only_where_it_is_in_sight(desk: Des
     assert len(list(page.root.all("tr"))) == 2
     assert "Renamed Since" not in page.text
     assert str(client_id) not in str(page.links())
+    its_own = next(href for href in page.links().values() if href.startswith("/imports/"))
+    assert "Renamed Since" not in reader(desk, asker).open(its_own).text
 
 
 def test_it_says_live_when_something_changes(desk: Desk, simulator: SimulatorHandle) -> None:

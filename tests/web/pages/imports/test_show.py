@@ -89,6 +89,15 @@ def test_a_second_request_for_a_record_leads_to_the_first(desk: Desk, simulator:
     assert ("Succeeded" in progress.main.text, "Not imported" in progress.text) == (True, False)
 
 
+def test_a_colleagues_import_of_the_same_record_is_not_shown(desk: Desk, simulator: SimulatorHandle) -> None:
+    record = find(simulator, is_importable_person)
+    desk.world.ask(record.uuid, requested_by=desk.staff(Role.MANAGER).staff_id)
+    second = desk.world.ask(record.uuid)
+    run_only(desk.world, second, "validate_import")
+    page = keeps_the_rules(connected(desk).open(f"/imports/{second}"))
+    assert (page.heading, "View that import" in page.links()) == ("Already being imported", False)
+
+
 def test_who_waits_for_more_than_a_minute_is_told_their_place_and_about_how_long(
     desk: Desk, simulator: SimulatorHandle
 ) -> None:
