@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from config.settings import Settings
 from handlers import refusals
-from handlers.access import mfa, passwords, second_factor
+from handlers.access import mfa, passwords
 from handlers.access.caller import Caller
 from handlers.access.origin import Origin
 from handlers.access.sessions import Session
@@ -51,7 +51,7 @@ def confirm(
     token_hash = passwords.hashed(session.token)
     own = mfa.own(database, caller)
     if own.is_set_up:
-        second_factor.check(database, settings, own.login_id, given)
+        mfa.check(database, settings, own.login_id, caller, given, origin)
     else:
         passwords.require_own(database, tries, caller, session.token, given, origin=origin)
     with database.write() as tx:

@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from handlers import refusals
+from handlers.access import sign_in_log
 from handlers.access.act import Act, Actor
 from handlers.access.caller import Caller
+from handlers.access.origin import Origin
+from handlers.access.sign_in_log import SignInEvent
 from portal_db.access import credentials, people, second_factors
 from portal_db.access.second_factors import Member
 from portal_db.database import Database, Tx
@@ -24,7 +27,7 @@ def members(database: Database, caller: Caller) -> Sequence[Member]:
         return second_factors.members(tx, caller.practice_id)
 
 
-def reset(database: Database, caller: Caller, staff_id: UUID) -> None:
+def reset(database: Database, caller: Caller, staff_id: UUID, origin: Origin) -> None:
     """Take away a colleague's second factor, because they lost it. They are signed out and set up another one.
 
     Raises:
@@ -34,7 +37,7 @@ def reset(database: Database, caller: Caller, staff_id: UUID) -> None:
     if staff_id == caller.staff_id:
         raise refusals.OWN_SECOND_FACTOR()
     with database.write() as tx:
-        _reset(tx, Actor.of(caller.staff_id), staff_id, caller.practice_id)
+        _reset(tx, Actor.of(caller.staff_id), staff_id, caller.practice_id, origin)
 
 
 def reset_by_operator(database: Database, act: Act, staff_id: UUID, practice_id: UUID) -> None:
@@ -44,7 +47,7 @@ def reset_by_operator(database: Database, act: Act, staff_id: UUID, practice_id:
         RequestRefused: nobody with this id works there, or there is nothing to reset.
     """
     with database.write() as tx:
-        _reset(tx, act, staff_id, practice_id)
+        _reset(tx, act, staff_id, practice_id, None)
 
 
 def set_remembering(database: Database, caller: Caller, allowed: bool) -> None:
@@ -65,7 +68,7 @@ def set_remembering(database: Database, caller: Caller, allowed: bool) -> None:
         )
 
 
-def _reset(tx: Tx, actor: Actor, staff_id: UUID, practice_id: UUID) -> None:
+def _reset(tx: Tx, actor: Actor, staff_id: UUID, practice_id: UUID, origin: Origin | None) -> None:
     staff = people.get_staff(tx, staff_id, practice_id=practice_id)
     if staff is None or staff.left_at is not None:
         raise refusals.UNKNOWN_STAFF()
@@ -73,6 +76,7 @@ def _reset(tx: Tx, actor: Actor, staff_id: UUID, practice_id: UUID) -> None:
         raise refusals.NO_SECOND_FACTOR()
     credentials.end_sessions_of_login(tx, staff.login_id)
     actor.audit(tx, "second_factor.reset", "staff", staff_id, practice_id)
+    sign_in_log.note(tx, SignInEvent.SECOND_FACTOR_RESET, staff, origin)
 
 
 def _require_manager(caller: Caller) -> None:

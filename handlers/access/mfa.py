@@ -8,10 +8,13 @@ from uuid import UUID
 
 from config.settings import Settings
 from handlers import refusals
-from handlers.access import remembered, second_factor
+from handlers.access import remembered, second_factor, sign_in_log
 from handlers.access.act import Actor
 from handlers.access.caller import Caller
+from handlers.access.origin import Origin
 from handlers.access.second_factor import NewApp
+from handlers.access.sign_in_log import SignInEvent
+from handlers.errors import RequestRefused
 from portal_db.access import credentials, people, second_factors
 from portal_db.database import Database, Tx
 from portal_db.tables import Staff
@@ -87,7 +90,26 @@ def own_app(database: Database, settings: Settings, caller: Caller, *, sealed: s
         return app_of(tx, settings, _staff(tx, caller), sealed)
 
 
-def set_up(tx: Tx, settings: Settings, staff: Staff, sealed: str, code: str, *, replacing: bool = False) -> list[str]:
+def check(
+    database: Database, settings: Settings, login_id: UUID, who: Staff | Caller, code: str, origin: Origin
+) -> None:
+    """`second_factor.check` of a staff member; a wrong code is in the sign-in log.
+
+    Raises:
+        RequestRefused: `bad_code`, or `TooManyCodes`.
+    """
+    try:
+        second_factor.check(database, settings, login_id, code)
+    except RequestRefused as refusal:
+        if refusal.code == refusals.BAD_CODE.code:  # of those that come too soon there may be any number
+            with database.write() as tx:
+                sign_in_log.note(tx, SignInEvent.SECOND_FACTOR_FAILED, who, origin)
+        raise
+
+
+def set_up(
+    tx: Tx, settings: Settings, staff: Staff, sealed: str, code: str, origin: Origin, *, replacing: bool = False
+) -> list[str]:
     """Set up a staff member's authenticator app. Returns their recovery codes.
 
     Raises:
@@ -95,24 +117,28 @@ def set_up(tx: Tx, settings: Settings, staff: Staff, sealed: str, code: str, *, 
     """
     codes = second_factor.set_up(tx, settings, staff.login_id, sealed, code, replacing=replacing)
     _audit(tx, staff, "set_up")
+    sign_in_log.note(tx, SignInEvent.SECOND_FACTOR_SET_UP, staff, origin)
     return codes
 
 
-def set_up_own(database: Database, settings: Settings, caller: Caller, sealed: str, code: str) -> list[str]:
+def set_up_own(
+    database: Database, settings: Settings, caller: Caller, sealed: str, code: str, origin: Origin
+) -> list[str]:
     """`set_up` for a member who is signed in and has confirmed that it is them, so another app may replace theirs."""
     with database.write() as tx:
-        return set_up(tx, settings, _staff(tx, caller), sealed, code, replacing=True)
+        return set_up(tx, settings, _staff(tx, caller), sealed, code, origin, replacing=True)
 
 
-def renew_recovery_codes(database: Database, caller: Caller) -> list[str]:
+def renew_recovery_codes(database: Database, caller: Caller, origin: Origin) -> list[str]:
     """Replace a member's recovery codes."""
     with database.write() as tx:
         staff = _staff(tx, caller)
         _audit(tx, staff, "recovery_codes")
+        sign_in_log.note(tx, SignInEvent.RECOVERY_CODES_RENEWED, staff, origin)
         return second_factor.renew_recovery_codes(tx, staff.login_id)
 
 
-def turn_off(database: Database, caller: Caller) -> None:
+def turn_off(database: Database, caller: Caller, origin: Origin) -> None:
     """Remove a member's own second factor, where the practice does not mandate one.
 
     Raises:
@@ -124,6 +150,7 @@ def turn_off(database: Database, caller: Caller) -> None:
         staff = _staff(tx, caller)
         if second_factors.remove(tx, staff.login_id):
             _audit(tx, staff, "turn_off")
+            sign_in_log.note(tx, SignInEvent.SECOND_FACTOR_TURNED_OFF, staff, origin)
 
 
 def _audit(tx: Tx, staff: Staff, act: str) -> None:

@@ -147,7 +147,7 @@ def require_own(
     tries.take(attempt)
     if not fits(login.password_hash, password):
         with database.write() as tx:
-            sign_in_log.note(tx, SignInEvent.PASSWORD_CHANGE_FAILED, caller, origin)
+            sign_in_log.note(tx, SignInEvent.OWN_PASSWORD_WRONG, caller, origin)
         raise refusals.WRONG_OLD_PASSWORD()
     tries.take_back(attempt)
     return login

@@ -34,7 +34,12 @@ class SignInEvent(StrEnum):
     PASSWORD_SET_BY_LINK = "password_set_by_link"  # noqa: S105 -- the name of an event
     PASSWORD_SET_BY_OPERATOR = "password_set_by_operator"  # noqa: S105 -- the name of an event
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 -- the name of an event
-    PASSWORD_CHANGE_FAILED = "password_change_failed"  # noqa: S105 -- the name of an event
+    OWN_PASSWORD_WRONG = "own_password_wrong"  # noqa: S105 -- the name of an event
+    SECOND_FACTOR_FAILED = "second_factor_failed"
+    SECOND_FACTOR_SET_UP = "second_factor_set_up"
+    RECOVERY_CODES_RENEWED = "recovery_codes_renewed"
+    SECOND_FACTOR_TURNED_OFF = "second_factor_turned_off"
+    SECOND_FACTOR_RESET = "second_factor_reset"
     KEY_REFUSED = "key_refused"
 
 

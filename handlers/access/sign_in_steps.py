@@ -7,7 +7,7 @@ from uuid import UUID
 
 from config.settings import Settings
 from handlers import refusals
-from handlers.access import halfway, mfa, remembered, second_factor, sessions
+from handlers.access import halfway, mfa, remembered, sessions
 from handlers.access.mfa import NextStep
 from handlers.access.origin import Origin
 from handlers.access.second_factor import NewApp
@@ -81,7 +81,9 @@ def give_code(
         RequestRefused: `sign_in_ended`, `bad_code`, or `TooManyCodes`.
     """
     login_id = halfway.login_of(database, token)
-    second_factor.check(database, settings, login_id, code)
+    with database.read() as tx:
+        staff = _found(tx, login_id).staff
+    mfa.check(database, settings, login_id, staff, code, origin)
     with database.write() as tx:
         found = _found(tx, login_id)
         cookie = remembered.remember(tx, settings, login_id) if remember and mfa.may_remember(tx, found.staff) else None
@@ -117,7 +119,7 @@ def set_up(
     login_id = halfway.login_of(database, token)
     with database.write() as tx:
         found = _found(tx, login_id)
-        codes = mfa.set_up(tx, settings, found.staff, sealed, code)
+        codes = mfa.set_up(tx, settings, found.staff, sealed, code, origin)
         return _finish(tx, token, found, origin, instead_of), codes
 
 

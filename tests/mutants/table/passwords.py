@@ -247,4 +247,13 @@ MUTANTS = (
         ),
         (f"{LOG_TEST}::test_what_proves_who_somebody_is_is_logged_with_time_address_and_agent[sqlite]",),
     ),
+    Mutant(
+        "log-second-factor",
+        "a wrong code of the second factor is logged, as long as it is judged at all",
+        "nobody sees that somebody has a password and guesses codes",
+        (Edit("handlers/access/mfa.py", "        if refusal.code == refusals.BAD_CODE.code:", "        if False:"),),
+        (
+            "tests/web/pages/account/test_second_factor_log.py::test_the_second_factor_is_logged_when_it_is_set_up_wrong_and_reset",
+        ),
+    ),
 )

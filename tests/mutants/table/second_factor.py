@@ -272,7 +272,7 @@ MUTANTS = (
         (
             Edit(
                 "handlers/access/confirmation.py",
-                "        second_factor.check(database, settings, own.login_id, given)\n",
+                "        mfa.check(database, settings, own.login_id, caller, given, origin)\n",
                 "        pass\n",
             ),
         ),

@@ -55,7 +55,7 @@ def test_what_proves_who_somebody_is_is_logged_with_time_address_and_agent(any_d
         "signed_in",
         "signed_in",
         "sessions_ended",
-        "password_change_failed",
+        "own_password_wrong",
         "password_changed",
         "signed_out",
         "reset_requested",

@@ -11,6 +11,7 @@ from handlers import refusals
 from handlers.access import mfa
 from handlers.access.second_factor import LONGEST_CODE
 from handlers.errors import RequestRefused
+from web.http.identity import origin_of
 from web.pages.frame.forms import NO_ERRORS, ConfirmedPosted, FormErrors
 from web.pages.frame.view import page, redirect
 from web.pages.frame.visitor import ConfirmedVisitor, Visitor
@@ -32,7 +33,9 @@ def set_up(posted: ConfirmedPosted) -> Response:
     visitor, sealed = posted.visitor, posted.text("sealed")
     try:
         code = posted.text("code")[:LONGEST_CODE]
-        codes = mfa.set_up_own(visitor.database, visitor.portal.settings, visitor.caller, sealed, code)
+        codes = mfa.set_up_own(
+            visitor.database, visitor.portal.settings, visitor.caller, sealed, code, origin_of(visitor.request)
+        )
     except RequestRefused as refused:
         shown = sealed if refused.code == refusals.BAD_CODE.code else None
         return _page(visitor, FormErrors.of(refused, ("code",)), sealed=shown)
@@ -42,14 +45,15 @@ def set_up(posted: ConfirmedPosted) -> Response:
 @router.post(f"{PATH}/recovery-codes")
 def renew_recovery_codes(posted: ConfirmedPosted) -> Response:
     visitor = posted.visitor
-    return _page(visitor, codes=mfa.renew_recovery_codes(visitor.database, visitor.caller))
+    origin = origin_of(visitor.request)
+    return _page(visitor, codes=mfa.renew_recovery_codes(visitor.database, visitor.caller, origin))
 
 
 @router.post(f"{PATH}/off")
 def turn_off(posted: ConfirmedPosted) -> Response:
     visitor = posted.visitor
     try:
-        mfa.turn_off(visitor.database, visitor.caller)
+        mfa.turn_off(visitor.database, visitor.caller, origin_of(visitor.request))
     except RequestRefused as refused:
         return _page(visitor, FormErrors.of(refused))
     return redirect(PATH, message="mfa-off")

@@ -30,7 +30,9 @@ SIGN_IN_EVENTS = {
     "reset_requested": "Asked for a link to set a new password",
     "password_set_by_link": "Set a password by a link",
     "password_set_by_operator": "Password set by an operator",
-    "password_change_failed": "Password not changed: wrong present password",
+    "own_password_wrong": "Wrong present password, while signed in",
+    "second_factor_failed": "Wrong code of the second factor",
+    "second_factor_reset": "Second factor reset for them",
     "key_refused": "API key refused",
 }
 #: Why a value that XPM has was not written.

@@ -10,6 +10,7 @@ from fastapi.responses import Response
 from handlers.access import members_mfa, practices
 from handlers.access.remembered import DAYS
 from handlers.errors import RequestRefused
+from web.http.identity import origin_of
 from web.pages.frame.forms import NO_ERRORS, ConfirmedPosted, FormErrors
 from web.pages.frame.view import page, redirect
 from web.pages.frame.visitor import TheVisitor, Visitor
@@ -45,7 +46,7 @@ def set_remembering(posted: ConfirmedPosted) -> Response:
 def reset(posted: ConfirmedPosted, staff_id: UUID) -> Response:
     """Take away a colleague's second factor, because they lost it."""
     try:
-        members_mfa.reset(posted.visitor.database, posted.visitor.caller, staff_id)
+        members_mfa.reset(posted.visitor.database, posted.visitor.caller, staff_id, origin_of(posted.visitor.request))
     except RequestRefused as refused:
         return _page(posted.visitor, FormErrors.of(refused))
     return redirect(PATH, message="mfa-reset")
