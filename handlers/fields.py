@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, AwareDatetime, Field, TypeAdapter, ValidationError
 
 from handlers import refusals
 from handlers.errors import RequestRefused
+from portal_db.paging import EARLIEST, LATEST
 
 
 def _one_line(text: str) -> str:
@@ -17,13 +19,36 @@ def _one_line(text: str) -> str:
     stripped = text.strip()
     if not stripped:
         raise ValueError("must not be blank")
-    if any(unicodedata.category(character) in ("Cc", "Cs") for character in stripped):
+    if has_control_characters(stripped):
         raise ValueError("must be one line without control characters")
     return stripped
 
 
+def _text(text: str) -> str:
+    if has_control_characters(text):
+        raise ValueError("must not contain control characters")
+    return text
+
+
+def has_control_characters(text: str, *, lines: bool = False) -> bool:
+    """Whether a text holds what no text holds: NUL, which PostgreSQL does not store, other control characters, or half of a
+    character. `lines`: it may have several lines, and tabs."""
+    return any(unicodedata.category(mark) in ("Cc", "Cs") and not (lines and mark in "\t\n\r") for mark in text)
+
+
+def _time(at: datetime) -> datetime:
+    if not EARLIEST <= at <= LATEST:
+        raise ValueError(f"must be a time from {EARLIEST.year} to {LATEST.year}")
+    return at
+
+
 one_line = AfterValidator(_one_line)
+#: One line of text that says something, without spaces around it.
 Line = Annotated[str, one_line]
+#: Any text that somebody enters or sends; what else it must be, its field says.
+Text = Annotated[str, AfterValidator(_text)]
+#: A time that every calculation and both databases can hold.
+Time = Annotated[AwareDatetime, AfterValidator(_time)]
 
 #: The most characters of an unknown field's name that a refusal repeats.
 MAX_FIELD = 64

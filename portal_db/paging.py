@@ -17,6 +17,10 @@ LONGEST_PAGE = 1_000
 S = TypeVar("S", bound=Select[*tuple[Any, ...]])
 
 
+#: Times beyond these are nobody's: some cannot be converted to UTC.
+EARLIEST, LATEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(2199, 12, 31, tzinfo=UTC)
+
+
 class BadCursor(ValueError):
     """The text is not a cursor."""
 
@@ -43,7 +47,7 @@ class Cursor:
             found = cls(datetime.fromisoformat(at), UUID(row_id))
         except ValueError:
             raise BadCursor(text) from None
-        if found.at.tzinfo is None:
+        if found.at.tzinfo is None or not EARLIEST <= found.at <= LATEST:
             raise BadCursor(text)
         return found
 

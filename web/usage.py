@@ -29,7 +29,7 @@ class Use(StrEnum):
 LIMITS: dict[Use, tuple[RateLimitItem, RateLimitItem]] = {
     Use.SEARCH: (RateLimitItemPerMinute(120), RateLimitItemPerMinute(1_200)),
     Use.PREFLIGHT: (RateLimitItemPerMinute(20), RateLimitItemPerMinute(60)),
-    Use.WELCOME_EMAIL: (RateLimitItemPerHour(60), RateLimitItemPerHour(600)),
+    Use.WELCOME_EMAIL: (RateLimitItemPerHour(600), RateLimitItemPerHour(2_400)),
     Use.API_KEY: (RateLimitItemPerHour(10), RateLimitItemPerDay(30)),
     Use.EXPORT: (RateLimitItemPerHour(30), RateLimitItemPerHour(120)),
 }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -16,7 +15,7 @@ from handlers import refusals
 from handlers.access.act import Actor
 from handlers.access.caller import Caller
 from handlers.clients.queries import require_client
-from handlers.fields import Line
+from handlers.fields import Line, has_control_characters
 from handlers.practice_time import now_at
 from portal_db.clients import tasks, team
 from portal_db.database import Database, Tx
@@ -30,7 +29,7 @@ LONGEST_LIST = 200
 
 def _plain_text(text: str) -> str:
     stripped = text.strip()
-    if any(unicodedata.category(character) in ("Cc", "Cs") and character not in "\n\t" for character in stripped):
+    if has_control_characters(stripped, lines=True):
         raise ValueError("must be text without control characters")
     return stripped
 

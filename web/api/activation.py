@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from handlers.access import activation, password_rules
 from handlers.access.activation import LinkState
+from handlers.fields import Text
 from web.hashing import hashes_passwords
 from web.http.identity import require_own_page
 from web.http.models import Body
@@ -17,7 +18,7 @@ from web.portal import ThePortal
 
 router = APIRouter(tags=["activation"])
 
-Token = Annotated[str, Field(min_length=1, max_length=200, description="the last part of the link")]
+Token = Annotated[Text, Field(min_length=1, max_length=200, description="the last part of the link")]
 
 
 class OpenedLink(Body):

@@ -12,6 +12,7 @@ from pydantic import Field
 from handlers.clients import history, queries
 from handlers.clients import link as portal_clients
 from handlers.clients.queries import Details, Invitation
+from handlers.fields import Text
 from handlers.imports import accept, welcome_email
 from portal_db.clients.client_queries import ClientEntry, ClientFilter
 from portal_db.states import ChangeSource, ClientKind, ClientType, EntityType, FieldSource, Subscription
@@ -116,7 +117,7 @@ class ClientPage(SearchedPage[ListedClient]):
 class ClientQuery(ListQuery):
     """Which clients, and how many at once."""
 
-    q: Annotated[str, Field(max_length=200)] | None = Field(None, description="words of the name, in any order")
+    q: Annotated[Text, Field(max_length=200)] | None = Field(None, description="words of the name, in any order")
     kind: ClientKind | None = None
     is_new: bool | None = None
 

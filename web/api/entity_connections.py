@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 
 from handlers.clients import entity_connections
 from handlers.clients.entity_connections import NewConnection
+from handlers.fields import Text
 from portal_db.clients.team import Connection
 from portal_db.states import ConnectionAccess
 from web.http.identity import Importer, Reader
@@ -39,7 +40,7 @@ class Access(Body):
     """What they may do, and a new email address, if it changes."""
 
     access: ConnectionAccess = ConnectionAccess.NONE
-    email: Annotated[str, Field(min_length=1, max_length=320)] | None = None
+    email: Annotated[Text, Field(min_length=1, max_length=320)] | None = None
 
 
 class Made(BaseModel):

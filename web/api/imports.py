@@ -7,10 +7,11 @@ from typing import Annotated, Any, Self
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 from sse_starlette import EventSourceResponse
 
 from handlers.access.act import Act
+from handlers.fields import Text, Time
 from handlers.imports import accept, queries
 from handlers.imports import amend as import_amend
 from handlers.imports import cancel as import_cancel
@@ -140,18 +141,18 @@ class ImportQuery(ListQuery):
 
     state: list[ImportState] = Field([], max_length=len(ImportState))
     kind: ClientKind | None = None
-    code: Annotated[str, Field(max_length=64)] | None = Field(None, description="why it ended as it did")
+    code: Annotated[Text, Field(max_length=64)] | None = Field(None, description="why it ended as it did")
     batch_id: UUID | None = None
     client_id: UUID | None = None
-    since: AwareDatetime | None = Field(None, description="requested at this time or later")
+    since: Time | None = Field(None, description="requested at this time or later")
 
 
 class Corrections(Body):
     """The values to change. A field that is left out keeps its value; null takes XPM's value."""
 
-    name: Annotated[str, Field(max_length=500)] | None = None
+    name: Annotated[Text, Field(max_length=500)] | None = None
     entity_type: EntityType | None = None
-    email: Annotated[str, Field(max_length=320)] | None = None
+    email: Annotated[Text, Field(max_length=320)] | None = None
     client_type: ClientType | None = None
     subscription: Subscription | None = None
     send_welcome_email: bool = False

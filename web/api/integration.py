@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 
 from handlers.access.act import Act
 from handlers.access.caller import Caller
+from handlers.fields import Text
 from handlers.integration import connect, handover, status
 from handlers.integration.connect import Choice, ConnectingStaff
 from handlers.integration.status import Overview
@@ -119,9 +120,9 @@ class ConsentBegun(BaseModel):
 class ConsentAnswer(Body):
     """The query of the URL that Xero redirected the browser to."""
 
-    state: Annotated[str, Field(max_length=500)]
-    code: Annotated[str, Field(max_length=5000)] | None = None
-    error: Annotated[str, Field(max_length=200)] | None = None
+    state: Annotated[Text, Field(max_length=500)]
+    code: Annotated[Text, Field(max_length=5000)] | None = None
+    error: Annotated[Text, Field(max_length=200)] | None = None
 
 
 class Tenant(BaseModel):
@@ -140,7 +141,7 @@ class Answered(BaseModel):
 
 class Chosen(Body):
     consent_id: UUID
-    tenant_id: Annotated[str, Field(max_length=64)]
+    tenant_id: Annotated[Text, Field(max_length=64)]
 
 
 class Handover(Body):

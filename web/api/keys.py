@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 
 from handlers.access import api_keys
 from handlers.access.caller import Scope
+from handlers.fields import Text
 from web.http.identity import ConfirmedKeeper, Keeper
 from web.http.models import Answer, Body
 from web.portal import ThePortal
@@ -20,7 +21,7 @@ router = APIRouter(prefix="/api-keys", tags=["API keys"])
 
 
 class NewKey(Body):
-    name: Annotated[str, Field(min_length=1, max_length=200, description="what it is for")]
+    name: Annotated[Text, Field(min_length=1, max_length=200, description="what it is for")]
     scopes: Annotated[list[Scope], Field(min_length=1, max_length=len(Scope))]
     days: Annotated[int, Field(ge=1, le=api_keys.LONGEST_DAYS)] | None = Field(
         None, description="after which it ends; without them it lasts until somebody ends it"

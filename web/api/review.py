@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from handlers.clients import queries
-from handlers.fields import Line
+from handlers.fields import Line, Text
 from handlers.relationships import review, review_queue
 from handlers.relationships.direction import Ambiguity, Direction
 from handlers.relationships.review import Chosen, Confirmed
@@ -88,7 +88,9 @@ class ReviewQuery(ListQuery):
 
     state: list[ReviewState] = Field([ReviewState.PENDING], min_length=1, max_length=len(ReviewState))
     client_id: UUID | None = None
-    q: Annotated[str, Field(max_length=200)] | None = Field(None, description="words of names and labels, in any order")
+    q: Annotated[Text, Field(max_length=200)] | None = Field(
+        None, description="words of names and labels, in any order"
+    )
     suggested: bool | None = Field(
         None, description="true: only items whose other side is a client that you may see; false: only the others"
     )

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 
 from handlers.directory import search
 from handlers.directory.search import SearchResult
+from handlers.fields import Text
 from portal_db.states import ClientKind, EntityType
 from web.api.clients import ListedClient
 from web.http.identity import Importer, Reader
@@ -19,7 +20,9 @@ from web.usage import Use
 
 router = APIRouter(tags=["search"])
 
-Text = Annotated[str, Query(min_length=2, max_length=200, pattern=r"\S", description="words of the name, in any order")]
+Words = Annotated[
+    Text, Query(min_length=2, max_length=200, pattern=r"\S", description="words of the name, in any order")
+]
 
 
 class XpmRecord(BaseModel):
@@ -64,7 +67,7 @@ class AdvancedSearch(BaseModel):
 
 
 @router.get("/xpm/clients")
-def search_xpm(portal: ThePortal, who: Importer, q: Text) -> list[XpmRecord]:
+def search_xpm(portal: ThePortal, who: Importer, q: Words) -> list[XpmRecord]:
     """Clients in XPM whose name has these words, as the staff member's own connection sees them; at most 50."""
     portal.uses.take(Use.SEARCH, who)
     return [XpmRecord.of(found) for found in search.search_xpm(portal.services, who, q)]
@@ -74,7 +77,7 @@ def search_xpm(portal: ThePortal, who: Importer, q: Text) -> list[XpmRecord]:
 def advanced_search(
     portal: ThePortal,
     who: Reader,
-    q: Text,
+    q: Words,
     integration: Annotated[list[Literal["xpm"]] | None, Query(max_length=1, description="what else to search")] = None,
 ) -> AdvancedSearch:
     """The advanced search: the portal's clients and, if chosen, records in XPM."""

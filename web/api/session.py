@@ -14,6 +14,7 @@ from handlers.access.caller import Caller, Scope
 from handlers.access.mfa import NextStep
 from handlers.access.sessions import Halfway
 from handlers.access.tries import Attempt
+from handlers.fields import Text
 from portal_db.states import Role
 from web.hashing import hashes_passwords
 from web.http import known_browsers
@@ -34,9 +35,9 @@ router = APIRouter(tags=["session"])
 
 
 class Credentials(Body):
-    email: Annotated[str, Field(min_length=1, max_length=320)]
+    email: Annotated[Text, Field(min_length=1, max_length=320)]
     password: Annotated[str, Field(min_length=1, max_length=password_rules.LONGEST)]
-    code: Annotated[str, Field(min_length=1, max_length=second_factor.LONGEST_CODE)] | None = Field(
+    code: Annotated[Text, Field(min_length=1, max_length=second_factor.LONGEST_CODE)] | None = Field(
         None, description="of the authenticator app, or a recovery code; for accounts with a second factor"
     )
 
@@ -53,12 +54,12 @@ class Confirmation(Body):
 
 
 class NewPassword(Body):
-    token: Annotated[str, Field(min_length=1, max_length=200, description="the part of the link after #")]
+    token: Annotated[Text, Field(min_length=1, max_length=200, description="the part of the link after #")]
     password: Annotated[str, Field(min_length=password_rules.SHORTEST, max_length=password_rules.LONGEST)]
 
 
 class Forgotten(Body):
-    email: Annotated[str, Field(min_length=1, max_length=320)]
+    email: Annotated[Text, Field(min_length=1, max_length=320)]
 
 
 class WhoAmI(BaseModel):

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from handlers.directory import structures
 from handlers.directory.structures import Structure
+from handlers.fields import Text
 from portal_db.states import ClientKind, EntityType
 from web.http.identity import Importer, Keeper
 from web.http.models import Body
@@ -38,7 +39,7 @@ class Explained(BaseModel):
 
 
 class Explanation(Body):
-    structure: Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S")]
+    structure: Annotated[Text, Field(min_length=1, max_length=200, pattern=r"\S")]
     kind: ClientKind
     entity_type: EntityType | None = Field(None, description="only for entities")
 
@@ -60,7 +61,7 @@ def explain_structure(portal: ThePortal, who: Keeper, given: Explanation) -> Exp
 
 @router.delete("", status_code=204)
 def forget_structure(
-    portal: ThePortal, who: Keeper, structure: Annotated[str, Query(min_length=1, max_length=200, pattern=r"\S")]
+    portal: ThePortal, who: Keeper, structure: Annotated[Text, Query(min_length=1, max_length=200, pattern=r"\S")]
 ) -> None:
     """Apply the general rules to a business structure again."""
     structures.forget(portal.database, who.practice_id, structure, by=who.staff_id)

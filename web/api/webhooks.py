@@ -9,6 +9,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
+from handlers.fields import Text
 from handlers.webhooks import endpoints
 from handlers.webhooks.announce import Event
 from portal_db.states import JobState
@@ -22,7 +23,7 @@ router = APIRouter(prefix="/webhooks", tags=["webhooks"])
 
 
 class NewWebhook(Body):
-    url: Annotated[str, Field(min_length=1, max_length=endpoints.LONGEST_URL, description="begins with https://")]
+    url: Annotated[Text, Field(min_length=1, max_length=endpoints.LONGEST_URL, description="begins with https://")]
     events: list[Event] = Field([], max_length=len(Event), description="without any: all events")
 
 

@@ -19,6 +19,7 @@ from starlette.types import Receive, Scope, Send
 
 from handlers.access.caller import Caller
 from handlers.errors import RequestRefused
+from handlers.fields import Text
 from web.http.identity import is_still
 from web.portal import Portal
 
@@ -31,7 +32,7 @@ LAST_SECONDS = 2.0
 #: A client that reads nothing for this long is disconnected.
 SEND_SECONDS = 20.0
 
-LastEventId = Annotated[str | None, Header(max_length=100, description="sent by browsers when they reconnect")]
+LastEventId = Annotated[Text | None, Header(max_length=100, description="sent by browsers when they reconnect")]
 STREAM: dict[int | str, dict[str, Any]] = {
     200: {"description": "events", "content": {"text/event-stream": {"schema": {"type": "string"}}}}
 }

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Generic, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from handlers import paging
+from handlers.fields import Text
 
 T = TypeVar("T")
 
@@ -39,4 +40,6 @@ class ListQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     limit: Annotated[int, Field(ge=1, le=200)] = 50
-    cursor: Annotated[str, Field(max_length=200)] | None = Field(None, description="`next_cursor` of the previous page")
+    cursor: Annotated[Text, Field(max_length=200)] | None = Field(
+        None, description="`next_cursor` of the previous page"
+    )

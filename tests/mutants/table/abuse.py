@@ -377,4 +377,37 @@ AUTOMATION = (
     ),
 )
 
-MUTANTS = FORGERY + SETTINGS + PROBING + BODIES + CONNECTIONS + KEYS + AUTOMATION
+FUZZ = "tests/web/api/test_fuzz.py"
+
+INPUTS = (
+    Mutant(
+        "texts-without-controls",
+        "no text that is sent has NUL or other control characters",
+        "a NUL in a sign-in email was a 500 on PostgreSQL, without an account",
+        (Edit("handlers/fields.py", "    if has_control_characters(text):", "    if False:"),),
+        (f"{FUZZ}::test_no_text_that_postgresql_cannot_store_reaches_it[NUL-postgresql]",),
+    ),
+    Mutant(
+        "forms-without-controls",
+        "nor has a field of a form",
+        "a NUL in a form is a 500 on PostgreSQL",
+        (Edit("web/pages/frame/forms.py", "    if has_control_characters(value, lines=True):", "    if False:"),),
+        (f"{FUZZ}::test_no_text_that_postgresql_cannot_store_reaches_it[NUL-postgresql]",),
+    ),
+    Mutant(
+        "times-in-range",
+        "a time is within what calendars and databases hold",
+        "a time near year 1 or 9999 cannot be converted to UTC: a 500",
+        (Edit("handlers/fields.py", "    if not EARLIEST <= at <= LATEST:", "    if False:"),),
+        (f"{FUZZ}::test_a_time_beyond_all_calendars_is_refused_where_it_is_read[0001-01-01T00:00:00+14:00]",),
+    ),
+    Mutant(
+        "cursors-in-range",
+        "so is the time in a cursor",
+        "a made-up cursor is a 500",
+        (Edit("portal_db/paging.py", " or not EARLIEST <= found.at <= LATEST:", ":"),),
+        (f"{FUZZ}::test_a_time_beyond_all_calendars_is_refused_where_it_is_read[9999-12-31T23:59:59-14:00]",),
+    ),
+)
+
+MUTANTS = FORGERY + SETTINGS + PROBING + BODIES + CONNECTIONS + KEYS + AUTOMATION + INPUTS

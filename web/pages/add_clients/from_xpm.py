@@ -11,6 +11,7 @@ from fastapi.responses import Response
 from handlers.directory import search
 from handlers.directory.search import SearchResult
 from handlers.errors import JobError, RequestRefused
+from handlers.fields import Text
 from handlers.imports.accept import accept
 from portal_db.states import ClientKind
 from web.http.problems import status_of
@@ -22,7 +23,7 @@ from web.pages.frame.xpm_search import search_xpm
 
 router = APIRouter()
 
-SearchText = Annotated[str, Query(max_length=200)]
+SearchText = Annotated[Text, Query(max_length=200)]
 
 
 @router.get("/clients/add/xpm")

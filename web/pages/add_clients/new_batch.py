@@ -19,6 +19,7 @@ from starlette.datastructures import UploadFile
 
 from handlers.directory.search import SearchResult
 from handlers.errors import JobError, RequestRefused
+from handlers.fields import Text
 from handlers.imports import batch_names, preflight
 from handlers.imports.accept import MAX_BATCH, accept_batch
 from handlers.imports.request import ImportWishes
@@ -109,7 +110,7 @@ class Choice:
 
 
 @router.get("/batches/new")
-def show(visitor: TheImporter, q: Annotated[str, Query(max_length=200)] = "") -> Response:
+def show(visitor: TheImporter, q: Annotated[Text, Query(max_length=200)] = "") -> Response:
     """Choose several records, or upload a CSV."""
     return _choosing(visitor, Choice(q.strip()))
 

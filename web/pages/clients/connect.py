@@ -11,6 +11,7 @@ from fastapi.responses import Response
 from handlers.clients import link, queries
 from handlers.directory import search
 from handlers.errors import JobError, RequestRefused
+from handlers.fields import Text
 from web.pages.frame.forms import NO_ERRORS, FormErrors, PostedByImporter
 from web.pages.frame.view import page, redirect
 from web.pages.frame.visitor import TheImporter, Visitor
@@ -23,7 +24,7 @@ router = APIRouter()
 def show_connect(
     visitor: TheImporter,
     client_id: UUID,
-    q: Annotated[str, Query(max_length=200)] = "",
+    q: Annotated[Text, Query(max_length=200)] = "",
     record: UUID | None = None,
 ) -> Response:
     """Link to existing account: search in XPM, choose a record, and confirm what will be linked."""

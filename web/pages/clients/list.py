@@ -15,6 +15,7 @@ from handlers import refusals
 from handlers.clients import queries
 from handlers.clients.queries import ClientList, Invitation
 from handlers.errors import RequestRefused
+from handlers.fields import Text
 from handlers.imports import accept, batch_csv, batch_xlsx, welcome_email
 from portal_db.clients.client_queries import ClientEntry, ClientFilter, Order
 from portal_db.states import ClientKind, ClientType, EntityType
@@ -22,6 +23,7 @@ from web.http.bodies import CSV
 from web.pages.frame.forms import Posted, PostedByImporter
 from web.pages.frame.view import page
 from web.pages.frame.visitor import TheVisitor, Visitor
+from web.usage import Use
 
 router = APIRouter()
 
@@ -33,7 +35,7 @@ MOST_EXPORTED, MOST_CHOSEN = 20_000, 200
 class ClientQuery(BaseModel):
     """The list's filters as its form sends them; an empty value means all."""
 
-    q: Annotated[str, Field(max_length=200)] = ""
+    q: Annotated[Text, Field(max_length=200)] = ""
     kind: ClientKind | Literal[""] = ""
     type: EntityType | ClientType | Literal[""] = ""
     invitation: Literal["", "not_invited", "being_sent", "invited", "not_delivered", "unknown", "active"] = ""
@@ -108,6 +110,7 @@ def act_on_chosen(posted: PostedByImporter) -> Response:
 
 
 def _invite(visitor: Visitor, client_id: UUID, key: str) -> None:
+    visitor.portal.uses.take(Use.WELCOME_EMAIL, visitor.caller, client_id=client_id)
     welcome_email.invite(visitor.database, visitor.portal.bell, visitor.caller, client_id, key)
 
 
@@ -159,6 +162,7 @@ def _turned(query: ClientQuery, usual: Order, other: Order) -> str:
 
 
 def _file(visitor: Visitor, form: str, entries: Sequence[ClientEntry]) -> Response:
+    visitor.portal.uses.take(Use.EXPORT, visitor.caller)
     rows = _table(visitor, entries)
     headers = {"Content-Disposition": f'attachment; filename="clients.{form}"'}
     if form == "xlsx":

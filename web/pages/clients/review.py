@@ -15,6 +15,7 @@ from handlers import refusals
 from handlers.clients import queries
 from handlers.clients.queries import Details
 from handlers.errors import RequestRefused
+from handlers.fields import Text
 from handlers.relationships import review
 from handlers.relationships.review import Chosen, Confirmed
 from handlers.relationships.review_queue import Party, by_party
@@ -34,7 +35,7 @@ LATE = frozenset({"already_reviewed", "item_changed", "item_superseded", "unknow
 Window = Callable[[Visitor, Details, Party, dict[str, str], FormErrors], Response]
 #: Which queue a window was opened from, and the item that comes next there.
 Origin = Annotated[Literal["", "all"], Query(alias="from")]
-Following = Annotated[str, Query(alias="next", max_length=40)]
+Following = Annotated[Text, Query(alias="next", max_length=40)]
 
 
 @router.get("/clients/{client_id}/review/{item_id}/import")
@@ -70,7 +71,7 @@ def show_link(
     item_id: UUID,
     origin: Origin = "",
     following: Following = "",
-    team_member_id: Annotated[str, Query(max_length=40)] = "",
+    team_member_id: Annotated[Text, Query(max_length=40)] = "",
 ) -> Response:
     """The window that chooses the team member who is the same person or entity."""
     typed = {"from": origin, "next": following, "team_member_id": team_member_id}

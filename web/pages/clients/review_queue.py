@@ -18,6 +18,7 @@ from pydantic import BaseModel, Field
 
 from handlers.clients import history, queries
 from handlers.errors import RequestRefused
+from handlers.fields import Text
 from handlers.relationships import review, review_queue
 from handlers.relationships.review import Chosen
 from handlers.relationships.review_queue import Item, by_party
@@ -40,10 +41,10 @@ MOST = 500
 class QueueQuery(BaseModel):
     """The practice's queue as its form filters it; an empty value means all."""
 
-    q: Annotated[str, Field(max_length=200)] = ""
+    q: Annotated[Text, Field(max_length=200)] = ""
     kind: ClientKind | Literal[""] = ""
     age: Literal["", "1", "7", "30"] = ""
-    cursor: Annotated[str, Field(max_length=200)] = ""
+    cursor: Annotated[Text, Field(max_length=200)] = ""
 
 
 #: Items whose decision the page offers to undo.

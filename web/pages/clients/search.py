@@ -10,6 +10,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from handlers.directory import search
+from handlers.fields import Text
 from web.pages.frame.view import page, part
 from web.pages.frame.visitor import SEARCH_IN, TheVisitor, Visitor
 from web.pages.frame.xpm_search import SHORTEST
@@ -27,7 +28,7 @@ FIRST, MOST = 25, 500
 class SearchQuery(BaseModel):
     """What the search form sends. An unticked box sends nothing."""
 
-    q: Annotated[str, Field(max_length=200)] = ""
+    q: Annotated[Text, Field(max_length=200)] = ""
     integration: Literal["xpm", ""] = ""
     show: Literal["more", ""] = ""
 

@@ -17,7 +17,7 @@ from starlette.formparsers import MultiPartParser
 from handlers import refusals
 from handlers.access.caller import Scope
 from handlers.errors import JobError, RequestRefused
-from handlers.fields import reason_of
+from handlers.fields import has_control_characters, reason_of
 from web.http.identity import require_confirmed, require_csrf_token, require_own_page, session_of
 from web.http.problems import Fault, fault_of, status_of
 from web.pages.frame.visitor import TheVisitor, Visitor
@@ -99,9 +99,17 @@ GivenForm = Annotated[FormData, Depends(given_form)]
 
 
 def text(form: FormData, name: str) -> str:
-    """A field's text; empty where the field is missing or is a file."""
+    """A field's text; empty where the field is missing or is a file.
+
+    Raises:
+        RequestRefused: it holds control characters other than ends of lines and tabs, which no form of ours sends.
+    """
     value = form.get(name)
-    return value if isinstance(value, str) else ""
+    if not isinstance(value, str):
+        return ""
+    if has_control_characters(value, lines=True):
+        raise refusals.BAD_FIELD(field=name, reason="must not contain control characters")
+    return value
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel
 from sse_starlette import EventSourceResponse
 
+from handlers.fields import Text
 from handlers.imports import progress
 from handlers.imports.progress import Action
 from handlers.paging import Page
@@ -22,7 +23,7 @@ router = APIRouter()
 
 PATH = "/integration-progress"
 PAGE_SIZE = 50
-Cursor = Annotated[str, Query(max_length=200)]
+Cursor = Annotated[Text, Query(max_length=200)]
 
 
 class Changed(BaseModel):

@@ -13,6 +13,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
 from handlers.errors import RequestRefused
+from handlers.fields import Text
 from handlers.integration import connect
 from handlers.integration import status as integration_status
 from handlers.integration.connect import Choice, ConnectingStaff
@@ -46,9 +47,9 @@ def begin(posted: PostedByImporter) -> Response:
 @router.get("/integrations/xpm/callback")
 def come_back(
     visitor: TheImporter,
-    state: Annotated[str, Query(max_length=500)] = "",
-    code: Annotated[str, Query(max_length=5000)] | None = None,
-    error: Annotated[str, Query(max_length=200)] | None = None,
+    state: Annotated[Text, Query(max_length=500)] = "",
+    code: Annotated[Text, Query(max_length=5000)] | None = None,
+    error: Annotated[Text, Query(max_length=200)] | None = None,
 ) -> Response:
     """Where Xero sends the person back: connected, a choice between several practices, or what went wrong."""
     settings = visitor.portal.settings

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
 from handlers.access import sign_in_log
+from handlers.fields import Text
 from web.pages.frame.view import page
 from web.pages.frame.visitor import TheVisitor
 
@@ -19,7 +20,7 @@ PAGE_SIZE = 50
 
 
 @router.get(PATH)
-def show(visitor: TheVisitor, cursor: Annotated[str, Query(max_length=200)] = "") -> Response:
+def show(visitor: TheVisitor, cursor: Annotated[Text, Query(max_length=200)] = "") -> Response:
     """A page of the practice's sign-ins and what else concerns them, newest first."""
     found = sign_in_log.listing(visitor.database, visitor.caller, cursor=cursor or None, limit=PAGE_SIZE)
     older = f"{PATH}?{urlencode({'cursor': found.next})}" if found.next else None
