@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+from config import tracing
 from handlers.jobs.kinds import KINDS, JobKind
 from portal_db.database import Tx
 from portal_db.tables import Import, Job
@@ -38,12 +39,14 @@ def import_job(
     position: int = 0,
     dedupe_key: str | None = None,
     asked_at: datetime | None = None,
+    trace: str | None = None,
 ) -> NewJob:
     """A job of an import.
 
     Args:
         interactive: a person is waiting for it.
         dedupe_key: by default one job of each kind per epoch.
+        trace: the `traceparent` that it belongs to; by default that of the present request.
     """
     kind = KINDS[follow_up.kind]
     return NewJob(
@@ -60,6 +63,7 @@ def import_job(
         in_batch_order=follow_up.in_batch_order,
         position=position,
         asked_at=asked_at,
+        trace_context=trace or tracing.current(),
     )
 
 
@@ -77,6 +81,7 @@ def follow_up_job(tx: Tx, parent: Job, follow_up: FollowUp) -> NewJob:
         epoch=parent.epoch,
         position=parent.position,
         asked_at=parent.asked_at,
+        trace=parent.trace_context,
     )
 
 

@@ -50,6 +50,8 @@ class NewJob:
     position: int = 0
     #: When the work was requested; now, unless the job continues earlier work.
     asked_at: datetime | None = None
+    #: The W3C `traceparent` of the request that it serves.
+    trace_context: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""One log line per request: the operation, the status and the seconds it took; and the same, measured.
+"""One log line per request: the operation, the status, its trace and the seconds it took; and the same, measured.
 
 No values from the path, no query, no network addresses and no names (P19).
 """
@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import structlog
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from config.metrics import HTTP_REQUEST_DURATION, status_class
+from config.tracing import TRACE, taken_over, trace_id
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -30,6 +32,7 @@ class AccessLog:
             await self._app(scope, receive, send)
             return
         began, status = self._monotonic(), 500
+        traceparent = taken_over(Headers(scope=scope).get("traceparent"))
 
         async def sending(message: Message) -> None:
             nonlocal status
@@ -37,13 +40,16 @@ class AccessLog:
                 status = message["status"]
             await send(message)
 
+        token = TRACE.set(traceparent)
         try:
             await self._app(scope, receive, sending)
         finally:
+            TRACE.reset(token)
             seconds = self._monotonic() - began
             method, route = _method(scope), _address(scope)
             HTTP_REQUEST_DURATION.labels(route, method, status_class(status)).observe(seconds)
-            log.info("web.request", operation=f"{method} {route}", status=status, seconds=round(seconds, 4))
+            named = {"operation": f"{method} {route}", "trace": trace_id(traceparent)}
+            log.info("web.request", **named, status=status, seconds=round(seconds, 4))
 
 
 def _method(scope: Scope) -> str:

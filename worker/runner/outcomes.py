@@ -9,6 +9,7 @@ import structlog
 
 from config import metrics
 from config.logging import log_each
+from config.tracing import trace_id
 from handlers.errors import JobError
 from portal_db.states import AttemptOutcome
 from portal_db.tables import Job
@@ -49,7 +50,7 @@ def _count(kind: str, outcome: AttemptOutcome, jobs: int, began: float) -> None:
 
 
 def _names(job: Job) -> dict[str, str]:
-    names = {"job": str(job.id), "attempt": str(job.attempts + 1)}
+    names = {"job": str(job.id), "attempt": str(job.attempts + 1), "trace": trace_id(job.trace_context)}
     return names if job.import_id is None else names | {"import_id": str(job.import_id)}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 
 import httpx
 import pytest
@@ -12,17 +13,21 @@ from fastapi import FastAPI
 from config.logging import set_up_logging
 from config.metrics import REGISTRY
 from config.settings import Settings
+from config.tracing import current
 from tests.test_logging import as_it_was
 from web.http.access_log import AccessLog
 
 __all__ = ["as_it_was"]
 
 
+GIVEN = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
 async def _ask(app: FastAPI) -> None:
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://portal") as client:
         for path in ("/people/jane@example.com?name=Jane", "/people/joe@example.com", "/Jane", "/healthz"):
-            await client.get(path)
-        await client.request("JANE", "/people/jane@example.com")
+            await client.get(path, headers={"traceparent": GIVEN})
+        await client.request("JANE", "/people/jane@example.com", headers={"traceparent": "Jane"})
 
 
 @pytest.mark.usefixtures("as_it_was")
@@ -30,7 +35,13 @@ def test_a_request_is_logged_and_measured_by_its_route(capsys: pytest.CaptureFix
     set_up_logging(Settings(log_format="json"))
     app = FastAPI()
     app.add_middleware(AccessLog, monotonic=lambda: 1.0)
-    app.get("/people/{email}")(lambda email: {"email": email})
+    traces: list[str] = []
+
+    def answer(email: str) -> dict[str, str]:
+        traces.append(current())
+        return {"email": email}
+
+    app.get("/people/{email}")(answer)
     asyncio.run(_ask(app))
 
     def measured(route: str, method: str, status_class: str) -> float | None:
@@ -47,3 +58,7 @@ def test_a_request_is_logged_and_measured_by_its_route(capsys: pytest.CaptureFix
         "GET (no such address)",
         "(other) /people/{email}",
     ]
+    # And its trace is the caller's, except where that is none
+    assert traces == [GIVEN, GIVEN]
+    assert [line["trace"] for line in said[:3]] == 3 * ["4bf92f3577b34da6a3ce929d0e0e4736"]
+    assert re.fullmatch("[0-9a-f]{32}", said[3]["trace"]), "a new one"

@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 import structlog
 
+from config.tracing import TRACE
 from handlers.errors import Transient
 from tests.handlers.directory.given import synced
 from tests.making import importable, take_back
@@ -138,3 +139,27 @@ def test_a_set_costs_one_event_of_the_log(
     runner(sqlite_world).run(*first_jobs(sqlite_world, import_ids))
     of_outcomes = [record for record in caplog.records if record.name == "worker.runner.outcomes"]
     assert len(of_outcomes) == 4  # a set for each of the four kinds
+
+
+def test_an_import_is_one_trace_from_its_request_through_every_job(
+    sqlite_world: World, simulator: SimulatorHandle, logged: Sequence[dict[str, Any]]
+) -> None:
+    # Given two requests, one of which belongs to a caller's trace
+    world = sqlite_world
+    people = importable(simulator)
+    token = TRACE.set("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
+    traced = world.ask(people[0].uuid, send_welcome_email=True)
+    TRACE.reset(token)
+    other = world.ask(people[1].uuid)
+    # When all their jobs have run
+    world.run_due()
+    # Then each import has one trace, and every line about its jobs names it
+    found = {
+        import_id: {job.trace_context for job in world.jobs_of(import_id).values()} for import_id in (traced, other)
+    }
+    assert found[traced] == {"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}
+    assert len(found[other]) == 1
+    assert found[other] != found[traced]
+    said = [event for event in logged if event["event"] == "job.succeeded" and event["import_id"] == str(traced)]
+    assert len(said) == len(world.jobs_of(traced))
+    assert {event["trace"] for event in said} == {"4bf92f3577b34da6a3ce929d0e0e4736"}
