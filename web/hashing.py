@@ -13,7 +13,7 @@ from typing import ParamSpec, TypeVar
 import anyio
 import anyio.to_thread
 
-from handlers.access.tries import TooManyTries
+from handlers import refusals
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -39,10 +39,10 @@ class HashingPool:
         """Run a call in one of the threads.
 
         Raises:
-            TooManyTries: too many calls are waiting already.
+            RequestRefused: `too_many_at_once`: as many as may wait are waiting.
         """
         if self.is_full:
-            raise TooManyTries(RETRY_SECONDS)
+            raise refusals.TOO_MANY_AT_ONCE().after(RETRY_SECONDS)
         self._room -= 1
         try:
             return await anyio.to_thread.run_sync(call, limiter=self._threads)

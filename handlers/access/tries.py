@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from handlers.access.origin import Origin
-from handlers.errors import RequestRefused
+from handlers.errors import RefusedForNow
 
 
-class TooManyTries(RequestRefused):
+class TooManyTries(RefusedForNow):
     """Closed for this email or this address for a while; `wait_seconds` says how long. `is_first`: it has been
     open until now."""
 

@@ -94,6 +94,8 @@ PASSWORD_TOO_SHORT = Refusal(RequestRefused, "bad_password",
     "Choose a longer one; try a short phrase.", field="password")
 PASSWORD_TOO_LONG = Refusal(RequestRefused, "bad_password",
     "A password must have {min_length} to {max_length} characters.", "Choose a shorter one.", field="password")
+TOO_MANY_AT_ONCE = Refusal(RefusedForNow, "too_many_at_once",
+    "Many people are signing in at this moment.", "Try again in a few seconds.")
 PASSWORD_COMMON = Refusal(RequestRefused, "bad_password",
     "This password is easy to guess: it is a common one or follows a pattern.",
     "Choose another one; try a few words that have nothing to do with each other.", field="password")

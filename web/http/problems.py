@@ -21,7 +21,6 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from config.settings import SettingsError
-from handlers.access.tries import TooManyTries
 from handlers.errors import JobError, RefusedForNow, RequestRefused, from_xpm
 from portal_db.database import DATABASE_AWAY
 from portal_db.states import ErrorClass
@@ -119,6 +118,7 @@ STATUS: dict[str, int] = {
     "task_ended": 409,
     "too_many_webhooks": 409,
     "tied_already": 409,
+    "too_many_at_once": 429,
     "too_many_requests": 429,
     "too_many_taken": 429,
     "too_many_tries": 429,
@@ -178,7 +178,7 @@ def status_of(refusal: RequestRefused | JobError) -> int:
 def _refused(_: Request, refusal: RequestRefused) -> ProblemAnswer:
     status = status_of(refusal)
     headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
-    if isinstance(refusal, (TooManyTries, RefusedForNow)):
+    if isinstance(refusal, RefusedForNow):
         headers["Retry-After"] = str(math.ceil(refusal.wait_seconds))
     return problem(status, fault_of(refusal), headers=headers)
 

@@ -9,7 +9,9 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select, update
 
+from handlers.access import password_reset
 from handlers.access.act import Act, act_of
+from handlers.access.origin import Origin
 from handlers.access.practices import add_operator
 from handlers.errors import RequestRefused
 from handlers.operations import restore
@@ -79,6 +81,15 @@ def test_a_reconnect_email_of_the_backup_is_not_sent(world: World, operator: UUI
         tx.session.flush()
     restore.begin(world.database, Act(operator, "x"))
     assert world.scalar("SELECT state FROM reconnect_notices") == "unknown"
+
+
+def test_an_email_with_a_new_password_of_the_backup_is_not_sent(sqlite_world: World) -> None:
+    world = sqlite_world
+    operator = add_operator(world.database, "Sam", "sam@platform.example")
+    email = str(world.scalar("SELECT email FROM logins WHERE kind = 'staff'"))
+    password_reset.request(world.database, world.bell, email, Origin("192.0.2.1"))
+    restore.begin(world.database, Act(operator, "x"))
+    assert world.scalar("SELECT state FROM password_resets") == "unknown"
 
 
 def test_it_is_begun_and_finished_once_and_both_are_audited(world: World, operator: UUID) -> None:

@@ -256,4 +256,11 @@ MUTANTS = (
             "tests/web/pages/account/test_second_factor_log.py::test_the_second_factor_is_logged_when_it_is_set_up_wrong_and_reset",
         ),
     ),
+    Mutant(
+        "reset-of-a-backup",
+        "a link that the backup has as unsent is not sent after a restore",
+        "invariant 3: an email leaves that may have left since the backup was made",
+        (Edit("portal_db/upkeep/restores.py", "(ReconnectNotice, PasswordReset)", "(ReconnectNotice,)"),),
+        ("tests/handlers/operations/test_restore.py::test_an_email_with_a_new_password_of_the_backup_is_not_sent",),
+    ),
 )

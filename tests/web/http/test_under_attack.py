@@ -118,6 +118,7 @@ def test_when_too_many_sign_in_at_once_the_rest_are_asked_to_wait_and_everybody_
         wait_until(lambda: pool.is_full, "the pool to be full")
         refused = sign_in(desk.browser(), person.email)
         assert (refused.status_code, refused.headers["retry-after"]) == (429, "10")
+        assert refused.json()["code"] == "too_many_at_once"
         assert working.get(f"{API}/clients").status_code == 200
         go_on.set()
         assert [each.result().status_code for each in waiting] == [201, 201]
