@@ -40,6 +40,8 @@ class SignInEvent(StrEnum):
     RECOVERY_CODES_RENEWED = "recovery_codes_renewed"
     SECOND_FACTOR_TURNED_OFF = "second_factor_turned_off"
     SECOND_FACTOR_RESET = "second_factor_reset"
+    PASSKEY_ADDED = "passkey_added"
+    PASSKEY_REMOVED = "passkey_removed"
     KEY_REFUSED = "key_refused"
 
 

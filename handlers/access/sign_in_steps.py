@@ -7,21 +7,25 @@ from uuid import UUID
 
 from config.settings import Settings
 from handlers import refusals
-from handlers.access import halfway, mfa, remembered, sessions
+from handlers.access import halfway, mfa, passkeys, remembered, sessions, sign_in_log
 from handlers.access.mfa import NextStep
 from handlers.access.origin import Origin
+from handlers.access.passkeys import Site
 from handlers.access.second_factor import NewApp
 from handlers.access.sessions import SignedIn
+from handlers.access.sign_in_log import SignInEvent
 from portal_db.access import credentials
+from portal_db.access import passkeys as stored
 from portal_db.access.credentials import SignIn
 from portal_db.database import Database, Tx
 
 
 @dataclass(frozen=True)
 class Waiting:
-    """What a sign-in waits for, and whether its browser may be remembered then."""
+    """What a sign-in waits for, whether a passkey is as good as a code, and whether its browser may be remembered then."""
 
     step: NextStep | None
+    has_passkeys: bool
     may_remember: bool
 
 
@@ -34,7 +38,7 @@ def waiting(database: Database, token: str) -> Waiting:
     login_id = halfway.login_of(database, token)
     with database.read() as tx:
         staff = _found(tx, login_id).staff
-        return Waiting(mfa.next_step(tx, staff), mfa.may_remember(tx, staff))
+        return Waiting(mfa.next_step(tx, staff), stored.has_any(tx, login_id), mfa.may_remember(tx, staff))
 
 
 def at_remembered_browser(
@@ -84,10 +88,44 @@ def give_code(
     with database.read() as tx:
         staff = _found(tx, login_id).staff
     mfa.check(database, settings, login_id, staff, code, origin)
+    return _proved(database, settings, token, login_id, origin, remember=remember, instead_of=instead_of)
+
+
+def begin_passkey(database: Database, site: Site, token: str) -> str:
+    """What the browser of a sign-in is asked to sign with a passkey, as JSON.
+
+    Raises:
+        RequestRefused: `sign_in_ended`.
+    """
+    login_id = halfway.login_of(database, token)
     with database.write() as tx:
-        found = _found(tx, login_id)
-        cookie = remembered.remember(tx, settings, login_id) if remember and mfa.may_remember(tx, found.staff) else None
-        return _finish(tx, token, found, origin, instead_of), cookie
+        return passkeys.begin_using(tx, site, login_id)
+
+
+def give_passkey(
+    database: Database,
+    settings: Settings,
+    site: Site,
+    token: str,
+    answer: str,
+    origin: Origin,
+    *,
+    remember: bool = False,
+    instead_of: str | None = None,
+) -> tuple[SignedIn, str | None]:
+    """`give_code`, with a passkey's answer.
+
+    Raises:
+        RequestRefused: `sign_in_ended`, or `bad_passkey`.
+    """
+    login_id = halfway.login_of(database, token)
+    with database.write() as tx:  # commits before it refuses: the challenge is used up
+        is_proved = passkeys.is_proof(tx, site, login_id, answer)
+        if not is_proved:
+            sign_in_log.note(tx, SignInEvent.SECOND_FACTOR_FAILED, _found(tx, login_id).staff, origin)
+    if not is_proved:
+        raise refusals.BAD_PASSKEY()
+    return _proved(database, settings, token, login_id, origin, remember=remember, instead_of=instead_of)
 
 
 def app_to_set_up(database: Database, settings: Settings, token: str, *, sealed: str | None = None) -> NewApp:
@@ -121,6 +159,22 @@ def set_up(
         found = _found(tx, login_id)
         codes = mfa.set_up(tx, settings, found.staff, sealed, code, origin)
         return _finish(tx, token, found, origin, instead_of), codes
+
+
+def _proved(
+    database: Database,
+    settings: Settings,
+    token: str,
+    login_id: UUID,
+    origin: Origin,
+    *,
+    remember: bool,
+    instead_of: str | None,
+) -> tuple[SignedIn, str | None]:
+    with database.write() as tx:
+        found = _found(tx, login_id)
+        cookie = remembered.remember(tx, settings, login_id) if remember and mfa.may_remember(tx, found.staff) else None
+        return _finish(tx, token, found, origin, instead_of), cookie
 
 
 def _finish(

@@ -74,6 +74,12 @@ BAD_CODE = Refusal(RequestRefused, "bad_code",
 MFA_IS_MANDATORY = Refusal(RequestRefused, "mfa_is_mandatory",
     "Multi-factor authentication (MFA) is mandatory at your practice, so you can't turn it off.",
     "If you have lost your device, ask an owner or account admin of your practice.")
+BAD_PASSKEY = Refusal(RequestRefused, "bad_passkey",
+    "This passkey was not accepted.", "Try again, or use a code.")
+TOO_MANY_PASSKEYS = Refusal(RequestRefused, "too_many_passkeys",
+    "You have {most} passkeys, which is the most.", "Remove one that you no longer use.")
+NO_PASSKEYS_HERE = Refusal(RequestRefused, "no_passkeys_here",
+    "This portal's address is a number, for which browsers make no passkeys.", "Use a code.")
 CONFIRMATION_NEEDED = Refusal(RequestRefused, "confirmation_needed",
     "For this, you have to confirm that it is you.",
     "Send a code of your second factor, or your password if you have none, to POST /session/confirmation; then try again.")

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, insert, or_, select
 
 from portal_db.database import Tx
 from portal_db.dialect import count_rows, delete_rows, has_row, insert_or_ignore, insert_rows, update_rows
-from portal_db.tables import Login, PendingSignIn, RecoveryCode, SecondFactor, Staff
+from portal_db.tables import Login, Passkey, PendingSignIn, RecoveryCode, SecondFactor, Staff
 from portal_db.types import db_now, has_ended
 
 
@@ -81,8 +81,9 @@ def forget_tries(tx: Tx, login_id: UUID) -> None:
 
 
 def remove(tx: Tx, login_id: UUID) -> bool:
-    """Remove an account's second factor with its recovery codes. False when it had none."""
+    """Remove an account's second factor with its recovery codes and passkeys. False when it had none."""
     delete_rows(tx, RecoveryCode, RecoveryCode.login_id == login_id)
+    delete_rows(tx, Passkey, Passkey.login_id == login_id)
     return bool(delete_rows(tx, SecondFactor, SecondFactor.login_id == login_id))
 
 

@@ -112,10 +112,10 @@ class Desk:
 
 
 @contextmanager
-def serving(world: World, redis_url: str, *, public_url: str | None = None) -> Iterator[Desk]:
+def serving(world: World, redis_url: str, *, public_url: str | None = None, host: str = LOOPBACK) -> Iterator[Desk]:
     """The application on a free port, until the block ends."""
     port = free_port()
-    url = f"http://{LOOPBACK}:{port}"
+    url = f"http://{host}:{port}"
     settings = world.services.settings.model_copy(
         update={
             "redis_url": redis_url,

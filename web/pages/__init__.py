@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from web.pages.account import activate, confirm, password, second_factor, second_step, sessions, sign_in
+from web.pages.account import activate, confirm, passkeys, password, second_factor, second_step, sessions, sign_in
 from web.pages.add_clients import from_xpm, new_batch
 from web.pages.clients import (
     connect,
@@ -42,8 +42,8 @@ from web.pages.imports import show as import_show
 from web.pages.settings import integrations, security, sign_in_log
 
 #: In this order: of two routes that fit an address, the first one answers.
-PARTS = (sign_in, second_step, confirm, password, sessions, second_factor, list, needs, from_xpm, import_show, search,
-         client_show, connect, import_items, invite, tasks, connections, activate, new_batch, batch, progress,
+PARTS = (sign_in, second_step, passkeys, confirm, password, sessions, second_factor, list, needs, from_xpm, import_show,
+         search, client_show, connect, import_items, invite, tasks, connections, activate, new_batch, batch, progress,
          integrations, review_queue, review, unlink, security, sign_in_log)  # fmt: skip
 
 router = APIRouter(include_in_schema=False)

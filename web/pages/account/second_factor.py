@@ -8,7 +8,8 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from handlers import refusals
-from handlers.access import mfa
+from handlers.access import mfa, own_passkeys
+from handlers.access.passkeys import Site
 from handlers.access.second_factor import LONGEST_CODE
 from handlers.errors import RequestRefused
 from web.http.identity import origin_of
@@ -71,4 +72,14 @@ def _page(
     own = mfa.own(visitor.database, visitor.caller)
     settings = visitor.portal.settings
     app = mfa.own_app(visitor.database, settings, visitor.caller, sealed=sealed)
-    return page(visitor, "account/second_factor.html", errors, own=own, app=app, codes=codes, longest=LONGEST_CODE)
+    return page(
+        visitor,
+        "account/second_factor.html",
+        errors,
+        own=own,
+        app=app,
+        codes=codes,
+        longest=LONGEST_CODE,
+        passkeys=own_passkeys.listing(visitor.database, visitor.caller),
+        may_add_passkeys=Site.of(settings) is not None,
+    )

@@ -13,6 +13,7 @@ from fastapi.responses import Response
 from handlers import refusals
 from handlers.access import sign_in_steps
 from handlers.access.mfa import NextStep
+from handlers.access.passkeys import Site
 from handlers.access.remembered import DAYS
 from handlers.access.second_factor import LONGEST_CODE
 from handlers.access.sessions import Halfway, SignedIn
@@ -49,7 +50,7 @@ def lead_on(request: Request, portal: Portal, begun: Halfway, to: str) -> Respon
             begun.token,
             cookie,
             origin_of(request),
-            instead_of=_session_before(request, portal),
+            instead_of=session_before(request, portal),
         )
         if known is not None:
             return signed_in(portal, known, to)
@@ -58,11 +59,20 @@ def lead_on(request: Request, portal: Portal, begun: Halfway, to: str) -> Respon
     return answer
 
 
-def signed_in(portal: Portal, begun: SignedIn, to: str) -> Response:
-    """The end of every sign-in: the session's cookie, and the page that was opened at first."""
+def signed_in(portal: Portal, begun: SignedIn, to: str, remembered: str | None = None) -> Response:
+    """The end of every sign-in: its cookies, that of a browser to remember too, and the page that was opened at first."""
     answer = redirect(to if is_local_path(to) else HOME)
     _set_cookies(answer, portal, begun)
+    if remembered is not None:
+        set_remembered_cookie(answer, portal, remembered)
     return answer
+
+
+def refused(request: Request, portal: Portal, token: str, to: str, error: RequestRefused) -> Response:
+    """The form for a code again, or the way to the beginning where the sign-in waits no more."""
+    if error.code == refusals.SIGN_IN_ENDED.code:
+        return _to_sign_in(portal)
+    return _code_page(request, portal, token, to, FormErrors.of(error, ("code",)))
 
 
 @router.get(CODE)
@@ -86,16 +96,11 @@ def give_code(request: Request, portal: ThePortal, form: OwnForm) -> Response:
             text(form, "code")[:LONGEST_CODE],
             origin_of(request),
             remember=text(form, "remember") == "yes",
-            instead_of=_session_before(request, portal),
+            instead_of=session_before(request, portal),
         )
-    except RequestRefused as refused:
-        if refused.code == refusals.SIGN_IN_ENDED.code:
-            return _to_sign_in(portal)
-        return _code_page(request, portal, token, to, FormErrors.of(refused, ("code",)))
-    answer = signed_in(portal, begun, to)
-    if remembered is not None:
-        set_remembered_cookie(answer, portal, remembered)
-    return answer
+    except RequestRefused as error:
+        return refused(request, portal, token, to, error)
+    return signed_in(portal, begun, to, remembered)
 
 
 @router.get(SET_UP)
@@ -119,13 +124,13 @@ def set_up(request: Request, portal: ThePortal, form: OwnForm) -> Response:
             sealed,
             text(form, "code")[:LONGEST_CODE],
             origin_of(request),
-            instead_of=_session_before(request, portal),
+            instead_of=session_before(request, portal),
         )
-    except RequestRefused as refused:
-        if refused.code in (refusals.SIGN_IN_ENDED.code, refusals.SET_UP_ALREADY.code):
+    except RequestRefused as error:
+        if error.code in (refusals.SIGN_IN_ENDED.code, refusals.SET_UP_ALREADY.code):
             return _to_sign_in(portal)
-        shown = sealed if refused.code == refusals.BAD_CODE.code else None
-        return _set_up_page(request, portal, to, FormErrors.of(refused, ("code",)), sealed=shown)
+        shown = sealed if error.code == refusals.BAD_CODE.code else None
+        return _set_up_page(request, portal, to, FormErrors.of(error, ("code",)), sealed=shown)
     answer = public_page(request, "account/recovery_codes.html", codes=codes, next=to if is_local_path(to) else HOME)
     _set_cookies(answer, portal, begun)
     return answer
@@ -155,14 +160,15 @@ def _to_sign_in(portal: Portal) -> Response:
     return answer
 
 
-def _session_before(request: Request, portal: Portal) -> str | None:
+def session_before(request: Request, portal: Portal) -> str | None:
     before = session_of(request, portal)
     return before.token if before else None
 
 
 def _code_page(request: Request, portal: Portal, token: str, to: str, errors: FormErrors = NO_ERRORS) -> Response:
-    may_remember = sign_in_steps.waiting(portal.database, token).may_remember
-    shown: dict[str, Any] = {"next": to, "longest": LONGEST_CODE, "days": DAYS if may_remember else None}
+    waiting = sign_in_steps.waiting(portal.database, token)
+    shown: dict[str, Any] = {"next": to, "longest": LONGEST_CODE, "days": DAYS if waiting.may_remember else None}
+    shown["has_passkeys"] = waiting.has_passkeys and Site.of(portal.settings) is not None
     return public_page(request, "account/second_step.html", errors, **shown)
 
 

@@ -31,6 +31,8 @@ MESSAGES: dict[str, Message] = {
         "Their multi-factor authentication is reset. They set up another at their next sign-in.", "note"
     ),
     "remembering-set": Message("Saved."),
+    "passkey-added": Message("The passkey is added. You can sign in with it."),
+    "passkey-removed": Message("The passkey is removed.", "note"),
     "mfa-off": Message("Multi-factor authentication is off for your account.", "note"),
     "mfa-mandated": Message("MFA is now mandatory for all staff and clients. You can set up Xero Practice Manager."),
     "xpm-connected": Message("Xero Practice Manager is connected."),

@@ -1,0 +1,148 @@
+"""Passkeys: added by a member who has an app, good in place of a code, each answer once and from its own device only."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from handlers import refusals
+from handlers.access.passkeys import SECONDS
+from portal_db.tables import Passkey
+from tests.web.desk import Desk, Person, serving
+from tests.web.pages.account.codes import CODE, enrolled, password_given
+from tests.web.pages.account.security_key import SecurityKey
+from tests.web.pages.frame.test_frame import keeps_the_rules
+from tests.web.pages.reading import Page, Reader
+from tests.world import World
+
+OWN, ADD, USE = "/account/second-factor", "/account/passkeys", "/sign-in/passkey"
+
+
+@pytest.fixture(autouse=True)
+def _second_factors_are_given() -> None:
+    """Here they are asked for."""
+
+
+@pytest.fixture
+def desk(sqlite_world: World, redis_url: str) -> Iterator[Desk]:
+    """A portal whose address is a name: browsers make no passkeys for a number."""
+    with serving(sqlite_world, redis_url, host="localhost") as made:
+        yield made
+
+
+@dataclass
+class Owner:
+    """Somebody with a passkey, and their browser at which they are signed in."""
+
+    person: Person
+    visitor: Reader
+    key: SecurityKey
+
+
+def new_key(desk: Desk) -> SecurityKey:
+    return SecurityKey(desk.url, "localhost")
+
+
+def asked(visitor: Reader, page: Page, action: str) -> dict[str, Any]:
+    """The challenge that the script would fetch with the form."""
+    found: dict[str, Any] = visitor.browser.post(f"{action}/options", data=page.form(action)).json()
+    return found
+
+
+def added(desk: Desk, visitor: Reader, key: SecurityKey) -> Page:
+    page = visitor.open(OWN)
+    return visitor.send(page, ADD, name="Work laptop", answer=key.create(asked(visitor, page, ADD)))
+
+
+def owner(desk: Desk) -> Owner:
+    person, key = desk.staff(), new_key(desk)
+    visitor, _ = enrolled(desk, person)
+    assert "The passkey is added." in added(desk, visitor, key).text
+    return Owner(person, visitor, key)
+
+
+def tries(desk: Desk, person: Person, answer: Callable[[dict[str, Any]], str]) -> Page:
+    """Signs in with a password and this answer to the challenge."""
+    visitor, step = password_given(desk, person)
+    return visitor.send(step, USE, answer=answer(asked(visitor, step, USE)))
+
+
+def test_a_passkey_is_added_signs_in_in_place_of_a_code_and_is_removed(desk: Desk) -> None:
+    its = owner(desk)
+    page = keeps_the_rules(its.visitor.open(OWN))
+    assert "Work laptop" in page.text
+    # When they sign in, the key signs what the site asked
+    assert keeps_the_rules(tries(desk, its.person, its.key.get)).path == "/clients"
+    assert tries(desk, its.person, its.key.get).path == "/clients"
+    # When they remove it, it is worth nothing
+    with desk.world.database.read() as tx:
+        passkey_id = tx.session.scalars(select(Passkey.id)).one()
+    stranger, _ = enrolled(desk, desk.staff())
+    token = {"csrf_token": stranger.open("/clients").form("/sign-out")["csrf_token"]}
+    stranger.post(f"{ADD}/{passkey_id}/remove", token)
+    assert "Work laptop" in its.visitor.open(OWN).text  # it is not a stranger's
+    gone = its.visitor.send(its.visitor.open(OWN), f"{ADD}/{passkey_id}/remove")
+    assert "The passkey is removed." in gone.text
+    step = password_given(desk, its.person)[1]
+    assert (step.path, USE in [form["action"] for form in step.main.all("form")]) == (CODE, False)
+
+
+WRONG: dict[str, Callable[[Desk, Owner], Callable[[dict[str, Any]], str]]] = {
+    "an answer to another challenge": lambda desk, its: (
+        lambda given: its.key.get({**given, "challenge": "YW4gZWFybGllciBvbmU"})
+    ),
+    "a device that was not unlocked": lambda desk, its: (
+        SecurityKey(desk.url, "localhost", unlocked=False, id=its.key.id, key=its.key.key).get
+    ),
+    "an answer given to another site": lambda desk, its: (
+        SecurityKey("https://evil.example", "localhost", id=its.key.id, key=its.key.key).get
+    ),
+    "another key of the same name": lambda desk, its: SecurityKey(desk.url, "localhost", id=its.key.id).get,
+    "a key that nobody added": lambda desk, its: new_key(desk).get,
+    "nonsense": lambda desk, its: lambda given: json.dumps({"rawId": 1}),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_what_is_no_proof_is_refused(desk: Desk, what: str) -> None:
+    its = owner(desk)
+    page = keeps_the_rules(tries(desk, its.person, WRONG[what](desk, its)))
+    assert (page.status, refusals.BAD_PASSKEY.message in page.text) == (401, True)
+
+
+def test_a_copy_of_a_key_is_noticed_by_its_count(desk: Desk) -> None:
+    its = owner(desk)
+    copy = SecurityKey(desk.url, "localhost", id=its.key.id, key=its.key.key)
+    assert tries(desk, its.person, its.key.get).path == "/clients"
+    assert tries(desk, its.person, its.key.get).path == "/clients"
+    assert tries(desk, its.person, copy.get).status == 401
+
+
+def test_a_challenge_is_good_once_for_its_account_and_not_for_long(desk: Desk) -> None:
+    its, other = owner(desk), owner(desk)
+    visitor, step = password_given(desk, its.person)
+    answer = its.key.get(asked(visitor, step, USE))
+    # Somebody else's answer does not fit, and uses the challenge up
+    assert visitor.send(step, USE, answer=other.key.get(asked(visitor, step, USE))).status == 401
+    assert visitor.send(step, USE, answer=answer).status == 401
+    late = its.key.get(asked(visitor, step, USE))
+    desk.world.pass_time(SECONDS + 1)
+    assert visitor.send(step, USE, answer=late).status == 401
+
+
+def test_a_passkey_is_added_only_unlocked_to_an_account_with_an_app_and_once(desk: Desk) -> None:
+    its = owner(desk)
+    assert added(desk, its.visitor, its.key).status == 401  # some account has it
+    locked = SecurityKey(desk.url, "localhost", unlocked=False)
+    assert added(desk, its.visitor, locked).status == 401
+
+
+def test_at_an_address_that_is_a_number_passkeys_are_not_offered(sqlite_world: World, redis_url: str) -> None:
+    with serving(sqlite_world, redis_url) as desk:
+        visitor, _ = enrolled(desk, desk.staff())
+        assert "Add a passkey" not in visitor.open(OWN).answer.text
