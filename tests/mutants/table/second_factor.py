@@ -12,6 +12,8 @@ REMEMBERED = "handlers/access/remembered.py"
 OF_MEMBERS = "tests/web/pages/settings/test_members_mfa.py"
 AGAIN = f"{OF_MEMBERS}::test_a_remembered_browser_is_asked_again_once"
 STEP_UP = "tests/web/http/test_confirmation.py"
+KEYS = "handlers/access/passkeys.py"
+PASSKEYS = "tests/web/pages/account/test_passkeys.py"
 TESTS = "tests/web/pages/account/test_second_factor.py"
 
 MUTANTS = (
@@ -277,5 +279,60 @@ MUTANTS = (
             ),
         ),
         (f"{STEP_UP}::test_after_ten_minutes_each_act_asks_for_a_code_and_goes_on_with_it",),
+    ),
+    Mutant(
+        "passkey-challenge-once",
+        "a passkey's challenge is good once",
+        "an answer that was read once signs in again",
+        (
+            Edit(
+                "portal_db/access/passkeys.py",
+                "    statement = delete(PasskeyChallenge).where(*its, PasskeyChallenge.ends_at > db_now())\n"
+                "    return tx.session.scalar(statement.returning(PasskeyChallenge.challenge))\n",
+                "    statement = select(PasskeyChallenge.challenge).where(*its, PasskeyChallenge.ends_at > db_now())\n"
+                "    return tx.session.scalar(statement)\n",
+            ),
+        ),
+        (f"{PASSKEYS}::test_a_challenge_is_good_once_for_its_account_and_not_for_long",),
+    ),
+    Mutant(
+        "passkey-challenge-ends",
+        "a passkey's challenge waits five minutes",
+        "an answer that somebody kept signs in days later",
+        (Edit("portal_db/access/passkeys.py", "where(*its, PasskeyChallenge.ends_at > db_now())", "where(*its)"),),
+        (f"{PASSKEYS}::test_a_challenge_is_good_once_for_its_account_and_not_for_long",),
+    ),
+    Mutant(
+        "passkey-count",
+        "the count of uses that a device reports must grow",
+        "a copy of a key's secret signs in unnoticed",
+        (Edit(KEYS, "credential_current_sign_count=passkey.sign_count,", "credential_current_sign_count=0,"),),
+        (f"{PASSKEYS}::test_a_copy_of_a_key_is_noticed_by_its_count",),
+    ),
+    Mutant(
+        "passkey-unlocked",
+        "a passkey counts only if its owner unlocked the device",
+        "a stolen phone, locked, is a second factor",
+        (
+            Edit(
+                KEYS,
+                "# a count that does not grow is a copy's\n            require_user_verification=True,",
+                "# a count that does not grow is a copy's\n            require_user_verification=False,",
+            ),
+        ),
+        (f"{PASSKEYS}::test_what_is_no_proof_is_refused[of_a_device_that_was_not_unlocked]",),
+    ),
+    Mutant(
+        "passkey-of-account",
+        "a member removes passkeys of their own only",
+        "a colleague takes away another one's way to sign in",
+        (
+            Edit(
+                "portal_db/access/passkeys.py",
+                "Passkey.id == passkey_id, Passkey.login_id == login_id",
+                "Passkey.id == passkey_id",
+            ),
+        ),
+        (f"{PASSKEYS}::test_a_passkey_is_added_signs_in_in_place_of_a_code_and_is_removed",),
     ),
 )
