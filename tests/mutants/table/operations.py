@@ -21,7 +21,7 @@ MUTANTS = (
                 "runs = (BulkAct.id == bulk_id,)\n    return bool(update_rows(tx, BulkAct, *runs, done=",
             ),
         ),
-        (f"{BULK}::test_a_stop_counts_also_in_the_middle_of_a_piece",),
+        (f"{BULK}::test_a_stop_counts_also_in_the_middle_of_a_piece[sqlite]",),
     ),
     Mutant(
         "bulk-claimed",
