@@ -12,7 +12,8 @@ from fastapi.responses import Response
 from handlers.access import operators
 from handlers.operations import searches
 from portal_db.audit import LOOKED_THROUGH, AuditFilter
-from web.console.operator import TheOperator
+from portal_db.paging import EARLIEST, LATEST
+from web.console.operator import TheOperator, Words
 from web.console.view import page
 
 router = APIRouter()
@@ -23,11 +24,11 @@ EVERYBODY = "everybody"
 @router.get("/audit")
 def show_audit(
     operator: TheOperator,
-    who: str = "",
-    action: str = "",
+    who: Words = "",
+    action: Words = "",
     practice: UUID | None = None,
-    until: str = "",
-    after: str | None = None,
+    until: Words = "",
+    after: Words | None = None,
 ) -> Response:
     """Entries newest first: of all operators, of one, or of everybody with the system."""
     which = AuditFilter(
@@ -57,6 +58,7 @@ def _is_id(text: str) -> bool:
 def _end_of(day: str) -> datetime | None:
     """The end of a day such as 2026-11-27, in UTC; nothing if it is none."""
     try:
-        return datetime.combine(datetime.fromisoformat(day).date(), time.max, UTC)
+        found = datetime.combine(datetime.fromisoformat(day).date(), time.max, UTC)
     except ValueError:
         return None
+    return found if EARLIEST <= found <= LATEST else None

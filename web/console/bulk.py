@@ -15,7 +15,7 @@ from handlers.errors import RequestRefused
 from handlers.operations import bulk, job_query, searches
 from handlers.operations.bulk import Preview, Selection
 from portal_db.states import BulkAction, ConnectionState
-from web.console.operator import MOST_IDS, AtConsole, OpsPosted, TheOperator, posted
+from web.console.operator import MOST_IDS, AtConsole, OpsPosted, TheOperator, Words, posted
 from web.console.view import page, redirect
 from web.console.words import errors_of
 from web.pages.frame.forms import NO_ERRORS, FormErrors
@@ -31,9 +31,9 @@ BULK = Annotated[OpsPosted, Depends(posted(OpsAct.BULK))]
 def show_act(
     operator: TheOperator,
     action: BulkAction,
-    q: str = "",
+    q: Words = "",
     job: Annotated[list[UUID] | None, Query(max_length=MOST_IDS)] = None,
-    all: str = "",
+    all: Words = "",
 ) -> Response:
     """What an act would do: to the selected dead letters, or to all that match."""
     if not job and not all:
@@ -44,7 +44,7 @@ def show_act(
 @router.post("/dead/act")
 def start(form: BULK) -> Response:
     """Start an act; this needs a code of the second factor that was given recently."""
-    q, ids, action = form.text("q"), form.ids("job"), BulkAction(form.text("action"))
+    q, ids, action = form.text("q"), form.ids("job"), _action(form.text("action"))
     try:
         selection, pace, act = _selection(q, ids), _pace(form.text("per_minute")), form.act()
         form.confirm()
@@ -83,6 +83,12 @@ def _change(form: OpsPosted, bulk_id: UUID, message: str) -> Response:
 
 def _selection(q: str, ids: tuple[UUID, ...]) -> Selection:
     return Selection(ids=ids) if ids else Selection(job_query.parse(q, bulk.DEAD))
+
+
+def _action(text: str) -> BulkAction:
+    if text not in tuple(BulkAction):
+        raise refusals.BAD_FIELD(field="action", reason="there is no such act")
+    return BulkAction(text)
 
 
 def _pace(text: str) -> int | None:

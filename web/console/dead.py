@@ -13,7 +13,7 @@ from handlers.errors import RequestRefused
 from handlers.operations import bulk, dead_letters, job_query, searches
 from handlers.operations import jobs as job_details
 from web.console import jobs
-from web.console.operator import OpsPosted, TheOperator, posted
+from web.console.operator import OpsPosted, TheOperator, Words, posted
 from web.console.view import back, page
 from web.console.words import errors_of
 from web.pages.frame.forms import NO_ERRORS
@@ -25,7 +25,7 @@ ACTS = 5
 
 
 @router.get("/dead")
-def show_dead(operator: TheOperator, q: str = "", after: str | None = None) -> Response:
+def show_dead(operator: TheOperator, q: Words = "", after: Words | None = None) -> Response:
     """The groups that match, the dead letters, and the latest acts on many of them."""
     errors, which = NO_ERRORS, bulk.DEAD
     try:

@@ -16,7 +16,7 @@ from handlers.imports import queries
 from handlers.operations import searches
 from handlers.operations.searches import Revealed
 from portal_db.states import OPEN_IMPORT_STATES, ImportState
-from web.console.operator import AtConsole, OpsPosted, TheOperator, posted
+from web.console.operator import AtConsole, OpsPosted, TheOperator, Words, posted
 from web.console.view import back, page
 from web.console.words import errors_of
 from web.pages.frame.forms import NO_ERRORS, FormErrors
@@ -30,7 +30,7 @@ CORRECTIONS = ("email", "name")
 
 @router.get("/imports")
 def show_imports(
-    operator: TheOperator, practice: UUID | None = None, state: str = "", after: str | None = None
+    operator: TheOperator, practice: UUID | None = None, state: Words = "", after: Words | None = None
 ) -> Response:
     """Imports, newest first."""
     states = tuple(sorted(OPEN_IMPORT_STATES)) if state == OPEN else tuple(s for s in ImportState if s == state)

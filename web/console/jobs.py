@@ -12,7 +12,7 @@ from handlers.operations import job_query, searches
 from handlers.operations import jobs as job_details
 from portal_db.states import OPEN_JOB_STATES
 from portal_db.work.job_search import Filter
-from web.console.operator import AtConsole, TheOperator
+from web.console.operator import AtConsole, TheOperator, Words
 from web.console.view import page
 from web.console.words import errors_of
 from web.pages.frame.forms import NO_ERRORS, FormErrors
@@ -23,7 +23,7 @@ OPEN = Filter(states=tuple(sorted(OPEN_JOB_STATES)))
 
 
 @router.get("/jobs")
-def show_jobs(operator: TheOperator, q: str = "", ended: str = "", after: str | None = None) -> Response:
+def show_jobs(operator: TheOperator, q: Words = "", ended: Words = "", after: Words | None = None) -> Response:
     """Open jobs; with `ended` the latest ones in any state."""
     base, errors = (Filter() if ended else OPEN), NO_ERRORS
     try:

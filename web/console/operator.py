@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, Request
+from fastapi import Depends, Query, Request
 from fastapi.responses import Response
 from starlette.datastructures import FormData
 
@@ -17,6 +17,7 @@ from handlers.access.act import Act
 from handlers.access.operator_roles import OpsAct
 from handlers.access.operators import OperatorCaller
 from handlers.access.sessions import Session
+from handlers.fields import Text
 from handlers.services import Services
 from portal_db.database import Database
 from web.console.console import Console, TheConsole
@@ -99,6 +100,10 @@ def signed_in(request: Request, console: TheConsole) -> AtConsole:
 
 
 TheOperator = Annotated[AtConsole, Depends(signed_in)]
+
+
+#: What the address of a page may hold: a search, a name, a cursor.
+Words = Annotated[Text, Query(max_length=500)]
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from handlers.schedule import control
 from portal_db.states import ConnectionState, Lane
 from portal_db.work.pauses import Scope
 from web.console.console import Console
-from web.console.operator import AtConsole, OpsPosted, TheOperator, posted
+from web.console.operator import AtConsole, OpsPosted, TheOperator, Words, posted
 from web.console.view import back, page
 from web.console.words import errors_of
 from web.pages.frame.forms import NO_ERRORS, FormErrors
@@ -39,7 +39,7 @@ class Quota:
 
 
 @router.get("/practices")
-def show_practices(operator: TheOperator, name: str = "", after: str | None = None) -> Response:
+def show_practices(operator: TheOperator, name: Words = "", after: Words | None = None) -> Response:
     found, more = searches.practices(operator.database, name=name.strip()[:100], after=after)
     return page(operator, "console/practices.html", name=name, found=found, more=more)
 

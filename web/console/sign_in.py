@@ -16,7 +16,7 @@ from handlers.access.tries import Attempt
 from handlers.errors import RequestRefused
 from web.console import operator as console_operator
 from web.console.console import Console, TheConsole
-from web.console.operator import OpsPosted, at_console, cookie_name, halfway_cookie, posted
+from web.console.operator import OpsPosted, Words, at_console, cookie_name, halfway_cookie, posted
 from web.console.view import public_page, redirect
 from web.hashing import hashes_passwords
 from web.http.identity import origin_of, require_own_page
@@ -42,7 +42,7 @@ OwnForm = Annotated[FormData, Depends(own_form)]
 
 
 @router.get("/sign-in")
-def show_sign_in(request: Request, console: TheConsole, next: str = "/") -> Response:
+def show_sign_in(request: Request, console: TheConsole, next: Words = "/") -> Response:
     if at_console(request, console) is not None:
         return redirect(next if is_local_path(next) else "/")
     return public_page(request, "console/sign_in.html", email="", next=next)
@@ -66,7 +66,7 @@ def sign_in(request: Request, portal: TheConsole, form: OwnForm) -> Response:
 
 
 @router.get("/sign-in/code")
-def show_code(request: Request, console: TheConsole, next: str = "/") -> Response:
+def show_code(request: Request, console: TheConsole, next: Words = "/") -> Response:
     """Asks for a code, or sets an authenticator app up."""
     return _code_page(request, console, next)
 

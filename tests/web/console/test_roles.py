@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from uuid import uuid4
 
+import pytest
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
 from handlers.access.operator_roles import RANKS, ROLE_OF, OpsAct, may
 from portal_db.states import OperatorRole
 from tests.handlers.operations import given as ops
-from tests.web.console.desk import OpsDesk, post
+from tests.web.console.desk import OpsDesk, post, serving
+from tests.web.pages.reading import Page
+from tests.world import World
 from web.console.app import PARTS
 from xpm.simulator.serve import SimulatorHandle
 
@@ -73,3 +77,20 @@ def test_a_watcher_sees_everything_and_no_button(ops_desk: OpsDesk, simulator: S
         assert page.status == 200, (path, page.text)
         posts = {form["action"] for form in page.root.all("form") if form["method"] == "post"}
         assert posts == {"/sign-out"}, path
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_no_input_ends_in_an_error_of_ours(world: World, redis_url: str) -> None:
+    searched = ("q", "after", "name", "who", "action", "until", "state", "next", "ended")
+    typed = ("reason", "action", "q", "per_minute", "lane", "kind", "practice", "name", "email", "count")
+    with serving(world, redis_url) as desk:
+        browser = desk.signed_in(OperatorRole.ADMIN).browser
+        token = Page.of(browser.get("/system")).form("/pauses")["csrf_token"]
+        for nonsense in ("\x00", "a" * 400, "%'", "0001-01-01", "age:>999999d", "group://"):
+            for page in ("/dead", "/jobs", "/imports", "/practices", "/audit", "/sign-in"):
+                answer = browser.get(page, params=dict.fromkeys(searched, nonsense))
+                assert answer.status_code < 500, (page, nonsense)
+            for path in forms():
+                real = re.sub(r"[{]\w+[}]", str(uuid4()), path)
+                answer = browser.post(real, data={"csrf_token": token, **dict.fromkeys(typed, nonsense)})
+                assert answer.status_code < 500, (path, nonsense, answer.text)
