@@ -14,10 +14,16 @@ def test_items_are_reviewed_from_integration_progress(visit: Visit) -> None:
     visit.sign_in("partner")
     visit.menu("Integration progress")
     visit.is_sound()
-    page.get_by_role("link", name=re.compile("Review new items for .*[(][3-9]")).first.click()
+    expect(page.get_by_role("link", name=re.compile("Review new items for")).first).to_be_visible()
+    links = page.get_by_role("link", name=re.compile("Review new items for")).all()
+    items = page.locator("#items > li")
+    for path in [str(link.get_attribute("href")) for link in links]:
+        visit.go(path)
+        if items.count() > 3:  # all roles of one person are one entry
+            break
     expect(visit.heading("Review new items")).to_be_visible()
     visit.is_sound()
-    address, items = page.url, page.locator("#items > li")
+    address = page.url
     name = items.first.locator(".name").inner_text()
     count = items.count()
     # When the first is imported, the window confirms its name and relationship
