@@ -23,7 +23,8 @@ def counted(page: Page) -> str:
     return next((badge.text.split()[0] for badge in link.all("span") if badge["class"] == "badge note"), "")
 
 
-def test_everything_that_needs_a_person_is_in_one_list_and_counted(desk: Desk, simulator: SimulatorHandle) -> None:
+def test_everything_that_needs_a_person_is_in_one_list_and_counted(any_desk: Desk, simulator: SimulatorHandle) -> None:
+    desk = any_desk
     world = desk.world
     visitor = connected(desk)
     page = keeps_the_rules(visitor.open(AT))

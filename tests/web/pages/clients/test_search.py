@@ -82,7 +82,8 @@ def test_the_drop_down_gets_the_same_results(desk: Desk, simulator: SimulatorHan
     assert not list(part.root.all("html"))
 
 
-def test_the_totals_are_true_and_the_rest_is_offered(desk: Desk, simulator: SimulatorHandle) -> None:
+def test_the_totals_are_true_and_the_rest_is_offered(any_desk: Desk, simulator: SimulatorHandle) -> None:
+    desk = any_desk
     synced(desk.world)
     for number in range(30):
         desk.entity(desk.partner, f"Anchor {number:02}")

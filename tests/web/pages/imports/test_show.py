@@ -99,8 +99,9 @@ def test_a_colleagues_import_of_the_same_record_is_not_shown(desk: Desk, simulat
 
 
 def test_who_waits_for_more_than_a_minute_is_told_their_place_and_about_how_long(
-    desk: Desk, simulator: SimulatorHandle
+    any_desk: Desk, simulator: SimulatorHandle
 ) -> None:
+    desk = any_desk
     imported(desk, find(simulator, is_importable_person).uuid)
     others = [desk.world.ask(uuid4()) for _ in range(3)]
     visitor = connected(desk)
