@@ -205,7 +205,7 @@ class Steps:
             values={
                 "greeting": greeting(email.client_name),
                 "practice_name": email.practice_name,
-                "activation_url": f"{self._settings.public_url.rstrip('/')}/activate/{token}",
+                "activation_url": f"{self._settings.public_url.rstrip('/')}/activate#{token}",
                 "days": str(LINK_DAYS),
             },
         )

@@ -116,7 +116,7 @@ def compose(services: Services, addressed: AddressedEmail, token: str) -> Messag
     values = {
         "greeting": greeting(addressed.client.given_name or addressed.client.name),
         "practice_name": addressed.practice.name,
-        "activation_url": f"{services.settings.public_url.rstrip('/')}/activate/{token}",
+        "activation_url": f"{services.settings.public_url.rstrip('/')}/activate#{token}",
         "days": str(LINK_VALID_SECONDS // 86_400),
     }
     return email_compose.compose(

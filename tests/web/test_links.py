@@ -292,7 +292,9 @@ def test_each_link_for_who_has_not_signed_in_is_answered(desk: Desk) -> None:
     nobody = stranger(desk)
     missing = nobody.open("/no-such-page")
     assert missing.status == 404
-    assert Crawl(desk, nobody).from_(["/", "/sign-in", "/set-password", "/activate/nothing"], missing) == []
+    assert (
+        Crawl(desk, nobody).from_(["/", "/sign-in", "/set-password", "/activate", "/activate/nothing"], missing) == []
+    )
 
 
 # ---- the command line ----

@@ -38,7 +38,7 @@ def newest_token(world: World) -> str:
     content = (world.mail.mailbox.folder / world.mail.deliveries()[-1].file).read_bytes()
     body = message_from_bytes(content, policy=policy.default).get_body(("plain",))
     assert body is not None
-    found = re.search(r"/activate/(\w+)", body.get_content())
+    found = re.search(r"/activate#(\w+)", body.get_content())
     assert found is not None
     return found[1]
 

@@ -65,7 +65,7 @@ def test_it_comes_as_text_and_as_html(sqlite_world: World, simulator: SimulatorH
     text, html = parts_of(message)
     (link,) = html.links
     assert link is not None
-    assert link.startswith("http://127.0.0.1:8000/activate/")
+    assert link.startswith("http://127.0.0.1:8000/activate#")
     assert link in text
     for words in (text, html.text):
         assert "Ada Moss" in words

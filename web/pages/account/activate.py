@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
+from starlette.datastructures import FormData
 
 from handlers.access import activation, password_rules
 from handlers.errors import RequestRefused
@@ -20,16 +21,34 @@ router = APIRouter()
 LONGEST_TOKEN = 200
 
 
+@router.get("/activate")
+def open_link(request: Request) -> Response:
+    """The page behind the link. Its secret follows the #, so browsers do not send it here; the page sends it in a form."""
+    return public_page(request, "account/open_activation.html")
+
+
+@router.post("/activate")
+@hashes_passwords
+def activate(request: Request, portal: ThePortal, form: OwnForm) -> Response:
+    """Show the form of a link, or why the link does not work; and activate the account. A link works once."""
+    token = text(form, "token").strip()
+    return _activated(request, portal, form, token) if "password" in form else _form(request, portal, token)
+
+
 @router.get("/activate/{token}")
-def show_activation(request: Request, portal: ThePortal, token: str) -> Response:
-    """The form, or why the link does not work. Opening the page does not use the link up."""
+def open_earlier_link(request: Request, portal: ThePortal, token: str) -> Response:
+    """The page behind a link that an earlier release sent: such links work for their 30 days."""
     return _form(request, portal, token)
 
 
 @router.post("/activate/{token}")
 @hashes_passwords
-def activate(request: Request, portal: ThePortal, form: OwnForm, token: str) -> Response:
-    """Activate the account. A link works once."""
+def activate_by_earlier_page(request: Request, portal: ThePortal, form: OwnForm, token: str) -> Response:
+    """The form of a page that an earlier release made, which runs beside this one during a deploy."""
+    return _activated(request, portal, form, token)
+
+
+def _activated(request: Request, portal: Portal, form: FormData, token: str) -> Response:
     password = text(form, "password")
     if password != text(form, "password_again"):
         errors = FormErrors.of_field("password_again", "The passwords don't match.", "Type the password again.")
@@ -46,7 +65,7 @@ def _form(request: Request, portal: Portal, token: str, errors: FormErrors = NO_
     link = activation.look(portal.database, token[:LONGEST_TOKEN])
     shown: dict[str, Any] = {
         "link": link,
-        "action": f"/activate/{token}",
+        "token": token,
         "shortest": password_rules.SHORTEST,
         "longest": password_rules.LONGEST,
     }

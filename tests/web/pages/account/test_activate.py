@@ -4,32 +4,39 @@ from __future__ import annotations
 
 import re
 from email import message_from_bytes, policy
+from urllib.parse import urlsplit
 
 from tests.making import importable
 from tests.web.desk import Desk
 from tests.web.pages.frame.test_frame import keeps_the_rules
 from tests.web.pages.people import imported
-from tests.web.pages.reading import stranger
+from tests.web.pages.reading import Page, Reader, stranger
 from xpm.simulator.serve import SimulatorHandle
 
 PASSWORD = "nine slow boats at anchor"
 
 
-def link_in_the_mail(desk: Desk) -> str:
-    """The path of the link in the newest welcome email."""
+def token_in_the_mail(desk: Desk) -> str:
+    """The secret of the link in the newest welcome email."""
     file = desk.world.mail.mailbox.folder / desk.world.mail.deliveries()[-1].file
     body = message_from_bytes(file.read_bytes(), policy=policy.default).get_body(("plain",))
     assert body is not None
-    found = re.search(r"https?://[^/\s]+(/activate/\S+)", body.get_content())
+    found = re.search(r"https?://[^/\s]+/activate#(\S+)", body.get_content())
     assert found is not None
     return found[1]
+
+
+def opened(reader: Reader, token: str) -> Page:
+    """The page that the link leads to. A browser's script sends the link's secret, or a person types it."""
+    return reader.send(reader.open("/activate"), "/activate", token=token)
 
 
 def test_a_client_activates_their_account_once(desk: Desk, simulator: SimulatorHandle) -> None:
     record = importable(simulator)[0]
     imported(desk, record.uuid, send_welcome_email=True)
-    client, path = stranger(desk), link_in_the_mail(desk)
-    page = keeps_the_rules(client.open(path))
+    client, token = stranger(desk), token_in_the_mail(desk)
+    assert keeps_the_rules(client.open("/activate")).heading == "Activate your account"
+    page = keeps_the_rules(opened(client, token))
     assert (page.heading, f"Welcome, {record.first_name}" in page.text, "Harbour Accounting" in page.text) == (
         "Activate your account", True, True
     )  # fmt: skip
@@ -39,28 +46,55 @@ def test_a_client_activates_their_account_once(desk: Desk, simulator: SimulatorH
         ({"password": "short", "password_again": "short"}, "password"),
         ({"accept_terms": "no"}, "accept_terms"),
     ):
-        again = keeps_the_rules(client.send(page, path, **good | wrong))
+        again = keeps_the_rules(client.send(page, "/activate", **good | wrong))
         assert again.faults().keys() == {field}
         assert PASSWORD not in again.answer.text
-    assert client.send(page, path, **good).heading == "Your account is active"
-    used = keeps_the_rules(client.open(path))
+    assert client.send(page, "/activate", **good).heading == "Your account is active"
+    used = keeps_the_rules(opened(client, token))
     assert used.heading == "This account is already active"
     assert record.name not in used.text
 
 
 def test_a_link_that_ended_and_one_that_never_was_are_told_alike(desk: Desk, simulator: SimulatorHandle) -> None:
     imported(desk, importable(simulator)[0].uuid, send_welcome_email=True)
-    path = link_in_the_mail(desk)
+    token = token_in_the_mail(desk)
     desk.world.pass_time(31 * 24 * 3600)
-    ended, never = (stranger(desk).open(address) for address in (path, "/activate/nothing"))
+    ended, never = (opened(stranger(desk), each) for each in (token, "nothing"))
     assert ended.heading == never.heading == "This link has expired"
     assert ended.text == never.text
 
 
 def test_a_strangers_page_activates_nothing(desk: Desk, simulator: SimulatorHandle) -> None:
     imported(desk, importable(simulator)[0].uuid, send_welcome_email=True)
-    path = link_in_the_mail(desk)
-    values = {"password": PASSWORD, "password_again": PASSWORD, "accept_terms": "yes"}
-    answer = desk.browser().post(path, data=values, headers={"Origin": "https://evil.example"})
+    token = token_in_the_mail(desk)
+    values = {"token": token, "password": PASSWORD, "password_again": PASSWORD, "accept_terms": "yes"}
+    answer = desk.browser().post("/activate", data=values, headers={"Origin": "https://evil.example"})
     assert answer.status_code == 403
-    assert stranger(desk).open(path).heading == "Activate your account"
+    assert opened(stranger(desk), token).heading == "Activate your account"
+
+
+def test_a_link_of_an_earlier_release_works(desk: Desk, simulator: SimulatorHandle) -> None:
+    """Its secret is in the address: it is put into the form, and out of the addresses that follow."""
+    imported(desk, importable(simulator)[0].uuid, send_welcome_email=True)
+    client, token = stranger(desk), token_in_the_mail(desk)
+    page = keeps_the_rules(client.open(f"/activate/{token}"))
+    good = {"password": PASSWORD, "password_again": PASSWORD, "accept_terms": "yes"}
+    done = client.send(page, "/activate", **good)
+    assert (done.path, done.heading) == ("/activate", "Your account is active")
+
+
+def test_a_page_that_an_earlier_release_made_can_still_be_sent(desk: Desk, simulator: SimulatorHandle) -> None:
+    """It runs beside this one during a deploy."""
+    imported(desk, importable(simulator)[0].uuid, send_welcome_email=True)
+    good = {"password": PASSWORD, "password_again": PASSWORD, "accept_terms": "yes"}
+    assert stranger(desk).post(f"/activate/{token_in_the_mail(desk)}", good).heading == "Your account is active"
+
+
+def test_no_address_that_a_server_sees_holds_the_secret_of_a_link(desk: Desk, simulator: SimulatorHandle) -> None:
+    imported(desk, importable(simulator)[0].uuid, send_welcome_email=True)
+    file = desk.world.mail.mailbox.folder / desk.world.mail.deliveries()[-1].file
+    body = message_from_bytes(file.read_bytes(), policy=policy.default).get_body(("plain",))
+    assert body is not None
+    [link] = re.findall(r"https?://\S+", body.get_content())
+    assert urlsplit(link).fragment == token_in_the_mail(desk)
+    assert (urlsplit(link).path, urlsplit(link).query) == ("/activate", "")

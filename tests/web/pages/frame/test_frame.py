@@ -50,7 +50,7 @@ def keeps_the_rules(page: Page) -> Page:
 
 
 #: Forms of people who have no session yet.
-OPEN_FORMS = ("/sign-in", "/set-password", "/forgotten-password", "/activate/")
+OPEN_FORMS = ("/sign-in", "/set-password", "/forgotten-password", "/activate")
 
 
 def every_page() -> list[str]:
