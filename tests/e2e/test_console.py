@@ -89,7 +89,6 @@ def test_of_two_operators_who_requeue_one_group_one_is_told(
         # The first one's act begins; the second is told
         ada.click("Requeue 2")
         expect(ada.page.get_by_text("Started. The relay carries it out.")).to_be_visible()
-        ada.is_sound()
         bo.complaints.clear()
         bo.click("Requeue 2")
         expect(bo.page.get_by_text("Ada has requeued 0 of 2")).to_be_visible()
@@ -97,8 +96,10 @@ def test_of_two_operators_who_requeue_one_group_one_is_told(
         # The act runs to its end
         [bulk_id] = bulk.due(world.database)
         bulk.carry_out_piece(world.database, bulk_id)
-        ada.page.reload()
+        # Its page loads itself again until then
         expect(ada.page.get_by_text("2 of 2")).to_be_visible()
+        expect(ada.page.locator('script[src$="again.js"]')).to_have_count(0)
+        ada.is_sound()
     assert [finish(world, import_id) for import_id, _ in letters] == [ImportState.SUCCEEDED] * 2
 
 
