@@ -135,7 +135,7 @@ def tone(state: Any) -> str:
 def qr_code(address: str) -> Markup:
     """A QR code as part of the page. Dark on light in dark mode too: not every app reads it inverted."""
     drawn = segno.make(address, error="m", micro=False).svg_inline(
-        scale=5,
+        omitsize=True,  # a viewBox instead, so that the style sheet's size shows all of it
         border=4,
         dark="#000",
         light="#fff",

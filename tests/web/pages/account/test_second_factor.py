@@ -49,7 +49,8 @@ def test_a_mandated_member_sets_an_app_up_before_anything_else_and_is_asked_for_
     page = keeps_the_rules(visitor.send(asked, "/sign-in", email=person.email, password=PASSWORD))
     # Then they get a QR code, and the key for who cannot scan it
     assert page.path == SET_UP
-    assert "qr" in [item["class"] for item in page.main.all("svg")]
+    qr_code = next(item for item in page.main.all("svg") if item["class"] == "qr")
+    assert re.fullmatch(r"0 0 (\d+) \1", qr_code["viewbox"])  # all of it is shown, whatever its size on the page
     phone = Phone.scanning(page)
     assert re.fullmatch(r"[A-Z2-7]{32}", phone.key)
     # When they type a wrong code, the same QR code is still there
