@@ -19,7 +19,7 @@ def test_items_are_reviewed_from_integration_progress(visit: Visit) -> None:
     items = page.locator("#items > li")
     for path in [str(link.get_attribute("href")) for link in links]:
         visit.go(path)
-        if items.count() > 3:  # all roles of one person are one entry
+        if items.count() > 2:  # all roles of one person are one entry
             break
     expect(visit.heading("Review new items")).to_be_visible()
     visit.is_sound()
@@ -39,7 +39,8 @@ def test_items_are_reviewed_from_integration_progress(visit: Visit) -> None:
     # When one is ignored, and all others by their boxes, nothing is left
     items.first.get_by_role("button", name="Ignore").click()
     expect(items).to_have_count(count - 2)
-    visit.button("Select all").click()
+    for box in items.get_by_role("checkbox").all():
+        box.check()
     visit.button("Ignore selected items").click()
     expect(page.get_by_text("Nothing to review")).to_be_visible()
     visit.is_sound()

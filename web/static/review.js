@@ -24,4 +24,4 @@ function go(item) {
 }
 
 // After a decision the address names the next item.
-document.querySelector("[data-item]:target")?.focus();
+document.querySelector(":target")?.closest("[data-item]")?.focus();

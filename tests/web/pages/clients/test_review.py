@@ -133,6 +133,7 @@ def test_the_ticked_are_imported_after_a_preview_and_the_decision_is_undone(desk
     undone = keeps_the_rules(undo(visitor, done, at))
     assert "Undone. The item awaits review again." in undone.text
     assert ids(undone) == ids(queue)
+    assert {f"item-{each}" for each in ids(undone)} <= {item["id"] for item in undone.root.all("li", "span")}
     assert team_size(desk, client_id) == 0
     # Twice, it is nothing to undo any more
     assert "This can't be undone any more" in undo(visitor, done, at).text
