@@ -90,7 +90,9 @@ def test_what_would_be_exposed_is_refused_with_the_way_out(case: str) -> None:
     assert "secret" not in words
 
 
-@pytest.mark.parametrize(("folder", "file", "named"), [(0o755, 0o600, "data"), (0o700, 0o640, "data/portal.db")])
+@pytest.mark.parametrize(
+    ("folder", "file", "named"), [(0o755, 0o600, "data"), (0o700, 0o640, "data/portal.db")], ids=["folder", "file"]
+)
 def test_a_sqlite_database_that_others_can_read_is_refused(tmp_path: Path, folder: int, file: int, named: str) -> None:
     place = tmp_path / "data" / "portal.db"
     url = f"sqlite:///{place}?synchronous=normal"

@@ -95,7 +95,9 @@ def test_a_name_is_read_as_it_is_written(sqlite_world: World, simulator: Simulat
     assert len(html.links) == 1
 
 
-@pytest.mark.parametrize("name", ["Ada " + "x" * 80, "Win at https://evil.example", "Ada\u202eeslaf"])
+@pytest.mark.parametrize(
+    "name", ["Ada " + "x" * 80, "Win at https://evil.example", "Ada\u202eeslaf"], ids=["long", "an address", "turned"]
+)
 def test_a_name_from_xpm_that_is_no_greeting_is_left_out(
     own_sqlite_world: World, own_simulator: SimulatorHandle, name: str
 ) -> None:

@@ -152,7 +152,7 @@ def test_an_excel_file_with_more_rows_than_a_batch_is_not_read_to_its_end(monkey
     assert len(list(batch_file.read(content))) == 10
 
 
-@pytest.mark.parametrize("mark", ["\n", "\r\n", "x\n", ",\n"])
+@pytest.mark.parametrize("mark", ["\n", "\r\n", "x\n", ",\n"], ids=["lf", "crlf", "rows", "empty cells"])
 def test_a_file_is_read_no_further_than_its_lines_may_go(mark: str) -> None:
     content = f"xpm_uuid,kind,name\n{mark * 3_000_000}".encode()[: 5 * 1024 * 1024]
     found = batch_file.read(content)

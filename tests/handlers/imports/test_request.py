@@ -90,13 +90,8 @@ def test_how_long_a_text_may_be(kind: str, field: str, longest: int) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    [
-        "Win at https://evil.example",
-        "see WWW evil",
-        "Go to evil.example/win",
-        "evil\uff0eexample",
-        "evil\u3002cn",
-    ],
+    ["Win at https://evil.example", "see WWW evil", "Go to evil.example/win", "evil\uff0eexample", "evil\u3002cn"],
+    ids=["scheme", "www", "domain", "wide stop", "ideographic stop"],
 )
 def test_a_person_s_name_is_no_message_of_somebody_else_s(name: str) -> None:
     """The welcome email greets them by it, from our sender."""

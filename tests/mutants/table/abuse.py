@@ -60,7 +60,7 @@ FORGERY = (
                 'return f"Hello {name}"',
             ),
         ),
-        ("tests/handlers/email/test_compose.py::test_a_name_from_xpm_that_is_no_greeting_is_left_out",),
+        ("tests/handlers/email/test_compose.py::test_a_name_from_xpm_that_is_no_greeting_is_left_out[an address]",),
     ),
     Mutant(
         "greeting-given",
@@ -73,7 +73,7 @@ FORGERY = (
                 "self.name is not None and False",
             ),
         ),
-        ("tests/handlers/imports/test_request.py::test_a_person_s_name_is_no_message_of_somebody_else_s",),
+        ("tests/handlers/imports/test_request.py::test_a_person_s_name_is_no_message_of_somebody_else_s[domain]",),
     ),
 )
 
@@ -122,7 +122,10 @@ SETTINGS = (
         "a SQLite database that others can read is refused",
         "every user of the machine reads the clients of all firms",
         (Edit(EXPOSURE, "st_mode) & 0o077", "st_mode) & 0"),),
-        (f"{TEST_EXPOSURE}::test_a_sqlite_database_that_others_can_read_is_refused",),
+        tuple(
+            f"{TEST_EXPOSURE}::test_a_sqlite_database_that_others_can_read_is_refused[{which}]"
+            for which in ("folder", "file")
+        ),
     ),
     Mutant(
         "private-files",
@@ -234,7 +237,7 @@ BODIES = (
         "a file is read to a bound of lines",
         "millions of empty lines are read to their end",
         (Edit("handlers/imports/batch_rows.py", "        if number >= MAX_LINES:", "        if False:"),),
-        ("tests/handlers/imports/test_batch_file.py::test_a_file_is_read_no_further_than_its_lines_may_go",),
+        ("tests/handlers/imports/test_batch_file.py::test_a_file_is_read_no_further_than_its_lines_may_go[rows]",),
     ),
     Mutant(
         "door-keeps-a-beginning",
