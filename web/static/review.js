@@ -23,5 +23,6 @@ function go(item) {
   item?.scrollIntoView({ block: "nearest" });
 }
 
-// After a decision the address names the next item.
-document.querySelector(":target")?.closest("[data-item]")?.focus();
+// After a decision the address names an item of the next entry. The browser focuses an entry that the address names itself.
+const named = document.getElementById(location.hash.slice(1))?.closest("[data-item]");
+if (named && location.hash !== `#${named.id}`) location.replace(`#${named.id}`);
