@@ -253,19 +253,6 @@ BODIES = (
         (Edit(DOOR, "if malformed_messages.has_room_today(tx, KEPT_PER_DAY):", "if True:"),),
         ("tests/worker/queue/test_door.py::test_so_many_malformed_messages_are_kept_in_a_day",),
     ),
-    Mutant(
-        "message-nested",
-        "a message that is nested without end is malformed",
-        "P6: the consumer ends with its neighbours unread",
-        (
-            Edit(
-                "worker/queue/consumer.py", "AttributeError, ValueError, RecursionError)", "AttributeError, ValueError)"
-            ),
-        ),
-        (
-            "tests/worker/queue/test_consumer.py::test_what_is_no_message_is_kept_and_strands_no_neighbour[nested without end]",
-        ),
-    ),
 )
 
 STREAM_TESTS = "tests/web/api/test_imports.py"
