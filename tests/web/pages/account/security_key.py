@@ -19,11 +19,12 @@ PRESENT, VERIFIED, HAS_KEY = 1, 4, 64
 
 @dataclass
 class SecurityKey:
-    """A key with one passkey for a site."""
+    """A key with one passkey for a site. Not every key counts how often it was used."""
 
     origin: str
     host: str
     unlocked: bool = True
+    counts: bool = True
     count: int = 0
     id: bytes = field(default_factory=lambda: secrets.token_bytes(16))
     key: ec.EllipticCurvePrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
@@ -39,7 +40,7 @@ class SecurityKey:
 
     def get(self, asked: dict[str, Any]) -> str:
         """The answer to a site that asks for a proof."""
-        self.count += 1
+        self.count += self.counts
         data, client = self._data(), self._client("webauthn.get", asked)
         signature = self.key.sign(data + hashlib.sha256(client).digest(), ec.ECDSA(SHA256()))
         return self._answer(

@@ -138,9 +138,15 @@ def test_a_copy_of_a_key_is_noticed_by_its_count(desk: Desk) -> None:
 def test_a_challenge_is_good_once_for_its_account_and_not_for_long(desk: Desk) -> None:
     its, other = owner(desk), owner(desk)
     visitor, step = password_given(desk, its.person)
-    answer = its.key.get(asked(visitor, step, USE))
+    given = asked(visitor, step, USE)
+    answer = replace(its.key, counts=False).get(given)
     # Somebody else's answer does not fit, and uses the challenge up
-    assert visitor.send(step, USE, answer=other.key.get(asked(visitor, step, USE))).status == 401
+    assert visitor.send(step, USE, answer=other.key.get(given)).status == 401
+    assert visitor.send(step, USE, answer=answer).status == 401
+    # An answer that was accepted is not accepted again, by a key that does not count either
+    answer = replace(its.key, counts=False).get(asked(visitor, step, USE))
+    assert visitor.send(step, USE, answer=answer).path == "/clients"
+    visitor, step = password_given(desk, its.person)
     assert visitor.send(step, USE, answer=answer).status == 401
     late = its.key.get(asked(visitor, step, USE))
     desk.world.pass_time(SECONDS + 1)
