@@ -351,4 +351,4 @@ def _last(tx: Tx, selection: Selection) -> str:
     if last is None:
         return ""
     done = {BulkAction.REQUEUE: "requeued", BulkAction.DISMISS: "dismissed"}[last.act.action]
-    return f" {last.by} has {done} {last.act.done} of {last.act.total} since {last.act.created_at:%H:%M:%S} UTC."
+    return f": {last.by} has {done} {last.act.done} of {last.act.total} since {last.act.created_at:%H:%M:%S} UTC"

@@ -36,14 +36,14 @@ def parse(text: str, base: Filter) -> Filter:
     try:
         parts = shlex.split(text[:LONGEST].replace("\\", "\\\\").replace("'", "\\'"))
     except ValueError:
-        raise refusals.BAD_QUERY(part=text[-20:], remedy="Close the quotes.") from None
+        raise refusals.BAD_QUERY(part=text[-20:], hint="close the quotes") from None
     words = []
     for part in parts:
         name, colon, value = part.partition(":")
         if colon and name in _QUALIFIERS:
             base = replace(base, **_QUALIFIERS[name](value))
         elif colon and re.fullmatch(r"[a-z]+", name) and value:
-            raise refusals.BAD_QUERY(part=part, remedy=f"Known: {', '.join(_QUALIFIERS)}.")
+            raise refusals.BAD_QUERY(part=part, hint=f"known are {', '.join(_QUALIFIERS)}")
         else:
             words.append(part)
     return replace(base, text=" ".join(words)) if words else base
@@ -54,7 +54,7 @@ def _id(name: str) -> Callable[[str], dict[str, Any]]:
         try:
             return {f"{name}_id": UUID(value)}
         except ValueError:
-            raise refusals.BAD_QUERY(part=f"{name}:{value}", remedy="It takes an id.") from None
+            raise refusals.BAD_QUERY(part=f"{name}:{value}", hint="it takes an id") from None
 
     return read
 
@@ -62,14 +62,14 @@ def _id(name: str) -> Callable[[str], dict[str, Any]]:
 def _age(value: str) -> dict[str, Any]:
     seconds = seconds_of(value[1:])
     if value[:1] not in "<>" or seconds is None:
-        raise refusals.BAD_QUERY(part=f"age:{value}", remedy="Write age:>2d for older, age:<6h for newer.")
+        raise refusals.BAD_QUERY(part=f"age:{value}", hint="age:>2d for older, age:<6h for newer")
     return {"older_than" if value[0] == ">" else "newer_than": seconds}
 
 
 def _group(value: str) -> dict[str, Any]:
     group = group_named(value)
     if group is None:
-        raise refusals.BAD_QUERY(part=f"group:{value}", remedy="Take a group from the list.")
+        raise refusals.BAD_QUERY(part=f"group:{value}", hint="take a group from the list")
     return {"group": group}
 
 
@@ -85,7 +85,7 @@ def _member(values: Any, name: str, value: str) -> Any:
     try:
         return values(value)
     except ValueError:
-        raise refusals.BAD_QUERY(part=f"{name}:{value}", remedy=f"One of {', '.join(values)}.") from None
+        raise refusals.BAD_QUERY(part=f"{name}:{value}", hint=f"one of {', '.join(values)}") from None
 
 
 _QUALIFIERS: dict[str, Callable[[str], dict[str, Any]]] = {

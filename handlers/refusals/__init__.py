@@ -482,13 +482,13 @@ MESSAGE_SEALED = Refusal(RequestRefused, "message_sealed",
     "This message cannot be opened: its key is no longer in TOKEN_KEYS.", "Forget it once its sender was asked.",
     field="message_id")
 BAD_QUERY = Refusal(RequestRefused, "bad_query",
-    "We couldn't read “{part}”.", "{remedy}", field="q")
+    "We couldn't read “{part}”.", "Write it differently: {hint}.", field="q")
 NOTHING_MATCHES = Refusal(RequestRefused, "nothing_matches",
-    "No dead letter matches any more.{last_act}", "There is nothing to do.")
+    "No dead letter matches any more{last_act}.", "There is nothing to do.")
 UNKNOWN_BULK_ACT = Refusal(RequestRefused, "unknown_bulk_act",
     "There is no bulk act with this id.", "See `portal-sync dead acts`.", field="bulk_id")
 BULK_ACT_RUNS = Refusal(RequestRefused, "bulk_act_runs",
-    "Another act on the same dead letters is under way.{last_act}", "Wait for its end, or stop it.")
+    "Another act on the same dead letters is under way{last_act}.", "Wait for its end, or stop it.")
 BULK_ACT_NOT_RUNNING = Refusal(RequestRefused, "bulk_act_not_running",
     "This act does not run: it is {state}.", "There is nothing to stop.", field="bulk_id")
 BULK_ACT_NOT_STOPPED = Refusal(RequestRefused, "bulk_act_not_stopped",
