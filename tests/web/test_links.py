@@ -232,7 +232,7 @@ def links_of(element: Element) -> Iterator[tuple[str, str]]:
     elif element.tag == "form":
         if element["method"].upper() == "POST":
             yield "POST", element["action"]
-        else:
+        elif element["method"] != "dialog":  # which sends nothing
             yield "GET", f"{element['action']}?{filled_in(element)}"
     if element["formaction"]:
         yield "POST", element["formaction"]
