@@ -96,8 +96,10 @@ def reason_of(error: Mapping[str, Any]) -> str:
     if error["type"] == "value_error":  # our own words
         return str(error["msg"]).removeprefix("Value error, ").rstrip(".")
     context = {name: str(value).replace("'", "") for name, value in error.get("ctx", {}).items()}
+    # The length of a text that was checked by a function of ours is not called a string's.
+    kind = "string_too_long" if context.get("field_type") == "Value" and error["type"] == "too_long" else error["type"]
     try:
-        return _REASONS.get(error["type"], "is not valid").format(**context)
+        return _REASONS.get(kind, "is not valid").format(**context)
     except KeyError:
         return "is not valid"
 

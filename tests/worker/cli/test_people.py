@@ -58,7 +58,7 @@ def test_values_that_do_not_fit_a_practice_are_misuse(cli: Cli) -> None:
             "--time-zone Mars/Base: This time zone is not known",
         ),
         (("practice", "add", " "), "name: must not be blank"),
-        (("practice", "add", "x" * 201), "name: must be at most 200 characters"),
+        (("practice", "add", "x" * 201), "name: must have at most 200 characters"),
         (("practice", "add", "two\nlines"), "name: must be one line"),
         (("practice", "set", practice), "There is nothing to change"),
     ):
