@@ -9,7 +9,7 @@ from __future__ import annotations
 from sqlalchemy import ColumnElement, case, func, or_, select, true
 
 from portal_db.database import Tx
-from portal_db.dialect import delete_rows, insert_or_ignore, update_rows
+from portal_db.dialect import delete_rows, update_rows, upsert
 from portal_db.states import JobState
 from portal_db.tables import Job, Outage
 from portal_db.types import db_now, has_ended
@@ -48,12 +48,15 @@ def count_failure(tx: Tx, upstream: str, *, reason: str, holder: str, of_all: bo
     Returns:
         How many are counted now.
     """
-    row = {"upstream": upstream, "reason": reason, "holder": holder, "since": db_now(), "next_probe_at": db_now()}
-    if not insert_or_ignore(tx, Outage, row | {"failures": 1}):
-        counts = true() if of_all else or_(Outage.holder != holder, Outage.holder.is_(None))
-        failures = case((counts, Outage.failures + 1), else_=Outage.failures)
-        update_rows(tx, Outage, Outage.upstream == upstream, reason=reason, holder=holder, failures=failures)
-    return tx.session.scalars(select(Outage.failures).where(Outage.upstream == upstream)).one()
+    now = {"reason": reason, "holder": holder}
+    row = {"upstream": upstream, "since": db_now(), "next_probe_at": db_now(), "failures": 1, **now}
+    counts = true() if of_all else or_(Outage.holder != holder, Outage.holder.is_(None))
+    failures = case((counts, Outage.failures + 1), else_=Outage.failures)
+    # By one statement: between two somebody else may end the outage.
+    statement = upsert(tx, Outage, row).on_conflict_do_update(
+        index_elements=["upstream"], set_={"failures": failures, **now}
+    )
+    return int(tx.session.scalar(statement.returning(Outage.failures)))
 
 
 def plan_probe(tx: Tx, upstream: str, waiting_code: str, *, seconds: float) -> None:

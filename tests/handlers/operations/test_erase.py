@@ -328,6 +328,8 @@ KNOWN = {
     *("clients", "client_visibility", "xpm_links", "client_fields", "field_conflicts", "team_members", "relationships"),
     *("welcome_emails", "staff", "operators", "password_links", "co_owners", "client_changes"),
     *("entity_connections", "tasks"),
+    # Only staff and operators have these.
+    *("second_factors", "recovery_codes", "pending_sign_ins", "passkeys", "passkey_challenges", "password_resets"),
 }
 
 

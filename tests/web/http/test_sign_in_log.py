@@ -12,6 +12,7 @@ from handlers.access.caller import Scope
 from handlers.operations.housekeeping import keep_house
 from portal_db.states import Role
 from portal_db.tables import SignInEntry
+from tests.servers.waiting import wait_until
 from tests.web.desk import API, PASSWORD, Desk, Person
 from tests.web.http.test_sessions import sign_in
 from tests.web.pages.reading import reader
@@ -45,6 +46,7 @@ def test_what_proves_who_somebody_is_is_logged_with_time_address_and_agent(any_d
     visitor.send(visitor.open("/clients"), "/sign-out")
     # And then forgets it
     desk.browser().post(f"{API}/password-reset", json={"email": person.email})
+    wait_until(lambda: "reset_requested" in events(desk, person), "what follows the answer is logged")
     link = passwords.issue_link(desk.world.database, desk.world.services.settings, person.staff_id, person.practice_id)
     desk.browser().post(f"{API}/password", json={"token": link.partition("#")[2], "password": NEW})
     # Then all of it is there

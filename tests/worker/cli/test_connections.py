@@ -88,7 +88,7 @@ def test_unknown_practice_and_staff_are_named(cli: Cli, staff: tuple[str, str]) 
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ("", "xero_user_id: Field required"),
+        ("", "xero_user_id: is missing"),
         ('{"access_token": "the-access"', "not a complete JSON object"),
         ("the-access", "line 1: write name=value"),
         (json.dumps({**TOKENS, "expires_in": "soon"}), "expires_in: "),

@@ -104,7 +104,7 @@ def test_bad_json_lines_are_told_with_their_numbers(send: Send) -> None:
         "line 1: is not a JSON object.",
         "line 2: is not JSON of one level.",
         "line 3: practice_id: is given once, for all rows.",
-        "line 4: colour: Extra inputs are not permitted.",
+        "line 4: colour: is not known here.",
         "line 5: is not JSON of one level.",
     ]
 
