@@ -22,7 +22,6 @@ from handlers.errors import Transient
 from handlers.outages import OPENS_AFTER
 from handlers.xero.tokens import identity
 from portal_db.database import DATABASE_AWAY, Database
-from portal_db.migrate import standing
 from portal_db.states import Lane
 from portal_db.types import database_time
 from portal_db.work import leaders, outages, workers
@@ -150,6 +149,8 @@ def _database(of: Installation) -> str:
 
 
 def _migrations(of: Installation) -> str:
+    from portal_db.migrate import standing  # a third of a second to import, which each worker would pay at its start
+
     found = standing(of.database)
     if not found.fits:
         what, remedy = misfit(found)
