@@ -22,6 +22,7 @@ from handlers.access.practices import add_practice, add_staff
 from portal_db.clients import clients
 from portal_db.states import ClientKind, EntityType, Role
 from tests.servers.waiting import wait_until
+from tests.web.apps import lent
 from tests.world import World
 from web.app import create_app
 from web.counting import SharedCounts
@@ -127,8 +128,9 @@ def serving(world: World, redis_url: str, *, public_url: str | None = None, host
     services = replace(world.services, settings=settings)
     tries = SignInLimits(settings, services.sources)
     uses = UsageLimits(SharedCounts(settings, services.sources, "usage"))
-    app = create_app(Portal(services, world.bell, tries, uses, Streams(), None))
-    with running(app, settings, Address("web", settings.web_host, port)), ExitStack() as opened:
+    portal = Portal(services, world.bell, tries, uses, Streams(), None)
+    address = Address("web", settings.web_host, port)
+    with lent(create_app, portal) as app, running(app, settings, address), ExitStack() as opened:
         yield Desk(world, app, url, opened)
 
 

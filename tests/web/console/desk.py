@@ -14,6 +14,7 @@ from handlers.access import operators, passwords
 from handlers.access.origin import Origin
 from handlers.access.practices import add_operator
 from portal_db.states import OperatorRole
+from tests.web.apps import lent
 from tests.web.desk import PASSWORD, running
 from tests.web.pages.account.codes import Phone
 from tests.web.pages.reading import Page, Reader
@@ -85,6 +86,6 @@ def serving(world: World, redis_url: str) -> Iterator[OpsDesk]:
     services = replace(world.services, settings=settings)
     uses = UsageLimits(SharedCounts(settings, services.sources, "usage"))
     console = Console(services, world.bell, SignInLimits(settings, services.sources), uses, Streams(), None)
-    app = create_app(console)
-    with running(app, settings, Address("ops", settings.ops_host, port)), ExitStack() as opened:
+    address = Address("ops", settings.ops_host, port)
+    with lent(create_app, console) as app, running(app, settings, address), ExitStack() as opened:
         yield OpsDesk(world, app, url, opened)
