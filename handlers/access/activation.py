@@ -16,6 +16,7 @@ from uuid import UUID
 from handlers import refusals
 from handlers.access import password_rules
 from handlers.access.passwords import hash_of
+from handlers.access.tokens import hashed
 from handlers.services import Services
 from portal_db import audit
 from portal_db.access import activations
@@ -49,7 +50,7 @@ class Link:
 def look(database: Database, token: str) -> Link:
     """The state of a link."""
     with database.read() as tx:
-        found = activations.by_link(tx, hash_token(token))
+        found = activations.by_link(tx, hashed(token))
     state = _state_of(found)
     if found is None or state is not LinkState.LIVE:
         return Link(state)
@@ -71,7 +72,7 @@ def activate(database: Database, token: str, password: str, *, accepts_terms: bo
         RequestRefused: the link is not valid (any more), the password does not fit the rules, or the terms are not
             accepted; nothing is changed then.
     """
-    token_hash = hash_token(token)
+    token_hash = hashed(token)
     with database.read() as tx:
         found = activations.by_link(tx, token_hash)
     _require_live(_state_of(found))
@@ -121,7 +122,3 @@ def activation_token(services: Services, email_id: UUID, version: int) -> str:
     """The secret in the link, derived so that every attempt at one version sends the same one; only its hash is stored."""
     key = services.settings.derived_key("activation link")
     return hmac.new(key, f"{email_id}.{version}".encode(), hashlib.sha256).hexdigest()
-
-
-def hash_token(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()

@@ -5,7 +5,6 @@ A key is 256 bits of chance, so its plain SHA-256 is all that is kept; whoever l
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from handlers.access.act import Actor
 from handlers.access.caller import Caller, Scope
 from handlers.access.origin import Origin
 from handlers.access.practices import require_practice
+from handlers.access.tokens import hashed
 from handlers.fields import Line
 from portal_db.access import credentials, people
 from portal_db.database import Database, Tx
@@ -146,10 +146,6 @@ def note_refused(database: Database, key: ApiKey, origin: Origin, why: str) -> N
     """Record in the sign-in log of its practice that a key was refused, once an hour for each reason."""
     with database.write() as tx:
         sign_in_log.note_refused_key(tx, key.practice_id, origin, f"{key.hint}…: {why}")
-
-
-def hashed(secret: str) -> str:
-    return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def _make(

@@ -12,6 +12,7 @@ from handlers.access import mfa, passwords
 from handlers.access.caller import Caller
 from handlers.access.origin import Origin
 from handlers.access.sessions import Session
+from handlers.access.tokens import hashed
 from handlers.access.tries import Tries
 from portal_db.access import credentials
 from portal_db.database import Database
@@ -26,7 +27,7 @@ def require(database: Database, session: Session) -> None:
         RequestRefused: `confirmation_needed`.
     """
     with database.read() as tx:
-        if not credentials.is_confirmed(tx, passwords.hashed(session.token), seconds=SECONDS):
+        if not credentials.is_confirmed(tx, hashed(session.token), seconds=SECONDS):
             raise refusals.CONFIRMATION_NEEDED()
 
 
@@ -48,7 +49,7 @@ def confirm(
     Raises:
         RequestRefused: it is wrong, or `TooManyTries` or `TooManyCodes`.
     """
-    token_hash = passwords.hashed(session.token)
+    token_hash = hashed(session.token)
     own = mfa.own(database, caller)
     if own.is_set_up:
         mfa.check(database, settings, own.login_id, caller, given, origin)

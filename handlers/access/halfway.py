@@ -6,11 +6,11 @@ reach but the page that asks for the second factor or sets it up. An account is 
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from uuid import UUID
 
 from handlers import refusals
+from handlers.access.tokens import hashed
 from portal_db.access import second_factors
 from portal_db.database import Database, Tx
 
@@ -21,7 +21,7 @@ SECONDS = 30 * 60.0
 def begin(tx: Tx, login_id: UUID) -> str:
     """Begin to wait. Returns the token for the browser; only its hash is stored."""
     token = secrets.token_urlsafe(32)
-    second_factors.begin_sign_in(tx, login_id, _hashed(token), seconds=SECONDS)
+    second_factors.begin_sign_in(tx, login_id, hashed(token), seconds=SECONDS)
     return token
 
 
@@ -32,7 +32,7 @@ def login_of(database: Database, token: str) -> UUID:
         RequestRefused: `sign_in_ended`.
     """
     with database.read() as tx:
-        login_id = second_factors.login_of_sign_in(tx, _hashed(token))
+        login_id = second_factors.login_of_sign_in(tx, hashed(token))
     if login_id is None:
         raise refusals.SIGN_IN_ENDED()
     return login_id
@@ -44,9 +44,5 @@ def end(tx: Tx, token: str) -> None:
     Raises:
         RequestRefused: `sign_in_ended`, where it has ended already.
     """
-    if not second_factors.end_sign_in(tx, _hashed(token)):
+    if not second_factors.end_sign_in(tx, hashed(token)):
         raise refusals.SIGN_IN_ENDED()
-
-
-def _hashed(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()

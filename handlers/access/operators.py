@@ -5,7 +5,6 @@ An operator always needs a second factor: who has none sets an authenticator app
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from handlers.access.operator_roles import OpsAct
 from handlers.access.practices import BY_COMMAND_LINE
 from handlers.access.second_factor import NewApp
 from handlers.access.sessions import Session
+from handlers.access.tokens import hashed
 from handlers.access.tries import Attempt, Tries
 from portal_db.access import credentials, operators, second_factors
 from portal_db.access.operators import OperatorLogin
@@ -137,7 +137,7 @@ def _begin(database: Database, token: str, found: OperatorLogin) -> Session:
     session = Session(secrets.token_urlsafe(32))
     with database.write() as tx:
         halfway.end(tx, token)
-        row = {"id": tx.new_id(), "operator_id": found.operator.id, "token_hash": _hashed(session.token)}
+        row = {"id": tx.new_id(), "operator_id": found.operator.id, "token_hash": hashed(session.token)}
         operators.begin_session(tx, row, idle_seconds=IDLE_SECONDS, seconds=SECONDS)
         Actor(found.operator.id).audit(tx, "operator.sign_in", "operator", found.operator.id, None)
     return session
@@ -145,7 +145,7 @@ def _begin(database: Database, token: str, found: OperatorLogin) -> Session:
 
 def recognise(database: Database, session: Session) -> OperatorCaller | None:
     """The operator of a session, or `None` if it has ended. Using a session keeps it from timing out."""
-    token_hash = _hashed(session.token)
+    token_hash = hashed(session.token)
     with database.read() as tx:
         found = operators.session(tx, token_hash, fresh_seconds=FRESH_SECONDS, due_seconds=IDLE_SECONDS - 60)
     if found is None:
@@ -165,12 +165,12 @@ def confirm(database: Database, settings: Settings, session: Session, caller: Op
     """
     second_factor.check(database, settings, caller.login_id, code)
     with database.write() as tx:
-        operators.confirm(tx, _hashed(session.token))
+        operators.confirm(tx, hashed(session.token))
 
 
 def sign_out(database: Database, session: Session) -> None:
     with database.write() as tx:
-        operators.end_session(tx, _hashed(session.token))
+        operators.end_session(tx, hashed(session.token))
 
 
 # ---- by the command line ----
@@ -235,7 +235,3 @@ def _require(tx: Tx, operator_id: UUID) -> OperatorLogin:
     if found is None:
         raise refusals.UNKNOWN_OPERATOR()
     return found
-
-
-def _hashed(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()

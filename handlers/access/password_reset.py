@@ -17,6 +17,7 @@ from handlers.access import passwords, sign_in_log
 from handlers.access.origin import Origin
 from handlers.access.sessions import key_of
 from handlers.access.sign_in_log import SignInEvent
+from handlers.access.tokens import hashed
 from handlers.access.tries import Tries
 from handlers.email import addresses
 from handlers.email.compose import compose
@@ -83,7 +84,7 @@ def fetch(services: Services, job: Job) -> EmailState:
     if letter.reset.state is not EmailState.PENDING or not letter.is_recent or letter.staff.left_at is not None:
         return EmailState.CANCELLED
     token = secrets.token_urlsafe(32)
-    token_hash = passwords.hashed(token)
+    token_hash = hashed(token)
     with services.database.write() as tx:
         if not password_resets.begin_sending(tx, reset_id, lease, token_hash=token_hash, valid_seconds=LINK_SECONDS):
             raise LeaseLost(f"password reset {reset_id} is no longer pending")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 import unicodedata
 from functools import cache
@@ -17,6 +16,7 @@ from handlers.access import password_rules, sign_in_log
 from handlers.access.caller import Caller
 from handlers.access.origin import Origin
 from handlers.access.sign_in_log import SignInEvent
+from handlers.access.tokens import hashed
 from handlers.access.tries import Attempt, Tries
 from portal_db import audit
 from portal_db.access import credentials, password_links, people
@@ -189,7 +189,3 @@ def _login_of(tx: Tx, staff_id: UUID, practice_id: UUID) -> UUID:
 
 def _audit(tx: Tx, action: str, login_id: UUID, actor: ActorKind) -> None:
     audit.record(tx, action=action, subject="login", subject_id=login_id, practice_id=None, actor=actor)
-
-
-def hashed(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()

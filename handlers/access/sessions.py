@@ -19,6 +19,7 @@ from handlers.access.caller import Caller
 from handlers.access.mfa import NextStep
 from handlers.access.origin import Origin
 from handlers.access.sign_in_log import SignInEvent
+from handlers.access.tokens import hashed
 from handlers.access.tries import Attempt, TooManyTries, Tries
 from handlers.email import addresses
 from handlers.errors import Rejected
@@ -102,8 +103,8 @@ def begin(
     """
     session = Session(secrets.token_urlsafe(32))
     if instead_of is not None:
-        credentials.end_session(tx, _hashed(instead_of))
-    row = {"id": tx.new_id(), "staff_id": found.staff.id, "token_hash": _hashed(session.token)}
+        credentials.end_session(tx, hashed(instead_of))
+    row = {"id": tx.new_id(), "staff_id": found.staff.id, "token_hash": hashed(session.token)}
     row |= {"address": origin.address, "agent": origin.agent}
     credentials.begin_session(tx, row, idle_seconds=IDLE_SECONDS, seconds=SECONDS, is_confirmed=is_confirmed)
     sign_in_log.note(tx, SignInEvent.SIGNED_IN, found.staff, origin)
@@ -119,7 +120,7 @@ def _note_failure(database: Database, attempt: Attempt, event: SignInEvent) -> N
 
 def recognise(database: Database, session: Session) -> Caller | None:
     """The caller of a session, or `None` if it has ended or never existed. Using a session keeps it from timing out."""
-    token_hash = _hashed(session.token)
+    token_hash = hashed(session.token)
     with database.read() as tx:
         found = credentials.by_session(tx, token_hash)
         # Recorded only every few minutes: not every read may cause a write.
@@ -135,7 +136,7 @@ def recognise(database: Database, session: Session) -> Caller | None:
 def peek(database: Database, session: Session) -> Caller | None:
     """`recognise`, without keeping the session from timing out."""
     with database.read() as tx:
-        found = credentials.by_session(tx, _hashed(session.token))
+        found = credentials.by_session(tx, hashed(session.token))
     return Caller.of(found.staff) if found is not None else None
 
 
@@ -153,7 +154,7 @@ class OpenSession:
 
 def listing(database: Database, caller: Caller, session: Session) -> list[OpenSession]:
     """The caller's open sessions, the one seen last first. When one was last seen is known to five minutes."""
-    this = _hashed(session.token)
+    this = hashed(session.token)
     with database.read() as tx:
         found = credentials.sessions_of(tx, caller.staff_id)
     return [
@@ -179,14 +180,14 @@ def end_one(database: Database, caller: Caller, session_id: UUID, origin: Origin
 def end_others(database: Database, caller: Caller, session: Session, origin: Origin) -> None:
     """End the caller's sessions except this one."""
     with database.write() as tx:
-        if credentials.end_sessions_of(tx, caller.staff_id, keep=_hashed(session.token)):
+        if credentials.end_sessions_of(tx, caller.staff_id, keep=hashed(session.token)):
             sign_in_log.note(tx, SignInEvent.SESSIONS_ENDED, caller, origin, detail="all others")
 
 
 def sign_out(database: Database, session: Session, origin: Origin) -> None:
     with database.write() as tx:
-        found = credentials.by_session(tx, _hashed(session.token))
-        credentials.end_session(tx, _hashed(session.token))
+        found = credentials.by_session(tx, hashed(session.token))
+        credentials.end_session(tx, hashed(session.token))
         if found is not None:
             sign_in_log.note(tx, SignInEvent.SIGNED_OUT, found.staff, origin)
 
@@ -197,7 +198,3 @@ def key_of(email: str) -> str:
         return addresses.normalise(email)[1]
     except Rejected:
         return email.strip().casefold()
-
-
-def _hashed(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()

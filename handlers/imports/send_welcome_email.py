@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from email.message import Message
 
 from handlers import refusals
-from handlers.access.activation import activation_token, hash_token
+from handlers.access.activation import activation_token
+from handlers.access.tokens import hashed
 from handlers.email import addresses
 from handlers.email import compose as email_compose
 from handlers.email.greeting import greeting
@@ -58,7 +59,7 @@ def _letter(services: Services, addressed: AddressedEmail | None) -> Letter | Jo
             return _unknown()
         case EmailState.PENDING if addressed is not None:
             token = activation_token(services, addressed.email.id, addressed.email.version)
-            return Letter(compose(services, addressed, token), addressed.login.email, hash_token(token))
+            return Letter(compose(services, addressed, token), addressed.login.email, hashed(token))
         case _:
             return refusals.EMAIL_NOT_NEEDED()
 

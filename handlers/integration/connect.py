@@ -5,7 +5,6 @@ Each person connects for themselves. Xero is asked outside any transaction; a co
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,6 +14,7 @@ from uuid import UUID
 from config.settings import Settings
 from handlers import refusals
 from handlers.access.act import Actor
+from handlers.access.tokens import hashed
 from handlers.directory.sync import sync_on_connecting
 from handlers.errors import RequestRefused
 from handlers.integration.disconnect import cut
@@ -80,7 +80,7 @@ def begin(database: Database, settings: Settings, person: ConnectingStaff) -> st
             "id": tx.new_id(),
             "practice_id": person.practice_id,
             "staff_id": person.staff_id,
-            "state_hash": _hashed(state),
+            "state_hash": hashed(state),
             "verifier": settings.vault.encrypt(verifier.encode()),
         }
         consents.begin(tx, row, valid_seconds=CONSENT_SECONDS)
@@ -103,7 +103,7 @@ def complete(
     """
     with database.write() as tx:
         _require_allowed(tx, person)
-        consent = consents.answer(tx, _hashed(state), person.staff_id)
+        consent = consents.answer(tx, hashed(state), person.staff_id)
     if consent is None:
         raise refusals.CONSENT_EXPIRED()
     if code is None:
@@ -255,7 +255,3 @@ def _require_allowed(tx: Tx, person: ConnectingStaff) -> None:
 def _audit_connected(tx: Tx, person: ConnectingStaff, connection_id: UUID, *, before: str | None) -> None:
     actor, after = Actor.of(person.staff_id, "consent at Xero"), ConnectionState.CONNECTED
     actor.audit(tx, "connection.state", "connection", connection_id, person.practice_id, before=before, after=after)
-
-
-def _hashed(state: str) -> str:
-    return hashlib.sha256(state.encode()).hexdigest()

@@ -11,7 +11,8 @@ import pytest
 from sqlalchemy import select
 
 from handlers.access import activation, passwords
-from handlers.access.activation import LinkState, hash_token
+from handlers.access.activation import LinkState
+from handlers.access.tokens import hashed
 from handlers.errors import RequestRefused
 from handlers.imports.amend import amend
 from handlers.imports.welcome_email import resend
@@ -89,8 +90,8 @@ def test_a_link_is_taken_once_and_a_login_activated_once(world: World, simulator
     client_id = world.import_row(import_id).client_id
     assert client_id is not None
     with world.database.write() as tx:
-        assert activations.use_link(tx, hash_token(token)) == client_id
-        assert activations.use_link(tx, hash_token(token)) is None
+        assert activations.use_link(tx, hashed(token)) == client_id
+        assert activations.use_link(tx, hashed(token)) is None
         assert activations.activate(tx, client_id, "first") is not None
         assert activations.activate(tx, client_id, "second") is None
     assert login_of(world, import_id).password_hash == "first"

@@ -7,7 +7,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from handlers.access.activation import activation_token, hash_token
+from handlers.access.activation import activation_token
+from handlers.access.tokens import hashed
 from handlers.errors import RequestRefused
 from handlers.imports.amend import amend
 from handlers.imports.cancel import cancel
@@ -211,7 +212,7 @@ def test_a_login_nobody_activated_takes_the_new_email_and_the_welcome_goes_there
     # The link of the old address leads nowhere
     after = ops.email_of(world, refused_email)
     assert (before.version, after.version) == (1, 2)
-    assert after.token_hash == hash_token(activation_token(world.services, after.id, 2)) != before.token_hash
+    assert after.token_hash == hashed(activation_token(world.services, after.id, 2)) != before.token_hash
 
 
 def test_an_email_that_reached_the_wrong_person_has_a_dead_link_from_then_on(

@@ -12,7 +12,8 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
-from handlers.access.activation import activation_token, hash_token
+from handlers.access.activation import activation_token
+from handlers.access.tokens import hashed
 from handlers.imports import send_welcome_email
 from handlers.services import Services
 from portal_db.states import EmailState, ImportState, JobState
@@ -125,7 +126,7 @@ def test_the_token_is_derived_and_only_its_hash_is_stored(world: World, asked: U
     (delivery,) = world.mail.deliveries()
     content = (world.mail.mailbox.folder / delivery.file).read_text()
     assert f"/activate#{token}" in content.replace("=\n", "").replace("=\r\n", "")
-    assert email.token_hash == hash_token(token) != token
+    assert email.token_hash == hashed(token) != token
     with world.database.read() as tx:
         left = (email.token_expires_at or email.created_at) - database_time(tx.session)
     assert timedelta(days=30) - timedelta(minutes=5) < left <= timedelta(days=30)

@@ -135,7 +135,7 @@ MUTANTS = (
         (
             Edit(
                 "handlers/access/halfway.py",
-                "    if not second_factors.end_sign_in(tx, _hashed(token)):\n        raise refusals.SIGN_IN_ENDED()\n",
+                "    if not second_factors.end_sign_in(tx, hashed(token)):\n        raise refusals.SIGN_IN_ENDED()\n",
             ),
         ),
         (f"{TESTS}::test_a_sign_in_that_waits_is_good_once_and_not_for_long",),

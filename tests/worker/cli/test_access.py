@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from handlers.access import api_keys
 from handlers.access.passwords import fits
 from handlers.access.practices import add_practice, add_staff
+from handlers.access.tokens import hashed
 from portal_db import audit
 from portal_db.access import credentials, people, second_factors
 from portal_db.database import Database
@@ -33,7 +33,7 @@ def test_a_key_is_made_shown_once_rotated_and_revoked(cli: Cli, migrated: Databa
     assert rotated["secret"] != made["secret"]
     assert cli("api-key", "revoke", made["id"], "--practice", practice).code == 0
     with migrated.read() as tx:
-        found = [credentials.key(tx, api_keys.hashed(each["secret"])) for each in (made, rotated)]
+        found = [credentials.key(tx, hashed(each["secret"])) for each in (made, rotated)]
     assert [each and each[1] for each in found] == [False, True]
 
 
