@@ -71,7 +71,7 @@ def standing(database: Database, caller: Caller) -> IntegrationStatus:
 
 def _waiting(database: Database, caller: Caller) -> WaitingImports | None:
     with database.read() as tx:
-        count, since = connections.waiting_imports(tx, caller.staff_id)
+        count, since = connections.waiting_imports(tx, caller.practice_id, caller.staff_id)
     if since is None:
         return None
     return WaitingImports(count, since + timedelta(seconds=CONNECTION_PATIENCE_SECONDS))

@@ -105,15 +105,15 @@ def _for_staff(tx: Tx, job: Job, now: datetime) -> WaitReason:
     hold = next(_blockers(tx, job, now), None)
     if hold is None and job.state is JobState.WAITING and job.error_class is ErrorClass.CONNECTION:
         return reason_of_waiting(job)  # it is only looked at again
+    if hold is None and (now - (job.next_attempt_at or job.created_at)).total_seconds() > BEHIND_SECONDS:
+        return _behind(job_facts.backlog(tx, job))
     if hold is None:
-        return _behind(job_facts.backlog(tx, job)) or WaitReason("free_worker", "Waiting to start…")
+        return WaitReason("free_worker", "Waiting to start…")
     return WaitReason(hold.code, _FOR_STAFF.get(hold.code) or job.error_message or hold.words, hold.until)
 
 
-def _behind(backlog: job_facts.Backlog) -> WaitReason | None:
+def _behind(backlog: job_facts.Backlog) -> WaitReason:
     """That no worker has taken a job for more than a minute, with its place and about how long that will take."""
-    if backlog.waited_seconds <= BEHIND_SECONDS:
-        return None
     words = f"We are behind; yours is number {backlog.ahead + 1:,}"
     if backlog.finished:
         minutes = math.ceil((backlog.ahead + 1) / backlog.finished * job_facts.RECENT_SECONDS / 60)

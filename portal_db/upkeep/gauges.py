@@ -9,7 +9,7 @@ from collections import Counter
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, exists, func, literal_column, or_, select
+from sqlalchemy import ColumnElement, case, exists, func, select
 from sqlalchemy.orm import aliased
 
 from portal_db.database import Tx
@@ -23,24 +23,20 @@ from portal_db.tables import (
     MalformedMessage,
     Schedule,
     ScheduledRun,
-    WebhookEndpoint,
     WelcomeEmail,
     XpmConnection,
     same_directory,
 )
 from portal_db.types import UtcDateTime, database_time
 from portal_db.work.candidates import is_put_off_by_quota, is_unrung, unrung_series, waits_for_quota, was_rung
-from portal_db.work.due import is_due, is_in, is_out_of_turn, is_paused
+from portal_db.work.due import is_due, is_in, is_out_of_turn, is_paused, word
+from portal_db.work.needs_person import WEBHOOK_FAILS
 
 #: Emails that are not settled, as in their partial index.
 UNSETTLED = (EmailState.PENDING, EmailState.SENDING, EmailState.UNKNOWN)
 #: Why an open job does not run. A job that runs, or is due and not held back, has no reason.
 REASONS = ("paused", "quota", "outage", "connection", "retry", "other")
 _NO_REASON = ""
-
-
-def _word(value: str) -> ColumnElement[str]:
-    return literal_column(f"'{value}'")
 
 
 def open_jobs(tx: Tx) -> Counter[tuple[Lane, JobState, str]]:
@@ -54,16 +50,16 @@ def open_jobs(tx: Tx) -> Counter[tuple[Lane, JobState, str]]:
 
 
 def _reason() -> ColumnElement[str]:
-    code = func.coalesce(Job.error_code, _word(""))
+    code = func.coalesce(Job.error_code, word(""))
     return case(
-        (is_in(JobState.RUNNING), _word(_NO_REASON)),
-        (is_paused(), _word("paused")),
-        (is_in(JobState.QUEUED), _word(_NO_REASON)),
-        (waits_for_quota(), _word("quota")),
-        (code.like(_word("%\\_outage"), escape="\\"), _word("outage")),
-        (Job.error_class == ErrorClass.CONNECTION, _word("connection")),
-        (Job.error_class == ErrorClass.TRANSIENT, _word("retry")),
-        else_=_word("other"),
+        (is_in(JobState.RUNNING), word(_NO_REASON)),
+        (is_paused(), word("paused")),
+        (is_in(JobState.QUEUED), word(_NO_REASON)),
+        (waits_for_quota(), word("quota")),
+        (code.like(word("%\\_outage"), escape="\\"), word("outage")),
+        (Job.error_class == ErrorClass.CONNECTION, word("connection")),
+        (Job.error_class == ErrorClass.TRANSIENT, word("retry")),
+        else_=word("other"),
     )
 
 
@@ -114,8 +110,7 @@ def _due_since(dialect: str) -> Any:
 
 def unsettled_emails(tx: Tx) -> dict[EmailState, int]:
     """Welcome emails that are not settled, by state."""
-    words = [_word(state.value) for state in UNSETTLED]
-    statement = select(WelcomeEmail.state, func.count()).where(WelcomeEmail.state.in_(words))
+    statement = select(WelcomeEmail.state, func.count()).where(is_in(*UNSETTLED, of=WelcomeEmail))
     rows = tx.session.execute(statement.group_by(WelcomeEmail.state))
     return dict.fromkeys(UNSETTLED, 0) | dict(row for row in rows)
 
@@ -161,8 +156,7 @@ def held_directories(tx: Tx) -> int:
 
 def failing_webhooks(tx: Tx) -> int:
     """Endpoints that fail or are disabled."""
-    fails = or_(WebhookEndpoint.failing_since.is_not(None), WebhookEndpoint.disabled_at.is_not(None))
-    return count_rows(tx, WebhookEndpoint.removed_at.is_(None), fails)
+    return count_rows(tx, *WEBHOOK_FAILS)
 
 
 def malformed_messages(tx: Tx) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, exists, false, func, literal_column, or_, select
 from sqlalchemy.orm import aliased
 
-from portal_db.states import ImportState, JobState
+from portal_db.states import EmailState, ImportState, JobState, SyncState
 from portal_db.tables import Import, Job, Pause
 from portal_db.types import db_now
 
@@ -23,20 +23,26 @@ _mine, _earlier = aliased(Import, name="mine"), aliased(Import, name="earlier")
 state_of_found: ColumnElement[Any] = func.nullif(Job.state, literal_column("''"), type_=Job.state.type)
 
 
-def is_in(*states: JobState | ImportState, of: Any = Job) -> ColumnElement[bool]:
+def word(text: str) -> ColumnElement[str]:
+    """A word of ours, written out: neither database matches a parameter with a partial index, or groups by one."""
+    return literal_column(f"'{text}'")
+
+
+def is_in(*states: JobState | ImportState | EmailState | SyncState, of: Any = Job) -> ColumnElement[bool]:
     """Whether a job is in one of these states, for statements that search all jobs: written out, as in the partial indexes
-    of open jobs, because neither database matches a parameter with them.
+    of open jobs.
 
     Args:
         of: another table with states.
     """
-    words: list[Any] = [literal_column(f"'{state.value}'") for state in states]
+    words: list[Any] = [word(state.value) for state in states]
     condition: ColumnElement[bool] = of.state.in_(words) if len(words) > 1 else of.state == words[0]
     return condition
 
 
 def is_open() -> ColumnElement[bool]:
-    """Whether a job is open, in the words of the partial indexes of open jobs."""
+    """Whether a job is open, in the words of the partial indexes of open jobs, which PostgreSQL combines. SQLite reads all
+    jobs."""
     unfinished = is_in(JobState.QUEUED, JobState.WAITING)
     return or_(
         and_(unfinished, Job.rung_at.is_(None)), and_(unfinished, Job.rung_at.is_not(None)), is_in(JobState.RUNNING)

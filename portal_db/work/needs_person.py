@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, literal_column, select
+from sqlalchemy import func, or_, select
 
 from portal_db.database import Tx
-from portal_db.states import ConnectionState
+from portal_db.states import ConnectionState, EmailState, SyncState
 from portal_db.tables import (
     DirectorySync,
     MalformedMessage,
@@ -21,17 +20,18 @@ from portal_db.tables import (
     XpmConnection,
     XpmLink,
 )
+from portal_db.work.due import is_in
 
 
 def unknown_emails(tx: Tx, *, limit: int) -> Sequence[WelcomeEmail]:
     """Welcome emails that may or may not have been sent, newest first."""
-    statement = select(WelcomeEmail).where(_is(WelcomeEmail.state, "unknown"))
+    statement = select(WelcomeEmail).where(is_in(EmailState.UNKNOWN, of=WelcomeEmail))
     return tx.session.scalars(statement.order_by(WelcomeEmail.id.desc()).limit(limit)).all()
 
 
 def held_directories(tx: Tx) -> Sequence[UUID]:
     """Directories with a sync that was held; the later one may have shown that nothing is missing."""
-    held = select(DirectorySync.directory_id).where(_is(DirectorySync.state, "held")).distinct()
+    held = select(DirectorySync.directory_id).where(is_in(SyncState.HELD, of=DirectorySync)).distinct()
     return tx.session.scalars(held.order_by(DirectorySync.directory_id)).all()
 
 
@@ -56,12 +56,18 @@ def broken_connections(tx: Tx, *, limit: int) -> list[BrokenConnection]:
     return [BrokenConnection(*row) for row in tx.session.execute(statement)]
 
 
+#: Endpoints that have failed since some time, or are disabled: some answers disable one at once.
+WEBHOOK_FAILS = (
+    WebhookEndpoint.removed_at.is_(None),
+    or_(WebhookEndpoint.failing_since.is_not(None), WebhookEndpoint.disabled_at.is_not(None)),
+)
+
+
 def failing_webhooks(tx: Tx, *, limit: int) -> Sequence[WebhookEndpoint]:
-    """Endpoints that have failed since some time, or are disabled; the longest first."""
-    statement = select(WebhookEndpoint).where(
-        WebhookEndpoint.removed_at.is_(None), WebhookEndpoint.failing_since.is_not(None)
-    )
-    return tx.session.scalars(statement.order_by(WebhookEndpoint.failing_since).limit(limit)).all()
+    """Endpoints that fail, the longest first."""
+    since = func.coalesce(WebhookEndpoint.failing_since, WebhookEndpoint.disabled_at)
+    statement = select(WebhookEndpoint).where(*WEBHOOK_FAILS).order_by(since, WebhookEndpoint.id)
+    return tx.session.scalars(statement.limit(limit)).all()
 
 
 def malformed_messages(tx: Tx, *, limit: int) -> Sequence[MalformedMessage]:
@@ -73,9 +79,3 @@ def links_without_record(tx: Tx, *, limit: int) -> Sequence[XpmLink]:
     """Live links whose record did not exist when it was last checked."""
     gone = (XpmLink.disconnected_at.is_(None), XpmLink.gone_at.is_not(None))
     return tx.session.scalars(select(XpmLink).where(*gone).order_by(XpmLink.gone_at, XpmLink.id).limit(limit)).all()
-
-
-def _is(column: Any, state: str) -> ColumnElement[bool]:
-    """Written out, because neither database matches a parameter with a partial index."""
-    condition: ColumnElement[bool] = column == literal_column(f"'{state}'")
-    return condition

@@ -6,20 +6,21 @@ Reads open work and the rows of one day only, so it costs the same with a millio
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, case, func, literal_column, select
+from sqlalchemy import case, func, select
 
 from portal_db.database import Tx
 from portal_db.paging import LAST_ID, first_id_at
 from portal_db.states import ErrorClass, ImportState, JobState, Lane
 from portal_db.tables import ImportEvent, Job, Restore, Worker, WorkerKind
-from portal_db.types import database_time, db_now
-from portal_db.work.candidates import QUOTA_CODE
-from portal_db.work.due import is_due, is_in, is_open, is_paused
+from portal_db.types import database_time
+from portal_db.work.candidates import QUOTA_CODE, is_unrung, was_rung
+from portal_db.work.due import is_due, is_in, is_paused, word
 from portal_db.work.jobs import PACED_CODE
+from portal_db.work.workers import is_running
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,34 +33,39 @@ class OpenWork:
     #: When the oldest of those that are due became so.
     oldest_due_at: datetime | None
 
+    def with_others(self, others: OpenWork | None) -> OpenWork:
+        """The sum with others of the same condition."""
+        if others is None:
+            return self
+        times = [at for at in (self.oldest_due_at, others.oldest_due_at) if at is not None]
+        return replace(self, jobs=self.jobs + others.jobs, oldest_due_at=min(times, default=None))
+
 
 def open_work(tx: Tx, *, practice_id: UUID | None = None) -> list[OpenWork]:
     """Open jobs, of one practice or of all, by lane and condition."""
     condition = case(
-        (is_in(JobState.RUNNING), _word("running")),
-        (is_paused(), _word("paused")),
-        (is_due(), _word("due")),
-        (Job.error_code == QUOTA_CODE, _word("quota")),
-        (Job.error_code == PACED_CODE, _word("in_turn")),
-        (Job.error_class == ErrorClass.CONNECTION, _word("connection")),
-        (Job.error_class == ErrorClass.DEFERRED, _word("deferred")),
-        else_=_word("back_off"),
+        (is_in(JobState.RUNNING), word("running")),
+        (is_paused(), word("paused")),
+        (is_due(), word("due")),
+        (Job.error_code == QUOTA_CODE, word("quota")),
+        (Job.error_code == PACED_CODE, word("in_turn")),
+        (Job.error_class == ErrorClass.CONNECTION, word("connection")),
+        (Job.error_class == ErrorClass.DEFERRED, word("deferred")),
+        else_=word("back_off"),
     )
     due_at = case((is_due(), func.coalesce(Job.next_attempt_at, Job.created_at)))
-    found = select(Job.lane, condition.label("condition"), due_at.label("due_at")).where(is_open())
-    if practice_id is not None:
-        found = found.where(Job.practice_id == practice_id)
-    rows = found.subquery()
-    statement = (
-        select(rows.c.lane, rows.c.condition, func.count(), func.min(rows.c.due_at))
-        .group_by(rows.c.lane, rows.c.condition)
-        .order_by(rows.c.lane, rows.c.condition)
-    )
-    return [OpenWork(*row) for row in tx.session.execute(statement)]
-
-
-def _word(text: str) -> ColumnElement[str]:
-    return literal_column(f"'{text}'")
+    found: dict[tuple[Lane, str], OpenWork] = {}
+    # Each of the three by its own partial index; together, SQLite would look for them in all jobs.
+    for part in (is_unrung(), was_rung(), is_in(JobState.RUNNING)):
+        jobs = select(Job.lane, condition.label("condition"), due_at.label("due_at")).where(part)
+        if practice_id is not None:
+            jobs = jobs.where(Job.practice_id == practice_id)
+        rows = jobs.subquery()
+        statement = select(rows.c.lane, rows.c.condition, func.count(), func.min(rows.c.due_at))
+        for row in tx.session.execute(statement.group_by(rows.c.lane, rows.c.condition)):
+            more = OpenWork(*row)
+            found[more.lane, more.condition] = more.with_others(found.get((more.lane, more.condition)))
+    return [found[key] for key in sorted(found)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +80,7 @@ class RunningWorker:
 
 def running_workers(tx: Tx) -> list[RunningWorker]:
     """The worker processes that are alive, also those that have nothing to do."""
-    alive = Worker.seen_at >= db_now(-Worker.lasts_seconds)
-    workers = tx.session.scalars(select(Worker).where(alive).order_by(Worker.owner)).all()
+    workers = tx.session.scalars(select(Worker).where(is_running()).order_by(Worker.owner)).all()
     lanes: dict[str, list[str]] = {}
     for owner, lane in tx.session.execute(
         select(WorkerKind.owner, WorkerKind.lane).distinct().order_by(WorkerKind.owner, WorkerKind.lane)

@@ -63,18 +63,19 @@ def is_known(of: Any = Job) -> ColumnElement[bool]:
     """Whether a running worker knows the kind of a job, and consumes its lane. Kinds that every worker knows need none to be
     running; of a lane that this release does not know, it rings nothing."""
     reported = exists().where(
-        WorkerKind.lane == of.lane, WorkerKind.kind == of.kind, Worker.owner == WorkerKind.owner, _is_running()
+        WorkerKind.lane == of.lane, WorkerKind.kind == of.kind, Worker.owner == WorkerKind.owner, is_running()
     )
     return and_(of.lane.in_(tuple(Lane)), or_(of.kind.in_(KINDS_OF_EVERY_WORKER), reported))
 
 
-def _is_running() -> ColumnElement[bool]:
+def is_running() -> ColumnElement[bool]:
+    """Whether a worker is running: it was seen lately, and not in the future, as before the database's clock went back."""
     return Worker.seen_at.between(db_now(-Worker.lasts_seconds), db_now())
 
 
 def lanes_consumed(tx: Tx) -> set[str]:
     """The lanes that running workers consume."""
-    statement = select(WorkerKind.lane).where(Worker.owner == WorkerKind.owner, _is_running()).distinct()
+    statement = select(WorkerKind.lane).where(Worker.owner == WorkerKind.owner, is_running()).distinct()
     return set(tx.session.scalars(statement))
 
 

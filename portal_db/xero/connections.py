@@ -13,7 +13,7 @@ from portal_db.dialect import insert_or_ignore, update_rows
 from portal_db.states import ConnectionState, ErrorClass, JobState
 from portal_db.tables import Import, Job, XeroLogin, XpmConnection
 from portal_db.types import db_now
-from portal_db.work.due import due_in
+from portal_db.work.due import due_in, import_is_open, state_of_found
 
 #: How long Xero has to go on denying a connection access until it counts as broken.
 CONFIRM_SECONDS = 60.0
@@ -127,13 +127,14 @@ def resume_waiting_jobs(tx: Tx, staff_id: UUID) -> int:
     )
 
 
-def waiting_imports(tx: Tx, staff_id: UUID) -> tuple[int, datetime | None]:
-    """How many of a staff member's imports wait for a reconnect, and since when the first one does."""
+def waiting_imports(tx: Tx, practice_id: UUID, staff_id: UUID) -> tuple[int, datetime | None]:
+    """How many of a staff member's imports wait for a reconnect, and since when the first one does. Asked for each of their
+    pages, so it looks at open imports only."""
+    own = (Import.practice_id == practice_id, Import.requested_by == staff_id, import_is_open())
     statement = (
         select(func.count(Job.import_id.distinct()), func.min(Job.waiting_since))
         .join(Import, Import.id == Job.import_id)
-        .where(Import.requested_by == staff_id, Job.state == JobState.WAITING)
-        .where(Job.error_class == ErrorClass.CONNECTION)
+        .where(*own, state_of_found == JobState.WAITING, Job.error_class == ErrorClass.CONNECTION)
     )
     count, since = tx.session.execute(statement).one()
     return count, since

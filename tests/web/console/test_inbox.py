@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 
+from handlers.webhooks import endpoints
+from portal_db import webhooks
 from portal_db.directory import schedules
 from portal_db.states import ImportState, OperatorRole
 from portal_db.types import database_time
+from portal_db.upkeep import gauges
 from portal_db.work import leaders, malformed_messages
 from tests.handlers.operations import given as ops
 from tests.web.console.desk import OpsDesk, post
@@ -43,6 +46,17 @@ def test_an_email_of_unknown_outcome_is_decided_about(ops_desk: OpsDesk, simulat
     # Who decides again is told
     late = Page.of(post(reader, f"/emails/{email_id}/delivered", reason="again"))
     assert late.status in (409, 422)
+
+
+def test_a_webhook_that_was_disabled_at_once_needs_somebody_and_is_counted(ops_desk: OpsDesk) -> None:
+    """Such as by an answer of 410, before it ever failed."""
+    world = ops_desk.world
+    settings = world.services.settings
+    made = endpoints.add(world.database, settings, world.practice_id, "https://hooks.moss.example/in", set())
+    with world.database.write() as tx:
+        assert webhooks.disable(tx, made.endpoint_id, "gone (410)")
+        assert gauges.failing_webhooks(tx) == 1
+    assert "gone (410)" in ops_desk.signed_in().open("/inbox").text
 
 
 def test_a_malformed_message_is_shown_to_who_asks_and_deleted_by_an_admin(ops_desk: OpsDesk) -> None:
