@@ -17,7 +17,7 @@ from portal_db.database import Database
 from web.hashing import HashingPool
 from web.streams import Streams
 from web.usage import UsageLimits
-from xpm.quota import Limits
+from xpm.quota import Limits, Status
 from xpm.quota.limiter import RedisLimiter
 
 
@@ -78,9 +78,13 @@ def budget_of(portal: Portal, tenant_id: str) -> Budget:
 
 def used_today(portal: Portal, tenant_id: str) -> int | None:
     """Calls used of a tenant's limit today; `None` if unknown."""
-    if portal.quota is None:
-        return None
+    status = quota_status(portal, tenant_id)
+    return status.day if status is not None else None
+
+
+def quota_status(portal: Portal, tenant_id: str) -> Status | None:
+    """What is used of a tenant's limits; `None` if unknown."""
     try:
-        return portal.quota.status(tenant_id).day
+        return portal.quota.status(tenant_id) if portal.quota is not None else None
     except redis.RedisError:
-        return None  # unknown
+        return None

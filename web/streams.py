@@ -24,7 +24,7 @@ class Streams:
         """Count a stream as open, before anything is done for it: many may be asked for at once.
 
         Returns:
-            What to call when it ends; calling it again changes nothing.
+            What to call when it ends, once.
 
         Raises:
             RequestRefused: `too_many_streams`.
@@ -32,12 +32,10 @@ class Streams:
         if self._open[staff_id] >= self._per_staff or self._open.total() >= self._per_process:
             raise refusals.TOO_MANY_STREAMS()
         self._open[staff_id] += 1
-        ends = iter([staff_id])
 
         def release() -> None:
-            for ended in ends:
-                self._open[ended] -= 1
-                if not self._open[ended]:
-                    del self._open[ended]
+            self._open[staff_id] -= 1
+            if not self._open[staff_id]:
+                del self._open[staff_id]
 
         return release

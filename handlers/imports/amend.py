@@ -34,7 +34,7 @@ from portal_db.work import imports, jobs, lookahead
 
 #: The fields of a request that can be corrected; the others identify the requester and the record.
 EDITABLE = ("name", "entity_type", "email", "client_type", "subscription", "send_welcome_email")
-_AMENDABLE = (ImportState.REJECTED, ImportState.FAILED, ImportState.PARTLY_SUCCEEDED)
+AMENDABLE = (ImportState.REJECTED, ImportState.FAILED, ImportState.PARTLY_SUCCEEDED)
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def amend(database: Database, act: Act, import_id: UUID, wishes: Mapping[str, An
 
 
 def _require_amendable(row: Import) -> None:
-    if row.state not in _AMENDABLE:
+    if row.state not in AMENDABLE:
         refusal = refusals.IMPORT_UNDER_WAY if row.state.is_open else refusals.IMPORT_NOT_FAILED
         raise refusal(state=row.state.value.replace("_", " "))
 

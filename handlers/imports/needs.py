@@ -27,10 +27,6 @@ class Needs:
     to_review: Sequence[tuple[Client, int]]
     finished: Sequence[Batch]
 
-    @property
-    def count(self) -> int:
-        return len(self.failed) + len(self.to_review) + len(self.finished)
-
 
 def of_staff(database: Database, caller: Caller) -> Needs:
     """What needs the caller; of each kind at most `MOST`."""
@@ -41,3 +37,17 @@ def of_staff(database: Database, caller: Caller) -> Needs:
         to_review = needs.clients_to_review(tx, *who, limit=MOST)
         finished = needs.finished_batches(tx, *who, seconds=FINISHED_SECONDS, limit=MOST)
     return Needs(failed, names, to_review, finished)
+
+
+def count_of_staff(database: Database, caller: Caller) -> int:
+    """How many entries `of_staff` has: the navigation of each page shows it."""
+    with database.read() as tx:
+        return needs.count(
+            tx,
+            caller.practice_id,
+            caller.staff_id,
+            failed_seconds=FAILED_SECONDS,
+            except_codes=REPEATED,
+            finished_seconds=FINISHED_SECONDS,
+            limit=MOST,
+        )

@@ -25,7 +25,7 @@ from portal_db.database import Tx
 from portal_db.states import EmailState, ErrorClass
 from portal_db.tables import Job
 from portal_db.welcome_emails import AddressedEmail, Intent
-from portal_db.work.jobs import Failure, LeaseLost
+from portal_db.work.jobs import Failure, lease_of
 
 LINK_VALID_SECONDS = 30 * 24 * 3600
 
@@ -131,9 +131,7 @@ def compose(services: Services, addressed: AddressedEmail, token: str) -> Messag
 
 
 def _intent_of(job: Job) -> Intent:
-    if job.lease_token is None:
-        raise LeaseLost(f"job {job.id} has no lease")
-    return Intent(job_arg(job, "email_id"), job.id, job.lease_token)
+    return Intent(job_arg(job, "email_id"), job.id, lease_of(job).token)
 
 
 def _unknown() -> OutcomeUnknown:

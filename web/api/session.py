@@ -25,6 +25,7 @@ from web.http.identity import (
     origin_of,
     require_own_page,
     require_session,
+    session_before,
     session_of,
     set_cookie,
 )
@@ -78,8 +79,7 @@ class WhoAmI(BaseModel):
 def sign_in(request: Request, response: Response, portal: ThePortal, given: Credentials) -> WhoAmI:
     """Sign in; the answer sets the session's cookie."""
     require_own_page(request, portal)
-    before, email_key = session_of(request, portal), sessions.key_of(given.email)
-    instead_of, origin = before.token if before else None, origin_of(request)
+    email_key, instead_of, origin = sessions.key_of(given.email), session_before(request, portal), origin_of(request)
     attempt = Attempt(email_key, origin, known_browsers.browser_of(request, portal, email_key))
     begun = sessions.sign_in(
         portal.database,

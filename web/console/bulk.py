@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 from uuid import UUID
 
-import redis
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import Response
 
 from handlers import refusals
+from handlers.access.act import Act
 from handlers.access.operator_roles import OpsAct
 from handlers.errors import RequestRefused
-from handlers.operations import bulk, job_query, searches
+from handlers.integration import by_hand
+from handlers.operations import bulk, job_query
 from handlers.operations.bulk import Preview, Selection
+from portal_db.database import Database
 from portal_db.states import BulkAction, ConnectionState
 from web.console.operator import MOST_IDS, AtConsole, OpsPosted, TheOperator, Words, posted
 from web.console.view import page, redirect
@@ -63,18 +66,18 @@ def show_started(operator: TheOperator, bulk_id: UUID) -> Response:
 
 @router.post("/dead/acts/{bulk_id}/stop")
 def stop(form: BULK, bulk_id: UUID) -> Response:
-    return _change(form, bulk_id, "bulk-stopped")
+    return _change(form, bulk_id, bulk.stop, "bulk-stopped")
 
 
 @router.post("/dead/acts/{bulk_id}/resume")
 def resume(form: BULK, bulk_id: UUID) -> Response:
-    return _change(form, bulk_id, "bulk-resumed")
+    return _change(form, bulk_id, bulk.resume, "bulk-resumed")
 
 
-def _change(form: OpsPosted, bulk_id: UUID, message: str) -> Response:
+def _change(form: OpsPosted, bulk_id: UUID, change: Callable[[Database, Act, UUID], object], message: str) -> Response:
     database = form.operator.database
     try:
-        (bulk.stop if message == "bulk-stopped" else bulk.resume)(database, form.act(), bulk_id)
+        change(database, form.act(), bulk_id)
     except RequestRefused as refused:
         errors, entry = errors_of(refused, ("reason",)), bulk.get(database, bulk_id)
         return page(form.operator, "console/bulk.html", errors, entry=entry, reason=form.text("reason"))
@@ -122,9 +125,6 @@ def _calls_left(operator: AtConsole, found: Preview | None) -> int | None:
     """Calls to XPM left today, where all that would be requeued goes to one practice of XPM."""
     if found is None or len(found.practices) != 1:
         return None
-    known = searches.practice(operator.database, found.practices[0]).connections
+    known = by_hand.listing(operator.database, found.practices[0])
     tenants = {each.tenant_id for each in known if each.state is ConnectionState.CONNECTED}
-    try:
-        return budget_of(operator.console, tenants.pop()).left_today if len(tenants) == 1 else None
-    except redis.RedisError:
-        return None
+    return budget_of(operator.console, tenants.pop()).left_today if len(tenants) == 1 else None

@@ -86,6 +86,6 @@ def _import_page(
 ) -> Response:
     found = queries.details(operator.database, import_id)
     typed = {name: form.text(name) if form else "" for name in ("reason", *CORRECTIONS)}
-    amendable = found.row.state in (ImportState.REJECTED, ImportState.FAILED, ImportState.PARTLY_SUCCEEDED)
+    amendable = found.row.state in amending.AMENDABLE
     shown: dict[str, Any] = {"found": found, "row": found.row, "typed": typed, "revealed": revealed}
     return page(operator, "console/import.html", errors, **shown, amendable=amendable)

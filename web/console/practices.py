@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
 
-import redis
 from fastapi import APIRouter, Depends
 from fastapi.responses import Response
 
@@ -24,6 +23,7 @@ from web.console.operator import AtConsole, OpsPosted, TheOperator, Words, poste
 from web.console.view import back, page
 from web.console.words import errors_of
 from web.pages.frame.forms import NO_ERRORS, FormErrors
+from web.portal import quota_status
 from xpm.quota import Limits, Status
 
 router = APIRouter()
@@ -124,13 +124,5 @@ def _practice_page(operator: AtConsole, practice_id: UUID, errors: FormErrors = 
 
 def _quotas(console: Console, found: PracticeNow) -> Sequence[Quota]:
     tenants = {each.tenant_id for each in found.connections if each.state is not ConnectionState.DISCONNECTED}
-    return [
-        Quota(tenant, Limits(day=console.settings.xpm_day_limit), _used(console, tenant)) for tenant in sorted(tenants)
-    ]
-
-
-def _used(console: Console, tenant_id: str) -> Status | None:
-    try:
-        return console.quota.status(tenant_id) if console.quota is not None else None
-    except redis.RedisError:
-        return None
+    limits = Limits(day=console.settings.xpm_day_limit)
+    return [Quota(tenant, limits, quota_status(console, tenant)) for tenant in sorted(tenants)]

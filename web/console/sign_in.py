@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-import segno
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
-from markupsafe import Markup
-from starlette.datastructures import FormData
 
 from handlers.access import halfway, operators, password_rules, passwords, sessions
-from handlers.access.sessions import Session
 from handlers.access.tries import Attempt
 from handlers.errors import RequestRefused
 from web.console import operator as console_operator
@@ -19,26 +15,13 @@ from web.console.console import Console, TheConsole
 from web.console.operator import OpsPosted, Words, at_console, cookie_name, halfway_cookie, posted
 from web.console.view import public_page, redirect
 from web.hashing import hashes_passwords
-from web.http.identity import origin_of, require_own_page
-from web.pages.frame.forms import NO_ERRORS, FormErrors, GivenForm, text
+from web.http.identity import origin_of
+from web.pages.frame.forms import NO_ERRORS, FormErrors, OwnForm, text
 from web.pages.frame.visitor import is_local_path
 
 router = APIRouter()
 
 LONGEST_TOKEN = 200
-
-
-def own_form(request: Request, console: TheConsole, form: GivenForm) -> FormData:
-    """A form from one of the console's pages that needs no session.
-
-    Raises:
-        RequestRefused: it comes from another site.
-    """
-    require_own_page(request, console)
-    return form
-
-
-OwnForm = Annotated[FormData, Depends(own_form)]
 
 
 @router.get("/sign-in")
@@ -99,14 +82,7 @@ def _code_page(
         )
     except RequestRefused as refused:
         return public_page(request, "console/sign_in.html", FormErrors.of(refused), email="", next=to)
-    shown: dict[str, Any] = {"next": to, "app": app, "picture": _picture(app.address) if app else None}
-    return public_page(request, "console/code.html", errors, **shown)
-
-
-def _picture(address: str) -> Markup:
-    """A QR code as an inline picture: it needs no style and no script."""
-    picture = segno.make(address, error="m").svg_inline(scale=5, border=2, svgclass="qr", lineclass=None)
-    return Markup(picture)  # noqa: S704 -- it is drawn from squares, no text is in it
+    return public_page(request, "console/code.html", errors, next=to, app=app)
 
 
 def _token(request: Request, console: Console) -> str:
@@ -116,7 +92,7 @@ def _token(request: Request, console: Console) -> str:
 @router.post("/sign-out")
 def sign_out(console: TheConsole, form: Annotated[OpsPosted, Depends(posted())]) -> Response:
     """End the session."""
-    operators.sign_out(console.database, Session(form.operator.session.token))
+    operators.sign_out(console.database, form.operator.session)
     answer = redirect("/sign-in", message="signed-out")
     console_operator.clear_cookie(answer, console, cookie_name(console))
     return answer

@@ -125,6 +125,12 @@ def session_of(request: Request, portal: Portal) -> Session | None:
     return Session(token) if token else None
 
 
+def session_before(request: Request, portal: Portal) -> str | None:
+    """The token of the session that a sign-in takes the place of."""
+    session = session_of(request, portal)
+    return session.token if session else None
+
+
 def halfway_of(request: Request, portal: Portal) -> str | None:
     """The token of a sign-in that waits for its second factor, not yet checked. It is never taken for a session."""
     return request.cookies.get(_halfway_name(portal))

@@ -14,7 +14,7 @@ from handlers import refusals
 from handlers.access import own_passkeys, passkeys, sign_in_steps
 from handlers.access.passkeys import Site
 from handlers.errors import RequestRefused
-from web.http.identity import halfway_of, origin_of
+from web.http.identity import halfway_of, origin_of, session_before
 from web.pages.account import second_step
 from web.pages.frame.forms import ConfirmedPosted, OwnForm, text
 from web.pages.frame.view import redirect
@@ -65,7 +65,7 @@ def use(request: Request, portal: ThePortal, form: OwnForm) -> Response:
             text(form, "answer")[: passkeys.LONGEST],
             origin_of(request),
             remember=text(form, "remember") == "yes",
-            instead_of=second_step.session_before(request, portal),
+            instead_of=session_before(request, portal),
         )
     except RequestRefused as refused:
         return second_step.refused(request, portal, token, to, refused)

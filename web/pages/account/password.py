@@ -12,7 +12,7 @@ from handlers.errors import RequestRefused
 from web.hashing import hashes_passwords
 from web.http import known_browsers
 from web.http.forgotten import request_link
-from web.http.identity import origin_of, session_of
+from web.http.identity import origin_of, require_session
 from web.pages.frame.forms import NO_ERRORS, FormErrors, OwnForm, ThePosted, text
 from web.pages.frame.view import page, public_page, redirect
 from web.pages.frame.visitor import TheVisitor, Visitor
@@ -71,7 +71,7 @@ def show_change(visitor: TheVisitor) -> Response:
 @hashes_passwords
 def change(request: Request, portal: ThePortal, posted: ThePosted) -> Response:
     """Change the visitor's own password; their other sessions end."""
-    visitor, session = posted.visitor, session_of(request, portal)
+    visitor, session = posted.visitor, require_session(request, portal)
     old, new = text(posted.form, "old_password"), text(posted.form, "password")
     if new != text(posted.form, "password_again"):
         return _change_page(visitor, _differs())
@@ -80,7 +80,7 @@ def change(request: Request, portal: ThePortal, posted: ThePosted) -> Response:
             portal.database,
             portal.tries,
             visitor.caller,
-            session.token if session else "",
+            session.token,
             old[: password_rules.LONGEST],
             new,
             origin=origin_of(request),

@@ -24,7 +24,7 @@ from web.http.identity import (
     halfway_of,
     origin_of,
     remembered_name,
-    session_of,
+    session_before,
     set_cookie,
     set_halfway_cookie,
     set_remembered_cookie,
@@ -158,11 +158,6 @@ def _to_sign_in(portal: Portal) -> Response:
     answer = redirect("/sign-in", message="sign-in")
     clear_halfway_cookie(answer, portal)
     return answer
-
-
-def session_before(request: Request, portal: Portal) -> str | None:
-    before = session_of(request, portal)
-    return before.token if before else None
 
 
 def _code_page(request: Request, portal: Portal, token: str, to: str, errors: FormErrors = NO_ERRORS) -> Response:

@@ -7,13 +7,11 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from handlers import refusals
 from handlers.access import sessions
-from handlers.access.sessions import Session
-from web.http.identity import origin_of, session_of
+from web.http.identity import origin_of, require_session
 from web.pages.frame.forms import ThePosted
 from web.pages.frame.view import page, redirect
-from web.pages.frame.visitor import TheVisitor, Visitor
+from web.pages.frame.visitor import TheVisitor
 
 router = APIRouter()
 
@@ -22,7 +20,7 @@ PATH = "/account/sessions"
 
 @router.get(PATH)
 def show(visitor: TheVisitor, request: Request) -> Response:
-    found = sessions.listing(visitor.database, visitor.caller, _session(visitor, request))
+    found = sessions.listing(visitor.database, visitor.caller, require_session(request, visitor.portal))
     return page(visitor, "account/sessions.html", sessions=found)
 
 
@@ -30,7 +28,7 @@ def show(visitor: TheVisitor, request: Request) -> Response:
 def end_others(posted: ThePosted, request: Request) -> Response:
     """Sign the visitor out everywhere else."""
     visitor = posted.visitor
-    sessions.end_others(visitor.database, visitor.caller, _session(visitor, request), origin_of(request))
+    sessions.end_others(visitor.database, visitor.caller, require_session(request, visitor.portal), origin_of(request))
     return redirect(PATH, message="sessions-ended")
 
 
@@ -39,10 +37,3 @@ def end_one(posted: ThePosted, request: Request, session_id: UUID) -> Response:
     """End one session; of the visitor's own, the next page is the one to sign in."""
     sessions.end_one(posted.visitor.database, posted.visitor.caller, session_id, origin_of(request))
     return redirect(PATH, message="session-ended")
-
-
-def _session(visitor: Visitor, request: Request) -> Session:
-    session = session_of(request, visitor.portal)
-    if session is None:
-        raise refusals.NOT_SIGNED_IN()
-    return session

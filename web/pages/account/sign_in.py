@@ -11,7 +11,7 @@ from handlers.access.tries import Attempt
 from handlers.errors import RequestRefused
 from web.hashing import hashes_passwords
 from web.http import known_browsers
-from web.http.identity import clear_cookie, origin_of, session_of
+from web.http.identity import clear_cookie, origin_of, session_before, session_of
 from web.pages.account import second_step
 from web.pages.frame.forms import FormErrors, OwnForm, ThePosted, text
 from web.pages.frame.view import public_page, redirect
@@ -38,7 +38,7 @@ def show_sign_in(request: Request, portal: ThePortal, next: str = HOME) -> Respo
 @hashes_passwords
 def sign_in(request: Request, portal: ThePortal, form: OwnForm) -> Response:
     """Sign in, and go to the page that was opened at first."""
-    email, before, to = text(form, "email"), session_of(request, portal), text(form, "next")
+    email, to = text(form, "email"), text(form, "next")
     email_key = sessions.key_of(email[:320])
     attempt = Attempt(email_key, origin_of(request), known_browsers.browser_of(request, portal, email_key))
     try:
@@ -47,7 +47,7 @@ def sign_in(request: Request, portal: ThePortal, form: OwnForm) -> Response:
             portal.tries,
             attempt,
             text(form, "password")[: password_rules.LONGEST],
-            instead_of=before.token if before else None,
+            instead_of=session_before(request, portal),
         )
     except RequestRefused as refused:
         return public_page(request, "account/sign_in.html", FormErrors.of(refused), email=email, next=to)

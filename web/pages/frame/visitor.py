@@ -13,7 +13,6 @@ from handlers import refusals
 from handlers.access import sessions
 from handlers.access.caller import Caller, Scope
 from handlers.imports import needs
-from handlers.imports.needs import Needs
 from handlers.integration import status
 from handlers.integration.status import IntegrationStatus
 from handlers.services import Services
@@ -54,13 +53,9 @@ class Visitor:
         return self.caller.may(Scope.IMPORT)
 
     @cached_property
-    def needs(self) -> Needs:
-        """What needs them, as the navigation counts it."""
-        return needs.of_staff(self.database, self.caller)
-
-    @property
     def needs_count(self) -> int:
-        return self.needs.count + self.xpm.is_lost
+        """How much needs them, for the navigation."""
+        return needs.count_of_staff(self.database, self.caller) + self.xpm.is_lost
 
     @property
     def searches_xpm(self) -> bool:
