@@ -47,7 +47,7 @@ def next_step(tx: Tx, staff: Staff) -> NextStep | None:
 
 def own(database: Database, caller: Caller) -> OwnFactor:
     with database.read() as tx:
-        staff = _staff(tx, caller)
+        staff = staff_row(tx, caller)
         return OwnFactor(
             staff.login_id,
             second_factors.is_set_up(tx, staff.login_id),
@@ -66,9 +66,9 @@ def may_remember(tx: Tx, staff: Staff) -> bool:
 def forget_browsers(database: Database, caller: Caller) -> None:
     """Have a member's browsers asked for the second factor again."""
     with database.write() as tx:
-        staff = _staff(tx, caller)
+        staff = staff_row(tx, caller)
         remembered.forget_all(tx, staff.login_id)
-        _audit(tx, staff, "forget_browsers")
+        audit_own(tx, staff, "forget_browsers")
 
 
 def app_of(tx: Tx, settings: Settings, staff: Staff, sealed: str | None) -> NewApp:
@@ -77,17 +77,20 @@ def app_of(tx: Tx, settings: Settings, staff: Staff, sealed: str | None) -> NewA
     Raises:
         RequestRefused: the one that was shown has expired.
     """
-    login, practice = credentials.login(tx, staff.login_id), people.get_practice(tx, staff.practice_id)
-    named = {"name": login.email, "issuer": practice.name if practice else ""}
-    if sealed is None:
-        return second_factor.new_app(settings, staff.login_id, **named)
-    return second_factor.same_app(settings, staff.login_id, sealed, **named)
+    name, issuer = name_and_issuer(tx, staff)
+    return second_factor.app_to_set_up(settings, staff.login_id, sealed, name=name, issuer=issuer)
+
+
+def name_and_issuer(tx: Tx, staff: Staff) -> tuple[str, str]:
+    """What a device calls a staff member's account, and whose it is."""
+    practice = people.get_practice(tx, staff.practice_id)
+    return credentials.login(tx, staff.login_id).email, practice.name if practice else ""
 
 
 def own_app(database: Database, settings: Settings, caller: Caller, *, sealed: str | None = None) -> NewApp:
     """`app_of` for a member who is signed in."""
     with database.read() as tx:
-        return app_of(tx, settings, _staff(tx, caller), sealed)
+        return app_of(tx, settings, staff_row(tx, caller), sealed)
 
 
 def check(
@@ -116,7 +119,7 @@ def set_up(
         RequestRefused: as `handlers.access.second_factor.set_up`.
     """
     codes = second_factor.set_up(tx, settings, staff.login_id, sealed, code, replacing=replacing)
-    _audit(tx, staff, "set_up")
+    audit_own(tx, staff, "set_up")
     sign_in_log.note(tx, SignInEvent.SECOND_FACTOR_SET_UP, staff, origin)
     return codes
 
@@ -126,14 +129,14 @@ def set_up_own(
 ) -> list[str]:
     """`set_up` for a member who is signed in and has confirmed that it is them, so another app may replace theirs."""
     with database.write() as tx:
-        return set_up(tx, settings, _staff(tx, caller), sealed, code, origin, replacing=True)
+        return set_up(tx, settings, staff_row(tx, caller), sealed, code, origin, replacing=True)
 
 
 def renew_recovery_codes(database: Database, caller: Caller, origin: Origin) -> list[str]:
     """Replace a member's recovery codes."""
     with database.write() as tx:
-        staff = _staff(tx, caller)
-        _audit(tx, staff, "recovery_codes")
+        staff = staff_row(tx, caller)
+        audit_own(tx, staff, "recovery_codes")
         sign_in_log.note(tx, SignInEvent.RECOVERY_CODES_RENEWED, staff, origin)
         return second_factor.renew_recovery_codes(tx, staff.login_id)
 
@@ -147,17 +150,23 @@ def turn_off(database: Database, caller: Caller, origin: Origin) -> None:
     with database.write() as tx:
         if people.mandates_mfa(tx, caller.practice_id):
             raise refusals.MFA_IS_MANDATORY()
-        staff = _staff(tx, caller)
+        staff = staff_row(tx, caller)
         if second_factors.remove(tx, staff.login_id):
-            _audit(tx, staff, "turn_off")
+            audit_own(tx, staff, "turn_off")
             sign_in_log.note(tx, SignInEvent.SECOND_FACTOR_TURNED_OFF, staff, origin)
 
 
-def _audit(tx: Tx, staff: Staff, act: str) -> None:
+def audit_own(tx: Tx, staff: Staff, act: str) -> None:
+    """Audit what a staff member did to their second factor."""
     Actor.of(staff.id).audit(tx, f"second_factor.{act}", "staff", staff.id, staff.practice_id)
 
 
-def _staff(tx: Tx, caller: Caller) -> Staff:
+def staff_row(tx: Tx, caller: Caller) -> Staff:
+    """The row of a caller.
+
+    Raises:
+        RequestRefused: they do not work here (any more).
+    """
     staff = people.get_staff(tx, caller.staff_id, practice_id=caller.practice_id)
     if staff is None:
         raise refusals.UNKNOWN_STAFF()

@@ -90,9 +90,7 @@ def app_to_set_up(database: Database, settings: Settings, token: str, *, sealed:
     with database.read() as tx:
         if second_factors.is_set_up(tx, login.id):
             return None
-    if sealed is None:
-        return second_factor.new_app(settings, login.id, name=login.email, issuer=ISSUER)
-    return second_factor.same_app(settings, login.id, sealed, name=login.email, issuer=ISSUER)
+    return second_factor.app_to_set_up(settings, login.id, sealed, name=login.email, issuer=ISSUER)
 
 
 def complete(database: Database, settings: Settings, token: str, code: str) -> Session:

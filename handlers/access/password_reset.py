@@ -10,7 +10,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from email.message import Message
-from uuid import UUID
 
 from config.settings import Settings
 from handlers.access import passwords, sign_in_log
@@ -21,6 +20,7 @@ from handlers.access.tokens import hashed
 from handlers.access.tries import Tries
 from handlers.email import addresses
 from handlers.email.compose import compose
+from handlers.email.greeting import greeting
 from handlers.errors import Deferred, OutcomeUnknown, Rejected, Transient
 from handlers.jobs.enqueue import FollowUp, standalone_job
 from handlers.jobs.handler import job_arg
@@ -76,7 +76,7 @@ def fetch(services: Services, job: Job) -> EmailState:
     Raises:
         Transient, Deferred: from the mail server; nothing was sent.
     """
-    reset_id, lease = job_arg(job, "reset_id"), _lease_of(job)
+    reset_id, lease = job_arg(job, "reset_id"), jobs.lease_of(job).token
     with services.database.read() as tx:
         letter = password_resets.addressed(tx, reset_id, wanted_seconds=LINK_SECONDS)
     if letter is None or letter.reset.state is EmailState.SENDING:  # an attempt that was cut off may have sent it
@@ -115,14 +115,8 @@ def _message(settings: Settings, letter: AddressedReset, token: str) -> Message:
         subject="Set a new password",
         message_id=f"{letter.reset.id.hex}.password-reset",
         values={
-            "staff_name": letter.staff.name,
+            "greeting": greeting(letter.staff.name),
             "practice_name": letter.practice.name,
             "reset_url": passwords.link_of(settings.public_url, token),
         },
     )
-
-
-def _lease_of(job: Job) -> UUID:
-    if job.lease_token is None:
-        raise LeaseLost(f"job {job.id} has no lease")
-    return job.lease_token

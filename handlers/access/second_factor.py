@@ -65,28 +65,23 @@ class NewApp:
     sealed: str
 
 
-def new_app(settings: Settings, login_id: UUID, *, name: str, issuer: str) -> NewApp:
+def app_to_set_up(settings: Settings, login_id: UUID, sealed: str | None, *, name: str, issuer: str) -> NewApp:
     """A secret to set up; nothing is stored before a code of it is given.
 
     Args:
+        sealed: the secret that was shown, to be shown again after a wrong code; without it, it is a new one.
         name: the account's name in the app.
         issuer: whose account it is in the app.
 
     Raises:
         SettingsError: TOKEN_KEYS is empty.
+        RequestRefused: the secret was shown too long ago, or to somebody else.
     """
+    if sealed is not None:
+        return _shown(_opened(settings, login_id, sealed), sealed, name, issuer)
     secret = pyotp.random_base32()
     sealed = settings.vault.encrypt(f"{_PURPOSE} {login_id} {secret}".encode()).decode()
     return _shown(secret, sealed, name, issuer)
-
-
-def same_app(settings: Settings, login_id: UUID, sealed: str, *, name: str, issuer: str) -> NewApp:
-    """The secret that was shown, to be shown again after a wrong code.
-
-    Raises:
-        RequestRefused: it was shown too long ago, or to somebody else.
-    """
-    return _shown(_opened(settings, login_id, sealed), sealed, name, issuer)
 
 
 def set_up(tx: Tx, settings: Settings, login_id: UUID, sealed: str, code: str, *, replacing: bool = False) -> list[str]:

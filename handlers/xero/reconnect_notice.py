@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from email.message import Message
-from uuid import UUID
 
 from config.settings import Settings
 from handlers.email import addresses
@@ -52,7 +51,7 @@ def fetch(services: Services, job: Job) -> bool:
         OutcomeUnknown: an earlier attempt began to send, and its outcome was never recorded.
         Rejected, Transient: from the mail server; nothing was sent.
     """
-    notice_id, token = job_arg(job, "notice_id"), _token_of(job)
+    notice_id, token = job_arg(job, "notice_id"), jobs.lease_of(job).token
     with services.database.read() as tx:
         letter = reconnect_notices.addressed(tx, notice_id)
     if letter.notice.state is EmailState.SENDING:
@@ -79,7 +78,7 @@ def apply(tx: Tx, job: Job, row: None, was_sent: bool) -> Sequence[FollowUp]:
     """Record that it was sent, or is no longer needed."""
     notice_id = job_arg(job, "notice_id")
     if was_sent:
-        reconnect_notices.finish_sending(tx, notice_id, _token_of(job), EmailState.SENT)
+        reconnect_notices.finish_sending(tx, notice_id, jobs.lease_of(job).token, EmailState.SENT)
     else:
         reconnect_notices.cancel(tx, notice_id)
     return []
@@ -92,7 +91,7 @@ def on_failure(tx: Tx, job: Job, failure: Failure) -> None:
         case ErrorClass.UNKNOWN | ErrorClass.PERMANENT:
             reconnect_notices.mark_unknown(tx, notice_id)
         case ErrorClass.REJECTED:
-            reconnect_notices.finish_sending(tx, notice_id, _token_of(job), EmailState.REFUSED)
+            reconnect_notices.finish_sending(tx, notice_id, jobs.lease_of(job).token, EmailState.REFUSED)
         case _:
             pass
 
@@ -120,9 +119,3 @@ def _message(settings: Settings, letter: AddressedNotice) -> Message:
             "integrations_url": f"{settings.public_url.rstrip('/')}{INTEGRATIONS_PATH}",
         },
     )
-
-
-def _token_of(job: Job) -> UUID:
-    if job.lease_token is None:
-        raise LeaseLost(f"job {job.id} has no lease")
-    return job.lease_token

@@ -140,8 +140,9 @@ def end_sessions_of(tx: Tx, staff_id: UUID, *, keep: str | None = None) -> int:
 
 def end_sessions_of_login(tx: Tx, login_id: UUID, *, keep: str | None = None) -> None:
     """`end_sessions_of` whoever has this login: after a new password, nobody who knew the old one stays signed in."""
-    for staff_id in tx.session.scalars(select(Staff.id).where(Staff.login_id == login_id)).all():
-        end_sessions_of(tx, staff_id, keep=keep)
+    staff = staff_of(tx, login_id)
+    if staff is not None:
+        end_sessions_of(tx, staff.id, keep=keep)
     operator_ids = select(Operator.id).where(Operator.login_id == login_id)
     delete_rows(tx, OperatorSession, OperatorSession.operator_id.in_(operator_ids))
     delete_rows(tx, PendingSignIn, PendingSignIn.login_id == login_id)

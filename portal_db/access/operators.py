@@ -59,8 +59,7 @@ def change(tx: Tx, operator_id: UUID, **values: Any) -> bool:
 
 
 def leave(tx: Tx, operator_id: UUID) -> bool:
-    """Record that an operator has left, and end their sessions. False when they had left before."""
-    delete_rows(tx, OperatorSession, OperatorSession.operator_id == operator_id)
+    """Record that an operator has left. False when they had left before."""
     return change(tx, operator_id, left_at=db_now())
 
 

@@ -31,17 +31,21 @@ def ask(world: World) -> None:
     password_reset.request(world.database, world.bell, email_of(world), HERE)
 
 
-def tokens(world: World) -> list[str]:
-    """The tokens of the links that were sent, in order."""
+def texts(world: World) -> list[str]:
+    """What the emails say that were sent, in order."""
     found = []
     for delivery in world.mail.deliveries():
         content = (world.mail.mailbox.folder / delivery.file).read_bytes()
         body = message_from_bytes(content, policy=policy.default).get_body(("plain",))
         assert body is not None
-        match = re.search(r"/set-password#(\S+)", body.get_content())
-        assert match is not None
-        found.append(match[1])
+        found.append(body.get_content())
     return found
+
+
+def tokens(world: World) -> list[str]:
+    """The tokens of the links that were sent, in order."""
+    matches = [re.search(r"/set-password#(\S+)", text) for text in texts(world)]
+    return [match[1] for match in matches if match is not None]
 
 
 def became(world: World) -> list[tuple[EmailState, JobState]]:
@@ -69,6 +73,16 @@ def test_the_link_sets_the_password_once(world: World) -> None:
     assert signs_in_with(world, PASSWORD)
     ops.refused(lambda: passwords.set_by_link(world.database, token, "another few quiet words", HERE), "link_ended")
     assert world.scalar("SELECT count(*) FROM password_resets WHERE token_hash = :token", token=token) == 0
+
+
+@pytest.mark.parametrize(("name", "greeting"), [("Kim Lee", "Hello Kim Lee,"), ("Kim www.bait.example", "Hello,")])
+def test_a_name_greets_only_if_it_carries_no_message(sqlite_world: World, name: str, greeting: str) -> None:
+    with sqlite_world.database.write() as tx:
+        tx.session.execute(update(Staff).values(name=name))
+    ask(sqlite_world)
+    sqlite_world.run_due()
+    [text] = texts(sqlite_world)
+    assert text.splitlines()[0] == greeting
 
 
 def test_a_new_password_ends_every_other_link(sqlite_world: World) -> None:

@@ -75,11 +75,6 @@ MUTANTS = (
                 ".where(_is_live(token_hash))",
             ),
             Edit(
-                "portal_db/access/operators.py",
-                "    delete_rows(tx, OperatorSession, OperatorSession.operator_id == operator_id)\n",
-                "",
-            ),
-            Edit(
                 "handlers/access/operators.py",
                 "        operators.leave(tx, operator_id)\n        credentials.end_sessions_of_login(tx, found.login.id)",
                 "        operators.leave(tx, operator_id)",
