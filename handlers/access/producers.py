@@ -26,7 +26,7 @@ from portal_db.database import Database
 
 PREFIX = "pqs_"
 #: The fields of a message that say who signed it; all others are what is signed.
-SIGNATURE_FIELDS = ("producer", "signature")
+_SIGNATURE_FIELDS = ("producer", "signature")
 #: How long a replaced secret is still accepted, so that the program can be given the new one: a day.
 OVERLAP_SECONDS = 24 * 3600.0
 
@@ -128,6 +128,11 @@ def signature(secret: str, fields: Mapping[str, Any]) -> str:
     return hmac.new(secret.encode(), canonical(fields), hashlib.sha256).hexdigest()
 
 
+def unsigned(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """What a request asks for, without its signature."""
+    return {name: value for name, value in fields.items() if name not in _SIGNATURE_FIELDS}
+
+
 def canonical(fields: Mapping[str, Any]) -> bytes:
     """The fields of a request without its signature, always written the same: JSON in UTF-8 with sorted names and without
     spaces (RFC 8785, of which a request of texts, yes and no needs nothing else).
@@ -135,8 +140,9 @@ def canonical(fields: Mapping[str, Any]) -> bytes:
     Raises:
         ValueError, RecursionError: they have no such form.
     """
-    signed = {name: value for name, value in fields.items() if name not in SIGNATURE_FIELDS}
-    return json.dumps(signed, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    return json.dumps(
+        unsigned(fields), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    ).encode()
 
 
 def _new_secret() -> str:

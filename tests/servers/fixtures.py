@@ -35,8 +35,15 @@ THROUGH_A_POOLER = frozenset(
         "tests.worker.leader.test_relay_outages",
     }
 )
+#: The parameter of `database_url` for a test of plans: PostgreSQL's statistics say nothing yet, whatever ran before.
+NEW = "new postgresql"
 #: The fixtures of databases with tables, by the parameter of `database_url`.
-_WITH_TABLES = {"sqlite": "sqlite_tables", "postgresql": "postgres_url", "pgbouncer": "pgbouncer_url"}
+_WITH_TABLES = {
+    "sqlite": "sqlite_tables",
+    "postgresql": "postgres_url",
+    "pgbouncer": "pgbouncer_url",
+    NEW: "new_postgres_url",
+}
 SEED = "TEST_SEED"  # in the environment, so that the processes of pytest-xdist inherit it
 
 
@@ -51,7 +58,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if metafunc.module.__name__ not in THROUGH_A_POOLER or "database_url" not in metafunc.fixturenames:
         return
     if not any("database_url" in mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")):
-        everywhere = pytest.mark.parametrize("database_url", list(_WITH_TABLES), indirect=True)
+        everywhere = pytest.mark.parametrize("database_url", ["sqlite", "postgresql", "pgbouncer"], indirect=True)
         metafunc.definition.add_marker(everywhere)
 
 
@@ -129,6 +136,13 @@ def postgres_url(postgres_lender: Lender) -> Iterator[str]:
 
 
 @pytest.fixture
+def new_postgres_url(postgres_server: PostgresServer, postgres_template: str) -> Iterator[str]:
+    """A PostgreSQL database with the record's tables that no test has used before."""
+    with fresh_database(postgres_server, postgres_template) as url:
+        yield url
+
+
+@pytest.fixture
 def sqlite_url(tmp_path: Path) -> str:
     """A new SQLite database, whose file does not exist yet: `sqlite:////…`."""
     return f"sqlite:///{tmp_path / 'portal.db'}?synchronous=normal"
@@ -157,7 +171,7 @@ def pgbouncer_url(pgbouncer_server: PgBouncer, postgres_url: str) -> str:
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest) -> str:
     """A new database with the record's tables: the test runs once on SQLite and once on PostgreSQL. A test may ask for
-    `pgbouncer` as well."""
+    `pgbouncer` or `NEW` instead."""
     url: str = request.getfixturevalue(_WITH_TABLES[request.param])
     return url
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
+from uuid import UUID
 
 import typer
 from rich.console import Console, JustifyMethod, RenderableType
@@ -175,3 +176,12 @@ def state_words(state: str) -> str:
 def short_path(path: Path) -> str:
     """A path, relative to the working directory where that is shorter."""
     return min(str(path), os.path.relpath(path), key=len)
+
+
+def print_secret(secret: str, made_id: UUID, as_json: bool, *, what: str = "secret") -> None:
+    """Print a secret that was made, which is shown only now, and the id of what it belongs to."""
+    if as_json:
+        say_json({"secret": secret, "id": made_id})
+        return
+    say_line(secret)
+    note(f"Its id: {made_id}. Keep the {what} safe: it is not shown again.")

@@ -19,7 +19,7 @@ from config.settings import LOOPBACK, Settings, SettingsError
 from config.sources import Sources
 from handlers.email.smtp import SmtpMailer
 from handlers.errors import Transient
-from handlers.outages import OPENS_AFTER
+from handlers.outages import OPENS_AFTER, UPSTREAM_OF
 from handlers.xero.tokens import identity
 from portal_db.database import DATABASE_AWAY, Database
 from portal_db.states import Lane
@@ -214,12 +214,10 @@ def _outages(of: Installation) -> str:
     with of.database.read() as tx:
         away = outages.current(tx, failures=OPENS_AFTER)
     if away:
-        what = "; ".join(f"{_WORDS.get(one.upstream, one.upstream)} {one.reason}" for one in away)
+        words = {upstream.name: upstream.words for upstream in UPSTREAM_OF.values()}
+        what = "; ".join(f"{words.get(one.upstream, one.upstream)} {one.reason}" for one in away)
         raise CheckFailed(f"Jobs wait for a server: {what}.", "Jobs go on by themselves once it answers.")
     return "No job waits for the mail server or XPM to come back."
-
-
-_WORDS = {"mail": "the mail server", "xpm": "XPM"}
 
 
 def _mail(of: Installation) -> str:

@@ -7,6 +7,7 @@ AgeLimit drops it by design (P9); TimeLimit and Shutdown raise in the middle of 
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
@@ -33,6 +34,8 @@ _LANES = frozenset(Lane)
 
 #: A process that has sent no command for this long counts as dead: what it holds is delivered again, which is harmless (P4).
 DEAD_AFTER_SECONDS = 15.0
+#: A refusal by Redis is logged once in this time.
+SAY_AGAIN_SECONDS = 60.0
 #: The first version with BLMOVE.
 OLDEST_REDIS = (6, 2)
 
@@ -86,6 +89,7 @@ class PortalBroker(RedisBroker):
         )
         self.quarantine = quarantine
         self.goes_round = goes_round
+        self._say_again_at: defaultdict[str, float] = defaultdict(float)  # by queue, on the process's monotonic clock
         self._script = client.register_script(dispatch.SCRIPT)
 
     @property
@@ -106,8 +110,17 @@ class PortalBroker(RedisBroker):
         try:
             self.do_requeue(queue_name, *self.held(queue_name))
         except redis.RedisError as error:  # a refusal too: dramatiq tries again
+            if isinstance(error, redis.ResponseError):
+                self.refused(queue_name, error)
             raise ConnectionClosed(error) from None  # type: ignore[no-untyped-call]  # dramatiq's is untyped
         return super().consume(queue_name, prefetch, timeout)
+
+    def refused(self, queue_name: str, refusal: redis.ResponseError) -> None:
+        """Log that Redis refuses a queue, as when somebody changed its user's rights: once a minute."""
+        now = time.monotonic()
+        if now >= self._say_again_at[queue_name]:
+            self._say_again_at[queue_name] = now + SAY_AGAIN_SECONDS
+            log.error("consumer.refused", queue=queue_name, reason=type(refusal).__name__)
 
     def _dispatch(self, command: str) -> Callable[..., Any]:
         """`do_fetch`, `do_ack` and `do_requeue`, which dramatiq calls, by our own script."""

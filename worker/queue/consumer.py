@@ -20,8 +20,6 @@ log = structlog.stdlib.get_logger(__name__)
 WAIT_SECONDS = 1.0
 #: Messages are a few hundred bytes; a set's is the longest. A larger one is not even decoded.
 MAX_MESSAGE_BYTES = 64 * 1024
-#: A refusal by Redis is logged once in this time.
-SAY_AGAIN_SECONDS = 60.0
 
 
 class BlockingConsumer(_RedisConsumer):
@@ -29,8 +27,6 @@ class BlockingConsumer(_RedisConsumer):
 
     #: An acknowledgement got lost, so this consumer holds a message that nobody works on.
     lost_ack = False
-    #: When a refusal by Redis is logged again, on the process's monotonic clock.
-    say_again_at = 0.0
 
     def __next__(self) -> MessageProxy | None:
         self.broker.goes_round(self.queue_name)
@@ -53,16 +49,9 @@ class BlockingConsumer(_RedisConsumer):
         except (redis.ConnectionError, redis.TimeoutError) as error:  # P7: a timeout is a lost connection too
             raise ConnectionClosed(error) from None  # type: ignore[no-untyped-call]  # dramatiq's is untyped
         except redis.ResponseError as error:
-            self._wait_after(error)
+            self.broker.refused(self.queue_name, error)
+            time.sleep(WAIT_SECONDS)
         return None
-
-    def _wait_after(self, refusal: redis.ResponseError) -> None:
-        """Redis refuses us, as when somebody changed its user's rights: go on asking, and say so once a minute."""
-        now = time.monotonic()
-        if now >= self.say_again_at:
-            self.say_again_at = now + SAY_AGAIN_SECONDS
-            log.error("consumer.refused", queue=self.queue_name, reason=type(refusal).__name__)
-        time.sleep(WAIT_SECONDS)
 
     def ack(self, message: MessageProxy) -> None:
         """Acknowledge a message. If that fails, the message is delivered again, which is harmless."""

@@ -71,7 +71,7 @@ class Door:
             RequestRefused: no producer of the practice has signed it.
         """
         services = self._services
-        asked = {name: value for name, value in fields.items() if name not in producers.SIGNATURE_FIELDS}
+        asked = producers.unsigned(fields)
         if len(asked) < len(fields) or not services.settings.unsigned_requests:
             vault = services.settings.vault
             self._until_recorded(lambda: producers.require_signed(services.database, vault, fields))

@@ -180,13 +180,13 @@ class Chain:
         if sent.was_put_off:
             self._withdraw(sending, sent.task)
         if isinstance(error, LeaseLost):
-            log.info("job.lease_lost")
+            log.info("job.lease_lost", job=str(sent.task.job.id))
         else:
             self._fail(handler, sent.task, as_job_error(error))
 
     def _not_begun(self, handler: Handler, sending: Sending, task: Task, error: Exception) -> None:
         if isinstance(error, LeaseLost):
-            log.info("job.lease_lost")
+            log.info("job.lease_lost", job=str(task.job.id))
             return
         self._withdraw(sending, task)
         self._fail(handler, task, as_job_error(error))

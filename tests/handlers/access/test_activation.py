@@ -128,4 +128,4 @@ def test_what_was_never_a_link(sqlite_world: World) -> None:
 def test_a_password_like_the_client_or_their_firm_is_refused(sqlite_world: World, simulator: SimulatorHandle) -> None:
     _, token = invited(sqlite_world, simulator)
     for password in ("Harbour2026!!", "aaaaaaaaaaaa"):
-        ops.refused(lambda password=password: use(sqlite_world, token, password), "bad_password")  # type: ignore[misc]
+        ops.refused(partial(use, sqlite_world, token, password), "bad_password")

@@ -13,9 +13,10 @@ from portal_db.directory.syncs import DropLimits
 from portal_db.states import SyncMode
 from portal_db.types import database_time
 from tests.handlers.directory.given import directory_of
+from tests.servers.fixtures import NEW
 from tests.world import World
 
-postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+postgresql = pytest.mark.parametrize("database_url", [NEW], indirect=True)
 
 LOOK_UP = (
     "SELECT record FROM directory_records WHERE xero_login_id = :login AND tenant_id = :tenant AND xpm_uuid = :uuid"

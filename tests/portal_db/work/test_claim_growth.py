@@ -10,9 +10,10 @@ import pytest
 from sqlalchemy import event, text
 
 from tests.making import claim
+from tests.servers.fixtures import NEW
 from tests.world import World
 
-postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+postgresql = pytest.mark.parametrize("database_url", [NEW], indirect=True)
 
 
 def ask_batch(world: World, size: int) -> UUID:

@@ -20,6 +20,7 @@ from portal_db.xero import handover
 from tests.making import add, new_job
 from tests.portal_db.work.test_job_growth import rows_read
 from tests.portal_db.work.test_job_search import die
+from tests.servers.fixtures import NEW
 from tests.world import World
 
 DEAD = Filter(states=(JobState.DEAD,))
@@ -81,7 +82,7 @@ def finish_many(world: World, number: int, first: int) -> None:
             tx.session.execute(text(statement), given)
 
 
-@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("database_url", [NEW], indirect=True)
 def test_no_page_reads_more_with_more_finished_work(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (audit, import_search, job_search):
         monkeypatch.setattr(module, "LOOKED_THROUGH", LOOKED_THROUGH)

@@ -21,9 +21,10 @@ from portal_db.work import import_list, imports, jobs, recent_imports, ringing
 from portal_db.work.import_list import ImportFilter
 from portal_db.work.jobs import Lease
 from tests.making import add_practice
+from tests.servers.fixtures import NEW
 from tests.world import World
 
-postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+postgresql = pytest.mark.parametrize("database_url", [NEW], indirect=True)
 
 BACKLOG, SET = 5_000, 50
 FINISHED = 20_000

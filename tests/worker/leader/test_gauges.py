@@ -17,13 +17,14 @@ from portal_db.types import db_now
 from portal_db.work import outages, workers
 from tests.making import add, add_practice, claimed, new_job, pause, set_job
 from tests.portal_db.work.test_job_growth import FINISHED, add_many, rows_read
+from tests.servers.fixtures import NEW
 from tests.world import World
 from worker.leader.gauges import GAUGES, Gauges, Sight, Values, of_record, read
 from xpm.quota import Limits
 from xpm.quota.ledger import Status
 
 FREE = Status(1, 6, 500, 100, 4, True, False, 0.0, None, 0.0, 0.0)
-postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+postgresql = pytest.mark.parametrize("database_url", [NEW], indirect=True)
 
 
 def sight(world: World, quota: Status = FREE, **more: Any) -> Sight:

@@ -14,7 +14,7 @@ from portal_db.states import ImportState, Lane
 from tests.making import importable
 from tests.servers.redis import RedisServer
 from tests.servers.waiting import wait_until
-from tests.worker.queue.desk import Desk
+from tests.worker.queue.desk import ALL_QUEUES, Desk
 from tests.world import World
 from worker.queue.broker import UnsafeRedis, make_broker, require_usable
 from worker.queue.inspect import RedisQueues
@@ -131,16 +131,29 @@ def test_what_cannot_work_is_refused_at_the_start(hello: dict[str, str], says: s
         require_usable(client, "portal")
 
 
+@pytest.mark.parametrize("when", ["before it starts", "while it runs"])
 def test_rights_that_are_taken_away_stop_nothing_for_good_and_are_logged_once(
-    confined: Desk, own_redis: RedisServer
+    confined: Desk, own_redis: RedisServer, when: str
 ) -> None:
-    # Given a running worker
-    with redis.Redis.from_url(own_redis.url) as admin, capture_logs() as logs, confined.working():
-        # When its user may no longer fetch, for a while
-        admin.execute_command("ACL", "SETUSER", "portal", "-evalsha", "-eval", "-blmove")
-        wait_until(lambda: "consumer.refused" in {line["event"] for line in logs}, "the refusal is logged")
-        admin.execute_command("ACL", "SETUSER", "portal", "+evalsha", "+eval", "+blmove")
-        # Then it goes on by itself
-        request = confined.world.request(uuid4())
-        confined.post(request.model_dump())
-        wait_until(lambda: confined.receipt(request.request_id) is not None, "the request has its receipt")
+    def refusals() -> list[str]:
+        return [line["queue"] for line in logs if line["event"] == "consumer.refused"]
+
+    with redis.Redis.from_url(own_redis.url) as admin, capture_logs() as logs:
+        if when == "before it starts":
+            admin.execute_command("ACL", "SETUSER", "portal", "-evalsha", "-eval", "-blmove")
+        # Given a worker
+        broker = make_broker(confined.settings, lambda *_: None)
+        rounds: list[str] = []
+        broker.goes_round = rounds.append
+        with confined.working(broker=broker):
+            if when == "while it runs":
+                wait_until(lambda: min(map(rounds.count, ALL_QUEUES)) > 1, "every queue's consumer runs")
+            # When its user may not fetch, for a while
+            admin.execute_command("ACL", "SETUSER", "portal", "-evalsha", "-eval", "-blmove")
+            wait_until(lambda: len(refusals()) == len(ALL_QUEUES), "the refusals are logged")
+            admin.execute_command("ACL", "SETUSER", "portal", "+evalsha", "+eval", "+blmove")
+            # Then it goes on by itself
+            request = confined.world.request(uuid4())
+            confined.post(request.model_dump())
+            wait_until(lambda: confined.receipt(request.request_id) is not None, "the request has its receipt")
+    assert sorted(refusals()) == sorted(ALL_QUEUES)

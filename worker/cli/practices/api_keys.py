@@ -11,13 +11,22 @@ import typer
 from rich.table import Table
 
 from handlers.access import api_keys
-from handlers.access.api_keys import MadeKey
 from handlers.access.caller import Scope
 from portal_db.tables import ApiKey
 from worker.cli.database import open_record
 from worker.cli.exits import explain_refusals
 from worker.cli.operator import Practice
-from worker.cli.output import AsJson, clean, fields, note, say, say_json, say_line, say_list, short_utc, table, utc
+from worker.cli.output import (
+    AsJson,
+    clean,
+    fields,
+    print_secret,
+    say,
+    say_list,
+    short_utc,
+    table,
+    utc,
+)
 
 api_key_app = typer.Typer(no_args_is_help=True, help="Keys for programs that call the HTTP API.")
 
@@ -44,7 +53,7 @@ def add(
     scopes = set(scope or (Scope.READ, Scope.IMPORT))
     with open_record() as record, explain_refusals({"practice_id": f"--practice {practice}", "days": f"--days {days}"}):
         made = api_keys.add(record.database, practice, name, scopes, days=days)
-    _print_secret(made, as_json)
+    print_secret(made.secret, made.key_id, as_json, what="key")
 
 
 @api_key_app.command("list")
@@ -69,7 +78,7 @@ def rotate(key: KeyId, practice: Practice, as_json: AsJson = False) -> None:
     """Replace a key; the old one works for another day."""
     with open_record() as record, explain_refusals({"key_id": f"KEY {key}"}):
         made = api_keys.rotate(record.database, key, practice_id=practice)
-    _print_secret(made, as_json)
+    print_secret(made.secret, made.key_id, as_json, what="key")
 
 
 @api_key_app.command("revoke")
@@ -78,14 +87,6 @@ def revoke(key: KeyId, practice: Practice) -> None:
     with open_record() as record, explain_refusals({"key_id": f"KEY {key}"}):
         api_keys.revoke(record.database, key, practice_id=practice)
     say("Revoked.")
-
-
-def _print_secret(made: MadeKey, as_json: bool) -> None:
-    if as_json:
-        say_json(fields(made, "secret", id="key_id"))
-        return
-    say_line(made.secret)
-    note(f"Its id: {made.key_id}. Keep the key safe: it is not shown again.")
 
 
 def _result(row: ApiKey) -> dict[str, Any]:

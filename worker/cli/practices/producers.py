@@ -10,11 +10,10 @@ import typer
 from rich.table import Table
 
 from handlers.access import producers
-from handlers.access.producers import MadeProducer
 from portal_db.access.producers import KnownProducer
 from worker.cli.database import open_record
 from worker.cli.exits import explain_refusals
-from worker.cli.output import AsJson, clean, fields, note, say, say_json, say_line, say_list, table, utc
+from worker.cli.output import AsJson, clean, fields, print_secret, say, say_list, table, utc
 
 producer_app = typer.Typer(no_args_is_help=True, help="Programs that request imports by queue message.")
 
@@ -35,7 +34,7 @@ def add(
     """Add a producer and print the secret that it signs with. The secret is shown only once."""
     with open_record() as record, explain_refusals({"practice_id": "--practice"}):
         made = producers.add(record.database, record.settings.vault, name, practice)
-    _print_secret(made, as_json)
+    print_secret(made.secret, made.producer_id, as_json)
 
 
 @producer_app.command("list")
@@ -51,7 +50,7 @@ def rotate(producer: ProducerId, as_json: AsJson = False) -> None:
     """Replace a producer's secret; the old one is accepted for another day."""
     with open_record() as record, explain_refusals({"producer_id": f"PRODUCER {producer}"}):
         made = producers.rotate(record.database, record.settings.vault, producer)
-    _print_secret(made, as_json)
+    print_secret(made.secret, made.producer_id, as_json)
 
 
 @producer_app.command("revoke")
@@ -69,14 +68,6 @@ def _table(rows: Sequence[KnownProducer]) -> Table:
         known = row.producer
         made.add_row(str(known.id), clean(known.name), practices, utc(known.created_at), utc(known.revoked_at))
     return made
-
-
-def _print_secret(made: MadeProducer, as_json: bool) -> None:
-    if as_json:
-        say_json(fields(made, "secret", id="producer_id"))
-        return
-    say_line(made.secret)
-    note(f"Its id: {made.producer_id}. Keep the secret safe: it is not shown again.")
 
 
 def _result(row: KnownProducer) -> dict[str, Any]:

@@ -11,7 +11,6 @@ from rich.table import Table
 
 from handlers.webhooks import endpoints
 from handlers.webhooks.announce import Event
-from handlers.webhooks.endpoints import Made
 from portal_db.paging import Cursor
 from portal_db.tables import WebhookEndpoint
 from portal_db.webhooks import DeliveryWithJob
@@ -22,10 +21,8 @@ from worker.cli.output import (
     AsJson,
     clean,
     fields,
-    note,
+    print_secret,
     say,
-    say_json,
-    say_line,
     say_list,
     say_result,
     short_utc,
@@ -52,7 +49,7 @@ def add(
     labels = {"practice_id": f"--practice {practice}", "url": clean(url)}
     with open_record() as record, explain_refusals(labels):
         made = endpoints.add(record.database, record.settings, practice, url, set(event or ()))
-    _print_secret(made, as_json)
+    print_secret(made.secret, made.endpoint_id, as_json)
 
 
 @webhooks_app.command("list")
@@ -76,7 +73,7 @@ def rotate(webhook: WebhookId, practice: Practice, as_json: AsJson = False) -> N
     """Replace a webhook's secret; the old one also signs for another day."""
     with open_record() as record, explain_refusals({"webhook_id": f"WEBHOOK {webhook}"}):
         made = endpoints.rotate(record.database, record.settings, webhook, practice_id=practice)
-    _print_secret(made, as_json)
+    print_secret(made.secret, made.endpoint_id, as_json)
 
 
 @webhooks_app.command("remove")
@@ -119,14 +116,6 @@ def _deliveries_table(found: Sequence[DeliveryWithJob]) -> Table:
 
 def _cursor(one: DeliveryWithJob) -> Cursor:
     return Cursor(one.delivery.created_at, one.delivery.id)
-
-
-def _print_secret(made: Made, as_json: bool) -> None:
-    if as_json:
-        say_json(fields(made, "secret", id="endpoint_id"))
-        return
-    say_line(made.secret)
-    note(f"Its id: {made.endpoint_id}. Keep the secret safe: it is not shown again.")
 
 
 def _state(row: WebhookEndpoint) -> str:
