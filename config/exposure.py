@@ -6,6 +6,7 @@ passes. A refusal names the setting and the way out.
 
 from __future__ import annotations
 
+import re
 import stat
 from collections.abc import Callable, Iterator
 from ipaddress import ip_address
@@ -14,6 +15,8 @@ from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from config.settings import Settings, SettingsError
 
+#: A port after a host, as in `host=db1:5432,db2:5432`.
+_PORT = re.compile(r"(?<=[^:]):\d+$")
 _XERO = ("xpm_api_url", "xero_authorize_url", "xero_identity_url", "xero_connections_url")
 
 
@@ -36,6 +39,22 @@ def is_loopback(host: str | None) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _database(settings: Settings) -> Iterator[str]:
+    """All that is kept of people travels there."""
+    parts = urlsplit(settings.database_url)
+    if not parts.scheme.startswith("postgresql") or settings.database_trusted_network:
+        return
+    query = parse_qs(parts.query)
+    named = [parts.hostname] if parts.hostname else ",".join(query.get("host", ())).split(",")
+    hosts = [_PORT.sub("", host).strip("[]") for host in named if host and not host.startswith("/")]
+    is_encrypted = query.get("sslmode", [""])[-1] in ("require", "verify-ca", "verify-full")
+    if not is_encrypted and not all(map(is_loopback, hosts)):
+        yield (
+            "DATABASE_URL leads to another machine without TLS. Add ?sslmode=verify-full, or set"
+            " DATABASE_TRUSTED_NETWORK=true if nobody else reaches the network between."
+        )
 
 
 def _redis(settings: Settings) -> Iterator[str]:
@@ -100,4 +119,4 @@ def _files(settings: Settings) -> Iterator[str]:
             yield f"DATABASE_URL: others on this machine can read {place}. Run chmod {mode} {place}."
 
 
-CHECKS: tuple[Callable[[Settings], Iterator[str]], ...] = (_redis, _xero, _smtp, _web, _unsigned, _files)
+CHECKS: tuple[Callable[[Settings], Iterator[str]], ...] = (_database, _redis, _xero, _smtp, _web, _unsigned, _files)

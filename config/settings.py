@@ -30,6 +30,9 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_file=None, extra="ignore", frozen=True, hide_input_in_errors=True)
 
     database_url: str = Field("sqlite:///.data/portal-sync.db", description="SQLite file or PostgreSQL database")
+    database_trusted_network: bool = Field(
+        False, description="whether a PostgreSQL on another machine may be used without TLS"
+    )
     redis_url: str = Field("redis://127.0.0.1:6379/0", description="Redis or Valkey that holds the queues")
     redis_trusted_network: bool = Field(
         False, description="whether a Redis on another machine may be used without TLS or a password"

@@ -16,9 +16,10 @@ from tests.worker.cli.conftest import Cli, cli
 
 __all__ = ["cli"]
 
+NO_TLS = "postgresql+psycopg://portal:secret"
 #: An installation of several machines, as it should be.
 SAFE: dict[str, Any] = {
-    "database_url": "postgresql+psycopg://portal:secret@db.internal/portal",
+    "database_url": "postgresql+psycopg://portal:secret@db.internal/portal?sslmode=verify-full",
     "redis_url": "rediss://portal:secret@redis.internal:6379/0",
     "public_url": "https://portal.example",
     "web_host": "192.0.2.1",
@@ -47,6 +48,9 @@ def test_a_safe_installation_and_one_on_this_machine_pass() -> None:
         {"redis_url": "unix:///run/redis.sock"},
         {"redis_url": "rediss://redis.internal?password=secret"},
         {"smtp_url": "smtp://mail.example"},
+        {"database_url": f"{NO_TLS}@db.internal/portal", "database_trusted_network": True},
+        {"database_url": f"{NO_TLS}@/portal?host=/run/postgresql"},
+        {"database_url": f"{NO_TLS}@/portal?host=localhost:5432&host=[::1]:5433"},
         {"smtp_url": "smtps://portal:secret@mail.example"},
     ],
     ids=str,
@@ -56,6 +60,16 @@ def test_what_is_safe_in_another_way_passes_too(changes: dict[str, Any]) -> None
 
 
 REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
+    "a database without TLS": (
+        {"database_url": f"{NO_TLS}@db.internal/portal"},
+        "DATABASE_URL",
+        "DATABASE_TRUSTED_NETWORK=true",
+    ),
+    "a stand-by of which nobody asks for TLS": (
+        {"database_url": f"{NO_TLS}@/portal?host=127.0.0.1:5432&host=db2:5432&sslmode=prefer"},
+        "DATABASE_URL",
+        "?sslmode=verify-full",
+    ),
     "Redis without TLS": ({"redis_url": "redis://:secret@redis.internal"}, "REDIS_URL", "without TLS. Use rediss://"),
     "Redis without a password": ({"redis_url": "rediss://redis.internal"}, "REDIS_URL", "without a password"),
     "Redis without both": ({"redis_url": "redis://10.0.0.5"}, "REDIS_URL", "REDIS_TRUSTED_NETWORK=true"),

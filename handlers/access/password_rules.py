@@ -24,6 +24,11 @@ _READ_AS = str.maketrans("@([{<!|$+%", "accccilstx")
 KNOWN_WORD, LEFT_OVER = 4, 8
 
 
+def as_typed(text: str) -> str:
+    """What somebody typed as their password, but no megabytes. One that is too long is never taken for its beginning."""
+    return text[: LONGEST + 1]
+
+
 def require(password: str, known: Collection[str]) -> None:
     """Check a new password.
 

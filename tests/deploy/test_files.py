@@ -97,7 +97,7 @@ def test_nginx_accepts_its_configuration(tmp_path: Path) -> None:
     subprocess.run(
         [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", *certificate], check=True, capture_output=True
     )
-    ours = (DEPLOY / "nginx.conf").read_text()
+    ours = (DEPLOY / "nginx.conf").read_text().replace("/var/log/nginx/", f"{tmp_path}/")
     for ending in ("crt", "key"):
         ours = ours.replace(f"/etc/nginx/tls/portal.example.{ending}", str(tmp_path / ending))
     whole = f"pid {tmp_path}/pid; error_log stderr; events {{}} http {{ access_log off; {ours} }}"

@@ -39,7 +39,7 @@ def sign_in(request: Request, portal: TheConsole, form: OwnForm) -> Response:
     try:
         attempt = Attempt(sessions.key_of(email[:320]), origin_of(request))
         token = operators.sign_in(
-            portal.database, portal.tries, attempt, text(form, "password")[: password_rules.LONGEST]
+            portal.database, portal.tries, attempt, password_rules.as_typed(text(form, "password"))
         )
     except RequestRefused as refused:
         return public_page(request, "console/sign_in.html", FormErrors.of(refused), email=email, next=to)

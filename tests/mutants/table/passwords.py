@@ -263,4 +263,24 @@ MUTANTS = (
         (Edit("portal_db/upkeep/restores.py", "(ReconnectNotice, PasswordReset)", "(ReconnectNotice,)"),),
         ("tests/handlers/operations/test_restore.py::test_an_email_with_a_new_password_of_the_backup_is_not_sent",),
     ),
+    Mutant(
+        "password-not-cut",
+        "a password that is too long is not taken for its beginning",
+        "what follows the 200th character of a password protects nothing",
+        (Edit(RULES, "    return text[: LONGEST + 1]\n", "    return text[:LONGEST]\n"),),
+        ("tests/web/pages/account/test_sign_in.py::test_a_password_that_is_too_long_is_not_taken_for_its_beginning",),
+    ),
+    Mutant(
+        "database-over-tls",
+        "a PostgreSQL on another machine is used over TLS, unless somebody says that nobody else reaches the network",
+        "libpq prefers TLS and goes on without: who stands between reads every row",
+        (
+            Edit(
+                "config/exposure.py",
+                "    if not is_encrypted and not all(map(is_loopback, hosts)):\n",
+                "    if False:\n",
+            ),
+        ),
+        ("tests/test_exposure.py::test_what_would_be_exposed_is_refused_with_the_way_out[a database without TLS]",),
+    ),
 )

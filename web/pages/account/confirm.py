@@ -29,7 +29,7 @@ def show(visitor: TheVisitor, next: str = HOME) -> Response:
 def confirm(request: Request, portal: ThePortal, posted: ThePosted) -> Response:
     """Confirm, and go back to where the act is."""
     visitor, to = posted.visitor, posted.text("next")
-    given = text(posted.form, "given")[: password_rules.LONGEST]
+    given = password_rules.as_typed(text(posted.form, "given"))
     try:
         confirmation.confirm(
             portal.database,

@@ -81,7 +81,7 @@ def change(request: Request, portal: ThePortal, posted: ThePosted) -> Response:
             portal.tries,
             visitor.caller,
             session.token,
-            old[: password_rules.LONGEST],
+            password_rules.as_typed(old),
             new,
             origin=origin_of(request),
         )

@@ -46,7 +46,7 @@ def sign_in(request: Request, portal: ThePortal, form: OwnForm) -> Response:
             portal.database,
             portal.tries,
             attempt,
-            text(form, "password")[: password_rules.LONGEST],
+            password_rules.as_typed(text(form, "password")),
             instead_of=session_before(request, portal),
         )
     except RequestRefused as refused:

@@ -6,6 +6,7 @@ import pytest
 
 from handlers import refusals
 from handlers.access import passwords
+from handlers.access.password_rules import LONGEST
 from tests.web.desk import PASSWORD, Desk
 from tests.web.pages.reading import reader, stranger
 
@@ -24,6 +25,14 @@ def test_a_wrong_password_is_told_and_the_email_is_still_there(desk: Desk) -> No
     assert (again.status, again.form("/sign-in")["email"]) == (401, person.email)
     assert refusals.BAD_CREDENTIALS.message in again.text
     assert "wrong" not in again.answer.text
+
+
+def test_a_password_that_is_too_long_is_not_taken_for_its_beginning(desk: Desk) -> None:
+    visitor, person, longest = stranger(desk), desk.staff(), (PASSWORD * 10)[:LONGEST]
+    passwords.set_password(desk.world.database, person.staff_id, person.practice_id, longest)
+    page = visitor.open("/sign-in")
+    assert visitor.send(page, "/sign-in", email=person.email, password=longest + "s").status == 401
+    assert visitor.send(page, "/sign-in", email=person.email, password=longest).path == "/clients"
 
 
 @pytest.mark.parametrize("to", ["https://evil.example", "//evil.example", "/\\evil.example", "evil", "/\tx"])
