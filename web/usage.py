@@ -23,6 +23,7 @@ class Use(StrEnum):
     WELCOME_EMAIL = "welcome email"
     API_KEY = "API key"
     EXPORT = "export"
+    INVITATION = "invitation of staff"
 
 
 #: For each use the limits of one person, and of all of a practice.
@@ -32,6 +33,7 @@ LIMITS: dict[Use, tuple[RateLimitItem, RateLimitItem]] = {
     Use.WELCOME_EMAIL: (RateLimitItemPerHour(600), RateLimitItemPerHour(2_400)),
     Use.API_KEY: (RateLimitItemPerHour(10), RateLimitItemPerDay(30)),
     Use.EXPORT: (RateLimitItemPerHour(30), RateLimitItemPerHour(120)),
+    Use.INVITATION: (RateLimitItemPerHour(30), RateLimitItemPerDay(100)),
 }
 #: Welcome emails to one client, whoever presses the button.
 EMAILS_TO_A_CLIENT = RateLimitItemPerDay(5)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from uuid import UUID
 
 from handlers import refusals
@@ -12,19 +11,7 @@ from handlers.access.caller import Caller
 from handlers.access.origin import Origin
 from handlers.access.sign_in_log import SignInEvent
 from portal_db.access import credentials, people, second_factors
-from portal_db.access.second_factors import Member
 from portal_db.database import Database, Tx
-
-
-def members(database: Database, caller: Caller) -> Sequence[Member]:
-    """Who works at the caller's practice, and who has a second factor.
-
-    Raises:
-        RequestRefused: the caller is neither owner nor account admin.
-    """
-    _require_manager(caller)
-    with database.read() as tx:
-        return second_factors.members(tx, caller.practice_id)
 
 
 def reset(database: Database, caller: Caller, staff_id: UUID, origin: Origin) -> None:

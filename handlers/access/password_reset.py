@@ -3,6 +3,7 @@
 The answer is the same for every address, and is given before anything is looked up, so neither its words nor its time say
 who has a login. The email is the job send_password_reset: as with every email, the intent to send is committed first, so
 that whoever finds one that is not their own never sends a second one. An unknown outcome stays unknown: they ask again.
+A new colleague is invited by the same email in other words, whose link works for as long as a printed one.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from email.message import Message
+from uuid import UUID
 
 from config.settings import Settings
 from handlers.access import passwords, sign_in_log
@@ -32,7 +34,7 @@ from portal_db.database import Database, Tx
 from portal_db.states import EmailState
 from portal_db.tables import Job
 from portal_db.work import jobs
-from portal_db.work.jobs import LeaseLost
+from portal_db.work.jobs import LeaseLost, NewJob
 
 #: How long a link works, and how long after the request an email is still wanted.
 LINK_SECONDS = 3600.0
@@ -59,12 +61,18 @@ def request(database: Database, bell: Bell, email_key: str, origin: Origin) -> N
     if found is None:
         return
     with database.write() as tx:
-        kind, reset_id = JobKind.SEND_PASSWORD_RESET, password_resets.add(tx, found.login.id)
-        args, key = {"reset_id": str(reset_id)}, f"{kind}:{reset_id}"
-        job = standalone_job(tx, kind, found.staff.practice_id, args, dedupe_key=key)
-        jobs.add(tx, [job])
+        job = add_email(tx, found.login.id, found.staff.practice_id)
         sign_in_log.note(tx, SignInEvent.RESET_REQUESTED, found.staff, origin)
     bell.ring(job.lane, [job.id])
+
+
+def add_email(tx: Tx, login_id: UUID, practice_id: UUID, *, is_invitation: bool = False) -> NewJob:
+    """Record the email and the job that sends it, which the caller rings."""
+    kind, reset_id = JobKind.SEND_PASSWORD_RESET, password_resets.add(tx, login_id, is_invitation=is_invitation)
+    args, key = {"reset_id": str(reset_id)}, f"{kind}:{reset_id}"
+    job = standalone_job(tx, kind, practice_id, args, dedupe_key=key)
+    jobs.add(tx, [job])
+    return job
 
 
 def fetch(services: Services, job: Job) -> EmailState:
@@ -81,12 +89,14 @@ def fetch(services: Services, job: Job) -> EmailState:
         letter = password_resets.addressed(tx, reset_id, wanted_seconds=LINK_SECONDS)
     if letter is None or letter.reset.state is EmailState.SENDING:  # an attempt that was cut off may have sent it
         return EmailState.UNKNOWN
-    if letter.reset.state is not EmailState.PENDING or not letter.is_recent or letter.staff.left_at is not None:
+    is_wanted = (letter.is_recent or letter.reset.is_invitation) and letter.staff.left_at is None
+    if letter.reset.state is not EmailState.PENDING or not is_wanted:
         return EmailState.CANCELLED
     token = secrets.token_urlsafe(32)
     token_hash = hashed(token)
     with services.database.write() as tx:
-        if not password_resets.begin_sending(tx, reset_id, lease, token_hash=token_hash, valid_seconds=LINK_SECONDS):
+        seconds = passwords.LINK_SECONDS if letter.reset.is_invitation else LINK_SECONDS
+        if not password_resets.begin_sending(tx, reset_id, lease, token_hash=token_hash, valid_seconds=seconds):
             raise LeaseLost(f"password reset {reset_id} is no longer pending")
     try:
         services.mailer.send(_message(services.settings, letter, token), addresses.for_delivery(letter.login.email))
@@ -108,11 +118,12 @@ def apply(tx: Tx, job: Job, row: None, state: EmailState) -> Sequence[FollowUp]:
 
 
 def _message(settings: Settings, letter: AddressedReset, token: str) -> Message:
+    is_invitation = letter.reset.is_invitation
     return compose(
         settings,
-        "password_reset",
+        "staff_invitation" if is_invitation else "password_reset",
         to=letter.login.email,
-        subject="Set a new password",
+        subject=f"Join {letter.practice.name} in the portal" if is_invitation else "Set a new password",
         message_id=f"{letter.reset.id.hex}.password-reset",
         values={
             "greeting": greeting(letter.staff.name),

@@ -6,6 +6,7 @@ Each use case is one transaction that leaves an audit row. Who holds a login ema
 from __future__ import annotations
 
 import zoneinfo
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -81,16 +82,29 @@ def add_staff(
     Raises:
         RequestRefused: no such practice, a bad name or email, or a login of the platform holds the email.
     """
-    name = validated(PERSON_NAME, name, "name")
     with database.write() as tx:
         require_practice(tx, practice_id)
-        new_id = staff_id or tx.new_id()
-        login_id = _new_login(tx, LoginKind.STAFF, email)
-        people.add_staff(
-            tx, {"id": new_id, "practice_id": practice_id, "login_id": login_id, "name": name, "role": role}
-        )
-        BY_COMMAND_LINE.audit(tx, "staff.add", "staff", new_id, practice_id, after=role.value)
-    return new_id
+        return new_staff(tx, practice_id, name, email, role, by=BY_COMMAND_LINE, staff_id=staff_id).staff_id
+
+
+@dataclass(frozen=True)
+class NewStaff:
+    """Somebody who has just been added to a practice, and their login."""
+
+    staff_id: UUID
+    login_id: UUID
+
+
+def new_staff(
+    tx: Tx, practice_id: UUID, name: str, email: str, role: Role, *, by: Actor, staff_id: UUID | None = None
+) -> NewStaff:
+    """`add_staff`, as a part of a transaction."""
+    name = validated(PERSON_NAME, name, "name")
+    new = NewStaff(staff_id or tx.new_id(), _new_login(tx, LoginKind.STAFF, email))
+    row = {"id": new.staff_id, "practice_id": practice_id, "login_id": new.login_id, "name": name, "role": role}
+    people.add_staff(tx, row)
+    by.audit(tx, "staff.add", "staff", new.staff_id, practice_id, after=role.value)
+    return new
 
 
 def add_operator(database: Database, name: str, email: str, role: OperatorRole = OperatorRole.ADMIN) -> UUID:

@@ -11,7 +11,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from handlers import refusals
-from handlers.access.caller import Caller
+from handlers.access.caller import Caller, Scope
 from handlers.paging import Page, exact_or_guess, page_of, read_cursor
 from handlers.relationships import review_queue
 from handlers.relationships.review_queue import Item
@@ -77,8 +77,8 @@ def listing(
 
 
 def colleagues(database: Database, caller: Caller) -> Sequence[Staff]:
-    """Who works at the caller's practice, if they see the clients of all of them."""
-    if not caller.viewer.sees_all:
+    """Who works at the caller's practice, if the caller may assign clients to them."""
+    if not caller.may(Scope.IMPORT):
         return []
     with database.read() as tx:
         return people.colleagues(tx, caller.practice_id)

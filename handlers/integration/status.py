@@ -120,11 +120,20 @@ def overview(database: Database, caller: Caller) -> Overview:
     found = standing(database, caller)
     with database.read() as tx:
         due = _schedules(tx, found.connection) if found.connection else []
-        behind = [
-            Behind(each, handover.linked_clients(tx, each.connection_id, caller.viewer, limit=NAMED))
-            for each in handover.orphaned_connections(tx, viewer=caller.viewer)
-        ]
-    return Overview(found, due, behind)
+        return Overview(found, due, _left_behind(tx, caller))
+
+
+def left_behind(database: Database, caller: Caller) -> Sequence[Behind]:
+    """The connections whose owners have left while clients that the caller may see are linked through them."""
+    with database.read() as tx:
+        return _left_behind(tx, caller)
+
+
+def _left_behind(tx: Tx, caller: Caller) -> Sequence[Behind]:
+    return [
+        Behind(each, handover.linked_clients(tx, each.connection_id, caller.viewer, limit=NAMED))
+        for each in handover.orphaned_connections(tx, viewer=caller.viewer)
+    ]
 
 
 def _schedules(tx: Tx, connection: XpmConnection) -> list[ScheduleEntry]:

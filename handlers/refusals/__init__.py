@@ -85,6 +85,12 @@ CONFIRMATION_NEEDED = Refusal(RequestRefused, "confirmation_needed",
     "Send a code of your second factor, or your password if you have none, to POST /session/confirmation; then try again.")
 OWN_SECOND_FACTOR = Refusal(RequestRefused, "own_second_factor",
     "You can't reset your own multi-factor authentication (MFA).", "Ask another owner or account admin.")
+OWN_ROLE = Refusal(RequestRefused, "own_role",
+    "You can't change your own role or deactivate yourself.", "Ask another owner or account admin.")
+OWNERS_ONLY = Refusal(RequestRefused, "not_allowed",
+    "Only owners can add, change or deactivate an owner.", "Ask an owner.")
+PASSWORD_ALREADY_SET = Refusal(RequestRefused, "password_set",
+    "This person has already set their password.", "They can choose “Forgotten password?” to set a new one.")
 NO_SECOND_FACTOR = Refusal(RequestRefused, "no_second_factor",
     "Multi-factor authentication (MFA) isn't set up for this person.", "There is nothing to reset.")
 ROLE_TOO_LOW = Refusal(RequestRefused, "not_allowed",

@@ -1,4 +1,5 @@
-"""Emails with a link to set a forgotten password: one row for each request, and the intent before each sending."""
+"""Emails with a link to set a password, forgotten or a new colleague's: one row for each request, and the intent before each
+sending."""
 
 from __future__ import annotations
 
@@ -26,10 +27,11 @@ class AddressedReset:
     is_recent: bool
 
 
-def add(tx: Tx, login_id: UUID) -> UUID:
-    """Record a request."""
+def add(tx: Tx, login_id: UUID, *, is_invitation: bool = False) -> UUID:
+    """Record a request, or the invitation of a new colleague."""
     reset_id = tx.new_id()
-    row = {"id": reset_id, "login_id": login_id, "state": EmailState.PENDING, "created_at": db_now()}
+    row = {"id": reset_id, "login_id": login_id, "state": EmailState.PENDING, "is_invitation": is_invitation}
+    row["created_at"] = db_now()
     tx.session.execute(insert(PasswordReset).values(row))
     return reset_id
 

@@ -6,7 +6,6 @@ Callers pass encrypted secrets and hashes; no secret reaches this module.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -14,7 +13,7 @@ from sqlalchemy import ColumnElement, insert, or_, select
 
 from portal_db.database import Tx
 from portal_db.dialect import count_rows, delete_rows, has_row, insert_or_ignore, insert_rows, update_rows
-from portal_db.tables import Login, Passkey, PendingSignIn, RecoveryCode, SecondFactor, Staff
+from portal_db.tables import Passkey, PendingSignIn, RecoveryCode, SecondFactor
 from portal_db.types import db_now, has_ended
 
 
@@ -89,27 +88,6 @@ def remove(tx: Tx, login_id: UUID) -> bool:
 
 def put_browsers_key(tx: Tx, login_id: UUID) -> None:
     update_rows(tx, SecondFactor, SecondFactor.login_id == login_id, browsers_key=tx.new_id())
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """Somebody who works at a practice, and since when they have a second factor."""
-
-    staff: Staff
-    email: str
-    set_up_at: datetime | None
-
-
-def members(tx: Tx, practice_id: UUID) -> list[Member]:
-    """Who works at a practice, by name."""
-    statement = (
-        select(Staff, Login.email, SecondFactor.set_up_at)
-        .join(Login, Login.id == Staff.login_id)
-        .outerjoin(SecondFactor, SecondFactor.login_id == Staff.login_id)
-        .where(Staff.practice_id == practice_id, Staff.left_at.is_(None))
-        .order_by(Staff.name, Staff.id)
-    )
-    return [Member(*row) for row in tx.session.execute(statement).all()]
 
 
 def put_recovery_codes(tx: Tx, login_id: UUID, hashes: Collection[str]) -> None:

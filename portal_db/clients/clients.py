@@ -9,12 +9,13 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete, or_, select
+from sqlalchemy import bindparam, delete, literal, or_, select
 
 from portal_db.clients import history, relationships
 from portal_db.clients.history import By, Change
 from portal_db.database import Tx
 from portal_db.dialect import (
+    delete_rows,
     insert_for,
     insert_new,
     insert_rows,
@@ -23,9 +24,10 @@ from portal_db.dialect import (
     row_of,
     update_each,
     update_rows,
+    upsert,
 )
 from portal_db.states import EntityType, FieldSource
-from portal_db.tables import Client, ClientField, ClientVisibility, FieldConflict, XpmLink
+from portal_db.tables import Client, ClientField, ClientVisibility, FieldConflict, Staff, XpmLink
 from portal_db.types import db_now
 
 
@@ -57,6 +59,28 @@ def make_visible(tx: Tx, pairs: Iterable[tuple[UUID, UUID]]) -> None:
     """Make clients visible to staff: pairs of a client and a staff member."""
     rows = [{"client_id": client_id, "staff_id": staff_id} for client_id, staff_id in pairs]
     tx.session.connection().execute(_make_visible(is_postgresql(tx)), one_or_all(rows))
+
+
+def assignees(tx: Tx, client_id: UUID) -> list[Staff]:
+    """The staff that a client is assigned to, by name."""
+    assigned = select(ClientVisibility.staff_id).where(ClientVisibility.client_id == client_id)
+    statement = select(Staff).where(Staff.id.in_(assigned), Staff.left_at.is_(None))
+    return list(tx.session.scalars(statement.order_by(Staff.name, Staff.id)))
+
+
+def hide(tx: Tx, client_ids: Collection[UUID], staff_id: UUID) -> int:
+    """Assign clients to a staff member no more, and return how many were."""
+    return delete_rows(
+        tx, ClientVisibility, ClientVisibility.staff_id == staff_id, ClientVisibility.client_id.in_(client_ids)
+    )
+
+
+def hand_over(tx: Tx, from_staff_id: UUID, to_staff_id: UUID) -> int:
+    """Assign all clients of a staff member to another one instead, and return how many there were."""
+    theirs = select(ClientVisibility.client_id, literal(to_staff_id)).where(ClientVisibility.staff_id == from_staff_id)
+    columns = ["client_id", "staff_id"]
+    tx.session.execute(upsert(tx, ClientVisibility).from_select(columns, theirs).on_conflict_do_nothing())
+    return delete_rows(tx, ClientVisibility, ClientVisibility.staff_id == from_staff_id)
 
 
 @cache

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import JSON, ForeignKey, Index, String
+from sqlalchemy import JSON, ForeignKey, Index, String, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal_db.states import EmailState
@@ -83,14 +83,16 @@ class PasswordLink(Base):
 
 
 class PasswordReset(Base):
-    """A forgotten password: the email with a link to set a new one. The link is made as the email is sent; it works once,
-    until `ends_at`. `sending_token` is the lease under which the intent to send was committed."""
+    """A forgotten password, or the invitation of a new colleague: the email with a link to set a password. The link is made
+    as the email is sent; it works once, until `ends_at`. `sending_token` is the lease under which the intent to send was
+    committed."""
 
     __tablename__ = "password_resets"
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     login_id: Mapped[UUID] = mapped_column(ForeignKey("logins.id"), index=True)
     state: Mapped[EmailState]
+    is_invitation: Mapped[bool] = mapped_column(server_default=false())
     sending_token: Mapped[UUID | None]
     token_hash: Mapped[str | None] = mapped_column(String(64), unique=True)
     ends_at: Mapped[datetime | None]

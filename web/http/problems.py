@@ -106,6 +106,8 @@ STATUS: dict[str, int] = {
     "second_factor_set_up": 409,
     "no_second_factor": 409,
     "own_second_factor": 403,
+    "own_role": 403,
+    "password_set": 409,
     "confirmation_needed": 403,
     "bad_passkey": 401,
     "too_many_passkeys": 409,

@@ -20,6 +20,8 @@ SEARCH = "tests/web/pages/clients/test_search.py"
 UNDO = "handlers/relationships/undo.py"
 QUERIES = "portal_db/clients/client_queries.py"
 
+STAFF = "tests/web/pages/settings/test_staff.py"
+
 MUTANTS = (
     Mutant(
         "page-csrf-token",
@@ -224,5 +226,56 @@ MUTANTS = (
             ),
         ),
         (f"{LIST}::test_the_list_is_exported_as_it_is_narrowed",),
+    ),
+    Mutant(
+        "staff-owners-by-owners",
+        "only an owner adds, changes or deactivates an owner",
+        "an account admin takes the firm over",
+        (
+            Edit(
+                "handlers/access/staff.py",
+                "    if Role.OWNER in roles and now.role is not Role.OWNER:",
+                "    if False:",
+            ),
+        ),
+        (f"{STAFF}::test_only_an_owner_decides_about_owners_and_nobody_about_themselves",),
+    ),
+    Mutant(
+        "staff-never-oneself",
+        "nobody changes their own role, so a practice keeps an owner",
+        "a firm without an owner, which nobody can mend",
+        (Edit("handlers/access/staff.py", "    if staff_id == caller.staff_id:", "    if False:"),),
+        (f"{STAFF}::test_only_an_owner_decides_about_owners_and_nobody_about_themselves",),
+    ),
+    Mutant(
+        "staff-role-of-now",
+        "who decides about staff is judged by their role now, with nobody else deciding",
+        "two owners take each other's role away, and none is left",
+        (Edit("handlers/access/staff.py", "or not now.role.may_manage:", "or False:"),),
+        (f"{STAFF}::test_only_an_owner_decides_about_owners_and_nobody_about_themselves",),
+    ),
+    Mutant(
+        "assign-what-one-sees",
+        "staff assign only clients that they see themselves",
+        "6: whoever guesses an id shows somebody else's client to a colleague",
+        (
+            Edit(
+                "handlers/clients/assign.py", "    if not client_ids or count != len(set(client_ids)):", "    if False:"
+            ),
+        ),
+        (f"{STAFF}::test_clients_are_assigned_in_bulk_and_singly[sqlite]",),
+    ),
+    Mutant(
+        "assign-to-colleagues",
+        "clients are assigned to people of the same practice only",
+        "6: a firm's client is shown to another firm's staff",
+        (
+            Edit(
+                "handlers/clients/assign.py",
+                "people.get_staff(tx, staff_id, practice_id=caller.practice_id)",
+                "tx.get(Staff, staff_id)",
+            ),
+        ),
+        (f"{STAFF}::test_clients_are_assigned_in_bulk_and_singly[sqlite]",),
     ),
 )

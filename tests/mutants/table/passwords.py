@@ -93,7 +93,7 @@ MUTANTS = (
         "reset-recent",
         "a link that nobody waits for any more is not sent",
         "after an outage of the mail server, links arrive that nobody expects",
-        (Edit(RESET, "or not letter.is_recent or", "or"),),
+        (Edit(RESET, "(letter.is_recent or letter.reset.is_invitation) and "),),
         (f"{RESET_TEST}::test_an_email_that_could_not_be_sent_for_an_hour_is_not_sent",),
     ),
     Mutant(

@@ -48,10 +48,15 @@ FORMS = {
     "/account/passkeys/{passkey_id}/remove",
     "/admin/security/mfa",
     "/admin/security/browsers",
-    "/admin/security/members/{staff_id}/reset",
+    "/admin/staff/invite",
+    "/admin/staff/{staff_id}/invitation",
+    "/admin/staff/{staff_id}/role",
+    "/admin/staff/{staff_id}/mfa",
+    "/admin/staff/{staff_id}/deactivate",
+    "/admin/staff/connections/{connection_id}/hand-over",
 }
 #: Pages that ask before they are shown, so that nothing that is typed there is lost.
-SHOWN = {"/account/second-factor"}
+SHOWN = {"/account/second-factor", "/admin/staff/invite", "/admin/staff/{staff_id}/deactivate"}
 OWN = "/account/second-factor"
 
 

@@ -12,7 +12,7 @@ from fastapi.responses import Response, StreamingResponse
 from pydantic import BaseModel, Field
 
 from handlers import refusals
-from handlers.clients import queries
+from handlers.clients import assign, queries
 from handlers.clients.queries import ClientList, Invitation
 from handlers.errors import RequestRefused
 from handlers.fields import Text
@@ -88,9 +88,16 @@ def export(visitor: TheVisitor, form: Literal["csv", "xlsx"], query: Annotated[C
 
 @router.post(f"{PATH}/chosen", max_body_size=256 * 1024)
 def act_on_chosen(posted: PostedByImporter) -> Response:
-    """Invite the ticked clients, import their items, or export them."""
+    """Invite the ticked clients, import their items, assign them to a colleague, or export them."""
     visitor, act = posted.visitor, posted.text("act")
     chosen = _chosen(posted)
+    if act in ("assign", "unassign") and chosen:
+        colleague = posted.id("colleague")
+        if colleague is None:
+            raise refusals.UNKNOWN_COLLEAGUE()
+        change = assign.assign if act == "assign" else assign.unassign
+        change(visitor.database, visitor.caller, chosen, colleague)
+        return _page(visitor, ClientQuery(), outcome={"act": act, "done": len(chosen), "refused": {}})
     if act in ("csv", "xlsx"):
         wanted = ClientFilter(ids=chosen)
         found = queries.listing(visitor.database, visitor.caller, wanted, Order.NAME, offset=0, limit=MOST_CHOSEN)

@@ -7,13 +7,14 @@ from uuid import UUID
 from fastapi import APIRouter
 from fastapi.responses import Response
 
+from handlers.clients import assign, tasks
 from handlers.clients import history as client_history
 from handlers.clients import queries as client_queries
-from handlers.clients import tasks
 from handlers.imports import queries as import_queries
 from portal_db.states import ReviewState, TaskState
 from portal_db.work.import_list import ImportFilter
-from web.pages.frame.view import page
+from web.pages.frame.forms import PostedByImporter
+from web.pages.frame.view import page, redirect
 from web.pages.frame.visitor import TheVisitor
 
 router = APIRouter()
@@ -21,6 +22,17 @@ router = APIRouter()
 #: Imports and changes shown, newest first.
 IMPORTS = 5
 CHANGES = 20
+
+
+@router.post("/clients/{client_id}/assignees")
+def change_assignees(posted: PostedByImporter, client_id: UUID) -> Response:
+    """Assign the client to a colleague, or take it away from one."""
+    visitor, add, remove = posted.visitor, posted.id("colleague"), posted.id("remove")
+    if add is not None:
+        assign.assign(visitor.database, visitor.caller, [client_id], add)
+    if remove is not None:
+        assign.unassign(visitor.database, visitor.caller, [client_id], remove)
+    return redirect(f"/clients/{client_id}", message="unassigned" if remove else "assigned")
 
 
 @router.get("/clients/{client_id}")
@@ -32,6 +44,8 @@ def show_client(visitor: TheVisitor, client_id: UUID) -> Response:
         database, caller, ImportFilter(client_id=client_id), cursor=None, limit=IMPORTS
     ).items
     client_queries.end_new(database, caller, details.entry)
+    assignees = assign.assignees(database, caller, client_id)
+    has_it = {each.id for each in assignees}
     return page(
         visitor,
         "clients/client.html",
@@ -41,5 +55,7 @@ def show_client(visitor: TheVisitor, client_id: UUID) -> Response:
         has_items_to_review=any(item.row.state is ReviewState.PENDING for item in details.relationships),
         history=client_history.page(database, caller, client_id, cursor=None, limit=CHANGES).items,
         tasks=tasks.listing(database, caller, client_id, list(TaskState)),
+        assignees=assignees,
+        others=[each for each in client_queries.colleagues(database, caller) if each.id not in has_it],
         imports=[import_queries.get_import(database, caller, row.id) for row in imports],
     )

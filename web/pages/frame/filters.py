@@ -14,7 +14,7 @@ from handlers.clients.queries import Invitation
 from portal_db.clients.client_queries import ClientEntry
 from portal_db.clients.history import HistoryEntry
 from portal_db.clients.team import Connection
-from portal_db.states import ClientType, EntityType, Subscription
+from portal_db.states import ClientType, EntityType, Role, Subscription
 from web.pages.frame import values
 
 IMPORT_STATES = {
@@ -85,6 +85,14 @@ FIELDS = {
 SOURCES = {"xpm": "Xero Practice Manager", "import": "Import window"}
 #: How a change to a client came about.
 CHANGE_SOURCES = {"import": "import", "resync": "scheduled sync", "reviewer": "review"}
+#: What each role may do, where one is chosen.
+ROLES = {
+    Role.OWNER: "Owner: everything",
+    Role.ACCOUNT_ADMIN: "Account admin: everything except owners",
+    Role.PARTNER: "Partner: imports, and sees the clients assigned to them",
+    Role.MANAGER: "Manager: imports, and sees the clients assigned to them",
+    Role.BASIC: "Basic: sees the clients assigned to them",
+}
 AMBIGUITIES = {
     "unknown_label": "The portal doesn't recognise this relationship.",
     "told_both_ways": "XPM records this relationship in both directions.",
@@ -190,4 +198,5 @@ CHOICES = {
     "entity_types": [(item.value, item.value) for item in EntityType],
     "client_types": [(item.value, item.value) for item in ClientType],
     "subscriptions": [(item.value, item.value) for item in Subscription],
+    "roles": [(item.value, ROLES[item]) for item in Role],
 }

@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator, Container, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import Depends, Request
 from pydantic import ValidationError
@@ -124,6 +125,13 @@ class Posted:
 
     def texts(self, *names: str) -> dict[str, str]:
         return {name: self.text(name) for name in names}
+
+    def id(self, name: str) -> UUID | None:
+        """The id of something that a select or a button offers; `None` if there is none."""
+        try:
+            return UUID(self.text(name))
+        except ValueError:
+            return None
 
     def is_ticked(self, name: str) -> bool:
         return text(self.form, name) == "yes"

@@ -30,7 +30,13 @@ MESSAGES: dict[str, Message] = {
     "mfa-reset": Message(
         "Their multi-factor authentication is reset. They set up another at their next sign-in.", "note"
     ),
-    "remembering-set": Message("Saved."),
+    "saved": Message("Saved."),
+    "staff-invited": Message("Added. The invitation is being sent."),
+    "staff-invited-again": Message("Another invitation is being sent."),
+    "staff-left": Message("They are signed out and can't sign in any more. What they did stays.", "note"),
+    "handed-over": Message("Handed over."),
+    "assigned": Message("Assigned."),
+    "unassigned": Message("No longer assigned.", "note"),
     "passkey-added": Message("The passkey is added. You can sign in with it."),
     "passkey-removed": Message("The passkey is removed.", "note"),
     "mfa-off": Message("Multi-factor authentication is off for your account.", "note"),

@@ -12,6 +12,8 @@ class Link:
     text: str
     path: str
     icon: str
+    #: Whether only owners and account admins have the page.
+    is_managers: bool = False
 
     def is_current(self, here: str) -> bool:
         """Whether this path is the link's page or a page below it."""
@@ -29,5 +31,11 @@ NAVIGATION: tuple[tuple[str, tuple[Link, ...]], ...] = (
         ),
     ),
     ("Configure", (Link("Integrations", "/configure/integrations", "plug"),)),
-    ("Admin settings", (Link("Security", "/admin/security", "lock"),)),
+    (
+        "Admin settings",
+        (
+            Link("Staff", "/admin/staff", "person", is_managers=True),
+            Link("Security", "/admin/security", "lock"),
+        ),
+    ),
 )

@@ -52,6 +52,10 @@ class Visitor:
     def may_import(self) -> bool:
         return self.caller.may(Scope.IMPORT)
 
+    @property
+    def may_manage(self) -> bool:
+        return self.caller.may(Scope.MANAGE)
+
     @cached_property
     def needs_count(self) -> int:
         """How much needs them, for the navigation."""

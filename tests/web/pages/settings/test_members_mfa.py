@@ -1,4 +1,4 @@
-"""Admin settings > Security: a colleague's second factor is reset, and browsers are remembered as the firm allows."""
+"""A colleague's second factor is reset (Admin settings > Staff), and browsers are remembered as the firm allows (Security)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.web.pages.account.codes import CODE, SET_UP, Phone, enrolled, passwor
 from tests.web.pages.frame.test_frame import keeps_the_rules
 from tests.web.pages.reading import Page, Reader
 
-AT, OWN = "/admin/security", "/account/second-factor"
+AT, STAFF, OWN = "/admin/security", "/admin/staff", "/account/second-factor"
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +26,11 @@ def _second_factors_are_given() -> None:
 
 
 def reset_of(person: Person) -> str:
-    return f"{AT}/members/{person.staff_id}/reset"
+    return f"{STAFF}/{person.staff_id}/mfa"
+
+
+def page_of(person: Person) -> str:
+    return f"{STAFF}/{person.staff_id}"
 
 
 def allow(visitor: Reader, *, remembering: bool) -> None:
@@ -48,9 +52,9 @@ def test_an_owner_resets_a_colleagues_second_factor_and_never_their_own(desk: De
     boss, _ = enrolled(desk, owner)
     colleague, phone = enrolled(desk, member)
     # Given the page on which an owner sees who has one
-    page = keeps_the_rules(boss.open(AT))
-    assert "A manager" in page.text
-    assert [form["action"] for form in page.main.all("form") if "reset" in form["action"]] == [reset_of(member)]
+    page = keeps_the_rules(boss.open(page_of(member)))
+    assert "Set up on" in page.text
+    assert reset_of(owner) not in [form["action"] for form in boss.open(page_of(owner)).main.all("form")]
     # When they reset it, then their colleague is signed out, and sets up another one
     done = keeps_the_rules(boss.send(page, reset_of(member)))
     assert "multi-factor authentication is reset" in done.text
@@ -71,7 +75,7 @@ def test_no_manager_and_no_other_practice_resets_anything(desk: Desk) -> None:
     enrolled(desk, member)
     for stranger in (desk.staff(Role.MANAGER), desk.other_practice()):
         visitor, _ = enrolled(desk, stranger)
-        page = keeps_the_rules(visitor.open(AT))
+        page = keeps_the_rules(visitor.open(page_of(member)))
         assert member.email not in page.text
         token = {"csrf_token": page.form("/sign-out")["csrf_token"]}
         assert visitor.post(reset_of(member), token).status == 403
@@ -126,7 +130,7 @@ def forget(case: Remembered) -> None:
 def reset(case: Remembered) -> None:
     """Somebody resets their second factor, and they set up another."""
     boss, _ = enrolled(case.desk, case.desk.staff(Role.OWNER))
-    boss.send(boss.open(AT), reset_of(case.person))
+    boss.send(boss.open(page_of(case.person)), reset_of(case.person))
     enrolled(case.desk, case.person)
 
 
