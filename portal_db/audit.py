@@ -20,6 +20,9 @@ from portal_db.types import db_now
 #: The API key that the current request was made with. It is set where a request is authenticated, so that no act of a
 #: program can be taken for one of the person it acts for.
 VIA_KEY: ContextVar[UUID | None] = ContextVar("via_key", default=None)
+#: The network address that the current request came from. Housekeeping empties it in rows of long ago.
+ADDRESS: ContextVar[str | None] = ContextVar("address", default=None)
+LONGEST_ADDRESS = 45
 
 
 def record(
@@ -44,6 +47,7 @@ def record(
             actor=actor,
             actor_id=actor_id,
             via_key_id=VIA_KEY.get() if actor is ActorKind.STAFF else None,
+            address=ADDRESS.get() if actor is not ActorKind.SYSTEM else None,
             action=action,
             subject=subject,
             subject_id=subject_id,

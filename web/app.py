@@ -15,6 +15,7 @@ from web.http import health, problems, static_files
 from web.http.access_log import AccessLog
 from web.http.bodies import NewBatch
 from web.http.headers import SecurityHeaders
+from web.http.where_from import WhereFrom
 from web.pages.frame.errors import as_page
 from web.portal import Portal
 
@@ -60,6 +61,7 @@ def create_app(portal: Portal) -> FastAPI:
     app.include_router(static_files.router, max_body_size=0)
     app.openapi = _with_problems(app.openapi)  # type: ignore[method-assign]  # as FastAPI documents it
     app.add_middleware(problems.LastProblems, shape=as_page)  # the last added is the outermost
+    app.add_middleware(WhereFrom)
     app.add_middleware(AccessLog, monotonic=portal.services.sources.monotonic)
     app.add_middleware(SecurityHeaders, https=portal.is_https)
     return app

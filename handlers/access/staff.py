@@ -5,7 +5,7 @@ Only an owner adds, changes or deactivates an owner, and nobody their own role, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from handlers import refusals
@@ -29,6 +29,12 @@ def listing(database: Database, caller: Caller) -> Sequence[Member]:
     caller.require(Scope.MANAGE)
     with database.read() as tx:
         return members.of_practice(tx, caller.practice_id)
+
+
+def names(database: Database, caller: Caller) -> Mapping[UUID, str]:
+    """The names of the practice's staff by id, also of those who have left."""
+    with database.read() as tx:
+        return people.staff_names(tx, caller.practice_id)
 
 
 def get(database: Database, caller: Caller, staff_id: UUID) -> Member:

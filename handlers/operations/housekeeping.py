@@ -1,7 +1,8 @@
 """Housekeeping: deletes rows that have been kept long enough, in short batches while workers run, and folds names that an
 earlier release wrote (`portal_db.upkeep.unfolded_names`).
 
-It never deletes imports, clients, the audit trail, or dead letters with everything of their imports.
+It never deletes imports, clients, the audit trail, or dead letters with everything of their imports; but of old acts in the
+audit trail it empties the network address.
 """
 
 from __future__ import annotations
@@ -58,7 +59,8 @@ def keep_house(
         else:
             done[name] = _keep_table(database, name, days, dry_run=dry_run, progress=progress)
     if not dry_run:
-        _drop_scheduled_runs(database, settings.keep_events_days)
+        _in_batches(database, retention.drop_scheduled_runs, settings.keep_events_days)
+        _in_batches(database, retention.forget_addresses, settings.keep_audit_days)
         with database.write() as tx:
             workers.forget_killed(tx)
         _fold_names(database)
@@ -73,11 +75,11 @@ def _fold_names(database: Database) -> None:
         threading.Event().wait(PAUSE_SECONDS)
 
 
-def _drop_scheduled_runs(database: Database, days: float) -> None:
-    dropped = BATCH
-    while dropped == BATCH:
+def _in_batches(database: Database, do: Callable[..., int], days: float) -> None:
+    done = BATCH
+    while done == BATCH:
         with database.write() as tx:
-            dropped = retention.drop_scheduled_runs(tx, days, limit=BATCH)
+            done = do(tx, days, limit=BATCH)
         threading.Event().wait(PAUSE_SECONDS)
 
 

@@ -23,7 +23,7 @@ from handlers.webhooks.announce import TEST, Event, deliver
 from handlers.webhooks.post import Reach
 from portal_db import webhooks
 from portal_db.database import Database, Tx
-from portal_db.tables import WebhookEndpoint
+from portal_db.tables import DISABLED_BY_HAND, WebhookEndpoint
 from portal_db.types import database_time
 from portal_db.webhooks import DeliveryWithJob
 
@@ -124,6 +124,28 @@ def send_test(database: Database, endpoint_id: UUID, *, practice_id: UUID, by: U
         [delivery_id] = deliver(tx, [endpoint], TEST, tx.new_id(), database_time(tx.session), {})
         Actor.of(by).audit(tx, "webhook.test", "webhook", endpoint_id, practice_id)
     return delivery_id
+
+
+def get(database: Database, endpoint_id: UUID, *, practice_id: UUID) -> WebhookEndpoint:
+    """One of a practice's endpoints.
+
+    Raises:
+        RequestRefused: the practice has no such endpoint.
+    """
+    with database.read() as tx:
+        return _require(tx, endpoint_id, practice_id)
+
+
+def disable(database: Database, endpoint_id: UUID, *, practice_id: UUID, by: UUID) -> None:
+    """Send an endpoint no more events, until it accepts a test.
+
+    Raises:
+        RequestRefused: the practice has no such endpoint.
+    """
+    with database.write() as tx:
+        _require(tx, endpoint_id, practice_id)
+        if webhooks.disable(tx, endpoint_id, DISABLED_BY_HAND):
+            Actor.of(by).audit(tx, "webhook.disable", "webhook", endpoint_id, practice_id)
 
 
 def deliveries(

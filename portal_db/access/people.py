@@ -85,6 +85,11 @@ def colleagues(tx: Tx, practice_id: UUID) -> list[Staff]:
     return list(tx.session.scalars(statement.order_by(Staff.name, Staff.id)))
 
 
+def staff_names(tx: Tx, practice_id: UUID) -> dict[UUID, str]:
+    """The names of a practice's staff by id, also of those who have left."""
+    return dict(tx.session.execute(select(Staff.id, Staff.name).where(Staff.practice_id == practice_id)).all())
+
+
 def mark_left(tx: Tx, staff_id: UUID) -> Staff | None:
     """Record that a staff member has left. `None` when they are unknown or had left before."""
     statement = update(Staff).where(Staff.id == staff_id, Staff.left_at.is_(None)).values(left_at=db_now())

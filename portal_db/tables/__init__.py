@@ -24,7 +24,7 @@ from portal_db.tables.schedules import Schedule, ScheduledRun
 from portal_db.tables.second_factors import PendingSignIn, RecoveryCode, SecondFactor
 from portal_db.tables.tasks import EntityConnection, Task
 from portal_db.tables.upkeep import BreakingRevision, Erasure, Restore
-from portal_db.tables.webhooks import WebhookDelivery, WebhookEndpoint
+from portal_db.tables.webhooks import DISABLED_BY_HAND, WebhookDelivery, WebhookEndpoint
 from portal_db.tables.work import (
     AuditEntry,
     Batch,
@@ -41,6 +41,7 @@ from portal_db.tables.workers import Worker, WorkerKind
 from portal_db.tables.xero import DirectoryRecord, ReconnectNotice, XeroConsent, XeroLogin, XpmConnection
 
 __all__ = [
+    "DISABLED_BY_HAND",
     "ApiKey",
     "AuditEntry",
     "Base",

@@ -11,6 +11,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from portal_db.tables.base import Base
 
+#: The `disabled_reason` of an endpoint that its practice has disabled.
+DISABLED_BY_HAND = "Disabled by hand."
+
 
 class WebhookEndpoint(Base):
     """A practice's URL that is notified of closed imports and batches. Its secrets are encrypted with TOKEN_KEYS.

@@ -245,6 +245,8 @@ class AuditEntry(Base):
         Index("ix_audit_subject", "subject", "subject_id"),
         #: What operators did, which is little beside what the system did.
         partial_index("ix_audit_operators", "actor_id", "id", where="actor = 'operator'"),
+        partial_index("ix_audit_people", "practice_id", "id", where="actor <> 'system'"),
+        partial_index("ix_audit_addresses", "at", where="address IS NOT NULL"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -254,6 +256,8 @@ class AuditEntry(Base):
     actor_id: Mapped[UUID | None]
     #: The API key of the program that acted for a staff member.
     via_key_id: Mapped[UUID | None]
+    #: Where the request came from; empty for the command line, and after KEEP_AUDIT_DAYS.
+    address: Mapped[str | None] = mapped_column(String(45))
     action: Mapped[str] = mapped_column(String(64))
     subject: Mapped[str] = mapped_column(String(40))
     subject_id: Mapped[UUID]

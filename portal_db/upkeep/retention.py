@@ -15,10 +15,11 @@ from sqlalchemy import ColumnElement, and_, exists, or_, select, tuple_
 from sqlalchemy.orm import aliased
 
 from portal_db.database import Tx
-from portal_db.dialect import delete_rows
+from portal_db.dialect import delete_rows, update_rows
 from portal_db.paging import by_id
 from portal_db.states import OPEN_IMPORT_STATES, OPEN_JOB_STATES, JobState, SyncState
 from portal_db.tables import (
+    AuditEntry,
     ClientChange,
     DirectoryStaged,
     DirectorySync,
@@ -110,6 +111,13 @@ def drop(tx: Tx, rule: RetentionRule, days: float, ids: Sequence[UUID]) -> int:
         delete_rows(tx, column.class_, column.in_(found))
     delete_rows(tx, rule.table, rule.table.id.in_(found))
     return len(found)
+
+
+def forget_addresses(tx: Tx, days: float, *, limit: int) -> int:
+    """Empty the network address of up to `limit` old acts in the audit trail, and return how many there were."""
+    is_old = (AuditEntry.address.is_not(None), AuditEntry.at < db_now(-days * DAY))
+    old = select(AuditEntry.id).where(*is_old).order_by(AuditEntry.at).limit(limit)
+    return update_rows(tx, AuditEntry, AuditEntry.id.in_(old), address=None)
 
 
 def drop_scheduled_runs(tx: Tx, days: float, *, limit: int) -> int:

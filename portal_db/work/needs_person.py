@@ -11,6 +11,7 @@ from sqlalchemy import func, or_, select
 from portal_db.database import Tx
 from portal_db.states import ConnectionState, EmailState, SyncState
 from portal_db.tables import (
+    DISABLED_BY_HAND,
     DirectorySync,
     MalformedMessage,
     Practice,
@@ -56,9 +57,11 @@ def broken_connections(tx: Tx, *, limit: int) -> list[BrokenConnection]:
     return [BrokenConnection(*row) for row in tx.session.execute(statement)]
 
 
-#: Endpoints that have failed since some time, or are disabled: some answers disable one at once.
+#: Endpoints that have failed since some time, or are disabled: some answers disable one at once. One that its own practice
+#: has disabled needs nobody.
 WEBHOOK_FAILS = (
     WebhookEndpoint.removed_at.is_(None),
+    WebhookEndpoint.disabled_reason.is_distinct_from(DISABLED_BY_HAND),
     or_(WebhookEndpoint.failing_since.is_not(None), WebhookEndpoint.disabled_at.is_not(None)),
 )
 

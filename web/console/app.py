@@ -14,6 +14,7 @@ from web.console.errors import as_page
 from web.http import health, problems, static_files
 from web.http.access_log import AccessLog
 from web.http.headers import SecurityHeaders
+from web.http.where_from import WhereFrom
 
 #: Bytes of a request's body.
 MAX_BODY = 256 * 1024
@@ -52,6 +53,7 @@ def create_app(console: Console) -> FastAPI:
     app.include_router(router, max_body_size=MAX_BODY)
     app.include_router(static_files.router, max_body_size=0)
     app.add_middleware(problems.LastProblems, shape=as_page)  # the last added is the outermost
+    app.add_middleware(WhereFrom)
     app.add_middleware(AccessLog, monotonic=console.services.sources.monotonic)
     app.add_middleware(SecurityHeaders, https=console.is_https)
     return app

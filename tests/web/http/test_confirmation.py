@@ -26,8 +26,8 @@ from tests.web.pages.frame.test_frame import keeps_the_rules
 from tests.web.pages.reading import reader
 from web import api, pages
 from web.http.identity import confirmed_keeper
-from web.pages.frame.forms import confirmed
-from web.pages.frame.visitor import confirmed_visitor
+from web.pages.frame.forms import confirmed, confirmed_by_manager
+from web.pages.frame.visitor import confirmed_manager, confirmed_visitor
 
 NOBODY = str(uuid4())
 #: The acts of the API, and what each is given; those of the pages.
@@ -54,10 +54,21 @@ FORMS = {
     "/admin/staff/{staff_id}/mfa",
     "/admin/staff/{staff_id}/deactivate",
     "/admin/staff/connections/{connection_id}/hand-over",
+    "/admin/api-keys/new",
+    "/admin/api-keys/{key_id}/rotation",
+    "/admin/webhooks/new",
+    "/admin/webhooks/{webhook_id}/rotation",
 }
 #: Pages that ask before they are shown, so that nothing that is typed there is lost.
-SHOWN = {"/account/second-factor", "/admin/staff/invite", "/admin/staff/{staff_id}/deactivate"}
+SHOWN = {
+    "/account/second-factor",
+    "/admin/staff/invite",
+    "/admin/staff/{staff_id}/deactivate",
+    "/admin/api-keys/new",
+    "/admin/webhooks/new",
+}
 OWN = "/account/second-factor"
+ASKING = (confirmed_keeper, confirmed, confirmed_by_manager, confirmed_visitor, confirmed_manager)
 
 
 @pytest.fixture(autouse=True)
@@ -80,7 +91,7 @@ def asking(routers: Iterable[APIRouter]) -> dict[str, set[str]]:
 
 
 def asks(dependant: Dependant) -> bool:
-    is_asking = dependant.call in (confirmed_keeper, confirmed, confirmed_visitor)
+    is_asking = dependant.call in ASKING
     return is_asking or any(map(asks, dependant.dependencies))
 
 

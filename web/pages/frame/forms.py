@@ -171,6 +171,16 @@ def posted_by_importer(found: Annotated[Posted, Depends(posted)]) -> Posted:
     return found
 
 
+def posted_by_manager(found: Annotated[Posted, Depends(posted)]) -> Posted:
+    """A form from a visitor who manages the practice.
+
+    Raises:
+        RequestRefused: `not_allowed`, unless they are an owner or account admin.
+    """
+    found.visitor.caller.require(Scope.MANAGE)
+    return found
+
+
 def confirmed(request: Request, portal: ThePortal, found: Annotated[Posted, Depends(posted)]) -> Posted:
     """A form for an act that gives lasting power: its sender has confirmed that it is them.
 
@@ -181,10 +191,23 @@ def confirmed(request: Request, portal: ThePortal, found: Annotated[Posted, Depe
     return found
 
 
+def confirmed_by_manager(
+    request: Request, portal: ThePortal, found: Annotated[Posted, Depends(posted_by_manager)]
+) -> Posted:
+    """`confirmed`, of a visitor who manages the practice.
+
+    Raises:
+        RequestRefused: `not_allowed`, or `confirmation_needed`.
+    """
+    return confirmed(request, portal, found)
+
+
 OwnForm = Annotated[FormData, Depends(own_form)]
 ThePosted = Annotated[Posted, Depends(posted)]
 ConfirmedPosted = Annotated[Posted, Depends(confirmed)]
 PostedByImporter = Annotated[Posted, Depends(posted_by_importer)]
+PostedByManager = Annotated[Posted, Depends(posted_by_manager)]
+ConfirmedByManager = Annotated[Posted, Depends(confirmed_by_manager)]
 
 
 def _invalid_fields(error: ValidationError) -> dict[str, Fault]:

@@ -36,6 +36,9 @@ NAVIGATION: tuple[tuple[str, tuple[Link, ...]], ...] = (
         (
             Link("Staff", "/admin/staff", "person", is_managers=True),
             Link("Security", "/admin/security", "lock"),
+            Link("API keys", "/admin/api-keys", "plug", is_managers=True),
+            Link("Webhooks", "/admin/webhooks", "mail", is_managers=True),
+            Link("Audit", "/admin/audit", "note", is_managers=True),
         ),
     ),
 )

@@ -120,9 +120,30 @@ def confirmed_visitor(request: Request, portal: ThePortal, found: Annotated[Visi
     return found
 
 
+def manager(found: Annotated[Visitor, Depends(visitor)]) -> Visitor:
+    """A visitor who manages the practice.
+
+    Raises:
+        RequestRefused: `not_allowed`, unless they are an owner or account admin.
+    """
+    found.caller.require(Scope.MANAGE)
+    return found
+
+
+def confirmed_manager(request: Request, portal: ThePortal, found: Annotated[Visitor, Depends(manager)]) -> Visitor:
+    """A visitor who manages the practice and has confirmed that it is them.
+
+    Raises:
+        RequestRefused: `not_allowed`, or `confirmation_needed`.
+    """
+    return confirmed_visitor(request, portal, found)
+
+
 ConfirmedVisitor = Annotated[Visitor, Depends(confirmed_visitor)]
 TheVisitor = Annotated[Visitor, Depends(visitor)]
 TheImporter = Annotated[Visitor, Depends(importer)]
+TheManager = Annotated[Visitor, Depends(manager)]
+ConfirmedManager = Annotated[Visitor, Depends(confirmed_manager)]
 
 
 def is_local_path(path: str) -> bool:

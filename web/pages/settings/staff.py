@@ -11,16 +11,15 @@ from fastapi.responses import Response
 from handlers import refusals
 from handlers.access import members_mfa, staff
 from handlers.access.act import Act
-from handlers.access.caller import Scope
 from handlers.errors import RequestRefused
 from handlers.integration import handover
 from handlers.integration import status as integration_status
 from portal_db.access.members import Member
 from portal_db.states import Role
 from web.http.identity import origin_of
-from web.pages.frame.forms import NO_ERRORS, ConfirmedPosted, FormErrors, Posted
+from web.pages.frame.forms import NO_ERRORS, ConfirmedByManager, FormErrors, Posted
 from web.pages.frame.view import page, redirect
-from web.pages.frame.visitor import ConfirmedVisitor, TheVisitor, Visitor
+from web.pages.frame.visitor import ConfirmedManager, TheManager, Visitor
 from web.usage import Use
 
 router = APIRouter()
@@ -31,18 +30,17 @@ BLANK = {"name": "", "email": "", "role": Role.MANAGER.value}
 
 
 @router.get(PATH)
-def show_staff(visitor: TheVisitor) -> Response:
+def show_staff(visitor: TheManager) -> Response:
     return _list(visitor)
 
 
 @router.get(f"{PATH}/invite")
-def show_invitation(visitor: ConfirmedVisitor) -> Response:
-    visitor.caller.require(Scope.MANAGE)
+def show_invitation(visitor: ConfirmedManager) -> Response:
     return _invitation(visitor, BLANK)
 
 
 @router.post(f"{PATH}/invite")
-def invite(posted: ConfirmedPosted) -> Response:
+def invite(posted: ConfirmedByManager) -> Response:
     """Add somebody, and email them a link to set their password."""
     visitor, typed = posted.visitor, posted.texts("name", "email", "role")
     try:
@@ -56,12 +54,12 @@ def invite(posted: ConfirmedPosted) -> Response:
 
 
 @router.get(f"{PATH}/{{staff_id}}")
-def show_member(visitor: TheVisitor, staff_id: UUID) -> Response:
+def show_member(visitor: TheManager, staff_id: UUID) -> Response:
     return _member(visitor, staff_id)
 
 
 @router.post(f"{PATH}/{{staff_id}}/invitation")
-def invite_again(posted: ConfirmedPosted, staff_id: UUID) -> Response:
+def invite_again(posted: ConfirmedByManager, staff_id: UUID) -> Response:
     visitor = posted.visitor
     try:
         visitor.portal.uses.take(Use.INVITATION, visitor.caller)
@@ -72,7 +70,7 @@ def invite_again(posted: ConfirmedPosted, staff_id: UUID) -> Response:
 
 
 @router.post(f"{PATH}/{{staff_id}}/role")
-def set_role(posted: ConfirmedPosted, staff_id: UUID) -> Response:
+def set_role(posted: ConfirmedByManager, staff_id: UUID) -> Response:
     visitor = posted.visitor
     try:
         staff.set_role(visitor.database, visitor.caller, staff_id, _role(posted))
@@ -82,7 +80,7 @@ def set_role(posted: ConfirmedPosted, staff_id: UUID) -> Response:
 
 
 @router.post(f"{PATH}/{{staff_id}}/mfa")
-def reset_mfa(posted: ConfirmedPosted, staff_id: UUID) -> Response:
+def reset_mfa(posted: ConfirmedByManager, staff_id: UUID) -> Response:
     """Take away a colleague's second factor, because they lost it."""
     visitor = posted.visitor
     try:
@@ -93,13 +91,13 @@ def reset_mfa(posted: ConfirmedPosted, staff_id: UUID) -> Response:
 
 
 @router.get(f"{PATH}/{{staff_id}}/deactivate")
-def ask_to_deactivate(visitor: ConfirmedVisitor, staff_id: UUID) -> Response:
+def ask_to_deactivate(visitor: ConfirmedManager, staff_id: UUID) -> Response:
     """What deactivating somebody does, and who is to have their clients."""
     return _deactivation(visitor, staff_id)
 
 
 @router.post(f"{PATH}/{{staff_id}}/deactivate")
-def deactivate(posted: ConfirmedPosted, staff_id: UUID) -> Response:
+def deactivate(posted: ConfirmedByManager, staff_id: UUID) -> Response:
     visitor = posted.visitor
     try:
         departure = handover.deactivate(visitor.database, visitor.caller, staff_id, posted.id("colleague"))
@@ -109,13 +107,12 @@ def deactivate(posted: ConfirmedPosted, staff_id: UUID) -> Response:
 
 
 @router.post(f"{PATH}/connections/{{connection_id}}/hand-over")
-def hand_over(posted: ConfirmedPosted, connection_id: UUID) -> Response:
+def hand_over(posted: ConfirmedByManager, connection_id: UUID) -> Response:
     """Move the clients on the connection of somebody who has left to a colleague's."""
     visitor, to = posted.visitor, posted.id("colleague")
     if to is None:
         return _list(visitor, FormErrors.of_field("colleague", "Choose a colleague.", ""))
     try:
-        visitor.caller.require(Scope.MANAGE)
         handover.reassign(visitor.database, Act.of_staff(visitor.caller), connection_id, to, dry_run=False)
     except RequestRefused as refused:
         return _list(visitor, FormErrors.of(refused))

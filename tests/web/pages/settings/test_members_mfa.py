@@ -1,4 +1,4 @@
-"""A colleague's second factor is reset (Admin settings > Staff), and browsers are remembered as the firm allows (Security)."""
+"""A second factor is reset by a colleague (Admin settings > Staff), and browsers are remembered as the firm allows."""
 
 from __future__ import annotations
 
