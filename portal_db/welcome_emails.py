@@ -17,7 +17,7 @@ from portal_db.database import Tx
 from portal_db.dialect import insert_for, is_postgresql, one_as, one_or_all, update_rows
 from portal_db.paging import LONGEST_PAGE, Cursor, newest_first
 from portal_db.states import EmailState, JobState
-from portal_db.tables import Client, Job, Login, Practice, WelcomeEmail
+from portal_db.tables import Client, Job, Login, Practice, PracticeLook, WelcomeEmail
 from portal_db.types import UtcDateTime, db_now
 from portal_db.upkeep import restores
 from portal_db.work.due import state_of_found
@@ -90,21 +90,23 @@ def message_id(email_id: UUID, version: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class AddressedEmail:
-    """A welcome email, the client it is for, the practice it is from, and the login whose address it goes to."""
+    """A welcome email, the client it is for, the practice it is from, the login whose address it goes to, and the look."""
 
     email: WelcomeEmail
     client: Client
     practice: Practice
     login: Login
+    look: PracticeLook | None
 
 
 def addressed(tx: Tx, email_ids: Collection[UUID], practice_id: UUID) -> dict[UUID, AddressedEmail]:
     """A practice's welcome emails with everything needed to write them. Those of which anything is gone are left out."""
     statement = (
-        select(WelcomeEmail, Client, Practice, Login)
+        select(WelcomeEmail, Client, Practice, Login, PracticeLook)
         .join(Client, Client.id == WelcomeEmail.client_id)
         .join(Practice, Practice.id == Client.practice_id)
         .join(Login, Login.id == Client.login_id)
+        .outerjoin(PracticeLook, PracticeLook.practice_id == Practice.id)
         .where(
             WelcomeEmail.id.in_(email_ids), WelcomeEmail.practice_id == practice_id, Client.practice_id == practice_id
         )

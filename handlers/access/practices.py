@@ -51,6 +51,7 @@ def set_practice(
     name: str | None = None,
     time_zone: str | None = None,
     mfa_mandatory: bool | None = None,
+    by: Actor = BY_COMMAND_LINE,
 ) -> None:
     """Change what is given, and leave the rest.
 
@@ -69,7 +70,7 @@ def set_practice(
         practice = require_practice(tx, practice_id)
         before = {field: getattr(practice, field) for field in changes}
         people.set_practice(tx, practice_id, changes)
-        BY_COMMAND_LINE.audit(
+        by.audit(
             tx, "practice.set", "practice", practice_id, practice_id, before=_switches(before), after=_switches(changes)
         )
 

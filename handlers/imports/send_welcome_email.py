@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from email.message import Message
 
 from handlers import refusals
+from handlers.access import firm
 from handlers.access.activation import activation_token
+from handlers.access.firm import Look
 from handlers.access.tokens import hashed
 from handlers.email import addresses
 from handlers.email import compose as email_compose
@@ -119,6 +121,7 @@ def compose(services: Services, addressed: AddressedEmail, token: str) -> Messag
         "practice_name": addressed.practice.name,
         "activation_url": f"{services.settings.public_url.rstrip('/')}/activate#{token}",
         "days": str(LINK_VALID_SECONDS // 86_400),
+        **firm.email_values(services.settings, Look.of(addressed.look)),
     }
     return email_compose.compose(
         services.settings,

@@ -175,6 +175,9 @@ STAFF_NOT_NAMED = Refusal(RequestRefused, "unknown_staff",
 UNKNOWN_OPERATOR = Refusal(RequestRefused, "unknown_operator",
     "There is no operator with this id or email address.",
     "Check it, or add an operator with `portal-sync operator add`.", field="operator")
+BAD_LOGO = Refusal(RequestRefused, "bad_request",
+    "The logo is not a PNG or JPEG picture of up to {kilobytes} KB and {pixels} pixels a side.",
+    "Choose another file.", field="logo")
 UNKNOWN_TIME_ZONE = Refusal(RequestRefused, "bad_request",
     "This time zone is not known.", "Use a name like Australia/Sydney.", field="time_zone")
 REASON_LENGTH = Refusal(RequestRefused, "bad_request",

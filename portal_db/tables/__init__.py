@@ -17,6 +17,7 @@ from portal_db.tables.clients import (
 from portal_db.tables.daily_counts import DailyCount
 from portal_db.tables.directories import BusinessStructure, Directory, DirectoryStaged, DirectorySync, same_directory
 from portal_db.tables.emails import WelcomeEmail
+from portal_db.tables.looks import PracticeLook
 from portal_db.tables.passkeys import Passkey, PasskeyChallenge
 from portal_db.tables.people import Login, Operator, Practice, Staff
 from portal_db.tables.producers import Producer, ProducerPractice
@@ -79,6 +80,7 @@ __all__ = [
     "Pause",
     "PendingSignIn",
     "Practice",
+    "PracticeLook",
     "Producer",
     "ProducerPractice",
     "ReconnectNotice",

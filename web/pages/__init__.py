@@ -39,13 +39,13 @@ from web.pages.clients import (
 from web.pages.clients import show as client_show
 from web.pages.imports import batch, progress
 from web.pages.imports import show as import_show
-from web.pages.settings import api_keys, audit, integrations, security, sign_in_log, staff, webhooks
+from web.pages.settings import api_keys, audit, firm, integrations, security, sign_in_log, staff, webhooks
 
 #: In this order: of two routes that fit an address, the first one answers.
 PARTS = (sign_in, second_step, passkeys, confirm, password, sessions, second_factor, list, needs, from_xpm, import_show,
          search, client_show, connect, import_items, invite, tasks, connections, activate, new_batch, batch, progress,
          integrations, review_queue, review, unlink, security, sign_in_log, staff, api_keys,
-         webhooks, audit)  # fmt: skip
+         webhooks, audit, firm)  # fmt: skip
 
 router = APIRouter(include_in_schema=False)
 for _part in PARTS:

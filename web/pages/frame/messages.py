@@ -35,6 +35,7 @@ MESSAGES: dict[str, Message] = {
     "staff-invited-again": Message("Another invitation is being sent."),
     "staff-left": Message("They are signed out and can't sign in any more. What they did stays.", "note"),
     "handed-over": Message("Handed over."),
+    "structure-set": Message("Saved. It counts from now on; existing clients don't change."),
     "key-revoked": Message("The key has stopped working.", "note"),
     "webhook-tested": Message("A test is being sent. Reload the page to see the answer."),
     "webhook-disabled": Message("Disabled. Nothing is sent until a test is accepted.", "note"),

@@ -34,6 +34,7 @@ NAVIGATION: tuple[tuple[str, tuple[Link, ...]], ...] = (
     (
         "Admin settings",
         (
+            Link("Firm", "/admin/firm", "entity", is_managers=True),
             Link("Staff", "/admin/staff", "person", is_managers=True),
             Link("Security", "/admin/security", "lock"),
             Link("API keys", "/admin/api-keys", "plug", is_managers=True),
