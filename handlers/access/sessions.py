@@ -23,7 +23,7 @@ from handlers.access.tokens import hashed
 from handlers.access.tries import Attempt, TooManyTries, Tries
 from handlers.email import addresses
 from handlers.errors import Rejected
-from portal_db.access import credentials
+from portal_db.access import credentials, kept_forms
 from portal_db.access.credentials import SignIn
 from portal_db.database import Database, Tx
 
@@ -103,6 +103,7 @@ def begin(
     """
     session = Session(secrets.token_urlsafe(32))
     if instead_of is not None:
+        kept_forms.take_over(tx, hashed(instead_of), hashed(session.token), found.staff.id)
         credentials.end_session(tx, hashed(instead_of))
     row = {"id": tx.new_id(), "staff_id": found.staff.id, "token_hash": hashed(session.token)}
     row |= {"address": origin.address, "agent": origin.agent}

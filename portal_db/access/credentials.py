@@ -91,8 +91,10 @@ def _sign_in(tx: Tx, statement: Select[Staff, Login]) -> SignIn | None:
 
 
 def begin_session(tx: Tx, row: dict[str, Any], *, idle_seconds: float, seconds: float, is_confirmed: bool) -> None:
-    """Record a session, and delete every session that has ended, whoever's it was."""
-    delete_rows(tx, StaffSession, or_(StaffSession.idle_until < db_now(), StaffSession.ends_at < db_now()))
+    """Record a session, and delete every session that ended an hour ago, whoever's it was: until then, what is sent with it
+    is kept (`portal_db.access.kept_forms`)."""
+    an_hour_ago = db_now(-3600.0)
+    delete_rows(tx, StaffSession, or_(StaffSession.idle_until < an_hour_ago, StaffSession.ends_at < an_hour_ago))
     times = {"created_at": db_now(), "idle_until": db_now(idle_seconds), "ends_at": db_now(seconds)}
     times |= {"confirmed_at": db_now()} if is_confirmed else {}
     tx.session.execute(insert(StaffSession).values(**row, **times))

@@ -21,6 +21,9 @@ UNDO = "handlers/relationships/undo.py"
 QUERIES = "portal_db/clients/client_queries.py"
 
 STAFF = "tests/web/pages/settings/test_staff.py"
+KEPT = "tests/web/pages/frame/test_kept_form.py"
+FIRM = "tests/web/pages/settings/test_firm.py"
+AUDIT = "tests/web/pages/settings/test_programs.py::test_the_audit_says_who_did_what_when_and_from_where"
 
 MUTANTS = (
     Mutant(
@@ -277,5 +280,89 @@ MUTANTS = (
             ),
         ),
         (f"{STAFF}::test_clients_are_assigned_in_bulk_and_singly[sqlite]",),
+    ),
+    Mutant(
+        "kept-of-the-same-person",
+        "what somebody typed is for their next session only",
+        "the next person at a shared browser reads a client's data",
+        (
+            Edit(
+                "portal_db/access/kept_forms.py",
+                "KeptForm.token_hash == before, KeptForm.staff_id == staff_id,",
+                "KeptForm.token_hash == before,",
+            ),
+        ),
+        (f"{KEPT}::test_nobody_else_gets_it_nor_anybody_after_an_hour",),
+    ),
+    Mutant(
+        "kept-an-hour",
+        "what somebody typed is kept for an hour",
+        "clients' data stays where nobody expects it",
+        (Edit("portal_db/access/kept_forms.py", "statement.where(KeptForm.ends_at > db_now())", "statement"),),
+        (f"{KEPT}::test_it_is_kept_for_an_hour",),
+    ),
+    Mutant(
+        "kept-of-a-session",
+        "only a session that ended by itself within the hour has a form kept",
+        "anybody fills the database with forms",
+        (
+            Edit(
+                "web/pages/frame/forms.py",
+                "    if found is None and not kept_form.may_keep(",
+                "    if found is None and False and kept_form.may_keep(",
+            ),
+            Edit(
+                "handlers/access/kept_form.py",
+                "        if staff_id is not None:\n",
+                "        if staff_id is None:\n            raise LookupError\n        else:\n",
+            ),
+        ),
+        (f"{KEPT}::test_only_a_session_that_has_just_ended_keeps_anything",),
+    ),
+    Mutant(
+        "kept-bounded",
+        "a form that is kept has a bounded size",
+        "sessions that have ended fill the database",
+        (Edit("handlers/access/kept_form.py", "len(content) > MOST_BYTES or ", ""),),
+        (f"{KEPT}::test_only_a_session_that_has_just_ended_keeps_anything",),
+    ),
+    Mutant(
+        "audit-own-practice",
+        "the audit shows the acts at one's own practice",
+        "6: a firm reads what another one does",
+        (
+            Edit(
+                "portal_db/access/practice_audit.py",
+                "_acts().where(AuditEntry.practice_id == practice_id, ",
+                "_acts().where(",
+            ),
+        ),
+        (f"{AUDIT}[sqlite]",),
+    ),
+    Mutant(
+        "audit-addresses-end",
+        "the network address of an act is forgotten after KEEP_AUDIT_DAYS",
+        "where people were is kept for ever",
+        (
+            Edit(
+                "handlers/operations/housekeeping.py",
+                "        _in_batches(database, retention.forget_addresses, settings.keep_audit_days)\n",
+            ),
+        ),
+        (f"{AUDIT}[sqlite]",),
+    ),
+    Mutant(
+        "logo-by-its-bytes",
+        "a logo is a picture from its first to its last byte",
+        "a page or a script is served from the portal's own address",
+        (Edit("handlers/access/images.py", " and content.endswith(_PNG_END)", ""),),
+        (f"{FIRM}::test_a_picture_is_what_its_bytes_say[png with a tail]",),
+    ),
+    Mutant(
+        "logo-bounded",
+        "a logo has a bounded size",
+        "a picture of gigapixels stops the browser of every client",
+        (Edit("handlers/access/firm.py", " or not 0 < max(picture.width, picture.height) <= MOST_PIXELS", ""),),
+        (f"{FIRM}::test_a_file_that_is_no_logo_is_refused_and_what_was_typed_stays",),
     ),
 )

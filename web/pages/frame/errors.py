@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from fastapi import Request
 from fastapi.responses import RedirectResponse, Response
@@ -12,7 +12,7 @@ from handlers import refusals
 from web.http.problems import ProblemAnswer
 from web.pages.frame import view
 from web.pages.frame.forms import FormErrors
-from web.pages.frame.visitor import HOME, Visitor, is_local_path, signed_in_visitor
+from web.pages.frame.visitor import HOME, Visitor, local_referer, signed_in_visitor
 from web.portal import portal_of
 
 #: Where programs call; they get problems, never pages.
@@ -57,9 +57,8 @@ def as_page(request: Request, answer: ProblemAnswer) -> Response:
 
 def _to_confirm(request: Request) -> Response:
     """To the page that asks who it is, and from there back to the page with the form."""
-    here = urlsplit(str(request.url) if request.method == "GET" else request.headers.get("referer", ""))
-    is_ours = here.netloc == request.url.netloc and is_local_path(here.path)
-    return RedirectResponse(f"/confirm?{urlencode({'next': here.path if is_ours else HOME})}", 303)
+    here = request.url if request.method == "GET" else local_referer(request)
+    return RedirectResponse(f"/confirm?{urlencode({'next': here.path if here else HOME})}", 303)
 
 
 def _visitor(request: Request, status: int) -> Visitor | None:
@@ -69,7 +68,8 @@ def _visitor(request: Request, status: int) -> Visitor | None:
 
 
 def _to_sign_in(request: Request) -> Response:
-    """To the sign-in page, and from there back to this page. A form that was sent is not sent again."""
+    """To the sign-in page, and from there back to this page, or to the one with the form that was sent: that is not sent
+    again, but shows what was typed."""
     here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    query = {"said": "sign-in", "next": here if request.method == "GET" else "/clients"}
+    query = {"said": "sign-in", "next": here if request.method == "GET" else getattr(request.state, "kept_at", HOME)}
     return RedirectResponse(f"/sign-in?{urlencode(query)}", 303)

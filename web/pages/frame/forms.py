@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator, Container, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated
+from urllib.parse import parse_qsl, urlencode, urlunsplit
 from uuid import UUID
 
 from fastapi import Depends, Request
@@ -16,16 +17,22 @@ from starlette.datastructures import FormData
 from starlette.formparsers import MultiPartParser
 
 from handlers import refusals
+from handlers.access import kept_form
 from handlers.access.caller import Scope
+from handlers.access.sessions import Session
 from handlers.errors import JobError, RequestRefused
 from handlers.fields import has_control_characters, reason_of
-from web.http.identity import require_confirmed, require_csrf_token, require_own_page, session_of
+from web.http.identity import require_confirmed, require_csrf_token, require_own_page, require_session
 from web.http.problems import Fault, fault_of, status_of
-from web.pages.frame.visitor import TheVisitor, Visitor
-from web.portal import ThePortal
+from web.pages.frame import messages
+from web.pages.frame.visitor import Visitor, local_referer, signed_in_visitor
+from web.portal import Portal, ThePortal
 
 #: The hidden field with the session's token.
 CSRF_FIELD = "csrf_token"
+#: Fields that are made anew, and pages of which nothing is kept.
+UNKEPT = frozenset({CSRF_FIELD, "idempotency_key"})
+UNKEPT_PAGES = ("/account/", "/confirm", "/admin/security")
 #: Our own forms have far fewer fields.
 MOST_FIELDS = 1_000
 #: Bytes of a form that takes longer to read than a thread to find.
@@ -147,18 +154,48 @@ def own_form(request: Request, portal: ThePortal, form: GivenForm) -> FormData:
     return form
 
 
-def posted(request: Request, portal: ThePortal, visitor: TheVisitor, form: GivenForm) -> Posted:
+def sender(request: Request, portal: ThePortal) -> Visitor | None:
+    """The signed-in staff member; `None` if their session has just ended, so that what they typed is to be kept.
+
+    Raises:
+        RequestRefused: `not_signed_in`, before anything of the form is read.
+    """
+    found = signed_in_visitor(request, portal)
+    if found is None and not kept_form.may_keep(portal.database, require_session(request, portal)):
+        raise refusals.NOT_SIGNED_IN()
+    return found
+
+
+def posted(
+    request: Request, portal: ThePortal, visitor: Annotated[Visitor | None, Depends(sender)], form: GivenForm
+) -> Posted:
     """A form from one of our own pages, sent by the staff member for whom the page was made.
 
     Raises:
-        RequestRefused: `csrf`.
+        RequestRefused: `csrf`, or `not_signed_in`; what was typed is kept then.
     """
     require_own_page(request, portal)
-    session = session_of(request, portal)
-    if session is None:
-        raise refusals.NOT_SIGNED_IN()
+    session = require_session(request, portal)
     require_csrf_token(session, text(form, CSRF_FIELD))
+    if visitor is None:
+        _keep(request, portal, session, form)
+        raise refusals.NOT_SIGNED_IN()
     return Posted(visitor, form)
+
+
+def _keep(request: Request, portal: Portal, session: Session, form: FormData) -> None:
+    """Keep what was typed; the address of the page that shows it again is for the way through the sign-in."""
+    here = local_referer(request)
+    fields = {name: value for name, value in form.multi_items() if isinstance(value, str) and name not in UNKEPT}
+    if here is None or here.path.startswith(UNKEPT_PAGES):
+        return
+    if kept_form.keep(portal.database, portal.settings, session, here.path, fields):
+        request.state.kept_at = urlunsplit(("", "", here.path, _with_message(here.query), ""))
+
+
+def _with_message(query: str) -> str:
+    values = [(name, value) for name, value in parse_qsl(query) if name != "said"]
+    return urlencode([*values, ("said", messages.KEPT)])
 
 
 def posted_by_importer(found: Annotated[Posted, Depends(posted)]) -> Posted:

@@ -14,7 +14,12 @@ class Message(NamedTuple):
     tone: str = "good"
 
 
+#: The message on the page that shows what was typed before the session ended.
+KEPT = "kept"
 MESSAGES: dict[str, Message] = {
+    KEPT: Message(
+        "You were signed out, so nothing was sent. What you typed is still here: check it, then send it.", "note"
+    ),
     "signed-out": Message("You have signed out.", "note"),
     "sign-in": Message("Please sign in to continue.", "note"),
     "reset-requested": Message(

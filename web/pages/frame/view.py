@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -9,7 +10,9 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from handlers.access import kept_form
 from web.http import static_files
+from web.http.identity import session_of
 from web.pages.frame import filters, messages
 from web.pages.frame.forms import NO_ERRORS, FormErrors
 from web.pages.frame.navigation import NAVIGATION
@@ -46,8 +49,16 @@ def public_page(
 
 
 def _page(request: Request, template: str, status: int, **values: Any) -> HTMLResponse:
-    here, message = request.url.path, messages.of(request)
-    return HTMLResponse(_templates.get_template(template).render(values | {"here": here, "message": message}), status)
+    frame = {"here": request.url.path, "message": messages.of(request), "kept": _kept(request, values["visitor"])}
+    return HTMLResponse(_templates.get_template(template).render(values | frame), status)
+
+
+def _kept(request: Request, visitor: Visitor | None) -> Mapping[str, str] | None:
+    """What the visitor had typed on this page when their session ended, if they come back to it."""
+    session = session_of(request, visitor.portal) if visitor else None
+    if visitor is None or session is None or request.query_params.get("said") != messages.KEPT:
+        return None
+    return kept_form.read(visitor.database, visitor.portal.settings, session, request.url.path)
 
 
 def part(template: str, **values: Any) -> HTMLResponse:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated
+from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo
 
 from fastapi import Depends, Request
@@ -144,6 +145,12 @@ TheVisitor = Annotated[Visitor, Depends(visitor)]
 TheImporter = Annotated[Visitor, Depends(importer)]
 TheManager = Annotated[Visitor, Depends(manager)]
 ConfirmedManager = Annotated[Visitor, Depends(confirmed_manager)]
+
+
+def local_referer(request: Request) -> SplitResult | None:
+    """The address of our own page that a form was sent from, if the browser says it."""
+    here = urlsplit(request.headers.get("referer", ""))
+    return here if here.netloc == request.url.netloc and is_local_path(here.path) else None
 
 
 def is_local_path(path: str) -> bool:

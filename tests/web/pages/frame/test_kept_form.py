@@ -1,0 +1,97 @@
+"""What somebody typed is there again after they had to sign in again; in their own browser, and for an hour."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import pytest
+
+from handlers.access import kept_form, sessions
+from tests.making import importable
+from tests.web.desk import PASSWORD, Desk
+from tests.web.pages.frame.test_frame import keeps_the_rules
+from tests.web.pages.people import connected
+from tests.web.pages.reading import Page, Reader
+from xpm.simulator.serve import SimulatorHandle
+
+TYPED = "Gwen <Mitchell>"
+
+
+@dataclass
+class Typing:
+    """Somebody in a window, whose session ends before they send it."""
+
+    desk: Desk
+    visitor: Reader
+    path: str
+    window: Page
+
+    @classmethod
+    def begun(cls, desk: Desk, simulator: SimulatorHandle) -> Self:
+        visitor, path = connected(desk), f"/clients/add/xpm/{importable(simulator)[0].uuid}"
+        return cls(desk, visitor, path, visitor.open(path))
+
+    def send(self, **typed: str) -> Page:
+        values = {**self.window.form(self.path), "name": TYPED, "send_welcome_email": "yes", **typed}
+        headers = {"Referer": f"{self.desk.url}{self.path}?kind=individual"}
+        return Page.of(self.visitor.browser.post(self.path, data=values, headers=headers))
+
+    def sign_in(self, page: Page, email: str | None = None) -> Page:
+        own = self.desk.world.scalar("SELECT email FROM logins JOIN staff ON login_id = logins.id WHERE name = 'Kim'")
+        return self.visitor.send(page, "/sign-in", email=email or str(own), password=PASSWORD)
+
+    def kept(self) -> int:
+        return int(self.desk.world.scalar("SELECT count(*) FROM kept_forms"))
+
+
+@pytest.fixture
+def typing(desk: Desk, simulator: SimulatorHandle) -> Typing:
+    return Typing.begun(desk, simulator)
+
+
+def test_the_window_is_filled_as_it_was(typing: Typing) -> None:
+    typing.desk.world.pass_time(sessions.IDLE_SECONDS + 1)
+    page = typing.send()
+    assert page.path == "/sign-in"
+    assert b"Gwen" not in typing.desk.world.scalar("SELECT content FROM kept_forms")
+    back = keeps_the_rules(typing.sign_in(page))
+    assert (back.path, "What you typed is still here" in back.text) == (typing.path, True)
+    form = back.form(typing.path)
+    assert (form["name"], form["send_welcome_email"]) == (TYPED, "yes")
+    assert typing.desk.world.scalar("SELECT count(*) FROM imports") == 0
+    # Elsewhere nothing is filled, and what is sent now is done
+    assert TYPED not in typing.visitor.open("/clients/add/xpm", said="kept").text
+    assert typing.visitor.send(back, typing.path, send_welcome_email="no").path.startswith("/imports/")
+
+
+def test_nobody_else_gets_it_nor_anybody_after_an_hour(typing: Typing) -> None:
+    typing.desk.world.pass_time(sessions.IDLE_SECONDS + 1)
+    page = typing.send()
+    other = typing.desk.staff()
+    assert TYPED not in typing.sign_in(page, other.email).answer.text
+    typing.visitor.browser.cookies.delete("session")
+    assert TYPED not in typing.sign_in(typing.visitor.open("/sign-in", next=f"{typing.path}?said=kept")).answer.text
+
+
+def test_it_is_kept_for_an_hour(typing: Typing) -> None:
+    typing.desk.world.pass_time(sessions.IDLE_SECONDS + 1)
+    page = typing.send()
+    typing.desk.world.pass_time(kept_form.SECONDS + 1)
+    assert TYPED not in typing.sign_in(page).answer.text
+
+
+def test_only_a_session_that_has_just_ended_keeps_anything(typing: Typing, simulator: SimulatorHandle) -> None:
+    typing.desk.world.pass_time(sessions.IDLE_SECONDS + 1)
+    # Not what is too large, nor what has no token of the session
+    typing.send(name="a" * kept_form.MOST_BYTES)
+    assert typing.send(csrf_token="x" * 64).status == 403
+    assert typing.kept() == 0
+    # Not one that nobody had, or that ended long ago
+    typing.visitor.browser.cookies.set("session", "x" * 43, domain="127.0.0.1", path="/")
+    assert typing.send().path == "/sign-in"
+    assert typing.kept() == 0
+    again = Typing.begun(typing.desk, simulator)
+    again.desk.world.pass_time(sessions.IDLE_SECONDS + kept_form.SECONDS + 1)
+    assert again.send().path == "/sign-in"
+    assert again.kept() == 0
