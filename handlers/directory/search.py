@@ -95,6 +95,22 @@ def search_all(
     return AdvancedSearchResult(tuple(known[0]), known[1], found if with_xpm else None, xpm_total, trouble, is_guess)
 
 
+def browse_xpm(services: Services, caller: Caller, *, limit: int) -> AdvancedSearchResult:
+    """The first of XPM's records by name that are no client in sight: what is there, before anything is typed. None while
+    the directory is not filled yet, since XPM itself only searches."""
+    with services.database.read() as tx:
+        asker = requester.staff_requester(tx, caller.practice_id, caller.staff_id)
+        try:
+            connection = require_connection(asker)
+        except JobError as trouble:
+            return AdvancedSearchResult((), 0, (), 0, trouble)
+        directory = directories.of(tx, connection.xero_login_id, connection.tenant_id)
+        if directory is None or directory.cursor is None:
+            return AdvancedSearchResult((), 0, (), 0)
+        records, total = _only_in_xpm(tx, caller, directory, "", False, limit)
+    return AdvancedSearchResult((), 0, tuple(_results(services, caller, records)), total)
+
+
 #: What XPM's records are searched in: the directory, or what XPM itself found while the directory is not filled yet.
 _Source = Directory | Sequence[XpmClient]
 

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
 from sqlalchemy.orm import aliased
 
 from portal_db import names
@@ -27,9 +27,9 @@ NEW_SECONDS = 14 * 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class ClientFilter:
-    """Which of the visible clients to list; a filter that is not set matches all. `text` has words of the name, as
-    they are, or with `is_guess` with a typing error. `type` is an entity's type or an individual's; `invitation` one of
-    the words of `INVITATIONS`, `not_invited` or `active`; `assigned_to` a staff member."""
+    """Which of the visible clients to list; a filter that is not set matches all. `text` has words of the name, as they are,
+    or with `is_guess` with a typing error, or is a part of the login email. `type` is an entity's type or an individual's;
+    `invitation` one of the words of `INVITATIONS`, `not_invited` or `active`; `assigned_to` a staff member."""
 
     text: str | None = None
     kind: ClientKind | None = None
@@ -101,7 +101,7 @@ def listing(
 
 def _conditions(wanted: ClientFilter) -> Iterator[ColumnElement[bool]]:
     if wanted.text:
-        yield names.contain(wanted.text, Client.name_key, is_guess=wanted.is_guess)
+        yield _is_called(wanted.text, is_guess=wanted.is_guess)
     if wanted.kind is not None:
         yield Client.kind == wanted.kind
     if wanted.is_new is not None:
@@ -119,6 +119,14 @@ def _conditions(wanted: ClientFilter) -> Iterator[ColumnElement[bool]]:
         yield Client.id.in_(theirs)
     if wanted.ids is not None:
         yield Client.id.in_(wanted.ids)
+
+
+def _is_called(text: str, *, is_guess: bool) -> ColumnElement[bool]:
+    """Whether a client's name has the words of a text or, where that has an @, whether the login email has it."""
+    if "@" not in text:
+        return names.contain(text, Client.name_key, is_guess=is_guess)
+    part = text.strip().casefold()
+    return exists().where(Login.id == Client.login_id, Login.email_key.contains(part, autoescape=True))
 
 
 def _has_invitation(state: str) -> ColumnElement[bool]:
@@ -145,7 +153,7 @@ def named(
     Args:
         records: the XPM records whose name does, as ids or a query of ids.
     """
-    wanted = or_(names.contain(text, Client.name_key, is_guess=is_guess), XpmLink.xpm_uuid.in_(records))
+    wanted = or_(_is_called(text, is_guess=is_guess), XpmLink.xpm_uuid.in_(records))
     found = tx.session.execute(_entries(viewer).where(wanted).order_by(Client.sort_key, Client.id).limit(limit))
     live = and_(XpmLink.client_id == Client.id, XpmLink.disconnected_at.is_(None))
     count = select(func.count()).select_from(Client).outerjoin(XpmLink, live).where(viewer.may_see_client(), wanted)

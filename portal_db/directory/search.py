@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select, true
 
 from config.folding import fold_name
 from portal_db import names
@@ -30,8 +30,8 @@ def find(tx: Tx, directory: Directory, text: str, *, is_guess: bool, limit: int)
 def find_unlinked(
     tx: Tx, viewer: Viewer, directory: Directory, text: str, *, is_guess: bool, limit: int
 ) -> tuple[list[DirectoryRecord], int]:
-    """The first of the records that `find` finds and that no client is linked to that the viewer may see, and how many there
-    are."""
+    """The first of the records that `find` finds, or without a text of all, that no client is linked to that the viewer may
+    see, and how many there are."""
     clients = select(Client.id).where(viewer.may_see_client())
     linked = select(XpmLink.id).where(
         XpmLink.practice_id == viewer.practice_id,
@@ -50,12 +50,14 @@ def ids_of(directory: Directory, text: str, *, is_guess: bool) -> Select[UUID]:
 
 
 def _is_named(directory: Directory, text: str, is_guess: bool) -> ColumnElement[bool]:
-    named = names.contain(text, DirectoryRecord.name_key, is_guess=is_guess)
+    named = names.contain(text, DirectoryRecord.name_key, is_guess=is_guess) if text else true()
     return and_(is_in(directory), named, DirectoryRecord.gone_at.is_(None), ~DirectoryRecord.is_deleted)
 
 
 def _best_first(statement: Select[DirectoryRecord], text: str) -> Select[DirectoryRecord]:
     name, key = DirectoryRecord.name_key, fold_name(text)
+    if not key:  # in the order of the index
+        return statement.order_by(name, DirectoryRecord.xpm_uuid)
     place = case((name.startswith(key, autoescape=True), 0), (name.contains(f" {key}", autoescape=True), 1), else_=2)
     return statement.order_by(place, name, DirectoryRecord.xpm_uuid)
 

@@ -7,6 +7,7 @@ function follow(form) {
   const field = form.querySelector("input[type=search]");
   const results = document.getElementById(form.dataset.resultsIn);
   const status = document.getElementById(form.dataset.statusIn);
+  const elsewhere = form.querySelector("input[name=integration]"); // ticked, it lists before anything is typed
   let timer, request;
 
   form.addEventListener("input", () => {
@@ -16,7 +17,7 @@ function follow(form) {
   });
 
   async function look() {
-    if (field.value.trim().length < 2) {
+    if (field.value.trim().length < 2 && !elsewhere?.checked) {
       results.replaceChildren();
       status.textContent = "";
       return;
@@ -40,6 +41,10 @@ function follow(form) {
     results.removeAttribute("aria-busy");
     results.classList.remove("is-loading");
   }
+
+  form.closest("details")?.addEventListener("toggle", (event) => {
+    if (event.target.open && elsewhere?.checked && !results.firstElementChild) look();
+  });
 
   // Arrow keys move from the field into the results and back.
   const move = (event) => {

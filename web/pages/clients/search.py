@@ -21,8 +21,8 @@ router = APIRouter()
 
 #: Seconds for which a browser keeps what was ticked.
 REMEMBERED = 365 * 86_400
-#: Results under each heading at first, and with "Show more".
-FIRST, MOST = 25, 500
+#: Results under each heading at first, and with "Show more"; and of XPM before anything is typed.
+FIRST, MOST, BROWSED = 25, 500, 20
 
 
 class SearchQuery(BaseModel):
@@ -47,7 +47,7 @@ def results(visitor: TheVisitor, query: Annotated[SearchQuery, Query()]) -> Resp
 
 def _remember(visitor: Visitor, query: SearchQuery, answer: Response) -> Response:
     """Keep for the next search in this browser whether XPM is ticked."""
-    if query.q:
+    if query.q or query.integration:
         ticked = "xpm" if query.integration else "none"
         answer.set_cookie(
             SEARCH_IN, ticked, max_age=REMEMBERED, secure=visitor.portal.is_https, httponly=True, samesite="lax"
@@ -57,10 +57,19 @@ def _remember(visitor: Visitor, query: SearchQuery, answer: Response) -> Respons
 
 def _found(visitor: Visitor, query: SearchQuery) -> dict[str, Any]:
     q = query.q.strip()
-    ticked = bool(query.integration) if query.q else visitor.searches_xpm
+    ticked = bool(query.integration) or (not query.q and visitor.searches_xpm)
     both, limit = None, MOST if query.show else FIRST
     if len(q) >= SHORTEST:
         visitor.portal.uses.take(Use.SEARCH, visitor.caller)
         both = search.search_all(visitor.services, visitor.caller, q, with_xpm=ticked, limit=limit)
+    elif ticked and not visitor.xpm.trouble:
+        visitor.portal.uses.take(Use.SEARCH, visitor.caller)
+        both = search.browse_xpm(visitor.services, visitor.caller, limit=BROWSED)
     more = "/search?" + urlencode({"q": q, "show": "more"} | ({"integration": "xpm"} if ticked else {}))
-    return {"q": q, "ticked": ticked, "both": both, "more": None if query.show else more}
+    return {
+        "q": q,
+        "is_typed": len(q) >= SHORTEST,
+        "ticked": ticked,
+        "both": both,
+        "more": None if query.show else more,
+    }

@@ -56,6 +56,35 @@ def test_xpm_is_searched_only_if_it_is_ticked(desk: Desk, simulator: SimulatorHa
     assert visitor.open("/search", q=record.name, integration="xpm").form("/search")["integration"] == "xpm"
 
 
+def test_xpm_is_listed_as_soon_as_it_is_ticked(any_desk: Desk, simulator: SimulatorHandle) -> None:
+    desk = any_desk
+    visitor, taken = connected(desk), importable(simulator)[0]
+    # Before the directory is filled there is nothing to list
+    assert "Type at least two letters." in keeps_the_rules(visitor.open("/search", integration="xpm")).text
+    synced(desk.world)
+    desk.world.run_import(taken.uuid)
+    page = keeps_the_rules(visitor.open("/search", integration="xpm"))
+    listed = under_headings(page)
+    [heading] = listed
+    assert heading.startswith("Xero Practice Manager (first 20 of ")
+    assert taken.name not in listed[heading]
+    names = [item.text for item in page.main.all("a") if item["class"] == "name"]
+    assert names == sorted(names, key=fold_name)
+    # It is remembered, and typing searches as before
+    assert "first 20 of" in visitor.open("/search").text
+    assert "MP clients" in under_headings(visitor.open("/search", q=taken.name))
+
+
+def test_clients_are_found_by_their_login_email(any_desk: Desk, simulator: SimulatorHandle) -> None:
+    desk, visitor = any_desk, connected(any_desk)
+    record = importable(simulator)[0]
+    desk.world.run_import(record.uuid, email="Gwen.Mitchell@mail.example")
+    for text in ("gwen.mitchell@", "@MAIL.example"):
+        assert record.name in under_headings(visitor.open("/search", q=text))["MP clients"]
+        assert record.name in visitor.open("/clients", q=text).main.text
+    assert record.name not in reader(desk, desk.other_practice()).open("/clients", q="gwen.mitchell@").main.text
+
+
 def test_the_portal_answers_while_xpm_cannot_and_says_so(desk: Desk) -> None:
     visitor, person = reader(desk, staff := desk.staff(Role.MANAGER)), staff
     desk.entity(person, "Reef <b>")
