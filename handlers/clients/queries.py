@@ -132,6 +132,18 @@ def require_client(tx: Tx, caller: Caller, client_id: UUID) -> ClientEntry:
     return found
 
 
+def require_current_client(tx: Tx, caller: Caller, client_id: UUID) -> ClientEntry:
+    """A client that the caller may see, and that is not archived.
+
+    Raises:
+        RequestRefused: not found, not visible to them, or archived.
+    """
+    found = require_client(tx, caller, client_id)
+    if found.client.archived_at is not None:
+        raise refusals.CLIENT_ARCHIVED()
+    return found
+
+
 class Invitation(BaseModel):
     """Whether and when a person was invited to the portal, or became active there."""
 

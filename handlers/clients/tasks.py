@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from handlers import refusals
 from handlers.access.act import Actor
 from handlers.access.caller import Caller
-from handlers.clients.queries import require_client
+from handlers.clients.queries import require_client, require_current_client
 from handlers.fields import Line, has_control_characters
 from handlers.practice_time import now_at
 from portal_db.clients import tasks, team
@@ -67,7 +67,7 @@ def send(database: Database, caller: Caller, client_id: UUID, wishes: NewTask, k
             is named; the due date is past; or the key was used for another task.
     """
     with database.write() as tx:
-        client = require_client(tx, caller, client_id).client
+        client = require_current_client(tx, caller, client_id).client
         fingerprint = hashlib.sha256(f"{client.id} {wishes.model_dump_json()}".encode()).hexdigest()
         if sent := _sent_before(tx, client, key, fingerprint):
             return sent

@@ -16,7 +16,7 @@ from handlers import refusals
 from handlers.access.act import Actor
 from handlers.access.caller import Caller
 from handlers.access.practices import require_practice
-from handlers.clients.queries import require_client
+from handlers.clients.queries import require_current_client
 from handlers.imports.request import ImportRequest
 from handlers.jobs.enqueue import VALIDATION, FollowUp, import_job
 from handlers.jobs.kinds import JobKind
@@ -125,7 +125,7 @@ def import_items(
     if not follow_ups:
         raise refusals.NOTHING_TO_IMPORT()
     with database.write() as tx:
-        entry = require_client(tx, caller, client_id)
+        entry = require_current_client(tx, caller, client_id)
         if entry.link is None:
             raise refusals.CLIENT_NOT_CONNECTED()
         request = ImportRequest(

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from email.message import Message
 
+from config.settings import Settings
 from handlers import refusals
 from handlers.access import firm
 from handlers.access.activation import activation_token
@@ -25,7 +26,7 @@ from handlers.services import Services
 from portal_db import welcome_emails
 from portal_db.database import Tx
 from portal_db.states import EmailState, ErrorClass
-from portal_db.tables import Job
+from portal_db.tables import Client, Job, Practice, PracticeLook
 from portal_db.welcome_emails import AddressedEmail, Intent
 from portal_db.work.jobs import Failure, lease_of
 
@@ -61,7 +62,11 @@ def _letter(services: Services, addressed: AddressedEmail | None) -> Letter | Jo
             return _unknown()
         case EmailState.PENDING if addressed is not None:
             token = activation_token(services, addressed.email.id, addressed.email.version)
-            return Letter(compose(services, addressed, token), addressed.login.email, hashed(token))
+            found, to = addressed, addressed.login.email
+            message = compose(
+                services.settings, found.client, found.practice, found.look, to, found.email.message_id, token
+            )
+            return Letter(message, to, hashed(token))
         case _:
             return refusals.EMAIL_NOT_NEEDED()
 
@@ -114,23 +119,25 @@ def on_failure(tx: Tx, job: Job, failure: Failure) -> None:
             pass
 
 
-def compose(services: Services, addressed: AddressedEmail, token: str) -> Message:
+def compose(
+    settings: Settings,
+    client: Client,
+    practice: Practice,
+    look: PracticeLook | None,
+    to: str,
+    message_id: str,
+    token: str,
+) -> Message:
     """The message with its activation link."""
     values = {
-        "greeting": greeting(addressed.client.given_name or addressed.client.name),
-        "practice_name": addressed.practice.name,
-        "activation_url": f"{services.settings.public_url.rstrip('/')}/activate#{token}",
+        "greeting": greeting(client.given_name or client.name),
+        "practice_name": practice.name,
+        "activation_url": f"{settings.public_url.rstrip('/')}/activate#{token}",
         "days": str(LINK_VALID_SECONDS // 86_400),
-        **firm.email_values(services.settings, Look.of(addressed.look)),
+        **firm.email_values(settings, Look.of(look)),
     }
-    return email_compose.compose(
-        services.settings,
-        "welcome",
-        to=addressed.login.email,
-        subject=f"Welcome to the client portal of {addressed.practice.name}",
-        message_id=addressed.email.message_id,
-        values=values,
-    )
+    subject = f"Welcome to the client portal of {practice.name}"
+    return email_compose.compose(settings, "welcome", to=to, subject=subject, message_id=message_id, values=values)
 
 
 def _intent_of(job: Job) -> Intent:

@@ -9,20 +9,23 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from email.header import decode_header, make_header
 from uuid import UUID
 
+from config.settings import Settings
 from handlers import refusals
 from handlers.access.act import Act
 from handlers.access.caller import Caller
-from handlers.clients.queries import require_client
+from handlers.clients.queries import require_client, require_current_client
 from handlers.imports.accept import Accepted
 from handlers.imports.reopen import lock_import, reopen_if_closed, settle_after_decision
-from handlers.imports.send_welcome_email import LINK_VALID_SECONDS
+from handlers.imports.send_welcome_email import LINK_VALID_SECONDS, compose
 from handlers.imports.settle import settle
 from handlers.jobs.enqueue import FollowUp, follow_up_job, import_job, missing_job
 from handlers.jobs.kinds import JobKind
 from handlers.services import Bell
 from portal_db import welcome_emails
+from portal_db.access import looks, people
 from portal_db.clients.client_queries import ClientEntry
 from portal_db.database import Database, Tx, retry_on_deadlock
 from portal_db.paging import Cursor
@@ -45,6 +48,32 @@ class Decided:
     state: ImportState
 
 
+@dataclass(frozen=True)
+class Preview:
+    """A welcome email as it would be sent, without its link."""
+
+    to: str
+    subject: str
+    text: str
+
+
+def preview(database: Database, settings: Settings, caller: Caller, client_id: UUID) -> Preview | None:
+    """What a client would receive; `None` for an entity.
+
+    Raises:
+        RequestRefused: the client is not found or not visible to the caller.
+    """
+    with database.read() as tx:
+        entry = require_client(tx, caller, client_id)
+        practice, look = people.get_practice(tx, caller.practice_id), looks.get(tx, caller.practice_id)
+    if entry.login is None or practice is None:
+        return None
+    message = compose(settings, entry.client, practice, look, entry.login.email, "preview", "…")
+    text = message.get_payload(0)
+    subject = str(make_header(decode_header(message["Subject"])))
+    return Preview(entry.login.email, subject, text.get_payload(decode=True).decode())
+
+
 @retry_on_deadlock
 def invite(database: Database, bell: Bell, caller: Caller, client_id: UUID, key: str) -> Accepted:
     """Send a client one welcome email, as part of the import that created the client.
@@ -58,7 +87,7 @@ def invite(database: Database, bell: Bell, caller: Caller, client_id: UUID, key:
     """
     act = Act.of_staff(caller)
     with database.write() as tx:
-        entry = require_client(tx, caller, client_id)
+        entry = require_current_client(tx, caller, client_id)
         if entry.login is None:
             raise refusals.NO_LOGIN()
         row = lock_import(tx, act, entry.client.import_id)

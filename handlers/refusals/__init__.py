@@ -307,6 +307,8 @@ UNKNOWN_STRUCTURE = Refusal(RequestRefused, "unknown_structure",
 # ---- Clients, connections of entities, tasks ----
 UNKNOWN_CLIENT = Refusal(RequestRefused, "unknown_client",
     "We can't find that client.", "Check the list of clients.")
+CLIENT_ARCHIVED = Refusal(RequestRefused, "client_archived",
+    "This client is archived.", "Restore the client first.")
 CLIENT_NOT_CONNECTED = Refusal(RequestRefused, "not_connected",
     "The client is not connected to an XPM record.",
     "Connect it under Integration actions > Xero Practice Manager, then import.")

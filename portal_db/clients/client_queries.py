@@ -39,6 +39,7 @@ class ClientFilter:
     invitation: str | None = None
     assigned_to: UUID | None = None
     ids: Collection[UUID] | None = None
+    is_archived: bool | None = None
     is_guess: bool = False
 
 
@@ -117,6 +118,8 @@ def _conditions(wanted: ClientFilter) -> Iterator[ColumnElement[bool]]:
     if wanted.assigned_to is not None:
         theirs = select(ClientVisibility.client_id).where(ClientVisibility.staff_id == wanted.assigned_to)
         yield Client.id.in_(theirs)
+    if wanted.is_archived is not None:
+        yield Client.archived_at.is_not(None) if wanted.is_archived else Client.archived_at.is_(None)
     if wanted.ids is not None:
         yield Client.id.in_(wanted.ids)
 

@@ -226,6 +226,24 @@ def set_names(tx: Tx, columns: Mapping[UUID, Mapping[str, Any]]) -> None:
     update_each(tx, Client, columns)
 
 
+def set_columns(tx: Tx, client_id: UUID, values: Mapping[str, Any]) -> None:
+    update_rows(tx, Client, Client.id == client_id, **values)
+
+
+def set_archived(tx: Tx, client_id: UUID, *, is_archived: bool) -> bool:
+    """Archive a client, or restore it. False when it is that already."""
+    is_other = Client.archived_at.is_(None) if is_archived else Client.archived_at.is_not(None)
+    return bool(
+        update_rows(tx, Client, Client.id == client_id, is_other, archived_at=db_now() if is_archived else None)
+    )
+
+
+def clear_override(tx: Tx, client_id: UUID, field: str) -> bool:
+    """Let the next value from XPM overwrite a field. False when it may already."""
+    is_kept = (ClientField.client_id == client_id, ClientField.field == field, ClientField.is_override.is_(True))
+    return bool(update_rows(tx, ClientField, *is_kept, is_override=False))
+
+
 def set_entity_types(tx: Tx, types: Mapping[UUID, EntityType]) -> None:
     """Set the entity types that lists show, by client; they follow the field `type`."""
     update_each(tx, Client, {client_id: {"entity_type": each} for client_id, each in types.items()})

@@ -59,6 +59,8 @@ class Client(Base):
     subscription: Mapped[Subscription | None]
     login_id: Mapped[UUID | None] = mapped_column(ForeignKey("logins.id"), unique=True)
     is_new: Mapped[bool]
+    #: Since when it is not in lists, is not invited and gets no tasks.
+    archived_at: Mapped[datetime | None]
     created_by: Mapped[UUID] = mapped_column(ForeignKey("staff.id"))
     created_at: Mapped[datetime]
 

@@ -79,6 +79,7 @@ STATUS: dict[str, int] = {
     "unknown_structure": 404,
     "already_connected": 409,
     "client_exists": 409,
+    "client_archived": 409,
     "done_elsewhere": 409,
     "connection_needed": 409,
     "email_being_sent": 409,

@@ -26,6 +26,7 @@ from web.pages.add_clients import from_xpm, new_batch
 from web.pages.clients import (
     connect,
     connections,
+    edit,
     import_items,
     invite,
     list,
@@ -43,7 +44,7 @@ from web.pages.settings import api_keys, audit, firm, integrations, security, si
 
 #: In this order: of two routes that fit an address, the first one answers.
 PARTS = (sign_in, second_step, passkeys, confirm, password, sessions, second_factor, list, needs, from_xpm, import_show,
-         search, client_show, connect, import_items, invite, tasks, connections, activate, new_batch, batch, progress,
+         search, client_show, edit, connect, import_items, invite, tasks, connections, activate, new_batch, batch, progress,
          integrations, review_queue, review, unlink, security, sign_in_log, staff, api_keys,
          webhooks, audit, firm)  # fmt: skip
 

@@ -13,7 +13,7 @@ from handlers.imports import welcome_email
 from web.pages.frame.forms import NO_ERRORS, FormErrors, PostedByImporter
 from web.pages.frame.view import page, redirect
 from web.pages.frame.visitor import TheImporter, Visitor
-from web.usage import Use
+from web.usage import EMAILS_TO_A_CLIENT, Use
 
 router = APIRouter()
 
@@ -38,4 +38,6 @@ def invite(posted: PostedByImporter, client_id: UUID) -> Response:
 
 def _form(visitor: Visitor, client_id: UUID, errors: FormErrors = NO_ERRORS) -> Response:
     entry = queries.get_client(visitor.database, visitor.caller, client_id).entry
-    return page(visitor, "clients/invite.html", errors, entry=entry, client=entry.client)
+    letter = welcome_email.preview(visitor.database, visitor.portal.settings, visitor.caller, client_id)
+    shown = {"entry": entry, "client": entry.client, "letter": letter, "most_a_day": EMAILS_TO_A_CLIENT.amount}
+    return page(visitor, "clients/invite.html", errors, **shown)

@@ -42,6 +42,7 @@ class ClientQuery(BaseModel):
     connected: Literal["", "yes", "no"] = ""
     assigned: UUID | Literal[""] = ""
     is_new: Literal["", "yes"] = ""
+    archived: Literal["", "yes"] = ""
     order: Order = Order.NEWEST
     size: Literal["20", "50", "100"] = "50"
     density: Literal["", "compact"] = ""
@@ -57,6 +58,7 @@ class ClientQuery(BaseModel):
             is_connected=None if not self.connected else self.connected == "yes",
             assigned_to=self.assigned or None,
             is_new=True if self.is_new else None,
+            is_archived=bool(self.archived),
         )
 
     @property

@@ -81,10 +81,12 @@ FIELDS = {
     "address": "Address",
     "date_of_birth": "Date of birth",
     "gender": "Gender",
+    "client_type": "Client type",
+    "subscription": "Subscription type",
 }
-SOURCES = {"xpm": "Xero Practice Manager", "import": "Import window"}
+SOURCES = {"xpm": "Xero Practice Manager", "import": "Import window", "staff": "Your firm", "client": "The client"}
 #: How a change to a client came about.
-CHANGE_SOURCES = {"import": "import", "resync": "scheduled sync", "reviewer": "review"}
+CHANGE_SOURCES = {"import": "import", "resync": "scheduled sync", "reviewer": "review", "staff": "edit"}
 #: What each role may do, where one is chosen.
 ROLES = {
     Role.OWNER: "Owner: everything",

@@ -45,6 +45,8 @@ MESSAGES: dict[str, Message] = {
     "webhook-tested": Message("A test is being sent. Reload the page to see the answer."),
     "webhook-disabled": Message("Disabled. Nothing is sent until a test is accepted.", "note"),
     "webhook-removed": Message("Removed. Deliveries that were waiting are not sent.", "note"),
+    "client-archived": Message("Archived. You find the client under Show: Archived.", "note"),
+    "client-restored": Message("Restored."),
     "assigned": Message("Assigned."),
     "unassigned": Message("No longer assigned.", "note"),
     "passkey-added": Message("The passkey is added. You can sign in with it."),

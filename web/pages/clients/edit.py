@@ -1,0 +1,67 @@
+"""Editing a client: the fields that the firm may change, each with its source; and archiving."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from fastapi import APIRouter
+from fastapi.responses import Response
+
+from handlers.clients import edit, queries
+from handlers.errors import RequestRefused
+from web.pages.frame.forms import NO_ERRORS, FormErrors, PostedByImporter
+from web.pages.frame.view import page, redirect
+from web.pages.frame.visitor import TheImporter, Visitor
+
+router = APIRouter()
+
+#: A ticked box with this before a field's name lets XPM decide about the field again.
+XPM = "xpm_"
+
+
+@router.get("/clients/{client_id}/edit")
+def show(visitor: TheImporter, client_id: UUID) -> Response:
+    return _form(visitor, client_id)
+
+
+@router.post("/clients/{client_id}/edit")
+def save(posted: PostedByImporter, client_id: UUID) -> Response:
+    visitor, names = posted.visitor, [*edit.PERSON, *edit.ENTITY, *edit.LISTED]
+    typed = {name: posted.text(name) for name in names if name in posted.form}
+    try:
+        edit.edit(visitor.database, visitor.caller, client_id, typed)
+    except RequestRefused as refused:
+        return _form(visitor, client_id, typed, FormErrors.of(refused, typed))
+    for name in typed:
+        if posted.is_ticked(f"{XPM}{name}"):
+            edit.let_xpm_decide(visitor.database, visitor.caller, client_id, name)
+    return redirect(f"/clients/{client_id}", message="saved")
+
+
+@router.post("/clients/{client_id}/archive")
+def archive(posted: PostedByImporter, client_id: UUID) -> Response:
+    """Archive the client, or restore it."""
+    is_archived = not posted.is_ticked("restore")
+    edit.archive(posted.visitor.database, posted.visitor.caller, client_id, is_archived=is_archived)
+    return redirect(f"/clients/{client_id}", message="client-archived" if is_archived else "client-restored")
+
+
+def _form(
+    visitor: Visitor, client_id: UUID, typed: dict[str, str] | None = None, errors: FormErrors = NO_ERRORS
+) -> Response:
+    details = queries.get_client(visitor.database, visitor.caller, client_id)
+    client = details.entry.client
+    present = {
+        name: details.fields[name].value if name in details.fields else "" for name in edit.fields_of(client.kind)
+    }
+    listed = {name: getattr(client, name) for name in edit.LISTED if getattr(client, name) is not None}
+    return page(
+        visitor,
+        "clients/edit.html",
+        errors,
+        client=client,
+        entry=details.entry,
+        fields=details.fields,
+        typed=present | listed | (typed or {}),
+        names=list(present),
+    )
