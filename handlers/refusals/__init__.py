@@ -307,6 +307,8 @@ UNKNOWN_STRUCTURE = Refusal(RequestRefused, "unknown_structure",
 # ---- Clients, connections of entities, tasks ----
 UNKNOWN_CLIENT = Refusal(RequestRefused, "unknown_client",
     "We can't find that client.", "Check the list of clients.")
+TOO_MANY_FILTERS = Refusal(RequestRefused, "too_many_filters",
+    "You have {most} saved filters, which is the most.", "Remove one, or save under the name of an earlier one.")
 CLIENT_ARCHIVED = Refusal(RequestRefused, "client_archived",
     "This client is archived.", "Restore the client first.")
 CLIENT_NOT_CONNECTED = Refusal(RequestRefused, "not_connected",

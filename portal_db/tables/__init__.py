@@ -22,6 +22,7 @@ from portal_db.tables.looks import PracticeLook
 from portal_db.tables.passkeys import Passkey, PasskeyChallenge
 from portal_db.tables.people import Login, Operator, Practice, Staff
 from portal_db.tables.producers import Producer, ProducerPractice
+from portal_db.tables.saved_filters import SavedFilter
 from portal_db.tables.schedules import Schedule, ScheduledRun
 from portal_db.tables.second_factors import PendingSignIn, RecoveryCode, SecondFactor
 from portal_db.tables.tasks import EntityConnection, Task
@@ -90,6 +91,7 @@ __all__ = [
     "Relationship",
     "RelationshipSync",
     "Restore",
+    "SavedFilter",
     "Schedule",
     "ScheduledRun",
     "SecondFactor",

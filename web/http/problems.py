@@ -123,6 +123,7 @@ STATUS: dict[str, int] = {
     "staff_left": 409,
     "task_ended": 409,
     "too_many_webhooks": 409,
+    "too_many_filters": 409,
     "tied_already": 409,
     "too_many_at_once": 429,
     "too_many_requests": 429,

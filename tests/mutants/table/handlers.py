@@ -161,7 +161,7 @@ EMAIL = (
         "activation-hash",
         "only the hash of an activation token is stored",
         "b.6: anyone who reads the database can activate accounts",
-        (Edit(SENDING, "addressed.login.email, hashed(token))", "addressed.login.email, token)"),),
+        (Edit(SENDING, "return Letter(message, to, hashed(token))", "return Letter(message, to, token)"),),
         (f"{WELCOME}::test_the_token_is_derived_and_only_its_hash_is_stored[sqlite]",),
     ),
 )

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, Literal
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 from uuid import UUID
 
 from fastapi import APIRouter, Query
 from fastapi.responses import Response, StreamingResponse
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
 
 from handlers import refusals
-from handlers.clients import assign, queries
+from handlers.clients import assign, queries, saved_filters
 from handlers.clients.queries import ClientList, Invitation
 from handlers.errors import RequestRefused
 from handlers.fields import Text
@@ -20,8 +20,8 @@ from handlers.imports import accept, batch_csv, batch_xlsx, welcome_email
 from portal_db.clients.client_queries import ClientEntry, ClientFilter, Order
 from portal_db.states import ClientKind, ClientType, EntityType
 from web.http.bodies import CSV
-from web.pages.frame.forms import Posted, PostedByImporter
-from web.pages.frame.view import page
+from web.pages.frame.forms import NO_ERRORS, FormErrors, Posted, PostedByImporter, ThePosted
+from web.pages.frame.view import page, redirect
 from web.pages.frame.visitor import TheVisitor, Visitor
 from web.usage import Use
 
@@ -118,6 +118,33 @@ def act_on_chosen(posted: PostedByImporter) -> Response:
     return _page(visitor, ClientQuery(), outcome={"act": act, "done": done, "refused": refused})
 
 
+@router.post(f"{PATH}/filters")
+def save_filter(posted: ThePosted) -> Response:
+    """Save the list's filters by name, for this person."""
+    visitor, query = posted.visitor, _query_of(posted.text("query"))
+    try:
+        saved_filters.save(
+            visitor.database, visitor.caller, posted.text("name"), query.address(page=1).partition("?")[2]
+        )
+    except RequestRefused as refused:
+        return _page(visitor, query, errors=FormErrors.of(refused, ("name",)))
+    return redirect(query.address(page=1), message="filter-saved")
+
+
+@router.post(f"{PATH}/filters/{{filter_id}}/removal")
+def remove_filter(posted: ThePosted, filter_id: UUID) -> Response:
+    saved_filters.remove(posted.visitor.database, posted.visitor.caller, filter_id)
+    return redirect(PATH, message="filter-removed")
+
+
+def _query_of(text: str) -> ClientQuery:
+    """The filters in a form's hidden field; what is not valid counts as none."""
+    try:
+        return ClientQuery.model_validate(dict(parse_qsl(text)))
+    except ValidationError:
+        return ClientQuery()
+
+
 def _invite(visitor: Visitor, client_id: UUID, key: str) -> None:
     visitor.portal.uses.take(Use.WELCOME_EMAIL, visitor.caller, client_id=client_id)
     welcome_email.invite(visitor.database, visitor.portal.bell, visitor.caller, client_id, key)
@@ -139,7 +166,9 @@ def _chosen(posted: Posted) -> list[UUID]:
     return found
 
 
-def _page(visitor: Visitor, query: ClientQuery, outcome: dict[str, Any] | None = None) -> Response:
+def _page(
+    visitor: Visitor, query: ClientQuery, outcome: dict[str, Any] | None = None, errors: FormErrors = NO_ERRORS
+) -> Response:
     size = int(query.size)
     found = _listed(visitor, query, size)
     pages = max(1, -(-found.total // size))
@@ -147,6 +176,7 @@ def _page(visitor: Visitor, query: ClientQuery, outcome: dict[str, Any] | None =
     return page(
         visitor,
         "clients/clients.html",
+        errors,
         found=found,
         query=query,
         first=(query.page - 1) * size + 1,
@@ -156,6 +186,8 @@ def _page(visitor: Visitor, query: ClientQuery, outcome: dict[str, Any] | None =
         by_time=_turned(query, Order.NEWEST, Order.OLDEST),
         export=urlencode(query.filters),
         staff=staff,
+        saved=saved_filters.listing(visitor.database, visitor.caller),
+        present=query.address(page=1).partition("?")[2],
         outcome=outcome,
     )
 

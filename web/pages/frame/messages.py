@@ -47,6 +47,8 @@ MESSAGES: dict[str, Message] = {
     "webhook-removed": Message("Removed. Deliveries that were waiting are not sent.", "note"),
     "client-archived": Message("Archived. You find the client under Show: Archived.", "note"),
     "client-restored": Message("Restored."),
+    "filter-saved": Message("The filter is saved, for you."),
+    "filter-removed": Message("The saved filter is removed.", "note"),
     "assigned": Message("Assigned."),
     "unassigned": Message("No longer assigned.", "note"),
     "passkey-added": Message("The passkey is added. You can sign in with it."),

@@ -75,4 +75,4 @@ def redirect(path: str, *, message: str | None = None, next: str | None = None) 
         next: the page to go on to from there.
     """
     query = {name: value for name, value in (("said", message), ("next", next)) if value}
-    return RedirectResponse(f"{path}?{urlencode(query)}" if query else path, 303)
+    return RedirectResponse(f"{path}{'&' if '?' in path else '?'}{urlencode(query)}" if query else path, 303)

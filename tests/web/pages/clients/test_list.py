@@ -158,3 +158,27 @@ def test_who_only_looks_sees_no_way_to_add_and_an_empty_list_says_what_to_do(des
     assert "From Xero Practice Manager" not in looking.links()
     assert "Add clients" not in looking.text
     assert adding.links()["From Xero Practice Manager"] == "/clients/add/xpm"
+
+
+def test_filters_are_saved_by_name_for_oneself(desk: Desk, simulator: SimulatorHandle) -> None:
+    visitor, other = connected(desk), reader(desk, desk.staff(Role.PARTNER))
+    desk.world.run_import(importable(simulator)[0].uuid)
+    page = visitor.open("/clients", invitation="not_invited", order="name")
+    done = keeps_the_rules(visitor.send(page, "/clients/filters", name="Not invited yet"))
+    assert "The filter is saved" in done.text
+    address = visitor.open("/clients").links()["Not invited yet"]
+    again = visitor.open(address)
+    assert (again.answer.url.params["invitation"], again.answer.url.params["order"]) == ("not_invited", "name")
+    assert "Not invited yet" not in other.open("/clients").text
+    # Saved under the same name it is replaced; without a name it is not saved
+    visitor.send(visitor.open("/clients", kind="entity"), "/clients/filters", name="Not invited yet")
+    assert visitor.open("/clients").links()["Not invited yet"] == "/clients?kind=entity"
+    assert visitor.send(visitor.open("/clients", kind="individual"), "/clients/filters", name=" ").faults() != {}
+    # Others cannot remove it
+    forms = visitor.open("/clients?kind=entity").main.all("form")
+    removal = next(form["action"] for form in forms if "removal" in form["action"])
+    token = {"csrf_token": other.open("/clients").form("/sign-out")["csrf_token"]}
+    other.post(removal, token)
+    page = visitor.open("/clients?kind=entity")
+    assert "Not invited yet" in page.links()
+    assert "Not invited yet" not in visitor.send(page, removal).links()
