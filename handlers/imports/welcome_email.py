@@ -69,9 +69,9 @@ def preview(database: Database, settings: Settings, caller: Caller, client_id: U
     if entry.login is None or practice is None:
         return None
     message = compose(settings, entry.client, practice, look, entry.login.email, "preview", "…")
-    text = message.get_payload(0)
+    text = next(part for part in message.walk() if part.get_content_type() == "text/plain")
     subject = str(make_header(decode_header(message["Subject"])))
-    return Preview(entry.login.email, subject, text.get_payload(decode=True).decode())
+    return Preview(entry.login.email, subject, bytes(text.get_payload(decode=True)).decode())
 
 
 @retry_on_deadlock

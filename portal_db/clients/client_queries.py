@@ -128,8 +128,8 @@ def _is_called(text: str, *, is_guess: bool) -> ColumnElement[bool]:
     """Whether a client's name has the words of a text or, where that has an @, whether the login email has it."""
     if "@" not in text:
         return names.contain(text, Client.name_key, is_guess=is_guess)
-    part = text.strip().casefold()
-    return exists().where(Login.id == Client.login_id, Login.email_key.contains(part, autoescape=True))
+    part, own = text.strip().casefold(), aliased(Login)
+    return exists().where(own.id == Client.login_id, own.email_key.contains(part, autoescape=True))
 
 
 def _has_invitation(state: str) -> ColumnElement[bool]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from email import message_from_bytes, policy
+from email.message import EmailMessage
 from uuid import UUID
 
 from tests.web.desk import Desk, Person
@@ -17,6 +19,19 @@ def connected(desk: Desk) -> Reader:
         "SELECT logins.email FROM logins JOIN staff ON staff.login_id = logins.id WHERE staff.name = 'Kim'"
     )
     return reader(desk, desk.with_password(Person(desk.world.practice_id, desk.world.staff_id, str(email))))
+
+
+def letters(desk: Desk) -> list[EmailMessage]:
+    """The emails that arrived, in order."""
+    files = [desk.world.mail.mailbox.folder / each.file for each in desk.world.mail.deliveries()]
+    return [message_from_bytes(file.read_bytes(), policy=policy.default) for file in files]
+
+
+def body(letter: EmailMessage, kind: str = "plain") -> str:
+    """What an email says, as text or as HTML."""
+    found = letter.get_body((kind,))
+    assert found is not None
+    return str(found.get_content())
 
 
 def a_company(simulator: SimulatorHandle) -> Client:

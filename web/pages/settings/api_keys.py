@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter
@@ -99,7 +100,7 @@ def _form(visitor: Visitor, typed: dict[str, str], ticked: set[Scope], errors: F
 
 
 def _shown_once(visitor: Visitor, made: MadeKey) -> Response:
-    words = {"what": "API key", "use": "Programs send it with each call.", "back": PATH}
+    words: dict[str, Any] = {"what": "API key", "use": "Programs send it with each call.", "back": PATH}
     return page(visitor, "settings/secret.html", secret=made.secret, **words)
 
 

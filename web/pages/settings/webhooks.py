@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -111,5 +111,8 @@ def _form(visitor: Visitor, url: str, ticked: Collection[Event], errors: FormErr
 
 
 def _shown_once(visitor: Visitor, made: Made) -> Response:
-    words = {"what": "webhook's secret", "use": "Receivers check the signature of each message with it."}
+    words: dict[str, Any] = {
+        "what": "webhook's secret",
+        "use": "Receivers check the signature of each message with it.",
+    }
     return page(visitor, "settings/secret.html", secret=made.secret, back=f"{PATH}/{made.endpoint_id}", **words)

@@ -78,7 +78,7 @@ def test_no_manager_and_no_other_practice_resets_anything(desk: Desk) -> None:
         page = keeps_the_rules(visitor.open(page_of(member)))
         assert member.email not in page.text
         token = {"csrf_token": page.form("/sign-out")["csrf_token"]}
-        assert visitor.post(reset_of(member), token).status == 403
+        assert visitor.post(reset_of(member), token).status in (403, 404)
     manager, _ = enrolled(desk, desk.staff(Role.MANAGER))
     token = {"csrf_token": manager.open(AT).form("/sign-out")["csrf_token"], "remember": "yes"}
     assert manager.post(f"{AT}/browsers", token).status == 403
