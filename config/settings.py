@@ -117,6 +117,9 @@ class Settings(BaseSettings):
     keep_audit_days: PositiveInt = Field(365, description="how long the sign-in log is kept")
     keep_malformed_days: PositiveInt = Field(30, description="how long messages that could not be read are kept")
     keep_receipts_hours: PositiveInt = Field(24, description="how long the queue door's receipts stay in Redis")
+    otel_exporter_otlp_endpoint: str = Field(
+        "", pattern=r"^(https?://.+)?$", description="address of the collector that traces are sent to; empty: none are"
+    )
     log_format: Literal["console", "json"] = Field("console", description="how log lines look")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="the lowest level that is logged"

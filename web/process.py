@@ -13,6 +13,7 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 
+from config import spans
 from config.exposure import require_safe
 from config.listener import listening
 from config.logging import set_up_logging
@@ -93,6 +94,7 @@ def run(
     """
     require_safe(settings)
     set_up_logging(settings)
+    spans.start(settings)
     _require_free(address)
     with opened(settings, make, threads=threads) as portal:
         app = create(portal)
@@ -103,6 +105,7 @@ def run(
             log.info(f"{address.name}.ready", port=address.port)
             server_of(app, settings, address).run()
             log.info(f"{address.name}.stopped", port=address.port)
+    spans.stop()
 
 
 def server_of(app: FastAPI, settings: Settings, address: Address) -> uvicorn.Server:

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Self
 from uuid import UUID
 
+from config import spans
 from config.liveness import Liveness
 from config.logging import set_up_logging
 from config.settings import Settings
@@ -52,6 +53,7 @@ class Parts:
         """
         settings = Settings.load()
         set_up_logging(settings)
+        spans.start(settings)
         return cls.assemble(settings, owner, threads=threads)
 
     @classmethod
@@ -93,6 +95,7 @@ class Parts:
         self.services.xpm.close()
         self.services.mailer.close()
         self.services.database.close()
+        spans.stop()
 
 
 def name_of_process(sources: Sources) -> str:

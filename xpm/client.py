@@ -21,7 +21,7 @@ import httpx
 import structlog
 import tenacity
 
-from config import metrics
+from config import metrics, spans
 from xpm import contract
 from xpm.errors import XpmError, XpmForeign, XpmMalformed, XpmServerError, XpmTimeout, XpmTooLarge, XpmUnreachable
 from xpm.limiter import Limiter
@@ -255,14 +255,19 @@ class XpmApi:
     @contextmanager
     def _answer(self, call: _Call) -> Iterator[_Answer]:
         """One attempt: a permit, a request, and its answer if that is a 2xx."""
-        with self._limiter.acquire(
-            call.access.tenant_id, lane=call.lane, holder=call.holder, deadline=call.time_left()
-        ) as permit:
+        with (
+            spans.part(f"GET {call.operation.path}", "client") as attributes,
+            self._limiter.acquire(
+                call.access.tenant_id, lane=call.lane, holder=call.holder, deadline=call.time_left()
+            ) as permit,
+        ):
+            attributes |= {"http.request.method": "GET", "url.template": call.operation.path}
             as_of = self._now()
             began, answered = self._monotonic(), "none"
             try:
                 response = self._send(call)
                 answered = metrics.status_class(response.status_code)
+                attributes["http.response.status_code"] = response.status_code
             finally:
                 metrics.XPM_REQUESTS.labels(call.operation.operation_id, answered).inc()
             try:

@@ -18,7 +18,7 @@ from email.message import Message
 from email.utils import parseaddr
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from config import metrics
+from config import metrics, spans
 from config.settings import SettingsError
 from handlers import refusals
 from handlers.errors import JobError, OutcomeUnknown, Rejected, Transient
@@ -62,12 +62,13 @@ class SmtpMailer:
             Rejected: certainly not sent; the server refuses it for this recipient.
             OutcomeUnknown: the server had the whole message and did not answer.
         """
-        try:
-            self._send(message, recipient)
-        except (Transient, Rejected, OutcomeUnknown) as error:
-            metrics.EMAIL_SENDS.labels(_OUTCOMES[type(error)]).inc()
-            raise
-        metrics.EMAIL_SENDS.labels("sent").inc()
+        with spans.part("send email", "client") as attributes:
+            try:
+                self._send(message, recipient)
+            except (Transient, Rejected, OutcomeUnknown) as error:
+                _note(_OUTCOMES[type(error)], attributes)
+                raise
+            _note("sent", attributes)
 
     def _send(self, message: Message, recipient: str) -> None:
         server = self._idle_one()
@@ -127,6 +128,11 @@ class SmtpMailer:
             server.close()
             raise
         return server
+
+
+def _note(outcome: str, attributes: dict[str, str | int]) -> None:
+    attributes["portal_sync.outcome"] = outcome
+    metrics.EMAIL_SENDS.labels(outcome).inc()
 
 
 def _deliver(server: smtplib.SMTP, message: Message, recipient: str) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from config import spans
 from handlers import refusals
 from handlers.access.act import Actor
 from handlers.access.caller import Caller
@@ -182,7 +183,15 @@ def _add_chunk(tx: Tx, batch_id: UUID, start: int, requests: Sequence[ImportRequ
     ]
     new = imports.add_all(tx, rows)
     first_jobs = [
-        import_job(tx, VALIDATION, row["id"], row["practice_id"], interactive=False, position=row["position"])
+        import_job(
+            tx,
+            VALIDATION,
+            row["id"],
+            row["practice_id"],
+            interactive=False,
+            position=row["position"],
+            trace=spans.new_trace("import of a batch"),
+        )
         for row in rows
         if row["id"] in new
     ]

@@ -20,7 +20,7 @@ from handlers.imports.request import ImportRequest, parse
 from handlers.imports.settle import settle
 from handlers.imports.welcome_email import KIND, send_again, supersede
 from handlers.jobs.done_elsewhere import require_uncreated
-from handlers.jobs.enqueue import VALIDATION, import_job
+from handlers.jobs.enqueue import VALIDATION, import_job, trace_of_epoch
 from portal_db import welcome_emails
 from portal_db.access import people
 from portal_db.clients import clients
@@ -107,6 +107,7 @@ def _restart(tx: Tx, act: Act, row: Import, request: ImportRequest, changed: dic
         interactive=earlier[0].interactive,
         epoch=row.epoch,
         position=earlier[0].position,
+        trace=trace_of_epoch(earlier, row.epoch),
     )
     jobs.add(tx, [first])
     return Amended(row.id, revision, tuple(changed), settle(tx, row), sends_email=False)

@@ -21,7 +21,7 @@ from handlers.imports.accept import Accepted
 from handlers.imports.reopen import lock_import, reopen_if_closed, settle_after_decision
 from handlers.imports.send_welcome_email import LINK_VALID_SECONDS, compose
 from handlers.imports.settle import settle
-from handlers.jobs.enqueue import FollowUp, follow_up_job, import_job, missing_job
+from handlers.jobs.enqueue import FollowUp, follow_up_job, import_job, missing_job, trace_of_epoch
 from handlers.jobs.kinds import JobKind
 from handlers.services import Bell
 from portal_db import welcome_emails
@@ -99,7 +99,14 @@ def invite(database: Database, bell: Bell, caller: Caller, client_id: UUID, key:
         supersede(tx, act, [job for job in earlier if job.kind == KIND])
         row = reopen_if_closed(tx, act, row)
         job = import_job(
-            tx, follow_up, row.id, row.practice_id, interactive=True, epoch=row.epoch, dedupe_key=dedupe_key
+            tx,
+            follow_up,
+            row.id,
+            row.practice_id,
+            interactive=True,
+            epoch=row.epoch,
+            dedupe_key=dedupe_key,
+            trace=trace_of_epoch(earlier, row.epoch),
         )
         jobs.add(tx, [job], rung=True)
         settle(tx, row)
@@ -153,14 +160,16 @@ def send_again(tx: Tx, act: Act, row: Import, known: EmailEntry) -> Decided:
     version = welcome_emails.renew(tx, known.email)
     if version is None:
         raise refusals.DECIDED_MEANWHILE()
-    earlier = [job for job in jobs.of_import(tx, row.id) if job.kind == KIND]
+    every = jobs.of_import(tx, row.id)
+    earlier = [job for job in every if job.kind == KIND]
     supersede(tx, act, earlier)
     row = reopen_if_closed(tx, act, row)
     follow_up = FollowUp(KIND, {"email_id": str(known.email.id)})
     # Housekeeping may have deleted the earlier jobs.
-    job = follow_up_job(tx, earlier[-1], follow_up) if earlier else missing_job(tx, row, follow_up)
+    job = follow_up_job(tx, earlier[-1], follow_up) if earlier else missing_job(tx, row, follow_up, every)
     dedupe_key = f"{row.id}:{row.epoch}:{KIND}:{version}"
-    jobs.add(tx, [replace(job, epoch=row.epoch, dedupe_key=dedupe_key)])
+    trace = trace_of_epoch(every, row.epoch)
+    jobs.add(tx, [replace(job, epoch=row.epoch, dedupe_key=dedupe_key, trace_context=trace)])
     _audit(tx, act, "email.resend", known.email, f"pending, version {version}")
     return Decided(known.email.id, row.id, version, settle(tx, row))
 

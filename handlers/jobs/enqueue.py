@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from config import tracing
+from config import spans, tracing
 from handlers.jobs.kinds import KINDS, JobKind
 from portal_db.database import Tx
 from portal_db.tables import Import, Job
@@ -85,8 +86,24 @@ def follow_up_job(tx: Tx, parent: Job, follow_up: FollowUp) -> NewJob:
     )
 
 
-def missing_job(tx: Tx, row: Import, follow_up: FollowUp) -> NewJob:
-    """A job that an import lacks, as the import itself would have enqueued it. A person waits for it outside a batch."""
+def trace_of_epoch(earlier: Sequence[Job], epoch: int) -> str:
+    """The trace of an import's epoch: that of its jobs. A new epoch begins one, linked to that of the epoch before.
+
+    Args:
+        earlier: jobs of the import, oldest first.
+    """
+    traces = [job.trace_context for job in earlier if job.epoch == epoch]
+    if traces and traces[-1] is not None:
+        return traces[-1]
+    return spans.new_trace("import again", *(job.trace_context for job in earlier[-1:]))
+
+
+def missing_job(tx: Tx, row: Import, follow_up: FollowUp, earlier: Sequence[Job]) -> NewJob:
+    """A job that an import lacks, as the import itself would have enqueued it. A person waits for it outside a batch.
+
+    Args:
+        earlier: the import's other jobs.
+    """
     return import_job(
         tx,
         follow_up,
@@ -96,6 +113,7 @@ def missing_job(tx: Tx, row: Import, follow_up: FollowUp) -> NewJob:
         epoch=row.epoch,
         position=row.position or 0,
         asked_at=row.created_at,
+        trace=trace_of_epoch(earlier, row.epoch),
     )
 
 

@@ -14,6 +14,7 @@ from handlers.errors import RequestRefused
 from handlers.imports.reopen import lock_job, reopen_if_closed, settle_after_decision
 from handlers.imports.settle import settle
 from handlers.jobs.done_elsewhere import require_undone
+from handlers.jobs.enqueue import trace_of_epoch
 from handlers.jobs.kinds import KINDS, JobKind
 from portal_db import audit, welcome_emails
 from portal_db.access import people
@@ -81,7 +82,8 @@ def requeue(
         if row is not None:
             row = reopen_if_closed(tx, act, row)
         lane = _background_lane(job) if in_background else None
-        if not jobs.requeue(tx, job_id, row.epoch if row is not None else job.epoch, background=lane):
+        epoch = row.epoch if row is not None else job.epoch
+        if not jobs.requeue(tx, job_id, epoch, trace=trace_of_epoch([job], epoch), background=lane):
             require_dead(tx, lock_job(tx, job_id)[0])  # without an import nothing was locked: the statement decides
         if in_seconds > 0:
             at = database_time(tx.session) + timedelta(seconds=in_seconds)

@@ -5,6 +5,7 @@ The import's row is locked, as at every end of a job, and checked again: a runni
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from handlers.imports.create import branch_follow_ups
@@ -15,7 +16,7 @@ from handlers.jobs.kinds import JobKind
 from portal_db import audit, welcome_emails
 from portal_db.database import Database, Tx
 from portal_db.states import JobState
-from portal_db.tables import Import
+from portal_db.tables import Import, Job
 from portal_db.upkeep import discrepancies
 from portal_db.work import imports, jobs
 
@@ -30,8 +31,9 @@ def repair_import(database: Database, import_id: UUID) -> str | None:
         row = imports.lock(tx, import_id)
         if not discrepancies.is_without_job(tx, import_id):
             return None
-        missing = _missing(tx, row)
-        added = jobs.add(tx, [missing_job(tx, row, follow_up) for follow_up in missing])
+        every = jobs.of_import(tx, row.id)
+        missing = _missing(tx, row, every)
+        added = jobs.add(tx, [missing_job(tx, row, follow_up, every) for follow_up in missing])
         state = settle(tx, row)
         kinds = ", ".join(follow_up.kind for follow_up in missing)
         done = f"enqueued again: {kinds}" if added else f"closed as {state}"
@@ -47,9 +49,8 @@ def repair_import(database: Database, import_id: UUID) -> str | None:
         return done
 
 
-def _missing(tx: Tx, row: Import) -> list[FollowUp]:
+def _missing(tx: Tx, row: Import, every: Sequence[Job]) -> list[FollowUp]:
     """What should follow the existing jobs. If nothing should, their states decide how the import ends."""
-    every = jobs.of_import(tx, row.id)
     latest = {job.kind: job for job in latest_per_kind(every)}
     if row.client_id is not None:
         email_id = None

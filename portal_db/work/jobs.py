@@ -580,10 +580,11 @@ def cancel_open(tx: Tx, import_id: UUID, *, except_kinds: Iterable[str] = ()) ->
     return cancelled
 
 
-def requeue(tx: Tx, job_id: UUID, epoch: int, *, background: Lane | None = None) -> bool:
+def requeue(tx: Tx, job_id: UUID, epoch: int, *, trace: str | None = None, background: Lane | None = None) -> bool:
     """Queue a dead job again, in a new epoch of its import. False when it is no longer dead.
 
     Args:
+        trace: the `traceparent` that it belongs to from now on; by default its own.
         background: the lane to which it moves as background work; by default it stays in its own.
     """
     is_dead = (Job.id == job_id, Job.state == JobState.DEAD)
@@ -594,6 +595,7 @@ def requeue(tx: Tx, job_id: UUID, epoch: int, *, background: Lane | None = None)
         *is_dead,
         state=JobState.QUEUED,
         epoch=epoch,
+        trace_context=Job.trace_context if trace is None else trace,
         attempts=0,
         lost_leases=case((Job.error_code == POISON_CODE, Job.lost_leases), else_=0),
         rung_at=None,

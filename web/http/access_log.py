@@ -1,4 +1,4 @@
-"""One log line per request: the operation, the status, its trace and the seconds it took; and the same, measured.
+"""One log line per request: the operation, the status, its trace and the seconds it took; the same, measured and as a span.
 
 No values from the path, no query, no network addresses and no names (P19).
 """
@@ -12,7 +12,8 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from config.metrics import HTTP_REQUEST_DURATION, status_class
-from config.tracing import TRACE, taken_over, trace_id
+from config.spans import report
+from config.tracing import below, given, trace_id, within
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -32,7 +33,8 @@ class AccessLog:
             await self._app(scope, receive, send)
             return
         began, status = self._monotonic(), 500
-        traceparent = taken_over(Headers(scope=scope).get("traceparent"))
+        parent = given(Headers(scope=scope).get("traceparent"))
+        traceparent = below(parent)
 
         async def sending(message: Message) -> None:
             nonlocal status
@@ -40,16 +42,24 @@ class AccessLog:
                 status = message["status"]
             await send(message)
 
-        token = TRACE.set(traceparent)
         try:
-            await self._app(scope, receive, sending)
+            with within(traceparent):
+                await self._app(scope, receive, sending)
         finally:
-            TRACE.reset(token)
             seconds = self._monotonic() - began
             method, route = _method(scope), _address(scope)
             HTTP_REQUEST_DURATION.labels(route, method, status_class(status)).observe(seconds)
             named = {"operation": f"{method} {route}", "trace": trace_id(traceparent)}
             log.info("web.request", **named, status=status, seconds=round(seconds, 4))
+            report(
+                named["operation"],
+                "server",
+                traceparent,
+                parent,
+                seconds=seconds,
+                attributes={"http.request.method": method, "http.route": route, "http.response.status_code": status},
+                error=str(status) if status >= 500 else None,
+            )
 
 
 def _method(scope: Scope) -> str:

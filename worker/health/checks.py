@@ -14,7 +14,7 @@ import redis
 from cryptography.fernet import InvalidToken
 from sqlalchemy.exc import DatabaseError
 
-from config import exposure
+from config import exposure, spans
 from config.settings import LOOPBACK, Settings, SettingsError
 from config.sources import Sources
 from handlers.email.smtp import SmtpMailer
@@ -266,6 +266,21 @@ def _xero(of: Installation) -> str:
     return "Xero's sign-in service answers, and accepts our app."
 
 
+def _traces(of: Installation) -> str:
+    if not of.settings.otel_exporter_otlp_endpoint:
+        return "Traces are not sent: OTEL_EXPORTER_OTLP_ENDPOINT is not set."
+    try:
+        is_reached = spans.is_reached(of.settings)
+    except SettingsError as error:
+        raise CheckFailed("Traces cannot be sent.", str(error)) from None
+    if not is_reached:
+        raise CheckFailed(
+            "The collector takes no traces from us; they are lost, and nothing else is affected.",
+            "Check OTEL_EXPORTER_OTLP_ENDPOINT and OTEL_EXPORTER_OTLP_HEADERS.",
+        )
+    return "Traces are sent, and the collector takes them."
+
+
 CHECKS: tuple[Check, ...] = (
     Check("settings", _settings),
     Check("database", _database, is_quick=True),
@@ -280,4 +295,5 @@ CHECKS: tuple[Check, ...] = (
     Check("mail", _mail),
     Check("xpm", _xpm),
     Check("xero", _xero),
+    Check("traces", _traces),
 )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
+import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 from uuid import UUID
@@ -18,7 +19,7 @@ import redis
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from config import metrics
+from config import metrics, spans, tracing
 from handlers.access import producers
 from handlers.errors import RequestRefused
 from handlers.imports.accept import accept
@@ -52,17 +53,39 @@ class Door:
 
         While the database is unavailable it waits here: raising would acknowledge the message, and so lose it (P1).
         """
+        parent = tracing.given(fields.get("traceparent"))
+        own, began = tracing.below(parent), time.monotonic()
+        with tracing.within(own):
+            error = self._take(fields)
+        spans.report(
+            f"request_import {QUEUE}",
+            "consumer",
+            own,
+            parent,
+            seconds=time.monotonic() - began,
+            attributes={
+                "messaging.system": "portal_sync",
+                "messaging.operation.name": "request_import",
+                "messaging.operation.type": "process",
+                "messaging.destination.name": QUEUE,
+            },
+            error=error,
+        )
+
+    def _take(self, fields: dict[str, Any]) -> str | None:
+        """Returns the code of a refusal."""
         try:
-            request = parse(self._signed(fields))
+            request = parse(_without_trace(self._signed(fields)))
             accepted = self._until_recorded(lambda: accept(self._services.database, self._bell, request))
         except RequestRefused as refusal:
             self._keep(_as_json(fields), refusal.code, "refused")
             address = _address(fields)
             if address is not None:
                 self._leave_receipt(*address, self._refusal(*address, refusal))
-            return
+            return refusal.code
         metrics.DOOR_MESSAGES.labels("accepted").inc()
         self._leave_receipt(request.practice_id, request.request_id, _accepted(accepted.import_id))
+        return None
 
     def _signed(self, fields: dict[str, Any]) -> dict[str, Any]:
         """What a request asks for, without its signature, which is checked unless the settings do without one.
@@ -134,6 +157,10 @@ class Door:
 def receipt_key(namespace: str, practice_id: UUID, request_id: str) -> str:
     """The Redis key of a request's receipt."""
     return f"{namespace}:receipts:{practice_id}:{request_id}"
+
+
+def _without_trace(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if name != "traceparent"}
 
 
 def _as_json(fields: dict[str, Any]) -> bytes:

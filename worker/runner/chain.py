@@ -17,6 +17,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from tenacity import Retrying
 
+from config import tracing
 from handlers.errors import Deferred, JobError, Transient
 from handlers.jobs.handler import Handler, Sending, Task
 from handlers.services import Services
@@ -96,7 +97,8 @@ class Chain:
 
     def _send(self, sending: Sending, task: Task) -> _Sent:
         try:
-            sending.send(self._services, task)
+            with tracing.within(outcomes.span_of(task.job)):
+                sending.send(self._services, task)
         except Exception as error:
             return _Sent(task, as_job_error(error))
         return _Sent(task, None)
@@ -132,6 +134,7 @@ class Chain:
         """One transaction. If a COMMIT gets no answer, the next try finds that the one is recorded, and that the other has
         begun."""
         begun = is_ours = False
+        began = time.monotonic()
         for attempt in self._tries():
             with attempt, self._database.write() as tx:
                 if sent is not None:
@@ -139,6 +142,8 @@ class Chain:
                 begun = task is not None and sending.begin(tx, task)
                 if task is not None and not begun:
                     is_ours = bool(jobs.give_back(tx, [lease_of(task.job)]))
+        concerned = (sent.task if sent is not None else None, task if begun else None)
+        outcomes.committed([each.job for each in concerned if each is not None], began=began)
         if sent is not None and sent.error is not None:
             outcomes.failed(sent.task.job, sent.error, began=self._began)
         if task is not None and not begun and not is_ours:
@@ -160,6 +165,7 @@ class Chain:
         if not tasks:
             return
         ended: Sequence[Job] = ()
+        began = time.monotonic()
         try:
             for attempt in self._tries():
                 with attempt, self._database.write() as tx:
@@ -174,6 +180,7 @@ class Chain:
             for task in tasks:
                 self._end(handler, [task])
         else:
+            outcomes.committed(ended, began=began)
             outcomes.succeeded(ended, began=self._began)
 
     def _not_recorded(self, handler: Handler, sending: Sending, sent: _Sent, error: Exception) -> None:

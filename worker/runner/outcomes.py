@@ -1,4 +1,4 @@
-"""What came of jobs, once it is committed: one line of the log for each, and the counts."""
+"""What came of jobs, once it is committed: one line of the log and one span for each, and the counts."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 import structlog
 
-from config import metrics
+from config import metrics, spans, tracing
 from config.logging import log_each
-from config.tracing import trace_id
 from handlers.errors import JobError
 from portal_db.states import AttemptOutcome
 from portal_db.tables import Job
+from portal_db.work.jobs import lease_of
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -26,6 +26,9 @@ def succeeded(jobs: Sequence[Job], *, began: float) -> None:
     if jobs:
         _count(jobs[0].kind, AttemptOutcome.SUCCEEDED, len(jobs), began)
         log_each(log, "job.succeeded", [_names(job) for job in jobs], **_same(jobs[0], began))
+        if spans.are_reported():
+            for job in jobs:
+                _report(job, AttemptOutcome.SUCCEEDED, began, size=len(jobs))
 
 
 def failed(job: Job, error: JobError, *, began: float) -> None:
@@ -33,6 +36,8 @@ def failed(job: Job, error: JobError, *, began: float) -> None:
     _count(job.kind, AttemptOutcome(error.error_class.value), 1, began)
     names = _names(job)
     log.info("job.failed", code=error.code, error_class=error.error_class.value, **names, **_same(job, began))
+    if spans.are_reported():
+        _report(job, AttemptOutcome(error.error_class.value), began, error=error.code)
 
 
 def claimed(jobs: Sequence[Job]) -> None:
@@ -40,6 +45,46 @@ def claimed(jobs: Sequence[Job]) -> None:
     for job in jobs:
         if job.started_at is not None and not (job.attempts or job.deferrals or job.lost_leases or job.error_code):
             metrics.JOB_WAIT.labels(job.lane.value).observe((job.started_at - job.created_at).total_seconds())
+
+
+def committed(jobs: Sequence[Job], *, began: float) -> None:
+    """The transaction that all these jobs shared."""
+    if spans.are_reported():
+        for job in jobs:
+            own = span_of(job)
+            seconds, attributes = time.monotonic() - began, {"db.operation.name": "COMMIT"}
+            spans.report("commit", "client", tracing.below(own), own, seconds=seconds, attributes=attributes)
+
+
+def span_of(job: Job) -> str:
+    """The `traceparent` of the present attempt at a job that is ours."""
+    return tracing.attempt(job.trace_context, lease_of(job).token)
+
+
+def _report(job: Job, outcome: AttemptOutcome, began: float, *, error: str | None = None, size: int = 1) -> None:
+    """Report an attempt, by OpenTelemetry's conventions for messaging: its queue is the lane."""
+    attributes: dict[str, str | int] = {
+        "messaging.system": "portal_sync",
+        "messaging.operation.name": job.kind,
+        "messaging.operation.type": "process",
+        "messaging.destination.name": job.lane.value,
+        "messaging.message.id": str(job.id),
+        "portal_sync.attempt": job.attempts + 1,
+        "portal_sync.outcome": outcome.value,
+    }
+    if job.import_id is not None:
+        attributes["portal_sync.import_id"] = str(job.import_id)
+    if size > 1:
+        attributes["messaging.batch.message_count"] = size
+    spans.report(
+        f"{job.kind} {job.lane.value}",
+        "consumer",
+        span_of(job),
+        job.trace_context,
+        seconds=time.monotonic() - began,
+        attributes=attributes,
+        error=error,
+    )
 
 
 def _count(kind: str, outcome: AttemptOutcome, jobs: int, began: float) -> None:
@@ -50,7 +95,7 @@ def _count(kind: str, outcome: AttemptOutcome, jobs: int, began: float) -> None:
 
 
 def _names(job: Job) -> dict[str, str]:
-    names = {"job": str(job.id), "attempt": str(job.attempts + 1), "trace": trace_id(job.trace_context)}
+    names = {"job": str(job.id), "attempt": str(job.attempts + 1), "trace": tracing.trace_id(job.trace_context)}
     return names if job.import_id is None else names | {"import_id": str(job.import_id)}
 
 

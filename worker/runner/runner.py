@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
@@ -19,6 +19,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
+from config import tracing
 from handlers.errors import JobError, Rejected
 from handlers.imports.settle import settle_all
 from handlers.jobs.enqueue import FollowUp, follow_up_job
@@ -178,7 +179,7 @@ class Runner:
         following = _Applied()
         handler = self._handlers[claimed[0].kind]
         began = time.monotonic()
-        with _log_context(claimed):
+        with _context(claimed):
             try:
                 tasks, failed, by_themselves = self._fetch(handler, claimed, fetched)
                 self._set_apart(by_themselves)
@@ -260,7 +261,7 @@ class Runner:
 
     def _finish(self, handler: Handler, tasks: Sequence[Task], began: float) -> _Applied:
         """Apply, and ring the follow-ups. A COMMIT that got no answer is read back by a token, never assumed."""
-        applied = _Applied()
+        applied, began_applying = _Applied(), time.monotonic()
         for attempt in self._tries():
             with attempt:
                 if attempt.retry_state.attempt_number > 1 and self._was_recorded(tasks):
@@ -269,6 +270,7 @@ class Runner:
                     applied = _Applied()
                     with self._database.write() as tx:
                         self._write(tx, handler, tasks, applied)
+        outcomes.committed([*applied.done, *(job for job, _ in applied.refused)], began=began_applying)
         for lane, job_id in applied.to_ring:
             self._bell.ring(lane, [job_id])
         outcomes.succeeded(applied.done, began=began)
@@ -348,6 +350,7 @@ class Runner:
 
     def _fail(self, job: Job, handler: Handler, error: JobError, began: float) -> None:
         """Record a failure. If even that fails, the lease expires and the relay takes the job back."""
+        began_recording = time.monotonic()
         try:
             self._tries()(failures.record, self._services, job, lease_of(job), handler.on_failure, error)
         except LeaseLost:
@@ -355,6 +358,7 @@ class Runner:
         except SQLAlchemyError as database_error:
             log.warning("job.failure_not_recorded", job=str(job.id), code=error.code, exc_info=database_error)
         else:
+            outcomes.committed([job], began=began_recording)
             outcomes.failed(job, error, began=began)
 
     def _tries(self) -> Retrying:
@@ -405,12 +409,15 @@ def _by_kind(claimed: Iterable[Job]) -> list[list[Job]]:
 
 
 @contextmanager
-def _log_context(claimed: Sequence[Job]) -> Iterator[None]:
-    """What every line of the log names: the kind, and the job and its import if it runs by itself."""
-    values = {}
-    if len(claimed) == 1:
-        values = {"job": str(claimed[0].id)}
-        if claimed[0].import_id is not None:
-            values["import_id"] = str(claimed[0].import_id)
-    with structlog.contextvars.bound_contextvars(kind=claimed[0].kind, **values):
+def _context(claimed: Sequence[Job]) -> Iterator[None]:
+    """What every line of the log names: the kind, and the job and its import if it runs by itself. Only such a job is the
+    present work: what a set does belongs to the traces of all its jobs, or of none."""
+    with ExitStack() as stack:
+        values = {}
+        if len(claimed) == 1:
+            values = {"job": str(claimed[0].id)}
+            if claimed[0].import_id is not None:
+                values["import_id"] = str(claimed[0].import_id)
+            stack.enter_context(tracing.within(outcomes.span_of(claimed[0])))
+        stack.enter_context(structlog.contextvars.bound_contextvars(kind=claimed[0].kind, **values))
         yield
