@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextvars import Context
+from typing import cast
 from uuid import UUID
 
 import pytest
@@ -16,7 +18,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from config import spans
 from config.otlp import Reporter
-from config.settings import Settings
+from config.settings import Settings, SettingsError
 from config.tracing import TRACE, below, trace_id
 from handlers.access.act import BY_COMMAND_LINE
 from handlers.operations import dead_letters
@@ -187,10 +189,24 @@ def test_without_a_collector_opentelemetry_is_not_imported() -> None:
 
 
 def test_a_collector_that_is_away_holds_up_no_stop(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Given a process that sends traces to nobody
-    monkeypatch.setattr(spans, "CLOSE_SECONDS", 0.05)
-    spans.start(Settings(otel_exporter_otlp_endpoint="http://127.0.0.1:9"))
-    spans.report("GET /", "server", GIVEN, None, seconds=0, attributes={})
-    # When it ends, then it ends
+    # Given a process that sends traces to somebody who does not answer
+    monkeypatch.setattr(spans, "CLOSE_SECONDS", 0.01)
+    answered, closed = threading.Event(), threading.Event()
+
+    class Waiting:
+        def close(self) -> None:
+            answered.wait(2)
+            closed.set()
+
+    spans.start_with(cast(Reporter, Waiting()))
+    # When it ends
     spans.stop()
-    assert not spans.are_reported()
+    # Then it does not wait for them
+    assert not closed.is_set()
+    answered.set()
+
+
+def test_a_collector_without_its_packages_is_said_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "config.otlp", None)
+    with pytest.raises(SettingsError, match=r"install portal-sync\[traces\]"):
+        spans.start(Settings(otel_exporter_otlp_endpoint="http://127.0.0.1:9"))

@@ -20,6 +20,7 @@ from tests.mutants.table import (
     rows,
     schedule,
     second_factor,
+    traces,
     watching,
     xpm,
 )
@@ -46,5 +47,6 @@ AREAS: dict[str, tuple[Mutant, ...]] = {
     "The directory": directory.MUTANTS,
     "XPM and its quota": xpm.MUTANTS,
     "Watching it": watching.MUTANTS,
+    "Traces": traces.MUTANTS,
 }
 MUTANTS: tuple[Mutant, ...] = tuple(mutant for area in AREAS.values() for mutant in area)

@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from config.logging import set_up_logging
 from config.metrics import REGISTRY
 from config.settings import Settings
-from config.tracing import current
+from config.tracing import current, trace_id
 from tests.test_logging import as_it_was
 from web.http.access_log import AccessLog
 
@@ -63,6 +63,7 @@ def test_a_request_is_logged_and_measured_by_its_route(capsys: pytest.CaptureFix
         "(other) /people/{email}",
     ]
     # And its trace is the caller's, except where that is none
-    assert traces == [GIVEN, GIVEN]
+    assert [trace_id(trace) for trace in traces] == 2 * [trace_id(GIVEN)]
+    assert len({*traces, GIVEN}) == 3, "each is a span of its own"
     assert [line["trace"] for line in said[:3]] == 3 * ["4bf92f3577b34da6a3ce929d0e0e4736"]
     assert re.fullmatch("[0-9a-f]{32}", said[3]["trace"]), "a new one"

@@ -86,6 +86,7 @@ def test_servers_that_are_away_are_named_with_the_setting_to_check(healthy: Inst
         smtp_url="smtp://127.0.0.1:1",
         xpm_api_url="http://127.0.0.1:1",
         xero_identity_url="http://127.0.0.1:1",
+        otel_exporter_otlp_endpoint="http://127.0.0.1:1",
     )
     away = replace(away, redis=redis.Redis(port=1))
     found = failures(away)
@@ -94,6 +95,7 @@ def test_servers_that_are_away_are_named_with_the_setting_to_check(healthy: Inst
         "mail": "SMTP_URL",
         "xpm": "XPM_API_URL",
         "xero": "XERO_IDENTITY_URL",
+        "traces": "OTEL_EXPORTER_OTLP_ENDPOINT",
     }
     assert found.keys() == named.keys()
     assert [name for name, setting in named.items() if setting not in (found[name].remedy or "")] == []
