@@ -49,12 +49,7 @@ def inbox(database: Database) -> Inbox:
     """Everything that needs a person now."""
     state = now(database)
     with database.read() as tx:
-        held = [
-            entry
-            for directory_id in needs_person.held_directories(tx)
-            for entry in directories.listing(tx, directory_id=directory_id)
-            if entry.is_held
-        ]
+        held = [entry for each in directories.held(tx) for entry in directories.listing(tx, directory_id=each.id)]
         return Inbox(
             now=state,
             dead=job_search.groups(tx, DEAD, limit=MOST),

@@ -6,16 +6,18 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from handlers.outages import OPENS_AFTER
-from portal_db.database import Database
+from portal_db.database import Database, Tx
 from portal_db.dialect import count_rows
 from portal_db.states import ImportState, JobState, Lane
 from portal_db.tables import Outage, Restore
 from portal_db.types import database_time
 from portal_db.work import job_facts, leaders, outages, overview, pauses
 from portal_db.work.job_search import Filter
-from portal_db.work.overview import OpenWork, RunningWorker
+from portal_db.work.oldest_due import oldest_due
+from portal_db.work.overview import RunningWorker
 from portal_db.work.pauses import Paused
 
 #: A due job that is older than this should have run.
@@ -30,6 +32,7 @@ class LaneNow:
     workers: int
     running: int
     due: int
+    #: Since when the oldest is due that nothing holds back.
     oldest_due_at: datetime | None
     waits: Mapping[str, int]
 
@@ -66,7 +69,7 @@ def now(database: Database, *, hours: int = 24) -> Now:
         workers = overview.running_workers(tx)
         return Now(
             at=database_time(tx.session),
-            lanes=lanes_of(overview.open_work(tx), workers),
+            lanes=lanes(tx, workers),
             workers=workers,
             leader=job_facts.leader(tx, leaders.RELAY),
             pauses=pauses.listing(tx),
@@ -77,16 +80,16 @@ def now(database: Database, *, hours: int = 24) -> Now:
         )
 
 
-def lanes_of(work: Sequence[OpenWork], workers: Sequence[RunningWorker]) -> list[LaneNow]:
-    by_lane: dict[Lane, dict[str, OpenWork]] = defaultdict(dict)
-    for each in work:
-        by_lane[each.lane][each.condition] = each
+def lanes(tx: Tx, workers: Sequence[RunningWorker], *, practice_id: UUID | None = None) -> list[LaneNow]:
+    """The open work of one practice or of all, by lane."""
+    by_lane: dict[Lane, dict[str, int]] = defaultdict(dict)
+    for each in overview.open_work(tx, practice_id=practice_id):
+        by_lane[each.lane][each.condition] = each.jobs
+    since = oldest_due(tx, practice_id=practice_id)
     found = []
     for lane in Lane:
-        conditions = by_lane[lane]
-        due = conditions.get("due")
-        waits = {name: each.jobs for name, each in conditions.items() if name not in ("running", "due")}
-        running = conditions["running"].jobs if "running" in conditions else 0
+        waits = dict(by_lane[lane])
+        running, due = waits.pop("running", 0), waits.pop("due", 0)
         count = sum(lane.value in worker.lanes for worker in workers)
-        found.append(LaneNow(lane, count, running, due.jobs if due else 0, due.oldest_due_at if due else None, waits))
+        found.append(LaneNow(lane, count, running, due, since.get(lane), waits))
     return found

@@ -10,7 +10,7 @@ from uuid import UUID
 from handlers import refusals
 from handlers.access.act import Act
 from handlers.imports.reopen import require_import
-from handlers.operations.overview import LaneNow, lanes_of
+from handlers.operations.overview import LaneNow, lanes
 from handlers.paging import read_cursor
 from portal_db import audit
 from portal_db.access import people
@@ -122,7 +122,7 @@ def practice(database: Database, practice_id: UUID) -> PracticeNow:
             row,
             database_time(tx.session),
             connections.listing(tx, practice_id=practice_id),
-            lanes_of(overview.open_work(tx, practice_id=practice_id), overview.running_workers(tx)),
+            lanes(tx, overview.running_workers(tx), practice_id=practice_id),
             count_rows(tx, *Filter(states=(JobState.DEAD,), practice_id=practice_id).conditions()),
             pauses.listing(tx, practice_id=practice_id),
         )

@@ -12,8 +12,8 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, bindparam, exists, func, select
 
 from portal_db.database import Tx
-from portal_db.dialect import delete_rows, insert_or_ignore, insert_or_replace, update_rows, upsert
-from portal_db.states import ConnectionState
+from portal_db.dialect import delete_rows, has_row, insert_or_ignore, insert_or_replace, update_rows, upsert
+from portal_db.states import ConnectionState, SyncState
 from portal_db.tables import (
     BusinessStructure,
     Directory,
@@ -26,6 +26,7 @@ from portal_db.tables import (
     same_directory,
 )
 from portal_db.types import db_now
+from portal_db.work.due import is_in as state_is
 
 #: Use is recorded at most once in this time; otherwise every key pressed in a search would be a write.
 USE_NOTED_SECONDS = 3600
@@ -115,6 +116,13 @@ class DirectoryEntry:
         return self.missing > 0
 
 
+def held(tx: Tx) -> list[Directory]:
+    """Directories of which a full sync was held, and records are still missing."""
+    syncs = select(DirectorySync.directory_id).where(state_is(SyncState.HELD, of=DirectorySync))
+    found = select(Directory).where(Directory.id.in_(syncs)).order_by(Directory.created_at, Directory.id)
+    return [directory for directory in tx.session.scalars(found).all() if has_row(tx, is_missing(directory))]
+
+
 def listing(tx: Tx, *, practice_id: UUID | None = None, directory_id: UUID | None = None) -> list[DirectoryEntry]:
     """Directories with a live connection, or the one with this id, whatever its connections."""
     connections = exists().where(same_directory(XpmConnection, Directory))
@@ -145,6 +153,11 @@ def _entry(tx: Tx, directory: Directory) -> DirectoryEntry:
 def is_in(directory: Directory) -> ColumnElement[bool]:
     """Whether a record belongs to the directory."""
     return same_directory(DirectoryRecord, directory)
+
+
+def is_missing(directory: Directory) -> ColumnElement[bool]:
+    """Whether a record of the directory waits for somebody to accept that it is gone."""
+    return and_(is_in(directory), DirectoryRecord.missing_since.is_not(None), DirectoryRecord.gone_at.is_(None))
 
 
 def reads(directory: Directory) -> ColumnElement[bool]:

@@ -24,7 +24,7 @@ from portal_db.dialect import (
     update_rows,
     upsert,
 )
-from portal_db.directory.directories import is_in, reads
+from portal_db.directory.directories import is_in, is_missing, reads
 from portal_db.states import OPEN_JOB_STATES, SyncMode, SyncState
 from portal_db.tables import Directory, DirectoryRecord, DirectoryStaged, DirectorySync, Erasure, Job, XpmConnection
 from portal_db.types import UtcDateTime, db_now
@@ -295,7 +295,7 @@ def fail(tx: Tx, sync_id: UUID, reason: str) -> None:
 
 def missing(tx: Tx, directory: Directory, *, limit: int) -> list[DirectoryRecord]:
     """Missing records, which wait for somebody to accept that they are gone, by name."""
-    statement = select(DirectoryRecord).where(_is_missing(directory))
+    statement = select(DirectoryRecord).where(is_missing(directory))
     return list(tx.session.scalars(statement.order_by(DirectoryRecord.name_key, DirectoryRecord.xpm_uuid).limit(limit)))
 
 
@@ -305,11 +305,7 @@ def accept_missing(tx: Tx, directory: Directory) -> int:
     Returns:
         How many records were missing.
     """
-    count = update_rows(tx, DirectoryRecord, _is_missing(directory), gone_at=db_now(), missing_since=None)
+    count = update_rows(tx, DirectoryRecord, is_missing(directory), gone_at=db_now(), missing_since=None)
     held = (DirectorySync.directory_id == directory.id, DirectorySync.state == SyncState.HELD)
     update_rows(tx, DirectorySync, *held, state=SyncState.SUCCEEDED, reason="accepted")
     return count
-
-
-def _is_missing(directory: Directory) -> ColumnElement[bool]:
-    return and_(is_in(directory), DirectoryRecord.missing_since.is_not(None), DirectoryRecord.gone_at.is_(None))

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from uuid import UUID
 
 from sqlalchemy import func, or_, select
 
 from portal_db.database import Tx
-from portal_db.states import ConnectionState, EmailState, SyncState
+from portal_db.states import ConnectionState, EmailState
 from portal_db.tables import (
     DISABLED_BY_HAND,
-    DirectorySync,
     MalformedMessage,
     Practice,
     Staff,
@@ -28,12 +26,6 @@ def unknown_emails(tx: Tx, *, limit: int) -> Sequence[WelcomeEmail]:
     """Welcome emails that may or may not have been sent, newest first."""
     statement = select(WelcomeEmail).where(is_in(EmailState.UNKNOWN, of=WelcomeEmail))
     return tx.session.scalars(statement.order_by(WelcomeEmail.id.desc()).limit(limit)).all()
-
-
-def held_directories(tx: Tx) -> Sequence[UUID]:
-    """Directories with a sync that was held; the later one may have shown that nothing is missing."""
-    held = select(DirectorySync.directory_id).where(is_in(SyncState.HELD, of=DirectorySync)).distinct()
-    return tx.session.scalars(held.order_by(DirectorySync.directory_id)).all()
 
 
 @dataclass(frozen=True, slots=True)

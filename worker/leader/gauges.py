@@ -19,10 +19,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from config.metrics import PREFIX
 from handlers.outages import OPENS_AFTER, UPSTREAM_OF
 from portal_db.database import Database, Tx
-from portal_db.directory import schedules
+from portal_db.directory import directories, schedules
 from portal_db.states import OPEN_JOB_STATES, JobState, Lane
+from portal_db.types import database_time
 from portal_db.upkeep import gauges
 from portal_db.work import outages, workers
+from portal_db.work.oldest_due import oldest_due
 from xpm.quota import Limits
 from xpm.quota.ledger import Status
 
@@ -140,12 +142,14 @@ def of_record(tx: Tx) -> Values:
     for (lane, kind, error_class), count in gauges.dead_letters(tx).items():
         jobs[lane, JobState.DEAD] += count
         letters[kind, error_class] += count
+    now = database_time(tx.session)
+    late = {lane: max((now - since).total_seconds(), 0.0) for lane, since in oldest_due(tx).items()}
     successes = {(name,): gauges.last_success(tx, name) for name in NIGHTLY}
     successes["full_sync",] = gauges.oldest_full_sync(tx)
     return {
         "jobs": jobs,
         "jobs_waiting": waiting,
-        "oldest_due_job_age_seconds": {(lane,): age for lane, age in gauges.oldest_due(tx).items()},
+        "oldest_due_job_age_seconds": {(lane,): late.get(lane, 0.0) for lane in Lane},
         "dead_letters": letters,
         "emails": {(state,): count for state, count in gauges.unsettled_emails(tx).items()},
         "connections": {(state,): count for state, count in gauges.connections(tx).items()},
@@ -165,7 +169,7 @@ def _needs_person(tx: Tx) -> Labelled:
         **{(f"{upstream.name}_away",): float(upstream.name in away) for upstream in UPSTREAM_OF.values()},
         ("kind_unknown",): sum(each.jobs for each in workers.waiting_aside(tx)),
         ("schedule_ahead",): len(schedules.planned_ahead(tx)),
-        ("directory_held",): gauges.held_directories(tx),
+        ("directory_held",): len(directories.held(tx)),
         ("webhook_failing",): gauges.failing_webhooks(tx),
         ("message_malformed",): gauges.malformed_messages(tx),
     }

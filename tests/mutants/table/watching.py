@@ -129,7 +129,11 @@ MUTANTS = (
         "oldest-not-held",
         "a job that the quota holds back is not overdue",
         "somebody is called each time the quota is used up",
-        (Edit("portal_db/upkeep/gauges.py", "where(~is_paused(series.c), ~by_quota)", "where(~is_paused(series.c))"),),
+        (
+            Edit(
+                "portal_db/work/oldest_due.py", "where(~is_paused(series.c), ~by_quota)", "where(~is_paused(series.c))"
+            ),
+        ),
         (f"{TEST_GAUGES}::test_the_oldest_due_job_is_one_that_nothing_holds_back[sqlite]",),
     ),
     Mutant(

@@ -13,9 +13,11 @@ from portal_db import audit
 from portal_db.audit import AuditFilter
 from portal_db.database import Tx
 from portal_db.dialect import count_rows
+from portal_db.directory import directories
 from portal_db.states import ImportState, JobState
 from portal_db.work import import_search, job_search, needs_person, overview, pauses
 from portal_db.work.job_search import Filter
+from portal_db.work.oldest_due import oldest_due
 from portal_db.xero import handover
 from tests.making import add, new_job
 from tests.portal_db.work.test_job_growth import rows_read
@@ -51,6 +53,7 @@ _FINISHED = tuple(statement.replace("{id}", _ID) for statement in (
 
 QUERIES: dict[str, Callable[[Tx, World], object]] = {
     "open work": lambda tx, _: overview.open_work(tx),
+    "oldest due": lambda tx, _: oldest_due(tx),
     "workers": lambda tx, _: overview.running_workers(tx),
     "closes of a day": lambda tx, _: overview.closes(tx, hours=24),
     "pauses": lambda tx, _: pauses.listing(tx),
@@ -66,7 +69,7 @@ QUERIES: dict[str, Callable[[Tx, World], object]] = {
     "acts of operators": lambda tx, _: audit.page(tx, AuditFilter(), before=None, limit=50),
     "acts of everybody": lambda tx, _: audit.page(tx, AuditFilter(operators_only=False), before=None, limit=50),
     "unknown emails": lambda tx, _: needs_person.unknown_emails(tx, limit=50),
-    "held directories": lambda tx, _: needs_person.held_directories(tx),
+    "held directories": lambda tx, _: directories.held(tx),
     "links without record": lambda tx, _: needs_person.links_without_record(tx, limit=50),
     "owners who left": lambda tx, _: handover.orphaned_connections(tx),
 }
