@@ -70,7 +70,11 @@ def malformed_messages(tx: Tx, *, limit: int) -> Sequence[MalformedMessage]:
     return tx.session.scalars(select(MalformedMessage).order_by(MalformedMessage.id.desc()).limit(limit)).all()
 
 
+#: Live links whose record did not exist when it was last checked.
+LINK_IS_GONE = (XpmLink.disconnected_at.is_(None), XpmLink.gone_at.is_not(None))
+
+
 def links_without_record(tx: Tx, *, limit: int) -> Sequence[XpmLink]:
-    """Live links whose record did not exist when it was last checked."""
-    gone = (XpmLink.disconnected_at.is_(None), XpmLink.gone_at.is_not(None))
-    return tx.session.scalars(select(XpmLink).where(*gone).order_by(XpmLink.gone_at, XpmLink.id).limit(limit)).all()
+    return tx.session.scalars(
+        select(XpmLink).where(*LINK_IS_GONE).order_by(XpmLink.gone_at, XpmLink.id).limit(limit)
+    ).all()

@@ -19,12 +19,15 @@ from sqlalchemy.exc import SQLAlchemyError
 from config.metrics import PREFIX
 from handlers.outages import OPENS_AFTER, UPSTREAM_OF
 from portal_db.database import Database, Tx
+from portal_db.dialect import count_rows
 from portal_db.directory import directories, schedules
 from portal_db.states import OPEN_JOB_STATES, JobState, Lane
 from portal_db.types import database_time
 from portal_db.upkeep import gauges
 from portal_db.work import outages, workers
+from portal_db.work.needs_person import LINK_IS_GONE
 from portal_db.work.oldest_due import oldest_due
+from portal_db.xero import handover
 from xpm.quota import Limits
 from xpm.quota.ledger import Status
 
@@ -38,7 +41,7 @@ LOOK_SECONDS = 1.0
 TENANTS = 500
 NIGHTLY = ("reconcile", "housekeeping")
 #: The codes of reconcile that are as of the last night; the other conditions are looked at each time.
-FROM_RECONCILE = ("receipt_without_import", "email_abandoned", "owner_left", "link_gone")
+FROM_RECONCILE = ("receipt_without_import", "email_abandoned")
 
 #: The names of the gauges, with their meaning and labels.
 GAUGES: Mapping[str, tuple[str, tuple[str, ...]]] = {
@@ -171,6 +174,8 @@ def _needs_person(tx: Tx) -> Labelled:
         ("schedule_ahead",): len(schedules.planned_ahead(tx)),
         ("directory_held",): len(directories.held(tx)),
         ("webhook_failing",): gauges.failing_webhooks(tx),
+        ("owner_left",): len(handover.orphaned_connections(tx)),
+        ("link_gone",): count_rows(tx, *LINK_IS_GONE),
         ("message_malformed",): gauges.malformed_messages(tx),
     }
 

@@ -141,7 +141,7 @@ def test_conditions_that_need_a_person_are_counted(world: World) -> None:
         tx.session.execute(update(XpmConnection).values(state=ConnectionState.BROKEN))
     add(world, new_job(world, kind="a_newer_kind"))
     # When reconcile has left two codes to people, and Redis is away
-    values = read(sight(world, found=lambda: {"owner_left": 2, "job_not_taken": 9}, lengths=_away))
+    values = read(sight(world, found=lambda: {"email_abandoned": 2, "job_not_taken": 9}, lengths=_away))
     # Then all of it is counted, and the quota is not known
     assert positive(values, "needs_person") == {
         ("no_worker_resync",): 1,
@@ -151,7 +151,7 @@ def test_conditions_that_need_a_person_are_counted(world: World) -> None:
         ("redis_away",): 1,
         ("kind_unknown",): 1,
         ("message_malformed",): 1,
-        ("owner_left",): 2,
+        ("email_abandoned",): 2,
     }
     assert positive(values, "connections") == {("broken",): 1}
     assert "xpm_quota_used_ratio_max" not in values
