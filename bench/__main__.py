@@ -58,7 +58,16 @@ def main() -> None:
     capacity.add_argument("--imports", type=int, default=1000, help="imports of the batch (default 1000)")
     capacity.add_argument("--syncs", type=int, default=20, help="syncs without a change (default 20)")
     capacity.add_argument("--idle-seconds", type=float, default=20, help="seconds without work (default 20)")
-    every = (latency, throughput, limiter, parse, search, resync, growth, rivals, quota, capacity, endurance)
+    console = commands.add_parser(
+        "console", help="the operators' console and metrics, with a year's work in the record"
+    )
+    console.add_argument("--finished", type=int, default=1_000_000, help="finished jobs (default 1000000)")
+    console.add_argument("--dead", type=int, default=10_000, help="dead letters (default 10000)")
+    console.add_argument("--open", type=int, default=50_000, help="jobs that wait or are due (default 50000)")
+    console.add_argument("--imports", type=int, default=600, help="records of each batch (default 600)")
+    console.add_argument("--samples", type=int, default=40, help="requests of each page (default 40)")
+    console.add_argument("--rounds", type=int, default=3, help="batches with and without console (default 3)")
+    every = (latency, throughput, limiter, parse, search, resync, growth, rivals, quota, capacity, endurance, console)
     for command in every:
         command.add_argument("--json", action="store_true", help="print one JSON object")
         command.add_argument("--save", action="store_true", help="keep the figures in bench/results for the page")

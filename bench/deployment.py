@@ -6,10 +6,11 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from uuid import UUID
 
 from cryptography.fernet import Fernet
@@ -33,6 +34,8 @@ QUOTA_TIME_SCALE = 1000.0
 QUEUES = (*(lane.value for lane in Lane), QUEUE)
 #: Of each worker.
 THREADS = 8
+#: Settings besides those of the deployment.
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -49,14 +52,16 @@ class Deployment:
     connection_id: UUID
     access: Access
 
-    def start_worker(self, name: str) -> Process:
+    def start_worker(self, name: str, more: Mapping[str, str] = NOTHING) -> Process:
         code = f"import sys; from worker.process import run_worker; sys.exit(run_worker({QUEUES!r}, threads={THREADS}))"
         command = [sys.executable, "-c", code]
-        return self.processes.start(name, command, ready=log_line("worker.ready"), within=60, env=self.environment())
+        return self.processes.start(
+            name, command, ready=log_line("worker.ready"), within=60, env=self.environment() | more
+        )
 
-    def start_relay(self) -> None:
+    def start_relay(self, more: Mapping[str, str] = NOTHING) -> None:
         command = [sys.executable, "-c", "import sys; from worker.process import run_relay; sys.exit(run_relay())"]
-        self.processes.start("relay", command, ready=log_line("relay.ready"), within=60, env=self.environment())
+        self.processes.start("relay", command, ready=log_line("relay.ready"), within=60, env=self.environment() | more)
 
     def sync_directory(self) -> None:
         """Sync the practice's directory, as every practice's is once it has connected: by one call of XPM."""

@@ -22,6 +22,7 @@ MEASUREMENTS = (
     "capacity",
     "limiter",
     "growth",
+    "console",
     "endurance",
     "resync",
     "parse",

@@ -95,6 +95,11 @@ ALONE = (
     ("throughput-5000", "A batch of 5,000", "On a database that was never analysed."),
     ("capacity", "What an import and a sync cost each part", "The basis of [scaling](scaling.md)."),
     ("growth", "What finished work and many practices cost", "Milliseconds of each hot statement or step."),
+    (
+        "console",
+        "The operators' console",
+        "Each page and a scrape (ms) while imports run, and what both cost.",
+    ),
     ("endurance", "What a worker holds", "Memory and descriptors after many jobs."),
     ("limiter", "XPM's quota under load", "Four processes hammer a simulator that enforces the quota."),
     ("resync", "A re-sync", "A practice's relationships by one call of XPM, then a few changes."),

@@ -1,0 +1,195 @@
+"""What operators wait for at the console, and what console and metrics cost the imports, with a year's work in the record.
+
+`p95_ms`: of each page, read over HTTP while imports run; `scrape_p95_ms`: of the leading relay's metrics, meanwhile.
+`imports_per_s`: of batches of the same size in turn, without console and metrics, and with a page and a scrape of every
+process each second; `ratio` is the second over the first, of medians. `read_beside_imports`: the share of the pages that were
+read before the imports had all closed.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+from uuid import UUID
+
+import httpx
+
+from bench.console_rows import fill
+from bench.deployment import Deployment, deployed
+from bench.importing import import_all
+from bench.throughput import requests_of
+from handlers.access import operators, passwords
+from handlers.access.origin import Origin
+from handlers.access.practices import add_operator
+from handlers.imports.request import ImportRequest
+from portal_db.states import OperatorRole
+from tests.web.console.desk import set_up
+from tests.web.desk import PASSWORD
+from tests.web.pages.reading import Reader
+from worker.local.processes import LOOPBACK, free_port, port_open
+
+EMAIL = "olu@platform.example"
+PAGES: Mapping[str, Mapping[str, str]] = {
+    "now": {"path": "/"},
+    "inbox": {"path": "/inbox"},
+    "dead_groups": {"path": "/dead"},
+    "dead_list": {"path": "/dead", "q": "kind:create_client code:bug"},
+    "dead_search": {"path": "/dead", "q": 'text:"disk was full" age:<7d'},
+    "jobs": {"path": "/jobs"},
+    "imports": {"path": "/imports", "state": "rejected"},
+    "audit": {"path": "/audit"},
+    "schedules": {"path": "/schedules"},
+}
+WORKERS = ("worker-1", "worker-2")
+EVERY_SECONDS = 1.0
+
+
+def measure(
+    *, finished: int, dead: int, open: int, imports: int = 600, samples: int = 40, rounds: int = 3
+) -> dict[str, Any]:
+    """Fill a database and measure.
+
+    Args:
+        finished: finished jobs, five of each import.
+        dead: dead letters.
+        open: jobs that wait or are due, and stay so.
+        imports: records of each batch.
+        samples: requests of each page.
+        rounds: batches without, and with, console and metrics.
+    """
+    with deployed(clients=imports * (2 * rounds + 2)) as deployment:
+        operator_id = add_operator(deployment.database, "Olu Ops", EMAIL, OperatorRole.ADMIN)
+        fill(deployment, operator_id=operator_id, finished=finished, dead=dead, open_jobs=open)
+        with _running(deployment):
+            deployment.sync_directory()
+        batches = _batches(requests_of(deployment), imports)
+        with _running(deployment) as ports, _console(deployment, operator_id) as browser:
+            latency = _latency(deployment, browser, ports["relay"], next(batches) + next(batches), samples)
+        rates: dict[str, list[float]] = {"without": [], "with": []}
+        for number in range(rounds):
+            with _running(deployment, watched=False):
+                rates["without"].append(_rate(deployment, f"without {number}", next(batches)))
+            with _running(deployment) as ports, _console(deployment, operator_id) as browser, _watching(browser, ports):
+                rates["with"].append(_rate(deployment, f"with {number}", next(batches)))
+    medians = {name: round(statistics.median(each), 1) for name, each in rates.items()}
+    return {
+        "finished": finished,
+        "dead": dead,
+        "open": open,
+        "samples": samples,
+        **latency,
+        "imports_per_s": medians,
+        "ratio": round(medians["with"] / medians["without"], 3),
+    }
+
+
+def _batches(rows: Sequence[ImportRequest], size: int) -> Iterator[list[ImportRequest]]:
+    for start in range(0, len(rows), size):
+        yield list(rows[start : start + size])
+
+
+def _rate(deployment: Deployment, key: str, rows: Sequence[ImportRequest]) -> float:
+    return len(rows) / import_all(deployment, key, rows)
+
+
+@contextmanager
+def _running(deployment: Deployment, *, watched: bool = True) -> Iterator[dict[str, int]]:
+    """Workers and a relay, each with its own port for metrics unless nobody watches."""
+    ports = {name: free_port() if watched else 0 for name in (*WORKERS, "relay")}
+    for worker in WORKERS:
+        deployment.start_worker(worker, {"METRICS_PORT": str(ports[worker])})
+    deployment.start_relay({"METRICS_PORT": str(ports["relay"])})
+    try:
+        yield ports
+    finally:
+        for name in ports:
+            deployment.processes.stop(name)
+
+
+@contextmanager
+def _console(deployment: Deployment, operator_id: UUID) -> Iterator[httpx.Client]:
+    """The console as a process, and the browser of an operator who has signed in for the first time."""
+    port = free_port()
+    url = f"http://{LOOPBACK}:{port}"
+    environment = {**deployment.environment(), "OPS_PORT": str(port), "OPS_URL": url}
+    command = [sys.executable, "-m", "worker.cli", "ops"]
+    deployment.processes.start("ops", command, ready=port_open(port), within=60, env=environment)
+    settings = deployment.settings
+    operators.reset_second_factor(deployment.database, operator_id)
+    link = operators.issue_link(deployment.database, settings, operator_id)
+    passwords.set_by_link(deployment.database, link.partition("#")[2], PASSWORD, Origin(LOOPBACK))
+    options: dict[str, Any] = {"base_url": url, "trust_env": False, "timeout": 60, "follow_redirects": True}
+    try:
+        with httpx.Client(headers={"Accept": "text/html"}, **options) as browser:
+            set_up(Reader(browser), EMAIL)
+            yield browser
+    finally:
+        deployment.processes.stop("ops")
+
+
+def _latency(
+    deployment: Deployment, browser: httpx.Client, relay: int, rows: Sequence[ImportRequest], samples: int
+) -> dict[str, Any]:
+    """Read every page in turn while imports run."""
+    times: dict[str, list[float]] = {name: [] for name in (*PAGES, "scrape")}
+    beside = 0
+    with ThreadPoolExecutor(1) as pool:
+        importing = pool.submit(import_all, deployment, "beside", rows)
+        for number in range(samples + 1):
+            for name, query in PAGES.items():
+                given = {key: value for key, value in query.items() if key != "path"}
+                times[name].append(_timed(browser, query["path"], given))
+            times["scrape"].append(_timed(browser, f"http://{LOOPBACK}:{relay}/metrics", {}))
+            beside += not importing.done() and number > 0
+        importing.result()
+    p95 = {name: _p95(each[1:]) for name, each in times.items()}  # without the first, which warms caches
+    return {
+        "scrape_p95_ms": p95.pop("scrape"),
+        "p95_ms": p95,
+        "read_beside_imports": round(beside / samples, 2),
+    }
+
+
+def _timed(browser: httpx.Client, path: str, query: Mapping[str, str]) -> float:
+    began = time.perf_counter()
+    answer = browser.get(path, params=query or None)
+    seconds = time.perf_counter() - began
+    assert answer.status_code == 200, (path, answer.status_code)
+    assert not answer.url.path.startswith("/sign-in"), path
+    return seconds * 1000
+
+
+@contextmanager
+def _watching(browser: httpx.Client, ports: Mapping[str, int]) -> Iterator[None]:
+    """Somebody who looks at a page each second, and Prometheus, which scrapes each process as often."""
+    ended = threading.Event()
+
+    def watch() -> None:
+        pages = list(PAGES.values())
+        number = 0
+        while not ended.wait(EVERY_SECONDS):
+            query = dict(pages[number % len(pages)])
+            browser.get(query.pop("path"), params=query)
+            for port in ports.values():
+                browser.get(f"http://{LOOPBACK}:{port}/metrics")
+            number += 1
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _p95(samples: Sequence[float]) -> float:
+    if len(samples) == 1:
+        return round(samples[0], 2)
+    return round(statistics.quantiles(samples, n=100, method="inclusive")[94], 2)
