@@ -2,8 +2,8 @@
 
 `p95_ms`: of each page, read over HTTP while imports run; `scrape_p95_ms`: of the leading relay's metrics, meanwhile.
 `imports_per_s`: of batches of the same size in turn, without console and metrics, and with a page and a scrape of every
-process each second; `ratio` is the second over the first, of medians. `read_beside_imports`: the share of the pages that were
-read before the imports had all closed.
+process each second; `ratio` is the second over the first, of medians. `read_beside_imports`: the share of the pages that
+were read before the imports had all closed.
 """
 
 from __future__ import annotations

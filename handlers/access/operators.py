@@ -141,14 +141,15 @@ def _begin(database: Database, token: str, found: OperatorLogin) -> Session:
     return session
 
 
-def recognise(database: Database, session: Session) -> OperatorCaller | None:
-    """The operator of a session, or `None` if it has ended. Using a session keeps it from timing out."""
+def recognise(database: Database, session: Session, *, is_use: bool = True) -> OperatorCaller | None:
+    """The operator of a session, or `None` if it has ended. Using a session keeps it from timing out; a page that renews
+    itself is no use of it."""
     token_hash = hashed(session.token)
     with database.read() as tx:
         found = operators.session(tx, token_hash, fresh_seconds=FRESH_SECONDS, due_seconds=IDLE_SECONDS - 60)
     if found is None:
         return None
-    if found.is_due:
+    if found.is_due and is_use:
         with database.write() as tx:
             operators.prolong(tx, token_hash, idle_seconds=IDLE_SECONDS)
     row = found.operator

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -19,9 +19,9 @@ from portal_db.database import Database
 from portal_db.dialect import count_rows
 from portal_db.paging import Cursor
 from portal_db.states import OPEN_JOB_STATES, ImportState, JobState
-from portal_db.tables import AuditEntry, Import, Job, Practice, XpmConnection
+from portal_db.tables import AuditEntry, Batch, Import, Job, Practice, XpmConnection
 from portal_db.types import database_time
-from portal_db.work import import_search, imports, job_search, overview, pauses
+from portal_db.work import import_search, imports, job_search, overview, pauses, progress
 from portal_db.work.job_search import Filter
 from portal_db.work.pauses import Paused
 from portal_db.xero import connections, requester
@@ -72,6 +72,37 @@ def import_list(
     return found, more
 
 
+@dataclass(frozen=True)
+class BatchNow:
+    """A batch, the name of its practice, how many of its imports are in each state, and a page of them in request order.
+    `next`: the position after which the next page begins."""
+
+    row: Batch
+    practice: str
+    states: Mapping[ImportState, int]
+    imports: Sequence[Import]
+    next: int | None
+
+
+def batch(database: Database, batch_id: UUID, *, states: Sequence[ImportState], after: int = -1) -> BatchNow:
+    """One batch as it is now.
+
+    Args:
+        states: those of the imports to list; none: all.
+        after: the position of the last import of the page before.
+
+    Raises:
+        RequestRefused: there is no such batch.
+    """
+    with database.read() as tx:
+        found = import_search.batch(tx, batch_id)
+        if found is None:
+            raise refusals.UNKNOWN_BATCH()
+        rows = import_search.of_batch(tx, batch_id, states=states, after=after, limit=PAGE)
+        more = rows[-1].position if len(rows) == PAGE else None
+        return BatchNow(*found, progress.by_state(tx, progress.of_batch(batch_id)), rows, more)
+
+
 def audit_trail(
     database: Database, which: AuditFilter, *, after: str | None
 ) -> tuple[Sequence[tuple[AuditEntry, str | None]], str | None]:
@@ -83,6 +114,12 @@ def audit_trail(
     with database.read() as tx:
         found = audit.page(tx, which, before=_id(after), limit=PAGE)
     return found, str(found[-1][0].id) if len(found) == PAGE else None
+
+
+def audit_file(database: Database, which: AuditFilter, *, limit: int) -> Sequence[tuple[AuditEntry, str | None]]:
+    """The latest entries of the audit trail that match, newest first."""
+    with database.read() as tx:
+        return audit.page(tx, which, before=None, limit=limit)
 
 
 def practices(database: Database, *, name: str, after: str | None) -> tuple[Sequence[Practice], str | None]:

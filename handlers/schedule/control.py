@@ -39,32 +39,36 @@ def run_now(database: Database, act: Act, name: str) -> UUID:
         return job.id
 
 
-def pause(database: Database, act: Act, name: str) -> Schedule:
-    """Pause a schedule: its due times are skipped. A sync that is running finishes.
+def pause(database: Database, act: Act, *names: str) -> None:
+    """Pause schedules, all of them or none: their due times are skipped. A sync that is running finishes.
 
     Raises:
-        RequestRefused: there is no such schedule, or it is paused already.
+        RequestRefused: none is named, there is no such schedule, or one is paused already.
     """
+    if not names:
+        raise refusals.BAD_FIELD(field="name", reason="choose at least one schedule")
     with database.write() as tx:
-        if not schedules.pause(tx, name, by=act.actor_id, why=act.why):
-            raise _already_paused(tx, _require(tx, name))
-        row = _require(tx, name)
-        _audit(tx, act, name, "schedule.pause", before="running", after="paused")
-        return row
+        for name in sorted(names):
+            if not schedules.pause(tx, name, by=act.actor_id, why=act.why):
+                raise _already_paused(tx, _require(tx, name))
+            _audit(tx, act, name, "schedule.pause", before="running", after="paused")
 
 
-def resume(database: Database, act: Act, name: str) -> Schedule:
-    """Resume a schedule, from its next due time.
+def resume(database: Database, act: Act, *names: str) -> list[Schedule]:
+    """Resume schedules, all of them or none, from their next due times.
 
     Raises:
-        RequestRefused: there is no such schedule, or it is not paused.
+        RequestRefused: none is named, there is no such schedule, or one is not paused.
     """
+    if not names:
+        raise refusals.BAD_FIELD(field="name", reason="choose at least one schedule")
     with database.write() as tx:
-        row = _require(tx, name)
-        if not schedules.resume(tx, name):
-            raise refusals.SCHEDULE_NOT_PAUSED()
-        _audit(tx, act, name, "schedule.resume", before="paused", after="running")
-        return row
+        found = [_require(tx, name) for name in sorted(names)]
+        for name in sorted(names):
+            if not schedules.resume(tx, name):
+                raise refusals.SCHEDULE_NOT_PAUSED()
+            _audit(tx, act, name, "schedule.resume", before="paused", after="running")
+        return found
 
 
 def _require(tx: Tx, name: str) -> Schedule:
@@ -79,7 +83,7 @@ def _already_paused(tx: Tx, row: Schedule) -> RequestRefused:
     since = f" since {row.paused_at:%Y-%m-%d %H:%M:%S} UTC" if row.paused_at else ""
     name = who.name if who else "somebody"
     return refusals.ALREADY_PAUSED(
-        field="schedule", scope="This schedule", who=name, since=since, reason=row.paused_why
+        field="schedule", scope=f"Schedule {row.name}", who=name, since=since, reason=row.paused_why
     )
 
 

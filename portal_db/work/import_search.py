@@ -1,4 +1,4 @@
-"""Imports as operators search them, with their practices' names: of one practice, or among the latest of all."""
+"""Imports as operators search them: of one practice or batch, or among the latest of all."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sqlalchemy import Select, select
 from portal_db.database import Tx
 from portal_db.paging import Cursor, among_latest, is_any_time, newest_first
 from portal_db.states import ImportState
-from portal_db.tables import Import, Practice
+from portal_db.tables import Batch, Import, Practice
 
 #: Imports that `latest` looks through for those that match.
 LOOKED_THROUGH = 5_000
@@ -30,6 +30,22 @@ def of_practice(
     """A page of a practice's imports, newest first."""
     statement = _in(_ALL.where(Import.practice_id == practice_id, is_any_time(Import.created_at)), states)
     return _rows(tx, newest_first(statement, Import.created_at, Import.id, after=after, limit=limit))
+
+
+def batch(tx: Tx, batch_id: UUID) -> tuple[Batch, str] | None:
+    """A batch and its practice's name."""
+    statement = (
+        select(Batch, Practice.name).join(Practice, Practice.id == Batch.practice_id).where(Batch.id == batch_id)
+    )
+    found = tx.session.execute(statement).one_or_none()
+    return (found[0], found[1]) if found is not None else None
+
+
+def of_batch(tx: Tx, batch_id: UUID, *, states: Sequence[ImportState], after: int, limit: int) -> Sequence[Import]:
+    """A page of a batch's imports in request order, after a position."""
+    statement = select(Import).where(Import.batch_id == batch_id, Import.position > after)
+    statement = statement.where(Import.state.in_(states)) if states else statement
+    return tx.session.scalars(statement.order_by(Import.position).limit(limit)).all()
 
 
 def _in(statement: Select[Import, str], states: Sequence[ImportState]) -> Select[Import, str]:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, SQLColumnExpression, func, literal_column, select
+from sqlalchemy import ColumnElement, SQLColumnExpression, and_, case, func, literal_column, select
 
 from portal_db.database import Tx
 from portal_db.paging import LONGEST_PAGE, Cursor, among_latest, newer, newest_first
 from portal_db.states import OPEN_JOB_STATES, JobState, Lane
 from portal_db.tables import Job
-from portal_db.types import db_now
+from portal_db.types import database_time, db_now
 from portal_db.work.due import is_open
 
 
@@ -117,7 +118,8 @@ def practices_of(tx: Tx, job_ids: Collection[UUID]) -> set[UUID]:
 
 @dataclass(frozen=True, slots=True)
 class Grouped:
-    """A group: how many dead letters of how many practices it has, its first and last time, and one of the messages."""
+    """A group: how many dead letters of how many practices it has, its first and last time, one of the messages, and how
+    many died in each 24 hours of the last days, the latest last."""
 
     group: Group
     count: int
@@ -125,11 +127,18 @@ class Grouped:
     first_seen: datetime
     last_seen: datetime
     message: str
+    days: Sequence[int] = ()
+
+
+#: Days that are counted one by one.
+DAYS = 7
 
 
 def groups(tx: Tx, which: Filter, *, limit: int) -> list[Grouped]:
     """Dead letters by cause, most frequent first."""
     finished_at: SQLColumnExpression[Any] = Job.finished_at
+    now = database_time(tx.session)
+    ends = [now - timedelta(days=day) for day in range(DAYS, -1, -1)]
     statement = (
         select(
             Job.kind,
@@ -140,6 +149,7 @@ def groups(tx: Tx, which: Filter, *, limit: int) -> list[Grouped]:
             func.min(finished_at),
             func.max(finished_at),
             func.min(Job.error_message),
+            *(func.count(case((and_(finished_at > begin, finished_at <= end), 1))) for begin, end in pairwise(ends)),
         )
         .where(*which.conditions())
         .group_by(Job.kind, _code(), _cause())
@@ -147,8 +157,8 @@ def groups(tx: Tx, which: Filter, *, limit: int) -> list[Grouped]:
         .limit(min(limit, LONGEST_PAGE))
     )
     return [
-        Grouped(Group(kind, code, cause), number, practices, first, last, message or "")
-        for kind, code, cause, number, practices, first, last, message in tx.session.execute(statement)
+        Grouped(Group(kind, code, cause), number, practices, first, last, message or "", days)
+        for kind, code, cause, number, practices, first, last, message, *days in tx.session.execute(statement)
     ]
 
 

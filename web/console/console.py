@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Annotated, cast
 from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
 
 from config.settings import LOOPBACK, SettingsError
+from handlers.operations import overview
+from web.console.look import SharedLook
 from web.portal import Portal
 
 
 class Console(Portal):
     """The portal as operators reach it."""
+
+    @cached_property
+    def shared(self) -> SharedLook:
+        """The look at the state that all its browsers share."""
+        return SharedLook(lambda: overview.now(self.database), self.services.sources.monotonic)
 
     @property
     def origin(self) -> str:

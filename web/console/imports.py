@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
 from fastapi.responses import Response
 
 from handlers.access.operator_roles import OpsAct
@@ -33,11 +33,29 @@ def show_imports(
     operator: TheOperator, practice: UUID | None = None, state: Words = "", after: Words | None = None
 ) -> Response:
     """Imports, newest first."""
-    states = tuple(sorted(OPEN_IMPORT_STATES)) if state == OPEN else tuple(s for s in ImportState if s == state)
-    found, more = searches.import_list(operator.database, practice_id=practice, states=states, after=after)
-    options = [("", "Any state"), (OPEN, "Open"), *((each.value, each.value.replace("_", " ")) for each in ImportState)]
-    shown: dict[str, Any] = {"practice": practice, "state": state, "states": options, "found": found, "more": more}
+    found, more = searches.import_list(operator.database, practice_id=practice, states=_states(state), after=after)
+    shown: dict[str, Any] = {"practice": practice, "state": state, "states": _options(), "found": found, "more": more}
     return page(operator, "console/imports.html", **shown)
+
+
+def _states(chosen: str) -> tuple[ImportState, ...]:
+    """The states that a select's value stands for; none: any."""
+    return (
+        tuple(sorted(OPEN_IMPORT_STATES)) if chosen == OPEN else tuple(each for each in ImportState if each == chosen)
+    )
+
+
+def _options() -> list[tuple[str, str]]:
+    return [("", "Any state"), (OPEN, "Open"), *((each.value, each.value.replace("_", " ")) for each in ImportState)]
+
+
+@router.get("/batches/{batch_id}")
+def show_batch(
+    operator: TheOperator, batch_id: UUID, state: Words = "", after: Annotated[int, Query(ge=-1, le=10_000)] = -1
+) -> Response:
+    """A batch: how far it is, and its imports in request order."""
+    found = searches.batch(operator.database, batch_id, states=_states(state), after=after)
+    return page(operator, "console/batch.html", found=found, state=state, states=_options())
 
 
 @router.get("/imports/{import_id}")

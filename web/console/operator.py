@@ -79,11 +79,15 @@ def clear_cookie(response: Response, console: Console, name: str) -> None:
     response.delete_cookie(name, path="/", secure=console.is_https, httponly=True, samesite="strict")
 
 
-def at_console(request: Request, console: Console) -> AtConsole | None:
-    """The operator whose session the browser has, if it is live."""
+def at_console(request: Request, console: Console, *, is_use: bool = True) -> AtConsole | None:
+    """The operator whose session the browser has, if it is live.
+
+    Args:
+        is_use: whether the request keeps the session from timing out.
+    """
     token = request.cookies.get(cookie_name(console))
     session = Session(token) if token else None
-    caller = operators.recognise(console.database, session) if session else None
+    caller = operators.recognise(console.database, session, is_use=is_use) if session else None
     return AtConsole(request, console, caller, session) if session and caller else None
 
 
@@ -99,7 +103,20 @@ def signed_in(request: Request, console: TheConsole) -> AtConsole:
     return found
 
 
+def watching(request: Request, console: TheConsole) -> AtConsole:
+    """The operator whose page renews itself: that keeps no session from timing out.
+
+    Raises:
+        RequestRefused: `not_signed_in`.
+    """
+    found = at_console(request, console, is_use=False)
+    if found is None:
+        raise refusals.NOT_SIGNED_IN()
+    return found
+
+
 TheOperator = Annotated[AtConsole, Depends(signed_in)]
+TheWatcher = Annotated[AtConsole, Depends(watching)]
 
 
 #: What the address of a page may hold: a search, a name, a cursor.

@@ -14,6 +14,7 @@ from handlers import refusals
 from handlers.access.operator_roles import OpsAct
 from handlers.errors import RequestRefused
 from handlers.operations import pauses, searches
+from handlers.operations.forecast import Forecast, forecast
 from handlers.operations.searches import PracticeNow
 from handlers.schedule import control
 from portal_db.states import ConnectionState, Lane
@@ -36,6 +37,7 @@ class Quota:
     tenant_id: str
     limits: Limits
     used: Status | None
+    forecast: Forecast | None
 
 
 @router.get("/practices")
@@ -125,4 +127,11 @@ def _practice_page(operator: AtConsole, practice_id: UUID, errors: FormErrors = 
 def _quotas(console: Console, found: PracticeNow) -> Sequence[Quota]:
     tenants = {each.tenant_id for each in found.connections if each.state is not ConnectionState.DISCONNECTED}
     limits = Limits(day=console.settings.xpm_day_limit)
-    return [Quota(tenant, limits, quota_status(console, tenant)) for tenant in sorted(tenants)]
+    waiting = sum(lane.waits.get("quota", 0) for lane in found.lanes) if len(tenants) == 1 else 0
+    return [_quota(console, tenant, limits, waiting) for tenant in sorted(tenants)]
+
+
+def _quota(console: Console, tenant_id: str, limits: Limits, waiting: int) -> Quota:
+    used = quota_status(console, tenant_id)
+    ahead = forecast(waiting, limits, used_today=used.day) if used is not None and waiting else None
+    return Quota(tenant_id, limits, used, ahead)

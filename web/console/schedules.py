@@ -8,11 +8,10 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from fastapi.responses import Response
 
-from handlers.access.act import Act
 from handlers.access.operator_roles import OpsAct
 from handlers.errors import RequestRefused
 from handlers.schedule import control
-from web.console.operator import AtConsole, OpsPosted, TheOperator, posted
+from web.console.operator import MOST_IDS, AtConsole, OpsPosted, TheOperator, posted
 from web.console.view import page, redirect
 from web.console.words import errors_of
 from web.pages.frame.forms import NO_ERRORS, FormErrors
@@ -29,22 +28,24 @@ def show_schedules(operator: TheOperator) -> Response:
 
 @router.post("/schedules/run")
 def run(form: Scheduling) -> Response:
-    return _done(form, lambda act, name: control.run_now(form.operator.database, act, name), "sync-begun")
+    return _done(form, lambda act, name="": control.run_now(form.operator.database, act, name), "sync-begun")
 
 
 @router.post("/schedules/pause")
 def pause(form: Scheduling) -> Response:
-    return _done(form, lambda act, name: control.pause(form.operator.database, act, name), "paused")
+    """Pause one schedule, or all that are ticked."""
+    return _done(form, lambda act, *names: control.pause(form.operator.database, act, *names), "paused")
 
 
 @router.post("/schedules/resume")
 def resume(form: Scheduling) -> Response:
-    return _done(form, lambda act, name: control.resume(form.operator.database, act, name), "resumed")
+    return _done(form, lambda act, *names: control.resume(form.operator.database, act, *names), "resumed")
 
 
-def _done(form: OpsPosted, do: Callable[[Act, str], object], message: str) -> Response:
+def _done(form: OpsPosted, do: Callable[..., object], message: str) -> Response:
+    names = {value for value in form.form.getlist("name") if isinstance(value, str)}
     try:
-        do(form.act(), form.text("name"))
+        do(form.act(), *sorted(names)[:MOST_IDS])
     except RequestRefused as refused:
         return _schedules_page(form.operator, errors_of(refused))
     return redirect("/schedules", message=message)

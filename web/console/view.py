@@ -40,9 +40,13 @@ def age(at: datetime | None, now: datetime) -> str:
     if at is None:
         return ""
     seconds = (now - at).total_seconds()
-    size, unit = next(((size, unit) for size, unit in _UNITS if abs(seconds) >= size), (1, "s"))
-    count = round(abs(seconds) / size)
-    return f"{count:,} {unit} ago" if seconds >= 0 else f"in {count:,} {unit}"
+    return f"{lasting(seconds)} ago" if seconds >= 0 else f"in {lasting(-seconds)}"
+
+
+def lasting(seconds: float) -> str:
+    """A length of time in its largest unit: 3 d, 14 min."""
+    size, unit = next(((size, unit) for size, unit in _UNITS if seconds >= size), (1, "s"))
+    return f"{round(seconds / size):,} {unit}"
 
 
 def when(at: datetime | None, now: datetime) -> Markup:
@@ -68,6 +72,7 @@ _templates.filters |= {
     **filters.FILTERS,
     "when": when,
     "age": age,
+    "lasting": lasting,
     "query": lambda values: urlencode({key: value for key, value in values.items() if value not in (None, "")}),
     "waits": words.waits,
     "suggestion": words.suggestion,

@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
+from uuid import UUID
 
 import anyio
 from fastapi import Header, Request
@@ -54,7 +55,21 @@ async def following(
     Raises:
         RequestRefused: there are too many streams, or from `look`.
     """
-    release = portal.streams.reserve(who.staff_id)
+    return await streaming(portal, who.staff_id, lambda: is_still(request, portal, who), look, last_event_id)
+
+
+async def streaming(
+    portal: Portal, who: UUID, may_go_on: Callable[[], bool], look: Callable[[], Snapshot], last_event_id: str | None
+) -> EventSourceResponse:
+    """A stream of what `look` returns, for as long as it may go on.
+
+    Args:
+        who: of whose streams it is one.
+
+    Raises:
+        RequestRefused: there are too many streams, or from `look`.
+    """
+    release = portal.streams.reserve(who)
     try:
         first = await run_in_threadpool(look)
     except BaseException:
@@ -62,7 +77,7 @@ async def following(
         raise
 
     def look_again() -> Snapshot | None:
-        return look() if is_still(request, portal, who) else None
+        return look() if may_go_on() else None
 
     stopping = anyio.Event()
     return _Stream(

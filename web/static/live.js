@@ -35,6 +35,7 @@ function follow() {
   }
 
   async function refresh() {
+    if ([...part.querySelectorAll("input")].some((field) => field.value !== field.defaultValue)) return; // being typed
     const answer = await fetch(part.dataset.part).catch(() => null);
     if (answer?.status === 401) location.reload();
     if (answer?.ok) part.innerHTML = await answer.text(); // our own page, in which every value is escaped

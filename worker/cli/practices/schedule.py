@@ -72,7 +72,7 @@ def pause(name: Name, operator: AsOperator, why: Why, as_json: AsJson = False) -
 def resume(name: Name, operator: AsOperator, why: OptionalWhy = BY_HAND, as_json: AsJson = False) -> None:
     """Resume a schedule from its next due time."""
     with open_record() as record, acting(record, operator, why, schedule=f"Schedule {name}") as act:
-        row = control.resume(record.database, act, name)
+        [row] = control.resume(record.database, act, name)
     result = {"schedule": name, "paused": False, "next_due_at": row.next_due_at}
     say_result(as_json, result, f"Resumed: {name}. Next due {short_utc(row.next_due_at)} UTC.")
 
