@@ -7,6 +7,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel
 from sse_starlette import EventSourceResponse
 
+from handlers.operations import overview
 from web.console.look import digest
 from web.console.operator import TheOperator, TheWatcher, at_console
 from web.console.view import page
@@ -23,7 +24,7 @@ class Changed(BaseModel):
 
 @router.get("/")
 def show_now(operator: TheOperator) -> Response:
-    return page(operator, "console/now.html", found=operator.console.shared.now())
+    return page(operator, "console/now.html", found=overview.now(operator.database))  # as an act has just left it
 
 
 @router.get("/now/part")

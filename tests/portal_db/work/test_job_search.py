@@ -113,6 +113,16 @@ def test_groups_of_one_cause(world: World) -> None:
         assert len(found(world, Filter(states=(JobState.DEAD,), group=one.group))) == one.count
 
 
+def test_groups_say_how_many_died_on_each_of_the_last_days(sqlite_world: World) -> None:
+    for days, count in ((5, 1), (2, 2), (0.5, 1)):
+        for _ in range(count):
+            die(sqlite_world, "It broke.")
+        sqlite_world.pass_time(days * 86_400)
+    with sqlite_world.database.read() as tx:
+        [group] = job_search.groups(tx, DEAD, limit=9)
+    assert (group.count, list(group.days)) == (4, [0, 0, 0, 0, 2, 0, 1])
+
+
 def test_dead_letters_of_a_version_that_kept_no_cause_are_a_group_too(world: World) -> None:
     job_id = die(world, "Broken")
     set_job(world, job_id, error_cause=None)

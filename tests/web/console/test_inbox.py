@@ -116,11 +116,25 @@ def test_a_relay_that_is_missing_is_said(ops_desk: OpsDesk) -> None:
     assert "No relay is running" not in ops_desk.signed_in(OperatorRole.WATCHER, "Bo").open("/inbox").text
 
 
-def test_a_schedule_is_paused_and_resumed(ops_desk: OpsDesk) -> None:
+def test_schedules_are_paused_and_resumed_together_or_not_at_all(ops_desk: OpsDesk) -> None:
+    names = ["housekeeping", "reconcile"]
     with ops_desk.world.database.write() as tx:
-        schedules.add(tx, "reconcile", database_time(tx.session))
+        for name in names:
+            schedules.add(tx, name, database_time(tx.session))
     reader = ops_desk.signed_in()
-    page = reader.send(reader.open("/schedules"), "/schedules/pause", reason="tonight we migrate")
-    assert "tonight we migrate" in page.text
-    page = reader.send(page, "/schedules/resume", reason="done")
-    assert "tonight we migrate" not in page.text
+
+    def send(action: str, reason: str, *chosen: str) -> Page:
+        token = reader.open("/schedules").form("/schedules/pause")["csrf_token"]
+        form = {"csrf_token": token, "reason": reason, "name": list(chosen)}
+        return Page.of(reader.browser.post(f"/schedules/{action}", data=form))
+
+    # One of two that is paused already refuses both, and nothing is chosen refuses too
+    assert "tonight we migrate" in send("pause", "tonight we migrate", "reconcile").text
+    refused = send("pause", "both", *names)
+    assert (refused.status, "Schedule reconcile is already paused" in refused.text) == (422, True)
+    assert "choose at least one schedule" in send("pause", "none").text
+    assert "both" not in reader.open("/schedules").text
+    # Both are paused, and resumed
+    assert "tonight we migrate" not in send("resume", "done", "reconcile").text
+    assert send("pause", "tonight again", *names).text.count("tonight again") == 2
+    assert "tonight again" not in send("resume", "done", *names).text
