@@ -7,12 +7,16 @@ from uuid import UUID
 
 import pytest
 from playwright.sync_api import Browser, expect
+from sqlalchemy import update
 
 from handlers.operations import bulk
-from portal_db.states import ImportState, OperatorRole
+from portal_db.states import ErrorClass, ImportState, JobState, OperatorRole
+from portal_db.tables import Job
+from portal_db.types import db_now
+from portal_db.work import leaders
 from tests.e2e.console import operating
 from tests.handlers.operations import given as ops
-from tests.making import importable
+from tests.making import add, importable, new_job
 from tests.web.console.desk import OpsDesk, serving
 from tests.world import World
 from xpm.simulator.serve import SimulatorHandle
@@ -103,12 +107,89 @@ def test_of_two_operators_who_requeue_one_group_one_is_told(
     assert [finish(world, import_id) for import_id, _ in letters] == [ImportState.SUCCEEDED] * 2
 
 
+def test_a_thousand_dead_letters_are_requeued_at_a_pace_stopped_and_resumed(
+    browser: Browser, ops_desk: OpsDesk
+) -> None:
+    world = ops_desk.world
+    add(world, *(new_job(world) for _ in range(1000)))
+    with world.database.write() as tx:
+        died = {
+            "finished_at": db_now(),
+            "error_class": ErrorClass.PERMANENT,
+            "error_code": "bug",
+            "error_message": "Full.",
+        }
+        tx.session.execute(update(Job).values(state=JobState.DEAD, **died))
+
+    def carry_out(pieces: int) -> None:
+        [bulk_id] = bulk.due(world.database)
+        for _ in range(pieces):
+            bulk.carry_out_piece(world.database, bulk_id)
+
+    with operating(browser, ops_desk, "Ada") as ada:
+        ada.go("/dead")
+        ada.page.get_by_role("link", name="Requeue all matching…").click()
+        ada.page.get_by_label("Reason, for the audit trail").fill("the disk has room again")
+        ada.page.get_by_label("How many start each minute").fill("6000")
+        ada.click("Requeue 1,000")
+        # After a part of them she stops it
+        carry_out(4)
+        expect(ada.page.get_by_text("400 of 1,000")).to_be_visible()
+        ada.page.get_by_label("Reason to stop").fill("one practice complains")
+        ada.click("Stop")
+        expect(ada.page.get_by_text("The dead letters it has not reached stay as they are.")).to_be_visible()
+        assert bulk.due(world.database) == []
+        # Resumed, it goes on where it was
+        ada.page.get_by_label("Reason to resume").fill("they are fine")
+        ada.click("Resume")
+        carry_out(7)
+        expect(ada.page.get_by_text("1,000 of 1,000")).to_be_visible()
+        ada.is_sound()
+    assert world.scalar("SELECT count(*) FROM jobs WHERE state = 'dead'") == 0
+    assert world.scalar("SELECT count(*) FROM audit WHERE action = 'job.requeue'") == 1000
+
+
+def test_the_first_page_renews_itself_and_keys_lead_through_pages(
+    browser: Browser, ops_desk: OpsDesk, simulator: SimulatorHandle
+) -> None:
+    world = ops_desk.world
+    with world.database.write() as tx:
+        assert leaders.hold(tx, leaders.RELAY, "relay-1", 3600)
+    with operating(browser, ops_desk, "Olu Ops", OperatorRole.WATCHER) as olu:
+        olu.go("/")
+        expect(olu.page.get_by_text("Imports flow. Nothing waits for you.")).to_be_visible()
+        ops.dead_validation(world, simulator)
+        expect(olu.page.get_by_text("1 dead letter waits for a decision.")).to_be_visible()
+        olu.is_sound()
+        olu.page.keyboard.press("?")
+        expect(olu.page.get_by_role("heading", name="Keys")).to_be_visible()
+        olu.is_sound()
+        olu.page.keyboard.press("Escape")
+        olu.go("/dead")
+        olu.page.keyboard.press("j")
+        expect(olu.page.get_by_role("link", name="Something unexpected went wrong")).to_be_focused()
+        olu.page.keyboard.press("/")
+        expect(olu.page.get_by_role("searchbox")).to_be_focused()
+        for path in ("/reconcile", "/schedules"):
+            olu.go(path)
+            olu.is_sound()
+
+
 def test_pages_fit_a_phone(browser: Browser, ops_desk: OpsDesk, simulator: SimulatorHandle) -> None:
     ops.dead_validation(ops_desk.world, simulator)
     assert importable(simulator)
     with operating(browser, ops_desk, "Olu Ops", OperatorRole.ADMIN) as olu:
         olu.page.set_viewport_size({"width": 390, "height": 800})
-        for path in ("/", "/inbox", "/dead", "/dead/act?action=requeue&all=yes", "/jobs", "/system"):
+        for path in (
+            "/",
+            "/inbox",
+            "/dead",
+            "/dead/act?action=requeue&all=yes",
+            "/jobs",
+            "/system",
+            "/reconcile",
+            "/schedules",
+        ):
             olu.go(path)
             wide = olu.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
             assert wide <= 0, path

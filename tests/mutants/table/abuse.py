@@ -270,7 +270,7 @@ CONNECTIONS = (
         "stream-ends-with-session",
         "a stream looks at each turn whether its session or key still lasts",
         "who was signed out, or has left, follows on for ten minutes",
-        (Edit("web/http/events.py", "return look() if is_still(request, portal, who) else None", "return look()"),),
+        (Edit("web/http/events.py", "return look() if may_go_on() else None", "return look()"),),
         tuple(
             f"{STREAM_TESTS}::test_a_stream_ends_with_what_it_was_opened_by[{ending}]"
             for ending in ("signed out", "a key revoked", "another role", "left")

@@ -118,4 +118,37 @@ MUTANTS = (
         (Edit("portal_db/work/job_search.py", "                found.append(is_open())", "                pass"),),
         ("tests/portal_db/work/test_console_growth.py::test_no_page_reads_more_with_more_finished_work[postgresql]",),
     ),
+    Mutant(
+        "console-one-look",
+        "browsers that watch the console share one look a second",
+        "the record is read once a second for each open window, all night",
+        (
+            Edit(
+                "web/console/look.py",
+                "if self._last is None or self.monotonic() - self._last[0] >= SECONDS:",
+                "if True:",
+            ),
+        ),
+        ("tests/web/console/test_pages.py::test_everybody_who_watches_shares_one_look_a_second",),
+    ),
+    Mutant(
+        "console-watching-is-no-use",
+        "a page that renews itself keeps no session from timing out",
+        "a console that somebody left open is signed in all night",
+        (Edit("handlers/access/operators.py", "if found.is_due and is_use:", "if found.is_due:"),),
+        ("tests/web/console/test_pages.py::test_a_page_that_renews_itself_keeps_no_session_from_timing_out",),
+    ),
+    Mutant(
+        "schedules-all-or-none",
+        "schedules are paused together or not at all",
+        "some of the chosen schedules are paused, and nobody knows which",
+        (
+            Edit(
+                "handlers/schedule/control.py",
+                "    with database.write() as tx:\n        for name in sorted(names):\n            if not schedules.pause(",
+                "    for name in sorted(names):\n        with database.write() as tx:\n            if not schedules.pause(",
+            ),
+        ),
+        ("tests/web/console/test_inbox.py::test_schedules_are_paused_and_resumed_together_or_not_at_all",),
+    ),
 )
