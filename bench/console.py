@@ -61,15 +61,14 @@ def measure(
         open: jobs that wait or are due, and stay so.
         imports: records of each batch.
         samples: requests of each page.
-        rounds: batches without, and with, console and metrics.
+        rounds: batches without, and with, console and metrics; 0 leaves them out.
     """
     with deployed(clients=imports * (2 * rounds + 2)) as deployment:
         operator_id = add_operator(deployment.database, "Olu Ops", EMAIL, OperatorRole.ADMIN)
         fill(deployment, operator_id=operator_id, finished=finished, dead=dead, open_jobs=open)
-        with _running(deployment):
-            deployment.sync_directory()
         batches = _batches(requests_of(deployment), imports)
         with _running(deployment) as ports, _console(deployment, operator_id) as browser:
+            deployment.sync_directory()
             latency = _latency(deployment, browser, ports["relay"], next(batches) + next(batches), samples)
         rates: dict[str, list[float]] = {"without": [], "with": []}
         for number in range(rounds):
@@ -77,7 +76,7 @@ def measure(
                 rates["without"].append(_rate(deployment, f"without {number}", next(batches)))
             with _running(deployment) as ports, _console(deployment, operator_id) as browser, _watching(browser, ports):
                 rates["with"].append(_rate(deployment, f"with {number}", next(batches)))
-    medians = {name: round(statistics.median(each), 1) for name, each in rates.items()}
+    medians = {name: round(statistics.median(each), 1) for name, each in rates.items() if each}
     return {
         "finished": finished,
         "dead": dead,
@@ -85,7 +84,7 @@ def measure(
         "samples": samples,
         **latency,
         "imports_per_s": medians,
-        "ratio": round(medians["with"] / medians["without"], 3),
+        "ratio": round(medians["with"] / medians["without"], 3) if medians else None,
     }
 
 

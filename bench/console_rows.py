@@ -85,15 +85,15 @@ _STATEMENTS = (
     INSERT INTO jobs (id, practice_id, epoch, kind, lane, interactive, in_batch_order, asked_at, position, args, dedupe_key,
                       deadline_seconds, attempts, deferrals, lost_leases, state, created_at, next_attempt_at, parked_at,
                       error_class, error_code, error_message)
-    SELECT pg_temp.id(0), firms.id, 1, (ARRAY['validate_import', 'create_client', 'import_details'])[1 + n % 3], 'import',
-           false, false, now(), n, '{}', gen_random_uuid()::text, 60, 0, 1, 0,
+    SELECT pg_temp.id(0), firms.id, 1, (ARRAY['validate_import', 'create_client', 'import_details'])[1 + number % 3],
+           'import', false, false, now(), number, '{}', gen_random_uuid()::text, 60, 0, 1, 0,
            CASE WHEN is_due THEN 'queued' ELSE 'waiting' END, now(), CASE WHEN NOT is_due THEN now() + interval '1 day' END,
            CASE WHEN NOT is_due THEN now() END,
-           CASE WHEN NOT is_due THEN (ARRAY['deferred', 'transient', 'connection'])[1 + n % 3] END,
-           CASE WHEN NOT is_due THEN (ARRAY['xpm_quota', 'xpm_unreachable', 'xero_connection'])[1 + n % 3] END,
+           CASE WHEN NOT is_due THEN (ARRAY['deferred', 'transient', 'connection'])[1 + number % 3] END,
+           CASE WHEN NOT is_due THEN (ARRAY['xpm_quota', 'xpm_unreachable', 'xero_connection'])[1 + number % 3] END,
            CASE WHEN NOT is_due THEN 'It waits until tomorrow.' END
-    FROM (SELECT n AS n, n % 10 = 0 AS is_due FROM generate_series(1, :open) n) opened (n, is_due)
-         JOIN firms ON firms.n = opened.n % :practices""",
+    FROM (SELECT number, number % 10 = 0 FROM generate_series(1, :open) number) opened (number, is_due)
+         JOIN firms ON firms.n = number % :practices""",
     """
     INSERT INTO pauses (id, practice_id, reason, created_at) SELECT gen_random_uuid(), id, 'bench', now() FROM firms
     WHERE id IN (SELECT practice_id FROM jobs WHERE state = 'queued')""",

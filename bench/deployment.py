@@ -61,7 +61,9 @@ class Deployment:
 
     def start_relay(self, more: Mapping[str, str] = NOTHING) -> None:
         command = [sys.executable, "-c", "import sys; from worker.process import run_relay; sys.exit(run_relay())"]
-        self.processes.start("relay", command, ready=log_line("relay.ready"), within=60, env=self.environment() | more)
+        self.processes.start(
+            "relay", command, ready=log_line("relay.ready"), within=60, env={**self.environment(), **more}
+        )
 
     def sync_directory(self) -> None:
         """Sync the practice's directory, as every practice's is once it has connected: by one call of XPM."""

@@ -102,7 +102,7 @@ def is_reached(endpoint: str) -> bool:
     try:
         return exporter.export(()).name == "SUCCESS"
     finally:
-        exporter.shutdown()
+        exporter.shutdown()  # type: ignore[no-untyped-call]  # it has no types
 
 
 def _address(endpoint: str) -> str:

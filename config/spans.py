@@ -1,7 +1,7 @@
 """Spans: what a request, a job or a call did, for how long, and in which trace; for those who collect traces.
 
-Off without OTEL_EXPORTER_OTLP_ENDPOINT: then OpenTelemetry is not even imported. A span is reported when it has ended; its
-ids were decided before (`config.tracing`), so that a span of one process may be the parent of a span of another.
+Off without OTEL_EXPORTER_OTLP_ENDPOINT: then nothing of OpenTelemetry is imported here. A span is reported when it has
+ended; its ids were decided before (`config.tracing`), so that a span of one process may be the parent of one of another.
 """
 
 from __future__ import annotations

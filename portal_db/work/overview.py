@@ -55,7 +55,7 @@ def open_work(tx: Tx, *, practice_id: UUID | None = None) -> list[OpenWork]:
         statement = select(*rows.c, func.count()).group_by(*rows.c)
         for lane, name, count in tx.session.execute(statement):
             found[lane, name] += count
-    return [OpenWork(*key, found[key]) for key in sorted(found)]
+    return [OpenWork(lane, name, found[lane, name]) for lane, name in sorted(found)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,10 +51,10 @@ MUTANTS = (
     ),
     Mutant(
         "spans-off",
-        "OpenTelemetry is imported only where a collector is set",
+        "what sends traces is imported only where a collector is set",
         "every process takes longer to start, and none starts without packages that are optional",
         (Edit("config/spans.py", "Kind = Literal[", "import config.otlp  # noqa\nKind = Literal["),),
-        (f"{TEST}::test_without_a_collector_opentelemetry_is_not_imported",),
+        (f"{TEST}::test_without_a_collector_its_exporter_is_not_imported",),
     ),
     Mutant(
         "spans-own-trace",

@@ -82,7 +82,8 @@ def test_reconcile_is_tried_without_changing_anything(ops_desk: OpsDesk, simulat
 def test_everybody_who_watches_shares_one_look_a_second() -> None:
     clock, looks = itertools.count(0.0, 0.4), itertools.count()
     shared = SharedLook(lambda: cast(Now, next(looks)), lambda: next(clock))
-    assert [shared.now() for _ in range(6)] == [0, 0, 0, 1, 1, 1]
+    found: list[object] = [shared.now() for _ in range(6)]
+    assert found == [0, 0, 0, 1, 1, 1]
 
 
 def test_a_page_renews_itself_when_something_has_changed(ops_desk: OpsDesk, simulator: SimulatorHandle) -> None:
