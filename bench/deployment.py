@@ -56,7 +56,7 @@ class Deployment:
         code = f"import sys; from worker.process import run_worker; sys.exit(run_worker({QUEUES!r}, threads={THREADS}))"
         command = [sys.executable, "-c", code]
         return self.processes.start(
-            name, command, ready=log_line("worker.ready"), within=60, env=self.environment() | more
+            name, command, ready=log_line("worker.ready"), within=60, env={**self.environment(), **more}
         )
 
     def start_relay(self, more: Mapping[str, str] = NOTHING) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from uuid import UUID
 
 import pytest
 
 from handlers.directory import accept_missing
 from handlers.directory.lookup import confirmed_at
 from handlers.errors import RequestRefused
-from portal_db.directory import unreadable
+from portal_db.directory import directories, unreadable
 from portal_db.directory.syncs import DropLimits
 from portal_db.states import JobState, SyncState
 from portal_db.upkeep import erasures
@@ -19,6 +20,12 @@ from tests.handlers.operations.given import operator
 from tests.world import TENANT, World
 from xpm.simulator.practice.model import Client
 from xpm.simulator.serve import SimulatorHandle
+
+
+def held(world: World) -> list[UUID]:
+    """The directories that the inbox and the metric count as held."""
+    with world.database.read() as tx:
+        return [each.id for each in directories.held(tx)]
 
 
 def vanish(simulator: SimulatorHandle, count: int) -> Sequence[Client]:
@@ -54,6 +61,7 @@ def test_a_sharp_drop_is_held_until_it_is_accepted(own_world: World, own_simulat
     assert (sync.state, sync.reason, sync.missing, sync.gone) == (SyncState.HELD, "sharp_drop", 25, 0)
     assert (len(present(world)), present(world)[still.uuid].record["phone"]) == (40, "0400 000 000")
     assert {confirmed_at(rows(world)[uuid], directory_of(world)) for uuid in gone} == {None}
+    assert held(world) == [directory_of(world).id]
     # When it is looked at, those are named who would go
     found = accept_missing.get_held(world.database, directory_of(world).id, limit=30)
     assert {row.xpm_uuid for row in found.missing} == gone
@@ -65,6 +73,7 @@ def test_a_sharp_drop_is_held_until_it_is_accepted(own_world: World, own_simulat
     # When it is accepted, they are gone, once
     assert accept_missing.accept_as_gone(world.database, act, directory_of(world).id, count=25) == 25
     assert set(present(world)) == {record.uuid for record in records(own_simulator)}
+    assert held(world) == []
     with pytest.raises(RequestRefused, match="waiting for acceptance"):
         accept_missing.accept_as_gone(world.database, act, directory_of(world).id, count=25)
 
@@ -79,6 +88,7 @@ def test_those_who_are_listed_again_are_held_no_more(own_sqlite_world: World, ow
     sync = synced(world)
     assert (sync.state, sync.added, sync.changed, sync.gone) == (SyncState.SUCCEEDED, 0, 0, 1)
     assert set(present(world)) == set(clients)
+    assert held(world) == []
 
 
 def test_a_record_that_cannot_be_read_keeps_its_row_and_is_not_taken_for_news(

@@ -194,4 +194,11 @@ MUTANTS = (
             "tests/handlers/directory/test_statistics.py::test_a_new_directory_is_not_read_whole_for_one_record[postgresql]",
         ),
     ),
+    Mutant(
+        "held-while-missing",
+        "a directory is held only while records of it are missing",
+        "the inbox and the alert name a directory in which nothing is left to accept",
+        (Edit("portal_db/directory/directories.py", " if has_row(tx, is_missing(directory))]", "]"),),
+        (f"{DROPS}::test_those_who_are_listed_again_are_held_no_more",),
+    ),
 )

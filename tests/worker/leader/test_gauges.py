@@ -10,9 +10,8 @@ import pytest
 import redis
 from sqlalchemy import event, insert, update
 
-from portal_db.database import Tx
-from portal_db.states import ConnectionState, ErrorClass, JobState, Lane, SyncMode, SyncState
-from portal_db.tables import Directory, DirectorySync, MalformedMessage, XpmConnection
+from portal_db.states import ConnectionState, ErrorClass, JobState, Lane
+from portal_db.tables import MalformedMessage, XpmConnection
 from portal_db.types import db_now
 from portal_db.work import outages, workers
 from tests.making import add, add_practice, claimed, new_job, pause, set_job
@@ -159,24 +158,6 @@ def test_conditions_that_need_a_person_are_counted(world: World) -> None:
 
 def _away() -> None:
     raise redis.ConnectionError
-
-
-def test_a_directory_whose_last_full_sync_is_held(sqlite_world: World) -> None:
-    def sync(tx: Tx, directory: Any, state: SyncState, mode: SyncMode, ago: float) -> None:
-        row = {"directory_id": directory, "mode": mode, "state": state, "asked_by": "test", "started_at": db_now(-ago)}
-        tx.session.execute(insert(DirectorySync).values(id=tx.new_id(), **row))
-
-    with sqlite_world.database.write() as tx:
-        login = tx.session.query(XpmConnection.xero_login_id).limit(1).scalar()
-        directory = tx.new_id()
-        times = dict.fromkeys(("last_used_at", "created_at"), db_now())
-        tx.session.execute(insert(Directory).values(id=directory, xero_login_id=login, tenant_id="t", **times))
-        sync(tx, directory, SyncState.HELD, SyncMode.FULL, 100)
-        sync(tx, directory, SyncState.SUCCEEDED, SyncMode.INCREMENTAL, 50)
-    assert read(sight(sqlite_world))["needs_person"]["directory_held",] == 1
-    with sqlite_world.database.write() as tx:
-        sync(tx, directory, SyncState.SUCCEEDED, SyncMode.FULL, 10)
-    assert read(sight(sqlite_world))["needs_person"]["directory_held",] == 0
 
 
 def test_only_the_leader_reads_the_record(sqlite_world: World) -> None:
