@@ -52,7 +52,7 @@ def open_work(tx: Tx, *, practice_id: UUID | None = None) -> list[OpenWork]:
         if practice_id is not None:
             jobs = jobs.where(Job.practice_id == practice_id)
         rows = jobs.subquery()
-        statement = select(*rows.c, func.count()).group_by(*rows.c)
+        statement = select(rows.c.lane, rows.c.condition, func.count()).group_by(*rows.c)
         for lane, name, count in tx.session.execute(statement):
             found[lane, name] += count
     return [OpenWork(lane, name, found[lane, name]) for lane, name in sorted(found)]
