@@ -1,5 +1,9 @@
 """Excel files (.xlsx): reads the cells of the first sheet, within bounds, whatever the file claims about itself; writes
-tables."""
+tables.
+
+openpyxl is imported where it is used: it takes 20 MB, which a process without such files should not hold. It reads XML by
+defusedxml, which is one of our dependencies.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +13,6 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 from typing import Any
-
-import openpyxl  # it reads XML by defusedxml, which is one of our dependencies
-from openpyxl.cell import WriteOnlyCell
 
 from handlers.imports.batch_rows import MAX_COLUMNS, MAX_LINES, BadFile
 
@@ -43,6 +44,8 @@ def table(content: bytes) -> Iterator[tuple[int, list[str]]]:
     Raises:
         BadFile: it is no Excel file, or too large.
     """
+    import openpyxl
+
     _require_small(content)
     try:
         book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True, keep_links=False)
@@ -57,6 +60,9 @@ def table(content: bytes) -> Iterator[tuple[int, list[str]]]:
 
 def write_table(table: Iterable[Sequence[Any]]) -> bytes:
     """An Excel file with one sheet of these values. Texts are stored as texts, so that no cell is a formula."""
+    import openpyxl
+    from openpyxl.cell import WriteOnlyCell
+
     book = openpyxl.Workbook(write_only=True)
     sheet = book.create_sheet()
     for values in table:
