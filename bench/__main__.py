@@ -29,6 +29,9 @@ def main() -> None:
     search = commands.add_parser("search", help="search over HTTP with a full directory")
     search.add_argument("--clients", type=int, default=15_000, help="records in the directory (default 15000)")
     search.add_argument("--samples", type=int, default=300, help="requests of each kind (default 300)")
+    pages = commands.add_parser("pages", help="the portal's pages at a practice with many clients")
+    pages.add_argument("--clients", type=int, default=15_000, help="the practice's clients (default 15000)")
+    pages.add_argument("--samples", type=int, default=30, help="requests of each page (default 30)")
     resync = commands.add_parser(
         "resync", help="relationships: a whole practice in one call of XPM, then a few changes"
     )
@@ -67,7 +70,8 @@ def main() -> None:
     console.add_argument("--imports", type=int, default=600, help="records of each batch (default 600)")
     console.add_argument("--samples", type=int, default=40, help="requests of each page (default 40)")
     console.add_argument("--rounds", type=int, default=3, help="batches with and without console (default 3)")
-    every = (latency, throughput, limiter, parse, search, resync, growth, rivals, quota, capacity, endurance, console)
+    every = (latency, throughput, limiter, parse, search, pages, resync, growth, rivals, quota, capacity, endurance,
+             console)  # fmt: skip
     for command in every:
         command.add_argument("--json", action="store_true", help="print one JSON object")
         command.add_argument("--save", action="store_true", help="keep the figures in bench/results for the page")

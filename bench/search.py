@@ -36,8 +36,8 @@ def measure(*, clients: int = 15_000, samples: int = 300, seed: int = 1) -> dict
         seed: for the texts.
     """
     with deployed(clients=clients) as deployment:
-        names, seconds = _fill(deployment)
-        port = _start_web(deployment)
+        names, seconds = fill(deployment)
+        port = start_web(deployment)
         texts = _typed(names, random.Random(seed), samples + WARMING)
         secret = api_keys.add(deployment.database, deployment.practice_id, "bench", {Scope.READ, Scope.IMPORT}).secret
         headers = {"Authorization": f"Bearer {secret}", "X-Staff-Id": str(deployment.staff_id)}
@@ -49,14 +49,14 @@ def measure(*, clients: int = 15_000, samples: int = 300, seed: int = 1) -> dict
         "records": len(names),
         "fill_seconds": round(seconds, 1),
         "samples": len(both),
-        "p95_ms": _p95(both),
-        "as_you_type": {"p50_ms": round(statistics.median(typed), 2), "p95_ms": _p95(typed)},
-        "advanced": {"p50_ms": round(statistics.median(advanced), 2), "p95_ms": _p95(advanced)},
+        "p95_ms": p95(both),
+        "as_you_type": {"p50_ms": round(statistics.median(typed), 2), "p95_ms": p95(typed)},
+        "advanced": {"p50_ms": round(statistics.median(advanced), 2), "p95_ms": p95(advanced)},
         "seed": seed,
     }
 
 
-def _fill(deployment: Deployment) -> tuple[list[str], float]:
+def fill(deployment: Deployment) -> tuple[list[str], float]:
     """Sync the directory with a worker. Returns the names in it, and the seconds that took."""
     with deployment.database.write() as tx:
         connection = connections.live_connection_of(tx, deployment.staff_id)
@@ -81,7 +81,7 @@ def _fill(deployment: Deployment) -> tuple[list[str], float]:
     return names, seconds
 
 
-def _start_web(deployment: Deployment) -> int:
+def start_web(deployment: Deployment) -> int:
     port = free_port()
     environment = {**deployment.environment(), "WEB_PORT": str(port)}
     deployment.processes.start("web", [sys.executable, "-m", "web"], ready=port_open(port), env=environment)
@@ -109,5 +109,5 @@ def _ask(http: httpx.Client, path: str, texts: list[str], options: dict[str, str
     return found[WARMING:]
 
 
-def _p95(samples: list[float]) -> float:
+def p95(samples: list[float]) -> float:
     return round(statistics.quantiles(samples, n=100, method="inclusive")[94], 2)

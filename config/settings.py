@@ -114,7 +114,9 @@ class Settings(BaseSettings):
     keep_jobs_days: PositiveInt = Field(90, description="how long finished jobs and their attempts are kept")
     keep_events_days: PositiveInt = Field(90, description="how long import events and webhook deliveries are kept")
     keep_history_days: PositiveInt = Field(730, description="how long a client's history is kept")
-    keep_audit_days: PositiveInt = Field(365, description="how long the sign-in log is kept")
+    keep_audit_days: PositiveInt = Field(
+        365, description="how long the sign-in log is kept, and network addresses in the audit trail"
+    )
     keep_malformed_days: PositiveInt = Field(30, description="how long messages that could not be read are kept")
     keep_receipts_hours: PositiveInt = Field(24, description="how long the queue door's receipts stay in Redis")
     otel_exporter_otlp_endpoint: str = Field(
