@@ -94,8 +94,8 @@ def _add_clients(deployment: Deployment) -> list[tuple[UUID, str]]:
         rows = [(tx.new_id(), row) for row in records]
         for start in range(0, len(rows), AT_ONCE):
             _add(tx, deployment, rows[start : start + AT_ONCE], start)
-    with deployment.database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.exec_driver_sql("ANALYZE")  # as autovacuum does within a minute
+    with deployment.database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as engine:
+        engine.exec_driver_sql("ANALYZE")  # as autovacuum does within a minute
     return [(client_id, str(row.record["name"])) for client_id, row in rows]
 
 
@@ -128,6 +128,7 @@ def _add(tx: Tx, deployment: Deployment, rows: Sequence[tuple[UUID, DirectoryRec
 def _shapes(tx: Tx, count: int, start: int) -> Iterator[dict[str, Any]]:
     """Entities and individuals in turn, the individuals with a login."""
     for number in range(start, start + count):
+        shape: dict[str, Any]
         if number % 2:
             shape = {"kind": ClientKind.ENTITY, "entity_type": EntityType.COMPANY}
             yield {**shape, "client_type": None, "subscription": None, "login_id": None}
