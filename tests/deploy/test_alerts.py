@@ -125,8 +125,9 @@ portal_sync_schedule_last_success_timestamp_seconds{type="reconcile"} 1000
 """
     assert Scrape([healthy], 2000.0).alerts() == set()
     assert Scrape([healthy.replace(" 59", " 61")], 2000.0).alerts() == {"PortalSyncPeopleWait"}
-    late = {"PortalSyncBatchesWait", "PortalSyncJobsOld"}
-    assert Scrape([healthy.replace(" 600", " 1801")], 2000.0).alerts() == late
+    assert Scrape([healthy.replace(" 600", " 601")], 2000.0).alerts() == {"PortalSyncBatchesWait"}
+    old = healthy + 'portal_sync_oldest_due_job_age_seconds{lane="email"} 1801\n'
+    assert Scrape([old], 2000.0).alerts() == {"PortalSyncJobsOld"}
     assert Scrape([healthy], 200_000.0).alerts() == {"PortalSyncScheduleLate"}
     assert Scrape(["portal_sync_relay_leader 0\n"], 2000.0).alerts() == {"PortalSyncNoRelay"}
     assert Scrape(["portal_sync_relay_leader 1\n"], 2000.0).alerts() == {"PortalSyncGaugesGone"}

@@ -21,7 +21,7 @@ from fastapi import FastAPI
 from starlette.routing import Match
 
 import handlers.email
-from handlers.access import password_reset
+from handlers.access import password_reset, staff
 from handlers.access.caller import Scope
 from handlers.access.origin import Origin
 from handlers.xero.tokens import break_connection
@@ -29,7 +29,7 @@ from portal_db.states import Role
 from portal_db.xero import connections
 from tests.making import importable
 from tests.web.desk import Desk
-from tests.web.pages.people import a_company, connected, imported
+from tests.web.pages.people import a_company, caller_of, connected, imported
 from tests.web.pages.reading import Element, Page, Reader, reader, stranger
 from tests.web.test_access import TABLE, Ids, call, everything_of
 from worker.cli import main
@@ -64,6 +64,9 @@ def every_email(desk: Desk, simulator: SimulatorHandle) -> dict[str, tuple[set[s
     assert isinstance(version, int)
     break_connection(world.database, connection, version, "grant_refused")
     password_reset.request(world.database, world.bell, desk.staff().email, Origin("192.0.2.1"))
+    staff.invite(
+        world.database, world.bell, caller_of(desk, desk.staff(Role.OWNER)), "Gwen", "gwen@x.example", Role.BASIC
+    )
     world.run_due()
     found = {}
     for delivery in world.mail.deliveries():
@@ -164,7 +167,7 @@ def filled_in(form: Element) -> str:
             chosen = next((option for option in options if "selected" in option.attributes), options[0])
             values.append((item["name"], chosen["value"]))
         elif item["type"] not in ("radio", "checkbox") or "checked" in item.attributes:
-            values.append((item["name"], item["value"] or "an"))
+            values.append((item["name"], item["value"] or ("" if item["type"] == "date" else "an")))
     return urlencode(values)
 
 

@@ -6,6 +6,8 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 from uuid import UUID
 
+from handlers.access.caller import Caller
+from portal_db.access import members
 from tests.web.desk import Desk, Person
 from tests.web.pages.reading import Reader, reader
 from tests.world import TENANT
@@ -19,6 +21,13 @@ def connected(desk: Desk) -> Reader:
         "SELECT logins.email FROM logins JOIN staff ON staff.login_id = logins.id WHERE staff.name = 'Kim'"
     )
     return reader(desk, desk.with_password(Person(desk.world.practice_id, desk.world.staff_id, str(email))))
+
+
+def caller_of(desk: Desk, person: Person) -> Caller:
+    with desk.world.database.read() as tx:
+        found = members.get(tx, person.practice_id, person.staff_id)
+    assert found is not None
+    return Caller.of(found.staff)
 
 
 def letters(desk: Desk) -> list[EmailMessage]:

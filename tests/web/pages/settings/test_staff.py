@@ -9,15 +9,14 @@ import pytest
 
 from handlers import refusals
 from handlers.access import staff
-from handlers.access.caller import Caller
 from handlers.errors import RequestRefused
 from portal_db.access import members
 from portal_db.states import Role
 from tests.handlers.given import link_entity
 from tests.handlers.schedule.test_leaving import connected_colleague, links
-from tests.web.desk import Desk, Person
+from tests.web.desk import Desk
 from tests.web.pages.frame.test_frame import keeps_the_rules
-from tests.web.pages.people import body, connected, letters
+from tests.web.pages.people import body, caller_of, connected, letters
 from tests.web.pages.reading import Page, Reader, reader, stranger
 
 AT = "/admin/staff"
@@ -39,13 +38,6 @@ def tick(visitor: Reader, act: str, colleague: UUID, *client_ids: UUID) -> Page:
     form = visitor.open("/clients").form("/clients/chosen")
     chosen = {"act": act, "colleague": str(colleague), "client": [str(each) for each in client_ids]}
     return Page.of(visitor.browser.post("/clients/chosen", data={**form, **chosen}))
-
-
-def caller_of(desk: Desk, person: Person) -> Caller:
-    with desk.world.database.read() as tx:
-        found = members.get(tx, person.practice_id, person.staff_id)
-    assert found is not None
-    return Caller.of(found.staff)
 
 
 def test_somebody_is_invited_sets_a_password_and_signs_in(desk: Desk) -> None:
