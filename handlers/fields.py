@@ -36,6 +36,14 @@ def has_control_characters(text: str, *, lines: bool = False) -> bool:
     return any(unicodedata.category(mark) in ("Cc", "Cs") and not (lines and mark in "\t\n\r") for mark in text)
 
 
+def plain_text(text: str) -> str:
+    """A text of several lines, without spaces around it."""
+    stripped = text.strip()
+    if has_control_characters(stripped, lines=True):
+        raise ValueError("must be text without control characters")
+    return stripped
+
+
 def _time(at: datetime) -> datetime:
     if not EARLIEST <= at <= LATEST:
         raise ValueError(f"must be a time from {EARLIEST.year} to {LATEST.year}")

@@ -1,17 +1,19 @@
-"""Makes single rows for tests of the record and of the queue: jobs of any kind, claims, pauses, dead letters."""
+"""Makes single rows for tests of the record and of the queue: clients, jobs of any kind, claims, pauses, dead letters."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import delete, insert, update
 
 from handlers.registry import HANDLERS
-from portal_db.access import people
-from portal_db.database import Tx
-from portal_db.states import ErrorClass, Lane
+from portal_db.access import activations, people
+from portal_db.clients import clients
+from portal_db.database import Database, Tx
+from portal_db.states import ClientKind, ClientType, ErrorClass, Lane, LoginKind, Subscription
 from portal_db.tables import AuditEntry, Job, Pause
 from portal_db.types import db_now
 from portal_db.work import jobs
@@ -29,6 +31,39 @@ def importable(simulator: SimulatorHandle) -> list[Client]:
         if is_importable_person(client)
     }
     return list(by_email.values())
+
+
+@dataclass(frozen=True)
+class Account:
+    """A client with a login."""
+
+    practice_id: UUID
+    client_id: UUID
+    login_id: UUID
+    email: str
+
+
+def account(
+    database: Database,
+    practice_id: UUID,
+    staff_id: UUID,
+    name: str = "Gwen Mitchell",
+    *,
+    password_hash: str = "",
+    is_active: bool = True,
+) -> Account:
+    """A person who is a client of this staff member's, and has activated their account."""
+    with database.write() as tx:
+        client_id, login_id = tx.new_id(), tx.new_id()
+        email = f"{login_id.hex}@clients.example"
+        assert people.add_login(tx, login_id, LoginKind.CLIENT, email, email)
+        shape = {"kind": ClientKind.INDIVIDUAL, "client_type": ClientType.PERSONAL, "name": name}
+        row = {"id": client_id, "practice_id": practice_id, "created_by": staff_id, **shape}
+        clients.add(tx, {**row, "login_id": login_id, "subscription": Subscription.STARTER})
+        clients.make_visible_to(tx, client_id, staff_id)
+        if is_active:
+            assert activations.activate(tx, client_id, password_hash) is not None
+    return Account(practice_id, client_id, login_id, email)
 
 
 def new_job(

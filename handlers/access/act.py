@@ -61,6 +61,11 @@ class Actor:
         )
 
 
+def by_client(login_id: UUID) -> Actor:
+    """A client, or a co-owner of their account, by their login."""
+    return Actor(login_id, "by the client", ActorKind.SYSTEM)
+
+
 @dataclass(frozen=True)
 class Act(Actor):
     """Who acts, and why: an operator on anything, or a staff member on what they may see."""

@@ -1,7 +1,7 @@
-"""A client opens the link of their welcome email and activates their account: sets a password and accepts the terms.
+"""A client opens the link of their welcome email and activates their account: sets a password and accepts the terms, if the
+practice has any.
 
 The link works once and expires after 30 days. A newer email or a changed login ends it (b.6, design §5).
-`activated_at` is when the terms were accepted.
 """
 
 from __future__ import annotations
@@ -17,12 +17,14 @@ from handlers import refusals
 from handlers.access import password_rules
 from handlers.access.passwords import hash_of
 from handlers.access.tokens import hashed
+from handlers.errors import RequestRefused
 from handlers.services import Services
 from portal_db import audit
-from portal_db.access import activations
+from portal_db.access import activations, terms
 from portal_db.access.activations import Invited
 from portal_db.database import Database
 from portal_db.states import ActorKind
+from portal_db.tables import Terms
 
 
 class LinkState(StrEnum):
@@ -45,15 +47,17 @@ class Link:
     given_name: str | None = None
     email: str | None = None
     until: datetime | None = None
+    terms: Terms | None = None
 
 
 def look(database: Database, token: str) -> Link:
     """The state of a link."""
     with database.read() as tx:
         found = activations.by_link(tx, hashed(token))
-    state = _state_of(found)
-    if found is None or state is not LinkState.LIVE:
-        return Link(state)
+        state = _state_of(found)
+        if found is None or state is not LinkState.LIVE:
+            return Link(state)
+        its_terms = terms.newest(tx, found.practice.id)
     client = found.client
     return Link(
         state,
@@ -62,41 +66,57 @@ def look(database: Database, token: str) -> Link:
         given_name=client.given_name,
         email=found.login.email,
         until=found.email.token_expires_at,
+        terms=its_terms,
     )
 
 
-def activate(database: Database, token: str, password: str, *, accepts_terms: bool) -> None:
+def activate(
+    database: Database, token: str, password: str, *, accepts_terms: bool, terms_id: UUID | None = None
+) -> UUID:
     """Activate the account that a link is for.
+
+    Args:
+        accepts_terms: whether they accept the practice's terms, where it has any.
+        terms_id: the terms that they were shown; those that count now, if it is left out.
+
+    Returns:
+        The login, for `handlers.access.sessions.begin_after_activation`.
 
     Raises:
         RequestRefused: the link is not valid (any more), the password does not fit the rules, or the terms are not
-            accepted; nothing is changed then.
+            accepted or have changed since they were shown; nothing is changed then.
     """
     token_hash = hashed(token)
     with database.read() as tx:
         found = activations.by_link(tx, token_hash)
-    _require_live(_state_of(found))
-    if not accepts_terms:
+        its_terms = terms.newest(tx, found.practice.id) if found is not None else None
+    state = _state_of(found)
+    if found is None or state is not LinkState.LIVE:
+        raise _refusal(state)
+    if its_terms is not None and terms_id not in (None, its_terms.id):
+        raise refusals.TERMS_CHANGED()
+    if its_terms is not None and not accepts_terms:
         raise refusals.TERMS_NOT_ACCEPTED()
-    password_rules.require(password, (found.client.name, found.login.email, found.practice.name) if found else ())
+    password_rules.require(password, (found.client.name, found.login.email, found.practice.name))
     made = hash_of(password)
     with database.write() as tx:
         client_id = activations.use_link(tx, token_hash)
         login_id = activations.activate(tx, client_id, made) if client_id is not None else None
         if login_id is None:
             # Another request was faster, or the link ended while the password was hashed.
-            state = _state_of(activations.by_link(tx, token_hash))
-            _require_live(LinkState.USED if state is LinkState.LIVE else state)
-        else:
-            audit.record(
-                tx,
-                action="login.activate",
-                subject="login",
-                subject_id=login_id,
-                practice_id=None,
-                actor=ActorKind.SYSTEM,
-                why="by the link of the welcome email",
-            )
+            raise _refusal(_state_of(activations.by_link(tx, token_hash)))
+        if its_terms is not None:
+            terms.accept(tx, login_id, its_terms.id)
+        audit.record(
+            tx,
+            action="login.activate",
+            subject="login",
+            subject_id=login_id,
+            practice_id=None,
+            actor=ActorKind.SYSTEM,
+            why="by the link of the welcome email",
+        )
+    return login_id
 
 
 def _state_of(found: Invited | None) -> LinkState:
@@ -108,14 +128,9 @@ def _state_of(found: Invited | None) -> LinkState:
     return LinkState.LIVE if expires is not None and expires > found.now else LinkState.ENDED
 
 
-def _require_live(state: LinkState) -> None:
-    match state:
-        case LinkState.USED:
-            raise refusals.ALREADY_ACTIVATED()
-        case LinkState.ENDED:
-            raise refusals.ACTIVATION_LINK_EXPIRED()
-        case LinkState.LIVE:
-            return
+def _refusal(state: LinkState) -> RequestRefused:
+    """Why a link does not work, one that is live included: somebody is using it just now."""
+    return refusals.ACTIVATION_LINK_EXPIRED() if state is LinkState.ENDED else refusals.ALREADY_ACTIVATED()
 
 
 def activation_token(services: Services, email_id: UUID, version: int) -> str:

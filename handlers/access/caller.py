@@ -1,4 +1,5 @@
-"""The staff member behind an HTTP request, and what their role and, for a program, its API key's scopes allow."""
+"""Who is behind an HTTP request: a staff member, and what their role and, for a program, its API key's scopes allow; or a
+client, who has a side of the portal of their own."""
 
 from __future__ import annotations
 
@@ -7,7 +8,8 @@ from enum import StrEnum
 from uuid import UUID
 
 from handlers import refusals
-from portal_db.states import Role
+from portal_db.access.credentials import SessionOwner, SignIn
+from portal_db.states import LoginKind, Role
 from portal_db.tables import ApiKey, Staff
 from portal_db.visibility import Viewer
 
@@ -40,6 +42,11 @@ class Caller:
         return cls(staff.practice_id, staff.id, staff.name, staff.role, scopes, via_key)
 
     @property
+    def owner(self) -> SessionOwner:
+        """Whose sessions theirs are."""
+        return SessionOwner(LoginKind.STAFF, self.staff_id)
+
+    @property
     def viewer(self) -> Viewer:
         """Which rows they may see."""
         return Viewer(self.practice_id, self.staff_id, sees_all=self.role.may_manage)
@@ -64,3 +71,27 @@ class Caller:
             raise refusals.KEY_LACKS_SCOPE(scope=scope)
         if not self.may(scope):
             raise refusals.MANAGERS_ONLY() if scope is Scope.MANAGE else refusals.IMPORT_NOT_ALLOWED()
+
+
+@dataclass(frozen=True)
+class ClientCaller:
+    """A client who signed in, or a co-owner of a client's account. What they see is decided by their login."""
+
+    practice_id: UUID
+    login_id: UUID
+    name: str
+
+    @property
+    def owner(self) -> SessionOwner:
+        """Whose sessions theirs are."""
+        return SessionOwner(LoginKind.CLIENT, self.login_id)
+
+
+AnyCaller = Caller | ClientCaller
+
+
+def caller_of(found: SignIn) -> AnyCaller:
+    """Whoever may sign in, as the caller of a request."""
+    if found.staff is not None:
+        return Caller.of(found.staff)
+    return ClientCaller(found.practice_id, found.login.id, found.name)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from config.settings import Settings
 from handlers import refusals
 from handlers.access import mfa, passwords
-from handlers.access.caller import Caller
+from handlers.access.caller import AnyCaller
 from handlers.access.origin import Origin
 from handlers.access.sessions import Session
 from handlers.access.tokens import hashed
@@ -27,7 +27,7 @@ def require(database: Database, session: Session) -> None:
         RequestRefused: `confirmation_needed`.
     """
     with database.read() as tx:
-        if not credentials.is_confirmed(tx, hashed(session.token), seconds=SECONDS):
+        if not credentials.is_confirmed(tx, session.kind, hashed(session.token), seconds=SECONDS):
             raise refusals.CONFIRMATION_NEEDED()
 
 
@@ -35,7 +35,7 @@ def confirm(
     database: Database,
     settings: Settings,
     tries: Tries,
-    caller: Caller,
+    caller: AnyCaller,
     session: Session,
     given: str,
     *,
@@ -49,11 +49,10 @@ def confirm(
     Raises:
         RequestRefused: it is wrong, or `TooManyTries` or `TooManyCodes`.
     """
-    token_hash = hashed(session.token)
     own = mfa.own(database, caller)
     if own.is_set_up:
         mfa.check(database, settings, own.login_id, caller, given, origin)
     else:
         passwords.require_own(database, tries, caller, session.token, given, origin=origin)
     with database.write() as tx:
-        credentials.confirm_session(tx, token_hash)
+        credentials.confirm_session(tx, session.kind, hashed(session.token))

@@ -29,6 +29,7 @@ from handlers.jobs.handler import job_arg
 from handlers.jobs.kinds import JobKind
 from handlers.services import Bell, Services
 from portal_db.access import credentials, password_resets
+from portal_db.access.credentials import SignIn
 from portal_db.access.password_resets import AddressedReset
 from portal_db.database import Database, Tx
 from portal_db.states import EmailState
@@ -55,14 +56,14 @@ def admit(tries: Tries, email: str, *, address: str) -> str:
 
 
 def request(database: Database, bell: Bell, email_key: str, origin: Origin) -> None:
-    """Request the email, if a staff member signs in with this address. To be called once the answer is given."""
+    """Request the email, if anybody signs in with this address. To be called once the answer is given."""
     with database.read() as tx:
         found = credentials.by_email(tx, email_key)
     if found is None:
         return
     with database.write() as tx:
-        job = add_email(tx, found.login.id, found.staff.practice_id)
-        sign_in_log.note(tx, SignInEvent.RESET_REQUESTED, found.staff, origin)
+        job = add_email(tx, found.login.id, found.practice_id)
+        sign_in_log.note(tx, SignInEvent.RESET_REQUESTED, found, origin)
     bell.ring(job.lane, [job.id])
 
 
@@ -89,8 +90,8 @@ def fetch(services: Services, job: Job) -> EmailState:
         letter = password_resets.addressed(tx, reset_id, wanted_seconds=LINK_SECONDS)
     if letter is None or letter.reset.state is EmailState.SENDING:  # an attempt that was cut off may have sent it
         return EmailState.UNKNOWN
-    is_wanted = (letter.is_recent or letter.reset.is_invitation) and letter.staff.left_at is None
-    if letter.reset.state is not EmailState.PENDING or not is_wanted:
+    is_wanted = letter.is_recent or letter.reset.is_invitation
+    if letter.reset.state is not EmailState.PENDING or not is_wanted or letter.found is None:
         return EmailState.CANCELLED
     token = secrets.token_urlsafe(32)
     token_hash = hashed(token)
@@ -99,7 +100,8 @@ def fetch(services: Services, job: Job) -> EmailState:
         if not password_resets.begin_sending(tx, reset_id, lease, token_hash=token_hash, valid_seconds=seconds):
             raise LeaseLost(f"password reset {reset_id} is no longer pending")
     try:
-        services.mailer.send(_message(services.settings, letter, token), addresses.for_delivery(letter.login.email))
+        message = _message(services.settings, letter, letter.found, token)
+        services.mailer.send(message, addresses.for_delivery(letter.found.login.email))
     except (Deferred, Transient):  # only when the mailer is certain that nothing was sent is the intent withdrawn
         with services.database.write() as tx:
             password_resets.withdraw(tx, reset_id, lease)
@@ -117,17 +119,17 @@ def apply(tx: Tx, job: Job, row: None, state: EmailState) -> Sequence[FollowUp]:
     return []
 
 
-def _message(settings: Settings, letter: AddressedReset, token: str) -> Message:
+def _message(settings: Settings, letter: AddressedReset, found: SignIn, token: str) -> Message:
     is_invitation = letter.reset.is_invitation
     return compose(
         settings,
         "staff_invitation" if is_invitation else "password_reset",
-        to=letter.login.email,
-        subject=f"Join {letter.practice.name} in the portal" if is_invitation else "Set a new password",
+        to=found.login.email,
+        subject=f"Join {letter.practice_name} in the portal" if is_invitation else "Set a new password",
         message_id=f"{letter.reset.id.hex}.password-reset",
         values={
-            "greeting": greeting(letter.staff.name),
-            "practice_name": letter.practice.name,
+            "greeting": greeting(found.given_name),
+            "practice_name": letter.practice_name,
             "reset_url": passwords.link_of(settings.public_url, token),
         },
     )

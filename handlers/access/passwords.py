@@ -1,4 +1,4 @@
-"""Staff passwords: argon2id, set through a link, by their owner or by an operator, never shown or sent."""
+"""Passwords of staff and clients: argon2id, set through a link, by their owner or by an operator, never shown or sent."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from argon2.exceptions import Argon2Error, InvalidHashError
 
 from config.settings import Settings
 from handlers import refusals
-from handlers.access import password_rules, sign_in_log
-from handlers.access.caller import Caller
+from handlers.access import account, password_rules, sign_in_log
+from handlers.access.caller import AnyCaller
 from handlers.access.origin import Origin
 from handlers.access.sign_in_log import SignInEvent
 from handlers.access.tokens import hashed
@@ -88,7 +88,7 @@ def link_of(url: str, token: str) -> str:
 
 
 def set_by_link(database: Database, token: str, password: str, origin: Origin) -> str:
-    """Set the password of the staff member who received this link.
+    """Set the password of whoever received this link.
 
     Returns:
         What their login email is compared by.
@@ -112,9 +112,9 @@ def set_by_link(database: Database, token: str, password: str, origin: Origin) -
 
 
 def change(
-    database: Database, tries: Tries, caller: Caller, session_token: str, old: str, new: str, *, origin: Origin
+    database: Database, tries: Tries, caller: AnyCaller, session_token: str, old: str, new: str, *, origin: Origin
 ) -> None:
-    """Change the password of a staff member who is signed in; their other sessions end. Failures count against this session.
+    """Change the password of somebody who is signed in; their other sessions end. Failures count against this session.
 
     Raises:
         RequestRefused: the old password is wrong, or the new one is the same or does not fit the rules; or `TooManyTries`.
@@ -134,15 +134,15 @@ def change(
 
 
 def require_own(
-    database: Database, tries: Tries, caller: Caller, session_token: str, password: str, *, origin: Origin
+    database: Database, tries: Tries, caller: AnyCaller, session_token: str, password: str, *, origin: Origin
 ) -> Login:
-    """Check the password of a staff member who is signed in. Failures count against this session.
+    """Check the password of somebody who is signed in. Failures count against this session.
 
     Raises:
         RequestRefused: it is wrong; or `TooManyTries`.
     """
     with database.read() as tx:
-        login = credentials.login(tx, _login_of(tx, caller.staff_id, caller.practice_id))
+        login = account.of(tx, caller).login
     attempt = Attempt(login.email_key, origin, browser=hashed(session_token))
     tries.take(attempt)
     if not fits(login.password_hash, password):
@@ -176,7 +176,7 @@ def _set(
     credentials.set_password(tx, login_id, password_hash)
     credentials.end_sessions_of_login(tx, login_id, keep=keep)
     password_links.end_all(tx, login_id)
-    sign_in_log.note(tx, event, credentials.staff_of(tx, login_id), origin)
+    sign_in_log.note(tx, event, credentials.by_login(tx, login_id), origin)
     _audit(tx, "login.password", login_id, ActorKind.STAFF if origin else ActorKind.OPERATOR)
 
 

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from handlers import refusals
 from handlers.access.act import Actor
-from handlers.access.caller import Caller
+from handlers.access.caller import AnyCaller, Caller
 from handlers.email import addresses
 from handlers.fields import PERSON_NAME, TENANT_ID, validated
 from portal_db.access import people
@@ -129,6 +129,12 @@ def _new_login(tx: Tx, kind: LoginKind, email: str) -> UUID:
     if not people.add_login(tx, login_id, kind, spelled, email_key):
         raise refusals.LOGIN_EMAIL_TAKEN()
     return login_id
+
+
+def of_caller(database: Database, caller: AnyCaller) -> Practice:
+    """The practice that somebody works at, or is a client of."""
+    with database.read() as tx:
+        return require_practice(tx, caller.practice_id)
 
 
 def require_practice(tx: Tx, practice_id: UUID) -> Practice:

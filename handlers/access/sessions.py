@@ -1,4 +1,8 @@
-"""Staff sessions: signing in by email, password and second factor, being recognised by the cookie, signing out.
+"""Sessions of staff and clients: signing in by email, password and second factor, being recognised by the cookie, signing
+out.
+
+Both sign in on one page; the login, which is one person's, says which side of the portal they come to. A session is looked
+up among those of its side only, so none is ever taken for one of the other side.
 
 A session's id is 256 bits of chance, made at sign-in and never taken from a browser (session fixation). Only its SHA-256 is
 kept.
@@ -15,7 +19,7 @@ from uuid import UUID
 
 from handlers import refusals
 from handlers.access import halfway, mfa, passwords, sign_in_log
-from handlers.access.caller import Caller
+from handlers.access.caller import AnyCaller, Caller, ClientCaller, caller_of
 from handlers.access.mfa import NextStep
 from handlers.access.origin import Origin
 from handlers.access.sign_in_log import SignInEvent
@@ -26,9 +30,12 @@ from handlers.errors import Rejected
 from portal_db.access import credentials, kept_forms
 from portal_db.access.credentials import SignIn
 from portal_db.database import Database, Tx
+from portal_db.states import LoginKind
 
 IDLE_SECONDS = 60 * 60.0
 SECONDS = 12 * 3600.0
+#: What the token of a client's session begins with; no other token has a full stop.
+_OF_CLIENT = "client."
 
 
 @dataclass(frozen=True)
@@ -41,13 +48,22 @@ class Session:
     def csrf_token(self) -> str:
         return hmac.new(self.token.encode(), b"csrf", hashlib.sha256).hexdigest()
 
+    @property
+    def kind(self) -> LoginKind:
+        """Which side of the portal it is for."""
+        return LoginKind.CLIENT if self.token.startswith(_OF_CLIENT) else LoginKind.STAFF
+
+    @classmethod
+    def new(cls, kind: LoginKind) -> Session:
+        return cls((_OF_CLIENT if kind is LoginKind.CLIENT else "") + secrets.token_urlsafe(32))
+
 
 @dataclass(frozen=True)
 class SignedIn:
     """A session that has begun, whose it is, and what their address is compared by."""
 
     session: Session
-    caller: Caller
+    caller: AnyCaller
     email_key: str
 
 
@@ -60,12 +76,19 @@ class Halfway:
 
 
 def sign_in(
-    database: Database, tries: Tries, attempt: Attempt, password: str, *, instead_of: str | None = None
+    database: Database,
+    tries: Tries,
+    attempt: Attempt,
+    password: str,
+    *,
+    instead_of: str | None = None,
+    staff_only: bool = False,
 ) -> SignedIn | Halfway:
     """Begin a session, or wait for the second factor where there is one or the practice mandates it.
 
     Args:
         instead_of: the session this browser had, which ends.
+        staff_only: whether clients are unknown here, as to the API.
 
     Raises:
         RequestRefused: `bad_credentials`, whichever of the two is wrong; or `TooManyTries`.
@@ -77,7 +100,7 @@ def sign_in(
             _note_failure(database, attempt, SignInEvent.LOCKED_OUT)
         raise
     with database.read() as tx:
-        found = credentials.by_email(tx, attempt.email_key)
+        found = credentials.by_email(tx, attempt.email_key, staff_only=staff_only)
     checked = found.login.password_hash if found else None
     if not passwords.fits(checked, password) or found is None:
         _note_failure(database, attempt, SignInEvent.SIGN_IN_FAILED)
@@ -87,58 +110,94 @@ def sign_in(
         now = credentials.by_email(tx, attempt.email_key)
         if now is None or now.login.password_hash != checked:  # the password was just changed, and its sessions ended
             raise refusals.BAD_CREDENTIALS()
-        step = mfa.next_step(tx, found.staff)
-        if step is None:
-            return begin(tx, found, attempt.origin, instead_of=instead_of)
-        return Halfway(halfway.begin(tx, found.login.id), step)
+        return _begin_or_wait(tx, found, attempt.origin, instead_of=instead_of)
+
+
+def begin_after_activation(
+    database: Database, login_id: UUID, origin: Origin, *, instead_of: str | None = None
+) -> SignedIn | Halfway:
+    """Sign in a client who has just set their password by the link of an email: what else is there to ask for is asked.
+
+    Raises:
+        RequestRefused: `sign_in_ended`, where the login is gone meanwhile.
+    """
+    with database.write() as tx:
+        found = credentials.by_login(tx, login_id)
+        if found is None:
+            raise refusals.SIGN_IN_ENDED()
+        return _begin_or_wait(tx, found, origin, instead_of=instead_of)
+
+
+def _begin_or_wait(tx: Tx, found: SignIn, origin: Origin, *, instead_of: str | None) -> SignedIn | Halfway:
+    step = mfa.next_step(tx, found)
+    if step is None:
+        return begin(tx, found, origin, instead_of=instead_of)
+    return Halfway(halfway.begin(tx, found.login.id), step)
 
 
 def begin(
     tx: Tx, found: SignIn, origin: Origin, *, instead_of: str | None = None, is_confirmed: bool = True
 ) -> SignedIn:
-    """Begin a staff member's session; the one that their browser had ends.
+    """Begin somebody's session; the one that their browser had ends, on whichever side it was.
 
     Args:
         is_confirmed: whether all was asked for that proves who they are (`handlers.access.confirmation`).
     """
-    session = Session(secrets.token_urlsafe(32))
+    session = Session.new(found.owner.kind)
     if instead_of is not None:
-        kept_forms.take_over(tx, hashed(instead_of), hashed(session.token), found.staff.id)
-        credentials.end_session(tx, hashed(instead_of))
-    row = {"id": tx.new_id(), "staff_id": found.staff.id, "token_hash": hashed(session.token)}
-    row |= {"address": origin.address, "agent": origin.agent}
-    credentials.begin_session(tx, row, idle_seconds=IDLE_SECONDS, seconds=SECONDS, is_confirmed=is_confirmed)
-    sign_in_log.note(tx, SignInEvent.SIGNED_IN, found.staff, origin)
-    return SignedIn(session, Caller.of(found.staff), found.login.email_key)
+        if found.staff is not None:
+            kept_forms.take_over(tx, hashed(instead_of), hashed(session.token), found.staff.id)
+        credentials.end_session(tx, Session(instead_of).kind, hashed(instead_of))
+    row = {"id": tx.new_id(), "token_hash": hashed(session.token), "address": origin.address, "agent": origin.agent}
+    credentials.begin_session(
+        tx, found.owner, row, idle_seconds=IDLE_SECONDS, seconds=SECONDS, is_confirmed=is_confirmed
+    )
+    sign_in_log.note(tx, SignInEvent.SIGNED_IN, found, origin)
+    return SignedIn(session, caller_of(found), found.login.email_key)
 
 
 def _note_failure(database: Database, attempt: Attempt, event: SignInEvent) -> None:
     """Record a failure by the same statements whether or not anybody has the email."""
     with database.write() as tx:
         found = credentials.by_email(tx, attempt.email_key)
-        sign_in_log.note(tx, event, found.staff if found else None, attempt.origin)
+        sign_in_log.note(tx, event, found, attempt.origin)
 
 
 def recognise(database: Database, session: Session) -> Caller | None:
-    """The caller of a session, or `None` if it has ended or never existed. Using a session keeps it from timing out."""
+    """The staff member of a session, or `None` if it has ended, never existed or is a client's. Using a session keeps it
+    from timing out."""
+    found = recognise_any(database, session)
+    return found if isinstance(found, Caller) else None
+
+
+def recognise_client(database: Database, session: Session) -> ClientCaller | None:
+    """`recognise` for a client's session."""
+    found = recognise_any(database, session)
+    return found if isinstance(found, ClientCaller) else None
+
+
+def recognise_any(database: Database, session: Session) -> AnyCaller | None:
+    """`recognise` for what both have: their own account."""
     token_hash = hashed(session.token)
     with database.read() as tx:
-        found = credentials.by_session(tx, token_hash)
+        found = credentials.by_session(tx, session.kind, token_hash)
         # Recorded only every few minutes: not every read may cause a write.
-        due = found is not None and credentials.is_idle_within(tx, token_hash, seconds=IDLE_SECONDS - 300)
+        due = found is not None and credentials.is_idle_within(tx, session.kind, token_hash, seconds=IDLE_SECONDS - 300)
     if found is None:
         return None
     if due:
         with database.write() as tx:
-            credentials.prolong_session(tx, token_hash, idle_seconds=IDLE_SECONDS)
-    return Caller.of(found.staff)
+            credentials.prolong_session(tx, session.kind, token_hash, idle_seconds=IDLE_SECONDS)
+    return caller_of(found)
 
 
 def peek(database: Database, session: Session) -> Caller | None:
     """`recognise`, without keeping the session from timing out."""
+    if session.kind is not LoginKind.STAFF:
+        return None
     with database.read() as tx:
-        found = credentials.by_session(tx, hashed(session.token))
-    return Caller.of(found.staff) if found is not None else None
+        found = credentials.by_session(tx, LoginKind.STAFF, hashed(session.token))
+    return Caller.of(found.staff) if found is not None and found.staff is not None else None
 
 
 @dataclass(frozen=True)
@@ -153,11 +212,11 @@ class OpenSession:
     is_this: bool
 
 
-def listing(database: Database, caller: Caller, session: Session) -> list[OpenSession]:
+def listing(database: Database, caller: AnyCaller, session: Session) -> list[OpenSession]:
     """The caller's open sessions, the one seen last first. When one was last seen is known to five minutes."""
     this = hashed(session.token)
     with database.read() as tx:
-        found = credentials.sessions_of(tx, caller.staff_id)
+        found = credentials.sessions_of(tx, caller.owner)
     return [
         OpenSession(
             row.id,
@@ -171,26 +230,26 @@ def listing(database: Database, caller: Caller, session: Session) -> list[OpenSe
     ]
 
 
-def end_one(database: Database, caller: Caller, session_id: UUID, origin: Origin) -> None:
+def end_one(database: Database, caller: AnyCaller, session_id: UUID, origin: Origin) -> None:
     """End one of the caller's sessions; it may have ended already."""
     with database.write() as tx:
-        if credentials.end_session_of(tx, caller.staff_id, session_id):
+        if credentials.end_session_of(tx, caller.owner, session_id):
             sign_in_log.note(tx, SignInEvent.SESSIONS_ENDED, caller, origin, detail="one")
 
 
-def end_others(database: Database, caller: Caller, session: Session, origin: Origin) -> None:
+def end_others(database: Database, caller: AnyCaller, session: Session, origin: Origin) -> None:
     """End the caller's sessions except this one."""
     with database.write() as tx:
-        if credentials.end_sessions_of(tx, caller.staff_id, keep=hashed(session.token)):
+        if credentials.end_sessions_of(tx, caller.owner, keep=hashed(session.token)):
             sign_in_log.note(tx, SignInEvent.SESSIONS_ENDED, caller, origin, detail="all others")
 
 
 def sign_out(database: Database, session: Session, origin: Origin) -> None:
     with database.write() as tx:
-        found = credentials.by_session(tx, hashed(session.token))
-        credentials.end_session(tx, hashed(session.token))
+        found = credentials.by_session(tx, session.kind, hashed(session.token))
+        credentials.end_session(tx, session.kind, hashed(session.token))
         if found is not None:
-            sign_in_log.note(tx, SignInEvent.SIGNED_OUT, found.staff, origin)
+            sign_in_log.note(tx, SignInEvent.SIGNED_OUT, found, origin)
 
 
 def key_of(email: str) -> str:

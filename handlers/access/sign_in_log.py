@@ -9,10 +9,11 @@ from __future__ import annotations
 from enum import StrEnum
 from uuid import UUID
 
-from handlers.access.caller import Caller, Scope
+from handlers.access.caller import AnyCaller, Caller, ClientCaller, Scope, caller_of
 from handlers.access.origin import Origin
 from handlers.paging import Page, page_of, read_cursor
 from portal_db.access import sign_in_log
+from portal_db.access.credentials import SignIn
 from portal_db.access.sign_in_log import LoggedEvent
 from portal_db.database import Database, Tx
 from portal_db.paging import Cursor
@@ -46,7 +47,12 @@ class SignInEvent(StrEnum):
 
 
 def note(
-    tx: Tx, event: SignInEvent, who: Staff | Caller | None, origin: Origin | None, *, detail: str | None = None
+    tx: Tx,
+    event: SignInEvent,
+    who: Staff | SignIn | AnyCaller | None,
+    origin: Origin | None,
+    *,
+    detail: str | None = None,
 ) -> None:
     """Record an event.
 
@@ -55,15 +61,18 @@ def note(
         origin: where the request came from; `None` for an operator at the command line.
         detail: a code or a key's first characters; never what somebody typed.
     """
-    staff_id = who.staff_id if isinstance(who, Caller) else who.id if who else None
-    _add(tx, event, who.practice_id if who else None, staff_id, origin, detail)
+    if isinstance(who, SignIn):
+        who = who.staff or caller_of(who)
+    staff_id = who.staff_id if isinstance(who, Caller) else who.id if isinstance(who, Staff) else None
+    login_id = who.login_id if isinstance(who, ClientCaller) else None
+    _add(tx, event, who.practice_id if who else None, origin, detail, staff_id=staff_id, login_id=login_id)
 
 
 def note_refused_key(tx: Tx, practice_id: UUID, origin: Origin, detail: str) -> None:
     """Record that a key was refused, unless the same was recorded within the hour."""
     event = SignInEvent.KEY_REFUSED
     if not sign_in_log.has_recent(tx, practice_id, event, detail, seconds=ONCE_SECONDS):
-        _add(tx, event, practice_id, None, origin, detail)
+        _add(tx, event, practice_id, origin, detail)
 
 
 def listing(database: Database, caller: Caller, *, cursor: str | None, limit: int) -> Page[LoggedEvent]:
@@ -88,9 +97,9 @@ def _add(
     tx: Tx,
     event: SignInEvent,
     practice_id: UUID | None,
-    staff_id: UUID | None,
     origin: Origin | None,
     detail: str | None,
+    **whose: UUID | None,
 ) -> None:
-    row = {"event": event.value, "practice_id": practice_id, "staff_id": staff_id, "detail": detail}
+    row = {"event": event.value, "practice_id": practice_id, "detail": detail, **whose}
     sign_in_log.add(tx, row | ({"address": origin.address, "agent": origin.agent} if origin else {}))

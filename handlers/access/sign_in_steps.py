@@ -1,4 +1,4 @@
-"""What follows the password of a staff member: a code, or setting the second factor up; then the session begins."""
+"""What follows the password: a code, or setting the second factor up; then the session begins."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def waiting(database: Database, token: str) -> Waiting:
     """
     login_id = halfway.login_of(database, token)
     with database.read() as tx:
-        staff = _found(tx, login_id).staff
-        return Waiting(mfa.next_step(tx, staff), stored.has_any(tx, login_id), mfa.may_remember(tx, staff))
+        found = _found(tx, login_id)
+        return Waiting(mfa.next_step(tx, found), stored.has_any(tx, login_id), mfa.may_remember(tx, found))
 
 
 def at_remembered_browser(
@@ -58,7 +58,7 @@ def at_remembered_browser(
     login_id = halfway.login_of(database, token)
     with database.write() as tx:
         found = _found(tx, login_id)
-        if not (mfa.may_remember(tx, found.staff) and remembered.is_remembered(tx, settings, login_id, cookie)):
+        if not (mfa.may_remember(tx, found) and remembered.is_remembered(tx, settings, login_id, cookie)):
             return None
         return _finish(tx, token, found, origin, instead_of, is_confirmed=False)
 
@@ -86,8 +86,8 @@ def give_code(
     """
     login_id = halfway.login_of(database, token)
     with database.read() as tx:
-        staff = _found(tx, login_id).staff
-    mfa.check(database, settings, login_id, staff, code, origin)
+        found = _found(tx, login_id)
+    mfa.check(database, settings, login_id, found, code, origin)
     return _proved(database, settings, token, login_id, origin, remember=remember, instead_of=instead_of)
 
 
@@ -122,7 +122,7 @@ def give_passkey(
     with database.write() as tx:  # commits before it refuses: the challenge is used up
         is_proved = passkeys.is_proof(tx, site, login_id, answer)
         if not is_proved:
-            sign_in_log.note(tx, SignInEvent.SECOND_FACTOR_FAILED, _found(tx, login_id).staff, origin)
+            sign_in_log.note(tx, SignInEvent.SECOND_FACTOR_FAILED, _found(tx, login_id), origin)
     if not is_proved:
         raise refusals.BAD_PASSKEY()
     return _proved(database, settings, token, login_id, origin, remember=remember, instead_of=instead_of)
@@ -136,7 +136,7 @@ def app_to_set_up(database: Database, settings: Settings, token: str, *, sealed:
     """
     login_id = halfway.login_of(database, token)
     with database.read() as tx:
-        return mfa.app_of(tx, settings, _found(tx, login_id).staff, sealed)
+        return mfa.app_of(tx, settings, _found(tx, login_id), sealed)
 
 
 def set_up(
@@ -157,7 +157,7 @@ def set_up(
     login_id = halfway.login_of(database, token)
     with database.write() as tx:
         found = _found(tx, login_id)
-        codes = mfa.set_up(tx, settings, found.staff, sealed, code, origin)
+        codes = mfa.set_up(tx, settings, found, sealed, code, origin)
         return _finish(tx, token, found, origin, instead_of), codes
 
 
@@ -173,7 +173,7 @@ def _proved(
 ) -> tuple[SignedIn, str | None]:
     with database.write() as tx:
         found = _found(tx, login_id)
-        cookie = remembered.remember(tx, settings, login_id) if remember and mfa.may_remember(tx, found.staff) else None
+        cookie = remembered.remember(tx, settings, login_id) if remember and mfa.may_remember(tx, found) else None
         return _finish(tx, token, found, origin, instead_of), cookie
 
 

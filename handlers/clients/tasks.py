@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
 
@@ -14,24 +15,18 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from handlers import refusals
 from handlers.access.act import Actor
 from handlers.access.caller import Caller
+from handlers.clients import task_email
 from handlers.clients.queries import require_client, require_current_client
-from handlers.fields import Line, has_control_characters
+from handlers.fields import Line, plain_text
 from handlers.practice_time import now_at
-from portal_db.clients import tasks, team
+from portal_db.clients import client_side, task_emails, tasks, team
 from portal_db.database import Database, Tx
-from portal_db.states import ClientKind, TaskKind, TaskState
-from portal_db.tables import Client, Task
+from portal_db.states import ClientKind, EmailState, TaskKind, TaskState
+from portal_db.tables import Client, Task, TeamMember
 
 #: The default due date of a task, in days from the practice's today.
 DUE_DAYS = 10
 LONGEST_LIST = 200
-
-
-def _plain_text(text: str) -> str:
-    stripped = text.strip()
-    if has_control_characters(stripped, lines=True):
-        raise ValueError("must be text without control characters")
-    return stripped
 
 
 class NewTask(BaseModel):
@@ -41,7 +36,7 @@ class NewTask(BaseModel):
 
     kind: TaskKind = TaskKind.TO_DO
     title: Annotated[Line, Field(max_length=200)]
-    note: Annotated[str, Field(max_length=5000), AfterValidator(_plain_text)] | None = None
+    note: Annotated[str, Field(max_length=5000), AfterValidator(plain_text)] | None = None
     due_date: date | None = Field(None, description=f"defaults to {DUE_DAYS} days from today")
     connection_id: UUID | None = Field(
         None, description="for an entity: the connection that receives it; not needed if there is only one"
@@ -74,11 +69,13 @@ def send(database: Database, caller: Caller, client_id: UUID, wishes: NewTask, k
         task_id: UUID = tx.new_id()
         owner = {"id": task_id, "practice_id": client.practice_id, "client_id": client.id, "sent_by": caller.staff_id}
         asked = {"kind": wishes.kind, "title": wishes.title, "note": wishes.note or None}
-        due = {"due_date": _due_date(tx, client, wishes), "team_member_id": _receiver(tx, client, wishes)}
+        member = _receiver(tx, client, wishes)
+        due = {"due_date": _due_date(tx, client, wishes), "team_member_id": member.id if member else None}
         if not tasks.add(tx, {**owner, **asked, **due, "idempotency_key": key, "fingerprint": fingerprint}):
             if sent := _sent_before(tx, client, key, fingerprint):
                 return sent
             raise refusals.IDEMPOTENCY_CONFLICT()
+        task_email.request(tx, task_id, client, member)
         Actor.of(caller.staff_id).audit(tx, "task.send", "task", task_id, caller.practice_id, after=TaskState.OPEN)
     return Sent(task_id, is_new=True)
 
@@ -92,6 +89,49 @@ def listing(database: Database, caller: Caller, client_id: UUID, states: Sequenc
     with database.read() as tx:
         require_client(tx, caller, client_id)
         return tasks.of_client(tx, client_id, states, limit=LONGEST_LIST)
+
+
+class Untold(StrEnum):
+    """Why no email tells of a task."""
+
+    #: Nobody who can open it receives it.
+    NO_LOGIN = "no_login"
+    #: They have not activated their account.
+    NOT_ACTIVE = "not_active"
+    #: They activated it since, or the task is older than these emails.
+    AT_SIGN_IN = "at_sign_in"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A task as staff follow it, and how whoever receives it hears of it."""
+
+    task: Task
+    told: EmailState | Untold
+
+
+def standings(database: Database, caller: Caller, client_id: UUID) -> Sequence[Standing]:
+    """All tasks of a client, by due date.
+
+    Raises:
+        RequestRefused: the client is not found or not visible to them.
+    """
+    with database.read() as tx:
+        client = require_client(tx, caller, client_id).client
+        found = tasks.of_client(tx, client_id, list(TaskState), limit=LONGEST_LIST)
+        told = task_emails.states_of(tx, [task.id for task in found])
+        members = {one.member.id: one.member for one in team.of_client(tx, client_id)}
+        receivers = {task.team_member_id for task in found if task.id not in told}
+        untold = {member_id: _untold(tx, client, members, member_id) for member_id in receivers}
+    return [Standing(task, told.get(task.id) or untold[task.team_member_id]) for task in found]
+
+
+def _untold(tx: Tx, client: Client, members: Mapping[UUID, TeamMember], member_id: UUID | None) -> Untold:
+    member = members.get(member_id) if member_id is not None else None
+    login = client_side.receiver(tx, client, member)
+    if login is None:
+        return Untold.NO_LOGIN
+    return Untold.NOT_ACTIVE if login.activated_at is None else Untold.AT_SIGN_IN
 
 
 def complete(database: Database, caller: Caller, client_id: UUID, task_id: UUID) -> None:
@@ -140,17 +180,17 @@ def _due_date(tx: Tx, client: Client, wishes: NewTask) -> date:
     return due
 
 
-def _receiver(tx: Tx, client: Client, wishes: NewTask) -> UUID | None:
+def _receiver(tx: Tx, client: Client, wishes: NewTask) -> TeamMember | None:
     """The connection of an entity that receives a task; `None` for an individual."""
     if client.kind is ClientKind.INDIVIDUAL:
         if wishes.connection_id is not None:
             raise refusals.CONNECTION_FOR_ENTITIES_ONLY()
         return None
-    known = [one.member.id for one in team.of_client(tx, client.id, locked=True)]
+    known = {one.member.id: one.member for one in team.of_client(tx, client.id, locked=True)}
     if not known:
         raise refusals.CONNECTION_NEEDED()
     if wishes.connection_id is None and len(known) > 1:
         raise refusals.CHOOSE_CONNECTION(count=len(known))
     if wishes.connection_id is not None and wishes.connection_id not in known:
         raise refusals.UNKNOWN_CONNECTION()
-    return wishes.connection_id or known[0]
+    return known[wishes.connection_id] if wishes.connection_id is not None else next(iter(known.values()))

@@ -201,8 +201,8 @@ def _scrub_audit(tx: Tx, found: DataSubject, naming: Naming) -> int:
 def _scrub_tasks(tx: Tx, found: DataSubject, naming: Naming) -> int:
     named = personal_data.tasks_naming(tx, found.practice_id, naming.everything)
     for task in named:
-        title, note = naming.without(task.title) or "", naming.without(task.note)
-        personal_data.rewrite_task(tx, task.id, title=title[:200], note=note[:5000] if note else None)
+        texts = {name: (naming.without(getattr(task, name)) or "")[:5000] or None for name in ("note", "answer")}
+        personal_data.rewrite_task(tx, task.id, title=(naming.without(task.title) or "")[:200], **texts)
     return len(named)
 
 

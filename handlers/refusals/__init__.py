@@ -130,6 +130,8 @@ ALREADY_ACTIVATED = Refusal(RequestRefused, "link_used",
 TERMS_NOT_ACCEPTED = Refusal(RequestRefused, "terms_not_accepted",
     "You need to accept the terms of use to activate your account.",
     "Read and accept the terms, or close this page.", field="accept_terms")
+TERMS_CHANGED = Refusal(RequestRefused, "terms_changed",
+    "The terms of use have just changed.", "Read them again, and accept them.", field="accept_terms")
 
 # ---- Permissions and API keys ----
 IMPORT_NOT_ALLOWED = Refusal(RequestRefused, "not_allowed",
@@ -328,7 +330,7 @@ HAS_OPEN_TASKS = Refusal(RequestRefused, "has_open_tasks",
     "This person still has open tasks for the entity: {count}.",
     "Complete or withdraw them first.", field="connection_id")
 UNKNOWN_TASK = Refusal(RequestRefused, "unknown_task",
-    "We can't find that task.", "Check the client's tasks.")
+    "We can't find that task.", "Check the list of tasks.")
 TASK_CLOSED = Refusal(RequestRefused, "task_ended",
     "This task was already {state}.", "Send a new task if there is more to do.")
 DUE_DATE_PAST = Refusal(RequestRefused, "bad_request",

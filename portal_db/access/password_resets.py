@@ -9,22 +9,23 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, insert, select
 
+from portal_db.access import credentials, people
+from portal_db.access.credentials import SignIn
 from portal_db.database import Tx
-from portal_db.dialect import one_as, update_rows
+from portal_db.dialect import update_rows
 from portal_db.states import EmailState
-from portal_db.tables import Login, PasswordReset, Practice, Staff
+from portal_db.tables import PasswordReset
 from portal_db.types import db_now
 
 
 @dataclass(frozen=True, slots=True)
 class AddressedReset:
-    """A request, who it is for, and whether it was made recently enough to be wanted."""
+    """A request, whether it is recent enough to be wanted, and who it is for, unless they may not sign in any more."""
 
     reset: PasswordReset
-    staff: Staff
-    practice: Practice
-    login: Login
     is_recent: bool
+    found: SignIn | None
+    practice_name: str
 
 
 def add(tx: Tx, login_id: UUID, *, is_invitation: bool = False) -> UUID:
@@ -38,14 +39,14 @@ def add(tx: Tx, login_id: UUID, *, is_invitation: bool = False) -> UUID:
 
 def addressed(tx: Tx, reset_id: UUID, *, wanted_seconds: float) -> AddressedReset | None:
     """A request and its addressee; `None` when it was deleted since."""
-    statement = (
-        select(PasswordReset, Staff, Practice, Login, PasswordReset.created_at > db_now(-wanted_seconds))
-        .join(Login, Login.id == PasswordReset.login_id)
-        .join(Staff, Staff.login_id == Login.id)
-        .join(Practice, Practice.id == Staff.practice_id)
-        .where(PasswordReset.id == reset_id)
-    )
-    return one_as(tx, AddressedReset, statement)
+    statement = select(PasswordReset, PasswordReset.created_at > db_now(-wanted_seconds))
+    row = tx.session.execute(statement.where(PasswordReset.id == reset_id)).one_or_none()
+    if row is None:
+        return None
+    reset, is_recent = row
+    found = credentials.by_login(tx, reset.login_id)
+    practice = people.get_practice(tx, found.practice_id) if found is not None else None
+    return AddressedReset(reset, is_recent, found, practice.name if practice is not None else "")
 
 
 def begin_sending(tx: Tx, reset_id: UUID, lease_token: UUID, *, token_hash: str, valid_seconds: float) -> bool:

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert, select
+from sqlalchemy import func, insert, select
 
 from portal_db.database import Tx
 from portal_db.dialect import has_row
 from portal_db.paging import Cursor, newest_first
-from portal_db.tables import SignInEntry, Staff
+from portal_db.tables import Client, CoOwner, SignInEntry, Staff, TeamMember
 from portal_db.types import db_now
 
 
@@ -36,8 +36,11 @@ def has_recent(tx: Tx, practice_id: UUID, event: str, detail: str, *, seconds: f
 def page(tx: Tx, practice_id: UUID | None, *, after: Cursor | None, limit: int) -> list[LoggedEvent]:
     """A page of a practice's events, or of those about nobody's email, newest first."""
     statement = (
-        select(SignInEntry, Staff.name)
+        select(SignInEntry, func.coalesce(Staff.name, Client.name, TeamMember.name))
         .outerjoin(Staff, Staff.id == SignInEntry.staff_id)
+        .outerjoin(Client, Client.login_id == SignInEntry.login_id)
+        .outerjoin(CoOwner, CoOwner.login_id == SignInEntry.login_id)
+        .outerjoin(TeamMember, TeamMember.id == CoOwner.team_member_id)
         .where(SignInEntry.practice_id == practice_id)
     )
     rows = tx.session.execute(newest_first(statement, SignInEntry.at, SignInEntry.id, after=after, limit=limit))

@@ -36,10 +36,14 @@ def of_client(tx: Tx, client_id: UUID, states: Collection[TaskState], *, limit: 
     return tx.session.scalars(statement.order_by(Task.due_date, Task.created_at, Task.id).limit(limit)).all()
 
 
-def end(tx: Tx, client_id: UUID, task_id: UUID, state: TaskState) -> bool:
-    """Complete or withdraw an open task. False when it is not open."""
+def end(tx: Tx, client_id: UUID, task_id: UUID, state: TaskState, *, answer: str | None = None) -> bool:
+    """Complete or withdraw an open task. False when it is not open.
+
+    Args:
+        answer: what the client wrote when they completed it.
+    """
     is_open = (Task.id == task_id, Task.client_id == client_id, Task.state == TaskState.OPEN)
-    return bool(update_rows(tx, Task, *is_open, state=state, ended_at=db_now()))
+    return bool(update_rows(tx, Task, *is_open, state=state, answer=answer, ended_at=db_now()))
 
 
 def open_with(tx: Tx, team_member_id: UUID) -> int:

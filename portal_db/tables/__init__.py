@@ -1,6 +1,14 @@
 """All tables: importing this package registers them with `Base.metadata`."""
 
-from portal_db.tables.access import ApiKey, OperatorSession, PasswordLink, PasswordReset, SignInEntry, StaffSession
+from portal_db.tables.access import (
+    ApiKey,
+    ClientSession,
+    OperatorSession,
+    PasswordLink,
+    PasswordReset,
+    SignInEntry,
+    StaffSession,
+)
 from portal_db.tables.base import Base
 from portal_db.tables.bulk_acts import BulkAct
 from portal_db.tables.changes import ClientChange, RelationshipSync
@@ -25,7 +33,8 @@ from portal_db.tables.producers import Producer, ProducerPractice
 from portal_db.tables.saved_filters import SavedFilter
 from portal_db.tables.schedules import Schedule, ScheduledRun
 from portal_db.tables.second_factors import PendingSignIn, RecoveryCode, SecondFactor
-from portal_db.tables.tasks import EntityConnection, Task
+from portal_db.tables.tasks import EntityConnection, Task, TaskEmail
+from portal_db.tables.terms import Terms, TermsAcceptance
 from portal_db.tables.upkeep import BreakingRevision, Erasure, Restore
 from portal_db.tables.webhooks import DISABLED_BY_HAND, WebhookDelivery, WebhookEndpoint
 from portal_db.tables.work import (
@@ -55,6 +64,7 @@ __all__ = [
     "Client",
     "ClientChange",
     "ClientField",
+    "ClientSession",
     "ClientVisibility",
     "CoOwner",
     "DailyCount",
@@ -99,7 +109,10 @@ __all__ = [
     "Staff",
     "StaffSession",
     "Task",
+    "TaskEmail",
     "TeamMember",
+    "Terms",
+    "TermsAcceptance",
     "WebhookDelivery",
     "WebhookEndpoint",
     "WelcomeEmail",

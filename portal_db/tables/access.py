@@ -37,14 +37,11 @@ class ApiKey(Base):
     last_used_at: Mapped[datetime | None]
 
 
-class StaffSession(Base):
-    """A staff member's signed-in browser. `token_hash` is the SHA-256 of the cookie's value; `address` and `agent` are what
-    the request that began it said."""
-
-    __tablename__ = "staff_sessions"
+class _PortalSession:
+    """A signed-in browser. `token_hash` is the SHA-256 of the cookie's value; `address` and `agent` are what the request
+    that began it said."""
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
-    staff_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id"), index=True)
     token_hash: Mapped[str] = mapped_column(String(64), unique=True)
     created_at: Mapped[datetime]
     #: When it ends if it is not used again, and when it ends at the latest.
@@ -54,6 +51,22 @@ class StaffSession(Base):
     confirmed_at: Mapped[datetime | None]
     address: Mapped[str | None] = mapped_column(String(45))
     agent: Mapped[str | None] = mapped_column(String(200))
+
+
+class StaffSession(_PortalSession, Base):
+    """A staff member's session."""
+
+    __tablename__ = "staff_sessions"
+
+    staff_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id"), index=True)
+
+
+class ClientSession(_PortalSession, Base):
+    """A client's session: no query for staff's sessions ever finds it, and the other way round."""
+
+    __tablename__ = "client_sessions"
+
+    login_id: Mapped[UUID] = mapped_column(ForeignKey("logins.id"), index=True)
 
 
 class OperatorSession(Base):
@@ -110,6 +123,8 @@ class SignInEntry(Base):
     at: Mapped[datetime]
     practice_id: Mapped[UUID | None] = mapped_column(ForeignKey("practices.id"))
     staff_id: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
+    #: Of a client, who is no staff member.
+    login_id: Mapped[UUID | None] = mapped_column(index=True)
     event: Mapped[str] = mapped_column(String(40))
     #: Where the request came from; empty for an operator at the command line.
     address: Mapped[str | None] = mapped_column(String(45))

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal_db.states import ConnectionAccess, TaskKind, TaskState
+from portal_db.states import ConnectionAccess, EmailState, TaskKind, TaskState
 from portal_db.tables.base import Base
 
 
@@ -51,3 +51,18 @@ class Task(Base):
     fingerprint: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
+    #: What the client wrote when they completed it.
+    answer: Mapped[str | None] = mapped_column(String(5000))
+
+
+class TaskEmail(Base):
+    """The email that tells a client of a task. `sending_token` is the lease under which the intent to send was committed."""
+
+    __tablename__ = "task_emails"
+
+    task_id: Mapped[UUID] = mapped_column(ForeignKey("tasks.id"), primary_key=True)
+    login_id: Mapped[UUID] = mapped_column(ForeignKey("logins.id"), index=True)
+    state: Mapped[EmailState]
+    sending_token: Mapped[UUID | None]
+    sent_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]

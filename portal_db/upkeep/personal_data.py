@@ -20,6 +20,7 @@ from portal_db.tables import (
     Client,
     ClientChange,
     ClientField,
+    ClientSession,
     ClientVisibility,
     CoOwner,
     Directory,
@@ -33,9 +34,19 @@ from portal_db.tables import (
     JobAttempt,
     Login,
     MalformedMessage,
+    Passkey,
+    PasskeyChallenge,
+    PasswordLink,
+    PasswordReset,
+    PendingSignIn,
+    RecoveryCode,
     Relationship,
+    SecondFactor,
+    SignInEntry,
     Task,
+    TaskEmail,
     TeamMember,
+    TermsAcceptance,
     WelcomeEmail,
     XpmConnection,
     XpmLink,
@@ -150,15 +161,34 @@ def remove(tx: Tx, person: DataSubject) -> Iterator[tuple[str, int]]:
     yield "changes in histories", delete_rows(tx, ClientChange, changes)
     yield "co-owners", delete_rows(tx, CoOwner, CoOwner.team_member_id.in_(members))
     yield "relationships and review items", delete_rows(tx, Relationship, theirs)
-    yield "tasks", delete_rows(tx, Task, or_(Task.client_id.in_(own), Task.team_member_id.in_(members)))
+    of_them = or_(Task.client_id.in_(own), Task.team_member_id.in_(members))
+    told = or_(TaskEmail.task_id.in_(select(Task.id).where(of_them)), TaskEmail.login_id.in_(login_ids))
+    yield "emails of tasks", delete_rows(tx, TaskEmail, told)
+    yield "tasks", delete_rows(tx, Task, of_them)
     yield "connections of entities", delete_rows(tx, EntityConnection, EntityConnection.team_member_id.in_(members))
     yield "team members", delete_rows(tx, TeamMember, TeamMember.id.in_(members))
     yield "who may see them", delete_rows(tx, ClientVisibility, ClientVisibility.client_id.in_(own))
     yield "links to XPM", delete_rows(tx, XpmLink, XpmLink.client_id.in_(own))
     yield "clients", delete_rows(tx, Client, Client.id.in_(own))
+    yield "sessions and sign-ins", sum(delete_rows(tx, table, table.login_id.in_(login_ids)) for table in _OF_LOGIN)
     yield "logins", delete_rows(tx, Login, Login.id.in_(login_ids))
     yield "XPM records seen", delete_rows(tx, DirectoryRecord, _is_theirs(person))
     yield "XPM records being read", delete_rows(tx, DirectoryStaged, _is_staged(person))
+
+
+#: What hangs on a login that people sign in with.
+_OF_LOGIN: tuple[Any, ...] = (
+    ClientSession,
+    SignInEntry,
+    PendingSignIn,
+    PasswordLink,
+    PasswordReset,
+    RecoveryCode,
+    Passkey,
+    PasskeyChallenge,
+    SecondFactor,
+    TermsAcceptance,
+)
 
 
 def _members(tx: Tx, person: DataSubject) -> list[UUID]:
@@ -227,7 +257,7 @@ def rewrite_audit(tx: Tx, entry_id: UUID, **texts: str | None) -> None:
 def tasks_naming(tx: Tx, practice_id: UUID, words: Collection[str]) -> list[Task]:
     """Other people's tasks in the practice whose text contains one of these words."""
     statement = select(Task).where(
-        Task.practice_id == practice_id, or_(false(), *_contains((Task.title, Task.note), words))
+        Task.practice_id == practice_id, or_(false(), *_contains((Task.title, Task.note, Task.answer), words))
     )
     return list(tx.session.scalars(statement))
 

@@ -21,6 +21,7 @@ from handlers.access.caller import Scope
 from handlers.access.practices import add_practice, add_staff
 from portal_db.clients import clients
 from portal_db.states import ClientKind, EntityType, Role
+from tests.making import Account, account
 from tests.servers.waiting import wait_until
 from tests.web.apps import lent
 from tests.world import World
@@ -87,6 +88,12 @@ class Desk:
             clients.add(tx, row)
             clients.make_visible_to(tx, client_id, person.staff_id)
             return client_id
+
+    def client(self, person: Person, name: str = "Gwen Mitchell", *, is_active: bool = True) -> Account:
+        """A person who is a client of this person's, with an account."""
+        made_of = (person.practice_id, person.staff_id, name)
+        password_hash = passwords.hash_of(PASSWORD)
+        return account(self.world.database, *made_of, password_hash=password_hash, is_active=is_active)
 
     def key_of(self, person: Person, *scopes: Scope) -> str:
         return api_keys.add(self.world.database, person.practice_id, "test", set(scopes or Scope)).secret

@@ -27,11 +27,13 @@ from handlers.access.origin import Origin
 from handlers.xero.tokens import break_connection
 from portal_db.states import Role
 from portal_db.xero import connections
-from tests.making import importable
+from tests.making import Account, importable
 from tests.web.desk import Desk
+from tests.web.pages.client_side.given import a_task, client_reader
 from tests.web.pages.people import a_company, caller_of, connected, imported
 from tests.web.pages.reading import Element, Page, Reader, reader, stranger
 from tests.web.test_access import TABLE, Ids, call, everything_of
+from web.pages.frame.visitor import CLIENT_SIDE
 from worker.cli import main
 from xpm.simulator.serve import SimulatorHandle
 
@@ -53,7 +55,7 @@ def within(public_url: str, url: str) -> str:
 # ---- emails ----
 
 
-def every_email(desk: Desk, simulator: SimulatorHandle) -> dict[str, tuple[set[str], set[str]]]:
+def every_email(desk: Desk, simulator: SimulatorHandle, account: Account) -> dict[str, tuple[set[str], set[str]]]:
     """Each email sent once by its own job: by subject, the links of its text and of its HTML."""
     world = desk.world
     imported(desk, importable(simulator)[0].uuid, send_welcome_email=True)
@@ -67,6 +69,7 @@ def every_email(desk: Desk, simulator: SimulatorHandle) -> dict[str, tuple[set[s
     staff.invite(
         world.database, world.bell, caller_of(desk, desk.staff(Role.OWNER)), "Gwen", "gwen@x.example", Role.BASIC
     )
+    a_task(desk, desk.partner, account.client_id)
     world.run_due()
     found = {}
     for delivery in world.mail.deliveries():
@@ -79,16 +82,17 @@ def every_email(desk: Desk, simulator: SimulatorHandle) -> dict[str, tuple[set[s
 
 
 def test_each_link_in_an_email_is_answered(desk: Desk, simulator: SimulatorHandle) -> None:
-    emails = every_email(desk, simulator)
+    account = desk.client(desk.partner)
+    emails = every_email(desk, simulator, account)
     templates = Path(handlers.email.__path__[0]) / "templates"
     assert len(emails) == len(list(templates.glob("*.txt"))), "an email is not sent by this test"
-    client, staff = stranger(desk), connected(desk)
+    nobody, staff, client = stranger(desk), connected(desk), client_reader(desk, account)
     for subject, (plain, html) in emails.items():
         assert plain == html != set(), subject
         for url in plain:
             path = within(desk.world.services.settings.public_url, url)
-            assert client.open(path).status == 200, (subject, url)  # a page of ours, or the way to sign in
-            page = staff.open(path)
+            assert nobody.open(path).status == 200, (subject, url)  # a page of ours, or the way to sign in
+            page = (client if path.startswith(CLIENT_SIDE) else staff).open(path)
             assert (page.status, page.path) == (200, urlsplit(path).path), (subject, url)
 
 
@@ -262,6 +266,14 @@ def starts(desk: Desk, simulator: SimulatorHandle) -> list[str]:
         *(f"/imports/{import_id}" for import_id in imports),
         *(f"/batches/{row.batch_id}" for row in (batch[0], waiting[0])),
     ]
+
+
+def test_each_link_on_a_clients_page_is_answered(desk: Desk) -> None:
+    account = desk.client(desk.partner)
+    a_task(desk, desk.partner, account.client_id)
+    crawl = Crawl(desk, client_reader(desk, account))
+    assert crawl.from_(["/"]) == []
+    assert {"/my/details", "/my/terms", "/account/password", "/account/sessions"} <= crawl.opened
 
 
 @pytest.mark.parametrize("role", Role)

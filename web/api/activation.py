@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
@@ -25,6 +26,16 @@ class OpenedLink(Body):
     token: Token
 
 
+class TermsShown(BaseModel):
+    """The practice's terms of use: a text or a link."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    text: str | None
+    url: str | None
+
+
 class LinkShown(BaseModel):
     """The state of the link. Only a live link names the practice and the client."""
 
@@ -35,12 +46,16 @@ class LinkShown(BaseModel):
     client_name: str | None
     email: str | None
     until: datetime | None
+    terms: TermsShown | None = Field(
+        description="what the client is asked to accept; null if the practice has no terms"
+    )
 
 
 class NewAccount(Body):
     token: Token
     password: Annotated[str, Field(min_length=password_rules.SHORTEST, max_length=password_rules.LONGEST)]
-    accept_terms: bool = Field(description="must be true")
+    accept_terms: bool = Field(description="must be true where the practice has terms")
+    terms_id: UUID | None = Field(None, description="the terms that were shown; refused if others count by now")
 
 
 @router.post("/activation-link")
@@ -54,4 +69,6 @@ def look_at_link(portal: ThePortal, given: OpenedLink) -> LinkShown:
 def activate(request: Request, portal: ThePortal, given: NewAccount) -> None:
     """Activate the account that the link is for. The link works once."""
     require_own_page(request, portal)
-    activation.activate(portal.database, given.token, given.password, accepts_terms=given.accept_terms)
+    activation.activate(
+        portal.database, given.token, given.password, accepts_terms=given.accept_terms, terms_id=given.terms_id
+    )

@@ -87,6 +87,7 @@ def sign_in(request: Request, response: Response, portal: ThePortal, given: Cred
         attempt,
         given.password,
         instead_of=instead_of,
+        staff_only=True,
     )
     if isinstance(begun, Halfway):
         if begun.step is NextStep.SET_UP:
@@ -98,6 +99,7 @@ def sign_in(request: Request, response: Response, portal: ThePortal, given: Cred
         )
     set_cookie(response, portal, begun.session)
     known_browsers.remember(response, portal, email_key)
+    assert isinstance(begun.caller, Caller)  # noqa: S101 -- nobody else signs in here
     return _who(begun.caller, begun.session.csrf_token)
 
 

@@ -34,6 +34,7 @@ class TaskShown(Answer):
     sent_by: UUID
     created_at: datetime
     ended_at: datetime | None
+    answer: str | None = Field(description="what the client wrote when they completed it")
 
     @classmethod
     def of(cls, row: Task) -> Self:

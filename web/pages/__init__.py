@@ -1,10 +1,12 @@
-"""The portal's pages for staff: server-rendered, usable without JavaScript, under one strict content security policy.
+"""The portal's pages for staff and clients: server-rendered, usable without JavaScript, under one strict content security
+policy.
 
 How to add a page (docs/pages.md has more):
 
 1. Write a route in a module here and add the module to the list below. `TheVisitor` (signed-in staff) or `TheImporter`
-   guard a page, `ThePosted` or `PostedByImporter` a form. They redirect to sign-in, check the role, and check the form's
-   CSRF token; a page never checks that itself.
+   guard a page, `ThePosted` or `PostedByImporter` a form; `TheClient` and `PostedByClient` those of the clients' side,
+   `TheAnyVisitor` and `PostedByAnybody` those about one's own account. They redirect to sign-in, check the role, and check
+   the form's CSRF token; a page never checks that itself.
 2. Call a handler, as the API's endpoints do; no rule, no SQL and no transaction belongs here.
 3. Return `view.page(visitor, "room/name.html", …)` with every name that the template uses. The template extends
    `frame/app.html` (`frame/plain.html` on pages without a session) and has the macros of `frame/forms.html` and
@@ -23,6 +25,8 @@ from fastapi import APIRouter
 
 from web.pages.account import activate, confirm, passkeys, password, second_factor, second_step, sessions, sign_in
 from web.pages.add_clients import from_xpm, new_batch
+from web.pages.client_side import details as own_details
+from web.pages.client_side import tasks as own_tasks
 from web.pages.clients import (
     connect,
     connections,
@@ -31,6 +35,7 @@ from web.pages.clients import (
     invite,
     list,
     needs,
+    reset_mfa,
     review,
     review_queue,
     search,
@@ -40,13 +45,13 @@ from web.pages.clients import (
 from web.pages.clients import show as client_show
 from web.pages.imports import batch, progress
 from web.pages.imports import show as import_show
-from web.pages.settings import api_keys, audit, firm, integrations, security, sign_in_log, staff, webhooks
+from web.pages.settings import api_keys, audit, firm, integrations, security, sign_in_log, staff, terms, webhooks
 
 #: In this order: of two routes that fit an address, the first one answers.
 PARTS = (sign_in, second_step, passkeys, confirm, password, sessions, second_factor, list, needs, from_xpm, import_show,
-         search, client_show, edit, connect, import_items, invite, tasks, connections, activate, new_batch, batch, progress,
-         integrations, review_queue, review, unlink, security, sign_in_log, staff, api_keys,
-         webhooks, audit, firm)  # fmt: skip
+         search, client_show, edit, connect, import_items, invite, reset_mfa, tasks, connections, activate, new_batch, batch,
+         progress, integrations, review_queue, review, unlink, security, sign_in_log, staff, api_keys,
+         webhooks, audit, firm, terms, own_tasks, own_details)  # fmt: skip
 
 router = APIRouter(include_in_schema=False)
 for _part in PARTS:

@@ -10,13 +10,17 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select
 
-from handlers.access import activation, passwords
+from handlers.access import activation, passwords, terms
 from handlers.access.activation import LinkState
+from handlers.access.caller import Caller, Scope
+from handlers.access.terms import NewTerms
 from handlers.access.tokens import hashed
 from handlers.errors import RequestRefused
 from handlers.imports.amend import amend
 from handlers.imports.welcome_email import resend
 from portal_db.access import activations
+from portal_db.access import terms as stored_terms
+from portal_db.states import Role
 from portal_db.tables import Client, Login
 from tests.handlers.operations import given as ops
 from tests.racing import at_once
@@ -50,6 +54,11 @@ def login_of(world: World, import_id: UUID) -> Login:
         return tx.session.execute(statement).scalar_one()
 
 
+def set_terms(world: World, **new: str) -> None:
+    owner = Caller(world.practice_id, world.staff_id, "Kim", Role.OWNER, frozenset(Scope))
+    terms.set_terms(world.database, owner, NewTerms(**new))
+
+
 def use(world: World, token: str, password: str = PASSWORD, *, accepts_terms: bool = True) -> None:
     activation.activate(world.database, token, password, accepts_terms=accepts_terms)
 
@@ -59,7 +68,6 @@ def test_a_live_link_says_whose_it_is_and_activates_once(world: World, simulator
     shown = activation.look(world.database, token)
     login = login_of(world, import_id)
     assert (shown.state, shown.email, shown.practice_name) == (LinkState.LIVE, login.email, "Harbour Accounting")
-    ops.refused(lambda: use(world, token, accepts_terms=False), "terms_not_accepted")
     ops.refused(lambda: use(world, token, "short"), "bad_password")
     assert login_of(world, import_id).activated_at is None
 
@@ -129,3 +137,28 @@ def test_a_password_like_the_client_or_their_firm_is_refused(sqlite_world: World
     _, token = invited(sqlite_world, simulator)
     for password in ("Harbour2026!!", "aaaaaaaaaaaa"):
         ops.refused(partial(use, sqlite_world, token, password), "bad_password")
+
+
+def test_the_terms_that_were_shown_are_accepted_and_on_record(sqlite_world: World, simulator: SimulatorHandle) -> None:
+    world = sqlite_world
+    import_id, token = invited(world, simulator)
+    assert activation.look(world.database, token).terms is None
+    set_terms(world, text="Be kind.")
+    shown = activation.look(world.database, token).terms
+    assert shown is not None
+    ops.refused(lambda: use(world, token, accepts_terms=False), "terms_not_accepted")
+    set_terms(world, url="https://harbour.example/terms")
+    new = activation.look(world.database, token).terms
+    assert (new and new.url) == "https://harbour.example/terms"
+
+    def accept(terms_id: UUID) -> UUID:
+        return activation.activate(world.database, token, PASSWORD, accepts_terms=True, terms_id=terms_id)
+
+    ops.refused(lambda: accept(shown.id), "terms_changed")
+    assert new is not None
+    login_id = accept(new.id)
+    set_terms(world)  # from now on there are none
+    with world.database.read() as tx:
+        found = stored_terms.accepted(tx, login_id)
+    assert found is not None
+    assert (found[0].id, login_of(world, import_id).id) == (new.id, login_id)

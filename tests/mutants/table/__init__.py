@@ -3,6 +3,7 @@
 from tests.mutants.mutant import Mutant
 from tests.mutants.table import (
     abuse,
+    clients_side,
     connecting,
     delivery,
     deploys,
@@ -39,6 +40,7 @@ AREAS: dict[str, tuple[Mutant, ...]] = {
     "The portal after an import": portal_side.MUTANTS,
     "The review queue": review.MUTANTS,
     "The portal's pages": pages.MUTANTS,
+    "The clients' side": clients_side.MUTANTS,
     "Passwords": passwords.MUTANTS,
     "What operators do": operations.MUTANTS,
     "The second factor": second_factor.MUTANTS,

@@ -93,7 +93,7 @@ MUTANTS = (
         "reset-recent",
         "a link that nobody waits for any more is not sent",
         "after an outage of the mail server, links arrive that nobody expects",
-        (Edit(RESET, "(letter.is_recent or letter.reset.is_invitation) and "),),
+        (Edit(RESET, "is_wanted = letter.is_recent or letter.reset.is_invitation", "is_wanted = True"),),
         (f"{RESET_TEST}::test_an_email_that_could_not_be_sent_for_an_hour_is_not_sent",),
     ),
     Mutant(
@@ -189,8 +189,8 @@ MUTANTS = (
         (
             Edit(
                 CREDENTIALS,
-                "StaffSession.id == session_id, StaffSession.staff_id == staff_id)",
-                "StaffSession.id == session_id)",
+                "table.id == session_id, _owned(owner))",
+                "table.id == session_id)",
             ),
         ),
         (f"{SESSIONS_TEST}::test_nobody_sees_or_ends_the_session_of_somebody_else[sqlite]",),
@@ -199,7 +199,7 @@ MUTANTS = (
         "sessions-own-listed",
         "the list has one's own sessions only",
         "anybody sees from where their colleagues work",
-        (Edit(CREDENTIALS, "where(StaffSession.staff_id == staff_id, *is_live)", "where(*is_live)"),),
+        (Edit(CREDENTIALS, "where(_owned(owner), *is_live)", "where(*is_live)"),),
         (f"{SESSIONS_TEST}::test_nobody_sees_or_ends_the_session_of_somebody_else[sqlite]",),
     ),
     Mutant(
@@ -260,7 +260,13 @@ MUTANTS = (
         "reset-of-a-backup",
         "a link that the backup has as unsent is not sent after a restore",
         "invariant 3: an email leaves that may have left since the backup was made",
-        (Edit("portal_db/upkeep/restores.py", "(ReconnectNotice, PasswordReset)", "(ReconnectNotice,)"),),
+        (
+            Edit(
+                "portal_db/upkeep/restores.py",
+                "(ReconnectNotice, PasswordReset, TaskEmail)",
+                "(ReconnectNotice, TaskEmail)",
+            ),
+        ),
         ("tests/handlers/operations/test_restore.py::test_an_email_with_a_new_password_of_the_backup_is_not_sent",),
     ),
     Mutant(

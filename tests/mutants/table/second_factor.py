@@ -31,7 +31,7 @@ MUTANTS = (
         "mfa-mandate-enforced",
         "where the practice mandates MFA, nobody signs in without a second factor",
         "the page says that MFA is mandatory while a password signs in alone",
-        (Edit(MFA, "NextStep.SET_UP if people.mandates_mfa(tx, staff.practice_id) else None", "None"),),
+        (Edit(MFA, "NextStep.SET_UP if people.mandates_mfa(tx, found.practice_id) else None", "None"),),
         (
             f"{TESTS}::test_a_mandated_member_sets_an_app_up_before_anything_else_and_is_asked_for_a_code_from_then_on",
             f"{TESTS}::test_a_mandate_counts_from_the_next_sign_in",

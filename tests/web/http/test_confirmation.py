@@ -26,7 +26,7 @@ from tests.web.pages.frame.test_frame import keeps_the_rules
 from tests.web.pages.reading import reader
 from web import api, pages
 from web.http.identity import confirmed_keeper
-from web.pages.frame.forms import confirmed, confirmed_by_manager
+from web.pages.frame.forms import confirmed, confirmed_by_manager, confirmed_own
 from web.pages.frame.visitor import confirmed_manager, confirmed_visitor
 
 NOBODY = str(uuid4())
@@ -58,6 +58,7 @@ FORMS = {
     "/admin/api-keys/{key_id}/rotation",
     "/admin/webhooks/new",
     "/admin/webhooks/{webhook_id}/rotation",
+    "/clients/{client_id}/second-factor/reset",
 }
 #: Pages that ask before they are shown, so that nothing that is typed there is lost.
 SHOWN = {
@@ -68,7 +69,14 @@ SHOWN = {
     "/admin/webhooks/new",
 }
 OWN = "/account/second-factor"
-ASKING = (confirmed_keeper, confirmed, confirmed_by_manager, confirmed_visitor, confirmed_manager)
+ASKING = (
+    confirmed_keeper,
+    confirmed,
+    confirmed_by_manager,
+    confirmed_own,
+    confirmed_visitor,
+    confirmed_manager,
+)
 
 
 @pytest.fixture(autouse=True)

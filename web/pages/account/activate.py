@@ -1,24 +1,30 @@
-"""The page behind the welcome email's link: the client sets a password and accepts the terms of use."""
+"""The page behind the welcome email's link: the client sets a password, accepts the terms of use and is signed in."""
 
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from starlette.datastructures import FormData
 
-from handlers.access import activation, password_rules
+from handlers.access import activation, password_rules, sessions
 from handlers.errors import RequestRefused
 from web.hashing import hashes_passwords
+from web.http.identity import origin_of, session_before
+from web.pages.account import second_step
 from web.pages.frame.forms import NO_ERRORS, FormErrors, OwnForm, text
 from web.pages.frame.view import public_page
+from web.pages.frame.visitor import CLIENT_HOME
 from web.portal import Portal, ThePortal
 
 router = APIRouter()
 
 #: Longer than any token.
 LONGEST_TOKEN = 200
+#: Where it leads, once the second factor is set up if the practice mandates one.
+WELCOME = f"{CLIENT_HOME}?said=account-active"
 
 
 @router.get("/activate")
@@ -53,12 +59,24 @@ def _activated(request: Request, portal: Portal, form: FormData, token: str) -> 
     if password != text(form, "password_again"):
         errors = FormErrors.of_field("password_again", "The passwords don't match.", "Type the password again.")
         return _form(request, portal, token, errors)
-    accepts = text(form, "accept_terms") == "yes"
+    accepts, terms_id = text(form, "accept_terms") == "yes", _terms_shown(form)
     try:
-        activation.activate(portal.database, token[:LONGEST_TOKEN], password, accepts_terms=accepts)
+        login_id = activation.activate(
+            portal.database, token[:LONGEST_TOKEN], password, accepts_terms=accepts, terms_id=terms_id
+        )
     except RequestRefused as refused:
         return _form(request, portal, token, FormErrors.of(refused, ("password", "accept_terms")))
-    return public_page(request, "account/activated.html")
+    begun = sessions.begin_after_activation(
+        portal.database, login_id, origin_of(request), instead_of=session_before(request, portal)
+    )
+    return second_step.lead_on(request, portal, begun, WELCOME)
+
+
+def _terms_shown(form: FormData) -> UUID | None:
+    try:
+        return UUID(text(form, "terms_id"))
+    except ValueError:  # there were none
+        return None
 
 
 def _form(request: Request, portal: Portal, token: str, errors: FormErrors = NO_ERRORS) -> Response:

@@ -9,9 +9,9 @@ from handlers.access import confirmation, mfa, password_rules
 from handlers.errors import RequestRefused
 from web.hashing import hashes_passwords
 from web.http.identity import origin_of, require_session
-from web.pages.frame.forms import NO_ERRORS, FormErrors, ThePosted, text
+from web.pages.frame.forms import NO_ERRORS, FormErrors, PostedByAnybody, text
 from web.pages.frame.view import page, redirect
-from web.pages.frame.visitor import HOME, TheVisitor, Visitor, is_local_path
+from web.pages.frame.visitor import HOME, AnyVisitor, TheAnyVisitor, landing
 from web.portal import ThePortal
 
 router = APIRouter()
@@ -20,13 +20,13 @@ PATH = "/confirm"
 
 
 @router.get(PATH)
-def show(visitor: TheVisitor, next: str = HOME) -> Response:
+def show(visitor: TheAnyVisitor, next: str = HOME) -> Response:
     return _page(visitor, next)
 
 
 @router.post(PATH)
 @hashes_passwords
-def confirm(request: Request, portal: ThePortal, posted: ThePosted) -> Response:
+def confirm(request: Request, portal: ThePortal, posted: PostedByAnybody) -> Response:
     """Confirm, and go back to where the act is."""
     visitor, to = posted.visitor, posted.text("next")
     given = password_rules.as_typed(text(posted.form, "given"))
@@ -42,9 +42,9 @@ def confirm(request: Request, portal: ThePortal, posted: ThePosted) -> Response:
         )
     except RequestRefused as refused:
         return _page(visitor, to, FormErrors.of(refused))
-    return redirect(to if is_local_path(to) else HOME)
+    return redirect(landing(visitor.caller, to))
 
 
-def _page(visitor: Visitor, to: str, errors: FormErrors = NO_ERRORS) -> Response:
+def _page(visitor: AnyVisitor, to: str, errors: FormErrors = NO_ERRORS) -> Response:
     own = mfa.own(visitor.database, visitor.caller)
     return page(visitor, "account/confirm.html", errors, own=own, next=to, longest=password_rules.LONGEST)

@@ -16,7 +16,7 @@ from handlers.access.passkeys import Site
 from handlers.errors import RequestRefused
 from web.http.identity import halfway_of, origin_of, session_before
 from web.pages.account import second_step
-from web.pages.frame.forms import ConfirmedPosted, OwnForm, text
+from web.pages.frame.forms import ConfirmedOwnPosted, OwnForm, text
 from web.pages.frame.view import redirect
 from web.portal import Portal, ThePortal
 
@@ -27,12 +27,12 @@ SIGN_IN = "/sign-in/passkey"
 
 
 @router.post(f"{PATH}/options")
-def begin_adding(portal: ThePortal, posted: ConfirmedPosted) -> Response:
+def begin_adding(portal: ThePortal, posted: ConfirmedOwnPosted) -> Response:
     return _json(own_passkeys.begin_adding(portal.database, _site(portal), posted.visitor.caller))
 
 
 @router.post(PATH)
-def add(request: Request, portal: ThePortal, posted: ConfirmedPosted) -> Response:
+def add(request: Request, portal: ThePortal, posted: ConfirmedOwnPosted) -> Response:
     """Add the passkey that the device made."""
     answer = posted.text("answer")[: passkeys.LONGEST]
     name, caller = posted.text("name"), posted.visitor.caller
@@ -41,7 +41,7 @@ def add(request: Request, portal: ThePortal, posted: ConfirmedPosted) -> Respons
 
 
 @router.post(f"{PATH}/{{passkey_id}}/remove")
-def remove(request: Request, portal: ThePortal, posted: ConfirmedPosted, passkey_id: UUID) -> Response:
+def remove(request: Request, portal: ThePortal, posted: ConfirmedOwnPosted, passkey_id: UUID) -> Response:
     own_passkeys.remove(portal.database, posted.visitor.caller, passkey_id, origin_of(request))
     return redirect(OWN, message="passkey-removed")
 

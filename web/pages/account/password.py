@@ -13,9 +13,9 @@ from web.hashing import hashes_passwords
 from web.http import known_browsers
 from web.http.forgotten import request_link
 from web.http.identity import origin_of, require_session
-from web.pages.frame.forms import NO_ERRORS, FormErrors, OwnForm, ThePosted, text
+from web.pages.frame.forms import NO_ERRORS, FormErrors, OwnForm, PostedByAnybody, text
 from web.pages.frame.view import page, public_page, redirect
-from web.pages.frame.visitor import TheVisitor, Visitor
+from web.pages.frame.visitor import AnyVisitor, TheAnyVisitor
 from web.portal import ThePortal
 
 router = APIRouter()
@@ -63,13 +63,13 @@ def set_password(request: Request, portal: ThePortal, form: OwnForm) -> Response
 
 
 @router.get(PATH)
-def show_change(visitor: TheVisitor) -> Response:
+def show_change(visitor: TheAnyVisitor) -> Response:
     return _change_page(visitor)
 
 
 @router.post(PATH)
 @hashes_passwords
-def change(request: Request, portal: ThePortal, posted: ThePosted) -> Response:
+def change(request: Request, portal: ThePortal, posted: PostedByAnybody) -> Response:
     """Change the visitor's own password; their other sessions end."""
     visitor, session = posted.visitor, require_session(request, portal)
     old, new = text(posted.form, "old_password"), text(posted.form, "password")
@@ -99,5 +99,5 @@ def _set_password_page(request: Request, token: str = "", errors: FormErrors = N
     return public_page(request, "account/set_password.html", errors, **shown)
 
 
-def _change_page(visitor: Visitor, errors: FormErrors = NO_ERRORS) -> Response:
+def _change_page(visitor: AnyVisitor, errors: FormErrors = NO_ERRORS) -> Response:
     return page(visitor, "account/change_password.html", errors, **LENGTHS)

@@ -13,9 +13,9 @@ from handlers.access.passkeys import Site
 from handlers.access.second_factor import LONGEST_CODE
 from handlers.errors import RequestRefused
 from web.http.identity import origin_of
-from web.pages.frame.forms import NO_ERRORS, ConfirmedPosted, FormErrors
+from web.pages.frame.forms import NO_ERRORS, ConfirmedOwnPosted, FormErrors
 from web.pages.frame.view import page, redirect
-from web.pages.frame.visitor import ConfirmedVisitor, Visitor
+from web.pages.frame.visitor import AnyVisitor, ConfirmedVisitor
 
 router = APIRouter()
 
@@ -29,7 +29,7 @@ def show(visitor: ConfirmedVisitor) -> Response:
 
 
 @router.post(f"{PATH}/set-up")
-def set_up(posted: ConfirmedPosted) -> Response:
+def set_up(posted: ConfirmedOwnPosted) -> Response:
     """Set the app up by its first code, and show the recovery codes."""
     visitor, sealed = posted.visitor, posted.text("sealed")
     try:
@@ -44,14 +44,14 @@ def set_up(posted: ConfirmedPosted) -> Response:
 
 
 @router.post(f"{PATH}/recovery-codes")
-def renew_recovery_codes(posted: ConfirmedPosted) -> Response:
+def renew_recovery_codes(posted: ConfirmedOwnPosted) -> Response:
     visitor = posted.visitor
     origin = origin_of(visitor.request)
     return _page(visitor, codes=mfa.renew_recovery_codes(visitor.database, visitor.caller, origin))
 
 
 @router.post(f"{PATH}/off")
-def turn_off(posted: ConfirmedPosted) -> Response:
+def turn_off(posted: ConfirmedOwnPosted) -> Response:
     visitor = posted.visitor
     try:
         mfa.turn_off(visitor.database, visitor.caller, origin_of(visitor.request))
@@ -61,13 +61,13 @@ def turn_off(posted: ConfirmedPosted) -> Response:
 
 
 @router.post(f"{PATH}/browsers")
-def forget_browsers(posted: ConfirmedPosted) -> Response:
+def forget_browsers(posted: ConfirmedOwnPosted) -> Response:
     mfa.forget_browsers(posted.visitor.database, posted.visitor.caller)
     return redirect(PATH, message="browsers-forgotten")
 
 
 def _page(
-    visitor: Visitor, errors: FormErrors = NO_ERRORS, *, codes: Sequence[str] = (), sealed: str | None = None
+    visitor: AnyVisitor, errors: FormErrors = NO_ERRORS, *, codes: Sequence[str] = (), sealed: str | None = None
 ) -> Response:
     own = mfa.own(visitor.database, visitor.caller)
     settings = visitor.portal.settings

@@ -31,7 +31,7 @@ from web.http.identity import (
 )
 from web.pages.frame.forms import NO_ERRORS, FormErrors, OwnForm, text
 from web.pages.frame.view import public_page, redirect
-from web.pages.frame.visitor import HOME, is_local_path
+from web.pages.frame.visitor import HOME, landing
 from web.portal import Portal, ThePortal
 
 router = APIRouter()
@@ -40,8 +40,11 @@ CODE, SET_UP = "/sign-in/code", "/sign-in/set-up"
 _PAGES = {NextStep.CODE: CODE, NextStep.SET_UP: SET_UP}
 
 
-def lead_on(request: Request, portal: Portal, begun: Halfway, to: str) -> Response:
-    """From the password to the next step, if the browser is not remembered, and later to the page that was opened."""
+def lead_on(request: Request, portal: Portal, begun: SignedIn | Halfway, to: str) -> Response:
+    """From the password to the next step, if there is one and the browser is not remembered, and then to the page that was
+    opened."""
+    if isinstance(begun, SignedIn):
+        return signed_in(portal, begun, to)
     cookie = request.cookies.get(remembered_name(portal))
     if cookie is not None and begun.step is NextStep.CODE:
         known = sign_in_steps.at_remembered_browser(
@@ -61,7 +64,7 @@ def lead_on(request: Request, portal: Portal, begun: Halfway, to: str) -> Respon
 
 def signed_in(portal: Portal, begun: SignedIn, to: str, remembered: str | None = None) -> Response:
     """The end of every sign-in: its cookies, that of a browser to remember too, and the page that was opened at first."""
-    answer = redirect(to if is_local_path(to) else HOME)
+    answer = redirect(landing(begun.caller, to))
     _set_cookies(answer, portal, begun)
     if remembered is not None:
         set_remembered_cookie(answer, portal, remembered)
@@ -131,7 +134,7 @@ def set_up(request: Request, portal: ThePortal, form: OwnForm) -> Response:
             return _to_sign_in(portal)
         shown = sealed if error.code == refusals.BAD_CODE.code else None
         return _set_up_page(request, portal, to, FormErrors.of(error, ("code",)), sealed=shown)
-    answer = public_page(request, "account/recovery_codes.html", codes=codes, next=to if is_local_path(to) else HOME)
+    answer = public_page(request, "account/recovery_codes.html", codes=codes, next=landing(begun.caller, to))
     _set_cookies(answer, portal, begun)
     return answer
 

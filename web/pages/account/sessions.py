@@ -9,9 +9,9 @@ from fastapi.responses import Response
 
 from handlers.access import sessions
 from web.http.identity import origin_of, require_session
-from web.pages.frame.forms import ThePosted
+from web.pages.frame.forms import PostedByAnybody
 from web.pages.frame.view import page, redirect
-from web.pages.frame.visitor import TheVisitor
+from web.pages.frame.visitor import TheAnyVisitor
 
 router = APIRouter()
 
@@ -19,13 +19,13 @@ PATH = "/account/sessions"
 
 
 @router.get(PATH)
-def show(visitor: TheVisitor, request: Request) -> Response:
+def show(visitor: TheAnyVisitor, request: Request) -> Response:
     found = sessions.listing(visitor.database, visitor.caller, require_session(request, visitor.portal))
     return page(visitor, "account/sessions.html", sessions=found)
 
 
 @router.post(f"{PATH}/others/end")
-def end_others(posted: ThePosted, request: Request) -> Response:
+def end_others(posted: PostedByAnybody, request: Request) -> Response:
     """Sign the visitor out everywhere else."""
     visitor = posted.visitor
     sessions.end_others(visitor.database, visitor.caller, require_session(request, visitor.portal), origin_of(request))
@@ -33,7 +33,7 @@ def end_others(posted: ThePosted, request: Request) -> Response:
 
 
 @router.post(f"{PATH}/{{session_id}}/end")
-def end_one(posted: ThePosted, request: Request, session_id: UUID) -> Response:
+def end_one(posted: PostedByAnybody, request: Request, session_id: UUID) -> Response:
     """End one session; of the visitor's own, the next page is the one to sign in."""
     sessions.end_one(posted.visitor.database, posted.visitor.caller, session_id, origin_of(request))
     return redirect(PATH, message="session-ended")

@@ -6,31 +6,32 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from handlers.access import password_rules, sessions
-from handlers.access.sessions import Halfway
 from handlers.access.tries import Attempt
 from handlers.errors import RequestRefused
 from web.hashing import hashes_passwords
 from web.http import known_browsers
 from web.http.identity import clear_cookie, origin_of, session_before, session_of
 from web.pages.account import second_step
-from web.pages.frame.forms import FormErrors, OwnForm, ThePosted, text
+from web.pages.frame.forms import FormErrors, OwnForm, PostedByAnybody, text
 from web.pages.frame.view import public_page, redirect
-from web.pages.frame.visitor import HOME, is_local_path, signed_in_visitor
+from web.pages.frame.visitor import HOME, landing, signed_in_visitor
 from web.portal import ThePortal
 
 router = APIRouter()
 
 
 @router.get("/")
-def home() -> Response:
-    return redirect(HOME)
+def home(request: Request, portal: ThePortal) -> Response:
+    found = signed_in_visitor(request, portal)
+    return redirect(found.home if found is not None else HOME)
 
 
 @router.get("/sign-in")
 def show_sign_in(request: Request, portal: ThePortal, next: str = HOME) -> Response:
     """The sign-in page; a visitor who is signed in already goes straight on."""
-    if signed_in_visitor(request, portal) is not None:
-        return redirect(next if is_local_path(next) else HOME)
+    found = signed_in_visitor(request, portal)
+    if found is not None:
+        return redirect(landing(found.caller, next))
     return public_page(request, "account/sign_in.html", email="", next=next)
 
 
@@ -51,13 +52,11 @@ def sign_in(request: Request, portal: ThePortal, form: OwnForm) -> Response:
         )
     except RequestRefused as refused:
         return public_page(request, "account/sign_in.html", FormErrors.of(refused), email=email, next=to)
-    if isinstance(begun, Halfway):
-        return second_step.lead_on(request, portal, begun, to)
-    return second_step.signed_in(portal, begun, to)
+    return second_step.lead_on(request, portal, begun, to)
 
 
 @router.post("/sign-out")
-def sign_out(request: Request, portal: ThePortal, _: ThePosted) -> Response:
+def sign_out(request: Request, portal: ThePortal, _: PostedByAnybody) -> Response:
     """Sign out and end the session."""
     session = session_of(request, portal)
     if session is not None:

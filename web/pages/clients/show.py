@@ -7,11 +7,11 @@ from uuid import UUID
 from fastapi import APIRouter
 from fastapi.responses import Response
 
-from handlers.clients import assign, tasks
+from handlers.clients import assign, client_mfa, tasks
 from handlers.clients import history as client_history
 from handlers.clients import queries as client_queries
 from handlers.imports import queries as import_queries
-from portal_db.states import ReviewState, TaskState
+from portal_db.states import ReviewState
 from portal_db.work.import_list import ImportFilter
 from web.pages.frame.forms import PostedByImporter
 from web.pages.frame.view import page, redirect
@@ -52,9 +52,10 @@ def show_client(visitor: TheVisitor, client_id: UUID) -> Response:
         details=details,
         entry=details.entry,
         client=details.entry.client,
+        mfa_since=client_mfa.set_up_at(database, caller, client_id),
         has_items_to_review=any(item.row.state is ReviewState.PENDING for item in details.relationships),
         history=client_history.page(database, caller, client_id, cursor=None, limit=CHANGES).items,
-        tasks=tasks.listing(database, caller, client_id, list(TaskState)),
+        tasks=tasks.standings(database, caller, client_id),
         assignees=assignees,
         others=[each for each in client_queries.colleagues(database, caller) if each.id not in has_it],
         imports=[import_queries.get_import(database, caller, row.id) for row in imports],

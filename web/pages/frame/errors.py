@@ -12,7 +12,7 @@ from handlers import refusals
 from web.http.problems import ProblemAnswer
 from web.pages.frame import view
 from web.pages.frame.forms import FormErrors
-from web.pages.frame.visitor import HOME, Visitor, local_referer, signed_in_visitor
+from web.pages.frame.visitor import HOME, AnyVisitor, local_referer, signed_in_visitor
 from web.portal import portal_of
 
 #: Where programs call; they get problems, never pages.
@@ -61,7 +61,7 @@ def _to_confirm(request: Request) -> Response:
     return RedirectResponse(f"/confirm?{urlencode({'next': here.path if here else HOME})}", 303)
 
 
-def _visitor(request: Request, status: int) -> Visitor | None:
+def _visitor(request: Request, status: int) -> AnyVisitor | None:
     """Who gets the page, with its navigation. Nobody is looked up for an error of ours, of which the database may be the
     cause, nor for a request that was refused unread."""
     return None if status >= 500 or status == 413 else signed_in_visitor(request, portal_of(request))

@@ -35,6 +35,18 @@ SIGN_IN_EVENTS = {
     "second_factor_reset": "Second factor reset for them",
     "key_refused": "API key refused",
 }
+#: How whoever receives a task hears of it.
+TOLD = {
+    "pending": "The email is on its way.",
+    "sending": "The email is on its way.",
+    "sent": "They were told by email.",
+    "refused": "The email could not be delivered; they see the task when they sign in.",
+    "unknown": "The email may not have arrived; they see the task when they sign in.",
+    "cancelled": "No email was sent.",
+    "at_sign_in": "They see it when they sign in.",
+    "not_active": "They see it once they have activated their account.",
+    "no_login": "Whoever receives it has no login, so nobody can open it. Import them as a client of their own.",
+}
 #: Why a value that XPM has was not written.
 CONFLICTS = {
     "email_taken": "This email address is already in use in the portal, so the previous address was kept.",
@@ -191,6 +203,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "sign_in_event": _words(SIGN_IN_EVENTS),
     "review_word": _words(REVIEW_STATES),
     "conflict_word": _words(CONFLICTS),
+    "told_word": _words(TOLD),
     "xpm_field_word": _words(XPM_FIELDS),
 }
 

@@ -6,7 +6,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Container, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Generic, TypeVar
 from urllib.parse import parse_qsl, urlencode, urlunsplit
 from uuid import UUID
 
@@ -25,7 +25,15 @@ from handlers.fields import has_control_characters, reason_of
 from web.http.identity import require_confirmed, require_csrf_token, require_own_page, require_session
 from web.http.problems import Fault, fault_of, status_of
 from web.pages.frame import messages
-from web.pages.frame.visitor import Visitor, local_referer, signed_in_visitor
+from web.pages.frame.visitor import (
+    AnyVisitor,
+    ClientVisitor,
+    TheAnyVisitor,
+    TheClient,
+    Visitor,
+    local_referer,
+    staff_visitor,
+)
 from web.portal import Portal, ThePortal
 
 #: The hidden field with the session's token.
@@ -120,11 +128,14 @@ def text(form: FormData, name: str) -> str:
     return value
 
 
+V = TypeVar("V", bound=AnyVisitor)
+
+
 @dataclass(frozen=True)
-class Posted:
+class PostedBy(Generic[V]):
     """A form that a visitor sent from one of our own pages."""
 
-    visitor: Visitor
+    visitor: V
     form: FormData
 
     def text(self, name: str) -> str:
@@ -144,6 +155,10 @@ class Posted:
         return text(self.form, name) == "yes"
 
 
+#: A form of a staff member.
+Posted = PostedBy[Visitor]
+
+
 def own_form(request: Request, portal: ThePortal, form: GivenForm) -> FormData:
     """A form from one of our own pages that needs no session, such as signing in.
 
@@ -160,7 +175,7 @@ def sender(request: Request, portal: ThePortal) -> Visitor | None:
     Raises:
         RequestRefused: `not_signed_in`, before anything of the form is read.
     """
-    found = signed_in_visitor(request, portal)
+    found = staff_visitor(request, portal)
     if found is None and not kept_form.may_keep(portal.database, require_session(request, portal)):
         raise refusals.NOT_SIGNED_IN()
     return found
@@ -168,19 +183,37 @@ def sender(request: Request, portal: ThePortal) -> Visitor | None:
 
 def posted(
     request: Request, portal: ThePortal, visitor: Annotated[Visitor | None, Depends(sender)], form: GivenForm
-) -> Posted:
+) -> PostedBy[Visitor]:
     """A form from one of our own pages, sent by the staff member for whom the page was made.
 
     Raises:
         RequestRefused: `csrf`, or `not_signed_in`; what was typed is kept then.
     """
+    return _sent_by(request, portal, visitor, form)
+
+
+def posted_by_client(
+    request: Request, portal: ThePortal, visitor: TheClient, form: GivenForm
+) -> PostedBy[ClientVisitor]:
+    """`posted`, sent by a client."""
+    return _sent_by(request, portal, visitor, form)
+
+
+def posted_by_anybody(
+    request: Request, portal: ThePortal, visitor: TheAnyVisitor, form: GivenForm
+) -> PostedBy[AnyVisitor]:
+    """`posted`, sent by whoever is signed in, about their own account."""
+    return _sent_by(request, portal, visitor, form)
+
+
+def _sent_by(request: Request, portal: Portal, visitor: V | None, form: FormData) -> PostedBy[V]:
     require_own_page(request, portal)
     session = require_session(request, portal)
     require_csrf_token(session, text(form, CSRF_FIELD))
     if visitor is None:
         _keep(request, portal, session, form)
         raise refusals.NOT_SIGNED_IN()
-    return Posted(visitor, form)
+    return PostedBy(visitor, form)
 
 
 def _keep(request: Request, portal: Portal, session: Session, form: FormData) -> None:
@@ -239,12 +272,23 @@ def confirmed_by_manager(
     return confirmed(request, portal, found)
 
 
+def confirmed_own(
+    request: Request, portal: ThePortal, found: Annotated[PostedBy[AnyVisitor], Depends(posted_by_anybody)]
+) -> PostedBy[AnyVisitor]:
+    """`confirmed`, for an act on one's own account."""
+    require_confirmed(request, portal)
+    return found
+
+
 OwnForm = Annotated[FormData, Depends(own_form)]
 ThePosted = Annotated[Posted, Depends(posted)]
 ConfirmedPosted = Annotated[Posted, Depends(confirmed)]
 PostedByImporter = Annotated[Posted, Depends(posted_by_importer)]
 PostedByManager = Annotated[Posted, Depends(posted_by_manager)]
 ConfirmedByManager = Annotated[Posted, Depends(confirmed_by_manager)]
+PostedByClient = Annotated[PostedBy[ClientVisitor], Depends(posted_by_client)]
+PostedByAnybody = Annotated[PostedBy[AnyVisitor], Depends(posted_by_anybody)]
+ConfirmedOwnPosted = Annotated[PostedBy[AnyVisitor], Depends(confirmed_own)]
 
 
 def _invalid_fields(error: ValidationError) -> dict[str, Fault]:

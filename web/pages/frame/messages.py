@@ -33,7 +33,8 @@ MESSAGES: dict[str, Message] = {
     "password-set": Message("Your password is set. Sign in with it."),
     "browsers-forgotten": Message("Every browser is asked for a code at the next sign-in.", "note"),
     "mfa-reset": Message(
-        "Their multi-factor authentication is reset. They set up another at their next sign-in.", "note"
+        "Their multi-factor authentication is reset. Where it is mandatory, they set it up again at their next sign-in.",
+        "note",
     ),
     "saved": Message("Saved."),
     "staff-invited": Message("Added. The invitation is being sent."),
@@ -77,6 +78,8 @@ MESSAGES: dict[str, Message] = {
         "The client is disconnected from Xero Practice Manager. Everything already imported stays.", "note"
     ),
     "invited": Message("The invitation is being sent."),
+    "task-completed": Message("Task completed. Your accountant can see it."),
+    "account-active": Message("Your account is active. Welcome."),
     "task-sent": Message("Task sent."),
     "connection-added": Message("Connection added."),
 }

@@ -1,4 +1,4 @@
-"""The side navigation: headings with links, in the words of the support article."""
+"""The side navigation: of staff, headings with links in the words of the support article; of clients, a few links."""
 
 from __future__ import annotations
 
@@ -43,3 +43,6 @@ NAVIGATION: tuple[tuple[str, tuple[Link, ...]], ...] = (
         ),
     ),
 )
+
+CLIENT_NAVIGATION = (Link("Tasks", "/my/tasks", "task"), Link("Your details", "/my/details", "person"),
+                     Link("Terms of use", "/my/terms", "note"))  # fmt: skip

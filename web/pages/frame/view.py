@@ -15,8 +15,8 @@ from web.http import static_files
 from web.http.identity import session_of
 from web.pages.frame import filters, messages
 from web.pages.frame.forms import NO_ERRORS, FormErrors
-from web.pages.frame.navigation import NAVIGATION
-from web.pages.frame.visitor import Visitor
+from web.pages.frame.navigation import CLIENT_NAVIGATION, NAVIGATION
+from web.pages.frame.visitor import AnyVisitor
 
 _templates = Environment(
     loader=PackageLoader("web"),
@@ -26,11 +26,12 @@ _templates = Environment(
     lstrip_blocks=True,
 )
 _templates.globals |= {"static": static_files.address, "icon": filters.icon, "navigation": NAVIGATION}
+_templates.globals |= {"client_navigation": CLIENT_NAVIGATION}
 _templates.globals |= filters.CHOICES
 _templates.filters |= filters.FILTERS
 
 
-def page(visitor: Visitor, template: str, errors: FormErrors = NO_ERRORS, **values: Any) -> HTMLResponse:
+def page(visitor: AnyVisitor, template: str, errors: FormErrors = NO_ERRORS, **values: Any) -> HTMLResponse:
     """A page for a signed-in visitor.
 
     Args:
@@ -53,7 +54,7 @@ def _page(request: Request, template: str, status: int, **values: Any) -> HTMLRe
     return HTMLResponse(_templates.get_template(template).render(values | frame), status)
 
 
-def _kept(request: Request, visitor: Visitor | None) -> Mapping[str, str] | None:
+def _kept(request: Request, visitor: AnyVisitor | None) -> Mapping[str, str] | None:
     """What the visitor had typed on this page when their session ended, if they come back to it."""
     session = session_of(request, visitor.portal) if visitor else None
     if visitor is None or session is None or request.query_params.get("said") != messages.KEPT:

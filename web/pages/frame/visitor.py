@@ -1,41 +1,61 @@
-"""Who views a page: a signed-in staff member, their practice, and the token that their forms carry."""
+"""Who views a page: a signed-in staff member or client, their practice, and the token that their forms carry."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
-from typing import Annotated
+from typing import Annotated, ClassVar
 from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo
 
 from fastapi import Depends, Request
 
 from handlers import refusals
-from handlers.access import sessions
-from handlers.access.caller import Caller, Scope
+from handlers.access import practices, sessions
+from handlers.access.caller import AnyCaller, Caller, ClientCaller, Scope
+from handlers.access.sessions import Session
 from handlers.imports import needs
 from handlers.integration import status
 from handlers.integration.status import IntegrationStatus
 from handlers.services import Services
 from portal_db.database import Database
+from portal_db.tables import Practice
 from web.http.identity import require_confirmed, session_of
 from web.portal import Portal, ThePortal
 
 #: The cookie with what was ticked in the last advanced search.
 SEARCH_IN = "search_in"
-#: Where a sign-in leads that began at no other page.
+#: Where a sign-in of staff, and of clients, leads that began at no other page.
 HOME = "/clients"
+CLIENT_HOME = "/my/tasks"
+#: The clients' side, and the pages about one's own account, which both have.
+CLIENT_SIDE, OWN_ACCOUNT = "/my/", "/account/"
 
 
 @dataclass(frozen=True)
-class Visitor:
-    """A signed-in staff member, for one request. `xpm` is the status of their own XPM integration."""
+class AnyVisitor:
+    """Whoever is signed in, for one request: what staff and clients have in common. `frame` is the template around each of
+    their pages, and `home` where they begin."""
 
     request: Request
     portal: Portal
-    caller: Caller
+    caller: AnyCaller
     csrf_token: str
-    xpm: IntegrationStatus
+
+    frame: ClassVar[str] = ""
+    home: ClassVar[str] = ""
+    #: What the portal is called in the titles of their pages.
+    portal_name: ClassVar[str] = ""
+
+    @property
+    def of_practice(self) -> Practice:
+        raise NotImplementedError
+
+    @property
+    def standing(self) -> str:
+        """What they are to their practice."""
+        raise NotImplementedError
 
     @property
     def name(self) -> str:
@@ -43,11 +63,43 @@ class Visitor:
 
     @property
     def practice(self) -> str:
-        return self.xpm.practice.name
+        return self.of_practice.name
 
     @property
     def time_zone(self) -> ZoneInfo:
-        return ZoneInfo(self.xpm.practice.time_zone)
+        return ZoneInfo(self.of_practice.time_zone)
+
+    @property
+    def services(self) -> Services:
+        return self.portal.services
+
+    @property
+    def database(self) -> Database:
+        return self.portal.database
+
+    def new_key(self) -> str:
+        """An idempotency key for a form: the form does its work once, however often it is sent."""
+        return self.services.sources.new_id().hex
+
+
+@dataclass(frozen=True)
+class Visitor(AnyVisitor):
+    """A signed-in staff member, for one request. `xpm` is the status of their own XPM integration."""
+
+    caller: Caller
+    xpm: IntegrationStatus
+
+    frame: ClassVar[str] = "frame/app.html"
+    home: ClassVar[str] = HOME
+    portal_name: ClassVar[str] = "Partner portal"
+
+    @property
+    def of_practice(self) -> Practice:
+        return self.xpm.practice
+
+    @property
+    def standing(self) -> str:
+        return self.caller.role.replace("_", " ").capitalize()
 
     @property
     def may_import(self) -> bool:
@@ -67,17 +119,28 @@ class Visitor:
         """Whether their last advanced search in this browser was in XPM too."""
         return self.request.cookies.get(SEARCH_IN) == "xpm"
 
-    @property
-    def services(self) -> Services:
-        return self.portal.services
+
+@dataclass(frozen=True)
+class ClientVisitor(AnyVisitor):
+    """A signed-in client, for one request."""
+
+    caller: ClientCaller
+
+    frame: ClassVar[str] = "frame/client.html"
+    home: ClassVar[str] = CLIENT_HOME
+    portal_name: ClassVar[str] = "Client portal"
+
+    @cached_property
+    def of_practice(self) -> Practice:
+        return practices.of_caller(self.database, self.caller)
 
     @property
-    def database(self) -> Database:
-        return self.portal.database
+    def standing(self) -> str:
+        return "Client"
 
-    def new_key(self) -> str:
-        """An idempotency key for a form: the form does its work once, however often it is sent."""
-        return self.services.sources.new_id().hex
+    @property
+    def today(self) -> date:
+        return self.services.sources.now().astimezone(self.time_zone).date()
 
 
 def visitor(request: Request, portal: ThePortal) -> Visitor:
@@ -86,18 +149,56 @@ def visitor(request: Request, portal: ThePortal) -> Visitor:
     Raises:
         RequestRefused: `not_signed_in`; a browser is sent to the sign-in page and then back to this one.
     """
+    found = staff_visitor(request, portal)
+    if found is None:
+        raise refusals.NOT_SIGNED_IN()
+    return found
+
+
+def staff_visitor(request: Request, portal: Portal) -> Visitor | None:
+    """The signed-in staff member, if there is one."""
+    session = session_of(request, portal)
+    caller = sessions.recognise(portal.database, session) if session else None
+    return _visitor(request, portal, caller, session) if session and caller else None
+
+
+def client_visitor(request: Request, portal: ThePortal) -> ClientVisitor:
+    """The signed-in client.
+
+    Raises:
+        RequestRefused: `not_signed_in`, for staff too.
+    """
+    session = session_of(request, portal)
+    caller = sessions.recognise_client(portal.database, session) if session else None
+    if session is None or caller is None:
+        raise refusals.NOT_SIGNED_IN()
+    return ClientVisitor(request, portal, caller, session.csrf_token)
+
+
+def any_visitor(request: Request, portal: ThePortal) -> AnyVisitor:
+    """Whoever is signed in, for the pages about their own account.
+
+    Raises:
+        RequestRefused: `not_signed_in`.
+    """
     found = signed_in_visitor(request, portal)
     if found is None:
         raise refusals.NOT_SIGNED_IN()
     return found
 
 
-def signed_in_visitor(request: Request, portal: Portal) -> Visitor | None:
-    """The signed-in staff member, if there is one."""
+def signed_in_visitor(request: Request, portal: Portal) -> AnyVisitor | None:
+    """Whoever is signed in, if anybody is."""
     session = session_of(request, portal)
-    caller = sessions.recognise(portal.database, session) if session else None
+    caller = sessions.recognise_any(portal.database, session) if session else None
     if session is None or caller is None:
         return None
+    if isinstance(caller, ClientCaller):
+        return ClientVisitor(request, portal, caller, session.csrf_token)
+    return _visitor(request, portal, caller, session)
+
+
+def _visitor(request: Request, portal: Portal, caller: Caller, session: Session) -> Visitor:
     return Visitor(request, portal, caller, session.csrf_token, status.standing(portal.database, caller))
 
 
@@ -111,8 +212,10 @@ def importer(found: Annotated[Visitor, Depends(visitor)]) -> Visitor:
     return found
 
 
-def confirmed_visitor(request: Request, portal: ThePortal, found: Annotated[Visitor, Depends(visitor)]) -> Visitor:
-    """A visitor who has confirmed that it is them: for pages whose forms ask for that.
+def confirmed_visitor(
+    request: Request, portal: ThePortal, found: Annotated[AnyVisitor, Depends(any_visitor)]
+) -> AnyVisitor:
+    """Whoever has confirmed that it is them: for pages about one's own account whose forms ask for that.
 
     Raises:
         RequestRefused: `confirmation_needed`.
@@ -137,10 +240,13 @@ def confirmed_manager(request: Request, portal: ThePortal, found: Annotated[Visi
     Raises:
         RequestRefused: `not_allowed`, or `confirmation_needed`.
     """
-    return confirmed_visitor(request, portal, found)
+    require_confirmed(request, portal)
+    return found
 
 
-ConfirmedVisitor = Annotated[Visitor, Depends(confirmed_visitor)]
+ConfirmedVisitor = Annotated[AnyVisitor, Depends(confirmed_visitor)]
+TheAnyVisitor = Annotated[AnyVisitor, Depends(any_visitor)]
+TheClient = Annotated[ClientVisitor, Depends(client_visitor)]
 TheVisitor = Annotated[Visitor, Depends(visitor)]
 TheImporter = Annotated[Visitor, Depends(importer)]
 TheManager = Annotated[Visitor, Depends(manager)]
@@ -156,3 +262,13 @@ def local_referer(request: Request) -> SplitResult | None:
 def is_local_path(path: str) -> bool:
     """Whether this is a path of the portal, and not an address of another site."""
     return path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
+
+
+def landing(caller: AnyCaller, to: str) -> str:
+    """Where a sign-in leads: to the page that was opened at first if it is theirs, or else to where they begin."""
+    is_client = isinstance(caller, ClientCaller)
+    path = urlsplit(to).path
+    is_theirs = path.startswith(CLIENT_SIDE) == is_client or path.startswith(OWN_ACCOUNT)
+    if is_local_path(to) and is_theirs:
+        return to
+    return CLIENT_HOME if is_client else HOME

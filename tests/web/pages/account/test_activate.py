@@ -6,11 +6,12 @@ import re
 from email import message_from_bytes, policy
 from urllib.parse import urlsplit
 
+from portal_db.states import Role
 from tests.making import importable
 from tests.web.desk import Desk
 from tests.web.pages.frame.test_frame import keeps_the_rules
 from tests.web.pages.people import imported
-from tests.web.pages.reading import Page, Reader, stranger
+from tests.web.pages.reading import Page, Reader, reader, stranger
 from xpm.simulator.serve import SimulatorHandle
 
 PASSWORD = "nine slow boats at anchor"
@@ -32,8 +33,10 @@ def opened(reader: Reader, token: str) -> Page:
 
 
 def test_a_client_activates_their_account_once(desk: Desk, simulator: SimulatorHandle) -> None:
-    record = importable(simulator)[0]
+    record, owner = importable(simulator)[0], reader(desk, desk.staff(Role.OWNER))
     imported(desk, record.uuid, send_welcome_email=True)
+    saved = keeps_the_rules(owner.send(owner.open("/admin/terms"), "/admin/terms", text="Be <kind>."))
+    assert "Saved." in saved.text
     client, token = stranger(desk), token_in_the_mail(desk)
     assert keeps_the_rules(client.open("/activate")).heading == "Activate your account"
     page = keeps_the_rules(opened(client, token))
@@ -49,7 +52,10 @@ def test_a_client_activates_their_account_once(desk: Desk, simulator: SimulatorH
         again = keeps_the_rules(client.send(page, "/activate", **good | wrong))
         assert again.faults().keys() == {field}
         assert PASSWORD not in again.answer.text
-    assert client.send(page, "/activate", **good).heading == "Your account is active"
+    assert "Be <kind>." in page.text
+    home = keeps_the_rules(client.send(page, "/activate", **good))
+    assert (home.path, home.heading, "Your account is active." in home.text) == ("/my/tasks", "Your tasks", True)
+    assert "Be <kind>." in keeps_the_rules(client.open("/my/terms")).text
     used = keeps_the_rules(opened(client, token))
     assert used.heading == "This account is already active"
     assert record.name not in used.text
@@ -80,14 +86,14 @@ def test_a_link_of_an_earlier_release_works(desk: Desk, simulator: SimulatorHand
     page = keeps_the_rules(client.open(f"/activate/{token}"))
     good = {"password": PASSWORD, "password_again": PASSWORD, "accept_terms": "yes"}
     done = client.send(page, "/activate", **good)
-    assert (done.path, done.heading) == ("/activate", "Your account is active")
+    assert done.path == "/my/tasks"
 
 
 def test_a_page_that_an_earlier_release_made_can_still_be_sent(desk: Desk, simulator: SimulatorHandle) -> None:
     """It runs beside this one during a deploy."""
     imported(desk, importable(simulator)[0].uuid, send_welcome_email=True)
     good = {"password": PASSWORD, "password_again": PASSWORD, "accept_terms": "yes"}
-    assert stranger(desk).post(f"/activate/{token_in_the_mail(desk)}", good).heading == "Your account is active"
+    assert stranger(desk).post(f"/activate/{token_in_the_mail(desk)}", good).path == "/my/tasks"
 
 
 def test_no_address_that_a_server_sees_holds_the_secret_of_a_link(desk: Desk, simulator: SimulatorHandle) -> None:
@@ -98,3 +104,18 @@ def test_no_address_that_a_server_sees_holds_the_secret_of_a_link(desk: Desk, si
     [link] = re.findall(r"https?://\S+", body.get_content())
     assert urlsplit(link).fragment == token_in_the_mail(desk)
     assert (urlsplit(link).path, urlsplit(link).query) == ("/activate", "")
+
+
+def test_terms_are_a_text_or_a_safe_link_and_set_by_owners(desk: Desk) -> None:
+    owner, partner = reader(desk, desk.staff(Role.OWNER)), reader(desk, desk.staff(Role.PARTNER))
+    at = "/admin/terms"
+    page = owner.open(at)
+    for wrong in (
+        {"url": "javascript:alert(1)"},
+        {"url": "http://a.example"},
+        {"url": "https://a.example", "text": "Both"},
+    ):
+        assert keeps_the_rules(owner.send(page, at, **wrong)).faults().keys() == {"url"}
+    token = partner.open("/clients").form("/sign-out")
+    assert (partner.open(at).status, partner.post(at, {**token, "text": "Mine"}).status) == (403, 403)
+    assert desk.world.scalar("SELECT count(*) FROM terms") == 0

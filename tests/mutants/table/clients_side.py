@@ -1,0 +1,177 @@
+"""Guards of the clients' side: which side a session reaches, what a client sees, how they hear of tasks, and the terms."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import Edit, Mutant
+
+SESSIONS = "handlers/access/sessions.py"
+CREDENTIALS = "portal_db/access/credentials.py"
+SIDE = "portal_db/clients/client_side.py"
+EMAIL = "handlers/clients/task_email.py"
+EMAILS = "portal_db/clients/task_emails.py"
+ACTIVATION = "handlers/access/activation.py"
+SIDES = "tests/web/pages/client_side/test_sides.py"
+HOME = "tests/web/pages/client_side/test_home.py"
+ACCOUNT = "tests/web/pages/client_side/test_account.py"
+EMAIL_TEST = "tests/handlers/clients/test_task_email.py"
+ACTIVATION_TEST = "tests/handlers/access/test_activation.py"
+OTHERS = f"{HOME}::test_nobody_reads_or_completes_anything_of_another_client[sqlite]"
+ENTITY = f"{HOME}::test_an_entitys_task_goes_to_the_person_who_acts_for_it_and_guests_read_its_details[sqlite]"
+TERMS = f"{ACTIVATION_TEST}::test_the_terms_that_were_shown_are_accepted_and_on_record"
+
+MUTANTS = (
+    Mutant(
+        "sides-apart",
+        "a client's session is none of a staff member's",
+        "invariant 6: a client reads the whole firm",
+        (Edit(SESSIONS, "    return found if isinstance(found, Caller) else None\n", "    return found\n"),),
+        (f"{SIDES}::test_each_side_is_out_of_reach_for_the_other",),
+    ),
+    Mutant(
+        "sides-api",
+        "clients are unknown to the API",
+        "a client signs in where programs of staff do",
+        (Edit("web/api/session.py", "        staff_only=True,\n"),),
+        (f"{SIDES}::test_a_client_is_nobody_to_the_api",),
+    ),
+    Mutant(
+        "sides-active",
+        "who has not activated their account does not sign in",
+        "an account is open before its owner accepted the terms",
+        (
+            Edit(
+                CREDENTIALS,
+                "Client.archived_at.is_(None), Login.activated_at.is_not(None)",
+                "Client.archived_at.is_(None)",
+            ),
+        ),
+        (f"{SIDES}::test_only_clients_with_an_active_account_who_are_not_archived_sign_in",),
+    ),
+    Mutant(
+        "sides-archived",
+        "a client who was archived does not sign in",
+        "somebody whose firm has parted with them reads on",
+        (Edit(CREDENTIALS, "Client.archived_at.is_(None), Login", "Login"),),
+        (f"{SIDES}::test_only_clients_with_an_active_account_who_are_not_archived_sign_in",),
+    ),
+    Mutant(
+        "sides-signed-out",
+        "a new password ends a client's sessions",
+        "whoever knew the old password stays signed in",
+        (Edit(CREDENTIALS, "    end_sessions_of(tx, SessionOwner(LoginKind.CLIENT, login_id), keep=keep)\n"),),
+        (f"{ACCOUNT}::test_a_client_sets_a_forgotten_password_and_is_signed_out_everywhere",),
+    ),
+    Mutant(
+        "client-own-tasks",
+        "a client sees and completes their own tasks only",
+        "invariant 6: anybody reads what somebody else is asked, and answers it",
+        (Edit(SIDE, "        .where(Task.state.in_(SHOWN), is_theirs)\n", "        .where(Task.state.in_(SHOWN))\n"),),
+        (OTHERS,),
+    ),
+    Mutant(
+        "client-own-details",
+        "a client reads their own details only",
+        "invariant 6: anybody reads where the other clients live",
+        (Edit(SIDE, "select(Client).where(or_(holder.owned(), entities))", "select(Client)"),),
+        (OTHERS,),
+    ),
+    Mutant(
+        "client-guests",
+        "an entity's details are for connections with guest access",
+        "a connection that was only recorded reads the entity's details",
+        (Edit(SIDE, ".where(EntityConnection.access == ConnectionAccess.GUEST)", ""),),
+        (ENTITY,),
+    ),
+    Mutant(
+        "client-by-record",
+        "a connection that is tied to a client's record is that client, whatever its email",
+        "b.32: an entity's task is read by whoever has the address that somebody typed",
+        (Edit(SIDE, "and_(~_is_some_person(), func", "and_(func"),),
+        (ENTITY,),
+    ),
+    Mutant(
+        "client-mfa-reset",
+        "owners and account admins reset a client's second factor",
+        "anybody who learned a client's password has a colleague take the second factor away",
+        (Edit("handlers/clients/client_mfa.py", "    caller.require(Scope.MANAGE)\n"),),
+        (f"{ACCOUNT}::test_where_it_is_mandatory_a_client_sets_a_second_factor_up_and_an_owner_resets_it",),
+    ),
+    Mutant(
+        "task-email-once",
+        "an email that somebody began to send is not sent again",
+        "invariant 3: a client gets the same email twice",
+        (
+            Edit(EMAIL, "found.email.state in (EmailState.SENDING, EmailState.UNKNOWN)", "False"),
+            Edit(EMAIL, "found.email.state is not EmailState.PENDING or", "False or"),
+            Edit(EMAILS, "or_(TaskEmail.state == EmailState.PENDING, _is_ours(token))", "TaskEmail.state.is_not(None)"),
+        ),
+        (f"{EMAIL_TEST}::test_a_worker_killed_while_sending_leaves_it_unknown_and_nobody_sends_again[True]",),
+    ),
+    Mutant(
+        "task-email-address",
+        "a task's email goes to the address that the login has",
+        "what a client is asked goes to an address that was corrected before",
+        (
+            Edit(
+                EMAILS,
+                "select(Login.email).where(Login.id == TaskEmail.login_id).scalar_subquery() == address",
+                "is_open",
+            ),
+        ),
+        (f"{EMAIL_TEST}::test_an_email_goes_to_the_address_that_the_login_has_when_it_is_sent",),
+    ),
+    Mutant(
+        "task-email-wanted",
+        "a task that was withdrawn is not told of",
+        "a client is asked for what nobody wants any more",
+        (Edit(EMAIL, " or found.task.state is not TaskState.OPEN:", ":"),),
+        (f"{EMAIL_TEST}::test_a_task_that_was_withdrawn_is_not_told_of",),
+    ),
+    Mutant(
+        "task-email-active",
+        "who cannot sign in is sent no task",
+        "the email promises what its reader cannot open",
+        (Edit(EMAIL, "    if login is None or login.activated_at is None:\n", "    if login is None:\n"),),
+        (f"{EMAIL_TEST}::test_who_cannot_open_a_task_is_sent_no_email_and_staff_see_why",),
+    ),
+    Mutant(
+        "task-email-of-a-backup",
+        "an email of a backup is of unknown outcome",
+        "invariant 3: after a restore every task is told of again",
+        (
+            Edit(
+                "portal_db/upkeep/restores.py",
+                "ReconnectNotice, PasswordReset, TaskEmail):",
+                "ReconnectNotice, PasswordReset):",
+            ),
+        ),
+        (f"{EMAIL_TEST}::test_an_email_of_a_backup_is_not_sent",),
+    ),
+    Mutant(
+        "terms-accepted",
+        "an account is activated once the firm's terms are accepted",
+        "a client uses the portal without having agreed to anything",
+        (Edit(ACTIVATION, "    if its_terms is not None and not accepts_terms:\n", "    if False:\n"),),
+        (TERMS,),
+    ),
+    Mutant(
+        "terms-shown",
+        "the terms that are accepted are those that were shown",
+        "it is on record that a client accepted what they never read",
+        (
+            Edit(
+                ACTIVATION,
+                "    if its_terms is not None and terms_id not in (None, its_terms.id):\n",
+                "    if False:\n",
+            ),
+        ),
+        (TERMS,),
+    ),
+    Mutant(
+        "terms-safe-link",
+        "a link to terms begins with https",
+        "an owner's account that was taken over runs scripts in clients' browsers",
+        (Edit("handlers/access/terms.py", 'if address and (parts.scheme != "https" or', "if address and (False or"),),
+        ("tests/web/pages/account/test_activate.py::test_terms_are_a_text_or_a_safe_link_and_set_by_owners",),
+    ),
+)

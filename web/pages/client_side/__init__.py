@@ -1,0 +1,1 @@
+"""The clients' side: their tasks, and their details as the firm holds them."""
