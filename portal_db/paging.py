@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Self, TypeVar
@@ -59,6 +60,13 @@ def newest_first(
     if after is not None:
         statement = statement.where(at <= after.at, or_(at < after.at, row_id < after.row_id))
     return statement.order_by(at.desc(), row_id.desc()).limit(limit)
+
+
+def total_of(found: Sequence[object], limit: int, count: Callable[[], int], *, offset: int = 0) -> int:
+    """How many rows a list has, of which `found` are those from an offset on. Counts them only where more may follow."""
+    if len(found) < limit and (found or not offset):
+        return offset + len(found)
+    return count()
 
 
 def is_any_time(at: SQLColumnExpression[Any]) -> ColumnElement[bool]:

@@ -217,10 +217,15 @@ def _of(intent: Intent) -> dict[str, Any]:
     return {"email_id": intent.email_id, "token": intent.lease_token}
 
 
-def mark_unknown(tx: Tx, email_id: UUID) -> None:
-    """Mark an email unknown that an interrupted attempt left in `sending`: whether it was sent cannot be known."""
+def mark_unknown(tx: Tx, email_id: UUID) -> EmailState | None:
+    """Mark an email unknown that an interrupted attempt left in `sending`: whether it was sent cannot be known.
+
+    Returns:
+        Its state now: `sent` if that attempt has recorded so meanwhile, since it was slow and not interrupted.
+    """
     is_sending = (WelcomeEmail.id == email_id, WelcomeEmail.state == EmailState.SENDING)
     update_rows(tx, WelcomeEmail, *is_sending, state=EmailState.UNKNOWN)
+    return _state(tx, WelcomeEmail.id == email_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,7 +311,11 @@ def cancel_pending(tx: Tx, client_id: UUID) -> EmailState | None:
     """
     is_pending = (WelcomeEmail.client_id == client_id, WelcomeEmail.state == EmailState.PENDING)
     update_rows(tx, WelcomeEmail, *is_pending, state=EmailState.CANCELLED)
-    return tx.session.scalar(select(WelcomeEmail.state).where(WelcomeEmail.client_id == client_id))
+    return _state(tx, WelcomeEmail.client_id == client_id)
+
+
+def _state(tx: Tx, is_meant: ColumnElement[bool]) -> EmailState | None:
+    return tx.session.scalar(select(WelcomeEmail.state).where(is_meant))
 
 
 def _decide(tx: Tx, email: WelcomeEmail, *conditions: ColumnElement[bool], **values: Any) -> bool:

@@ -197,6 +197,8 @@ def _call_search(services: Services, asker: StaffRequester, text: str) -> Sequen
 
 def _results(services: Services, caller: Caller, records: Sequence[XpmClient]) -> list[SearchResult]:
     """Each record with what it may be imported as, and what prevents that."""
+    if not records:
+        return []
     uuids = [record.uuid for record in records]
     with services.database.read() as tx:
         words = words_of(tx, caller.practice_id)

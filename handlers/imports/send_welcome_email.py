@@ -2,7 +2,8 @@
 
 Sending cannot be rolled back, so the intent is committed first, under the job's lease. Emails of a set are sent one after
 the other (`worker.runner.chain`). An attempt that finds another attempt's intent cannot know whether the email was sent: it
-marks the email unknown, and people decide (`handlers.imports.welcome_email`).
+marks the email unknown, and people decide (`handlers.imports.welcome_email`); unless the other was only slow, and records
+first that it was sent. Then this attempt steps aside, and the next one finds the email sent.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from portal_db.database import Tx
 from portal_db.states import EmailState, ErrorClass
 from portal_db.tables import Client, Job, Practice, PracticeLook
 from portal_db.welcome_emails import AddressedEmail, Intent
-from portal_db.work.jobs import Failure, lease_of
+from portal_db.work.jobs import Failure, LeaseLost, lease_of
 
 LINK_VALID_SECONDS = 30 * 24 * 3600
 
@@ -112,7 +113,10 @@ def on_failure(tx: Tx, job: Job, failure: Failure) -> None:
     match failure.error_class:
         case ErrorClass.UNKNOWN | ErrorClass.PERMANENT:
             # A bug between intent and answer leaves the outcome as unknown as no answer.
-            welcome_emails.mark_unknown(tx, intent.email_id)
+            state = welcome_emails.mark_unknown(tx, intent.email_id)
+            if state is EmailState.SENT and failure.error_class is ErrorClass.UNKNOWN:
+                # Whoever began it had lost the lease, but was alive, and has recorded the answer.
+                raise LeaseLost(f"email {intent.email_id} was sent by an earlier attempt")
         case ErrorClass.REJECTED:
             welcome_emails.finish_sending(tx, intent, EmailState.REFUSED)
         case _:

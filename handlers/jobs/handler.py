@@ -50,7 +50,8 @@ Fetch = Callable[[Services, Sequence[Job]], Sequence[Any]]
 #: written nothing but what a refusal leaves. An exception undoes the whole set, and its jobs run one by one.
 Apply = Callable[[Tx, Sequence[Task]], Sequence["Result"]]
 Result = Sequence[FollowUp] | Rejected
-#: Undoes or records what a failed attempt left.
+#: Undoes or records what a failed attempt left. Raises `LeaseLost` if another attempt has done the work meanwhile: then the
+#: failure is not recorded, and the job goes back to the queue.
 OnFailure = Callable[[Tx, Job, Failure], None]
 
 

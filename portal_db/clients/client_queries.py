@@ -15,7 +15,7 @@ from sqlalchemy.orm import aliased
 from portal_db import names
 from portal_db.database import Tx
 from portal_db.dialect import one_as
-from portal_db.paging import Cursor, newest_first
+from portal_db.paging import Cursor, newest_first, total_of
 from portal_db.states import ClientKind, ClientType, EmailState, EntityType
 from portal_db.tables import Client, ClientVisibility, Login, TeamMember, WelcomeEmail, XpmLink
 from portal_db.types import db_time
@@ -95,9 +95,10 @@ def listing(
 ) -> tuple[list[ClientEntry], int]:
     """Clients from one place of a list on, and how many the whole list has."""
     statement = _entries(viewer).where(*_conditions(wanted))
-    found = tx.session.execute(statement.order_by(*_ORDERS[order]).offset(offset).limit(limit))
-    count = tx.session.scalar(statement.with_only_columns(func.count(), maintain_column_froms=True))
-    return [ClientEntry(*row) for row in found], count or 0
+    found = tx.session.execute(statement.order_by(*_ORDERS[order]).offset(offset).limit(limit)).all()
+    count = statement.with_only_columns(func.count(), maintain_column_froms=True)
+    total = total_of(found, limit, lambda: tx.session.scalar(count) or 0, offset=offset)
+    return [ClientEntry(*row) for row in found], total
 
 
 def _conditions(wanted: ClientFilter) -> Iterator[ColumnElement[bool]]:
@@ -157,10 +158,10 @@ def named(
         records: the XPM records whose name does, as ids or a query of ids.
     """
     wanted = or_(_is_called(text, is_guess=is_guess), XpmLink.xpm_uuid.in_(records))
-    found = tx.session.execute(_entries(viewer).where(wanted).order_by(Client.sort_key, Client.id).limit(limit))
+    found = tx.session.execute(_entries(viewer).where(wanted).order_by(Client.sort_key, Client.id).limit(limit)).all()
     live = and_(XpmLink.client_id == Client.id, XpmLink.disconnected_at.is_(None))
     count = select(func.count()).select_from(Client).outerjoin(XpmLink, live).where(viewer.may_see_client(), wanted)
-    return [ClientEntry(*row) for row in found], tx.session.scalar(count) or 0
+    return [ClientEntry(*row) for row in found], total_of(found, limit, lambda: tx.session.scalar(count) or 0)
 
 
 def once_linked(tx: Tx, viewer: Viewer, xpm_uuids: Iterable[UUID]) -> dict[UUID, Client]:

@@ -12,6 +12,7 @@ from portal_db import names
 from portal_db.database import Tx
 from portal_db.dialect import count_rows
 from portal_db.directory.directories import is_in
+from portal_db.paging import total_of
 from portal_db.states import ConnectionState
 from portal_db.tables import Client, Directory, DirectoryRecord, XpmConnection, XpmLink, same_directory
 from portal_db.visibility import Viewer
@@ -40,8 +41,8 @@ def find_unlinked(
         XpmLink.client_id.in_(clients),
     )
     wanted = and_(_is_named(directory, text, is_guess), ~linked.exists())
-    found = tx.session.scalars(_best_first(select(DirectoryRecord).where(wanted), text).limit(limit))
-    return list(found), count_rows(tx, wanted)
+    found = tx.session.scalars(_best_first(select(DirectoryRecord).where(wanted), text).limit(limit)).all()
+    return list(found), total_of(found, limit, lambda: count_rows(tx, wanted))
 
 
 def ids_of(directory: Directory, text: str, *, is_guess: bool) -> Select[UUID]:

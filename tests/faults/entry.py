@@ -3,8 +3,9 @@
 `python -m tests.faults.start worker|relay|alone …`. A trap is a file in the folder that FAULT_TRAPS names: at its point it
 first leaves a mark, then kills, stops or delays the process. FAULT_CLOCK shifts this process's clock by that number of
 seconds; FAULT_NEW_KIND makes it a newer version, which knows more kinds of job; FAULT_OUTAGE_SCALE makes the waits of an
-outage that many times shorter; FAULT_GAUGES_SECONDS is how often the leader reads its gauges. The product's code is not
-changed: its parts are replaced from outside, before they are assembled.
+outage that many times shorter; FAULT_GAUGES_SECONDS is how often the leader reads its gauges, and FAULT_LOOK_SECONDS how
+often it looks for what is due. The product's code is not changed: its parts are replaced from outside, before they are
+assembled.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ from tests.faults.traps import NEW_CHORE, NEW_KIND, Trap, mark
 from tests.worker.queue.desk import ALL_QUEUES
 from worker import isolated as alone
 from worker import parts, process
-from worker.leader import gauges
+from worker.leader import gauges, scheduler
 from worker.runner import failures
 from worker.runner.isolation import IsolatedRunner
 
@@ -199,6 +200,7 @@ def main(role: str, *arguments: str) -> int:
         become_newer()
     scale_outages(float(os.environ.get("FAULT_OUTAGE_SCALE", "1")))
     vars(gauges).update(EVERY_SECONDS=float(os.environ.get("FAULT_GAUGES_SECONDS", gauges.EVERY_SECONDS)))
+    vars(scheduler).update(LOOK_SECONDS=float(os.environ.get("FAULT_LOOK_SECONDS", scheduler.LOOK_SECONDS)))
     set_clock_off(float(os.environ.get("FAULT_CLOCK", "0")))
     HANDLERS.update({name: with_points(kind) for name, kind in HANDLERS.items()})
     watch_commits()

@@ -16,6 +16,7 @@ from tests.faults.rows import (
     bell,
     disk,
     kills,
+    machine,
     mailing,
     messages,
     outages,
@@ -42,6 +43,7 @@ TRACKS: tuple[Mapping[str, Fault], ...] = (
         **sets.FAULTS,
         **disk.FAULTS,
         **requeue.FAULTS,
+        **machine.FAULTS,
         **kills.LAST,
     },
     {

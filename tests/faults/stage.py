@@ -11,7 +11,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -72,6 +72,8 @@ class Stage:
     keep: ExitStack
     wanted: dict[str, dict[str, str]] = field(default_factory=dict)
     metrics_port: int = field(default_factory=free_port)
+    #: What the command of a process is put behind.
+    behind: Sequence[str] = ()
 
     @property
     def usual(self) -> dict[str, str]:
@@ -111,7 +113,7 @@ class Stage:
         ended = [name for name in self.wanted if not self.is_running(name)]
         if ended:
             with ThreadPoolExecutor(len(ended)) as pool:
-                list(pool.map(self._start, ended))
+                list(pool.map(self.start, ended))
 
     def is_running(self, name: str) -> bool:
         try:
@@ -132,11 +134,13 @@ class Stage:
     def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
         os.kill(self.processes[name].pid, number)
 
-    def _start(self, name: str) -> None:
+    def start(self, name: str, ready: str | None = None, module: str = "tests.faults.start") -> None:
+        """Start a process that is wanted, and return when it has logged that it is ready, or this. As `worker.cli` it is the
+        product's own command, without traps."""
         role = "relay" if name == "relay" else "worker"
-        command = [sys.executable, "-m", "tests.faults.start", role]
-        environment = {**self._environment(), **self.wanted[name]}
-        self.processes.start(name, command, ready=log_line(f"{role}.ready"), env=environment, cwd=_ROOT, within=40)
+        command = [*self.behind, sys.executable, "-m", module, role]
+        environment, wanted = {**self._environment(), **self.wanted[name]}, log_line(ready or f"{role}.ready")
+        self.processes.start(name, command, ready=wanted, env=environment, cwd=_ROOT, within=40)
 
     def move_to(self, server: PostgresServer) -> None:
         """From now on the record is on another server, which has all of it."""

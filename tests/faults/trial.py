@@ -74,6 +74,11 @@ class Trial:
         """How many imports a fault runs on."""
         return self.stage.imports
 
+    @property
+    def patience(self) -> float:
+        """Seconds within which all imports are done once nothing is in their way."""
+        return max(self.much(60.0, 180.0), 0.2 * self.imports)
+
     def request(self, **fields: object) -> ImportRequest:
         """A request for an XPM record that this practice has not requested yet."""
         xpm_uuid, kind = self._records.pop()
@@ -232,7 +237,7 @@ class Trial:
 
     def finish(self) -> Verdict:
         """Wait until every import is closed, then judge."""
-        self.wait(lambda: not self.open(), "every import is closed", self.much(60.0, 180.0))
+        self.wait(lambda: not self.open(), "every import is closed", self.patience)
         for path, _ in self._traps:
             path.unlink()
         asked = Asked(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
 from uuid import UUID
 
 import pytest
 from sqlalchemy import select
 
-from handlers.outages import MAIL, Away
+from handlers.email.smtp import SmtpMailer
+from handlers.outages import MAIL, Away, Outages, WatchedMailer
 from portal_db.states import EmailState, ErrorClass, ImportState, JobState
 from portal_db.tables import Job, Outage, WelcomeEmail
 from tests.making import importable
@@ -70,6 +72,34 @@ def test_a_mail_server_that_refuses_us_costs_no_client_and_no_attempt(world: Wor
     assert outage(world) is None
     assert {world.import_row(import_id).state for import_id in asked} == {ImportState.SUCCEEDED}
     assert len({one.recipient for one in world.mail.deliveries()}) == len(world.mail.deliveries()) == 10
+
+
+@pytest.mark.parametrize(
+    ("address", "answer"),
+    [
+        ("smtp://{}", "554 5.7.26 No DMARC"),
+        ("smtp://portal:wrong@{}", None),
+        ("smtp://{}?starttls=require", None),
+        ("smtp://127.0.0.1:1", None),
+    ],
+    ids=["a policy", "the password", "no encryption", "nobody there"],
+)
+def test_what_concerns_every_email_is_an_outage(
+    sqlite_world: World, simulator: SimulatorHandle, address: str, answer: str | None
+) -> None:
+    world, mail = sqlite_world, sqlite_world.mail
+    # Given a mail server that takes no email of ours
+    mail.behave(Behaviour(refuse={"*": answer} if answer else {}))
+    server = SmtpMailer(address.format(mail.url.removeprefix("smtp://")))
+    with closing(WatchedMailer(server, Outages(world.database, world.services.sources))) as mailer:
+        world.services = replace(world.services, mailer=mailer)
+        # When imports with an email each have run
+        asked = ask_with_emails(world, simulator, 5)
+        world.run_due()
+    # Then the emails wait, and no client is blamed
+    assert {job.state for job in emails(world)} == {JobState.WAITING}
+    assert "mail_outage" in {job.error_code for job in emails(world)}
+    assert {world.import_row(import_id).state for import_id in asked} == {ImportState.WAITING}
 
 
 def test_a_waiting_email_is_pending_and_never_unknown(sqlite_world: World, simulator: SimulatorHandle) -> None:

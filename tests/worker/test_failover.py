@@ -152,34 +152,6 @@ def test_everything_continues_on_the_promoted_stand_by(
             assert [count(world, table) for table in ("imports", "malformed_messages")] == [6, 0]
 
 
-@pytest.mark.parametrize("command", [("worker", "--lanes", "email"), ("relay",)], ids=["worker", "relay"])
-def test_a_process_that_starts_before_its_database_waits_for_it(command: tuple[str, ...]) -> None:
-    # Given a database with its tables, that is stopped
-    with required(), own_postgres_server() as server:
-        url = server.url.render_as_string(hide_password=False)
-        database = Database(url)
-        migrate.upgrade(database)
-        database.close()
-        server.stop()
-        env = {"DATABASE_URL": url, "REDIS_URL": NOBODY_LISTENS, "TOKEN_KEYS": Fernet.generate_key().decode()}
-        with started(*command, env=env) as process:
-            assert process.stderr is not None
-            # Then a process that starts says once what it waits for, without the password
-            line = process.stderr.readline()
-            assert "database.awaited" in line
-            assert "cannot be used" in line
-            assert str(server.url.password) not in line
-            # When the database is back, it is ready
-            server.start()
-            line = process.stderr.readline()
-            while ".ready" not in line:
-                assert line, "it ended before it was ready"
-                assert "database.awaited" not in line
-                line = process.stderr.readline()
-            process.send_signal(signal.SIGTERM)
-            assert process.wait(60) == 0
-
-
 def test_a_process_that_waits_for_its_database_ends_when_told_to() -> None:
     env = {
         "DATABASE_URL": "postgresql://kim:secret@127.0.0.1:1/portal",

@@ -1,25 +1,16 @@
-"""The machine as others run it: another user without a home on a read-only file system, proxies in the environment that do
-not work, a disk that fills. Real processes; what is asked for is done once, and nothing has to be started again."""
+"""What a machine may run out of: descriptors, and a disk's room under SQLite. Real processes; what is asked for is done
+once, and nothing has to be started again."""
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
-from cryptography.fernet import Fernet
 
-from portal_db import migrate
-from portal_db.database import Database
-from portal_db.states import ImportState
 from tests.making import importable
 from tests.servers.waiting import wait_until
-from tests.worker.cli.conftest import NOBODY_LISTENS
-from tests.worker.cli.test_running import started
 from tests.worker.queue.desk import Desk
 from tests.worker.runner.running import count
 from tests.worker.test_processes import start
@@ -29,14 +20,6 @@ from worker.local.processes import Supervised
 from worker.queue.door import QUEUE
 from xpm.simulator.serve import SimulatorHandle
 
-#: Where nobody listens.
-DEAD = "http://127.0.0.1:9"
-PROXIES = {name: DEAD for word in ("http", "https", "all") for name in (f"{word}_proxy", f"{word.upper()}_PROXY")}
-#: Read-only from the root, as another user without a home. Where Python is installed in a home, that user may read it.
-_BARE = (
-    "mount -o remount,bind,ro / && exec setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=+dac_read_search"
-    ' --ambient-caps=+dac_read_search env -u HOME -u TMPDIR "$@"'
-)
 #: A disk that is full while a file is there: SQLite may use no page more than it has.
 _FILLS = """
 from pathlib import Path
@@ -47,63 +30,10 @@ def _(connection):
 """
 
 
-def bare() -> list[str]:
-    """What a command is put behind, to be started on a bare machine; as far as we may."""
-    command = ["unshare", "--mount", "sh", "-c", _BARE, "sh"]
-    if shutil.which("unshare") and shutil.which("setpriv"):
-        tried = subprocess.run([*command, sys.executable, "-c", ""], capture_output=True, check=False)
-        if tried.returncode == 0:
-            return command
-    return ["env", "-u", "HOME"]
-
-
 @pytest.fixture
 def processes(tmp_path: Path) -> Iterator[Supervised]:
     with Supervised(tmp_path / "logs") as supervised:
         yield supervised
-
-
-def test_another_user_without_a_home_on_a_read_only_file_system_behind_proxies_that_do_not_work(
-    postgres_url: str,
-    redis_url: str,
-    simulator: SimulatorHandle,
-    mail_catcher: MailCatcher,
-    processes: Supervised,
-) -> None:
-    with building(postgres_url, simulator.api_url, simulator.config.access_token, mail_catcher) as world:
-        desk = Desk.at(world, redis_url)
-        # Given a worker and a relay on such a machine
-        for name in ("worker-1", "relay"):
-            start(processes, desk, name, before=bare(), **PROXIES)
-        # When an import is requested that calls XPM and sends an email
-        asked = desk.ask(importable(simulator)[0].uuid, send_welcome_email=True)
-        wait_until(partial(desk.is_closed, asked), "it is closed")
-        # Then it succeeds
-        assert world.import_row(asked).state is ImportState.SUCCEEDED
-        assert len(mail_catcher.deliveries()) == 1
-    logs = "\n".join(processes[name].log() for name in ("worker-1", "relay"))
-    assert "Traceback" not in logs
-    assert '"level": "error"' not in logs
-
-
-def test_a_worker_that_starts_before_the_migrations_is_started_again_until_they_are_done(sqlite_url: str) -> None:
-    env = {"DATABASE_URL": sqlite_url, "REDIS_URL": NOBODY_LISTENS, "TOKEN_KEYS": Fernet.generate_key().decode()}
-    # Given a database without tables: the worker ends with one line
-    with started("worker", env=env) as process:
-        _, words = process.communicate(timeout=60)
-    assert (process.returncode, words) == (3, "Error: The database has no tables yet: run `portal-sync db upgrade`.\n")
-    # When it is started again after the migrations, as its supervisor does, then it works until it is told to stop
-    database = Database(sqlite_url)
-    migrate.upgrade(database)
-    database.close()
-    with started("worker", env=env) as process:
-        assert process.stderr is not None
-        line = process.stderr.readline()
-        while "worker.ready" not in line:
-            assert line, "it ended before it was ready"
-            line = process.stderr.readline()
-        process.terminate()
-        assert process.wait(60) == 0
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="open descriptors are counted in /proc")

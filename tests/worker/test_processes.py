@@ -45,13 +45,10 @@ def processes(tmp_path: Path) -> Iterator[Supervised]:
         yield supervised
 
 
-def start(
-    processes: Supervised, desk: Desk, name: str, *, before: Sequence[str] = (), first: str = "", **more: str
-) -> Process:
+def start(processes: Supervised, desk: Desk, name: str, *, first: str = "", **more: str) -> Process:
     """Start `relay`, or a worker on every queue, with the settings of a desk.
 
     Args:
-        before: what the command is put behind.
         first: Python that the process runs before it begins.
         more: for its environment.
     """
@@ -68,7 +65,7 @@ def start(
         **more,
     }
     program, ready = (RELAY, "relay.ready") if name == "relay" else (WORKER, "worker.ready")
-    command = [*before, sys.executable, "-c", first + program]
+    command = [sys.executable, "-c", first + program]
     return processes.start(name, command, ready=log_line(ready), env=environment, cwd=ROOT, within=30)
 
 

@@ -37,7 +37,9 @@ def _percent(text: str | float) -> float:
 
 Odd = Annotated[
     float,
-    typer.Option(metavar="N%", parser=_percent, help="How many clients have an odd value in XPM.", show_default=False),
+    typer.Option(
+        metavar="N%", parser=_percent, help="How many clients and answers of XPM are odd.", show_default=False
+    ),
 ]
 
 

@@ -49,7 +49,7 @@ class Plan:
     """What to start. A server is started for each address that is not given.
 
     background: how many worker processes run imports. enforce_quota: whether the simulator refuses calls beyond XPM's
-    limits. odd_percent: how many of its clients have an odd value. time_scale: how much faster its quota refills.
+    limits. odd_percent: how odd its clients and answers are. time_scale: how much faster its quota refills.
     tenant_names: the names of its practices, one practice for each. web_port: where to serve the portal's pages and API;
     the simulator then shows a consent page.
     """

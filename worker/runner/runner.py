@@ -355,6 +355,7 @@ class Runner:
             self._tries()(failures.record, self._services, job, lease_of(job), handler.on_failure, error)
         except LeaseLost:
             log.info("job.lease_lost", job=str(job.id), code=error.code)
+            self._give_back([job])  # still ours if another attempt turned out to have done its work
         except SQLAlchemyError as database_error:
             log.warning("job.failure_not_recorded", job=str(job.id), code=error.code, exc_info=database_error)
         else:

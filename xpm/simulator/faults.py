@@ -10,6 +10,7 @@ import socket
 import struct
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from itertools import cycle
 from typing import Literal, cast, get_args
 from uuid import UUID
 
@@ -32,6 +33,9 @@ Kind = Literal[
     "empty_list",
     "silence",
 ]
+
+FOREIGN: tuple[Kind, ...] = ("html_200", "html_403", "redirect", "no_content")
+"""What something between the portal and XPM answers."""
 
 DRIP = 256
 """Bytes in each drop of a slow drip."""
@@ -90,10 +94,14 @@ class FaultRule:
 
 
 class Faults:
-    """The active rules, oldest first. A rule is removed when its count is used up."""
+    """The active rules, oldest first. A rule is removed when its count is used up. `odd_percent`: of how many calls that
+    match none, but of no two in a row, something in between answers, each time something else; the first call is one."""
 
     def __init__(self) -> None:
         self.rules: list[FaultRule] = []
+        self.odd_percent = 0.0
+        self._calls = 0
+        self._foreign = cycle(FOREIGN)
 
     def add(self, rule: FaultRule) -> None:
         self.rules.append(rule)
@@ -109,7 +117,12 @@ class Faults:
                 if rule.count <= 0:
                     self.rules.remove(rule)
                 return rule
-        return None
+        return self._odd_answer()
+
+    def _odd_answer(self) -> FaultRule | None:
+        share = min(self.odd_percent, 50.0)
+        at, self._calls = self._calls * share % 100, self._calls + 1
+        return FaultRule(next(self._foreign)) if at < share else None
 
 
 def foreign_answer(rule: FaultRule) -> Response | None:

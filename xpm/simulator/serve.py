@@ -38,7 +38,7 @@ class TenantSpec:
 class SimulatorConfig:
     """How to run a simulator. The first tenant is configured directly, further ones by `more_tenants`.
 
-    odd_percent: how many of the clients have an odd value on the wire.
+    odd_percent: how many of the clients have an odd value on the wire, and of how many calls something else answers.
     time_scale: how many times faster the quota's minutes and days pass. truth_file: where to write the truth, if set.
     monotonic: the clock in seconds, for tests that supply their own.
     """
@@ -107,6 +107,7 @@ def build_simulator(config: SimulatorConfig) -> Simulator:
         client_id=config.client_id,
         client_secret=config.client_secret,
     )
+    simulator.faults.odd_percent = config.odd_percent
     if config.truth_file is not None:
         write_truth(simulator.practices, config.truth_file)
     return simulator

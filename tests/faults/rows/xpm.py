@@ -12,9 +12,12 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 from sqlalchemy import insert
 
+from handlers.directory.sync import begin_sync
 from handlers.integration import connect
 from handlers.integration.connect import Connected, ConnectingStaff
 from handlers.jobs.kinds import JobKind
+from portal_db.directory import directories
+from portal_db.states import SyncMode
 from portal_db.tables import Pause
 from portal_db.types import db_now
 from portal_db.work import pauses
@@ -25,6 +28,7 @@ from tests.world import TENANT
 from xpm.client import Access, XpmApi
 from xpm.errors import XpmMalformed, XpmUnreachable
 from xpm.limiter import UnlimitedLimiter
+from xpm.simulator.faults import FaultRule
 from xpm.simulator.faults import Kind as Wrong
 
 GET = "client.api/get"
@@ -92,6 +96,27 @@ def lists_cut_short(trial: Trial) -> None:
     trial.over()
 
 
+def lists_nobody(trial: Trial) -> None:
+    """A full sync is answered with a list of nobody while imports read the directory: it is held, and nobody is gone."""
+    stage, nobody = trial.stage, FaultRule("empty_list", LIST, count=10**9)
+    trial.sync_directory()
+    with stage.database.write() as tx:
+        connection = connections.get_one(tx, trial.connection_id)
+        directory = directories.ensure(tx, connection.xero_login_id, connection.tenant_id)
+        stage.fault(nobody)
+        begin_sync(tx, directory.id, SyncMode.FULL, asked_by="the matrix")
+    trial.ask()
+    trial.count_in_flight()
+    held = "SELECT count(*) FROM directory_syncs WHERE directory_id = :directory AND state = 'held'"
+    trial.wait(lambda: trial.scalar(held, directory=directory.id), "the sync is held", 30)
+    stage.xpm.simulator.faults.rules.remove(nobody)
+    trial.injected = 10**9 - nobody.count
+    gone = "SELECT count(*) FROM directory_records WHERE xero_login_id = :login AND gone_at IS NOT NULL"
+    if trial.scalar(gone, login=directory.xero_login_id):
+        trial.problems.append("clients are gone that XPM has")
+    trial.over()
+
+
 def revoked(trial: Trial) -> None:
     """The consent behind the token is revoked at Xero; jobs wait, the person reconnects, and all resume.
 
@@ -138,5 +163,6 @@ FAULTS: dict[str, Fault] = {
     ),
     "XPM falls silent": partial(goes_wrong, kinds=("silence",), quick=4, long=8, seconds=(3.0, 30.0)),
     "XPM lists cut short": lists_cut_short,
+    "XPM lists nobody": lists_nobody,
     "Xero token revoked": revoked,
 }

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 import pytest
+from structlog.testing import capture_logs
 
 from handlers.directory import accept_missing
 from handlers.directory.lookup import confirmed_at
@@ -100,8 +101,11 @@ def test_a_record_that_cannot_be_read_keeps_its_row_and_is_not_taken_for_news(
     odd = next(record for record in records(own_simulator) if record.uuid not in mentioned)
     before, name = rows(world)[odd.uuid], odd.name
     spoil(own_simulator, [odd])
-    sync = synced(world)
+    with capture_logs() as logs:
+        sync = synced(world)
     assert (sync.state, sync.seen, sync.unread, sync.gone, sync.changed) == (SyncState.SUCCEEDED, 40, 1, 0, 0)
+    [line] = [entry for entry in logs if entry["event"] == "directory.unreadable"]
+    assert (line["sync"], "name of client" in line["problem"]) == (str(sync.id), True)
     row = present(world)[odd.uuid]
     assert (row.content_hash, confirmed_at(row, directory_of(world))) == (before.content_hash, None)
     # Once it can be read, all is well again

@@ -10,11 +10,11 @@ from tests.handlers.directory.given import INCREMENTAL, begin, directory_of, job
 from tests.handlers.given import records
 from tests.world import TENANT, World
 from xpm.client import ATTEMPTS
-from xpm.simulator.faults import FaultRule
+from xpm.simulator.faults import FOREIGN, FaultRule
 from xpm.simulator.serve import SimulatorHandle
+from xpm.wire import transport
 
 LIST = "client.api/list"
-FOREIGN = ["html_200", "html_403", "redirect", "no_content"]
 
 on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
@@ -58,6 +58,22 @@ def test_a_list_answered_by_something_else_for_a_while_is_read_later(
     own_world.pass_time(2000)
     own_world.run_due()
     assert (sync_of(own_world, job).state, len(present(own_world))) == (SyncState.SUCCEEDED, 40)
+
+
+def test_a_list_that_falls_silent_is_read_later(
+    own_sqlite_world: World, own_simulator: SimulatorHandle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a list that begins, and of which nothing more arrives
+    monkeypatch.setattr(transport, "IDLE_SECONDS", 0.2)
+    answered_by(own_simulator, "silence")
+    job = begin(own_sqlite_world)
+    own_sqlite_world.runner().run(job.id)
+    # Then the sync waits, nobody is gone, and the next attempt reads it whole
+    waiting = job_of(own_sqlite_world, job.id)
+    assert (waiting.state, waiting.error_code) == (JobState.WAITING, "xpm_unreachable")
+    own_sqlite_world.pass_time(2000)
+    own_sqlite_world.run_due()
+    assert (sync_of(own_sqlite_world, job).state, len(present(own_sqlite_world))) == (SyncState.SUCCEEDED, 40)
 
 
 @on_postgresql

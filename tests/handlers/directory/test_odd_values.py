@@ -15,7 +15,8 @@ from portal_db.directory import unreadable
 from portal_db.states import ImportState, SyncState
 from portal_db.tables import Relationship
 from tests.handlers.directory.given import directory_of, present, synced
-from tests.handlers.given import find, records
+from tests.handlers.given import find, records, values_of
+from tests.making import importable
 from tests.world import TENANT, World, is_importable_person
 from xpm.simulator.practice.model import Client
 from xpm.simulator.serve import SimulatorHandle
@@ -73,6 +74,48 @@ def test_a_client_is_imported_without_a_birth_date_that_cannot_be_read(
     assert queries.get_import(own_world.database, Caller.of(staff), row.id).left_out == ("dateOfBirth",)
 
 
+#: What may stand in XPM for a birth date, and what the portal has of it then.
+BORN = {
+    "/Date(28425600000+0000)/": "1970-11-26",
+    "/Date(-28425600000+0000)/": "1969-02-06",
+    "1970-11-26T00:00:00+11:00": "1970-11-26",
+    "19701126": "1970-11-26",
+    "26/11/1970": "1970-11-26",
+    "0001-01-01": None,
+    "1753-01-01": None,
+    "1900-01-01T00:00:00": None,
+}
+
+
+def test_what_is_unambiguous_is_imported_as_it_was_meant(
+    own_sqlite_world: World, own_simulator: SimulatorHandle
+) -> None:
+    # Given clients whose birth dates and flags are written in many ways, in a practice at Sydney
+    born = dict(zip(BORN, importable(own_simulator), strict=False))
+    for (written, record), no in zip(born.items(), ("N", "0", "false", "No") * 2, strict=True):
+        make_odd(own_simulator, record, dateOfBirth=written, isArchived=no, isDeleted=no)
+    synced(own_sqlite_world)
+    # When each is imported, then nothing is left out, and dates that mean none are none
+    for written, record in born.items():
+        row = own_sqlite_world.run_import(record.uuid)
+        assert row.state is ImportState.SUCCEEDED, written
+        assert queries.details(own_sqlite_world.database, row.id).left_out == ()
+        assert values_of(own_sqlite_world, row).get("date_of_birth") == BORN[written]
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Tokyo", "America/Toronto"])
+def test_a_day_before_its_month_is_left_out_where_not_everybody_writes_so(
+    own_sqlite_world: World, own_simulator: SimulatorHandle, zone: str
+) -> None:
+    record = find(own_simulator, is_importable_person)
+    make_odd(own_simulator, record, dateOfBirth="3/4/1970")
+    with own_sqlite_world.database.write() as tx:
+        people.set_practice(tx, own_sqlite_world.practice_id, {"time_zone": zone})
+    row = own_sqlite_world.run_import(record.uuid)
+    assert row.state is ImportState.SUCCEEDED
+    assert queries.details(own_sqlite_world.database, row.id).left_out == ("dateOfBirth",)
+
+
 @on_postgresql
 @pytest.mark.parametrize(
     ("first", "left_out", "kept"),
@@ -119,13 +162,15 @@ def relationships(world: World) -> list[Relationship]:
 @on_postgresql
 def test_odd_characters_in_one_name_cost_nobody_anything(own_world: World, own_simulator: SimulatorHandle) -> None:
     own_simulator.simulator.knobs = own_simulator.simulator.knobs.changed({"strict_content_type": False})  # XML
-    one, other, third, *_ = records(own_simulator)
-    for record, odd in ((one, "\x0b"), (other, "\x1f"), (third, "\r\n")):
-        make_odd(own_simulator, record, name=record.name + odd)
+    odd = dict(zip(("\x0b", "\x1f", "\r\n", "\ufffe"), importable(own_simulator), strict=False))
+    for character, record in odd.items():
+        make_odd(own_simulator, record, name=record.name + character)
     sync = synced(own_world)
     assert (sync.state, sync.seen, sync.unread) == (SyncState.SUCCEEDED, 40, 0)
     rows = present(own_world)
-    assert [rows[each.uuid].record["name"] for each in (one, other, third)] == [one.name, other.name, third.name]
+    assert {rows[record.uuid].record["name"] for record in odd.values()} == {record.name for record in odd.values()}
+    # And each is imported
+    assert {own_world.run_import(record.uuid).state for record in odd.values()} == {ImportState.SUCCEEDED}
 
 
 @on_postgresql

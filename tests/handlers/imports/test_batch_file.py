@@ -62,6 +62,10 @@ WRITTEN = {
 }
 
 
+#: One of each kind, for those who pass a file on.
+AS_SPREADSHEETS_WRITE = ("semicolons", "tabs in utf-16", "windows-1252", "excel")
+
+
 @pytest.mark.parametrize("content", WRITTEN.values(), ids=WRITTEN.keys())
 def test_what_spreadsheets_write_is_the_same_two_rows(content: bytes) -> None:
     assert list(batch_file.read(content)) == ROWS

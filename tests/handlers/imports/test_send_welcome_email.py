@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -15,11 +16,15 @@ from sqlalchemy.exc import OperationalError
 from handlers.access.activation import activation_token
 from handlers.access.tokens import hashed
 from handlers.imports import send_welcome_email
+from handlers.registry import HANDLERS
 from handlers.services import Services
+from portal_db import welcome_emails
 from portal_db.states import EmailState, ImportState, JobState
-from portal_db.tables import Import, WelcomeEmail
+from portal_db.tables import Import, Job, WelcomeEmail
 from portal_db.types import database_time
-from tests.handlers.given import find, is_company, run_only, run_when_apply_raises, take_back_lost
+from portal_db.welcome_emails import Intent
+from portal_db.work.jobs import lease_of
+from tests.handlers.given import find, is_company, run_only, run_when_apply_raises, runner_of, take_back_lost
 from tests.world import World, is_importable_person
 from worker.local.mail_catcher import Behaviour
 from xpm.simulator.serve import SimulatorHandle
@@ -210,6 +215,29 @@ def test_a_worker_killed_while_sending(world: World, asked: UUID, after_sending:
     assert email_of(world, asked).state is EmailState.UNKNOWN
     live_on(world)
     assert len(world.mail.deliveries()) == int(after_sending)
+
+
+def test_who_finds_an_intent_steps_aside_if_the_email_is_recorded_as_sent_first(world: World, asked: UUID) -> None:
+    # Given a worker that lost its lease while it sent the email, and is slow to record the answer
+    services = replace(world.services, mailer=KillingMailer(world.services, after_sending=True))
+    with pytest.raises(Killed):
+        run_only(world, asked, JOB, services)
+    slow, email = world.jobs_of(asked)[JOB], email_of(world, asked)
+    take_back_lost(world)
+
+    def fetch(services: Services, jobs: Sequence[Job]) -> list[Any]:
+        found = send_welcome_email.fetch(services, jobs)
+        with world.database.write() as tx:
+            assert welcome_emails.finish_sending(tx, Intent(email.id, slow.id, lease_of(slow).token), EmailState.SENT)
+        return found
+
+    # When another worker finds the intent, and the first one's record comes before its own
+    runner_of(world, {JOB: replace(HANDLERS[JOB], fetch=fetch)}).run(slow.id)
+    # Then nothing is unknown: the job is done by the next attempt, which sends nothing
+    assert world.jobs_of(asked)[JOB].state is JobState.QUEUED
+    live_on(world)
+    assert outcome(world, asked) == (ImportState.SUCCEEDED, None)
+    assert (email_of(world, asked).state, len(world.mail.deliveries())) == (EmailState.SENT, 1)
 
 
 def test_a_worker_stopped_before_its_intent_sends_nothing(

@@ -140,6 +140,17 @@ def test_two_emails_in_xpm(own_sqlite_world: World, own_simulator: SimulatorHand
     assert "@" not in f"{row.outcome_message} {row.outcome_remedy}"
 
 
+@pytest.mark.parametrize("around", ["mailto:{}", "Jane Doe <{}>", "{}.", "{},", "\u200b{}\ufeff", "\u202a{}\u202c"])
+def test_what_stands_around_the_one_email_in_xpm(
+    own_sqlite_world: World, own_simulator: SimulatorHandle, around: str
+) -> None:
+    record = find(own_simulator, is_importable_person)
+    change(own_simulator, record.uuid, email=around.format("jane@mail.example"))
+    row = own_sqlite_world.run_import(record.uuid, send_welcome_email=True)
+    assert row.state is ImportState.SUCCEEDED
+    assert [delivery.recipient for delivery in own_sqlite_world.mail.deliveries()] == ["jane@mail.example"]
+
+
 def test_an_invalid_email_in_xpm(own_sqlite_world: World, own_simulator: SimulatorHandle) -> None:
     record = find(own_simulator, is_importable_person)
     change(own_simulator, record.uuid, email="n/a")

@@ -96,6 +96,32 @@ EMAIL = (
         (f"{WELCOME}::test_a_message_that_went_out_but_could_not_be_written_down[sqlite-bug]",),
     ),
     Mutant(
+        "email-sent-meanwhile",
+        "who finds an intent steps aside if the email is recorded as sent before its own record",
+        "an email that was sent is shown as unknown, and a person is asked for nothing",
+        (
+            Edit(
+                SENDING,
+                "if state is EmailState.SENT and failure.error_class is ErrorClass.UNKNOWN:",
+                "if False:",
+            ),
+        ),
+        (f"{WELCOME}::test_who_finds_an_intent_steps_aside_if_the_email_is_recorded_as_sent_first[sqlite]",),
+    ),
+    Mutant(
+        "email-aside-back",
+        "a job whose work another attempt has done goes back to the queue at once",
+        "it waits until its lease has run out, and counts as one that killed its worker",
+        (
+            Edit(
+                "worker/runner/runner.py",
+                "            self._give_back([job])  # still ours if",
+                "            pass  # if",
+            ),
+        ),
+        (f"{WELCOME}::test_who_finds_an_intent_steps_aside_if_the_email_is_recorded_as_sent_first[sqlite]",),
+    ),
+    Mutant(
         "email-silence",
         "no answer after DATA is an unknown outcome",
         "invariant 3: an email that the server may have accepted is sent again",

@@ -275,6 +275,13 @@ SEARCHING = (
         ),
     ),
     Mutant(
+        "search-totals",
+        "totals are counted where more may follow than is shown",
+        "a search says that it found as many as it shows",
+        (Edit("portal_db/paging.py", "len(found) < limit and (found or not offset)", "found or not offset"),),
+        ("tests/web/pages/clients/test_search.py::test_the_totals_are_true_and_the_rest_is_offered[sqlite]",),
+    ),
+    Mutant(
         "guess-halves",
         "a word whose letters are swapped in its middle is likely, although neither half is right",
         "a typing error is forgiven everywhere but in the middle of a word",

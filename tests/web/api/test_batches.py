@@ -13,9 +13,10 @@ import pytest
 
 from handlers.imports.preflight import Budget, seconds_for
 from handlers.imports.request import ImportWishes
+from tests.handlers.imports.test_batch_file import AS_SPREADSHEETS_WRITE, ROWS, WRITTEN
 from tests.making import importable
 from tests.web.desk import API, Desk
-from web.http.bodies import CSV
+from web.http.bodies import CSV, EXCEL
 from web.http.problems import MOST_ERRORS
 from xpm.simulator.serve import SimulatorHandle
 
@@ -43,6 +44,15 @@ def test_a_batch_is_taken_once_and_followed(desk: Desk) -> None:
     desk.world.run_due()
     assert program.get(f"{API}/batches/{batch_id}").json()["states"] == {"rejected": 2}
     assert "event: closed" in program.get(f"{API}/batches/{batch_id}/events").text
+
+
+@pytest.mark.parametrize("how", AS_SPREADSHEETS_WRITE)
+def test_a_file_as_spreadsheets_write_it_is_a_batch(desk: Desk, how: str) -> None:
+    program = desk.program()
+    headers = {"Idempotency-Key": "one", "Content-Type": EXCEL if how == "excel" else CSV}
+    assert program.post(f"{API}/batches", content=WRITTEN[how], headers=headers).status_code == 202
+    taken = program.get(f"{API}/imports").json()["items"]
+    assert {(item["xpm_uuid"], item["kind"]) for item in taken} == {(row["xpm_uuid"], row["kind"]) for _, row in ROWS}
 
 
 def test_a_batch_with_rows_that_do_not_fit_is_refused_whole_with_each_named(desk: Desk) -> None:

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from tests.handlers.imports.test_batch_file import AS_SPREADSHEETS_WRITE, ROWS, WRITTEN
 from tests.worker.cli.conftest import Cli, Ran
 from tests.world import World
 
@@ -55,6 +56,15 @@ def test_a_csv_is_asked_for_in_its_order_with_empty_cells_left_out(send: Send) -
     assert [row.send_welcome_email for row in rows] == [True, False, False]
     assert [row.bring_details for row in rows] == [True, False, True]
     assert {str(row.batch_id) for row in rows} == {told["batch_id"]}
+
+
+@pytest.mark.parametrize("how", AS_SPREADSHEETS_WRITE)
+def test_a_file_as_spreadsheets_write_it(send: Send, how: str) -> None:
+    told = send(WRITTEN[how], "--json", name="rows.xlsx" if how == "excel" else "rows.csv").json()
+    rows = [send.office.import_row(UUID(row["id"])) for row in told["imports"]]
+    assert [(str(row.xpm_uuid), row.kind.value, row.name) for row in rows] == [
+        (fields["xpm_uuid"], fields["kind"], fields.get("name")) for _, fields in ROWS
+    ]
 
 
 def test_json_lines_from_standard_input(send: Send) -> None:

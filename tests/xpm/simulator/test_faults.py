@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 import httpx
 import pytest
 
 from tests.xpm.simulator.reading import HTTP, call, control, counters, tree, truth
 from xpm.simulator import SimulatorHandle
+from xpm.simulator.faults import FOREIGN, Faults
 
 PATH = "client.api/list?detailed=true"
 
@@ -99,6 +101,19 @@ def test_other_calls_go_on_while_one_hangs(fresh: SimulatorHandle) -> None:
         HTTP.get(f"{fresh.api_url}/{PATH}", headers=fresh.headers, timeout=0.2)
     assert call(fresh, PATH).status_code == 200
     assert counters(fresh)["statuses"] == {"200": 1}
+
+
+@pytest.mark.parametrize(
+    ("percent", "odd"), [(0, []), (20, [0, 5, 10]), (30, [0, 4, 7, 10]), (50, range(0, 12, 2)), (100, range(0, 12, 2))]
+)
+def test_a_share_of_the_calls_but_no_two_in_a_row_is_answered_by_something_else(
+    percent: float, odd: Sequence[int]
+) -> None:
+    faults = Faults()
+    faults.odd_percent = percent
+    found = [faults.take("client.api/list", None, None) for _ in range(12)]
+    assert [number for number, rule in enumerate(found) if rule] == list(odd)
+    assert len({rule.kind for rule in found if rule}) == min(len(odd), len(FOREIGN))
 
 
 def test_rules_can_be_read_and_cleared(fresh: SimulatorHandle) -> None:
