@@ -10,12 +10,15 @@ from functools import cache
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, any_, bindparam, delete, func, literal, select, text, update
+from sqlalchemy import ColumnElement, Select, any_, delete, func, literal, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import InstrumentedAttribute
 
+from portal_db import bulk
+from portal_db.bulk import Given
 from portal_db.database import Tx
 from portal_db.tables import Base
+from portal_db.tables.base import KeyOf
 from portal_db.types import db_now
 
 T = TypeVar("T")
@@ -73,37 +76,32 @@ def insert_new(tx: Tx, table: type[Base], rows: Sequence[dict[str, Any]], *, now
     """
     if not rows:
         return set()
-    statement = _insert_new(is_postgresql(tx), table, now)
-    return set(tx.session.connection().scalars(statement, one_or_all(rows)))
+    return set(bulk.execute(tx, table, _with_keys(table, rows), _insert_new, now).scalars())
 
 
-# Statements of the hot paths are built once: building one costs more than running it.
-
-
-@cache
-def _insert_new(is_postgresql: bool, table: type[Base], now: tuple[str, ...]) -> Any:
-    statement = insert_for(is_postgresql, table).values({name: db_now() for name in now})
-    return statement.on_conflict_do_nothing().returning(table.__table__.c.id)
+def _insert_new(given: Given, now: tuple[str, ...]) -> Any:
+    return _insert(given, now).on_conflict_do_nothing().returning(given.table.c.id)
 
 
 def insert_rows(tx: Tx, table: type[Base], rows: Sequence[dict[str, Any]], *, now: tuple[str, ...] = ()) -> None:
     """Insert rows that have the same columns, by one statement; `now`: columns that get the database's time."""
     if rows:
-        tx.session.connection().execute(_insert(is_postgresql(tx), table, now), one_or_all(rows))
+        bulk.execute(tx, table, _with_keys(table, rows), _insert, now)
+
+
+def _insert(given: Given, now: tuple[str, ...]) -> Any:
+    return given.insert({**{name: given[name] for name in given.names}, **{name: db_now() for name in now}})
+
+
+def _with_keys(table: type[Base], rows: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
+    keys = _keys(table)
+    return [{**row, **{name: key.of(row) for name, key in keys.items()}} for row in rows] if keys else rows
 
 
 @cache
-def _insert(is_postgresql: bool, table: type[Base], now: tuple[str, ...]) -> Any:
-    statement = insert_for(is_postgresql, table).values({name: db_now() for name in now})
-    if not is_postgresql:  # its driver is faster row by row
-        return statement
-    # Returning something makes it one statement of many rows.
-    return statement.returning(next(iter(table.__table__.primary_key.columns)))  # type: ignore[attr-defined]  # it is a table
-
-
-def one_or_all(rows: Sequence[dict[str, Any]]) -> Any:
-    """Parameters of a statement for these rows: a single row needs no loop of the driver."""
-    return rows[0] if len(rows) == 1 else list(rows)
+def _keys(table: type[Base]) -> dict[str, KeyOf]:
+    defaults = ((column.name, getattr(column.default, "arg", None)) for column in table.__table__.columns)
+    return {name: default for name, default in defaults if isinstance(default, KeyOf)}
 
 
 def row_of(item: Any) -> dict[str, Any]:
@@ -118,30 +116,22 @@ def update_rows(tx: Tx, table: type[Base], *conditions: ColumnElement[bool], **v
 
 
 def update_each(
-    tx: Tx, table: type[Base], rows: Mapping[UUID, Mapping[str, Any]], *, now: tuple[str, ...] = (), **same: Any
+    tx: Tx, table: type[Base], rows: Mapping[UUID, Mapping[str, Any]], *, now: tuple[str, ...] = ()
 ) -> None:
     """Write values to rows by their ids: one statement for all, and one round trip. All rows name the same columns.
 
     Args:
         now: columns that get the database's time.
-        same: SQL expressions for columns that get the same value in every row.
     """
     if not rows:
         return
-    names = tuple(next(iter(rows.values())))
-    statement = _update_statement(table, names, now)
-    if same:
-        statement = statement.values(**same)
-    binds = [{"row_id": row_id, **{f"new_{name}": row[name] for name in names}} for row_id, row in rows.items()]
-    tx.session.connection().execute(statement, one_or_all(binds))
+    given = [{**row, "id": row_id} for row_id, row in rows.items()]
+    bulk.execute(tx, table, given, _update, now)
 
 
-@cache
-def _update_statement(table: type[Base], names: tuple[str, ...], now: tuple[str, ...]) -> Any:
-    columns = table.__table__.c
-    values = {name: bindparam(f"new_{name}", type_=columns[name].type) for name in names}
-    statement = update(table.__table__).where(columns.id == bindparam("row_id"))  # type: ignore[arg-type]  # it is a table
-    return statement.values(**values, **{name: db_now() for name in now})
+def _update(given: Given, now: tuple[str, ...]) -> Any:
+    values = {name: given[name] for name in given.names if name != "id"}
+    return given.update({**values, **{name: db_now() for name in now}})
 
 
 def delete_rows(tx: Tx, table: type[Base], *conditions: ColumnElement[bool]) -> int:

@@ -7,14 +7,15 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, bindparam, case, literal, or_, select, update
 
+from portal_db import bulk
+from portal_db.bulk import Given, one_of
 from portal_db.database import Tx
-from portal_db.dialect import insert_for, is_postgresql, one_as, one_or_all, update_rows
+from portal_db.dialect import one_as, update_rows
 from portal_db.paging import LONGEST_PAGE, Cursor, newest_first
 from portal_db.states import EmailState, JobState
 from portal_db.tables import Client, Job, Login, Practice, PracticeLook, WelcomeEmail
@@ -63,7 +64,7 @@ def add_all(tx: Tx, practice_id: UUID, asked_at: Mapping[UUID, datetime]) -> dic
                 "message_id": message_id(email_id, 1),
             }
         )
-    added = set(tx.session.connection().scalars(_add(is_postgresql(tx)), one_or_all(rows)))
+    added = set(bulk.execute(tx, WelcomeEmail, rows, _add, more=_ASKED).scalars())
     found: dict[UUID, UUID] = {row["client_id"]: row["id"] for row in rows if row["id"] in added}
     earlier = asked_at.keys() - found.keys()
     if earlier:
@@ -72,15 +73,16 @@ def add_all(tx: Tx, practice_id: UUID, asked_at: Mapping[UUID, datetime]) -> dic
     return found
 
 
-@cache
-def _add(is_postgresql: bool) -> Any:
-    may_be_sent = bindparam("asked", type_=UtcDateTime()) <= restores.LATEST
-    state = case((may_be_sent, literal(EmailState.UNKNOWN, _STATE)), else_=literal(EmailState.PENDING, _STATE))
-    statement = insert_for(is_postgresql, WelcomeEmail).values(state=state, created_at=db_now())
-    return statement.on_conflict_do_nothing().returning(WelcomeEmail.id)
-
-
 _STATE = WelcomeEmail.state.type
+_ASKED = (("asked", UtcDateTime()),)
+
+
+def _add(given: Given) -> Any:
+    may_be_sent = given["asked"] <= restores.LATEST
+    state = case((may_be_sent, literal(EmailState.UNKNOWN, _STATE)), else_=literal(EmailState.PENDING, _STATE))
+    values = {name: given[name] for name in given.names if name != "asked"}
+    statement = given.insert({**values, "state": state, "created_at": db_now()})
+    return statement.on_conflict_do_nothing().returning(WelcomeEmail.id)
 
 
 def message_id(email_id: UUID, version: int) -> str:
@@ -172,8 +174,8 @@ _SENT = (
 _MARK_SENT = (
     update(WelcomeEmail)
     .where(
-        WelcomeEmail.id.in_(bindparam("email_ids", expanding=True)),
-        WelcomeEmail.sending_token.in_(bindparam("tokens", expanding=True)),
+        one_of(WelcomeEmail.id, "email_ids"),
+        one_of(WelcomeEmail.sending_token, "tokens"),
         WelcomeEmail.state == EmailState.SENDING,
     )
     .values(state=EmailState.SENT, sent_at=db_now())

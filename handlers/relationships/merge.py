@@ -55,8 +55,8 @@ class Merged:
 
     new: list[dict[str, Any]] = field(default_factory=list)
     changed: list[dict[str, Any]] = field(default_factory=list)
-    renamed: list[dict[str, Any]] = field(default_factory=list)
-    links: list[dict[str, Any]] = field(default_factory=list)
+    renamed: dict[UUID, dict[str, Any]] = field(default_factory=dict)
+    links: dict[UUID, dict[str, Any]] = field(default_factory=dict)
     history: list[tuple[By, Change]] = field(default_factory=list)
     ended: int = 0
 
@@ -86,13 +86,11 @@ def merge_updates(tx: Tx, practice_id: UUID, updates: Sequence[RecordUpdate]) ->
         _collect_changes(update, known, after, merged)
         if is_newer:
             _rename_members(update, reported, members, merged)
-        seen = {
-            "link_id": link.id,
-            "new_told_as_of": update.as_of if is_newer else link.told_as_of,
-            "new_import_begun_at": begun_at or link.import_begun_at,
-            "new_synced_hash": update.content_hash if is_newer else link.synced_hash,
+        merged.links[link.id] = {
+            "told_as_of": update.as_of if is_newer else link.told_as_of,
+            "import_begun_at": begun_at or link.import_begun_at,
+            "synced_hash": update.content_hash if is_newer else link.synced_hash,
         }
-        merged.links.append(seen)
     relationships.insert_rows(tx, merged.new)
     relationships.write_rows(tx, merged.changed)
     relationships.rename_members(tx, merged.renamed)
@@ -185,7 +183,7 @@ def _rename_members(
         member = members.get((update.client_id, xpm_uuid))
         if member is None or member.name == name or member.name_is_override:
             continue
-        merged.renamed.append({"member_id": member.id, "new_name": name, "new_as_of": update.as_of})
+        merged.renamed[member.id] = {"name": name, "as_of": update.as_of}
         change = Change(update.client_id, history.TEAM_MEMBER, "name", member.name, name, member.id, name)
         merged.history.append((update.by, change))
 

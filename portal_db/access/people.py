@@ -6,8 +6,9 @@ from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import func, insert, select, update
 
+from portal_db.bulk import one_of
 from portal_db.database import Tx
 from portal_db.dialect import has_row, insert_new, insert_or_ignore, update_rows
 from portal_db.paging import by_id
@@ -65,9 +66,7 @@ def logins_of_emails(tx: Tx, email_keys: Collection[str]) -> dict[str, UUID]:
     return dict(tx.session.connection().execute(_LOGINS_OF_EMAILS, {"email_keys": list(email_keys)}).all())
 
 
-_LOGINS_OF_EMAILS = select(Login.email_key, Login.id).where(
-    Login.email_key.in_(bindparam("email_keys", expanding=True))
-)
+_LOGINS_OF_EMAILS = select(Login.email_key, Login.id).where(one_of(Login.email_key, "email_keys"))
 
 
 def add_staff(tx: Tx, row: dict[str, Any]) -> None:

@@ -5,22 +5,20 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import bindparam, delete, literal, or_, select
 
+from portal_db import bulk
+from portal_db.bulk import Given, one_of
 from portal_db.clients import history, relationships
 from portal_db.clients.history import By, Change
 from portal_db.database import Tx
 from portal_db.dialect import (
     delete_rows,
-    insert_for,
     insert_new,
     insert_rows,
-    is_postgresql,
-    one_or_all,
     row_of,
     update_each,
     update_rows,
@@ -58,7 +56,8 @@ def make_visible_to(tx: Tx, client_id: UUID, staff_id: UUID) -> None:
 def make_visible(tx: Tx, pairs: Iterable[tuple[UUID, UUID]]) -> None:
     """Make clients visible to staff: pairs of a client and a staff member."""
     rows = [{"client_id": client_id, "staff_id": staff_id} for client_id, staff_id in pairs]
-    tx.session.connection().execute(_make_visible(is_postgresql(tx)), one_or_all(rows))
+    if rows:
+        bulk.execute(tx, ClientVisibility, rows, _make_visible)
 
 
 def assignees(tx: Tx, client_id: UUID) -> list[Staff]:
@@ -83,9 +82,8 @@ def hand_over(tx: Tx, from_staff_id: UUID, to_staff_id: UUID) -> int:
     return delete_rows(tx, ClientVisibility, ClientVisibility.staff_id == from_staff_id)
 
 
-@cache
-def _make_visible(is_postgresql: bool) -> Any:
-    return insert_for(is_postgresql, ClientVisibility).on_conflict_do_nothing()
+def _make_visible(given: Given) -> Any:
+    return given.insert({name: given[name] for name in given.names}).on_conflict_do_nothing()
 
 
 def link(tx: Tx, row: dict[str, Any]) -> bool:
@@ -115,7 +113,7 @@ def live_links(tx: Tx, client_ids: Collection[UUID]) -> dict[UUID, tuple[Client,
 _LIVE_LINKS = (
     select(Client, XpmLink)
     .join(XpmLink, XpmLink.client_id == Client.id)
-    .where(Client.id.in_(bindparam("client_ids", expanding=True)), XpmLink.disconnected_at.is_(None))
+    .where(one_of(Client.id, "client_ids"), XpmLink.disconnected_at.is_(None))
 )
 
 
@@ -137,7 +135,7 @@ def linked_records(tx: Tx, practice_id: UUID, xpm_uuids: Collection[UUID]) -> se
 
 _LINKED_RECORDS = select(XpmLink.xpm_uuid).where(
     XpmLink.practice_id == bindparam("practice_id"),
-    XpmLink.xpm_uuid.in_(bindparam("xpm_uuids", expanding=True)),
+    one_of(XpmLink.xpm_uuid, "xpm_uuids"),
     XpmLink.disconnected_at.is_(None),
 )
 
@@ -191,8 +189,7 @@ def update_fields(tx: Tx, updates: Sequence[FieldUpdate]) -> set[tuple[UUID, str
     ]
     if not rows:
         return set()
-    found = tx.session.connection().execute(_put_fields(is_postgresql(tx)), rows)
-    written = {(client_id, field) for client_id, field in found}
+    written = {(client_id, field) for client_id, field in bulk.execute(tx, ClientField, rows, _put_fields)}
     history.note_all(
         tx,
         [
@@ -206,9 +203,8 @@ def update_fields(tx: Tx, updates: Sequence[FieldUpdate]) -> set[tuple[UUID, str
     return written
 
 
-@cache
-def _put_fields(is_postgresql: bool) -> Any:
-    statement = insert_for(is_postgresql, ClientField)
+def _put_fields(given: Given) -> Any:
+    statement = given.insert({name: given[name] for name in given.names})
     may_replace = ~ClientField.is_override & (ClientField.as_of < statement.excluded.as_of)
     return statement.on_conflict_do_update(
         index_elements=["client_id", "field"],
@@ -261,7 +257,7 @@ def fields_of(tx: Tx, client_ids: Collection[UUID]) -> dict[UUID, dict[str, Clie
     return found
 
 
-_FIELDS = select(ClientField).where(ClientField.client_id.in_(bindparam("client_ids", expanding=True)))
+_FIELDS = select(ClientField).where(one_of(ClientField.client_id, "client_ids"))
 
 
 def replace_conflicts(tx: Tx, client_ids: Collection[UUID], field: str, codes: Mapping[UUID, str]) -> None:
@@ -272,7 +268,7 @@ def replace_conflicts(tx: Tx, client_ids: Collection[UUID], field: str, codes: M
 
 
 _DROP_CONFLICTS = delete(FieldConflict).where(
-    FieldConflict.client_id.in_(bindparam("client_ids", expanding=True)), FieldConflict.field == bindparam("of")
+    one_of(FieldConflict.client_id, "client_ids"), FieldConflict.field == bindparam("of")
 )
 
 

@@ -6,19 +6,20 @@ disconnect of one client happen one after the other; rows are written in bulk, a
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import select
 
 from config.folding import name_key
 from portal_db import dialect
+from portal_db.bulk import one_of
 from portal_db.database import Tx
-from portal_db.dialect import update_rows
+from portal_db.dialect import update_each, update_rows
 from portal_db.states import FieldSource, ReviewState
 from portal_db.tables import Relationship, TeamMember, XpmLink
 
@@ -51,19 +52,18 @@ XPM_COLUMNS = ("label", "other_name", "number_of_shares", "percentage", "start_d
 
 
 #: Built once, like all statements that run for every import: building one costs as much as running it.
-_CLIENTS: Any = bindparam("client_ids", expanding=True)
 _LOCK_LINKS = (
     select(XpmLink)
-    .where(XpmLink.client_id.in_(_CLIENTS), XpmLink.disconnected_at.is_(None))
+    .where(one_of(XpmLink.client_id, "client_ids"), XpmLink.disconnected_at.is_(None))
     .order_by(XpmLink.id)
     .with_for_update()
 )
 _LOCK_ROWS = (
-    select(Relationship).where(Relationship.client_id.in_(_CLIENTS)).order_by(Relationship.id).with_for_update()
+    select(Relationship).where(one_of(Relationship.client_id, "client_ids")).order_by(Relationship.id).with_for_update()
 )
 _TIED_MEMBERS = (
     select(TeamMember)
-    .where(TeamMember.client_id.in_(_CLIENTS), TeamMember.xpm_uuid.is_not(None))
+    .where(one_of(TeamMember.client_id, "client_ids"), TeamMember.xpm_uuid.is_not(None))
     .order_by(TeamMember.id)
 )
 
@@ -91,49 +91,25 @@ def insert_rows(tx: Tx, rows: Sequence[dict[str, Any]]) -> None:
 
 
 _WRITTEN = (*XPM_COLUMNS, "gone_at", "state", "import_id", "version", "as_of")
-_WRITE = (
-    update(Relationship.__table__)  # type: ignore[arg-type]  # it is a table
-    .where(Relationship.id == bindparam("row_id"))
-    .values({name: bindparam(f"new_{name}") for name in (*_WRITTEN, "search_key")})
-)
 
 
 def write_rows(tx: Tx, rows: Sequence[dict[str, Any]]) -> None:
     """Write rows back; each has its `id` and every column that imports and re-syncs may change."""
-    if rows:
-        tx.session.connection().execute(_WRITE, [_written(row) for row in rows])
+    update_each(tx, Relationship, {row["id"]: _written(row) for row in rows})
 
 
 def _written(row: dict[str, Any]) -> dict[str, Any]:
-    key = name_key(row["other_name"], row["label"])
-    return {"row_id": row["id"], "new_search_key": key, **{f"new_{name}": row[name] for name in _WRITTEN}}
+    return {"search_key": name_key(row["other_name"], row["label"]), **{name: row[name] for name in _WRITTEN}}
 
 
-_RENAME = (
-    update(TeamMember.__table__)  # type: ignore[arg-type]  # it is a table
-    .where(TeamMember.id == bindparam("member_id"))
-    .values(name=bindparam("new_name"), as_of=bindparam("new_as_of"), source=FieldSource.XPM)
-)
+def rename_members(tx: Tx, rows: Mapping[UUID, Mapping[str, Any]]) -> None:
+    """Rename team members as in XPM: the `name` and its time `as_of`, by member."""
+    update_each(tx, TeamMember, {member_id: {**row, "source": FieldSource.XPM} for member_id, row in rows.items()})
 
 
-def rename_members(tx: Tx, rows: Sequence[dict[str, Any]]) -> None:
-    """Rename team members as in XPM. Each row has `member_id`, `new_name` and `new_as_of`."""
-    if rows:
-        tx.session.connection().execute(_RENAME, list(rows))
-
-
-_NOTE_SYNCED = (
-    update(XpmLink.__table__)  # type: ignore[arg-type]  # it is a table
-    .where(XpmLink.id == bindparam("link_id"))
-    .values({name: bindparam(f"new_{name}") for name in ("told_as_of", "import_begun_at", "synced_hash")})
-)
-
-
-def note_merged(tx: Tx, rows: Sequence[dict[str, Any]]) -> None:
-    """Record at links which relationships were merged last. Each row has `link_id`, `new_told_as_of`, `new_import_begun_at`
-    and `new_synced_hash`."""
-    if rows:
-        tx.session.connection().execute(_NOTE_SYNCED, list(rows))
+def note_merged(tx: Tx, rows: Mapping[UUID, Mapping[str, Any]]) -> None:
+    """Record which relationships were merged last: `told_as_of`, `import_begun_at` and `synced_hash`, by link."""
+    update_each(tx, XpmLink, rows)
 
 
 def drop_ties(tx: Tx, client_id: UUID) -> None:

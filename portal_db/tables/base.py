@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -51,14 +51,17 @@ def partial_index(name: str, *columns: str, where: str, unique: bool = False) ->
     return Index(name, *columns, unique=unique, sqlite_where=text(where), postgresql_where=text(where))
 
 
-def key_of(*columns: str) -> Callable[[DefaultExecutionContext], str]:
+class KeyOf:
     """A column's value in a new row: the texts of these columns as searches compare them. Updates write it themselves."""
 
-    def folded(context: DefaultExecutionContext) -> str:
-        row = context.get_current_parameters()  # type: ignore[no-untyped-call]  # SQLAlchemy has no types for it
-        return name_key(*(row[column] for column in columns))
+    def __init__(self, *columns: str) -> None:
+        self._columns = columns
 
-    return folded
+    def __call__(self, context: DefaultExecutionContext) -> str:
+        return self.of(context.get_current_parameters())  # type: ignore[no-untyped-call]  # SQLAlchemy has no types for it
+
+    def of(self, row: Mapping[str, Any]) -> str:
+        return name_key(*(row[column] for column in self._columns))
 
 
 class Base(DeclarativeBase):

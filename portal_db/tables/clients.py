@@ -22,7 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal_db.states import ClientKind, ClientType, EntityType, FieldSource, ReviewState, Subscription
-from portal_db.tables.base import Base, key_of, partial_index
+from portal_db.tables.base import Base, KeyOf, partial_index
 
 
 class Client(Base):
@@ -49,9 +49,9 @@ class Client(Base):
     #: The name that lists show; always the value of the field `name`.
     name: Mapped[str] = mapped_column(String(500))
     #: The name in the form that is searched. `None` where an earlier release wrote it, until the next housekeeping.
-    name_key: Mapped[str | None] = mapped_column(String(500), insert_default=key_of("name"))
+    name_key: Mapped[str | None] = mapped_column(String(500), insert_default=KeyOf("name"))
     #: The name in the form that lists are sorted by: people by their last names.
-    sort_key: Mapped[str | None] = mapped_column(String(500), insert_default=key_of("name"))
+    sort_key: Mapped[str | None] = mapped_column(String(500), insert_default=KeyOf("name"))
     #: How a person is addressed; `None` if their name does not tell.
     given_name: Mapped[str | None] = mapped_column(String(500))
     entity_type: Mapped[EntityType | None]
@@ -190,7 +190,7 @@ class Relationship(Base):
     other_xpm_uuid: Mapped[UUID]
     other_name: Mapped[str] = mapped_column(String(10_000))
     #: The other party's name and the label in the form that is searched; `None` as for clients.
-    search_key: Mapped[str | None] = mapped_column(String(500), insert_default=key_of("other_name", "label"))
+    search_key: Mapped[str | None] = mapped_column(String(500), insert_default=KeyOf("other_name", "label"))
     number_of_shares: Mapped[int | None] = mapped_column(BigInteger)
     percentage: Mapped[Decimal | None] = mapped_column(Numeric(9, 4))
     start_date: Mapped[date | None]

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, select
 
+from portal_db.bulk import one_of
 from portal_db.database import Tx
 from portal_db.dialect import delete_rows, insert_or_replace
 from portal_db.tables import Erasure
@@ -26,7 +27,7 @@ def times(tx: Tx, practice_id: UUID, xpm_uuids: Collection[UUID]) -> dict[UUID, 
 
 
 _TIMES = select(Erasure.xpm_uuid, Erasure.erased_at).where(
-    Erasure.practice_id == bindparam("practice_id"), Erasure.xpm_uuid.in_(bindparam("xpm_uuids", expanding=True))
+    Erasure.practice_id == bindparam("practice_id"), one_of(Erasure.xpm_uuid, "xpm_uuids")
 )
 
 

@@ -9,12 +9,13 @@ from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, func, literal, or_, select, update
+from sqlalchemy import func, literal, or_, select
 from sqlalchemy.exc import IntegrityError
 
-from portal_db import audit
+from portal_db import audit, bulk
+from portal_db.bulk import Given, one_of
 from portal_db.database import Tx
-from portal_db.dialect import insert_new, insert_or_ignore, one_or_all, update_each, update_rows
+from portal_db.dialect import insert_new, insert_or_ignore, update_each, update_rows
 from portal_db.paging import is_any_time, newest_first
 from portal_db.states import OPEN_IMPORT_STATES, ImportState
 from portal_db.tables import Batch, Client, Import, ImportEvent, Job, Login, Pause
@@ -83,13 +84,11 @@ def get(tx: Tx, import_id: UUID, *, practice_id: UUID | None = None) -> Import |
 
 
 # Statements that run for every job are built once: building one costs more than running it.
-_LOCK = (
-    select(Import).where(Import.id.in_(bindparam("import_ids", expanding=True))).order_by(Import.id).with_for_update()
-)
+_LOCK = select(Import).where(one_of(Import.id, "import_ids")).order_by(Import.id).with_for_update()
 _LOCK_NOT_BEGUN = (
     select(Import)
     .where(
-        Import.id.in_(select(Job.import_id).where(Job.id.in_(bindparam("job_ids", expanding=True)))),
+        Import.id.in_(select(Job.import_id).where(one_of(Job.id, "job_ids"))),
         Import.state.in_((ImportState.ACCEPTED, ImportState.WAITING)),
     )
     .order_by(Import.id)
@@ -167,9 +166,9 @@ def set_states(tx: Tx, moves: Iterable[Move]) -> list[Move]:
     closing = [move for move in made if move[1] not in OPEN_IMPORT_STATES]
     opened = {row.id: {"state": state, "closed_at": None} for row, state, _ in made if state in OPEN_IMPORT_STATES}
     update_each(tx, Import, opened)
-    closed = [{"import_id": row.id, "new": state, **_outcome_columns(outcome)} for row, state, outcome in closing]
+    closed = [{"id": row.id, "state": state, **_outcome_columns(outcome)} for row, state, outcome in closing]
     if closed:
-        tx.session.connection().execute(_CLOSE, one_or_all(closed))
+        bulk.execute(tx, Import, closed, _close)
     why = ((row.id, row.state, state, outcome.code if outcome else None) for row, state, outcome in made)
     audit.record_states(tx, "import.state", "import", made[0][0].practice_id, why)
     events = [
@@ -180,16 +179,10 @@ def set_states(tx: Tx, moves: Iterable[Move]) -> list[Move]:
     return made
 
 
-_CLOSE = (
-    update(_TABLE)
-    .where(Import.id == bindparam("import_id"))
-    .values(
-        state=bindparam("new", type_=Import.state.type),
-        closed_at=db_now(),
-        resolved_at=func.coalesce(Import.resolved_at, db_now()),
-        **{name: bindparam(name) for name in ("outcome_code", "outcome_field", "outcome_message", "outcome_remedy")},
-    )
-)
+def _close(given: Given) -> Any:
+    values = {name: given[name] for name in given.names if name != "id"}
+    times = {"closed_at": db_now(), "resolved_at": func.coalesce(Import.resolved_at, db_now())}
+    return given.update(values | times)
 
 
 def set_reason(tx: Tx, row: Import, outcome: Outcome | None) -> None:
@@ -257,8 +250,8 @@ def earlier_claims_on_emails(tx: Tx, email_keys: Mapping[UUID, str], rows: Mappi
 _FIRST_CLAIMS = (
     select(Import.batch_id, Import.email_key, func.min(Import.position))
     .where(
-        Import.batch_id.in_(bindparam("batch_ids", expanding=True)),
-        Import.email_key.in_(bindparam("email_keys", expanding=True)),
+        one_of(Import.batch_id, "batch_ids"),
+        one_of(Import.email_key, "email_keys"),
         Import.state.not_in(_FAILED),
     )
     .group_by(Import.batch_id, Import.email_key)
@@ -276,8 +269,8 @@ def second_imports_of_records(tx: Tx, rows: Collection[Import]) -> set[UUID]:
 
 
 _OPEN_IMPORTS = select(Import.id, Import.xpm_uuid, Import.batch_id, Import.position, Import.created_at).where(
-    Import.practice_id.in_(bindparam("practice_ids", expanding=True)),
-    Import.xpm_uuid.in_(bindparam("xpm_uuids", expanding=True)),
+    one_of(Import.practice_id, "practice_ids"),
+    one_of(Import.xpm_uuid, "xpm_uuids"),
     Import.state.in_(OPEN_IMPORT_STATES),
 )
 

@@ -10,14 +10,15 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
-from functools import cache
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Float, and_, bindparam, case, func, insert, literal, or_, select, update
 
+from portal_db import bulk
+from portal_db.bulk import Given, one_of
 from portal_db.database import Tx
-from portal_db.dialect import has_row, insert_for, is_postgresql, one_or_all, row_of, update_each, update_rows
+from portal_db.dialect import has_row, is_postgresql, row_of, update_rows
 from portal_db.states import OPEN_JOB_STATES, AttemptOutcome, ErrorClass, JobState, Lane
 from portal_db.tables import Job, JobAttempt
 from portal_db.types import UtcDateTime, db_now
@@ -103,11 +104,15 @@ def add_claimed(
     ]
     added = _insert(tx, rows)
     taken = [row for row in rows if row["id"] in added and row["id"] in leases]
-    return added, [Job(**{name: value for name, value in row.items() if name not in _TIMES}) for row in taken]
+    return added, [Job(**{name: value for name, value in row.items() if name not in _TIMED}) for row in taken]
 
 
-#: Parameters of an insert that stand for times: seconds from now, or `None`.
-_TIMES = ("asked", "rung_for", "started_for", "lease_for", "deadline_for")
+#: Values of an insert that stand for times: seconds from now, or `None`.
+_TIMES: bulk.Types = (
+    ("asked", UtcDateTime()),
+    *((name, Float()) for name in ("rung_for", "started_for", "lease_for", "deadline_for")),
+)
+_TIMED = frozenset(name for name, _ in _TIMES)
 
 
 def _row(
@@ -133,30 +138,27 @@ def _row(
 def _insert(tx: Tx, rows: Sequence[dict[str, Any]]) -> set[UUID]:
     if not rows:
         return set()
-    return set(tx.session.connection().scalars(_insert_statement(is_postgresql(tx)), one_or_all(rows)))
+    return set(bulk.execute(tx, Job, rows, _insert_statement, more=_TIMES).scalars())
 
 
-# Statements that run for every job are built once: building one costs more than running it.
-
-
-@cache
-def _insert_statement(is_postgresql: bool) -> Any:
+def _insert_statement(given: Given) -> Any:
     times = {
         "created_at": db_now(),
-        "asked_at": func.coalesce(bindparam("asked", type_=UtcDateTime()), db_now()),
-        "rung_at": db_now(bindparam("rung_for", type_=Float())),
-        "started_at": db_now(bindparam("started_for", type_=Float())),
-        "lease_until": db_now(bindparam("lease_for", type_=Float())),
-        "deadline_at": db_now(bindparam("deadline_for", type_=Float())),
+        "asked_at": func.coalesce(given["asked"], db_now()),
+        "rung_at": db_now(given["rung_for"]),
+        "started_at": db_now(given["started_for"]),
+        "lease_until": db_now(given["lease_for"]),
+        "deadline_at": db_now(given["deadline_for"]),
     }
-    return insert_for(is_postgresql, Job).values(times).on_conflict_do_nothing().returning(Job.id)
+    values = {name: given[name] for name in given.names if name not in _TIMED}
+    return given.insert(values | times).on_conflict_do_nothing().returning(Job.id)
 
 
 def get(tx: Tx, job_id: UUID) -> Job | None:
     return tx.get(Job, job_id)
 
 
-_OF_IDS = select(Job).where(Job.id.in_(bindparam("job_ids", expanding=True))).order_by(Job.id)
+_OF_IDS = select(Job).where(one_of(Job.id, "job_ids")).order_by(Job.id)
 
 
 def of_ids(tx: Tx, job_ids: Collection[UUID]) -> list[Job]:
@@ -164,9 +166,7 @@ def of_ids(tx: Tx, job_ids: Collection[UUID]) -> list[Job]:
     return list(tx.session.scalars(_OF_IDS, {"job_ids": list(job_ids)}))
 
 
-_OF_IMPORTS = (
-    select(Job).where(Job.import_id.in_(bindparam("import_ids", expanding=True))).order_by(Job.created_at, Job.id)
-)
+_OF_IMPORTS = select(Job).where(one_of(Job.import_id, "import_ids")).order_by(Job.created_at, Job.id)
 
 
 def of_import(tx: Tx, import_id: UUID) -> list[Job]:
@@ -200,7 +200,7 @@ class Standing:
 
 _STANDINGS = (
     select(*(getattr(Job, each.name) for each in fields(Standing)))
-    .where(Job.import_id.in_(bindparam("import_ids", expanding=True)))
+    .where(one_of(Job.import_id, "import_ids"))
     .order_by(Job.created_at, Job.id)
 )
 
@@ -214,25 +214,20 @@ def standings(tx: Tx, import_ids: Collection[UUID]) -> dict[UUID, list[Standing]
     return found
 
 
-@cache
-def _claim_statement(count: int) -> Any:
-    """One for each size."""
-    leases = [
-        (bindparam(f"job_{n}", type_=Job.id.type), bindparam(f"token_{n}", type_=Job.id.type)) for n in range(count)
-    ]
+def _claim_statement(given: Given) -> Any:
     return (
         update(Job)
         .where(
-            Job.id.in_([job_id for job_id, _ in leases]),
+            Job.id == given["id"],
             is_due(state_of_found),
-            Job.kind.in_(bindparam("kinds", expanding=True)),
+            one_of(Job.kind, "kinds"),
             ~is_paused(),
             ~is_out_of_turn(),
             Job.lost_leases < bindparam("too_many_lost"),
         )
         .values(
             state=JobState.RUNNING,
-            lease_token=case(*((Job.id == job_id, token) for job_id, token in leases)),
+            lease_token=given["lease_token"],
             lease_owner=bindparam("owner"),
             lease_until=case(
                 (Job.deadline_seconds < bindparam("lease_seconds"), db_now(Job.deadline_seconds)),
@@ -276,11 +271,14 @@ def claim_all(
         return []
     # P14: a job that has lost a lease may be the one that ends its worker.
     too_many_lost = 1 if len(leases) > 1 else fewer_lost_leases_than
-    values: dict[str, Any] = {"owner": leases[0].owner, "kinds": list(kinds), "lease_seconds": lease_seconds}
-    values["too_many_lost"] = too_many_lost
-    for number, lease in enumerate(leases):
-        values |= {f"job_{number}": lease.job_id, f"token_{number}": lease.token}
-    claimed = {job.id: job for job in tx.session.scalars(_claim_statement(len(leases)), values)}
+    rows = [{"id": lease.job_id, "lease_token": lease.token} for lease in leases]
+    same = {
+        "owner": leases[0].owner,
+        "kinds": list(kinds),
+        "lease_seconds": lease_seconds,
+        "too_many_lost": too_many_lost,
+    }
+    claimed = {job.id: job for job in bulk.update_returning(tx, Job, rows, _claim_statement, same)}
     return [claimed[lease.job_id] for lease in leases if lease.job_id in claimed]
 
 
@@ -298,11 +296,19 @@ def renew(tx: Tx, owner: str, tokens: Collection[UUID], lease_seconds: float) ->
     Returns:
         The tokens that still hold; the other leases are lost.
     """
-    mine = and_(Job.lease_owner == owner, is_in(JobState.RUNNING), Job.lease_token.in_(tokens))
-    free = select(Job.id).where(mine).with_for_update(skip_locked=True)
-    until = case((Job.deadline_at < db_now(lease_seconds), Job.deadline_at), else_=db_now(lease_seconds))
-    update_rows(tx, Job, Job.id.in_(free), lease_until=until)
-    return {token for token in tx.session.scalars(select(Job.lease_token).where(mine)) if token is not None}
+    parameters = {"owner": owner, "tokens": list(tokens), "seconds": lease_seconds}
+    tx.session.execute(_RENEW, parameters)
+    return {token for token in tx.session.scalars(_STILL_MINE, parameters) if token is not None}
+
+
+_MINE = and_(Job.lease_owner == bindparam("owner"), is_in(JobState.RUNNING), one_of(Job.lease_token, "tokens"))
+_UNTIL = db_now(bindparam("seconds", type_=Float()))
+_RENEW = (
+    update(_TABLE)
+    .where(Job.id.in_(select(Job.id).where(_MINE).with_for_update(skip_locked=True)))
+    .values(lease_until=case((Job.deadline_at < _UNTIL, Job.deadline_at), else_=_UNTIL))
+)
+_STILL_MINE = select(Job.lease_token).where(_MINE)
 
 
 def held(tx: Tx, leases: Sequence[Lease]) -> set[UUID]:
@@ -316,8 +322,8 @@ def held(tx: Tx, leases: Sequence[Lease]) -> set[UUID]:
 
 #: Whether a job is running under one of the leases that `under` names: a token is one job's.
 IS_UNDER = and_(
-    Job.id.in_(bindparam("job_ids", expanding=True)),
-    Job.lease_token.in_(bindparam("tokens", expanding=True)),
+    one_of(Job.id, "job_ids"),
+    one_of(Job.lease_token, "tokens"),
     state_of_found == JobState.RUNNING,
 )
 _HELD = select(Job.id).where(IS_UNDER).order_by(Job.id).with_for_update()
@@ -366,15 +372,20 @@ def end(tx: Tx, lease: Lease, state: JobState, failure: Failure) -> None:
 
 def reject(tx: Tx, refused: Sequence[tuple[Lease, Failure]]) -> None:
     """Close jobs as rejected, each with its reason, by two statements. The caller holds their leases (`held`)."""
-    values = {lease.job_id: _error_columns(failure) for lease, failure in refused}
-    same: dict[str, Any] = {
+    rows = [{"id": lease.job_id, **_error_columns(failure)} for lease, failure in refused]
+    bulk.execute(tx, Job, rows, _reject)
+    _record_attempts(tx, refused, AttemptOutcome.REJECTED)
+
+
+def _reject(given: Given) -> Any:
+    ended: dict[str, Any] = {
+        "state": JobState.REJECTED,
         "finished_at": db_now(),
         "attempts": Job.attempts + 1,
         "lease_until": None,
         "deadline_at": None,
     }
-    update_each(tx, Job, values, state=JobState.REJECTED, **same)
-    _record_attempts(tx, refused, AttemptOutcome.REJECTED)
+    return given.update({**{name: given[name] for name in given.names if name != "id"}, **ended})
 
 
 def park(tx: Tx, lease: Lease, failure: Failure, *, seconds: float, counts_as_attempt: bool) -> None:
@@ -446,18 +457,15 @@ def _finish(tx: Tx, lease: Lease, **values: Any) -> None:
         raise LeaseLost(f"job {lease.job_id} is no longer ours")
 
 
-_RECORD_ATTEMPT = insert(JobAttempt).values(
-    token=bindparam("token"),
-    job_id=bindparam("job_id"),
-    number=select(func.count() + 1).where(JobAttempt.job_id == bindparam("job_id")).scalar_subquery(),
-    owner=bindparam("owner"),
-    started_at=select(Job.started_at).where(Job.id == bindparam("job_id")).scalar_subquery(),
-    finished_at=db_now(),
-    outcome=bindparam("outcome"),
-    error_code=bindparam("error_code"),
-    error_message=bindparam("error_message"),
-    traceback=bindparam("traceback"),
-)
+def _record_attempt(given: Given) -> Any:
+    return given.insert(
+        {
+            **{name: given[name] for name in given.names},
+            "number": select(func.count() + 1).where(JobAttempt.job_id == given["job_id"]).scalar_subquery(),
+            "started_at": select(Job.started_at).where(Job.id == given["job_id"]).scalar_subquery(),
+            "finished_at": db_now(),
+        }
+    )
 
 
 _DONE = _SUCCEED.returning(Job.lease_token, Job.lease_owner, Job.started_at).cte("done")
@@ -494,7 +502,7 @@ def _record_attempts(tx: Tx, ended: Sequence[tuple[Lease, Failure | None]], outc
         for lease, failure in ended
     ]
     if rows:
-        tx.session.connection().execute(_RECORD_ATTEMPT, one_or_all(rows))
+        bulk.execute(tx, JobAttempt, rows, _record_attempt)
 
 
 def was_recorded(tx: Tx, tokens: Collection[UUID]) -> bool:

@@ -8,9 +8,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, bindparam, func, select
+from sqlalchemy import and_, func, select
 from sqlalchemy.orm import aliased
 
+from portal_db.bulk import one_of
 from portal_db.database import Tx
 from portal_db.states import ConnectionState, ImportState
 from portal_db.tables import (
@@ -91,7 +92,7 @@ _REQUESTER = (
     .outerjoin(Directory, same_directory(Directory, XpmConnection))
     .outerjoin(Client, Client.import_id == Import.id)
     .outerjoin(Erasure, and_(Erasure.practice_id == Import.practice_id, Erasure.xpm_uuid == Import.xpm_uuid))
-    .where(Import.id.in_(bindparam("import_ids", expanding=True)))
+    .where(one_of(Import.id, "import_ids"))
 )
 
 

@@ -338,8 +338,8 @@ WRITING = (
         (
             Edit(
                 "portal_db/clients/clients.py",
-                'bindparam("client_ids", expanding=True)), XpmLink.disconnected_at.is_(None))',
-                'bindparam("client_ids", expanding=True)))',
+                'one_of(Client.id, "client_ids"), XpmLink.disconnected_at.is_(None))',
+                'one_of(Client.id, "client_ids"))',
             ),
         ),
         (

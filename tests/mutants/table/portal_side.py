@@ -226,8 +226,8 @@ SEARCHING = (
         (
             Edit(
                 "portal_db/clients/relationships.py",
-                'key = name_key(row["other_name"], row["label"])',
-                'key = row["search_key"]',
+                '"search_key": name_key(row["other_name"], row["label"])',
+                '"search_key": row["search_key"]',
             ),
         ),
         (

@@ -90,7 +90,11 @@ CLAIMING = (
         "claim-state",
         "only a job that is due is claimed",
         "P3, invariant 2: a running or finished job runs again",
-        (Edit(JOBS, "            is_due(state_of_found),\n            Job.kind.in_", "            Job.kind.in_"),),
+        (
+            Edit(
+                JOBS, "            is_due(state_of_found),\n            one_of(Job.kind", "            one_of(Job.kind"
+            ),
+        ),
         (
             f"{CLAIMS}::test_only_what_is_open_and_due_is_claimed[sqlite]",
             f"{CLAIMS}::test_one_of_several_claimers_gets_the_job[sqlite]",
@@ -100,7 +104,7 @@ CLAIMING = (
         "claim-kinds",
         "a kind of job that this process does not know waits for a newer one",
         "P15: new work becomes a dead letter during an upgrade",
-        (Edit(JOBS, '"kinds", expanding=True)),', '"kinds", expanding=True)) | (Job.kind != ""),'),),
+        (Edit(JOBS, 'one_of(Job.kind, "kinds"),', 'one_of(Job.kind, "kinds") | (Job.kind != ""),'),),
         (f"{CLAIMS}::test_a_kind_this_process_does_not_know_is_left_for_a_newer_one[sqlite]",),
     ),
     Mutant(
@@ -205,14 +209,14 @@ LEASE = (
         "succeed-token",
         "only the holder of the lease marks a job done",
         "P3, invariant 2: two workers write one job's effect",
-        (Edit(JOBS, '    Job.lease_token.in_(bindparam("tokens", expanding=True)),\n'),),
+        (Edit(JOBS, '    one_of(Job.lease_token, "tokens"),\n'),),
         (f"{LEASES}::test_a_stale_lease_writes_nothing[sqlite]", STATE_MACHINE),
     ),
     Mutant(
         "succeed-state",
         "only a running job is marked done",
         "invariant 1: a job ends twice",
-        (Edit(JOBS, "expanding=True)),\n    state_of_found == JobState.RUNNING,\n", "expanding=True)),\n"),),
+        (Edit(JOBS, '"tokens"),\n    state_of_found == JobState.RUNNING,\n', '"tokens"),\n'),),
         (f"{LEASES}::test_a_job_ends_once[sqlite]",),
     ),
     Mutant(
@@ -276,7 +280,7 @@ LEASE = (
         (
             Edit(
                 JOBS,
-                "(Job.deadline_at < db_now(lease_seconds), Job.deadline_at)",
+                "(Job.deadline_at < _UNTIL, Job.deadline_at)",
                 "(Job.deadline_at.is_(None), Job.deadline_at)",
             ),
         ),
@@ -289,8 +293,8 @@ LEASE = (
         (
             Edit(
                 JOBS,
-                "mine = and_(Job.lease_owner == owner, is_in(JobState.RUNNING),",
-                "mine = and_(is_in(JobState.RUNNING),",
+                '_MINE = and_(Job.lease_owner == bindparam("owner"), is_in(JobState.RUNNING),',
+                "_MINE = and_(is_in(JobState.RUNNING),",
             ),
         ),
         (f"{LEASES}::test_one_statement_renews_all_of_a_process_and_of_nobody_else[sqlite]",),
@@ -299,7 +303,7 @@ LEASE = (
         "renew-state",
         "only a running job's lease is renewed",
         "a finished job appears to be running",
-        (Edit(JOBS, "Job.lease_owner == owner, is_in(JobState.RUNNING), ", "Job.lease_owner == owner, "),),
+        (Edit(JOBS, '== bindparam("owner"), is_in(JobState.RUNNING), ', '== bindparam("owner"), '),),
         (f"{LEASES}::test_a_finished_job_is_not_renewed[sqlite]",),
     ),
     Mutant(
@@ -396,8 +400,8 @@ LEASE = (
         (
             Edit(
                 JOBS,
-                "free = select(Job.id).where(mine).with_for_update(skip_locked=True)",
-                "free = select(Job.id).where(mine).with_for_update()",
+                "select(Job.id).where(_MINE).with_for_update(skip_locked=True)",
+                "select(Job.id).where(_MINE).with_for_update()",
             ),
         ),
         (f"{LEASES}::test_a_job_that_is_being_finished_does_not_delay_the_renewal_of_others[postgresql]",),

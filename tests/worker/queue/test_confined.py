@@ -131,20 +131,20 @@ def test_what_cannot_work_is_refused_at_the_start(hello: dict[str, str], says: s
         require_usable(client, "portal")
 
 
-@pytest.mark.parametrize("when", ["before it starts", "while it runs"])
+@pytest.mark.parametrize("when", ["before it fetches", "while it runs"])
 def test_rights_that_are_taken_away_stop_nothing_for_good_and_are_logged_once(
     confined: Desk, own_redis: RedisServer, when: str
 ) -> None:
     def refusals() -> list[str]:
         return [line["queue"] for line in logs if line["event"] == "consumer.refused"]
 
+    broker = make_broker(confined.settings, lambda *_: None)
+    rounds: list[str] = []
+    broker.goes_round = rounds.append
     with redis.Redis.from_url(own_redis.url) as admin, capture_logs() as logs:
-        if when == "before it starts":
+        if when == "before it fetches":
             admin.execute_command("ACL", "SETUSER", "portal", "-evalsha", "-eval", "-blmove")
         # Given a worker
-        broker = make_broker(confined.settings, lambda *_: None)
-        rounds: list[str] = []
-        broker.goes_round = rounds.append
         with confined.working(broker=broker):
             if when == "while it runs":
                 wait_until(lambda: min(map(rounds.count, ALL_QUEUES)) > 1, "every queue's consumer runs")

@@ -1,0 +1,126 @@
+"""Statements about many rows do what the same statements do row by row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import event, select
+
+from portal_db.bulk import one_of
+from portal_db.clients import clients
+from portal_db.dialect import insert_new, insert_rows, update_each
+from portal_db.states import ReviewState
+from portal_db.tables import Relationship
+from portal_db.types import db_now
+from tests.portal_db.test_uniqueness import entity
+from tests.world import World
+
+ODD = 'a "quoted", {braced}, back\\slashed, NULL ü text'
+
+
+@pytest.fixture
+def client_id(world: World) -> UUID:
+    with world.database.write() as tx:
+        row = entity(tx, world)
+        clients.add(tx, row)
+    return UUID(str(row["id"]))
+
+
+def item(world: World, client_id: UUID, number: int, **values: Any) -> dict[str, Any]:
+    new_id = world.database.sources.new_id
+    return {
+        "id": new_id(),
+        "practice_id": world.practice_id,
+        "client_id": client_id,
+        "import_id": None,
+        "label": f"Director of {number}",
+        "label_key": f"director {number}",
+        "other_xpm_uuid": new_id(),
+        "other_name": ODD,
+        "number_of_shares": None,
+        "percentage": None,
+        "start_date": None,
+        "end_date": None,
+        "also_told": None,
+        "state": ReviewState.PENDING,
+        "version": 1,
+        "as_of": world.database.sources.now(),
+        **values,
+    }
+
+
+def rows(world: World) -> list[dict[str, Any]]:
+    columns = Relationship.__table__.columns
+    with world.database.read() as tx:
+        found = tx.session.scalars(select(Relationship).order_by(Relationship.label)).all()
+        return [{column.key: getattr(each, column.key) for column in columns} for each in found]
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_every_type_is_written_as_it_is(world: World, client_id: UUID, number: int) -> None:
+    # Given rows with texts, numbers, dates, lists and gaps
+    full = {"percentage": Decimal("33.3300"), "start_date": date(1970, 11, 26), "also_told": [{"label": ODD}, {}]}
+    given = [item(world, client_id, each, **(full if each == 1 else {})) for each in range(number)]
+    # When they are inserted, then they are as given, and are found by their folded texts
+    with world.database.write() as tx:
+        insert_rows(tx, Relationship, given)
+    found = rows(world)
+    assert [{name: row[name] for name in given[0]} for row in found] == given
+    assert all("braced" in row["search_key"] for row in found)
+    # When they are changed, then all are
+    with world.database.write() as tx:
+        update_each(tx, Relationship, {row["id"]: {**full, "label": f"Was {row['label']}"} for row in given})
+    assert [row["label"] for row in rows(world)] == [f"Was Director of {each}" for each in range(number)]
+    assert all({name: row[name] for name in full} == full for row in rows(world))
+
+
+def test_rows_that_an_index_refuses_are_left_out(world: World, client_id: UUID) -> None:
+    given = [item(world, client_id, each) for each in range(3)]
+    with world.database.write() as tx:
+        first = insert_new(tx, Relationship, given[:2])
+        again = insert_new(tx, Relationship, given)
+    assert (first, again) == ({row["id"] for row in given[:2]}, {given[2]["id"]})
+
+
+def test_a_time_is_the_database_s(world: World, client_id: UUID) -> None:
+    given = [
+        {name: value for name, value in item(world, client_id, each).items() if name != "as_of"} for each in (1, 2)
+    ]
+    with world.database.write() as tx:
+        before = tx.session.execute(select(db_now())).scalar_one()
+        insert_rows(tx, Relationship, given, now=("as_of",))
+    assert all(row["as_of"] >= before for row in rows(world))
+
+
+@pytest.fixture
+def texts(world: World) -> Iterator[list[str]]:
+    seen: list[str] = []
+
+    def note(*arguments: Any) -> None:
+        seen.append(arguments[2])
+
+    event.listen(world.database.engine, "before_cursor_execute", note)
+    yield seen
+    event.remove(world.database.engine, "before_cursor_execute", note)
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_statement_s_text_does_not_depend_on_the_number_of_rows(
+    world: World, client_id: UUID, texts: list[str]
+) -> None:
+    for number in (2, 7):
+        with world.database.write() as tx:
+            given = [item(world, client_id, each) for each in range(number)]
+            texts.clear()
+            insert_rows(tx, Relationship, given)
+            update_each(tx, Relationship, {row["id"]: {"version": 2} for row in given})
+            found = select(Relationship.id).where(one_of(Relationship.id, "ids"))
+            assert len(tx.session.scalars(found, {"ids": [row["id"] for row in given]}).all()) == number
+            tx.session.rollback()
+        assert len(set(texts)) == 3
+    assert len(set(texts)) == 3
