@@ -20,7 +20,19 @@ from config.settings import Settings
 LOGGABLE = frozenset(
     {
         *("event", "level", "logger", "timestamp", "exception_type", "where", "reason", "code", "error_class"),
-        *("job", "import_id", "trace", "batch", "practice", "client", "connection", "tenant", "owner", "leader"),
+        *(
+            "job",
+            "import_id",
+            "trace",
+            "batch",
+            "practice",
+            "staff",
+            "client",
+            "connection",
+            "tenant",
+            "owner",
+            "leader",
+        ),
         *("kind", "lane", "state", "attempt", "queue", "limit", "operation", "status", "schedule", "signal"),
         *("count", "pending", "seconds", "wait", "pid", "port"),
     }

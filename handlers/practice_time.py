@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from portal_db.access import people
 from portal_db.database import Tx
+from portal_db.tables import Practice
 from portal_db.types import database_time
 
 #: Where XPM is sold and where everybody writes the day before the month: Australia, New Zealand, the United Kingdom and its
@@ -24,10 +25,21 @@ def day_first(time_zone: str) -> bool:
 def now_at(tx: Tx, practice_id: UUID) -> datetime:
     """The current time in the practice's time zone; in UTC on a machine that does not know its time zone."""
     practice, now = people.get_practice(tx, practice_id), database_time(tx.session)
-    if practice is not None:
-        with suppress(ZoneInfoNotFoundError, ValueError):
-            return now.astimezone(ZoneInfo(practice.time_zone))
-    return now
+    return at_practice(practice, now) if practice is not None else now
+
+
+def at_practice(practice: Practice, at: datetime) -> datetime:
+    """A time in the practice's time zone; in UTC on a machine that does not know its time zone."""
+    with suppress(ZoneInfoNotFoundError, ValueError):
+        return at.astimezone(ZoneInfo(practice.time_zone))
+    return at.astimezone(UTC)
+
+
+def written(local: datetime) -> str:
+    """A time as people there write it: 27 Nov 2026, 2:10 pm."""
+    return (
+        f"{local.day} {local:%b} {local.year}, {local.hour % 12 or 12}:{local:%M} {'am' if local.hour < 12 else 'pm'}"
+    )
 
 
 def clock_in(tx: Tx, practice_id: UUID, seconds: float) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from handlers.access import password_reset
+from handlers.access import password_reset, security_notice
 from handlers.clients import task_email
 from handlers.directory import sync
 from handlers.directory.lookup import fetch_records
@@ -28,6 +28,7 @@ HANDLERS: dict[str, Handler] = {
         reconnect_notice.fetch, reconnect_notice.apply, reconnect_notice.on_failure
     ),
     JobKind.SEND_PASSWORD_RESET: one_by_one(password_reset.fetch, password_reset.apply),
+    JobKind.SEND_SECURITY_NOTICE: one_by_one(security_notice.fetch, security_notice.apply),
     JobKind.LEAVE_XERO: one_by_one(disconnect.fetch, disconnect.apply),
     JobKind.SYNC_DIRECTORY: one_by_one(sync.fetch, sync.apply, sync.on_failure),
     JobKind.RESYNC_RELATIONSHIPS: one_by_one(resync.fetch, resync.apply),

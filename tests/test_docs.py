@@ -100,3 +100,12 @@ def test_every_finding_of_reconcile_is_in_the_runbook() -> None:
     listed = re.findall(r"^\| `([a-z_]+)` \|", text.split("## What reconcile finds")[1].split("\n## ")[0], re.MULTILINE)
     assert listed == list(dict.fromkeys(listed))
     assert set(listed) == set(FINDING_TEXTS)
+
+
+def test_the_checklist_answers_every_requirement_once_and_counts_them() -> None:
+    text = (ROOT / "docs" / "security-asvs.md").read_text()
+    rows = re.findall(r"^\| (\d+\.\d+\.\d+) \| [12] \| .+? \| (.+?) \| .+ \|$", text, re.MULTILINE)
+    assert len({number for number, _ in rows}) == len(rows) == 253  # of levels 1 and 2 in ASVS 5.0.0
+    counted = [f"{sum(answer == each for _, answer in rows)} {each}" for each in ("met", "not applicable", "open")]
+    assert ", ".join(counted) in text
+    assert {answer for _, answer in rows} == {"met", "not applicable", "open"}

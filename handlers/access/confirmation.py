@@ -1,17 +1,19 @@
 """Step-up: acts that give lasting power ask who acts to prove it again, unless they did within ten minutes.
 
-They give a code of their second factor; who has none gives their password. A session that began at a remembered browser was
-not confirmed. Programs with an API key are not asked: a key is a proof that each call gives.
+They give a code of their second factor or unlock a passkey; who has no second factor gives their password. A session that
+began at a remembered browser was not confirmed. Programs are not asked: each call proves an API key.
 """
 
 from __future__ import annotations
 
 from config.settings import Settings
 from handlers import refusals
-from handlers.access import mfa, passwords
+from handlers.access import account, mfa, passkeys, passwords, sign_in_log
 from handlers.access.caller import AnyCaller
 from handlers.access.origin import Origin
+from handlers.access.passkeys import Site
 from handlers.access.sessions import Session
+from handlers.access.sign_in_log import SignInEvent
 from handlers.access.tokens import hashed
 from handlers.access.tries import Tries
 from portal_db.access import credentials
@@ -56,3 +58,27 @@ def confirm(
         passwords.require_own(database, tries, caller, session.token, given, origin=origin)
     with database.write() as tx:
         credentials.confirm_session(tx, session.kind, hashed(session.token))
+
+
+def begin_passkey(database: Database, site: Site, caller: AnyCaller) -> str:
+    """What the caller's browser is asked to sign with one of their passkeys, as JSON."""
+    with database.write() as tx:
+        return passkeys.begin_using(tx, site, account.of(tx, caller).login.id, passkeys.CONFIRM)
+
+
+def confirm_by_passkey(
+    database: Database, site: Site, caller: AnyCaller, session: Session, answer: str, *, origin: Origin
+) -> None:
+    """`confirm`, with a passkey's answer.
+
+    Raises:
+        RequestRefused: `bad_passkey`.
+    """
+    with database.write() as tx:  # commits before it refuses: the challenge is used up
+        is_proved = passkeys.is_proof(tx, site, account.of(tx, caller).login.id, passkeys.CONFIRM, answer)
+        if is_proved:
+            credentials.confirm_session(tx, session.kind, hashed(session.token))
+        else:
+            sign_in_log.note(tx, SignInEvent.SECOND_FACTOR_FAILED, caller, origin)
+    if not is_proved:
+        raise refusals.BAD_PASSKEY()

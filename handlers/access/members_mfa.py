@@ -1,4 +1,4 @@
-"""What owners and account admins decide about the second factors of their practice's members."""
+"""What owners and account admins decide about the sign-ins of their members: second factors, and open sessions."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from handlers.access.origin import Origin
 from handlers.access.sign_in_log import SignInEvent
 from portal_db.access import credentials, people, second_factors
 from portal_db.database import Database, Tx
+from portal_db.tables import Staff
 
 
 def reset(database: Database, caller: Caller, staff_id: UUID, origin: Origin) -> None:
@@ -37,6 +38,20 @@ def reset_by_operator(database: Database, act: Act, staff_id: UUID, practice_id:
         _reset(tx, act, staff_id, practice_id, None)
 
 
+def sign_out(database: Database, caller: Caller, staff_id: UUID, origin: Origin) -> None:
+    """End a member's sessions, because their device is lost or something looks wrong; one's own too.
+
+    Raises:
+        RequestRefused: the caller is neither owner nor account admin, or nobody with this id works there.
+    """
+    _require_manager(caller)
+    with database.write() as tx:
+        staff = _member(tx, staff_id, caller.practice_id)
+        credentials.end_sessions_of_login(tx, staff.login_id)
+        Actor.of(caller.staff_id).audit(tx, "staff.sign_out", "staff", staff_id, caller.practice_id)
+        sign_in_log.note(tx, SignInEvent.SESSIONS_ENDED, staff, origin, detail="all, by a manager")
+
+
 def set_remembering(database: Database, caller: Caller, allowed: bool) -> None:
     """Allow or forbid that members have a browser remembered.
 
@@ -56,14 +71,19 @@ def set_remembering(database: Database, caller: Caller, allowed: bool) -> None:
 
 
 def _reset(tx: Tx, actor: Actor, staff_id: UUID, practice_id: UUID, origin: Origin | None) -> None:
-    staff = people.get_staff(tx, staff_id, practice_id=practice_id)
-    if staff is None or staff.left_at is not None:
-        raise refusals.UNKNOWN_STAFF()
+    staff = _member(tx, staff_id, practice_id)
     if not second_factors.remove(tx, staff.login_id):
         raise refusals.NO_SECOND_FACTOR()
     credentials.end_sessions_of_login(tx, staff.login_id)
     actor.audit(tx, "second_factor.reset", "staff", staff_id, practice_id)
     sign_in_log.note(tx, SignInEvent.SECOND_FACTOR_RESET, staff, origin)
+
+
+def _member(tx: Tx, staff_id: UUID, practice_id: UUID) -> Staff:
+    staff = people.get_staff(tx, staff_id, practice_id=practice_id)
+    if staff is None or staff.left_at is not None:
+        raise refusals.UNKNOWN_STAFF()
+    return staff
 
 
 def _require_manager(caller: Caller) -> None:

@@ -15,6 +15,7 @@ from handlers.access.origin import Origin
 from handlers.access.second_factor import NewApp
 from handlers.access.sign_in_log import SignInEvent
 from handlers.errors import RequestRefused
+from portal_db.access import passkeys as stored_passkeys
 from portal_db.access import people, second_factors
 from portal_db.access.credentials import SignIn
 from portal_db.database import Database, Tx
@@ -33,6 +34,8 @@ class OwnFactor:
 
     login_id: UUID
     is_set_up: bool
+    has_app: bool
+    has_passkeys: bool
     is_mandatory: bool
     recovery_codes_left: int
     may_remember: bool
@@ -48,9 +51,12 @@ def next_step(tx: Tx, found: SignIn) -> NextStep | None:
 def own(database: Database, caller: AnyCaller) -> OwnFactor:
     with database.read() as tx:
         found = account.of(tx, caller)
+        factor = second_factors.get(tx, found.login.id)
         return OwnFactor(
             found.login.id,
-            second_factors.is_set_up(tx, found.login.id),
+            factor is not None,
+            factor is not None and factor.secret is not None,
+            stored_passkeys.has_any(tx, found.login.id),
             people.mandates_mfa(tx, found.practice_id),
             second_factors.recovery_codes_left(tx, found.login.id),
             may_remember(tx, found),
@@ -95,14 +101,14 @@ def own_app(database: Database, settings: Settings, caller: AnyCaller, *, sealed
 
 def check(
     database: Database, settings: Settings, login_id: UUID, who: SignIn | AnyCaller, code: str, origin: Origin
-) -> None:
+) -> str:
     """`second_factor.check` of somebody's code; a wrong code is in the sign-in log.
 
     Raises:
         RequestRefused: `bad_code`, or `TooManyCodes`.
     """
     try:
-        second_factor.check(database, settings, login_id, code)
+        return second_factor.check(database, settings, login_id, code)
     except RequestRefused as refusal:
         if refusal.code == refusals.BAD_CODE.code:  # of those that come too soon there may be any number
             with database.write() as tx:

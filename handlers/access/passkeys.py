@@ -34,7 +34,9 @@ from portal_db.tables import Passkey
 SECONDS = 5 * 60.0
 #: The most passkeys of an account, and the longest answer of a device, in characters.
 MOST, LONGEST = 10, 20_000
-_ADD, _USE = "add", "use"
+_ADD = "add"
+#: What a passkey proves its owner for; each has challenges of its own.
+SIGN_IN, CONFIRM = "use", "confirm"
 _REQUIRED = UserVerificationRequirement.REQUIRED
 _name = TypeAdapter(Annotated[Line, Field(max_length=100)])
 
@@ -106,18 +108,18 @@ def add(tx: Tx, site: Site, login_id: UUID, name: str, answer: str) -> UUID:
     return passkey_id
 
 
-def begin_using(tx: Tx, site: Site, login_id: UUID) -> str:
-    """What the browser is asked to sign with one of the account's passkeys, as JSON."""
+def begin_using(tx: Tx, site: Site, login_id: UUID, purpose: str) -> str:
+    """What the browser is asked to sign with one of the account's passkeys, as JSON; `purpose` is SIGN_IN or CONFIRM."""
     options = webauthn.generate_authentication_options(
         rp_id=site.host, allow_credentials=_described(passkeys.of(tx, login_id)), user_verification=_REQUIRED
     )
-    passkeys.put_challenge(tx, login_id, _USE, options.challenge, seconds=SECONDS)
+    passkeys.put_challenge(tx, login_id, purpose, options.challenge, seconds=SECONDS)
     return webauthn.options_to_json(options)
 
 
-def is_proof(tx: Tx, site: Site, login_id: UUID, answer: str) -> bool:
+def is_proof(tx: Tx, site: Site, login_id: UUID, purpose: str, answer: str) -> bool:
     """Whether an answer proves that its sender has one of the account's passkeys. Its challenge is used up either way."""
-    challenge = passkeys.take_challenge(tx, login_id, _USE)
+    challenge = passkeys.take_challenge(tx, login_id, purpose)
     passkey = _of_answer(passkeys.of(tx, login_id), answer)
     if challenge is None or passkey is None:
         return False

@@ -20,10 +20,9 @@ from handlers.access.sessions import key_of
 from handlers.access.sign_in_log import SignInEvent
 from handlers.access.tokens import hashed
 from handlers.access.tries import Tries
-from handlers.email import addresses
 from handlers.email.compose import compose
 from handlers.email.greeting import greeting
-from handlers.errors import Deferred, OutcomeUnknown, Rejected, Transient
+from handlers.email.once import send_once
 from handlers.jobs.enqueue import FollowUp, standalone_job
 from handlers.jobs.handler import job_arg
 from handlers.jobs.kinds import JobKind
@@ -99,18 +98,9 @@ def fetch(services: Services, job: Job) -> EmailState:
         seconds = passwords.LINK_SECONDS if letter.reset.is_invitation else LINK_SECONDS
         if not password_resets.begin_sending(tx, reset_id, lease, token_hash=token_hash, valid_seconds=seconds):
             raise LeaseLost(f"password reset {reset_id} is no longer pending")
-    try:
-        message = _message(services.settings, letter, letter.found, token)
-        services.mailer.send(message, addresses.for_delivery(letter.found.login.email))
-    except (Deferred, Transient):  # only when the mailer is certain that nothing was sent is the intent withdrawn
-        with services.database.write() as tx:
-            password_resets.withdraw(tx, reset_id, lease)
-        raise
-    except Rejected:
-        return EmailState.REFUSED
-    except OutcomeUnknown:
-        return EmailState.UNKNOWN
-    return EmailState.SENT
+    email = letter.found.login.email
+    message = _message(services.settings, letter, letter.found, token)
+    return send_once(services, message, email, lambda tx: password_resets.withdraw(tx, reset_id, lease))
 
 
 def apply(tx: Tx, job: Job, row: None, state: EmailState) -> Sequence[FollowUp]:

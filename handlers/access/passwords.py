@@ -173,10 +173,11 @@ def _set(
     keep: str | None = None,
 ) -> None:
     """Set it. Whoever knew the old one or holds an earlier link is out; `keep` is the hash of the one session that stays."""
+    had_one = credentials.login(tx, login_id).password_hash is not None
     credentials.set_password(tx, login_id, password_hash)
     credentials.end_sessions_of_login(tx, login_id, keep=keep)
     password_links.end_all(tx, login_id)
-    sign_in_log.note(tx, event, credentials.by_login(tx, login_id), origin)
+    sign_in_log.note(tx, event, credentials.by_login(tx, login_id), origin, is_told=had_one)
     _audit(tx, "login.password", login_id, ActorKind.STAFF if origin else ActorKind.OPERATOR)
 
 

@@ -31,6 +31,8 @@ SLACK_STEPS = 1
 #: Of a million codes three are right, so an account takes few tries.
 MOST_TRIES, TRY_SECONDS = 5, 15 * 60.0
 RECOVERY_CODES = 10
+#: 120 random bits in 24 letters.
+RECOVERY_BYTES = 15
 #: How long a QR code that is shown can be set up.
 SET_UP_SECONDS = 30 * 60
 LONGEST_CODE = 40
@@ -103,13 +105,32 @@ def set_up(tx: Tx, settings: Settings, login_id: UUID, sealed: str, code: str, *
     kept = settings.vault.encrypt(secret.encode())
     found = second_factors.get(tx, login_id) if replacing else None
     # Decided by the database: who knows the password only may not replace a factor that was set up meanwhile.
-    if not second_factors.set_up(tx, login_id, kept, step=step, replaces=found.secret if found else None):
+    is_done = (
+        second_factors.replace(tx, found, kept, step=step)
+        if found is not None
+        else second_factors.set_up(tx, login_id, kept, step=step)
+    )
+    if not is_done:
         raise refusals.SET_UP_ALREADY()
     return renew_recovery_codes(tx, login_id)
 
 
-def check(database: Database, settings: Settings, login_id: UUID, code: str) -> None:
+def set_up_without_app(tx: Tx, login_id: UUID) -> list[str]:
+    """Set up the second factor of an account whose first passkey was just added. Returns its recovery codes.
+
+    Raises:
+        RequestRefused: there is a second factor already.
+    """
+    if not second_factors.set_up(tx, login_id, None, step=None):
+        raise refusals.SET_UP_ALREADY()
+    return renew_recovery_codes(tx, login_id)
+
+
+def check(database: Database, settings: Settings, login_id: UUID, code: str) -> str:
     """Check a code of the account's app, or a recovery code. Each is accepted once.
+
+    Returns:
+        Which of the two it was: `app` or `recovery code`.
 
     Raises:
         RequestRefused: `bad_code`; or `TooManyCodes`.
@@ -125,11 +146,12 @@ def check(database: Database, settings: Settings, login_id: UUID, code: str) -> 
         raise TooManyCodes(wait)
     if not is_right:
         raise refusals.BAD_CODE()
+    return "app" if _is_of_app(_plain(code)) else "recovery code"
 
 
 def renew_recovery_codes(tx: Tx, login_id: UUID) -> list[str]:
     """Make recovery codes, which are shown only now; the ones before are worth nothing."""
-    codes = [base64.b32encode(secrets.token_bytes(10)).decode().lower() for _ in range(RECOVERY_CODES)]
+    codes = [base64.b32encode(secrets.token_bytes(RECOVERY_BYTES)).decode().lower() for _ in range(RECOVERY_CODES)]
     second_factors.put_recovery_codes(tx, login_id, [_hash_of(login_id, code) for code in codes])
     return ["-".join(code[at : at + 4] for at in range(0, len(code), 4)) for code in codes]
 
@@ -152,12 +174,16 @@ def _opened(settings: Settings, login_id: UUID, sealed: str) -> str:
 
 def _accept(tx: Tx, settings: Settings, found: SecondFactor, code: str) -> bool:
     typed = _plain(code)
-    if not re.fullmatch(rf"[0-9]{{{DIGITS}}}", typed):
+    if not _is_of_app(typed):
         return second_factors.use_recovery_code(tx, found.login_id, _hash_of(found.login_id, typed))
     if found.secret is None:
         return False
     step = _step_of(tx, settings.vault.decrypt(found.secret).decode(), typed)
     return step is not None and second_factors.use_step(tx, found.login_id, step)
+
+
+def _is_of_app(typed: str) -> bool:
+    return re.fullmatch(rf"[0-9]{{{DIGITS}}}", typed) is not None
 
 
 def _step_of(tx: Tx, secret: str, code: str) -> int | None:
@@ -169,7 +195,8 @@ def _step_of(tx: Tx, secret: str, code: str) -> int | None:
 
 
 def _hash_of(login_id: UUID, code: str) -> str:
-    """80 random bits, and the account's id as salt: a plain hash suffices."""
+    """At least 112 random bits, and the account's id as salt: a plain hash suffices (ASVS 6.5.2). Codes of earlier
+    releases have 80 and are worth something until new ones are made."""
     return hashlib.sha256(f"{login_id} {code}".encode()).hexdigest()
 
 

@@ -136,12 +136,19 @@ def _begin_or_wait(tx: Tx, found: SignIn, origin: Origin, *, instead_of: str | N
 
 
 def begin(
-    tx: Tx, found: SignIn, origin: Origin, *, instead_of: str | None = None, is_confirmed: bool = True
+    tx: Tx,
+    found: SignIn,
+    origin: Origin,
+    *,
+    instead_of: str | None = None,
+    is_confirmed: bool = True,
+    by: str | None = None,
 ) -> SignedIn:
     """Begin somebody's session; the one that their browser had ends, on whichever side it was.
 
     Args:
         is_confirmed: whether all was asked for that proves who they are (`handlers.access.confirmation`).
+        by: their second factor, in a word or two, for the sign-in log.
     """
     session = Session.new(found.owner.kind)
     if instead_of is not None:
@@ -152,7 +159,8 @@ def begin(
     credentials.begin_session(
         tx, found.owner, row, idle_seconds=IDLE_SECONDS, seconds=SECONDS, is_confirmed=is_confirmed
     )
-    sign_in_log.note(tx, SignInEvent.SIGNED_IN, found, origin)
+    factors = f"password, {by}" if by is not None else "password"
+    sign_in_log.note(tx, SignInEvent.SIGNED_IN, found, origin, detail=factors)
     return SignedIn(session, caller_of(found), found.login.email_key)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from enum import StrEnum
 from uuid import UUID
 
+from handlers.access import security_notice
 from handlers.access.caller import AnyCaller, Caller, ClientCaller, Scope, caller_of
 from handlers.access.origin import Origin
 from handlers.paging import Page, page_of, read_cursor
@@ -53,19 +54,24 @@ def note(
     origin: Origin | None,
     *,
     detail: str | None = None,
+    is_told: bool = True,
 ) -> None:
-    """Record an event.
+    """Record an event, and tell its person by email if it changes what they sign in with.
 
     Args:
         who: whose sign-in it is about; `None` for an email that nobody has.
         origin: where the request came from; `None` for an operator at the command line.
         detail: a code or a key's first characters; never what somebody typed.
+        is_told: whether such a change is told; a first password is none.
     """
+    if isinstance(who, (SignIn, Staff)) and is_told and event in security_notice.WORDS:
+        login_id = who.login.id if isinstance(who, SignIn) else who.login_id
+        security_notice.request(tx, event, login_id, who.practice_id, origin=origin)
     if isinstance(who, SignIn):
         who = who.staff or caller_of(who)
     staff_id = who.staff_id if isinstance(who, Caller) else who.id if isinstance(who, Staff) else None
-    login_id = who.login_id if isinstance(who, ClientCaller) else None
-    _add(tx, event, who.practice_id if who else None, origin, detail, staff_id=staff_id, login_id=login_id)
+    client_id = who.login_id if isinstance(who, ClientCaller) else None
+    _add(tx, event, who.practice_id if who else None, origin, detail, staff_id=staff_id, login_id=client_id)
 
 
 def note_refused_key(tx: Tx, practice_id: UUID, origin: Origin, detail: str) -> None:

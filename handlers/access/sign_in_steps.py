@@ -7,14 +7,14 @@ from uuid import UUID
 
 from config.settings import Settings
 from handlers import refusals
-from handlers.access import halfway, mfa, passkeys, remembered, sessions, sign_in_log
+from handlers.access import halfway, mfa, own_passkeys, passkeys, remembered, sessions, sign_in_log
 from handlers.access.mfa import NextStep
 from handlers.access.origin import Origin
 from handlers.access.passkeys import Site
 from handlers.access.second_factor import NewApp
 from handlers.access.sessions import SignedIn
 from handlers.access.sign_in_log import SignInEvent
-from portal_db.access import credentials
+from portal_db.access import credentials, second_factors
 from portal_db.access import passkeys as stored
 from portal_db.access.credentials import SignIn
 from portal_db.database import Database, Tx
@@ -22,9 +22,10 @@ from portal_db.database import Database, Tx
 
 @dataclass(frozen=True)
 class Waiting:
-    """What a sign-in waits for, whether a passkey is as good as a code, and whether its browser may be remembered then."""
+    """What a sign-in waits for, what the account has, and whether its browser may be remembered then."""
 
     step: NextStep | None
+    has_app: bool
     has_passkeys: bool
     may_remember: bool
 
@@ -37,8 +38,9 @@ def waiting(database: Database, token: str) -> Waiting:
     """
     login_id = halfway.login_of(database, token)
     with database.read() as tx:
-        found = _found(tx, login_id)
-        return Waiting(mfa.next_step(tx, found), stored.has_any(tx, login_id), mfa.may_remember(tx, found))
+        found, factor = _found(tx, login_id), second_factors.get(tx, login_id)
+        has_app = factor is not None and factor.secret is not None
+        return Waiting(mfa.next_step(tx, found), has_app, stored.has_any(tx, login_id), mfa.may_remember(tx, found))
 
 
 def at_remembered_browser(
@@ -60,7 +62,7 @@ def at_remembered_browser(
         found = _found(tx, login_id)
         if not (mfa.may_remember(tx, found) and remembered.is_remembered(tx, settings, login_id, cookie)):
             return None
-        return _finish(tx, token, found, origin, instead_of, is_confirmed=False)
+        return _finish(tx, token, found, origin, instead_of, by="remembered browser", is_confirmed=False)
 
 
 def give_code(
@@ -87,8 +89,8 @@ def give_code(
     login_id = halfway.login_of(database, token)
     with database.read() as tx:
         found = _found(tx, login_id)
-    mfa.check(database, settings, login_id, found, code, origin)
-    return _proved(database, settings, token, login_id, origin, remember=remember, instead_of=instead_of)
+    by = mfa.check(database, settings, login_id, found, code, origin)
+    return _proved(database, settings, token, login_id, origin, by=by, remember=remember, instead_of=instead_of)
 
 
 def begin_passkey(database: Database, site: Site, token: str) -> str:
@@ -99,7 +101,7 @@ def begin_passkey(database: Database, site: Site, token: str) -> str:
     """
     login_id = halfway.login_of(database, token)
     with database.write() as tx:
-        return passkeys.begin_using(tx, site, login_id)
+        return passkeys.begin_using(tx, site, login_id, passkeys.SIGN_IN)
 
 
 def give_passkey(
@@ -120,12 +122,12 @@ def give_passkey(
     """
     login_id = halfway.login_of(database, token)
     with database.write() as tx:  # commits before it refuses: the challenge is used up
-        is_proved = passkeys.is_proof(tx, site, login_id, answer)
+        is_proved = passkeys.is_proof(tx, site, login_id, passkeys.SIGN_IN, answer)
         if not is_proved:
             sign_in_log.note(tx, SignInEvent.SECOND_FACTOR_FAILED, _found(tx, login_id), origin)
     if not is_proved:
         raise refusals.BAD_PASSKEY()
-    return _proved(database, settings, token, login_id, origin, remember=remember, instead_of=instead_of)
+    return _proved(database, settings, token, login_id, origin, by="passkey", remember=remember, instead_of=instead_of)
 
 
 def app_to_set_up(database: Database, settings: Settings, token: str, *, sealed: str | None = None) -> NewApp:
@@ -158,7 +160,40 @@ def set_up(
     with database.write() as tx:
         found = _found(tx, login_id)
         codes = mfa.set_up(tx, settings, found, sealed, code, origin)
-        return _finish(tx, token, found, origin, instead_of), codes
+        return _finish(tx, token, found, origin, instead_of, by="app"), codes
+
+
+def begin_passkey_set_up(database: Database, site: Site, token: str) -> str:
+    """What the browser of a sign-in that sets its second factor up is asked to make a passkey with, as JSON.
+
+    Raises:
+        RequestRefused: `sign_in_ended`.
+    """
+    login_id = halfway.login_of(database, token)
+    with database.write() as tx:
+        return own_passkeys.options(tx, site, _found(tx, login_id))
+
+
+def set_up_passkey(
+    database: Database,
+    site: Site,
+    token: str,
+    name: str,
+    answer: str,
+    origin: Origin,
+    *,
+    instead_of: str | None = None,
+) -> tuple[SignedIn, list[str]]:
+    """`set_up`, by a first passkey in place of an app.
+
+    Raises:
+        RequestRefused: `sign_in_ended`, or as `handlers.access.own_passkeys.set_up`.
+    """
+    login_id = halfway.login_of(database, token)
+    with database.write() as tx:
+        found = _found(tx, login_id)
+        codes = own_passkeys.set_up(tx, site, found, name, answer, origin)
+        return _finish(tx, token, found, origin, instead_of, by="passkey"), codes
 
 
 def _proved(
@@ -168,20 +203,21 @@ def _proved(
     login_id: UUID,
     origin: Origin,
     *,
+    by: str,
     remember: bool,
     instead_of: str | None,
 ) -> tuple[SignedIn, str | None]:
     with database.write() as tx:
         found = _found(tx, login_id)
         cookie = remembered.remember(tx, settings, login_id) if remember and mfa.may_remember(tx, found) else None
-        return _finish(tx, token, found, origin, instead_of), cookie
+        return _finish(tx, token, found, origin, instead_of, by=by), cookie
 
 
 def _finish(
-    tx: Tx, token: str, found: SignIn, origin: Origin, instead_of: str | None, *, is_confirmed: bool = True
+    tx: Tx, token: str, found: SignIn, origin: Origin, instead_of: str | None, *, by: str, is_confirmed: bool = True
 ) -> SignedIn:
     halfway.end(tx, token)
-    return sessions.begin(tx, found, origin, instead_of=instead_of, is_confirmed=is_confirmed)
+    return sessions.begin(tx, found, origin, instead_of=instead_of, is_confirmed=is_confirmed, by=by)
 
 
 def _found(tx: Tx, login_id: UUID) -> SignIn:

@@ -23,6 +23,7 @@ class JobKind(StrEnum):
     SEND_TASK_EMAIL = "send_task_email"
     SEND_RECONNECT_NOTICE = "send_reconnect_notice"
     SEND_PASSWORD_RESET = "send_password_reset"  # noqa: S105 -- the name of a kind
+    SEND_SECURITY_NOTICE = "send_security_notice"
     LEAVE_XERO = "leave_xero"
     SYNC_DIRECTORY = "sync_directory"
     RESYNC_RELATIONSHIPS = "resync_relationships"
@@ -70,6 +71,7 @@ KINDS: dict[str, Kind] = {kind.name: kind for kind in (
     Kind(JobKind.SEND_TASK_EMAIL,       Part.STANDALONE, Lane.EMAIL,        60,         48,          1800.0,         20),
     Kind(JobKind.SEND_RECONNECT_NOTICE, Part.STANDALONE, Lane.EMAIL,        60,         48,          1800.0,          1),
     Kind(JobKind.SEND_PASSWORD_RESET,   Part.STANDALONE, Lane.INTERACTIVE,  60,          2,           300.0,          1),
+    Kind(JobKind.SEND_SECURITY_NOTICE,  Part.STANDALONE, Lane.EMAIL,        60,         48,          1800.0,          1),
     Kind(JobKind.LEAVE_XERO,            Part.STANDALONE, Lane.RESYNC,       90,         72,          3600.0,          1),
     Kind(JobKind.SYNC_DIRECTORY,        Part.STANDALONE, Lane.RESYNC,      900,         24,          1800.0,          1),
     Kind(JobKind.RESYNC_RELATIONSHIPS,  Part.STANDALONE, Lane.RESYNC,      900,         24,          1800.0,          1),

@@ -78,6 +78,9 @@ BAD_PASSKEY = Refusal(RequestRefused, "bad_passkey",
     "This passkey was not accepted.", "Try again, or use a code.")
 TOO_MANY_PASSKEYS = Refusal(RequestRefused, "too_many_passkeys",
     "You have {most} passkeys, which is the most.", "Remove one that you no longer use.")
+ONLY_SECOND_FACTOR = Refusal(RequestRefused, "only_second_factor",
+    "This passkey is all that your multi-factor authentication (MFA) consists of.",
+    "Add another passkey or an authenticator app first.")
 NO_PASSKEYS_HERE = Refusal(RequestRefused, "no_passkeys_here",
     "This portal's address is a number, for which browsers make no passkeys.", "Use a code.")
 CONFIRMATION_NEEDED = Refusal(RequestRefused, "confirmation_needed",

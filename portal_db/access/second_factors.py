@@ -21,6 +21,11 @@ def get(tx: Tx, login_id: UUID) -> SecondFactor | None:
     return tx.get(SecondFactor, login_id)
 
 
+def lock(tx: Tx, login_id: UUID) -> SecondFactor | None:
+    """`get`, under a lock: of changes to one account's second factor, each sees the one before."""
+    return tx.session.scalar(select(SecondFactor).where(SecondFactor.login_id == login_id).with_for_update())
+
+
 def page(tx: Tx, *, after: UUID | None, limit: int) -> list[SecondFactor]:
     """Second factors in the order of their accounts, after one of them."""
     statement = select(SecondFactor).order_by(SecondFactor.login_id).limit(limit)
@@ -34,25 +39,30 @@ def reseal(tx: Tx, row: SecondFactor, secret: bytes | None) -> None:
 
 
 def is_set_up(tx: Tx, login_id: UUID) -> bool:
-    return has_row(tx, SecondFactor.login_id == login_id, SecondFactor.secret.is_not(None))
+    """Whether an account has a second factor: an authenticator app, or passkeys alone."""
+    return has_row(tx, SecondFactor.login_id == login_id)
 
 
-def set_up(tx: Tx, login_id: UUID, secret: bytes, *, step: int, replaces: bytes | None) -> bool:
-    """Bring an authenticator app into force.
+def set_up(tx: Tx, login_id: UUID, secret: bytes | None, *, step: int | None) -> bool:
+    """Bring an account's second factor into force.
 
     Args:
+        secret: of an authenticator app; `None` where passkeys are all there is.
         step: the time step of its code that was given.
-        replaces: the secret in force until now.
 
     Returns:
-        False when another app was set up meanwhile.
+        False when it has one already.
     """
+    values = {"secret": secret, "last_step": step, "tries": 0, "set_up_at": db_now(), "browsers_key": tx.new_id()}
+    return insert_or_ignore(tx, SecondFactor, {"login_id": login_id, **values})
+
+
+def replace(tx: Tx, found: SecondFactor, secret: bytes, *, step: int) -> bool:
+    """Bring another authenticator app into force. False when the second factor changed since it was found."""
     values = {"secret": secret, "last_step": step, "set_up_at": db_now(), "tries": 0, "tries_until": None}
-    values["browsers_key"] = tx.new_id()
-    was = SecondFactor.secret.is_not_distinct_from(replaces)
-    if update_rows(tx, SecondFactor, SecondFactor.login_id == login_id, was, **values):
-        return True
-    return replaces is None and insert_or_ignore(tx, SecondFactor, {"login_id": login_id, **values})
+    was = SecondFactor.secret.is_not_distinct_from(found.secret)
+    its = SecondFactor.login_id == found.login_id
+    return bool(update_rows(tx, SecondFactor, its, was, browsers_key=tx.new_id(), **values))
 
 
 def use_step(tx: Tx, login_id: UUID, step: int) -> bool:

@@ -6,6 +6,7 @@ from portal_db.tables.access import (
     OperatorSession,
     PasswordLink,
     PasswordReset,
+    SecurityNotice,
     SignInEntry,
     StaffSession,
 )
@@ -105,6 +106,7 @@ __all__ = [
     "Schedule",
     "ScheduledRun",
     "SecondFactor",
+    "SecurityNotice",
     "SignInEntry",
     "Staff",
     "StaffSession",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import JSON, ForeignKey, Index, String, false
+from sqlalchemy import JSON, ForeignKey, Index, String, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal_db.states import EmailState
@@ -109,6 +109,26 @@ class PasswordReset(Base):
     sending_token: Mapped[UUID | None]
     token_hash: Mapped[str | None] = mapped_column(String(64), unique=True)
     ends_at: Mapped[datetime | None]
+    sent_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+
+
+class SecurityNotice(Base):
+    """An email to somebody about their own account. With a key it is about that one's end, and sent once to each person.
+    `sending_token` is the lease under which the intent to send was committed."""
+
+    __tablename__ = "security_notices"
+    __table_args__ = (UniqueConstraint("api_key_id", "login_id"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    login_id: Mapped[UUID] = mapped_column(ForeignKey("logins.id"), index=True)
+    event: Mapped[str] = mapped_column(String(40))
+    api_key_id: Mapped[UUID | None] = mapped_column(ForeignKey("api_keys.id"))
+    #: Where the request came from that changed something; empty for an operator at the command line.
+    address: Mapped[str | None] = mapped_column(String(45))
+    agent: Mapped[str | None] = mapped_column(String(200))
+    state: Mapped[EmailState]
+    sending_token: Mapped[UUID | None]
     sent_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
 

@@ -15,7 +15,8 @@ from portal_db.tables.base import Base
 
 
 class SecondFactor(Base):
-    """An account's authenticator app, and how many codes were tried. `secret` is encrypted under TOKEN_KEYS."""
+    """An account's second factor, and how many codes were tried. `secret` is its authenticator app's, encrypted under
+    TOKEN_KEYS; without one the account has passkeys alone."""
 
     __tablename__ = "second_factors"
 

@@ -9,7 +9,15 @@ from sqlalchemy import func, insert, select
 from portal_db.database import Tx
 from portal_db.dialect import delete_rows, update_rows
 from portal_db.states import EmailState
-from portal_db.tables import PasswordReset, Pause, ReconnectNotice, Restore, TaskEmail, WelcomeEmail
+from portal_db.tables import (
+    PasswordReset,
+    Pause,
+    ReconnectNotice,
+    Restore,
+    SecurityNotice,
+    TaskEmail,
+    WelcomeEmail,
+)
 from portal_db.types import db_now
 
 
@@ -43,6 +51,6 @@ def mark_unsent_emails_unknown(tx: Tx) -> int:
         How many welcome emails there were.
     """
     unsent = (EmailState.PENDING, EmailState.SENDING)
-    for table in (ReconnectNotice, PasswordReset, TaskEmail):
+    for table in (ReconnectNotice, PasswordReset, SecurityNotice, TaskEmail):
         update_rows(tx, table, table.state.in_(unsent), state=EmailState.UNKNOWN)
     return update_rows(tx, WelcomeEmail, WelcomeEmail.state.in_(unsent), state=EmailState.UNKNOWN)

@@ -31,6 +31,7 @@ from portal_db.tables import (
     PasswordReset,
     RelationshipSync,
     ScheduledRun,
+    SecurityNotice,
     SignInEntry,
     WebhookDelivery,
     XeroConsent,
@@ -88,6 +89,9 @@ RULES: dict[str, RetentionRule] = {
     "syncs of directories": RetentionRule(DirectorySync, _ended_syncs, cascade=(DirectoryStaged.sync_id,)),
     "requests for a new password": RetentionRule(
         PasswordReset, lambda days: PasswordReset.created_at < db_now(-days * DAY)
+    ),
+    "emails about accounts": RetentionRule(
+        SecurityNotice, lambda days: SecurityNotice.created_at < db_now(-days * DAY)
     ),
     "ended consents": RetentionRule(XeroConsent, lambda days: XeroConsent.expires_at < db_now(-days * DAY)),
 }

@@ -8,6 +8,7 @@ import pyotp
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from handlers.access.confirmation import SECONDS
 from tests.e2e.accessible import faults
 from tests.web.desk import PASSWORD, Desk, Person, serving
 from tests.world import World
@@ -76,3 +77,29 @@ def test_an_app_a_recovery_code_and_a_passkey(desk: Desk, page: Page) -> None:
     page.get_by_label("Code").fill(code)
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("heading", name="Client list")).to_be_visible()
+
+
+def test_a_passkey_alone_which_also_confirms_acts(desk: Desk, page: Page) -> None:
+    person = desk.staff()
+    # When somebody sets up a passkey in place of an app
+    give_password(desk, page, person)
+    page.get_by_label("Name of the device").fill("Work laptop")
+    page.get_by_role("button", name="Use a passkey").click()
+    expect(page.get_by_role("list", name="Recovery codes").get_by_role("listitem")).to_have_count(10)
+    page.get_by_role("link", name="I have saved them").click()
+    expect(page.get_by_role("heading", name="Client list")).to_be_visible()
+    # Then they sign in with it
+    sign_out(page)
+    give_password(desk, page, person)
+    expect(page.get_by_role("heading", name="Use your passkey")).to_be_visible()
+    assert faults(page) == []
+    page.get_by_role("button", name="Use a passkey").click()
+    expect(page.get_by_role("heading", name="Client list")).to_be_visible()
+    # And confirm an act with it
+    desk.world.pass_time(SECONDS + 1)
+    page.goto(f"{desk.url}/account/second-factor")
+    expect(page.get_by_role("heading", name="Confirm that it's you")).to_be_visible()
+    assert faults(page) == []
+    page.get_by_role("button", name="Use a passkey").click()
+    expect(page.get_by_role("heading", name="Multi-factor authentication")).to_be_visible()
+    assert faults(page) == []

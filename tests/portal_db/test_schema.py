@@ -10,7 +10,7 @@ from sqlalchemy import Column, Executable, delete, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from portal_db import migrate
-from portal_db.access import password_resets, people
+from portal_db.access import password_resets, people, security_notices
 from portal_db.database import Database
 from portal_db.directory import directories, schedules, syncs
 from portal_db.states import BulkAction, FieldSource, SyncMode
@@ -83,7 +83,12 @@ def populate(world: World, simulator: SimulatorHandle) -> Client:
                 id=tx.new_id(), connection_id=world.connection_id, number=1, state="pending", created_at=db_now()
             )
         )
-        password_resets.add(tx, tx.session.scalars(select(Login.id).limit(1)).one())
+        login_id = tx.session.scalars(select(Login.id).limit(1)).one()
+        password_resets.add(tx, login_id)
+        of_task = {"task_id": tx.session.scalars(select(Task.id)).one(), "login_id": login_id}
+        task_email = {**of_task, "state": "pending", "created_at": db_now()}
+        tx.session.execute(insert(Base.metadata.tables["task_emails"]).values(**task_email))
+        security_notices.add(tx, {"login_id": login_id, "event": "password_changed"})
         connection = connections.get_one(tx, world.connection_id)
         directory = directories.ensure(tx, connection.xero_login_id, connection.tenant_id)
         assert syncs.add(tx, directory.id, SyncMode.FULL, "a test")

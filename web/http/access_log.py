@@ -1,4 +1,5 @@
 """One log line per request: the operation, the status, its trace and the seconds it took; the same, measured and as a span.
+Of a request that was refused also the code, and whose it was.
 
 No values from the path, no query, no network addresses and no names (P19).
 """
@@ -50,7 +51,7 @@ class AccessLog:
             method, route = _method(scope), _address(scope)
             HTTP_REQUEST_DURATION.labels(route, method, status_class(status)).observe(seconds)
             named = {"operation": f"{method} {route}", "trace": trace_id(traceparent)}
-            log.info("web.request", **named, status=status, seconds=round(seconds, 4))
+            log.info("web.request", **named, **_refusal(scope), status=status, seconds=round(seconds, 4))
             report(
                 named["operation"],
                 "server",
@@ -60,6 +61,16 @@ class AccessLog:
                 attributes={"http.request.method": method, "http.route": route, "http.response.status_code": status},
                 error=str(status) if status >= 500 else None,
             )
+
+
+def _refusal(scope: Scope) -> dict[str, str]:
+    """Why a request was refused, and whose it was, if that was known by then."""
+    state = scope.get("state", {})
+    if "refused" not in state:
+        return {}
+    who = state.get("caller")
+    named = {"practice": str(who.practice_id), "staff": str(who.staff_id)} if who else {}
+    return {"code": state["refused"], **named}
 
 
 def _method(scope: Scope) -> str:

@@ -8,6 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 CONTENT_SECURITY_POLICY = "; ".join(
     (
         "default-src 'none'",
+        "object-src 'none'",
         "script-src 'self'",
         "style-src 'self'",
         "img-src 'self'",
@@ -39,7 +40,7 @@ class SecurityHeaders:
         self._app = app
         self._headers = dict(HEADERS)
         if https:
-            self._headers["strict-transport-security"] = f"max-age={TWO_YEARS}"
+            self._headers["strict-transport-security"] = f"max-age={TWO_YEARS}; includeSubDomains"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def sending(message: Message) -> None:

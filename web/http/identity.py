@@ -66,7 +66,7 @@ def authenticated(
     """
     if "authorization" not in request.headers:
         return _by_cookie(portal, request)
-    found = _by_key(request, portal, key, x_staff_id)
+    found = request.state.caller = _by_key(request, portal, key, x_staff_id)
     if found.via_key is not None and api_keys.is_ending(found.via_key, portal.services.sources.now()):
         response.headers["Sunset"] = format_datetime(found.via_key.ends_at or found.via_key.created_at, usegmt=True)
     return found
@@ -175,7 +175,9 @@ def set_cookie(response: Response, portal: Portal, session: Session) -> None:
 
 
 def clear_cookie(response: Response, portal: Portal) -> None:
+    """Take the session's cookie away, and what the browser may have kept of the session's pages."""
     response.delete_cookie(cookie_name(portal), **_cookie_rules(portal))
+    response.headers["Clear-Site-Data"] = '"cache", "storage"'
 
 
 def _cookie_rules(portal: Portal) -> CookieRules:
@@ -256,6 +258,7 @@ def _by_cookie(portal: Portal, request: Request) -> Caller:
     found = sessions.recognise(portal.database, session) if session else None
     if session is None or found is None:
         raise refusals.NOT_AUTHENTICATED()
+    request.state.caller = found
     if request.method not in SAFE_METHODS:
         require_own_page(request, portal)
         require_csrf_token(session, request.headers.get(CSRF_HEADER))

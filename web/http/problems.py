@@ -112,6 +112,7 @@ STATUS: dict[str, int] = {
     "confirmation_needed": 403,
     "bad_passkey": 401,
     "too_many_passkeys": 409,
+    "only_second_factor": 409,
     "no_passkeys_here": 409,
     "set_up_expired": 409,
     "item_changed": 409,
@@ -172,7 +173,12 @@ def add_to(app: FastAPI, shape: Shape) -> None:
 
 
 def _shaped(handler: Callable[[Request, Any], ProblemAnswer], shape: Shape) -> Callable[[Request, Any], Response]:
-    return lambda request, error: shape(request, handler(request, error))
+    def answer(request: Request, error: Any) -> Response:
+        given = handler(request, error)
+        request.state.refused = given.problem.code
+        return shape(request, given)
+
+    return answer
 
 
 def status_of(refusal: RequestRefused | JobError) -> int:

@@ -15,7 +15,7 @@ from fastapi.responses import Response
 from handlers import refusals
 
 FOLDER = Path(__file__).parents[1] / "static"
-TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml; charset=utf-8"}
 HEADERS = {"Cache-Control": "public, max-age=31536000, immutable"}
 
 router = APIRouter(include_in_schema=False)

@@ -16,6 +16,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from handlers.access import ending_keys
 from handlers.operations import bulk
 from handlers.operations.housekeeping import keep_house
 from handlers.operations.reconcile import Became, Queues, Report, reconcile
@@ -140,6 +141,9 @@ def nightly_work(services: Services, queues: Queues, findings: Findings) -> Work
             log_finding("reconcile.found", code=code, state=became.value, count=count)
 
     def run_housekeeping() -> None:
+        told = ending_keys.announce(services.database)
+        if told:
+            log.info("housekeeping.keys_end", count=told)
         for name, count in keep_house(services.database, settings).items():
             if count:
                 log.info("housekeeping.deleted", kind=name, count=count)

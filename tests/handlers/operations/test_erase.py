@@ -328,7 +328,7 @@ KNOWN = {
     *("clients", "client_visibility", "xpm_links", "client_fields", "field_conflicts", "team_members", "relationships"),
     *("welcome_emails", "staff", "operators", "password_links", "co_owners", "client_changes"),
     *("entity_connections", "tasks"),
-    # Only staff and operators have these.
+    *("client_sessions", "terms_acceptances", "task_emails", "security_notices"),
     *("second_factors", "recovery_codes", "pending_sign_ins", "passkeys", "passkey_challenges", "password_resets"),
 }
 

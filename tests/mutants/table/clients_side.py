@@ -141,8 +141,8 @@ MUTANTS = (
         (
             Edit(
                 "portal_db/upkeep/restores.py",
-                "ReconnectNotice, PasswordReset, TaskEmail):",
-                "ReconnectNotice, PasswordReset):",
+                "PasswordReset, SecurityNotice, TaskEmail):",
+                "PasswordReset, SecurityNotice):",
             ),
         ),
         (f"{EMAIL_TEST}::test_an_email_of_a_backup_is_not_sent",),

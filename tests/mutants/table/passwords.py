@@ -263,8 +263,8 @@ MUTANTS = (
         (
             Edit(
                 "portal_db/upkeep/restores.py",
-                "(ReconnectNotice, PasswordReset, TaskEmail)",
-                "(ReconnectNotice, TaskEmail)",
+                "(ReconnectNotice, PasswordReset, SecurityNotice, TaskEmail)",
+                "(ReconnectNotice, SecurityNotice, TaskEmail)",
             ),
         ),
         ("tests/handlers/operations/test_restore.py::test_an_email_with_a_new_password_of_the_backup_is_not_sent",),

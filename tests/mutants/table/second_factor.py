@@ -15,6 +15,8 @@ STEP_UP = "tests/web/http/test_confirmation.py"
 KEYS = "handlers/access/passkeys.py"
 PASSKEYS = "tests/web/pages/account/test_passkeys.py"
 TESTS = "tests/web/pages/account/test_second_factor.py"
+NOTICE = "handlers/access/security_notice.py"
+NOTICES = "tests/handlers/access/test_security_notice.py"
 
 MUTANTS = (
     Mutant(
@@ -96,12 +98,15 @@ MUTANTS = (
         "who knows the password replaces the second factor of its owner by their own",
         (
             Edit(
-                STORED,
-                "SecondFactor.login_id == login_id, was, **values",
-                "SecondFactor.login_id == login_id, **values",
+                FACTOR,
+                "second_factors.get(tx, login_id) if replacing else None",
+                "second_factors.get(tx, login_id)",
             ),
         ),
-        (f"{TESTS}::test_who_knows_only_the_password_replaces_no_second_factor",),
+        (
+            f"{TESTS}::test_who_knows_only_the_password_replaces_no_second_factor",
+            f"{PASSKEYS}::test_who_knows_only_the_password_adds_no_passkey_and_no_app",
+        ),
     ),
     Mutant(
         "mfa-qr-code-of-account",
@@ -178,7 +183,13 @@ MUTANTS = (
         "mfa-reset-signs-out",
         "a reset ends the member's sessions",
         "whoever has the lost phone's session goes on",
-        (Edit(MEMBERS, "    credentials.end_sessions_of_login(tx, staff.login_id)\n"),),
+        (
+            Edit(
+                MEMBERS,
+                "    credentials.end_sessions_of_login(tx, staff.login_id)\n    actor.audit",
+                "    actor.audit",
+            ),
+        ),
         (f"{OF_MEMBERS}::test_an_owner_resets_a_colleagues_second_factor_and_never_their_own",),
     ),
     Mutant(
@@ -264,7 +275,13 @@ MUTANTS = (
         "step-up-after-remembered-browser",
         "a session that began at a remembered browser was not confirmed",
         "a stolen laptop and a password make API keys",
-        (Edit("handlers/access/sign_in_steps.py", "instead_of, is_confirmed=False)", "instead_of)"),),
+        (
+            Edit(
+                "handlers/access/sign_in_steps.py",
+                'by="remembered browser", is_confirmed=False)',
+                'by="remembered browser")',
+            ),
+        ),
         (f"{STEP_UP}::test_a_remembered_browser_is_asked_before_the_first_act",),
     ),
     Mutant(
@@ -334,5 +351,110 @@ MUTANTS = (
             ),
         ),
         (f"{PASSKEYS}::test_a_passkey_is_added_signs_in_in_place_of_a_code_and_is_removed",),
+    ),
+    Mutant(
+        "passkey-first-by-password-only-once",
+        "a first passkey is added by a password alone only while the account has no second factor",
+        "who knows the password adds a passkey of their own to an account that is protected",
+        (
+            Edit(
+                FACTOR,
+                "    if not second_factors.set_up(tx, login_id, None, step=None):\n        raise refusals.SET_UP_ALREADY()\n",
+            ),
+        ),
+        (f"{PASSKEYS}::test_who_knows_only_the_password_adds_no_passkey_and_no_app",),
+    ),
+    Mutant(
+        "passkey-last-stays",
+        "a passkey that is the whole second factor is not removed",
+        "an account that must have a second factor is left with none",
+        (
+            Edit(
+                "handlers/access/own_passkeys.py",
+                "            raise refusals.ONLY_SECOND_FACTOR()\n",
+                "            pass\n",
+            ),
+        ),
+        (f"{PASSKEYS}::test_a_passkey_alone_is_a_second_factor",),
+    ),
+    Mutant(
+        "passkey-for-its-purpose",
+        "a passkey's challenge is good for what it was asked for",
+        "the answer to a sign-in confirms an act in another browser",
+        (Edit(KEYS, 'SIGN_IN, CONFIRM = "use", "confirm"', 'SIGN_IN, CONFIRM = "use", "use"'),),
+        (f"{PASSKEYS}::test_a_passkey_confirms_an_act_and_its_answer_is_good_for_that_only",),
+    ),
+    Mutant(
+        "export-confirmed",
+        "clients are exported by who confirmed within ten minutes that it is them",
+        "a session left open, or its cookie, takes the list of all clients away",
+        (
+            Edit(
+                "web/pages/clients/list.py",
+                "        require_confirmed(visitor.request, visitor.portal)\n",
+                "        pass\n",
+            ),
+        ),
+        ("tests/web/pages/clients/test_list.py::test_clients_are_exported_by_who_confirmed_that_it_is_them",),
+    ),
+    Mutant(
+        "member-signed-out-by-manager",
+        "only owners and account admins of a practice sign its members out",
+        "anybody ends the sessions of everybody",
+        (
+            Edit(
+                MEMBERS,
+                "    _require_manager(caller)\n    with database.write() as tx:\n        staff = _member(",
+                "    with database.write() as tx:\n        staff = _member(",
+            ),
+        ),
+        (f"{OF_MEMBERS}::test_an_owner_signs_a_member_out_everywhere",),
+    ),
+    Mutant(
+        "change-told",
+        "who signs in is told by email when that changes",
+        "a stolen session adds a passkey, and its owner never hears of it",
+        (
+            Edit(
+                "handlers/access/sign_in_log.py",
+                "        security_notice.request(tx, event, login_id, who.practice_id, origin=origin)\n",
+                "        pass\n",
+            ),
+        ),
+        (f"{NOTICES}::test_a_change_is_told_with_when_and_where_and_what_to_do",),
+    ),
+    Mutant(
+        "notice-intent",
+        "the intent to send such an email is committed first, and one that is found is never sent again",
+        "invariant 3: a worker that died costs a second email",
+        (
+            Edit(
+                NOTICE, "    if letter is None or letter.notice.state is EmailState.SENDING:", "    if letter is None:"
+            ),
+            Edit(NOTICE, "letter.notice.state is not EmailState.PENDING or ", ""),
+            Edit(
+                "portal_db/access/security_notices.py",
+                "    is_pending = SecurityNotice.state == EmailState.PENDING\n",
+                "    is_pending = SecurityNotice.id == notice_id\n",
+            ),
+        ),
+        (f"{NOTICES}::test_an_intent_of_a_worker_that_died_is_not_sent_a_second_time",),
+    ),
+    Mutant(
+        "key-end-told-once",
+        "of a key that ends soon its people are told once",
+        "an email each night for two weeks",
+        (
+            Edit(
+                "portal_db/access/security_notices.py",
+                " <= db_now(within_seconds), ~is_told)",
+                " <= db_now(within_seconds))",
+            ),
+            Edit(
+                "portal_db/migrations/versions/0042_security_notices.py",
+                '        sa.UniqueConstraint("api_key_id", "login_id", name=op.f("uq_security_notices_api_key_id_login_id")),\n',
+            ),
+        ),
+        (f"{NOTICES}::test_who_made_a_key_is_told_once_that_it_ends",),
     ),
 )

@@ -14,7 +14,10 @@ from config.logging import set_up_logging
 from config.metrics import REGISTRY
 from config.settings import Settings
 from config.tracing import current, trace_id
+from portal_db.states import Role
+from tests.servers.waiting import wait_until
 from tests.test_logging import as_it_was
+from tests.web.desk import API, Desk
 from web.http.access_log import AccessLog
 
 __all__ = ["as_it_was"]
@@ -67,3 +70,26 @@ def test_a_request_is_logged_and_measured_by_its_route(capsys: pytest.CaptureFix
     assert len({*traces, GIVEN}) == 3, "each is a span of its own"
     assert [line["trace"] for line in said[:3]] == 3 * ["4bf92f3577b34da6a3ce929d0e0e4736"]
     assert re.fullmatch("[0-9a-f]{32}", said[3]["trace"]), "a new one"
+
+
+@pytest.mark.usefixtures("as_it_was")
+def test_a_refused_request_is_logged_with_its_code_and_whose_it_was(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    person = desk.staff(Role.BASIC)
+    browser = desk.signed_in(person)
+    set_up_logging(Settings(log_format="json"))
+    browser.get(f"{API}/clients")
+    browser.get(f"{API}/api-keys")
+    browser.post(f"{API}/search", headers={"X-CSRF-Token": "of another site"})
+    desk.browser().get(f"{API}/clients")
+
+    def said() -> list[dict[str, str]]:
+        return [json.loads(line) for line in capsys.readouterr().err.splitlines() if "web.request" in line]
+
+    lines: list[dict[str, str]] = []
+    wait_until(lambda: bool(lines.extend(said()) or len(lines) == 4), "four lines")
+    assert [line.get("code") for line in lines] == [None, "not_allowed", "method_not_allowed", "not_signed_in"]
+    mine = {"practice": str(person.practice_id), "staff": str(person.staff_id)}
+    assert mine.items() <= lines[1].items()
+    assert not mine.keys() & (lines[0].keys() | lines[3].keys())

@@ -28,6 +28,7 @@ def test_addresses_and_methods_that_are_not_there(desk: Desk) -> None:
     answer = browser.put(f"{API}/session")
     is_problem(answer, 405, "method_not_allowed")
     assert answer.headers["allow"]
+    is_problem(browser.request("TRACE", f"{API}/session"), 405, "method_not_allowed")
 
 
 def test_values_that_do_not_fit_are_all_named_and_none_is_repeated(desk: Desk) -> None:

@@ -29,7 +29,8 @@ def test_who_signs_in_is_who_asks(desk: Desk) -> None:
     browser = desk.signed_in(person)
     told = browser.get(f"{API}/session").json()
     assert (told["staff_id"], told["role"], told["may"]) == (str(person.staff_id), "manager", ["import", "read"])
-    assert browser.delete(f"{API}/session").status_code == 204
+    ended = browser.delete(f"{API}/session")
+    assert (ended.status_code, ended.headers["clear-site-data"]) == (204, '"cache", "storage"')
     assert browser.get(f"{API}/session").status_code == 401
 
 
@@ -47,7 +48,7 @@ def test_behind_https_the_cookie_is_bound_to_the_host(sqlite_world: World, redis
     assert cookie.startswith("__Host-session=")
     assert "Secure" in cookie
     assert "Domain" not in cookie
-    assert "strict-transport-security" in answer.headers
+    assert answer.headers["strict-transport-security"] == "max-age=63072000; includeSubDomains"
 
 
 def test_a_public_address_without_https_is_refused(sqlite_world: World, redis_url: str) -> None:

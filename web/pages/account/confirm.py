@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from handlers.access import confirmation, mfa, password_rules
+from handlers.access.passkeys import Site
 from handlers.errors import RequestRefused
 from web.hashing import hashes_passwords
 from web.http.identity import origin_of, require_session
@@ -21,7 +22,7 @@ PATH = "/confirm"
 
 @router.get(PATH)
 def show(visitor: TheAnyVisitor, next: str = HOME) -> Response:
-    return _page(visitor, next)
+    return confirm_page(visitor, next)
 
 
 @router.post(PATH)
@@ -41,10 +42,13 @@ def confirm(request: Request, portal: ThePortal, posted: PostedByAnybody) -> Res
             origin=origin_of(request),
         )
     except RequestRefused as refused:
-        return _page(visitor, to, FormErrors.of(refused))
+        return confirm_page(visitor, to, FormErrors.of(refused))
     return redirect(landing(visitor.caller, to))
 
 
-def _page(visitor: AnyVisitor, to: str, errors: FormErrors = NO_ERRORS) -> Response:
+def confirm_page(visitor: AnyVisitor, to: str, errors: FormErrors = NO_ERRORS) -> Response:
+    """The page that asks, and from there back to `to`."""
     own = mfa.own(visitor.database, visitor.caller)
-    return page(visitor, "account/confirm.html", errors, own=own, next=to, longest=password_rules.LONGEST)
+    has_passkeys = own.has_passkeys and Site.of(visitor.portal.settings) is not None
+    shown = {"own": own, "has_passkeys": has_passkeys, "next": to, "longest": password_rules.LONGEST}
+    return page(visitor, "account/confirm.html", errors, **shown)

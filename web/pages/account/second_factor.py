@@ -25,7 +25,7 @@ PATH = "/account/second-factor"
 @router.get(PATH)
 def show(visitor: ConfirmedVisitor) -> Response:
     """How it stands, and a new QR code for an app, or for another one."""
-    return _page(visitor)
+    return own_page(visitor)
 
 
 @router.post(f"{PATH}/set-up")
@@ -39,15 +39,15 @@ def set_up(posted: ConfirmedOwnPosted) -> Response:
         )
     except RequestRefused as refused:
         shown = sealed if refused.code == refusals.BAD_CODE.code else None
-        return _page(visitor, FormErrors.of(refused, ("code",)), sealed=shown)
-    return _page(visitor, codes=codes)
+        return own_page(visitor, FormErrors.of(refused, ("code",)), sealed=shown)
+    return own_page(visitor, codes=codes)
 
 
 @router.post(f"{PATH}/recovery-codes")
 def renew_recovery_codes(posted: ConfirmedOwnPosted) -> Response:
     visitor = posted.visitor
     origin = origin_of(visitor.request)
-    return _page(visitor, codes=mfa.renew_recovery_codes(visitor.database, visitor.caller, origin))
+    return own_page(visitor, codes=mfa.renew_recovery_codes(visitor.database, visitor.caller, origin))
 
 
 @router.post(f"{PATH}/off")
@@ -56,7 +56,7 @@ def turn_off(posted: ConfirmedOwnPosted) -> Response:
     try:
         mfa.turn_off(visitor.database, visitor.caller, origin_of(visitor.request))
     except RequestRefused as refused:
-        return _page(visitor, FormErrors.of(refused))
+        return own_page(visitor, FormErrors.of(refused))
     return redirect(PATH, message="mfa-off")
 
 
@@ -66,9 +66,10 @@ def forget_browsers(posted: ConfirmedOwnPosted) -> Response:
     return redirect(PATH, message="browsers-forgotten")
 
 
-def _page(
+def own_page(
     visitor: AnyVisitor, errors: FormErrors = NO_ERRORS, *, codes: Sequence[str] = (), sealed: str | None = None
 ) -> Response:
+    """The page of a member's own second factor; `codes` are recovery codes that were just made."""
     own = mfa.own(visitor.database, visitor.caller)
     settings = visitor.portal.settings
     app = mfa.own_app(visitor.database, settings, visitor.caller, sealed=sealed)

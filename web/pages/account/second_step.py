@@ -5,6 +5,7 @@ These pages know the visitor by the cookie of a waiting sign-in only (`handlers.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -130,13 +131,24 @@ def set_up(request: Request, portal: ThePortal, form: OwnForm) -> Response:
             instead_of=session_before(request, portal),
         )
     except RequestRefused as error:
-        if error.code in (refusals.SIGN_IN_ENDED.code, refusals.SET_UP_ALREADY.code):
-            return _to_sign_in(portal)
-        shown = sealed if error.code == refusals.BAD_CODE.code else None
-        return _set_up_page(request, portal, to, FormErrors.of(error, ("code",)), sealed=shown)
+        return not_set_up(request, portal, to, error, sealed=sealed if error.code == refusals.BAD_CODE.code else None)
+    return is_set_up(request, portal, begun, codes, to)
+
+
+def is_set_up(request: Request, portal: Portal, begun: SignedIn, codes: Sequence[str], to: str) -> Response:
+    """The recovery codes of a second factor that was just set up, and the session's cookies."""
     answer = public_page(request, "account/recovery_codes.html", codes=codes, next=landing(begun.caller, to))
     _set_cookies(answer, portal, begun)
     return answer
+
+
+def not_set_up(
+    request: Request, portal: Portal, to: str, error: RequestRefused, *, sealed: str | None = None
+) -> Response:
+    """The page for setting up again, or the way to the beginning where the sign-in does not wait for that any more."""
+    if error.code in (refusals.SIGN_IN_ENDED.code, refusals.SET_UP_ALREADY.code):
+        return _to_sign_in(portal)
+    return _set_up_page(request, portal, to, FormErrors.of(error, ("code", "name")), sealed=sealed)
 
 
 def _set_cookies(answer: Response, portal: Portal, begun: SignedIn) -> None:
@@ -166,6 +178,7 @@ def _to_sign_in(portal: Portal) -> Response:
 def _code_page(request: Request, portal: Portal, token: str, to: str, errors: FormErrors = NO_ERRORS) -> Response:
     waiting = sign_in_steps.waiting(portal.database, token)
     shown: dict[str, Any] = {"next": to, "longest": LONGEST_CODE, "days": DAYS if waiting.may_remember else None}
+    shown["has_app"] = waiting.has_app
     shown["has_passkeys"] = waiting.has_passkeys and Site.of(portal.settings) is not None
     return public_page(request, "account/second_step.html", errors, **shown)
 
@@ -176,4 +189,5 @@ def _set_up_page(
     token = halfway_of(request, portal)
     app = sign_in_steps.app_to_set_up(portal.database, portal.settings, token or "", sealed=sealed)
     shown: dict[str, Any] = {"app": app, "next": to, "longest": LONGEST_CODE}
+    shown["may_add_passkeys"] = Site.of(portal.settings) is not None
     return public_page(request, "account/set_up_second_factor.html", errors, **shown)

@@ -9,7 +9,7 @@ from fastapi.responses import Response
 
 from handlers.access import sessions
 from web.http.identity import origin_of, require_session
-from web.pages.frame.forms import PostedByAnybody
+from web.pages.frame.forms import ConfirmedOwnPosted
 from web.pages.frame.view import page, redirect
 from web.pages.frame.visitor import TheAnyVisitor
 
@@ -25,7 +25,7 @@ def show(visitor: TheAnyVisitor, request: Request) -> Response:
 
 
 @router.post(f"{PATH}/others/end")
-def end_others(posted: PostedByAnybody, request: Request) -> Response:
+def end_others(posted: ConfirmedOwnPosted, request: Request) -> Response:
     """Sign the visitor out everywhere else."""
     visitor = posted.visitor
     sessions.end_others(visitor.database, visitor.caller, require_session(request, visitor.portal), origin_of(request))
@@ -33,7 +33,7 @@ def end_others(posted: PostedByAnybody, request: Request) -> Response:
 
 
 @router.post(f"{PATH}/{{session_id}}/end")
-def end_one(posted: PostedByAnybody, request: Request, session_id: UUID) -> Response:
+def end_one(posted: ConfirmedOwnPosted, request: Request, session_id: UUID) -> Response:
     """End one session; of the visitor's own, the next page is the one to sign in."""
     sessions.end_one(posted.visitor.database, posted.visitor.caller, session_id, origin_of(request))
     return redirect(PATH, message="session-ended")

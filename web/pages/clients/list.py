@@ -20,6 +20,7 @@ from handlers.imports import accept, batch_csv, batch_xlsx, welcome_email
 from portal_db.clients.client_queries import ClientEntry, ClientFilter, Order
 from portal_db.states import ClientKind, ClientType, EntityType
 from web.http.bodies import CSV
+from web.http.identity import require_confirmed
 from web.pages.frame.forms import NO_ERRORS, FormErrors, Posted, PostedByImporter, ThePosted
 from web.pages.frame.view import page, redirect
 from web.pages.frame.visitor import TheVisitor, Visitor
@@ -83,7 +84,9 @@ def client_list(visitor: TheVisitor, query: Annotated[ClientQuery, Query()]) -> 
 
 @router.get(f"{PATH}/export.{{form}}")
 def export(visitor: TheVisitor, form: Literal["csv", "xlsx"], query: Annotated[ClientQuery, Query()]) -> Response:
-    """The whole filtered list as a file."""
+    """The whole filtered list as a file, for somebody who confirmed that it is them."""
+    if (asked := _asked_first(visitor, query.address(page=1))) is not None:
+        return asked
     found = queries.listing(visitor.database, visitor.caller, query.wanted, query.order, offset=0, limit=MOST_EXPORTED)
     return _file(visitor, form, found.items)
 
@@ -101,6 +104,8 @@ def act_on_chosen(posted: PostedByImporter) -> Response:
         change(visitor.database, visitor.caller, chosen, colleague)
         return _page(visitor, ClientQuery(), outcome={"act": act, "done": len(chosen), "refused": {}})
     if act in ("csv", "xlsx"):
+        if (asked := _asked_first(visitor, PATH)) is not None:
+            return asked
         wanted = ClientFilter(ids=chosen)
         found = queries.listing(visitor.database, visitor.caller, wanted, Order.NAME, offset=0, limit=MOST_CHOSEN)
         return _file(visitor, act, found.items)
@@ -200,6 +205,16 @@ def _listed(visitor: Visitor, query: ClientQuery, size: int) -> ClientList:
 def _turned(query: ClientQuery, usual: Order, other: Order) -> str:
     """The address of the list sorted by a column; by the column that it is sorted by already, the other way round."""
     return query.address(order=other if query.order is usual else usual, page=1)
+
+
+def _asked_first(visitor: Visitor, back: str) -> Response | None:
+    """The way to the page that asks who it is, unless that was asked recently. It leads back to the list: a browser that
+    is led to a file stays on the page that asked."""
+    try:
+        require_confirmed(visitor.request, visitor.portal)
+    except RequestRefused:
+        return redirect("/confirm", next=f"{back}{'&' if '?' in back else '?'}said=confirmed-export")
+    return None
 
 
 def _file(visitor: Visitor, form: str, entries: Sequence[ClientEntry]) -> Response:

@@ -36,6 +36,8 @@ MESSAGES: dict[str, Message] = {
         "Their multi-factor authentication is reset. Where it is mandatory, they set it up again at their next sign-in.",
         "note",
     ),
+    "member-signed-out": Message("They are signed out everywhere.", "note"),
+    "confirmed-export": Message("Confirmed. Export again: you are not asked for the next 10 minutes.", "note"),
     "saved": Message("Saved."),
     "staff-invited": Message("Added. The invitation is being sent."),
     "staff-invited-again": Message("Another invitation is being sent."),

@@ -13,11 +13,12 @@ from decimal import Decimal, InvalidOperation
 
 from markupsafe import Markup
 
+from handlers.practice_time import written
+
 
 def date_time(at: datetime, zone: tzinfo = UTC) -> Markup:
     """A time as people here write it, and exactly for machines: 27 Nov 2026, 2:10 pm."""
-    local = at.astimezone(zone)
-    shown = f"{_day(local)}, {local.hour % 12 or 12}:{local:%M} {'am' if local.hour < 12 else 'pm'}"
+    shown = written(at.astimezone(zone))
     return Markup('<time datetime="{}">{}</time>').format(at.astimezone(UTC).isoformat(timespec="seconds"), shown)
 
 

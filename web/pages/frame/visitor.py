@@ -199,6 +199,7 @@ def signed_in_visitor(request: Request, portal: Portal) -> AnyVisitor | None:
 
 
 def _visitor(request: Request, portal: Portal, caller: Caller, session: Session) -> Visitor:
+    request.state.caller = caller
     return Visitor(request, portal, caller, session.csrf_token, status.standing(portal.database, caller))
 
 

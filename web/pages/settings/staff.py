@@ -90,6 +90,14 @@ def reset_mfa(posted: ConfirmedByManager, staff_id: UUID) -> Response:
     return redirect(f"{PATH}/{staff_id}", message="mfa-reset")
 
 
+@router.post(f"{PATH}/{{staff_id}}/sign-out")
+def sign_out(posted: ConfirmedByManager, staff_id: UUID) -> Response:
+    """End a colleague's sessions, because their device is lost or something looks wrong."""
+    visitor = posted.visitor
+    members_mfa.sign_out(visitor.database, visitor.caller, staff_id, origin_of(visitor.request))
+    return redirect(f"{PATH}/{staff_id}", message="member-signed-out")
+
+
 @router.get(f"{PATH}/{{staff_id}}/deactivate")
 def ask_to_deactivate(visitor: ConfirmedManager, staff_id: UUID) -> Response:
     """What deactivating somebody does, and who is to have their clients."""

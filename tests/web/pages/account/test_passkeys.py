@@ -1,4 +1,4 @@
-"""Passkeys: added by a member who has an app, good in place of a code, each answer once and from its own device only."""
+"""Passkeys: good in place of a code or of an app, each answer once and from its own device only."""
 
 from __future__ import annotations
 
@@ -11,16 +11,18 @@ import pytest
 from sqlalchemy import select
 
 from handlers import refusals
+from handlers.access.confirmation import SECONDS as CONFIRMED_SECONDS
 from handlers.access.passkeys import SECONDS
+from handlers.access.second_factor import RECOVERY_CODES
 from portal_db.tables import Passkey
 from tests.web.desk import Desk, Person, serving
-from tests.web.pages.account.codes import CODE, enrolled, password_given
+from tests.web.pages.account.codes import CODE, SET_UP, Phone, enrolled, password_given, recovery_codes
 from tests.web.pages.account.security_key import SecurityKey
 from tests.web.pages.frame.test_frame import keeps_the_rules
 from tests.web.pages.reading import Page, Reader
 from tests.world import World
 
-OWN, ADD, USE = "/account/second-factor", "/account/passkeys", "/sign-in/passkey"
+OWN, ADD, USE, FIRST = "/account/second-factor", "/account/passkeys", "/sign-in/passkey", f"{SET_UP}/passkey"
 
 
 @pytest.fixture(autouse=True)
@@ -153,7 +155,7 @@ def test_a_challenge_is_good_once_for_its_account_and_not_for_long(desk: Desk) -
     assert visitor.send(step, USE, answer=late).status == 401
 
 
-def test_a_passkey_is_added_only_unlocked_to_an_account_with_an_app_and_once(desk: Desk) -> None:
+def test_a_passkey_is_added_only_unlocked_and_once(desk: Desk) -> None:
     its = owner(desk)
     assert added(its.visitor, its.key).status == 401  # some account has it
     locked = SecurityKey(desk.url, "localhost", unlocked=False)
@@ -164,3 +166,60 @@ def test_at_an_address_that_is_a_number_passkeys_are_not_offered(sqlite_world: W
     with serving(sqlite_world, redis_url) as desk:
         visitor, _ = enrolled(desk, desk.staff())
         assert "Add a passkey" not in visitor.open(OWN).answer.text
+
+
+def owner_without_app(desk: Desk) -> tuple[Owner, list[str]]:
+    """Somebody who set their second factor up by a passkey alone when they signed in, and their recovery codes."""
+    person, key = desk.staff(), new_key(desk)
+    visitor, page = password_given(desk, person)
+    assert page.path == SET_UP
+    shown = visitor.send(keeps_the_rules(page), FIRST, name="Phone", answer=key.create(asked(visitor, page, FIRST)))
+    return Owner(person, visitor, key), recovery_codes(keeps_the_rules(shown))
+
+
+def test_a_passkey_alone_is_a_second_factor(desk: Desk) -> None:
+    its, codes = owner_without_app(desk)
+    assert len(codes) == RECOVERY_CODES
+    assert keeps_the_rules(its.visitor.open("/clients")).path == "/clients"
+    # Then the passkey is asked for at each sign-in, and signs in; so does a recovery code, and no app's code
+    step = keeps_the_rules(password_given(desk, its.person)[1])
+    assert (step.path, step.heading) == (CODE, "Use your passkey")
+    assert tries(desk, its.person, its.key.get).path == "/clients"
+    visitor, step = password_given(desk, its.person)
+    assert visitor.send(step, CODE, code="123456").status == 401
+    assert visitor.send(step, CODE, code=codes[0]).path == "/clients"
+    # And it is not taken away while it is all there is
+    with desk.world.database.read() as tx:
+        passkey_id = tx.session.scalars(select(Passkey.id)).one()
+    kept = its.visitor.send(its.visitor.open(OWN), f"{ADD}/{passkey_id}/remove")
+    assert (kept.status, refusals.ONLY_SECOND_FACTOR.message in keeps_the_rules(kept).text) == (409, True)
+    assert tries(desk, its.person, its.key.get).path == "/clients"
+
+
+def test_who_knows_only_the_password_adds_no_passkey_and_no_app(desk: Desk) -> None:
+    """Two sign-ins were begun before the second factor was set up; the second one's is worth nothing."""
+    person, key = desk.staff(), new_key(desk)
+    visitor, page = password_given(desk, person)
+    thief, his = password_given(desk, person)
+    visitor.send(page, FIRST, name="Phone", answer=key.create(asked(visitor, page, FIRST)))
+    stolen = new_key(desk)
+    assert thief.send(his, FIRST, name="Mine", answer=stolen.create(asked(thief, his, FIRST))).path == "/sign-in"
+    assert thief.send(his, SET_UP, code=Phone.scanning(his).code()).path == "/sign-in"
+    assert tries(desk, person, key.get).path == "/clients"
+    assert tries(desk, person, stolen.get).status == 401
+
+
+def test_a_passkey_confirms_an_act_and_its_answer_is_good_for_that_only(desk: Desk) -> None:
+    its = owner(desk)
+    desk.world.pass_time(CONFIRMED_SECONDS + 1)
+    page = keeps_the_rules(its.visitor.open(OWN))
+    assert page.path == "/confirm"
+    # Given an answer that a sign-in asked for, or one of somebody else's key, nothing is confirmed
+    visitor, step = password_given(desk, its.person)
+    answer = its.key.get(asked(visitor, step, USE))
+    asked(its.visitor, page, "/confirm/passkey")
+    assert its.visitor.send(page, "/confirm/passkey", answer=answer).status == 401
+    assert its.visitor.open(OWN).path == "/confirm"
+    # When the challenge is signed that was asked for this, they are back where they were
+    answer = its.key.get(asked(its.visitor, page, "/confirm/passkey"))
+    assert its.visitor.send(page, "/confirm/passkey", answer=answer).path == OWN

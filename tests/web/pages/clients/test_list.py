@@ -6,9 +6,10 @@ import io
 
 import openpyxl
 
+from handlers.access.confirmation import SECONDS
 from portal_db.states import Role
 from tests.making import importable
-from tests.web.desk import Desk
+from tests.web.desk import PASSWORD, Desk
 from tests.web.pages.frame.test_frame import keeps_the_rules
 from tests.web.pages.people import connected
 from tests.web.pages.reading import Page, reader
@@ -182,3 +183,19 @@ def test_filters_are_saved_by_name_for_oneself(desk: Desk, simulator: SimulatorH
     page = visitor.open("/clients?kind=entity")
     assert "Not invited yet" in page.links()
     assert "Not invited yet" not in visitor.send(page, removal).links()
+
+
+def test_clients_are_exported_by_who_confirmed_that_it_is_them(desk: Desk) -> None:
+    desk.entity(desk.partner, "Reef")
+    visitor = connected(desk)
+    page = visitor.open("/clients", q="reef")
+    desk.world.pass_time(SECONDS + 1)
+    # When they export after ten minutes, ticked clients or the list, they are asked
+    ticked = visitor.send(page, "/clients/chosen", act="csv")
+    assert ticked.path == "/confirm"
+    asked = keeps_the_rules(visitor.open(page.links()["CSV"]))
+    assert (asked.path, "Reef" in asked.text) == ("/confirm", False)
+    # And come back to the list that they exported
+    back = keeps_the_rules(visitor.send(asked, "/confirm", given=PASSWORD))
+    assert (back.path, names(back), "Confirmed." in back.text) == ("/clients", ["Reef"], True)
+    assert '"Reef"' in visitor.browser.get(page.links()["CSV"]).text

@@ -22,7 +22,14 @@ def keeps_the_rules(page: Page) -> Page:
     headers = page.answer.headers
     policy = headers["content-security-policy"]
     assert "unsafe" not in policy
-    assert {"default-src 'none'", "script-src 'self'", "frame-ancestors 'none'"} <= set(policy.split("; "))
+    needed = {
+        "default-src 'none'",
+        "script-src 'self'",
+        "object-src 'none'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    }
+    assert needed <= set(policy.split("; "))
     assert headers["cache-control"] == "no-store"
     ids = [item["id"] for item in page.root.all() if item["id"]]
     assert len(ids) == len(set(ids)), ids

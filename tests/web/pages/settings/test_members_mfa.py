@@ -171,3 +171,22 @@ def test_a_browser_is_remembered_for_so_long(
         assert remembered.is_remembered(tx, settings, login_id, cookie) is is_remembered
         for nonsense in ("", "x", "1.", "9" * 5000, "²." + cookie.partition(".")[2]):
             assert not remembered.is_remembered(tx, settings, login_id, nonsense)
+
+
+def test_an_owner_signs_a_member_out_everywhere(desk: Desk) -> None:
+    owner, member = desk.staff(Role.OWNER), desk.staff(Role.MANAGER)
+    boss, _ = enrolled(desk, owner)
+    colleague, _ = enrolled(desk, member)
+    other, _ = enrolled(desk, desk.other_practice())
+    sign_out = f"{page_of(member)}/sign-out"
+    # Given others, who may not
+    for visitor in (colleague, other):
+        token = {"csrf_token": visitor.open("/clients").form("/sign-out")["csrf_token"]}
+        assert visitor.post(sign_out, token).status == 403
+    assert colleague.open("/clients").path == "/clients"
+    # When an owner does, then the member signs in anew, with the second factor that they have
+    assert "signed out everywhere" in keeps_the_rules(boss.send(boss.open(page_of(member)), sign_out)).text
+    assert colleague.open("/clients").path == "/sign-in"
+    assert password_given(desk, member)[1].path == CODE
+    assert boss.open("/clients").path == "/clients"
+    assert desk.world.scalar("SELECT actor_id FROM audit WHERE action = 'staff.sign_out'") == owner.staff_id.hex
