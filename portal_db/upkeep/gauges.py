@@ -24,8 +24,9 @@ from portal_db.tables import (
     same_directory,
 )
 from portal_db.work.candidates import is_unrung, waits_for_quota, was_rung
-from portal_db.work.due import is_in, is_paused, word
+from portal_db.work.due import is_in, word
 from portal_db.work.needs_person import WEBHOOK_FAILS
+from portal_db.work.overview import counted
 
 #: Emails that are not settled, as in their partial index.
 UNSETTLED = (EmailState.PENDING, EmailState.SENDING, EmailState.UNKNOWN)
@@ -38,18 +39,18 @@ def open_jobs(tx: Tx) -> Counter[tuple[Lane, JobState, str]]:
     """Open jobs by lane, state and reason."""
     found: Counter[tuple[Lane, JobState, str]] = Counter()
     for condition in (is_unrung(), was_rung(), is_in(JobState.RUNNING)):
-        jobs = select(Job.lane, Job.state, _reason().label("reason")).where(condition).subquery()
-        for row in tx.session.execute(select(*jobs.c, func.count().label("jobs")).group_by(*jobs.c)):
-            found[row.lane, row.state, row.reason] += row.jobs
+        columns = (Job.practice_id, Job.lane, Job.kind, Job.state, _reason().label("reason"))
+        for row in tx.session.execute(counted(select(*columns).where(condition))):
+            is_held = row.is_paused and row.state is not JobState.RUNNING
+            found[row.lane, row.state, "paused" if is_held else row.reason] += row.jobs
     return found
 
 
 def _reason() -> ColumnElement[str]:
+    """Why a job does not run that no pause holds back."""
     code = func.coalesce(Job.error_code, word(""))
     return case(
-        (is_in(JobState.RUNNING), word(_NO_REASON)),
-        (is_paused(), word("paused")),
-        (is_in(JobState.QUEUED), word(_NO_REASON)),
+        (is_in(JobState.RUNNING, JobState.QUEUED), word(_NO_REASON)),
         (waits_for_quota(), word("quota")),
         (code.like(word("%\\_outage"), escape="\\"), word("outage")),
         (Job.error_class == ErrorClass.CONNECTION, word("connection")),

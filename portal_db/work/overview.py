@@ -9,9 +9,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import case, func, select
+from sqlalchemy import Select, case, func, select
 
 from portal_db.database import Tx
 from portal_db.paging import LAST_ID, first_id_at
@@ -37,7 +38,6 @@ def open_work(tx: Tx, *, practice_id: UUID | None = None) -> list[OpenWork]:
     """Open jobs, of one practice or of all, by lane and condition."""
     condition = case(
         (is_in(JobState.RUNNING), word("running")),
-        (is_paused(), word("paused")),
         (is_due(), word("due")),
         (Job.error_code == QUOTA_CODE, word("quota")),
         (Job.error_code == PACED_CODE, word("in_turn")),
@@ -48,14 +48,24 @@ def open_work(tx: Tx, *, practice_id: UUID | None = None) -> list[OpenWork]:
     found: Counter[tuple[Lane, str]] = Counter()
     # Each of the three by its own partial index; together, SQLite would look for them in all jobs.
     for part in (is_unrung(), was_rung(), is_in(JobState.RUNNING)):
-        jobs = select(Job.lane, condition.label("condition")).where(part)
+        jobs = select(Job.practice_id, Job.lane, Job.kind, condition.label("condition")).where(part)
         if practice_id is not None:
             jobs = jobs.where(Job.practice_id == practice_id)
-        rows = jobs.subquery()
-        statement = select(rows.c.lane, rows.c.condition, func.count()).group_by(*rows.c)
-        for lane, name, count in tx.session.execute(statement):
-            found[lane, name] += count
+        for row in tx.session.execute(counted(jobs)):
+            found[row.lane, "paused" if row.is_paused and row.condition != "running" else row.condition] += row.jobs
     return [OpenWork(lane, name, found[lane, name]) for lane, name in sorted(found)]
+
+
+def counted(jobs: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
+    """How many of these jobs there are of each combination of their columns, and whether a pause matches it: asked once for
+    each practice, lane and kind, because there may be many pauses and very many jobs.
+
+    Args:
+        jobs: selects `practice_id`, `lane`, `kind`, and what else to count by.
+    """
+    rows = jobs.subquery()
+    groups = select(*rows.c, func.count().label("jobs")).group_by(*rows.c).subquery()
+    return select(*groups.c, is_paused(groups.c).label("is_paused"))
 
 
 @dataclass(frozen=True, slots=True)

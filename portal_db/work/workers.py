@@ -95,11 +95,12 @@ class Aside:
 
 def waiting_aside(tx: Tx) -> list[Aside]:
     """The jobs that no running worker knows, by lane and kind."""
-    statement = select(Job.lane, Job.kind, func.count()).where(is_in(JobState.QUEUED, JobState.WAITING), ~is_known())
-    statement = statement.group_by(Job.lane, Job.kind)
+    waiting = select(Job.lane, Job.kind, func.count().label("jobs")).where(is_in(JobState.QUEUED, JobState.WAITING))
+    waiting = waiting.group_by(Job.lane, Job.kind)
     found: Counter[tuple[Lane, str]] = Counter()
     # Together, they would be looked for in all jobs.
     for of_an_index in (Job.rung_at.is_(None), Job.rung_at.is_not(None)):
-        for lane, kind, jobs in tx.session.execute(statement.where(of_an_index)):
+        groups = waiting.where(of_an_index).subquery()
+        for lane, kind, jobs in tx.session.execute(select(*groups.c).where(~is_known(groups.c))):
             found[lane, kind] += jobs
     return [Aside(lane, kind, jobs) for (lane, kind), jobs in sorted(found.items())]
