@@ -86,6 +86,7 @@ def test_an_individual_is_imported_by_the_advanced_search_and_welcomed(visit: Vi
     page.locator("summary", has_text="Advanced search").click()
     panel = page.get_by_role("search", name="Advanced search")
     panel.get_by_label("Xero Practice Manager").check()
+    expect(page.locator("#advanced-results").get_by_role("heading")).to_contain_text("first 20 of")
     panel.get_by_label("Name of the client or entity").press_sequentially(record["name"], delay=5)
     # Not under MP clients, so not a client of the portal; under XPM there is Import
     results = page.locator("#advanced-results")
