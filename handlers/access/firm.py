@@ -39,6 +39,11 @@ class Look:
     welcome_text: str | None = None
     logo: str | None = None
 
+    @property
+    def style_sheet(self) -> str | None:
+        """The address of the style sheet of its colour."""
+        return f"/brand/{self.colour.removeprefix('#')}.css" if self.colour else None
+
     @classmethod
     def of(cls, row: PracticeLook | None) -> Look:
         if row is None:
@@ -111,6 +116,11 @@ def email_values(settings: Settings, look: Look) -> dict[str, str]:
     return {"colour": colour, "ink": ink, "logo_url": logo, "welcome_text": look.welcome_text or ""}
 
 
+def is_colour(text: str) -> bool:
+    """Whether this is a colour as it is stored: `#1f5fbf`."""
+    return _COLOUR.fullmatch(text) is not None
+
+
 def ink_on(colour: str) -> str:
     """Light or dark, whichever stands out more from a colour (WCAG 2.2, contrast ratio)."""
     return max((_LIGHT, _DARK), key=lambda ink: _contrast(ink, colour))
@@ -129,7 +139,7 @@ def _luminance(colour: str) -> float:
 
 def _colour(text: str) -> str | None:
     colour = text.strip().lower()
-    if colour and not _COLOUR.fullmatch(colour):
+    if colour and not is_colour(colour):
         raise refusals.BAD_FIELD(field="colour", reason="must be written as #1f5fbf")
     return colour or None
 

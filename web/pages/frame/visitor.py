@@ -12,8 +12,9 @@ from zoneinfo import ZoneInfo
 from fastapi import Depends, Request
 
 from handlers import refusals
-from handlers.access import practices, sessions
+from handlers.access import firm, practices, sessions
 from handlers.access.caller import AnyCaller, Caller, ClientCaller, Scope
+from handlers.access.firm import Look
 from handlers.access.sessions import Session
 from handlers.imports import needs
 from handlers.integration import status
@@ -129,6 +130,11 @@ class ClientVisitor(AnyVisitor):
     frame: ClassVar[str] = "frame/client.html"
     home: ClassVar[str] = CLIENT_HOME
     portal_name: ClassVar[str] = "Client portal"
+
+    @cached_property
+    def look(self) -> Look:
+        """How their practice's pages look."""
+        return firm.read_look(self.database, self.caller.practice_id)
 
     @cached_property
     def of_practice(self) -> Practice:

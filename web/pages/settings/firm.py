@@ -98,6 +98,17 @@ def read_logo(portal: ThePortal, practice_id: UUID, digest: str) -> Response:
     )
 
 
+@router.get("/brand/{colour}.css", include_in_schema=False)
+def read_colour(colour: str) -> Response:
+    """The style sheet of a colour, whoever's it is: the bar of clients' pages has it, in light and in dark."""
+    if not firm.is_colour(f"#{colour}"):
+        raise refusals.UNKNOWN_FILE()
+    ink = firm.ink_on(f"#{colour}")
+    hover = f"color-mix(in srgb, #{colour} 85%, {ink})"
+    rules = f":root {{ --bar: #{colour}; --bar-ink: {ink}; --bar-soft: {ink}; --bar-hover: {hover}; }}\n"
+    return Response(rules, media_type="text/css", headers=static_files.HEADERS)
+
+
 def _page(visitor: Visitor, errors: FormErrors = NO_ERRORS, typed: dict[str, str] | None = None) -> Response:
     practice, look = visitor.xpm.practice, firm.read_look(visitor.database, visitor.caller.practice_id)
     values: dict[str, Any] = {

@@ -19,7 +19,8 @@ from tests.web.desk import PASSWORD, Desk, Person
 from tests.web.pages.client_side.given import HOME, a_task, acts_for, client_reader
 from tests.web.pages.frame.test_frame import keeps_the_rules
 from tests.web.pages.people import connected
-from tests.web.pages.reading import Reader
+from tests.web.pages.reading import Reader, reader
+from tests.web.pages.settings.test_firm import PNG, upload
 
 DETAILS = "/my/details"
 
@@ -124,3 +125,17 @@ def test_a_co_owner_sees_the_account_that_they_co_own(any_desk: Desk) -> None:
         tx.session.execute(update(Login).where(Login.id == login_id).values(active))
     words = sees(client_reader(desk, Account(owner.practice_id, owner.client_id, login_id, email)))
     assert ("For both" in words, "For Ida" in words, "Gwen Mitchell" in words) == (True, False, True)
+
+
+def test_a_client_sees_the_colour_and_the_logo_of_their_firm(desk: Desk) -> None:
+    owner = reader(desk, desk.staff(Role.OWNER))
+    client = client_reader(desk, desk.client(desk.partner))
+    assert "/brand/" not in client.open(HOME).answer.text
+    upload(owner, PNG, colour="#ffdd00")
+    page = keeps_the_rules(client.open(HOME))
+    assert next(item["src"] for item in page.root.all("img")).startswith("/brand/")
+    sheet = next(item["href"] for item in page.root.all("link") if item["href"].startswith("/brand/"))
+    answer = desk.browser().get(sheet)
+    assert answer.headers["content-type"].startswith("text/css")
+    assert "--bar: #ffdd00; --bar-ink: #14202e;" in answer.text
+    assert desk.browser().get("/brand/red;}.css").status_code == 404
