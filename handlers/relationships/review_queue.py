@@ -52,6 +52,10 @@ class Item:
     email: str | None
 
     @property
+    def is_pending(self) -> bool:
+        return self.row.state is ReviewState.PENDING
+
+    @property
     def suggested_relationship(self) -> str:
         """The text to begin with in the team. Digital forms understand Partner, not Spouse (facts on the portal §3)."""
         return "Partner" if self.suggests_co_owner else self.relationship

@@ -21,6 +21,7 @@ from handlers.fields import Text
 from handlers.services import Services
 from portal_db.database import Database
 from web.console.console import Console, TheConsole
+from web.http.cookies import cookie_rules
 from web.http.identity import require_csrf_token, require_own_page
 from web.pages.frame.forms import CSRF_FIELD, GivenForm, text
 
@@ -70,13 +71,11 @@ def halfway_cookie(console: Console) -> str:
 
 def set_cookie(response: Response, console: Console, name: str, value: str, seconds: float) -> None:
     """Set a cookie that is sent with requests from the console's own pages only."""
-    response.set_cookie(
-        name, value, max_age=round(seconds), path="/", secure=console.is_https, httponly=True, samesite="strict"
-    )
+    response.set_cookie(name, value, max_age=round(seconds), **cookie_rules(console, "strict"))
 
 
 def clear_cookie(response: Response, console: Console, name: str) -> None:
-    response.delete_cookie(name, path="/", secure=console.is_https, httponly=True, samesite="strict")
+    response.delete_cookie(name, **cookie_rules(console, "strict"))
 
 
 def at_console(request: Request, console: Console, *, is_use: bool = True) -> AtConsole | None:

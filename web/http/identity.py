@@ -9,7 +9,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Callable
 from email.utils import format_datetime
-from typing import Annotated, Literal, TypedDict
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends, Header, Request, Security
@@ -23,17 +23,8 @@ from handlers.access.origin import Origin
 from handlers.access.sessions import Session
 from handlers.errors import RequestRefused
 from portal_db import audit
+from web.http.cookies import cookie_rules
 from web.portal import Portal, ThePortal
-
-
-class CookieRules(TypedDict):
-    """What is true of each of our cookies."""
-
-    path: str
-    secure: bool
-    httponly: bool
-    samesite: Literal["lax"]
-
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 CSRF_HEADER = "X-CSRF-Token"
@@ -137,11 +128,11 @@ def halfway_of(request: Request, portal: Portal) -> str | None:
 
 
 def set_halfway_cookie(response: Response, portal: Portal, token: str) -> None:
-    response.set_cookie(_halfway_name(portal), token, max_age=round(halfway.SECONDS), **_cookie_rules(portal))
+    response.set_cookie(_halfway_name(portal), token, max_age=round(halfway.SECONDS), **cookie_rules(portal))
 
 
 def clear_halfway_cookie(response: Response, portal: Portal) -> None:
-    response.delete_cookie(_halfway_name(portal), **_cookie_rules(portal))
+    response.delete_cookie(_halfway_name(portal), **cookie_rules(portal))
 
 
 def _halfway_name(portal: Portal) -> str:
@@ -154,7 +145,7 @@ def remembered_name(portal: Portal) -> str:
 
 
 def set_remembered_cookie(response: Response, portal: Portal, cookie: str) -> None:
-    response.set_cookie(remembered_name(portal), cookie, max_age=remembered.SECONDS, **_cookie_rules(portal))
+    response.set_cookie(remembered_name(portal), cookie, max_age=remembered.SECONDS, **cookie_rules(portal))
 
 
 def address_of(request: Request) -> str:
@@ -171,17 +162,13 @@ def origin_of(request: Request) -> Origin:
 
 def set_cookie(response: Response, portal: Portal, session: Session) -> None:
     """Set the session's cookie. It is lax, so that the browser also sends it when Xero redirects the person back to us."""
-    response.set_cookie(cookie_name(portal), session.token, max_age=round(sessions.SECONDS), **_cookie_rules(portal))
+    response.set_cookie(cookie_name(portal), session.token, max_age=round(sessions.SECONDS), **cookie_rules(portal))
 
 
 def clear_cookie(response: Response, portal: Portal) -> None:
     """Take the session's cookie away, and what the browser may have kept of the session's pages."""
-    response.delete_cookie(cookie_name(portal), **_cookie_rules(portal))
+    response.delete_cookie(cookie_name(portal), **cookie_rules(portal))
     response.headers["Clear-Site-Data"] = '"cache", "storage"'
-
-
-def _cookie_rules(portal: Portal) -> CookieRules:
-    return {"path": "/", "secure": portal.is_https, "httponly": True, "samesite": "lax"}
 
 
 def require_session(request: Request, portal: Portal) -> Session:

@@ -13,6 +13,7 @@ import secrets
 from fastapi import Request
 from fastapi.responses import Response
 
+from web.http.cookies import cookie_rules
 from web.portal import Portal
 
 SECONDS = 365 * 24 * 3600
@@ -35,10 +36,7 @@ def remember(response: Response, portal: Portal, email_key: str) -> None:
         _name(portal),
         f"{since}.{nonce}.{_signature(portal, since, nonce, email_key)}",
         max_age=SECONDS,
-        path="/",
-        secure=portal.is_https,
-        httponly=True,
-        samesite="strict",
+        **cookie_rules(portal, "strict"),
     )
 
 

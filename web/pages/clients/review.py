@@ -19,7 +19,7 @@ from handlers.fields import Text
 from handlers.relationships import review
 from handlers.relationships.review import Chosen, Confirmed
 from handlers.relationships.review_queue import Party, by_party
-from portal_db.states import ClientKind, ReviewState
+from portal_db.states import ClientKind
 from web.pages.clients.review_queue import chosen, to_queue, too_late, uuid_of
 from web.pages.frame.forms import NO_ERRORS, FormErrors, Posted, PostedByImporter
 from web.pages.frame.view import page
@@ -105,7 +105,7 @@ def _open(
     if refused is not None and refused.code in LATE:
         return too_late(visitor, client_id, item_id)
     details = queries.get_client(visitor.database, visitor.caller, client_id)
-    parties = by_party(item for item in details.relationships if item.row.state is ReviewState.PENDING)
+    parties = by_party(item for item in details.relationships if item.is_pending)
     party = next((party for party in parties if any(item.row.id == item_id for item in party.items)), None)
     if party is None:
         return too_late(visitor, client_id, item_id)

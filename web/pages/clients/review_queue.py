@@ -70,7 +70,7 @@ def show_all(visitor: TheVisitor, query: Annotated[QueueQuery, Query()], undo: U
 def show(visitor: TheVisitor, client_id: UUID, undo: Undo) -> Response:
     """The items of one client."""
     details = queries.get_client(visitor.database, visitor.caller, client_id)
-    items = [item for item in details.relationships if item.row.state is ReviewState.PENDING]
+    items = [item for item in details.relationships if item.is_pending]
     listed = _listed(items, path_of(client_id), undo)
     return page(visitor, "clients/review.html", client=details.entry.client, **listed)
 
@@ -97,7 +97,7 @@ def preview(posted: PostedByImporter, client_id: UUID | None = None) -> Response
     if not chosen:
         return to_queue(client_id, "review-none")
     items = review_queue.of_ids(posted.visitor.database, posted.visitor.caller, chosen)
-    pending = [item for item in items if item.row.state is ReviewState.PENDING]
+    pending = [item for item in items if item.is_pending]
     back = path_of(client_id)
     return page(posted.visitor, "clients/review_preview.html", parties=by_party(pending), back=back, items=pending)
 

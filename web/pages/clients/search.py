@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 
 from handlers.directory import search
 from handlers.fields import Text
+from web.http.cookies import cookie_rules
 from web.pages.frame.view import page, part
 from web.pages.frame.visitor import SEARCH_IN, TheVisitor, Visitor
 from web.pages.frame.xpm_search import SHORTEST
@@ -49,9 +50,7 @@ def _remember(visitor: Visitor, query: SearchQuery, answer: Response) -> Respons
     """Keep for the next search in this browser whether XPM is ticked."""
     if query.q or query.integration:
         ticked = "xpm" if query.integration else "none"
-        answer.set_cookie(
-            SEARCH_IN, ticked, max_age=REMEMBERED, secure=visitor.portal.is_https, httponly=True, samesite="lax"
-        )
+        answer.set_cookie(SEARCH_IN, ticked, max_age=REMEMBERED, **cookie_rules(visitor.portal))
     return answer
 
 

@@ -11,7 +11,6 @@ from handlers.clients import assign, client_mfa, tasks
 from handlers.clients import history as client_history
 from handlers.clients import queries as client_queries
 from handlers.imports import queries as import_queries
-from portal_db.states import ReviewState
 from portal_db.work.import_list import ImportFilter
 from web.pages.frame.forms import PostedByImporter
 from web.pages.frame.view import page, redirect
@@ -53,7 +52,7 @@ def show_client(visitor: TheVisitor, client_id: UUID) -> Response:
         entry=details.entry,
         client=details.entry.client,
         mfa_since=client_mfa.set_up_at(database, caller, client_id),
-        has_items_to_review=any(item.row.state is ReviewState.PENDING for item in details.relationships),
+        has_items_to_review=any(item.is_pending for item in details.relationships),
         history=client_history.page(database, caller, client_id, cursor=None, limit=CHANGES).items,
         tasks=tasks.standings(database, caller, client_id),
         assignees=assignees,

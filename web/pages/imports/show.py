@@ -17,7 +17,7 @@ from handlers.imports import queries as import_queries
 from handlers.imports.accept import accept
 from handlers.imports.amend import amend
 from handlers.imports.queries import REPEATED, ImportStatus
-from portal_db.states import ImportState, ReviewState
+from portal_db.states import ImportState
 from portal_db.tables import Import
 from web.http.problems import Fault
 from web.pages.add_clients import window
@@ -75,7 +75,7 @@ def _request_again(posted: Posted, row: Import, typed: window.Typed) -> UUID:
 def _status(visitor: Visitor, found: ImportStatus) -> dict[str, Any]:
     details = _client(visitor, found.row)
     client = details.entry.client if details else None
-    pending = [item for item in details.relationships if item.row.state is ReviewState.PENDING] if details else []
+    pending = [item for item in details.relationships if item.is_pending] if details else []
     return {
         "found": found,
         "row": found.row,
