@@ -181,6 +181,6 @@ def _line(act: PersonsAct, names: Mapping[UUID, str]) -> Line:
         what=ACTS.get(entry.action) or entry.action.replace(".", " ").replace("_", " ").capitalize(),
         about=about,
         path=path,
-        change=" → ".join(values),
+        change=" → ".join(values).replace("_", " "),
         address=entry.address or "",
     )
