@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select, true
@@ -17,6 +18,8 @@ from portal_db.states import ConnectionState
 from portal_db.tables import Client, Directory, DirectoryRecord, XpmConnection, XpmLink, same_directory
 from portal_db.visibility import Viewer
 
+S = TypeVar("S", bound=Select[*tuple[Any, ...]])
+
 #: Names in one statement.
 NAMES_AT_ONCE = 500
 
@@ -24,8 +27,7 @@ NAMES_AT_ONCE = 500
 def find(tx: Tx, directory: Directory, text: str, *, is_guess: bool, limit: int) -> list[DirectoryRecord]:
     """Records whose name contains every word of a text, or with `is_guess` does but for a typing error, except gone and
     deleted ones. Names that begin with the text come first, then names in which a word begins with it."""
-    statement = select(DirectoryRecord).where(_is_named(directory, text, is_guess))
-    return list(tx.session.scalars(_best_first(statement, text).limit(limit)))
+    return _records(tx, directory, text, _is_named(directory, text, is_guess), limit)
 
 
 def find_unlinked(
@@ -41,8 +43,8 @@ def find_unlinked(
         XpmLink.client_id.in_(clients),
     )
     wanted = and_(_is_named(directory, text, is_guess), ~linked.exists())
-    found = tx.session.scalars(_best_first(select(DirectoryRecord).where(wanted), text).limit(limit)).all()
-    return list(found), total_of(found, limit, lambda: count_rows(tx, wanted))
+    found = _records(tx, directory, text, wanted, limit)
+    return found, total_of(found, limit, lambda: count_rows(tx, wanted))
 
 
 def ids_of(directory: Directory, text: str, *, is_guess: bool) -> Select[UUID]:
@@ -55,7 +57,14 @@ def _is_named(directory: Directory, text: str, is_guess: bool) -> ColumnElement[
     return and_(is_in(directory), named, DirectoryRecord.gone_at.is_(None), ~DirectoryRecord.is_deleted)
 
 
-def _best_first(statement: Select[DirectoryRecord], text: str) -> Select[DirectoryRecord]:
+def _records(tx: Tx, directory: Directory, text: str, wanted: ColumnElement[bool], limit: int) -> list[DirectoryRecord]:
+    """The first records that are wanted. They are chosen by what the index of names holds, and only then read."""
+    ids = _best_first(select(DirectoryRecord.xpm_uuid).where(wanted), text).limit(limit)
+    chosen = select(DirectoryRecord).where(is_in(directory), DirectoryRecord.xpm_uuid.in_(ids))
+    return list(tx.session.scalars(_best_first(chosen, text)))
+
+
+def _best_first(statement: S, text: str) -> S:
     name, key = DirectoryRecord.name_key, fold_name(text)
     if not key:  # in the order of the index
         return statement.order_by(name, DirectoryRecord.xpm_uuid)

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String, UniqueConstraint, false
+from sqlalchemy import JSON, ForeignKey, LargeBinary, String, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal_db.states import ConnectionState, EmailState
@@ -75,7 +75,14 @@ class DirectoryRecord(Base):
     """
 
     __tablename__ = "directory_records"
-    __table_args__ = (Index("ix_directory_records_search", "xero_login_id", "tenant_id", "name_key"),)
+    #: All that a search compares, so that PostgreSQL need not read the records: they are twenty times as large.
+    __table_args__ = (
+        partial_index(
+            "ix_directory_records_names",
+            *("xero_login_id", "tenant_id", "name_key", "xpm_uuid", "is_deleted"),
+            where="gone_at IS NULL",
+        ),
+    )
 
     xero_login_id: Mapped[UUID] = mapped_column(ForeignKey("xero_logins.id"), primary_key=True)
     tenant_id: Mapped[str] = mapped_column(String(64), primary_key=True)
