@@ -2,7 +2,7 @@
 
 `idle`: one import after the other on an idle system. `pickup_ms` is from the request's call to the start of its first step,
 with the request's commit; `import_ms` to the closed import. `batch`: imports a second, requests included, with one worker
-process and with two. `busy`: the start of single imports while a batch of the same practice, or of another, runs.
+process and with two. `busy`: the start of single imports while a batch of the same practice, then of another, runs.
 `recovery`: one of two workers is killed with -9 in mid-batch, and started again at once as a supervisor would.
 
 A part that is not through after `limit` seconds is cut there, and says how many imports were left.
@@ -17,6 +17,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from typing import Any
 
 from bench.rivals.stage import SIDES, Side, Stage, staged
@@ -67,7 +68,7 @@ def measure(
     """
     sizes = Sizes(singles, imports, backlog, limit)
     records = max(2 * imports, backlog if "busy" in parts else 0)
-    with staged(people=singles + WARM_UP, records=records) as stage:
+    with staged(people=max(singles + WARM_UP, 2 * singles + 1), records=records) as stage:
         found = measure_on(stage, sizes, rounds=rounds, parts=parts, sides=sides, seed=seed)
     return {**found, "rounds": rounds, **asdict(sizes), "seed": seed}
 
@@ -134,21 +135,23 @@ def _batch(stage: Stage, side: Side, sizes: Sizes, _chance: random.Random) -> Fi
 
 def _busy(stage: Stage, side: Side, sizes: Sizes, chance: random.Random) -> Figures:
     found: Figures = {}
-    for name, practice in (("same_practice", 0), ("other_practice", 1)):
-        starts: list[float] = []
-        with stage.run(side, workers=2) as run:
-            run.request(stage.people[:1])
+    with stage.run(side, workers=2) as run:
+        run.request(stage.people[:1])
+        singles = iter(stage.people[1:])
+        for name, practice in (("same_practice", 0), ("other_practice", 1)):
+            starts: list[float] = []
             batch, _ = run.request(stage.records[: sizes.backlog], practice)
             until = time.time() + sizes.limit
-            for wish in stage.people[1 : sizes.singles + 1]:
+            for wish in islice(singles, sizes.singles):
                 time.sleep(chance.uniform(0.1, 0.4))
                 if time.time() > until or not run.open_imports(batch):
                     break  # a batch that is through is no company
                 ids, asked = run.request([wish])
                 starts.append(run.started_at(ids[0], until) - asked)
-        cuts = statistics.quantiles(starts, n=20, method="inclusive") if len(starts) > 1 else starts
-        found[f"start_p95_ms_{name}"] = round(cuts[-1] * 1000, 1) if cuts else None
-        found[f"samples_{name}"] = len(starts)
+            run.wait(batch, until)
+            cuts = statistics.quantiles(starts, n=20, method="inclusive") if len(starts) > 1 else starts
+            found[f"start_p95_ms_{name}"] = round(cuts[-1] * 1000, 1) if cuts else None
+            found[f"samples_{name}"] = len(starts)
     return found
 
 
