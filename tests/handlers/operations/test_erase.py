@@ -20,10 +20,23 @@ from handlers.imports import relationships
 from handlers.operations.erase import Erased, PersonToErase, erase, rehearse
 from handlers.operations.reconcile import QueueAway
 from portal_db import audit
-from portal_db.access import people
-from portal_db.clients import tasks, team
+from portal_db.access import credentials, people, terms
+from portal_db.access.credentials import SessionOwner
+from portal_db.clients import task_emails, tasks, team
+from portal_db.database import Tx
 from portal_db.states import FieldSource, ImportState, JobState, LoginKind, TaskKind
-from portal_db.tables import Base, Client, EntityConnection, Job, JobAttempt, Relationship, TeamMember
+from portal_db.tables import (
+    Base,
+    Client,
+    EntityConnection,
+    Job,
+    JobAttempt,
+    Relationship,
+    SecondFactor,
+    SignInEntry,
+    Task,
+    TeamMember,
+)
 from portal_db.types import db_now
 from portal_db.work import jobs
 from tests.handlers.given import bring, change, items_of, record_of, related, requeue, take_login
@@ -128,6 +141,7 @@ def mention(case: Case) -> None:
                 **practice,
             }
             assert tasks.add(tx, {**row, "note": None, "idempotency_key": str(number)})
+        sign_in(case, tx, f"browser of {name}")
         owner = tx.new_id()
         assert people.add_login(tx, owner, LoginKind.CLIENT, f"as-owner-{email}", f"as-owner-{email}".casefold())
         team.make_co_owner(tx, linked, owner)
@@ -150,6 +164,26 @@ def mention(case: Case) -> None:
     world.run_due()
     desk.door().take({**world.request(case.uuid).model_dump(mode="json"), "request_id": f"late {email}"})
     world.run_due()
+
+
+def sign_in(case: Case, tx: Tx, agent: str) -> None:
+    """The person has an account: a session, a second factor, the email of a task, and accepted the terms."""
+    login_id = tx.session.scalars(select(Client.login_id).where(Client.id == case.client_id)).one()
+    assert login_id is not None
+    practice_id, staff_id = case.world.practice_id, case.world.staff_id
+    row = {"id": tx.new_id(), "token_hash": "x", "address": "192.0.2.1", "agent": agent}
+    owner = SessionOwner(LoginKind.CLIENT, login_id)
+    credentials.begin_session(tx, owner, row, idle_seconds=60, seconds=60, is_confirmed=True)
+    entry = {"id": tx.new_id(), "at": db_now(), "practice_id": practice_id, "event": "signed_in", "agent": agent}
+    tx.session.execute(insert(SignInEntry).values(**entry, login_id=login_id))
+    tx.session.execute(insert(SecondFactor).values(login_id=login_id, tries=0))
+    terms.add(tx, {"practice_id": practice_id, "text": "Be kind.", "url": None, "set_by": staff_id})
+    shown = terms.newest(tx, practice_id)
+    assert shown is not None
+    terms.accept(tx, login_id, shown.id)
+    task_id = tx.session.scalars(select(Task.id).where(Task.client_id == case.client_id)).one()
+    task_emails.add(tx, task_id, login_id)
+    tx.session.execute(update(Task).where(Task.title.contains("to ring")).values(answer=f"{agent} did"))
 
 
 def imports_of(case: Case) -> list[UUID]:
@@ -212,7 +246,8 @@ def test_nothing_of_the_person_is_left_and_neighbours_are_as_they_were(case: Cas
     known = members | {str(case.uuid), str(case.client_id), *map(str, imports_of(case)), *job_ids(case)}
     about = {place for place, text in before.items() if any(mark in text for mark in known)}
     about |= {place for place, _ in left(case, before)}
-    about |= {place for place in before if place[0] == "co_owners"}  # they co-own nobody else's account here
+    # Nobody else has these here
+    about |= {place for place in before if place[0] in ("co_owners", "second_factors", *OF_ACCOUNT)}
     changed = {place for place, text in before.items() if after.get(place) != text}
     assert changed - about == set()
     assert {place[0] for place in after if place not in before} == {"audit", "erasures"}
@@ -324,11 +359,13 @@ def test_without_redis_nothing_is_erased(case: Case, own_redis: RedisServer) -> 
 
 
 #: Tables that point to a client, a login or a team member, and that erasing a person knows what to do about.
+OF_ACCOUNT = ("client_sessions", "terms_acceptances", "task_emails")
 KNOWN = {
     *("clients", "client_visibility", "xpm_links", "client_fields", "field_conflicts", "team_members", "relationships"),
     *("welcome_emails", "staff", "operators", "password_links", "co_owners", "client_changes"),
     *("entity_connections", "tasks"),
-    *("client_sessions", "terms_acceptances", "task_emails", "security_notices"),
+    *OF_ACCOUNT,
+    "security_notices",
     *("second_factors", "recovery_codes", "pending_sign_ins", "passkeys", "passkey_challenges", "password_resets"),
 }
 
