@@ -84,11 +84,13 @@ def test_a_refused_request_is_logged_with_its_code_and_whose_it_was(
     browser.post(f"{API}/search", headers={"X-CSRF-Token": "of another site"})
     desk.browser().get(f"{API}/clients")
 
-    def said() -> list[dict[str, str]]:
-        return [json.loads(line) for line in capsys.readouterr().err.splitlines() if "web.request" in line]
-
     lines: list[dict[str, str]] = []
-    wait_until(lambda: bool(lines.extend(said()) or len(lines) == 4), "four lines")
+
+    def are_said() -> bool:
+        lines.extend(json.loads(line) for line in capsys.readouterr().err.splitlines() if "web.request" in line)
+        return len(lines) == 4
+
+    wait_until(are_said, "four lines")
     assert [line.get("code") for line in lines] == [None, "not_allowed", "method_not_allowed", "not_signed_in"]
     mine = {"practice": str(person.practice_id), "staff": str(person.staff_id)}
     assert mine.items() <= lines[1].items()

@@ -84,7 +84,7 @@ def test_an_operator_resets_a_second_factor_and_says_why(cli: Cli, migrated: Dat
     with migrated.write() as tx:
         member = people.get_staff(tx, UUID(staff), practice_id=UUID(practice))
         assert member is not None
-        assert second_factors.set_up(tx, member.login_id, b"sealed", step=1, replaces=None)
+        assert second_factors.set_up(tx, member.login_id, b"sealed", step=1)
     # When they have one
     assert cli(*asked).out.strip() == "Their second factor is reset."
     # Then it is gone, and it is on record who did it and why
