@@ -18,7 +18,7 @@ def test_an_owner_sets_the_firm_up(visit: Visit) -> None:
     page.get_by_label("Email", exact=True).fill("gwen@harbour.example")
     visit.is_sound()
     visit.button("Send invitation").click()
-    expect(visit.link("Gwen Mitchell")).to_be_visible()
+    expect(page.get_by_role("link", name="Gwen Mitchell", exact=True)).to_be_visible()
     visit.is_sound()
     # And a client assigned to them, then they have it
     visit.menu("Client list")
@@ -28,7 +28,7 @@ def test_an_owner_sets_the_firm_up(visit: Visit) -> None:
     expect(page.get_by_text("1 assigned.")).to_be_visible()
     visit.is_sound()
     visit.menu("Staff")
-    visit.link("Gwen Mitchell").click()
+    page.get_by_role("link", name="Gwen Mitchell", exact=True).click()
     expect(visit.link("1 assigned")).to_be_visible()
     visit.is_sound()
     visit.link("Deactivate").click()
