@@ -19,7 +19,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from config import spans
 from config.otlp import Reporter
 from config.settings import Settings, SettingsError
-from config.tracing import TRACE, below, trace_id
+from config.tracing import TRACE, below, trace_id, within
 from handlers.operations import dead_letters
 from portal_db.states import ImportState
 from portal_db.work import imports
@@ -127,6 +127,19 @@ def test_each_job_of_a_set_is_in_its_own_imports_trace(
         assert about == {str(import_id), None}
 
 
+def test_each_email_of_a_set_is_in_its_own_imports_trace(
+    sqlite_world: World, simulator: SimulatorHandle, collected: InMemorySpanExporter
+) -> None:
+    world = sqlite_world
+    synced(world)
+    import_ids = ask(world, importable(simulator)[:2], send_welcome_email=True)
+    world.runner().run(*first_jobs(world, import_ids))
+    emails = [world.jobs_of(import_id)["send_welcome_email"].id for import_id in import_ids]
+    world.runner().run(*emails)
+    named = [[span.name for span in in_trace(collected, trace_of(world, import_id))] for import_id in import_ids]
+    assert [names.count("send email") for names in named] == [1, 1]
+
+
 def test_a_new_epoch_is_a_new_trace_linked_to_the_one_before(
     sqlite_world: World, simulator: SimulatorHandle, collected: InMemorySpanExporter
 ) -> None:
@@ -166,6 +179,14 @@ def test_no_span_has_anything_of_a_person(
         assert secret.casefold() not in said.casefold()
     allowed = spans.ATTRIBUTES | {"error.type"}
     assert {name for span in found for name in span.attributes or ()} <= allowed
+
+
+def test_of_an_error_only_the_type_is_named(collected: InMemorySpanExporter) -> None:
+    with pytest.raises(ValueError, match="jane"), within(GIVEN), spans.part("send email", "client"):
+        raise ValueError("jane@moss.example")
+    [span] = collected.get_finished_spans()
+    assert span.attributes == {"error.type": "ValueError"}
+    assert "jane" not in str(span.to_json())
 
 
 def test_an_attribute_that_is_not_on_the_list_is_left_out(collected: InMemorySpanExporter) -> None:
