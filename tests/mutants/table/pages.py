@@ -292,7 +292,7 @@ MUTANTS = (
                 "KeptForm.token_hash == before,",
             ),
         ),
-        (f"{KEPT}::test_nobody_else_gets_it_nor_anybody_after_an_hour",),
+        (f"{KEPT}::test_nobody_else_gets_it",),
     ),
     Mutant(
         "kept-an-hour",
