@@ -398,19 +398,6 @@ MUTANTS = (
         ("tests/web/pages/clients/test_list.py::test_clients_are_exported_by_who_confirmed_that_it_is_them",),
     ),
     Mutant(
-        "member-signed-out-by-manager",
-        "only owners and account admins of a practice sign its members out",
-        "anybody ends the sessions of everybody",
-        (
-            Edit(
-                MEMBERS,
-                "    _require_manager(caller)\n    with database.write() as tx:\n        staff = _member(",
-                "    with database.write() as tx:\n        staff = _member(",
-            ),
-        ),
-        (f"{OF_MEMBERS}::test_an_owner_signs_a_member_out_everywhere",),
-    ),
-    Mutant(
         "change-told",
         "who signs in is told by email when that changes",
         "a stolen session adds a passkey, and its owner never hears of it",
