@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, any_, bindparam, column, func, select, update
+from sqlalchemy import ColumnElement, FromClause, any_, bindparam, column, func, select, update, values
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -24,40 +24,34 @@ Types = tuple[tuple[str, TypeEngine[Any]], ...]
 
 
 class Given:
-    """The rows that a statement about a table is given, by the names of their values: parameters, or columns of arrays."""
+    """The rows that a statement about a table is given, by the names of their values: parameters, or columns of `rows`."""
 
     def __init__(
-        self, table: Any, types: Mapping[str, TypeEngine[Any]], *, is_postgresql: bool, as_arrays: bool
+        self, table: Any, types: Mapping[str, TypeEngine[Any]], *, is_postgresql: bool, rows: FromClause | None = None
     ) -> None:
         self.names = tuple(types)
         self.table = table
         self._is_postgresql = is_postgresql
-        self._rows: Any = None
+        self._rows = rows
         self._values: Mapping[str, ColumnElement[Any]]
-        if as_arrays:
-            arrays = (
-                bindparam(_parameter(name), type_=postgresql.ARRAY(type_, dimensions=1))
-                for name, type_ in types.items()
-            )
-            columns = (column(name, type_) for name, type_ in types.items())
-            self._rows = func.unnest(*arrays).table_valued(*columns).render_derived(name="given")
-            self._values = self._rows.c
-        else:
+        if rows is None:
             self._values = {name: bindparam(_parameter(name), type_=type_) for name, type_ in types.items()}
+        else:
+            self._values = {name: rows.c[name] for name in types}
 
     def __getitem__(self, name: str) -> ColumnElement[Any]:
         return self._values[name]
 
-    def insert(self, values: Mapping[str, Any]) -> Any:
+    def insert(self, new: Mapping[str, Any]) -> Any:
         """An INSERT of these rows, which takes `.on_conflict_do_nothing()` or `.on_conflict_do_update()`."""
         statement = (postgresql if self._is_postgresql else sqlite).insert(self.table)
         if self._rows is None:
-            return statement.values(values)
-        return statement.from_select(list(values), select(*values.values()).select_from(self._rows))
+            return statement.values(new)
+        return statement.from_select(list(new), select(*new.values()).select_from(self._rows))
 
-    def update(self, values: Mapping[str, Any]) -> Any:
+    def update(self, new: Mapping[str, Any]) -> Any:
         """An UPDATE of the table's rows with the given `id`s."""
-        return update(self.table).where(self.table.c.id == self["id"]).values(values)
+        return update(self.table).where(self.table.c.id == self["id"]).values(new)
 
 
 def execute(
@@ -84,15 +78,17 @@ def execute(
 def update_returning(
     tx: Tx, table: type[Base], rows: Sequence[Mapping[str, Any]], build: Callable[..., Any], same: Mapping[str, Any]
 ) -> list[Any]:
-    """What an UPDATE returns of the rows that it finds. SQLite needs a statement for each.
+    """What an UPDATE returns of the rows that it finds.
 
     Args:
         same: parameters of the statement that are the same for all rows.
     """
+    if len(rows) > 1 and not _is_postgresql(tx):  # SQLite returns nothing of a statement that it is given row by row
+        return list(tx.session.scalars(_listed(table, rows, build), same))
     as_arrays = _as_arrays(tx, rows)
     statement = _statement(table, tuple(rows[0]), (), _is_postgresql(tx), as_arrays, build, ())
-    parameters = [_array_parameters(rows)] if as_arrays else [_parameters(row) for row in rows]
-    return [found for each in parameters for found in tx.session.scalars(statement, {**each, **same})]
+    parameters = _array_parameters(rows) if as_arrays else _parameters(rows[0])
+    return list(tx.session.scalars(statement, {**parameters, **same}))
 
 
 def _is_postgresql(tx: Tx) -> bool:
@@ -124,7 +120,23 @@ def _statement(
     of_table: Any = table.__table__
     types = dict(more)
     given = {name: types[name] if name in types else of_table.c[name].type for name in names}
-    return build(Given(of_table, given, is_postgresql=is_postgresql, as_arrays=as_arrays), *args)
+    arrays = _unnested(given) if as_arrays else None
+    return build(Given(of_table, given, is_postgresql=is_postgresql, rows=arrays), *args)
+
+
+def _unnested(types: Mapping[str, TypeEngine[Any]]) -> FromClause:
+    arrays = (bindparam(_parameter(name), type_=postgresql.ARRAY(type_, dimensions=1)) for name, type_ in types.items())
+    columns = (column(name, type_) for name, type_ in types.items())
+    return func.unnest(*arrays).table_valued(*columns).render_derived(name="given")
+
+
+def _listed(table: type[Base], rows: Sequence[Mapping[str, Any]], build: Callable[..., Any]) -> Any:
+    """The statement with its rows written out."""
+    of_table: Any = table.__table__
+    types = {name: of_table.c[name].type for name in rows[0]}
+    columns = (column(name, type_) for name, type_ in types.items())
+    given = values(*columns, name="given").data([tuple(row.values()) for row in rows]).cte("given")
+    return build(Given(of_table, types, is_postgresql=False, rows=given))
 
 
 @cache
