@@ -23,6 +23,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from config.settings import Settings
 from config.sources import Sources
 from handlers import refusals
+from handlers.access import firm
 from handlers.directory.classification import NO_WORDS, entity_type_of
 from handlers.directory.lookup import FetchedRecord
 from handlers.directory.records import content_hash, read_record
@@ -207,6 +208,7 @@ class Steps:
                 "practice_name": email.practice_name,
                 "activation_url": f"{self._settings.public_url.rstrip('/')}/activate#{token}",
                 "days": str(LINK_DAYS),
+                **firm.email_values(self._settings, firm.Look()),
             },
         )
         self._mailer.send(message, addresses.for_delivery(email.email))

@@ -13,9 +13,10 @@ from tests.faults.stage import Stage, staged
 from tests.servers.availability import required
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def stage_of() -> Iterator[Callable[[int], Stage]]:
-    """The stage of a track; started at its first use, and kept for the track's other faults."""
+    """The stage of a track; started at its first use, and kept for the track's other faults, but no longer: its processes
+    would take their share of the machine from all other tests."""
     stages: dict[int, Stage] = {}
     with ExitStack() as stack:
 

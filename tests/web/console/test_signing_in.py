@@ -77,7 +77,9 @@ def test_a_form_needs_the_sessions_token_and_our_own_page(ops_desk: OpsDesk) -> 
 def test_cookies_are_strict_and_pages_have_the_portals_policy(ops_desk: OpsDesk) -> None:
     reader = ops_desk.signed_in()
     answer = reader.browser.get("/")
-    assert answer.headers["content-security-policy"].startswith("default-src 'none'; script-src 'self'")
+    assert answer.headers["content-security-policy"].startswith(
+        "default-src 'none'; object-src 'none'; script-src 'self'"
+    )
     assert answer.headers["x-frame-options"] == "DENY"
     assert {cookie.name for cookie in reader.browser.cookies.jar} == {"operator_session"}
     cookie = next(iter(reader.browser.cookies.jar))
