@@ -29,7 +29,6 @@ class Given:
     def __init__(
         self, table: Any, types: Mapping[str, TypeEngine[Any]], *, is_postgresql: bool, rows: FromClause | None = None
     ) -> None:
-        self.names = tuple(types)
         self.table = table
         self._is_postgresql = is_postgresql
         self._rows = rows
@@ -39,19 +38,25 @@ class Given:
         else:
             self._values = {name: rows.c[name] for name in types}
 
+    @property
+    def columns(self) -> dict[str, Any]:
+        """The values that are columns of the table."""
+        return {name: value for name, value in self._values.items() if name in self.table.c}
+
     def __getitem__(self, name: str) -> ColumnElement[Any]:
         return self._values[name]
 
     def insert(self, new: Mapping[str, Any]) -> Any:
-        """An INSERT of these rows, which takes `.on_conflict_do_nothing()` or `.on_conflict_do_update()`."""
-        statement = (postgresql if self._is_postgresql else sqlite).insert(self.table)
+        """An INSERT of these rows: `insert_for`."""
+        statement = insert_for(self.table, is_postgresql=self._is_postgresql)
         if self._rows is None:
             return statement.values(new)
         return statement.from_select(list(new), select(*new.values()).select_from(self._rows))
 
     def update(self, new: Mapping[str, Any]) -> Any:
         """An UPDATE of the table's rows with the given `id`s."""
-        return update(self.table).where(self.table.c.id == self["id"]).values(new)
+        written = {name: value for name, value in new.items() if name != "id"}
+        return update(self.table).where(self.table.c.id == self["id"]).values(written)
 
 
 def execute(
@@ -68,11 +73,7 @@ def execute(
         build: a function of a module, which makes the statement from `Given` and `args`. It is made once.
         more: the types of values that are no columns of the table.
     """
-    as_arrays = _as_arrays(tx, rows)
-    statement = _statement(table, tuple(rows[0]), more, _is_postgresql(tx), as_arrays, build, args)
-    parameters = [_array_parameters(rows)] if as_arrays else [_parameters(row) for row in rows]
-    # A single row needs no loop of the driver.
-    return tx.session.connection().execute(statement, parameters[0] if len(parameters) == 1 else parameters)
+    return tx.session.connection().execute(*_prepared(tx, table, rows, build, args, more))
 
 
 def update_returning(
@@ -83,28 +84,28 @@ def update_returning(
     Args:
         same: parameters of the statement that are the same for all rows.
     """
-    if len(rows) > 1 and not _is_postgresql(tx):  # SQLite returns nothing of a statement that it is given row by row
+    if len(rows) > 1 and not tx.is_postgresql:  # SQLite returns nothing of a statement that it is given row by row
         return list(tx.session.scalars(_listed(table, rows, build), same))
-    as_arrays = _as_arrays(tx, rows)
-    statement = _statement(table, tuple(rows[0]), (), _is_postgresql(tx), as_arrays, build, ())
-    parameters = _array_parameters(rows) if as_arrays else _parameters(rows[0])
+    statement, parameters = _prepared(tx, table, rows, build, (), ())
     return list(tx.session.scalars(statement, {**parameters, **same}))
 
 
-def _is_postgresql(tx: Tx) -> bool:
-    return tx.session.get_bind().dialect.name == "postgresql"
-
-
-def _as_arrays(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> bool:
-    return len(rows) > 1 and _is_postgresql(tx)
-
-
-def _array_parameters(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    return {_parameter(name): [row[name] for row in rows] for name in rows[0]}
-
-
-def _parameters(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {_parameter(name): value for name, value in row.items()}
+def _prepared(
+    tx: Tx,
+    table: type[Base],
+    rows: Sequence[Mapping[str, Any]],
+    build: Callable[..., Any],
+    args: tuple[Any, ...],
+    more: Types,
+) -> tuple[Any, Any]:
+    """The statement and its parameters: of several rows arrays, or for SQLite a list, which its driver loops over."""
+    names = tuple(rows[0])
+    as_arrays = tx.is_postgresql and len(rows) > 1
+    statement = _statement(table, names, more, tx.is_postgresql, as_arrays, build, args)
+    if as_arrays:
+        return statement, {_parameter(name): [row[name] for row in rows] for name in names}
+    parameters = [{_parameter(name): row[name] for name in names} for row in rows]
+    return statement, parameters[0] if len(rows) == 1 else parameters
 
 
 @cache
@@ -137,6 +138,11 @@ def _listed(table: type[Base], rows: Sequence[Mapping[str, Any]], build: Callabl
     columns = (column(name, type_) for name, type_ in types.items())
     given = values(*columns, name="given").data([tuple(row.values()) for row in rows]).cte("given")
     return build(Given(of_table, types, is_postgresql=False, rows=given))
+
+
+def insert_for(table: Any, *, is_postgresql: bool) -> Any:
+    """An INSERT that takes `.on_conflict_do_nothing()` or `.on_conflict_do_update()`."""
+    return (postgresql if is_postgresql else sqlite).insert(table)
 
 
 @cache

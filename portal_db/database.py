@@ -91,6 +91,15 @@ class Tx:
         self.session = session
         self.sources = sources
 
+    @property
+    def dialect(self) -> str:
+        """`postgresql` or `sqlite`."""
+        return self.session.get_bind().dialect.name
+
+    @property
+    def is_postgresql(self) -> bool:
+        return self.dialect == "postgresql"
+
     def new_id(self) -> UUID:
         return self.sources.new_id()
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, any_, delete, func, literal, select, text, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import InstrumentedAttribute
 
 from portal_db import bulk
@@ -31,22 +31,13 @@ def upsert(tx: Tx, table: type[Base], row: dict[str, Any] | None = None) -> Any:
         row: what to insert, SQL expressions included. Without it the statement is executed with a list of rows; rows
             inside the statement would make it compile again each time.
     """
-    statement = insert_for(is_postgresql(tx), table)
+    statement = bulk.insert_for(table.__table__, is_postgresql=tx.is_postgresql)
     return statement.values(row) if row is not None else statement
-
-
-def insert_for(is_postgresql: bool, table: type[Base]) -> Any:
-    """`upsert` for one of the two databases, so that it can be built once."""
-    return (postgresql if is_postgresql else sqlite).insert(table.__table__)
-
-
-def is_postgresql(tx: Tx) -> bool:
-    return tx.session.get_bind().dialect.name == "postgresql"
 
 
 def among(tx: Tx, column: InstrumentedAttribute[T], values: Collection[Any]) -> ColumnElement[bool]:
     """Whether a column has one of many values: one parameter on PostgreSQL, which reads it faster than a thousand."""
-    if is_postgresql(tx):
+    if tx.is_postgresql:
         return column == any_(literal(list(values), postgresql.ARRAY(column.type)))
     return column.in_(values)
 
@@ -90,7 +81,7 @@ def insert_rows(tx: Tx, table: type[Base], rows: Sequence[dict[str, Any]], *, no
 
 
 def _insert(given: Given, now: tuple[str, ...]) -> Any:
-    return given.insert({**{name: given[name] for name in given.names}, **{name: db_now() for name in now}})
+    return given.insert({**given.columns, **{name: db_now() for name in now}})
 
 
 def _with_keys(table: type[Base], rows: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
@@ -130,8 +121,7 @@ def update_each(
 
 
 def _update(given: Given, now: tuple[str, ...]) -> Any:
-    values = {name: given[name] for name in given.names if name != "id"}
-    return given.update({**values, **{name: db_now() for name in now}})
+    return given.update({**given.columns, **{name: db_now() for name in now}})
 
 
 def delete_rows(tx: Tx, table: type[Base], *conditions: ColumnElement[bool]) -> int:
@@ -159,6 +149,6 @@ def one_as(tx: Tx, make: Callable[..., T], statement: Select[*tuple[Any, ...]]) 
 def refresh_statistics(tx: Tx, table: type[Base]) -> None:
     """Let PostgreSQL see now what was written to a table, instead of about a minute later: until then it takes the table
     for nearly empty, and may read all of it to find one row. SQLite chooses indexes without statistics."""
-    if is_postgresql(tx):
+    if tx.is_postgresql:
         # Whoever holds the lock refreshes them just now.
         tx.session.execute(text(f"ANALYZE (SKIP_LOCKED) {table.__tablename__}"))

@@ -80,8 +80,7 @@ _ASKED = (("asked", UtcDateTime()),)
 def _add(given: Given) -> Any:
     may_be_sent = given["asked"] <= restores.LATEST
     state = case((may_be_sent, literal(EmailState.UNKNOWN, _STATE)), else_=literal(EmailState.PENDING, _STATE))
-    values = {name: given[name] for name in given.names if name != "asked"}
-    statement = given.insert({**values, "state": state, "created_at": db_now()})
+    statement = given.insert(given.columns | {"state": state, "created_at": db_now()})
     return statement.on_conflict_do_nothing().returning(WelcomeEmail.id)
 
 

@@ -83,7 +83,7 @@ def hand_over(tx: Tx, from_staff_id: UUID, to_staff_id: UUID) -> int:
 
 
 def _make_visible(given: Given) -> Any:
-    return given.insert({name: given[name] for name in given.names}).on_conflict_do_nothing()
+    return given.insert(given.columns).on_conflict_do_nothing()
 
 
 def link(tx: Tx, row: dict[str, Any]) -> bool:
@@ -204,7 +204,7 @@ def update_fields(tx: Tx, updates: Sequence[FieldUpdate]) -> set[tuple[UUID, str
 
 
 def _put_fields(given: Given) -> Any:
-    statement = given.insert({name: given[name] for name in given.names})
+    statement = given.insert(given.columns)
     may_replace = ~ClientField.is_override & (ClientField.as_of < statement.excluded.as_of)
     return statement.on_conflict_do_update(
         index_elements=["client_id", "field"],

@@ -148,7 +148,7 @@ def interactive(tx: Tx, limit: int, *, waiting_for_quota: bool | None) -> list[C
 def background(tx: Tx, limit: int) -> list[tuple[int, Candidate]]:
     """The first unrung background jobs of each practice, lane and kind: as many as its practice has room for in the lane's
     group, with that room. Practices without room are left out; of too many, those with most room come first."""
-    statement = _first_of_each(limit, tx.session.get_bind().dialect.name)
+    statement = _first_of_each(limit, tx.dialect)
     return [(room, _candidate(row)) for room, *row in tx.session.execute(statement, {"at_once": AT_ONCE})]
 
 
@@ -254,9 +254,7 @@ def waiting_series(tx: Tx) -> tuple[set[UUID], set[Series]]:
     """The practices whose interactive jobs wait for the quota, and the series whose background jobs do."""
     practices: set[UUID] = set()
     series: set[Series] = set()
-    for is_interactive, practice_id, lane, kind in tx.session.execute(
-        _waiting_series(tx.session.get_bind().dialect.name)
-    ):
+    for is_interactive, practice_id, lane, kind in tx.session.execute(_waiting_series(tx.dialect)):
         if is_interactive:
             practices.add(practice_id)
         else:

@@ -180,9 +180,8 @@ def set_states(tx: Tx, moves: Iterable[Move]) -> list[Move]:
 
 
 def _close(given: Given) -> Any:
-    values = {name: given[name] for name in given.names if name != "id"}
     times = {"closed_at": db_now(), "resolved_at": func.coalesce(Import.resolved_at, db_now())}
-    return given.update(values | times)
+    return given.update(given.columns | times)
 
 
 def set_reason(tx: Tx, row: Import, outcome: Outcome | None) -> None:

@@ -18,7 +18,7 @@ from sqlalchemy import ColumnElement, Float, and_, bindparam, case, func, insert
 from portal_db import bulk
 from portal_db.bulk import Given, one_of
 from portal_db.database import Tx
-from portal_db.dialect import has_row, is_postgresql, row_of, update_rows
+from portal_db.dialect import has_row, row_of, update_rows
 from portal_db.states import OPEN_JOB_STATES, AttemptOutcome, ErrorClass, JobState, Lane
 from portal_db.tables import Job, JobAttempt
 from portal_db.types import UtcDateTime, db_now
@@ -150,8 +150,7 @@ def _insert_statement(given: Given) -> Any:
         "lease_until": db_now(given["lease_for"]),
         "deadline_at": db_now(given["deadline_for"]),
     }
-    values = {name: given[name] for name in given.names if name not in _TIMED}
-    return given.insert(values | times).on_conflict_do_nothing().returning(Job.id)
+    return given.insert(given.columns | times).on_conflict_do_nothing().returning(Job.id)
 
 
 def get(tx: Tx, job_id: UUID) -> Job | None:
@@ -347,7 +346,7 @@ def succeed(tx: Tx, *leases: Lease) -> None:
     Raises:
         LeaseLost: one of them is no longer ours; the caller's transaction must roll back.
     """
-    in_one = is_postgresql(tx)  # SQLite has no statement that does both
+    in_one = tx.is_postgresql  # SQLite has no statement that does both
     statement = _SUCCEED_AND_RECORD if in_one else _SUCCEED
     done = set(tx.session.connection().scalars(statement, under(leases)))
     lost = [lease.job_id for lease in leases if lease.job_id not in done]
@@ -385,7 +384,7 @@ def _reject(given: Given) -> Any:
         "lease_until": None,
         "deadline_at": None,
     }
-    return given.update({**{name: given[name] for name in given.names if name != "id"}, **ended})
+    return given.update(given.columns | ended)
 
 
 def park(tx: Tx, lease: Lease, failure: Failure, *, seconds: float, counts_as_attempt: bool) -> None:
@@ -459,8 +458,8 @@ def _finish(tx: Tx, lease: Lease, **values: Any) -> None:
 
 def _record_attempt(given: Given) -> Any:
     return given.insert(
-        {
-            **{name: given[name] for name in given.names},
+        given.columns
+        | {
             "number": select(func.count() + 1).where(JobAttempt.job_id == given["job_id"]).scalar_subquery(),
             "started_at": select(Job.started_at).where(Job.id == given["job_id"]).scalar_subquery(),
             "finished_at": db_now(),

@@ -10,7 +10,6 @@ from sqlalchemy import exists, func, select
 from sqlalchemy.orm import aliased
 
 from portal_db.database import Tx
-from portal_db.dialect import is_postgresql
 from portal_db.states import Lane
 from portal_db.tables import Import, Job
 from portal_db.types import UtcDateTime
@@ -24,12 +23,11 @@ def oldest_due(tx: Tx, *, practice_id: UUID | None = None) -> dict[Lane, datetim
 
     Of jobs that were not rung, the first in order of each practice, lane and kind counts: the relay rings it first.
     """
-    dialect = "postgresql" if is_postgresql(tx) else "sqlite"
-    since = _due_since(dialect)
+    since = _due_since(tx.dialect)
     free = (is_due(), ~waits_for_quota())
     of_lane = select(Job.lane, func.min(since)).group_by(Job.lane)
     urgent = of_lane.where(is_unrung(), Job.interactive, *free, ~is_paused(), ~is_out_of_turn())
-    series = unrung_series(dialect)
+    series = unrung_series(tx.dialect)
     this = (Job.practice_id == series.c.practice_id, Job.lane == series.c.lane, Job.kind == series.c.kind)
     first = select(since).where(*this, is_unrung(), ~Job.interactive, *free, ~is_out_of_turn())
     first = first.order_by(Job.asked_at, Job.position, Job.created_at, Job.id).limit(1).correlate(series)
