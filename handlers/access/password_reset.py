@@ -23,16 +23,16 @@ from handlers.access.tries import Tries
 from handlers.email.compose import compose
 from handlers.email.greeting import greeting
 from handlers.email.once import send_once
-from handlers.jobs.enqueue import FollowUp, standalone_job
+from handlers.jobs.enqueue import FollowUp, add_job_of
 from handlers.jobs.handler import job_arg
 from handlers.jobs.kinds import JobKind
 from handlers.services import Bell, Services
-from portal_db.access import credentials, password_resets
+from portal_db.access import account_emails, credentials, password_resets
 from portal_db.access.credentials import SignIn
 from portal_db.access.password_resets import AddressedReset
 from portal_db.database import Database, Tx
 from portal_db.states import EmailState
-from portal_db.tables import Job
+from portal_db.tables import Job, PasswordReset
 from portal_db.work import jobs
 from portal_db.work.jobs import LeaseLost, NewJob
 
@@ -68,11 +68,8 @@ def request(database: Database, bell: Bell, email_key: str, origin: Origin) -> N
 
 def add_email(tx: Tx, login_id: UUID, practice_id: UUID, *, is_invitation: bool = False) -> NewJob:
     """Record the email and the job that sends it, which the caller rings."""
-    kind, reset_id = JobKind.SEND_PASSWORD_RESET, password_resets.add(tx, login_id, is_invitation=is_invitation)
-    args, key = {"reset_id": str(reset_id)}, f"{kind}:{reset_id}"
-    job = standalone_job(tx, kind, practice_id, args, dedupe_key=key)
-    jobs.add(tx, [job])
-    return job
+    reset_id = password_resets.add(tx, login_id, is_invitation=is_invitation)
+    return add_job_of(tx, JobKind.SEND_PASSWORD_RESET, practice_id, reset_id=reset_id)
 
 
 def fetch(services: Services, job: Job) -> EmailState:
@@ -105,7 +102,7 @@ def fetch(services: Services, job: Job) -> EmailState:
 
 def apply(tx: Tx, job: Job, row: None, state: EmailState) -> Sequence[FollowUp]:
     """Record what became of the email."""
-    password_resets.finish(tx, job_arg(job, "reset_id"), state)
+    account_emails.finish(tx, PasswordReset, job_arg(job, "reset_id"), state)
     return []
 
 

@@ -16,17 +16,17 @@ from handlers.access.origin import Origin, browser_name
 from handlers.email.compose import compose
 from handlers.email.greeting import fits, greeting
 from handlers.email.once import send_once
-from handlers.jobs.enqueue import FollowUp, standalone_job
+from handlers.jobs.enqueue import FollowUp, add_job_of
 from handlers.jobs.handler import job_arg
 from handlers.jobs.kinds import JobKind
 from handlers.practice_time import at_practice, written
 from handlers.services import Services
-from portal_db.access import security_notices
+from portal_db.access import account_emails, security_notices
 from portal_db.access.credentials import SignIn
 from portal_db.access.security_notices import AddressedNotice
 from portal_db.database import Tx
 from portal_db.states import EmailState
-from portal_db.tables import Job, Practice
+from portal_db.tables import Job, Practice, SecurityNotice
 from portal_db.work import jobs
 from portal_db.work.jobs import LeaseLost
 
@@ -65,9 +65,7 @@ def request(
     notice_id = security_notices.add(tx, row)
     if notice_id is None:
         return False
-    kind = JobKind.SEND_SECURITY_NOTICE
-    args, key = {"notice_id": str(notice_id)}, f"{kind}:{notice_id}"
-    jobs.add(tx, [standalone_job(tx, kind, practice_id, args, dedupe_key=key)])
+    add_job_of(tx, JobKind.SEND_SECURITY_NOTICE, practice_id, notice_id=notice_id)
     return True
 
 
@@ -88,16 +86,16 @@ def fetch(services: Services, job: Job) -> EmailState:
     if letter.notice.state is not EmailState.PENDING or letter.found is None or letter.practice is None:
         return EmailState.CANCELLED
     with services.database.write() as tx:
-        if not security_notices.begin_sending(tx, notice_id, lease):
+        if not account_emails.begin_sending(tx, SecurityNotice, notice_id, lease):
             raise LeaseLost(f"security notice {notice_id} is no longer pending")
     message = _message(services.settings, letter, letter.found, letter.practice)
     email = letter.found.login.email
-    return send_once(services, message, email, lambda tx: security_notices.withdraw(tx, notice_id, lease))
+    return send_once(services, message, email, lambda tx: account_emails.withdraw(tx, SecurityNotice, notice_id, lease))
 
 
 def apply(tx: Tx, job: Job, row: None, state: EmailState) -> Sequence[FollowUp]:
     """Record what became of the email."""
-    security_notices.finish(tx, job_arg(job, "notice_id"), state)
+    account_emails.finish(tx, SecurityNotice, job_arg(job, "notice_id"), state)
     return []
 
 

@@ -20,7 +20,7 @@ from handlers.email.compose import compose
 from handlers.email.greeting import greeting
 from handlers.errors import JobError, OutcomeUnknown
 from handlers.jobs import handler
-from handlers.jobs.enqueue import standalone_job
+from handlers.jobs.enqueue import add_job_of
 from handlers.jobs.handler import Result, Sending, job_arg
 from handlers.jobs.kinds import JobKind
 from handlers.services import Services
@@ -50,8 +50,7 @@ def request(tx: Tx, task_id: UUID, client: Client, member: TeamMember | None) ->
     if login is None or login.activated_at is None:
         return
     task_emails.add(tx, task_id, login.id)
-    kind, args = JobKind.SEND_TASK_EMAIL, {"task_id": str(task_id)}
-    jobs.add(tx, [standalone_job(tx, kind, client.practice_id, args, dedupe_key=f"{kind}:{task_id}")])
+    add_job_of(tx, JobKind.SEND_TASK_EMAIL, client.practice_id, task_id=task_id)
 
 
 def fetch(services: Services, of_practice: Sequence[Job]) -> list[Letter | JobError | None]:

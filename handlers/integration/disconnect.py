@@ -10,7 +10,7 @@ from uuid import UUID
 
 from config.settings import SettingsError
 from handlers import refusals
-from handlers.jobs.enqueue import FollowUp, standalone_job
+from handlers.jobs.enqueue import FollowUp, add_job_of
 from handlers.jobs.handler import job_arg
 from handlers.jobs.kinds import JobKind
 from handlers.services import Services
@@ -19,7 +19,6 @@ from portal_db import audit
 from portal_db.database import Database, Tx
 from portal_db.states import ActorKind, ConnectionState
 from portal_db.tables import Job, XpmConnection
-from portal_db.work import jobs
 from portal_db.xero import connections, logins
 from xpm import oauth
 
@@ -60,10 +59,7 @@ def cut(tx: Tx, row: XpmConnection, *, actor: ActorKind, actor_id: UUID | None) 
         before=row.state,
         after=ConnectionState.DISCONNECTED,
     )
-    args = {"connection_id": str(row.id)}
-    jobs.add(
-        tx, [standalone_job(tx, JobKind.LEAVE_XERO, row.practice_id, args, dedupe_key=f"{JobKind.LEAVE_XERO}:{row.id}")]
-    )
+    add_job_of(tx, JobKind.LEAVE_XERO, row.practice_id, connection_id=row.id)
     connections.resume_waiting_jobs(tx, row.staff_id)
     return True
 

@@ -11,6 +11,7 @@ from config import spans, tracing
 from handlers.jobs.kinds import KINDS, JobKind
 from portal_db.database import Tx
 from portal_db.tables import Import, Job
+from portal_db.work import jobs
 from portal_db.work.jobs import NewJob
 
 
@@ -120,3 +121,11 @@ def missing_job(tx: Tx, row: Import, follow_up: FollowUp, earlier: Sequence[Job]
 def standalone_job(tx: Tx, kind: str, practice_id: UUID, args: dict[str, str], *, dedupe_key: str) -> NewJob:
     """A job that belongs to no import. The relay rings it."""
     return import_job(tx, FollowUp(kind, args), None, practice_id, interactive=False, dedupe_key=dedupe_key)
+
+
+def add_job_of(tx: Tx, kind: str, practice_id: UUID, **row: UUID) -> NewJob:
+    """Insert the one standalone job of this kind about a row; `row`: its id, by the name of the job's argument."""
+    [(name, row_id)] = row.items()
+    job = standalone_job(tx, kind, practice_id, {name: str(row_id)}, dedupe_key=f"{kind}:{row_id}")
+    jobs.add(tx, [job])
+    return job

@@ -4,15 +4,13 @@ sending."""
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, insert, select
+from sqlalchemy import insert, select
 
-from portal_db.access import credentials, people
+from portal_db.access import account_emails, credentials, people
 from portal_db.access.credentials import SignIn
 from portal_db.database import Tx
-from portal_db.dialect import update_rows
 from portal_db.states import EmailState
 from portal_db.tables import PasswordReset
 from portal_db.types import db_now
@@ -52,22 +50,9 @@ def addressed(tx: Tx, reset_id: UUID, *, wanted_seconds: float) -> AddressedRese
 def begin_sending(tx: Tx, reset_id: UUID, lease_token: UUID, *, token_hash: str, valid_seconds: float) -> bool:
     """Record the intent to send this link, which works from now on. False when the email is not pending."""
     link = {"token_hash": token_hash, "ends_at": db_now(valid_seconds)}
-    is_pending = PasswordReset.state == EmailState.PENDING
-    return _move(tx, reset_id, is_pending, state=EmailState.SENDING, sending_token=lease_token, **link)
+    return account_emails.begin_sending(tx, PasswordReset, reset_id, lease_token, **link)
 
 
 def withdraw(tx: Tx, reset_id: UUID, lease_token: UUID) -> None:
     """End the intent of a lease that certainly sent nothing."""
-    link = {"token_hash": None, "ends_at": None}
-    _move(tx, reset_id, PasswordReset.sending_token == lease_token, state=EmailState.PENDING, **link)
-
-
-def finish(tx: Tx, reset_id: UUID, state: EmailState) -> None:
-    """Record what became of the email, unless that is decided."""
-    sent_at = db_now() if state is EmailState.SENT else None
-    is_open = PasswordReset.state.in_((EmailState.PENDING, EmailState.SENDING))
-    _move(tx, reset_id, is_open, state=state, sent_at=sent_at)
-
-
-def _move(tx: Tx, reset_id: UUID, condition: ColumnElement[bool], **values: Any) -> bool:
-    return bool(update_rows(tx, PasswordReset, PasswordReset.id == reset_id, condition, **values))
+    account_emails.withdraw(tx, PasswordReset, reset_id, lease_token, token_hash=None, ends_at=None)

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import select
 
 from portal_db.access import credentials, people
 from portal_db.access.credentials import SignIn
 from portal_db.database import Tx
-from portal_db.dialect import insert_or_ignore, update_rows
+from portal_db.dialect import insert_or_ignore
 from portal_db.states import EmailState, Role
 from portal_db.tables import ApiKey, Practice, SecurityNotice, Staff
 from portal_db.types import db_now
@@ -58,25 +58,3 @@ def told_of(tx: Tx, key: ApiKey) -> list[Staff]:
     maker = list(tx.session.scalars(select(Staff).where(Staff.id == key.made_by, *works_there)))
     managers = select(Staff).where(Staff.role.in_((Role.OWNER, Role.ACCOUNT_ADMIN)), *works_there)
     return maker or list(tx.session.scalars(managers.order_by(Staff.id)))
-
-
-def begin_sending(tx: Tx, notice_id: UUID, lease_token: UUID) -> bool:
-    """Record the intent to send. False when the notice is not pending."""
-    is_pending = SecurityNotice.state == EmailState.PENDING
-    return _move(tx, notice_id, is_pending, state=EmailState.SENDING, sending_token=lease_token)
-
-
-def withdraw(tx: Tx, notice_id: UUID, lease_token: UUID) -> None:
-    """End the intent of a lease that certainly sent nothing."""
-    _move(tx, notice_id, SecurityNotice.sending_token == lease_token, state=EmailState.PENDING)
-
-
-def finish(tx: Tx, notice_id: UUID, state: EmailState) -> None:
-    """Record what became of the email, unless that is decided."""
-    sent_at = db_now() if state is EmailState.SENT else None
-    is_open = SecurityNotice.state.in_((EmailState.PENDING, EmailState.SENDING))
-    _move(tx, notice_id, is_open, state=state, sent_at=sent_at)
-
-
-def _move(tx: Tx, notice_id: UUID, condition: ColumnElement[bool], **values: Any) -> bool:
-    return bool(update_rows(tx, SecurityNotice, SecurityNotice.id == notice_id, condition, **values))

@@ -82,9 +82,9 @@ MUTANTS = (
             Edit(RESET, "    if letter is None or letter.reset.state is EmailState.SENDING:", "    if letter is None:"),
             Edit(RESET, "letter.reset.state is not EmailState.PENDING or not", "not"),
             Edit(
-                RESETS,
-                "    is_pending = PasswordReset.state == EmailState.PENDING\n",
-                "    is_pending = PasswordReset.id == reset_id\n",
+                "portal_db/access/account_emails.py",
+                "    is_pending = table.state == EmailState.PENDING\n",
+                "    is_pending = table.id == email_id\n",
             ),
         ),
         (f"{RESET_TEST}::test_an_intent_of_a_worker_that_died_is_not_sent_a_second_time",),

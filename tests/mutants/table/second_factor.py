@@ -420,9 +420,9 @@ MUTANTS = (
             ),
             Edit(NOTICE, "letter.notice.state is not EmailState.PENDING or ", ""),
             Edit(
-                "portal_db/access/security_notices.py",
-                "    is_pending = SecurityNotice.state == EmailState.PENDING\n",
-                "    is_pending = SecurityNotice.id == notice_id\n",
+                "portal_db/access/account_emails.py",
+                "    is_pending = table.state == EmailState.PENDING\n",
+                "    is_pending = table.id == email_id\n",
             ),
         ),
         (f"{NOTICES}::test_an_intent_of_a_worker_that_died_is_not_sent_a_second_time",),
