@@ -22,6 +22,7 @@ import httpx
 
 from bench.console_rows import fill
 from bench.deployment import Deployment, deployed
+from bench.figures import p95
 from bench.importing import import_all
 from bench.throughput import requests_of
 from handlers.access import operators, passwords
@@ -147,10 +148,10 @@ def _latency(
             times["scrape"].append(_timed(browser, f"http://{LOOPBACK}:{relay}/metrics", {}))
             beside += not importing.done() and number > 0
         importing.result()
-    p95 = {name: _p95(each[1:]) for name, each in times.items()}  # without the first, which warms caches
+    found = {name: p95(each[1:]) for name, each in times.items()}  # without the first, which warms caches
     return {
-        "scrape_p95_ms": p95.pop("scrape"),
-        "p95_ms": p95,
+        "scrape_p95_ms": found.pop("scrape"),
+        "p95_ms": found,
         "read_beside_imports": round(beside / samples, 2),
     }
 
@@ -186,9 +187,3 @@ def _watching(browser: httpx.Client, ports: Mapping[str, int]) -> Iterator[None]
     finally:
         ended.set()
         thread.join()
-
-
-def _p95(samples: Sequence[float]) -> float:
-    if len(samples) == 1:
-        return round(samples[0], 2)
-    return round(statistics.quantiles(samples, n=100, method="inclusive")[94], 2)

@@ -21,3 +21,8 @@ def quantiles(samples: Sequence[float]) -> dict[str, float]:
     """Median and 99th percentile, rounded to a hundredth of the samples' unit."""
     cuts = statistics.quantiles(samples, n=100, method="inclusive")
     return {"p50": round(cuts[49], 2), "p99": round(cuts[98], 2)}
+
+
+def p95(samples: Sequence[float]) -> float:
+    """The 95th percentile of two samples or more, rounded to a hundredth of their unit."""
+    return round(statistics.quantiles(samples, n=100, method="inclusive")[94], 2)

@@ -17,7 +17,8 @@ import httpx
 from sqlalchemy import insert
 
 from bench.deployment import Deployment, deployed
-from bench.search import fill, p95, start_web
+from bench.figures import p95
+from bench.search import fill, start_web
 from handlers.access import practices, sessions
 from handlers.access.origin import Origin
 from portal_db.access import credentials, members, people
@@ -29,11 +30,9 @@ from portal_db.tables import Client, DirectoryRecord, XpmLink
 from portal_db.types import db_now
 from portal_db.xero import connections
 from worker.local.processes import LOOPBACK
-from xpm.simulator.serve import SimulatorConfig
 
 WARMING = 3
 AT_ONCE = 500
-TENANT = SimulatorConfig().tenant_id
 #: The pages by name. `{client}` is one of the clients, `{word}` a word of its name.
 PAGES = {
     "client list": "/clients",
@@ -108,7 +107,11 @@ def _add(tx: Tx, deployment: Deployment, rows: Sequence[tuple[UUID, DirectoryRec
     ]
     tx.session.execute(insert(Client).values(created_at=db_now()), added)
     clients.make_visible(tx, [(client_id, deployment.staff_id) for client_id, _ in rows])
-    link = {"practice_id": deployment.practice_id, "connection_id": deployment.connection_id, "tenant_id": TENANT}
+    link = {
+        "practice_id": deployment.practice_id,
+        "connection_id": deployment.connection_id,
+        "tenant_id": deployment.access.tenant_id,
+    }
     links = [
         {**link, "id": tx.new_id(), "client_id": client_id, "xpm_uuid": row.xpm_uuid, "linked_by": deployment.staff_id}
         for place, (client_id, row) in enumerate(rows)

@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 
 from bench.deployment import Deployment, deployed
+from bench.figures import p95
 from handlers.access import api_keys
 from handlers.access.caller import Scope
 from handlers.directory.sync import begin_sync
@@ -107,7 +108,3 @@ def _ask(http: httpx.Client, path: str, texts: list[str], options: dict[str, str
         http.get(path, params={"q": text, **options}).raise_for_status()
         found.append((time.perf_counter() - began) * 1000)
     return found[WARMING:]
-
-
-def p95(samples: list[float]) -> float:
-    return round(statistics.quantiles(samples, n=100, method="inclusive")[94], 2)

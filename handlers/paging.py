@@ -43,6 +43,18 @@ def exact_or_guess(find: Callable[[A | None, int, bool], list[T]], after: A | No
     return found, bool(found)
 
 
+def read_id(text: str | None) -> UUID | None:
+    """The place that a cursor names in a list in the order of ids.
+
+    Raises:
+        RequestRefused: it is not a valid cursor.
+    """
+    try:
+        return UUID(text) if text else None
+    except ValueError:
+        raise refusals.BAD_CURSOR() from None
+
+
 def read_cursor(text: str | None) -> Cursor | None:
     """The place that a cursor names.
 

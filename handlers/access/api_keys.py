@@ -123,11 +123,11 @@ def recognise(database: Database, secret: str, staff_id: UUID, origin: Origin) -
         if found is None:
             return None
         key, is_live = found
-        staff = people.get_staff(tx, staff_id, practice_id=key.practice_id)
+        staff = people.at_work(tx, staff_id, practice_id=key.practice_id)
     if not is_live:
         note_refused(database, key, origin, "it has ended")
         return None
-    if staff is None or staff.left_at is not None:
+    if staff is None:
         note_refused(database, key, origin, "it names nobody who works here")
         raise refusals.UNKNOWN_STAFF(field="X-Staff-Id")
     if key.last_used_at is None or key.last_used_at < database.sources.now() - USE_NOTED_EVERY:

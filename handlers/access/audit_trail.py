@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from uuid import UUID
 
-from handlers import refusals
 from handlers.access.caller import Caller, Scope
+from handlers.paging import read_id
 from portal_db.access import practice_audit
 from portal_db.access.practice_audit import ActFilter, PersonsAct
 from portal_db.database import Database
@@ -21,10 +20,7 @@ def listing(
         RequestRefused: the caller is neither owner nor account admin, or `after` is not a cursor of this list.
     """
     caller.require(Scope.MANAGE)
-    try:
-        before = UUID(after) if after else None
-    except ValueError:
-        raise refusals.BAD_CURSOR() from None
+    before = read_id(after)
     with database.read() as tx:
         found = practice_audit.page(tx, caller.practice_id, which, before=before, limit=limit + 1)
     items = found[:limit]

@@ -16,7 +16,7 @@ from handlers.access.sessions import Session
 from handlers.access.sign_in_log import SignInEvent
 from handlers.access.tokens import hashed
 from handlers.access.tries import Tries
-from portal_db.access import credentials
+from portal_db.access import credentials, second_factors
 from portal_db.database import Database
 
 SECONDS = 10 * 60.0
@@ -51,9 +51,11 @@ def confirm(
     Raises:
         RequestRefused: it is wrong, or `TooManyTries` or `TooManyCodes`.
     """
-    own = mfa.own(database, caller)
-    if own.is_set_up:
-        mfa.check(database, settings, own.login_id, caller, given, origin)
+    with database.read() as tx:
+        login_id = account.of(tx, caller).login.id
+        has_second_factor = second_factors.is_set_up(tx, login_id)
+    if has_second_factor:
+        mfa.check(database, settings, login_id, caller, given, origin)
     else:
         passwords.require_own(database, tries, caller, session.token, given, origin=origin)
     with database.write() as tx:

@@ -80,8 +80,8 @@ def _reset(tx: Tx, actor: Actor, staff_id: UUID, practice_id: UUID, origin: Orig
 
 
 def _member(tx: Tx, staff_id: UUID, practice_id: UUID) -> Staff:
-    staff = people.get_staff(tx, staff_id, practice_id=practice_id)
-    if staff is None or staff.left_at is not None:
+    staff = people.at_work(tx, staff_id, practice_id=practice_id)
+    if staff is None:
         raise refusals.UNKNOWN_STAFF()
     return staff
 

@@ -182,8 +182,8 @@ def _set(
 
 
 def _login_of(tx: Tx, staff_id: UUID, practice_id: UUID) -> UUID:
-    staff = people.get_staff(tx, staff_id, practice_id=practice_id)
-    if staff is None or staff.left_at is not None:
+    staff = people.at_work(tx, staff_id, practice_id=practice_id)
+    if staff is None:
         raise refusals.UNKNOWN_STAFF()
     return staff.login_id
 

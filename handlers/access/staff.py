@@ -115,8 +115,8 @@ def _require_may(tx: Tx, caller: Caller, *roles: Role) -> None:
     """Check that the caller manages the practice, by their role now, and is an owner if one of the roles is."""
     caller.require(Scope.MANAGE)
     members.lock(tx, caller.practice_id)
-    now = people.get_staff(tx, caller.staff_id, practice_id=caller.practice_id)
-    if now is None or now.left_at is not None or not now.role.may_manage:
+    now = people.at_work(tx, caller.staff_id, practice_id=caller.practice_id)
+    if now is None or not now.role.may_manage:
         raise refusals.MANAGERS_ONLY()
     if Role.OWNER in roles and now.role is not Role.OWNER:
         raise refusals.OWNERS_ONLY()

@@ -35,8 +35,7 @@ def assign(database: Database, caller: Caller, client_ids: Collection[UUID], sta
     caller.require(Scope.IMPORT)
     with database.write() as tx:
         _require_visible(tx, caller, client_ids)
-        staff = people.get_staff(tx, staff_id, practice_id=caller.practice_id)
-        if staff is None or staff.left_at is not None:
+        if people.at_work(tx, staff_id, practice_id=caller.practice_id) is None:
             raise refusals.UNKNOWN_COLLEAGUE()
         clients.make_visible(tx, [(client_id, staff_id) for client_id in client_ids])
         _audit(tx, caller, "client.assign", client_ids, after=staff_id)

@@ -63,7 +63,7 @@ def fetch(services: Services, of_practice: Sequence[Job]) -> list[Letter | JobEr
     task_ids = [job_arg(job, "task_id") for job in of_practice]
     with services.database.read() as tx:
         found = task_emails.addressed(tx, task_ids, of_practice[0].practice_id)
-    look = firm.read_look(services.database, of_practice[0].practice_id)
+        look = firm.look_of(tx, of_practice[0].practice_id)
     return [_letter(services.settings, look, found.get(task_id)) for task_id in task_ids]
 
 

@@ -105,8 +105,7 @@ def _require_mfa(practice: Practice) -> None:
 
 
 def _require_staff(tx: Tx, staff_id: UUID, practice_id: UUID) -> None:
-    staff = people.get_staff(tx, staff_id, practice_id=practice_id)
-    if staff is None or staff.left_at is not None:
+    if people.at_work(tx, staff_id, practice_id=practice_id) is None:
         raise refusals.UNKNOWN_STAFF(field="staff_id")
 
 

@@ -243,8 +243,8 @@ def _names(consent: XeroConsent) -> dict[str, Any]:
 def _require_allowed(tx: Tx, person: ConnectingStaff) -> None:
     """Check firm-wide MFA first: Xero requires it whoever connects (b.14)."""
     practice = people.get_practice(tx, person.practice_id)
-    staff = people.get_staff(tx, person.staff_id, practice_id=person.practice_id)
-    if practice is None or staff is None or staff.left_at is not None:
+    staff = people.at_work(tx, person.staff_id, practice_id=person.practice_id)
+    if practice is None or staff is None:
         raise refusals.UNKNOWN_STAFF()
     if not practice.mfa_mandatory:
         raise refusals.MFA_REQUIRED_TO_CONNECT()

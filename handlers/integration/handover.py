@@ -89,8 +89,7 @@ def _colleagues(tx: Tx, row: XpmConnection, staff_id: UUID) -> XpmConnection:
 
 
 def _require_colleague(tx: Tx, staff_id: UUID, practice_id: UUID, *, other_than: UUID | None = None) -> None:
-    staff = people.get_staff(tx, staff_id, practice_id=practice_id)
-    if staff is None or staff.left_at is not None or staff.id == other_than:
+    if staff_id == other_than or people.at_work(tx, staff_id, practice_id=practice_id) is None:
         raise refusals.UNKNOWN_COLLEAGUE()
 
 

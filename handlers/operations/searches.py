@@ -11,7 +11,7 @@ from handlers import refusals
 from handlers.access.act import Act
 from handlers.imports.reopen import require_import
 from handlers.operations.overview import LaneNow, lanes
-from handlers.paging import read_cursor
+from handlers.paging import read_cursor, read_id
 from portal_db import audit
 from portal_db.access import people
 from portal_db.audit import AuditFilter
@@ -49,7 +49,7 @@ def jobs(database: Database, which: Filter, *, after: str | None) -> JobPage:
             found = job_search.listing(tx, which, limit=PAGE, after=read_cursor(after))
             more = str(job_search.cursor_of(which, found[-1])) if len(found) == PAGE else None
             return JobPage(found, more)
-        found = job_search.latest(tx, which, before=_id(after), limit=PAGE)
+        found = job_search.latest(tx, which, before=read_id(after), limit=PAGE)
         return JobPage(found, str(found[-1].id) if len(found) == PAGE else None, job_search.LOOKED_THROUGH)
 
 
@@ -63,7 +63,7 @@ def import_list(
     """
     with database.read() as tx:
         if practice_id is None:
-            found = import_search.latest(tx, states=states, before=_id(after), limit=PAGE)
+            found = import_search.latest(tx, states=states, before=read_id(after), limit=PAGE)
             more = str(found[-1][0].id) if len(found) == PAGE else None
         else:
             cursor = read_cursor(after)
@@ -112,7 +112,7 @@ def audit_trail(
         RequestRefused: `after` is not a cursor of this list.
     """
     with database.read() as tx:
-        found = audit.page(tx, which, before=_id(after), limit=PAGE)
+        found = audit.page(tx, which, before=read_id(after), limit=PAGE)
     return found, str(found[-1][0].id) if len(found) == PAGE else None
 
 
@@ -129,7 +129,7 @@ def practices(database: Database, *, name: str, after: str | None) -> tuple[Sequ
         RequestRefused: `after` is not a cursor of this list.
     """
     with database.read() as tx:
-        found = people.practices(tx, name=name, after=_id(after), limit=PAGE)
+        found = people.practices(tx, name=name, after=read_id(after), limit=PAGE)
     return found, str(found[-1].id) if len(found) == PAGE else None
 
 
@@ -189,10 +189,3 @@ def reveal(database: Database, act: Act, import_id: UUID) -> Revealed:
         return Revealed(
             row.name or record.get("name"), row.email or record.get("email"), login.email if login else None
         )
-
-
-def _id(after: str | None) -> UUID | None:
-    try:
-        return UUID(after) if after else None
-    except ValueError:
-        raise refusals.BAD_CURSOR() from None

@@ -11,12 +11,11 @@ from datetime import date
 from decimal import Decimal
 from uuid import UUID
 
-from handlers import refusals
 from handlers.access.caller import Caller
 from handlers.directory.classification import Words, entity_type_of, kinds_of
 from handlers.directory.records import read_record
 from handlers.directory.structures import words_of
-from handlers.paging import Page, exact_or_guess
+from handlers.paging import Page, exact_or_guess, read_id
 from handlers.relationships import labels
 from handlers.relationships.direction import ANYTHING, PERSON, Ambiguity, Direction, as_text, decide, possible_kinds
 from portal_db.clients import review_items
@@ -88,7 +87,7 @@ def page(database: Database, caller: Caller, wanted: ReviewFilter, *, cursor: st
     Raises:
         RequestRefused: the cursor is not valid.
     """
-    after = _read_cursor(cursor)
+    after = read_id(cursor)
     with database.read() as tx:
 
         def find(after: UUID | None, limit: int, is_guess: bool) -> list[ReviewItem]:
@@ -154,10 +153,3 @@ def _is_same(their_row: RelationshipRecord, row: Relationship, other: OtherParty
     """Whether a row of the other side's record describes the same relationship."""
     is_about_client = other is not None and their_row.related_uuid == other.own_xpm_uuid
     return is_about_client and labels.read(their_row.label).role == row.label_key
-
-
-def _read_cursor(text: str | None) -> UUID | None:
-    try:
-        return UUID(text) if text else None
-    except ValueError:
-        raise refusals.BAD_CURSOR() from None

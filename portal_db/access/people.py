@@ -78,6 +78,12 @@ def get_staff(tx: Tx, staff_id: UUID, *, practice_id: UUID) -> Staff | None:
     return tx.session.scalar(select(Staff).where(Staff.id == staff_id, Staff.practice_id == practice_id))
 
 
+def at_work(tx: Tx, staff_id: UUID, *, practice_id: UUID) -> Staff | None:
+    """`get_staff`, if they still work there."""
+    staff = get_staff(tx, staff_id, practice_id=practice_id)
+    return staff if staff is not None and staff.left_at is None else None
+
+
 def colleagues(tx: Tx, practice_id: UUID) -> list[Staff]:
     """Who works at a practice, by name."""
     statement = select(Staff).where(Staff.practice_id == practice_id, Staff.left_at.is_(None))

@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, bindparam, exists, func, select
 
 from portal_db.database import Tx
-from portal_db.dialect import delete_rows, has_row, insert_or_ignore, insert_or_replace, update_rows, upsert
+from portal_db.dialect import delete_rows, insert_or_ignore, insert_or_replace, update_rows, upsert
 from portal_db.states import ConnectionState, SyncState
 from portal_db.tables import (
     BusinessStructure,
@@ -119,8 +119,9 @@ class DirectoryEntry:
 def held(tx: Tx) -> list[Directory]:
     """Directories of which a full sync was held, and records are still missing."""
     syncs = select(DirectorySync.directory_id).where(state_is(SyncState.HELD, of=DirectorySync))
-    found = select(Directory).where(Directory.id.in_(syncs)).order_by(Directory.created_at, Directory.id)
-    return [directory for directory in tx.session.scalars(found).all() if has_row(tx, is_missing(directory))]
+    missing = exists().where(is_missing(Directory))
+    found = select(Directory).where(Directory.id.in_(syncs), missing)
+    return list(tx.session.scalars(found.order_by(Directory.created_at, Directory.id)))
 
 
 def listing(tx: Tx, *, practice_id: UUID | None = None, directory_id: UUID | None = None) -> list[DirectoryEntry]:
@@ -150,12 +151,12 @@ def _entry(tx: Tx, directory: Directory) -> DirectoryEntry:
     return DirectoryEntry(directory, sync, records, missing, list(tx.session.scalars(names.order_by(Practice.name))))
 
 
-def is_in(directory: Directory) -> ColumnElement[bool]:
+def is_in(directory: Directory | type[Directory]) -> ColumnElement[bool]:
     """Whether a record belongs to the directory."""
     return same_directory(DirectoryRecord, directory)
 
 
-def is_missing(directory: Directory) -> ColumnElement[bool]:
+def is_missing(directory: Directory | type[Directory]) -> ColumnElement[bool]:
     """Whether a record of the directory waits for somebody to accept that it is gone."""
     return and_(is_in(directory), DirectoryRecord.missing_since.is_not(None), DirectoryRecord.gone_at.is_(None))
 

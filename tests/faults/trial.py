@@ -157,6 +157,10 @@ class Trial:
         self._look_at_traps()
         return True
 
+    def all_closed(self) -> None:
+        """Wait until every import is closed, for as long as this fault may take."""
+        self.wait(lambda: not self.open(), "every import is closed", self.patience)
+
     def under_way(self) -> None:
         """Wait until imports are well under way, and count those in flight."""
         total = len(self._emails)
@@ -237,7 +241,7 @@ class Trial:
 
     def finish(self) -> Verdict:
         """Wait until every import is closed, then judge."""
-        self.wait(lambda: not self.open(), "every import is closed", self.patience)
+        self.all_closed()
         for path, _ in self._traps:
             path.unlink()
         asked = Asked(

@@ -3,6 +3,8 @@ long to compile a statement as to run it a few times. In a process with one data
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, Engine, event
@@ -30,3 +32,18 @@ def share_compiled_statements() -> None:
     @event.listens_for(Engine, "engine_connect")
     def _use(connection: Connection) -> None:
         connection.execution_options(compiled_cache=compiled)
+
+
+@contextmanager
+def executed(engine: Engine) -> Iterator[list[str]]:
+    """The texts of the statements that are executed meanwhile, one for each execution."""
+    found: list[str] = []
+
+    def note(*arguments: Any) -> None:
+        found.append(arguments[2])
+
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield found
+    finally:
+        event.remove(engine, "before_cursor_execute", note)

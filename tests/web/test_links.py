@@ -9,7 +9,6 @@ import re
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from email import message_from_bytes, policy
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urljoin, urlsplit
@@ -29,6 +28,7 @@ from handlers.xero.tokens import break_connection
 from portal_db.access import members
 from portal_db.states import Role
 from portal_db.xero import connections
+from tests.letters import body, letters
 from tests.making import Account, importable
 from tests.web.desk import Desk
 from tests.web.pages.client_side.given import a_task, client_reader
@@ -78,11 +78,8 @@ def every_email(desk: Desk, simulator: SimulatorHandle, account: Account) -> dic
         sign_in_log.note(tx, SignInEvent.PASSKEY_ADDED, member.staff, Origin("192.0.2.1"))
     world.run_due()
     found = {}
-    for delivery in world.mail.deliveries():
-        content = (world.mail.mailbox.folder / delivery.file).read_bytes()
-        message = message_from_bytes(content, policy=policy.default)
-        bodies = [message.get_body((kind,)) for kind in ("plain", "html")]
-        plain, html = (set(URL.findall(body.get_content())) for body in bodies if body is not None)
+    for delivery, letter in zip(world.mail.deliveries(), letters(world), strict=True):
+        plain, html = (set(URL.findall(body(letter, kind))) for kind in ("plain", "html"))
         found[delivery.subject] = (plain, html)
     return found
 

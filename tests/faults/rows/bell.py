@@ -100,7 +100,7 @@ def confined(trial: Trial) -> None:
     trial.signal("worker-1", signal.SIGKILL)
     trial.stage.revive()
     trial.over()
-    trial.wait(lambda: not trial.open(), "every import is closed", trial.patience)
+    trial.all_closed()
     for name in (*WORKERS, "relay"):
         if "consumer.refused" in trial.stage.processes[name].log():
             trial.problems.append(f"{name} lacks a right")

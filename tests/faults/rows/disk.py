@@ -46,7 +46,7 @@ def full(trial: Trial) -> None:
         [(trial.injected,)] = connection.execute("SELECT last_value FROM writes_without_room").fetchall()
         trial.over()
         were_accepted(trial, client, requests)
-        trial.wait(lambda: not trial.open(), "every import is closed", trial.patience)
+        trial.all_closed()
 
 
 @contextmanager

@@ -47,7 +47,7 @@ def behind_a_pooler(trial: Trial) -> None:
         there = {**trial.stage.usual, **through(trial.stage.settings, pooler.port)}
         trial.stage.run(worker_1=there, worker_2=there, relay=there)
         killed(trial, "uncommitted", "create_client")
-        trial.wait(lambda: not trial.open(), "every import is closed", trial.patience)
+        trial.all_closed()
         trial.stage.run()
 
 

@@ -54,7 +54,7 @@ def on_a_bare_machine(trial: Trial) -> None:
     trial.ask()
     trial.under_way()
     trial.over()
-    trial.wait(lambda: not trial.open(), "every import is closed", trial.patience)
+    trial.all_closed()
     for name in PROCESSES:
         log = stage.processes[name].log()
         if "Traceback" in log or '"level": "error"' in log:
@@ -125,7 +125,7 @@ def missed_nights(trial: Trial) -> None:
     stage.revive()
     trial.over(batch=True)
     trial.wait(lambda: all(number > before[name] for name, number in _runs(trial).items()), "each is made good", 30)
-    trial.wait(lambda: not trial.open(), "every import is closed", trial.patience)
+    trial.all_closed()
     if any(number > before[name] + 1 for name, number in _runs(trial).items()):
         trial.problems.append("a missed night was made good twice")
 

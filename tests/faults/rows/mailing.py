@@ -23,7 +23,7 @@ def misbehaving(trial: Trial, behaviour: Behaviour, *, quick: int, long: int) ->
     trial.count_in_flight()
     mail.behave(Behaviour())
     trial.over()
-    trial.wait(lambda: not trial.open(), "every import is closed", trial.patience)
+    trial.all_closed()
     trial.injected = len(mail.mailbox.misdeeds()) - before
     silent = trial.injected if behaviour.silence else 0
     if (

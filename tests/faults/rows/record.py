@@ -57,7 +57,7 @@ def cut_at_commit(trial: Trial) -> None:
         if not (cutter.before and cutter.after):
             trial.problems.append("COMMITs were cut on one side only")
         trial.over()
-        trial.wait(lambda: not trial.open(), "every import is closed", trial.patience)
+        trial.all_closed()
         trial.stage.run()
 
 

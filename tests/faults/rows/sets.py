@@ -51,7 +51,7 @@ def killed_in_chain(trial: Trial, point: str) -> None:
     """Kill a worker while it sends a set of emails: at most one of each thread is of unknown outcome."""
     trial.sync_directory()
     kills.killed(trial, point, "send_welcome_email")
-    trial.wait(lambda: not trial.open(), "every import is closed", trial.patience)
+    trial.all_closed()
     unknown = "SELECT count(*) FROM welcome_emails WHERE practice_id = :practice AND state = 'unknown'"
     if trial.scalar(unknown) > THREADS * trial.injected:
         trial.problems.append("more than one email of a thread is unknown")

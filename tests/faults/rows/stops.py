@@ -41,7 +41,7 @@ def stopped(trial: Trial, name: str, stop: Stop, within: float = 30.0) -> None:
 
 
 def no_lease_was_lost(trial: Trial) -> None:
-    trial.wait(lambda: not trial.open(), "every import is closed", trial.patience)
+    trial.all_closed()
     if trial.lost_leases():
         trial.problems.append(f"{trial.lost_leases()} jobs lost their lease to an orderly stop")
 

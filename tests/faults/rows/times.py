@@ -37,7 +37,7 @@ def clocks_off(trial: Trial) -> None:
     trial.ask()
     trial.under_way()
     trial.over()
-    trial.wait(lambda: not trial.open(), "every import is closed", trial.patience)
+    trial.all_closed()
     done = [trial.scalar(_DONE_BY, owner=f"%/{trial.stage.processes[name].pid}/%") for name in WORKERS]
     trial.injected = sum(done) if all(done) else 0
     if trial.lost_leases():

@@ -36,7 +36,7 @@ def side_by_side(trial: Trial) -> None:
     trial.injected = int(trial.scalar(f"{_NOTES} AND state = 'queued'"))
     stage.run(worker_1=newer, worker_2=newer)
     trial.over()
-    trial.wait(lambda: not trial.open(), "every import is closed", trial.patience)
+    trial.all_closed()
     if trial.scalar(f"{_NOTES} AND state <> 'succeeded'") or not trial.scalar(_NOTES):
         trial.problems.append("a job of the new kind was not done")
 
@@ -82,7 +82,7 @@ def migrated_meanwhile(trial: Trial) -> None:
                 stage.processes.stop(name)
             stage.revive()
             trial.over()
-            trial.wait(lambda: not trial.open(), "every import is closed", trial.patience)
+            trial.all_closed()
             with breaking(trial, "9999"):
                 if readyz() != 503:
                     trial.problems.append("the old web process stayed in service after a breaking migration")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from email import message_from_bytes, policy
 from functools import partial
 from uuid import UUID
 
@@ -23,6 +22,7 @@ from portal_db.access import terms as stored_terms
 from portal_db.states import Role
 from portal_db.tables import Client, Login
 from tests.handlers.operations import given as ops
+from tests.letters import body, letters
 from tests.racing import at_once
 from tests.world import World
 from xpm.simulator.serve import SimulatorHandle
@@ -40,10 +40,7 @@ def invited(world: World, simulator: SimulatorHandle) -> tuple[UUID, str]:
 
 def newest_token(world: World) -> str:
     """The token of the link in the email that came last."""
-    content = (world.mail.mailbox.folder / world.mail.deliveries()[-1].file).read_bytes()
-    body = message_from_bytes(content, policy=policy.default).get_body(("plain",))
-    assert body is not None
-    found = re.search(r"/activate#(\w+)", body.get_content())
+    found = re.search(r"/activate#(\w+)", body(letters(world)[-1]))
     assert found is not None
     return found[1]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from email import message_from_bytes, policy
 from functools import partial
 
 import pytest
@@ -17,6 +16,7 @@ from portal_db.states import EmailState, JobState
 from portal_db.tables import Job, PasswordReset, Staff
 from portal_db.types import db_now
 from tests.handlers.operations import given as ops
+from tests.letters import body, letters
 from tests.world import World
 from worker.local.mail_catcher import Behaviour
 
@@ -34,13 +34,7 @@ def ask(world: World) -> None:
 
 def texts(world: World) -> list[str]:
     """What the emails say that were sent, in order."""
-    found = []
-    for delivery in world.mail.deliveries():
-        content = (world.mail.mailbox.folder / delivery.file).read_bytes()
-        body = message_from_bytes(content, policy=policy.default).get_body(("plain",))
-        assert body is not None
-        found.append(body.get_content())
-    return found
+    return [body(letter) for letter in letters(world)]
 
 
 def tokens(world: World) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from email import message_from_bytes, policy
 from uuid import UUID
 
 import pytest
@@ -18,6 +17,7 @@ from portal_db.access import credentials
 from portal_db.states import EmailState, JobState, Role
 from portal_db.tables import Job, SecurityNotice, Staff
 from portal_db.types import db_now
+from tests.letters import body, letters
 from tests.world import World
 from worker.local.mail_catcher import Behaviour
 
@@ -33,13 +33,8 @@ def note(world: World, event: SignInEvent) -> None:
 
 def received(world: World) -> list[tuple[str, str]]:
     """Who got an email, and its text, in order."""
-    found = []
-    for delivery in world.mail.deliveries():
-        content = (world.mail.mailbox.folder / delivery.file).read_bytes()
-        body = message_from_bytes(content, policy=policy.default).get_body(("plain",))
-        assert body is not None
-        found.append((delivery.recipient, body.get_content()))
-    return found
+    recipients = [delivery.recipient for delivery in world.mail.deliveries()]
+    return list(zip(recipients, map(body, letters(world)), strict=True))
 
 
 def became(world: World) -> list[tuple[EmailState, JobState]]:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-import threading
 from dataclasses import replace
-from email import message_from_bytes, policy
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -22,7 +21,9 @@ from portal_db.states import EmailState, JobState, Role
 from portal_db.tables import Job, Login, TaskEmail
 from tests.handlers.given import take_back_lost
 from tests.handlers.imports.test_send_welcome_email import Killed, KillingMailer, live_on
+from tests.letters import body, letters
 from tests.making import Account, account
+from tests.racing import at_once, failures
 from tests.world import World
 from worker.local.mail_catcher import Behaviour
 
@@ -57,24 +58,13 @@ def job_id(world: World) -> UUID:
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_of_many_deliveries_at_once_one_sends(world: World) -> None:
     gwen = account(world.database, world.practice_id, world.staff_id)
-    task_id, due, together = send(world, gwen), job_id(world), threading.Barrier(4)
-
-    def deliver(number: int) -> None:
-        together.wait()
-        world.runner(owner=f"worker-{number}").run(due)
-
-    threads = [threading.Thread(target=deliver, args=(number,)) for number in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    task_id, due = send(world, gwen), job_id(world)
+    workers = [world.runner(owner=f"worker-{number}") for number in range(4)]
+    assert failures(at_once(*(partial(worker.run, due) for worker in workers))) == []
     live_on(world)
     (delivery,) = world.mail.deliveries()
     assert (delivery.recipient, delivery.subject) == (gwen.email, "A task from Harbour Accounting")
-    content = (world.mail.mailbox.folder / delivery.file).read_bytes()
-    body = message_from_bytes(content, policy=policy.default).get_body(("plain",))
-    assert body is not None
-    assert re.search(rf"/my/tasks/{task_id}\s", body.get_content())
+    assert re.search(rf"/my/tasks/{task_id}\s", body(letters(world)[0]))
     assert became(world) == (EmailState.SENT, JobState.SUCCEEDED)
 
 

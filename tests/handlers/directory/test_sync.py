@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 import pytest
-from sqlalchemy import event
 
 from handlers.directory.records import columns_of, read_record
 from handlers.directory.sync import begin_sync, sync_now
@@ -30,6 +26,7 @@ from tests.handlers.directory.given import (
     synced,
 )
 from tests.handlers.given import change, records, set_connection
+from tests.servers.statements import executed
 from tests.world import TENANT, World
 from xpm.simulator.serve import SimulatorHandle
 
@@ -159,23 +156,8 @@ def test_statements_do_not_grow_with_the_directory_or_the_answer(
         for record in records(own_simulator)[:changed]:
             change(own_simulator, record.uuid, phone=f"{changed} {record.uuid.hex[:6]}")
         job = begin(own_sqlite_world, INCREMENTAL)
-        with counted(own_sqlite_world) as statements:
+        with executed(own_sqlite_world.database.engine) as statements:
             own_sqlite_world.runner().run(job.id)
         assert sync_of(own_sqlite_world, job).changed == changed
         counts.append(len(statements))
     assert counts[0] == counts[1] < 40
-
-
-@contextmanager
-def counted(world: World) -> Iterator[list[str]]:
-    """The statements that are executed meanwhile."""
-    found: list[str] = []
-
-    def note(*arguments: Any) -> None:
-        found.append(arguments[2])
-
-    event.listen(world.database.engine, "before_cursor_execute", note)
-    try:
-        yield found
-    finally:
-        event.remove(world.database.engine, "before_cursor_execute", note)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -25,6 +25,7 @@ from portal_db.types import database_time
 from portal_db.welcome_emails import Intent
 from portal_db.work.jobs import lease_of
 from tests.handlers.given import find, is_company, run_only, run_when_apply_raises, runner_of, take_back_lost
+from tests.racing import at_once, failures
 from tests.world import World, is_importable_person
 from worker.local.mail_catcher import Behaviour
 from xpm.simulator.serve import SimulatorHandle
@@ -109,17 +110,8 @@ def test_a_finished_job_delivered_again_sends_nothing(world: World, asked: UUID)
 
 def test_of_many_deliveries_at_once_one_sends(world: World, asked: UUID) -> None:
     job_id = world.jobs_of(asked)[JOB].id
-    together = threading.Barrier(4)
-
-    def deliver(number: int) -> None:
-        together.wait()
-        world.runner(owner=f"worker-{number}").run(job_id)
-
-    threads = [threading.Thread(target=deliver, args=(number,)) for number in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    workers = [world.runner(owner=f"worker-{number}") for number in range(4)]
+    assert failures(at_once(*(partial(worker.run, job_id) for worker in workers))) == []
     assert len(world.mail.deliveries()) == 1
     assert world.import_row(asked).state is ImportState.SUCCEEDED
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from email import message_from_bytes, policy
 from uuid import UUID
 
 import pytest
@@ -13,6 +12,7 @@ from portal_db.tables import Job, ReconnectNotice, Staff
 from portal_db.types import db_now
 from tests.handlers.given import requeue
 from tests.handlers.xero.office import Office
+from tests.letters import body, letters
 from worker.local.mail_catcher import Behaviour
 
 HOUR = 3600.0
@@ -86,12 +86,13 @@ def test_the_72_hours_begin_anew_after_a_reconnect(office: Office) -> None:
 def test_the_email_says_what_happened_and_what_to_do(office: Office) -> None:
     break_it(office)
     office.run_job(KIND)
-    [delivery] = [found for found in office.world.mail.deliveries() if "Reconnect" in found.subject]
+    [(delivery, letter)] = [
+        found
+        for found in zip(office.world.mail.deliveries(), letters(office.world), strict=True)
+        if "Reconnect" in found[0].subject
+    ]
     assert delivery.recipient == f"partner-{office.partner.staff_id.hex}@practice.example"
-    message = message_from_bytes((office.world.mail.mailbox.folder / delivery.file).read_bytes(), policy=policy.default)
-    body = message.get_body(("plain",))
-    assert body is not None
-    text = body.get_content()
+    text = body(letter)
     for words in (
         "Hello Kim",
         "Your Xero connection has expired",
@@ -99,7 +100,7 @@ def test_the_email_says_what_happened_and_what_to_do(office: Office) -> None:
         "72 hours",
     ):
         assert words in " ".join(text.split())
-    assert message["Message-ID"]
+    assert letter["Message-ID"]
 
 
 def test_each_break_is_told_once_however_many_jobs_find_it(office: Office) -> None:

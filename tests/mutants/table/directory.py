@@ -198,7 +198,7 @@ MUTANTS = (
         "held-while-missing",
         "a directory is held only while records of it are missing",
         "the inbox and the alert name a directory in which nothing is left to accept",
-        (Edit("portal_db/directory/directories.py", " if has_row(tx, is_missing(directory))]", "]"),),
+        (Edit("portal_db/directory/directories.py", "Directory.id.in_(syncs), missing)", "Directory.id.in_(syncs))"),),
         (f"{DROPS}::test_those_who_are_listed_again_are_held_no_more",),
     ),
 )

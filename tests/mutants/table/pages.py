@@ -275,8 +275,8 @@ MUTANTS = (
         (
             Edit(
                 "handlers/clients/assign.py",
-                "people.get_staff(tx, staff_id, practice_id=caller.practice_id)",
-                "tx.get(Staff, staff_id)",
+                "people.at_work(tx, staff_id, practice_id=caller.practice_id) is None",
+                "not staff_id",
             ),
         ),
         (f"{STAFF}::test_clients_are_assigned_in_bulk_and_singly[sqlite]",),

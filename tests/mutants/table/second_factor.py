@@ -291,7 +291,7 @@ MUTANTS = (
         (
             Edit(
                 "handlers/access/confirmation.py",
-                "        mfa.check(database, settings, own.login_id, caller, given, origin)\n",
+                "        mfa.check(database, settings, login_id, caller, given, origin)\n",
                 "        pass\n",
             ),
         ),

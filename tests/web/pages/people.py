@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from email import message_from_bytes, policy
-from email.message import EmailMessage
 from uuid import UUID
 
 from handlers.access.caller import Caller
@@ -28,19 +26,6 @@ def caller_of(desk: Desk, person: Person) -> Caller:
         found = members.get(tx, person.practice_id, person.staff_id)
     assert found is not None
     return Caller.of(found.staff)
-
-
-def letters(desk: Desk) -> list[EmailMessage]:
-    """The emails that arrived, in order."""
-    files = [desk.world.mail.mailbox.folder / each.file for each in desk.world.mail.deliveries()]
-    return [message_from_bytes(file.read_bytes(), policy=policy.default) for file in files]
-
-
-def body(letter: EmailMessage, kind: str = "plain") -> str:
-    """What an email says, as text or as HTML."""
-    found = letter.get_body((kind,))
-    assert found is not None
-    return str(found.get_content())
 
 
 def a_company(simulator: SimulatorHandle) -> Client:

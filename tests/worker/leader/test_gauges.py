@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
 import redis
-from sqlalchemy import event, insert, update
+from sqlalchemy import insert, update
 
 from portal_db.states import ConnectionState, ErrorClass, JobState, Lane
 from portal_db.tables import MalformedMessage, XpmConnection
@@ -17,6 +15,7 @@ from portal_db.work import outages, workers
 from tests.making import add, add_practice, claimed, new_job, pause, set_job
 from tests.portal_db.work.test_job_growth import FINISHED, add_many, rows_read
 from tests.servers.fixtures import NEW
+from tests.servers.statements import executed
 from tests.world import World
 from worker.leader.gauges import GAUGES, Gauges, Sight, Values, of_record, read
 from xpm.quota import Limits
@@ -37,19 +36,6 @@ def sight(world: World, quota: Status = FREE, **more: Any) -> Sight:
             **more,
         }
     )
-
-
-@contextmanager
-def counted(world: World) -> Iterator[list[object]]:
-    """One entry for each statement of the block."""
-    statements: list[object] = []
-
-    def note(*_: object) -> None:
-        statements.append(None)
-
-    event.listen(world.database.engine, "before_cursor_execute", note)
-    yield statements
-    event.remove(world.database.engine, "before_cursor_execute", note)
 
 
 def positive(values: Values, name: str) -> dict[tuple[str, ...], float]:
@@ -167,7 +153,7 @@ def test_only_the_leader_reads_the_record(sqlite_world: World) -> None:
     def samples() -> int:
         return sum(len(family.samples) for family in gauges.collect())
 
-    with counted(sqlite_world) as statements:
+    with executed(sqlite_world.database.engine) as statements:
         gauges.refresh()
     assert (samples(), statements) == (0, [])
     leads = True
@@ -189,6 +175,6 @@ def test_reading_costs_no_more_with_finished_work(world: World) -> None:
     # Then reading the gauges reads no more than it did
     assert rows_read(world, of_record) <= before + 50
     assert before <= 6 * 550
-    with counted(world) as statements:
+    with executed(world.database.engine) as statements:
         read(sight(world))
     assert len(statements) <= 25

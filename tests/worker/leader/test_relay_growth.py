@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from sqlalchemy import event
-
 from portal_db.states import JobState, Lane
 from portal_db.work import ringing
 from portal_db.work.candidates import QUOTA_CODE
 from tests.making import add, add_practice, new_job, set_job
+from tests.servers.statements import executed
 from tests.worker.queue.desk import Desk
 
 LIMIT = 4
@@ -25,18 +24,8 @@ def add_practices(desk: Desk, number: int) -> None:
 
 def statements_of_a_look(desk: Desk) -> tuple[int, int]:
     """How many statements a look runs, and how many jobs it rings."""
-    seen: list[str] = []
-
-    def note(*arguments: object) -> None:
-        seen.append(str(arguments[2]))
-
-    engine = desk.world.database.engine
-    event.listen(engine, "before_cursor_execute", note)
-    try:
-        with desk.world.database.write() as tx:
-            rings = ringing.pick(tx, limit=LIMIT, permits=lambda *_: 1)
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
+    with executed(desk.world.database.engine) as seen, desk.world.database.write() as tx:
+        rings = ringing.pick(tx, limit=LIMIT, permits=lambda *_: 1)
     return len(seen), len(rings)
 
 

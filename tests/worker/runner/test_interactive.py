@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import event
 
 from handlers.directory.lookup import fetch_records
 from handlers.registry import HANDLERS
@@ -16,6 +15,7 @@ from portal_db.states import ImportState
 from portal_db.tables import Job
 from tests.handlers.directory.given import synced
 from tests.making import importable
+from tests.servers.statements import executed
 from tests.worker.runner.running import runner
 from tests.world import World
 from xpm.simulator.serve import SimulatorHandle
@@ -27,15 +27,9 @@ STATEMENTS = 65
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_an_interactive_import_takes_few_statements(world: World, simulator: SimulatorHandle) -> None:
     synced(world)
-    seen: list[str] = []
-
-    def note(_: object, __: object, statement: str, *___: object) -> None:
-        seen.append(statement)
-
-    event.listen(world.database.engine, "before_cursor_execute", note)
-    import_id = world.ask(importable(simulator)[0].uuid, send_welcome_email=True)
-    ring_out(world)
-    event.remove(world.database.engine, "before_cursor_execute", note)
+    with executed(world.database.engine) as seen:
+        import_id = world.ask(importable(simulator)[0].uuid, send_welcome_email=True)
+        ring_out(world)
     assert world.import_row(import_id).state is ImportState.SUCCEEDED
     assert len(seen) <= STATEMENTS, "\n".join(seen)
 

@@ -8,7 +8,6 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import event
 
 from handlers import refusals
 from handlers.jobs.handler import BY_ITSELF, Result, Task
@@ -20,6 +19,7 @@ from portal_db.tables import Job
 from tests.handlers.directory.given import synced
 from tests.handlers.given import link_entity
 from tests.making import importable, job, set_job, take_back
+from tests.servers.statements import executed
 from tests.worker.runner.running import count, flaky, outcomes, runner
 from tests.world import World
 from xpm.simulator.practice.model import Client
@@ -45,15 +45,9 @@ def first_jobs(world: World, import_ids: Sequence[UUID]) -> list[UUID]:
 
 def run_counting(world: World, import_ids: Sequence[UUID]) -> int:
     """Run the imports' first jobs as a set. Returns the number of statements, one for each execution."""
-    seen: list[object] = []
-
-    def note(*_: object) -> None:
-        seen.append(None)
-
     job_ids = first_jobs(world, import_ids)
-    event.listen(world.database.engine, "before_cursor_execute", note)
-    runner(world).run(*job_ids)
-    event.remove(world.database.engine, "before_cursor_execute", note)
+    with executed(world.database.engine) as seen:
+        runner(world).run(*job_ids)
     return len(seen)
 
 

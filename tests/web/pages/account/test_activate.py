@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from email import message_from_bytes, policy
 from urllib.parse import urlsplit
 
 from portal_db.states import Role
+from tests.letters import body, letters
 from tests.making import importable
 from tests.web.desk import Desk
 from tests.web.pages.frame.test_frame import keeps_the_rules
@@ -19,10 +19,7 @@ PASSWORD = "nine slow boats at anchor"
 
 def token_in_the_mail(desk: Desk) -> str:
     """The secret of the link in the newest welcome email."""
-    file = desk.world.mail.mailbox.folder / desk.world.mail.deliveries()[-1].file
-    body = message_from_bytes(file.read_bytes(), policy=policy.default).get_body(("plain",))
-    assert body is not None
-    found = re.search(r"https?://[^/\s]+/activate#(\S+)", body.get_content())
+    found = re.search(r"https?://[^/\s]+/activate#(\S+)", body(letters(desk.world)[-1]))
     assert found is not None
     return found[1]
 
@@ -98,10 +95,7 @@ def test_a_page_that_an_earlier_release_made_can_still_be_sent(desk: Desk, simul
 
 def test_no_address_that_a_server_sees_holds_the_secret_of_a_link(desk: Desk, simulator: SimulatorHandle) -> None:
     imported(desk, importable(simulator)[0].uuid, send_welcome_email=True)
-    file = desk.world.mail.mailbox.folder / desk.world.mail.deliveries()[-1].file
-    body = message_from_bytes(file.read_bytes(), policy=policy.default).get_body(("plain",))
-    assert body is not None
-    [link] = re.findall(r"https?://\S+", body.get_content())
+    [link] = re.findall(r"https?://\S+", body(letters(desk.world)[-1]))
     assert urlsplit(link).fragment == token_in_the_mail(desk)
     assert (urlsplit(link).path, urlsplit(link).query) == ("/activate", "")
 

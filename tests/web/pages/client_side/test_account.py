@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from email import message_from_bytes, policy
 
 import pytest
 
 from handlers.access import password_reset
 from handlers.access.origin import Origin
 from portal_db.states import Role
+from tests.letters import body, letters
 from tests.making import Account
 from tests.web.desk import API, PASSWORD, Desk
 from tests.web.pages.account.codes import CODE, SET_UP, Phone, enrolled, recovery_codes
@@ -37,10 +37,8 @@ def reset_token(desk: Desk, account: Account) -> str | None:
     before = len(desk.world.mail.deliveries())
     password_reset.request(desk.world.database, desk.world.bell, account.email, HERE)
     desk.world.run_due()
-    for delivery in desk.world.mail.deliveries()[before:]:
-        content = (desk.world.mail.mailbox.folder / delivery.file).read_bytes()
-        body = message_from_bytes(content, policy=policy.default).get_body(("plain",))
-        found = re.search(r"/set-password#(\S+)", body.get_content() if body is not None else "")
+    for letter in letters(desk.world)[before:]:
+        found = re.search(r"/set-password#(\S+)", body(letter))
         if found is not None:
             return found[1]
     return None

@@ -6,10 +6,11 @@ import pytest
 
 from handlers import refusals
 from portal_db.states import Role
+from tests.letters import body, letters
 from tests.making import importable
 from tests.web.desk import Desk
 from tests.web.pages.frame.test_frame import keeps_the_rules
-from tests.web.pages.people import body, connected, imported, letters
+from tests.web.pages.people import connected, imported
 from tests.web.pages.reading import Page, Reader, reader
 from xpm.simulator.serve import SimulatorHandle
 
@@ -91,7 +92,7 @@ def test_the_welcome_email_is_shown_before_it_is_sent(desk: Desk, simulator: Sim
     shown = next(page.main.all("pre")).text
     visitor.send(page, f"{path}/invite")
     desk.world.run_due()
-    [letter] = letters(desk)
+    [letter] = letters(desk.world)
     before, _, after = " ".join(body(letter).split()).partition("http")
     assert shown.startswith(before)
     assert shown.endswith(after.partition(" ")[2])

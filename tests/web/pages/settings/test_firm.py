@@ -8,10 +8,10 @@ import pytest
 
 from handlers.access import firm, images
 from portal_db.states import Role
+from tests.letters import body, letters
 from tests.making import importable
 from tests.web.desk import Desk
 from tests.web.pages.frame.test_frame import keeps_the_rules
-from tests.web.pages.people import body, letters
 from tests.web.pages.reading import Page, Reader, reader
 from xpm.simulator.serve import SimulatorHandle
 
@@ -46,7 +46,7 @@ def test_logo_colour_and_words_of_welcome_are_in_the_welcome_email(desk: Desk, s
     assert (logo.content, logo.headers["content-type"]) == (PNG, "image/png")
     assert logo.headers["x-content-type-options"] == "nosniff"
     desk.world.run_import(importable(simulator)[0].uuid, send_welcome_email=True)
-    [letter] = letters(desk)
+    [letter] = letters(desk.world)
     html = body(letter, "html")
     assert "Gwen looks after you." in body(letter)
     assert f'src="{desk.world.services.settings.public_url}{address}"' in html

@@ -14,9 +14,10 @@ from portal_db.access import members
 from portal_db.states import Role
 from tests.handlers.given import link_entity
 from tests.handlers.schedule.test_leaving import connected_colleague, links
+from tests.letters import body, letters
 from tests.web.desk import Desk
 from tests.web.pages.frame.test_frame import keeps_the_rules
-from tests.web.pages.people import body, caller_of, connected, letters
+from tests.web.pages.people import caller_of, connected
 from tests.web.pages.reading import Page, Reader, reader, stranger
 
 AT = "/admin/staff"
@@ -49,7 +50,7 @@ def test_somebody_is_invited_sets_a_password_and_signs_in(desk: Desk) -> None:
     member = listed.links()["Gwen Mitchell"]
     owner.send(keeps_the_rules(owner.open(member)), f"{member}/invitation")
     desk.world.run_due()
-    sent = letters(desk)
+    sent = letters(desk.world)
     assert [each["To"] for each in sent] == ["gwen@practice.example"] * 2
     text = body(sent[-1])
     assert "has added you to its portal" in text
