@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import UUID
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -14,7 +13,7 @@ from handlers.errors import RequestRefused
 from web.hashing import hashes_passwords
 from web.http.identity import origin_of, session_before
 from web.pages.account import second_step
-from web.pages.frame.forms import NO_ERRORS, FormErrors, OwnForm, text
+from web.pages.frame.forms import NO_ERRORS, FormErrors, OwnForm, text, uuid_of
 from web.pages.frame.view import public_page
 from web.pages.frame.visitor import CLIENT_HOME
 from web.portal import Portal, ThePortal
@@ -59,7 +58,7 @@ def _activated(request: Request, portal: Portal, form: FormData, token: str) -> 
     if password != text(form, "password_again"):
         errors = FormErrors.of_field("password_again", "The passwords don't match.", "Type the password again.")
         return _form(request, portal, token, errors)
-    accepts, terms_id = text(form, "accept_terms") == "yes", _terms_shown(form)
+    accepts, terms_id = text(form, "accept_terms") == "yes", uuid_of(text(form, "terms_id"))
     try:
         login_id = activation.activate(
             portal.database, token[:LONGEST_TOKEN], password, accepts_terms=accepts, terms_id=terms_id
@@ -70,13 +69,6 @@ def _activated(request: Request, portal: Portal, form: FormData, token: str) -> 
         portal.database, login_id, origin_of(request), instead_of=session_before(request, portal)
     )
     return second_step.lead_on(request, portal, begun, WELCOME)
-
-
-def _terms_shown(form: FormData) -> UUID | None:
-    try:
-        return UUID(text(form, "terms_id"))
-    except ValueError:  # there were none
-        return None
 
 
 def _form(request: Request, portal: Portal, token: str, errors: FormErrors = NO_ERRORS) -> Response:

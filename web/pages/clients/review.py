@@ -20,8 +20,8 @@ from handlers.relationships import review
 from handlers.relationships.review import Chosen, Confirmed
 from handlers.relationships.review_queue import Party, by_party
 from portal_db.states import ClientKind
-from web.pages.clients.review_queue import chosen, to_queue, too_late, uuid_of
-from web.pages.frame.forms import NO_ERRORS, FormErrors, Posted, PostedByImporter
+from web.pages.clients.review_queue import chosen, to_queue, too_late
+from web.pages.frame.forms import NO_ERRORS, FormErrors, Posted, PostedByImporter, uuid_of
 from web.pages.frame.view import page
 from web.pages.frame.visitor import TheImporter, Visitor
 

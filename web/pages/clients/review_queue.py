@@ -25,7 +25,7 @@ from handlers.relationships.review_queue import Item, by_party
 from handlers.relationships.undo import undo as undo_decisions
 from portal_db.clients.review_items import ReviewFilter
 from portal_db.states import ClientKind, ReviewState
-from web.pages.frame.forms import Posted, PostedByImporter
+from web.pages.frame.forms import Posted, PostedByImporter, uuid_of
 from web.pages.frame.view import page, redirect
 from web.pages.frame.visitor import TheVisitor, Visitor
 
@@ -173,10 +173,3 @@ def chosen(item_id: str, version: str) -> Chosen | None:
 
 def uuids(texts: Iterable[object]) -> list[UUID]:
     return [found for text in texts if (found := uuid_of(str(text))) is not None]
-
-
-def uuid_of(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None

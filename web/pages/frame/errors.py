@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlencode
 
 from fastapi import Request
-from fastapi.responses import RedirectResponse, Response
+from fastapi.responses import Response
 
 from handlers import refusals
 from web.http.problems import ProblemAnswer
@@ -58,7 +57,7 @@ def as_page(request: Request, answer: ProblemAnswer) -> Response:
 def _to_confirm(request: Request) -> Response:
     """To the page that asks who it is, and from there back to the page with the form."""
     here = request.url if request.method == "GET" else local_referer(request)
-    return RedirectResponse(f"/confirm?{urlencode({'next': here.path if here else HOME})}", 303)
+    return view.redirect("/confirm", next=here.path if here else HOME)
 
 
 def _visitor(request: Request, status: int) -> AnyVisitor | None:
@@ -71,5 +70,5 @@ def _to_sign_in(request: Request) -> Response:
     """To the sign-in page, and from there back to this page, or to the one with the form that was sent: that is not sent
     again, but shows what was typed."""
     here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    query = {"said": "sign-in", "next": here if request.method == "GET" else getattr(request.state, "kept_at", HOME)}
-    return RedirectResponse(f"/sign-in?{urlencode(query)}", 303)
+    back = here if request.method == "GET" else getattr(request.state, "kept_at", HOME)
+    return view.redirect("/sign-in", message="sign-in", next=back)

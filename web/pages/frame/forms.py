@@ -131,6 +131,14 @@ def text(form: FormData, name: str) -> str:
 V = TypeVar("V", bound=AnyVisitor)
 
 
+def uuid_of(text: str) -> UUID | None:
+    """The id that a field or an address holds, if it holds one."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
 @dataclass(frozen=True)
 class PostedBy(Generic[V]):
     """A form that a visitor sent from one of our own pages."""
@@ -146,10 +154,7 @@ class PostedBy(Generic[V]):
 
     def id(self, name: str) -> UUID | None:
         """The id of something that a select or a button offers; `None` if there is none."""
-        try:
-            return UUID(self.text(name))
-        except ValueError:
-            return None
+        return uuid_of(self.text(name))
 
     def is_ticked(self, name: str) -> bool:
         return text(self.form, name) == "yes"

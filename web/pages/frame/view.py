@@ -71,9 +71,11 @@ def redirect(path: str, *, message: str | None = None, next: str | None = None) 
     """Redirect after a form, so that reloading the page sends nothing twice.
 
     Args:
-        path: a path of the portal.
+        path: a path of the portal, perhaps with a query and a place on the page.
         message: the code of a message to show there (`web/pages/frame/messages.py`).
         next: the page to go on to from there.
     """
     query = {name: value for name, value in (("said", message), ("next", next)) if value}
-    return RedirectResponse(f"{path}{'&' if '?' in path else '?'}{urlencode(query)}" if query else path, 303)
+    to, mark, place = path.partition("#")
+    joined = f"{to}{'&' if '?' in to else '?'}{urlencode(query)}" if query else to
+    return RedirectResponse(f"{joined}{mark}{place}", 303)
