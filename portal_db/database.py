@@ -11,11 +11,16 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import date, datetime, timedelta
+from decimal import Decimal
 from functools import wraps
+from itertools import product
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 from uuid import UUID
 
+import psycopg
+from psycopg.adapt import PyFormat
 from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, make_url
 from sqlalchemy.exc import (  # TimeoutError: all pooled connections are in use
     InterfaceError,
@@ -155,6 +160,7 @@ def _make_engine(url: str, pool_size: int) -> Engine:
         return _sqlite_engine(url, pool_size)
     if parsed.get_backend_name() != "postgresql":
         raise ValueError(f"DATABASE_URL: {parsed.get_backend_name()} is not supported; use sqlite or postgresql")
+    _look_up_dumpers()
     engine = create_engine(
         parsed.set(drivername="postgresql+psycopg"),
         pool_size=pool_size,
@@ -164,6 +170,13 @@ def _make_engine(url: str, pool_size: int) -> Engine:
     TransactionSettings(_TIMEOUTS, if_direct={"timezone": "UTC"}).listen(engine)
     event.listen(engine, "handle_error", _judge_by_sqlstate)
     return engine
+
+
+def _look_up_dumpers() -> None:
+    """Let psycopg find how it sends each type before there are threads: the first to send one replaces its name by the
+    type, and another thread at that moment finds neither (psycopg issue 1230). To a job that looks like a bug."""
+    for type_, format_ in product((UUID, datetime, date, timedelta, Decimal), PyFormat):
+        psycopg.adapters.get_dumper(type_, format_)
 
 
 def _judge_by_sqlstate(context: ExceptionContext) -> OperationalError | None:

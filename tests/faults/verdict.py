@@ -100,8 +100,9 @@ _STUCK = """
     SELECT count(*) FROM jobs WHERE practice_id = :practice AND state IN ('queued', 'running', 'waiting')
     AND coalesce(next_attempt_at, lease_until, created_at) < clock_timestamp() - interval '5 seconds'"""
 _DEAD = """
-    SELECT import_id, kind, error_code, error_message FROM jobs WHERE practice_id = :practice AND state = 'dead'
-    AND error_code <> 'email_outcome_unknown'"""
+    SELECT import_id, kind, error_code, error_message, (SELECT traceback FROM job_attempts
+        WHERE job_id = jobs.id AND traceback IS NOT NULL ORDER BY finished_at DESC LIMIT 1) AS traceback
+    FROM jobs WHERE practice_id = :practice AND state = 'dead' AND error_code <> 'email_outcome_unknown'"""
 
 
 def find(database: Database, practice_id: UUID, asked: Asked, recipients: Iterable[str]) -> Found:
@@ -118,7 +119,7 @@ def find(database: Database, practice_id: UUID, asked: Asked, recipients: Iterab
     lost = [one for one in asked.imports if one not in asked.doomed and not _is_done(rows.get(one), asked, letters)]
     sending = [row for row in rows.values() if row.email == "sending"]
     unknown = [row for row in rows.values() if row.email == "unknown"]
-    problems = [f"dead: {row.kind} {row.error_code}: {row.error_message}" for row in dead[:3]]
+    problems = [f"dead: {row.kind} {row.error_code}: {row.error_message} {row.traceback or ''}" for row in dead[:3]]
     if any(not row.shown or row.state != "partly_succeeded" for row in unknown):
         problems.append("an unknown email is not shown")
     if any(one not in rows or not rows[one].buried for one in asked.doomed):

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import get_args
 
 import pytest
-from sqlalchemy.exc import OperationalError
+from psycopg.errors import CardinalityViolation
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from handlers.errors import (
     ConnectionLost,
@@ -156,3 +157,9 @@ def test_a_bug_shows_its_type_and_not_its_text() -> None:
     assert (failure.error_class, failure.code) == (ErrorClass.PERMANENT, "bug")
     assert "secret" not in str(failure)
     assert "KeyError" in (failure.traceback or "")
+
+
+def test_a_bug_in_a_statement_shows_the_database_s_code() -> None:
+    failure = as_job_error(ProgrammingError("SELECT secret", {}, CardinalityViolation("secret"))).as_failure()
+    assert "(ProgrammingError 21000)" in failure.message
+    assert "secret" not in str(failure)

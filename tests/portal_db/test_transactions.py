@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 from sqlalchemy import select, text, update
 from sqlalchemy.exc import IntegrityError
@@ -15,6 +18,13 @@ from tests.racing import at_once, failures
 from tests.servers.waiting import wait_until
 from tests.world import World
 
+#: What the driver still looks up by its name when a database has been opened.
+BY_NAME = """
+import psycopg
+from portal_db.database import Database
+Database("postgresql://kim@127.0.0.1:1/portal")
+print(*{key for each in psycopg.adapters._dumpers.values() for key in each if isinstance(key, str)})
+"""
 ROUNDS = 25
 IDLE = "idle_in_transaction_session_timeout"
 
@@ -158,3 +168,9 @@ def test_a_lock_that_was_not_free_in_time_is_asked_for_again(world: World) -> No
         other.execute(update(Practice).values(name="Not committed"))
         rename()
     assert len(tries) == 2
+
+
+def test_the_driver_knows_our_types_before_there_are_threads() -> None:
+    """One thread replaces a name by its type, and another finds neither: "cannot adapt type", which is called a bug."""
+    found = subprocess.run([sys.executable, "-c", BY_NAME], capture_output=True, text=True, check=True)
+    assert not {"uuid.UUID", "datetime.datetime", "datetime.date", "decimal.Decimal"} & set(found.stdout.split())

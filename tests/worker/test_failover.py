@@ -141,6 +141,7 @@ def test_everything_continues_on_the_promoted_stand_by(
                 primary.stop()
                 for number, request in enumerate(requests[1:], 1):
                     desk.post(request.model_dump(), f"m-{number}")
+                wait_until(lambda: "door.database_away" in _events(logs), "the door met it")
                 # And the stand-by is promoted
                 with connection_to(stand_by) as connection:
                     connection.execute("SELECT pg_promote()")
@@ -148,7 +149,6 @@ def test_everything_continues_on_the_promoted_stand_by(
                 for request in requests:
                     wait_until(partial(desk.receipt, request.request_id), "it is accepted", CONTINUES_SECONDS)
                 wait_until(lambda: not desk.unacknowledged(QUEUE), "the door is empty")
-            assert "door.database_away" in _events(logs)
             assert [count(world, table) for table in ("imports", "malformed_messages")] == [6, 0]
 
 

@@ -122,8 +122,12 @@ def as_job_error(error: Exception) -> JobError:
     elif isinstance(error, DATABASE_AWAY):
         found = Transient("database_unavailable", "The database did not answer; nothing was written.")
     else:
-        found = Permanent(
-            "bug", f"Something unexpected went wrong ({type(error).__name__}).", "Contact the developers."
-        )
+        found = Permanent("bug", f"Something unexpected went wrong ({_name_of(error)}).", "Contact the developers.")
     found.__cause__ = error
     return found
+
+
+def _name_of(error: Exception) -> str:
+    """An error's type, and PostgreSQL's code if it is one of the database: neither holds anything of a client."""
+    sqlstate = getattr(getattr(error, "orig", None), "sqlstate", None)
+    return f"{type(error).__name__} {sqlstate}" if sqlstate else type(error).__name__

@@ -422,7 +422,7 @@ FAILING = (
         "bug-says-no-values",
         "a bug is reported by its type and not by its text",
         "invariant 6: an error quotes a row or a request",
-        (Edit("worker/runner/failures.py", "went wrong ({type(error).__name__}).", "went wrong ({error})."),),
+        (Edit("worker/runner/failures.py", "went wrong ({_name_of(error)}).", "went wrong ({error})."),),
         (f"{ERRORS}::test_an_unforeseen_error_says_where_and_no_values",),
     ),
     Mutant(
