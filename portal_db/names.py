@@ -7,8 +7,14 @@ more: a letter too many, one missing, a wrong one, or two swapped.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
-from sqlalchemy import ColumnElement, SQLColumnExpression, and_, false, or_
+from sqlalchemy import JSON, ColumnElement, SQLColumnExpression, String, and_, bindparam, false, or_
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.expression import FunctionElement
+from sqlalchemy.types import Boolean
 
 from config.folding import fold_name
 
@@ -44,12 +50,12 @@ def _is_similar(key: Key, word: str) -> ColumnElement[bool]:
     half = len(word) // 2
     swapped = word[: half - 1] + word[half] + word[half - 1] + word[half + 1 :]
     is_likely = or_(*(_contains(key, part) for part in (word[:half], word[half:], swapped)))
-    return and_(is_likely, or_(*(key.like(f"%{spelling}%", escape="/") for spelling in _spellings(word))))
+    return and_(is_likely, is_like_one_of(key, [f"%{spelling}%" for spelling in _spellings(word)]))
 
 
 def _spellings(word: str) -> Iterator[str]:
     """Patterns of what was meant if the word has one error; `_` is any letter."""
-    letters = [f"/{letter}" if letter in "/%_" else letter for letter in word]
+    letters = [f"\\{letter}" if letter in r"\%_" else letter for letter in word]
     for at, letter in enumerate(letters):
         before, after = "".join(letters[:at]), "".join(letters[at + 1 :])
         yield before + after
@@ -57,3 +63,27 @@ def _spellings(word: str) -> Iterator[str]:
         yield f"{before}_{letter}{after}"
         if after:
             yield before + letters[at + 1] + letter + "".join(letters[at + 2 :])
+
+
+class is_like_one_of(FunctionElement[bool]):
+    """Whether a text is like one of some patterns, where a backslash escapes. They are one parameter, so that the statement
+    is the same for each word."""
+
+    type = Boolean()
+    inherit_cache = True
+
+    def __init__(self, of: Any, patterns: list[str]) -> None:
+        type_ = postgresql.ARRAY(String).with_variant(JSON(), "sqlite")
+        super().__init__(of, bindparam("patterns", patterns, type_=type_, unique=True))
+
+
+@compiles(is_like_one_of, "postgresql")
+def _like_any(element: is_like_one_of, compiler: SQLCompiler, **kw: Any) -> str:
+    of, patterns = (compiler.process(each, **kw) for each in element.clauses)
+    return f"{of} LIKE ANY ({patterns})"
+
+
+@compiles(is_like_one_of, "sqlite")
+def _like_each(element: is_like_one_of, compiler: SQLCompiler, **kw: Any) -> str:
+    of, patterns = (compiler.process(each, **kw) for each in element.clauses)
+    return f"EXISTS (SELECT 1 FROM json_each({patterns}) AS pattern WHERE {of} LIKE pattern.value ESCAPE '\\')"  # noqa: S608 -- parameters
