@@ -3,7 +3,7 @@ lets XPM decide again."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import date
 from typing import Annotated, Any
 from uuid import UUID
@@ -81,8 +81,13 @@ def fields_of(kind: ClientKind) -> Mapping[str, Callable[[str], str]]:
     return PERSON if kind is ClientKind.INDIVIDUAL else ENTITY
 
 
-def edit(database: Database, caller: Caller, client_id: UUID, typed: Mapping[str, str]) -> None:
+def edit(
+    database: Database, caller: Caller, client_id: UUID, typed: Mapping[str, str], *, to_xpm: Collection[str] = ()
+) -> None:
     """Change the fields whose value differs from the present one.
+
+    Args:
+        to_xpm: fields that XPM decides about again: the next import may overwrite them.
 
     Raises:
         RequestRefused: the client is not found or not visible to the caller, who may not import, or a value does not fit.
@@ -117,21 +122,11 @@ def edit(database: Database, caller: Caller, client_id: UUID, typed: Mapping[str
             Act.of_staff(caller).audit(
                 tx, "client.edit", "client", client_id, caller.practice_id, after=", ".join([*new, *listed])
             )
-
-
-def let_xpm_decide(database: Database, caller: Caller, client_id: UUID, field: str) -> None:
-    """Let the next import overwrite a field that staff have changed.
-
-    Raises:
-        RequestRefused: the client is not found or not visible to the caller, who may not import.
-    """
-    caller.require(Scope.IMPORT)
-    with database.write() as tx:
-        client = require_client(tx, caller, client_id).client
-        if field in fields_of(client.kind) and clients.clear_override(tx, client_id, field):
-            Act.of_staff(caller).audit(
-                tx, "client.let_xpm_decide", "client", client_id, caller.practice_id, after=field
-            )
+        for field in to_xpm:
+            if field in checks and clients.clear_override(tx, client_id, field):
+                Act.of_staff(caller).audit(
+                    tx, "client.let_xpm_decide", "client", client_id, caller.practice_id, after=field
+                )
 
 
 def archive(database: Database, caller: Caller, client_id: UUID, *, is_archived: bool) -> None:

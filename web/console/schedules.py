@@ -28,24 +28,28 @@ def show_schedules(operator: TheOperator) -> Response:
 
 @router.post("/schedules/run")
 def run(form: Scheduling) -> Response:
-    return _done(form, lambda act, name="": control.run_now(form.operator.database, act, name), "sync-begun")
+    return _done(form, lambda: control.run_now(form.operator.database, form.act(), form.text("name")), "sync-begun")
 
 
 @router.post("/schedules/pause")
 def pause(form: Scheduling) -> Response:
     """Pause one schedule, or all that are ticked."""
-    return _done(form, lambda act, *names: control.pause(form.operator.database, act, *names), "paused")
+    return _done(form, lambda: control.pause(form.operator.database, form.act(), *_names(form)), "paused")
 
 
 @router.post("/schedules/resume")
 def resume(form: Scheduling) -> Response:
-    return _done(form, lambda act, *names: control.resume(form.operator.database, act, *names), "resumed")
+    return _done(form, lambda: control.resume(form.operator.database, form.act(), *_names(form)), "resumed")
 
 
-def _done(form: OpsPosted, do: Callable[..., object], message: str) -> Response:
+def _names(form: OpsPosted) -> list[str]:
     names = {value for value in form.form.getlist("name") if isinstance(value, str)}
+    return sorted(names)[:MOST_IDS]
+
+
+def _done(form: OpsPosted, do: Callable[[], object], message: str) -> Response:
     try:
-        do(form.act(), *sorted(names)[:MOST_IDS])
+        do()
     except RequestRefused as refused:
         return _schedules_page(form.operator, errors_of(refused))
     return redirect("/schedules", message=message)

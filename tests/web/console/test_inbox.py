@@ -138,3 +138,5 @@ def test_schedules_are_paused_and_resumed_together_or_not_at_all(ops_desk: OpsDe
     assert "tonight we migrate" not in send("resume", "done", "reconcile").text
     assert send("pause", "tonight again", *names).text.count("tonight again") == 2
     assert "tonight again" not in send("resume", "done", *names).text
+    # One is run at a time, and these are no syncs: each says so, however many names a form holds
+    assert send("run", "now", *names).status == 422

@@ -28,13 +28,11 @@ def show(visitor: TheImporter, client_id: UUID) -> Response:
 def save(posted: PostedByImporter, client_id: UUID) -> Response:
     visitor, names = posted.visitor, [*edit.PERSON, *edit.ENTITY, *edit.LISTED]
     typed = {name: posted.text(name) for name in names if name in posted.form}
+    to_xpm = [name for name in typed if posted.is_ticked(f"{XPM}{name}")]
     try:
-        edit.edit(visitor.database, visitor.caller, client_id, typed)
+        edit.edit(visitor.database, visitor.caller, client_id, typed, to_xpm=to_xpm)
     except RequestRefused as refused:
         return _form(visitor, client_id, typed, FormErrors.of(refused, typed))
-    for name in typed:
-        if posted.is_ticked(f"{XPM}{name}"):
-            edit.let_xpm_decide(visitor.database, visitor.caller, client_id, name)
     return redirect(f"/clients/{client_id}", message="saved")
 
 
