@@ -10,8 +10,10 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def _utc_now() -> datetime:
@@ -27,10 +29,11 @@ class Sources:
     random: random.Random = field(default_factory=random.SystemRandom)
 
     def new_id(self) -> UUID:
-        """A time-ordered id (RFC 9562, version 7), so that new rows are next to each other in an index."""
-        milliseconds = int(self.now().timestamp() * 1000)
-        random_bits = 0x7 << 76 | self.random.getrandbits(12) << 64 | 0b10 << 62 | self.random.getrandbits(62)
-        return UUID(int=milliseconds << 80 | random_bits)
+        """A time-ordered id (RFC 9562, version 7), so that new rows are next to each other in an index, and rows of one
+        millisecond are in the order in which they were made: 12 bits are a fraction of it (section 6.2, method 3)."""
+        milliseconds, microseconds = divmod((self.now() - _EPOCH) // timedelta(microseconds=1), 1000)
+        fraction = microseconds * 4096 // 1000
+        return UUID(int=milliseconds << 80 | 0x7 << 76 | fraction << 64 | 0b10 << 62 | self.random.getrandbits(62))
 
     def full_jitter(self, attempt: int, *, base: float, cap: float) -> float:
         """Seconds to wait before attempt number `attempt + 1`: random, from 0 to `base * 2**attempt`, at most `cap`."""
