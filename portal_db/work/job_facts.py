@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import and_, select
+from sqlalchemy import and_, or_, select
 
 from portal_db.database import Tx
 from portal_db.dialect import count_rows, has_row, one_as
@@ -78,7 +78,8 @@ class Backlog:
 
 def backlog(tx: Tx, job: Job) -> Backlog:
     """How far the workers are behind with a due job."""
-    older = and_(Job.interactive == job.interactive, Job.id != job.id, Job.created_at < job.created_at)
+    is_earlier = or_(Job.created_at < job.created_at, Job.id < job.id)  # on SQLite several are of one millisecond
+    older = and_(Job.interactive == job.interactive, Job.created_at <= job.created_at, is_earlier)
     # Each of the two by its own partial index; together, they would be looked for in all jobs.
     ahead = sum(count_rows(tx, older, condition, is_due(), ~is_paused()) for condition in (is_unrung(), was_rung()))
     newest = select(Job.finished_at).order_by(Job.id.desc()).limit(NEWEST).subquery()
