@@ -8,6 +8,7 @@ from dataclasses import replace
 import dramatiq.worker
 import pytest
 
+import worker.queue.consumer
 from tests.worker.queue.desk import Desk
 from tests.world import World
 
@@ -29,8 +30,9 @@ def sqlite_desk(sqlite_world: World, redis_url: str) -> Iterator[Desk]:
 
 
 @pytest.fixture(autouse=True)
-def _consumers_come_back_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def _consumers_come_back_and_stop_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dramatiq.worker, "CONSUMER_RESTART_DELAY_SECS", 0.05)
+    monkeypatch.setattr(worker.queue.consumer, "WAIT_SECONDS", 0.1)
 
 
 @pytest.fixture
