@@ -36,13 +36,14 @@ from handlers.jobs.handler import Handler, Result, Sending, Task, one_by_one
 from handlers.jobs.kinds import KINDS, Kind, Part
 from handlers.registry import HANDLERS
 from handlers.services import Services
+from portal_db.states import Lane
 from portal_db.tables import Job
 from portal_db.work import imports
 from tests.faults.traps import NEW_CHORE, NEW_KIND, Trap, mark
-from tests.worker.queue.desk import ALL_QUEUES
 from worker import isolated as alone
 from worker import parts, process
 from worker.leader import gauges, scheduler
+from worker.queue.door import QUEUE
 from worker.runner import failures
 from worker.runner.isolation import IsolatedRunner
 
@@ -208,5 +209,5 @@ def main(role: str, *arguments: str) -> int:
     vars(parts).update(SmtpMailer=TrappedMailer)
     vars(process).update(IsolatedRunner=partial(IsolatedRunner, command=child))
     if role == "worker":
-        return process.run_worker(sorted(ALL_QUEUES), threads=4)
+        return process.run_worker(sorted({QUEUE, *Lane}), threads=4)
     return process.run_relay() if role == "relay" else alone.main(list(arguments))
