@@ -7,11 +7,10 @@ from fastapi.responses import Response
 from pydantic import ValidationError
 
 from handlers.access import terms
-from handlers.access.caller import Scope
 from handlers.access.terms import NewTerms
 from web.pages.frame.forms import NO_ERRORS, FormErrors, ThePosted
 from web.pages.frame.view import page, redirect
-from web.pages.frame.visitor import TheVisitor, Visitor
+from web.pages.frame.visitor import TheManager, Visitor
 
 router = APIRouter()
 
@@ -19,7 +18,7 @@ PATH = "/admin/terms"
 
 
 @router.get(PATH)
-def show(visitor: TheVisitor) -> Response:
+def show(visitor: TheManager) -> Response:
     found = terms.current(visitor.database, visitor.caller.practice_id)
     typed = {"text": (found.text if found else None) or "", "url": (found.url if found else None) or ""}
     return _page(visitor, typed)
@@ -36,5 +35,4 @@ def set_terms(posted: ThePosted) -> Response:
 
 
 def _page(visitor: Visitor, typed: dict[str, str], errors: FormErrors = NO_ERRORS) -> Response:
-    visitor.caller.require(Scope.MANAGE)
     return page(visitor, "settings/terms.html", errors, typed=typed)
