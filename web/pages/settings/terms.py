@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from handlers.access import terms
 from handlers.access.terms import NewTerms
-from web.pages.frame.forms import NO_ERRORS, FormErrors, ThePosted
+from web.pages.frame.forms import NO_ERRORS, FormErrors, PostedByManager
 from web.pages.frame.view import page, redirect
 from web.pages.frame.visitor import TheManager, Visitor
 
@@ -25,7 +25,7 @@ def show(visitor: TheManager) -> Response:
 
 
 @router.post(PATH)
-def set_terms(posted: ThePosted) -> Response:
+def set_terms(posted: PostedByManager) -> Response:
     visitor, typed = posted.visitor, posted.texts("text", "url")
     try:
         terms.set_terms(visitor.database, visitor.caller, NewTerms.model_validate(typed))
