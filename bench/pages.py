@@ -1,8 +1,7 @@
 """The portal's pages at a practice with many clients: how long the web process takes for each.
 
 Each XPM record of the directory is a client, half of them individuals with a login; a third have an item to review. All are
-assigned to one partner, who signs in; an owner opens the admin settings. More samples than 35 would meet the limit of
-searches.
+assigned to one partner, who signs in; an owner opens the admin settings.
 """
 
 from __future__ import annotations

@@ -11,9 +11,7 @@ from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select, tru
 from config.folding import fold_name
 from portal_db import names
 from portal_db.database import Tx
-from portal_db.dialect import count_rows
 from portal_db.directory.directories import is_in
-from portal_db.paging import total_of
 from portal_db.states import ConnectionState
 from portal_db.tables import Client, Directory, DirectoryRecord, XpmConnection, XpmLink, same_directory
 from portal_db.visibility import Viewer
@@ -27,7 +25,11 @@ NAMES_AT_ONCE = 500
 def find(tx: Tx, directory: Directory, text: str, *, is_guess: bool, limit: int) -> list[DirectoryRecord]:
     """Records whose name contains every word of a text, or with `is_guess` does but for a typing error, except gone and
     deleted ones. Names that begin with the text come first, then names in which a word begins with it."""
-    return _records(tx, directory, text, _is_named(directory, text, is_guess), limit)
+    # They are chosen by what the index of names holds, and only then read.
+    wanted = select(DirectoryRecord.xpm_uuid).where(_is_named(directory, text, is_guess))
+    ids = _best_first(wanted, text).limit(limit)
+    chosen = select(DirectoryRecord).where(is_in(directory), DirectoryRecord.xpm_uuid.in_(ids))
+    return list(tx.session.scalars(_best_first(chosen, text)))
 
 
 def find_unlinked(
@@ -42,9 +44,13 @@ def find_unlinked(
         XpmLink.disconnected_at.is_(None),
         XpmLink.client_id.in_(clients),
     )
-    wanted = and_(_is_named(directory, text, is_guess), ~linked.exists())
-    found = _records(tx, directory, text, wanted, limit)
-    return found, total_of(found, limit, lambda: count_rows(tx, wanted))
+    wanted = select(DirectoryRecord.xpm_uuid, func.count().over().label("total")).where(
+        _is_named(directory, text, is_guess), ~linked.exists()
+    )
+    chosen = _best_first(wanted, text).limit(limit).subquery()
+    records = select(DirectoryRecord, chosen.c.total).join(chosen, chosen.c.xpm_uuid == DirectoryRecord.xpm_uuid)
+    found = tx.session.execute(_best_first(records.where(is_in(directory)), text)).all()
+    return [record for record, _ in found], found[0].total if found else 0
 
 
 def ids_of(directory: Directory, text: str, *, is_guess: bool) -> Select[UUID]:
@@ -55,13 +61,6 @@ def ids_of(directory: Directory, text: str, *, is_guess: bool) -> Select[UUID]:
 def _is_named(directory: Directory, text: str, is_guess: bool) -> ColumnElement[bool]:
     named = names.contain(text, DirectoryRecord.name_key, is_guess=is_guess) if text else true()
     return and_(is_in(directory), named, DirectoryRecord.gone_at.is_(None), ~DirectoryRecord.is_deleted)
-
-
-def _records(tx: Tx, directory: Directory, text: str, wanted: ColumnElement[bool], limit: int) -> list[DirectoryRecord]:
-    """The first records that are wanted. They are chosen by what the index of names holds, and only then read."""
-    ids = _best_first(select(DirectoryRecord.xpm_uuid).where(wanted), text).limit(limit)
-    chosen = select(DirectoryRecord).where(is_in(directory), DirectoryRecord.xpm_uuid.in_(ids))
-    return list(tx.session.scalars(_best_first(chosen, text)))
 
 
 def _best_first(statement: S, text: str) -> S:
