@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import ijson  # type: ignore[import-untyped]  # it ships no types
 
 from xpm.wire.envelope import ITEM, Envelope
