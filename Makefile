@@ -33,7 +33,7 @@ test: .venv/ready-bench ## run the tests (TESTARGS: options of pytest, such as T
 	@$(RUN) pytest -n auto --dist loadgroup $(TESTARGS)
 
 e2e: .venv/ready-browser ## test the portal in a browser, Chromium (TESTARGS: options of pytest; CHROMIUM=/path/to/it)
-	@$(RUN) pytest tests/e2e $(TESTARGS)
+	@$(RUN) pytest tests/e2e -n 2 --dist loadgroup $(TESTARGS)
 
 screenshots: .venv/ready-browser ## take the pictures of docs/images from the running pages (CHROMIUM=/path/to/it)
 	@$(RUN) tests.e2e.screenshots

@@ -52,7 +52,7 @@ def test_items_are_reviewed_from_integration_progress(visit: Visit) -> None:
     page.goto(address)
     items.filter(has_text=name).first.get_by_role("link", name="Link to existing").click()
     visit.is_sound()
-    page.get_by_label(re.compile(re.escape(f"{name} (Partner)"))).check()
+    page.get_by_label(re.compile(re.escape(f"{name} (Partner"))).check()
     visit.button("Continue").click()
     expect(page.get_by_text("Now in the team")).to_be_visible()
     visit.is_sound()

@@ -47,7 +47,7 @@ def test_the_tour(visit: Visit, browser: Browser, served: Served) -> None:
     # An individual, by the Client list
     visit.menu("Client list")
     page.locator("summary", has_text="Add clients").click()
-    visit.link("From Xero Practice Manager").click()
+    page.get_by_role("list", name="From integrations").get_by_role("link", name="From Xero Practice Manager").click()
     page.get_by_label("Client or entity name").fill("an")
     person = page.locator("li.result", has_text="Individual").filter(has_text="@").first
     person.get_by_role("link").first.click()
