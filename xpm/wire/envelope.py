@@ -50,6 +50,12 @@ class Element:
             self.problem = f"is longer than {MAX_TEXT} characters"
             self.parts.clear()
 
+    def is_empty(self) -> bool:
+        """Whether it holds nothing: no children, no text that can be seen, nothing that was too much or is unknown."""
+        if self.children or self.problem is not None:
+            return False
+        return not any(character.isprintable() and character != " " for part in self.parts for character in part)
+
     def by_name(self) -> dict[str, Element]:
         """The children by their names; of those of one name, the first."""
         return {child.name: child for child in reversed(self.children)}
@@ -60,6 +66,12 @@ def _lower(fields: Fields) -> dict[str, Fields]:
 
 
 _KEPT: Mapping[str, Fields] = _lower(CLIENT_FIELDS)
+#: What the rows of a list are called. Their fields are those that the list names.
+_ROWS: Mapping[str, tuple[str, ...]] = {
+    "groups": (ITEM, "group"),
+    "relationships": (ITEM, "relationship"),
+    "client": (ITEM,),
+}
 
 
 class Envelope:
@@ -129,7 +141,9 @@ class Envelope:
             self._skipped -= 1
         elif self._record:
             element, _ = self._record.pop()
-            if not self._record and (element.children or self._path):  # An empty `client` on its own is no client.
+            if not self._record and (
+                self._path or not element.is_empty()
+            ):  # An empty `client` on its own is no client.
                 self.clients.append(element)
         elif self._path:
             self._path.pop()
@@ -141,10 +155,12 @@ class Envelope:
     def _start_field(self, name: str) -> None:
         parent, kept = self._record[-1]
         inner = kept.get(name)
-        if inner is None and (name == ITEM or f"{name}s" == parent.name):
-            inner = kept  # A row of a list: its fields are those that the list names.
+        if inner is None and name in _ROWS.get(parent.name, ()):
+            inner = kept
         if inner is None:
             self._skipped = 1
+            if kept is not _KEPT:
+                parent.problem = "holds what is not in the contract"
             return
         self._values += 1
         if self._values > MAX_VALUES:

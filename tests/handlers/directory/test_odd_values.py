@@ -128,6 +128,8 @@ def test_a_day_before_its_month_is_left_out_where_not_everybody_writes_so(
         ({"relatedClient": None}, (), 1),
         ({"relatedClient": {"uuid": "unknown", "name": "Somebody"}}, ("relationships.relatedClient.uuid",), 1),
         ({"type": ""}, ("relationships.type",), 1),
+        ({"relatedClient": "Jane Roe"}, ("relationships.relatedClient",), 1),
+        ({"relatedClient": {"person": "Jane Roe"}}, ("relationships.relatedClient",), 1),
     ],
 )
 def test_a_relationship_that_cannot_be_read_leaves_the_others(
@@ -148,10 +150,48 @@ def test_a_relationship_that_can_no_longer_be_read_has_not_ended(
 ) -> None:
     record = person_with_relationships(own_simulator)
     own_world.run_import(record.uuid)
-    make_odd(own_simulator, record, relationships=ties_of(record, type=""))
+    known = len(relationships(own_world))
+    ties = ties_of(record)
+    for odd in (
+        ties_of(record, type=""),
+        ties_of(record, relatedClient="Jane Roe"),
+        ties_of(record, relatedClient=str(record.relationships[0].related_uuid)),
+        ["see notes", *ties[1:]],
+        "see notes",
+        "see notes " * 7_000,
+        {"note": "see notes"},
+        [ties],
+    ):
+        make_odd(own_simulator, record, relationships=odd)
+        synced(own_world)
+        own_world.run_due()
+        assert [each.gone_at for each in relationships(own_world)] == [None] * known
+    # When XPM has the others in a form that can be read, the first has ended
+    make_odd(own_simulator, record, relationships=ties[1:])
     synced(own_world)
     own_world.run_due()
-    assert {each.gone_at for each in relationships(own_world)} == {None}
+    assert len([each for each in relationships(own_world) if each.gone_at is not None]) == 1
+
+
+@on_postgresql
+@pytest.mark.parametrize(
+    ("values", "left_out"),
+    [
+        ({"relationships": "see notes"}, ("relationships",)),
+        ({"groups": "VIP"}, ("groups",)),
+        ({"phone": {"number": "02 5550 1234"}}, ("phone",)),
+    ],
+)
+def test_another_shape_than_expected_is_left_out_and_named(
+    own_world: World, own_simulator: SimulatorHandle, values: dict[str, object], left_out: tuple[str, ...]
+) -> None:
+    record = find(own_simulator, is_importable_person)
+    make_odd(own_simulator, record, **values)
+    sync = synced(own_world)
+    assert (sync.state, sync.seen, sync.unread) == (SyncState.SUCCEEDED, 40, 0)
+    row = own_world.run_import(record.uuid)
+    assert row.state is ImportState.SUCCEEDED
+    assert queries.details(own_world.database, row.id).left_out == left_out
 
 
 def relationships(world: World) -> list[Relationship]:

@@ -256,6 +256,43 @@ CALLING = (
         (f"{ODD}::test_a_text_in_place_of_the_clients_is_not_an_empty_list[json]",),
     ),
     Mutant(
+        "wire-shape-of-a-value",
+        "a text where a value with fields of its own is expected is left out and named",
+        "a relationship vanishes, and counts as ended",
+        (
+            Edit(
+                "xpm/wire/fields.py",
+                "        if child is not None and not child.is_empty():\n            self.omit(name)\n        return None\n",
+                "        return None\n",
+            ),
+        ),
+        (f"{ODD}::test_a_relationship_that_cannot_be_read_leaves_the_others[row6-omissions6-json]",),
+    ),
+    Mutant(
+        "wire-shape-of-a-list",
+        "a text where a list or a row of one is expected is left out and named",
+        "a client's relationships vanish, and count as ended",
+        (Edit("xpm/wire/fields.py", "if any(not row.children and not row.is_empty() for row in rows):", "if False:"),),
+        (f"{ODD}::test_what_stands_in_place_of_a_list_is_named[relationships-see notes-json]",),
+    ),
+    Mutant(
+        "wire-shape-of-a-text",
+        "an object where a text is expected is left out and named",
+        "a value vanishes and nobody is told",
+        (Edit("xpm/wire/envelope.py", "if kept is not _KEPT:", "if False:"),),
+        (f"{ODD}::test_an_object_or_a_list_in_place_of_a_text_is_left_out_and_named[phone-written0-json]",),
+    ),
+    Mutant(
+        "relationships-lost-list",
+        "relationships do not end where their list is something else",
+        "a relationship that XPM still has is shown as ended",
+        (Edit("handlers/relationships/labels.py", '{"relationships", "relationships.type"', '{"relationships.type"'),),
+        (
+            "tests/handlers/directory/test_odd_values.py"
+            "::test_a_relationship_that_can_no_longer_be_read_has_not_ended[postgresql]",
+        ),
+    ),
+    Mutant(
         "relationships-whole",
         "relationships end only if all of the record's could be read",
         "a relationship that XPM still has is shown as ended",
