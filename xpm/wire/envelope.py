@@ -15,7 +15,9 @@ ITEM = "[]"
 """The name that a JSON array's nameless items are given."""
 
 MAX_DEPTH = 64
-"""How deep a body may nest; XPM's bodies nest seven deep."""
+"""How deep a body may nest; XPM's bodies nest seven deep. A client that nests deeper cannot be read."""
+DEEPEST = 10_000
+"""How deep a client may nest that is skipped for that: the parser holds every level."""
 MAX_TEXT = 65_536
 """The longest text kept, in characters. A longer one is unreadable and not cut: a cut name would look like a real one."""
 MAX_VALUES = 100_000
@@ -97,7 +99,7 @@ class Envelope:
         """An element, or a JSON value with its key, begins."""
         self._depth += 1
         if self._depth > MAX_DEPTH:
-            raise XpmMalformed("the body nests too deeply")
+            self._note_depth()
         if self._depth == 1:
             if name != "response":
                 raise XpmMalformed("the body is not an XPM response")
@@ -107,6 +109,11 @@ class Envelope:
             self._start_field(name)
         else:
             self._start_outside(name)
+
+    def _note_depth(self) -> None:
+        if not self._record or self._depth > DEEPEST:
+            raise XpmMalformed("the body nests too deeply")
+        self._record[0][0].problem = "nests too deeply"
 
     def _start_outside(self, name: str) -> None:
         """An element begins outside of any client."""

@@ -200,6 +200,23 @@ def relationships(world: World) -> list[Relationship]:
 
 
 @on_postgresql
+def test_a_client_that_nests_too_deeply_costs_nobody_else_anything(
+    own_world: World, own_simulator: SimulatorHandle
+) -> None:
+    # Given a practice that was read, and then a client with something deep in a field that is not read
+    synced(own_world)
+    record = find(own_simulator, is_importable_person)
+    deep: object = "note"
+    for _ in range(100):
+        deep = {"note": deep}
+    make_odd(own_simulator, record, spouse=deep)
+    # When the practice is read again, then the others are, and what was known of this client is kept
+    sync = synced(own_world)
+    assert (sync.state, sync.seen, sync.unread, sync.gone) == (SyncState.SUCCEEDED, 40, 1, 0)
+    assert present(own_world)[record.uuid].record["name"] == record.name
+
+
+@on_postgresql
 def test_odd_characters_in_one_name_cost_nobody_anything(own_world: World, own_simulator: SimulatorHandle) -> None:
     own_simulator.simulator.knobs = own_simulator.simulator.knobs.changed({"strict_content_type": False})  # XML
     odd = dict(zip(("\x0b", "\x1f", "\r\n", "\ufffe"), importable(own_simulator), strict=False))

@@ -283,6 +283,20 @@ CALLING = (
         (f"{ODD}::test_an_object_or_a_list_in_place_of_a_text_is_left_out_and_named[phone-written0-json]",),
     ),
     Mutant(
+        "wire-deep-record",
+        "a client that nests too deeply is skipped",
+        "one client stops the sync of a practice",
+        (Edit("xpm/wire/envelope.py", "if not self._record or self._depth > DEEPEST:", "if True:"),),
+        (f"{ODD}::test_a_record_that_nests_too_deeply_leaves_the_others[notes-json]",),
+    ),
+    Mutant(
+        "wire-deepest",
+        "a body that nests without end is refused, in a client too",
+        "the parser holds every level until memory is full",
+        (Edit("xpm/wire/envelope.py", "if not self._record or self._depth > DEEPEST:", "if not self._record:"),),
+        (f"{WIRE}::test_a_body_that_nests_too_deep_is_refused[in a client-json]",),
+    ),
+    Mutant(
         "relationships-lost-list",
         "relationships do not end where their list is something else",
         "a relationship that XPM still has is shown as ended",

@@ -20,7 +20,7 @@ from tests.xpm.client.upstream import ACME, BLOGGS
 from xpm.errors import XpmMalformed
 from xpm.records import Unreadable, XpmClient
 from xpm.wire import Reading, decode_clients
-from xpm.wire.envelope import MAX_TEXT
+from xpm.wire.envelope import MAX_DEPTH, MAX_TEXT
 
 TIE = {"type": "Owner", "relatedClient": GROUP}
 AUSTRALIA = Reading.at(datetime(2026, 11, 27, tzinfo=UTC), day_first=True)
@@ -245,6 +245,19 @@ def test_a_record_with_too_many_fields_leaves_the_others(kind: Format, monkeypat
     body = encode({"status": "OK", "clients": [as_tree(ACME), crowd, as_tree(ACME)]}, kind)
     assert list(decode_clients(CONTENT_TYPES[kind], iter([body]), noted.append)) == [ACME, ACME]
     assert [each.uuid for each in noted] == [BLOGGS.uuid]
+
+
+@both_formats
+@pytest.mark.parametrize("field", ["notes", "phone", "relationships"])
+def test_a_record_that_nests_too_deeply_leaves_the_others(kind: Format, field: str) -> None:
+    deep: Any = SECRET
+    for _ in range(MAX_DEPTH):
+        deep = [deep] if field == "relationships" else {"note": deep}
+    noted: list[Unreadable] = []
+    rows = [as_tree(ACME), {**as_tree(BLOGGS), field: deep}, as_tree(ACME)]
+    body = encode({"status": "OK", "clients": rows}, kind)
+    assert list(decode_clients(CONTENT_TYPES[kind], cut(body, 100), noted.append)) == [ACME, ACME]
+    assert noted == [Unreadable(BLOGGS.uuid, f"client {BLOGGS.uuid} nests too deeply")]
 
 
 @both_formats

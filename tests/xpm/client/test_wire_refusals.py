@@ -129,10 +129,18 @@ def test_a_long_name_is_kept_as_sent_up_to_the_bound(kind: Format) -> None:
 
 
 @both_formats
-def test_a_body_that_nests_too_deep_is_refused(kind: Format) -> None:
-    deep = {"xml": "<Response>" + "<a>" * 100_000, "json": '{"a":' + "[" * 100_000}[kind]
+@pytest.mark.parametrize(
+    "head",
+    [
+        {"xml": "<Response>", "json": '{"a":'},
+        {"xml": "<Response><Clients>" + "<Client>" * 2, "json": '{"clients": [{"a":'},
+    ],
+    ids=["outside of a client", "in a client"],
+)
+def test_a_body_that_nests_too_deep_is_refused(kind: Format, head: dict[Format, str]) -> None:
+    deep = head[kind] + {"xml": "<a>", "json": "["}[kind] * 100_000
     with pytest.raises(XpmMalformed) as caught:
-        many(deep, CONTENT_TYPES[kind])
+        list(decode_clients(CONTENT_TYPES[kind], iter([deep.encode()]), lambda _: None))
     assert not caught.value.truncated
 
 
