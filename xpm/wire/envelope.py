@@ -90,6 +90,11 @@ class Envelope:
         self._values = 0
         self._texts: dict[tuple[str, ...], Element] = {}
 
+    @property
+    def is_in_client(self) -> bool:
+        """Whether a client has begun and not ended yet."""
+        return bool(self._record)
+
     def value(self, *path: str) -> str | None:
         """The text at `path` below the root, stripped; `None` where it is missing or empty."""
         element = self._texts.get(path)

@@ -231,6 +231,20 @@ def test_odd_characters_in_one_name_cost_nobody_anything(own_world: World, own_s
 
 
 @on_postgresql
+def test_ampersands_that_nobody_escaped_cost_nobody_anything(
+    own_world: World, own_simulator: SimulatorHandle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own_simulator.simulator.knobs = own_simulator.simulator.knobs.changed({"strict_content_type": False})  # XML
+    monkeypatch.setattr("xpm.simulator.formats.escape", lambda text, **_: text.replace("<", "&lt;"))
+    record = find(own_simulator, is_importable_person)
+    make_odd(own_simulator, record, name="Jane & Joe&nbsp;Roe")
+    sync = synced(own_world)
+    assert (sync.state, sync.seen, sync.unread) == (SyncState.SUCCEEDED, 40, 0)
+    assert present(own_world)[record.uuid].record["name"] == "Jane & Joe&nbsp;Roe"
+    assert own_world.run_import(record.uuid).state is ImportState.SUCCEEDED
+
+
+@on_postgresql
 def test_a_practice_full_of_odd_values_is_listed_and_imported(own_world: World, own_simulator: SimulatorHandle) -> None:
     own_simulator.simulator.tenants[TENANT].practice.odd_percent = 100
     sync = synced(own_world)

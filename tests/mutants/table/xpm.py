@@ -245,7 +245,7 @@ CALLING = (
         "wire-held-reference",
         "the beginning of a reference waits for the next piece",
         "a reference across two pieces stops the sync of a practice",
-        (Edit("xpm/wire/characters.py", "if is_last or begun < 0 or raw", "if True or raw"),),
+        (Edit("xpm/wire/characters.py", "if begun < 0 or raw", "if True or raw"),),
         (f"{ODD}::test_characters_that_xml_forbids_are_dropped_from_xml[utf-8-&#11;-1]",),
     ),
     Mutant(
@@ -281,6 +281,51 @@ CALLING = (
         "a value vanishes and nobody is told",
         (Edit("xpm/wire/envelope.py", "if kept is not _KEPT:", "if False:"),),
         (f"{ODD}::test_an_object_or_a_list_in_place_of_a_text_is_left_out_and_named[phone-written0-json]",),
+    ),
+    Mutant(
+        "wire-bare-ampersand",
+        "an ampersand in XML that begins no reference stands for itself",
+        "one company's name stops the sync of a practice",
+        (Edit("xpm/wire/characters.py", '    raw = _BARE.sub(b"&amp;", raw)\n'),),
+        (f"{ODD}::test_an_ampersand_that_begins_no_reference_is_one[Smith & Jones-Smith & Jones-7]",),
+    ),
+    Mutant(
+        "wire-cdata",
+        "an ampersand in a CDATA section is left as it is",
+        "a name is changed while it is read",
+        (Edit("xpm/wire/characters.py", "if self._mark is _CDATA and _CDATA not in raw:", "if True:"),),
+        (
+            f"{ODD}::test_an_ampersand_that_begins_no_reference_is_one"
+            "[<![CDATA[]]>&<![CDATA[<![CDATA[ &]]>&-&<![CDATA[ &&-7]",
+        ),
+    ),
+    Mutant(
+        "wire-cdata-across-pieces",
+        "the beginning and the end of a CDATA section are found across two pieces",
+        "a name is changed while it is read",
+        (Edit("xpm/wire/characters.py", "for mark, length in _BEGUN_MARKS if raw", "for mark, length in () if raw"),),
+        (
+            f"{ODD}::test_an_ampersand_that_begins_no_reference_is_one"
+            "[<![CDATA[]]>&<![CDATA[<![CDATA[ &]]>&-&<![CDATA[ &&-1]",
+        ),
+    ),
+    Mutant(
+        "wire-skipped-text",
+        "a text of a client in JSON that hardly ends is skipped",
+        "one client stops the sync of a practice",
+        (
+            Edit(
+                "xpm/wire/decode.py", "and not (self._envelope.is_in_client and characters.skip_text(fed))", "and True"
+            ),
+        ),
+        (f"{ODD}::test_a_text_in_json_that_nearly_never_ends_costs_no_other_client[phone--999]",),
+    ),
+    Mutant(
+        "wire-skipped-text-only",
+        "nothing but a text is skipped",
+        "values are lost and nobody notices",
+        (Edit("xpm/wire/characters.py", "self._is_json and _OF_TEXTS.search(last) is not None", "self._is_json"),),
+        (f"{ODD}::test_what_never_ends_in_json_and_is_no_text_ends_the_list[ ]",),
     ),
     Mutant(
         "wire-deep-record",

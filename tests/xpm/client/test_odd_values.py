@@ -279,6 +279,72 @@ def test_characters_that_xml_forbids_are_dropped_from_xml(character: str, size: 
     assert list(decode_clients(XML, cut(text.encode(charset), size))) == sent
 
 
+#: What may be written in an XML text, and what it is read as. Nothing in a CDATA section is a reference.
+AMPERSANDS = {
+    "Smith & Jones": "Smith & Jones",
+    "Smith &amp; Jones": "Smith & Jones",
+    "&": "&",
+    "A&B&&amp;C": "A&B&&C",
+    "Smith&nbsp;Jones": "Smith&nbsp;Jones",
+    "Smith &amp;nbsp; Jones": "Smith &nbsp; Jones",
+    "&CounterClockwiseContourIntegral;": "&CounterClockwiseContourIntegral;",
+    "&lt;b&gt; &quot;&apos;&#65;&#x42;": "<b> \"'AB",
+    "&#; &#x; &#xZ; &#65 &# &amp &;": "&#; &#x; &#xZ; &#65 &# &amp &;",
+    "&am&#11;p; &#1&amp;1;": "&amp; &#1&1;",
+    "<![CDATA[Smith & Jones &amp; &#11; ]]]> & &amp; Co": "Smith & Jones &amp; &#11; ] & & Co",
+    "<![CDATA[]]>&<![CDATA[<![CDATA[ &]]>&": "&<![CDATA[ &&",
+    "<!-- <![CDATA[ -->A &amp; B<!-- ]]> & -->": "A & B",
+}
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 7, 11, 16, 65_536])
+@pytest.mark.parametrize(("written", "meant"), AMPERSANDS.items())
+def test_an_ampersand_that_begins_no_reference_is_one(written: str, meant: str, size: int) -> None:
+    body = encode_list([replace(ACME, name="_"), BLOGGS], "xml").decode().replace("<Name>_<", f"<Name>{written}<")
+    assert list(decode_clients(XML, cut(body.encode(), size))) == [replace(ACME, name=meant), BLOGGS]
+
+
+@unhurried
+@given(
+    parts=st.lists(st.sampled_from([*"&;#x]> 1", "amp", "&amp;", "&#65;", "<![CDATA[x&]]>", "]]", "é"]), max_size=12),
+    sizes=st.tuples(st.integers(1, 40), st.just(65_536)),
+)
+def test_it_makes_no_difference_where_xml_is_cut(parts: list[str], sizes: tuple[int, int]) -> None:
+    written = "".join(parts).replace("]]>", "]]&gt;").replace("x&]]&gt;", "x&]]>")
+    body = encode_list([replace(ACME, name="_"), BLOGGS], "xml").decode().replace("<Name>_<", f"<Name>_{written}<")
+    in_pieces, whole = (list(decode_clients(XML, cut(body.encode(), size))) for size in sizes)
+    assert in_pieces == whole
+    assert whole[1:] == [BLOGGS]
+
+
+#: Ways in which a long text may end.
+ENDINGS = ["", "\\", "\\" * 7 + '"', '"', "\n", '\\","name":"x', "\u2028", "\U0001f600"]
+
+
+@pytest.mark.parametrize("size", [999, 65_536])
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("field", ["phone", "notes", "name"])
+def test_a_text_in_json_that_nearly_never_ends_costs_no_other_client(
+    field: str, ending: str, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("xpm.wire.decode.MAX_TOKEN_BYTES", 200_000)
+    noted: list[Unreadable] = []
+    long = ("Zoë\\" * 50_000)[len(ending) :] * 2 + ending
+    rows = [as_tree(ACME), {**as_tree(BLOGGS), field: long}, as_tree(ACME)]
+    found = list(decode_clients(JSON, cut(json.dumps({"clients": rows, "status": "OK"}).encode(), size), noted.append))
+    assert (found[0], found[-1]) == (ACME, ACME)
+    assert [each.omissions for each in found[1:-1]] == {"phone": [("phone",)], "notes": [()], "name": []}[field]
+    assert len(noted) == (field == "name")
+
+
+@pytest.mark.parametrize("filler", [" ", "1"])
+def test_what_never_ends_in_json_and_is_no_text_ends_the_list(filler: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("xpm.wire.decode.MAX_TOKEN_BYTES", 200_000)
+    body = json.dumps({"clients": [{**as_tree(ACME), "taxNumber": [1, 2]}], "status": "OK"})
+    with pytest.raises(XpmMalformed):
+        many(body.replace("[1, ", "[1, " + filler * 500_000), JSON)
+
+
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 7, 11, 65_536])
 def test_lone_surrogates_are_dropped_from_json(size: int) -> None:
     sent = "\\ud83d \\ud83d\\ude00 \\udE00\\\\ud83d \\\\\\ud800\\u00eb \\ud83d\\ud83d\\ude00"
