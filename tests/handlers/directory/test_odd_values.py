@@ -111,7 +111,11 @@ def test_a_day_before_its_month_is_left_out_where_not_everybody_writes_so(
     make_odd(own_simulator, record, dateOfBirth="3/4/1970")
     with own_sqlite_world.database.write() as tx:
         people.set_practice(tx, own_sqlite_world.practice_id, {"time_zone": zone})
-    row = own_sqlite_world.run_import(record.uuid)
+    with capture_logs() as logs:
+        row = own_sqlite_world.run_import(record.uuid)
+    # An import that reads XPM itself names it in the log, as a sync does
+    named = [(line["import_id"], line["fields"]) for line in logs if line["event"] == "directory.left_out"]
+    assert named == [(str(row.id), ["dateOfBirth"])]
     assert row.state is ImportState.SUCCEEDED
     assert queries.details(own_sqlite_world.database, row.id).left_out == ("dateOfBirth",)
 

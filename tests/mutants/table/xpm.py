@@ -342,6 +342,16 @@ CALLING = (
         (f"{WIRE}::test_a_body_that_nests_too_deep_is_refused[in a client-json]",),
     ),
     Mutant(
+        "left-out-of-an-import",
+        "an import that reads XPM itself logs what was left out",
+        "a field is missing and nobody can find out why",
+        (Edit("handlers/directory/lookup.py", "    if record.omissions:", "    if False:"),),
+        (
+            "tests/handlers/directory/test_odd_values.py"
+            "::test_a_day_before_its_month_is_left_out_where_not_everybody_writes_so[Asia/Tokyo]",
+        ),
+    ),
+    Mutant(
         "relationships-lost-list",
         "relationships do not end where their list is something else",
         "a relationship that XPM still has is shown as ended",
