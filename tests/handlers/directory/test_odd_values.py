@@ -15,20 +15,13 @@ from portal_db.directory import unreadable
 from portal_db.states import ImportState, SyncState
 from portal_db.tables import Relationship
 from tests.handlers.directory.given import directory_of, present, synced
-from tests.handlers.given import find, records, values_of
+from tests.handlers.given import find, make_odd, records, values_of
 from tests.making import importable
 from tests.world import TENANT, World, is_importable_person
 from xpm.simulator.practice.model import Client
 from xpm.simulator.serve import SimulatorHandle
 
 on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-
-
-def make_odd(simulator: SimulatorHandle, record: Client, **values: object) -> None:
-    """XPM sends these values of a record in place of its own."""
-    tenant = simulator.simulator.tenants[TENANT]
-    tenant.practice.odd_values[record.uuid] = values
-    tenant.encoder.forget(None)
 
 
 def person_with_relationships(simulator: SimulatorHandle) -> Client:
