@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 from handlers.access.caller import Caller, Scope
 from handlers.clients import link
 from portal_db.states import Role
+from tests.handlers.directory.given import synced
 from tests.handlers.given import disconnect, find, make_odd, run_only
 from tests.web.desk import Desk
 from tests.web.pages.frame.test_frame import keeps_the_rules
@@ -79,8 +80,9 @@ def test_what_was_left_out_is_named_and_never_shown(own_desk: Desk, own_simulato
     page = keeps_the_rules(visitor.open(f"/imports/{row.id}"))
     assert "Left out: date of birth, relationships. XPM has them in a form that can't be read." in page.text
     assert "May" not in page.text
-    # When it is corrected in XPM and imported again, nothing is left out
+    # When it is corrected in XPM, read and imported again, nothing is left out
     make_odd(own_simulator, record)
+    synced(own_desk.world)
     assert row.client_id is not None
     again = import_items(visitor, row.client_id)
     own_desk.world.run_due()
