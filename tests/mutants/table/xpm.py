@@ -306,7 +306,7 @@ CALLING = (
         (Edit("xpm/wire/characters.py", "for mark, length in _BEGUN_MARKS if raw", "for mark, length in () if raw"),),
         (
             f"{ODD}::test_an_ampersand_that_begins_no_reference_is_one"
-            "[<![CDATA[]]>&<![CDATA[<![CDATA[ &]]>&-&<![CDATA[ &&-1]",
+            "[<![CDATA[Smith & Jones &amp; &#11; ]]]> & &amp; Co-Smith & Jones &amp; &#11; ] & & Co-1]",
         ),
     ),
     Mutant(
