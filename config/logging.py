@@ -35,6 +35,7 @@ LOGGABLE = frozenset(
         ),
         *("kind", "lane", "state", "attempt", "queue", "limit", "operation", "status", "schedule", "signal"),
         *("count", "pending", "seconds", "wait", "pid", "port"),
+        *("directory", "sync", "mode", "held", "upstream", "problem", "xpm_uuid", "fields"),
     }
 )
 

@@ -32,23 +32,25 @@ def recipients(folder: Path) -> list[str]:
     return sorted(json.loads(line)["recipient"].casefold() for line in lines)
 
 
-def judge(found: dict[str, Any], folder: Path) -> None:
+def judge(found: dict[str, Any], folder: Path, *, odd_percent: float = 0.0) -> None:
     """Hold a demo's figures and its mail against the truth."""
-    wanted = truth.expected(sorted(truth.read(folder / "truth.jsonl"), key=lambda row: UUID(row["uuid"])))
-    assert wanted.imports["succeeded"] > CLIENTS / 2, "the practice is too odd to prove anything"
-    assert set(wanted.rejections) == {
+    rows = sorted(truth.read(folder / "truth.jsonl"), key=lambda row: UUID(row["uuid"]))
+    wanted = truth.expected(rows, odd_percent)
+    assert wanted.imports["succeeded"] > len(rows) / 2, "the practice is too odd to prove anything"
+    assert set(wanted.rejections) - {"email_ambiguous"} == {
         "email_missing", "email_invalid", "email_taken", "xpm_client_archived", "xpm_client_deleted"
     }  # fmt: skip
     assert found["imports"] == dict(wanted.imports)
     assert found["rejections"] == dict(wanted.rejections)
     assert found["clients_created"] == wanted.clients_created
     assert found["entities_created"] == wanted.entities_created
+    assert found["left_out"] == dict(wanted.left_out)
     assert found["details_imported"] == wanted.imports["succeeded"]
     assert found["relationships_found"] == wanted.relationships_found
     assert found["welcome_emails"] == len(wanted.recipients)
     assert recipients(folder) == sorted(wanted.recipients)
     assert (found["unfinished"], found["dead"], found["xpm_429"]) == (0, 0, 0)
-    assert found["xpm_calls"] <= 5
+    assert found["xpm_calls"] <= (10 if odd_percent else 5)
 
 
 @pytest.mark.timeout(600)

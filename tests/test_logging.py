@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
 import structlog
 
 from config import logging as logging_setup
-from config.logging import log_each, set_up_logging
+from config.logging import LOGGABLE, log_each, set_up_logging
 from config.settings import Settings
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(autouse=True)
@@ -40,6 +44,24 @@ def test_a_field_that_is_not_listed_is_left_out(capsys: pytest.CaptureFixture[st
     line = last_line(capsys)
     assert (line["event"], line["job"], line["count"]) == ("job.failed", "j-1", 3)
     assert "ane" not in json.dumps(line)
+
+
+def test_what_our_own_lines_say_is_listed() -> None:
+    said = {
+        word.arg
+        for package in ("config", "handlers", "portal_db", "web", "worker", "xpm")
+        for path in (ROOT / package).rglob("*.py")
+        for call in ast.walk(ast.parse(path.read_text()))
+        if isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Attribute)
+        and call.func.attr in ("debug", "info", "warning", "error", "exception")
+        and isinstance(call.func.value, ast.Name)
+        and call.func.value.id == "log"
+        for word in call.keywords
+        if word.arg is not None and not word.arg.startswith("_")
+    }
+    assert {"job", "sync"} <= said
+    assert said - LOGGABLE == {"exc_info"}
 
 
 def test_an_exception_is_named_and_not_quoted(capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,6 +13,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import structlog
+
 from handlers import refusals
 from handlers.directory.records import columns_of, read_record
 from handlers.errors import JobError, from_xpm
@@ -30,6 +32,8 @@ from portal_db.xero.requester import Requester
 from xpm.client import Access, Fetched
 from xpm.errors import XpmError
 from xpm.records import XpmClient
+
+log = structlog.stdlib.get_logger(__name__)
 
 FRESH = timedelta(minutes=20)
 """How old a directory's record may be when an import is requested: the 15 minutes between two syncs, and time for one."""
@@ -84,6 +88,9 @@ def _record(
     # The other half of the deadline is for writing.
     seconds, uuid = job.deadline_seconds / 2, requester.request.xpm_uuid
     record = get_from_xpm(services, requester, uuid, lane=job.lane, holder=str(job.id), seconds=seconds)
+    if record.omissions:
+        fields = list(record.omissions)
+        log.warning("directory.left_out", import_id=str(of_import(job)), xpm_uuid=str(uuid), fields=fields)
     return FetchedRecord(connection, record, requester.now)
 
 

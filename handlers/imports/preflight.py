@@ -30,6 +30,7 @@ from portal_db.states import ClientKind
 from portal_db.tables import XpmConnection
 from portal_db.types import database_time
 from portal_db.work import lookahead, recent_imports
+from portal_db.work.recent_imports import InXpm
 from portal_db.xero import requester
 from xpm.quota.limits import DAY_SECONDS, MINUTE_SECONDS
 
@@ -120,10 +121,10 @@ def forecast(database: Database, caller: Caller, rows: Sequence[ImportWishes], b
     )
 
 
-def names_in_xpm(database: Database, caller: Caller, xpm_uuids: Sequence[UUID]) -> dict[UUID, str]:
-    """The names of XPM records, as far as the caller's own connection has seen them."""
+def seen_in_xpm(database: Database, caller: Caller, xpm_uuids: Sequence[UUID]) -> dict[UUID, InXpm]:
+    """What XPM has of records, as far as the caller's own connection has seen them."""
     with database.read() as tx:
-        return recent_imports.names_in_xpm(tx, caller.practice_id, caller.staff_id, xpm_uuids)
+        return recent_imports.seen_in_xpm(tx, caller.practice_id, caller.staff_id, xpm_uuids)
 
 
 def seconds_for(calls: int, budget: Budget) -> int:

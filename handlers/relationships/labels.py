@@ -20,7 +20,9 @@ LONGEST = 500
 #: The name of the other side where XPM has none.
 NAMELESS = "(no name in XPM)"
 #: The omissions with which a relationship itself is lost, and not only a value of it.
-_LOST_ROWS = frozenset({"relationships.type", "relationships.relatedClient.uuid"})
+_LOST_ROWS = frozenset(
+    {"relationships", "relationships.type", "relationships.relatedClient", "relationships.relatedClient.uuid"}
+)
 
 #: What `relationships.percentage` holds.
 _DIGITS = Decimal("0.0001")

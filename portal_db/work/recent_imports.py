@@ -6,6 +6,7 @@ Each function runs one statement, however many imports a page shows, filtered by
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import and_, func, select
@@ -22,6 +23,14 @@ from portal_db.work.due import is_out_of_turn, is_paused, state_of_found
 Row = tuple[Import, Client | None, str]
 
 _NAME = DirectoryRecord.record["name"].as_string()
+_EMAIL = DirectoryRecord.record["email"].as_string()
+
+
+class InXpm(NamedTuple):
+    """What XPM has of a record."""
+
+    name: str
+    email: str | None
 
 
 def page(tx: Tx, viewer: Viewer, *, seconds: float, after: Cursor | None, limit: int) -> list[Row]:
@@ -36,16 +45,16 @@ def page(tx: Tx, viewer: Viewer, *, seconds: float, after: Cursor | None, limit:
     return [(row, client, name) for row, client, name in tx.session.execute(page)]
 
 
-def names_in_xpm(tx: Tx, practice_id: UUID, staff_id: UUID, xpm_uuids: Sequence[UUID]) -> dict[UUID, str]:
-    """The names of these records in XPM, as far as this staff member's own connection has seen them: a colleague's sees
+def seen_in_xpm(tx: Tx, practice_id: UUID, staff_id: UUID, xpm_uuids: Sequence[UUID]) -> dict[UUID, InXpm]:
+    """What XPM has of these records, as far as this staff member's own connection has seen them: a colleague's sees
     records that they may not see in XPM."""
     statement = (
-        select(DirectoryRecord.xpm_uuid, _NAME)
+        select(DirectoryRecord.xpm_uuid, _NAME, _EMAIL)
         .join(XpmConnection, same_directory(XpmConnection, DirectoryRecord))
         .where(XpmConnection.practice_id == practice_id, XpmConnection.staff_id == staff_id)
         .where(XpmConnection.state != ConnectionState.DISCONNECTED, DirectoryRecord.xpm_uuid.in_(xpm_uuids))
     )
-    return {uuid: name for uuid, name in tx.session.execute(statement) if name}
+    return {uuid: InXpm(name, email) for uuid, name, email in tx.session.execute(statement) if name}
 
 
 def requested_names(tx: Tx, practice_id: UUID, import_ids: Sequence[UUID]) -> dict[UUID, str]:

@@ -68,6 +68,13 @@ def change(simulator: SimulatorHandle, uuid: UUID, **changes: object) -> None:
     tenant.encoder.forget(None)
 
 
+def make_odd(simulator: SimulatorHandle, record: Client, **values: object) -> None:
+    """XPM sends these values of a record in place of its own, in a simulator of the test's own."""
+    tenant = simulator.simulator.tenants[TENANT]
+    tenant.practice.odd_values[record.uuid] = values
+    tenant.encoder.forget(None)
+
+
 # ---- who works there ----
 
 

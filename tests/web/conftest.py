@@ -20,6 +20,13 @@ def desk(sqlite_world: World, redis_url: str) -> Iterator[Desk]:
 
 
 @pytest.fixture
+def own_desk(own_sqlite_world: World, redis_url: str) -> Iterator[Desk]:
+    """`desk`, connected to `own_simulator`."""
+    with serving(own_sqlite_world, redis_url) as made:
+        yield made
+
+
+@pytest.fixture
 def any_desk(world: World, redis_url: str) -> Iterator[Desk]:
     """`desk`, once on SQLite and once on PostgreSQL: for what our queries decide."""
     with serving(world, redis_url) as made:

@@ -1,13 +1,15 @@
 """A body's bytes to the UTF-8 that both parsers accept, piece by piece: one odd character must not stop a whole list.
 
 Characters that XML forbids are dropped, raw or as references, and from JSON lone surrogates; bytes that are not in the
-body's character set become U+FFFD. Memory holds one piece and the beginning of one reference or escape.
+body's character set become U+FFFD. In XML an ampersand that begins no reference XML knows stands for itself. Memory holds
+one piece and the beginning of one reference or escape.
 """
 
 from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Iterator
 
 from xpm.errors import XpmMalformed
 
@@ -30,6 +32,10 @@ _JSON_SPACES = bytes.maketrans(b"\t\n\r", b"   ")
 _FORBIDDEN = re.compile(b"\xef\xbf[\xbe\xbf]")
 _REFERENCE = re.compile(rb"&#(?:x([0-9a-fA-F]{1,12})|([0-9]{1,12}));")
 _LONGEST_REFERENCE = 16
+# An ampersand that somebody forgot to escape. Document types are refused, so no entity has a name but these five.
+_BARE = re.compile(rb"&(?!(?:amp|lt|gt|quot|apos|#[0-9]{1,12}|#x[0-9a-fA-F]{1,12});)")
+_CDATA, _CDATA_END = b"<![CDATA[", b"]]>"
+_BEGUN_MARKS = tuple((mark[:length], length) for mark in (_CDATA, _CDATA_END) for length in range(1, len(mark)))
 
 # A JSON escape: of a character beyond U+FFFF by its two surrogates, of a lone surrogate, or any other.
 _ESCAPE = re.compile(
@@ -37,6 +43,9 @@ _ESCAPE = re.compile(
 )
 _BEGUN_ESCAPE = re.compile(rb"\\+(?:u(?:[0-9a-fA-F]{0,3}|[dD][89aAbB][0-9a-fA-F]{2}(?:\\(?:u[0-9a-fA-F]{0,3})?)?))?\Z")
 _LONGEST_ESCAPE = 12
+_WITHIN_TEXT = re.compile(rb'[^"\\]*(?:\\.[^"\\]*)*', re.DOTALL)
+# What stands neither between JSON's texts nor in its numbers.
+_OF_TEXTS = re.compile(rb"[^\s,:0-9eE.+-]")
 
 
 class Characters:
@@ -47,6 +56,8 @@ class Characters:
         self._is_json = is_json
         self._table = _JSON_SPACES if is_json else None
         self._held = b""
+        self._mark = _CDATA  # or, within such a section, its end
+        self.skips = False
 
     def feed(self, piece: bytes, *, is_last: bool = False) -> bytes:
         """The next piece for the parser."""
@@ -55,8 +66,28 @@ class Characters:
         if b"\xef\xbf" in raw:
             raw = _FORBIDDEN.sub(b"", raw)
         raw = self._held + raw
-        without = self._without_lone_surrogates if self._is_json else self._without_references
-        return without(raw, is_last=is_last)
+        if not self._is_json:
+            return self._without_references(raw, is_last=is_last)
+        whole = self._without_lone_surrogates(raw, is_last=is_last)
+        return self._after_text(whole) if self.skips else whole
+
+    def skip_text(self, last: bytes) -> bool:
+        """Drop what comes up to the end of the JSON text that the parser is in.
+
+        Args:
+            last: what the parser was fed last, without an event.
+
+        Returns:
+            Whether it shows that the parser is in a text.
+        """
+        self.skips = self._is_json and _OF_TEXTS.search(last) is not None
+        return self.skips
+
+    def _after_text(self, raw: bytes) -> bytes:
+        within = _WITHIN_TEXT.match(raw)
+        rest = raw[within.end() if within else 0 :]
+        self.skips = not rest
+        return rest
 
     def _without_lone_surrogates(self, raw: bytes, *, is_last: bool) -> bytes:
         # An escape may continue in the next piece. Held from its first backslash, it stays clear which one begins it.
@@ -69,11 +100,34 @@ class Characters:
         return _ESCAPE.sub(lambda escape: b"" if escape[1] else escape[0], raw)
 
     def _without_references(self, raw: bytes, *, is_last: bool) -> bytes:
-        begun = raw.rfind(b"&", max(0, len(raw) - _LONGEST_REFERENCE))
-        # A reference may continue in the next piece.
-        whole = len(raw) if is_last or begun < 0 or raw.find(b";", begun) >= 0 else begun
+        whole = len(raw) if is_last else _whole_of(raw)
         raw, self._held = raw[:whole], raw[whole:]
-        return _REFERENCE.sub(_allowed, raw) if b"&#" in raw else raw
+        if self._mark is _CDATA and _CDATA not in raw:
+            return _with_known_references(raw)
+        return b"".join(self._beside_cdata(raw))
+
+    def _beside_cdata(self, raw: bytes) -> Iterator[bytes]:
+        """The piece, with what is within CDATA sections, where there are no references, as it is."""
+        while raw:
+            section, mark, raw = raw.partition(self._mark)
+            yield section + mark if self._mark is _CDATA_END else _with_known_references(section) + mark
+            if mark:
+                self._mark = _CDATA if self._mark is _CDATA_END else _CDATA_END
+
+
+def _whole_of(raw: bytes) -> int:
+    """How much of a piece is certain: a reference or a mark at its end may continue in the next one."""
+    begun = raw.rfind(b"&", max(0, len(raw) - _LONGEST_REFERENCE))
+    whole = len(raw) if begun < 0 or raw.find(b";", begun) >= 0 else begun
+    return min(whole, *(len(raw) - length for mark, length in _BEGUN_MARKS if raw.endswith(mark)), len(raw))
+
+
+def _with_known_references(raw: bytes) -> bytes:
+    """The text with every bare ampersand escaped, and without references to characters that XML forbids."""
+    if b"&" not in raw:
+        return raw
+    raw = _BARE.sub(b"&amp;", raw)
+    return _REFERENCE.sub(_allowed, raw) if b"&#" in raw else raw
 
 
 def _allowed(reference: re.Match[bytes]) -> bytes:

@@ -22,7 +22,8 @@ from xpm.wire.xml_events import XML_ERRORS, XmlEvents
 PIECE_BYTES = 65_536
 """Bodies are read in pieces of at most this many bytes, so that few clients are ready at once."""
 MAX_TOKEN_BYTES = 8 * 1024 * 1024
-"""The most bytes without an event: a single text or tag that never ends would fill the memory."""
+"""The most bytes without an event: a single text or tag that never ends would fill the memory. What is longer of a text
+in a client in JSON is skipped; such a text counts as unreadable long before."""
 
 #: Called for a client of a list that breaks the contract, instead of an error that ends the list.
 OnUnreadable = Callable[[Unreadable], None]
@@ -77,9 +78,10 @@ class ClientStream(Iterator[XpmClient]):
         silent = 0
         for piece in _chain(first, pieces):
             before = events.events
-            _feed(events, characters.feed(piece))
-            silent = silent + len(piece) if events.events == before else 0
-            if silent > MAX_TOKEN_BYTES:
+            fed = characters.feed(piece)
+            _feed(events, fed)
+            silent = silent + len(piece) if events.events == before and not characters.skips else 0
+            if silent > MAX_TOKEN_BYTES and not (self._envelope.is_in_client and characters.skip_text(fed)):
                 raise XpmMalformed(f"a text is longer than {MAX_TOKEN_BYTES} bytes")
             yield from self._take()
         _feed(events, characters.feed(b"", is_last=True))

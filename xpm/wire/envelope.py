@@ -15,7 +15,9 @@ ITEM = "[]"
 """The name that a JSON array's nameless items are given."""
 
 MAX_DEPTH = 64
-"""How deep a body may nest; XPM's bodies nest seven deep."""
+"""How deep a body may nest; XPM's bodies nest seven deep. A client that nests deeper cannot be read."""
+DEEPEST = 10_000
+"""How deep a client may nest that is skipped for that: the parser holds every level."""
 MAX_TEXT = 65_536
 """The longest text kept, in characters. A longer one is unreadable and not cut: a cut name would look like a real one."""
 MAX_VALUES = 100_000
@@ -50,6 +52,12 @@ class Element:
             self.problem = f"is longer than {MAX_TEXT} characters"
             self.parts.clear()
 
+    def is_empty(self) -> bool:
+        """Whether it holds nothing: no children, no text that can be seen, nothing that was too much or is unknown."""
+        if self.children or self.problem is not None:
+            return False
+        return not any(character.isprintable() and character != " " for part in self.parts for character in part)
+
     def by_name(self) -> dict[str, Element]:
         """The children by their names; of those of one name, the first."""
         return {child.name: child for child in reversed(self.children)}
@@ -60,6 +68,12 @@ def _lower(fields: Fields) -> dict[str, Fields]:
 
 
 _KEPT: Mapping[str, Fields] = _lower(CLIENT_FIELDS)
+#: What the rows of a list are called. Their fields are those that the list names.
+_ROWS: Mapping[str, tuple[str, ...]] = {
+    "groups": (ITEM, "group"),
+    "relationships": (ITEM, "relationship"),
+    "client": (ITEM,),
+}
 
 
 class Envelope:
@@ -76,6 +90,11 @@ class Envelope:
         self._values = 0
         self._texts: dict[tuple[str, ...], Element] = {}
 
+    @property
+    def is_in_client(self) -> bool:
+        """Whether a client has begun and not ended yet."""
+        return bool(self._record)
+
     def value(self, *path: str) -> str | None:
         """The text at `path` below the root, stripped; `None` where it is missing or empty."""
         element = self._texts.get(path)
@@ -85,7 +104,7 @@ class Envelope:
         """An element, or a JSON value with its key, begins."""
         self._depth += 1
         if self._depth > MAX_DEPTH:
-            raise XpmMalformed("the body nests too deeply")
+            self._note_depth()
         if self._depth == 1:
             if name != "response":
                 raise XpmMalformed("the body is not an XPM response")
@@ -95,6 +114,11 @@ class Envelope:
             self._start_field(name)
         else:
             self._start_outside(name)
+
+    def _note_depth(self) -> None:
+        if not self._record or self._depth > DEEPEST:
+            raise XpmMalformed("the body nests too deeply")
+        self._record[0][0].problem = "nests too deeply"
 
     def _start_outside(self, name: str) -> None:
         """An element begins outside of any client."""
@@ -129,7 +153,9 @@ class Envelope:
             self._skipped -= 1
         elif self._record:
             element, _ = self._record.pop()
-            if not self._record and (element.children or self._path):  # An empty `client` on its own is no client.
+            if not self._record and (
+                self._path or not element.is_empty()
+            ):  # An empty `client` on its own is no client.
                 self.clients.append(element)
         elif self._path:
             self._path.pop()
@@ -141,10 +167,12 @@ class Envelope:
     def _start_field(self, name: str) -> None:
         parent, kept = self._record[-1]
         inner = kept.get(name)
-        if inner is None and (name == ITEM or f"{name}s" == parent.name):
-            inner = kept  # A row of a list: its fields are those that the list names.
+        if inner is None and name in _ROWS.get(parent.name, ()):
+            inner = kept
         if inner is None:
             self._skipped = 1
+            if kept is not _KEPT:
+                parent.problem = "holds what is not in the contract"
             return
         self._values += 1
         if self._values > MAX_VALUES:

@@ -192,13 +192,18 @@ class _Fields:
     def part(self, name: str) -> _Fields | None:
         """A value that has fields of its own; `None` if it is absent or empty."""
         child = self._children.get(name.lower())
-        return _Fields(child, f"{self._prefix}{name}.", self._omitted) if child is not None and child.children else None
+        if child is not None and child.children:
+            return _Fields(child, f"{self._prefix}{name}.", self._omitted)
+        if child is not None and not child.is_empty():
+            self.omit(name)
+        return None
 
     def rows(self, name: str) -> list[_Fields]:
         """The rows of a list, whether it is absent, empty, proper, or collapsed to its one row."""
         holder = self._children.get(name)
-        if holder is None or not holder.children:
+        if holder is None:
             return []
-        rows = [child for child in holder.children if child.name in (ITEM, name.removesuffix("s"))]
-        found = [row for row in rows if row.children] if rows else [holder]
-        return [_Fields(row, f"{name}.", self._omitted) for row in found]
+        rows = [child for child in holder.children if child.name in (ITEM, name.removesuffix("s"))] or [holder]
+        if any(not row.children and not row.is_empty() for row in rows):
+            self.omit(name)
+        return [_Fields(row, f"{name}.", self._omitted) for row in rows if row.children]

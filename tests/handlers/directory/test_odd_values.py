@@ -15,20 +15,13 @@ from portal_db.directory import unreadable
 from portal_db.states import ImportState, SyncState
 from portal_db.tables import Relationship
 from tests.handlers.directory.given import directory_of, present, synced
-from tests.handlers.given import find, records, values_of
+from tests.handlers.given import find, make_odd, records, values_of
 from tests.making import importable
 from tests.world import TENANT, World, is_importable_person
 from xpm.simulator.practice.model import Client
 from xpm.simulator.serve import SimulatorHandle
 
 on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-
-
-def make_odd(simulator: SimulatorHandle, record: Client, **values: object) -> None:
-    """XPM sends these values of a record in place of its own."""
-    tenant = simulator.simulator.tenants[TENANT]
-    tenant.practice.odd_values[record.uuid] = values
-    tenant.encoder.forget(None)
 
 
 def person_with_relationships(simulator: SimulatorHandle) -> Client:
@@ -111,7 +104,11 @@ def test_a_day_before_its_month_is_left_out_where_not_everybody_writes_so(
     make_odd(own_simulator, record, dateOfBirth="3/4/1970")
     with own_sqlite_world.database.write() as tx:
         people.set_practice(tx, own_sqlite_world.practice_id, {"time_zone": zone})
-    row = own_sqlite_world.run_import(record.uuid)
+    with capture_logs() as logs:
+        row = own_sqlite_world.run_import(record.uuid)
+    # An import that reads XPM itself names it in the log, as a sync does
+    named = [(line["import_id"], line["fields"]) for line in logs if line["event"] == "directory.left_out"]
+    assert named == [(str(row.id), ["dateOfBirth"])]
     assert row.state is ImportState.SUCCEEDED
     assert queries.details(own_sqlite_world.database, row.id).left_out == ("dateOfBirth",)
 
@@ -128,6 +125,8 @@ def test_a_day_before_its_month_is_left_out_where_not_everybody_writes_so(
         ({"relatedClient": None}, (), 1),
         ({"relatedClient": {"uuid": "unknown", "name": "Somebody"}}, ("relationships.relatedClient.uuid",), 1),
         ({"type": ""}, ("relationships.type",), 1),
+        ({"relatedClient": "Jane Roe"}, ("relationships.relatedClient",), 1),
+        ({"relatedClient": {"person": "Jane Roe"}}, ("relationships.relatedClient",), 1),
     ],
 )
 def test_a_relationship_that_cannot_be_read_leaves_the_others(
@@ -148,15 +147,70 @@ def test_a_relationship_that_can_no_longer_be_read_has_not_ended(
 ) -> None:
     record = person_with_relationships(own_simulator)
     own_world.run_import(record.uuid)
-    make_odd(own_simulator, record, relationships=ties_of(record, type=""))
+    known = len(relationships(own_world))
+    ties = ties_of(record)
+    for odd in (
+        ties_of(record, type=""),
+        ties_of(record, relatedClient="Jane Roe"),
+        ties_of(record, relatedClient=str(record.relationships[0].related_uuid)),
+        ["see notes", *ties[1:]],
+        "see notes",
+        "see notes " * 7_000,
+        {"note": "see notes"},
+        [ties],
+    ):
+        make_odd(own_simulator, record, relationships=odd)
+        synced(own_world)
+        own_world.run_due()
+        assert [each.gone_at for each in relationships(own_world)] == [None] * known
+    # When XPM has the others in a form that can be read, the first has ended
+    make_odd(own_simulator, record, relationships=ties[1:])
     synced(own_world)
     own_world.run_due()
-    assert {each.gone_at for each in relationships(own_world)} == {None}
+    assert len([each for each in relationships(own_world) if each.gone_at is not None]) == 1
+
+
+@on_postgresql
+@pytest.mark.parametrize(
+    ("values", "left_out"),
+    [
+        ({"relationships": "see notes"}, ("relationships",)),
+        ({"groups": "VIP"}, ("groups",)),
+        ({"phone": {"number": "02 5550 1234"}}, ("phone",)),
+    ],
+)
+def test_another_shape_than_expected_is_left_out_and_named(
+    own_world: World, own_simulator: SimulatorHandle, values: dict[str, object], left_out: tuple[str, ...]
+) -> None:
+    record = find(own_simulator, is_importable_person)
+    make_odd(own_simulator, record, **values)
+    sync = synced(own_world)
+    assert (sync.state, sync.seen, sync.unread) == (SyncState.SUCCEEDED, 40, 0)
+    row = own_world.run_import(record.uuid)
+    assert row.state is ImportState.SUCCEEDED
+    assert queries.details(own_world.database, row.id).left_out == left_out
 
 
 def relationships(world: World) -> list[Relationship]:
     with world.database.read() as tx:
         return list(tx.session.query(Relationship))
+
+
+@on_postgresql
+def test_a_client_that_nests_too_deeply_costs_nobody_else_anything(
+    own_world: World, own_simulator: SimulatorHandle
+) -> None:
+    # Given a practice that was read, and then a client with something deep in a field that is not read
+    synced(own_world)
+    record = find(own_simulator, is_importable_person)
+    deep: object = "note"
+    for _ in range(100):
+        deep = {"note": deep}
+    make_odd(own_simulator, record, spouse=deep)
+    # When the practice is read again, then the others are, and what was known of this client is kept
+    sync = synced(own_world)
+    assert (sync.state, sync.seen, sync.unread, sync.gone) == (SyncState.SUCCEEDED, 40, 1, 0)
+    assert present(own_world)[record.uuid].record["name"] == record.name
 
 
 @on_postgresql
@@ -171,6 +225,20 @@ def test_odd_characters_in_one_name_cost_nobody_anything(own_world: World, own_s
     assert {rows[record.uuid].record["name"] for record in odd.values()} == {record.name for record in odd.values()}
     # And each is imported
     assert {own_world.run_import(record.uuid).state for record in odd.values()} == {ImportState.SUCCEEDED}
+
+
+@on_postgresql
+def test_ampersands_that_nobody_escaped_cost_nobody_anything(
+    own_world: World, own_simulator: SimulatorHandle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own_simulator.simulator.knobs = own_simulator.simulator.knobs.changed({"strict_content_type": False})  # XML
+    monkeypatch.setattr("xpm.simulator.formats.escape", lambda text, **_: text.replace("<", "&lt;"))
+    record = find(own_simulator, is_importable_person)
+    make_odd(own_simulator, record, name="Jane & Joe&nbsp;Roe")
+    sync = synced(own_world)
+    assert (sync.state, sync.seen, sync.unread) == (SyncState.SUCCEEDED, 40, 0)
+    assert present(own_world)[record.uuid].record["name"] == "Jane & Joe&nbsp;Roe"
+    assert own_world.run_import(record.uuid).state is ImportState.SUCCEEDED
 
 
 @on_postgresql

@@ -64,8 +64,8 @@ def test_a_name_is_told_only_to_who_sees_the_record_in_xpm(world: World, simulat
     """Given a record that a colleague's Xero login has seen, its id alone tells no name, nor does an import of it."""
     record = seen_record(world, simulator)
     colleague = add_staff(world.database, world.practice_id, "Jo", "jo@here.example", Role.PARTNER)
-    assert preflight.names_in_xpm(world.database, caller(world, world.staff_id), [record]) != {}
-    assert preflight.names_in_xpm(world.database, caller(world, colleague), [record]) == {}
+    assert preflight.seen_in_xpm(world.database, caller(world, world.staff_id), [record]) != {}
+    assert preflight.seen_in_xpm(world.database, caller(world, colleague), [record]) == {}
     for staff_id, sees in ((world.staff_id, True), (colleague, False)):
         request = world.request(record, request_id=f"by {staff_id}", requested_by=staff_id, email="no address")
         batch = accept_batch(world.database, f"batch of {staff_id}", [request])

@@ -245,7 +245,7 @@ CALLING = (
         "wire-held-reference",
         "the beginning of a reference waits for the next piece",
         "a reference across two pieces stops the sync of a practice",
-        (Edit("xpm/wire/characters.py", "if is_last or begun < 0 or raw", "if True or raw"),),
+        (Edit("xpm/wire/characters.py", "if begun < 0 or raw", "if True or raw"),),
         (f"{ODD}::test_characters_that_xml_forbids_are_dropped_from_xml[utf-8-&#11;-1]",),
     ),
     Mutant(
@@ -254,6 +254,112 @@ CALLING = (
         "every client counts as gone",
         (Edit("xpm/wire/envelope.py", 'elif path == ("clients",) and text.strip():', "elif False:"),),
         (f"{ODD}::test_a_text_in_place_of_the_clients_is_not_an_empty_list[json]",),
+    ),
+    Mutant(
+        "wire-shape-of-a-value",
+        "a text where a value with fields of its own is expected is left out and named",
+        "a relationship vanishes, and counts as ended",
+        (
+            Edit(
+                "xpm/wire/fields.py",
+                "        if child is not None and not child.is_empty():\n            self.omit(name)\n        return None\n",
+                "        return None\n",
+            ),
+        ),
+        (f"{ODD}::test_a_relationship_that_cannot_be_read_leaves_the_others[row6-omissions6-json]",),
+    ),
+    Mutant(
+        "wire-shape-of-a-list",
+        "a text where a list or a row of one is expected is left out and named",
+        "a client's relationships vanish, and count as ended",
+        (Edit("xpm/wire/fields.py", "if any(not row.children and not row.is_empty() for row in rows):", "if False:"),),
+        (f"{ODD}::test_what_stands_in_place_of_a_list_is_named[relationships-see notes-json]",),
+    ),
+    Mutant(
+        "wire-shape-of-a-text",
+        "an object where a text is expected is left out and named",
+        "a value vanishes and nobody is told",
+        (Edit("xpm/wire/envelope.py", "if kept is not _KEPT:", "if False:"),),
+        (f"{ODD}::test_an_object_or_a_list_in_place_of_a_text_is_left_out_and_named[phone-written0-json]",),
+    ),
+    Mutant(
+        "wire-bare-ampersand",
+        "an ampersand in XML that begins no reference stands for itself",
+        "one company's name stops the sync of a practice",
+        (Edit("xpm/wire/characters.py", '    raw = _BARE.sub(b"&amp;", raw)\n'),),
+        (f"{ODD}::test_an_ampersand_that_begins_no_reference_is_one[Smith & Jones-Smith & Jones-7]",),
+    ),
+    Mutant(
+        "wire-cdata",
+        "an ampersand in a CDATA section is left as it is",
+        "a name is changed while it is read",
+        (Edit("xpm/wire/characters.py", "if self._mark is _CDATA and _CDATA not in raw:", "if True:"),),
+        (
+            f"{ODD}::test_an_ampersand_that_begins_no_reference_is_one"
+            "[<![CDATA[]]>&<![CDATA[<![CDATA[ &]]>&-&<![CDATA[ &&-7]",
+        ),
+    ),
+    Mutant(
+        "wire-cdata-across-pieces",
+        "the beginning and the end of a CDATA section are found across two pieces",
+        "a name is changed while it is read",
+        (Edit("xpm/wire/characters.py", "for mark, length in _BEGUN_MARKS if raw", "for mark, length in () if raw"),),
+        (
+            f"{ODD}::test_an_ampersand_that_begins_no_reference_is_one"
+            "[<![CDATA[Smith & Jones &amp; &#11; ]]]> & &amp; Co-Smith & Jones &amp; &#11; ] & & Co-1]",
+        ),
+    ),
+    Mutant(
+        "wire-skipped-text",
+        "a text of a client in JSON that hardly ends is skipped",
+        "one client stops the sync of a practice",
+        (
+            Edit(
+                "xpm/wire/decode.py", "and not (self._envelope.is_in_client and characters.skip_text(fed))", "and True"
+            ),
+        ),
+        (f"{ODD}::test_a_text_in_json_that_nearly_never_ends_costs_no_other_client[phone--999]",),
+    ),
+    Mutant(
+        "wire-skipped-text-only",
+        "nothing but a text is skipped",
+        "values are lost and nobody notices",
+        (Edit("xpm/wire/characters.py", "self._is_json and _OF_TEXTS.search(last) is not None", "self._is_json"),),
+        (f"{ODD}::test_what_never_ends_in_json_and_is_no_text_ends_the_list[ ]",),
+    ),
+    Mutant(
+        "wire-deep-record",
+        "a client that nests too deeply is skipped",
+        "one client stops the sync of a practice",
+        (Edit("xpm/wire/envelope.py", "if not self._record or self._depth > DEEPEST:", "if True:"),),
+        (f"{ODD}::test_a_record_that_nests_too_deeply_leaves_the_others[notes-json]",),
+    ),
+    Mutant(
+        "wire-deepest",
+        "a body that nests without end is refused, in a client too",
+        "the parser holds every level until memory is full",
+        (Edit("xpm/wire/envelope.py", "if not self._record or self._depth > DEEPEST:", "if not self._record:"),),
+        (f"{WIRE}::test_a_body_that_nests_too_deep_is_refused[in a client-json]",),
+    ),
+    Mutant(
+        "left-out-of-an-import",
+        "an import that reads XPM itself logs what was left out",
+        "a field is missing and nobody can find out why",
+        (Edit("handlers/directory/lookup.py", "    if record.omissions:", "    if False:"),),
+        (
+            "tests/handlers/directory/test_odd_values.py"
+            "::test_a_day_before_its_month_is_left_out_where_not_everybody_writes_so[Asia/Tokyo]",
+        ),
+    ),
+    Mutant(
+        "relationships-lost-list",
+        "relationships do not end where their list is something else",
+        "a relationship that XPM still has is shown as ended",
+        (Edit("handlers/relationships/labels.py", '{"relationships", "relationships.type"', '{"relationships.type"'),),
+        (
+            "tests/handlers/directory/test_odd_values.py"
+            "::test_a_relationship_that_can_no_longer_be_read_has_not_ended[postgresql]",
+        ),
     ),
     Mutant(
         "relationships-whole",

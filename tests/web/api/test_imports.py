@@ -15,6 +15,7 @@ from sqlalchemy import select, update
 from portal_db.states import ActorKind, ImportState, Role
 from portal_db.tables import ApiKey, AuditEntry, Staff
 from portal_db.types import db_now
+from tests.handlers.given import make_odd
 from tests.making import importable
 from tests.servers.waiting import wait_until
 from tests.web.desk import API, Desk
@@ -244,3 +245,14 @@ def staff_acts(desk: Desk) -> list[str]:
         entries = tx.session.scalars(statement).all()
     assert {entry.actor_id for entry in entries} == {desk.partner.staff_id}
     return sorted(entry.action for entry in entries)
+
+
+def test_what_was_left_out_is_named_and_never_told(own_desk: Desk, own_simulator: SimulatorHandle) -> None:
+    program, record = own_desk.program(), importable(own_simulator)[0]
+    make_odd(own_simulator, record, dateOfBirth="sometime in May", groups="VIP")
+    asked = ask(program, xpm_uuid=str(record.uuid)).json()
+    assert program.get(f"{API}/imports/{asked['id']}").json()["left_out"] == []
+    own_desk.world.run_due()
+    told = program.get(f"{API}/imports/{asked['id']}")
+    assert (told.json()["state"], told.json()["left_out"]) == ("succeeded", ["dateOfBirth", "groups"])
+    assert "May" not in told.text

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from uuid import UUID
 
 from handlers.access.caller import Caller
 from portal_db.access import members
+from tests.making import importable
 from tests.web.desk import Desk, Person
 from tests.web.pages.reading import Reader, reader
 from tests.world import TENANT
@@ -31,6 +33,17 @@ def caller_of(desk: Desk, person: Person) -> Caller:
 def a_company(simulator: SimulatorHandle) -> Client:
     records = simulator.simulator.practices[TENANT].clients.values()
     return next(row for row in records if row.business_structure == "Company" and not row.is_archived)
+
+
+def with_a_typing_error(simulator: SimulatorHandle) -> tuple[str, Client]:
+    """The name of somebody who can be imported, with two letters of a long word in each other's place."""
+    long = re.compile(r"[A-Za-z]{7,}")
+    for record in importable(simulator):
+        if word := long.search(record.name):
+            at = word.start() + 2
+            name = record.name
+            return name[:at] + name[at + 1] + name[at] + name[at + 2 :], record
+    raise AssertionError("nobody has a long name")
 
 
 def imported(desk: Desk, record: UUID, kind: str = "individual", **fields: object) -> UUID:

@@ -74,3 +74,10 @@ def office(sqlite_world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     """A practice with a connected staff member behind `cli`, which is to be asked for first."""
     monkeypatch.setenv("TOKEN_KEYS", sqlite_world.services.settings.token_keys[0].get_secret_value())
     return sqlite_world
+
+
+@pytest.fixture
+def own_office(own_sqlite_world: World, monkeypatch: pytest.MonkeyPatch) -> World:
+    """`office`, connected to `own_simulator`."""
+    monkeypatch.setenv("TOKEN_KEYS", own_sqlite_world.services.settings.token_keys[0].get_secret_value())
+    return own_sqlite_world

@@ -17,11 +17,10 @@ OPERATOR = "olu@platform.example"
 
 
 @pytest.fixture
-def yard(own_sqlite_world: World, monkeypatch: pytest.MonkeyPatch) -> World:
+def yard(own_office: World) -> World:
     """A practice with an XPM of its own behind `cli`, which is to be asked for first, and an operator."""
-    monkeypatch.setenv("TOKEN_KEYS", own_sqlite_world.services.settings.token_keys[0].get_secret_value())
-    add_operator(own_sqlite_world.database, "Olu Ops", OPERATOR)
-    return own_sqlite_world
+    add_operator(own_office.database, "Olu Ops", OPERATOR)
+    return own_office
 
 
 def test_directories_are_listed_and_shown_with_their_syncs(cli: Cli, yard: World) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import update
 from portal_db.states import ErrorClass, JobState
 from portal_db.tables import Job
 from portal_db.types import db_now
+from tests.handlers.given import make_odd
 from tests.making import importable
 from tests.worker.cli.conftest import Cli
 from tests.world import World
@@ -66,6 +67,19 @@ def test_an_import_is_shown_with_its_jobs_and_its_history(cli: Cli, office: Worl
     assert "Łukasz 🦘 أحمد" in shown.out
     assert "import_relationships" in shown.out
     assert max(map(len, shown.out.splitlines())) <= 80
+
+
+def test_what_was_left_out_is_named_and_never_shown(
+    cli: Cli, own_office: World, own_simulator: SimulatorHandle
+) -> None:
+    record = importable(own_simulator)[0]
+    make_odd(own_simulator, record, dateOfBirth="sometime in May", relationships="see notes")
+    import_id = own_office.run_import(record.uuid).id
+    assert cli("imports", "show", import_id, "--json").json()["left_out"] == ["dateOfBirth", "relationships"]
+    shown = cli("imports", "show", import_id).out
+    told = "Left out, because XPM has them in a form that cannot be read: dateOfBirth, relationships"
+    assert told in " ".join(shown.split())
+    assert "May" not in shown
 
 
 def test_what_a_job_waits_for_and_until_when_is_shown(cli: Cli, office: World) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import smtplib
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import httpx
@@ -20,9 +23,11 @@ from rich.cells import cell_len
 
 from portal_db.database import Database
 from portal_db.migrate import upgrade
+from tests.test_demo import judge
 from tests.worker.cli.conftest import NOBODY_LISTENS
 from worker.local.processes import free_port
 
+ROOT = Path(__file__).parents[3]
 CLI = (sys.executable, "-m", "worker.cli")
 
 
@@ -137,9 +142,36 @@ def test_an_interrupted_demo_leaves_nothing_running(tmp_path: Path, number: sign
         assert alive_with(mark) == []
 
 
-def test_the_demo_tells_people_what_became_of_each_client_within_80_columns() -> None:
+def figures_in(shown: str) -> dict[str, Any]:
+    """A demo's figures, from what it tells people."""
+    rows = re.findall(r" (?:individual|entity) +([a-z]+) *([a-z_]*) *$", shown.split("Results\n")[1], re.MULTILINE)
+    named = re.search(r"\nLeft out, because .*\n((?:  .*: .*\n)+)", shown)
+    left_out = [line.rpartition(": ")[2].split(", ") for line in named[1].splitlines()] if named else []
+    imported = re.search(
+        r"(\d+) clients? and (\d+) entit(?:y|ies); (\d+) with details; (\d+) review items?;", " ".join(shown.split())
+    )
+    calls = re.search(r"(\d+) calls?, .* (\d+) rate-limited", shown)
+    assert imported
+    assert calls
+    names = ("clients_created", "entities_created", "details_imported", "relationships_found")
+    return {
+        **dict(zip(names, map(int, imported.groups()), strict=True)),
+        "imports": dict(Counter(state for state, _ in rows)),
+        "rejections": dict(Counter(code for _, code in rows if code)),
+        "left_out": dict(Counter(name for names in left_out for name in names)),
+        "welcome_emails": int(shown.split("Welcome emails\n")[1].split()[0]),
+        "xpm_calls": int(calls[1]),
+        "xpm_429": int(calls[2]),
+        "unfinished": len(rows) - len([state for state, _ in rows if state in ("succeeded", "rejected")]),
+        "dead": 0,  # a dead letter is neither
+    }
+
+
+def test_the_demo_tells_people_what_became_of_each_client_within_80_columns(tmp_path: Path) -> None:
     # When the smallest practice that has every oddity is imported, and XPM writes it oddly, with nobody at a terminal
-    ran = subprocess.run([*CLI, "demo", "--clients", "40", "--odd", "20%"], capture_output=True, text=True)
+    command = [*CLI, "demo", "--clients", "40", "--odd", "20%", "--data", "demo"]
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    ran = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=env)
     # Then each client is there, the rejections with what to do, the mail, the calls, and what to do next
     assert ran.returncode == 0, ran.stderr
     table = ran.stdout.split("Results\n")[1].split("\n\n")[0]
@@ -152,9 +184,11 @@ def test_the_demo_tells_people_what_became_of_each_client_within_80_columns() ->
         "caught",
         "Welcome to the client portal of Demo Accountants, to ",
         "0 rate-limited",
-        "portal-sync demo --data demo-data",
+        "portal-sync imports list --state rejected",
     ):
         assert words in ran.stdout
+    # And all that is importable was imported, as the truth has it
+    judge(figures_in(ran.stdout), tmp_path / "demo", odd_percent=20)
     # And it is plain text that fits
     assert max(map(cell_len, ran.stdout.splitlines())) <= 80
     assert "\x1b" not in ran.stdout + ran.stderr

@@ -20,7 +20,7 @@ from tests.xpm.client.upstream import ACME, BLOGGS
 from xpm.errors import XpmMalformed
 from xpm.records import Unreadable, XpmClient
 from xpm.wire import Reading, decode_clients
-from xpm.wire.envelope import MAX_TEXT
+from xpm.wire.envelope import MAX_DEPTH, MAX_TEXT
 
 TIE = {"type": "Owner", "relatedClient": GROUP}
 AUSTRALIA = Reading.at(datetime(2026, 11, 27, tzinfo=UTC), day_first=True)
@@ -121,6 +121,24 @@ def test_only_the_value_of_a_relationship_is_left_out(kind: Format, odd: dict[st
         ({"type": "Owner", "relatedClient": {"name": SECRET}}, ("relationships.relatedClient.uuid",)),
         ({"type": "Owner", "relatedClient": {"uuid": SECRET}}, ("relationships.relatedClient.uuid",)),
         ({"type": " ", "relatedClient": GROUP}, ("relationships.type",)),
+        ({"type": {"name": "Owner"}, "relatedClient": GROUP}, ("relationships.type",)),
+        ({"type": "Owner", "relatedClient": SECRET}, ("relationships.relatedClient",)),
+        ({"type": "Owner", "relatedClient": str(UUID(int=7))}, ("relationships.relatedClient",)),
+        ({"type": "Owner", "relatedClient": "x" * (MAX_TEXT + 1)}, ("relationships.relatedClient",)),
+        ({"type": "Owner", "relatedClient": {"person": GROUP}}, ("relationships.relatedClient",)),
+        ({"type": "Owner", "relatedClient": [GROUP]}, ("relationships.relatedClient",)),
+        (
+            {"type": "Owner", "relatedClient": {"uuid": {"value": str(UUID(int=7))}}},
+            ("relationships.relatedClient.uuid",),
+        ),
+        (SECRET, ("relationships",)),
+        (7, ("relationships",)),
+        ("x" * (MAX_TEXT + 1), ("relationships",)),
+        ({"note": SECRET}, ("relationships",)),
+        ([TIE], ("relationships",)),
+        ({}, ()),
+        (None, ()),
+        (" ", ()),
     ],
 )
 def test_a_relationship_that_cannot_be_read_leaves_the_others(
@@ -129,6 +147,34 @@ def test_a_relationship_that_cannot_be_read_leaves_the_others(
     found = read(kind, {"relationships": [TIE, row, {**TIE, "type": "Director"}]})
     assert [tie.label for tie in found.relationships] == ["Owner", "Director"]
     assert found.omissions == omissions
+
+
+@both_formats
+@pytest.mark.parametrize(
+    "written", ["see notes", 0, "x" * (MAX_TEXT + 1), {"note": "see notes"}, ["see notes"], [["see notes"]], [[TIE]]]
+)
+@pytest.mark.parametrize("field", ["relationships", "groups"])
+def test_what_stands_in_place_of_a_list_is_named(kind: Format, written: Any, field: str) -> None:
+    found = read(kind, {field: written})
+    assert (found.relationships if field == "relationships" else found.groups) == ()
+    assert found.omissions == (field,)
+
+
+@both_formats
+@pytest.mark.parametrize("written", [None, "", " ", "\t\n", [], {}, [None], [{}], ["", {}]])
+@pytest.mark.parametrize("field", ["relationships", "groups"])
+def test_nothing_in_place_of_a_list_is_an_empty_list(kind: Format, written: Any, field: str) -> None:
+    found = read(kind, {field: written})
+    assert (found.relationships if field == "relationships" else found.groups) == ()
+    assert found.omissions == ()
+
+
+@both_formats
+@pytest.mark.parametrize("written", [{"number": "1"}, {"number": {"of": "1"}}, ["1"], [["1"]], [{"number": "1"}]])
+@pytest.mark.parametrize("field", ["phone", "address", "email", "dateOfBirth", "isArchived"])
+def test_an_object_or_a_list_in_place_of_a_text_is_left_out_and_named(kind: Format, written: Any, field: str) -> None:
+    assert read(kind, {field: written}).omissions == (field,)
+    assert read(kind, {field: {}}).omissions == read(kind, {field: []}).omissions == ()
 
 
 @both_formats
@@ -145,6 +191,11 @@ def test_a_related_client_may_have_no_name(kind: Format) -> None:
         ({"name": SECRET}, ("groups.uuid",)),
         ({"uuid": SECRET, "name": SECRET}, ("groups.uuid",)),
         ({"uuid": str(UUID(int=6))}, ("groups.name",)),
+        ("VIP", ("groups",)),
+        (str(UUID(int=6)), ("groups",)),
+        ([GROUP], ("groups",)),
+        ({"label": "VIP"}, ("groups",)),
+        ("", ()),
     ],
 )
 def test_a_group_that_cannot_be_read_leaves_the_others(kind: Format, row: Any, omissions: tuple[str, ...]) -> None:
@@ -197,6 +248,19 @@ def test_a_record_with_too_many_fields_leaves_the_others(kind: Format, monkeypat
 
 
 @both_formats
+@pytest.mark.parametrize("field", ["notes", "phone", "relationships"])
+def test_a_record_that_nests_too_deeply_leaves_the_others(kind: Format, field: str) -> None:
+    deep: Any = SECRET
+    for _ in range(MAX_DEPTH):
+        deep = [deep] if field == "relationships" else {"note": deep}
+    noted: list[Unreadable] = []
+    rows = [as_tree(ACME), {**as_tree(BLOGGS), field: deep}, as_tree(ACME)]
+    body = encode({"status": "OK", "clients": rows}, kind)
+    assert list(decode_clients(CONTENT_TYPES[kind], cut(body, 100), noted.append)) == [ACME, ACME]
+    assert noted == [Unreadable(BLOGGS.uuid, f"client {BLOGGS.uuid} nests too deeply")]
+
+
+@both_formats
 def test_a_text_in_place_of_the_clients_is_not_an_empty_list(kind: Format) -> None:
     with pytest.raises(XpmMalformed):
         many(encode({"status": "OK", "clients": "Service busy"}, kind), CONTENT_TYPES[kind])
@@ -213,6 +277,76 @@ def test_characters_that_xml_forbids_are_dropped_from_xml(character: str, size: 
     text = encode_list(sent, "xml").decode().replace("Zoë &amp; Co</Name>", f"Zoë{character} &amp;&#32;Co</Name>")
     assert character in text
     assert list(decode_clients(XML, cut(text.encode(charset), size))) == sent
+
+
+#: What may be written in an XML text, and what it is read as. Nothing in a CDATA section is a reference.
+AMPERSANDS = {
+    "Smith & Jones": "Smith & Jones",
+    "Smith &amp; Jones": "Smith & Jones",
+    "&": "&",
+    "A&B&&amp;C": "A&B&&C",
+    "Smith&nbsp;Jones": "Smith&nbsp;Jones",
+    "Smith &amp;nbsp; Jones": "Smith &nbsp; Jones",
+    "&CounterClockwiseContourIntegral;": "&CounterClockwiseContourIntegral;",
+    "&lt;b&gt; &quot;&apos;&#65;&#x42;": "<b> \"'AB",
+    "&#; &#x; &#xZ; &#65 &# &amp &;": "&#; &#x; &#xZ; &#65 &# &amp &;",
+    "&am&#11;p; &#1&amp;1;": "&amp; &#1&1;",
+    "<![CDATA[Smith & Jones &amp; &#11; ]]]> & &amp; Co": "Smith & Jones &amp; &#11; ] & & Co",
+    "<![CDATA[]]>&<![CDATA[<![CDATA[ &]]>&": "&<![CDATA[ &&",
+    "<!-- <![CDATA[ -->A &amp; B<!-- ]]> & -->": "A & B",
+}
+
+
+#: The first piece of a body is longer than the others, so the name in question is in the second client.
+THREE = [BLOGGS, replace(ACME, name="_"), BLOGGS]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 7, 11, 16, 65_536])
+@pytest.mark.parametrize(("written", "meant"), AMPERSANDS.items())
+def test_an_ampersand_that_begins_no_reference_is_one(written: str, meant: str, size: int) -> None:
+    body = encode_list(THREE, "xml").decode().replace("<Name>_<", f"<Name>{written}<")
+    assert list(decode_clients(XML, cut(body.encode(), size))) == [BLOGGS, replace(ACME, name=meant), BLOGGS]
+
+
+@unhurried
+@given(
+    parts=st.lists(st.sampled_from([*"&;#x]> 1", "amp", "&amp;", "&#65;", "<![CDATA[x&]]>", "]]", "é"]), max_size=12),
+    sizes=st.tuples(st.integers(1, 40), st.just(65_536)),
+)
+def test_it_makes_no_difference_where_xml_is_cut(parts: list[str], sizes: tuple[int, int]) -> None:
+    written = "".join(parts).replace("]]>", "]]&gt;").replace("x&]]&gt;", "x&]]>")
+    body = encode_list(THREE, "xml").decode().replace("<Name>_<", f"<Name>_{written}<")
+    in_pieces, whole = (list(decode_clients(XML, cut(body.encode(), size))) for size in sizes)
+    assert in_pieces == whole
+    assert [whole[0], *whole[2:]] == [BLOGGS, BLOGGS]
+
+
+#: Ways in which a long text may end.
+ENDINGS = ["", "\\", "\\" * 7 + '"', '"', "\n", '\\","name":"x', "\u2028", "\U0001f600"]
+
+
+@pytest.mark.parametrize("size", [999, 65_536])
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("field", ["phone", "notes", "name"])
+def test_a_text_in_json_that_nearly_never_ends_costs_no_other_client(
+    field: str, ending: str, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("xpm.wire.decode.MAX_TOKEN_BYTES", 200_000)
+    noted: list[Unreadable] = []
+    long = ("Zoë\\" * 50_000)[len(ending) :] * 2 + ending
+    rows = [as_tree(ACME), {**as_tree(BLOGGS), field: long}, as_tree(ACME)]
+    found = list(decode_clients(JSON, cut(json.dumps({"clients": rows, "status": "OK"}).encode(), size), noted.append))
+    assert (found[0], found[-1]) == (ACME, ACME)
+    assert [each.omissions for each in found[1:-1]] == {"phone": [("phone",)], "notes": [()], "name": []}[field]
+    assert len(noted) == (field == "name")
+
+
+@pytest.mark.parametrize("filler", [" ", "1"])
+def test_what_never_ends_in_json_and_is_no_text_ends_the_list(filler: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("xpm.wire.decode.MAX_TOKEN_BYTES", 200_000)
+    body = json.dumps({"clients": [{**as_tree(ACME), "taxNumber": [1, 2, "x"]}], "status": "OK"})
+    with pytest.raises(XpmMalformed):
+        many(body.replace("[1, ", "[1, " + filler * 500_000), JSON)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 7, 11, 65_536])
@@ -251,11 +385,17 @@ ODD = st.none() | st.text(st.characters(exclude_categories=("Co", "Cs")), max_si
     "N", "1,000", "33,33", "/Date(28425600000+0000)/", "0001-01-01", "26/11/1970", "1900-01-01", "a\x0bb\x1f", "x\ud800",
     "x\r\ny\u2028z", "mailto:a@b.example", str(UUID(int=7)),
 ])  # fmt: skip
+#: What may stand where something of another shape is expected.
+SHAPES = ODD | st.integers() | st.booleans() | st.recursive(
+    ODD,
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["uuid", "name", "other"]), inner),
+    max_leaves=3,
+)  # fmt: skip
 PLAIN = [name for name, value in as_tree(ACME).items() if not isinstance(value, dict | list)]
-NAMED = st.fixed_dictionaries({}, optional={"uuid": ODD, "name": ODD})
-ROW = st.fixed_dictionaries({}, optional={
-    **dict.fromkeys(("uuid", "type", "numberOfShares", "percentage", "startDate", "endDate"), ODD),
-    "relatedClient": st.none() | NAMED,
+NAMED = SHAPES | st.fixed_dictionaries({}, optional={"uuid": SHAPES, "name": SHAPES})
+ROW = SHAPES | st.fixed_dictionaries({}, optional={
+    **dict.fromkeys(("uuid", "type", "numberOfShares", "percentage", "startDate", "endDate"), SHAPES),
+    "relatedClient": NAMED,
 })  # fmt: skip
 FOUND = tuple[list[XpmClient], list[Unreadable]]
 
@@ -263,20 +403,25 @@ FOUND = tuple[list[XpmClient], list[Unreadable]]
 @unhurried
 @given(
     client=clients,
-    odd=st.dictionaries(st.sampled_from(PLAIN), ODD, max_size=4),
-    groups=st.lists(NAMED, max_size=2),
-    ties=st.lists(ROW, max_size=2),
+    odd=st.dictionaries(st.sampled_from(PLAIN), SHAPES, max_size=4),
+    groups=SHAPES | st.lists(NAMED, max_size=2),
+    ties=SHAPES | st.lists(ROW, max_size=2),
     size=st.integers(1, 5000),
 )
 def test_xml_and_json_give_the_same_record_and_the_same_omissions(
-    client: XpmClient, odd: dict[str, Any], groups: list[Any], ties: list[Any], size: int
+    client: XpmClient, odd: dict[str, Any], groups: Any, ties: Any, size: int
 ) -> None:
     tree = as_tree(client)
-    rows = {"groups": tree["groups"] + groups, "relationships": tree["relationships"] + ties}
+    rows = {"groups": _after(tree["groups"], groups), "relationships": _after(tree["relationships"], ties)}
     answer = {"status": "OK", "clients": [as_tree(ACME), {**tree, **odd, **rows}, as_tree(ACME)]}
     from_xml = found_in(as_xml(answer), XML, size)
     assert from_xml == found_in(json.dumps(answer).encode(), JSON, size)
     assert (from_xml[0][0], from_xml[0][-1]) == (ACME, ACME)
+
+
+def _after(rows: list[Any], odd: Any) -> Any:
+    """Odd rows after the good ones, or what stands in place of all."""
+    return rows + odd if isinstance(odd, list) else odd
 
 
 def found_in(body: bytes, content_type: str, size: int) -> FOUND:
@@ -301,4 +446,6 @@ def _translated(tree: Any) -> Any:
         return {name: _translated(value) for name, value in tree.items()}
     if isinstance(tree, list):
         return [_translated(value) for value in tree]
+    if isinstance(tree, bool):
+        return str(tree).lower()
     return tree.translate(_REFERRED) if isinstance(tree, str) else tree

@@ -66,7 +66,7 @@ def test_a_truncated_list_gives_its_clients_and_then_the_error(kind: Format, cut
         ("<Response><Status>OK</Oops></Response>", XML),
         ("<Response><Status>OK</Status></Response><Response/>", XML),
         ("<html><body>Access Denied</body></html>", XML),
-        ("<Response><Status>OK</Status>&nbsp;</Response>", XML),
+        ("<Response><Status>OK</Status>1 < 2</Response>", XML),
         ('{"status": "OK",}', JSON),
         ('{"status": "OK"} {"status": "OK"}', JSON),
         ('{"status": "OK", "balanceMonth": ' + "1" * 5000 + "}", JSON),
@@ -87,6 +87,7 @@ LAUGHS = "".join(f'<!ENTITY l{at} "{f"&l{at - 1};" * 10}">' for at in range(1, 1
 @pytest.mark.parametrize(
     "doctype",
     [
+        '<!DOCTYPE Response [<!ENTITY nbsp "&#160; & more">]>',
         "<!DOCTYPE Response>",
         '<!DOCTYPE Response SYSTEM "http://127.0.0.1:9/evil.dtd">',
         '<!DOCTYPE Response [<!ENTITY name "Acme">]>',
@@ -96,7 +97,7 @@ LAUGHS = "".join(f'<!ENTITY l{at} "{f"&l{at - 1};" * 10}">' for at in range(1, 1
 )
 def test_document_types_and_entities_are_refused(doctype: str) -> None:
     with pytest.raises(XpmMalformed) as caught:
-        many(doctype + xml_client())
+        many(doctype + xml_client("<Phone>&name; &nbsp; &l9; & </Phone>"))
     assert not caught.value.truncated
 
 
@@ -129,10 +130,18 @@ def test_a_long_name_is_kept_as_sent_up_to_the_bound(kind: Format) -> None:
 
 
 @both_formats
-def test_a_body_that_nests_too_deep_is_refused(kind: Format) -> None:
-    deep = {"xml": "<Response>" + "<a>" * 100_000, "json": '{"a":' + "[" * 100_000}[kind]
+@pytest.mark.parametrize(
+    "head",
+    [
+        {"xml": "<Response>", "json": '{"a":'},
+        {"xml": "<Response><Clients>" + "<Client>" * 2, "json": '{"clients": [{"a":'},
+    ],
+    ids=["outside of a client", "in a client"],
+)
+def test_a_body_that_nests_too_deep_is_refused(kind: Format, head: dict[Format, str]) -> None:
+    deep = head[kind] + {"xml": "<a>", "json": "["}[kind] * 100_000
     with pytest.raises(XpmMalformed) as caught:
-        many(deep, CONTENT_TYPES[kind])
+        list(decode_clients(CONTENT_TYPES[kind], iter([deep.encode()]), lambda _: None))
     assert not caught.value.truncated
 
 

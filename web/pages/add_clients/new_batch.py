@@ -234,6 +234,6 @@ def _checked(visitor: Visitor, rows: Sequence[ImportWishes], errors: FormErrors 
         rows=rows,
         packed=NewBatch(rows=list(rows)).model_dump_json(exclude_defaults=True),
         shown=shown,
-        names=preflight.names_in_xpm(visitor.database, visitor.caller, records),
+        in_xpm=preflight.seen_in_xpm(visitor.database, visitor.caller, records),
         email_codes=EMAIL_CODES,
     )

@@ -10,10 +10,12 @@ from handlers import refusals
 from portal_db.access import people
 from portal_db.states import EntityType, FieldSource, LoginKind, Role
 from portal_db.tables import XpmConnection
+from tests.handlers.directory.given import synced
+from tests.handlers.given import change
 from tests.making import importable
 from tests.web.desk import Desk
 from tests.web.pages.frame.test_frame import keeps_the_rules
-from tests.web.pages.people import a_company, connected
+from tests.web.pages.people import a_company, connected, with_a_typing_error
 from tests.web.pages.reading import Page, Reader, reader, stranger
 from xpm.simulator.practice.model import Client
 from xpm.simulator.serve import SimulatorHandle
@@ -129,6 +131,35 @@ def test_an_email_that_is_taken_is_told_at_its_field_and_corrected_there(
     assert corrected.path == twice.path == progress.path
     desk.world.run_due()
     assert visitor.open(progress.path).heading == "As typed has been added"
+
+
+def test_two_emails_in_xpm_are_shown_and_one_is_chosen(own_desk: Desk, own_simulator: SimulatorHandle) -> None:
+    visitor, record = connected(own_desk), importable(own_simulator)[0]
+    change(own_simulator, record.uuid, email="jane@mail.example; joe@mail.example")
+    # Given a window that shows both, when it is sent as it is
+    window = window_of(visitor, record)
+    assert window.form(f"{SEARCH}/{record.uuid}")["email"] == "jane@mail.example; joe@mail.example"
+    progress = add(visitor, window, record, send_welcome_email="no")
+    own_desk.world.run_due()
+    # Then it is refused at its field, which still shows both
+    refused = keeps_the_rules(visitor.open(progress.path))
+    assert "XPM holds two addresses; choose one." in refused.faults()["email"]
+    again = f"{progress.path}/again"
+    assert refused.form(again)["email"] == "jane@mail.example; joe@mail.example"
+    # When one is left, the client is added with it
+    visitor.send(refused, again, email="joe@mail.example")
+    own_desk.world.run_due()
+    assert visitor.open(progress.path).heading == f"{record.name} has been added"
+    assert own_desk.world.scalar("SELECT count(*) FROM logins WHERE email = 'joe@mail.example'") == 1
+
+
+def test_a_search_that_finds_nothing_exactly_says_that_it_guesses(desk: Desk, simulator: SimulatorHandle) -> None:
+    synced(desk.world)
+    visitor, (typed, record) = connected(desk), with_a_typing_error(simulator)
+    page = keeps_the_rules(visitor.open(SEARCH, q=typed))
+    assert "No exact match; did you mean:" in page.text
+    assert record.name in page.links()
+    assert "No exact match" not in visitor.open(SEARCH, q=record.name).text
 
 
 def test_who_only_looks_can_neither_open_a_window_nor_send_one(desk: Desk, simulator: SimulatorHandle) -> None:

@@ -11,7 +11,7 @@ from tests.handlers.directory.given import synced
 from tests.making import importable
 from tests.web.desk import Desk
 from tests.web.pages.frame.test_frame import keeps_the_rules
-from tests.web.pages.people import connected, imported
+from tests.web.pages.people import connected, imported, with_a_typing_error
 from tests.web.pages.reading import Page, reader
 from tests.world import TENANT, is_importable_person
 from xpm.simulator.serve import SimulatorHandle
@@ -46,6 +46,21 @@ def test_both_headings_and_the_way_to_import(desk: Desk, simulator: SimulatorHan
     after = under_headings(visitor.open("/search", **ticked))
     assert other.name in after["MP clients"]  # shown once, as the portal's client
     assert "No one else in XPM" in after["Xero Practice Manager"]
+
+
+def test_what_is_found_but_for_a_typing_error_is_said_to_be_a_guess(any_desk: Desk, simulator: SimulatorHandle) -> None:
+    desk, (typed, record) = any_desk, with_a_typing_error(simulator)
+    synced(desk.world)
+    visitor = connected(desk)
+    ticked = {"integration": "xpm"}
+    page = keeps_the_rules(visitor.open("/search", q=typed, **ticked))
+    assert "No exact match; did you mean:" in page.text
+    assert record.name in under_headings(page)["Xero Practice Manager"]
+    assert "No exact match" not in visitor.open("/search", q=record.name, **ticked).text
+    # And so is a client in their list
+    imported(desk, record.uuid)
+    assert "No exact match" in keeps_the_rules(visitor.open("/clients", q=typed)).text
+    assert "No exact match" not in visitor.open("/clients", q=record.name).text
 
 
 def test_xpm_is_searched_only_if_it_is_ticked(desk: Desk, simulator: SimulatorHandle) -> None:

@@ -11,7 +11,10 @@ import pytest
 from starlette.requests import Request
 
 from portal_db.states import Role
+from portal_db.tables import Import
 from tests.handlers.directory.given import synced
+from tests.handlers.given import change
+from tests.handlers.imports.test_batch_file import AS_SPREADSHEETS_WRITE, ROWS, WRITTEN
 from tests.making import importable
 from tests.web.desk import Desk
 from tests.web.pages.frame.test_frame import keeps_the_rules
@@ -111,6 +114,40 @@ def test_a_csv_that_does_not_fit_says_where(desk: Desk) -> None:
         page = keeps_the_rules(Page.of(answer))
         assert page.status == 422
         assert told in page.text, (body, page.text)
+
+
+def uploaded(visitor: Reader, content: bytes, name: str = "a.csv") -> Page:
+    """What the page says to a file."""
+    token = visitor.open(NEW).form("/batches/csv")["csrf_token"]
+    answer = visitor.browser.post("/batches/csv", data={"csrf_token": token}, files={"file": (name, content)})
+    return keeps_the_rules(Page.of(answer))
+
+
+@pytest.mark.parametrize("how", AS_SPREADSHEETS_WRITE)
+def test_a_file_is_read_as_spreadsheets_write_it(desk: Desk, how: str) -> None:
+    visitor = connected(desk)
+    page = uploaded(visitor, WRITTEN[how], "rows.xlsx" if how == "excel" else "rows.csv")
+    assert f"{len(ROWS)} of {len(ROWS)} can be imported" in page.text
+    visitor.send(page, "/batches")
+    with desk.world.database.read() as tx:
+        taken = {(str(row.xpm_uuid), row.kind.value, row.name) for row in tx.session.query(Import)}
+    assert taken == {(fields["xpm_uuid"], fields["kind"], fields.get("name")) for _, fields in ROWS}
+
+
+def test_two_emails_in_xpm_are_shown_before_anything_is_asked_for(
+    own_desk: Desk, own_simulator: SimulatorHandle
+) -> None:
+    record = importable(own_simulator)[0]
+    change(own_simulator, record.uuid, email="jane@mail.example; joe@mail.example")
+    synced(own_desk.world)
+    visitor = connected(own_desk)
+    page = uploaded(visitor, f"xpm_uuid,kind\n{record.uuid},individual\n".encode())
+    assert "0 of 1 can be imported" in page.text
+    assert "XPM holds two addresses; choose one." in page.text
+    assert "In XPM: jane@mail.example; joe@mail.example" in page.text
+    # When one of them is typed, the row can be imported
+    typed = {**page.form("/batches"), "email-0": "joe@mail.example"}
+    assert "1 of 1 can be imported" in keeps_the_rules(visitor.post("/batches/check", typed)).text
 
 
 def test_a_file_names_clients_as_xpm_does_where_one_only_has_the_name(desk: Desk, simulator: SimulatorHandle) -> None:

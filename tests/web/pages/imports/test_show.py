@@ -7,7 +7,8 @@ from uuid import UUID, uuid4
 from handlers.access.caller import Caller, Scope
 from handlers.clients import link
 from portal_db.states import Role
-from tests.handlers.given import disconnect, find, run_only
+from tests.handlers.directory.given import synced
+from tests.handlers.given import disconnect, find, make_odd, run_only
 from tests.web.desk import Desk
 from tests.web.pages.frame.test_frame import keeps_the_rules
 from tests.web.pages.people import connected, imported
@@ -70,6 +71,22 @@ def test_items_are_not_asked_for_without_a_connection_of_ones_own(desk: Desk, si
         assert "You can't import right now" in keeps_the_rules(page).text
         assert not [each for each in page.main.all("form") if each["action"] == path]
     assert desk.world.scalar("SELECT count(*) FROM imports") == before
+
+
+def test_what_was_left_out_is_named_and_never_shown(own_desk: Desk, own_simulator: SimulatorHandle) -> None:
+    visitor, record = connected(own_desk), find(own_simulator, is_importable_person)
+    make_odd(own_simulator, record, dateOfBirth="sometime in May", relationships="see notes")
+    row = own_desk.world.run_import(record.uuid)
+    page = keeps_the_rules(visitor.open(f"/imports/{row.id}"))
+    assert "Left out: date of birth, relationships. XPM has them in a form that can't be read." in page.text
+    assert "May" not in page.text
+    # When it is corrected in XPM, read and imported again, nothing is left out
+    make_odd(own_simulator, record)
+    synced(own_desk.world)
+    assert row.client_id is not None
+    again = import_items(visitor, row.client_id)
+    own_desk.world.run_due()
+    assert "Left out" not in visitor.open(again.path).text
 
 
 def test_a_second_request_for_a_record_leads_to_the_first(desk: Desk, simulator: SimulatorHandle) -> None:
