@@ -390,12 +390,49 @@ MUTANTS = (
         "a session left open, or its cookie, takes the list of all clients away",
         (
             Edit(
-                "web/pages/clients/list.py",
+                "web/pages/frame/step_up.py",
                 "        require_confirmed(visitor.request, visitor.portal)\n",
                 "        pass\n",
             ),
         ),
         ("tests/web/pages/clients/test_list.py::test_clients_are_exported_by_who_confirmed_that_it_is_them",),
+    ),
+    Mutant(
+        "audit-file-confirmed",
+        "the audit is exported by who confirmed within ten minutes that it is them",
+        "a session left open takes the addresses and acts of everybody away",
+        (
+            Edit(
+                "web/pages/settings/audit.py",
+                "    if (asked := asked_first(visitor, query.address(PATH))) is not None:\n        return asked\n",
+            ),
+        ),
+        (f"{STEP_UP}::test_after_ten_minutes_each_act_asks_for_a_code_and_goes_on_with_it",),
+    ),
+    Mutant(
+        "assigning-confirmed",
+        "ticked clients are assigned by who confirmed within ten minutes that it is them",
+        "a session left open gives a practice's clients to a colleague",
+        (
+            Edit(
+                "web/pages/clients/list.py",
+                '        if (asked := asked_first(visitor, PATH, "confirmed-act")) is not None:\n            return asked\n',
+            ),
+        ),
+        (f"{STEP_UP}::test_after_ten_minutes_each_act_asks_for_a_code_and_goes_on_with_it",),
+    ),
+    Mutant(
+        "result-confirmed",
+        "with a session, a batch's result is given to who confirmed within ten minutes that it is them",
+        "a session left open takes names and addresses of clients away",
+        (
+            Edit(
+                "web/http/identity.py",
+                "    if found.via_key is None:\n        require_confirmed(request, portal)\n    return found\n\n\nConfirmedReader",
+                "    return found\n\n\nConfirmedReader",
+            ),
+        ),
+        (f"{STEP_UP}::test_after_ten_minutes_each_act_asks_for_a_code_and_goes_on_with_it",),
     ),
     Mutant(
         "change-told",
