@@ -166,11 +166,28 @@ MUTANTS = (
         (f"{TESTS}::test_secrets_are_kept_encrypted_and_follow_the_keys",),
     ),
     Mutant(
-        "mfa-reset-by-managers",
-        "only owners and account admins reset a second factor",
-        "any member takes away what protects a colleague's account",
+        "mfa-browsers-by-managers",
+        "browsers are remembered as owners and account admins decide",
+        "any member allows what makes codes rare",
         (Edit(MEMBERS, "    if not caller.role.may_manage:\n", "    if False:\n"),),
         (f"{OF_MEMBERS}::test_no_manager_and_no_other_practice_resets_anything",),
+    ),
+    Mutant(
+        "mfa-reset-by-owners",
+        "only owners reset a colleague's second factor",
+        "an account admin takes away what protects an owner's account",
+        (Edit(MEMBERS, "        if staff.require_may(tx, caller) is not Role.OWNER:\n", "        if False:\n"),),
+        (
+            f"{OF_MEMBERS}::test_an_account_admin_takes_no_second_factor_away_and_signs_no_owner_out",
+            f"{OF_MEMBERS}::test_no_manager_and_no_other_practice_resets_anything",
+        ),
+    ),
+    Mutant(
+        "sign-out-of-owners",
+        "only an owner signs an owner out",
+        "an account admin ends an owner's sessions whenever they begin",
+        (Edit(MEMBERS, "        staff.require_may(tx, caller, member.role)\n"),),
+        (f"{OF_MEMBERS}::test_an_account_admin_takes_no_second_factor_away_and_signs_no_owner_out",),
     ),
     Mutant(
         "mfa-reset-never-ones-own",

@@ -180,8 +180,8 @@ def test_after_ten_minutes_each_act_asks_for_a_code_and_goes_on_with_it(desk: De
         assert (refused.status_code, refused.json()["code"]) == (403, "confirmation_needed"), template
     for template in FORMS:
         assert visitor.post(at(template), csrf).path == "/confirm", template
-    for template, back in FILES.items():
-        assert leads_back_to(visitor.open(at(template))) == f"{back}?said=confirmed-export", template
+    for template, leads_to in FILES.items():
+        assert leads_back_to(visitor.open(at(template))) == f"{leads_to}?said=confirmed-export", template
     for act in CHOSEN_ACTS:
         asked = visitor.post(CHOSEN, {**csrf, "act": act, "client": NOBODY, "colleague": NOBODY})
         assert leads_back_to(asked).startswith("/clients?said=confirmed-"), act
