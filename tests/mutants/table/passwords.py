@@ -35,6 +35,22 @@ MUTANTS = (
         (f"{RULES_TEST}::test_a_password_like_its_owner_is_refused[Accounting@Harbour]",),
     ),
     Mutant(
+        "password-personal-joined",
+        "short words of a name, an address or a firm count where they are joined",
+        "who is called Kim Lee has the password kimlee-2026",
+        (
+            Edit(
+                RULES,
+                '    return {*words, *joined, "".join(words), "".join(reversed(words))}\n',
+                "    return set(words)\n",
+            ),
+        ),
+        tuple(
+            f"{RULES_TEST}::test_short_words_count_where_they_are_joined[{password}]"
+            for password in ("KimLee-2026!!", "kim.lee@2026", "BDOTax-2026!", "leekim@BDO99")
+        ),
+    ),
+    Mutant(
         "password-bounded",
         "what zxcvbn looks at is bounded, and has no character with several readings",
         "one request with a chosen password takes a processor for 12 seconds",
