@@ -309,6 +309,13 @@ CONNECTIONS = (
         (Edit("web/http/patience.py", "self._expect_within(BODY_SECONDS)", "self._expect_nothing()"),),
         (f"{HALF_SENT}[half of a body]", f"{HALF_SENT}[a chunk]"),
     ),
+    Mutant(
+        "connections-limited",
+        "a process has only so many connections; requests on others are answered with 503",
+        "whoever opens connections uses up the files and the memory of the process",
+        (Edit("web/process.py", "        limit_concurrency=MOST_CONNECTIONS,\n"),),
+        ("tests/web/http/test_patience.py::test_when_there_are_as_many_connections_as_may_be_others_are_refused",),
+    ),
 )
 
 KEY_TESTS = "tests/web/api/test_api_keys.py"
