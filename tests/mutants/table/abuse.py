@@ -90,6 +90,36 @@ SETTINGS = (
         (f"{REFUSED}[Redis without both]", f"{REFUSED}[Redis without TLS]", f"{REFUSED}[Redis without a password]"),
     ),
     Mutant(
+        "exposed-redis-to-anybody",
+        "the certificate of a Redis on another machine is checked",
+        "whoever is between the two takes Redis's place, with TLS",
+        (Edit(EXPOSURE, "    return not is_any_taken and not is_any_host\n", "    return True\n"),),
+        (f"{REFUSED}[a Redis that anybody may stand for]", f"{REFUSED}[a Redis with another's certificate]"),
+    ),
+    Mutant(
+        "exposed-console",
+        "a console that other machines reach has an https address",
+        "operators' cookies travel unencrypted",
+        (Edit(EXPOSURE, "if not is_loopback(settings.ops_host) and (", "if False and ("),),
+        (
+            f"{REFUSED}[a console for others with links to this machine]",
+            f"{REFUSED}[a console for others without https]",
+        ),
+    ),
+    Mutant(
+        "private-folder",
+        "the folder of a local system is made for its owner alone, and one of an earlier release closed to others",
+        "every user of the machine reads its keys, its emails and its clients",
+        (
+            Edit("worker/local/running.py", "mkdir(mode=0o700, parents", "mkdir(mode=0o755, parents"),
+            Edit("worker/local/running.py", "            plan.folder.chmod(0o700)\n", "            pass\n"),
+        ),
+        (
+            "tests/worker/local/test_folder.py::test_a_folder_is_made_for_its_owner_alone",
+            "tests/worker/local/test_folder.py::test_one_of_an_earlier_release_is_closed_to_others",
+        ),
+    ),
+    Mutant(
         "exposed-tokens",
         "Xero and XPM are reached by https",
         "a firm's tokens can be read on the way",

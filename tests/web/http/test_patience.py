@@ -66,6 +66,6 @@ def test_when_there_are_as_many_connections_as_may_be_others_are_refused(
                 half = held.enter_context(socket.create_connection((address.hostname, address.port), timeout=8))
                 half.sendall(b"GET /heal")
             # Then others are told at once
-            wait_until(lambda: answer() == 503, "no room")
+            wait_until(lambda: answer() == 503, "no room", within=10)
         # And are served again once these have gone
         wait_until(lambda: answer() == 200, "an answer again")
