@@ -396,6 +396,16 @@ AUTOMATION = (
         (f"{OFTEN}[pre-flight]", f"{OFTEN}[export]"),
     ),
     Mutant(
+        "lists-are-searches",
+        "a list that is asked for with words counts as a search",
+        "a program that was refused at the search goes on at the list, which searches as long",
+        (Edit("web/usage.py", "        if text and text.strip():\n", "        if False:\n"),),
+        tuple(
+            f"{USAGE}::test_a_list_counts_as_a_search_where_words_are_given[{path}]"
+            for path in ("/api/v1/clients", "/api/v1/review-items", "/clients", "/review")
+        ),
+    ),
+    Mutant(
         "emails-to-a-client",
         "one client gets so many welcome emails in a day",
         "12 of 12 presses of the button sent an email",

@@ -78,7 +78,8 @@ class ClientQuery(BaseModel):
 
 @router.get(PATH)
 def client_list(visitor: TheVisitor, query: Annotated[ClientQuery, Query()]) -> Response:
-    """A page of the clients that the visitor may see."""
+    """A page of the clients that the visitor may see. With words it is a search, and counted as one."""
+    visitor.portal.uses.take_search(visitor.caller, query.q)
     return _page(visitor, query)
 
 
