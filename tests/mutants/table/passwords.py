@@ -51,6 +51,21 @@ MUTANTS = (
         ),
     ),
     Mutant(
+        "password-hashed-anew",
+        "a sign-in hashes the password anew where its hash has other parameters than today's",
+        "whoever copies the database guesses passwords of years ago with the parameters of years ago",
+        (
+            Edit(
+                PASSWORDS,
+                "    return hash_of(password) if _hasher.check_needs_rehash(password_hash) else None\n",
+                "    return None\n",
+            ),
+        ),
+        (
+            "tests/web/http/test_sessions.py::test_a_sign_in_hashes_the_password_anew_where_its_parameters_are_not_todays",
+        ),
+    ),
+    Mutant(
         "password-bounded",
         "what zxcvbn looks at is bounded, and has no character with several readings",
         "one request with a chosen password takes a processor for 12 seconds",
