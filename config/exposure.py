@@ -17,6 +17,8 @@ from config.settings import Settings, SettingsError
 
 #: A port after a host, as in `host=db1:5432,db2:5432`.
 _PORT = re.compile(r"(?<=[^:]):\d+$")
+#: What the client of Redis takes for no.
+_FALSE = ("0", "F", "FALSE", "N", "NO")
 _XERO = ("xpm_api_url", "xero_authorize_url", "xero_identity_url", "xero_connections_url")
 
 
@@ -62,12 +64,26 @@ def _redis(settings: Settings) -> Iterator[str]:
     parts = urlsplit(settings.redis_url)
     if parts.scheme not in ("redis", "rediss") or is_loopback(parts.hostname) or settings.redis_trusted_network:
         return
-    lacks = [what for what, has in (("TLS", parts.scheme == "rediss"), ("a password", _has_password(parts))) if not has]
+    has = {
+        "TLS": parts.scheme == "rediss",
+        "checking its certificate": _checks_certificate(parts),
+        "a password": _has_password(parts),
+    }
+    lacks = [what for what, is_there in has.items() if not is_there]
     if lacks:
         yield (
-            f"REDIS_URL leads to another machine without {' and '.join(lacks)}. Use rediss://USER:PASSWORD@HOST, or set"
-            " REDIS_TRUSTED_NETWORK=true if nobody else reaches the network between."
+            f"REDIS_URL leads to another machine without {' and '.join(lacks)}. Use rediss://USER:PASSWORD@HOST, with"
+            " ?ssl_ca_certs=FILE for an authority of your own, or set REDIS_TRUSTED_NETWORK=true if nobody else reaches the"
+            " network between."
         )
+
+
+def _checks_certificate(parts: SplitResult) -> bool:
+    """Without that, whoever is between the two takes Redis's place. It is the client's default."""
+    query = parse_qs(parts.query)
+    is_any_taken = any(given != "required" for given in query.get("ssl_cert_reqs", ()))
+    is_any_host = any(given.upper() in _FALSE for given in query.get("ssl_check_hostname", ()))
+    return not is_any_taken and not is_any_host
 
 
 def _has_password(parts: SplitResult) -> bool:
@@ -99,6 +115,16 @@ def _web(settings: Settings) -> Iterator[str]:
         )
 
 
+def _ops(settings: Settings) -> Iterator[str]:
+    """Operators see all firms. On loopback no TLS is asked of the console, and its cookies are those of any http:// page."""
+    address = urlsplit(settings.ops_url)
+    if not is_loopback(settings.ops_host) and (address.scheme != "https" or is_loopback(address.hostname)):
+        yield (
+            f"OPS_HOST {settings.ops_host} listens to other machines, but OPS_URL is {settings.ops_url}. Set OPS_URL to the"
+            " console's https:// address, or OPS_HOST to 127.0.0.1."
+        )
+
+
 def _unsigned(settings: Settings) -> Iterator[str]:
     here_only = settings.is_local and is_loopback(settings.web_host) and is_loopback(settings.ops_host)
     if settings.unsigned_requests and not (here_only and is_loopback(urlsplit(settings.redis_url).hostname)):
@@ -119,4 +145,13 @@ def _files(settings: Settings) -> Iterator[str]:
             yield f"DATABASE_URL: others on this machine can read {place}. Run chmod {mode} {place}."
 
 
-CHECKS: tuple[Callable[[Settings], Iterator[str]], ...] = (_database, _redis, _xero, _smtp, _web, _unsigned, _files)
+CHECKS: tuple[Callable[[Settings], Iterator[str]], ...] = (
+    _database,
+    _redis,
+    _xero,
+    _smtp,
+    _web,
+    _ops,
+    _unsigned,
+    _files,
+)

@@ -52,6 +52,10 @@ def test_a_safe_installation_and_one_on_this_machine_pass() -> None:
         {"database_url": f"{NO_TLS}@/portal?host=/run/postgresql"},
         {"database_url": f"{NO_TLS}@/portal?host=localhost:5432&host=[::1]:5433"},
         {"smtp_url": "smtps://portal:secret@mail.example"},
+        {
+            "redis_url": "rediss://:secret@redis.internal?ssl_cert_reqs=required&ssl_check_hostname=True&ssl_ca_certs=/ca.pem"
+        },
+        {"ops_host": "192.0.2.1", "ops_url": "https://ops.internal"},
     ],
     ids=str,
 )
@@ -72,6 +76,16 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
     ),
     "Redis without TLS": ({"redis_url": "redis://:secret@redis.internal"}, "REDIS_URL", "without TLS. Use rediss://"),
     "Redis without a password": ({"redis_url": "rediss://redis.internal"}, "REDIS_URL", "without a password"),
+    "a Redis that anybody may stand for": (
+        {"redis_url": "rediss://:secret@redis.internal?ssl_cert_reqs=none"},
+        "REDIS_URL",
+        "without checking its certificate. Use rediss://",
+    ),
+    "a Redis with another's certificate": (
+        {"redis_url": "rediss://:secret@redis.internal?ssl_check_hostname=False"},
+        "REDIS_URL",
+        "?ssl_ca_certs=FILE",
+    ),
     "Redis without both": ({"redis_url": "redis://10.0.0.5"}, "REDIS_URL", "REDIS_TRUSTED_NETWORK=true"),
     "XPM unencrypted": ({"xpm_api_url": "http://xpm.example"}, "XPM_API_URL", "Use https://"),
     "tokens unencrypted": ({"xero_identity_url": "http://xero.example"}, "XERO_IDENTITY_URL", "Use https://"),
@@ -84,6 +98,12 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
     "a mail password unencrypted": ({"smtp_url": "smtp://me:secret@mail.example"}, "SMTP_URL", "?starttls=require"),
     "links to this machine": ({"public_url": "http://127.0.0.1:8000"}, "WEB_HOST", "PUBLIC_URL"),
     "links without https": ({"public_url": "http://portal.example"}, "WEB_HOST", "https://"),
+    "a console for others with links to this machine": ({"ops_host": "0.0.0.0"}, "OPS_HOST", "OPS_URL"),  # noqa: S104 -- refused
+    "a console for others without https": (
+        {"ops_host": "192.0.2.1", "ops_url": "http://ops.example"},
+        "OPS_HOST",
+        "https://",
+    ),
     "unsigned requests": ({"unsigned_requests": True}, "UNSIGNED_REQUESTS", "portal-sync producer add"),
     "unsigned requests over a shared Redis": (
         {"unsigned_requests": True, "public_url": "http://127.0.0.1:8000", "web_host": "127.0.0.1"},

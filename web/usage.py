@@ -66,6 +66,15 @@ class UsageLimits:
             wait = exceeded.wait_seconds
             raise refusals.TOO_MANY_USES(use=use.value, wait=_words(wait)).after(wait)
 
+    def take_search(self, who: Caller, text: str | None) -> None:
+        """Count a list as a search where words are given.
+
+        Raises:
+            RequestRefused: there were too many; it says when to try again.
+        """
+        if text and text.strip():
+            self.take(Use.SEARCH, who)
+
 
 def _words(seconds: float) -> str:
     if seconds < 120:

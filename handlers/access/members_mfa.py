@@ -1,17 +1,21 @@
-"""What owners and account admins decide about the sign-ins of their members: second factors, and open sessions."""
+"""What owners and account admins decide about the sign-ins of their members: second factors, and open sessions.
+
+Only an owner resets a second factor, and only an owner signs an owner out.
+"""
 
 from __future__ import annotations
 
 from uuid import UUID
 
 from handlers import refusals
-from handlers.access import sign_in_log
+from handlers.access import sign_in_log, staff
 from handlers.access.act import Act, Actor
 from handlers.access.caller import Caller
 from handlers.access.origin import Origin
 from handlers.access.sign_in_log import SignInEvent
 from portal_db.access import credentials, people, second_factors
 from portal_db.database import Database, Tx
+from portal_db.states import Role
 from portal_db.tables import Staff
 
 
@@ -19,12 +23,13 @@ def reset(database: Database, caller: Caller, staff_id: UUID, origin: Origin) ->
     """Take away a colleague's second factor, because they lost it. They are signed out and set up another one.
 
     Raises:
-        RequestRefused: the caller is neither owner nor account admin, it is their own, or there is nothing to reset.
+        RequestRefused: the caller is not an owner, it is their own, or there is nothing to reset.
     """
-    _require_manager(caller)
     if staff_id == caller.staff_id:
         raise refusals.OWN_SECOND_FACTOR()
     with database.write() as tx:
+        if staff.require_may(tx, caller) is not Role.OWNER:
+            raise refusals.RESET_BY_OWNERS()
         _reset(tx, Actor.of(caller.staff_id), staff_id, caller.practice_id, origin)
 
 
@@ -42,14 +47,15 @@ def sign_out(database: Database, caller: Caller, staff_id: UUID, origin: Origin)
     """End a member's sessions, because their device is lost or something looks wrong; one's own too.
 
     Raises:
-        RequestRefused: the caller is neither owner nor account admin, or nobody with this id works there.
+        RequestRefused: the caller may not, or nobody with this id works there.
     """
-    _require_manager(caller)
     with database.write() as tx:
-        staff = _member(tx, staff_id, caller.practice_id)
-        credentials.end_sessions_of_login(tx, staff.login_id)
+        staff.require_may(tx, caller)
+        member = _member(tx, staff_id, caller.practice_id)
+        staff.require_may(tx, caller, member.role)
+        credentials.end_sessions_of_login(tx, member.login_id)
         Actor.of(caller.staff_id).audit(tx, "staff.sign_out", "staff", staff_id, caller.practice_id)
-        sign_in_log.note(tx, SignInEvent.SESSIONS_ENDED, staff, origin, detail="all, by a manager")
+        sign_in_log.note(tx, SignInEvent.SESSIONS_ENDED, member, origin, detail="all, by a manager")
 
 
 def set_remembering(database: Database, caller: Caller, allowed: bool) -> None:
@@ -58,7 +64,8 @@ def set_remembering(database: Database, caller: Caller, allowed: bool) -> None:
     Raises:
         RequestRefused: the caller is neither owner nor account admin.
     """
-    _require_manager(caller)
+    if not caller.role.may_manage:
+        raise refusals.MANAGERS_ONLY()
     with database.write() as tx:
         practice = people.get_practice(tx, caller.practice_id)
         if practice is None or practice.remember_browsers == allowed:
@@ -71,21 +78,16 @@ def set_remembering(database: Database, caller: Caller, allowed: bool) -> None:
 
 
 def _reset(tx: Tx, actor: Actor, staff_id: UUID, practice_id: UUID, origin: Origin | None) -> None:
-    staff = _member(tx, staff_id, practice_id)
-    if not second_factors.remove(tx, staff.login_id):
+    member = _member(tx, staff_id, practice_id)
+    if not second_factors.remove(tx, member.login_id):
         raise refusals.NO_SECOND_FACTOR()
-    credentials.end_sessions_of_login(tx, staff.login_id)
+    credentials.end_sessions_of_login(tx, member.login_id)
     actor.audit(tx, "second_factor.reset", "staff", staff_id, practice_id)
-    sign_in_log.note(tx, SignInEvent.SECOND_FACTOR_RESET, staff, origin)
+    sign_in_log.note(tx, SignInEvent.SECOND_FACTOR_RESET, member, origin)
 
 
 def _member(tx: Tx, staff_id: UUID, practice_id: UUID) -> Staff:
-    staff = people.at_work(tx, staff_id, practice_id=practice_id)
-    if staff is None:
+    member = people.at_work(tx, staff_id, practice_id=practice_id)
+    if member is None:
         raise refusals.UNKNOWN_STAFF()
-    return staff
-
-
-def _require_manager(caller: Caller) -> None:
-    if not caller.role.may_manage:
-        raise refusals.MANAGERS_ONLY()
+    return member

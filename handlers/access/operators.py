@@ -67,13 +67,16 @@ def sign_in(database: Database, tries: Tries, attempt: Attempt, password: str) -
     with database.read() as tx:
         found = operators.by_email(tx, attempt.email_key)
     checked = found.login.password_hash if found else None
-    if not passwords.fits(checked, password) or found is None:
+    if not passwords.fits(checked, password) or found is None or checked is None:
         raise refusals.BAD_CREDENTIALS()
     tries.take_back(attempt)
+    renewed = passwords.renewed(checked, password)
     with database.write() as tx:
         now = operators.by_email(tx, attempt.email_key)
         if now is None or now.login.password_hash != checked:  # the password was just changed
             raise refusals.BAD_CREDENTIALS()
+        if renewed is not None:
+            credentials.renew_hash(tx, found.login.id, checked, renewed)
         return halfway.begin(tx, found.login.id)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from itertools import permutations
 
 from config.folding import name_key
 from handlers import refusals
@@ -20,8 +21,11 @@ LOOKED_AT = 32
 #: Characters that stand for letters, as in `p@ssword`. Read so beforehand, because zxcvbn tries every combination of
 #: readings: 12 seconds for 72 characters chosen to that end.
 _READ_AS = str.maketrans("@([{<!|$+%", "accccilstx")
-#: A shorter word of a name or an address says nothing of its owner; without such words this much must be left.
+#: A shorter word of a name or an address says nothing of its owner, unless it is joined with others; without such words this
+#: much must be left.
 KNOWN_WORD, LEFT_OVER = 4, 8
+#: Words of a name, a firm or an address that are joined with each other.
+MOST_JOINED = 6
 
 
 def as_typed(text: str) -> str:
@@ -49,11 +53,24 @@ def require(password: str, known: Collection[str]) -> None:
 
 def _is_like(password: str, known: Collection[str]) -> bool:
     """Whether little is left of a password without the words that are known."""
-    words = {word for text in known for word in re.split(r"[\W_]+", name_key(text)) if len(word) >= KNOWN_WORD}
+    words = {word for text in known for part in _parts(text) for word in _words(part) if len(word) >= KNOWN_WORD}
     rest = written = re.sub(r"[\W_]+", "", name_key(password.translate(_READ_AS)))
     for word in sorted(words, key=len, reverse=True):
         rest = rest.replace(word, "")
     return rest != written and len(rest) < LEFT_OVER
+
+
+def _parts(text: str) -> list[str]:
+    """A name as it is; of an email address what is before the @, and each label of its domain."""
+    local, at, domain = text.rpartition("@")
+    return [local, *domain.split(".")] if at else [text]
+
+
+def _words(part: str) -> set[str]:
+    """The words of a name, and what people make of them: two or all of them as one word, in either order."""
+    words = [word for word in re.split(r"[\W_]+", name_key(part)) if word]
+    joined = {"".join(pair) for pair in permutations(words[:MOST_JOINED], 2)}
+    return {*words, *joined, "".join(words), "".join(reversed(words))}
 
 
 def _guesses(password: str) -> float:

@@ -158,6 +158,11 @@ def hash_of(password: str) -> str:
     return _hasher.hash(_normal(password))
 
 
+def renewed(password_hash: str, password: str) -> str | None:
+    """A new hash of a password that fits, where that was made with other parameters than hashes are made with now."""
+    return hash_of(password) if _hasher.check_needs_rehash(password_hash) else None
+
+
 def _normal(password: str) -> str:
     """One spelling for passwords that look the same, whatever keyboard they were typed on."""
     return unicodedata.normalize("NFKC", password)

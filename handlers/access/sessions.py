@@ -102,14 +102,17 @@ def sign_in(
     with database.read() as tx:
         found = credentials.by_email(tx, attempt.email_key, staff_only=staff_only)
     checked = found.login.password_hash if found else None
-    if not passwords.fits(checked, password) or found is None:
+    if not passwords.fits(checked, password) or found is None or checked is None:
         _note_failure(database, attempt, SignInEvent.SIGN_IN_FAILED)
         raise refusals.BAD_CREDENTIALS()
     tries.take_back(attempt)
+    renewed = passwords.renewed(checked, password)
     with database.write() as tx:
         now = credentials.by_email(tx, attempt.email_key)
         if now is None or now.login.password_hash != checked:  # the password was just changed, and its sessions ended
             raise refusals.BAD_CREDENTIALS()
+        if renewed is not None:
+            credentials.renew_hash(tx, found.login.id, checked, renewed)
         return _begin_or_wait(tx, found, attempt.origin, instead_of=instead_of)
 
 

@@ -58,7 +58,7 @@ def invite(database: Database, bell: Bell, caller: Caller, name: str, email: str
         RequestRefused: the caller may not, a bad name or email, or a login of the platform has the email.
     """
     with taken_addresses.counted(database, caller.practice_id, email), database.write() as tx:
-        _require_may(tx, caller, role)
+        require_may(tx, caller, role)
         new = new_staff(tx, caller.practice_id, name, email, role, by=Act.of_staff(caller))
         job = password_reset.add_email(tx, new.login_id, caller.practice_id, is_invitation=True)
     bell.ring(job.lane, [job.id])
@@ -103,16 +103,23 @@ def require_changeable(tx: Tx, caller: Caller, staff_id: UUID, *roles: Role) -> 
     """
     if staff_id == caller.staff_id:
         raise refusals.OWN_ROLE()
-    _require_may(tx, caller)
+    require_may(tx, caller)
     found = members.get(tx, caller.practice_id, staff_id)
     if found is None or found.staff.left_at is not None:
         raise refusals.UNKNOWN_COLLEAGUE()
-    _require_may(tx, caller, found.staff.role, *roles)
+    require_may(tx, caller, found.staff.role, *roles)
     return found
 
 
-def _require_may(tx: Tx, caller: Caller, *roles: Role) -> None:
-    """Check that the caller manages the practice, by their role now, and is an owner if one of the roles is."""
+def require_may(tx: Tx, caller: Caller, *roles: Role) -> Role:
+    """Check that the caller manages the practice, by their role now, and is an owner if one of the roles is.
+
+    Returns:
+        Their role now.
+
+    Raises:
+        RequestRefused: the caller may not.
+    """
     caller.require(Scope.MANAGE)
     members.lock(tx, caller.practice_id)
     now = people.at_work(tx, caller.staff_id, practice_id=caller.practice_id)
@@ -120,3 +127,4 @@ def _require_may(tx: Tx, caller: Caller, *roles: Role) -> None:
         raise refusals.MANAGERS_ONLY()
     if Role.OWNER in roles and now.role is not Role.OWNER:
         raise refusals.OWNERS_ONLY()
+    return now.role

@@ -87,11 +87,13 @@ CONFIRMATION_NEEDED = Refusal(RequestRefused, "confirmation_needed",
     "For this, you have to confirm that it is you.",
     "Send a code of your second factor, or your password if you have none, to POST /session/confirmation; then try again.")
 OWN_SECOND_FACTOR = Refusal(RequestRefused, "own_second_factor",
-    "You can't reset your own multi-factor authentication (MFA).", "Ask another owner or account admin.")
+    "You can't reset your own multi-factor authentication (MFA).", "Ask another owner.")
+RESET_BY_OWNERS = Refusal(RequestRefused, "not_allowed",
+    "Only owners can reset a colleague's multi-factor authentication (MFA).", "Ask an owner.")
 OWN_ROLE = Refusal(RequestRefused, "own_role",
     "You can't change your own role or deactivate yourself.", "Ask another owner or account admin.")
 OWNERS_ONLY = Refusal(RequestRefused, "not_allowed",
-    "Only owners can add, change or deactivate an owner.", "Ask an owner.")
+    "Only owners can add, change, sign out or deactivate an owner.", "Ask an owner.")
 PASSWORD_ALREADY_SET = Refusal(RequestRefused, "password_set",
     "This person has already set their password.", "They can choose “Forgotten password?” to set a new one.")
 NO_SECOND_FACTOR = Refusal(RequestRefused, "no_second_factor",

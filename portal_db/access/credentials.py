@@ -269,6 +269,11 @@ def known_about(tx: Tx, login_id: UUID) -> list[str]:
     return [text for text in tx.session.execute(statement).one() if text is not None]
 
 
+def renew_hash(tx: Tx, login_id: UUID, before: str, after: str) -> None:
+    """Keep another hash of the same password. Nothing ends by it, except that browsers are no longer remembered."""
+    update_rows(tx, Login, Login.id == login_id, Login.password_hash == before, password_hash=after)
+
+
 def set_password(tx: Tx, login_id: UUID, password_hash: str) -> None:
     """Set it. A client's first one is set by activating the account only."""
     may_have_one = or_(Login.kind != LoginKind.CLIENT, Login.activated_at.is_not(None))

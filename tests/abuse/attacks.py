@@ -125,8 +125,7 @@ def streams(site: Site) -> Iterator[None]:
 
         with _crowd([follow] * STREAMS):
             yield
-    if accepted.count(200) > 6:
-        raise AssertionError(f"{accepted.count(200)} streams of one person were opened")
+    site.streams_opened = accepted.count(200)
 
 
 ATTACKS: dict[str, Callable[[Site], AbstractContextManager[None]]] = {

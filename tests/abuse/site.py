@@ -62,6 +62,7 @@ class Site:
     mail: MailCatcher
     processes: Supervised
     waiting: list[str]
+    streams_opened: int | None = None
 
     def client(self, headers: Mapping[str, str] | None = None, *, seconds: float = 60) -> httpx.Client:
         return httpx.Client(

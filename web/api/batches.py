@@ -21,7 +21,7 @@ from portal_db.states import ImportState
 from web.api.imports import Why
 from web.http.bodies import CSV, EXCEL, BatchRows, IdempotencyKey, import_request
 from web.http.events import STREAM, LastEventId, Snapshot, following
-from web.http.identity import Importer, Reader
+from web.http.identity import ConfirmedReader, Importer, Reader
 from web.http.models import Answer
 from web.http.problems import fault_of
 from web.portal import ThePortal, budget_of
@@ -178,7 +178,9 @@ def cancel_batch(portal: ThePortal, who: Importer, batch_id: UUID) -> BatchCance
     response_class=StreamingResponse,
     responses={200: {"description": "the rows", "content": {CSV: {"schema": {"type": "string"}}}}},
 )
-def result(portal: ThePortal, who: Reader, batch_id: UUID, only_open_or_failed: bool = False) -> StreamingResponse:
+def result(
+    portal: ThePortal, who: ConfirmedReader, batch_id: UUID, only_open_or_failed: bool = False
+) -> StreamingResponse:
     """Download the batch's rows as CSV with their results and remedies. Correct it and send it as a new batch."""
     portal.uses.take(Use.EXPORT, who)
     rows = queries.imports_of_batch(portal.database, who, batch_id)

@@ -156,7 +156,8 @@ class HistoryPage(ListPage[Change]):
 
 @router.get("")
 def list_clients(portal: ThePortal, who: Reader, query: Annotated[ClientQuery, Query()]) -> ClientPage:
-    """Clients that the staff member may see, newest first."""
+    """Clients that the staff member may see, newest first. With words it is a search, and counted as one."""
+    portal.uses.take_search(who, query.q)
     wanted = ClientFilter(query.q, query.kind, query.is_new)
     found = queries.list_clients(portal.database, who, wanted, cursor=query.cursor, limit=query.limit)
     return ClientPage.of(found, ListedClient.of)

@@ -139,6 +139,7 @@ class Ignored(BaseModel):
 @router.get("/review-items")
 def list_review_items(portal: ThePortal, who: Reader, query: Annotated[ReviewQuery, Query()]) -> ReviewPage:
     """Items of all clients that the staff member may see, newest first; without a state, those that await review."""
+    portal.uses.take_search(who, query.q)
     wanted = ReviewFilter(query.state, query.client_id, query.q, query.suggested)
     found = review_queue.page(portal.database, who, wanted, cursor=query.cursor, limit=query.limit)
     return ReviewPage.of(found, ReviewItem.of)

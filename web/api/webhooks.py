@@ -101,7 +101,7 @@ def rotate_webhook(portal: ThePortal, who: ConfirmedKeeper, webhook_id: UUID) ->
 
 
 @router.post("/{webhook_id}/test", status_code=202)
-def test_webhook(portal: ThePortal, who: Keeper, webhook_id: UUID) -> Tested:
+def test_webhook(portal: ThePortal, who: ConfirmedKeeper, webhook_id: UUID) -> Tested:
     """Send a test message. If it is accepted, a disabled webhook is enabled again."""
     delivery_id = endpoints.send_test(portal.database, webhook_id, practice_id=who.practice_id, by=who.staff_id)
     return Tested(delivery_id=delivery_id)
@@ -119,6 +119,6 @@ def list_deliveries(
 
 
 @router.delete("/{webhook_id}", status_code=204)
-def remove_webhook(portal: ThePortal, who: Keeper, webhook_id: UUID) -> None:
+def remove_webhook(portal: ThePortal, who: ConfirmedKeeper, webhook_id: UUID) -> None:
     """Remove a webhook."""
     endpoints.remove(portal.database, webhook_id, practice_id=who.practice_id, by=who.staff_id)

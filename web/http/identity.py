@@ -203,6 +203,18 @@ def confirmed_keeper(request: Request, portal: ThePortal, found: Keeper) -> Call
     return found
 
 
+def confirmed_reader(request: Request, portal: ThePortal, found: Reader) -> Caller:
+    """A caller who may read and, with a session, has confirmed that it is them: for files that name clients.
+
+    Raises:
+        RequestRefused: `confirmation_needed`.
+    """
+    if found.via_key is None:
+        require_confirmed(request, portal)
+    return found
+
+
+ConfirmedReader = Annotated[Caller, Depends(confirmed_reader)]
 ConfirmedKeeper = Annotated[Caller, Depends(confirmed_keeper)]
 
 

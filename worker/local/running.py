@@ -12,7 +12,7 @@ from pathlib import Path
 from worker.cli.exits import ExitCode, Problem
 from worker.cli.imports.progress import busy
 from worker.local.processes import ProcessFailed
-from worker.local.stack import FolderInUse, LocalStack, Plan
+from worker.local.stack import KEYS, FolderInUse, LocalStack, Plan
 from worker.local.valkey import NoValkey
 from xpm.errors import XpmError
 
@@ -70,6 +70,8 @@ def _folder(plan: Plan, *, kept: bool) -> Iterator[Path]:
         return
     try:
         plan.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if (plan.folder / KEYS).exists():  # ours, and perhaps of an earlier release, which let others read it
+            plan.folder.chmod(0o700)
     except OSError as error:
         raise Problem(f"--data {plan.folder}: {error.strerror}.", ExitCode.MISUSED) from None
     yield plan.folder.absolute()

@@ -38,6 +38,8 @@ READY_SECONDS = 60.0
 #: Threads of a background worker: fewer than XPM's five calls at once.
 BACKGROUND_THREADS = 4
 GRACE_SECONDS = 5.0
+#: The file in the folder with its encryption keys.
+KEYS = "token-keys"
 
 
 class FolderInUse(Exception):
@@ -167,7 +169,7 @@ class LocalStack:
             "xero_client_secret": SecretStr(self.simulator.client_secret),
             "smtp_url": f"smtp://{LOOPBACK}:{smtp_port}",
             "unsigned_requests": self.plan.redis_url is None,
-            "token_keys": (SecretStr(_key_kept_in(folder / "token-keys")),),
+            "token_keys": (SecretStr(_key_kept_in(folder / KEYS)),),
             "shutdown_grace_seconds": GRACE_SECONDS,
         }
         return own | (

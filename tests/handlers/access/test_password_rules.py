@@ -11,10 +11,14 @@ from handlers.errors import RequestRefused
 KIM = ("Kim O\u2019Connor-Lee", "kim.lee@harbourview.example", "Harbour Accounting")
 
 
-def refused(password: str) -> str | None:
+#: Somebody all of whose words are short.
+SHORT = ("Kim Lee", "kim@lee.example", "BDO Tax")
+
+
+def refused(password: str, known: tuple[str, ...] = KIM) -> str | None:
     """The words of the refusal; `None` for a password that is taken."""
     try:
-        password_rules.require(password, KIM)
+        password_rules.require(password, known)
     except RequestRefused as refusal:
         return f"{refusal.code} {refusal.field}: {refusal.message}"
     return None
@@ -53,6 +57,29 @@ def test_a_common_password_or_a_pattern_is_refused(password: str) -> None:
 )
 def test_a_password_like_its_owner_is_refused(password: str) -> None:
     assert "too much like" in str(refused(password))
+
+
+@pytest.mark.parametrize("password", ["KimLee-2026!!", "kim.lee@2026", "BDOTax-2026!", "leekim@BDO99"])
+def test_short_words_count_where_they_are_joined(password: str) -> None:
+    assert "too much like" in str(refused(password, SHORT))
+
+
+@pytest.mark.parametrize(
+    ("password", "known"),
+    [
+        ("jlsmith-77193", ("Jo Smythe", "jl.smith@mail.example", "Harbour")),
+        ("ab-tax-2026-xy", ("Jo Smythe", "jo@ab-tax.example", "Harbour")),
+        ("leekim-2026-ab", ("Kim Mei Lee", "k@x.example", "Harbour")),
+    ],
+    ids=["what is before the @", "a label of the domain", "two of three names"],
+)
+def test_so_do_those_of_an_address_and_of_longer_names(password: str, known: tuple[str, ...]) -> None:
+    assert "too much like" in str(refused(password, known))
+
+
+@pytest.mark.parametrize("password", ["kim and lee by the sea", "taxing bdelloids roam", "kJ8#mq2Lp0zX"])
+def test_short_words_by_themselves_do_not(password: str) -> None:
+    assert refused(password, SHORT) is None
 
 
 @pytest.mark.parametrize(

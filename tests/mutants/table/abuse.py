@@ -90,6 +90,36 @@ SETTINGS = (
         (f"{REFUSED}[Redis without both]", f"{REFUSED}[Redis without TLS]", f"{REFUSED}[Redis without a password]"),
     ),
     Mutant(
+        "exposed-redis-to-anybody",
+        "the certificate of a Redis on another machine is checked",
+        "whoever is between the two takes Redis's place, with TLS",
+        (Edit(EXPOSURE, "    return not is_any_taken and not is_any_host\n", "    return True\n"),),
+        (f"{REFUSED}[a Redis that anybody may stand for]", f"{REFUSED}[a Redis with another's certificate]"),
+    ),
+    Mutant(
+        "exposed-console",
+        "a console that other machines reach has an https address",
+        "operators' cookies travel unencrypted",
+        (Edit(EXPOSURE, "if not is_loopback(settings.ops_host) and (", "if False and ("),),
+        (
+            f"{REFUSED}[a console for others with links to this machine]",
+            f"{REFUSED}[a console for others without https]",
+        ),
+    ),
+    Mutant(
+        "private-folder",
+        "the folder of a local system is made for its owner alone, and one of an earlier release closed to others",
+        "every user of the machine reads its keys, its emails and its clients",
+        (
+            Edit("worker/local/running.py", "mkdir(mode=0o700, parents", "mkdir(mode=0o755, parents"),
+            Edit("worker/local/running.py", "            plan.folder.chmod(0o700)\n", "            pass\n"),
+        ),
+        (
+            "tests/worker/local/test_folder.py::test_a_folder_is_made_for_its_owner_alone",
+            "tests/worker/local/test_folder.py::test_one_of_an_earlier_release_is_closed_to_others",
+        ),
+    ),
+    Mutant(
         "exposed-tokens",
         "Xero and XPM are reached by https",
         "a firm's tokens can be read on the way",
@@ -309,6 +339,13 @@ CONNECTIONS = (
         (Edit("web/http/patience.py", "self._expect_within(BODY_SECONDS)", "self._expect_nothing()"),),
         (f"{HALF_SENT}[half of a body]", f"{HALF_SENT}[a chunk]"),
     ),
+    Mutant(
+        "connections-limited",
+        "a process has only so many connections; requests on others are answered with 503",
+        "whoever opens connections uses up the files and the memory of the process",
+        (Edit("web/process.py", "        limit_concurrency=MOST_CONNECTIONS,\n"),),
+        ("tests/web/http/test_patience.py::test_when_there_are_as_many_connections_as_may_be_others_are_refused",),
+    ),
 )
 
 KEY_TESTS = "tests/web/api/test_api_keys.py"
@@ -357,6 +394,16 @@ AUTOMATION = (
         "many keys of one practice use up what all need",
         (Edit("web/usage.py", '            (of_practice, f"{use} of practice", str(who.practice_id)),\n'),),
         (f"{OFTEN}[pre-flight]", f"{OFTEN}[export]"),
+    ),
+    Mutant(
+        "lists-are-searches",
+        "a list that is asked for with words counts as a search",
+        "a program that was refused at the search goes on at the list, which searches as long",
+        (Edit("web/usage.py", "        if text and text.strip():\n", "        if False:\n"),),
+        tuple(
+            f"{USAGE}::test_a_list_counts_as_a_search_where_words_are_given[{path}]"
+            for path in ("/api/v1/clients", "/api/v1/review-items", "/clients", "/review")
+        ),
     ),
     Mutant(
         "emails-to-a-client",

@@ -35,6 +35,37 @@ MUTANTS = (
         (f"{RULES_TEST}::test_a_password_like_its_owner_is_refused[Accounting@Harbour]",),
     ),
     Mutant(
+        "password-personal-joined",
+        "short words of a name, an address or a firm count where they are joined",
+        "who is called Kim Lee has the password kimlee-2026",
+        (
+            Edit(
+                RULES,
+                '    return {*words, *joined, "".join(words), "".join(reversed(words))}\n',
+                "    return set(words)\n",
+            ),
+        ),
+        tuple(
+            f"{RULES_TEST}::test_short_words_count_where_they_are_joined[{password}]"
+            for password in ("KimLee-2026!!", "kim.lee@2026", "BDOTax-2026!", "leekim@BDO99")
+        ),
+    ),
+    Mutant(
+        "password-hashed-anew",
+        "a sign-in hashes the password anew where its hash has other parameters than today's",
+        "whoever copies the database guesses passwords of years ago with the parameters of years ago",
+        (
+            Edit(
+                PASSWORDS,
+                "    return hash_of(password) if _hasher.check_needs_rehash(password_hash) else None\n",
+                "    return None\n",
+            ),
+        ),
+        (
+            "tests/web/http/test_sessions.py::test_a_sign_in_hashes_the_password_anew_where_its_parameters_are_not_todays",
+        ),
+    ),
+    Mutant(
         "password-bounded",
         "what zxcvbn looks at is bounded, and has no character with several readings",
         "one request with a chosen password takes a processor for 12 seconds",

@@ -166,11 +166,25 @@ MUTANTS = (
         (f"{TESTS}::test_secrets_are_kept_encrypted_and_follow_the_keys",),
     ),
     Mutant(
-        "mfa-reset-by-managers",
-        "only owners and account admins reset a second factor",
-        "any member takes away what protects a colleague's account",
+        "mfa-browsers-by-managers",
+        "browsers are remembered as owners and account admins decide",
+        "any member allows what makes codes rare",
         (Edit(MEMBERS, "    if not caller.role.may_manage:\n", "    if False:\n"),),
         (f"{OF_MEMBERS}::test_no_manager_and_no_other_practice_resets_anything",),
+    ),
+    Mutant(
+        "mfa-reset-by-owners",
+        "only owners reset a colleague's second factor",
+        "an account admin takes away what protects an owner's account",
+        (Edit(MEMBERS, "        if staff.require_may(tx, caller) is not Role.OWNER:\n", "        if False:\n"),),
+        (f"{OF_MEMBERS}::test_an_account_admin_takes_no_second_factor_away_and_signs_no_owner_out",),
+    ),
+    Mutant(
+        "sign-out-of-owners",
+        "only an owner signs an owner out",
+        "an account admin ends an owner's sessions whenever they begin",
+        (Edit(MEMBERS, "        staff.require_may(tx, caller, member.role)\n"),),
+        (f"{OF_MEMBERS}::test_an_account_admin_takes_no_second_factor_away_and_signs_no_owner_out",),
     ),
     Mutant(
         "mfa-reset-never-ones-own",
@@ -186,7 +200,7 @@ MUTANTS = (
         (
             Edit(
                 MEMBERS,
-                "    credentials.end_sessions_of_login(tx, staff.login_id)\n    actor.audit",
+                "    credentials.end_sessions_of_login(tx, member.login_id)\n    actor.audit",
                 "    actor.audit",
             ),
         ),
@@ -390,12 +404,49 @@ MUTANTS = (
         "a session left open, or its cookie, takes the list of all clients away",
         (
             Edit(
-                "web/pages/clients/list.py",
+                "web/pages/frame/step_up.py",
                 "        require_confirmed(visitor.request, visitor.portal)\n",
                 "        pass\n",
             ),
         ),
         ("tests/web/pages/clients/test_list.py::test_clients_are_exported_by_who_confirmed_that_it_is_them",),
+    ),
+    Mutant(
+        "audit-file-confirmed",
+        "the audit is exported by who confirmed within ten minutes that it is them",
+        "a session left open takes the addresses and acts of everybody away",
+        (
+            Edit(
+                "web/pages/settings/audit.py",
+                "    if (asked := asked_first(visitor, query.address(PATH))) is not None:\n        return asked\n",
+            ),
+        ),
+        (f"{STEP_UP}::test_after_ten_minutes_each_act_asks_for_a_code_and_goes_on_with_it",),
+    ),
+    Mutant(
+        "assigning-confirmed",
+        "ticked clients are assigned by who confirmed within ten minutes that it is them",
+        "a session left open gives a practice's clients to a colleague",
+        (
+            Edit(
+                "web/pages/clients/list.py",
+                '        if (asked := asked_first(visitor, PATH, "confirmed-act")) is not None:\n            return asked\n',
+            ),
+        ),
+        (f"{STEP_UP}::test_after_ten_minutes_each_act_asks_for_a_code_and_goes_on_with_it",),
+    ),
+    Mutant(
+        "result-confirmed",
+        "with a session, a batch's result is given to who confirmed within ten minutes that it is them",
+        "a session left open takes names and addresses of clients away",
+        (
+            Edit(
+                "web/http/identity.py",
+                "    if found.via_key is None:\n        require_confirmed(request, portal)\n    return found\n\n\nConfirmedReader",
+                "    return found\n\n\nConfirmedReader",
+            ),
+        ),
+        (f"{STEP_UP}::test_after_ten_minutes_each_act_asks_for_a_code_and_goes_on_with_it",),
     ),
     Mutant(
         "change-told",

@@ -4,7 +4,9 @@ which refuses more than SQLite: NULs, half a character, numbers and times beyond
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import cycle, islice, product
 from typing import Any
 from urllib.parse import quote
 
@@ -29,7 +31,9 @@ from xpm.simulator.serve import SimulatorHandle
 
 #: For each operation; fewer where each costs a hash that is slow on purpose.
 EXAMPLES, SLOW = 4, {"POST /api/v1/session": 2}
-#: What no field expects: each stands in turn where a valid request has a text, or a number.
+#: Valid requests of each operation that hostile values are put into.
+SPREAD = 2
+#: What no field expects: they stand in turn where a valid request has a text, or a number.
 HOSTILE: tuple[Any, ...] = (
     "a\0b",
     "a\x1b[2J",
@@ -41,6 +45,8 @@ HOSTILE: tuple[Any, ...] = (
     2**63,
     -1,
 )
+#: The parts of a request that have places for them.
+PARTS = ("path", "query", "headers", "body")
 JSON = {"Content-Type": "application/json"}
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 
@@ -56,7 +62,7 @@ def test_no_request_breaks_anything(
     owner = any_desk.staff(Role.OWNER)
     headers = {"Authorization": f"Bearer {any_desk.key_of(owner)}", "X-Staff-Id": str(owner.staff_id)}
     schema = schemathesis.openapi.from_url(f"{any_desk.url}{API}/openapi.json")
-    tried = set()
+    tried, hostile = set(), Hostile()
     for found in schema.get_all_operations():
         assert isinstance(found, Ok)
         operation = found.ok()
@@ -66,13 +72,10 @@ def test_no_request_breaks_anything(
         def valid(case: Any) -> None:
             case.call_and_validate(headers=headers, checks=CHECKS, timeout=30)
 
-        def hostile(case: Any) -> None:
-            case.call_and_validate(headers=headers, checks=[not_a_server_error], timeout=30)
-
         _fuzz(operation.as_strategy(), valid, examples, seed)
-        mutated = st.builds(_with, operation.as_strategy(), st.sampled_from(HOSTILE), st.integers(0, 20))
-        _fuzz(mutated, hostile, examples, seed)
+        _fuzz(operation.as_strategy(), lambda case: hostile.spread(case, headers), SPREAD, seed)
     assert len(tried) > 25
+    assert hostile.tried == set(product(PARTS, HOSTILE))
 
 
 def _fuzz(cases: st.SearchStrategy[Any], run_one: Callable[[Any], None], examples: int, seed: int) -> None:
@@ -91,14 +94,65 @@ def _fuzz(cases: st.SearchStrategy[Any], run_one: Callable[[Any], None], example
     run()
 
 
-def _with(case: Any, value: Any, number: int) -> Any:
-    """A case in which one of the values it sends is another."""
-    places = [*_places(case.query), *_places(case.body)]
-    if places:
-        holder, key = places[number % len(places)]
-        in_address = number % len(places) < len(_places(case.query))
-        holder[key] = "\ufffd" if in_address and value == "\ud800" else value  # an address is of whole characters
-    return case
+class Hostile:
+    """Puts hostile values into valid requests, one at a time: each place of each operation has one, also what a request left
+    out. In each part of requests the values take turns, so that none is left out there."""
+
+    def __init__(self) -> None:
+        self.tried: set[tuple[str, Any]] = set()
+        self._turns = {part: cycle(HOSTILE) for part in PARTS}
+        self._with_headers: set[str] = set()
+
+    def spread(self, case: Any, headers: dict[str, str]) -> None:
+        """Send a request again and again, each time with a hostile value in another place; in a header once."""
+        operation = case.operation
+        parts = {"path": case.path_parameters, "query": case.query, "body": case.body}
+        places = [(part, holder, key) for part, value in parts.items() for holder, key in _places(value)]
+        places += [("query", case.query, each.name) for each in operation.query if each.name not in case.query]
+        if isinstance(case.body, dict):
+            places += [("body", case.body, name) for name in _fields_of(operation) if name not in case.body]
+        for part, holder, key in islice(cycle(places), max(len(places), len(HOSTILE))) if places else ():
+            with _replaced(holder, key, self._next(part)):
+                case.call_and_validate(headers=headers, checks=[not_a_server_error], timeout=30)
+        if operation.label not in self._with_headers:
+            self._with_headers.add(operation.label)
+            for name in {*headers, *(each.name for each in operation.headers)}:
+                given = headers | {name: self._next("headers")}
+                case.call_and_validate(headers=given, checks=[not_a_server_error], timeout=30)
+
+    def _next(self, part: str) -> Any:
+        value = next(self._turns[part])
+        self.tried.add((part, value))
+        return _as_sent(part, value)
+
+
+@contextmanager
+def _replaced(holder: Any, key: Any, value: Any) -> Iterator[None]:
+    was_there = key in holder if isinstance(holder, dict) else True
+    before = holder[key] if was_there else None
+    holder[key] = value
+    yield
+    if was_there:
+        holder[key] = before
+    else:
+        del holder[key]
+
+
+def _fields_of(operation: Any) -> list[str]:
+    """The names of the fields of an operation's body."""
+    content = operation.definition.raw["requestBody"]["content"].get("application/json", {})
+    name = content.get("schema", {}).get("$ref", "").rpartition("/")[2]
+    schemas = operation.schema.raw_schema["components"]["schemas"]
+    return list(schemas.get(name, {}).get("properties", ()))
+
+
+def _as_sent(part: str, value: Any) -> Any:
+    """An address is of whole characters; a header is of bytes, which travel as characters of Latin-1."""
+    if part == "body":
+        return value
+    if part == "headers":
+        return str(value).encode("utf-8", "surrogatepass").decode("latin-1")
+    return "\ufffd" if value == "\ud800" else value
 
 
 def _places(value: Any) -> list[tuple[Any, Any]]:

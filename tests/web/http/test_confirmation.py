@@ -1,12 +1,13 @@
 """Step-up: acts that give lasting power ask for the second factor or the password again, unless it was given recently.
 
-The table names each such act; an endpoint that asks and is not in it fails the first test.
+The tables name each such act. An endpoint that is about such things and is in none of them fails the first test; one that is
+in them and does not ask fails the third.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from types import ModuleType
 from typing import Any
 from uuid import uuid4
@@ -23,20 +24,23 @@ from portal_db.states import Role
 from tests.web.desk import API, PASSWORD, Desk
 from tests.web.pages.account.codes import CODE, enrolled
 from tests.web.pages.frame.test_frame import keeps_the_rules
-from tests.web.pages.reading import reader
+from tests.web.pages.reading import Page, reader
 from web import api, pages
-from web.http.identity import confirmed_keeper
-from web.pages.frame.forms import confirmed, confirmed_by_manager, confirmed_own
+from web.http.identity import confirmed_keeper, confirmed_reader
+from web.pages.frame.forms import confirmed, confirmed_by_importer, confirmed_by_manager, confirmed_own
 from web.pages.frame.visitor import confirmed_manager, confirmed_visitor
 
 NOBODY = str(uuid4())
 #: The acts of the API, and what each is given; those of the pages.
-CALLS: dict[str, dict[str, Any] | None] = {
-    "/api-keys": {"name": "new", "scopes": ["read"]},
-    "/api-keys/{key_id}/rotation": None,
-    "/webhooks": {"url": "https://hooks.example/portal"},
-    "/webhooks/{webhook_id}/rotation": None,
-    "/integrations/xpm/reassign": {"connection_id": NOBODY, "to_staff_id": NOBODY},
+CALLS: dict[tuple[str, str], dict[str, Any] | None] = {
+    ("POST", "/api-keys"): {"name": "new", "scopes": ["read"]},
+    ("POST", "/api-keys/{key_id}/rotation"): None,
+    ("POST", "/webhooks"): {"url": "https://hooks.example/portal"},
+    ("POST", "/webhooks/{webhook_id}/rotation"): None,
+    ("POST", "/webhooks/{webhook_id}/test"): None,
+    ("DELETE", "/webhooks/{webhook_id}"): None,
+    ("POST", "/integrations/xpm/reassign"): {"connection_id": NOBODY, "to_staff_id": NOBODY},
+    ("GET", "/batches/{batch_id}/result"): None,
 }
 FORMS = {
     "/account/second-factor/set-up",
@@ -61,8 +65,18 @@ FORMS = {
     "/admin/api-keys/{key_id}/rotation",
     "/admin/webhooks/new",
     "/admin/webhooks/{webhook_id}/rotation",
+    "/admin/webhooks/{webhook_id}/test",
+    "/admin/webhooks/{webhook_id}/disabling",
+    "/admin/webhooks/{webhook_id}/removal",
+    "/clients/{client_id}/assignees",
     "/clients/{client_id}/second-factor/reset",
 }
+#: Files, and acts of a form that does others too; they ask within, and lead back to the page with the link or the form.
+FILES = {"/admin/audit.csv": "/admin/audit", "/batches/{batch_id}/result.csv": f"/batches/{NOBODY}"} | {
+    f"/clients/export.{form}": "/clients" for form in ("csv", "xlsx")
+}
+CHOSEN = "/clients/chosen"
+CHOSEN_ACTS = ("assign", "unassign", "csv", "xlsx")
 #: Pages that ask before they are shown, so that nothing that is typed there is lost.
 SHOWN = {
     "/account/second-factor",
@@ -71,10 +85,26 @@ SHOWN = {
     "/admin/api-keys/new",
     "/admin/webhooks/new",
 }
+#: What such endpoints are about, by a part of their path: sign-ins, programs, who has which client, and files.
+ABOUT = re.compile(
+    r"/(account|api-keys|webhooks|security|staff|second-factor|assignees|chosen|reassign|hand-over)(/|$)"
+    r"|/(export|result|session)\b|\.csv$"
+)
+#: Those among them that do not ask, and why.
+UNASKED = {
+    "/api-keys/{key_id}": "ends a key, at once",
+    "/admin/api-keys/{key_id}/revocation": "ends a key, at once",
+    "/session": "begins and ends one's own session",
+    "/session/confirmation": "is the confirmation",
+    "/account/password": "asks for the password itself",
+    "/batches/template.csv": "holds nobody's data",
+}
 OWN = "/account/second-factor"
 ASKING = (
+    confirmed_reader,
     confirmed_keeper,
     confirmed,
+    confirmed_by_importer,
     confirmed_by_manager,
     confirmed_own,
     confirmed_visitor,
@@ -91,11 +121,19 @@ def at(template: str) -> str:
     return re.sub(r"\{\w+\}", NOBODY, template)
 
 
+def routes(routers: Iterable[APIRouter]) -> Iterator[APIRoute]:
+    return (route for router in routers for route in router.routes if isinstance(route, APIRoute))
+
+
+def api_routers() -> list[APIRouter]:
+    return [part.router for part in vars(api).values() if isinstance(part, ModuleType) and hasattr(part, "router")]
+
+
 def asking(routers: Iterable[APIRouter]) -> dict[str, set[str]]:
     """The paths that ask, by method."""
     found: dict[str, set[str]] = {}
-    for route in (route for router in routers for route in router.routes):
-        if isinstance(route, APIRoute) and asks(route.dependant):
+    for route in routes(routers):
+        if asks(route.dependant):
             for method in route.methods or ():
                 found.setdefault(method, set()).add(route.path)
     return found
@@ -107,9 +145,26 @@ def asks(dependant: Dependant) -> bool:
 
 
 def test_the_tables_name_every_act_that_asks() -> None:
-    modules = [part for part in vars(api).values() if isinstance(part, ModuleType) and hasattr(part, "router")]
-    assert asking(part.router for part in modules) == {"POST": set(CALLS)}
+    named: dict[str, set[str]] = {}
+    for method, path in CALLS:
+        named.setdefault(method, set()).add(path)
+    assert asking(api_routers()) == named
     assert asking(part.router for part in pages.PARTS) == {"POST": FORMS, "GET": SHOWN}
+
+
+def test_no_act_and_no_file_of_their_kind_is_forgotten() -> None:
+    """An endpoint is about such things by its path; it is in a table, or it is said why it does not ask."""
+    named = {path for _, path in CALLS} | FORMS | SHOWN | set(FILES) | {CHOSEN, "/clients/export.{form}"}
+    found = {
+        route.path
+        for route in routes([*api_routers(), *(part.router for part in pages.PARTS)])
+        if ABOUT.search(route.path) and (route.methods != {"GET"} or is_file(route.path))
+    }
+    assert found - named == set(UNASKED)
+
+
+def is_file(path: str) -> bool:
+    return path.endswith((".csv", ".{form}", "/result"))
 
 
 def test_after_ten_minutes_each_act_asks_for_a_code_and_goes_on_with_it(desk: Desk) -> None:
@@ -120,11 +175,16 @@ def test_after_ten_minutes_each_act_asks_for_a_code_and_goes_on_with_it(desk: De
     desk.world.pass_time(SECONDS + 1)
     # Given a session that was confirmed long ago, nothing that gives lasting power is done
     before = desk.world.scalar("SELECT count(*) FROM audit")
-    for template, body in CALLS.items():
-        refused = visitor.browser.post(f"{API}{at(template)}", json=body)
+    for (method, template), body in CALLS.items():
+        refused = visitor.browser.request(method, f"{API}{at(template)}", json=body)
         assert (refused.status_code, refused.json()["code"]) == (403, "confirmation_needed"), template
     for template in FORMS:
         assert visitor.post(at(template), csrf).path == "/confirm", template
+    for template, leads_to in FILES.items():
+        assert leads_back_to(visitor.open(at(template))) == f"{leads_to}?said=confirmed-export", template
+    for act in CHOSEN_ACTS:
+        asked = visitor.post(CHOSEN, {**csrf, "act": act, "client": NOBODY, "colleague": NOBODY})
+        assert leads_back_to(asked).startswith("/clients?said=confirmed-"), act
     assert desk.world.scalar("SELECT count(*) FROM audit") == before
     # Nor does an API key of one's own in a header stand for it at the pages
     headers = {"Authorization": f"Bearer {desk.key_of(person)}", "X-Staff-Id": str(person.staff_id)}
@@ -137,8 +197,15 @@ def test_after_ten_minutes_each_act_asks_for_a_code_and_goes_on_with_it(desk: De
     back = visitor.send(wrong, "/confirm", given=phone.code(later=1))
     assert back.path == OWN
     assert visitor.send(back, f"{OWN}/recovery-codes").path == f"{OWN}/recovery-codes"
-    for template, body in CALLS.items():
-        assert visitor.browser.post(f"{API}{at(template)}", json=body).status_code in (201, 404), template
+    for (method, template), body in CALLS.items():
+        done = visitor.browser.request(method, f"{API}{at(template)}", json=body)
+        assert done.status_code in (201, 404), template
+    assert visitor.open("/admin/audit.csv").text.startswith('"When"')
+
+
+def leads_back_to(page: Page) -> str:
+    assert page.path == "/confirm"
+    return page.form("/confirm")["next"]
 
 
 def test_who_has_no_second_factor_confirms_with_their_password(desk: Desk) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import httpx
 import pytest
-from argon2 import Type
+from argon2 import PasswordHasher, Type
 from redis import Redis
 from sqlalchemy import select
 
@@ -177,3 +177,28 @@ def test_nothing_that_signs_in_is_kept_readable(desk: Desk) -> None:
     assert "$argon2id$" in dump
     for secret in (PASSWORD, browser.cookies["session"], key):
         assert secret not in dump
+
+
+def test_a_sign_in_hashes_the_password_anew_where_its_parameters_are_not_todays(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person = desk.staff()
+    before = hash_of(desk)
+    browser = desk.signed_in(person)
+    assert hash_of(desk) == before
+    # Given parameters that are stronger than when the password was set
+    monkeypatch.setattr(passwords, "_hasher", PasswordHasher(time_cost=2, memory_cost=16, parallelism=1))
+    assert sign_in(desk.browser(), person.email, "not the password").status_code == 401
+    assert hash_of(desk) == before
+    # When its owner signs in, then it is stored with them, and they and their other session go on
+    assert desk.signed_in(person).get(f"{API}/session").status_code == 200
+    after = hash_of(desk)
+    assert after.startswith("$argon2id$v=19$m=16,t=2,p=1$")
+    assert browser.get(f"{API}/session").status_code == 200
+    desk.signed_in(person)
+    assert hash_of(desk) == after
+
+
+def hash_of(desk: Desk) -> str:
+    """The one password hash that there is."""
+    return str(desk.world.scalar("SELECT password_hash FROM logins WHERE password_hash IS NOT NULL"))

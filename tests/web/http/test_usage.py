@@ -54,6 +54,16 @@ def test_a_person_and_a_practice_may_do_it_so_often(desk: Desk, monkeypatch: pyt
     assert not refused(USES[use](elsewhere))
 
 
+@pytest.mark.parametrize("path", [f"{API}/clients", f"{API}/review-items", "/clients", "/review"])
+def test_a_list_counts_as_a_search_where_words_are_given(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setitem(usage.LIMITS, Use.SEARCH, (RateLimitItemPerHour(2), RateLimitItemPerHour(9)))
+    person = desk.signed_in(desk.staff(Role.OWNER))
+    answers = [person.get(path, params={"q": words}).status_code for words in ("", "reef", "   ", "reef", "reef", "")]
+    assert answers == [200, 200, 200, 200, 429, 200]
+
+
 def test_one_client_gets_so_many_emails_whoever_presses_the_button(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, simulator: SimulatorHandle
 ) -> None:

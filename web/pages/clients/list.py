@@ -20,8 +20,8 @@ from handlers.imports import accept, batch_csv, batch_xlsx, welcome_email
 from portal_db.clients.client_queries import ClientEntry, ClientFilter, Order
 from portal_db.states import ClientKind, ClientType, EntityType
 from web.http.bodies import CSV
-from web.http.identity import require_confirmed
 from web.pages.frame.forms import NO_ERRORS, FormErrors, Posted, PostedByImporter, ThePosted
+from web.pages.frame.step_up import asked_first
 from web.pages.frame.view import page, redirect
 from web.pages.frame.visitor import TheVisitor, Visitor
 from web.usage import Use
@@ -78,14 +78,15 @@ class ClientQuery(BaseModel):
 
 @router.get(PATH)
 def client_list(visitor: TheVisitor, query: Annotated[ClientQuery, Query()]) -> Response:
-    """A page of the clients that the visitor may see."""
+    """A page of the clients that the visitor may see. With words it is a search, and counted as one."""
+    visitor.portal.uses.take_search(visitor.caller, query.q)
     return _page(visitor, query)
 
 
 @router.get(f"{PATH}/export.{{form}}")
 def export(visitor: TheVisitor, form: Literal["csv", "xlsx"], query: Annotated[ClientQuery, Query()]) -> Response:
     """The whole filtered list as a file, for somebody who confirmed that it is them."""
-    if (asked := _asked_first(visitor, query.address(page=1))) is not None:
+    if (asked := asked_first(visitor, query.address(page=1))) is not None:
         return asked
     found = queries.listing(visitor.database, visitor.caller, query.wanted, query.order, offset=0, limit=MOST_EXPORTED)
     return _file(visitor, form, found.items)
@@ -97,6 +98,8 @@ def act_on_chosen(posted: PostedByImporter) -> Response:
     visitor, act = posted.visitor, posted.text("act")
     chosen = _chosen(posted)
     if act in ("assign", "unassign") and chosen:
+        if (asked := asked_first(visitor, PATH, "confirmed-act")) is not None:
+            return asked
         colleague = posted.id("colleague")
         if colleague is None:
             raise refusals.UNKNOWN_COLLEAGUE()
@@ -104,7 +107,7 @@ def act_on_chosen(posted: PostedByImporter) -> Response:
         change(visitor.database, visitor.caller, chosen, colleague)
         return _page(visitor, ClientQuery(), outcome={"act": act, "done": len(chosen), "refused": {}})
     if act in ("csv", "xlsx"):
-        if (asked := _asked_first(visitor, PATH)) is not None:
+        if (asked := asked_first(visitor, PATH)) is not None:
             return asked
         wanted = ClientFilter(ids=chosen)
         found = queries.listing(visitor.database, visitor.caller, wanted, Order.NAME, offset=0, limit=MOST_CHOSEN)
@@ -205,16 +208,6 @@ def _listed(visitor: Visitor, query: ClientQuery, size: int) -> ClientList:
 def _turned(query: ClientQuery, usual: Order, other: Order) -> str:
     """The address of the list sorted by a column; by the column that it is sorted by already, the other way round."""
     return query.address(order=other if query.order is usual else usual, page=1)
-
-
-def _asked_first(visitor: Visitor, back: str) -> Response | None:
-    """The way to the page that asks who it is, unless that was asked recently. It leads back to the list: a browser that
-    is led to a file stays on the page that asked."""
-    try:
-        require_confirmed(visitor.request, visitor.portal)
-    except RequestRefused:
-        return redirect("/confirm", next=f"{back}{'&' if '?' in back else '?'}said=confirmed-export")
-    return None
 
 
 def _file(visitor: Visitor, form: str, entries: Sequence[ClientEntry]) -> Response:

@@ -54,6 +54,7 @@ Undo = Annotated[list[UUID], Query(max_length=MOST, default_factory=list)]
 @router.get(PATH)
 def show_all(visitor: TheVisitor, query: Annotated[QueueQuery, Query()], undo: Undo) -> Response:
     """The items of all clients that the visitor may see, newest first."""
+    visitor.portal.uses.take_search(visitor.caller, query.q)
     wanted = ReviewFilter(
         text=query.q.strip() or None,
         kind=query.kind or None,

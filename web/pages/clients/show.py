@@ -12,7 +12,7 @@ from handlers.clients import history as client_history
 from handlers.clients import queries as client_queries
 from handlers.imports import queries as import_queries
 from portal_db.work.import_list import ImportFilter
-from web.pages.frame.forms import PostedByImporter
+from web.pages.frame.forms import ConfirmedByImporter
 from web.pages.frame.view import page, redirect
 from web.pages.frame.visitor import TheVisitor
 
@@ -24,7 +24,7 @@ CHANGES = 20
 
 
 @router.post("/clients/{client_id}/assignees")
-def change_assignees(posted: PostedByImporter, client_id: UUID) -> Response:
+def change_assignees(posted: ConfirmedByImporter, client_id: UUID) -> Response:
     """Assign the client to a colleague, or take it away from one."""
     visitor, add, remove = posted.visitor, posted.id("colleague"), posted.id("remove")
     if add is not None:

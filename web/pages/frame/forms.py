@@ -266,6 +266,17 @@ def confirmed(request: Request, portal: ThePortal, found: Annotated[Posted, Depe
     return found
 
 
+def confirmed_by_importer(
+    request: Request, portal: ThePortal, found: Annotated[Posted, Depends(posted_by_importer)]
+) -> Posted:
+    """`confirmed`, of a visitor who may import.
+
+    Raises:
+        RequestRefused: `not_allowed`, or `confirmation_needed`.
+    """
+    return confirmed(request, portal, found)
+
+
 def confirmed_by_manager(
     request: Request, portal: ThePortal, found: Annotated[Posted, Depends(posted_by_manager)]
 ) -> Posted:
@@ -289,6 +300,7 @@ OwnForm = Annotated[FormData, Depends(own_form)]
 ThePosted = Annotated[Posted, Depends(posted)]
 ConfirmedPosted = Annotated[Posted, Depends(confirmed)]
 PostedByImporter = Annotated[Posted, Depends(posted_by_importer)]
+ConfirmedByImporter = Annotated[Posted, Depends(confirmed_by_importer)]
 PostedByManager = Annotated[Posted, Depends(posted_by_manager)]
 ConfirmedByManager = Annotated[Posted, Depends(confirmed_by_manager)]
 PostedByClient = Annotated[PostedBy[ClientVisitor], Depends(posted_by_client)]

@@ -38,6 +38,7 @@ MESSAGES: dict[str, Message] = {
     ),
     "member-signed-out": Message("They are signed out everywhere.", "note"),
     "confirmed-export": Message("Confirmed. Export again: you are not asked for the next 10 minutes.", "note"),
+    "confirmed-act": Message("Confirmed. Do it again: you are not asked for the next 10 minutes.", "note"),
     "saved": Message("Saved."),
     "staff-invited": Message("Added. The invitation is being sent."),
     "staff-invited-again": Message("Another invitation is being sent."),

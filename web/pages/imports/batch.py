@@ -13,7 +13,8 @@ from handlers.imports.request import ImportWishes
 from portal_db.states import ImportState
 from web.http.bodies import NewBatch
 from web.pages.add_clients.new_batch import EMAIL_CODES
-from web.pages.frame.view import page, part
+from web.pages.frame.step_up import asked_first
+from web.pages.frame.view import page, part, redirect
 from web.pages.frame.visitor import TheVisitor, Visitor
 
 router = APIRouter()
@@ -32,6 +33,14 @@ def show(visitor: TheVisitor, batch_id: UUID) -> Response:
 def show_status(visitor: TheVisitor, batch_id: UUID) -> Response:
     """Only the part of the page that changes."""
     return part("imports/batch_status.html", visitor=visitor, **_status(visitor, batch_id))
+
+
+@router.get("/batches/{batch_id}/result.csv")
+def download(visitor: TheVisitor, batch_id: UUID) -> Response:
+    """The rows that were not imported as a file, for somebody who confirmed that it is them; the API makes it."""
+    if (asked := asked_first(visitor, f"/batches/{batch_id}")) is not None:
+        return asked
+    return redirect(f"/api/v1/batches/{batch_id}/result?only_open_or_failed=true")
 
 
 def _status(visitor: Visitor, batch_id: UUID) -> dict[str, Any]:

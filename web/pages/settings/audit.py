@@ -21,6 +21,7 @@ from portal_db.access.practice_audit import ActFilter, PersonsAct
 from portal_db.paging import EARLIEST, LATEST
 from portal_db.states import ActorKind
 from web.http.bodies import CSV
+from web.pages.frame.step_up import asked_first
 from web.pages.frame.view import page
 from web.pages.frame.visitor import TheManager, Visitor
 from web.usage import Use
@@ -137,7 +138,9 @@ def show(visitor: TheManager, query: Annotated[AuditQuery, Query()]) -> Response
 
 @router.get(f"{PATH}.csv")
 def export(visitor: TheManager, query: Annotated[AuditQuery, Query()]) -> Response:
-    """The filtered acts as a file."""
+    """The filtered acts as a file, for somebody who confirmed that it is them."""
+    if (asked := asked_first(visitor, query.address(PATH))) is not None:
+        return asked
     visitor.portal.uses.take(Use.EXPORT, visitor.caller)
     found, _ = audit_trail.listing(
         visitor.database, visitor.caller, query.wanted(visitor), after=None, limit=MOST_EXPORTED

@@ -94,7 +94,10 @@ def reset_mfa(posted: ConfirmedByManager, staff_id: UUID) -> Response:
 def sign_out(posted: ConfirmedByManager, staff_id: UUID) -> Response:
     """End a colleague's sessions, because their device is lost or something looks wrong."""
     visitor = posted.visitor
-    members_mfa.sign_out(visitor.database, visitor.caller, staff_id, origin_of(visitor.request))
+    try:
+        members_mfa.sign_out(visitor.database, visitor.caller, staff_id, origin_of(visitor.request))
+    except RequestRefused as refused:
+        return _member(visitor, staff_id, FormErrors.of(refused))
     return redirect(f"{PATH}/{staff_id}", message="member-signed-out")
 
 

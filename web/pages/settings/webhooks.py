@@ -15,7 +15,7 @@ from handlers.fields import Text
 from handlers.webhooks import endpoints
 from handlers.webhooks.announce import Event
 from handlers.webhooks.endpoints import Made
-from web.pages.frame.forms import NO_ERRORS, ConfirmedByManager, FormErrors, PostedByManager
+from web.pages.frame.forms import NO_ERRORS, ConfirmedByManager, FormErrors
 from web.pages.frame.view import page, redirect
 from web.pages.frame.visitor import ConfirmedManager, TheManager, Visitor
 
@@ -74,7 +74,7 @@ def show_webhook(
 
 
 @router.post(f"{PATH}/{{webhook_id}}/test")
-def test(posted: PostedByManager, webhook_id: UUID) -> Response:
+def test(posted: ConfirmedByManager, webhook_id: UUID) -> Response:
     """Send a test; once it is accepted, a disabled webhook is enabled."""
     caller = posted.visitor.caller
     endpoints.send_test(posted.visitor.database, webhook_id, practice_id=caller.practice_id, by=caller.staff_id)
@@ -82,7 +82,7 @@ def test(posted: PostedByManager, webhook_id: UUID) -> Response:
 
 
 @router.post(f"{PATH}/{{webhook_id}}/disabling")
-def disable(posted: PostedByManager, webhook_id: UUID) -> Response:
+def disable(posted: ConfirmedByManager, webhook_id: UUID) -> Response:
     caller = posted.visitor.caller
     endpoints.disable(posted.visitor.database, webhook_id, practice_id=caller.practice_id, by=caller.staff_id)
     return redirect(f"{PATH}/{webhook_id}", message="webhook-disabled")
@@ -99,7 +99,7 @@ def rotate(posted: ConfirmedByManager, webhook_id: UUID) -> Response:
 
 
 @router.post(f"{PATH}/{{webhook_id}}/removal")
-def remove(posted: PostedByManager, webhook_id: UUID) -> Response:
+def remove(posted: ConfirmedByManager, webhook_id: UUID) -> Response:
     caller = posted.visitor.caller
     endpoints.remove(posted.visitor.database, webhook_id, practice_id=caller.practice_id, by=caller.staff_id)
     return redirect(PATH, message="webhook-removed")

@@ -85,6 +85,29 @@ def test_no_manager_and_no_other_practice_resets_anything(desk: Desk) -> None:
     assert password_given(desk, member)[1].path == CODE
 
 
+def test_an_account_admin_takes_no_second_factor_away_and_signs_no_owner_out(desk: Desk) -> None:
+    owner, member = desk.staff(Role.OWNER), desk.staff(Role.MANAGER)
+    boss, _ = enrolled(desk, owner)
+    colleague, _ = enrolled(desk, member)
+    deputy, _ = enrolled(desk, desk.staff(Role.ACCOUNT_ADMIN))
+    # Given pages that offer them neither
+    of_owner, of_member = keeps_the_rules(deputy.open(page_of(owner))), keeps_the_rules(deputy.open(page_of(member)))
+    offered = [form["action"] for page in (of_owner, of_member) for form in page.main.all("form")]
+    assert not {reset_of(owner), reset_of(member), f"{page_of(owner)}/sign-out"} & set(offered)
+    # When they send the forms all the same, then they are told who may, and nothing has changed
+    token = {"csrf_token": of_owner.form("/sign-out")["csrf_token"]}
+    for person in (owner, member):
+        refused = keeps_the_rules(deputy.post(reset_of(person), token))
+        assert (refused.status, refusals.RESET_BY_OWNERS.message in refused.text) == (403, True)
+    refused = deputy.post(f"{page_of(owner)}/sign-out", token)
+    assert (refused.status, refusals.OWNERS_ONLY.message in refused.text) == (403, True)
+    assert boss.open("/clients").path == colleague.open("/clients").path == "/clients"
+    assert password_given(desk, owner)[1].path == password_given(desk, member)[1].path == CODE
+    # And whoever is no owner they do sign out
+    assert "signed out everywhere" in deputy.send(of_member, f"{page_of(member)}/sign-out").text
+    assert colleague.open("/clients").path == "/sign-in"
+
+
 def test_a_browser_is_remembered_for_thirty_days_if_the_firm_allows_it(desk: Desk) -> None:
     person = desk.staff(Role.OWNER)
     visitor, phone = enrolled(desk, person)
@@ -180,9 +203,9 @@ def test_an_owner_signs_a_member_out_everywhere(desk: Desk) -> None:
     other, _ = enrolled(desk, desk.other_practice())
     sign_out = f"{page_of(member)}/sign-out"
     # Given others, who may not
-    for visitor in (colleague, other):
+    for visitor, status in ((colleague, 403), (other, 404)):
         token = {"csrf_token": visitor.open("/clients").form("/sign-out")["csrf_token"]}
-        assert visitor.post(sign_out, token).status == 403
+        assert visitor.post(sign_out, token).status == status
     assert colleague.open("/clients").path == "/clients"
     # When an owner does, then the member signs in anew, with the second factor that they have
     assert "signed out everywhere" in keeps_the_rules(boss.send(boss.open(page_of(member)), sign_out)).text
