@@ -182,7 +182,7 @@ def require_usable(client: redis.Redis, namespace: str) -> None:
         version = tuple(int(part) for part in values.get("version", "0").split(".")[:2])
         if version < OLDEST_REDIS:
             raise UnsafeRedis(f"Redis at REDIS_URL is version {values.get('version')}. Use 6.2 or newer, or Valkey.")
-        client.blmove(probe, probe, 0.01, "LEFT", "LEFT")
+        client.blmove(probe, probe, 0.01, "LEFT", "LEFT")  # type: ignore[arg-type]  # its stub knows whole seconds only
         client.eval("return redis.call('zcard', KEYS[1])", 1, probe)
         with client.pipeline(transaction=True) as pipe:
             pipe.hset(probe, "a", "1")
