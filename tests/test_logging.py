@@ -11,8 +11,9 @@ import pytest
 import structlog
 
 from config import logging as logging_setup
-from config.logging import log_each, set_up_logging
+from config.logging import LOGGABLE, log_each, set_up_logging
 from config.settings import Settings
+from tests.logged import fields_logged, fields_of
 
 
 @pytest.fixture(autouse=True)
@@ -40,6 +41,32 @@ def test_a_field_that_is_not_listed_is_left_out(capsys: pytest.CaptureFixture[st
     line = last_line(capsys)
     assert (line["event"], line["job"], line["count"]) == ("job.failed", "j-1", 3)
     assert "ane" not in json.dumps(line)
+
+
+def test_every_field_that_our_code_logs_is_listed() -> None:
+    """One that is not says nothing in real processes, however many tests capture it."""
+    logged = list(fields_logged())
+    assert len({place for place, _ in logged}) > 40  # the reader finds them
+    assert sorted((place, name) for place, name in logged if name not in LOGGABLE) == []
+
+
+def test_fields_are_found_however_a_line_is_given_them() -> None:
+    source = """
+def same(job):
+    return {"kind": job.kind}
+
+def line(job, rows):
+    more = {"client": "c"}
+    more["tenant"] = "t"
+    log.info("a", lane="l", exc_info=True, **more)
+    log_each(log, "b", [same(row) for row in rows], batch="b")
+    log.info("c", **same(job), **{name: 1 for name in ("seen", "gone")})
+    other.info("d", nobody="x")
+"""
+    names = [name for _, name in fields_of(source)]
+    assert names == ["client", "lane", "tenant", "batch", "kind", "gone", "kind", "seen"]
+    with pytest.raises(ValueError, match="no dict of given"):
+        list(fields_of("def line(given): log.info('a', **given)"))
 
 
 def test_an_exception_is_named_and_not_quoted(capsys: pytest.CaptureFixture[str]) -> None:

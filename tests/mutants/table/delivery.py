@@ -333,6 +333,13 @@ LOGGED = (
         (f"{LOGS}::test_a_field_that_is_not_listed_is_left_out",),
     ),
     Mutant(
+        "log-fields-listed",
+        "each field that our code logs is listed",
+        "a line of a real process says nothing",
+        (Edit(LOGGING, '            "xpm_uuid",\n', ""),),
+        (f"{LOGS}::test_every_field_that_our_code_logs_is_listed",),
+    ),
+    Mutant(
         "log-exceptions",
         "of an exception, type and place are logged but not its text",
         "P19, invariant 6: an error quotes a row or a request",
