@@ -32,10 +32,14 @@ LOGGABLE = frozenset(
             "tenant",
             "owner",
             "leader",
+            "directory",
+            "sync",
+            "xpm_uuid",
         ),
-        *("kind", "lane", "state", "attempt", "queue", "limit", "operation", "status", "schedule", "signal"),
+        *("kind", "lane", "state", "attempt", "queue", "limit", "operation", "status", "schedule", "signal", "mode"),
+        *("upstream", "problem", "fields"),  # of XPM's answers: our words, and names of the contract's fields
         *("count", "pending", "seconds", "wait", "pid", "port"),
-        *("directory", "sync", "mode", "held", "upstream", "problem", "xpm_uuid", "fields"),
+        *("seen", "added", "changed", "gone", "missing", "unread", "held"),
     }
 )
 

@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from config import metrics
 from config.listener import Answers, listening, liveness_answer
+from config.liveness import Liveness
 from handlers.registry import HANDLERS
 from portal_db.states import Lane
 from worker.actors import declare
@@ -27,7 +28,7 @@ from worker.leader.relay import Relay
 from worker.leader.scheduler import Findings, Scheduler, in_thread, nightly_work, plan_of
 from worker.parts import STOP_SIGNALS, Parts
 from worker.queue.bell import connect
-from worker.queue.broker import make_broker
+from worker.queue.broker import PortalBroker, make_broker, usable_client
 from worker.queue.door import Door
 from worker.queue.inspect import RedisQueues
 from worker.runner.isolation import IsolatedRunner
@@ -58,12 +59,15 @@ def run_worker(queues: Collection[str], *, threads: int, stopping: threading.Eve
 
     Returns:
         The exit code: always 0.
+
+    Raises:
+        UnsafeRedis: this Redis cannot be worked with.
     """
     stopping = stopping or stop_on_signals()
     with Parts.from_environment(threads=threads) as parts:
         door = Door(parts.services, parts.bell, connect(parts.settings), parts.settings.redis_namespace)
         consumers = {
-            queue: parts.liveness.expect(f"consumer of {queue}", within_seconds=CONSUMER_WITHIN_SECONDS)
+            queue: parts.liveness.expect(_loop(queue), within_seconds=CONSUMER_WITHIN_SECONDS)
             for queue in sorted(queues)
         }
         broker = make_broker(parts.settings, door.keep_malformed, lambda queue: consumers[queue]())
@@ -74,7 +78,7 @@ def run_worker(queues: Collection[str], *, threads: int, stopping: threading.Eve
         presence = Presence(
             parts.services.database,
             parts.leases.owner,
-            lanes={queue for queue in queues if queue in frozenset(Lane)},
+            lanes=lambda: consumed(queues, broker, parts.liveness),
             kinds=HANDLERS.keys(),
             lasts_seconds=parts.settings.lease_seconds,
             every_seconds=parts.settings.heartbeat_seconds,
@@ -90,6 +94,16 @@ def run_worker(queues: Collection[str], *, threads: int, stopping: threading.Eve
     return 0
 
 
+def consumed(queues: Collection[str], broker: PortalBroker, liveness: Liveness) -> set[str]:
+    """The lanes among these queues whose consumers go round and are not refused by Redis."""
+    idle = {*broker.refused_queues, *(queue for queue in queues if _loop(queue) in liveness.stalled())}
+    return {queue for queue in queues if queue in frozenset(Lane)} - idle
+
+
+def _loop(queue: str) -> str:
+    return f"consumer of {queue}"
+
+
 def _release_jobs(leases: Leases, isolated: IsolatedRunner) -> None:
     try:
         isolated.stop()
@@ -102,7 +116,11 @@ def _release_jobs(leases: Leases, isolated: IsolatedRunner) -> None:
 
 
 def run_relay(stopping: threading.Event | None = None) -> int:
-    """Run the relay and the scheduler, or stand by for them, until a stop signal."""
+    """Run the relay and the scheduler, or stand by for them, until a stop signal.
+
+    Raises:
+        UnsafeRedis: this Redis cannot be worked with.
+    """
     stopping = stopping or stop_on_signals()
     with Parts.from_environment(threads=1) as parts:
         relay = Relay(
@@ -113,7 +131,7 @@ def run_relay(stopping: threading.Event | None = None) -> int:
             permits=parts.limiter.free,
             goes_round=parts.liveness.expect("relay", within_seconds=RELAY_WITHIN_SECONDS),
         )
-        queues = RedisQueues(connect(parts.settings), parts.bell, parts.settings.redis_namespace)
+        queues = RedisQueues(usable_client(parts.settings), parts.bell, parts.settings.redis_namespace)
         found = Findings()
         work = nightly_work(parts.services, queues, found)
         plan = plan_of(parts.services, work, parts.limiter.day_left)

@@ -6,14 +6,19 @@ time tries it, its jobs wait with the outage's code, and its end makes them due.
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from sqlalchemy import ColumnElement, case, func, or_, select, true
 
 from portal_db.database import Tx
-from portal_db.dialect import delete_rows, update_rows, upsert
+from portal_db.dialect import delete_rows, has_row, update_rows, upsert
 from portal_db.states import JobState
 from portal_db.tables import Job, Outage
-from portal_db.types import db_now, has_ended
+from portal_db.types import database_time, db_now, has_ended
 from portal_db.work.due import due_in
+
+#: A job that waits for a probe may be planned this much later than it.
+SLACK_SECONDS = 2.0
 
 
 def get(tx: Tx, upstream: str) -> Outage | None:
@@ -65,6 +70,18 @@ def plan_probe(tx: Tx, upstream: str, waiting_code: str, *, seconds: float) -> N
     update_rows(tx, Outage, Outage.upstream == upstream, next_probe_at=db_now(seconds))
     first = select(Job.id).where(*_waits(waiting_code)).order_by(Job.next_attempt_at, Job.id).limit(1).scalar_subquery()
     update_rows(tx, Job, Job.id == first, Job.state == JobState.WAITING, **due_in(seconds))
+
+
+def probe_that_nobody_makes(tx: Tx, upstream: str, waiting_code: str) -> float | None:
+    """In how many seconds the next probe may be made, if no job waits to make it by then: whoever met the outage before had
+    no job, as a web process."""
+    outage = get(tx, upstream)
+    if outage is None:
+        return None
+    in_time = Job.next_attempt_at <= outage.next_probe_at + timedelta(seconds=SLACK_SECONDS)
+    if has_row(tx, *_waits(waiting_code), in_time):
+        return None
+    return max((outage.next_probe_at - database_time(tx.session)).total_seconds(), 1.0)
 
 
 def end(tx: Tx, upstream: str, waiting_code: str) -> int | None:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import ssl
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 from uuid import UUID
 
 import pytest
 from sqlalchemy import select
 
 from handlers.email.smtp import SmtpMailer
-from handlers.outages import MAIL, Away, Outages, WatchedMailer
+from handlers.outages import MAIL, OPENS_AFTER, XPM, Away, Outages, WatchedMailer
 from portal_db.states import EmailState, ErrorClass, ImportState, JobState
 from portal_db.tables import Job, Outage, WelcomeEmail
+from portal_db.work import outages
+from tests.certificates import HouseAuthority
 from tests.making import importable
 from tests.world import World
-from worker.local.mail_catcher import Behaviour
+from worker.local.mail_catcher import Behaviour, catching
 from xpm.simulator.faults import FaultRule
 from xpm.simulator.serve import SimulatorHandle
 
@@ -102,6 +106,59 @@ def test_what_concerns_every_email_is_an_outage(
     assert {world.import_row(import_id).state for import_id in asked} == {ImportState.WAITING}
 
 
+def test_a_certificate_that_is_not_valid_is_an_outage_until_its_authority_is_named(
+    sqlite_world: World, simulator: SimulatorHandle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a mail server with a certificate of the house, whose authority nobody named
+    world, authority = sqlite_world, HouseAuthority.at(tmp_path)
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    shown = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    shown.load_cert_chain(authority.server)
+    with (
+        catching(tmp_path / "tls mail", shown) as mail,
+        closing(WatchedMailer(SmtpMailer(mail.url), Outages(world.database, world.services.sources))) as mailer,
+    ):
+        world.services = replace(world.services, mailer=mailer)
+        # When imports with an email each have run
+        asked = ask_with_emails(world, simulator, 5)
+        world.run_due()
+        # Then the emails wait and say why, and no client is blamed
+        found = outage(world)
+        assert found is not None
+        assert (found.failures >= OPENS_AFTER, found.reason) == (True, "has a certificate that is not valid")
+        assert {job.error_code for job in emails(world)} <= {"mail_outage", "smtp_certificate"}
+        waiting = next(job for job in emails(world) if job.error_code == "mail_outage")
+        assert "the mail server, which has a certificate that is not valid, until" in (waiting.error_message or "")
+        assert {world.import_row(import_id).state for import_id in asked} == {ImportState.WAITING}
+        # When its authority is named, then all emails are delivered by themselves
+        monkeypatch.setenv("SSL_CERT_FILE", str(authority.ca))
+        pass_to_the_next_probe(world)
+        world.run_due()
+        assert len(mail.deliveries()) == 5
+    assert outage(world) is None
+    assert {world.import_row(import_id).state for import_id in asked} == {ImportState.SUCCEEDED}
+
+
+def test_greylisting_of_many_minutes_ends_in_a_delivered_email(world: World, simulator: SimulatorHandle) -> None:
+    # Given a mail server that asks to come back later, and an import with an email
+    world.mail.behave(Behaviour(refuse={"*": "450 4.7.1 Greylisted"}))
+    [asked] = ask_with_emails(world, simulator, 1)
+    # When it has been tried for twenty minutes, more often than eight times
+    for _ in range(20):
+        world.run_due()
+        world.pass_time(60)
+    [email] = emails(world)
+    assert (email.state, email.error_code) == (JobState.WAITING, "smtp_refused_for_now")
+    assert email.attempts > 8
+    # When the server takes it, then it is delivered, once
+    world.mail.behave(Behaviour())
+    world.pass_time(3600)
+    world.run_due()
+    assert len(world.mail.deliveries()) == 1
+    assert world.import_row(asked).state is ImportState.SUCCEEDED
+
+
 def test_a_waiting_email_is_pending_and_never_unknown(sqlite_world: World, simulator: SimulatorHandle) -> None:
     """P21: an intent that met a closed gate is withdrawn, since nothing was sent."""
     world = sqlite_world
@@ -161,6 +218,30 @@ def test_an_xpm_that_is_away_is_asked_by_one_job_at_a_time(
     world.run_due()
     assert {world.import_row(import_id).state for import_id in asked} == {ImportState.SUCCEEDED}
     assert outage(world) is None
+
+
+def test_of_the_jobs_that_meet_an_outage_one_makes_the_next_probe(
+    sqlite_world: World, simulator: SimulatorHandle
+) -> None:
+    # Given an outage that no job has met, as web processes note it, and whose next probe is a minute away
+    world = sqlite_world
+    with world.database.write() as tx:
+        for _ in range(OPENS_AFTER):
+            outages.count_failure(tx, XPM.name, reason="cannot be reached", holder="", of_all=True)
+        outages.plan_probe(tx, XPM.name, XPM.code, seconds=60)
+    # When imports meet it
+    asked = [world.ask(person.uuid) for person in importable(simulator)[:5]]
+    world.run_due()
+    # Then one of them waits for the probe, and the others for longer
+    now = world.services.sources.now()
+    due = [world.jobs_of(import_id)["validate_import"].next_attempt_at for import_id in asked]
+    waits = sorted((at - now).total_seconds() for at in due if at)
+    assert waits[0] <= 61
+    assert min(waits[1:]) > 500
+    # And once it has made it, all go on
+    pass_to_the_next_probe(world)
+    world.run_due()
+    assert {world.import_row(import_id).state for import_id in asked} == {ImportState.SUCCEEDED}
 
 
 def test_a_job_that_is_parked_after_the_outage_has_ended_is_due_at_once(

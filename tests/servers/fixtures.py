@@ -26,13 +26,15 @@ from tests.servers.redis import redis_server as running_redis
 from tests.servers.statements import share_compiled_statements
 from worker.local.mail_catcher import MailCatcher, catching
 
-#: Modules whose tests of both databases run through a PgBouncer too: of claims and leases, of the runner and of the relay.
+#: Modules whose tests of both databases run through a PgBouncer too: of the record, of the runner and of the relay.
 THROUGH_A_POOLER = frozenset(
     {
-        "tests.portal_db.work.test_claims",
-        "tests.portal_db.work.test_leases",
-        "tests.worker.runner.test_commits",
-        "tests.worker.leader.test_relay_outages",
+        *("tests.portal_db.test_bulk", "tests.portal_db.test_transactions", "tests.portal_db.test_uniqueness"),
+        *("tests.portal_db.work.test_claims", "tests.portal_db.work.test_leases"),
+        *("tests.worker.runner.test_commits", "tests.worker.runner.test_errors"),
+        *("tests.worker.runner.test_flow", "tests.worker.runner.test_lost_leases"),
+        *("tests.worker.runner.test_sets", "tests.worker.leader.test_relay_fairness"),
+        *("tests.worker.leader.test_relay_outages", "tests.worker.leader.test_rolling_deploys"),
     }
 )
 #: The parameter of `database_url` for a test of plans: PostgreSQL's statistics say nothing yet, whatever ran before.

@@ -15,10 +15,12 @@ from pathlib import Path
 
 import httpx
 import pytest
+import redis
 from prometheus_client.parser import text_string_to_metric_families
 
 from portal_db.states import ImportState, JobState
 from tests.making import importable
+from tests.servers.redis import RedisServer
 from tests.servers.waiting import wait_until
 from tests.worker.queue.desk import ALL_QUEUES, Desk
 from tests.worker.runner.running import count, outcomes
@@ -84,6 +86,15 @@ def looked_at(process: Process) -> tuple[int, int, str]:
         return client.get("/livez").status_code, client.get("/status").status_code, client.get("/metrics").text
 
 
+def failing(process: Process) -> set[str]:
+    """The names of the checks that fail, as `/status` of a process answers."""
+    [port] = [
+        line["port"] for line in map(json.loads, process.log().splitlines()) if line["event"] == "metrics.listening"
+    ]
+    answer = httpx.get(f"http://127.0.0.1:{port}/status", trust_env=False, timeout=5).json()
+    return {check["name"] for check in answer["checks"] if not check["ok"]}
+
+
 def total(scrapes: Sequence[str], name: str, **labels: str) -> float:
     """The sum of a metric's samples with these labels, over several processes."""
     return sum(
@@ -130,6 +141,24 @@ def test_two_workers_and_a_relay_do_what_is_asked_once_and_stop_when_told(
     assert [stopped(process) for process in started] == [0, 0, 0]
     logs = "\n".join(process.log() for process in started)
     assert not any(person.email in logs for person in people[:6] if person.email), "nobody is named in a log"
+
+
+def test_status_notices_that_redis_took_rights_away_from_a_running_worker(
+    sqlite_world: World, own_redis: RedisServer, processes: Supervised
+) -> None:
+    # Given a worker on every lane, as a user of its own
+    with redis.Redis.from_url(own_redis.url) as admin:
+        admin.execute_command("ACL", "SETUSER", "portal", "on", ">secret", "~portal:*", "+@all", "-@dangerous")
+        desk = Desk.at(sqlite_world, own_redis.url.replace("redis://", "redis://portal:secret@"))
+        worker = start(processes, desk, "worker", METRICS_PORT=str(free_port()), HEARTBEAT_SECONDS="0.2")
+        wait_until(lambda: failing(worker) == {"relay"}, "it consumes every lane", 30)
+        # When its user may no longer fetch
+        admin.execute_command("ACL", "SETUSER", "portal", "-evalsha", "-eval", "-blmove")
+        # Then `/status` says that no worker takes jobs, until the user may again
+        wait_until(lambda: failing(worker) == {"relay", "workers"}, "that is noticed", 30)
+        admin.execute_command("ACL", "SETUSER", "portal", "+evalsha", "+eval", "+blmove")
+        wait_until(lambda: failing(worker) == {"relay"}, "it consumes every lane again", 30)
+    assert stopped(worker) == 0
 
 
 def test_a_killed_workers_job_is_done_by_another(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Never
 
 import structlog
 import typer
@@ -44,17 +45,21 @@ def run_worker(
 ) -> None:
     """Run jobs until stopped; running jobs finish first."""
     queues = queues_of(lanes)
-    stopping = _wait_for_database()
-    try:
-        code = start_worker(queues, threads=threads, stopping=stopping)
-    except UnsafeRedis as error:
-        raise Problem(str(error), ExitCode.UNAVAILABLE) from None
-    raise typer.Exit(code)
+    _run(lambda stopping: start_worker(queues, threads=threads, stopping=stopping))
 
 
 def run_relay() -> None:
     """Start due jobs and recover lost ones; one relay leads, others stand by."""
-    raise typer.Exit(start_relay(_wait_for_database()))
+    _run(start_relay)
+
+
+def _run(start: Callable[[threading.Event], int]) -> Never:
+    stopping = _wait_for_database()
+    try:
+        code = start(stopping)
+    except UnsafeRedis as error:
+        raise Problem(str(error), ExitCode.UNAVAILABLE) from None
+    raise typer.Exit(code)
 
 
 def queues_of(lanes: str) -> set[str]:

@@ -16,6 +16,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from config import metrics
+from config.seldom import Seldom
 from handlers.jobs.kinds import KINDS
 from portal_db.database import Database
 from portal_db.states import Lane
@@ -32,8 +33,6 @@ IDLE_SECONDS = 1.0
 BUSY_SECONDS = 0.1
 #: A queue this long is behind. Ringing its jobs a second time would only make it longer.
 LONG_QUEUE = 1_000
-#: How often jobs of a kind that no running worker knows are logged.
-ASIDE_SECONDS = 60.0
 
 
 class Relay:
@@ -62,7 +61,7 @@ class Relay:
         self._limit = limit
         self._permits = permits
         self._goes_round = goes_round
-        self._aside_again_at = 0.0
+        self._seldom = Seldom()
         #: Whether this process led at its last look.
         self.leads = False
 
@@ -73,7 +72,8 @@ class Relay:
             try:
                 wait = BUSY_SECONDS if self.tick() else IDLE_SECONDS
             except (SQLAlchemyError, redis.RedisError) as error:
-                log.warning("relay.interrupted", exc_info=error)
+                if self._seldom.is_due(type(error).__name__):
+                    log.warning("relay.interrupted", exc_info=error)
                 wait = IDLE_SECONDS
                 self._note_leading(self.leads and not isinstance(error, SQLAlchemyError))
             self._goes_round()
@@ -125,9 +125,8 @@ class Relay:
 
     def _report_aside(self) -> None:
         """Log the jobs that no running worker knows, once a minute."""
-        if time.monotonic() < self._aside_again_at:
+        if not self._seldom.is_due("aside"):
             return
-        self._aside_again_at = time.monotonic() + ASIDE_SECONDS
         with self._database.read() as tx:
             aside = workers.waiting_aside(tx)
         for each in aside:

@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import hashlib
 import signal
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
@@ -148,14 +149,22 @@ class MailCatcher:
 
 
 @contextmanager
-def catching(folder: Path) -> Iterator[MailCatcher]:
-    """Run a catcher in a thread of this process, on a free loopback port, until the block is left."""
+def catching(folder: Path, tls: ssl.SSLContext | None = None) -> Iterator[MailCatcher]:
+    """Run a catcher in a thread of this process, on a free loopback port, until the block is left.
+
+    Args:
+        tls: what it shows of itself if every connection to it is encrypted.
+    """
     started: Future[tuple[int, Callable[[], object]]] = Future()
 
     async def serve() -> None:
         loop, ended = asyncio.get_running_loop(), asyncio.Event()
         await _serve(
-            folder, 0, ended, lambda port: started.set_result((port, lambda: loop.call_soon_threadsafe(ended.set)))
+            folder,
+            0,
+            ended,
+            lambda port: started.set_result((port, lambda: loop.call_soon_threadsafe(ended.set))),
+            tls,
         )
 
     def run() -> None:
@@ -170,7 +179,7 @@ def catching(folder: Path) -> Iterator[MailCatcher]:
     thread.start()
     port, end = started.result()
     try:
-        yield MailCatcher(f"smtp://{LOOPBACK}:{port}", Mailbox(folder))
+        yield MailCatcher(f"{'smtps' if tls else 'smtp'}://{LOOPBACK}:{port}", Mailbox(folder))
     finally:
         end()
         thread.join()
@@ -210,10 +219,16 @@ class _Handler:
         return "250 2.0.0 Kept"
 
 
-async def _serve(folder: Path, port: int, ended: asyncio.Event, listening: Callable[[int], None]) -> None:
+async def _serve(
+    folder: Path,
+    port: int,
+    ended: asyncio.Event,
+    listening: Callable[[int], None],
+    tls: ssl.SSLContext | None = None,
+) -> None:
     loop, handler = asyncio.get_running_loop(), _Handler(folder)
     server = await loop.create_server(
-        lambda: SMTP(handler, hostname="localhost", enable_SMTPUTF8=True, loop=loop), LOOPBACK, port
+        lambda: SMTP(handler, hostname="localhost", enable_SMTPUTF8=True, loop=loop), LOOPBACK, port, ssl=tls
     )
     listening(server.sockets[0].getsockname()[1])
     await ended.wait()

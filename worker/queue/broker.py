@@ -7,7 +7,6 @@ AgeLimit drops it by design (P9); TimeLimit and Shutdown raise in the middle of 
 from __future__ import annotations
 
 import time
-from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +17,7 @@ from dramatiq.broker import Consumer
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.errors import ConnectionClosed
 
+from config.seldom import Seldom
 from config.settings import Settings
 from portal_db.database import DATABASE_AWAY
 from portal_db.states import Lane
@@ -34,8 +34,6 @@ _LANES = frozenset(Lane)
 
 #: A process that has sent no command for this long counts as dead: what it holds is delivered again, which is harmless (P4).
 DEAD_AFTER_SECONDS = 15.0
-#: A refusal by Redis is logged once in this time.
-SAY_AGAIN_SECONDS = 60.0
 #: The first version with BLMOVE.
 OLDEST_REDIS = (6, 2)
 
@@ -89,7 +87,9 @@ class PortalBroker(RedisBroker):
         )
         self.quarantine = quarantine
         self.goes_round = goes_round
-        self._say_again_at: defaultdict[str, float] = defaultdict(float)  # by queue, on the process's monotonic clock
+        self._seldom = Seldom()
+        #: The queues of which Redis refused the last fetch.
+        self.refused_queues: set[str] = set()
         self._script = client.register_script(dispatch.SCRIPT)
 
     @property
@@ -116,11 +116,14 @@ class PortalBroker(RedisBroker):
         return super().consume(queue_name, prefetch, timeout)
 
     def refused(self, queue_name: str, refusal: redis.ResponseError) -> None:
-        """Log that Redis refuses a queue, as when somebody changed its user's rights: once a minute."""
-        now = time.monotonic()
-        if now >= self._say_again_at[queue_name]:
-            self._say_again_at[queue_name] = now + SAY_AGAIN_SECONDS
+        """Note that Redis refuses a queue, as when somebody changed its user's rights; log it once a minute."""
+        self.refused_queues.add(queue_name)
+        if self._seldom.is_due(queue_name):
             log.error("consumer.refused", queue=queue_name, reason=type(refusal).__name__)
+
+    def fetched(self, queue_name: str) -> None:
+        """Note that Redis let a queue's consumer fetch."""
+        self.refused_queues.discard(queue_name)
 
     def _dispatch(self, command: str) -> Callable[..., Any]:
         """`do_fetch`, `do_ack` and `do_requeue`, which dramatiq calls, by our own script."""
@@ -159,10 +162,20 @@ def make_broker(
     Raises:
         UnsafeRedis: it evicts keys when short of memory (P17), or cannot be worked with.
     """
-    client = connect(settings, retries=0)  # P7: a resent fetch would lose the messages of the first
+    client = usable_client(settings, retries=0)  # P7: a resent fetch would lose the messages of the first
+    return PortalBroker(client, settings.redis_namespace, quarantine, goes_round)
+
+
+def usable_client(settings: Settings, *, retries: int = 1) -> redis.Redis:
+    """A client for REDIS_URL, of a Redis that can be worked with as far as can be seen.
+
+    Raises:
+        UnsafeRedis: it evicts keys when short of memory (P17), or cannot be worked with.
+    """
+    client = connect(settings, retries=retries)
     require_usable(client, settings.redis_namespace)
     require_safe(client)
-    return PortalBroker(client, settings.redis_namespace, quarantine, goes_round)
+    return client
 
 
 def require_usable(client: redis.Redis, namespace: str) -> None:

@@ -39,6 +39,7 @@ class BlockingConsumer(_RedisConsumer):
                 self.broker.client.blmove(key, key, WAIT_SECONDS, "LEFT", "LEFT")  # leaves the list as it was
                 # Even an empty fetch carries this process's heartbeat, and frees what dead processes held (P4).
                 self.message_cache = [data for data in self.broker.do_fetch(self.queue_name, room) if data is not None]
+                self.broker.fetched(self.queue_name)
             elif not self.message_cache:
                 time.sleep(0.01)  # every thread is busy and has its next message
             while self.message_cache:

@@ -62,7 +62,7 @@ def reject(tx: Tx, refused: Sequence[tuple[Job, Rejected]]) -> None:
 def _failure(tx: Tx, job: Job, error: JobError) -> Failure:
     failure = error.as_failure()
     if error.error_class is ErrorClass.DEFERRED:
-        return replace(failure, message=f"{error.message}, until {clock_in(tx, job.practice_id, _deferral(error))}")
+        return replace(failure, message=f"{error.message}, until {clock_in(tx, job.practice_id, _deferral(tx, error))}")
     return failure
 
 
@@ -81,7 +81,7 @@ def decide_outcome(tx: Tx, services: Services, job: Job, error: JobError) -> Job
         case ErrorClass.REJECTED:
             return JobState.REJECTED
         case ErrorClass.DEFERRED:
-            return _Wait(0.0 if _is_over(tx, error) else _deferral(error))
+            return _Wait(0.0 if _is_over(tx, error) else _deferral(tx, error))
         case ErrorClass.CONNECTION if _waited(tx, job, error) < CONNECTION_PATIENCE_SECONDS:
             return _Wait(0.0 if _is_back(tx, job) else CONNECTION_RECHECK_SECONDS)
         case ErrorClass.TRANSIENT if _waited(tx, job, error) < kind.patience_hours * 3600:
@@ -102,8 +102,11 @@ def _is_back(tx: Tx, job: Job) -> bool:
     return job.import_id is not None and connections.works_for_import(tx, job.import_id)
 
 
-def _deferral(error: JobError) -> float:
-    return error.wait_seconds or DEFAULT_DEFERRAL_SECONDS
+def _deferral(tx: Tx, error: JobError) -> float:
+    wait, upstream = error.wait_seconds or DEFAULT_DEFERRAL_SECONDS, UPSTREAM_OF.get(error.code)
+    if upstream is None:
+        return wait
+    return min(wait, outages.probe_that_nobody_makes(tx, upstream.name, upstream.code) or wait)
 
 
 def _waited(tx: Tx, job: Job, error: JobError) -> float:

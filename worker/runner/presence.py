@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from types import TracebackType
 from typing import Self
 
@@ -21,6 +21,7 @@ class Presence:
 
     Args:
         owner: the name of the process in the record.
+        lanes: which it consumes now; asked for each report.
         lasts_seconds: for how long it counts as running after each report.
         every_seconds: how often it reports.
     """
@@ -30,7 +31,7 @@ class Presence:
         database: Database,
         owner: str,
         *,
-        lanes: Collection[str],
+        lanes: Callable[[], Collection[str]],
         kinds: Collection[str],
         lasts_seconds: float,
         every_seconds: float,
@@ -41,6 +42,7 @@ class Presence:
         self._kinds = kinds
         self._lasts_seconds = lasts_seconds
         self._every_seconds = every_seconds
+        self._reported: frozenset[str] = frozenset()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="presence", daemon=True)
 
@@ -61,9 +63,13 @@ class Presence:
             log.warning("presence.left_to_expire", owner=self._owner, exc_info=failure)
 
     def _report(self) -> None:
+        lanes = frozenset(self._lanes())
         try:
             with self._database.write() as tx:
-                workers.report(tx, self._owner, lanes=self._lanes, kinds=self._kinds, lasts_seconds=self._lasts_seconds)
+                if lanes != self._reported:
+                    workers.forget(tx, self._owner)
+                workers.report(tx, self._owner, lanes=lanes, kinds=self._kinds, lasts_seconds=self._lasts_seconds)
+            self._reported = lanes
         except SQLAlchemyError as error:
             log.warning("presence.not_reported", owner=self._owner, exc_info=error)
 

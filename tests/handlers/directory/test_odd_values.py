@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
+from config.logging import set_up_logging
+from config.settings import Settings
 from handlers.access.caller import Caller
 from handlers.directory.lookup import confirmed_at
 from handlers.imports import queries
@@ -17,9 +20,12 @@ from portal_db.tables import Relationship
 from tests.handlers.directory.given import directory_of, present, synced
 from tests.handlers.given import find, make_odd, records, values_of
 from tests.making import importable
+from tests.test_logging import as_it_was
 from tests.world import TENANT, World, is_importable_person
 from xpm.simulator.practice.model import Client
 from xpm.simulator.serve import SimulatorHandle
+
+__all__ = ["as_it_was"]
 
 on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
@@ -65,6 +71,28 @@ def test_a_client_is_imported_without_a_birth_date_that_cannot_be_read(
         staff = people.get_staff(tx, row.requested_by, practice_id=own_world.practice_id)
     assert staff is not None
     assert queries.get_import(own_world.database, Caller.of(staff), row.id).left_out == ("dateOfBirth",)
+
+
+@pytest.mark.usefixtures("as_it_was")
+def test_the_log_of_a_process_names_what_was_left_out_and_what_the_sync_found(
+    own_sqlite_world: World, own_simulator: SimulatorHandle, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Given a record with a birth date that cannot be read, and one without a name
+    record, nameless, *_ = importable(own_simulator)
+    make_odd(own_simulator, record, dateOfBirth="26 November")
+    make_odd(own_simulator, nameless, name="")
+    # When a process whose logging is set up reads the directory
+    set_up_logging(Settings(log_format="json"))
+    sync = synced(own_sqlite_world)
+    # Then its lines say of which sync, which record and which field, without a value
+    text = capsys.readouterr().err
+    lines = {line["event"]: line for line in map(json.loads, text.splitlines())}
+    left_out, unread, done = (lines[f"directory.{each}"] for each in ("left_out", "unreadable", "synced"))
+    assert (left_out["sync"], left_out["xpm_uuid"]) == (str(sync.id), str(record.uuid))
+    assert left_out["fields"] == ["dateOfBirth"]
+    assert (unread["sync"], unread["problem"]) == (str(sync.id), f"name of client {nameless.uuid} is missing")
+    assert (done["mode"], done["seen"], done["unread"], done["held"]) == ("full", sync.seen, 1, False)
+    assert "November" not in text
 
 
 #: What may stand in XPM for a birth date, and what the portal has of it then.

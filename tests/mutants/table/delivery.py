@@ -11,6 +11,7 @@ RELAY = "worker/leader/relay.py"
 DOOR = "worker/queue/door.py"
 CONSUMER = "worker/queue/consumer.py"
 BROKER = "worker/queue/broker.py"
+PROCESS = "worker/process.py"
 DISPATCH = "worker/queue/dispatch.py"
 ALONE = "worker/runner/isolation.py"
 LOGGING = "config/logging.py"
@@ -312,8 +313,48 @@ QUEUES = (
         "queue-usable",
         "a Redis on which nothing could be consumed is refused at the start",
         "workers run and do nothing",
-        (Edit(BROKER, "    require_usable(client, settings.redis_namespace)\n", ""),),
+        (Edit(BROKER, "    require_usable(client, settings.redis_namespace)\n    require_safe", "    require_safe"),),
         ("tests/worker/queue/test_confined.py::test_a_worker_refuses_a_user_without_rights",),
+    ),
+    Mutant(
+        "relay-usable",
+        "a relay refuses a Redis that cannot be worked with",
+        "it runs for ever and rings nothing",
+        (Edit(PROCESS, "RedisQueues(usable_client(parts.settings)", "RedisQueues(connect(parts.settings)"),),
+        ("tests/worker/cli/test_running.py::test_worker_and_relay_refuse_a_redis_that_they_cannot_work_with[relay]",),
+    ),
+    Mutant(
+        "relay-says-once",
+        "an interruption of the relay that goes on is logged once a minute",
+        "a traceback a second, for hours",
+        (Edit("worker/leader/relay.py", "if self._seldom.is_due(type(error).__name__):", "if True:"),),
+        ("tests/worker/leader/test_relay_outages.py::test_what_goes_on_and_on_is_logged_once_a_minute",),
+    ),
+    Mutant(
+        "consumed-refused",
+        "a worker whose queues Redis refuses reports no lanes",
+        "nothing is consumed and `/status` says that all is well",
+        (Edit(PROCESS, "idle = {*broker.refused_queues, *(", "idle = {*("),),
+        (
+            "tests/worker/queue/test_confined.py"
+            "::test_rights_that_are_taken_away_stop_nothing_for_good_and_are_logged_once[while it runs]",
+        ),
+    ),
+    Mutant(
+        "consumed-stalled",
+        "a worker reports no lane whose consumer stands still",
+        "nothing is consumed and `/status` says that all is well",
+        (Edit(PROCESS, "if _loop(queue) in liveness.stalled()", "if not queue"),),
+        ("tests/worker/queue/test_confined.py::test_a_lane_whose_consumer_stands_still_is_not_consumed",),
+    ),
+    Mutant(
+        "presence-lanes",
+        "a worker's heartbeat tells when its lanes change",
+        "those of its start count until it ends",
+        (Edit("worker/runner/presence.py", "if lanes != self._reported:", "if False:"),),
+        (
+            "tests/worker/queue/test_confined.py::test_a_worker_that_consumes_a_lane_no_longer_says_so_with_its_heartbeat",
+        ),
     ),
     Mutant(
         "broker-puts-aside",
@@ -331,6 +372,13 @@ LOGGED = (
         "P19, invariant 6: personal data in logs",
         (Edit(LOGGING, "        _only_loggable,\n    ]", "    ]"),),
         (f"{LOGS}::test_a_field_that_is_not_listed_is_left_out",),
+    ),
+    Mutant(
+        "log-fields-listed",
+        "each field that our code logs is listed",
+        "a line of a real process says nothing",
+        (Edit(LOGGING, '            "xpm_uuid",\n', ""),),
+        (f"{LOGS}::test_every_field_that_our_code_logs_is_listed",),
     ),
     Mutant(
         "log-exceptions",

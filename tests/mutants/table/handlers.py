@@ -405,8 +405,8 @@ FAILING = (
         (
             Edit(
                 FAILURES,
-                "return _Wait(0.0 if _is_over(tx, error) else _deferral(error))",
-                "return _Wait(_deferral(error), counts_as_attempt=True)",
+                "return _Wait(0.0 if _is_over(tx, error) else _deferral(tx, error))",
+                "return _Wait(_deferral(tx, error), counts_as_attempt=True)",
             ),
         ),
         (f"{ERRORS}::test_the_class_of_an_error_decides[QuotaDeferred-fetch]",),

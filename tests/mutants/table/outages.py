@@ -44,11 +44,31 @@ MUTANTS = (
         (
             Edit(
                 "worker/runner/failures.py",
-                "_Wait(0.0 if _is_over(tx, error) else _deferral(error))",
-                "_Wait(_deferral(error))",
+                "_Wait(0.0 if _is_over(tx, error) else _deferral(tx, error))",
+                "_Wait(_deferral(tx, error))",
             ),
         ),
         (f"{TESTS}::test_a_job_that_is_parked_after_the_outage_has_ended_is_due_at_once[sqlite]",),
+    ),
+    Mutant(
+        "outage-nobodys-probe",
+        "a job that meets an outage of which no job waits to make the next probe makes it",
+        "after an outage that a web process noticed, imports wait for ten minutes although the server is back",
+        (
+            Edit(
+                "worker/runner/failures.py",
+                "    if upstream is None:\n        return wait",
+                "    if True:\n        return wait",
+            ),
+        ),
+        (f"{TESTS}::test_of_the_jobs_that_meet_an_outage_one_makes_the_next_probe",),
+    ),
+    Mutant(
+        "outage-one-makes-it",
+        "one job waits for the next probe, the others for the end of the outage",
+        "all jobs come back at each probe",
+        (Edit(RECORD, "    if has_row(tx, *_waits(waiting_code), in_time):", "    if False:"),),
+        (f"{TESTS}::test_of_the_jobs_that_meet_an_outage_one_makes_the_next_probe",),
     ),
     Mutant(
         "outage-of-all",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 
+from handlers.outages import MAIL, OPENS_AFTER
 from handlers.webhooks import endpoints
 from portal_db import webhooks
 from portal_db.directory import schedules
 from portal_db.states import ImportState, OperatorRole
 from portal_db.types import database_time
 from portal_db.upkeep import gauges
-from portal_db.work import leaders, malformed_messages
+from portal_db.work import leaders, malformed_messages, outages
 from tests.handlers.operations import given as ops
 from tests.web.console.desk import OpsDesk, post
 from tests.web.pages.reading import Page
@@ -114,6 +115,25 @@ def test_a_relay_that_is_missing_is_said(ops_desk: OpsDesk) -> None:
     assert "No relay is running" in page.text
     lead(world)
     assert "No relay is running" not in ops_desk.signed_in(OperatorRole.WATCHER, "Bo").open("/inbox").text
+
+
+def test_a_server_that_jobs_wait_for_is_named_with_since_when(ops_desk: OpsDesk) -> None:
+    world, reader = ops_desk.world, ops_desk.signed_in(OperatorRole.WATCHER)
+    lead(world)
+    # Given two failures, which may be chance
+    for _ in range(OPENS_AFTER - 1):
+        with world.database.write() as tx:
+            outages.count_failure(tx, MAIL.name, reason="cannot be reached", holder="", of_all=True)
+    assert "cannot be reached" not in reader.open("/inbox").text
+    # When there is one more, then it is an outage, and the inbox and the first page name it
+    with world.database.write() as tx:
+        outages.count_failure(tx, MAIL.name, reason="cannot be reached", holder="", of_all=True)
+    assert "mail cannot be reached since" in reader.open("/inbox").text
+    assert "A server that jobs need is away: mail." in reader.open("/").text
+    # Until it answers
+    with world.database.write() as tx:
+        outages.end(tx, MAIL.name, MAIL.code)
+    assert "cannot be reached" not in reader.open("/inbox").text
 
 
 def test_schedules_are_paused_and_resumed_together_or_not_at_all(ops_desk: OpsDesk) -> None:

@@ -18,11 +18,13 @@ from uuid import uuid4
 
 import httpx
 import pytest
+import redis
 from cryptography.fernet import Fernet
 from rich.cells import cell_len
 
 from portal_db.database import Database
 from portal_db.migrate import upgrade
+from tests.servers.redis import RedisServer
 from tests.test_demo import judge
 from tests.worker.cli.conftest import NOBODY_LISTENS
 from worker.local.processes import free_port
@@ -120,6 +122,27 @@ def test_worker_and_relay_wait_for_redis_and_end_with_0_when_told_to(sqlite_url:
         # Then it stays, and ends well when told to
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0
+
+
+@pytest.mark.parametrize("command", [("worker", "--lanes", "email"), ("relay",)], ids=["worker", "relay"])
+def test_worker_and_relay_refuse_a_redis_that_they_cannot_work_with(
+    sqlite_tables: str, own_redis: RedisServer, command: tuple[str, ...]
+) -> None:
+    # Given a Redis whose user lacks a right
+    with redis.Redis.from_url(own_redis.url) as admin:
+        admin.execute_command(
+            "ACL", "SETUSER", "portal", "on", ">secret", "~portal:*", "+@all", "-@dangerous", "-blmove"
+        )
+    url = own_redis.url.replace("redis://", "redis://portal:secret@")
+    env = {"DATABASE_URL": sqlite_tables, "REDIS_URL": url, "TOKEN_KEYS": Fernet.generate_key().decode()}
+    # When the process starts, it ends at once
+    with started(*command, env=env) as process:
+        _, err = process.communicate(timeout=60)
+    # And says in one line what to change
+    assert process.returncode == 3
+    [line] = [line for line in err.splitlines() if line.startswith("Error: ")]
+    assert "Give its user ~portal:* +@all -@dangerous" in line
+    assert "Traceback" not in err
 
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks for processes in /proc")

@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from uuid import UUID, uuid4
 
+from handlers.outages import XPM
 from portal_db.states import JobState, Lane
+from portal_db.work import outages
 from tests.making import add, add_practice, claimed, importable, job, new_job, pause, set_all_jobs, set_job
 from tests.worker.queue.desk import Desk
 from xpm.simulator.serve import SimulatorHandle
@@ -187,3 +189,23 @@ def test_a_wait_that_is_over_is_rung(desk: Desk) -> None:
     desk.world.pass_time(1)
     assert desk.relay().tick() == 1
     assert desk.rung(Lane.IMPORT) == [job_id]
+
+
+def test_jobs_go_on_at_a_pace_when_the_outage_ends_that_they_waited_for(desk: Desk) -> None:
+    # Given more jobs than are rung at once, of which all wait for XPM, and an outage that has ended
+    waiting = add_many(desk, 3 * K)
+    later = desk.world.services.sources.now() + timedelta(minutes=9)
+    set_all_jobs(desk.world, state=JobState.WAITING, error_code=XPM.code, next_attempt_at=later)
+    with desk.world.database.write() as tx:
+        outages.count_failure(tx, XPM.name, reason="cannot be reached", holder="", of_all=True)
+    relay = desk.relay(limit=K)
+    assert relay.tick() == 0
+    with desk.world.database.write() as tx:
+        assert outages.end(tx, XPM.name, XPM.code) == 3 * K
+    # When the relay looks, then it rings as many as it may, and more only as these are done
+    for done in range(3):
+        assert (relay.tick(), relay.tick()) == (K, 0)
+        for job_id in waiting[done * K : (done + 1) * K]:
+            set_job(desk.world, job_id, state=JobState.SUCCEEDED)
+    assert relay.tick() == 0
+    assert sorted(desk.rung(Lane.IMPORT)) == sorted(waiting)

@@ -8,7 +8,9 @@ from uuid import UUID
 
 import pytest
 import redis
+from structlog.testing import capture_logs
 
+from config.seldom import Seldom
 from portal_db.states import JobState, Lane
 from portal_db.work import leaders
 from tests.counts import growth
@@ -125,10 +127,12 @@ def test_it_works_through_an_outage_and_lets_the_next_one_in_at_its_end(
     assert desk.relay("relay-2").tick() == 1
 
 
-class Twice(threading.Event):
-    """Stops the relay after two looks, without waiting between them."""
+class Looks(threading.Event):
+    """Stops the relay after some looks, without waiting between them."""
 
-    looks = 2
+    def __init__(self, looks: int = 2) -> None:
+        super().__init__()
+        self.looks = looks
 
     def wait(self, timeout: float | None = None) -> bool:  # noqa: ARG002 -- threading's
         self.looks -= 1
@@ -152,7 +156,22 @@ def test_a_relay_goes_round_when_it_leads_stands_by_and_meets_an_outage(
         own_redis.stop()
     relay = Relay(sqlite_world.database, desk.bell, owner="mine", limit=4, goes_round=lambda: rounds.append(None))
     # When it has looked twice
-    relay.run(Twice())
+    relay.run(Looks())
     # Then it went round as often, at least
     assert len(rounds) >= 2
     assert not relay.leads
+
+
+def test_what_goes_on_and_on_is_logged_once_a_minute(sqlite_world: World, own_redis: RedisServer) -> None:
+    # Given a Redis that is away
+    desk = Desk.at(sqlite_world, own_redis.url)
+    own_redis.stop()
+    now = 1000.0
+    relay = desk.relay()
+    relay._seldom = Seldom(lambda: now)
+    with capture_logs() as logs:
+        # When the relay looks again and again, it says so once; and once more a minute later
+        for moment in (1000.0, 1059.0, 1060.0):
+            now = moment
+            relay.run(Looks(5))
+    assert [line["event"] for line in logs] == ["relay.interrupted"] * 2

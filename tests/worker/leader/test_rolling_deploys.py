@@ -20,7 +20,6 @@ from portal_db.work.workers import KINDS_OF_EVERY_WORKER
 from tests.handlers.operations.conftest import queues_of
 from tests.making import add, job, new_job, set_all_jobs, set_job
 from tests.worker.queue.desk import Desk
-from worker.leader import relay as the_relay
 from worker.runner.presence import Presence
 
 K = 4
@@ -36,7 +35,7 @@ def add_new(desk: Desk, number: int, *, lane: Lane = Lane.IMPORT, interactive: b
 def presence(desk: Desk, *, lanes: Collection[str] = tuple(Lane), owner: str = "newer") -> Presence:
     """A worker of the newer release."""
     kinds = {*HANDLERS, NEW}
-    return Presence(desk.world.database, owner, lanes=lanes, kinds=kinds, lasts_seconds=10, every_seconds=60)
+    return Presence(desk.world.database, owner, lanes=lambda: lanes, kinds=kinds, lasts_seconds=10, every_seconds=60)
 
 
 def aside(desk: Desk) -> list[tuple[str, str, int]]:
@@ -111,8 +110,7 @@ def test_a_worker_that_stops_is_forgotten_at_once_and_a_killed_one_after_a_day(s
     assert sqlite_desk.world.scalar(count) == 0
 
 
-def test_operations_are_told(sqlite_desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(the_relay, "ASIDE_SECONDS", 0.0)
+def test_operations_are_told(sqlite_desk: Desk) -> None:
     [waiting, *_] = add_new(sqlite_desk, 3)
     sqlite_desk.world.pass_time(3600)
     # The relay's log

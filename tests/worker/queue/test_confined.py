@@ -10,14 +10,18 @@ import redis
 from sqlalchemy import make_url
 from structlog.testing import capture_logs
 
+from config.liveness import Liveness
 from portal_db.states import ImportState, Lane
+from portal_db.work import workers
 from tests.making import importable
 from tests.servers.redis import RedisServer
 from tests.servers.waiting import wait_until
 from tests.worker.queue.desk import ALL_QUEUES, Desk
 from tests.world import World
+from worker.process import consumed
 from worker.queue.broker import UnsafeRedis, make_broker, require_usable
 from worker.queue.inspect import RedisQueues
+from worker.runner.presence import Presence
 from xpm.quota import RedisLimiter
 from xpm.quota.limits import Limits
 from xpm.simulator.serve import SimulatorHandle
@@ -144,16 +148,45 @@ def test_rights_that_are_taken_away_stop_nothing_for_good_and_are_logged_once(
     with redis.Redis.from_url(own_redis.url) as admin, capture_logs() as logs:
         if when == "before it fetches":
             admin.execute_command("ACL", "SETUSER", "portal", "-evalsha", "-eval", "-blmove")
-        # Given a worker
+        # Given a worker that reports which lanes it consumes
         with confined.working(broker=broker):
             if when == "while it runs":
                 wait_until(lambda: min(map(rounds.count, ALL_QUEUES)) > 1, "every queue's consumer runs")
             # When its user may not fetch, for a while
             admin.execute_command("ACL", "SETUSER", "portal", "-evalsha", "-eval", "-blmove")
             wait_until(lambda: len(refusals()) == len(ALL_QUEUES), "the refusals are logged")
+            assert consumed(ALL_QUEUES, broker, Liveness()) == set()
             admin.execute_command("ACL", "SETUSER", "portal", "+evalsha", "+eval", "+blmove")
             # Then it goes on by itself
             request = confined.world.request(uuid4())
             confined.post(request.model_dump())
             wait_until(lambda: confined.receipt(request.request_id) is not None, "the request has its receipt")
+            wait_until(lambda: consumed(ALL_QUEUES, broker, Liveness()) == set(Lane), "every lane is consumed again")
     assert sorted(refusals()) == sorted(ALL_QUEUES)
+
+
+def test_a_worker_that_consumes_a_lane_no_longer_says_so_with_its_heartbeat(confined: Desk) -> None:
+    # Given a worker that consumes every lane
+    lanes = set(Lane)
+    presence = Presence(
+        confined.world.database, "w-1", lanes=lambda: lanes, kinds=["x"], lasts_seconds=10, every_seconds=60
+    )
+    with presence:
+        for now in (set(Lane), {Lane.EMAIL}, set(), set(Lane)):
+            # When it reports again, after Redis took rights away or gave them back
+            lanes = now
+            presence._report()
+            # Then the record has the lanes that it consumes now
+            with confined.world.database.read() as tx:
+                assert workers.lanes_consumed(tx) == now
+
+
+def test_a_lane_whose_consumer_stands_still_is_not_consumed(confined: Desk) -> None:
+    now = 0.0
+    liveness = Liveness(lambda: now)
+    for queue in ALL_QUEUES:
+        liveness.expect(f"consumer of {queue}", within_seconds=99 if queue == Lane.EMAIL else 30)
+    broker = make_broker(confined.settings, lambda *_: None)
+    assert consumed(ALL_QUEUES, broker, liveness) == set(Lane)
+    now = 31
+    assert consumed(ALL_QUEUES, broker, liveness) == {Lane.EMAIL}

@@ -6,7 +6,9 @@ from uuid import UUID, uuid4
 
 from handlers.access.caller import Caller, Scope
 from handlers.clients import link
+from handlers.outages import OPENS_AFTER, XPM
 from portal_db.states import Role
+from portal_db.work import outages
 from tests.handlers.directory.given import synced
 from tests.handlers.given import disconnect, find, make_odd, run_only
 from tests.web.desk import Desk
@@ -128,3 +130,32 @@ def test_who_waits_for_more_than_a_minute_is_told_their_place_and_about_how_long
     # Nothing was finished lately: there is no telling how long
     desk.world.pass_time(400)
     assert "We are behind; yours is number 1." in visitor.open(f"/imports/{others[0]}").text
+
+
+def test_who_asks_while_xpm_is_away_is_told_so_at_once_and_until_when(
+    any_desk: Desk, simulator: SimulatorHandle
+) -> None:
+    world, person = any_desk.world, find(simulator, is_importable_person)
+    # Given an outage of XPM, whose next probe is a minute away
+    with world.database.write() as tx:
+        for _ in range(OPENS_AFTER):
+            outages.count_failure(tx, XPM.name, reason="cannot be reached", holder="", of_all=True)
+        outages.plan_probe(tx, XPM.name, XPM.code, seconds=60)
+    # When somebody asks for one client, and a worker takes it
+    program = any_desk.program()
+    asked = program.post(
+        "/api/v1/imports", json={"xpm_uuid": str(person.uuid), "kind": "individual"}, headers={"Idempotency-Key": "k-1"}
+    ).json()
+    world.run_due()
+    # Then the API and the page say what it waits for, and until when
+    told = program.get(f"/api/v1/imports/{asked['id']}").json()
+    assert (told["state"], told["is_open"]) == ("waiting", True)
+    assert told["waits_for"].startswith("Waiting for XPM, which cannot be reached, until ")
+    assert told["until"]
+    assert (
+        "Waiting for XPM, which cannot be reached, until " in connected(any_desk).open(f"/imports/{asked['id']}").text
+    )
+    # When XPM answers the probe, then it goes on by itself
+    world.pass_time(61)
+    world.run_due()
+    assert program.get(f"/api/v1/imports/{asked['id']}").json()["state"] == "succeeded"
