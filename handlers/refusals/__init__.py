@@ -487,6 +487,8 @@ WEBHOOK_DISABLED = Refusal(Rejected, "webhook_disabled",
 WEBHOOK_HOST_PRIVATE = Refusal(Rejected, "webhook_private",
     "The endpoint's host does not have a public address.",
     "Move the endpoint to a public address, then test the webhook.")
+WEBHOOK_TEST_FAILED = Refusal(Rejected, "webhook_test_failed",
+    "{reason} A test is not retried.", "Fix the endpoint, then send another test.")
 
 # ---- Dead letters, pauses, erasure and restores (operators) ----
 UNKNOWN_JOB = Refusal(RequestRefused, "unknown_job",

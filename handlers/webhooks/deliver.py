@@ -13,7 +13,7 @@ import httpx
 
 from config import metrics
 from handlers import refusals
-from handlers.errors import Deferred, Transient
+from handlers.errors import Deferred, JobError, Transient
 from handlers.jobs.enqueue import FollowUp
 from handlers.jobs.handler import job_arg
 from handlers.services import Services
@@ -40,14 +40,15 @@ def fetch(services: Services, job: Job) -> PostResult:
     """Send it.
 
     Raises:
-        Rejected: the endpoint is removed, disabled, gone, or at no public address.
+        Rejected: the endpoint is removed, disabled, gone, or at no public address; or it did not accept a test, which is not
+            retried.
         Deferred: the endpoint rests.
         Transient: it did not accept the event.
     """
     with services.database.read() as tx:
         found = webhooks.addressed(tx, job_arg(job, "delivery_id"))
     found = _require_deliverable(found)
-    endpoint, delivery = found.endpoint, found.delivery
+    delivery = found.delivery
     body = json.dumps(delivery.payload, separators=(",", ":"), sort_keys=True)
     headers = {
         "Content-Type": "application/json",
@@ -56,7 +57,7 @@ def fetch(services: Services, job: Job) -> PostResult:
         **signature_headers(services, found, body),
     }
     reach = Reach(loopback=services.settings.is_local, private=services.settings.webhook_private_addresses)
-    answer = _post(endpoint, headers, body, reach, job)
+    answer = _post(found, headers, body, reach, job)
     if 200 <= answer.status < 300:
         metrics.WEBHOOK_DELIVERIES.labels("delivered").inc()
         return answer
@@ -65,7 +66,7 @@ def fetch(services: Services, job: Job) -> PostResult:
     if answer.status == 410:
         metrics.WEBHOOK_DELIVERIES.labels("gone").inc()
         raise refusals.WEBHOOK_GONE()
-    raise _failed("webhook_refused", f"The endpoint answered {answer.status} instead of 2xx.", job, answer)
+    raise _failed("webhook_refused", f"The endpoint answered {answer.status} instead of 2xx.", found, job, answer)
 
 
 def apply(tx: Tx, job: Job, row: None, answer: PostResult) -> Sequence[FollowUp]:
@@ -85,7 +86,7 @@ def on_failure(tx: Tx, job: Job, failure: Failure) -> None:
     endpoint = found.endpoint
     if failure.code in _AT_ONCE:
         _disable(tx, endpoint, failure.message, None)
-    elif failure.error_class is ErrorClass.TRANSIENT:
+    elif failure.error_class is ErrorClass.TRANSIENT or failure.code == refusals.WEBHOOK_TEST_FAILED.code:
         rest = min(REST_SECONDS * 2 ** min(endpoint.failures, 16), LONGEST_REST_SECONDS)
         webhooks.note_failure(tx, endpoint, rest_seconds=rest)
         reason = f"It has accepted nothing for {PATIENCE_DAYS} days. The last attempt: {failure.message}"
@@ -106,22 +107,24 @@ def _require_deliverable(found: AddressedDelivery | None) -> AddressedDelivery:
     return found
 
 
-def _post(endpoint: WebhookEndpoint, headers: dict[str, str], body: str, reach: Reach, job: Job) -> PostResult:
+def _post(found: AddressedDelivery, headers: dict[str, str], body: str, reach: Reach, job: Job) -> PostResult:
     try:
-        return post(endpoint.url, headers, body.encode(), reach)
+        return post(found.endpoint.url, headers, body.encode(), reach)
     except NotPublic:
         metrics.WEBHOOK_DELIVERIES.labels("not_public").inc()
         raise refusals.WEBHOOK_HOST_PRIVATE() from None
     except httpx.TimeoutException:
-        raise _failed("webhook_timeout", f"The endpoint did not answer within {SECONDS:.0f} seconds.", job) from None
+        words = f"The endpoint did not answer within {SECONDS:.0f} seconds."
+        raise _failed("webhook_timeout", words, found, job) from None
     except httpx.TransportError:  # its text may quote what was sent
-        raise _failed(
-            "webhook_unreachable", "The endpoint could not be reached, or its certificate is not valid.", job
-        ) from None
+        words = "The endpoint could not be reached, or its certificate is not valid."
+        raise _failed("webhook_unreachable", words, found, job) from None
 
 
-def _failed(code: str, message: str, job: Job, answer: PostResult | None = None) -> Transient:
+def _failed(code: str, message: str, found: AddressedDelivery, job: Job, answer: PostResult | None = None) -> JobError:
     metrics.WEBHOOK_DELIVERIES.labels(code.removeprefix("webhook_")).inc()
+    if found.delivery.event == TEST:
+        return refusals.WEBHOOK_TEST_FAILED(reason=message)
     asked = min(answer.wait_seconds or 0.0, 86_400.0) if answer is not None else 0.0
     wait = max(float(WAITS[min(job.attempts, len(WAITS) - 1)]), asked)
     return Transient(code, message, "Fix the endpoint. Delivery is retried automatically.", wait_seconds=wait)

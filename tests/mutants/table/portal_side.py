@@ -138,6 +138,7 @@ POST = "handlers/webhooks/post.py"
 PUBLIC = "handlers/webhooks/public_addresses.py"
 ADDRESSES = "tests/handlers/webhooks/test_public_addresses.py"
 DELIVERY = "handlers/webhooks/deliver.py"
+TESTS = "tests/handlers/webhooks/test_tests.py"
 
 WEBHOOKS = (
     Mutant(
@@ -206,6 +207,13 @@ WEBHOOKS = (
         "invariant 6: a practice's events go to an address that it removed",
         (Edit(DELIVERY, "    if found is None or found.endpoint.removed_at is not None:", "    if found is None:"),),
         (f"{HOOKS}::test_what_waits_for_a_removed_endpoint_is_not_sent",),
+    ),
+    Mutant(
+        "webhook-test-once",
+        "a test that fails is not retried",
+        "P16: forty presses of a button call a receiver that hangs four hundred times",
+        (Edit(DELIVERY, "== TEST:\n        return refusals", "is None:\n        return refusals"),),
+        (f"{TESTS}::test_a_test_that_fails_is_not_tried_again[sqlite]",),
     ),
 )
 

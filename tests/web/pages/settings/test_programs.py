@@ -65,7 +65,9 @@ def test_a_webhook_is_added_tested_disabled_and_removed(desk: Desk) -> None:
     visitor.send(visitor.open(path), f"{path}/test")
     desk.world.run_due(limit=5)
     page = keeps_the_rules(visitor.open(path))
+    assert "Failed" in page.text
     assert "The endpoint could not be reached" in page.text
+    assert "A test is not retried." in page.text
     assert "Disabled" in keeps_the_rules(visitor.send(page, f"{path}/disabling")).text
     assert secret_of(visitor.send(visitor.open(path), f"{path}/rotation")).startswith("whsec_")
     assert "No webhooks" in keeps_the_rules(visitor.send(visitor.open(path), f"{path}/removal")).text
