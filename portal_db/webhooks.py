@@ -13,9 +13,10 @@ from sqlalchemy import ColumnElement, bindparam, func, insert, select
 from portal_db.database import Tx
 from portal_db.dialect import count_rows, has_row, insert_or_ignore, one_as, update_rows
 from portal_db.paging import Cursor, by_id, newest_first
-from portal_db.states import OPEN_IMPORT_STATES
+from portal_db.states import OPEN_IMPORT_STATES, OPEN_JOB_STATES
 from portal_db.tables import Batch, Import, ImportEvent, Job, WebhookDelivery, WebhookEndpoint
 from portal_db.types import db_now, has_ended
+from portal_db.work.due import state_of_found
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +129,24 @@ def addressed(tx: Tx, delivery_id: UUID) -> AddressedDelivery | None:
         .where(WebhookDelivery.id == delivery_id)
     )
     return one_as(tx, AddressedDelivery, statement)
+
+
+def has_open_test(tx: Tx, endpoint: WebhookEndpoint) -> bool:
+    """Whether an endpoint's last test has not ended yet."""
+    return has_row(
+        tx,
+        WebhookDelivery.id == endpoint.test_id,
+        Job.id == WebhookDelivery.job_id,
+        state_of_found.in_(OPEN_JOB_STATES),
+    )
+
+
+def begin_test(tx: Tx, endpoint: WebhookEndpoint, delivery_id: UUID) -> bool:
+    """Make a delivery an endpoint's open test. False while there is one: of two at once the compare-and-set decides."""
+    if has_open_test(tx, endpoint):
+        return False
+    is_last = WebhookEndpoint.test_id.is_not_distinct_from(endpoint.test_id)
+    return bool(update_rows(tx, WebhookEndpoint, WebhookEndpoint.id == endpoint.id, is_last, test_id=delivery_id))
 
 
 def deliveries(tx: Tx, endpoint_id: UUID, *, limit: int, after: Cursor | None = None) -> list[DeliveryWithJob]:

@@ -36,6 +36,8 @@ class WebhookEndpoint(Base):
     failing_since: Mapped[datetime | None]
     #: Until when nothing is sent after a failure.
     resting_until: Mapped[datetime | None]
+    #: The delivery of its last test. While that one's job is open, there is no other.
+    test_id: Mapped[UUID | None]
     disabled_at: Mapped[datetime | None]
     disabled_reason: Mapped[str | None] = mapped_column(String(200))
     created_at: Mapped[datetime]

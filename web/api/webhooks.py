@@ -102,7 +102,8 @@ def rotate_webhook(portal: ThePortal, who: ConfirmedKeeper, webhook_id: UUID) ->
 
 @router.post("/{webhook_id}/test", status_code=202)
 def test_webhook(portal: ThePortal, who: Keeper, webhook_id: UUID) -> Tested:
-    """Send a test message, once. If it is accepted, a disabled webhook is enabled again; one that fails is `rejected`."""
+    """Send a test message, once, unless the last one has not ended yet. If it is accepted, a disabled webhook is enabled
+    again; one that fails is `rejected`."""
     delivery_id = endpoints.send_test(portal.database, webhook_id, practice_id=who.practice_id, by=who.staff_id)
     return Tested(delivery_id=delivery_id)
 

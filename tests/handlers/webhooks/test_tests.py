@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from handlers import refusals
+from handlers.errors import RequestRefused
 from portal_db.states import JobState
 from tests.handlers.webhooks.given import endpoint, listen, press_test, told
+from tests.racing import at_once, failures
 from tests.servers.receiver import Receiver
 from tests.world import World
 
@@ -50,3 +52,30 @@ def test_a_test_is_sent_although_the_endpoint_rests(sqlite_world: World, receive
     # Then it is tried, and the endpoint rests no longer
     assert told(sqlite_world, made)[-1] == ("webhook.test", JobState.SUCCEEDED, None)
     assert endpoint(sqlite_world, made).resting_until is None
+
+
+def test_an_endpoint_has_one_open_test(world: World, receiver: Receiver) -> None:
+    made, other = listen(world, receiver.url), listen(world, receiver.url)
+    press_test(world, made)
+    with pytest.raises(RequestRefused) as refused:
+        press_test(world, made)
+    assert refused.value.code == "webhook_test_open"
+    # Other endpoints do not wait for it; and once it has ended, it may be tested again, whatever came of it
+    press_test(world, other)
+    for receiver.status in (500, 204, 204):
+        world.run_due()
+        press_test(world, made)
+    assert [state for _, state, _ in told(world, made)] == [
+        JobState.REJECTED,
+        JobState.SUCCEEDED,
+        JobState.SUCCEEDED,
+        JobState.QUEUED,
+    ]
+
+
+def test_of_many_presses_at_once_one_sends_a_test(world: World, receiver: Receiver) -> None:
+    made = listen(world, receiver.url)
+    refused = failures(at_once(*[lambda: press_test(world, made)] * 8))
+    assert [getattr(each, "code", each) for each in refused] == ["webhook_test_open"] * 7
+    world.run_due()
+    assert len(receiver.came) == 1

@@ -215,6 +215,26 @@ WEBHOOKS = (
         (Edit(DELIVERY, "== TEST:\n        return refusals", "is None:\n        return refusals"),),
         (f"{TESTS}::test_a_test_that_fails_is_not_tried_again[sqlite]",),
     ),
+    Mutant(
+        "webhook-test-open",
+        "an endpoint has one open test",
+        "somebody who presses the button all day fills the lane",
+        (Edit("portal_db/webhooks.py", "    if has_open_test(tx, endpoint):", "    if False:"),),
+        (f"{TESTS}::test_an_endpoint_has_one_open_test[sqlite]",),
+    ),
+    Mutant(
+        "webhook-test-race",
+        "of tests that are asked for at once, a compare-and-set lets one in",
+        "forty presses at once are forty tests",
+        (
+            Edit(
+                "portal_db/webhooks.py",
+                "WebhookEndpoint.id == endpoint.id, is_last, test_id",
+                "WebhookEndpoint.id == endpoint.id, test_id",
+            ),
+        ),
+        (f"{TESTS}::test_of_many_presses_at_once_one_sends_a_test[postgresql]",),
+    ),
 )
 
 NAMES = "tests/web/api/test_names.py"

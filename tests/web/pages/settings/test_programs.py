@@ -62,7 +62,11 @@ def test_a_webhook_is_added_tested_disabled_and_removed(desk: Desk) -> None:
     added = visitor.send(new, f"{HOOKS}/new", url="http://127.0.0.1:9/portal")
     assert secret_of(added).startswith("whsec_")
     path = added.links()["I have saved it"]
-    visitor.send(visitor.open(path), f"{path}/test")
+    before = visitor.open(path)
+    visitor.send(before, f"{path}/test")
+    assert "A test is being sent." in keeps_the_rules(visitor.open(path)).text
+    again = keeps_the_rules(visitor.send(before, f"{path}/test"))  # from a page that was open already
+    assert "The last test of this webhook has not ended yet." in again.text
     desk.world.run_due(limit=5)
     page = keeps_the_rules(visitor.open(path))
     assert "Failed" in page.text
