@@ -1,7 +1,8 @@
 """deliver_webhook: posts one event to one endpoint, signed according to Standard Webhooks.
 
 Delivered at least once: the receiver recognises a duplicate by its `webhook-id`, which is the event's. After a failure the
-endpoint is rested, so that a receiver that is down costs one call now and then instead of one for each event.
+endpoint is rested, so that a receiver that is down costs one call now and then instead of one for each event. An endpoint is
+sent one event at a time, so that a receiver that is slow occupies one thread.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from handlers import refusals
 from handlers.errors import Deferred, JobError, Transient
 from handlers.jobs.enqueue import FollowUp
 from handlers.jobs.handler import job_arg
+from handlers.jobs.kinds import KINDS, JobKind
 from handlers.services import Services
 from handlers.webhooks.announce import TEST
 from handlers.webhooks.post import SECONDS, NotPublic, PostResult, Reach, post
@@ -24,6 +26,7 @@ from portal_db import audit, webhooks
 from portal_db.database import Tx
 from portal_db.states import ErrorClass
 from portal_db.tables import Job, WebhookEndpoint
+from portal_db.webhook_turns import BUSY_CODE, Turns
 from portal_db.webhooks import AddressedDelivery
 from portal_db.work.jobs import Failure
 
@@ -33,6 +36,9 @@ WAITS = (5, 300, 1800, 2 * 3600, 5 * 3600, 10 * 3600, 14 * 3600, 20 * 3600, 24 *
 REST_SECONDS, LONGEST_REST_SECONDS = 30.0, 3600.0
 #: An endpoint that has accepted nothing for this many days is disabled.
 PATIENCE_DAYS = 3
+#: Turns end with the delivery, or a quarter of a minute after its deadline. Half of the threads of a worker for webhooks
+#: (docs/deploy.md) stay free for other practices.
+TURNS = Turns(lasts_seconds=KINDS[JobKind.DELIVER_WEBHOOK].deadline_seconds + 15.0, most=2)
 _AT_ONCE = ("webhook_gone", "webhook_private")
 
 
@@ -42,12 +48,15 @@ def fetch(services: Services, job: Job) -> PostResult:
     Raises:
         Rejected: the endpoint is removed, disabled, gone, or at no public address; or it did not accept a test, which is not
             retried.
-        Deferred: the endpoint rests.
+        Deferred: the endpoint rests, or it is not this delivery's turn.
         Transient: it did not accept the event.
     """
-    with services.database.read() as tx:
-        found = webhooks.addressed(tx, job_arg(job, "delivery_id"))
-    found = _require_deliverable(found)
+    delivery_id = job_arg(job, "delivery_id")
+    with services.database.write() as tx:
+        wait = TURNS.take(tx, job.practice_id, delivery_id, job.id)
+        found = _require_deliverable(webhooks.addressed(tx, delivery_id))
+        if wait is not None:
+            raise Deferred(BUSY_CODE, "Waiting for the answer to another message", wait_seconds=wait)
     delivery = found.delivery
     body = json.dumps(delivery.payload, separators=(",", ":"), sort_keys=True)
     headers = {
@@ -75,11 +84,13 @@ def apply(tx: Tx, job: Job, row: None, answer: PostResult) -> Sequence[FollowUp]
     if found is not None:
         webhooks.note_status(tx, found.delivery.id, answer.status, delivered=True)
         webhooks.note_success(tx, found.endpoint.id, enable=found.delivery.event == TEST)
+    TURNS.end(tx, job.practice_id, job.id)
     return []
 
 
 def on_failure(tx: Tx, job: Job, failure: Failure) -> None:
-    """Rest the endpoint; disable one that has accepted nothing for days, or that answers that it is gone."""
+    """End its turn, and rest the endpoint; disable one that has accepted nothing for days, or answers that it is gone."""
+    TURNS.end(tx, job.practice_id, job.id)
     found = webhooks.addressed(tx, job_arg(job, "delivery_id"))
     if found is None:
         return

@@ -38,6 +38,9 @@ class WebhookEndpoint(Base):
     resting_until: Mapped[datetime | None]
     #: The delivery of its last test. While that one's job is open, there is no other.
     test_id: Mapped[UUID | None]
+    #: The job that is posting to it, and until when at most: nobody else does meanwhile.
+    sending_job_id: Mapped[UUID | None]
+    sending_until: Mapped[datetime | None]
     disabled_at: Mapped[datetime | None]
     disabled_reason: Mapped[str | None] = mapped_column(String(200))
     created_at: Mapped[datetime]
@@ -54,6 +57,7 @@ class WebhookDelivery(Base):
     __table_args__ = (
         UniqueConstraint("endpoint_id", "event_id"),
         Index("ix_webhook_deliveries_listing", "endpoint_id", "created_at"),
+        Index("ix_webhook_deliveries_job", "job_id"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)

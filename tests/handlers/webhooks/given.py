@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from uuid import UUID
 
-from handlers.webhooks import endpoints
+from sqlalchemy import select
+
+from handlers.webhooks import announce, endpoints
 from handlers.webhooks.announce import Event
 from portal_db.states import JobState
-from portal_db.tables import WebhookEndpoint
+from portal_db.tables import WebhookDelivery, WebhookEndpoint
 from tests.world import World
+
+NOON = datetime(2026, 11, 27, 12, tzinfo=UTC)
 
 
 def listen(world: World, url: str, *events: Event) -> endpoints.Made:
@@ -27,6 +32,19 @@ def told(world: World, made: endpoints.Made) -> list[tuple[str, JobState | None,
         (one.delivery.event, one.job.state if one.job else None, one.job.error_code if one.job else None)
         for one in reversed(page.items)
     ]
+
+
+def send(world: World, made: endpoints.Made, count: int = 1) -> list[UUID]:
+    """Let closes of imports be announced to an endpoint, without imports. Returns the jobs, in their order."""
+    with world.database.write() as tx:
+        ids = [
+            announce.deliver(tx, [endpoint(world, made)], Event.SUCCEEDED, tx.new_id(), NOON, {})[0]
+            for _ in range(count)
+        ]
+        rows = {
+            row.id: row.job_id for row in tx.session.scalars(select(WebhookDelivery).where(WebhookDelivery.id.in_(ids)))
+        }
+    return [rows[delivery_id] for delivery_id in ids]
 
 
 def press_test(world: World, made: endpoints.Made) -> UUID:
