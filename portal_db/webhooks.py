@@ -162,6 +162,8 @@ def deliveries(tx: Tx, endpoint_id: UUID, *, limit: int, after: Cursor | None = 
 
 # ---- the health of an endpoint ----
 
+_ENABLED = {"disabled_at": None, "disabled_reason": None}
+
 
 def note_status(tx: Tx, delivery_id: UUID, status: int, *, delivered: bool = False) -> None:
     """Record the HTTP status that answered a delivery."""
@@ -173,10 +175,9 @@ def note_status(tx: Tx, delivery_id: UUID, status: int, *, delivered: bool = Fal
 
 def note_success(tx: Tx, endpoint_id: UUID, *, enable: bool = False) -> None:
     """Clear an endpoint's failures. `enable`: if it was disabled, it receives events again."""
-    healthy: dict[str, Any] = {"failures": 0, "failing_since": None, "resting_until": None}
+    healthy = {"failures": 0, **dict.fromkeys(("failing_since", "slow_since", "resting_until"))}
     if enable:
-        healthy |= {"disabled_at": None, "disabled_reason": None}
-        update_rows(tx, WebhookEndpoint, WebhookEndpoint.id == endpoint_id, **healthy)
+        update_rows(tx, WebhookEndpoint, WebhookEndpoint.id == endpoint_id, **healthy, **_ENABLED)
     else:
         update_rows(tx, WebhookEndpoint, WebhookEndpoint.id == endpoint_id, WebhookEndpoint.failures > 0, **healthy)
 
@@ -184,17 +185,23 @@ def note_success(tx: Tx, endpoint_id: UUID, *, enable: bool = False) -> None:
 def note_failure(tx: Tx, endpoint: WebhookEndpoint, *, rest_seconds: float) -> bool:
     """Count a failed delivery and stop delivering to the endpoint for `rest_seconds`. False when it is resting already: a
     delivery that was under way then says nothing new."""
-    awake = has_ended(WebhookEndpoint.resting_until, rest_seconds)
-    changed = update_rows(
-        tx,
-        WebhookEndpoint,
-        WebhookEndpoint.id == endpoint.id,
-        awake,
-        failures=WebhookEndpoint.failures + 1,
-        failing_since=func.coalesce(WebhookEndpoint.failing_since, db_now()),
-        resting_until=db_now(rest_seconds),
+    return _rest(tx, endpoint, rest_seconds, failing_since=func.coalesce(WebhookEndpoint.failing_since, db_now()))
+
+
+def note_slow_success(tx: Tx, endpoint: WebhookEndpoint, *, rest_seconds: float, enable: bool = False) -> None:
+    """Record that an endpoint accepts deliveries, but slowly: it rests as after a failure. `enable`: as above."""
+    slow_since = func.coalesce(WebhookEndpoint.slow_since, db_now())
+    enabled = _ENABLED if enable else {}
+    update_rows(
+        tx, WebhookEndpoint, WebhookEndpoint.id == endpoint.id, failing_since=None, slow_since=slow_since, **enabled
     )
-    return bool(changed)
+    _rest(tx, endpoint, rest_seconds)
+
+
+def _rest(tx: Tx, endpoint: WebhookEndpoint, seconds: float, **values: Any) -> bool:
+    awake = has_ended(WebhookEndpoint.resting_until, seconds)
+    rest = {"failures": WebhookEndpoint.failures + 1, "resting_until": db_now(seconds), **values}
+    return bool(update_rows(tx, WebhookEndpoint, WebhookEndpoint.id == endpoint.id, awake, **rest))
 
 
 def disable(tx: Tx, endpoint_id: UUID, reason: str, *, failing_for_seconds: float | None = None) -> bool:

@@ -1,8 +1,8 @@
 """deliver_webhook: posts one event to one endpoint, signed according to Standard Webhooks.
 
-Delivered at least once: the receiver recognises a duplicate by its `webhook-id`, which is the event's. After a failure the
-endpoint is rested, so that a receiver that is down costs one call now and then instead of one for each event. An endpoint is
-sent one event at a time, so that a receiver that is slow occupies one thread.
+Delivered at least once: the receiver recognises a duplicate by its `webhook-id`, which is the event's. After a failure or a
+slow answer the endpoint is rested, so that a receiver that is down or slow costs a call now and then, not one an event.
+An endpoint is sent one event at a time, so that it occupies one thread.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from portal_db.work.jobs import Failure
 
 #: Seconds before each further attempt; the last comes about three days after the first.
 WAITS = (5, 300, 1800, 2 * 3600, 5 * 3600, 10 * 3600, 14 * 3600, 20 * 3600, 24 * 3600)
-#: How long an endpoint is rested after its first failure; doubled with each further one, up to the longest.
+#: How long an endpoint is rested after its first failure or slow answer; doubled with each further one, up to the longest.
 REST_SECONDS, LONGEST_REST_SECONDS = 30.0, 3600.0
 #: An endpoint that has accepted nothing for this many days is disabled.
 PATIENCE_DAYS = 3
@@ -66,7 +66,7 @@ def fetch(services: Services, job: Job) -> PostResult:
         **signature_headers(services, found, body),
     }
     reach = Reach(loopback=services.settings.is_local, private=services.settings.webhook_private_addresses)
-    answer = _post(found, headers, body, reach, job)
+    answer = _post(services, found, headers, body, reach, job)
     if 200 <= answer.status < 300:
         metrics.WEBHOOK_DELIVERIES.labels("delivered").inc()
         return answer
@@ -79,11 +79,15 @@ def fetch(services: Services, job: Job) -> PostResult:
 
 
 def apply(tx: Tx, job: Job, row: None, answer: PostResult) -> Sequence[FollowUp]:
-    """Record the delivery. A successful test enables a disabled endpoint again."""
+    """Record the delivery; rest an endpoint that answered slowly. A successful test enables a disabled endpoint again."""
     found = webhooks.addressed(tx, job_arg(job, "delivery_id"))
     if found is not None:
         webhooks.note_status(tx, found.delivery.id, answer.status, delivered=True)
-        webhooks.note_success(tx, found.endpoint.id, enable=found.delivery.event == TEST)
+        is_test = found.delivery.event == TEST
+        if answer.is_slow:
+            webhooks.note_slow_success(tx, found.endpoint, rest_seconds=_rest_seconds(found.endpoint), enable=is_test)
+        else:
+            webhooks.note_success(tx, found.endpoint.id, enable=is_test)
     TURNS.end(tx, job.practice_id, job.id)
     return []
 
@@ -98,10 +102,14 @@ def on_failure(tx: Tx, job: Job, failure: Failure) -> None:
     if failure.code in _AT_ONCE:
         _disable(tx, endpoint, failure.message, None)
     elif failure.error_class is ErrorClass.TRANSIENT or failure.code == refusals.WEBHOOK_TEST_FAILED.code:
-        rest = min(REST_SECONDS * 2 ** min(endpoint.failures, 16), LONGEST_REST_SECONDS)
-        webhooks.note_failure(tx, endpoint, rest_seconds=rest)
+        webhooks.note_failure(tx, endpoint, rest_seconds=_rest_seconds(endpoint))
         reason = f"It has accepted nothing for {PATIENCE_DAYS} days. The last attempt: {failure.message}"
         _disable(tx, endpoint, reason, PATIENCE_DAYS * 86_400)
+
+
+def _rest_seconds(endpoint: WebhookEndpoint) -> float:
+    doubled: float = REST_SECONDS * 2 ** min(endpoint.failures, 16)
+    return min(doubled, LONGEST_REST_SECONDS)
 
 
 def _require_deliverable(found: AddressedDelivery | None) -> AddressedDelivery:
@@ -114,13 +122,19 @@ def _require_deliverable(found: AddressedDelivery | None) -> AddressedDelivery:
     rests = found.endpoint.resting_until
     wait = (rests - found.now).total_seconds() if rests is not None else 0.0
     if 0 < wait <= LONGEST_REST_SECONDS:  # longer only if the database's clock went back
-        raise Deferred("webhook_resting", "The endpoint rejected an earlier message", wait_seconds=wait)
+        is_slow = found.endpoint.failing_since is None
+        words = (
+            "The endpoint answered an earlier message slowly" if is_slow else "The endpoint rejected an earlier message"
+        )
+        raise Deferred("webhook_resting", words, wait_seconds=wait)
     return found
 
 
-def _post(found: AddressedDelivery, headers: dict[str, str], body: str, reach: Reach, job: Job) -> PostResult:
+def _post(
+    services: Services, found: AddressedDelivery, headers: dict[str, str], body: str, reach: Reach, job: Job
+) -> PostResult:
     try:
-        return post(found.endpoint.url, headers, body.encode(), reach)
+        return post(found.endpoint.url, headers, body.encode(), reach, monotonic=services.sources.monotonic)
     except NotPublic:
         metrics.WEBHOOK_DELIVERIES.labels("not_public").inc()
         raise refusals.WEBHOOK_HOST_PRIVATE() from None

@@ -35,6 +35,10 @@ class Webhook(Answer):
     events: list[str]
     created_at: datetime
     failing_since: datetime | None
+    slow_since: datetime | None = Field(description="since when every answer has taken too long")
+    resting_until: datetime | None = Field(
+        description="until when nothing but tests is sent, after a failure or a slow answer"
+    )
     disabled_at: datetime | None
     disabled_reason: str | None
 

@@ -140,6 +140,7 @@ ADDRESSES = "tests/handlers/webhooks/test_public_addresses.py"
 DELIVERY = "handlers/webhooks/deliver.py"
 TESTS = "tests/handlers/webhooks/test_tests.py"
 TURNS = "portal_db/webhook_turns.py"
+SLOW = "tests/handlers/webhooks/test_slow.py"
 IN_TURN = "tests/handlers/webhooks/test_turns.py"
 
 WEBHOOKS = (
@@ -266,6 +267,13 @@ WEBHOOKS = (
             f"{IN_TURN}::"
             "test_of_deliveries_that_begin_at_once_one_posts_to_an_endpoint_and_two_for_a_practice[postgresql]",
         ),
+    ),
+    Mutant(
+        "webhook-slow-rests",
+        "a slow answer rests the endpoint, also one that accepts",
+        "a receiver that answers 200 after 14 seconds is called again at once, for ever",
+        (Edit(DELIVERY, "        if answer.is_slow:", "        if False:"),),
+        (f"{SLOW}::test_a_receiver_that_accepts_slowly_rests_as_one_that_fails[sqlite]",),
     ),
     Mutant(
         "webhook-next-turn",

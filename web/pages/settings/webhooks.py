@@ -16,6 +16,7 @@ from handlers.fields import Text
 from handlers.webhooks import endpoints
 from handlers.webhooks.announce import Event
 from handlers.webhooks.endpoints import Made
+from handlers.webhooks.post import SLOW_SECONDS
 from web.pages.frame.forms import NO_ERRORS, ConfirmedByManager, FormErrors, PostedByManager
 from web.pages.frame.view import page, redirect
 from web.pages.frame.visitor import ConfirmedManager, TheManager, Visitor
@@ -75,6 +76,7 @@ def _webhook(visitor: Visitor, webhook_id: UUID, cursor: str = "", errors: FormE
         "settings/webhook.html",
         errors,
         webhook=webhook,
+        slow_seconds=f"{SLOW_SECONDS:.0f}",
         is_testing=endpoints.is_testing(visitor.database, webhook),
         deliveries=found.items,
         older=f"{PATH}/{webhook_id}?{urlencode({'cursor': found.next})}" if found.next else None,
