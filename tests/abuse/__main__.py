@@ -12,7 +12,7 @@ from tests.abuse.attacks import ATTACKS, bombs
 from tests.abuse.site import Site, started
 from tests.abuse.watch import watching
 
-#: What an attack may cost: of `/healthz`, of the neighbour's email, and of the web process's memory.
+#: What an attack may cost: of `/healthz`, of the neighbour's email and webhook, and of the web process's memory.
 MOST_MS, MOST_SECONDS, MOST_MB = 200.0, 2.0, 300.0
 
 
@@ -22,6 +22,7 @@ class Cost:
 
     health_ms: float
     email_seconds: float
+    webhook_seconds: float
     web_mb: float
 
     @property
@@ -30,6 +31,7 @@ class Cost:
         measured = (
             (self.health_ms, MOST_MS, "/healthz took {:.0f} ms, more than {:.0f}"),
             (self.email_seconds, MOST_SECONDS, "another firm's email took {:.1f} s, more than {:.0f}"),
+            (self.webhook_seconds, MOST_SECONDS, "another firm's webhook took {:.1f} s, more than {:.0f}"),
             (self.web_mb, MOST_MB, "the web process held {:.0f} MB, more than {:.0f}"),
         )
         return [words.format(found, most) for found, most, words in measured if found > most]
@@ -39,8 +41,8 @@ def suffer(site: Site, name: str) -> Cost:
     """Attack, and measure meanwhile."""
     with watching(site.url) as worst:
         with ATTACKS[name](site):
-            seconds = site.email_seconds()
-        return Cost(round(worst.value, 1), round(seconds, 2), round(site.web_megabytes, 1))
+            seconds = round(site.email_seconds(), 2), round(site.webhook_seconds(), 2)
+        return Cost(round(worst.value, 1), *seconds, round(site.web_megabytes, 1))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -57,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 cost = costs[name]
                 print(
                     f"{name:18} /healthz {cost.health_ms:6.0f} ms   another firm's email {cost.email_seconds:5.2f} s"
-                    f"   web {cost.web_mb:4.0f} MB",
+                    f"   webhook {cost.webhook_seconds:5.2f} s   web {cost.web_mb:4.0f} MB",
                     flush=True,
                 )
     broken = [f"{name}: {words}" for name, cost in costs.items() for words in cost.broken]
