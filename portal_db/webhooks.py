@@ -13,9 +13,10 @@ from sqlalchemy import ColumnElement, bindparam, func, insert, select
 from portal_db.database import Tx
 from portal_db.dialect import count_rows, has_row, insert_or_ignore, one_as, update_rows
 from portal_db.paging import Cursor, by_id, newest_first
-from portal_db.states import OPEN_IMPORT_STATES
+from portal_db.states import OPEN_IMPORT_STATES, OPEN_JOB_STATES
 from portal_db.tables import Batch, Import, ImportEvent, Job, WebhookDelivery, WebhookEndpoint
 from portal_db.types import db_now, has_ended
+from portal_db.work.due import state_of_found
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +131,24 @@ def addressed(tx: Tx, delivery_id: UUID) -> AddressedDelivery | None:
     return one_as(tx, AddressedDelivery, statement)
 
 
+def has_open_test(tx: Tx, endpoint: WebhookEndpoint) -> bool:
+    """Whether an endpoint's last test has not ended yet."""
+    return has_row(
+        tx,
+        WebhookDelivery.id == endpoint.test_id,
+        Job.id == WebhookDelivery.job_id,
+        state_of_found.in_(OPEN_JOB_STATES),
+    )
+
+
+def begin_test(tx: Tx, endpoint: WebhookEndpoint, delivery_id: UUID) -> bool:
+    """Make a delivery an endpoint's open test. False while there is one: of two at once the compare-and-set decides."""
+    if has_open_test(tx, endpoint):
+        return False
+    is_last = WebhookEndpoint.test_id.is_not_distinct_from(endpoint.test_id)
+    return bool(update_rows(tx, WebhookEndpoint, WebhookEndpoint.id == endpoint.id, is_last, test_id=delivery_id))
+
+
 def deliveries(tx: Tx, endpoint_id: UUID, *, limit: int, after: Cursor | None = None) -> list[DeliveryWithJob]:
     """A page of an endpoint's deliveries, past and pending, newest first."""
     statement = (
@@ -143,6 +162,8 @@ def deliveries(tx: Tx, endpoint_id: UUID, *, limit: int, after: Cursor | None = 
 
 # ---- the health of an endpoint ----
 
+_ENABLED = {"disabled_at": None, "disabled_reason": None}
+
 
 def note_status(tx: Tx, delivery_id: UUID, status: int, *, delivered: bool = False) -> None:
     """Record the HTTP status that answered a delivery."""
@@ -154,10 +175,9 @@ def note_status(tx: Tx, delivery_id: UUID, status: int, *, delivered: bool = Fal
 
 def note_success(tx: Tx, endpoint_id: UUID, *, enable: bool = False) -> None:
     """Clear an endpoint's failures. `enable`: if it was disabled, it receives events again."""
-    healthy: dict[str, Any] = {"failures": 0, "failing_since": None, "resting_until": None}
+    healthy = {"failures": 0, **dict.fromkeys(("failing_since", "slow_since", "resting_until"))}
     if enable:
-        healthy |= {"disabled_at": None, "disabled_reason": None}
-        update_rows(tx, WebhookEndpoint, WebhookEndpoint.id == endpoint_id, **healthy)
+        update_rows(tx, WebhookEndpoint, WebhookEndpoint.id == endpoint_id, **healthy, **_ENABLED)
     else:
         update_rows(tx, WebhookEndpoint, WebhookEndpoint.id == endpoint_id, WebhookEndpoint.failures > 0, **healthy)
 
@@ -165,17 +185,23 @@ def note_success(tx: Tx, endpoint_id: UUID, *, enable: bool = False) -> None:
 def note_failure(tx: Tx, endpoint: WebhookEndpoint, *, rest_seconds: float) -> bool:
     """Count a failed delivery and stop delivering to the endpoint for `rest_seconds`. False when it is resting already: a
     delivery that was under way then says nothing new."""
-    awake = has_ended(WebhookEndpoint.resting_until, rest_seconds)
-    changed = update_rows(
-        tx,
-        WebhookEndpoint,
-        WebhookEndpoint.id == endpoint.id,
-        awake,
-        failures=WebhookEndpoint.failures + 1,
-        failing_since=func.coalesce(WebhookEndpoint.failing_since, db_now()),
-        resting_until=db_now(rest_seconds),
+    return _rest(tx, endpoint, rest_seconds, failing_since=func.coalesce(WebhookEndpoint.failing_since, db_now()))
+
+
+def note_slow_success(tx: Tx, endpoint: WebhookEndpoint, *, rest_seconds: float, enable: bool = False) -> None:
+    """Record that an endpoint accepts deliveries, but slowly: it rests as after a failure. `enable`: as above."""
+    slow_since = func.coalesce(WebhookEndpoint.slow_since, db_now())
+    enabled = _ENABLED if enable else {}
+    update_rows(
+        tx, WebhookEndpoint, WebhookEndpoint.id == endpoint.id, failing_since=None, slow_since=slow_since, **enabled
     )
-    return bool(changed)
+    _rest(tx, endpoint, rest_seconds)
+
+
+def _rest(tx: Tx, endpoint: WebhookEndpoint, seconds: float, **values: Any) -> bool:
+    awake = has_ended(WebhookEndpoint.resting_until, seconds)
+    rest = {"failures": WebhookEndpoint.failures + 1, "resting_until": db_now(seconds), **values}
+    return bool(update_rows(tx, WebhookEndpoint, WebhookEndpoint.id == endpoint.id, awake, **rest))
 
 
 def disable(tx: Tx, endpoint_id: UUID, reason: str, *, failing_for_seconds: float | None = None) -> bool:

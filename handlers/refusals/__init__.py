@@ -489,6 +489,11 @@ WEBHOOK_DISABLED = Refusal(Rejected, "webhook_disabled",
 WEBHOOK_HOST_PRIVATE = Refusal(Rejected, "webhook_private",
     "The endpoint's host does not have a public address.",
     "Move the endpoint to a public address, then test the webhook.")
+WEBHOOK_TEST_OPEN = Refusal(RequestRefused, "webhook_test_open",
+    "The last test of this webhook has not ended yet.",
+    "Wait until its deliveries show what came of it, then send another test.")
+WEBHOOK_TEST_FAILED = Refusal(Rejected, "webhook_test_failed",
+    "{reason} A test is not retried.", "Fix the endpoint, then send another test.")
 
 # ---- Dead letters, pauses, erasure and restores (operators) ----
 UNKNOWN_JOB = Refusal(RequestRefused, "unknown_job",

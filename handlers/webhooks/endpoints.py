@@ -117,11 +117,13 @@ def send_test(database: Database, endpoint_id: UUID, *, practice_id: UUID, by: U
         The id of the delivery.
 
     Raises:
-        RequestRefused: the practice has no such endpoint.
+        RequestRefused: the practice has no such endpoint, or its last test has not ended yet.
     """
     with database.write() as tx:
         endpoint = _require(tx, endpoint_id, practice_id)
         [delivery_id] = deliver(tx, [endpoint], TEST, tx.new_id(), database_time(tx.session), {})
+        if not webhooks.begin_test(tx, endpoint, delivery_id):
+            raise refusals.WEBHOOK_TEST_OPEN()
         Actor.of(by).audit(tx, "webhook.test", "webhook", endpoint_id, practice_id)
     return delivery_id
 
@@ -134,6 +136,12 @@ def get(database: Database, endpoint_id: UUID, *, practice_id: UUID) -> WebhookE
     """
     with database.read() as tx:
         return _require(tx, endpoint_id, practice_id)
+
+
+def is_testing(database: Database, endpoint: WebhookEndpoint) -> bool:
+    """Whether an endpoint's last test has not ended yet, so that no other can be sent."""
+    with database.read() as tx:
+        return webhooks.has_open_test(tx, endpoint)
 
 
 def disable(database: Database, endpoint_id: UUID, *, practice_id: UUID, by: UUID) -> None:

@@ -18,6 +18,8 @@ from handlers.webhooks.public_addresses import Address, is_public, unmapped
 from xpm.wire.transport import DeadlineTransport
 
 SECONDS = 15.0
+#: An answer that takes as long is slow, whatever it says.
+SLOW_SECONDS = 5.0
 CONNECT_SECONDS = 5.0
 
 
@@ -27,10 +29,16 @@ class NotPublic(Exception):
 
 @dataclass(frozen=True)
 class PostResult:
-    """What was answered. `wait_seconds`: how long to wait, if it says so."""
+    """What was answered, and after how many seconds. `wait_seconds`: how long to wait, if it says so."""
 
     status: int
     wait_seconds: float | None
+    seconds: float
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether it took longer than a receiver should, which answers first and does the work afterwards."""
+        return self.seconds >= SLOW_SECONDS
 
 
 @dataclass(frozen=True)
@@ -71,7 +79,8 @@ def post(
         NotPublic: the host is at no address that a webhook may go to.
         httpx.TransportError: no connection, or no answer in time.
     """
-    until = monotonic() + SECONDS
+    began = monotonic()
+    until = began + SECONDS
     timeout = httpx.Timeout(SECONDS, connect=CONNECT_SECONDS)
     extensions = {"timeout": timeout.as_dict(), "time_left": lambda: until - monotonic()}
     request = httpx.Request("POST", url, headers=dict(headers), content=body, extensions=extensions)
@@ -81,7 +90,7 @@ def post(
         response.close()
     finally:
         transport.close()
-    return PostResult(response.status_code, _seconds(response.headers.get("retry-after")))
+    return PostResult(response.status_code, _seconds(response.headers.get("retry-after")), monotonic() - began)
 
 
 def _seconds(text: str | None) -> float | None:

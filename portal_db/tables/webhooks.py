@@ -18,8 +18,9 @@ DISABLED_BY_HAND = "Disabled by hand."
 class WebhookEndpoint(Base):
     """A practice's URL that is notified of closed imports and batches. Its secrets are encrypted with TOKEN_KEYS.
 
-    `failing_since`: since when no delivery has succeeded. `disabled_at`: since when nothing is sent, for `disabled_reason`,
-    until a test succeeds. A removed endpoint keeps its row, for its deliveries, but no secret.
+    `failures`: how often it failed or was slow since it last accepted a delivery quickly. `failing_since`: since when no
+    delivery has succeeded. `slow_since`: since when none has quickly. `disabled_at`: since when nothing is sent, for
+    `disabled_reason`, until a test succeeds. A removed endpoint keeps its row, for its deliveries, but no secret.
     """
 
     __tablename__ = "webhook_endpoints"
@@ -34,8 +35,14 @@ class WebhookEndpoint(Base):
     old_secret_until: Mapped[datetime | None]
     failures: Mapped[int]
     failing_since: Mapped[datetime | None]
-    #: Until when nothing is sent after a failure.
+    slow_since: Mapped[datetime | None]
+    #: Until when nothing is sent after a failure or a slow answer.
     resting_until: Mapped[datetime | None]
+    #: The delivery of its last test. While that one's job is open, there is no other.
+    test_id: Mapped[UUID | None]
+    #: The job that is posting to it, and until when at most: nobody else does meanwhile.
+    sending_job_id: Mapped[UUID | None]
+    sending_until: Mapped[datetime | None]
     disabled_at: Mapped[datetime | None]
     disabled_reason: Mapped[str | None] = mapped_column(String(200))
     created_at: Mapped[datetime]
@@ -52,6 +59,7 @@ class WebhookDelivery(Base):
     __table_args__ = (
         UniqueConstraint("endpoint_id", "event_id"),
         Index("ix_webhook_deliveries_listing", "endpoint_id", "created_at"),
+        Index("ix_webhook_deliveries_job", "job_id"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)

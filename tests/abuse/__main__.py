@@ -12,7 +12,8 @@ from tests.abuse.attacks import ATTACKS, STREAMS, bombs
 from tests.abuse.site import API, Site, started
 from tests.abuse.watch import watching
 
-#: What an attack may cost: of `/healthz`, of an email, of the web process's memory, and of one person's open streams.
+#: What an attack may cost: of `/healthz`, of the neighbour's email and webhook, of the web process's memory, and of one
+#: person's open streams.
 MOST_MS, MOST_SECONDS, MOST_MB, MOST_STREAMS = 200.0, 2.0, 300.0, 6
 #: How often the two paths are asked.
 HEALTH_EVERY_SECONDS, CLIENTS_EVERY_SECONDS = 0.02, 0.1
@@ -29,6 +30,7 @@ class Cost:
     health_ms: float
     clients_ms: float
     email_seconds: float
+    webhook_seconds: float
     web_mb: float
     streams: int | None = None
 
@@ -38,6 +40,7 @@ class Cost:
         measured = (
             (self.health_ms, MOST_MS, "/healthz took {:.0f} ms, more than {:.0f}"),
             (self.email_seconds, MOST_SECONDS, "another firm's email took {:.1f} s, more than {:.0f}"),
+            (self.webhook_seconds, MOST_SECONDS, "another firm's webhook took {:.1f} s, more than {:.0f}"),
             (self.web_mb, MOST_MB, "the web process held {:.0f} MB, more than {:.0f}"),
             (self.streams or 0, MOST_STREAMS, "{} streams of one person were opened, more than {}"),
         )
@@ -51,11 +54,11 @@ def suffer(site: Site, name: str) -> Cost:
         watching(site.url, f"{API}/clients", site.neighbour.partner, every_seconds=CLIENTS_EVERY_SECONDS) as clients,
     ):
         with ATTACKS[name](site):
-            seconds = site.email_seconds()
+            seconds = round(site.email_seconds(), 2), round(site.webhook_seconds(), 2)
         return Cost(
             round(health.value, 1),
             round(clients.value, 1),
-            round(seconds, 2),
+            *seconds,
             round(site.web_megabytes, 1),
             site.streams_opened,
         )
@@ -75,7 +78,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 cost = costs[name]
                 print(
                     f"{name:18} /healthz {cost.health_ms:6.0f} ms   /clients {cost.clients_ms:6.0f} ms"
-                    f"   another firm's email {cost.email_seconds:5.2f} s   web {cost.web_mb:4.0f} MB"
+                    f"   another firm's email {cost.email_seconds:5.2f} s   webhook {cost.webhook_seconds:5.2f} s"
+                    f"   web {cost.web_mb:4.0f} MB"
                     + (f"   {cost.streams} of {STREAMS} streams opened" if cost.streams is not None else ""),
                     flush=True,
                 )

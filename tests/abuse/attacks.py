@@ -16,6 +16,7 @@ from uuid import uuid4
 import httpx
 import redis
 
+from handlers.webhooks.endpoints import MOST
 from tests.abuse.site import API, Site
 from worker.local.processes import LOOPBACK
 
@@ -39,7 +40,8 @@ def sign_ins(site: Site) -> Iterator[None]:
 
 @contextmanager
 def dripping_webhook(site: Site) -> Iterator[None]:
-    """A receiver that sends a byte now and then, and forty presses of its test button."""
+    """As many webhooks as a firm may have at a receiver that sends a byte now and then, and forty presses of the test button
+    of each."""
     stopping = threading.Event()
 
     class Dripping(BaseHTTPRequestHandler):
@@ -57,8 +59,9 @@ def dripping_webhook(site: Site) -> Iterator[None]:
             """Say nothing."""
 
     with _serving(Dripping) as url, site.client(site.attacker.owner) as program:
-        endpoint = program.post(f"{API}/webhooks", json={"url": f"{url}/portal"}).raise_for_status().json()["id"]
-        with _crowd([lambda: program.post(f"{API}/webhooks/{endpoint}/test")] * PRESSES):
+        made = [program.post(f"{API}/webhooks", json={"url": f"{url}/portal"}) for _ in range(MOST)]
+        paths = [f"{API}/webhooks/{each.raise_for_status().json()['id']}/test" for each in made]
+        with _crowd([lambda: [program.post(path) for path in paths]] * PRESSES):
             pass
         yield
         stopping.set()

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -28,6 +28,7 @@ from portal_db import migrate
 from portal_db.database import Database
 from portal_db.states import Role
 from tests.servers.postgres import fresh_database, own_postgres_server
+from tests.servers.receiver import Receiver, receiving
 from tests.servers.redis import redis_server
 from tests.world import connect_practice, is_importable_person
 from worker.local.mail_catcher import MailCatcher, catching
@@ -63,6 +64,9 @@ class Site:
     processes: Supervised
     waiting: list[str]
     streams_opened: int | None = None
+    #: The neighbour's receiver of webhooks, and the path of its webhook.
+    receiver: Receiver = field(default_factory=Receiver)
+    webhook: str = ""
 
     def client(self, headers: Mapping[str, str] | None = None, *, seconds: float = 60) -> httpx.Client:
         return httpx.Client(
@@ -77,6 +81,15 @@ class Site:
             key = {"Idempotency-Key": uuid4().hex}
             program.post(f"{API}/clients/{client_id}/welcome-email", headers=key).raise_for_status()
             _until(lambda: len(self.mail.deliveries()) > before, "the neighbour's email")
+        return time.monotonic() - began
+
+    def webhook_seconds(self) -> float:
+        """How long it takes from the neighbour's request until a webhook of theirs has its message."""
+        before = len(self.receiver.came)
+        with self.client(self.neighbour.owner) as program:
+            began = time.monotonic()
+            program.post(f"{self.webhook}/test").raise_for_status()
+            _until(lambda: len(self.receiver.came) > before, "the neighbour's webhook")
         return time.monotonic() - began
 
     @property
@@ -128,7 +141,11 @@ def started(bombs_url: str) -> Iterator[Site]:
         processes.start("relay", command, ready=log_line("relay.ready"), env=usual, cwd=ROOT, within=60)
         of_web = {**usual, "XPM_API_URL": bombs_url}
         processes.start("web", [sys.executable, "-m", "web"], ready=port_open(port), env=of_web, cwd=ROOT, within=60)
-        site = Site(url, redis.url, attacker, neighbour, mail, processes, [])
+        receiver = stack.enter_context(receiving())
+        site = Site(url, redis.url, attacker, neighbour, mail, processes, [], receiver)
+        with site.client(neighbour.owner) as program:
+            added = program.post(f"{API}/webhooks", json={"url": receiver.url, "events": ["batch.closed"]})
+        site.webhook = f"{API}/webhooks/{added.raise_for_status().json()['id']}"
         records = xpm.simulator.practices[xpm.config.tenant_id].clients.values()
         people = [str(each.uuid) for each in records if is_importable_person(each)]
         site.waiting += _imported(site, people[:NEIGHBOURS])

@@ -21,10 +21,11 @@ def test_an_attack_that_is_none_is_refused_before_anything_is_started() -> None:
 
 
 def test_each_bound_that_is_broken_is_said() -> None:
-    assert Cost(199.0, 3_900.0, 1.99, 299.0, 6).broken == []
-    assert [words.split(",")[0] for words in Cost(4_800.0, 3_900.0, 237.9, 1_600.0, 17).broken] == [
+    assert Cost(199.0, 3_900.0, 1.99, 1.99, 299.0, 6).broken == []
+    assert [words.split(",")[0] for words in Cost(4_800.0, 3_900.0, 237.9, 28.2, 1_600.0, 17).broken] == [
         "/healthz took 4800 ms",
         "another firm's email took 237.9 s",
+        "another firm's webhook took 28.2 s",
         "the web process held 1600 MB",
         "17 streams of one person were opened",
     ]

@@ -9,6 +9,12 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
+def _set_event() -> threading.Event:
+    made = threading.Event()
+    made.set()
+    return made
+
+
 @dataclass
 class Receiver:
     """What came, and how the next ones are answered."""
@@ -19,6 +25,8 @@ class Receiver:
     came: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
     #: Bytes that follow the headers, without end if the reader takes them.
     endless: bool = False
+    #: Answers wait while it is not set.
+    may_answer: threading.Event = field(default_factory=_set_event)
 
 
 @contextmanager
@@ -30,6 +38,7 @@ def receiving() -> Iterator[Receiver]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             found.came.append(({name.lower(): value for name, value in self.headers.items()}, body))
+            found.may_answer.wait(30)
             self.send_response(found.status)
             for name, value in found.headers.items():
                 self.send_header(name, value)
@@ -51,6 +60,7 @@ def receiving() -> Iterator[Receiver]:
     try:
         yield found
     finally:
+        found.may_answer.set()
         server.shutdown()
         server.server_close()
         thread.join(10)

@@ -35,6 +35,10 @@ class Webhook(Answer):
     events: list[str]
     created_at: datetime
     failing_since: datetime | None
+    slow_since: datetime | None = Field(description="since when every answer has taken too long")
+    resting_until: datetime | None = Field(
+        description="until when nothing but tests is sent, after a failure or a slow answer"
+    )
     disabled_at: datetime | None
     disabled_reason: str | None
 
@@ -102,7 +106,8 @@ def rotate_webhook(portal: ThePortal, who: ConfirmedKeeper, webhook_id: UUID) ->
 
 @router.post("/{webhook_id}/test", status_code=202)
 def test_webhook(portal: ThePortal, who: ConfirmedKeeper, webhook_id: UUID) -> Tested:
-    """Send a test message. If it is accepted, a disabled webhook is enabled again."""
+    """Send a test message, once, unless the last one has not ended yet. If it is accepted, a disabled webhook is enabled
+    again; one that fails is `rejected`."""
     delivery_id = endpoints.send_test(portal.database, webhook_id, practice_id=who.practice_id, by=who.staff_id)
     return Tested(delivery_id=delivery_id)
 

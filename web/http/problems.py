@@ -124,6 +124,7 @@ STATUS: dict[str, int] = {
     "staff_left": 409,
     "task_ended": 409,
     "too_many_webhooks": 409,
+    "webhook_test_open": 409,
     "too_many_filters": 409,
     "tied_already": 409,
     "too_many_at_once": 429,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,13 +21,14 @@ from handlers.jobs.kinds import KINDS, JobKind
 from handlers.webhooks import deliver, endpoints
 from handlers.webhooks.announce import Event, announce
 from portal_db.states import JobState
-from portal_db.tables import Job, WebhookEndpoint
+from portal_db.tables import Job
 from portal_db.types import db_now
 from portal_db.work import imports
 from tests.counts import growth
 from tests.handlers.operations import given as ops
+from tests.handlers.webhooks.given import endpoint, listen, press_test, told
 from tests.making import importable
-from tests.servers.receiver import Receiver, receiving
+from tests.servers.receiver import Receiver
 from tests.servers.waiting import wait_until
 from tests.world import World
 from worker.local.processes import free_port
@@ -36,30 +36,6 @@ from xpm.simulator.serve import SimulatorHandle
 
 PAGE = Path(__file__).parents[3] / "docs" / "webhooks.md"
 DAY = 86_400
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with receiving() as made:
-        yield made
-
-
-def listen(world: World, url: str, *events: Event) -> endpoints.Made:
-    return endpoints.add(world.database, world.services.settings, world.practice_id, url, set(events))
-
-
-def endpoint(world: World, made: endpoints.Made) -> WebhookEndpoint:
-    (found,) = (one for one in endpoints.listing(world.database, world.practice_id) if one.id == made.endpoint_id)
-    return found
-
-
-def told(world: World, made: endpoints.Made) -> list[tuple[str, JobState | None, str | None]]:
-    """What an endpoint was told, oldest first: the event, how its job stands, and why the last try failed."""
-    page = endpoints.deliveries(world.database, made.endpoint_id, practice_id=world.practice_id)
-    return [
-        (one.delivery.event, one.job.state if one.job else None, one.job.error_code if one.job else None)
-        for one in reversed(page.items)
-    ]
 
 
 def verified(receiver: Receiver, secret: str, number: int = -1) -> dict[str, Any]:
@@ -204,7 +180,7 @@ def test_an_endpoint_that_takes_nothing_for_days_is_disabled_until_a_test_is_tak
     assert len(told(world, made)) == 1
     # Until a test is taken
     receiver.status = 204
-    endpoints.send_test(world.database, made.endpoint_id, practice_id=world.practice_id)
+    press_test(world, made)
     world.run_due()
     assert verified(receiver, made.secret)["type"] == "webhook.test"
     assert endpoint(world, made).disabled_at is None

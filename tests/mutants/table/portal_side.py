@@ -138,6 +138,10 @@ POST = "handlers/webhooks/post.py"
 PUBLIC = "handlers/webhooks/public_addresses.py"
 ADDRESSES = "tests/handlers/webhooks/test_public_addresses.py"
 DELIVERY = "handlers/webhooks/deliver.py"
+TESTS = "tests/handlers/webhooks/test_tests.py"
+TURNS = "portal_db/webhook_turns.py"
+SLOW = "tests/handlers/webhooks/test_slow.py"
+IN_TURN = "tests/handlers/webhooks/test_turns.py"
 
 WEBHOOKS = (
     Mutant(
@@ -206,6 +210,93 @@ WEBHOOKS = (
         "invariant 6: a practice's events go to an address that it removed",
         (Edit(DELIVERY, "    if found is None or found.endpoint.removed_at is not None:", "    if found is None:"),),
         (f"{HOOKS}::test_what_waits_for_a_removed_endpoint_is_not_sent",),
+    ),
+    Mutant(
+        "webhook-test-once",
+        "a test that fails is not retried",
+        "P16: forty presses of a button call a receiver that hangs four hundred times",
+        (Edit(DELIVERY, "== TEST:\n        return refusals", "is None:\n        return refusals"),),
+        (f"{TESTS}::test_a_test_that_fails_is_not_tried_again[sqlite]",),
+    ),
+    Mutant(
+        "webhook-test-open",
+        "an endpoint has one open test",
+        "somebody who presses the button all day fills the lane",
+        (Edit("portal_db/webhooks.py", "    if has_open_test(tx, endpoint):", "    if False:"),),
+        (f"{TESTS}::test_an_endpoint_has_one_open_test[sqlite]",),
+    ),
+    Mutant(
+        "webhook-test-race",
+        "of tests that are asked for at once, a compare-and-set lets one in",
+        "forty presses at once are forty tests",
+        (
+            Edit(
+                "portal_db/webhooks.py",
+                "WebhookEndpoint.id == endpoint.id, is_last, test_id",
+                "WebhookEndpoint.id == endpoint.id, test_id",
+            ),
+        ),
+        (f"{TESTS}::test_of_many_presses_at_once_one_sends_a_test[postgresql]",),
+    ),
+    Mutant(
+        "webhook-one-in-flight",
+        "an endpoint is sent one message at a time",
+        "a receiver that drips occupies every thread of the lane",
+        (
+            Edit(
+                TURNS,
+                "claim = (WebhookEndpoint.id == endpoint_id, is_free)",
+                "claim = (WebhookEndpoint.id == endpoint_id,)",
+            ),
+        ),
+        (f"{IN_TURN}::test_an_endpoint_is_sent_one_message_at_a_time[sqlite]",),
+    ),
+    Mutant(
+        "webhook-two-of-a-practice",
+        "a practice is sent two messages at a time",
+        "ten webhooks of one practice at a receiver that drips occupy every thread of the lane",
+        (Edit(TURNS, "        if len(others) < self.most:", "        if True:"),),
+        (f"{IN_TURN}::test_other_practices_do_not_wait",),
+    ),
+    Mutant(
+        "webhook-turns-in-a-row",
+        "a practice's endpoints are locked while a turn is given",
+        "deliveries that begin at once are more than a practice may have",
+        (Edit(TURNS, "            .with_for_update(key_share=True)\n"),),
+        (
+            f"{IN_TURN}::"
+            "test_of_deliveries_that_begin_at_once_one_posts_to_an_endpoint_and_two_for_a_practice[postgresql]",
+        ),
+    ),
+    Mutant(
+        "webhook-slow-rests",
+        "a slow answer rests the endpoint, also one that accepts",
+        "a receiver that answers 200 after 14 seconds is called again at once, for ever",
+        (Edit(DELIVERY, "        if answer.is_slow:", "        if False:"),),
+        (f"{SLOW}::test_a_receiver_that_accepts_slowly_rests_as_one_that_fails[sqlite]",),
+    ),
+    Mutant(
+        "webhook-next-turn",
+        "the end of a turn makes the delivery that has waited longest due",
+        "deliveries to a receiver that answers at once wait for more than a minute",
+        (Edit(TURNS, "        if following is not None:", "        if False:"),),
+        (
+            f"{IN_TURN}::test_an_endpoint_is_sent_one_message_at_a_time[sqlite]",
+            f"{IN_TURN}::test_a_turn_that_ends_while_another_delivery_decides_to_wait_is_not_missed[sqlite]",
+        ),
+    ),
+    Mutant(
+        "webhook-turn-runs-out",
+        "a turn ends by itself",
+        "P14: a worker that was killed leaves an endpoint that gets nothing any more",
+        (
+            Edit(
+                TURNS,
+                "has_ended(WebhookEndpoint.sending_until, self.lasts_seconds)\n            )\n            until",
+                "WebhookEndpoint.sending_until.is_(None)\n            )\n            until",
+            ),
+        ),
+        (f"{IN_TURN}::test_a_worker_that_was_killed_holds_its_turn_until_it_runs_out[sqlite]",),
     ),
 )
 

@@ -10,11 +10,13 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
+from handlers import refusals
 from handlers.errors import RequestRefused
 from handlers.fields import Text
 from handlers.webhooks import endpoints
 from handlers.webhooks.announce import Event
 from handlers.webhooks.endpoints import Made
+from handlers.webhooks.post import SLOW_SECONDS
 from web.pages.frame.forms import NO_ERRORS, ConfirmedByManager, FormErrors
 from web.pages.frame.view import page, redirect
 from web.pages.frame.visitor import ConfirmedManager, TheManager, Visitor
@@ -60,14 +62,22 @@ def show_webhook(
     visitor: TheManager, webhook_id: UUID, cursor: Annotated[Text, Query(max_length=200)] = ""
 ) -> Response:
     """One address with its deliveries, newest first."""
+    return _webhook(visitor, webhook_id, cursor)
+
+
+def _webhook(visitor: Visitor, webhook_id: UUID, cursor: str = "", errors: FormErrors = NO_ERRORS) -> Response:
     practice_id = visitor.caller.practice_id
+    webhook = endpoints.get(visitor.database, webhook_id, practice_id=practice_id)
     found = endpoints.deliveries(
         visitor.database, webhook_id, practice_id=practice_id, cursor=cursor or None, limit=PAGE_SIZE
     )
     return page(
         visitor,
         "settings/webhook.html",
-        webhook=endpoints.get(visitor.database, webhook_id, practice_id=practice_id),
+        errors,
+        webhook=webhook,
+        slow_seconds=f"{SLOW_SECONDS:.0f}",
+        is_testing=endpoints.is_testing(visitor.database, webhook),
         deliveries=found.items,
         older=f"{PATH}/{webhook_id}?{urlencode({'cursor': found.next})}" if found.next else None,
     )
@@ -76,8 +86,13 @@ def show_webhook(
 @router.post(f"{PATH}/{{webhook_id}}/test")
 def test(posted: ConfirmedByManager, webhook_id: UUID) -> Response:
     """Send a test; once it is accepted, a disabled webhook is enabled."""
-    caller = posted.visitor.caller
-    endpoints.send_test(posted.visitor.database, webhook_id, practice_id=caller.practice_id, by=caller.staff_id)
+    visitor, caller = posted.visitor, posted.visitor.caller
+    try:
+        endpoints.send_test(visitor.database, webhook_id, practice_id=caller.practice_id, by=caller.staff_id)
+    except RequestRefused as refused:
+        if refused.code != refusals.WEBHOOK_TEST_OPEN.code:
+            raise
+        return _webhook(visitor, webhook_id, errors=FormErrors.of(refused))
     return redirect(f"{PATH}/{webhook_id}", message="webhook-tested")
 
 

@@ -121,7 +121,9 @@ def _cursor(one: DeliveryWithJob) -> Cursor:
 def _state(row: WebhookEndpoint) -> str:
     if row.disabled_at is not None:
         return f"disabled: {row.disabled_reason}"
-    return f"failing since {utc(row.failing_since)}" if row.failing_since is not None else "works"
+    if row.failing_since is not None:
+        return f"failing since {utc(row.failing_since)}"
+    return f"slow since {utc(row.slow_since)}" if row.slow_since is not None else "works"
 
 
 def _delivery_state(one: DeliveryWithJob) -> str:
@@ -131,7 +133,7 @@ def _delivery_state(one: DeliveryWithJob) -> str:
 
 
 def _result(row: WebhookEndpoint) -> dict[str, Any]:
-    return fields(row, "id url events created_at failing_since disabled_at disabled_reason")
+    return fields(row, "id url events created_at failing_since slow_since resting_until disabled_at disabled_reason")
 
 
 def _delivery_json(one: DeliveryWithJob) -> dict[str, Any]:

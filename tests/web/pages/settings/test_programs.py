@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+from uuid import UUID
 
 import pytest
 
 from handlers.operations.housekeeping import keep_house
+from portal_db import webhooks
 from portal_db.states import Role
+from portal_db.tables import WebhookEndpoint
 from tests.web.desk import API, Desk
 from tests.web.pages.frame.test_frame import keeps_the_rules
 from tests.web.pages.reading import Page, Reader, reader
@@ -62,14 +65,39 @@ def test_a_webhook_is_added_tested_disabled_and_removed(desk: Desk) -> None:
     added = visitor.send(new, f"{HOOKS}/new", url="http://127.0.0.1:9/portal")
     assert secret_of(added).startswith("whsec_")
     path = added.links()["I have saved it"]
-    visitor.send(visitor.open(path), f"{path}/test")
+    before = visitor.open(path)
+    visitor.send(before, f"{path}/test")
+    assert "A test is being sent." in keeps_the_rules(visitor.open(path)).text
+    again = keeps_the_rules(visitor.send(before, f"{path}/test"))  # from a page that was open already
+    assert "The last test of this webhook has not ended yet." in again.text
     desk.world.run_due(limit=5)
     page = keeps_the_rules(visitor.open(path))
+    assert "Failed" in page.text
     assert "The endpoint could not be reached" in page.text
+    assert "A test is not retried." in page.text
     assert "Disabled" in keeps_the_rules(visitor.send(page, f"{path}/disabling")).text
     assert secret_of(visitor.send(visitor.open(path), f"{path}/rotation")).startswith("whsec_")
     assert "No webhooks" in keeps_the_rules(visitor.send(visitor.open(path), f"{path}/removal")).text
     assert visitor.open(path).status == 404
+
+
+def test_the_page_and_the_api_say_that_a_webhook_is_slow_and_has_an_open_test(desk: Desk) -> None:
+    owner = desk.staff(Role.OWNER)
+    program, visitor = desk.program(owner), reader(desk, owner)
+    webhook_id = program.post(f"{API}/webhooks", json={"url": "http://127.0.0.1:9/portal"}).json()["id"]
+    with desk.world.database.write() as tx:
+        row = tx.get(WebhookEndpoint, UUID(webhook_id))
+        assert row is not None
+        webhooks.note_slow_success(tx, row, rest_seconds=60)
+    page = keeps_the_rules(visitor.open(f"{HOOKS}/{webhook_id}"))
+    assert "Slow" in keeps_the_rules(visitor.open(HOOKS)).text
+    assert "has taken 5 seconds or longer" in page.text
+    [shown] = program.get(f"{API}/webhooks").json()
+    assert shown["failing_since"] is None
+    assert shown["slow_since"] < shown["resting_until"]
+    answers = [program.post(f"{API}/webhooks/{webhook_id}/test") for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [202, 409]
+    assert answers[1].json()["code"] == "webhook_test_open"
 
 
 def test_the_audit_says_who_did_what_when_and_from_where(any_desk: Desk) -> None:
