@@ -142,7 +142,7 @@ def started(bombs_url: str) -> Iterator[Site]:
         of_web = {**usual, "XPM_API_URL": bombs_url}
         processes.start("web", [sys.executable, "-m", "web"], ready=port_open(port), env=of_web, cwd=ROOT, within=60)
         receiver = stack.enter_context(receiving())
-        site = Site(url, redis.url, attacker, neighbour, mail, processes, [], receiver)
+        site = Site(url, redis.url, attacker, neighbour, mail, processes, [], receiver=receiver)
         with site.client(neighbour.owner) as program:
             added = program.post(f"{API}/webhooks", json={"url": receiver.url, "events": ["batch.closed"]})
         site.webhook = f"{API}/webhooks/{added.raise_for_status().json()['id']}"
