@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 from urllib.parse import parse_qs, urlsplit
+from uuid import UUID
 
 import httpx
 from sqlalchemy import insert
@@ -16,11 +17,14 @@ from handlers.directory.sync import begin_sync
 from handlers.integration import connect
 from handlers.integration.connect import Connected, ConnectingStaff
 from handlers.jobs.kinds import JobKind
+from portal_db.database import Tx
+from portal_db.dialect import update_rows
 from portal_db.directory import directories
-from portal_db.states import SyncMode
-from portal_db.tables import Pause
+from portal_db.states import ConnectionState, JobState, SyncMode
+from portal_db.tables import Job, Pause
 from portal_db.types import db_now
 from portal_db.work import pauses
+from portal_db.work.due import due_in
 from portal_db.work.pauses import Scope
 from portal_db.xero import connections
 from tests.faults.trial import Fault, Trial
@@ -117,17 +121,46 @@ def lists_nobody(trial: Trial) -> None:
     trial.over()
 
 
+def denied_for_a_moment(trial: Trial) -> None:
+    """XPM denies calls in its own words, and Xero lists no connections, for a moment: no connection is broken for that.
+
+    Syncs are paused meanwhile, so that imports call XPM. The minute that a denied job waits is made to pass at once.
+    """
+    stage, simulator = trial.stage, trial.stage.xpm.simulator
+    with stage.database.write() as tx:
+        connections.disconnect(tx, trial.connection_id)  # the one whose directory is synced
+        pause = _pause_syncs(tx, trial)
+    connection_id = _consent(trial, ConnectingStaff(trial.practice_id, trial.staff_id))
+    nobody = FaultRule("empty_list", "connections", count=10**9)
+    denied = "SELECT count(*) FROM jobs WHERE practice_id = :practice AND error_code = 'xero_denied'"
+    stage.fault(nobody)
+    simulator.knobs = simulator.knobs.changed({"privilege_lost": True})
+    trial.ask()
+    trial.wait(lambda: trial.scalar(denied), "jobs are denied", 30)
+    trial.count_in_flight()
+    simulator.knobs = simulator.knobs.changed({"privilege_lost": False})
+    simulator.faults.rules.remove(nobody)
+    trial.wait(lambda: not trial.scalar("SELECT count(*) FROM jobs WHERE state = 'running'"), "the moment is over", 30)
+    trial.injected = 10**9 - nobody.count
+    with stage.database.write() as tx:
+        mine = (Job.practice_id == trial.practice_id, Job.state == JobState.WAITING, Job.error_code == "xero_denied")
+        update_rows(tx, Job, *mine, **due_in(0))
+        pauses.lift(tx, pause)
+        connection = connections.get_one(tx, connection_id)
+    if connection.state is not ConnectionState.CONNECTED:
+        trial.problems.append("the connection is broken")
+    trial.over()
+
+
 def revoked(trial: Trial) -> None:
     """The consent behind the token is revoked at Xero; jobs wait, the person reconnects, and all resume.
 
     Syncs are paused meanwhile: a directory that is filled in time answers the imports, and none of them calls XPM.
     """
     stage, person = trial.stage, ConnectingStaff(trial.practice_id, trial.staff_id)
-    syncs = Scope(trial.practice_id, kind=JobKind.SYNC_DIRECTORY)
     with stage.database.write() as tx:
         connections.disconnect(tx, trial.connection_id)  # the one whose token never expires
-        row = {"id": syncs.id, "practice_id": syncs.practice_id, "kind": syncs.kind, "reason": "imports call XPM"}
-        tx.session.execute(insert(Pause).values(**row, created_at=db_now()))
+        pause = _pause_syncs(tx, trial)
     _consent(trial, person)
     trial.ask()
     trial.under_way()
@@ -139,17 +172,25 @@ def revoked(trial: Trial) -> None:
     trial.count_in_flight()
     _consent(trial, person)
     with stage.database.write() as tx:
-        pauses.lift(tx, syncs.id)
+        pauses.lift(tx, pause)
     trial.over()
 
 
-def _consent(trial: Trial, person: ConnectingStaff) -> None:
-    """Complete the consent at Xero."""
+def _pause_syncs(tx: Tx, trial: Trial) -> UUID:
+    syncs = Scope(trial.practice_id, kind=JobKind.SYNC_DIRECTORY)
+    row = {"id": syncs.id, "practice_id": syncs.practice_id, "kind": syncs.kind, "reason": "imports call XPM"}
+    tx.session.execute(insert(Pause).values(**row, created_at=db_now()))
+    return syncs.id
+
+
+def _consent(trial: Trial, person: ConnectingStaff) -> UUID:
+    """Complete the consent at Xero; the connection that it makes."""
     database, settings = trial.stage.database, trial.stage.settings
     answer = httpx.get(connect.begin(database, settings, person), trust_env=False)
     back = {name: values[0] for name, values in parse_qs(urlsplit(answer.headers["location"]).query).items()}
     done = connect.complete(database, settings, person, state=back["state"], code=back["code"])
     assert isinstance(done, Connected)
+    return done.connection_id
 
 
 FAULTS: dict[str, Fault] = {
@@ -164,5 +205,6 @@ FAULTS: dict[str, Fault] = {
     "XPM falls silent": partial(goes_wrong, kinds=("silence",), quick=4, long=8, seconds=(3.0, 30.0)),
     "XPM lists cut short": lists_cut_short,
     "XPM lists nobody": lists_nobody,
+    "XPM denies for a moment": denied_for_a_moment,
     "Xero token revoked": revoked,
 }
