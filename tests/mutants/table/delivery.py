@@ -283,7 +283,7 @@ QUEUES = (
         "broker-fetches-once",
         "a fetch is not repeated automatically",
         "P7: the messages of the first fetch are forgotten",
-        (Edit(BROKER, "client = connect(settings, retries=0)", "client = connect(settings)"),),
+        (Edit(BROKER, "client = usable_client(settings, retries=0)", "client = usable_client(settings)"),),
         (f"{TEST_BROKER}::test_the_consumers_connection_sends_nothing_twice",),
     ),
     Mutant(

@@ -86,7 +86,7 @@ MUTANTS = (
         "worker-forgets",
         "a worker that stops is no longer in the record",
         "jobs are rung for a worker that has stopped",
-        (Edit(PRESENCE, "                workers.forget(tx, self._owner)\n", "                pass\n"),),
+        (Edit(PRESENCE, "workers.forget(tx, self._owner)\n        except", "pass\n        except"),),
         (f"{DEPLOYS}::test_a_worker_that_stops_is_forgotten_at_once_and_a_killed_one_after_a_day",),
     ),
     Mutant(
