@@ -20,6 +20,8 @@ def test_a_webhook_is_added_tested_rotated_and_removed(cli: Cli) -> None:
 
     assert cli("webhooks", "deliveries", made["id"], *of).out == "No deliveries yet.\n"
     assert f"webhooks deliveries {made['id']}" in " ".join(cli("webhooks", "test", made["id"], *of).out.split())
+    again = cli("webhooks", "test", made["id"], *of)
+    assert (again.code, "The last test of this webhook has not ended yet." in " ".join(again.err.split())) == (1, True)
     [told] = cli("webhooks", "deliveries", made["id"], *of, "--json").json()
     assert (told["event"], told["state"], told["delivered_at"]) == ("webhook.test", "queued", None)
     assert "webhook.test" in cli("webhooks", "deliveries", made["id"], *of).out
