@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import ssl
 import threading
 from collections.abc import Iterator
@@ -32,7 +33,7 @@ from web.portal import Portal
 from web.process import Address, server_of
 from web.streams import Streams
 from web.usage import UsageLimits
-from worker.local.processes import LOOPBACK, free_port
+from worker.local.processes import LOOPBACK
 
 PASSWORD = "seven small boats at sea"
 API = "/api/v1"
@@ -122,32 +123,39 @@ class Desk:
 @contextmanager
 def serving(world: World, redis_url: str, *, public_url: str | None = None, host: str = LOOPBACK) -> Iterator[Desk]:
     """The application on a free port, until the block ends."""
-    port = free_port()
-    url = f"http://{host}:{port}"
-    settings = world.services.settings.model_copy(
-        update={
-            "redis_url": redis_url,
-            "public_url": public_url or url,
-            "web_port": port,
-            "shutdown_grace_seconds": 1.0,
-        }
-    )
-    services = replace(world.services, settings=settings)
-    tries = SignInLimits(settings, services.sources)
-    uses = UsageLimits(SharedCounts(settings, services.sources, "usage"))
-    portal = Portal(services, world.bell, tries, uses, Streams(), None)
-    address = Address("web", settings.web_host, port)
-    with lent(create_app, portal) as app, running(app, settings, address), ExitStack() as opened:
-        yield Desk(world, app, url, opened)
+    with listening() as (listener, port):
+        url = f"http://{host}:{port}"
+        settings = world.services.settings.model_copy(
+            update={
+                "redis_url": redis_url,
+                "public_url": public_url or url,
+                "web_port": port,
+                "shutdown_grace_seconds": 1.0,
+            }
+        )
+        services = replace(world.services, settings=settings)
+        tries = SignInLimits(settings, services.sources)
+        uses = UsageLimits(SharedCounts(settings, services.sources, "usage"))
+        portal = Portal(services, world.bell, tries, uses, Streams(), None)
+        address = Address("web", settings.web_host, port)
+        with lent(create_app, portal) as app, running(app, settings, address, listener), ExitStack() as opened:
+            yield Desk(world, app, url, opened)
 
 
 @contextmanager
-def running(app: FastAPI, settings: Settings, address: Address) -> Iterator[None]:
+def listening() -> Iterator[tuple[socket.socket, int]]:
+    """A socket that listens on a free port, and the port: nobody else can take it before the server starts."""
+    with socket.create_server((LOOPBACK, 0)) as listener:
+        yield listener, listener.getsockname()[1]
+
+
+@contextmanager
+def running(app: FastAPI, settings: Settings, address: Address, listener: socket.socket) -> Iterator[None]:
     """An application behind a real server, until the block ends."""
     server = server_of(app, settings, address)
     handlers = logging.getLogger().handlers[:]
     set_up_logging(settings)
-    thread = threading.Thread(target=server.run, name="web", daemon=True)
+    thread = threading.Thread(target=server.run, args=([listener],), name="web", daemon=True)
     thread.start()
     try:
         wait_until(lambda: server.started, "the web server to start")

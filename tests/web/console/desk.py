@@ -15,7 +15,7 @@ from handlers.access.origin import Origin
 from handlers.access.practices import add_operator
 from portal_db.states import OperatorRole
 from tests.web.apps import lent
-from tests.web.desk import PASSWORD, running
+from tests.web.desk import PASSWORD, listening, running
 from tests.web.pages.account.codes import Phone
 from tests.web.pages.reading import Page, Reader
 from tests.world import World
@@ -26,7 +26,7 @@ from web.http.sign_in_limits import SignInLimits
 from web.process import Address
 from web.streams import Streams
 from web.usage import UsageLimits
-from worker.local.processes import LOOPBACK, free_port
+from worker.local.processes import LOOPBACK
 
 
 @dataclass
@@ -79,13 +79,13 @@ def post(reader: Reader, path: str, **values: str) -> httpx.Response:
 @contextmanager
 def serving(world: World, redis_url: str) -> Iterator[OpsDesk]:
     """The console on a free port, until the block ends."""
-    port = free_port()
-    url = f"http://{LOOPBACK}:{port}"
-    changes = {"redis_url": redis_url, "ops_url": url, "ops_port": port, "shutdown_grace_seconds": 1.0}
-    settings = world.services.settings.model_copy(update=changes)
-    services = replace(world.services, settings=settings)
-    uses = UsageLimits(SharedCounts(settings, services.sources, "usage"))
-    console = Console(services, world.bell, SignInLimits(settings, services.sources), uses, Streams(), None)
-    address = Address("ops", settings.ops_host, port)
-    with lent(create_app, console) as app, running(app, settings, address), ExitStack() as opened:
-        yield OpsDesk(world, app, url, opened)
+    with listening() as (listener, port):
+        url = f"http://{LOOPBACK}:{port}"
+        changes = {"redis_url": redis_url, "ops_url": url, "ops_port": port, "shutdown_grace_seconds": 1.0}
+        settings = world.services.settings.model_copy(update=changes)
+        services = replace(world.services, settings=settings)
+        uses = UsageLimits(SharedCounts(settings, services.sources, "usage"))
+        console = Console(services, world.bell, SignInLimits(settings, services.sources), uses, Streams(), None)
+        address = Address("ops", settings.ops_host, port)
+        with lent(create_app, console) as app, running(app, settings, address, listener), ExitStack() as opened:
+            yield OpsDesk(world, app, url, opened)
