@@ -21,7 +21,7 @@ from portal_db.database import Tx
 from portal_db.dialect import update_rows
 from portal_db.directory import directories
 from portal_db.states import ConnectionState, JobState, SyncMode
-from portal_db.tables import Job, Pause
+from portal_db.tables import Directory, Job, Pause
 from portal_db.types import db_now
 from portal_db.work import pauses
 from portal_db.work.due import due_in
@@ -124,13 +124,10 @@ def lists_nobody(trial: Trial) -> None:
 def denied_for_a_moment(trial: Trial) -> None:
     """XPM denies calls in its own words, and Xero lists no connections, for a moment: no connection is broken for that.
 
-    Syncs are paused meanwhile, so that imports call XPM. The minute that a denied job waits is made to pass at once.
+    The minute that a denied job waits is made to pass at once.
     """
     stage, simulator = trial.stage, trial.stage.xpm.simulator
-    with stage.database.write() as tx:
-        connections.disconnect(tx, trial.connection_id)  # the one whose directory is synced
-        pause = _pause_syncs(tx, trial)
-    connection_id = _consent(trial, ConnectingStaff(trial.practice_id, trial.staff_id))
+    pause, connection_id = _connect_without_directory(trial)
     nobody = FaultRule("empty_list", "connections", count=10**9)
     denied = "SELECT count(*) FROM jobs WHERE practice_id = :practice AND error_code = 'xero_denied'"
     stage.fault(nobody)
@@ -153,15 +150,9 @@ def denied_for_a_moment(trial: Trial) -> None:
 
 
 def revoked(trial: Trial) -> None:
-    """The consent behind the token is revoked at Xero; jobs wait, the person reconnects, and all resume.
-
-    Syncs are paused meanwhile: a directory that is filled in time answers the imports, and none of them calls XPM.
-    """
-    stage, person = trial.stage, ConnectingStaff(trial.practice_id, trial.staff_id)
-    with stage.database.write() as tx:
-        connections.disconnect(tx, trial.connection_id)  # the one whose token never expires
-        pause = _pause_syncs(tx, trial)
-    _consent(trial, person)
+    """The consent behind the token is revoked at Xero; jobs wait, the person reconnects, and all resume."""
+    stage = trial.stage
+    pause, _ = _connect_without_directory(trial)
     trial.ask()
     trial.under_way()
     stage.xpm.simulator.grants.revoke_all()
@@ -170,10 +161,27 @@ def revoked(trial: Trial) -> None:
     trial.wait(lambda: trial.scalar(f"{waiting} AND state = 'waiting'"), "jobs wait for the connection")
     trial.injected = int(trial.scalar(waiting))
     trial.count_in_flight()
-    _consent(trial, person)
+    _consent(trial)
     with stage.database.write() as tx:
         pauses.lift(tx, pause)
     trial.over()
+
+
+def _connect_without_directory(trial: Trial) -> tuple[UUID, UUID]:
+    """Connect by a consent in place of the token that never expires, and pause syncs: a directory that is filled answers the
+    imports, and none of them calls XPM. It is that of every trial whose person consents, so what an earlier one has read is
+    forgotten.
+
+    Returns:
+        The pause, and the connection.
+    """
+    syncs = "SELECT count(*) FROM jobs WHERE kind = 'sync_directory' AND state IN ('queued', 'running', 'waiting')"
+    trial.wait(lambda: not trial.scalar(syncs), "earlier syncs have ended")
+    with trial.stage.database.write() as tx:
+        connections.disconnect(tx, trial.connection_id)
+        update_rows(tx, Directory, Directory.cursor.is_not(None), cursor=None)
+        pause = _pause_syncs(tx, trial)
+    return pause, _consent(trial)
 
 
 def _pause_syncs(tx: Tx, trial: Trial) -> UUID:
@@ -183,9 +191,10 @@ def _pause_syncs(tx: Tx, trial: Trial) -> UUID:
     return syncs.id
 
 
-def _consent(trial: Trial, person: ConnectingStaff) -> UUID:
+def _consent(trial: Trial) -> UUID:
     """Complete the consent at Xero; the connection that it makes."""
     database, settings = trial.stage.database, trial.stage.settings
+    person = ConnectingStaff(trial.practice_id, trial.staff_id)
     answer = httpx.get(connect.begin(database, settings, person), trust_env=False)
     back = {name: values[0] for name, values in parse_qs(urlsplit(answer.headers["location"]).query).items()}
     done = connect.complete(database, settings, person, state=back["state"], code=back["code"])
