@@ -107,21 +107,20 @@ def _smtp(settings: Settings) -> Iterator[str]:
 
 def _web(settings: Settings) -> Iterator[str]:
     """Whoever listens to others serves them under the address in links, by which cookies and webhooks are kept safe."""
-    public = urlsplit(settings.public_url)
-    if not is_loopback(settings.web_host) and (public.scheme != "https" or is_loopback(public.hostname)):
-        yield (
-            f"WEB_HOST {settings.web_host} listens to other machines, but PUBLIC_URL is {settings.public_url}. Set"
-            " PUBLIC_URL to the portal's https:// address, or WEB_HOST to 127.0.0.1."
-        )
+    return _served("WEB_HOST", settings.web_host, "PUBLIC_URL", settings.public_url, "portal")
 
 
 def _ops(settings: Settings) -> Iterator[str]:
     """Operators see all firms. On loopback no TLS is asked of the console, and its cookies are those of any http:// page."""
-    address = urlsplit(settings.ops_url)
-    if not is_loopback(settings.ops_host) and (address.scheme != "https" or is_loopback(address.hostname)):
+    return _served("OPS_HOST", settings.ops_host, "OPS_URL", settings.ops_url, "console")
+
+
+def _served(host_name: str, host: str, url_name: str, url: str, what: str) -> Iterator[str]:
+    address = urlsplit(url)
+    if not is_loopback(host) and (address.scheme != "https" or is_loopback(address.hostname)):
         yield (
-            f"OPS_HOST {settings.ops_host} listens to other machines, but OPS_URL is {settings.ops_url}. Set OPS_URL to the"
-            " console's https:// address, or OPS_HOST to 127.0.0.1."
+            f"{host_name} {host} listens to other machines, but {url_name} is {url}. Set {url_name} to the {what}'s"
+            f" https:// address, or {host_name} to 127.0.0.1."
         )
 
 

@@ -86,7 +86,12 @@ def retry_on_deadlock(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def _is_lock_conflict(error: BaseException) -> bool:
-    return isinstance(error, OperationalError) and getattr(error.orig, "sqlstate", None) in (_DEADLOCK, _LOCKED)
+    return isinstance(error, OperationalError) and sqlstate_of(error) in (_DEADLOCK, _LOCKED)
+
+
+def sqlstate_of(error: BaseException) -> str | None:
+    """PostgreSQL's code for an error of a statement; `None` for any other error."""
+    return getattr(getattr(error, "orig", None), "sqlstate", None)
 
 
 class Tx:

@@ -15,7 +15,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, func, select
 from sqlalchemy.exc import DBAPIError
 
-from portal_db.database import Database
+from portal_db.database import Database, sqlstate_of
 from portal_db.tables import Base, BreakingRevision
 
 _SCRIPTS = Path(__file__).parent / "migrations"
@@ -108,7 +108,7 @@ def upgrade(database: Database) -> tuple[str | None, str]:
         except (DBAPIError, CommandError) as error:
             if standing(database).current != before:
                 continue
-            state = getattr(getattr(error, "orig", None), "sqlstate", None)
+            state = sqlstate_of(error)
             if state == _NOT_ALLOWED:
                 raise NotAllowed from error
             if state not in _NO_LOCK:

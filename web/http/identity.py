@@ -198,9 +198,7 @@ def confirmed_keeper(request: Request, portal: ThePortal, found: Keeper) -> Call
     Raises:
         RequestRefused: `confirmation_needed`.
     """
-    if found.via_key is None:
-        require_confirmed(request, portal)
-    return found
+    return _confirmed(request, portal, found)
 
 
 def confirmed_reader(request: Request, portal: ThePortal, found: Reader) -> Caller:
@@ -209,6 +207,10 @@ def confirmed_reader(request: Request, portal: ThePortal, found: Reader) -> Call
     Raises:
         RequestRefused: `confirmation_needed`.
     """
+    return _confirmed(request, portal, found)
+
+
+def _confirmed(request: Request, portal: Portal, found: Caller) -> Caller:
     if found.via_key is None:
         require_confirmed(request, portal)
     return found

@@ -12,7 +12,7 @@ from handlers.jobs.kinds import KINDS
 from handlers.outages import UPSTREAM_OF
 from handlers.practice_time import clock_in
 from handlers.services import Services
-from portal_db.database import DATABASE_AWAY, Tx
+from portal_db.database import DATABASE_AWAY, Tx, sqlstate_of
 from portal_db.states import ErrorClass, JobState
 from portal_db.tables import Job
 from portal_db.types import database_time
@@ -132,5 +132,5 @@ def as_job_error(error: Exception) -> JobError:
 
 def _name_of(error: Exception) -> str:
     """An error's type, and PostgreSQL's code if it is one of the database: neither holds anything of a client."""
-    sqlstate = getattr(getattr(error, "orig", None), "sqlstate", None)
+    sqlstate = sqlstate_of(error)
     return f"{type(error).__name__} {sqlstate}" if sqlstate else type(error).__name__

@@ -100,7 +100,7 @@ SETTINGS = (
         "exposed-console",
         "a console that other machines reach has an https address",
         "operators' cookies travel unencrypted",
-        (Edit(EXPOSURE, "if not is_loopback(settings.ops_host) and (", "if False and ("),),
+        (Edit(EXPOSURE, 'return _served("OPS_HOST", settings.ops_host', 'return _served("OPS_HOST", "127.0.0.1"'),),
         (
             f"{REFUSED}[a console for others with links to this machine]",
             f"{REFUSED}[a console for others without https]",
@@ -137,7 +137,7 @@ SETTINGS = (
         "exposed-web",
         "a portal that other machines reach has an https address",
         "cookies travel unencrypted, and webhooks may reach this machine",
-        (Edit(EXPOSURE, "if not is_loopback(settings.web_host) and (", "if False and ("),),
+        (Edit(EXPOSURE, 'return _served("WEB_HOST", settings.web_host', 'return _served("WEB_HOST", "127.0.0.1"'),),
         (f"{REFUSED}[links to this machine]", f"{REFUSED}[links without https]"),
     ),
     Mutant(
