@@ -6,7 +6,7 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,8 +52,8 @@ class Deployment:
     connection_id: UUID
     access: Access
 
-    def start_worker(self, name: str, more: Mapping[str, str] = NOTHING) -> Process:
-        code = f"import sys; from worker.process import run_worker; sys.exit(run_worker({QUEUES!r}, threads={THREADS}))"
+    def start_worker(self, name: str, more: Mapping[str, str] = NOTHING, *, queues: Sequence[str] = QUEUES) -> Process:
+        code = f"import sys; from worker.process import run_worker; sys.exit(run_worker({queues!r}, threads={THREADS}))"
         command = [sys.executable, "-c", code]
         return self.processes.start(
             name, command, ready=log_line("worker.ready"), within=60, env={**self.environment(), **more}

@@ -1,4 +1,4 @@
-"""A pool of threads of its own for the endpoints that hash passwords, with a bounded queue.
+"""A thread of its own for the endpoints that hash passwords, with a bounded queue.
 
 A hash takes a fifth of a second of several processors, and 64 MiB. In the threads that all endpoints share, sixty people who
 sign in at once would stop everybody else for seconds.
@@ -18,8 +18,9 @@ from handlers import refusals
 P = ParamSpec("P")
 T = TypeVar("T")
 
-THREADS = 2
-#: Requests that wait for a thread; at a fifth of a second each, the last waits for six.
+#: A hash keeps up to four processors busy by itself; a second one beside it would take as much memory again.
+THREADS = 1
+#: Requests that wait for a thread; at a tenth to a fifth of a second each, the last waits for six to twelve.
 WAITING = 60
 RETRY_SECONDS = 10.0
 

@@ -133,10 +133,10 @@ def _create(tx: Tx, new: Sequence[_NewClient]) -> dict[UUID, Result]:
     """
     if not new:
         return {}
-    requesters = xero_requester.requesters(tx, [each.task.row.id for each in new])
-    for each in new:
-        require_same_connection(requesters[each.task.row.id], each.task.fetched.connection)
     practice_id = new[0].task.job.practice_id
+    requesters = xero_requester.staff_requesters(tx, practice_id, {each.task.row.requested_by for each in new})
+    for each in new:
+        require_same_connection(requesters[each.task.row.requested_by], each.task.fetched.connection)
     client_ids: dict[UUID, UUID] = {each.task.row.id: tx.new_id() for each in new}
     clients.add(tx, *(_client_row(each, client_ids) for each in new))
     clients.make_visible(tx, [(client_ids[each.task.row.id], each.task.row.requested_by) for each in new])
@@ -144,8 +144,7 @@ def _create(tx: Tx, new: Sequence[_NewClient]) -> dict[UUID, Result]:
         raise refusals.ALREADY_LINKED()
     clients.update_fields(tx, [_first_fields(each, client_ids) for each in new])
     imports.set_clients(tx, client_ids)
-    returning = {row.xpm_uuid for row in (each.task.row for each in new) if requesters[row.id].erased_at is not None}
-    erasures.lift(tx, practice_id, returning)
+    erasures.lift(tx, practice_id, {each.task.row.xpm_uuid for each in new})
     asked_at = {client_ids[row.id]: row.created_at for row in (each.task.row for each in new) if row.send_welcome_email}
     emails = welcome_emails.add_all(tx, practice_id, asked_at)
     found: dict[UUID, Result] = {}

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 
 from handlers import refusals
 from handlers.clients.link import linked_clients
-from handlers.directory.lookup import without_erased
 from handlers.directory.records import content_hash
 from handlers.jobs.handler import Result, Task
 from handlers.relationships.labels import combine_rows, is_whole
@@ -17,7 +16,6 @@ from handlers.relationships.merge import RecordUpdate, merge_updates
 from portal_db.clients.history import By
 from portal_db.database import Tx
 from portal_db.states import ChangeSource
-from portal_db.upkeep import erasures
 
 
 def apply(tx: Tx, tasks: Sequence[Task]) -> list[Result]:
@@ -25,13 +23,11 @@ def apply(tx: Tx, tasks: Sequence[Task]) -> list[Result]:
     client was disconnected from XPM meanwhile (b.11)."""
     linked = linked_clients(tx, tasks)
     practice_id = tasks[0].job.practice_id
-    others = {item.related_uuid for task in tasks for item in task.fetched.record.relationships}
-    erased = erasures.among(tx, practice_id, others)
     updates = []
     for task in tasks:
         if task.job.id not in linked:
             continue
-        record = without_erased(task.fetched.record, erased)
+        record = task.fetched.record
         update = RecordUpdate(
             linked[task.job.id].id,
             record.uuid,

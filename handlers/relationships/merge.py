@@ -69,7 +69,8 @@ def merge_updates(tx: Tx, practice_id: UUID, updates: Sequence[RecordUpdate]) ->
     """
     links = relationships.lock_links(tx, {update.client_id for update in updates})
     rows = relationships.lock_rows(tx, list(links))
-    members = {(each.client_id, each.xpm_uuid): each for each in relationships.tied_members(tx, list(links))}
+    tied = relationships.tied_members(tx, list(links)) if any(rows.values()) else []
+    members = {(each.client_id, each.xpm_uuid): each for each in tied}
     others = {each.other_xpm_uuid for update in updates for each in update.reported}
     erased = erasures.among(tx, practice_id, others)
     merged = Merged()

@@ -6,11 +6,11 @@ from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, delete, select
 
 from portal_db.bulk import one_of
 from portal_db.database import Tx
-from portal_db.dialect import delete_rows, insert_or_replace
+from portal_db.dialect import insert_or_replace
 from portal_db.tables import Erasure
 from portal_db.types import db_now
 
@@ -37,6 +37,8 @@ def among(tx: Tx, practice_id: UUID, xpm_uuids: Collection[UUID]) -> set[UUID]:
 
 
 def lift(tx: Tx, practice_id: UUID, xpm_uuids: Collection[UUID]) -> None:
-    """End erasures, because the practice has imported the records again."""
-    if xpm_uuids:
-        delete_rows(tx, Erasure, Erasure.practice_id == practice_id, Erasure.xpm_uuid.in_(xpm_uuids))
+    """End erasures, if there are any, because the practice has imported the records again."""
+    tx.session.connection().execute(_LIFT, {"practice_id": practice_id, "xpm_uuids": list(xpm_uuids)})
+
+
+_LIFT = delete(Erasure).where(Erasure.practice_id == bindparam("practice_id"), one_of(Erasure.xpm_uuid, "xpm_uuids"))

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import and_, bindparam, func, select
 from sqlalchemy.orm import aliased
 
 from portal_db.bulk import one_of
@@ -117,15 +117,25 @@ class StaffRequester:
     now: datetime
 
 
-def staff_requester(tx: Tx, practice_id: UUID, staff_id: UUID) -> StaffRequester:
-    statement = (
-        select(Practice, Staff, XpmConnection, XeroLogin, db_now())
-        .outerjoin(Staff, and_(Staff.practice_id == Practice.id, Staff.id == staff_id))
-        .outerjoin(
-            XpmConnection,
-            and_(XpmConnection.staff_id == Staff.id, XpmConnection.state != ConnectionState.DISCONNECTED),
-        )
-        .outerjoin(XeroLogin, XeroLogin.id == XpmConnection.xero_login_id)
-        .where(Practice.id == practice_id)
+_STAFF_REQUESTER = (
+    select(Practice, Staff, XpmConnection, XeroLogin, db_now())
+    .outerjoin(Staff, and_(Staff.practice_id == Practice.id, one_of(Staff.id, "staff_ids")))
+    .outerjoin(
+        XpmConnection,
+        and_(XpmConnection.staff_id == Staff.id, XpmConnection.state != ConnectionState.DISCONNECTED),
     )
-    return StaffRequester(*tx.session.execute(statement).one())
+    .outerjoin(XeroLogin, XeroLogin.id == XpmConnection.xero_login_id)
+    .where(Practice.id == bindparam("practice_id"))
+)
+
+
+def staff_requester(tx: Tx, practice_id: UUID, staff_id: UUID) -> StaffRequester:
+    values = {"practice_id": practice_id, "staff_ids": [staff_id]}
+    return StaffRequester(*tx.session.execute(_STAFF_REQUESTER, values).one())
+
+
+def staff_requesters(tx: Tx, practice_id: UUID, staff_ids: Collection[UUID]) -> dict[UUID, StaffRequester]:
+    """Those of these who are staff of the practice."""
+    found: Any = tx.session.execute(_STAFF_REQUESTER, {"practice_id": practice_id, "staff_ids": list(staff_ids)})
+    each_one = (StaffRequester(*row) for row in found)
+    return {each.staff.id: each for each in each_one if each.staff is not None}

@@ -32,6 +32,7 @@ _FAST = {  # nothing here has to survive a crash of the machine
     "full_page_writes": "off",
     "shared_buffers": "32MB",
     "max_connections": "200",
+    "track_commit_timestamp": "on",
 }
 
 

@@ -1,6 +1,7 @@
 """The relay: takes back jobs with expired leases and rings due jobs. One process leads; all its state is in the record.
 
-It runs every second, and more often while there is a backlog.
+It looks every second, and more often while there is a backlog: until a second has passed without a ring, since what its
+limits hold back may be rung as soon as jobs end.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ ROLE = leaders.RELAY
 LEADER_SECONDS = 10.0
 IDLE_SECONDS = 1.0
 BUSY_SECONDS = 0.1
+#: So many looks that ring nothing end a backlog.
+QUIET_LOOKS = 10
 #: A queue this long is behind. Ringing its jobs a second time would only make it longer.
 LONG_QUEUE = 1_000
 
@@ -67,10 +70,11 @@ class Relay:
 
     def run(self, stopping: threading.Event) -> None:
         """Run until stopped, through outages of the database and of Redis. Then hand the role to the next process."""
-        wait = 0.0
+        wait, quiet = 0.0, QUIET_LOOKS
         while not stopping.wait(wait):
             try:
-                wait = BUSY_SECONDS if self.tick() else IDLE_SECONDS
+                quiet = 0 if self.tick() else quiet + 1
+                wait = BUSY_SECONDS if quiet < QUIET_LOOKS else IDLE_SECONDS
             except (SQLAlchemyError, redis.RedisError) as error:
                 if self._seldom.is_due(type(error).__name__):
                     log.warning("relay.interrupted", exc_info=error)

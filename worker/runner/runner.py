@@ -324,14 +324,12 @@ class Runner:
         self, tx: Tx, done: Sequence[tuple[Job, Sequence[FollowUp]]], applied: _Applied, *, may_be_paused: bool
     ) -> None:
         """Insert the follow-ups of finished jobs, and claim those that go on in the same lane: as they are inserted, unless
-        a pause or the order of a batch may hold them back. While a person waits, only those of the first kind: other
-        threads run the others meanwhile."""
+        a pause or the order of a batch may hold them back. While a person waits, the others are rung at once."""
         wanted = [(parent, follow_up_job(tx, parent, each)) for parent, follow_ups in done for each in follow_ups]
         if not wanted:
             return
         interactive = wanted[0][0].interactive
-        same_lane = [job for parent, job in wanted if job.lane == parent.lane and not self._stopping.is_set()]
-        chosen = [job for job in same_lane if not interactive or job.kind == same_lane[0].kind]
+        chosen = [job for parent, job in wanted if job.lane == parent.lane and not self._stopping.is_set()]
         leases = {job.id: Lease(job.id, tx.new_id(), self._leases.owner) for job in chosen}
         held_back = {job.id for job in chosen if may_be_paused or job.in_batch_order or job.kind not in self._handlers}
         added, claimed = jobs.add_claimed(

@@ -142,6 +142,13 @@ RELAYING = (
         (f"{OUTAGES}::test_one_of_two_leads_and_the_other_takes_over_when_it_dies[sqlite]",),
     ),
     Mutant(
+        "relay-looks-on",
+        "the relay looks often until a second has passed without a ring",
+        "a batch stands still for up to a second whenever its practice's limit is reached",
+        (Edit(RELAY, "if quiet < QUIET_LOOKS else", "if quiet < 1 else"),),
+        (f"{OUTAGES}::test_a_relay_looks_often_until_a_second_has_passed_without_a_ring[sqlite]",),
+    ),
+    Mutant(
         "relay-forgot",
         "what Redis lost is rung again at once",
         "P17, invariant 5: work waits until its ring is old",

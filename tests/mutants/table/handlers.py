@@ -309,7 +309,7 @@ WRITING = (
         (
             Edit(
                 "handlers/imports/create.py",
-                "        require_same_connection(requesters[each.task.row.id], each.task.fetched.connection)\n",
+                "        require_same_connection(requesters[each.task.row.requested_by], each.task.fetched.connection)\n",
                 "        pass\n",
             ),
         ),

@@ -19,7 +19,7 @@ from tests.servers.redis import RedisServer
 from tests.servers.waiting import wait_until
 from tests.worker.queue.desk import Desk
 from tests.world import World
-from worker.leader.relay import LEADER_SECONDS, ROLE, Relay
+from worker.leader.relay import BUSY_SECONDS, IDLE_SECONDS, LEADER_SECONDS, QUIET_LOOKS, ROLE, Relay
 from worker.queue.bell import RedisBell
 
 
@@ -160,6 +160,24 @@ def test_a_relay_goes_round_when_it_leads_stands_by_and_meets_an_outage(
     # Then it went round as often, at least
     assert len(rounds) >= 2
     assert not relay.leads
+
+
+def test_a_relay_looks_often_until_a_second_has_passed_without_a_ring(desk: Desk) -> None:
+    """What the limit of a practice holds back is rung as soon as jobs end, and not a second later."""
+    # Given a job to ring
+    add(desk.world, new_job(desk.world))
+    waits: list[float | None] = []
+
+    class Waits(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            waits.append(timeout)
+            return len(waits) > QUIET_LOOKS + 3
+
+    # When the relay rings it, and then finds nothing to ring
+    desk.relay().run(Waits())
+    # Then it looks often for as long as something may follow
+    assert desk.rung(Lane.IMPORT)
+    assert waits == [0.0, *[BUSY_SECONDS] * QUIET_LOOKS, IDLE_SECONDS, IDLE_SECONDS, IDLE_SECONDS]
 
 
 def test_what_goes_on_and_on_is_logged_once_a_minute(sqlite_world: World, own_redis: RedisServer) -> None:

@@ -57,23 +57,22 @@ def test_what_apply_writes_and_the_jobs_end_are_one_transaction(world: World) ->
     assert only_job(world, import_id).state is JobState.DEAD
 
 
-def test_one_run_goes_on_with_the_first_follow_up_of_the_lane(world: World, simulator: SimulatorHandle) -> None:
+def test_one_run_goes_on_with_all_follow_ups_of_the_lane_and_rings_the_others(
+    world: World, simulator: SimulatorHandle
+) -> None:
     import_id = world.ask(importable(simulator)[0].uuid, send_welcome_email=True)
     world.bell.rung.clear()
     runner(world).run(only_job(world, import_id).id)
     done = [name for name, state in world.states_of(import_id).items() if state is JobState.SUCCEEDED]
-    assert done == ["validate_import", "create_client", "import_details"]
-    waiting = {name: row.id for name, row in world.jobs_of(import_id).items() if row.state is JobState.QUEUED}
-    assert sorted(world.bell.rung) == sorted(
-        [(Lane.INTERACTIVE, waiting["import_relationships"]), (Lane.EMAIL, waiting["send_welcome_email"])]
-    )
+    assert done == ["validate_import", "create_client", "import_details", "import_relationships"]
+    assert world.bell.rung == [(Lane.EMAIL, world.jobs_of(import_id)["send_welcome_email"].id)]
     assert world.import_row(import_id).state is ImportState.IN_PROGRESS
 
 
-def test_in_a_batch_one_run_goes_on_with_all_follow_ups_of_the_lane(world: World, simulator: SimulatorHandle) -> None:
+def test_in_a_batch_the_other_follow_ups_are_left_to_the_relay(world: World, simulator: SimulatorHandle) -> None:
     [import_id] = world.ask_batch([world.request(importable(simulator)[0].uuid, send_welcome_email=True)])
     runner(world).run(only_job(world, import_id).id)
-    assert world.bell.rung == [], "the others are left to the relay"
+    assert world.bell.rung == []
     left = {name: row.rung_at for name, row in world.jobs_of(import_id).items() if row.state is not JobState.SUCCEEDED}
     assert left == {"send_welcome_email": None}
 
