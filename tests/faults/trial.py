@@ -13,12 +13,16 @@ from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import insert, text
 
 from handlers.imports.accept import accept, accept_batch
 from handlers.imports.request import ImportRequest, parse
+from portal_db.database import Tx
 from portal_db.states import ClientKind
-from tests.faults.stage import Stage
+from portal_db.tables import Pause
+from portal_db.types import db_now
+from portal_db.work.pauses import Scope
+from tests.faults.stage import WORKERS, Stage
 from tests.faults.traps import Mark, Trap, fired, lay
 from tests.faults.verdict import RECOVERY_SECONDS, Asked, Verdict, find
 from tests.world import begin_directory_sync, connect_practice
@@ -33,6 +37,10 @@ _RAN_AGAIN = """
     FROM job_attempts l JOIN jobs j ON j.id = l.job_id
     JOIN job_attempts n ON n.job_id = l.job_id AND n.number = l.number + 1
     WHERE j.practice_id = :practice AND l.outcome = 'lease_lost' GROUP BY l.owner, l.token"""
+
+_UNFINISHED = """
+    SELECT count(*) AS jobs, kind, state, error_code FROM jobs
+    WHERE practice_id = :practice AND state IN ('queued', 'running', 'waiting') GROUP BY kind, state, error_code"""
 
 
 class Trial:
@@ -151,11 +159,22 @@ class Trial:
             if revive:
                 self.stage.revive()
             if time.monotonic() > until:
-                self.problems.append(f"not within {within:g} s: {what}")
+                self.problems.append(f"not within {within:g} s: {what}; unfinished: {self._unfinished()}")
                 return False
             time.sleep(0.03)
         self._look_at_traps()
         return True
+
+    def _unfinished(self) -> str:
+        """This trial's unfinished jobs: how many of each kind, state and error."""
+        with self.stage.database.read() as tx:
+            rows = tx.session.execute(text(_UNFINISHED), {"practice": self.practice_id}).all()
+        return ", ".join(f"{row.jobs} {row.kind} {row.state} {row.error_code or ''}".rstrip() for row in rows) or "none"
+
+    def scale_outages(self, scale: float) -> None:
+        """Let everything that workers wait for in an outage of an upstream come so many times sooner."""
+        scaled = {**self.stage.usual, "FAULT_OUTAGE_SCALE": str(scale)}
+        self.stage.run(**{name.replace("-", "_"): scaled for name in WORKERS})
 
     def all_closed(self) -> None:
         """Wait until every import is closed, for as long as this fault may take."""
@@ -210,6 +229,13 @@ class Trial:
             self._killed[self.stage.processes[name].pid] = time.time()
         self.stage.kill(name, number)
         self.injected += 1
+
+    def pause(self, tx: Tx, kind: str) -> UUID:
+        """Pause all jobs of a kind, also those of earlier trials' practices; the pause."""
+        scope = Scope(kind=kind)
+        row = {"id": scope.id, "kind": scope.kind, "reason": "the matrix"}
+        tx.session.execute(insert(Pause).values(**row, created_at=db_now()))
+        return scope.id
 
     def over(self, *, batch: bool = False) -> None:
         """End the fault: recovery is the time from now until one more import, requested now, is done."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 
 from tests.faults.rows.xpm import GET
-from tests.faults.stage import WORKERS
 from tests.faults.trial import Fault, Trial
 from worker.local.mail_catcher import Behaviour
 from xpm.simulator.faults import FaultRule
@@ -24,12 +23,6 @@ NEVER_ENDS = 10**9
 def scale(trial: Trial) -> float:
     """How many seconds pass in one."""
     return trial.much(300.0, 20.0)
-
-
-def begin(trial: Trial) -> None:
-    """Imports are under way, on workers whose waits are scaled."""
-    scaled = {**trial.stage.usual, "FAULT_OUTAGE_SCALE": str(scale(trial))}
-    trial.stage.run(**{name.replace("-", "_"): scaled for name in WORKERS})
 
 
 def last(trial: Trial) -> None:
@@ -51,7 +44,7 @@ def end(trial: Trial) -> None:
 
 def xpm_away(trial: Trial) -> None:
     """XPM answers every request for a record with an error."""
-    begin(trial)
+    trial.scale_outages(scale(trial))
     rule = FaultRule("status_503", GET, count=NEVER_ENDS)
     trial.stage.fault(rule)
     trial.ask()
@@ -65,7 +58,7 @@ def mail_away(trial: Trial) -> None:
     """The mail server refuses us, whoever the message is for."""
     mail = trial.stage.mail
     before = len(mail.mailbox.misdeeds())
-    begin(trial)
+    trial.scale_outages(scale(trial))
     mail.behave(Behaviour(refuse={"*": "550 5.7.1 Not from you"}))
     trial.ask()
     last(trial)

@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from portal_db import migrate
 from portal_db.states import Lane
-from portal_db.work import jobs
+from portal_db.work import jobs, pauses
 from portal_db.work.jobs import NewJob
 from tests.faults.traps import NEW_CHORE, NEW_KIND
 from tests.faults.trial import Fault, Trial
@@ -24,15 +24,19 @@ FEW = {"RING_LIMIT": "8"}
 
 
 def side_by_side(trial: Trial) -> None:
-    """One worker is newer and creates jobs that the other does not know. It stops, and only the old one is left. Then the
-    deployment is finished."""
+    """One worker is newer and creates jobs that the other does not know. It stops before it has done them all, and only the
+    old one is left. Then the deployment is finished."""
     stage = trial.stage
     newer = {**stage.usual, "FAULT_NEW_KIND": "1"}
     stage.run(worker_2=newer)
+    with stage.database.write() as tx:
+        notes = trial.pause(tx, NEW_KIND)
     trial.ask()
     trial.wait(lambda: trial.scalar(f"{_NOTES} AND state = 'queued'"), "the newer worker makes jobs of the new kind")
     trial.count_in_flight()
     stage.stop_worker("worker-2")
+    with stage.database.write() as tx:
+        pauses.lift(tx, notes)
     trial.injected = int(trial.scalar(f"{_NOTES} AND state = 'queued'"))
     stage.run(worker_1=newer, worker_2=newer)
     trial.over()

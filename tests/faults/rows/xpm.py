@@ -11,21 +11,17 @@ from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
 import httpx
-from sqlalchemy import insert
 
 from handlers.directory.sync import begin_sync
 from handlers.integration import connect
 from handlers.integration.connect import Connected, ConnectingStaff
 from handlers.jobs.kinds import JobKind
-from portal_db.database import Tx
-from portal_db.dialect import update_rows
+from portal_db.dialect import delete_rows, update_rows
 from portal_db.directory import directories
 from portal_db.states import ConnectionState, JobState, SyncMode
-from portal_db.tables import Directory, Job, Pause
-from portal_db.types import db_now
+from portal_db.tables import Directory, DirectoryRecord, Job
 from portal_db.work import pauses
 from portal_db.work.due import due_in
-from portal_db.work.pauses import Scope
 from portal_db.xero import connections
 from tests.faults.trial import Fault, Trial
 from tests.world import TENANT
@@ -61,8 +57,11 @@ def goes_wrong(
 ) -> None:
     """A number of calls in a row fail in these ways while imports are under way.
 
-    More imports are requested meanwhile, so that there are enough calls to fail.
+    More imports are requested meanwhile, so that there are enough calls to fail. In a long run so many are an outage, whose
+    waits are made shorter.
     """
+    if not trial.stage.quick:
+        trial.scale_outages(20)
     trial.ask()
     trial.under_way()
     for kind in kinds:
@@ -150,13 +149,15 @@ def denied_for_a_moment(trial: Trial) -> None:
 
 
 def revoked(trial: Trial) -> None:
-    """The consent behind the token is revoked at Xero; jobs wait, the person reconnects, and all resume."""
+    """The consent behind the token is revoked at Xero; jobs wait, the person reconnects, and all resume. More imports are
+    requested meanwhile: the first ones may have made all their calls."""
     stage = trial.stage
     pause, _ = _connect_without_directory(trial)
     trial.ask()
     trial.under_way()
     stage.xpm.simulator.grants.revoke_all()
     stage.xpm.simulator.grants.expire_all()
+    trial.ask(trial.imports // 2)
     waiting = "SELECT count(*) FROM jobs WHERE practice_id = :practice AND error_code = 'reconnect_xpm'"
     trial.wait(lambda: trial.scalar(f"{waiting} AND state = 'waiting'"), "jobs wait for the connection")
     trial.injected = int(trial.scalar(waiting))
@@ -180,15 +181,9 @@ def _connect_without_directory(trial: Trial) -> tuple[UUID, UUID]:
     with trial.stage.database.write() as tx:
         connections.disconnect(tx, trial.connection_id)
         update_rows(tx, Directory, Directory.cursor.is_not(None), cursor=None)
-        pause = _pause_syncs(tx, trial)
+        delete_rows(tx, DirectoryRecord, DirectoryRecord.xpm_uuid.is_not(None))
+        pause = trial.pause(tx, JobKind.SYNC_DIRECTORY)
     return pause, _consent(trial)
-
-
-def _pause_syncs(tx: Tx, trial: Trial) -> UUID:
-    syncs = Scope(trial.practice_id, kind=JobKind.SYNC_DIRECTORY)
-    row = {"id": syncs.id, "practice_id": syncs.practice_id, "kind": syncs.kind, "reason": "imports call XPM"}
-    tx.session.execute(insert(Pause).values(**row, created_at=db_now()))
-    return syncs.id
 
 
 def _consent(trial: Trial) -> UUID:
