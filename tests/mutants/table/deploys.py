@@ -67,7 +67,7 @@ MUTANTS = (
                 "return Worker.owner != ''",
             ),
         ),
-        (f"{DEPLOYS}::test_a_worker_that_was_not_seen_lately_does_not_count[sqlite-killed]",),
+        (f"{DEPLOYS}::test_a_worker_that_was_not_seen_lately_does_not_count[killed-sqlite]",),
     ),
     Mutant(
         "worker-from-the-future",
@@ -80,7 +80,7 @@ MUTANTS = (
                 "Worker.seen_at > db_now(-Worker.lasts_seconds)",
             ),
         ),
-        (f"{DEPLOYS}::test_a_worker_that_was_not_seen_lately_does_not_count[postgresql-the clock went back]",),
+        (f"{DEPLOYS}::test_a_worker_that_was_not_seen_lately_does_not_count[the clock went back-postgresql]",),
     ),
     Mutant(
         "worker-forgets",

@@ -191,7 +191,7 @@ MUTANTS = (
         "each look-up of a new practice's first sync reads the whole directory",
         (Edit(SYNCS, "        refresh_statistics(tx, DirectoryRecord)\n", "        pass\n"),),
         (
-            "tests/handlers/directory/test_statistics.py::test_a_new_directory_is_not_read_whole_for_one_record[postgresql]",
+            "tests/handlers/directory/test_statistics.py::test_a_new_directory_is_not_read_whole_for_one_record[new postgresql]",
         ),
     ),
     Mutant(

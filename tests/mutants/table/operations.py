@@ -116,7 +116,9 @@ MUTANTS = (
         "open jobs are found by the indexes that hold only them",
         "the console reads every finished job to list the open ones",
         (Edit("portal_db/work/job_search.py", "                found.append(is_open())", "                pass"),),
-        ("tests/portal_db/work/test_console_growth.py::test_no_page_reads_more_with_more_finished_work[postgresql]",),
+        (
+            "tests/portal_db/work/test_console_growth.py::test_no_page_reads_more_with_more_finished_work[new postgresql]",
+        ),
     ),
     Mutant(
         "console-one-look",

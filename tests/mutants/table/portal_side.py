@@ -339,7 +339,8 @@ SEARCHING = (
         "clients that were added during a rolling deploy are never found",
         (Edit("handlers/operations/housekeeping.py", "        _fold_names(database)\n", ""),),
         (
-            "tests/handlers/operations/test_housekeeping.py::test_names_that_an_earlier_release_wrote_are_found_after_it",
+            "tests/handlers/operations/test_housekeeping.py"
+            "::test_names_that_an_earlier_release_wrote_are_found_after_it[sqlite]",
         ),
     ),
     Mutant(

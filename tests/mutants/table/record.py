@@ -137,7 +137,7 @@ CLAIMING = (
             ),
         ),
         (
-            "tests/portal_db/work/test_claim_growth.py::test_a_claim_reads_as_much_in_a_big_batch_as_in_a_small_one[postgresql]",
+            "tests/portal_db/work/test_claim_growth.py::test_a_claim_reads_as_much_in_a_big_batch_as_in_a_small_one[new postgresql]",
         ),
     ),
     Mutant(
@@ -151,7 +151,7 @@ CLAIMING = (
                 "Job.state.expression",
             ),
         ),
-        ("tests/portal_db/work/test_job_growth.py::test_finished_work_and_the_backlog_cost_nothing[postgresql]",),
+        ("tests/portal_db/work/test_job_growth.py::test_finished_work_and_the_backlog_cost_nothing[new postgresql]",),
     ),
     Mutant(
         "page-from-its-index",
@@ -164,7 +164,9 @@ CLAIMING = (
                 "    return at.is_not(None)\n",
             ),
         ),
-        ("tests/portal_db/work/test_job_growth.py::test_a_page_of_imports_reads_no_more_than_it_shows[postgresql]",),
+        (
+            "tests/portal_db/work/test_job_growth.py::test_a_page_of_imports_reads_no_more_than_it_shows[new postgresql]",
+        ),
     ),
     Mutant(
         "page-of-open-imports",
@@ -177,7 +179,9 @@ CLAIMING = (
                 "            pass",
             ),
         ),
-        ("tests/portal_db/work/test_job_growth.py::test_a_page_of_imports_reads_no_more_than_it_shows[postgresql]",),
+        (
+            "tests/portal_db/work/test_job_growth.py::test_a_page_of_imports_reads_no_more_than_it_shows[new postgresql]",
+        ),
     ),
     Mutant(
         "ring-time-read-once",
@@ -192,7 +196,7 @@ CLAIMING = (
         ),
         (
             "tests/portal_db/work/test_job_growth.py"
-            "::test_a_look_reads_no_job_that_was_rung_of_practices_without_another[postgresql]",
+            "::test_a_look_reads_no_job_that_was_rung_of_practices_without_another[new postgresql]",
         ),
     ),
     Mutant(

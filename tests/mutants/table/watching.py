@@ -123,7 +123,7 @@ MUTANTS = (
             ),
             Edit("portal_db/work/workers.py", "from sqlalchemy import ", "from sqlalchemy import true, "),
         ),
-        (f"{TEST_GAUGES}::test_reading_costs_no_more_with_finished_work[postgresql]",),
+        (f"{TEST_GAUGES}::test_reading_costs_no_more_with_finished_work[new postgresql]",),
     ),
     Mutant(
         "oldest-not-held",
