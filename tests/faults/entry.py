@@ -70,10 +70,10 @@ def reach(point: str) -> None:
 def _wanted(trap: Trap, job: Job) -> bool:
     """Whether the trap is meant for this job.
 
-    An isolated job has already lost two workers, and a third death would make it poison (P14). Only a trap with `again` is
-    meant to do that.
+    One that has lost a worker would be isolated after a second death, and poison after a third (P14). Only a trap with
+    `again` is meant to do that.
     """
-    if job.lease_owner is not None and job.lease_owner.endswith("/isolated") and not trap.again:
+    if job.lost_leases and not trap.again:
         return False
     if trap.name is None or job.import_id is None:
         return True
