@@ -11,6 +11,7 @@ _APOSTROPHES = str.maketrans(dict.fromkeys("'’‘‛ʼʻʹ′`´＇"))  # noqa
 _MINUS = "−"  # noqa: RUF001 -- a dash by its look only
 #: Letters of a folded name that are stored.
 LONGEST_KEY = 500
+LONGEST_CODE = 64
 
 
 def fold_text(text: str) -> str:
@@ -28,6 +29,11 @@ def fold_name(text: str) -> str:
 def name_key(*parts: str) -> str:
     """The folded name that is stored and searched."""
     return fold_name(" ".join(parts))[:LONGEST_KEY]
+
+
+def code_key(code: str | None) -> str | None:
+    """A client code as it is stored and searched; `None` for none."""
+    return fold_text(code)[:LONGEST_CODE] or None if code else None
 
 
 def _seen(letter: str) -> str:

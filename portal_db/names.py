@@ -16,7 +16,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.expression import FunctionElement
 from sqlalchemy.types import Boolean
 
-from config.folding import fold_name
+from config.folding import code_key, fold_name
 
 #: Letters of a word in which a typing error is looked for; among shorter ones nearly every word is similar to another.
 SHORTEST, LONGEST = 5, 30
@@ -34,6 +34,12 @@ def contain(text: str, *keys: Key, is_guess: bool = False) -> ColumnElement[bool
     # The cheap conditions come first.
     similar = [or_(*(_is_similar(key, word) for key in keys)) for word in words if is_guess and _may_have_error(word)]
     return and_(*exact, *similar)
+
+
+def code_begins_with(text: str, key: Key) -> ColumnElement[bool]:
+    """Whether a stored client code begins with a text."""
+    begin = code_key(text)
+    return key.startswith(begin, autoescape=True) if begin else false()
 
 
 def _may_have_error(word: str) -> bool:

@@ -38,7 +38,7 @@ _PLAIN_FIELDS = """
     uuid name title gender firstName lastName email dateOfBirth phone
     address city region postCode country
     postalAddress postalCity postalRegion postalPostCode postalCountry
-    businessStructure returnType isProspect isArchived isDeleted
+    businessStructure returnType clientCode isProspect isArchived isDeleted
 """
 
 CLIENT_FIELDS: Fields = {

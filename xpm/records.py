@@ -71,6 +71,8 @@ class XpmClient:
     postal_address: Address = Address()
     business_structure: str | None = None
     return_type: str | None = None
+    #: The practice's own short word for the client, as in "SMIT0002". Only `uuid` identifies a client.
+    client_code: str | None = None
     is_prospect: bool = False
     is_archived: bool = False
     is_deleted: bool = False

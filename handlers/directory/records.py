@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from config.folding import name_key
+from config.folding import code_key, name_key
 from xpm.records import XpmClient
 
 adapter = TypeAdapter(XpmClient)
@@ -24,6 +24,7 @@ def columns_of(record: XpmClient) -> dict[str, Any]:
         "record": adapter.dump_python(record, mode="json", exclude=_unused(record)),
         "content_hash": content_hash(record),
         "name_key": name_key(record.name),
+        "code_key": code_key(record.client_code),
         "structure": record.business_structure[:MAX_STRUCTURE] if record.business_structure else None,
         "is_archived": record.is_archived,
         "is_deleted": record.is_deleted,
@@ -45,6 +46,7 @@ def content_hash(record: XpmClient) -> str:
     return hashlib.sha256(adapter.dump_json(ordered, exclude=_unused(record))).hexdigest()
 
 
-def _unused(record: XpmClient) -> set[str] | None:
-    """Omissions are stored and hashed only where there are any, so that other records keep the hash that they had."""
-    return None if record.omissions else {"omissions"}
+def _unused(record: XpmClient) -> set[str]:
+    """Omissions and a code are stored and hashed only where there are any, so that other records keep the hash that they
+    had."""
+    return {name for name in ("omissions", "client_code") if not getattr(record, name)}

@@ -297,7 +297,7 @@ class _Staging:
 
 
 def _unread_row(uuid: UUID) -> dict[str, Any]:
-    nothing = dict.fromkeys(("record", "content_hash", "name_key", "structure"))
+    nothing = dict.fromkeys(("record", "content_hash", "name_key", "code_key", "structure"))
     return {"xpm_uuid": uuid, **nothing, "is_archived": False, "is_deleted": False}
 
 

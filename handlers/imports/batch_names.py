@@ -1,11 +1,12 @@
-"""Rows of a file that name a client as XPM does, in place of its id: found where one record only has the name."""
+"""Rows of a file that name a client as XPM does, in place of its id: found where one record only has the name, or the client
+code."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from config.folding import name_key
+from config.folding import code_key, name_key
 from handlers.access.caller import Caller
 from handlers.directory.classification import suggested_kind
 from handlers.directory.records import read_record
@@ -26,35 +27,41 @@ def find(database: Database, caller: Caller, rows: Iterable[Row | BadLine]) -> I
         JobError: the caller has no connection that works.
     """
     found = list(rows)
-    keys = {_key(row[1]) for row in found if not isinstance(row, BadLine) and _is_by_name(row[1])}
+    keys = {key for row in found if not isinstance(row, BadLine) and _is_by_name(row[1]) for key in _keys(row[1])}
     with database.read() as tx:
         connection = require_connection(requester.staff_requester(tx, caller.practice_id, caller.staff_id))
         directory = directories.of(tx, connection.xero_login_id, connection.tenant_id)
         records = directory_search.of_names(tx, directory, keys) if directory is not None and keys else []
         words = words_of(tx, caller.practice_id)
     by_name: dict[str | None, list[DirectoryRecord]] = {}
+    by_code: dict[str | None, list[DirectoryRecord]] = {}
     for record in records:
         by_name.setdefault(record.name_key, []).append(record)
+        by_code.setdefault(record.code_key, []).append(record)
     for row in found:
         if isinstance(row, BadLine) or not _is_by_name(row[1]):
             yield row
             continue
         line, fields = row
-        candidates = by_name.get(_key(fields), [])
+        name, code = _keys(fields)
+        candidates = by_name.get(name) or by_code.get(code) or []
         if len(candidates) != 1:
-            yield BadLine(line, "more than one client in XPM has this name." if candidates else _NOBODY)
+            yield BadLine(line, _SEVERAL if candidates else _NOBODY)
             continue
         kind = suggested_kind(read_record(candidates[0].record), words)
         rest = {name: value for name, value in fields.items() if name != BY_NAME}
         yield line, {"kind": kind, **rest, "xpm_uuid": candidates[0].xpm_uuid}
 
 
-_NOBODY = "no client in XPM has this name, as far as your connection has been synced."
+_SEVERAL = "more than one client in XPM has this name or client code."
+_NOBODY = "no client in XPM has this name or client code, as far as your connection has been synced."
 
 
 def _is_by_name(fields: dict[str, Any]) -> bool:
     return BY_NAME in fields and "xpm_uuid" not in fields
 
 
-def _key(fields: dict[str, Any]) -> str:
-    return name_key(str(fields[BY_NAME]))
+def _keys(fields: dict[str, Any]) -> tuple[str, str]:
+    """What is written, as a name and as a client code."""
+    written = str(fields[BY_NAME])
+    return name_key(written), code_key(written) or ""

@@ -13,7 +13,7 @@ from handlers.imports.request import ImportWishes
 from portal_db.states import ClientKind, ClientType, EntityType, Subscription
 
 COLUMNS = tuple(ImportWishes.model_fields)
-#: The column with a client's name in XPM, in place of `xpm_uuid` and `kind` (`handlers.imports.batch_names`).
+#: The column with a client's name or code in XPM, in place of `xpm_uuid` and `kind` (`handlers.imports.batch_names`).
 BY_NAME = "client"
 RESULT_COLUMNS = ("import_id", "state", "code", "field", "message", "remedy")
 #: A spreadsheet reads text that starts like this as a formula, in full width too, or as cells of which one may be a formula;

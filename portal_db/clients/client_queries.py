@@ -17,7 +17,17 @@ from portal_db.database import Tx
 from portal_db.dialect import one_as
 from portal_db.paging import Cursor, newest_first, total_of
 from portal_db.states import ClientKind, ClientType, EmailState, EntityType
-from portal_db.tables import Client, ClientVisibility, Login, TeamMember, WelcomeEmail, XpmLink
+from portal_db.tables import (
+    Client,
+    ClientVisibility,
+    DirectoryRecord,
+    Login,
+    TeamMember,
+    WelcomeEmail,
+    XpmConnection,
+    XpmLink,
+    same_directory,
+)
 from portal_db.types import db_time
 from portal_db.visibility import Viewer
 
@@ -27,9 +37,10 @@ NEW_SECONDS = 14 * 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class ClientFilter:
-    """Which of the visible clients to list; a filter that is not set matches all. `text` has words of the name, as they are,
-    or with `is_guess` with a typing error, or is a part of the login email. `type` is an entity's type or an individual's;
-    `invitation` one of the words of `INVITATIONS`, `not_invited` or `active`; `assigned_to` a staff member."""
+    """Which of the visible clients to list; a filter that is not set matches all. `text` has words of the name, as they are
+    or with `is_guess` with a typing error, or is the beginning of the client code in XPM, or a part of the login email.
+    `type` is an entity's type or an individual's; `invitation` one of the words of `INVITATIONS`, `not_invited` or `active`;
+    `assigned_to` a staff member."""
 
     text: str | None = None
     kind: ClientKind | None = None
@@ -85,7 +96,7 @@ def get(tx: Tx, viewer: Viewer, client_id: UUID) -> ClientEntry | None:
 
 def page(tx: Tx, viewer: Viewer, wanted: ClientFilter, *, after: Cursor | None, limit: int) -> list[ClientEntry]:
     """A page of clients, newest first."""
-    statement = _entries(viewer).where(*_conditions(wanted))
+    statement = _entries(viewer).where(*_conditions(viewer, wanted))
     page = newest_first(statement, Client.created_at, Client.id, after=after, limit=limit)
     return [ClientEntry(*row) for row in tx.session.execute(page)]
 
@@ -94,16 +105,16 @@ def listing(
     tx: Tx, viewer: Viewer, wanted: ClientFilter, order: Order, *, offset: int, limit: int
 ) -> tuple[list[ClientEntry], int]:
     """Clients from one place of a list on, and how many the whole list has."""
-    statement = _entries(viewer).where(*_conditions(wanted))
+    statement = _entries(viewer).where(*_conditions(viewer, wanted))
     found = tx.session.execute(statement.order_by(*_ORDERS[order]).offset(offset).limit(limit)).all()
     count = statement.with_only_columns(func.count(), maintain_column_froms=True)
     total = total_of(found, limit, lambda: tx.session.scalar(count) or 0, offset=offset)
     return [ClientEntry(*row) for row in found], total
 
 
-def _conditions(wanted: ClientFilter) -> Iterator[ColumnElement[bool]]:
+def _conditions(viewer: Viewer, wanted: ClientFilter) -> Iterator[ColumnElement[bool]]:
     if wanted.text:
-        yield _is_called(wanted.text, is_guess=wanted.is_guess)
+        yield _is_called(viewer, wanted.text, is_guess=wanted.is_guess)
     if wanted.kind is not None:
         yield Client.kind == wanted.kind
     if wanted.is_new is not None:
@@ -125,12 +136,27 @@ def _conditions(wanted: ClientFilter) -> Iterator[ColumnElement[bool]]:
         yield Client.id.in_(wanted.ids)
 
 
-def _is_called(text: str, *, is_guess: bool) -> ColumnElement[bool]:
-    """Whether a client's name has the words of a text or, where that has an @, whether the login email has it."""
+def _is_called(viewer: Viewer, text: str, *, is_guess: bool) -> ColumnElement[bool]:
+    """Whether a client's name has the words of a text, or its code in XPM begins with it; where the text has an @, whether
+    the login email has it."""
     if "@" not in text:
-        return names.contain(text, Client.name_key, is_guess=is_guess)
+        named = names.contain(text, Client.name_key, is_guess=is_guess)
+        return named if is_guess else or_(named, Client.id.in_(_with_code(viewer, text)))
     part, own = text.strip().casefold(), aliased(Login)
     return exists().where(own.id == Client.login_id, own.email_key.contains(part, autoescape=True))
+
+
+def _with_code(viewer: Viewer, text: str) -> Select[UUID]:
+    """The practice's clients whose record in XPM has a client code that begins with a text."""
+    link, of = aliased(XpmLink), DirectoryRecord
+    is_read = and_(same_directory(XpmConnection, of), of.xpm_uuid == link.xpm_uuid, of.gone_at.is_(None))
+    return (
+        select(link.client_id)
+        .join(XpmConnection, XpmConnection.id == link.connection_id)
+        .join(of, is_read)
+        .where(link.practice_id == viewer.practice_id, link.disconnected_at.is_(None))
+        .where(names.code_begins_with(text, of.code_key))
+    )
 
 
 def _has_invitation(state: str) -> ColumnElement[bool]:
@@ -157,7 +183,7 @@ def named(
     Args:
         records: the XPM records whose name does, as ids or a query of ids.
     """
-    wanted = or_(_is_called(text, is_guess=is_guess), XpmLink.xpm_uuid.in_(records))
+    wanted = or_(_is_called(viewer, text, is_guess=is_guess), XpmLink.xpm_uuid.in_(records))
     found = tx.session.execute(_entries(viewer).where(wanted).order_by(Client.sort_key, Client.id).limit(limit)).all()
     live = and_(XpmLink.client_id == Client.id, XpmLink.disconnected_at.is_(None))
     count = select(func.count()).select_from(Client).outerjoin(XpmLink, live).where(viewer.may_see_client(), wanted)

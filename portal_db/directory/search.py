@@ -1,4 +1,5 @@
-"""Reading a directory: searching by part of a name, reading all of it, and counting its business structures."""
+"""Reading a directory: searching by part of a name or the beginning of a client code, reading all of it, and counting its
+business structures."""
 
 from __future__ import annotations
 
@@ -23,8 +24,9 @@ NAMES_AT_ONCE = 500
 
 
 def find(tx: Tx, directory: Directory, text: str, *, is_guess: bool, limit: int) -> list[DirectoryRecord]:
-    """Records whose name contains every word of a text, or with `is_guess` does but for a typing error, except gone and
-    deleted ones. Names that begin with the text come first, then names in which a word begins with it."""
+    """Records whose name contains every word of a text or whose client code begins with it, or with `is_guess` whose name
+    does but for a typing error, except gone and deleted ones. Names that begin with the text come first, then names in which
+    a word begins with it."""
     # They are chosen by what the index of names holds, and only then read.
     wanted = select(DirectoryRecord.xpm_uuid).where(_is_named(directory, text, is_guess))
     ids = _best_first(wanted, text).limit(limit)
@@ -59,8 +61,10 @@ def ids_of(directory: Directory, text: str, *, is_guess: bool) -> Select[UUID]:
 
 
 def _is_named(directory: Directory, text: str, is_guess: bool) -> ColumnElement[bool]:
-    named = names.contain(text, DirectoryRecord.name_key, is_guess=is_guess) if text else true()
-    return and_(is_in(directory), named, DirectoryRecord.gone_at.is_(None), ~DirectoryRecord.is_deleted)
+    found = names.contain(text, DirectoryRecord.name_key, is_guess=is_guess) if text else true()
+    if text and not is_guess:
+        found = or_(found, names.code_begins_with(text, DirectoryRecord.code_key))
+    return and_(is_in(directory), found, DirectoryRecord.gone_at.is_(None), ~DirectoryRecord.is_deleted)
 
 
 def _best_first(statement: S, text: str) -> S:
@@ -72,13 +76,15 @@ def _best_first(statement: S, text: str) -> S:
 
 
 def of_names(tx: Tx, directory: Directory, keys: Collection[str]) -> list[DirectoryRecord]:
-    """The records with these whole folded names, except gone, deleted and archived ones."""
+    """The records with these whole folded names or client codes, except gone, deleted and archived ones."""
     is_current = and_(DirectoryRecord.gone_at.is_(None), ~DirectoryRecord.is_deleted, ~DirectoryRecord.is_archived)
-    wanted, found = sorted(keys), list[DirectoryRecord]()
+    wanted, found = sorted(keys), dict[UUID, DirectoryRecord]()
     for start in range(0, len(wanted), NAMES_AT_ONCE):
-        named = DirectoryRecord.name_key.in_(wanted[start : start + NAMES_AT_ONCE])
-        found += tx.session.scalars(select(DirectoryRecord).where(is_in(directory), is_current, named)).all()
-    return found
+        some = wanted[start : start + NAMES_AT_ONCE]
+        named = or_(DirectoryRecord.name_key.in_(some), DirectoryRecord.code_key.in_(some))
+        records = tx.session.scalars(select(DirectoryRecord).where(is_in(directory), is_current, named))
+        found.update((record.xpm_uuid, record) for record in records)
+    return list(found.values())
 
 
 def all_records(tx: Tx, directory: Directory) -> list[DirectoryRecord]:

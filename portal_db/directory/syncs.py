@@ -31,7 +31,7 @@ from portal_db.types import UtcDateTime, db_now
 from portal_db.work.due import state_of_found
 
 #: The columns of a record that come from the answer.
-_RECORD_COLUMNS = ("record", "content_hash", "name_key", "structure", "is_archived", "is_deleted")
+_RECORD_COLUMNS = ("record", "content_hash", "name_key", "code_key", "structure", "is_archived", "is_deleted")
 
 
 MANY = 1_000

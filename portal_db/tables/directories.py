@@ -79,6 +79,7 @@ class DirectoryStaged(Base):
     record: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     content_hash: Mapped[str | None] = mapped_column(String(64))
     name_key: Mapped[str | None] = mapped_column(String(500))
+    code_key: Mapped[str | None] = mapped_column(String(64))
     structure: Mapped[str | None] = mapped_column(String(200))
     is_archived: Mapped[bool]
     is_deleted: Mapped[bool]

@@ -79,7 +79,7 @@ class DirectoryRecord(Base):
     __table_args__ = (
         partial_index(
             "ix_directory_records_names",
-            *("xero_login_id", "tenant_id", "name_key", "xpm_uuid", "is_deleted"),
+            *("xero_login_id", "tenant_id", "name_key", "xpm_uuid", "is_deleted", "code_key"),
             where="gone_at IS NULL",
         ),
     )
@@ -93,6 +93,8 @@ class DirectoryRecord(Base):
     content_hash: Mapped[str | None] = mapped_column(String(64))
     #: The name in the form that is searched: case-folded, without accents.
     name_key: Mapped[str | None] = mapped_column(String(500))
+    #: The client code in the form that is searched.
+    code_key: Mapped[str | None] = mapped_column(String(64))
     #: The record's business structure, for counting those that a practice uses.
     structure: Mapped[str | None] = mapped_column(String(200))
     is_archived: Mapped[bool] = mapped_column(server_default=false())

@@ -46,6 +46,7 @@ def as_read(client: Client, practice: Practice) -> XpmClient:
         postal_address=client.postal_address,
         business_structure=client.business_structure,
         return_type=client.return_type,
+        client_code=client.client_code,
         is_prospect=client.is_prospect,
         is_archived=client.is_archived,
         is_deleted=client.is_deleted,

@@ -31,6 +31,7 @@ class XpmRecord(BaseModel):
     xpm_uuid: UUID
     name: str
     email: str | None
+    client_code: str | None = Field(description="the practice's own short word for the client")
     suggested_kind: ClientKind = Field(description="the window to open")
     possible_kinds: list[ClientKind]
     entity_type: EntityType = Field(description="its type if it is imported as an entity")
@@ -44,6 +45,7 @@ class XpmRecord(BaseModel):
             xpm_uuid=found.record.uuid,
             name=found.record.name,
             email=found.record.email,
+            client_code=found.record.client_code,
             suggested_kind=found.suggested,
             possible_kinds=sorted(found.possible),
             entity_type=found.entity_type,

@@ -84,7 +84,7 @@ def _relationship(row: object) -> Relationship:
 
 
 _READERS: dict[str, Callable[[object], object]] = {
-    "name": _some_text,
+    **dict.fromkeys(("name", "client_code"), _some_text),
     **dict.fromkeys(
         ("title", "gender", "first_name", "last_name", "email", "phone", "business_structure", "return_type"), _text
     ),

@@ -1,7 +1,7 @@
 """The simulator's true data, one JSON object a line, for tests that must not rely on our tables.
 
 Raw facts only: the reader decides which of them are a person, a duplicate or importable. Keys are the field names of
-`xpm.records.XpmClient`, plus `tenant_id`, `position`, `client_code` and `modified`.
+`xpm.records.XpmClient`, plus `tenant_id`, `position` and `modified`.
 """
 
 from __future__ import annotations

@@ -96,6 +96,7 @@ def client_of(element: Element, reading: Reading) -> XpmClient:
         ),
         business_structure=fields.line("businessStructure"),
         return_type=fields.line("returnType"),
+        client_code=fields.line("clientCode"),
         is_prospect=bool(fields.read("isProspect", as_flag)),
         is_archived=bool(fields.read("isArchived", as_flag)),
         is_deleted=bool(fields.read("isDeleted", as_flag)),

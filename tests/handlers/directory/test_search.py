@@ -46,6 +46,16 @@ def test_names_are_found_by_any_part_in_any_case_and_script(named: World, own_si
     assert own_simulator.simulator.counters.calls.total() == 0
 
 
+def test_a_client_is_found_by_the_beginning_of_its_code(named: World, own_simulator: SimulatorHandle) -> None:
+    # Given a record whose code is like no name
+    zoe = next(record for record in records(own_simulator) if record.name == "Zoë O'Brixen")
+    change(own_simulator, zoe.uuid, client_code="ÖX-77 01")
+    synced(named)
+    # Then it is found by its code, in any case, and not by a part of it or a code that goes on
+    assert found(named, "öx-77 01") == found(named, "ox-7") == ["Zoë O'Brixen"]
+    assert found(named, "77 01") == found(named, "öx-77 012") == []
+
+
 def test_names_that_begin_with_the_text_come_first(named: World) -> None:
     assert found(named, "o'brixen") == ["O'Brixen Zoologists", "Zoë O'Brixen"]
     assert found(named, "brixen") == ["Brixen & Sons Pty Ltd", "O'Brixen Zoologists", "Zoë O'Brixen"]

@@ -43,6 +43,7 @@ def as_tree(client: XpmClient) -> dict[str, Any]:
         "postalCountry": post.country,
         "businessStructure": client.business_structure,
         "returnType": client.return_type,
+        "clientCode": client.client_code,
         "isProspect": _flag(client.is_prospect),
         "isArchived": _flag(client.is_archived),
         "isDeleted": _flag(client.is_deleted),

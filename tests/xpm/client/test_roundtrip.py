@@ -54,6 +54,7 @@ clients = st.builds(
     postal_address=addresses,
     business_structure=maybe,
     return_type=maybe,
+    client_code=maybe,
     is_prospect=st.booleans(),
     is_archived=st.booleans(),
     is_deleted=st.booleans(),

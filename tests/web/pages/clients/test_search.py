@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from sqlalchemy import delete
+from sqlalchemy import delete, update
 
 from config.folding import fold_name
 from portal_db.states import Role
-from portal_db.tables import ClientVisibility
+from portal_db.tables import ClientVisibility, XpmLink
+from portal_db.types import db_now
 from tests.handlers.directory.given import synced
+from tests.handlers.given import change
 from tests.making import importable
 from tests.web.desk import Desk
 from tests.web.pages.frame.test_frame import keeps_the_rules
@@ -61,6 +63,28 @@ def test_what_is_found_but_for_a_typing_error_is_said_to_be_a_guess(any_desk: De
     imported(desk, record.uuid)
     assert "No exact match" in keeps_the_rules(visitor.open("/clients", q=typed)).text
     assert "No exact match" not in visitor.open("/clients", q=record.name).text
+
+
+def test_a_client_is_found_by_its_code_everywhere_and_by_its_own_practice_only(
+    any_desk: Desk, simulator: SimulatorHandle
+) -> None:
+    desk, (known, other, *_) = any_desk, importable(simulator)
+    change(simulator, known.uuid, client_code="QQX0001")
+    change(simulator, other.uuid, client_code="QQX0002")
+    synced(desk.world)
+    imported(desk, known.uuid)
+    visitor, stranger = connected(desk), reader(desk, desk.other_practice())
+    for typed in ("qqx0001", "QQX"):
+        assert known.name in keeps_the_rules(visitor.open("/clients", q=typed)).text
+        assert known.name not in stranger.open("/clients", q=typed).text
+    found = under_headings(keeps_the_rules(visitor.open("/search", q="qqx", integration="xpm")))
+    assert known.name in found["MP clients"]
+    assert other.name in found["Xero Practice Manager"]
+    assert "QQX0002" in found["Xero Practice Manager"]
+    # A client that was disconnected from XPM has no code any longer
+    with desk.world.database.write() as tx:
+        tx.session.execute(update(XpmLink).values(disconnected_at=db_now()))
+    assert known.name not in visitor.open("/clients", q="qqx").text
 
 
 def test_xpm_is_searched_only_if_it_is_ticked(desk: Desk, simulator: SimulatorHandle) -> None:

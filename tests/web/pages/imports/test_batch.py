@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import threading
+from collections import Counter
 from typing import Any
 from uuid import UUID
 
@@ -150,14 +151,16 @@ def test_two_emails_in_xpm_are_shown_before_anything_is_asked_for(
     assert "1 of 1 can be imported" in keeps_the_rules(visitor.post("/batches/check", typed)).text
 
 
-def test_a_file_names_clients_as_xpm_does_where_one_only_has_the_name(desk: Desk, simulator: SimulatorHandle) -> None:
+def test_a_file_names_clients_as_xpm_does_where_one_only_is_called_so(desk: Desk, simulator: SimulatorHandle) -> None:
     synced(desk.world)
     visitor, record = connected(desk), importable(simulator)[0]
     page = visitor.open(NEW)
     assert page.links()["Download a template"] == "/batches/template.csv"
     assert visitor.browser.get("/batches/template.csv").text.startswith("client,name,email,")
-    names = [each.name for each in simulator.simulator.practices[TENANT].clients.values() if not each.is_deleted]
+    current = [each for each in simulator.simulator.practices[TENANT].clients.values() if not each.is_deleted]
+    names, codes = [each.name for each in current], Counter(each.client_code for each in current)
     twice = next(name for name in names if names.count(name) > 1)
+    code = next(each.client_code for each in importable(simulator)[1:] if codes[each.client_code] == 1)
     token = page.form("/batches/csv")["csrf_token"]
 
     def sent_file(*lines: str) -> Page:
@@ -165,10 +168,10 @@ def test_a_file_names_clients_as_xpm_does_where_one_only_has_the_name(desk: Desk
         answer = visitor.browser.post("/batches/csv", data={"csrf_token": token}, files={"file": ("a.csv", csv)})
         return keeps_the_rules(Page.of(answer))
 
-    assert "1 of 1 can be imported" in sent_file(record.name.upper()).text
+    assert "2 of 2 can be imported" in sent_file(record.name.upper(), code.lower()).text
     wrong = sent_file(record.name, "Nobody Is Called So", twice)
-    assert "Line 3: no client in XPM has this name" in wrong.text
-    assert "Line 4: more than one client in XPM has this name." in wrong.text
+    assert "Line 3: no client in XPM has this name or client code" in wrong.text
+    assert "Line 4: more than one client in XPM has this name or client code." in wrong.text
     done = visitor.send(sent_file(record.name), "/batches")
     desk.world.run_due()
     assert "Everything was imported." in visitor.open(done.path).text
