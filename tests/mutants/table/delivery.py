@@ -581,7 +581,13 @@ SETS = (
         "set-fence",
         "a job of a set whose lease is lost is left out",
         "P3, invariant 2: two workers write one job's effect, or one lost lease costs the whole set",
-        (Edit(RUNNER, " for task in tasks if task.job.id in held]", " for task in tasks]"),),
+        (
+            Edit(
+                RUNNER,
+                "held[task.job.id].row) for task in tasks if task.job.id in held]",
+                "task.row) for task in tasks]",
+            ),
+        ),
         (f"{SETS_TESTS}::test_a_job_whose_lease_is_lost_is_left_out_with_its_effect[sqlite]",),
     ),
     Mutant(
