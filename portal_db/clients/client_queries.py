@@ -178,7 +178,7 @@ def of_records(tx: Tx, viewer: Viewer, xpm_uuids: Iterable[UUID]) -> list[Client
 def named(
     tx: Tx, viewer: Viewer, text: str, records: Any, *, is_guess: bool, limit: int
 ) -> tuple[list[ClientEntry], int]:
-    """The first clients, by name, whose own name or whose record's name contains a text, and how many there are.
+    """The first clients, by name, that a text finds or whose record's name contains it, and how many there are.
 
     Args:
         records: the XPM records whose name does, as ids or a query of ids.

@@ -28,7 +28,7 @@ def find(tx: Tx, directory: Directory, text: str, *, is_guess: bool, limit: int)
     does but for a typing error, except gone and deleted ones. Names that begin with the text come first, then names in which
     a word begins with it."""
     # They are chosen by what the index of names holds, and only then read.
-    wanted = select(DirectoryRecord.xpm_uuid).where(_is_named(directory, text, is_guess))
+    wanted = select(DirectoryRecord.xpm_uuid).where(_is_found(directory, text, is_guess))
     ids = _best_first(wanted, text).limit(limit)
     chosen = select(DirectoryRecord).where(is_in(directory), DirectoryRecord.xpm_uuid.in_(ids))
     return list(tx.session.scalars(_best_first(chosen, text)))
@@ -47,7 +47,7 @@ def find_unlinked(
         XpmLink.client_id.in_(clients),
     )
     wanted = select(DirectoryRecord.xpm_uuid, func.count().over().label("total")).where(
-        _is_named(directory, text, is_guess), ~linked.exists()
+        _is_found(directory, text, is_guess), ~linked.exists()
     )
     chosen = _best_first(wanted, text).limit(limit).subquery()
     records = select(DirectoryRecord, chosen.c.total).join(chosen, chosen.c.xpm_uuid == DirectoryRecord.xpm_uuid)
@@ -56,15 +56,20 @@ def find_unlinked(
 
 
 def ids_of(directory: Directory, text: str, *, is_guess: bool) -> Select[UUID]:
-    """A query of the ids of the records that `find` finds."""
-    return select(DirectoryRecord.xpm_uuid).where(_is_named(directory, text, is_guess))
+    """A query of the ids of the records that `find` finds by their names."""
+    named = names.contain(text, DirectoryRecord.name_key, is_guess=is_guess)
+    return select(DirectoryRecord.xpm_uuid).where(_is_there(directory), named)
 
 
-def _is_named(directory: Directory, text: str, is_guess: bool) -> ColumnElement[bool]:
+def _is_found(directory: Directory, text: str, is_guess: bool) -> ColumnElement[bool]:
     found = names.contain(text, DirectoryRecord.name_key, is_guess=is_guess) if text else true()
     if text and not is_guess:
         found = or_(found, names.code_begins_with(text, DirectoryRecord.code_key))
-    return and_(is_in(directory), found, DirectoryRecord.gone_at.is_(None), ~DirectoryRecord.is_deleted)
+    return and_(_is_there(directory), found)
+
+
+def _is_there(directory: Directory) -> ColumnElement[bool]:
+    return and_(is_in(directory), DirectoryRecord.gone_at.is_(None), ~DirectoryRecord.is_deleted)
 
 
 def _best_first(statement: S, text: str) -> S:

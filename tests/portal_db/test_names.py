@@ -48,6 +48,9 @@ def test_any_one_typing_error_is_guessed(database: Database, word: str, at: int,
 
 def test_two_errors_and_short_words_are_not_guessed(database: Database) -> None:
     assert is_found(database, "trelwany", "Fraser Trelawny", is_guess=True)
+    assert is_found(
+        database, "trealwny", "Fraser Trelawny", is_guess=True
+    )  # in the middle, so that neither half is right
     assert is_found(database, "annmarie", "Ann-Marie", is_guess=True)
     assert not is_found(database, "trlewnay", "Fraser Trelawny", is_guess=True)
     assert not is_found(database, "khna", "Khan", is_guess=True)

@@ -20,6 +20,7 @@ postgresql = pytest.mark.parametrize("database_url", [NEW], indirect=True)
 
 LOOK_UP = (
     "SELECT record FROM directory_records WHERE xero_login_id = :login AND tenant_id = :tenant AND xpm_uuid = :uuid"
+    " AND gone_at IS NULL"
 )
 
 

@@ -160,7 +160,7 @@ MUTANTS = (
         "the totals of a search count what the viewer may see",
         "how many clients of colleagues have a name in theirs",
         (Edit(QUERIES, ".where(viewer.may_see_client(), wanted)", ".where(wanted)"),),
-        (f"{SEARCH}::test_a_colleagues_clients_are_neither_counted_nor_offered",),
+        (f"{SEARCH}::test_the_total_of_a_search_counts_no_colleagues_clients",),
     ),
     Mutant(
         "connect-again-in-sight",

@@ -104,8 +104,8 @@ MUTANTS = (
             ),
         ),
         (
-            f"{TESTS}::test_who_knows_only_the_password_replaces_no_second_factor",
-            f"{PASSKEYS}::test_who_knows_only_the_password_adds_no_passkey_and_no_app",
+            "tests/handlers/access/test_second_factor.py"
+            "::test_an_app_takes_the_place_of_another_only_for_who_has_that[sqlite]",
         ),
     ),
     Mutant(

@@ -190,6 +190,7 @@ def test_a_stream_ends_with_what_it_was_opened_by(desk: Desk, monkeypatch: pytes
                 tx.session.execute(update(Staff).where(Staff.id == person.staff_id).values(role=Role.ACCOUNT_ADMIN))
             elif ending == "left":
                 tx.session.execute(update(Staff).where(Staff.id == person.staff_id).values(left_at=db_now()))
+        desk.world.run_due()
         assert "event: closed" not in list(lines), "it has ended without having been told the end"
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from sqlalchemy import delete, update
 
 from config.folding import fold_name
+from handlers.access.caller import Caller, Scope
+from handlers.directory import search
 from portal_db.states import Role
 from portal_db.tables import ClientVisibility, XpmLink
 from portal_db.types import db_now
@@ -210,3 +212,13 @@ def test_a_colleagues_clients_are_neither_counted_nor_offered(desk: Desk, simula
     assert status.startswith("0 in your portal, 1 only in")
     assert f"Import {record.name}" in page.links()
     assert str(client_id) not in str(page.links())
+
+
+def test_the_total_of_a_search_counts_no_colleagues_clients(desk: Desk) -> None:
+    for name in ("Reef One Pty Ltd", "Reef Two Pty Ltd"):
+        desk.entity(desk.partner, name)
+    desk.entity(desk.staff(Role.PARTNER), "Reef Three Pty Ltd")
+    world = desk.world
+    who = Caller(world.practice_id, world.staff_id, "Kim", Role.PARTNER, frozenset(Scope))
+    found = search.search_all(world.services, who, "reef", with_xpm=False, limit=1)
+    assert (len(found.clients), found.clients_total) == (1, 2)
