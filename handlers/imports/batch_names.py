@@ -33,18 +33,16 @@ def find(database: Database, caller: Caller, rows: Iterable[Row | BadLine]) -> I
         directory = directories.of(tx, connection.xero_login_id, connection.tenant_id)
         records = directory_search.of_names(tx, directory, keys) if directory is not None and keys else []
         words = words_of(tx, caller.practice_id)
-    by_name: dict[str | None, list[DirectoryRecord]] = {}
-    by_code: dict[str | None, list[DirectoryRecord]] = {}
+    called: dict[str | None, list[DirectoryRecord]] = {}
     for record in records:
-        by_name.setdefault(record.name_key, []).append(record)
-        by_code.setdefault(record.code_key, []).append(record)
+        for key in {record.name_key, record.code_key}:
+            called.setdefault(key, []).append(record)
     for row in found:
         if isinstance(row, BadLine) or not _is_by_name(row[1]):
             yield row
             continue
         line, fields = row
-        name, code = _keys(fields)
-        candidates = by_name.get(name) or by_code.get(code) or []
+        candidates = list({record.xpm_uuid: record for key in _keys(fields) for record in called.get(key, ())}.values())
         if len(candidates) != 1:
             yield BadLine(line, _SEVERAL if candidates else _NOBODY)
             continue
@@ -61,7 +59,7 @@ def _is_by_name(fields: dict[str, Any]) -> bool:
     return BY_NAME in fields and "xpm_uuid" not in fields
 
 
-def _keys(fields: dict[str, Any]) -> tuple[str, str]:
+def _keys(fields: dict[str, Any]) -> set[str]:
     """What is written, as a name and as a client code."""
     written = str(fields[BY_NAME])
-    return name_key(written), code_key(written) or ""
+    return {key for key in (name_key(written), code_key(written)) if key}

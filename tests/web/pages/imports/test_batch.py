@@ -151,7 +151,10 @@ def test_two_emails_in_xpm_are_shown_before_anything_is_asked_for(
     assert "1 of 1 can be imported" in keeps_the_rules(visitor.post("/batches/check", typed)).text
 
 
-def test_a_file_names_clients_as_xpm_does_where_one_only_is_called_so(desk: Desk, simulator: SimulatorHandle) -> None:
+def test_a_file_names_clients_as_xpm_does_where_one_only_is_called_so(
+    own_desk: Desk, own_simulator: SimulatorHandle
+) -> None:
+    desk, simulator = own_desk, own_simulator
     synced(desk.world)
     visitor, record = connected(desk), importable(simulator)[0]
     page = visitor.open(NEW)
@@ -175,6 +178,11 @@ def test_a_file_names_clients_as_xpm_does_where_one_only_is_called_so(desk: Desk
     done = visitor.send(sent_file(record.name), "/batches")
     desk.world.run_due()
     assert "Everything was imported." in visitor.open(done.path).text
+    # What is one client's name and another's code names neither
+    mine, other = importable(simulator)[2:4]
+    change(simulator, other.uuid, client_code=mine.name)
+    synced(desk.world)
+    assert "Line 2: more than one client in XPM has this name or client code." in sent_file(mine.name).text
 
 
 def test_a_large_csv_fits_and_travels_through_the_check(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
