@@ -82,12 +82,12 @@ def _best_first(statement: S, text: str) -> S:
 
 def of_names(tx: Tx, directory: Directory, keys: Collection[str]) -> list[DirectoryRecord]:
     """The records with these whole folded names or client codes, except gone, deleted and archived ones."""
-    is_current = and_(DirectoryRecord.gone_at.is_(None), ~DirectoryRecord.is_deleted, ~DirectoryRecord.is_archived)
+    is_current = and_(_is_there(directory), ~DirectoryRecord.is_archived)
     wanted, found = sorted(keys), dict[UUID, DirectoryRecord]()
     for start in range(0, len(wanted), NAMES_AT_ONCE):
         some = wanted[start : start + NAMES_AT_ONCE]
         named = or_(DirectoryRecord.name_key.in_(some), DirectoryRecord.code_key.in_(some))
-        records = tx.session.scalars(select(DirectoryRecord).where(is_in(directory), is_current, named))
+        records = tx.session.scalars(select(DirectoryRecord).where(is_current, named))
         found.update((record.xpm_uuid, record) for record in records)
     return list(found.values())
 

@@ -11,7 +11,6 @@ POOLER = "portal_db/pooler.py"
 POOLER_TESTS = "tests/portal_db/test_pooler.py"
 TRANSACTIONS = "tests/portal_db/test_transactions.py"
 CLOCK = "tests/worker/leader/test_clock_went_back.py"
-STATE_MACHINE = "tests/worker/runner/test_state_machine.py::test_every_import_ends_once_whatever_happens"
 
 CLAIMING = (
     Mutant(
