@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import text
@@ -13,6 +11,7 @@ from sqlalchemy import text
 from bench.deployment import THREADS, Deployment, deployed
 from bench.throughput import requests_of
 from handlers.imports.accept import accept_batch
+from tests.servers.held import held
 
 PARTS = 5
 #: An import and its welcome email are so many jobs, on average.
@@ -31,18 +30,11 @@ def measure(*, jobs: int) -> dict[str, Any]:
         for part in range(PARTS):
             accept_batch(deployment.database, f"part {part}", requests[part * size : (part + 1) * size])
             _until_closed(deployment)
-            after.append((_ended_jobs(deployment), *_held(deployment.processes["worker-1"].pid)))
+            after.append((_ended_jobs(deployment), *held(deployment.processes["worker-1"].pid)))
             print(f"\r{after[-1][0]} jobs", end="", file=sys.stderr, flush=True)
         print(file=sys.stderr)
     done, memory, descriptors = zip(*after, strict=True)
     return {"threads": THREADS, "jobs": done, "resident_mb": memory, "descriptors": descriptors}
-
-
-def _held(pid: int) -> tuple[float, int]:
-    """A process's resident memory in MB, and its open descriptors."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    kilobytes = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))
-    return round(kilobytes / 1024, 1), len(os.listdir(f"/proc/{pid}/fd"))
 
 
 def _until_closed(deployment: Deployment) -> None:

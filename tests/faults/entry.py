@@ -4,8 +4,9 @@
 first leaves a mark, then kills, stops or delays the process. FAULT_CLOCK shifts this process's clock by that number of
 seconds; FAULT_NEW_KIND makes it a newer version, which knows more kinds of job; FAULT_OUTAGE_SCALE makes the waits of an
 outage that many times shorter; FAULT_GAUGES_SECONDS is how often the leader reads its gauges, and FAULT_LOOK_SECONDS how
-often it looks for what is due. The product's code is not changed: its parts are replaced from outside, before they are
-assembled.
+often it looks for what is due. While the file that FAULT_DISK names is there, SQLite may use no page more than it has, and
+what it refuses is counted in a file beside it. The product's code is not changed: its parts are replaced from outside,
+before they are assembled.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import dramatiq.brokers.redis
-from sqlalchemy import event
+from sqlalchemy import Engine, event
 from sqlalchemy.orm import Session
 
 from config.sources import Sources
@@ -184,6 +185,21 @@ def scale_outages(scale: float) -> None:
         KINDS[name] = replace(kind, backoff_cap_seconds=kind.backoff_cap_seconds / scale, **fields)
 
 
+def watch_disk(full: Path) -> None:
+    """Let the disk under SQLite be full while this file is there."""
+
+    def begins(connection: Any) -> None:
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {1 if full.exists() else 2**30}")
+
+    def refused(failure: Any) -> None:
+        if "is full" in str(failure.original_exception):
+            with full.with_suffix(".refused").open("a") as file:
+                file.write(".")
+
+    event.listen(Engine, "begin", begins)
+    event.listen(Engine, "handle_error", refused)
+
+
 def set_clock_off(seconds: float) -> None:
     """Shift the time of day of this process, in the product and in dramatiq's Redis broker."""
     now = partial(_off, timedelta(seconds=seconds))
@@ -203,6 +219,8 @@ def main(role: str, *arguments: str) -> int:
     vars(gauges).update(EVERY_SECONDS=float(os.environ.get("FAULT_GAUGES_SECONDS", gauges.EVERY_SECONDS)))
     vars(scheduler).update(LOOK_SECONDS=float(os.environ.get("FAULT_LOOK_SECONDS", scheduler.LOOK_SECONDS)))
     set_clock_off(float(os.environ.get("FAULT_CLOCK", "0")))
+    if disk := os.environ.get("FAULT_DISK"):
+        watch_disk(Path(disk))
     HANDLERS.update({name: with_points(kind) for name, kind in HANDLERS.items()})
     watch_commits()
     child = (sys.executable, "-m", "tests.faults.start", "alone")

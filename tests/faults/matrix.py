@@ -1,4 +1,4 @@
-"""The whole matrix: every fault by name, in two tracks, each on its own stage; at the same time where cores suffice."""
+"""The whole matrix: every fault by name, in three tracks, each on its own stage; at the same time where cores suffice."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ from tests.faults.rows import (
     record,
     requeue,
     sets,
+    sqlite,
     stops,
+    summer_time,
     times,
     versions,
     xpm,
@@ -46,6 +48,7 @@ TRACKS: tuple[Mapping[str, Fault], ...] = (
         **disk.FAULTS,
         **requeue.FAULTS,
         **machine.FAULTS,
+        **summer_time.FAULTS,
         **kills.LAST,
     },
     {
@@ -58,6 +61,7 @@ TRACKS: tuple[Mapping[str, Fault], ...] = (
         **stops.FAULTS,
         **record.LAST,
     },
+    sqlite.FAULTS,
 )
 FAULTS: Mapping[str, Fault] = dict(chain.from_iterable(track.items() for track in TRACKS))
 
@@ -86,7 +90,8 @@ def run(names: Iterable[str], *, quick: bool, seed: int, imports: int) -> dict[s
 
 
 def _play_all(names: list[str], *, quick: bool, seed: int, imports: int) -> list[tuple[str, Verdict]]:
-    with staged(quick=quick, seed=seed, imports=imports) as stage:
+    on_sqlite = names[0] in sqlite.FAULTS
+    with staged(quick=quick, seed=seed, imports=imports, on_sqlite=on_sqlite) as stage:
         return list(_played(stage, names, seed))
 
 

@@ -1,4 +1,4 @@
-"""What faults run on: PostgreSQL, Redis, a simulated XPM, a mail catcher, two workers and a relay.
+"""What faults run on: PostgreSQL or an SQLite file, Redis, a simulated XPM, a mail catcher, two workers and a relay.
 
 Everything outside the product runs in this process, so that a fault can control it; the product's processes are real
 ones, each in its own process group, and are restarted when they end, as a supervisor would.
@@ -58,7 +58,8 @@ Environment = Mapping[str, str]
 class Stage:
     """Servers, and the processes that should be running on them: their names, each with its additional settings."""
 
-    postgres: PostgresServer
+    #: Where the record is; `None` where it is an SQLite file.
+    server: PostgresServer | None
     redis: RedisServer
     xpm: SimulatorHandle
     mail: MailCatcher
@@ -74,6 +75,12 @@ class Stage:
     metrics_port: int = field(default_factory=free_port)
     #: What the command of a process is put behind.
     behind: Sequence[str] = ()
+
+    @property
+    def postgres(self) -> PostgresServer:
+        """The record's server, for a fault that only a server can have."""
+        assert self.server is not None
+        return self.server
 
     @property
     def usual(self) -> dict[str, str]:
@@ -145,7 +152,7 @@ class Stage:
     def move_to(self, server: PostgresServer) -> None:
         """From now on the record is on another server, which has all of it."""
         there = make_url(self.settings.database_url).set(port=server.url.port)
-        self.postgres = server
+        self.server = server
         self.settings = self.settings.model_copy(update={"database_url": there.render_as_string(hide_password=False)})
         self.database.close()
         self.database = Database(self.settings.database_url)
@@ -184,12 +191,14 @@ class Stage:
 
 
 @contextmanager
-def staged(*, quick: bool, seed: int, imports: int = QUICK_IMPORTS) -> Iterator[Stage]:
+def staged(*, quick: bool, seed: int, imports: int = QUICK_IMPORTS, on_sqlite: bool = False) -> Iterator[Stage]:
     """Start the servers; processes come with the first fault. Raises Missing."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="portal-sync-faults-")))
-        postgres = stack.enter_context(own_postgres_server())
-        database_url = stack.enter_context(fresh_database(postgres))
+        server = None if on_sqlite else stack.enter_context(own_postgres_server())
+        database_url = f"sqlite:///{folder}/portal.db"
+        if server is not None:
+            database_url = stack.enter_context(fresh_database(server))
         redis = stack.enter_context(redis_server(folder / "redis"))
         # The limiter trusts its quota headers, so its days must pass as fast as ours: the matrix makes more calls than
         # a day allows.
@@ -205,7 +214,7 @@ def staged(*, quick: bool, seed: int, imports: int = QUICK_IMPORTS) -> Iterator[
         migrate.upgrade(database)
         (folder / "traps").mkdir()
         processes = stack.enter_context(Supervised(folder / "logs"))
-        yield Stage(postgres, redis, xpm, mail, database, settings, processes, folder / "traps", quick, imports, stack)
+        yield Stage(server, redis, xpm, mail, database, settings, processes, folder / "traps", quick, imports, stack)
 
 
 def _settings(database_url: str, redis: RedisServer, xpm: SimulatorHandle, mail: MailCatcher) -> Settings:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.faults.matrix import TRACKS, play
+from tests.faults.rows import sqlite
 from tests.faults.stage import Stage, staged
 from tests.servers.availability import required
 
@@ -23,7 +24,8 @@ def stage_of() -> Iterator[Callable[[int], Stage]]:
         def stage_of(track: int) -> Stage:
             if track not in stages:
                 with required():
-                    stages[track] = stack.enter_context(staged(quick=True, seed=track))
+                    on_sqlite = TRACKS[track] is sqlite.FAULTS
+                    stages[track] = stack.enter_context(staged(quick=True, seed=track, on_sqlite=on_sqlite))
             return stages[track]
 
         yield stage_of

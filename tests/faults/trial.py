@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import insert, text
+from sqlalchemy import insert
 
 from handlers.imports.accept import accept, accept_batch
 from handlers.imports.request import ImportRequest, parse
@@ -21,10 +21,11 @@ from portal_db.database import Tx
 from portal_db.states import ClientKind
 from portal_db.tables import Pause
 from portal_db.types import db_now
+from portal_db.work import imports
 from portal_db.work.pauses import Scope
 from tests.faults.stage import WORKERS, Stage
 from tests.faults.traps import Mark, Trap, fired, lay
-from tests.faults.verdict import RECOVERY_SECONDS, Asked, Verdict, find
+from tests.faults.verdict import RECOVERY_SECONDS, Asked, Verdict, bound, find
 from tests.world import begin_directory_sync, connect_practice
 from xpm.simulator.faults import FaultRule
 from xpm.simulator.faults import Kind as Wrong
@@ -145,7 +146,7 @@ class Trial:
     def scalar(self, sql: str, **values: object) -> Any:
         """One value from the record; `:practice` is this trial's."""
         with self.stage.database.read() as tx:
-            return tx.session.execute(text(sql), {"practice": self.practice_id, **values}).scalar()
+            return tx.session.execute(bound(sql, practice=self.practice_id, **values)).scalar()
 
     def open(self) -> int:
         """How many imports of this trial are not closed."""
@@ -168,7 +169,7 @@ class Trial:
     def _unfinished(self) -> str:
         """This trial's unfinished jobs: how many of each kind, state and error."""
         with self.stage.database.read() as tx:
-            rows = tx.session.execute(text(_UNFINISHED), {"practice": self.practice_id}).all()
+            rows = tx.session.execute(bound(_UNFINISHED, practice=self.practice_id)).all()
         return ", ".join(f"{row.jobs} {row.kind} {row.state} {row.error_code or ''}".rstrip() for row in rows) or "none"
 
     def scale_outages(self, scale: float) -> None:
@@ -295,15 +296,16 @@ class Trial:
             return self.recover_s
         if self._canary is not None:
             began, import_id = self._canary
-            closed = self.scalar("SELECT extract(epoch FROM closed_at) FROM imports WHERE id = :id", id=import_id)
-            return float(closed) - began if closed else None
+            with self.stage.database.read() as tx:
+                found = imports.get(tx, import_id)
+            return found.closed_at.timestamp() - began if found is not None and found.closed_at else None
         return max(self._ran_again(), default=None)
 
     def _ran_again(self, *, isolated: bool = True) -> list[float]:
         """Seconds from the kill of a worker until each of its jobs ran again, with or without those that ran in isolation:
         their process has to be started first."""
         with self.stage.database.read() as tx:
-            rows = tx.session.execute(text(_RAN_AGAIN), {"practice": self.practice_id}).all()
+            rows = tx.session.execute(bound(_RAN_AGAIN, practice=self.practice_id)).all()
         owners = [(int(row.owner.split("/")[1]), row) for row in rows if isolated or not row.isolated]
         return [float(row.again) - self._killed[pid] for pid, row in owners if pid in self._killed]
 

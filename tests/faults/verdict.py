@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from functools import partial
 from itertools import chain
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, Uuid, bindparam, text
 
 from portal_db.database import Database
+from portal_db.types import UtcDateTime, database_time
 
 #: A job whose worker was killed runs again within this time.
 RECOVERY_SECONDS = 15.0
@@ -98,23 +101,30 @@ _TWINS = """
     ) AS groups"""
 _STUCK = """
     SELECT count(*) FROM jobs WHERE practice_id = :practice AND state IN ('queued', 'running', 'waiting')
-    AND coalesce(next_attempt_at, lease_until, created_at) < clock_timestamp() - interval '5 seconds'"""
+    AND coalesce(next_attempt_at, lease_until, created_at) < :overdue"""
 _DEAD = """
     SELECT import_id, kind, error_code, error_message, (SELECT traceback FROM job_attempts
         WHERE job_id = jobs.id AND traceback IS NOT NULL ORDER BY finished_at DESC LIMIT 1) AS traceback
     FROM jobs WHERE practice_id = :practice AND state = 'dead' AND error_code <> 'email_outcome_unknown'"""
 
 
+def bound(sql: str, **values: object) -> TextClause:
+    """SQL with those values that it names, each as the record keeps it."""
+    named = {name: value for name, value in values.items() if f":{name}" in sql}
+    return text(sql).bindparams(*(bindparam(name, value, _TYPES.get(type(value))) for name, value in named.items()))
+
+
+_TYPES = {UUID: Uuid(), datetime: UtcDateTime()}
+
+
 def find(database: Database, practice_id: UUID, asked: Asked, recipients: Iterable[str]) -> Found:
     """Compare what was requested with the record of one practice and with the emails in the mail catcher."""
     with database.read() as tx:
-
-        def ask(sql: str) -> Any:
-            return tx.session.execute(text(sql), {"practice": practice_id})
-
-        rows = {row.id: row for row in ask(_IMPORTS)}
-        twins, stuck = ask(_TWINS).scalar(), ask(_STUCK).scalar()
-        dead = [row for row in ask(_DEAD) if row.import_id not in asked.doomed]
+        ask, of_practice = tx.session.execute, partial(bound, practice=practice_id)
+        rows = {row.id: row for row in ask(of_practice(_IMPORTS).columns(id=Uuid()))}
+        overdue = database_time(tx.session) - timedelta(seconds=5)
+        twins, stuck = ask(of_practice(_TWINS)).scalar_one(), ask(of_practice(_STUCK, overdue=overdue)).scalar_one()
+        dead = [row for row in ask(of_practice(_DEAD).columns(import_id=Uuid())) if row.import_id not in asked.doomed]
     letters = Counter(recipients)
     lost = [one for one in asked.imports if one not in asked.doomed and not _is_done(rows.get(one), asked, letters)]
     sending = [row for row in rows.values() if row.email == "sending"]

@@ -1,5 +1,4 @@
-"""What a machine may run out of: descriptors, memory, and a disk's room under SQLite. Real processes; what is asked for is
-done once, and nothing has to be started again."""
+"""What a worker may use up: a machine's memory and descriptors. Real processes."""
 
 from __future__ import annotations
 
@@ -7,7 +6,6 @@ import os
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,21 +15,10 @@ from tests.servers.waiting import wait_until
 from tests.worker.queue.desk import Desk
 from tests.worker.runner.running import count
 from tests.worker.test_processes import start
-from tests.world import World, building
+from tests.world import building
 from worker.local.mail_catcher import MailCatcher
 from worker.local.processes import Supervised
-from worker.queue.door import QUEUE
-from xpm.simulator.serve import SimulatorConfig, SimulatorHandle, running
-
-#: A disk that is full while a file is there: SQLite may use no page more than it has.
-_FILLS = """
-from pathlib import Path
-from sqlalchemy import Engine, event
-@event.listens_for(Engine, "begin")
-def _(connection):
-    connection.exec_driver_sql(f"PRAGMA max_page_count = {{1 if Path({disk!r}).exists() else 2**30}}")
-"""
-
+from xpm.simulator.serve import SimulatorConfig, running
 
 #: A process that tells how many objects it keeps of those that a job is made of: rows, messages, ids, what handlers make and
 #: read. It writes them into a file when a signal asks. What libraries keep of statements comes at any time, and once.
@@ -98,32 +85,3 @@ def test_finished_jobs_leave_no_descriptor_open_and_nothing_in_memory(
     # Then it holds no more descriptors, and nothing that most jobs were made of
     assert after.descriptors <= before.descriptors + 4
     assert after.objects - before.objects < (after.jobs - before.jobs) / 4
-
-
-def test_a_full_disk_under_sqlite_loses_nothing_and_needs_no_restart(
-    sqlite_world: World, redis_url: str, processes: Supervised, simulator: SimulatorHandle, tmp_path: Path
-) -> None:
-    world, desk = sqlite_world, Desk.at(sqlite_world, redis_url)
-    people = importable(simulator)
-    disk = tmp_path / "full"
-    # Given a worker and a relay that have worked
-    for name in ("worker-1", "relay"):
-        start(processes, desk, name, first=_FILLS.format(disk=str(disk)))
-    first = desk.ask(people[0].uuid)
-    wait_until(partial(desk.is_closed, first), "the first is closed")
-    # When the disk is full, and requests come, at the queue door and by the portal
-    disk.touch()
-    requests = [world.request(person.uuid, send_welcome_email=True) for person in people[1:7]]
-    for number, request in enumerate(requests):
-        desk.post(request.model_dump(), f"m-{number}")
-    words = ("database_unavailable", "database_away", "OperationalError")  # whoever needs a new page first
-    wait_until(lambda: any(word in processes["worker-1"].log() for word in words), "the worker has met it")
-    # Then each is accepted and done once there is room again
-    disk.unlink()
-    wait_until(lambda: count(world, "import_events") == 7, "all are closed")
-    assert {(desk.receipt(request.request_id) or {}).get("status") for request in requests} == {"accepted"}
-    assert [count(world, table) for table in ("clients", "malformed_messages")] == [7, 0]
-    assert world.scalar("SELECT count(*) FROM imports WHERE state = 'succeeded'") == 7
-    assert len(world.mail.deliveries()) == 6
-    assert not desk.unacknowledged(QUEUE)
-    assert all(processes[name].exit_code is None for name in ("worker-1", "relay"))

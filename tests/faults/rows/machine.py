@@ -1,5 +1,5 @@
 """The machine and its start: another user without a home behind proxies that do not work, a boot before the database and
-before its tables, nights without a relay."""
+before its tables, nights without a relay, clocks that are put forward and back, and what a worker holds after many jobs."""
 
 from __future__ import annotations
 
@@ -17,11 +17,16 @@ from sqlalchemy import func, or_, select
 
 from portal_db.states import SyncMode
 from portal_db.tables import Directory, Schedule, ScheduledRun, XpmConnection, same_directory
+from portal_db.work import jobs
 from tests.faults.rows.record import straight
+from tests.faults.rows.versions import CHORES, chore
 from tests.faults.stage import WORKERS, Stage
 from tests.faults.trial import Fault, Trial
+from tests.servers.held import TOLD, held
 
 PROCESSES = (*WORKERS, "relay")
+#: Beyond what a worker holds once it has worked, after any number of jobs: memory in MB, and open descriptors.
+MEMORY_MB, DESCRIPTORS = 12, 8
 #: Where nobody listens.
 DEAD = "http://127.0.0.1:9"
 PROXIES = {name: DEAD for word in ("http", "https", "all") for name in (f"{word}_proxy", f"{word.upper()}_PROXY")}
@@ -145,8 +150,38 @@ def _nightly(trial: Trial) -> Any:
     return select(Schedule).where(or_(own & (Schedule.mode == SyncMode.FULL), Schedule.directory_id.is_(None)))
 
 
+def many_jobs(trial: Trial) -> None:
+    """Two workers run thousands of jobs, imports among them. They hold no more of the machine than before."""
+    stage = trial.stage
+    newer = {**stage.usual, "FAULT_NEW_KIND": "1"}
+    stage.run(worker_1=newer, worker_2=newer)
+    trial.ask()
+    trial.all_closed()
+    before = [_held(trial, name) for name in WORKERS]
+    chores = trial.much(200, 10_000)
+    with stage.database.write() as tx:
+        jobs.add(tx, [chore(trial, number) for number in range(chores)])
+    trial.ask(trial.imports // 2)
+    trial.count_in_flight()
+    trial.wait(lambda: not trial.scalar(f"{CHORES} AND state <> 'succeeded'"), "all jobs are done", trial.much(60, 400))
+    trial.all_closed()
+    trial.injected = int(trial.scalar(CHORES))
+    for name, (memory, descriptors) in zip(WORKERS, before, strict=True):
+        now = _held(trial, name)
+        if now[0] > memory + MEMORY_MB or now[1] > descriptors + DESCRIPTORS:
+            trial.problems.append(f"{name} held {memory:.0f} MB and {descriptors} descriptors, and now {now}")
+    trial.over()
+
+
+def _held(trial: Trial, name: str) -> tuple[float, int]:
+    """A process's resident memory in MB and its open descriptors; nothing where no /proc tells."""
+    pid = trial.stage.processes[name].pid
+    return held(pid) if TOLD else (0.0, 0)
+
+
 FAULTS: dict[str, Fault] = {
     "another user, no home, dead proxies": on_a_bare_machine,
     "a boot before the database and its tables": boot,
     "three nights without a relay": missed_nights,
+    "ten thousand jobs": many_jobs,
 }

@@ -18,7 +18,7 @@ from tests.faults.trial import Fault, Trial
 from worker.local.processes import LOOPBACK, free_port
 
 _NOTES = f"SELECT count(*) FROM jobs WHERE practice_id = :practice AND kind = '{NEW_KIND}'"  # noqa: S608 -- our own constant
-_CHORES = f"SELECT count(*) FROM jobs WHERE practice_id = :practice AND kind = '{NEW_CHORE}'"  # noqa: S608
+CHORES = f"SELECT count(*) FROM jobs WHERE practice_id = :practice AND kind = '{NEW_CHORE}'"  # noqa: S608
 #: Jobs of one practice rung and unfinished at once: fewer than there are jobs of the new kind.
 FEW = {"RING_LIMIT": "8"}
 
@@ -51,19 +51,20 @@ def more_than_the_limit(trial: Trial) -> None:
     stage = trial.stage
     stage.run(relay={**stage.usual, **FEW})
     with stage.database.write() as tx:
-        jobs.add(tx, [_chore(trial, number) for number in range(4 * int(FEW["RING_LIMIT"]))])
-    trial.injected = int(trial.scalar(f"{_CHORES} AND state = 'queued'"))
+        jobs.add(tx, [chore(trial, number) for number in range(4 * int(FEW["RING_LIMIT"]))])
+    trial.injected = int(trial.scalar(f"{CHORES} AND state = 'queued'"))
     trial.ask()
     trial.count_in_flight()
     trial.over(batch=True)
     trial.wait(lambda: not trial.open(), "every import is done although the new kind waits", trial.much(30, 180))
-    if trial.scalar(f"{_CHORES} AND (rung_at IS NOT NULL OR attempts > 0 OR state <> 'queued')"):
+    if trial.scalar(f"{CHORES} AND (rung_at IS NOT NULL OR attempts > 0 OR state <> 'queued')"):
         trial.problems.append("a job was rung, or tried, that no running worker knows")
     stage.run(worker_2={**stage.usual, "FAULT_NEW_KIND": "1"}, relay={**stage.usual, **FEW})
-    trial.wait(lambda: not trial.scalar(f"{_CHORES} AND state <> 'succeeded'"), "jobs of the new kind go on", 30)
+    trial.wait(lambda: not trial.scalar(f"{CHORES} AND state <> 'succeeded'"), "jobs of the new kind go on", 30)
 
 
-def _chore(trial: Trial, number: int) -> NewJob:
+def chore(trial: Trial, number: int) -> NewJob:
+    """A job that only a newer worker knows, and that does nothing."""
     own = trial.stage.database.sources.new_id()
     key = f"{trial.practice_id} {number}"
     return NewJob(own, trial.practice_id, None, 1, NEW_CHORE, Lane.IMPORT, False, {}, key, 30)
