@@ -63,7 +63,15 @@ _LAST_REJECTED_AT = (
     .scalar_subquery()
 )
 
-#: Built once, because it runs for every job.
+_CREATED_CLIENT_ID = select(Client.id).where(Client.import_id == Import.id).correlate(Import).scalar_subquery()
+_ERASED_AT = (
+    select(Erasure.erased_at)
+    .where(Erasure.practice_id == Import.practice_id, Erasure.xpm_uuid == Import.xpm_uuid)
+    .correlate(Import)
+    .scalar_subquery()
+)
+
+#: Built once, because it runs for every job. It is planned each time: what is not needed as a row is no join.
 _REQUESTER = (
     select(
         Import,
@@ -73,9 +81,9 @@ _REQUESTER = (
         XeroLogin,
         DirectoryRecord,
         Directory,
-        Client.id,
+        _CREATED_CLIENT_ID,
         _LAST_REJECTED_AT,
-        Erasure.erased_at,
+        _ERASED_AT,
         db_now(),
     )
     .join(Practice, Practice.id == Import.practice_id)
@@ -90,8 +98,6 @@ _REQUESTER = (
         and_(same_directory(DirectoryRecord, XpmConnection), DirectoryRecord.xpm_uuid == Import.xpm_uuid),
     )
     .outerjoin(Directory, same_directory(Directory, XpmConnection))
-    .outerjoin(Client, Client.import_id == Import.id)
-    .outerjoin(Erasure, and_(Erasure.practice_id == Import.practice_id, Erasure.xpm_uuid == Import.xpm_uuid))
     .where(one_of(Import.id, "import_ids"))
 )
 
