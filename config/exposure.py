@@ -112,7 +112,10 @@ def _web(settings: Settings) -> Iterator[str]:
 
 def _ops(settings: Settings) -> Iterator[str]:
     """Operators see all firms. On loopback no TLS is asked of the console, and its cookies are those of any http:// page."""
-    return _served("OPS_HOST", settings.ops_host, "OPS_URL", settings.ops_url, "console")
+    yield from _served("OPS_HOST", settings.ops_host, "OPS_URL", settings.ops_url, "console")
+    issuer = urlsplit(settings.ops_oidc_issuer)
+    if issuer.scheme == "http" and not is_loopback(issuer.hostname):
+        yield "OPS_OIDC_ISSUER is not https://, so whoever is between could sign in as any operator. Use https://."
 
 
 def _served(host_name: str, host: str, url_name: str, url: str, what: str) -> Iterator[str]:

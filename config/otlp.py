@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
@@ -27,6 +28,7 @@ from config.tracing import ids_of
 
 #: A collector that has not answered in this time counts as unreachable.
 ANSWER_SECONDS = 5.0
+_SERVICE: dict[str, str | int] = {"service.name": "portal-sync"}
 #: Trace and span of the span that is being made.
 _IDS: ContextVar[tuple[int, int]] = ContextVar("ids")
 
@@ -48,7 +50,7 @@ class Reporter:
         self._provider = TracerProvider(
             # Not by the SDK's settings: another process, which has not seen the first span, must decide the same.
             sampler=ParentBased(ALWAYS_ON),
-            resource=Resource({"service.name": "portal-sync"}).merge(OTELResourceDetector().detect()),
+            resource=Resource(_SERVICE | {"process.pid": os.getpid()}).merge(OTELResourceDetector().detect()),
             shutdown_on_exit=False,
             id_generator=_GivenIds(),
         )

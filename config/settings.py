@@ -86,6 +86,15 @@ class Settings(BaseSettings):
     ops_host: str = Field("127.0.0.1", description="address the operators' console listens on")
     ops_port: Annotated[int, Field(ge=1, le=65535)] = Field(8001, description="port the operators' console listens on")
     ops_url: str = Field("http://127.0.0.1:8001", description="address at which operators open the console")
+    ops_oidc_issuer: str = Field(
+        "",
+        pattern=r"^(https?://.+)?$",
+        description="OpenID provider with which operators sign in to the console; empty: password and code",
+    )
+    ops_oidc_client_id: str = Field("", description="client id of the console, as registered at the OpenID provider")
+    ops_oidc_client_secret: SecretStr = Field(
+        SecretStr(""), description="client secret of the console, as registered at the OpenID provider"
+    )
     ring_limit: PositiveInt = Field(400, description="jobs of one practice rung and unfinished at once, per lane group")
     lease_seconds: PositiveFloat = Field(10.0, description="how long a running job's lease lasts without a heartbeat")
     heartbeat_seconds: PositiveFloat = Field(3.0, description="how often running jobs' leases are renewed")

@@ -104,6 +104,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
         "OPS_HOST",
         "https://",
     ),
+    "single sign-on without https": ({"ops_oidc_issuer": "http://id.example"}, "OPS_OIDC_ISSUER", "https://"),
     "unsigned requests": ({"unsigned_requests": True}, "UNSIGNED_REQUESTS", "portal-sync producer add"),
     "unsigned requests over a shared Redis": (
         {"unsigned_requests": True, "public_url": "http://127.0.0.1:8000", "web_host": "127.0.0.1"},

@@ -12,18 +12,20 @@ from uuid import UUID
 
 from config.settings import Settings
 from handlers import refusals
-from handlers.access import halfway, operator_roles, passwords, second_factor
+from handlers.access import halfway, operator_roles, passwords, second_factor, single_sign_on
 from handlers.access.act import Act, Actor
 from handlers.access.operator_roles import OpsAct
 from handlers.access.practices import BY_COMMAND_LINE
 from handlers.access.second_factor import NewApp
 from handlers.access.sessions import Session
+from handlers.access.single_sign_on import Identity
 from handlers.access.tokens import hashed
 from handlers.access.tries import Attempt, Tries
 from portal_db.access import credentials, operators, second_factors
 from portal_db.access.operators import OperatorLogin
 from portal_db.database import Database, Tx
 from portal_db.states import OperatorRole
+from portal_db.types import database_time
 
 IDLE_SECONDS = 30 * 60.0
 SECONDS = 12 * 3600.0
@@ -135,13 +137,50 @@ def _waiting(database: Database, token: str) -> OperatorLogin:
 
 
 def _begin(database: Database, token: str, found: OperatorLogin) -> Session:
-    session = Session(secrets.token_urlsafe(32))
     with database.write() as tx:
         halfway.end(tx, token)
-        row = {"id": tx.new_id(), "operator_id": found.operator.id, "token_hash": hashed(session.token)}
-        operators.begin_session(tx, row, idle_seconds=IDLE_SECONDS, seconds=SECONDS)
-        Actor(found.operator.id).audit(tx, "operator.sign_in", "operator", found.operator.id, None)
+        return _begin_session(tx, found)
+
+
+def _begin_session(tx: Tx, found: OperatorLogin, *, confirmed_ago: float = 0, by: str | None = None) -> Session:
+    session = Session(secrets.token_urlsafe(32))
+    row = {"id": tx.new_id(), "operator_id": found.operator.id, "token_hash": hashed(session.token)}
+    ends = {"idle_seconds": IDLE_SECONDS, "seconds": SECONDS}
+    operators.begin_session(tx, row, **ends, confirmed_ago=confirmed_ago)
+    Actor(found.operator.id).audit(tx, "operator.sign_in", "operator", found.operator.id, None, after=by)
     return session
+
+
+def sign_in_by_provider(database: Database, identity: Identity) -> Session:
+    """Begin the session of an operator for whom their organisation's provider vouches.
+
+    Raises:
+        RequestRefused: `sign_on_stranger`.
+    """
+    with database.write() as tx:
+        found = operators.by_email(tx, identity.email_key)
+        if found is None:
+            raise refusals.SIGN_ON_STRANGER()
+        return _begin_session(tx, found, confirmed_ago=_age(tx, identity), by="single_sign_on")
+
+
+def confirm_by_provider(database: Database, session: Session, caller: OperatorCaller, identity: Identity) -> None:
+    """Note that an operator who is signed in has just proved who they are to their organisation's provider.
+
+    Raises:
+        RequestRefused: `sign_on_another`: the provider vouches for somebody else, or did not ask now.
+    """
+    with database.write() as tx:
+        found = operators.by_email(tx, identity.email_key)
+        if found is None or found.operator.id != caller.operator_id or _age(tx, identity) > single_sign_on.SECONDS:
+            raise refusals.SIGN_ON_ANOTHER()
+        operators.confirm(tx, hashed(session.token))
+
+
+def _age(tx: Tx, identity: Identity) -> float:
+    """How many seconds ago somebody proved who they are to the provider; too many if it does not say."""
+    at = identity.signed_in_at
+    return SECONDS if at is None else max(0.0, database_time(tx.session).timestamp() - at)
 
 
 def recognise(database: Database, session: Session, *, is_use: bool = True) -> OperatorCaller | None:

@@ -58,6 +58,17 @@ BAD_CREDENTIALS = Refusal(RequestRefused, "bad_credentials",
     "Incorrect email or password.", "Check both, or choose “Forgotten password?” to set a new one.")
 SIGN_IN_ENDED = Refusal(RequestRefused, "sign_in_ended",
     "This sign-in took too long, or was completed already.", "Sign in again.")
+SIGN_ON_AWAY = Refusal(RequestRefused, "sign_on_away",
+    "Your organisation's single sign-on can't be used now: {reason}.", "Try again, or sign in with a password.")
+SIGN_ON_REFUSED = Refusal(RequestRefused, "sign_on_refused",
+    "Your organisation's single sign-on doesn't vouch for you ({reason}).",
+    "Try again. If it stays so, ask whoever runs it; docs/console.md says what it has to tell us.")
+SIGN_ON_STRANGER = Refusal(RequestRefused, "sign_on_stranger",
+    "No operator has the email that your organisation's single sign-on gave us.",
+    "Ask a colleague to add you: portal-sync operator add.")
+SIGN_ON_ANOTHER = Refusal(RequestRefused, "sign_on_another",
+    "Your organisation's single sign-on says that you are somebody else, or didn't ask you for your password now.",
+    "Confirm with the account that you are signed in with.")
 SECOND_FACTOR_NEEDED = Refusal(RequestRefused, "second_factor_needed",
     "This account signs in with a second factor.",
     "Send a code of your authenticator app, or a recovery code, with your email and password.", field="code")

@@ -63,10 +63,16 @@ def leave(tx: Tx, operator_id: UUID) -> bool:
     return change(tx, operator_id, left_at=db_now())
 
 
-def begin_session(tx: Tx, row: dict[str, Any], *, idle_seconds: float, seconds: float) -> None:
-    """Record a session, and delete every session that has ended, whoever's it was."""
+def begin_session(
+    tx: Tx, row: dict[str, Any], *, idle_seconds: float, seconds: float, confirmed_ago: float = 0
+) -> None:
+    """Record a session, and delete every session that has ended, whoever's it was.
+
+    Args:
+        confirmed_ago: how many seconds ago its operator proved who they are.
+    """
     delete_rows(tx, OperatorSession, or_(OperatorSession.idle_until < db_now(), OperatorSession.ends_at < db_now()))
-    times = {"created_at": db_now(), "confirmed_at": db_now()}
+    times = {"created_at": db_now(), "confirmed_at": db_now(-confirmed_ago)}
     ends = {"idle_until": db_now(idle_seconds), "ends_at": db_now(seconds)}
     tx.session.execute(insert(OperatorSession).values(**row, **times, **ends))
 

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from contextlib import closing
 from uuid import UUID
 
 import pytest
 from playwright.sync_api import Browser, expect
 from sqlalchemy import update
 
+from handlers.access.practices import add_operator
 from handlers.operations import bulk
 from portal_db.states import ErrorClass, ImportState, JobState, OperatorRole
 from portal_db.tables import Job
 from portal_db.types import db_now
 from portal_db.work import leaders
-from tests.e2e.console import operating
+from tests.e2e.browser import WAIT_MS
+from tests.e2e.console import Operator, operating
 from tests.handlers.operations import given as ops
 from tests.making import add, importable, new_job
 from tests.web.console.desk import OpsDesk, serving
+from tests.web.console.provider import EMAIL, trusted
 from tests.world import World
 from xpm.simulator.serve import SimulatorHandle
 
@@ -193,3 +198,34 @@ def test_pages_fit_a_phone(browser: Browser, ops_desk: OpsDesk, simulator: Simul
             olu.go(path)
             wide = olu.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
             assert wide <= 0, path
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # the provider's
+def test_an_operator_signs_in_and_confirms_at_their_organisation(
+    browser: Browser, sqlite_world: World, redis_url: str
+) -> None:
+    """The provider is another site, from which no strict cookie is sent with what it leads to."""
+    with trusted(sqlite_world, redis_url) as organisation, closing(browser.new_context()) as context:
+        add_operator(sqlite_world.database, "Olu Ops", EMAIL, OperatorRole.ADMIN)
+        organisation.knows(auth_time=int(time.time()) - 86_400)
+        context.set_default_timeout(WAIT_MS)
+        olu = Operator(context.new_page(), organisation.desk.url, [])
+        olu.go("/system")
+        olu.is_sound()
+        olu.page.get_by_role("link", name="Sign in with single sign-on").click()
+        at_provider(olu)
+        expect(olu.page.get_by_role("heading", name="System", exact=True)).to_be_visible()
+        # A sign-in that the provider remembered is not enough to pause everything
+        expect(olu.page.get_by_label("Code of your authenticator app")).to_be_visible()
+        organisation.knows(auth_time=int(time.time()))
+        olu.page.get_by_role("link", name="Confirm with single sign-on").click()
+        at_provider(olu)
+        expect(olu.page.get_by_role("heading", name="System", exact=True)).to_be_visible()
+        expect(olu.page.get_by_label("Code of your authenticator app")).to_be_hidden()
+        olu.is_sound()
+
+
+def at_provider(operator: Operator) -> None:
+    """Sign in at the provider's page."""
+    operator.page.get_by_placeholder("sub").fill("olu")
+    operator.click("Authorize")

@@ -9,7 +9,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -30,7 +30,7 @@ from worker.local.processes import Process, Supervised, free_port, log_line
 from xpm.simulator.faults import FaultRule
 from xpm.simulator.serve import SimulatorHandle
 
-WORKER = f"import sys; from worker.process import run_worker; sys.exit(run_worker({sorted(ALL_QUEUES)}, threads=2))"
+WORKER = "import sys; from worker.process import run_worker; sys.exit(run_worker({}, threads=2))"
 RELAY = "import sys; from worker.process import run_relay; sys.exit(run_relay())"
 ROOT = Path(__file__).parents[2]
 
@@ -47,11 +47,20 @@ def processes(tmp_path: Path) -> Iterator[Supervised]:
         yield supervised
 
 
-def start(processes: Supervised, desk: Desk, name: str, *, first: str = "", **more: str) -> Process:
-    """Start `relay`, or a worker on every queue, with the settings of a desk.
+def start(
+    processes: Supervised,
+    desk: Desk,
+    name: str,
+    *,
+    first: str = "",
+    queues: Iterable[str] = ALL_QUEUES,
+    **more: str,
+) -> Process:
+    """Start `relay`, or a worker, with the settings of a desk.
 
     Args:
         first: Python that the process runs before it begins.
+        queues: the worker's.
         more: for its environment.
     """
     settings = desk.settings
@@ -66,7 +75,7 @@ def start(processes: Supervised, desk: Desk, name: str, *, first: str = "", **mo
         "LOG_FORMAT": "json",
         **more,
     }
-    program, ready = (RELAY, "relay.ready") if name == "relay" else (WORKER, "worker.ready")
+    program, ready = (RELAY, "relay.ready") if name == "relay" else (WORKER.format(sorted(queues)), "worker.ready")
     command = [sys.executable, "-c", first + program]
     return processes.start(name, command, ready=log_line(ready), env=environment, cwd=ROOT, within=30)
 

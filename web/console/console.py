@@ -9,9 +9,11 @@ from urllib.parse import urlsplit
 from fastapi import Depends, Request
 
 from config.settings import LOOPBACK, SettingsError
+from handlers.access.single_sign_on import ANSWER_SECONDS, Provider
 from handlers.operations import overview
 from web.console.look import SharedLook
 from web.portal import Portal
+from xpm.oauth import Http
 
 
 class Console(Portal):
@@ -28,12 +30,29 @@ class Console(Portal):
         parts = urlsplit(self.settings.ops_url)
         return f"{parts.scheme}://{parts.netloc}"
 
+    @cached_property
+    def single_sign_on(self) -> Provider | None:
+        """The OpenID provider with which operators may sign in."""
+        if not self.settings.ops_oidc_issuer:
+            return None
+        http = Http(seconds=ANSWER_SECONDS)
+        return Provider(self.settings, http, redirect_uri=f"{self.origin}/sign-in/sso/back")
+
     def require_safe_address(self) -> None:
-        """Check that cookies to OPS_URL are safe.
+        """Check that cookies to OPS_URL are safe, and that single sign-on is set up whole or not at all.
 
         Raises:
-            SettingsError: OPS_URL is neither https nor on this machine.
+            SettingsError: OPS_URL is neither https nor on this machine, or one of the three OPS_OIDC settings is missing.
         """
+        given = self.settings
+        named = {
+            "OPS_OIDC_ISSUER": given.ops_oidc_issuer,
+            "OPS_OIDC_CLIENT_ID": given.ops_oidc_client_id,
+            "OPS_OIDC_CLIENT_SECRET": given.ops_oidc_client_secret.get_secret_value(),
+        }
+        missing = [name for name, value in named.items() if not value]
+        if 0 < len(missing) < len(named):
+            raise SettingsError(f"{missing[0]} is not set: single sign-on needs all three, see docs/console.md.")
         if not self.is_https and urlsplit(self.settings.ops_url).hostname not in LOOPBACK:
             raise SettingsError("OPS_URL must begin with https://, because operators' session cookies travel to it.")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
+from urllib.parse import urlencode
 from uuid import UUID
 
 from fastapi import Depends, Query, Request
@@ -54,6 +55,15 @@ class AtConsole:
     def database(self) -> Database:
         return self.console.database
 
+    @property
+    def sign_on_page(self) -> str | None:
+        """Where to confirm with single sign-on and come back to this page, if there is one."""
+        if self.console.single_sign_on is None:
+            return None
+        here = self.request.url
+        to = f"{here.path}?{here.query}" if here.query else here.path
+        return f"/sign-in/sso?{urlencode({'confirm': 1, 'next': to if self.request.method == 'GET' else '/'})}"
+
     def may(self, act: str) -> bool:
         """Whether to show what does this."""
         return self.caller.may(OpsAct(act))
@@ -62,6 +72,11 @@ class AtConsole:
 def cookie_name(console: Console) -> str:
     """The cookie's name; another one than the portal's, so that both may be open on one host."""
     return "__Host-operator" if console.is_https else "operator_session"
+
+
+def sign_on_cookie(console: Console) -> str:
+    """The cookie of a sign-in that is under way at the organisation's provider."""
+    return "__Host-operator-sso" if console.is_https else "operator_sso"
 
 
 def halfway_cookie(console: Console) -> str:

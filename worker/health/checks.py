@@ -17,8 +17,9 @@ from sqlalchemy.exc import DatabaseError
 from config import exposure, spans
 from config.settings import LOOPBACK, Settings, SettingsError
 from config.sources import Sources
+from handlers.access.single_sign_on import Provider
 from handlers.email.smtp import SmtpMailer
-from handlers.errors import Transient
+from handlers.errors import RequestRefused, Transient
 from handlers.outages import OPENS_AFTER, UPSTREAM_OF
 from handlers.xero.tokens import identity
 from portal_db.database import DATABASE_AWAY, Database
@@ -266,6 +267,17 @@ def _xero(of: Installation) -> str:
     return "Xero's sign-in service answers, and accepts our app."
 
 
+def _single_sign_on(of: Installation) -> str:
+    if not of.settings.ops_oidc_issuer:
+        return "Operators sign in with password and code: OPS_OIDC_ISSUER is not set."
+    try:
+        with oauth.Http(seconds=ANSWER_SECONDS) as http:
+            Provider(of.settings, http, redirect_uri="").metadata()
+    except RequestRefused as refused:
+        raise CheckFailed(refused.message, "Check OPS_OIDC_ISSUER, and the way out to it.") from None
+    return "The OpenID provider of operators answers."
+
+
 def _traces(of: Installation) -> str:
     if not of.settings.otel_exporter_otlp_endpoint:
         return "Traces are not sent: OTEL_EXPORTER_OTLP_ENDPOINT is not set."
@@ -295,5 +307,6 @@ CHECKS: tuple[Check, ...] = (
     Check("mail", _mail),
     Check("xpm", _xpm),
     Check("xero", _xero),
+    Check("single_sign_on", _single_sign_on),
     Check("traces", _traces),
 )

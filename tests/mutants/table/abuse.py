@@ -100,11 +100,24 @@ SETTINGS = (
         "exposed-console",
         "a console that other machines reach has an https address",
         "operators' cookies travel unencrypted",
-        (Edit(EXPOSURE, 'return _served("OPS_HOST", settings.ops_host', 'return _served("OPS_HOST", "127.0.0.1"'),),
+        (
+            Edit(
+                EXPOSURE,
+                'yield from _served("OPS_HOST", settings.ops_host',
+                'yield from _served("OPS_HOST", "127.0.0.1"',
+            ),
+        ),
         (
             f"{REFUSED}[a console for others with links to this machine]",
             f"{REFUSED}[a console for others without https]",
         ),
+    ),
+    Mutant(
+        "exposed-sign-on",
+        "operators' single sign-on is asked over https",
+        "whoever is between signs in as any operator",
+        (Edit(EXPOSURE, 'if issuer.scheme == "http" and not', "if False and not"),),
+        (f"{REFUSED}[single sign-on without https]",),
     ),
     Mutant(
         "private-folder",

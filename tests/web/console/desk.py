@@ -77,11 +77,11 @@ def post(reader: Reader, path: str, **values: str) -> httpx.Response:
 
 
 @contextmanager
-def serving(world: World, redis_url: str) -> Iterator[OpsDesk]:
-    """The console on a free port, until the block ends."""
+def serving(world: World, redis_url: str, **more: object) -> Iterator[OpsDesk]:
+    """The console on a free port, with these settings besides, until the block ends."""
     with listening() as (listener, port):
         url = f"http://{LOOPBACK}:{port}"
-        changes = {"redis_url": redis_url, "ops_url": url, "ops_port": port, "shutdown_grace_seconds": 1.0}
+        changes = {"redis_url": redis_url, "ops_url": url, "ops_port": port, "shutdown_grace_seconds": 1.0, **more}
         settings = world.services.settings.model_copy(update=changes)
         services = replace(world.services, settings=settings)
         uses = UsageLimits(SharedCounts(settings, services.sources, "usage"))

@@ -87,6 +87,7 @@ def test_servers_that_are_away_are_named_with_the_setting_to_check(healthy: Inst
         xpm_api_url="http://127.0.0.1:1",
         xero_identity_url="http://127.0.0.1:1",
         otel_exporter_otlp_endpoint="http://127.0.0.1:1",
+        ops_oidc_issuer="http://127.0.0.1:1",
     )
     away = replace(away, redis=redis.Redis(port=1))
     found = failures(away)
@@ -96,6 +97,7 @@ def test_servers_that_are_away_are_named_with_the_setting_to_check(healthy: Inst
         "xpm": "XPM_API_URL",
         "xero": "XERO_IDENTITY_URL",
         "traces": "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "single_sign_on": "OPS_OIDC_ISSUER",
     }
     assert found.keys() == named.keys()
     assert [name for name, setting in named.items() if setting not in (found[name].remedy or "")] == []
