@@ -86,7 +86,8 @@ class Provider:
     def begin(self, to: str, *, is_confirmation: bool) -> tuple[str, str]:
         """Begin a sign-in: the provider's address to go to, and what the browser keeps meanwhile. A confirmation asks for
         password or factor again, even of somebody whom the provider knows."""
-        begun = Begun(*(secrets.token_urlsafe(32) for _ in range(3)), to, is_confirmation)
+        state, nonce, code_verifier = (secrets.token_urlsafe(32) for _ in range(3))
+        begun = Begun(state, nonce, code_verifier, to, is_confirmation)
         more = {"prompt": "login", "max_age": 0} if is_confirmation else {}
         url, _ = self._client().create_authorization_url(
             self.metadata()["authorization_endpoint"],

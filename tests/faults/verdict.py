@@ -114,7 +114,7 @@ def bound(sql: str, **values: object) -> TextClause:
     return text(sql).bindparams(*(bindparam(name, value, _TYPES.get(type(value))) for name, value in named.items()))
 
 
-_TYPES = {UUID: Uuid(), datetime: UtcDateTime()}
+_TYPES: dict[type, Any] = {UUID: Uuid(), datetime: UtcDateTime()}
 
 
 def find(database: Database, practice_id: UUID, asked: Asked, recipients: Iterable[str]) -> Found:

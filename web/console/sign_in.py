@@ -127,7 +127,7 @@ def finish_single_sign_on(request: Request, console: TheConsole, code: Code = ""
         return redirect("/sign-in")
     try:
         identity = provider.finish(kept, state=state, code=code)
-        answer = redirect(identity.begun.next)
+        answer: Response = redirect(identity.begun.next)
         if identity.begun.is_confirmation:
             found = at_console(request, console)
             if found is None:

@@ -63,7 +63,7 @@ def provider(answers: Answers) -> Provider:
         ops_oidc_issuer=ISSUER,
         ops_oidc_client_id="console",
         ops_oidc_client_secret=SecretStr(SECRET),
-        token_keys=Fernet.generate_key().decode(),  # type: ignore[arg-type]
+        token_keys=Fernet.generate_key().decode(),
     )
     http = Http(seconds=5, transport=httpx.MockTransport(answers))
     return Provider(settings, http, redirect_uri="https://ops.example/sign-in/sso/back")
