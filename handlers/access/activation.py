@@ -15,6 +15,7 @@ from uuid import UUID
 
 from handlers import refusals
 from handlers.access import password_rules
+from handlers.access.firm import PLAIN, Look, look_of
 from handlers.access.passwords import hash_of
 from handlers.access.tokens import hashed
 from handlers.errors import RequestRefused
@@ -48,6 +49,7 @@ class Link:
     email: str | None = None
     until: datetime | None = None
     terms: Terms | None = None
+    look: Look = PLAIN
 
 
 def look(database: Database, token: str) -> Link:
@@ -57,7 +59,7 @@ def look(database: Database, token: str) -> Link:
         state = _state_of(found)
         if found is None or state is not LinkState.LIVE:
             return Link(state)
-        its_terms = terms.newest(tx, found.practice.id)
+        its_terms, its_look = terms.newest(tx, found.practice.id), look_of(tx, found.practice.id)
     client = found.client
     return Link(
         state,
@@ -67,6 +69,7 @@ def look(database: Database, token: str) -> Link:
         email=found.login.email,
         until=found.email.token_expires_at,
         terms=its_terms,
+        look=its_look,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 
 import pytest
@@ -51,6 +52,12 @@ def test_logo_colour_and_words_of_welcome_are_in_the_welcome_email(desk: Desk, s
     assert "Gwen looks after you." in body(letter)
     assert f'src="{desk.world.services.settings.public_url}{address}"' in html
     assert "background:#ffdd00;color:#14202e" in html
+    # So does the page behind its link, once the link says whose it is
+    [link] = re.findall(r"/activate#(\S+)", body(letter))
+    stranger = Reader(desk.browser())
+    page = stranger.send(stranger.open("/activate"), "/activate", token=link)
+    assert [item["src"] for item in page.main.all("img")] == [address]
+    assert "/brand/ffdd00.css" in {item["href"] for item in page.root.all("link")}
     # Without a new file the logo stays; another one has another address, and the earlier one is gone
     assert "Saved." in upload(visitor, b"", colour="", welcome_text="").text
     assert desk.browser().get(address).status_code == 200
