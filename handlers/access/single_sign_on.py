@@ -10,6 +10,7 @@ import json
 import re
 import secrets
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -28,11 +29,14 @@ from config.exposure import is_loopback
 from config.settings import Settings
 from handlers import refusals
 from handlers.access import sessions
+from handlers.errors import RequestRefused
 from xpm.oauth import Http, XeroAuthError
 from xpm.oauth.http import read_json
 
 #: How long the provider's answers may take.
 ANSWER_SECONDS = 10.0
+#: A provider that could not be read is asked again after this time.
+REST_SECONDS = 5.0
 #: How long somebody may take at the provider.
 SECONDS = 600
 #: So much may clocks differ.
@@ -81,6 +85,8 @@ class Provider:
         self._issuer = settings.ops_oidc_issuer.rstrip("/")
         self._lock = threading.Lock()
         self._metadata: Mapping[str, Any] | None = None
+        self._refused: RequestRefused | None = None
+        self._refused_until = 0.0
         self._keys: KeySet | None = None
 
     def begin(self, to: str, *, is_confirmation: bool) -> tuple[str, str]:
@@ -127,17 +133,26 @@ class Provider:
         return Identity(sessions.key_of(email[:320]), float(at) if isinstance(at, int | float) else None, begun)
 
     def metadata(self) -> Mapping[str, Any]:
-        """What the provider says of itself, read once."""
+        """What the provider says of itself, read once. While it cannot be read, few threads wait for it."""
         with self._lock:
             if self._metadata is None:
-                found = self._get(f"{self._issuer}/.well-known/openid-configuration")
-                if str(found.get("issuer", "")).rstrip("/") != self._issuer:
-                    raise refusals.SIGN_ON_AWAY(reason="it names another issuer")
-                for name in ("authorization_endpoint", "token_endpoint", "jwks_uri"):
-                    if not _is_safe(found.get(name)):
-                        raise refusals.SIGN_ON_AWAY(reason=f"its {name} is no https:// address")
-                self._metadata = found
+                if self._refused is not None and time.monotonic() < self._refused_until:
+                    raise self._refused
+                try:
+                    self._metadata = self._read_metadata()
+                except RequestRefused as refused:
+                    self._refused, self._refused_until = refused, time.monotonic() + REST_SECONDS
+                    raise
             return self._metadata
+
+    def _read_metadata(self) -> Mapping[str, Any]:
+        found = self._get(f"{self._issuer}/.well-known/openid-configuration")
+        if str(found.get("issuer", "")).rstrip("/") != self._issuer:
+            raise refusals.SIGN_ON_AWAY(reason="it names another issuer")
+        for name in ("authorization_endpoint", "token_endpoint", "jwks_uri"):
+            if not _is_safe(found.get(name)):
+                raise refusals.SIGN_ON_AWAY(reason=f"its {name} is no https:// address")
+        return found
 
     def _opened(self, kept: str) -> Begun | None:
         try:

@@ -17,7 +17,7 @@ from joserfc.jwk import OctKey, RSAKey
 from pydantic import SecretStr
 
 from config.settings import Settings
-from handlers.access.single_sign_on import Provider
+from handlers.access.single_sign_on import REST_SECONDS, Provider
 from handlers.errors import RequestRefused
 from xpm.oauth import Http
 
@@ -219,6 +219,22 @@ def test_a_provider_that_says_something_unsafe_of_itself_is_not_used(
     answers.metadata |= changes
     with pytest.raises(RequestRefused, match="can't be used now"):
         provider.begin("/", is_confirmation=False)
+
+
+def test_a_provider_that_is_away_is_asked_again_after_some_seconds(
+    provider: Provider, answers: Answers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a provider that names another issuer, and then is as it should be
+    right, answers.metadata = answers.metadata, {}
+    with pytest.raises(RequestRefused, match="can't be used now"):
+        provider.begin("/", is_confirmation=False)
+    answers.metadata = right
+    # Then it is left alone for a while, so that nobody waits for it
+    with pytest.raises(RequestRefused, match="can't be used now"):
+        provider.begin("/", is_confirmation=False)
+    later = time.monotonic() + REST_SECONDS
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+    assert provider.begin("/", is_confirmation=False)
 
 
 def test_what_the_browser_keeps_lasts_for_ten_minutes_and_is_of_this_purpose(
