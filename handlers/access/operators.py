@@ -155,10 +155,15 @@ def sign_in_by_provider(database: Database, identity: Identity) -> Session:
     """Begin the session of an operator for whom their organisation's provider vouches.
 
     Raises:
-        RequestRefused: `sign_on_stranger`.
+        RequestRefused: `sign_on_stranger`; or the operator with that email has another account there, since an address
+            may be given to somebody new.
     """
     with database.write() as tx:
-        found = operators.by_email(tx, identity.email_key)
+        if operators.by_account(tx, identity.account_hash) is None:
+            operators.adopt_account(tx, identity.email_key, identity.account_hash)
+        found = operators.by_account(tx, identity.account_hash)
+        if found is None and operators.by_email(tx, identity.email_key) is not None:
+            raise refusals.SIGN_ON_ANOTHER_ACCOUNT()
         if found is None:
             raise refusals.SIGN_ON_STRANGER()
         return _begin_session(tx, found, confirmed_ago=_age(tx, identity), by="single_sign_on")
@@ -171,7 +176,7 @@ def confirm_by_provider(database: Database, session: Session, caller: OperatorCa
         RequestRefused: `sign_on_another`: the provider vouches for somebody else, or did not ask now.
     """
     with database.write() as tx:
-        found = operators.by_email(tx, identity.email_key)
+        found = operators.by_account(tx, identity.account_hash)
         if found is None or found.operator.id != caller.operator_id or _age(tx, identity) > single_sign_on.SECONDS:
             raise refusals.SIGN_ON_ANOTHER()
         operators.confirm(tx, hashed(session.token))
@@ -259,7 +264,8 @@ def leave(database: Database, operator_id: UUID) -> None:
 
 
 def reset_second_factor(database: Database, operator_id: UUID) -> None:
-    """Remove an operator's second factor: with their next sign-in they set up a new one.
+    """Remove an operator's second factor: with their next sign-in they set up a new one. Their account at the organisation's
+    provider is forgotten too: the next one with their email is theirs.
 
     Raises:
         RequestRefused: there is no such operator.
@@ -268,6 +274,8 @@ def reset_second_factor(database: Database, operator_id: UUID) -> None:
         found = _require(tx, operator_id)
         if second_factors.remove(tx, found.login.id):
             BY_COMMAND_LINE.audit(tx, "second_factor.reset", "login", found.login.id, None)
+        if found.operator.account_hash is not None and operators.change(tx, operator_id, account_hash=None):
+            BY_COMMAND_LINE.audit(tx, "operator.account_forgotten", "operator", operator_id, None)
         credentials.end_sessions_of_login(tx, found.login.id)
 
 

@@ -29,6 +29,7 @@ from config.exposure import is_loopback
 from config.settings import Settings
 from handlers import refusals
 from handlers.access import sessions
+from handlers.access.tokens import hashed
 from handlers.errors import RequestRefused
 from xpm.oauth import Http, XeroAuthError
 from xpm.oauth.http import read_json
@@ -45,6 +46,8 @@ LEEWAY_SECONDS = 60
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 #: Claims by which a provider vouches for an address: OpenID's own, and that of Microsoft Entra.
 VOUCHES = ("email_verified", "xms_edov")
+#: By the standard.
+LONGEST_SUBJECT = 255
 _PURPOSE = "single sign-on"
 _WORD = re.compile(r"[a-z_]{1,40}")
 
@@ -64,8 +67,10 @@ class Begun:
 
 @dataclass(frozen=True)
 class Identity:
-    """Who somebody is. `signed_in_at`: when they last gave the provider their password or factor, in seconds since 1970."""
+    """Who somebody is. `account_hash`: of the account at the provider, which stays theirs, as an email may not.
+    `signed_in_at`: when they last gave the provider their password or factor, in seconds since 1970."""
 
+    account_hash: str
     email_key: str
     signed_in_at: float | None
     begun: Begun
@@ -126,11 +131,16 @@ class Provider:
         if not isinstance(answer, dict) or not isinstance(answer.get("id_token"), str):
             raise refusals.SIGN_ON_REFUSED(reason="no_id_token")
         claims = self._claims(answer["id_token"], begun, answer.get("access_token"))
-        email = claims.get("email")
+        subject, email = claims.get("sub"), claims.get("email")
+        if not isinstance(subject, str) or not 0 < len(subject) <= LONGEST_SUBJECT:
+            raise refusals.SIGN_ON_REFUSED(reason="no_subject")
         if not isinstance(email, str) or not any(claims.get(name) in (True, 1, "true", "1") for name in VOUCHES):
             raise refusals.SIGN_ON_REFUSED(reason="email_not_verified")
         at = claims.get("auth_time")
-        return Identity(sessions.key_of(email[:320]), float(at) if isinstance(at, int | float) else None, begun)
+        account = hashed(f"{self._issuer}\n{subject}")
+        return Identity(
+            account, sessions.key_of(email[:320]), float(at) if isinstance(at, int | float) else None, begun
+        )
 
     def metadata(self) -> Mapping[str, Any]:
         """What the provider says of itself, read once. While it cannot be read, few threads wait for it."""

@@ -66,6 +66,9 @@ SIGN_ON_REFUSED = Refusal(RequestRefused, "sign_on_refused",
 SIGN_ON_STRANGER = Refusal(RequestRefused, "sign_on_stranger",
     "No operator has the email that your organisation's single sign-on gave us.",
     "Ask a colleague to add you: portal-sync operator add.")
+SIGN_ON_ANOTHER_ACCOUNT = Refusal(RequestRefused, "sign_on_another_account",
+    "The operator with your email has signed in with another account of your organisation's before.",
+    "If it is still the same person, a colleague runs portal-sync operator reset-second-factor.")
 SIGN_ON_ANOTHER = Refusal(RequestRefused, "sign_on_another",
     "Your organisation's single sign-on says that you are somebody else, or didn't ask you for your password now.",
     "Confirm with the account that you are signed in with.")

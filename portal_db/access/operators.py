@@ -40,6 +40,20 @@ def by_email(tx: Tx, email_key: str) -> OperatorLogin | None:
     return _one(tx, Login.email_key == email_key)
 
 
+def by_account(tx: Tx, account_hash: str) -> OperatorLogin | None:
+    """Whose account at the organisation's provider it is."""
+    return _one(tx, Operator.account_hash == account_hash)
+
+
+def adopt_account(tx: Tx, email_key: str, account_hash: str) -> None:
+    """Let an account be that of the operator with this email, if they have none yet."""
+    theirs = select(Login.id).where(Login.email_key == email_key).scalar_subquery()
+    has_none = Operator.account_hash.is_(None)
+    update_rows(
+        tx, Operator, Operator.login_id == theirs, has_none, Operator.left_at.is_(None), account_hash=account_hash
+    )
+
+
 def by_login(tx: Tx, login_id: UUID) -> OperatorLogin | None:
     return _one(tx, Login.id == login_id)
 
@@ -60,7 +74,7 @@ def change(tx: Tx, operator_id: UUID, **values: Any) -> bool:
 
 def leave(tx: Tx, operator_id: UUID) -> bool:
     """Record that an operator has left. False when they had left before."""
-    return change(tx, operator_id, left_at=db_now())
+    return change(tx, operator_id, left_at=db_now(), account_hash=None)
 
 
 def begin_session(

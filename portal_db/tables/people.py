@@ -68,5 +68,7 @@ class Operator(Base):
     name: Mapped[str] = mapped_column(String(200))
     #: An `OperatorRole`. Operators of earlier releases could do everything.
     role: Mapped[str] = mapped_column(String(20), server_default="admin")
+    #: SHA-256 of issuer and subject: their account at the organisation's OpenID provider, once they have signed in with it.
+    account_hash: Mapped[str | None] = mapped_column(String(64), index=True, unique=True)
     left_at: Mapped[datetime | None]
     created_at: Mapped[datetime]

@@ -131,6 +131,7 @@ WRONG: dict[str, dict[str, object]] = {
     "endless": {"exp": None},
     "from the future": {"iat": 4_000_000_000},
     "of nobody": {"sub": None},
+    "of too long a name": {"sub": "1" * 256},
 }
 
 

@@ -118,6 +118,19 @@ MUTANTS = (
         (CONFIRMING,),
     ),
     Mutant(
+        "sign-on-own-account",
+        "an operator's account at the provider stays theirs",
+        "who gets a leaver's address is an operator",
+        (
+            Edit(
+                "portal_db/access/operators.py",
+                "    has_none = Operator.account_hash.is_(None)\n",
+                "    has_none = Operator.id.is_not(None)\n",
+            ),
+        ),
+        (f"{CONSOLE}::test_an_operators_account_there_is_theirs_whatever_becomes_of_the_address",),
+    ),
+    Mutant(
         "sign-on-not-fresh",
         "a sign-in that the provider remembered is no recent code",
         "an unlocked screen is enough for acts that need a code",

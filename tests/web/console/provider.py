@@ -30,10 +30,10 @@ class Organisation:
     desk: OpsDesk
     issuer: str
 
-    def knows(self, email: str = EMAIL, **claims: object) -> None:
+    def knows(self, email: str = EMAIL, account: str = "olu", **claims: object) -> None:
         """Somebody has an account there."""
         claims = {"email": email, "email_verified": True, **claims}
-        httpx.put(f"{self.issuer}/users/olu", json=claims, trust_env=False).raise_for_status()
+        httpx.put(f"{self.issuer}/users/{account}", json=claims, trust_env=False).raise_for_status()
 
     def at_provider(self, reader: Reader, path: str = "/sign-in/sso") -> str:
         """The provider's address to which the console sends a browser."""
@@ -41,16 +41,16 @@ class Organisation:
         assert answer.status_code == 303, answer.text
         return answer.headers["location"]
 
-    def back(self, address: str, action: str = "authorize") -> str:
+    def back(self, address: str, action: str = "authorize", account: str = "olu") -> str:
         """Sign in at the provider; where it leads back to, on our host."""
-        answer = httpx.post(address, data={"sub": "olu", "action": action}, trust_env=False)
+        answer = httpx.post(address, data={"sub": account, "action": action}, trust_env=False)
         parts = urlsplit(answer.headers["location"])
         assert parts.path == "/sign-in/sso/back"
         return f"{parts.path}?{parts.query}"
 
-    def through(self, reader: Reader, path: str = "/sign-in/sso") -> Page:
+    def through(self, reader: Reader, path: str = "/sign-in/sso", account: str = "olu") -> Page:
         """All of it, as a person goes; the page that it leads to."""
-        page = reader.open(self.back(self.at_provider(reader, path)))
+        page = reader.open(self.back(self.at_provider(reader, path), account=account))
         return reader.open(page.links()["Go on"])
 
 

@@ -10,6 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from config.settings import SettingsError
+from handlers.access import operators
 from handlers.access.practices import add_operator
 from portal_db.states import OperatorRole
 from tests.web.console.desk import OpsDesk, serving
@@ -73,6 +74,25 @@ def test_an_email_that_the_provider_does_not_vouch_for_signs_nobody_in(
     assert reader.open("/").path == "/sign-in"
 
 
+def test_an_operators_account_there_is_theirs_whatever_becomes_of_the_address(organisation: Organisation) -> None:
+    database = organisation.desk.world.database
+    operator_id = add_operator(database, "Olu Ops", EMAIL, OperatorRole.OPERATOR)
+    organisation.knows()
+    assert organisation.through(organisation.desk.browser()).path == "/"
+    # Given that their address has changed there
+    organisation.knows("olu.new@platform.example")
+    assert "Olu Ops" in organisation.through(organisation.desk.browser()).text
+    # When somebody new has got it, they are not Olu
+    organisation.knows(EMAIL, "new")
+    page = organisation.through(organisation.desk.browser(), account="new")
+    assert "has signed in with another account" in page.text
+    # Unless a colleague says that it is the same person, or Olu has left and they are an operator too
+    operators.reset_second_factor(database, operator_id)
+    assert organisation.through(organisation.desk.browser(), account="new").path == "/"
+    operators.leave(database, operator_id)
+    assert "No operator has the email" in organisation.through(organisation.desk.browser(), account="new").text
+
+
 @pytest.mark.usefixtures("operator")
 def test_only_the_browser_that_began_a_sign_in_ends_it_and_once(organisation: Organisation) -> None:
     organisation.knows()
@@ -112,9 +132,10 @@ def test_confirming_there_counts_as_a_code_for_a_while(organisation: Organisatio
     assert "somebody else, or didn't ask you" in organisation.through(reader, confirm).text
     assert not _is_fresh(organisation)
     # Nor does another account's count
-    organisation.knows("bo@platform.example", auth_time=int(time.time()))
+    organisation.knows("bo@platform.example", "bo", auth_time=int(time.time()))
     add_operator(organisation.desk.world.database, "Bo", "bo@platform.example", OperatorRole.ADMIN)
-    assert "somebody else, or didn't ask you" in organisation.through(reader, confirm).text
+    organisation.through(organisation.desk.browser(), account="bo")
+    assert "somebody else, or didn't ask you" in organisation.through(reader, confirm, account="bo").text
     assert not _is_fresh(organisation)
     # Their own does, if they gave their password just now
     organisation.knows(auth_time=int(time.time()))
@@ -139,8 +160,11 @@ def test_an_act_that_needs_a_code_offers_to_confirm_there(organisation: Organisa
 
 
 def _is_fresh(organisation: Organisation) -> bool:
-    aged = "SELECT count(*) FROM operator_sessions WHERE confirmed_at > datetime('now', '-5 minutes')"
-    return bool(organisation.desk.world.scalar(aged))
+    """Whether Olu has confirmed just now."""
+    fresh = """
+        SELECT count(*) FROM operator_sessions s JOIN operators o ON o.id = s.operator_id
+        WHERE o.name = 'Olu Ops' AND s.confirmed_at > datetime('now', '-5 minutes')"""
+    return bool(organisation.desk.world.scalar(fresh))
 
 
 def test_a_provider_that_is_away_leaves_the_password(organisation: Organisation) -> None:

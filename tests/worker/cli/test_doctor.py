@@ -16,7 +16,7 @@ def test_each_failure_is_one_line_with_its_remedy(cli: Cli, monkeypatch: pytest.
     lines = ran.out.splitlines()
     assert "ok     database: SQLite answers." in lines
     assert "FAILED relay: No relay leads: batches, retries, emails and schedules stand still. Start a relay." in lines
-    assert lines[-1] == "6 of 13 checks failed."
+    assert lines[-1] == "6 of 14 checks failed."
     checks = cli("doctor", "--json").json()["checks"]
     assert [check["name"] for check in checks if not check["ok"]] == [
         "redis",
