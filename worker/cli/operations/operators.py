@@ -76,6 +76,7 @@ def leave(operator_id: OperatorId, as_json: AsJson = False) -> None:
 @operator_app.command("reset-second-factor")
 def reset_second_factor(operator_id: OperatorId, as_json: AsJson = False) -> None:
     """Remove an operator's second factor, for somebody who lost their device. They set up another with their next sign-in.
+    The account with which they used single sign-on is forgotten too: the next one with their email is theirs.
 
     First make sure that it is they who ask.
     """
