@@ -81,4 +81,4 @@ def _done(form: OpsPosted, do: Callable[[Act], object], message: str) -> Respons
 def _inbox_page(
     operator: AtConsole, errors: FormErrors = NO_ERRORS, *, revealed: tuple[UUID, str] | None = None
 ) -> Response:
-    return page(operator, "console/inbox.html", errors, found=inbox(operator.database), revealed=revealed)
+    return page(operator, "console/inbox.html", errors, found=inbox(operator.database, operator.now), revealed=revealed)

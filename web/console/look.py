@@ -23,9 +23,10 @@ class SharedLook:
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _last: tuple[float, Now] | None = None
 
-    def now(self) -> Now:
+    def now(self, *, anew: bool = False) -> Now:
+        """The state as of this second, or of this moment if `anew`."""
         with self._lock:  # who comes meanwhile waits for this look instead of taking another
-            if self._last is None or self.monotonic() - self._last[0] >= SECONDS:
+            if anew or self._last is None or self.monotonic() - self._last[0] >= SECONDS:
                 self._last = (self.monotonic(), self.look())
             return self._last[1]
 

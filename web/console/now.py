@@ -7,7 +7,6 @@ from fastapi.responses import Response
 from pydantic import BaseModel
 from sse_starlette import EventSourceResponse
 
-from handlers.operations import overview
 from web.console.look import digest
 from web.console.operator import TheOperator, TheWatcher, at_console
 from web.console.view import page
@@ -24,7 +23,7 @@ class Changed(BaseModel):
 
 @router.get("/")
 def show_now(operator: TheOperator) -> Response:
-    return page(operator, "console/now.html", found=overview.now(operator.database))  # as an act has just left it
+    return page(operator, "console/now.html", found=operator.now)
 
 
 @router.get("/now/part")

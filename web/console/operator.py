@@ -19,6 +19,7 @@ from handlers.access.operator_roles import OpsAct
 from handlers.access.operators import OperatorCaller
 from handlers.access.sessions import Session
 from handlers.fields import Text
+from handlers.operations.overview import Now
 from handlers.services import Services
 from portal_db.database import Database
 from web.console.console import Console, TheConsole
@@ -54,6 +55,11 @@ class AtConsole:
     @property
     def database(self) -> Database:
         return self.console.database
+
+    @property
+    def now(self) -> Now:
+        """The state that all browsers share; after an act, as the act has left it."""
+        return self.console.shared.now(anew="said" in self.request.query_params or self.request.method != "GET")
 
     @property
     def sign_on_page(self) -> str | None:

@@ -13,6 +13,7 @@ from portal_db.types import database_time
 from portal_db.upkeep import gauges
 from portal_db.work import leaders, malformed_messages, outages
 from tests.handlers.operations import given as ops
+from tests.servers.waiting import wait_until
 from tests.web.console.desk import OpsDesk, post
 from tests.web.pages.reading import Page
 from tests.world import World
@@ -114,7 +115,8 @@ def test_a_relay_that_is_missing_is_said(ops_desk: OpsDesk) -> None:
     page = ops_desk.signed_in(OperatorRole.WATCHER).open("/inbox")
     assert "No relay is running" in page.text
     lead(world)
-    assert "No relay is running" not in ops_desk.signed_in(OperatorRole.WATCHER, "Bo").open("/inbox").text
+    reader = ops_desk.signed_in(OperatorRole.WATCHER, "Bo")
+    wait_until(lambda: "No relay is running" not in reader.open("/inbox").text, "all browsers share a new look")
 
 
 def test_a_server_that_jobs_wait_for_is_named_with_since_when(ops_desk: OpsDesk) -> None:
@@ -128,12 +130,12 @@ def test_a_server_that_jobs_wait_for_is_named_with_since_when(ops_desk: OpsDesk)
     # When there is one more, then it is an outage, and the inbox and the first page name it
     with world.database.write() as tx:
         outages.count_failure(tx, MAIL.name, reason="cannot be reached", holder="", of_all=True)
-    assert "mail cannot be reached since" in reader.open("/inbox").text
-    assert "A server that jobs need is away: mail." in reader.open("/").text
+    wait_until(lambda: "mail cannot be reached since" in reader.open("/inbox").text, "the inbox names it")
+    wait_until(lambda: "A server that jobs need is away: mail." in reader.open("/").text, "the first page names it")
     # Until it answers
     with world.database.write() as tx:
         outages.end(tx, MAIL.name, MAIL.code)
-    assert "cannot be reached" not in reader.open("/inbox").text
+    wait_until(lambda: "cannot be reached" not in reader.open("/inbox").text, "it is over")
 
 
 def test_schedules_are_paused_and_resumed_together_or_not_at_all(ops_desk: OpsDesk) -> None:
