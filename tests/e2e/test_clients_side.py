@@ -28,7 +28,7 @@ def link_to(served: Served, address: str, subject: str) -> str:
 
 
 def test_a_client_is_invited_activates_and_completes_a_task(visit: Visit, browser: Browser, served: Served) -> None:
-    record, page = records.people(served)[2], visit.page
+    record, page = records.people(served)[3], visit.page
     # Given the firm's terms, and a client who was added and invited
     visit.sign_in("owner@harbour")
     visit.go("/admin/terms")

@@ -127,7 +127,7 @@ MUTANTS = (
         (
             Edit(
                 "web/console/look.py",
-                "if self._last is None or self.monotonic() - self._last[0] >= SECONDS:",
+                "if anew or self._last is None or self.monotonic() - self._last[0] >= SECONDS:",
                 "if True:",
             ),
         ),
