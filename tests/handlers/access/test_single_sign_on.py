@@ -243,7 +243,9 @@ def test_what_the_browser_keeps_lasts_for_ten_minutes_and_is_of_this_purpose(
 ) -> None:
     sign_in.answered(signed(sign_in.claims()))
     vault = sign_in.provider._settings.vault
-    for kept in ("", "rubbish", vault.encrypt(b"{}").decode(), vault.encrypt(b"[1]").decode()):
+    of_another = {**json.loads(vault.decrypt(sign_in.kept)), "purpose": "something else of ours"}
+    others = (vault.encrypt(text.encode()).decode() for text in ("{}", "[1]", json.dumps(of_another)))
+    for kept in ("", "rubbish", *others):
         with pytest.raises(RequestRefused, match="took too long"):
             sign_in.provider.finish(kept, state=sign_in.asked["state"], code="c")
     later = time.time() + 601
