@@ -13,7 +13,8 @@ SYNC = $(UV) sync --quiet --locked --inexact --compile-bytecode
 export UV_PROJECT_ENVIRONMENT := .venv
 export UV_PYTHON := .tools/bin/python
 export UV_PYTHON_DOWNLOADS := never
-unexport VIRTUAL_ENV PYTHONHOME
+# Without bytecode each of the hundreds of processes that the tests start compiles the product again: a third of their time.
+unexport VIRTUAL_ENV PYTHONHOME PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
