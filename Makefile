@@ -13,7 +13,7 @@ SYNC = $(UV) sync --quiet --locked --inexact --compile-bytecode
 export UV_PROJECT_ENVIRONMENT := .venv
 export UV_PYTHON := .tools/bin/python
 export UV_PYTHON_DOWNLOADS := never
-# Without bytecode each of the hundreds of processes that the tests start compiles the product again: a third of their time.
+# Without bytecode each of the many processes that the tests start compiles the product again.
 unexport VIRTUAL_ENV PYTHONHOME PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help

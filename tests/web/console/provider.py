@@ -17,7 +17,7 @@ from tests.world import World
 
 with warnings.catch_warnings():  # it uses parts of Authlib that will go
     warnings.simplefilter("ignore", DeprecationWarning)
-    import oidc_provider_mock
+    import oidc_provider_mock  # type: ignore[import-untyped]
 
 #: Olu's, an operator.
 EMAIL = "olu@platform.example"
