@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 import httpx
 from authlib.oauth2.client import OAuth2Client  # type: ignore[import-untyped]  # Authlib has no types of its own
-from authlib.oidc.core import CodeIDToken  # type: ignore[import-untyped]
+from authlib.oidc.core import CodeIDToken  # type: ignore[import-untyped]  # as above
 from cryptography.fernet import InvalidToken
 from joserfc import jwt
 from joserfc.errors import JoseError
@@ -186,7 +186,7 @@ class Provider:
             }
             claims = CodeIDToken(token.claims, token.header, options, params)
             claims.validate(leeway=LEEWAY_SECONDS)
-        except (JoseError, ValueError, TypeError) as error:
+        except (JoseError, KeyError, ValueError, TypeError) as error:
             raise refusals.SIGN_ON_REFUSED(reason=type(error).__name__) from None  # its text may quote a claim
         return dict(claims)
 
@@ -197,7 +197,8 @@ class Provider:
                 return jwt.decode(id_token, self._keys, registry=registry)
             except JoseError:
                 pass  # it may have got new keys
-        self._keys = KeySet.import_key_set(self._get(self.metadata()["jwks_uri"]))  # type: ignore[arg-type]
+        keys: Any = self._get(self.metadata()["jwks_uri"])
+        self._keys = KeySet.import_key_set(keys)
         return jwt.decode(id_token, self._keys, registry=registry)
 
     def _get(self, url: str) -> dict[str, Any]:

@@ -47,7 +47,8 @@ class Answers:
             case "/.well-known/openid-configuration":
                 return httpx.Response(200, json=self.metadata)
             case "/keys":
-                return httpx.Response(200, json={"keys": [key.as_dict(private=False) for key in self.keys]})
+                keys = {"keys": [key.as_dict(private=False) for key in self.keys]}
+                return httpx.Response(200, json=keys if self.keys else {})
         self.asked.append(parse_qs(request.content.decode()))
         return self.token
 
@@ -159,6 +160,11 @@ def test_only_the_providers_own_key_counts(sign_in: SignIn) -> None:
         sign_in.answered(token)
         with pytest.raises(RequestRefused, match="doesn't vouch"):
             sign_in.finish()
+    # Nor anything while the provider's answer has no keys at all
+    sign_in.answers.keys.clear()
+    with pytest.raises(RequestRefused, match="doesn't vouch"):
+        sign_in.finish()
+    sign_in.answers.keys.append(KEY)
     # A key that the provider has got since it was last asked does
     sign_in.answers.keys.append(ANOTHER)
     sign_in.answered(tokens[0])
