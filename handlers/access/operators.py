@@ -159,9 +159,10 @@ def sign_in_by_provider(database: Database, identity: Identity) -> Session:
             may be given to somebody new.
     """
     with database.write() as tx:
-        if operators.by_account(tx, identity.account_hash) is None:
-            operators.adopt_account(tx, identity.email_key, identity.account_hash)
         found = operators.by_account(tx, identity.account_hash)
+        if found is None:
+            operators.adopt_account(tx, identity.email_key, identity.account_hash)
+            found = operators.by_account(tx, identity.account_hash)
         if found is None and operators.by_email(tx, identity.email_key) is not None:
             raise refusals.SIGN_ON_ANOTHER_ACCOUNT()
         if found is None:

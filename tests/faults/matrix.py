@@ -6,8 +6,9 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import AbstractContextManager
 from functools import partial
 from itertools import chain
 from multiprocessing import get_context
@@ -31,7 +32,7 @@ from tests.faults.rows import (
     versions,
     xpm,
 )
-from tests.faults.stage import Stage, staged
+from tests.faults.stage import QUICK_IMPORTS, Stage, staged
 from tests.faults.trial import Fault, Trial
 from tests.faults.verdict import Verdict
 
@@ -66,6 +67,13 @@ TRACKS: tuple[Mapping[str, Fault], ...] = (
 FAULTS: Mapping[str, Fault] = dict(chain.from_iterable(track.items() for track in TRACKS))
 
 
+def staged_for(
+    track: Collection[str], *, quick: bool, seed: int, imports: int = QUICK_IMPORTS
+) -> AbstractContextManager[Stage]:
+    """The stage that these faults of one track play on."""
+    return staged(quick=quick, seed=seed, imports=imports, on_sqlite=sqlite.FAULTS.keys() >= set(track))
+
+
 def play(stage: Stage, name: str, seed: int) -> Verdict:
     """Run one fault on a stage, in whatever condition the previous fault left it."""
     stage.run()
@@ -90,8 +98,7 @@ def run(names: Iterable[str], *, quick: bool, seed: int, imports: int) -> dict[s
 
 
 def _play_all(names: list[str], *, quick: bool, seed: int, imports: int) -> list[tuple[str, Verdict]]:
-    on_sqlite = names[0] in sqlite.FAULTS
-    with staged(quick=quick, seed=seed, imports=imports, on_sqlite=on_sqlite) as stage:
+    with staged_for(names, quick=quick, seed=seed, imports=imports) as stage:
         return list(_played(stage, names, seed))
 
 

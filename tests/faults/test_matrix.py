@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.faults.matrix import TRACKS, play
-from tests.faults.rows import sqlite
-from tests.faults.stage import Stage, staged
+from tests.faults.matrix import TRACKS, play, staged_for
+from tests.faults.stage import Stage
 from tests.servers.availability import required
 
 
@@ -24,8 +23,7 @@ def stage_of() -> Iterator[Callable[[int], Stage]]:
         def stage_of(track: int) -> Stage:
             if track not in stages:
                 with required():
-                    on_sqlite = TRACKS[track] is sqlite.FAULTS
-                    stages[track] = stack.enter_context(staged(quick=True, seed=track, on_sqlite=on_sqlite))
+                    stages[track] = stack.enter_context(staged_for(TRACKS[track], quick=True, seed=track))
             return stages[track]
 
         yield stage_of

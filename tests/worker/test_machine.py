@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.making import importable
+from tests.servers.held import TOLD, held
 from tests.servers.waiting import wait_until
 from tests.worker.queue.desk import Desk
 from tests.worker.runner.running import count
@@ -50,7 +51,7 @@ class Held:
     descriptors: int
 
 
-@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="open descriptors are counted in /proc")
+@pytest.mark.skipif(not TOLD, reason="open descriptors are counted in /proc")
 def test_finished_jobs_leave_no_descriptor_open_and_nothing_in_memory(
     postgres_url: str, redis_url: str, mail_catcher: MailCatcher, processes: Supervised, tmp_path: Path
 ) -> None:
@@ -74,7 +75,7 @@ def test_finished_jobs_leave_no_descriptor_open_and_nothing_in_memory(
             os.kill(worker.pid, signal.SIGUSR1)
             wait_until(told.exists, "it tells")
             jobs = world.scalar("SELECT count(*) FROM jobs")
-            return Held(int(str(jobs)), int(told.read_text()), len(os.listdir(f"/proc/{worker.pid}/fd")))
+            return Held(int(str(jobs)), int(told.read_text()), held(worker.pid)[1])
 
         # Given a worker that has done all that it does, so that its connections are open and its caches filled
         held_after(20, 0)

@@ -1,5 +1,5 @@
 """The machine and its start: another user without a home behind proxies that do not work, a boot before the database and
-before its tables, nights without a relay, clocks that are put forward and back, and what a worker holds after many jobs."""
+before its tables, nights without a relay, and what a worker holds after many jobs."""
 
 from __future__ import annotations
 
