@@ -50,7 +50,13 @@ IDLE_SECONDS = 8
 #: No statement waits longer for a lock. A stopped process has several transactions: one that holds a lock, and others that
 #: wait for it. Without this limit each of them would get the lock in turn, and hold it for IDLE_SECONDS more.
 LOCK_SECONDS = 5
-_TIMEOUTS = {"idle_in_transaction_session_timeout": f"{IDLE_SECONDS}s", "lock_timeout": f"{LOCK_SECONDS}s"}
+_SETTINGS = {
+    "idle_in_transaction_session_timeout": f"{IDLE_SECONDS}s",
+    "lock_timeout": f"{LOCK_SECONDS}s",
+    # Our statements read few rows. In a large database PostgreSQL takes some for so costly that it compiles them first:
+    # beside a million finished jobs a look of the relay took 0.57 seconds instead of 0.04.
+    "jit": "off",
+}
 #: PostgreSQL's code for a transaction that it ended because it was idle.
 _IDLED = "25P03"
 #: PostgreSQL's code for a write to a server that takes none: a stand-by, a primary that was demoted, or one set read-only.
@@ -172,7 +178,7 @@ def _make_engine(url: str, pool_size: int) -> Engine:
         max_overflow=10,
         connect_args={"connect_timeout": 5, "client_encoding": "utf8"},
     )
-    TransactionSettings(_TIMEOUTS, if_direct={"timezone": "UTC"}).listen(engine)
+    TransactionSettings(_SETTINGS, if_direct={"timezone": "UTC"}).listen(engine)
     event.listen(engine, "handle_error", _judge_by_sqlstate)
     return engine
 

@@ -75,9 +75,10 @@ class Filter:
 
 def listing(tx: Tx, which: Filter, *, limit: int, after: Cursor | None = None) -> list[Job]:
     """A page of jobs, newest first."""
-    statement = select(Job).where(*which.conditions())
-    limit = min(limit, LONGEST_PAGE)
-    return list(tx.session.scalars(newest_first(statement, _time_of(which), Job.id, after=after, limit=limit)))
+    at, limit = _time_of(which), min(limit, LONGEST_PAGE)
+    # By their ids, so that only a page of whole rows is read: sorting all that match takes twice as long.
+    ids = newest_first(select(Job.id).where(*which.conditions()), at, Job.id, after=after, limit=limit)
+    return list(tx.session.scalars(select(Job).where(Job.id.in_(ids)).order_by(at.desc(), Job.id.desc())))
 
 
 #: Jobs that `latest` looks through for those that match.

@@ -16,11 +16,15 @@ from tests.servers.availability import required
 from tests.servers.pgbouncer import PgBouncer, pgbouncer
 from tests.servers.postgres import PostgresServer, connection_to
 
-TIMEOUTS = {"idle_in_transaction_session_timeout": f"{IDLE_SECONDS}s", "lock_timeout": f"{LOCK_SECONDS}s"}
-SHOW = "SELECT current_setting('idle_in_transaction_session_timeout'), current_setting('lock_timeout')"
+SETTINGS = {
+    "idle_in_transaction_session_timeout": f"{IDLE_SECONDS}s",
+    "lock_timeout": f"{LOCK_SECONDS}s",
+    "jit": "off",
+}
+SHOW = "SELECT " + ", ".join(f"current_setting('{name}')" for name in SETTINGS)
 
 
-def timeouts(url: str) -> tuple[set[tuple[str, ...]], int]:
+def settings(url: str) -> tuple[set[tuple[str, ...]], int]:
     """What holds in a unit of work and while reading, and how many statements more were sent to find out."""
     sent: list[str] = []
     with closing(Database(url)) as database:
@@ -50,8 +54,8 @@ def test_statements_that_are_repeated_do_not_collide(pgbouncer_url: str) -> None
         assert failures(at_once(*[lambda each=each: repeat(each) for each in processes])) == []
 
 
-def test_timeouts_that_the_pooler_refuses_hold_in_each_transaction(pgbouncer_url: str) -> None:
-    assert timeouts(pgbouncer_url) == ({tuple(TIMEOUTS.values())}, 2)
+def test_settings_that_the_pooler_refuses_hold_in_each_transaction(pgbouncer_url: str) -> None:
+    assert settings(pgbouncer_url) == ({tuple(SETTINGS.values())}, 2)
 
 
 @pytest.fixture
@@ -61,30 +65,30 @@ def ignoring_url(postgres_server: PostgresServer, postgres_url: str) -> Iterator
         yield pooler.url(postgres_url)
 
 
-def test_timeouts_that_the_pooler_ignores_hold_in_each_transaction(ignoring_url: str) -> None:
-    assert timeouts(ignoring_url) == ({tuple(TIMEOUTS.values())}, 2)
+def test_settings_that_the_pooler_ignores_hold_in_each_transaction(ignoring_url: str) -> None:
+    assert settings(ignoring_url) == ({tuple(SETTINGS.values())}, 2)
 
 
-def test_timeouts_of_the_role_or_the_database_cost_no_statement(
+def test_settings_of_the_role_or_the_database_cost_no_statement(
     pgbouncer_server: PgBouncer, postgres_server: PostgresServer, empty_postgres_url: str
 ) -> None:
     name = sql.Identifier(make_url(empty_postgres_url).database or "")
     with connection_to(postgres_server) as connection:
-        for setting, value in TIMEOUTS.items():
+        for setting, value in SETTINGS.items():
             there = (name, sql.Identifier(setting), sql.Literal(value))
             connection.execute(sql.SQL("ALTER DATABASE {} SET {} = {}").format(*there))
-    assert timeouts(pgbouncer_server.url(empty_postgres_url)) == ({tuple(TIMEOUTS.values())}, 0)
+    assert settings(pgbouncer_server.url(empty_postgres_url)) == ({tuple(SETTINGS.values())}, 0)
 
 
 def test_a_direct_connection_sends_no_statement_more(postgres_url: str) -> None:
-    assert timeouts(postgres_url) == ({tuple(TIMEOUTS.values())}, 0)
+    assert settings(postgres_url) == ({tuple(SETTINGS.values())}, 0)
 
 
 def test_options_of_the_address_hold_beside_ours(postgres_url: str) -> None:
     url = make_url(postgres_url).update_query_dict({"options": "-csearch_path=somewhere -clock_timeout=9s"})
     with closing(Database(url.render_as_string(hide_password=False))) as database, database.read() as tx:
         assert tx.session.scalar(text("SELECT current_setting('search_path')")) == "somewhere"
-        assert tx.session.scalar(text("SELECT current_setting('lock_timeout')")) == TIMEOUTS["lock_timeout"]
+        assert tx.session.scalar(text("SELECT current_setting('lock_timeout')")) == SETTINGS["lock_timeout"]
 
 
 def test_a_database_is_migrated_through_it(pgbouncer_server: PgBouncer, empty_postgres_url: str) -> None:

@@ -30,7 +30,6 @@ UNPRIVILEGED = "nobody"  # PostgreSQL refuses to run as root
 _FAST = {  # nothing here has to survive a crash of the machine
     "fsync": "off",
     "full_page_writes": "off",
-    "shared_buffers": "32MB",
     "max_connections": "200",
     "track_commit_timestamp": "on",
 }

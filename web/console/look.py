@@ -1,5 +1,5 @@
-"""One look at the state for everybody who watches it: however many browsers do, the record is read once a second, and not at
-all while nobody watches."""
+"""One look at the state for everybody who watches it: however many browsers do, the record is read once a second, more seldom
+while a look takes long, and not at all while nobody watches."""
 
 from __future__ import annotations
 
@@ -12,23 +12,28 @@ from handlers.operations.overview import Now
 
 #: A look is shared by those who ask within this time.
 SECONDS = 1.0
+#: Looks take no more than this share of the time: watching must not slow down what is watched.
+SHARE = 0.02
 
 
 @dataclass
 class SharedLook:
-    """Looks when asked, and answers with the last look for a second."""
+    """Looks when asked, and answers with the last look until the next one is due."""
 
     look: Callable[[], Now]
     monotonic: Callable[[], float]
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _last: tuple[float, Now] | None = None
+    _last: Now | None = None
+    _next_at: float = 0.0
 
     def now(self, *, anew: bool = False) -> Now:
-        """The state as of this second, or of this moment if `anew`."""
+        """The state as of the last look, or of this moment if `anew`."""
         with self._lock:  # who comes meanwhile waits for this look instead of taking another
-            if anew or self._last is None or self.monotonic() - self._last[0] >= SECONDS:
-                self._last = (self.monotonic(), self.look())
-            return self._last[1]
+            began = self.monotonic()
+            if anew or self._last is None or began >= self._next_at:
+                self._last = self.look()
+                self._next_at = began + max(SECONDS, (self.monotonic() - began) / SHARE)
+            return self._last
 
 
 def digest(found: Now) -> str:

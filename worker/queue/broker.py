@@ -31,6 +31,8 @@ log = structlog.stdlib.get_logger(__name__)
 Quarantine = Callable[[str, bytes, str], None]
 
 _LANES = frozenset(Lane)
+#: Lanes in which nobody waits for what comes next.
+_BACKGROUND = _LANES - {Lane.INTERACTIVE}
 
 #: A process that has sent no command for this long counts as dead: what it holds is delivered again, which is harmless (P4).
 DEAD_AFTER_SECONDS = 15.0
@@ -90,6 +92,8 @@ class PortalBroker(RedisBroker):
         self._seldom = Seldom()
         #: The queues of which Redis refused the last fetch.
         self.refused_queues: set[str] = set()
+        #: The latest consumer of each queue that this process consumes.
+        self._consumers: dict[str, BlockingConsumer] = {}
         self._script = client.register_script(dispatch.SCRIPT)
 
     @property
@@ -113,7 +117,22 @@ class PortalBroker(RedisBroker):
             if isinstance(error, redis.ResponseError):
                 self.refused(queue_name, error)
             raise ConnectionClosed(error) from None  # type: ignore[no-untyped-call]  # dramatiq's is untyped
-        return super().consume(queue_name, prefetch, timeout)
+        consumer: BlockingConsumer = super().consume(queue_name, prefetch, timeout)
+        self._consumers[queue_name] = consumer
+        return consumer
+
+    def room(self, consumer: BlockingConsumer) -> int:
+        """How many messages a consumer may fetch now.
+
+        Where the process consumes the interactive lane too, the others together hold half of what it can start: a batch's
+        sets take all the threads for seconds otherwise, while somebody waits for one import.
+        """
+        room = consumer.prefetch - consumer.outstanding_message_count
+        if Lane.INTERACTIVE not in self._consumers or consumer.queue_name not in _BACKGROUND:
+            return room
+        others = [each for queue, each in list(self._consumers.items()) if queue in _BACKGROUND]
+        half = max(1, consumer.prefetch // 2)
+        return min(room, half - sum(each.outstanding_message_count for each in others))
 
     def refused(self, queue_name: str, refusal: redis.ResponseError) -> None:
         """Note that Redis refuses a queue, as when somebody changed its user's rights; log it once a minute."""

@@ -30,18 +30,13 @@ class BlockingConsumer(_RedisConsumer):
 
     def __next__(self) -> MessageProxy | None:
         self.broker.goes_round(self.queue_name)
-        room = self.prefetch - self.outstanding_message_count
         try:
             if self.lost_ack:
                 raise redis.ConnectionError  # the next consumer takes back what this one holds
-            if not self.message_cache and room > 0:
-                key = f"{self.broker.namespace}:{self.queue_name}"
-                self.broker.client.blmove(key, key, WAIT_SECONDS, "LEFT", "LEFT")  # leaves the list as it was
-                # Even an empty fetch carries this process's heartbeat, and frees what dead processes held (P4).
-                self.message_cache = [data for data in self.broker.do_fetch(self.queue_name, room) if data is not None]
-                self.broker.fetched(self.queue_name)
+            if not self.message_cache and self.broker.room(self) > 0:
+                self._wait_and_fetch()
             elif not self.message_cache:
-                time.sleep(0.01)  # every thread is busy and has its next message
+                time.sleep(0.01)  # the threads that this lane may have are busy
             while self.message_cache:
                 message = self._read(self.message_cache.pop(0))
                 if message is not None:
@@ -53,6 +48,15 @@ class BlockingConsumer(_RedisConsumer):
             self.broker.refused(self.queue_name, error)
             time.sleep(WAIT_SECONDS)
         return None
+
+    def _wait_and_fetch(self) -> None:
+        key = f"{self.broker.namespace}:{self.queue_name}"
+        self.broker.client.blmove(key, key, WAIT_SECONDS, "LEFT", "LEFT")  # leaves the list as it was
+        room = self.broker.room(self)
+        if room > 0:  # otherwise another lane has taken it meanwhile
+            # Even an empty fetch carries this process's heartbeat, and frees what dead processes held (P4).
+            self.message_cache = [data for data in self.broker.do_fetch(self.queue_name, room) if data is not None]
+            self.broker.fetched(self.queue_name)
 
     def ack(self, message: MessageProxy) -> None:
         """Acknowledge a message. If that fails, the message is delivered again, which is harmless."""

@@ -426,14 +426,14 @@ LEASE = (
         "a pooler that refuses a connection's settings is connected to without them",
         "behind PgBouncer no process can use the database",
         (Edit(POOLER, "if _REFUSAL not in str(error):", "if True:"),),
-        (f"{POOLER_TESTS}::test_timeouts_that_the_pooler_refuses_hold_in_each_transaction",),
+        (f"{POOLER_TESTS}::test_settings_that_the_pooler_refuses_hold_in_each_transaction",),
     ),
     Mutant(
         "pooler-timeouts",
         "behind a pooler each transaction sets the timeouts that its connection does not have",
         "P3: a stopped process holds its locks for ever",
         (Edit(POOLER, "record.info[_SET_LOCALLY] = not hold", "record.info[_SET_LOCALLY] = False"),),
-        (f"{POOLER_TESTS}::test_timeouts_that_the_pooler_ignores_hold_in_each_transaction",),
+        (f"{POOLER_TESTS}::test_settings_that_the_pooler_ignores_hold_in_each_transaction",),
     ),
     Mutant(
         "lock-again",

@@ -79,11 +79,32 @@ def test_reconcile_is_tried_without_changing_anything(ops_desk: OpsDesk, simulat
     assert count(world, "jobs") == 0
 
 
-def test_everybody_who_watches_shares_one_look_a_second() -> None:
-    clock, looks = itertools.count(0.0, 0.4), itertools.count()
-    shared = SharedLook(lambda: cast(Now, next(looks)), lambda: next(clock))
-    found: list[object] = [shared.now() for _ in range(6)]
+class Slow:
+    """A look at the state that takes some time, and numbers what it finds."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds, self.time, self.looks = seconds, 100.0, itertools.count()
+
+    def __call__(self) -> Now:
+        self.time += self.seconds
+        return cast(Now, next(self.looks))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "every"), [(0.0, 1.0), (0.02, 1.0), (0.1, 5.0)], ids=["quick", "longest", "slow"]
+)
+def test_everybody_who_watches_shares_one_look(seconds: float, every: float) -> None:
+    """One look a second; fewer if they would take more than a fiftieth of the time."""
+    look = Slow(seconds)
+    shared = SharedLook(look, lambda: look.time)
+    found: list[object] = []
+    began = look.time
+    for moment in (0.0, 0.6, 0.98, 1.0, 1.5, 1.98):
+        look.time = max(look.time, began + moment * every + seconds)
+        found.append(shared.now())
     assert found == [0, 0, 0, 1, 1, 1]
+    found = [shared.now(anew=True), shared.now()]
+    assert found == [2, 2]
 
 
 def test_a_page_renews_itself_when_something_has_changed(ops_desk: OpsDesk, simulator: SimulatorHandle) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 import dramatiq
@@ -24,6 +25,7 @@ from tests.worker.queue.desk import ALL_QUEUES, Desk, message
 from tests.worker.runner.running import count
 from tests.world import World
 from worker.queue.broker import make_broker
+from worker.queue.consumer import BlockingConsumer
 from worker.queue.door import QUEUE
 from xpm.simulator.serve import SimulatorHandle
 
@@ -209,6 +211,67 @@ def test_a_message_is_picked_up_at_once(sqlite_desk: Desk) -> None:
     assert UUID(found.args[0]) == job_id
     assert desk.client.llen(desk.key(Lane.IMPORT.value)) == 0
     consumer.close()
+
+
+def listening(desk: Desk, lanes: Iterable[Lane], *, prefetch: int) -> dict[Lane, BlockingConsumer]:
+    """Consumers of one process, which share its threads, and a queue that is longer than those for each of them."""
+    broker = make_broker(desk.settings, lambda *_: None)
+    dramatiq.actor(actor_name="run_job", broker=broker)(lambda _: None)
+    for lane in lanes:
+        for _ in range(prefetch + 2):
+            desk.bell.ring_or_raise(lane, [uuid4()])
+    return {lane: cast(BlockingConsumer, broker.consume(lane.value, prefetch=prefetch)) for lane in lanes}
+
+
+def held(consumers: Mapping[Lane, BlockingConsumer], *, rounds: int = 12) -> dict[Lane, int]:
+    """How many messages each consumer holds when all have gone round in turn."""
+    for _ in range(rounds):
+        for consumer in consumers.values():
+            next(consumer)
+    return {lane: consumer.outstanding_message_count for lane, consumer in consumers.items()}
+
+
+def test_a_batch_leaves_threads_to_who_waits(sqlite_desk: Desk) -> None:
+    # Given a worker of eight threads for all lanes, and more work in each than it can start
+    consumers = listening(sqlite_desk, (Lane.IMPORT, Lane.EMAIL, Lane.INTERACTIVE), prefetch=8)
+    # Then batches and emails together have four of them at most
+    found = held(consumers)
+    assert found == {Lane.IMPORT: 4, Lane.EMAIL: 0, Lane.INTERACTIVE: 8}
+    # And what one lane gives back, another may have
+    batch = consumers[Lane.IMPORT]
+    for message_id in [*batch.queued_message_ids][:2]:
+        batch.queued_message_ids.discard(message_id)
+    assert held({Lane.EMAIL: consumers[Lane.EMAIL]}) == {Lane.EMAIL: 2}
+
+
+def test_what_another_lane_has_taken_meanwhile_is_not_fetched(sqlite_desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given a consumer that waits in Redis while there is room
+    consumers = listening(sqlite_desk, (Lane.IMPORT, Lane.EMAIL, Lane.INTERACTIVE), prefetch=2)
+    emails = consumers[Lane.EMAIL]
+    client = emails.broker.client
+    blmove = client.blmove
+
+    def wait(*arguments: Any) -> Any:
+        monkeypatch.setattr(client, "blmove", blmove)
+        next(consumers[Lane.IMPORT])  # the one place
+        return blmove(*arguments)
+
+    monkeypatch.setattr(client, "blmove", wait)
+    # When another lane takes it before a message comes
+    assert next(emails) is None
+    # Then the message stays in the queue
+    assert emails.outstanding_message_count == 0
+    assert sqlite_desk.client.llen(sqlite_desk.key(Lane.EMAIL.value)) == 4
+
+
+def test_where_nobody_waits_a_batch_has_all_threads(sqlite_desk: Desk) -> None:
+    consumers = listening(sqlite_desk, (Lane.IMPORT, Lane.RESYNC), prefetch=4)
+    assert held(consumers) == {Lane.IMPORT: 4, Lane.RESYNC: 4}
+
+
+def test_a_worker_of_one_thread_serves_every_lane(sqlite_desk: Desk) -> None:
+    consumers = listening(sqlite_desk, (Lane.IMPORT, Lane.INTERACTIVE), prefetch=1)
+    assert held(consumers) == {Lane.IMPORT: 1, Lane.INTERACTIVE: 1}
 
 
 def test_workers_listen_on_every_lane_and_the_door() -> None:
