@@ -15,8 +15,10 @@ let request;
 document.addEventListener("click", (event) => {
   const link = event.target.closest("a[href]");
   if (!link || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
-  if (dialog.contains(link) && link.href === dialog.querySelector("a.close")?.href) dialog.close();
-  else if (link.matches("[data-window]") && !link.closest("main .window")) open(link);
+  if (dialog.contains(link) && link.href === dialog.querySelector("a.close")?.href) {
+    if (dialog.querySelector("form[data-sent]")) return; // gone to, to see what became of the form
+    dialog.close();
+  } else if (link.matches("[data-window]") && !link.closest("main .window")) open(link);
   else return;
   event.preventDefault();
 });
@@ -87,7 +89,7 @@ function show(page, from) {
   address = from;
   dialog.setAttribute("aria-labelledby", shown.getAttribute("aria-labelledby"));
   if (!dialog.open) dialog.showModal();
-  place.querySelector("a, button").focus();
+  dialog.focus();
   begin(shown);
   return true;
 }
