@@ -1,7 +1,7 @@
 """Redirects that are told to a script instead of being followed, for windows over a page (`web/static/windows.js`).
 
-Browsers follow a redirect before a script sees it, and do not say which place on the page it named. The script would
-also load the page that the visitor then goes to, a first time for nobody.
+A browser follows a redirect before the script sees it, without saying which place on the page it named; and the page
+would be loaded once for the script and again for the visitor.
 """
 
 from __future__ import annotations
