@@ -96,6 +96,9 @@ def _progress_and_review(visit: Visit, album: Album) -> None:
     album.take(page, "integration-progress")
     page.get_by_role("link", name=re.compile("Review new items for .*[(][3-9]")).first.click()
     album.take(page, "review")
+    page.locator("[data-item]").first.get_by_role("link", name="Import").click()
+    expect(page.get_by_role("dialog", name="Import into the team")).to_be_visible()
+    album.take(page, "window")
 
 
 def _batch(visit: Visit, album: Album) -> None:

@@ -35,6 +35,7 @@ def test_an_owner_sets_the_firm_up(visit: Visit) -> None:
     expect(visit.heading("Deactivate Gwen Mitchell?")).to_be_visible()
     visit.is_sound()
     page.keyboard.press("Escape")
+    expect(visit.heading("Deactivate Gwen Mitchell?")).to_be_hidden()
     expect(visit.heading("Gwen Mitchell")).to_be_visible()
     # When the look is set, and a key made, it is shown once
     visit.menu("Firm")
@@ -47,7 +48,9 @@ def test_an_owner_sets_the_firm_up(visit: Visit) -> None:
     page.get_by_label("Name", exact=True).fill("Practice ledger")
     visit.is_sound()
     visit.button("Make the key").click()
-    expect(page.locator("code")).to_contain_text("psk_")
+    expect(page.get_by_role("dialog").locator("code")).to_contain_text("psk_")
+    page.keyboard.press("Escape")  # which does not take it away
+    expect(page.get_by_role("dialog").locator("code")).to_be_visible()
     visit.is_sound()
     visit.link("I have saved it").click()
     expect(page.get_by_text("Practice ledger").first).to_be_visible()

@@ -70,7 +70,7 @@ def test_the_tour(visit: Visit, browser: Browser, served: Served) -> None:
     visit.button("Add").click()
     expect(page.get_by_text("Success.")).to_be_visible()
     visit.link("Send a task").click()
-    visit.link("Add a connection").click()
+    page.get_by_role("dialog").get_by_role("link", name="Add a connection").click()
     page.get_by_label("Name", exact=True).fill(name)
     page.get_by_label("Relationship").fill("Director")
     page.get_by_label("Guest access", exact=True).check()

@@ -180,13 +180,17 @@ def filled_in(form: Element) -> str:
 
 
 class Crawl:
-    """One visitor who opens every link, breadth first; `dead` are those that nothing answers."""
+    """One visitor who opens every link, breadth first; `dead` are those that nothing answers. `windows` are the pages that
+    ask one thing, `over` and `instead` the addresses of links that open over the page and in its place."""
 
     def __init__(self, desk: Desk, visitor: Reader) -> None:
         self.desk = desk
         self.visitor = visitor
         self.opened: set[str] = set()
         self.dead: list[str] = []
+        self.windows: set[str] = set()
+        self.over: set[str] = set()
+        self.instead: set[str] = set()
         self._waiting: deque[tuple[str, str]] = deque()
 
     def from_(self, starts: Iterable[str], *pages: Page) -> list[str]:
@@ -218,7 +222,11 @@ class Crawl:
 
     def _read(self, page: Page, here: str) -> None:
         ids = {element["id"] for element in page.root.all() if element["id"]}
+        if any("window" in element["class"].split() for element in page.root.all("section")):
+            self.windows.add(here)
         for element in page.root.all():
+            if element.tag == "a":
+                (self.over if "data-window" in element.attributes else self.instead).add(element["href"])
             for kind, target in links_of(element):
                 if target.startswith("#"):
                     if target[1:] not in ids:
@@ -289,6 +297,9 @@ def test_each_link_on_a_page_is_answered(desk: Desk, starts: list[str], role: Ro
     assert {"/clients", "/search?q=an", "/configure/integrations"} <= {
         re.sub(r"q=an&.*", "q=an", address) for address in crawl.opened
     }
+    assert crawl.over <= crawl.windows
+    # A rejected import's page becomes a window by itself.
+    assert {address for address in crawl.instead & crawl.windows if not address.startswith("/imports/")} == set()
     if is_partner:
         windows = ("connect", "import-items", "review", "tasks/new", "connections/new", "disconnect", "invite")
         missed = [name for name in windows if not any(address.endswith(f"/{name}") for address in crawl.opened)]

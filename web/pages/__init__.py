@@ -17,6 +17,9 @@ How to add a page (docs/pages.md has more):
 5. Put names that people typed into `<bdi>`. No inline script, no style attributes: add a file to `web/static/` and load
    it in the block `scripts` as `<script type="module" src="{{ static('name.js') }}">`.
 6. Leave other errors alone: `frame/errors.py` turns them into a page with the refusal's own words.
+
+A page that asks one thing is a window; a link to it has `data-window`, and opens it over the page (`web/static/windows.js`).
+A script that a window needs listens on the document, since the window may come later than the script.
 """
 
 from __future__ import annotations

@@ -1,14 +1,18 @@
-// Keys of every page: ? lists the keys, / goes to the search, Escape closes a window, arrows move within an open menu. A page
-// that is a window begins in its first field. Without this script, all of it is links and buttons.
+// Keys of every page: ? lists the keys, / goes to the search, Escape closes a window, arrows move within an open menu. A
+// window begins in its first field. Without this script, all of it is links and buttons.
 const TYPED_INTO = "input:not([type=checkbox], [type=radio], [type=button], [type=submit]), select, textarea";
 const help = document.getElementById("keys");
 const page = document.querySelector(".window");
-let touched = false;
 
-page?.addEventListener("input", () => (touched = true));
-if (page && !document.querySelector("[data-errors]")) {
-  [...page.querySelectorAll(TYPED_INTO)].find((field) => field.type !== "hidden" && field.offsetParent)?.focus();
+if (page) begin(page);
+
+// A window begins in the list of what is wrong with it, or else in its first field.
+export function begin(shown) {
+  const fields = [...shown.querySelectorAll(TYPED_INTO)].filter((field) => field.type !== "hidden" && field.offsetParent);
+  (shown.querySelector("[data-errors]") ?? fields[0])?.focus();
 }
+
+document.addEventListener("input", (event) => event.target.closest(".window")?.setAttribute("data-touched", ""));
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
@@ -16,18 +20,24 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "ArrowDown" || event.key === "ArrowUp") return move(event);
   if (event.target.matches(TYPED_INTO)) return;
   if (event.key === "?") help?.showModal();
-  else if (event.key === "/") search()?.focus();
+  else if (event.key === "/" && !over()) search()?.focus();
   else return;
   event.preventDefault();
 });
 
 // Back to where the window was opened from, unless something was typed that would be lost.
-function leave(event) {
-  if (document.querySelector("dialog[open], details[data-menu][open]")) return;
-  const close = page?.querySelector("a.close");
-  if (!close || (touched && !confirm("Close without saving what you typed?"))) return;
+export function leave(event) {
+  const shown = over() ?? page;
+  if (!shown || help?.open) return;
   event.preventDefault();
-  location.assign(close.href);
+  const close = shown.querySelector("a.close");
+  if (!close || (shown.matches("[data-touched], :has([data-errors])") && !confirm("Close without saving what you typed?"))) return;
+  close.click();
+}
+
+// The window over the page (windows.js).
+function over() {
+  return document.querySelector("dialog[open] .window");
 }
 
 // The page's own search, or the advanced search.

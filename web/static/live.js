@@ -19,7 +19,7 @@ function follow() {
     events.addEventListener("progress", refresh);
     events.addEventListener("closed", () => {
       events.close();
-      location.reload();
+      again();
     });
     events.addEventListener("error", () => {
       lost ??= setTimeout(() => (notice.hidden = false), LOST_AFTER);
@@ -34,10 +34,17 @@ function follow() {
     notice.hidden = true;
   }
 
+  // Not while a window is over the page: what is typed there would be lost.
+  function again() {
+    const over = document.querySelector("dialog[open]");
+    if (over) over.addEventListener("close", () => location.reload(), { once: true });
+    else location.reload();
+  }
+
   async function refresh() {
     if ([...part.querySelectorAll("input")].some((field) => field.value !== field.defaultValue)) return; // being typed
     const answer = await fetch(part.dataset.part).catch(() => null);
-    if (answer?.status === 401) location.reload();
+    if (answer?.status === 401) again();
     if (answer?.ok) part.innerHTML = await answer.text(); // our own page, in which every value is escaped
   }
 }

@@ -14,6 +14,7 @@ document.addEventListener("keydown", (event) => {
   if (event.key !== "Escape") return;
   const open = event.target.closest(`${MENUS}[open]`) ?? document.querySelector(`${MENUS}[open]`);
   if (!open) return;
+  event.preventDefault(); // the window that the menu is in stays
   open.open = false;
   open.querySelector("summary").focus();
 });

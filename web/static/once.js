@@ -11,12 +11,12 @@ document.addEventListener("submit", (event) => {
 });
 
 // After going back from the next page, the form may be sent again.
-window.addEventListener("pageshow", () => {
-  for (const form of document.querySelectorAll("form[data-sent]")) {
-    delete form.dataset.sent;
-    for (const button of buttons(form)) button.removeAttribute("aria-disabled");
-  }
-});
+window.addEventListener("pageshow", () => document.querySelectorAll("form[data-sent]").forEach(release));
+
+export function release(form) {
+  delete form.dataset.sent;
+  for (const button of buttons(form)) button.removeAttribute("aria-disabled");
+}
 
 // A form's buttons, including those outside it.
 function buttons(form) {

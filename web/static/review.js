@@ -4,6 +4,7 @@ const items = () => [...document.querySelectorAll("[data-item]")];
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input:not([type=checkbox]), select, textarea")) return;
+  if (document.querySelector("dialog[open]")) return;
   const all = items();
   const at = all.indexOf(document.activeElement?.closest("[data-item]"));
   if (event.key === "j") go(all[at + 1] ?? all[at]);

@@ -51,6 +51,16 @@ MUTANTS = (
         (f"{SIGNING_IN}::test_a_strangers_page_signs_nobody_in_or_out",),
     ),
     Mutant(
+        "page-told-redirects",
+        "the script that shows windows over a page is told where a form leads",
+        "the place on the page that the form leads to is lost, and each such page is made twice",
+        (Edit("web/http/told_redirects.py", 'message["status"] = 200', "pass"),),
+        (
+            "tests/web/http/test_told_redirects.py::test_a_script_is_told_where_a_form_leads_with_the_place_on_the_page",
+            "tests/web/http/test_told_redirects.py::test_who_has_to_sign_in_first_is_told_so",
+        ),
+    ),
+    Mutant(
         "page-role-of-forms",
         "a viewer who may not import is refused by every form that imports",
         "staff with the role Basic import by sending the form themselves",
