@@ -1,5 +1,5 @@
 """Fills a database with what operators look at after a year: finished imports, dead letters of many causes, and open work
-that waits. Ids are in the order of time, as in the record."""
+that waits."""
 
 from __future__ import annotations
 
@@ -7,22 +7,15 @@ from uuid import UUID
 
 from sqlalchemy import text
 
+from bench.aged import YEAR, add_functions
 from bench.deployment import Deployment
 
 PRACTICES = 50
-#: Finished work is spread over a year, dead letters over a month.
-YEAR, MONTH = 365 * 86_400, 30 * 86_400
+#: Finished work is spread over a year, dead letters over so many seconds.
+MONTH = 30 * 86_400
 TABLES = ("practices", "imports", "jobs", "job_attempts", "import_events", "audit")
 
 _STATEMENTS = (
-    # A moment so many seconds ago, and an id of version 7 from then
-    """
-    CREATE FUNCTION pg_temp.past(ago float) RETURNS timestamptz LANGUAGE sql STABLE AS
-    $$ SELECT now() - ago * interval '1 second' $$""",
-    """
-    CREATE FUNCTION pg_temp.id(ago float) RETURNS uuid LANGUAGE sql VOLATILE AS
-    $$ SELECT (lpad(to_hex((extract(epoch FROM pg_temp.past(ago)) * 1000)::bigint), 12, '0') || '7'
-               || substr(md5(random()::text), 1, 3) || '8' || substr(md5(random()::text), 1, 15))::uuid $$""",
     """
     CREATE TEMPORARY TABLE firms (id uuid, n integer)""",
     """
@@ -34,7 +27,7 @@ _STATEMENTS = (
     """
     CREATE TEMPORARY TABLE finished (id uuid, practice_id uuid, n integer, ago float)""",
     """
-    INSERT INTO finished SELECT pg_temp.id(ago), firms.id, ages.n, ago
+    INSERT INTO finished SELECT id_from(ago), firms.id, ages.n, ago
     FROM (SELECT n, :year * (1 - n / (1.0 + :finished / 5)) AS ago FROM generate_series(1, :finished / 5) n) ages
          JOIN firms ON firms.n = ages.n % :practices""",
     """
@@ -42,14 +35,14 @@ _STATEMENTS = (
                          bring_details, bring_relationships, state, epoch, epoch_started_at, revision, created_at, closed_at,
                          resolved_at)
     SELECT id, practice_id, :staff, gen_random_uuid()::text, '', gen_random_uuid(), 'individual', true, true, true,
-           (ARRAY['succeeded', 'succeeded', 'rejected', 'partly_succeeded'])[1 + n % 4], 1, pg_temp.past(ago), 1,
-           pg_temp.past(ago), pg_temp.past(ago), pg_temp.past(ago)
+           (ARRAY['succeeded', 'succeeded', 'rejected', 'partly_succeeded'])[1 + n % 4], 1, past(ago), 1,
+           past(ago), past(ago), past(ago)
     FROM finished""",
     """
     INSERT INTO jobs (id, practice_id, import_id, epoch, kind, lane, interactive, in_batch_order, asked_at, position, args,
                       dedupe_key, deadline_seconds, attempts, deferrals, lost_leases, state, created_at, finished_at)
-    SELECT pg_temp.id(ago), practice_id, finished.id, 1, kind, 'import', false, false, pg_temp.past(ago), 0, '{}',
-           gen_random_uuid()::text, 60, 0, 0, 0, 'succeeded', pg_temp.past(ago), pg_temp.past(ago)
+    SELECT id_from(ago), practice_id, finished.id, 1, kind, 'import', false, false, past(ago), 0, '{}',
+           gen_random_uuid()::text, 60, 0, 0, 0, 'succeeded', past(ago), past(ago)
     FROM finished, unnest(ARRAY['validate_import', 'create_client', 'import_details', 'import_relationships',
                                 'send_welcome_email']) AS kinds (kind)""",
     """
@@ -57,26 +50,26 @@ _STATEMENTS = (
     SELECT gen_random_uuid(), id, 1, 'bench', finished_at, finished_at, 'succeeded' FROM jobs WHERE state = 'succeeded'""",
     """
     INSERT INTO import_events (id, practice_id, import_id, epoch, state, created_at)
-    SELECT pg_temp.id(ago), practice_id, id, 1, 'succeeded', pg_temp.past(ago) FROM finished""",
+    SELECT id_from(ago), practice_id, id, 1, 'succeeded', past(ago) FROM finished""",
     """
     INSERT INTO audit (id, at, practice_id, actor, action, subject, subject_id, before, after)
-    SELECT pg_temp.id(ago), pg_temp.past(ago), practice_id, 'system', 'import.state', 'import', id, 'accepted', 'succeeded'
+    SELECT id_from(ago), past(ago), practice_id, 'system', 'import.state', 'import', id, 'accepted', 'succeeded'
     FROM finished""",
     # Dead letters of forty causes, some of them frequent, and as many acts of operators
     """
     INSERT INTO jobs (id, practice_id, epoch, kind, lane, interactive, in_batch_order, asked_at, position, args, dedupe_key,
                       deadline_seconds, attempts, deferrals, lost_leases, state, created_at, finished_at, error_class,
                       error_code, error_cause, error_message)
-    SELECT pg_temp.id(ago), firms.id, 1, (ARRAY['create_client', 'validate_import', 'import_details'])[1 + cause % 3],
-           'import', false, false, pg_temp.past(ago), 0, '{}', gen_random_uuid()::text, 60, 8, 0, 0, 'dead',
-           pg_temp.past(ago), pg_temp.past(ago), 'permanent',
+    SELECT id_from(ago), firms.id, 1, (ARRAY['create_client', 'validate_import', 'import_details'])[1 + cause % 3],
+           'import', false, false, past(ago), 0, '{}', gen_random_uuid()::text, 60, 8, 0, 0, 'dead',
+           past(ago), past(ago), 'permanent',
            (ARRAY['bug', 'xpm_malformed', 'xpm_unreachable', 'poison'])[1 + cause % 4], left(md5(cause::text), 12),
            'Something unexpected went wrong in step ' || cause || ': the disk was full.'
     FROM (SELECT n, floor(40 * power(random(), 3))::integer AS cause, :month * (1 - n / (1.0 + :dead)) AS ago
           FROM generate_series(1, :dead) n) letters JOIN firms ON firms.n = letters.n % :practices""",
     """
     INSERT INTO audit (id, at, practice_id, actor, actor_id, action, subject, subject_id, before, after, why)
-    SELECT pg_temp.id(ago), pg_temp.past(ago), firms.id, 'operator', :operator, 'job.requeue', 'job', gen_random_uuid(),
+    SELECT id_from(ago), past(ago), firms.id, 'operator', :operator, 'job.requeue', 'job', gen_random_uuid(),
            'dead', 'queued', 'ticket'
     FROM (SELECT n, :month * (1 - n / (1.0 + :dead)) AS ago FROM generate_series(1, :dead) n) acts
          JOIN firms ON firms.n = acts.n % :practices""",
@@ -85,7 +78,7 @@ _STATEMENTS = (
     INSERT INTO jobs (id, practice_id, epoch, kind, lane, interactive, in_batch_order, asked_at, position, args, dedupe_key,
                       deadline_seconds, attempts, deferrals, lost_leases, state, created_at, next_attempt_at, parked_at,
                       error_class, error_code, error_message)
-    SELECT pg_temp.id(0), firms.id, 1, (ARRAY['validate_import', 'create_client', 'import_details'])[1 + number % 3],
+    SELECT id_from(0), firms.id, 1, (ARRAY['validate_import', 'create_client', 'import_details'])[1 + number % 3],
            'import', false, false, now(), number, '{}', gen_random_uuid()::text, 60, 0, 1, 0,
            CASE WHEN is_due THEN 'queued' ELSE 'waiting' END, now(), CASE WHEN NOT is_due THEN now() + interval '1 day' END,
            CASE WHEN NOT is_due THEN now() END,
@@ -110,6 +103,7 @@ def fill(deployment: Deployment, *, operator_id: UUID, finished: int, dead: int,
         "year": YEAR,
         "month": MONTH,
     }
+    add_functions(deployment.database)
     given = {**sizes, "staff": deployment.staff_id, "operator": operator_id}
     with deployment.database.write() as tx:
         for statement in _STATEMENTS:

@@ -1,5 +1,5 @@
-"""Fills a deployment for the measurement of growth: finished imports with their jobs and attempts, and practices with a
-backlog that its worker leaves alone."""
+"""Fills a deployment for the measurement of growth: finished imports of a year with their jobs and attempts, and practices
+with a backlog that its worker leaves alone."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import text
 
+from bench.aged import YEAR, add_functions
 from bench.deployment import Deployment
 from portal_db.database import Tx
 
@@ -20,23 +21,25 @@ _IMPORTS = text("""
     INSERT INTO imports (id, practice_id, requested_by, idempotency_key, fingerprint, xpm_uuid, kind, send_welcome_email,
                          bring_details, bring_relationships, state, epoch, epoch_started_at, revision, created_at, closed_at,
                          resolved_at)
-    SELECT gen_random_uuid(), :practice_id, :staff_id, gen_random_uuid()::text, :fingerprint, gen_random_uuid(),
-           'individual', true, true, true, 'succeeded', 1, now(), 1, clock_timestamp(), now(), now()
-    FROM generate_series(1, :number)
+    SELECT id_from(ago), :practice_id, :staff_id, gen_random_uuid()::text, :fingerprint, gen_random_uuid(),
+           'individual', true, true, true, 'succeeded', 1, past(ago), 1, past(ago), past(ago), past(ago)
+    FROM generate_series(1, :number) n, LATERAL (SELECT :year * (1 - n / (1.0 + :number))) AS ages (ago)
 """)
 _JOBS_OF_IMPORTS = text("""
     INSERT INTO jobs (id, practice_id, import_id, epoch, kind, lane, interactive, in_batch_order, asked_at, position, args,
                       dedupe_key, deadline_seconds, state, attempts, deferrals, lost_leases, created_at, rung_at, started_at,
                       finished_at)
-    SELECT gen_random_uuid(), imports.practice_id, imports.id, 1, kinds.kind, 'import', false, false, now(), 0, '{}',
-           gen_random_uuid()::text, 60, 'succeeded', 0, 0, 0, now(), now(), now(), now()
+    SELECT id_from(extract(epoch FROM now() - created_at)), practice_id, id, 1, kinds.kind, 'import', false, false,
+           created_at, 0, '{}', gen_random_uuid()::text, 60, 'succeeded', 0, 0, 0, created_at, created_at, created_at,
+           created_at
     FROM imports, unnest(ARRAY['validate_import', 'create_client', 'import_details', 'import_relationships',
                                'send_welcome_email']) AS kinds (kind)
-    WHERE imports.fingerprint = :fingerprint
+    WHERE fingerprint = :fingerprint
+    ORDER BY created_at
 """)
 _ATTEMPTS = text("""
     INSERT INTO job_attempts (token, job_id, number, owner, started_at, finished_at, outcome)
-    SELECT gen_random_uuid(), id, 1, 'bench', now(), now(), 'succeeded' FROM jobs
+    SELECT gen_random_uuid(), id, 1, 'bench', finished_at, finished_at, 'succeeded' FROM jobs
     WHERE import_id IN (SELECT id FROM imports WHERE fingerprint = :fingerprint)
 """)
 _PRACTICES = text("""
@@ -46,7 +49,7 @@ _PRACTICES = text("""
 _BACKLOG = text("""
     INSERT INTO jobs (id, practice_id, epoch, kind, lane, interactive, in_batch_order, asked_at, position, args, dedupe_key,
                       deadline_seconds, state, attempts, deferrals, lost_leases, created_at)
-    SELECT gen_random_uuid(), practices.id, 1, 'validate_import', 'import', false, false, now(), n, '{}',
+    SELECT id_from(0), practices.id, 1, 'validate_import', 'import', false, false, now(), n, '{}',
            gen_random_uuid()::text, 60, 'queued', 0, 0, 0, now()
     FROM practices, generate_series(1, :number) n
     WHERE practices.name = 'bench'
@@ -68,6 +71,7 @@ class Filling:
         self._deployment = deployment
         self._finished = 0
         self._practices = 0
+        add_functions(deployment.database)
         for table in TABLES:
             self._run(f"ALTER TABLE {table} SET (autovacuum_enabled = false)")
 
@@ -76,7 +80,7 @@ class Filling:
         deployment = self._deployment
         owner = {"practice_id": deployment.practice_id, "staff_id": deployment.staff_id}
         these = {"fingerprint": f"finished {jobs}"}
-        self._run(_IMPORTS, **owner, **these, number=(jobs - self._finished) // 5)
+        self._run(_IMPORTS, **owner, **these, year=YEAR, number=(jobs - self._finished) // 5)
         self._run(_JOBS_OF_IMPORTS, **these)
         self._run(_ATTEMPTS, **these)
         self._finished = jobs

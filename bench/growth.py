@@ -47,7 +47,7 @@ Step = Callable[[Tx], object]
 
 
 def measure(
-    *, finished: Sequence[int], practices: Sequence[int], imports: int = 300, jobs: int = 5_000, rounds: int = 7
+    *, finished: Sequence[int], practices: Sequence[int], imports: int = 300, jobs: int = 5_000, rounds: int = 25
 ) -> dict[str, Any]:
     """Run all measurements.
 

@@ -11,10 +11,10 @@ from portal_db.database import Database
 from portal_db.directory import directories
 from portal_db.directory.directories import DirectoryEntry
 from portal_db.tables import MalformedMessage, WebhookEndpoint, WelcomeEmail, XpmLink
-from portal_db.work import job_search, needs_person, workers
-from portal_db.work.job_search import Grouped
+from portal_db.work import job_search, needs_person
+from portal_db.work.aside import Aside, waiting_aside
+from portal_db.work.job_search import Cause
 from portal_db.work.needs_person import BrokenConnection
-from portal_db.work.workers import Aside
 from portal_db.xero import handover
 from portal_db.xero.handover import OrphanedConnection
 
@@ -27,7 +27,7 @@ class Inbox:
     """What needs a person, by sort; up to `MOST` of each."""
 
     now: Now
-    dead: Sequence[Grouped]
+    dead: Sequence[Cause]
     aside: Sequence[Aside]
     emails: Sequence[WelcomeEmail]
     held: Sequence[DirectoryEntry]
@@ -51,8 +51,8 @@ def inbox(database: Database, state: Now) -> Inbox:
         held = [entry for each in directories.held(tx) for entry in directories.listing(tx, directory_id=each.id)]
         return Inbox(
             now=state,
-            dead=job_search.groups(tx, DEAD, limit=MOST),
-            aside=workers.waiting_aside(tx),
+            dead=job_search.causes(tx, DEAD, limit=MOST),
+            aside=waiting_aside(tx),
             emails=needs_person.unknown_emails(tx, limit=MOST),
             held=held,
             broken=needs_person.broken_connections(tx, limit=MOST),

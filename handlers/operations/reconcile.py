@@ -24,7 +24,8 @@ from portal_db.database import Database
 from portal_db.directory import schedules
 from portal_db.states import Lane
 from portal_db.upkeep import discrepancies, retention
-from portal_db.work import jobs, leaders, outages, workers
+from portal_db.work import jobs, leaders, outages
+from portal_db.work.aside import waiting_aside
 from portal_db.xero import handover, reconnect_notices
 from portal_db.xero import logins as xero_logins
 
@@ -149,7 +150,7 @@ def _leadership(run: _Run) -> Iterator[Finding]:
 
 def _unknown_kinds(run: _Run) -> Iterator[Finding]:
     with run.database.read() as tx:
-        aside = workers.waiting_aside(tx)
+        aside = waiting_aside(tx)
     names = (f"{each.lane.value}/{each.kind}: {each.jobs} waiting" for each in aside)
     yield from _findings("kind_unknown", names, Became.NEEDS_PERSON)
 

@@ -4,19 +4,16 @@ running worker knows waits aside. It is not rung, so it takes nobody's place.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, func, insert, or_, select
+from sqlalchemy import ColumnElement, and_, exists, insert, or_, select
 
 from portal_db.database import Tx
 from portal_db.dialect import delete_rows, has_row, insert_or_ignore, update_rows
-from portal_db.states import JobState, Lane
+from portal_db.states import Lane
 from portal_db.tables import Job, Worker, WorkerKind
 from portal_db.types import db_now
-from portal_db.work.due import is_in
 
 #: The kinds that releases knew whose workers do not report theirs. Every worker knows them.
 KINDS_OF_EVERY_WORKER = (
@@ -82,25 +79,3 @@ def lanes_consumed(tx: Tx) -> set[str]:
 def knows(tx: Tx, job: Job) -> bool:
     """`is_known` for one job."""
     return has_row(tx, Job.id == job.id, is_known())
-
-
-@dataclass(frozen=True, slots=True)
-class Aside:
-    """Jobs that wait for a worker that knows their kind and consumes their lane."""
-
-    lane: Lane
-    kind: str
-    jobs: int
-
-
-def waiting_aside(tx: Tx) -> list[Aside]:
-    """The jobs that no running worker knows, by lane and kind."""
-    waiting = select(Job.lane, Job.kind, func.count().label("jobs")).where(is_in(JobState.QUEUED, JobState.WAITING))
-    waiting = waiting.group_by(Job.lane, Job.kind)
-    found: Counter[tuple[Lane, str]] = Counter()
-    # Together, they would be looked for in all jobs.
-    for of_an_index in (Job.rung_at.is_(None), Job.rung_at.is_not(None)):
-        groups = waiting.where(of_an_index).subquery()
-        for lane, kind, jobs in tx.session.execute(select(*groups.c).where(~is_known(groups.c))):
-            found[lane, kind] += jobs
-    return [Aside(lane, kind, jobs) for (lane, kind), jobs in sorted(found.items())]

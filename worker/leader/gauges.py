@@ -25,6 +25,7 @@ from portal_db.states import OPEN_JOB_STATES, JobState, Lane
 from portal_db.types import database_time
 from portal_db.upkeep import gauges
 from portal_db.work import outages, workers
+from portal_db.work.aside import waiting_aside
 from portal_db.work.needs_person import LINK_IS_GONE
 from portal_db.work.oldest_due import oldest_due
 from portal_db.xero import handover
@@ -170,7 +171,7 @@ def _needs_person(tx: Tx) -> Labelled:
     return {
         **{(f"no_worker_{lane}",): float(lane not in consumed) for lane in Lane},
         **{(f"{upstream.name}_away",): float(upstream.name in away) for upstream in UPSTREAM_OF.values()},
-        ("kind_unknown",): sum(each.jobs for each in workers.waiting_aside(tx)),
+        ("kind_unknown",): sum(each.jobs for each in waiting_aside(tx)),
         ("schedule_ahead",): len(schedules.planned_ahead(tx)),
         ("directory_held",): len(directories.held(tx)),
         ("webhook_failing",): gauges.failing_webhooks(tx),

@@ -21,7 +21,8 @@ from config.seldom import Seldom
 from handlers.jobs.kinds import KINDS
 from portal_db.database import Database
 from portal_db.states import Lane
-from portal_db.work import jobs, leaders, ringing, workers
+from portal_db.work import jobs, leaders, ringing
+from portal_db.work.aside import waiting_aside
 from portal_db.work.candidates import Candidate
 from portal_db.work.ringing import Permits
 from worker.queue.bell import RedisBell
@@ -132,7 +133,7 @@ class Relay:
         if not self._seldom.is_due("aside"):
             return
         with self._database.read() as tx:
-            aside = workers.waiting_aside(tx)
+            aside = waiting_aside(tx)
         for each in aside:
             log.error("relay.kind_unknown", lane=each.lane.value, kind=each.kind, count=each.jobs)
 

@@ -283,14 +283,24 @@ QUEUES = (
         "room-of-lanes",
         "lanes in which nobody waits have half of the threads of a worker for all lanes",
         "while a batch runs, who waits for one import waits for its sets",
-        (Edit(BROKER, "return min(room, half - sum(each.outstanding_message_count for each in others))", "return room"),),
+        (
+            Edit(
+                BROKER, "return min(room, half - sum(each.outstanding_message_count for each in others))", "return room"
+            ),
+        ),
         (f"{TEST_CONSUMER}::test_a_batch_leaves_threads_to_who_waits",),
     ),
     Mutant(
         "room-meanwhile",
         "a consumer that waited fetches no more than there is room for now",
         "two lanes take the same room, and a batch has all threads again",
-        (Edit(CONSUMER, "        if room > 0:  # otherwise another", "        if room := max(1, room):  # otherwise another"),),
+        (
+            Edit(
+                CONSUMER,
+                "        if room > 0:  # otherwise another",
+                "        if room := max(1, room):  # otherwise another",
+            ),
+        ),
         (f"{TEST_CONSUMER}::test_what_another_lane_has_taken_meanwhile_is_not_fetched",),
     ),
     Mutant(

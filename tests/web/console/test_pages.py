@@ -90,9 +90,7 @@ class Slow:
         return cast(Now, next(self.looks))
 
 
-@pytest.mark.parametrize(
-    ("seconds", "every"), [(0.0, 1.0), (0.02, 1.0), (0.1, 5.0)], ids=["quick", "longest", "slow"]
-)
+@pytest.mark.parametrize(("seconds", "every"), [(0.0, 1.0), (0.02, 1.0), (0.1, 5.0)], ids=["quick", "longest", "slow"])
 def test_everybody_who_watches_shares_one_look(seconds: float, every: float) -> None:
     """One look a second; fewer if they would take more than a fiftieth of the time."""
     look = Slow(seconds)

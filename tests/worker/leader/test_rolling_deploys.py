@@ -15,7 +15,8 @@ from handlers.operations.housekeeping import keep_house
 from handlers.operations.reconcile import reconcile
 from handlers.registry import HANDLERS
 from portal_db.states import JobState, Lane
-from portal_db.work import jobs, workers
+from portal_db.work import jobs
+from portal_db.work.aside import waiting_aside
 from portal_db.work.workers import KINDS_OF_EVERY_WORKER
 from tests.handlers.operations.conftest import queues_of
 from tests.making import add, job, new_job, set_all_jobs, set_job
@@ -40,7 +41,7 @@ def presence(desk: Desk, *, lanes: Collection[str] = tuple(Lane), owner: str = "
 
 def aside(desk: Desk) -> list[tuple[str, str, int]]:
     with desk.world.database.read() as tx:
-        return [(each.lane.value, each.kind, each.jobs) for each in workers.waiting_aside(tx)]
+        return [(each.lane.value, each.kind, each.jobs) for each in waiting_aside(tx)]
 
 
 def test_kinds_that_no_running_worker_knows_take_no_places(desk: Desk) -> None:

@@ -244,7 +244,9 @@ def test_a_batch_leaves_threads_to_who_waits(sqlite_desk: Desk) -> None:
     assert held({Lane.EMAIL: consumers[Lane.EMAIL]}) == {Lane.EMAIL: 2}
 
 
-def test_what_another_lane_has_taken_meanwhile_is_not_fetched(sqlite_desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_another_lane_has_taken_meanwhile_is_not_fetched(
+    sqlite_desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # Given a consumer that waits in Redis while there is room
     consumers = listening(sqlite_desk, (Lane.IMPORT, Lane.EMAIL, Lane.INTERACTIVE), prefetch=2)
     emails = consumers[Lane.EMAIL]
