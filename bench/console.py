@@ -1,9 +1,10 @@
 """What operators wait for at the console, and what console and metrics cost the imports, with a year's work in the record.
 
 `p95_ms`: of each page, read over HTTP while imports run; `scrape_p95_ms`: of the leading relay's metrics, meanwhile.
-`read_beside_imports`: the share of the pages that were read before the imports had all closed. `imports_per_s`: of batches of
-the same size in turn, without console and metrics, and with both: somebody watches the first page, which renews itself, and
-opens another page every five seconds, when every process is scraped too. `ratio` is the second over the first, of medians.
+`read_beside_imports`: the share of the pages that were read before the imports had all closed. `imports_per_s`: of batches
+of the same size, without console and metrics, and with both: somebody watches the first page, which renews itself, and
+opens another page every five seconds, when every process is scraped too. `ratio`: of the medians, the second over the first.
+The two take turns in being first, since a batch later in a day's work is never quite the same.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 from uuid import UUID
 
@@ -52,11 +53,11 @@ WORKERS = ("worker-1", "worker-2")
 #: An operator opens a page, and Prometheus scrapes, this often. Both are usually slower.
 EVERY_SECONDS = 5.0
 #: Batches of imports that run while pages are timed.
-BESIDE = 5
+BESIDE = 2
 
 
 def measure(
-    *, finished: int, dead: int, open: int, imports: int = 1_000, samples: int = 40, rounds: int = 5
+    *, finished: int, dead: int, open: int, imports: int = 3_000, samples: int = 40, rounds: int = 4
 ) -> dict[str, Any]:
     """Fill a database and measure.
 
@@ -78,10 +79,13 @@ def measure(
             latency = _latency(deployment, browser, ports["relay"], beside, samples)
         rates: dict[str, list[float]] = {"without": [], "with": []}
         for number in range(rounds):
-            with _running(deployment, watched=False):
-                rates["without"].append(_rate(deployment, f"without {number}", next(batches)))
-            with _running(deployment) as ports, _console(deployment, operator_id) as browser, _watching(browser, ports):
-                rates["with"].append(_rate(deployment, f"with {number}", next(batches)))
+            for side in ("without", "with") if number % 2 else ("with", "without"):
+                with ExitStack() as stack:
+                    ports = stack.enter_context(_running(deployment, watched=side == "with"))
+                    if side == "with":
+                        browser = stack.enter_context(_console(deployment, operator_id))
+                        stack.enter_context(_watching(browser, ports))
+                    rates[side].append(_rate(deployment, f"{side} {number}", next(batches)))
     medians = {name: round(statistics.median(each), 1) for name, each in rates.items() if each}
     return {
         "finished": finished,
@@ -175,10 +179,13 @@ def _watching(browser: httpx.Client, ports: Mapping[str, int]) -> Iterator[None]
     """An operator who keeps the first page open and opens others, and Prometheus."""
     ended = threading.Event()
 
+    def open_page(query: Mapping[str, str]) -> None:
+        given = dict(query)
+        browser.get(given.pop("path"), params=given)
+
     def open_pages() -> None:
         for query in itertools.cycle(PAGES.values()):
-            given = dict(query)
-            browser.get(given.pop("path"), params=given)
+            open_page(query)
             for port in ports.values():
                 browser.get(f"http://{LOOPBACK}:{port}/metrics")
             if ended.wait(EVERY_SECONDS):
@@ -192,6 +199,8 @@ def _watching(browser: httpx.Client, ports: Mapping[str, int]) -> Iterator[None]
                 if line.startswith("data:"):
                     browser.get("/now/part")
 
+    for query in PAGES.values():  # somebody has used them before
+        open_page(query)
     with ThreadPoolExecutor(2) as pool:
         watching = [pool.submit(each) for each in (open_pages, keep_open)]
         try:

@@ -15,18 +15,21 @@ from handlers.paging import read_cursor, read_id
 from portal_db import audit
 from portal_db.access import people
 from portal_db.audit import AuditFilter
-from portal_db.database import Database
+from portal_db.database import Database, Tx
 from portal_db.dialect import count_rows
 from portal_db.paging import Cursor
 from portal_db.states import OPEN_JOB_STATES, ImportState, JobState
 from portal_db.tables import AuditEntry, Batch, Import, Job, Practice, XpmConnection
 from portal_db.types import database_time
-from portal_db.work import import_search, imports, job_search, overview, pauses, progress
-from portal_db.work.job_search import Filter
+from portal_db.work import bulk_acts, import_search, imports, job_search, overview, pauses, progress
+from portal_db.work.bulk_acts import BulkEntry
+from portal_db.work.job_search import Filter, Grouped
 from portal_db.work.pauses import Paused
 from portal_db.xero import connections, requester
 
 PAGE = 50
+#: Causes of dead letters, and acts on many of them, that are shown.
+GROUPS, ACTS = 50, 5
 
 
 @dataclass(frozen=True)
@@ -45,12 +48,36 @@ def jobs(database: Database, which: Filter, *, after: str | None) -> JobPage:
         RequestRefused: `after` is not a cursor of this list.
     """
     with database.read() as tx:
-        if which.import_id is not None or (which.states and set(which.states) <= {*OPEN_JOB_STATES, JobState.DEAD}):
-            found = job_search.listing(tx, which, limit=PAGE, after=read_cursor(after))
-            more = str(job_search.cursor_of(which, found[-1])) if len(found) == PAGE else None
-            return JobPage(found, more)
-        found = job_search.latest(tx, which, before=read_id(after), limit=PAGE)
-        return JobPage(found, str(found[-1].id) if len(found) == PAGE else None, job_search.LOOKED_THROUGH)
+        return _jobs(tx, which, after)
+
+
+def _jobs(tx: Tx, which: Filter, after: str | None) -> JobPage:
+    if which.import_id is not None or (which.states and set(which.states) <= {*OPEN_JOB_STATES, JobState.DEAD}):
+        found = job_search.listing(tx, which, limit=PAGE, after=read_cursor(after))
+        more = str(job_search.cursor_of(which, found[-1])) if len(found) == PAGE else None
+        return JobPage(found, more)
+    found = job_search.latest(tx, which, before=read_id(after), limit=PAGE)
+    return JobPage(found, str(found[-1].id) if len(found) == PAGE else None, job_search.LOOKED_THROUGH)
+
+
+@dataclass(frozen=True)
+class DeadLetters:
+    """Dead letters that match: their causes, a page of them, and the latest acts on many of any."""
+
+    groups: Sequence[Grouped]
+    page: JobPage
+    acts: Sequence[BulkEntry]
+
+
+def dead_letters(database: Database, which: Filter, *, after: str | None) -> DeadLetters:
+    """Dead letters by cause and newest first.
+
+    Raises:
+        RequestRefused: `after` is not a cursor of this list.
+    """
+    with database.read() as tx:
+        groups = job_search.groups(tx, which, limit=GROUPS)
+        return DeadLetters(groups, _jobs(tx, which, after), bulk_acts.listing(tx, limit=ACTS))
 
 
 def import_list(

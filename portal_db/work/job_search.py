@@ -74,11 +74,22 @@ class Filter:
 
 
 def listing(tx: Tx, which: Filter, *, limit: int, after: Cursor | None = None) -> list[Job]:
-    """A page of jobs, newest first."""
-    at, limit = _time_of(which), min(limit, LONGEST_PAGE)
-    # By their ids, so that only a page of whole rows is read: sorting all that match takes twice as long.
-    ids = newest_first(select(Job.id).where(*which.conditions()), at, Job.id, after=after, limit=limit)
-    return list(tx.session.scalars(select(Job).where(Job.id.in_(ids)).order_by(at.desc(), Job.id.desc())))
+    """A page of jobs, newest first: dead letters by the time they died, others by their ids, which are in the order of
+    time."""
+    limit = min(limit, LONGEST_PAGE)
+    ids = select(Job.id).where(*which.conditions())
+    if which.only_dead:
+        order = (Job.finished_at.desc(), Job.id.desc())
+        ids = newest_first(ids, Job.finished_at, Job.id, after=after, limit=limit)
+    else:
+        before, order = after.row_id if after else None, (Job.id.desc(),)
+        # Most often the latest jobs fill a page, and all that match need not be sorted.
+        if which.import_id is None and len(found := latest(tx, which, before=before, limit=limit)) == limit:
+            return found
+        ids = ids.where(Job.id < before) if before else ids
+        ids = ids.order_by(*order).limit(limit)
+    # First the ids, so that only a page of whole rows is read: sorting all that match takes twice as long.
+    return list(tx.session.scalars(select(Job).where(Job.id.in_(ids)).order_by(*order)))
 
 
 #: Jobs that `latest` looks through for those that match.

@@ -11,7 +11,6 @@ from fastapi.responses import Response
 from handlers.access.operator_roles import OpsAct
 from handlers.errors import RequestRefused
 from handlers.operations import bulk, dead_letters, job_query, searches
-from handlers.operations import jobs as job_details
 from web.console import jobs
 from web.console.operator import OpsPosted, TheOperator, Words, posted
 from web.console.view import back, page
@@ -19,9 +18,6 @@ from web.console.words import errors_of
 from web.pages.frame.forms import NO_ERRORS
 
 router = APIRouter()
-
-GROUPS = 50
-ACTS = 5
 
 
 @router.get("/dead")
@@ -32,10 +28,8 @@ def show_dead(operator: TheOperator, q: Words = "", after: Words | None = None) 
         which = job_query.parse(q, bulk.DEAD)
     except RequestRefused as refused:
         errors = errors_of(refused, ("q",))
-    groups = job_details.groups(operator.database, which, limit=GROUPS)
-    found = searches.jobs(operator.database, which, after=after)
-    acts = bulk.listing(operator.database, limit=ACTS)
-    return page(operator, "console/dead.html", errors, q=q, groups=groups, found=found, acts=acts)
+    found = searches.dead_letters(operator.database, which, after=after)
+    return page(operator, "console/dead.html", errors, q=q, groups=found.groups, found=found.page, acts=found.acts)
 
 
 @router.post("/jobs/{job_id}/requeue")

@@ -1,5 +1,5 @@
-"""One look at the state for everybody who watches it: however many browsers do, the record is read once a second, more seldom
-while a look takes long, and not at all while nobody watches."""
+"""One look at the state for everybody who watches it: however many browsers do, the record is read once a second, more
+seldom while a look takes long, and not at all while nobody watches."""
 
 from __future__ import annotations
 

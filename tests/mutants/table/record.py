@@ -411,8 +411,15 @@ LEASE = (
         "lock-timeout",
         "no statement waits for a lock as long as an idle transaction may hold one",
         "P3: transactions of a stopped process get a lock in turn, and each holds it for its whole idle time",
-        (Edit("portal_db/database.py", ', "lock_timeout": f"{LOCK_SECONDS}s"}', "}"),),
+        (Edit("portal_db/database.py", '    "lock_timeout": f"{LOCK_SECONDS}s",\n', ""),),
         (f"{TRANSACTIONS}::test_a_stopped_process_whose_transactions_wait_for_each_other_ends_them_together",),
+    ),
+    Mutant(
+        "no-jit",
+        "PostgreSQL compiles none of our statements before it runs them",
+        "with a million finished jobs a look of the relay takes half a second",
+        (Edit("portal_db/database.py", '    "jit": "off",\n', ""),),
+        (f"{POOLER_TESTS}::test_a_direct_connection_sends_no_statement_more",),
     ),
     Mutant(
         "pooler-prepares",

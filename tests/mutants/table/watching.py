@@ -117,11 +117,11 @@ MUTANTS = (
         "the relay reads all finished jobs once a minute",
         (
             Edit(
-                "portal_db/work/workers.py",
-                "for of_an_index in (Job.rung_at.is_(None), Job.rung_at.is_not(None)):",
-                "for of_an_index in (true(),):",
+                "portal_db/work/aside.py",
+                "of_lane.where(was_rung(), ~is_known())",
+                "of_lane.where(Job.state.in_(list(JobState)[:2]), Job.rung_at.is_not(None), ~is_known())",
             ),
-            Edit("portal_db/work/workers.py", "from sqlalchemy import ", "from sqlalchemy import true, "),
+            Edit("portal_db/work/aside.py", "import Lane", "import JobState, Lane"),
         ),
         (f"{TEST_GAUGES}::test_reading_costs_no_more_with_finished_work[new postgresql]",),
     ),
