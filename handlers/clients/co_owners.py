@@ -19,7 +19,7 @@ from handlers.access.activation import activation_token
 from handlers.access.caller import Caller
 from handlers.access.invitation import LINK_VALID_SECONDS, Preview
 from handlers.access.tokens import hashed
-from handlers.clients.queries import require_client, require_current_client
+from handlers.clients.queries import require_client, require_co_owner, require_current_client
 from handlers.email.once import send_once
 from handlers.jobs.enqueue import FollowUp, standalone_job
 from handlers.jobs.handler import job_arg
@@ -27,7 +27,6 @@ from handlers.jobs.kinds import JobKind
 from handlers.services import Bell, Services
 from portal_db import co_owner_invitations, welcome_emails
 from portal_db.access import account_emails
-from portal_db.clients import team
 from portal_db.clients.team import CoOwnership
 from portal_db.database import Database, Tx, retry_on_deadlock
 from portal_db.states import EmailState, ErrorClass
@@ -55,7 +54,7 @@ def ask(database: Database, settings: Settings, caller: Caller, client_id: UUID,
     """
     with database.read() as tx:
         client = require_client(tx, caller, client_id).client
-        found = _require_co_owner(tx, client_id, member_id)
+        found = require_co_owner(tx, client_id, member_id)
         to = found.login.email
         letter = invitation.preview(tx, settings, caller.practice_id, name=found.member.name, to=to)
         return Asked(client, found, letter)
@@ -74,8 +73,8 @@ def invite(database: Database, bell: Bell, caller: Caller, client_id: UUID, memb
     """
     with database.write() as tx:
         client = require_current_client(tx, caller, client_id).client
-        is_first = co_owner_invitations.add(tx, _require_co_owner(tx, client_id, member_id).login.id)
-        found = _require_co_owner(tx, client_id, member_id)
+        is_first = co_owner_invitations.add(tx, require_co_owner(tx, client_id, member_id).login.id)
+        found = require_co_owner(tx, client_id, member_id)
         if (email := found.email) is None:
             raise refusals.INVITED_MEANWHILE()
         dedupe_key = f"{KIND}:{email.id}:{hashlib.sha256(key.encode()).hexdigest()[:32]}"
@@ -88,13 +87,6 @@ def invite(database: Database, bell: Bell, caller: Caller, client_id: UUID, memb
         act = Act.of_staff(caller)
         act.audit(tx, "client.invite_co_owner", "client", client_id, client.practice_id, after=f"version {version}")
     bell.ring(job.lane, [job.id])
-
-
-def _require_co_owner(tx: Tx, client_id: UUID, member_id: UUID) -> CoOwnership:
-    found = team.co_owners(tx, client_id).get(member_id)
-    if found is None:
-        raise refusals.UNKNOWN_CO_OWNER()
-    return found
 
 
 def _renew(tx: Tx, email: CoOwnerInvitation) -> int:
@@ -118,12 +110,12 @@ def fetch(services: Services, job: Job) -> EmailState:
     invitation_id, lease = job_arg(job, "invitation_id"), lease_of(job).token
     with services.database.read() as tx:
         found = co_owner_invitations.addressed(tx, invitation_id, job.practice_id)
-    if (
-        found is not None and found.invitation.state is EmailState.SENDING
-    ):  # an attempt that was cut off may have sent it
+    if found is None:
+        return EmailState.CANCELLED
+    if found.invitation.state is EmailState.SENDING:  # an attempt that was cut off may have sent it
         return EmailState.UNKNOWN
-    is_wanted = found is not None and found.login.activated_at is None and found.client.archived_at is None
-    if found is None or not is_wanted or found.invitation.state is not EmailState.PENDING:
+    is_wanted = found.login.activated_at is None and found.client.archived_at is None
+    if found.invitation.state is not EmailState.PENDING or not is_wanted:
         return EmailState.CANCELLED
     token = activation_token(services, invitation_id, found.invitation.version)
     with services.database.write() as tx:

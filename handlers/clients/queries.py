@@ -145,6 +145,18 @@ def require_current_client(tx: Tx, caller: Caller, client_id: UUID) -> ClientEnt
     return found
 
 
+def require_co_owner(tx: Tx, client_id: UUID, member_id: UUID) -> CoOwnership:
+    """A co-owner of this client's account.
+
+    Raises:
+        RequestRefused: the client has no such co-owner.
+    """
+    found = team.co_owners(tx, client_id).get(member_id)
+    if found is None:
+        raise refusals.UNKNOWN_CO_OWNER()
+    return found
+
+
 class Invitation(BaseModel):
     """Whether and when a person was invited to the portal, or became active there."""
 
