@@ -20,9 +20,9 @@ def set_up_at(database: Database, caller: Caller, details: Details) -> dict[UUID
     """Since when the logins of a client's account, its co-owners' too, have a second factor, for those who may reset it."""
     if not caller.may(Scope.MANAGE):
         return {}
-    logins = [each.login for each in (details.entry, *details.co_owners.values()) if each.login is not None]
+    logins = [details.entry.login, *(each.login for each in details.co_owners.values())]
     with database.read() as tx:
-        found = {login.id: second_factors.get(tx, login.id) for login in logins}
+        found = {login.id: second_factors.get(tx, login.id) for login in logins if login is not None}
     return {login_id: one.set_up_at for login_id, one in found.items() if one is not None and one.set_up_at is not None}
 
 
