@@ -126,7 +126,7 @@ def test_webhooks_structures_and_a_colleague_who_loses_their_phone_and_leaves(br
         page.get_by_label("Hand over to").select_option(index=1)
         ines.is_sound()
         ines.button("Deactivate").click()
-        expect(page.get_by_role("status")).to_be_visible()
+        expect(page.get_by_role("status")).to_contain_text("can't sign in any more")
         ines.is_sound()
         # And each of it is in the audit, by area, and in a file
         ines.menu("Audit")
