@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from handlers.access import password_reset, security_notice
-from handlers.clients import task_email
+from handlers.clients import co_owners, task_email
 from handlers.directory import sync
 from handlers.directory.lookup import fetch_records
 from handlers.imports import create, details, relationships, send_welcome_email, validate
@@ -23,6 +23,7 @@ HANDLERS: dict[str, Handler] = {
     JobKind.SEND_WELCOME_EMAIL: Handler(
         send_welcome_email.fetch, send_welcome_email.apply, send_welcome_email.on_failure, send_welcome_email.SENDING
     ),
+    JobKind.INVITE_CO_OWNER: one_by_one(co_owners.fetch, co_owners.apply, co_owners.on_failure),
     JobKind.SEND_TASK_EMAIL: Handler(task_email.fetch, task_email.apply, task_email.on_failure, task_email.SENDING),
     JobKind.SEND_RECONNECT_NOTICE: one_by_one(
         reconnect_notice.fetch, reconnect_notice.apply, reconnect_notice.on_failure

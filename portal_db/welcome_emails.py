@@ -18,7 +18,7 @@ from portal_db.database import Tx
 from portal_db.dialect import one_as, update_rows
 from portal_db.paging import LONGEST_PAGE, Cursor, newest_first
 from portal_db.states import EmailState, JobState
-from portal_db.tables import Client, Job, Login, Practice, PracticeLook, WelcomeEmail
+from portal_db.tables import Client, CoOwnerInvitation, Job, Login, Practice, PracticeLook, WelcomeEmail
 from portal_db.types import UtcDateTime, db_now
 from portal_db.upkeep import restores
 from portal_db.work.due import state_of_found
@@ -273,7 +273,7 @@ def listing(
     return [EmailEntry(*found) for found in tx.session.execute(page)]
 
 
-def renew(tx: Tx, email: WelcomeEmail) -> int | None:
+def renew(tx: Tx, email: WelcomeEmail | CoOwnerInvitation) -> int | None:
     """Send an email again as its next version; the previous version's link stops working.
 
     Returns:
@@ -283,7 +283,7 @@ def renew(tx: Tx, email: WelcomeEmail) -> int | None:
     renewed = _decide(
         tx,
         email,
-        WelcomeEmail.token_used_at.is_(None),
+        type(email).token_used_at.is_(None),
         state=EmailState.PENDING,
         version=version,
         message_id=message_id(email.id, version),
@@ -319,6 +319,7 @@ def _state(tx: Tx, is_meant: ColumnElement[bool]) -> EmailState | None:
     return tx.session.scalar(select(WelcomeEmail.state).where(is_meant))
 
 
-def _decide(tx: Tx, email: WelcomeEmail, *conditions: ColumnElement[bool], **values: Any) -> bool:
-    unchanged = (WelcomeEmail.id == email.id, WelcomeEmail.version == email.version, WelcomeEmail.state == email.state)
-    return bool(update_rows(tx, WelcomeEmail, *unchanged, *conditions, **values))
+def _decide(tx: Tx, email: WelcomeEmail | CoOwnerInvitation, *conditions: ColumnElement[bool], **values: Any) -> bool:
+    table = type(email)
+    unchanged = (table.id == email.id, table.version == email.version, table.state == email.state)
+    return bool(update_rows(tx, table, *unchanged, *conditions, **values))

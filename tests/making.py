@@ -11,9 +11,9 @@ from sqlalchemy import delete, insert, update
 
 from handlers.registry import HANDLERS
 from portal_db.access import activations, people
-from portal_db.clients import clients
+from portal_db.clients import clients, team
 from portal_db.database import Database, Tx
-from portal_db.states import ClientKind, ClientType, ErrorClass, Lane, LoginKind, Subscription
+from portal_db.states import ClientKind, ClientType, ErrorClass, FieldSource, Lane, LoginKind, Subscription
 from portal_db.tables import AuditEntry, Job, Pause
 from portal_db.types import db_now
 from portal_db.work import jobs
@@ -62,8 +62,26 @@ def account(
         clients.add(tx, {**row, "login_id": login_id, "subscription": Subscription.STARTER})
         clients.make_visible_to(tx, client_id, staff_id)
         if is_active:
-            assert activations.activate(tx, client_id, password_hash) is not None
+            assert activations.activate(tx, login_id, password_hash)
     return Account(practice_id, client_id, login_id, email)
+
+
+def co_owner(
+    database: Database, of: Account, name: str = "Bo Mitchell", *, password_hash: str | None = None
+) -> tuple[UUID, Account]:
+    """Somebody whom a review made a co-owner of a client's account: the team member, and what they sign in with. With a
+    password they are active."""
+    with database.write() as tx:
+        member_id, login_id = tx.new_id(), tx.new_id()
+        email = f"{login_id.hex}@clients.example"
+        assert people.add_login(tx, login_id, LoginKind.CLIENT, email, email)
+        member = {"id": member_id, "practice_id": of.practice_id, "client_id": of.client_id, "name": name}
+        member |= {"relationship": "Spouse", "email": email, "source": FieldSource.STAFF, "as_of": db_now()}
+        team.add(tx, member)
+        team.make_co_owner(tx, member_id, login_id)
+        if password_hash is not None:
+            assert activations.activate(tx, login_id, password_hash)
+    return member_id, Account(of.practice_id, of.client_id, login_id, email)
 
 
 def new_job(

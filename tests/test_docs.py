@@ -53,6 +53,14 @@ def test_every_behaviour_of_an_import_has_a_test() -> None:
     assert [each for each in sorted(named) if f"def {each[1]}(" not in (ROOT / "tests" / each[0]).read_text()] == []
 
 
+def test_every_walk_that_the_pages_name_is_there() -> None:
+    text = (ROOT / "docs" / "pages.md").read_text()
+    walks = re.findall(r"^\| [^|]+ \| `(test_\w+\.py)::(\w+)` \|$", text, flags=re.MULTILINE)
+    assert len(walks) > 20
+    folder = ROOT / "tests" / "e2e"
+    assert [name for file, name in walks if f"def {name}(" not in (folder / file).read_text()] == []
+
+
 def test_links_between_documents_lead_somewhere() -> None:
     pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
     broken = [

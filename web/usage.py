@@ -45,11 +45,11 @@ class UsageLimits:
     def __init__(self, counts: SharedCounts) -> None:
         self._counts = counts
 
-    def take(self, use: Use, who: Caller, *, client_id: UUID | None = None) -> None:
+    def take(self, use: Use, who: Caller, *, to: UUID | None = None) -> None:
         """Count a use.
 
         Args:
-            client_id: who gets an email.
+            to: the client, or the team member of one, who gets an email.
 
         Raises:
             RequestRefused: there were too many; it says when to try again.
@@ -59,8 +59,8 @@ class UsageLimits:
             (of_person, f"{use} of person", str(who.staff_id)),
             (of_practice, f"{use} of practice", str(who.practice_id)),
         ]
-        if client_id is not None:
-            budgets.append((EMAILS_TO_A_CLIENT, f"{use} to client", str(client_id)))
+        if to is not None:
+            budgets.append((EMAILS_TO_A_CLIENT, f"{use} to client", str(to)))
         exceeded = self._counts.take(budgets)
         if exceeded is not None:
             wait = exceeded.wait_seconds

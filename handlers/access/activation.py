@@ -1,5 +1,5 @@
-"""A client opens the link of their welcome email and activates their account: sets a password and accepts the terms, if the
-practice has any.
+"""A client, or a co-owner of their account, opens the link of their invitation and activates it: sets a password and accepts
+the terms, if the practice has any.
 
 The link works once and expires after 30 days. A newer email or a changed login ends it (b.6, design §5).
 """
@@ -60,12 +60,11 @@ def look(database: Database, token: str) -> Link:
         if found is None or state is not LinkState.LIVE:
             return Link(state)
         its_terms, its_look = terms.newest(tx, found.practice.id), look_of(tx, found.practice.id)
-    client = found.client
     return Link(
         state,
         practice_name=found.practice.name,
-        client_name=client.name,
-        given_name=client.given_name,
+        client_name=found.person.name,
+        given_name=found.given_name,
         email=found.login.email,
         until=found.email.token_expires_at,
         terms=its_terms,
@@ -100,12 +99,11 @@ def activate(
         raise refusals.TERMS_CHANGED()
     if its_terms is not None and not accepts_terms:
         raise refusals.TERMS_NOT_ACCEPTED()
-    password_rules.require(password, (found.client.name, found.login.email, found.practice.name))
+    password_rules.require(password, (found.person.name, found.login.email, found.practice.name))
     made = hash_of(password)
     with database.write() as tx:
-        client_id = activations.use_link(tx, token_hash)
-        login_id = activations.activate(tx, client_id, made) if client_id is not None else None
-        if login_id is None:
+        login_id = found.login.id
+        if not (activations.use_link(tx, token_hash) and activations.activate(tx, login_id, made)):
             # Another request was faster, or the link ended while the password was hashed.
             raise _refusal(_state_of(activations.by_link(tx, token_hash)))
         if its_terms is not None:
@@ -117,7 +115,7 @@ def activate(
             subject_id=login_id,
             practice_id=None,
             actor=ActorKind.SYSTEM,
-            why="by the link of the welcome email",
+            why="by the link of the invitation",
         )
     return login_id
 

@@ -1,4 +1,4 @@
-"""What owners and account admins do about the second factor of a client who has lost it."""
+"""What owners and account admins do about the second factor of a client or co-owner who has lost it."""
 
 from __future__ import annotations
 
@@ -11,34 +11,39 @@ from handlers.access.act import Actor
 from handlers.access.caller import Caller, Scope
 from handlers.access.origin import Origin
 from handlers.access.sign_in_log import SignInEvent
-from handlers.clients.queries import require_client
+from handlers.clients.queries import Details, require_client, require_co_owner
 from portal_db.access import credentials, second_factors
 from portal_db.database import Database
 
 
-def set_up_at(database: Database, caller: Caller, client_id: UUID) -> datetime | None:
-    """Since when a client has a second factor, for those who may reset it.
-
-    Raises:
-        RequestRefused: the client is not found or not visible to them.
-    """
+def set_up_at(database: Database, caller: Caller, details: Details) -> dict[UUID, datetime]:
+    """Since when the logins of a client's account, its co-owners' too, have a second factor, for those who may reset it."""
     if not caller.may(Scope.MANAGE):
-        return None
+        return {}
+    logins = [details.entry.login, *(each.login for each in details.co_owners.values())]
     with database.read() as tx:
-        login = require_client(tx, caller, client_id).login
-        found = second_factors.get(tx, login.id) if login is not None else None
-    return found.set_up_at if found is not None else None
+        found = {login.id: second_factors.get(tx, login.id) for login in logins if login is not None}
+    return {login_id: one.set_up_at for login_id, one in found.items() if one is not None and one.set_up_at is not None}
 
 
-def reset(database: Database, caller: Caller, client_id: UUID, origin: Origin) -> None:
-    """Take away a client's second factor. They are signed out, and set up another one where the practice mandates it.
+def reset(
+    database: Database, caller: Caller, client_id: UUID, origin: Origin, *, member_id: UUID | None = None
+) -> None:
+    """Take away the second factor of a client or co-owner. They are signed out, and set up another one where the practice
+    mandates it.
+
+    Args:
+        member_id: the co-owner.
 
     Raises:
-        RequestRefused: the caller is neither owner nor account admin, the client is not found, or there is nothing to reset.
+        RequestRefused: the caller is neither owner nor account admin, the client is not found or has no such co-owner, or
+            there is nothing to reset.
     """
     caller.require(Scope.MANAGE)
     with database.write() as tx:
         login = require_client(tx, caller, client_id).login
+        if member_id is not None:
+            login = require_co_owner(tx, client_id, member_id).login
         if login is None or not second_factors.remove(tx, login.id):
             raise refusals.NO_SECOND_FACTOR()
         found = credentials.by_login(tx, login.id)

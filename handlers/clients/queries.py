@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal, Self
@@ -18,10 +18,11 @@ from handlers.relationships.review_queue import Item
 from portal_db.access import people
 from portal_db.clients import client_queries, clients, team
 from portal_db.clients.client_queries import ClientEntry, ClientFilter, Order
+from portal_db.clients.team import CoOwnership
 from portal_db.database import Database, Tx
 from portal_db.paging import Cursor
 from portal_db.states import ReviewState
-from portal_db.tables import ClientField, FieldConflict, Login, Staff, TeamMember, WelcomeEmail
+from portal_db.tables import ClientField, CoOwnerInvitation, FieldConflict, Login, Staff, TeamMember, WelcomeEmail
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Details:
     fields: dict[str, ClientField]
     conflicts: Sequence[FieldConflict]
     team: Sequence[TeamMember]
-    co_owners: Collection[UUID]
+    co_owners: Mapping[UUID, CoOwnership]
     relationships: Sequence[Item]
 
 
@@ -144,6 +145,18 @@ def require_current_client(tx: Tx, caller: Caller, client_id: UUID) -> ClientEnt
     return found
 
 
+def require_co_owner(tx: Tx, client_id: UUID, member_id: UUID) -> CoOwnership:
+    """A co-owner of this client's account.
+
+    Raises:
+        RequestRefused: the client has no such co-owner.
+    """
+    found = team.co_owners(tx, client_id).get(member_id)
+    if found is None:
+        raise refusals.UNKNOWN_CO_OWNER()
+    return found
+
+
 class Invitation(BaseModel):
     """Whether and when a person was invited to the portal, or became active there."""
 
@@ -151,7 +164,7 @@ class Invitation(BaseModel):
     at: datetime | None = Field(description="when they were invited, or became active")
 
     @classmethod
-    def of(cls, login: Login, email: WelcomeEmail | None) -> Self:
+    def of(cls, login: Login, email: WelcomeEmail | CoOwnerInvitation | None) -> Self:
         if login.activated_at is not None:
             return cls(state="active", at=login.activated_at)
         state = client_queries.INVITATIONS.get(email.state, "not_invited") if email else "not_invited"

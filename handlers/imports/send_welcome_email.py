@@ -12,26 +12,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from email.message import Message
 
-from config.settings import Settings
 from handlers import refusals
-from handlers.access import firm
 from handlers.access.activation import activation_token
-from handlers.access.firm import Look
+from handlers.access.invitation import LINK_VALID_SECONDS, compose
 from handlers.access.tokens import hashed
 from handlers.email import addresses
-from handlers.email import compose as email_compose
-from handlers.email.greeting import greeting
 from handlers.errors import JobError, OutcomeUnknown
 from handlers.jobs.handler import Result, Sending, Task, job_arg
 from handlers.services import Services
 from portal_db import welcome_emails
 from portal_db.database import Tx
 from portal_db.states import EmailState, ErrorClass
-from portal_db.tables import Client, Job, Practice, PracticeLook
+from portal_db.tables import Job
 from portal_db.welcome_emails import AddressedEmail, Intent
 from portal_db.work.jobs import Failure, LeaseLost, lease_of
-
-LINK_VALID_SECONDS = 30 * 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +59,13 @@ def _letter(services: Services, addressed: AddressedEmail | None) -> Letter | Jo
             token = activation_token(services, addressed.email.id, addressed.email.version)
             found, to = addressed, addressed.login.email
             message = compose(
-                services.settings, found.client, found.practice, found.look, to, found.email.message_id, token
+                services.settings,
+                found.practice,
+                found.look,
+                name=found.client.given_name or found.client.name,
+                to=to,
+                message_id=found.email.message_id,
+                token=token,
             )
             return Letter(message, to, hashed(token))
         case _:
@@ -121,27 +121,6 @@ def on_failure(tx: Tx, job: Job, failure: Failure) -> None:
             welcome_emails.finish_sending(tx, intent, EmailState.REFUSED)
         case _:
             pass
-
-
-def compose(
-    settings: Settings,
-    client: Client,
-    practice: Practice,
-    look: PracticeLook | None,
-    to: str,
-    message_id: str,
-    token: str,
-) -> Message:
-    """The message with its activation link."""
-    values = {
-        "greeting": greeting(client.given_name or client.name),
-        "practice_name": practice.name,
-        "activation_url": f"{settings.public_url.rstrip('/')}/activate#{token}",
-        "days": str(LINK_VALID_SECONDS // 86_400),
-        **firm.email_values(settings, Look.of(look)),
-    }
-    subject = f"Welcome to the client portal of {practice.name}"
-    return email_compose.compose(settings, "welcome", to=to, subject=subject, message_id=message_id, values=values)
 
 
 def _intent_of(job: Job) -> Intent:

@@ -9,23 +9,22 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from email.header import decode_header, make_header
 from uuid import UUID
 
 from config.settings import Settings
 from handlers import refusals
+from handlers.access import invitation
 from handlers.access.act import Act
 from handlers.access.caller import Caller
+from handlers.access.invitation import LINK_VALID_SECONDS, Preview
 from handlers.clients.queries import require_client, require_current_client
 from handlers.imports.accept import Accepted
 from handlers.imports.reopen import lock_import, reopen_if_closed, settle_after_decision
-from handlers.imports.send_welcome_email import LINK_VALID_SECONDS, compose
 from handlers.imports.settle import settle
 from handlers.jobs.enqueue import FollowUp, follow_up_job, import_job, missing_job, trace_of_epoch
 from handlers.jobs.kinds import JobKind
 from handlers.services import Bell
 from portal_db import welcome_emails
-from portal_db.access import looks, people
 from portal_db.clients.client_queries import ClientEntry
 from portal_db.database import Database, Tx, retry_on_deadlock
 from portal_db.paging import Cursor
@@ -48,15 +47,6 @@ class Decided:
     state: ImportState
 
 
-@dataclass(frozen=True)
-class Preview:
-    """A welcome email as it would be sent, without its link."""
-
-    to: str
-    subject: str
-    text: str
-
-
 def preview(database: Database, settings: Settings, caller: Caller, client_id: UUID) -> Preview | None:
     """What a client would receive; `None` for an entity.
 
@@ -65,13 +55,10 @@ def preview(database: Database, settings: Settings, caller: Caller, client_id: U
     """
     with database.read() as tx:
         entry = require_client(tx, caller, client_id)
-        practice, look = people.get_practice(tx, caller.practice_id), looks.get(tx, caller.practice_id)
-    if entry.login is None or practice is None:
-        return None
-    message = compose(settings, entry.client, practice, look, entry.login.email, "preview", "…")
-    text = next(part for part in message.walk() if part.get_content_type() == "text/plain")
-    subject = str(make_header(decode_header(message["Subject"])))
-    return Preview(entry.login.email, subject, bytes(text.get_payload(decode=True)).decode())
+        if entry.login is None:
+            return None
+        name = entry.client.given_name or entry.client.name
+        return invitation.preview(tx, settings, caller.practice_id, name=name, to=entry.login.email)
 
 
 @retry_on_deadlock

@@ -20,6 +20,7 @@ class JobKind(StrEnum):
     IMPORT_DETAILS = "import_details"
     IMPORT_RELATIONSHIPS = "import_relationships"
     SEND_WELCOME_EMAIL = "send_welcome_email"
+    INVITE_CO_OWNER = "invite_co_owner"
     SEND_TASK_EMAIL = "send_task_email"
     SEND_RECONNECT_NOTICE = "send_reconnect_notice"
     SEND_PASSWORD_RESET = "send_password_reset"  # noqa: S105 -- the name of a kind
@@ -68,6 +69,7 @@ KINDS: dict[str, Kind] = {kind.name: kind for kind in (
     Kind(JobKind.IMPORT_DETAILS,        Part.BRANCH,     None,              60,         24,           600.0,         50),
     Kind(JobKind.IMPORT_RELATIONSHIPS,  Part.BRANCH,     None,              60,         24,           600.0,         50),
     Kind(JobKind.SEND_WELCOME_EMAIL,    Part.BRANCH,     Lane.EMAIL,        60,         48,          1800.0,         20),
+    Kind(JobKind.INVITE_CO_OWNER,       Part.STANDALONE, Lane.EMAIL,        60,         48,          1800.0,          1),
     Kind(JobKind.SEND_TASK_EMAIL,       Part.STANDALONE, Lane.EMAIL,        60,         48,          1800.0,         20),
     Kind(JobKind.SEND_RECONNECT_NOTICE, Part.STANDALONE, Lane.EMAIL,        60,         48,          1800.0,          1),
     Kind(JobKind.SEND_PASSWORD_RESET,   Part.STANDALONE, Lane.INTERACTIVE,  60,          2,           300.0,          1),

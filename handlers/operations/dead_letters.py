@@ -15,8 +15,9 @@ from handlers.imports.reopen import lock_job, reopen_if_closed, settle_after_dec
 from handlers.imports.settle import settle
 from handlers.jobs.done_elsewhere import require_undone
 from handlers.jobs.enqueue import trace_of_epoch
+from handlers.jobs.handler import job_arg
 from handlers.jobs.kinds import KINDS, JobKind
-from portal_db import audit, welcome_emails
+from portal_db import audit, co_owner_invitations, welcome_emails
 from portal_db.access import people
 from portal_db.database import Database, Tx, retry_on_deadlock
 from portal_db.paging import Cursor
@@ -102,8 +103,8 @@ def _background_lane(job: Job) -> Lane:
 
 @retry_on_deadlock
 def dismiss(database: Database, act: Act, job_id: UUID, *, counted: Counted = _uncounted) -> Dismissed:
-    """Dismiss one dead letter. Its welcome email is cancelled if it was not begun; one of unknown outcome stays unknown, for
-    an operator to decide.
+    """Dismiss one dead letter. Its welcome email or invitation is cancelled if it was not begun; one of unknown outcome
+    stays unknown, for a person to decide.
 
     Args:
         counted: as in `requeue`.
@@ -118,6 +119,8 @@ def dismiss(database: Database, act: Act, job_id: UUID, *, counted: Counted = _u
             require_dead(tx, lock_job(tx, job_id)[0])
         if row is not None and row.client_id is not None and job.kind == JobKind.SEND_WELCOME_EMAIL:
             welcome_emails.cancel_pending(tx, row.client_id)
+        elif job.kind == JobKind.INVITE_CO_OWNER:
+            co_owner_invitations.cancel_pending(tx, job_arg(job, "invitation_id"))
         act.audit(tx, "job.dismiss", "job", job_id, job.practice_id, before=JobState.DEAD, after=JobState.DISMISSED)
         state = settle_after_decision(tx, act, row) if row is not None else None
         counted(tx)

@@ -377,6 +377,8 @@ NOT_A_PERSON = Refusal(RequestRefused, "not_a_person",
     "An entity has no account, so it cannot have a co-owner.", "Import without co-ownership.", field="as_co_owner")
 CO_OWNER_ALREADY = Refusal(RequestRefused, "co_owner_already",
     "This team member is already a co-owner, with an email address of their own.", "Leave this out.")
+UNKNOWN_CO_OWNER = Refusal(RequestRefused, "unknown_co_owner",
+    "This client has no such co-owner.", "Choose a co-owner from the client's team.", field="team_member_id")
 MEMBER_NOT_LINKED = Refusal(RequestRefused, "not_linked",
     "This team member is not linked to an XPM record.", "There is nothing to unlink.", field="team_member_id")
 NOT_UNDONE = Refusal(RequestRefused, "not_undone",
@@ -465,6 +467,8 @@ OUTCOME_KNOWN = Refusal(RequestRefused, "not_unknown",
     "The outcome of this email is known: {state}.", "There is nothing to decide.", field="email_id")
 CLIENT_ACTIVATED = Refusal(RequestRefused, "login_activated",
     "The client has already activated their account.", "No invitation is needed.", field="client_id")
+CO_OWNER_ACTIVATED = Refusal(RequestRefused, "login_activated",
+    "The co-owner has already activated their account.", "No invitation is needed.", field="team_member_id")
 EMAIL_IN_QUEUE = Refusal(RequestRefused, "email_under_way",
     "This email is already {state}, as version {version}.",
     "If it is not sent, check `portal-sync dead list --kind send_welcome_email`.", field="email_id")
@@ -479,7 +483,7 @@ NO_LOGIN = Refusal(RequestRefused, "no_login",
 INVITE_ON_ITS_WAY = Refusal(RequestRefused, "email_under_way",
     "A welcome email is already on its way.", "Wait until it has been sent.", field="client_id")
 INVITED_MEANWHILE = Refusal(RequestRefused, "email_under_way",
-    "Somebody else has just sent the invitation, or the client has used it.",
+    "Somebody else has just sent the invitation, or it has just been used.",
     "Check the client again.", field="client_id")
 INVITE_OUTCOME_UNKNOWN = Refusal(RequestRefused, "email_outcome_unknown",
     "We don't know whether the last welcome email arrived.",

@@ -10,11 +10,11 @@ from sqlalchemy import ColumnElement
 from portal_db.database import Tx
 from portal_db.dialect import update_rows
 from portal_db.states import EmailState
-from portal_db.tables import PasswordReset, SecurityNotice
+from portal_db.tables import CoOwnerInvitation, PasswordReset, SecurityNotice
 from portal_db.types import db_now
 
 #: A table with one row for each email.
-Table = type[PasswordReset] | type[SecurityNotice]
+Table = type[PasswordReset] | type[SecurityNotice] | type[CoOwnerInvitation]
 
 
 def begin_sending(tx: Tx, table: Table, email_id: UUID, lease_token: UUID, **values: Any) -> bool:

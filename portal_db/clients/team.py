@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from portal_db.database import Tx
 from portal_db.dialect import delete_rows, has_row, insert_or_ignore, insert_or_replace, update_rows
 from portal_db.states import ConnectionAccess, FieldSource
-from portal_db.tables import CoOwner, EntityConnection, Task, TeamMember
+from portal_db.tables import CoOwner, CoOwnerInvitation, EntityConnection, Login, Task, TeamMember
 from portal_db.types import db_now
 
 
@@ -64,10 +64,25 @@ def is_co_owner(tx: Tx, member_id: UUID) -> bool:
     return has_row(tx, CoOwner.team_member_id == member_id)
 
 
-def co_owners(tx: Tx, client_id: UUID) -> set[UUID]:
-    """Which members of a client co-own its account."""
-    statement = select(CoOwner.team_member_id).join(TeamMember, TeamMember.id == CoOwner.team_member_id)
-    return set(tx.session.scalars(statement.where(TeamMember.client_id == client_id)))
+@dataclass(frozen=True, slots=True)
+class CoOwnership:
+    """A member who co-owns the client's account, with their login, and the email that invites them, if staff sent one."""
+
+    member: TeamMember
+    login: Login
+    email: CoOwnerInvitation | None
+
+
+def co_owners(tx: Tx, client_id: UUID) -> dict[UUID, CoOwnership]:
+    """Who co-owns a client's account, by team member."""
+    statement = (
+        select(TeamMember, Login, CoOwnerInvitation)
+        .join(CoOwner, CoOwner.team_member_id == TeamMember.id)
+        .join(Login, Login.id == CoOwner.login_id)
+        .outerjoin(CoOwnerInvitation, CoOwnerInvitation.login_id == Login.id)
+        .where(TeamMember.client_id == client_id)
+    )
+    return {row[0].id: CoOwnership(*row) for row in tx.session.execute(statement)}
 
 
 @dataclass(frozen=True, slots=True)

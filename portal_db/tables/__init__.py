@@ -25,7 +25,7 @@ from portal_db.tables.clients import (
 )
 from portal_db.tables.daily_counts import DailyCount
 from portal_db.tables.directories import BusinessStructure, Directory, DirectoryStaged, DirectorySync, same_directory
-from portal_db.tables.emails import WelcomeEmail
+from portal_db.tables.emails import CoOwnerInvitation, WelcomeEmail
 from portal_db.tables.kept_forms import KeptForm
 from portal_db.tables.looks import PracticeLook
 from portal_db.tables.passkeys import Passkey, PasskeyChallenge
@@ -68,6 +68,7 @@ __all__ = [
     "ClientSession",
     "ClientVisibility",
     "CoOwner",
+    "CoOwnerInvitation",
     "DailyCount",
     "Directory",
     "DirectoryRecord",

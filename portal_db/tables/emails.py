@@ -1,4 +1,4 @@
-"""Welcome emails: one per client, however often its job is delivered to a worker (b.6)."""
+"""Emails that invite people to activate their account: one each, however often its job is delivered to a worker (b.6)."""
 
 from __future__ import annotations
 
@@ -12,21 +12,14 @@ from portal_db.states import EmailState
 from portal_db.tables.base import Base, partial_index
 
 
-class WelcomeEmail(Base):
-    """A client's welcome email. `version` grows when somebody sends it again; each version is sent at most once.
+class _Invitation:
+    """An email with an activation link. `version` grows when somebody sends it again; each version is sent at most once.
 
     `sending_token` is the lease under which the intent to send was committed. `token_hash` is the SHA-256 of the
     activation token in the link; the token itself is never stored.
     """
 
-    __tablename__ = "welcome_emails"
-    __table_args__ = (
-        partial_index("ix_welcome_emails_unsettled", "state", where="state IN ('pending', 'sending', 'unknown')"),
-    )
-
     id: Mapped[UUID] = mapped_column(primary_key=True)
-    practice_id: Mapped[UUID] = mapped_column(ForeignKey("practices.id"))
-    client_id: Mapped[UUID] = mapped_column(ForeignKey("clients.id"), unique=True)
     version: Mapped[int]
     state: Mapped[EmailState]
     message_id: Mapped[str] = mapped_column(String(200), unique=True)
@@ -36,3 +29,23 @@ class WelcomeEmail(Base):
     token_used_at: Mapped[datetime | None]
     sent_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
+
+
+class WelcomeEmail(_Invitation, Base):
+    """A client's welcome email."""
+
+    __tablename__ = "welcome_emails"
+    __table_args__ = (
+        partial_index("ix_welcome_emails_unsettled", "state", where="state IN ('pending', 'sending', 'unknown')"),
+    )
+
+    practice_id: Mapped[UUID] = mapped_column(ForeignKey("practices.id"))
+    client_id: Mapped[UUID] = mapped_column(ForeignKey("clients.id"), unique=True)
+
+
+class CoOwnerInvitation(_Invitation, Base):
+    """A co-owner's invitation, which nobody but staff ever sends (b.24)."""
+
+    __tablename__ = "co_owner_invitations"
+
+    login_id: Mapped[UUID] = mapped_column(ForeignKey("logins.id"), unique=True)

@@ -23,6 +23,7 @@ from portal_db.tables import (
     ClientSession,
     ClientVisibility,
     CoOwner,
+    CoOwnerInvitation,
     Directory,
     DirectoryRecord,
     DirectoryStaged,
@@ -179,6 +180,7 @@ def remove(tx: Tx, person: DataSubject) -> Iterator[tuple[str, int]]:
 
 #: What hangs on a login that people sign in with.
 _OF_LOGIN: tuple[Any, ...] = (
+    CoOwnerInvitation,
     ClientSession,
     SignInEntry,
     PendingSignIn,

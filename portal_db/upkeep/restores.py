@@ -10,6 +10,7 @@ from portal_db.database import Tx
 from portal_db.dialect import delete_rows, update_rows
 from portal_db.states import EmailState
 from portal_db.tables import (
+    CoOwnerInvitation,
     PasswordReset,
     Pause,
     ReconnectNotice,
@@ -51,6 +52,6 @@ def mark_unsent_emails_unknown(tx: Tx) -> int:
         How many welcome emails there were.
     """
     unsent = (EmailState.PENDING, EmailState.SENDING)
-    for table in (ReconnectNotice, PasswordReset, SecurityNotice, TaskEmail):
+    for table in (ReconnectNotice, PasswordReset, SecurityNotice, TaskEmail, CoOwnerInvitation):
         update_rows(tx, table, table.state.in_(unsent), state=EmailState.UNKNOWN)
     return update_rows(tx, WelcomeEmail, WelcomeEmail.state.in_(unsent), state=EmailState.UNKNOWN)

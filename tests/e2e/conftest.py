@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 
 import pytest
+from argon2 import PasswordHasher
 from playwright.sync_api import Browser, expect
 
+from handlers.access import mfa, passwords
 from tests.e2e.browser import WAIT_MS, Visit, chromium, visiting
 from tests.serving import Served, serving
+from tests.web import desk as desks
+from tests.web.desk import Desk
 from tests.worker.cli.test_running import until
+from tests.world import World
 from worker.local.processes import free_port
 
 
@@ -36,6 +41,15 @@ def visit(browser: Browser, served: Served) -> Iterator[Visit]:
     with visiting(browser, served) as found:
         yield found
         assert found.complaints == []
+
+
+@pytest.fixture
+def desk(sqlite_world: World, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    """A portal whose jobs run and whose time passes when the test says so. There a password suffices to sign in."""
+    monkeypatch.setattr(passwords, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+    monkeypatch.setattr(mfa, "next_step", lambda tx, staff: None)  # noqa: ARG005 -- the names are the function's
+    with desks.serving(sqlite_world, redis_url) as made:
+        yield made
 
 
 @pytest.hookimpl(wrapper=True)

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import expect
+from pathlib import Path
+
+from playwright.sync_api import Browser, expect
 
 from tests.e2e import records
-from tests.e2e.browser import Visit
+from tests.e2e.browser import Visit, signed_in
+from tests.handlers.directory.given import synced
+from tests.making import importable
+from tests.web.desk import Desk
+from xpm.simulator.serve import SimulatorHandle
 
 
 def test_several_are_chosen_followed_live_and_the_rest_corrected(visit: Visit) -> None:
@@ -41,3 +47,37 @@ def test_several_are_chosen_followed_live_and_the_rest_corrected(visit: Visit) -
         visit.button("Recheck corrected rows").click()
         page.get_by_role("button", name="Import 1").click()
     expect(page.get_by_text("Everything was imported.")).to_be_visible(timeout=60_000)
+
+
+def test_a_file_names_clients_as_xpm_does_and_is_told_off_by_line(
+    browser: Browser, desk: Desk, simulator: SimulatorHandle, tmp_path: Path
+) -> None:
+    record = importable(simulator)[0]
+    synced(desk.world)
+    with signed_in(browser, desk) as kim:
+        page = kim.page
+        kim.go("/batches/new")
+        # Given the template, filled in with a client of XPM and with one whom XPM does not have
+        with page.expect_download() as download:
+            kim.link("Download a template").click()
+        header = Path(download.value.path()).read_text(encoding="utf-8-sig").splitlines()[0]
+        assert header.split(",")[0] == "client"
+        file = tmp_path / "clients.csv"
+        file.write_text(f"client,send_welcome_email\nNobody at all,no\n{record.name},no\n")
+        page.get_by_label("CSV or Excel file").set_input_files(file)
+        kim.button("Check file").click()
+        # Then only its line is turned down, in words
+        expect(page.get_by_role("alert")).to_contain_text("Line 2: no client in XPM has this name or client code")
+        expect(page.get_by_role("alert")).not_to_contain_text("Line 3")
+        kim.is_sound()
+        kim.complaints.clear()  # the browser notes the answer's status
+        # When the file is corrected, it is checked and imported, and no id of XPM is on a page
+        file.write_text(f"client,send_welcome_email\n{record.name},no\n")
+        page.get_by_label("CSV or Excel file").set_input_files(file)
+        kim.button("Check file").click()
+        expect(kim.heading("1 of 1 can be imported")).to_be_visible()
+        assert str(record.uuid) not in page.get_by_role("main").inner_text()
+        kim.button("Import 1").click()
+        desk.world.run_due()
+        expect(kim.heading("Import complete")).to_be_visible()
+        kim.is_sound()

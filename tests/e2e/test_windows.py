@@ -109,6 +109,24 @@ def test_a_window_opens_over_the_page_and_closes_to_where_it_was_opened(visit: V
     expect(over).to_be_hidden()
 
 
+def test_a_form_that_leads_to_another_place_on_the_page_shows_it_anew(visit: Visit, client: str) -> None:
+    """As from one item of a review queue to the next: only the place differs, and a browser would scroll to it."""
+    page, place = visit.page, f"{client}#details"
+
+    def lead(route: Route) -> None:
+        if route.request.method == "POST":
+            route.fulfill(status=200, headers={"Location": place})
+        else:
+            route.continue_()
+
+    page.route("**/edit", lead)
+    visit.link("Edit").click()
+    with page.expect_response(lambda answer: answer.url == client and answer.request.resource_type == "document"):
+        window(page).get_by_role("button", name="Save").click()
+    expect(page).to_have_url(place)
+    expect(window(page)).to_be_hidden()
+
+
 def test_what_is_typed_is_not_lost_by_escape(visit: Visit, client: str) -> None:
     page, over, answers = visit.page, window(visit.page), [False, False, True]
 

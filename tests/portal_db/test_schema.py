@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Column, Executable, delete, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
-from portal_db import migrate
+from portal_db import co_owner_invitations, migrate
 from portal_db.access import password_resets, people, security_notices
 from portal_db.database import Database
 from portal_db.directory import directories, schedules, syncs
@@ -85,6 +85,7 @@ def populate(world: World, simulator: SimulatorHandle) -> Client:
         )
         login_id = tx.session.scalars(select(Login.id).limit(1)).one()
         password_resets.add(tx, login_id)
+        assert co_owner_invitations.add(tx, login_id)
         of_task = {"task_id": tx.session.scalars(select(Task.id)).one(), "login_id": login_id}
         task_email = {**of_task, "state": "pending", "created_at": db_now()}
         tx.session.execute(insert(Base.metadata.tables["task_emails"]).values(**task_email))

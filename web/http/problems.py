@@ -71,6 +71,7 @@ STATUS: dict[str, int] = {
     "unknown_client": 404,
     "unknown_connection": 404,
     "unknown_key": 404,
+    "unknown_co_owner": 404,
     "unknown_task": 404,
     "unknown_webhook": 404,
     "unknown_item": 404,

@@ -62,12 +62,19 @@ async function send(form, body) {
     // Sent from the window's address, so that the way through a sign-in leads back to it.
     const answer = await ask(form.action, { method: "POST", body, referrer: address });
     const to = answer.headers.get("location");
-    if (to) return location.assign(to);
+    if (to) return leadTo(new URL(to, location.href));
     const found = await page(answer);
     if (!show(found, form.action)) tell(form, found.querySelector("main h1 + p")?.textContent ?? FAILED);
   } catch {
     tell(form, FAILED);
   }
+}
+
+// To another place on the page below, which has changed, a browser would only scroll.
+function leadTo(url) {
+  const isBelow = url.pathname === location.pathname && url.search === location.search;
+  location.assign(url);
+  if (isBelow && url.hash) location.reload();
 }
 
 function ask(url, options) {

@@ -92,13 +92,12 @@ def test_two_who_use_a_link_at_once(world: World, simulator: SimulatorHandle) ->
 def test_a_link_is_taken_once_and_a_login_activated_once(world: World, simulator: SimulatorHandle) -> None:
     """Whatever was looked at before: this is what decides."""
     import_id, token = invited(world, simulator)
-    client_id = world.import_row(import_id).client_id
-    assert client_id is not None
+    login_id = login_of(world, import_id).id
     with world.database.write() as tx:
-        assert activations.use_link(tx, hashed(token)) == client_id
-        assert activations.use_link(tx, hashed(token)) is None
-        assert activations.activate(tx, client_id, "first") is not None
-        assert activations.activate(tx, client_id, "second") is None
+        assert activations.use_link(tx, hashed(token))
+        assert not activations.use_link(tx, hashed(token))
+        assert activations.activate(tx, login_id, "first")
+        assert not activations.activate(tx, login_id, "second")
     assert login_of(world, import_id).password_hash == "first"
 
 

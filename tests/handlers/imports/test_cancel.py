@@ -8,9 +8,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from handlers.access.invitation import LINK_VALID_SECONDS
 from handlers.errors import RequestRefused
 from handlers.imports.cancel import cancel
-from handlers.imports.send_welcome_email import LINK_VALID_SECONDS
 from portal_db import welcome_emails
 from portal_db.states import EmailState, ImportState, JobState
 from portal_db.welcome_emails import Intent

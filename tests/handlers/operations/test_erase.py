@@ -19,7 +19,7 @@ from handlers.errors import RequestRefused
 from handlers.imports import relationships
 from handlers.operations.erase import Erased, PersonToErase, erase, rehearse
 from handlers.operations.reconcile import QueueAway
-from portal_db import audit
+from portal_db import audit, co_owner_invitations
 from portal_db.access import credentials, people, terms
 from portal_db.access.credentials import SessionOwner
 from portal_db.clients import task_emails, tasks, team
@@ -145,6 +145,7 @@ def mention(case: Case) -> None:
         owner = tx.new_id()
         assert people.add_login(tx, owner, LoginKind.CLIENT, f"as-owner-{email}", f"as-owner-{email}".casefold())
         team.make_co_owner(tx, linked, owner)
+        assert co_owner_invitations.add(tx, owner)
         tx.session.execute(
             update(Relationship).where(Relationship.id == relationship.id).values(team_member_id=linked, state="linked")
         )
@@ -247,7 +248,9 @@ def test_nothing_of_the_person_is_left_and_neighbours_are_as_they_were(case: Cas
     about = {place for place, text in before.items() if any(mark in text for mark in known)}
     about |= {place for place, _ in left(case, before)}
     # Nobody else has these here
-    about |= {place for place in before if place[0] in ("co_owners", "second_factors", *OF_ACCOUNT)}
+    about |= {
+        place for place in before if place[0] in ("co_owners", "co_owner_invitations", "second_factors", *OF_ACCOUNT)
+    }
     changed = {place for place, text in before.items() if after.get(place) != text}
     assert changed - about == set()
     assert {place[0] for place in after if place not in before} == {"audit", "erasures"}
@@ -362,7 +365,7 @@ def test_without_redis_nothing_is_erased(case: Case, own_redis: RedisServer) -> 
 OF_ACCOUNT = ("client_sessions", "terms_acceptances", "task_emails")
 KNOWN = {
     *("clients", "client_visibility", "xpm_links", "client_fields", "field_conflicts", "team_members", "relationships"),
-    *("welcome_emails", "staff", "operators", "password_links", "co_owners", "client_changes"),
+    *("welcome_emails", "staff", "operators", "password_links", "co_owners", "co_owner_invitations", "client_changes"),
     *("entity_connections", "tasks"),
     *OF_ACCOUNT,
     "security_notices",

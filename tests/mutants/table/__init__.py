@@ -42,6 +42,7 @@ AREAS: dict[str, tuple[Mutant, ...]] = {
     "The review queue": review.MUTANTS,
     "The portal's pages": pages.MUTANTS,
     "The clients' side": clients_side.MUTANTS,
+    "Inviting co-owners": clients_side.INVITING_CO_OWNERS,
     "Passwords": passwords.MUTANTS,
     "What operators do": operations.MUTANTS,
     "The second factor": second_factor.MUTANTS,

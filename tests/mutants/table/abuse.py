@@ -422,7 +422,7 @@ AUTOMATION = (
         "emails-to-a-client",
         "one client gets so many welcome emails in a day",
         "12 of 12 presses of the button sent an email",
-        (Edit("web/usage.py", "        if client_id is not None:", "        if False:"),),
+        (Edit("web/usage.py", "        if to is not None:", "        if False:"),),
         (f"{USAGE}::test_one_client_gets_so_many_emails_whoever_presses_the_button",),
     ),
 )

@@ -19,6 +19,133 @@ OTHERS = f"{HOME}::test_nobody_reads_or_completes_anything_of_another_client[sql
 ENTITY = f"{HOME}::test_an_entitys_task_goes_to_the_person_who_acts_for_it_and_guests_read_its_details[sqlite]"
 TERMS = f"{ACTIVATION_TEST}::test_the_terms_that_were_shown_are_accepted_and_on_record"
 
+CO_OWNERS = "handlers/clients/co_owners.py"
+CO_OWNERS_TEST = "tests/handlers/clients/test_co_owners.py"
+INVITED = f"{CO_OWNERS_TEST}::test_they_are_invited_activate_and_sign_in[sqlite]"
+PRESSED = f"{CO_OWNERS_TEST}::test_one_more_email_a_press_and_the_link_before_ends[sqlite]"
+CONFINED = f"{CO_OWNERS_TEST}::test_a_co_owner_is_invited_for_their_own_client_and_practice_only"
+
+INVITING_CO_OWNERS = (
+    Mutant(
+        "co-owner-once-a-press",
+        "a repeated request to invite a co-owner sends no second email",
+        "b.6: after a double click the co-owner gets two emails",
+        (
+            Edit(
+                CO_OWNERS,
+                "        if not jobs.add(tx, [job], rung=True):\n",
+                "        if jobs.add(tx, [job], rung=True) is None:\n",
+            ),
+        ),
+        (PRESSED,),
+    ),
+    Mutant(
+        "co-owner-under-way",
+        "an invitation on its way is not sent again",
+        "b.6: two colleagues send two emails, and the first one's link is dead on arrival",
+        (Edit(CO_OWNERS, "    if email.state in (EmailState.PENDING, EmailState.SENDING):\n", "    if False:\n"),),
+        (PRESSED,),
+    ),
+    Mutant(
+        "co-owner-active",
+        "a co-owner who is active is not invited",
+        "b.6: somebody who signs in every day is asked to activate their account",
+        (Edit(CO_OWNERS, "        if found.login.activated_at is not None:\n", "        if False:\n"),),
+        (INVITED,),
+    ),
+    Mutant(
+        "co-owner-intent",
+        "who finds another attempt's intent to send an invitation does not decide that nothing was sent",
+        "invariant 3: an email that may have left is on record as never sent",
+        (Edit(CO_OWNERS, "    if found.invitation.state is EmailState.SENDING:", "    if False:"),),
+        (f"{CO_OWNERS_TEST}::test_a_worker_killed_while_sending_leaves_it_unknown_for_staff_to_decide[True]",),
+    ),
+    Mutant(
+        "co-owner-wanted",
+        "an invitation that is not wanted any more is not sent",
+        "an archived client's co-owner is invited to an account that nobody can open",
+        (Edit(CO_OWNERS, "found.login.activated_at is None and found.client.archived_at is None", "True"),),
+        (
+            f"{CO_OWNERS_TEST}::test_what_is_not_wanted_any_more_is_not_sent[activated-login_activated]",
+            f"{CO_OWNERS_TEST}::test_what_is_not_wanted_any_more_is_not_sent[archived-client_archived]",
+        ),
+    ),
+    Mutant(
+        "co-owner-of-client",
+        "a co-owner is found at their own client only",
+        "invariant 6: whoever sees one client sends emails to another one's family",
+        (
+            Edit(
+                "portal_db/clients/team.py",
+                "        .where(TeamMember.client_id == client_id)\n    )\n    return {row[0].id: CoOwnership",
+                "    )\n    return {row[0].id: CoOwnership",
+            ),
+        ),
+        (CONFINED,),
+    ),
+    Mutant(
+        "co-owner-practice",
+        "a co-owner's invitation is read for its own practice only",
+        "invariant 6: a job of one practice writes to another one's clients",
+        (
+            Edit(
+                "portal_db/co_owner_invitations.py",
+                "CoOwnerInvitation.id == invitation_id, TeamMember.practice_id == practice_id",
+                "CoOwnerInvitation.id == invitation_id",
+            ),
+        ),
+        (CONFINED,),
+    ),
+    Mutant(
+        "co-owner-given-up",
+        "an invitation that operations gave up is cancelled",
+        "nobody can ever invite the co-owner again: one is said to be on its way",
+        (
+            Edit(
+                "handlers/operations/dead_letters.py",
+                '            co_owner_invitations.cancel_pending(tx, job_arg(job, "invitation_id"))\n',
+                "            pass\n",
+            ),
+        ),
+        (f"{CO_OWNERS_TEST}::test_after_an_operator_gave_it_up_staff_may_send_it",),
+    ),
+    Mutant(
+        "co-owner-bug",
+        "a bug while an invitation is sent leaves its outcome unknown",
+        "invariant 3: it stays in sending for ever, and nobody can invite the co-owner again",
+        (Edit(CO_OWNERS, "    if failure.error_class is ErrorClass.PERMANENT:\n", "    if False:\n"),),
+        (f"{CO_OWNERS_TEST}::test_a_bug_while_sending_leaves_it_unknown",),
+    ),
+    Mutant(
+        "co-owner-of-a-backup",
+        "a co-owner's invitation of a backup is of unknown outcome",
+        "invariant 3: after a restore invitations are sent again",
+        (
+            Edit(
+                "portal_db/upkeep/restores.py",
+                "SecurityNotice, TaskEmail, CoOwnerInvitation):",
+                "SecurityNotice, TaskEmail):",
+            ),
+        ),
+        (f"{CO_OWNERS_TEST}::test_an_invitation_of_a_backup_is_not_sent",),
+    ),
+    Mutant(
+        "co-owner-limit",
+        "one co-owner gets five invitations a day at most",
+        "whoever has a session fills a mailbox in our name",
+        (
+            Edit(
+                "web/pages/clients/invite.py",
+                "Use.WELCOME_EMAIL, visitor.caller, to=member_id",
+                "Use.WELCOME_EMAIL, visitor.caller",
+            ),
+        ),
+        (
+            "tests/web/pages/clients/test_co_owners.py::test_one_co_owner_gets_so_many_emails_and_their_client_their_own",
+        ),
+    ),
+)
+
 MUTANTS = (
     Mutant(
         "sides-apart",
@@ -141,8 +268,8 @@ MUTANTS = (
         (
             Edit(
                 "portal_db/upkeep/restores.py",
-                "PasswordReset, SecurityNotice, TaskEmail):",
-                "PasswordReset, SecurityNotice):",
+                "PasswordReset, SecurityNotice, TaskEmail, CoOwnerInvitation):",
+                "PasswordReset, SecurityNotice, CoOwnerInvitation):",
             ),
         ),
         (f"{EMAIL_TEST}::test_an_email_of_a_backup_is_not_sent",),

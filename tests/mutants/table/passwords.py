@@ -294,8 +294,8 @@ MUTANTS = (
         (
             Edit(
                 "portal_db/upkeep/restores.py",
-                "(ReconnectNotice, PasswordReset, SecurityNotice, TaskEmail)",
-                "(ReconnectNotice, SecurityNotice, TaskEmail)",
+                "(ReconnectNotice, PasswordReset, SecurityNotice, TaskEmail, CoOwnerInvitation)",
+                "(ReconnectNotice, SecurityNotice, TaskEmail, CoOwnerInvitation)",
             ),
         ),
         ("tests/handlers/operations/test_restore.py::test_an_email_with_a_new_password_of_the_backup_is_not_sent",),

@@ -13,7 +13,7 @@ ACTIVATING = (
         "activation-once",
         "the link of a welcome email works once, also for two requests at the same time",
         "b.6: whoever finds an old email takes over the account",
-        (Edit(ACTIVATIONS, "            WelcomeEmail.token_used_at.is_(None),\n"),),
+        (Edit(ACTIVATIONS, "table.token_used_at.is_(None), table.token_expires_at", "table.token_expires_at"),),
         (f"{ACTIVATION}::test_a_link_is_taken_once_and_a_login_activated_once[sqlite]",),
     ),
     Mutant(
@@ -28,7 +28,7 @@ ACTIVATING = (
         "a link works within its 30 days only",
         "b.6: a link in an old mailbox works for ever",
         (
-            Edit(ACTIVATIONS, "            WelcomeEmail.token_expires_at > db_now(),\n"),
+            Edit(ACTIVATIONS, ", table.token_expires_at > db_now())", ",)"),
             Edit(
                 "handlers/access/activation.py",
                 "return LinkState.LIVE if expires is not None and expires > found.now else LinkState.ENDED",

@@ -70,6 +70,7 @@ FORMS = {
     "/admin/webhooks/{webhook_id}/removal",
     "/clients/{client_id}/assignees",
     "/clients/{client_id}/second-factor/reset",
+    "/clients/{client_id}/team/{member_id}/second-factor/reset",
 }
 #: Files, and acts of a form that does others too; they ask within, and lead back to the page with the link or the form.
 FILES = {"/admin/audit.csv": "/admin/audit", "/batches/{batch_id}/result.csv": f"/batches/{NOBODY}"} | {

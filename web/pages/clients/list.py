@@ -154,7 +154,7 @@ def _query_of(text: str) -> ClientQuery:
 
 
 def _invite(visitor: Visitor, client_id: UUID, key: str) -> None:
-    visitor.portal.uses.take(Use.WELCOME_EMAIL, visitor.caller, client_id=client_id)
+    visitor.portal.uses.take(Use.WELCOME_EMAIL, visitor.caller, to=client_id)
     welcome_email.invite(visitor.database, visitor.portal.bell, visitor.caller, client_id, key)
 
 

@@ -51,7 +51,7 @@ def show_client(visitor: TheVisitor, client_id: UUID) -> Response:
         details=details,
         entry=details.entry,
         client=details.entry.client,
-        mfa_since=client_mfa.set_up_at(database, caller, client_id),
+        mfa_since=client_mfa.set_up_at(database, caller, details),
         has_items_to_review=any(item.is_pending for item in details.relationships),
         history=client_history.page(database, caller, client_id, cursor=None, limit=CHANGES).items,
         tasks=tasks.standings(database, caller, client_id),

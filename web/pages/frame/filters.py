@@ -13,7 +13,7 @@ from handlers.access.origin import browser_name
 from handlers.clients.queries import Invitation
 from portal_db.clients.client_queries import ClientEntry
 from portal_db.clients.history import HistoryEntry
-from portal_db.clients.team import Connection
+from portal_db.clients.team import Connection, CoOwnership
 from portal_db.states import ClientType, EntityType, Role, Subscription
 from web.pages.frame import values
 
@@ -143,8 +143,8 @@ def changed_by(entry: HistoryEntry, staff_id: UUID) -> str:
     return f"{who} ({how})" if how else who
 
 
-def invitation(entry: ClientEntry) -> Invitation | None:
-    """The invitation of a client's login; `None` for an entity, which has no login."""
+def invitation(entry: ClientEntry | CoOwnership) -> Invitation | None:
+    """The invitation of a client's or co-owner's login; `None` for an entity, which has no login."""
     return Invitation.of(entry.login, entry.email) if entry.login else None
 
 

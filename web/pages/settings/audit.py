@@ -52,6 +52,7 @@ ACTS = {
     "client.assign": "Assigned a client",
     "client.archive": "Archived a client",
     "client.edit": "Edited a client",
+    "client.invite_co_owner": "Invited a co-owner",
     "client.let_xpm_decide": "Let XPM overwrite a client's field",
     "client.restore": "Restored a client",
     "client.connected": "Connected a client to XPM",

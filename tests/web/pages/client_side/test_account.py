@@ -6,11 +6,11 @@ import re
 
 import pytest
 
-from handlers.access import password_reset
+from handlers.access import password_reset, passwords
 from handlers.access.origin import Origin
 from portal_db.states import Role
 from tests.letters import body, letters
-from tests.making import Account
+from tests.making import Account, co_owner
 from tests.web.desk import API, PASSWORD, Desk
 from tests.web.pages.account.codes import CODE, SET_UP, Phone, enrolled, recovery_codes
 from tests.web.pages.client_side.given import HOME, client_reader, signing_in
@@ -106,3 +106,28 @@ def test_where_it_is_mandatory_a_client_sets_a_second_factor_up_and_an_owner_res
     assert "multi-factor authentication is reset" in done.text
     assert client.open(HOME).path == "/sign-in"
     assert signing_in(desk, account)[1].path == SET_UP
+
+
+def test_a_co_owner_has_a_second_factor_of_their_own_and_an_owner_resets_it(desk: Desk) -> None:
+    account, other = desk.client(desk.partner), desk.client(desk.partner, "Ida Moss")
+    member_id, bo = co_owner(desk.world.database, account, password_hash=passwords.hash_of(PASSWORD))
+    co_owner_at, page = signing_in(desk, bo)
+    shown = co_owner_at.send(page, SET_UP, code=Phone.scanning(page).code())
+    assert co_owner_at.open(shown.links()["I have saved them"]).path == HOME
+    # Given an owner, who sees that it is the co-owner's, and a partner, who may not reset it
+    at = f"/clients/{account.client_id}"
+    reset = f"{at}/team/{member_id}/second-factor/reset"
+    partner, _ = enrolled(desk, desk.staff(Role.PARTNER))
+    owner, _ = enrolled(desk, desk.staff(Role.OWNER))
+    assert partner.post(reset, partner.open("/clients").form("/sign-out")).status == 403
+    page = keeps_the_rules(owner.open(at))
+    actions = {form["action"] for form in page.main.all("form")}
+    assert (reset in actions, f"{at}/second-factor/reset" in actions) == (True, False)
+    # At another client there is nobody to reset it for
+    token = page.form("/sign-out")
+    assert owner.post(f"/clients/{other.client_id}/team/{member_id}/second-factor/reset", token).status == 404
+    assert co_owner_at.open(HOME).path == HOME
+    # When it is reset, they are signed out and set up another one
+    assert "multi-factor authentication is reset" in keeps_the_rules(owner.send(page, reset)).text
+    assert co_owner_at.open(HOME).path == "/sign-in"
+    assert signing_in(desk, bo)[1].path == SET_UP

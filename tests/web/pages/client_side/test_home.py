@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import insert, update
+from sqlalchemy import insert
 
 from handlers.access import passwords
-from portal_db.access import people
 from portal_db.clients import clients, team
 from portal_db.clients.clients import FieldValue
 from portal_db.clients.history import By
-from portal_db.states import ChangeSource, ConnectionAccess, FieldSource, LoginKind, Role
-from portal_db.tables import Login, TeamMember, XpmLink
+from portal_db.states import ChangeSource, ConnectionAccess, FieldSource, Role
+from portal_db.tables import XpmLink
 from portal_db.types import database_time, db_now
-from tests.making import Account
+from tests.making import Account, co_owner
 from tests.web.desk import PASSWORD, Desk, Person
 from tests.web.pages.client_side.given import HOME, a_task, acts_for, client_reader
 from tests.web.pages.frame.test_frame import keeps_the_rules
@@ -110,20 +109,12 @@ def tie(desk: Desk, client_id: UUID, member_id: UUID) -> None:
 
 
 def test_a_co_owner_sees_the_account_that_they_co_own(any_desk: Desk) -> None:
-    desk, email = any_desk, "bo@clients.example"
+    desk = any_desk
     owner, other = desk.client(desk.partner, "Gwen Mitchell"), desk.client(desk.partner, "Ida Moss")
     a_task(desk, desk.partner, owner.client_id, "For both")
     a_task(desk, desk.partner, other.client_id, "For Ida")
-    with desk.world.database.write() as tx:
-        member_id, login_id = tx.new_id(), tx.new_id()
-        member = {"id": member_id, "practice_id": owner.practice_id, "client_id": owner.client_id, "name": "Bo"}
-        member |= {"relationship": "Spouse", "email": email, "source": FieldSource.STAFF, "as_of": db_now()}
-        tx.session.execute(insert(TeamMember).values(**member))
-        assert people.add_login(tx, login_id, LoginKind.CLIENT, email, email)
-        team.make_co_owner(tx, member_id, login_id)
-        active = {"password_hash": passwords.hash_of(PASSWORD), "activated_at": db_now()}
-        tx.session.execute(update(Login).where(Login.id == login_id).values(active))
-    words = sees(client_reader(desk, Account(owner.practice_id, owner.client_id, login_id, email)))
+    _, bo = co_owner(desk.world.database, owner, password_hash=passwords.hash_of(PASSWORD))
+    words = sees(client_reader(desk, bo))
     assert ("For both" in words, "For Ida" in words, "Gwen Mitchell" in words) == (True, False, True)
 
 
