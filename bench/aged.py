@@ -1,4 +1,4 @@
-"""Functions of the database for rows as if they had been added in the past, with ids in the order of time as in the record."""
+"""Functions of the database for rows as if they had been added in the past; ids are in the order of time, as in ours."""
 
 from __future__ import annotations
 

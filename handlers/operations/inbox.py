@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from handlers.operations.bulk import DEAD
-from handlers.operations.overview import Now
+from handlers.operations.overview import Now, state
 from portal_db.database import Database
 from portal_db.directory import directories
 from portal_db.directory.directories import DirectoryEntry
@@ -45,12 +45,12 @@ class Inbox:
         return not any((*system, *mine, self.malformed, self.gone))
 
 
-def inbox(database: Database, state: Now) -> Inbox:
+def inbox(database: Database) -> Inbox:
     """Everything that needs a person now, with the state of the whole."""
     with database.read() as tx:
         held = [entry for each in directories.held(tx) for entry in directories.listing(tx, directory_id=each.id)]
         return Inbox(
-            now=state,
+            now=state(tx),
             dead=job_search.causes(tx, DEAD, limit=MOST),
             aside=waiting_aside(tx),
             emails=needs_person.unknown_emails(tx, limit=MOST),

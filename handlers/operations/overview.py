@@ -64,20 +64,25 @@ class Now:
 
 
 def now(database: Database, *, hours: int = 24) -> Now:
-    """What there is to do now, who does it, and how the imports of the last hours ended."""
+    """`state`, as of this moment."""
     with database.read() as tx:
-        workers = overview.running_workers(tx)
-        return Now(
-            at=database_time(tx.session),
-            lanes=lanes(tx, workers),
-            workers=workers,
-            leader=job_facts.leader(tx, leaders.RELAY),
-            pauses=pauses.listing(tx),
-            restore=overview.unfinished_restore(tx),
-            outages=outages.current(tx, failures=OPENS_AFTER),
-            dead=count_rows(tx, *Filter(states=(JobState.DEAD,)).conditions()),
-            closes=overview.closes(tx, hours=hours),
-        )
+        return state(tx, hours=hours)
+
+
+def state(tx: Tx, *, hours: int = 24) -> Now:
+    """What there is to do now, who does it, and how the imports of the last hours ended."""
+    workers = overview.running_workers(tx)
+    return Now(
+        at=database_time(tx.session),
+        lanes=lanes(tx, workers),
+        workers=workers,
+        leader=job_facts.leader(tx, leaders.RELAY),
+        pauses=pauses.listing(tx),
+        restore=overview.unfinished_restore(tx),
+        outages=outages.current(tx, failures=OPENS_AFTER),
+        dead=count_rows(tx, *Filter(states=(JobState.DEAD,)).conditions()),
+        closes=overview.closes(tx, hours=hours),
+    )
 
 
 def lanes(tx: Tx, workers: Sequence[RunningWorker], *, practice_id: UUID | None = None) -> list[LaneNow]:

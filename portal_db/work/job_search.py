@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -78,11 +79,12 @@ def listing(tx: Tx, which: Filter, *, limit: int, after: Cursor | None = None) -
     time."""
     limit = min(limit, LONGEST_PAGE)
     ids = select(Job.id).where(*which.conditions())
+    order: tuple[ColumnElement[Any], ...] = (Job.id.desc(),)
     if which.only_dead:
-        order = (Job.finished_at.desc(), Job.id.desc())
+        order = (Job.finished_at.desc(), *order)
         ids = newest_first(ids, Job.finished_at, Job.id, after=after, limit=limit)
     else:
-        before, order = after.row_id if after else None, (Job.id.desc(),)
+        before = after.row_id if after else None
         # Most often the latest jobs fill a page, and all that match need not be sorted.
         if which.import_id is None and len(found := latest(tx, which, before=before, limit=limit)) == limit:
             return found
@@ -167,22 +169,34 @@ DAYS = 7
 
 def groups(tx: Tx, which: Filter, *, limit: int) -> list[Grouped]:
     """Dead letters by cause, most frequent first."""
-    finished_at: SQLColumnExpression[Any] = Job.finished_at
-    now = database_time(tx.session)
-    ends = [now - timedelta(days=day) for day in range(DAYS, -1, -1)]
     columns = (
         func.count(),
         func.count(Job.practice_id.distinct()),
-        func.min(finished_at),
-        func.max(finished_at),
+        func.min(Job.finished_at),
+        func.max(Job.finished_at),
         func.min(Job.error_message),
-        *(func.count(case((and_(finished_at > begin, finished_at <= end), 1))) for begin, end in pairwise(ends)),
     )
-    found = tx.session.execute(_by_cause(which, *columns, limit=limit))
+    found = tx.session.execute(_by_cause(which, *columns, limit=limit)).all()
+    days = _days(tx, which)
     return [
-        Grouped(Group(kind, code, cause), number, practices, first, last, message or "", days)
-        for kind, code, cause, number, practices, first, last, message, *days in found
+        Grouped(group := Group(kind, code, cause), number, practices, first, last, message or "", days[group])
+        for kind, code, cause, number, practices, first, last, message in found
     ]
+
+
+def _days(tx: Tx, which: Filter) -> defaultdict[Group, list[int]]:
+    """How many of each group died on each of the last days: apart from the rest, since those days' letters are few."""
+    now = database_time(tx.session)
+    ends = [now - timedelta(days=day) for day in range(DAYS, -1, -1)]
+    key = (Job.kind, _code(), _cause())
+    counts = (
+        func.count(case((and_(Job.finished_at > begin, Job.finished_at <= end), 1))) for begin, end in pairwise(ends)
+    )
+    statement = select(*key, *counts).where(*which.conditions(), Job.finished_at > ends[0]).group_by(*key)
+    found: defaultdict[Group, list[int]] = defaultdict(lambda: [0] * DAYS)
+    for kind, code, cause, *days in tx.session.execute(statement):
+        found[Group(kind, code, cause)] = days
+    return found
 
 
 def _by_cause(which: Filter, *columns: Any, limit: int) -> Select[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Annotated, cast
 from urllib.parse import urlsplit
@@ -10,7 +11,10 @@ from fastapi import Depends, Request
 
 from config.settings import LOOPBACK, SettingsError
 from handlers.access.single_sign_on import ANSWER_SECONDS, Provider
-from handlers.operations import overview
+from handlers.operations import overview, searches
+from handlers.operations.inbox import Inbox, inbox
+from handlers.operations.overview import Now
+from portal_db.work.job_search import Grouped
 from web.console.look import SharedLook
 from web.portal import Portal
 from xpm.oauth import Http
@@ -20,9 +24,19 @@ class Console(Portal):
     """The portal as operators reach it."""
 
     @cached_property
-    def shared(self) -> SharedLook:
-        """The look at the state that all its browsers share."""
+    def now(self) -> SharedLook[Now]:
+        """How the portal is doing."""
         return SharedLook(lambda: overview.now(self.database), self.services.sources.monotonic)
+
+    @cached_property
+    def inbox(self) -> SharedLook[Inbox]:
+        """What needs a person."""
+        return SharedLook(lambda: inbox(self.database), self.services.sources.monotonic)
+
+    @cached_property
+    def causes(self) -> SharedLook[Sequence[Grouped]]:
+        """Dead letters by cause."""
+        return SharedLook(lambda: searches.causes(self.database), self.services.sources.monotonic)
 
     @property
     def origin(self) -> str:

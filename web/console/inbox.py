@@ -15,7 +15,6 @@ from handlers.directory.accept_missing import accept_as_gone
 from handlers.errors import RequestRefused
 from handlers.imports import welcome_email
 from handlers.operations import malformed
-from handlers.operations.inbox import inbox
 from web.console.operator import AtConsole, OpsPosted, TheOperator, posted
 from web.console.view import page, redirect
 from web.console.words import errors_of
@@ -81,4 +80,4 @@ def _done(form: OpsPosted, do: Callable[[Act], object], message: str) -> Respons
 def _inbox_page(
     operator: AtConsole, errors: FormErrors = NO_ERRORS, *, revealed: tuple[UUID, str] | None = None
 ) -> Response:
-    return page(operator, "console/inbox.html", errors, found=inbox(operator.database, operator.now), revealed=revealed)
+    return page(operator, "console/inbox.html", errors, found=operator.seen(operator.console.inbox), revealed=revealed)

@@ -23,13 +23,13 @@ class Changed(BaseModel):
 
 @router.get("/")
 def show_now(operator: TheOperator) -> Response:
-    return page(operator, "console/now.html", found=operator.now)
+    return page(operator, "console/now.html", found=operator.seen(operator.console.now))
 
 
 @router.get("/now/part")
 def show_part(operator: TheWatcher) -> Response:
     """Only the part of the page that changes."""
-    return page(operator, "console/now_part.html", found=operator.console.shared.now())
+    return page(operator, "console/now_part.html", found=operator.console.now.get())
 
 
 @router.get("/now/events")
@@ -38,7 +38,7 @@ async def follow(operator: TheWatcher, last_event_id: LastEventId = None) -> Eve
     console, request = operator.console, operator.request
 
     def look() -> Snapshot:
-        return Snapshot(Changed(digest=digest(console.shared.now())), is_last=False)
+        return Snapshot(Changed(digest=digest(console.now.get())), is_last=False)
 
     def is_still() -> bool:
         return at_console(request, console, is_use=False) is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, TypeVar
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -19,13 +19,15 @@ from handlers.access.operator_roles import OpsAct
 from handlers.access.operators import OperatorCaller
 from handlers.access.sessions import Session
 from handlers.fields import Text
-from handlers.operations.overview import Now
 from handlers.services import Services
 from portal_db.database import Database
 from web.console.console import Console, TheConsole
+from web.console.look import SharedLook
 from web.http.cookies import cookie_rules
 from web.http.identity import require_csrf_token, require_own_page
 from web.pages.frame.forms import CSRF_FIELD, GivenForm, text
+
+T = TypeVar("T")
 
 #: The most dead letters that a form can name.
 MOST_IDS = 500
@@ -56,10 +58,9 @@ class AtConsole:
     def database(self) -> Database:
         return self.console.database
 
-    @property
-    def now(self) -> Now:
-        """The state that all browsers share; after an act, as the act has left it."""
-        return self.console.shared.now(anew="said" in self.request.query_params or self.request.method != "GET")
+    def seen(self, shared: SharedLook[T]) -> T:
+        """What all browsers share; after an act, as the act has left it."""
+        return shared.get(anew="said" in self.request.query_params or self.request.method != "GET")
 
     @property
     def sign_on_page(self) -> str | None:

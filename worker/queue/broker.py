@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import dramatiq
 import redis
@@ -117,7 +117,7 @@ class PortalBroker(RedisBroker):
             if isinstance(error, redis.ResponseError):
                 self.refused(queue_name, error)
             raise ConnectionClosed(error) from None  # type: ignore[no-untyped-call]  # dramatiq's is untyped
-        consumer: BlockingConsumer = super().consume(queue_name, prefetch, timeout)
+        consumer = cast(BlockingConsumer, super().consume(queue_name, prefetch, timeout))
         self._consumers[queue_name] = consumer
         return consumer
 
@@ -127,12 +127,12 @@ class PortalBroker(RedisBroker):
         Where the process consumes the interactive lane too, the others together hold half of what it can start: a batch's
         sets take all the threads for seconds otherwise, while somebody waits for one import.
         """
-        room = consumer.prefetch - consumer.outstanding_message_count
+        room: int = consumer.prefetch - consumer.outstanding_message_count
         if Lane.INTERACTIVE not in self._consumers or consumer.queue_name not in _BACKGROUND:
             return room
         others = [each for queue, each in list(self._consumers.items()) if queue in _BACKGROUND]
-        half = max(1, consumer.prefetch // 2)
-        return min(room, half - sum(each.outstanding_message_count for each in others))
+        half: int = max(1, consumer.prefetch // 2) - sum(each.outstanding_message_count for each in others)
+        return min(room, half)
 
     def refused(self, queue_name: str, refusal: redis.ResponseError) -> None:
         """Note that Redis refuses a queue, as when somebody changed its user's rights; log it once a minute."""

@@ -127,7 +127,7 @@ MUTANTS = (
         (
             Edit(
                 "web/console/look.py",
-                "if anew or self._last is None or began >= self._next_at:",
+                "if last is None or age >= STALE * last[2]:",
                 "if True:",
             ),
         ),

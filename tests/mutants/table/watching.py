@@ -119,7 +119,7 @@ MUTANTS = (
             Edit(
                 "portal_db/work/aside.py",
                 "of_lane.where(was_rung(), ~is_known())",
-                "of_lane.where(Job.state.in_(list(JobState)[:2]), Job.rung_at.is_not(None), ~is_known())",
+                "of_lane.where(Job.state.in_([JobState.QUEUED, JobState.WAITING]), Job.rung_at.is_not(None), ~is_known())",
             ),
             Edit("portal_db/work/aside.py", "import Lane", "import JobState, Lane"),
         ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import itertools
-from typing import cast
+from collections.abc import Callable
 
 import pytest
 from sqlalchemy import text, update
@@ -14,7 +14,6 @@ from handlers.access import operators
 from handlers.access.sessions import Session
 from handlers.operations import overview
 from handlers.operations.forecast import Forecast, forecast
-from handlers.operations.overview import Now
 from portal_db.states import ImportState, OperatorRole
 from portal_db.tables import OperatorSession
 from portal_db.types import db_now
@@ -79,30 +78,80 @@ def test_reconcile_is_tried_without_changing_anything(ops_desk: OpsDesk, simulat
     assert count(world, "jobs") == 0
 
 
-class Slow:
-    """A look at the state that takes some time, and numbers what it finds."""
+class Looks:
+    """Looks at the state, each of which takes some time, and numbers them. The next one is taken when `run` says so."""
 
     def __init__(self, seconds: float) -> None:
-        self.seconds, self.time, self.looks = seconds, 100.0, itertools.count()
+        self.seconds, self.time, self.numbers = seconds, 100.0, itertools.count()
+        self.waiting: list[Callable[[], None]] = []
+        self.shared: SharedLook[int] = SharedLook(self.look, lambda: self.time, self.waiting.append)
 
-    def __call__(self) -> Now:
+    def look(self) -> int:
         self.time += self.seconds
-        return cast(Now, next(self.looks))
+        return next(self.numbers)
+
+    def run(self) -> None:
+        for renew in self.waiting:
+            renew()
+        self.waiting.clear()
+
+    def after(self, seconds: float) -> int:
+        self.time += seconds
+        return self.shared.get()
 
 
-@pytest.mark.parametrize(("seconds", "every"), [(0.0, 1.0), (0.02, 1.0), (0.1, 5.0)], ids=["quick", "longest", "slow"])
+@pytest.mark.parametrize(("seconds", "every"), [(0.0, 1.0), (0.04, 1.0), (0.2, 5.0)], ids=["quick", "longest", "slow"])
 def test_everybody_who_watches_shares_one_look(seconds: float, every: float) -> None:
-    """One look a second; fewer if they would take more than a fiftieth of the time."""
-    look = Slow(seconds)
-    shared = SharedLook(look, lambda: look.time)
-    found: list[object] = []
-    began = look.time
-    for moment in (0.0, 0.6, 0.98, 1.0, 1.5, 1.98):
-        look.time = max(look.time, began + moment * every + seconds)
-        found.append(shared.now())
-    assert found == [0, 0, 0, 1, 1, 1]
-    found = [shared.now(anew=True), shared.now()]
-    assert found == [2, 2]
+    """One look a second; fewer if they would take more than a twenty-fifth of the time."""
+    looks = Looks(seconds)
+    assert looks.after(0) == 0
+    assert [looks.after(0.3 * every) for _ in range(3)] == [0, 0, 0]
+    assert not looks.waiting
+    # When the next look is due, nobody waits for it, and nobody takes another
+    assert [looks.after(0.1 * every), looks.after(0.1 * every)] == [0, 0]
+    assert len(looks.waiting) == 1
+    looks.run()
+    assert looks.after(0) == 1
+
+
+def test_who_comes_back_after_a_while_sees_what_there_is_now() -> None:
+    looks = Looks(0.0)
+    assert [looks.after(0), looks.after(3), looks.after(0)] == [0, 1, 1]
+    assert not looks.waiting
+
+
+def test_after_an_act_a_look_that_began_before_it_is_not_shown() -> None:
+    looks = Looks(0.0)
+    looks.after(0)
+
+    def act_meanwhile() -> int:
+        looks.shared.look = looks.look
+        looks.time += 1
+        assert looks.shared.get(anew=True) == 1
+        return -1
+
+    looks.after(1.5)
+    looks.shared.look = act_meanwhile
+    looks.run()
+    assert looks.shared.get() == 1
+
+
+def test_a_look_that_fails_is_taken_again() -> None:
+    looks = Looks(0.0)
+    looks.after(0)
+
+    def fail() -> int:
+        raise OSError("the database is away")
+
+    looks.after(1.5)
+    looks.shared.look = fail
+    with pytest.raises(OSError, match="away"):
+        looks.run()
+    looks.waiting.clear()
+    looks.shared.look = looks.look
+    looks.after(0.1)
+    looks.run()
+    assert looks.shared.get() == 1
 
 
 def test_a_page_renews_itself_when_something_has_changed(ops_desk: OpsDesk, simulator: SimulatorHandle) -> None:
