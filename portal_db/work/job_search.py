@@ -16,7 +16,7 @@ from portal_db.database import Tx
 from portal_db.paging import LONGEST_PAGE, Cursor, among_latest, newer, newest_first
 from portal_db.states import OPEN_JOB_STATES, JobState, Lane
 from portal_db.tables import Job
-from portal_db.types import database_time, db_now
+from portal_db.types import database_time, db_time
 from portal_db.work.due import is_open
 
 
@@ -68,9 +68,9 @@ class Filter:
         if self.text is not None:
             found.append(func.lower(Job.error_message).contains(self.text.lower(), autoescape=True))
         if self.older_than is not None:
-            found.append(_time_of(self) <= db_now(-self.older_than))
+            found.append(_time_of(self) <= db_time(-self.older_than))
         if self.newer_than is not None:
-            found.append(_time_of(self) >= db_now(-self.newer_than))
+            found.append(_time_of(self) >= db_time(-self.newer_than))
         return found
 
 
