@@ -10,7 +10,6 @@ from uuid import UUID
 from handlers import refusals
 from handlers.access.act import Act
 from handlers.imports.reopen import require_import
-from handlers.operations.bulk import DEAD
 from handlers.operations.overview import LaneNow, lanes
 from handlers.paging import read_cursor, read_id
 from portal_db import audit
@@ -63,28 +62,26 @@ def _jobs(tx: Tx, which: Filter, after: str | None) -> JobPage:
 
 @dataclass(frozen=True)
 class DeadLetters:
-    """Dead letters that match: their causes, unless they are known; a page; and the latest acts on many of any."""
+    """A page of dead letters that match, and the latest acts on many of any."""
 
-    groups: Sequence[Grouped] | None
     page: JobPage
     acts: Sequence[BulkEntry]
 
 
-def dead_letters(database: Database, which: Filter, *, after: str | None, by_cause: bool = True) -> DeadLetters:
+def dead_letters(database: Database, which: Filter, *, after: str | None) -> DeadLetters:
     """Dead letters that match, newest first.
 
     Raises:
         RequestRefused: `after` is not a cursor of this list.
     """
     with database.read() as tx:
-        groups = job_search.groups(tx, which, limit=GROUPS) if by_cause else None
-        return DeadLetters(groups, _jobs(tx, which, after), bulk_acts.listing(tx, limit=ACTS))
+        return DeadLetters(_jobs(tx, which, after), bulk_acts.listing(tx, limit=ACTS))
 
 
-def causes(database: Database) -> Sequence[Grouped]:
-    """All dead letters by cause."""
+def causes(database: Database, which: Filter) -> Sequence[Grouped]:
+    """Dead letters that match by cause, the most frequent first."""
     with database.read() as tx:
-        return job_search.groups(tx, DEAD, limit=GROUPS)
+        return job_search.groups(tx, which, limit=GROUPS)
 
 
 def import_list(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import cached_property
+from collections.abc import Callable, Sequence
+from functools import cached_property, lru_cache
 from typing import Annotated, cast
 from urllib.parse import urlsplit
 
@@ -14,10 +14,13 @@ from handlers.access.single_sign_on import ANSWER_SECONDS, Provider
 from handlers.operations import overview, searches
 from handlers.operations.inbox import Inbox, inbox
 from handlers.operations.overview import Now
-from portal_db.work.job_search import Grouped
+from portal_db.work.job_search import Filter, Grouped
 from web.console.look import SharedLook
 from web.portal import Portal
 from xpm.oauth import Http
+
+#: The latest searches whose causes are kept.
+SEARCHES = 20
 
 
 class Console(Portal):
@@ -34,9 +37,14 @@ class Console(Portal):
         return SharedLook(lambda: inbox(self.database), self.services.sources.monotonic)
 
     @cached_property
-    def causes(self) -> SharedLook[Sequence[Grouped]]:
-        """Dead letters by cause."""
-        return SharedLook(lambda: searches.causes(self.database), self.services.sources.monotonic)
+    def causes(self) -> Callable[[Filter], SharedLook[Sequence[Grouped]]]:
+        """The dead letters of a search by cause: the same for all of its pages."""
+
+        @lru_cache(maxsize=SEARCHES)
+        def of(which: Filter) -> SharedLook[Sequence[Grouped]]:
+            return SharedLook(lambda: searches.causes(self.database, which), self.services.sources.monotonic)
+
+        return of
 
     @property
     def origin(self) -> str:

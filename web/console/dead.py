@@ -28,8 +28,8 @@ def show_dead(operator: TheOperator, q: Words = "", after: Words | None = None) 
         which = job_query.parse(q, bulk.DEAD)
     except RequestRefused as refused:
         errors = errors_of(refused, ("q",))
-    found = searches.dead_letters(operator.database, which, after=after, by_cause=which != bulk.DEAD)
-    groups = operator.seen(operator.console.causes) if found.groups is None else found.groups
+    found = searches.dead_letters(operator.database, which, after=after)
+    groups = operator.seen(operator.console.causes(which))
     return page(operator, "console/dead.html", errors, q=q, groups=groups, found=found.page, acts=found.acts)
 
 
