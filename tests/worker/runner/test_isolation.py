@@ -139,17 +139,17 @@ def test_who_is_cut_off_at_our_end_goes_back_to_the_queue(sqlite_world: World) -
 def test_a_job_rung_again_while_its_child_starts_gets_no_second_one(sqlite_world: World, tmp_path: Path) -> None:
     """Under load a child takes longer to start than the relay waits before it rings again."""
     job_id = only_job(sqlite_world, twice_lost(sqlite_world, uuid4())).id
+    children = tmp_path / "children"
+    children.touch()
     code = "import sys, time; open(sys.argv[1], 'a').write('x'); time.sleep(60)"
-    alone = IsolatedRunner(
-        sqlite_world.services, HANDLERS, "worker-1", (sys.executable, "-c", code, str(tmp_path / "children"))
-    )
+    alone = IsolatedRunner(sqlite_world.services, HANDLERS, "worker-1", (sys.executable, "-c", code, str(children)))
     thread = threading.Thread(target=alone.run, args=(job_id,), daemon=True)
     thread.start()
-    wait_until((tmp_path / "children").exists, "the child runs")
+    wait_until(children.read_text, "the child has said that it runs")
     alone.run(job_id)
     alone.stop()
     thread.join(10)
-    assert (tmp_path / "children").read_text() == "x"
+    assert children.read_text() == "x"
 
 
 def test_a_ring_too_many_starts_no_child(sqlite_world: World) -> None:
