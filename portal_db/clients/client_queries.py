@@ -106,7 +106,10 @@ def listing(
 ) -> tuple[list[ClientEntry], int]:
     """Clients from one place of a list on, and how many the whole list has."""
     statement = _entries(viewer).where(*_conditions(viewer, wanted))
-    found = tx.session.execute(statement.order_by(*_ORDERS[order]).offset(offset).limit(limit)).all()
+    # First the ids, so that only a page of whole rows is read and sorted.
+    ids = statement.with_only_columns(Client.id, maintain_column_froms=True).order_by(*_ORDERS[order])
+    rows = _entries(viewer).where(Client.id.in_(ids.offset(offset).limit(limit))).order_by(*_ORDERS[order])
+    found = tx.session.execute(rows).all()
     count = statement.with_only_columns(func.count(), maintain_column_froms=True)
     total = total_of(found, limit, lambda: tx.session.scalar(count) or 0, offset=offset)
     return [ClientEntry(*row) for row in found], total
@@ -184,10 +187,13 @@ def named(
         records: the XPM records whose name does, as ids or a query of ids.
     """
     wanted = or_(_is_called(viewer, text, is_guess=is_guess), XpmLink.xpm_uuid.in_(records))
-    found = tx.session.execute(_entries(viewer).where(wanted).order_by(Client.sort_key, Client.id).limit(limit)).all()
     live = and_(XpmLink.client_id == Client.id, XpmLink.disconnected_at.is_(None))
-    count = select(func.count()).select_from(Client).outerjoin(XpmLink, live).where(viewer.may_see_client(), wanted)
-    return [ClientEntry(*row) for row in found], total_of(found, limit, lambda: tx.session.scalar(count) or 0)
+    # All that match are looked for once, and a page of whole rows is read.
+    ids = select(Client.id, func.count().over()).select_from(Client).outerjoin(XpmLink, live)
+    ids = ids.where(viewer.may_see_client(), wanted).order_by(Client.sort_key, Client.id).limit(limit)
+    found = tx.session.execute(ids).all()
+    rows = _entries(viewer).where(Client.id.in_([row[0] for row in found])).order_by(Client.sort_key, Client.id)
+    return [ClientEntry(*row) for row in tx.session.execute(rows)], found[0][1] if found else 0
 
 
 def once_linked(tx: Tx, viewer: Viewer, xpm_uuids: Iterable[UUID]) -> dict[UUID, Client]:
