@@ -152,9 +152,8 @@ def _latency(
         importing = pool.submit(import_all, deployment, "beside", rows)
         for number in range(samples + 1):
             for name, query in PAGES.items():
-                given = {key: value for key, value in query.items() if key != "path"}
-                times[name].append(_timed(browser, query["path"], given))
-            times["scrape"].append(_timed(browser, f"http://{LOOPBACK}:{relay}/metrics", {}))
+                times[name].append(_timed(browser, query))
+            times["scrape"].append(_timed(browser, {"path": f"http://{LOOPBACK}:{relay}/metrics"}))
             beside += not importing.done() and number > 0
         importing.result()
     found = {name: p95(each[1:]) for name, each in times.items()}  # without the first, which warms caches
@@ -165,12 +164,18 @@ def _latency(
     }
 
 
-def _timed(browser: httpx.Client, path: str, query: Mapping[str, str]) -> float:
+def _open(browser: httpx.Client, page: Mapping[str, str]) -> httpx.Response:
+    """Read a page, whose query is everything but its `path`."""
+    query = dict(page)
+    return browser.get(query.pop("path"), params=query or None)
+
+
+def _timed(browser: httpx.Client, page: Mapping[str, str]) -> float:
     began = time.perf_counter()
-    answer = browser.get(path, params=query or None)
+    answer = _open(browser, page)
     seconds = time.perf_counter() - began
-    assert answer.status_code == 200, (path, answer.status_code)
-    assert not answer.url.path.startswith("/sign-in"), path
+    assert answer.status_code == 200, (page["path"], answer.status_code)
+    assert not answer.url.path.startswith("/sign-in"), page["path"]
     return seconds * 1000
 
 
@@ -179,13 +184,9 @@ def _watching(browser: httpx.Client, ports: Mapping[str, int]) -> Iterator[None]
     """An operator who keeps the first page open and opens others, and Prometheus."""
     ended = threading.Event()
 
-    def open_page(query: Mapping[str, str]) -> None:
-        given = dict(query)
-        browser.get(given.pop("path"), params=given)
-
     def open_pages() -> None:
         for query in itertools.cycle(PAGES.values()):
-            open_page(query)
+            _open(browser, query)
             for port in ports.values():
                 browser.get(f"http://{LOOPBACK}:{port}/metrics")
             if ended.wait(EVERY_SECONDS):
@@ -200,7 +201,7 @@ def _watching(browser: httpx.Client, ports: Mapping[str, int]) -> Iterator[None]
                     browser.get("/now/part")
 
     for query in PAGES.values():  # somebody has used them before
-        open_page(query)
+        _open(browser, query)
     with ThreadPoolExecutor(2) as pool:
         watching = [pool.submit(each) for each in (open_pages, keep_open)]
         try:

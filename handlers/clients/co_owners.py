@@ -6,7 +6,6 @@ one that is not their own never sends a second one. An outcome that nobody knows
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -21,7 +20,7 @@ from handlers.access.invitation import LINK_VALID_SECONDS, Preview
 from handlers.access.tokens import hashed
 from handlers.clients.queries import require_client, require_co_owner, require_current_client
 from handlers.email.once import send_once
-from handlers.jobs.enqueue import FollowUp, standalone_job
+from handlers.jobs.enqueue import FollowUp, digest_of, standalone_job
 from handlers.jobs.handler import job_arg
 from handlers.jobs.kinds import JobKind
 from handlers.services import Bell, Services
@@ -77,7 +76,7 @@ def invite(database: Database, bell: Bell, caller: Caller, client_id: UUID, memb
         found = require_co_owner(tx, client_id, member_id)
         if (email := found.email) is None:
             raise refusals.INVITED_MEANWHILE()
-        dedupe_key = f"{KIND}:{email.id}:{hashlib.sha256(key.encode()).hexdigest()[:32]}"
+        dedupe_key = f"{KIND}:{email.id}:{digest_of(key)}"
         job = standalone_job(tx, KIND, client.practice_id, {"invitation_id": str(email.id)}, dedupe_key=dedupe_key)
         if not jobs.add(tx, [job], rung=True):
             return

@@ -5,7 +5,6 @@ The email itself is sent by `handlers.imports.send_welcome_email`.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -21,7 +20,7 @@ from handlers.clients.queries import require_client, require_current_client
 from handlers.imports.accept import Accepted
 from handlers.imports.reopen import lock_import, reopen_if_closed, settle_after_decision
 from handlers.imports.settle import settle
-from handlers.jobs.enqueue import FollowUp, follow_up_job, import_job, missing_job, trace_of_epoch
+from handlers.jobs.enqueue import FollowUp, digest_of, follow_up_job, import_job, missing_job, trace_of_epoch
 from handlers.jobs.kinds import JobKind
 from handlers.services import Bell
 from portal_db import welcome_emails
@@ -79,7 +78,7 @@ def invite(database: Database, bell: Bell, caller: Caller, client_id: UUID, key:
             raise refusals.NO_LOGIN()
         row = lock_import(tx, act, entry.client.import_id)
         earlier = jobs.of_import(tx, row.id)
-        dedupe_key = f"{row.id}:{KIND}:{hashlib.sha256(key.encode()).hexdigest()[:32]}"
+        dedupe_key = f"{row.id}:{KIND}:{digest_of(key)}"
         if any(job.dedupe_key == dedupe_key for job in earlier):
             return Accepted(row.id, is_new=False)
         follow_up = FollowUp(KIND, {"email_id": str(_add_or_renew(tx, act, entry))})

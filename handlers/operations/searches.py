@@ -23,13 +23,13 @@ from portal_db.tables import AuditEntry, Batch, Import, Job, Practice, XpmConnec
 from portal_db.types import database_time
 from portal_db.work import bulk_acts, import_search, imports, job_search, overview, pauses, progress
 from portal_db.work.bulk_acts import BulkEntry
-from portal_db.work.job_search import Filter, Grouped
+from portal_db.work.job_search import Filter
 from portal_db.work.pauses import Paused
 from portal_db.xero import connections, requester
 
 PAGE = 50
-#: Causes of dead letters, and acts on many of them, that are shown.
-GROUPS, ACTS = 50, 5
+#: Acts on many dead letters that are shown.
+ACTS = 5
 
 
 @dataclass(frozen=True)
@@ -76,12 +76,6 @@ def dead_letters(database: Database, which: Filter, *, after: str | None) -> Dea
     """
     with database.read() as tx:
         return DeadLetters(_jobs(tx, which, after), bulk_acts.listing(tx, limit=ACTS))
-
-
-def causes(database: Database, which: Filter) -> Sequence[Grouped]:
-    """Dead letters that match by cause, the most frequent first."""
-    with database.read() as tx:
-        return job_search.groups(tx, which, limit=GROUPS)
 
 
 def import_list(

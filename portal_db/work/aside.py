@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from portal_db.database import Tx
 from portal_db.states import Lane
 from portal_db.tables import Job
-from portal_db.work.candidates import is_unrung, unrung_series, was_rung
+from portal_db.work.candidates import is_of, is_unrung, unrung_series, was_rung
 from portal_db.work.workers import is_known
 
 
@@ -26,8 +26,7 @@ class Aside:
 def waiting_aside(tx: Tx) -> list[Aside]:
     """The jobs that wait aside, by lane and kind. Nearly always there are none, and then none are counted."""
     series = unrung_series(tx.dialect)
-    of_series = (Job.practice_id == series.c.practice_id, Job.lane == series.c.lane, Job.kind == series.c.kind)
-    jobs = select(func.count()).where(*of_series, is_unrung(), ~Job.interactive).correlate(series).scalar_subquery()
+    jobs = select(func.count()).where(is_of(series), is_unrung(), ~Job.interactive).correlate(series).scalar_subquery()
     of_lane = select(Job.lane, Job.kind, func.count()).group_by(Job.lane, Job.kind)
     found: Counter[tuple[Lane, str]] = Counter()
     # Together, they would be looked for in all jobs.

@@ -171,8 +171,7 @@ def _first_of_each(limit: int, dialect: str) -> Select[Any]:
 
 def _first_of(series: CTE, columns: tuple[Any, ...]) -> Select[Any]:
     """The unrung jobs of one of the series, in order: read from the index, so that a LIMIT ends the reading."""
-    this = (Job.practice_id == series.c.practice_id, Job.lane == series.c.lane, Job.kind == series.c.kind)
-    statement = select(*columns).where(*this, is_unrung(), ~Job.interactive, is_due(), ~is_out_of_turn())
+    statement = select(*columns).where(is_of(series), is_unrung(), ~Job.interactive, is_due(), ~is_out_of_turn())
     return statement.order_by(Job.asked_at, Job.position, Job.created_at, Job.id).correlate(series)
 
 
@@ -198,6 +197,11 @@ def unrung_series(dialect: str) -> CTE:
     return _distinct(
         "series", ("practice_id", "lane", "kind"), lambda job: and_(is_unrung(job), ~job.interactive), dialect
     )
+
+
+def is_of(series: CTE, job: Any = Job) -> ColumnElement[bool]:
+    """Whether a job belongs to one of the series."""
+    return and_(job.practice_id == series.c.practice_id, job.lane == series.c.lane, job.kind == series.c.kind)
 
 
 def _distinct(

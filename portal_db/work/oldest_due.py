@@ -13,7 +13,7 @@ from portal_db.database import Tx
 from portal_db.states import Lane
 from portal_db.tables import Import, Job
 from portal_db.types import UtcDateTime
-from portal_db.work.candidates import is_put_off_by_quota, is_unrung, unrung_series, waits_for_quota, was_rung
+from portal_db.work.candidates import is_of, is_put_off_by_quota, is_unrung, unrung_series, waits_for_quota, was_rung
 from portal_db.work.due import is_due, is_out_of_turn, is_paused
 
 
@@ -28,14 +28,10 @@ def oldest_due(tx: Tx, *, practice_id: UUID | None = None) -> dict[Lane, datetim
     of_lane = select(Job.lane, func.min(since)).group_by(Job.lane)
     urgent = of_lane.where(is_unrung(), Job.interactive, *free, ~is_paused(), ~is_out_of_turn())
     series = unrung_series(tx.dialect)
-    this = (Job.practice_id == series.c.practice_id, Job.lane == series.c.lane, Job.kind == series.c.kind)
-    first = select(since).where(*this, is_unrung(), ~Job.interactive, *free, ~is_out_of_turn())
+    first = select(since).where(is_of(series), is_unrung(), ~Job.interactive, *free, ~is_out_of_turn())
     first = first.order_by(Job.asked_at, Job.position, Job.created_at, Job.id).limit(1).correlate(series)
     held = aliased(Job, name="held")
-    by_quota = exists().where(
-        is_put_off_by_quota(held), ~held.interactive,
-        held.practice_id == series.c.practice_id, held.lane == series.c.lane, held.kind == series.c.kind,
-    )  # fmt: skip
+    by_quota = exists().where(is_put_off_by_quota(held), ~held.interactive, is_of(series, held))
     others = select(series.c.lane, first.scalar_subquery()).where(~is_paused(series.c), ~by_quota)
     rung = of_lane.where(was_rung(), *free, ~is_paused())
     if practice_id is not None:

@@ -11,7 +11,7 @@ from fastapi import Depends, Request
 
 from config.settings import LOOPBACK, SettingsError
 from handlers.access.single_sign_on import ANSWER_SECONDS, Provider
-from handlers.operations import overview, searches
+from handlers.operations import jobs, overview
 from handlers.operations.inbox import Inbox, inbox
 from handlers.operations.overview import Now
 from portal_db.work.job_search import Filter, Grouped
@@ -19,8 +19,8 @@ from web.console.look import SharedLook
 from web.portal import Portal
 from xpm.oauth import Http
 
-#: The latest searches whose causes are kept.
-SEARCHES = 20
+#: The latest searches whose causes are kept, and causes of each.
+SEARCHES, GROUPS = 20, 50
 
 
 class Console(Portal):
@@ -42,7 +42,7 @@ class Console(Portal):
 
         @lru_cache(maxsize=SEARCHES)
         def of(which: Filter) -> SharedLook[Sequence[Grouped]]:
-            return SharedLook(lambda: searches.causes(self.database, which), self.services.sources.monotonic)
+            return SharedLook(lambda: jobs.groups(self.database, which, limit=GROUPS), self.services.sources.monotonic)
 
         return of
 

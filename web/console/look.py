@@ -9,7 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+import structlog
+
 from handlers.operations.overview import Now
+
+log = structlog.stdlib.get_logger(__name__)
 
 T = TypeVar("T")
 
@@ -22,7 +26,15 @@ STALE = 3.0
 
 
 def in_thread(work: Callable[[], None]) -> None:
-    threading.Thread(target=work, name="look", daemon=True).start()
+    """Run it in a daemon thread. Nobody waits for it: whoever asks later looks for themselves and meets the error."""
+
+    def run() -> None:
+        try:
+            work()
+        except Exception as error:
+            log.warning("console.not_looked", exc_info=error)
+
+    threading.Thread(target=run, name="look", daemon=True).start()
 
 
 @dataclass
