@@ -176,20 +176,22 @@ def _first_of(series: CTE, columns: tuple[Any, ...]) -> Select[Any]:
 
 
 def _with_room(limit: int, dialect: str) -> CTE:
-    """The series with unrung jobs that are not paused, each with how many more jobs its practice and group have room for."""
+    """The series with unrung jobs that are not paused, each with how many more jobs its practice and group have room for.
+
+    The room is counted for each series anew: joining the series with counts of their groups takes the square of them, since
+    no statistics tell how many there are.
+    """
     series, running = unrung_series(dialect), _running().cte("running")
     group = _group(series.c.lane)
-    places = select(series.c.practice_id, group.label("lane_group")).where(group.is_not(None)).distinct().cte("places")
-    running_there = and_(running.c.practice_id == places.c.practice_id, running.c.lane_group == places.c.lane_group)
-    there = (Job.practice_id == places.c.practice_id, _group(Job.lane) == places.c.lane_group)
-    rung = select(func.count()).where(_rung_lately(), ~Job.interactive, *there)
-    flying = func.coalesce(running.c.jobs, 0) + rung.correlate(places).scalar_subquery()
-    columns = select(places, (limit - flying).label("room"))
-    rooms = columns.select_from(places.outerjoin(running, running_there)).cte("rooms")
-    same = and_(rooms.c.practice_id == series.c.practice_id, rooms.c.lane_group == group)
-    statement = select(series, rooms.c.room).select_from(series.join(rooms, same))
-    statement = statement.where(rooms.c.room > 0, is_known(series.c), ~is_paused(series.c))
-    return statement.order_by(rooms.c.room.desc(), series.c.practice_id).cte("with_room")
+    rung = select(func.count()).where(
+        _rung_lately(), ~Job.interactive, Job.practice_id == series.c.practice_id, _group(Job.lane) == group
+    )
+    flying = func.coalesce(running.c.jobs, 0) + rung.correlate(series).scalar_subquery()
+    running_there = and_(running.c.practice_id == series.c.practice_id, running.c.lane_group == group)
+    statement = select(series, (limit - flying).label("room")).select_from(series.outerjoin(running, running_there))
+    statement = statement.where(group.is_not(None), is_known(series.c), ~is_paused(series.c))
+    rooms = statement.cte("rooms")
+    return select(rooms).where(rooms.c.room > 0).order_by(rooms.c.room.desc(), rooms.c.practice_id).cte("with_room")
 
 
 def unrung_series(dialect: str) -> CTE:

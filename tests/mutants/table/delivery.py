@@ -559,8 +559,8 @@ RINGING = (
         (
             Edit(
                 CANDIDATES,
-                "statement.order_by(rooms.c.room.desc(), series.c.practice_id)",
-                "statement.order_by(series.c.practice_id)",
+                "order_by(rooms.c.room.desc(), rooms.c.practice_id)",
+                "order_by(rooms.c.practice_id)",
             ),
             Edit(CANDIDATES, "order_by(with_room.c.room.desc(), job", "order_by(job"),
         ),

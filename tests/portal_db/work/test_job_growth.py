@@ -188,3 +188,15 @@ def test_a_look_reads_no_job_that_was_rung_of_practices_without_another(world: W
     with world.database.write() as tx:
         tx.session.execute(text("UPDATE jobs SET rung_at = NULL WHERE state = 'queued'"))
     assert rows_read(world, look) < alone + 2 * SET
+
+
+@postgresql
+def test_a_look_reads_a_little_for_each_practice_with_work(world: World) -> None:
+    def look(tx: Tx) -> None:
+        ringing.pick(tx, limit=SET, permits=lambda *_: 1)
+        ringing.forget_rings(tx)  # or the plans are those of a look that finds nothing
+
+    practices = 150
+    for number in range(practices):
+        add_many(world, 3, JobState.QUEUED, add_practice(world, f"Practice {number}"))
+    assert rows_read(world, look) < 75 * practices, "the square of them is 22,500"
