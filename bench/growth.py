@@ -1,9 +1,9 @@
 """What finished work costs, what a look of the relay costs with many practices, and whether a worker's memory grows.
 
-On a database that was never analysed and is never vacuumed, with a worker and a relay. With more and more finished jobs, and
-their imports and attempts: a small batch is imported, then each statement of the hot paths is timed with a backlog of ten
-practices. `ratio` is the last column over the first. Then looks with more and more practices: first when all their jobs are
-under way, then when half of them are still to be rung. Milliseconds, medians of rounds that are rolled back. Last,
+For each number of finished jobs, with their imports and attempts, a deployment of its own: a small batch is imported, then
+each statement of the hot paths is timed with a backlog of ten practices, on tables of work that were never analysed and are
+never vacuumed. `ratio` is the last column over the first. Then looks with more and more practices: first when all their jobs
+are under way, then when half of them are still to be rung. Milliseconds, medians of rounds that are rolled back. Last,
 `memory_mb`: the worker's memory while it does more jobs.
 """
 
@@ -22,6 +22,7 @@ from bench.finished import BACKLOGGED, Filling
 from bench.importing import import_all
 from bench.parse import MEGABYTE, resident
 from bench.throughput import requests_of
+from handlers.imports.request import ImportRequest
 from handlers.registry import HANDLERS
 from portal_db.clients import client_queries
 from portal_db.clients.client_queries import ClientFilter
@@ -34,6 +35,7 @@ from portal_db.work import import_list, job_search, jobs, recent_imports, ringin
 from portal_db.work.import_list import ImportFilter
 from portal_db.work.jobs import Lease
 from portal_db.xero import connections
+from worker.local.processes import Process
 
 #: Jobs of a set, and of each practice that has a backlog.
 SET = 50
@@ -58,35 +60,24 @@ def measure(
         jobs: how many jobs the worker does while its memory is watched.
     """
     watched = max(1, jobs // JOBS_PER_IMPORT)
-    with deployed(clients=imports * len(finished) + watched) as deployment:
-        filling = Filling(deployment)
-        worker = deployment.start_worker("worker-1")
-        deployment.start_relay()
-        deployment.sync_directory()
-        rows = requests_of(deployment)
-        by_finished: dict[str, dict[str, float]] = {}
-        throughput: dict[str, float] = {}
-        for number in finished:
+    by_finished: dict[str, dict[str, float]] = {}
+    throughput: dict[str, float] = {}
+    for number in finished:
+        with deployed(clients=imports + watched) as deployment:
+            filling = Filling(deployment)
             filling.finish(number)
-            batch, rows = rows[:imports], rows[imports:]
-            throughput[str(number)] = round(len(batch) / import_all(deployment, f"finished {number}", batch), 1)
+            worker = deployment.start_worker("worker-1")
+            deployment.start_relay()
+            deployment.sync_directory()
+            rows = requests_of(deployment)
+            seconds = import_all(deployment, f"finished {number}", rows[:imports])
+            throughput[str(number)] = round(imports / seconds, 1)
+            filling.analyse_others()
             with filling.backlog(BACKLOGGED, SET):
                 by_finished[str(number)] = _timed(deployment, _steps(deployment), rounds)
-        looks: dict[str, dict[str, float]] = {"all under way": {}, "half to ring": {}}
-        statements = 0
-        for number in practices:
-            with filling.backlog(number, SET):
-                for state, found in looks.items():
-                    filling.ring(every=1 if state == "all under way" else 2)
-                    found[str(number)] = _timed(deployment, {"look": _look}, rounds)["look"]
-                    statements = max(statements, _statements(deployment.database))
-        memory = {}
-        done = 0
-        for part in PARTS:
-            until = round(watched * part)
-            import_all(deployment, f"memory {part}", rows[done:until])
-            done = until
-            memory[f"{part:.0%}"] = round(resident(worker.pid) / MEGABYTE, 1)
+            if number == finished[-1]:
+                looks, statements = _looks(deployment, filling, practices, rounds)
+                memory = _memory(deployment, worker, rows[imports:])
     first, last = by_finished[str(finished[0])], by_finished[str(finished[-1])]
     return {
         "imports_per_s_by_finished": throughput,
@@ -97,6 +88,33 @@ def measure(
         "statements_per_look": statements,
         "memory_mb": memory,
     }
+
+
+def _looks(
+    deployment: Deployment, filling: Filling, practices: Sequence[int], rounds: int
+) -> tuple[dict[str, dict[str, float]], int]:
+    """The milliseconds of looks by what there is to do and the number of practices, and the most statements of one."""
+    looks: dict[str, dict[str, float]] = {"all under way": {}, "half to ring": {}}
+    statements = 0
+    for number in practices:
+        with filling.backlog(number, SET):
+            for state, found in looks.items():
+                filling.ring(every=1 if state == "all under way" else 2)
+                found[str(number)] = _timed(deployment, {"look": _look}, rounds)["look"]
+                statements = max(statements, _statements(deployment.database))
+    return looks, statements
+
+
+def _memory(deployment: Deployment, worker: Process, rows: Sequence[ImportRequest]) -> dict[str, float]:
+    """A worker's megabytes after parts of these imports."""
+    found = {}
+    done = 0
+    for part in PARTS:
+        until = round(len(rows) * part)
+        import_all(deployment, f"memory {part}", rows[done:until])
+        done = until
+        found[f"{part:.0%}"] = round(resident(worker.pid) / MEGABYTE, 1)
+    return found
 
 
 def _look(tx: Tx) -> object:
