@@ -66,5 +66,6 @@ class TransactionSettings:
             self._is_pooled = True
 
     def _begin(self, connection: Connection) -> None:
-        if connection.connection.info[_SET_LOCALLY]:
+        is_one_by_one = connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT"  # it would not last
+        if connection.connection.info[_SET_LOCALLY] and not is_one_by_one:
             connection.exec_driver_sql(self._set)

@@ -47,7 +47,7 @@ def jobs(database: Database, which: Filter, *, after: str | None) -> JobPage:
     Raises:
         RequestRefused: `after` is not a cursor of this list.
     """
-    with database.read() as tx:
+    with database.glance() as tx:
         return _jobs(tx, which, after)
 
 
@@ -74,7 +74,7 @@ def dead_letters(database: Database, which: Filter, *, after: str | None) -> Dea
     Raises:
         RequestRefused: `after` is not a cursor of this list.
     """
-    with database.read() as tx:
+    with database.glance() as tx:
         return DeadLetters(_jobs(tx, which, after), bulk_acts.listing(tx, limit=ACTS))
 
 
@@ -86,7 +86,7 @@ def import_list(
     Raises:
         RequestRefused: `after` is not a cursor of this list.
     """
-    with database.read() as tx:
+    with database.glance() as tx:
         if practice_id is None:
             found = import_search.latest(tx, states=states, before=read_id(after), limit=PAGE)
             more = str(found[-1][0].id) if len(found) == PAGE else None
@@ -136,7 +136,7 @@ def audit_trail(
     Raises:
         RequestRefused: `after` is not a cursor of this list.
     """
-    with database.read() as tx:
+    with database.glance() as tx:
         found = audit.page(tx, which, before=read_id(after), limit=PAGE)
     return found, str(found[-1][0].id) if len(found) == PAGE else None
 
