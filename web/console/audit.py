@@ -32,10 +32,10 @@ IN_FILE = 10_000
 class AuditQuery:
     """What the address of the page says: whose entries, of which act, of which practice, until the end of which day."""
 
-    who: Words = ""
-    action: Words = ""
-    practice: UUID | None = None
-    until: Words = ""
+    who: str
+    action: str
+    practice: UUID | None
+    until: str
 
     @property
     def wanted(self) -> AuditFilter:
@@ -48,7 +48,11 @@ class AuditQuery:
         )
 
 
-TheQuery = Annotated[AuditQuery, Depends()]
+async def _query(who: Words = "", action: Words = "", practice: UUID | None = None, until: Words = "") -> AuditQuery:
+    return AuditQuery(who, action, practice, until)
+
+
+TheQuery = Annotated[AuditQuery, Depends(_query)]
 
 
 @router.get("/audit")
