@@ -102,13 +102,13 @@ def page(tx: Tx, which: AuditFilter, *, before: UUID | None, limit: int) -> list
         each for each in (before, first_id_at(which.until) if which.until is not None else None) if each is not None
     ]
     end = min(ends, default=None)
-    entry, given = AuditEntry, {}
     if which.operators_only or which.actor_id is not None:
+        entry, given = AuditEntry, {}
         is_by = entry.actor_id == which.actor_id if which.actor_id else entry.actor_id.is_not(None)
         ids = select(entry.id).where(entry.actor == literal_column("'operator'"), is_by, *_conditions(which, entry))
         ids = ids.where(entry.id < end) if end is not None else ids
-        # First the ids, which an index has: sorting all entries of operators takes ten times as long.
-        is_shown = [entry.id.in_(ids.order_by(entry.id.desc()).limit(limit))]
+        # First the ids, which an index has: reading and sorting all entries of operators takes several times as long.
+        is_shown: list[ColumnElement[bool]] = [entry.id.in_(ids.order_by(entry.id.desc()).limit(limit))]
     else:
         entry, given = latest_of(AuditEntry), latest_given(end, looked_through=LOOKED_THROUGH)
         is_shown = _conditions(which, entry)

@@ -160,8 +160,8 @@ class Database:
 
     @contextmanager
     def glance(self) -> Iterator[Tx]:
-        """Reading by statements each of which sees a moment of its own. PostgreSQL need not be told that a transaction begins
-        and ends: of three round trips for one statement, two are saved."""
+        """Reading by statements each of which sees a moment of its own. PostgreSQL need not be told that a transaction
+        begins and ends: of three round trips for one statement, two are saved."""
         with self._glances() as session:
             yield Tx(session, self.sources)
 
@@ -175,7 +175,9 @@ def _for_reading(engine: Engine) -> Engine:
 
 
 def _for_glances(engine: Engine) -> Engine:
-    return _for_reading(engine) if engine.dialect.name == "sqlite" else engine.execution_options(isolation_level="AUTOCOMMIT")
+    if engine.dialect.name == "sqlite":
+        return _for_reading(engine)
+    return engine.execution_options(isolation_level="AUTOCOMMIT")
 
 
 def _make_engine(url: str, pool_size: int) -> Engine:

@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any, Self, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Integer, Select, SQLColumnExpression, and_, bindparam, or_, select
+from sqlalchemy import ColumnElement, Integer, Select, SQLColumnExpression, Uuid, and_, bindparam, or_, select
 from sqlalchemy.orm import aliased
 
 from portal_db.tables import Base
@@ -96,11 +96,11 @@ def first_id_at(at: datetime) -> UUID:
 
 @cache
 def latest_of(table: type[R]) -> type[R]:
-    """The latest rows before an id, for lists of all practices: finished rows may be millions, and no index finds the few that
-    a filter is about. PostgreSQL reads them by the primary key, and stops as soon as a page is full. A statement with them
-    needs `latest_given`. They are made once: making them takes longer than the statement."""
+    """The latest rows before an id, for lists of all practices: finished rows may be millions, and no index finds the few
+    that a filter is about. PostgreSQL reads them by the primary key, and stops as soon as a page is full. A statement with
+    them needs `latest_given`. They are made once: making them takes longer than the statement."""
     row_id: SQLColumnExpression[UUID] = table.id  # type: ignore[attr-defined]  # it has one
-    before, most = bindparam("latest_before", type_=row_id.type), bindparam("latest_most", type_=Integer())
+    before, most = bindparam("latest_before", type_=Uuid()), bindparam("latest_most", type_=Integer())
     return aliased(table, select(table).where(row_id < before).order_by(row_id.desc()).limit(most).subquery())
 
 

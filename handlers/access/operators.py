@@ -224,7 +224,7 @@ def sign_out(database: Database, session: Session) -> None:
 
 
 def listing(database: Database) -> Sequence[OperatorLogin]:
-    with database.glance() as tx:
+    with database.read() as tx:
         return operators.listing(tx)
 
 

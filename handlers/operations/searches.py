@@ -128,17 +128,24 @@ def batch(database: Database, batch_id: UUID, *, states: Sequence[ImportState], 
         return BatchNow(*found, progress.by_state(tx, progress.of_batch(batch_id)), rows, more)
 
 
-def audit_trail(
-    database: Database, which: AuditFilter, *, after: str | None
-) -> tuple[Sequence[tuple[AuditEntry, str | None]], str | None]:
-    """Entries of the audit trail newest first, with the names of operators, and the cursor of the next page.
+@dataclass(frozen=True)
+class AuditTrail:
+    """Entries with the names of the operators who acted, the cursor of the next page, and all operators by id."""
+
+    entries: Sequence[tuple[AuditEntry, str | None]]
+    next: str | None
+    operators: Sequence[tuple[UUID, str]]
+
+
+def audit_trail(database: Database, which: AuditFilter, *, after: str | None) -> AuditTrail:
+    """Entries of the audit trail newest first.
 
     Raises:
         RequestRefused: `after` is not a cursor of this list.
     """
     with database.glance() as tx:
         found = audit.page(tx, which, before=read_id(after), limit=PAGE)
-    return found, str(found[-1][0].id) if len(found) == PAGE else None
+        return AuditTrail(found, str(found[-1][0].id) if len(found) == PAGE else None, people.all_operators(tx))
 
 
 def audit_file(database: Database, which: AuditFilter, *, limit: int) -> Sequence[tuple[AuditEntry, str | None]]:

@@ -26,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import aliased
 
 from portal_db.database import Tx
-from portal_db.paging import LONGEST_PAGE, Cursor, LAST_ID, LATEST, latest_given, latest_of, newer, newest_first
+from portal_db.paging import LAST_ID, LATEST, LONGEST_PAGE, Cursor, latest_given, latest_of, newer, newest_first
 from portal_db.states import OPEN_JOB_STATES, JobState, Lane
 from portal_db.tables import Job
 from portal_db.types import UtcDateTime, db_time
@@ -98,7 +98,9 @@ def listing(tx: Tx, which: Filter, *, limit: int, after: Cursor | None = None) -
     # Most often the latest jobs fill a page, and all that match need not be sorted.
     if which.import_id is None:
         before = after.row_id if after else None
-        found = _latest_dead(tx, which, after, limit) if which.only_dead else latest(tx, which, before=before, limit=limit)
+        found = (
+            _latest_dead(tx, which, after, limit) if which.only_dead else latest(tx, which, before=before, limit=limit)
+        )
         if len(found) == limit:
             return found
     ids = select(Job.id).where(*which.conditions())
