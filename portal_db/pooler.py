@@ -2,7 +2,8 @@
 
 There each transaction may run on another of the server's connections, so nothing may need a session: settings that come with
 a connection are refused or ignored, and prepared statements collide with those of others. Then nothing is prepared, and each
-transaction sets what its role does not. A direct connection keeps its settings, so its transactions cost nothing more.
+transaction sets what its role does not; glances, which are none, do without. A direct connection keeps its settings, so its
+transactions cost nothing more.
 """
 
 from __future__ import annotations
