@@ -2,7 +2,8 @@
 
 There each transaction may run on another of the server's connections, so nothing may need a session: settings that come with
 a connection are refused or ignored, and prepared statements collide with those of others. Then nothing is prepared, and each
-transaction sets what its role does not. A direct connection keeps its settings, so its transactions cost nothing more.
+transaction sets what its role does not; glances, which are none, do without. A direct connection keeps its settings, so its
+transactions cost nothing more.
 """
 
 from __future__ import annotations
@@ -66,5 +67,6 @@ class TransactionSettings:
             self._is_pooled = True
 
     def _begin(self, connection: Connection) -> None:
-        if connection.connection.info[_SET_LOCALLY]:
+        is_one_by_one = connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT"  # it would not last
+        if connection.connection.info[_SET_LOCALLY] and not is_one_by_one:
             connection.exec_driver_sql(self._set)

@@ -193,7 +193,7 @@ def recognise(database: Database, session: Session, *, is_use: bool = True) -> O
     """The operator of a session, or `None` if it has ended. Using a session keeps it from timing out; a page that renews
     itself is no use of it."""
     token_hash = hashed(session.token)
-    with database.read() as tx:
+    with database.glance() as tx:
         found = operators.session(tx, token_hash, fresh_seconds=FRESH_SECONDS, due_seconds=IDLE_SECONDS - 60)
     if found is None:
         return None

@@ -47,7 +47,7 @@ def jobs(database: Database, which: Filter, *, after: str | None) -> JobPage:
     Raises:
         RequestRefused: `after` is not a cursor of this list.
     """
-    with database.read() as tx:
+    with database.glance() as tx:
         return _jobs(tx, which, after)
 
 
@@ -74,7 +74,7 @@ def dead_letters(database: Database, which: Filter, *, after: str | None) -> Dea
     Raises:
         RequestRefused: `after` is not a cursor of this list.
     """
-    with database.read() as tx:
+    with database.glance() as tx:
         return DeadLetters(_jobs(tx, which, after), bulk_acts.listing(tx, limit=ACTS))
 
 
@@ -86,7 +86,7 @@ def import_list(
     Raises:
         RequestRefused: `after` is not a cursor of this list.
     """
-    with database.read() as tx:
+    with database.glance() as tx:
         if practice_id is None:
             found = import_search.latest(tx, states=states, before=read_id(after), limit=PAGE)
             more = str(found[-1][0].id) if len(found) == PAGE else None
@@ -128,17 +128,24 @@ def batch(database: Database, batch_id: UUID, *, states: Sequence[ImportState], 
         return BatchNow(*found, progress.by_state(tx, progress.of_batch(batch_id)), rows, more)
 
 
-def audit_trail(
-    database: Database, which: AuditFilter, *, after: str | None
-) -> tuple[Sequence[tuple[AuditEntry, str | None]], str | None]:
-    """Entries of the audit trail newest first, with the names of operators, and the cursor of the next page.
+@dataclass(frozen=True)
+class AuditTrail:
+    """Entries with the names of the operators who acted, the cursor of the next page, and all operators by id."""
+
+    entries: Sequence[tuple[AuditEntry, str | None]]
+    next: str | None
+    operators: Sequence[tuple[UUID, str]]
+
+
+def audit_trail(database: Database, which: AuditFilter, *, after: str | None) -> AuditTrail:
+    """Entries of the audit trail newest first.
 
     Raises:
         RequestRefused: `after` is not a cursor of this list.
     """
-    with database.read() as tx:
+    with database.glance() as tx:
         found = audit.page(tx, which, before=read_id(after), limit=PAGE)
-    return found, str(found[-1][0].id) if len(found) == PAGE else None
+        return AuditTrail(found, str(found[-1][0].id) if len(found) == PAGE else None, people.all_operators(tx))
 
 
 def audit_file(database: Database, which: AuditFilter, *, limit: int) -> Sequence[tuple[AuditEntry, str | None]]:

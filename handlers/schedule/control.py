@@ -98,7 +98,7 @@ def listing(database: Database, practice_id: UUID | None = None) -> Sequence[Sch
     Raises:
         RequestRefused: there is no such practice.
     """
-    with database.read() as tx:
+    with database.glance() as tx:
         if practice_id is not None and people.get_practice(tx, practice_id) is None:
             raise refusals.UNKNOWN_PRACTICE()
         return schedules.listing(tx, practice_id=practice_id)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, insert, or_, select
+from sqlalchemy import BindParameter, ColumnElement, Float, Select, and_, bindparam, insert, or_, select
 
 from portal_db.database import Tx
 from portal_db.dialect import delete_rows, one_as, update_rows
@@ -98,16 +99,23 @@ def session(tx: Tx, token_hash: str, *, fresh_seconds: float, due_seconds: float
         fresh_seconds: how long a code of the second factor counts as given recently.
         due_seconds: it is due if it would end within this time.
     """
-    statement = (
+    given = {"token_hash": token_hash, "fresh_from": -fresh_seconds, "due_in": due_seconds}
+    found = tx.session.execute(_by_token(), given).one_or_none()
+    return LiveSession(*found) if found is not None else None
+
+
+@cache
+def _by_token() -> Select[Operator, bool, bool]:
+    """Made once, since every request needs it."""
+    return (
         select(
             Operator,
-            OperatorSession.confirmed_at >= db_now(-fresh_seconds),
-            OperatorSession.idle_until < db_now(due_seconds),
+            OperatorSession.confirmed_at >= db_now(bindparam("fresh_from", type_=Float())),
+            OperatorSession.idle_until < db_now(bindparam("due_in", type_=Float())),
         )
         .join(OperatorSession, OperatorSession.operator_id == Operator.id)
-        .where(_is_live(token_hash), Operator.left_at.is_(None))
+        .where(_is_live(bindparam("token_hash")), Operator.left_at.is_(None))
     )
-    return one_as(tx, LiveSession, statement)
 
 
 def prolong(tx: Tx, token_hash: str, *, idle_seconds: float) -> None:
@@ -123,7 +131,7 @@ def end_session(tx: Tx, token_hash: str) -> None:
     delete_rows(tx, OperatorSession, OperatorSession.token_hash == token_hash)
 
 
-def _is_live(token_hash: str) -> ColumnElement[bool]:
+def _is_live(token_hash: str | BindParameter[str]) -> ColumnElement[bool]:
     lives = (OperatorSession.idle_until > db_now(), OperatorSession.ends_at > db_now())
     return and_(OperatorSession.token_hash == token_hash, *lives)
 

@@ -116,6 +116,14 @@ def operator_by_email(tx: Tx, email_key: str) -> Operator | None:
     )
 
 
+def all_operators(tx: Tx) -> list[tuple[UUID, str]]:
+    """The ids and names of all operators, by name; also of those who have left."""
+    return [(row_id, name) for row_id, name in tx.session.execute(_ALL_OPERATORS)]
+
+
+_ALL_OPERATORS = select(Operator.id, Operator.name).order_by(Operator.name, Operator.id)
+
+
 def operator_names(tx: Tx, operator_ids: Collection[UUID]) -> dict[UUID, str]:
     """Operators' names by id."""
     statement = select(Operator.id, Operator.name).where(Operator.id.in_(operator_ids))

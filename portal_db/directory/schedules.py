@@ -5,12 +5,14 @@ The unique (schedule, due time) row decides who claimed a due time, neither the 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, exists, or_, select
+from sqlalchemy.orm import aliased
 
 from portal_db.database import Tx
 from portal_db.dialect import delete_rows, insert_or_ignore, update_rows
@@ -26,6 +28,8 @@ from portal_db.tables import (
     same_directory,
 )
 from portal_db.types import db_now
+
+_other_sync = aliased(DirectorySync, name="other_sync")
 
 #: A clock that goes back by less changes no schedule: a due time that was claimed just before is not claimed again.
 CLOCK_SLACK_SECONDS = 60.0
@@ -157,39 +161,54 @@ class ScheduleEntry:
 
 def listing(tx: Tx, *, practice_id: UUID | None = None) -> list[ScheduleEntry]:
     """Schedules in the order they are next due: a practice's, or all except directories' without a live connection."""
-    statement = select(Schedule).outerjoin(Directory, Directory.id == Schedule.directory_id)
     if practice_id is not None:
-        statement = statement.where(_is_connected(practice_id))
-    else:
-        statement = statement.where(or_(Schedule.directory_id.is_(None), _is_connected()))
-    return [_entry(tx, row) for row in tx.session.scalars(statement.order_by(Schedule.next_due_at, Schedule.name))]
+        return _entries(tx, _is_connected(practice_id))
+    return _entries(tx, or_(Schedule.directory_id.is_(None), _is_connected()))
 
 
 def of_directory(tx: Tx, directory_id: UUID) -> list[ScheduleEntry]:
     """A directory's schedules, in the order they are next due."""
-    statement = select(Schedule).where(Schedule.directory_id == directory_id).order_by(Schedule.next_due_at)
-    return [_entry(tx, row) for row in tx.session.scalars(statement)]
+    return _entries(tx, Schedule.directory_id == directory_id)
 
 
-def _entry(tx: Tx, row: Schedule) -> ScheduleEntry:
-    paused_by = tx.get(Operator, row.paused_by) if row.paused_by else None
-    last_run = select(ScheduledRun).where(ScheduledRun.schedule == row.name)
-    run = tx.session.scalar(last_run.order_by(ScheduledRun.due_at.desc()).limit(1))
-    name = paused_by.name if paused_by else None
-    if row.directory_id is None:
-        return ScheduleEntry(row, [], name, None, run)
-    last_sync = select(DirectorySync).where(
-        DirectorySync.directory_id == row.directory_id, DirectorySync.mode == row.mode
+def _entries(tx: Tx, condition: ColumnElement[bool]) -> list[ScheduleEntry]:
+    last_due = (
+        select(ScheduledRun.due_at).where(ScheduledRun.schedule == Schedule.name).order_by(ScheduledRun.due_at.desc())
     )
-    sync = tx.session.scalar(last_sync.order_by(DirectorySync.started_at.desc()).limit(1))
-    practices = (
-        select(Practice.name)
-        .join(XpmConnection, XpmConnection.practice_id == Practice.id)
-        .join(Directory, Directory.id == row.directory_id)
-        .where(same_directory(XpmConnection, Directory), XpmConnection.state != ConnectionState.DISCONNECTED)
-        .distinct()
+    last_sync = (
+        select(_other_sync.id)
+        .where(_other_sync.directory_id == Schedule.directory_id, _other_sync.mode == Schedule.mode)
+        .order_by(_other_sync.started_at.desc())
     )
-    return ScheduleEntry(row, list(tx.session.scalars(practices.order_by(Practice.name))), name, sync, run)
+    is_last_run = ScheduledRun.due_at == last_due.limit(1).correlate(Schedule).scalar_subquery()
+    statement = (
+        select(Schedule, Operator.name, DirectorySync, ScheduledRun)
+        .outerjoin(Directory, Directory.id == Schedule.directory_id)
+        .outerjoin(Operator, Operator.id == Schedule.paused_by)
+        .outerjoin(DirectorySync, DirectorySync.id == last_sync.limit(1).correlate(Schedule).scalar_subquery())
+        .outerjoin(ScheduledRun, and_(ScheduledRun.schedule == Schedule.name, is_last_run))
+        .where(condition)
+        .order_by(Schedule.next_due_at, Schedule.name)
+    )
+    found = tx.session.execute(statement).all()
+    practices = _practices(tx, {row.directory_id for row, *_ in found if row.directory_id is not None})
+    return [ScheduleEntry(row, practices[row.directory_id], name, sync, run) for row, name, sync, run in found]
+
+
+def _practices(tx: Tx, directory_ids: Collection[UUID]) -> defaultdict[UUID | None, list[str]]:
+    """The names of the practices with a live connection to each directory."""
+    found: defaultdict[UUID | None, list[str]] = defaultdict(list)
+    if directory_ids:
+        statement = (
+            select(Directory.id, Practice.name)
+            .join(XpmConnection, same_directory(XpmConnection, Directory))
+            .join(Practice, Practice.id == XpmConnection.practice_id)
+            .where(Directory.id.in_(directory_ids), XpmConnection.state != ConnectionState.DISCONNECTED)
+            .distinct()
+        )
+        for directory_id, name in tx.session.execute(statement.order_by(Practice.name)):
+            found[directory_id].append(name)
+    return found
 
 
 def _is_connected(practice_id: UUID | None = None) -> ColumnElement[bool]:

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Select, select
 
 from portal_db.database import Tx
-from portal_db.paging import Cursor, among_latest, is_any_time, newest_first
+from portal_db.paging import Cursor, is_any_time, latest_given, latest_of, newest_first
 from portal_db.states import ImportState
 from portal_db.tables import Batch, Import, Practice
 
 #: Imports that `latest` looks through for those that match.
 LOOKED_THROUGH = 5_000
 
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 _ALL: Select[Import, str] = select(Import, Practice.name).join(Practice, Practice.id == Import.practice_id)
 
 
 def latest(tx: Tx, *, states: Sequence[ImportState], before: UUID | None, limit: int) -> list[tuple[Import, str]]:
     """Those among the latest imports that match, newest first."""
-    recent = among_latest(tx, Import.id, before=before, looked_through=LOOKED_THROUGH)
-    return _rows(tx, _in(_ALL.where(recent), states).order_by(Import.id.desc()).limit(limit))
+    recent = latest_of(Import)
+    statement = select(recent, Practice.name).join(Practice, Practice.id == recent.practice_id)
+    statement = statement.where(recent.state.in_(states)) if states else statement
+    given = latest_given(before, looked_through=LOOKED_THROUGH)
+    return _rows(tx, statement.order_by(recent.id.desc()).limit(limit), given)
 
 
 def of_practice(
@@ -52,5 +58,5 @@ def _in(statement: Select[Import, str], states: Sequence[ImportState]) -> Select
     return statement.where(Import.state.in_(states)) if states else statement
 
 
-def _rows(tx: Tx, statement: Select[Import, str]) -> list[tuple[Import, str]]:
-    return [(row, name) for row, name in tx.session.execute(statement)]
+def _rows(tx: Tx, statement: Select[Import, str], given: Mapping[str, Any] = _NOTHING) -> list[tuple[Import, str]]:
+    return [(row, name) for row, name in tx.session.execute(statement, given)]

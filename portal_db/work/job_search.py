@@ -6,18 +6,31 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import pairwise
+from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, SQLColumnExpression, and_, case, func, literal_column, select
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Select,
+    SQLColumnExpression,
+    Uuid,
+    bindparam,
+    case,
+    func,
+    literal_column,
+    or_,
+    select,
+)
+from sqlalchemy.orm import aliased
 
 from portal_db.database import Tx
-from portal_db.paging import LONGEST_PAGE, Cursor, among_latest, newer, newest_first
+from portal_db.paging import LAST_ID, LATEST, LONGEST_PAGE, Cursor, latest_given, latest_of, newer, newest_first
 from portal_db.states import OPEN_JOB_STATES, JobState, Lane
 from portal_db.tables import Job
-from portal_db.types import database_time, db_time
-from portal_db.work.due import is_open
+from portal_db.types import UtcDateTime, db_time
+from portal_db.work.due import is_in, is_open
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,23 +67,27 @@ class Filter:
     def only_dead(self) -> bool:
         return tuple(self.states) == (JobState.DEAD,)
 
-    def conditions(self) -> list[ColumnElement[bool]]:
-        """The conditions that a job must meet."""
-        equal = {Job.practice_id: self.practice_id, Job.import_id: self.import_id, Job.kind: self.kind,
-                 Job.lane: self.lane, Job.error_code: self.code}  # fmt: skip
+    def conditions(self, of: type[Job] = Job) -> list[ColumnElement[bool]]:
+        """The conditions that a job must meet.
+
+        Args:
+            of: the latest jobs, if only these are searched.
+        """
+        equal = {of.practice_id: self.practice_id, of.import_id: self.import_id, of.kind: self.kind,
+                 of.lane: self.lane, of.error_code: self.code}  # fmt: skip
         found = [column == value for column, value in equal.items() if value is not None]
         if self.states:
-            found.append(Job.state.in_(self.states))
-            if set(self.states) <= OPEN_JOB_STATES:
+            found.append(of.state.in_(self.states))
+            if of is Job and set(self.states) <= OPEN_JOB_STATES:
                 found.append(is_open())
         if self.group is not None:
-            found += [Job.kind == self.group.kind, _code() == self.group.code, _cause() == self.group.cause]
+            found += [of.kind == self.group.kind, _code(of) == self.group.code, _cause(of) == self.group.cause]
         if self.text is not None:
-            found.append(func.lower(Job.error_message).contains(self.text.lower(), autoescape=True))
+            found.append(func.lower(of.error_message).contains(self.text.lower(), autoescape=True))
         if self.older_than is not None:
-            found.append(_time_of(self) <= db_time(-self.older_than))
+            found.append(_time_of(self, of) <= db_time(-self.older_than))
         if self.newer_than is not None:
-            found.append(_time_of(self) >= db_time(-self.newer_than))
+            found.append(_time_of(self, of) >= db_time(-self.newer_than))
         return found
 
 
@@ -78,31 +95,54 @@ def listing(tx: Tx, which: Filter, *, limit: int, after: Cursor | None = None) -
     """A page of jobs, newest first: dead letters by the time they died, others by their ids, which are in the order of
     time."""
     limit = min(limit, LONGEST_PAGE)
+    # Most often the latest jobs fill a page, and all that match need not be sorted.
+    if which.import_id is None:
+        before = after.row_id if after else None
+        found = (
+            _latest_dead(tx, which, after, limit) if which.only_dead else latest(tx, which, before=before, limit=limit)
+        )
+        if len(found) == limit:
+            return found
     ids = select(Job.id).where(*which.conditions())
     order: tuple[ColumnElement[Any], ...] = (Job.id.desc(),)
     if which.only_dead:
         order = (Job.finished_at.desc(), *order)
         ids = newest_first(ids, Job.finished_at, Job.id, after=after, limit=limit)
     else:
-        before = after.row_id if after else None
-        # Most often the latest jobs fill a page, and all that match need not be sorted.
-        if which.import_id is None and len(found := latest(tx, which, before=before, limit=limit)) == limit:
-            return found
-        ids = ids.where(Job.id < before) if before else ids
+        ids = ids.where(Job.id < after.row_id) if after else ids
         ids = ids.order_by(*order).limit(limit)
     # First the ids, so that only a page of whole rows is read: sorting all that match takes twice as long.
     return list(tx.session.scalars(select(Job).where(Job.id.in_(ids)).order_by(*order)))
 
 
-#: Jobs that `latest` looks through for those that match.
-LOOKED_THROUGH = 5_000
+#: Jobs that `latest` looks through for those that match, and dead letters before all of them are looked for.
+LOOKED_THROUGH, LOOKED_THROUGH_DEAD = 5_000, 1_000
 
 
 def latest(tx: Tx, which: Filter, *, before: UUID | None, limit: int) -> list[Job]:
     """Jobs that match among the latest ones, newest first."""
-    recent = among_latest(tx, Job.id, before=before, looked_through=LOOKED_THROUGH)
-    statement = select(Job).where(recent, *which.conditions()).order_by(Job.id.desc())
-    return list(tx.session.scalars(statement.limit(min(limit, LONGEST_PAGE))))
+    recent, given = latest_of(Job), latest_given(before, looked_through=LOOKED_THROUGH)
+    statement = select(recent).where(*which.conditions(recent)).order_by(recent.id.desc())
+    return list(tx.session.scalars(statement.limit(min(limit, LONGEST_PAGE)), given))
+
+
+@cache
+def _dead() -> type[Job]:
+    """The latest dead letters after a cursor, made once: making them takes longer than the statement."""
+    at, row_id = bindparam("at", type_=UtcDateTime()), bindparam("id", type_=Uuid())
+    follows = (Job.finished_at <= at, or_(Job.finished_at < at, Job.id < row_id))
+    statement = select(Job).where(is_in(JobState.DEAD), *follows)
+    ordered = statement.order_by(Job.finished_at.desc(), Job.id.desc()).limit(bindparam("most", type_=Integer()))
+    return aliased(Job, ordered.subquery())
+
+
+def _latest_dead(tx: Tx, which: Filter, after: Cursor | None, limit: int) -> list[Job]:
+    """Dead letters that match among the latest ones, newest first."""
+    dead = _dead()
+    statement = select(dead).where(*which.conditions(dead))
+    given = {"at": after.at if after else LATEST, "id": after.row_id if after else LAST_ID, "most": LOOKED_THROUGH_DEAD}
+    page = newest_first(statement, dead.finished_at, dead.id, after=None, limit=limit)
+    return list(tx.session.scalars(page, given))
 
 
 def cursor_of(which: Filter, job: Job) -> Cursor:
@@ -176,26 +216,23 @@ def groups(tx: Tx, which: Filter, *, limit: int) -> list[Grouped]:
         func.max(Job.finished_at),
         func.min(Job.error_message),
     )
-    found = tx.session.execute(_by_cause(which, *columns, limit=limit)).all()
-    days = _days(tx, which)
+    found = tx.session.execute(_by_cause(which, *columns, db_time(), limit=limit)).all()
+    days = _days(tx, which, found[0][-1]) if found else {}
     return [
         Grouped(group := Group(kind, code, cause), number, practices, first, last, message or "", days[group])
-        for kind, code, cause, number, practices, first, last, message in found
+        for kind, code, cause, number, practices, first, last, message, _ in found
     ]
 
 
-def _days(tx: Tx, which: Filter) -> defaultdict[Group, list[int]]:
+def _days(tx: Tx, which: Filter, now: datetime) -> defaultdict[Group, list[int]]:
     """How many of each group died on each of the last days: apart from the rest, since those days' letters are few."""
-    now = database_time(tx.session)
-    ends = [now - timedelta(days=day) for day in range(DAYS, -1, -1)]
-    key = (Job.kind, _code(), _cause())
-    counts = (
-        func.count(case((and_(Job.finished_at > begin, Job.finished_at <= end), 1))) for begin, end in pairwise(ends)
-    )
-    statement = select(*key, *counts).where(*which.conditions(), Job.finished_at > ends[0]).group_by(*key)
+    begins = [now - timedelta(days=day) for day in range(1, DAYS + 1)]
+    day = case(*((Job.finished_at > begin, DAYS - number) for number, begin in enumerate(begins, 1))).label("day")
+    key = (Job.kind, _code(), _cause(), day)
+    statement = select(*key, func.count()).where(*which.conditions(), Job.finished_at > begins[-1]).group_by(*key)
     found: defaultdict[Group, list[int]] = defaultdict(lambda: [0] * DAYS)
-    for kind, code, cause, *days in tx.session.execute(statement):
-        found[Group(kind, code, cause)] = days
+    for kind, code, cause, number, count in tx.session.execute(statement):
+        found[Group(kind, code, cause)][number] = count
     return found
 
 
@@ -211,17 +248,17 @@ def _by_cause(which: Filter, *columns: Any, limit: int) -> Select[Any]:
 _NOTHING: ColumnElement[str] = literal_column("''")
 
 
-def _time_of(which: Filter) -> SQLColumnExpression[Any]:
+def _time_of(which: Filter, of: type[Job] = Job) -> SQLColumnExpression[Any]:
     """The time that ages and the order are based on."""
-    return Job.finished_at if which.only_dead else Job.created_at
+    return of.finished_at if which.only_dead else of.created_at
 
 
-def _code() -> ColumnElement[str]:
-    return func.coalesce(Job.error_code, _NOTHING)
+def _code(of: type[Job] = Job) -> ColumnElement[str]:
+    return func.coalesce(of.error_code, _NOTHING)
 
 
-def _cause() -> ColumnElement[str]:
-    return func.coalesce(Job.error_cause, _NOTHING)
+def _cause(of: type[Job] = Job) -> ColumnElement[str]:
+    return func.coalesce(of.error_cause, _NOTHING)
 
 
 def group_named(text: str) -> Group | None:

@@ -78,6 +78,20 @@ def test_a_look_sees_one_snapshot(world: World) -> None:
         assert tx.session.scalar(statement) == "Renamed meanwhile"
 
 
+def test_a_glance_is_no_transaction_on_postgresql(world: World) -> None:
+    statement = select(Practice.name)
+    with world.database.glance() as tx:
+        before = tx.session.scalar(statement)
+        with world.database.write() as writer:
+            people.set_practice(writer, world.practice_id, {"name": "Renamed meanwhile"})
+        assert tx.session.scalar(statement) == ("Renamed meanwhile" if tx.is_postgresql else before)
+    with world.database.read() as tx:  # the same connection has its transactions back
+        before = tx.session.scalar(statement)
+        with world.database.write() as writer:
+            people.set_practice(writer, world.practice_id, {"name": "Renamed again"})
+        assert tx.session.scalar(statement) == before
+
+
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_a_look_leaves_the_statements_that_the_driver_has_prepared(world: World) -> None:
     for _ in range(10):

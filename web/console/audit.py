@@ -11,7 +11,6 @@ from uuid import UUID
 from fastapi import APIRouter, Depends
 from fastapi.responses import Response, StreamingResponse
 
-from handlers.access import operators
 from handlers.imports import batch_csv
 from handlers.operations import searches
 from portal_db.audit import LOOKED_THROUGH, AuditFilter
@@ -32,10 +31,10 @@ IN_FILE = 10_000
 class AuditQuery:
     """What the address of the page says: whose entries, of which act, of which practice, until the end of which day."""
 
-    who: Words = ""
-    action: Words = ""
-    practice: UUID | None = None
-    until: Words = ""
+    who: str
+    action: str
+    practice: UUID | None
+    until: str
 
     @property
     def wanted(self) -> AuditFilter:
@@ -48,18 +47,21 @@ class AuditQuery:
         )
 
 
-TheQuery = Annotated[AuditQuery, Depends()]
+async def _query(who: Words = "", action: Words = "", practice: UUID | None = None, until: Words = "") -> AuditQuery:
+    return AuditQuery(who, action, practice, until)
+
+
+TheQuery = Annotated[AuditQuery, Depends(_query)]
 
 
 @router.get("/audit")
 def show_audit(operator: TheOperator, query: TheQuery, after: Words | None = None) -> Response:
     """Entries newest first: of all operators, of one, or of everybody with the system."""
-    found, more = searches.audit_trail(operator.database, query.wanted, after=after)
-    known = operators.listing(operator.database)
+    found = searches.audit_trail(operator.database, query.wanted, after=after)
     people = [("", "Operators"), (EVERYBODY, "Everybody and the system"),
-              *((str(each.operator.id), each.operator.name) for each in known)]  # fmt: skip
+              *((str(operator_id), name) for operator_id, name in found.operators)]  # fmt: skip
     looked = LOOKED_THROUGH if query.who == EVERYBODY else None
-    shown: dict[str, Any] = {"query": asdict(query), "people": people, "found": found, "more": more}
+    shown: dict[str, Any] = {"query": asdict(query), "people": people, "found": found.entries, "more": found.next}
     return page(operator, "console/audit.html", **shown, looked_through=looked)
 
 

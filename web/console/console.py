@@ -79,7 +79,7 @@ class Console(Portal):
             raise SettingsError("OPS_URL must begin with https://, because operators' session cookies travel to it.")
 
 
-def console_of(request: Request) -> Console:
+async def console_of(request: Request) -> Console:  # a coroutine, so that it needs no thread
     return cast(Console, request.app.state.portal)
 
 

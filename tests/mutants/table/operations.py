@@ -71,8 +71,8 @@ MUTANTS = (
         (
             Edit(
                 "portal_db/access/operators.py",
-                ".where(_is_live(token_hash), Operator.left_at.is_(None))",
-                ".where(_is_live(token_hash))",
+                '.where(_is_live(bindparam("token_hash")), Operator.left_at.is_(None))',
+                '.where(_is_live(bindparam("token_hash")))',
             ),
             Edit(
                 "handlers/access/operators.py",

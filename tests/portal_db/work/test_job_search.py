@@ -62,8 +62,10 @@ def test_each_filter_narrows(world: World) -> None:
         assert found(world, Filter(states=(JobState.DEAD,), **which)) == expected, which
 
 
-def test_pages_show_each_job_once(world: World) -> None:
-    """Also those that died at one instant."""
+@pytest.mark.parametrize("looked_through", [2, 1_000], ids=["few", "all"])
+def test_pages_show_each_job_once(world: World, monkeypatch: pytest.MonkeyPatch, looked_through: int) -> None:
+    """Also those that died at one instant, whether or not those that were looked through first fill the page."""
+    monkeypatch.setattr(job_search, "LOOKED_THROUGH_DEAD", looked_through)
     ids = {die(world, "Broken") for _ in range(7)}
     with world.database.write() as tx:
         now = database_time(tx.session)
