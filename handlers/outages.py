@@ -120,7 +120,7 @@ class Outages:
         now = self._sources.monotonic()
         if now < self._well_until.get(upstream.name, now):
             return False
-        with self._database.read() as tx:
+        with self._database.glance() as tx:
             outage = outages.get(tx, upstream.name)
             wait = (outage.next_probe_at - database_time(tx.session)).total_seconds() if outage is not None else 0.0
         if outage is None:

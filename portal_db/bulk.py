@@ -1,4 +1,4 @@
-"""Statements about many rows, whose text does not grow with their number.
+"""Statements about many rows, whose text does not grow with their number, and statements that are sent together.
 
 PostgreSQL gets one array for each value, so that its driver and the server know the text again; taking apart a text with the
 values of each row was a third of a worker's time. SQLite's driver is faster row by row.
@@ -6,7 +6,9 @@ values of each row was a third of a worker's time. SQLite's driver is faster row
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -27,14 +29,20 @@ class Given:
     """The rows that a statement about a table is given, by the names of their values: parameters, or columns of `rows`."""
 
     def __init__(
-        self, table: Any, types: Mapping[str, TypeEngine[Any]], *, is_postgresql: bool, rows: FromClause | None = None
+        self,
+        table: Any,
+        types: Mapping[str, TypeEngine[Any]],
+        *,
+        is_postgresql: bool,
+        rows: FromClause | None = None,
+        place: int = 0,
     ) -> None:
         self.table = table
         self._is_postgresql = is_postgresql
         self._rows = rows
         self._values: Mapping[str, ColumnElement[Any]]
         if rows is None:
-            self._values = {name: bindparam(_parameter(name), type_=type_) for name, type_ in types.items()}
+            self._values = {name: bindparam(_parameter(name, place), type_=type_) for name, type_ in types.items()}
         else:
             self._values = {name: rows.c[name] for name in types}
 
@@ -73,7 +81,66 @@ def execute(
         build: a function of a module, which makes the statement from `Given` and `args`. It is made once.
         more: the types of values that are no columns of the table.
     """
-    return tx.session.connection().execute(*_prepared(tx, table, rows, build, args, more))
+    return tx.session.connection().execute(*_prepared(tx, table, rows, build, args, more, 0))
+
+
+def write(
+    tx: Tx,
+    table: type[Base],
+    rows: Sequence[Mapping[str, Any]],
+    build: Callable[..., Any],
+    *args: Any,
+) -> None:
+    """`execute` of a statement whose result nobody reads; within `together` it waits for the others."""
+    part = _Part(table, rows, build, args)
+    if tx.waiting is None:
+        _send(tx, [part])
+        return
+    if any(each.table is table for each in tx.waiting):  # one statement must not change a row twice
+        _send(tx, tx.waiting)
+        tx.waiting.clear()
+    tx.waiting.append(part)
+
+
+@contextmanager
+def together(tx: Tx) -> Iterator[None]:
+    """Send the statements that are written within as one, at its end: for statements none of which depends on what another
+    has written. PostgreSQL is asked once instead of once for each; SQLite takes them one by one."""
+    assert tx.waiting is None, "not one within another"  # noqa: S101 -- a mistake of ours
+    tx.waiting = []
+    try:
+        yield
+        _send(tx, tx.waiting)
+    finally:
+        tx.waiting = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A statement that waits: what `execute` is given."""
+
+    table: type[Base]
+    rows: Sequence[Mapping[str, Any]]
+    build: Callable[..., Any]
+    args: tuple[Any, ...]
+
+
+def _send(tx: Tx, parts: Sequence[_Part]) -> None:
+    if not tx.is_postgresql or len(parts) == 1:
+        for part in parts:
+            execute(tx, part.table, part.rows, part.build, *part.args)
+    elif parts:
+        prepared = [_prepared(tx, each.table, each.rows, each.build, each.args, (), place)
+                    for place, each in enumerate(parts)]  # fmt: skip
+        parameters = {name: value for _, given in prepared for name, value in given.items()}
+        tx.session.connection().execute(_in_one(tuple(statement for statement, _ in prepared)), parameters)
+
+
+@cache
+def _in_one(statements: tuple[Any, ...]) -> Any:
+    """The last statement, with the others before it; `_statement` makes each once, and so is this."""
+    *others, last = statements
+    return last.add_cte(*(each.cte(f"part_{place}") for place, each in enumerate(others)))
 
 
 def update_returning(
@@ -86,7 +153,7 @@ def update_returning(
     """
     if len(rows) > 1 and not tx.is_postgresql:  # SQLite returns nothing of a statement that it is given row by row
         return list(tx.session.scalars(_listed(table, rows, build), same))
-    statement, parameters = _prepared(tx, table, rows, build, (), ())
+    statement, parameters = _prepared(tx, table, rows, build, (), (), 0)
     return list(tx.session.scalars(statement, {**parameters, **same}))
 
 
@@ -97,14 +164,19 @@ def _prepared(
     build: Callable[..., Any],
     args: tuple[Any, ...],
     more: Types,
+    place: int,
 ) -> tuple[Any, Any]:
-    """The statement and its parameters: of several rows arrays, or for SQLite a list, which its driver loops over."""
+    """The statement and its parameters: of several rows arrays, or for SQLite a list, which its driver loops over.
+
+    Args:
+        place: its place among statements that are sent as one, which share their parameters.
+    """
     names = tuple(rows[0])
     as_arrays = tx.is_postgresql and len(rows) > 1
-    statement = _statement(table, names, more, tx.is_postgresql, as_arrays, build, args)
+    statement = _statement(table, names, more, tx.is_postgresql, as_arrays, build, args, place)
     if as_arrays:
-        return statement, {_parameter(name): [row[name] for row in rows] for name in names}
-    parameters = [{_parameter(name): row[name] for name in names} for row in rows]
+        return statement, {_parameter(name, place): [row[name] for row in rows] for name in names}
+    parameters = [{_parameter(name, place): row[name] for name in names} for row in rows]
     return statement, parameters[0] if len(rows) == 1 else parameters
 
 
@@ -117,16 +189,19 @@ def _statement(
     as_arrays: bool,
     build: Callable[..., Any],
     args: tuple[Any, ...],
+    place: int,
 ) -> Any:
     of_table: Any = table.__table__
     types = dict(more)
     given = {name: types[name] if name in types else of_table.c[name].type for name in names}
-    arrays = _unnested(given) if as_arrays else None
-    return build(Given(of_table, given, is_postgresql=is_postgresql, rows=arrays), *args)
+    arrays = _unnested(given, place) if as_arrays else None
+    return build(Given(of_table, given, is_postgresql=is_postgresql, rows=arrays, place=place), *args)
 
 
-def _unnested(types: Mapping[str, TypeEngine[Any]]) -> FromClause:
-    arrays = (bindparam(_parameter(name), type_=postgresql.ARRAY(type_, dimensions=1)) for name, type_ in types.items())
+def _unnested(types: Mapping[str, TypeEngine[Any]], place: int) -> FromClause:
+    arrays = (
+        bindparam(_parameter(name, place), type_=postgresql.ARRAY(type_, dimensions=1)) for name, type_ in types.items()
+    )
     columns = (column(name, type_) for name, type_ in types.items())
     return func.unnest(*arrays).table_valued(*columns).render_derived(name="given")
 
@@ -146,9 +221,9 @@ def insert_for(table: Any, *, is_postgresql: bool) -> Any:
 
 
 @cache
-def _parameter(name: str) -> str:
+def _parameter(name: str, place: int) -> str:
     """SQLAlchemy keeps the names of columns for itself."""
-    return f"each_{name}"
+    return f"each{place or ''}_{name}"
 
 
 class one_of(FunctionElement[bool]):

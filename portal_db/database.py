@@ -107,6 +107,8 @@ class Tx:
     def __init__(self, session: Session, sources: Sources) -> None:
         self.session = session
         self.sources = sources
+        #: Statements that `bulk.together` will send as one.
+        self.waiting: list[Any] | None = None
 
     @property
     def dialect(self) -> str:
@@ -191,6 +193,7 @@ def _make_engine(url: str, pool_size: int) -> Engine:
         parsed.set(drivername="postgresql+psycopg"),
         pool_size=pool_size,
         max_overflow=10,
+        pool_use_lifo=True,  # whoever comes next gets the connection that has prepared most statements
         connect_args={"connect_timeout": 5, "client_encoding": "utf8"},
     )
     TransactionSettings(_SETTINGS, if_direct={"timezone": "UTC"}).listen(engine)

@@ -77,7 +77,7 @@ def _insert_new(given: Given, now: tuple[str, ...]) -> Any:
 def insert_rows(tx: Tx, table: type[Base], rows: Sequence[dict[str, Any]], *, now: tuple[str, ...] = ()) -> None:
     """Insert rows that have the same columns, by one statement; `now`: columns that get the database's time."""
     if rows:
-        bulk.execute(tx, table, _with_keys(table, rows), _insert, now)
+        bulk.write(tx, table, _with_keys(table, rows), _insert, now)
 
 
 def _insert(given: Given, now: tuple[str, ...]) -> Any:
@@ -117,7 +117,7 @@ def update_each(
     if not rows:
         return
     given = [{**row, "id": row_id} for row_id, row in rows.items()]
-    bulk.execute(tx, table, given, _update, now)
+    bulk.write(tx, table, given, _update, now)
 
 
 def _update(given: Given, now: tuple[str, ...]) -> Any:

@@ -102,21 +102,24 @@ class AddressedEmail:
 
 def addressed(tx: Tx, email_ids: Collection[UUID], practice_id: UUID) -> dict[UUID, AddressedEmail]:
     """A practice's welcome emails with everything needed to write them. Those of which anything is gone are left out."""
-    statement = (
-        select(WelcomeEmail, Client, Practice, Login, PracticeLook)
-        .join(Client, Client.id == WelcomeEmail.client_id)
-        .join(Practice, Practice.id == Client.practice_id)
-        .join(Login, Login.id == Client.login_id)
-        .outerjoin(PracticeLook, PracticeLook.practice_id == Practice.id)
-        .where(
-            WelcomeEmail.id.in_(email_ids), WelcomeEmail.practice_id == practice_id, Client.practice_id == practice_id
-        )
-    )
-    found = [AddressedEmail(*row) for row in tx.session.execute(statement)]
+    values = {"email_ids": list(email_ids), "of_practice": practice_id}
+    found = [AddressedEmail(*row) for row in tx.session.execute(_ADDRESSED, values)]
     return {one.email.id: one for one in found}
 
 
 # Statements that run for every email are built once: building one costs as much as running it.
+_ADDRESSED = (
+    select(WelcomeEmail, Client, Practice, Login, PracticeLook)
+    .join(Client, Client.id == WelcomeEmail.client_id)
+    .join(Practice, Practice.id == Client.practice_id)
+    .join(Login, Login.id == Client.login_id)
+    .outerjoin(PracticeLook, PracticeLook.practice_id == Practice.id)
+    .where(
+        one_of(WelcomeEmail.id, "email_ids"),
+        WelcomeEmail.practice_id == bindparam("of_practice"),
+        Client.practice_id == bindparam("of_practice"),
+    )
+)
 _UUID = WelcomeEmail.id.type
 _IS_EMAIL = WelcomeEmail.id == bindparam("email_id", type_=_UUID)
 _TOKEN = bindparam("token", type_=_UUID)

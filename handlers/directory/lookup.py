@@ -61,7 +61,7 @@ def fetch_records(services: Services, jobs: Sequence[Job]) -> list[Any]:
         JobError, xpm.errors.XpmError: XPM did not return the record of a single job.
     """
     import_ids = [of_import(job) for job in jobs]
-    with services.database.read() as tx:
+    with services.database.glance() as tx:
         requesters = xero_requester.requesters(tx, import_ids)
     allowed: list[tuple[Job, Requester, XpmConnection | JobError]] = []
     for job, import_id in zip(jobs, import_ids, strict=True):

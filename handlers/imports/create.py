@@ -19,7 +19,7 @@ from handlers.jobs.enqueue import FollowUp
 from handlers.jobs.handler import Result, Task
 from handlers.jobs.kinds import JobKind
 from handlers.xero.connection import require_same_connection
-from portal_db import welcome_emails
+from portal_db import bulk, welcome_emails
 from portal_db.access import people
 from portal_db.clients import clients
 from portal_db.clients.clients import FieldUpdate, FieldValue
@@ -139,12 +139,13 @@ def _create(tx: Tx, new: Sequence[_NewClient]) -> dict[UUID, Result]:
         require_same_connection(requesters[each.task.row.requested_by], each.task.fetched.connection)
     client_ids: dict[UUID, UUID] = {each.task.row.id: tx.new_id() for each in new}
     clients.add(tx, *(_client_row(each, client_ids) for each in new))
-    clients.make_visible(tx, [(client_ids[each.task.row.id], each.task.row.requested_by) for each in new])
     if len(clients.link_all(tx, [_link_row(tx, each, client_ids) for each in new])) < len(new):
         raise refusals.ALREADY_LINKED()
-    clients.update_fields(tx, [_first_fields(each, client_ids) for each in new])
-    imports.set_clients(tx, client_ids)
-    erasures.lift(tx, practice_id, {each.task.row.xpm_uuid for each in new})
+    with bulk.together(tx):
+        clients.make_visible(tx, [(client_ids[each.task.row.id], each.task.row.requested_by) for each in new])
+        clients.update_fields(tx, [_first_fields(each, client_ids) for each in new])
+        imports.set_clients(tx, client_ids)
+        erasures.lift(tx, practice_id, {each.task.row.xpm_uuid for each in new})
     asked_at = {client_ids[row.id]: row.created_at for row in (each.task.row for each in new) if row.send_welcome_email}
     emails = welcome_emails.add_all(tx, practice_id, asked_at)
     found: dict[UUID, Result] = {}

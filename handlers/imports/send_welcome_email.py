@@ -44,7 +44,7 @@ def fetch(services: Services, jobs: Sequence[Job]) -> list[Letter | JobError | N
         For each its letter, `None` if it was sent already, or why it is not sent; its outcome is unknown if an earlier
         attempt began to send it and did not finish.
     """
-    with services.database.read() as tx:
+    with services.database.glance() as tx:
         found = welcome_emails.addressed(tx, [job_arg(job, "email_id") for job in jobs], jobs[0].practice_id)
     return [_letter(services, found.get(job_arg(job, "email_id"))) for job in jobs]
 

@@ -14,6 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from handlers.relationships.labels import NAMELESS
+from portal_db import bulk
 from portal_db.clients import history, relationships
 from portal_db.clients.history import By, Change, text_of
 from portal_db.clients.relationships import XPM_COLUMNS, XpmRelationship
@@ -92,11 +93,12 @@ def merge_updates(tx: Tx, practice_id: UUID, updates: Sequence[RecordUpdate]) ->
             "import_begun_at": begun_at or link.import_begun_at,
             "synced_hash": update.content_hash if is_newer else link.synced_hash,
         }
-    relationships.insert_rows(tx, merged.new)
-    relationships.write_rows(tx, merged.changed)
-    relationships.rename_members(tx, merged.renamed)
-    relationships.note_merged(tx, merged.links)
-    history.note_all(tx, merged.history)
+    with bulk.together(tx):
+        relationships.insert_rows(tx, merged.new)
+        relationships.write_rows(tx, merged.changed)
+        relationships.rename_members(tx, merged.renamed)
+        relationships.note_merged(tx, merged.links)
+        history.note_all(tx, merged.history)
     return merged
 
 

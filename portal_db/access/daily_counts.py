@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import case, select
+from sqlalchemy import bindparam, case, select
 
 from portal_db.database import Tx
 from portal_db.dialect import upsert
@@ -24,13 +24,18 @@ class Today:
 
 
 def read(tx: Tx, practice_id: UUID, what: str) -> Today:
-    statement = select(DailyCount.used, DailyCount.began_at, db_now())
-    statement = statement.where(DailyCount.practice_id == practice_id, DailyCount.what == what)
-    found = tx.session.execute(statement.where(DailyCount.began_at > db_now(-DAY_SECONDS))).one_or_none()
+    found = tx.session.execute(_TODAY, {"of_practice": practice_id, "of_what": what}).one_or_none()
     if found is None:
         return Today()
     used, began_at, now = found
     return Today(used, DAY_SECONDS - (now - began_at).total_seconds())
+
+
+_TODAY = select(DailyCount.used, DailyCount.began_at, db_now()).where(
+    DailyCount.practice_id == bindparam("of_practice"),
+    DailyCount.what == bindparam("of_what"),
+    DailyCount.began_at > db_now(-DAY_SECONDS),
+)
 
 
 def add(tx: Tx, practice_id: UUID, what: str, number: int) -> int:

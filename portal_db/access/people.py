@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 
 from portal_db.bulk import one_of
 from portal_db.database import Tx
@@ -75,7 +75,10 @@ def add_staff(tx: Tx, row: dict[str, Any]) -> None:
 
 def get_staff(tx: Tx, staff_id: UUID, *, practice_id: UUID) -> Staff | None:
     """A staff member, if they are of this practice."""
-    return tx.session.scalar(select(Staff).where(Staff.id == staff_id, Staff.practice_id == practice_id))
+    return tx.session.scalar(_STAFF, {"staff_id": staff_id, "of_practice": practice_id})
+
+
+_STAFF = select(Staff).where(Staff.id == bindparam("staff_id"), Staff.practice_id == bindparam("of_practice"))
 
 
 def at_work(tx: Tx, staff_id: UUID, *, practice_id: UUID) -> Staff | None:

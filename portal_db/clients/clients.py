@@ -57,7 +57,7 @@ def make_visible(tx: Tx, pairs: Iterable[tuple[UUID, UUID]]) -> None:
     """Make clients visible to staff: pairs of a client and a staff member."""
     rows = [{"client_id": client_id, "staff_id": staff_id} for client_id, staff_id in pairs]
     if rows:
-        bulk.execute(tx, ClientVisibility, rows, _make_visible)
+        bulk.write(tx, ClientVisibility, rows, _make_visible)
 
 
 def assignees(tx: Tx, client_id: UUID) -> list[Staff]:

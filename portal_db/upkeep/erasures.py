@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import bindparam, delete, select
 
-from portal_db.bulk import one_of
+from portal_db import bulk
+from portal_db.bulk import Given, one_of
 from portal_db.database import Tx
 from portal_db.dialect import insert_or_replace
 from portal_db.tables import Erasure
@@ -38,7 +40,10 @@ def among(tx: Tx, practice_id: UUID, xpm_uuids: Collection[UUID]) -> set[UUID]:
 
 def lift(tx: Tx, practice_id: UUID, xpm_uuids: Collection[UUID]) -> None:
     """End erasures, if there are any, because the practice has imported the records again."""
-    tx.session.connection().execute(_LIFT, {"practice_id": practice_id, "xpm_uuids": list(xpm_uuids)})
+    rows = [{"practice_id": practice_id, "xpm_uuid": xpm_uuid} for xpm_uuid in sorted(xpm_uuids)]
+    bulk.write(tx, Erasure, rows, _lift)
 
 
-_LIFT = delete(Erasure).where(Erasure.practice_id == bindparam("practice_id"), one_of(Erasure.xpm_uuid, "xpm_uuids"))
+def _lift(given: Given) -> Any:
+    of = Erasure.practice_id == given["practice_id"], Erasure.xpm_uuid == given["xpm_uuid"]
+    return delete(given.table).where(*of)

@@ -165,23 +165,28 @@ def set_states(tx: Tx, moves: Iterable[Move]) -> list[Move]:
         return []
     closing = [move for move in made if move[1] not in OPEN_IMPORT_STATES]
     opened = {row.id: {"state": state, "closed_at": None} for row, state, _ in made if state in OPEN_IMPORT_STATES}
-    update_each(tx, Import, opened)
     closed = [{"id": row.id, "state": state, **_outcome_columns(outcome)} for row, state, outcome in closing]
-    if closed:
-        bulk.execute(tx, Import, closed, _close)
     why = ((row.id, row.state, state, outcome.code if outcome else None) for row, state, outcome in made)
-    audit.record_states(tx, "import.state", "import", made[0][0].practice_id, why)
     events = [
         {"id": tx.new_id(), "practice_id": row.practice_id, "import_id": row.id, "epoch": row.epoch, "state": state}
         for row, state, _ in closing
     ]
-    insert_new(tx, ImportEvent, events, now=("created_at",))
+    with bulk.together(tx):
+        update_each(tx, Import, opened)
+        audit.record_states(tx, "import.state", "import", made[0][0].practice_id, why)
+        if closing:
+            bulk.write(tx, Import, closed, _close)
+            bulk.write(tx, ImportEvent, events, _note_close)
     return made
 
 
 def _close(given: Given) -> Any:
     times = {"closed_at": db_now(), "resolved_at": func.coalesce(Import.resolved_at, db_now())}
     return given.update(given.columns | times)
+
+
+def _note_close(given: Given) -> Any:
+    return given.insert({**given.columns, "created_at": db_now()}).on_conflict_do_nothing()
 
 
 def set_reason(tx: Tx, row: Import, outcome: Outcome | None) -> None:

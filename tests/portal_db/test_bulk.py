@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -10,6 +11,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select
 
+from portal_db import bulk
 from portal_db.bulk import one_of
 from portal_db.clients import clients
 from portal_db.dialect import insert_new, insert_rows, update_each
@@ -111,3 +113,36 @@ def test_a_statement_s_text_does_not_depend_on_the_number_of_rows(world: World, 
         assert len(set(seen)) == 3
         texts |= set(seen)
     assert len(texts) == 3
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_statements_are_sent_together(world: World, client_id: UUID, number: int) -> None:
+    # Given items to insert, and others to change
+    old = [item(world, client_id, each) for each in range(10, 10 + number)]
+    new = [item(world, client_id, each) for each in range(number)]
+    with world.database.write() as tx:
+        insert_rows(tx, Relationship, old)
+    # When they are written together with other tables, then each is, and what one table gets keeps its order
+    with world.database.write() as tx, executed(world.database.engine) as seen:
+        with bulk.together(tx):
+            clients.make_visible_to(tx, client_id, world.staff_id)
+            clients.set_names(tx, {client_id: {"name": "Renamed"}})
+            insert_rows(tx, Relationship, new)
+            update_each(tx, Relationship, {row["id"]: {"version": 7} for row in (*old, *new)})
+        sent = [each for each in seen if "set_config" not in each]
+        assert len(sent) == 2 or not tx.is_postgresql
+    assert [row["version"] for row in rows(world)] == [7] * 2 * number
+    with world.database.read() as tx:
+        assert clients.get(tx, client_id, practice_id=world.practice_id).name == "Renamed"  # type: ignore[union-attr]
+        assert [each.id for each in clients.assignees(tx, client_id)] == [world.staff_id]
+
+
+def test_nothing_is_sent_of_what_failed_together(world: World, client_id: UUID) -> None:
+    with world.database.write() as tx:
+        with suppress(ZeroDivisionError), bulk.together(tx):
+            clients.set_names(tx, {client_id: {"name": "Renamed"}})
+            raise ZeroDivisionError
+        clients.make_visible_to(tx, client_id, world.staff_id)
+    with world.database.read() as tx:
+        assert clients.get(tx, client_id, practice_id=world.practice_id).name != "Renamed"  # type: ignore[union-attr]
+        assert clients.assignees(tx, client_id)
