@@ -67,9 +67,9 @@ def main() -> None:
     console.add_argument("--finished", type=int, default=1_000_000, help="finished jobs (default 1000000)")
     console.add_argument("--dead", type=int, default=10_000, help="dead letters (default 10000)")
     console.add_argument("--open", type=int, default=50_000, help="jobs that wait or are due (default 50000)")
-    console.add_argument("--imports", type=int, default=3_000, help="records of each batch (default 3000)")
+    console.add_argument("--imports", type=int, default=2_000, help="records of each batch (default 2000)")
     console.add_argument("--samples", type=int, default=40, help="requests of each page (default 40)")
-    console.add_argument("--rounds", type=int, default=4, help="batches with and without console (default 4)")
+    console.add_argument("--rounds", type=int, default=6, help="batches with and without console (default 6)")
     every = (latency, throughput, limiter, parse, search, pages, resync, growth, rivals, quota, capacity, endurance,
              console)  # fmt: skip
     for command in every:

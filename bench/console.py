@@ -53,11 +53,11 @@ WORKERS = ("worker-1", "worker-2")
 #: An operator opens a page, and Prometheus scrapes, this often. Both are usually slower.
 EVERY_SECONDS = 5.0
 #: Batches of imports that run while pages are timed.
-BESIDE = 2
+BESIDE = 3
 
 
 def measure(
-    *, finished: int, dead: int, open: int, imports: int = 3_000, samples: int = 40, rounds: int = 4
+    *, finished: int, dead: int, open: int, imports: int = 2_000, samples: int = 40, rounds: int = 6
 ) -> dict[str, Any]:
     """Fill a database and measure.
 

@@ -20,7 +20,7 @@ T = TypeVar("T")
 #: A look is shared by those who ask within this time.
 SECONDS = 1.0
 #: Looks take no more than this share of the time: watching must not slow down what is watched.
-SHARE = 0.04
+SHARE = 0.02
 #: Who asks when the last look is so many times as old as that is looks anew; anybody earlier need not wait.
 STALE = 3.0
 

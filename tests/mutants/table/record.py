@@ -14,6 +14,13 @@ CLOCK = "tests/worker/leader/test_clock_went_back.py"
 
 CLAIMING = (
     Mutant(
+        "together-in-order",
+        "statements about one table are never sent as one",
+        "one of two changes of a row is lost: PostgreSQL makes neither wait for the other",
+        (Edit("portal_db/bulk.py", "if any(each.table is table for each in tx.waiting):", "if False:"),),
+        ("tests/portal_db/test_bulk.py::test_statements_are_sent_together[1-postgresql]",),
+    ),
+    Mutant(
         "clock-back-role",
         "a role's lease from before the database's clock went back is void",
         "no relay leads until the clock has caught up",
