@@ -26,7 +26,7 @@ MUTANTS = (
         "kind-takes-no-place",
         "the relay rings a background job only if a running worker knows its kind",
         "jobs of a newer release's kind fill RING_LIMIT, and the practice's other imports starve",
-        (Edit(CANDIDATES, "room > 0, is_known(series.c), ", "room > 0, "),),
+        (Edit(CANDIDATES, "is_not(None), is_known(series.c), ", "is_not(None), "),),
         (f"{DEPLOYS}::test_kinds_that_no_running_worker_knows_take_no_places[sqlite]",),
     ),
     Mutant(

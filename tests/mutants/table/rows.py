@@ -273,8 +273,8 @@ CONFINED = (
         (
             Edit(
                 "portal_db/access/people.py",
-                ".where(Staff.id == staff_id, Staff.practice_id == practice_id))",
-                ".where(Staff.id == staff_id))",
+                ', Staff.practice_id == bindparam("of_practice"))',
+                ")",
             ),
         ),
         (
@@ -302,8 +302,9 @@ CONFINED = (
         (
             Edit(
                 "portal_db/welcome_emails.py",
-                "WelcomeEmail.id.in_(email_ids), WelcomeEmail.practice_id == practice_id, Client.practice_id == practice_id",
-                "WelcomeEmail.id.in_(email_ids)",
+                '        WelcomeEmail.practice_id == bindparam("of_practice"),\n'
+                '        Client.practice_id == bindparam("of_practice"),\n',
+                "",
             ),
         ),
         (f"{CONFINEMENT}::test_a_welcome_email_is_read_for_its_own_practice_only[sqlite]",),
