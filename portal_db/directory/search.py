@@ -14,7 +14,7 @@ from portal_db import names
 from portal_db.database import Tx
 from portal_db.directory.directories import is_in
 from portal_db.states import ConnectionState
-from portal_db.tables import Client, Directory, DirectoryRecord, XpmConnection, XpmLink, same_directory
+from portal_db.tables import Directory, DirectoryRecord, XpmConnection, XpmLink, same_directory
 from portal_db.visibility import Viewer
 
 S = TypeVar("S", bound=Select[*tuple[Any, ...]])
@@ -39,12 +39,8 @@ def find_unlinked(
 ) -> tuple[list[DirectoryRecord], int]:
     """The first of the records that `find` finds, or without a text of all, that no client is linked to that the viewer may
     see, and how many there are."""
-    clients = select(Client.id).where(viewer.may_see_client())
     linked = select(XpmLink.id).where(
-        XpmLink.practice_id == viewer.practice_id,
-        XpmLink.xpm_uuid == DirectoryRecord.xpm_uuid,
-        XpmLink.disconnected_at.is_(None),
-        XpmLink.client_id.in_(clients),
+        viewer.may_see_link(), XpmLink.xpm_uuid == DirectoryRecord.xpm_uuid, XpmLink.disconnected_at.is_(None)
     )
     wanted = select(DirectoryRecord.xpm_uuid, func.count().over().label("total")).where(
         _is_found(directory, text, is_guess), ~linked.exists()
