@@ -173,6 +173,13 @@ MUTANTS = (
         (f"{SEARCH}::test_the_total_of_a_search_counts_no_colleagues_clients",),
     ),
     Mutant(
+        "links-in-sight",
+        "a record whose client the viewer may not see counts as one without",
+        "a search tells which records colleagues have clients of",
+        (Edit("portal_db/visibility.py", ", XpmLink.client_id.in_(self._visible_clients()))", ")"),),
+        (f"{SEARCH}::test_a_record_of_a_colleagues_client_counts_as_only_in_xpm",),
+    ),
+    Mutant(
         "connect-again-in-sight",
         "a record offers to be connected only to a client in sight",
         "the name of a colleague's client under a record of XPM",

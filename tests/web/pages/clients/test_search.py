@@ -16,7 +16,7 @@ from tests.making import importable
 from tests.web.desk import Desk
 from tests.web.pages.frame.test_frame import keeps_the_rules
 from tests.web.pages.people import connected, imported, with_a_typing_error
-from tests.web.pages.reading import Page, reader
+from tests.web.pages.reading import Page, Reader, reader
 from tests.world import TENANT, is_importable_person
 from xpm.simulator.serve import SimulatorHandle
 
@@ -208,10 +208,23 @@ def test_a_colleagues_clients_are_neither_counted_nor_offered(desk: Desk, simula
     with desk.world.database.write() as tx:
         tx.session.execute(delete(ClientVisibility))
     page = visitor.open("/search", q=record.name, integration="xpm")
-    status = next(item["data-status"] for item in page.root.all("div") if item["data-status"])
-    assert status.startswith("0 in your portal, 1 only in")
+    assert _counts(visitor, record.name).startswith("0 in your portal, 1 only in")
     assert f"Import {record.name}" in page.links()
     assert str(client_id) not in str(page.links())
+
+
+def test_a_record_of_a_colleagues_client_counts_as_only_in_xpm(desk: Desk, simulator: SimulatorHandle) -> None:
+    record, visitor = importable(simulator)[0], connected(desk)
+    imported(desk, record.uuid)
+    assert _counts(visitor, record.name).startswith("1 in your portal, 0 only in")
+    with desk.world.database.write() as tx:
+        tx.session.execute(delete(ClientVisibility))
+    assert _counts(visitor, record.name).startswith("0 in your portal, 1 only in")
+
+
+def _counts(visitor: Reader, name: str) -> str:
+    page = visitor.open("/search", q=name, integration="xpm")
+    return next(item["data-status"] for item in page.root.all("div") if item["data-status"])
 
 
 def test_the_total_of_a_search_counts_no_colleagues_clients(desk: Desk) -> None:
