@@ -216,6 +216,7 @@ def test_a_colleagues_clients_are_neither_counted_nor_offered(desk: Desk, simula
 def test_a_record_of_a_colleagues_client_counts_as_only_in_xpm(desk: Desk, simulator: SimulatorHandle) -> None:
     record, visitor = importable(simulator)[0], connected(desk)
     imported(desk, record.uuid)
+    synced(desk.world)
     assert _counts(visitor, record.name).startswith("1 in your portal, 0 only in")
     with desk.world.database.write() as tx:
         tx.session.execute(delete(ClientVisibility))
