@@ -102,7 +102,7 @@ class AddressedEmail:
 
 def addressed(tx: Tx, email_ids: Collection[UUID], practice_id: UUID) -> dict[UUID, AddressedEmail]:
     """A practice's welcome emails with everything needed to write them. Those of which anything is gone are left out."""
-    values = {"email_ids": list(email_ids), "of_practice": practice_id}
+    values = {"email_ids": list(email_ids), "practice_id": practice_id}
     found = [AddressedEmail(*row) for row in tx.session.execute(_ADDRESSED, values)]
     return {one.email.id: one for one in found}
 
@@ -116,8 +116,8 @@ _ADDRESSED = (
     .outerjoin(PracticeLook, PracticeLook.practice_id == Practice.id)
     .where(
         one_of(WelcomeEmail.id, "email_ids"),
-        WelcomeEmail.practice_id == bindparam("of_practice"),
-        Client.practice_id == bindparam("of_practice"),
+        WelcomeEmail.practice_id == bindparam("practice_id"),
+        Client.practice_id == bindparam("practice_id"),
     )
 )
 _UUID = WelcomeEmail.id.type

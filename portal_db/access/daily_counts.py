@@ -24,7 +24,7 @@ class Today:
 
 
 def read(tx: Tx, practice_id: UUID, what: str) -> Today:
-    found = tx.session.execute(_TODAY, {"of_practice": practice_id, "of_what": what}).one_or_none()
+    found = tx.session.execute(_TODAY, {"practice_id": practice_id, "what": what}).one_or_none()
     if found is None:
         return Today()
     used, began_at, now = found
@@ -32,8 +32,8 @@ def read(tx: Tx, practice_id: UUID, what: str) -> Today:
 
 
 _TODAY = select(DailyCount.used, DailyCount.began_at, db_now()).where(
-    DailyCount.practice_id == bindparam("of_practice"),
-    DailyCount.what == bindparam("of_what"),
+    DailyCount.practice_id == bindparam("practice_id"),
+    DailyCount.what == bindparam("what"),
     DailyCount.began_at > db_now(-DAY_SECONDS),
 )
 

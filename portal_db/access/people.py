@@ -75,10 +75,10 @@ def add_staff(tx: Tx, row: dict[str, Any]) -> None:
 
 def get_staff(tx: Tx, staff_id: UUID, *, practice_id: UUID) -> Staff | None:
     """A staff member, if they are of this practice."""
-    return tx.session.scalar(_STAFF, {"staff_id": staff_id, "of_practice": practice_id})
+    return tx.session.scalar(_STAFF, {"staff_id": staff_id, "practice_id": practice_id})
 
 
-_STAFF = select(Staff).where(Staff.id == bindparam("staff_id"), Staff.practice_id == bindparam("of_practice"))
+_STAFF = select(Staff).where(Staff.id == bindparam("staff_id"), Staff.practice_id == bindparam("practice_id"))
 
 
 def at_work(tx: Tx, staff_id: UUID, *, practice_id: UUID) -> Staff | None:

@@ -29,8 +29,6 @@ from portal_db.tables import (
 )
 from portal_db.types import db_now
 
-_other_sync = aliased(DirectorySync, name="other_sync")
-
 #: A clock that goes back by less changes no schedule: a due time that was claimed just before is not claimed again.
 CLOCK_SLACK_SECONDS = 60.0
 
@@ -175,10 +173,11 @@ def _entries(tx: Tx, condition: ColumnElement[bool]) -> list[ScheduleEntry]:
     last_due = (
         select(ScheduledRun.due_at).where(ScheduledRun.schedule == Schedule.name).order_by(ScheduledRun.due_at.desc())
     )
+    of_mode = aliased(DirectorySync)
     last_sync = (
-        select(_other_sync.id)
-        .where(_other_sync.directory_id == Schedule.directory_id, _other_sync.mode == Schedule.mode)
-        .order_by(_other_sync.started_at.desc())
+        select(of_mode.id)
+        .where(of_mode.directory_id == Schedule.directory_id, of_mode.mode == Schedule.mode)
+        .order_by(of_mode.started_at.desc())
     )
     is_last_run = ScheduledRun.due_at == last_due.limit(1).correlate(Schedule).scalar_subquery()
     statement = (

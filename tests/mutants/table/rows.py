@@ -273,7 +273,7 @@ CONFINED = (
         (
             Edit(
                 "portal_db/access/people.py",
-                ', Staff.practice_id == bindparam("of_practice"))',
+                ', Staff.practice_id == bindparam("practice_id"))',
                 ")",
             ),
         ),
@@ -302,8 +302,8 @@ CONFINED = (
         (
             Edit(
                 "portal_db/welcome_emails.py",
-                '        WelcomeEmail.practice_id == bindparam("of_practice"),\n'
-                '        Client.practice_id == bindparam("of_practice"),\n',
+                '        WelcomeEmail.practice_id == bindparam("practice_id"),\n'
+                '        Client.practice_id == bindparam("practice_id"),\n',
                 "",
             ),
         ),

@@ -16,7 +16,7 @@ from tests.making import importable
 from tests.web.desk import Desk
 from tests.web.pages.frame.test_frame import keeps_the_rules
 from tests.web.pages.people import connected, imported, with_a_typing_error
-from tests.web.pages.reading import Page, Reader, reader
+from tests.web.pages.reading import Page, reader
 from tests.world import TENANT, is_importable_person
 from xpm.simulator.serve import SimulatorHandle
 
@@ -208,7 +208,7 @@ def test_a_colleagues_clients_are_neither_counted_nor_offered(desk: Desk, simula
     with desk.world.database.write() as tx:
         tx.session.execute(delete(ClientVisibility))
     page = visitor.open("/search", q=record.name, integration="xpm")
-    assert _counts(visitor, record.name).startswith("0 in your portal, 1 only in")
+    assert _counts(page).startswith("0 in your portal, 1 only in")
     assert f"Import {record.name}" in page.links()
     assert str(client_id) not in str(page.links())
 
@@ -217,14 +217,13 @@ def test_a_record_of_a_colleagues_client_counts_as_only_in_xpm(desk: Desk, simul
     record, visitor = importable(simulator)[0], connected(desk)
     imported(desk, record.uuid)
     synced(desk.world)
-    assert _counts(visitor, record.name).startswith("1 in your portal, 0 only in")
+    assert _counts(visitor.open("/search", q=record.name, integration="xpm")).startswith("1 in your portal, 0 only in")
     with desk.world.database.write() as tx:
         tx.session.execute(delete(ClientVisibility))
-    assert _counts(visitor, record.name).startswith("0 in your portal, 1 only in")
+    assert _counts(visitor.open("/search", q=record.name, integration="xpm")).startswith("0 in your portal, 1 only in")
 
 
-def _counts(visitor: Reader, name: str) -> str:
-    page = visitor.open("/search", q=name, integration="xpm")
+def _counts(page: Page) -> str:
     return next(item["data-status"] for item in page.root.all("div") if item["data-status"])
 
 
