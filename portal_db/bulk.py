@@ -75,13 +75,13 @@ def execute(
     *args: Any,
     more: Types = (),
 ) -> Any:
-    """Execute a statement for rows, one or more, that name the same values.
+    """Execute a statement for rows, one or more, that name the same values. Within `together` those that wait go with it.
 
     Args:
         build: a function of a module, which makes the statement from `Given` and `args`. It is made once.
         more: the types of values that are no columns of the table.
     """
-    return tx.session.connection().execute(*_prepared(tx, table, rows, build, args, more, 0))
+    return _send(tx, [*_waiting(tx, table), _Part(table, rows, build, args, more)])
 
 
 def write(
@@ -92,20 +92,18 @@ def write(
     *args: Any,
 ) -> None:
     """`execute` of a statement whose result nobody reads; within `together` it waits for the others."""
-    part = _Part(table, rows, build, args)
+    part = _Part(table, rows, build, args, ())
     if tx.waiting is None:
         _send(tx, [part])
-        return
-    if any(each.table is table for each in tx.waiting):  # one statement must not change a row twice
-        _send(tx, tx.waiting)
-        tx.waiting.clear()
-    tx.waiting.append(part)
+    else:
+        tx.waiting = [*_waiting(tx, table), part]
 
 
 @contextmanager
 def together(tx: Tx) -> Iterator[None]:
-    """Send the statements that are written within as one, at its end: for statements none of which depends on what another
-    has written. PostgreSQL is asked once instead of once for each; SQLite takes them one by one."""
+    """Send the statements that are written within as one, with the next that returns something or else at the end: for
+    statements none of which depends on what another has written. PostgreSQL is asked once instead of once for each; SQLite
+    takes them one by one."""
     assert tx.waiting is None, "not one within another"  # noqa: S101 -- a mistake of ours
     tx.waiting = []
     try:
@@ -113,6 +111,17 @@ def together(tx: Tx) -> Iterator[None]:
         _send(tx, tx.waiting)
     finally:
         tx.waiting = None
+
+
+def _waiting(tx: Tx, table: type[Base]) -> Sequence[_Part]:
+    """The statements that can be sent with the next one, which is about this table: they wait no longer."""
+    parts: Sequence[_Part] = tx.waiting or ()
+    if tx.waiting is not None:
+        tx.waiting = []
+    if any(each.table is table for each in parts):  # one statement must not change a row twice
+        _send(tx, parts)
+        return ()
+    return parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,17 +132,19 @@ class _Part:
     rows: Sequence[Mapping[str, Any]]
     build: Callable[..., Any]
     args: tuple[Any, ...]
+    more: Types
 
 
-def _send(tx: Tx, parts: Sequence[_Part]) -> None:
-    if not tx.is_postgresql or len(parts) == 1:
-        for part in parts:
-            execute(tx, part.table, part.rows, part.build, *part.args)
-    elif parts:
-        prepared = [_prepared(tx, each.table, each.rows, each.build, each.args, (), place)
-                    for place, each in enumerate(parts)]  # fmt: skip
+def _send(tx: Tx, parts: Sequence[_Part]) -> Any:
+    """Returns the result of the last statement."""
+    connection, result = tx.session.connection(), None
+    if tx.is_postgresql and len(parts) > 1:
+        prepared = [_prepared(tx, each, place) for place, each in enumerate(parts)]
         parameters = {name: value for _, given in prepared for name, value in given.items()}
-        tx.session.connection().execute(_in_one(tuple(statement for statement, _ in prepared)), parameters)
+        return connection.execute(_in_one(tuple(statement for statement, _ in prepared)), parameters)
+    for part in parts:
+        result = connection.execute(*_prepared(tx, part, 0))
+    return result
 
 
 @cache
@@ -153,27 +164,20 @@ def update_returning(
     """
     if len(rows) > 1 and not tx.is_postgresql:  # SQLite returns nothing of a statement that it is given row by row
         return list(tx.session.scalars(_listed(table, rows, build), same))
-    statement, parameters = _prepared(tx, table, rows, build, (), (), 0)
+    statement, parameters = _prepared(tx, _Part(table, rows, build, (), ()), 0)
     return list(tx.session.scalars(statement, {**parameters, **same}))
 
 
-def _prepared(
-    tx: Tx,
-    table: type[Base],
-    rows: Sequence[Mapping[str, Any]],
-    build: Callable[..., Any],
-    args: tuple[Any, ...],
-    more: Types,
-    place: int,
-) -> tuple[Any, Any]:
+def _prepared(tx: Tx, part: _Part, place: int) -> tuple[Any, Any]:
     """The statement and its parameters: of several rows arrays, or for SQLite a list, which its driver loops over.
 
     Args:
         place: its place among statements that are sent as one, which share their parameters.
     """
+    rows = part.rows
     names = tuple(rows[0])
     as_arrays = tx.is_postgresql and len(rows) > 1
-    statement = _statement(table, names, more, tx.is_postgresql, as_arrays, build, args, place)
+    statement = _statement(part.table, names, part.more, tx.is_postgresql, as_arrays, part.build, part.args, place)
     if as_arrays:
         return statement, {_parameter(name, place): [row[name] for row in rows] for name in names}
     parameters = [{_parameter(name, place): row[name] for name in names} for row in rows]

@@ -10,7 +10,7 @@ compare-and-set deciding races; repeatable read for readers.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -108,7 +108,7 @@ class Tx:
         self.session = session
         self.sources = sources
         #: Statements that `bulk.together` will send as one.
-        self.waiting: list[Any] | None = None
+        self.waiting: Sequence[Any] | None = None
 
     @property
     def dialect(self) -> str:

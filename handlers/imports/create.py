@@ -138,16 +138,17 @@ def _create(tx: Tx, new: Sequence[_NewClient]) -> dict[UUID, Result]:
     for each in new:
         require_same_connection(requesters[each.task.row.requested_by], each.task.fetched.connection)
     client_ids: dict[UUID, UUID] = {each.task.row.id: tx.new_id() for each in new}
-    clients.add(tx, *(_client_row(each, client_ids) for each in new))
-    if len(clients.link_all(tx, [_link_row(tx, each, client_ids) for each in new])) < len(new):
-        raise refusals.ALREADY_LINKED()
+    asked_at = {client_ids[row.id]: row.created_at for row in (each.task.row for each in new) if row.send_welcome_email}
     with bulk.together(tx):
+        clients.add(tx, *(_client_row(each, client_ids) for each in new))
         clients.make_visible(tx, [(client_ids[each.task.row.id], each.task.row.requested_by) for each in new])
-        clients.update_fields(tx, [_first_fields(each, client_ids) for each in new])
         imports.set_clients(tx, client_ids)
         erasures.lift(tx, practice_id, {each.task.row.xpm_uuid for each in new})
-    asked_at = {client_ids[row.id]: row.created_at for row in (each.task.row for each in new) if row.send_welcome_email}
-    emails = welcome_emails.add_all(tx, practice_id, asked_at)
+        clients.update_fields(tx, [_first_fields(each, client_ids) for each in new])
+        emails = welcome_emails.add_all(tx, practice_id, asked_at)
+        linked = clients.link_all(tx, [_link_row(tx, each, client_ids) for each in new])
+    if len(linked) < len(new):
+        raise refusals.ALREADY_LINKED()
     found: dict[UUID, Result] = {}
     for each in new:
         client_id = client_ids[each.task.row.id]

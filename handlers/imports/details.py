@@ -16,6 +16,7 @@ from handlers.directory.structures import words_of
 from handlers.email import addresses
 from handlers.errors import Rejected
 from handlers.jobs.handler import Result, Task
+from portal_db import bulk
 from portal_db.access import people
 from portal_db.clients import clients
 from portal_db.clients.clients import FieldUpdate, FieldValue
@@ -58,7 +59,6 @@ class _Details:
 
 def _write(tx: Tx, new: Sequence[_Details], known: Mapping[UUID, Mapping[str, ClientField]]) -> None:
     conflicts = _email_conflicts(tx, new)
-    clients.replace_conflicts(tx, [each.client.id for each in new], EMAIL, conflicts)
     updates = []
     for each in new:
         values = [
@@ -68,11 +68,13 @@ def _write(tx: Tx, new: Sequence[_Details], known: Mapping[UUID, Mapping[str, Cl
         ]
         by = By(each.client.practice_id, ChangeSource.IMPORT, import_id=each.task.row.id)
         updates.append(FieldUpdate(each.client.id, values, each.task.fetched.as_of, by, known[each.client.id]))
-    written = clients.update_fields(tx, updates)
     values_of = {(each.client.id, field): value for each in new for field, value in each.values.items()}
     of_client = {each.client.id: each for each in new}
-    clients.set_names(tx, {key[0]: _names(of_client[key[0]]) for key in written if key[1] == "name"})
-    clients.set_entity_types(tx, {key[0]: EntityType(values_of[key]) for key in written if key[1] == "type"})
+    with bulk.together(tx):
+        clients.replace_conflicts(tx, list(of_client), EMAIL, conflicts)
+        written = clients.update_fields(tx, updates)
+        clients.set_names(tx, {key[0]: _names(of_client[key[0]]) for key in written if key[1] == "name"})
+        clients.set_entity_types(tx, {key[0]: EntityType(values_of[key]) for key in written if key[1] == "type"})
 
 
 def _names(details: _Details) -> Mapping[str, Any]:

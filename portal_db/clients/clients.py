@@ -262,14 +262,15 @@ _FIELDS = select(ClientField).where(one_of(ClientField.client_id, "client_ids"))
 
 def replace_conflicts(tx: Tx, client_ids: Collection[UUID], field: str, codes: Mapping[UUID, str]) -> None:
     """Record which of these clients' values of a field in XPM were not written, and why (b.17): a code by client."""
-    tx.session.connection().execute(_DROP_CONFLICTS, {"client_ids": list(client_ids), "of": field})
+    bulk.write(
+        tx, FieldConflict, [{"client_id": client_id, "field": field} for client_id in client_ids], _drop_conflicts
+    )
     rows = [{"client_id": client_id, "field": field, "code": code} for client_id, code in codes.items()]
     insert_rows(tx, FieldConflict, rows, now=("noted_at",))
 
 
-_DROP_CONFLICTS = delete(FieldConflict).where(
-    one_of(FieldConflict.client_id, "client_ids"), FieldConflict.field == bindparam("of")
-)
+def _drop_conflicts(given: Given) -> Any:
+    return delete(given.table).where(*(given.table.c[name] == value for name, value in given.columns.items()))
 
 
 def conflicts(tx: Tx, client_id: UUID) -> list[FieldConflict]:

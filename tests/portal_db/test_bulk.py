@@ -137,6 +137,26 @@ def test_statements_are_sent_together(world: World, client_id: UUID, number: int
         assert [each.id for each in clients.assignees(tx, client_id)] == [world.staff_id]
 
 
+@pytest.mark.parametrize("number", [1, 3])
+def test_a_statement_whose_result_is_read_takes_along_what_waits(world: World, client_id: UUID, number: int) -> None:
+    # Given items of which one is there already
+    new = [item(world, client_id, each) for each in range(number)]
+    with world.database.write() as tx:
+        insert_rows(tx, Relationship, new[:1])
+    # When other statements wait, and what is new is read, then all are sent as one, and the answer is the last one's
+    with world.database.write() as tx, executed(world.database.engine) as seen:
+        with bulk.together(tx):
+            clients.make_visible_to(tx, client_id, world.staff_id)
+            clients.set_names(tx, {client_id: {"name": "Renamed"}})
+            added = insert_new(tx, Relationship, new)
+        sent = [each for each in seen if "set_config" not in each]
+        assert len(sent) == 1 or not tx.is_postgresql
+        assert added == {row["id"] for row in new[1:]}
+    with world.database.read() as tx:
+        assert clients.get(tx, client_id, practice_id=world.practice_id).name == "Renamed"  # type: ignore[union-attr]
+        assert [each.id for each in clients.assignees(tx, client_id)] == [world.staff_id]
+
+
 def test_nothing_is_sent_of_what_failed_together(world: World, client_id: UUID) -> None:
     with world.database.write() as tx:
         with suppress(ZeroDivisionError), bulk.together(tx):

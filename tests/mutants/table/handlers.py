@@ -214,8 +214,8 @@ VALIDATING = (
         (
             Edit(
                 "handlers/imports/create.py",
-                "    if len(clients.link_all(tx, [_link_row(tx, each, client_ids) for each in new])) < len(new):",
-                "    if clients.link_all(tx, [_link_row(tx, each, client_ids) for each in new]) is None:",
+                "    if len(linked) < len(new):",
+                "    if linked is None:",
             ),
         ),
         (f"{CREATION}::test_a_record_linked_since_validation[sqlite-individual]",),

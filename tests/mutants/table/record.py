@@ -17,7 +17,7 @@ CLAIMING = (
         "together-in-order",
         "statements about one table are never sent as one",
         "one of two changes of a row is lost: PostgreSQL makes neither wait for the other",
-        (Edit("portal_db/bulk.py", "if any(each.table is table for each in tx.waiting):", "if False:"),),
+        (Edit("portal_db/bulk.py", "if any(each.table is table for each in parts):", "if False:"),),
         ("tests/portal_db/test_bulk.py::test_statements_are_sent_together[1-postgresql]",),
     ),
     Mutant(
