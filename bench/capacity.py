@@ -7,11 +7,9 @@ of a directory in which nothing has changed, one after the other. Linux only: CP
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -19,6 +17,7 @@ import psycopg
 import redis
 from sqlalchemy import make_url
 
+from bench import cpu
 from bench.deployment import Deployment, deployed
 from bench.throughput import requests_of
 from handlers.directory.sync import begin_sync
@@ -34,7 +33,6 @@ WORKERS = ("worker-1", "worker-2")
 NOTHING: Mapping[str, float] = MappingProxyType({})
 #: What is written to disk: it is not due to time.
 _WRITTEN = ("wal_kb", "disk_kb")
-_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def measure(*, imports: int, syncs: int, idle_seconds: float) -> dict[str, Any]:
@@ -90,15 +88,14 @@ class _Meter:
         return int(found) - 1
 
     def _used(self) -> dict[str, float]:
-        postmaster = _parent(int(self._one("SELECT pg_backend_pid()")))
-        info: Any = self.client.info()
+        info: Any = self.client.info("stats")
         processes = self.deployment.processes
-        workers = sum(_cpu(processes[name].pid) for name in WORKERS)
+        workers = sum(cpu.of_process(processes[name].pid) for name in WORKERS)
         return {
             "workers_cpu_ms": workers * 1000,
-            "relay_cpu_ms": _cpu(processes["relay"].pid) * 1000,
-            "postgresql_cpu_ms": (_cpu(postmaster) + sum(map(_cpu, _children(postmaster)))) * 1000,
-            "redis_cpu_ms": (info["used_cpu_sys"] + info["used_cpu_user"]) * 1000,
+            "relay_cpu_ms": cpu.of_process(processes["relay"].pid) * 1000,
+            "postgresql_cpu_ms": cpu.of_postgresql(self.watcher) * 1000,
+            "redis_cpu_ms": cpu.of_redis(self.client) * 1000,
             "redis_commands": float(info["total_commands_processed"]),
             "wal_kb": float(self._one("SELECT pg_current_wal_lsn() - '0/0'")) / 1024,
             "disk_kb": float(self._one("SELECT pg_database_size(current_database())")) / 1024,
@@ -108,23 +105,6 @@ class _Meter:
         found = self.watcher.execute(statement).fetchone()
         assert found is not None
         return found[0]
-
-
-def _cpu(pid: int) -> float:
-    """CPU seconds of a process, and of its children that have ended; 0 if it has ended."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except FileNotFoundError:
-        return 0.0
-    return sum(int(ticks) for ticks in fields[11:15]) / _TICKS
-
-
-def _parent(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-
-
-def _children(pid: int) -> list[int]:
-    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def _import(deployment: Deployment, requests: list[ImportRequest]) -> None:

@@ -1,10 +1,12 @@
 """What operators wait for at the console, and what console and metrics cost the imports, with a year's work in the record.
 
 `p95_ms`: of each page, read over HTTP while imports run; `scrape_p95_ms`: of the leading relay's metrics, meanwhile.
-`read_beside_imports`: the share of the pages that were read before the imports had all closed. `imports_per_s`: of batches
-of the same size, without console and metrics, and with both: somebody watches the first page, which renews itself, and
-opens another page every five seconds, when every process is scraped too. `ratio`: of the medians, the second over the first.
-The two take turns in being first, since a batch later in a day's work is never quite the same.
+`read_beside_imports`: the share of the pages that were read before the imports had all closed. `imports_per_s`: medians of
+batches of the same size, without console and metrics, and with both: somebody watches the first page, which renews itself,
+and opens another page every five seconds, when every process is scraped too. `ratio`: of a batch with both, over the one
+without that ran just before or after it; the median. The two take turns in being first, since a batch later in a day's work
+is never quite the same. The host's other work moves the ratio by more than console and metrics do; it hardly moves
+`cpu_share_percent` and `throughput_kept_percent`, which `bench.bill` explains.
 """
 
 from __future__ import annotations
@@ -16,12 +18,14 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 import httpx
 
+from bench.bill import OPS, Bill, billed, costs_of, shares
 from bench.console_rows import fill
 from bench.deployment import Deployment, deployed
 from bench.figures import p95
@@ -77,16 +81,25 @@ def measure(
             deployment.sync_directory()
             beside = [row for batch in itertools.islice(batches, BESIDE) for row in batch]
             latency = _latency(deployment, browser, ports["relay"], beside, samples)
+            costs = costs_of(deployment, ports)
         rates: dict[str, list[float]] = {"without": [], "with": []}
+        bills: list[Bill] = []
         for number in range(rounds):
             for side in ("without", "with") if number % 2 else ("with", "without"):
-                with ExitStack() as stack:
-                    ports = stack.enter_context(_running(deployment, watched=side == "with"))
-                    if side == "with":
-                        browser = stack.enter_context(_console(deployment, operator_id))
-                        stack.enter_context(_watching(browser, ports))
-                    rates[side].append(_rate(deployment, f"{side} {number}", next(batches)))
+                with _running(deployment, watched=side == "with") as ports:
+                    batch = partial(_rate, deployment, f"{side} {number}", next(batches))
+                    if side == "without":
+                        rates[side].append(batch())
+                        continue
+                    with (
+                        _console(deployment, operator_id) as browser,
+                        _watching(browser, ports) as scrapes,
+                        billed(deployment, tuple(ports), scrapes, costs) as bill,
+                    ):
+                        rates[side].append(batch())
+                    bills.append(bill)
     medians = {name: round(statistics.median(each), 1) for name, each in rates.items() if each}
+    ratios = [watched / alone for alone, watched in zip(rates["without"], rates["with"], strict=True)]
     return {
         "finished": finished,
         "dead": dead,
@@ -94,7 +107,8 @@ def measure(
         "samples": samples,
         **latency,
         "imports_per_s": medians,
-        "ratio": round(medians["with"] / medians["without"], 3) if medians else None,
+        "ratio": round(statistics.median(ratios), 3) if ratios else None,
+        **shares(bills),
     }
 
 
@@ -126,9 +140,9 @@ def _console(deployment: Deployment, operator_id: UUID) -> Iterator[httpx.Client
     """The console as a process, and the browser of an operator who has signed in for the first time."""
     port = free_port()
     url = f"http://{LOOPBACK}:{port}"
-    environment = {**deployment.environment(), "OPS_PORT": str(port), "OPS_URL": url}
+    environment = {**deployment.environment(), "OPS_PORT": str(port), "OPS_URL": url, "PGAPPNAME": OPS}
     command = [sys.executable, "-m", "worker.cli", "ops"]
-    deployment.processes.start("ops", command, ready=port_open(port), within=60, env=environment)
+    deployment.processes.start(OPS, command, ready=port_open(port), within=60, env=environment)
     settings = deployment.settings
     operators.reset_second_factor(deployment.database, operator_id)
     link = operators.issue_link(deployment.database, settings, operator_id)
@@ -139,7 +153,7 @@ def _console(deployment: Deployment, operator_id: UUID) -> Iterator[httpx.Client
             set_up(Reader(browser), EMAIL)
             yield browser
     finally:
-        deployment.processes.stop("ops")
+        deployment.processes.stop(OPS)
 
 
 def _latency(
@@ -180,15 +194,17 @@ def _timed(browser: httpx.Client, page: Mapping[str, str]) -> float:
 
 
 @contextmanager
-def _watching(browser: httpx.Client, ports: Mapping[str, int]) -> Iterator[None]:
-    """An operator who keeps the first page open and opens others, and Prometheus."""
+def _watching(browser: httpx.Client, ports: Mapping[str, int]) -> Iterator[list[int]]:
+    """An operator who keeps the first page open and opens others, and Prometheus. Lists the ports that were scraped."""
     ended = threading.Event()
+    scrapes: list[int] = []
 
     def open_pages() -> None:
         for query in itertools.cycle(PAGES.values()):
             _open(browser, query)
             for port in ports.values():
                 browser.get(f"http://{LOOPBACK}:{port}/metrics")
+                scrapes.append(port)
             if ended.wait(EVERY_SECONDS):
                 return
 
@@ -205,7 +221,7 @@ def _watching(browser: httpx.Client, ports: Mapping[str, int]) -> Iterator[None]
     with ThreadPoolExecutor(2) as pool:
         watching = [pool.submit(each) for each in (open_pages, keep_open)]
         try:
-            yield
+            yield scrapes
         finally:
             ended.set()
     for each in watching:

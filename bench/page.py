@@ -98,7 +98,7 @@ ALONE = (
     (
         "console",
         "The operators' console",
-        "Each page and a scrape (ms) while imports run, and what both cost.",
+        "Each page and a scrape (ms) while imports run; what both use of all CPU time, and what a busy machine keeps.",
     ),
     ("endurance", "What a worker holds", "Memory and descriptors after many jobs."),
     ("limiter", "XPM's quota under load", "Four processes hammer a simulator that enforces the quota."),
