@@ -40,7 +40,7 @@ class Inbox:
     @property
     def is_empty(self) -> bool:
         now = self.now
-        system = (now.late, now.unattended, now.outages, now.pauses, now.leader is None, now.restore is not None)
+        system = (now.late, now.unattended, now.outages, now.pauses, now.leader is None, now.restoring_since)
         mine = (self.dead, self.aside, self.emails, self.held, self.broken, self.orphaned, self.webhooks)
         return not any((*system, *mine, self.malformed, self.gone))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,14 +9,10 @@ from uuid import UUID
 
 from handlers.outages import OPENS_AFTER
 from portal_db.database import Database, Tx
-from portal_db.dialect import count_rows
-from portal_db.states import ImportState, JobState, Lane
-from portal_db.tables import Outage, Restore
-from portal_db.types import database_time
-from portal_db.work import job_facts, leaders, outages, overview, pauses
-from portal_db.work.job_search import Filter
-from portal_db.work.oldest_due import oldest_due
-from portal_db.work.overview import RunningWorker
+from portal_db.states import ImportState, Lane
+from portal_db.tables import Outage
+from portal_db.work import outages, overview, pauses
+from portal_db.work.overview import NO_WORK, RunningWorker
 from portal_db.work.pauses import Paused
 
 #: A due job that is older than this should have run.
@@ -44,9 +39,11 @@ class Now:
     at: datetime
     lanes: Sequence[LaneNow]
     workers: Sequence[RunningWorker]
-    leader: tuple[str, datetime] | None
+    #: The relay that leads.
+    leader: str | None
     pauses: Sequence[Paused]
-    restore: Restore | None
+    #: Since when a restore is under way.
+    restoring_since: datetime | None
     outages: Sequence[Outage]
     dead: int
     closes: Mapping[ImportState, int]
@@ -71,30 +68,29 @@ def now(database: Database, *, hours: int = 24) -> Now:
 
 def state(tx: Tx, *, hours: int = 24) -> Now:
     """What there is to do now, who does it, and how the imports of the last hours ended."""
+    standing = overview.standing(tx)
     workers = overview.running_workers(tx)
     return Now(
-        at=database_time(tx.session),
+        at=standing.at,
         lanes=lanes(tx, workers),
         workers=workers,
-        leader=job_facts.leader(tx, leaders.RELAY),
+        leader=standing.leader,
         pauses=pauses.listing(tx),
-        restore=overview.unfinished_restore(tx),
+        restoring_since=standing.restoring_since,
         outages=outages.current(tx, failures=OPENS_AFTER),
-        dead=count_rows(tx, *Filter(states=(JobState.DEAD,)).conditions()),
-        closes=overview.closes(tx, hours=hours),
+        dead=standing.dead,
+        closes=overview.closes(tx, standing.at, hours=hours),
     )
 
 
 def lanes(tx: Tx, workers: Sequence[RunningWorker], *, practice_id: UUID | None = None) -> list[LaneNow]:
     """The open work of one practice or of all, by lane."""
-    by_lane: dict[Lane, dict[str, int]] = defaultdict(dict)
-    for each in overview.open_work(tx, practice_id=practice_id):
-        by_lane[each.lane][each.condition] = each.jobs
-    since = oldest_due(tx, practice_id=practice_id)
+    work = overview.open_work(tx, practice_id=practice_id)
     found = []
     for lane in Lane:
-        waits = dict(by_lane[lane])
+        of_lane = work.get(lane, NO_WORK)
+        waits = dict(of_lane.jobs)
         running, due = waits.pop("running", 0), waits.pop("due", 0)
         count = sum(lane.value in worker.lanes for worker in workers)
-        found.append(LaneNow(lane, count, running, due, since.get(lane), waits))
+        found.append(LaneNow(lane, count, running, due, of_lane.due_since, waits))
     return found

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, case, exists, func, select
+from sqlalchemy import case, exists, func, select
 
 from portal_db.database import Tx
 from portal_db.dialect import count_rows
@@ -23,10 +24,10 @@ from portal_db.tables import (
     XpmConnection,
     same_directory,
 )
-from portal_db.work.candidates import is_unrung, waits_for_quota, was_rung
+from portal_db.work.candidates import waits_for_quota
 from portal_db.work.due import is_in, word
 from portal_db.work.needs_person import WEBHOOK_FAILS
-from portal_db.work.overview import counted
+from portal_db.work.open_jobs import counted
 
 #: Emails that are not settled, as in their partial index.
 UNSETTLED = (EmailState.PENDING, EmailState.SENDING, EmailState.UNKNOWN)
@@ -35,21 +36,22 @@ REASONS = ("paused", "quota", "outage", "connection", "retry", "other")
 _NO_REASON = ""
 
 
-def open_jobs(tx: Tx) -> Counter[tuple[Lane, JobState, str]]:
-    """Open jobs by lane, state and reason."""
+def open_jobs(tx: Tx) -> tuple[Counter[tuple[Lane, JobState, str]], dict[Lane, datetime]]:
+    """Open jobs by lane, state and reason; and since when the oldest of each lane is due that nothing holds back."""
     found: Counter[tuple[Lane, JobState, str]] = Counter()
-    for condition in (is_unrung(), was_rung(), is_in(JobState.RUNNING)):
-        columns = (Job.practice_id, Job.lane, Job.kind, Job.state, _reason().label("reason"))
-        for row in tx.session.execute(counted(select(*columns).where(condition))):
-            is_held = row.is_paused and row.state is not JobState.RUNNING
-            found[row.lane, row.state, "paused" if is_held else row.reason] += row.jobs
-    return found
+    since: dict[Lane, datetime] = {}
+    for row in counted(tx, _state_and_reason):
+        is_held = row.is_paused and row.state is not JobState.RUNNING
+        found[row.lane, row.state, "paused" if is_held else row.reason] += row.jobs
+        if row.due_since:
+            since[row.lane] = min(row.due_since, since.get(row.lane, row.due_since))
+    return found, since
 
 
-def _reason() -> ColumnElement[str]:
-    """Why a job does not run that no pause holds back."""
+def _state_and_reason() -> tuple[Any, ...]:
+    """A job's state, and why it does not run if no pause holds it back."""
     code = func.coalesce(Job.error_code, word(""))
-    return case(
+    reason = case(
         (is_in(JobState.RUNNING, JobState.QUEUED), word(_NO_REASON)),
         (waits_for_quota(), word("quota")),
         (code.like(word("%\\_outage"), escape="\\"), word("outage")),
@@ -57,6 +59,7 @@ def _reason() -> ColumnElement[str]:
         (Job.error_class == ErrorClass.TRANSIENT, word("retry")),
         else_=word("other"),
     )
+    return Job.state, reason.label("reason")
 
 
 def dead_letters(tx: Tx) -> Counter[tuple[Lane, str, str]]:

@@ -16,6 +16,7 @@ from uuid import UUID
 from sqlalchemy import (
     CTE,
     ColumnElement,
+    FromClause,
     Select,
     and_,
     bindparam,
@@ -201,7 +202,7 @@ def unrung_series(dialect: str) -> CTE:
     )
 
 
-def is_of(series: CTE, job: Any = Job) -> ColumnElement[bool]:
+def is_of(series: FromClause, job: Any = Job) -> ColumnElement[bool]:
     """Whether a job belongs to one of the series."""
     return and_(job.practice_id == series.c.practice_id, job.lane == series.c.lane, job.kind == series.c.kind)
 

@@ -20,7 +20,7 @@ T = TypeVar("T")
 #: A look is shared by those who ask within this time.
 SECONDS = 1.0
 #: Looks take no more than this share of the time: watching must not slow down what is watched.
-SHARE = 0.02
+SHARE = 0.01
 #: Who asks when the last look is so many times as old as that is looks anew; anybody earlier need not wait.
 STALE = 3.0
 
@@ -82,9 +82,8 @@ class SharedLook(Generic[T]):
 def digest(found: Now) -> str:
     """The same as long as the page that shows this would show the same, except for ages."""
     workers = [(each.owner, [job.id for job in each.jobs]) for each in found.workers]
-    leader = found.leader[0] if found.leader else None
     outages = [(each.upstream, each.reason) for each in found.outages]
     pauses = [each.pause.id for each in found.pauses]
-    restore = found.restore.id if found.restore else None
-    shown = (found.lanes, workers, leader, pauses, restore, outages, found.dead, sorted(found.closes.items()))
+    closes = sorted(found.closes.items())
+    shown = (found.lanes, workers, found.leader, pauses, found.restoring_since, outages, found.dead, closes)
     return hashlib.sha256(repr(shown).encode()).hexdigest()[:16]

@@ -27,7 +27,6 @@ from portal_db.upkeep import gauges
 from portal_db.work import outages, workers
 from portal_db.work.aside import waiting_aside
 from portal_db.work.needs_person import LINK_IS_GONE
-from portal_db.work.oldest_due import oldest_due
 from portal_db.xero import handover
 from xpm.quota import Limits
 from xpm.quota.ledger import Status
@@ -139,7 +138,8 @@ def of_record(tx: Tx) -> Values:
     jobs: Labelled = {(lane, state): 0 for lane in Lane for state in _STATES}
     waiting: Labelled = {(lane, reason): 0 for lane in Lane for reason in gauges.REASONS}
     letters: Labelled = defaultdict(float)
-    for (lane, state, reason), count in gauges.open_jobs(tx).items():
+    opened, due_since = gauges.open_jobs(tx)
+    for (lane, state, reason), count in opened.items():
         jobs[lane, state] += count
         if reason:
             waiting[lane, reason] += count
@@ -147,7 +147,7 @@ def of_record(tx: Tx) -> Values:
         jobs[lane, JobState.DEAD] += count
         letters[kind, error_class] += count
     now = database_time(tx.session)
-    late = {lane: max((now - since).total_seconds(), 0.0) for lane, since in oldest_due(tx).items()}
+    late = {lane: max((now - since).total_seconds(), 0.0) for lane, since in due_since.items()}
     successes = {(name,): gauges.last_success(tx, name) for name in NIGHTLY}
     successes["full_sync",] = gauges.oldest_full_sync(tx)
     return {

@@ -131,7 +131,9 @@ MUTANTS = (
         "somebody is called each time the quota is used up",
         (
             Edit(
-                "portal_db/work/oldest_due.py", "where(~is_paused(series.c), ~by_quota)", "where(~is_paused(series.c))"
+                "portal_db/work/open_jobs.py",
+                "return case((~by_quota, first.scalar_subquery()))",
+                "return first.scalar_subquery()",
             ),
         ),
         (f"{TEST_GAUGES}::test_the_oldest_due_job_is_one_that_nothing_holds_back[sqlite]",),

@@ -5,6 +5,7 @@ The tables were never analysed, as in a new installation."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import text
@@ -17,7 +18,6 @@ from portal_db.directory import directories
 from portal_db.states import ImportState, JobState
 from portal_db.work import import_search, job_search, needs_person, overview, pauses
 from portal_db.work.job_search import Filter
-from portal_db.work.oldest_due import oldest_due
 from portal_db.xero import handover
 from tests.making import add, new_job
 from tests.portal_db.work.test_job_growth import rows_read
@@ -53,11 +53,11 @@ _FINISHED = tuple(statement.replace("{id}", _ID) for statement in (
 
 QUERIES: dict[str, Callable[[Tx, World], object]] = {
     "open work": lambda tx, _: overview.open_work(tx),
-    "oldest due": lambda tx, _: oldest_due(tx),
     "workers": lambda tx, _: overview.running_workers(tx),
-    "closes of a day": lambda tx, _: overview.closes(tx, hours=24),
+    "closes of a day": lambda tx, _: overview.closes(tx, datetime.now(UTC), hours=24),
     "pauses": lambda tx, _: pauses.listing(tx),
     "groups": lambda tx, _: job_search.groups(tx, DEAD, limit=50),
+    "standing": lambda tx, _: overview.standing(tx),
     "count of dead letters": lambda tx, _: count_rows(tx, *DEAD.conditions()),
     "dead letters": lambda tx, _: job_search.listing(tx, DEAD, limit=50),
     "open jobs": lambda tx, _: job_search.listing(tx, OPEN, limit=50),

@@ -100,9 +100,9 @@ class Looks:
         return self.shared.get()
 
 
-@pytest.mark.parametrize(("seconds", "every"), [(0.0, 1.0), (0.02, 1.0), (0.1, 5.0)], ids=["quick", "longest", "slow"])
+@pytest.mark.parametrize(("seconds", "every"), [(0.0, 1.0), (0.01, 1.0), (0.1, 10.0)], ids=["quick", "longest", "slow"])
 def test_everybody_who_watches_shares_one_look(seconds: float, every: float) -> None:
-    """One look a second; fewer if they would take more than a fiftieth of the time."""
+    """One look a second; fewer if they would take more than a hundredth of the time."""
     looks = Looks(seconds)
     assert looks.after(0) == 0
     for _ in range(3):
