@@ -3,10 +3,10 @@
 `p95_ms`: of each page, read over HTTP while imports run; `scrape_p95_ms`: of the leading relay's metrics, meanwhile.
 `read_beside_imports`: the share of the pages that were read before the imports had all closed. `imports_per_s`: medians of
 batches of the same size, without console and metrics, and with both: somebody watches the first page, which renews itself,
-and opens another page every five seconds, and every process is scraped every fifteen. `ratio`: of a batch with both, over the one
-without that ran just before or after it; the median. The two take turns in being first, since a batch later in a day's work
-is never quite the same. The host's other work moves the ratio by more than console and metrics do; it hardly moves
-`cpu_share_percent` and `throughput_kept_percent`, which `bench.bill` explains.
+and opens another page every five seconds, and every process is scraped every fifteen. `ratio`: of a batch with both, over
+the one without that ran just before or after it; the median. The two take turns in being first, since a batch later in a
+day's work is never quite the same. The host's other work moves the ratio by more than console and metrics do; it hardly
+moves `cpu_share_percent` and `throughput_kept_percent`, which `bench.bill` explains.
 """
 
 from __future__ import annotations
