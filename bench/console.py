@@ -3,10 +3,11 @@
 `p95_ms`: of each page, read over HTTP while imports run; `scrape_p95_ms`: of the leading relay's metrics, meanwhile.
 `read_beside_imports`: the share of the pages that were read before the imports had all closed. `imports_per_s`: medians of
 batches of the same size, without console and metrics, and with both: somebody watches the first page, which renews itself,
-and opens another page every five seconds, and every process is scraped every fifteen. `ratio`: of a batch with both, over
-the one without that ran just before or after it; the median. The two take turns in being first, since a batch later in a
-day's work is never quite the same. The host's other work moves the ratio by more than console and metrics do; it hardly
-moves `cpu_share_percent` and `throughput_kept_percent`, which `bench.bill` explains.
+and opens another page every five seconds, and every process is scraped every fifteen. `ratios`: of a batch with both, over
+the one without that ran just before or after it: the lowest, the median and the highest. The two take turns in being first,
+since a batch later in a day's work is never quite the same. How far the ratios are apart says how little they tell: the host
+moves each by more than console and metrics do. It hardly moves `cpu_share_percent` and `throughput_kept_percent`, which
+`bench.bill` explains.
 """
 
 from __future__ import annotations
@@ -107,9 +108,16 @@ def measure(
         "samples": samples,
         **latency,
         "imports_per_s": medians,
-        "ratio": round(statistics.median(ratios), 3) if ratios else None,
+        "ratios": _spread(ratios),
         **shares(bills),
     }
+
+
+def _spread(ratios: Sequence[float]) -> dict[str, float]:
+    if not ratios:
+        return {}
+    found = {"lowest": min(ratios), "median": statistics.median(ratios), "highest": max(ratios)}
+    return {name: round(ratio, 3) for name, ratio in found.items()}
 
 
 def _batches(rows: Sequence[ImportRequest], size: int) -> Iterator[list[ImportRequest]]:
