@@ -4,10 +4,10 @@
 `read_beside_imports`: the share of the pages that were read before the imports had all closed. `imports_per_s`: medians of
 batches of the same size, without console and metrics, and with both: somebody watches the first page, which renews itself,
 and opens another page every five seconds, and every process is scraped every fifteen. `ratios`: of a batch with both, over
-the one without that ran just before or after it: the lowest, the median and the highest. The two take turns in being first,
-since a batch later in a day's work is never quite the same. How far the ratios are apart says how little they tell: the host
-moves each by more than console and metrics do. It hardly moves `cpu_share_percent` and `throughput_kept_percent`, which
-`bench.bill` explains.
+the one without that ran just before or after it: the lowest, the median and the highest. Both are warmed up, and the two
+take turns in being first, since a batch later in a day's work is never quite the same. How far the ratios are apart says how
+little they tell: the host moves each by more than console and metrics do. It hardly moves `cpu_share_percent` and
+`throughput_kept_percent`, which `bench.bill` explains.
 """
 
 from __future__ import annotations
@@ -59,6 +59,8 @@ WORKERS = ("worker-1", "worker-2")
 OPENS_SECONDS, SCRAPES_SECONDS = 5.0, 15.0
 #: Batches of imports that run while pages are timed.
 BESIDE = 3
+#: Before each batch a part of as many imports: a process that has just started, or has had nothing to do, runs otherwise.
+WARM_UP = 0.1
 
 
 def measure(
@@ -74,13 +76,13 @@ def measure(
         samples: requests of each page.
         rounds: batches without, and with, console and metrics; 0 leaves them out.
     """
-    with deployed(clients=imports * (2 * rounds + BESIDE)) as deployment:
+    with deployed(clients=round(imports * (2 * rounds * (1 + WARM_UP) + BESIDE))) as deployment:
         operator_id = add_operator(deployment.database, "Olu Ops", EMAIL, OperatorRole.ADMIN)
         fill(deployment, operator_id=operator_id, finished=finished, dead=dead, open_jobs=open)
-        batches = _batches(requests_of(deployment), imports)
+        requests = iter(requests_of(deployment))
         with _running(deployment) as ports, _console(deployment, operator_id) as browser:
             deployment.sync_directory()
-            beside = [row for batch in itertools.islice(batches, BESIDE) for row in batch]
+            beside = list(itertools.islice(requests, BESIDE * imports))
             latency = _latency(deployment, browser, ports["relay"], beside, samples)
             costs = costs_of(deployment, ports)
         rates: dict[str, list[float]] = {"without": [], "with": []}
@@ -88,7 +90,7 @@ def measure(
         for number in range(rounds):
             for side in ("without", "with") if number % 2 else ("with", "without"):
                 with _running(deployment, watched=side == "with") as ports:
-                    batch = partial(_rate, deployment, f"{side} {number}", next(batches))
+                    batch = partial(_rate, deployment, f"{side} {number}", requests, imports)
                     if side == "without":
                         rates[side].append(batch())
                         continue
@@ -120,13 +122,9 @@ def _spread(ratios: Sequence[float]) -> dict[str, float]:
     return {name: round(ratio, 3) for name, ratio in found.items()}
 
 
-def _batches(rows: Sequence[ImportRequest], size: int) -> Iterator[list[ImportRequest]]:
-    for start in range(0, len(rows), size):
-        yield list(rows[start : start + size])
-
-
-def _rate(deployment: Deployment, key: str, rows: Sequence[ImportRequest]) -> float:
-    return len(rows) / import_all(deployment, key, rows)
+def _rate(deployment: Deployment, key: str, requests: Iterator[ImportRequest], imports: int) -> float:
+    import_all(deployment, f"{key}, warm up", list(itertools.islice(requests, int(imports * WARM_UP))))
+    return imports / import_all(deployment, key, list(itertools.islice(requests, imports)))
 
 
 @contextmanager
@@ -214,11 +212,12 @@ def _watching(browser: httpx.Client, ports: Mapping[str, int]) -> Iterator[list[
                 return
 
     def scrape() -> None:
-        while not ended.is_set():
-            for port in ports.values():
-                httpx.get(f"http://{LOOPBACK}:{port}/metrics", trust_env=False)
-                scrapes.append(port)
-            ended.wait(SCRAPES_SECONDS)
+        with httpx.Client(trust_env=False) as prometheus:
+            while not ended.is_set():
+                for port in ports.values():
+                    prometheus.get(f"http://{LOOPBACK}:{port}/metrics")
+                    scrapes.append(port)
+                ended.wait(SCRAPES_SECONDS)
 
     def keep_open() -> None:
         with browser.stream("GET", "/now/events", headers={"Accept": "text/event-stream"}) as events:
