@@ -89,18 +89,19 @@ def measure(
         bills: list[Bill] = []
         for number in range(rounds):
             for side in ("without", "with") if number % 2 else ("with", "without"):
-                with _running(deployment, watched=side == "with") as ports:
-                    batch = partial(_rate, deployment, f"{side} {number}", requests, imports)
-                    if side == "without":
+                batch = partial(_rate, deployment, f"{side} {number}", requests, imports)
+                if side == "without":
+                    with _running(deployment, watched=False):
                         rates[side].append(batch())
-                        continue
-                    with (
-                        _console(deployment, operator_id) as browser,
-                        _watching(browser, ports) as scrapes,
-                        billed(deployment, tuple(ports), scrapes, costs) as bill,
-                    ):
-                        rates[side].append(batch())
-                    bills.append(bill)
+                    continue
+                with (  # workers and relay start last, as without
+                    _console(deployment, operator_id) as browser,
+                    _running(deployment) as ports,
+                    _watching(browser, ports) as scrapes,
+                    billed(deployment, tuple(ports), scrapes, costs) as bill,
+                ):
+                    rates[side].append(batch())
+                bills.append(bill)
     medians = {name: round(statistics.median(each), 1) for name, each in rates.items() if each}
     ratios = [watched / alone for alone, watched in zip(rates["without"], rates["with"], strict=True)]
     return {
