@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import redis
+
+from tests.repeating import repeated
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 #: Connections of a process are looked for this often: one that ends meanwhile is counted up to the last time.
@@ -59,19 +59,6 @@ class Connections:
             self._used[pid] = max(of_process(pid), self._used.get(pid, 0.0))
         return sum(self._used.values())
 
-    @contextmanager
-    def followed(self) -> Iterator[None]:
+    def followed(self) -> AbstractContextManager[None]:
         """Look at them again and again, because they come and go."""
-        ended = threading.Event()
-
-        def follow() -> None:
-            while not ended.wait(SAMPLE_SECONDS):
-                self.used()
-
-        thread = threading.Thread(target=follow, name="connections", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            ended.set()
-            thread.join()
+        return repeated(self.used, SAMPLE_SECONDS)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, any_, bindparam, column, func, select, update, values
+from sqlalchemy import ColumnElement, FromClause, any_, bindparam, column, delete, func, select, update, values
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -65,6 +65,10 @@ class Given:
         """An UPDATE of the table's rows with the given `id`s."""
         written = {name: value for name, value in new.items() if name != "id"}
         return update(self.table).where(self.table.c.id == self["id"]).values(written)
+
+    def delete(self) -> Any:
+        """A DELETE of the table's rows that have these values."""
+        return delete(self.table).where(*(self.table.c[name] == value for name, value in self.columns.items()))
 
 
 def execute(

@@ -201,7 +201,7 @@ def _delivery(tx: Tx, job: Job, now: datetime, ring_limit: int) -> WaitReason:
         again = job.rung_at + timedelta(seconds=RING_AGAIN_SECONDS)
         words = f"Rung at {utc_text(job.rung_at)}: waiting for a free worker of lane {job.lane.value}."
         return WaitReason("free_worker", words, again)
-    if job_facts.leader(tx, leaders.RELAY) is None:
+    if not leaders.is_held(tx, leaders.RELAY):
         return WaitReason("no_relay", "Waiting to be rung, but no relay is running.")
     deferred = job_facts.deferred_by_quota(tx, job)
     if deferred is not None and (not job.interactive or deferred.id == job.id):

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete, literal, or_, select
+from sqlalchemy import bindparam, literal, or_, select
 
 from portal_db import bulk
 from portal_db.bulk import Given, one_of
@@ -262,15 +262,10 @@ _FIELDS = select(ClientField).where(one_of(ClientField.client_id, "client_ids"))
 
 def replace_conflicts(tx: Tx, client_ids: Collection[UUID], field: str, codes: Mapping[UUID, str]) -> None:
     """Record which of these clients' values of a field in XPM were not written, and why (b.17): a code by client."""
-    bulk.write(
-        tx, FieldConflict, [{"client_id": client_id, "field": field} for client_id in client_ids], _drop_conflicts
-    )
+    of_field = [{"client_id": client_id, "field": field} for client_id in client_ids]
+    bulk.write(tx, FieldConflict, of_field, Given.delete)
     rows = [{"client_id": client_id, "field": field, "code": code} for client_id, code in codes.items()]
     insert_rows(tx, FieldConflict, rows, now=("noted_at",))
-
-
-def _drop_conflicts(given: Given) -> Any:
-    return delete(given.table).where(*(given.table.c[name] == value for name, value in given.columns.items()))
 
 
 def conflicts(tx: Tx, client_id: UUID) -> list[FieldConflict]:

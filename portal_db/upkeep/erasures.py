@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import bindparam, select
 
 from portal_db import bulk
 from portal_db.bulk import Given, one_of
@@ -41,9 +40,4 @@ def among(tx: Tx, practice_id: UUID, xpm_uuids: Collection[UUID]) -> set[UUID]:
 def lift(tx: Tx, practice_id: UUID, xpm_uuids: Collection[UUID]) -> None:
     """End erasures, if there are any, because the practice has imported the records again."""
     rows = [{"practice_id": practice_id, "xpm_uuid": xpm_uuid} for xpm_uuid in sorted(xpm_uuids)]
-    bulk.write(tx, Erasure, rows, _lift)
-
-
-def _lift(given: Given) -> Any:
-    of = Erasure.practice_id == given["practice_id"], Erasure.xpm_uuid == given["xpm_uuid"]
-    return delete(given.table).where(*of)
+    bulk.write(tx, Erasure, rows, Given.delete)

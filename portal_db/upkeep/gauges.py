@@ -27,7 +27,7 @@ from portal_db.tables import (
 from portal_db.work.candidates import waits_for_quota
 from portal_db.work.due import is_in, word
 from portal_db.work.needs_person import WEBHOOK_FAILS
-from portal_db.work.open_jobs import counted
+from portal_db.work.open_jobs import counted, due_since
 
 #: Emails that are not settled, as in their partial index.
 UNSETTLED = (EmailState.PENDING, EmailState.SENDING, EmailState.UNKNOWN)
@@ -39,13 +39,11 @@ _NO_REASON = ""
 def open_jobs(tx: Tx) -> tuple[Counter[tuple[Lane, JobState, str]], dict[Lane, datetime]]:
     """Open jobs by lane, state and reason; and since when the oldest of each lane is due that nothing holds back."""
     found: Counter[tuple[Lane, JobState, str]] = Counter()
-    since: dict[Lane, datetime] = {}
-    for row in counted(tx, _state_and_reason):
+    rows = counted(tx, _state_and_reason)
+    for row in rows:
         is_held = row.is_paused and row.state is not JobState.RUNNING
         found[row.lane, row.state, "paused" if is_held else row.reason] += row.jobs
-        if row.due_since:
-            since[row.lane] = min(row.due_since, since.get(row.lane, row.due_since))
-    return found, since
+    return found, due_since(rows)
 
 
 def _state_and_reason() -> tuple[Any, ...]:

@@ -12,9 +12,9 @@ from sqlalchemy import and_, or_, select
 from portal_db.database import Tx
 from portal_db.dialect import count_rows, has_row, one_as
 from portal_db.states import OPEN_IMPORT_STATES, JobState, Lane
-from portal_db.tables import Client, Import, Job, Leader, ReconnectNotice, XpmConnection, XpmLink
+from portal_db.tables import Client, Import, Job, ReconnectNotice, XpmConnection, XpmLink
 from portal_db.types import db_now
-from portal_db.work import candidates, leaders, ringing
+from portal_db.work import candidates, ringing
 from portal_db.work.candidates import GROUP_OF, LANE_GROUPS, is_put_off_by_quota, is_unrung, was_rung
 from portal_db.work.due import is_due, is_in, is_out_of_turn, is_paused
 
@@ -98,12 +98,6 @@ def deferred_by_quota(tx: Tx, job: Job) -> Job | None:
         is_put_off_by_quota(),
     )
     return tx.session.scalar(statement.order_by(Job.next_attempt_at, Job.id).limit(1))
-
-
-def leader(tx: Tx, role: str) -> tuple[str, datetime] | None:
-    """Who holds a role now, and until when; `None` while nobody does."""
-    statement = select(Leader.owner, Leader.until).where(Leader.role == role, leaders.is_valid())
-    return one_as(tx, lambda owner, until: (owner, until), statement)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,8 @@ the console, metrics and alerts alike. One statement, which reads the open jobs 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from functools import cache
 from typing import Any
 from uuid import UUID
@@ -12,7 +13,7 @@ from sqlalchemy import ColumnElement, FromClause, Select, Uuid, and_, bindparam,
 from sqlalchemy.orm import aliased
 
 from portal_db.database import Tx
-from portal_db.states import JobState
+from portal_db.states import JobState, Lane
 from portal_db.tables import Import, Job
 from portal_db.types import UtcDateTime
 from portal_db.work.candidates import is_of, is_put_off_by_quota, is_unrung, waits_for_quota, was_rung
@@ -36,6 +37,19 @@ def counted(tx: Tx, by: Columns, *, practice_id: UUID | None = None) -> Sequence
     return tx.session.execute(_counted(by, tx.dialect, bool(given)), given).all()
 
 
+def due_since(rows: Iterable[Any]) -> dict[Lane, datetime]:
+    """The earliest `due_since` of each lane that has one.
+
+    Args:
+        rows: what `counted` returns.
+    """
+    found: dict[Lane, datetime] = {}
+    for row in rows:
+        if row.due_since is not None:
+            found[row.lane] = min(row.due_since, found.get(row.lane, row.due_since))
+    return found
+
+
 @cache
 def _counted(by: Columns, dialect: str, is_of_one: bool) -> Any:
     # Each by its own partial index; together, SQLite would look for them in all jobs.
@@ -55,8 +69,8 @@ def _part(which: ColumnElement[bool], pick: Any, by: Columns, dialect: str, is_o
     groups = select(*rows.c, func.count().label("jobs")).group_by(*rows.c).subquery()
     paused = is_paused(groups.c)
     free = select(_due_since(dialect)).where(is_of(groups), which, is_due(), ~waits_for_quota(), ~is_out_of_turn())
-    due_since = case((and_(groups.c.is_due, ~paused), pick(free.correlate(groups), groups)))
-    return select(*groups.c, paused.label("is_paused"), due_since.label("due_since"))
+    since = case((and_(groups.c.is_due, ~paused), pick(free.correlate(groups), groups)))
+    return select(*groups.c, paused.label("is_paused"), since.label("due_since"))
 
 
 def _oldest(free: Select[Any], _: FromClause) -> Any:

@@ -22,7 +22,7 @@ from portal_db.work import leaders
 from portal_db.work.candidates import QUOTA_CODE
 from portal_db.work.due import is_in, word
 from portal_db.work.jobs import PACED_CODE
-from portal_db.work.open_jobs import counted
+from portal_db.work.open_jobs import counted, due_since
 from portal_db.work.workers import is_running
 
 
@@ -63,8 +63,8 @@ NO_WORK = OpenWork({}, None)
 def open_work(tx: Tx, *, practice_id: UUID | None = None) -> dict[Lane, OpenWork]:
     """Open jobs, of one practice or of all, by lane."""
     jobs: dict[Lane, Counter[str]] = defaultdict(Counter)
-    since: dict[Lane, list[datetime]] = defaultdict(list)
-    for row in counted(tx, _waits_for, practice_id=practice_id):
+    rows = counted(tx, _waits_for, practice_id=practice_id)
+    for row in rows:
         if row.waits_for == "running":
             condition = "running"
         elif row.is_paused:
@@ -72,8 +72,8 @@ def open_work(tx: Tx, *, practice_id: UUID | None = None) -> dict[Lane, OpenWork
         else:
             condition = "due" if row.is_due else row.waits_for
         jobs[row.lane][condition] += row.jobs
-        since[row.lane] += [row.due_since] if row.due_since else []
-    return {lane: OpenWork(dict(sorted(found.items())), min(since[lane], default=None)) for lane, found in jobs.items()}
+    since = due_since(rows)
+    return {lane: OpenWork(dict(sorted(found.items())), since.get(lane)) for lane, found in jobs.items()}
 
 
 def _waits_for() -> tuple[ColumnElement[str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from uuid import UUID, uuid4
@@ -11,6 +10,7 @@ import pytest
 
 from portal_db.states import ImportState
 from tests.making import importable
+from tests.repeating import repeated
 from tests.worker.cli.conftest import Cli, Ran
 from tests.world import World
 from xpm.simulator.serve import SimulatorHandle
@@ -35,19 +35,8 @@ def ask(cli: Cli, office: World) -> Ask:
 @contextmanager
 def working(office: World) -> Iterator[None]:
     """Jobs are run beside us, as a worker would."""
-    ended = threading.Event()
-
-    def work() -> None:
-        while not ended.wait(0.05):
-            office.run_due()
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    try:
+    with repeated(office.run_due, 0.05):
         yield
-    finally:
-        ended.set()
-        thread.join()
 
 
 def test_an_import_is_accepted_while_redis_is_away(ask: Ask, office: World) -> None:
