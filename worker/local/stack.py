@@ -29,8 +29,10 @@ from portal_db.migrate import upgrade
 from worker.local import valkey
 from worker.local.mail_catcher import Mailbox
 from worker.local.processes import LOOPBACK, Process, ProcessFailed, Ready, Supervised, free_port, port_open
+from worker.queue.bell import connect
 from xpm.client import XpmApi
 from xpm.limiter import UnlimitedLimiter
+from xpm.quota import limiter_of
 from xpm.simulator.serve import SimulatorConfig
 from xpm.simulator.tenants import BASE_PATH
 
@@ -116,6 +118,9 @@ class LocalStack:
         own = self._own_settings(redis_url, smtp_port)
         self.settings = Settings.load().model_copy(update=own)
         self._environment = {name.upper(): _as_text(value) for name, value in own.items()}
+        if self.plan.redis_url is None:  # ours, and so is everyone who will call XPM
+            with connect(self.settings) as client:
+                limiter_of(self.settings, client).open()
         plan, simulator = self.plan, self.simulator
         self._launch("simulator", "-m", "worker.cli", "simulator", "--port", simulator.port, "--clients", plan.clients,
                      "--seed", plan.seed, "--time-scale", plan.time_scale,

@@ -106,6 +106,10 @@ class Ledger:
         """Stop all calls for `wait_seconds`: of this tenant, or of every tenant if the limit is the app's."""
         self._run("park", tenant_id, limit=limit, wait=_micros(wait_seconds))
 
+    def open(self) -> None:
+        """Give permits at once, although this Redis is new: the caller knows that nobody holds one."""
+        self._run("open", tenant_id="")
+
     def look(self, tenant_id: str, *, background: bool) -> Status:
         """What is used, and what blocks further calls."""
         found = self._run("look", tenant_id, background=background)

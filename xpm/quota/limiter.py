@@ -232,6 +232,14 @@ class RedisLimiter:
             return 0
         return max(0, self.limits.for_background().day - now.day) if now.known else None
 
+    def open(self) -> None:
+        """Give permits at once, although this Redis is new. Only for who started it, and starts all who will use it.
+
+        Raises:
+            redis.RedisError: Redis is unavailable.
+        """
+        self._ledger.open()
+
     def close(self) -> None:
         """Stop renewing. Permits still held expire with their leases."""
         self._closed.set()

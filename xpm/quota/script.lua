@@ -1,8 +1,8 @@
 -- The quota's ledger for one tenant and for the whole app. A call reads or changes all of it, or nothing.
 --
 -- KEYS (times and lengths of time are microseconds of this Redis's own clock; members are permits, never people)
---   1 memory      string  when permits may be given: two renewals after this Redis was found empty. Its absence is how
---                         lost memory is noticed, so it never expires.
+--   1 memory      string  when permits may be given: two renewals after this Redis was found empty, or at once after
+--                         `open`. Its absence is how lost memory is noticed, so it never expires.
 --   2 app         hash    parked_until, parked_by: a 429 that concerns every tenant
 --   3 app_minute  zset    permit -> when its call leaves the minute of the app
 --   4 tenant      hash    parked_until, parked_by: a 429 that concerns this tenant; known: 1 once a probe's answer has
@@ -223,6 +223,11 @@ function command.park()
   end
   if key == TENANT and ask.limit ~= 'concurrent' then redis.call('HDEL', TENANT, 'known') end
   redis.call('PEXPIRE', key, text(math.ceil((rules.day + 3 * rules.bucket) / 1000)))
+end
+
+-- Whoever asks has just started this Redis and all who use it, so no holder is to be waited for.
+function command.open()
+  redis.call('SET', MEMORY, text(now))
 end
 
 -- Returns what is used of each limit, how many calls the pace allows, and what blocks all calls.

@@ -35,6 +35,19 @@ def test_a_new_redis_is_a_redis_that_lost_its_memory(client: object) -> None:
     desk.close()
 
 
+def test_who_starts_redis_and_all_its_users_waits_for_nobody_and_still_probes_first(client: object) -> None:
+    # Given a new Redis, which whoever started it has opened
+    desk = Desk(client)  # type: ignore[arg-type]  # the fixture's type is not imported here
+    desk.limiter.open()
+    # Then one call may go at once, and no other before XPM has said what is used
+    assert desk.limiter.free(TENANT, "interactive") == 1
+    permit = desk.hold()
+    assert desk.refused()[0] == "recovering"
+    permit.calibrate(FRESH)
+    desk.hold()
+    desk.close()
+
+
 def test_holders_register_again_with_their_next_renewal(desk: Desk) -> None:
     for _ in range(3):
         desk.hold()
