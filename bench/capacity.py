@@ -108,7 +108,7 @@ class _Meter:
 
 
 def _import(deployment: Deployment, requests: list[ImportRequest]) -> None:
-    batch = accept_batch(deployment.database, "bench", requests)
+    batch = accept_batch(deployment.database, deployment.bell, "bench", requests)
     is_open = True
     while is_open:
         deployment.processes.check()

@@ -7,7 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -24,6 +24,7 @@ from tests.servers.postgres import PostgresServer, fresh_database, own_postgres_
 from tests.servers.redis import redis_server
 from tests.world import begin_directory_sync, connect_practice
 from worker.local.processes import Process, Supervised, free_port, log_line, port_open
+from worker.queue.bell import RedisBell, connect
 from worker.queue.door import QUEUE
 from xpm.client import Access
 from xpm.simulator.serve import SimulatorConfig
@@ -45,6 +46,7 @@ class Deployment:
     server: PostgresServer
     settings: Settings
     database: Database
+    bell: RedisBell
     processes: Supervised
     mail: Path
     practice_id: UUID
@@ -113,4 +115,7 @@ def deployed(*, clients: int, enforce_quota: bool = False) -> Iterator[Deploymen
         token = SimulatorConfig().access_token
         practice_id, staff_id, connection_id = connect_practice(database, settings, token)
         access = Access(SimulatorConfig().tenant_id, token)
-        yield Deployment(server, settings, database, processes, mail, practice_id, staff_id, connection_id, access)
+        bell = RedisBell(stack.enter_context(closing(connect(settings))), settings.redis_namespace, database.sources)
+        yield Deployment(
+            server, settings, database, bell, processes, mail, practice_id, staff_id, connection_id, access
+        )

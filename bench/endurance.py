@@ -28,7 +28,9 @@ def measure(*, jobs: int) -> dict[str, Any]:
         size = -(-len(requests) // PARTS)
         after: list[tuple[int, float, int]] = []
         for part in range(PARTS):
-            accept_batch(deployment.database, f"part {part}", requests[part * size : (part + 1) * size])
+            accept_batch(
+                deployment.database, deployment.bell, f"part {part}", requests[part * size : (part + 1) * size]
+            )
             _until_closed(deployment)
             after.append((_ended_jobs(deployment), *held(deployment.processes["worker-1"].pid)))
             print(f"\r{after[-1][0]} jobs", end="", file=sys.stderr, flush=True)

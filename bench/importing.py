@@ -19,7 +19,7 @@ def import_all(deployment: Deployment, key: str, rows: Sequence[ImportRequest]) 
     """Import these records, and return the seconds until the last import was closed."""
     began = time.monotonic()
     for start in range(0, len(rows), AT_ONCE):
-        batch = accept_batch(deployment.database, f"{key}, {start}", rows[start : start + AT_ONCE])
+        batch = accept_batch(deployment.database, deployment.bell, f"{key}, {start}", rows[start : start + AT_ONCE])
         while _open_of(deployment, batch.batch_id):
             deployment.processes.check()
             time.sleep(0.05)

@@ -11,8 +11,8 @@ from __future__ import annotations
 import random
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import closing, suppress
 from itertools import islice
 from typing import Any
 from uuid import UUID, uuid4
@@ -31,7 +31,6 @@ from handlers.imports.validate import login_email
 from portal_db.states import ImportState
 from tests.servers.postgres import connection_to
 from worker.local.processes import log_line
-from worker.queue.bell import RedisBell, connect
 from xpm.client import XpmApi
 from xpm.limiter import UnlimitedLimiter
 
@@ -145,21 +144,15 @@ def _request(deployment: Deployment, xpm_uuid: UUID) -> ImportRequest:
     )
 
 
-@contextmanager
-def _bell(deployment: Deployment) -> Iterator[RedisBell]:
-    with closing(connect(deployment.settings)) as client:
-        yield RedisBell(client, deployment.settings.redis_namespace, deployment.database.sources)
-
-
 def _imports(deployment: Deployment, people: Sequence[UUID], chance: random.Random) -> list[float]:
     samples = []
     url = make_url(deployment.settings.database_url)
-    with _bell(deployment) as bell, connection_to(deployment.server, url.database) as watcher:
+    with connection_to(deployment.server, url.database) as watcher:
         for xpm_uuid in people:
             time.sleep(chance.uniform(0.05, 0.2))
             request = _request(deployment, xpm_uuid)
             began = time.time()
-            import_id = accept(deployment.database, bell, request).import_id
+            import_id = accept(deployment.database, deployment.bell, request).import_id
             while open_imports(watcher, [import_id]):
                 time.sleep(LOOK_SECONDS)
             row = watcher.execute(_CLOSED, [import_id]).fetchone()
@@ -172,12 +165,9 @@ def _imports(deployment: Deployment, people: Sequence[UUID], chance: random.Rand
 
 def _statements(deployment: Deployment, people: Sequence[UUID]) -> float:
     """Without begins and ends of transactions."""
-    with (
-        _bell(deployment) as bell,
-        counted(deployment.server, deployment.settings.database_url) as statements,
-    ):
+    with counted(deployment.server, deployment.settings.database_url) as statements:
         for xpm_uuid in people:
-            import_id = accept(deployment.database, bell, _request(deployment, xpm_uuid)).import_id
+            import_id = accept(deployment.database, deployment.bell, _request(deployment, xpm_uuid)).import_id
             while statements.open_imports([import_id]):
                 time.sleep(0.02)
     return round(statements.count / len(people), 1)

@@ -75,7 +75,7 @@ def _imported(clients: int) -> dict[str, Any]:
         rows = requests_of(deployment)
         httpx.post(f"{site}/_sim/quota/refill", trust_env=False)  # our own listing is no part of the import
         began, listed = time.monotonic(), 1
-        batch = accept_batch(deployment.database, "bench", rows)
+        batch = accept_batch(deployment.database, deployment.bell, "bench", rows)
         while True:
             with deployment.database.read() as tx:
                 states = progress.by_state(tx, progress.of_batch(batch.batch_id))

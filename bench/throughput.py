@@ -43,7 +43,7 @@ def measure(*, imports: int, workers: int) -> dict[str, Any]:
         with deployment.database.read() as tx:
             began_at = database_time(tx.session)
         began = time.monotonic()
-        batch = accept_batch(deployment.database, "bench", rows)
+        batch = accept_batch(deployment.database, deployment.bell, "bench", rows)
         accepted = time.monotonic()
         while True:
             with deployment.database.read() as tx:
@@ -85,7 +85,7 @@ def tenths(began_at: datetime, closed_at: Sequence[datetime]) -> list[float]:
 
 def _statements(deployment: Deployment, rows: Sequence[ImportRequest]) -> float:
     with counted(deployment.server, deployment.settings.database_url) as statements:
-        batch = accept_batch(deployment.database, "counted", rows)
+        batch = accept_batch(deployment.database, deployment.bell, "counted", rows)
         while statements.open_imports(list(batch.import_ids)):
             deployment.processes.check()
             time.sleep(0.1)

@@ -28,6 +28,9 @@ class Bell(Protocol):
 
     def ring(self, lane: Lane, job_ids: Sequence[UUID]) -> None: ...
 
+    def wake_relay(self) -> None:
+        """Let the relay look at once for background jobs, which it rings itself."""
+
 
 @dataclass(frozen=True)
 class Services:

@@ -263,7 +263,7 @@ def test_two_bodies_with_one_key_at_once(world: World, simulator: SimulatorHandl
 
 def test_the_same_batch_many_times_at_once_is_one_batch(world: World, simulator: SimulatorHandle) -> None:
     rows = [world.request(record.uuid) for record in people(simulator)[:5]]
-    answers = at_once(4, lambda _: accept_batch(world.database, "key", rows).batch_id)
+    answers = at_once(4, lambda _: accept_batch(world.database, world.bell, "key", rows).batch_id)
     assert all(isinstance(answer, UUID) for answer in answers), answers
     assert len(set(answers)) == 1
     assert world.scalar("select count(*) from imports") == 5

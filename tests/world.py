@@ -60,9 +60,13 @@ class RememberingBell:
     """A bell that nobody hears; it remembers what was rung."""
 
     rung: list[tuple[Lane, UUID]] = field(default_factory=list)
+    woken: int = 0
 
     def ring(self, lane: Lane, job_ids: Sequence[UUID]) -> None:
         self.rung += [(lane, job_id) for job_id in job_ids]
+
+    def wake_relay(self) -> None:
+        self.woken += 1
 
 
 @dataclass
@@ -101,7 +105,7 @@ class World:
         return accept(self.database, self.bell, self.request(xpm_uuid, kind, **fields)).import_id
 
     def ask_batch(self, rows: Sequence[ImportRequest], key: str = "batch") -> tuple[UUID, ...]:
-        return accept_batch(self.database, key, rows).import_ids
+        return accept_batch(self.database, self.bell, key, rows).import_ids
 
     def run_due(self, *, limit: int = 1000) -> int:
         """Run due jobs, oldest first, until none is left. Returns how many runs that took."""

@@ -15,6 +15,7 @@ from fastapi import FastAPI
 
 from config import spans
 from config.exposure import require_safe
+from config.heap import freeze_loaded
 from config.listener import listening
 from config.logging import set_up_logging
 from config.metrics import metrics_answer
@@ -98,6 +99,7 @@ def run(
     _require_free(address)
     with opened(settings, make, threads=threads) as portal:
         app = create(portal)
+        freeze_loaded()
         for number in (signal.SIGTERM, signal.SIGINT):
             # uvicorn raises the signal again once it has stopped; by then nothing is left to do.
             signal.signal(number, lambda *_: None)

@@ -16,6 +16,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from config import metrics
+from config.heap import freeze_loaded
 from config.listener import Answers, listening, liveness_answer
 from config.liveness import Liveness
 from handlers.registry import HANDLERS
@@ -83,6 +84,7 @@ def run_worker(queues: Collection[str], *, threads: int, stopping: threading.Eve
             lasts_seconds=parts.settings.lease_seconds,
             every_seconds=parts.settings.heartbeat_seconds,
         )
+        freeze_loaded()
         with presence, listening(parts.settings, answers_of(parts)):
             worker.start()
             log.info("worker.ready", owner=parts.leases.owner, count=threads)
@@ -147,6 +149,7 @@ def run_relay(stopping: threading.Event | None = None) -> int:
             ),
             leads=lambda: relay.leads,
         )
+        freeze_loaded()
         with listening(parts.settings, answers_of(parts)) as port:
             if port is not None:
                 metrics.REGISTRY.register(gauges)

@@ -31,7 +31,7 @@ def ours(settings: Settings, database: Database) -> Requester:
     def request(rows: Sequence[ImportRequest]) -> list[UUID]:
         if len(rows) == 1:
             return [accept(database, bell, rows[0]).import_id]
-        return list(accept_batch(database, uuid4().hex, rows).import_ids)
+        return list(accept_batch(database, bell, uuid4().hex, rows).import_ids)
 
     return request
 

@@ -68,7 +68,7 @@ def accept(database: Database, bell: Bell, request: ImportRequest) -> Accepted:
     return accepted
 
 
-def accept_batch(database: Database, key: str, rows: Sequence[ImportRequest]) -> AcceptedBatch:
+def accept_batch(database: Database, bell: Bell, key: str, rows: Sequence[ImportRequest]) -> AcceptedBatch:
     """Record a batch; its order decides who gets an email address that several rows share (b.10).
 
     The same key and rows again resume where an earlier call was cut off and add nothing twice.
@@ -104,6 +104,8 @@ def accept_batch(database: Database, key: str, rows: Sequence[ImportRequest]) ->
     for start in range(0, len(rows), CHUNK):
         with database.write() as tx:
             _add_chunk(tx, batch_id, start, rows[start : start + CHUNK])
+        if start == 0:
+            bell.wake_relay()
     with database.read() as tx:
         return AcceptedBatch(batch_id, tuple(row.id for row in imports.of_batch(tx, batch_id)), is_new)
 

@@ -104,7 +104,7 @@ class Trial:
         requests += [self.request(name=DOOMED) for _ in range(doomed)]
         self.random.shuffle(requests)
         batch = [request for number, request in enumerate(requests) if number % 4]
-        accepted = accept_batch(self.stage.database, f"batch {len(self._emails)}", batch).import_ids
+        accepted = accept_batch(self.stage.database, self.stage.bell, f"batch {len(self._emails)}", batch).import_ids
         for import_id, request in zip(accepted, batch, strict=True):
             self.note(import_id, request)
         bell = self.stage.bell
@@ -126,7 +126,7 @@ class Trial:
         person = next(number for number, request in enumerate(second) if request.email)
         second[person] = second[person].model_copy(update={"email": first[people[1]].email})
         ids = [
-            accept_batch(self.stage.database, f"rivals {n}", batch).import_ids
+            accept_batch(self.stage.database, self.stage.bell, f"rivals {n}", batch).import_ids
             for n, batch in enumerate((first, second))
         ]
         self._rivals = [(ids[0][people[0]], ids[0][people[-1]]), (ids[0][people[1]], ids[1][person])]
@@ -243,7 +243,7 @@ class Trial:
         request = self.request()
         began = time.time()
         if batch:
-            [import_id] = accept_batch(self.stage.database, "canary", [request]).import_ids
+            [import_id] = accept_batch(self.stage.database, self.stage.bell, "canary", [request]).import_ids
         else:
             import_id = accept(self.stage.database, self.stage.bell, request).import_id
         self.note(import_id, request)

@@ -130,7 +130,7 @@ def test_a_key_is_unique_in_its_practice_only(world: World) -> None:
 
 def test_a_batch_sent_several_times_at_once_is_one_batch(world: World) -> None:
     rows = [world.request(uuid4()), world.request(uuid4())]
-    results: Any = at_once(*[lambda: accept_batch(world.database, "one key", rows)] * RACERS)
+    results: Any = at_once(*[lambda: accept_batch(world.database, world.bell, "one key", rows)] * RACERS)
     assert len({accepted.batch_id for accepted in results}) == 1
     assert [accepted.is_new for accepted in results].count(True) == 1
     assert [world.scalar(f"SELECT count(*) FROM {table}") for table in ("batches", "imports", "jobs")] == [1, 2, 2]  # noqa: S608 -- our own names

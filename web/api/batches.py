@@ -142,7 +142,7 @@ def request_batch(
 ) -> AcceptedBatch:
     """Request up to 5,000 clients and entities at once."""
     requests = [import_request(row, who, idempotency_key) for row in rows]
-    found = accept_batch(portal.database, idempotency_key, requests)
+    found = accept_batch(portal.database, portal.bell, idempotency_key, requests)
     response.status_code = 202 if found.is_new else 200
     response.headers["Location"] = str(request.url_for("read_batch", batch_id=found.batch_id).path)
     return AcceptedBatch(id=found.batch_id, size=len(found.import_ids), is_new=found.is_new)

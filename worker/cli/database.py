@@ -121,6 +121,9 @@ class BestEffortBell:
         except redis.RedisError:
             note("Redis does not answer. The import is recorded and starts once Redis is back.")
 
+    def wake_relay(self) -> None:
+        self._bell.wake_relay()
+
 
 def redis_of(settings: Settings) -> redis.Redis:
     """A client for REDIS_URL, not connected yet.

@@ -1,7 +1,7 @@
 """The relay: takes back jobs with expired leases and rings due jobs. One process leads; all its state is in the record.
 
-It looks every second, and more often while there is a backlog: until a second has passed without a ring, since what its
-limits hold back may be rung as soon as jobs end.
+It looks every second, at once when it is woken, and more often while there is a backlog: until a second has passed without
+a ring, since what its limits hold back may be rung as soon as jobs end.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from uuid import UUID
 
 import redis
@@ -31,8 +32,10 @@ log = structlog.stdlib.get_logger(__name__)
 
 ROLE = leaders.RELAY
 LEADER_SECONDS = 10.0
-IDLE_SECONDS = 1.0
-BUSY_SECONDS = 0.1
+#: Between two looks while there is a backlog.
+PAUSE_SECONDS = 0.1
+#: So many pauses between two looks when there is none.
+IDLE_PAUSES = 10
 #: So many looks that ring nothing end a backlog.
 QUIET_LOOKS = 10
 #: A queue this long is behind. Ringing its jobs a second time would only make it longer.
@@ -71,15 +74,15 @@ class Relay:
 
     def run(self, stopping: threading.Event) -> None:
         """Run until stopped, through outages of the database and of Redis. Then hand the role to the next process."""
-        wait, quiet = 0.0, QUIET_LOOKS
-        while not stopping.wait(wait):
+        pauses, quiet = 0, QUIET_LOOKS
+        while not self._stops(stopping, pauses):
             try:
                 quiet = 0 if self.tick() else quiet + 1
-                wait = BUSY_SECONDS if quiet < QUIET_LOOKS else IDLE_SECONDS
+                pauses = 1 if quiet < QUIET_LOOKS else IDLE_PAUSES
             except (SQLAlchemyError, redis.RedisError) as error:
                 if self._seldom.is_due(type(error).__name__):
                     log.warning("relay.interrupted", exc_info=error)
-                wait = IDLE_SECONDS
+                pauses = IDLE_PAUSES
                 self._note_leading(self.leads and not isinstance(error, SQLAlchemyError))
             self._goes_round()
         self._note_leading(False)
@@ -88,6 +91,17 @@ class Relay:
                 leaders.give_up(tx, ROLE, self._owner)
         except SQLAlchemyError as error:
             log.warning("relay.lease_left_to_expire", exc_info=error)
+
+    def _stops(self, stopping: threading.Event, pauses: int) -> bool:
+        """Wait for so many pauses, or until woken. Returns whether to stop."""
+        for left in range(pauses, 0, -1):
+            if stopping.wait(PAUSE_SECONDS):
+                return True
+            self._goes_round()
+            with suppress(redis.RedisError):
+                if left > 1 and self.leads and self._bell.is_woken():
+                    break
+        return stopping.is_set()
 
     def tick(self) -> int:
         """One round, if this process leads.

@@ -199,4 +199,4 @@ def _import(
                 send_welcome_email=kind is ClientKind.INDIVIDUAL and is_welcomed(place),
             )
         )
-    return accept_batch(stack.database, key, requests)
+    return accept_batch(stack.database, stack.bell, key, requests)

@@ -24,12 +24,13 @@ from cryptography.fernet import Fernet
 from pydantic import SecretStr
 
 from config.settings import Settings
+from config.sources import Sources
 from portal_db.database import Database
 from portal_db.migrate import upgrade
 from worker.local import valkey
 from worker.local.mail_catcher import Mailbox
 from worker.local.processes import LOOPBACK, Process, ProcessFailed, Ready, Supervised, free_port, port_open
-from worker.queue.bell import connect
+from worker.queue.bell import RedisBell, connect
 from xpm.client import XpmApi
 from xpm.limiter import UnlimitedLimiter
 from xpm.quota import limiter_of
@@ -82,6 +83,7 @@ class LocalStack:
 
     settings: Settings
     database: Database
+    bell: RedisBell
     xpm: XpmApi
 
     def __init__(self, plan: Plan) -> None:
@@ -118,9 +120,10 @@ class LocalStack:
         own = self._own_settings(redis_url, smtp_port)
         self.settings = Settings.load().model_copy(update=own)
         self._environment = {name.upper(): _as_text(value) for name, value in own.items()}
+        client = connect(self.settings)
         if self.plan.redis_url is None:  # ours, and so is everyone who will call XPM
-            with connect(self.settings) as client:
-                limiter_of(self.settings, client).open()
+            limiter_of(self.settings, client).open()
+        self.bell = RedisBell(client, self.settings.redis_namespace, Sources())
         plan, simulator = self.plan, self.simulator
         self._launch("simulator", "-m", "worker.cli", "simulator", "--port", simulator.port, "--clients", plan.clients,
                      "--seed", plan.seed, "--time-scale", plan.time_scale,

@@ -7,6 +7,7 @@ Keys (dramatiq's layout, `docs/queue-contract.md`):
     <namespace>:<lane>          list of message ids, oldest first
     <namespace>:<lane>.msgs     hash of message id to message
     <namespace>:remembers       set once by the relay; gone when Redis lost its memory
+    <namespace>:wake            set by whoever added background jobs; the relay takes it and looks at once
 """
 
 from __future__ import annotations
@@ -60,6 +61,17 @@ class RedisBell:
             self.ring_or_raise(lane, job_ids)
         except redis.RedisError as error:
             log.warning("bell.silent", lane=lane.value, count=len(job_ids), exc_info=error)
+
+    def wake_relay(self) -> None:
+        """Let an idle relay look at once. A failure is logged, not raised: it looks within a second anyway."""
+        try:
+            self._client.set(f"{self._namespace}:wake", "1")
+        except redis.RedisError as error:
+            log.warning("bell.silent", lane=None, count=0, exc_info=error)
+
+    def is_woken(self) -> bool:
+        """Whether the relay was woken since the last call, which took note of it."""
+        return self._client.delete(f"{self._namespace}:wake") == 1
 
     def ring_or_raise(self, lane: Lane, job_ids: Sequence[UUID]) -> None:
         """Ring jobs of one lane, each by itself.

@@ -97,7 +97,7 @@ def without_redis(trial: Trial) -> None:
 def everything(trial: Trial) -> None:
     """Stop all workers and the relay at the same moment in the middle of one batch, and start them again."""
     requests = [trial.request() for _ in range(trial.much(trial.imports, 2 * trial.imports))]
-    accepted = accept_batch(trial.stage.database, "one batch", requests).import_ids
+    accepted = accept_batch(trial.stage.database, trial.stage.bell, "one batch", requests).import_ids
     for import_id, request in zip(accepted, requests, strict=True):
         trial.note(import_id, request)
     trial.under_way()

@@ -55,7 +55,7 @@ def request(world: World) -> ImportRequest:
 
 def refusal_of(world: World, *rows: ImportRequest, key: str = "key") -> RequestRefused:
     with pytest.raises(RequestRefused) as refused:
-        accept_batch(world.database, key, rows)
+        accept_batch(world.database, world.bell, key, rows)
     return refused.value
 
 
@@ -129,7 +129,7 @@ def test_an_id_that_nobody_has(world: World, field: str, code: str) -> None:
 
 def test_a_batch_is_in_the_record_in_request_order(world: World) -> None:
     rows = [request(world) for _ in range(5)]
-    batch = accept_batch(world.database, "key", rows)
+    batch = accept_batch(world.database, world.bell, "key", rows)
     found = [world.import_row(import_id) for import_id in batch.import_ids]
     assert [row.xpm_uuid for row in found] == [row.xpm_uuid for row in rows]
     assert [row.position for row in found] == [0, 1, 2, 3, 4]
@@ -143,8 +143,8 @@ def test_a_batch_is_in_the_record_in_request_order(world: World) -> None:
 
 def test_the_same_batch_again_doubles_nothing(world: World) -> None:
     rows = [request(world) for _ in range(3)]
-    first = accept_batch(world.database, "key", rows)
-    again = accept_batch(world.database, "key", rows)
+    first = accept_batch(world.database, world.bell, "key", rows)
+    again = accept_batch(world.database, world.bell, "key", rows)
     assert first.is_new
     assert (again.batch_id, again.import_ids, again.is_new) == (first.batch_id, first.import_ids, False)
     assert counts(world) == (3, 3)
@@ -153,14 +153,14 @@ def test_the_same_batch_again_doubles_nothing(world: World) -> None:
 def test_a_row_s_own_key_does_not_count_in_a_batch(world: World) -> None:
     """A batch made anew from the same file has new row keys."""
     rows = [request(world) for _ in range(2)]
-    first = accept_batch(world.database, "key", rows)
+    first = accept_batch(world.database, world.bell, "key", rows)
     renamed = [row.model_copy(update={"request_id": uuid4().hex}) for row in rows]
-    assert accept_batch(world.database, "key", renamed).import_ids == first.import_ids
+    assert accept_batch(world.database, world.bell, "key", renamed).import_ids == first.import_ids
 
 
 def test_the_same_key_for_another_batch_is_a_conflict(world: World) -> None:
     rows = [request(world) for _ in range(2)]
-    accept_batch(world.database, "key", rows)
+    accept_batch(world.database, world.bell, "key", rows)
     for other in (rows[::-1], rows[:1], [*rows, request(world)]):
         assert refusal_of(world, *other).code == "idempotency_conflict"
     assert counts(world) == (2, 2)
@@ -175,12 +175,12 @@ def test_a_batch_that_was_cut_off_goes_on_where_it_stopped(world: World, dies_in
     rows = [template.model_copy(update={"xpm_uuid": uuid4()}) for _ in range(size)]
     dying = CutOffDatabase(world.services.settings.database_url, dies_in, committed=committed)
     with pytest.raises(CutOff):
-        accept_batch(dying, "key", rows)
+        accept_batch(dying, world.bell, "key", rows)
     dying.close()
     stored = max(0, dies_in - 2 + int(committed)) * CHUNK
     assert counts(world)[0] == min(stored, size)
 
-    batch = accept_batch(world.database, "key", rows)
+    batch = accept_batch(world.database, world.bell, "key", rows)
     assert counts(world) == (size, size)
     with world.database.read() as tx:
         found = imports.of_batch(tx, batch.batch_id)
@@ -198,7 +198,7 @@ def test_a_batch_is_written_in_chunks_and_not_row_by_row(sqlite_world: World) ->
 
     template = request(sqlite_world)
     rows = [template.model_copy(update={"xpm_uuid": uuid4()}) for _ in range(CHUNK + 1)]
-    accept_batch(sqlite_world.database, "key", rows)
+    accept_batch(sqlite_world.database, sqlite_world.bell, "key", rows)
     assert inserts == ["imports", "jobs"] * 2
 
 

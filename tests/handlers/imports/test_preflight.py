@@ -68,7 +68,7 @@ def test_a_name_is_told_only_to_who_sees_the_record_in_xpm(world: World, simulat
     assert preflight.seen_in_xpm(world.database, caller(world, colleague), [record]) == {}
     for staff_id, sees in ((world.staff_id, True), (colleague, False)):
         request = world.request(record, request_id=f"by {staff_id}", requested_by=staff_id, email="no address")
-        batch = accept_batch(world.database, f"batch of {staff_id}", [request])
+        batch = accept_batch(world.database, world.bell, f"batch of {staff_id}", [request])
         world.run_due()
         [row] = queries.unsuccessful_rows(world.database, caller(world, staff_id), batch.batch_id, limit=10)
         assert (row.name is not None) is sees

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-from uuid import UUID
+from collections.abc import Callable, Sequence
+from uuid import UUID, uuid4
 
 import pytest
 import redis
 from structlog.testing import capture_logs
 
 from config.seldom import Seldom
+from handlers.imports.accept import accept_batch
 from portal_db.states import JobState, Lane
 from portal_db.work import leaders
 from tests.counts import growth
@@ -19,7 +20,7 @@ from tests.servers.redis import RedisServer
 from tests.servers.waiting import wait_until
 from tests.worker.queue.desk import Desk
 from tests.world import World
-from worker.leader.relay import BUSY_SECONDS, IDLE_SECONDS, LEADER_SECONDS, QUIET_LOOKS, ROLE, Relay
+from worker.leader.relay import IDLE_PAUSES, LEADER_SECONDS, QUIET_LOOKS, ROLE, Relay
 from worker.queue.bell import RedisBell
 
 
@@ -127,16 +128,30 @@ def test_it_works_through_an_outage_and_lets_the_next_one_in_at_its_end(
     assert desk.relay("relay-2").tick() == 1
 
 
-class Looks(threading.Event):
-    """Stops the relay after some looks, without waiting between them."""
+class Pauses(threading.Event):
+    """Stops the relay after so many pauses, which take no time."""
 
-    def __init__(self, looks: int = 2) -> None:
+    def __init__(self, most: int, meanwhile: Callable[[int], None] = lambda _pause: None) -> None:
         super().__init__()
-        self.looks = looks
+        self.most, self.passed, self.meanwhile = most, 0, meanwhile
 
     def wait(self, timeout: float | None = None) -> bool:  # noqa: ARG002 -- threading's
-        self.looks -= 1
-        return self.looks < 0
+        self.passed += 1
+        self.meanwhile(self.passed)
+        return self.passed > self.most
+
+
+def looks(relay: Relay, pauses: Pauses) -> list[int]:
+    """Run a relay; after how many pauses it looked each time."""
+    found, tick = list[int](), relay.tick
+
+    def look() -> int:
+        found.append(pauses.passed)
+        return tick()
+
+    relay.tick = look  # type: ignore[method-assign]
+    relay.run(pauses)
+    return found
 
 
 @pytest.mark.parametrize(
@@ -156,7 +171,7 @@ def test_a_relay_goes_round_when_it_leads_stands_by_and_meets_an_outage(
         own_redis.stop()
     relay = Relay(sqlite_world.database, desk.bell, owner="mine", limit=4, goes_round=lambda: rounds.append(None))
     # When it has looked twice
-    relay.run(Looks())
+    relay.run(Pauses(IDLE_PAUSES))
     # Then it went round as often, at least
     assert len(rounds) >= 2
     assert not relay.leads
@@ -166,18 +181,38 @@ def test_a_relay_looks_often_until_a_second_has_passed_without_a_ring(desk: Desk
     """What the limit of a practice holds back is rung as soon as jobs end, and not a second later."""
     # Given a job to ring
     add(desk.world, new_job(desk.world))
-    waits: list[float | None] = []
-
-    class Waits(threading.Event):
-        def wait(self, timeout: float | None = None) -> bool:
-            waits.append(timeout)
-            return len(waits) > QUIET_LOOKS + 3
-
     # When the relay rings it, and then finds nothing to ring
-    desk.relay().run(Waits())
+    looked_after = looks(desk.relay(), Pauses(QUIET_LOOKS + 3 * IDLE_PAUSES))
     # Then it looks often for as long as something may follow
     assert desk.rung(Lane.IMPORT)
-    assert waits == [0.0, *[BUSY_SECONDS] * QUIET_LOOKS, IDLE_SECONDS, IDLE_SECONDS, IDLE_SECONDS]
+    assert looked_after == [*range(QUIET_LOOKS + 1), *(QUIET_LOOKS + n * IDLE_PAUSES for n in (1, 2, 3))]
+
+
+def test_an_idle_relay_looks_at_once_when_a_batch_is_requested(desk: Desk) -> None:
+    # Given a relay that has nothing to ring
+    world, late = desk.world, 2 * IDLE_PAUSES + 3
+
+    def request(pause: int) -> None:
+        # When a batch is requested between two of its looks
+        if pause == late:
+            accept_batch(world.database, desk.bell, "batch", [world.request(uuid4())])
+
+    # Then it looks after the next pause, once
+    looked_after = looks(desk.relay(), Pauses(4 * IDLE_PAUSES, request))
+    assert desk.rung(Lane.IMPORT)
+    assert looked_after[:5] == [0, IDLE_PAUSES, 2 * IDLE_PAUSES, late, late + 1]
+
+
+def test_a_relay_on_standby_leaves_the_wake_up_to_the_one_that_leads(desk: Desk) -> None:
+    # Given two relays, one of which leads
+    with desk.world.database.write() as tx:
+        leaders.hold(tx, ROLE, "another", 600)
+    # When one wakes the relay, and the other's pauses pass
+    desk.bell.wake_relay()
+    assert looks(desk.relay(), Pauses(2 * IDLE_PAUSES)) == [0, IDLE_PAUSES, 2 * IDLE_PAUSES]
+    # Then the leader still finds out
+    assert desk.bell.is_woken()
+    assert not desk.bell.is_woken()
 
 
 def test_what_goes_on_and_on_is_logged_once_a_minute(sqlite_world: World, own_redis: RedisServer) -> None:
@@ -191,5 +226,5 @@ def test_what_goes_on_and_on_is_logged_once_a_minute(sqlite_world: World, own_re
         # When the relay looks again and again, it says so once; and once more a minute later
         for moment in (1000.0, 1059.0, 1060.0):
             now = moment
-            relay.run(Looks(5))
+            relay.run(Pauses(5 * IDLE_PAUSES))
     assert [line["event"] for line in logs] == ["relay.interrupted"] * 2

@@ -172,7 +172,7 @@ def import_rows(posted: PostedByImporter) -> Response:
     try:
         key = idempotency_key(posted.text("idempotency_key"))
         requests = [import_request(row, visitor.caller, key) for row in wanted]
-        found = accept_batch(visitor.database, key, requests)
+        found = accept_batch(visitor.database, visitor.portal.bell, key, requests)
     except RequestRefused as refused:
         return _checked(visitor, rows, FormErrors.of(refused))
     return redirect(f"/batches/{found.batch_id}")

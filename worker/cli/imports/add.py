@@ -166,7 +166,7 @@ def _record(record: Record, requests: Sequence[ImportRequest], run: Run) -> Requ
             one = accept(record.database, BestEffortBell(record.settings), first)
             return Requested((one.import_id,), one.is_new)
         with busy(f"Recording {count_of(len(requests), 'import')}") if is_big else nullcontext():
-            batch = accept_batch(record.database, run.key, requests)
+            batch = accept_batch(record.database, BestEffortBell(record.settings), run.key, requests)
     return Requested(batch.import_ids, batch.is_new, batch.batch_id)
 
 
