@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import wraps
@@ -166,6 +166,13 @@ class Database:
         begins and ends: of three round trips for one statement, two are saved."""
         with self._glances() as session:
             yield Tx(session, self.sources)
+
+    def open_connections(self, count: int) -> None:
+        """Open so many connections before they are needed: the first of many jobs would open them all at the same moment.
+        A database that is away is left to who needs it."""
+        with suppress(*DATABASE_AWAY), ExitStack() as opened:
+            for _ in range(count):
+                opened.enter_context(self.engine.connect())
 
     def close(self) -> None:
         self.engine.dispose()

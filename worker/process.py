@@ -84,6 +84,7 @@ def run_worker(queues: Collection[str], *, threads: int, stopping: threading.Eve
             lasts_seconds=parts.settings.lease_seconds,
             every_seconds=parts.settings.heartbeat_seconds,
         )
+        parts.services.database.open_connections(threads)
         freeze_loaded()
         with presence, listening(parts.settings, answers_of(parts)):
             worker.start()

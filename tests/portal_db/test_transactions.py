@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import closing
 
 import pytest
-from sqlalchemy import select, text, update
+from sqlalchemy import event, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from config.settings import Settings
@@ -182,6 +183,22 @@ def test_a_lock_that_was_not_free_in_time_is_asked_for_again(world: World) -> No
         other.execute(update(Practice).values(name="Not committed"))
         rename()
     assert len(tries) == 2
+
+
+def test_connections_are_opened_ahead_if_the_database_answers(postgres_url: str) -> None:
+    # Given a database that answers, and one that does not
+    here, away = Database(postgres_url), Database("postgresql://kim@127.0.0.1:1/portal")
+    with closing(here), closing(away):
+        made: list[str] = []
+        event.listen(here.engine, "connect", lambda *_: made.append("here"))
+        event.listen(away.engine, "connect", lambda *_: made.append("away"))
+        # When a worker opens its connections
+        here.open_connections(3)
+        away.open_connections(3)
+        # Then they wait to be used
+        assert made == ["here"] * 3
+        with here.engine.connect(), here.engine.connect(), here.engine.connect():
+            assert made == ["here"] * 3
 
 
 def test_the_driver_knows_our_types_before_there_are_threads() -> None:
