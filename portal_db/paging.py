@@ -10,8 +10,8 @@ from typing import Any, Self, TypeVar
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Integer, Select, SQLColumnExpression, Uuid, and_, bindparam, or_, select
-from sqlalchemy.orm import aliased
 
+from portal_db.aliases import alias_of
 from portal_db.tables import Base
 
 #: The most rows that any page has, whatever limit is requested.
@@ -101,7 +101,7 @@ def latest_of(table: type[R]) -> type[R]:
     them needs `latest_given`. They are made once: making them takes longer than the statement."""
     row_id: SQLColumnExpression[UUID] = table.id  # type: ignore[attr-defined]  # it has one
     before, most = bindparam("latest_before", type_=Uuid()), bindparam("latest_most", type_=Integer())
-    return aliased(table, select(table).where(row_id < before).order_by(row_id.desc()).limit(most).subquery())
+    return alias_of(table, select(table).where(row_id < before).order_by(row_id.desc()).limit(most).subquery())
 
 
 def latest_given(before: UUID | None, *, looked_through: int) -> dict[str, Any]:

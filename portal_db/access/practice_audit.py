@@ -8,8 +8,8 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, SQLColumnExpression, and_, literal_column, select
-from sqlalchemy.orm import aliased
 
+from portal_db.aliases import alias_of
 from portal_db.database import Tx
 from portal_db.paging import first_id_at
 from portal_db.tables import ApiKey, AuditEntry, Client, WebhookEndpoint
@@ -58,7 +58,7 @@ def _is_about(
 
 
 def _acts() -> Select[AuditEntry, str | None, str | None, str | None, str | None]:
-    subject_key = aliased(ApiKey)
+    subject_key = alias_of(ApiKey)
     return (
         select(AuditEntry, ApiKey.name, Client.name, subject_key.name, WebhookEndpoint.url)
         .outerjoin(ApiKey, ApiKey.id == AuditEntry.via_key_id)

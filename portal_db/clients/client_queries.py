@@ -10,9 +10,9 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
-from sqlalchemy.orm import aliased
 
 from portal_db import names
+from portal_db.aliases import alias_of
 from portal_db.database import Tx
 from portal_db.dialect import one_as
 from portal_db.paging import Cursor, newest_first, total_of
@@ -145,13 +145,13 @@ def _is_called(viewer: Viewer, text: str, *, is_guess: bool) -> ColumnElement[bo
     if "@" not in text:
         named = names.contain(text, Client.name_key, is_guess=is_guess)
         return named if is_guess else or_(named, Client.id.in_(_with_code(viewer, text)))
-    part, own = text.strip().casefold(), aliased(Login)
+    part, own = text.strip().casefold(), alias_of(Login)
     return exists().where(own.id == Client.login_id, own.email_key.contains(part, autoescape=True))
 
 
 def _with_code(viewer: Viewer, text: str) -> Select[UUID]:
     """The practice's clients whose record in XPM has a client code that begins with a text."""
-    link, of = aliased(XpmLink), DirectoryRecord
+    link, of = alias_of(XpmLink), DirectoryRecord
     is_read = and_(same_directory(XpmConnection, of), of.xpm_uuid == link.xpm_uuid, of.gone_at.is_(None))
     return (
         select(link.client_id)
@@ -198,7 +198,7 @@ def named(
 
 def once_linked(tx: Tx, viewer: Viewer, xpm_uuids: Iterable[UUID]) -> dict[UUID, Client]:
     """The visible clients that were linked to these records last and are linked to none now, by record."""
-    other = aliased(XpmLink)
+    other = alias_of(XpmLink)
     is_linked = select(other.id).where(other.client_id == Client.id, other.disconnected_at.is_(None)).exists()
     statement = (
         select(XpmLink.xpm_uuid, Client)

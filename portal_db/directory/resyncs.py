@@ -9,8 +9,8 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, exists, or_, select
-from sqlalchemy.orm import aliased
 
+from portal_db.aliases import alias_of
 from portal_db.clients import review_items
 from portal_db.database import Tx
 from portal_db.dialect import insert_or_ignore, update_rows
@@ -29,7 +29,7 @@ from portal_db.tables import (
 )
 from portal_db.types import db_now
 
-_live = aliased(XpmConnection)
+_live = alias_of(XpmConnection)
 
 
 @dataclass(frozen=True, slots=True)

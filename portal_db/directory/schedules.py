@@ -12,8 +12,8 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, exists, or_, select
-from sqlalchemy.orm import aliased
 
+from portal_db.aliases import alias_of
 from portal_db.database import Tx
 from portal_db.dialect import delete_rows, insert_or_ignore, update_rows
 from portal_db.states import ConnectionState, SyncMode
@@ -173,7 +173,7 @@ def _entries(tx: Tx, condition: ColumnElement[bool]) -> list[ScheduleEntry]:
     last_due = (
         select(ScheduledRun.due_at).where(ScheduledRun.schedule == Schedule.name).order_by(ScheduledRun.due_at.desc())
     )
-    of_mode = aliased(DirectorySync)
+    of_mode = alias_of(DirectorySync)
     last_sync = (
         select(of_mode.id)
         .where(of_mode.directory_id == Schedule.directory_id, of_mode.mode == Schedule.mode)

@@ -12,8 +12,8 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, exists, or_, select, tuple_
-from sqlalchemy.orm import aliased
 
+from portal_db.aliases import alias_of
 from portal_db.database import Tx
 from portal_db.dialect import delete_rows, update_rows
 from portal_db.paging import by_id
@@ -42,7 +42,7 @@ DAY = 86_400
 #: States of a job that is neither open nor a dead letter.
 FINISHED = (JobState.SUCCEEDED, JobState.REJECTED, JobState.CANCELLED, JobState.DISMISSED)
 
-_sibling = aliased(Job)
+_sibling = alias_of(Job)
 
 
 @dataclass(frozen=True, slots=True)

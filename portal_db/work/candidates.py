@@ -28,8 +28,8 @@ from sqlalchemy import (
     true,
     tuple_,
 )
-from sqlalchemy.orm import aliased
 
+from portal_db.aliases import alias_of
 from portal_db.database import Tx
 from portal_db.states import JobState, Lane
 from portal_db.tables import Job
@@ -163,7 +163,7 @@ def _first_of_each(limit: int, dialect: str) -> Select[Any]:
             with_room.join(first, true())
         )  # read in order, up to LIMIT
     else:  # SQLite has no LATERAL
-        job = aliased(Job, name="job")
+        job = alias_of(Job, name="job")
         first_ids = _first_of(with_room, (Job.id,)).limit(limit)
         statement = select(with_room.c.room, *_columns(job)).select_from(with_room.join(job, job.id.in_(first_ids)))
         statement = statement.order_by(with_room.c.room.desc(), job.practice_id, job.asked_at, job.position, job.id)
@@ -211,7 +211,7 @@ def _distinct(
     name: str, columns: Collection[str], condition: Callable[[Any], ColumnElement[bool]], dialect: str
 ) -> CTE:
     """The distinct values of the first columns of an index, each found by one step in it from the one before."""
-    job = aliased(Job, name="job")
+    job = alias_of(Job, name="job")
     key = [getattr(job, column) for column in columns]
     if dialect == "postgresql":
         # Values straight from the index: a join with the jobs would be planned as reading all of them while they are few,
@@ -220,7 +220,7 @@ def _distinct(
         steps = select(first.subquery("first_one")).cte(name, recursive=True)
         following = first.where(tuple_(*key) > tuple_(*steps.c)).correlate(steps).lateral("following")
         return steps.union_all(select(following).select_from(steps.join(following, true())))
-    found = aliased(Job, name="found")  # SQLite has no LATERAL
+    found = alias_of(Job, name="found")  # SQLite has no LATERAL
     first_id = select(job.id).where(condition(job)).order_by(*key).limit(1)
     values = select(*(getattr(found, column) for column in columns))
     steps = values.where(found.id == first_id.scalar_subquery()).cte(name, recursive=True)

@@ -8,14 +8,14 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, exists, false, func, literal_column, or_, select
-from sqlalchemy.orm import aliased
 
+from portal_db.aliases import alias_of
 from portal_db.states import EmailState, ImportState, JobState, SyncState
 from portal_db.tables import Import, Job, Pause
 from portal_db.types import db_now
 
 #: Made once: a new alias for each statement would be compiled anew each time.
-_mine, _earlier = aliased(Import, name="mine"), aliased(Import, name="earlier")
+_mine, _earlier = alias_of(Import, name="mine"), alias_of(Import, name="earlier")
 
 
 #: The state of jobs that a statement finds by their ids, their import or a key: no index matches this expression. Without

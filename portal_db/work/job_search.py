@@ -23,8 +23,8 @@ from sqlalchemy import (
     or_,
     select,
 )
-from sqlalchemy.orm import aliased
 
+from portal_db.aliases import alias_of
 from portal_db.database import Tx
 from portal_db.paging import LAST_ID, LATEST, LONGEST_PAGE, Cursor, latest_given, latest_of, newer, newest_first
 from portal_db.states import OPEN_JOB_STATES, JobState, Lane
@@ -133,7 +133,7 @@ def _dead() -> type[Job]:
     follows = (Job.finished_at <= at, or_(Job.finished_at < at, Job.id < row_id))
     statement = select(Job).where(is_in(JobState.DEAD), *follows)
     ordered = statement.order_by(Job.finished_at.desc(), Job.id.desc()).limit(bindparam("most", type_=Integer()))
-    return aliased(Job, ordered.subquery())
+    return alias_of(Job, ordered.subquery())
 
 
 def _latest_dead(tx: Tx, which: Filter, after: Cursor | None, limit: int) -> list[Job]:

@@ -7,8 +7,8 @@ from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from sqlalchemy import Select, and_, func, or_, select
-from sqlalchemy.orm import aliased
 
+from portal_db.aliases import alias_of
 from portal_db.database import Tx
 from portal_db.states import ImportState, ReviewState
 from portal_db.tables import Batch, Client, ClientVisibility, Import, Relationship
@@ -28,7 +28,7 @@ def failed_imports(
 
 
 def _failed_imports(practice_id: UUID, staff_id: UUID, seconds: float, except_codes: Collection[str]) -> Select[Import]:
-    later = aliased(Import)
+    later = alias_of(Import)
     again = select(later.id).where(
         later.practice_id == practice_id, later.xpm_uuid == Import.xpm_uuid, later.created_at > Import.created_at
     )

@@ -10,8 +10,8 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, FromClause, Select, Uuid, and_, bindparam, case, exists, func, select, union_all
-from sqlalchemy.orm import aliased
 
+from portal_db.aliases import alias_of
 from portal_db.database import Tx
 from portal_db.states import JobState, Lane
 from portal_db.tables import Import, Job
@@ -79,7 +79,7 @@ def _oldest(free: Select[Any], _: FromClause) -> Any:
 
 def _first(free: Select[Any], groups: FromClause) -> Any:
     """The first in order; none while others of the same kind wait for the quota, since they hold it back."""
-    held = aliased(Job, name="held")
+    held = alias_of(Job, name="held")
     by_quota = exists().where(is_put_off_by_quota(held), ~held.interactive, is_of(groups, held))
     first = free.order_by(Job.asked_at, Job.position, Job.created_at, Job.id).limit(1)
     return case((~by_quota, first.scalar_subquery()))

@@ -9,8 +9,8 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import and_, bindparam, func, select
-from sqlalchemy.orm import aliased
 
+from portal_db.aliases import alias_of
 from portal_db.bulk import one_of
 from portal_db.database import Tx
 from portal_db.states import ConnectionState, ImportState
@@ -50,7 +50,7 @@ class Requester:
     now: datetime
 
 
-_earlier = aliased(Import)
+_earlier = alias_of(Import)
 _LAST_REJECTED_AT = (
     select(func.max(_earlier.closed_at))
     .where(

@@ -149,6 +149,27 @@ RELAYING = (
         (f"{OUTAGES}::test_a_relay_looks_often_until_a_second_has_passed_without_a_ring[sqlite]",),
     ),
     Mutant(
+        "relay-wakes",
+        "an idle relay looks at once when a batch is recorded",
+        "a batch stands still for up to a second before it begins",
+        (Edit(RELAY, " and self._bell.is_woken()", " and self._bell.is_woken() is None"),),
+        (f"{OUTAGES}::test_an_idle_relay_looks_at_once_when_a_batch_is_requested[sqlite]",),
+    ),
+    Mutant(
+        "relay-wakes-leader",
+        "a relay on standby leaves a wake-up to the one that leads",
+        "a batch stands still for up to a second whenever the wrong relay was quicker",
+        (Edit(RELAY, "left > 1 and self.leads and", "left > 1 and"),),
+        (f"{OUTAGES}::test_a_relay_on_standby_leaves_the_wake_up_to_the_one_that_leads[sqlite]",),
+    ),
+    Mutant(
+        "batch-wakes",
+        "whoever records a batch wakes the relay",
+        "a batch stands still for up to a second before it begins",
+        (Edit("handlers/imports/accept.py", "            bell.wake_relay()\n", "            pass\n"),),
+        (f"{OUTAGES}::test_an_idle_relay_looks_at_once_when_a_batch_is_requested[sqlite]",),
+    ),
+    Mutant(
         "relay-forgot",
         "what Redis lost is rung again at once",
         "P17, invariant 5: work waits until its ring is old",

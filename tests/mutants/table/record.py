@@ -21,6 +21,22 @@ CLAIMING = (
         ("tests/portal_db/test_bulk.py::test_statements_are_sent_together[1-postgresql]",),
     ),
     Mutant(
+        "alias-ready",
+        "an alias of a table is ready before a second thread can use it",
+        "a worker whose threads start together claims by a wrong statement until it ends: its jobs die as bugs",
+        (
+            Edit(
+                "portal_db/aliases.py",
+                "    inspect(alias).selectable.corresponding_column(own)",
+                "    inspect(alias), own",
+            ),
+        ),
+        (
+            "tests/portal_db/test_aliases.py::test_threads_that_use_an_alias_for_the_first_time_at_once_get_its_own_columns"
+            "[of a table]",
+        ),
+    ),
+    Mutant(
         "clock-back-role",
         "a role's lease from before the database's clock went back is void",
         "no relay leads until the clock has caught up",
