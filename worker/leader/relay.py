@@ -10,7 +10,6 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from uuid import UUID
 
 import redis
@@ -74,15 +73,15 @@ class Relay:
 
     def run(self, stopping: threading.Event) -> None:
         """Run until stopped, through outages of the database and of Redis. Then hand the role to the next process."""
-        pauses, quiet = 0, QUIET_LOOKS
-        while not self._stops(stopping, pauses):
+        pauses, quiet, hears = 0, QUIET_LOOKS, False
+        while not self._stops(stopping, pauses, hears=hears):
             try:
                 quiet = 0 if self.tick() else quiet + 1
-                pauses = 1 if quiet < QUIET_LOOKS else IDLE_PAUSES
+                pauses, hears = 1 if quiet < QUIET_LOOKS else IDLE_PAUSES, self.leads
             except (SQLAlchemyError, redis.RedisError) as error:
                 if self._seldom.is_due(type(error).__name__):
                     log.warning("relay.interrupted", exc_info=error)
-                pauses = IDLE_PAUSES
+                pauses, hears = IDLE_PAUSES, False
                 self._note_leading(self.leads and not isinstance(error, SQLAlchemyError))
             self._goes_round()
         self._note_leading(False)
@@ -92,16 +91,25 @@ class Relay:
         except SQLAlchemyError as error:
             log.warning("relay.lease_left_to_expire", exc_info=error)
 
-    def _stops(self, stopping: threading.Event, pauses: int) -> bool:
-        """Wait for so many pauses, or until woken. Returns whether to stop."""
+    def _stops(self, stopping: threading.Event, pauses: int, *, hears: bool) -> bool:
+        """Wait for so many pauses, or until woken. Returns whether to stop.
+
+        Args:
+            hears: whether to ask Redis for a wake-up. Not after it has failed: leases are taken back in time.
+        """
         for left in range(pauses, 0, -1):
             if stopping.wait(PAUSE_SECONDS):
                 return True
             self._goes_round()
-            with suppress(redis.RedisError):
-                if left > 1 and self.leads and self._bell.is_woken():
-                    break
+            if hears and left > 1 and self._is_woken():
+                break
         return stopping.is_set()
+
+    def _is_woken(self) -> bool:
+        try:
+            return self._bell.is_woken()
+        except redis.RedisError:
+            return True  # the look will say so
 
     def tick(self) -> int:
         """One round, if this process leads.

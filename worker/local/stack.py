@@ -103,6 +103,7 @@ class LocalStack:
             stack.enter_context(self.processes)
             stack.callback(self._stop_own_processes)
             self._start()
+            stack.callback(self._redis.close)
             stack.callback(self.database.close)
             stack.callback(self.xpm.close)
             self._stack = stack.pop_all()
@@ -120,10 +121,10 @@ class LocalStack:
         own = self._own_settings(redis_url, smtp_port)
         self.settings = Settings.load().model_copy(update=own)
         self._environment = {name.upper(): _as_text(value) for name, value in own.items()}
-        client = connect(self.settings)
+        self._redis = connect(self.settings)
         if self.plan.redis_url is None:  # ours, and so is everyone who will call XPM
-            limiter_of(self.settings, client).open()
-        self.bell = RedisBell(client, self.settings.redis_namespace, Sources())
+            limiter_of(self.settings, self._redis).open()
+        self.bell = RedisBell(self._redis, self.settings.redis_namespace, Sources())
         plan, simulator = self.plan, self.simulator
         self._launch("simulator", "-m", "worker.cli", "simulator", "--port", simulator.port, "--clients", plan.clients,
                      "--seed", plan.seed, "--time-scale", plan.time_scale,

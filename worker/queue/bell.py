@@ -67,7 +67,7 @@ class RedisBell:
         try:
             self._client.set(f"{self._namespace}:wake", "1")
         except redis.RedisError as error:
-            log.warning("bell.silent", lane=None, count=0, exc_info=error)
+            log.warning("bell.silent", exc_info=error)
 
     def is_woken(self) -> bool:
         """Whether the relay was woken since the last call, which took note of it."""

@@ -154,6 +154,27 @@ def looks(relay: Relay, pauses: Pauses) -> list[int]:
     return found
 
 
+def test_an_idle_relay_asks_a_redis_that_fails_once_between_two_looks(
+    sqlite_world: World, own_redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given an idle relay whose Redis goes away between two looks
+    desk = Desk.at(sqlite_world, own_redis.url)
+    asked, is_woken = list[int](), desk.bell.is_woken
+    pauses = Pauses(3 * IDLE_PAUSES, lambda passed: own_redis.stop() if passed == IDLE_PAUSES + 3 else None)
+
+    def ask() -> bool:
+        asked.append(pauses.passed)
+        return is_woken()
+
+    monkeypatch.setattr(desk.bell, "is_woken", ask)
+    # When it goes on
+    looked_after = looks(desk.relay(), pauses)
+    # Then it looks at once, for leases to take back, and asks no more while Redis is away
+    noticed = IDLE_PAUSES + 3
+    assert looked_after == [0, IDLE_PAUSES, noticed, noticed + IDLE_PAUSES]
+    assert asked == [*range(1, IDLE_PAUSES), *range(IDLE_PAUSES + 1, noticed + 1)]
+
+
 @pytest.mark.parametrize(
     ("holder", "is_away"),
     [("mine", False), ("another", False), ("mine", True)],
