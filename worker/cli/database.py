@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -122,7 +122,8 @@ class BestEffortBell:
             note("Redis does not answer. The import is recorded and starts once Redis is back.")
 
     def wake_relay(self) -> None:
-        self._bell.wake_relay()
+        with suppress(redis.RedisError):  # the relay looks within a second anyway
+            self._bell.wake_relay_or_raise()
 
 
 def redis_of(settings: Settings) -> redis.Redis:

@@ -65,9 +65,17 @@ class RedisBell:
     def wake_relay(self) -> None:
         """Let an idle relay look at once. A failure is logged, not raised: it looks within a second anyway."""
         try:
-            self._client.set(f"{self._namespace}:wake", "1")
+            self.wake_relay_or_raise()
         except redis.RedisError as error:
             log.warning("bell.silent", exc_info=error)
+
+    def wake_relay_or_raise(self) -> None:
+        """Let an idle relay look at once.
+
+        Raises:
+            redis.RedisError: it was not woken.
+        """
+        self._client.set(f"{self._namespace}:wake", "1")
 
     def is_woken(self) -> bool:
         """Whether the relay was woken since the last call, which took note of it."""
