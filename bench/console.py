@@ -149,7 +149,7 @@ def _console(deployment: Deployment, operator_id: UUID) -> Iterator[httpx.Client
     url = f"http://{LOOPBACK}:{port}"
     environment = {**deployment.environment(), "OPS_PORT": str(port), "OPS_URL": url, "PGAPPNAME": OPS}
     command = [sys.executable, "-m", "worker.cli", "ops"]
-    deployment.processes.start(OPS, command, ready=port_open(port), within=60, env=environment)
+    deployment.processes.start(OPS, command, ready=port_open(port), env=environment)
     settings = deployment.settings
     operators.reset_second_factor(deployment.database, operator_id)
     link = operators.issue_link(deployment.database, settings, operator_id)

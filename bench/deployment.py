@@ -57,15 +57,11 @@ class Deployment:
     def start_worker(self, name: str, more: Mapping[str, str] = NOTHING, *, queues: Sequence[str] = QUEUES) -> Process:
         code = f"import sys; from worker.process import run_worker; sys.exit(run_worker({queues!r}, threads={THREADS}))"
         command = [sys.executable, "-c", code]
-        return self.processes.start(
-            name, command, ready=log_line("worker.ready"), within=60, env={**self.environment(), **more}
-        )
+        return self.processes.start(name, command, ready=log_line("worker.ready"), env={**self.environment(), **more})
 
     def start_relay(self, more: Mapping[str, str] = NOTHING) -> None:
         command = [sys.executable, "-c", "import sys; from worker.process import run_relay; sys.exit(run_relay())"]
-        self.processes.start(
-            "relay", command, ready=log_line("relay.ready"), within=60, env={**self.environment(), **more}
-        )
+        self.processes.start("relay", command, ready=log_line("relay.ready"), env={**self.environment(), **more})
 
     def sync_directory(self) -> None:
         """Sync the practice's directory, as every practice's is once it has connected: by one call of XPM."""

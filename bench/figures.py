@@ -13,7 +13,7 @@ def start_simulator(processes: Supervised, config: str) -> int:
     """Start a simulator with these arguments of `SimulatorConfig`. Returns its port."""
     port = free_port()
     code = f"from xpm.simulator.serve import SimulatorConfig, run; run(SimulatorConfig({config}, port={port}))"
-    processes.start("simulator", [sys.executable, "-c", code], ready=port_open(port), within=60)
+    processes.start("simulator", [sys.executable, "-c", code], ready=port_open(port))
     return port
 
 

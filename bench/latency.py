@@ -89,7 +89,7 @@ def _pickup(deployment: Deployment, rounds: int, chance: random.Random) -> dict[
     samples: dict[str, list[float]] = {"ours": [], "stock": []}
     for side in samples:
         command = [sys.executable, "-c", PICKUP_WORKER, deployment.settings.redis_url, side, side]
-        deployment.processes.start(f"pickup-{side}", command, ready=log_line("pickup.ready"), within=60)
+        deployment.processes.start(f"pickup-{side}", command, ready=log_line("pickup.ready"))
     with closing(redis.Redis.from_url(deployment.settings.redis_url)) as client:
         for _ in range(rounds):
             for side, found in samples.items():

@@ -1,4 +1,5 @@
-"""The page docs/benchmarks.md and its plots, from the results at hand: `python -m bench page`. A test compares them."""
+"""The page docs/benchmarks.md with its plots, and the tables of docs/scaling.md, from the results at hand: `python -m bench
+page`. Tests compare them."""
 
 from __future__ import annotations
 
@@ -32,11 +33,11 @@ for every ten seconds), each as its own guide says. All write the same rows in t
 send the same emails. The rivals read XPM's records from our directory, and record no jobs and no attempts. A worker is one
 process of eight threads.
 
-Medians over rounds in which the sides take turns; unfinished, doubled and unknown are the worst of all rounds. A dash: not
-through within the limit. *Pick-up*: from the request's call to the start of its first step, its commit included.
-*Recovery*: of two workers one is killed with `kill -9` in mid-batch and started again at once. *Unfinished*: imports that
-were still open at the limit. *Unknown*: emails of which nobody can know whether they were sent; ours marks them for a
-person, the others send them again.
+Medians over rounds in which the sides take turns (how many is said below); unfinished, doubled and unknown are the worst
+of all rounds. A dash: not through within the limit. *Pick-up*: from the request's call to the start of its first step,
+its commit included. *Recovery*: of two workers one is killed with `kill -9` in mid-batch and started again at once.
+*Unfinished*: imports that were still open at the limit. *Unknown*: emails of which nobody can know whether they were
+sent; ours marks them for a person, the others send them again.
 """
 
 _CALLS = """\
@@ -73,11 +74,11 @@ COLUMNS = (
     ),
     Column(
         "busy", "start_p95_ms_same_practice", "Start beside a batch of the same practice, p95 (ms)",
-        "an interactive import waits until one of the threads has ended its set",
+        "an interactive import begins at once, and then shares its worker's processor with sets of the batch",
     ),
     Column(
         "busy", "start_p95_ms_other_practice", "Start beside another practice's batch, p95 (ms)",
-        "an interactive import waits until one of the threads has ended its set",
+        "an interactive import begins at once, and then shares its worker's processor with sets of the batch",
     ),
     Column(
         "recovery", "seconds", "Recovery (s)",
@@ -109,12 +110,15 @@ ALONE = (
 
 
 def write() -> None:
-    """Write the page and draw its plots."""
+    """Write the page and draw its plots; write the tables of the page about scaling."""
     from bench.plots import draw
+    from bench.scaling import scaling
 
     results = load()
     draw(results, DOCS / "images")
     (DOCS / "benchmarks.md").write_text(page(results))
+    other = DOCS / "scaling.md"
+    other.write_text(scaling(other.read_text(), results["capacity"].figures))
 
 
 def page(results: Mapping[str, Result]) -> str:
@@ -123,7 +127,7 @@ def page(results: Mapping[str, Result]) -> str:
     for name, title, about in ALONE:
         if name in results:
             parts.append(f"## {title}\n\n{about} `python -m bench {name.partition('-')[0]}`\n")
-            parts.append(_table(("Figure", "Value"), _flat(results[name].figures)))
+            parts.append(table(("Figure", "Value"), _flat(results[name].figures)))
             if name == "growth":
                 parts.append(_image("growth", "Milliseconds of each step by finished jobs"))
     parts.append("## Where and when\n\nOne machine; each measurement on the day shown.\n")
@@ -144,9 +148,9 @@ def _rivals(results: Mapping[str, Result]) -> Iterable[str]:
         (column.title, *(_shown(by_column[column].get(side, {}).get(column.figure)) for side in sides))
         for column in columns
     ]
-    yield _table(("", *sides), rows)
+    yield table(("", *sides), rows)
     sizes = "; ".join(
-        f"{part}: {found['rounds']} rounds of {_size(part, found)}, limit {found['limit']:g} s"
+        f"{part}: {found['rounds']} times {_size(part, found)}, limit {found['limit']:g} s"
         for part, found in parts.items()
     )
     yield f"{sizes}.\n"
@@ -197,13 +201,13 @@ def _quota(results: Mapping[str, Result]) -> Iterable[str]:
         "Seconds that a call an import would take",
     )
     names = ("xpm_calls", "calls_per_import", "rejected_429", "seconds", "floor_seconds_of_a_call_each")
-    yield _table(titles, [(f"{int(number):,}", *(_shown(row[name]) for name in names))
+    yield table(titles, [(f"{int(number):,}", *(_shown(row[name]) for name in names))
                           for number, row in found["by_clients"].items()])  # fmt: skip
     size = f"{found['calls']:,} records, {found['processes']} processes of {found['threads']} threads"
     yield f"Where every record needs a call, pacing decides: {size}, time {found['scale']:g} times as fast.\n"
     rows = [(pacer, *(_shown(row[name]) for name in ("calls_sent", "rejected_429", "over_floor")))
             for pacer, row in found["pacing"].items()]  # fmt: skip
-    yield _table(("Pacing", "Calls sent", "429s", "Time over the shortest that the quota allows"), rows)
+    yield table(("Pacing", "Calls sent", "429s", "Time over the shortest that the quota allows"), rows)
 
 
 def _flat(figures: Mapping[str, Any], before: str = "") -> list[tuple[str, str]]:
@@ -218,10 +222,10 @@ def _flat(figures: Mapping[str, Any], before: str = "") -> list[tuple[str, str]]
 def _measured(results: Mapping[str, Result]) -> str:
     names = list(dict.fromkeys(name for result in results.values() for name in result.measured))
     rows = [(f"`{name}`", *(result.measured.get(each, "") for each in names)) for name, result in results.items()]
-    return _table(("", *names), rows)
+    return table(("", *names), rows)
 
 
-def _table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [titles, ["---"] * len(titles), *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 

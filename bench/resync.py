@@ -59,7 +59,7 @@ def measure(*, clients: int, relationships: int) -> dict[str, Any]:
     ):
         port = free_port()
         serve = [sys.executable, "-m", "bench.listing", *map(str, (port, clients, relationships, CHANGES))]
-        processes.start("xpm", serve, ready=port_open(port), within=60)
+        processes.start("xpm", serve, ready=port_open(port))
         command = [sys.executable, "-m", "bench.resync", database_url, str(port), str(clients)]
         run = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
         return {"clients": clients, "relationships": relationships, **json.loads(run.stdout.splitlines()[-1])}

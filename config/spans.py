@@ -78,7 +78,8 @@ def _otlp() -> ModuleType:
         return import_module("config.otlp")
     except ImportError:
         raise SettingsError(
-            "OTEL_EXPORTER_OTLP_ENDPOINT is set, but OpenTelemetry is not installed: install portal-sync[traces]."
+            "OTEL_EXPORTER_OTLP_ENDPOINT is set, but OpenTelemetry is not installed. "
+            "Run: uv sync --locked --inexact --extra traces"
         ) from None
 
 

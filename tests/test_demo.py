@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import pytest
-
 from tests import truth
 
 CLIENTS = 400
@@ -53,7 +51,6 @@ def judge(found: dict[str, Any], folder: Path, *, odd_percent: float = 0.0) -> N
     assert found["xpm_calls"] <= (10 if odd_percent else 5)
 
 
-@pytest.mark.timeout(600)
 def test_four_hundred_clients_come_out_as_the_truth_has_them_and_a_second_run_changes_nothing(tmp_path: Path) -> None:
     # Given a practice of 400, when all of it is imported
     first = demo(tmp_path)
@@ -69,7 +66,6 @@ def test_four_hundred_clients_come_out_as_the_truth_has_them_and_a_second_run_ch
     assert second["xpm_calls"] == 0
 
 
-@pytest.mark.timeout(600)
 def test_the_same_on_postgresql_and_a_real_redis_with_two_worker_processes(
     tmp_path: Path, postgres_url: str, redis_url: str
 ) -> None:

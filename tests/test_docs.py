@@ -33,6 +33,13 @@ def test_every_path_that_the_documents_name_exists() -> None:
     assert len(named) > 40
 
 
+def test_every_module_in_the_table_of_pages_exists() -> None:
+    cells = re.findall(r"^\| .+ \| .+ \| ([^|]+) \|$", (ROOT / "docs" / "pages.md").read_text(), re.MULTILINE)
+    modules = {module for cell in cells for module in re.findall(r"`(\w+/\w+\.py)`", cell)}
+    assert len(modules) > 25
+    assert [module for module in sorted(modules) if not (ROOT / "web" / "pages" / module).is_file()] == []
+
+
 def test_every_setting_is_documented_with_its_default() -> None:
     text = (ROOT / "docs" / "settings.md").read_text()
     rows = dict(re.findall(r"^\| `([A-Z_]+)` \| (.*?) \|", text, flags=re.MULTILINE))

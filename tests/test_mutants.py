@@ -17,9 +17,6 @@ from tests.mutants.page import page
 from tests.mutants.table import AREAS, MUTANTS
 from tests.mutants.workshop import ROOT, Verdict, Workshop, workshop
 
-#: It starts Python anew, and copies are compiled: on a busy machine that takes its time.
-pytestmark = pytest.mark.timeout(400)
-
 DOOR = """def enter(name):
     if not name:
         raise ValueError("who is it?")

@@ -192,9 +192,7 @@ class Run:
             return
         command = [sys.executable, "-m", *self.side.command(name)]
         environment = self.deployment.environment()
-        self.deployment.processes.start(
-            name, command, ready=log_line(self.side.ready), within=60, env=environment, grace=2
-        )
+        self.deployment.processes.start(name, command, ready=log_line(self.side.ready), env=environment, grace=2)
 
     def kill_worker(self, name: str) -> None:
         """Kill a worker with all its processes, as when a machine loses its power."""

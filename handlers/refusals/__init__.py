@@ -239,10 +239,10 @@ EMAIL_REFUSED = Refusal(Rejected, "email_refused",
 
 # ---- Connecting XPM ----
 MFA_NOT_MANDATORY = Refusal(Rejected, "mfa_not_mandatory",
-    _MFA_REQUIRED, "Make it mandatory under Admin Settings > Security, then connect XPM.")
+    _MFA_REQUIRED, "Make it mandatory under Admin settings > Security, then connect XPM.")
 MFA_REQUIRED_TO_CONNECT = Refusal(RequestRefused, "mfa_not_mandatory",
     _MFA_REQUIRED,
-    "Set up firm-wide mandatory MFA for staff and clients under Admin Settings > Security, then connect XPM.")
+    "Set up firm-wide mandatory MFA for staff and clients under Admin settings > Security, then connect XPM.")
 MFA_NOT_MANDATORY_AT_PRACTICE = Refusal(RequestRefused, "mfa_not_mandatory",
     "Multi-factor authentication is not mandatory at this practice. Xero requires it.",
     "Make it mandatory first: portal-sync practice set ID --mfa.", field="practice_id")

@@ -136,11 +136,11 @@ def started(bombs_url: str) -> Iterator[Site]:
         usual = {**os.environ, **environment}
         for lane in ("interactive", "email", "webhooks"):
             command = [sys.executable, "-m", "worker.cli", "worker", "--lanes", lane, "--threads", "4"]
-            processes.start(f"worker-{lane}", command, ready=log_line("worker.ready"), env=usual, cwd=ROOT, within=60)
+            processes.start(f"worker-{lane}", command, ready=log_line("worker.ready"), env=usual, cwd=ROOT)
         command = [sys.executable, "-m", "worker.cli", "relay"]
-        processes.start("relay", command, ready=log_line("relay.ready"), env=usual, cwd=ROOT, within=60)
+        processes.start("relay", command, ready=log_line("relay.ready"), env=usual, cwd=ROOT)
         of_web = {**usual, "XPM_API_URL": bombs_url}
-        processes.start("web", [sys.executable, "-m", "web"], ready=port_open(port), env=of_web, cwd=ROOT, within=60)
+        processes.start("web", [sys.executable, "-m", "web"], ready=port_open(port), env=of_web, cwd=ROOT)
         receiver = stack.enter_context(receiving())
         site = Site(url, redis.url, attacker, neighbour, mail, processes, [], receiver=receiver)
         with site.client(neighbour.owner) as program:

@@ -1,4 +1,4 @@
-"""docs/benchmarks.md says what bench/results has, and nothing else."""
+"""docs/benchmarks.md and the tables of docs/scaling.md say what bench/results has, and nothing else."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 from bench.page import DOCS, page
 from bench.plots import draw
 from bench.results import Result, load
+from bench.scaling import scaling
 
 
 def compared(**ours: float | None) -> dict[str, Result]:
@@ -22,6 +23,15 @@ def test_the_page_is_written_from_the_results_at_hand() -> None:
     results = load()
     assert results
     assert (DOCS / "benchmarks.md").read_text() == page(results), "write it again: python -m bench page"
+
+
+def test_the_tables_about_scaling_follow_from_what_was_measured() -> None:
+    text = (DOCS / "scaling.md").read_text()
+    figures = load()["capacity"].figures
+    assert text == scaling(text, figures), "write it again: python -m bench page"
+    # Given an import that costs PostgreSQL 4 ms, then its core carries 250 a second
+    costly = {**figures, "an_import": {**figures["an_import"], "postgresql_cpu_ms": 4.0}}
+    assert "| PostgreSQL | 1,000 ÷ 4 = 250 |" in scaling(text, costly)
 
 
 def test_every_plot_of_the_page_is_drawn(tmp_path: Path) -> None:

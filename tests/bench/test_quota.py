@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
-
 from bench import quota
 
 
-@pytest.mark.timeout(400)  # many processes: on a busy machine they take their time to start
 def test_a_practice_costs_one_call_and_records_fetched_one_by_one_a_call_each() -> None:
     found = quota.measure(clients=(3,), calls=20, scale=200)
     assert found["by_clients"]["3"]["xpm_calls"] == 1

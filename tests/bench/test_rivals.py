@@ -11,8 +11,8 @@ from bench.rivals import compare
 from bench.rivals.compare import Sizes
 from bench.rivals.stage import SIDES, Run, Stage, staged
 
-#: The stage is made once for all tests, by some ten processes: on a busy machine that takes its time.
-pytestmark = [pytest.mark.xdist_group("rivals"), pytest.mark.timeout(400)]
+#: The stage is made once for all tests.
+pytestmark = pytest.mark.xdist_group("rivals")
 
 TINY = Sizes(singles=2, imports=6, backlog=6, limit=60)
 #: Tables of ours that hold the queue itself: a rival keeps its jobs elsewhere.

@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 import httpx
-import pytest
 
 from portal_db.states import ImportState
 from tests.making import importable
@@ -30,7 +29,6 @@ def answers(port: int) -> bool:
         return False
 
 
-@pytest.mark.timeout(180)
 def test_the_procfile_imports_a_client_and_stops_when_told(
     postgres_url: str, redis_url: str, simulator: SimulatorHandle, mail_catcher: MailCatcher, tmp_path: Path
 ) -> None:

@@ -147,7 +147,7 @@ class Stage:
         role = "relay" if name == "relay" else "worker"
         command = [*self.behind, sys.executable, "-m", module, role]
         environment, wanted = {**self._environment(), **self.wanted[name]}, log_line(ready or f"{role}.ready")
-        self.processes.start(name, command, ready=wanted, env=environment, cwd=_ROOT, within=40)
+        self.processes.start(name, command, ready=wanted, env=environment, cwd=_ROOT)
 
     def move_to(self, server: PostgresServer) -> None:
         """From now on the record is on another server, which has all of it."""
@@ -162,7 +162,7 @@ class Stage:
         """Start the web process `web` at a port of this machine; whoever starts it stops it."""
         environment = {**self._environment(), "WEB_PORT": str(port)}
         command = [sys.executable, "-m", "web"]
-        self.processes.start("web", command, ready=port_open(port), env=environment, cwd=_ROOT, within=40)
+        self.processes.start("web", command, ready=port_open(port), env=environment, cwd=_ROOT)
 
     def _environment(self) -> dict[str, str]:
         fields = {

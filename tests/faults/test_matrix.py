@@ -36,7 +36,6 @@ def cases() -> Iterator[Any]:
             yield pytest.param(number, name, id=name, marks=pytest.mark.xdist_group(f"faults {number}"))
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize(("track", "name"), list(cases()))
 def test_a_fault_costs_no_work(stage_of: Callable[[int], Stage], track: int, name: str, seed: int) -> None:
     verdict = play(stage_of(track), name, seed)

@@ -16,7 +16,7 @@ from sqlalchemy import TextClause, Uuid, bindparam, text
 from portal_db.database import Database
 from portal_db.types import UtcDateTime, database_time
 
-#: A job whose worker was killed runs again within this time.
+#: A job whose worker was killed runs again within this time, in the long run.
 RECOVERY_SECONDS = 15.0
 
 

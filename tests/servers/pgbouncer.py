@@ -74,7 +74,7 @@ def pgbouncer(server: URL, **settings: str) -> Iterator[PgBouncer]:
             if account is not None:
                 shutil.chown(path, account)
         with Supervised(folder / "logs") as processes:
-            processes.start("pgbouncer", [program, file], ready=log_line("process up"), within=30, user=account)
+            processes.start("pgbouncer", [program, file], ready=log_line("process up"), user=account)
             yield PgBouncer(own_port)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -77,7 +77,7 @@ def start(
     }
     program, ready = (RELAY, "relay.ready") if name == "relay" else (WORKER.format(sorted(queues)), "worker.ready")
     command = [sys.executable, "-c", first + program]
-    return processes.start(name, command, ready=log_line(ready), env=environment, cwd=ROOT, within=30)
+    return processes.start(name, command, ready=log_line(ready), env=environment, cwd=ROOT)
 
 
 def stopped(process: Process) -> int | None:

@@ -109,5 +109,5 @@ def _beyond(found: Standing) -> str:
 
 @keys_app.command("new")
 def new_key() -> None:
-    """Print a new key for TOKEN_KEYS. To rotate, put it before the old ones, with a comma."""
+    """Print a new key for TOKEN_KEYS. To rotate, first put it after the old ones: see keys rotate --help."""
     say_line(Fernet.generate_key().decode())

@@ -127,7 +127,7 @@ class Supervised:
         command: Sequence[str | Path],
         *,
         ready: Ready,
-        within: float = 20.0,
+        within: float = 60.0,
         grace: float = 10.0,
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,

@@ -302,7 +302,6 @@ def holding(seed: int, examples: int, strategy: Any, check: Callable[[Any], None
     run()
 
 
-@pytest.mark.timeout(300)
 def test_any_sequence_ends_in_the_model_s_state(sqlite_world: World, row: Import, seed: int) -> None:
     def check(sequence: list[tuple[str, Any]]) -> None:
         portal, model = Portal(sqlite_world, row), Model(TAKEN)
@@ -314,7 +313,6 @@ def test_any_sequence_ends_in_the_model_s_state(sqlite_world: World, row: Import
     holding(seed, 60, steps, check)
 
 
-@pytest.mark.timeout(300)
 def test_a_sync_after_any_others_equals_that_one_alone(sqlite_world: World, row: Import, seed: int) -> None:
     """What XPM told in between and tells no more stays, marked as ended: like a blank (b.16), silence erases nothing."""
 

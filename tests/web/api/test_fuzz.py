@@ -51,7 +51,6 @@ JSON = {"Content-Type": "application/json"}
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_no_request_breaks_anything(
     any_desk: Desk, simulator: SimulatorHandle, seed: int, monkeypatch: pytest.MonkeyPatch

@@ -39,7 +39,6 @@ def integration_of(where: dict[str, Any], who: str, known: dict[str, list[str]])
 
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks for processes in /proc")
-@pytest.mark.timeout(300)
 def test_a_served_portal_can_be_signed_in_to_and_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
     mark = f"MARK={uuid4()}"
     env = dict([mark.split("=")])

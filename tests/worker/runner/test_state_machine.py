@@ -10,7 +10,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import ClassVar
 
-import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -181,7 +180,6 @@ class Portal(RuleBasedStateMachine):
             shutil.rmtree(self.folder)
 
 
-@pytest.mark.timeout(300)
 def test_every_import_ends_once_whatever_happens(
     simulator: SimulatorHandle, mail_catcher: MailCatcher, tmp_path: Path
 ) -> None:

@@ -110,8 +110,8 @@ def reset_mfa(
 ) -> None:
     """Take away a staff member's second factor, because they lost it. They are signed out and set up another one.
 
-    Owners and account admins can do this for each other and for colleagues under Admin settings > Security. First make
-    sure who is asking, by a way other than their email.
+    Owners can do this for colleagues under Admin settings > Staff. First make sure who is asking, by a way other than
+    their email.
     """
     with open_record() as record, acting(record, operator, reason, staff_id=f"STAFF {staff}") as act:
         members_mfa.reset_by_operator(record.database, act, staff, practice)
