@@ -209,10 +209,9 @@ class Settings(BaseSettings):
         Raises:
             SettingsError: TOKEN_KEYS is empty or holds something that is not a Fernet key.
         """
-        if not self.token_keys:
-            raise SettingsError("TOKEN_KEYS is not set: make a key with `portal-sync keys new` and put it there.")
+        keys = self._token_keys()
         try:
-            return MultiFernet([Fernet(key.get_secret_value()) for key in self.token_keys])
+            return MultiFernet([Fernet(key) for key in keys])
         except ValueError:
             raise SettingsError("TOKEN_KEYS holds something that is not a Fernet key (32 bytes, base64).") from None
 
@@ -222,7 +221,10 @@ class Settings(BaseSettings):
         Raises:
             SettingsError: TOKEN_KEYS is empty.
         """
+        newest = self._token_keys()[0].encode()
+        return HKDF(algorithm=SHA256(), length=32, salt=None, info=purpose.encode()).derive(newest)
+
+    def _token_keys(self) -> list[str]:
         if not self.token_keys:
             raise SettingsError("TOKEN_KEYS is not set: make a key with `portal-sync keys new` and put it there.")
-        newest = self.token_keys[0].get_secret_value().encode()
-        return HKDF(algorithm=SHA256(), length=32, salt=None, info=purpose.encode()).derive(newest)
+        return [key.get_secret_value() for key in self.token_keys]

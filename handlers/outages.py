@@ -17,7 +17,7 @@ import structlog
 from config.sources import Sources
 from handlers.errors import Deferred, OutcomeUnknown, Transient
 from handlers.services import Mailer
-from portal_db.database import Database
+from portal_db.database import DATABASE_AWAY, Database
 from portal_db.types import database_time
 from portal_db.work import outages
 from xpm import errors as xpm_errors
@@ -152,8 +152,14 @@ class Outages:
         raise Away(upstream, trouble.reason, seconds) from error
 
     def _end(self, upstream: Upstream) -> None:
-        with self._database.write() as tx:
-            waited = outages.end(tx, upstream.name, upstream.code)
+        """End the outage that this answer belies. If the database cannot, the next answer does: the call has been made, and
+        an error of ours would look as if nothing had been sent (invariant 3)."""
+        try:
+            with self._database.write() as tx:
+                waited = outages.end(tx, upstream.name, upstream.code)
+        except DATABASE_AWAY as error:
+            log.warning("outage.not_ended", upstream=upstream.name, exc_info=error)
+            return
         if waited is not None:
             log.info("outage.ended", upstream=upstream.name, count=waited)
 

@@ -8,15 +8,15 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, bindparam, func, insert, select
+from sqlalchemy import ColumnElement, bindparam, func, insert, literal, literal_column, select
 
 from portal_db.database import Tx
 from portal_db.dialect import count_rows, has_row, insert_or_ignore, one_as, update_rows
 from portal_db.paging import Cursor, by_id, newest_first
-from portal_db.states import OPEN_IMPORT_STATES, OPEN_JOB_STATES
+from portal_db.states import OPEN_JOB_STATES
 from portal_db.tables import Batch, Import, ImportEvent, Job, WebhookDelivery, WebhookEndpoint
 from portal_db.types import db_now, has_ended
-from portal_db.work.due import state_of_found
+from portal_db.work.due import import_is_open, state_of_found
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +110,23 @@ def close_of(tx: Tx, import_id: UUID, epoch: int) -> tuple[ImportEvent, Import]:
 def batch_is_closed(tx: Tx, batch_id: UUID) -> bool:
     """Whether every import of a batch is closed. The batch is locked first, so of two imports that close at once the later
     one sees the other."""
-    locked = select(Batch.size).where(Batch.id == batch_id).with_for_update(key_share=True)
-    size = tx.session.execute(locked).scalar_one()
-    if has_row(tx, Import.batch_id == batch_id, Import.state.in_(OPEN_IMPORT_STATES)):
+    locked = select(Batch.practice_id, Batch.size).where(Batch.id == batch_id).with_for_update(key_share=True)
+    practice_id, size = tx.session.execute(locked).one()
+    if tx.session.scalar(_OPEN_OF_BATCH, {"practice_id": practice_id, "batch_id": batch_id}) is not None:
         return False
     return count_rows(tx, Import.batch_id == batch_id) == size
+
+
+#: A practice's open imports, one by one from their own index. An OFFSET is not looked through: if PostgreSQL looked for the
+#: batch first, it would read those that are closed too.
+_OPEN = (
+    select(Import.batch_id)
+    .where(Import.practice_id == bindparam("practice_id"), import_is_open())
+    .order_by(Import.created_at, Import.id)
+    .offset(literal_column("0"))
+    .subquery("open_imports")
+)
+_OPEN_OF_BATCH = select(literal(1)).where(_OPEN.c.batch_id == bindparam("batch_id")).limit(1)
 
 
 def add_delivery(tx: Tx, row: dict[str, Any]) -> bool:

@@ -139,14 +139,13 @@ _ADDRESS = (
     .correlate(WelcomeEmail)
     .scalar_subquery()
 )
-_GIVEN_ADDRESS = bindparam("address", type_=Login.email.type)
 _BEGIN = (
     update(WelcomeEmail)
     .where(
         _IS_EMAIL,
         _HELD.is_not(None),
         or_(WelcomeEmail.state == EmailState.PENDING, _IS_OURS),
-        or_(_GIVEN_ADDRESS.is_(None), _ADDRESS == _GIVEN_ADDRESS),
+        bindparam("address", type_=Login.email.type) == _ADDRESS,
     )
     .values(
         state=EmailState.SENDING,
@@ -184,14 +183,14 @@ _MARK_SENT = (
 )
 
 
-def begin_sending(tx: Tx, intent: Intent, *, token_hash: str, valid_seconds: float, address: str | None = None) -> bool:
-    """Record the intent to send, with the activation link's hash. False when the email is not pending, or the job was
-    cancelled or taken back: the job's row is locked, so neither can happen meanwhile.
+def begin_sending(tx: Tx, intent: Intent, *, token_hash: str, valid_seconds: float, address: str) -> bool:
+    """Record the intent to send, with the activation link's hash. False when the email is not pending, the login has another
+    address by now, or the job was cancelled or taken back: the job's row is locked, so neither can happen meanwhile.
 
     Under the same lease it may be recorded again as long as nothing was sent: its COMMIT may have got no answer.
 
     Args:
-        address: to whom the message is written already; false also when the login has another address by now.
+        address: to whom the message is written already.
     """
     values = {
         **_of(intent),

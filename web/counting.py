@@ -17,6 +17,7 @@ from limits import RateLimitItem
 from limits.storage import MemoryStorage, RedisStorage
 from limits.strategies import FixedWindowRateLimiter, RateLimiter
 
+from config.redis_connections import connection_class
 from config.settings import Settings
 from config.sources import Sources
 
@@ -45,6 +46,7 @@ class SharedCounts:
         storage = RedisStorage(
             settings.redis_url,
             key_prefix=f"{settings.redis_namespace}:{purpose}",
+            connection_class=connection_class(settings.redis_url),
             socket_timeout=SOCKET_SECONDS,
             socket_connect_timeout=SOCKET_SECONDS,
         )

@@ -74,6 +74,7 @@ def cancel_batch(database: Database, act: Act, batch_id: UUID) -> dict[ImportSta
 def _cancel_chunk(database: Database, act: Act, import_ids: Sequence[UUID]) -> Counter[ImportState]:
     done: Counter[ImportState] = Counter()
     with database.write() as tx:
+        imports.lock_all(tx, import_ids)  # in the order in which everybody locks several
         for import_id in import_ids:
             try:
                 done[_cancel(tx, act, import_id).state] += 1

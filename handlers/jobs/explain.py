@@ -207,6 +207,9 @@ def _delivery(tx: Tx, job: Job, now: datetime, ring_limit: int) -> WaitReason:
     if deferred is not None and (not job.interactive or deferred.id == job.id):
         limit = (deferred.error_message or "").split(",")[0]
         return WaitReason("quota", f"Waiting for XPM's quota with other jobs of its kind: {limit}.")
+    if job.rung_at is not None:
+        words = f"Rung at {utc_text(job.rung_at)}, but no worker of lane {job.lane.value} has claimed it."
+        return WaitReason("not_claimed", words)
     crowd = job_facts.in_flight(tx, job)
     if crowd is not None and crowd[1] >= ring_limit:
         ahead = job_facts.ahead_of(tx, job, crowd[0])
@@ -215,9 +218,6 @@ def _delivery(tx: Tx, job: Job, now: datetime, ring_limit: int) -> WaitReason:
             f" {ahead} are ahead of it."
         )
         return WaitReason("ring_limit", words)
-    if job.rung_at is not None:
-        words = f"Rung at {utc_text(job.rung_at)}, but no worker of lane {job.lane.value} has claimed it."
-        return WaitReason("not_claimed", words)
     return WaitReason("relay", "Waiting for the relay, which looks every second.")
 
 
@@ -230,7 +230,8 @@ def _after_holds(job: Job, holds: tuple[WaitReason, ...]) -> NextStep:
         "connection": "It continues as soon as XPM is reconnected. Otherwise it becomes a dead letter.",
         "no_relay": "It continues once a relay runs. Nothing is lost meanwhile.",
         "free_worker": "A worker claims it. If none does, the relay rings it again.",
-        "not_claimed": "The relay rings it again within a second. Check that workers of this lane are running.",
+        "not_claimed": "A worker claims it. The relay rings it again within a second, unless the lane's queue is long."
+        " Check that workers of this lane are running.",
         "batch_order": "It continues once those rows have their email address or have failed once.",
         "ring_limit": "The relay rings it when its turn comes.",
         "quota": "The relay rings it as permits become free; that uses up no attempt.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -12,7 +12,7 @@ from handlers.jobs.enqueue import standalone_job
 from handlers.jobs.kinds import JobKind
 from portal_db import webhooks
 from portal_db.database import Tx
-from portal_db.tables import Import, WebhookEndpoint
+from portal_db.tables import Import, ImportEvent, WebhookEndpoint
 from portal_db.work import jobs
 from portal_db.work.imports import Outcome
 
@@ -21,12 +21,19 @@ def announce(tx: Tx, closed: Sequence[tuple[Import, Outcome | None]]) -> None:
     """Make the deliveries for locked imports of one practice that have closed, each with its reason. An event has the same
     id for every endpoint and attempt."""
     endpoints = webhooks.listening(tx, closed[0][0].practice_id) if closed else ()
-    if endpoints:
-        for row, outcome in closed:
-            _announce(tx, endpoints, row, outcome)
+    if not endpoints:
+        return
+    last: dict[UUID, ImportEvent] = {}
+    for row, outcome in closed:
+        event = _announce(tx, endpoints, row, outcome)
+        if row.batch_id is not None:
+            last[row.batch_id] = event
+    wanting = _wanting(endpoints, Event.BATCH_CLOSED)
+    if wanting:
+        _announce_batches(tx, wanting, last)
 
 
-def _announce(tx: Tx, endpoints: Sequence[WebhookEndpoint], row: Import, outcome: Outcome | None) -> None:
+def _announce(tx: Tx, endpoints: Sequence[WebhookEndpoint], row: Import, outcome: Outcome | None) -> ImportEvent:
     event, closed = webhooks.close_of(tx, row.id, row.epoch)
     data = {
         "import_id": str(row.id),
@@ -37,10 +44,21 @@ def _announce(tx: Tx, endpoints: Sequence[WebhookEndpoint], row: Import, outcome
         "batch_id": _text(closed.batch_id),
     }
     deliver(tx, _wanting(endpoints, f"import.{event.state}"), f"import.{event.state}", event.id, event.created_at, data)
-    wanting = _wanting(endpoints, Event.BATCH_CLOSED)
-    if wanting and closed.batch_id is not None and webhooks.batch_is_closed(tx, closed.batch_id):
-        batch_event = uuid5(event.id, Event.BATCH_CLOSED)
-        deliver(tx, wanting, Event.BATCH_CLOSED, batch_event, event.created_at, {"batch_id": str(closed.batch_id)})
+    return event
+
+
+def _announce_batches(tx: Tx, endpoints: Sequence[WebhookEndpoint], last: Mapping[UUID, ImportEvent]) -> None:
+    """Announce those batches that are closed.
+
+    Args:
+        last: the event of the last import of each batch that closes now. The batches are locked in the order of ids, so that
+            two transactions cannot wait for each other.
+    """
+    for batch_id in sorted(last):
+        if webhooks.batch_is_closed(tx, batch_id):
+            event = last[batch_id]
+            event_id = uuid5(event.id, Event.BATCH_CLOSED)
+            deliver(tx, endpoints, Event.BATCH_CLOSED, event_id, event.created_at, {"batch_id": str(batch_id)})
 
 
 def deliver(

@@ -49,10 +49,6 @@ def end_new(tx: Tx, client_id: UUID, staff_id: UUID) -> None:
     update_rows(tx, Client, Client.id == client_id, Client.id.in_(assigned), Client.is_new.is_(True), is_new=False)
 
 
-def make_visible_to(tx: Tx, client_id: UUID, staff_id: UUID) -> None:
-    make_visible(tx, [(client_id, staff_id)])
-
-
 def make_visible(tx: Tx, pairs: Iterable[tuple[UUID, UUID]]) -> None:
     """Make clients visible to staff: pairs of a client and a staff member."""
     rows = [{"client_id": client_id, "staff_id": staff_id} for client_id, staff_id in pairs]
@@ -98,10 +94,6 @@ def link_all(tx: Tx, rows: Sequence[dict[str, Any]]) -> set[UUID]:
         Ids of the new links; of the others, the client or the record is linked already.
     """
     return insert_new(tx, XpmLink, rows, now=("linked_at",))
-
-
-def live_link(tx: Tx, client_id: UUID) -> XpmLink | None:
-    return tx.session.scalar(select(XpmLink).where(XpmLink.client_id == client_id, XpmLink.disconnected_at.is_(None)))
 
 
 def live_links(tx: Tx, client_ids: Collection[UUID]) -> dict[UUID, tuple[Client, XpmLink]]:

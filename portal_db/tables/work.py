@@ -123,6 +123,8 @@ class Job(Base):
             "ix_jobs_quota", "interactive", "practice_id", "lane", "kind",
             where="state = 'waiting' AND error_code = 'xpm_quota'",
         ),
+        #: Jobs that wait, by what for: an outage's end wakes its own.
+        partial_index("ix_jobs_waiting", "error_code", "next_attempt_at", "id", where="state = 'waiting'"),
         #: Dead letters are few among many jobs, and are searched by age.
         partial_index("ix_jobs_dead", "finished_at", "id", where="state = 'dead'"),
     )  # fmt: skip

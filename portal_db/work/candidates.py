@@ -37,7 +37,8 @@ from portal_db.types import db_time
 from portal_db.work.due import is_due, is_in, is_out_of_turn, is_paused
 from portal_db.work.workers import is_known
 
-#: A rung job that nobody has claimed is rung again after this time: its message was lost or dropped.
+#: A rung job that nobody has claimed is rung again after this time, unless its queue is long: its message was lost or
+#: dropped.
 RING_AGAIN_SECONDS = 10.0
 #: Lanes that share one limit. Email and webhooks have their own, so that a slow server of somebody else delays nothing but
 #: what is sent to it.
@@ -114,16 +115,22 @@ def was_rung() -> ColumnElement[bool]:
     return and_(is_in(JobState.QUEUED, JobState.WAITING), Job.rung_at.is_not(None))
 
 
-def rung_in_vain(tx: Tx, full_lanes: Collection[Lane]) -> list[Candidate]:
-    """Due jobs that were rung long ago and not claimed, of all lanes except full ones: their messages were lost."""
+def rung_in_vain(tx: Tx, full_lanes: Collection[Lane]) -> tuple[list[Candidate], list[UUID]]:
+    """Jobs that were rung long ago and not claimed.
+
+    Returns:
+        Those whose messages were lost, of all lanes except full ones, and the ids of those that cannot be claimed any more.
+    """
+    may_be_claimed = and_(is_due(), is_known(), ~is_paused(), ~is_out_of_turn())
     lanes = [lane for lane in Lane if lane not in full_lanes]
-    of_lanes = select(*_columns(Job)).where(was_rung(), is_due(), is_known(), ~is_paused(), ~is_out_of_turn())
-    of_lanes = of_lanes.limit(AT_ONCE)
-    long_ago = of_lanes.where(Job.lane.in_(lanes), Job.rung_at < db_time(-RING_AGAIN_SECONDS))
+    columns = (may_be_claimed.label("may_be_claimed"), *_columns(Job))
+    of_lanes = select(*columns).where(was_rung(), Job.lane.in_(list(Lane))).limit(AT_ONCE)
+    long_ago = of_lanes.where(or_(Job.lane.in_(lanes), ~may_be_claimed), Job.rung_at < db_time(-RING_AGAIN_SECONDS))
     # The clock went back since then.
-    from_the_future = of_lanes.where(Job.lane.in_(list(Lane)), Job.rung_at > db_time())
-    found = [_candidate(row) for each in (long_ago, from_the_future) for row in tx.session.execute(each)]
-    return found[:AT_ONCE]
+    from_the_future = of_lanes.where(Job.rung_at > db_time())
+    found = [row for each in (long_ago, from_the_future) for row in tx.session.execute(each)][:AT_ONCE]
+    again = [_candidate(job) for may_be, *job in found if may_be]
+    return again, [row.id for row in found if not row.may_be_claimed]
 
 
 def interactive(tx: Tx, limit: int, *, waiting_for_quota: bool | None) -> list[Candidate]:
@@ -185,7 +192,7 @@ def _with_room(limit: int, dialect: str) -> CTE:
     series, running = unrung_series(dialect), _running().cte("running")
     group = _group(series.c.lane)
     rung = select(func.count()).where(
-        _rung_lately(), ~Job.interactive, Job.practice_id == series.c.practice_id, _group(Job.lane) == group
+        was_rung(), ~Job.interactive, Job.practice_id == series.c.practice_id, _group(Job.lane) == group
     )
     flying = func.coalesce(running.c.jobs, 0) + rung.correlate(series).scalar_subquery()
     running_there = and_(running.c.practice_id == series.c.practice_id, running.c.lane_group == group)
@@ -233,11 +240,6 @@ def _group(lane: Any) -> ColumnElement[Any]:
     return case({each.value: literal_column(str(number)) for each, number in GROUP_OF.items()}, value=lane)
 
 
-def _rung_lately() -> ColumnElement[bool]:
-    """Whether a job was rung and may still be claimed: only due jobs are rung, and one that is put off counts as unrung."""
-    return and_(was_rung(), Job.rung_at.between(db_time(-RING_AGAIN_SECONDS), db_time()))
-
-
 def _running() -> Select[Any]:
     """How many background jobs of each practice and lane group are running."""
     columns = (Job.practice_id, _group(Job.lane).label("lane_group"))
@@ -246,10 +248,9 @@ def _running() -> Select[Any]:
 
 
 def in_flight(tx: Tx, practice_ids: Collection[UUID]) -> Counter[tuple[UUID, int]]:
-    """How many background jobs of each of these practices and lane group are running, or were rung and may still be
-    claimed."""
+    """How many background jobs of each of these practices and lane group are running, or were rung and not claimed yet."""
     columns = (Job.practice_id, _group(Job.lane).label("lane_group"))
-    rung = select(*columns, func.count()).where(_rung_lately(), ~Job.interactive).group_by(*columns)
+    rung = select(*columns, func.count()).where(was_rung(), ~Job.interactive).group_by(*columns)
     found: Counter[tuple[UUID, int]] = Counter()
     for statement in (_running(), rung):
         for practice_id, group, count in tx.session.execute(statement.where(Job.practice_id.in_(practice_ids))):
@@ -279,16 +280,21 @@ def is_put_off_by_quota(of: Any = Job) -> ColumnElement[bool]:
     return and_(is_in(JobState.WAITING, of=of), of.error_code == literal_column(f"'{QUOTA_CODE}'"))
 
 
-def on_their_way(tx: Tx, practice_ids: Collection[UUID], series: Collection[Series]) -> Counter[tuple[UUID, Lane]]:
+def on_their_way(
+    tx: Tx, practice_ids: Collection[UUID], series: Collection[Series], full_lanes: Collection[Lane]
+) -> Counter[tuple[UUID, Lane]]:
     """How many jobs of these practices that the quota holds back were rung and have not taken a permit yet, by practice and
     the first lane of their group.
 
     Args:
         series: those whose background jobs are held back.
+        full_lanes: lanes whose queue is long, where a ring may be old.
     """
     columns = (Job.interactive, Job.practice_id, Job.lane, Job.kind)
     held_back = or_(~Job.interactive, waits_for_quota())
-    statement = select(*columns, func.count()).where(_rung_lately(), Job.practice_id.in_(practice_ids), held_back)
+    may_be_queued = or_(Job.rung_at >= db_time(-RING_AGAIN_SECONDS), Job.lane.in_(full_lanes))
+    statement = select(*columns, func.count()).where(was_rung(), Job.rung_at <= db_time(), may_be_queued)
+    statement = statement.where(Job.practice_id.in_(practice_ids), held_back)
     found: Counter[tuple[UUID, Lane]] = Counter()
     for is_interactive, practice_id, lane, kind, count in tx.session.execute(statement.group_by(*columns)):
         if is_interactive:

@@ -505,8 +505,10 @@ def _record_attempts(tx: Tx, ended: Sequence[tuple[Lease, Failure | None]], outc
 
 
 def was_recorded(tx: Tx, tokens: Collection[UUID]) -> bool:
-    """Whether an attempt under one of these tokens was committed, for a COMMIT that got no answer."""
-    return has_row(tx, JobAttempt.token.in_(tokens))
+    """Whether the end of an attempt under one of these tokens was committed, for a COMMIT that got no answer. Only their
+    worker records these outcomes: who cancels a job, or takes it back, records another under its token."""
+    ended = (AttemptOutcome.SUCCEEDED, AttemptOutcome.REJECTED)
+    return has_row(tx, JobAttempt.token.in_(tokens), JobAttempt.outcome.in_(ended))
 
 
 def attempts_of(tx: Tx, job_id: UUID) -> list[JobAttempt]:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, case, func, or_, select, true
+from sqlalchemy import ColumnElement, case, or_, select, true
 
 from portal_db.database import Tx
 from portal_db.dialect import delete_rows, has_row, update_rows, upsert
 from portal_db.states import JobState
 from portal_db.tables import Job, Outage
 from portal_db.types import database_time, db_now, has_ended
-from portal_db.work.due import due_in
+from portal_db.work.due import due_in, is_in
 
 #: A job that waits for a probe may be planned this much later than it.
 SLACK_SECONDS = 2.0
@@ -96,4 +96,5 @@ def end(tx: Tx, upstream: str, waiting_code: str) -> int | None:
 
 
 def _waits(code: str) -> tuple[ColumnElement[bool], ...]:
-    return (Job.state == JobState.WAITING, func.coalesce(Job.error_code, "") == code)
+    """Whether a job waits for the end of the outage with this code, in the words of the index of waiting jobs."""
+    return is_in(JobState.WAITING), Job.error_code == code

@@ -1,7 +1,10 @@
 """Which jobs the relay rings next (puts on their lane's Redis queue): due ones, up to a limit per practice, highest lane and
 oldest first.
 
-The limit keeps one practice's batch from delaying other practices, and a restart from ringing everything at once.
+The limit keeps one practice's batch from delaying other practices, and a restart from ringing everything at once: of one
+practice and lane group, no look leaves more background jobs rung and unfinished than the limit, however long ago they were
+rung. On top come only those that a worker claims without such a ring: follow-ups that run on at once, what `reconcile` rings
+while no relay runs, and what is still queued when a pause ends.
 """
 
 from __future__ import annotations
@@ -9,6 +12,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import chain, zip_longest
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, literal, select, tuple_
@@ -34,22 +38,24 @@ def pick(tx: Tx, *, limit: int, full_lanes: Collection[Lane] = (), permits: Perm
 
     Args:
         limit: jobs of one practice that may be rung and unfinished at once, per lane group.
-        full_lanes: lanes whose queue is long already; nothing is rung there a second time.
+        full_lanes: lanes whose queue is long already; nothing is rung there a second time, since its message still waits.
         permits: called for tenants whose jobs wait for the quota; without it, those jobs are rung like any other.
 
     Returns:
         The jobs in the order to ring them; practices take turns.
     """
-    quota = _Quota(tx, permits)
-    again = candidates.rung_in_vain(tx, full_lanes)
+    again, idle = candidates.rung_in_vain(tx, full_lanes)
+    # Workers drop the messages of these: they leave their places, and are rung anew once they can be claimed.
+    _set_rung(tx, idle, None)
+    quota = _Quota(tx, permits, full_lanes)
     rings, held = _interactive(tx, quota, [each for each in again if each.interactive])
     per_practice = [quota.release(of[0].practice_id, Lane.INTERACTIVE, of) for of in held]
-    for group, room, due in _background(tx, limit, [each for each in again if not each.interactive]):
-        free = [each for each in due if not quota.holds(each)][:room]
-        waiting = [each for each in due if quota.holds(each)][: room - len(free)]
+    for group, due in _background(tx, limit, quota, [each for each in again if not each.interactive]):
+        free = [each for each in due if not quota.holds(each)]
+        waiting = [each for each in due if quota.holds(each)]
         per_practice.append(free + quota.release(due[0].practice_id, LANE_GROUPS[group][0], waiting))
     rings += [ring for ring in chain.from_iterable(zip_longest(*per_practice)) if ring is not None]
-    _mark_rung(tx, [ring.job_id for ring in rings])
+    _set_rung(tx, [ring.job_id for ring in rings], db_now())
     return rings
 
 
@@ -66,21 +72,22 @@ def _interactive(tx: Tx, quota: _Quota, again: list[Candidate]) -> tuple[list[Ca
     ]
 
 
-def _background(tx: Tx, limit: int, again: list[Candidate]) -> list[tuple[int, int, list[Candidate]]]:
-    """The lane groups of practices with background jobs that may be rung: the group, how many may be, the first of them."""
+def _background(tx: Tx, limit: int, quota: _Quota, again: list[Candidate]) -> list[tuple[int, list[Candidate]]]:
+    """The lane groups of practices with background jobs that may be rung, and which: those that were rung before, since they
+    have their places, and the first others for which there is room. Those that the quota holds back go last."""
     rooms: dict[tuple[UUID, int], int] = {}
+    unrung: dict[tuple[UUID, int], list[Candidate]] = defaultdict(list)
     due: dict[tuple[UUID, int], list[Candidate]] = defaultdict(list)
     for room, each in candidates.background(tx, limit):
         key = (each.practice_id, GROUP_OF[each.lane])
         rooms[key] = room
-        due[key].append(each)
-    flights = candidates.in_flight(tx, {each.practice_id for each in again}) if again else Counter()
+        unrung[key].append(each)
+    for key, of in unrung.items():
+        due[key] += sorted(of, key=lambda each: (quota.holds(each), each.order))[: rooms[key]]
     for each in again:
         if each.lane in GROUP_OF:
-            key = (each.practice_id, GROUP_OF[each.lane])
-            rooms.setdefault(key, limit - flights[key])
-            due[key].append(each)
-    return [(key[1], rooms[key], _in_order(of)) for key, of in sorted(due.items()) if rooms[key] > 0]
+            due[each.practice_id, GROUP_OF[each.lane]].append(each)
+    return [(key[1], _in_order(of)) for key, of in sorted(due.items())]
 
 
 def _in_order(jobs: Iterable[Candidate]) -> list[Candidate]:
@@ -94,7 +101,7 @@ class _Quota:
     would only be deferred in turn, and must not overtake.
     """
 
-    def __init__(self, tx: Tx, permits: Permits | None) -> None:
+    def __init__(self, tx: Tx, permits: Permits | None, full_lanes: Collection[Lane]) -> None:
         self._permits = permits
         self._left: dict[tuple[str, Lane], int] = {}
         #: The practices whose interactive jobs wait, and the series of background jobs that do.
@@ -104,7 +111,9 @@ class _Quota:
             self.interactive, self._series = candidates.waiting_series(tx)
         practices = self.interactive | {practice_id for practice_id, _, _ in self._series}
         self._tenants = _tenants_of(tx, practices) if practices else {}
-        self._on_their_way = candidates.on_their_way(tx, practices, self._series) if practices else Counter()
+        self._on_their_way: Counter[tuple[UUID, Lane]] = Counter()
+        if practices:
+            self._on_their_way = candidates.on_their_way(tx, practices, self._series, full_lanes)
 
     @property
     def applies(self) -> bool:
@@ -171,6 +180,6 @@ def before(job: Job) -> ColumnElement[bool]:
     return tuple_(*ORDER) < tuple_(*values)
 
 
-def _mark_rung(tx: Tx, job_ids: Sequence[UUID]) -> None:
+def _set_rung(tx: Tx, job_ids: Sequence[UUID], rung_at: Any) -> None:
     if job_ids:
-        update_rows(tx, Job, among(tx, Job.id, job_ids), rung_at=db_now())
+        update_rows(tx, Job, among(tx, Job.id, job_ids), rung_at=rung_at)

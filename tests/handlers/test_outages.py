@@ -10,6 +10,7 @@ from uuid import UUID
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 
 from handlers.email.smtp import SmtpMailer
 from handlers.outages import MAIL, OPENS_AFTER, XPM, Away, Outages, WatchedMailer
@@ -168,6 +169,43 @@ def test_a_waiting_email_is_pending_and_never_unknown(sqlite_world: World, simul
     with world.database.read() as tx:
         states = set(tx.session.scalars(select(WelcomeEmail.state)))
     assert states == {EmailState.PENDING}
+
+
+@pytest.mark.parametrize(
+    ("answers", "state"), [({}, EmailState.SENT), ({"*": "550 5.1.1 No such mailbox"}, EmailState.REFUSED)]
+)
+def test_an_answer_stays_an_answer_though_the_outage_cannot_be_ended(
+    sqlite_world: World,
+    simulator: SimulatorHandle,
+    monkeypatch: pytest.MonkeyPatch,
+    answers: dict[str, str],
+    state: EmailState,
+) -> None:
+    """Invariant 3: after the server's answer, an error of our database must not look as if nothing had been sent."""
+    # Given a mail server that has failed once and answers again, and a database that cannot end the outage
+    world = sqlite_world
+    with world.database.write() as tx:
+        outages.count_failure(tx, MAIL.name, reason="cannot be reached", holder="another", of_all=True)
+    world.mail.behave(Behaviour(refuse=answers))
+
+    def deadlock(*_: object) -> int:
+        raise OperationalError("DELETE FROM outages", {}, Exception("deadlock detected"))
+
+    with monkeypatch.context() as broken:
+        broken.setattr(outages, "end", deadlock)
+        # When an email is sent, then the answer counts, and the email is not tried again
+        ask_with_emails(world, simulator, 1)
+        world.run_due()
+        pass_to_the_next_probe(world)
+        world.run_due()
+    assert len(world.mail.deliveries()) + len(world.mail.mailbox.misdeeds()) == 1
+    with world.database.read() as tx:
+        assert tx.session.scalars(select(WelcomeEmail.state)).one() is state
+    # And the next answer ends the outage
+    assert outage(world) is not None
+    person = importable(simulator)[1]
+    world.run_import(person.uuid, send_welcome_email=True)
+    assert outage(world) is None
 
 
 @pytest.mark.parametrize("answer", ["550 5.1.1 No such mailbox", "450 4.7.1 Greylisted", "552 5.2.2 Full"])

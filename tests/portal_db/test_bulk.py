@@ -125,7 +125,7 @@ def test_statements_are_sent_together(world: World, client_id: UUID, number: int
     # When they are written together with other tables, then each is, and what one table gets keeps its order
     with world.database.write() as tx, executed(world.database.engine) as seen:
         with bulk.together(tx):
-            clients.make_visible_to(tx, client_id, world.staff_id)
+            clients.make_visible(tx, [(client_id, world.staff_id)])
             clients.set_names(tx, {client_id: {"name": "Renamed"}})
             insert_rows(tx, Relationship, new)
             update_each(tx, Relationship, {row["id"]: {"version": 7} for row in (*old, *new)})
@@ -146,7 +146,7 @@ def test_a_statement_whose_result_is_read_takes_along_what_waits(world: World, c
     # When other statements wait, and what is new is read, then all are sent as one, and the answer is the last one's
     with world.database.write() as tx, executed(world.database.engine) as seen:
         with bulk.together(tx):
-            clients.make_visible_to(tx, client_id, world.staff_id)
+            clients.make_visible(tx, [(client_id, world.staff_id)])
             clients.set_names(tx, {client_id: {"name": "Renamed"}})
             added = insert_new(tx, Relationship, new)
         sent = [each for each in seen if "set_config" not in each]
@@ -162,7 +162,7 @@ def test_nothing_is_sent_of_what_failed_together(world: World, client_id: UUID) 
         with suppress(ZeroDivisionError), bulk.together(tx):
             clients.set_names(tx, {client_id: {"name": "Renamed"}})
             raise ZeroDivisionError
-        clients.make_visible_to(tx, client_id, world.staff_id)
+        clients.make_visible(tx, [(client_id, world.staff_id)])
     with world.database.read() as tx:
         assert clients.get(tx, client_id, practice_id=world.practice_id).name != "Renamed"  # type: ignore[union-attr]
         assert clients.assignees(tx, client_id)

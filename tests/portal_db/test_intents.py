@@ -12,17 +12,21 @@ from portal_db.states import EmailState, JobState, Lane
 from portal_db.types import database_time
 from portal_db.welcome_emails import Intent
 from portal_db.xero import reconnect_notices
-from tests.handlers.given import link_entity
-from tests.making import add, claimed, new_job, set_job
+from tests.making import Account, account, add, claimed, new_job, set_job
 from tests.racing import at_once
 from tests.world import World
 
 
 @pytest.fixture
-def email_id(world: World) -> UUID:
-    client_id = link_entity(world, uuid4())
+def person(world: World) -> Account:
+    """Somebody who was not sent an email yet."""
+    return account(world.database, world.practice_id, world.staff_id, is_active=False)
+
+
+@pytest.fixture
+def email_id(world: World, person: Account) -> UUID:
     with world.database.write() as tx:
-        return welcome_emails.add(tx, world.practice_id, client_id, asked_at=database_time(tx.session))
+        return welcome_emails.add(tx, world.practice_id, person.client_id, asked_at=database_time(tx.session))
 
 
 @pytest.fixture
@@ -39,9 +43,9 @@ def intent(world: World, email_id: UUID) -> Intent:
     return Intent(email_id, lease.job_id, lease.token)
 
 
-def begin(world: World, intent: Intent) -> bool:
+def begin(world: World, intent: Intent, address: str) -> bool:
     with world.database.write() as tx:
-        return welcome_emails.begin_sending(tx, intent, token_hash="0" * 64, valid_seconds=60)
+        return welcome_emails.begin_sending(tx, intent, token_hash="0" * 64, valid_seconds=60, address=address)
 
 
 def begin_notice(world: World, notice_id: UUID, lease: UUID) -> bool:
@@ -49,23 +53,23 @@ def begin_notice(world: World, notice_id: UUID, lease: UUID) -> bool:
         return reconnect_notices.begin_sending(tx, notice_id, lease)
 
 
-def test_an_email_is_begun_once(world: World, email_id: UUID) -> None:
+def test_an_email_is_begun_once(world: World, email_id: UUID, person: Account) -> None:
     intents = [intent(world, email_id) for _ in range(4)]
-    begun = at_once(*[partial(begin, world, each) for each in intents])
+    begun = at_once(*[partial(begin, world, each, person.email) for each in intents])
     assert sorted(begun, key=bool) == [False, False, False, True]
 
 
-def test_a_job_that_is_not_held_any_more_begins_nothing(world: World, email_id: UUID) -> None:
+def test_a_job_that_is_not_held_any_more_begins_nothing(world: World, email_id: UUID, person: Account) -> None:
     """Cancelled or taken back between its claim and its intent."""
     late = intent(world, email_id)
     set_job(world, late.job_id, state=JobState.QUEUED)
-    assert not begin(world, late)
+    assert not begin(world, late, person.email)
     assert world.scalar("SELECT state FROM welcome_emails") == "pending"
 
 
-def test_an_intent_is_ended_by_its_own_lease(world: World, email_id: UUID) -> None:
+def test_an_intent_is_ended_by_its_own_lease(world: World, email_id: UUID, person: Account) -> None:
     own, other = intent(world, email_id), intent(world, email_id)
-    assert begin(world, own)
+    assert begin(world, own, person.email)
     for state in (EmailState.PENDING, EmailState.SENT, EmailState.REFUSED):
         with world.database.write() as tx:
             assert not welcome_emails.finish_sending(tx, other, state), state

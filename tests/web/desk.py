@@ -87,7 +87,7 @@ class Desk:
             shape = {"kind": ClientKind.ENTITY, "entity_type": EntityType.COMPANY, "name": name}
             row = {"id": client_id, "practice_id": person.practice_id, "created_by": person.staff_id, **shape}
             clients.add(tx, row)
-            clients.make_visible_to(tx, client_id, person.staff_id)
+            clients.make_visible(tx, [(client_id, person.staff_id)])
             return client_id
 
     def client(self, person: Person, name: str = "Gwen Mitchell", *, is_active: bool = True) -> Account:

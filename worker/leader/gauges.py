@@ -14,9 +14,9 @@ import redis
 import structlog
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
-from sqlalchemy.exc import SQLAlchemyError
 
 from config.metrics import PREFIX
+from config.seldom import Seldom
 from handlers.outages import OPENS_AFTER, UPSTREAM_OF
 from portal_db.database import Database, Tx
 from portal_db.dialect import count_rows
@@ -90,6 +90,7 @@ class Gauges(Collector):
     def __init__(self, sight: Sight, leads: Callable[[], bool]) -> None:
         self._sight = sight
         self._leads = leads
+        self._seldom = Seldom()
         self._values: Values = {}
 
     def run(self, stopping: threading.Event) -> None:
@@ -103,9 +104,10 @@ class Gauges(Collector):
         """Read them once, if this process leads."""
         try:
             self._values = read(self._sight) if self._leads() else {}
-        except SQLAlchemyError as error:
+        except Exception as error:  # a bug must not end the thread either: the old values would stay
             self._values = {}
-            log.warning("gauges.not_read", exc_info=error)
+            if self._seldom.is_due(type(error).__name__):
+                log.warning("gauges.not_read", exc_info=error)
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
         values = self._values
@@ -134,9 +136,9 @@ def read(sight: Sight) -> Values:
 
 
 def of_record(tx: Tx) -> Values:
-    """The gauges that come from the record."""
-    jobs: Labelled = {(lane, state): 0 for lane in Lane for state in _STATES}
-    waiting: Labelled = {(lane, reason): 0 for lane in Lane for reason in gauges.REASONS}
+    """The gauges that come from the record. A lane that only a newer release knows is shown as the text that it is."""
+    jobs: Labelled = defaultdict(float, {(lane, state): 0.0 for lane in Lane for state in _STATES})
+    waiting: Labelled = defaultdict(float, {(lane, reason): 0.0 for lane in Lane for reason in gauges.REASONS})
     letters: Labelled = defaultdict(float)
     opened, due_since = gauges.open_jobs(tx)
     for (lane, state, reason), count in opened.items():
@@ -147,13 +149,15 @@ def of_record(tx: Tx) -> Values:
         jobs[lane, JobState.DEAD] += count
         letters[kind, error_class] += count
     now = database_time(tx.session)
-    late = {lane: max((now - since).total_seconds(), 0.0) for lane, since in due_since.items()}
+    late = dict.fromkeys(Lane, 0.0) | {
+        lane: max((now - since).total_seconds(), 0.0) for lane, since in due_since.items()
+    }
     successes = {(name,): gauges.last_success(tx, name) for name in NIGHTLY}
     successes["full_sync",] = gauges.oldest_full_sync(tx)
     return {
         "jobs": jobs,
         "jobs_waiting": waiting,
-        "oldest_due_job_age_seconds": {(lane,): late.get(lane, 0.0) for lane in Lane},
+        "oldest_due_job_age_seconds": {(lane,): age for lane, age in late.items()},
         "dead_letters": letters,
         "emails": {(state,): count for state, count in gauges.unsettled_emails(tx).items()},
         "connections": {(state,): count for state, count in gauges.connections(tx).items()},

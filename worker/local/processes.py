@@ -86,11 +86,6 @@ def port_open(port: int) -> Ready:
     return ready
 
 
-def file_present(path: Path) -> Ready:
-    """Ready once the file exists."""
-    return lambda _process: path.exists()
-
-
 def log_line(text: str) -> Ready:
     """Ready once a line of the log written since the start contains the text."""
     return lambda process: any(text in line for line in process.log().splitlines())

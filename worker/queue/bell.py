@@ -21,6 +21,7 @@ from dramatiq import Message
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from config.redis_connections import connection_class
 from config.settings import Settings
 from config.sources import Sources
 from portal_db.states import Lane
@@ -33,13 +34,14 @@ SOCKET_SECONDS = 5.0
 
 
 def connect(settings: Settings, *, retries: int = 1) -> redis.Redis:
-    """A client for REDIS_URL whose calls end within seconds.
+    """A client for REDIS_URL whose calls end within seconds, and which finds the new primary after a failover.
 
     Args:
         retries: how often a call is resent when its connection breaks, before it raises.
     """
     return redis.Redis.from_url(
         settings.redis_url,
+        connection_class=connection_class(settings.redis_url),
         socket_timeout=SOCKET_SECONDS,
         socket_connect_timeout=SOCKET_SECONDS,
         retry=Retry(NoBackoff(), retries),

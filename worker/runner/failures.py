@@ -42,7 +42,8 @@ def record_in(
     tx: Tx, services: Services, job: Job, lease: Lease, on_failure: OnFailure | None, error: JobError
 ) -> None:
     """`record`, in the caller's transaction."""
-    outcome, failure = decide_outcome(tx, services, job, error), _failure(tx, job, error)
+    outcome = decide_outcome(tx, services, job, error)
+    failure = _failure(tx, job, error, outcome)
     row = imports.lock(tx, job.import_id) if job.import_id is not None else None
     if isinstance(outcome, JobState):
         jobs.end(tx, lease, outcome, failure)
@@ -59,19 +60,19 @@ def reject(tx: Tx, refused: Sequence[tuple[Job, Rejected]]) -> None:
     jobs.reject(tx, [(lease_of(job), refusal.as_failure()) for job, refusal in refused])
 
 
-def _failure(tx: Tx, job: Job, error: JobError) -> Failure:
-    failure = error.as_failure()
-    if error.error_class is ErrorClass.DEFERRED:
-        return replace(failure, message=f"{error.message}, until {clock_in(tx, job.practice_id, _deferral(tx, error))}")
-    return failure
-
-
 @dataclass(frozen=True)
 class _Wait:
     """A failed job is retried after this many seconds."""
 
     seconds: float
     counts_as_attempt: bool = False
+
+
+def _failure(tx: Tx, job: Job, error: JobError, outcome: JobState | _Wait) -> Failure:
+    failure = error.as_failure()
+    if error.error_class is ErrorClass.DEFERRED and isinstance(outcome, _Wait):
+        return replace(failure, message=f"{error.message}, until {clock_in(tx, job.practice_id, outcome.seconds)}")
+    return failure
 
 
 def decide_outcome(tx: Tx, services: Services, job: Job, error: JobError) -> JobState | _Wait:

@@ -177,6 +177,7 @@ class Runner:
             The follow-ups to run next.
         """
         following = _Applied()
+        failed: Sequence[tuple[Job, JobError]] = ()
         handler = self._handlers[claimed[0].kind]
         began = time.monotonic()
         with _context(claimed):
@@ -187,7 +188,6 @@ class Runner:
                     following = self._run_tasks(handler, tasks, began)
             except LeaseLost:
                 log.info("job.lease_lost")
-                return _Applied()
             except Exception as error:
                 if len(claimed) == 1:
                     self._fail(claimed[0], handler, as_job_error(error), began)

@@ -90,8 +90,11 @@ def begin_to_send(world: World, import_id: UUID) -> Intent:
     email = ops.email_of(world, import_id)
     lease = claimed(world, world.jobs_of(import_id)[ops.EMAIL].id)
     intent = Intent(email.id, lease.job_id, lease.token)
+    address = ops.address_of(world, email)
     with world.database.write() as tx:
-        assert welcome_emails.begin_sending(tx, intent, token_hash="0" * 64, valid_seconds=LINK_VALID_SECONDS)
+        assert welcome_emails.begin_sending(
+            tx, intent, token_hash="0" * 64, valid_seconds=LINK_VALID_SECONDS, address=address
+        )
     return intent
 
 
@@ -122,11 +125,11 @@ def test_a_cancel_and_the_begin_of_sending_at_once(world: World, simulator: Simu
         run_only(world, import_id, kind)
     email = ops.email_of(world, import_id)
     lease = claimed(world, world.jobs_of(import_id)[ops.EMAIL].id)
-    intent = Intent(email.id, lease.job_id, lease.token)
+    intent, address = Intent(email.id, lease.job_id, lease.token), ops.address_of(world, email)
 
     def begin() -> bool:
         with world.database.write() as tx:
-            return welcome_emails.begin_sending(tx, intent, token_hash="0" * 64, valid_seconds=60)
+            return welcome_emails.begin_sending(tx, intent, token_hash="0" * 64, valid_seconds=60, address=address)
 
     begun, cancelled = at_once(begin, lambda: cancel(world.database, act, import_id))
     assert ops.email_of(world, import_id).state is (EmailState.SENDING if begun else EmailState.CANCELLED)

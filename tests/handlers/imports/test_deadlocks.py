@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
 from psycopg.errors import DeadlockDetected
+from sqlalchemy import select, text
 from sqlalchemy.exc import OperationalError
 
 from handlers.access.act import Act
@@ -15,8 +17,11 @@ from handlers.imports.cancel import cancel, cancel_batch
 from handlers.imports.welcome_email import mark_delivered, resend
 from handlers.operations.dead_letters import dismiss, requeue
 from portal_db.database import DEADLOCK_TRIES, Database, Tx
+from portal_db.tables import Import
+from portal_db.work import imports
 from tests.handlers.operations import given as ops
 from tests.making import importable
+from tests.servers.waiting import wait_until
 from tests.world import World
 from xpm.simulator.serve import SimulatorHandle
 
@@ -93,6 +98,32 @@ def test_it_is_done_once_all_the_same(
     done = [entry.action for entry in ops.acts(sqlite_world)]
     assert done
     assert len(done) == len(set(done)), "what was rolled back left no trace"
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_cancel_of_a_batch_locks_its_imports_in_the_order_of_their_ids(
+    world: World, simulator: SimulatorHandle
+) -> None:
+    """As sets do. It cancels them last row first; if it locked them so, it and a set would wait for each other."""
+    # Given a batch whose first import is locked by somebody else
+    import_ids = sorted(world.ask_batch([world.request(person.uuid) for person in importable(simulator)[:3]]))
+    batch_id = world.import_row(import_ids[0]).batch_id
+    assert batch_id is not None
+    act = ops.operator(world)
+    with ThreadPoolExecutor(1) as pool:
+        with world.database.write() as tx:
+            imports.lock(tx, import_ids[0])
+            # When it is cancelled and waits
+            cancelling = pool.submit(cancel_batch, world.database, act, batch_id)
+            wait_until(lambda: _waits_for_a_lock(tx), "the cancel waits")
+            # Then it holds none of the others
+            free = select(Import.id).where(Import.id.in_(import_ids[1:])).with_for_update(nowait=True)
+            assert len(tx.session.scalars(free).all()) == 2
+        assert sum(cancelling.result().values()) == 3
+
+
+def _waits_for_a_lock(tx: Tx) -> bool:
+    return bool(tx.session.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")))
 
 
 def test_one_that_does_not_end_is_told(sqlite_world: World, simulator: SimulatorHandle, deadlocked: Deadlocked) -> None:

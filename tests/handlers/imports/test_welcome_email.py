@@ -164,12 +164,12 @@ def test_a_worker_whose_job_is_gone_does_not_begin_to_send(
         run_only(world, import_id, kind)
     lease = claimed(world, world.jobs_of(import_id)[ops.EMAIL].id)
     email = ops.email_of(world, import_id)
-    intent = Intent(email.id, lease.job_id, lease.token)
+    intent, address = Intent(email.id, lease.job_id, lease.token), ops.address_of(world, email)
     if what == "cancelled":
         with world.database.write() as tx:
             jobs.cancel_open(tx, import_id)
     else:
         set_job(world, lease.job_id, state=JobState.QUEUED)
     with world.database.write() as tx:
-        assert not welcome_emails.begin_sending(tx, intent, token_hash="0" * 64, valid_seconds=60)
+        assert not welcome_emails.begin_sending(tx, intent, token_hash="0" * 64, valid_seconds=60, address=address)
     assert ops.email_of(world, import_id).state is EmailState.PENDING

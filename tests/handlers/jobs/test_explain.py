@@ -150,6 +150,11 @@ def test_a_job_behind_its_practice_s_ring_limit(world: World) -> None:
         hold.words
         == "2 jobs of its practice are rung or running, and RING_LIMIT allows 2 at a time. 2 are ahead of it."
     )
+    # And still when the one that is rung was not claimed for long
+    world.pass_time(11)
+    lead(world)
+    assert codes(world, ids[4]) == ["ring_limit"]
+    assert codes(world, ids[1]) == ["not_claimed"]
 
 
 def test_a_job_that_waits_for_earlier_rows_of_its_batch(world: World, simulator: SimulatorHandle) -> None:

@@ -100,6 +100,12 @@ def email_of(world: World, import_id: UUID) -> WelcomeEmail:
     return known.email
 
 
+def address_of(world: World, email: WelcomeEmail) -> str:
+    """To whom a welcome email goes."""
+    with world.database.read() as tx:
+        return welcome_emails.addressed(tx, [email.id], world.practice_id)[email.id].login.email
+
+
 def job_of(world: World, job_id: UUID) -> Job:
     with world.database.read() as tx:
         found = jobs.get(tx, job_id)

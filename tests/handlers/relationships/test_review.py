@@ -330,7 +330,7 @@ def test_an_item_suggests_the_client_that_its_other_side_is_or_becomes(office: O
     client_id = link_entity(office.world, told.related_uuid)
     assert office.item(told).is_client is None, "the reviewer may not see that client"
     with office.world.database.write() as tx:
-        clients.make_visible_to(tx, client_id, office.world.staff_id)
+        clients.make_visible(tx, [(client_id, office.world.staff_id)])
     suggested = office.item(told).is_client
     assert suggested is not None
     assert suggested.id == client_id

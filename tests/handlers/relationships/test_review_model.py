@@ -98,7 +98,7 @@ class Portal:
             shape |= {"client_type": ClientType.PERSONAL, "subscription": Subscription.STARTER, "entity_type": None}
             owner = {"practice_id": world.practice_id, "created_by": world.staff_id}
             clients.add(tx, {"id": self.client_id, **shape, **owner})
-            clients.make_visible_to(tx, self.client_id, world.staff_id)
+            clients.make_visible(tx, [(self.client_id, world.staff_id)])
             self.job = next(job for job in jobs.of_import(tx, row.id) if "client_id" in job.args)
             self.job.args = {"client_id": str(self.client_id)}
             self.connection = connections.get_one(tx, world.connection_id)

@@ -11,7 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import event, update
 from standardwebhooks import Webhook
 
 from handlers.errors import RequestRefused
@@ -25,10 +25,12 @@ from portal_db.tables import Job
 from portal_db.types import db_now
 from portal_db.work import imports
 from tests.counts import growth
+from tests.handlers.directory.given import synced
 from tests.handlers.operations import given as ops
 from tests.handlers.webhooks.given import endpoint, listen, press_test, told
 from tests.making import importable
 from tests.servers.receiver import Receiver
+from tests.servers.statements import executed
 from tests.servers.waiting import wait_until
 from tests.world import World
 from worker.local.processes import free_port
@@ -85,6 +87,53 @@ def test_a_batch_is_told_when_its_last_import_closes(world: World, receiver: Rec
     world.run_due()
     assert [event for event, _, _ in told(world, made)] == ["batch.closed"]
     assert verified(receiver, made.secret)["data"] == {"batch_id": str(world.import_row(batch[0]).batch_id)}
+
+
+def test_a_batch_whose_last_imports_close_together_is_told_once(
+    world: World, simulator: SimulatorHandle, receiver: Receiver
+) -> None:
+    # Given two batches, and one import of the first is closed
+    synced(world)
+    made = listen(world, receiver.url, Event.BATCH_CLOSED)
+    rows = [world.request(person.uuid) for person in importable(simulator)[:6]]
+    batch, other = world.ask_batch(rows[:4]), world.ask_batch(rows[4:], key="another")
+    first, *rest = [world.jobs_of(each)["validate_import"].id for each in (*batch, *other)]
+    world.runner().run(first)
+    # When a set closes the rest of the first batch, and a part of the other
+    with executed(world.database.engine) as statements:
+        world.runner().run(*rest[:-1])
+    # Then each is looked at once, and one is told
+    assert len([each for each in statements if "batches.size" in each]) == 2
+    assert [event for event, _, _ in told(world, made)] == ["batch.closed"]
+    # And the other one once its own last import has closed
+    world.run_due()
+    batches = [str(world.import_row(import_id).batch_id) for import_id in (batch[0], other[0])]
+    assert [verified(receiver, made.secret, number)["data"]["batch_id"] for number in range(2)] == batches
+    assert [event for event, _, _ in told(world, made)] == ["batch.closed"] * 2
+
+
+def test_batches_are_locked_in_the_order_of_ids(sqlite_world: World) -> None:
+    """Whatever the order of their imports, so that two sets cannot wait for each other."""
+    # Given two batches, each of whose only import is closed
+    world = sqlite_world
+    listen(world, "http://127.0.0.1:9/", Event.BATCH_CLOSED)
+    import_ids = [*world.ask_batch([world.request(uuid4())]), *world.ask_batch([world.request(uuid4())], key="another")]
+    world.run_due()
+    locked: list[Any] = []
+
+    def note(*arguments: Any) -> None:
+        if "batches.size" in arguments[2]:
+            locked.append(arguments[3])
+
+    event.listen(world.database.engine, "before_cursor_execute", note)
+    # When both closes are announced, in the one order and in the other
+    for ids in (import_ids, import_ids[::-1]):
+        with world.database.write() as tx:
+            rows = imports.lock_all(tx, ids)
+            announce(tx, [(rows[import_id], None) for import_id in ids])
+    # Then the batches are locked in one order
+    assert len(set(locked)) == 2
+    assert locked == sorted(set(locked)) * 2
 
 
 def test_a_close_is_told_once_however_often_it_is_announced_and_another_one_anew(world: World) -> None:

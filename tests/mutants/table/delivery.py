@@ -40,6 +40,22 @@ RUNNING = (
         (f"{COMMITS}::test_a_commit_whose_answer_was_lost_is_not_repeated[sqlite]",),
     ),
     Mutant(
+        "commit-own",
+        "only what a worker records of its jobs tells it that its COMMIT happened",
+        "a set that failed counts as done, because one of its jobs was cancelled; the others wait for their leases to end",
+        (
+            Edit(
+                "portal_db/work/jobs.py",
+                "JobAttempt.token.in_(tokens), JobAttempt.outcome.in_(ended))",
+                "JobAttempt.token.in_(tokens))",
+            ),
+        ),
+        (
+            "tests/worker/runner/test_sets.py"
+            "::test_a_commit_that_failed_is_tried_again_though_another_job_of_the_set_was_cancelled[sqlite]",
+        ),
+    ),
+    Mutant(
         "commit-tries",
         "a transaction that failed because the database was unavailable is retried",
         "a restart of the database uses up attempts",
@@ -523,6 +539,55 @@ RINGING = (
         ),
     ),
     Mutant(
+        "ring-place",
+        "a job that was rung keeps its place until it is claimed, however long ago that was",
+        "P10: a backlog goes into the queue by and by, and everybody else's work waits behind it",
+        (
+            Edit(
+                CANDIDATES,
+                "was_rung(), ~Job.interactive, Job.practice_id == series.c.practice_id",
+                "was_rung(), Job.rung_at > db_time(-RING_AGAIN_SECONDS), ~Job.interactive,"
+                " Job.practice_id == series.c.practice_id",
+            ),
+        ),
+        (
+            "tests/worker/leader/test_relay_fairness.py"
+            "::test_a_practice_puts_no_more_into_a_long_queue_than_its_limit[sqlite]",
+            "tests/portal_db/work/test_ringing.py::test_a_job_keeps_its_place_until_it_is_claimed[sqlite-short queue]",
+        ),
+    ),
+    Mutant(
+        "ring-place-left",
+        "a job that cannot be claimed any more leaves its place",
+        "one kind is paused, and the practice's other work starves; once it goes on, nothing rings it in a long queue",
+        (Edit(RING, "    _set_rung(tx, idle, None)", "    #"),),
+        (
+            "tests/portal_db/work/test_ringing.py"
+            "::test_what_is_paused_after_it_was_rung_leaves_its_place_to_others[sqlite-short queue]",
+            "tests/portal_db/work/test_ringing.py"
+            "::test_what_is_paused_after_it_was_rung_leaves_its_place_to_others[sqlite-long queue]",
+        ),
+    ),
+    Mutant(
+        "ring-room-shared",
+        "a practice's kinds of job share its room",
+        "P10: a practice rings as many of each kind as it may ring of all",
+        (Edit(RING, "(quota.holds(each), each.order))[: rooms[key]]", "(quota.holds(each), each.order))"),),
+        (
+            "tests/portal_db/work/test_ringing.py"
+            "::test_no_more_are_rung_and_unfinished_than_may_be_whatever_happens[sqlite-0]",
+        ),
+    ),
+    Mutant(
+        "ring-on-their-way",
+        "what waits in a long queue is still on its way to a permit, however long ago it was rung",
+        "P11: more jobs start than permits are free, and are deferred again",
+        (Edit(CANDIDATES, ", Job.lane.in_(full_lanes))", ")"),),
+        (
+            "tests/xpm/quota/test_deferrals.py::test_those_that_wait_in_a_long_queue_are_still_on_their_way[sqlite-False]",
+        ),
+    ),
+    Mutant(
         "ring-pause",
         "paused work is not rung",
         "paused work uses up the practice's limit",
@@ -602,6 +667,35 @@ RINGING = (
 SETS_TESTS = "tests/worker/runner/test_sets.py"
 
 SETS = (
+    Mutant(
+        "set-failures",
+        "a job of a set that has failed is recorded, though the leases of all others are lost",
+        "it waits for its own lease to end, and has then lost one",
+        (
+            Edit(
+                RUNNER,
+                '                log.info("job.lease_lost")\n            except Exception as error:\n',
+                '                log.info("job.lease_lost")\n                return _Applied()\n'
+                "            except Exception as error:\n",
+            ),
+        ),
+        (f"{SETS_TESTS}::test_a_failure_of_a_set_is_recorded_though_all_other_leases_are_lost[sqlite]",),
+    ),
+    Mutant(
+        "cancel-order",
+        "a cancel of many locks their imports in the order in which everybody locks several",
+        "a batch is cancelled last row first while sets of it run, and the two wait for each other",
+        (
+            Edit(
+                "handlers/imports/cancel.py",
+                "        imports.lock_all(tx, import_ids)  # in the order in which everybody locks several\n",
+                "",
+            ),
+        ),
+        (
+            "tests/handlers/imports/test_deadlocks.py::test_a_cancel_of_a_batch_locks_its_imports_in_the_order_of_their_ids[postgresql]",
+        ),
+    ),
     Mutant(
         "set-suspect",
         "a job that has lost a lease is not claimed in a set",
@@ -803,7 +897,7 @@ CHAINS = (
         "chain-address",
         "a letter goes to the address that its login has when it is begun",
         "an email with an activation link goes to an address that was corrected before",
-        (Edit("portal_db/welcome_emails.py", "        or_(_GIVEN_ADDRESS.is_(None), _ADDRESS == _GIVEN_ADDRESS),\n"),),
+        (Edit("portal_db/welcome_emails.py", '        bindparam("address", type_=Login.email.type) == _ADDRESS,\n'),),
         (f"{CHAIN_TESTS}::test_an_email_whose_address_was_corrected_is_written_anew[sqlite]",),
     ),
 )

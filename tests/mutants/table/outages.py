@@ -91,6 +91,34 @@ MUTANTS = (
         (f"{TESTS}::test_a_waiting_email_is_pending_and_never_unknown",),
     ),
     Mutant(
+        "outage-answer",
+        "an answer stays an answer, though the database cannot end the outage",
+        "invariant 3: an email that the server took is sent again, because our own error says that nothing was sent",
+        (
+            Edit(
+                OUTAGES,
+                '            log.warning("outage.not_ended", upstream=upstream.name, exc_info=error)\n            return\n',
+                "            raise\n",
+            ),
+        ),
+        (f"{TESTS}::test_an_answer_stays_an_answer_though_the_outage_cannot_be_ended[answers0-sent]",),
+    ),
+    Mutant(
+        "outage-index",
+        "the jobs that wait for an outage's end are found by an index of waiting jobs",
+        "each failure reads all finished jobs while it holds the outage, and every worker waits for it",
+        (
+            Edit(
+                RECORD,
+                "    return is_in(JobState.WAITING), Job.error_code == code\n",
+                '    return is_in(JobState.WAITING), Job.error_code.concat("") == code\n',
+            ),
+        ),
+        (
+            "tests/portal_db/work/test_job_growth.py::test_an_outage_reads_none_but_the_jobs_that_wait_for_its_end[new postgresql]",
+        ),
+    ),
+    Mutant(
         "smtp-policy",
         "a refusal of our sender or message is not the client's address",
         "clients are told to correct an address that is right",

@@ -142,6 +142,7 @@ TESTS = "tests/handlers/webhooks/test_tests.py"
 TURNS = "portal_db/webhook_turns.py"
 SLOW = "tests/handlers/webhooks/test_slow.py"
 IN_TURN = "tests/handlers/webhooks/test_turns.py"
+GROWTH = "tests/portal_db/test_webhook_growth.py"
 
 WEBHOOKS = (
     Mutant(
@@ -161,6 +162,47 @@ WEBHOOKS = (
             ),
         ),
         (f"{HOOKS}::test_a_close_is_told_once_however_often_it_is_announced_and_another_one_anew[sqlite]",),
+    ),
+    Mutant(
+        "webhook-batch-once",
+        "a batch is looked at once for the closes of a set, after all of them",
+        "a receiver is told of one closed batch as often as its last set has jobs",
+        (
+            Edit(
+                "handlers/webhooks/announce.py",
+                "            last[row.batch_id] = event\n",
+                "            _announce_batches(tx, _wanting(endpoints, Event.BATCH_CLOSED), {row.batch_id: event})\n",
+            ),
+        ),
+        (f"{HOOKS}::test_a_batch_whose_last_imports_close_together_is_told_once[sqlite]",),
+    ),
+    Mutant(
+        "webhook-batch-order",
+        "batches are locked in the order of ids",
+        "two sets of the same batches wait for each other, and PostgreSQL ends one of them",
+        (Edit("handlers/webhooks/announce.py", "for batch_id in sorted(last):", "for batch_id in last:"),),
+        (f"{HOOKS}::test_batches_are_locked_in_the_order_of_ids",),
+    ),
+    Mutant(
+        "webhook-batch-words",
+        "whether a batch is closed is looked up in the index of open imports",
+        "each close reads the closed imports of its batch, while the batch is locked",
+        (
+            Edit(
+                "portal_db/webhooks.py",
+                'Import.practice_id == bindparam("practice_id"), import_is_open())',
+                'Import.practice_id == bindparam("practice_id"), Import.state.in_(OPEN_IMPORT_STATES))',
+            ),
+            Edit("portal_db/webhooks.py", "import OPEN_JOB_STATES", "import OPEN_IMPORT_STATES, OPEN_JOB_STATES"),
+        ),
+        (f"{GROWTH}::test_open_imports_of_a_batch_are_found_in_their_own_index",),
+    ),
+    Mutant(
+        "webhook-batch-fence",
+        "of the open imports of a practice, one of the batch is looked for; not of the batch, one that is open",
+        "without statistics PostgreSQL reads the whole batch at each close, while the batch is locked",
+        (Edit("portal_db/webhooks.py", '    .offset(literal_column("0"))\n'),),
+        (f"{GROWTH}::test_a_batch_is_found_open_by_a_few_rows_however_many_are_closed[False-new postgresql]",),
     ),
     Mutant(
         "webhook-public-only",

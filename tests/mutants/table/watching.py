@@ -112,6 +112,26 @@ MUTANTS = (
         (f"{TEST_GAUGES}::test_only_the_leader_reads_the_record",),
     ),
     Mutant(
+        "gauges-newer-lane",
+        "jobs of a lane that only a newer release knows are counted under its name",
+        "during a deploy there are no gauges, and no alert can fire",
+        (
+            Edit(
+                GAUGES,
+                "defaultdict(float, {(lane, state): 0.0 for lane in Lane for state in _STATES})",
+                "{(lane, state): 0.0 for lane in Lane for state in _STATES}",
+            ),
+        ),
+        (f"{TEST_GAUGES}::test_jobs_of_a_lane_that_only_a_newer_release_knows_are_counted_under_its_name[sqlite]",),
+    ),
+    Mutant(
+        "gauges-bug",
+        "a bug leaves no gauges, and does not end the thread",
+        "the last values stay as they are for ever: no alert fires, and none ends",
+        (Edit(GAUGES, "except Exception as error:", "except redis.RedisError as error:"),),
+        (f"{TEST_GAUGES}::test_a_mistake_of_ours_leaves_no_old_values_and_does_not_end_the_thread",),
+    ),
+    Mutant(
         "aside-by-index",
         "jobs of unknown kinds are looked for in the indexes of open jobs",
         "the relay reads all finished jobs once a minute",

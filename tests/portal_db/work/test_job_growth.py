@@ -17,7 +17,7 @@ from portal_db.database import Tx
 from portal_db.states import ImportState, JobState
 from portal_db.tables import Job
 from portal_db.visibility import Viewer
-from portal_db.work import import_list, imports, jobs, recent_imports, ringing
+from portal_db.work import import_list, imports, jobs, outages, recent_imports, ringing
 from portal_db.work.import_list import ImportFilter
 from portal_db.work.jobs import Lease
 from tests.making import add_practice
@@ -143,6 +143,24 @@ def test_finished_work_and_the_backlog_cost_nothing(world: World) -> None:
     assert {name: rows for name, rows in with_finished.items() if rows > without[name] + more[name]} == {}
     few = {name: rows for name, rows in with_finished.items() if name not in read_all_running}
     assert {name: rows for name, rows in few.items() if rows > 20 * SET} == {}, "of 5,000 due and 5,000 running"
+
+
+@postgresql
+def test_an_outage_reads_none_but_the_jobs_that_wait_for_its_end(world: World) -> None:
+    # Given many finished jobs and a backlog that waits for something else
+    add_many(world, FINISHED, JobState.SUCCEEDED)
+    add_many(world, BACKLOG, JobState.WAITING)
+    with world.database.write() as tx:
+        outages.count_failure(tx, "mail", reason="is away", holder="a job", of_all=True)
+    # When the next probe is planned and looked for, and the outage ends
+    steps: dict[str, Callable[[Tx], object]] = {
+        "plan": lambda tx: outages.plan_probe(tx, "mail", "mail_outage", seconds=60),
+        "look": lambda tx: outages.probe_that_nobody_makes(tx, "mail", "mail_outage"),
+        "end": lambda tx: outages.end(tx, "mail", "mail_outage"),
+    }
+    found = {name: rows_read(world, step) for name, step in steps.items()}
+    # Then neither is read
+    assert {name: rows for name, rows in found.items() if rows > SET} == {}
 
 
 @postgresql

@@ -269,6 +269,18 @@ def test_whether_an_attempt_was_recorded_can_be_asked(world: World) -> None:
         assert jobs.was_recorded(tx, [lease.token])
 
 
+def test_who_takes_a_job_back_or_cancels_it_records_nothing_for_its_worker(world: World) -> None:
+    [taken, cancelled] = add(world, new_job(world), new_job(world, import_id=(import_id := world.ask(uuid4()))))
+    leases = [claimed(world, taken), claimed(world, cancelled)]
+    world.pass_time(11)
+    with world.database.write() as tx:
+        jobs.cancel_open(tx, import_id)
+        jobs.take_back_expired(tx)
+        assert {one.outcome for one in jobs.attempts_of(tx, taken)} == {AttemptOutcome.LEASE_LOST}
+        assert {one.outcome for one in jobs.attempts_of(tx, cancelled)} == {AttemptOutcome.CANCELLED}
+        assert not jobs.was_recorded(tx, [lease.token for lease in leases])
+
+
 def test_what_still_runs_goes_back_to_the_queue_with_nothing_counted(world: World) -> None:
     [running, done] = add(world, new_job(world), new_job(world))
     leases = Leases(world.database, "ours", lease_seconds=10, every_seconds=3)

@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 import redis
 from sqlalchemy import insert, update
+from structlog.testing import capture_logs
 
 from portal_db.states import ConnectionState, ErrorClass, JobState, Lane
 from portal_db.tables import MalformedMessage, XpmConnection
 from portal_db.types import db_now
 from portal_db.work import outages, workers
-from tests.making import add, add_practice, claimed, new_job, pause, set_job
+from tests.making import add, add_practice, claimed, new_job, pause, set_job, set_newer_lane
 from tests.portal_db.work.test_job_growth import FINISHED, add_many, rows_read
 from tests.servers.fixtures import NEW
 from tests.servers.statements import executed
@@ -146,22 +147,66 @@ def _away() -> None:
     raise redis.ConnectionError
 
 
+def test_jobs_of_a_lane_that_only_a_newer_release_knows_are_counted_under_its_name(world: World) -> None:
+    # Given, while an older relay still leads, such jobs: free, paused, and dead
+    _, held, dead = add(world, new_job(world), new_job(world, kind="sync_directory"), new_job(world))
+    set_job(world, dead, state=JobState.DEAD, error_class=ErrorClass.PERMANENT, finished_at=db_now())
+    pause(world, kind="sync_directory")
+    set_newer_lane(world)
+    world.pass_time(100)
+    # When the gauges are read
+    values = read(sight(world))
+    # Then they are counted beside those of the known lanes
+    assert held
+    assert positive(values, "jobs") == {("moon", "queued"): 2, ("moon", "dead"): 1}
+    assert positive(values, "jobs_waiting") == {("moon", "paused"): 1}
+    assert positive(values, "dead_letters") == {("validate_import", "permanent"): 1}
+    ages = {lane: round(age, -1) for (lane,), age in values["oldest_due_job_age_seconds"].items()}
+    assert ages == dict.fromkeys(Lane, 0) | {"moon": 100}
+
+
+def samples(gauges: Gauges) -> int:
+    return sum(len(family.samples) for family in gauges.collect())
+
+
 def test_only_the_leader_reads_the_record(sqlite_world: World) -> None:
     leads = False
     gauges = Gauges(sight(sqlite_world), lambda: leads)
-
-    def samples() -> int:
-        return sum(len(family.samples) for family in gauges.collect())
-
     with executed(sqlite_world.database.engine) as statements:
         gauges.refresh()
-    assert (samples(), statements) == (0, [])
+    assert (samples(gauges), statements) == (0, [])
     leads = True
     gauges.refresh()
-    assert samples() > 50
+    assert samples(gauges) > 50
     leads = False
     gauges.refresh()
-    assert samples() == 0
+    assert samples(gauges) == 0
+
+
+def test_a_mistake_of_ours_leaves_no_old_values_and_does_not_end_the_thread(sqlite_world: World) -> None:
+    # Given gauges that were read once, and then cannot be for a reason that nobody thought of
+    found: dict[str, int] | None = {}
+
+    def counts() -> dict[str, int]:
+        if found is None:
+            raise KeyError("moon")
+        return found
+
+    gauges = Gauges(sight(sqlite_world, found=counts), lambda: True)
+    gauges.refresh()
+    assert samples(gauges) > 50
+    found = None
+    # When they are read again and again
+    with capture_logs() as logs:
+        for _ in range(3):
+            gauges.refresh()
+    # Then there are none, which is said once
+    assert samples(gauges) == 0
+    assert [line["event"] for line in logs] == ["gauges.not_read"]
+    # And there are again, once it is over
+    found = {}
+    gauges.refresh()
+    assert samples(gauges) > 50
 
 
 @postgresql

@@ -162,6 +162,23 @@ def test_a_long_queue_is_not_rung_again_but_takes_what_is_new(desk: Desk) -> Non
     assert desk.rung(Lane.IMPORT) == [known, known]
 
 
+def test_a_practice_puts_no_more_into_a_long_queue_than_its_limit(desk: Desk) -> None:
+    # Given more emails of a practice than may be rung at once, and a long queue
+    emails = add_many(desk, 3 * K, Lane.EMAIL)
+    desk.client.rpush(desk.key(Lane.EMAIL.value), *["somebody-elses"] * 1000)
+    relay = desk.relay(limit=K)
+    assert relay.tick() == K
+    length = desk.bell.lengths()[Lane.EMAIL]
+    # When no worker gets to them for a minute, then no more are put there
+    for _ in range(6):
+        desk.world.pass_time(11)
+        assert relay.tick() == 0
+    assert desk.bell.lengths()[Lane.EMAIL] == length
+    # And when one of them is done, one more is
+    set_job(desk.world, emails[0], state=JobState.SUCCEEDED)
+    assert relay.tick() == 1
+
+
 def test_what_cannot_be_claimed_is_not_rung(desk: Desk) -> None:
     [due, later, running, done] = add_many(desk, 4)
     now = desk.world.services.sources.now()

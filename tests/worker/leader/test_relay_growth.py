@@ -5,7 +5,7 @@ from __future__ import annotations
 from portal_db.states import JobState, Lane
 from portal_db.work import ringing
 from portal_db.work.candidates import QUOTA_CODE
-from tests.making import add, add_practice, new_job, set_job
+from tests.making import add, add_practice, new_job, pause, set_job, unpause
 from tests.servers.statements import executed
 from tests.worker.queue.desk import Desk
 
@@ -36,4 +36,21 @@ def test_a_look_takes_no_more_statements_for_many_practices(desk: Desk) -> None:
     many, rung_of_many = statements_of_a_look(desk)
     assert rung_of_few > 0
     assert rung_of_many > rung_of_few
+    assert many == few <= 12
+
+
+def test_nor_for_many_that_were_rung_in_vain(desk: Desk) -> None:
+    found = []
+    for practices in (2, 20):
+        # Given jobs that were rung and not claimed, of which the emails are paused now
+        unpause(desk.world)
+        add_practices(desk, practices)
+        statements_of_a_look(desk)
+        desk.world.pass_time(11)
+        pause(desk.world, lane=Lane.EMAIL)
+        # When the relay looks
+        found.append(statements_of_a_look(desk))
+    # Then it rings more of many, by as many statements
+    (few, rung_of_few), (many, rung_of_many) = found
+    assert 0 < rung_of_few < rung_of_many
     assert many == few <= 12

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.servers.waiting import wait_until
-from worker.local.processes import LOOPBACK, ProcessFailed, Supervised, file_present, free_port, log_line, port_open
+from worker.local.processes import LOOPBACK, ProcessFailed, Supervised, free_port, log_line, port_open
 
 UP = log_line("up")
 
@@ -39,10 +39,10 @@ def test_a_process_is_started_when_its_port_is_open(tmp_path: Path) -> None:
         socket.create_connection((LOOPBACK, port)).close()
 
 
-def test_a_process_is_started_when_its_file_is_there(tmp_path: Path) -> None:
+def test_a_process_is_started_when_what_it_is_waited_for_has_come(tmp_path: Path) -> None:
     writes = program(f"import signal; open({str(tmp_path / 'there')!r}, 'w'); signal.pause()")
     with Supervised(tmp_path) as processes:
-        processes.start("writer", writes, ready=file_present(tmp_path / "there"))
+        processes.start("writer", writes, ready=lambda _: (tmp_path / "there").exists())
         assert (tmp_path / "there").exists()
 
 

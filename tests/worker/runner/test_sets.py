@@ -10,12 +10,15 @@ from uuid import UUID, uuid4
 import pytest
 
 from handlers import refusals
+from handlers.errors import Rejected
+from handlers.imports.settle import settle
 from handlers.jobs.handler import BY_ITSELF, Result, Task
 from handlers.registry import HANDLERS
 from handlers.services import Services
 from portal_db.database import Tx
 from portal_db.states import ImportState, JobState
 from portal_db.tables import Job
+from portal_db.work import imports, jobs
 from tests.handlers.directory.given import synced
 from tests.handlers.given import link_entity
 from tests.making import importable, job, set_job, take_back
@@ -162,6 +165,47 @@ def test_a_job_whose_lease_is_lost_is_left_out_with_its_effect(world: World, sim
     assert states == [JobState.SUCCEEDED, JobState.SUCCEEDED, JobState.RUNNING]
     assert world.states_of(import_ids[2]) == {KIND: JobState.RUNNING}
     assert count(world, "clients") == 2
+
+
+def test_a_commit_that_failed_is_tried_again_though_another_job_of_the_set_was_cancelled(
+    world: World, simulator: SimulatorHandle
+) -> None:
+    """The cancel is recorded under the token of our lease: it is not our COMMIT."""
+    synced(world)
+    import_ids = ask(world, importable(simulator)[:3])
+    job_ids = first_jobs(world, import_ids)
+    with flaky(world) as (database, services):
+
+        def fetch(services: Services, rows: Sequence[Job]) -> Sequence[Any]:
+            found = HANDLERS[KIND].fetch(services, rows)
+            with world.database.write() as tx:
+                row = imports.lock(tx, import_ids[2])
+                jobs.cancel_open(tx, import_ids[2])
+                settle(tx, row)
+            database.lost_commits = 1
+            return found
+
+        kinds = {KIND: replace(HANDLERS[KIND], fetch=fetch)}
+        runner(world, kinds=kinds, services=services).run(*job_ids)
+    assert [outcomes(world, job_id) for job_id in job_ids] == [["succeeded"], ["succeeded"], ["cancelled"]]
+
+
+def test_a_failure_of_a_set_is_recorded_though_all_other_leases_are_lost(
+    world: World, simulator: SimulatorHandle
+) -> None:
+    synced(world)
+    import_ids = ask(world, importable(simulator)[:3])
+    job_ids = first_jobs(world, import_ids)
+
+    def fetch(services: Services, rows: Sequence[Job]) -> Sequence[Any]:
+        found = HANDLERS[KIND].fetch(services, rows)
+        for job_id in job_ids[1:]:
+            set_job(world, job_id, lease_token=uuid4())
+        return [Rejected("no", "No."), *found[1:]]
+
+    runner(world, kinds={**HANDLERS, KIND: replace(HANDLERS[KIND], fetch=fetch)}).run(*job_ids)
+    states = [job(world, job_id).state for job_id in job_ids]
+    assert states == [JobState.REJECTED, JobState.RUNNING, JobState.RUNNING]
 
 
 def test_a_job_that_has_lost_a_lease_is_not_claimed_in_a_set(world: World, simulator: SimulatorHandle) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID, uuid4
@@ -127,9 +128,9 @@ def waiting(world: World, count: int, *, practice_id: UUID | None = None, intera
     return ids
 
 
-def rung(world: World, permits: Permits | None, *, limit: int = 32) -> list[UUID]:
+def rung(world: World, permits: Permits | None, *, limit: int = 32, full: Collection[Lane] = ()) -> list[UUID]:
     with world.database.write() as tx:
-        return [ring.job_id for ring in ringing.pick(tx, limit=limit, permits=permits)]
+        return [ring.job_id for ring in ringing.pick(tx, limit=limit, full_lanes=full, permits=permits)]
 
 
 class Free:
@@ -151,6 +152,16 @@ def test_as_many_are_rung_as_permits_are_free_the_oldest_first(world: World, int
     assert rung(world, Free(3)) == [], "those three are on their way to their permits"
     assert rung(world, Free(4)) == ids[3:4]
     assert rung(world, Free(0)) == []
+
+
+@pytest.mark.parametrize("interactive", [False, True])
+def test_those_that_wait_in_a_long_queue_are_still_on_their_way(world: World, interactive: bool) -> None:
+    ids = waiting(world, 10, interactive=interactive)
+    long = [Lane.INTERACTIVE, Lane.IMPORT]
+    assert rung(world, Free(3), full=long) == ids[:3]
+    world.pass_time(11)
+    assert rung(world, Free(3), full=long) == []
+    assert rung(world, Free(3)) == ids[:3], "in a short one they would be running"
 
 
 def test_a_herd_that_waits_is_not_put_off_again_and_again(world: World) -> None:
