@@ -132,7 +132,7 @@ def claim(world: World, job_id: UUID, *, owner: str = "worker-1", lease_seconds:
     """Claim a job as a worker of this name would; `None` when it is not to be had."""
     lease = Lease(job_id, uuid4(), owner)
     with world.database.write() as tx:
-        return lease if jobs.claim(tx, lease, kinds=HANDLERS.keys(), lease_seconds=lease_seconds) else None
+        return lease if jobs.claim_all(tx, [lease], kinds=HANDLERS.keys(), lease_seconds=lease_seconds) else None
 
 
 def claimed(world: World, job_id: UUID, *, owner: str = "worker-1") -> Lease:

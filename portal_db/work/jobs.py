@@ -243,11 +243,6 @@ def _claim_statement(given: Given) -> Any:
 _ANY_NUMBER = 1_000_000
 
 
-def claim(tx: Tx, lease: Lease, *, kinds: Collection[str], lease_seconds: float) -> Job | None:
-    """`claim_all` for one job. `None`: somebody else has it, or it is not due, paused or out of turn."""
-    return next(iter(claim_all(tx, [lease], kinds=kinds, lease_seconds=lease_seconds)), None)
-
-
 def claim_all(
     tx: Tx,
     leases: Sequence[Lease],

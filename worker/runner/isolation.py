@@ -73,11 +73,6 @@ class IsolatedRunner:
         if died and not self._stopped.is_set():
             self._dead_letter(job_id, owner, began)
 
-    @property
-    def running(self) -> int:
-        """The number of running children."""
-        return len(self._children)
-
     def stop(self) -> None:
         """Kill the children that still run and release their jobs: a job that we interrupted has proved nothing."""
         self._stopped.set()

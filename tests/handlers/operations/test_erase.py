@@ -309,7 +309,7 @@ def test_a_late_job_brings_nobody_back(case: Case) -> None:
     dead = case.world.jobs_of(import_id)["validate_import"]
     with case.world.database.write() as tx:
         lease = jobs.Lease(dead.id, tx.new_id(), "worker-1")
-        assert jobs.claim(tx, lease, kinds=[dead.kind], lease_seconds=10)
+        assert jobs.claim_all(tx, [lease], kinds=[dead.kind], lease_seconds=10)
         jobs.end(tx, lease, JobState.DEAD, failure())
     with case.world.database.write() as tx:
         tx.session.execute(update(Base.metadata.tables["imports"]).values(state="failed", closed_at=db_now()))

@@ -151,8 +151,7 @@ def test_a_turn_that_ends_while_another_delivery_decides_to_wait_is_not_missed(
     assert take(world, first) is None
     lease = Lease(second, uuid4(), "worker-1")
     with world.database.write() as tx:
-        claimed = jobs.claim(tx, lease, kinds=HANDLERS, lease_seconds=60)
-    assert claimed is not None
+        [claimed] = jobs.claim_all(tx, [lease], kinds=HANDLERS, lease_seconds=60)
     # Given a delivery that has found the endpoint busy, When the turn ends before the wait is recorded
     with pytest.raises(Deferred) as waits:
         deliver.fetch(world.services, claimed)

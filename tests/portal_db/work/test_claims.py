@@ -59,7 +59,7 @@ def test_a_job_that_waits_is_claimed_when_its_time_has_come(world: World) -> Non
     [job_id] = add(world, new_job(world))
     with world.database.write() as tx:
         lease = Lease(job_id, uuid4(), "worker-1")
-        assert jobs.claim(tx, lease, kinds=["validate_import"], lease_seconds=10)
+        assert jobs.claim_all(tx, [lease], kinds=["validate_import"], lease_seconds=10)
         jobs.park(tx, lease, failure(), seconds=300, counts_as_attempt=True)
     assert claim(world, job_id) is None
     world.pass_time(200)

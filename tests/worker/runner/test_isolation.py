@@ -121,14 +121,21 @@ def test_a_signal_to_stop_is_not_for_the_child(alone_world: World, simulator: Si
     assert outcomes(world, job_id) == ["lease_lost", "lease_lost", "succeeded"]
 
 
-def test_who_is_cut_off_at_our_end_goes_back_to_the_queue(sqlite_world: World) -> None:
-    world = sqlite_world
+def waiting_child(said: Path) -> tuple[str, ...]:
+    """The command of a child that says in a file that it runs."""
+    said.touch()
+    code = "import sys, time; open(sys.argv[1], 'a').write('x'); time.sleep(60)"
+    return sys.executable, "-c", code, str(said)
+
+
+def test_who_is_cut_off_at_our_end_goes_back_to_the_queue(sqlite_world: World, tmp_path: Path) -> None:
+    world, children = sqlite_world, tmp_path / "children"
     job_id = only_job(world, twice_lost(world, uuid4())).id
-    alone = IsolatedRunner(world.services, HANDLERS, "worker-1", (sys.executable, "-c", "import time; time.sleep(60)"))
+    alone = IsolatedRunner(world.services, HANDLERS, "worker-1", waiting_child(children))
     thread = threading.Thread(target=alone.run, args=(job_id,), daemon=True)
     claimed(world, job_id, owner="worker-1/isolated")
     thread.start()
-    wait_until(lambda: alone.running, "the child runs")
+    wait_until(children.read_text, "the child has said that it runs")
     alone.stop()
     thread.join(10)
     assert not thread.is_alive()
@@ -140,9 +147,7 @@ def test_a_job_rung_again_while_its_child_starts_gets_no_second_one(sqlite_world
     """Under load a child takes longer to start than the relay waits before it rings again."""
     job_id = only_job(sqlite_world, twice_lost(sqlite_world, uuid4())).id
     children = tmp_path / "children"
-    children.touch()
-    code = "import sys, time; open(sys.argv[1], 'a').write('x'); time.sleep(60)"
-    alone = IsolatedRunner(sqlite_world.services, HANDLERS, "worker-1", (sys.executable, "-c", code, str(children)))
+    alone = IsolatedRunner(sqlite_world.services, HANDLERS, "worker-1", waiting_child(children))
     thread = threading.Thread(target=alone.run, args=(job_id,), daemon=True)
     thread.start()
     wait_until(children.read_text, "the child has said that it runs")
