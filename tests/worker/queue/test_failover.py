@@ -37,7 +37,7 @@ from xpm.quota import RedisLimiter
 from xpm.simulator.serve import SimulatorHandle
 
 #: All continues within this time of the failover.
-CONTINUES_SECONDS = 30
+CONTINUES_SECONDS = 60
 
 
 class Address:
