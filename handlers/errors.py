@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import ClassVar, Generic, Self, TypeVar
 
@@ -93,7 +93,17 @@ class JobError(PortalError):
 
 
 class Rejected(JobError):
+    """`email_key` is the address that it is for, where a login has it; it stays in memory."""
+
     error_class = ErrorClass.REJECTED
+    email_key: str | None = None
+
+    def of_login(self, email_key: str) -> Self:
+        self.email_key = email_key
+        return self
+
+    def as_failure(self) -> Failure:
+        return replace(super().as_failure(), email_key=self.email_key)
 
 
 E = TypeVar("E", Rejected, RequestRefused, RefusedForNow)

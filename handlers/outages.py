@@ -57,10 +57,12 @@ UPSTREAM_OF = {upstream.code: upstream for upstream in (MAIL, XPM)}
 
 @dataclass(frozen=True)
 class Trouble:
-    """A failure of the server: what is wrong, and whether it concerns everybody's work or perhaps only the caller's."""
+    """A failure of the server: what is wrong, whether it concerns everybody's work or perhaps only the caller's, and whether
+    the server may have done what was asked: then the caller is told just that, and not that the server is away."""
 
     reason: str
     of_all: bool
+    may_be_done: bool = False
 
 
 #: What an error says of its server: a trouble, or whether it is an answer all the same.
@@ -108,7 +110,9 @@ class Outages:
         except Exception as error:
             verdict = judge(error)
             if isinstance(verdict, Trouble):
-                self._fail(upstream, holder, verdict, error)
+                away = self._fail(upstream, holder, verdict)
+                if away is not None and not verdict.may_be_done:
+                    raise away from error
             elif verdict and has_failed:
                 self._end(upstream)
             raise
@@ -135,21 +139,26 @@ class Outages:
                 raise Away(upstream, outage.reason, RECHECK_SECONDS)
         return True
 
-    def _fail(self, upstream: Upstream, holder: str, trouble: Trouble, error: Exception) -> None:
+    def _fail(self, upstream: Upstream, holder: str, trouble: Trouble) -> Away | None:
+        """Count a failure. `None`: not enough of them yet, or the database could not."""
         self._well_until.pop(upstream.name, None)
-        with self._database.write() as tx:
-            failures = outages.count_failure(
-                tx, upstream.name, reason=trouble.reason, holder=holder[:200], of_all=trouble.of_all
-            )
-            if failures < OPENS_AFTER:
-                return
-            longest = min(LONGEST_PROBE_SECONDS, FIRST_PROBE_SECONDS * 2 ** min(failures - OPENS_AFTER, 30))
-            seconds = self._sources.random.uniform(longest / 2, longest)
-            outages.plan_probe(tx, upstream.name, upstream.code, seconds=seconds)
+        try:
+            with self._database.write() as tx:
+                failures = outages.count_failure(
+                    tx, upstream.name, reason=trouble.reason, holder=holder[:200], of_all=trouble.of_all
+                )
+                if failures < OPENS_AFTER:
+                    return None
+                longest = min(LONGEST_PROBE_SECONDS, FIRST_PROBE_SECONDS * 2 ** min(failures - OPENS_AFTER, 30))
+                seconds = self._sources.random.uniform(longest / 2, longest)
+                outages.plan_probe(tx, upstream.name, upstream.code, seconds=seconds)
+        except DATABASE_AWAY as error:
+            log.warning("outage.not_counted", upstream=upstream.name, exc_info=error)
+            return None
         log.error(
             "outage.goes_on" if failures > OPENS_AFTER else "outage.began", upstream=upstream.name, count=failures
         )
-        raise Away(upstream, trouble.reason, seconds) from error
+        return Away(upstream, trouble.reason, seconds)
 
     def _end(self, upstream: Upstream) -> None:
         """End the outage that this answer belies. If the database cannot, the next answer does: the call has been made, and
@@ -221,9 +230,14 @@ _MAIL_TROUBLES: Mapping[str, Trouble] = {
 
 
 def _judge_mail(error: Exception) -> Trouble | bool:
-    if isinstance(error, Transient):
-        return _MAIL_TROUBLES.get(error.code, True)
-    return not isinstance(error, OutcomeUnknown)
+    match error:
+        case OutcomeUnknown():
+            # Or a whole batch would be of unknown outcome, one email after the other.
+            return Trouble("accepts emails without confirming them", of_all=False, may_be_done=True)
+        case Transient():
+            return _MAIL_TROUBLES.get(error.code, True)
+        case _:
+            return True
 
 
 def _judge_xpm(error: Exception) -> Trouble | bool:

@@ -225,5 +225,5 @@ def test_a_collector_that_is_away_holds_up_no_stop(monkeypatch: pytest.MonkeyPat
 
 def test_a_collector_without_its_packages_is_said_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "config.otlp", None)
-    with pytest.raises(SettingsError, match=r"install portal-sync\[traces\]"):
+    with pytest.raises(SettingsError, match="--extra traces"):
         spans.start(Settings(otel_exporter_otlp_endpoint="http://127.0.0.1:9"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -22,6 +23,8 @@ from config.settings import Settings
 from config.sources import Sources
 
 SOCKET_SECONDS = 2.0
+#: How long Redis is not asked again once it gave no answer: sign-ins wait in line for each other.
+REST_SECONDS = 5.0
 
 #: A budget: how much, of what, and whose.
 Budget = tuple[RateLimitItem, str, str]
@@ -52,14 +55,31 @@ class SharedCounts:
         )
         self._shared = FixedWindowRateLimiter(storage)
         self._own = FixedWindowRateLimiter(MemoryStorage())
+        self._lock = threading.Lock()
+        self._rests_until: float | None = None
 
     def take(self, budgets: Sequence[Budget], *, cost: int = 1) -> Exceeded | None:
         """Count one of each; `cost=-1` takes it back. Returns the first budget that was used up, if any."""
-        try:
-            return self._take(self._shared, budgets, cost)
-        except redis.RedisError as error:
-            log.warning("counts.redis_away", exc_info=error)
-            return self._take(self._own, budgets, cost)
+        if self._may_ask():
+            try:
+                exceeded = self._take(self._shared, budgets, cost)
+                self._rests_until = None
+                return exceeded
+            except redis.RedisError as error:
+                log.warning("counts.redis_away", exc_info=error)
+                self._rests_until = self._sources.monotonic() + REST_SECONDS
+        return self._take(self._own, budgets, cost)
+
+    def _may_ask(self) -> bool:
+        """Whether to ask Redis: after a failure one thread asks, once in a while, and no other waits with it."""
+        with self._lock:
+            if self._rests_until is None:
+                return True
+            now = self._sources.monotonic()
+            if now < self._rests_until:
+                return False
+            self._rests_until = now + REST_SECONDS
+            return True
 
     def _take(self, limiter: RateLimiter, budgets: Sequence[Budget], cost: int) -> Exceeded | None:
         for limit, what, value in budgets:

@@ -20,7 +20,9 @@ class Use(StrEnum):
 
     SEARCH = "search"
     PREFLIGHT = "pre-flight"
+    BATCH = "batch"
     WELCOME_EMAIL = "welcome email"
+    TASK = "task"
     API_KEY = "API key"
     EXPORT = "export"
     INVITATION = "invitation of staff"
@@ -30,13 +32,17 @@ class Use(StrEnum):
 LIMITS: dict[Use, tuple[RateLimitItem, RateLimitItem]] = {
     Use.SEARCH: (RateLimitItemPerMinute(120), RateLimitItemPerMinute(1_200)),
     Use.PREFLIGHT: (RateLimitItemPerMinute(20), RateLimitItemPerMinute(60)),
+    Use.BATCH: (RateLimitItemPerMinute(20), RateLimitItemPerMinute(60)),
     Use.WELCOME_EMAIL: (RateLimitItemPerHour(600), RateLimitItemPerHour(2_400)),
+    Use.TASK: (RateLimitItemPerHour(300), RateLimitItemPerHour(1_200)),
     Use.API_KEY: (RateLimitItemPerHour(10), RateLimitItemPerDay(30)),
     Use.EXPORT: (RateLimitItemPerHour(30), RateLimitItemPerHour(120)),
     Use.INVITATION: (RateLimitItemPerHour(30), RateLimitItemPerDay(100)),
 }
 #: Welcome emails to one client, whoever presses the button.
 EMAILS_TO_A_CLIENT = RateLimitItemPerDay(5)
+#: Tasks to one client, whoever sends them: each is an email.
+TASKS_TO_A_CLIENT = RateLimitItemPerDay(50)
 
 
 class UsageLimits:
@@ -49,7 +55,7 @@ class UsageLimits:
         """Count a use.
 
         Args:
-            to: the client, or the team member of one, who gets an email.
+            to: the client, or the team member of one, who gets an email or a task.
 
         Raises:
             RequestRefused: there were too many; it says when to try again.
@@ -60,7 +66,8 @@ class UsageLimits:
             (of_practice, f"{use} of practice", str(who.practice_id)),
         ]
         if to is not None:
-            budgets.append((EMAILS_TO_A_CLIENT, f"{use} to client", str(to)))
+            of_receiver = TASKS_TO_A_CLIENT if use is Use.TASK else EMAILS_TO_A_CLIENT
+            budgets.append((of_receiver, f"{use} to client", str(to)))
         exceeded = self._counts.take(budgets)
         if exceeded is not None:
             wait = exceeded.wait_seconds

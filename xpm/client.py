@@ -27,7 +27,7 @@ from xpm.errors import XpmError, XpmForeign, XpmMalformed, XpmServerError, XpmTi
 from xpm.limiter import Limiter
 from xpm.records import Unreadable, XpmClient
 from xpm.wire import Reading, decode_client, decode_clients, raise_for_answer
-from xpm.wire.inflate import BadCompression, unpacked
+from xpm.wire.inflate import BadCompression, EndsEarly, unpacked
 from xpm.wire.transport import DeadlineTransport
 
 log = structlog.stdlib.get_logger(__name__)
@@ -323,14 +323,14 @@ def _wait(state: tenacity.RetryCallState) -> float:
 
 
 def _body(response: httpx.Response, call: _Call) -> Iterator[bytes]:
-    """The decoded body, within the call's deadline and size limit; a connection that ends early truncates it."""
+    """The decoded body, within the call's deadline and size limit; a connection or a gzip that ends early truncates it."""
     size = 0
     chunks = unpacked(response)
     while True:
         with _network_errors(call):
             try:
                 chunk = next(chunks, None)
-            except httpx.RemoteProtocolError:
+            except (httpx.RemoteProtocolError, EndsEarly):
                 raise XpmMalformed("the connection ended before it did", truncated=True) from None
         call.check()
         if chunk is None:

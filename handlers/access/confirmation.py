@@ -17,7 +17,8 @@ from handlers.access.sign_in_log import SignInEvent
 from handlers.access.tokens import hashed
 from handlers.access.tries import Tries
 from portal_db.access import credentials, second_factors
-from portal_db.database import Database
+from portal_db.access.credentials import SignIn
+from portal_db.database import Database, Tx
 
 SECONDS = 10 * 60.0
 
@@ -43,16 +44,16 @@ def confirm(
     *,
     origin: Origin,
 ) -> None:
-    """Confirm a session.
+    """Confirm the caller's session.
 
     Args:
         given: a code, where the caller has a second factor, else their password.
 
     Raises:
-        RequestRefused: it is wrong, or `TooManyTries` or `TooManyCodes`.
+        RequestRefused: it is wrong, or the session is not theirs; or `TooManyTries` or `TooManyCodes`.
     """
     with database.read() as tx:
-        login_id = account.of(tx, caller).login.id
+        login_id = _own(tx, caller, session).login.id
         has_second_factor = second_factors.is_set_up(tx, login_id)
     if has_second_factor:
         mfa.check(database, settings, login_id, caller, given, origin)
@@ -74,13 +75,25 @@ def confirm_by_passkey(
     """`confirm`, with a passkey's answer.
 
     Raises:
-        RequestRefused: `bad_passkey`.
+        RequestRefused: `bad_passkey`, or the session is not theirs.
     """
     with database.write() as tx:  # commits before it refuses: the challenge is used up
-        is_proved = passkeys.is_proof(tx, site, account.of(tx, caller).login.id, passkeys.CONFIRM, answer)
+        is_proved = passkeys.is_proof(tx, site, _own(tx, caller, session).login.id, passkeys.CONFIRM, answer)
         if is_proved:
             credentials.confirm_session(tx, session.kind, hashed(session.token))
         else:
             sign_in_log.note(tx, SignInEvent.SECOND_FACTOR_FAILED, caller, origin)
     if not is_proved:
         raise refusals.BAD_PASSKEY()
+
+
+def _own(tx: Tx, caller: AnyCaller, session: Session) -> SignIn:
+    """The account of a caller whose session this is: what proves who somebody is confirms nobody else's.
+
+    Raises:
+        RequestRefused: `not_signed_in`: it is somebody else's, or has ended.
+    """
+    found = credentials.by_session(tx, session.kind, hashed(session.token))
+    if found is None or found.owner != caller.owner:
+        raise refusals.NOT_SIGNED_IN()
+    return found

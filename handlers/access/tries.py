@@ -30,11 +30,13 @@ class Attempt:
     email_key: the login email that it is for.
     browser: what names the browser, if this person has signed in with it before. Such a browser has a budget of its own, so
         that others who try their email do not lock its owner out.
+    at_console: it is an operator's. Those are counted apart, so that nobody at the portal locks an operator out.
     """
 
     email_key: str
     origin: Origin
     browser: str | None = None
+    at_console: bool = False
 
 
 class Tries(Protocol):

@@ -51,6 +51,13 @@ class Sent:
     is_new: bool
 
 
+def is_repeated(database: Database, caller: Caller, client_id: UUID, wishes: NewTask, key: str) -> bool:
+    """Whether the same task was sent before under the same key, so that `send` sends none."""
+    with database.read() as tx:
+        known = tasks.by_key(tx, caller.practice_id, key)
+        return known is not None and known.fingerprint == _fingerprint(client_id, wishes)
+
+
 def send(database: Database, caller: Caller, client_id: UUID, wishes: NewTask, key: str) -> Sent:
     """Send a task to a client.
 
@@ -63,7 +70,7 @@ def send(database: Database, caller: Caller, client_id: UUID, wishes: NewTask, k
     """
     with database.write() as tx:
         client = require_current_client(tx, caller, client_id).client
-        fingerprint = hashlib.sha256(f"{client.id} {wishes.model_dump_json()}".encode()).hexdigest()
+        fingerprint = _fingerprint(client.id, wishes)
         if sent := _sent_before(tx, client, key, fingerprint):
             return sent
         task_id: UUID = tx.new_id()
@@ -162,6 +169,10 @@ def _end(database: Database, caller: Caller, client_id: UUID, task_id: UUID, sta
             raise refusals.TASK_CLOSED(state=known.state)
         actor = Actor.of(caller.staff_id)
         actor.audit(tx, f"task.{state}", "task", task_id, caller.practice_id, before=TaskState.OPEN, after=state)
+
+
+def _fingerprint(client_id: UUID, wishes: NewTask) -> str:
+    return hashlib.sha256(f"{client_id} {wishes.model_dump_json()}".encode()).hexdigest()
 
 
 def _sent_before(tx: Tx, client: Client, key: str, fingerprint: str) -> Sent | None:

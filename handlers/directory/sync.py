@@ -25,6 +25,7 @@ from handlers.practice_time import clock_in
 from handlers.services import Services
 from handlers.xero.connection import require_connection
 from handlers.xero.tokens import call_xpm
+from portal_db import audit
 from portal_db.database import Database, Tx
 from portal_db.directory import directories, resyncs, syncs
 from portal_db.directory.syncs import DropLimits
@@ -33,7 +34,7 @@ from portal_db.tables import Directory, DirectorySync, Job, XpmConnection
 from portal_db.types import database_time
 from portal_db.work import jobs
 from portal_db.work.jobs import Failure, NewJob, hold
-from portal_db.xero import requester
+from portal_db.xero import handover, requester
 from portal_db.xero.requester import StaffRequester
 from xpm.client import Access
 from xpm.records import Unreadable, XpmClient
@@ -122,7 +123,25 @@ def apply(tx: Tx, job: Job, row: None, answer: SyncAnswer | None) -> Sequence[Fo
         held=bool(merged.missing),
         **{name: getattr(merged, name) for name in ("seen", "added", "changed", "gone", "missing", "unread")},
     )
+    if sync.mode is SyncMode.FULL:
+        _take_over_links(tx, directory)
     return after_sync(tx, directory, sync.id)
+
+
+def _take_over_links(tx: Tx, directory: Directory) -> None:
+    """Move the links of staff who disconnected and came back, perhaps as another Xero user: nobody syncs the directory of
+    the former connection any more. Links to records that this directory does not list stay."""
+    for former, to in handover.replaced_connections(tx, directory):
+        if moved := handover.move_links(tx, former.id, to):
+            audit.record(
+                tx,
+                action="connection.reassign",
+                subject="connection",
+                subject_id=former.id,
+                practice_id=former.practice_id,
+                after=f"{len(moved)} clients to connection {to.id}",
+                why="its owner connected again",
+            )
 
 
 def on_failure(tx: Tx, job: Job, failure: Failure) -> None:

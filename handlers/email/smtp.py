@@ -24,6 +24,8 @@ from handlers import refusals
 from handlers.errors import JobError, OutcomeUnknown, Rejected, Transient
 
 SECONDS_PER_STEP = 8.0
+#: For the answer to the message: a server may look for viruses before it takes it, and whoever does not wait does not know.
+SECONDS_FOR_THE_ANSWER = 30.0
 _TELL_OPERATIONS = "Operations must look at the mail server or our sender address. It is retried automatically."
 #: How long a connection is kept for the next message: less than any server waits.
 KEEP_SECONDS = 20.0
@@ -145,7 +147,8 @@ def _deliver(server: smtplib.SMTP, message: Message, recipient: str) -> None:
         if not _is_yes(code):
             raise _refused(code, answer)
     try:
-        code, answer = server.data(message.as_bytes(policy=message.policy.clone(linesep="\r\n")))
+        with _patient(server):
+            code, answer = server.data(message.as_bytes(policy=message.policy.clone(linesep="\r\n")))
     except smtplib.SMTPDataError as refusal:  # the server would not even begin to take it
         raise _refused(refusal.smtp_code, refusal.smtp_error) from refusal
     except (OSError, smtplib.SMTPException) as silence:
@@ -154,6 +157,16 @@ def _deliver(server: smtplib.SMTP, message: Message, recipient: str) -> None:
         raise _unknown()
     if not _is_yes(code):
         raise _refused(code, answer)
+
+
+@contextmanager
+def _patient(server: smtplib.SMTP) -> Iterator[None]:
+    """Wait longer for the server's answers meanwhile."""
+    if server.sock is not None:
+        server.sock.settimeout(SECONDS_FOR_THE_ANSWER)
+    yield
+    if server.sock is not None:
+        server.sock.settimeout(SECONDS_PER_STEP)
 
 
 @contextmanager

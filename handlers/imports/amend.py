@@ -6,7 +6,7 @@ login takes it, unless it is activated, and links sent to the previous address s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -20,7 +20,7 @@ from handlers.imports.request import ImportRequest, parse
 from handlers.imports.settle import settle
 from handlers.imports.welcome_email import KIND, send_again, supersede
 from handlers.jobs.done_elsewhere import require_uncreated
-from handlers.jobs.enqueue import VALIDATION, import_job, trace_of_epoch
+from handlers.jobs.enqueue import VALIDATION, import_job, missing_job, trace_of_epoch
 from portal_db import welcome_emails
 from portal_db.access import people
 from portal_db.clients import clients
@@ -28,9 +28,10 @@ from portal_db.clients.clients import FieldValue
 from portal_db.clients.history import By
 from portal_db.database import Database, Tx, retry_on_deadlock
 from portal_db.states import ChangeSource, EmailState, FieldSource, ImportState, JobState
-from portal_db.tables import Import
+from portal_db.tables import Import, Job, WelcomeEmail
 from portal_db.types import database_time
 from portal_db.work import imports, jobs, lookahead
+from portal_db.work.jobs import NewJob
 
 #: The fields of a request that can be corrected; the others identify the requester and the record.
 EDITABLE = ("name", "entity_type", "email", "client_type", "subscription", "send_welcome_email")
@@ -99,7 +100,14 @@ def _restart(tx: Tx, act: Act, row: Import, request: ImportRequest, changed: dic
     earlier = jobs.of_import(tx, row.id)
     supersede(tx, act, earlier)
     row = reopen_if_closed(tx, act, row)
-    first = import_job(
+    jobs.add(tx, [_validation(tx, row, earlier)])
+    return Amended(row.id, revision, tuple(changed), settle(tx, row), sends_email=False)
+
+
+def _validation(tx: Tx, row: Import, earlier: Sequence[Job]) -> NewJob:
+    if not earlier:  # housekeeping has deleted them
+        return missing_job(tx, row, VALIDATION, earlier)
+    return import_job(
         tx,
         VALIDATION,
         row.id,
@@ -109,8 +117,6 @@ def _restart(tx: Tx, act: Act, row: Import, request: ImportRequest, changed: dic
         position=earlier[0].position,
         trace=trace_of_epoch(earlier, row.epoch),
     )
-    jobs.add(tx, [first])
-    return Amended(row.id, revision, tuple(changed), settle(tx, row), sends_email=False)
 
 
 def _is_known_taken(tx: Tx, act: Act, practice_id: UUID, email_key: str) -> bool:
@@ -125,13 +131,15 @@ def _correct_login(tx: Tx, act: Act, row: Import, client_id: UUID, changed: dict
     """The client exists: its login takes the new address, and a welcome email that failed is sent there."""
     if others := [name for name in changed if name != "email"]:
         raise refusals.CLIENT_EXISTS(field=others[0], client_id=client_id)
+    if changed["email"] is None:
+        raise refusals.BAD_FIELD(field="email", reason="must be given once the client exists")
     _require_created_by(tx, row, client_id)
     email, email_key = addresses.normalise_requested(changed["email"])
     _change_login(tx, client_id, email, email_key)
     _correct_contact(tx, row, client_id, email)
     revision = _write_revision(tx, act, row, {"email": changed["email"], "email_key": email_key})
     known = welcome_emails.of_client(tx, client_id)
-    if known is not None and known.email.state is not EmailState.SENT and _email_failed(tx, row):
+    if known is not None and known.email.state is not EmailState.SENT and _email_failed(tx, row, known.email):
         state = send_again(tx, act, row, known).state
         return Amended(row.id, revision, ("email",), state, sends_email=True)
     if known is not None:  # the previous address may have received it, also if its outcome is unknown
@@ -163,9 +171,11 @@ def _correct_contact(tx: Tx, row: Import, client_id: UUID, email: str) -> None:
         clients.put_fields(tx, client_id, [value], as_of=database_time(tx.session), by=by)
 
 
-def _email_failed(tx: Tx, row: Import) -> bool:
+def _email_failed(tx: Tx, row: Import, email: WelcomeEmail) -> bool:
     of_kind = [job for job in jobs.of_import(tx, row.id) if job.kind == KIND]
-    return bool(of_kind) and of_kind[-1].state in (JobState.DEAD, JobState.REJECTED)
+    if not of_kind:  # housekeeping has deleted them
+        return email.state is EmailState.REFUSED
+    return of_kind[-1].state in (JobState.DEAD, JobState.REJECTED)
 
 
 def _write_revision(tx: Tx, act: Act, row: Import, values: dict[str, Any]) -> int:

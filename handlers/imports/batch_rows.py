@@ -35,6 +35,10 @@ _CHOICES: dict[str, dict[str, str]] = {
 #: Columns whose values may be repeated in an error: they name nobody.
 _REPEATED = frozenset(COLUMNS) - {"name", "email"}
 _LONGEST_REPEATED = 40
+#: What a cell whose formula failed holds: always in English in Excel files.
+_ERRORS = frozenset(
+    ("#N/A", "#NAME?", "#REF!", "#VALUE!", "#DIV/0!", "#NULL!", "#NUM!", "#SPILL!", "#CALC!", "#GETTING_DATA")
+)
 #: A file is read no further than this, however much of it is empty.
 MAX_LINES, MAX_COLUMNS = 20_000, 200
 
@@ -75,10 +79,15 @@ def read(table: Table) -> Iterator[Row | BadLine]:
             header = _header(cells)
             continue
         nameless = next((number for number, cell in enumerate(cells) if cell and not _name(header, number)), None)
-        if nameless is None:
-            yield line, _fields(header, cells)
-        else:
+        fields = _fields(header, cells)
+        failed = next((name for name, value in fields.items() if value in _ERRORS), None)
+        if nameless is not None:
             yield BadLine(line, f"column {nameless + 1} has a value, but the header has no name for it.")
+        elif failed is not None:
+            what = f"the formula in column {failed} failed: {fields[failed]}"
+            yield BadLine(line, f"{what}. Correct it, or empty the cell.")
+        else:
+            yield line, fields
 
 
 def found_in(column: str | None, fields: dict[str, Any]) -> str:

@@ -73,9 +73,12 @@ def settle_after_decision(tx: Tx, act: Act, row: Import) -> ImportState:
     """Settle a locked import after a person decided about one of its jobs or emails.
 
     An epoch closes once. A closed import that reaches another state closes in a new epoch; in the same state, only its
-    reason is updated.
+    reason is updated. One whose jobs were deleted by housekeeping keeps both.
     """
-    state, outcome = decide_state(jobs.of_import(tx, row.id))
+    all_jobs = jobs.of_import(tx, row.id)
+    if not all_jobs:
+        return row.state
+    state, outcome = decide_state(all_jobs)
     if state is row.state and not state.is_open:
         imports.set_reason(tx, row, outcome)
         return state

@@ -55,7 +55,8 @@ def apply(tx: Tx, tasks: Sequence[Task]) -> list[Result]:
             checks.take(task.row, email_key)
         results[task.job.id] = [creation_follow_up(task.row)]
     if len(tasks) > 1:  # a single refusal undoes this transaction, and is counted in `on_failure`
-        taken_addresses.count(tx, tasks[0].job.practice_id, checks.taken_by_logins)
+        refused = (result for result in results.values() if isinstance(result, Rejected))
+        taken_addresses.count(tx, tasks[0].job.practice_id, [each.email_key for each in refused if each.email_key])
     in_batch = {task.row.id for task in tasks if task.row.batch_id is not None}
     imports.resolve(tx, in_batch, {import_id: key for import_id, key in emails.items() if import_id in in_batch})
     return [results[task.job.id] for task in tasks]
@@ -65,9 +66,8 @@ def on_failure(tx: Tx, job: Job, failure: Failure) -> None:
     """A row that failed once no longer holds back later rows of its batch (b.30); waiting for the quota is no failure."""
     if job.import_id is not None and failure.error_class is not ErrorClass.DEFERRED:
         imports.resolve(tx, {job.import_id})
-    row = imports.get(tx, job.import_id) if job.import_id and failure.code == refusals.EMAIL_TAKEN.code else None
-    if row is not None:  # an address that only XPM knows counts, whoever has it
-        taken_addresses.count(tx, row.practice_id, [login_email(row.email)[1] if row.email else ""])
+    if failure.email_key is not None:
+        taken_addresses.count(tx, job.practice_id, [failure.email_key])
 
 
 @dataclass(frozen=True)
@@ -80,8 +80,6 @@ class _Checks:
     logins: Mapping[str, UUID]
     claimed: set[UUID]
     taken: set[tuple[UUID | None, str]]
-    #: Addresses that requests were refused for because a login has them.
-    taken_by_logins: list[str]
 
     @classmethod
     def read(cls, tx: Tx, tasks: Sequence[Task]) -> _Checks:
@@ -95,7 +93,6 @@ class _Checks:
             people.logins_of_emails(tx, email_keys.values()) if email_keys else {},
             imports.earlier_claims_on_emails(tx, email_keys, rows),
             set(),
-            [],
         )
 
     def require_importable(self, row: Import, seen: FetchedRecord) -> str | None:
@@ -113,8 +110,7 @@ class _Checks:
             return None
         _, email_key = login_email(row.email or seen.record.email)
         if email_key in self.logins:
-            self.taken_by_logins.append(email_key)
-            raise refusals.EMAIL_TAKEN()
+            raise refusals.EMAIL_TAKEN().of_login(email_key)
         if row.id in self.claimed or (row.batch_id, email_key) in self.taken:
             raise refusals.EMAIL_TAKEN()
         return email_key

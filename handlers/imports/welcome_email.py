@@ -105,8 +105,8 @@ def resend(database: Database, act: Act, email_id: UUID) -> Decided:
     """Send one more email, with a new link; the previous link stops working.
 
     Raises:
-        RequestRefused: not found, or not visible to them; the login is activated; or the email is on its way, or was
-            sent with a link that still works.
+        RequestRefused: not found, or not visible to them; the login is activated; or the email is on its way, its job is
+            running, or it was sent with a link that still works.
     """
     with database.write() as tx:
         known, row = _lock_email(tx, act, email_id)
@@ -138,11 +138,15 @@ def mark_delivered(database: Database, act: Act, email_id: UUID) -> Decided:
 
 
 def send_again(tx: Tx, act: Act, row: Import, known: EmailEntry) -> Decided:
-    """Renew an email of a locked import, and enqueue a job for it in an open epoch.
+    """Renew an email of a locked import, and enqueue a job for it in an open epoch. A job that waits for its turn, as after
+    a restore, sends the current version: it stays the only one.
 
     Raises:
-        RequestRefused: somebody else decided about it meanwhile.
+        RequestRefused: somebody else decided about it meanwhile, or a job of it is running.
     """
+    still_open = [job for job in jobs.lock_open(tx, row.id) if job.kind == KIND]
+    if any(job.state is JobState.RUNNING for job in still_open):  # it has read the version before
+        raise refusals.EMAIL_JOB_RUNNING()
     version = welcome_emails.renew(tx, known.email)
     if version is None:
         raise refusals.DECIDED_MEANWHILE()
@@ -150,12 +154,13 @@ def send_again(tx: Tx, act: Act, row: Import, known: EmailEntry) -> Decided:
     earlier = [job for job in every if job.kind == KIND]
     supersede(tx, act, earlier)
     row = reopen_if_closed(tx, act, row)
-    follow_up = FollowUp(KIND, {"email_id": str(known.email.id)})
-    # Housekeeping may have deleted the earlier jobs.
-    job = follow_up_job(tx, earlier[-1], follow_up) if earlier else missing_job(tx, row, follow_up, every)
-    dedupe_key = f"{row.id}:{row.epoch}:{KIND}:{version}"
-    trace = trace_of_epoch(every, row.epoch)
-    jobs.add(tx, [replace(job, epoch=row.epoch, dedupe_key=dedupe_key, trace_context=trace)])
+    if not still_open:
+        follow_up = FollowUp(KIND, {"email_id": str(known.email.id)})
+        # Housekeeping may have deleted the earlier jobs.
+        job = follow_up_job(tx, earlier[-1], follow_up) if earlier else missing_job(tx, row, follow_up, every)
+        dedupe_key = f"{row.id}:{row.epoch}:{KIND}:{version}"
+        trace = trace_of_epoch(every, row.epoch)
+        jobs.add(tx, [replace(job, epoch=row.epoch, dedupe_key=dedupe_key, trace_context=trace)])
     _audit(tx, act, "email.resend", known.email, f"pending, version {version}")
     return Decided(known.email.id, row.id, version, settle(tx, row))
 

@@ -10,17 +10,21 @@ from uuid import UUID
 
 from config.settings import SettingsError
 from handlers import refusals
+from handlers.errors import Deferred
 from handlers.jobs.enqueue import FollowUp, add_job_of
 from handlers.jobs.handler import job_arg
 from handlers.jobs.kinds import JobKind
 from handlers.services import Services
-from handlers.xero.tokens import LIST_SECONDS, LoginStore, connections_at_xero, from_oauth, identity, tokens_of
+from handlers.xero.tokens import LIST_SECONDS, connections_at_xero, from_oauth, identity, stored_tokens, tokens_of
 from portal_db import audit
 from portal_db.database import Database, Tx
 from portal_db.states import ActorKind, ConnectionState
 from portal_db.tables import Job, XpmConnection
-from portal_db.xero import connections, logins
+from portal_db.xero import connections, consents, logins
 from xpm import oauth
+
+LOOK_AGAIN_SECONDS = 60.0
+"""How long the job waits while somebody is connecting."""
 
 
 def disconnect(database: Database, connection_id: UUID, *, staff_id: UUID | None = None) -> None:
@@ -91,19 +95,17 @@ def fetch(services: Services, job: Job) -> Departure | None:
         `None` when the connection is in use again, or never existed.
 
     Raises:
-        JobError: Xero could not be reached; the job is retried.
+        JobError: Xero could not be reached, or somebody is connecting just now; the job is retried.
     """
     with services.database.read() as tx:
         connection = connections.get(tx, job_arg(job, "connection_id"))
         if connection is None or connection.state is not ConnectionState.DISCONNECTED:
             return None
-        tenant_used = logins.is_used(tx, connection.xero_login_id, tenant_id=connection.tenant_id)
-        login_used = logins.is_used(tx, connection.xero_login_id)
-    if tenant_used:
-        return Departure(connection, XeroOutcome.STILL_USED)
+        if _is_used(tx, connection, tenant_id=connection.tenant_id):
+            return Departure(connection, XeroOutcome.STILL_USED)
     try:
         outcome = _delete(services, connection)
-        version = None if login_used else _revoke(services, connection.xero_login_id)
+        version = None if outcome is XeroOutcome.STILL_USED else _revoke(services, connection)
     except (oauth.XeroAuthError, SettingsError) as error:
         raise from_oauth(error) from error
     return Departure(connection, outcome, version)
@@ -127,19 +129,34 @@ def apply(tx: Tx, job: Job, row: None, departure: Departure | None) -> Sequence[
     return []
 
 
+def _is_used(tx: Tx, connection: XpmConnection, *, tenant_id: str | None = None) -> bool:
+    """Whether a live connection (to this tenant) uses the login. Read again after each call of Xero, which may take long.
+
+    Raises:
+        Deferred: somebody is connecting just now: what Xero gives them must not be ended.
+    """
+    if consents.is_connecting(tx, staff_id=connection.staff_id, login_id=connection.xero_login_id):
+        raise Deferred("connecting", "Waiting for somebody to finish connecting XPM.", wait_seconds=LOOK_AGAIN_SECONDS)
+    return logins.is_used(tx, connection.xero_login_id, tenant_id=tenant_id)
+
+
 def _delete(services: Services, connection: XpmConnection) -> XeroOutcome:
-    def leave(access_token: str) -> None:
+    def leave(access_token: str) -> XeroOutcome:
         with oauth.Http(seconds=LIST_SECONDS) as http:
             at_xero = connections_at_xero(services.settings, http)
-            for tenant in at_xero.tenants(access_token):
+            tenants = at_xero.tenants(access_token)
+            with services.database.read() as tx:
+                if _is_used(tx, connection, tenant_id=connection.tenant_id):
+                    return XeroOutcome.STILL_USED
+            for tenant in tenants:
                 if tenant.tenant_id == connection.tenant_id:
                     at_xero.delete(access_token, tenant.connection_id)
+        return XeroOutcome.DELETED
 
     try:
-        _with_token(services, connection.xero_login_id, leave)
+        return _with_token(services, connection.xero_login_id, leave)
     except (oauth.ReconnectNeeded, oauth.TokenRefused):
         return XeroOutcome.UNREACHABLE
-    return XeroOutcome.DELETED
 
 
 def _with_token(services: Services, login_id: UUID, call: Callable[[str], T]) -> T:
@@ -152,13 +169,17 @@ def _with_token(services: Services, login_id: UUID, call: Callable[[str], T]) ->
         return call(tokens.access_token(login_id, not_version=token.version).value)
 
 
-def _revoke(services: Services, login_id: UUID) -> int:
-    """End the consent behind a login's tokens.
+def _revoke(services: Services, connection: XpmConnection) -> int | None:
+    """End the consent behind the login's tokens, as read while nothing used them.
 
     Returns:
-        The version of the tokens that were revoked.
+        The version of the tokens that were revoked; `None` when something uses them.
     """
-    stored = LoginStore(services.database, services.settings.vault).load(login_id)
+    with services.database.read() as tx:
+        if _is_used(tx, connection):
+            return None
+        found = logins.load(tx, connection.xero_login_id)
+    stored = stored_tokens(found.row, found.now, services.settings.vault)
     if stored.refresh_token is not None and not stored.refused:
         with oauth.Http(seconds=LIST_SECONDS) as http:
             identity(services.settings, http).revoke(stored.refresh_token)

@@ -1,7 +1,8 @@
 """Checks whether the XPM records behind clients still exist. It only reports: disconnecting is a person's decision.
 
 A directory that read a record recently replaces a call. XPM is called in the background lane, through the connection of the
-staff member who imported the client, until the quota is used up.
+staff member who imported the client, until the quota is used up. A link that cannot be checked keeps no other one waiting
+for longer than a run.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from portal_db.clients import links
 from portal_db.clients.links import LinkToCheck
 from portal_db.states import Lane
 from portal_db.xero import requester as xero_requester
-from xpm.errors import XpmError, XpmNotFound
+from xpm.errors import XpmError, XpmForeign, XpmMalformed, XpmNotFound, XpmRefused, XpmTooLarge
 
 FRESH = timedelta(hours=24)
 CALL_SECONDS = 20.0
@@ -27,7 +28,7 @@ CALL_SECONDS = 20.0
 
 @dataclass(frozen=True, slots=True)
 class LinksChecked:
-    """How many links were checked, and how many are left for the next run."""
+    """How many links were checked, and how many were due but could not be."""
 
     checked: int
     left: int
@@ -37,6 +38,8 @@ def check_links(services: Services, *, limit: int, progress: Callable[[int, int]
     """Check up to `limit` links, the least recently checked first."""
     with services.database.read() as tx:
         due = links.least_recently_checked(tx, limit=limit)
+    with services.database.write() as tx:  # first of all: whatever happens, none stays at the head of the queue
+        links.postpone(tx, [link.link_id for link in due])
     closed: set[str] = set()
     checked = 0
     for place, link in enumerate(due):
@@ -45,16 +48,26 @@ def check_links(services: Services, *, limit: int, progress: Callable[[int, int]
             continue
         try:
             is_gone = _is_gone(services, link)
-        except JobError:  # this requester may no longer import; the other links are still checked
-            with services.database.write() as tx:
-                links.postpone(tx, link.link_id)
-        except XpmError:  # the quota, or an outage: not now
-            closed.add(link.tenant_id)
+        except (JobError, XpmError) as error:
+            if not _is_about_link(error):
+                closed.add(link.tenant_id)
+            with services.database.write() as tx:  # behind the links that it keeps waiting, or it would each time
+                links.postpone(tx, [link.link_id])
         else:
             with services.database.write() as tx:
                 links.note_checked(tx, link.link_id, is_gone=is_gone)
             checked += 1
     return LinksChecked(checked, len(due) - checked)
+
+
+def _is_about_link(error: JobError | XpmError) -> bool:
+    """Whether the requester or the record is in the way. Otherwise it is the quota or an outage, which the tenant's other
+    links would meet too."""
+    match error:
+        case XpmForeign() | XpmMalformed(truncated=True):
+            return False
+        case _:
+            return isinstance(error, JobError | XpmMalformed | XpmRefused | XpmTooLarge)
 
 
 def _is_gone(services: Services, link: LinkToCheck) -> bool:

@@ -52,8 +52,10 @@ class PersonToErase:
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """How many rows were erased or changed, by place, and how many malformed messages could not be decrypted and checked."""
+    """Which clients were erased, how many rows were erased or changed, by place, and how many malformed messages could not
+    be decrypted and checked."""
 
+    client_ids: Sequence[UUID]
     rows: Mapping[str, int]
     unreadable: int
 
@@ -117,7 +119,7 @@ def _erase(
     rows["receipts"] = len(receipts)
     if not rehearsal:
         messages.drop_receipts(found.practice_id, receipts)
-    return Erased({place: count for place, count in rows.items() if count}, unreadable)
+    return Erased(found.client_ids, {place: count for place, count in rows.items() if count}, unreadable)
 
 
 def _find(tx: Tx, person: PersonToErase) -> DataSubject:
@@ -150,8 +152,10 @@ def _naming(tx: Tx, found: DataSubject) -> Naming:
     for login in personal_data.logins(tx, found):
         addresses |= {login.email, login.email_key}
     for row in found.imports:
-        addresses |= {row.email, row.email_key}
-        words.add(row.name)
+        # Not of a client whose wrong link to the person's record was undone
+        if row.client_id is None or row.client_id in found.client_ids:
+            addresses |= {row.email, row.email_key}
+            words.add(row.name)
     for field in personal_data.fields(tx, found):
         if field.field == "email":
             addresses.add(field.value)

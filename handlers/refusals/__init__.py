@@ -472,6 +472,8 @@ CO_OWNER_ACTIVATED = Refusal(RequestRefused, "login_activated",
 EMAIL_IN_QUEUE = Refusal(RequestRefused, "email_under_way",
     "This email is already {state}, as version {version}.",
     "If it is not sent, check `portal-sync dead list --kind send_welcome_email`.", field="email_id")
+EMAIL_JOB_RUNNING = Refusal(RequestRefused, "email_under_way",
+    "The job that sends this email is running.", "Check the email again in a minute.", field="email_id")
 EMAIL_CANCELLED = Refusal(RequestRefused, "email_cancelled",
     "This email was cancelled.", "The practice can invite the client.", field="email_id")
 EMAIL_STILL_VALID = Refusal(RequestRefused, "email_sent",

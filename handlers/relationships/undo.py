@@ -18,6 +18,8 @@ from portal_db.database import Database, Tx
 from portal_db.states import ChangeSource, ReviewState
 from portal_db.tables import ClientChange, Relationship, TeamMember
 
+#: The field of a member's history that says that it was unlinked; no column of its table.
+UNLINKED = "xpm_link"
 DECIDED = frozenset({ReviewState.IMPORTED, ReviewState.LINKED, ReviewState.IGNORED})
 
 
@@ -65,7 +67,7 @@ def unlink_member(database: Database, caller: Caller, client_id: UUID, member_id
             _offer_again(tx, caller, row)
         team.change(tx, member_id, {"xpm_uuid": None})
         about = (member_id, member.name)
-        _note(tx, caller, [Change(client_id, history.TEAM_MEMBER, "xpm_link", str(member.xpm_uuid), None, *about)])
+        _note(tx, caller, [Change(client_id, history.TEAM_MEMBER, UNLINKED, str(member.xpm_uuid), None, *about)])
         return member
 
 
@@ -81,31 +83,33 @@ def _is_own(caller: Caller, row: Relationship, decisions: Sequence[ClientChange]
 
 def _changes_of_member(
     tx: Tx, caller: Caller, row: Relationship, decisions: Sequence[ClientChange], item_ids: Collection[UUID]
-) -> list[ClientChange]:
-    """What the decision changed in the team member that is to be taken back with this item, oldest first; nothing if
-    there is none.
+) -> list[ClientChange] | None:
+    """What the decision changed in the team member that is to be taken back with this item, oldest first; `None` if no
+    member is.
 
     Raises:
         RequestRefused: something was built on the member.
     """
     member_id = row.team_member_id
     if member_id is None:
-        return []
+        return None
     others = {each.id for each in review_items.tied_to_member(tx, row.client_id, member_id)} - {row.id}
     if others & set(item_ids):
-        return []
+        return None
     if others or team.is_used(tx, member_id):
         raise refusals.NOT_UNDONE()
     began = decisions[1].at if len(decisions) > 1 else None
-    changes = [change for change in history.about(tx, row.client_id, member_id) if began is None or change.at > began]
+    # An earlier unlinking is noted after the item's state.
+    noted = [change for change in history.about(tx, row.client_id, member_id) if change.field != UNLINKED]
+    changes = [change for change in noted if began is None or change.at > began]
     if any(change.staff_id != caller.staff_id or change.at > decisions[0].at for change in changes):
         raise refusals.NOT_UNDONE()
     return changes[::-1]
 
 
-def _offer_again(tx: Tx, caller: Caller, row: Relationship, changes: Sequence[ClientChange] = ()) -> bool:
-    """The item awaits review again, unless XPM no longer has it, and these changes of its member are taken back. False when
-    somebody has changed the item meanwhile."""
+def _offer_again(tx: Tx, caller: Caller, row: Relationship, changes: Sequence[ClientChange] | None = None) -> bool:
+    """The item awaits review again, unless XPM no longer has it; its member is unlinked and these changes of it are taken
+    back, unless they are `None`. False when somebody has changed the item meanwhile."""
     state = ReviewState.PENDING if row.gone_at is None else ReviewState.SUPERSEDED
     if not review_items.reopen(tx, row, state):
         return False
@@ -115,16 +119,16 @@ def _offer_again(tx: Tx, caller: Caller, row: Relationship, changes: Sequence[Cl
     return True
 
 
-def _take_back(tx: Tx, caller: Caller, row: Relationship, changes: Sequence[ClientChange]) -> None:
+def _take_back(tx: Tx, caller: Caller, row: Relationship, changes: Sequence[ClientChange] | None) -> None:
     """A member that the decision added goes; one that was there before gets back what was replaced."""
     member_id = row.team_member_id
-    if not changes or member_id is None:
+    if changes is None or member_id is None:
         return
     first = {change.field: change for change in reversed(changes)}
-    about = (member_id, changes[-1].about_name)
+    about = (member_id, changes[-1].about_name if changes else None)
     if first.get("name") is not None and first["name"].before is None:
         team.delete(tx, member_id)
-        _note(tx, caller, [Change(row.client_id, history.TEAM_MEMBER, "name", changes[-1].about_name, None, *about)])
+        _note(tx, caller, [Change(row.client_id, history.TEAM_MEMBER, "name", about[1], None, *about)])
         return
     values = {name: change.before for name, change in first.items()}
     team.change(tx, member_id, {**values, "xpm_uuid": None, "name_is_override": False})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -53,9 +54,9 @@ def note_checked(tx: Tx, link_id: UUID, *, is_gone: bool) -> None:
     update_rows(tx, XpmLink, XpmLink.id == link_id, checked_at=db_now(), gone_at=gone_at)
 
 
-def postpone(tx: Tx, link_id: UUID) -> None:
-    """Move a link that could not be checked to the end of the queue."""
-    update_rows(tx, XpmLink, XpmLink.id == link_id, checked_at=db_now())
+def postpone(tx: Tx, link_ids: Collection[UUID]) -> None:
+    """Move links to the end of the queue, whether or not they could be checked."""
+    update_rows(tx, XpmLink, XpmLink.id.in_(link_ids), checked_at=db_now())
 
 
 def links_without_record(tx: Tx) -> list[XpmLink]:

@@ -15,8 +15,8 @@ from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
 from portal_db.database import Tx
 from portal_db.dialect import has_row
 from portal_db.paging import by_id
-from portal_db.states import OPEN_JOB_STATES, ConnectionState, EmailState, JobState, Lane
-from portal_db.tables import Client, Import, Job, ReconnectNotice, WelcomeEmail, XeroConsent, XeroLogin, XpmConnection
+from portal_db.states import OPEN_JOB_STATES, EmailState, JobState, Lane
+from portal_db.tables import Client, Import, Job, ReconnectNotice, WelcomeEmail, XeroLogin, XpmConnection
 from portal_db.types import db_now
 from portal_db.work.candidates import LANE_GROUPS, waits_for_quota
 from portal_db.work.due import (
@@ -30,6 +30,7 @@ from portal_db.work.due import (
 )
 from portal_db.work.jobs import lease_is_void
 from portal_db.work.workers import is_known
+from portal_db.xero.logins import is_needed
 
 #: A job that is due for longer than this, with nothing holding it back, is overdue.
 OVERDUE_SECONDS = 60
@@ -150,15 +151,10 @@ def abandoned_notices(tx: Tx, *, kind: str) -> list[UUID]:
 
 def unused_logins(tx: Tx, *, leaving_kind: str) -> Sequence[XeroLogin]:
     """Xero logins whose tokens nothing needs: no live connection, no pending consent, and no job that will revoke them."""
-    live = exists().where(
-        XpmConnection.xero_login_id == XeroLogin.id, XpmConnection.state != ConnectionState.DISCONNECTED
-    )
-    consent = exists().where(XeroConsent.xero_login_id == XeroLogin.id, XeroConsent.expires_at > db_now())
     statement = select(XeroLogin).where(
         or_(XeroLogin.access_token.is_not(None), XeroLogin.refresh_token.is_not(None)),
         XeroLogin.updated_at < db_now(-UNUSED_LOGIN_SECONDS),
-        ~live,
-        ~consent,
+        ~is_needed(XeroLogin.id),
     )
     return [row for row in tx.session.scalars(statement) if not _is_being_disconnected(tx, row.id, leaving_kind)]
 

@@ -80,31 +80,58 @@ def practice_of(tx: Tx, client_id: UUID) -> UUID | None:
 
 
 def find_data_subject(tx: Tx, practice_id: UUID, *, client_id: UUID | None, xpm_uuid: UUID | None) -> DataSubject:
-    """Find everything connected to a client or an XPM record by links, past ones too, and imports."""
+    """Find everything connected to a client or an XPM record by links, past ones too, and imports.
+
+    A wrong link that was undone leads to nobody else: records of other clients are left out.
+    """
     client_ids = {client_id} if client_id else set()
     xpm_uuids = {xpm_uuid} if xpm_uuid else set()
     while True:
-        links = select(XpmLink.client_id, XpmLink.xpm_uuid).where(
-            XpmLink.practice_id == practice_id,
-            or_(XpmLink.client_id.in_(client_ids), XpmLink.xpm_uuid.in_(xpm_uuids)),
-        )
-        imports = select(Import.client_id, Import.xpm_uuid).where(
-            Import.practice_id == practice_id, or_(Import.client_id.in_(client_ids), Import.xpm_uuid.in_(xpm_uuids))
-        )
-        pairs = [*tx.session.execute(links), *tx.session.execute(imports)]
         known = len(client_ids), len(xpm_uuids)
-        client_ids |= {found for found, _ in pairs if found is not None}
-        xpm_uuids |= {found for _, found in pairs}
+        touched = _records_touched(tx, practice_id, client_ids)
+        linked, made = _owners(tx, practice_id, touched | xpm_uuids)
+        # A record that is linked to a client is that client's alone
+        xpm_uuids |= {record for record in touched if (linked.get(record) or made.get(record, set())) <= client_ids}
+        client_ids |= {owner for owners in (linked, made) for record in xpm_uuids for owner in owners.get(record, ())}
         if known == (len(client_ids), len(xpm_uuids)):
             break
     clients = select(Client).where(Client.practice_id == practice_id, Client.id.in_(client_ids))
-    theirs = select(Import).where(Import.practice_id == practice_id, Import.xpm_uuid.in_(xpm_uuids))
+    is_theirs = or_(Import.xpm_uuid.in_(xpm_uuids), Import.client_id.in_(client_ids))
+    theirs = select(Import).where(Import.practice_id == practice_id, is_theirs)
     return DataSubject(
         practice_id,
         tx.session.scalars(clients.order_by(Client.id)).all(),
         tx.session.scalars(theirs.order_by(Import.id).with_for_update()).all(),
         frozenset(xpm_uuids),
     )
+
+
+def _records_touched(tx: Tx, practice_id: UUID, client_ids: Collection[UUID]) -> set[UUID]:
+    """Records that these clients are or were linked to, or have imports of."""
+    links = select(XpmLink.xpm_uuid).where(XpmLink.practice_id == practice_id, XpmLink.client_id.in_(client_ids))
+    imports = select(Import.xpm_uuid).where(Import.practice_id == practice_id, Import.client_id.in_(client_ids))
+    return {*tx.session.scalars(links), *tx.session.scalars(imports)}
+
+
+_Owners = dict[UUID, set[UUID]]
+
+
+def _owners(tx: Tx, practice_id: UUID, xpm_uuids: Collection[UUID]) -> tuple[_Owners, _Owners]:
+    """To which clients records belong, by record: to the one that is linked to it now, and to those that an import made
+    from it and that are not linked now."""
+    is_live = XpmLink.disconnected_at.is_(None)
+    of_records = (XpmLink.practice_id == practice_id, XpmLink.xpm_uuid.in_(xpm_uuids))
+    links = select(XpmLink.xpm_uuid, XpmLink.client_id).where(*of_records, is_live)
+    has_link = select(XpmLink.id).where(XpmLink.client_id == Client.id, is_live).exists()
+    creations = (
+        select(Import.xpm_uuid, Client.id)
+        .join(Client, Client.import_id == Import.id)
+        .where(Import.practice_id == practice_id, Import.xpm_uuid.in_(xpm_uuids), ~has_link)
+    )
+    made: _Owners = {}
+    for record, owner in tx.session.execute(creations):
+        made.setdefault(record, set()).add(owner)
+    return {record: {owner} for record, owner in tx.session.execute(links)}, made
 
 
 def open_jobs(tx: Tx, person: DataSubject) -> int:

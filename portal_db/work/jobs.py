@@ -66,7 +66,10 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What went wrong with a job: its class, a stable code, a message for a person, and what that person can do."""
+    """What went wrong with a job: its class, a stable code, a message for a person, and what that person can do.
+
+    email_key: the address that it was refused for because a login has it. Neither stored nor shown.
+    """
 
     error_class: ErrorClass
     code: str
@@ -74,6 +77,7 @@ class Failure:
     action: str | None = None
     field: str | None = None
     traceback: str | None = None
+    email_key: str | None = None
 
 
 def add(tx: Tx, jobs: Sequence[NewJob], *, rung: bool = False) -> set[UUID]:

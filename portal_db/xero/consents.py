@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, or_, select, update
 
 from portal_db.database import Tx
-from portal_db.dialect import delete_rows, update_rows
+from portal_db.dialect import delete_rows, has_row, update_rows
 from portal_db.tables import XeroConsent
 from portal_db.types import db_now
 
@@ -51,6 +51,12 @@ def offered(tx: Tx, consent_id: UUID, staff_id: UUID) -> XeroConsent | None:
         XeroConsent.expires_at > db_now(),
     )
     return tx.session.scalar(statement.with_for_update())
+
+
+def is_connecting(tx: Tx, *, staff_id: UUID, login_id: UUID) -> bool:
+    """Whether this person may be at Xero just now, or anybody may still choose a practice that the login gives access to."""
+    theirs = or_(XeroConsent.staff_id == staff_id, XeroConsent.xero_login_id == login_id)
+    return has_row(tx, theirs, XeroConsent.expires_at > db_now())
 
 
 def end(tx: Tx, consent_id: UUID) -> None:

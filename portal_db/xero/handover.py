@@ -1,4 +1,5 @@
-"""Clients linked through the XPM connection of somebody who has left, and moving their links to a colleague's connection."""
+"""Clients linked through the XPM connection of somebody who has left, or who came back as another Xero user, and moving
+their links to a connection that works."""
 
 from __future__ import annotations
 
@@ -8,9 +9,13 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, exists, func, select, update
 
+from portal_db.aliases import alias_of
 from portal_db.database import Tx
-from portal_db.tables import Client, DirectoryRecord, Staff, XpmConnection, XpmLink, same_directory
+from portal_db.states import ConnectionState
+from portal_db.tables import Client, Directory, DirectoryRecord, Staff, XpmConnection, XpmLink, same_directory
 from portal_db.visibility import Viewer
+
+_former = alias_of(XpmConnection)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,31 @@ def orphaned_connections(
     if staff_id is not None:
         statement = statement.where(Staff.id == staff_id)
     return [OrphanedConnection(*row) for row in tx.session.execute(statement)]
+
+
+def replaced_connections(tx: Tx, directory: Directory) -> list[tuple[XpmConnection, XpmConnection]]:
+    """Disconnected connections that clients are still linked through, each with its owner's working connection to the same
+    practice in XPM, where that one reads this directory."""
+    has_links = exists().where(XpmLink.connection_id == _former.id, XpmLink.disconnected_at.is_(None))
+    statement = (
+        select(_former, XpmConnection)
+        .join(
+            XpmConnection,
+            and_(
+                XpmConnection.practice_id == _former.practice_id,
+                XpmConnection.staff_id == _former.staff_id,
+                XpmConnection.tenant_id == _former.tenant_id,
+            ),
+        )
+        .where(
+            same_directory(XpmConnection, directory),
+            XpmConnection.state == ConnectionState.CONNECTED,
+            _former.state == ConnectionState.DISCONNECTED,
+            has_links,
+        )
+        .order_by(_former.id)
+    )
+    return [(former, to) for former, to in tx.session.execute(statement)]
 
 
 def linked_clients(tx: Tx, connection_id: UUID, viewer: Viewer, *, limit: int) -> list[tuple[UUID, str]]:

@@ -10,13 +10,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, exists, select, true
+from sqlalchemy import ColumnElement, and_, exists, or_, select, true
+from sqlalchemy.orm import InstrumentedAttribute
 
 from portal_db.database import Tx
 from portal_db.dialect import has_row, update_rows, upsert
 from portal_db.paging import by_id
 from portal_db.states import ConnectionState
-from portal_db.tables import XeroLogin, XpmConnection
+from portal_db.tables import XeroConsent, XeroLogin, XpmConnection
 from portal_db.types import db_now, has_ended
 
 
@@ -92,12 +93,12 @@ def refuse(tx: Tx, login_id: UUID, lease: UUID, *, version: int) -> bool:
 
 
 def delete_tokens(tx: Tx, login_id: UUID, *, version: int) -> bool:
-    """Delete the tokens of a login that no live connection uses. False when one does, or there are newer tokens."""
+    """Delete the tokens of a login that nothing needs. False when something does, or there are newer tokens."""
     changed = update_rows(
         tx,
         XeroLogin,
         _is(login_id, version),
-        ~exists().where(_live_connection(login_id)),
+        ~is_needed(login_id),
         access_token=None,
         refresh_token=None,
         refused_at=db_now(),
@@ -107,14 +108,18 @@ def delete_tokens(tx: Tx, login_id: UUID, *, version: int) -> bool:
     return bool(changed)
 
 
-def _live_connection(login_id: UUID) -> ColumnElement[bool]:
-    return and_(XpmConnection.xero_login_id == login_id, XpmConnection.state != ConnectionState.DISCONNECTED)
+def is_needed(login_id: UUID | InstrumentedAttribute[UUID], *, tenant_id: str | None = None) -> ColumnElement[bool]:
+    """A live connection (to this tenant) uses the login, or somebody may still choose a practice that it gives access to."""
+    of_tenant = XpmConnection.tenant_id == tenant_id if tenant_id is not None else true()
+    is_live = XpmConnection.state != ConnectionState.DISCONNECTED
+    return or_(
+        exists().where(XpmConnection.xero_login_id == login_id, is_live, of_tenant),
+        exists().where(XeroConsent.xero_login_id == login_id, XeroConsent.expires_at > db_now()),
+    )
 
 
 def is_used(tx: Tx, login_id: UUID, *, tenant_id: str | None = None) -> bool:
-    """Whether a live connection (to this tenant) uses the login."""
-    of_tenant = XpmConnection.tenant_id == tenant_id if tenant_id is not None else true()
-    return has_row(tx, _live_connection(login_id), of_tenant)
+    return has_row(tx, is_needed(login_id, tenant_id=tenant_id))
 
 
 def page(tx: Tx, *, after: UUID | None, limit: int) -> list[XeroLogin]:

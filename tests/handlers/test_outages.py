@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from collections import Counter
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -218,6 +219,49 @@ def test_what_concerns_one_address_is_no_outage(sqlite_world: World, simulator: 
     world.run_due()
     assert len({one.recipients[0] for one in world.mail.mailbox.misdeeds()}) == 5
     assert outage(world) is None
+
+
+def test_a_server_that_confirms_nothing_costs_a_few_emails_their_certainty(
+    sqlite_world: World, simulator: SimulatorHandle
+) -> None:
+    # Given a mail server that takes each email and does not say so
+    world = sqlite_world
+    world.mail.behave(Behaviour(silence="drop"))
+    ask_with_emails(world, simulator, 12)
+    # When all has run, then of the first few nobody knows whether they were sent, and the others were not begun
+    world.run_due()
+    with world.database.read() as tx:
+        states = Counter(tx.session.scalars(select(WelcomeEmail.state)))
+    assert 3 <= states[EmailState.UNKNOWN] <= 5
+    assert states[EmailState.PENDING] == 12 - states[EmailState.UNKNOWN]
+    waiting = [job for job in emails(world) if job.error_code == "mail_outage"]
+    assert "which accepts emails without confirming them" in (waiting[0].error_message or "")
+    # When it confirms again, then the others are sent, and no unknown one a second time
+    world.mail.behave(Behaviour())
+    pass_to_the_next_probe(world)
+    world.run_due()
+    with world.database.read() as tx:
+        after = Counter(tx.session.scalars(select(WelcomeEmail.state)))
+    assert after == {EmailState.UNKNOWN: states[EmailState.UNKNOWN], EmailState.SENT: states[EmailState.PENDING]}
+    sent = [one.recipient for one in world.mail.deliveries()]
+    assert len(sent) == len(set(sent))
+
+
+def test_what_is_unknown_stays_so_though_the_failure_cannot_be_counted(
+    sqlite_world: World, simulator: SimulatorHandle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Invariant 3: an error of our database must not look as if nothing had been sent."""
+    world = sqlite_world
+    world.mail.behave(Behaviour(silence="drop"))
+
+    def deadlock(*_: object, **__: object) -> int:
+        raise OperationalError("INSERT INTO outages", {}, Exception("deadlock detected"))
+
+    monkeypatch.setattr(outages, "count_failure", deadlock)
+    ask_with_emails(world, simulator, 1)
+    world.run_due()
+    with world.database.read() as tx:
+        assert tx.session.scalars(select(WelcomeEmail.state)).one() is EmailState.UNKNOWN
 
 
 def test_one_client_that_xpm_cannot_answer_is_no_outage(

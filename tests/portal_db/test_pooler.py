@@ -14,12 +14,13 @@ from portal_db.database import IDLE_SECONDS, LOCK_SECONDS, Database
 from tests.racing import at_once, failures
 from tests.servers.availability import required
 from tests.servers.pgbouncer import PgBouncer, pgbouncer
-from tests.servers.postgres import PostgresServer, connection_to
+from tests.servers.postgres import PostgresServer, connection_to, fresh_database
 
 SETTINGS = {
     "idle_in_transaction_session_timeout": f"{IDLE_SECONDS}s",
     "lock_timeout": f"{LOCK_SECONDS}s",
     "jit": "off",
+    "synchronous_commit": "on",
 }
 SHOW = "SELECT " + ", ".join(f"current_setting('{name}')" for name in SETTINGS)
 
@@ -82,6 +83,15 @@ def test_settings_of_the_role_or_the_database_cost_no_statement(
 
 def test_a_direct_connection_sends_no_statement_more(postgres_url: str) -> None:
     assert settings(postgres_url) == ({tuple(SETTINGS.values())}, 0)
+
+
+def test_commits_are_durable_whatever_the_database_s_own_setting_is(postgres_server: PostgresServer) -> None:
+    """Invariant 3: a commit that a crash takes back would have an email sent twice."""
+    with fresh_database(postgres_server) as url:
+        name = make_url(url).database
+        with closing(Database(url)) as database, database.write() as tx:
+            tx.session.execute(text(f'ALTER DATABASE "{name}" SET synchronous_commit = off'))
+        assert settings(url) == ({tuple(SETTINGS.values())}, 0)
 
 
 def test_options_of_the_address_hold_beside_ours(postgres_url: str) -> None:

@@ -57,6 +57,8 @@ class Endpoint:
     has_id: bool = False
     #: It takes more than the right to see it: a colleague who sees all is told what is in the way.
     in_the_way: bool = False
+    #: It acts on a session: no key stands for one.
+    by_key: bool = True
 
 
 def an_import(_: Ids) -> dict[str, Any]:
@@ -77,8 +79,8 @@ KEY = {"Idempotency-Key": "access"}
 OPEN = {("POST", path) for path in ("/session", "/password", "/password-reset", "/activation-link", "/activation")}
 TABLE: dict[tuple[str, str], Endpoint] = {
     ("GET", "/session"): Endpoint(None),
-    ("DELETE", "/session"): Endpoint(None),
-    ("POST", "/session/confirmation"): Endpoint(None, lambda _: {"given": "x"}),
+    ("DELETE", "/session"): Endpoint(None, by_key=False),
+    ("POST", "/session/confirmation"): Endpoint(None, lambda _: {"given": "x"}, by_key=False),
     ("GET", "/api-keys"): Endpoint(MANAGE),
     ("POST", "/api-keys"): Endpoint(MANAGE, lambda _: {"name": "new", "scopes": ["read"]}),
     ("POST", "/api-keys/{key_id}/rotation"): Endpoint(MANAGE, has_id=True),
@@ -236,6 +238,7 @@ def test_each_role_may_do_what_it_may_and_nothing_else(desk: Desk, role: Role) -
         allowed &= endpoint.scope is not MANAGE or role.may_manage
         answer = call(program, method, template, endpoint, nothing())
         assert (answer.status_code != 403) == allowed, (method, template, answer.status_code)
+        assert (answer.status_code != 401) == endpoint.by_key, (method, template)
         assert answer.status_code < 500, (method, template)
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Self
 from uuid import UUID
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 from sse_starlette import EventSourceResponse
@@ -117,10 +117,18 @@ BODY: dict[str, Any] = {
 }
 
 
-@router.post("/preflight", openapi_extra=BODY, max_body_size=MAX_BODY)
+def counted(use: Use) -> Any:
+    """A dependency that counts a use; those of the route itself come first, so it is before the body is read."""
+
+    def take(portal: ThePortal, who: Importer) -> None:
+        portal.uses.take(use, who)
+
+    return Depends(take)
+
+
+@router.post("/preflight", dependencies=[counted(Use.PREFLIGHT)], openapi_extra=BODY, max_body_size=MAX_BODY)
 def look_ahead(portal: ThePortal, who: Importer, rows: BatchRows) -> Preflight:
     """Check rows without importing them. XPM is not called."""
-    portal.uses.take(Use.PREFLIGHT, who)
     budget = budget_of(portal, preflight.tenant_of(portal.database, who))
     return Preflight.of(preflight.forecast(portal.database, who, rows, budget))
 
@@ -128,6 +136,7 @@ def look_ahead(portal: ThePortal, who: Importer, rows: BatchRows) -> Preflight:
 @router.post(
     "",
     status_code=202,
+    dependencies=[counted(Use.BATCH)],
     openapi_extra=BODY,
     max_body_size=MAX_BODY,
     responses={200: {"description": "Accepted before", "model": AcceptedBatch}},

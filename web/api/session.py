@@ -20,11 +20,11 @@ from web.hashing import hashes_passwords
 from web.http import known_browsers
 from web.http.forgotten import request_link
 from web.http.identity import (
+    TheOwnSession,
     caller,
     clear_cookie,
     origin_of,
     require_own_page,
-    require_session,
     session_before,
     session_of,
     set_cookie,
@@ -112,27 +112,23 @@ def who_am_i(request: Request, portal: ThePortal, found: Annotated[Caller, Depen
 
 @router.post("/session/confirmation", status_code=204)
 @hashes_passwords
-def confirm(
-    request: Request, portal: ThePortal, found: Annotated[Caller, Depends(caller)], given: Confirmation
-) -> None:
+def confirm(request: Request, portal: ThePortal, own: TheOwnSession, given: Confirmation) -> None:
     """Prove again who you are, for acts that need it within ten minutes: new API keys, webhooks, handing over clients."""
     confirmation.confirm(
         portal.database,
         portal.settings,
         portal.tries,
-        found,
-        require_session(request, portal),
+        own.caller,
+        own.session,
         given.given,
         origin=origin_of(request),
     )
 
 
 @router.delete("/session", status_code=204)
-def sign_out(request: Request, response: Response, portal: ThePortal, _: Annotated[Caller, Depends(caller)]) -> None:
+def sign_out(request: Request, response: Response, portal: ThePortal, own: TheOwnSession) -> None:
     """Sign out; the session ends."""
-    session = session_of(request, portal)
-    if session is not None:
-        sessions.sign_out(portal.database, session, origin_of(request))
+    sessions.sign_out(portal.database, own.session, origin_of(request))
     clear_cookie(response, portal)
 
 

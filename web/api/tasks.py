@@ -17,6 +17,7 @@ from web.http.bodies import IdempotencyKey
 from web.http.identity import Importer, Reader
 from web.http.models import Answer
 from web.portal import ThePortal
+from web.usage import Use
 
 router = APIRouter(prefix="/clients/{client_id}/tasks", tags=["tasks"])
 
@@ -71,6 +72,8 @@ def send_task(
 ) -> SentTask:
     """Send a task to an individual, or to a connection of an entity. An entity without connections is refused:
     `connection_needed`."""
+    if not tasks.is_repeated(portal.database, who, client_id, given, idempotency_key):
+        portal.uses.take(Use.TASK, who, to=client_id)
     sent = tasks.send(portal.database, who, client_id, given, idempotency_key)
     response.status_code = 201 if sent.is_new else 200
     return SentTask(id=sent.task_id, is_new=sent.is_new)

@@ -43,4 +43,4 @@ async def follow(operator: TheWatcher, last_event_id: LastEventId = None) -> Eve
     def is_still() -> bool:
         return at_console(request, console, is_use=False) is not None
 
-    return await streaming(console, operator.caller.operator_id, is_still, look, last_event_id)
+    return await streaming(console, (operator.caller.operator_id, None), is_still, look, last_event_id)

@@ -42,7 +42,7 @@ def sign_in(request: Request, portal: TheConsole, form: OwnForm) -> Response:
     """The password; then the second factor is asked for."""
     email, to = text(form, "email"), text(form, "next")
     try:
-        attempt = Attempt(sessions.key_of(email[:320]), origin_of(request))
+        attempt = Attempt(sessions.key_of(email[:320]), origin_of(request), at_console=True)
         token = operators.sign_in(
             portal.database, portal.tries, attempt, password_rules.as_typed(text(form, "password"))
         )

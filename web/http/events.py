@@ -55,21 +55,26 @@ async def following(
     Raises:
         RequestRefused: there are too many streams, or from `look`.
     """
-    return await streaming(portal, who.staff_id, lambda: is_still(request, portal, who), look, last_event_id)
+    whose = (who.staff_id, who.practice_id)
+    return await streaming(portal, whose, lambda: is_still(request, portal, who), look, last_event_id)
 
 
 async def streaming(
-    portal: Portal, who: UUID, may_go_on: Callable[[], bool], look: Callable[[], Snapshot], last_event_id: str | None
+    portal: Portal,
+    whose: tuple[UUID, UUID | None],
+    may_go_on: Callable[[], bool],
+    look: Callable[[], Snapshot],
+    last_event_id: str | None,
 ) -> EventSourceResponse:
     """A stream of what `look` returns, for as long as it may go on.
 
     Args:
-        who: of whose streams it is one.
+        whose: the person and the practice of whose streams it is one; operators are of none.
 
     Raises:
         RequestRefused: there are too many streams, or from `look`.
     """
-    release = portal.streams.reserve(who)
+    release = portal.streams.reserve(*whose)
     try:
         first = await run_in_threadpool(look)
     except BaseException:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable
+from dataclasses import dataclass
 from email.utils import format_datetime
 from typing import Annotated
 from uuid import UUID
@@ -218,6 +219,28 @@ def _confirmed(request: Request, portal: Portal, found: Caller) -> Caller:
 
 ConfirmedReader = Annotated[Caller, Depends(confirmed_reader)]
 ConfirmedKeeper = Annotated[Caller, Depends(confirmed_keeper)]
+
+
+@dataclass(frozen=True)
+class Own:
+    """A session, and whose it is."""
+
+    caller: Caller
+    session: Session
+
+
+def own_session(request: Request, portal: ThePortal, _: Annotated[str | None, Security(_cookie)]) -> Own:
+    """The session of a staff member who signed in, for acts on the session itself: no API key stands for it.
+
+    Raises:
+        RequestRefused: `not_signed_in`, with a key too; or another site may have sent this write.
+    """
+    if "authorization" in request.headers:
+        raise refusals.NOT_SIGNED_IN()
+    return Own(_by_cookie(portal, request), require_session(request, portal))
+
+
+TheOwnSession = Annotated[Own, Depends(own_session)]
 
 
 def require_own_page(request: Request, portal: Portal) -> None:

@@ -57,7 +57,9 @@ class SignInLimits:
 def _budgets(attempt: Attempt) -> list[Budget]:
     if attempt.browser is not None:
         return [(PER_BROWSER, "browser", f"{attempt.browser} {attempt.email_key}")]
-    return [(PER_ADDRESS, "address", _network_of(attempt.origin.address)), (PER_EMAIL, "email", attempt.email_key)]
+    where = "console " if attempt.at_console else ""
+    network = _network_of(attempt.origin.address)
+    return [(PER_ADDRESS, f"{where}address", network), (PER_EMAIL, f"{where}email", attempt.email_key)]
 
 
 def _network_of(address: str) -> str:

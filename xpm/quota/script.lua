@@ -5,8 +5,8 @@
 --                         `open`. Its absence is how lost memory is noticed, so it never expires.
 --   2 app         hash    parked_until, parked_by: a 429 that concerns every tenant
 --   3 app_minute  zset    permit -> when its call leaves the minute of the app
---   4 tenant      hash    parked_until, parked_by: a 429 that concerns this tenant; known: 1 once a probe's answer has
---                         shown what was used; probe: the permit of the last probe; paced: when a background call is next
+--   4 tenant      hash    parked_until, parked_by: a 429 that concerns this tenant; known: 1 once it is known what
+--                         was used; probe: the permit of the last probe; paced: when a background call is next
 --   5 calls       zset    permit -> end of its lease: the calls that run (P22: a lease each, so none can leak)
 --   6 minute      zset    permit -> when its call leaves the minute: 60 s after its answer, until that has come after
 --                         the end of its lease. Kept a minute longer, for `calibrate`.
@@ -47,10 +47,12 @@ local function tidy()
   redis.call('ZREMRANGEBYSCORE', APP_MINUTE, '-inf', long_gone)
 end
 
--- Unused keys expire; a tenant that returns after that is probed first.
+-- Keys that are not used expire; those of a tenant's day a little more than a day after its last call.
+local day_kept = rules.day + 3 * rules.bucket
+
 local function keep()
   local short = text(math.ceil((rules.lease + 3 * rules.minute) / 1000))
-  local long = text(math.ceil((rules.day + 3 * rules.bucket) / 1000))
+  local long = text(math.ceil(day_kept / 1000))
   for _, key in ipairs({APP_MINUTE, CALLS, MINUTE}) do redis.call('PEXPIRE', key, short) end
   for _, key in ipairs({TENANT, DAY}) do redis.call('PEXPIRE', key, long) end
 end
@@ -125,10 +127,17 @@ local function parked(key)
   return (tonumber(found[1] or '') or 0) - now, found[2] or ''
 end
 
+-- Whether the ledger remembers longer than a tenant's keys are kept, and has none of this one: it made no call for a day.
+local function is_unused()
+  local opened = tonumber(redis.call('GET', MEMORY) or '')
+  return opened and now - opened > day_kept and redis.call('EXISTS', TENANT, DAY) == 0
+end
+
 -- Whether the tenant's use is known, and if not, whether a probe is running to learn it.
 local function knowledge()
   local found = redis.call('HMGET', TENANT, 'known', 'probe')
-  return found[1] == '1', found[2] and redis.call('ZSCORE', CALLS, found[2]) and true or false
+  if found[1] == '1' or is_unused() then return true, false end
+  return false, found[2] and redis.call('ZSCORE', CALLS, found[2]) and true or false
 end
 
 -- The longest of all waits and its limit; 0 when nothing blocks the call.
@@ -174,7 +183,8 @@ function command.take()
   if redis.call('ZSCORE', CALLS, ask.permit) then return {1, '', text(now)} end
   local wait, limit = refusal()
   if wait > 0 then return {0, limit, text(math.ceil(wait))} end
-  if not knowledge() then redis.call('HSET', TENANT, 'probe', ask.permit) end
+  local known = knowledge()
+  redis.call('HSET', TENANT, known and 'known' or 'probe', known and '1' or ask.permit)
   count_pace()
   add_to_day(1)
   hold(ask.permit, ask.lease)
@@ -222,7 +232,7 @@ function command.park()
     redis.call('HSET', key, 'parked_until', text(now + math.min(ask.wait, rules.day)), 'parked_by', ask.limit)
   end
   if key == TENANT and ask.limit ~= 'concurrent' then redis.call('HDEL', TENANT, 'known') end
-  redis.call('PEXPIRE', key, text(math.ceil((rules.day + 3 * rules.bucket) / 1000)))
+  redis.call('PEXPIRE', key, text(math.ceil(day_kept / 1000)))
 end
 
 -- Whoever asks has just started this Redis and all who use it, so no holder is to be waited for.

@@ -18,11 +18,15 @@ class BadCompression(Exception):
     """The body is compressed in a way that we do not accept, or its compression is broken."""
 
 
+class EndsEarly(BadCompression):
+    """The body ended before its compression did."""
+
+
 def unpacked(response: httpx.Response) -> Iterator[bytes]:
     """The pieces of an answer's body. The stream's own exceptions pass through.
 
     Raises:
-        BadCompression: it is neither plain nor one gzip.
+        BadCompression: it is neither plain nor one whole gzip.
     """
     stream = response.stream
     if not isinstance(stream, httpx.SyncByteStream):
@@ -51,4 +55,4 @@ def _gunzipped(stream: httpx.SyncByteStream) -> Iterator[bytes]:
                 yield piece
             packed = gzip.unconsumed_tail or gzip.unused_data
     if not gzip.eof:
-        raise BadCompression
+        raise EndsEarly

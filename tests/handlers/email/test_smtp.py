@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import smtplib
 import socket
 import threading
 from collections.abc import Iterator, Mapping
@@ -17,7 +18,10 @@ from config.settings import SettingsError
 from handlers.email import smtp
 from handlers.email.smtp import KEEP_SECONDS, SmtpMailer
 from handlers.errors import JobError, OutcomeUnknown, Rejected, Transient
+from handlers.jobs.kinds import KINDS
+from portal_db.states import Lane
 from worker.local.mail_catcher import Behaviour, MailCatcher
+from worker.runner.chain import BEGIN_WITHIN
 
 DROP = "drop"
 HANG = "hang"
@@ -225,7 +229,39 @@ def test_without_a_clear_answer_to_the_message_nobody_knows(answer: str) -> None
 @pytest.mark.parametrize(("step", "expected"), [("greeting", Transient), ("rcpt", Transient), ("end", OutcomeUnknown)])
 def test_a_server_that_hangs(monkeypatch: pytest.MonkeyPatch, step: str, expected: type[JobError]) -> None:
     monkeypatch.setattr(smtp, "SECONDS_PER_STEP", 0.2)
+    monkeypatch.setattr(smtp, "SECONDS_FOR_THE_ANSWER", 0.2)
     assert isinstance(send({step: HANG}), expected)
+
+
+def test_the_answer_to_a_message_may_take_longer_than_any_other(
+    mail_catcher: MailCatcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a note of how long answers are waited for
+    waits: list[float | None] = []
+    rcpt, getreply = smtplib.SMTP.rcpt, smtplib.SMTP.getreply
+
+    def noted(server: smtplib.SMTP) -> tuple[int, bytes]:
+        assert server.sock is not None
+        waits.append(server.sock.gettimeout())
+        return getreply(server)
+
+    def forgotten(server: smtplib.SMTP, recipient: str) -> tuple[int, bytes]:
+        waits.clear()
+        return rcpt(server, recipient)
+
+    monkeypatch.setattr(smtplib.SMTP, "getreply", noted)
+    monkeypatch.setattr(smtplib.SMTP, "rcpt", forgotten)
+    mailer = SmtpMailer(mail_catcher.url)
+    # When two messages are sent on one connection
+    for _ in range(2):
+        mailer.send(letter(), "kim@mail.example")
+        # Then it is longest after DATA and at its end
+        assert waits[-3:] == [smtp.SECONDS_PER_STEP, smtp.SECONDS_FOR_THE_ANSWER, smtp.SECONDS_FOR_THE_ANSWER]
+    mailer.close()
+    # And the slowest server that is begun with is through within the job's deadline
+    steps = 5 * smtp.SECONDS_PER_STEP + smtp.SECONDS_FOR_THE_ANSWER
+    deadlines = {kind.deadline_seconds for kind in KINDS.values() if kind.lane is Lane.EMAIL}
+    assert {(1 - BEGIN_WITHIN) * deadline >= steps for deadline in deadlines} == {True}
 
 
 def test_nobody_there() -> None:

@@ -14,6 +14,7 @@ from handlers.imports.amend import amend
 from handlers.imports.cancel import cancel
 from handlers.imports.welcome_email import resend
 from handlers.operations.dead_letters import dismiss
+from handlers.operations.housekeeping import keep_house
 from portal_db.states import ClientType, EmailState, ImportState, JobState, Subscription
 from tests.handlers.given import client_of, find, is_company, run_only, take_login, values_of
 from tests.handlers.operations import given as ops
@@ -30,6 +31,13 @@ def rejected(world: World, simulator: SimulatorHandle, **fields: Any) -> UUID:
     world.run_due()
     assert world.import_row(import_id).state is ImportState.REJECTED
     return import_id
+
+
+def outlive_jobs(world: World, import_id: UUID) -> None:
+    """So long goes by that housekeeping deletes the import's jobs."""
+    world.pass_time(91 * 86_400)
+    keep_house(world.database, world.services.settings)
+    assert world.jobs_of(import_id) == {}
 
 
 def login_email(world: World) -> object:
@@ -56,6 +64,21 @@ def test_a_rejected_import_succeeds_with_another_email(world: World, simulator: 
     assert ("import.amend", "revision 1", "revision 2: email", "ticket 7") in entries
     assert ("import.reopen", "epoch 1", "epoch 2", "ticket 7") in entries
     assert world.scalar("select count(*) from audit where coalesce(before,'')||coalesce(after,'')||why like '%@%'") == 0
+
+
+def test_a_rejected_import_is_amended_after_its_jobs_were_deleted(
+    sqlite_world: World, simulator: SimulatorHandle
+) -> None:
+    # Given a rejected import, and housekeeping after 90 days
+    world, act = sqlite_world, ops.operator(sqlite_world)
+    import_id = rejected(world, simulator)
+    outlive_jobs(world, import_id)
+    # When it is corrected
+    done = amend(world.database, act, import_id, {"email": "mia@moss.example"})
+    # Then it is validated again, in a new epoch
+    assert (done.revision, done.state) == (2, ImportState.ACCEPTED)
+    [job] = world.jobs_of(import_id).values()
+    assert (job.kind, job.state, job.epoch, job.interactive) == ("validate_import", JobState.QUEUED, 2, True)
 
 
 def test_everything_that_can_be_amended_before_creation(sqlite_world: World, simulator: SimulatorHandle) -> None:
@@ -215,6 +238,44 @@ def test_a_login_nobody_activated_takes_the_new_email_and_the_welcome_goes_there
     assert after.token_hash == hashed(activation_token(world.services, after.id, 2)) != before.token_hash
 
 
+def test_a_refused_email_is_sent_to_the_new_address_after_its_job_was_deleted(
+    world: World, refused_email: UUID
+) -> None:
+    # Given an import whose email was refused, and housekeeping after 90 days
+    act = ops.operator(world)
+    outlive_jobs(world, refused_email)
+    # When the address is corrected
+    done = amend(world.database, act, refused_email, {"email": "right@moss.example"})
+    # Then the import is open until the email has gone there
+    assert (done.state, done.sends_email) == (ImportState.IN_PROGRESS, True)
+    world.run_due()
+    assert [delivery.recipient for delivery in world.mail.deliveries()] == ["right@moss.example"]
+    assert ops.email_of(world, refused_email).state is EmailState.SENT
+    assert world.import_row(refused_email).state is ImportState.SUCCEEDED
+
+
+def test_an_import_whose_jobs_were_deleted_keeps_its_state(sqlite_world: World, simulator: SimulatorHandle) -> None:
+    # Given an import without its details, whose email was sent, and housekeeping after 90 days
+    world, act = sqlite_world, ops.operator(sqlite_world)
+    import_id, job_id = ops.dead_details(world, simulator, send_welcome_email=True)
+    dismiss(world.database, act, job_id)
+    outlive_jobs(world, import_id)
+    # When the address is corrected
+    done = amend(world.database, act, import_id, {"email": "right@moss.example"})
+    # Then nothing was done that would make it succeed
+    assert (done.state, done.sends_email) == (ImportState.PARTLY_SUCCEEDED, False)
+    row = world.import_row(import_id)
+    assert (row.state, row.epoch) == (ImportState.PARTLY_SUCCEEDED, 1)
+
+
+def test_the_email_of_a_client_that_exists_is_not_taken_away(world: World, refused_email: UUID) -> None:
+    act = ops.operator(world)
+    refusal = ops.refused(lambda: amend(world.database, act, refused_email, {"email": None}), "bad_request")
+    assert refusal.field == "email"
+    assert login_email(world) == "wrong@moss.example"
+    assert world.import_row(refused_email).revision == 1
+
+
 def test_an_email_that_reached_the_wrong_person_has_a_dead_link_from_then_on(
     sqlite_world: World, simulator: SimulatorHandle
 ) -> None:
@@ -234,15 +295,18 @@ def test_an_email_that_reached_the_wrong_person_has_a_dead_link_from_then_on(
     assert [delivery.recipient for delivery in world.mail.deliveries()][1:] == ["right@moss.example"]
 
 
+@pytest.mark.parametrize("is_late", [False, True], ids=["soon", "after its job was deleted"])
 def test_an_email_of_unknown_outcome_has_a_dead_link_after_a_correction(
-    sqlite_world: World, simulator: SimulatorHandle
+    sqlite_world: World, simulator: SimulatorHandle, is_late: bool
 ) -> None:
     """It may have arrived, where operations did not want to send it again."""
     world, act = sqlite_world, ops.operator(sqlite_world)
     import_id, _ = ops.unknown_email(world, simulator, delivered=True)
     dismiss(world.database, act, world.jobs_of(import_id)[ops.EMAIL].id)
     assert ops.email_of(world, import_id).token_hash is not None
-    amend(world.database, act, import_id, {"email": "right@moss.example"})
+    if is_late:
+        outlive_jobs(world, import_id)
+    assert not amend(world.database, act, import_id, {"email": "right@moss.example"}).sends_email
     assert ops.email_of(world, import_id).token_hash is None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import zipfile
+from collections.abc import Callable
 from datetime import date
 from itertools import islice
 from typing import Any
@@ -12,6 +13,7 @@ from uuid import UUID
 
 import openpyxl
 import pytest
+from openpyxl.xml.constants import SHARED_STRINGS
 
 from handlers.imports import batch_csv, batch_file, batch_rows, batch_xlsx
 from handlers.imports.batch_rows import BadFile, BadLine
@@ -34,6 +36,24 @@ def excel(*rows: list[Any]) -> bytes:
     file = io.BytesIO()
     book.save(file)
     return file.getvalue()
+
+
+Change = Callable[[bytes], bytes]
+
+
+def with_parts(changes: dict[str, Change], source: bytes | None = None, how: int = zipfile.ZIP_DEFLATED) -> bytes:
+    """An Excel file of which some parts were changed, or added."""
+    before = zipfile.ZipFile(io.BytesIO(source or excel(["xpm_uuid", "kind"], [UUID_1, "entity"])))
+    made, names = io.BytesIO(), before.namelist()
+    with zipfile.ZipFile(made, "w", how) as archive:
+        for name in dict.fromkeys([*names, *changes]):
+            archive.writestr(name, changes.get(name, bytes)(before.read(name) if name in names else b""))
+    return made.getvalue()
+
+
+def with_more(name: str, before: bytes, more: bytes) -> bytes:
+    """A good Excel file, of which one part has more before some tag."""
+    return with_parts({name: lambda content: content.replace(before, more + before)})
 
 
 # Built once and named: the bytes of a workbook hold the time it was made, which no name of a test may.
@@ -139,21 +159,103 @@ def test_a_value_in_a_column_without_a_name_is_named() -> None:
     ]
 
 
-def test_an_excel_file_that_unpacks_to_too_much_is_refused_while_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever sizes it claims: the bytes are counted as they are unpacked."""
-    monkeypatch.setattr(batch_xlsx, "MAX_UNPACKED", 1_000_000)
-    bomb = io.BytesIO(excel(["xpm_uuid", "kind"], [UUID_1, "entity"]))
-    with zipfile.ZipFile(bomb, "a", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("xl/media/large.bin", bytes(2_000_000))
-    assert len(bomb.getvalue()) < 20_000
+SHEET, TEXTS, FORMATS = "xl/worksheets/sheet1.xml", "xl/sharedStrings.xml", "xl/styles.xml"
+
+
+@pytest.mark.parametrize(
+    ("name", "before"),
+    [
+        (FORMATS, b"</cellXfs>"),
+        ("xl/workbook.xml", b"</sheets>"),
+        ("[Content_Types].xml", b"</Types>"),
+        ("xl/_rels/workbook.xml.rels", b"</Relationships>"),
+    ],
+    ids=["formats", "workbook", "types", "relationships"],
+)
+def test_a_part_of_which_objects_are_made_is_refused_by_its_size(name: str, before: bytes) -> None:
+    """Given some KB that unpack to 1 MB; a part that may be large is none of which objects are made, whatever its name."""
+    bomb = with_more(name, before, b"<xf/>" * 200_000)
+    assert len(bomb) < 10_000
+    with pytest.raises(BadFile, match="has too many formats"):
+        list(batch_file.read(bomb))
+
+
+@pytest.mark.parametrize(
+    ("before", "more"),
+    [
+        (b"</sheetData>", b"<row>%s</row>" % (b"<c/>" * 250_000)),
+        (b"</sheetData>", b"<row %s/>" % b" ".join(b"a%d=''" % number for number in range(50_000))),
+        (b"</sheetData>", b"<row><c>%s</c></row>" % (b"x" * 1_000_000)),
+        (b"</sheetData>", (b"<row>%s</row>" % (b"<c/>" * 98)) * 13_000),
+        (b"<sheetData>", b"<cols>%s</cols>" % (b"<col/>" * 1_300_000)),
+    ],
+    ids=["cells of a row", "attributes", "a text", "rows", "columns"],
+)
+def test_a_sheet_is_refused_at_what_is_too_much_of_it(before: bytes, more: bytes) -> None:
+    bomb = with_more(SHEET, before, more)
+    assert len(bomb) < 200_000
     with pytest.raises(BadFile, match="is too large"):
-        list(batch_file.read(bomb.getvalue()))
+        list(batch_file.read(bomb))
+
+
+def test_an_excel_file_that_unpacks_to_too_much_is_refused_while_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever sizes it claims: the bytes are counted as they are unpacked, of what is read."""
+    monkeypatch.setattr(batch_xlsx, "MAX_UNPACKED", 1_000_000)
+    bomb = with_more(SHEET, b"</sheetData>", (b'<row><c t="str"><v>%s</v></c></row>' % (b"7" * 100_000)) * 20)
+    assert len(bomb) < 20_000
+    with pytest.raises(BadFile, match="is too large"):
+        list(batch_file.read(bomb))
+    assert len(list(batch_file.read(with_parts({"xl/media/image1.png": lambda _: bytes(2_000_000)})))) == 1
+
+
+def test_an_excel_file_is_refused_if_it_is_compressed_as_zipfile_unpacks_without_a_bound() -> None:
+    with pytest.raises(BadFile, match="is not an Excel file"):
+        list(batch_file.read(with_parts({}, how=zipfile.ZIP_BZIP2)))
+
+
+def test_a_used_workbook_of_5000_full_rows_is_read() -> None:
+    """Given formats of 200 KB, as they gather over the years, and long texts."""
+    header = [*batch_rows.COLUMNS, *batch_rows.RESULT_COLUMNS]
+    rows = [[UUID_1, "entity", *[f"{number} of a long text" * 3 for _ in header[2:]]] for number in range(5_000)]
+    xf = b'<xf numFmtId="0" fontId="0" fillId="0" borderId="0" xfId="0"><alignment/></xf>' * 2_500
+    used = {FORMATS: lambda content: content.replace(b"</cellXfs>", xf + b"</cellXfs>")}
+    assert len(list(batch_file.read(with_parts(used, excel(header, *rows))))) == 5_000
+
+
+def test_the_texts_that_cells_of_excel_share_are_read_with_and_without_formats() -> None:
+    # Given texts as Excel stores them: one in two formats, with its reading, which is no part of it
+    space = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    rich = "<si><r><t>Blue </t></r><r><rPr><b/></rPr><t>Reef</t></r><rPh sb='0' eb='1'><t>bluu</t></rPh></si>"
+    texts = f"<sst xmlns='{space}'><si><t>client</t></si>{rich}</sst>"
+    rows = "".join(f'<row><c t="s"><v>{number}</v></c></row>' for number in range(2))
+    kind = f'<Override PartName="/{TEXTS}" ContentType="{SHARED_STRINGS}"/>'
+    content = with_parts(
+        {
+            TEXTS: lambda _: texts.encode(),
+            SHEET: lambda _: f"<worksheet xmlns='{space}'><sheetData>{rows}</sheetData></worksheet>".encode(),
+            "[Content_Types].xml": lambda content: content.replace(b"</Types>", f"{kind}</Types>".encode()),
+        }
+    )
+    # When it is read, then the cells have their texts
+    assert list(batch_file.read(content)) == [(2, {"client": "Blue Reef"})]
 
 
 def test_an_excel_file_with_more_rows_than_a_batch_is_not_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batch_xlsx, "MAX_LINES", 11)
     content = excel(["xpm_uuid", "kind"], *([UUID_1, "entity"] for _ in range(50)))
     assert len(list(batch_file.read(content))) == 10
+
+
+@pytest.mark.parametrize("as_csv", [False, True], ids=["excel", "csv"])
+def test_a_cell_whose_formula_failed_is_no_name(as_csv: bool) -> None:
+    # Given a name that a lookup did not find, and an error in a result column, which is not read
+    rows = [["xpm_uuid", "kind", "name", "state"], [UUID_1, "entity", "#N/A"], [UUID_2, "entity", "Moss", "#REF!"]]
+    content = "\n".join(",".join(row) for row in rows).encode() if as_csv else excel(*rows)
+    # When the file is read
+    first, second = batch_file.read(content)
+    # Then that line is refused, and the other is not
+    assert str(first) == "line 2: the formula in column name failed: #N/A. Correct it, or empty the cell."
+    assert second == (3, {"xpm_uuid": UUID_2, "kind": "entity", "name": "Moss"})
 
 
 @pytest.mark.parametrize("mark", ["\n", "\r\n", "x\n", ",\n"], ids=["lf", "crlf", "rows", "empty cells"])
@@ -164,21 +266,24 @@ def test_a_file_is_read_no_further_than_its_lines_may_go(mark: str) -> None:
         list(islice(found, batch_rows.MAX_LINES + 1))
 
 
+def test_a_value_beyond_the_columns_of_an_excel_file_is_refused_and_an_empty_cell_ignored() -> None:
+    cell = b'<row r="3"><c r="KA3" t="%s"><v>1</v></c></row>'
+    with pytest.raises(BadFile, match="more than 200 columns in line 3"):
+        list(batch_file.read(with_more(SHEET, b"</sheetData>", cell % b"n")))
+    empty = with_more(SHEET, b"</sheetData>", (cell % b"n").replace(b"<v>1</v>", b""))
+    assert len(list(batch_file.read(empty))) == 1
+
+
 def test_a_line_of_nothing_but_marks_is_refused_by_its_columns() -> None:
     with pytest.raises(BadFile, match="more than 200 columns in line 2"):
         list(batch_file.read(f"xpm_uuid,kind\n{',' * 100_000}".encode()))
 
 
 def test_entities_in_the_xml_of_an_excel_file_are_not_expanded() -> None:
-    source, made = zipfile.ZipFile(io.BytesIO(excel(["xpm_uuid", "kind"], [UUID_1, "entity"]))), io.BytesIO()
-    with zipfile.ZipFile(made, "w") as archive:
-        for part in source.infolist():
-            content = source.read(part)
-            if part.filename == "xl/workbook.xml":
-                content = b'<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa">]>' + content
-            archive.writestr(part.filename, content)
+    doctype = b'<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa">]>'
+    content = with_parts({"xl/workbook.xml": lambda content: doctype + content})
     with pytest.raises(BadFile, match="is not an Excel file"):
-        list(batch_file.read(made.getvalue()))
+        list(batch_file.read(content))
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20", ",=", ";=", "|=", "\t="])

@@ -18,6 +18,7 @@ from handlers.imports.preflight import Budget
 from handlers.imports.request import ImportWishes
 from portal_db import audit
 from portal_db.states import ClientKind, ImportState, Role
+from tests.handlers.given import change, run_only
 from tests.making import importable
 from tests.world import World, begin_directory_sync
 from xpm.simulator.serve import SimulatorHandle
@@ -109,6 +110,27 @@ def test_addresses_tried_out_by_imports_are_counted_until_nothing_answers_for_a_
     world.pass_time(24 * 3600 + 1)
     world.run_due()
     assert world.import_row(waiting.id).state is not ImportState.WAITING
+
+
+def test_of_addresses_that_only_xpm_knows_those_of_other_firms_count(world: World, simulator: SimulatorHandle) -> None:
+    partner, spouse, first, second, stranger = [record.uuid for record in importable(simulator)[:5]]
+    shared, wanted, elsewhere = "us@here.example", "both@here.example", "jo@elsewhere.example"
+    emails = {partner: shared, spouse: shared, first: wanted, second: wanted, stranger: elsewhere}
+    for record, email in emails.items():
+        change(simulator, record, email=email)
+    other = add_practice(world.database, "Other", time_zone="Australia/Sydney", mfa_mandatory=True)
+    add_staff(world.database, other, "Jo", elsewhere, Role.OWNER)
+    # Given an address that a login of their own has, and one that two rows of a batch share: neither counts
+    world.run_import(partner)
+    assert world.run_import(spouse).outcome_code == "email_taken"
+    rows = world.ask_batch([world.request(first), world.request(second)])
+    for import_id in rows:
+        run_only(world, import_id, "validate_import")
+    assert world.import_row(rows[1]).outcome_code == "email_taken"
+    assert counted(world) == []
+    # When a login of another firm has it, it counts
+    assert world.run_import(stranger).outcome_code == "email_taken"
+    assert counted(world) == ["1 in a day"]
 
 
 def counted(world: World) -> list[object]:

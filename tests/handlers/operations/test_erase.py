@@ -22,13 +22,14 @@ from handlers.operations.reconcile import QueueAway
 from portal_db import audit, co_owner_invitations
 from portal_db.access import credentials, people, terms
 from portal_db.access.credentials import SessionOwner
-from portal_db.clients import task_emails, tasks, team
+from portal_db.clients import clients, task_emails, tasks, team
 from portal_db.database import Tx
 from portal_db.states import FieldSource, ImportState, JobState, LoginKind, TaskKind
 from portal_db.tables import (
     Base,
     Client,
     EntityConnection,
+    Erasure,
     Job,
     JobAttempt,
     Relationship,
@@ -39,12 +40,13 @@ from portal_db.tables import (
 )
 from portal_db.types import db_now
 from portal_db.work import jobs
-from tests.handlers.given import bring, change, items_of, record_of, related, requeue, take_login
+from tests.handlers.given import bring, change, items_of, link_entity, record_of, related, requeue, take_login
 from tests.handlers.operations.conftest import queues_of
+from tests.handlers.operations.given import bring_details
 from tests.making import failure, importable
 from tests.servers.redis import RedisServer
 from tests.worker.queue.desk import Desk, message
-from tests.world import World
+from tests.world import TENANT, World
 from worker.queue.door import QUEUE
 from xpm.simulator.serve import SimulatorHandle
 
@@ -359,6 +361,155 @@ def test_without_redis_nothing_is_erased(case: Case, own_redis: RedisServer) -> 
     with pytest.raises(QueueAway):
         case.erase()
     assert rows(case) == before
+
+
+@dataclass
+class Mistaken:
+    """Another person, to whose record the case's person was linked by mistake, or the other way round; that was undone."""
+
+    case: Case
+    client_id: UUID
+    uuid: UUID
+    #: Their rows, and what names them in the audit trail.
+    before: Rows
+
+    def changed(self) -> set[tuple[str, str]]:
+        after = rows(self.case)
+        return {place for place, text in self.before.items() if after.get(place) != text}
+
+
+def link_to(case: Case, client_id: UUID, uuid: UUID | None) -> None:
+    """The client is disconnected, and linked to this record, if any."""
+    world = case.world
+    with world.database.write() as tx:
+        clients.unlink(tx, client_id)
+        link = {"id": tx.new_id(), "practice_id": world.practice_id, "client_id": client_id, "tenant_id": TENANT}
+        link |= {"connection_id": world.connection_id, "linked_by": world.staff_id}
+        assert uuid is None or clients.link(tx, {**link, "xpm_uuid": uuid})
+
+
+def import_that_made(case: Case, client_id: UUID) -> UUID:
+    with case.world.database.read() as tx:
+        return tx.session.scalars(select(Client.import_id).where(Client.id == client_id)).one() or client_id
+
+
+def mistake(case: Case, *, brings_details: bool = False) -> Mistaken:
+    world, other = case.world, importable(case.simulator)[5]
+    change(case.simulator, other.uuid, name="Bo Nightingale", email="bo@nightingale.example", relationships=[])
+    link_to(case, case.client_id, other.uuid)
+    if brings_details:
+        bring_details(world, import_that_made(case, case.client_id))
+    link_to(case, case.client_id, case.uuid)
+    world.run_due()
+    client_id = world.run_import(other.uuid).client_id
+    assert client_id is not None
+    return remembered(case, client_id, other.uuid, "bo@nightingale.example")
+
+
+def remembered(case: Case, client_id: UUID, uuid: UUID, email: str) -> Mistaken:
+    with case.world.database.write() as tx:
+        told = {"action": "job.dismiss", "subject": "job", "practice_id": case.world.practice_id}
+        audit.record(tx, **told, subject_id=uuid, why=f"{email} rang up.")  # type: ignore[arg-type]
+    marks = (str(client_id), email)
+    before = {place: text for place, text in rows(case).items() if any(mark in text for mark in marks)}
+    assert {place[0] for place in before} >= {"clients", "logins", "client_fields", "xpm_links", "imports", "audit"}
+    return Mistaken(case, client_id, uuid, before)
+
+
+def erased_records(case: Case) -> set[UUID]:
+    with case.world.database.read() as tx:
+        return set(tx.session.scalars(select(Erasure.xpm_uuid)))
+
+
+@pytest.mark.parametrize("brings_details", [False, True], ids=["link", "import of items"])
+def test_a_wrong_link_that_was_undone_leads_to_nobody_else(case: Case, brings_details: bool) -> None:
+    # Given
+    other = mistake(case, brings_details=brings_details)
+    # When
+    plan = case.rehearse()
+    done = case.erase()
+    # Then
+    assert plan.client_ids == done.client_ids == [case.client_id]
+    assert erased_records(case) == {case.uuid}
+    assert other.changed() == set()
+    assert left(case, rows(case)) == []
+
+
+def test_nor_does_it_from_the_other_person_s_record(case: Case) -> None:
+    # Given
+    other = mistake(case, brings_details=True)
+    person = remembered(case, case.client_id, case.uuid, case.strings[1])
+    # When
+    done = case.erase(practice_id=case.world.practice_id, xpm_uuid=other.uuid)
+    # Then
+    assert done.client_ids == [other.client_id]
+    assert erased_records(case) == {other.uuid}
+    assert {place[0] for place in person.changed()} == {"imports", "jobs"}, "the import of the wrong record is blanked"
+
+
+def wrong_import(case: Case) -> Mistaken:
+    """Somebody was imported from the person's record by mistake, and is linked to their own record by now."""
+    own = importable(case.simulator)[5].uuid
+    link_to(case, case.client_id, None)
+    client_id = case.world.run_import(case.uuid, name="Bo Nightingale", email="bo@nightingale.example").client_id
+    assert client_id is not None
+    link_to(case, client_id, own)
+    link_to(case, case.client_id, case.uuid)
+    return remembered(case, client_id, own, "bo@nightingale.example")
+
+
+def test_a_wrong_import_that_was_undone_leads_to_nobody_else(case: Case) -> None:
+    other = wrong_import(case)
+    done = case.erase()
+    assert done.client_ids == [case.client_id]
+    assert other.changed() == {("imports", str(import_that_made(case, other.client_id)))}
+
+
+def test_nor_does_it_from_the_client_whom_it_made(case: Case) -> None:
+    # Given
+    other = wrong_import(case)
+    person = remembered(case, case.client_id, case.uuid, case.strings[1])
+    # When
+    done = case.erase(client_id=other.client_id)
+    # Then
+    assert done.client_ids == [other.client_id]
+    assert erased_records(case) == {other.uuid}
+    assert person.changed() == set()
+
+
+def test_a_record_whose_client_was_disconnected_is_still_theirs(case: Case) -> None:
+    # Given a wrong link that was undone, to somebody who was imported and disconnected since
+    other = mistake(case)
+    link_to(case, other.client_id, None)
+    other = remembered(case, other.client_id, other.uuid, "bo@nightingale.example")
+    # When
+    done = case.erase()
+    # Then
+    assert done.client_ids == [case.client_id]
+    assert erased_records(case) == {case.uuid}
+    assert other.changed() == set()
+
+
+def test_an_own_past_link_still_leads_to_the_record(case: Case) -> None:
+    # Given a client whom no import made
+    uuid = importable(case.simulator)[5].uuid
+    client_id = link_entity(case.world, uuid)
+    link_to(case, client_id, None)
+    # When
+    done = case.erase(client_id=client_id)
+    # Then
+    assert done.client_ids == [client_id]
+    assert erased_records(case) == {uuid}
+
+
+@pytest.mark.parametrize("from_record", [False, True])
+def test_a_client_made_by_an_import_is_found_after_a_disconnect(case: Case, from_record: bool) -> None:
+    link_to(case, case.client_id, None)
+    record = {"practice_id": case.world.practice_id, "xpm_uuid": case.uuid}
+    done = case.erase(**record if from_record else {"client_id": case.client_id})
+    assert done.client_ids == [case.client_id]
+    assert erased_records(case) == {case.uuid}
+    assert left(case, rows(case)) == []
 
 
 #: Tables that point to a client, a login or a team member, and that erasing a person knows what to do about.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from uuid import UUID
 
@@ -12,15 +14,18 @@ from sqlalchemy import update
 from handlers.operations.reconcile import Became, Report, reconcile
 from portal_db.clients import links
 from portal_db.states import ImportState
-from portal_db.tables import DirectoryRecord
+from portal_db.tables import DirectoryRecord, XpmConnection, XpmLink
 from portal_db.types import db_now
-from tests.handlers.given import FullQuota, change, connect_colleague, disconnect, set_staff
+from tests.handlers.given import FullQuota, change, connect_colleague, disconnect, find, make_odd, set_staff
 from tests.handlers.operations.conftest import queues_of
 from tests.making import importable
 from tests.servers.waiting import wait_until
 from tests.worker.queue.desk import Desk
 from tests.world import TENANT, World
 from xpm.client import XpmApi
+from xpm.errors import XpmAway
+from xpm.limiter import UnlimitedPermit
+from xpm.simulator.faults import FaultRule
 from xpm.simulator.serve import SimulatorHandle
 
 
@@ -181,8 +186,17 @@ def test_links_of_a_cut_connection_are_not_asked_for(linked: tuple[World, Simula
 def test_a_requester_who_left_keeps_no_other_link_waiting(linked: tuple[World, SimulatorHandle, list[UUID]]) -> None:
     # Given three clients imported by somebody who has left, and one by a colleague
     world, simulator, _ = linked
-    colleague = connect_colleague(world, simulator.config.access_token)
     set_staff(world, left_at=db_now())
+    theirs = lost_by_a_colleague(world, simulator)
+    # When they are looked for one at a time, then the colleague's has its turn
+    for _ in range(4):
+        look(world, 1)
+    assert gone(world) == [theirs]
+
+
+def lost_by_a_colleague(world: World, simulator: SimulatorHandle) -> UUID:
+    """A client that a colleague has imported through a connection of their own, and whose record is gone from XPM."""
+    colleague = connect_colleague(world, simulator.config.access_token)
     person = importable(simulator)[3]
     request = world.request(person.uuid).model_copy(update={"requested_by": colleague})
     world.ask_batch([request])
@@ -190,7 +204,53 @@ def test_a_requester_who_left_keeps_no_other_link_waiting(linked: tuple[World, S
     del simulator.simulator.practices[TENANT].clients[person.uuid]
     with world.database.write() as tx:
         tx.session.execute(update(DirectoryRecord).values(as_of=db_now(-25 * 3600)))
-    # When they are looked for one at a time, then the colleague's has its turn
-    for _ in range(4):
-        look(world, 1)
-    assert gone(world) == [person.uuid]
+    return person.uuid
+
+
+def test_a_record_that_cannot_be_read_keeps_no_other_link_waiting(
+    linked: tuple[World, SimulatorHandle, list[UUID]],
+) -> None:
+    # Given three linked clients, the first without a name in XPM, and the last gone from it
+    world, simulator, (nameless, _, unknown) = linked
+    make_odd(simulator, find(simulator, lambda record: record.uuid == nameless), name="")
+    del simulator.simulator.practices[TENANT].clients[unknown]
+    # When one is looked for each night, then each has its turn
+    assert [look(world, 1).links_checked for _ in range(3)] == [0, 1, 1]
+    assert gone(world) == [unknown]
+    # And in one night all are looked for but the one that cannot be read
+    report = look(world, 10)
+    assert (report.links_checked, report.links_left) == (2, 1)
+
+
+def test_a_record_that_xpm_fails_for_keeps_its_tenants_links_waiting_for_one_run(
+    linked: tuple[World, SimulatorHandle, list[UUID]],
+) -> None:
+    world, simulator, (bad, _, _) = linked
+    simulator.simulator.faults.add(FaultRule("status_500", "client.api/get", bad, count=1000))
+    assert [look(world, 10).links_checked for _ in range(2)] == [0, 2]
+
+
+class OneTenantAway:
+    """A limiter for which XPM is away, but only for the tenant "away"."""
+
+    @contextmanager
+    def acquire(self, tenant_id: str, *, lane: str, holder: str, deadline: float) -> Iterator[UnlimitedPermit]:  # noqa: ARG002 -- the protocol's
+        if tenant_id == "away":
+            raise XpmAway("does not answer in time", 60)
+        yield UnlimitedPermit()
+
+
+def test_a_tenant_whose_xpm_is_away_keeps_no_other_tenants_links_waiting(
+    linked: tuple[World, SimulatorHandle, list[UUID]],
+) -> None:
+    # Given three clients of a tenant that is away, and one of another tenant
+    world, simulator, _ = linked
+    with world.database.write() as tx:
+        for table in (XpmConnection, XpmLink):
+            tx.session.execute(update(table).values(tenant_id="away"))
+    theirs = lost_by_a_colleague(world, simulator)
+    # When fewer are looked for in each of two nights than that tenant has, then the other's has its turn
+    with closing(XpmApi(world.services.settings.xpm_api_url, limiter=OneTenantAway())) as xpm:
+        for _ in range(2):
+            look(world, 2, services=replace(world.services, xpm=xpm))
+    assert gone(world) == [theirs]

@@ -11,16 +11,20 @@ from sqlalchemy import select, update
 
 from handlers.access import password_reset
 from handlers.access.act import Act, act_of
+from handlers.access.activation import activation_token
 from handlers.access.origin import Origin
 from handlers.access.practices import add_operator
+from handlers.access.tokens import hashed
 from handlers.errors import RequestRefused
+from handlers.imports.welcome_email import resend
 from handlers.operations import restore
 from portal_db import audit
 from portal_db.states import EmailState, ImportState, JobState
 from portal_db.tables import ReconnectNotice, WelcomeEmail
 from portal_db.types import db_now
 from tests.handlers.given import run_only
-from tests.making import importable
+from tests.handlers.operations import given as ops
+from tests.making import claimed, importable
 from tests.world import World
 from xpm.simulator.serve import SimulatorHandle
 
@@ -62,6 +66,41 @@ def test_no_email_of_the_backup_leaves_unconfirmed(world: World, simulator: Simu
     # What is asked for from now on is greeted as ever
     world.run_import(later.uuid, send_welcome_email=True)
     assert len(world.mail.deliveries()) == 2
+
+
+@pytest.fixture
+def held_back(world: World, simulator: SimulatorHandle, operator: UUID) -> UUID:
+    """An import of a backup that was put back: its email was about to be sent, and its job is still queued."""
+    import_id = world.ask(importable(simulator)[0].uuid, send_welcome_email=True)
+    for kind in ops.BEFORE_EMAIL:
+        run_only(world, import_id, kind)
+    restore.begin(world.database, Act(operator, "disk died"))
+    return import_id
+
+
+def test_an_email_that_is_resent_before_work_goes_on_leaves_once(world: World, operator: UUID, held_back: UUID) -> None:
+    # When its email is resent, and work goes on
+    done = resend(world.database, Act(operator, "not arrived"), ops.email_of(world, held_back).id)
+    assert done.version == 2
+    assert world.scalar("SELECT count(*) FROM jobs WHERE kind = 'send_welcome_email'") == 1
+    restore.finish(world.database, Act(operator, "done"))
+    world.run_due()
+    # Then its job has sent the new version
+    email = ops.email_of(world, held_back)
+    assert (email.state, email.version) == (EmailState.SENT, 2)
+    assert email.token_hash == hashed(activation_token(world.services, email.id, 2))
+    assert len(world.mail.deliveries()) == 1
+    assert ops.holds_together(world, held_back) is ImportState.SUCCEEDED
+
+
+def test_an_email_whose_job_is_running_is_not_resent(world: World, operator: UUID, held_back: UUID) -> None:
+    """The job has read the email already: it would send the old version, or none."""
+    restore.finish(world.database, Act(operator, "done"))
+    email_id = ops.email_of(world, held_back).id
+    claimed(world, world.jobs_of(held_back)[ops.EMAIL].id)
+    ops.refused(lambda: resend(world.database, Act(operator, "not arrived"), email_id), "email_under_way")
+    email = ops.email_of(world, held_back)
+    assert (email.state, email.version) == (EmailState.UNKNOWN, 1)
 
 
 def test_an_email_that_the_backup_was_made_in_the_midst_of_is_unknown_too(

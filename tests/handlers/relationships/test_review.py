@@ -14,7 +14,7 @@ from handlers.access.caller import Caller
 from handlers.clients import link as portal_clients
 from handlers.errors import RequestRefused
 from handlers.imports import relationships
-from handlers.relationships import review, review_queue
+from handlers.relationships import review, review_queue, undo
 from handlers.relationships.direction import Ambiguity, Direction
 from handlers.relationships.review import Chosen, Confirmed
 from handlers.relationships.review_queue import Item
@@ -27,7 +27,7 @@ from portal_db.tables import ClientChange, Import, Login, TeamMember
 from portal_db.types import database_time
 from tests.handlers.given import bring, find, is_company, link_entity, record_of, related, set_staff, take_login
 from tests.racing import at_once
-from tests.world import World, building, is_importable_person
+from tests.world import World, building, connect_practice, is_importable_person
 from worker.local.mail_catcher import MailCatcher
 from xpm.records import RelationshipRecord
 from xpm.simulator.serve import SimulatorHandle
@@ -279,6 +279,29 @@ def test_a_reviewer_does_not_hold_up_what_a_resync_tells_of_the_client(
             resync.session.execute(text("SET LOCAL lock_timeout = '500ms'"))
             history.note(resync, By(world.practice_id, ChangeSource.RESYNC), [told])
         assert [change.source for change in office.changes()][:1] == [ChangeSource.RESYNC]
+
+
+@pytest.mark.parametrize("unlinks", ["the reviewer", "a colleague"])
+def test_a_member_that_was_unlinked_and_linked_again_is_as_before_after_an_undo(
+    world: World, simulator: SimulatorHandle, unlinks: str
+) -> None:
+    # Given a member who was linked, unlinked and linked again
+    row = world.run_import(find(simulator, is_importable_person).uuid, bring_relationships=False)
+    office = Office(world, row)
+    told = related("Wife", name="Bo Moss-Lee")
+    office.tell(told)
+    entered = office.member("Bo")
+    office.link(office.item(told), entered)
+    _, colleague, _ = connect_practice(world.database, world.services.settings, simulator.config.access_token)
+    by = office.partner if unlinks == "the reviewer" else replace(office.partner, staff_id=colleague, role=Role.OWNER)
+    undo.unlink_member(world.database, by, office.client_id, entered)
+    item = office.link(office.item(told), entered)
+    # When the reviewer undoes the second link
+    undo.undo(world.database, office.partner, [item.row.id])
+    # Then the item awaits review again, and the member is as the unlinking had left them
+    assert office.item(told).row.state is ReviewState.PENDING
+    [member] = office.team().values()
+    assert (member.name, member.relationship, member.xpm_uuid) == ("Bo Moss-Lee", "Wife", None)
 
 
 def test_bulk_ignore_takes_the_chosen_pending_items_and_no_others(office: Office) -> None:

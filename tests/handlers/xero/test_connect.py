@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from uuid import UUID, uuid4
 
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from config.settings import SettingsError
 from handlers.errors import RequestRefused
@@ -15,10 +16,13 @@ from handlers.integration.connect import Choice, Connected, ConnectingStaff
 from portal_db import audit
 from portal_db.access import people
 from portal_db.states import ActorKind, ConnectionState, ImportState, Role
-from portal_db.tables import Staff
+from portal_db.tables import AuditEntry, Staff, XpmLink
 from portal_db.types import db_now
 from portal_db.xero import connections, logins
+from tests.handlers.directory.given import FULL, synced
+from tests.handlers.given import change, link_entity
 from tests.handlers.xero.office import OTHER_TENANT, Office, colleague, come_back, complete, connected
+from tests.making import importable, unpause
 from tests.racing import at_once
 from tests.world import TENANT, World
 from xpm.simulator.serve import SimulatorHandle
@@ -193,6 +197,12 @@ def test_with_xero_away_on_the_way_back_one_begins_anew(unconnected: World, xero
     assert connected(unconnected, partner(unconnected)).connection_id
 
 
+def links(world: World) -> dict[UUID, UUID]:
+    """The connection that each XPM record is linked through."""
+    with world.database.read() as tx:
+        return {row.xpm_uuid: row.connection_id for row in tx.session.scalars(select(XpmLink))}
+
+
 def offered(world: World, xero: SimulatorHandle) -> Choice:
     knobs(xero, consent_tenants=[TENANT, OTHER_TENANT])
     choice = complete(world, partner(world), come_back(world, partner(world)))
@@ -268,6 +278,62 @@ def test_coming_back_as_another_xero_user_forgets_the_first_ones_tokens(office: 
     with office.world.database.read() as tx:
         assert logins.load(tx, first).row.access_token is None
     assert office.login().access_token is not None
+
+
+def test_coming_back_as_another_xero_user_takes_the_clients_along(both_offices: Office) -> None:
+    """Nobody syncs the directory of the former connection any more."""
+    # Given a client from XPM, and another whose record the second Xero user does not see
+    office, world = both_offices, both_offices.world
+    first, second = (record.uuid for record in importable(office.xero)[:2])
+    world.run_import(first)
+    unseen = uuid4()
+    link_entity(replace(world, connection_id=office.connection_id), unseen)
+    # When the partner disconnects, comes back as that user, and XPM is read
+    disconnect.disconnect(world.database, office.connection_id, staff_id=office.partner.staff_id)
+    done = connected(world, office.partner, xero_user="another-xero-user")
+    unpause(world)
+    world.run_due()
+    # Then the client is on the new connection, and the other one stays
+    assert links(world) == {first: done.connection_id, unseen: office.connection_id}
+    # And what changes in XPM is followed
+    change(office.xero, first, relationships=[{"label": "Business Angel", "related_uuid": str(second)}])
+    synced(replace(world, connection_id=done.connection_id), FULL)
+    world.run_due()
+    assert world.scalar("SELECT count(*) FROM relationships WHERE label = 'Business Angel'") == 1
+    # And it was moved once
+    with world.database.read() as tx:
+        [entry] = tx.session.scalars(select(AuditEntry).where(AuditEntry.action == "connection.reassign"))
+    after = f"1 clients to connection {done.connection_id}"
+    assert (entry.subject_id, entry.after, entry.actor) == (office.connection_id, after, ActorKind.SYSTEM)
+
+
+def test_who_connects_takes_no_colleagues_clients_along(office: Office) -> None:
+    # Given a client of a colleague who has disconnected
+    second = colleague(office.world)
+    theirs = connected(office.world, second).connection_id
+    [record] = importable(office.xero)[:1]
+    link_entity(replace(office.world, connection_id=theirs), record.uuid)
+    disconnect.disconnect(office.world.database, theirs, staff_id=second.staff_id)
+    # When XPM is read through the partner's connection
+    unpause(office.world)
+    office.world.run_due()
+    # Then the client stays, until somebody hands it over
+    assert links(office.world) == {record.uuid: theirs}
+
+
+def test_tokens_that_a_colleague_may_choose_a_practice_for_are_not_forgotten(both_offices: Office) -> None:
+    # Given a colleague with the same Xero user, who has not chosen yet
+    world, second = both_offices.world, colleague(both_offices.world)
+    both_offices.knobs(consent_tenants=[TENANT, OTHER_TENANT])
+    choice = complete(world, second, come_back(world, second))
+    assert isinstance(choice, Choice)
+    # When the partner comes back as another Xero user
+    connected(world, both_offices.partner, xero_user="another-xero-user")
+    # Then what the colleague chooses works
+    connect.choose(world.database, second, choice.consent_id, TENANT)
+    import_id = both_offices.ask(0, second)
+    world.run_due()
+    assert world.import_row(import_id).state is ImportState.SUCCEEDED
 
 
 def test_a_reconnect_while_the_old_tokens_fail_breaks_nothing(office: Office) -> None:

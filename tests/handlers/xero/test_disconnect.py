@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
 from uuid import UUID
 
 import pytest
 
 from handlers.errors import RequestRefused
-from handlers.integration.connect import ConnectingStaff
+from handlers.integration.connect import Choice, Connected, ConnectingStaff, choose
 from handlers.integration.disconnect import disconnect
 from portal_db import audit
 from portal_db.states import ActorKind, ConnectionState, ImportState
-from tests.handlers.xero.office import OTHER_TENANT, Office, colleague, connected
+from tests.handlers.xero.office import OTHER_TENANT, Office, colleague, come_back, complete, connected
+from tests.world import TENANT
+from xpm.oauth import XeroConnections
 
 KIND = "leave_xero"
 
@@ -116,6 +120,91 @@ def test_reconnected_before_the_worker_came_to_it_nothing_is_ended(office: Offic
     office.world.run_due()
     assert office.grants.counts == {}
     assert office.connection(again.connection_id).state is ConnectionState.CONNECTED
+
+
+def offered(office: Office) -> Choice:
+    """The partner comes back from Xero, and may choose."""
+    office.knobs(consent_tenants=[TENANT, OTHER_TENANT])
+    choice = complete(office.world, office.partner, come_back(office.world, office.partner))
+    assert isinstance(choice, Choice)
+    return choice
+
+
+def succeeds(office: Office) -> bool:
+    import_id = office.ask()
+    office.world.run_due()
+    return office.world.import_row(import_id).state is ImportState.SUCCEEDED
+
+
+def test_while_a_practice_is_being_chosen_nothing_is_ended(both_offices: Office) -> None:
+    # Given a partner who disconnects and, before the worker comes to it, gets a choice
+    office = both_offices
+    disconnect(office.world.database, office.connection_id)
+    choice = offered(office)
+    # When the worker comes to it, then it waits, and the choice makes a connection that works
+    office.run_job(KIND)
+    choose(office.world.database, office.partner, choice.consent_id, TENANT)
+    assert succeeds(office)
+    # And later it finds the connection in use
+    office.world.pass_time(61)
+    office.run_job(KIND)
+    assert (office.grants.counts, left(office)) == ({}, "kept: another connection uses it")
+
+
+def test_the_practice_that_was_not_chosen_is_left(office: Office) -> None:
+    disconnect(office.world.database, office.connection_id)
+    choice = offered(office)
+    office.run_job(KIND)
+    chosen = choose(office.world.database, office.partner, choice.consent_id, OTHER_TENANT)
+    office.world.pass_time(61)
+    office.run_job(KIND)
+    assert (office.grants.counts, left(office)) == ({"deletions": 1}, "deleted at Xero")
+    assert office.connection(chosen.connection_id).state is ConnectionState.CONNECTED
+    assert office.login().access_token is not None
+
+
+def test_when_nobody_chooses_the_consent_is_ended(office: Office) -> None:
+    disconnect(office.world.database, office.connection_id)
+    offered(office)
+    office.run_job(KIND)
+    office.world.pass_time(601)
+    office.run_job(KIND)
+    assert office.grants.counts == {"deletions": 1, "revocations": 1}
+    assert office.login().access_token is None
+
+
+def test_while_the_person_is_at_xero_nothing_is_ended(office: Office) -> None:
+    disconnect(office.world.database, office.connection_id)
+    back = come_back(office.world, office.partner)
+    office.run_job(KIND)
+    assert isinstance(complete(office.world, office.partner, back), Connected)
+    assert (office.grants.counts, succeeds(office)) == ({}, True)
+
+
+def meanwhile(monkeypatch: pytest.MonkeyPatch, name: str, happens: Callable[[], object]) -> None:
+    """Something happens while Xero answers the next call of this name."""
+    call = getattr(XeroConnections, name)
+
+    def slow(*given: Any) -> Any:
+        monkeypatch.setattr(XeroConnections, name, call)
+        answer = call(*given)
+        happens()
+        return answer
+
+    monkeypatch.setattr(XeroConnections, name, slow)
+
+
+@pytest.mark.parametrize(("call", "deletions"), [("tenants", 0), ("delete", 1)])
+def test_a_reconnect_while_xero_answers_is_not_ended(
+    office: Office, monkeypatch: pytest.MonkeyPatch, call: str, deletions: int
+) -> None:
+    # Given a worker that is about to end the consent, and a Xero that is slow
+    disconnect(office.world.database, office.connection_id)
+    meanwhile(monkeypatch, call, office.reconnect)
+    # When the partner connects again meanwhile, then the new consent is kept
+    office.run_job(KIND)
+    assert (office.grants.counts["deletions"], office.grants.counts["revocations"]) == (deletions, 0)
+    assert succeeds(office)
 
 
 def test_what_waited_for_a_reconnect_is_turned_down_at_once(office: Office) -> None:

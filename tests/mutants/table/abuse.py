@@ -197,6 +197,9 @@ TRIED = (
     "tests/handlers/imports/test_preflight.py"
     "::test_addresses_tried_out_by_imports_are_counted_until_nothing_answers_for_a_day[sqlite]"
 )
+XPM_KNOWS = (
+    "tests/handlers/imports/test_preflight.py::test_of_addresses_that_only_xpm_knows_those_of_other_firms_count[sqlite]"
+)
 
 PROBING = (
     Mutant(
@@ -230,6 +233,45 @@ PROBING = (
         "the budget is never used up",
         (Edit(TAKEN, "    if elsewhere:", "    if False:"),),
         (TRIED,),
+    ),
+    Mutant(
+        "taken-elsewhere-only",
+        "of an import that runs alone, an address counts if a login of another practice has it",
+        "couples who share an address, of whom a practice has hundreds, stop its imports for a day",
+        (
+            Edit(
+                "handlers/imports/validate.py",
+                "        taken_addresses.count(tx, job.practice_id, [failure.email_key])\n",
+                '        taken_addresses.count(tx, job.practice_id, [""])\n',
+            ),
+        ),
+        (XPM_KNOWS,),
+    ),
+    Mutant(
+        "taken-by-logins-only",
+        "an address that another row of the batch wants does not count as taken by a login",
+        "couples who share an address, of whom a practice has hundreds, stop its imports for a day",
+        (
+            Edit(
+                "handlers/imports/validate.py",
+                "            raise refusals.EMAIL_TAKEN()\n",
+                "            raise refusals.EMAIL_TAKEN().of_login(email_key)\n",
+            ),
+        ),
+        (XPM_KNOWS,),
+    ),
+    Mutant(
+        "taken-counted-alone",
+        "an address that only XPM knows counts for an import that runs alone",
+        "records in XPM, with an address each, tell whose clients are in the portal",
+        (
+            Edit(
+                "handlers/imports/validate.py",
+                "    if failure.email_key is not None:\n",
+                "    if False:\n",
+            ),
+        ),
+        (XPM_KNOWS, TRIED),
     ),
 )
 
@@ -308,6 +350,27 @@ CONNECTIONS = (
         "of 40 that were opened at once 17 passed a limit of 6",
         (Edit("web/streams.py", "        self._open[staff_id] += 1\n"),),
         (f"{STREAM_TESTS}::test_of_streams_that_are_asked_for_at_once_no_more_open_than_may",),
+    ),
+    Mutant(
+        "streams-of-a-practice",
+        "a practice has so many streams open in a process",
+        "one API key, for 34 of its staff, has all 200 of a process",
+        (Edit("web/streams.py", "            or self._open_of_practice[practice_id] >= self._per_practice\n"),),
+        (f"{STREAM_TESTS}::test_one_practice_leaves_streams_to_the_others",),
+    ),
+    Mutant(
+        "streams-of-a-practice-end",
+        "a stream that has ended counts no more for its practice",
+        "after sixty streams a practice has no more until the process is restarted",
+        (Edit("web/streams.py", "            self._open_of_practice -= Counter([practice_id])\n"),),
+        (f"{STREAM_TESTS}::test_one_practice_leaves_streams_to_the_others",),
+    ),
+    Mutant(
+        "streams-by-practice",
+        "each practice's streams count apart",
+        "one practice uses up what all may have together",
+        (Edit("web/http/events.py", "(who.staff_id, who.practice_id)", "(who.staff_id, None)"),),
+        (f"{STREAM_TESTS}::test_one_practice_leaves_streams_to_the_others",),
     ),
     Mutant(
         "stream-ends-with-session",
@@ -391,7 +454,9 @@ KEYS = (
 )
 
 USAGE = "tests/web/http/test_usage.py"
+BATCH_READ_FIRST = "    def take(portal: ThePortal, who: Importer, rows: BatchRows) -> None:"
 OFTEN = f"{USAGE}::test_a_person_and_a_practice_may_do_it_so_often"
+TASKS = f"{USAGE}::test_one_client_gets_so_many_tasks_whoever_sends_them"
 
 AUTOMATION = (
     Mutant(
@@ -409,6 +474,24 @@ AUTOMATION = (
         (f"{OFTEN}[pre-flight]", f"{OFTEN}[export]"),
     ),
     Mutant(
+        "batch-counted-first",
+        "a use is counted before the file of a batch is read",
+        "who has used up their limit has every file read all the same",
+        (
+            Edit("web/api/batches.py", "    def take(portal: ThePortal, who: Importer) -> None:", BATCH_READ_FIRST),
+            Edit(
+                "web/pages/add_clients/new_batch.py",
+                '    """Check the rows of a CSV or Excel file."""\n    _count(posted, Use.PREFLIGHT)\n',
+                '    """Check the rows of a CSV or Excel file."""\n',
+            ),
+        ),
+        (
+            f"{USAGE}::test_who_has_sent_too_many_files_has_none_read[check]",
+            f"{USAGE}::test_who_has_sent_too_many_files_has_none_read[request]",
+            f"{USAGE}::test_nor_has_who_uploads_them_at_the_page",
+        ),
+    ),
+    Mutant(
         "lists-are-searches",
         "a list that is asked for with words counts as a search",
         "a program that was refused at the search goes on at the list, which searches as long",
@@ -424,6 +507,76 @@ AUTOMATION = (
         "12 of 12 presses of the button sent an email",
         (Edit("web/usage.py", "        if to is not None:", "        if False:"),),
         (f"{USAGE}::test_one_client_gets_so_many_emails_whoever_presses_the_button",),
+    ),
+    Mutant(
+        "tasks-of-a-program",
+        "a program sends so many tasks",
+        "100 requests were 100 emails to one person in a second",
+        (Edit("web/api/tasks.py", "        portal.uses.take(Use.TASK, who, to=client_id)\n", "        pass\n"),),
+        (f"{OFTEN}[task]", TASKS),
+    ),
+    Mutant(
+        "tasks-of-the-page",
+        "the page sends so many tasks",
+        "whoever has a session fills a mailbox in our name",
+        (
+            Edit(
+                "web/pages/clients/tasks.py",
+                "            visitor.portal.uses.take(Use.TASK, visitor.caller, to=client_id)\n",
+                "            pass\n",
+            ),
+        ),
+        (TASKS,),
+    ),
+    Mutant(
+        "tasks-to-a-client",
+        "one client gets so many tasks in a day",
+        "a day's 7,200 tasks of one person are emails to one client",
+        (Edit("web/api/tasks.py", "Use.TASK, who, to=client_id", "Use.TASK, who"),),
+        (TASKS,),
+    ),
+    Mutant(
+        "tasks-repeated",
+        "a task that is asked for again under the same key uses up nothing",
+        "whoever got no answer to their last request is told that it was not done",
+        (Edit("handlers/clients/tasks.py", "known is not None and known.fingerprint == ", "False and key == "),),
+        (TASKS,),
+    ),
+    Mutant(
+        "counts-rest",
+        "a Redis that gave no answer is not asked again for a while",
+        "sign-ins, which wait in line, take two seconds each while it is silent",
+        (
+            Edit(
+                "web/counting.py",
+                "                self._rests_until = self._sources.monotonic() + REST_SECONDS\n",
+            ),
+        ),
+        (f"{USAGE}::test_a_redis_that_does_not_answer_is_asked_once_in_a_while",),
+    ),
+    Mutant(
+        "counts-rest-ends",
+        "a Redis that has rested is asked again",
+        "after an outage each process counts its own until it is restarted",
+        (Edit("web/counting.py", "            if now < self._rests_until:\n", "            if True:\n"),),
+        (
+            f"{USAGE}::test_a_redis_that_does_not_answer_is_asked_once_in_a_while",
+            "tests/worker/queue/test_failover.py::test_tries_to_sign_in_are_counted_together_again",
+        ),
+    ),
+    Mutant(
+        "counts-trusted-again",
+        "a Redis that answers again is asked each time",
+        "after an outage each process counts nearly all on its own, for good",
+        (Edit("web/counting.py", "                self._rests_until = None\n"),),
+        ("tests/worker/queue/test_failover.py::test_tries_to_sign_in_are_counted_together_again",),
+    ),
+    Mutant(
+        "counts-asked-by-one",
+        "one thread asks a Redis that has rested, and no other",
+        "every few seconds all threads wait for a silent Redis together",
+        (Edit("web/counting.py", "            self._rests_until = now + REST_SECONDS\n"),),
+        (f"{USAGE}::test_while_one_thread_asks_redis_again_no_other_waits_for_it",),
     ),
 )
 

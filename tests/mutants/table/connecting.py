@@ -7,7 +7,11 @@ from tests.mutants.mutant import Edit, Mutant
 CONSENTS = "portal_db/xero/consents.py"
 LOGINS = "portal_db/xero/logins.py"
 CONNECT = "handlers/integration/connect.py"
+DISCONNECT = "handlers/integration/disconnect.py"
+SYNC = "handlers/directory/sync.py"
+HANDOVER = "portal_db/xero/handover.py"
 TEST_CONNECT = "tests/handlers/xero/test_connect.py"
+TEST_DISCONNECT = "tests/handlers/xero/test_disconnect.py"
 SINGLE_FLIGHT = "tests/handlers/xero/test_single_flight.py"
 REFRESHING = "xpm/oauth/refreshing.py"
 TEST_REFRESHING = "tests/xpm/oauth/test_refreshing.py"
@@ -120,6 +124,111 @@ XERO = (
             ),
         ),
         ("tests/handlers/xero/test_rotate_keys.py::test_tokens_renewed_meanwhile_are_never_put_back",),
+    ),
+    Mutant(
+        "leave-connecting",
+        "a consent is not ended while somebody may choose one of its practices",
+        "a reconnect breaks at its first call, and its owner is mailed",
+        (
+            Edit(
+                DISCONNECT,
+                "    if consents.is_connecting(tx, staff_id=connection.staff_id, login_id=connection.xero_login_id):\n",
+                "    if False:\n",
+            ),
+            Edit(
+                LOGINS,
+                "        exists().where(XeroConsent.xero_login_id == login_id, XeroConsent.expires_at > db_now()),\n",
+            ),
+        ),
+        (
+            f"{TEST_DISCONNECT}::test_while_a_practice_is_being_chosen_nothing_is_ended[sqlite]",
+            f"{TEST_DISCONNECT}::test_the_practice_that_was_not_chosen_is_left",
+        ),
+    ),
+    Mutant(
+        "leave-waits",
+        "leaving Xero waits until a choice is made or over",
+        "a consent that nobody chose from is never ended, nor a practice left that was not chosen",
+        (
+            Edit(
+                DISCONNECT,
+                "    if consents.is_connecting(tx, staff_id=connection.staff_id, login_id=connection.xero_login_id):\n",
+                "    if False:\n",
+            ),
+        ),
+        (
+            f"{TEST_DISCONNECT}::test_the_practice_that_was_not_chosen_is_left",
+            f"{TEST_DISCONNECT}::test_when_nobody_chooses_the_consent_is_ended",
+        ),
+    ),
+    Mutant(
+        "leave-at-xero",
+        "leaving Xero waits for its owner to come back from there",
+        "the practice that they just allowed access to is removed",
+        (
+            Edit(
+                CONSENTS,
+                "or_(XeroConsent.staff_id == staff_id, XeroConsent.xero_login_id == login_id)",
+                "or_(XeroConsent.xero_login_id == login_id)",
+            ),
+        ),
+        (f"{TEST_DISCONNECT}::test_while_the_person_is_at_xero_nothing_is_ended",),
+    ),
+    Mutant(
+        "leave-reads-again",
+        "after Xero listed the practices, it is read again whether one is in use",
+        "a practice that was connected again meanwhile is removed at Xero",
+        (
+            Edit(
+                DISCONNECT,
+                "                if _is_used(tx, connection, tenant_id=connection.tenant_id):\n                    return XeroOutcome.STILL_USED\n",
+                "                del tx\n",
+            ),
+        ),
+        (f"{TEST_DISCONNECT}::test_a_reconnect_while_xero_answers_is_not_ended[tenants-0]",),
+    ),
+    Mutant(
+        "revoke-reads-again",
+        "tokens are revoked only if nothing uses them when they are read",
+        "a consent that was given meanwhile is ended",
+        (Edit(DISCONNECT, "        if _is_used(tx, connection):\n            return None\n"),),
+        (
+            f"{TEST_DISCONNECT}::test_a_reconnect_while_xero_answers_is_not_ended[delete-1]",
+            f"{TEST_DISCONNECT}::test_a_login_with_another_practice_keeps_its_tokens",
+        ),
+    ),
+    Mutant(
+        "tokens-offered",
+        "tokens that somebody may choose a practice for are not deleted",
+        "what they choose is connected without tokens, and breaks",
+        (
+            Edit(
+                LOGINS,
+                "        exists().where(XeroConsent.xero_login_id == login_id, XeroConsent.expires_at > db_now()),\n",
+            ),
+        ),
+        (f"{TEST_CONNECT}::test_tokens_that_a_colleague_may_choose_a_practice_for_are_not_forgotten[sqlite]",),
+    ),
+    Mutant(
+        "links-come-along",
+        "who disconnects and comes back as another Xero user takes their clients' links along",
+        "their relationships are never updated from XPM again, and nobody hears of it",
+        (Edit(SYNC, "        _take_over_links(tx, directory)\n", "        pass\n"),),
+        (f"{TEST_CONNECT}::test_coming_back_as_another_xero_user_takes_the_clients_along[sqlite]",),
+    ),
+    Mutant(
+        "links-of-the-disconnected",
+        "only the links of a disconnected connection come along",
+        "each full sync moves all links to where they are, and audits it",
+        (Edit(HANDOVER, "            _former.state == ConnectionState.DISCONNECTED,\n"),),
+        (f"{TEST_CONNECT}::test_coming_back_as_another_xero_user_takes_the_clients_along[sqlite]",),
+    ),
+    Mutant(
+        "links-of-their-own",
+        "only links of one's own former connection come along",
+        "b.13: clients of a colleague are read through somebody else's connection, without a hand-over",
+        (Edit(HANDOVER, "                XpmConnection.staff_id == _former.staff_id,\n"),),
+        (f"{TEST_CONNECT}::test_who_connects_takes_no_colleagues_clients_along",),
     ),
 )
 

@@ -18,6 +18,10 @@ VALIDATION = "tests/handlers/imports/test_validate.py"
 BATCH_ORDER = "tests/handlers/imports/test_batch_order.py"
 REQUESTS = "tests/handlers/imports/test_accept.py"
 ERRORS = "tests/worker/runner/test_errors.py"
+AMEND = "handlers/imports/amend.py"
+AMENDING = "tests/handlers/imports/test_amend.py"
+RESEND = "handlers/imports/welcome_email.py"
+RESTORING = "tests/handlers/operations/test_restore.py"
 
 EMAIL = (
     Mutant(
@@ -192,7 +196,62 @@ EMAIL = (
     ),
 )
 
+AGAIN = (
+    Mutant(
+        "amend-after-retention",
+        "a rejected import is amended also after its jobs were deleted",
+        "correcting it crashes after 90 days",
+        (Edit(AMEND, "    if not earlier:  # housekeeping", "    if False:  # housekeeping"),),
+        (f"{AMENDING}::test_a_rejected_import_is_amended_after_its_jobs_were_deleted",),
+    ),
+    Mutant(
+        "amend-email-of-deleted-job",
+        "whether an email failed is decided by its state where its jobs were deleted",
+        "a corrected address never gets the email",
+        (Edit(AMEND, "        return email.state is EmailState.REFUSED\n", "        return False\n"),),
+        (f"{AMENDING}::test_a_refused_email_is_sent_to_the_new_address_after_its_job_was_deleted[sqlite]",),
+    ),
+    Mutant(
+        "state-of-deleted-jobs",
+        "an import whose jobs were deleted keeps its state when a person decides about it",
+        "it closes again, as succeeded",
+        (Edit("handlers/imports/reopen.py", "    if not all_jobs:\n", "    if False:\n"),),
+        (f"{AMENDING}::test_an_import_whose_jobs_were_deleted_keeps_its_state",),
+    ),
+    Mutant(
+        "amend-without-email",
+        "the email of a client that exists cannot be emptied",
+        "the request crashes",
+        (Edit(AMEND, '    if changed["email"] is None:\n', "    if False:\n"),),
+        (f"{AMENDING}::test_the_email_of_a_client_that_exists_is_not_taken_away[sqlite]",),
+    ),
+    Mutant(
+        "resend-one-job",
+        "an email whose job is queued is resent by that job",
+        "invariant 3: two jobs send one email, and one that was delivered becomes unknown",
+        (Edit(RESEND, "    if not still_open:\n", "    if True:\n"),),
+        (f"{RESTORING}::test_an_email_that_is_resent_before_work_goes_on_leaves_once[sqlite]",),
+    ),
+    Mutant(
+        "resend-not-while-running",
+        "an email is not resent while its job runs",
+        "invariant 3: the job, which has read the old version, sends it, or leaves the new one unsent",
+        (Edit(RESEND, "    if any(job.state is JobState.RUNNING for job in still_open):", "    if False:"),),
+        (f"{RESTORING}::test_an_email_whose_job_is_running_is_not_resent[sqlite]",),
+    ),
+)
+
 VALIDATING = (
+    Mutant(
+        "failed-formula",
+        "a cell of a batch whose formula failed is refused",
+        "a client is named, and greeted as, #N/A",
+        (Edit("handlers/imports/batch_rows.py", "        elif failed is not None:\n", "        elif False:\n"),),
+        (
+            "tests/handlers/imports/test_batch_file.py::test_a_cell_whose_formula_failed_is_no_name[excel]",
+            "tests/handlers/imports/test_batch_file.py::test_a_cell_whose_formula_failed_is_no_name[csv]",
+        ),
+    ),
     Mutant(
         "first-open-import",
         "of two open imports of a record the older continues",
@@ -441,4 +500,4 @@ FAILING = (
 )
 
 
-MUTANTS = (*EMAIL, *VALIDATING, *WRITING, *FAILING)
+MUTANTS = (*EMAIL, *AGAIN, *VALIDATING, *WRITING, *FAILING)

@@ -8,6 +8,8 @@ ACTS = "portal_db/work/bulk_acts.py"
 POSTED = "web/console/operator.py"
 SIGNING_IN = "tests/web/console/test_signing_in.py"
 BULK = "tests/handlers/operations/test_bulk.py"
+PERSONAL_DATA = "portal_db/upkeep/personal_data.py"
+ERASE = "tests/handlers/operations/test_erase.py"
 
 MUTANTS = (
     Mutant(
@@ -159,5 +161,56 @@ MUTANTS = (
             ),
         ),
         ("tests/web/console/test_inbox.py::test_schedules_are_paused_and_resumed_together_or_not_at_all",),
+    ),
+    Mutant(
+        "erase-wrong-link",
+        "a privacy request does not reach the record of another client by a link that was undone",
+        "b.36: a wrong link, undone long ago, has another client erased",
+        (
+            Edit(
+                PERSONAL_DATA,
+                "{record for record in touched if (linked.get(record) or made.get(record, set())) <= client_ids}",
+                "touched",
+            ),
+        ),
+        (
+            f"{ERASE}::test_a_wrong_link_that_was_undone_leads_to_nobody_else[sqlite-link]",
+            f"{ERASE}::test_a_wrong_link_that_was_undone_leads_to_nobody_else[sqlite-import of items]",
+            f"{ERASE}::test_nor_does_it_from_the_client_whom_it_made[sqlite]",
+        ),
+    ),
+    Mutant(
+        "erase-made-from",
+        "a record that no client is linked to belongs to the clients whom an import made from it",
+        "b.36: a wrong link, undone long ago, has a disconnected client's record erased, and the client with it",
+        (Edit(PERSONAL_DATA, "(linked.get(record) or made.get(record, set()))", "linked.get(record, set())"),),
+        (f"{ERASE}::test_a_record_whose_client_was_disconnected_is_still_theirs[sqlite]",),
+    ),
+    Mutant(
+        "erase-past-link",
+        "a privacy request reaches a record that the client is no longer linked to, if it is nobody else's",
+        "a disconnected person's own data stays",
+        (Edit(PERSONAL_DATA, " <= client_ids}", " & client_ids}"),),
+        (f"{ERASE}::test_an_own_past_link_still_leads_to_the_record[sqlite]",),
+    ),
+    Mutant(
+        "erase-wrong-import",
+        "a client who was made from a wrong record is not erased with that record's person once linked to another one",
+        "b.36: a wrong import, undone long ago, has another client erased",
+        (Edit(PERSONAL_DATA, "xpm_uuid.in_(xpm_uuids), ~has_link)", "xpm_uuid.in_(xpm_uuids))"),),
+        (f"{ERASE}::test_a_wrong_import_that_was_undone_leads_to_nobody_else[sqlite]",),
+    ),
+    Mutant(
+        "erase-wrong-import-names",
+        "a privacy request does not scrub the name and email of another client who was made from the person's record",
+        "another client's name vanishes from the audit trail",
+        (
+            Edit(
+                "handlers/operations/erase.py",
+                "        if row.client_id is None or row.client_id in found.client_ids:",
+                "        if True:",
+            ),
+        ),
+        (f"{ERASE}::test_a_wrong_import_that_was_undone_leads_to_nobody_else[sqlite]",),
     ),
 )

@@ -9,6 +9,8 @@ RECORD = "portal_db/work/outages.py"
 SMTP = "handlers/email/smtp.py"
 TESTS = "tests/handlers/test_outages.py"
 SMTP_TESTS = "tests/handlers/email/test_smtp.py"
+LINKS = "handlers/operations/check_links.py"
+LINKS_TESTS = "tests/handlers/operations/test_reconcile_beside.py"
 
 MUTANTS = (
     Mutant(
@@ -104,6 +106,52 @@ MUTANTS = (
         (f"{TESTS}::test_an_answer_stays_an_answer_though_the_outage_cannot_be_ended[answers0-sent]",),
     ),
     Mutant(
+        "outage-unknown",
+        "a mail server that confirms nothing is away after a few emails",
+        "a whole batch is of unknown outcome, one email after the other, each for a person to decide",
+        (
+            Edit(
+                OUTAGES,
+                "        case OutcomeUnknown():\n",
+                "        case OutcomeUnknown():\n            return False\n",
+            ),
+        ),
+        (f"{TESTS}::test_a_server_that_confirms_nothing_costs_a_few_emails_their_certainty",),
+    ),
+    Mutant(
+        "outage-unknown-stays",
+        "an email of unknown outcome stays so although it was one too many",
+        "invariant 3: it counts as not sent, and is sent again",
+        (Edit(OUTAGES, "if away is not None and not verdict.may_be_done:", "if away is not None:"),),
+        (f"{TESTS}::test_a_server_that_confirms_nothing_costs_a_few_emails_their_certainty",),
+    ),
+    Mutant(
+        "outage-uncounted",
+        "a failure stays what it is, though the database cannot count it",
+        "invariant 3: an email of unknown outcome counts as not sent, and is sent again",
+        (
+            Edit(
+                OUTAGES,
+                '            log.warning("outage.not_counted", upstream=upstream.name, exc_info=error)\n            return None\n',
+                "            raise\n",
+            ),
+        ),
+        (f"{TESTS}::test_what_is_unknown_stays_so_though_the_failure_cannot_be_counted",),
+    ),
+    Mutant(
+        "smtp-patience",
+        "the answer to a message is waited for longer than any other",
+        "emails of a server that looks for viruses are of unknown outcome",
+        (
+            Edit(
+                SMTP,
+                "        server.sock.settimeout(SECONDS_FOR_THE_ANSWER)\n",
+                "        server.sock.settimeout(SECONDS_PER_STEP)\n",
+            ),
+        ),
+        (f"{SMTP_TESTS}::test_the_answer_to_a_message_may_take_longer_than_any_other",),
+    ),
+    Mutant(
         "outage-index",
         "the jobs that wait for an outage's end are found by an index of waiting jobs",
         "each failure reads all finished jobs while it holds the outage, and every worker waits for it",
@@ -131,5 +179,32 @@ MUTANTS = (
         "a client whose mailbox is full never gets the email",
         (Edit(SMTP, '        case "2" | "2.2" | "3":', '        case "none":'),),
         (f"{SMTP_TESTS}::test_a_full_mailbox_is_tried_again[550 5.2.2 Full]",),
+    ),
+    Mutant(
+        "links-odd-record",
+        "a linked record that cannot be read does not end the night's look at its tenant",
+        "one client without a name, and no link of the practice is checked any more",
+        (
+            Edit(
+                LINKS,
+                "isinstance(error, JobError | XpmMalformed | XpmRefused",
+                "isinstance(error, JobError | XpmRefused",
+            ),
+        ),
+        (f"{LINKS_TESTS}::test_a_record_that_cannot_be_read_keeps_no_other_link_waiting[sqlite]",),
+    ),
+    Mutant(
+        "links-take-turns",
+        "links that are due go to the end of the queue, whether or not they can be checked",
+        "a tenant that is away each night keeps every other tenant's links from being checked",
+        (Edit(LINKS, "        links.postpone(tx, [link.link_id for link in due])\n", "        pass\n"),),
+        (f"{LINKS_TESTS}::test_a_tenant_whose_xpm_is_away_keeps_no_other_tenants_links_waiting[sqlite]",),
+    ),
+    Mutant(
+        "links-failed-goes-last",
+        "a link whose check ends the look at its tenant goes behind the links that it keeps waiting",
+        "a record that XPM always fails for keeps its tenant's other links from ever being checked",
+        (Edit(LINKS, "                links.postpone(tx, [link.link_id])\n", "                pass\n"),),
+        (f"{LINKS_TESTS}::test_a_record_that_xpm_fails_for_keeps_its_tenants_links_waiting_for_one_run[postgresql]",),
     ),
 )

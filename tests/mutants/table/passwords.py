@@ -179,6 +179,13 @@ MUTANTS = (
         (f"{ATTACK}::test_a_known_browser_is_known_for_one_email_and_by_our_signature_only",),
     ),
     Mutant(
+        "sign-in-console-apart",
+        "attempts at the console are counted apart from those at the portal",
+        "anybody on the internet keeps every operator out by the portal's sign-in page",
+        (Edit(LIMITS, '"console " if attempt.at_console else ""', '""'),),
+        ("tests/web/console/test_signing_in.py::test_nobody_at_the_portal_locks_an_operator_out",),
+    ),
+    Mutant(
         "sign-in-failures-only",
         "only failures count",
         "an office whose people sign in often is locked out",

@@ -445,6 +445,13 @@ LEASE = (
         (f"{POOLER_TESTS}::test_a_direct_connection_sends_no_statement_more",),
     ),
     Mutant(
+        "durable-commits",
+        "commits are durable whatever the database's own setting is",
+        "invariant 3: a crash takes back that an email was about to be sent, and it is sent again",
+        (Edit("portal_db/database.py", '    "synchronous_commit": "on",\n', ""),),
+        (f"{POOLER_TESTS}::test_commits_are_durable_whatever_the_database_s_own_setting_is",),
+    ),
+    Mutant(
         "pooler-prepares",
         "behind a pooler nothing is prepared",
         "prepared statements collide, and jobs become dead letters",

@@ -8,6 +8,8 @@ QUEUE = "portal_db/clients/review_items.py"
 NEWS = "handlers/relationships/merge.py"
 REVIEW = "handlers/relationships/review.py"
 DECIDED = "tests/handlers/relationships/test_review.py"
+UNDO = "handlers/relationships/undo.py"
+UNLINKED = f"{DECIDED}::test_a_member_that_was_unlinked_and_linked_again_is_as_before_after_an_undo"
 MODEL = "tests/handlers/relationships/test_review_model.py::test_any_sequence_ends_in_the_model_s_state"
 DIRECTION = "tests/handlers/relationships/test_direction.py"
 
@@ -76,6 +78,20 @@ MUTANTS = (
         "b.36: a wrong link cannot be undone",
         (Edit("portal_db/clients/clients.py", "    relationships.drop_ties(tx, client_id)\n"),),
         (f"{DECIDED}::test_disconnecting_undoes_ties_and_keeps_what_was_imported",),
+    ),
+    Mutant(
+        "undo-without-the-unlinking",
+        "an undo takes back what the last decision changed in a member, not the unlinking before it",
+        "an undo ends in an error, or is refused because a colleague unlinked the member",
+        (Edit(UNDO, " if change.field != UNLINKED]", "]"),),
+        (f"{UNLINKED}[postgresql-the reviewer]", f"{UNLINKED}[postgresql-a colleague]"),
+    ),
+    Mutant(
+        "undo-unlinks",
+        "an undo unlinks a member also if the decision changed nothing else in them",
+        "the item awaits review, but its record is still linked and cannot be linked to anybody else",
+        (Edit(UNDO, "    if changes is None or member_id is None:", "    if not changes or member_id is None:"),),
+        (f"{UNLINKED}[sqlite-the reviewer]",),
     ),
     Mutant(
         "resync-revives-nothing",

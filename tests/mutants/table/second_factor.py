@@ -312,6 +312,34 @@ MUTANTS = (
         (f"{STEP_UP}::test_after_ten_minutes_each_act_asks_for_a_code_and_goes_on_with_it",),
     ),
     Mutant(
+        "step-up-by-session-alone",
+        "no API key stands for the session at the acts on it",
+        "a key confirms or ends the session of whose cookie comes with it, and guesses a password with made-up ones",
+        (
+            Edit(
+                "web/http/identity.py",
+                '    if "authorization" in request.headers:\n        raise refusals.NOT_SIGNED_IN()\n',
+            ),
+        ),
+        tuple(
+            f"{STEP_UP}::test_no_key_and_a_password_confirm_or_end_the_session_of_a_cookie[{whose}]"
+            for whose in ("the owner's", "somebody else's")
+        ),
+    ),
+    Mutant(
+        "step-up-own-session",
+        "what proves who somebody is confirms no session but theirs",
+        "whoever holds another's session confirms it with their own password",
+        (
+            Edit(
+                "handlers/access/confirmation.py",
+                "    if found is None or found.owner != caller.owner:\n",
+                "    if found is None:\n",
+            ),
+        ),
+        (f"{STEP_UP}::test_what_proves_one_person_confirms_no_session_of_another",),
+    ),
+    Mutant(
         "passkey-challenge-once",
         "a passkey's challenge is good once",
         "an answer that was read once signs in again",

@@ -9,6 +9,7 @@ LIMITER = "xpm/quota/limiter.py"
 CLIENT = "xpm/client.py"
 LIMITS = "tests/xpm/quota/test_limits.py"
 MEMORY = "tests/xpm/quota/test_lost_memory.py"
+UNUSED = f"{MEMORY}::test_a_tenant_without_a_call_for_a_day_has_used_nothing"
 REFUSALS = "tests/xpm/quota/test_refusals.py"
 WAITING = "tests/xpm/quota/test_waiting.py"
 CALIBRATION = "tests/xpm/quota/test_calibration.py"
@@ -89,6 +90,36 @@ QUOTA = (
         "redis.call('ZREMRANGEBYSCORE', CALLS, '-inf', text(now))",
         f"{LIMITS}::test_a_dead_holders_place_is_free_after_its_lease[fakeredis]",
         answers="P22: killed workers use up the quota for ever",
+    ),
+    Mutant(
+        "quota-unused",
+        "a tenant without a call for a day needs no probe",
+        "while the first full list of a practice is awaited, for minutes, nobody there gets an answer from XPM",
+        (Edit(SCRIPT, "if found[1] == '1' or is_unused() then", "if found[1] == '1' then"),),
+        (f"{UNUSED}[fakeredis-2]",),
+    ),
+    Mutant(
+        "quota-unused-remembered",
+        "a tenant that needed no probe needs none for its second call",
+        "while the first full list of a practice is awaited, for minutes, nobody there gets an answer from XPM",
+        (
+            Edit(
+                SCRIPT,
+                "  redis.call('HSET', TENANT, known and 'known' or 'probe', known and '1' or ask.permit)\n",
+                "  if not known then redis.call('HSET', TENANT, 'probe', ask.permit) end\n",
+            ),
+        ),
+        (f"{UNUSED}[fakeredis-2]",),
+    ),
+    Mutant(
+        "quota-unused-for-a-day",
+        "a ledger younger than a day does not know of a tenant that it has used nothing",
+        "invariant 4: after lost memory XPM sees more than its quota",
+        (Edit(SCRIPT, " and now - opened > day_kept and ", " and "),),
+        (
+            f"{UNUSED}[fakeredis-0.9]",
+            f"{MEMORY}::test_a_tenant_whose_books_are_gone_is_probed_alone[fakeredis]",
+        ),
     ),
     Mutant(
         "quota-all-or-nothing",
@@ -202,6 +233,13 @@ CALLING = (
             f"{TRANSPORT}::test_a_connection_closed_within_the_body_truncates_it",
             f"{WIRE}::test_a_truncated_list_gives_its_clients_and_then_the_error[10-json]",
         ),
+    ),
+    Mutant(
+        "client-gzip-cut-off",
+        "a compressed body that ends early counts as cut off",
+        "an import whose answer was cut off is a dead letter for the developers",
+        (Edit("xpm/wire/inflate.py", "raise EndsEarly", "raise BadCompression"),),
+        (f"{BOUNDS}::test_an_answer_whose_compression_ends_early_or_goes_on_is_malformed[short]",),
     ),
     Mutant(
         "client-entities",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -19,6 +20,7 @@ from tests.handlers.given import make_odd
 from tests.making import importable
 from tests.servers.waiting import wait_until
 from tests.web.desk import API, Desk
+from web.streams import Streams
 from xpm.simulator.serve import SimulatorHandle
 
 
@@ -151,6 +153,27 @@ def test_streams_are_bounded(desk: Desk) -> None:
     assert all(next(lines) for lines in begun)
     refused = program.get(address)
     assert (refused.status_code, refused.json()["code"]) == (429, "too_many_streams")
+
+
+def test_one_practice_leaves_streams_to_the_others(desk: Desk) -> None:
+    # Given practices that may have two streams each
+    desk.app.state.portal = replace(desk.app.state.portal, streams=Streams(per_practice=2))
+    first, second, third = (desk.program(desk.staff(Role.OWNER)) for _ in range(3))
+    address = f"{API}/imports/{ask(desk.program()).json()['id']}/events"
+
+    def status() -> int:
+        with third.stream("GET", address) as answer:
+            return answer.status_code
+
+    # When two of the staff of one have opened them
+    with second.stream("GET", address) as kept:
+        with first.stream("GET", address) as ended:
+            assert (kept.status_code, ended.status_code) == (200, 200)
+            # Then a third, who has none, is refused, and another practice is not
+            assert status() == 429
+            assert desk.program(desk.other_practice()).get(address).status_code == 404
+        # And when one has ended there is room again
+        wait_until(lambda: status() == 200, "there is room again", 20)
 
 
 def test_of_streams_that_are_asked_for_at_once_no_more_open_than_may(desk: Desk) -> None:

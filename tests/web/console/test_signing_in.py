@@ -13,6 +13,7 @@ from portal_db.types import db_now
 from tests.web.console.desk import OpsDesk, post, set_up
 from tests.web.desk import PASSWORD
 from tests.web.desk import Desk as PortalDesk
+from tests.web.http.test_under_attack import lock
 from tests.web.pages.reading import Page
 from web.console.console import Console
 
@@ -49,6 +50,18 @@ def test_wrong_passwords_and_strangers_stay_out(ops_desk: OpsDesk) -> None:
     assert signed_in.open("/").path == "/sign-in"
     page = reader.send(page, "/sign-in", email=email, password=PASSWORD)
     assert "Incorrect email or password" in page.text
+
+
+def test_nobody_at_the_portal_locks_an_operator_out(desk: PortalDesk, ops_desk: OpsDesk) -> None:
+    _, email = ops_desk.operator(OperatorRole.OPERATOR)
+    lock(desk, email)
+    assert set_up(ops_desk.browser(), email)[0].open("/").path == "/"
+    # Tries at the console itself close it
+    reader = ops_desk.browser()
+    page = reader.open("/sign-in")
+    for _ in range(11):
+        page = reader.send(page, "/sign-in", email=email, password="not this one at all")
+    assert "There were too many tries" in page.text
 
 
 def test_a_session_ends_when_idle_and_at_sign_out(ops_desk: OpsDesk) -> None:

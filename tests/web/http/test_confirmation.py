@@ -18,10 +18,16 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
 from handlers import refusals
+from handlers.access import confirmation, passwords, sessions
+from handlers.access.caller import Scope
 from handlers.access.confirmation import SECONDS
+from handlers.access.origin import Origin
+from handlers.access.passkeys import Site
 from handlers.access.practices import add_practice
+from handlers.access.sessions import Session
+from handlers.errors import RequestRefused
 from portal_db.states import Role
-from tests.web.desk import API, PASSWORD, Desk
+from tests.web.desk import API, PASSWORD, Desk, Person
 from tests.web.pages.account.codes import CODE, enrolled
 from tests.web.pages.frame.test_frame import keeps_the_rules
 from tests.web.pages.reading import Page, reader
@@ -101,6 +107,7 @@ UNASKED = {
     "/batches/template.csv": "holds nobody's data",
 }
 OWN = "/account/second-factor"
+ANOTHER = "another few quiet words"
 ASKING = (
     confirmed_reader,
     confirmed_keeper,
@@ -168,6 +175,12 @@ def is_file(path: str) -> bool:
     return path.endswith((".csv", ".{form}", "/result"))
 
 
+def lax_owner(desk: Desk) -> Person:
+    """An owner of a practice of their own, which mandates no second factor."""
+    practice_id = add_practice(desk.world.database, "Lax", time_zone="Australia/Sydney", mfa_mandatory=False)
+    return desk.staff(Role.OWNER, practice_id=practice_id)
+
+
 def test_after_ten_minutes_each_act_asks_for_a_code_and_goes_on_with_it(desk: Desk) -> None:
     person = desk.staff(Role.OWNER)
     visitor, phone = enrolled(desk, person)
@@ -210,8 +223,7 @@ def leads_back_to(page: Page) -> str:
 
 
 def test_who_has_no_second_factor_confirms_with_their_password(desk: Desk) -> None:
-    practice_id = add_practice(desk.world.database, "Lax", time_zone="Australia/Sydney", mfa_mandatory=False)
-    person = desk.staff(Role.OWNER, practice_id=practice_id)
+    person = lax_owner(desk)
     visitor = reader(desk, person)
     # A session that just began with the password is confirmed
     assert visitor.open(OWN).path == OWN
@@ -223,8 +235,7 @@ def test_who_has_no_second_factor_confirms_with_their_password(desk: Desk) -> No
 
 
 def test_programs_with_a_session_confirm_and_those_with_a_key_are_not_asked(desk: Desk) -> None:
-    practice_id = add_practice(desk.world.database, "Lax", time_zone="Australia/Sydney", mfa_mandatory=False)
-    person = desk.staff(Role.OWNER, practice_id=practice_id)
+    person = lax_owner(desk)
     browser, program = desk.signed_in(person), desk.program(person)
     desk.world.pass_time(SECONDS + 1)
     new = {"name": "new", "scopes": ["read"]}
@@ -234,6 +245,54 @@ def test_programs_with_a_session_confirm_and_those_with_a_key_are_not_asked(desk
     assert browser.post(f"{API}/session/confirmation", json={"given": PASSWORD}).status_code == 204
     assert browser.post(f"{API}/api-keys", json=new).status_code == 201
     assert program.post(f"{API}/api-keys", json=new).status_code == 201
+
+
+@pytest.mark.parametrize("is_own", [True, False], ids=["the owner's", "somebody else's"])
+def test_no_key_and_a_password_confirm_or_end_the_session_of_a_cookie(desk: Desk, is_own: bool) -> None:
+    # Given a session that was confirmed long ago, and a key
+    person, other = lax_owner(desk), lax_owner(desk)
+    passwords.set_password(desk.world.database, other.staff_id, other.practice_id, ANOTHER)
+    who, password = (person, PASSWORD) if is_own else (other, ANOTHER)
+    browser = desk.signed_in(person)
+    headers = {"Authorization": f"Bearer {desk.key_of(who, Scope.READ)}", "X-Staff-Id": str(who.staff_id)}
+    desk.world.pass_time(SECONDS + 1)
+    # When the key and the password of whom it acts for come with the session's cookie
+    given = browser.post(f"{API}/session/confirmation", json={"given": password}, headers=headers)
+    ended = browser.delete(f"{API}/session", headers=headers)
+    # Then both are refused, and the session goes on unconfirmed
+    assert {(answer.status_code, answer.json()["code"]) for answer in (given, ended)} == {(401, "not_signed_in")}
+    refused = browser.post(f"{API}/api-keys", json={"name": "new", "scopes": ["read"]})
+    assert (refused.status_code, refused.json()["code"]) == (403, "confirmation_needed")
+
+
+def test_a_key_uses_up_nobodys_tries_of_a_code(desk: Desk) -> None:
+    # Given an owner with a second factor
+    person = desk.staff(Role.OWNER)
+    visitor, phone = enrolled(desk, person)
+    # When a program that acts for them gives more wrong codes than an account takes
+    program = desk.program(person, Scope.READ)
+    wrong, cookie = {"given": phone.wrong()}, {"Cookie": "session=made-up"}
+    answers = {program.post(f"{API}/session/confirmation", json=wrong, headers=cookie).status_code for _ in range(6)}
+    assert answers == {401}
+    # Then their own code is accepted
+    page = visitor.open("/confirm")
+    assert visitor.send(page, "/confirm", given=phone.code(later=1)).path == "/clients"
+
+
+def test_what_proves_one_person_confirms_no_session_of_another(desk: Desk) -> None:
+    person, other, database = lax_owner(desk), lax_owner(desk), desk.world.database
+    portal, origin = desk.app.state.portal, Origin("192.0.2.1")
+    own, others = (Session(desk.signed_in(who).cookies["session"]) for who in (person, other))
+    caller = sessions.recognise(database, own)
+    assert caller is not None
+    desk.world.pass_time(SECONDS + 1)
+    site = Site("portal.example", "https://portal.example")
+    with pytest.raises(RequestRefused, match=refusals.NOT_SIGNED_IN.message):
+        confirmation.confirm(database, portal.settings, portal.tries, caller, others, PASSWORD, origin=origin)
+    with pytest.raises(RequestRefused, match=refusals.NOT_SIGNED_IN.message):
+        confirmation.confirm_by_passkey(database, site, caller, others, "{}", origin=origin)
+    with pytest.raises(RequestRefused, match=refusals.CONFIRMATION_NEEDED.message):
+        confirmation.require(database, others)
 
 
 def test_a_remembered_browser_is_asked_before_the_first_act(desk: Desk) -> None:

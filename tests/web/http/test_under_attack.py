@@ -11,12 +11,13 @@ import pytest
 
 from config.settings import Settings, SettingsError
 from handlers.access import passwords
+from handlers.access.caller import Scope
 from handlers.access.origin import Origin
 from handlers.access.tries import Attempt, TooManyTries
 from portal_db import migrate
 from portal_db.database import Database
 from tests.servers.waiting import wait_until
-from tests.web.desk import API, Desk
+from tests.web.desk import API, PASSWORD, Desk
 from tests.web.http.test_sessions import sign_in
 from tests.world import World
 from web.app import THREADS
@@ -74,6 +75,16 @@ def test_who_sets_a_password_by_a_link_gets_in_while_others_try(desk: Desk) -> N
     given = {"token": link.partition("#")[2], "password": new}
     assert browser.post(f"{API}/password", json=given).status_code == 204
     assert sign_in(browser, person.email, new).status_code == 201
+
+
+def test_a_key_guesses_no_password_whatever_session_is_made_up(desk: Desk) -> None:
+    person = desk.staff()
+    program = desk.program(person, Scope.READ)
+    for number in range(12):
+        cookie, guess = {"Cookie": f"session=made-up-{number}"}, {"given": PASSWORD if number == 11 else "wrong"}
+        answer = program.post(f"{API}/session/confirmation", json=guess, headers=cookie)
+        assert (answer.status_code, answer.json()["code"]) == (401, "not_signed_in")
+    assert desk.world.scalar("SELECT count(*) FROM sign_in_log WHERE event = 'own_password_wrong'") == 0
 
 
 def test_success_uses_up_no_budget(desk: Desk) -> None:

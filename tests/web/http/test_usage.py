@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from dataclasses import replace
 from uuid import UUID, uuid4
 
@@ -10,13 +13,19 @@ import httpx
 import pytest
 from limits import RateLimitItemPerHour
 
+from handlers.imports import batch_file
+from handlers.imports.batch_rows import BadFile, BadLine, Row
 from portal_db.states import Role
 from tests.making import importable
+from tests.servers.waiting import wait_until
+from tests.web.api.test_tasks import send
 from tests.web.desk import API, Desk
 from tests.web.pages.reading import reader
-from web import usage
-from web.counting import SharedCounts
+from tests.world import World
+from web import counting, usage
+from web.counting import REST_SECONDS, SharedCounts
 from web.usage import Use
+from worker.local.processes import LOOPBACK
 from xpm.simulator.serve import SimulatorHandle
 
 Ask = Callable[[httpx.Client], httpx.Response]
@@ -25,9 +34,11 @@ ROWS = {"rows": [{"xpm_uuid": str(UUID(int=1)), "kind": "entity"}]}
 USES: dict[Use, Ask] = {
     Use.SEARCH: lambda program: program.get(f"{API}/search?q=ab"),
     Use.PREFLIGHT: lambda program: program.post(f"{API}/batches/preflight", json=ROWS),
+    Use.BATCH: lambda program: program.post(f"{API}/batches", json=ROWS, headers={"Idempotency-Key": uuid4().hex}),
     Use.WELCOME_EMAIL: lambda program: program.post(
         f"{API}/clients/{uuid4()}/welcome-email", headers={"Idempotency-Key": uuid4().hex}
     ),
+    Use.TASK: lambda program: send(program, uuid4()),
     Use.API_KEY: lambda program: program.post(f"{API}/api-keys", json={"name": "x", "scopes": ["read"]}),
     Use.EXPORT: lambda program: program.get(f"{API}/batches/{uuid4()}/result"),
 }
@@ -52,6 +63,43 @@ def test_a_person_and_a_practice_may_do_it_so_often(desk: Desk, monkeypatch: pyt
     assert [refused(USES[use](first)) for _ in range(3)] == [False, False, True]
     assert [refused(USES[use](second)) for _ in range(2)] == [False, True], "the practice has had its own"
     assert not refused(USES[use](elsewhere))
+
+
+@pytest.mark.parametrize(
+    ("use", "path"),
+    [(Use.PREFLIGHT, f"{API}/batches/preflight"), (Use.BATCH, f"{API}/batches")],
+    ids=["check", "request"],
+)
+def test_who_has_sent_too_many_files_has_none_read(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, use: Use, path: str
+) -> None:
+    read = files_read(monkeypatch)
+    monkeypatch.setitem(usage.LIMITS, use, (RateLimitItemPerHour(1), RateLimitItemPerHour(9)))
+    program, headers = desk.program(), {"Content-Type": "text/csv", "Idempotency-Key": "one"}
+    assert [refused(program.post(path, content=b"x", headers=headers)) for _ in range(2)] == [False, True]
+    assert len(read) == 1
+
+
+def test_nor_has_who_uploads_them_at_the_page(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = files_read(monkeypatch)
+    monkeypatch.setitem(usage.LIMITS, Use.PREFLIGHT, (RateLimitItemPerHour(1), RateLimitItemPerHour(9)))
+    visitor = reader(desk, desk.staff(Role.OWNER))
+    form = visitor.open("/clients").form("/sign-out")
+    files = {"file": ("rows.csv", b"x")}
+    answers = [visitor.browser.post("/batches/csv", data=form, files=files).status_code for _ in range(2)]
+    assert (answers, len(read)) == ([422, 429], 1)
+
+
+def files_read(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """The files that are read from now on, of which none can be."""
+    read: list[bytes] = []
+
+    def note(content: bytes) -> Iterator[Row | BadLine]:
+        read.append(content)
+        raise BadFile("is none")
+
+    monkeypatch.setattr(batch_file, "read", note)
+    return read
 
 
 @pytest.mark.parametrize("path", [f"{API}/clients", f"{API}/review-items", "/clients", "/review"])
@@ -82,6 +130,26 @@ def test_one_client_gets_so_many_emails_whoever_presses_the_button(
     assert "welcome email" in page.text
 
 
+def test_one_client_gets_so_many_tasks_whoever_sends_them(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given a client who may get two tasks
+    monkeypatch.setattr(usage, "TASKS_TO_A_CLIENT", RateLimitItemPerHour(2))
+    client_id = desk.client(desk.partner).client_id
+    path = f"/clients/{client_id}/tasks/new"
+    program, visitor = desk.program(), reader(desk, desk.staff(Role.OWNER))
+    # When a program and a person have sent one each
+    form = visitor.open(path)
+    assert send(program, client_id, "one").status_code == 201
+    assert visitor.send(form, path, title="Sign").status == 200
+    # Then neither sends another
+    assert refused(send(program, client_id))
+    page = visitor.send(visitor.open(path), path, title="Sign again")
+    assert (page.status, "This was done too often in a short time: task." in page.text) == (429, True)
+    # But whoever repeats a request is told that it was done
+    assert send(program, client_id, "one").status_code == 200
+    assert visitor.send(form, path, title="Sign").status == 200
+    assert len(program.get(f"{API}/clients/{client_id}/tasks").json()) == 2
+
+
 def test_without_redis_a_process_counts_its_own(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = desk.world.services.settings.model_copy(update={"redis_url": "redis://127.0.0.1:1/0"})
     portal = desk.app.state.portal
@@ -90,3 +158,76 @@ def test_without_redis_a_process_counts_its_own(desk: Desk, monkeypatch: pytest.
     monkeypatch.setitem(usage.LIMITS, Use.SEARCH, (RateLimitItemPerHour(1), RateLimitItemPerHour(3)))
     program = desk.program()
     assert [refused(USES[Use.SEARCH](program)) for _ in range(2)] == [False, True]
+
+
+class SilentRedis:
+    """Takes connections and never answers."""
+
+    def __init__(self, listener: socket.socket) -> None:
+        listener.setblocking(False)
+        self.url = f"redis://{LOOPBACK}:{listener.getsockname()[1]}/0"
+        self._listener = listener
+        self._came: list[socket.socket] = []
+
+    @property
+    def connections(self) -> int:
+        """How many have come: who gets no answer begins another one when it asks again."""
+        with suppress(BlockingIOError):
+            while True:
+                self._came.append(self._listener.accept()[0])
+        return len(self._came)
+
+    def close(self) -> None:
+        for each in (self._listener, *self._came):
+            each.close()
+
+
+@pytest.fixture
+def silent_redis() -> Iterator[SilentRedis]:
+    with closing(SilentRedis(socket.create_server((LOOPBACK, 0)))) as made:
+        yield made
+
+
+def counts_on(redis: SilentRedis, world: World, clock: list[float]) -> SharedCounts:
+    """Counts on this Redis, which has been asked once, in vain."""
+    settings = world.services.settings.model_copy(update={"redis_url": redis.url})
+    counts = SharedCounts(settings, replace(world.services.sources, monotonic=lambda: clock[0]), "usage")
+    assert counts.take([(RateLimitItemPerHour(2), "search", "kim")]) is None
+    return counts
+
+
+def test_a_redis_that_does_not_answer_is_asked_once_in_a_while(
+    sqlite_world: World, silent_redis: SilentRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a Redis that did not answer
+    monkeypatch.setattr(counting, "SOCKET_SECONDS", 0.1)
+    clock = [0.0]
+    counts, budget = counts_on(silent_redis, sqlite_world, clock), (RateLimitItemPerHour(2), "search", "kim")
+    before = silent_redis.connections
+    assert before > 0
+    # When more is counted
+    clock[0] += REST_SECONDS - 1
+    exceeded = [counts.take([budget]) is not None for _ in range(2)]
+    # Then it was counted on, and Redis was not asked
+    assert exceeded == [False, True]
+    assert silent_redis.connections == before
+    # But is when it has rested
+    clock[0] += 1
+    assert counts.take([budget]) is not None
+    assert silent_redis.connections > before
+
+
+def test_while_one_thread_asks_redis_again_no_other_waits_for_it(
+    sqlite_world: World, silent_redis: SilentRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counting, "SOCKET_SECONDS", 1.0)
+    clock = [0.0]
+    counts, budget = counts_on(silent_redis, sqlite_world, clock), (RateLimitItemPerHour(9), "search", "kim")
+    before = silent_redis.connections
+    clock[0] += REST_SECONDS
+    with ThreadPoolExecutor(1) as other:
+        asking = other.submit(counts.take, [budget])
+        wait_until(lambda: silent_redis.connections > before, "it is asked again")
+        assert counts.take([budget]) is None
+        assert silent_redis.connections == before + 1
+        assert asking.result() is None

@@ -87,6 +87,7 @@ def test_a_person_is_erased_after_a_yes(
     erase = ("person", "erase", "--client", client_id, "--as", operator, "--reason", "request 17")
     ran = cli(*erase, "--dry-run")
     assert (ran.code, ran.out.splitlines()[-1]) == (0, "Nothing was erased.")
+    assert ran.out.splitlines()[:2] == ["1 client to erase", f"  {client_id}"]
     assert "clients" in ran.out
     refused = cli(*erase, given="y\n")
     assert (refused.code, "There is no terminal to ask on: give --yes." in refused.err) == (2, True)
@@ -108,12 +109,12 @@ def test_a_person_is_erased_after_a_yes(
 @pytest.mark.usefixtures("redis")
 def test_a_record_is_erased_for_a_script(cli: Cli, office: World, simulator: SimulatorHandle, operator: UUID) -> None:
     person = importable(simulator)[0]
-    office.run_import(person.uuid)
+    client_id = office.run_import(person.uuid).client_id
     ran = cli(
         *("person", "erase", "--practice", office.practice_id, "--xpm-uuid", person.uuid),
         *("--as", operator, "--reason", "request 17", "--yes", "--json"),
     )
-    assert (ran.code, ran.json()["rows"]["clients"]) == (0, 1)
+    assert (ran.code, ran.json()["rows"]["clients"], ran.json()["client_ids"]) == (0, 1, [str(client_id)])
 
 
 @pytest.mark.parametrize("who", [(), ("--client", UUID(int=1), "--practice", UUID(int=2)), ("--practice", UUID(int=2))])
@@ -140,6 +141,7 @@ def test_a_restore_is_begun_and_finished(cli: Cli, office: World, simulator: Sim
     ran = cli("restore", "begin", "--as", operator, "--reason", "disk died")
     assert (ran.code, ran.err) == (0, "")
     assert "1 welcome email may have been sent since the backup" in ran.out
+    assert ran.out.index("restore finish") < ran.out.index("emails list --state unknown")
     assert cli("restore", "begin", "--as", operator, "--reason", "again").code == 1
     assert cli("restore", "finish", "--as", operator).out == "Work is resumed.\n"
     ran = cli("restore", "finish", "--as", uuid4())

@@ -132,5 +132,6 @@ def test_an_answer_whose_compression_ends_early_or_goes_on_is_malformed(cut: str
     def reply(_: httpx.Request) -> httpx.Response:
         return answer(iter([packed[:-4] if cut == "short" else packed + packed]), content_encoding="gzip")
 
-    with pytest.raises(XpmMalformed):
+    with pytest.raises(XpmMalformed) as caught:
         get(Upstream(*[reply] * ATTEMPTS).api())
+    assert caught.value.truncated is (cut == "short"), "what was cut off is read again later"

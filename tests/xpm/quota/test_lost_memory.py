@@ -151,6 +151,23 @@ def test_a_tenant_whose_books_are_gone_is_probed_alone(desk: Desk) -> None:
     assert desk.refused()[0] == "recovering"
 
 
+@pytest.mark.parametrize("days", [0.9, 2])
+def test_a_tenant_without_a_call_for_a_day_has_used_nothing(desk: Desk, days: float) -> None:
+    """Given a first call whose answer takes long, such as a full list: others go on beside it, if the ledger is older."""
+    new = "tenant-2"
+    desk.hands.now += days * 24 * 3600
+    desk.hold("resync", new)
+    if days < 1:
+        assert desk.refused(tenant=new)[0] == "recovering"
+        return
+    desk.hold(tenant=new)
+    # Until XPM says that our count was wrong
+    desk.limiter._park(new, XpmRateLimited("minute", 1))
+    desk.hands.now += 1
+    desk.hold(tenant=new)
+    assert desk.refused(tenant=new)[0] == "recovering"
+
+
 def test_a_clock_that_jumped_back_closes_for_two_renewals_and_no_longer(desk: Desk) -> None:
     """As after a failover to a server whose clock is behind."""
     desk.hands.now -= 5000

@@ -126,12 +126,14 @@ def choose(posted: PostedByImporter) -> Response:
             code="nothing_chosen", message="No clients selected.", remedy="Search, then tick whom to import."
         )
         return _choosing(posted.visitor, choice, FormErrors(whole=nothing))
+    _count(posted, Use.PREFLIGHT)
     return _checked(posted.visitor, choice.wishes())
 
 
 @router.post("/batches/csv", max_body_size=MAX_FORM)
 def read_csv(posted: PostedByImporter) -> Response:
     """Check the rows of a CSV or Excel file."""
+    _count(posted, Use.PREFLIGHT)
     file = posted.form.get("file")
     try:
         body = file.file.read() if isinstance(file, UploadFile) else b""
@@ -157,6 +159,7 @@ def template() -> Response:
 @router.post("/batches/check", max_body_size=MAX_FORM)
 def check(posted: PostedByImporter) -> Response:
     """Check the corrected rows."""
+    _count(posted, Use.PREFLIGHT)
     rows = _rows(posted)
     return _checked(posted.visitor, rows) if rows else redirect("/batches/new")
 
@@ -164,8 +167,10 @@ def check(posted: PostedByImporter) -> Response:
 @router.post("/batches", max_body_size=MAX_FORM)
 def import_rows(posted: PostedByImporter) -> Response:
     """Request the import of the rows, except rejected ones that nobody corrected. Sent twice, it is one batch."""
+    _count(posted, Use.BATCH)
     visitor, rows = posted.visitor, _rows(posted)
-    left_out = {text for text in posted.text("turned").split(",") if not posted.text(f"email-{text}")}
+    turned = posted.text("turned").split(",", MAX_BATCH)[:MAX_BATCH]
+    left_out = {text for text in turned if not posted.text(f"email-{text}")}
     wanted = [row for position, row in enumerate(rows) if str(position) not in left_out]
     if not wanted:
         return _checked(visitor, rows, FormErrors()) if rows else redirect("/batches/new")
@@ -176,6 +181,11 @@ def import_rows(posted: PostedByImporter) -> Response:
     except RequestRefused as refused:
         return _checked(visitor, rows, FormErrors.of(refused))
     return redirect(f"/batches/{found.batch_id}")
+
+
+def _count(posted: Posted, use: Use) -> None:
+    """Count a use before rows are read, which is most of what it takes."""
+    posted.visitor.portal.uses.take(use, posted.visitor.caller)
 
 
 def _at_line(fault: Fault) -> Fault:
@@ -218,7 +228,6 @@ def _choosing(
 
 def _checked(visitor: Visitor, rows: Sequence[ImportWishes], errors: FormErrors = NO_ERRORS) -> Response:
     """What the import will do with each row, or why that cannot be said."""
-    visitor.portal.uses.take(Use.PREFLIGHT, visitor.caller)
     try:
         budget = budget_of(visitor.portal, preflight.tenant_of(visitor.database, visitor.caller))
         found = preflight.forecast(visitor.database, visitor.caller, rows, budget)

@@ -15,6 +15,7 @@ from portal_db.states import ClientKind
 from web.pages.frame.forms import NO_ERRORS, FormErrors, PostedByImporter
 from web.pages.frame.view import page, redirect
 from web.pages.frame.visitor import TheImporter, Visitor
+from web.usage import Use
 
 router = APIRouter()
 
@@ -34,6 +35,8 @@ def send_task(posted: PostedByImporter, client_id: UUID) -> Response:
     key = posted.text("idempotency_key")[:200] or "none"
     try:
         wishes = NewTask.model_validate({name: value for name, value in typed.items() if value})
+        if not tasks.is_repeated(visitor.database, visitor.caller, client_id, wishes, key):
+            visitor.portal.uses.take(Use.TASK, visitor.caller, to=client_id)
         tasks.send(visitor.database, visitor.caller, client_id, wishes, key)
     except (ValidationError, RequestRefused) as error:
         return _form(visitor, client_id, typed, FormErrors.of(error, typed))

@@ -13,7 +13,7 @@ from handlers.operations.reconcile import QueueAway
 from worker.cli.database import open_record, redis_of
 from worker.cli.exits import ExitCode, Problem
 from worker.cli.operator import AsOperator, DryRun, Reason, Yes, acting, confirm
-from worker.cli.output import AsJson, console, count_of, note, say_result, table
+from worker.cli.output import AsJson, console, count_of, note, say_line, say_result, table
 from worker.parts import Parts
 from worker.queue.bell import RedisBell
 from worker.queue.inspect import RedisQueues
@@ -42,8 +42,8 @@ def erase_person(
     """Erase a person for a privacy request. It cannot be undone.
 
     Deletes the client, login, details, relationships, emails and every mention of them from the database and Redis.
-    Shows what will be deleted and asks first. Ids and the audit trail remain, without the person's data. Backups, XPM
-    and emails that were sent are not affected.
+    Shows which clients and what else will be deleted, and asks first. Ids and the audit trail remain, without the
+    person's data. Backups, XPM and emails that were sent are not affected.
     """
     person = _person(client, practice, xpm_uuid)
     with (
@@ -67,7 +67,8 @@ def erase_person(
                 " is back.",
                 ExitCode.UNAVAILABLE,
             ) from None
-    result = {"dry_run": dry_run, "rows": dict(done.rows), "unreadable_messages": done.unreadable}
+    result = {"dry_run": dry_run, "client_ids": done.client_ids, "rows": dict(done.rows)}
+    result["unreadable_messages"] = done.unreadable
     say_result(as_json, result, "Nothing was erased." if dry_run else "Erased.")
 
 
@@ -79,6 +80,9 @@ def _person(client: UUID | None, practice: UUID | None, xpm_uuid: UUID | None) -
 
 
 def _show(plan: Erased) -> None:
+    say_line(f"{count_of(len(plan.client_ids), 'client')} to erase")
+    for client_id in plan.client_ids:
+        say_line(f"  {client_id}")
     made = table("What", "Rows", right=[1])
     for place, count in plan.rows.items():
         made.add_row(place, f"{count:,}")

@@ -79,7 +79,7 @@ def _counts(report: Report, dry_run: bool) -> str:
     words = [] if report.requests_waiting is None else [f"{count_of(report.requests_waiting, 'request')} on the queue"]
     words.append("XPM not checked" if dry_run else f"{count_of(report.links_checked, 'link')} checked in XPM")
     if report.links_left:
-        words.append(f"{report.links_left:,} left for the next run")
+        words.append(f"{report.links_left:,} left for a later run")
     return ", ".join(words) + "."
 
 

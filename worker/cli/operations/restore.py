@@ -25,9 +25,9 @@ def begin(operator: AsOperator, reason: Reason, as_json: AsJson = False) -> None
         return
     say("Everything is paused. You can start workers and the relay.")
     emails = count_of(begun.emails, "welcome email")
-    say(f"{emails} may have been sent since the backup and will not be sent again without confirmation:")
+    say(f"{emails} may have been sent since the backup and will not be sent again without confirmation.")
+    say("Next: portal-sync reconcile, and portal-sync restore finish. Then decide about each email of:")
     say("  portal-sync emails list --state unknown")
-    say("Then: portal-sync reconcile, and portal-sync restore finish.")
 
 
 @restore_app.command("finish")

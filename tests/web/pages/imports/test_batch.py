@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 import threading
 from collections import Counter
@@ -11,6 +12,7 @@ from uuid import UUID
 import pytest
 from starlette.requests import Request
 
+from handlers.imports.accept import MAX_BATCH
 from portal_db.states import Role
 from portal_db.tables import Import
 from tests.handlers.directory.given import synced
@@ -217,6 +219,18 @@ def test_a_large_form_is_read_in_a_thread_of_its_own(desk: Desk, monkeypatch: py
     assert read[False] == {"web"}
     assert len(read[True]) == 1
     assert "web" not in read[True]
+
+
+def test_rows_left_out_are_read_no_further_than_a_batch_goes(desk: Desk) -> None:
+    visitor = reader(desk, desk.staff(Role.OWNER))
+    form = visitor.open("/clients").form("/sign-out")
+    # Given a form that names more rows than a batch has
+    row = {"xpm_uuid": str(UUID(int=1)), "kind": "entity"}
+    turned = "," * MAX_BATCH + "0"
+    # When it is sent, then the last is not among those that are left out
+    values = {"rows": json.dumps({"rows": [row]}), "turned": turned, "idempotency_key": "one"}
+    page = Page.of(visitor.browser.post("/batches", data={**form, **values}))
+    assert page.path.startswith("/batches/")
 
 
 def test_batches_are_their_requesters_and_importing_is_for_who_may(desk: Desk, simulator: SimulatorHandle) -> None:
