@@ -112,7 +112,10 @@ def test_addresses_tried_out_by_imports_are_counted_until_nothing_answers_for_a_
     assert world.import_row(waiting.id).state is not ImportState.WAITING
 
 
-def test_of_addresses_that_only_xpm_knows_those_of_other_firms_count(world: World, simulator: SimulatorHandle) -> None:
+def test_of_addresses_that_only_xpm_knows_those_of_other_firms_count(
+    own_world: World, own_simulator: SimulatorHandle
+) -> None:
+    world, simulator = own_world, own_simulator
     partner, spouse, first, second, stranger = [record.uuid for record in importable(simulator)[:5]]
     shared, wanted, elsewhere = "us@here.example", "both@here.example", "jo@elsewhere.example"
     emails = {partner: shared, spouse: shared, first: wanted, second: wanted, stranger: elsewhere}

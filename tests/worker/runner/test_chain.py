@@ -14,6 +14,7 @@ from sqlalchemy import event, select
 from handlers.errors import Transient
 from handlers.imports.cancel import cancel
 from handlers.jobs.handler import Result, Task
+from handlers.jobs.kinds import KINDS
 from handlers.registry import HANDLERS
 from portal_db.database import Tx
 from portal_db.states import EmailState, ImportState, JobState
@@ -27,6 +28,7 @@ from tests.worker.runner.running import flaky, outcomes, runner
 from tests.world import World
 from worker.local.mail_catcher import Behaviour
 from worker.runner import chain
+from worker.runner.chain import BEGIN_WITHIN
 from xpm.simulator.serve import SimulatorHandle
 
 KIND = "send_welcome_email"
@@ -186,7 +188,7 @@ def test_a_slow_server_does_not_use_up_the_time_of_the_later_ones(
             return cls.now
 
     def take_long() -> None:
-        Clock.now += 13
+        Clock.now += BEGIN_WITHIN * KINDS["send_welcome_email"].deadline_seconds + 1
 
     monkeypatch.setattr(chain, "time", Clock)
     run(world, letters, before={2: take_long})
