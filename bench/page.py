@@ -74,11 +74,11 @@ COLUMNS = (
     ),
     Column(
         "busy", "start_p95_ms_same_practice", "Start beside a batch of the same practice, p95 (ms)",
-        "an interactive import begins at once, and then shares its worker's processor with sets of the batch",
+        "measured before a worker kept half of its threads for people who wait: it waited for a set to end",
     ),
     Column(
         "busy", "start_p95_ms_other_practice", "Start beside another practice's batch, p95 (ms)",
-        "an interactive import begins at once, and then shares its worker's processor with sets of the batch",
+        "measured before a worker kept half of its threads for people who wait: it waited for a set to end",
     ),
     Column(
         "recovery", "seconds", "Recovery (s)",
