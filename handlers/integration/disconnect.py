@@ -23,8 +23,8 @@ from portal_db.tables import Job, XpmConnection
 from portal_db.xero import connections, consents, logins
 from xpm import oauth
 
+#: How long the job waits while somebody is connecting.
 LOOK_AGAIN_SECONDS = 60.0
-"""How long the job waits while somebody is connecting."""
 
 
 def disconnect(database: Database, connection_id: UUID, *, staff_id: UUID | None = None) -> None:

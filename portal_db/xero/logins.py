@@ -119,6 +119,7 @@ def is_needed(login_id: UUID | InstrumentedAttribute[UUID], *, tenant_id: str | 
 
 
 def is_used(tx: Tx, login_id: UUID, *, tenant_id: str | None = None) -> bool:
+    """Whether `is_needed` holds now."""
     return has_row(tx, is_needed(login_id, tenant_id=tenant_id))
 
 
