@@ -24,8 +24,12 @@ _LONG = (0.1, 0.5, 1, 2, 5, 10, 30, 60, 300, 900, 3600, 14_400, 86_400)
 disable_created_metrics()  # type: ignore[no-untyped-call]  # it has no types
 
 
-def _counter(name: str, words: str, *labels: str) -> Counter:
-    return Counter(name, words, labels, namespace=PREFIX, registry=REGISTRY)
+def _counter(name: str, words: str, *labels: str, values: tuple[str, ...] = ()) -> Counter:
+    """A counter. The `values` of its only label begin at zero, so that an alert sees the first of each."""
+    made = Counter(name, words, labels, namespace=PREFIX, registry=REGISTRY)
+    for value in values:
+        made.labels(value)
+    return made
 
 
 def _histogram(name: str, words: str, *labels: str, bounds: tuple[float, ...] = _SHORT) -> Histogram:
@@ -52,11 +56,16 @@ XPM_PERMIT_WAIT = _histogram(
     "xpm_permit_wait_seconds", "Waits for a permit, by the limit that was waited for: in the thread, or deferred.",
     "limit", bounds=_LONG,
 )  # fmt: skip
-TOKEN_REFRESHES = _counter("token_refreshes_total", "Refreshes of Xero tokens.", "result")
+TOKEN_REFRESHES = _counter(
+    "token_refreshes_total", "Refreshes of Xero tokens.", "result", values=("succeeded", "refused", "failed", "lost")
+)
 
 EMAIL_SENDS = _counter("email_sends_total", "Emails handed to the mail server.", "outcome")
 WEBHOOK_DELIVERIES = _counter("webhook_deliveries_total", "Posts to endpoints of webhooks.", "outcome")
-DOOR_MESSAGES = _counter("door_messages_total", "Messages on the queue import_requests.", "result")
+DOOR_MESSAGES = _counter(
+    "door_messages_total", "Messages on the queue import_requests.", "result",
+    values=("accepted", "refused", "malformed"),
+)  # fmt: skip
 HTTP_REQUEST_DURATION = _histogram(
     "http_request_duration_seconds", "Requests to the portal, to the end of their answers.",
     "route", "method", "status_class",

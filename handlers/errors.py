@@ -2,7 +2,7 @@
 
     PortalError
     ├── RequestRefused        a request cannot be accepted: nothing of it was done; the sender acts
-    │   └── RefusedForNow     too many of its kind were made; the same request is accepted later
+    │   └── RefusedForNow     too many of its kind were made, or Xero is away: try again later
     └── JobError
         ├── Rejected          a business rule said no: the requester acts
         ├── Deferred          nothing failed (quota, pause): waits, uses no attempt
@@ -55,7 +55,7 @@ class RequestRefused(PortalError):
 
 
 class RefusedForNow(RequestRefused):
-    """`wait_seconds` is how long to wait before the same request is accepted."""
+    """`wait_seconds` is how long to wait before another attempt."""
 
     wait_seconds: float = 60.0
 

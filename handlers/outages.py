@@ -8,7 +8,7 @@ wakes them. Mailer and limiter are wrapped, so every call passes here.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -113,8 +113,8 @@ class Outages:
                 away = self._fail(upstream, holder, verdict)
                 if away is not None and not verdict.may_be_done:
                     raise away from error
-            elif verdict and has_failed:
-                self._end(upstream)
+            elif has_failed:
+                (self._end if verdict else self._give_back_probe)(upstream)
             raise
         if has_failed:
             self._end(upstream)
@@ -159,6 +159,12 @@ class Outages:
             "outage.goes_on" if failures > OPENS_AFTER else "outage.began", upstream=upstream.name, count=failures
         )
         return Away(upstream, trouble.reason, seconds)
+
+    def _give_back_probe(self, upstream: Upstream) -> None:
+        """Let another make the probe that this caller did not: what stopped it, as a quota that is used up, says nothing of
+        the server. If the database cannot, the probe is due again when its time is over."""
+        with suppress(*DATABASE_AWAY), self._database.write() as tx:
+            outages.plan_probe(tx, upstream.name, upstream.code, seconds=0)
 
     def _end(self, upstream: Upstream) -> None:
         """End the outage that this answer belies. If the database cannot, the next answer does: the call has been made, and

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import case, or_, select
+from sqlalchemy import and_, case, or_, select
 
 from portal_db.database import Tx
 from portal_db.dialect import update_rows
@@ -19,8 +19,8 @@ from portal_db.tables import Job, WebhookDelivery, WebhookEndpoint
 from portal_db.types import db_now, has_ended
 from portal_db.work.due import due_in, is_in
 
-#: The error code of a delivery that waits for its turn.
-BUSY_CODE = "webhook_busy"
+#: The error codes of a delivery that waits for its turn, and of one whose endpoint was disabled.
+BUSY_CODE, DISABLED_CODE = "webhook_busy", "webhook_disabled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +54,20 @@ class Turns:
         return min(others, default=self.lasts_seconds)
 
     def end(self, tx: Tx, practice_id: UUID, job_id: UUID) -> None:
-        """End a job's turn, if it has one. While there is room, the delivery that has waited longest is due: tests first."""
+        """End a job's turn, if it has one. While there is room, the delivery that has waited longest is due: tests first.
+        One whose endpoint was disabled waits for its turn again once the endpoint is enabled."""
         mine = (WebhookEndpoint.practice_id == practice_id, WebhookEndpoint.sending_job_id == job_id)
         update_rows(tx, WebhookEndpoint, *mine, sending_job_id=None, sending_until=None)
         if len(self._others(tx, practice_id, job_id)) >= self.most:
             return
         is_test = case((WebhookEndpoint.test_id == WebhookDelivery.id, 0), else_=1)
+        is_enabled_again = and_(Job.error_code == DISABLED_CODE, WebhookEndpoint.disabled_at.is_(None))
         longest = (
             select(Job.id)
             .join(WebhookDelivery, WebhookDelivery.job_id == Job.id)
             .join(WebhookEndpoint, WebhookEndpoint.id == WebhookDelivery.endpoint_id)
             .where(Job.practice_id == practice_id, Job.lane == Lane.WEBHOOKS, Job.interactive.is_(False))
-            .where(is_in(JobState.WAITING), Job.rung_at.is_(None), Job.error_code == BUSY_CODE)
+            .where(is_in(JobState.WAITING), Job.rung_at.is_(None), or_(Job.error_code == BUSY_CODE, is_enabled_again))
             .where(Job.next_attempt_at > db_now(), has_ended(WebhookEndpoint.sending_until, self.lasts_seconds))
             .order_by(is_test, Job.created_at, Job.id)
             .limit(1)

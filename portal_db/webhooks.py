@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, bindparam, func, insert, literal, literal_
 
 from portal_db.database import Tx
 from portal_db.dialect import count_rows, has_row, insert_or_ignore, one_as, update_rows
+from portal_db.overlap import replaced
 from portal_db.paging import Cursor, by_id, newest_first
 from portal_db.states import OPEN_JOB_STATES
 from portal_db.tables import Batch, Import, ImportEvent, Job, WebhookDelivery, WebhookEndpoint
@@ -56,10 +57,10 @@ def get(tx: Tx, endpoint_id: UUID, *, practice_id: UUID) -> WebhookEndpoint | No
     )
 
 
-def replace_secret(tx: Tx, endpoint: WebhookEndpoint, secret: bytes, *, overlap_seconds: float) -> None:
-    """Sign with another secret from now on; the previous one signs too for `overlap_seconds`."""
-    values = {"secret": secret, "old_secret": endpoint.secret, "old_secret_until": db_now(overlap_seconds)}
-    update_rows(tx, WebhookEndpoint, WebhookEndpoint.id == endpoint.id, **values)
+def replace_secret(tx: Tx, endpoint_id: UUID, secret: bytes, *, overlap_seconds: float) -> None:
+    """Sign with another secret from now on; the one before signs too, for `overlap_seconds` (`replaced`)."""
+    values = replaced(WebhookEndpoint, secret, overlap_seconds=overlap_seconds)
+    update_rows(tx, WebhookEndpoint, WebhookEndpoint.id == endpoint_id, **values)
 
 
 def remove(tx: Tx, endpoint_id: UUID, *, practice_id: UUID) -> bool:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
+import pytest
 from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -47,3 +50,18 @@ def test_a_scrape_has_all_that_is_counted_and_one_series_for_the_release() -> No
     assert build.labels.keys() == {"version", "python"}
     assert not [name for name in families if name.endswith("_created")]
     assert REGISTRY.get_sample_value("portal_sync_leases_lost_total") is not None
+
+
+@pytest.mark.parametrize(
+    ("counter", "results"),
+    [
+        ("portal_sync_door_messages", {"accepted", "refused", "malformed"}),
+        ("portal_sync_token_refreshes", {"succeeded", "refused", "failed", "lost"}),
+    ],
+)
+def test_a_new_process_has_counted_none_of_what_alerts_wait_for(counter: str, results: set[str]) -> None:
+    """A series that begins at one never increases: Prometheus would not see the first."""
+    show = "from config.metrics import metrics_answer; print(metrics_answer().body.decode())"
+    scrape = subprocess.run([sys.executable, "-c", show], capture_output=True, text=True, check=True).stdout
+    [samples] = [family.samples for family in text_string_to_metric_families(scrape) if family.name == counter]
+    assert {sample.labels["result"]: sample.value for sample in samples} == dict.fromkeys(results, 0)

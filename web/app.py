@@ -15,6 +15,7 @@ from web.http import health, problems, static_files
 from web.http.access_log import AccessLog
 from web.http.bodies import NewBatch
 from web.http.headers import SecurityHeaders
+from web.http.sunset import Sunset
 from web.http.told_redirects import ToldRedirects
 from web.http.where_from import WhereFrom
 from web.pages.frame.errors import as_page
@@ -65,6 +66,7 @@ def create_app(portal: Portal) -> FastAPI:
     app.add_middleware(WhereFrom)
     app.add_middleware(AccessLog, monotonic=portal.services.sources.monotonic)
     app.add_middleware(ToldRedirects)
+    app.add_middleware(Sunset)
     app.add_middleware(SecurityHeaders, https=portal.is_https)
     return app
 

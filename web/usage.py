@@ -55,7 +55,8 @@ class UsageLimits:
         """Count a use.
 
         Args:
-            to: the client, or the team member of one, who gets an email or a task.
+            to: the client, or the team member of one, who gets an email or a task. The caller may see them, and did not make
+                the same request before: strangers and retries use up nothing of a client's.
 
         Raises:
             RequestRefused: there were too many; it says when to try again.

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import dramatiq
 from dramatiq.broker import Broker
+from dramatiq.middleware import CurrentMessage
 
 from portal_db.states import Lane
 from worker.queue.bell import RUN_JOB
@@ -25,7 +26,8 @@ def declare(broker: Broker, runner: Runner, door: Door) -> None:
 
     @dramatiq.actor(actor_name=REQUEST_IMPORT, queue_name=QUEUE, broker=broker)
     def request_import(**fields: Any) -> None:
-        door.take(fields)
+        message = CurrentMessage.get_current_message()
+        door.take(fields, message.message_id if message else None)
 
     for lane in Lane:
         broker.declare_queue(lane.value)

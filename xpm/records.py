@@ -37,7 +37,8 @@ class RelationshipRecord:
 
     `label` is XPM's raw text ("Director", "Shareholder Of", or anything else); `related_uuid` and `related_name` are the
     other side; the name is empty where XPM sends none. `number_of_shares` (a count) and `percentage` (0 to 100) are `None`
-    where XPM sends 0 or nothing, which mean the same.
+    where XPM sends 0 or nothing, which mean the same. `omissions` are the fields of this row whose value could not be read,
+    by their names in XPM, as in ("percentage",).
     """
 
     uuid: UUID | None
@@ -48,6 +49,7 @@ class RelationshipRecord:
     percentage: Decimal | None = None
     start_date: date | None = None
     end_date: date | None = None
+    omissions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ size.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 from cryptography.fernet import InvalidToken
 
@@ -29,9 +29,11 @@ def may_keep(database: Database, session: Session) -> bool:
         return kept_forms.staff_of_ended(tx, hashed(session.token), seconds=SECONDS) is not None
 
 
-def keep(database: Database, settings: Settings, session: Session, path: str, fields: Mapping[str, str]) -> bool:
-    """Keep a form of the page with this path. False when that is not possible."""
-    content = json.dumps(dict(fields)).encode()
+def keep(
+    database: Database, settings: Settings, session: Session, path: str, fields: Sequence[tuple[str, str]]
+) -> bool:
+    """Keep a form of the page with this path, of which several fields may have one name. False when that is not possible."""
+    content = json.dumps(fields).encode()
     if len(content) > MOST_BYTES or len(path) > LONGEST_PATH or not settings.token_keys:
         return False
     sealed, token_hash = settings.vault.encrypt(content), hashed(session.token)
@@ -42,11 +44,13 @@ def keep(database: Database, settings: Settings, session: Session, path: str, fi
     return staff_id is not None
 
 
-def read(database: Database, settings: Settings, session: Session, path: str) -> Mapping[str, str] | None:
+def read(database: Database, settings: Settings, session: Session, path: str) -> Sequence[tuple[str, str]] | None:
     """The fields of the form of this page that was kept for a session."""
     with database.read() as tx:
         sealed = kept_forms.get(tx, hashed(session.token), path)
+    if sealed is None:
+        return None
     try:
-        return json.loads(settings.vault.decrypt(sealed)) if sealed is not None else None
-    except InvalidToken:  # its key was taken away since
+        return [(name, value) for name, value in json.loads(settings.vault.decrypt(sealed))]
+    except (InvalidToken, ValueError):  # its key was taken away since, or an earlier release kept it in another form
         return None

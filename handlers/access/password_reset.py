@@ -92,6 +92,7 @@ def fetch(services: Services, job: Job) -> EmailState:
     token = secrets.token_urlsafe(32)
     token_hash = hashed(token)
     with services.database.write() as tx:
+        jobs.require_held(tx, jobs.lease_of(job))
         seconds = passwords.LINK_SECONDS if letter.reset.is_invitation else LINK_SECONDS
         if not password_resets.begin_sending(tx, reset_id, lease, token_hash=token_hash, valid_seconds=seconds):
             raise LeaseLost(f"password reset {reset_id} is no longer pending")

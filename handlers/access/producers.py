@@ -67,7 +67,8 @@ def listing(database: Database) -> list[KnownProducer]:
 
 
 def rotate(database: Database, vault: MultiFernet, producer_id: UUID) -> MadeProducer:
-    """Give a producer another secret; the old one is accepted for another day.
+    """Give a producer another secret; the old one is accepted for another day. Another rotation within it replaces the new
+    secret only.
 
     Raises:
         RequestRefused: there is no such producer, or it was revoked.

@@ -86,6 +86,7 @@ def fetch(services: Services, job: Job) -> EmailState:
     if letter.notice.state is not EmailState.PENDING or letter.found is None or letter.practice is None:
         return EmailState.CANCELLED
     with services.database.write() as tx:
+        jobs.require_held(tx, jobs.lease_of(job))
         if not account_emails.begin_sending(tx, SecurityNotice, notice_id, lease):
             raise LeaseLost(f"security notice {notice_id} is no longer pending")
     message = _message(services.settings, letter, letter.found, letter.practice)

@@ -174,10 +174,10 @@ def _note_failure(database: Database, attempt: Attempt, event: SignInEvent) -> N
         sign_in_log.note(tx, event, found, attempt.origin)
 
 
-def recognise(database: Database, session: Session) -> Caller | None:
+def recognise(database: Database, session: Session, *, is_use: bool = True) -> Caller | None:
     """The staff member of a session, or `None` if it has ended, never existed or is a client's. Using a session keeps it
-    from timing out."""
-    found = recognise_any(database, session)
+    from timing out; a page that follows work by itself is no use of it."""
+    found = recognise_any(database, session, is_use=is_use)
     return found if isinstance(found, Caller) else None
 
 
@@ -187,28 +187,23 @@ def recognise_client(database: Database, session: Session) -> ClientCaller | Non
     return found if isinstance(found, ClientCaller) else None
 
 
-def recognise_any(database: Database, session: Session) -> AnyCaller | None:
+def recognise_any(database: Database, session: Session, *, is_use: bool = True) -> AnyCaller | None:
     """`recognise` for what both have: their own account."""
     token_hash = hashed(session.token)
     with database.read() as tx:
         found = credentials.by_session(tx, session.kind, token_hash)
         # Recorded only every few minutes: not every read may cause a write.
-        due = found is not None and credentials.is_idle_within(tx, session.kind, token_hash, seconds=IDLE_SECONDS - 300)
+        due = (
+            is_use
+            and found is not None
+            and credentials.is_idle_within(tx, session.kind, token_hash, seconds=IDLE_SECONDS - 300)
+        )
     if found is None:
         return None
     if due:
         with database.write() as tx:
             credentials.prolong_session(tx, session.kind, token_hash, idle_seconds=IDLE_SECONDS)
     return caller_of(found)
-
-
-def peek(database: Database, session: Session) -> Caller | None:
-    """`recognise`, without keeping the session from timing out."""
-    if session.kind is not LoginKind.STAFF:
-        return None
-    with database.read() as tx:
-        found = credentials.by_session(tx, LoginKind.STAFF, hashed(session.token))
-    return Caller.of(found.staff) if found is not None and found.staff is not None else None
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ from portal_db.database import Database, Tx, retry_on_deadlock
 from portal_db.states import EmailState, ErrorClass
 from portal_db.tables import Client, CoOwnerInvitation, Job
 from portal_db.work import jobs
-from portal_db.work.jobs import Failure, LeaseLost, lease_of
+from portal_db.work.jobs import Failure, LeaseLost, lease_of, require_held
 
 KIND = JobKind.INVITE_CO_OWNER
 
@@ -59,6 +59,18 @@ def ask(database: Database, settings: Settings, caller: Caller, client_id: UUID,
         return Asked(client, found, letter)
 
 
+def is_repeated(database: Database, caller: Caller, client_id: UUID, member_id: UUID, key: str) -> bool:
+    """Whether the same request was made before, so that `invite` sends no email.
+
+    Raises:
+        RequestRefused: the client is not found, not visible to them or archived, or has no such co-owner.
+    """
+    with database.read() as tx:
+        require_current_client(tx, caller, client_id)
+        email = require_co_owner(tx, client_id, member_id).email
+        return email is not None and jobs.is_known(tx, _dedupe_key(email, key))
+
+
 @retry_on_deadlock
 def invite(database: Database, bell: Bell, caller: Caller, client_id: UUID, member_id: UUID, key: str) -> None:
     """Send a co-owner an invitation, or the next one; earlier links stop working.
@@ -76,7 +88,7 @@ def invite(database: Database, bell: Bell, caller: Caller, client_id: UUID, memb
         found = require_co_owner(tx, client_id, member_id)
         if (email := found.email) is None:
             raise refusals.INVITED_MEANWHILE()
-        dedupe_key = f"{KIND}:{email.id}:{digest_of(key)}"
+        dedupe_key = _dedupe_key(email, key)
         job = standalone_job(tx, KIND, client.practice_id, {"invitation_id": str(email.id)}, dedupe_key=dedupe_key)
         if not jobs.add(tx, [job], rung=True):
             return
@@ -86,6 +98,10 @@ def invite(database: Database, bell: Bell, caller: Caller, client_id: UUID, memb
         act = Act.of_staff(caller)
         act.audit(tx, "client.invite_co_owner", "client", client_id, client.practice_id, after=f"version {version}")
     bell.ring(job.lane, [job.id])
+
+
+def _dedupe_key(email: CoOwnerInvitation, key: str) -> str:
+    return f"{KIND}:{email.id}:{digest_of(key)}"
 
 
 def _renew(tx: Tx, email: CoOwnerInvitation) -> int:
@@ -118,6 +134,7 @@ def fetch(services: Services, job: Job) -> EmailState:
         return EmailState.CANCELLED
     token = activation_token(services, invitation_id, found.invitation.version)
     with services.database.write() as tx:
+        require_held(tx, lease_of(job))
         if not co_owner_invitations.begin_sending(
             tx, invitation_id, lease, token_hash=hashed(token), valid_seconds=LINK_VALID_SECONDS
         ):

@@ -22,7 +22,7 @@ from portal_db.clients.clients import FieldValue
 from portal_db.clients.history import CLIENT, By, Change, note
 from portal_db.database import Database
 from portal_db.states import ChangeSource, ClientKind, ClientType, EntityType, FieldSource, Subscription
-from portal_db.tables import Client
+from portal_db.tables import Client, ClientField
 from portal_db.types import database_time
 from xpm.records import XpmClient
 
@@ -71,9 +71,12 @@ ENTITY: Mapping[str, Callable[[str], str]] = {
     "name": lambda text: validated(_NAME, text, "name"),
     "type": lambda text: validated(TypeAdapter(EntityType), text, "type").value,
 }
-REQUIRED = frozenset({"name", "type"})
 #: What an individual is listed as, and the product they have.
-LISTED = {"client_type": ClientType, "subscription": Subscription}
+LISTED: Mapping[str, Callable[[str], str]] = {
+    "client_type": lambda text: validated(TypeAdapter(ClientType), text, "client_type").value,
+    "subscription": lambda text: validated(TypeAdapter(Subscription), text, "subscription").value,
+}
+REQUIRED = frozenset({"name", "type", *LISTED})
 
 
 def fields_of(kind: ClientKind) -> Mapping[str, Callable[[str], str]]:
@@ -81,36 +84,51 @@ def fields_of(kind: ClientKind) -> Mapping[str, Callable[[str], str]]:
     return PERSON if kind is ClientKind.INDIVIDUAL else ENTITY
 
 
+def values_of(client: Client, known: Mapping[str, ClientField]) -> dict[str, str]:
+    """What may be edited of a client, with its present values, in the order in which it is shown."""
+    fields = {name: known[name].value if name in known else "" for name in fields_of(client.kind)}
+    is_individual = client.kind is ClientKind.INDIVIDUAL
+    return fields | ({name: getattr(client, name) for name in LISTED} if is_individual else {})
+
+
 def edit(
-    database: Database, caller: Caller, client_id: UUID, typed: Mapping[str, str], *, to_xpm: Collection[str] = ()
+    database: Database,
+    caller: Caller,
+    client_id: UUID,
+    typed: Mapping[str, str],
+    shown: Mapping[str, str],
+    *,
+    to_xpm: Collection[str] = (),
 ) -> None:
-    """Change the fields whose value differs from the present one.
+    """Change the fields whose value differs from the one that was shown.
 
     Args:
+        shown: the values of the fields as the form showed them. What nobody changed in it is left as it is now.
         to_xpm: fields that XPM decides about again: the next import may overwrite them.
 
     Raises:
-        RequestRefused: the client is not found or not visible to the caller, who may not import, or a value does not fit.
+        RequestRefused: the client is not found or not visible to the caller, who may not import; a value does not fit; or
+            a field to be changed is not as it was shown any more.
     """
     caller.require(Scope.IMPORT)
     with database.write() as tx:
         client = require_client(tx, caller, client_id).client
         known = clients.fields(tx, client_id)
-        checks = fields_of(client.kind)
-        given = {name: typed[name].replace("\r\n", "\n").strip() for name in checks if name in typed}
-        new = {
-            name: checks[name](value) if value or name in REQUIRED else ""
-            for name, value in given.items()
-            if value != (known[name].value if name in known else "")
-        }
+        checks = {**fields_of(client.kind), **LISTED}
+        changed = _changed(typed, shown, values_of(client, known))
+        new = {name: checks[name](value) if value or name in REQUIRED else "" for name, value in changed.items()}
+        listed = {name: value for name, value in new.items() if name in LISTED}
         by = By(caller.practice_id, ChangeSource.STAFF, caller.staff_id)
-        values = [FieldValue(name, value, FieldSource.STAFF, is_override=True) for name, value in new.items()]
+        values = [
+            FieldValue(name, value, FieldSource.STAFF, is_override=True)
+            for name, value in new.items()
+            if name not in listed
+        ]
         clients.put_fields(tx, client_id, values, as_of=database_time(tx.session), by=by)
         if "name" in new:
             clients.set_names(tx, {client_id: _name_columns(client, new["name"])})
         if "type" in new:
             clients.set_entity_types(tx, {client_id: EntityType(new["type"])})
-        listed = _listed(client, typed) if client.kind is ClientKind.INDIVIDUAL else {}
         if listed:
             note(
                 tx,
@@ -118,10 +136,8 @@ def edit(
                 [Change(client_id, CLIENT, each, getattr(client, each), value) for each, value in listed.items()],
             )
             clients.set_columns(tx, client_id, listed)
-        if new or listed:
-            Act.of_staff(caller).audit(
-                tx, "client.edit", "client", client_id, caller.practice_id, after=", ".join([*new, *listed])
-            )
+        if new:
+            Act.of_staff(caller).audit(tx, "client.edit", "client", client_id, caller.practice_id, after=", ".join(new))
         for field in to_xpm:
             if field in checks and clients.clear_override(tx, client_id, field):
                 Act.of_staff(caller).audit(
@@ -151,11 +167,24 @@ def _name_columns(client: Client, name: str) -> Mapping[str, Any]:
     return name_columns(name, XpmClient(_NOBODY, name, first_name=client.given_name), client.kind)
 
 
-def _listed(client: Client, typed: Mapping[str, str]) -> dict[str, str]:
+def _changed(typed: Mapping[str, str], shown: Mapping[str, str], present: Mapping[str, str]) -> dict[str, str]:
+    """The values to be written: neither as they were shown nor as they are now.
+
+    Raises:
+        RequestRefused: `field_changed`.
+    """
     found = {}
-    for name, values in LISTED.items():
-        if name in typed and typed[name] != getattr(client, name):
-            if typed[name] not in list(values):
-                raise refusals.BAD_FIELD(field=name, reason="is not known here")
-            found[name] = typed[name]
+    for name in present:
+        if name not in typed:
+            continue
+        value, before, now = (_plain(each) for each in (typed[name], shown.get(name, ""), present[name]))
+        if value in (before, now):
+            continue
+        if before != now:
+            raise refusals.FIELD_CHANGED(field=name, what=name.replace("_", " "))
+        found[name] = value
     return found
+
+
+def _plain(text: str) -> str:
+    return text.replace("\r\n", "\n").strip()

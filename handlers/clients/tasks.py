@@ -18,6 +18,7 @@ from handlers.access.caller import Caller
 from handlers.clients import task_email
 from handlers.clients.queries import require_client, require_current_client
 from handlers.fields import Line, plain_text
+from handlers.paging import Page, page_of, read_cursor
 from handlers.practice_time import now_at
 from portal_db.clients import client_side, task_emails, tasks, team
 from portal_db.database import Database, Tx
@@ -26,7 +27,8 @@ from portal_db.tables import Client, Task, TeamMember
 
 #: The default due date of a task, in days from the practice's today.
 DUE_DAYS = 10
-LONGEST_LIST = 200
+#: The most tasks on a client's page.
+MOST_SHOWN = 200
 
 
 class NewTask(BaseModel):
@@ -52,8 +54,13 @@ class Sent:
 
 
 def is_repeated(database: Database, caller: Caller, client_id: UUID, wishes: NewTask, key: str) -> bool:
-    """Whether the same task was sent before under the same key, so that `send` sends none."""
+    """Whether the same task was sent before under the same key, so that `send` sends none.
+
+    Raises:
+        RequestRefused: the client is not found, not visible to them or archived.
+    """
     with database.read() as tx:
+        require_current_client(tx, caller, client_id)
         known = tasks.by_key(tx, caller.practice_id, key)
         return known is not None and known.fingerprint == _fingerprint(client_id, wishes)
 
@@ -87,15 +94,19 @@ def send(database: Database, caller: Caller, client_id: UUID, wishes: NewTask, k
     return Sent(task_id, is_new=True)
 
 
-def listing(database: Database, caller: Caller, client_id: UUID, states: Sequence[TaskState]) -> Sequence[Task]:
-    """A client's tasks in some states, by due date.
+def listing(
+    database: Database, caller: Caller, client_id: UUID, states: Sequence[TaskState], *, cursor: str | None, limit: int
+) -> Page[Task]:
+    """A page of a client's tasks in some states, newest first.
 
     Raises:
-        RequestRefused: the client is not found or not visible to them.
+        RequestRefused: the client is not found or not visible to them, or the cursor is not valid.
     """
+    after = read_cursor(cursor)
     with database.read() as tx:
         require_client(tx, caller, client_id)
-        return tasks.of_client(tx, client_id, states, limit=LONGEST_LIST)
+        found = tasks.page(tx, client_id, states, limit=limit + 1, after=after)
+    return page_of(found, limit, lambda task: (task.created_at, task.id))
 
 
 class Untold(StrEnum):
@@ -118,14 +129,14 @@ class Standing:
 
 
 def standings(database: Database, caller: Caller, client_id: UUID) -> Sequence[Standing]:
-    """All tasks of a client, by due date.
+    """A client's tasks, up to `MOST_SHOWN`: open ones by due date, then the ones that ended last.
 
     Raises:
         RequestRefused: the client is not found or not visible to them.
     """
     with database.read() as tx:
         client = require_client(tx, caller, client_id).client
-        found = tasks.of_client(tx, client_id, list(TaskState), limit=LONGEST_LIST)
+        found = tasks.of_client(tx, client_id, limit=MOST_SHOWN)
         told = task_emails.states_of(tx, [task.id for task in found])
         members = {one.member.id: one.member for one in team.of_client(tx, client_id)}
         receivers = {task.team_member_id for task in found if task.id not in told}

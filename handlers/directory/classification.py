@@ -3,6 +3,8 @@
 Source: facts on XPM §4. `BusinessStructure` is free text per practice: the practice's own meaning of a word decides, then
 common words, then New Zealand's return type, then fields that only people have, then the end of the name. If these leave it
 open, the requester decides.
+
+Of common words, an entity's type says more than "individual": the trustees of a "Trust (Individual Trustees)" are people.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ class StructureMeaning:
 Words = Mapping[str, StructureMeaning]
 NO_WORDS: Words = MappingProxyType({})
 
-_PERSON = re.compile(r"\b(individual|person)\b", re.IGNORECASE)
+_PERSON = re.compile(r"(?<!non[- ])\b(individual|person)\b", re.IGNORECASE)
 
 #: The first match wins, so narrower words come first ("trustee company" is a company).
 _TYPES: tuple[tuple[re.Pattern[str], EntityType], ...] = tuple(
@@ -61,11 +63,8 @@ def entity_type_of(record: XpmClient, words: Words = NO_WORDS) -> EntityType:
     own = words.get(fold_text(structure))
     if own is not None and own.entity_type is not None:
         return own.entity_type
-    for pattern, entity_type in _TYPES:
-        if pattern.search(structure):
-            return entity_type
     if structure:
-        return EntityType.OTHER
+        return _named_in(structure) or EntityType.OTHER
     if record.return_type in _RETURN_TYPES:
         return _RETURN_TYPES[record.return_type]
     for pattern, entity_type in _NAME_ENDINGS:
@@ -84,18 +83,22 @@ def kinds_of(record: XpmClient, words: Words = NO_WORDS) -> frozenset[ClientKind
     own = words.get(fold_text(structure))
     if own is not None:
         return frozenset({own.kind})
+    if _named_in(structure) not in (None, EntityType.SOLE_TRADER):
+        return frozenset({ClientKind.ENTITY})
     if _PERSON.search(structure):
         return frozenset({ClientKind.INDIVIDUAL})
-    if entity_type_of(record) is EntityType.SOLE_TRADER:
-        return both
     if structure:
-        known = any(pattern.search(structure) for pattern, _ in _TYPES)
-        return frozenset({ClientKind.ENTITY}) if known else both
+        return both
     if record.return_type in _PERSONAL_RETURNS:
         return frozenset({ClientKind.INDIVIDUAL})
     if record.return_type in _RETURN_TYPES:
         return frozenset({ClientKind.ENTITY})
     return both
+
+
+def _named_in(structure: str) -> EntityType | None:
+    """The type that the common words of a structure name."""
+    return next((entity_type for pattern, entity_type in _TYPES if pattern.search(structure)), None)
 
 
 def suggested_kind(record: XpmClient, words: Words = NO_WORDS) -> ClientKind:

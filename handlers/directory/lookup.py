@@ -2,7 +2,8 @@
 
 An import that creates a client uses what its directory knew up to 20 minutes before it was requested, without a call. If the
 record may have been corrected in XPM, only what XPM returned since counts: after an earlier import of the record was
-rejected, in a later epoch, and for a client that exists already.
+rejected, in a later epoch, and for a client that exists already. Of a client's relationships that are imported again, an
+incremental sync says nothing; a client that is created takes what the directory has, or each row of a batch would be a call.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from handlers import refusals
 from handlers.directory.records import columns_of, read_record
 from handlers.errors import JobError, from_xpm
 from handlers.jobs.handler import BY_ITSELF, ByItself, of_import
+from handlers.jobs.kinds import JobKind
 from handlers.services import Services
 from handlers.xero.connection import XpmRequester, require_connection
 from handlers.xero.tokens import call_xpm
@@ -80,7 +82,8 @@ def _record(
     services: Services, job: Job, requester: Requester, connection: XpmConnection, *, is_alone: bool
 ) -> FetchedRecord | ByItself:
     """The record from the directory, if it is recent enough, or else from XPM for a job that is alone."""
-    known_at = confirmed_at(requester.record, requester.directory)
+    wholly = job.kind == JobKind.IMPORT_RELATIONSHIPS and _brings_more(requester)
+    known_at = confirmed_at(requester.record, requester.directory, wholly=wholly)
     if requester.record is not None and known_at is not None and known_at >= _oldest_acceptable(requester):
         return FetchedRecord(connection, read_record(requester.record.record), known_at, is_stored=True)
     if not is_alone:
@@ -142,28 +145,36 @@ def get_for_staff(services: Services, requester: XpmRequester, xpm_uuid: UUID, *
         JobError: the requester may not import, or not through this connection; or XPM did not return the record.
     """
     try:
-        return get_from_xpm(services, requester, xpm_uuid, lane=Lane.INTERACTIVE, seconds=seconds)
+        return get_from_xpm(services, requester, xpm_uuid, lane=Lane.INTERACTIVE, holder=str(xpm_uuid), seconds=seconds)
     except XpmError as error:
         raise from_xpm(error) from error
 
 
-def confirmed_at(seen: DirectoryRecord | None, directory: Directory | None) -> datetime | None:
+def confirmed_at(seen: DirectoryRecord | None, directory: Directory | None, *, wholly: bool = False) -> datetime | None:
     """When a row last matched XPM: a sync does not write rows that have not changed. `None` if XPM no longer listed the
-    record, or listed it in a form that could not be read."""
+    record, or listed it in a form that could not be read.
+
+    Args:
+        wholly: in its relationships too, which only a full sync covers.
+    """
     if seen is None or seen.gone_at or seen.missing_since or seen.unread_since:
         return None
-    synced_at = directory.cursor if directory is not None else None
+    synced_at = (directory.last_full_at if wholly else directory.cursor) if directory is not None else None
     return max(seen.as_of, synced_at) if synced_at is not None else seen.as_of
 
 
 def _oldest_acceptable(requester: Requester) -> datetime:
     """The earliest time from which a directory's record may be used for an import."""
     row = requester.request
-    brings_more = row.client_id is not None and requester.created_client_id is None
-    if row.epoch > 1 or brings_more:
+    if row.epoch > 1 or _brings_more(requester):
         return row.epoch_started_at
     oldest = row.epoch_started_at - FRESH
     return max(oldest, requester.last_rejected_at) if requester.last_rejected_at is not None else oldest
+
+
+def _brings_more(requester: Requester) -> bool:
+    """Whether an import adds to a client who exists already."""
+    return requester.request.client_id is not None and requester.created_client_id is None
 
 
 def store_records(tx: Tx, fetched: Iterable[FetchedRecord]) -> None:

@@ -43,10 +43,12 @@ def content_hash(record: XpmClient) -> str:
         groups=tuple(sorted(record.groups, key=lambda group: group.uuid)),
         relationships=tuple(sorted(record.relationships, key=repr)),
     )
-    return hashlib.sha256(adapter.dump_json(ordered, exclude=_unused(record))).hexdigest()
+    return hashlib.sha256(adapter.dump_json(ordered, exclude=_unused(ordered))).hexdigest()
 
 
-def _unused(record: XpmClient) -> set[str]:
+def _unused(record: XpmClient) -> dict[str, Any]:
     """Omissions and a code are stored and hashed only where there are any, so that other records keep the hash that they
     had."""
-    return {name for name in ("omissions", "client_code") if not getattr(record, name)}
+    unused: dict[str, Any] = {name: True for name in ("omissions", "client_code") if not getattr(record, name)}
+    rows = {place: {"omissions"} for place, row in enumerate(record.relationships) if not row.omissions}
+    return unused | {"relationships": rows} if rows else unused

@@ -186,7 +186,9 @@ def _find(tx: Tx, directory: Directory, text: str) -> tuple[list[XpmClient], boo
 
 def _call_search(services: Services, asker: StaffRequester, text: str) -> Sequence[XpmClient]:
     def search(access: Access, seconds: float) -> Fetched[list[XpmClient]]:
-        return services.xpm.search(access, text, lane=Lane.INTERACTIVE, deadline_seconds=seconds)
+        return services.xpm.search(
+            access, text, lane=Lane.INTERACTIVE, holder=f"search/{access.tenant_id}", deadline_seconds=seconds
+        )
 
     try:
         records = call_xpm(services, asker, search, seconds=SECONDS).value

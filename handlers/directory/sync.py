@@ -28,12 +28,14 @@ from handlers.xero.tokens import call_xpm
 from portal_db import audit
 from portal_db.database import Database, Tx
 from portal_db.directory import directories, resyncs, syncs
+from portal_db.directory.directories import Reader
 from portal_db.directory.syncs import DropLimits
-from portal_db.states import JobState, SyncMode
+from portal_db.states import JobState, Lane, SyncMode
 from portal_db.tables import Directory, DirectorySync, Job, XpmConnection
 from portal_db.types import database_time
-from portal_db.work import jobs
+from portal_db.work import jobs, pauses
 from portal_db.work.jobs import Failure, NewJob, hold
+from portal_db.work.pauses import Paused
 from portal_db.xero import handover, requester
 from portal_db.xero.requester import StaffRequester
 from xpm.client import Access
@@ -175,11 +177,17 @@ def begin_sync(tx: Tx, directory_id: UUID, mode: SyncMode, *, asked_by: str) -> 
     sync_id = syncs.add(tx, directory_id, wanted, asked_by)
     if sync_id is None:
         return None
+    reader = next((each for each in readers if not stopping(tx, each)), readers[0])
     job = standalone_job(
-        tx, JobKind.SYNC_DIRECTORY, readers[0].practice_id, {"sync_id": str(sync_id)}, dedupe_key=_key(sync_id)
+        tx, JobKind.SYNC_DIRECTORY, reader.practice_id, {"sync_id": str(sync_id)}, dedupe_key=_key(sync_id)
     )
     jobs.add(tx, [job])
     return job
+
+
+def stopping(tx: Tx, reader: Reader) -> list[Paused]:
+    """The pauses that keep a sync from running as a job of the reader's practice."""
+    return pauses.stopping(tx, reader.practice_id, Lane.RESYNC, JobKind.SYNC_DIRECTORY)
 
 
 def sync_now(database: Database, directory_id: UUID, mode: SyncMode) -> NewJob:

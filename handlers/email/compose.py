@@ -13,16 +13,16 @@ from email.mime.multipart import MIMEMultipart
 from email.mime.text import MIMEText
 from email.utils import formataddr, parseaddr
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment, StrictUndefined, select_autoescape
 
 from config.settings import Settings
+from config.templates import read_templates
 from handlers.email import addresses
 
 _templates = Environment(
-    loader=PackageLoader("handlers.email"),
+    loader=read_templates("handlers.email"),
     autoescape=select_autoescape(["html"]),
     undefined=StrictUndefined,
-    auto_reload=False,
     trim_blocks=True,
     keep_trailing_newline=True,
 )

@@ -105,19 +105,24 @@ class _Archive(zipfile.ZipFile):
         from defusedxml.ElementTree import iterparse  # type: ignore[import-untyped]  # it ships no types
 
         is_inside = False
+        around: list[Any] = []
         with self.open(name) as part:
             counted = _Counted(self, part)
             for event, element in iterparse(counted, ("start", "end")):
                 counted.is_moving()
-                if event == "start" and element.tag == tag:
-                    is_inside = True
-                elif event == "end":
-                    if element.tag == tag:
-                        yield element
-                        is_inside = False
-                    if not is_inside:
-                        element.clear()
-                        counted.is_next()
+                if event == "start":
+                    around.append(element)
+                    is_inside = is_inside or element.tag == tag
+                    continue
+                around.pop()
+                if element.tag == tag:
+                    yield element
+                    is_inside = False
+                if not is_inside:
+                    element.clear()
+                    if around:
+                        around[-1].remove(element)  # or it would keep every empty one
+                    counted.is_next()
 
 
 class _Counted:

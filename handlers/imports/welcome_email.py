@@ -60,6 +60,17 @@ def preview(database: Database, settings: Settings, caller: Caller, client_id: U
         return invitation.preview(tx, settings, caller.practice_id, name=name, to=entry.login.email)
 
 
+def is_repeated(database: Database, caller: Caller, client_id: UUID, key: str) -> bool:
+    """Whether the same request was made before, so that `invite` sends no email.
+
+    Raises:
+        RequestRefused: the client is not found, not visible to them or archived.
+    """
+    with database.read() as tx:
+        import_id = require_current_client(tx, caller, client_id).client.import_id
+        return import_id is not None and jobs.is_known(tx, _dedupe_key(import_id, key))
+
+
 @retry_on_deadlock
 def invite(database: Database, bell: Bell, caller: Caller, client_id: UUID, key: str) -> Accepted:
     """Send a client one welcome email, as part of the import that created the client.
@@ -78,7 +89,7 @@ def invite(database: Database, bell: Bell, caller: Caller, client_id: UUID, key:
             raise refusals.NO_LOGIN()
         row = lock_import(tx, act, entry.client.import_id)
         earlier = jobs.of_import(tx, row.id)
-        dedupe_key = f"{row.id}:{KIND}:{digest_of(key)}"
+        dedupe_key = _dedupe_key(row.id, key)
         if any(job.dedupe_key == dedupe_key for job in earlier):
             return Accepted(row.id, is_new=False)
         follow_up = FollowUp(KIND, {"email_id": str(_add_or_renew(tx, act, entry))})
@@ -197,6 +208,10 @@ def _require_sendable(tx: Tx, known: EmailEntry) -> None:
                 raise refusals.EMAIL_STILL_VALID(expires=f"{expires:%Y-%m-%d %H:%M}")
         case EmailState.UNKNOWN | EmailState.REFUSED:
             return
+
+
+def _dedupe_key(import_id: UUID, key: str) -> str:
+    return f"{import_id}:{KIND}:{digest_of(key)}"
 
 
 def _add_or_renew(tx: Tx, act: Act, entry: ClientEntry) -> UUID:

@@ -21,7 +21,7 @@ from handlers.integration.disconnect import cut
 from handlers.xero.tokens import LIST_SECONDS, connections_at_xero, identity
 from portal_db.access import people
 from portal_db.database import Database, Tx
-from portal_db.states import ActorKind, ConnectionState
+from portal_db.states import ConnectionState
 from portal_db.tables import XeroConsent, XpmConnection
 from portal_db.types import database_time
 from portal_db.xero import connections, consents, logins
@@ -196,7 +196,7 @@ def _connect(tx: Tx, person: ConnectingStaff, login_id: UUID, tenant_id: str, te
         _sync(tx, existing.id)
         return Connected(existing.id, connections.resume_waiting_jobs(tx, person.staff_id))
     if existing is not None and existing.state is ConnectionState.BROKEN:
-        cut(tx, existing, actor=ActorKind.STAFF, actor_id=person.staff_id)
+        cut(tx, existing, Actor.of(person.staff_id))
     row = {
         "id": tx.new_id(),
         "practice_id": person.practice_id,

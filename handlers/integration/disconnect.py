@@ -10,6 +10,7 @@ from uuid import UUID
 
 from config.settings import SettingsError
 from handlers import refusals
+from handlers.access.act import Actor
 from handlers.errors import Deferred
 from handlers.jobs.enqueue import FollowUp, add_job_of
 from handlers.jobs.handler import job_arg
@@ -27,24 +28,24 @@ from xpm import oauth
 LOOK_AGAIN_SECONDS = 60.0
 
 
-def disconnect(database: Database, connection_id: UUID, *, staff_id: UUID | None = None) -> None:
+def disconnect(database: Database, by: Actor, connection_id: UUID) -> None:
     """Disconnect a connection.
 
     Args:
-        staff_id: who asks, and whose it must be; without one it is an operator.
+        by: an operator, or the staff member whose it must be.
 
     Raises:
         RequestRefused: the connection is not found or not theirs, or it is already disconnected.
     """
     with database.write() as tx:
         row = connections.get(tx, connection_id)
-        if row is None or staff_id not in (None, row.staff_id):
+        if row is None or (by.actor is ActorKind.STAFF and by.actor_id != row.staff_id):
             raise refusals.UNKNOWN_CONNECTION()
-        if not cut(tx, row, actor=ActorKind.OPERATOR if staff_id is None else ActorKind.STAFF, actor_id=staff_id):
+        if not cut(tx, row, by):
             raise refusals.ALREADY_DISCONNECTED()
 
 
-def cut(tx: Tx, row: XpmConnection, *, actor: ActorKind, actor_id: UUID | None) -> bool:
+def cut(tx: Tx, row: XpmConnection, by: Actor) -> bool:
     """Disconnect within an open transaction; jobs that wait for the connection run at once, and are rejected.
 
     Returns:
@@ -52,14 +53,12 @@ def cut(tx: Tx, row: XpmConnection, *, actor: ActorKind, actor_id: UUID | None) 
     """
     if not connections.disconnect(tx, row.id):
         return False
-    audit.record(
+    by.audit(
         tx,
-        action="connection.state",
-        subject="connection",
-        subject_id=row.id,
-        practice_id=row.practice_id,
-        actor=actor,
-        actor_id=actor_id,
+        "connection.state",
+        "connection",
+        row.id,
+        row.practice_id,
         before=row.state,
         after=ConnectionState.DISCONNECTED,
     )

@@ -146,6 +146,6 @@ def _leave(tx: Tx, act: Act, staff_id: UUID) -> StaffDeparture:
     credentials.end_sessions_of_login(tx, staff.login_id)
     connection = connections.live_connection_of(tx, staff_id)
     if connection is not None:
-        cut(tx, connection, actor=act.actor, actor_id=act.actor_id)
+        cut(tx, connection, act)
     act.audit(tx, "staff.leave", "staff", staff_id, staff.practice_id, before="there", after="left")
     return StaffDeparture(staff_id, handover.orphaned_connections(tx, staff_id=staff_id))

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from handlers import refusals
+from handlers.access.act import Actor
 from handlers.access.caller import Caller
 from handlers.errors import ConnectionLost, JobError
 from handlers.integration import disconnect as integration_disconnect
@@ -150,4 +151,4 @@ def disconnect(database: Database, caller: Caller) -> None:
     found = standing(database, caller)
     if found.connection_id is None:
         raise refusals.XPM_NOT_CONNECTED()
-    integration_disconnect.disconnect(database, found.connection_id, staff_id=caller.staff_id)
+    integration_disconnect.disconnect(database, Actor.of(caller.staff_id), found.connection_id)

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from handlers.errors import RequestRefused
 from handlers.jobs.done_elsewhere import require_undone, utc_text
-from handlers.jobs.handler import CONNECTION_PATIENCE_SECONDS, LOST_LEASES_BEFORE_ISOLATION
+from handlers.jobs.handler import CONNECTION_PATIENCE_SECONDS
 from handlers.jobs.kinds import KINDS, Part, part_of
 from portal_db import audit
 from portal_db.access import people
@@ -21,7 +21,7 @@ from portal_db.tables import Job
 from portal_db.types import database_time
 from portal_db.work import imports, job_facts, leaders, pauses, workers
 from portal_db.work.candidates import QUOTA_CODE, RING_AGAIN_SECONDS
-from portal_db.work.jobs import PACED_CODE
+from portal_db.work.jobs import LOST_LEASES_BEFORE_ISOLATION, PACED_CODE
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,6 @@ from portal_db.database import Tx
 from portal_db.tables import Job
 from portal_db.work.jobs import Failure
 
-#: A job that has lost this many leases, each with its worker's process, runs next in a process of its own (P14).
-LOST_LEASES_BEFORE_ISOLATION = 2
 #: How long a job waits for XPM to be reconnected before it becomes a dead letter.
 CONNECTION_PATIENCE_SECONDS = 72 * 3600.0
 

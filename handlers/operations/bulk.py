@@ -51,6 +51,10 @@ class Selection:
     which: Filter = DEAD
     ids: tuple[UUID, ...] = ()
 
+    def __post_init__(self) -> None:
+        if not self.which.only_dead:  # stored without states, it would be about all dead letters
+            raise ValueError("A selection is of dead letters only.")
+
     def as_json(self) -> dict[str, Any]:
         """The selection as it is stored."""
         if self.ids:
@@ -151,17 +155,20 @@ def start(
     selection: Selection,
     action: BulkAction,
     *,
+    shown: int,
     per_minute: int | None = None,
     reserved: bool = False,
 ) -> BulkAct:
     """Record an act; it runs from now on.
 
     Args:
+        shown: how many dead letters the operator was shown; if the number has changed, nothing is recorded.
         per_minute: how many dead letters start each minute.
         reserved: the caller carries it out. Should it die, the leader takes over within a minute.
 
     Raises:
-        RequestRefused: no dead letter matches; or an operator's act on the same selection runs already.
+        RequestRefused: no dead letter matches, or another number than was shown; or an operator's act on the same selection
+            runs already.
     """
     with database.write() as tx:
         total = _count(tx, selection)
@@ -180,6 +187,8 @@ def start(
         }
         if not bulk_acts.add(tx, row, reserved=reserved):
             raise refusals.BULK_ACT_RUNS(last_act=_last(tx, selection))
+        if total != shown:
+            raise refusals.LETTERS_CHANGED(shown=shown, total=total)
         after = f"{action.value} {total}" + (f", {per_minute} a minute" if per_minute else "")
         act.audit(tx, "bulk.start", "bulk_act", bulk_id, selection.which.practice_id, after=after)
         return _require(tx, bulk_id).act

@@ -1,8 +1,7 @@
 """Checks whether the XPM records behind clients still exist. It only reports: disconnecting is a person's decision.
 
-A directory that read a record recently replaces a call. XPM is called in the background lane, through the connection of the
-staff member who imported the client, until the quota is used up. A link that cannot be checked keeps no other one waiting
-for longer than a run.
+A directory that read a record recently replaces a call. XPM is called in the background lane, through the link's own
+connection, until the quota is used up. A link that cannot be checked keeps no other one waiting for longer than a run.
 """
 
 from __future__ import annotations
@@ -11,11 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from handlers import refusals
 from handlers.directory.lookup import confirmed_at, get_from_xpm
 from handlers.errors import JobError
 from handlers.services import Services
-from handlers.xero.connection import require_connection
+from handlers.xero.connection import require_same_connection
 from portal_db.clients import links
 from portal_db.clients.links import LinkToCheck
 from portal_db.states import Lane
@@ -39,30 +37,31 @@ def check_links(services: Services, *, limit: int, progress: Callable[[int, int]
     with services.database.read() as tx:
         due = links.least_recently_checked(tx, limit=limit)
     with services.database.write() as tx:  # first of all: whatever happens, none stays at the head of the queue
-        links.postpone(tx, [link.link_id for link in due])
+        links.postpone(tx, [each.link.id for each in due])
     closed: set[str] = set()
     checked = 0
-    for place, link in enumerate(due):
+    for place, each in enumerate(due):
         progress(place, len(due))
+        link = each.link
         if link.tenant_id in closed:
             continue
         try:
-            is_gone = _is_gone(services, link)
+            is_gone = _is_gone(services, each)
         except (JobError, XpmError) as error:
             if not _is_about_link(error):
                 closed.add(link.tenant_id)
             with services.database.write() as tx:  # behind the links that it keeps waiting, or it would each time
-                links.postpone(tx, [link.link_id])
+                links.postpone(tx, [link.id])
         else:
             with services.database.write() as tx:
-                links.note_checked(tx, link.link_id, is_gone=is_gone)
+                links.note_checked(tx, link.id, is_gone=is_gone)
             checked += 1
     return LinksChecked(checked, len(due) - checked)
 
 
 def _is_about_link(error: JobError | XpmError) -> bool:
-    """Whether the requester or the record is in the way. Otherwise it is the quota or an outage, which the tenant's other
-    links would meet too."""
+    """Whether the connection's owner or the record is in the way. Otherwise it is the quota or an outage, which the tenant's
+    other links would meet too."""
     match error:
         case XpmForeign() | XpmMalformed(truncated=True):
             return False
@@ -70,31 +69,30 @@ def _is_about_link(error: JobError | XpmError) -> bool:
             return isinstance(error, JobError | XpmMalformed | XpmRefused | XpmTooLarge)
 
 
-def _is_gone(services: Services, link: LinkToCheck) -> bool:
+def _is_gone(services: Services, due: LinkToCheck) -> bool:
     """Whether the record no longer exists in XPM.
 
     Raises:
-        JobError: the staff member who imported the client may no longer import, or not through their connection.
+        JobError: the connection's owner may no longer import, or has another connection by now.
         XpmError: XPM did not answer.
     """
+    link, seen = due.link, due.record
     with services.database.read() as tx:
-        requester = xero_requester.requester(tx, link.import_id)
-    seen, directory = requester.record, requester.directory
-    if seen is not None and seen.xpm_uuid == link.xpm_uuid:
-        if seen.gone_at is not None and requester.now - seen.gone_at < FRESH:
+        owner = xero_requester.staff_requester(tx, link.practice_id, due.connection.staff_id)
+    if seen is not None:
+        if seen.gone_at is not None and owner.now - seen.gone_at < FRESH:
             return True
-        known_at = confirmed_at(seen, directory)
-        if known_at is not None and requester.now - known_at < FRESH:
+        known_at = confirmed_at(seen, due.directory)
+        if known_at is not None and owner.now - known_at < FRESH:
             return bool(seen.record.get("is_deleted"))
-    if require_connection(requester).tenant_id != link.tenant_id:
-        raise refusals.OTHER_TENANT()
+    require_same_connection(owner, due.connection)
     try:
         record = get_from_xpm(
             services,
-            requester,
+            owner,
             link.xpm_uuid,
             lane=Lane.RESYNC,
-            holder=f"reconcile/{link.link_id}",
+            holder=f"reconcile/{link.id}",
             seconds=CALL_SECONDS,
         )
     except XpmNotFound:

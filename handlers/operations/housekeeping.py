@@ -37,6 +37,7 @@ def days_of(settings: Settings) -> Mapping[str, float]:
         "re-sync summaries": settings.keep_events_days,
         "sign-in log": settings.keep_audit_days,
         "malformed messages": settings.keep_malformed_days,
+        # After the link has ended.
         "requests for a new password": 1,
         # Longer than a key may be about to end: the row says that its owner was told.
         "emails about accounts": 30,

@@ -28,11 +28,12 @@ def seconds_of(text: str) -> float | None:
 
 
 def parse(text: str, base: Filter) -> Filter:
-    """The filter that a query makes of `base`.
+    """The filter that a query makes of `base`; one of dead letters stays one of dead letters.
 
     Raises:
         RequestRefused: it cannot be read; the message says which part.
     """
+    only_dead = base.only_dead
     try:
         parts = shlex.split(text[:LONGEST].replace("\\", "\\\\").replace("'", "\\'"))
     except ValueError:
@@ -42,6 +43,8 @@ def parse(text: str, base: Filter) -> Filter:
         name, colon, value = part.partition(":")
         if colon and name in _QUALIFIERS:
             base = replace(base, **_QUALIFIERS[name](value))
+            if only_dead and not base.only_dead:
+                raise refusals.DEAD_LETTERS_ONLY(state=value)
         elif colon and re.fullmatch(r"[a-z]+", name) and value:
             raise refusals.BAD_QUERY(part=part, hint=f"known are {', '.join(_QUALIFIERS)}")
         else:

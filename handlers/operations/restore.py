@@ -1,7 +1,9 @@
-"""After the database was restored from a backup: pauses all work, and marks every unsent email as unknown.
+"""After the database was restored from a backup: pauses all work, marks every unsent email as unknown, and signs everybody
+out.
 
 An email that is pending in the backup may have been sent since, so people resend it or mark it delivered. The same applies
-to imports in the backup that create their client only after the restore.
+to imports in the backup that create their client only after the restore. A session or a link in the backup may have been
+ended since.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ class Begun:
 
 
 def begin(database: Database, act: Act) -> Begun:
-    """Pause everything and mark every unsent email as unknown, before the first worker starts.
+    """Pause everything, mark every unsent email as unknown and sign everybody out, before the first process starts.
 
     Raises:
         RequestRefused: a restore is under way.
@@ -37,6 +39,7 @@ def begin(database: Database, act: Act) -> Begun:
         restore_id: UUID = tx.new_id()
         restores.begin(tx, restore_id, act.actor_id, reason=REASON)
         emails = restores.mark_unsent_emails_unknown(tx)
+        restores.end_access(tx)
         act.audit(tx, "restore.begin", "restore", restore_id, None)
     return Begun(restore_id, emails)
 

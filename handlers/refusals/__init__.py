@@ -263,7 +263,7 @@ NO_XPM_PRACTICE = Refusal(RequestRefused, "no_xpm_practice",
     _XPM_PERMISSION)
 UNKNOWN_TENANT = Refusal(RequestRefused, "unknown_tenant",
     "Xero did not give the portal access to this practice.", "Choose one of the practices listed.", field="tenant_id")
-XERO_UNAVAILABLE = Refusal(RequestRefused, "xero_unavailable",
+XERO_UNAVAILABLE = Refusal(RefusedForNow, "xero_unavailable",
     "We couldn't reach Xero.", "Wait a few minutes. Start connecting again under Configure > Integrations.")
 XERO_APP_REFUSED = Refusal(RequestRefused, "xero_app_refused",
     "Xero does not accept this portal's app ({error}).",
@@ -332,6 +332,8 @@ TOO_MANY_FILTERS = Refusal(RequestRefused, "too_many_filters",
     "You have {most} saved filters, which is the most.", "Remove one, or save under the name of an earlier one.")
 CLIENT_ARCHIVED = Refusal(RequestRefused, "client_archived",
     "This client is archived.", "Restore the client first.")
+FIELD_CHANGED = Refusal(RequestRefused, "field_changed",
+    "The {what} was changed after this form was opened.", "Save again to replace the present value.")
 CLIENT_NOT_CONNECTED = Refusal(RequestRefused, "not_connected",
     "The client is not connected to an XPM record.",
     "Connect it under Integration actions > Xero Practice Manager, then import.")
@@ -340,8 +342,6 @@ CLIENT_DISCONNECTED = Refusal(Rejected, "not_connected",
     "Connect it under Integration actions > Xero Practice Manager, then import again.")
 WRONG_KIND_OF_RECORD = Refusal(RequestRefused, "wrong_kind",
     "This XPM client is not an {kind}.", "Choose another one.", field="xpm_uuid")
-OTHER_TENANT = Refusal(Rejected, "other_tenant",
-    "The client's XPM record belongs to another of the practice's XPM accounts.", "")
 ENTITIES_ONLY = Refusal(RequestRefused, "entities_only",
     "This client is an individual, who acts for themselves.",
     "Add connections to entities only, such as companies and trusts.", field="client_id")
@@ -504,8 +504,6 @@ WEBHOOK_GONE = Refusal(Rejected, "webhook_gone",
     "The endpoint answered 410 (gone).", "Remove the webhook, or test it again.")
 WEBHOOK_REMOVED = Refusal(Rejected, "webhook_removed",
     "The webhook was removed.", "To receive events again, add it again.")
-WEBHOOK_DISABLED = Refusal(Rejected, "webhook_disabled",
-    "The webhook is disabled.", "Fix the endpoint, then test the webhook. A successful test enables it again.")
 WEBHOOK_HOST_PRIVATE = Refusal(Rejected, "webhook_private",
     "The endpoint's host does not have a public address.",
     "Move the endpoint to a public address, then test the webhook.")
@@ -528,6 +526,12 @@ MESSAGE_SEALED = Refusal(RequestRefused, "message_sealed",
     field="message_id")
 BAD_QUERY = Refusal(RequestRefused, "bad_query",
     "We couldn't read “{part}”.", "Write it differently: {hint}.", field="q")
+DEAD_LETTERS_ONLY = Refusal(RequestRefused, "bad_query",
+    "Dead letters are all in the state dead, none is {state}.", "Search for jobs in other states under Jobs.",
+    field="q")
+LETTERS_CHANGED = Refusal(RequestRefused, "changed_meanwhile",
+    "The number of dead letters that match has changed from {shown:,} to {total:,}.",
+    "Nothing was started. Check them again, then start again.")
 NOTHING_MATCHES = Refusal(RequestRefused, "nothing_matches",
     "No dead letter matches any more{last_act}.", "There is nothing to do.")
 UNKNOWN_BULK_ACT = Refusal(RequestRefused, "unknown_bulk_act",

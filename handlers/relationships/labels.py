@@ -23,6 +23,13 @@ NAMELESS = "(no name in XPM)"
 _LOST_ROWS = frozenset(
     {"relationships", "relationships.type", "relationships.relatedClient", "relationships.relatedClient.uuid"}
 )
+#: The columns of a relationship's values, by their names in XPM.
+_VALUES = {
+    "numberOfShares": "number_of_shares",
+    "percentage": "percentage",
+    "startDate": "start_date",
+    "endDate": "end_date",
+}
 
 #: What `relationships.percentage` holds.
 _DIGITS = Decimal("0.0001")
@@ -78,25 +85,33 @@ def combine_rows(records: Iterable[RelationshipRecord]) -> list[XpmRelationship]
 
 
 def _combine(role: str, rows: list[RelationshipRecord]) -> XpmRelationship:
-    """The current row counts, or else the latest; what it lacks comes from the others."""
+    """The current row counts, or else the latest; what it lacks comes from the others, except its end."""
     ordered = sorted(rows, key=_weight, reverse=True)
-    best = ordered[0]
+    best, others = ordered[0], ordered[1:]
+    name = _first(row.related_name[:10_000] or None for row in ordered)
+    values = {
+        "number_of_shares": _first(_shares(role, row) for row in ordered),
+        "percentage": _first(_percentage(role, row) for row in ordered),
+        "start_date": _first(row.start_date for row in ordered),
+        "end_date": best.end_date,
+    }
+    unread = {*best.omissions, *(field for row in others for field in row.omissions if field != "endDate")}
+    unknown = {column for field, column in _VALUES.items() if field in unread and values[column] is None}
     return XpmRelationship(
         label=best.label[:500],
         label_key=role,
         other_xpm_uuid=best.related_uuid,
-        other_name=(_first(row.related_name or None for row in ordered) or NAMELESS)[:10_000],
-        number_of_shares=_first(_shares(role, row) for row in ordered),
-        percentage=_first(_percentage(role, row) for row in ordered),
-        start_date=_first(row.start_date for row in ordered),
-        end_date=best.end_date,
-        also_told=[_as_json(row) for row in ordered[1:]] or None,
+        other_name=name or NAMELESS,
+        **values,
+        also_told=[_as_json(row) for row in others] or None,
+        unknown=frozenset(unknown if name else unknown | {"other_name"}),
     )
 
 
 def _weight(record: RelationshipRecord) -> tuple[Any, ...]:
     """The sort key. The fields after the dates only make the result independent of XPM's order."""
-    recency = (record.end_date is None, record.start_date or date.min, record.end_date or date.min)
+    is_current = record.end_date is None and "endDate" not in record.omissions
+    recency = (is_current, record.start_date or date.min, record.end_date or date.min)
     return (*recency, record.number_of_shares or 0, record.percentage or 0, record.label, record.related_name)
 
 

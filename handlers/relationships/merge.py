@@ -13,7 +13,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from handlers.relationships.labels import NAMELESS
 from portal_db import bulk
 from portal_db.clients import history, relationships
 from portal_db.clients.history import By, Change, text_of
@@ -74,6 +73,8 @@ def merge_updates(tx: Tx, practice_id: UUID, updates: Sequence[RecordUpdate]) ->
     members = {(each.client_id, each.xpm_uuid): each for each in tied}
     others = {each.other_xpm_uuid for update in updates for each in update.reported}
     erased = erasures.among(tx, practice_id, others)
+    # A directory that practices share says nothing of people whom one of them has erased.
+    withheld = erasures.elsewhere(tx, practice_id, {row.other_xpm_uuid for known in rows.values() for row in known})
     merged = Merged()
     for update in updates:
         link, begun_at = links.get(update.client_id), update.begun_at
@@ -84,7 +85,7 @@ def merge_updates(tx: Tx, practice_id: UUID, updates: Sequence[RecordUpdate]) ->
         known = rows[update.client_id]
         reported = [each for each in update.reported if each.other_xpm_uuid not in erased]
         is_newer = link.told_as_of is None or link.told_as_of < update.as_of
-        after = _merge(tx, update, known, reported if is_newer else None)
+        after = _merge(tx, update, known, reported if is_newer else None, withheld)
         _collect_changes(update, known, after, merged)
         if is_newer:
             _rename_members(update, reported, members, merged)
@@ -107,8 +108,14 @@ def _merge(
     update: RecordUpdate,
     known: Iterable[Relationship],
     reported: Sequence[XpmRelationship] | None,
+    withheld: Collection[UUID],
 ) -> list[dict[str, Any]]:
-    """The client's items after the merge. `reported` is `None` if a newer update was merged before."""
+    """The client's items after the merge.
+
+    Args:
+        reported: `None` if a newer update was merged before.
+        withheld: other sides of which the update may say nothing although XPM does.
+    """
     rows = {(row.label_key, row.other_xpm_uuid): _columns(row) for row in known}
     if reported is not None:
         current = {(each.label_key, each.other_xpm_uuid): each for each in reported}
@@ -116,11 +123,13 @@ def _merge(
             row = rows.get(key)
             if row is None:
                 row = rows[key] = _new(tx, update)
-            row |= {**relationship.columns(), "gone_at": None}
+            kept = {name: row[name] for name in relationship.unknown & row.keys()}
+            row |= {**relationship.columns(), **kept, "gone_at": None}
             if row["state"] is ReviewState.SUPERSEDED:
                 row["state"] = ReviewState.PENDING
         for key in rows.keys() - current.keys() if update.is_whole else ():
-            rows[key]["gone_at"] = rows[key]["gone_at"] or update.as_of
+            if key[1] not in withheld:
+                rows[key]["gone_at"] = rows[key]["gone_at"] or update.as_of
     if update.begun_at is not None:
         for row in rows.values():
             _offer_again(row)
@@ -181,7 +190,7 @@ def _rename_members(
     merged: Merged,
 ) -> None:
     """Linked team members take their record's name (b.19, b.21), unless a reviewer has amended it."""
-    names = {each.other_xpm_uuid: each.other_name[:500] for each in reported if each.other_name != NAMELESS}
+    names = {each.other_xpm_uuid: each.other_name[:500] for each in reported if "other_name" not in each.unknown}
     for xpm_uuid, name in names.items():
         member = members.get((update.client_id, xpm_uuid))
         if member is None or member.name == name or member.name_is_override:

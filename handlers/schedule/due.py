@@ -11,18 +11,17 @@ from datetime import datetime
 from uuid import UUID
 
 from config.settings import Settings
-from handlers.directory.sync import begin_sync, under_way
-from handlers.jobs.kinds import JobKind
+from handlers.directory.sync import begin_sync, stopping, under_way
 from handlers.schedule import times as schedule_times
 from handlers.schedule.times import Times
 from portal_db.database import Database, Tx
 from portal_db.directory import schedules, sync_conditions
 from portal_db.directory.schedules import Due
 from portal_db.directory.sync_conditions import SyncConditions
-from portal_db.states import ConnectionState, Lane, SyncMode
+from portal_db.states import ConnectionState, SyncMode
 from portal_db.tables import Directory, Schedule
 from portal_db.types import database_time
-from portal_db.work import leaders, pauses
+from portal_db.work import leaders
 
 #: How many calls a tenant has left of its day; `None` when nobody can say.
 CallsLeft = Callable[[str], int | None]
@@ -218,10 +217,10 @@ def reason_to_skip(
     if not conditions.readers:
         broken = ConnectionState.BROKEN in conditions.states
         return Skip("connection_broken" if broken else "disconnected")
-    # The job is that of the practice which has been connected the longest.
-    paused = pauses.stopping(tx, conditions.readers[0].practice_id, Lane.RESYNC, JobKind.SYNC_DIRECTORY)
-    if paused:
-        return Skip("work_paused", paused[0].pause.reason)
+    # The job is that of the practice which has been connected the longest, of those that are not paused.
+    paused = [stopping(tx, reader) for reader in conditions.readers]
+    if all(paused):
+        return Skip("work_paused", paused[0][0].pause.reason)
     if not conditions.in_use and not (schedule.mode is SyncMode.FULL and conditions.has_links):
         return Skip("not_used")
     running = under_way(tx, conditions.directory.id)

@@ -14,7 +14,7 @@ import httpx
 
 from config import metrics
 from handlers import refusals
-from handlers.errors import Deferred, JobError, Transient
+from handlers.errors import Deferred, JobError, Permanent, Transient
 from handlers.jobs.enqueue import FollowUp
 from handlers.jobs.handler import job_arg
 from handlers.jobs.kinds import KINDS, JobKind
@@ -26,7 +26,7 @@ from portal_db import audit, webhooks
 from portal_db.database import Tx
 from portal_db.states import ErrorClass
 from portal_db.tables import Job, WebhookEndpoint
-from portal_db.webhook_turns import BUSY_CODE, Turns
+from portal_db.webhook_turns import BUSY_CODE, DISABLED_CODE, Turns
 from portal_db.webhooks import AddressedDelivery
 from portal_db.work.jobs import Failure
 
@@ -34,7 +34,7 @@ from portal_db.work.jobs import Failure
 WAITS = (5, 300, 1800, 2 * 3600, 5 * 3600, 10 * 3600, 14 * 3600, 20 * 3600, 24 * 3600)
 #: How long an endpoint is rested after its first failure or slow answer; doubled with each further one, up to the longest.
 REST_SECONDS, LONGEST_REST_SECONDS = 30.0, 3600.0
-#: An endpoint that has accepted nothing for this many days is disabled.
+#: An endpoint that has accepted nothing for this many days is disabled; a delivery waits as long for one that is.
 PATIENCE_DAYS = 3
 #: Turns end with the delivery, or a quarter of a minute after its deadline. Half of the threads of a worker for webhooks
 #: (docs/deploy.md) stay free for other practices.
@@ -46,10 +46,10 @@ def fetch(services: Services, job: Job) -> PostResult:
     """Send it.
 
     Raises:
-        Rejected: the endpoint is removed, disabled, gone, or at no public address; or it did not accept a test, which is not
-            retried.
-        Deferred: the endpoint rests, or it is not this delivery's turn.
+        Rejected: the endpoint is removed, gone, or at no public address; or it did not accept a test, which is not retried.
+        Deferred: the endpoint is disabled or rests, or it is not this delivery's turn.
         Transient: it did not accept the event.
+        Permanent: the endpoint is disabled, and the event is days old.
     """
     delivery_id = job_arg(job, "delivery_id")
     with services.database.write() as tx:
@@ -118,7 +118,11 @@ def _require_deliverable(found: AddressedDelivery | None) -> AddressedDelivery:
     if found.delivery.event == TEST:
         return found
     if found.endpoint.disabled_at is not None:
-        raise refusals.WEBHOOK_DISABLED()
+        left = PATIENCE_DAYS * 86_400 - (found.now - found.delivery.created_at).total_seconds()
+        if left > 0:
+            raise Deferred(DISABLED_CODE, "Waiting for the webhook to be enabled again", wait_seconds=left)
+        words = f"The webhook was disabled, and still is {PATIENCE_DAYS} days after the event."
+        raise Permanent(DISABLED_CODE, words, "Once a test has enabled the webhook, the delivery can be requeued.")
     rests = found.endpoint.resting_until
     wait = (rests - found.now).total_seconds() if rests is not None else 0.0
     if 0 < wait <= LONGEST_REST_SECONDS:  # longer only if the database's clock went back

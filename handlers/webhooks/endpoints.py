@@ -83,7 +83,8 @@ def listing(database: Database, practice_id: UUID) -> Sequence[WebhookEndpoint]:
 def rotate(
     database: Database, settings: Settings, endpoint_id: UUID, *, practice_id: UUID, by: UUID | None = None
 ) -> Made:
-    """Give an endpoint another secret. Messages are signed with both for a day.
+    """Give an endpoint another secret. Messages are signed with both for a day; another rotation within it replaces the new
+    secret only.
 
     Raises:
         RequestRefused: the practice has no such endpoint.
@@ -92,8 +93,8 @@ def rotate(
     secret = _new_secret()
     sealed = settings.vault.encrypt(secret.encode())
     with database.write() as tx:
-        endpoint = _require(tx, endpoint_id, practice_id)
-        webhooks.replace_secret(tx, endpoint, sealed, overlap_seconds=OVERLAP_SECONDS)
+        _require(tx, endpoint_id, practice_id)
+        webhooks.replace_secret(tx, endpoint_id, sealed, overlap_seconds=OVERLAP_SECONDS)
         Actor.of(by).audit(tx, "webhook.rotate", "webhook", endpoint_id, practice_id)
     return Made(endpoint_id, secret)
 
@@ -173,12 +174,12 @@ def deliveries(
 
 def _fitting(url: str, settings: Settings) -> str:
     """An address that can be used. Whether a host name resolves to a public one is checked at each connect."""
-    if len(url) > LONGEST_URL:
-        raise refusals.BAD_URL(reason=f"is longer than {LONGEST_URL} characters")
     try:
         parts = httpx.URL(url.strip())
     except httpx.InvalidURL:
         raise refusals.BAD_URL(reason="is not valid") from None
+    if len(str(parts)) > LONGEST_URL:  # what is not ASCII is longer here than as it was given
+        raise refusals.BAD_URL(reason=f"is longer than {LONGEST_URL} characters, as it is sent")
     if parts.userinfo or parts.fragment or not parts.host:
         raise refusals.BAD_URL(reason="must have a host, and neither a user nor a fragment")
     if parts.port is not None and not 1 <= parts.port <= 65535:

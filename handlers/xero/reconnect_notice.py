@@ -63,6 +63,7 @@ def fetch(services: Services, job: Job) -> bool:
     if letter.notice.state is not EmailState.PENDING or not _is_needed(letter):
         return False
     with services.database.write() as tx:
+        jobs.require_held(tx, jobs.lease_of(job))
         if not reconnect_notices.begin_sending(tx, notice_id, token):
             raise LeaseLost(f"notice {notice_id} is no longer pending")
     try:

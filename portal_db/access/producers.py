@@ -11,6 +11,7 @@ from sqlalchemy import and_, case, insert, or_, select
 
 from portal_db.database import Tx
 from portal_db.dialect import has_row, insert_rows, update_rows
+from portal_db.overlap import replaced
 from portal_db.paging import by_id
 from portal_db.tables import Producer, ProducerPractice
 from portal_db.types import db_now
@@ -55,9 +56,9 @@ def serves(tx: Tx, producer_id: UUID, practice_id: UUID) -> bool:
 
 
 def replace_secret(tx: Tx, producer_id: UUID, secret: bytes, *, overlap_seconds: float) -> bool:
-    """Accept another secret from now on; the previous one too for `overlap_seconds`. False when there is no such live
-    producer."""
-    values = {"secret": secret, "old_secret": Producer.secret, "old_secret_until": db_now(overlap_seconds)}
+    """Accept another secret from now on; the one before too, for `overlap_seconds` (`replaced`). False when there is no such
+    live producer."""
+    values = replaced(Producer, secret, overlap_seconds=overlap_seconds)
     return bool(update_rows(tx, Producer, Producer.id == producer_id, Producer.revoked_at.is_(None), **values))
 
 

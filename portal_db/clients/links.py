@@ -6,46 +6,38 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, select
 
 from portal_db.database import Tx
 from portal_db.dialect import update_rows
 from portal_db.states import ConnectionState
-from portal_db.tables import Client, XpmConnection, XpmLink
+from portal_db.tables import Directory, DirectoryRecord, XpmConnection, XpmLink, same_directory
 from portal_db.types import db_now
 
 
 @dataclass(frozen=True, slots=True)
 class LinkToCheck:
-    """A live link, and the import that created its client: XPM is asked through the import requester's connection."""
+    """A live link, its connection, through which XPM is asked, and its record as that connection's login last saw it."""
 
-    link_id: UUID
-    practice_id: UUID
-    import_id: UUID
-    tenant_id: str
-    xpm_uuid: UUID
+    link: XpmLink
+    connection: XpmConnection
+    record: DirectoryRecord | None
+    directory: Directory | None
 
 
 def least_recently_checked(tx: Tx, *, limit: int) -> list[LinkToCheck]:
-    """Live links of imported clients with a working connection, those never checked first."""
-    connected = select(XpmConnection.id).where(
-        XpmConnection.practice_id == XpmLink.practice_id,
-        XpmConnection.tenant_id == XpmLink.tenant_id,
-        XpmConnection.state == ConnectionState.CONNECTED,
-    )
-    columns = (XpmLink.id, XpmLink.practice_id, Client.import_id, XpmLink.tenant_id, XpmLink.xpm_uuid)
+    """Live links whose connection works, those never checked first."""
+    seen = and_(same_directory(DirectoryRecord, XpmConnection), DirectoryRecord.xpm_uuid == XpmLink.xpm_uuid)
     statement = (
-        select(*columns)
-        .join(Client, Client.id == XpmLink.client_id)
-        .where(XpmLink.disconnected_at.is_(None), Client.import_id.is_not(None), connected.exists())
+        select(XpmLink, XpmConnection, DirectoryRecord, Directory)
+        .join(XpmConnection, XpmConnection.id == XpmLink.connection_id)
+        .outerjoin(DirectoryRecord, seen)
+        .outerjoin(Directory, same_directory(Directory, XpmConnection))
+        .where(XpmLink.disconnected_at.is_(None), XpmConnection.state == ConnectionState.CONNECTED)
         .order_by(XpmLink.checked_at.is_not(None), XpmLink.checked_at, XpmLink.id)
         .limit(limit)
     )
-    return [
-        LinkToCheck(link_id, practice_id, import_id, tenant_id, xpm_uuid)
-        for link_id, practice_id, import_id, tenant_id, xpm_uuid in tx.session.execute(statement)
-        if import_id is not None
-    ]
+    return [LinkToCheck(*row) for row in tx.session.execute(statement)]
 
 
 def note_checked(tx: Tx, link_id: UUID, *, is_gone: bool) -> None:

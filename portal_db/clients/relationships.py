@@ -30,7 +30,8 @@ ACCEPTED = frozenset({ReviewState.IMPORTED, ReviewState.LINKED})
 @dataclass(frozen=True, slots=True)
 class XpmRelationship:
     """A relationship as XPM has it now. `percentage` is 0 to 100; `end_date` is set when it has ended; `also_told` holds the
-    other rows in XPM that describe the same relationship."""
+    other rows in XPM that describe the same relationship. `unknown` names the columns whose value in XPM could not be read,
+    so that a known value stays."""
 
     label: str
     label_key: str
@@ -41,10 +42,11 @@ class XpmRelationship:
     start_date: date | None
     end_date: date | None
     also_told: list[dict[str, Any]] | None = None
+    unknown: frozenset[str] = frozenset()
 
     def columns(self) -> dict[str, Any]:
         """The columns of a row. `asdict` would copy every value deeply, which is most of the time of a merge."""
-        return {name: getattr(self, name) for name in self.__slots__}
+        return {name: getattr(self, name) for name in self.__slots__ if name != "unknown"}
 
 
 #: The columns of a row that a new answer from XPM changes.

@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from portal_db.database import Tx
 from portal_db.dialect import count_rows, insert_or_ignore, update_rows
+from portal_db.paging import Cursor, newest_first
 from portal_db.states import TaskState
 from portal_db.tables import Task
 from portal_db.types import db_now
@@ -30,10 +31,19 @@ def get(tx: Tx, client_id: UUID, task_id: UUID) -> Task | None:
     return tx.session.scalar(select(Task).where(Task.id == task_id, Task.client_id == client_id))
 
 
-def of_client(tx: Tx, client_id: UUID, states: Collection[TaskState], *, limit: int) -> Sequence[Task]:
-    """Up to `limit` of a client's tasks in these states, the earliest due date first."""
+def of_client(tx: Tx, client_id: UUID, *, limit: int) -> Sequence[Task]:
+    """Up to `limit` of a client's tasks: open ones first, the earliest due date first, then the ones that ended last."""
+    statement = select(Task).where(Task.client_id == client_id)
+    statement = statement.order_by(Task.ended_at.desc().nulls_first(), Task.due_date, Task.created_at, Task.id)
+    return tx.session.scalars(statement.limit(limit)).all()
+
+
+def page(
+    tx: Tx, client_id: UUID, states: Collection[TaskState], *, limit: int, after: Cursor | None = None
+) -> Sequence[Task]:
+    """A page of a client's tasks in these states, newest first."""
     statement = select(Task).where(Task.client_id == client_id, Task.state.in_(states))
-    return tx.session.scalars(statement.order_by(Task.due_date, Task.created_at, Task.id).limit(limit)).all()
+    return tx.session.scalars(newest_first(statement, Task.created_at, Task.id, after=after, limit=limit)).all()
 
 
 def end(tx: Tx, client_id: UUID, task_id: UUID, state: TaskState, *, answer: str | None = None) -> bool:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, exists, or_, select
+from sqlalchemy import ColumnElement, Select, and_, case, exists, or_, select
 
 from portal_db.aliases import alias_of
 from portal_db.clients import review_items
@@ -63,7 +63,7 @@ def changed_links(
 def changed_records(tx: Tx, directory: Directory, links: Collection[ChangedLink]) -> list[ChangedRecord]:
     """The records of links, as the directory holds them now."""
     statement = select(
-        DirectoryRecord.xpm_uuid, DirectoryRecord.record, DirectoryRecord.content_hash, DirectoryRecord.as_of
+        DirectoryRecord.xpm_uuid, DirectoryRecord.record, DirectoryRecord.content_hash, _confirmed_at(directory)
     ).where(is_in(directory), DirectoryRecord.xpm_uuid.in_([link.xpm_uuid for link in links]))
     found = {xpm_uuid: values for xpm_uuid, *values in tx.session.execute(statement)}
     return [ChangedRecord(link.client_id, *found[link.xpm_uuid]) for link in links if link.xpm_uuid in found]
@@ -94,7 +94,7 @@ def _where_changed(statement: Select[*tuple[Any, ...]], directory: Directory) ->
         same_directory(_live, directory),
         _live.state == ConnectionState.CONNECTED,
     )
-    is_newer = or_(XpmLink.told_as_of.is_(None), DirectoryRecord.as_of > XpmLink.told_as_of)
+    is_newer = or_(XpmLink.told_as_of.is_(None), _confirmed_at(directory) > XpmLink.told_as_of)
     # A value, not a join: without statistics PostgreSQL may plan a join that reads the whole directory for each link.
     newer_hash = (
         select(DirectoryRecord.content_hash)
@@ -107,6 +107,19 @@ def _where_changed(statement: Select[*tuple[Any, ...]], directory: Directory) ->
         .join(XpmConnection, through)
         .where(XpmLink.disconnected_at.is_(None), newer_hash != XpmLink.synced_hash, works)
     )
+
+
+def _confirmed_at(directory: Directory) -> ColumnElement[datetime]:
+    """When a record's relationships last matched XPM: a full sync does not write rows that have not changed, and an
+    incremental one does not cover relationships."""
+    read_at = select(Directory.last_full_at).where(Directory.id == directory.id).scalar_subquery()
+    was_read = and_(
+        DirectoryRecord.gone_at.is_(None),
+        DirectoryRecord.missing_since.is_(None),
+        DirectoryRecord.unread_since.is_(None),
+        read_at > DirectoryRecord.as_of,
+    )
+    return case((was_read, read_at), else_=DirectoryRecord.as_of)
 
 
 def records(tx: Tx, directory: Directory, xpm_uuids: Collection[UUID]) -> dict[UUID, dict[str, Any]]:

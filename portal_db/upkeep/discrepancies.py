@@ -18,18 +18,9 @@ from portal_db.paging import by_id
 from portal_db.states import OPEN_JOB_STATES, EmailState, JobState, Lane
 from portal_db.tables import Client, Import, Job, ReconnectNotice, WelcomeEmail, XeroLogin, XpmConnection
 from portal_db.types import db_now
-from portal_db.work.candidates import LANE_GROUPS, waits_for_quota
-from portal_db.work.due import (
-    import_is_open,
-    is_due,
-    is_in,
-    is_out_of_turn,
-    is_paused,
-    state_of_found,
-    was_parked_ahead,
-)
+from portal_db.work.candidates import GROUP_OF, waits_for_quota
+from portal_db.work.due import import_is_open, is_due, is_free, is_in, state_of_found, was_parked_ahead
 from portal_db.work.jobs import lease_is_void
-from portal_db.work.workers import is_known
 from portal_db.xero.logins import is_needed
 
 #: A job that is due for longer than this, with nothing holding it back, is overdue.
@@ -74,11 +65,11 @@ def overdue(tx: Tx, *, per_group: int) -> list[Overdue]:
     moving = _moving(tx)
     is_rung = and_(Job.rung_at.is_not(None), Job.rung_at >= db_now(-OVERDUE_SECONDS))
     columns = (Job.id, Job.lane, Job.practice_id, Job.interactive, is_rung.label("is_rung"))
-    statement = select(*columns).where(_due_for_long(), ~waits_for_quota(), is_known(), ~is_paused(), ~is_out_of_turn())
+    statement = select(*columns).where(_due_for_long(), ~waits_for_quota(), is_free())
     found: list[Overdue] = []
     counts: dict[tuple[UUID, int], int] = {}
     for job_id, lane, practice_id, interactive, rung in tx.session.execute(statement.order_by(Job.asked_at, Job.id)):
-        group = (practice_id, _group(lane))
+        group = (practice_id, GROUP_OF[lane])
         if (group in moving and not (interactive and not rung)) or counts.get(group, 0) >= per_group:
             continue
         counts[group] = counts.get(group, 0) + 1
@@ -91,11 +82,7 @@ def _moving(tx: Tx) -> set[tuple[UUID, int]]:
     runs = and_(is_in(JobState.RUNNING), ~lease_is_void())
     condition = or_(runs, Job.started_at.between(db_now(-OVERDUE_SECONDS), db_now()), waits_for_quota())
     rows = tx.session.execute(select(Job.practice_id, Job.lane).where(condition).distinct())
-    return {(practice_id, _group(lane)) for practice_id, lane in rows}
-
-
-def _group(lane: Lane) -> int:
-    return next((place for place, lanes in enumerate(LANE_GROUPS) if lane in lanes), len(LANE_GROUPS))
+    return {(practice_id, GROUP_OF.get(lane, -1)) for practice_id, lane in rows}
 
 
 def _due_for_long() -> ColumnElement[bool]:

@@ -37,6 +37,17 @@ def among(tx: Tx, practice_id: UUID, xpm_uuids: Collection[UUID]) -> set[UUID]:
     return set(times(tx, practice_id, xpm_uuids)) if xpm_uuids else set()
 
 
+def elsewhere(tx: Tx, practice_id: UUID, xpm_uuids: Collection[UUID]) -> set[UUID]:
+    """The records among these whose people asked another practice to erase them."""
+    values = {"practice_id": practice_id, "xpm_uuids": list(xpm_uuids)}
+    return set(tx.session.scalars(_ELSEWHERE, values)) if xpm_uuids else set()
+
+
+_ELSEWHERE = select(Erasure.xpm_uuid).where(
+    Erasure.practice_id != bindparam("practice_id"), one_of(Erasure.xpm_uuid, "xpm_uuids")
+)
+
+
 def lift(tx: Tx, practice_id: UUID, xpm_uuids: Collection[UUID]) -> None:
     """End erasures, if there are any, because the practice has imported the records again."""
     rows = [{"practice_id": practice_id, "xpm_uuid": xpm_uuid} for xpm_uuid in sorted(xpm_uuids)]

@@ -9,13 +9,14 @@ from collections import Counter
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import case, exists, func, select
+from sqlalchemy import case, exists, func, or_, select
 
 from portal_db.database import Tx
 from portal_db.dialect import count_rows
-from portal_db.states import ConnectionState, EmailState, ErrorClass, JobState, Lane, SyncMode
+from portal_db.states import ConnectionState, EmailState, ErrorClass, JobState, Lane, SyncMode, SyncState
 from portal_db.tables import (
     Directory,
+    DirectorySync,
     Job,
     MalformedMessage,
     Schedule,
@@ -86,22 +87,30 @@ def connected_tenants(tx: Tx, *, limit: int) -> list[str]:
 
 
 def last_success(tx: Tx, schedule: str) -> datetime | None:
-    """When nightly work last succeeded."""
-    statement = select(ScheduledRun.ended_at).where(ScheduledRun.schedule == schedule, ScheduledRun.succeeded.is_(True))
-    return tx.session.scalar(statement.order_by(ScheduledRun.due_at.desc()).limit(1))
+    """When nightly work last succeeded. Work that never did counts from its planning; paused work not at all."""
+    runs = select(ScheduledRun.ended_at).where(ScheduledRun.schedule == Schedule.name, ScheduledRun.succeeded.is_(True))
+    latest = runs.order_by(ScheduledRun.due_at.desc()).limit(1).scalar_subquery()
+    moment = select(func.coalesce(latest, Schedule.created_at))
+    return tx.session.scalar(moment.where(Schedule.name == schedule, Schedule.paused_at.is_(None)))
 
 
 def oldest_full_sync(tx: Tx) -> datetime | None:
-    """When the directory that was fully synced the longest ago was: of those that are connected, and whose schedule is not
-    paused. One that never was counts from its creation."""
+    """When the directory that was fully synced the longest ago was: of those that are connected, and whose schedule is
+    neither paused nor skipped because nobody uses the directory. One that never was counts from its creation."""
     connected = exists().where(
         same_directory(XpmConnection, Directory), XpmConnection.state == ConnectionState.CONNECTED
     )
-    paused = exists().where(
-        Schedule.directory_id == Directory.id, Schedule.mode == SyncMode.FULL, Schedule.paused_at.is_not(None)
+    rests = or_(Schedule.paused_at.is_not(None), Schedule.skipped_code == "not_used")
+    is_not_due = exists().where(Schedule.directory_id == Directory.id, Schedule.mode == SyncMode.FULL, rests)
+    # The directory itself forgets it when it is purged, which happens each night while nobody uses it.
+    applied = select(DirectorySync.started_at).where(
+        DirectorySync.directory_id == Directory.id,
+        DirectorySync.mode == SyncMode.FULL,
+        DirectorySync.state.in_((SyncState.SUCCEEDED, SyncState.HELD)),
     )
-    moment = func.coalesce(Directory.last_full_at, Directory.created_at)
-    return tx.session.scalar(select(func.min(moment)).where(connected, ~paused))
+    latest = applied.order_by(DirectorySync.started_at.desc()).limit(1).scalar_subquery()
+    moment = func.coalesce(Directory.last_full_at, latest, Directory.created_at)
+    return tx.session.scalar(select(func.min(moment)).where(connected, ~is_not_due))
 
 
 def failing_webhooks(tx: Tx) -> int:

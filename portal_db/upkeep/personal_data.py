@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, String, and_, cast, false, func, or_, select
+from sqlalchemy import ColumnElement, String, and_, case, cast, exists, false, func, null, or_, select, tuple_, union
 
 from portal_db.database import Tx
 from portal_db.dialect import count_rows, delete_rows, update_rows
@@ -155,7 +155,7 @@ def counterparts(tx: Tx, person: DataSubject) -> Sequence[Relationship]:
 
 
 def directory_records(tx: Tx, person: DataSubject) -> Sequence[DirectoryRecord]:
-    """The person's own records in the directories of the practice's logins."""
+    """The person's own records in the directories of the practice's logins, former ones too."""
     return tx.session.scalars(select(DirectoryRecord).where(_is_theirs(person))).all()
 
 
@@ -163,7 +163,7 @@ def other_directory_records(tx: Tx, person: DataSubject) -> list[DirectoryRecord
     """Other people's records in the directories that mention the person's records."""
     text = cast(DirectoryRecord.record, String)
     mentions = or_(false(), *(text.contains(str(uuid)) for uuid in person.xpm_uuids))
-    statement = select(DirectoryRecord).where(_of_practice(person), ~_is_theirs(person), mentions)
+    statement = select(DirectoryRecord).where(_is_of_practice(DirectoryRecord, person), ~_is_theirs(person), mentions)
     return list(tx.session.scalars(statement))
 
 
@@ -237,8 +237,10 @@ def _members(tx: Tx, person: DataSubject) -> list[UUID]:
 
 
 def blank_imports(tx: Tx, person: DataSubject) -> int:
-    """Erase the person from their imports. What stays is that and when they were requested, and how they ended."""
-    blank = {"name": None, "email": None, "email_key": None, "client_id": None}
+    """Erase the person from their imports. What stays is that and when they were requested, how they ended, and another
+    client that one made by mistake."""
+    client_id = case((Import.client_id.in_(person.client_ids), null()), else_=Import.client_id)
+    blank = {"name": None, "email": None, "email_key": None, "client_id": client_id}
     return update_rows(tx, Import, Import.id.in_(person.import_ids), **blank)
 
 
@@ -314,13 +316,20 @@ def _names(person: DataSubject) -> ColumnElement[bool]:
     return and_(Relationship.practice_id == person.practice_id, Relationship.other_xpm_uuid.in_(person.xpm_uuids))
 
 
-def _of_practice(person: DataSubject) -> ColumnElement[bool]:
-    logins_of = select(XpmConnection.xero_login_id).where(XpmConnection.practice_id == person.practice_id)
-    return DirectoryRecord.xero_login_id.in_(logins_of)
+def _is_of_practice(table: type[Directory | DirectoryRecord], person: DataSubject) -> ColumnElement[bool]:
+    """Whether a directory, or the record's, is one that a connection of the practice reads; or that none reads any more,
+    because somebody reconnected the practice's tenant as another Xero user."""
+    ours = XpmConnection.practice_id == person.practice_id
+    read = select(XpmConnection.xero_login_id, XpmConnection.tenant_id).where(ours)
+    former = select(Directory.xero_login_id, Directory.tenant_id).where(
+        Directory.tenant_id.in_(select(XpmConnection.tenant_id).where(ours)),
+        ~exists().where(same_directory(XpmConnection, Directory)),
+    )
+    return tuple_(table.xero_login_id, table.tenant_id).in_(union(read, former))
 
 
 def _is_theirs(person: DataSubject) -> ColumnElement[bool]:
-    return and_(_of_practice(person), DirectoryRecord.xpm_uuid.in_(person.xpm_uuids))
+    return and_(_is_of_practice(DirectoryRecord, person), DirectoryRecord.xpm_uuid.in_(person.xpm_uuids))
 
 
 def _is_staged(person: DataSubject) -> ColumnElement[bool]:
@@ -328,7 +337,6 @@ def _is_staged(person: DataSubject) -> ColumnElement[bool]:
     syncs = (
         select(DirectorySync.id)
         .join(Directory, Directory.id == DirectorySync.directory_id)
-        .join(XpmConnection, same_directory(XpmConnection, Directory))
-        .where(XpmConnection.practice_id == person.practice_id)
+        .where(_is_of_practice(Directory, person))
     )
     return DirectoryStaged.sync_id.in_(syncs)

@@ -10,12 +10,18 @@ from portal_db.database import Tx
 from portal_db.dialect import delete_rows, update_rows
 from portal_db.states import EmailState
 from portal_db.tables import (
+    ClientSession,
     CoOwnerInvitation,
+    OperatorSession,
+    PasswordLink,
     PasswordReset,
     Pause,
+    PendingSignIn,
     ReconnectNotice,
     Restore,
+    SecondFactor,
     SecurityNotice,
+    StaffSession,
     TaskEmail,
     WelcomeEmail,
 )
@@ -55,3 +61,12 @@ def mark_unsent_emails_unknown(tx: Tx) -> int:
     for table in (ReconnectNotice, PasswordReset, SecurityNotice, TaskEmail, CoOwnerInvitation):
         update_rows(tx, table, table.state.in_(unsent), state=EmailState.UNKNOWN)
     return update_rows(tx, WelcomeEmail, WelcomeEmail.state.in_(unsent), state=EmailState.UNKNOWN)
+
+
+def end_access(tx: Tx) -> None:
+    """End every session, sign-in, remembered browser and link to set a password: each may have ended since the backup was
+    made."""
+    for table in (StaffSession, ClientSession, OperatorSession, PendingSignIn, PasswordLink):
+        delete_rows(tx, table)
+    update_rows(tx, PasswordReset, PasswordReset.ends_at > db_now(), ends_at=db_now())
+    update_rows(tx, SecondFactor, browsers_key=tx.new_id())

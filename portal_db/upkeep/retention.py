@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, exists, or_, select, tuple_
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select, tuple_
 
 from portal_db.aliases import alias_of
 from portal_db.database import Tx
 from portal_db.dialect import delete_rows, update_rows
 from portal_db.paging import by_id
-from portal_db.states import OPEN_IMPORT_STATES, OPEN_JOB_STATES, JobState, SyncState
+from portal_db.states import OPEN_IMPORT_STATES, OPEN_JOB_STATES, EmailState, JobState, SyncState
 from portal_db.tables import (
     AuditEntry,
     ClientChange,
@@ -73,6 +73,13 @@ def _ended_syncs(days: float) -> ColumnElement[bool]:
     return and_(DirectorySync.state != SyncState.RUNNING, DirectorySync.finished_at < db_now(-days * DAY))
 
 
+def _ended_links(days: float) -> ColumnElement[bool]:
+    """Links count from their end; a request of which no link was made, from itself. One still to be sent stays."""
+    is_settled = PasswordReset.state.not_in((EmailState.PENDING, EmailState.SENDING))
+    ended_at = func.coalesce(PasswordReset.ends_at, PasswordReset.created_at)
+    return and_(is_settled, ended_at < db_now(-days * DAY))
+
+
 #: By the name that people read.
 RULES: dict[str, RetentionRule] = {
     "finished jobs": RetentionRule(Job, _finished_jobs, cascade=(JobAttempt.job_id,)),
@@ -87,9 +94,7 @@ RULES: dict[str, RetentionRule] = {
         MalformedMessage, lambda days: MalformedMessage.received_at < db_now(-days * DAY)
     ),
     "syncs of directories": RetentionRule(DirectorySync, _ended_syncs, cascade=(DirectoryStaged.sync_id,)),
-    "requests for a new password": RetentionRule(
-        PasswordReset, lambda days: PasswordReset.created_at < db_now(-days * DAY)
-    ),
+    "requests for a new password": RetentionRule(PasswordReset, _ended_links),
     "emails about accounts": RetentionRule(
         SecurityNotice, lambda days: SecurityNotice.created_at < db_now(-days * DAY)
     ),

@@ -34,15 +34,20 @@ from portal_db.database import Tx
 from portal_db.states import JobState, Lane
 from portal_db.tables import Job
 from portal_db.types import db_time
-from portal_db.work.due import is_due, is_in, is_out_of_turn, is_paused
+from portal_db.work.due import is_due, is_free, is_in, is_out_of_turn, is_paused
 from portal_db.work.workers import is_known
 
 #: A rung job that nobody has claimed is rung again after this time, unless its queue is long: its message was lost or
 #: dropped.
 RING_AGAIN_SECONDS = 10.0
 #: Lanes that share one limit. Email and webhooks have their own, so that a slow server of somebody else delays nothing but
-#: what is sent to it.
-LANE_GROUPS: tuple[tuple[Lane, ...], ...] = ((Lane.IMPORT, Lane.RESYNC), (Lane.EMAIL,), (Lane.WEBHOOKS,))
+#: what is sent to it. The interactive lane is one for work that no import does, as emails with a link for a password.
+LANE_GROUPS: tuple[tuple[Lane, ...], ...] = (
+    (Lane.IMPORT, Lane.RESYNC),
+    (Lane.EMAIL,),
+    (Lane.WEBHOOKS,),
+    (Lane.INTERACTIVE,),
+)
 #: The number of each lane's group.
 GROUP_OF: dict[Lane, int] = {lane: number for number, lanes in enumerate(LANE_GROUPS) for lane in lanes}
 #: The most background jobs that a look reads: more would take longer than an idle transaction may, and no look would ever
@@ -121,7 +126,7 @@ def rung_in_vain(tx: Tx, full_lanes: Collection[Lane]) -> tuple[list[Candidate],
     Returns:
         Those whose messages were lost, of all lanes except full ones, and the ids of those that cannot be claimed any more.
     """
-    may_be_claimed = and_(is_due(), is_known(), ~is_paused(), ~is_out_of_turn())
+    may_be_claimed = and_(is_due(), is_free())
     lanes = [lane for lane in Lane if lane not in full_lanes]
     columns = (may_be_claimed.label("may_be_claimed"), *_columns(Job))
     of_lanes = select(*columns).where(was_rung(), Job.lane.in_(list(Lane))).limit(AT_ONCE)
@@ -139,9 +144,7 @@ def interactive(tx: Tx, limit: int, *, waiting_for_quota: bool | None) -> list[C
     Args:
         waiting_for_quota: whether to read only those that wait for the quota, or only the others; `None`: all.
     """
-    statement = select(*_columns(Job)).where(
-        is_unrung(), Job.interactive, is_due(), is_known(), ~is_paused(), ~is_out_of_turn()
-    )
+    statement = select(*_columns(Job)).where(is_unrung(), Job.interactive, is_due(), is_free())
     if waiting_for_quota is None:
         statement = statement.order_by(*ORDER).limit(limit)
     elif not waiting_for_quota:
@@ -236,7 +239,7 @@ def _distinct(
 
 
 def _group(lane: Any) -> ColumnElement[Any]:
-    """The number of a lane's group; NULL for the interactive lane."""
+    """The number of a lane's group; NULL for a lane that this version does not know."""
     return case({each.value: literal_column(str(number)) for each, number in GROUP_OF.items()}, value=lane)
 
 

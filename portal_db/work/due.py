@@ -13,6 +13,7 @@ from portal_db.aliases import alias_of
 from portal_db.states import EmailState, ImportState, JobState, SyncState
 from portal_db.tables import Import, Job, Pause
 from portal_db.types import db_now
+from portal_db.work.workers import is_known
 
 #: Made once: a new alias for each statement would be compiled anew each time.
 _mine, _earlier = alias_of(Import, name="mine"), alias_of(Import, name="earlier")
@@ -78,6 +79,12 @@ def is_paused(of: Any = Job) -> ColumnElement[bool]:
         or_(Pause.lane.is_(None), Pause.lane == of.lane),
         or_(Pause.kind.is_(None), Pause.kind == of.kind),
     )
+
+
+def is_free() -> ColumnElement[bool]:
+    """Whether nothing but its time holds a job back: a worker knows its kind, no pause matches it, and no earlier row of its
+    batch goes first."""
+    return and_(is_known(), ~is_paused(), ~is_out_of_turn())
 
 
 def is_out_of_turn() -> ColumnElement[bool]:

@@ -26,6 +26,10 @@ from portal_db.work.due import due_in, is_due, is_in, is_out_of_turn, is_paused,
 
 #: The error code of a job that crashed its process while it ran standalone; requeued, it runs standalone again (P14).
 POISON_CODE = "poison"
+#: A job that has lost this many leases, each with its worker's process, runs next in a process of its own (P14).
+LOST_LEASES_BEFORE_ISOLATION = 2
+#: One that has lost this many is not run again: its process of its own has taken its worker with it each time.
+MOST_LOST_LEASES = 5
 _TABLE: Any = Job.__table__
 
 
@@ -172,6 +176,11 @@ def of_ids(tx: Tx, job_ids: Collection[UUID]) -> list[Job]:
 _OF_IMPORTS = select(Job).where(one_of(Job.import_id, "import_ids")).order_by(Job.created_at, Job.id)
 
 
+def is_known(tx: Tx, dedupe_key: str) -> bool:
+    """Whether there is a job of this work already."""
+    return has_row(tx, Job.dedupe_key == dedupe_key)
+
+
 def of_import(tx: Tx, import_id: UUID) -> list[Job]:
     """Every job of an import, in all its epochs, oldest first."""
     return of_imports(tx, [import_id])[import_id]
@@ -316,6 +325,16 @@ def held(tx: Tx, leases: Sequence[Lease]) -> set[UUID]:
         Their ids; the other leases are lost.
     """
     return set(tx.session.connection().scalars(_HELD, under(leases)))
+
+
+def require_held(tx: Tx, lease: Lease) -> None:
+    """Lock a job that still runs under this lease, as `held` does.
+
+    Raises:
+        LeaseLost: it does not.
+    """
+    if not held(tx, [lease]):
+        raise LeaseLost(f"job {lease.job_id} is no longer ours")
 
 
 #: Whether a job is running under one of the leases that `under` names: a token is one job's.
@@ -605,7 +624,7 @@ def requeue(tx: Tx, job_id: UUID, epoch: int, *, trace: str | None = None, backg
         epoch=epoch,
         trace_context=Job.trace_context if trace is None else trace,
         attempts=0,
-        lost_leases=case((Job.error_code == POISON_CODE, Job.lost_leases), else_=0),
+        lost_leases=case((Job.error_code == POISON_CODE, LOST_LEASES_BEFORE_ISOLATION), else_=0),
         rung_at=None,
         waiting_since=None,
         finished_at=None,

@@ -15,7 +15,7 @@ from portal_db.dialect import delete_rows, has_row, update_rows, upsert
 from portal_db.states import JobState
 from portal_db.tables import Job, Outage
 from portal_db.types import database_time, db_now, has_ended
-from portal_db.work.due import due_in, is_in
+from portal_db.work.due import due_in, is_free, is_in
 
 #: A job that waits for a probe may be planned this much later than it.
 SLACK_SECONDS = 2.0
@@ -65,10 +65,16 @@ def count_failure(tx: Tx, upstream: str, *, reason: str, holder: str, of_all: bo
 
 
 def plan_probe(tx: Tx, upstream: str, waiting_code: str, *, seconds: float) -> None:
-    """Let the next probe be made in `seconds`, by a waiting job other than the one that has just failed: its own work may be
-    what the server cannot bear."""
+    """Let the next probe be made in `seconds`, by a waiting job that may run then, and not the one that has just failed: its
+    own work may be what the server cannot bear."""
     update_rows(tx, Outage, Outage.upstream == upstream, next_probe_at=db_now(seconds))
-    first = select(Job.id).where(*_waits(waiting_code)).order_by(Job.next_attempt_at, Job.id).limit(1).scalar_subquery()
+    first = (
+        select(Job.id)
+        .where(*_waits(waiting_code), is_free())
+        .order_by(Job.next_attempt_at, Job.id)
+        .limit(1)
+        .scalar_subquery()
+    )
     update_rows(tx, Job, Job.id == first, Job.state == JobState.WAITING, **due_in(seconds))
 
 
@@ -79,7 +85,7 @@ def probe_that_nobody_makes(tx: Tx, upstream: str, waiting_code: str) -> float |
     if outage is None:
         return None
     in_time = Job.next_attempt_at <= outage.next_probe_at + timedelta(seconds=SLACK_SECONDS)
-    if has_row(tx, *_waits(waiting_code), in_time):
+    if has_row(tx, *_waits(waiting_code), is_free(), in_time):
         return None
     return max((outage.next_probe_at - database_time(tx.session)).total_seconds(), 1.0)
 

@@ -55,6 +55,9 @@ def pick(tx: Tx, *, limit: int, full_lanes: Collection[Lane] = (), permits: Perm
         waiting = [each for each in due if quota.holds(each)]
         per_practice.append(free + quota.release(due[0].practice_id, LANE_GROUPS[group][0], waiting))
     rings += [ring for ring in chain.from_iterable(zip_longest(*per_practice)) if ring is not None]
+    chosen = {ring.job_id for ring in rings}
+    # What the quota holds back now has no message any more either: it leaves its place to work that needs no quota.
+    _set_rung(tx, [each.job_id for each in again if each.job_id not in chosen], None)
     _set_rung(tx, [ring.job_id for ring in rings], db_now())
     return rings
 
@@ -85,8 +88,7 @@ def _background(tx: Tx, limit: int, quota: _Quota, again: list[Candidate]) -> li
     for key, of in unrung.items():
         due[key] += sorted(of, key=lambda each: (quota.holds(each), each.order))[: rooms[key]]
     for each in again:
-        if each.lane in GROUP_OF:
-            due[each.practice_id, GROUP_OF[each.lane]].append(each)
+        due[each.practice_id, GROUP_OF[each.lane]].append(each)
     return [(key[1], _in_order(of)) for key, of in sorted(due.items())]
 
 

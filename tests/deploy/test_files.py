@@ -9,9 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml  # type: ignore[import-untyped]  # it has no types
 from cryptography.fernet import Fernet
 
 from config.exposure import require_safe
+from config.listener import PORTS
 from config.settings import Settings
 from tests.servers.availability import Missing, required
 
@@ -115,6 +117,14 @@ def test_prometheus_accepts_its_configuration() -> None:
         ["promtool", "check", "config", DEPLOY / "prometheus" / "prometheus.yml"], capture_output=True, text=True
     )
     assert run.returncode == 0, run.stderr
+
+
+def test_prometheus_asks_at_every_port_that_a_process_may_listen_on() -> None:
+    text = (DEPLOY / "prometheus" / "prometheus.yml").read_text()
+    [scraped] = yaml.safe_load(text)["scrape_configs"]
+    [machine] = scraped["static_configs"]
+    first = int(environment_file()["METRICS_PORT"])
+    assert machine["targets"] == [f"127.0.0.1:{port}" for port in range(first, first + PORTS)]
 
 
 def test_the_container_runs_the_locked_packages_as_a_user_of_its_own() -> None:

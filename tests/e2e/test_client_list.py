@@ -94,6 +94,21 @@ def test_twenty_rows_are_sorted_saved_chosen_and_exported(browser: Browser, desk
             assert download.value.suggested_filename.endswith(".csv" if kind == "CSV" else ".xlsx")
 
 
+def test_after_an_export_the_ticked_are_still_acted_on(
+    browser: Browser, desk: Desk, simulator: SimulatorHandle
+) -> None:
+    imported(desk, importable(simulator)[0].uuid)
+    with signed_in(browser, desk) as kim:
+        # Given a ticked client that was exported, which leaves the page where it is
+        kim.page.locator("tbody input[type=checkbox]").check()
+        with kim.page.expect_download() as download:
+            kim.button("Export selected").click()
+        assert download.value.suggested_filename.endswith(".csv")
+        # When the next button is pressed, then it does what it says
+        kim.button("Invite selected").click()
+        expect(kim.page.get_by_text("1 invited.")).to_be_visible()
+
+
 def test_menus_and_search_are_used_by_keyboard(browser: Browser, desk: Desk, simulator: SimulatorHandle) -> None:
     record = importable(simulator)[0]
     synced(desk.world)

@@ -64,6 +64,13 @@ def test_an_app_a_recovery_code_and_a_passkey(desk: Desk, page: Page) -> None:
     page.get_by_role("button", name="Add a passkey").click()
     expect(page.get_by_role("status")).to_contain_text("The passkey is added.")
     assert faults(page) == []
+    # When they have to confirm first that it is them, they are asked, and told to do it again
+    desk.world.pass_time(SECONDS + 1)
+    page.get_by_label("Name of the device").fill("Key ring")
+    page.get_by_role("button", name="Add a passkey").click()
+    expect(page.get_by_role("heading", name="Confirm that it's you")).to_be_visible()
+    page.get_by_role("button", name="Use a passkey").click()
+    expect(page.get_by_role("status")).to_contain_text("Do it again")
     # Then they sign in with it
     sign_out(page)
     give_password(desk, page, person)

@@ -9,7 +9,8 @@ from playwright.sync_api import Browser, expect
 from handlers.access import sessions
 from portal_db.states import ConnectionState, Role
 from tests.e2e.browser import Guest, partner_of, signed_in
-from tests.handlers.given import find, set_connection
+from tests.handlers.given import find, run_only, set_connection
+from tests.handlers.operations.given import bring_details
 from tests.making import importable
 from tests.web.desk import PASSWORD, Desk
 from tests.web.pages.people import imported
@@ -103,6 +104,46 @@ def test_who_waits_without_a_worker_reads_their_place_and_who_asks_twice_the_fir
         kim.is_sound()
         kim.link("View that import").click()
         expect(page).to_have_url(first)
+
+
+def test_a_part_that_renews_itself_leaves_the_keyboard_where_it_is(
+    browser: Browser, desk: Desk, simulator: SimulatorHandle
+) -> None:
+    # Given a client with an earlier import, and one that has not begun, whose link has the focus
+    world, record = desk.world, importable(simulator)[0]
+    import_id = bring_details(world, world.run_import(record.uuid).id)
+    with signed_in(browser, desk) as kim:
+        page = kim.page
+        kim.go("/integration-progress")
+        earlier = page.locator("[data-follow] details")
+        earlier.locator("summary").click()
+        link = page.locator(f'main a[href="/imports/{import_id}"]').first
+        link.focus()
+        # When the import ends, and the part is there anew
+        world.run_due()
+        expect(page.locator("[data-follow] .badge")).to_have_text("Succeeded")
+        # Then the same link has the focus, and what was unfolded still is
+        expect(link).to_be_focused()
+        expect(earlier).to_have_attribute("open", "")
+        kim.is_sound()
+        # An import's page reads out one line, when it changes
+        import_id = world.ask(importable(simulator)[1].uuid)
+        kim.go(f"/imports/{import_id}")
+        said = page.locator("#status")
+        expect(said).to_have_text("")
+        run_only(world, import_id, "validate_import")
+        expect(said).not_to_have_text("")
+        expect(page.locator("[data-follow] [role=status], [aria-live]")).to_have_count(0)
+
+
+def test_an_open_page_that_follows_work_leads_to_the_sign_in_when_the_session_ends(
+    browser: Browser, desk: Desk
+) -> None:
+    with signed_in(browser, desk) as kim:
+        kim.go("/integration-progress")
+        desk.world.pass_time(sessions.IDLE_SECONDS + 1)
+        expect(kim.heading("Sign in")).to_be_visible()
+        kim.complaints.clear()  # the browser notes the answers' status
 
 
 def test_a_session_that_ends_while_somebody_types_loses_nothing(

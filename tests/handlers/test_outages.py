@@ -4,28 +4,36 @@ from __future__ import annotations
 
 import ssl
 from collections import Counter
-from contextlib import closing
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
+from handlers.access.caller import Caller, Scope
+from handlers.directory.search import record_in_xpm
 from handlers.email.smtp import SmtpMailer
-from handlers.outages import MAIL, OPENS_AFTER, XPM, Away, Outages, WatchedMailer
-from portal_db.states import EmailState, ErrorClass, ImportState, JobState
+from handlers.errors import Transient
+from handlers.outages import MAIL, OPENS_AFTER, XPM, Away, Outages, WatchedLimiter, WatchedMailer
+from portal_db.states import EmailState, ErrorClass, ImportState, JobState, Role
 from portal_db.tables import Job, Outage, WelcomeEmail
 from portal_db.work import outages
 from tests.certificates import HouseAuthority
-from tests.making import importable
+from tests.making import add_practice, importable, pause, set_job
 from tests.world import World
 from worker.local.mail_catcher import Behaviour, catching
+from xpm.errors import QuotaDeferred
+from xpm.limiter import Permit, UnlimitedLimiter
 from xpm.simulator.faults import FaultRule
 from xpm.simulator.serve import SimulatorHandle
 
 EMAIL = "send_welcome_email"
+CALL: Mapping[str, Any] = {"lane": "import", "holder": "a job", "deadline": 10.0}
 OUR_SENDER_REFUSED = Behaviour(refuse={"*": "550 5.7.1 Sender refused"})
 
 
@@ -326,6 +334,33 @@ def test_of_the_jobs_that_meet_an_outage_one_makes_the_next_probe(
     assert {world.import_row(import_id).state for import_id in asked} == {ImportState.SUCCEEDED}
 
 
+def test_the_probe_is_made_by_a_job_that_may_run(sqlite_world: World, simulator: SimulatorHandle) -> None:
+    # Given two emails that wait for the mail server, and a pause that the first of them meets
+    world = sqlite_world
+    world.mail.behave(OUR_SENDER_REFUSED)
+    ask_with_emails(world, simulator, 5)
+    world.run_due()
+    waiting = [each for each in emails(world) if each.error_code == MAIL.code and each.next_attempt_at]
+    first, second = sorted(waiting, key=lambda each: (each.next_attempt_at, each.id))[:2]
+    other = add_practice(world, "Quay Partners")
+    set_job(world, first.id, practice_id=other)
+    pause(world, practice_id=other)
+    # When the next probe is planned
+    with world.database.write() as tx:
+        outages.plan_probe(tx, MAIL.name, MAIL.code, seconds=0)
+    # Then the second makes it
+    now = world.services.sources.now()
+    [again] = [each for each in emails(world) if each.id == second.id]
+    assert again.next_attempt_at is not None
+    assert (again.next_attempt_at - now).total_seconds() <= 1
+    with world.database.read() as tx:
+        assert outages.probe_that_nobody_makes(tx, MAIL.name, MAIL.code) is None
+    # And with that one paused too, whoever meets the outage next makes it
+    pause(world)
+    with world.database.read() as tx:
+        assert outages.probe_that_nobody_makes(tx, MAIL.name, MAIL.code) is not None
+
+
 def test_a_job_that_is_parked_after_the_outage_has_ended_is_due_at_once(
     world: World, simulator: SimulatorHandle
 ) -> None:
@@ -355,3 +390,44 @@ def test_a_job_that_is_parked_after_the_outage_has_ended_is_due_at_once(
 def first_due(world: World) -> UUID:
     with world.database.read() as tx:
         return tx.session.scalars(select(Job.id).where(Job.state == JobState.QUEUED)).one()
+
+
+class NoRoom:
+    """The limiter of a tenant whose quota is used up."""
+
+    def acquire(self, tenant_id: str, *, lane: str, holder: str, deadline: float) -> AbstractContextManager[Permit]:  # noqa: ARG002
+        raise QuotaDeferred("day", 3600.0)
+
+
+def test_a_probe_that_our_own_quota_stops_is_made_by_another(sqlite_world: World) -> None:
+    # Given an XPM that counts as away and whose next probe is due
+    world = sqlite_world
+    with world.database.write() as tx:
+        for _ in range(OPENS_AFTER):
+            outages.count_failure(tx, XPM.name, reason="cannot be reached", holder="", of_all=True)
+        outages.plan_probe(tx, XPM.name, XPM.code, seconds=0)
+    watched = Outages(world.database, world.services.sources)
+    # When the one whose turn it is may not call XPM now
+    with pytest.raises(QuotaDeferred), WatchedLimiter(NoRoom(), watched).acquire("a", **CALL):
+        pass
+    # Then the next caller makes the probe at once, and its answer ends the outage
+    with WatchedLimiter(UnlimitedLimiter(), watched).acquire("b", **CALL):
+        pass
+    assert outage(world) is None
+
+
+def test_a_person_who_asks_again_for_one_record_is_no_outage(
+    own_sqlite_world: World, own_simulator: SimulatorHandle
+) -> None:
+    # Given an XPM that fails for one record whenever it is asked
+    world, bad = own_sqlite_world, importable(own_simulator)[0]
+    own_simulator.simulator.faults.add(FaultRule("status_500", "client.api/get", bad.uuid, count=1000))
+    # When a person asks for it again and again
+    caller = Caller(world.practice_id, world.staff_id, "Kim", Role.PARTNER, frozenset(Scope))
+    for _ in range(OPENS_AFTER + 1):
+        with pytest.raises(Transient):
+            record_in_xpm(world.services, caller, bad.uuid)
+    # Then XPM does not count as away for everybody
+    found = outage(world)
+    assert found is not None
+    assert found.failures < OPENS_AFTER

@@ -203,7 +203,8 @@ def send_welcome_email(
 ) -> Accepted:
     """Send the welcome email, for the first time or again. Earlier links stop working. The answer names the import that
     reports the outcome."""
-    portal.uses.take(Use.WELCOME_EMAIL, who, to=client_id)
+    if not welcome_email.is_repeated(portal.database, who, client_id, idempotency_key):
+        portal.uses.take(Use.WELCOME_EMAIL, who, to=client_id)
     found = welcome_email.invite(portal.database, portal.bell, who, client_id, idempotency_key)
     return accepted(request, response, found)
 

@@ -16,6 +16,7 @@ from portal_db.tables import Task
 from web.http.bodies import IdempotencyKey
 from web.http.identity import Importer, Reader
 from web.http.models import Answer
+from web.http.paging import ListPage, ListQuery
 from web.portal import ThePortal
 from web.usage import Use
 
@@ -42,6 +43,16 @@ class TaskShown(Answer):
         return cls.from_row(row, connection_id=row.team_member_id)
 
 
+class TaskPage(ListPage[TaskShown]):
+    """Tasks, newest first."""
+
+
+class TaskQuery(ListQuery):
+    """Which tasks, and how many at once."""
+
+    state: list[TaskState] = Field([], max_length=len(TaskState), description="without any: the open ones")
+
+
 class SentTask(BaseModel):
     """The task was sent."""
 
@@ -50,15 +61,11 @@ class SentTask(BaseModel):
 
 
 @router.get("")
-def list_tasks(
-    portal: ThePortal,
-    who: Reader,
-    client_id: UUID,
-    state: Annotated[list[TaskState] | None, Query(max_length=len(TaskState))] = None,
-) -> list[TaskShown]:
-    """A client's tasks in these states, the earliest due date first; without a state, the open ones."""
-    found = tasks.listing(portal.database, who, client_id, state or [TaskState.OPEN])
-    return [TaskShown.of(row) for row in found]
+def list_tasks(portal: ThePortal, who: Reader, client_id: UUID, query: Annotated[TaskQuery, Query()]) -> TaskPage:
+    """A client's tasks in these states, newest first; without a state, the open ones."""
+    states = query.state or [TaskState.OPEN]
+    found = tasks.listing(portal.database, who, client_id, states, cursor=query.cursor, limit=query.limit)
+    return TaskPage.of(found, TaskShown.of)
 
 
 @router.post("", status_code=201, responses={200: {"description": "Sent before", "model": SentTask}})

@@ -28,7 +28,7 @@ class NewWebhook(Body):
 
 
 class Webhook(Answer):
-    """An endpoint. A disabled endpoint is sent nothing until it accepts a test."""
+    """An endpoint. A disabled endpoint is sent nothing until it accepts a test; what waited by then is kept three days."""
 
     id: UUID
     url: str
@@ -99,7 +99,8 @@ def add_webhook(portal: ThePortal, who: ConfirmedKeeper, given: NewWebhook) -> S
 
 @router.post("/{webhook_id}/rotation", status_code=201)
 def rotate_webhook(portal: ThePortal, who: ConfirmedKeeper, webhook_id: UUID) -> Secret:
-    """Give a webhook a new secret. For another day, messages are signed with both."""
+    """Give a webhook a new secret. For another day, messages are signed with both. Another rotation within it replaces the
+    new secret only: the one before the first signs until its day has passed."""
     made = endpoints.rotate(portal.database, portal.settings, webhook_id, practice_id=who.practice_id, by=who.staff_id)
     return Secret(id=made.endpoint_id, secret=made.secret)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Annotated
 from uuid import UUID
@@ -51,7 +52,7 @@ def start(form: BULK) -> Response:
     try:
         selection, pace, act = _selection(q, ids), _pace(form.text("per_minute")), form.act()
         form.confirm()
-        row = bulk.start(form.operator.database, act, selection, action, per_minute=pace)
+        row = bulk.start(form.operator.database, act, selection, action, shown=form.count("shown"), per_minute=pace)
     except RequestRefused as refused:
         typed = {name: form.text(name) for name in ("reason", "per_minute")}
         return _act_page(form.operator, action, q, ids, errors_of(refused, ("reason", "per_minute", "code")), **typed)
@@ -79,7 +80,7 @@ def _change(form: OpsPosted, bulk_id: UUID, change: Callable[[Database, Act, UUI
     try:
         change(database, form.act(), bulk_id)
     except RequestRefused as refused:
-        errors, entry = errors_of(refused, ("reason",)), bulk.get(database, bulk_id)
+        errors, entry = errors_of(refused), bulk.get(database, bulk_id)
         return page(form.operator, "console/bulk.html", errors, entry=entry, reason=form.text("reason"))
     return redirect(f"/dead/acts/{bulk_id}", message=message)
 
@@ -97,7 +98,7 @@ def _action(text: str) -> BulkAction:
 def _pace(text: str) -> int | None:
     if not text:
         return None
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= FASTEST:
+    if not re.fullmatch("[0-9]{1,4}", text) or not 1 <= int(text) <= FASTEST:
         raise refusals.BAD_FIELD(field="per_minute", reason=f"write a number from 1 to {FASTEST:,}, or leave it empty")
     return int(text)
 
@@ -116,7 +117,7 @@ def _act_page(
     try:
         found = bulk.preview(operator.database, _selection(q, ids), action)
     except RequestRefused as refused:
-        errors = errors_of(refused, ("q",))
+        errors = errors_of(refused)
     shown = {"action": action, "q": q, "ids": ids, "found": found, "reason": reason, "per_minute": per_minute}
     return page(operator, "console/act.html", errors, **shown, left=_calls_left(operator, found))
 

@@ -69,7 +69,7 @@ def reveal(form: Annotated[OpsPosted, Depends(posted(OpsAct.REVEAL))], import_id
     try:
         shown = searches.reveal(form.operator.database, form.act(), import_id)
     except RequestRefused as refused:
-        return _import_page(form.operator, import_id, errors_of(refused, ("reason",)), form)
+        return _import_page(form.operator, import_id, errors_of(refused), form)
     return _import_page(form.operator, import_id, revealed=shown)
 
 
@@ -80,7 +80,7 @@ def amend(form: Annotated[OpsPosted, Depends(posted(OpsAct.AMEND))], import_id: 
     try:
         amending.amend(form.operator.database, form.act(), import_id, wishes)
     except RequestRefused as refused:
-        return _import_page(form.operator, import_id, errors_of(refused, ("reason", *CORRECTIONS)), form)
+        return _import_page(form.operator, import_id, errors_of(refused, ("amend-reason", *CORRECTIONS)), form)
     return back(form, f"/imports/{import_id}", message="amended")
 
 
@@ -90,7 +90,7 @@ def cancel(form: Annotated[OpsPosted, Depends(posted(OpsAct.CANCEL))], import_id
     try:
         cancelling.cancel(form.operator.database, form.act(), import_id)
     except RequestRefused as refused:
-        return _import_page(form.operator, import_id, errors_of(refused, ("reason",)), form)
+        return _import_page(form.operator, import_id, errors_of(refused), form)
     return back(form, f"/imports/{import_id}", message="cancelled")
 
 

@@ -46,9 +46,7 @@ def resend(form: DecideEmail, email_id: UUID) -> Response:
 @router.post("/directories/{directory_id}/accept")
 def accept(form: Annotated[OpsPosted, Depends(posted(OpsAct.ACCEPT_MISSING))], directory_id: UUID) -> Response:
     """Accept that records are gone: as many as were shown."""
-    shown = form.text("count")
-    count = int(shown) if shown.isascii() and shown.isdigit() else -1
-    database = form.operator.database
+    database, count = form.operator.database, form.count("count")
     return _done(form, lambda act: accept_as_gone(database, act, directory_id, count=count), "accepted-missing")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, TypeVar
@@ -168,6 +169,11 @@ class OpsPosted:
         if len(found) > MOST_IDS:
             raise refusals.BAD_FIELD(field=name, reason=f"names more than {MOST_IDS} rows")
         return found
+
+    def count(self, name: str) -> int:
+        """How many the page showed; -1 if it does not say."""
+        shown = self.text(name)
+        return int(shown) if re.fullmatch("[0-9]{1,9}", shown) else -1
 
     def act(self) -> Act:
         """The operator's act, for the reason that they gave.

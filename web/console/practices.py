@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends
 from fastapi.responses import Response
 
 from handlers import refusals
+from handlers.access.act import Act
 from handlers.access.operator_roles import OpsAct
 from handlers.errors import RequestRefused
 from handlers.operations import pauses, searches
@@ -19,6 +20,7 @@ from handlers.operations.searches import PracticeNow
 from handlers.schedule import control
 from portal_db.states import ConnectionState, Lane
 from portal_db.work.pauses import Scope
+from web.console import system
 from web.console.console import Console
 from web.console.operator import AtConsole, OpsPosted, TheOperator, Words, posted
 from web.console.view import back, page
@@ -28,6 +30,9 @@ from web.portal import quota_status
 from xpm.quota import Limits, Status
 
 router = APIRouter()
+
+Pausing = Annotated[OpsPosted, Depends(posted(OpsAct.PAUSE))]
+PausingEverything = Annotated[OpsPosted, Depends(posted(OpsAct.PAUSE_EVERYTHING))]
 
 
 @dataclass(frozen=True)
@@ -52,43 +57,52 @@ def show_practice(operator: TheOperator, practice_id: UUID) -> Response:
 
 
 @router.post("/practices/{practice_id}/pause")
-def pause_practice(form: Annotated[OpsPosted, Depends(posted(OpsAct.PAUSE))], practice_id: UUID) -> Response:
+def pause_practice(form: Pausing, practice_id: UUID) -> Response:
     """Pause a practice, or one lane of it."""
     try:
         scope = Scope(practice_id, _lane(form.text("lane")), None)
         pauses.pause(form.operator.database, form.act(), scope)
     except RequestRefused as refused:
-        return _practice_page(form.operator, practice_id, errors_of(refused, ("reason",)))
+        return _practice_page(form.operator, practice_id, errors_of(refused, ("reason",)), form)
     return back(form, f"/practices/{practice_id}", message="paused")
 
 
 @router.post("/pauses/resume")
-def resume(form: Annotated[OpsPosted, Depends(posted(OpsAct.PAUSE))]) -> Response:
+def resume(form: Pausing) -> Response:
     """Resume a practice, a lane or a kind."""
-    pauses.resume(form.operator.database, form.act(), _scope(form))
-    return back(form, "/", message="resumed")
+    return _done(form, lambda act: pauses.resume(form.operator.database, act, _scope(form)), "resumed")
 
 
 @router.post("/pauses/everything")
-def pause_everything(form: Annotated[OpsPosted, Depends(posted(OpsAct.PAUSE_EVERYTHING))]) -> Response:
-    """Pause all work."""
-    form.confirm()
-    pauses.pause(form.operator.database, form.act(), Scope())
-    return back(form, "/system", message="paused")
+def pause_everything(form: PausingEverything) -> Response:
+    """Pause all work; this needs a code of the second factor that was given recently."""
+
+    def do(act: Act) -> None:
+        form.confirm()
+        pauses.pause(form.operator.database, act, Scope())
+
+    return _done(form, do, "paused", ("all-reason", "all-code"))
 
 
 @router.post("/pauses/everything/resume")
-def resume_everything(form: Annotated[OpsPosted, Depends(posted(OpsAct.PAUSE_EVERYTHING))]) -> Response:
+def resume_everything(form: PausingEverything) -> Response:
     """End the pause of all work; other pauses stay."""
-    pauses.resume(form.operator.database, form.act(), Scope())
-    return back(form, "/system", message="resumed")
+    return _done(form, lambda act: pauses.resume(form.operator.database, act, Scope()), "resumed")
 
 
 @router.post("/pauses")
-def pause_part(form: Annotated[OpsPosted, Depends(posted(OpsAct.PAUSE))]) -> Response:
+def pause_part(form: Pausing) -> Response:
     """Pause a lane or a kind, of every practice."""
-    pauses.pause(form.operator.database, form.act(), _scope(form))
-    return back(form, "/system", message="paused")
+    return _done(form, lambda act: pauses.pause(form.operator.database, act, _scope(form)), "paused", ("pause-reason",))
+
+
+def _done(form: OpsPosted, do: Callable[[Act], object], message: str, fields: tuple[str, ...] = ()) -> Response:
+    """Back to the page that the form was on; refused, the page of the system says why, with what was typed."""
+    try:
+        do(form.act())
+    except RequestRefused as refused:
+        return system.system_page(form.operator, errors_of(refused, fields), form)
+    return back(form, "/system", message=message)
 
 
 def _scope(form: OpsPosted) -> Scope:
@@ -113,9 +127,12 @@ def _lane(text: str) -> Lane | None:
     return Lane(text) if text else None
 
 
-def _practice_page(operator: AtConsole, practice_id: UUID, errors: FormErrors = NO_ERRORS) -> Response:
+def _practice_page(
+    operator: AtConsole, practice_id: UUID, errors: FormErrors = NO_ERRORS, form: OpsPosted | None = None
+) -> Response:
     found = searches.practice(operator.database, practice_id)
     shown: dict[str, Any] = {
+        "typed": {name: form.text(name) if form else "" for name in ("lane", "reason")},
         "found": found,
         "quotas": _quotas(operator.console, found),
         "schedules": control.listing(operator.database, practice_id),

@@ -14,8 +14,9 @@ from handlers.operations import overview
 from handlers.operations.reconcile import FINDING_TEXTS, Became, Finding, reconcile
 from portal_db.migrate import standing
 from portal_db.states import Lane
-from web.console.operator import TheOperator
+from web.console.operator import AtConsole, OpsPosted, TheOperator
 from web.console.view import page
+from web.pages.frame.forms import NO_ERRORS, FormErrors
 from worker.queue.bell import RedisBell, connect
 from worker.queue.inspect import RedisQueues
 
@@ -46,14 +47,21 @@ def show_reconcile(operator: TheOperator) -> Response:
 
 @router.get("/system")
 def show_system(operator: TheOperator) -> Response:
+    return system_page(operator)
+
+
+def system_page(operator: AtConsole, errors: FormErrors = NO_ERRORS, form: OpsPosted | None = None) -> Response:
+    """The system, with what was typed into a form that was refused."""
     database = operator.database
     return page(
         operator,
         "console/system.html",
+        errors,
         found=overview.now(database),
         version=version("portal-sync"),
         standing=standing(database),
         operators=operators.listing(database),
         lanes=[("", "Any lane"), *((lane.value, lane.value) for lane in Lane)],
         kinds=[("", "Any kind"), *((kind, kind) for kind in KINDS)],
+        typed={name: form.text(name) if form else "" for name in ("lane", "kind", "reason")},
     )

@@ -9,9 +9,10 @@ from urllib.parse import urlencode
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from config.templates import read_templates
 from web.console import words
 from web.console.operator import AtConsole, OpsPosted
 from web.http import static_files
@@ -74,12 +75,11 @@ def line(days: Sequence[int]) -> Markup:
 
 
 _templates = Environment(
-    loader=PackageLoader("web"),
+    loader=read_templates("web"),
     autoescape=True,  # every template is HTML
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
-    auto_reload=False,  # a release is a new process
 )
 _templates.globals |= {"static": static_files.address, "icon": filters.icon, "navigation": NAVIGATION}
 _templates.filters |= {
@@ -100,13 +100,12 @@ def page(operator: AtConsole, template: str, errors: FormErrors = NO_ERRORS, **v
     Args:
         template: a file's name, from `web/templates/`.
         errors: what is wrong with the form that led here; the page has their status.
-        values: the names that the template uses besides `operator`, `errors`, `here`, `address`, `message` and `now`.
+        values: the names that the template uses besides `operator`, `errors`, `here`, `message` and `now`.
     """
     request = operator.request
     shown = {
         "operator": operator,
         "errors": errors,
-        "address": f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path,
         "now": operator.services.sources.now(),
     }
     return _page(request, template, errors.status, **shown, **values)

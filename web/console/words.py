@@ -47,6 +47,9 @@ _REMEDIES = {
 def errors_of(refusal: RequestRefused, fields: tuple[str, ...] = ()) -> FormErrors:
     """A refusal at the field it is about, in the console's own words.
 
+    Args:
+        fields: the ids of the form's fields; where a page has several forms, an id ends with the field's name: `all-reason`.
+
     Raises:
         RequestRefused: the same, where what the form is about does not exist.
     """
@@ -54,6 +57,7 @@ def errors_of(refusal: RequestRefused, fields: tuple[str, ...] = ()) -> FormErro
         raise refusal
     fault = fault_of(refusal)
     fault.remedy = remedy_of(refusal.code, fault.remedy)
+    fault.field = next((each for each in fields if each.rpartition("-")[2] == fault.field), None)
     return FormErrors.of_fault(fault, fields, status_of(refusal))
 
 

@@ -29,6 +29,8 @@ from web.portal import Portal, ThePortal
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 CSRF_HEADER = "X-CSRF-Token"
+#: What browsers say that they accept when a page follows work.
+EVENTS = "text/event-stream"
 #: What is kept of a request's origin.
 LONGEST_ADDRESS, LONGEST_AGENT = 45, 200
 
@@ -43,7 +45,6 @@ _cookie = APIKeyCookie(
 
 def authenticated(
     request: Request,
-    response: Response,
     portal: ThePortal,
     key: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
     _: Annotated[str | None, Security(_cookie)],
@@ -60,7 +61,7 @@ def authenticated(
         return _by_cookie(portal, request)
     found = request.state.caller = _by_key(request, portal, key, x_staff_id)
     if found.via_key is not None and api_keys.is_ending(found.via_key, portal.services.sources.now()):
-        response.headers["Sunset"] = format_datetime(found.via_key.ends_at or found.via_key.created_at, usegmt=True)
+        request.state.sunset = format_datetime(found.via_key.ends_at or found.via_key.created_at, usegmt=True)
     return found
 
 
@@ -82,7 +83,7 @@ def is_still(request: Request, portal: Portal, who: Caller) -> bool:
             now = api_keys.recognise(portal.database, secret.strip(), who.staff_id, origin_of(request))
         else:
             session = session_of(request, portal)
-            now = sessions.peek(portal.database, session) if session else None
+            now = sessions.recognise(portal.database, session, is_use=False) if session else None
     except RequestRefused:  # they have left
         return False
     return now is not None and (now.staff_id, now.role, now.scopes) == (who.staff_id, who.role, who.scopes)
@@ -279,7 +280,9 @@ def _by_key(
 
 def _by_cookie(portal: Portal, request: Request) -> Caller:
     session = session_of(request, portal)
-    found = sessions.recognise(portal.database, session) if session else None
+    # A page that follows work asks for events, again and again by itself.
+    is_use = EVENTS not in request.headers.get("accept", "")
+    found = sessions.recognise(portal.database, session, is_use=is_use) if session else None
     if session is None or found is None:
         raise refusals.NOT_AUTHENTICATED()
     request.state.caller = found

@@ -87,6 +87,7 @@ STATUS: dict[str, int] = {
     "email_outcome_unknown": 409,
     "email_under_way": 409,
     "entities_only": 409,
+    "field_changed": 409,
     "has_open_tasks": 409,
     "import_closed": 409,
     "link_used": 409,

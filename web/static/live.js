@@ -2,6 +2,7 @@
 // the server cannot be reached, it says so, tries again, and goes on by itself. Without this script, the page reloads every
 // few seconds.
 const part = document.querySelector("[data-follow]");
+const KEPT = "a, button, input, summary";
 const LOST_AFTER = 5000;
 const AGAIN_AFTER = 2000;
 
@@ -23,8 +24,10 @@ function follow() {
     });
     events.addEventListener("error", () => {
       lost ??= setTimeout(() => (notice.hidden = false), LOST_AFTER);
-      // The browser tries again itself, unless it got an answer that is no stream.
-      if (events.readyState === EventSource.CLOSED) setTimeout(connect, AGAIN_AFTER);
+      // The browser tries again itself, unless it got an answer that is no stream: perhaps the session has ended.
+      if (events.readyState !== EventSource.CLOSED) return;
+      refresh();
+      setTimeout(connect, AGAIN_AFTER);
     });
   }
 
@@ -42,9 +45,40 @@ function follow() {
   }
 
   async function refresh() {
-    if ([...part.querySelectorAll("input")].some((field) => field.value !== field.defaultValue)) return; // being typed
+    if (isTypedInto()) return;
     const answer = await fetch(part.dataset.part).catch(() => null);
     if (answer?.status === 401) again();
-    if (answer?.ok) part.innerHTML = await answer.text(); // our own page, in which every value is escaped
+    if (!answer?.ok) return;
+    const html = await answer.text(); // our own page, in which every value is escaped
+    if (!isTypedInto()) replace(html);
   }
+}
+
+function isTypedInto() {
+  return [...part.querySelectorAll("input")].some((field) => field.value !== field.defaultValue);
+}
+
+// The focus, and what is unfolded, stay where they are. Only the status line is read out, when it says something else.
+function replace(html) {
+  const active = part.contains(document.activeElement) ? document.activeElement : null;
+  const [name, place] = active ? [nameOf(active), named(nameOf(active)).indexOf(active)] : [];
+  const before = said();
+  const unfolded = [...part.querySelectorAll("details[open] > summary")].map(nameOf);
+  part.innerHTML = html;
+  for (const each of unfolded.flatMap(named)) each.parentElement.open = true;
+  if (active) (named(name)[place] ?? named(name)[0])?.focus({ preventScroll: true });
+  if (said() !== before) document.getElementById("status").textContent = said();
+}
+
+function said() {
+  return part.querySelector("[data-said]")?.dataset.said ?? "";
+}
+
+function named(name) {
+  return [...part.querySelectorAll(KEPT)].filter((each) => nameOf(each) === name);
+}
+
+// What an element is known by in the part as it comes next.
+function nameOf(element) {
+  return `${element.tagName} ${element.id || element.getAttribute("href") || element.textContent}`;
 }

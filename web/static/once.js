@@ -6,6 +6,7 @@ document.addEventListener("submit", (event) => {
     event.preventDefault();
     return;
   }
+  if (event.submitter?.hasAttribute("data-download")) return; // the answer is a file, and this page stays
   form.dataset.sent = "yes";
   for (const button of buttons(form)) button.setAttribute("aria-disabled", "true");
 });

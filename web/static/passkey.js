@@ -33,6 +33,8 @@ for (const button of document.querySelectorAll("[data-passkey]")) {
     button.disabled = true;
     try {
       const asked = await fetch(button.dataset.options, { method: "POST", body: new FormData(form) });
+      // Sent without an answer, the form leads to where they sign in or confirm that it's them.
+      if (asked.status === 401 || asked.status === 403) return form.submit();
       if (!asked.ok) throw new Error("no challenge");
       form.elements.answer.value = await answer(button.dataset.passkey, await asked.json());
       form.submit();

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from queue import Queue
 from typing import Any, cast
 
 import dramatiq
@@ -16,6 +17,7 @@ import structlog
 from dramatiq.broker import Consumer
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.errors import ConnectionClosed
+from dramatiq.middleware import CurrentMessage
 
 from config.seldom import Seldom
 from config.settings import Settings
@@ -65,6 +67,14 @@ class QuarantineFailed(dramatiq.Middleware):
             broker.quarantine(message.queue_name, message.encode(), "actor_failed")
 
 
+class PutsBackUnstarted(dramatiq.Middleware):
+    """Has the consumers of a worker that stops put back what no thread has begun: its threads begin nothing more, and other
+    processes would get it only once the last job has ended."""
+
+    def before_worker_shutdown(self, broker: Any, worker: Any) -> None:
+        broker.unstarted = worker.work_queue
+
+
 class PortalBroker(RedisBroker):
     """The broker of one worker process.
 
@@ -85,10 +95,12 @@ class PortalBroker(RedisBroker):
         super().__init__(  # type: ignore[no-untyped-call]  # dramatiq's broker is untyped
             client=client,
             namespace=namespace,
-            middleware=[QuarantineFailed()],
+            middleware=[QuarantineFailed(), PutsBackUnstarted(), CurrentMessage()],
         )
         self.quarantine = quarantine
         self.goes_round = goes_round
+        #: Once the worker stops: what it has fetched and no thread has begun.
+        self.unstarted: Queue[Any] | None = None
         self._seldom = Seldom()
         #: The queues of which Redis refused the last fetch.
         self.refused_queues: set[str] = set()

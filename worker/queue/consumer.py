@@ -6,18 +6,22 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from dataclasses import replace
+from queue import Queue
 from typing import Any
 
 import redis
 import structlog
 from dramatiq import Message, MessageProxy
 from dramatiq.brokers.redis import _RedisConsumer
+from dramatiq.common import iter_queue
 from dramatiq.errors import ConnectionClosed, DecodeError
 
 log = structlog.stdlib.get_logger(__name__)
 
 #: At most a second: below the heartbeat and the socket's timeout, so neither runs out while we wait.
 WAIT_SECONDS = 1.0
+#: How often a consumer of a worker that stops looks for something to put back.
+STOPPING_SECONDS = 0.1
 #: Messages are a few hundred bytes; a set's is the longest. A larger one is not even decoded.
 MAX_MESSAGE_BYTES = 64 * 1024
 
@@ -33,6 +37,9 @@ class BlockingConsumer(_RedisConsumer):
         try:
             if self.lost_ack:
                 raise redis.ConnectionError  # the next consumer takes back what this one holds
+            if self.broker.unstarted is not None:
+                self._put_back(self.broker.unstarted)
+                return None
             if not self.message_cache and self.broker.room(self) > 0:
                 self._wait_and_fetch()
             elif not self.message_cache:
@@ -57,6 +64,16 @@ class BlockingConsumer(_RedisConsumer):
             # Even an empty fetch carries this process's heartbeat, and frees what dead processes held (P4).
             self.message_cache = [data for data in self.broker.do_fetch(self.queue_name, room) if data is not None]
             self.broker.fetched(self.queue_name)
+
+    def _put_back(self, unstarted: Queue[Any]) -> None:
+        """Put back what this process has fetched and not begun. Also without any, this carries its heartbeat."""
+        unread, self.message_cache = self.message_cache, []
+        read = [message for data in unread if (message := self._read(data)) is not None]
+        begun_by_none = iter_queue(unstarted)  # type: ignore[no-untyped-call]  # dramatiq's is untyped
+        for message in (*read, *(item.message for item in begun_by_none)):
+            self.broker.do_requeue(message.queue_name, message.options["redis_message_id"])
+        self.broker.do_requeue(self.queue_name)
+        time.sleep(STOPPING_SECONDS)
 
     def ack(self, message: MessageProxy) -> None:
         """Acknowledge a message. If that fails, the message is delivered again, which is harmless."""

@@ -48,15 +48,15 @@ class Door:
         self._client = client
         self._namespace = namespace
 
-    def take(self, fields: dict[str, Any]) -> None:
-        """Record one request, or keep it as malformed. Either way leave a receipt.
+    def take(self, fields: dict[str, Any], message_id: str | None = None) -> None:
+        """Record one request, or keep it as malformed. Either way leave a receipt, which names the message that it answers.
 
         While the database is unavailable it waits here: raising would acknowledge the message, and so lose it (P1).
         """
         parent = tracing.given(fields.get("traceparent"))
         own, began = tracing.below(parent), time.monotonic()
         with tracing.within(own):
-            error = self._take(fields)
+            error = self._take(fields, message_id)
         spans.report(
             f"request_import {QUEUE}",
             "consumer",
@@ -72,8 +72,9 @@ class Door:
             error=error,
         )
 
-    def _take(self, fields: dict[str, Any]) -> str | None:
+    def _take(self, fields: dict[str, Any], message_id: str | None) -> str | None:
         """Returns the code of a refusal."""
+        answered = {"message_id": message_id}
         try:
             request = parse(_without_trace(self._signed(fields)))
             accepted = self._until_recorded(lambda: accept(self._services.database, self._bell, request))
@@ -81,10 +82,10 @@ class Door:
             self._keep(_as_json(fields), refusal.code, "refused")
             address = _address(fields)
             if address is not None:
-                self._leave_receipt(*address, self._refusal(*address, refusal))
+                self._leave_receipt(*address, self._refusal(*address, refusal) | answered)
             return refusal.code
         metrics.DOOR_MESSAGES.labels("accepted").inc()
-        self._leave_receipt(request.practice_id, request.request_id, _accepted(accepted.import_id))
+        self._leave_receipt(request.practice_id, request.request_id, _accepted(accepted.import_id) | answered)
         return None
 
     def _signed(self, fields: dict[str, Any]) -> dict[str, Any]:
@@ -155,7 +156,7 @@ class Door:
 
 
 def receipt_key(namespace: str, practice_id: UUID, request_id: str) -> str:
-    """The Redis key of a request's receipt."""
+    """The Redis key of a request's receipt: the practice's id in lower case, the request's id as it is recorded."""
     return f"{namespace}:receipts:{practice_id}:{request_id}"
 
 

@@ -32,6 +32,9 @@ log = structlog.stdlib.get_logger(__name__)
 
 #: No job of a set is begun after this part of its deadline: a server that answers each step just in time takes the rest.
 BEGIN_WITHIN = 0.2
+#: How long a worker that holds the server's answer tries to record it: the failover of a database is over by then, and the
+#: time in which a worker must stop is not.
+RECORD_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class Chain:
         fail: records the failure of one job.
         began: when the set did, on the process's monotonic clock.
         give_back: puts jobs back into the queue, uncounted.
-        tries: how often a transaction is tried while the database is away.
+        tries: how often a transaction is tried while the database is away, and for how long at least.
         stopping: once set, nothing more is begun.
     """
 
@@ -67,7 +70,7 @@ class Chain:
         fail: Callable[[Handler, Task, JobError], None],
         began: float,
         give_back: Callable[[Sequence[Job]], None],
-        tries: Callable[[], Retrying],
+        tries: Callable[..., Retrying],
         stopping: threading.Event,
     ) -> None:
         self._services = services
@@ -132,10 +135,11 @@ class Chain:
 
     def _commit(self, handler: Handler, sending: Sending, sent: _Sent | None, task: Task | None) -> bool:
         """One transaction. If a COMMIT gets no answer, the next try finds that the one is recorded, and that the other has
-        begun."""
+        begun. What was sent is recorded with patience, but nothing waits with it that was not begun."""
         begun = is_ours = False
         began = time.monotonic()
-        for attempt in self._tries():
+        is_only_sent = task is None and sent is not None and sent.error is None
+        for attempt in self._tries(for_seconds=RECORD_SECONDS if is_only_sent else 0.0):
             with attempt, self._database.write() as tx:
                 if sent is not None:
                     self._record(tx, handler, sending, sent)
@@ -167,7 +171,7 @@ class Chain:
         ended: Sequence[Job] = ()
         began = time.monotonic()
         try:
-            for attempt in self._tries():
+            for attempt in self._tries(for_seconds=RECORD_SECONDS):
                 with attempt, self._database.write() as tx:
                     ended = self._apply(tx, handler, tasks)
         except LeaseLost:

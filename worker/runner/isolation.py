@@ -22,11 +22,14 @@ from handlers.jobs.handler import Handler
 from handlers.services import Services
 from portal_db.states import JobState
 from portal_db.work import jobs
-from portal_db.work.jobs import POISON_CODE, LeaseLost, lease_of
+from portal_db.work.jobs import MOST_LOST_LEASES, POISON_CODE, Lease, LeaseLost, lease_of
 from worker.runner import outcomes
 from worker.runner.failures import record
 
 log = structlog.stdlib.get_logger(__name__)
+
+#: The lease of a job that only becomes a dead letter.
+BURIED_WITHIN_SECONDS = 10.0
 
 
 class IsolatedRunner:
@@ -49,11 +52,15 @@ class IsolatedRunner:
         self._stopped = threading.Event()
 
     def run(self, job_id: UUID) -> None:
-        """Run the job in a child. If the child dies without finishing it, the job is poison."""
+        """Run the job in a child. If the child dies without finishing it, the job is poison; and so is one whose children
+        have taken their workers with them, as when memory ends for all processes of a machine."""
         owner = f"{self._owner}/isolated"
         with self._services.database.read() as tx:
             job = jobs.get(tx, job_id)
         if job is None:
+            return
+        if job.lost_leases >= MOST_LOST_LEASES:
+            self._bury(job_id, owner)
             return
         with self._lock:
             if job_id in self._children:
@@ -84,6 +91,14 @@ class IsolatedRunner:
                 if job is not None and job.lease_owner == f"{self._owner}/isolated":
                     jobs.release(tx, lease_of(job))
 
+    def _bury(self, job_id: UUID, owner: str) -> None:
+        """Make a job that is not run again a dead letter, unless another process has it."""
+        began = time.monotonic()
+        lease = Lease(job_id, self._services.sources.new_id(), owner)
+        with self._services.database.write() as tx:
+            jobs.claim_all(tx, [lease], kinds=self._handlers.keys(), lease_seconds=BURIED_WITHIN_SECONDS)
+        self._dead_letter(job_id, owner, began)
+
     def _dead_letter(self, job_id: UUID, owner: str, began: float) -> None:
         with self._services.database.read() as tx:
             job = jobs.get(tx, job_id)
@@ -91,7 +106,7 @@ class IsolatedRunner:
             return
         poison = Permanent(
             POISON_CODE,
-            "This job stopped its worker process three times, the last time in isolation.",
+            "This job stopped its worker process three times or more, the last time in isolation.",
             "Contact the developers. Do not requeue it before they have checked.",
         )
         try:

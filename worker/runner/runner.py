@@ -17,20 +17,21 @@ from uuid import UUID
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, stop_after_delay, wait_random_exponential
+from tenacity.stop import stop_all
 
 from config import tracing
 from handlers.errors import JobError, Rejected
 from handlers.imports.settle import settle_all
 from handlers.jobs.enqueue import FollowUp, follow_up_job
-from handlers.jobs.handler import BY_ITSELF, LOST_LEASES_BEFORE_ISOLATION, Handler, Task
+from handlers.jobs.handler import BY_ITSELF, Handler, Task
 from handlers.jobs.kinds import KINDS, Part, part_of
 from handlers.services import Bell, Services
 from portal_db.database import DATABASE_AWAY, Tx
 from portal_db.states import OPEN_JOB_STATES, JobState, Lane
 from portal_db.tables import Import, Job
 from portal_db.work import imports, jobs, ringing
-from portal_db.work.jobs import Lease, LeaseLost, lease_of
+from portal_db.work.jobs import LOST_LEASES_BEFORE_ISOLATION, Lease, LeaseLost, lease_of
 from worker.runner import failures, outcomes
 from worker.runner.chain import Chain
 from worker.runner.failures import as_job_error
@@ -38,7 +39,7 @@ from worker.runner.leases import Leases
 
 log = structlog.stdlib.get_logger(__name__)
 
-#: Tries of one short database transaction: enough for a deadlock or a restart, and short enough for the lease.
+#: Tries of one short database transaction: enough for a deadlock or a broken connection, and short enough for the lease.
 DATABASE_TRIES = 4
 
 
@@ -179,11 +180,12 @@ class Runner:
         following = _Applied()
         failed: Sequence[tuple[Job, JobError]] = ()
         handler = self._handlers[claimed[0].kind]
-        began = time.monotonic()
+        ours, began = claimed, time.monotonic()
         with _context(claimed):
             try:
                 tasks, failed, by_themselves = self._fetch(handler, claimed, fetched)
                 self._set_apart(by_themselves)
+                ours = [job for job in claimed if job not in by_themselves]
                 if tasks:
                     following = self._run_tasks(handler, tasks, began)
             except LeaseLost:
@@ -192,8 +194,8 @@ class Runner:
                 if len(claimed) == 1:
                     self._fail(claimed[0], handler, as_job_error(error), began)
                     return _Applied()
-                log.warning("jobs.run_apart", count=len(claimed), exc_info=error)
-                self._run_apart(claimed)
+                log.warning("jobs.run_apart", count=len(ours), exc_info=error)
+                self._run_apart(ours)
                 return _Applied()
             for job, failure in failed:
                 self._fail(job, handler, failure, began)
@@ -264,12 +266,16 @@ class Runner:
         applied, began_applying = _Applied(), time.monotonic()
         for attempt in self._tries():
             with attempt:
-                if attempt.retry_state.attempt_number > 1 and self._was_recorded(tasks):
-                    applied.next_jobs = self._read_back(applied.next_leases)
-                else:
-                    applied = _Applied()
+                written = _Applied()
+                try:
                     with self._database.write() as tx:
-                        self._write(tx, handler, tasks, applied)
+                        self._write(tx, handler, tasks, written)
+                        applied = written  # before the COMMIT, because its answer may be lost
+                except LeaseLost:
+                    # An earlier COMMIT may have gone through, even while this try waited for its locks.
+                    if attempt.retry_state.attempt_number == 1 or not self._was_recorded(tasks):
+                        raise
+                    applied.next_jobs = self._read_back(applied.next_leases)
         outcomes.committed([*applied.done, *(job for job, _ in applied.refused)], began=began_applying)
         for lane, job_id in applied.to_ring:
             self._bell.ring(lane, [job_id])
@@ -292,8 +298,6 @@ class Runner:
     def _write(self, tx: Tx, handler: Handler, tasks: Sequence[Task], applied: _Applied) -> None:
         """The one transaction: effects, jobs done, follow-ups, import states. The fence comes before any effect: a job whose
         lease is lost is left out, and its effect with it.
-
-        `applied` is filled before the COMMIT, because its answer may be lost.
         """
         tasks, may_be_paused = _hold(tx, tasks)
         if not tasks:
@@ -360,10 +364,10 @@ class Runner:
             outcomes.committed([job], began=began_recording)
             outcomes.failed(job, error, began=began)
 
-    def _tries(self) -> Retrying:
+    def _tries(self, *, for_seconds: float = 0.0) -> Retrying:
         return Retrying(
             retry=retry_if_exception_type(DATABASE_AWAY),
-            stop=stop_after_attempt(DATABASE_TRIES),
+            stop=stop_all(stop_after_attempt(DATABASE_TRIES), stop_after_delay(for_seconds)),
             wait=wait_random_exponential(multiplier=0.05, max=1.0),
             reraise=True,
         )

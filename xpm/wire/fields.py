@@ -144,21 +144,25 @@ def _relationship(row: _Fields, reading: Reading) -> RelationshipRecord | None:
         percentage=row.read("percentage", as_percentage),
         start_date=row.read("startDate", reading.day),
         end_date=row.read("endDate", reading.day),
+        omissions=row.omissions,
     )
 
 
 class _Fields:
-    """The values of one element, by the contract's names. Those that cannot be read are added to `omitted`."""
+    """The values of one element, by the contract's names. Those that cannot be read are added to `omitted`, and to the
+    element's own `omissions`."""
 
-    __slots__ = ("_children", "_omitted", "_prefix")
+    __slots__ = ("_children", "_omitted", "_prefix", "omissions")
 
     def __init__(self, element: Element, prefix: str, omitted: dict[str, None]) -> None:
         self._children = element.by_name()
         self._prefix = prefix
         self._omitted = omitted
+        self.omissions: tuple[str, ...] = ()
 
     def omit(self, name: str) -> None:
         self._omitted[self._prefix + name] = None
+        self.omissions += (name,)
 
     def text(self, name: str) -> str | None:
         """A text as sent, except for white space around it, line breaks of other systems, and what XML cannot carry."""

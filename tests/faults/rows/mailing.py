@@ -1,7 +1,8 @@
 """The mail server fails: it answers "try later", never answers, or accepts a message and drops the connection.
 
 The catcher's log shows how often it did so and what it kept nevertheless. Only if there is no answer after a whole message
-is the outcome unknown: those emails must be marked unknown, shown, and never sent again.
+is the outcome unknown: those emails must be marked unknown, shown, and never sent again. A server that confirms nothing
+counts as away after a few, and the others wait.
 """
 
 from __future__ import annotations
@@ -37,6 +38,6 @@ FAULTS: dict[str, Fault] = {
     "SMTP refuses for a while": partial(
         misbehaving, behaviour=Behaviour(refuse={"*": "451 4.3.0 Later"}), quick=6, long=60
     ),
-    "SMTP hangs": partial(misbehaving, behaviour=Behaviour(silence="hang", keep_silenced=False), quick=2, long=16),
-    "SMTP accepts, then drops": partial(misbehaving, behaviour=Behaviour(silence="drop"), quick=3, long=30),
+    "SMTP hangs": partial(misbehaving, behaviour=Behaviour(silence="hang", keep_silenced=False), quick=2, long=6),
+    "SMTP accepts, then drops": partial(misbehaving, behaviour=Behaviour(silence="drop"), quick=3, long=6),
 }

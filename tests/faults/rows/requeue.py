@@ -43,7 +43,8 @@ def all_at_once(trial: Trial) -> None:
     add_operator(stage.database, "Olu Ops", email)
     act = act_of(stage.database, email, "the bug is mended")
     letters = Selection(replace(bulk.DEAD, practice_id=trial.practice_id))
-    row = bulk.start(stage.database, act, letters, BulkAction.REQUEUE, reserved=True)
+    shown = bulk.count(stage.database, letters)
+    row = bulk.start(stage.database, act, letters, BulkAction.REQUEUE, shown=shown, reserved=True)
     while bulk.carry_out_piece(stage.database, row.id, reserved=True) is not None:
         continue
     trial.injected = bulk.get(stage.database, row.id).act.done

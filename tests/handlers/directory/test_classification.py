@@ -44,6 +44,9 @@ def of(structure: str | None = None, name: str = "Moss", **values: Any) -> XpmCl
         ("Self Managed Superannuation Fund", EntityType.SUPER_FUND),
         ("SMSF", EntityType.SUPER_FUND),
         ("Super Fund", EntityType.SUPER_FUND),
+        ("SMSF - Individual Trustee", EntityType.SUPER_FUND),
+        ("Trust (Individual Trustees)", EntityType.TRUST),
+        ("Partnership of Individual Persons", EntityType.PARTNERSHIP),
     ],
 )
 def test_a_structure_that_says_what_it_is(structure: str, entity_type: EntityType) -> None:
@@ -64,9 +67,21 @@ def test_a_sole_trader_may_be_either_and_is_a_person_first() -> None:
     assert entity_type_of(record) is EntityType.SOLE_TRADER
     assert kinds_of(record) == BOTH
     assert suggested_kind(record) is ClientKind.INDIVIDUAL
+    assert kinds_of(of("Individual (Sole Trader)")) == PERSON
 
 
-@pytest.mark.parametrize("structure", ["Deceased Estate", "Incorporated Association", "Club", "Cooperative", "Verein"])
+@pytest.mark.parametrize(
+    "structure",
+    [
+        "Deceased Estate",
+        "Incorporated Association",
+        "Club",
+        "Cooperative",
+        "Verein",
+        "Non-Individual",
+        "Non individual",
+    ],
+)
 def test_a_structure_of_the_practice_s_own_is_for_the_requester_to_say(structure: str) -> None:
     """b.4: as an entity it is Other; nobody's free text shuts a client out."""
     assert entity_type_of(of(structure)) is EntityType.OTHER

@@ -11,7 +11,7 @@ from handlers.imports.amend import amend
 from handlers.imports.preflight import Budget
 from portal_db.states import ImportState, Role
 from tests.handlers.directory.given import FULL, INCREMENTAL, rows, synced
-from tests.handlers.given import change, fields_of, find
+from tests.handlers.given import change, fields_of, find, items_of
 from tests.handlers.operations.given import operator
 from tests.world import World, is_importable_person
 from xpm.simulator.practice.model import Client
@@ -87,6 +87,29 @@ def test_bringing_more_to_a_client_who_is_there_always_asks(
     )
     world.run_due()
     assert (fields_of(world, row)["phone"].value, calls(own_simulator)) == ("0400 000 000", 1)
+
+
+def test_an_incremental_sync_does_not_stand_in_for_asking_about_relationships(
+    own_sqlite_world: World, own_simulator: SimulatorHandle, person: Client
+) -> None:
+    # Given a client with a new relationship in XPM, which does not count as a change of theirs there
+    world = own_sqlite_world
+    synced(world)
+    row = world.run_import(person.uuid)
+    modified, other = person.modified, find(own_simulator, lambda record: record.uuid != person.uuid)
+    change(own_simulator, person.uuid, relationships=[{"label": "Business Angel", "related_uuid": str(other.uuid)}])
+    person.modified = modified
+    # When an incremental sync comes between the request for their items and its jobs
+    caller = Caller(world.practice_id, world.staff_id, "Kim", Role.PARTNER, frozenset(Scope))
+    assert row.client_id is not None
+    portal_clients.import_items(
+        world.database, world.bell, caller, row.client_id, "more", details=True, relationships=True
+    )
+    synced(world, INCREMENTAL)
+    world.run_due()
+    # Then XPM is called, once
+    assert "Business Angel" in {item.label for item in items_of(world, row)}
+    assert calls(own_simulator) == 1
 
 
 def test_an_amended_import_asks_anew(own_sqlite_world: World, own_simulator: SimulatorHandle, person: Client) -> None:

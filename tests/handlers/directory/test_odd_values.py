@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -196,6 +198,38 @@ def test_a_relationship_that_can_no_longer_be_read_has_not_ended(
     synced(own_world)
     own_world.run_due()
     assert len([each for each in relationships(own_world) if each.gone_at is not None]) == 1
+
+
+@on_postgresql
+def test_a_value_of_a_relationship_that_can_no_longer_be_read_stays_as_it_was(
+    own_world: World, own_simulator: SimulatorHandle
+) -> None:
+    # Given a relationship that was imported with every value
+    record = person_with_relationships(own_simulator)
+    other = str(record.relationships[0].related_uuid)
+    known = {"type": "Business Angel", "relatedClient": {"uuid": other, "name": "Jane Roe"}}
+    known |= {"numberOfShares": "1000", "percentage": "33.33", "startDate": "2011-01-01", "endDate": "2013-03-31"}
+    make_odd(own_simulator, record, relationships=ties_of(record, **known))
+    own_world.run_import(record.uuid)
+
+    def values() -> tuple[Any, ...]:
+        synced(own_world)
+        own_world.run_due()
+        (item,) = (each for each in relationships(own_world) if each.label == "Business Angel")
+        dates = item.start_date, item.end_date
+        return item.other_name, item.number_of_shares, item.percentage, *dates, item.gone_at
+
+    before = values()
+    assert before == ("Jane Roe", 1000, Decimal("33.33"), date(2011, 1, 1), date(2013, 3, 31), None)
+    # When XPM has them in a form that cannot be read, and no name, then a re-sync leaves them as they were
+    odd = {"numberOfShares": "1,000", "percentage": "33,33", "startDate": "soon", "endDate": "31 March 2013"}
+    nameless = {"relatedClient": {"uuid": other, "name": ""}}
+    make_odd(own_simulator, record, relationships=ties_of(record, **(known | odd | nameless)))
+    assert values() == before
+    # And what XPM no longer has at all is gone
+    none = dict.fromkeys(odd)
+    make_odd(own_simulator, record, relationships=ties_of(record, **(known | none | {"endDate": "31 March 2013"})))
+    assert values() == ("Jane Roe", None, None, None, date(2013, 3, 31), None)
 
 
 @on_postgresql

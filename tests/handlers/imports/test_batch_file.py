@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from datetime import date
@@ -206,6 +207,19 @@ def test_an_excel_file_that_unpacks_to_too_much_is_refused_while_it_is_read(monk
     with pytest.raises(BadFile, match="is too large"):
         list(batch_file.read(bomb))
     assert len(list(batch_file.read(with_parts({"xl/media/image1.png": lambda _: bytes(2_000_000)})))) == 1
+
+
+def test_nothing_is_kept_of_the_empty_elements_of_an_excel_file() -> None:
+    # Given a small file with a hundred thousand empty columns
+    content = with_more(SHEET, b"<sheetData>", b"<cols>%s</cols>" % (b"<col/>" * 100_000))
+    # When it is read, then all of them together take less than fifty bytes each
+    tracemalloc.start()
+    try:
+        assert len(list(batch_file.read(content))) == 1
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 5_000_000
 
 
 def test_an_excel_file_is_refused_if_it_is_compressed_as_zipfile_unpacks_without_a_bound() -> None:

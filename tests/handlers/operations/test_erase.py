@@ -6,7 +6,7 @@ import json
 import random
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -24,10 +24,12 @@ from portal_db.access import credentials, people, terms
 from portal_db.access.credentials import SessionOwner
 from portal_db.clients import clients, task_emails, tasks, team
 from portal_db.database import Tx
+from portal_db.directory import directories
 from portal_db.states import FieldSource, ImportState, JobState, LoginKind, TaskKind
 from portal_db.tables import (
     Base,
     Client,
+    DirectoryRecord,
     EntityConnection,
     Erasure,
     Job,
@@ -38,15 +40,17 @@ from portal_db.tables import (
     Task,
     TeamMember,
 )
-from portal_db.types import db_now
+from portal_db.types import database_time, db_now
 from portal_db.work import jobs
+from portal_db.xero import connections, logins
+from tests.handlers.directory.given import directory_of, synced
 from tests.handlers.given import bring, change, items_of, link_entity, record_of, related, requeue, take_login
 from tests.handlers.operations.conftest import queues_of
 from tests.handlers.operations.given import bring_details
 from tests.making import failure, importable
 from tests.servers.redis import RedisServer
 from tests.worker.queue.desk import Desk, message
-from tests.world import TENANT, World
+from tests.world import TENANT, World, connect_practice
 from worker.queue.door import QUEUE
 from xpm.simulator.serve import SimulatorHandle
 
@@ -346,6 +350,34 @@ def test_news_of_a_neighbour_that_were_on_their_way_do_not_bring_their_name_back
     assert left(case, rows(case)) == []
 
 
+def test_what_a_former_xero_user_of_the_connection_saw_is_erased_too(case: Case) -> None:
+    # Given a connection that is another Xero user's by now, and another practice connected to the same tenant
+    world = case.world
+    assert directory_of(world)
+    _, _, others = connect_practice(world.database, world.services.settings, "token", name="Other")
+    with world.database.write() as tx:
+        to = logins.store_consented(tx, {"id": tx.new_id(), "xero_user_id": "another", **tokens(case)})
+        assert connections.reconnect(tx, world.connection_id, xero_login_id=to, tenant_name=None)
+        other = connections.get_one(tx, others)
+        directories.ensure(tx, other.xero_login_id, TENANT)
+        columns = {"record": {"uuid": str(case.uuid)}}
+        directories.keep_directory_record(tx, other, case.uuid, columns, database_time(tx.session))
+    synced(world)
+    # When the person is erased
+    case.erase()
+    # Then no record that a user of the practice saw is theirs or names them
+    assert left(case, rows(case)) == []
+    with world.database.read() as tx:
+        saw = [row for row in tx.session.scalars(select(DirectoryRecord)) if str(case.uuid) in json.dumps(row.record)]
+    assert [row.xero_login_id for row in saw] == [other.xero_login_id]
+
+
+def tokens(case: Case) -> dict[str, Any]:
+    """Those with which the simulator lets anybody in."""
+    access = case.world.services.settings.vault.encrypt(case.simulator.config.access_token.encode())
+    return {"access_token": access, "refresh_token": None, "access_expires_at": datetime.now(UTC) + timedelta(days=1)}
+
+
 def test_asked_for_anew_they_may_be_a_client_again(case: Case) -> None:
     case.erase()
     row = case.world.run_import(case.uuid)
@@ -444,7 +476,7 @@ def test_nor_does_it_from_the_other_person_s_record(case: Case) -> None:
     # Then
     assert done.client_ids == [other.client_id]
     assert erased_records(case) == {other.uuid}
-    assert {place[0] for place in person.changed()} == {"imports", "jobs"}, "the import of the wrong record is blanked"
+    assert {place[0] for place in person.changed()} == {"jobs"}, "those of the import of the wrong record"
 
 
 def wrong_import(case: Case) -> Mistaken:
@@ -462,7 +494,9 @@ def test_a_wrong_import_that_was_undone_leads_to_nobody_else(case: Case) -> None
     other = wrong_import(case)
     done = case.erase()
     assert done.client_ids == [case.client_id]
-    assert other.changed() == {("imports", str(import_that_made(case, other.client_id)))}
+    made_by = import_that_made(case, other.client_id)
+    assert other.changed() == {("imports", str(made_by))}
+    assert case.world.import_row(made_by).client_id == other.client_id, "colleagues who see the client still see it"
 
 
 def test_nor_does_it_from_the_client_whom_it_made(case: Case) -> None:

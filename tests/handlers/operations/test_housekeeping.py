@@ -11,14 +11,18 @@ import pytest
 from sqlalchemy import insert, select, update
 
 from config.folding import name_key
+from handlers.access import password_reset, passwords
 from handlers.operations.housekeeping import keep_house
+from portal_db.access import people
 from portal_db.states import ErrorClass, JobState
 from portal_db.tables import Client, Import, ImportEvent, Job, JobAttempt, MalformedMessage, Relationship, XeroConsent
 from portal_db.types import db_now
 from portal_db.upkeep import retention
 from portal_db.work import jobs
+from tests.handlers.access.test_password_reset import HERE, PASSWORD, ask, tokens
 from tests.making import add, claimed, failure, importable, new_job, set_job
 from tests.world import World
+from worker.local.mail_catcher import Behaviour
 from worker.runner.leases import Leases
 from xpm.simulator.serve import SimulatorHandle
 
@@ -160,3 +164,43 @@ def test_names_that_an_earlier_release_wrote_are_found_after_it(world: World, si
         assert tx.session.scalars(select(Client.name_key).where(Client.id == row.client_id)).all() == ["weissbach"]
         keys = tx.session.execute(select(Relationship.search_key, Relationship.other_name, Relationship.label)).all()
     assert [key for key, *_ in keys] == [name_key(*texts) for _, *texts in keys]
+
+
+def invite(world: World) -> None:
+    """A colleague who was just added gets an email with a link to set their first password."""
+    with world.database.write() as tx:
+        staff = people.at_work(tx, world.staff_id, practice_id=world.practice_id)
+        assert staff is not None
+        password_reset.add_email(tx, staff.login_id, world.practice_id, is_invitation=True)
+
+
+def test_an_invitation_stays_for_as_long_as_its_link_works_and_a_day(world: World) -> None:
+    # Given an invitation that was sent, and a forgotten password of the same day
+    invite(world)
+    ask(world)
+    world.run_due()
+    invitation, _ = tokens(world)
+    # When house is kept shortly before the invitation ends, then the other one is gone and this one still works
+    world.pass_time(passwords.LINK_SECONDS - 60)
+    assert house(world) == {"requests for a new password": 1}
+    passwords.set_by_link(world.database, invitation, PASSWORD, HERE)
+    # And a day after its use it is gone too
+    assert house(world) == {}
+    world.pass_time(DAY + 60)
+    assert house(world) == {"requests for a new password": 1}
+
+
+def test_an_invitation_that_waits_for_the_mail_server_is_sent_in_the_end(sqlite_world: World) -> None:
+    # Given an invitation that could not be sent for over a day
+    world = sqlite_world
+    invite(world)
+    world.mail.behave(Behaviour(refuse={"*": "451 4.3.0 Try again later"}))
+    world.run_due()
+    world.pass_time(1.5 * DAY)
+    # When house is kept, and the mail server is back
+    assert house(world) == {}
+    world.mail.behave(Behaviour())
+    world.run_due()
+    # Then it arrives, and its link works
+    [token] = tokens(world)
+    passwords.set_by_link(world.database, token, PASSWORD, HERE)

@@ -11,13 +11,17 @@ from uuid import UUID
 import pytest
 from sqlalchemy import update
 
+from handlers.integration import handover
 from handlers.operations.reconcile import Became, Report, reconcile
 from portal_db.clients import links
 from portal_db.states import ImportState
-from portal_db.tables import DirectoryRecord, XpmConnection, XpmLink
+from portal_db.tables import Directory, DirectoryRecord, XpmConnection, XpmLink
 from portal_db.types import db_now
+from portal_db.xero import connections
+from tests.handlers.directory.given import synced
 from tests.handlers.given import FullQuota, change, connect_colleague, disconnect, find, make_odd, set_staff
 from tests.handlers.operations.conftest import queues_of
+from tests.handlers.operations.given import operator
 from tests.making import importable
 from tests.servers.waiting import wait_until
 from tests.worker.queue.desk import Desk
@@ -192,6 +196,53 @@ def test_a_requester_who_left_keeps_no_other_link_waiting(linked: tuple[World, S
     for _ in range(4):
         look(world, 1)
     assert gone(world) == [theirs]
+
+
+def test_after_a_hand_over_the_colleagues_connection_is_asked(
+    linked: tuple[World, SimulatorHandle, list[UUID]],
+) -> None:
+    # Given three clients of somebody who has left, handed over to a colleague who sees their records
+    world, simulator, (unknown, _, _) = linked
+    colleague = connect_colleague(world, simulator.config.access_token)
+    with world.database.read() as tx:
+        connection = connections.live_connection_of(tx, colleague)
+    assert connection is not None
+    theirs, act = replace(world, connection_id=connection.id), operator(world)
+    synced(theirs)
+    handover.leave(world.database, act, world.staff_id)
+    assert len(handover.reassign(world.database, act, world.connection_id, colleague, dry_run=False).moved) == 3
+    # When a record is gone from XPM, then the colleague's directory says so without a call
+    del simulator.simulator.practices[TENANT].clients[unknown]
+    synced(theirs)
+    before = calls(simulator)
+    assert look(world, 10).links_checked == 3
+    assert (gone(world), calls(simulator) - before) == ([unknown], 0)
+    # And where that was long ago, XPM is asked through the colleague's connection
+    with world.database.write() as tx:
+        tx.session.execute(update(XpmLink).values(gone_at=None))
+        tx.session.execute(update(Directory).values(cursor=None))
+        tx.session.execute(update(DirectoryRecord).values(as_of=db_now(-25 * 3600), gone_at=None))
+    assert look(world, 10).links_checked == 3
+    assert (gone(world), calls(simulator) - before) == ([unknown], 3)
+
+
+def test_a_connection_that_was_replaced_meanwhile_is_not_asked(
+    linked: tuple[World, SimulatorHandle, list[UUID]],
+) -> None:
+    # Given links whose connection's owner connects anew while they are checked
+    world, simulator, _ = linked
+    colleague = connect_colleague(world, simulator.config.access_token)
+
+    def connect_anew(*_: int) -> None:
+        disconnect(world)
+        with world.database.write() as tx:
+            theirs = update(XpmConnection).where(XpmConnection.staff_id == colleague)
+            tx.session.execute(theirs.values(staff_id=world.staff_id))
+
+    before = calls(simulator)
+    report = reconcile(world.services, NoQueues(), dry_run=False, max_links=10, progress=connect_anew)  # type: ignore[arg-type]
+    # Then what the new one sees is no news of them
+    assert (report.links_checked, report.links_left, calls(simulator)) == (0, 3, before)
 
 
 def lost_by_a_colleague(world: World, simulator: SimulatorHandle) -> UUID:

@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 import shutil
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 from sqlalchemy import select, update
 
-from handlers.access import password_reset
+from handlers.access import halfway, password_reset, passwords, remembered
 from handlers.access.act import Act, act_of
 from handlers.access.activation import activation_token
-from handlers.access.origin import Origin
 from handlers.access.practices import add_operator
 from handlers.access.tokens import hashed
 from handlers.errors import RequestRefused
 from handlers.imports.welcome_email import resend
 from handlers.operations import restore
 from portal_db import audit
-from portal_db.states import EmailState, ImportState, JobState
+from portal_db.access import credentials, operators, second_factors
+from portal_db.access.credentials import SessionOwner
+from portal_db.states import EmailState, ImportState, JobState, LoginKind
 from portal_db.tables import ReconnectNotice, WelcomeEmail
 from portal_db.types import db_now
+from tests.handlers.access.test_password_reset import HERE, PASSWORD, tokens
 from tests.handlers.given import run_only
 from tests.handlers.operations import given as ops
-from tests.making import claimed, importable
+from tests.making import account, claimed, importable
+from tests.worker.runner.running import count
 from tests.world import World
 from xpm.simulator.serve import SimulatorHandle
 
@@ -126,9 +130,39 @@ def test_an_email_with_a_new_password_of_the_backup_is_not_sent(sqlite_world: Wo
     world = sqlite_world
     operator = add_operator(world.database, "Sam", "sam@platform.example")
     email = str(world.scalar("SELECT email FROM logins WHERE kind = 'staff'"))
-    password_reset.request(world.database, world.bell, email, Origin("192.0.2.1"))
+    password_reset.request(world.database, world.bell, email, HERE)
     restore.begin(world.database, Act(operator, "x"))
     assert world.scalar("SELECT state FROM password_resets") == "unknown"
+
+
+def test_no_access_that_the_backup_has_is_left(world: World, operator: UUID) -> None:
+    # Given a backup with sessions of staff, clients and operators, sign-ins that wait for a second factor, a remembered
+    # browser, and links to set a password, printed and sent
+    client = account(world.database, world.practice_id, world.staff_id)
+    ends = {"idle_seconds": 600.0, "seconds": 600.0}
+    with world.database.write() as tx:
+        owners = (SessionOwner(LoginKind.STAFF, world.staff_id), SessionOwner(LoginKind.CLIENT, client.login_id))
+        for owner in owners:
+            row = {"id": tx.new_id(), "token_hash": hashed(owner.kind)}
+            credentials.begin_session(tx, owner, row, **ends, is_confirmed=True)
+        row = {"id": tx.new_id(), "token_hash": hashed("operator"), "operator_id": operator}
+        operators.begin_session(tx, row, **ends)
+        halfway.begin(tx, client.login_id)
+        assert second_factors.set_up(tx, client.login_id, b"sealed", step=1)
+        browser = remembered.remember(tx, world.services.settings, client.login_id)
+    printed = passwords.issue_link(world.database, world.services.settings, world.staff_id, world.practice_id)
+    password_reset.request(world.database, world.bell, client.email, HERE)
+    world.run_due()
+    [sent] = tokens(world)
+    # When it is put back
+    restore.begin(world.database, Act(operator, "x"))
+    # Then none of them is left
+    sessions = ("staff_sessions", "client_sessions", "operator_sessions", "pending_sign_ins")
+    assert [count(world, table) for table in sessions] == [0, 0, 0, 0]
+    for token in (printed.partition("#")[2], sent):
+        ops.refused(partial(passwords.set_by_link, world.database, token, PASSWORD, HERE), "link_ended")
+    with world.database.read() as tx:
+        assert not remembered.is_remembered(tx, world.services.settings, client.login_id, browser)
 
 
 def test_it_is_begun_and_finished_once_and_both_are_audited(world: World, operator: UUID) -> None:

@@ -43,6 +43,15 @@ def test_the_running_row_counts_then_the_latest_begun_and_the_order_makes_no_dif
     assert (folded[0][0].label, folded[0][0].start_date, folded[0][0].end_date) == ("DIRECTOR", date(2010, 1, 1), None)
 
 
+def test_a_row_whose_end_cannot_be_read_is_not_the_running_one() -> None:
+    other = uuid4()
+    unread = related("Director", other, start_date=date(2020, 1, 1), omissions=("endDate",))
+    [offer] = combine_rows([unread, related("Director Of", other)])
+    assert (offer.label, offer.end_date, offer.unknown) == ("Director Of", None, frozenset())
+    [offer] = combine_rows([unread, related("Director Of", other, end_date=date(2024, 1, 1))])
+    assert (offer.label, offer.end_date, offer.unknown) == ("Director", None, frozenset({"end_date"}))
+
+
 def test_what_the_telling_row_lacks_comes_from_the_others() -> None:
     other = uuid4()
     [offer] = combine_rows([related("Shareholder Of", other, number_of_shares=100), related("Shareholder", other)])

@@ -8,8 +8,9 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select, update
 
-from handlers.access.caller import Caller
+from handlers.access.caller import Caller, Scope
 from handlers.clients import link as portal_clients
+from handlers.imports import accept
 from handlers.jobs.kinds import JobKind
 from handlers.relationships import resync, review_queue
 from portal_db.access import people
@@ -18,11 +19,13 @@ from portal_db.clients.review_items import ReviewFilter
 from portal_db.directory import resyncs
 from portal_db.states import ChangeSource, JobState, ReviewState, Role, SyncMode
 from portal_db.tables import Job, Relationship, RelationshipSync, TeamMember, XpmConnection
+from portal_db.upkeep import erasures
 from portal_db.work import jobs as work_jobs
+from portal_db.xero import connections
 from tests.handlers.directory.given import FULL, INCREMENTAL, directory_of, synced
-from tests.handlers.given import change, take_back_lost
+from tests.handlers.given import change, connect_colleague, take_back_lost
 from tests.making import importable
-from tests.world import World
+from tests.world import World, connect_practice
 from xpm.simulator.serve import SimulatorHandle
 
 
@@ -121,6 +124,60 @@ def test_a_connection_that_is_cut_or_nobody_s_import_brings_nothing(
     sync(own_world)
     [summary] = summaries(own_world)
     assert summary.clients == 2, "the third one was connected anew"
+
+
+def test_what_a_colleagues_import_brought_ends_when_xpm_is_as_it_was_before(
+    own_world: World, own_simulator: SimulatorHandle, imported: list[UUID]
+) -> None:
+    # Given a relationship that an import through a colleague's connection brought
+    first, second, _ = imported
+    found = own_simulator.simulator.find(first)
+    assert found is not None
+    tenant, record = found
+    before = record.relationships
+    tie(own_simulator, first, ("Auditor", second))
+    colleague = connect_colleague(own_world, own_simulator.config.access_token)
+    caller = Caller(own_world.practice_id, colleague, "Hill", Role.OWNER, frozenset(Scope))
+    client_id = UUID(str(own_world.scalar("select client_id from xpm_links where xpm_uuid = :id", id=first.hex)))
+    accept.import_items(
+        own_world.database, own_world.bell, caller, client_id, "more", details=False, relationships=True
+    )
+    own_world.run_due()
+    auditor = "select count(*) from relationships where label = 'Auditor' and gone_at is "
+    assert own_world.scalar(f"{auditor} null") == 1
+    # When XPM takes it back, and the client's own connection never saw it
+    record.relationships = before
+    tenant.encoder.forget(None)
+    sync(own_world, FULL)
+    # Then it has ended
+    assert own_world.scalar(f"{auditor} not null") == 1
+    # And that is all there is to follow
+    sync(own_world, FULL)
+    assert len(summaries(own_world)) == 1
+
+
+def test_whom_another_practice_erased_from_a_directory_that_both_read_has_not_ended(
+    own_world: World, own_simulator: SimulatorHandle, imported: list[UUID]
+) -> None:
+    # Given a client with two relationships, in a directory that another practice reads too
+    first, second, third = imported
+    tie(own_simulator, first, ("Auditor", second), ("Spouse", third))
+    sync(own_world, FULL)
+    other, _, connection_id = connect_practice(
+        own_world.database, own_world.services.settings, own_simulator.config.access_token, name="Other"
+    )
+    with own_world.database.write() as tx:
+        theirs = connections.get_one(tx, connection_id)
+        theirs.xero_login_id = connections.get_one(tx, own_world.connection_id).xero_login_id
+        # When that practice erases the other side of one, and XPM ends the other one
+        erasures.note(tx, other, second)
+    tie(own_simulator, first, ("Auditor", second))
+    sync(own_world, FULL)
+    # Then only that has ended
+    with own_world.database.read() as tx:
+        known = tx.session.scalars(select(Relationship).where(Relationship.other_xpm_uuid.in_([second, third]))).all()
+    ended = {(row.label, row.gone_at is not None) for row in known if row.label in ("Auditor", "Spouse")}
+    assert ended == {("Auditor", False), ("Spouse", True)}
 
 
 def imported_of(world: World, client_id: UUID) -> UUID:

@@ -17,6 +17,7 @@ from portal_db.directory import schedules
 from portal_db.states import ConnectionState, JobState
 from portal_db.tables import Directory, Job, XpmConnection
 from portal_db.work.pauses import Scope
+from portal_db.xero import connections
 from tests.handlers.given import connect_colleague, link_entity, set_connection
 from tests.handlers.operations.given import operator
 from tests.handlers.schedule.given import EVENING, FULL, HOUR, INCREMENTAL, Office, add_sync, office_of
@@ -173,6 +174,21 @@ def test_a_due_time_is_passed_over_with_the_reason(sqlite_world: World, code: st
     assert (office.skipped(), len(office.syncs())) == (code, syncs)
     assert office.schedule().next_due_at > due_at
     assert due_at not in {run.due_at for run in office.runs()}
+
+
+def test_a_practice_that_is_paused_holds_up_nobody_who_reads_the_same_directory(sqlite_world: World) -> None:
+    # Given a directory that two practices read, of which the longer connected one is paused
+    office = office_of(sqlite_world, pause_practice)
+    other, _, connection_id = connect_practice(
+        sqlite_world.database, sqlite_world.services.settings, "token", name="Other"
+    )
+    with sqlite_world.database.write() as tx:
+        theirs = connections.get_one(tx, connection_id)
+        theirs.xero_login_id = connections.get_one(tx, sqlite_world.connection_id).xero_login_id
+    # When its sync is due, then it begins, as a job of the other one
+    office.only(FULL)
+    office.look()
+    assert (office.skipped(), [job.practice_id for job in jobs_of(office)]) == (None, [other])
 
 
 def test_a_run_ends_the_reason_of_the_time_before(sqlite_world: World) -> None:

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import pytest
 from sqlalchemy import event, update
-from standardwebhooks import Webhook
+from standardwebhooks import Webhook, WebhookVerificationError
 
 from handlers.errors import RequestRefused
 from handlers.imports.amend import amend
@@ -225,7 +225,7 @@ def test_an_endpoint_that_takes_nothing_for_days_is_disabled_until_a_test_is_tak
     calls = len(receiver.came)
     world.pass_time(DAY)
     world.run_due()
-    assert (len(receiver.came), told(world, made)[0][1]) == (calls, JobState.REJECTED)
+    assert (len(receiver.came), told(world, made)[0][1]) == (calls, JobState.DEAD)
     assert len(told(world, made)) == 1
     # Until a test is taken
     receiver.status = 204
@@ -269,6 +269,28 @@ def test_a_new_secret_signs_and_the_old_one_for_a_day(
     assert made.secret.encode() not in (endpoint(world, made).secret or b"")
 
 
+def test_a_new_secret_that_was_lost_is_replaced_and_the_one_in_use_still_signs(
+    world: World, simulator: SimulatorHandle, receiver: Receiver
+) -> None:
+    # Given a new secret that nobody has noted, half a day after it was made
+    settings = world.services.settings
+    made = listen(world, receiver.url)
+    lost = endpoints.rotate(world.database, settings, made.endpoint_id, practice_id=world.practice_id)
+    world.pass_time(endpoints.OVERLAP_SECONDS / 2)
+    # When it is replaced
+    new = endpoints.rotate(world.database, settings, made.endpoint_id, practice_id=world.practice_id)
+    # Then the secret that the receiver has still signs, with the newest one
+    world.run_import(importable(simulator)[0].uuid)
+    assert verified(receiver, made.secret) == verified(receiver, new.secret)
+    with pytest.raises(WebhookVerificationError):
+        verified(receiver, lost.secret)
+    # And no longer than it was promised
+    world.pass_time(endpoints.OVERLAP_SECONDS / 2 + 1)
+    world.run_import(importable(simulator)[1].uuid)
+    assert verified(receiver, new.secret)["type"] == "import.succeeded"
+    assert len(receiver.came[-1][0]["webhook-signature"].split()) == 1
+
+
 def test_what_waits_for_a_removed_endpoint_is_not_sent(
     sqlite_world: World, simulator: SimulatorHandle, receiver: Receiver
 ) -> None:
@@ -296,6 +318,7 @@ def test_what_waits_for_a_removed_endpoint_is_not_sent(
         "http://169.254.169.254/latest",
         "https://hooks.example:0/",
         "https://hooks.example:65536/",
+        pytest.param(f"https://hooks.example/{'事' * 700}", id="longer-as-it-is-sent"),
     ],
 )
 def test_addresses_that_are_refused_at_once(sqlite_world: World, url: str) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import select, update
 from portal_db.states import ConnectionState, EmailState, ImportState, JobState
 from portal_db.tables import Job, ReconnectNotice, Staff
 from portal_db.types import db_now
+from tests.handlers.email.test_lost_lease import is_not_sent_late
 from tests.handlers.given import requeue
 from tests.handlers.xero.office import Office
 from tests.letters import body, letters
@@ -114,6 +115,11 @@ def test_each_break_is_told_once_however_many_jobs_find_it(office: Office) -> No
     office.world.run_due()
     assert len(office.letters()) == 2
     assert office.notices() == [EmailState.SENT, EmailState.SENT]
+
+
+def test_a_worker_that_was_held_up_tells_nobody_late(office: Office) -> None:
+    break_it(office)
+    is_not_sent_late(office.world, KIND)
 
 
 def test_a_notice_that_is_delivered_twice_is_sent_once(office: Office) -> None:

@@ -10,6 +10,8 @@ from pydantic import SecretStr
 from sqlalchemy import select, update
 
 from config.settings import SettingsError
+from handlers.access.act import Actor
+from handlers.access.practices import BY_COMMAND_LINE
 from handlers.errors import RequestRefused
 from handlers.integration import connect, disconnect
 from handlers.integration.connect import Choice, Connected, ConnectingStaff
@@ -253,7 +255,7 @@ def test_connected_to_one_practice_another_is_refused_until_that_is_disconnected
     office.knobs(consent_tenants=[OTHER_TENANT])
     office.grants.connected.clear()
     assert refused(office.world, office.partner, come_back(office.world, office.partner)) == "already_connected"
-    disconnect.disconnect(office.world.database, office.connection_id)
+    disconnect.disconnect(office.world.database, BY_COMMAND_LINE, office.connection_id)
     done = connected(office.world, office.partner)
     assert office.connection(done.connection_id).tenant_id == OTHER_TENANT
 
@@ -289,7 +291,7 @@ def test_coming_back_as_another_xero_user_takes_the_clients_along(both_offices: 
     unseen = uuid4()
     link_entity(replace(world, connection_id=office.connection_id), unseen)
     # When the partner disconnects, comes back as that user, and XPM is read
-    disconnect.disconnect(world.database, office.connection_id, staff_id=office.partner.staff_id)
+    disconnect.disconnect(world.database, Actor.of(office.partner.staff_id), office.connection_id)
     done = connected(world, office.partner, xero_user="another-xero-user")
     unpause(world)
     world.run_due()
@@ -313,7 +315,7 @@ def test_who_connects_takes_no_colleagues_clients_along(office: Office) -> None:
     theirs = connected(office.world, second).connection_id
     [record] = importable(office.xero)[:1]
     link_entity(replace(office.world, connection_id=theirs), record.uuid)
-    disconnect.disconnect(office.world.database, theirs, staff_id=second.staff_id)
+    disconnect.disconnect(office.world.database, Actor.of(second.staff_id), theirs)
     # When XPM is read through the partner's connection
     unpause(office.world)
     office.world.run_due()

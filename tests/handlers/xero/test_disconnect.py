@@ -8,6 +8,8 @@ from uuid import UUID
 
 import pytest
 
+from handlers.access.act import Actor
+from handlers.access.practices import BY_COMMAND_LINE
 from handlers.errors import RequestRefused
 from handlers.integration.connect import Choice, Connected, ConnectingStaff, choose
 from handlers.integration.disconnect import disconnect
@@ -29,7 +31,7 @@ def left(office: Office, connection_id: UUID | None = None) -> str | None:
 
 def test_disconnecting_leaves_the_practice_and_revokes_the_consent(both_offices: Office) -> None:
     office = both_offices
-    disconnect(office.world.database, office.connection_id, staff_id=office.partner.staff_id)
+    disconnect(office.world.database, Actor.of(office.partner.staff_id), office.connection_id)
     assert office.connection().state is ConnectionState.DISCONNECTED
     office.world.run_due()
     assert office.grants.counts == {"deletions": 1, "revocations": 1}
@@ -39,7 +41,7 @@ def test_disconnecting_leaves_the_practice_and_revokes_the_consent(both_offices:
 
 
 def test_who_disconnected_is_in_the_audit_trail(office: Office) -> None:
-    disconnect(office.world.database, office.connection_id)
+    disconnect(office.world.database, BY_COMMAND_LINE, office.connection_id)
     with office.world.database.read() as tx:
         entry = audit.of_subject(tx, "connection", office.connection_id)[-1]
     assert (entry.actor, entry.before, entry.after) == (ActorKind.OPERATOR, "connected", "disconnected")
@@ -48,18 +50,18 @@ def test_who_disconnected_is_in_the_audit_trail(office: Office) -> None:
 def test_only_the_person_themself_and_only_once(office: Office) -> None:
     def code(connection_id: UUID, staff_id: UUID) -> str:
         with pytest.raises(RequestRefused) as caught:
-            disconnect(office.world.database, connection_id, staff_id=staff_id)
+            disconnect(office.world.database, Actor.of(staff_id), connection_id)
         return caught.value.code
 
     assert code(office.connection_id, colleague(office.world).staff_id) == "unknown_connection"
     assert code(UUID(int=5), office.partner.staff_id) == "unknown_connection"
-    disconnect(office.world.database, office.connection_id, staff_id=office.partner.staff_id)
+    disconnect(office.world.database, Actor.of(office.partner.staff_id), office.connection_id)
     assert code(office.connection_id, office.partner.staff_id) == "already_disconnected"
 
 
 def test_with_xero_away_it_is_disconnected_here_and_there_later(office: Office) -> None:
     office.knobs(identity_status=503)
-    disconnect(office.world.database, office.connection_id)
+    disconnect(office.world.database, BY_COMMAND_LINE, office.connection_id)
     office.run_job(KIND)
     import_id = office.ask()
     office.world.runner().run(office.job(import_id).id)
@@ -73,14 +75,14 @@ def test_with_xero_away_it_is_disconnected_here_and_there_later(office: Office) 
 
 def test_an_access_token_that_ran_out_is_refreshed_for_it(office: Office) -> None:
     office.grants.expire_all()
-    disconnect(office.world.database, office.connection_id)
+    disconnect(office.world.database, BY_COMMAND_LINE, office.connection_id)
     office.world.run_due()
     assert office.grants.counts == {"refreshes": 1, "deletions": 1, "revocations": 1}
 
 
 def test_with_a_dead_consent_it_is_noted_that_xero_keeps_the_connection(office: Office) -> None:
     office.grants.revoke_all()
-    disconnect(office.world.database, office.connection_id)
+    disconnect(office.world.database, BY_COMMAND_LINE, office.connection_id)
     office.world.run_due()
     assert (left(office) or "").startswith("kept: the consent had ended")
     assert office.login().access_token is None
@@ -89,14 +91,14 @@ def test_with_a_dead_consent_it_is_noted_that_xero_keeps_the_connection(office: 
 def test_another_connection_of_the_same_login_and_practice_goes_on(office: Office) -> None:
     second = colleague(office.world)
     theirs = connected(office.world, second).connection_id
-    disconnect(office.world.database, office.connection_id)
+    disconnect(office.world.database, BY_COMMAND_LINE, office.connection_id)
     office.world.run_due()
     assert office.grants.counts == {}
     assert left(office) == "kept: another connection uses it"
     import_id = office.ask(0, second)
     office.world.run_due()
     assert office.world.import_row(import_id).state is ImportState.SUCCEEDED
-    disconnect(office.world.database, theirs)
+    disconnect(office.world.database, BY_COMMAND_LINE, theirs)
     office.world.run_due()
     assert office.grants.counts == {"deletions": 1, "revocations": 1}
 
@@ -107,7 +109,7 @@ def test_a_login_with_another_practice_keeps_its_tokens(office: Office) -> None:
     [user] = office.grants.connected
     office.grants.connected[user].remove(office.connection().tenant_id)  # so that their consent has one practice only
     theirs = connected(office.world, second).connection_id
-    disconnect(office.world.database, office.connection_id)
+    disconnect(office.world.database, BY_COMMAND_LINE, office.connection_id)
     office.world.run_due()
     assert office.grants.counts["revocations"] == 0
     assert office.connection(theirs).state is ConnectionState.CONNECTED
@@ -115,7 +117,7 @@ def test_a_login_with_another_practice_keeps_its_tokens(office: Office) -> None:
 
 
 def test_reconnected_before_the_worker_came_to_it_nothing_is_ended(office: Office) -> None:
-    disconnect(office.world.database, office.connection_id)
+    disconnect(office.world.database, BY_COMMAND_LINE, office.connection_id)
     again = connected(office.world, office.partner)
     office.world.run_due()
     assert office.grants.counts == {}
@@ -139,7 +141,7 @@ def succeeds(office: Office) -> bool:
 def test_while_a_practice_is_being_chosen_nothing_is_ended(both_offices: Office) -> None:
     # Given a partner who disconnects and, before the worker comes to it, gets a choice
     office = both_offices
-    disconnect(office.world.database, office.connection_id)
+    disconnect(office.world.database, BY_COMMAND_LINE, office.connection_id)
     choice = offered(office)
     # When the worker comes to it, then it waits, and the choice makes a connection that works
     office.run_job(KIND)
@@ -152,7 +154,7 @@ def test_while_a_practice_is_being_chosen_nothing_is_ended(both_offices: Office)
 
 
 def test_the_practice_that_was_not_chosen_is_left(office: Office) -> None:
-    disconnect(office.world.database, office.connection_id)
+    disconnect(office.world.database, BY_COMMAND_LINE, office.connection_id)
     choice = offered(office)
     office.run_job(KIND)
     chosen = choose(office.world.database, office.partner, choice.consent_id, OTHER_TENANT)
@@ -164,7 +166,7 @@ def test_the_practice_that_was_not_chosen_is_left(office: Office) -> None:
 
 
 def test_when_nobody_chooses_the_consent_is_ended(office: Office) -> None:
-    disconnect(office.world.database, office.connection_id)
+    disconnect(office.world.database, BY_COMMAND_LINE, office.connection_id)
     offered(office)
     office.run_job(KIND)
     office.world.pass_time(601)
@@ -174,7 +176,7 @@ def test_when_nobody_chooses_the_consent_is_ended(office: Office) -> None:
 
 
 def test_while_the_person_is_at_xero_nothing_is_ended(office: Office) -> None:
-    disconnect(office.world.database, office.connection_id)
+    disconnect(office.world.database, BY_COMMAND_LINE, office.connection_id)
     back = come_back(office.world, office.partner)
     office.run_job(KIND)
     assert isinstance(complete(office.world, office.partner, back), Connected)
@@ -199,7 +201,7 @@ def test_a_reconnect_while_xero_answers_is_not_ended(
     office: Office, monkeypatch: pytest.MonkeyPatch, call: str, deletions: int
 ) -> None:
     # Given a worker that is about to end the consent, and a Xero that is slow
-    disconnect(office.world.database, office.connection_id)
+    disconnect(office.world.database, BY_COMMAND_LINE, office.connection_id)
     meanwhile(monkeypatch, call, office.reconnect)
     # When the partner connects again meanwhile, then the new consent is kept
     office.run_job(KIND)
@@ -211,14 +213,14 @@ def test_what_waited_for_a_reconnect_is_turned_down_at_once(office: Office) -> N
     office.grants.revoke_all()
     import_id = office.ask()
     office.world.run_due()
-    disconnect(office.world.database, office.connection_id)
+    disconnect(office.world.database, BY_COMMAND_LINE, office.connection_id)
     office.world.run_due()
     row = office.world.import_row(import_id)
     assert (row.state, row.outcome_code) == (ImportState.REJECTED, "integration_not_configured")
 
 
 def test_the_partner_may_connect_again(office: Office) -> None:
-    disconnect(office.world.database, office.connection_id)
+    disconnect(office.world.database, BY_COMMAND_LINE, office.connection_id)
     office.world.run_due()
     again = connected(office.world, ConnectingStaff(office.world.practice_id, office.partner.staff_id))
     assert again.connection_id != office.connection_id

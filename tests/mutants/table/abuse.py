@@ -50,6 +50,34 @@ FORGERY = (
         (f"{TEST_SIGNED}::test_a_replaced_secret_is_accepted_for_a_day",),
     ),
     Mutant(
+        "overlap-once",
+        "a secret that is replaced again within its overlap leaves the one before in use",
+        "whoever lost a new secret and makes another one stops what is signed with the one in use",
+        (Edit("portal_db/overlap.py", "case((overlaps, table.old_secret), else_=table.secret)", "table.secret"),),
+        (
+            f"{TEST_SIGNED}::test_a_new_secret_that_was_lost_is_replaced_and_the_one_in_use_is_still_accepted",
+            "tests/handlers/webhooks/test_webhooks.py::"
+            "test_a_new_secret_that_was_lost_is_replaced_and_the_one_in_use_still_signs[sqlite]",
+        ),
+    ),
+    Mutant(
+        "overlap-ends-as-promised",
+        "a second replacement does not prolong the overlap",
+        "a secret that was replaced because it leaked is good for as long as its successors are replaced",
+        (
+            Edit(
+                "portal_db/overlap.py",
+                "case((overlaps, table.old_secret_until), else_=db_now(overlap_seconds))",
+                "db_now(overlap_seconds)",
+            ),
+        ),
+        (
+            f"{TEST_SIGNED}::test_a_new_secret_that_was_lost_is_replaced_and_the_one_in_use_is_still_accepted",
+            "tests/handlers/webhooks/test_webhooks.py::"
+            "test_a_new_secret_that_was_lost_is_replaced_and_the_one_in_use_still_signs[sqlite]",
+        ),
+    ),
+    Mutant(
         "greeting-fits",
         "an email greets nobody by a web address or a sentence",
         "XPM's or a producer's text stands in an email from our sender",
@@ -507,6 +535,59 @@ AUTOMATION = (
         "12 of 12 presses of the button sent an email",
         (Edit("web/usage.py", "        if to is not None:", "        if False:"),),
         (f"{USAGE}::test_one_client_gets_so_many_emails_whoever_presses_the_button",),
+    ),
+    Mutant(
+        "sunset-everywhere",
+        "every answer to a key that ends soon says so",
+        "a program that only follows streams and loads files stops without a warning",
+        (Edit("web/http/sunset.py", 'MutableHeaders(scope=message)["sunset"] = sunset', "pass"),),
+        ("tests/web/api/test_api_keys.py::test_every_answer_to_a_key_that_ends_soon_says_so",),
+    ),
+    Mutant(
+        "xero-away-when",
+        "an answer that Xero is away says when to try again",
+        "a program asks again at once, for as long as Xero is away",
+        (
+            Edit(
+                "handlers/refusals/__init__.py",
+                'Refusal(RefusedForNow, "xero_unavailable"',
+                'Refusal(RequestRefused, "xero_unavailable"',
+            ),
+        ),
+        ("tests/web/api/test_integration.py::test_with_xero_away_the_answer_says_when_to_try_again",),
+    ),
+    Mutant(
+        "emails-of-retries",
+        "a retry uses up nothing of a client's emails",
+        "a program that repeats one request is refused on the sixth, and the client gets no email that day",
+        tuple(
+            Edit(file, f"if not {module}.is_repeated(", f"if True or {module}.is_repeated(")
+            for file, module in (
+                ("web/api/clients.py", "welcome_email"),
+                ("web/pages/clients/list.py", "welcome_email"),
+                ("web/pages/clients/invite.py", "welcome_email"),
+                ("web/pages/clients/invite.py", "co_owners"),
+            )
+        ),
+        (
+            f"{USAGE}::test_a_retry_is_no_further_email_to_a_client",
+            f"{USAGE}::test_what_strangers_ask_for_uses_up_nothing_of_a_client",
+            "tests/web/pages/clients/test_co_owners.py::"
+            "test_one_co_owner_gets_so_many_emails_and_their_client_their_own",
+        ),
+    ),
+    Mutant(
+        "tasks-of-strangers",
+        "what strangers ask for uses up nothing of a client's tasks",
+        "anybody with a session of any firm keeps a client from getting tasks for a day",
+        (
+            Edit(
+                "handlers/clients/tasks.py",
+                "        require_current_client(tx, caller, client_id)\n        known",
+                "        known",
+            ),
+        ),
+        (f"{USAGE}::test_what_strangers_ask_for_uses_up_nothing_of_a_client",),
     ),
     Mutant(
         "tasks-of-a-program",

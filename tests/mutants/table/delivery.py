@@ -33,8 +33,8 @@ RUNNING = (
         (
             Edit(
                 RUNNER,
-                "                if attempt.retry_state.attempt_number > 1 and self._was_recorded(tasks):\n",
-                "                if attempt.retry_state.attempt_number > 99:\n",
+                "attempt.retry_state.attempt_number == 1 or not self._was_recorded(tasks):",
+                "attempt is not None:",
             ),
         ),
         (f"{COMMITS}::test_a_commit_whose_answer_was_lost_is_not_repeated[sqlite]",),
@@ -59,7 +59,7 @@ RUNNING = (
         "commit-tries",
         "a transaction that failed because the database was unavailable is retried",
         "a restart of the database uses up attempts",
-        (Edit(RUNNER, "stop=stop_after_attempt(DATABASE_TRIES)", "stop=stop_after_attempt(1)"),),
+        (Edit(RUNNER, "stop_all(stop_after_attempt(DATABASE_TRIES), ", "stop_all(stop_after_attempt(1), "),),
         (f"{COMMITS}::test_a_commit_that_failed_is_tried_again[sqlite]",),
     ),
     Mutant(
@@ -94,6 +94,13 @@ RUNNING = (
         "P18: a shutdown takes as long as an import, and ends in SIGKILL",
         (Edit(RUNNER, "if job.lane == parent.lane and not self._stopping.is_set()]", "if job.lane == parent.lane]"),),
         (f"{FLOW}::test_nothing_is_run_on_while_stopping[sqlite]",),
+    ),
+    Mutant(
+        "stopping-puts-back",
+        "a worker that stops puts back what it has not begun",
+        "P18: for as long as its last job takes, somebody waits for an import that another worker is free to do",
+        (Edit(CONSUMER, "            if self.broker.unstarted is not None:\n", "            if False:\n"),),
+        (f"{TEST_CONSUMER}::test_a_worker_that_stops_leaves_to_others_what_it_has_not_begun",),
     ),
     Mutant(
         "stopping-between-sets",
@@ -297,6 +304,13 @@ QUEUES = (
         (f"{TEST_DOOR}::test_accepted_is_said_after_the_commit[sqlite]",),
     ),
     Mutant(
+        "door-receipt-names-message",
+        "a receipt names the message that it answers",
+        "the sender of a corrected request reads the refusal of the first one, and gives up",
+        (Edit(DOOR, 'answered = {"message_id": message_id}', "answered: dict[str, str] = {}"),),
+        (f"{TEST_DOOR}::test_a_receipt_names_the_message_that_it_answers",),
+    ),
+    Mutant(
         "consumer-quarantine",
         "a message that cannot be decoded is set aside",
         "P6: a malformed message is lost silently",
@@ -491,7 +505,7 @@ RINGING = (
         "ring-webhooks-apart",
         "webhooks have a limit of their own",
         "P10: an endpoint of one customer that answers slowly delays the welcome emails",
-        (Edit(CANDIDATES, "(Lane.EMAIL,), (Lane.WEBHOOKS,))", "(Lane.EMAIL, Lane.WEBHOOKS))"),),
+        (Edit(CANDIDATES, "    (Lane.EMAIL,),\n    (Lane.WEBHOOKS,),\n", "    (Lane.EMAIL, Lane.WEBHOOKS),\n"),),
         ("tests/worker/leader/test_relay_fairness.py::test_email_and_webhooks_have_limits_of_their_own[sqlite]",),
     ),
     Mutant(
@@ -739,11 +753,111 @@ SETS = (
         (
             Edit(
                 RUNNER,
-                "                self._run_apart(claimed)\n                return _Applied()\n",
+                "                self._run_apart(ours)\n                return _Applied()\n",
                 "                return _Applied()\n",
             ),
         ),
         (f"{SETS_TESTS}::test_something_unforeseen_is_one_job_s[sqlite]",),
+    ),
+    Mutant(
+        "set-apart-ours",
+        "what was given back to the queue is not run apart",
+        "calls of XPM are made twice, by a worker that no longer has the jobs",
+        (Edit(RUNNER, "self._run_apart(ours)", "self._run_apart(claimed)"),),
+        (f"{SETS_TESTS}::test_what_was_given_back_for_its_own_call_is_not_run_apart[sqlite]",),
+    ),
+    Mutant(
+        "commit-follow-ups",
+        "the follow-ups of a COMMIT whose answer was lost are those of the try that wrote them",
+        "a second break, and follow-ups that nobody runs wait for their leases to end",
+        (
+            Edit(
+                RUNNER,
+                "                written = _Applied()\n",
+                "                written = applied = _Applied()\n",
+            ),
+        ),
+        (f"{COMMITS}::test_after_a_lost_answer_the_import_goes_on[1-sqlite]",),
+    ),
+    Mutant(
+        "chain-patient",
+        "a worker that holds the mail server's answer goes on trying to record it",
+        "a failover of the database, and an email for each thread is of unknown outcome",
+        (Edit("worker/runner/chain.py", "for_seconds=RECORD_SECONDS if is_only_sent else 0.0", "for_seconds=0.0"),),
+        (
+            "tests/worker/runner/test_chain.py"
+            "::test_an_email_whose_sending_cannot_be_recorded_for_a_while_is_known_to_be_sent[sqlite]",
+        ),
+    ),
+    Mutant(
+        "chain-patient-end",
+        "the last email of a set is recorded as patiently as the others",
+        "a failover of the database, and an email for each thread is of unknown outcome",
+        (Edit("worker/runner/chain.py", "self._tries(for_seconds=RECORD_SECONDS):", "self._tries():"),),
+        ("tests/worker/runner/test_chain.py::test_the_last_email_of_a_set_is_recorded_as_patiently[sqlite]",),
+    ),
+    Mutant(
+        "poison-takes-its-worker",
+        "P14: a job whose isolated process takes its worker with it is not run for ever",
+        "one job that uses up a machine's memory ends all workers of the lane, again and again",
+        (
+            Edit(
+                "worker/runner/isolation.py", "if job.lost_leases >= MOST_LOST_LEASES:", "if job.lost_leases >= 10**9:"
+            ),
+        ),
+        ("tests/worker/runner/test_isolation.py::test_who_takes_its_worker_along_is_buried_without_another_run",),
+    ),
+    Mutant(
+        "email-late-reset",
+        "emails about one's own account are begun under the lease of their job",
+        "a worker that was held up sends a link that has ended, beside the one that works",
+        (Edit("handlers/access/password_reset.py", "        jobs.require_held(tx, jobs.lease_of(job))\n"),),
+        ("tests/handlers/email/test_lost_lease.py::test_a_link_for_a_password",),
+    ),
+    Mutant(
+        "email-late-notice",
+        "emails about one's own account are begun under the lease of their job",
+        "a worker that was held up sends a notice a second time",
+        (Edit("handlers/access/security_notice.py", "        jobs.require_held(tx, jobs.lease_of(job))\n"),),
+        ("tests/handlers/email/test_lost_lease.py::test_a_notice_of_a_change",),
+    ),
+    Mutant(
+        "email-late-invitation",
+        "emails about one's own account are begun under the lease of their job",
+        "a worker that was held up sends a co-owner a link that has ended",
+        (Edit("handlers/clients/co_owners.py", "        require_held(tx, lease_of(job))\n"),),
+        ("tests/handlers/email/test_lost_lease.py::test_the_invitation_of_a_co_owner",),
+    ),
+    Mutant(
+        "email-late-reconnect",
+        "emails about one's own account are begun under the lease of their job",
+        "a worker that was held up asks to reconnect a second time",
+        (Edit("handlers/xero/reconnect_notice.py", "        jobs.require_held(tx, jobs.lease_of(job))\n"),),
+        ("tests/handlers/xero/test_breaks.py::test_a_worker_that_was_held_up_tells_nobody_late",),
+    ),
+    Mutant(
+        "ring-held-place",
+        "a job that the quota holds back keeps no place once its message is lost",
+        "a practice whose day of quota is used up gets nothing done that needs none",
+        (
+            Edit(
+                "portal_db/work/ringing.py",
+                "    _set_rung(tx, [each.job_id for each in again if each.job_id not in chosen], None)\n",
+            ),
+        ),
+        (
+            "tests/portal_db/work/test_ringing.py"
+            "::test_what_the_quota_holds_back_after_its_message_was_lost_leaves_its_place[sqlite]",
+        ),
+    ),
+    Mutant(
+        "ring-every-lane",
+        "a job is rung whatever its lane, whether or not a person waits for it",
+        "an email with a link for a password whose ring was lost is never sent",
+        (Edit(CANDIDATES, "    (Lane.INTERACTIVE,),\n"),),
+        (
+            "tests/worker/leader/test_relay_fairness.py::test_a_job_of_any_kind_is_rung_whether_or_not_a_person_waits[send_password_reset-sqlite]",
+        ),
     ),
     Mutant(
         "set-email-order",

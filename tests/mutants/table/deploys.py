@@ -33,14 +33,14 @@ MUTANTS = (
         "kind-interactive",
         "the same for interactive jobs",
         "jobs of a newer release's kind fill the look of the relay",
-        (Edit(CANDIDATES, "Job.interactive, is_due(), is_known(), ", "Job.interactive, is_due(), "),),
+        (Edit(CANDIDATES, "Job.interactive, is_due(), is_free()", "Job.interactive, is_due()"),),
         (f"{DEPLOYS}::test_interactive_ones_wait_aside_too[sqlite]",),
     ),
     Mutant(
         "kind-rung-again",
         "the same for jobs that were rung and not claimed",
         "they are rung every ten seconds, and take places",
-        (Edit(CANDIDATES, "may_be_claimed = and_(is_due(), is_known(), ", "may_be_claimed = and_(is_due(), "),),
+        (Edit(CANDIDATES, "may_be_claimed = and_(is_due(), is_free())", "may_be_claimed = is_due()"),),
         (f"{DEPLOYS}::test_what_was_rung_before_its_last_worker_went_is_not_rung_again[sqlite]",),
     ),
     Mutant(
@@ -108,7 +108,7 @@ MUTANTS = (
         "kind-not-overdue",
         "jobs that no running worker knows are not overdue",
         "reconcile rings them, and says that workers are missing which are running",
-        (Edit("portal_db/upkeep/discrepancies.py", "~waits_for_quota(), is_known(), ", "~waits_for_quota(), "),),
+        (Edit("portal_db/upkeep/discrepancies.py", "~waits_for_quota(), is_free())", "~waits_for_quota())"),),
         (f"{DEPLOYS}::test_operations_are_told",),
     ),
     Mutant(
@@ -169,5 +169,12 @@ MUTANTS = (
             "tests/portal_db/test_migrations.py::test_a_release_that_a_later_migration_has_left_behind_starts_nothing",
             "tests/web/http/test_problems.py::test_ready_as_long_as_a_newer_releases_tables_can_be_worked_with",
         ),
+    ),
+    Mutant(
+        "deploy-templates",
+        "a process keeps the templates that it started with",
+        "an old process fills in a new release's template: pages end in errors, emails become dead letters",
+        (Edit("config/templates.py", "    return FunctionLoader(found.get)\n", "    return files\n"),),
+        ("tests/web/test_templates.py::test_a_process_keeps_the_templates_that_it_started_with",),
     ),
 )

@@ -7,7 +7,7 @@ from tests.mutants.mutant import Edit, Mutant
 SYNCS, SYNC = "portal_db/directory/syncs.py", "handlers/directory/sync.py"
 CRASHES, DROPS = "tests/handlers/directory/test_crashes.py", "tests/handlers/directory/test_accept_missing.py"
 FRESH, SEARCH, PURGE = (f"tests/handlers/directory/test_{name}.py" for name in ("freshness", "search", "purge"))
-RUNS = "tests/handlers/directory/test_sync.py"
+RUNS, KINDS = (f"tests/handlers/directory/test_{name}.py" for name in ("sync", "classification"))
 
 MUTANTS = (
     Mutant(
@@ -134,8 +134,41 @@ MUTANTS = (
         "directory-brings-more",
         "Import items for an existing client calls XPM",
         "b.16: Import items after a change in XPM imports the older data",
-        (Edit("handlers/directory/lookup.py", "if row.epoch > 1 or brings_more:", "if row.epoch > 1:"),),
+        (Edit("handlers/directory/lookup.py", "if row.epoch > 1 or _brings_more(requester):", "if row.epoch > 1:"),),
         (f"{FRESH}::test_bringing_more_to_a_client_who_is_there_always_asks",),
+    ),
+    Mutant(
+        "directory-wholly",
+        "relationships of an existing client are not imported on the word of an incremental sync",
+        "Import items after a change of relationships in XPM imports none of it",
+        (
+            Edit(
+                "handlers/directory/lookup.py",
+                "known_at = confirmed_at(requester.record, requester.directory, wholly=wholly)",
+                "known_at = confirmed_at(requester.record, requester.directory)",
+            ),
+        ),
+        (f"{FRESH}::test_an_incremental_sync_does_not_stand_in_for_asking_about_relationships",),
+    ),
+    Mutant(
+        "directory-known-type",
+        "a common word for an entity decides before the word individual",
+        "b.4: a fund with individual trustees is imported as a person, with a login",
+        (
+            Edit(
+                "handlers/directory/classification.py",
+                "if _named_in(structure) not in (None, EntityType.SOLE_TRADER):",
+                "if not _PERSON.search(structure) and _named_in(structure) not in (None, EntityType.SOLE_TRADER):",
+            ),
+        ),
+        (f"{KINDS}::test_a_structure_that_says_what_it_is[SMSF - Individual Trustee-Super Fund]",),
+    ),
+    Mutant(
+        "directory-non-individual",
+        "a non-individual is not a person",
+        "b.4: an entity cannot be imported as one",
+        (Edit("handlers/directory/classification.py", "(?<!non[- ])"),),
+        (f"{KINDS}::test_a_structure_of_the_practice_s_own_is_for_the_requester_to_say[Non-Individual]",),
     ),
     Mutant(
         "directory-older-sight",

@@ -8,8 +8,12 @@ ACTS = "portal_db/work/bulk_acts.py"
 POSTED = "web/console/operator.py"
 SIGNING_IN = "tests/web/console/test_signing_in.py"
 BULK = "tests/handlers/operations/test_bulk.py"
+DEAD_ONLY = "test_a_selection_is_of_dead_letters_only"
+CONSOLE_DEAD = "tests/web/console/test_dead.py"
 PERSONAL_DATA = "portal_db/upkeep/personal_data.py"
 ERASE = "tests/handlers/operations/test_erase.py"
+BULK_COMMANDS = "worker/cli/operations/bulk_acts.py"
+CLI = "tests/worker/cli"
 
 MUTANTS = (
     Mutant(
@@ -51,6 +55,119 @@ MUTANTS = (
         "dead letters that nobody saw in the preview are acted on",
         (Edit("handlers/operations/bulk.py", "older = {name: age + elapsed for", "older = {name: age for"),),
         (f"{BULK}::test_ages_count_from_the_start_of_an_act",),
+    ),
+    Mutant(
+        "batch-cut-off",
+        "a command whose batch is cut off says that part of it is recorded, and how to go on",
+        "another run makes a second batch, whose rows are rejected because of the first, which stays open for ever",
+        (
+            Edit(
+                "worker/cli/imports/add.py",
+                "        except (KeyboardInterrupt, *DATABASE_AWAY):\n",
+                "        except ():\n",
+            ),
+        ),
+        (
+            f"{CLI}/test_import_file.py::test_a_batch_that_was_cut_off_goes_on_under_its_key[the database restarts]",
+            f"{CLI}/test_import_file.py::test_a_batch_that_was_cut_off_goes_on_under_its_key[Ctrl-C]",
+        ),
+    ),
+    Mutant(
+        "bulk-stopped-fails",
+        "a command whose act was stopped by somebody else says how far it came, and fails",
+        "an operator takes half of the dead letters for all",
+        (Edit(BULK_COMMANDS, "return outcomes, _is_stopped(database, row.id)", "return outcomes, False"),),
+        (f"{CLI}/test_dead.py::test_an_act_that_somebody_else_stops_does_not_end_as_done",),
+    ),
+    Mutant(
+        "bulk-interrupted-counts",
+        "a command that is interrupted says how far it came as the record has it",
+        "up to 99 dead letters are dismissed for good, and the operator reads of none",
+        (
+            Edit(
+                BULK_COMMANDS,
+                "        _is_stopped(database, row.id)\n        raise\n",
+                '        note(f"Stopped after {len(outcomes.done)}.")\n        raise\n',
+            ),
+        ),
+        (f"{CLI}/test_dead.py::test_an_act_that_is_interrupted_counts_what_it_did",),
+    ),
+    Mutant(
+        "cancel-refused-fails",
+        "cancelling a batch fails if an import of it was refused",
+        "a script takes imports that go on for cancelled ones",
+        (
+            Edit(
+                "worker/cli/imports/manage.py",
+                "    if outcomes.refused:\n        raise typer.Exit(ExitCode.FAILED)\n",
+            ),
+        ),
+        (f"{CLI}/test_operations.py::test_what_a_batch_did_not_let_cancel_is_listed_and_no_success",),
+    ),
+    Mutant(
+        "disconnect-asks",
+        "the command that disconnects XPM asks first",
+        "a mistyped id has a practice's waiting imports rejected and its consent ended",
+        (Edit("worker/cli/practices/connections.py", "            yes=yes,\n", "            yes=True,\n"),),
+        (f"{CLI}/test_connections.py::test_disconnecting_asks_first_and_names_who_did_it",),
+    ),
+    Mutant(
+        "disconnect-names-who",
+        "the audit trail says which operator disconnected XPM, and why",
+        "nobody knows who ended a practice's consent",
+        (Edit("handlers/integration/disconnect.py", "    by.audit(\n", "    Actor(None).audit(\n"),),
+        (f"{CLI}/test_connections.py::test_disconnecting_asks_first_and_names_who_did_it",),
+    ),
+    Mutant(
+        "leave-asks",
+        "the command that records that somebody has left asks first",
+        "a mistyped id signs a staff member out for good",
+        (Edit("worker/cli/practices/handover.py", "            yes=yes,\n", "            yes=True,\n"),),
+        (f"{CLI}/test_schedule.py::test_somebody_leaves_and_a_colleague_takes_their_clients_on",),
+    ),
+    Mutant(
+        "erase-shows-first",
+        "an erasure that asks shows what it erases, for scripts too",
+        "somebody answers yes to the erasure of a person whom they did not see named",
+        (Edit("worker/cli/operations/erase.py", "if not as_json or not (yes or dry_run):", "if not as_json:"),),
+        (f"{CLI}/test_setup.py::test_a_person_is_erased_after_a_yes",),
+    ),
+    Mutant(
+        "password-prompt-hides",
+        "a password that is typed at a prompt is not shown",
+        "whoever looks at the operator's screen has a staff member's password",
+        (Edit("worker/cli/practices/people.py", "hide_input=True", "hide_input=False"),),
+        (f"{CLI}/test_access.py::test_a_password_is_typed_at_a_prompt_that_does_not_show_it",),
+    ),
+    Mutant(
+        "bulk-as-shown",
+        "an act begins only on as many dead letters as the operator was shown",
+        "of a preview of three, nine hundred are dismissed",
+        (Edit("handlers/operations/bulk.py", "        if total != shown:", "        if total < shown:"),),
+        (
+            f"{BULK}::test_nothing_begins_when_more_have_died_since_they_were_counted[sqlite]",
+            f"{CONSOLE_DEAD}::test_no_more_are_ended_than_the_preview_showed",
+        ),
+    ),
+    Mutant(
+        "bulk-of-dead-letters",
+        "a query of dead letters stays one of dead letters",
+        "a preview of waiting jobs, which dismisses every dead letter of every practice",
+        (
+            Edit(
+                "handlers/operations/job_query.py",
+                "            if only_dead and not base.only_dead:",
+                "            if False:",
+            ),
+        ),
+        (f"{BULK}::{DEAD_ONLY}", f"{CONSOLE_DEAD}::test_jobs_in_another_state_are_neither_previewed_nor_acted_on"),
+    ),
+    Mutant(
+        "bulk-selection-of-dead-letters",
+        "a selection that an act is stored with is of dead letters",
+        "an act is about every dead letter, since the states it was made with are not stored",
+        (Edit("handlers/operations/bulk.py", "        if not self.which.only_dead:", "        if False:"),),
+        (f"{BULK}::{DEAD_ONLY}",),
     ),
     Mutant(
         "console-role",
@@ -180,6 +297,20 @@ MUTANTS = (
         ),
     ),
     Mutant(
+        "erase-former-user",
+        "a privacy request reaches what a former Xero user of a connection saw",
+        "the person's record stays in a directory that nobody reads any more",
+        (Edit(PERSONAL_DATA, ".in_(union(read, former))", ".in_(read)"),),
+        (f"{ERASE}::test_what_a_former_xero_user_of_the_connection_saw_is_erased_too[sqlite]",),
+    ),
+    Mutant(
+        "erase-former-users-only",
+        "a privacy request leaves what another practice's Xero user sees in the same tenant",
+        "invariant 6: one practice's request empties another's directory",
+        (Edit(PERSONAL_DATA, "        ~exists().where(same_directory(XpmConnection, Directory)),\n"),),
+        (f"{ERASE}::test_what_a_former_xero_user_of_the_connection_saw_is_erased_too[sqlite]",),
+    ),
+    Mutant(
         "erase-made-from",
         "a record that no client is linked to belongs to the clients whom an import made from it",
         "b.36: a wrong link, undone long ago, has a disconnected client's record erased, and the client with it",
@@ -212,5 +343,12 @@ MUTANTS = (
             ),
         ),
         (f"{ERASE}::test_a_wrong_import_that_was_undone_leads_to_nobody_else[sqlite]",),
+    ),
+    Mutant(
+        "restore-ends-access",
+        "after a restore no session and no link of the backup is left",
+        "whoever was signed out or got a new password since the backup is signed in again",
+        (Edit("handlers/operations/restore.py", "        restores.end_access(tx)\n"),),
+        ("tests/handlers/operations/test_restore.py::test_no_access_that_the_backup_has_is_left[sqlite]",),
     ),
 )

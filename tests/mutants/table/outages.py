@@ -69,7 +69,7 @@ MUTANTS = (
         "outage-one-makes-it",
         "one job waits for the next probe, the others for the end of the outage",
         "all jobs come back at each probe",
-        (Edit(RECORD, "    if has_row(tx, *_waits(waiting_code), in_time):", "    if False:"),),
+        (Edit(RECORD, "    if has_row(tx, *_waits(waiting_code), is_free(), in_time):", "    if False:"),),
         (f"{TESTS}::test_of_the_jobs_that_meet_an_outage_one_makes_the_next_probe",),
     ),
     Mutant(
@@ -194,17 +194,64 @@ MUTANTS = (
         (f"{LINKS_TESTS}::test_a_record_that_cannot_be_read_keeps_no_other_link_waiting[sqlite]",),
     ),
     Mutant(
+        "links-own-connection",
+        "a link is checked through its own connection, and no other",
+        "a record is reported gone because another connection does not see it",
+        (Edit(LINKS, "    require_same_connection(owner, due.connection)\n"),),
+        (f"{LINKS_TESTS}::test_a_connection_that_was_replaced_meanwhile_is_not_asked[sqlite]",),
+    ),
+    Mutant(
         "links-take-turns",
         "links that are due go to the end of the queue, whether or not they can be checked",
         "a tenant that is away each night keeps every other tenant's links from being checked",
-        (Edit(LINKS, "        links.postpone(tx, [link.link_id for link in due])\n", "        pass\n"),),
+        (Edit(LINKS, "        links.postpone(tx, [each.link.id for each in due])\n", "        pass\n"),),
         (f"{LINKS_TESTS}::test_a_tenant_whose_xpm_is_away_keeps_no_other_tenants_links_waiting[sqlite]",),
     ),
     Mutant(
         "links-failed-goes-last",
         "a link whose check ends the look at its tenant goes behind the links that it keeps waiting",
         "a record that XPM always fails for keeps its tenant's other links from ever being checked",
-        (Edit(LINKS, "                links.postpone(tx, [link.link_id])\n", "                pass\n"),),
+        (Edit(LINKS, "                links.postpone(tx, [link.id])\n", "                pass\n"),),
         (f"{LINKS_TESTS}::test_a_record_that_xpm_fails_for_keeps_its_tenants_links_waiting_for_one_run[postgresql]",),
+    ),
+    Mutant(
+        "outage-probe-back",
+        "a probe that our own quota stops is made by another",
+        "XPM is back, and everybody waits two minutes more for one tenant whose day is used up",
+        (
+            Edit(
+                OUTAGES,
+                "(self._end if verdict else self._give_back_probe)(upstream)",
+                "verdict and self._end(upstream)",
+            ),
+        ),
+        (f"{TESTS}::test_a_probe_that_our_own_quota_stops_is_made_by_another",),
+    ),
+    Mutant(
+        "outage-person-asks-again",
+        "a person's calls for one record count once against XPM",
+        "three clicks on one record that XPM fails for, and XPM is away for all practices",
+        (
+            Edit(
+                "handlers/directory/lookup.py",
+                "lane=Lane.INTERACTIVE, holder=str(xpm_uuid), ",
+                "lane=Lane.INTERACTIVE, ",
+            ),
+        ),
+        (f"{TESTS}::test_a_person_who_asks_again_for_one_record_is_no_outage",),
+    ),
+    Mutant(
+        "outage-probe-may-run",
+        "the next probe is given to a job that may run",
+        "a paused practice has the first waiting job, and everybody's work waits ten minutes after the server is back",
+        (Edit(RECORD, ".where(*_waits(waiting_code), is_free())", ".where(*_waits(waiting_code))"),),
+        (f"{TESTS}::test_the_probe_is_made_by_a_job_that_may_run",),
+    ),
+    Mutant(
+        "outage-probe-nobody",
+        "a job that may not run makes no probe",
+        "the next worker that meets the outage leaves the probe to a job that is paused",
+        (Edit(RECORD, "*_waits(waiting_code), is_free(), in_time", "*_waits(waiting_code), in_time"),),
+        (f"{TESTS}::test_the_probe_is_made_by_a_job_that_may_run",),
     ),
 )

@@ -14,6 +14,7 @@ LIST = "tests/web/pages/clients/test_list.py"
 CLIENT = "tests/web/pages/clients/test_show.py"
 INTEGRATIONS = "tests/web/pages/settings/test_integrations.py"
 PROGRESS = "tests/web/pages/imports/test_progress.py"
+LEFT_OPEN = "test_an_open_page_that_follows_work_keeps_no_session_from_timing_out"
 SHOW = "tests/web/pages/imports/test_show.py"
 REVIEW = "tests/web/pages/clients/test_review.py"
 SEARCH = "tests/web/pages/clients/test_search.py"
@@ -22,6 +23,9 @@ QUERIES = "portal_db/clients/client_queries.py"
 
 STAFF = "tests/web/pages/settings/test_staff.py"
 KEPT = "tests/web/pages/frame/test_kept_form.py"
+EDIT = "tests/web/pages/clients/test_edit.py"
+WAY_BACK = "tests/web/pages/frame/test_way_back.py"
+BATCH = "tests/web/pages/imports/test_batch.py"
 FIRM = "tests/web/pages/settings/test_firm.py"
 AUDIT = "tests/web/pages/settings/test_programs.py::test_the_audit_says_who_did_what_when_and_from_where"
 
@@ -73,6 +77,32 @@ MUTANTS = (
         "a client's name in XPM runs as script in the browser of staff",
         (Edit(VIEW, "    autoescape=True,", "    autoescape=False,"),),
         (f"{LIST}::test_names_are_shown_as_they_are_and_are_never_markup",),
+    ),
+    Mutant(
+        "page-watching-is-no-use",
+        "a page that follows work keeps no session from timing out",
+        "a page that somebody left open is signed in all night, and the idle limit never comes",
+        (
+            Edit(
+                "handlers/access/sessions.py",
+                "            is_use\n            and found is not None",
+                "            found is not None",
+            ),
+        ),
+        (
+            f"{PROGRESS}::{LEFT_OPEN}[part of the page]",
+            f"{PROGRESS}::{LEFT_OPEN}[part of an import]",
+            f"{PROGRESS}::{LEFT_OPEN}[part of a batch]",
+            f"{PROGRESS}::{LEFT_OPEN}[events]",
+            f"{PROGRESS}::{LEFT_OPEN}[API]",
+        ),
+    ),
+    Mutant(
+        "api-watching-is-no-use",
+        "events of the API keep no session from timing out",
+        "an import's page that somebody left open is signed in all night",
+        (Edit("web/http/identity.py", 'is_use = EVENTS not in request.headers.get("accept", "")', "is_use = True"),),
+        (f"{PROGRESS}::{LEFT_OPEN}[API]",),
     ),
     Mutant(
         "page-next-is-ours",
@@ -342,6 +372,72 @@ MUTANTS = (
         "sessions that have ended fill the database",
         (Edit("handlers/access/kept_form.py", "len(content) > MOST_BYTES or ", ""),),
         (f"{KEPT}::test_only_a_session_that_has_just_ended_keeps_anything",),
+    ),
+    Mutant(
+        "kept-or-said",
+        "who comes back to a form that was not kept is told so",
+        "people believe that what they typed was sent",
+        (
+            Edit(
+                "web/pages/frame/errors.py",
+                'messages.KEPT if getattr(request.state, "is_kept", False) else messages.NOT_KEPT',
+                "messages.KEPT",
+            ),
+        ),
+        (
+            f"{KEPT}::test_only_a_session_that_has_just_ended_keeps_anything",
+            f"{BATCH}::test_rows_that_are_too_many_to_be_kept_are_not_lost_without_a_word",
+        ),
+    ),
+    Mutant(
+        "kept-rows",
+        "rows that were being corrected are there after signing in again",
+        "the emails that somebody collected for an hour are lost",
+        (Edit("web/pages/add_clients/new_batch.py", "    if kept is None:\n", "    if True:\n"),),
+        (
+            f"{BATCH}::test_emails_that_were_typed_are_there_after_signing_in_again[/batches/new]",
+            f"{BATCH}::test_what_was_ticked_is_ticked_after_signing_in_again",
+        ),
+    ),
+    Mutant(
+        "way-back-to-a-page",
+        "the way back from signing in or confirming leads to an address that has a page",
+        "who signs in or confirms comes to an error, and what they typed is lost",
+        (Edit("web/pages/frame/way_back.py", "    while template and template not in pages:", "    while False:"),),
+        (
+            f"{WAY_BACK}::test_each_page_that_answers_a_form_leads_back_to_one_that_is_there",
+            f"{WAY_BACK}::test_a_refused_role_leads_back_to_the_member",
+            f"{BATCH}::test_emails_that_were_typed_are_there_after_signing_in_again[/batches/csv]",
+            "tests/web/pages/account/test_second_factor.py::"
+            "test_who_confirms_on_the_page_of_new_recovery_codes_comes_to_the_page_that_makes_them",
+        ),
+    ),
+    Mutant(
+        "confirmed-said",
+        "who confirmed that it is them is told to do the act again",
+        "an owner believes that a stolen session has ended, and it goes on",
+        (Edit("web/pages/frame/errors.py", "way_back(request, messages.CONFIRMED)", 'way_back(request, "")'),),
+        ("tests/web/http/test_confirmation.py::test_who_confirmed_is_told_to_do_the_act_again_on_the_page_it_is_on",),
+    ),
+    Mutant(
+        "edit-what-was-changed",
+        "a form writes only the fields that differ from what it showed",
+        "an open form takes back what a colleague or an import wrote since, and keeps XPM from correcting it",
+        (
+            Edit("handlers/clients/edit.py", "        if value in (before, now):\n", "        if value == now:\n"),
+            Edit("handlers/clients/edit.py", "        if before != now:\n", "        if False:\n"),
+        ),
+        (
+            f"{EDIT}::test_a_form_takes_back_nothing_that_changed_while_it_was_open[edit]",
+            f"{EDIT}::test_a_form_takes_back_nothing_that_changed_while_it_was_open[import]",
+        ),
+    ),
+    Mutant(
+        "edit-changed-meanwhile",
+        "a value that was changed meanwhile is shown before it is replaced",
+        "of two people who edit a client at once, one undoes what the other wrote, and neither knows",
+        (Edit("handlers/clients/edit.py", "        if before != now:\n", "        if False:\n"),),
+        (f"{EDIT}::test_a_change_of_what_changed_meanwhile_is_refused_with_the_new_value",),
     ),
     Mutant(
         "audit-own-practice",

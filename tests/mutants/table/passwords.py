@@ -295,6 +295,32 @@ MUTANTS = (
         ),
     ),
     Mutant(
+        "reset-kept-while-it-works",
+        "a request for a new password is kept for as long as its link works",
+        "the link of an invitation ends with the first night",
+        (
+            Edit(
+                "portal_db/upkeep/retention.py",
+                "func.coalesce(PasswordReset.ends_at, PasswordReset.created_at)",
+                "PasswordReset.created_at",
+            ),
+        ),
+        (
+            "tests/handlers/operations/test_housekeeping.py"
+            "::test_an_invitation_stays_for_as_long_as_its_link_works_and_a_day[sqlite]",
+        ),
+    ),
+    Mutant(
+        "reset-kept-until-sent",
+        "a request for a new password is kept until its email is settled",
+        "an invitation that waits for the mail server is never sent, and its job succeeds",
+        (Edit("portal_db/upkeep/retention.py", "and_(is_settled, ended_at < ", "and_(ended_at < "),),
+        (
+            "tests/handlers/operations/test_housekeeping.py"
+            "::test_an_invitation_that_waits_for_the_mail_server_is_sent_in_the_end",
+        ),
+    ),
+    Mutant(
         "reset-of-a-backup",
         "a link that the backup has as unsent is not sent after a restore",
         "invariant 3: an email leaves that may have left since the backup was made",

@@ -95,6 +95,7 @@ INVITING = (
     ),
 )
 
+MANY_TASKS = "tests/web/api/test_tasks.py::test_many_ended_tasks_hide_no_open_one_and_all_are_listed_page_by_page"
 TASKS = (
     Mutant(
         "task-needs-connection",
@@ -108,6 +109,26 @@ TASKS = (
             ),
         ),
         ("tests/web/api/test_tasks.py::test_an_entity_needs_a_connection_first[sqlite]",),
+    ),
+    Mutant(
+        "tasks-open-first",
+        "a client's page shows open tasks before those that have ended",
+        "a client with many completed tasks has open ones that nobody sees",
+        (Edit("portal_db/clients/tasks.py", "Task.ended_at.desc().nulls_first(), Task.due_date", "Task.due_date"),),
+        (f"{MANY_TASKS}[sqlite]",),
+    ),
+    Mutant(
+        "tasks-paged",
+        "a client's tasks are listed page by page",
+        "a program that reads the completed tasks of a client misses those beyond the first page",
+        (
+            Edit(
+                "handlers/clients/tasks.py",
+                "states, limit=limit + 1, after=after)",
+                "states, limit=limit, after=after)",
+            ),
+        ),
+        (f"{MANY_TASKS}[sqlite]",),
     ),
     Mutant(
         "task-ended-once",
@@ -139,6 +160,7 @@ PUBLIC = "handlers/webhooks/public_addresses.py"
 ADDRESSES = "tests/handlers/webhooks/test_public_addresses.py"
 DELIVERY = "handlers/webhooks/deliver.py"
 TESTS = "tests/handlers/webhooks/test_tests.py"
+DISABLED = "tests/handlers/webhooks/test_disabled.py"
 TURNS = "portal_db/webhook_turns.py"
 SLOW = "tests/handlers/webhooks/test_slow.py"
 IN_TURN = "tests/handlers/webhooks/test_turns.py"
@@ -245,6 +267,46 @@ WEBHOOKS = (
         "invariant 7: deliveries wait for ever for a receiver that is gone",
         (Edit(DELIVERY, "        _disable(tx, endpoint, reason, PATIENCE_DAYS * 86_400)\n"),),
         (f"{HOOKS}::test_an_endpoint_that_takes_nothing_for_days_is_disabled_until_a_test_is_taken[sqlite]",),
+    ),
+    Mutant(
+        "webhook-disabled-keeps",
+        "what waits for a disabled endpoint is kept for three days",
+        "invariant 6: a button that is pressed for a minute loses every event that falls due meanwhile",
+        (Edit(DELIVERY, "        if left > 0:", "        if False:"),),
+        (f"{DISABLED}::test_what_waits_for_a_disabled_endpoint_is_sent_once_a_test_enables_it[sqlite-quickly]",),
+    ),
+    Mutant(
+        "webhook-enabled-wakes",
+        "an endpoint that is enabled again is sent what waits for it",
+        "events of an outage arrive days after the receiver is back",
+        (Edit(TURNS, "or_(Job.error_code == BUSY_CODE, is_enabled_again)", "Job.error_code == BUSY_CODE"),),
+        (f"{DISABLED}::test_what_waits_for_a_disabled_endpoint_is_sent_once_a_test_enables_it[sqlite-quickly]",),
+    ),
+    Mutant(
+        "webhook-disabled-rests",
+        "what waits for a disabled endpoint is not looked at before it is enabled",
+        "deliveries that wait for one endpoint wake each other without end",
+        (
+            Edit(
+                TURNS,
+                "and_(Job.error_code == DISABLED_CODE, WebhookEndpoint.disabled_at.is_(None))",
+                "Job.error_code == DISABLED_CODE",
+            ),
+        ),
+        (f"{DISABLED}::test_a_test_that_fails_wakes_nothing",),
+    ),
+    Mutant(
+        "webhook-url-as-sent",
+        "the length of an address is checked as it is sent",
+        "an address in Chinese is an internal error on PostgreSQL",
+        (
+            Edit(
+                "handlers/webhooks/endpoints.py",
+                "    if len(str(parts)) > LONGEST_URL:",
+                "    if len(url) > LONGEST_URL:",
+            ),
+        ),
+        (f"{HOOKS}::test_addresses_that_are_refused_at_once[longer-as-it-is-sent]",),
     ),
     Mutant(
         "webhook-removed",

@@ -107,11 +107,37 @@ MUTANTS = (
         (
             Edit(
                 NEWS,
-                '            row |= {**relationship.columns(), "gone_at": None}\n',
+                '            row |= {**relationship.columns(), **kept, "gone_at": None}\n',
                 '            row |= {"gone_at": None}\n',
             ),
         ),
         (MODEL,),
+    ),
+    Mutant(
+        "resync-after-a-colleagues-import",
+        "a re-sync follows what the last full sync saw, also in a record that has not changed since",
+        "a relationship that a colleague's import brought stays for ever, although XPM took it back",
+        (
+            Edit(
+                "portal_db/directory/resyncs.py",
+                "return case((was_read, read_at), else_=DirectoryRecord.as_of)",
+                "return DirectoryRecord.as_of",
+            ),
+        ),
+        (
+            "tests/handlers/relationships/test_resync.py"
+            "::test_what_a_colleagues_import_brought_ends_when_xpm_is_as_it_was_before[sqlite]",
+        ),
+    ),
+    Mutant(
+        "resync-erased-elsewhere",
+        "a relationship to somebody whom another practice erased does not end",
+        "a privacy request to one practice changes another's clients",
+        (Edit(NEWS, "            if key[1] not in withheld:\n", "            if True:\n"),),
+        (
+            "tests/handlers/relationships/test_resync.py"
+            "::test_whom_another_practice_erased_from_a_directory_that_both_read_has_not_ended[sqlite]",
+        ),
     ),
     Mutant(
         "resync-under-its-lease",

@@ -76,8 +76,15 @@ MUTANTS = (
         "schedule-skip-work-paused",
         "a pause of the practice, the lane or the kind holds back its syncs too",
         "jobs accumulate behind a pause",
-        "if paused:",
+        "if all(paused):",
         "work_paused",
+    ),
+    Mutant(
+        "schedule-shared-directory",
+        "a sync is a job of a practice that is not paused, where there is one",
+        "one practice's pause stops the syncs of everybody who reads the same directory",
+        (Edit("handlers/directory/sync.py", "if not stopping(tx, each)), readers[0])", "if True), readers[0])"),),
+        (f"{TAKING_ON}::test_a_practice_that_is_paused_holds_up_nobody_who_reads_the_same_directory",),
     ),
     _skip(
         "schedule-skip-running",

@@ -11,6 +11,7 @@ GAUGES = "worker/leader/gauges.py"
 TEST_GAUGES = "tests/worker/leader/test_gauges.py"
 TEST_ALERTS = "tests/deploy/test_alerts.py"
 TEST_CHECKS = "tests/worker/health/test_checks.py"
+OF_RECORD = "portal_db/upkeep/gauges.py"
 TEST_OUTCOMES = "tests/worker/runner/test_outcomes.py"
 TEST_CONSUMER = "tests/worker/queue/test_consumer.py"
 
@@ -184,5 +185,49 @@ MUTANTS = (
         "nobody is called while nothing is rung",
         (Edit(GAUGES, "        away = 1.0\n", "        away = 0.0\n"),),
         (f"{TEST_GAUGES}::test_conditions_that_need_a_person_are_counted[sqlite]",),
+    ),
+    Mutant(
+        "gauges-sync-of-unused",
+        "a directory that nobody uses and that is synced for its links counts from its last full sync",
+        "recurring work is said to be late while it is done each night",
+        (Edit(OF_RECORD, "coalesce(Directory.last_full_at, latest, Dir", "coalesce(Directory.last_full_at, Dir"),),
+        (f"{TEST_GAUGES}::test_a_directory_that_nobody_uses_is_late_only_while_it_is_synced_for_its_links[sqlite]",),
+    ),
+    Mutant(
+        "gauges-unused",
+        "a directory that is not synced because nobody uses it is not late",
+        "recurring work is said to be late for ever, and nobody looks any more",
+        (
+            Edit(
+                OF_RECORD,
+                'or_(Schedule.paused_at.is_not(None), Schedule.skipped_code == "not_used")',
+                "Schedule.paused_at.is_not(None)",
+            ),
+        ),
+        (f"{TEST_GAUGES}::test_a_directory_that_nobody_uses_and_that_has_no_links_is_not_late[sqlite]",),
+    ),
+    Mutant(
+        "gauges-never-succeeded",
+        "nightly work that has never succeeded counts from its planning",
+        "nobody learns that reconcile or housekeeping has failed every night",
+        (Edit(OF_RECORD, "select(func.coalesce(latest, Schedule.created_at))", "select(latest)"),),
+        (f"{TEST_GAUGES}::test_nightly_work_counts_from_its_planning_until_it_succeeds[sqlite]",),
+    ),
+    Mutant(
+        "counters-at-zero",
+        "what alerts wait for is counted from zero",
+        "the first malformed message of a process is never noticed",
+        (Edit("config/metrics.py", "        made.labels(value)\n", "        pass\n"),),
+        (
+            "tests/test_metrics.py::test_a_new_process_has_counted_none_of_what_alerts_wait_for"
+            "[portal_sync_door_messages-results0]",
+        ),
+    ),
+    Mutant(
+        "prometheus-all-ports",
+        "Prometheus asks at every port that a process of a machine may listen on",
+        "the process that started last is watched by nobody",
+        (Edit("config/deploy/prometheus/prometheus.yml", "          - 127.0.0.1:9406\n"),),
+        ("tests/deploy/test_files.py::test_prometheus_asks_at_every_port_that_a_process_may_listen_on",),
     ),
 )

@@ -400,6 +400,23 @@ CALLING = (
         ),
     ),
     Mutant(
+        "relationships-known-values",
+        "a value of a relationship that can no longer be read stays as it was",
+        "a director who has left is shown as one",
+        (Edit("handlers/relationships/merge.py", '**kept, "gone_at"', '"gone_at"'),),
+        (
+            "tests/handlers/directory/test_odd_values.py"
+            "::test_a_value_of_a_relationship_that_can_no_longer_be_read_stays_as_it_was[postgresql]",
+        ),
+    ),
+    Mutant(
+        "relationships-unread-end",
+        "a row whose end date cannot be read is not the current one",
+        "a director whose other row is current is shown as one who has left",
+        (Edit("handlers/relationships/labels.py", ' and "endDate" not in record.omissions'),),
+        ("tests/handlers/relationships/test_labels.py::test_a_row_whose_end_cannot_be_read_is_not_the_running_one",),
+    ),
+    Mutant(
         "relationships-whole",
         "relationships end only if all of the record's could be read",
         "a relationship that XPM still has is shown as ended",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection
+from datetime import timedelta
 from itertools import chain, zip_longest
 from random import Random
 from uuid import UUID
@@ -17,6 +18,7 @@ from portal_db.tables import Job, Pause
 from portal_db.types import database_time, db_now
 from portal_db.work import candidates, ringing
 from portal_db.work.candidates import LANE_GROUPS, QUOTA_CODE
+from portal_db.work.ringing import Permits
 from tests.making import add, add_practice, claim, new_job, pause, set_job, take_back, unpause
 from tests.world import World
 
@@ -127,9 +129,9 @@ def test_the_choice_is_that_of_reading_every_job(world: World, seed: int) -> Non
     assert expected, "there is something to choose"
 
 
-def look(world: World, full: Collection[Lane] = ()) -> list[UUID]:
+def look(world: World, full: Collection[Lane] = (), permits: Permits | None = None) -> list[UUID]:
     with world.database.write() as tx:
-        return [ring.job_id for ring in ringing.pick(tx, limit=LIMIT, full_lanes=full)]
+        return [ring.job_id for ring in ringing.pick(tx, limit=LIMIT, full_lanes=full, permits=permits)]
 
 
 @pytest.mark.parametrize("full", [(), (Lane.IMPORT, Lane.RESYNC)], ids=["short queue", "long queue"])
@@ -161,6 +163,21 @@ def test_what_is_paused_after_it_was_rung_leaves_its_place_to_others(world: Worl
     # And those go on when the pause ends, as many as there is room for, since their messages are gone
     unpause(world)
     assert look(world, full) == rung[: LIMIT - 1]
+
+
+def test_what_the_quota_holds_back_after_its_message_was_lost_leaves_its_place(world: World) -> None:
+    # Given as many jobs of one kind as may be rung, whose messages are lost, while one of their kind waits for the quota
+    rung = add(world, *(new_job(world, position=place) for place in range(LIMIT)))
+    assert look(world) == rung
+    [waits] = add(world, new_job(world, position=LIMIT))
+    later = world.services.sources.now() + timedelta(hours=2)
+    set_job(world, waits, state=JobState.WAITING, error_code=QUOTA_CODE, next_attempt_at=later)
+    world.pass_time(11)
+    # When no permit is free for hours
+    assert look(world, permits=lambda *_: 0) == []
+    # Then work of the practice that needs none is rung in their places
+    others = add(world, *(new_job(world, lane=Lane.RESYNC, kind="create_client") for _ in range(LIMIT)))
+    assert look(world, permits=lambda *_: 0) == others
 
 
 def rung_and_unfinished(world: World) -> dict[tuple[UUID, int], list[UUID]]:

@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import select
 
+from handlers.access import api_keys
 from handlers.access.api_keys import OVERLAP_SECONDS
 from handlers.access.caller import Scope
 from portal_db.states import Role
@@ -119,6 +120,24 @@ def test_a_key_shows_who_made_it_and_when_it_was_used_and_ends_when_it_is_to(any
     assert "sunset" in program.get(f"{API}/session").headers
     any_desk.world.pass_time(7 * 86_400)
     assert program.get(f"{API}/session").status_code == 401
+
+
+def test_every_answer_to_a_key_that_ends_soon_says_so(desk: Desk) -> None:
+    # Given a batch, and a key that ends in ten days
+    world = desk.world
+    batch_id = world.import_row(world.ask_batch([world.request(uuid4())])[0]).batch_id
+    secret = api_keys.add(world.database, world.practice_id, "nightly", {Scope.READ}, days=10).secret
+    program = desk.browser(headers={"Authorization": f"Bearer {secret}", "X-Staff-Id": str(world.staff_id)})
+    # When it is answered with an error, a file or a stream, Then that has the header too
+    for path, status in (
+        (f"clients/{uuid4()}", 404),
+        ("webhooks", 403),
+        ("imports?limit=none", 422),
+        (f"batches/{batch_id}/result", 200),
+        (f"batches/{batch_id}/events", 200),
+    ):
+        with program.stream("GET", f"{API}/{path}") as answer:
+            assert (answer.status_code, "sunset" in answer.headers) == (status, True), path
 
 
 @pytest.mark.parametrize("days", [0, -1, 3651, 1.5])

@@ -49,6 +49,18 @@ def consented(browser: httpx.Client) -> dict[str, str]:
     return {name: values[0] for name, values in parse_qs(urlsplit(back.headers["location"]).query).items()}
 
 
+def test_with_xero_away_the_answer_says_when_to_try_again(desk: Desk, xero: SimulatorHandle) -> None:
+    # Given somebody who comes back from Xero, and Xero does not answer any more
+    browser = desk.signed_in(desk.staff())
+    back = consented(browser)
+    xero.simulator.knobs = xero.simulator.knobs.changed({"identity_status": 503})
+    # When their answer is sent
+    away = browser.post(f"{AT}/answer", json={"state": back["state"], "code": back["code"]})
+    # Then it is refused with a time, as every 503
+    assert (away.status_code, away.json()["code"]) == (503, "xero_unavailable")
+    assert int(away.headers["retry-after"]) > 0
+
+
 def test_somebody_connects_chooses_a_practice_and_disconnects(desk: Desk, xero: SimulatorHandle) -> None:
     xero.simulator.knobs = xero.simulator.knobs.changed({"consent_tenants": [TENANT, OTHER]})
     browser = desk.signed_in(desk.staff())

@@ -15,6 +15,9 @@ from tests.web.pages.reading import Page
 from tests.world import World
 from xpm.simulator.serve import SimulatorHandle
 
+#: The query of a preview of dismissing all.
+ALL = {"action": "dismiss", "all": "yes"}
+
 
 def letters(world: World, simulator: SimulatorHandle, count: int = 3) -> list[tuple[UUID, UUID]]:
     return [ops.dead_validation(world, simulator, person=person) for person in range(count)]
@@ -97,7 +100,10 @@ def test_a_group_is_previewed_requeued_at_a_pace_stopped_and_resumed(
     finish(world)
     page = reader.open(page.path)
     assert "1 of 3" in page.text
-    page = reader.send(page, f"{page.path}/stop", reason="enough")
+    # A reason that cannot be kept is refused where it was typed, and corrected there
+    refused = reader.send(page, f"{page.path}/stop", reason="for mia@moss.example")
+    assert refused.form(f"{page.path}/stop")["reason"] == "for mia@moss.example"
+    page = reader.send(refused, f"{page.path}/stop", reason="enough")
     assert "stopped" in page.text
     [entry] = bulk.listing(world.database, limit=5)
     assert entry.act.state is BulkState.STOPPED
@@ -126,6 +132,48 @@ def test_selected_ones_are_dismissed_once_a_recent_code_is_there(
     page = reader.send(reader.open("/dead/act", action="dismiss", job=str(dead[0][1])), "/dead/act", reason="twice")
     finish(world)
     assert [ops.job_of(world, job_id).state for _, job_id in dead] == [JobState.DISMISSED, JobState.DEAD]
+
+
+def test_jobs_in_another_state_are_neither_previewed_nor_acted_on(
+    ops_desk: OpsDesk, simulator: SimulatorHandle
+) -> None:
+    # Given a job that waits, and two dead letters
+    world = ops_desk.world
+    dead = letters(world, simulator, 2)
+    ops.ask(world, simulator, person=2)
+    reader = ops_desk.signed_in()
+    # When somebody looks for waiting ones among the dead letters, or acts on them
+    looked = [reader.open("/dead", q="state:waiting"), reader.open("/dead/act", q="state:waiting", **ALL)]
+    answer = post(reader, "/dead/act", action="dismiss", q="state:waiting", shown="1", reason="ticket 91")
+    # Then they are told where to look, and nothing begins
+    for page in (*looked, Page.of(answer)):
+        assert page.status == 422
+        assert "Search for jobs in other states under Jobs." in page.text
+        assert "Dismiss 1" not in page.text
+    assert bulk.listing(world.database, limit=5) == []
+    finish(world)
+    assert {ops.job_of(world, job_id).state for _, job_id in dead} == {JobState.DEAD}
+
+
+def test_no_more_are_ended_than_the_preview_showed(ops_desk: OpsDesk, simulator: SimulatorHandle) -> None:
+    # Given a preview of one, and another one that dies while it is read
+    world = ops_desk.world
+    dead = letters(world, simulator, 1)
+    reader = ops_desk.signed_in()
+    page = reader.open("/dead/act", **ALL)
+    assert "Dismiss 1" in page.text
+    dead.append(ops.dead_validation(world, simulator, person=1))
+    # When the form is sent
+    page = reader.send(page, "/dead/act", reason="twice")
+    # Then nothing has begun; the page tells both numbers, and has the reason and the number of now
+    assert (page.status, "from 1 to 2" in page.text, "Dismiss 2" in page.text) == (422, True, True)
+    assert page.form("/dead/act")["reason"] == "twice"
+    finish(world)
+    assert {ops.job_of(world, job_id).state for _, job_id in dead} == {JobState.DEAD}
+    # Sent again, it ends the two
+    assert reader.send(page, "/dead/act").path.startswith("/dead/acts/")
+    finish(world)
+    assert {ops.job_of(world, job_id).state for _, job_id in dead} == {JobState.DISMISSED}
 
 
 def test_of_two_operators_who_requeue_one_group_one_is_told(ops_desk: OpsDesk, simulator: SimulatorHandle) -> None:

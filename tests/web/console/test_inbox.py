@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 
+import pytest
+
 from handlers.outages import MAIL, OPENS_AFTER
 from handlers.webhooks import endpoints
 from portal_db import webhooks
@@ -108,6 +110,47 @@ def test_everything_is_paused_by_an_admin_only(ops_desk: OpsDesk) -> None:
     assert post(reader, "/pauses", reason="x", lane="", kind="").status_code == 422
     page = reader.send(page, "/pauses/everything/resume", reason="out")
     assert "Paused: everything" not in page.text
+
+
+def test_a_pause_that_is_refused_says_why_and_keeps_what_was_typed(
+    ops_desk: OpsDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = ops_desk.signed_in(OperatorRole.ADMIN, "Ada")
+    page = reader.open("/system")
+    # Given a form that is sent without a code after the last one has become old
+    monkeypatch.setattr("handlers.access.operators.FRESH_SECONDS", -1.0)
+    refused = reader.send(page, "/pauses/everything", reason="fire")
+    # Then it is there again, with what was typed, a field for the code, and a link to it
+    assert (refused.status, refused.heading) == (422, "System")
+    assert "all-code" in refused.faults()
+    assert refused.form("/pauses/everything") == {**page.form("/pauses/everything"), "reason": "fire", "code": ""}
+    assert refused.form("/pauses")["reason"] == ""
+    assert_links_lead_to_ids(refused)
+    # A wrong code is refused in the same place
+    wrong = reader.send(refused, "/pauses/everything", code="000000")
+    assert ("all-code" in wrong.faults(), wrong.form("/pauses/everything")["reason"]) == (True, "fire")
+    monkeypatch.undo()
+    # And so are the reasons of the other forms, at the form that they are of
+    part = reader.send(wrong, "/pauses", lane="resync", reason="for mia@moss.example")
+    assert part.faults().keys() == {"pause-reason"}
+    assert (part.form("/pauses")["lane"], part.form("/pauses/everything")["reason"]) == ("resync", "")
+    assert_links_lead_to_ids(part)
+    paused = reader.send(part, "/pauses", reason="ticket 91")
+    resumed = reader.send(paused, "/pauses/resume", reason="for mia@moss.example")
+    assert (resumed.status, "must not contain personal data" in resumed.text) == (422, True)
+    again = reader.send(resumed, "/pauses/resume", reason="over")
+    assert (again.path, "Resumed" in again.text) == ("/system", True)
+    at_practice = reader.open(f"/practices/{ops_desk.world.practice_id}")
+    refused = reader.send(at_practice, f"{at_practice.path}/pause", lane="resync", reason="for mia@moss.example")
+    assert refused.form(f"{at_practice.path}/pause")["lane"] == "resync"
+    assert_links_lead_to_ids(refused)
+
+
+def assert_links_lead_to_ids(page: Page) -> None:
+    ids = {item["id"] for item in page.root.all()}
+    links = {link["href"][1:] for link in page.root.all("a") if link["href"].startswith("#")}
+    assert len(links) > 1  # besides the one past the navigation
+    assert links <= ids, links - ids
 
 
 def test_a_relay_that_is_missing_is_said(ops_desk: OpsDesk) -> None:

@@ -82,11 +82,11 @@ def test_a_watcher_sees_everything_and_no_button(ops_desk: OpsDesk, simulator: S
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_no_input_ends_in_an_error_of_ours(world: World, redis_url: str) -> None:
     searched = ("q", "after", "name", "who", "action", "until", "state", "next", "ended")
-    typed = ("reason", "action", "q", "per_minute", "lane", "kind", "practice", "name", "email", "count")
+    typed = ("reason", "action", "q", "per_minute", "lane", "kind", "practice", "name", "email", "count", "shown")
     with serving(world, redis_url) as desk:
         browser = desk.signed_in(OperatorRole.ADMIN).browser
         token = Page.of(browser.get("/system")).form("/pauses")["csrf_token"]
-        for nonsense in ("\x00", "a" * 400, "%'", "0001-01-01", "age:>999999d", "group://"):
+        for nonsense in ("\x00", "a" * 400, "%'", "0001-01-01", "age:>999999d", "group://", "9" * 5000):
             for page in ("/dead", "/jobs", "/imports", "/practices", "/audit", "/sign-in"):
                 answer = browser.get(page, params=dict.fromkeys(searched, nonsense))
                 assert answer.status_code < 500, (page, nonsense)

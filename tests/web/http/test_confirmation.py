@@ -217,6 +217,26 @@ def test_after_ten_minutes_each_act_asks_for_a_code_and_goes_on_with_it(desk: De
     assert visitor.open("/admin/audit.csv").text.startswith('"When"')
 
 
+def test_who_confirmed_is_told_to_do_the_act_again_on_the_page_it_is_on(desk: Desk) -> None:
+    visitor = reader(desk, lax_owner(desk))
+    csrf = {"csrf_token": visitor.open("/clients").form("/sign-out")["csrf_token"]}
+    desk.world.pass_time(SECONDS + 1)
+    # Given forms of such acts, each on a page with a query
+    leads_to = []
+    for template in FORMS:
+        headers = {"Referer": f"{desk.url}{at(template)}?q=reef&said=saved"}
+        asked = Page.of(visitor.browser.post(at(template), data=csrf, headers=headers))
+        leads_to.append(leads_back_to(asked))
+    # When they confirm, then the page says that nothing is done yet, and is as it was
+    visitor.send(asked, "/confirm", given=PASSWORD)
+    for address in leads_to:
+        back = visitor.open(address)
+        assert ("Do it again" in back.text, back.answer.url.params["q"]) == (True, "reef"), address
+    # So it is where a page asked before it was shown: that one keeps its query
+    desk.world.pass_time(SECONDS + 1)
+    assert leads_back_to(visitor.open("/admin/api-keys/new", q="reef")) == "/admin/api-keys/new?q=reef"
+
+
 def leads_back_to(page: Page) -> str:
     assert page.path == "/confirm"
     return page.form("/confirm")["next"]

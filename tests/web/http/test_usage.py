@@ -28,19 +28,23 @@ from web.usage import Use
 from worker.local.processes import LOOPBACK
 from xpm.simulator.serve import SimulatorHandle
 
-Ask = Callable[[httpx.Client], httpx.Response]
+Ask = Callable[[httpx.Client, UUID], httpx.Response]
 
 ROWS = {"rows": [{"xpm_uuid": str(UUID(int=1)), "kind": "entity"}]}
+
+
+def invite(program: httpx.Client, client_id: UUID, key: str | None = None) -> httpx.Response:
+    return program.post(f"{API}/clients/{client_id}/welcome-email", headers={"Idempotency-Key": key or uuid4().hex})
+
+
 USES: dict[Use, Ask] = {
-    Use.SEARCH: lambda program: program.get(f"{API}/search?q=ab"),
-    Use.PREFLIGHT: lambda program: program.post(f"{API}/batches/preflight", json=ROWS),
-    Use.BATCH: lambda program: program.post(f"{API}/batches", json=ROWS, headers={"Idempotency-Key": uuid4().hex}),
-    Use.WELCOME_EMAIL: lambda program: program.post(
-        f"{API}/clients/{uuid4()}/welcome-email", headers={"Idempotency-Key": uuid4().hex}
-    ),
-    Use.TASK: lambda program: send(program, uuid4()),
-    Use.API_KEY: lambda program: program.post(f"{API}/api-keys", json={"name": "x", "scopes": ["read"]}),
-    Use.EXPORT: lambda program: program.get(f"{API}/batches/{uuid4()}/result"),
+    Use.SEARCH: lambda program, _: program.get(f"{API}/search?q=ab"),
+    Use.PREFLIGHT: lambda program, _: program.post(f"{API}/batches/preflight", json=ROWS),
+    Use.BATCH: lambda program, _: program.post(f"{API}/batches", json=ROWS, headers={"Idempotency-Key": uuid4().hex}),
+    Use.WELCOME_EMAIL: invite,
+    Use.TASK: send,
+    Use.API_KEY: lambda program, _: program.post(f"{API}/api-keys", json={"name": "x", "scopes": ["read"]}),
+    Use.EXPORT: lambda program, _: program.get(f"{API}/batches/{uuid4()}/result"),
 }
 
 
@@ -57,12 +61,13 @@ def refused(answer: httpx.Response) -> bool:
 @pytest.mark.parametrize("use", USES)
 def test_a_person_and_a_practice_may_do_it_so_often(desk: Desk, monkeypatch: pytest.MonkeyPatch, use: Use) -> None:
     monkeypatch.setitem(usage.LIMITS, use, (RateLimitItemPerHour(2), RateLimitItemPerHour(3)))
+    client_id = desk.client(desk.partner).client_id
     first, second, elsewhere = (
         desk.program(person) for person in (desk.staff(Role.OWNER), desk.staff(Role.OWNER), desk.other_practice())
     )
-    assert [refused(USES[use](first)) for _ in range(3)] == [False, False, True]
-    assert [refused(USES[use](second)) for _ in range(2)] == [False, True], "the practice has had its own"
-    assert not refused(USES[use](elsewhere))
+    assert [refused(USES[use](first, client_id)) for _ in range(3)] == [False, False, True]
+    assert [refused(USES[use](second, client_id)) for _ in range(2)] == [False, True], "the practice has had its own"
+    assert not refused(USES[use](elsewhere, client_id))
 
 
 @pytest.mark.parametrize(
@@ -119,15 +124,52 @@ def test_one_client_gets_so_many_emails_whoever_presses_the_button(
     row = desk.world.run_import(importable(simulator)[0].uuid)
     path = f"/clients/{row.client_id}/invite"
     people = [desk.staff(Role.OWNER), desk.staff(Role.ACCOUNT_ADMIN)]
-    assert (
-        desk.program(people[0])
-        .post(f"{API}/clients/{row.client_id}/welcome-email", headers={"Idempotency-Key": "one"})
-        .is_success
-    )
+    assert row.client_id is not None
+    assert invite(desk.program(people[0]), row.client_id).is_success
     visitor = reader(desk, people[1])
     page = visitor.post(path, visitor.open(path).form(path))
     assert page.status == 429
     assert "welcome email" in page.text
+
+
+def test_a_retry_is_no_further_email_to_a_client(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, simulator: SimulatorHandle
+) -> None:
+    # Given two clients who may get one email each
+    monkeypatch.setattr(usage, "EMAILS_TO_A_CLIENT", RateLimitItemPerHour(1))
+    rows = [desk.world.run_import(person.uuid) for person in importable(simulator)[:3]]
+    of_program, of_page, of_list = (row.client_id for row in rows)
+    assert of_program is not None
+    # When a program sends one request again and again
+    answers = [invite(desk.program(), of_program, "one").status_code for _ in range(6)]
+    # Then each is answered as the first one
+    assert answers == [202] + [200] * 5
+    # And so is a form that is sent again, of the client's page and of the list
+    visitor, path = reader(desk, desk.staff(Role.OWNER)), f"/clients/{of_page}/invite"
+    form = visitor.open(path)
+    assert [visitor.send(form, path).status for _ in range(2)] == [200, 200]
+    ticked = {**visitor.open("/clients").form("/clients/chosen"), "act": "invite", "client": [str(of_list)]}
+    pages = [visitor.browser.post("/clients/chosen", data=ticked).text for _ in range(2)]
+    assert ["too often" in page for page in pages] == [False, False]
+    # And each client has one email
+    desk.world.run_due()
+    assert len(desk.world.mail.deliveries()) == 3
+
+
+def test_what_strangers_ask_for_uses_up_nothing_of_a_client(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, simulator: SimulatorHandle
+) -> None:
+    # Given a client who may get one email and one task
+    for limit in ("EMAILS_TO_A_CLIENT", "TASKS_TO_A_CLIENT"):
+        monkeypatch.setattr(usage, limit, RateLimitItemPerHour(1))
+    client_id = desk.world.run_import(importable(simulator)[0].uuid).client_id
+    assert client_id is not None
+    # When people of another firm ask for them, and a colleague who may not see the client
+    for person in (desk.other_practice(), desk.staff(Role.MANAGER)):
+        stranger = desk.program(person)
+        assert [ask(stranger, client_id).status_code for ask in (invite, send) for _ in range(2)] == [404] * 4
+    # Then the client's own firm can send both
+    assert [ask(desk.program(), client_id).status_code for ask in (invite, send)] == [202, 201]
 
 
 def test_one_client_gets_so_many_tasks_whoever_sends_them(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,7 +189,7 @@ def test_one_client_gets_so_many_tasks_whoever_sends_them(desk: Desk, monkeypatc
     # But whoever repeats a request is told that it was done
     assert send(program, client_id, "one").status_code == 200
     assert visitor.send(form, path, title="Sign").status == 200
-    assert len(program.get(f"{API}/clients/{client_id}/tasks").json()) == 2
+    assert len(program.get(f"{API}/clients/{client_id}/tasks").json()["items"]) == 2
 
 
 def test_without_redis_a_process_counts_its_own(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,7 +199,7 @@ def test_without_redis_a_process_counts_its_own(desk: Desk, monkeypatch: pytest.
     desk.app.state.portal = replace(portal, uses=uses)
     monkeypatch.setitem(usage.LIMITS, Use.SEARCH, (RateLimitItemPerHour(1), RateLimitItemPerHour(3)))
     program = desk.program()
-    assert [refused(USES[Use.SEARCH](program)) for _ in range(2)] == [False, True]
+    assert [refused(USES[Use.SEARCH](program, uuid4())) for _ in range(2)] == [False, True]
 
 
 class SilentRedis:

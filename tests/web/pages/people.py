@@ -17,10 +17,13 @@ from xpm.simulator.serve import SimulatorHandle
 
 def connected(desk: Desk) -> Reader:
     """The partner, who is connected to XPM, at a browser."""
-    email = desk.world.scalar(
-        "SELECT logins.email FROM logins JOIN staff ON staff.login_id = logins.id WHERE staff.name = 'Kim'"
-    )
-    return reader(desk, desk.with_password(Person(desk.world.practice_id, desk.world.staff_id, str(email))))
+    return reader(desk, desk.with_password(Person(desk.world.practice_id, desk.world.staff_id, partners_email(desk))))
+
+
+def partners_email(desk: Desk) -> str:
+    """What the partner signs in with."""
+    email = "SELECT logins.email FROM logins JOIN staff ON staff.login_id = logins.id WHERE staff.name = 'Kim'"
+    return str(desk.world.scalar(email))
 
 
 def caller_of(desk: Desk, person: Person) -> Caller:

@@ -117,7 +117,8 @@ class Page:
                 chosen = next((option for option in options if "selected" in option.attributes), options[0])
                 values[item["name"]] = chosen["value"]
             elif item["type"] not in ("radio", "checkbox") or "checked" in item.attributes:
-                values[item["name"]] = item["value"] if item.tag == "input" else item.text
+                typed = "".join(child for child in item.children if isinstance(child, str))
+                values[item["name"]] = item["value"] if item.tag == "input" else typed
         return values
 
     def faults(self) -> dict[str, str]:

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
 from uuid import UUID
+
+import pytest
 
 from handlers.access.passwords import fits
 from handlers.access.practices import add_practice, add_staff
@@ -28,7 +36,9 @@ def test_a_key_is_made_shown_once_rotated_and_revoked(cli: Cli, migrated: Databa
     [listed] = cli("api-key", "list", "--practice", practice, "--json").json()
     assert (listed["id"], listed["scopes"], listed["ends_at"]) == (made["id"], ["import", "read"], None)
     assert made["secret"].startswith(listed["hint"])
-    assert made["secret"] not in cli("api-key", "list", "--practice", practice).out
+    shown = cli("api-key", "list", "--practice", practice).out
+    assert made["id"] in shown, "to be copied"
+    assert made["secret"] not in shown
     rotated = cli("api-key", "rotate", made["id"], "--practice", practice, "--json").json()
     assert rotated["secret"] != made["secret"]
     assert cli("api-key", "revoke", made["id"], "--practice", practice).code == 0
@@ -57,6 +67,27 @@ def test_a_password_is_read_from_standard_input(cli: Cli, migrated: Database) ->
         found = credentials.by_email(tx, "kim@harbour.example")
     assert found is not None
     assert fits(found.login.password_hash, PASSWORD)
+
+
+@pytest.mark.usefixtures("cli")  # for its settings
+def test_a_password_is_typed_at_a_prompt_that_does_not_show_it(migrated: Database) -> None:
+    # Given the command on a terminal
+    practice, staff = practice_of(migrated)
+    terminal, its_end = pty.openpty()
+    command = [str(Path(sys.executable).with_name("portal-sync")), "staff", "password", staff, "--practice", practice]
+    process = subprocess.Popen(command, stdin=its_end, stdout=its_end, stderr=its_end, start_new_session=True)
+    os.close(its_end)
+    # When the password is typed at its prompt
+    shown = b""
+    while not shown.endswith(b"New password: "):
+        shown += os.read(terminal, 1000)
+    os.write(terminal, PASSWORD.encode() + b"\n")
+    with suppress(OSError):  # as Linux ends it
+        while more := os.read(terminal, 1000):
+            shown += more
+    os.close(terminal)
+    # Then it is set, and nobody could read it
+    assert (process.wait(), b"The password is set." in shown, PASSWORD.encode() in shown) == (0, True, False)
 
 
 def test_a_link_to_set_a_password_is_printed(cli: Cli, migrated: Database) -> None:

@@ -9,9 +9,12 @@ from uuid import UUID, uuid4
 import pytest
 
 from config.settings import Settings
+from handlers.access.practices import add_operator
+from portal_db import audit
 from portal_db.database import Database
 from portal_db.xero import connections, logins
 from tests.worker.cli.conftest import Cli
+from tests.world import World
 
 TOKENS = {"access_token": "the-access", "refresh_token": "the-refresh", "xero_user_id": "xero-7", "expires_in": 900}
 
@@ -83,6 +86,27 @@ def test_unknown_practice_and_staff_are_named(cli: Cli, staff: tuple[str, str]) 
     nowhere = cli(*options(nobody, staff[1]), given=json.dumps(TOKENS))
     assert nowhere.code == 1
     assert f"--practice {nobody}: There is no practice" in nowhere.err
+
+
+def test_disconnecting_asks_first_and_names_who_did_it(cli: Cli, office: World) -> None:
+    # Given a connection, as it is listed to be copied
+    olu = add_operator(office.database, "Olu Ops", "olu@platform.example")
+    listed = cli("connection", "list").out
+    assert str(office.connection_id) in listed
+    assert max(map(len, listed.splitlines())) <= 80
+
+    def entries() -> list[tuple[UUID | None, str | None, str | None]]:
+        with office.database.read() as tx:
+            history = audit.of_subject(tx, "connection", office.connection_id)
+        return [(entry.actor_id, entry.why, entry.after) for entry in history if entry.after == "disconnected"]
+
+    # When it is to be disconnected and nobody can be asked, then it stays
+    command = ("connection", "disconnect", office.connection_id, "--as", olu, "--reason", "ticket 7")
+    asked = cli(*command, given="y\n")
+    assert (asked.code, "There is no terminal to ask on: give --yes." in asked.err, entries()) == (2, True, [])
+    # With a yes it is, and the audit trail says by whom and why
+    assert cli(*command, "--yes").code == 0
+    assert entries() == [(olu, "ticket 7", "disconnected")]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,12 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from handlers.access.act import act_of
+from handlers.access.outcomes import Outcomes
 from handlers.access.practices import add_operator
+from handlers.operations import bulk
+from handlers.operations.dead_letters import dismiss
+from portal_db.database import Database
 from portal_db.states import ImportState, JobState
 from tests.handlers.operations import given as ops
 from tests.worker.cli.conftest import Cli, Ran
@@ -112,6 +117,7 @@ def test_one_is_requeued_and_then_there_is_none(cli: Cli, office: World, letters
         "dry_run": False,
         "requeued": [{"id": str(job_id), "import_id": str(import_id), "import_state": "in_progress", "in_seconds": 0.0}],
         "refused": [],
+        "stopped": False,
     }  # fmt: skip
     again = cli("dead", "requeue", job_id, *AS)
     assert again.code == 1
@@ -169,6 +175,66 @@ def test_they_are_dismissed_with_a_reason(cli: Cli, office: World, letters: list
     shown = cli("dead", "show", job_id, "--json").json()
     assert shown["next"].endswith("dismissed by Olu Ops: asked twice")
     assert [(entry["action"], entry["why"]) for entry in shown["history"]] == [("job.dismiss", "asked twice")]
+
+
+@pytest.mark.usefixtures("olu")
+@pytest.mark.parametrize("shown", [1, 3])
+def test_no_more_are_dismissed_than_the_question_said(
+    cli: Cli, office: World, simulator: SimulatorHandle, monkeypatch: pytest.MonkeyPatch, shown: int
+) -> None:
+    # Given one more that dies while somebody reads how many there are
+    first = [ops.dead_validation(office, simulator, person=person)[1] for person in range(shown)]
+    late: list[UUID] = []
+
+    def read(*_: Any, **__: Any) -> None:
+        late.append(ops.dead_validation(office, simulator, person=shown)[1])
+
+    monkeypatch.setattr("worker.cli.operations.dead.confirm", read)
+    ran = cli("dead", "dismiss", "--all", *AS, "--reason", "asked twice")
+    # Then that one stays; of many nothing is dismissed, and both numbers are told
+    is_single = shown == 1
+    assert (ran.code, "from 3 to 4" in ran.err) == ((0, False) if is_single else (1, True))
+    assert {ops.job_of(office, each).state for each in first} == {JobState.DISMISSED if is_single else JobState.DEAD}
+    assert ops.job_of(office, late[0]).state is JobState.DEAD
+
+
+def test_an_act_that_somebody_else_stops_does_not_end_as_done(
+    cli: Cli, office: World, letters: list[tuple[UUID, UUID]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given an act on three, which another operator stops after the first
+    carry_out_piece = bulk.carry_out_piece
+
+    def piece_and_stop(database: Database, bulk_id: UUID, *, reserved: bool) -> Outcomes[Any] | None:
+        piece = carry_out_piece(database, bulk_id, reserved=reserved)
+        if piece is not None:
+            bulk.stop(database, act_of(database, OLU, "the wrong group"), bulk_id)
+        return piece
+
+    monkeypatch.setattr(bulk, "PIECE", 1)
+    monkeypatch.setattr(bulk, "carry_out_piece", piece_and_stop)
+    # When it is carried out
+    ran = cli("dead", "requeue", "--all", "--yes", *AS, "--json")
+    # Then its command says how far it came, and fails
+    assert (ran.code, len(ran.json()["requeued"]), ran.json()["stopped"]) == (1, 1, True)
+    [entry] = cli("dead", "acts", "--json").json()
+    assert ran.err.endswith(f"Stopped after 1 of 3. To go on: portal-sync dead resume {entry['id']}\n")
+    assert [ops.job_of(office, job_id).state is JobState.DEAD for _, job_id in letters] == [False, True, True]
+
+
+@pytest.mark.usefixtures("letters")
+def test_an_act_that_is_interrupted_counts_what_it_did(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given an act on three, with Ctrl-C at its second
+    done: list[Any] = []
+
+    def dismiss_one(*arguments: Any, **named: Any) -> Any:
+        if done:
+            raise KeyboardInterrupt
+        done.append(dismiss(*arguments, **named))
+        return done[0]
+
+    monkeypatch.setattr(bulk, "dismiss", dismiss_one)
+    ran = cli("dead", "dismiss", "--all", "--yes", *AS, "--reason", "asked twice")
+    assert (ran.code, "Stopped after 1 of 3." in ran.err) == (130, True)
 
 
 def test_an_operator_acts_by_id_or_email_and_nobody_else(cli: Cli, olu: UUID, letters: list[tuple[UUID, UUID]]) -> None:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
+from portal_db.database import Database, Tx
 from tests.handlers.imports.test_batch_file import AS_SPREADSHEETS_WRITE, ROWS, WRITTEN
 from tests.worker.cli.conftest import Cli, Ran
 from tests.world import World
@@ -155,6 +160,40 @@ def test_the_same_batch_key_asks_once_and_another_content_under_it_is_a_conflict
     assert other.code == 1
     assert "--request-id june: This request id has already been used" in other.err
     assert send.count() == 1
+
+
+CUT_OFF: dict[str, tuple[BaseException, int]] = {
+    "the database restarts": (OperationalError("BEGIN", None, ConnectionError("connection refused")), 3),
+    "Ctrl-C": (KeyboardInterrupt(), 130),
+}
+
+
+@pytest.mark.parametrize("case", CUT_OFF)
+def test_a_batch_that_was_cut_off_goes_on_under_its_key(send: Send, monkeypatch: pytest.MonkeyPatch, case: str) -> None:
+    # Given a batch of which the second part is not recorded
+    error, code = CUT_OFF[case]
+    monkeypatch.setattr("handlers.imports.accept.CHUNK", 2)
+
+    class CutOff(Database):
+        @contextmanager
+        def write(self) -> Iterator[Tx]:
+            if send.count():
+                raise error
+            with super().write() as tx:
+                yield tx
+
+    content = "xpm_uuid,kind\n" + "".join(f"{uuid4()},entity\n" for _ in range(5))
+    with monkeypatch.context() as patched:
+        patched.setattr("worker.cli.database.Database", CutOff)
+        ran = send(content)
+    assert (ran.code, send.count()) == (code, 2)
+    # Then the command says its key, and that it can go on
+    [key] = re.findall(r"To go on: the same command with --request-id (\S+)", ran.err)
+    assert ran.err.startswith(f"request id {key}\n")
+    # When it does, then it completes the one batch
+    told = send(content, "--request-id", key, "--json").json()
+    assert [len(told["imports"]), send.count()] == [5, 5]
+    assert send.office.scalar("SELECT count(*) FROM batches") == 1
 
 
 def test_a_dry_run_tells_and_asks_nothing(send: Send) -> None:

@@ -6,7 +6,9 @@ from uuid import UUID
 
 import pytest
 
+from handlers.access.act import act_of
 from handlers.access.practices import add_operator
+from handlers.imports.cancel import cancel
 from portal_db import audit
 from portal_db.states import EmailState, ImportState, JobState, Lane
 from portal_db.tables import AuditEntry
@@ -75,6 +77,26 @@ def test_a_batch_is_cancelled_but_for_what_is_closed(cli: Cli, office: World, si
         ImportState.PARTLY_SUCCEEDED, ImportState.CANCELLED, ImportState.CANCELLED, ImportState.FAILED
     ]  # fmt: skip
     assert office.run_due() == 0
+
+
+def test_what_a_batch_did_not_let_cancel_is_listed_and_no_success(
+    cli: Cli, office: World, simulator: SimulatorHandle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a batch of two, of which one closes while the command asks
+    ids = office.ask_batch([office.request(record.uuid) for record in importable(simulator)[:2]])
+    batch_id = office.import_row(ids[0]).batch_id
+
+    def cancel_one(*_: object, **__: object) -> None:
+        cancel(office.database, act_of(office.database, OLU, "asked twice"), ids[0])
+
+    monkeypatch.setattr("worker.cli.imports.manage.confirm", cancel_one)
+    ran = cli("imports", "cancel", "--batch", batch_id, *AS, "--json")
+    assert ran.code == 1
+    told = ran.json()
+    assert [row["id"] for row in told["cancelled"]] == [str(ids[1])]
+    [refused] = told["refused"]
+    assert (refused["id"], refused["code"]) == (str(ids[0]), "import_closed")
+    assert f"{ids[0]} refused: " in ran.err
 
 
 def test_an_email_of_unknown_outcome_is_listed_and_sent_once_more(

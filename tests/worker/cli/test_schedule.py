@@ -82,7 +82,10 @@ def test_somebody_leaves_and_a_colleague_takes_their_clients_on(cli: Cli, schedu
     world, record = scheduled.world, uuid4()
     client_id = link_entity(world, record)
     colleague = connected_colleague(world, (record,))
-    left = cli("staff", "leave", world.staff_id, *BY_OLU)
+    asked = cli("staff", "leave", world.staff_id, *BY_OLU)
+    assert (asked.code, "There is no terminal to ask on: give --yes." in asked.err) == (ExitCode.MISUSED, True)
+    assert world.scalar("SELECT count(*) FROM staff WHERE left_at IS NOT NULL") == 0
+    left = cli("staff", "leave", world.staff_id, *BY_OLU, "--yes")
     assert f"portal-sync connection reassign {world.connection_id}" in left.out
     given = ("connection", "reassign", world.connection_id, "--to", colleague, *BY_OLU)
     assert "would be moved" in cli(*given, "--dry-run").out

@@ -93,6 +93,8 @@ def test_a_person_is_erased_after_a_yes(
     assert (refused.code, "There is no terminal to ask on: give --yes." in refused.err) == (2, True)
     monkeypatch.setattr("worker.cli.operator.sys", SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: True)))
     assert cli(*erase, given="n\n").code == 130
+    asked = cli(*erase, "--json", given="n\n")
+    assert (asked.code, asked.out.strip(), f"  {client_id}\n" in asked.err) == (130, "", True)
     assert cli(*erase, given="").code == 130
     assert office.scalar("SELECT count(*) FROM clients") == 1
     ran = cli(*erase, given="y\n")

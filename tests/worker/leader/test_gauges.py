@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import redis
 from sqlalchemy import insert, update
 from structlog.testing import capture_logs
 
+from handlers.operations.housekeeping import keep_house
+from handlers.schedule import control
+from portal_db.directory import schedules
 from portal_db.states import ConnectionState, ErrorClass, JobState, Lane
 from portal_db.tables import MalformedMessage, XpmConnection
 from portal_db.types import db_now
 from portal_db.work import outages, workers
+from tests.handlers.given import link_entity
+from tests.handlers.operations.given import operator
+from tests.handlers.schedule.given import FULL, Office, add_sync, office_of
 from tests.making import add, add_practice, claimed, new_job, pause, set_job, set_newer_lane
 from tests.portal_db.work.test_job_growth import FINISHED, add_many, rows_read
 from tests.servers.fixtures import NEW
@@ -163,6 +171,67 @@ def test_jobs_of_a_lane_that_only_a_newer_release_knows_are_counted_under_its_na
     assert positive(values, "dead_letters") == {("validate_import", "permanent"): 1}
     ages = {lane: round(age, -1) for (lane,), age in values["oldest_due_job_age_seconds"].items()}
     assert ages == dict.fromkeys(Lane, 0) | {"moon": 100}
+
+
+def successes(world: World) -> dict[str, float]:
+    """When each sort of recurring work last succeeded."""
+    return {name: at for (name,), at in read(sight(world))["schedule_last_success_timestamp_seconds"].items()}
+
+
+def unused_office(world: World, last_sync: datetime) -> Office:
+    """A directory that nobody has used for 31 days, when house is kept the night after its last full sync."""
+    office = office_of(world)
+    add_sync(world, office.directory.id, last_sync)
+    office.set_directory(last_full_at=last_sync, last_used_at=db_now(-31 * 86_400))
+    keep_house(world.database, world.services.settings)
+    assert office.directory.last_full_at is None
+    return office
+
+
+def test_a_directory_that_nobody_uses_is_late_only_while_it_is_synced_for_its_links(world: World) -> None:
+    # Given one through which a client is linked
+    yesterday = datetime.now(UTC) - timedelta(days=1)
+    link_entity(world, uuid4())
+    office = unused_office(world, yesterday)
+    # Then its last full sync was yesterday, also once the next one has begun
+    assert successes(world) == {"full_sync": yesterday.timestamp()}
+    office.only(FULL)
+    office.look()
+    assert office.skipped() is None
+    assert successes(world) == {"full_sync": yesterday.timestamp()}
+
+
+def test_a_directory_that_nobody_uses_and_that_has_no_links_is_not_late(world: World) -> None:
+    office = unused_office(world, datetime.now(UTC) - timedelta(days=9))
+    office.only(FULL)
+    office.look()
+    assert office.skipped() == "not_used"
+    assert successes(world) == {}
+
+
+def test_nightly_work_counts_from_its_planning_until_it_succeeds(world: World) -> None:
+    # Given work that was planned and then failed
+    due_at, name = datetime.now(UTC), "reconcile"
+    with world.database.write() as tx:
+        schedules.add(tx, name, due_at)
+    with world.database.read() as tx:
+        planned = schedules.get(tx, name)
+    assert planned is not None
+    ended(world, name, due_at, succeeded=False)
+    # Then it counts from its planning; and once it succeeds, from then
+    assert successes(world)[name] == planned.created_at.timestamp()
+    ended(world, name, due_at + timedelta(days=1), succeeded=True)
+    assert successes(world)[name] > planned.created_at.timestamp()
+    # Unless it is paused
+    control.pause(world.database, operator(world), name)
+    assert name not in successes(world)
+
+
+def ended(world: World, name: str, due_at: datetime, *, succeeded: bool) -> None:
+    """A due time of nightly work was claimed, and the work has ended."""
+    with world.database.write() as tx:
+        assert schedules.claim(tx, name, due_at, "relay-1")
+        schedules.note_ended(tx, name, due_at, succeeded=succeeded)
 
 
 def samples(gauges: Gauges) -> int:

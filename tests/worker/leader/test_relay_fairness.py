@@ -5,9 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 from uuid import UUID, uuid4
 
+import pytest
+
+from handlers.jobs.enqueue import FollowUp, import_job
+from handlers.jobs.kinds import KINDS
 from handlers.outages import XPM
 from portal_db.states import JobState, Lane
-from portal_db.work import outages
+from portal_db.work import jobs, outages, workers
 from tests.making import add, add_practice, claimed, importable, job, new_job, pause, set_all_jobs, set_job
 from tests.worker.queue.desk import Desk
 from xpm.simulator.serve import SimulatorHandle
@@ -45,6 +49,20 @@ def test_email_and_webhooks_have_limits_of_their_own(desk: Desk) -> None:
     assert desk.rung(Lane.EMAIL) == letters[:K]
     assert desk.rung(Lane.WEBHOOKS) == calls[:K]
     assert desk.rung(Lane.RESYNC) == [], "imports and re-syncs share one limit"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_job_of_any_kind_is_rung_whether_or_not_a_person_waits(desk: Desk, kind: str) -> None:
+    # Given a worker that knows the kind, and jobs of it whose first ring was lost: for a person who waits, and for none
+    with desk.world.database.write() as tx:
+        workers.report(tx, "worker-1", lanes=list(Lane), kinds=[kind], lasts_seconds=30)
+        for interactive in (True, False):
+            one = import_job(
+                tx, FollowUp(kind), None, desk.world.practice_id, interactive=interactive, dedupe_key=f"{interactive}"
+            )
+            jobs.add(tx, [one])
+    # When the relay looks, then it rings both
+    assert desk.relay(limit=K).tick() == 2
 
 
 def test_the_higher_lane_goes_first_and_the_older_job_within_it(desk: Desk) -> None:

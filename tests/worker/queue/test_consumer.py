@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any, cast
 from uuid import UUID, uuid4
@@ -301,6 +302,49 @@ def test_it_ends_in_order_while_redis_is_away(sqlite_world: World, own_redis: Re
     began = time.monotonic()
     working.stop(timeout=20_000)
     assert time.monotonic() - began < 10, "it did not wait for Redis"
+
+
+def test_a_worker_that_stops_leaves_to_others_what_it_has_not_begun(sqlite_desk: Desk) -> None:
+    desk, lane = sqlite_desk, Lane.INTERACTIVE
+    begun, go_on, done = threading.Event(), threading.Event(), set[str]()
+
+    def run_slowly(_: str) -> None:
+        begun.set()
+        go_on.wait()
+
+    # Given a worker that has begun a job and holds another one, and is told to stop
+    slow, held, *later = (uuid4() for _ in range(6))
+    with ExitStack() as stack:
+        stopping = stack.enter_context(consuming(desk, lane, run_slowly, threads=1))
+        stack.callback(go_on.set)
+        desk.bell.ring_or_raise(lane, [slow])
+        assert begun.wait(10)
+        desk.bell.ring_or_raise(lane, [held])
+        wait_until(lambda: stopping.work_queue.qsize() == 1, "the second message is in its memory")
+        threading.Thread(target=stopping.stop).start()
+        wait_until(lambda: desk.rung(lane) == [held], "the second message is back in the queue")
+        # When more jobs are rung, while it waits for the one that it has begun
+        for job_id in later:
+            desk.bell.ring_or_raise(lane, [job_id])
+        # Then another worker does all of them
+        stack.enter_context(consuming(desk, lane, done.add, threads=4))
+        wait_until(lambda: done == {str(held), *map(str, later)}, "the other one has done all")
+    # And nothing is left, once the first one has ended
+    assert desk.unacknowledged(lane.value) == 0
+
+
+@contextmanager
+def consuming(desk: Desk, lane: Lane, run_job: Callable[[str], None], *, threads: int) -> Iterator[dramatiq.Worker]:
+    """A worker of one lane that does this for each job, until the block ends."""
+    broker = make_broker(desk.settings, lambda *_: None)
+    dramatiq.actor(actor_name="run_job", queue_name=lane.value, broker=broker)(run_job)
+    working = dramatiq.Worker(broker, worker_threads=threads, worker_timeout=50)
+    working.start()
+    try:
+        yield working
+    finally:
+        working.stop(timeout=10_000)
+        broker.close()
 
 
 def test_a_message_whose_acknowledgement_was_lost_is_acknowledged_later(

@@ -52,7 +52,8 @@ def test_a_request_becomes_an_import_and_is_done(desk: Desk, simulator: Simulato
         wait_until(lambda: not desk.unacknowledged(QUEUE), "the request has left Redis")
         [import_id] = [row.id for row in _imports(desk)]
         wait_until(partial(desk.is_closed, import_id), "it is closed")
-    assert desk.receipt(request.request_id) == {"status": "accepted", "import_id": str(import_id)}
+    receipt = {"status": "accepted", "import_id": str(import_id), "message_id": "m-1"}
+    assert desk.receipt(request.request_id) == receipt
     assert desk.world.import_row(import_id).state is ImportState.SUCCEEDED
 
 
@@ -94,6 +95,23 @@ def test_the_same_request_again_is_the_same_import(desk: Desk) -> None:
     assert receipts[0] is not None
     assert receipts[0]["status"] == "accepted"
     assert [count(desk.world, table) for table in ("imports", "jobs")] == [1, 1]
+
+
+def test_a_receipt_names_the_message_that_it_answers(sqlite_desk: Desk) -> None:
+    request = fields(sqlite_desk)
+
+    def answered() -> tuple[str, str] | None:
+        receipt = sqlite_desk.receipt(request["request_id"])
+        return (receipt["message_id"], receipt["status"]) if receipt else None
+
+    with sqlite_desk.working():
+        # Given a request that was refused
+        sqlite_desk.post({**request, "kind": "dragon"}, "m-1")
+        wait_until(answered, "a receipt")
+        assert answered() == ("m-1", "refused")
+        # When it is corrected and sent again, then its sender can tell the new answer from the old one
+        sqlite_desk.post(request, "m-2")
+        wait_until(lambda: answered() == ("m-2", "accepted"), "the receipt of the second message")
 
 
 @pytest.mark.parametrize("receipt", ["still there", "gone"])
@@ -209,7 +227,8 @@ def test_a_commit_whose_answer_was_lost_is_one_import(desk: Desk) -> None:
         database.lost_answers = 1
         desk.door(services).take(request)
     [row] = _imports(desk)
-    assert desk.receipt(request["request_id"]) == {"status": "accepted", "import_id": str(row.id)}
+    receipt = {"status": "accepted", "import_id": str(row.id), "message_id": None}
+    assert desk.receipt(request["request_id"]) == receipt
 
 
 class AwayDatabase(FlakyDatabase):

@@ -59,7 +59,7 @@ def test_a_request_from_node_becomes_one_import_and_is_done(
         first, again = ask(node, desk, request), ask(node, desk, request)
         assert first.returncode == 0, first.stderr
         told = json.loads(first.stdout)
-        assert (told["status"], json.loads(again.stdout)) == ("accepted", told)
+        assert (told["status"], json.loads(again.stdout)["import_id"]) == ("accepted", told["import_id"])
         import_id = UUID(told["import_id"])
         wait_until(partial(desk.is_closed, import_id), "it is closed")
     row = desk.world.import_row(import_id)
@@ -74,6 +74,30 @@ def test_a_request_that_does_not_fit_is_told_so_with_the_field(strict_desk: Desk
     assert ran.returncode == 1, ran.stderr
     told = json.loads(ran.stdout)
     assert (told["status"], told["code"], told["field"]) == ("refused", "bad_request", "kind")
+
+
+def test_a_refused_request_is_corrected_under_the_same_id(strict_desk: Desk, node: str) -> None:
+    # Given a refused request, whose receipt is still there
+    request = strict_desk.world.request(uuid4()).model_dump(mode="json")
+    with strict_desk.working():
+        assert ask(node, strict_desk, {**request, "kind": "dragon"}).returncode == 1
+        # When it is corrected and sent again, and then once more with something else
+        corrected = ask(node, strict_desk, request)
+        other = ask(node, strict_desk, {**request, "name": "Another"})
+    # Then the correction is accepted and the other refused, as one import
+    assert corrected.returncode == 0, corrected.stderr
+    told, refused = json.loads(corrected.stdout), json.loads(other.stdout)
+    assert (told["status"], refused["import_id"]) == ("accepted", told["import_id"])
+    assert (other.returncode, refused["refused"]["code"]) == (1, "idempotency_conflict")
+    assert strict_desk.world.scalar("select count(*) from imports") == 1
+
+
+def test_a_receipt_is_found_however_the_request_spells_its_ids(strict_desk: Desk, node: str) -> None:
+    request = strict_desk.world.request(uuid4()).model_dump(mode="json")
+    spelled = {"practice_id": request["practice_id"].upper(), "request_id": f" {request['request_id']} "}
+    with strict_desk.working():
+        ran = ask(node, strict_desk, {**request, **spelled})
+    assert ran.returncode == 0, ran.stderr
 
 
 def test_the_page_shows_that_very_program() -> None:

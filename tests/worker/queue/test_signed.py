@@ -123,6 +123,24 @@ def test_a_replaced_secret_is_accepted_for_a_day(strict_desk: Desk, producer: Ma
     assert sent(strict_desk, signed(fields(strict_desk), new))["status"] == "accepted"
 
 
+def test_a_new_secret_that_was_lost_is_replaced_and_the_one_in_use_is_still_accepted(
+    strict_desk: Desk, producer: MadeProducer
+) -> None:
+    # Given a new secret that nobody has noted, half a day after it was made
+    world, vault = strict_desk.world, strict_desk.settings.vault
+    lost = producers.rotate(world.database, vault, producer.producer_id)
+    world.pass_time(producers.OVERLAP_SECONDS / 2)
+    # When it is replaced
+    new = producers.rotate(world.database, vault, producer.producer_id)
+    # Then the one that the program has is still accepted, and the newest one; but not the lost one
+    answers = [sent(strict_desk, signed(fields(strict_desk), each)) for each in (producer, new, lost)]
+    assert [answer.get("code") for answer in answers] == [None, None, "bad_signature"]
+    # And no longer than it was promised
+    world.pass_time(producers.OVERLAP_SECONDS / 2 + 1)
+    assert sent(strict_desk, signed(fields(strict_desk), producer))["code"] == "bad_signature"
+    assert sent(strict_desk, signed(fields(strict_desk), new))["status"] == "accepted"
+
+
 def test_a_revoked_producer_is_refused_at_once(strict_desk: Desk, producer: MadeProducer) -> None:
     request = signed(fields(strict_desk), producer)
     producers.rotate(strict_desk.world.database, strict_desk.settings.vault, producer.producer_id)

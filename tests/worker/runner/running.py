@@ -80,10 +80,16 @@ class FlakyDatabase(Database):
         super().__init__(world.database.engine.url.render_as_string(hide_password=False))
         self.lost_answers = 0
         self.lost_commits = 0
+        #: How often it refuses to begin once an answer was lost.
+        self.refuses_then = 0
+        self._refuses = 0
 
     @contextmanager
     def write(self) -> Iterator[Tx]:
         """Commits; then, or instead, says that the connection is gone."""
+        if self._refuses > 0:
+            self._refuses -= 1
+            raise _gone()
         with super().write() as tx:
             yield tx
             if self.lost_commits > 0:
@@ -91,6 +97,7 @@ class FlakyDatabase(Database):
                 raise _gone()
         if self.lost_answers > 0:
             self.lost_answers -= 1
+            self._refuses, self.refuses_then = self.refuses_then, 0
             raise _gone()
 
 

@@ -29,9 +29,12 @@ from tests.world import World
 from worker.local.mail_catcher import Behaviour
 from worker.runner import chain
 from worker.runner.chain import BEGIN_WITHIN
+from worker.runner.runner import DATABASE_TRIES
 from xpm.simulator.serve import SimulatorHandle
 
 KIND = "send_welcome_email"
+#: More failures of the database than a transaction that need not be patient meets.
+LONG = 2 * DATABASE_TRIES + 1
 
 
 class Killed(BaseException):
@@ -277,6 +280,25 @@ def test_a_commit_in_a_chain_without_an_answer_doubles_nothing(world: World, let
         assert getattr(database, lost) == 0
     assert states(world, letters) == 4 * [SENT]
     assert recipients(world) == to(0, 1, 2, 3)
+
+
+def test_an_email_whose_sending_cannot_be_recorded_for_a_while_is_known_to_be_sent(
+    world: World, letters: list[UUID]
+) -> None:
+    # Given a database that goes away when the server has accepted an email, for longer than any other write is tried
+    with flaky(world) as (database, services):
+        run(world, letters, services=services, before={2: lambda: setattr(database, "lost_commits", LONG)})
+        assert database.lost_commits == 0
+    # Then all are sent once, and recorded so
+    assert states(world, letters) == 4 * [SENT]
+    assert recipients(world) == to(0, 1, 2, 3)
+
+
+def test_the_last_email_of_a_set_is_recorded_as_patiently(world: World, letters: list[UUID]) -> None:
+    with flaky(world) as (database, services):
+        run(world, letters[:1], services=services, before={1: lambda: setattr(database, "lost_commits", LONG)})
+        assert database.lost_commits == 0
+    assert states(world, letters[:1]) == [SENT]
 
 
 def test_an_email_that_was_put_off_by_a_worker_that_came_late_is_sent_once(world: World, letters: list[UUID]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import uuid4
 
+import pytest
 from structlog.testing import capture_logs
 
 from handlers.registry import HANDLERS
@@ -43,10 +44,12 @@ def test_a_commit_whose_answer_was_lost_is_not_repeated(world: World, simulator:
     assert not events & {"job.lease_lost", "job.failed"}, "what was committed is neither lost nor failed"
 
 
-def test_after_a_lost_answer_the_import_goes_on(world: World, simulator: SimulatorHandle) -> None:
+@pytest.mark.parametrize("refuses_then", [0, 1])
+def test_after_a_lost_answer_the_import_goes_on(world: World, simulator: SimulatorHandle, refuses_then: int) -> None:
     import_id = world.ask(importable(simulator)[0].uuid)
     with flaky(world) as (database, services):
-        runner(world, kinds=arming(database, lost_answers=1), services=services).run(only_job(world, import_id).id)
+        breaks = arming(database, lost_answers=1, refuses_then=refuses_then)
+        runner(world, kinds=breaks, services=services).run(only_job(world, import_id).id)
     assert world.states_of(import_id)["import_details"] is JobState.SUCCEEDED, "the follow-up that it claimed was run"
     world.run_due()
     assert world.import_row(import_id).state is ImportState.SUCCEEDED

@@ -12,6 +12,8 @@ import pytest
 
 from handlers.registry import HANDLERS
 from portal_db.states import ErrorClass, ImportState, JobState
+from portal_db.work.jobs import LOST_LEASES_BEFORE_ISOLATION, MOST_LOST_LEASES
+from tests.handlers.given import requeue
 from tests.making import claimed, importable, job, set_job, take_back
 from tests.servers.waiting import wait_until
 from tests.worker.runner.running import only_job, outcomes, runner
@@ -62,6 +64,26 @@ def test_who_dies_alone_is_poison(alone_world: World) -> None:
     assert outcomes(world, found.id) == ["lease_lost", "lease_lost", "permanent"]
     row = world.import_row(import_id)
     assert (row.state, row.outcome_code) == (ImportState.FAILED, "poison")
+
+
+def test_who_takes_its_worker_along_is_buried_without_another_run(sqlite_world: World) -> None:
+    # Given a job whose own process has ended the worker's too, again and again, as when a machine's memory is used up
+    world = sqlite_world
+    import_id = world.ask(uuid4())
+    job_id = only_job(world, import_id).id
+    for _ in range(MOST_LOST_LEASES):
+        claimed(world, job_id, owner="gone/isolated")
+        world.pass_time(11)
+        take_back(world)
+    # When a worker takes it once more, then it starts no process
+    alone = IsolatedRunner(world.services, HANDLERS, "worker-1", ("/no/such/program",))
+    runner(world, run_isolated=alone.run).run(job_id)
+    # And it is a dead letter, of which its import knows
+    assert (job(world, job_id).state, job(world, job_id).error_code) == (JobState.DEAD, "poison")
+    assert world.import_row(import_id).state is ImportState.FAILED
+    # And requeued, it gets one more run, by itself
+    requeue(world, import_id, "validate_import")
+    assert job(world, job_id).lost_leases == LOST_LEASES_BEFORE_ISOLATION
 
 
 def test_an_innocent_neighbour_does_its_work_alone(alone_world: World, simulator: SimulatorHandle) -> None:

@@ -258,6 +258,30 @@ def test_a_job_that_must_call_xpm_does_not_hold_up_the_others(world: World, simu
     assert [world.states_of(import_id) for import_id in import_ids] == [DONE, DONE, {KIND: JobState.QUEUED}]
 
 
+def test_what_was_given_back_for_its_own_call_is_not_run_apart(world: World, simulator: SimulatorHandle) -> None:
+    # Given a set in which one job must call XPM by itself, and something unforeseen in the others
+    synced(world)
+    job_ids = first_jobs(world, ask(world, importable(simulator)[:3]))
+    fetched: list[UUID] = []
+
+    def fetch(services: Services, jobs: Sequence[Job]) -> Sequence[Any]:
+        fetched.extend(each.id for each in jobs)
+        found = list(HANDLERS[KIND].fetch(services, jobs))
+        return [*found[:2], BY_ITSELF] if len(jobs) == 3 else found
+
+    def apply(tx: Tx, tasks: Sequence[Task]) -> Sequence[Result]:
+        if len(tasks) > 1:
+            raise RuntimeError
+        return HANDLERS[KIND].apply(tx, tasks)
+
+    # When the set has run
+    kinds = {**HANDLERS, KIND: replace(HANDLERS[KIND], fetch=fetch, apply=apply)}
+    runner(world, kinds=kinds).run(*job_ids)
+    # Then that job, which another worker may have by now, was not fetched for again
+    assert fetched == [*job_ids, *job_ids[:2]]
+    assert job(world, job_ids[2]).state is JobState.QUEUED
+
+
 def test_what_is_not_run_apart_before_a_stop_goes_back_to_the_queue_uncounted(
     world: World, simulator: SimulatorHandle
 ) -> None:

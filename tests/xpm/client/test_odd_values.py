@@ -107,6 +107,7 @@ def test_only_the_value_of_a_relationship_is_left_out(kind: Format, odd: dict[st
     found = read(kind, {"relationships": [{**TIE, **good, **odd}]})
     assert found.omissions == (f"relationships.{field}",)
     (tie,) = found.relationships
+    assert tie.omissions == (field,)
     values = {"numberOfShares": tie.number_of_shares, "percentage": tie.percentage, "startDate": tie.start_date}
     meant: dict[str, Any] = {"numberOfShares": 7, "percentage": Decimal("12.5"), "startDate": date(2011, 1, 1)}
     assert values == {**meant, **({field: None} if field in meant else {})}

@@ -26,7 +26,7 @@ from handlers.imports.request import ImportWishes
 from portal_db.states import ClientKind, ClientType, Subscription
 from web.http.bodies import NewBatch, idempotency_key, import_request, rows_of_file, rows_of_json
 from web.http.problems import Fault, fault_of, faults_of
-from web.pages.frame.forms import NO_ERRORS, FormErrors, Posted, PostedByImporter
+from web.pages.frame.forms import NO_ERRORS, FormErrors, Posted, PostedBy, PostedByImporter, kept_of
 from web.pages.frame.view import page, redirect
 from web.pages.frame.visitor import TheImporter, Visitor, importer
 from web.pages.frame.xpm_search import search_xpm
@@ -111,8 +111,14 @@ class Choice:
 
 @router.get("/batches/new")
 def show(visitor: TheImporter, q: Annotated[Text, Query(max_length=200)] = "") -> Response:
-    """Choose several records, or upload a CSV."""
-    return _choosing(visitor, Choice(q.strip()))
+    """Choose several records, or upload a CSV; or what somebody had chosen, or was correcting, when their session ended."""
+    kept = kept_of(visitor)
+    if kept is None:
+        return _choosing(visitor, Choice(q.strip()))
+    posted = PostedBy(visitor, kept)
+    _count(posted, Use.PREFLIGHT)
+    rows = _rows(posted)
+    return _checked(visitor, rows) if rows else _choosing(visitor, Choice.of(posted))
 
 
 @router.post("/batches/new", max_body_size=MAX_FORM)

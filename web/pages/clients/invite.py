@@ -32,7 +32,8 @@ def invite(posted: PostedByImporter, client_id: UUID) -> Response:
     """Send the invitation, once per idempotency key."""
     visitor, key = posted.visitor, posted.text("idempotency_key")
     try:
-        visitor.portal.uses.take(Use.WELCOME_EMAIL, visitor.caller, to=client_id)
+        if not welcome_email.is_repeated(visitor.database, visitor.caller, client_id, key):
+            visitor.portal.uses.take(Use.WELCOME_EMAIL, visitor.caller, to=client_id)
         welcome_email.invite(visitor.database, visitor.portal.bell, visitor.caller, client_id, key)
     except RequestRefused as refused:
         return _form(visitor, client_id, FormErrors.of(refused))
@@ -50,7 +51,8 @@ def invite_co_owner(posted: PostedByImporter, client_id: UUID, member_id: UUID) 
     """Send the co-owner's invitation, once per idempotency key."""
     visitor, key = posted.visitor, posted.text("idempotency_key")
     try:
-        visitor.portal.uses.take(Use.WELCOME_EMAIL, visitor.caller, to=member_id)
+        if not co_owners.is_repeated(visitor.database, visitor.caller, client_id, member_id, key):
+            visitor.portal.uses.take(Use.WELCOME_EMAIL, visitor.caller, to=member_id)
         co_owners.invite(visitor.database, visitor.portal.bell, visitor.caller, client_id, member_id, key)
     except RequestRefused as refused:
         return _co_owners_form(visitor, client_id, member_id, FormErrors.of(refused))

@@ -154,7 +154,8 @@ def _query_of(text: str) -> ClientQuery:
 
 
 def _invite(visitor: Visitor, client_id: UUID, key: str) -> None:
-    visitor.portal.uses.take(Use.WELCOME_EMAIL, visitor.caller, to=client_id)
+    if not welcome_email.is_repeated(visitor.database, visitor.caller, client_id, key):
+        visitor.portal.uses.take(Use.WELCOME_EMAIL, visitor.caller, to=client_id)
     welcome_email.invite(visitor.database, visitor.portal.bell, visitor.caller, client_id, key)
 
 

@@ -55,6 +55,7 @@ def show_client(visitor: TheVisitor, client_id: UUID) -> Response:
         has_items_to_review=any(item.is_pending for item in details.relationships),
         history=client_history.page(database, caller, client_id, cursor=None, limit=CHANGES).items,
         tasks=tasks.standings(database, caller, client_id),
+        most_tasks=tasks.MOST_SHOWN,
         assignees=assignees,
         others=[each for each in client_queries.colleagues(database, caller) if each.id not in has_it],
         imports=[import_queries.get_import(database, caller, row.id) for row in imports],

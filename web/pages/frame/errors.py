@@ -9,9 +9,10 @@ from fastapi.responses import Response
 
 from handlers import refusals
 from web.http.problems import ProblemAnswer
-from web.pages.frame import view
+from web.pages.frame import messages, view
 from web.pages.frame.forms import FormErrors
-from web.pages.frame.visitor import HOME, AnyVisitor, local_referer, signed_in_visitor
+from web.pages.frame.visitor import AnyVisitor, signed_in_visitor
+from web.pages.frame.way_back import way_back
 from web.portal import portal_of
 
 #: Where programs call; they get problems, never pages.
@@ -55,9 +56,8 @@ def as_page(request: Request, answer: ProblemAnswer) -> Response:
 
 
 def _to_confirm(request: Request) -> Response:
-    """To the page that asks who it is, and from there back to the page with the form."""
-    here = request.url if request.method == "GET" else local_referer(request)
-    return view.redirect("/confirm", next=here.path if here else HOME)
+    """To the page that asks who it is, and from there back to this page, or to the one with the form that was sent."""
+    return view.redirect("/confirm", next=way_back(request, messages.CONFIRMED))
 
 
 def _visitor(request: Request, status: int) -> AnyVisitor | None:
@@ -67,8 +67,7 @@ def _visitor(request: Request, status: int) -> AnyVisitor | None:
 
 
 def _to_sign_in(request: Request) -> Response:
-    """To the sign-in page, and from there back to this page, or to the one with the form that was sent: that is not sent
-    again, but shows what was typed."""
-    here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    back = here if request.method == "GET" else getattr(request.state, "kept_at", HOME)
-    return view.redirect("/sign-in", message="sign-in", next=back)
+    """To the sign-in page, and from there back to this page, or to the one with the form that was sent: that shows what was
+    typed, or says that it was not kept."""
+    message = messages.KEPT if getattr(request.state, "is_kept", False) else messages.NOT_KEPT
+    return view.redirect("/sign-in", message="sign-in", next=way_back(request, message))

@@ -7,7 +7,6 @@ import sys
 from collections.abc import AsyncIterator, Container, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Generic, TypeVar
-from urllib.parse import parse_qsl, urlencode, urlunsplit
 from uuid import UUID
 
 from fastapi import Depends, Request
@@ -22,7 +21,7 @@ from handlers.access.caller import Scope
 from handlers.access.sessions import Session
 from handlers.errors import JobError, RequestRefused
 from handlers.fields import has_control_characters, reason_of
-from web.http.identity import require_confirmed, require_csrf_token, require_own_page, require_session
+from web.http.identity import require_confirmed, require_csrf_token, require_own_page, require_session, session_of
 from web.http.problems import Fault, fault_of, status_of
 from web.pages.frame import messages
 from web.pages.frame.visitor import (
@@ -31,9 +30,9 @@ from web.pages.frame.visitor import (
     TheAnyVisitor,
     TheClient,
     Visitor,
-    local_referer,
     staff_visitor,
 )
+from web.pages.frame.way_back import page_of_form
 from web.portal import Portal, ThePortal
 
 #: The hidden field with the session's token.
@@ -222,18 +221,21 @@ def _sent_by(request: Request, portal: Portal, visitor: V | None, form: FormData
 
 
 def _keep(request: Request, portal: Portal, session: Session, form: FormData) -> None:
-    """Keep what was typed; the address of the page that shows it again is for the way through the sign-in."""
-    here = local_referer(request)
-    fields = {name: value for name, value in form.multi_items() if isinstance(value, str) and name not in UNKEPT}
-    if here is None or here.path.startswith(UNKEPT_PAGES):
-        return
-    if kept_form.keep(portal.database, portal.settings, session, here.path, fields):
-        request.state.kept_at = urlunsplit(("", "", here.path, _with_message(here.query), ""))
+    """Keep what was typed, for the page of the form."""
+    here = page_of_form(request)
+    fields = [(name, value) for name, value in form.multi_items() if isinstance(value, str) and name not in UNKEPT]
+    if here is not None and fields and not here.path.startswith(UNKEPT_PAGES):
+        request.state.is_kept = kept_form.keep(portal.database, portal.settings, session, here.path, fields)
 
 
-def _with_message(query: str) -> str:
-    values = [(name, value) for name, value in parse_qsl(query) if name != "said"]
-    return urlencode([*values, ("said", messages.KEPT)])
+def kept_of(visitor: AnyVisitor) -> FormData | None:
+    """What the visitor had typed on this page when their session ended, if they come back to it."""
+    request, portal = visitor.request, visitor.portal
+    session = session_of(request, portal)
+    if session is None or request.query_params.get("said") != messages.KEPT:
+        return None
+    fields = kept_form.read(portal.database, portal.settings, session, request.url.path)
+    return FormData([*fields]) if fields is not None else None
 
 
 def posted_by_importer(found: Annotated[Posted, Depends(posted)]) -> Posted:

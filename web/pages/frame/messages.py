@@ -14,11 +14,16 @@ class Message(NamedTuple):
     tone: str = "good"
 
 
-#: The message on the page that shows what was typed before the session ended.
-KEPT = "kept"
+#: The message on the page that shows what was typed before the session ended, and on one that does not.
+KEPT, NOT_KEPT = "kept", "not-kept"
+#: The message on the page with the form of an act that asked first who it is.
+CONFIRMED = "confirmed-act"
 MESSAGES: dict[str, Message] = {
     KEPT: Message(
         "You were signed out, so nothing was sent. What you typed is still here: check it, then send it.", "note"
+    ),
+    NOT_KEPT: Message(
+        "You were signed out, so nothing was sent, and what you typed was not kept. Do it again.", "note"
     ),
     "signed-out": Message("You have signed out.", "note"),
     "sign-in": Message("Please sign in to continue.", "note"),
@@ -38,7 +43,7 @@ MESSAGES: dict[str, Message] = {
     ),
     "member-signed-out": Message("They are signed out everywhere.", "note"),
     "confirmed-export": Message("Confirmed. Export again: you are not asked for the next 10 minutes.", "note"),
-    "confirmed-act": Message("Confirmed. Do it again: you are not asked for the next 10 minutes.", "note"),
+    CONFIRMED: Message("Confirmed. Do it again: you are not asked for the next 10 minutes.", "note"),
     "saved": Message("Saved."),
     "staff-invited": Message("Added. The invitation is being sent."),
     "staff-invited-again": Message("Another invitation is being sent."),

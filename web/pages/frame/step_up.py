@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from fastapi.responses import Response
 
 from handlers.errors import RequestRefused
 from web.http.identity import require_confirmed
 from web.pages.frame.view import redirect
 from web.pages.frame.visitor import Visitor
+from web.pages.frame.way_back import with_message
 
 
 def asked_first(visitor: Visitor, back: str, message: str = "confirmed-export") -> Response | None:
@@ -16,5 +19,5 @@ def asked_first(visitor: Visitor, back: str, message: str = "confirmed-export") 
     try:
         require_confirmed(visitor.request, visitor.portal)
     except RequestRefused:
-        return redirect("/confirm", next=f"{back}{'&' if '?' in back else '?'}said={message}")
+        return redirect("/confirm", next=with_message(urlsplit(back), message))
     return None

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, StrictUndefined
 
-from handlers.access import kept_form
+from config.templates import read_templates
 from web.http import static_files
-from web.http.identity import session_of
 from web.pages.frame import filters, messages
-from web.pages.frame.forms import NO_ERRORS, FormErrors
+from web.pages.frame.forms import NO_ERRORS, FormErrors, kept_of
 from web.pages.frame.navigation import CLIENT_NAVIGATION, NAVIGATION
 from web.pages.frame.visitor import AnyVisitor
 
 _templates = Environment(
-    loader=PackageLoader("web"),
+    loader=read_templates("web"),
     autoescape=True,  # every template is HTML
     undefined=StrictUndefined,
     trim_blocks=True,
@@ -50,16 +48,10 @@ def public_page(
 
 
 def _page(request: Request, template: str, status: int, **values: Any) -> HTMLResponse:
-    frame = {"here": request.url.path, "message": messages.of(request), "kept": _kept(request, values["visitor"])}
+    visitor = values["visitor"]
+    kept = kept_of(visitor) if visitor else None
+    frame = {"here": request.url.path, "message": messages.of(request), "kept": kept}
     return HTMLResponse(_templates.get_template(template).render(values | frame), status)
-
-
-def _kept(request: Request, visitor: AnyVisitor | None) -> Mapping[str, str] | None:
-    """What the visitor had typed on this page when their session ended, if they come back to it."""
-    session = session_of(request, visitor.portal) if visitor else None
-    if visitor is None or session is None or request.query_params.get("said") != messages.KEPT:
-        return None
-    return kept_form.read(visitor.database, visitor.portal.settings, session, request.url.path)
 
 
 def part(template: str, **values: Any) -> HTMLResponse:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 from typing import Annotated, ClassVar
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from fastapi import Depends, Request
@@ -161,10 +161,26 @@ def visitor(request: Request, portal: ThePortal) -> Visitor:
     return found
 
 
-def staff_visitor(request: Request, portal: Portal) -> Visitor | None:
-    """The signed-in staff member, if there is one."""
+def watcher(request: Request, portal: ThePortal) -> Visitor:
+    """The staff member whose page follows work by itself: that keeps no session from timing out.
+
+    Raises:
+        RequestRefused: `not_signed_in`.
+    """
+    found = staff_visitor(request, portal, is_use=False)
+    if found is None:
+        raise refusals.NOT_SIGNED_IN()
+    return found
+
+
+def staff_visitor(request: Request, portal: Portal, *, is_use: bool = True) -> Visitor | None:
+    """The signed-in staff member, if there is one.
+
+    Args:
+        is_use: whether the request keeps their session from timing out.
+    """
     session = session_of(request, portal)
-    caller = sessions.recognise(portal.database, session) if session else None
+    caller = sessions.recognise(portal.database, session, is_use=is_use) if session else None
     return _visitor(request, portal, caller, session) if session and caller else None
 
 
@@ -255,15 +271,10 @@ ConfirmedVisitor = Annotated[AnyVisitor, Depends(confirmed_visitor)]
 TheAnyVisitor = Annotated[AnyVisitor, Depends(any_visitor)]
 TheClient = Annotated[ClientVisitor, Depends(client_visitor)]
 TheVisitor = Annotated[Visitor, Depends(visitor)]
+TheWatcher = Annotated[Visitor, Depends(watcher)]
 TheImporter = Annotated[Visitor, Depends(importer)]
 TheManager = Annotated[Visitor, Depends(manager)]
 ConfirmedManager = Annotated[Visitor, Depends(confirmed_manager)]
-
-
-def local_referer(request: Request) -> SplitResult | None:
-    """The address of our own page that a form was sent from, if the browser says it."""
-    here = urlsplit(request.headers.get("referer", ""))
-    return here if here.netloc == request.url.netloc and is_local_path(here.path) else None
 
 
 def is_local_path(path: str) -> bool:

@@ -15,7 +15,7 @@ from web.http.bodies import NewBatch
 from web.pages.add_clients.new_batch import EMAIL_CODES
 from web.pages.frame.step_up import asked_first
 from web.pages.frame.view import page, part, redirect
-from web.pages.frame.visitor import TheVisitor, Visitor
+from web.pages.frame.visitor import TheVisitor, TheWatcher, Visitor
 
 router = APIRouter()
 
@@ -30,7 +30,7 @@ def show(visitor: TheVisitor, batch_id: UUID) -> Response:
 
 
 @router.get("/batches/{batch_id}/standing")
-def show_status(visitor: TheVisitor, batch_id: UUID) -> Response:
+def show_status(visitor: TheWatcher, batch_id: UUID) -> Response:
     """Only the part of the page that changes."""
     return part("imports/batch_status.html", visitor=visitor, **_status(visitor, batch_id))
 

@@ -17,7 +17,7 @@ from handlers.imports.progress import Action
 from handlers.paging import Page
 from web.http.events import LastEventId, Snapshot, following
 from web.pages.frame.view import page, part
-from web.pages.frame.visitor import TheVisitor, Visitor
+from web.pages.frame.visitor import TheVisitor, TheWatcher, Visitor
 
 router = APIRouter()
 
@@ -39,13 +39,13 @@ def show(visitor: TheVisitor, cursor: Cursor = "") -> Response:
 
 
 @router.get(f"{PATH}/standing")
-def show_status(visitor: TheVisitor, cursor: Cursor = "") -> Response:
+def show_status(visitor: TheWatcher, cursor: Cursor = "") -> Response:
     """Only the part of the page that changes."""
     return part("imports/integration_progress_rows.html", visitor=visitor, **_shown(visitor, cursor))
 
 
 @router.get(f"{PATH}/events")
-async def follow(visitor: TheVisitor, last_event_id: LastEventId = None, cursor: Cursor = "") -> EventSourceResponse:
+async def follow(visitor: TheWatcher, last_event_id: LastEventId = None, cursor: Cursor = "") -> EventSourceResponse:
     """Sends an event whenever the page has changed."""
 
     def look() -> Snapshot:

@@ -23,7 +23,7 @@ from web.http.problems import Fault
 from web.pages.add_clients import window
 from web.pages.frame.forms import NO_ERRORS, FormErrors, Posted, PostedByImporter
 from web.pages.frame.view import page, part, redirect
-from web.pages.frame.visitor import TheVisitor, Visitor
+from web.pages.frame.visitor import TheVisitor, TheWatcher, Visitor
 
 router = APIRouter()
 
@@ -39,7 +39,7 @@ def show_import(visitor: TheVisitor, import_id: UUID) -> Response:
 
 
 @router.get("/imports/{import_id}/standing")
-def show_status(visitor: TheVisitor, import_id: UUID) -> Response:
+def show_status(visitor: TheWatcher, import_id: UUID) -> Response:
     """Only the part of the page that changes."""
     found = import_queries.get_import(visitor.database, visitor.caller, import_id)
     return part("imports/import_status.html", visitor=visitor, **_status(visitor, found))

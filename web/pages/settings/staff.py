@@ -122,7 +122,7 @@ def hand_over(posted: ConfirmedByManager, connection_id: UUID) -> Response:
     """Move the clients on the connection of somebody who has left to a colleague's."""
     visitor, to = posted.visitor, posted.id("colleague")
     if to is None:
-        return _list(visitor, FormErrors.of_field("colleague", "Choose a colleague.", ""))
+        return _list(visitor, FormErrors.of_field(f"colleague-{connection_id}", "Choose a colleague.", ""))
     try:
         handover.reassign(visitor.database, Act.of_staff(visitor.caller), connection_id, to, dry_run=False)
     except RequestRefused as refused:

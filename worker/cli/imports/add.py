@@ -15,6 +15,7 @@ from handlers.imports import queries
 from handlers.imports.accept import accept, accept_batch
 from handlers.imports.queries import ImportCounts
 from handlers.imports.request import ImportRequest, parse
+from portal_db.database import DATABASE_AWAY
 from portal_db.states import ClientKind, ClientType, EntityType, ImportState, Subscription
 from portal_db.tables import Import
 from worker.cli.database import BestEffortBell, Record, open_record
@@ -104,7 +105,8 @@ def import_clients(
 
     With --wait the exit code is 0 if all succeeded, else 1; without it, 0 if all were accepted. A file needs the
     columns xpm_uuid and kind. Optional columns: name, entity_type, email, client_type, subscription,
-    send_welcome_email, bring_details, bring_relationships.
+    send_welcome_email, bring_details, bring_relationships. If recording a file is cut off, run the same command again
+    with the request id that it printed.
     """
     inputs = {"kind": kind, "name": name, "entity_type": entity_type, "email": email, "client_type": client_type,
               "subscription": subscription, "send_welcome_email": welcome,
@@ -165,8 +167,13 @@ def _record(record: Record, requests: Sequence[ImportRequest], run: Run) -> Requ
         if not run.as_batch:
             one = accept(record.database, BestEffortBell(record.settings), first)
             return Requested((one.import_id,), one.is_new)
-        with busy(f"Recording {count_of(len(requests), 'import')}") if is_big else nullcontext():
-            batch = accept_batch(record.database, BestEffortBell(record.settings), run.key, requests)
+        note(f"request id {clean(run.key)}")
+        try:
+            with busy(f"Recording {count_of(len(requests), 'import')}") if is_big else nullcontext():
+                batch = accept_batch(record.database, BestEffortBell(record.settings), run.key, requests)
+        except (KeyboardInterrupt, *DATABASE_AWAY):
+            note(f"Part of the batch may be recorded. To go on: the same command with --request-id {clean(run.key)}")
+            raise
     return Requested(batch.import_ids, batch.is_new, batch.batch_id)
 
 
@@ -189,9 +196,9 @@ def _print_accepted(requested: Requested, key: str) -> None:
     again = "" if requested.is_new else " (already requested; nothing is done twice)"
     if requested.batch_id is None:
         say_line(f"Accepted import {requested.import_ids[0]}{again}")
+        note(f"request id {key}")
     else:
         say_line(f"Accepted {count_of(len(requested.import_ids), 'import')} as batch {requested.batch_id}{again}")
-    note(f"request id {key}")
 
 
 def _print_results(found: Sequence[Import]) -> None:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import typer
 
+from handlers.access.outcomes import Outcomes
 from handlers.imports import queries
 from handlers.imports.amend import amend
 from handlers.imports.cancel import Cancelled, cancel, cancel_each, open_of_batch, require_cancellable
@@ -155,20 +156,22 @@ def cancel_imports(
             return
         confirm(f"Cancel {count_of(len(ids), 'import')}?", yes=yes)
         if batch is None:
-            done = [cancel(database, act, ids[0])]
+            outcomes = Outcomes([cancel(database, act, ids[0])])
         else:
             outcomes = cancel_each(database, act, track("Cancelling", ids))
-            done = outcomes.done
-            for refused_id, refusal in outcomes.refused:  # it closed meanwhile, or only its email is left
-                note(clean(f"{refused_id} refused: {refusal.message}"))
-    _report(done, as_json)
-
-
-def _report(done: Sequence[Cancelled], as_json: bool) -> None:
+    for refused_id, refusal in outcomes.refused:  # it closed meanwhile, or only its email is left
+        note(clean(f"{refused_id} refused: {refusal.message}"))
     if as_json:
-        rows = [fields(one, "state jobs email_goes_out", id="import_id") for one in done]
-        say_json({"dry_run": False, "cancelled": rows})
-        return
+        rows = [fields(one, "state jobs email_goes_out", id="import_id") for one in outcomes.done]
+        refused = [{"id": each, **fields(why, "code message remedy")} for each, why in outcomes.refused]
+        say_json({"dry_run": False, "cancelled": rows, "refused": refused})
+    else:
+        _report(outcomes.done)
+    if outcomes.refused:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def _report(done: Sequence[Cancelled]) -> None:
     states = Counter(one.state for one in done)
     words = ", ".join(f"{states[state]:,} {state_words(state)}" for state in sorted(states)) or "none were open"
     say(f"{count_of(len(done), 'import')} cancelled: {words}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -9,10 +10,11 @@ import typer
 
 from handlers.access.act import Act
 from handlers.access.outcomes import Outcomes
+from handlers.errors import RequestRefused
 from handlers.operations import bulk
 from handlers.operations.bulk import Selection
 from portal_db.database import Database
-from portal_db.states import BulkAction
+from portal_db.states import BulkAction, BulkState
 from portal_db.work.bulk_acts import BulkEntry
 from worker.cli import operator
 from worker.cli.database import open_record
@@ -23,10 +25,20 @@ BulkId = Annotated[UUID, typer.Argument(metavar="ACT", help="The act's id.", sho
 
 
 def carry_out(
-    database: Database, act: Act, chosen: Selection, action: BulkAction, doing: str, per_minute: int | None = None
-) -> Outcomes[Any]:
-    """Carry a bulk act out here and now. Interrupted, it is stopped; if this process dies, the relay goes on with it."""
-    row = bulk.start(database, act, chosen, action, per_minute=per_minute, reserved=True)
+    database: Database,
+    act: Act,
+    chosen: Selection,
+    action: BulkAction,
+    doing: str,
+    shown: int,
+    per_minute: int | None = None,
+) -> tuple[Outcomes[Any], bool]:
+    """Carry a bulk act out here and now. Interrupted, it is stopped; if this process dies, the relay goes on with it.
+
+    Returns:
+        What was done, and whether the act was stopped before its end.
+    """
+    row = bulk.start(database, act, chosen, action, shown=shown, per_minute=per_minute, reserved=True)
     outcomes: Outcomes[Any] = Outcomes()
     try:
         with progress_of(doing, row.total) as advance:
@@ -35,10 +47,20 @@ def carry_out(
                 outcomes.refused += piece.refused
                 advance(len(piece.done) + len(piece.refused))
     except KeyboardInterrupt:
-        bulk.stop(database, act, row.id)
-        note(f"Stopped after {len(outcomes.done):,}. To go on: portal-sync dead resume {row.id}")
+        with suppress(RequestRefused):  # it ended meanwhile
+            bulk.stop(database, act, row.id)
+        _is_stopped(database, row.id)
         raise
-    return outcomes
+    return outcomes, _is_stopped(database, row.id)
+
+
+def _is_stopped(database: Database, bulk_id: UUID) -> bool:
+    """Whether an act was stopped, here or by somebody else. If so, print how far it is."""
+    row = bulk.get(database, bulk_id).act
+    if row.state is not BulkState.STOPPED:
+        return False
+    note(f"Stopped after {row.done:,} of {row.total:,}. To go on: portal-sync dead resume {row.id}")
+    return True
 
 
 def list_acts(limit: operator.Limit = 20, as_json: AsJson = False) -> None:

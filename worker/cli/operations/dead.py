@@ -183,17 +183,19 @@ def requeue_dead(
             _report(checked, would, "requeued", dry_run, as_json, gap)
             return
         count = bulk.count(database, chosen)
-        many = count > 1  # nobody waits in front of a page for each of these
+        many, stopped = count > 1, False  # nobody waits in front of a page for each of many
         if many:
             confirm(f"Requeue {count_of(count, 'dead letter')}?", yes=yes)
-            done = bulk_acts.carry_out(database, act, chosen, BulkAction.REQUEUE, "Requeueing", per_minute)
+            done, stopped = bulk_acts.carry_out(
+                database, act, chosen, BulkAction.REQUEUE, "Requeueing", count, per_minute
+            )
         else:
-            done = for_each(_job_ids(database, chosen), lambda job_id, _: requeue(database, act, job_id))
+            done = for_each(_job_ids(database, chosen)[:count], lambda job_id, _: requeue(database, act, job_id))
     rows = [
         {**fields(one, "import_id", id="job_id", import_state="state"), "in_seconds": round(one.in_seconds, 1)}
         for one in done.done
     ]
-    _report(done, rows, "requeued", dry_run, as_json, gap)
+    _report(done, rows, "requeued", dry_run, as_json, gap, stopped=stopped)
 
 
 @dead_app.command("dismiss")
@@ -220,15 +222,15 @@ def dismiss_dead(
         if dry_run:
             _report(Outcomes(), [{"id": each} for each in _job_ids(database, chosen)], "dismissed", dry_run, as_json)
             return
-        count = bulk.count(database, chosen)
+        count, stopped = bulk.count(database, chosen), False
         if count:
             confirm(f"Dismiss {count_of(count, 'dead letter')} for good?", yes=yes)
         if count > 1:
-            done = bulk_acts.carry_out(database, act, chosen, BulkAction.DISMISS, "Dismissing")
+            done, stopped = bulk_acts.carry_out(database, act, chosen, BulkAction.DISMISS, "Dismissing", count)
         else:
-            done = for_each(_job_ids(database, chosen), lambda job_id, _: dismiss(database, act, job_id))
+            done = for_each(_job_ids(database, chosen)[:count], lambda job_id, _: dismiss(database, act, job_id))
     rows = [fields(one, "import_id", id="job_id", import_state="state") for one in done.done]
-    _report(done, rows, "dismissed", dry_run, as_json)
+    _report(done, rows, "dismissed", dry_run, as_json, stopped=stopped)
 
 
 def _chosen(ids: list[UUID] | None, which: Filter, everything: bool) -> Selection:
@@ -255,8 +257,10 @@ def _report(
     dry_run: bool,
     as_json: bool,
     gap: float = 0.0,
+    *,
+    stopped: bool = False,
 ) -> None:
-    """Print what was done and what was refused; fail if anything was refused.
+    """Print what was done and what was refused; fail if anything was refused, or the act was stopped before its end.
 
     Args:
         rows: one for each dead letter that was done, for scripts.
@@ -265,7 +269,7 @@ def _report(
     refused = outcomes.refused
     if as_json:
         refusals = [{"id": job_id, **fields(refusal, "code message remedy")} for job_id, refusal in refused]
-        say_json({"dry_run": dry_run, verb: rows, "refused": refusals})
+        say_json({"dry_run": dry_run, verb: rows, "refused": refusals, "stopped": stopped})
     elif len(refused) == 1 and not rows:
         [(job_id, refusal)] = refused
         raise problem_of(refusal, {"job_id": f"Job {job_id}"})
@@ -276,7 +280,7 @@ def _report(
             note(clean(f"{job_id} refused: {refusal.message} {refusal.remedy}"))
         if len(refused) > SHOWN:
             note(f"… and {len(refused) - SHOWN:,} more were refused (all of them with --json)")
-    if refused:
+    if refused or stopped:
         raise typer.Exit(ExitCode.FAILED)
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 from uuid import UUID
 
 import typer
+from rich.console import Console
 
 from config.sources import Sources
 from handlers.operations.erase import Erased, PersonToErase, erase, rehearse
@@ -13,7 +14,7 @@ from handlers.operations.reconcile import QueueAway
 from worker.cli.database import open_record, redis_of
 from worker.cli.exits import ExitCode, Problem
 from worker.cli.operator import AsOperator, DryRun, Reason, Yes, acting, confirm
-from worker.cli.output import AsJson, console, count_of, note, say_line, say_result, table
+from worker.cli.output import AsJson, console, count_of, note, say_result, table
 from worker.parts import Parts
 from worker.queue.bell import RedisBell
 from worker.queue.inspect import RedisQueues
@@ -56,8 +57,8 @@ def erase_person(
         queues = RedisQueues(client_of_redis, bell, record.settings.redis_namespace)
         try:
             done = rehearse(parts.services, queues, person, act)
-            if not as_json:
-                _show(done)
+            if not as_json or not (yes or dry_run):
+                _show(done, console(stderr=as_json))
             if not dry_run:
                 confirm("Erase all of this? It cannot be undone.", yes=yes)
                 done = erase(parts.services, queues, person, act)
@@ -79,14 +80,14 @@ def _person(client: UUID | None, practice: UUID | None, xpm_uuid: UUID | None) -
     return PersonToErase(client_id=client, practice_id=practice, xpm_uuid=xpm_uuid)
 
 
-def _show(plan: Erased) -> None:
-    say_line(f"{count_of(len(plan.client_ids), 'client')} to erase")
+def _show(plan: Erased, out: Console) -> None:
+    out.print(f"{count_of(len(plan.client_ids), 'client')} to erase")
     for client_id in plan.client_ids:
-        say_line(f"  {client_id}")
+        out.print(f"  {client_id}", soft_wrap=True)
     made = table("What", "Rows", right=[1])
     for place, count in plan.rows.items():
         made.add_row(place, f"{count:,}")
-    console().print(made)
+    out.print(made)
     if plan.unreadable:
         note(
             f"{count_of(plan.unreadable, 'malformed message')} cannot be decrypted with TOKEN_KEYS, and may name them."

@@ -14,18 +14,19 @@ restore_app = typer.Typer(no_args_is_help=True, help="Steps around restoring a d
 
 @restore_app.command("begin")
 def begin(operator: AsOperator, reason: Reason, as_json: AsJson = False) -> None:
-    """Pause everything, and hold back every email that may have been sent since the backup.
+    """Pause everything, hold back every email that may have been sent since the backup, and sign everybody out.
 
-    Run it after `db upgrade` and before the first worker starts. The steps are in docs/operations.md.
+    Run it after `db upgrade` and before the first process starts. The steps are in docs/operations.md.
     """
     with open_record() as record, acting(record, operator, reason) as act:
         begun = restore.begin(record.database, act)
     if as_json:
         say_json({"id": begun.restore_id, "emails_unknown": begun.emails})
         return
-    say("Everything is paused. You can start workers and the relay.")
+    say("Everything is paused. You can start the processes.")
     emails = count_of(begun.emails, "welcome email")
     say(f"{emails} may have been sent since the backup and will not be sent again without confirmation.")
+    say("Everybody signs in again; earlier links to set a password no longer work.")
     say("Next: portal-sync reconcile, and portal-sync restore finish. Then decide about each email of:")
     say("  portal-sync emails list --state unknown")
 

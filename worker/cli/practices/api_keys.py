@@ -65,7 +65,7 @@ def show(practice: Practice, as_json: AsJson = False) -> None:
 
 
 def _table(rows: Sequence[ApiKey]) -> Table:
-    made = table("Key", "Begins", "Scopes", "Used", "Ends", "For")
+    made = table("Key", "Begins", "Scopes", "Used", "Ends", "For", no_wrap=[0])
     now = datetime.now(UTC)
     for row in rows:
         ends = f"{utc(row.ends_at)}{': replace it' if api_keys.is_ending(row, now) else ''}"

@@ -22,8 +22,8 @@ from handlers.integration.connect import Choice, Connected, ConnectingStaff
 from portal_db.tables import XpmConnection
 from worker.cli.database import Record, open_record
 from worker.cli.exits import ExitCode, Problem, explain_refusals
-from worker.cli.operator import OnlyPractice, Practice
-from worker.cli.output import AsJson, clean, count_of, fields, note, say, say_json, say_line, say_list, table, utc
+from worker.cli.operator import BY_HAND, AsOperator, OnlyPractice, OptionalReason, Practice, Yes, acting, confirm
+from worker.cli.output import AsJson, clean, count_of, fields, note, say, say_json, say_line, say_list, short_utc, table
 from worker.cli.practices import handover
 
 connection_app = typer.Typer(no_args_is_help=True, help="Connections of staff to XPM.")
@@ -136,21 +136,31 @@ def show(practice: OnlyPractice = None, as_json: AsJson = False) -> None:
 
 
 def _table(rows: Sequence[XpmConnection]) -> Table:
-    made = table("Connection", "State", "Since", "Staff")
+    made = table("Connection", "State", "Since", "Staff", no_wrap=[0])
     for row in rows:
         since = row.disconnected_at or row.broken_at or row.connected_at
         state = f"{row.state.value} ({row.broken_code})" if row.broken_at else row.state.value
-        made.add_row(str(row.id), state, utc(since), str(row.staff_id))
+        made.add_row(str(row.id), state, short_utc(since), str(row.staff_id))
     return made
 
 
 @connection_app.command("disconnect")
 def disconnect(
     connection: Annotated[UUID, typer.Argument(metavar="ID", help="The connection's id.", show_default=False)],
+    operator: AsOperator,
+    reason: OptionalReason = BY_HAND,
+    yes: Yes = False,
 ) -> None:
-    """Disconnect XPM. Imported data is kept; a worker ends the connection at Xero too."""
-    with open_record() as record, explain_refusals({"connection_id": f"Connection {connection}"}):
-        disconnection.disconnect(record.database, connection)
+    """Disconnect XPM. Imports that wait for the connection are rejected; imported data is kept.
+
+    A worker ends the connection at Xero too. Only its owner can connect again, with a new consent.
+    """
+    with open_record() as record, acting(record, operator, reason, connection_id=f"Connection {connection}") as act:
+        confirm(
+            f"Disconnect connection {connection}? Imports that wait for it are rejected, and the consent at Xero ends.",
+            yes=yes,
+        )
+        disconnection.disconnect(record.database, act, connection)
     say("Disconnected. A worker ends the connection at Xero.")
 
 

@@ -9,7 +9,7 @@ import typer
 
 from handlers.integration import handover
 from worker.cli.database import open_record
-from worker.cli.operator import BY_HAND, AsOperator, DryRun, OptionalReason, acting
+from worker.cli.operator import BY_HAND, AsOperator, DryRun, OptionalReason, Yes, acting, confirm
 from worker.cli.output import AsJson, count_of, fields, say, say_json, say_line
 
 SHOWN = 10
@@ -20,6 +20,7 @@ def leave(
     staff: Annotated[UUID, typer.Argument(metavar="STAFF", help="The staff member's id.", show_default=False)],
     operator: AsOperator,
     reason: OptionalReason = BY_HAND,
+    yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
     """Record that somebody has left: they are signed out, and their XPM connection ends.
@@ -28,6 +29,11 @@ def leave(
     `portal-sync connection reassign`.
     """
     with open_record() as record, acting(record, operator, reason, staff_id=f"STAFF {staff}") as act:
+        confirm(
+            f"Record that {staff} has left? They are signed out for good, their XPM connection ends, and their open imports"
+            " are rejected.",
+            yes=yes,
+        )
         left = handover.leave(record.database, act, staff)
     if as_json:
         say_json(

@@ -87,7 +87,7 @@ def set_password(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Set a staff member's password from a line on standard input. Their sessions end.
+    """Set a staff member's password, typed at a prompt or as a line on standard input. Their sessions end.
 
     The password is never an argument, because process lists and shell histories show arguments.
     """
@@ -96,7 +96,7 @@ def set_password(
             made = passwords.issue_link(record.database, record.settings, staff, practice)
             (say_json({"link": made}) if as_json else say_line(made))
             return
-        passwords.set_password(record.database, staff, practice, _read_line())
+        passwords.set_password(record.database, staff, practice, _read_password())
     say_result(as_json, {"id": staff}, "The password is set.")
 
 
@@ -118,7 +118,9 @@ def reset_mfa(
     say_result(as_json, {"id": staff}, "Their second factor is reset.")
 
 
-def _read_line() -> str:
+def _read_password() -> str:
+    if sys.stdin.isatty():
+        return str(typer.prompt("New password", hide_input=True, err=True))
     try:
         return sys.stdin.readline(1000).rstrip("\r\n")
     except UnicodeDecodeError:

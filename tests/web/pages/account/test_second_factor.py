@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from handlers import refusals
 from handlers.access import passwords
+from handlers.access.confirmation import SECONDS
 from handlers.access.practices import add_practice
 from handlers.access.second_factor import MOST_TRIES, RECOVERY_CODES, TRY_SECONDS
 from handlers.operations.rotate_keys import rotate
@@ -17,7 +18,7 @@ from portal_db.tables import RecoveryCode, SecondFactor
 from tests.web.desk import API, PASSWORD, Desk, Person
 from tests.web.pages.account.codes import CODE, SET_UP, Phone, enrolled, password_given, recovery_codes
 from tests.web.pages.frame.test_frame import every_page, keeps_the_rules
-from tests.web.pages.reading import reader, stranger
+from tests.web.pages.reading import Page, reader, stranger
 from tests.web.test_access import TABLE, call, nothing
 
 OWN = "/account/second-factor"
@@ -65,6 +66,20 @@ def test_a_mandated_member_sets_an_app_up_before_anything_else_and_is_asked_for_
     later, step = password_given(desk, person)
     assert keeps_the_rules(step).path == CODE
     assert later.send(step, CODE, code=phone.code(later=1)).path == "/clients"
+
+
+def test_who_confirms_on_the_page_of_new_recovery_codes_comes_to_the_page_that_makes_them(desk: Desk) -> None:
+    visitor, phone = enrolled(desk, desk.staff(Role.OWNER))
+    page = visitor.send(visitor.open(OWN), f"{OWN}/recovery-codes")
+    assert (page.path, len(recovery_codes(page))) == (f"{OWN}/recovery-codes", RECOVERY_CODES)
+    # When they go on to press a button there, and have confirmed that it is them
+    desk.world.pass_time(SECONDS + 1)
+    headers = {"Referer": f"{desk.url}{page.path}"}
+    asked = Page.of(visitor.browser.post(page.path, data=page.form(page.path), headers=headers))
+    back = keeps_the_rules(visitor.send(asked, "/confirm", given=phone.code(later=1)))
+    # Then they are told to do it again, where they can
+    assert (back.status, back.path, "Do it again" in back.text) == (200, OWN, True)
+    assert visitor.send(back, page.path).status == 200
 
 
 @pytest.mark.parametrize("waits_for", [CODE, SET_UP])

@@ -122,7 +122,8 @@ def test_one_co_owner_gets_so_many_emails_and_their_client_their_own(
     answers = []
     for member_id in (first, first, second):
         path = f"/clients/{owner.client_id}/team/{member_id}/invite"
-        answers.append(staff.send(staff.open(path), path).status)
+        form = staff.open(path)
+        answers.append([staff.send(form, path).status for _ in range(2)])  # a form that is sent again is the same email
         desk.world.run_due()
-    assert answers == [200, 429, 200]
+    assert answers == [[200, 200], [429, 429], [200, 200]]
     assert len(desk.world.mail.deliveries()) == 2

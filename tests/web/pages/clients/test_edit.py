@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 from handlers import refusals
+from handlers.access import sessions
 from portal_db.states import Role
+from tests.handlers.given import change
 from tests.letters import body, letters
 from tests.making import importable
-from tests.web.desk import Desk
+from tests.web.desk import PASSWORD, Desk
 from tests.web.pages.frame.test_frame import keeps_the_rules
 from tests.web.pages.people import connected, imported
 from tests.web.pages.reading import Page, Reader, reader
@@ -57,6 +59,67 @@ def test_what_does_not_fit_is_said_at_its_field(desk: Desk, simulator: Simulator
         page = keeps_the_rules(edit(visitor, path, **{name: value, "phone": "12345"}))
         assert (set(page.faults()), page.form(f"{path}/edit")["phone"]) == ({name}, "12345"), name
     assert desk.world.scalar("SELECT count(*) FROM client_changes WHERE source = 'staff'") == 0
+
+
+@pytest.mark.parametrize("how", ["edit", "import"])
+def test_a_form_takes_back_nothing_that_changed_while_it_was_open(
+    own_desk: Desk, own_simulator: SimulatorHandle, how: str
+) -> None:
+    desk, visitor, record = own_desk, connected(own_desk), importable(own_simulator)[0]
+    path = f"/clients/{imported(desk, record.uuid)}"
+    change(own_simulator, record.uuid, phone="02 5550 1111")
+    bring_details(visitor, desk, path)
+    # Given an open form, and a phone number that changes meanwhile
+    page = visitor.open(f"{path}/edit")
+    assert page.form(f"{path}/edit")["phone"] == "02 5550 1111"
+    if how == "edit":
+        edit(visitor, path, phone="02 5550 2222", subscription="Pro")
+    else:
+        change(own_simulator, record.uuid, phone="02 5550 2222")
+        bring_details(visitor, desk, path)
+    # When the form is sent with a new address
+    before = desk.world.scalar("SELECT count(*) FROM client_changes")
+    found = facts(visitor.send(page, f"{path}/edit", address="1 New Street"))
+    # Then that alone is written
+    assert ("1 New Street" in found["Address"], "02 5550 2222" in found["Phone"]) == (True, True)
+    assert ("Edited by your firm" in found["Phone"]) == (how == "edit")
+    assert desk.world.scalar("SELECT count(*) FROM client_changes") == int(str(before)) + 1
+    assert desk.world.scalar("SELECT subscription FROM clients") == ("Pro" if how == "edit" else "Starter")
+
+
+def test_a_change_of_what_changed_meanwhile_is_refused_with_the_new_value(
+    desk: Desk, simulator: SimulatorHandle
+) -> None:
+    visitor = connected(desk)
+    path = f"/clients/{imported(desk, importable(simulator)[0].uuid)}"
+    page = visitor.open(f"{path}/edit")
+    edit(visitor, path, phone="02 5550 2222", subscription="Pro")
+    # When somebody who has not seen that gives other values, then each is shown to them first
+    typed = {"phone": "02 5550 3333", "client_type": "Business", "subscription": "Starter"}
+    for name, now in {"phone": "02 5550 2222", "subscription": "Pro"}.items():
+        page = keeps_the_rules(visitor.send(page, f"{path}/edit", **typed | {"subscription": "Other"}))
+        assert (page.status, set(page.faults()), f"Now: {now}" in page.text) == (409, {name}, True)
+        assert page.form(f"{path}/edit")["phone"] == "02 5550 3333"
+    assert desk.world.scalar("SELECT client_type FROM clients") == "Personal"
+    # And what they send then is written
+    assert "02 5550 3333" in facts(visitor.send(page, f"{path}/edit", **typed))["Phone"]
+
+
+def test_a_form_that_comes_back_after_signing_in_takes_back_nothing_either(
+    desk: Desk, simulator: SimulatorHandle
+) -> None:
+    person, path = desk.staff(Role.OWNER), f"/clients/{imported(desk, importable(simulator)[0].uuid)}"
+    visitor = reader(desk, person)
+    form = {**visitor.open(f"{path}/edit").form(f"{path}/edit"), "title": "Dr"}
+    # Given a form that is sent after its session ended, and a phone number that changes before it is sent again
+    desk.world.pass_time(sessions.IDLE_SECONDS + 1)
+    headers = {"Referer": f"{desk.url}{path}/edit"}
+    asked = Page.of(visitor.browser.post(f"{path}/edit", data=form, headers=headers))
+    edit(connected(desk), path, phone="02 5550 2222")
+    back = visitor.send(asked, "/sign-in", email=person.email, password=PASSWORD)
+    assert back.form(f"{path}/edit")["title"] == "Dr"
+    # When it is sent again, the phone number stays
+    assert "02 5550 2222" in facts(visitor.send(back, f"{path}/edit"))["Phone"]
 
 
 def test_an_entity_has_a_name_and_a_type(desk: Desk) -> None:

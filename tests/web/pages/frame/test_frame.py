@@ -41,6 +41,8 @@ def keeps_the_rules(page: Page) -> Page:
             assert not item.text
         for name in ("href", "src", "action"):
             assert re.match(r"/(?![/\\])|#|$", item[name]), item[name]
+        if item["href"].startswith("#"):
+            assert item["href"][1:] in ids, item["href"]
         for name in ("aria-describedby", "aria-labelledby", "for"):
             assert set(item[name].split()) <= set(ids), (name, item[name])
         if item.tag in ("input", "select", "textarea") and item["type"] != "hidden":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -13,7 +13,7 @@ from handlers.access.sessions import Session
 from tests.making import importable
 from tests.web.desk import PASSWORD, Desk
 from tests.web.pages.frame.test_frame import keeps_the_rules
-from tests.web.pages.people import connected
+from tests.web.pages.people import connected, partners_email
 from tests.web.pages.reading import Page, Reader
 from xpm.simulator.serve import SimulatorHandle
 
@@ -40,10 +40,9 @@ class Typing:
         return Page.of(self.visitor.browser.post(self.path, data=values, headers=headers))
 
     def sign_in(self, page: Page, email: str | None = None) -> Page:
-        own = self.desk.world.scalar("SELECT email FROM logins JOIN staff ON login_id = logins.id WHERE name = 'Kim'")
-        return self.visitor.send(page, "/sign-in", email=email or str(own), password=PASSWORD)
+        return self.visitor.send(page, "/sign-in", email=email or partners_email(self.desk), password=PASSWORD)
 
-    def held(self) -> Mapping[str, str] | None:
+    def held(self) -> Sequence[tuple[str, str]] | None:
         """What is kept for the session in this browser."""
         world, session = self.desk.world, Session(self.visitor.browser.cookies["session"])
         return kept_form.read(world.database, world.services.settings, session, self.path)
@@ -90,10 +89,12 @@ def test_it_is_kept_for_an_hour(typing: Typing) -> None:
 
 def test_only_a_session_that_has_just_ended_keeps_anything(typing: Typing, simulator: SimulatorHandle) -> None:
     typing.desk.world.pass_time(sessions.IDLE_SECONDS + 1)
-    # Not what is too large, nor what has no token of the session
-    typing.send(name="a" * kept_form.MOST_BYTES)
+    # Not what is too large, which is said when they are back; nor what has no token of the session
+    page = typing.send(name="a" * kept_form.MOST_BYTES)
     assert typing.send(csrf_token="x" * 64).status == 403
     assert typing.kept() == 0
+    back = typing.sign_in(page)
+    assert (back.path, "what you typed was not kept" in back.text) == (typing.path, True)
     # Not one that nobody had, or that ended long ago
     typing.visitor.browser.cookies.set("session", "x" * 43, domain="127.0.0.1", path="/")
     assert typing.send().path == "/sign-in"

@@ -12,6 +12,7 @@ from uuid import UUID
 import pytest
 from starlette.requests import Request
 
+from handlers.access import kept_form, sessions
 from handlers.imports.accept import MAX_BATCH
 from portal_db.states import Role
 from portal_db.tables import Import
@@ -19,9 +20,9 @@ from tests.handlers.directory.given import synced
 from tests.handlers.given import change
 from tests.handlers.imports.test_batch_file import AS_SPREADSHEETS_WRITE, ROWS, WRITTEN
 from tests.making import importable
-from tests.web.desk import Desk
+from tests.web.desk import PASSWORD, Desk
 from tests.web.pages.frame.test_frame import keeps_the_rules
-from tests.web.pages.people import connected
+from tests.web.pages.people import connected, partners_email
 from tests.web.pages.reading import Page, Reader, reader
 from tests.world import TENANT
 from web.pages.frame.forms import LARGE_BYTES
@@ -124,6 +125,45 @@ def uploaded(visitor: Reader, content: bytes, name: str = "a.csv") -> Page:
     token = visitor.open(NEW).form("/batches/csv")["csrf_token"]
     answer = visitor.browser.post("/batches/csv", data={"csrf_token": token}, files={"file": (name, content)})
     return keeps_the_rules(Page.of(answer))
+
+
+def after_signing_in(desk: Desk, visitor: Reader, stands_at: str, action: str, form: dict[str, Any]) -> Page:
+    """Where a form leads that is sent from the page at this address after its session ended."""
+    desk.world.pass_time(sessions.IDLE_SECONDS + 1)
+    asked = Page.of(visitor.browser.post(action, data=form, headers={"Referer": f"{desk.url}{stands_at}"}))
+    return keeps_the_rules(visitor.send(asked, "/sign-in", email=partners_email(desk), password=PASSWORD))
+
+
+@pytest.mark.parametrize("stands_at", [NEW, "/batches/csv", "/batches/check", "/batches"])
+def test_emails_that_were_typed_are_there_after_signing_in_again(
+    desk: Desk, simulator: SimulatorHandle, stands_at: str
+) -> None:
+    synced(desk.world)
+    visitor, bad = connected(desk), without_email(simulator)
+    page = uploaded(visitor, f"xpm_uuid,kind\n{bad.uuid},individual\n".encode())
+    form = {**page.form("/batches"), "email-0": "own@client.example"}
+    # When the session ends before the rows are checked again, wherever the page with them stands
+    back = after_signing_in(desk, visitor, stands_at, "/batches/check", form)
+    # Then they are there again, and can be imported
+    assert (back.status, "What you typed is still here" in back.text) == (200, True)
+    assert "1 of 1 can be imported" in back.text
+    visitor.send(back, "/batches")
+    assert desk.world.scalar("SELECT email FROM imports") == "own@client.example"
+
+
+def test_rows_that_are_too_many_to_be_kept_are_not_lost_without_a_word(desk: Desk) -> None:
+    visitor = connected(desk)
+    for typed in ({"rows": "x" * kept_form.MOST_BYTES}, {}):  # a file is not kept either
+        form = {"csrf_token": visitor.open(NEW).form("/batches/csv")["csrf_token"], **typed}
+        back = after_signing_in(desk, visitor, "/batches/check", "/batches/check", form)
+        assert (back.status, back.path, "what you typed was not kept" in back.text) == (200, NEW, True)
+
+
+def test_what_was_ticked_is_ticked_after_signing_in_again(desk: Desk, simulator: SimulatorHandle) -> None:
+    visitor, ticked = connected(desk), [tick(client) for client in importable(simulator)[:2]]
+    form = {**visitor.open(NEW).form(NEW), "row": ticked, "act": "check"}
+    back = after_signing_in(desk, visitor, NEW, NEW, form)
+    assert [box["value"] for box in back.root.all("input") if box["name"] == "row"] == ticked
 
 
 @pytest.mark.parametrize("how", AS_SPREADSHEETS_WRITE)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from uuid import uuid4
+
+import pytest
 from sqlalchemy import update
 
 from handlers.access.caller import Caller
@@ -10,7 +13,7 @@ from portal_db.access import people
 from portal_db.states import Role
 from portal_db.tables import Staff
 from tests.making import importable, pause
-from tests.web.desk import Desk
+from tests.web.desk import API, Desk
 from tests.web.pages.frame.test_frame import keeps_the_rules
 from tests.web.pages.reading import Page, reader
 from xpm.simulator.serve import SimulatorHandle
@@ -94,3 +97,29 @@ def test_it_says_live_when_something_changes(desk: Desk, simulator: SimulatorHan
         before = next(told)
         world.run_import(importable(simulator)[0].uuid)
         assert next(told) != before
+
+
+@pytest.mark.parametrize(
+    "address", ["page", "part of the page", "part of an import", "part of a batch", "events", "API"]
+)
+def test_an_open_page_that_follows_work_keeps_no_session_from_timing_out(desk: Desk, address: str) -> None:
+    world = desk.world
+    [import_id] = world.ask_batch([world.request(uuid4())])
+    asks = {
+        "page": AT,
+        "part of the page": f"{AT}/standing",
+        "part of an import": f"/imports/{import_id}/standing",
+        "part of a batch": f"/batches/{world.import_row(import_id).batch_id}/standing",
+        "events": f"{AT}/events",
+        "API": f"{API}/imports/{import_id}/events",
+    }
+    visitor = reader(desk, desk.staff(Role.OWNER))
+    # Given nothing but what the page asks for by itself, for longer than a session may be idle
+    for _ in range(7):
+        world.pass_time(600)
+        with visitor.browser.stream("GET", asks[address], headers={"Accept": "text/event-stream"}) as answer:
+            last = answer.status_code
+    # Then it has ended; only somebody who opens a page keeps it
+    is_used = address == "page"
+    assert last == (200 if is_used else 401)
+    assert visitor.open("/clients").path == ("/clients" if is_used else "/sign-in")

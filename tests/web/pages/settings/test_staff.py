@@ -125,7 +125,10 @@ def test_clients_that_were_left_behind_are_handed_over_later(desk: Desk) -> None
     done = keeps_the_rules(boss.send(page, page.path, colleague=""))
     assert "1 client is still linked to XPM through their connection" in done.text
     colleague, action = connected_colleague(world, (record,)), f"{AT}/connections/{world.connection_id}/hand-over"
-    after = boss.send(done, action, colleague=str(colleague))
+    # Without a colleague the form says so, and the summary leads to its field
+    chosen = keeps_the_rules(boss.send(done, action, colleague=""))
+    assert chosen.faults() == {f"colleague-{world.connection_id}": "Choose a colleague."}
+    after = boss.send(chosen, action, colleague=str(colleague))
     assert ("Handed over." in after.text, "still linked" in after.text) == (True, False)
     with world.database.read() as tx:
         assert links(tx)[client_id] != world.connection_id

@@ -8,7 +8,8 @@ import { connect as connectSafely } from "node:tls";
 const NAMESPACE = process.env.REDIS_NAMESPACE ?? "portal";
 const url = new URL(process.env.REDIS_URL ?? "redis://127.0.0.1:6379/0");
 const request = JSON.parse(process.argv[2]);
-const receiptKey = `${NAMESPACE}:receipts:${request.practice_id}:${request.request_id}`;
+const receiptKey = `${NAMESPACE}:receipts:${request.practice_id.toLowerCase()}:${request.request_id.trim()}`;
+const messageId = randomUUID();
 
 /** The first reply in the bytes, and where the next one begins; undefined while the reply is incomplete. */
 function parse(bytes, start = 0) {
@@ -80,7 +81,7 @@ async function send(socket) {
     args: [],
     kwargs: signed(request, process.env.PRODUCER, process.env.PRODUCER_SECRET),
     options: { redis_message_id: id },
-    message_id: randomUUID(),
+    message_id: messageId,
     message_timestamp: Date.now(),
   };
   await redis(
@@ -92,14 +93,19 @@ async function send(socket) {
   );
 }
 
-/** The receipt, or undefined if none comes within the seconds. */
+/**
+ * The receipt of our message. If none comes within the seconds, that of another message that was accepted under the same
+ * request_id; otherwise undefined. A refusal of another message says nothing about ours.
+ */
 async function receipt(socket, seconds) {
+  let found;
   for (const until = Date.now() + seconds * 1000; Date.now() < until; ) {
-    const [found] = await redis(socket, ["GET", receiptKey]);
-    if (found !== null) return JSON.parse(found);
+    const [text] = await redis(socket, ["GET", receiptKey]);
+    found = text === null ? undefined : JSON.parse(text);
+    if (found?.message_id === messageId) return found;
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
-  return undefined;
+  return found?.status === "accepted" ? found : undefined;
 }
 
 const port = Number(url.port || 6379);
@@ -108,11 +114,11 @@ const socket = (
 ).on("error", () => {});
 if (url.password) await redis(socket, ["AUTH", url.username || "default", decodeURIComponent(url.password)]);
 await redis(socket, ["SELECT", url.pathname.slice(1) || "0"]);
-let found = await receipt(socket, 0.1); // a receipt of an earlier attempt counts
+let found;
 while (found === undefined) {
   await send(socket); // the same request_id never creates a second import
   found = await receipt(socket, 10);
 }
 console.log(JSON.stringify(found));
 socket.destroy();
-process.exitCode = found.status === "accepted" ? 0 : 1;
+process.exitCode = found.status === "accepted" && !found.refused ? 0 : 1;
