@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Any
 
 import structlog
@@ -69,6 +70,14 @@ class Trouble:
 Judge = Callable[[Exception], Trouble | bool]
 
 
+class Standing(Enum):
+    """How a server stands: well, with a few failures counted since its last answer, or away and probed by this call."""
+
+    WELL = auto()
+    FAILING = auto()
+    PROBED = auto()
+
+
 class Away(Exception):
     """The server is away, and it is not this caller's turn to try it."""
 
@@ -104,7 +113,7 @@ class Outages:
         Raises:
             Away: before the call, while another caller probes; after it, if its failure is one too many.
         """
-        has_failed = self._enter(upstream)
+        standing = self._enter(upstream)
         try:
             yield
         except Exception as error:
@@ -113,31 +122,36 @@ class Outages:
                 away = self._fail(upstream, holder, verdict)
                 if away is not None and not verdict.may_be_done:
                     raise away from error
-            elif has_failed:
-                (self._end if verdict else self._give_back_probe)(upstream)
+            elif verdict and standing is not Standing.WELL:
+                self._end(upstream)
+            elif standing is Standing.PROBED:
+                self._give_back_probe(upstream)
             raise
-        if has_failed:
+        if standing is not Standing.WELL:
             self._end(upstream)
 
-    def _enter(self, upstream: Upstream) -> bool:
-        """Whether failures are counted against the server since its last answer."""
+    def _enter(self, upstream: Upstream) -> Standing:
+        """How the server stands at this call, which is the probe if it counts as away.
+
+        Raises:
+            Away: another caller probes it.
+        """
         now = self._sources.monotonic()
         if now < self._well_until.get(upstream.name, now):
-            return False
+            return Standing.WELL
         with self._database.glance() as tx:
             outage = outages.get(tx, upstream.name)
             wait = (outage.next_probe_at - database_time(tx.session)).total_seconds() if outage is not None else 0.0
         if outage is None:
             self._well_until[upstream.name] = now + LOOK_SECONDS
-            return False
-        if outage.failures >= OPENS_AFTER:
-            with self._database.write() as tx:
-                is_probe = not 0 < wait <= PROBE_SECONDS and outages.take_probe(
-                    tx, upstream.name, seconds=PROBE_SECONDS
-                )
-            if not is_probe:
-                raise Away(upstream, outage.reason, RECHECK_SECONDS)
-        return True
+            return Standing.WELL
+        if outage.failures < OPENS_AFTER:
+            return Standing.FAILING
+        with self._database.write() as tx:
+            is_probe = not 0 < wait <= PROBE_SECONDS and outages.take_probe(tx, upstream.name, seconds=PROBE_SECONDS)
+        if not is_probe:
+            raise Away(upstream, outage.reason, RECHECK_SECONDS)
+        return Standing.PROBED
 
     def _fail(self, upstream: Upstream, holder: str, trouble: Trouble) -> Away | None:
         """Count a failure. `None`: not enough of them yet, or the database could not."""

@@ -103,7 +103,7 @@ def edit(
     """Change the fields whose value differs from the one that was shown.
 
     Args:
-        shown: the values of the fields as the form showed them. What nobody changed in it is left as it is now.
+        shown: the values of the fields as the form showed them, if it says so. What nobody changed in it is left as it is.
         to_xpm: fields that XPM decides about again: the next import may overwrite them.
 
     Raises:
@@ -177,7 +177,7 @@ def _changed(typed: Mapping[str, str], shown: Mapping[str, str], present: Mappin
     for name in present:
         if name not in typed:
             continue
-        value, before, now = (_plain(each) for each in (typed[name], shown.get(name, ""), present[name]))
+        value, before, now = (_plain(each) for each in (typed[name], shown.get(name, present[name]), present[name]))
         if value in (before, now):
             continue
         if before != now:

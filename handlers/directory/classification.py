@@ -83,9 +83,12 @@ def kinds_of(record: XpmClient, words: Words = NO_WORDS) -> frozenset[ClientKind
     own = words.get(fold_text(structure))
     if own is not None:
         return frozenset({own.kind})
+    person = _PERSON.search(structure)
     if _named_in(structure) not in (None, EntityType.SOLE_TRADER):
-        return frozenset({ClientKind.ENTITY})
-    if _PERSON.search(structure):
+        # "Trust (Individual Trustees)" is an entity; of "Individual (Company Director)" the requester decides.
+        comes_first = person is None or any(pattern.search(structure, 0, person.start()) for pattern, _ in _TYPES)
+        return frozenset({ClientKind.ENTITY}) if comes_first else both
+    if person is not None:
         return frozenset({ClientKind.INDIVIDUAL})
     if structure:
         return both

@@ -6,13 +6,14 @@ from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import and_, bindparam, select
 
 from portal_db import bulk
+from portal_db.aliases import alias_of
 from portal_db.bulk import Given, one_of
 from portal_db.database import Tx
 from portal_db.dialect import insert_or_replace
-from portal_db.tables import Erasure
+from portal_db.tables import Erasure, XpmConnection
 from portal_db.types import db_now
 
 
@@ -38,13 +39,19 @@ def among(tx: Tx, practice_id: UUID, xpm_uuids: Collection[UUID]) -> set[UUID]:
 
 
 def elsewhere(tx: Tx, practice_id: UUID, xpm_uuids: Collection[UUID]) -> set[UUID]:
-    """The records among these whose people asked another practice to erase them."""
+    """The records among these whose people asked another practice to erase them, which reads the same directory."""
     values = {"practice_id": practice_id, "xpm_uuids": list(xpm_uuids)}
     return set(tx.session.scalars(_ELSEWHERE, values)) if xpm_uuids else set()
 
 
+_mine, _theirs = alias_of(XpmConnection, name="mine"), alias_of(XpmConnection, name="theirs")
 _ELSEWHERE = select(Erasure.xpm_uuid).where(
-    Erasure.practice_id != bindparam("practice_id"), one_of(Erasure.xpm_uuid, "xpm_uuids")
+    one_of(Erasure.xpm_uuid, "xpm_uuids"),
+    Erasure.practice_id.in_(
+        select(_theirs.practice_id)
+        .join(_mine, and_(_mine.xero_login_id == _theirs.xero_login_id, _mine.tenant_id == _theirs.tenant_id))
+        .where(_mine.practice_id == bindparam("practice_id"), _theirs.practice_id != _mine.practice_id)
+    ),
 )
 
 

@@ -64,8 +64,8 @@ def mark_unsent_emails_unknown(tx: Tx) -> int:
 
 
 def end_access(tx: Tx) -> None:
-    """End every session, sign-in, remembered browser and link to set a password: each may have ended since the backup was
-    made."""
+    """End every session, sign-in, remembered browser and link for a colleague's password: each may have ended since the
+    backup was made. Links that activate a client's account stay, or all who were invited would have to be invited again."""
     for table in (StaffSession, ClientSession, OperatorSession, PendingSignIn, PasswordLink):
         delete_rows(tx, table)
     update_rows(tx, PasswordReset, PasswordReset.ends_at > db_now(), ends_at=db_now())

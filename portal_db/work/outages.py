@@ -8,17 +8,21 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, case, or_, select, true
+from sqlalchemy import ColumnElement, and_, case, exists, or_, select, true
 
+from portal_db.aliases import alias_of
 from portal_db.database import Tx
 from portal_db.dialect import delete_rows, has_row, update_rows, upsert
 from portal_db.states import JobState
 from portal_db.tables import Job, Outage
 from portal_db.types import database_time, db_now, has_ended
+from portal_db.work.candidates import is_put_off_by_quota
 from portal_db.work.due import due_in, is_free, is_in
 
 #: A job that waits for a probe may be planned this much later than it.
 SLACK_SECONDS = 2.0
+
+_other = alias_of(Job, name="other")
 
 
 def get(tx: Tx, upstream: str) -> Outage | None:
@@ -70,7 +74,7 @@ def plan_probe(tx: Tx, upstream: str, waiting_code: str, *, seconds: float) -> N
     update_rows(tx, Outage, Outage.upstream == upstream, next_probe_at=db_now(seconds))
     first = (
         select(Job.id)
-        .where(*_waits(waiting_code), is_free())
+        .where(*_waits(waiting_code), _may_be_rung())
         .order_by(Job.next_attempt_at, Job.id)
         .limit(1)
         .scalar_subquery()
@@ -85,7 +89,7 @@ def probe_that_nobody_makes(tx: Tx, upstream: str, waiting_code: str) -> float |
     if outage is None:
         return None
     in_time = Job.next_attempt_at <= outage.next_probe_at + timedelta(seconds=SLACK_SECONDS)
-    if has_row(tx, *_waits(waiting_code), is_free(), in_time):
+    if has_row(tx, *_waits(waiting_code), _may_be_rung(), in_time):
         return None
     return max((outage.next_probe_at - database_time(tx.session)).total_seconds(), 1.0)
 
@@ -99,6 +103,13 @@ def end(tx: Tx, upstream: str, waiting_code: str) -> int | None:
     if not delete_rows(tx, Outage, Outage.upstream == upstream):
         return None
     return update_rows(tx, Job, *_waits(waiting_code), **due_in(0))
+
+
+def _may_be_rung() -> ColumnElement[bool]:
+    """Whether the relay rings a job once it is due: nothing else holds it, and no other of its practice, lane and kind waits
+    for the upstream's quota."""
+    same = (_other.practice_id == Job.practice_id, _other.lane == Job.lane, _other.kind == Job.kind)
+    return and_(is_free(), ~exists().where(is_put_off_by_quota(_other), *same))
 
 
 def _waits(code: str) -> tuple[ColumnElement[bool], ...]:

@@ -171,7 +171,7 @@ def forget_rings(tx: Tx) -> None:
 
 
 def ring_elsewhere(tx: Tx, job_ids: Sequence[UUID]) -> None:
-    """Make these be rung again now, for another worker: this one does not know their kind."""
+    """Make these be rung again now, for another worker: this one stops, or does not know their kind."""
     update_rows(tx, Job, Job.id.in_(job_ids), *_IS_RUNG, rung_at=None)
 
 

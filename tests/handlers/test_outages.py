@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, closing
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -19,15 +20,16 @@ from handlers.access.caller import Caller, Scope
 from handlers.directory.search import record_in_xpm
 from handlers.email.smtp import SmtpMailer
 from handlers.errors import Transient
-from handlers.outages import MAIL, OPENS_AFTER, XPM, Away, Outages, WatchedLimiter, WatchedMailer
+from handlers.outages import MAIL, OPENS_AFTER, PROBE_SECONDS, XPM, Away, Outages, WatchedLimiter, WatchedMailer
 from portal_db.states import EmailState, ErrorClass, ImportState, JobState, Role
 from portal_db.tables import Job, Outage, WelcomeEmail
 from portal_db.work import outages
+from portal_db.work.candidates import QUOTA_CODE
 from tests.certificates import HouseAuthority
-from tests.making import add_practice, importable, pause, set_job
+from tests.making import add, add_practice, importable, job, new_job, pause, set_job
 from tests.world import World
 from worker.local.mail_catcher import Behaviour, catching
-from xpm.errors import QuotaDeferred
+from xpm.errors import QuotaDeferred, XpmAway
 from xpm.limiter import Permit, UnlimitedLimiter
 from xpm.simulator.faults import FaultRule
 from xpm.simulator.serve import SimulatorHandle
@@ -414,6 +416,56 @@ def test_a_probe_that_our_own_quota_stops_is_made_by_another(sqlite_world: World
     with WatchedLimiter(UnlimitedLimiter(), watched).acquire("b", **CALL):
         pass
     assert outage(world) is None
+
+
+class Meanwhile:
+    """A limiter that gives no permit, while another caller fails and a third one takes the probe."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def acquire(self, tenant_id: str, *, lane: str, holder: str, deadline: float) -> AbstractContextManager[Permit]:  # noqa: ARG002
+        with self._world.database.write() as tx:
+            outages.count_failure(tx, XPM.name, reason="cannot be reached", holder="", of_all=True)
+            assert outages.take_probe(tx, XPM.name, seconds=PROBE_SECONDS)
+        raise QuotaDeferred("day", 3600.0)
+
+
+def test_who_did_not_take_the_probe_does_not_give_it_back(sqlite_world: World) -> None:
+    # Given a caller on its way since before XPM counted as away
+    world = sqlite_world
+    with world.database.write() as tx:
+        for _ in range(OPENS_AFTER - 1):
+            outages.count_failure(tx, XPM.name, reason="cannot be reached", holder="", of_all=True)
+    watched = Outages(world.database, world.services.sources)
+    # When another takes the probe meanwhile, and our own quota stops the first
+    with pytest.raises(QuotaDeferred), WatchedLimiter(Meanwhile(world), watched).acquire("a", **CALL):
+        pass
+    # Then nobody makes a second probe beside it
+    with pytest.raises(XpmAway), WatchedLimiter(UnlimitedLimiter(), watched).acquire("b", **CALL):
+        pass
+
+
+def test_no_probe_is_left_to_a_job_that_the_quota_holds_back(sqlite_world: World) -> None:
+    # Given two jobs that wait for XPM, of which the first is of a practice whose work of this kind waits for the quota
+    world = sqlite_world
+    first, held, second = add(
+        world, new_job(world), new_job(world), new_job(world, practice_id=add_practice(world, "Quay Partners"))
+    )
+    now = world.services.sources.now()
+    for job_id, code, seconds in ((first, XPM.code, 60), (second, XPM.code, 120), (held, QUOTA_CODE, 3600)):
+        later = now + timedelta(seconds=seconds)
+        set_job(world, job_id, state=JobState.WAITING, error_code=code, next_attempt_at=later)
+    # When a probe is planned for now
+    with world.database.write() as tx:
+        for _ in range(OPENS_AFTER):
+            outages.count_failure(tx, XPM.name, reason="cannot be reached", holder="", of_all=True)
+        outages.plan_probe(tx, XPM.name, XPM.code, seconds=0)
+    # Then the second makes it
+    due = {job_id: job(world, job_id).next_attempt_at for job_id in (first, second)}
+    assert due[first] == now + timedelta(seconds=60)
+    assert due[second] is not None
+    assert due[second] <= world.services.sources.now()
 
 
 def test_a_person_who_asks_again_for_one_record_is_no_outage(

@@ -51,8 +51,9 @@ def show_system(operator: TheOperator) -> Response:
 
 
 def system_page(operator: AtConsole, errors: FormErrors = NO_ERRORS, form: OpsPosted | None = None) -> Response:
-    """The system, with what was typed into a form that was refused."""
+    """The system, with what was typed into a form that was refused. A pause is never offered what was to be resumed."""
     database = operator.database
+    is_a_pause = operator.request.url.path in ("/pauses", "/pauses/everything")
     return page(
         operator,
         "console/system.html",
@@ -63,5 +64,5 @@ def system_page(operator: AtConsole, errors: FormErrors = NO_ERRORS, form: OpsPo
         operators=operators.listing(database),
         lanes=[("", "Any lane"), *((lane.value, lane.value) for lane in Lane)],
         kinds=[("", "Any kind"), *((kind, kind) for kind in KINDS)],
-        typed={name: form.text(name) if form else "" for name in ("lane", "kind", "reason")},
+        typed={name: form.text(name) if form and is_a_pause else "" for name in ("lane", "kind", "reason")},
     )

@@ -69,10 +69,14 @@ class BlockingConsumer(_RedisConsumer):
         """Put back what this process has fetched and not begun. Also without any, this carries its heartbeat."""
         unread, self.message_cache = self.message_cache, []
         read = [message for data in unread if (message := self._read(data)) is not None]
-        begun_by_none = iter_queue(unstarted)  # type: ignore[no-untyped-call]  # dramatiq's is untyped
-        for message in (*read, *(item.message for item in begun_by_none)):
-            self.broker.do_requeue(message.queue_name, message.options["redis_message_id"])
-        self.broker.do_requeue(self.queue_name)
+        self.broker.do_requeue(self.queue_name, *(message.options["redis_message_id"] for message in read))
+        for item in iter_queue(unstarted):  # type: ignore[no-untyped-call]  # dramatiq's is untyped
+            message = item.message
+            try:
+                self.broker.do_requeue(message.queue_name, message.options["redis_message_id"])
+            except redis.RedisError:
+                unstarted.put(item)  # for the next try, or for dramatiq's own at the end
+                raise
         time.sleep(STOPPING_SECONDS)
 
     def ack(self, message: MessageProxy) -> None:

@@ -98,6 +98,7 @@ class Runner:
         A job that cannot be claimed is skipped: its message is a duplicate, which is normal.
         """
         if self._stopping.is_set():
+            self._leave_to_others(job_ids)
             return
         leases = [Lease(job_id, self._database.sources.new_id(), self._leases.owner) for job_id in job_ids]
         suspects, claimed = self._tries()(self._claim, leases)
@@ -106,6 +107,11 @@ class Runner:
             if self._run_isolated is not None:
                 self._run_isolated(job_id)
         self._run_on(claimed)
+
+    def _leave_to_others(self, job_ids: Sequence[UUID]) -> None:
+        """Have jobs rung again now: their message is acknowledged, and otherwise they would wait until it counts as lost."""
+        with suppress(SQLAlchemyError), self._database.write() as tx:
+            ringing.ring_elsewhere(tx, job_ids)
 
     def _claim(self, leases: Sequence[Lease]) -> tuple[list[UUID], list[Job]]:
         """Claim jobs, or find that an earlier try, whose COMMIT got no answer, claimed them.

@@ -62,6 +62,13 @@ def test_a_structure_that_says_person(structure: str) -> None:
     assert suggested_kind(of(structure)) is ClientKind.INDIVIDUAL
 
 
+@pytest.mark.parametrize(
+    "structure", ["Individual (Company Director)", "Individual - Trust Beneficiary", "Person in Partnership"]
+)
+def test_a_person_of_whom_an_entity_is_said_may_be_either(structure: str) -> None:
+    assert kinds_of(of(structure)) == BOTH
+
+
 def test_a_sole_trader_may_be_either_and_is_a_person_first() -> None:
     record = of("Sole Trader")
     assert entity_type_of(record) is EntityType.SOLE_TRADER

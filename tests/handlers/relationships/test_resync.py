@@ -166,11 +166,15 @@ def test_whom_another_practice_erased_from_a_directory_that_both_read_has_not_en
     other, _, connection_id = connect_practice(
         own_world.database, own_world.services.settings, own_simulator.config.access_token, name="Other"
     )
+    stranger, _, _ = connect_practice(
+        own_world.database, own_world.services.settings, own_simulator.config.access_token, name="Stranger"
+    )
     with own_world.database.write() as tx:
         theirs = connections.get_one(tx, connection_id)
         theirs.xero_login_id = connections.get_one(tx, own_world.connection_id).xero_login_id
-        # When that practice erases the other side of one, and XPM ends the other one
+        # When that practice erases the other side of one, and XPM ends the other one, whom a stranger to it has erased
         erasures.note(tx, other, second)
+        erasures.note(tx, stranger, third)
     tie(own_simulator, first, ("Auditor", second))
     sync(own_world, FULL)
     # Then only that has ended

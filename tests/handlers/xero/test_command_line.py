@@ -14,6 +14,7 @@ import httpx
 import pytest
 from cryptography.fernet import Fernet
 
+from handlers.access.practices import add_operator
 from tests.handlers.xero.office import OTHER_TENANT, Office
 from tests.world import TENANT, World
 from worker.cli import main
@@ -122,9 +123,11 @@ def test_a_missing_app_is_named(unconnected: World, terminal: pytest.MonkeyPatch
 
 
 def test_disconnecting_and_the_list(office: Office, terminal: pytest.MonkeyPatch) -> None:
-    assert Person().runs(terminal, "connection", "disconnect", office.connection_id) == 0
+    olu = add_operator(office.world.database, "Olu Ops", "olu@platform.example")
+    command = ("connection", "disconnect", office.connection_id, "--as", olu, "--yes")
+    assert Person().runs(terminal, *command) == 0
     again = Person()
-    assert again.runs(terminal, "connection", "disconnect", office.connection_id) == 1
+    assert again.runs(terminal, *command) == 1
     assert str(office.connection_id) in again.err.getvalue()
     assert str(office.connection_id) in {row["id"] for row in listed(terminal, "disconnected")}
     table = Person()

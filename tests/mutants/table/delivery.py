@@ -96,6 +96,13 @@ RUNNING = (
         (f"{FLOW}::test_nothing_is_run_on_while_stopping[sqlite]",),
     ),
     Mutant(
+        "stopping-rings-again",
+        "what a worker that stops does not begin is rung again at once",
+        "with each worker that is restarted, jobs wait for ten seconds",
+        (Edit(RUNNER, "            self._leave_to_others(job_ids)\n", ""),),
+        (f"{FLOW}::test_nothing_is_run_on_while_stopping[sqlite]",),
+    ),
+    Mutant(
         "stopping-puts-back",
         "a worker that stops puts back what it has not begun",
         "P18: for as long as its last job takes, somebody waits for an import that another worker is free to do",

@@ -151,6 +151,22 @@ MUTANTS = (
         (f"{FRESH}::test_an_incremental_sync_does_not_stand_in_for_asking_about_relationships",),
     ),
     Mutant(
+        "directory-person-first",
+        "a structure that says person first is not an entity because a type is named after it",
+        "a client who directs a company cannot be imported as the person they are",
+        (
+            Edit(
+                "handlers/directory/classification.py",
+                "return frozenset({ClientKind.ENTITY}) if comes_first else both",
+                "return frozenset({ClientKind.ENTITY})",
+            ),
+        ),
+        (
+            "tests/handlers/directory/test_classification.py"
+            "::test_a_person_of_whom_an_entity_is_said_may_be_either[Person in Partnership]",
+        ),
+    ),
+    Mutant(
         "directory-known-type",
         "a common word for an entity decides before the word individual",
         "b.4: a fund with individual trustees is imported as a person, with a login",

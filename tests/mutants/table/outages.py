@@ -69,7 +69,7 @@ MUTANTS = (
         "outage-one-makes-it",
         "one job waits for the next probe, the others for the end of the outage",
         "all jobs come back at each probe",
-        (Edit(RECORD, "    if has_row(tx, *_waits(waiting_code), is_free(), in_time):", "    if False:"),),
+        (Edit(RECORD, "    if has_row(tx, *_waits(waiting_code), _may_be_rung(), in_time):", "    if False:"),),
         (f"{TESTS}::test_of_the_jobs_that_meet_an_outage_one_makes_the_next_probe",),
     ),
     Mutant(
@@ -218,13 +218,7 @@ MUTANTS = (
         "outage-probe-back",
         "a probe that our own quota stops is made by another",
         "XPM is back, and everybody waits two minutes more for one tenant whose day is used up",
-        (
-            Edit(
-                OUTAGES,
-                "(self._end if verdict else self._give_back_probe)(upstream)",
-                "verdict and self._end(upstream)",
-            ),
-        ),
+        (Edit(OUTAGES, "                self._give_back_probe(upstream)\n", "                pass\n"),),
         (f"{TESTS}::test_a_probe_that_our_own_quota_stops_is_made_by_another",),
     ),
     Mutant(
@@ -244,14 +238,28 @@ MUTANTS = (
         "outage-probe-may-run",
         "the next probe is given to a job that may run",
         "a paused practice has the first waiting job, and everybody's work waits ten minutes after the server is back",
-        (Edit(RECORD, ".where(*_waits(waiting_code), is_free())", ".where(*_waits(waiting_code))"),),
+        (Edit(RECORD, ".where(*_waits(waiting_code), _may_be_rung())", ".where(*_waits(waiting_code))"),),
         (f"{TESTS}::test_the_probe_is_made_by_a_job_that_may_run",),
     ),
     Mutant(
         "outage-probe-nobody",
         "a job that may not run makes no probe",
         "the next worker that meets the outage leaves the probe to a job that is paused",
-        (Edit(RECORD, "*_waits(waiting_code), is_free(), in_time", "*_waits(waiting_code), in_time"),),
+        (Edit(RECORD, "*_waits(waiting_code), _may_be_rung(), in_time", "*_waits(waiting_code), in_time"),),
         (f"{TESTS}::test_the_probe_is_made_by_a_job_that_may_run",),
+    ),
+    Mutant(
+        "outage-own-probe",
+        "a caller gives back only a probe that it took",
+        "two probes at once of a server that is away",
+        (Edit(OUTAGES, "elif standing is Standing.PROBED:", "elif standing is not Standing.WELL:"),),
+        (f"{TESTS}::test_who_did_not_take_the_probe_does_not_give_it_back",),
+    ),
+    Mutant(
+        "outage-probe-of-quota",
+        "no probe is left to a job that the quota holds back",
+        "a practice whose day of quota is used up has the first waiting job, and everybody waits for ten minutes",
+        (Edit(RECORD, "and_(is_free(), ~exists().where(is_put_off_by_quota(_other), *same))", "is_free()"),),
+        (f"{TESTS}::test_no_probe_is_left_to_a_job_that_the_quota_holds_back",),
     ),
 )

@@ -420,6 +420,19 @@ MUTANTS = (
         ("tests/web/http/test_confirmation.py::test_who_confirmed_is_told_to_do_the_act_again_on_the_page_it_is_on",),
     ),
     Mutant(
+        "edit-before-the-deploy",
+        "a form of the release before, which does not say what it showed, is compared with what is stored",
+        "a page that was opened before a deploy saves nothing of what is emptied, and says “Saved.”",
+        (
+            Edit(
+                "web/pages/clients/edit.py",
+                ' for name in typed if f"{SHOWN}{name}" in posted.form}',
+                " for name in typed}",
+            ),
+        ),
+        ("tests/web/pages/clients/test_edit.py::test_a_form_of_the_release_before_changes_what_it_names",),
+    ),
+    Mutant(
         "edit-what-was-changed",
         "a form writes only the fields that differ from what it showed",
         "an open form takes back what a colleague or an import wrote since, and keeps XPM from correcting it",

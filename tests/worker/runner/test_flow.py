@@ -123,8 +123,10 @@ def test_nothing_is_run_on_while_stopping(world: World, simulator: SimulatorHand
     assert world.states_of(import_id) == states
     create = world.jobs_of(import_id)["create_client"].id
     assert world.bell.rung == [(Lane.INTERACTIVE, create)], "for another process"
+    assert job(world, create).rung_at is not None
     runner(world).run(create)
     assert world.states_of(import_id) == states, "nothing more is claimed"
+    assert job(world, create).rung_at is None, "and the relay rings at once what this process does not begin"
 
 
 @pytest.mark.parametrize("what", ["kind", "lane", "practice"])

@@ -32,7 +32,8 @@ def show(visitor: TheImporter, client_id: UUID) -> Response:
 def save(posted: PostedByImporter, client_id: UUID) -> Response:
     visitor, names = posted.visitor, [*edit.PERSON, *edit.ENTITY, *edit.LISTED]
     typed = {name: posted.text(name) for name in names if name in posted.form}
-    shown = {name: posted.text(f"{SHOWN}{name}") for name in typed}
+    # A page of the release before has no such fields: each counts as shown as it is now.
+    shown = {name: posted.text(f"{SHOWN}{name}") for name in typed if f"{SHOWN}{name}" in posted.form}
     to_xpm = [name for name in typed if posted.is_ticked(f"{XPM}{name}")]
     try:
         edit.edit(visitor.database, visitor.caller, client_id, typed, shown, to_xpm=to_xpm)

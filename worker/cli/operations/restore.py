@@ -26,7 +26,7 @@ def begin(operator: AsOperator, reason: Reason, as_json: AsJson = False) -> None
     say("Everything is paused. You can start the processes.")
     emails = count_of(begun.emails, "welcome email")
     say(f"{emails} may have been sent since the backup and will not be sent again without confirmation.")
-    say("Everybody signs in again; earlier links to set a password no longer work.")
+    say("Everybody signs in again; earlier links for a colleague's password no longer work.")
     say("Next: portal-sync reconcile, and portal-sync restore finish. Then decide about each email of:")
     say("  portal-sync emails list --state unknown")
 

@@ -87,6 +87,18 @@ def test_a_form_takes_back_nothing_that_changed_while_it_was_open(
     assert desk.world.scalar("SELECT subscription FROM clients") == ("Pro" if how == "edit" else "Starter")
 
 
+def test_a_form_of_the_release_before_changes_what_it_names(desk: Desk, simulator: SimulatorHandle) -> None:
+    # Given a page that was opened before a deploy, which does not say what it showed
+    visitor = connected(desk)
+    path = f"/clients/{imported(desk, importable(simulator)[0].uuid)}"
+    edit(visitor, path, phone="02 5550 1111")
+    form = visitor.open(f"{path}/edit").form(f"{path}/edit")
+    values = {name: value for name, value in form.items() if not name.startswith("shown_")}
+    # When a field is emptied in it, then it is empty
+    visitor.post(f"{path}/edit", {**values, "phone": ""})
+    assert desk.world.scalar("SELECT value FROM client_fields WHERE field = 'phone'") == ""
+
+
 def test_a_change_of_what_changed_meanwhile_is_refused_with_the_new_value(
     desk: Desk, simulator: SimulatorHandle
 ) -> None:
