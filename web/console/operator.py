@@ -25,7 +25,7 @@ from portal_db.database import Database
 from web.console.console import Console, TheConsole
 from web.console.look import SharedLook
 from web.http.cookies import cookie_rules
-from web.http.identity import require_csrf_token, require_own_page
+from web.http.identity import require_csrf_token, require_own_page, require_signed_in
 from web.pages.frame.forms import CSRF_FIELD, GivenForm, text
 
 T = TypeVar("T")
@@ -119,10 +119,7 @@ def signed_in(request: Request, console: TheConsole) -> AtConsole:
     Raises:
         RequestRefused: `not_signed_in`; a browser is sent to the sign-in page and then back to this one.
     """
-    found = at_console(request, console)
-    if found is None:
-        raise refusals.NOT_SIGNED_IN()
-    return found
+    return require_signed_in(at_console(request, console))
 
 
 def watching(request: Request, console: TheConsole) -> AtConsole:
@@ -131,10 +128,7 @@ def watching(request: Request, console: TheConsole) -> AtConsole:
     Raises:
         RequestRefused: `not_signed_in`.
     """
-    found = at_console(request, console, is_use=False)
-    if found is None:
-        raise refusals.NOT_SIGNED_IN()
-    return found
+    return require_signed_in(at_console(request, console, is_use=False))
 
 
 TheOperator = Annotated[AtConsole, Depends(signed_in)]

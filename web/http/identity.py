@@ -10,7 +10,7 @@ import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import format_datetime
-from typing import Annotated
+from typing import Annotated, TypeVar
 from uuid import UUID
 
 from fastapi import Depends, Header, Request, Security
@@ -26,6 +26,8 @@ from handlers.errors import RequestRefused
 from portal_db import audit
 from web.http.cookies import cookie_rules
 from web.portal import Portal, ThePortal
+
+T = TypeVar("T")
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 CSRF_HEADER = "X-CSRF-Token"
@@ -173,16 +175,24 @@ def clear_cookie(response: Response, portal: Portal) -> None:
     response.headers["Clear-Site-Data"] = '"cache", "storage"'
 
 
+def require_signed_in(found: T | None) -> T:
+    """What is known of whoever is signed in.
+
+    Raises:
+        RequestRefused: `not_signed_in`, if nothing is.
+    """
+    if found is None:
+        raise refusals.NOT_SIGNED_IN()
+    return found
+
+
 def require_session(request: Request, portal: Portal) -> Session:
     """The session in the browser's cookie, not yet checked.
 
     Raises:
         RequestRefused: there is none.
     """
-    session = session_of(request, portal)
-    if session is None:
-        raise refusals.NOT_SIGNED_IN()
-    return session
+    return require_signed_in(session_of(request, portal))
 
 
 def require_confirmed(request: Request, portal: Portal) -> None:

@@ -120,12 +120,19 @@ class Desk:
         declare(broker, runner, door)
         worker = dramatiq.Worker(broker, queues=set(ALL_QUEUES), worker_threads=2, worker_timeout=50)
         worker.queue_prefetch = 8  # more than it can start, so that messages have neighbours in memory
-        worker.start()
-        try:
+        with started(worker):
             yield broker
-        finally:
-            worker.stop(timeout=10_000)
-            broker.close()
+
+
+@contextmanager
+def started(worker: dramatiq.Worker) -> Iterator[dramatiq.Worker]:
+    """A worker that runs for as long as the block does."""
+    worker.start()
+    try:
+        yield worker
+    finally:
+        worker.stop(timeout=10_000)
+        worker.broker.close()
 
 
 def message(redis_id: str, request: Mapping[str, object], /, **changes: object) -> bytes:

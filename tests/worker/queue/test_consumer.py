@@ -22,7 +22,7 @@ from tests.making import importable
 from tests.racing import at_once
 from tests.servers.redis import RedisServer
 from tests.servers.waiting import wait_until
-from tests.worker.queue.desk import ALL_QUEUES, Desk, message
+from tests.worker.queue.desk import ALL_QUEUES, Desk, message, started
 from tests.worker.runner.running import count
 from tests.world import World
 from worker.queue.broker import make_broker
@@ -337,13 +337,8 @@ def consuming(desk: Desk, lane: Lane, run_job: Callable[[str], None], *, threads
     """A worker of one lane that does this for each job, until the block ends."""
     broker = make_broker(desk.settings, lambda *_: None)
     dramatiq.actor(actor_name="run_job", queue_name=lane.value, broker=broker)(run_job)
-    working = dramatiq.Worker(broker, worker_threads=threads, worker_timeout=50)
-    working.start()
-    try:
+    with started(dramatiq.Worker(broker, worker_threads=threads, worker_timeout=50)) as working:
         yield working
-    finally:
-        working.stop(timeout=10_000)
-        broker.close()
 
 
 def test_a_message_whose_acknowledgement_was_lost_is_acknowledged_later(

@@ -22,7 +22,7 @@ from handlers.integration.status import IntegrationStatus
 from handlers.services import Services
 from portal_db.database import Database
 from portal_db.tables import Practice
-from web.http.identity import require_confirmed, session_of
+from web.http.identity import require_confirmed, require_signed_in, session_of
 from web.portal import Portal, ThePortal
 
 #: The cookie with what was ticked in the last advanced search.
@@ -155,10 +155,7 @@ def visitor(request: Request, portal: ThePortal) -> Visitor:
     Raises:
         RequestRefused: `not_signed_in`; a browser is sent to the sign-in page and then back to this one.
     """
-    found = staff_visitor(request, portal)
-    if found is None:
-        raise refusals.NOT_SIGNED_IN()
-    return found
+    return require_signed_in(staff_visitor(request, portal))
 
 
 def watcher(request: Request, portal: ThePortal) -> Visitor:
@@ -167,10 +164,7 @@ def watcher(request: Request, portal: ThePortal) -> Visitor:
     Raises:
         RequestRefused: `not_signed_in`.
     """
-    found = staff_visitor(request, portal, is_use=False)
-    if found is None:
-        raise refusals.NOT_SIGNED_IN()
-    return found
+    return require_signed_in(staff_visitor(request, portal, is_use=False))
 
 
 def staff_visitor(request: Request, portal: Portal, *, is_use: bool = True) -> Visitor | None:
@@ -203,10 +197,7 @@ def any_visitor(request: Request, portal: ThePortal) -> AnyVisitor:
     Raises:
         RequestRefused: `not_signed_in`.
     """
-    found = signed_in_visitor(request, portal)
-    if found is None:
-        raise refusals.NOT_SIGNED_IN()
-    return found
+    return require_signed_in(signed_in_visitor(request, portal))
 
 
 def signed_in_visitor(request: Request, portal: Portal) -> AnyVisitor | None:
