@@ -32,6 +32,17 @@ class BlockingConsumer(_RedisConsumer):
     #: An acknowledgement got lost, so this consumer holds a message that nobody works on.
     lost_ack = False
 
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)  # type: ignore[no-untyped-call]  # dramatiq's is untyped
+        #: The messages, handed out or ended, that hold a set.
+        self._sets: set[str] = set()
+
+    @property
+    def outstanding_sets(self) -> int:
+        """How many sets, of two jobs or more, are handed out and not ended."""
+        self._sets &= self.queued_message_ids
+        return len(self._sets)
+
     def __next__(self) -> MessageProxy | None:
         self.broker.goes_round(self.queue_name)
         try:
@@ -48,6 +59,8 @@ class BlockingConsumer(_RedisConsumer):
                 message = self._read(self.message_cache.pop(0))
                 if message is not None:
                     self.queued_message_ids.add(message.message_id)
+                    if len(message.args) > 1:
+                        self._sets.add(message.message_id)
                     return MessageProxy(message)
         except (redis.ConnectionError, redis.TimeoutError) as error:  # P7: a timeout is a lost connection too
             raise ConnectionClosed(error) from None  # type: ignore[no-untyped-call]  # dramatiq's is untyped

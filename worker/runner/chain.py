@@ -1,8 +1,8 @@
 """Runs the jobs of a set that send what cannot be taken back, one after the other (b.6).
 
 One transaction both records that one was sent and begins the next. So whenever a worker dies, at most one job of each of its
-threads is of unknown outcome: what was sent is recorded, and what has not begun is as it was. The jobs of all that were sent
-end together, in a transaction that also records the last.
+threads is of unknown outcome: what was sent is recorded, and what has not begun is as it was. A few jobs that were sent end
+together, in a transaction that also records the last of them.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ log = structlog.stdlib.get_logger(__name__)
 
 #: No job of a set is begun after this part of its deadline: a server that answers each step just in time takes the rest.
 BEGIN_WITHIN = 0.2
+#: The most jobs that end together: what waits for them, as a batch's progress, hears of them soon.
+END_TOGETHER = 3
 #: How long a worker that holds the server's answer tries to record it: the failover of a database is over by then, and the
 #: time in which a worker must stop is not.
 RECORD_SECONDS = 20.0
@@ -85,10 +87,20 @@ class Chain:
     def run(self, handler: Handler, sending: Sending, tasks: Sequence[Task]) -> None:
         """Send a set that is ours. What does not begin in time, or before a stop, goes back to the queue, uncounted."""
         until = time.monotonic() + BEGIN_WITHIN * min(task.job.deadline_seconds for task in tasks)
+        begun = 0
+        while begun < len(tasks) and self._may_begin(until):
+            begun += self._run_some(handler, sending, tasks[begun : begun + END_TOGETHER], until)
+        self._give_back([task.job for task in tasks[begun:]])
+
+    def _may_begin(self, until: float) -> bool:
+        return time.monotonic() < until and not self._stopping.is_set()
+
+    def _run_some(self, handler: Handler, sending: Sending, tasks: Sequence[Task], until: float) -> int:
+        """Send jobs that end together. Returns how many were begun, or could not be."""
         sent: _Sent | None = None
         recorded: list[Task] = []
         left = list(tasks)
-        while left and time.monotonic() < until and not self._stopping.is_set():
+        while left and self._may_begin(until):
             task = left.pop(0)
             sent = self._send(sending, task) if self._turn(handler, sending, sent, task, recorded) else None
         if sent is not None and sent.error is not None:
@@ -96,7 +108,7 @@ class Chain:
         elif sent is not None:
             recorded.append(sent.task)
         self._end(handler, recorded)
-        self._give_back([task.job for task in left])
+        return len(tasks) - len(left)
 
     def _send(self, sending: Sending, task: Task) -> _Sent:
         try:

@@ -154,8 +154,8 @@ class Runner:
         )
 
     def _run_on(self, claimed: Sequence[Job]) -> None:
-        """Run jobs that are ours, set by set, then the sets of their follow-ups. Sets that do not begin before a stop, or
-        within half of their deadline, go back to the queue, with nothing counted against them."""
+        """Run jobs that are ours, set by set, each with the sets of its follow-ups before the next. Sets that do not begin
+        before a stop, or within half of their deadline, go back to the queue, with nothing counted against them."""
         sets = _waiting(claimed, {})
         is_first = True
         while sets:
@@ -165,7 +165,7 @@ class Runner:
                     self._give_back(this.jobs)
                     continue
                 following = self._run_set(this.jobs, this.fetched)
-                sets += _waiting(following.next_jobs, following.fetched)
+                sets = _waiting(following.next_jobs, following.fetched) + sets
                 is_first = False
 
     def _give_back(self, claimed: Sequence[Job]) -> None:

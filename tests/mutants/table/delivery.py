@@ -27,6 +27,19 @@ LOGS = "tests/test_logging.py"
 
 RUNNING = (
     Mutant(
+        "follow-ups-first",
+        "what follows a set is done before the next set begins",
+        "the first imports of a batch are through as late as the last",
+        (
+            Edit(
+                RUNNER,
+                "sets = _waiting(following.next_jobs, following.fetched) + sets",
+                "sets += _waiting(following.next_jobs, following.fetched)",
+            ),
+        ),
+        ("tests/worker/runner/test_sets.py::test_what_follows_a_set_is_done_before_the_next_begins[sqlite]",),
+    ),
+    Mutant(
         "commit-read-back",
         "a COMMIT without an answer is read back by the lease token",
         "an unknown outcome is treated as a lost lease, and committed work as a failure",
@@ -350,6 +363,20 @@ QUEUES = (
         "while a batch runs, who waits for one import waits for its sets",
         (Edit(BROKER, "return min(room, half)", "return room"),),
         (f"{TEST_CONSUMER}::test_a_batch_leaves_threads_to_who_waits",),
+    ),
+    Mutant(
+        "room-for-emails",
+        "sets of imports leave places to other lanes",
+        "the emails of imports that ended wait for the whole batch",
+        (Edit(BROKER, "half = min(half, max(1, consumer.prefetch // 4) - consumer.outstanding_sets)", "pass"),),
+        (f"{TEST_CONSUMER}::test_sets_of_imports_leave_places_to_the_emails_of_those_that_ended",),
+    ),
+    Mutant(
+        "room-of-sets",
+        "only sets of imports are held to fewer places",
+        "imports that wait for XPM by themselves leave places empty",
+        (Edit(CONSUMER, "if len(message.args) > 1:", "if True:"),),
+        (f"{TEST_CONSUMER}::test_imports_that_wait_for_xpm_by_themselves_have_the_places_that_nobody_else_wants",),
     ),
     Mutant(
         "room-meanwhile",
@@ -948,6 +975,13 @@ CHAINS = (
         (f"{CHAIN_TESTS}::test_a_worker_killed_in_a_chain_leaves_one_email_unknown[sqlite-after sending]",),
     ),
     Mutant(
+        "chain-ends-soon",
+        "a few emails that were sent end together, before the next is begun",
+        "the progress of a batch stands still for twenty emails",
+        (Edit(CHAIN, "END_TOGETHER = 3", "END_TOGETHER = 20"),),
+        (f"{CHAIN_TESTS}::test_one_transaction_records_an_email_and_begins_the_next[sqlite]",),
+    ),
+    Mutant(
         "chain-own-failure",
         "if an email cannot be ended with the beginning of the next, each is tried by itself",
         "b.6: a fault of one email makes another's outcome unknown",
@@ -984,14 +1018,14 @@ CHAINS = (
         "chain-stops",
         "a worker that stops begins no more emails of its set",
         "P18: a shutdown waits for twenty emails, or kills one in the middle",
-        (Edit(CHAIN, " and not self._stopping.is_set():", ":"),),
+        (Edit(CHAIN, "< until and not self._stopping.is_set()", "< until"),),
         (f"{CHAIN_TESTS}::test_a_stop_in_a_chain_gives_back_what_has_not_begun[sqlite]",),
     ),
     Mutant(
         "chain-in-time",
         "emails of a set that cannot begin in time go back to the queue",
         "P3: a slow mail server uses up the deadline of the later ones, and their outcome is unknown",
-        (Edit(CHAIN, "while left and time.monotonic() < until and", "while left and"),),
+        (Edit(CHAIN, "return time.monotonic() < until and not", "return not"),),
         (f"{CHAIN_TESTS}::test_a_slow_server_does_not_use_up_the_time_of_the_later_ones[sqlite]",),
     ),
     Mutant(

@@ -78,6 +78,7 @@ def bad_payloads(request: dict[str, Any], own: str = "bad") -> dict[str, bytes]:
         "a redis id that is none": message(own, request, options={"redis_message_id": [own]}),
         "positional arguments": message(own, {}, args=list(request.values())),
         "kwargs that are none": message(own, {}, kwargs=[1]),
+        "arguments that are none": message(own, {}, args=5),
         "a job without an id": message(own, request, actor_name="run_job"),
         "a job id that is none": message(own, {}, actor_name="run_job", args=["jane"]),
         "an unknown field": message(own, request, colour="red"),
@@ -105,7 +106,7 @@ def test_what_is_no_message_is_kept_and_strands_no_neighbour(sqlite_desk: Desk, 
     opened = [desk.settings.vault.decrypt(row.payload) for row in kept]
     assert opened, "it is kept for people to look at"
     assert all(b"jane" not in row.payload for row in kept)
-    if case not in ("garbage", "nothing", "null", "a list", "kwargs that are none"):
+    if case not in ("garbage", "nothing", "null", "a list", "kwargs that are none", "arguments that are none"):
         assert all(b"jane" in payload for payload in opened)
     left = [key for key in desk.client.scan_iter("*") if b"XQ" in key or b"DQ" in key]
     assert left == [], "no personal data stays in Redis"
@@ -213,13 +214,14 @@ def test_a_message_is_picked_up_at_once(sqlite_desk: Desk) -> None:
     consumer.close()
 
 
-def listening(desk: Desk, lanes: Iterable[Lane], *, prefetch: int) -> dict[Lane, BlockingConsumer]:
-    """Consumers of one process, which share its threads, and a queue that is longer than those for each of them."""
+def listening(desk: Desk, lanes: Iterable[Lane], *, prefetch: int, of: int = 1) -> dict[Lane, BlockingConsumer]:
+    """Consumers of one process, which share its threads, and a queue that is longer than those for each of them, of sets
+    `of` so many jobs."""
     broker = make_broker(desk.settings, lambda *_: None)
     dramatiq.actor(actor_name="run_job", broker=broker)(lambda _: None)
     for lane in lanes:
         for _ in range(prefetch + 2):
-            desk.bell.ring_or_raise(lane, [uuid4()])
+            desk.bell.ring_sets(lane, [[uuid4() for _ in range(of)]])
     return {lane: cast(BlockingConsumer, broker.consume(lane.value, prefetch=prefetch)) for lane in lanes}
 
 
@@ -235,13 +237,27 @@ def test_a_batch_leaves_threads_to_who_waits(sqlite_desk: Desk) -> None:
     # Given a worker of eight threads for all lanes, and more work in each than it can start
     consumers = listening(sqlite_desk, (Lane.IMPORT, Lane.EMAIL, Lane.INTERACTIVE), prefetch=8)
     # Then batches and emails together have four of them at most
-    found = held(consumers)
-    assert found == {Lane.IMPORT: 4, Lane.EMAIL: 0, Lane.INTERACTIVE: 8}
+    assert held(consumers) == {Lane.IMPORT: 2, Lane.EMAIL: 2, Lane.INTERACTIVE: 8}
     # And what one lane gives back, another may have
     batch = consumers[Lane.IMPORT]
-    for message_id in [*batch.queued_message_ids][:2]:
-        batch.queued_message_ids.discard(message_id)
-    assert held({Lane.EMAIL: consumers[Lane.EMAIL]}) == {Lane.EMAIL: 2}
+    batch.queued_message_ids.clear()
+    assert held({Lane.EMAIL: consumers[Lane.EMAIL]}) == {Lane.EMAIL: 4}
+
+
+def test_sets_of_imports_leave_places_to_the_emails_of_those_that_ended(sqlite_desk: Desk) -> None:
+    # Given a worker of eight threads for all lanes, and more sets in each than it can start
+    consumers = listening(sqlite_desk, (Lane.IMPORT, Lane.EMAIL, Lane.INTERACTIVE), prefetch=8, of=2)
+    # Then two of them are sets of imports
+    assert held(consumers) == {Lane.IMPORT: 2, Lane.EMAIL: 2, Lane.INTERACTIVE: 8}
+    # And the next comes when one of them has ended
+    batch = consumers[Lane.IMPORT]
+    batch.queued_message_ids.discard(next(iter(batch.queued_message_ids)))
+    assert held(consumers) == {Lane.IMPORT: 2, Lane.EMAIL: 2, Lane.INTERACTIVE: 8}
+
+
+def test_imports_that_wait_for_xpm_by_themselves_have_the_places_that_nobody_else_wants(sqlite_desk: Desk) -> None:
+    consumers = listening(sqlite_desk, (Lane.IMPORT, Lane.INTERACTIVE), prefetch=8)
+    assert held(consumers) == {Lane.IMPORT: 4, Lane.INTERACTIVE: 8}
 
 
 def test_what_another_lane_has_taken_meanwhile_is_not_fetched(

@@ -12,7 +12,7 @@ import pytest
 from handlers import refusals
 from handlers.errors import Rejected
 from handlers.imports.settle import settle
-from handlers.jobs.handler import BY_ITSELF, Result, Task
+from handlers.jobs.handler import BY_ITSELF, Handler, Result, Task
 from handlers.registry import HANDLERS
 from handlers.services import Services
 from portal_db.database import Tx
@@ -20,7 +20,7 @@ from portal_db.states import ImportState, JobState
 from portal_db.tables import Job
 from portal_db.work import imports, jobs
 from tests.handlers.directory.given import synced
-from tests.handlers.given import link_entity
+from tests.handlers.given import find, link_entity
 from tests.making import importable, job, set_job, take_back
 from tests.servers.statements import executed
 from tests.worker.runner.running import count, flaky, outcomes, runner
@@ -76,6 +76,34 @@ def test_a_set_runs_on_as_a_set_to_its_end_in_the_lane(world: World, simulator: 
     world.run_due()
     assert {world.import_row(import_id).state for import_id in import_ids} == {ImportState.SUCCEEDED}
     assert count(world, "import_events") == 6
+
+
+def test_what_follows_a_set_is_done_before_the_next_begins(world: World, simulator: SimulatorHandle) -> None:
+    """So that the first imports of a batch are through soon."""
+    synced(world)
+    ran: list[str] = []
+
+    def noted(kind: str, handler: Handler) -> Handler:
+        def apply(tx: Tx, tasks: Sequence[Task]) -> Sequence[Result]:
+            ran.append(kind)
+            return handler.apply(tx, tasks)
+
+        return replace(handler, apply=apply)
+
+    # Given a batch with a person and a company
+    person = importable(simulator)[0]
+    company = find(simulator, lambda each: each.business_structure == "Company" and not each.is_archived)
+    rows = [world.request(person.uuid), world.request(company.uuid, "entity")]
+    import_ids = world.ask_batch(rows, key=uuid4().hex)
+    # When their set runs, which falls into two
+    kinds = {kind: noted(kind, handler) for kind, handler in HANDLERS.items()}
+    runner(world, kinds=kinds).run(*first_jobs(world, import_ids))
+    # Then one is through before the other begins
+    items = ["import_details", "import_relationships"]
+    assert ran in (
+        [KIND, "create_client", *items, "create_entity", *items],
+        [KIND, "create_entity", *items, "create_client", *items],
+    )
 
 
 def test_a_set_costs_as_many_statements_whatever_its_size_and_no_call(world: World, simulator: SimulatorHandle) -> None:
