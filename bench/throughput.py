@@ -17,6 +17,7 @@ from uuid import UUID
 
 from bench.deployment import THREADS, Deployment, deployed
 from bench.statements import counted
+from config.heap import freeze_loaded
 from handlers.directory.classification import suggested_kind
 from handlers.imports.accept import accept_batch
 from handlers.imports.request import ImportRequest, parse
@@ -40,6 +41,7 @@ def measure(*, imports: int, workers: int) -> dict[str, Any]:
         deployment.sync_directory()
         every = requests_of(deployment)
         rows, to_count = every[:imports], every[imports:]
+        freeze_loaded()  # as the web process does, in whose place this one accepts
         with deployment.database.read() as tx:
             began_at = database_time(tx.session)
         began = time.monotonic()

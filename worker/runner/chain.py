@@ -33,7 +33,7 @@ log = structlog.stdlib.get_logger(__name__)
 #: No job of a set is begun after this part of its deadline: a server that answers each step just in time takes the rest.
 BEGIN_WITHIN = 0.2
 #: The most jobs that end together: what waits for them, as a batch's progress, hears of them soon.
-END_TOGETHER = 3
+END_TOGETHER = 5
 #: How long a worker that holds the server's answer tries to record it: the failover of a database is over by then, and the
 #: time in which a worker must stop is not.
 RECORD_SECONDS = 20.0

@@ -978,7 +978,7 @@ CHAINS = (
         "chain-ends-soon",
         "a few emails that were sent end together, before the next is begun",
         "the progress of a batch stands still for twenty emails",
-        (Edit(CHAIN, "END_TOGETHER = 3", "END_TOGETHER = 20"),),
+        (Edit(CHAIN, "tasks[begun : begun + END_TOGETHER]", "tasks[begun:]"),),
         (f"{CHAIN_TESTS}::test_one_transaction_records_an_email_and_begins_the_next[sqlite]",),
     ),
     Mutant(
