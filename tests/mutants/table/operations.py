@@ -112,6 +112,13 @@ MUTANTS = (
         (f"{CLI}/test_connections.py::test_disconnecting_asks_first_and_names_who_did_it",),
     ),
     Mutant(
+        "disconnect-names-whom",
+        "a command that ends somebody's connection names the person before it asks, to nobody but who is asked",
+        "an id that was copied from the wrong line ends a colleague's connection",
+        (Edit("worker/cli/practices/connections.py", "            about=_owner(record, connection),\n", ""),),
+        (f"{CLI}/test_connections.py::test_disconnecting_asks_first_and_names_who_did_it",),
+    ),
+    Mutant(
         "disconnect-names-who",
         "the audit trail says which operator disconnected XPM, and why",
         "nobody knows who ended a practice's consent",

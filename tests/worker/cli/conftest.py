@@ -6,9 +6,10 @@ import io
 import json
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any, Protocol
 
 import pytest
@@ -59,6 +60,13 @@ def cli(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cli]:
 
     yield run
     logging.getLogger().handlers[:] = handlers
+
+
+@pytest.fixture
+def at_terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Lets the commands from now on find somebody at a terminal whom they can ask."""
+    terminal = SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: True))
+    return lambda: monkeypatch.setattr("worker.cli.operator.sys", terminal)
 
 
 @pytest.fixture

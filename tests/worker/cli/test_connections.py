@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -88,7 +89,9 @@ def test_unknown_practice_and_staff_are_named(cli: Cli, staff: tuple[str, str]) 
     assert f"--practice {nobody}: There is no practice" in nowhere.err
 
 
-def test_disconnecting_asks_first_and_names_who_did_it(cli: Cli, office: World) -> None:
+def test_disconnecting_asks_first_and_names_who_did_it(
+    cli: Cli, office: World, at_terminal: Callable[[], None]
+) -> None:
     # Given a connection, as it is listed to be copied
     olu = add_operator(office.database, "Olu Ops", "olu@platform.example")
     listed = cli("connection", "list").out
@@ -104,6 +107,10 @@ def test_disconnecting_asks_first_and_names_who_did_it(cli: Cli, office: World) 
     command = ("connection", "disconnect", office.connection_id, "--as", olu, "--reason", "ticket 7")
     asked = cli(*command, given="y\n")
     assert (asked.code, "There is no terminal to ask on: give --yes." in asked.err, entries()) == (2, True, [])
+    # Who is asked reads whose it is
+    at_terminal()
+    asked = cli(*command, given="n\n")
+    assert (asked.code, "Kim, partner at Harbour Accounting" in asked.err, entries()) == (130, True, [])
     # With a yes it is, and the audit trail says by whom and why
     assert cli(*command, "--yes").code == 0
     assert entries() == [(olu, "ticket 7", "disconnected")]

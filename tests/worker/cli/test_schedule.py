@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from uuid import UUID, uuid4
 
 import pytest
@@ -78,12 +79,18 @@ def test_what_cannot_be_run_says_why(cli: Cli) -> None:
     assert "To run it now: portal-sync tidy." in cli("schedule", "run", "tidy", *BY_OLU).err
 
 
-def test_somebody_leaves_and_a_colleague_takes_their_clients_on(cli: Cli, scheduled: Office) -> None:
+def test_somebody_leaves_and_a_colleague_takes_their_clients_on(
+    cli: Cli, scheduled: Office, at_terminal: Callable[[], None]
+) -> None:
     world, record = scheduled.world, uuid4()
     client_id = link_entity(world, record)
     colleague = connected_colleague(world, (record,))
     asked = cli("staff", "leave", world.staff_id, *BY_OLU)
     assert (asked.code, "There is no terminal to ask on: give --yes." in asked.err) == (ExitCode.MISUSED, True)
+    assert "Kim" not in asked.err, "a script's log names nobody"
+    at_terminal()
+    asked = cli("staff", "leave", world.staff_id, *BY_OLU, given="n\n")
+    assert (asked.code, "Kim, partner at Harbour Accounting" in asked.err) == (130, True)
     assert world.scalar("SELECT count(*) FROM staff WHERE left_at IS NOT NULL") == 0
     left = cli("staff", "leave", world.staff_id, *BY_OLU, "--yes")
     assert f"portal-sync connection reassign {world.connection_id}" in left.out

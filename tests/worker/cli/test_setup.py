@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+from collections.abc import Callable
 from uuid import UUID, uuid4
 
 import pytest
@@ -79,7 +79,7 @@ def test_housekeeping_shows_what_went(cli: Cli, office: World, simulator: Simula
 
 @pytest.mark.usefixtures("redis")
 def test_a_person_is_erased_after_a_yes(
-    cli: Cli, office: World, simulator: SimulatorHandle, operator: UUID, monkeypatch: pytest.MonkeyPatch
+    cli: Cli, office: World, simulator: SimulatorHandle, operator: UUID, at_terminal: Callable[[], None]
 ) -> None:
     office.run_import(importable(simulator)[0].uuid)
     with office.database.read() as tx:
@@ -91,7 +91,7 @@ def test_a_person_is_erased_after_a_yes(
     assert "clients" in ran.out
     refused = cli(*erase, given="y\n")
     assert (refused.code, "There is no terminal to ask on: give --yes." in refused.err) == (2, True)
-    monkeypatch.setattr("worker.cli.operator.sys", SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: True)))
+    at_terminal()
     assert cli(*erase, given="n\n").code == 130
     asked = cli(*erase, "--json", given="n\n")
     assert (asked.code, asked.out.strip(), f"  {client_id}\n" in asked.err) == (130, "", True)
