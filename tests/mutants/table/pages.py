@@ -342,6 +342,32 @@ MUTANTS = (
         (f"{KEPT}::test_nobody_else_gets_it",),
     ),
     Mutant(
+        "kept-ticks-of-the-list",
+        "who was ticked in the Client list is ticked again after signing in",
+        "the page says that everything is still there, and the act leaves clients out",
+        (
+            Edit(
+                "web/templates/clients/clients.html",
+                '{% if kept and client.id | string in kept.getlist("client") %} checked{% endif %}',
+                "",
+            ),
+        ),
+        (f"{KEPT}::test_the_ticks_of_a_list_are_there_again",),
+    ),
+    Mutant(
+        "kept-ticks-of-the-queue",
+        "what was ticked in a review queue is ticked again after signing in",
+        "the page says that everything is still there, and the act leaves items out",
+        (
+            Edit(
+                "web/templates/clients/review_parts.html",
+                '{% if kept and packed(party) | string in kept.getlist("item") %} checked{% endif %}',
+                "",
+            ),
+        ),
+        (f"{KEPT}::test_the_ticks_of_a_list_are_there_again",),
+    ),
+    Mutant(
         "kept-an-hour",
         "what somebody typed is kept for an hour",
         "clients' data stays where nobody expects it",

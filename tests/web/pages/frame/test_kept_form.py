@@ -10,11 +10,13 @@ import pytest
 
 from handlers.access import kept_form, sessions
 from handlers.access.sessions import Session
+from tests.handlers.given import find
 from tests.making import importable
 from tests.web.desk import PASSWORD, Desk
 from tests.web.pages.frame.test_frame import keeps_the_rules
 from tests.web.pages.people import connected, partners_email
-from tests.web.pages.reading import Page, Reader
+from tests.web.pages.reading import Element, Page, Reader
+from tests.world import is_importable_person
 from xpm.simulator.serve import SimulatorHandle
 
 TYPED = "Gwen <Mitchell>"
@@ -103,3 +105,34 @@ def test_only_a_session_that_has_just_ended_keeps_anything(typing: Typing, simul
     again.desk.world.pass_time(sessions.IDLE_SECONDS + kept_form.SECONDS + 1)
     assert again.send().path == "/sign-in"
     assert again.kept() == 0
+
+
+def boxes(page: Page, name: str) -> list[Element]:
+    """The boxes to tick that a page has under a name."""
+    return [box for box in page.root.all("input") if (box["type"], box["name"]) == ("checkbox", name)]
+
+
+def ticked(page: Page, name: str) -> set[str]:
+    return {box["value"] for box in boxes(page, name) if "checked" in box.attributes}
+
+
+def test_the_ticks_of_a_list_are_there_again(desk: Desk, simulator: SimulatorHandle) -> None:
+    """Of the Client list, and of a client's queue of items to review."""
+    person = find(simulator, lambda each: is_importable_person(each) and len(each.relationships) > 2)
+    client_id = desk.world.run_import(person.uuid).client_id
+    other = str(desk.entity(desk.partner, "Blue Reef Pty Ltd"))
+    for path, form, name in (("/clients", "/clients/chosen", "client"), (f"/clients/{client_id}/review", "", "item")):
+        form = form or f"{path}/ignore"
+        visitor = connected(desk)
+        page = visitor.open(path)
+        offered = [box["value"] for box in boxes(page, name)]
+        chosen = other if other in offered else offered[0]
+        assert (len(offered) > 1, ticked(page, name)) == (True, set())
+        # Given one of several is ticked, and the session ends
+        desk.world.pass_time(sessions.IDLE_SECONDS + 1)
+        sent = visitor.browser.post(
+            form, data={**page.form(form), name: chosen}, headers={"Referer": f"{desk.url}{path}"}
+        )
+        # When they sign in again, then it is ticked, and no other
+        back = visitor.send(Page.of(sent), "/sign-in", email=partners_email(desk), password=PASSWORD)
+        assert ("What you typed is still here" in back.text, ticked(keeps_the_rules(back), name)) == (True, {chosen})
