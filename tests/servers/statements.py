@@ -3,6 +3,7 @@ long to compile a statement as to run it a few times. In a process with one data
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -36,11 +37,14 @@ def share_compiled_statements() -> None:
 
 @contextmanager
 def executed(engine: Engine) -> Iterator[list[str]]:
-    """The texts of the statements that are executed meanwhile, one for each execution."""
+    """The texts of the statements that this thread executes meanwhile, one for each execution. The heartbeat of a job that
+    takes long on a busy machine, a thread of its own, is not among them."""
     found: list[str] = []
+    this_thread = threading.get_ident()
 
     def note(*arguments: Any) -> None:
-        found.append(arguments[2])
+        if threading.get_ident() == this_thread:
+            found.append(arguments[2])
 
     event.listen(engine, "before_cursor_execute", note)
     try:
