@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+import time
 
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Route, expect
 
 from handlers.access import sessions
 from portal_db.states import ConnectionState, Role
@@ -12,11 +13,17 @@ from tests.e2e.browser import Guest, partner_of, signed_in
 from tests.handlers.given import find, run_only, set_connection
 from tests.handlers.operations.given import bring_details
 from tests.making import importable
+from tests.servers.waiting import wait_until
 from tests.web.desk import PASSWORD, Desk
 from tests.web.pages.people import imported
 from tests.world import is_importable_person
 from xpm.simulator.serve import SimulatorHandle
 
+NOTES_CLOSED_STREAMS = """
+    window.closed_streams = 0;
+    const close = EventSource.prototype.close;
+    EventSource.prototype.close = function () { window.closed_streams += 1; close.call(this); };
+"""
 UNTIL = re.compile(r"Reconnect by (.+?), or the (?:waiting )?import fails")
 
 
@@ -134,6 +141,31 @@ def test_a_part_that_renews_itself_leaves_the_keyboard_where_it_is(
         run_only(world, import_id, "validate_import")
         expect(said).not_to_have_text("")
         expect(page.locator("[data-follow] [role=status], [aria-live]")).to_have_count(0)
+
+
+def test_a_link_that_is_followed_while_the_work_ends_leads_where_it_says(
+    browser: Browser, desk: Desk, simulator: SimulatorHandle
+) -> None:
+    # Given the page of an import, and a link there whose page takes a while to come
+    import_id = desk.world.ask(importable(simulator)[0].uuid)
+
+    def slowly(route: Route) -> None:
+        time.sleep(0.5)  # the network's time, in which the page goes on
+        route.continue_()
+
+    with signed_in(browser, desk) as kim:
+        page = kim.page
+        page.add_init_script(NOTES_CLOSED_STREAMS)
+        kim.go(f"/imports/{import_id}")
+        page.route("**/integration-progress", slowly)
+        # When the import ends while the link is pressed
+        page.get_by_role("main").get_by_role("link", name="View integration progress").hover()
+        page.mouse.down()
+        desk.world.run_due()
+        wait_until(lambda: page.evaluate("window.closed_streams"), "the page has heard of it")
+        page.mouse.up()
+        # Then it leads where it says
+        expect(kim.heading("Integration progress")).to_be_visible()
 
 
 def test_an_open_page_that_follows_work_leads_to_the_sign_in_when_the_session_ends(

@@ -5,14 +5,25 @@ const part = document.querySelector("[data-follow]");
 const KEPT = "a, button, input, summary";
 const LOST_AFTER = 5000;
 const AGAIN_AFTER = 2000;
+const SOON = 100;
+// A link that was followed has so long until the page counts as here to stay, as after a download.
+const LEAVING_FOR = 10000;
 
 if (part) follow();
 
 function follow() {
   const notice = document.getElementById("connection-lost");
-  let events, lost;
+  let events, lost, leaving = 0, isPressed = false;
 
+  addEventListener("beforeunload", () => (leaving = performance.now() + LEAVING_FOR));
+  addEventListener("pointerdown", () => (isPressed = true));
+  for (const end of ["pointerup", "pointercancel"]) addEventListener(end, () => setTimeout(() => (isPressed = false)));
   connect();
+
+  // While a link is pressed or followed: if the page changed now, it would lead nowhere.
+  function isInUse() {
+    return isPressed || performance.now() < leaving;
+  }
 
   function connect() {
     events = new EventSource(part.dataset.follow);
@@ -39,6 +50,7 @@ function follow() {
 
   // Not while a window is over the page: what is typed there would be lost.
   function again() {
+    if (isInUse()) return setTimeout(again, SOON);
     const over = document.querySelector("dialog[open]");
     if (over) over.addEventListener("close", () => location.reload(), { once: true });
     else location.reload();
@@ -46,11 +58,13 @@ function follow() {
 
   async function refresh() {
     if (isTypedInto()) return;
+    if (isInUse()) return setTimeout(refresh, SOON);
     const answer = await fetch(part.dataset.part).catch(() => null);
     if (answer?.status === 401) again();
     if (!answer?.ok) return;
     const html = await answer.text(); // our own page, in which every value is escaped
-    if (!isTypedInto()) replace(html);
+    if (isInUse()) setTimeout(refresh, SOON);
+    else if (!isTypedInto()) replace(html);
   }
 }
 
