@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-import time
 
-from playwright.sync_api import Browser, Route, expect
+from playwright.sync_api import Browser, expect
 
 from handlers.access import sessions
 from portal_db.states import ConnectionState, Role
@@ -24,6 +23,7 @@ NOTES_CLOSED_STREAMS = """
     const close = EventSource.prototype.close;
     EventSource.prototype.close = function () { window.closed_streams += 1; close.call(this); };
 """
+SLOW = {"offline": False, "latency": 500, "downloadThroughput": -1, "uploadThroughput": -1}
 UNTIL = re.compile(r"Reconnect by (.+?), or the (?:waiting )?import fails")
 
 
@@ -146,23 +146,19 @@ def test_a_part_that_renews_itself_leaves_the_keyboard_where_it_is(
 def test_a_link_that_is_followed_while_the_work_ends_leads_where_it_says(
     browser: Browser, desk: Desk, simulator: SimulatorHandle
 ) -> None:
-    # Given the page of an import, and a link there whose page takes a while to come
+    # Given the page of an import
     import_id = desk.world.ask(importable(simulator)[0].uuid)
-
-    def slowly(route: Route) -> None:
-        time.sleep(0.5)  # the network's time, in which the page goes on
-        route.continue_()
-
     with signed_in(browser, desk) as kim:
         page = kim.page
         page.add_init_script(NOTES_CLOSED_STREAMS)
         kim.go(f"/imports/{import_id}")
-        page.route("**/integration-progress", slowly)
-        # When the import ends while the link is pressed
+        network = page.context.new_cdp_session(page)
+        # When the import ends while a link is pressed, whose page takes a while to come
         page.get_by_role("main").get_by_role("link", name="View integration progress").hover()
         page.mouse.down()
         desk.world.run_due()
         wait_until(lambda: page.evaluate("window.closed_streams"), "the page has heard of it")
+        network.send("Network.emulateNetworkConditions", SLOW)
         page.mouse.up()
         # Then it leads where it says
         expect(kim.heading("Integration progress")).to_be_visible()

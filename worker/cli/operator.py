@@ -67,10 +67,10 @@ def confirm(question: str, *, yes: bool, about: str | None = None) -> None:
     typer.confirm(question, abort=True, err=True)
 
 
-def staff_name(record: Record, staff_id: UUID | None) -> str | None:
-    """A staff member's name, role and practice, as far as they are known."""
+def staff_name(record: Record, staff_id: UUID) -> str | None:
+    """A staff member's name, role and practice; `None` if there is nobody with this id."""
     with record.database.read() as tx:
-        staff = None if staff_id is None else tx.get(tables.Staff, staff_id)
+        staff = tx.get(tables.Staff, staff_id)
         practice = None if staff is None else tx.get(tables.Practice, staff.practice_id)
     return f"{clean(staff.name)}, {staff.role.value} at {clean(practice.name)}" if staff and practice else None
 
