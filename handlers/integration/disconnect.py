@@ -18,6 +18,8 @@ from handlers.jobs.kinds import JobKind
 from handlers.services import Services
 from handlers.xero.tokens import LIST_SECONDS, connections_at_xero, from_oauth, identity, stored_tokens, tokens_of
 from portal_db import audit
+from portal_db.access import people
+from portal_db.access.people import Person
 from portal_db.database import Database, Tx
 from portal_db.states import ActorKind, ConnectionState
 from portal_db.tables import Job, XpmConnection
@@ -65,6 +67,13 @@ def cut(tx: Tx, row: XpmConnection, by: Actor) -> bool:
     add_job_of(tx, JobKind.LEAVE_XERO, row.practice_id, connection_id=row.id)
     connections.resume_waiting_jobs(tx, row.staff_id)
     return True
+
+
+def owner(database: Database, connection_id: UUID) -> Person | None:
+    """Whose connection this is; `None` if there is no such connection."""
+    with database.read() as tx:
+        row = connections.get(tx, connection_id)
+        return people.who_is(tx, row.staff_id) if row is not None else None
 
 
 T = TypeVar("T")

@@ -17,6 +17,7 @@ from handlers.access.staff import require_changeable
 from handlers.errors import RequestRefused
 from handlers.integration.disconnect import cut
 from portal_db.access import credentials, people
+from portal_db.access.people import Person
 from portal_db.clients import clients
 from portal_db.database import Database, Tx
 from portal_db.directory import directories
@@ -137,6 +138,12 @@ def deactivate(database: Database, caller: Caller, staff_id: UUID, to_staff_id: 
             with suppress(RequestRefused):  # not connected to the same practice: they stay, and are reported
                 _reassign(tx, act, each.connection_id, to_staff_id)
         return StaffDeparture(staff_id, handover.orphaned_connections(tx, staff_id=staff_id))
+
+
+def who_leaves(database: Database, staff_id: UUID) -> Person | None:
+    """Who would leave; `None` if there is nobody with this id."""
+    with database.read() as tx:
+        return people.who_is(tx, staff_id)
 
 
 def _leave(tx: Tx, act: Act, staff_id: UUID) -> StaffDeparture:

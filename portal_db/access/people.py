@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import bindparam, func, insert, select, update
@@ -12,7 +12,7 @@ from portal_db.bulk import one_of
 from portal_db.database import Tx
 from portal_db.dialect import has_row, insert_new, insert_or_ignore, update_rows
 from portal_db.paging import by_id
-from portal_db.states import LoginKind
+from portal_db.states import LoginKind, Role
 from portal_db.tables import Login, Operator, Practice, Staff
 from portal_db.types import db_now
 
@@ -79,6 +79,23 @@ def get_staff(tx: Tx, staff_id: UUID, *, practice_id: UUID) -> Staff | None:
 
 
 _STAFF = select(Staff).where(Staff.id == bindparam("staff_id"), Staff.practice_id == bindparam("practice_id"))
+
+
+class Person(NamedTuple):
+    """Who somebody is, for a person who decides about them."""
+
+    name: str
+    role: Role
+    practice: str
+
+
+def who_is(tx: Tx, staff_id: UUID) -> Person | None:
+    """Who this staff member is, of any practice; also when they have left."""
+    row = tx.session.execute(_WHO_IS.where(Staff.id == staff_id)).one_or_none()
+    return Person(*row) if row is not None else None
+
+
+_WHO_IS = select(Staff.name, Staff.role, Practice.name).join(Practice, Practice.id == Staff.practice_id)
 
 
 def at_work(tx: Tx, staff_id: UUID, *, practice_id: UUID) -> Staff | None:

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 
 from handlers.access.act import Act, act_of
 from handlers.operations.job_query import seconds_of
-from portal_db import tables
+from portal_db.access.people import Person
 from portal_db.paging import LONGEST_PAGE, BadCursor, Cursor
 from worker.cli.database import Record
 from worker.cli.exits import ExitCode, Problem, explain_refusals
@@ -48,11 +48,11 @@ def acting(record: Record, who: str, why: str, **labels: str) -> Iterator[Act]:
         yield act_of(record.database, who, why)
 
 
-def confirm(question: str, *, yes: bool, about: str | None = None) -> None:
+def confirm(question: str, *, yes: bool, about: Person | None = None) -> None:
     """Ask before something that cannot be undone.
 
     Args:
-        about: whom or what an id stands for, shown to the person who is asked, and to nobody else.
+        about: whom an id stands for, shown to the person who is asked, and to nobody else.
 
     Raises:
         Problem: standard input is not a terminal, and `--yes` was not given.
@@ -63,16 +63,8 @@ def confirm(question: str, *, yes: bool, about: str | None = None) -> None:
     if not sys.stdin.isatty():
         raise Problem(f"{question} There is no terminal to ask on: give --yes.", ExitCode.MISUSED)
     if about is not None:
-        note(about)
+        note(f"{clean(about.name)}, {about.role.value} at {clean(about.practice)}")
     typer.confirm(question, abort=True, err=True)
-
-
-def staff_name(record: Record, staff_id: UUID) -> str | None:
-    """A staff member's name, role and practice; `None` if there is nobody with this id."""
-    with record.database.read() as tx:
-        staff = tx.get(tables.Staff, staff_id)
-        practice = None if staff is None else tx.get(tables.Practice, staff.practice_id)
-    return f"{clean(staff.name)}, {staff.role.value} at {clean(practice.name)}" if staff and practice else None
 
 
 def age(text: str | None) -> float | None:

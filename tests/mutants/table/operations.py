@@ -115,7 +115,13 @@ MUTANTS = (
         "disconnect-names-whom",
         "a command that ends somebody's connection names the person before it asks, to nobody but who is asked",
         "an id that was copied from the wrong line ends a colleague's connection",
-        (Edit("worker/cli/practices/connections.py", "            about=_owner(record, connection),\n", ""),),
+        (
+            Edit(
+                "worker/cli/practices/connections.py",
+                "            about=disconnection.owner(record.database, connection),\n",
+                "",
+            ),
+        ),
         (f"{CLI}/test_connections.py::test_disconnecting_asks_first_and_names_who_did_it",),
     ),
     Mutant(

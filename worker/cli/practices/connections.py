@@ -22,17 +22,7 @@ from handlers.integration.connect import Choice, Connected, ConnectingStaff
 from portal_db.tables import XpmConnection
 from worker.cli.database import Record, open_record
 from worker.cli.exits import ExitCode, Problem, explain_refusals
-from worker.cli.operator import (
-    BY_HAND,
-    AsOperator,
-    OnlyPractice,
-    OptionalReason,
-    Practice,
-    Yes,
-    acting,
-    confirm,
-    staff_name,
-)
+from worker.cli.operator import BY_HAND, AsOperator, OnlyPractice, OptionalReason, Practice, Yes, acting, confirm
 from worker.cli.output import AsJson, clean, count_of, fields, note, say, say_json, say_line, say_list, short_utc, table
 from worker.cli.practices import handover
 
@@ -169,17 +159,10 @@ def disconnect(
         confirm(
             f"Disconnect connection {connection}? Imports that wait for it are rejected, and the consent at Xero ends.",
             yes=yes,
-            about=_owner(record, connection),
+            about=disconnection.owner(record.database, connection),
         )
         disconnection.disconnect(record.database, act, connection)
     say("Disconnected. A worker ends the connection at Xero.")
-
-
-def _owner(record: Record, connection_id: UUID) -> str | None:
-    """The name of the person whose connection this is."""
-    with record.database.read() as tx:
-        connection = tx.get(XpmConnection, connection_id)
-    return staff_name(record, connection.staff_id) if connection is not None else None
 
 
 def _read_redirect() -> dict[str, str]:

@@ -9,7 +9,7 @@ import typer
 
 from handlers.integration import handover
 from worker.cli.database import open_record
-from worker.cli.operator import BY_HAND, AsOperator, DryRun, OptionalReason, Yes, acting, confirm, staff_name
+from worker.cli.operator import BY_HAND, AsOperator, DryRun, OptionalReason, Yes, acting, confirm
 from worker.cli.output import AsJson, count_of, fields, say, say_json, say_line
 
 SHOWN = 10
@@ -33,7 +33,7 @@ def leave(
             f"Record that {staff} has left? They are signed out for good, their XPM connection ends, and their open imports"
             " are rejected.",
             yes=yes,
-            about=staff_name(record, staff),
+            about=handover.who_leaves(record.database, staff),
         )
         left = handover.leave(record.database, act, staff)
     if as_json:
