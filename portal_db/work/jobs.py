@@ -447,9 +447,29 @@ def give_back(tx: Tx, leases: Sequence[Lease], **values: Any) -> int:
     Returns:
         How many were ours.
     """
-    ended: dict[str, Any] = {"rung_at": None, "lease_until": None, "deadline_at": None}
-    statement = update(_TABLE).where(IS_UNDER).values(state=JobState.QUEUED, **ended, **values)
+    statement = update(_TABLE).where(IS_UNDER).values(**_GIVEN_BACK, **values)
     return tx.session.connection().execute(statement, under(leases)).rowcount
+
+
+def release_free(tx: Tx, leases: Sequence[Lease]) -> int:
+    """`give_back` for jobs that may have begun, without those that a transaction has locked: waiting for one would keep the
+    others from going back.
+
+    Returns:
+        How many went back.
+    """
+    return tx.session.connection().execute(_RELEASE_FREE, under(leases)).rowcount
+
+
+_GIVEN_BACK: dict[str, Any] = {
+    "state": JobState.QUEUED,
+    **dict.fromkeys(("rung_at", "lease_until", "deadline_at")),
+}
+_RELEASE_FREE = (
+    update(_TABLE)
+    .where(Job.id.in_(select(Job.id).where(IS_UNDER).with_for_update(skip_locked=True)))
+    .values(**_GIVEN_BACK)
+)
 
 
 def set_apart(tx: Tx, leases: Sequence[Lease]) -> None:

@@ -34,7 +34,7 @@ class BlockingConsumer(_RedisConsumer):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)  # type: ignore[no-untyped-call]  # dramatiq's is untyped
-        #: The messages, handed out or ended, that hold a set.
+        #: The messages that hold a set: those handed out, and some that have ended since the last.
         self._sets: set[str] = set()
 
     @property
@@ -60,7 +60,7 @@ class BlockingConsumer(_RedisConsumer):
                 if message is not None:
                     self.queued_message_ids.add(message.message_id)
                     if len(message.args) > 1:
-                        self._sets.add(message.message_id)
+                        self._sets = {*(self._sets & self.queued_message_ids), message.message_id}
                     return MessageProxy(message)
         except (redis.ConnectionError, redis.TimeoutError) as error:  # P7: a timeout is a lost connection too
             raise ConnectionClosed(error) from None  # type: ignore[no-untyped-call]  # dramatiq's is untyped

@@ -60,6 +60,7 @@ class Chain:
         fail: records the failure of one job.
         began: when the set did, on the process's monotonic clock.
         give_back: puts jobs back into the queue, uncounted.
+        let_go: told of jobs that have ended, while others of the set have not.
         tries: how often a transaction is tried while the database is away, and for how long at least.
         stopping: once set, nothing more is begun.
     """
@@ -72,6 +73,7 @@ class Chain:
         fail: Callable[[Handler, Task, JobError], None],
         began: float,
         give_back: Callable[[Sequence[Job]], None],
+        let_go: Callable[[Sequence[Job]], None],
         tries: Callable[..., Retrying],
         stopping: threading.Event,
     ) -> None:
@@ -81,6 +83,7 @@ class Chain:
         self._fail = fail
         self._began = began
         self._give_back = give_back
+        self._let_go = let_go
         self._tries = tries
         self._stopping = stopping
 
@@ -89,7 +92,8 @@ class Chain:
         until = time.monotonic() + BEGIN_WITHIN * min(task.job.deadline_seconds for task in tasks)
         begun = 0
         while begun < len(tasks) and self._may_begin(until):
-            begun += self._run_some(handler, sending, tasks[begun : begun + END_TOGETHER], until)
+            before, begun = begun, begun + self._run_some(handler, sending, tasks[begun : begun + END_TOGETHER], until)
+            self._let_go([task.job for task in tasks[before:begun]])
         self._give_back([task.job for task in tasks[begun:]])
 
     def _may_begin(self, until: float) -> bool:
@@ -107,7 +111,7 @@ class Chain:
             self._turn(handler, sending, sent, None, recorded)
         elif sent is not None:
             recorded.append(sent.task)
-        self._end(handler, recorded)
+        self._end(handler, sending, recorded)
         return len(tasks) - len(left)
 
     def _send(self, sending: Sending, task: Task) -> _Sent:
@@ -176,8 +180,9 @@ class Chain:
         if sent.was_put_off:
             sending.withdraw(tx, sent.task)
 
-    def _end(self, handler: Handler, tasks: Sequence[Task]) -> None:
-        """End the jobs that were sent by one transaction; if that fails, each by its own."""
+    def _end(self, handler: Handler, sending: Sending, tasks: Sequence[Task]) -> None:
+        """End the jobs that were sent by one transaction; if that fails, each by its own. One that is no longer ours was
+        sent nevertheless, and is recorded so: its next attempt finds that."""
         if not tasks:
             return
         ended: Sequence[Job] = ()
@@ -187,17 +192,28 @@ class Chain:
                 with attempt, self._database.write() as tx:
                     ended = self._apply(tx, handler, tasks)
         except LeaseLost:
-            log.info("job.lease_lost")
+            ended = ()
         except Exception as error:
             if len(tasks) == 1:
                 self._fail(handler, tasks[0], as_job_error(error))
                 return
             log.warning("jobs.run_apart", count=len(tasks), exc_info=error)
             for task in tasks:
-                self._end(handler, [task])
-        else:
-            outcomes.committed(ended, began=began)
-            outcomes.succeeded(ended, began=self._began)
+                self._end(handler, sending, [task])
+            return
+        outcomes.committed(ended, began=began)
+        outcomes.succeeded(ended, began=self._began)
+        ids = {job.id for job in ended}
+        self._record_lost(sending, [task for task in tasks if task.job.id not in ids])
+
+    def _record_lost(self, sending: Sending, tasks: Sequence[Task]) -> None:
+        for task in tasks:
+            log.info("job.lease_lost", job=str(task.job.id))
+            with (
+                suppress(SQLAlchemyError),
+                self._database.write() as tx,
+            ):  # or its next attempt finds the intent: unknown
+                sending.record(tx, task)
 
     def _not_recorded(self, handler: Handler, sending: Sending, sent: _Sent, error: Exception) -> None:
         if sent.was_put_off:

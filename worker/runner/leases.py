@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from uuid import UUID
 
 import structlog
@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from portal_db.database import Database
 from portal_db.work import jobs
-from portal_db.work.jobs import Lease, LeaseLost
+from portal_db.work.jobs import Lease
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -68,9 +68,13 @@ class Leases:
         try:
             yield
         finally:
-            with self._lock:
-                for lease in leases:
-                    self._held.pop(lease.token, None)
+            self.let_go(*leases)
+
+    def let_go(self, *leases: Lease) -> None:
+        """Renew these no longer: their jobs have ended before their block."""
+        with self._lock:
+            for lease in leases:
+                self._held.pop(lease.token, None)
 
     def renew(self) -> None:
         """Renew all held leases once. A lease that is lost already is noticed when its job writes.
@@ -93,19 +97,15 @@ class Leases:
     def release_all(self) -> int:
         """Return every job that still runs here to the queue, with nothing counted against it.
 
-        A thread that still works on one finds its lease lost.
+        A thread that still works on one finds its lease lost. One that is just being written is left to its transaction.
 
         Returns:
             How many jobs were released.
         """
         with self._lock:
             held = list(self._held.values())
-        released = 0
-        for lease in held:
-            with suppress(LeaseLost), self._database.write() as tx:  # it may have finished meanwhile
-                jobs.release(tx, lease)
-                released += 1
-        return released
+        with self._database.write() as tx:
+            return jobs.release_free(tx, held)
 
     def _beat(self) -> None:
         while not self._stop.wait(self._every_seconds):

@@ -103,10 +103,10 @@ class Runner:
         leases = [Lease(job_id, self._database.sources.new_id(), self._leases.owner) for job_id in job_ids]
         suspects, claimed = self._tries()(self._claim, leases)
         outcomes.claimed(claimed)
+        self._run_on(claimed)
         for job_id in suspects:
             if self._run_isolated is not None:
                 self._run_isolated(job_id)
-        self._run_on(claimed)
 
     def _leave_to_others(self, job_ids: Sequence[UUID]) -> None:
         """Have jobs rung again now: their message is acknowledged, and otherwise they would wait until it counts as lost."""
@@ -157,16 +157,19 @@ class Runner:
         """Run jobs that are ours, set by set, each with the sets of its follow-ups before the next. Sets that do not begin
         before a stop, or within half of their deadline, go back to the queue, with nothing counted against them."""
         sets = _waiting(claimed, {})
-        is_first = True
         while sets:
             with self._leases.held(*(lease_of(job) for each in sets for job in each.jobs)):
-                this = sets.pop(0)
-                if not is_first and (self._stopping.is_set() or time.monotonic() > this.begin_by):
-                    self._give_back(this.jobs)
-                    continue
+                this, *others = sets
                 following = self._run_set(this.jobs, this.fetched)
-                sets = _waiting(following.next_jobs, following.fetched) + sets
-                is_first = False
+                sets = self._in_time(_waiting(following.next_jobs, following.fetched) + others)
+
+    def _in_time(self, sets: Sequence[_Set]) -> list[_Set]:
+        """The sets that may still begin, when the others were given back: all of those, since a lease ends at the deadline
+        even while it is renewed."""
+        now = time.monotonic()
+        late = [each for each in sets if self._stopping.is_set() or now > each.begin_by]
+        self._give_back([job for each in late for job in each.jobs])
+        return [each for each in sets if each not in late]
 
     def _give_back(self, claimed: Sequence[Job]) -> None:
         if not claimed:
@@ -223,6 +226,7 @@ class Runner:
             fail=lambda handler, task, error: self._fail(task.job, handler, error, began),
             began=began,
             give_back=self._give_back,
+            let_go=lambda ended: self._leases.let_go(*(lease_of(job) for job in ended)),
             tries=self._tries,
             stopping=self._stopping,
         )
@@ -283,8 +287,9 @@ class Runner:
                         raise
                     applied.next_jobs = self._read_back(applied.next_leases)
         outcomes.committed([*applied.done, *(job for job, _ in applied.refused)], began=began_applying)
-        for lane, job_id in applied.to_ring:
-            self._bell.ring(lane, [job_id])
+        with self._leases.held(*applied.next_leases):  # Redis may take longer than a lease
+            for lane, job_id in applied.to_ring:
+                self._bell.ring(lane, [job_id])
         outcomes.succeeded(applied.done, began=began)
         for job, refusal in applied.refused:
             outcomes.failed(job, refusal, began=began)

@@ -33,8 +33,8 @@ RUNNING = (
         (
             Edit(
                 RUNNER,
-                "sets = _waiting(following.next_jobs, following.fetched) + sets",
-                "sets += _waiting(following.next_jobs, following.fetched)",
+                "_waiting(following.next_jobs, following.fetched) + others",
+                "others + _waiting(following.next_jobs, following.fetched)",
             ),
         ),
         ("tests/worker/runner/test_sets.py::test_what_follows_a_set_is_done_before_the_next_begins[sqlite]",),
@@ -129,8 +129,8 @@ RUNNING = (
         (
             Edit(
                 RUNNER,
-                "(self._stopping.is_set() or time.monotonic() > this.begin_by)",
-                "time.monotonic() > this.begin_by",
+                "self._stopping.is_set() or now > each.begin_by]",
+                "now > each.begin_by]",
             ),
         ),
         (f"{FLOW}::test_what_is_not_begun_before_a_stop_goes_back_to_the_queue_uncounted[sqlite]",),
@@ -139,8 +139,51 @@ RUNNING = (
         "begin-in-time",
         "follow-ups that were claimed and cannot begin within half of their deadline go back to the queue",
         "P14: innocent jobs lose their leases, and are suspected of having ended their worker",
-        (Edit(RUNNER, "or time.monotonic() > this.begin_by)", ")"),),
+        (Edit(RUNNER, "if self._stopping.is_set() or now > each.begin_by]", "if self._stopping.is_set()]"),),
         (f"{FLOW}::test_what_cannot_begin_in_time_goes_back_to_the_queue_uncounted[sqlite]",),
+    ),
+    Mutant(
+        "begin-in-time-all",
+        "all sets that wait and cannot begin in time go back at once",
+        "P14: while the follow-ups of one set run, the deadlines of the sets beside it end, and with them their leases",
+        (
+            Edit(
+                RUNNER,
+                "late = [each for each in sets if",
+                "late = [each for each in sets[:1] if",
+            ),
+        ),
+        (f"{FLOW}::test_all_that_cannot_begin_in_time_goes_back_at_once[sqlite]",),
+    ),
+    Mutant(
+        "renewed-while-ringing",
+        "follow-ups that are ours are renewed while others are rung",
+        "P3: Redis hangs for longer than a lease, and a worker loses jobs that it is about to begin",
+        (Edit(RUNNER, "        with self._leases.held(*applied.next_leases):  #", "        with suppress():  #"),),
+        (f"{FLOW}::test_a_follow_up_stays_ours_while_the_others_are_rung",),
+    ),
+    Mutant(
+        "release-the-free",
+        "a worker that must end waits for no transaction with what it gives back",
+        "P14: one job that is stuck in a lock costs all others of the worker a lease",
+        (
+            Edit(
+                "portal_db/work/jobs.py",
+                "select(Job.id).where(IS_UNDER).with_for_update(skip_locked=True)",
+                "select(Job.id).where(IS_UNDER)",
+            ),
+        ),
+        (
+            "tests/portal_db/work/test_leases.py::test_a_job_that_is_just_being_written_keeps_no_other_from_going_back"
+            "[postgresql]",
+        ),
+    ),
+    Mutant(
+        "sets-forgotten",
+        "a consumer forgets the sets that have ended",
+        "invariant 8: the memory of a worker grows with the work that it has done",
+        (Edit(CONSUMER, "{*(self._sets & self.queued_message_ids), ", "{*self._sets, "),),
+        (f"{TEST_CONSUMER}::test_a_consumer_of_one_lane_remembers_no_set_that_has_ended",),
     ),
     Mutant(
         "run-alone",
@@ -943,6 +986,22 @@ CHAIN = "worker/runner/chain.py"
 CHAIN_TESTS = "tests/worker/runner/test_chain.py"
 
 CHAINS = (
+    Mutant(
+        "ended-lets-go",
+        "emails that have ended are not renewed any longer while the others of their set are sent",
+        "each set of emails reports leases as lost, and operators look for a fault of the database",
+        (Edit(CHAIN, "            self._let_go([task.job for task in tasks[before:begun]])\n", ""),),
+        (f"{CHAIN_TESTS}::test_emails_that_have_ended_are_not_taken_for_lost_while_the_others_are_sent[sqlite]",),
+    ),
+    Mutant(
+        "lost-but-sent",
+        "an email that was sent is recorded so although its job was taken back meanwhile",
+        "a worker that slept has the server's yes, and a person must find out whether the email was sent",
+        (Edit(CHAIN, "                sending.record(tx, task)\n", "                pass\n"),),
+        (
+            f"{CHAIN_TESTS}::test_an_email_that_was_sent_is_known_to_be_sent_although_its_job_was_taken_back[sqlite-alone]",
+        ),
+    ),
     Mutant(
         "chain-one-at-a-time",
         "the transaction that ends an email begins only the next",

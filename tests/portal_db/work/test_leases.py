@@ -295,3 +295,15 @@ def test_what_still_runs_goes_back_to_the_queue_with_nothing_counted(world: Worl
     assert (row.state, row.attempts, row.lost_leases, row.rung_at) == (JobState.QUEUED, 0, 0, None)
     assert [job(world, other).state for other in (done, others)] == [JobState.SUCCEEDED, JobState.RUNNING]
     fails(world, LeaseLost, lambda tx: jobs.succeed(tx, ours))
+
+
+def test_a_job_that_is_just_being_written_keeps_no_other_from_going_back(world: World) -> None:
+    [written, free] = add(world, new_job(world), new_job(world))
+    leases = Leases(world.database, "ours", lease_seconds=10, every_seconds=3)
+    held = [claimed(world, job_id, owner="ours") for job_id in (written, free)]
+    with leases.held(*held), world.database.write() as tx:
+        jobs.require_held(tx, held[0])
+        released = leases.release_all() if tx.is_postgresql else None
+    if released is not None:
+        assert released == 1
+        assert [job(world, each).state for each in (written, free)] == [JobState.RUNNING, JobState.QUEUED]

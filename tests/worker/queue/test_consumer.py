@@ -255,6 +255,16 @@ def test_sets_of_imports_leave_places_to_the_emails_of_those_that_ended(sqlite_d
     assert held(consumers) == {Lane.IMPORT: 2, Lane.EMAIL: 2, Lane.INTERACTIVE: 8}
 
 
+def test_a_consumer_of_one_lane_remembers_no_set_that_has_ended(sqlite_desk: Desk) -> None:
+    """It never asks how many sets are under way, so nothing else makes it forget them."""
+    [consumer] = listening(sqlite_desk, [Lane.IMPORT], prefetch=8, of=2).values()
+    for _ in range(8):
+        message = next(consumer)
+        assert message is not None
+        consumer.ack(message)
+    assert len(consumer._sets) == 1
+
+
 def test_imports_that_wait_for_xpm_by_themselves_have_the_places_that_nobody_else_wants(sqlite_desk: Desk) -> None:
     consumers = listening(sqlite_desk, (Lane.IMPORT, Lane.INTERACTIVE), prefetch=8)
     assert held(consumers) == {Lane.IMPORT: 4, Lane.INTERACTIVE: 8}

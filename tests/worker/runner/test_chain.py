@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import event, select
+from structlog.testing import capture_logs
 
 from handlers.errors import Transient
 from handlers.imports.cancel import cancel
@@ -29,7 +30,8 @@ from tests.world import World
 from worker.local.mail_catcher import Behaviour
 from worker.runner import chain
 from worker.runner.chain import BEGIN_WITHIN
-from worker.runner.runner import DATABASE_TRIES
+from worker.runner.leases import Leases
+from worker.runner.runner import DATABASE_TRIES, Runner
 from xpm.simulator.serve import SimulatorHandle
 
 KIND = "send_welcome_email"
@@ -303,6 +305,41 @@ def test_the_last_email_of_a_set_is_recorded_as_patiently(world: World, letters:
         run(world, letters[:1], services=services, before={1: lambda: setattr(database, "lost_commits", LONG)})
         assert database.lost_commits == 0
     assert states(world, letters[:1]) == [SENT]
+
+
+@pytest.mark.parametrize("count", [1, 4], ids=["alone", "the last of several"])
+def test_an_email_that_was_sent_is_known_to_be_sent_although_its_job_was_taken_back(
+    world: World, letters: list[UUID], count: int
+) -> None:
+    last = letters[count - 1]
+
+    def take_back() -> None:
+        set_job(world, last, state=JobState.QUEUED, lease_token=None)
+
+    run(world, letters[:count], before={count: take_back}, after=True)
+    assert states(world, letters[:count]) == [*(count - 1) * [SENT], (JobState.QUEUED, EmailState.SENT)]
+    world.run_due()
+    assert states(world, letters[:count]) == count * [SENT]
+    assert recipients(world)[:count] == to(*range(count))
+    assert len(set(recipients(world))) == len(recipients(world))
+
+
+def test_emails_that_have_ended_are_not_taken_for_lost_while_the_others_are_sent(
+    world: World, letters: list[UUID], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chain, "END_TOGETHER", 2)
+    leases = Leases(world.database, "worker-1", lease_seconds=10, every_seconds=3)
+
+    def beat() -> None:
+        leases.renew()
+        leases.renew()
+
+    services = replace(world.services, mailer=Watching(world, before={4: beat}))
+    working = Runner(services, world.bell, leases, HANDLERS, run_isolated=None, stopping=world.stopping)
+    with capture_logs() as logs:
+        working.run(*letters)
+    assert states(world, letters) == 4 * [SENT]
+    assert [line for line in logs if line["event"] == "leases.lost"] == []
 
 
 def test_an_email_that_was_put_off_by_a_worker_that_came_late_is_sent_once(world: World, letters: list[UUID]) -> None:

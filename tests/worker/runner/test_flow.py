@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -14,12 +14,17 @@ from handlers.services import Services
 from portal_db.database import Tx
 from portal_db.states import ImportState, JobState, Lane
 from portal_db.tables import Job
+from portal_db.work import jobs
+from tests.handlers.directory.given import synced
+from tests.handlers.given import find
 from tests.handlers.one_job import apply_one, fetch_one
 from tests.making import importable, job, note, notes, pause
 from tests.racing import at_once, failures
 from tests.worker.runner.running import changed, count, only_job, outcomes, runner, stub, watched
-from tests.world import World
+from tests.world import RememberingBell, World
 from worker.runner import runner as runner_module
+from worker.runner.leases import Leases
+from worker.runner.runner import Runner
 from xpm.simulator.serve import SimulatorHandle
 
 
@@ -109,6 +114,64 @@ def test_what_cannot_begin_in_time_goes_back_to_the_queue_uncounted(
     runner(world, kinds=changed(import_details={"apply": apply})).run(only_job(world, import_id).id)
     left = world.jobs_of(import_id)["import_relationships"]
     assert (left.state, left.attempts, left.lost_leases, left.lease_until) == (JobState.QUEUED, 0, 0, None)
+
+
+def test_all_that_cannot_begin_in_time_goes_back_at_once(
+    world: World, simulator: SimulatorHandle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not only what comes next: the follow-ups of a set run before the sets that wait beside it."""
+
+    class Clock:
+        now = 0.0
+
+        @classmethod
+        def monotonic(cls) -> float:
+            return cls.now
+
+    seen: list[JobState] = []
+    monkeypatch.setattr(runner_module, "time", Clock)
+    synced(world)
+    # Given a batch of a person and a company, the first of which takes longer than half of the other's deadline
+    company = find(simulator, lambda each: each.business_structure == "Company" and not each.is_archived)
+    ids = world.ask_batch([world.request(importable(simulator)[0].uuid), world.request(company.uuid, "entity")])
+
+    def create(tx: Tx, row: Job, subject: Any, fetched: Any) -> Sequence[FollowUp]:
+        Clock.now += 16
+        return apply_one(HANDLERS["create_client"].apply, tx, row, subject, fetched)
+
+    def details(tx: Tx, row: Job, subject: Any, fetched: Any) -> Sequence[FollowUp]:
+        seen.extend(world.jobs_of(each)["create_entity"].state for each in ids[1:])
+        return apply_one(HANDLERS["import_details"].apply, tx, row, subject, fetched)
+
+    # When their set runs
+    kinds = changed(create_client={"apply": create}, import_details={"apply": details})
+    runner(world, kinds=kinds).run(*(world.jobs_of(each)["validate_import"].id for each in ids))
+    # Then the company went back before the follow-ups of the person began, with nothing counted against it
+    left = world.jobs_of(ids[1])["create_entity"]
+    assert seen[:1] == [JobState.QUEUED]
+    assert (left.state, left.attempts, left.lost_leases, left.lease_until) == (JobState.QUEUED, 0, 0, None)
+
+
+def test_a_follow_up_stays_ours_while_the_others_are_rung(sqlite_world: World, simulator: SimulatorHandle) -> None:
+    """Redis may take longer to answer than a lease lasts."""
+    world = sqlite_world
+    leases = Leases(world.database, "worker-1", lease_seconds=10, every_seconds=3)
+    running: list[UUID] = []
+
+    class SlowBell(RememberingBell):
+        def ring(self, lane: Lane, job_ids: Sequence[UUID]) -> None:
+            super().ring(lane, job_ids)
+            world.pass_time(8)
+            leases.renew()
+            world.pass_time(8)
+            with world.database.write() as tx:
+                running.extend(jobs.take_back_expired(tx))
+
+    import_id = world.ask(importable(simulator)[0].uuid, send_welcome_email=True)
+    working = Runner(world.services, SlowBell(), leases, HANDLERS, run_isolated=None, stopping=world.stopping)
+    working.run(only_job(world, import_id).id)
+    assert running == []
+    assert {row.lost_leases for row in world.jobs_of(import_id).values()} == {0}
 
 
 def test_nothing_is_run_on_while_stopping(world: World, simulator: SimulatorHandle) -> None:
