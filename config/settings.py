@@ -53,7 +53,7 @@ class Settings(BaseSettings):
     xero_client_id: str = Field("", description="client id of the app registered at Xero")
     xero_client_secret: SecretStr = Field(SecretStr(""), description="client secret of that app")
     xpm_day_limit: PositiveInt = Field(
-        5000, description="calls a day that XPM allows per practice; 1000 on its free tier"
+        5000, description="calls a day that XPM allows per practice; 1000 on the Starter tier"
     )
     xpm_quota_time_scale: PositiveFloat = Field(
         1.0,
@@ -120,8 +120,13 @@ class Settings(BaseSettings):
     directory_drop_records: Annotated[int, Field(ge=0)] = Field(
         20, description="this many records may always be missing, whatever their percentage"
     )
-    keep_jobs_days: PositiveInt = Field(90, description="how long finished jobs and their attempts are kept")
-    keep_events_days: PositiveInt = Field(90, description="how long import events and webhook deliveries are kept")
+    keep_jobs_days: PositiveInt = Field(
+        90, description="how long finished jobs and their attempts, and finished syncs of directories, are kept"
+    )
+    keep_events_days: PositiveInt = Field(
+        90,
+        description="how long import events, webhook deliveries, re-sync summaries and past runs of schedules are kept",
+    )
     keep_history_days: PositiveInt = Field(730, description="how long a client's history is kept")
     keep_audit_days: PositiveInt = Field(
         365, description="how long the sign-in log is kept, and network addresses in the audit trail"

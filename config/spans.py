@@ -115,8 +115,8 @@ def report(
 
 
 @contextmanager
-def part(name: str, kind: Kind) -> Iterator[dict[str, str | int]]:
-    """Report the block as a span of the present work; outside of any, it is none.
+def part(name: str) -> Iterator[dict[str, str | int]]:
+    """Report the block, a call of another system, as a span of the present work; outside of any, it is none.
 
     Yields:
         Its attributes, for the block to fill.
@@ -134,7 +134,7 @@ def part(name: str, kind: Kind) -> Iterator[dict[str, str | int]]:
         raise
     finally:
         seconds = time.monotonic() - began
-        report(name, kind, below(parent), parent, seconds=seconds, attributes=attributes, error=error)
+        report(name, "client", below(parent), parent, seconds=seconds, attributes=attributes, error=error)
 
 
 def new_trace(name: str, *earlier: str | None) -> str:

@@ -63,7 +63,7 @@ MAX_FIELD = 64
 
 T = TypeVar("T")
 
-PERSON_NAME = TypeAdapter(Annotated[Line, Field(max_length=200)])
+SHORT_LINE = TypeAdapter(Annotated[Line, Field(max_length=200)])
 TENANT_ID = TypeAdapter(Annotated[Line, Field(max_length=64)])
 
 

@@ -56,9 +56,9 @@ class Address:
 
 
 @contextmanager
-def opened(settings: Settings, make: type[P], sources: Sources | None = None, *, threads: int = THREADS) -> Iterator[P]:
+def opened(settings: Settings, make: type[P], *, threads: int) -> Iterator[P]:
     """A portal with these settings, until the block ends."""
-    sources = sources or Sources()
+    sources = Sources()
     client = connect(settings)
     limiter = limiter_of(settings, client)
     database = Database(settings.database_url, sources, pool_size=threads + hashing.THREADS)

@@ -17,12 +17,8 @@ PER_STAFF = 6
 class Streams:
     """Counts open streams. Used from the event loop only."""
 
-    def __init__(
-        self, *, per_process: int = PER_PROCESS, per_practice: int = PER_PRACTICE, per_staff: int = PER_STAFF
-    ) -> None:
-        self._per_process = per_process
+    def __init__(self, *, per_practice: int = PER_PRACTICE) -> None:
         self._per_practice = per_practice
-        self._per_staff = per_staff
         self._open: Counter[UUID] = Counter()
         self._open_of_practice: Counter[UUID | None] = Counter()
 
@@ -39,9 +35,9 @@ class Streams:
             RequestRefused: `too_many_streams`.
         """
         if (
-            self._open[staff_id] >= self._per_staff
+            self._open[staff_id] >= PER_STAFF
             or self._open_of_practice[practice_id] >= self._per_practice
-            or self._open.total() >= self._per_process
+            or self._open.total() >= PER_PROCESS
         ):
             raise refusals.TOO_MANY_STREAMS()
         self._open[staff_id] += 1

@@ -256,7 +256,7 @@ class XpmApi:
     def _answer(self, call: _Call) -> Iterator[_Answer]:
         """One attempt: a permit, a request, and its answer if that is a 2xx."""
         with (
-            spans.part(f"GET {call.operation.path}", "client") as attributes,
+            spans.part(f"GET {call.operation.path}") as attributes,
             self._limiter.acquire(
                 call.access.tenant_id, lane=call.lane, holder=call.holder, deadline=call.time_left()
             ) as permit,

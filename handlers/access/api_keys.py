@@ -9,10 +9,9 @@ import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Annotated
 from uuid import UUID
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from handlers import refusals
 from handlers.access import sign_in_log
@@ -21,7 +20,7 @@ from handlers.access.caller import Caller, Scope
 from handlers.access.origin import Origin
 from handlers.access.practices import require_practice
 from handlers.access.tokens import hashed
-from handlers.fields import Line
+from handlers.fields import SHORT_LINE
 from portal_db.access import credentials, people
 from portal_db.database import Database, Tx
 from portal_db.tables import ApiKey
@@ -35,8 +34,6 @@ LONGEST_DAYS = 3650
 ENDING = timedelta(days=14)
 #: Recorded only every few minutes: not every call may cause a write.
 USE_NOTED_EVERY = timedelta(minutes=5)
-
-_name = TypeAdapter(Annotated[Line, Field(max_length=200)])
 
 
 @dataclass(frozen=True)
@@ -66,7 +63,7 @@ def add(
         RequestRefused: no such practice, a bad name, no scope, or days that do not fit.
     """
     try:
-        name = _name.validate_python(name)
+        name = SHORT_LINE.validate_python(name)
     except ValidationError:
         raise refusals.BAD_FIELD(field="name", reason="must be one line of 1 to 200 characters") from None
     if not scopes:

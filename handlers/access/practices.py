@@ -14,7 +14,7 @@ from handlers import refusals
 from handlers.access.act import Actor
 from handlers.access.caller import AnyCaller, Caller
 from handlers.email import addresses
-from handlers.fields import PERSON_NAME, TENANT_ID, validated
+from handlers.fields import SHORT_LINE, TENANT_ID, validated
 from portal_db.access import people
 from portal_db.database import Database, Tx
 from portal_db.states import LoginKind, OperatorRole, Role
@@ -33,7 +33,7 @@ def add_practice(
         RequestRefused: the name or the time zone does not fit.
     """
     row = {
-        "name": validated(PERSON_NAME, name, "name"),
+        "name": validated(SHORT_LINE, name, "name"),
         "time_zone": _known_time_zone(time_zone),
         "mfa_mandatory": mfa_mandatory,
     }
@@ -59,7 +59,7 @@ def set_practice(
         RequestRefused: no such practice, or a value that does not fit.
     """
     asked = {
-        "name": None if name is None else validated(PERSON_NAME, name, "name"),
+        "name": None if name is None else validated(SHORT_LINE, name, "name"),
         "time_zone": None if time_zone is None else _known_time_zone(time_zone),
         "mfa_mandatory": mfa_mandatory,
     }
@@ -100,7 +100,7 @@ def new_staff(
     tx: Tx, practice_id: UUID, name: str, email: str, role: Role, *, by: Actor, staff_id: UUID | None = None
 ) -> NewStaff:
     """`add_staff`, as a part of a transaction."""
-    name = validated(PERSON_NAME, name, "name")
+    name = validated(SHORT_LINE, name, "name")
     new = NewStaff(staff_id or tx.new_id(), _new_login(tx, LoginKind.STAFF, email))
     row = {"id": new.staff_id, "practice_id": practice_id, "login_id": new.login_id, "name": name, "role": role}
     people.add_staff(tx, row)
@@ -114,7 +114,7 @@ def add_operator(database: Database, name: str, email: str, role: OperatorRole =
     Raises:
         RequestRefused: a bad name or email, or a login of the platform holds the email.
     """
-    name = validated(PERSON_NAME, name, "name")
+    name = validated(SHORT_LINE, name, "name")
     with database.write() as tx:
         new_id = tx.new_id()
         login_id = _new_login(tx, LoginKind.OPERATOR, email)

@@ -19,7 +19,7 @@ from cryptography.fernet import InvalidToken, MultiFernet
 
 from handlers import refusals
 from handlers.access.practices import BY_COMMAND_LINE, require_practice
-from handlers.fields import PERSON_NAME, validated
+from handlers.fields import SHORT_LINE, validated
 from portal_db.access import producers
 from portal_db.access.producers import KnownProducer
 from portal_db.database import Database
@@ -45,7 +45,7 @@ def add(database: Database, vault: MultiFernet, name: str, practice_ids: Collect
     Raises:
         RequestRefused: a bad name, no practice, or one that does not exist.
     """
-    name = validated(PERSON_NAME, name, "name")
+    name = validated(SHORT_LINE, name, "name")
     if not practice_ids:
         raise refusals.UNKNOWN_PRACTICE()
     secret = _new_secret()

@@ -16,7 +16,7 @@ from handlers.access.caller import Caller, Scope
 from handlers.clients.queries import require_client
 from handlers.directory.person_names import LONGEST_NAME, name_columns
 from handlers.email import addresses, greeting
-from handlers.fields import Line, Text, validated
+from handlers.fields import SHORT_LINE, Line, Text, validated
 from portal_db.clients import clients
 from portal_db.clients.clients import FieldValue
 from portal_db.clients.history import CLIENT, By, Change, note
@@ -55,17 +55,16 @@ def _email(text: str) -> str:
     return addresses.normalise_requested(text)[0]
 
 
-_LINE = TypeAdapter(Annotated[Line, Field(max_length=200)])
 _NAME = TypeAdapter(Annotated[Line, Field(max_length=LONGEST_NAME)])
 #: How each field is checked; a field that is emptied is checked only where it must not be.
 PERSON: Mapping[str, Callable[[str], str]] = {
     "name": lambda text: validated(TypeAdapter(Annotated[Line, AfterValidator(_persons_name)]), text, "name"),
-    "title": lambda text: validated(_LINE, text, "title"),
+    "title": lambda text: validated(SHORT_LINE, text, "title"),
     "email": _email,
-    "phone": lambda text: validated(_LINE, text, "phone"),
+    "phone": lambda text: validated(SHORT_LINE, text, "phone"),
     "address": lambda text: _address(text[:1000]),
     "date_of_birth": lambda text: validated(TypeAdapter(Annotated[Text, AfterValidator(_day)]), text, "date_of_birth"),
-    "gender": lambda text: validated(_LINE, text, "gender"),
+    "gender": lambda text: validated(SHORT_LINE, text, "gender"),
 }
 ENTITY: Mapping[str, Callable[[str], str]] = {
     "name": lambda text: validated(_NAME, text, "name"),

@@ -64,7 +64,7 @@ class SmtpMailer:
             Rejected: certainly not sent; the server refuses it for this recipient.
             OutcomeUnknown: the server had the whole message and did not answer.
         """
-        with spans.part("send email", "client") as attributes:
+        with spans.part("send email") as attributes:
             try:
                 self._send(message, recipient)
             except (Transient, Rejected, OutcomeUnknown) as error:

@@ -59,7 +59,7 @@ def reopen_if_closed(tx: Tx, act: Act, row: Import) -> Import:
     """Start the next epoch of a locked import, unless it is open.
 
     Returns:
-        The row with its epoch: `set_state` writes the event of that epoch.
+        The row with its epoch: `set_states` writes the event of that epoch.
     """
     if row.state.is_open:
         return row

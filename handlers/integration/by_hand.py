@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, SecretStr, Valid
 from handlers import refusals
 from handlers.access.practices import BY_COMMAND_LINE, require_practice
 from handlers.directory.sync import sync_on_connecting
-from handlers.fields import PERSON_NAME, TENANT_ID, Line, misfit, validated
+from handlers.fields import SHORT_LINE, TENANT_ID, Line, misfit, validated
 from portal_db.access import people
 from portal_db.database import Database, Tx
 from portal_db.tables import Practice, XpmConnection
@@ -60,7 +60,7 @@ def connect_by_hand(
         RequestRefused: unknown practice or staff, MFA not mandatory (b.14), or already connected.
     """
     tenant = validated(TENANT_ID, tenant_id, "tenant_id")
-    label = None if tenant_name is None else validated(PERSON_NAME, tenant_name, "tenant_name")
+    label = None if tenant_name is None else validated(SHORT_LINE, tenant_name, "tenant_name")
     with database.write() as tx:
         _require_mfa(require_practice(tx, practice_id))
         _require_staff(tx, staff_id, practice_id)

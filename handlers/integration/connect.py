@@ -30,12 +30,6 @@ from xpm import oauth
 CONSENT_SECONDS = 600.0
 """How long somebody may take at Xero, and again to choose a practice."""
 
-_AGAIN = "Start connecting again under Configure > Integrations."
-_ADD_ONS = (
-    "Ask an XPM administrator to switch on “Connect third-party add-ons” for your XPM user, then connect again and allow"
-    " access."
-)
-
 
 @dataclass(frozen=True)
 class ConnectingStaff:

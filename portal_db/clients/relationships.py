@@ -121,8 +121,3 @@ def drop_ties(tx: Tx, client_id: UUID) -> None:
     values = {"state": ReviewState.SUPERSEDED, "team_member_id": None, "version": Relationship.version + 1}
     update_rows(tx, Relationship, *items, **values)
     update_rows(tx, TeamMember, TeamMember.client_id == client_id, TeamMember.xpm_uuid.is_not(None), xpm_uuid=None)
-
-
-def of_client(tx: Tx, client_id: UUID) -> list[Relationship]:
-    statement = select(Relationship).where(Relationship.client_id == client_id)
-    return list(tx.session.scalars(statement.order_by(Relationship.label_key, Relationship.other_name)))

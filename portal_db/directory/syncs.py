@@ -69,10 +69,6 @@ def add(tx: Tx, directory_id: UUID, mode: SyncMode, asked_by: str) -> UUID | Non
     return sync_id if insert_or_ignore(tx, DirectorySync, row) else None
 
 
-def get(tx: Tx, sync_id: UUID) -> DirectorySync | None:
-    return tx.get(DirectorySync, sync_id)
-
-
 def running(tx: Tx, directory_id: UUID) -> DirectorySync | None:
     statement = select(DirectorySync).where(
         DirectorySync.directory_id == directory_id, DirectorySync.state == SyncState.RUNNING

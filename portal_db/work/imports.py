@@ -24,7 +24,6 @@ from portal_db.work import jobs
 from portal_db.work.jobs import Lease
 
 _NO_EMAILS: Mapping[UUID, str] = MappingProxyType({})
-_TABLE: Any = Import.__table__
 _FAILED = (ImportState.REJECTED, ImportState.FAILED, ImportState.CANCELLED)
 
 
@@ -147,11 +146,6 @@ def lock_with_jobs(tx: Tx, leases: Sequence[Lease]) -> dict[UUID, Held]:
 
 #: A locked import, the state it moves to, and the reason if that closes it.
 Move = tuple[Import, ImportState, Outcome | None]
-
-
-def set_state(tx: Tx, row: Import, state: ImportState, outcome: Outcome | None = None) -> bool:
-    """`set_states` of one import. False when it is in that state already."""
-    return bool(set_states(tx, [(row, state, outcome)]))
 
 
 def set_states(tx: Tx, moves: Iterable[Move]) -> list[Move]:

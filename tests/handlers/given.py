@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from handlers.directory.lookup import FetchedRecord
 from handlers.imports.settle import settle
@@ -17,7 +17,7 @@ from handlers.jobs.handler import Apply, Handler
 from handlers.registry import HANDLERS
 from handlers.services import Services
 from portal_db.access import people
-from portal_db.clients import clients, relationships
+from portal_db.clients import clients
 from portal_db.database import Tx
 from portal_db.states import ClientKind, ConnectionState, EntityType, JobState, LoginKind
 from portal_db.tables import Client as PortalClient
@@ -256,8 +256,9 @@ def conflicts_of(world: World, row: Import) -> list[FieldConflict]:
 
 def items_of(world: World, row: Import) -> list[Relationship]:
     assert row.client_id is not None
+    statement = select(Relationship).where(Relationship.client_id == row.client_id)
     with world.database.read() as tx:
-        return relationships.of_client(tx, row.client_id)
+        return list(tx.session.scalars(statement.order_by(Relationship.label_key, Relationship.other_name)))
 
 
 def requeue(world: World, import_id: UUID, kind: str) -> None:

@@ -186,7 +186,7 @@ def test_an_epoch_has_one_closing_event(world: World) -> None:
     import_id = world.ask(uuid4())
     for state in (ImportState.SUCCEEDED, ImportState.FAILED):
         with world.database.write() as tx:
-            imports.set_state(tx, imports.lock(tx, import_id), state)
+            imports.set_states(tx, [(imports.lock(tx, import_id), state, None)])
     assert world.scalar("SELECT count(*) FROM import_events") == 1
 
 

@@ -19,6 +19,7 @@ from portal_db.tables import AuditEntry
 from web.console.operator import TheOperator, Words
 from web.console.view import page
 from web.http.bodies import CSV
+from web.pages.frame.forms import uuid_of
 
 router = APIRouter()
 
@@ -39,7 +40,7 @@ class AuditQuery:
     @property
     def wanted(self) -> AuditFilter:
         return AuditFilter(
-            actor_id=UUID(self.who) if _is_id(self.who) else None,
+            actor_id=uuid_of(self.who),
             operators_only=self.who != EVERYBODY,
             action=self.action.strip()[:64] or None,
             practice_id=self.practice,
@@ -79,14 +80,6 @@ def _table(found: Iterable[tuple[AuditEntry, str | None]]) -> Iterator[list[Any]
         who = name or entry.actor_id
         what = [entry.action, entry.subject, entry.subject_id, entry.practice_id]
         yield [entry.at.isoformat(), entry.actor, who, *what, entry.before, entry.after, entry.why]
-
-
-def _is_id(text: str) -> bool:
-    try:
-        UUID(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _end_of(day: str) -> datetime | None:

@@ -9,15 +9,12 @@ from urllib.parse import urlencode
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse
-from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from config.templates import read_templates
 from web.console import words
 from web.console.operator import AtConsole, OpsPosted
-from web.http import static_files
-from web.pages.frame import filters
 from web.pages.frame.forms import NO_ERRORS, FormErrors
+from web.pages.frame.view import environment
 from web.pages.frame.visitor import is_local_path
 
 #: Pages of the console, in the order of its navigation.
@@ -74,16 +71,9 @@ def line(days: Sequence[int]) -> Markup:
     return Markup(f'<svg {box} role="img" aria-label="{said}"><title>{said}</title>{bars}</svg>')  # noqa: S704 -- numbers
 
 
-_templates = Environment(
-    loader=read_templates("web"),
-    autoescape=True,  # every template is HTML
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
-_templates.globals |= {"static": static_files.address, "icon": filters.icon, "navigation": NAVIGATION}
+_templates = environment()
+_templates.globals |= {"navigation": NAVIGATION}
 _templates.filters |= {
-    **filters.FILTERS,
     "when": when,
     "age": age,
     "lasting": lasting,

@@ -1,6 +1,6 @@
 // Keys of every page: ? lists the keys, / goes to the search, Escape closes a window, arrows move within an open menu. A
 // window begins in its first field. Without this script, all of it is links and buttons.
-const TYPED_INTO = "input:not([type=checkbox], [type=radio], [type=button], [type=submit]), select, textarea";
+export const TYPED_INTO = "input:not([type=checkbox], [type=radio], [type=button], [type=submit]), select, textarea";
 const help = document.getElementById("keys");
 const page = document.querySelector(".window");
 

@@ -1,5 +1,5 @@
 // j and k go to the next and the previous row of a page: to its first link. Without this script, Tab goes to every link.
-const TYPED_INTO = "input:not([type=checkbox], [type=radio], [type=button], [type=submit]), select, textarea";
+import { TYPED_INTO } from "./keys.js";
 
 document.addEventListener("keydown", (event) => {
   const step = { j: 1, k: -1 }[event.key];

@@ -17,7 +17,6 @@ from sqlalchemy.exc import DatabaseError
 from config import exposure, spans
 from config.settings import LOOPBACK, Settings, SettingsError
 from config.sources import Sources
-from handlers.access.single_sign_on import Provider
 from handlers.email.smtp import SmtpMailer
 from handlers.errors import RequestRefused, Transient
 from handlers.outages import OPENS_AFTER, UPSTREAM_OF
@@ -270,6 +269,8 @@ def _xero(of: Installation) -> str:
 def _single_sign_on(of: Installation) -> str:
     if not of.settings.ops_oidc_issuer:
         return "Operators sign in with password and code: OPS_OIDC_ISSUER is not set."
+    from handlers.access.single_sign_on import Provider  # the start of each worker would take a twentieth longer
+
     try:
         with oauth.Http(seconds=ANSWER_SECONDS) as http:
             Provider(of.settings, http, redirect_uri="").metadata()

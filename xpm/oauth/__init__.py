@@ -17,7 +17,7 @@ from xpm.oauth.errors import (
 )
 from xpm.oauth.http import Http
 from xpm.oauth.identity import SCOPES, App, Grant, XeroIdentity
-from xpm.oauth.refreshing import LEASE_SECONDS, MAX_COOLING_SECONDS, StoredTokens, Token, Tokens, TokenStore
+from xpm.oauth.refreshing import LEASE_SECONDS, MAX_COOLING_SECONDS, StoredTokens, Token, Tokens
 
 __all__ = [
     "LEASE_SECONDS",
@@ -37,7 +37,6 @@ __all__ = [
     "Tenant",
     "Token",
     "TokenRefused",
-    "TokenStore",
     "Tokens",
     "XeroAuthError",
     "XeroConnections",

@@ -24,22 +24,22 @@ class Simulator:
         tenants: Mapping[str, Tenant],
         access_token: str,
         *,
-        clock: Clock | None = None,
-        limits: Limits | None = None,
-        enforce_quota: bool = True,
-        knobs: Knobs | None = None,
-        client_id: str = "simulator-app",
-        client_secret: str = "simulator-secret",  # noqa: S107 -- a made-up secret for a made-up service
+        clock: Clock,
+        limits: Limits,
+        enforce_quota: bool,
+        knobs: Knobs,
+        client_id: str,
+        client_secret: str,
     ) -> None:
         self.tenants = tenants
-        self.clock = clock or Clock()
+        self.clock = clock
         self.client_id = client_id
         self.client_secret = client_secret
         self.grants = Grants(self.clock)
-        self.quota = Quota(limits or Limits(), self.clock.now, enforce=enforce_quota)
+        self.quota = Quota(limits, self.clock.now, enforce=enforce_quota)
         self.counters = Counters(self.clock.now)
         self.faults = Faults()
-        self.knobs = knobs or Knobs()
+        self.knobs = knobs
         static = StaticAccess(access_token, tenants.keys())
         self.access = IdentityAccess(static, self.grants, self.clock.now, lambda: self.knobs)
 

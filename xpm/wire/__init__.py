@@ -6,7 +6,7 @@ steps. `answers` reads error answers.
 """
 
 from xpm.wire.answers import raise_for_answer
-from xpm.wire.decode import ClientStream, decode_client, decode_clients
+from xpm.wire.decode import decode_client, decode_clients
 from xpm.wire.fields import Reading
 
-__all__ = ["ClientStream", "Reading", "decode_client", "decode_clients", "raise_for_answer"]
+__all__ = ["Reading", "decode_client", "decode_clients", "raise_for_answer"]

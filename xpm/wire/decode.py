@@ -52,8 +52,8 @@ class ClientStream(Iterator[XpmClient]):
         self,
         content_type: str,
         chunks: Iterator[bytes],
-        unreadable: OnUnreadable | None = None,
-        reading: Reading | None = None,
+        unreadable: OnUnreadable | None,
+        reading: Reading | None,
     ) -> None:
         self._envelope = Envelope()
         self._unreadable = unreadable

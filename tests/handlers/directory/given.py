@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from handlers.directory.sync import begin_sync
 from handlers.jobs.handler import job_arg
-from portal_db.directory import directories, syncs
+from portal_db.directory import directories
 from portal_db.states import SyncMode
 from portal_db.tables import Directory, DirectoryRecord, DirectorySync, Job
 from portal_db.work import jobs
@@ -43,7 +43,7 @@ def job_of(world: World, job_id: UUID) -> Job:
 
 def sync_of(world: World, job: Job) -> DirectorySync:
     with world.database.read() as tx:
-        sync = syncs.get(tx, job_arg(job, "sync_id"))
+        sync = tx.get(DirectorySync, job_arg(job, "sync_id"))
     assert sync is not None
     return sync
 

@@ -11,6 +11,7 @@ from sqlalchemy import text
 from portal_db.directory import syncs
 from portal_db.directory.syncs import DropLimits
 from portal_db.states import SyncMode
+from portal_db.tables import DirectorySync
 from portal_db.types import database_time
 from tests.handlers.directory.given import directory_of
 from tests.servers.fixtures import NEW
@@ -39,7 +40,7 @@ def fill(world: World, count: int) -> UUID:
     with world.database.write() as tx:
         sync_id = syncs.add(tx, directory.id, SyncMode.FULL, "a test")
         assert sync_id is not None
-        sync = syncs.get(tx, sync_id)
+        sync = tx.get(DirectorySync, sync_id)
         assert sync is not None
         syncs.stage(tx, sync_id, rows)
         syncs.merge(tx, sync, directory, database_time(tx.session), DropLimits(20, 10), whole=True)

@@ -21,7 +21,7 @@ from handlers.access.caller import Scope
 from handlers.access.sessions import Session
 from handlers.errors import JobError, RequestRefused
 from handlers.fields import has_control_characters, reason_of
-from web.http.identity import require_confirmed, require_csrf_token, require_own_page, require_session, session_of
+from web.http.identity import require_csrf_token, require_own_page, require_session, session_of
 from web.http.problems import Fault, fault_of, status_of
 from web.pages.frame import messages
 from web.pages.frame.visitor import (
@@ -30,6 +30,7 @@ from web.pages.frame.visitor import (
     TheAnyVisitor,
     TheClient,
     Visitor,
+    confirming,
     staff_visitor,
 )
 from web.pages.frame.way_back import page_of_form
@@ -258,45 +259,10 @@ def posted_by_manager(found: Annotated[Posted, Depends(posted)]) -> Posted:
     return found
 
 
-def confirmed(request: Request, portal: ThePortal, found: Annotated[Posted, Depends(posted)]) -> Posted:
-    """A form for an act that gives lasting power: its sender has confirmed that it is them.
-
-    Raises:
-        RequestRefused: `confirmation_needed`.
-    """
-    require_confirmed(request, portal)
-    return found
-
-
-def confirmed_by_importer(
-    request: Request, portal: ThePortal, found: Annotated[Posted, Depends(posted_by_importer)]
-) -> Posted:
-    """`confirmed`, of a visitor who may import.
-
-    Raises:
-        RequestRefused: `not_allowed`, or `confirmation_needed`.
-    """
-    return confirmed(request, portal, found)
-
-
-def confirmed_by_manager(
-    request: Request, portal: ThePortal, found: Annotated[Posted, Depends(posted_by_manager)]
-) -> Posted:
-    """`confirmed`, of a visitor who manages the practice.
-
-    Raises:
-        RequestRefused: `not_allowed`, or `confirmation_needed`.
-    """
-    return confirmed(request, portal, found)
-
-
-def confirmed_own(
-    request: Request, portal: ThePortal, found: Annotated[PostedBy[AnyVisitor], Depends(posted_by_anybody)]
-) -> PostedBy[AnyVisitor]:
-    """`confirmed`, for an act on one's own account."""
-    require_confirmed(request, portal)
-    return found
-
+confirmed = confirming(posted)
+confirmed_by_importer = confirming(posted_by_importer)
+confirmed_by_manager = confirming(posted_by_manager)
+confirmed_own = confirming(posted_by_anybody)
 
 OwnForm = Annotated[FormData, Depends(own_form)]
 ThePosted = Annotated[Posted, Depends(posted)]

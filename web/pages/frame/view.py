@@ -16,17 +16,23 @@ from web.pages.frame.forms import NO_ERRORS, FormErrors, kept_of
 from web.pages.frame.navigation import CLIENT_NAVIGATION, NAVIGATION
 from web.pages.frame.visitor import AnyVisitor
 
-_templates = Environment(
-    loader=read_templates("web"),
-    autoescape=True,  # every template is HTML
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
-_templates.globals |= {"static": static_files.address, "icon": filters.icon, "navigation": NAVIGATION}
-_templates.globals |= {"client_navigation": CLIENT_NAVIGATION}
-_templates.globals |= filters.CHOICES
-_templates.filters |= filters.FILTERS
+
+def environment() -> Environment:
+    """What all pages are rendered with, those of the console too."""
+    made = Environment(
+        loader=read_templates("web"),
+        autoescape=True,  # every template is HTML
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.globals |= {"static": static_files.address, "icon": filters.icon}
+    made.filters |= filters.FILTERS
+    return made
+
+
+_templates = environment()
+_templates.globals |= {"navigation": NAVIGATION, "client_navigation": CLIENT_NAVIGATION, **filters.CHOICES}
 
 
 def page(visitor: AnyVisitor, template: str, errors: FormErrors = NO_ERRORS, **values: Any) -> HTMLResponse:

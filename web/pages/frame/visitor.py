@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, TypeVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -32,6 +33,8 @@ HOME = "/clients"
 CLIENT_HOME = "/my/tasks"
 #: The clients' side, and the pages about one's own account, which both have.
 CLIENT_SIDE, OWN_ACCOUNT = "/my/", "/account/"
+
+F = TypeVar("F")
 
 
 @dataclass(frozen=True)
@@ -226,18 +229,6 @@ def importer(found: Annotated[Visitor, Depends(visitor)]) -> Visitor:
     return found
 
 
-def confirmed_visitor(
-    request: Request, portal: ThePortal, found: Annotated[AnyVisitor, Depends(any_visitor)]
-) -> AnyVisitor:
-    """Whoever has confirmed that it is them: for pages about one's own account whose forms ask for that.
-
-    Raises:
-        RequestRefused: `confirmation_needed`.
-    """
-    require_confirmed(request, portal)
-    return found
-
-
 def manager(found: Annotated[Visitor, Depends(visitor)]) -> Visitor:
     """A visitor who manages the practice.
 
@@ -248,15 +239,20 @@ def manager(found: Annotated[Visitor, Depends(visitor)]) -> Visitor:
     return found
 
 
-def confirmed_manager(request: Request, portal: ThePortal, found: Annotated[Visitor, Depends(manager)]) -> Visitor:
-    """A visitor who manages the practice and has confirmed that it is them.
+def confirming(wanted: Callable[..., F]) -> Callable[..., F]:
+    """The dependency `wanted`, of somebody who has confirmed that it is them: for acts that give lasting power, and for
+    pages whose forms ask for that. It raises `confirmation_needed` besides what `wanted` raises."""
 
-    Raises:
-        RequestRefused: `not_allowed`, or `confirmation_needed`.
-    """
-    require_confirmed(request, portal)
-    return found
+    # No `Annotated`: as text, an annotation does not see `wanted`.
+    def confirmed(request: Request, portal: ThePortal, found: F = Depends(wanted)) -> F:  # noqa: B008
+        require_confirmed(request, portal)
+        return found
 
+    return confirmed
+
+
+confirmed_visitor = confirming(any_visitor)
+confirmed_manager = confirming(manager)
 
 ConfirmedVisitor = Annotated[AnyVisitor, Depends(confirmed_visitor)]
 TheAnyVisitor = Annotated[AnyVisitor, Depends(any_visitor)]
