@@ -55,12 +55,11 @@ class Deployment:
     access: Access
 
     def start_worker(self, name: str, more: Mapping[str, str] = NOTHING, *, queues: Sequence[str] = QUEUES) -> Process:
-        code = f"import sys; from worker.process import run_worker; sys.exit(run_worker({queues!r}, threads={THREADS}))"
-        command = [sys.executable, "-c", code]
+        command = _running("run_worker", f"{queues!r}, threads={THREADS}")
         return self.processes.start(name, command, ready=log_line("worker.ready"), env={**self.environment(), **more})
 
     def start_relay(self, more: Mapping[str, str] = NOTHING) -> None:
-        command = [sys.executable, "-c", "import sys; from worker.process import run_relay; sys.exit(run_relay())"]
+        command = _running("run_relay")
         self.processes.start("relay", command, ready=log_line("relay.ready"), env={**self.environment(), **more})
 
     def sync_directory(self) -> None:
@@ -77,6 +76,12 @@ class Deployment:
         )
         keys = ",".join(key.get_secret_value() for key in self.settings.token_keys)
         return {name.upper(): str(value) for name, value in given.items()} | {"TOKEN_KEYS": keys}
+
+
+def _running(function: str, arguments: str = "") -> list[str]:
+    """The command that runs a function of `worker.process`, loaded as the product's own commands load it."""
+    load = f"from config.loading import loading\nwith loading():\n    from worker.process import {function}\n"
+    return [sys.executable, "-c", f"import sys\n{load}sys.exit({function}({arguments}))"]
 
 
 @contextmanager

@@ -104,6 +104,8 @@ class Leases:
         """
         with self._lock:
             held = list(self._held.values())
+        if not held:
+            return 0
         with self._database.write() as tx:
             return jobs.release_free(tx, held)
 
