@@ -90,11 +90,12 @@ class Chain:
     def run(self, handler: Handler, sending: Sending, tasks: Sequence[Task]) -> None:
         """Send a set that is ours. What does not begin in time, or before a stop, goes back to the queue, uncounted."""
         until = time.monotonic() + BEGIN_WITHIN * min(task.job.deadline_seconds for task in tasks)
-        begun = 0
-        while begun < len(tasks) and self._may_begin(until):
-            before, begun = begun, begun + self._run_some(handler, sending, tasks[begun : begun + END_TOGETHER], until)
-            self._let_go([task.job for task in tasks[before:begun]])
-        self._give_back([task.job for task in tasks[begun:]])
+        left = list(tasks)
+        while left and self._may_begin(until):
+            begun = self._run_some(handler, sending, left[:END_TOGETHER], until)
+            self._let_go([task.job for task in left[:begun]])
+            del left[:begun]
+        self._give_back([task.job for task in left])
 
     def _may_begin(self, until: float) -> bool:
         return time.monotonic() < until and not self._stopping.is_set()
@@ -209,10 +210,8 @@ class Chain:
     def _record_lost(self, sending: Sending, tasks: Sequence[Task]) -> None:
         for task in tasks:
             log.info("job.lease_lost", job=str(task.job.id))
-            with (
-                suppress(SQLAlchemyError),
-                self._database.write() as tx,
-            ):  # or its next attempt finds the intent: unknown
+            # If even that fails, its next attempt finds the intent: unknown.
+            with suppress(SQLAlchemyError), self._database.write() as tx:
                 sending.record(tx, task)
 
     def _not_recorded(self, handler: Handler, sending: Sending, sent: _Sent, error: Exception) -> None:

@@ -990,7 +990,7 @@ CHAINS = (
         "ended-lets-go",
         "emails that have ended are not renewed any longer while the others of their set are sent",
         "each set of emails reports leases as lost, and operators look for a fault of the database",
-        (Edit(CHAIN, "            self._let_go([task.job for task in tasks[before:begun]])\n", ""),),
+        (Edit(CHAIN, "            self._let_go([task.job for task in left[:begun]])\n", ""),),
         (f"{CHAIN_TESTS}::test_emails_that_have_ended_are_not_taken_for_lost_while_the_others_are_sent[sqlite]",),
     ),
     Mutant(
@@ -1037,7 +1037,7 @@ CHAINS = (
         "chain-ends-soon",
         "a few emails that were sent end together, before the next is begun",
         "the progress of a batch stands still for twenty emails",
-        (Edit(CHAIN, "tasks[begun : begun + END_TOGETHER]", "tasks[begun:]"),),
+        (Edit(CHAIN, "left[:END_TOGETHER]", "left"),),
         (f"{CHAIN_TESTS}::test_one_transaction_records_an_email_and_begins_the_next[sqlite]",),
     ),
     Mutant(
