@@ -1009,8 +1009,8 @@ CHAINS = (
         (
             Edit(
                 CHAIN,
-                "        left = list(tasks)\n",
-                "        left = list(tasks)\n"
+                "        recorded: list[Task] = []\n",
+                "        recorded: list[Task] = []\n"
                 "        with self._database.write() as tx:\n"
                 "            [sending.begin(tx, task) for task in tasks]\n",
             ),
