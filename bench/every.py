@@ -22,7 +22,7 @@ MEASUREMENTS = (
     "capacity",
     "limiter",
     "growth",
-    "console",
+    "console --rounds 3",
     "endurance",
     "resync",
     "parse",

@@ -74,11 +74,11 @@ COLUMNS = (
     ),
     Column(
         "busy", "start_p95_ms_same_practice", "Start beside a batch of the same practice, p95 (ms)",
-        "measured before a worker kept half of its threads for people who wait: it waited for a set to end",
+        "ours commits the request, its first job and the claim first, and does several times as much of the batch meanwhile",
     ),
     Column(
         "busy", "start_p95_ms_other_practice", "Start beside another practice's batch, p95 (ms)",
-        "measured before a worker kept half of its threads for people who wait: it waited for a set to end",
+        "ours commits the request, its first job and the claim first, and does several times as much of the batch meanwhile",
     ),
     Column(
         "recovery", "seconds", "Recovery (s)",
