@@ -24,6 +24,15 @@ from worker.runner.runner import Runner
 from xpm.client import XpmApi
 
 
+class Clock:
+    """Stands for a module's `time`: a monotonic clock that only the test moves."""
+
+    now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
 def runner(
     world: World,
     *,

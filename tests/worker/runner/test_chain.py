@@ -25,7 +25,7 @@ from tests.handlers.directory.given import synced
 from tests.handlers.given import take_back_lost
 from tests.handlers.operations import given as ops
 from tests.making import importable, job, set_job
-from tests.worker.runner.running import flaky, outcomes, runner
+from tests.worker.runner.running import Clock, flaky, outcomes, runner
 from tests.world import World
 from worker.local.mail_catcher import Behaviour
 from worker.runner import chain
@@ -189,17 +189,12 @@ def test_a_stop_in_a_chain_gives_back_what_has_not_begun(world: World, letters: 
 def test_a_slow_server_does_not_use_up_the_time_of_the_later_ones(
     world: World, letters: list[UUID], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Clock:
-        now = 0.0
-
-        @classmethod
-        def monotonic(cls) -> float:
-            return cls.now
+    clock = Clock()
 
     def take_long() -> None:
-        Clock.now += BEGIN_WITHIN * KINDS["send_welcome_email"].deadline_seconds + 1
+        clock.now += BEGIN_WITHIN * KINDS["send_welcome_email"].deadline_seconds + 1
 
-    monkeypatch.setattr(chain, "time", Clock)
+    monkeypatch.setattr(chain, "time", clock)
     run(world, letters, before={2: take_long})
     assert states(world, letters) == [SENT, SENT, BACK, BACK]
     assert {job(world, job_id).lost_leases for job_id in letters} == {0}

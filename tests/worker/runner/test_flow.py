@@ -20,7 +20,7 @@ from tests.handlers.given import find
 from tests.handlers.one_job import apply_one, fetch_one
 from tests.making import importable, job, note, notes, pause
 from tests.racing import at_once, failures
-from tests.worker.runner.running import changed, count, only_job, outcomes, runner, stub, watched
+from tests.worker.runner.running import Clock, changed, count, only_job, outcomes, runner, stub, watched
 from tests.world import RememberingBell, World
 from worker.runner import runner as runner_module
 from worker.runner.leases import Leases
@@ -98,18 +98,13 @@ def test_what_is_not_begun_before_a_stop_goes_back_to_the_queue_uncounted(
 def test_what_cannot_begin_in_time_goes_back_to_the_queue_uncounted(
     world: World, simulator: SimulatorHandle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Clock:
-        now = 0.0
-
-        @classmethod
-        def monotonic(cls) -> float:
-            return cls.now
+    clock = Clock()
 
     def apply(tx: Tx, row: Job, subject: Any, fetched: Any) -> Sequence[FollowUp]:
-        Clock.now += 31
+        clock.now += 31
         return apply_one(HANDLERS["import_details"].apply, tx, row, subject, fetched)
 
-    monkeypatch.setattr(runner_module, "time", Clock)
+    monkeypatch.setattr(runner_module, "time", clock)
     [import_id] = world.ask_batch([world.request(importable(simulator)[0].uuid)])
     runner(world, kinds=changed(import_details={"apply": apply})).run(only_job(world, import_id).id)
     left = world.jobs_of(import_id)["import_relationships"]
@@ -121,22 +116,17 @@ def test_all_that_cannot_begin_in_time_goes_back_at_once(
 ) -> None:
     """Not only what comes next: the follow-ups of a set run before the sets that wait beside it."""
 
-    class Clock:
-        now = 0.0
-
-        @classmethod
-        def monotonic(cls) -> float:
-            return cls.now
+    clock = Clock()
 
     seen: list[JobState] = []
-    monkeypatch.setattr(runner_module, "time", Clock)
+    monkeypatch.setattr(runner_module, "time", clock)
     synced(world)
     # Given a batch of a person and a company, the first of which takes longer than half of the other's deadline
     company = find(simulator, lambda each: each.business_structure == "Company" and not each.is_archived)
     ids = world.ask_batch([world.request(importable(simulator)[0].uuid), world.request(company.uuid, "entity")])
 
     def create(tx: Tx, row: Job, subject: Any, fetched: Any) -> Sequence[FollowUp]:
-        Clock.now += 16
+        clock.now += 16
         return apply_one(HANDLERS["create_client"].apply, tx, row, subject, fetched)
 
     def details(tx: Tx, row: Job, subject: Any, fetched: Any) -> Sequence[FollowUp]:
