@@ -61,6 +61,9 @@ class Column:
     is_ranked: bool = True
 
 
+_BESIDE_A_BATCH = (
+    "ours commits the request, its first job and the claim first, and does several times as much of the batch meanwhile"
+)
 COLUMNS = (
     Column("idle", "pickup_ms", "Pick-up (ms)", "ours commits the request, its first job and the job's claim first"),
     Column("idle", "import_ms", "Whole import (ms)", "ours records each job and attempt, and claims each under a lease"),
@@ -74,11 +77,11 @@ COLUMNS = (
     ),
     Column(
         "busy", "start_p95_ms_same_practice", "Start beside a batch of the same practice, p95 (ms)",
-        "ours commits the request, its first job and the claim first, and does several times as much of the batch meanwhile",
+        _BESIDE_A_BATCH,
     ),
     Column(
         "busy", "start_p95_ms_other_practice", "Start beside another practice's batch, p95 (ms)",
-        "ours commits the request, its first job and the claim first, and does several times as much of the batch meanwhile",
+        _BESIDE_A_BATCH,
     ),
     Column(
         "recovery", "seconds", "Recovery (s)",

@@ -204,8 +204,7 @@ class Chain:
             return
         outcomes.committed(ended, began=began)
         outcomes.succeeded(ended, began=self._began)
-        ids = {job.id for job in ended}
-        self._record_lost(sending, [task for task in tasks if task.job.id not in ids])
+        self._record_lost(sending, [task for task in tasks if task.job not in ended])
 
     def _record_lost(self, sending: Sending, tasks: Sequence[Task]) -> None:
         for task in tasks:

@@ -247,8 +247,7 @@ class Runner:
             if time.monotonic() < enough and not self._stopping.is_set():
                 self._run_on([job])
             else:
-                with suppress(LeaseLost, SQLAlchemyError), self._database.write() as tx:  # or its lease expires
-                    jobs.release(tx, lease_of(job))
+                self._give_back([job])
 
     def _fetch(
         self, handler: Handler, claimed: Sequence[Job], known: Mapping[UUID, Any]

@@ -117,7 +117,6 @@ def test_all_that_cannot_begin_in_time_goes_back_at_once(
     """Not only what comes next: the follow-ups of a set run before the sets that wait beside it."""
 
     clock = Clock()
-
     seen: list[JobState] = []
     monkeypatch.setattr(runner_module, "time", clock)
     synced(world)
