@@ -13,22 +13,24 @@ from portal_db.types import database_time
 
 @dataclass(frozen=True)
 class FastClock:
-    """At `origin` by the database's clock it is `begins`; from then on time passes `factor` times as fast."""
+    """At `origin` by the database's clock it is `begins`; from then on time passes `factor` times as fast, and stands still at
+    `ends`: what comes late on a busy machine is not counted with what is due the night after."""
 
     origin: datetime
     begins: datetime
+    ends: datetime
     factor: float
 
     def __call__(self, tx: Tx) -> datetime:
-        return self.begins + (database_time(tx.session) - self.origin) * self.factor
+        return min(self.begins + (database_time(tx.session) - self.origin) * self.factor, self.ends)
 
     def write(self, file: Path) -> None:
         """Tell those who wait for it; the file is there at once or not at all."""
         made = file.with_suffix(".new")
-        made.write_text(f"{self.origin.isoformat()} {self.begins.isoformat()} {self.factor}")
+        made.write_text(f"{self.origin.isoformat()} {self.begins.isoformat()} {self.ends.isoformat()} {self.factor}")
         made.rename(file)
 
     @classmethod
     def read(cls, file: Path) -> Self:
-        origin, begins, factor = file.read_text().split()
-        return cls(datetime.fromisoformat(origin), datetime.fromisoformat(begins), float(factor))
+        *times, factor = file.read_text().split()
+        return cls(*map(datetime.fromisoformat, times), float(factor))

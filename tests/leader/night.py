@@ -116,7 +116,7 @@ def play(
     speed = (night.morning - night.evening).total_seconds() / seconds
     with _candidates(database, url) as candidates, _working(database):
         with database.read() as tx:
-            clock = FastClock(database_time(tx.session), begins, 1.0 if nobody_leads else speed)
+            clock = FastClock(database_time(tx.session), begins, night.morning, speed)
         clock.write(candidates.clock_file)
         kills, stalls = _disturb(candidates, clock, night.morning, chance)
         _wait_for_the_late(candidates, due)

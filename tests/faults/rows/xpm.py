@@ -37,15 +37,17 @@ CUT_SHORT: tuple[Wrong, ...] = ("short_body", "truncate")
 
 
 def too_many_requests(trial: Trial) -> None:
-    """XPM's limits are lower than ours, as when another app uses them up: it answers 429."""
+    """Another app uses up XPM's calls: whoever asks meanwhile is answered 429. More imports are requested then, so that there
+    are calls to refuse however fast the first ones were."""
     quota, counters = trial.stage.xpm.simulator.quota, trial.stage.xpm.simulator.counters
     limits = quota.limits
     trial.ask()
     trial.under_way()
     before = counters.refusals.total()
-    quota.limits, quota.enforce = replace(limits, concurrent=1), True
+    quota.limits, quota.enforce = replace(limits, concurrent=0), True
+    trial.ask(trial.imports // 2)
     wanted = trial.much(4, 20)
-    trial.wait(lambda: counters.refusals.total() - before >= wanted or not trial.open(), "XPM refuses", 90)
+    trial.wait(lambda: counters.refusals.total() - before >= wanted, "XPM refuses", 90)
     trial.count_in_flight()
     quota.limits, quota.enforce = limits, False
     trial.injected = counters.refusals.total() - before
