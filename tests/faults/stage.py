@@ -48,6 +48,8 @@ SHORT_LEASE = {"LEASE_SECONDS": "4", "HEARTBEAT_SECONDS": "1"}
 #: Imports of a fault in a short and in a long run.
 QUICK_IMPORTS, LONG_IMPORTS = 24, 200
 WORKERS = ("worker-1", "worker-2")
+#: What workers and relays load.
+LOADED = ("worker.cli.processes",)
 _ROOT = Path(__file__).parents[2]
 _ENTITIES = ("Company", "Family Trust", "Unit Trust", "Partnership")
 
@@ -213,7 +215,7 @@ def staged(*, quick: bool, seed: int, imports: int = QUICK_IMPORTS, on_sqlite: b
         stack.callback(database.close)
         migrate.upgrade(database)
         (folder / "traps").mkdir()
-        processes = stack.enter_context(Supervised(folder / "logs"))
+        processes = stack.enter_context(Supervised(folder / "logs", loaded=LOADED))
         yield Stage(server, redis, xpm, mail, database, settings, processes, folder / "traps", quick, imports, stack)
 
 

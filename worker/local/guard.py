@@ -28,13 +28,40 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Protocol
 
-_STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _PR_SET_PDEATHSIG = 1
 _KILLED_BY = 128  # exit codes from here up name a signal, as in a shell
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+class Child(Protocol):
+    """What a guard needs of its child, as `subprocess.Popen` has it."""
+
+    pid: int
+
+    def poll(self) -> int | None: ...
+    def wait(self) -> int: ...
+    def send_signal(self, number: int, /) -> None: ...
+
+
+def start_child(command: Sequence[str], user: str | None) -> Child:
+    """Execute the command."""
+    account = pwd.getpwnam(user) if user else None
+    return subprocess.Popen(  # noqa: S603  a guard runs the command it is given
+        command,
+        stdin=subprocess.DEVNULL,
+        process_group=0,
+        user=account.pw_uid if account else None,
+        group=account.pw_gid if account else None,
+        extra_groups=[] if account else None,
+        preexec_fn=parent_death_signal(),
+    )
+
+
+def main(
+    arguments: Sequence[str] | None = None, *, start: Callable[[Sequence[str], str | None], Child] = start_child
+) -> int:
     """Run the command behind the guard and return its exit code.
 
     As in a shell: 128 + the signal's number when a signal ended the child, 127 when the command does not exist, 126
@@ -44,14 +71,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     wake, waker = os.pipe()
     os.set_blocking(waker, False)
     signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
-    for number in (*_STOPPING, signal.SIGCHLD):
+    for number in (*STOPPING, signal.SIGCHLD):
         signal.signal(number, _only_wake)
 
     inputs = selectors.DefaultSelector()
     inputs.register(wake, selectors.EVENT_READ)
     _watch_parent(inputs)
     try:
-        child = _start(options.command, options.user)
+        child = start(options.command, options.user)
     except FileNotFoundError as missing:
         sys.stderr.write(f"No such command: {missing.filename}\n")
         return 127
@@ -93,20 +120,7 @@ def _signal(name: str) -> signal.Signals:
         raise argparse.ArgumentTypeError(f"{name} is not the name of a signal, such as SIGTERM or SIGINT") from None
 
 
-def _start(command: Sequence[str], user: str | None) -> subprocess.Popen[bytes]:
-    account = pwd.getpwnam(user) if user else None
-    return subprocess.Popen(  # noqa: S603  a guard runs the command it is given
-        command,
-        stdin=subprocess.DEVNULL,
-        process_group=0,
-        user=account.pw_uid if account else None,
-        group=account.pw_gid if account else None,
-        extra_groups=[] if account else None,
-        preexec_fn=_parent_death_signal(),
-    )
-
-
-def _parent_death_signal() -> Callable[[], None] | None:
+def parent_death_signal() -> Callable[[], None] | None:
     """What the child runs between fork and exec so that the kernel kills it with us; None where no kernel does.
 
     It runs after the change of user, which would clear the setting. The library is loaded here, before the fork.
@@ -116,13 +130,13 @@ def _parent_death_signal() -> Callable[[], None] | None:
     prctl = ctypes.CDLL(None, use_errno=True).prctl
     guard = os.getpid()
 
-    def set_parent_death_signal() -> None:
+    def setparent_death_signal() -> None:
         if prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
             raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG) failed")
         if os.getppid() != guard:  # the guard died in between, so no signal will come
             os._exit(_KILLED_BY + signal.SIGKILL)
 
-    return set_parent_death_signal
+    return setparent_death_signal
 
 
 def _watch_parent(inputs: selectors.BaseSelector) -> None:
@@ -134,9 +148,7 @@ def _watch_parent(inputs: selectors.BaseSelector) -> None:
         )
 
 
-def _wait(
-    child: subprocess.Popen[bytes], inputs: selectors.BaseSelector, wake: int, grace: float | None = None
-) -> None:
+def _wait(child: Child, inputs: selectors.BaseSelector, wake: int, grace: float | None = None) -> None:
     """Return when the child has ended. Without a grace period also return when asked to stop, otherwise when it is over.
 
     Further stop requests during the grace period change nothing: a second signal would interrupt running work.
@@ -151,7 +163,7 @@ def _wait(
             parent_gone = key.fd != wake and not received
             if parent_gone:
                 inputs.unregister(key.fd)
-            asked = key.fd == wake and any(number in received for number in _STOPPING)
+            asked = key.fd == wake and any(number in received for number in STOPPING)
             if until is None and (parent_gone or asked):
                 return
 

@@ -10,11 +10,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self, TypeAlias
+
+from worker.local.template import ForkedGuard, Template
 
 LOOPBACK = "127.0.0.1"
 _POLL_SECONDS = 0.02
 _TAIL = 20  # log lines shown with a failure
+_Guard: TypeAlias = subprocess.Popen[bytes] | ForkedGuard
 
 
 class ProcessFailed(RuntimeError):
@@ -29,10 +32,11 @@ class ProcessFailed(RuntimeError):
 class Process:
     """One running child behind its guard. Made by `Supervised.start`."""
 
-    def __init__(self, name: str, guard: subprocess.Popen[bytes], log_file: Path, pid_file: Path, grace: float) -> None:
+    def __init__(
+        self, name: str, guard: subprocess.Popen[bytes] | ForkedGuard, log_file: Path, pid_file: Path, grace: float
+    ) -> None:
         self.name = name
         self.log_file = log_file
-        self.guard_pid = guard.pid
         self._guard = guard
         self._pid_file = pid_file
         self._grace = grace
@@ -42,6 +46,10 @@ class Process:
     def pid(self) -> int:
         """The process id of the child itself, for sending it a signal. FileNotFoundError if it never started."""
         return int(self._pid_file.read_text())
+
+    @property
+    def guard_pid(self) -> int:
+        return self._guard.pid
 
     @property
     def exit_code(self) -> int | None:
@@ -110,11 +118,15 @@ class Supervised:
     Every guard has its own session, so a Ctrl-C reaches only us and we stop the processes in order.
     """
 
-    def __init__(self, logs: Path) -> None:
-        """`logs` is the folder for `<name>.log` (appended to) and `<name>.pid`; created if missing."""
+    def __init__(self, logs: Path, *, loaded: Sequence[str] = ()) -> None:
+        """`logs` is the folder for `<name>.log` (appended to) and `<name>.pid`; created if missing. `loaded` are modules
+        that most of the processes need: on Linux a template (`worker.local.template`) loads them once for all.
+        """
         logs.mkdir(parents=True, exist_ok=True)
         self._logs = logs
         self._processes: dict[str, Process] = {}
+        self._loaded = tuple(loaded) if sys.platform.startswith("linux") else ()
+        self._template: Template | None = None
 
     def start(
         self,
@@ -144,16 +156,9 @@ class Supervised:
         options = ["--grace", str(grace), "--signal", stop_signal.name, "--pid-file", str(pid_file.absolute())]
         if user is not None:
             options += ["--user", user]
+        arguments = [*options, "--", *map(str, command)]
         with log_file.open("ab") as log:
-            guard = subprocess.Popen(  # noqa: S603  the commands are our own servers
-                [sys.executable, "-P", "-m", "worker.local.guard", *options, "--", *map(str, command)],
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, **(env or {})},
-                cwd=cwd,
-                start_new_session=True,
-            )
+            guard = self._start_guard(arguments, list(map(str, command)), user, log, env or {}, cwd)
         process = Process(name, guard, log_file, pid_file, grace)
         try:
             _wait_until(process, ready, within)
@@ -162,6 +167,28 @@ class Supervised:
             raise
         self._processes[name] = process
         return process
+
+    def _start_guard(
+        self,
+        arguments: Sequence[str],
+        command: Sequence[str],
+        user: str | None,
+        log: BinaryIO,
+        env: Mapping[str, str],
+        cwd: Path | None,
+    ) -> _Guard:
+        whole = {**os.environ, **env}
+        if self._template is not None and user is None and self._template.suits(command, env):
+            return self._template.start(arguments, log=log, env=whole, cwd=cwd)
+        return subprocess.Popen(  # noqa: S603  the commands are our own servers
+            [sys.executable, "-P", "-m", "worker.local.guard", *arguments],
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=whole,
+            cwd=cwd,
+            start_new_session=True,
+        )
 
     def __getitem__(self, name: str) -> Process:
         """The process started under this name and not stopped since. Raises KeyError."""
@@ -181,8 +208,13 @@ class Supervised:
             return
         while self._processes:
             self._processes.popitem()[1].stop()
+        if self._template is not None:
+            self._template.close()
+            self._template = None
 
     def __enter__(self) -> Self:
+        if self._loaded:
+            self._template = Template(self._loaded, self._logs / "template.log")
         return self
 
     def __exit__(

@@ -90,7 +90,8 @@ class LocalStack:
         self.plan = plan
         self.mailbox = Mailbox(plan.folder / "mail")
         self.simulator = SimulatorConfig(clients=plan.clients, seed=plan.seed, port=free_port())
-        self.processes = Supervised(plan.folder / "logs")
+        loaded = ("worker.local.commands", "worker.cli.processes", *(["web.process"] if plan.web_port else []))
+        self.processes = Supervised(plan.folder / "logs", loaded=loaded)
         self._stack = ExitStack()
 
     @property
