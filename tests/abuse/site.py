@@ -132,7 +132,8 @@ def started(bombs_url: str) -> Iterator[Site]:
         attacker, neighbour = (
             _firm(database, settings, name, xpm.config.access_token) for name in ("Storm", "Harbour")
         )
-        processes = stack.enter_context(Supervised(folder / "logs"))
+        loaded = ("worker.cli.processes", "web.process")
+        processes = stack.enter_context(Supervised(folder / "logs", loaded=loaded))
         usual = {**os.environ, **environment}
         for lane in ("interactive", "email", "webhooks"):
             command = [sys.executable, "-m", "worker.cli", "worker", "--lanes", lane, "--threads", "4"]

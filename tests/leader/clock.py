@@ -13,8 +13,8 @@ from portal_db.types import database_time
 
 @dataclass(frozen=True)
 class FastClock:
-    """At `origin` by the database's clock it is `begins`; from then on time passes `factor` times as fast, and stands still at
-    `ends`: what comes late on a busy machine is not counted with what is due the night after."""
+    """At `origin` by the database's clock it is `begins`. From then on time passes `factor` times as fast, and stands still
+    at `ends`: what is late on a busy machine is not counted together with what is due the night after."""
 
     origin: datetime
     begins: datetime
@@ -33,4 +33,5 @@ class FastClock:
     @classmethod
     def read(cls, file: Path) -> Self:
         *times, factor = file.read_text().split()
-        return cls(*map(datetime.fromisoformat, times), float(factor))
+        origin, begins, ends = map(datetime.fromisoformat, times)
+        return cls(origin, begins, ends, float(factor))

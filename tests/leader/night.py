@@ -167,7 +167,7 @@ def _wait_for_the_late(candidates: Candidates, due: int) -> None:
 def _candidates(database: Database, url: str) -> Iterator[Candidates]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="portal-sync-leader-")))
-        processes = stack.enter_context(Supervised(folder / "logs"))
+        processes = stack.enter_context(Supervised(folder / "logs", loaded=["worker.leader.scheduler"]))
         made = Candidates(processes, database, url, folder / "clock")
         for place in ("one", "two"):
             made.start(place)

@@ -38,7 +38,7 @@ signal.signal(signal.SIGUSR1, _tell)
 
 @pytest.fixture
 def processes(tmp_path: Path) -> Iterator[Supervised]:
-    with Supervised(tmp_path / "logs") as supervised:
+    with Supervised(tmp_path / "logs", loaded=["worker.process"]) as supervised:
         yield supervised
 
 

@@ -43,7 +43,7 @@ def postgres_world(postgres_url: str, simulator: SimulatorHandle, mail_catcher: 
 
 @pytest.fixture
 def processes(tmp_path: Path) -> Iterator[Supervised]:
-    with Supervised(tmp_path / "logs") as supervised:
+    with Supervised(tmp_path / "logs", loaded=["worker.process"]) as supervised:
         yield supervised
 
 

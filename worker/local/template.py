@@ -23,6 +23,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import BinaryIO, NoReturn, Self
 
 from config.loading import loading
@@ -48,36 +49,29 @@ class Template:
 
     @staticmethod
     def suits(command: Sequence[str], env: Mapping[str, str]) -> bool:
-        """Whether a command is a module of this interpreter, with nothing that is decided when an interpreter starts."""
-        is_module = command[:2] == [sys.executable, "-m"] or command[:3] == [sys.executable, "-P", "-m"]
-        return is_module and not any(name.startswith("PYTHON") for name in env)
+        """Whether a command is a program for this interpreter that needs no interpreter of its own."""
+        own, *options = command
+        of_program = options[1:] if options[:1] == ["-P"] else options
+        is_python = own == sys.executable and of_program[:1] in (["-m"], ["-c"])
+        return is_python and all(env[name] == os.environ.get(name) for name in env if name.startswith("PYTHON"))
 
     def start(
         self, arguments: Sequence[str], *, log: BinaryIO, env: Mapping[str, str], cwd: Path | None
     ) -> ForkedGuard:
-        """Have a guard forked. It starts when the template has loaded the product."""
+        """Have a guard forked once the product is loaded. If the template has ended by then, so has the guard."""
         stdin, parents_end = os.pipe()
         status, told = os.pipe()
         request = _Request(arguments, dict(env), str(cwd or Path.cwd()))
-        try:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             socket.send_fds(self._control, [json.dumps(vars(request)).encode()], [stdin, log.fileno(), told])
-        except OSError as error:
-            os.close(parents_end)
-            os.close(status)
-            raise TemplateEnded from error
-        finally:
-            os.close(stdin)
-            os.close(told)
+        os.close(stdin)
+        os.close(told)
         return ForkedGuard(parents_end, status)
 
     def close(self) -> None:
         """End it. Guards that are running stay."""
         self._control.close()
         self._process.wait()
-
-
-class TemplateEnded(RuntimeError):
-    """The template could not load the product, or was killed."""
 
 
 class ForkedGuard:
@@ -154,12 +148,16 @@ def main() -> None:
         code = guard.main(request.arguments, start=_Forked.start)
     except _InTheChild as child:
         os.close(told)
-        module, arguments = child.module, child.arguments
+        option, program, *arguments = child.options
     else:
         os.write(told, str(code).encode())
         os._exit(code)
-    sys.argv = [module, *arguments]
-    runpy.run_module(module, run_name="__main__", alter_sys=True)
+    sys.argv = [option, *arguments]
+    if option == "-m":
+        runpy.run_module(program, run_name="__main__", alter_sys=True)
+    else:
+        sys.modules["__main__"] = main_module = ModuleType("__main__")
+        exec(compile(program, "<string>", "exec"), vars(main_module))  # noqa: S102 -- as the interpreter does
 
 
 def _serve(control: socket.socket) -> tuple[_Request, int] | None:
@@ -191,12 +189,11 @@ def _serve(control: socket.socket) -> tuple[_Request, int] | None:
 
 
 class _InTheChild(BaseException):
-    """Raised in a forked child, to leave the guard's code: the module that it is."""
+    """Raised in a forked child, to leave the guard's code. `options` are its interpreter's: `-m` or `-c`, and the rest."""
 
-    def __init__(self, module: str, arguments: Sequence[str]) -> None:
-        super().__init__(module)
-        self.module = module
-        self.arguments = arguments
+    def __init__(self, options: Sequence[str]) -> None:
+        super().__init__(options)
+        self.options = options
 
 
 @dataclass
@@ -258,8 +255,8 @@ def _be_the_child(command: Sequence[str], end_with_guard: Callable[[], None] | N
     if options[0] == "-P":
         options.pop(0)
     else:
-        sys.path.insert(0, str(Path.cwd()))
-    raise _InTheChild(options[1], options[2:])
+        sys.path.insert(0, "" if options[0] == "-c" else str(Path.cwd()))
+    raise _InTheChild(options)
 
 
 if __name__ == "__main__":

@@ -37,8 +37,8 @@ CUT_SHORT: tuple[Wrong, ...] = ("short_body", "truncate")
 
 
 def too_many_requests(trial: Trial) -> None:
-    """Another app uses up XPM's calls: whoever asks meanwhile is answered 429. More imports are requested then, so that there
-    are calls to refuse however fast the first ones were."""
+    """Another app uses up XPM's calls: whoever asks meanwhile is answered 429. More imports are requested then, so that
+    there are calls to refuse however fast the first ones were."""
     quota, counters = trial.stage.xpm.simulator.quota, trial.stage.xpm.simulator.counters
     limits = quota.limits
     trial.ask()
