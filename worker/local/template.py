@@ -78,8 +78,8 @@ class ForkedGuard:
     """A guard that a template has forked, as `subprocess.Popen` has one that it has started."""
 
     def __init__(self, parents_end: int, status: int) -> None:
-        self.stdin = open(parents_end, "wb", buffering=0)  # noqa: SIM115 -- `Process.stop` closes it
-        self._status = open(status, "rb", buffering=0)  # noqa: SIM115 -- closed at the guard's end
+        self.stdin = open(parents_end, "wb", buffering=0)  # noqa: SIM115 -- closed by who stops it
+        self._status = open(status, "rb", buffering=0)  # noqa: SIM115 -- closed when it has ended
         self._told = b""
         self._code: int | None = None
 
@@ -87,6 +87,8 @@ class ForkedGuard:
     def pid(self) -> int:
         while b"\n" not in self._told and self._code is None:
             self._listen(None)
+        if not self._told:
+            raise ProcessLookupError("the template has ended before it forked the guard")
         return int(self._told.partition(b"\n")[0])
 
     def poll(self) -> int | None:
@@ -110,7 +112,9 @@ class ForkedGuard:
 
     def _listen(self, seconds: float | None) -> bool:
         """Hear what the guard says within this time: its id, its exit code, and by the end of the pipe that it has ended."""
-        if not select.select([self._status], [], [], seconds)[0]:
+        poll = select.poll()
+        poll.register(self._status, select.POLLIN)
+        if not poll.poll(None if seconds is None else seconds * 1000):
             return False
         said = self._status.read(64)
         self._told += said
