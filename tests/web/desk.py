@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import socket
-import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -23,6 +22,7 @@ from handlers.access.practices import add_practice, add_staff
 from portal_db.clients import clients
 from portal_db.states import ClientKind, EntityType, Role
 from tests.making import Account, account
+from tests.servers.loopback import NO_TLS
 from tests.servers.waiting import wait_until
 from tests.web.apps import lent
 from tests.world import World
@@ -37,8 +37,6 @@ from worker.local.processes import LOOPBACK
 
 PASSWORD = "seven small boats at sea"
 API = "/api/v1"
-#: Calls stay on loopback: the authorities that httpx trusts would be read for each browser.
-_NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 @dataclass(frozen=True)
@@ -108,7 +106,7 @@ class Desk:
     def browser(self, **options: Any) -> httpx.Client:
         """A browser that nobody has signed in with."""
         return self.opened.enter_context(
-            httpx.Client(**{"base_url": self.url, "trust_env": False, "verify": _NO_TLS, "timeout": 30, **options})
+            httpx.Client(**{"base_url": self.url, "trust_env": False, "verify": NO_TLS, "timeout": 30, **options})
         )
 
     def signed_in(self, person: Person) -> httpx.Client:

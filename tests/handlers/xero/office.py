@@ -15,6 +15,7 @@ from portal_db.access import people
 from portal_db.states import ConnectionState, EmailState, JobState, LoginKind, Role
 from portal_db.tables import Job, ReconnectNotice, XeroLogin, XpmConnection
 from portal_db.xero import connections, logins
+from tests.servers.loopback import NO_TLS
 from tests.world import TENANT, World, is_importable_person
 from xpm.simulator.identity.grants import Grants
 from xpm.simulator.serve import SimulatorHandle
@@ -99,7 +100,7 @@ class Office:
 def come_back(world: World, person: ConnectingStaff, *, xero_user: str | None = None) -> dict[str, str]:
     """Go to Xero with a browser, consent, and come back with this."""
     url = connect.begin(world.database, world.services.settings, person)
-    answer = httpx.get(f"{url}&login_hint={xero_user}" if xero_user else url)
+    answer = httpx.get(f"{url}&login_hint={xero_user}" if xero_user else url, verify=NO_TLS)
     address = urlsplit(answer.headers["location"])
     assert f"{address.scheme}://{address.netloc}{address.path}" == "http://127.0.0.1:8000/integrations/xpm/callback"
     return {name: values[0] for name, values in parse_qs(address.query).items()}
