@@ -16,9 +16,8 @@ pytest_plugins = ["tests.servers.fixtures"]
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """`-n auto`: five processes more than cores, since most of the fault matrix's time is waiting for leases, and a third of
-    the other tests' for their servers."""
-    return len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)) + 5
+    """`-n auto`: three processes more than cores, since most of the fault matrix's time is waiting for leases."""
+    return len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)) + 3
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

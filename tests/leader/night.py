@@ -15,7 +15,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -109,19 +109,18 @@ def play(
         nobody_leads: whether the candidates start only in the morning.
     """
     chance = random.Random(seed)
-    database = Database(url)
-    open_practices(database, runs, night.evening)
-    due = due_before(database, night.morning)
     begins = night.morning if nobody_leads else night.evening
     speed = (night.morning - night.evening).total_seconds() / seconds
-    with _candidates(database, url) as candidates, _working(database):
-        with database.read() as tx:
-            clock = FastClock(database_time(tx.session), begins, night.morning, speed)
-        clock.write(candidates.clock_file)
-        kills, stalls = _disturb(candidates, clock, night.morning, chance)
-        _wait_for_the_late(candidates, due)
-    counts = taken_on(database)
-    database.close()
+    with closing(Database(url)) as database:
+        open_practices(database, runs, night.evening)
+        due = due_before(database, night.morning)
+        with _candidates(database, url) as candidates, _working(database):
+            with database.read() as tx:
+                clock = FastClock(database_time(tx.session), begins, night.morning, speed)
+            clock.write(candidates.clock_file)
+            kills, stalls = _disturb(candidates, clock, night.morning, chance)
+            _wait_for_the_late(candidates, due)
+        counts = taken_on(database)
     return Verdict(due, len(counts), sum(count - 1 for count in counts.values()), kills, stalls)
 
 

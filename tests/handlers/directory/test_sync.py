@@ -159,6 +159,7 @@ def test_statements_do_not_grow_with_the_directory_or_the_answer(
         with executed(own_sqlite_world.database.engine) as statements:
             own_sqlite_world.runner().run(job.id)
         assert sync_of(own_sqlite_world, job).changed == changed
-        found.append(statements)
+        # How often it is read whether XPM is away goes by the clock.
+        found.append([each for each in statements if "FROM outages" not in each and not each.startswith("BEGIN")])
     assert found[0] == found[1]
-    assert len(found[0]) < 40
+    assert len(found[0]) < 36
