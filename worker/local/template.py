@@ -147,14 +147,14 @@ def main() -> None:
     if forked is None:
         return
     request, told = forked
-    os.write(told, f"{os.getpid()}\n".encode())
+    _tell(told, f"{os.getpid()}\n")
     try:
         code = guard.main(request.arguments, start=_Forked.start)
     except _InTheChild as child:
         os.close(told)
         option, program, *arguments = child.options
     else:
-        os.write(told, str(code).encode())
+        _tell(told, str(code))
         os._exit(code)
     sys.argv = [option, *arguments]
     if option == "-m":
@@ -190,6 +190,11 @@ def _serve(control: socket.socket) -> tuple[_Request, int] | None:
             return request, told
         for descriptor in descriptors:
             os.close(descriptor)
+
+
+def _tell(told: int, text: str) -> None:
+    with contextlib.suppress(BrokenPipeError):  # the parent has ended
+        os.write(told, text.encode())
 
 
 class _InTheChild(BaseException):

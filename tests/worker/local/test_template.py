@@ -156,6 +156,8 @@ def test_nothing_is_left_running_when_the_supervising_process_is_killed(tmp_path
         process.kill()
     wait_until(lambda: is_gone(tmp_path / "server.pid"), "the supervised process ends")
     wait_until(lambda: _state_of(template) in "ZX", "the template ends")
+    wait_until(lambda: _state_of(guard) in "ZX", "the guard ends")
+    assert (tmp_path / "server.log").read_text() == "up\n"
 
 
 def _state_of(pid: str) -> str:
