@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self, TypeAlias
 
-from worker.local.template import ForkedGuard, Template
+from worker.local.fork_server import ForkedGuard, ForkServer
 
 LOOPBACK = "127.0.0.1"
 _POLL_SECONDS = 0.02
@@ -120,13 +120,13 @@ class Supervised:
 
     def __init__(self, logs: Path, *, loaded: Sequence[str] = ()) -> None:
         """`logs` is the folder for `<name>.log` (appended to) and `<name>.pid`; created if missing. `loaded` are modules
-        that most of the processes need: on Linux a template (`worker.local.template`) loads them once for all.
+        that most of the processes need: on Linux a fork server (`worker.local.fork_server`) loads them once for all.
         """
         logs.mkdir(parents=True, exist_ok=True)
         self._logs = logs
         self._processes: dict[str, Process] = {}
         self._loaded = tuple(loaded) if sys.platform.startswith("linux") else ()
-        self._template: Template | None = None
+        self._fork_server: ForkServer | None = None
 
     def start(
         self,
@@ -178,8 +178,8 @@ class Supervised:
         cwd: Path | None,
     ) -> _Guard:
         whole = {**os.environ, **env}
-        if self._template is not None and user is None and self._template.suits(command, env):
-            return self._template.start(arguments, log=log, env=whole, cwd=cwd)
+        if self._fork_server is not None and user is None and self._fork_server.suits(command, env):
+            return self._fork_server.start(arguments, log=log, env=whole, cwd=cwd)
         return subprocess.Popen(  # noqa: S603  the commands are our own servers
             [sys.executable, "-P", "-m", "worker.local.guard", *arguments],
             stdin=subprocess.PIPE,
@@ -208,13 +208,13 @@ class Supervised:
             return
         while self._processes:
             self._processes.popitem()[1].stop()
-        if self._template is not None:
-            self._template.close()
-            self._template = None
+        if self._fork_server is not None:
+            self._fork_server.close()
+            self._fork_server = None
 
     def __enter__(self) -> Self:
         if self._loaded:
-            self._template = Template(self._loaded, self._logs / "template.log")
+            self._fork_server = ForkServer(self._loaded, self._logs / "fork-server.log")
         return self
 
     def __exit__(

@@ -1,4 +1,4 @@
-"""Processes forked from a template are what processes of their own would be."""
+"""Processes forked from a fork server are what processes of their own would be."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.servers.waiting import wait_until
 from tests.worker.local.test_processes import is_gone
 from worker.local.processes import ProcessFailed, Supervised, log_line
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has templates")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a fork server")
 
 UP = log_line("up")
 WAITS = (sys.executable, "-c", "import signal; print('up', flush=True); signal.pause()")
@@ -70,9 +70,9 @@ def test_a_process_has_all_that_one_of_its_own_has(processes: Supervised, tmp_pa
 
 def test_processes_are_forked_and_share_nothing_that_is_drawn(processes: Supervised, tmp_path: Path) -> None:
     one, two = (told(processes, name, tmp_path, "-c", TELLS) for name in ("one", "two"))
-    assert b"worker.local.template" in Path(f"/proc/{one['pid']}/cmdline").read_bytes()
+    assert b"worker.local.fork_server" in Path(f"/proc/{one['pid']}/cmdline").read_bytes()
     assert one["drawn"] != two["drawn"]
-    # Neither the other's pipes nor the template's socket are left open
+    # Neither the other's pipes nor the fork server's socket are left open
     assert one["descriptors"] == two["descriptors"]
 
 
@@ -122,14 +122,14 @@ def test_a_killed_guard_takes_its_child_with_it(processes: Supervised, tmp_path:
     wait_until(lambda: is_gone(tmp_path / "logs/server.pid"), "the child ends")
 
 
-def test_what_runs_goes_on_without_the_template_and_what_would_start_has_ended(
+def test_what_runs_goes_on_without_the_fork_server_and_what_would_start_has_ended(
     processes: Supervised, tmp_path: Path
 ) -> None:
-    # Given a process, and a template that was killed
+    # Given a process, and a fork server that was killed
     running = processes.start("running", WAITS, ready=UP)
-    template = Path(f"/proc/{running.guard_pid}/status").read_text().partition("PPid:")[2].split()[0]
-    os.kill(int(template), signal.SIGKILL)
-    wait_until(lambda: _state_of(template) in "ZX", "the template ends")
+    server = Path(f"/proc/{running.guard_pid}/status").read_text().partition("PPid:")[2].split()[0]
+    os.kill(int(server), signal.SIGKILL)
+    wait_until(lambda: _state_of(server) in "ZX", "the fork server ends")
     # When another is started, then that fails and the first goes on
     with pytest.raises(ProcessFailed, match=r"late ended with exit code -9 before it was ready"):
         processes.start("late", WAITS, ready=UP)
@@ -152,10 +152,10 @@ def test_nothing_is_left_running_when_the_supervising_process_is_killed(tmp_path
     with subprocess.Popen([sys.executable, "-c", supervising], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         guard = process.stdout.readline().decode().strip()
-        template = Path(f"/proc/{guard}/status").read_text().partition("PPid:")[2].split()[0]
+        server = Path(f"/proc/{guard}/status").read_text().partition("PPid:")[2].split()[0]
         process.kill()
     wait_until(lambda: is_gone(tmp_path / "server.pid"), "the supervised process ends")
-    wait_until(lambda: _state_of(template) in "ZX", "the template ends")
+    wait_until(lambda: _state_of(server) in "ZX", "the fork server ends")
     wait_until(lambda: _state_of(guard) in "ZX", "the guard ends")
     assert (tmp_path / "server.log").read_text() == "up\n"
 

@@ -1,9 +1,9 @@
-"""A template is a process that has loaded the product and forks guards (`worker.local.guard`), each with its child: what
+"""A fork server is a process that has loaded the product and forks guards (`worker.local.guard`), each with its child: what
 takes each of them a second is done once. Linux only.
 
-`python -P -m worker.local.template FD MODULE…` loads the modules, then takes requests from the socket FD until that ends. A
-guard and its child are what they would be without it: their sessions, signals and exit codes, and their end when the parent
-ends. Only what is decided when an interpreter starts is the template's: its options and the variables `PYTHON…`.
+`python -P -m worker.local.fork_server FD MODULE…` loads the modules, then takes requests from the socket FD until that
+ends. A guard and its child are what they would be without it: their sessions, signals and exit codes, and their end when the
+parent ends. Only what is decided when an interpreter starts is the fork server's: its options and the variables `PYTHON…`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from worker.local import guard
 _LONGEST_REQUEST = 1 << 20
 
 
-class Template:
+class ForkServer:
     """The parent's side."""
 
     def __init__(self, modules: Sequence[str], log: Path) -> None:
@@ -58,7 +58,7 @@ class Template:
     def start(
         self, arguments: Sequence[str], *, log: BinaryIO, env: Mapping[str, str], cwd: Path | None
     ) -> ForkedGuard:
-        """Have a guard forked once the product is loaded. If the template has ended by then, so has the guard."""
+        """Have a guard forked once the product is loaded. If the fork server has ended by then, so has the guard."""
         stdin, parents_end = os.pipe()
         status, told = os.pipe()
         request = _Request(arguments, dict(env), str(cwd or Path.cwd()))
@@ -75,7 +75,7 @@ class Template:
 
 
 class ForkedGuard:
-    """A guard that a template has forked, as `subprocess.Popen` has one that it has started."""
+    """A guard that a fork server has forked, as `subprocess.Popen` has one that it has started."""
 
     def __init__(self, parents_end: int, status: int) -> None:
         self.stdin = open(parents_end, "wb", buffering=0)  # noqa: SIM115 -- closed by who stops it
@@ -88,7 +88,7 @@ class ForkedGuard:
         while b"\n" not in self._told and self._code is None:
             self._listen(None)
         if not self._told:
-            raise ProcessLookupError("the template has ended before it forked the guard")
+            raise ProcessLookupError("the fork server has ended before it forked the guard")
         return int(self._told.partition(b"\n")[0])
 
     def poll(self) -> int | None:
@@ -168,7 +168,7 @@ def _serve(control: socket.socket) -> tuple[_Request, int] | None:
     """Fork a guard for each request.
 
     Returns:
-        In a guard, its request and where it tells its end; `None` in the template when its parent has ended.
+        In a guard, its request and where it tells its end; `None` in the fork server when its parent has ended.
     """
     while True:
         message, descriptors, _, _ = socket.recv_fds(control, _LONGEST_REQUEST, 3)
