@@ -50,9 +50,7 @@ class ForkServer:
     @staticmethod
     def suits(command: Sequence[str], env: Mapping[str, str]) -> bool:
         """Whether a command is a program for this interpreter that needs no interpreter of its own."""
-        own, *options = command
-        of_program = options[1:] if options[:1] == ["-P"] else options
-        is_python = own == sys.executable and of_program[:1] in (["-m"], ["-c"])
+        is_python = command[0] == sys.executable and _of_program(command)[:1] in (["-m"], ["-c"])
         return is_python and all(env[name] == os.environ.get(name) for name in env if name.startswith("PYTHON"))
 
     def start(
@@ -260,12 +258,15 @@ def _be_the_child(command: Sequence[str], end_with_guard: Callable[[], None] | N
     os.close(nothing)
     random.seed()  # or each child would draw the same
     time.tzset()
-    _, *options = command
-    if options[0] == "-P":
-        options.pop(0)
-    else:
+    options = _of_program(command)
+    if command[1] != "-P":
         sys.path.insert(0, "" if options[0] == "-c" else str(Path.cwd()))
     raise _InTheChild(options)
+
+
+def _of_program(command: Sequence[str]) -> Sequence[str]:
+    """The interpreter's options that say which program it runs, and the program's own."""
+    return command[2:] if command[1:2] == ["-P"] else command[1:]
 
 
 if __name__ == "__main__":

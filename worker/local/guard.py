@@ -130,13 +130,13 @@ def parent_death_signal() -> Callable[[], None] | None:
     prctl = ctypes.CDLL(None, use_errno=True).prctl
     guard = os.getpid()
 
-    def setparent_death_signal() -> None:
+    def set_parent_death_signal() -> None:
         if prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
             raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG) failed")
         if os.getppid() != guard:  # the guard died in between, so no signal will come
             os._exit(_KILLED_BY + signal.SIGKILL)
 
-    return setparent_death_signal
+    return set_parent_death_signal
 
 
 def _watch_parent(inputs: selectors.BaseSelector) -> None:

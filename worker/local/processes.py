@@ -32,9 +32,7 @@ class ProcessFailed(RuntimeError):
 class Process:
     """One running child behind its guard. Made by `Supervised.start`."""
 
-    def __init__(
-        self, name: str, guard: subprocess.Popen[bytes] | ForkedGuard, log_file: Path, pid_file: Path, grace: float
-    ) -> None:
+    def __init__(self, name: str, guard: _Guard, log_file: Path, pid_file: Path, grace: float) -> None:
         self.name = name
         self.log_file = log_file
         self._guard = guard
@@ -156,9 +154,12 @@ class Supervised:
         options = ["--grace", str(grace), "--signal", stop_signal.name, "--pid-file", str(pid_file.absolute())]
         if user is not None:
             options += ["--user", user]
-        arguments = [*options, "--", *map(str, command)]
+        words, server, whole = [str(word) for word in command], self._fork_server, {**os.environ, **(env or {})}
+        start: Callable[..., _Guard] = _execute_guard
+        if server is not None and user is None and server.suits(words, whole):
+            start = server.start
         with log_file.open("ab") as log:
-            guard = self._start_guard(arguments, list(map(str, command)), user, log, env or {}, cwd)
+            guard = start([*options, "--", *words], log=log, env=whole, cwd=cwd)
         process = Process(name, guard, log_file, pid_file, grace)
         try:
             _wait_until(process, ready, within)
@@ -167,28 +168,6 @@ class Supervised:
             raise
         self._processes[name] = process
         return process
-
-    def _start_guard(
-        self,
-        arguments: Sequence[str],
-        command: Sequence[str],
-        user: str | None,
-        log: BinaryIO,
-        env: Mapping[str, str],
-        cwd: Path | None,
-    ) -> _Guard:
-        whole = {**os.environ, **env}
-        if self._fork_server is not None and user is None and self._fork_server.suits(command, env):
-            return self._fork_server.start(arguments, log=log, env=whole, cwd=cwd)
-        return subprocess.Popen(  # noqa: S603  the commands are our own servers
-            [sys.executable, "-P", "-m", "worker.local.guard", *arguments],
-            stdin=subprocess.PIPE,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env=whole,
-            cwd=cwd,
-            start_new_session=True,
-        )
 
     def __getitem__(self, name: str) -> Process:
         """The process started under this name and not stopped since. Raises KeyError."""
@@ -232,3 +211,17 @@ def _wait_until(process: Process, ready: Ready, within: float) -> None:
             return
         if time.monotonic() > until:
             raise ProcessFailed(process, f"was not ready within {within:g} seconds")
+
+
+def _execute_guard(
+    arguments: Sequence[str], *, log: BinaryIO, env: Mapping[str, str], cwd: Path | None
+) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(  # noqa: S603  the commands are our own servers
+        [sys.executable, "-P", "-m", "worker.local.guard", *arguments],
+        stdin=subprocess.PIPE,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        env=env,
+        cwd=cwd,
+        start_new_session=True,
+    )

@@ -127,7 +127,7 @@ def test_what_runs_goes_on_without_the_fork_server_and_what_would_start_has_ende
 ) -> None:
     # Given a process, and a fork server that was killed
     running = processes.start("running", WAITS, ready=UP)
-    server = Path(f"/proc/{running.guard_pid}/status").read_text().partition("PPid:")[2].split()[0]
+    server = _parent_of(running.guard_pid)
     os.kill(int(server), signal.SIGKILL)
     wait_until(lambda: _state_of(server) in "ZX", "the fork server ends")
     # When another is started, then that fails and the first goes on
@@ -152,12 +152,16 @@ def test_nothing_is_left_running_when_the_supervising_process_is_killed(tmp_path
     with subprocess.Popen([sys.executable, "-c", supervising], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         guard = process.stdout.readline().decode().strip()
-        server = Path(f"/proc/{guard}/status").read_text().partition("PPid:")[2].split()[0]
+        server = _parent_of(guard)
         process.kill()
     wait_until(lambda: is_gone(tmp_path / "server.pid"), "the supervised process ends")
     wait_until(lambda: _state_of(server) in "ZX", "the fork server ends")
     wait_until(lambda: _state_of(guard) in "ZX", "the guard ends")
     assert (tmp_path / "server.log").read_text() == "up\n"
+
+
+def _parent_of(pid: object) -> str:
+    return Path(f"/proc/{pid}/status").read_text().partition("PPid:")[2].split()[0]
 
 
 def _state_of(pid: str) -> str:
