@@ -57,9 +57,11 @@ def measure(*, imports: int, workers: int) -> dict[str, Any]:
             deployment.processes.check()
             time.sleep(0.5)
         print(file=sys.stderr)
-        seconds = time.monotonic() - began
         with deployment.database.read() as tx:
             closed_at = [row.closed_at for row in of_batch(tx, batch.batch_id) if row.closed_at is not None]
+        seconds = (
+            max(closed_at) - began_at
+        ).total_seconds()  # half a second between two looks is a lot for 600 imports
         emails = sum(1 for _ in (deployment.mail / "deliveries.jsonl").open())
         statements = _statements(deployment, to_count)
     return {

@@ -167,9 +167,15 @@ def update_returning(
         same: parameters of the statement that are the same for all rows.
     """
     if len(rows) > 1 and not tx.is_postgresql:  # SQLite returns nothing of a statement that it is given row by row
-        return list(tx.session.scalars(_listed(table, rows, build), same))
+        return list(tx.session.scalars(select(table).from_statement(_listed(table, rows, build)), same))
     statement, parameters = _prepared(tx, _Part(table, rows, build, (), ()), 0)
-    return list(tx.session.scalars(statement, {**parameters, **same}))
+    return list(tx.session.scalars(_read_as(table, statement), {**parameters, **same}))
+
+
+@cache
+def _read_as(table: type[Base], statement: Any) -> Any:
+    """A statement that returns rows of a table, as SQLAlchemy need not take apart anew each time."""
+    return select(table).from_statement(statement)
 
 
 def _prepared(tx: Tx, part: _Part, place: int) -> tuple[Any, Any]:
@@ -232,6 +238,15 @@ def insert_for(table: Any, *, is_postgresql: bool) -> Any:
 def _parameter(name: str, place: int) -> str:
     """SQLAlchemy keeps the names of columns for itself."""
     return f"each{place or ''}_{name}"
+
+
+def confined(column: Any, value: Any) -> ColumnElement[bool]:
+    """Whether a row that is found by its own key has this value, such as its practice's id: no index is sought by it.
+
+    PostgreSQL takes an unknown table for small, so all rows of a practice look as cheap as the one with a key. It then reads
+    them all for each key, and a connection keeps such a plan.
+    """
+    return column.is_not_distinct_from(value)  # type: ignore[no-any-return]
 
 
 class one_of(FunctionElement[bool]):

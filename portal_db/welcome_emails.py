@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, bindparam, case, literal, or_, select, update
 
 from portal_db import bulk
-from portal_db.bulk import Given, one_of
+from portal_db.bulk import Given, confined, one_of
 from portal_db.database import Tx
 from portal_db.dialect import one_as, update_rows
 from portal_db.paging import LONGEST_PAGE, Cursor, newest_first
@@ -116,10 +116,11 @@ _ADDRESSED = (
     .outerjoin(PracticeLook, PracticeLook.practice_id == Practice.id)
     .where(
         one_of(WelcomeEmail.id, "email_ids"),
-        WelcomeEmail.practice_id == bindparam("practice_id"),
-        Client.practice_id == bindparam("practice_id"),
+        confined(WelcomeEmail.practice_id, bindparam("practice_id")),
+        confined(Client.practice_id, bindparam("practice_id")),
     )
 )
+_TABLE: Any = WelcomeEmail.__table__
 _UUID = WelcomeEmail.id.type
 _IS_EMAIL = WelcomeEmail.id == bindparam("email_id", type_=_UUID)
 _TOKEN = bindparam("token", type_=_UUID)
@@ -140,7 +141,7 @@ _ADDRESS = (
     .scalar_subquery()
 )
 _BEGIN = (
-    update(WelcomeEmail)
+    update(_TABLE)
     .where(
         _IS_EMAIL,
         _HELD.is_not(None),
@@ -156,14 +157,14 @@ _BEGIN = (
     .returning(WelcomeEmail.id)
 )
 _NOT_SENT = (
-    update(WelcomeEmail)
+    update(_TABLE)
     .where(_IS_EMAIL, _IS_OURS)
     .values(state=bindparam("new_state", type_=WelcomeEmail.state.type), sent_at=None)
     .returning(WelcomeEmail.id)
 )
 #: Again under the same lease it changes nothing but the time: its COMMIT may have got no answer.
 _SENT = (
-    update(WelcomeEmail)
+    update(_TABLE)
     .where(
         _IS_EMAIL,
         WelcomeEmail.state.in_((EmailState.SENDING, EmailState.SENT)),
@@ -173,7 +174,7 @@ _SENT = (
     .returning(WelcomeEmail.id)
 )
 _MARK_SENT = (
-    update(WelcomeEmail)
+    update(_TABLE)
     .where(
         one_of(WelcomeEmail.id, "email_ids"),
         one_of(WelcomeEmail.sending_token, "tokens"),
@@ -199,21 +200,21 @@ def begin_sending(tx: Tx, intent: Intent, *, token_hash: str, valid_seconds: flo
         "valid_seconds": valid_seconds,
         "address": address,
     }
-    return tx.session.scalar(_BEGIN, values) is not None
+    return tx.session.connection().scalar(_BEGIN, values) is not None
 
 
 def finish_sending(tx: Tx, intent: Intent, state: EmailState) -> bool:
     """End an intent: sent, refused, unknown, or (known not to be sent) pending again. False when another job's lease holds
     it."""
     if state is EmailState.SENT:
-        return tx.session.scalar(_SENT, _of(intent)) is not None
-    return tx.session.scalar(_NOT_SENT, {**_of(intent), "new_state": state}) is not None
+        return tx.session.connection().scalar(_SENT, _of(intent)) is not None
+    return tx.session.connection().scalar(_NOT_SENT, {**_of(intent), "new_state": state}) is not None
 
 
 def mark_sent(tx: Tx, intents: Sequence[Intent]) -> None:
     """End intents as sent, by one statement. Those that have ended, or that another job's lease holds, stay as they are."""
     values = {"email_ids": [each.email_id for each in intents], "tokens": [each.lease_token for each in intents]}
-    tx.session.execute(_MARK_SENT, values)
+    tx.session.connection().execute(_MARK_SENT, values)
 
 
 def _of(intent: Intent) -> dict[str, Any]:

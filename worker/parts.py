@@ -45,8 +45,11 @@ class Parts:
     liveness: Liveness
 
     @classmethod
-    def from_environment(cls, owner: str | None = None, *, threads: int = 1) -> Self:
+    def from_environment(cls, owner: str | None = None, *, threads: int = 1, by_index: bool = False) -> Self:
         """Read the settings and connect everything.
+
+        Args:
+            by_index: as `Database` takes it.
 
         Raises:
             SettingsError: a setting is missing or invalid.
@@ -54,12 +57,14 @@ class Parts:
         settings = Settings.load()
         set_up_logging(settings)
         spans.start(settings)
-        return cls.assemble(settings, owner, threads=threads)
+        return cls.assemble(settings, owner, threads=threads, by_index=by_index)
 
     @classmethod
-    def assemble(cls, settings: Settings, owner: str | None = None, *, threads: int = 1) -> Self:
+    def assemble(
+        cls, settings: Settings, owner: str | None = None, *, threads: int = 1, by_index: bool = False
+    ) -> Self:
         sources = Sources()
-        database = Database(settings.database_url, sources, pool_size=threads + 2)
+        database = Database(settings.database_url, sources, pool_size=threads + 2, by_index=by_index)
         limiter = limiter_of(settings, connect(settings))
         watched = Outages(database, sources)
         services = Services(

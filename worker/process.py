@@ -65,7 +65,7 @@ def run_worker(queues: Collection[str], *, threads: int, stopping: threading.Eve
         UnsafeRedis: this Redis cannot be worked with.
     """
     stopping = stopping or stop_on_signals()
-    with Parts.from_environment(threads=threads) as parts:
+    with Parts.from_environment(threads=threads, by_index=True) as parts:
         door = Door(parts.services, parts.bell, connect(parts.settings), parts.settings.redis_namespace)
         consumers = {
             queue: parts.liveness.expect(_loop(queue), within_seconds=CONSUMER_WITHIN_SECONDS)

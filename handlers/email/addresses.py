@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
-from email_validator import EmailNotValidError, validate_email
+from email_validator import EmailNotValidError, ValidatedEmail, validate_email
 
 from handlers import refusals
 from handlers.errors import Rejected
@@ -41,6 +42,11 @@ def _visible(text: str) -> str:
     return text[shown[0] : shown[-1] + 1] if shown else ""
 
 
+@lru_cache(maxsize=1_000)  # several jobs of an import ask about the same address, one soon after the other
+def _validated(address: str) -> ValidatedEmail:
+    return validate_email(address, check_deliverability=False, allow_smtputf8=False)
+
+
 def normalise(address: str) -> tuple[str, str]:
     """An address as written to and as compared.
 
@@ -51,7 +57,7 @@ def normalise(address: str) -> tuple[str, str]:
         Rejected: `email_invalid` or `email_ambiguous`; the reason names the fault and never the address.
     """
     try:
-        found = validate_email(bare(address), check_deliverability=False, allow_smtputf8=False)
+        found = _validated(bare(address))
     except EmailNotValidError:
         if sum("@" in word for word in _words(address)) > 1:
             raise refusals.EMAIL_AMBIGUOUS() from None
@@ -74,5 +80,5 @@ def normalise_requested(address: str) -> tuple[str, str]:
 
 def for_delivery(address: str) -> str:
     """A normalised address as mail servers take it: the domain in ASCII, the mailbox spelled as it was."""
-    found = validate_email(address, check_deliverability=False, allow_smtputf8=False)
+    found = _validated(address)
     return found.ascii_email or address

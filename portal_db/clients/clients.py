@@ -105,7 +105,7 @@ def live_links(tx: Tx, client_ids: Collection[UUID]) -> dict[UUID, tuple[Client,
 _LIVE_LINKS = (
     select(Client, XpmLink)
     .join(XpmLink, XpmLink.client_id == Client.id)
-    .where(one_of(Client.id, "client_ids"), XpmLink.disconnected_at.is_(None))
+    .where(one_of(Client.id, "client_ids"), one_of(XpmLink.client_id, "client_ids"), XpmLink.disconnected_at.is_(None))
 )
 
 

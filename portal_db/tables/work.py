@@ -46,11 +46,11 @@ class Import(Base):
     __table_args__ = (
         UniqueConstraint("practice_id", "idempotency_key"),
         UniqueConstraint("batch_id", "position"),
-        Index("ix_imports_record", "practice_id", "xpm_uuid"),
+        Index("ix_imports_record", "xpm_uuid", "practice_id"),
         partial_index(
             "ix_imports_unresolved", "batch_id", "position", where="batch_id IS NOT NULL AND resolved_at IS NULL"
         ),
-        Index("ix_imports_batch_email", "batch_id", "email_key"),
+        Index("ix_imports_email", "email_key", "practice_id"),
         Index("ix_imports_listing", "practice_id", "created_at", "id"),
         partial_index(
             "ix_imports_open",

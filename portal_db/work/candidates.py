@@ -37,6 +37,8 @@ from portal_db.types import db_time
 from portal_db.work.due import is_due, is_free, is_in, is_out_of_turn, is_paused
 from portal_db.work.workers import is_known
 
+# The statements of a look are built once: building one takes as long as running it.
+
 #: A rung job that nobody has claimed is rung again after this time, unless its queue is long: its message was lost or
 #: dropped.
 RING_AGAIN_SECONDS = 10.0
@@ -126,16 +128,20 @@ def rung_in_vain(tx: Tx, full_lanes: Collection[Lane]) -> tuple[list[Candidate],
     Returns:
         Those whose messages were lost, of all lanes except full ones, and the ids of those that cannot be claimed any more.
     """
+    lanes = tuple(lane for lane in Lane if lane not in full_lanes)
+    found = [row for each in _in_vain(lanes) for row in tx.session.connection().execute(each)][:AT_ONCE]
+    again = [_candidate(job) for may_be, *job in found if may_be]
+    return again, [row.id for row in found if not row.may_be_claimed]
+
+
+@cache
+def _in_vain(lanes: tuple[Lane, ...]) -> tuple[Select[Any], Select[Any]]:
     may_be_claimed = and_(is_due(), is_free())
-    lanes = [lane for lane in Lane if lane not in full_lanes]
     columns = (may_be_claimed.label("may_be_claimed"), *_columns(Job))
     of_lanes = select(*columns).where(was_rung(), Job.lane.in_(list(Lane))).limit(AT_ONCE)
     long_ago = of_lanes.where(or_(Job.lane.in_(lanes), ~may_be_claimed), Job.rung_at < db_time(-RING_AGAIN_SECONDS))
     # The clock went back since then.
-    from_the_future = of_lanes.where(Job.rung_at > db_time())
-    found = [row for each in (long_ago, from_the_future) for row in tx.session.execute(each)][:AT_ONCE]
-    again = [_candidate(job) for may_be, *job in found if may_be]
-    return again, [row.id for row in found if not row.may_be_claimed]
+    return long_ago, of_lanes.where(Job.rung_at > db_time())
 
 
 def interactive(tx: Tx, limit: int, *, waiting_for_quota: bool | None) -> list[Candidate]:
@@ -144,16 +150,19 @@ def interactive(tx: Tx, limit: int, *, waiting_for_quota: bool | None) -> list[C
     Args:
         waiting_for_quota: whether to read only those that wait for the quota, or only the others; `None`: all.
     """
+    return [_candidate(row) for row in tx.session.connection().execute(_first_interactive(limit, waiting_for_quota))]
+
+
+@cache
+def _first_interactive(limit: int, waiting_for_quota: bool | None) -> Select[Any]:
     statement = select(*_columns(Job)).where(is_unrung(), Job.interactive, is_due(), is_free())
     if waiting_for_quota is None:
-        statement = statement.order_by(*ORDER).limit(limit)
-    elif not waiting_for_quota:
-        statement = statement.where(~waits_for_quota()).order_by(*ORDER).limit(limit)
-    else:
-        place = func.row_number().over(partition_by=Job.practice_id, order_by=ORDER).label("place")
-        ranked = statement.where(waits_for_quota()).add_columns(place).subquery()
-        statement = select(*(column for column in ranked.c if column.name != "place")).where(ranked.c.place <= limit)
-    return [_candidate(row) for row in tx.session.execute(statement)]
+        return statement.order_by(*ORDER).limit(limit)
+    if not waiting_for_quota:
+        return statement.where(~waits_for_quota()).order_by(*ORDER).limit(limit)
+    place = func.row_number().over(partition_by=Job.practice_id, order_by=ORDER).label("place")
+    ranked = statement.where(waits_for_quota()).add_columns(place).subquery()
+    return select(*(column for column in ranked.c if column.name != "place")).where(ranked.c.place <= limit)
 
 
 def background(tx: Tx, limit: int) -> list[tuple[int, Candidate]]:
@@ -165,7 +174,6 @@ def background(tx: Tx, limit: int) -> list[tuple[int, Candidate]]:
 
 @cache
 def _first_of_each(limit: int, dialect: str) -> Select[Any]:
-    """Built once: building it takes as long as running it."""
     with_room = _with_room(limit, dialect)
     if dialect == "postgresql":
         first = _first_of(with_room, _columns(Job)).limit(with_room.c.room).lateral()

@@ -22,6 +22,8 @@ _mine, _earlier = alias_of(Import, name="mine"), alias_of(Import, name="earlier"
 #: The state of jobs that a statement finds by their ids, their import or a key: no index matches this expression. Without
 #: statistics PostgreSQL would otherwise read a whole index of open jobs instead of looking the few up.
 state_of_found: ColumnElement[Any] = func.nullif(Job.state, literal_column("''"), type_=Job.state.type)
+#: The same of imports.
+import_state_of_found: ColumnElement[Any] = func.nullif(Import.state, literal_column("''"), type_=Import.state.type)
 
 
 def word(text: str) -> ColumnElement[str]:

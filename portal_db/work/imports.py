@@ -9,11 +9,11 @@ from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, literal, or_, select
+from sqlalchemy import bindparam, func, literal, or_, select
 from sqlalchemy.exc import IntegrityError
 
 from portal_db import audit, bulk
-from portal_db.bulk import Given, one_of
+from portal_db.bulk import Given, confined, one_of
 from portal_db.database import Tx
 from portal_db.dialect import insert_new, insert_or_ignore, update_each, update_rows
 from portal_db.paging import is_any_time, newest_first
@@ -21,6 +21,7 @@ from portal_db.states import OPEN_IMPORT_STATES, ImportState
 from portal_db.tables import Batch, Client, Import, ImportEvent, Job, Login, Pause
 from portal_db.types import db_now
 from portal_db.work import jobs
+from portal_db.work.due import import_state_of_found
 from portal_db.work.jobs import Lease
 
 _NO_EMAILS: Mapping[UUID, str] = MappingProxyType({})
@@ -88,7 +89,7 @@ _LOCK_NOT_BEGUN = (
     select(Import)
     .where(
         Import.id.in_(select(Job.import_id).where(one_of(Job.id, "job_ids"))),
-        Import.state.in_((ImportState.ACCEPTED, ImportState.WAITING)),
+        import_state_of_found.in_((ImportState.ACCEPTED, ImportState.WAITING)),
     )
     .order_by(Import.id)
     .with_for_update()
@@ -227,12 +228,13 @@ def earlier_claims_on_emails(tx: Tx, email_keys: Mapping[UUID, str], rows: Mappi
 
     Args:
         email_keys: the emails that imports need, by import.
-        rows: the imports, by id.
+        rows: the imports, by id; of one practice.
     """
-    batches = {row.batch_id for row in rows.values() if row.batch_id is not None}
-    if not batches or not email_keys:
+    practices = {row.practice_id for row in rows.values() if row.batch_id is not None}
+    if not practices or not email_keys:
         return set()
-    values = {"batch_ids": list(batches), "email_keys": list(set(email_keys.values()))}
+    [practice_id] = practices
+    values = {"practice_id": practice_id, "email_keys": list(set(email_keys.values()))}
     first: dict[tuple[UUID | None, str | None], int | None] = {
         (batch_id, email_key): position
         for batch_id, email_key, position in tx.session.connection().execute(_FIRST_CLAIMS, values)
@@ -248,8 +250,8 @@ def earlier_claims_on_emails(tx: Tx, email_keys: Mapping[UUID, str], rows: Mappi
 _FIRST_CLAIMS = (
     select(Import.batch_id, Import.email_key, func.min(Import.position))
     .where(
-        one_of(Import.batch_id, "batch_ids"),
         one_of(Import.email_key, "email_keys"),
+        confined(Import.practice_id, bindparam("practice_id")),
         Import.state.not_in(_FAILED),
     )
     .group_by(Import.batch_id, Import.email_key)
@@ -258,18 +260,18 @@ _FIRST_CLAIMS = (
 
 def second_imports_of_records(tx: Tx, rows: Collection[Import]) -> set[UUID]:
     """Those of these imports of one practice whose XPM record another open import requested before them."""
-    practices = {row.practice_id for row in rows}
+    [practice_id] = {row.practice_id for row in rows}
     open_imports: dict[UUID, list[Any]] = defaultdict(list)
-    values = {"practice_ids": list(practices), "xpm_uuids": list({row.xpm_uuid for row in rows})}
+    values = {"practice_id": practice_id, "xpm_uuids": list({row.xpm_uuid for row in rows})}
     for other in tx.session.connection().execute(_OPEN_IMPORTS, values):
         open_imports[other.xpm_uuid].append(other)
     return {row.id for row in rows if any(_was_before(other, row) for other in open_imports[row.xpm_uuid])}
 
 
 _OPEN_IMPORTS = select(Import.id, Import.xpm_uuid, Import.batch_id, Import.position, Import.created_at).where(
-    one_of(Import.practice_id, "practice_ids"),
     one_of(Import.xpm_uuid, "xpm_uuids"),
-    Import.state.in_(OPEN_IMPORT_STATES),
+    confined(Import.practice_id, bindparam("practice_id")),
+    import_state_of_found.in_(OPEN_IMPORT_STATES),
 )
 
 

@@ -228,7 +228,7 @@ def standings(tx: Tx, import_ids: Collection[UUID]) -> dict[UUID, list[Standing]
 
 def _claim_statement(given: Given) -> Any:
     return (
-        update(Job)
+        update(_TABLE)
         .where(
             Job.id == given["id"],
             is_due(state_of_found),

@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import and_, bindparam, func, select
 
 from portal_db.aliases import alias_of
-from portal_db.bulk import one_of
+from portal_db.bulk import confined, one_of
 from portal_db.database import Tx
 from portal_db.states import ConnectionState, ImportState
 from portal_db.tables import (
@@ -54,8 +54,8 @@ _earlier = alias_of(Import)
 _LAST_REJECTED_AT = (
     select(func.max(_earlier.closed_at))
     .where(
-        _earlier.practice_id == Import.practice_id,
         _earlier.xpm_uuid == Import.xpm_uuid,
+        confined(_earlier.practice_id, Import.practice_id),
         _earlier.state.in_((ImportState.REJECTED, ImportState.FAILED)),
         _earlier.closed_at <= Import.created_at,
     )

@@ -9,9 +9,11 @@ import json
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -27,6 +29,8 @@ from tests.worker.runner.running import count, outcomes
 from tests.world import World, building
 from worker.local.mail_catcher import MailCatcher
 from worker.local.processes import Process, Supervised, free_port, log_line
+from worker.parts import Parts
+from worker.process import run_worker
 from xpm.simulator.faults import FaultRule
 from xpm.simulator.serve import SimulatorHandle
 
@@ -194,3 +198,16 @@ def test_a_killed_workers_job_is_done_by_another(
     assert world.jobs_of(import_id)["create_client"].state is JobState.SUCCEEDED
     assert [count(world, table) for table in ("clients", "import_events")] == [1, 1]
     assert sum(process.exit_code is not None for process in (processes["worker-1"], processes["worker-2"])) == 1
+
+
+def test_a_worker_finds_rows_by_index(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: dict[str, Any] = {}
+
+    def from_environment(**given: Any) -> Parts:
+        asked.update(given)
+        raise KeyError
+
+    monkeypatch.setattr(Parts, "from_environment", from_environment)
+    with pytest.raises(KeyError):
+        run_worker(["import"], threads=1, stopping=threading.Event())
+    assert asked["by_index"]

@@ -624,7 +624,7 @@ RINGING = (
         "ring-full-lane",
         "nothing is rung a second time while its queue is long",
         "P10, P17: a queue that is behind grows without limit",
-        (Edit(CANDIDATES, "[lane for lane in Lane if lane not in full_lanes]", "list(Lane)"),),
+        (Edit(CANDIDATES, "tuple(lane for lane in Lane if lane not in full_lanes)", "tuple(Lane)"),),
         (
             "tests/worker/leader/test_relay_fairness.py::test_a_long_queue_is_not_rung_again_but_takes_what_is_new[sqlite]",
         ),

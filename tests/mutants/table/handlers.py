@@ -397,8 +397,8 @@ WRITING = (
         (
             Edit(
                 "portal_db/clients/clients.py",
-                'one_of(Client.id, "client_ids"), XpmLink.disconnected_at.is_(None))',
-                'one_of(Client.id, "client_ids"))',
+                'one_of(XpmLink.client_id, "client_ids"), XpmLink.disconnected_at.is_(None))',
+                'one_of(XpmLink.client_id, "client_ids"))',
             ),
         ),
         (

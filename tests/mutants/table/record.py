@@ -6,6 +6,7 @@ from tests.mutants.mutant import Edit, Mutant
 
 JOBS = "portal_db/work/jobs.py"
 CLAIMS = "tests/portal_db/work/test_claims.py"
+BATCH_GROWTH = "tests/portal_db/work/test_batch_growth.py::test_a_set_reads_what_it_imports[new postgresql]"
 LEASES = "tests/portal_db/work/test_leases.py"
 POOLER = "portal_db/pooler.py"
 POOLER_TESTS = "tests/portal_db/test_pooler.py"
@@ -62,7 +63,7 @@ CLAIMING = (
         "clock-back-ring",
         "a job rung before the database's clock went back is rung again",
         "what Redis lost meanwhile is not rung until the clock has caught up",
-        (Edit("portal_db/work/candidates.py", "in (long_ago, from_the_future) for", "in (long_ago,) for"),),
+        (Edit("portal_db/work/candidates.py", "in _in_vain(lanes) for", "in _in_vain(lanes)[:1] for"),),
         (
             "tests/worker/leader/test_clock_went_back.py"
             "::test_what_was_rung_in_the_future_is_rung_again_and_counts_as_nothing_under_way[postgresql]",
@@ -174,6 +175,96 @@ CLAIMING = (
             ),
         ),
         ("tests/portal_db/work/test_job_growth.py::test_finished_work_and_the_backlog_cost_nothing[new postgresql]",),
+    ),
+    Mutant(
+        "import-lock-by-id",
+        "imports whose jobs are about to run are found by these jobs, not by their states",
+        "invariant 8: without statistics each claim of a set reads all open imports of a batch, and the jobs of each",
+        (
+            Edit(
+                "portal_db/work/imports.py",
+                "        import_state_of_found.in_((ImportState.ACCEPTED, ImportState.WAITING)),",
+                "        Import.state.in_((ImportState.ACCEPTED, ImportState.WAITING)),",
+            ),
+        ),
+        (BATCH_GROWTH,),
+    ),
+    Mutant(
+        "earlier-imports-by-record",
+        "earlier imports of a record are found by the record, and only checked for their practice",
+        "invariant 8: without statistics each import of a batch reads all imports of its practice",
+        (
+            Edit(
+                "portal_db/xero/requester.py",
+                "confined(_earlier.practice_id, Import.practice_id)",
+                "_earlier.practice_id == Import.practice_id",
+            ),
+        ),
+        (BATCH_GROWTH,),
+    ),
+    Mutant(
+        "emails-by-id",
+        "welcome emails that are about to be written are found by their ids, and only checked for their practice",
+        "invariant 8: without statistics each set of emails reads all clients of its practice",
+        (
+            Edit(
+                "portal_db/welcome_emails.py",
+                '        confined(Client.practice_id, bindparam("practice_id")),',
+                '        Client.practice_id == bindparam("practice_id"),',
+            ),
+        ),
+        (BATCH_GROWTH,),
+    ),
+    Mutant(
+        "claims-by-email",
+        "earlier rows of a batch that need an email are found by the email, and only checked for their practice",
+        "invariant 8: without statistics each set of a batch reads all of the batch",
+        (
+            Edit(
+                "portal_db/work/imports.py",
+                """        one_of(Import.email_key, "email_keys"),
+        confined(Import.practice_id, bindparam("practice_id")),
+""",
+                """        one_of(Import.email_key, "email_keys"),
+        Import.practice_id == bindparam("practice_id"),
+""",
+            ),
+        ),
+        (BATCH_GROWTH,),
+    ),
+    Mutant(
+        "same-record-by-record",
+        "other open imports of a record are found by the record, not by their states",
+        "invariant 8: without statistics each set of a batch reads all open imports",
+        (
+            Edit(
+                "portal_db/work/imports.py",
+                "    import_state_of_found.in_(OPEN_IMPORT_STATES),",
+                "    Import.state.in_(OPEN_IMPORT_STATES),",
+            ),
+        ),
+        (BATCH_GROWTH,),
+    ),
+    Mutant(
+        "worker-by-index",
+        "a worker's statements find rows by index, however few a table has at first",
+        "invariant 8: a worker's connection keeps a plan that reads the whole table when it has many",
+        (
+            Edit(
+                "portal_db/database.py", '_BY_INDEX = {"enable_seqscan": "off"}', '_BY_INDEX = {"enable_seqscan": "on"}'
+            ),
+        ),
+        (
+            "tests/portal_db/work/test_batch_growth.py"
+            "::test_a_worker_keeps_no_plan_that_reads_a_whole_table[new postgresql]",
+        ),
+    ),
+    Mutant(
+        "worker-asks-for-index",
+        "worker processes ask for it",
+        "invariant 8: a worker's connection keeps a plan that reads the whole table when it has many",
+        (Edit("worker/process.py", "threads=threads, by_index=True)", "threads=threads)"),),
+        ("tests/worker/test_processes.py::test_a_worker_finds_rows_by_index",),
     ),
     Mutant(
         "page-from-its-index",

@@ -302,8 +302,8 @@ CONFINED = (
         (
             Edit(
                 "portal_db/welcome_emails.py",
-                '        WelcomeEmail.practice_id == bindparam("practice_id"),\n'
-                '        Client.practice_id == bindparam("practice_id"),\n',
+                '        confined(WelcomeEmail.practice_id, bindparam("practice_id")),\n'
+                '        confined(Client.practice_id, bindparam("practice_id")),\n',
                 "",
             ),
         ),

@@ -1,0 +1,132 @@
+"""What a set of imports makes PostgreSQL read grows neither with its practice nor with its batch.
+
+The tables were never analysed: in the first minute of a new installation its first batch is under way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from hashlib import md5
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import select, text
+
+from portal_db import welcome_emails
+from portal_db.access import people
+from portal_db.database import Database, Tx
+from portal_db.tables import Import
+from portal_db.work import imports
+from portal_db.xero import requester
+from tests.portal_db.work.test_job_growth import rows_read
+from tests.servers.fixtures import NEW
+from tests.world import World
+
+pytestmark = pytest.mark.parametrize("database_url", [NEW], indirect=True)
+
+BATCH, SET = 5_000, 50
+TABLES = ("imports", "jobs", "logins", "clients", "client_fields", "xpm_links", "welcome_emails")
+
+#: Of two indexes that look equally good PostgreSQL takes the newer one: here that of a practice's imports.
+_NEWER = (
+    "DROP INDEX ix_imports_listing",
+    "CREATE INDEX ix_imports_listing ON imports (practice_id, created_at, id)",
+)
+#: A batch whose first half was imported: person `n` has the import, client, login and email with the number `n`.
+_FILL = (
+    """INSERT INTO batches (id, practice_id, requested_by, idempotency_key, fingerprint, size, created_at)
+       VALUES (:batch_id, :practice_id, :staff_id, 'a batch', '', :number, now())""",
+    """INSERT INTO imports (id, practice_id, requested_by, idempotency_key, fingerprint, batch_id, position, xpm_uuid, kind,
+                            email_key, send_welcome_email, bring_details, bring_relationships, state, epoch,
+                            epoch_started_at, revision, created_at)
+       SELECT md5('import' || n)::uuid, :practice_id, :staff_id, n::text, '', :batch_id, n, md5('record' || n)::uuid,
+              'individual', n || '@clients.example', true, true, true,
+              CASE WHEN n < :number / 2 THEN 'succeeded' ELSE 'accepted' END, 1, now(), 1, clock_timestamp()
+       FROM generate_series(0, :number - 1) n""",
+    """INSERT INTO jobs (id, practice_id, import_id, epoch, kind, lane, interactive, in_batch_order, asked_at, position,
+                         args, dedupe_key, deadline_seconds, state, attempts, deferrals, lost_leases, created_at)
+       SELECT md5('job' || n)::uuid, :practice_id, md5('import' || n)::uuid, 1, 'validate_import', 'import', false, true,
+              now(), n, '{}', n::text, 60, 'queued', 0, 0, 0, now()
+       FROM generate_series(:number / 2, :number - 1) n""",
+    """INSERT INTO logins (id, kind, email, email_key, created_at)
+       SELECT md5('login' || n)::uuid, 'client', n || '@clients.example', n || '@clients.example', now()
+       FROM generate_series(0, :number / 2 - 1) n""",
+    """INSERT INTO clients (id, practice_id, kind, name, client_type, subscription, login_id, is_new, created_by, created_at)
+       SELECT md5('client' || n)::uuid, :practice_id, 'individual', 'A person', 'Personal', 'Starter',
+              md5('login' || n)::uuid, true, :staff_id, now()
+       FROM generate_series(0, :number / 2 - 1) n""",
+    """INSERT INTO client_fields (client_id, field, value, source, is_override, as_of)
+       SELECT md5('client' || n)::uuid, field, 'a value', 'xpm', false, now()
+       FROM generate_series(0, :number / 2 - 1) n, unnest(ARRAY['name', 'email', 'phone', 'city']) field""",
+    """INSERT INTO xpm_links (id, practice_id, client_id, connection_id, tenant_id, xpm_uuid, linked_by, linked_at)
+       SELECT md5('link' || n)::uuid, :practice_id, md5('client' || n)::uuid, :connection_id, 'a tenant',
+              md5('record' || n)::uuid, :staff_id, now()
+       FROM generate_series(0, :number / 2 - 1) n""",
+    """INSERT INTO welcome_emails (id, practice_id, client_id, version, state, message_id, created_at)
+       SELECT md5('email' || n)::uuid, :practice_id, md5('client' || n)::uuid, 1, 'pending', n::text, now()
+       FROM generate_series(0, :number / 2 - 1) n""",
+)
+
+
+def fill(world: World) -> None:
+    given = {
+        "batch_id": uuid4(),
+        "practice_id": world.practice_id,
+        "staff_id": world.staff_id,
+        "connection_id": world.connection_id,
+        "number": BATCH,
+    }
+    with world.database.write() as tx:
+        for table in TABLES:
+            tx.session.execute(text(f"ALTER TABLE {table} SET (autovacuum_enabled = false)"))
+        for statement in (*_NEWER, *_FILL):
+            tx.session.execute(text(statement), given)
+
+
+def ids(what: str, numbers: range) -> list[UUID]:
+    return [UUID(md5(f"{what}{number}".encode(), usedforsecurity=False).hexdigest()) for number in numbers]
+
+
+def test_a_set_reads_what_it_imports(world: World) -> None:
+    fill(world)
+    next_ones = range(BATCH // 2, BATCH // 2 + SET)
+    with world.database.read() as tx:
+        rows = {
+            row.id: row for row in tx.session.scalars(select(Import).where(Import.id.in_(ids("import", next_ones))))
+        }
+    emails = {row_id: f"{number}@clients.example" for number, row_id in enumerate(rows)}
+    steps: dict[str, Callable[[Tx], Any]] = {
+        "lock what has not begun": lambda tx: imports.lock_not_begun(tx, ids("job", next_ones)),
+        "who requests": lambda tx: requester.requesters(tx, rows.keys()),
+        "same record": lambda tx: imports.second_imports_of_records(tx, rows.values()),
+        "same email": lambda tx: imports.earlier_claims_on_emails(tx, emails, rows),
+        "emails to write": lambda tx: welcome_emails.addressed(tx, ids("email", range(SET)), world.practice_id),
+    }
+    found = {name: rows_read(world, step) for name, step in steps.items()}
+    assert {name: rows for name, rows in found.items() if rows > 25 * SET} == {}, f"of a batch of {BATCH}"
+
+
+def rows_of_whole_tables(database: Database, step: Callable[[Tx], object]) -> int:
+    """How many rows a step reads by going through tables from the beginning to the end."""
+    read = text("SELECT coalesce(sum(seq_tup_read), 0) FROM pg_stat_xact_user_tables")
+    with database.write() as tx:
+        step(tx)
+        return int(tx.session.scalars(read).one())
+
+
+def test_a_worker_keeps_no_plan_that_reads_a_whole_table(world: World) -> None:
+    # Given a worker whose connection has looked up logins often while there were few
+    def look_up(tx: Tx) -> None:
+        people.logins_of_emails(tx, [f"{number}@clients.example" for number in range(SET)])
+
+    url = world.database.engine.url.render_as_string(hide_password=False)
+    with closing(Database(url, by_index=True)) as worker, closing(Database(url)) as another:
+        for database in (worker, another):
+            for _ in range(20):  # until the driver prepares it, and PostgreSQL plans it once and for all
+                rows_of_whole_tables(database, look_up)
+        # When they have become many
+        fill(world)
+        # Then it does not go through them, as another connection does
+        assert rows_of_whole_tables(another, look_up) > BATCH // 2, "or this test shows nothing"
+        assert rows_of_whole_tables(worker, look_up) == 0
