@@ -55,11 +55,11 @@ def measure(*, imports: int, workers: int) -> dict[str, Any]:
             if closed == imports:
                 break
             deployment.processes.check()
-            time.sleep(0.5)
+            time.sleep(1)
         print(file=sys.stderr)
         with deployment.database.read() as tx:
             closed_at = [row.closed_at for row in of_batch(tx, batch.batch_id) if row.closed_at is not None]
-        # Not until the look that found it: half a second between two looks is a lot for 600 imports.
+        # Not until the look that found it: a second between two looks is a lot for 600 imports.
         seconds = (max(closed_at) - began_at).total_seconds()
         emails = sum(1 for _ in (deployment.mail / "deliveries.jsonl").open())
         statements = _statements(deployment, to_count)
