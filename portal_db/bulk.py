@@ -246,7 +246,8 @@ def confined(column: Any, value: Any) -> ColumnElement[bool]:
     PostgreSQL takes an unknown table for small, so all rows of a practice look as cheap as the one with a key. It then reads
     them all for each key, and a connection keeps such a plan.
     """
-    return column.is_not_distinct_from(value)  # type: ignore[no-any-return]
+    condition: ColumnElement[bool] = column.is_not_distinct_from(value)
+    return condition
 
 
 class one_of(FunctionElement[bool]):

@@ -120,6 +120,7 @@ _ADDRESSED = (
         confined(Client.practice_id, bindparam("practice_id")),
     )
 )
+#: Updates of the table, on the connection: one of the class SQLAlchemy takes apart at each execution.
 _TABLE: Any = WelcomeEmail.__table__
 _UUID = WelcomeEmail.id.type
 _IS_EMAIL = WelcomeEmail.id == bindparam("email_id", type_=_UUID)

@@ -169,7 +169,7 @@ def background(tx: Tx, limit: int) -> list[tuple[int, Candidate]]:
     """The first unrung background jobs of each practice, lane and kind: as many as its practice has room for in the lane's
     group, with that room. Practices without room are left out; of too many, those with most room come first."""
     statement = _first_of_each(limit, tx.dialect)
-    return [(room, _candidate(row)) for room, *row in tx.session.execute(statement, {"at_once": AT_ONCE})]
+    return [(room, _candidate(row)) for room, *row in tx.session.connection().execute(statement, {"at_once": AT_ONCE})]
 
 
 @cache

@@ -50,8 +50,10 @@ class Behaviour(BaseModel):
     @classmethod
     def of(cls, folder: Path) -> Self:
         """Read the folder's file. Raises pydantic.ValidationError if it is not valid."""
-        path = folder / "behaviour.json"
-        return cls.model_validate_json(path.read_bytes()) if path.exists() else cls()
+        try:
+            return cls.model_validate_json((folder / "behaviour.json").read_bytes())
+        except FileNotFoundError:
+            return cls()
 
     def save(self, folder: Path) -> None:
         """Apply from the next message on."""
