@@ -79,7 +79,7 @@ def execute(
     *args: Any,
     more: Types = (),
 ) -> Any:
-    """Execute a statement for rows, one or more, that name the same values. Within `together` those that wait go with it.
+    """Execute a statement for rows, one or more, that name the same values. Those that wait go with it.
 
     Args:
         build: a function of a module, which makes the statement from `Given` and `args`. It is made once.
@@ -94,37 +94,62 @@ def write(
     rows: Sequence[Mapping[str, Any]],
     build: Callable[..., Any],
     *args: Any,
+    more: Types = (),
 ) -> None:
     """`execute` of a statement whose result nobody reads; within `together` it waits for the others."""
-    part = _Part(table, rows, build, args, ())
-    if tx.waiting is None:
-        _send(tx, [part])
+    parts = [*_waiting(tx, table), _Part(table, rows, build, args, more)]
+    if tx.waiting is not None and tx.waiting.is_open:
+        tx.waiting.parts = parts
     else:
-        tx.waiting = [*_waiting(tx, table), part]
+        _send(tx, parts)
 
 
 @contextmanager
-def together(tx: Tx) -> Iterator[None]:
+def together(tx: Tx, *, with_next: bool = False) -> Iterator[None]:
     """Send the statements that are written within as one, with the next that returns something or else at the end: for
     statements none of which depends on what another has written. PostgreSQL is asked once instead of once for each; SQLite
-    takes them one by one."""
-    assert tx.waiting is None, "not one within another"  # noqa: S101 -- a mistake of ours
-    tx.waiting = []
+    takes them one by one.
+
+    Args:
+        with_next: what waits at the end is sent with the next statement of this module, which does not depend on it either,
+            or before the transaction does anything else.
+    """
+    assert tx.waiting is None or not tx.waiting.is_open, "not one within another"  # noqa: S101 -- a mistake of ours
+    tx.send_waiting()
+    tx.waiting = waiting = Waiting(tx)
     try:
         yield
-        _send(tx, tx.waiting)
+        if not with_next:
+            waiting.send()
+    except BaseException:
+        waiting.parts = ()
+        raise
     finally:
-        tx.waiting = None
+        waiting.is_open = False
+
+
+class Waiting:
+    """Statements of a transaction that wait to be sent with the next. `is_open`: others may join them."""
+
+    def __init__(self, tx: Tx) -> None:
+        self._tx = tx
+        self.parts: Sequence[_Part] = ()
+        self.is_open = True
+
+    def send(self) -> None:
+        parts, self.parts = self.parts, ()
+        if parts:
+            _send(self._tx, parts)
 
 
 def _waiting(tx: Tx, table: type[Base]) -> Sequence[_Part]:
     """The statements that can be sent with the next one, which is about this table: they wait no longer."""
-    parts: Sequence[_Part] = tx.waiting or ()
-    if tx.waiting is not None:
-        tx.waiting = []
-    if any(each.table is table for each in parts):  # one statement must not change a row twice
-        _send(tx, parts)
+    if tx.waiting is None:
         return ()
+    if any(each.table is table for each in tx.waiting.parts):  # one statement must not change a row twice
+        tx.waiting.send()
+    parts: Sequence[_Part] = tx.waiting.parts
+    tx.waiting.parts = ()
     return parts
 
 

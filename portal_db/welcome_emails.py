@@ -34,14 +34,24 @@ class Intent:
 
 
 def add(tx: Tx, practice_id: UUID, client_id: UUID, *, asked_at: datetime) -> UUID:
-    """`add_all` for one client. Returns the id of the client's welcome email."""
-    return add_all(tx, practice_id, {client_id: asked_at})[client_id]
+    """Record a client's welcome email, to be sent, unless the client has one: the unique index decides.
+
+    Args:
+        asked_at: when it was requested. If that was before the database was restored from a backup, it may have been sent
+            already, so its state is unknown.
+
+    Returns:
+        The id of the client's welcome email.
+    """
+    row = _row(tx, practice_id, client_id, asked_at)
+    added: UUID | None = bulk.execute(tx, WelcomeEmail, [row], _add_if_none, more=_ASKED).scalar()
+    if added is not None:
+        return added
+    return tx.session.scalars(select(WelcomeEmail.id).where(WelcomeEmail.client_id == client_id)).one()
 
 
 def add_all(tx: Tx, practice_id: UUID, asked_at: Mapping[UUID, datetime]) -> dict[UUID, UUID]:
-    """Record clients' welcome emails, to be sent. A client has one at most: the unique index decides.
-
-    An email requested before the database was restored from a backup may have been sent already, so its state is unknown.
+    """`add` for new clients, which have none.
 
     Args:
         asked_at: when each client's email was requested, by client.
@@ -49,28 +59,22 @@ def add_all(tx: Tx, practice_id: UUID, asked_at: Mapping[UUID, datetime]) -> dic
     Returns:
         The id of each client's welcome email.
     """
-    if not asked_at:
-        return {}
-    rows: list[dict[str, Any]] = []
-    for client_id, asked in asked_at.items():
-        email_id: UUID = tx.new_id()
-        rows.append(
-            {
-                "id": email_id,
-                "practice_id": practice_id,
-                "client_id": client_id,
-                "version": 1,
-                "asked": asked,
-                "message_id": message_id(email_id, 1),
-            }
-        )
-    added = set(bulk.execute(tx, WelcomeEmail, rows, _add, more=_ASKED).scalars())
-    found: dict[UUID, UUID] = {row["client_id"]: row["id"] for row in rows if row["id"] in added}
-    earlier = asked_at.keys() - found.keys()
-    if earlier:
-        statement = select(WelcomeEmail.client_id, WelcomeEmail.id).where(WelcomeEmail.client_id.in_(earlier))
-        found |= dict(tx.session.execute(statement).all())
-    return found
+    rows = [_row(tx, practice_id, client_id, asked) for client_id, asked in asked_at.items()]
+    if rows:
+        bulk.write(tx, WelcomeEmail, rows, _add, more=_ASKED)
+    return {row["client_id"]: row["id"] for row in rows}
+
+
+def _row(tx: Tx, practice_id: UUID, client_id: UUID, asked_at: datetime) -> dict[str, Any]:
+    email_id: UUID = tx.new_id()
+    return {
+        "id": email_id,
+        "practice_id": practice_id,
+        "client_id": client_id,
+        "version": 1,
+        "asked": asked_at,
+        "message_id": message_id(email_id, 1),
+    }
 
 
 _STATE = WelcomeEmail.state.type
@@ -80,8 +84,11 @@ _ASKED = (("asked", UtcDateTime()),)
 def _add(given: Given) -> Any:
     may_be_sent = given["asked"] <= restores.LATEST
     state = case((may_be_sent, literal(EmailState.UNKNOWN, _STATE)), else_=literal(EmailState.PENDING, _STATE))
-    statement = given.insert(given.columns | {"state": state, "created_at": db_now()})
-    return statement.on_conflict_do_nothing().returning(WelcomeEmail.id)
+    return given.insert(given.columns | {"state": state, "created_at": db_now()})
+
+
+def _add_if_none(given: Given) -> Any:
+    return _add(given).on_conflict_do_nothing().returning(WelcomeEmail.id)
 
 
 def message_id(email_id: UUID, version: int) -> str:
@@ -174,15 +181,6 @@ _SENT = (
     .values(state=EmailState.SENT, sent_at=db_now())
     .returning(WelcomeEmail.id)
 )
-_MARK_SENT = (
-    update(_TABLE)
-    .where(
-        one_of(WelcomeEmail.id, "email_ids"),
-        one_of(WelcomeEmail.sending_token, "tokens"),
-        WelcomeEmail.state == EmailState.SENDING,
-    )
-    .values(state=EmailState.SENT, sent_at=db_now())
-)
 
 
 def begin_sending(tx: Tx, intent: Intent, *, token_hash: str, valid_seconds: float, address: str) -> bool:
@@ -214,8 +212,13 @@ def finish_sending(tx: Tx, intent: Intent, state: EmailState) -> bool:
 
 def mark_sent(tx: Tx, intents: Sequence[Intent]) -> None:
     """End intents as sent, by one statement. Those that have ended, or that another job's lease holds, stay as they are."""
-    values = {"email_ids": [each.email_id for each in intents], "tokens": [each.lease_token for each in intents]}
-    tx.session.connection().execute(_MARK_SENT, values)
+    rows = [{"id": each.email_id, "sending_token": each.lease_token} for each in intents]
+    bulk.write(tx, WelcomeEmail, rows, _mark_sent)
+
+
+def _mark_sent(given: Given) -> Any:
+    is_ours = (WelcomeEmail.sending_token == given["sending_token"], WelcomeEmail.state == EmailState.SENDING)
+    return given.update({"state": EmailState.SENT, "sent_at": db_now()}).where(*is_ours)
 
 
 def _of(intent: Intent) -> dict[str, Any]:

@@ -144,7 +144,7 @@ def _create(tx: Tx, new: Sequence[_NewClient]) -> dict[UUID, Result]:
         clients.make_visible(tx, [(client_ids[each.task.row.id], each.task.row.requested_by) for each in new])
         imports.set_clients(tx, client_ids)
         erasures.lift(tx, practice_id, {each.task.row.xpm_uuid for each in new})
-        clients.update_fields(tx, [_first_fields(each, client_ids) for each in new])
+        clients.add_fields(tx, [_first_fields(each, client_ids) for each in new])
         emails = welcome_emails.add_all(tx, practice_id, asked_at)
         linked = clients.link_all(tx, [_link_row(tx, each, client_ids) for each in new])
     if len(linked) < len(new):

@@ -70,7 +70,7 @@ def _write(tx: Tx, new: Sequence[_Details], known: Mapping[UUID, Mapping[str, Cl
         updates.append(FieldUpdate(each.client.id, values, each.task.fetched.as_of, by, known[each.client.id]))
     values_of = {(each.client.id, field): value for each in new for field, value in each.values.items()}
     of_client = {each.client.id: each for each in new}
-    with bulk.together(tx):
+    with bulk.together(tx, with_next=True):
         clients.replace_conflicts(tx, list(of_client), EMAIL, conflicts)
         written = clients.update_fields(tx, updates)
         clients.set_names(tx, {key[0]: _names(of_client[key[0]]) for key in written if key[1] == "name"})

@@ -94,7 +94,7 @@ def merge_updates(tx: Tx, practice_id: UUID, updates: Sequence[RecordUpdate]) ->
             "import_begun_at": begun_at or link.import_begun_at,
             "synced_hash": update.content_hash if is_newer else link.synced_hash,
         }
-    with bulk.together(tx):
+    with bulk.together(tx, with_next=True):
         relationships.insert_rows(tx, merged.new)
         relationships.write_rows(tx, merged.changed)
         relationships.rename_members(tx, merged.renamed)

@@ -12,7 +12,7 @@ from sqlalchemy import Select, and_, func, select
 from portal_db.database import Tx
 from portal_db.dialect import one_as, update_rows
 from portal_db.states import ConnectionState, Role
-from portal_db.tables import ClientVisibility, Login, Practice, SecondFactor, Staff, XpmConnection
+from portal_db.tables import ClientVisibility, Login, Practice, SecondFactor, Staff, XpmConnection, is_live_connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def _members(practice_id: UUID) -> Select[Staff, str, bool, datetime | None, int
         .correlate(Staff)
         .scalar_subquery()
     )
-    is_live = and_(XpmConnection.staff_id == Staff.id, XpmConnection.state != ConnectionState.DISCONNECTED)
+    is_live = and_(XpmConnection.staff_id == Staff.id, is_live_connection)
     return (
         select(
             Staff, Login.email, Login.password_hash.is_not(None), SecondFactor.set_up_at, assigned, XpmConnection.state

@@ -174,25 +174,37 @@ def update_fields(tx: Tx, updates: Sequence[FieldUpdate]) -> set[tuple[UUID, str
     Returns:
         The clients and names of the fields that were written.
     """
-    rows = [
+    rows = _rows(updates)
+    if not rows:
+        return set()
+    written = {(client_id, field) for client_id, field in bulk.execute(tx, ClientField, rows, _put_fields)}
+    _note(tx, updates, written)
+    return written
+
+
+def add_fields(tx: Tx, updates: Sequence[FieldUpdate]) -> None:
+    """Write the first fields of new clients, with their history."""
+    rows = _rows(updates)
+    insert_rows(tx, ClientField, rows)
+    _note(tx, updates, {(row["client_id"], row["field"]) for row in rows})
+
+
+def _rows(updates: Iterable[FieldUpdate]) -> list[dict[str, Any]]:
+    return [
         {**row_of(item), "client_id": update.client_id, "as_of": update.as_of}
         for update in updates
         for item in update.values
     ]
-    if not rows:
-        return set()
-    written = {(client_id, field) for client_id, field in bulk.execute(tx, ClientField, rows, _put_fields)}
-    history.note_all(
-        tx,
-        [
-            (update.by, Change(update.client_id, history.CLIENT, item.field, before, item.value))
-            for update in updates
-            for item in update.values
-            if (update.client_id, item.field) in written
-            and (before := _value(update.known.get(item.field))) != item.value
-        ],
-    )
-    return written
+
+
+def _note(tx: Tx, updates: Iterable[FieldUpdate], written: Collection[tuple[UUID, str]]) -> None:
+    changes = [
+        (update.by, Change(update.client_id, history.CLIENT, item.field, before, item.value))
+        for update in updates
+        for item in update.values
+        if (update.client_id, item.field) in written and (before := _value(update.known.get(item.field))) != item.value
+    ]
+    history.note_all(tx, changes)
 
 
 def _put_fields(given: Given) -> Any:

@@ -23,6 +23,7 @@ from portal_db.tables import (
     Staff,
     XpmConnection,
     XpmLink,
+    is_live_connection,
     same_directory,
 )
 from portal_db.types import db_now
@@ -127,7 +128,7 @@ def held(tx: Tx) -> list[Directory]:
 def listing(tx: Tx, *, practice_id: UUID | None = None, directory_id: UUID | None = None) -> list[DirectoryEntry]:
     """Directories with a live connection, or the one with this id, whatever its connections."""
     connections = exists().where(same_directory(XpmConnection, Directory))
-    live = connections.where(XpmConnection.state != ConnectionState.DISCONNECTED)
+    live = connections.where(is_live_connection)
     wanted: list[ColumnElement[bool]] = [Directory.id == directory_id] if directory_id else [live]
     if practice_id is not None:
         wanted.append(connections.where(XpmConnection.practice_id == practice_id))
@@ -145,7 +146,7 @@ def _entry(tx: Tx, directory: Directory) -> DirectoryEntry:
     names = (
         select(Practice.name)
         .join(XpmConnection, XpmConnection.practice_id == Practice.id)
-        .where(reads(directory), XpmConnection.state != ConnectionState.DISCONNECTED)
+        .where(reads(directory), is_live_connection)
         .distinct()
     )
     return DirectoryEntry(directory, sync, records, missing, list(tx.session.scalars(names.order_by(Practice.name))))

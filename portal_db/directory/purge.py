@@ -13,8 +13,16 @@ from sqlalchemy import ColumnElement, and_, exists, or_, select, tuple_
 
 from portal_db.database import Tx
 from portal_db.dialect import count_rows, delete_rows, update_rows
-from portal_db.states import ConnectionState, SyncState
-from portal_db.tables import Directory, DirectoryRecord, DirectorySync, XpmConnection, XpmLink, same_directory
+from portal_db.states import SyncState
+from portal_db.tables import (
+    Directory,
+    DirectoryRecord,
+    DirectorySync,
+    XpmConnection,
+    XpmLink,
+    is_live_connection,
+    same_directory,
+)
 from portal_db.types import db_now
 
 HOUR = 3600
@@ -65,10 +73,7 @@ def _is_stale() -> ColumnElement[bool]:
 
 def _is_disconnected(table: Any) -> ColumnElement[bool]:
     """Whether no connection reads it, or did within the last day."""
-    recent = or_(
-        XpmConnection.state != ConnectionState.DISCONNECTED,
-        XpmConnection.disconnected_at >= db_now(-DISCONNECTED_SECONDS),
-    )
+    recent = or_(is_live_connection, XpmConnection.disconnected_at >= db_now(-DISCONNECTED_SECONDS))
     return ~exists().where(same_directory(XpmConnection, table), recent)
 
 

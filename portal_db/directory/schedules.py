@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, and_, exists, or_, select
 from portal_db.aliases import alias_of
 from portal_db.database import Tx
 from portal_db.dialect import delete_rows, insert_or_ignore, update_rows
-from portal_db.states import ConnectionState, SyncMode
+from portal_db.states import SyncMode
 from portal_db.tables import (
     Directory,
     DirectorySync,
@@ -25,6 +25,7 @@ from portal_db.tables import (
     Schedule,
     ScheduledRun,
     XpmConnection,
+    is_live_connection,
     same_directory,
 )
 from portal_db.types import db_now
@@ -202,7 +203,7 @@ def _practices(tx: Tx, directory_ids: Collection[UUID]) -> defaultdict[UUID | No
             select(Directory.id, Practice.name)
             .join(XpmConnection, same_directory(XpmConnection, Directory))
             .join(Practice, Practice.id == XpmConnection.practice_id)
-            .where(Directory.id.in_(directory_ids), XpmConnection.state != ConnectionState.DISCONNECTED)
+            .where(Directory.id.in_(directory_ids), is_live_connection)
             .distinct()
         )
         for directory_id, name in tx.session.execute(statement.order_by(Practice.name)):
@@ -211,5 +212,5 @@ def _practices(tx: Tx, directory_ids: Collection[UUID]) -> defaultdict[UUID | No
 
 
 def _is_connected(practice_id: UUID | None = None) -> ColumnElement[bool]:
-    live = exists().where(same_directory(XpmConnection, Directory), XpmConnection.state != ConnectionState.DISCONNECTED)
+    live = exists().where(same_directory(XpmConnection, Directory), is_live_connection)
     return live if practice_id is None else live.where(XpmConnection.practice_id == practice_id)

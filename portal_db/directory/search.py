@@ -13,8 +13,7 @@ from config.folding import fold_name
 from portal_db import names
 from portal_db.database import Tx
 from portal_db.directory.directories import is_in
-from portal_db.states import ConnectionState
-from portal_db.tables import Directory, DirectoryRecord, XpmConnection, XpmLink, same_directory
+from portal_db.tables import Directory, DirectoryRecord, XpmConnection, XpmLink, is_live_connection, same_directory
 from portal_db.visibility import Viewer
 
 S = TypeVar("S", bound=Select[*tuple[Any, ...]])
@@ -99,7 +98,7 @@ def structures_of(tx: Tx, practice_id: UUID) -> Sequence[tuple[str, int]]:
     through = and_(
         same_directory(XpmConnection, DirectoryRecord),
         XpmConnection.practice_id == practice_id,
-        XpmConnection.state != ConnectionState.DISCONNECTED,
+        is_live_connection,
     )
     count = func.count(DirectoryRecord.xpm_uuid.distinct())
     statement = (

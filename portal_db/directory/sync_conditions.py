@@ -13,7 +13,7 @@ from portal_db.dialect import count_rows, has_row
 from portal_db.directory import directories
 from portal_db.directory.directories import Reader, reads
 from portal_db.states import ConnectionState
-from portal_db.tables import Directory, DirectorySync, Practice, XpmConnection, same_directory
+from portal_db.tables import Directory, DirectorySync, Practice, XpmConnection, is_live_connection, same_directory
 from portal_db.types import db_now
 
 DAY = 86_400
@@ -48,13 +48,13 @@ def time_zone(tx: Tx, directory: Directory) -> str:
 
 def shared_by(tx: Tx, tenant_id: str) -> int:
     """How many directories share a tenant's quota: 1, unless several logins are connected to it."""
-    live = exists().where(same_directory(XpmConnection, Directory), XpmConnection.state != ConnectionState.DISCONNECTED)
+    live = exists().where(same_directory(XpmConnection, Directory), is_live_connection)
     return max(count_rows(tx, Directory.tenant_id == tenant_id, live), 1)
 
 
 def sync_conditions(tx: Tx, directory_id: UUID, *, in_use_days: float) -> SyncConditions:
     directory = tx.session.get_one(Directory, directory_id, populate_existing=True)
-    states = select(XpmConnection.state).where(reads(directory), XpmConnection.state != ConnectionState.DISCONNECTED)
+    states = select(XpmConnection.state).where(reads(directory), is_live_connection)
     of_tenant = select(Directory.id).where(Directory.tenant_id == directory.tenant_id)
     return SyncConditions(
         directory=directory,

@@ -51,7 +51,14 @@ from portal_db.tables.work import (
     Pause,
 )
 from portal_db.tables.workers import Worker, WorkerKind
-from portal_db.tables.xero import DirectoryRecord, ReconnectNotice, XeroConsent, XeroLogin, XpmConnection
+from portal_db.tables.xero import (
+    DirectoryRecord,
+    ReconnectNotice,
+    XeroConsent,
+    XeroLogin,
+    XpmConnection,
+    is_live_connection,
+)
 
 __all__ = [
     "DISABLED_BY_HAND",
@@ -125,5 +132,6 @@ __all__ = [
     "XeroLogin",
     "XpmConnection",
     "XpmLink",
+    "is_live_connection",
     "same_directory",
 ]

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, ForeignKey, LargeBinary, String, UniqueConstraint, false
+from sqlalchemy import JSON, ColumnElement, ForeignKey, LargeBinary, String, UniqueConstraint, false, literal_column
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal_db.states import ConnectionState, EmailState
@@ -65,6 +65,10 @@ class XpmConnection(Base):
     breaks: Mapped[int]
     connected_at: Mapped[datetime]
     disconnected_at: Mapped[datetime | None]
+
+
+#: Written out as in the partial index, which a plan that is made once for all parameters could not use otherwise.
+is_live_connection: ColumnElement[bool] = XpmConnection.state != literal_column("'disconnected'")
 
 
 class DirectoryRecord(Base):

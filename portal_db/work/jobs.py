@@ -365,8 +365,11 @@ def succeed(tx: Tx, *leases: Lease) -> None:
         LeaseLost: one of them is no longer ours; the caller's transaction must roll back.
     """
     in_one = tx.is_postgresql  # SQLite has no statement that does both
-    statement = _SUCCEED_AND_RECORD if in_one else _SUCCEED
-    done = set(tx.session.connection().scalars(statement, under(leases)))
+    if in_one:
+        rows = [{"job_id": lease.job_id, "token": lease.token} for lease in leases]
+        done = set(bulk.execute(tx, JobAttempt, rows, _succeed_and_record).scalars())
+    else:
+        done = set(tx.session.connection().scalars(_SUCCEED, under(leases)))
     lost = [lease.job_id for lease in leases if lease.job_id not in done]
     if lost:
         raise LeaseLost(f"job {lost[0]} is no longer ours")
@@ -505,24 +508,21 @@ def _record_attempt(given: Given) -> Any:
     )
 
 
-_DONE = _SUCCEED.returning(Job.lease_token, Job.lease_owner, Job.started_at).cte("done")
-_SUCCEED_AND_RECORD = (
-    insert(JobAttempt.__table__)  # type: ignore[arg-type]  # it is a table
-    .from_select(
-        ["token", "job_id", "number", "owner", "started_at", "finished_at", "outcome"],
-        select(
-            _DONE.c.lease_token,
-            _DONE.c.id,
-            select(func.count() + 1).where(JobAttempt.job_id == _DONE.c.id).scalar_subquery(),
-            _DONE.c.lease_owner,
-            _DONE.c.started_at,
-            db_now(),
-            literal(AttemptOutcome.SUCCEEDED, JobAttempt.outcome.type),
-        ),
-    )
-    .add_cte(_DONE)
-    .returning(JobAttempt.job_id)
-)
+def _succeed_and_record(given: Given) -> Any:
+    """The jobs are done, each under its lease, and an attempt at each is recorded. Returns their ids."""
+    is_ours = and_(Job.id == given["job_id"], Job.lease_token == given["token"], state_of_found == JobState.RUNNING)
+    returned = (Job.id, Job.lease_token, Job.lease_owner, Job.started_at)
+    done = update(_TABLE).where(is_ours).values(**_SUCCEEDED, finished_at=db_now()).returning(*returned).cte("done")
+    new = {
+        "token": done.c.lease_token,
+        "job_id": done.c.id,
+        "number": select(func.count() + 1).where(JobAttempt.job_id == done.c.id).scalar_subquery(),
+        "owner": done.c.lease_owner,
+        "started_at": done.c.started_at,
+        "finished_at": db_now(),
+        "outcome": literal(AttemptOutcome.SUCCEEDED, JobAttempt.outcome.type),
+    }
+    return insert(given.table).from_select(list(new), select(*new.values())).add_cte(done).returning(JobAttempt.job_id)
 
 
 def _record_attempts(tx: Tx, ended: Sequence[tuple[Lease, Failure | None]], outcome: AttemptOutcome) -> None:

@@ -13,8 +13,18 @@ from sqlalchemy import and_, func, select
 
 from portal_db.database import Tx
 from portal_db.paging import Cursor, is_any_time, newest_first
-from portal_db.states import ConnectionState, JobState, ReviewState
-from portal_db.tables import Client, DirectoryRecord, Import, Job, Relationship, Staff, XpmConnection, same_directory
+from portal_db.states import JobState, ReviewState
+from portal_db.tables import (
+    Client,
+    DirectoryRecord,
+    Import,
+    Job,
+    Relationship,
+    Staff,
+    XpmConnection,
+    is_live_connection,
+    same_directory,
+)
 from portal_db.types import db_time
 from portal_db.visibility import Viewer
 from portal_db.work.due import is_out_of_turn, is_paused, state_of_found
@@ -52,7 +62,7 @@ def seen_in_xpm(tx: Tx, practice_id: UUID, staff_id: UUID, xpm_uuids: Sequence[U
         select(DirectoryRecord.xpm_uuid, _NAME, _EMAIL)
         .join(XpmConnection, same_directory(XpmConnection, DirectoryRecord))
         .where(XpmConnection.practice_id == practice_id, XpmConnection.staff_id == staff_id)
-        .where(XpmConnection.state != ConnectionState.DISCONNECTED, DirectoryRecord.xpm_uuid.in_(xpm_uuids))
+        .where(is_live_connection, DirectoryRecord.xpm_uuid.in_(xpm_uuids))
     )
     return {uuid: InXpm(name, email) for uuid, name, email in tx.session.execute(statement) if name}
 
@@ -64,7 +74,7 @@ def requested_names(tx: Tx, practice_id: UUID, import_ids: Sequence[UUID]) -> di
         .join(XpmConnection, XpmConnection.staff_id == Import.requested_by)
         .join(DirectoryRecord, same_directory(DirectoryRecord, XpmConnection))
         .where(Import.practice_id == practice_id, Import.id.in_(import_ids))
-        .where(XpmConnection.state != ConnectionState.DISCONNECTED, DirectoryRecord.xpm_uuid == Import.xpm_uuid)
+        .where(is_live_connection, DirectoryRecord.xpm_uuid == Import.xpm_uuid)
     )
     return {import_id: name for import_id, name in tx.session.execute(statement) if name}
 

@@ -19,8 +19,8 @@ from sqlalchemy import ColumnElement, literal, select, tuple_
 
 from portal_db.database import Tx
 from portal_db.dialect import among, update_rows
-from portal_db.states import ConnectionState, JobState, Lane
-from portal_db.tables import Job, XpmConnection
+from portal_db.states import JobState, Lane
+from portal_db.tables import Job, XpmConnection, is_live_connection
 from portal_db.types import db_now
 from portal_db.work import candidates
 from portal_db.work.candidates import GROUP_OF, LANE_GROUPS, ORDER, Candidate, Series
@@ -152,7 +152,7 @@ class _Quota:
 def _tenants_of(tx: Tx, practice_ids: Collection[UUID]) -> dict[UUID, list[str]]:
     statement = (
         select(XpmConnection.practice_id, XpmConnection.tenant_id)
-        .where(XpmConnection.practice_id.in_(practice_ids), XpmConnection.state != ConnectionState.DISCONNECTED)
+        .where(XpmConnection.practice_id.in_(practice_ids), is_live_connection)
         .distinct()
         .order_by(XpmConnection.practice_id, XpmConnection.tenant_id)
     )

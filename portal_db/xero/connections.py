@@ -11,7 +11,7 @@ from sqlalchemy import and_, func, select, update
 from portal_db.database import Tx
 from portal_db.dialect import insert_or_ignore, update_rows
 from portal_db.states import ConnectionState, ErrorClass, JobState
-from portal_db.tables import Import, Job, XeroLogin, XpmConnection
+from portal_db.tables import Import, Job, XeroLogin, XpmConnection, is_live_connection
 from portal_db.types import db_now
 from portal_db.work.due import due_in, import_is_open, state_of_found
 
@@ -27,9 +27,7 @@ def get(tx: Tx, connection_id: UUID) -> XpmConnection | None:
 
 def live_connection_of(tx: Tx, staff_id: UUID) -> XpmConnection | None:
     """A staff member's connection that is not disconnected; there is at most one."""
-    statement = select(XpmConnection).where(
-        XpmConnection.staff_id == staff_id, XpmConnection.state != ConnectionState.DISCONNECTED
-    )
+    statement = select(XpmConnection).where(XpmConnection.staff_id == staff_id, is_live_connection)
     return tx.session.scalar(statement)
 
 
@@ -98,7 +96,7 @@ def reconnect(tx: Tx, connection_id: UUID, *, xero_login_id: UUID, tenant_name: 
         tx,
         XpmConnection,
         XpmConnection.id == connection_id,
-        XpmConnection.state != ConnectionState.DISCONNECTED,
+        is_live_connection,
         state=ConnectionState.CONNECTED,
         xero_login_id=xero_login_id,
         tenant_name=tenant_name,
@@ -146,7 +144,7 @@ def works_for_import(tx: Tx, import_id: UUID) -> bool:
     statement = (
         select(XpmConnection.state)
         .join(Import, and_(Import.requested_by == XpmConnection.staff_id, Import.id == import_id))
-        .where(XpmConnection.state != ConnectionState.DISCONNECTED)
+        .where(is_live_connection)
         .with_for_update(of=XpmConnection)
     )
     return tx.session.scalar(statement) is ConnectionState.CONNECTED
@@ -164,6 +162,6 @@ def get_one(tx: Tx, connection_id: UUID) -> XpmConnection:
 
 def disconnect(tx: Tx, connection_id: UUID) -> bool:
     """Mark a connection disconnected; its links stay, but nothing is fetched through it. False when it was already."""
-    is_live = (XpmConnection.id == connection_id, XpmConnection.state != ConnectionState.DISCONNECTED)
+    is_live = (XpmConnection.id == connection_id, is_live_connection)
     values = {"state": ConnectionState.DISCONNECTED, "disconnected_at": db_now()}
     return bool(update_rows(tx, XpmConnection, *is_live, **values))

@@ -16,8 +16,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from portal_db.database import Tx
 from portal_db.dialect import has_row, update_rows, upsert
 from portal_db.paging import by_id
-from portal_db.states import ConnectionState
-from portal_db.tables import XeroConsent, XeroLogin, XpmConnection
+from portal_db.tables import XeroConsent, XeroLogin, XpmConnection, is_live_connection
 from portal_db.types import db_now, has_ended
 
 
@@ -111,9 +110,8 @@ def delete_tokens(tx: Tx, login_id: UUID, *, version: int) -> bool:
 def is_needed(login_id: UUID | InstrumentedAttribute[UUID], *, tenant_id: str | None = None) -> ColumnElement[bool]:
     """A live connection (to this tenant) uses the login, or somebody may still choose a practice that it gives access to."""
     of_tenant = XpmConnection.tenant_id == tenant_id if tenant_id is not None else true()
-    is_live = XpmConnection.state != ConnectionState.DISCONNECTED
     return or_(
-        exists().where(XpmConnection.xero_login_id == login_id, is_live, of_tenant),
+        exists().where(XpmConnection.xero_login_id == login_id, is_live_connection, of_tenant),
         exists().where(XeroConsent.xero_login_id == login_id, XeroConsent.expires_at > db_now()),
     )
 

@@ -13,7 +13,7 @@ from sqlalchemy import and_, bindparam, func, select
 from portal_db.aliases import alias_of
 from portal_db.bulk import confined, one_of
 from portal_db.database import Tx
-from portal_db.states import ConnectionState, ImportState
+from portal_db.states import ImportState
 from portal_db.tables import (
     Client,
     Directory,
@@ -24,6 +24,7 @@ from portal_db.tables import (
     Staff,
     XeroLogin,
     XpmConnection,
+    is_live_connection,
     same_directory,
 )
 from portal_db.types import db_now
@@ -71,7 +72,7 @@ _ERASED_AT = (
     .scalar_subquery()
 )
 
-#: Built once, because it runs for every job. It is planned each time: what is not needed as a row is no join.
+#: Built once, because it runs for every job. What is not needed as a row is no join, which would have to be planned.
 _REQUESTER = (
     select(
         Import,
@@ -90,7 +91,7 @@ _REQUESTER = (
     .outerjoin(Staff, and_(Staff.id == Import.requested_by, Staff.practice_id == Import.practice_id))
     .outerjoin(
         XpmConnection,
-        and_(XpmConnection.staff_id == Staff.id, XpmConnection.state != ConnectionState.DISCONNECTED),
+        and_(XpmConnection.staff_id == Staff.id, is_live_connection),
     )
     .outerjoin(XeroLogin, XeroLogin.id == XpmConnection.xero_login_id)
     .outerjoin(
@@ -125,10 +126,10 @@ class StaffRequester:
 
 _STAFF_REQUESTER = (
     select(Practice, Staff, XpmConnection, XeroLogin, db_now())
-    .outerjoin(Staff, and_(Staff.practice_id == Practice.id, one_of(Staff.id, "staff_ids")))
+    .outerjoin(Staff, and_(confined(Staff.practice_id, Practice.id), one_of(Staff.id, "staff_ids")))
     .outerjoin(
         XpmConnection,
-        and_(XpmConnection.staff_id == Staff.id, XpmConnection.state != ConnectionState.DISCONNECTED),
+        and_(XpmConnection.staff_id == Staff.id, is_live_connection),
     )
     .outerjoin(XeroLogin, XeroLogin.id == XpmConnection.xero_login_id)
     .where(Practice.id == bindparam("practice_id"))

@@ -16,7 +16,7 @@ from portal_db.bulk import one_of
 from portal_db.clients import clients
 from portal_db.dialect import insert_new, insert_rows, update_each
 from portal_db.states import ReviewState
-from portal_db.tables import Relationship
+from portal_db.tables import Client, Relationship
 from portal_db.types import db_now
 from tests.portal_db.test_uniqueness import entity
 from tests.servers.statements import executed
@@ -155,6 +155,50 @@ def test_a_statement_whose_result_is_read_takes_along_what_waits(world: World, c
     with world.database.read() as tx:
         assert clients.get(tx, client_id, practice_id=world.practice_id).name == "Renamed"  # type: ignore[union-attr]
         assert [each.id for each in clients.assignees(tx, client_id)] == [world.staff_id]
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_what_waits_at_the_end_goes_with_the_next_statement(world: World, client_id: UUID, number: int) -> None:
+    new = [item(world, client_id, each) for each in range(number)]
+    with world.database.write() as tx, executed(world.database.engine) as seen:
+        with bulk.together(tx, with_next=True):
+            clients.make_visible(tx, [(client_id, world.staff_id)])
+            clients.set_names(tx, {client_id: {"name": "Renamed"}})
+        insert_rows(tx, Relationship, new)
+        sent = [each for each in seen if "set_config" not in each]
+        assert len(sent) == 1 or not tx.is_postgresql
+        # A statement about one of their tables goes after them
+        with bulk.together(tx, with_next=True):
+            update_each(tx, Relationship, {row["id"]: {"version": 7} for row in new})
+        update_each(tx, Relationship, {row["id"]: {"version": 8} for row in new})
+    assert [row["version"] for row in rows(world)] == [8] * number
+    with world.database.read() as tx:
+        assert clients.get(tx, client_id, practice_id=world.practice_id).name == "Renamed"  # type: ignore[union-attr]
+        assert [each.id for each in clients.assignees(tx, client_id)] == [world.staff_id]
+
+
+def test_what_waits_is_written_before_anything_else_is_read(world: World, client_id: UUID) -> None:
+    with world.database.write() as tx:
+        with bulk.together(tx, with_next=True):
+            clients.set_names(tx, {client_id: {"name": "Renamed"}})
+        assert tx.session.scalar(select(Client.name).where(Client.id == client_id)) == "Renamed"
+
+
+def test_what_waits_is_written_before_the_next_wait_together(world: World, client_id: UUID) -> None:
+    with world.database.write() as tx:
+        with bulk.together(tx, with_next=True):
+            clients.set_names(tx, {client_id: {"name": "Renamed"}})
+        with suppress(ZeroDivisionError), bulk.together(tx):
+            raise ZeroDivisionError
+    with world.database.read() as tx:
+        assert clients.get(tx, client_id, practice_id=world.practice_id).name == "Renamed"  # type: ignore[union-attr]
+
+
+def test_what_waits_for_no_other_statement_is_committed(world: World, client_id: UUID) -> None:
+    with world.database.write() as tx, bulk.together(tx, with_next=True):
+        clients.set_names(tx, {client_id: {"name": "Renamed"}})
+    with world.database.read() as tx:
+        assert clients.get(tx, client_id, practice_id=world.practice_id).name == "Renamed"  # type: ignore[union-attr]
 
 
 def test_nothing_is_sent_of_what_failed_together(world: World, client_id: UUID) -> None:

@@ -13,13 +13,38 @@ POOLER_TESTS = "tests/portal_db/test_pooler.py"
 TRANSACTIONS = "tests/portal_db/test_transactions.py"
 CLOCK = "tests/worker/leader/test_clock_went_back.py"
 
+PLANS = (
+    "tests/portal_db/work/test_batch_growth.py"
+    "::test_a_worker_makes_a_plan_once_that_fits_any_parameters[new postgresql]"
+)
+
 CLAIMING = (
     Mutant(
         "together-in-order",
         "statements about one table are never sent as one",
         "one of two changes of a row is lost: PostgreSQL makes neither wait for the other",
-        (Edit("portal_db/bulk.py", "if any(each.table is table for each in parts):", "if False:"),),
+        (Edit("portal_db/bulk.py", "if any(each.table is table for each in tx.waiting.parts):", "if False:"),),
         ("tests/portal_db/test_bulk.py::test_statements_are_sent_together[1-postgresql]",),
+    ),
+    Mutant(
+        "waiting-before-reads",
+        "statements that wait for the next one are sent before anything else is read",
+        "a transaction decides by rows that it has changed already",
+        (
+            Edit(
+                "portal_db/database.py",
+                "        self.send_waiting()\n        return self._session",
+                "        return self._session",
+            ),
+        ),
+        ("tests/portal_db/test_bulk.py::test_what_waits_is_written_before_anything_else_is_read[postgresql]",),
+    ),
+    Mutant(
+        "waiting-before-commit",
+        "statements that wait for the next one are sent before the transaction is committed",
+        "what the transaction's last statements wrote is missing",
+        (Edit("portal_db/database.py", "            yield tx\n            tx.send_waiting()", "            yield tx"),),
+        ("tests/portal_db/test_bulk.py::test_what_waits_for_no_other_statement_is_committed[sqlite]",),
     ),
     Mutant(
         "alias-ready",
@@ -249,15 +274,44 @@ CLAIMING = (
         "worker-by-index",
         "a worker's statements find rows by index, however few a table has at first",
         "invariant 8: a worker's connection keeps a plan that reads the whole table when it has many",
-        (
-            Edit(
-                "portal_db/database.py", '_BY_INDEX = {"enable_seqscan": "off"}', '_BY_INDEX = {"enable_seqscan": "on"}'
-            ),
-        ),
+        (Edit("portal_db/database.py", '_BY_INDEX = {"enable_seqscan": "off"', '_BY_INDEX = {"enable_seqscan": "on"'),),
         (
             "tests/portal_db/work/test_batch_growth.py"
             "::test_a_worker_keeps_no_plan_that_reads_a_whole_table[new postgresql]",
         ),
+    ),
+    Mutant(
+        "worker-plans-once",
+        "a worker's statement is planned once, not each time that its list holds a single id",
+        "invariant 8: PostgreSQL plans some statements anew for every import",
+        (Edit("portal_db/database.py", '"plan_cache_mode": "force_generic_plan"', '"plan_cache_mode": "auto"'),),
+        (PLANS,),
+    ),
+    Mutant(
+        "live-connection-written-out",
+        "which connections are live is written out, as in the index of the live ones",
+        "invariant 8: a worker reads all connections of a practice for every import",
+        (
+            Edit(
+                "portal_db/tables/xero.py",
+                "XpmConnection.state != literal_column(\"'disconnected'\")",
+                "XpmConnection.state != ConnectionState.DISCONNECTED",
+            ),
+        ),
+        (PLANS,),
+    ),
+    Mutant(
+        "requester-by-id",
+        "who requested an import is found by id, and only checked for the practice",
+        "invariant 8: without statistics a worker reads all staff of a practice for every import",
+        (
+            Edit(
+                "portal_db/xero/requester.py",
+                "and_(confined(Staff.practice_id, Practice.id), one_of(",
+                "and_(Staff.practice_id == Practice.id, one_of(",
+            ),
+        ),
+        (PLANS,),
     ),
     Mutant(
         "worker-asks-for-index",
