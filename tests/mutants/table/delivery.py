@@ -64,8 +64,8 @@ RUNNING = (
             ),
         ),
         (
-            "tests/worker/runner/test_sets.py"
-            "::test_a_commit_that_failed_is_tried_again_though_another_job_of_the_set_was_cancelled[sqlite]",
+            "tests/portal_db/work/test_leases.py"
+            "::test_a_commit_happened_if_what_only_its_worker_records_is_there[park-sqlite]",
         ),
     ),
     Mutant(

@@ -222,9 +222,9 @@ WEBHOOKS = (
     Mutant(
         "webhook-batch-fence",
         "of the open imports of a practice, one of the batch is looked for; not of the batch, one that is open",
-        "without statistics PostgreSQL reads the whole batch at each close, while the batch is locked",
+        "with statistics of when all of it was open, PostgreSQL reads the whole batch at each close, while it is locked",
         (Edit("portal_db/webhooks.py", '    .offset(literal_column("0"))\n'),),
-        (f"{GROWTH}::test_a_batch_is_found_open_by_a_few_rows_however_many_are_closed[False-new postgresql]",),
+        (f"{GROWTH}::test_a_batch_is_found_open_by_a_few_rows_however_many_are_closed[True-new postgresql]",),
     ),
     Mutant(
         "webhook-public-only",
@@ -471,11 +471,11 @@ SEARCHING = (
         ),
     ),
     Mutant(
-        "search-totals",
+        "list-totals",
         "totals are counted where more may follow than is shown",
-        "a search says that it found as many as it shows",
+        "a list says that it has as many clients as it shows",
         (Edit("portal_db/paging.py", "len(found) < limit and (found or not offset)", "found or not offset"),),
-        ("tests/web/pages/clients/test_search.py::test_the_totals_are_true_and_the_rest_is_offered[sqlite]",),
+        ("tests/portal_db/test_paging.py::test_a_total_is_counted_where_the_page_does_not_show_it[more may follow]",),
     ),
     Mutant(
         "guess-halves",

@@ -144,7 +144,7 @@ MUTANTS = (
             ),
             Edit("portal_db/work/aside.py", "import Lane", "import JobState, Lane"),
         ),
-        (f"{TEST_GAUGES}::test_reading_costs_no_more_with_finished_work[new postgresql]",),
+        ("tests/portal_db/work/test_aside.py::test_jobs_that_wait_aside_are_found_in_the_indexes_of_open_jobs",),
     ),
     Mutant(
         "oldest-not-held",
