@@ -89,10 +89,7 @@ _REQUESTER = (
     )
     .join(Practice, Practice.id == Import.practice_id)
     .outerjoin(Staff, and_(Staff.id == Import.requested_by, Staff.practice_id == Import.practice_id))
-    .outerjoin(
-        XpmConnection,
-        and_(XpmConnection.staff_id == Staff.id, is_live_connection),
-    )
+    .outerjoin(XpmConnection, and_(XpmConnection.staff_id == Staff.id, is_live_connection))
     .outerjoin(XeroLogin, XeroLogin.id == XpmConnection.xero_login_id)
     .outerjoin(
         DirectoryRecord,
@@ -127,10 +124,7 @@ class StaffRequester:
 _STAFF_REQUESTER = (
     select(Practice, Staff, XpmConnection, XeroLogin, db_now())
     .outerjoin(Staff, and_(confined(Staff.practice_id, Practice.id), one_of(Staff.id, "staff_ids")))
-    .outerjoin(
-        XpmConnection,
-        and_(XpmConnection.staff_id == Staff.id, is_live_connection),
-    )
+    .outerjoin(XpmConnection, and_(XpmConnection.staff_id == Staff.id, is_live_connection))
     .outerjoin(XeroLogin, XeroLogin.id == XpmConnection.xero_login_id)
     .where(Practice.id == bindparam("practice_id"))
 )

@@ -4,14 +4,13 @@ without."""
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import text
 
 from portal_db import webhooks
-from tests.portal_db.work.test_job_growth import rows_read
+from tests.portal_db.work.test_job_growth import plans_of, rows_read
 from tests.servers.fixtures import NEW
 from tests.world import World
 
@@ -77,17 +76,12 @@ def test_a_batch_is_found_open_by_a_few_rows_however_many_are_closed(world: Worl
 
 
 def test_open_imports_of_a_batch_are_found_in_their_own_index(sqlite_world: World) -> None:
-    """SQLite plans for any parameter, as PostgreSQL does for a statement that is repeated."""
     # Given a batch
     [import_id] = sqlite_world.ask_batch([sqlite_world.request(uuid4())])
     batch_id = sqlite_world.import_row(import_id).batch_id
     assert batch_id is not None
-    # When it is looked at
-    seen: list[tuple[str, Any]] = []
-    event.listen(sqlite_world.database.engine, "before_cursor_execute", lambda *told: seen.append((told[2], told[3])))
     assert not is_closed(sqlite_world, batch_id)
-    # Then its open imports come from the index of open ones
-    [(statement, parameters)] = [each for each in seen if "FROM imports" in each[0]]
-    with sqlite_world.database.read() as tx:
-        plan = tx.session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
+    # When it is looked at, its open imports come from the index of open ones
+    plans = plans_of(sqlite_world, partial(webhooks.batch_is_closed, batch_id=batch_id))
+    [plan] = [plan for statement, plan in plans if "FROM imports" in statement]
     assert "ix_imports_open" in str(plan)

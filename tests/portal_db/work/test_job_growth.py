@@ -61,6 +61,33 @@ def add_many(world: World, number: int, state: JobState, practice_id: UUID | Non
 
 def rows_read(world: World, step: Callable[[Tx], object]) -> float:
     """Rows that the plans of a step's statements read, over all their loops."""
+    seen = statements_of(world, step)
+    found = 0.0
+    with world.database.write() as tx:
+        # 5,000 jobs are few pages, which PostgreSQL reads as quickly as fifty steps in an index; of more it does not.
+        tx.session.execute(text("SET LOCAL enable_seqscan = off"))
+        for statement, parameters in seen:
+            plan = tx.session.connection().exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", parameters)
+            answer = plan.scalar_one()
+            found += _rows((json.loads(answer) if isinstance(answer, str) else answer)[0]["Plan"])
+        tx.session.rollback()
+    return found
+
+
+def plans_of(world: World, step: Callable[[Tx], object]) -> list[tuple[str, list[str]]]:
+    """The statements of a step, each with its plan on SQLite, which plans for any parameter, as PostgreSQL does for a
+    statement that is repeated."""
+    seen = statements_of(world, step)
+    with world.database.read() as tx:
+        connection = tx.session.connection()
+        plans = [
+            connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters) for statement, parameters in seen
+        ]
+        return [(statement, [row[3] for row in plan]) for (statement, _), plan in zip(seen, plans, strict=True)]
+
+
+def statements_of(world: World, step: Callable[[Tx], object]) -> list[tuple[str, Any]]:
+    """The statements of a step that read or update, with their parameters."""
     seen: list[tuple[str, Any]] = []
 
     def note(*arguments: Any) -> None:
@@ -72,16 +99,7 @@ def rows_read(world: World, step: Callable[[Tx], object]) -> float:
         step(tx)
     event.remove(world.database.engine, "before_cursor_execute", note)
     assert seen
-    found = 0.0
-    with world.database.write() as tx:
-        # 5,000 jobs are few pages, which PostgreSQL reads as quickly as fifty steps in an index; of more it does not.
-        tx.session.execute(text("SET LOCAL enable_seqscan = off"))
-        for statement, parameters in seen:
-            plan = tx.session.connection().exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", parameters)
-            answer = plan.scalar_one()
-            found += _rows((json.loads(answer) if isinstance(answer, str) else answer)[0]["Plan"])
-        tx.session.rollback()
-    return found
+    return seen
 
 
 def _rows(node: dict[str, Any]) -> float:
@@ -182,16 +200,9 @@ def test_a_page_of_imports_reads_no_more_than_it_shows(world: World) -> None:
 
 
 def test_open_imports_are_listed_from_an_index_of_their_own(sqlite_world: World) -> None:
-    """SQLite plans for any parameter, as PostgreSQL does for a statement that is repeated."""
-    seen: list[tuple[str, Any]] = []
-    engine = sqlite_world.database.engine
-    event.listen(engine, "before_cursor_execute", lambda *told: seen.append((told[2], told[3])))
     everybody = Viewer(sqlite_world.practice_id, sqlite_world.staff_id, sees_all=True)
     is_open = ImportFilter(states=(ImportState.ACCEPTED, ImportState.WAITING))
-    with sqlite_world.database.read() as tx:
-        import_list.page(tx, everybody, is_open, after=None, limit=SET)
-        [(statement, parameters)] = [each for each in seen if each[0].startswith("SELECT")]
-        plan = tx.session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
+    [(_, plan)] = plans_of(sqlite_world, lambda tx: import_list.page(tx, everybody, is_open, after=None, limit=SET))
     assert "ix_imports_open" in str(plan)
 
 
