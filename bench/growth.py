@@ -139,6 +139,7 @@ def _steps(deployment: Deployment) -> dict[str, Step]:
     def claim_and_settle(tx: Tx) -> None:
         claim(tx)
         jobs.succeed(tx, *leases)
+        tx.send_waiting()
 
     return {
         "look": _look,

@@ -95,10 +95,17 @@ def write(
     build: Callable[..., Any],
     *args: Any,
     more: Types = (),
+    with_next: bool = False,
 ) -> None:
-    """`execute` of a statement whose result nobody reads; within `together` it waits for the others."""
+    """`execute` of a statement whose result nobody reads; within `together` it waits for the others.
+
+    Args:
+        with_next: it waits for the next, as in `together`.
+    """
     parts = [*_waiting(tx, table), _Part(table, rows, build, args, more)]
-    if tx.waiting is not None and tx.waiting.is_open:
+    if tx.waiting is None and with_next:
+        tx.waiting = Waiting(tx)
+    if tx.waiting is not None and (tx.waiting.is_open or with_next):
         tx.waiting.parts = parts
     else:
         _send(tx, parts)
@@ -117,6 +124,7 @@ def together(tx: Tx, *, with_next: bool = False) -> Iterator[None]:
     assert tx.waiting is None or not tx.waiting.is_open, "not one within another"  # noqa: S101 -- a mistake of ours
     tx.send_waiting()
     tx.waiting = waiting = Waiting(tx)
+    waiting.is_open = True
     try:
         yield
         if not with_next:
@@ -134,7 +142,7 @@ class Waiting:
     def __init__(self, tx: Tx) -> None:
         self._tx = tx
         self.parts: Sequence[_Part] = ()
-        self.is_open = True
+        self.is_open = False
 
     def send(self) -> None:
         parts, self.parts = self.parts, ()
@@ -144,10 +152,15 @@ class Waiting:
 
 def _waiting(tx: Tx, table: type[Base]) -> Sequence[_Part]:
     """The statements that can be sent with the next one, which is about this table: they wait no longer."""
+    if tx.waiting is not None and any(each.table is table for each in tx.waiting.parts):
+        tx.send_waiting()  # one statement must not change a row twice
+    return _taken(tx)
+
+
+def _taken(tx: Tx) -> Sequence[_Part]:
+    """The statements that wait: they wait no longer."""
     if tx.waiting is None:
         return ()
-    if any(each.table is table for each in tx.waiting.parts):  # one statement must not change a row twice
-        tx.waiting.send()
     parts: Sequence[_Part] = tx.waiting.parts
     tx.waiting.parts = ()
     return parts
@@ -164,16 +177,35 @@ class _Part:
     more: Types
 
 
+def read(tx: Tx, statement: Any, parameters: Mapping[str, Any]) -> Any:
+    """Execute a SELECT that is made once. Those that wait go with it, and it reads what was there before them."""
+    waiting = _taken(tx)
+    if not tx.is_postgresql:
+        _send(tx, waiting)
+        waiting = ()
+    return _execute(tx, [*_numbered(tx, waiting), (statement, parameters)])
+
+
 def _send(tx: Tx, parts: Sequence[_Part]) -> Any:
     """Returns the result of the last statement."""
-    connection, result = tx.session.connection(), None
-    if tx.is_postgresql and len(parts) > 1:
-        prepared = [_prepared(tx, each, place) for place, each in enumerate(parts)]
-        parameters = {name: value for _, given in prepared for name, value in given.items()}
-        return connection.execute(_in_one(tuple(statement for statement, _ in prepared)), parameters)
+    if tx.is_postgresql:
+        return _execute(tx, _numbered(tx, parts))
+    result = None
     for part in parts:
-        result = connection.execute(*_prepared(tx, part, 0))
+        result = tx.connection.execute(*_prepared(tx, part, 0))
     return result
+
+
+def _numbered(tx: Tx, parts: Sequence[_Part]) -> list[tuple[Any, Any]]:
+    return [_prepared(tx, each, place) for place, each in enumerate(parts)]
+
+
+def _execute(tx: Tx, prepared: Sequence[tuple[Any, Any]]) -> Any:
+    """Execute statements with their parameters as one. Returns the result of the last."""
+    if len(prepared) == 1:
+        return tx.connection.execute(*prepared[0])
+    parameters = {name: value for _, given in prepared for name, value in given.items()}
+    return tx.connection.execute(_in_one(tuple(statement for statement, _ in prepared)), parameters)
 
 
 @cache

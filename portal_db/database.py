@@ -122,9 +122,12 @@ def sqlstate_of(error: BaseException) -> str | None:
 class Tx:
     """One transaction: the session that statements run on, and the sources that row ids come from."""
 
-    def __init__(self, session: Session, sources: Sources) -> None:
+    def __init__(self, session: Session, sources: Sources, dialect: str) -> None:
         self._session = session
+        self._connection: Connection | None = None
         self.sources = sources
+        #: `postgresql` or `sqlite`.
+        self.dialect = dialect
         #: The statements that `bulk` holds back, a `bulk.Waiting`.
         self.waiting: Any = None
 
@@ -134,14 +137,17 @@ class Tx:
         self.send_waiting()
         return self._session
 
+    @property
+    def connection(self) -> Connection:
+        """To execute a statement on that returns no rows of a table's class, after those that wait."""
+        self.send_waiting()
+        if self._connection is None:
+            self._connection = self._session.connection()
+        return self._connection
+
     def send_waiting(self) -> None:
         if self.waiting is not None:
             self.waiting.send()
-
-    @property
-    def dialect(self) -> str:
-        """`postgresql` or `sqlite`."""
-        return self._session.get_bind().dialect.name
 
     @property
     def is_postgresql(self) -> bool:
@@ -182,7 +188,7 @@ class Database:
     def write(self) -> Iterator[Tx]:
         """A unit of work: commits at the end, rolls back on any exception."""
         with self._sessions.begin() as session:
-            tx = Tx(session, self.sources)
+            tx = Tx(session, self.sources, self.engine.dialect.name)
             yield tx
             tx.send_waiting()
 
@@ -190,7 +196,7 @@ class Database:
     def read(self) -> Iterator[Tx]:
         """A read-only transaction that sees one snapshot of the record."""
         with self._readers() as session:
-            yield Tx(session, self.sources)
+            yield Tx(session, self.sources, self.engine.dialect.name)
             session.commit()  # after a ROLLBACK the driver drops the statements that it has prepared
 
     @contextmanager
@@ -198,7 +204,7 @@ class Database:
         """Reading by statements each of which sees a moment of its own. PostgreSQL need not be told that a transaction
         begins and ends: of three round trips for one statement, two are saved."""
         with self._glances() as session:
-            yield Tx(session, self.sources)
+            yield Tx(session, self.sources, self.engine.dialect.name)
 
     def open_connections(self, count: int) -> None:
         """Open so many connections before they are needed: the first of many jobs would open them all at the same moment.

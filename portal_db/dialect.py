@@ -103,7 +103,7 @@ def row_of(item: Any) -> dict[str, Any]:
 def update_rows(tx: Tx, table: type[Base], *conditions: ColumnElement[bool], **values: Any) -> int:
     """Update the rows that match and return how many did: 0 from a compare-and-set means that somebody else was first."""
     of_table: Any = table.__table__
-    return tx.session.connection().execute(update(of_table).where(*conditions).values(**values)).rowcount
+    return tx.connection.execute(update(of_table).where(*conditions).values(**values)).rowcount
 
 
 def update_each(

@@ -199,15 +199,15 @@ def begin_sending(tx: Tx, intent: Intent, *, token_hash: str, valid_seconds: flo
         "valid_seconds": valid_seconds,
         "address": address,
     }
-    return tx.session.connection().scalar(_BEGIN, values) is not None
+    return tx.connection.scalar(_BEGIN, values) is not None
 
 
 def finish_sending(tx: Tx, intent: Intent, state: EmailState) -> bool:
     """End an intent: sent, refused, unknown, or (known not to be sent) pending again. False when another job's lease holds
     it."""
     if state is EmailState.SENT:
-        return tx.session.connection().scalar(_SENT, _of(intent)) is not None
-    return tx.session.connection().scalar(_NOT_SENT, {**_of(intent), "new_state": state}) is not None
+        return tx.connection.scalar(_SENT, _of(intent)) is not None
+    return tx.connection.scalar(_NOT_SENT, {**_of(intent), "new_state": state}) is not None
 
 
 def mark_sent(tx: Tx, intents: Sequence[Intent]) -> None:

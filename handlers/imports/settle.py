@@ -33,17 +33,20 @@ def settle(tx: Tx, row: Import) -> ImportState:
     return settle_all(tx, [row])[row.id]
 
 
-def settle_all(tx: Tx, rows: Collection[Import], *, running: Collection[UUID] = ()) -> dict[UUID, ImportState]:
+def settle_all(
+    tx: Tx, rows: Collection[Import], *, running: Collection[UUID] = (), succeeded: Collection[UUID] = ()
+) -> dict[UUID, ImportState]:
     """Write the states of locked imports of one practice, and the reasons of those that close.
 
     Args:
         running: imports that are in progress, since a job of their spine runs, or one of their branches after the spine was
             done: their other jobs need not be read.
+        succeeded: jobs that have just ended so in this transaction (`jobs.standings`).
 
     Returns:
         The states, by import.
     """
-    found = jobs.standings(tx, [row.id for row in rows if row.id not in running])
+    found = jobs.standings(tx, [row.id for row in rows if row.id not in running], succeeded=succeeded)
     moves: list[Move] = [
         (row, *decide_state(found[row.id])) if row.id in found else (row, ImportState.IN_PROGRESS, None) for row in rows
     ]

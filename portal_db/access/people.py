@@ -63,7 +63,7 @@ def add_client_logins(tx: Tx, logins: Sequence[tuple[UUID, str, str]]) -> set[UU
 
 def logins_of_emails(tx: Tx, email_keys: Collection[str]) -> dict[str, UUID]:
     """The login that has each of these emails, where there is one: for early answers, never for the decision."""
-    return dict(tx.session.connection().execute(_LOGINS_OF_EMAILS, {"email_keys": list(email_keys)}).all())
+    return dict(tx.connection.execute(_LOGINS_OF_EMAILS, {"email_keys": list(email_keys)}).all())
 
 
 _LOGINS_OF_EMAILS = select(Login.email_key, Login.id).where(one_of(Login.email_key, "email_keys"))

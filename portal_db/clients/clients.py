@@ -122,7 +122,7 @@ def unlink(tx: Tx, client_id: UUID) -> bool:
 def linked_records(tx: Tx, practice_id: UUID, xpm_uuids: Collection[UUID]) -> set[UUID]:
     """Those of these records that the practice has linked to a client."""
     values = {"practice_id": practice_id, "xpm_uuids": list(xpm_uuids)}
-    return set(tx.session.connection().scalars(_LINKED_RECORDS, values))
+    return set(tx.connection.scalars(_LINKED_RECORDS, values))
 
 
 _LINKED_RECORDS = select(XpmLink.xpm_uuid).where(

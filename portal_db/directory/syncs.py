@@ -119,7 +119,7 @@ def stage(tx: Tx, sync_id: UUID, rows: Sequence[dict[str, Any]]) -> None:
     statement = upsert(tx, DirectoryStaged)
     columns = {name: statement.excluded[name] for name in _RECORD_COLUMNS}
     statement = statement.on_conflict_do_update(index_elements=["sync_id", "xpm_uuid"], set_=columns)
-    tx.session.connection().execute(statement, [{"sync_id": sync_id, **row} for row in rows])
+    tx.connection.execute(statement, [{"sync_id": sync_id, **row} for row in rows])
 
 
 def drop_staged(tx: Tx, sync_id: UUID) -> None:

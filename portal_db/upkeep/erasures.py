@@ -25,7 +25,7 @@ def note(tx: Tx, practice_id: UUID, xpm_uuid: UUID) -> None:
 def times(tx: Tx, practice_id: UUID, xpm_uuids: Collection[UUID]) -> dict[UUID, datetime]:
     """When the people of these records were erased last; records of people who were not are left out."""
     values = {"practice_id": practice_id, "xpm_uuids": list(xpm_uuids)}
-    return dict(tx.session.connection().execute(_TIMES, values).all())
+    return dict(tx.connection.execute(_TIMES, values).all())
 
 
 _TIMES = select(Erasure.xpm_uuid, Erasure.erased_at).where(

@@ -129,7 +129,7 @@ def rung_in_vain(tx: Tx, full_lanes: Collection[Lane]) -> tuple[list[Candidate],
         Those whose messages were lost, of all lanes except full ones, and the ids of those that cannot be claimed any more.
     """
     lanes = tuple(lane for lane in Lane if lane not in full_lanes)
-    found = [row for each in _in_vain(lanes) for row in tx.session.connection().execute(each)][:AT_ONCE]
+    found = [row for each in _in_vain(lanes) for row in tx.connection.execute(each)][:AT_ONCE]
     again = [_candidate(job) for may_be, *job in found if may_be]
     return again, [row.id for row in found if not row.may_be_claimed]
 
@@ -150,7 +150,7 @@ def interactive(tx: Tx, limit: int, *, waiting_for_quota: bool | None) -> list[C
     Args:
         waiting_for_quota: whether to read only those that wait for the quota, or only the others; `None`: all.
     """
-    return [_candidate(row) for row in tx.session.connection().execute(_first_interactive(limit, waiting_for_quota))]
+    return [_candidate(row) for row in tx.connection.execute(_first_interactive(limit, waiting_for_quota))]
 
 
 @cache
@@ -169,7 +169,7 @@ def background(tx: Tx, limit: int) -> list[tuple[int, Candidate]]:
     """The first unrung background jobs of each practice, lane and kind: as many as its practice has room for in the lane's
     group, with that room. Practices without room are left out; of too many, those with most room come first."""
     statement = _first_of_each(limit, tx.dialect)
-    return [(room, _candidate(row)) for room, *row in tx.session.connection().execute(statement, {"at_once": AT_ONCE})]
+    return [(room, _candidate(row)) for room, *row in tx.connection.execute(statement, {"at_once": AT_ONCE})]
 
 
 @cache

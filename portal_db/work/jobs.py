@@ -8,12 +8,25 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Float, and_, bindparam, case, func, insert, literal, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Float,
+    and_,
+    bindparam,
+    case,
+    func,
+    insert,
+    literal_column,
+    null,
+    or_,
+    select,
+    update,
+)
 
 from portal_db import bulk
 from portal_db.bulk import Given, one_of
@@ -22,7 +35,7 @@ from portal_db.dialect import has_row, row_of, update_rows
 from portal_db.states import OPEN_JOB_STATES, AttemptOutcome, ErrorClass, JobState, Lane
 from portal_db.tables import Job, JobAttempt
 from portal_db.types import UtcDateTime, db_now
-from portal_db.work.due import due_in, is_due, is_in, is_out_of_turn, is_paused, state_of_found
+from portal_db.work.due import due_in, is_due, is_in, is_out_of_turn, is_paused, state_of_found, word
 
 #: The error code of a job that crashed its process while it ran standalone; requeued, it runs standalone again (P14).
 POISON_CODE = "poison"
@@ -112,7 +125,9 @@ def add_claimed(
     ]
     added = _insert(tx, rows)
     taken = [row for row in rows if row["id"] in added and row["id"] in leases]
-    return added, [Job(**{name: value for name, value in row.items() if name not in _TIMED}) for row in taken]
+    return added, [
+        Job(**_UNTRIED, **{name: value for name, value in row.items() if name not in _TIMED}) for row in taken
+    ]
 
 
 #: Values of an insert that stand for times: seconds from now, or `None`.
@@ -121,6 +136,8 @@ _TIMES: bulk.Types = (
     *((name, Float()) for name in ("rung_for", "started_for", "lease_for", "deadline_for")),
 )
 _TIMED = frozenset(name for name, _ in _TIMES)
+#: The counts of a job that has not run.
+_UNTRIED = {"attempts": 0, "deferrals": 0, "lost_leases": 0}
 
 
 def _row(
@@ -131,9 +148,6 @@ def _row(
     return row | {
         "asked": row.pop("asked_at"),
         "state": JobState.RUNNING if lease else JobState.QUEUED,
-        "attempts": 0,
-        "deferrals": 0,
-        "lost_leases": 0,
         "rung_for": rung_for,
         "lease_token": lease.token if lease else None,
         "lease_owner": lease.owner if lease else None,
@@ -158,7 +172,11 @@ def _insert_statement(given: Given) -> Any:
         "lease_until": db_now(given["lease_for"]),
         "deadline_at": db_now(given["deadline_for"]),
     }
-    return given.insert(given.columns | times).on_conflict_do_nothing().returning(Job.id)
+    return (
+        given.insert(given.columns | dict.fromkeys(_UNTRIED, literal_column("0")) | times)
+        .on_conflict_do_nothing()
+        .returning(Job.id)
+    )
 
 
 def get(tx: Tx, job_id: UUID) -> Job | None:
@@ -199,6 +217,7 @@ def of_imports(tx: Tx, import_ids: Collection[UUID]) -> dict[UUID, list[Job]]:
 class Standing:
     """What a job's standing contributes to its import's state."""
 
+    id: UUID
     import_id: UUID | None
     kind: str
     epoch: int
@@ -217,12 +236,19 @@ _STANDINGS = (
 )
 
 
-def standings(tx: Tx, import_ids: Collection[UUID]) -> dict[UUID, list[Standing]]:
-    """How every job of these imports stands, in all epochs, oldest first, by import."""
+def standings(tx: Tx, import_ids: Collection[UUID], *, succeeded: Collection[UUID] = ()) -> dict[UUID, list[Standing]]:
+    """How every job of these imports stands, in all epochs, oldest first, by import.
+
+    Args:
+        succeeded: jobs of which `succeed` was told in this transaction: that may go with this statement, which then reads
+            how they stood before.
+    """
     found: dict[UUID, list[Standing]] = {import_id: [] for import_id in import_ids}
     if found:
-        for row in tx.session.connection().execute(_STANDINGS, {"import_ids": list(import_ids)}):
-            found[row.import_id].append(Standing(*row))
+        for row in bulk.read(tx, _STANDINGS, {"import_ids": list(import_ids)}):
+            standing = Standing(*row)
+            is_done = standing.id in succeeded
+            found[row.import_id].append(replace(standing, state=JobState.SUCCEEDED) if is_done else standing)
     return found
 
 
@@ -324,7 +350,7 @@ def held(tx: Tx, leases: Sequence[Lease]) -> set[UUID]:
     Returns:
         Their ids; the other leases are lost.
     """
-    return set(tx.session.connection().scalars(_HELD, under(leases)))
+    return set(tx.connection.scalars(_HELD, under(leases)))
 
 
 def require_held(tx: Tx, lease: Lease) -> None:
@@ -351,30 +377,25 @@ def under(leases: Sequence[Lease]) -> dict[str, list[UUID]]:
     return {"job_ids": [lease.job_id for lease in leases], "tokens": [lease.token for lease in leases]}
 
 
+#: Written out: a parameter costs the driver as much for NULL as for any other value.
 _SUCCEEDED: dict[str, Any] = {
-    "state": JobState.SUCCEEDED,
-    **dict.fromkeys(("lease_until", "deadline_at", "waiting_since")),
-    **dict.fromkeys(("error_class", "error_code", "error_field", "error_message", "error_action")),
+    "state": word(JobState.SUCCEEDED),
+    **dict.fromkeys(("lease_until", "deadline_at", "waiting_since"), null()),
+    **dict.fromkeys(("error_class", "error_code", "error_field", "error_message", "error_action"), null()),
 }
 
 
 def succeed(tx: Tx, *leases: Lease) -> None:
-    """Mark jobs succeeded.
+    """Mark jobs succeeded. The caller holds their leases (`held`): a job that is no longer ours stays as it is.
 
-    Raises:
-        LeaseLost: one of them is no longer ours; the caller's transaction must roll back.
+    This goes with the next statement of `bulk`, which does not see it yet.
     """
-    in_one = tx.is_postgresql  # SQLite has no statement that does both
-    if in_one:
+    if tx.is_postgresql:
         rows = [{"job_id": lease.job_id, "token": lease.token} for lease in leases]
-        done = set(bulk.execute(tx, JobAttempt, rows, _succeed_and_record).scalars())
-    else:
-        done = set(tx.session.connection().scalars(_SUCCEED, under(leases)))
-    lost = [lease.job_id for lease in leases if lease.job_id not in done]
-    if lost:
-        raise LeaseLost(f"job {lost[0]} is no longer ours")
-    if not in_one:
-        _record_attempts(tx, [(lease, None) for lease in leases], AttemptOutcome.SUCCEEDED)
+        bulk.write(tx, JobAttempt, rows, _succeed_and_record, with_next=True)
+    else:  # SQLite has no statement that does both
+        done = set(tx.connection.scalars(_SUCCEED, under(leases)))
+        _record_attempts(tx, [(lease, None) for lease in leases if lease.job_id in done], AttemptOutcome.SUCCEEDED)
 
 
 _SUCCEED = update(_TABLE).where(IS_UNDER).values(**_SUCCEEDED, finished_at=db_now()).returning(Job.id)
@@ -451,7 +472,7 @@ def give_back(tx: Tx, leases: Sequence[Lease], **values: Any) -> int:
         How many were ours.
     """
     statement = update(_TABLE).where(IS_UNDER).values(**_GIVEN_BACK, **values)
-    return tx.session.connection().execute(statement, under(leases)).rowcount
+    return tx.connection.execute(statement, under(leases)).rowcount
 
 
 def release_free(tx: Tx, leases: Sequence[Lease]) -> int:
@@ -461,7 +482,7 @@ def release_free(tx: Tx, leases: Sequence[Lease]) -> int:
     Returns:
         How many went back.
     """
-    return tx.session.connection().execute(_RELEASE_FREE, under(leases)).rowcount
+    return tx.connection.execute(_RELEASE_FREE, under(leases)).rowcount
 
 
 _GIVEN_BACK: dict[str, Any] = {
@@ -509,7 +530,7 @@ def _record_attempt(given: Given) -> Any:
 
 
 def _succeed_and_record(given: Given) -> Any:
-    """The jobs are done, each under its lease, and an attempt at each is recorded. Returns their ids."""
+    """The jobs are done, each under its lease, and an attempt at each is recorded."""
     is_ours = and_(Job.id == given["job_id"], Job.lease_token == given["token"], state_of_found == JobState.RUNNING)
     returned = (Job.id, Job.lease_token, Job.lease_owner, Job.started_at)
     done = update(_TABLE).where(is_ours).values(**_SUCCEEDED, finished_at=db_now()).returning(*returned).cte("done")
@@ -520,9 +541,9 @@ def _succeed_and_record(given: Given) -> Any:
         "owner": done.c.lease_owner,
         "started_at": done.c.started_at,
         "finished_at": db_now(),
-        "outcome": literal(AttemptOutcome.SUCCEEDED, JobAttempt.outcome.type),
+        "outcome": word(AttemptOutcome.SUCCEEDED),
     }
-    return insert(given.table).from_select(list(new), select(*new.values())).add_cte(done).returning(JobAttempt.job_id)
+    return insert(given.table).from_select(list(new), select(*new.values())).add_cte(done)
 
 
 def _record_attempts(tx: Tx, ended: Sequence[tuple[Lease, Failure | None]], outcome: AttemptOutcome) -> None:

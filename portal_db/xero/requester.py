@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import and_, bindparam, func, select
+from sqlalchemy.orm import load_only
 
 from portal_db.aliases import alias_of
 from portal_db.bulk import confined, one_of
@@ -72,6 +73,12 @@ _ERASED_AT = (
     .scalar_subquery()
 )
 
+#: What decides about an import, and what was seen of its record.
+_DECIDES = (Import.id, Import.xpm_uuid, Import.client_id, Import.epoch, Import.epoch_started_at, Import.created_at)
+_SEEN = (
+    *(DirectoryRecord.record, DirectoryRecord.as_of),
+    *(DirectoryRecord.gone_at, DirectoryRecord.missing_since, DirectoryRecord.unread_since),
+)
 #: Built once, because it runs for every job. What is not needed as a row is no join, which would have to be planned.
 _REQUESTER = (
     select(
@@ -97,6 +104,7 @@ _REQUESTER = (
     )
     .outerjoin(Directory, same_directory(Directory, XpmConnection))
     .where(one_of(Import.id, "import_ids"))
+    .options(load_only(*_DECIDES), load_only(*_SEEN))
 )
 
 

@@ -9,4 +9,4 @@ def test_messages_are_picked_up_and_imports_close() -> None:
     found = latency.measure(rounds=2)
     assert found["pickup_ms"]["p50"] > 0
     assert found["import_ms"]["p50"] > 0
-    assert found["statements_per_import"] > 0
+    assert 0 < found["statements_per_import"] <= 40

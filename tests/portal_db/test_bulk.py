@@ -177,6 +177,20 @@ def test_what_waits_at_the_end_goes_with_the_next_statement(world: World, client
         assert [each.id for each in clients.assignees(tx, client_id)] == [world.staff_id]
 
 
+def test_a_select_takes_along_what_waits_and_reads_what_was_there_before(world: World, client_id: UUID) -> None:
+    names = select(Client.name).where(one_of(Client.id, "ids"))
+    with world.database.write() as tx, executed(world.database.engine) as seen:
+        with bulk.together(tx, with_next=True):
+            clients.set_names(tx, {client_id: {"name": "Renamed"}})
+            clients.make_visible(tx, [(client_id, world.staff_id)])
+        [found] = bulk.read(tx, names, {"ids": [client_id]}).scalars()
+        sent = [each for each in seen if "set_config" not in each]
+        assert (len(sent), found != "Renamed") == (1, True) or not tx.is_postgresql
+        assert bulk.read(tx, names, {"ids": [client_id]}).scalar_one() == "Renamed"
+    with world.database.read() as tx:
+        assert [each.id for each in clients.assignees(tx, client_id)] == [world.staff_id]
+
+
 def test_what_waits_is_written_before_anything_else_is_read(world: World, client_id: UUID) -> None:
     with world.database.write() as tx:
         with bulk.together(tx, with_next=True):

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(
 
 def told(tx: Tx) -> dict[str, int]:
     """What the system was told of a transaction's connection."""
-    driver = tx.session.connection().connection.driver_connection
+    driver = tx.connection.connection.driver_connection
     assert driver is not None
     with socket.socket(fileno=os.dup(driver.fileno())) as same:
         level = {"SO_KEEPALIVE": socket.SOL_SOCKET}

@@ -140,10 +140,12 @@ class Runner:
             return False
         return job.state in OPEN_JOB_STATES and job.lost_leases >= LOST_LEASES_BEFORE_ISOLATION
 
-    def _settle(self, tx: Tx, rows: Sequence[Import], running: Collection[UUID]) -> None:
+    def _settle(
+        self, tx: Tx, rows: Sequence[Import], running: Collection[UUID], succeeded: Collection[UUID] = ()
+    ) -> None:
         """Settle imports of one practice, or of several: a message names one, but anybody may write a message."""
         for _, of_practice in groupby(sorted(rows, key=_practice_of), key=_practice_of):
-            settle_all(tx, list(of_practice), running=running)
+            settle_all(tx, list(of_practice), running=running, succeeded=succeeded)
 
     def _take(self, tx: Tx, leases: Sequence[Lease]) -> list[Job]:
         kinds, seconds = self._handlers.keys(), self._leases.lease_seconds
@@ -332,7 +334,8 @@ class Runner:
         if all(self._handlers[job.kind].fetch is handler.fetch for job in applied.next_jobs):
             applied.fetched = {job.id: fetched[job.import_id] for job in applied.next_jobs}
         running = {job.import_id for job in applied.next_jobs if job.import_id is not None}
-        self._settle(tx, [task.row for task in tasks if task.row is not None], running)
+        succeeded = {job.id for job in applied.done}
+        self._settle(tx, [task.row for task in tasks if task.row is not None], running, succeeded)
 
     def _insert_follow_ups(
         self, tx: Tx, done: Sequence[tuple[Job, Sequence[FollowUp]]], applied: _Applied, *, may_be_paused: bool

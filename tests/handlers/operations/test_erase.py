@@ -195,7 +195,7 @@ def sign_in(case: Case, tx: Tx, agent: str) -> None:
 
 def imports_of(case: Case) -> list[UUID]:
     with case.world.database.read() as tx:
-        found = tx.session.connection().execute(select(Base.metadata.tables["imports"])).mappings().all()
+        found = tx.connection.execute(select(Base.metadata.tables["imports"])).mappings().all()
     return [row["id"] for row in found if row["xpm_uuid"] == case.uuid]
 
 
@@ -207,7 +207,7 @@ def rows(case: Case) -> Rows:
     found: Rows = {}
     with case.world.database.read() as tx:
         for table in Base.metadata.sorted_tables:
-            for row in tx.session.connection().execute(select(table)).mappings():
+            for row in tx.connection.execute(select(table)).mappings():
                 values = dict(row)
                 if table.name == "malformed_messages":
                     values["payload"] = case.desk.settings.vault.decrypt(values["payload"]).decode()

@@ -85,7 +85,7 @@ def test_two_at_once_mend_a_thing_once(desk: Desk) -> None:
     import_id = desk.world.ask(UUID(int=5))
     with desk.world.database.write() as tx:
         tx.session.execute(update(DirectoryRecord).values(as_of=db_now()))
-        tx.session.connection().exec_driver_sql("DELETE FROM jobs")
+        tx.connection.exec_driver_sql("DELETE FROM jobs")
     reports: list[Report] = []
     start = threading.Barrier(2)
 

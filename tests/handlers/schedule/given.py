@@ -50,7 +50,7 @@ class Office:
 
     def lead(self, owner: str = OWNER) -> None:
         with self.world.database.write() as tx:
-            tx.session.connection().exec_driver_sql("DELETE FROM leaders")
+            tx.connection.exec_driver_sql("DELETE FROM leaders")
             assert leaders.hold(tx, leaders.RELAY, owner, 1_000_000)
 
     @property

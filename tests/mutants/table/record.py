@@ -6,6 +6,7 @@ from tests.mutants.mutant import Edit, Mutant
 
 JOBS = "portal_db/work/jobs.py"
 CLAIMS = "tests/portal_db/work/test_claims.py"
+BULK = "tests/portal_db/test_bulk.py"
 BATCH_GROWTH = "tests/portal_db/work/test_batch_growth.py::test_a_set_reads_what_it_imports[new postgresql]"
 LEASES = "tests/portal_db/work/test_leases.py"
 POOLER = "portal_db/pooler.py"
@@ -23,8 +24,14 @@ CLAIMING = (
         "together-in-order",
         "statements about one table are never sent as one",
         "one of two changes of a row is lost: PostgreSQL makes neither wait for the other",
-        (Edit("portal_db/bulk.py", "if any(each.table is table for each in tx.waiting.parts):", "if False:"),),
-        ("tests/portal_db/test_bulk.py::test_statements_are_sent_together[1-postgresql]",),
+        (
+            Edit(
+                "portal_db/bulk.py",
+                "if tx.waiting is not None and any(each.table is table for each in tx.waiting.parts):",
+                "if False:",
+            ),
+        ),
+        (f"{BULK}::test_statements_are_sent_together[1-postgresql]",),
     ),
     Mutant(
         "waiting-before-reads",
@@ -37,14 +44,28 @@ CLAIMING = (
                 "        return self._session",
             ),
         ),
-        ("tests/portal_db/test_bulk.py::test_what_waits_is_written_before_anything_else_is_read[postgresql]",),
+        (f"{BULK}::test_what_waits_is_written_before_anything_else_is_read[postgresql]",),
     ),
     Mutant(
         "waiting-before-commit",
         "statements that wait for the next one are sent before the transaction is committed",
         "what the transaction's last statements wrote is missing",
         (Edit("portal_db/database.py", "            yield tx\n            tx.send_waiting()", "            yield tx"),),
-        ("tests/portal_db/test_bulk.py::test_what_waits_for_no_other_statement_is_committed[sqlite]",),
+        (f"{BULK}::test_what_waits_for_no_other_statement_is_committed[sqlite]",),
+    ),
+    Mutant(
+        "waiting-before-select",
+        "statements that wait go with a SELECT, or before it where the database takes no two at once",
+        "on SQLite what waits when a job ends is lost: its import never closes",
+        (Edit("portal_db/bulk.py", "        _send(tx, waiting)\n        waiting = ()", "        waiting = ()"),),
+        (f"{BULK}::test_a_select_takes_along_what_waits_and_reads_what_was_there_before[sqlite]",),
+    ),
+    Mutant(
+        "standings-after-end",
+        "a job that ends by the statement which reads how its import stands counts as ended",
+        "an import whose last job has succeeded never closes, and nobody is told",
+        (Edit(JOBS, "            is_done = standing.id in succeeded", "            is_done = False"),),
+        (f"{LEASES}::test_what_succeeds_now_counts_for_its_import[postgresql]",),
     ),
     Mutant(
         "alias-ready",
@@ -380,6 +401,13 @@ LEASE = (
         "P3, invariant 2: two workers write one job's effect",
         (Edit(JOBS, '    one_of(Job.lease_token, "tokens"),\n'),),
         (f"{LEASES}::test_a_stale_lease_writes_nothing[sqlite]",),
+    ),
+    Mutant(
+        "succeed-token-in-one",
+        "only the holder of the lease marks a job done, by the statement that PostgreSQL records its attempt with too",
+        "P3, invariant 2: a job that another worker runs is done",
+        (Edit(JOBS, ' Job.lease_token == given["token"], state_of_found', " state_of_found"),),
+        (f"{LEASES}::test_a_job_that_is_not_held_does_not_succeed[postgresql]",),
     ),
     Mutant(
         "succeed-state",

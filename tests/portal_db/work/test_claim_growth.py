@@ -42,7 +42,7 @@ def rows_read_by_claim(world: World, job_id: UUID) -> float:
     event.remove(world.database.engine, "before_cursor_execute", note)
     [(statement, parameters)] = seen
     with world.database.write() as tx:
-        found = tx.session.connection().exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", parameters)
+        found = tx.connection.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", parameters)
         plan = found.scalar_one()
     return _rows(plan[0]["Plan"] if isinstance(plan, list) else json.loads(plan)[0]["Plan"])
 

@@ -67,7 +67,7 @@ def rows_read(world: World, step: Callable[[Tx], object]) -> float:
         # 5,000 jobs are few pages, which PostgreSQL reads as quickly as fifty steps in an index; of more it does not.
         tx.session.execute(text("SET LOCAL enable_seqscan = off"))
         for statement, parameters in seen:
-            plan = tx.session.connection().exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", parameters)
+            plan = tx.connection.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", parameters)
             answer = plan.scalar_one()
             found += _rows((json.loads(answer) if isinstance(answer, str) else answer)[0]["Plan"])
         tx.session.rollback()
@@ -79,7 +79,7 @@ def plans_of(world: World, step: Callable[[Tx], object]) -> list[tuple[str, list
     statement that is repeated."""
     seen = statements_of(world, step)
     with world.database.read() as tx:
-        connection = tx.session.connection()
+        connection = tx.connection
         plans = [
             connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters) for statement, parameters in seen
         ]

@@ -21,8 +21,15 @@ from tests.servers.waiting import wait_until
 from tests.world import World
 from worker.runner.leases import Leases
 
+
+def succeed(tx: Tx, lease: Lease) -> None:
+    """As the runner does."""
+    jobs.require_held(tx, lease)
+    jobs.succeed(tx, lease)
+
+
 FINISHES: dict[str, Callable[[Tx, Lease], None]] = {
-    "succeed": jobs.succeed,
+    "succeed": succeed,
     "end as rejected": lambda tx, lease: jobs.end(tx, lease, JobState.REJECTED, failure(ErrorClass.REJECTED)),
     "end as dead": lambda tx, lease: jobs.end(tx, lease, JobState.DEAD, failure(ErrorClass.PERMANENT)),
     "park": lambda tx, lease: jobs.park(tx, lease, failure(), seconds=1, counts_as_attempt=True),
@@ -204,6 +211,36 @@ def test_a_stale_lease_writes_nothing(world: World) -> None:
     assert (row.state, row.lease_token) == (JobState.RUNNING, current.token)
 
 
+def test_a_job_that_is_not_held_does_not_succeed(world: World) -> None:
+    """Who marks a job done holds its lease; if that was forgotten, a job of somebody else stays as it is."""
+    [taken_id, ours_id] = add(world, new_job(world), new_job(world))
+    stale = claimed(world, taken_id, owner="gone")
+    world.pass_time(11)
+    take_back(world)
+    current, ours = claimed(world, taken_id, owner="here"), claimed(world, ours_id)
+    with world.database.write() as tx:
+        jobs.succeed(tx, stale, ours)
+    assert [job(world, each).state for each in (taken_id, ours_id)] == [JobState.RUNNING, JobState.SUCCEEDED]
+    with world.database.write() as tx:
+        jobs.succeed(tx, ours)
+        tx.send_waiting()
+        recorded = {each: [one.outcome for one in jobs.attempts_of(tx, each)] for each in (taken_id, ours_id)}
+    assert recorded == {taken_id: [AttemptOutcome.LEASE_LOST], ours_id: [AttemptOutcome.SUCCEEDED]}
+    assert job(world, taken_id).lease_token == current.token
+
+
+def test_what_succeeds_now_counts_for_its_import(world: World) -> None:
+    import_id = world.ask(uuid4())
+    [row] = world.jobs_of(import_id).values()
+    lease = claimed(world, row.id)
+    with world.database.write() as tx:
+        jobs.require_held(tx, lease)
+        jobs.succeed(tx, lease)
+        [standing] = jobs.standings(tx, [import_id], succeeded={row.id})[import_id]
+    assert standing.state is JobState.SUCCEEDED
+    assert job(world, row.id).state is JobState.SUCCEEDED
+
+
 def test_a_job_ends_once(world: World) -> None:
     [job_id] = add(world, new_job(world))
     lease = claimed(world, job_id)
@@ -230,7 +267,7 @@ def test_a_cancelled_job_has_lost_its_lease(world: World) -> None:
     lease = claimed(world, job_id)
     with world.database.write() as tx:
         assert jobs.cancel_open(tx, import_id) == [job_id]
-    fails(world, LeaseLost, after_note(jobs.succeed, lease))
+    fails(world, LeaseLost, after_note(succeed, lease))
     assert notes(world) == 0
     assert renew(world, lease.owner, lease.token) == set()
     assert job(world, job_id).state is JobState.CANCELLED
@@ -294,7 +331,7 @@ def test_what_still_runs_goes_back_to_the_queue_with_nothing_counted(world: Worl
     row = job(world, running)
     assert (row.state, row.attempts, row.lost_leases, row.rung_at) == (JobState.QUEUED, 0, 0, None)
     assert [job(world, other).state for other in (done, others)] == [JobState.SUCCEEDED, JobState.RUNNING]
-    fails(world, LeaseLost, lambda tx: jobs.succeed(tx, ours))
+    fails(world, LeaseLost, lambda tx: succeed(tx, ours))
 
 
 def test_a_job_that_is_just_being_written_keeps_no_other_from_going_back(world: World) -> None:

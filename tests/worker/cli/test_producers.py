@@ -31,7 +31,7 @@ def test_a_producer_is_added_listed_rotated_and_revoked(cli: Cli, sqlite_url: st
 
     database = Database(sqlite_url)
     with database.read() as tx:
-        rows = tx.session.connection().exec_driver_sql("SELECT action FROM audit WHERE subject = 'producer'")
+        rows = tx.connection.exec_driver_sql("SELECT action FROM audit WHERE subject = 'producer'")
         assert sorted(rows.scalars()) == ["producer.add", "producer.add", "producer.revoke", "producer.rotate"]
     database.close()
 

@@ -46,7 +46,7 @@ def test_reconcile_says_what_it_repaired_and_what_needs_a_person(cli: Cli, offic
     assert f"{import_id}  enqueued again: validate_import" in ran.out
     # Then a person is wanted only where one is
     with office.database.write() as tx:
-        tx.session.connection().exec_driver_sql("DELETE FROM leaders")
+        tx.connection.exec_driver_sql("DELETE FROM leaders")
     ran = cli("reconcile", "--json")
     assert ran.code == 4
     told = ran.json()

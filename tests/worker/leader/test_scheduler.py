@@ -46,7 +46,7 @@ def test_a_night_is_done_once_by_the_leader(world: World) -> None:
     assert ran == ["relay-1"]
     # And another leader after it finds it done
     with world.database.write() as tx:
-        tx.session.connection().exec_driver_sql("DELETE FROM leaders")
+        tx.connection.exec_driver_sql("DELETE FROM leaders")
     lead(world, "relay-2")
     scheduler("relay-2").tick()
     assert ran == ["relay-1"]

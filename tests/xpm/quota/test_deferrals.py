@@ -79,7 +79,7 @@ def test_the_day_is_named_when_it_is_another(world: World) -> None:
 
 def test_an_unknown_time_zone_is_no_reason_to_fail(sqlite_world: World) -> None:
     with sqlite_world.database.write() as tx:
-        tx.session.connection().exec_driver_sql("UPDATE practices SET time_zone = 'Atlantis/Capital'")
+        tx.connection.exec_driver_sql("UPDATE practices SET time_zone = 'Atlantis/Capital'")
     message = put_off(sqlite_world, QuotaDeferred("minute", 20)).error_message
     assert message is not None
     assert " UTC" in message
