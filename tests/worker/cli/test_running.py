@@ -218,7 +218,7 @@ def test_the_demo_tells_people_what_became_of_each_client_within_80_columns(tmp_
 
 
 def test_a_folder_serves_one_demo_at_a_time(tmp_path: Path) -> None:
-    with started("demo", "--clients", 300, "--data", tmp_path) as first:
+    with started("demo", "--clients", 3000, "--data", tmp_path) as first:
         until(lambda: any((tmp_path / "logs").glob("*.log")))  # which is later than its lock
         second = subprocess.run([*CLI, "demo", "--data", tmp_path, "--json"], capture_output=True, text=True)
         assert (second.returncode, second.stdout) == (1, "")
