@@ -103,10 +103,9 @@ def write(
         with_next: it waits for the next, as in `together`.
     """
     parts = [*_waiting(tx, table), _Part(table, rows, build, args, more)]
-    if tx.waiting is None and with_next:
-        tx.waiting = Waiting(tx)
-    if tx.waiting is not None and (tx.waiting.is_open or with_next):
-        tx.waiting.parts = parts
+    waiting = _of(tx)
+    if waiting.is_open or with_next:
+        waiting.parts = parts
     else:
         _send(tx, parts)
 
@@ -121,9 +120,9 @@ def together(tx: Tx, *, with_next: bool = False) -> Iterator[None]:
         with_next: what waits at the end is sent with the next statement of this module, which does not depend on it either,
             or before the transaction does anything else.
     """
-    assert tx.waiting is None or not tx.waiting.is_open, "not one within another"  # noqa: S101 -- a mistake of ours
-    tx.send_waiting()
-    tx.waiting = waiting = Waiting(tx)
+    waiting = _of(tx)
+    assert not waiting.is_open, "not one within another"  # noqa: S101 -- a mistake of ours
+    waiting.send()
     waiting.is_open = True
     try:
         yield
@@ -144,26 +143,29 @@ class Waiting:
         self.parts: Sequence[_Part] = ()
         self.is_open = False
 
-    def send(self) -> None:
+    def take(self) -> Sequence[_Part]:
+        """Those that wait, which do so no longer."""
         parts, self.parts = self.parts, ()
-        if parts:
+        return parts
+
+    def send(self) -> None:
+        if parts := self.take():
             _send(self._tx, parts)
+
+
+def _of(tx: Tx) -> Waiting:
+    if tx.waiting is None:
+        tx.waiting = Waiting(tx)
+    waiting: Waiting = tx.waiting
+    return waiting
 
 
 def _waiting(tx: Tx, table: type[Base]) -> Sequence[_Part]:
     """The statements that can be sent with the next one, which is about this table: they wait no longer."""
-    if tx.waiting is not None and any(each.table is table for each in tx.waiting.parts):
-        tx.send_waiting()  # one statement must not change a row twice
-    return _taken(tx)
-
-
-def _taken(tx: Tx) -> Sequence[_Part]:
-    """The statements that wait: they wait no longer."""
-    if tx.waiting is None:
-        return ()
-    parts: Sequence[_Part] = tx.waiting.parts
-    tx.waiting.parts = ()
-    return parts
+    waiting = _of(tx)
+    if any(each.table is table for each in waiting.parts):  # one statement must not change a row twice
+        waiting.send()
+    return waiting.take()
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,11 +181,9 @@ class _Part:
 
 def read(tx: Tx, statement: Any, parameters: Mapping[str, Any]) -> Any:
     """Execute a SELECT that is made once. Those that wait go with it, and it reads what was there before them."""
-    waiting = _taken(tx)
     if not tx.is_postgresql:
-        _send(tx, waiting)
-        waiting = ()
-    return _execute(tx, [*_numbered(tx, waiting), (statement, parameters)])
+        tx.send_waiting()
+    return _execute(tx, [*_numbered(tx, _of(tx).take()), (statement, parameters)])
 
 
 def _send(tx: Tx, parts: Sequence[_Part]) -> Any:

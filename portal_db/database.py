@@ -122,12 +122,12 @@ def sqlstate_of(error: BaseException) -> str | None:
 class Tx:
     """One transaction: the session that statements run on, and the sources that row ids come from."""
 
-    def __init__(self, session: Session, sources: Sources, dialect: str) -> None:
+    def __init__(self, session: Session, sources: Sources) -> None:
         self._session = session
         self._connection: Connection | None = None
         self.sources = sources
         #: `postgresql` or `sqlite`.
-        self.dialect = dialect
+        self.dialect = session.get_bind().dialect.name
         #: The statements that `bulk` holds back, a `bulk.Waiting`.
         self.waiting: Any = None
 
@@ -188,7 +188,7 @@ class Database:
     def write(self) -> Iterator[Tx]:
         """A unit of work: commits at the end, rolls back on any exception."""
         with self._sessions.begin() as session:
-            tx = Tx(session, self.sources, self.engine.dialect.name)
+            tx = Tx(session, self.sources)
             yield tx
             tx.send_waiting()
 
@@ -196,7 +196,7 @@ class Database:
     def read(self) -> Iterator[Tx]:
         """A read-only transaction that sees one snapshot of the record."""
         with self._readers() as session:
-            yield Tx(session, self.sources, self.engine.dialect.name)
+            yield Tx(session, self.sources)
             session.commit()  # after a ROLLBACK the driver drops the statements that it has prepared
 
     @contextmanager
@@ -204,7 +204,7 @@ class Database:
         """Reading by statements each of which sees a moment of its own. PostgreSQL need not be told that a transaction
         begins and ends: of three round trips for one statement, two are saved."""
         with self._glances() as session:
-            yield Tx(session, self.sources, self.engine.dialect.name)
+            yield Tx(session, self.sources)
 
     def open_connections(self, count: int) -> None:
         """Open so many connections before they are needed: the first of many jobs would open them all at the same moment.

@@ -211,9 +211,12 @@ def finish_sending(tx: Tx, intent: Intent, state: EmailState) -> bool:
 
 
 def mark_sent(tx: Tx, intents: Sequence[Intent]) -> None:
-    """End intents as sent, by one statement. Those that have ended, or that another job's lease holds, stay as they are."""
+    """End intents as sent, by one statement. Those that have ended, or that another job's lease holds, stay as they are.
+
+    This goes with the next statement of `bulk`, which does not see it yet.
+    """
     rows = [{"id": each.email_id, "sending_token": each.lease_token} for each in intents]
-    bulk.write(tx, WelcomeEmail, rows, _mark_sent)
+    bulk.write(tx, WelcomeEmail, rows, _mark_sent, with_next=True)
 
 
 def _mark_sent(given: Given) -> Any:

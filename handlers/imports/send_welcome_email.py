@@ -20,7 +20,7 @@ from handlers.email import addresses
 from handlers.errors import JobError, OutcomeUnknown
 from handlers.jobs.handler import Result, Sending, Task, job_arg
 from handlers.services import Services
-from portal_db import bulk, welcome_emails
+from portal_db import welcome_emails
 from portal_db.database import Tx
 from portal_db.states import EmailState, ErrorClass
 from portal_db.tables import Job
@@ -103,8 +103,7 @@ SENDING = Sending(_begin, _send, _record, _withdraw)
 
 def apply(tx: Tx, tasks: Sequence[Task]) -> list[Result]:
     """Mark the emails as sent that are not yet."""
-    with bulk.together(tx, with_next=True):
-        welcome_emails.mark_sent(tx, [_intent_of(task.job) for task in tasks])
+    welcome_emails.mark_sent(tx, [_intent_of(task.job) for task in tasks])
     return [[] for _ in tasks]
 
 

@@ -27,7 +27,7 @@ CLAIMING = (
         (
             Edit(
                 "portal_db/bulk.py",
-                "if tx.waiting is not None and any(each.table is table for each in tx.waiting.parts):",
+                "if any(each.table is table for each in waiting.parts):",
                 "if False:",
             ),
         ),
@@ -57,7 +57,7 @@ CLAIMING = (
         "waiting-before-select",
         "statements that wait go with a SELECT, or before it where the database takes no two at once",
         "on SQLite what waits when a job ends is lost: its import never closes",
-        (Edit("portal_db/bulk.py", "        _send(tx, waiting)\n        waiting = ()", "        waiting = ()"),),
+        (Edit("portal_db/bulk.py", "        tx.send_waiting()\n    return", "        _of(tx).take()\n    return"),),
         (f"{BULK}::test_a_select_takes_along_what_waits_and_reads_what_was_there_before[sqlite]",),
     ),
     Mutant(

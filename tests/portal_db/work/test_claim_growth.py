@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import text
 
+from portal_db.database import Tx
 from tests.making import claim
+from tests.portal_db.work.test_job_growth import rows_of_plan, statements_of
 from tests.servers.fixtures import NEW
 from tests.world import World
 
@@ -31,26 +31,13 @@ def ask_batch(world: World, size: int) -> UUID:
 
 def rows_read_by_claim(world: World, job_id: UUID) -> float:
     """Rows that the nodes of the claim's plan read, over all their loops."""
-    seen: list[tuple[str, Any]] = []
 
-    def note(*arguments: Any) -> None:
-        if arguments[2].startswith("UPDATE jobs"):
-            seen.append((arguments[2], arguments[3]))
+    def step(_: Tx) -> None:
+        assert claim(world, job_id) is None, "it is out of turn"
 
-    event.listen(world.database.engine, "before_cursor_execute", note)
-    assert claim(world, job_id) is None, "it is out of turn"
-    event.remove(world.database.engine, "before_cursor_execute", note)
-    [(statement, parameters)] = seen
+    [claiming] = [each for each in statements_of(world, step) if each[0].startswith("UPDATE jobs")]
     with world.database.write() as tx:
-        found = tx.connection.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", parameters)
-        plan = found.scalar_one()
-    return _rows(plan[0]["Plan"] if isinstance(plan, list) else json.loads(plan)[0]["Plan"])
-
-
-def _rows(node: dict[str, Any]) -> float:
-    removed: float = sum(value for name, value in node.items() if name.startswith("Rows Removed"))
-    own: float = (node["Actual Rows"] + removed) * node["Actual Loops"]
-    return own + sum(_rows(child) for child in node.get("Plans", ()))
+        return rows_of_plan(tx, *claiming)
 
 
 @postgresql

@@ -67,11 +67,16 @@ def rows_read(world: World, step: Callable[[Tx], object]) -> float:
         # 5,000 jobs are few pages, which PostgreSQL reads as quickly as fifty steps in an index; of more it does not.
         tx.session.execute(text("SET LOCAL enable_seqscan = off"))
         for statement, parameters in seen:
-            plan = tx.connection.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", parameters)
-            answer = plan.scalar_one()
-            found += _rows((json.loads(answer) if isinstance(answer, str) else answer)[0]["Plan"])
+            found += rows_of_plan(tx, statement, parameters)
         tx.session.rollback()
     return found
+
+
+def rows_of_plan(tx: Tx, statement: str, parameters: Any) -> float:
+    """Rows that the nodes of a statement's plan read, over all their loops, when it is executed."""
+    plan = tx.connection.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", parameters)
+    answer = plan.scalar_one()
+    return _rows((json.loads(answer) if isinstance(answer, str) else answer)[0]["Plan"])
 
 
 def plans_of(world: World, step: Callable[[Tx], object]) -> list[tuple[str, list[str]]]:
@@ -79,9 +84,9 @@ def plans_of(world: World, step: Callable[[Tx], object]) -> list[tuple[str, list
     statement that is repeated."""
     seen = statements_of(world, step)
     with world.database.read() as tx:
-        connection = tx.connection
         plans = [
-            connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters) for statement, parameters in seen
+            tx.connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            for statement, parameters in seen
         ]
         return [(statement, [row[3] for row in plan]) for (statement, _), plan in zip(seen, plans, strict=True)]
 

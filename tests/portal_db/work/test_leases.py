@@ -353,12 +353,3 @@ def test_a_commit_happened_if_what_only_its_worker_records_is_there(world: World
         FINISHES[how](tx, lease)
     with world.database.read() as tx:
         assert jobs.was_recorded(tx, [lease.token, uuid4()]) is (how in ("succeed", "end as rejected"))
-
-
-def test_a_job_that_was_taken_back_is_no_commit_of_its_worker(world: World) -> None:
-    [job_id] = add(world, new_job(world))
-    lease = claimed(world, job_id)
-    world.pass_time(11)
-    assert take_back(world) == [job_id]
-    with world.database.read() as tx:
-        assert not jobs.was_recorded(tx, [lease.token])
