@@ -12,17 +12,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from datetime import date, datetime, timedelta
-from decimal import Decimal
 from functools import wraps
-from itertools import product
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 from uuid import UUID
 
-import psycopg
-from psycopg.adapt import PyFormat
-from psycopg.types.array import ListBinaryDumper
 from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, make_url
 from sqlalchemy.exc import (  # TimeoutError: all pooled connections are in use
     InterfaceError,
@@ -33,6 +27,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from config.sources import Sources
+from portal_db import driver
 from portal_db.pooler import TransactionSettings
 
 SQLITE_BUSY_SECONDS = 30.0
@@ -234,31 +229,23 @@ def _make_engine(url: str, pool_size: int, settings: Mapping[str, str]) -> Engin
         return _sqlite_engine(url, pool_size)
     if parsed.get_backend_name() != "postgresql":
         raise ValueError(f"DATABASE_URL: {parsed.get_backend_name()} is not supported; use sqlite or postgresql")
-    _look_up_dumpers()
+    driver.look_up_dumpers()
     engine = create_engine(
         parsed.set(drivername="postgresql+psycopg"),
         pool_size=pool_size,
         max_overflow=10,
         pool_use_lifo=True,  # whoever comes next gets the connection that has prepared most statements
-        # These go before what the address names, so that is left out.
-        connect_args={"client_encoding": "utf8", **{name: _SILENCE[name] for name in _SILENCE.keys() - parsed.query}},
+        connect_args={
+            "client_encoding": "utf8",
+            "cursor_factory": driver.Cursor,
+            # These go before what the address names, so that is left out.
+            **{name: _SILENCE[name] for name in _SILENCE.keys() - parsed.query},
+        },
     )
     TransactionSettings(settings, if_direct={"timezone": "UTC"}).listen(engine)
-    event.listen(engine, "connect", _send_lists_in_binary)
+    event.listen(engine, "connect", driver.send_lists_in_binary)
     event.listen(engine, "handle_error", _judge_by_sqlstate)
     return engine
-
-
-def _look_up_dumpers() -> None:
-    """Let psycopg find how it sends each type before there are threads: the first to send one replaces its name by the
-    type, and another thread at that moment finds neither (psycopg issue 1230). To a job that looks like a bug."""
-    for type_, format_ in product((UUID, datetime, date, timedelta, Decimal), PyFormat):
-        psycopg.adapters.get_dumper(type_, format_)
-
-
-def _send_lists_in_binary(connection: psycopg.Connection[Any], _: Any) -> None:
-    """It takes the driver a third of the time that their text does."""
-    connection.adapters.register_dumper(list, ListBinaryDumper)
 
 
 def _judge_by_sqlstate(context: ExceptionContext) -> OperationalError | None:

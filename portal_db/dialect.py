@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, any_, delete, func, literal, select, text, update
+from sqlalchemy import true as sql_true
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -74,14 +75,26 @@ def _insert_new(given: Given, now: tuple[str, ...]) -> Any:
     return _insert(given, now).on_conflict_do_nothing().returning(given.table.c.id)
 
 
-def insert_rows(tx: Tx, table: type[Base], rows: Sequence[dict[str, Any]], *, now: tuple[str, ...] = ()) -> None:
-    """Insert rows that have the same columns, by one statement; `now`: columns that get the database's time."""
+def insert_rows(
+    tx: Tx,
+    table: type[Base],
+    rows: Sequence[dict[str, Any]],
+    *,
+    now: tuple[str, ...] = (),
+    true: tuple[str, ...] = (),
+) -> None:
+    """Insert rows that have the same columns, by one statement.
+
+    Args:
+        now: columns that get the database's time.
+        true: columns that get the value true.
+    """
     if rows:
-        bulk.write(tx, table, _with_keys(table, rows), _insert, now)
+        bulk.write(tx, table, _with_keys(table, rows), _insert, now, true)
 
 
-def _insert(given: Given, now: tuple[str, ...]) -> Any:
-    return given.insert({**given.columns, **{name: db_now() for name in now}})
+def _insert(given: Given, now: tuple[str, ...], true: tuple[str, ...] = ()) -> Any:
+    return given.insert(given.columns | {name: db_now() for name in now} | {name: sql_true() for name in true})
 
 
 def _with_keys(table: type[Base], rows: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:

@@ -9,6 +9,7 @@ transactions cost nothing more.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -41,8 +42,7 @@ class TransactionSettings:
     def listen(self, engine: Engine) -> None:
         """Apply them to all connections that the engine makes from now on."""
         event.listen(engine, "do_connect", self._connect)
-        event.listen(engine, "connect", self._recognise)
-        event.listen(engine, "begin", self._begin)
+        event.listen(engine, "connect", partial(self._recognise, engine))
 
     def _connect(self, dialect: Any, _: Any, args: Any, named: dict[str, Any]) -> Any:
         if self._takes_options:
@@ -55,11 +55,13 @@ class TransactionSettings:
                 self._takes_options = False
         return dialect.connect(*args, **named)
 
-    def _recognise(self, connection: psycopg.Connection[Any], record: Any) -> None:
+    def _recognise(self, engine: Engine, connection: psycopg.Connection[Any], record: Any) -> None:
         connection.autocommit = True
         [(server_pid, hold)] = connection.execute(self._look).fetchall()
         connection.autocommit = False
         record.info[_SET_LOCALLY] = not hold
+        if not hold and not event.contains(engine, "begin", self._begin):
+            event.listen(engine, "begin", self._begin)  # not before: who listens to an engine costs each statement
         if server_pid != connection.info.backend_pid:  # a pooler makes up its own
             connection.prepare_threshold = None
             if not self._is_pooled:

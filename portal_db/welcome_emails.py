@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, bindparam, case, literal, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, case, literal_column, or_, select, update
 
 from portal_db import bulk
 from portal_db.bulk import Given, confined, one_of
@@ -21,7 +21,7 @@ from portal_db.states import EmailState, JobState
 from portal_db.tables import Client, CoOwnerInvitation, Job, Login, Practice, PracticeLook, WelcomeEmail
 from portal_db.types import UtcDateTime, db_now
 from portal_db.upkeep import restores
-from portal_db.work.due import state_of_found
+from portal_db.work.due import state_of_found, word
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,20 +71,18 @@ def _row(tx: Tx, practice_id: UUID, client_id: UUID, asked_at: datetime) -> dict
         "id": email_id,
         "practice_id": practice_id,
         "client_id": client_id,
-        "version": 1,
         "asked": asked_at,
         "message_id": message_id(email_id, 1),
     }
 
 
-_STATE = WelcomeEmail.state.type
 _ASKED = (("asked", UtcDateTime()),)
 
 
 def _add(given: Given) -> Any:
     may_be_sent = given["asked"] <= restores.LATEST
-    state = case((may_be_sent, literal(EmailState.UNKNOWN, _STATE)), else_=literal(EmailState.PENDING, _STATE))
-    return given.insert(given.columns | {"state": state, "created_at": db_now()})
+    state = case((may_be_sent, word(EmailState.UNKNOWN)), else_=word(EmailState.PENDING))
+    return given.insert(given.columns | {"version": literal_column("1"), "state": state, "created_at": db_now()})
 
 
 def _add_if_none(given: Given) -> Any:

@@ -31,7 +31,7 @@ from portal_db.types import db_now
 
 def add(tx: Tx, *rows: dict[str, Any]) -> None:
     """Insert clients. The unique index refuses a second one for the same import (invariant 2)."""
-    insert_rows(tx, Client, [{**row, "is_new": True} for row in rows], now=("created_at",))
+    insert_rows(tx, Client, rows, now=("created_at",), true=("is_new",))
 
 
 def get(tx: Tx, client_id: UUID, *, practice_id: UUID) -> Client | None:

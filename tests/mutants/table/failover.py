@@ -52,7 +52,7 @@ MUTANTS = (
         "silent-host",
         "a database whose host falls silent is given up within seconds",
         "a host without power or behind a broken network stops every process for up to two hours",
-        (Edit(DATABASE, "**{name: _SILENCE[name] for name in _SILENCE.keys() - parsed.query}"),),
+        (Edit(DATABASE, "**{name: _SILENCE[name] for name in _SILENCE.keys() - parsed.query},"),),
         (f"{SILENCE}::test_every_connection_gives_a_silent_host_up[write]",),
     ),
     Mutant(

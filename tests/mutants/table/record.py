@@ -646,6 +646,20 @@ LEASE = (
         (f"{POOLER_TESTS}::test_settings_that_the_pooler_ignores_hold_in_each_transaction",),
     ),
     Mutant(
+        "pooler-begin",
+        "an engine begins to set the timeouts once a connection has turned out not to have them",
+        "P3: a stopped process holds its locks for ever",
+        (Edit(POOLER, 'if not hold and not event.contains(engine, "begin", self._begin)', "if False"),),
+        (f"{POOLER_TESTS}::test_settings_that_the_pooler_ignores_hold_in_each_transaction",),
+    ),
+    Mutant(
+        "null-in-list",
+        "a list of ids or texts that we send ourselves keeps its NULLs",
+        "a change of a client's field from nothing is recorded as one from an empty text",
+        (Edit("portal_db/driver.py", "data.append(_NULL)", "data.append(_LENGTH.pack(0))"),),
+        ("tests/portal_db/test_driver.py::test_a_list_arrives_as_it_is_and_as_psycopg_sends_it",),
+    ),
+    Mutant(
         "lock-again",
         "an act that did not get a lock in time is repeated",
         "an operator's command fails because another transaction took a few seconds",

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from psycopg import _queries
 
 from handlers.directory.lookup import fetch_records
 from handlers.registry import HANDLERS
@@ -32,6 +33,27 @@ def test_an_interactive_import_takes_few_statements(world: World, simulator: Sim
         ring_out(world)
     assert world.import_row(import_id).state is ImportState.SUCCEEDED
     assert len(seen) <= STATEMENTS, "\n".join(seen)
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_the_driver_keeps_how_it_took_each_statement_apart(
+    world: World, simulator: SimulatorHandle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """psycopg does so for texts of up to 4,096 characters and 50 parameters. It takes a longer one apart anew each time."""
+    taken_apart: list[bytes] = []
+    take_apart = _queries._query2pg_nocache
+
+    def note(query: bytes, encoding: str) -> Any:
+        taken_apart.append(query)
+        return take_apart(query, encoding)
+
+    monkeypatch.setattr(_queries, "_query2pg_nocache", note)
+    synced(world)
+    taken_apart.clear()  # those of the sync are not an import's
+    import_id = world.ask(importable(simulator)[0].uuid, send_welcome_email=True)
+    ring_out(world)
+    assert world.import_row(import_id).state is ImportState.SUCCEEDED
+    assert taken_apart == []
 
 
 def test_follow_ups_go_on_with_what_was_fetched(world: World, simulator: SimulatorHandle) -> None:
