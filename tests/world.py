@@ -60,12 +60,13 @@ class RememberingBell:
     """A bell that nobody hears; it remembers what was rung."""
 
     rung: list[tuple[Lane, UUID]] = field(default_factory=list)
+    wakes: int = 0
 
     def ring(self, lane: Lane, job_ids: Sequence[UUID]) -> None:
         self.rung += [(lane, job_id) for job_id in job_ids]
 
     def wake_relay(self) -> None:
-        """No relay runs."""
+        self.wakes += 1  # and no relay runs
 
 
 @dataclass

@@ -29,8 +29,8 @@ from portal_db.states import Lane
 from portal_db.work import imports, jobs
 
 MAX_BATCH = 5_000
-#: Rows per transaction: short enough that heartbeats get through on SQLite.
-CHUNK = 200
+#: Rows per transaction: few, so that heartbeats get through on SQLite, and the first are begun while others are recorded.
+CHUNK = 100
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def accept_batch(database: Database, bell: Bell, key: str, rows: Sequence[Import
     for start in range(0, len(rows), CHUNK):
         with database.write() as tx:
             _add_chunk(tx, batch_id, start, rows[start : start + CHUNK])
-        if start == 0:
+        if start == 0 or start + CHUNK >= len(rows):  # the first are begun at once, and the others when all are there
             bell.wake_relay()
     with database.read() as tx:
         return AcceptedBatch(batch_id, tuple(row.id for row in imports.of_batch(tx, batch_id)), is_new)

@@ -202,6 +202,17 @@ def test_a_batch_is_written_in_chunks_and_not_row_by_row(sqlite_world: World) ->
     assert inserts == ["imports", "jobs"] * 2
 
 
+@pytest.mark.parametrize(("size", "wakes"), [(1, 1), (CHUNK, 1), (CHUNK + 1, 2), (3 * CHUNK, 2)])
+def test_the_relay_is_woken_for_the_first_rows_and_once_all_are_there(
+    sqlite_world: World, size: int, wakes: int
+) -> None:
+    """It would look at the others up to a second later, while workers have nothing to do."""
+    template = request(sqlite_world)
+    rows = [template.model_copy(update={"xpm_uuid": uuid4()}) for _ in range(size)]
+    accept_batch(sqlite_world.database, sqlite_world.bell, "key", rows)
+    assert sqlite_world.bell.wakes == wakes
+
+
 def test_how_many_rows_a_batch_may_have(sqlite_world: World) -> None:
     """Size is looked at before anything else; with 5,000 rows it is another check that refuses these."""
     unknown = request(sqlite_world).model_copy(update={"practice_id": uuid4()})

@@ -263,6 +263,16 @@ RELAYING = (
         (f"{OUTAGES}::test_an_idle_relay_looks_at_once_when_a_batch_is_requested[sqlite]",),
     ),
     Mutant(
+        "batch-wakes-again",
+        "whoever records a large batch wakes the relay again once all of it is there",
+        "workers have nothing to do for up to a second after the first rows of a batch",
+        (Edit("handlers/imports/accept.py", " or start + CHUNK >= len(rows)"),),
+        (
+            "tests/handlers/imports/test_accept.py::"
+            "test_the_relay_is_woken_for_the_first_rows_and_once_all_are_there[300-2]",
+        ),
+    ),
+    Mutant(
         "relay-forgot",
         "what Redis lost is rung again at once",
         "P17, invariant 5: work waits until its ring is old",
