@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import cached_property
 from itertools import product
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +16,7 @@ import psycopg
 from psycopg.abc import DumperKey
 from psycopg.adapt import Dumper, PyFormat
 from psycopg.pq import Format
+from psycopg.types import TypeInfo
 from psycopg.types.array import ListBinaryDumper
 
 
@@ -38,19 +40,20 @@ class Cursor(psycopg.Cursor[Any]):
 
 
 class _Description(Sequence[Any]):
-    """The columns of a cursor's present result, described when somebody looks."""
+    """The columns of a cursor's present result, described once somebody looks."""
 
     def __init__(self, cursor: Cursor) -> None:
         self._cursor = cursor
 
+    @cached_property
+    def _columns(self) -> Sequence[Any]:
+        return self._cursor.describe()
+
     def __len__(self) -> int:
-        return len(self._cursor.describe())
+        return len(self._columns)
 
     def __getitem__(self, index: Any) -> Any:
-        return self._cursor.describe()[index]
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(self._cursor.describe())
+        return self._columns[index]
 
 
 def send_lists_in_binary(connection: psycopg.Connection[Any], _: Any) -> None:
@@ -58,18 +61,10 @@ def send_lists_in_binary(connection: psycopg.Connection[Any], _: Any) -> None:
     connection.adapters.register_dumper(list, _ListDumper)
 
 
-@dataclass(frozen=True, slots=True)
-class _Element:
-    """A type of PostgreSQL, its array's, and how a value of it is sent in binary."""
-
-    oid: int
-    array_oid: int
-    encoded: Callable[[Any], bytes]
-
-
-_ELEMENTS: Mapping[type, _Element] = {
-    UUID: _Element(2950, 2951, lambda value: value.bytes),
-    str: _Element(25, 1009, str.encode),
+#: The types of values whose lists we send ourselves: PostgreSQL's types, and how a value is sent in binary.
+_ELEMENTS: Mapping[type, tuple[TypeInfo, Callable[[Any], bytes]]] = {
+    UUID: (psycopg.adapters.types["uuid"], attrgetter("bytes")),
+    str: (psycopg.adapters.types["text"], str.encode),
 }
 _HEAD, _LENGTH, _NULL = struct.Struct("!iiIii"), struct.Struct("!i"), b"\xff\xff\xff\xff"
 
@@ -85,21 +80,20 @@ class _ListDumper(ListBinaryDumper):
 
     def upgrade(self, obj: list[Any], format: PyFormat) -> Any:
         if obj and (kind := type(obj[0])) in _ELEMENTS:
-            return _KnownListDumper(self.cls, _ELEMENTS[kind])
+            return _KnownListDumper(self.cls, *_ELEMENTS[kind])
         return super().upgrade(obj, format)
 
 
 class _KnownListDumper(Dumper):
     format = Format.BINARY
 
-    def __init__(self, cls: type, element: _Element) -> None:
+    def __init__(self, cls: type, element: TypeInfo, encoded: Callable[[Any], bytes]) -> None:
         super().__init__(cls)
-        self._element = element
-        self.oid = element.array_oid
+        self.oid, self._element_oid, self._encoded = element.array_oid, element.oid, encoded
 
     def dump(self, obj: list[Any]) -> bytes:
-        encoded = self._element.encoded
-        data = [_HEAD.pack(1, 1, self._element.oid, len(obj), 1)]  # one dimension, with NULLs or without, from 1
+        encoded = self._encoded
+        data = [_HEAD.pack(1, 1, self._element_oid, len(obj), 1)]  # one dimension, with NULLs or without, from 1
         for value in obj:
             if value is None:
                 data.append(_NULL)

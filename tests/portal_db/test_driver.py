@@ -73,13 +73,14 @@ def test_the_columns_of_a_statement_are_described_once(database: Database, monke
         described.append(cursor)
         return describe(cursor)
 
-    monkeypatch.setattr(driver.Cursor, "describe", note)
     statement = select(column("number", Integer), column("letter", String)).select_from(
         text("(VALUES (1, 'a')) AS given (number, letter)")
     )
     with database.read() as tx:
+        assert tx.connection.exec_driver_sql("SELECT 1").all() == [(1,)], "connected"
+        monkeypatch.setattr(driver.Cursor, "describe", note)
         assert tx.connection.execute(statement).all() == [(1, "a")]
-        assert described, "the first time, SQLAlchemy looks"
+        assert len(described) == 1, "the first time, SQLAlchemy looks"
         described.clear()
         for _ in range(3):
             assert tx.connection.execute(statement).all() == [(1, "a")]
