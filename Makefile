@@ -1,7 +1,12 @@
 # The commands of this project, for a machine with Python (3.11 or newer, with venv), make, git and a package index. Nothing is
 # installed outside this folder: a pinned uv goes into .tools, the project and its packages into .venv.
 
-PYTHON ?= python3
+# The system's Python first: it is built with optimisations, and what pyenv compiles is not (docs/scaling.md has figures).
+ifndef PYTHON
+  PYTHON := $(shell for each in /usr/bin/python3 python3; do \
+    $$each -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$each && exit; \
+  done; echo python3)
+endif
 UV_VERSION := 0.13.9
 
 UV := .tools/bin/uv
@@ -116,7 +121,7 @@ $(TOOLS):
 	  echo "Install one and choose it: make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 	  echo "$(PYTHON) lacks venv (Debian and Ubuntu: apt-get install python3-venv)." >&2; exit 1; }
-	@echo "Installing uv $(UV_VERSION) into .tools"
+	@echo "Installing uv $(UV_VERSION) into .tools, for $(PYTHON)"
 	@rm -rf .tools.new.$$$$; \
 	 $(PYTHON) -m venv .tools.new.$$$$ && \
 	 .tools.new.$$$$/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION) && \

@@ -6,13 +6,16 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self, TypeAlias
 
 from worker.local.fork_server import ForkedGuard, ForkServer
+from worker.local.guard import STOPPING
 
 LOOPBACK = "127.0.0.1"
 _POLL_SECONDS = 0.02
@@ -154,20 +157,23 @@ class Supervised:
         options = ["--grace", str(grace), "--signal", stop_signal.name, "--pid-file", str(pid_file.absolute())]
         if user is not None:
             options += ["--user", user]
-        words, server, whole = [str(word) for word in command], self._fork_server, {**os.environ, **(env or {})}
-        start: Callable[..., _Guard] = _execute_guard
-        if server is not None and user is None and server.suits(words, whole):
-            start = server.start
-        with log_file.open("ab") as log:
-            guard = start([*options, "--", *words], log=log, env=whole, cwd=cwd)
-        process = Process(name, guard, log_file, pid_file, grace)
+        words, whole = [str(word) for word in command], {**os.environ, **(env or {})}
         try:
+            with _undivided(), log_file.open("ab") as log:
+                start = _execute_guard if user is not None else self._starter(words, whole)
+                guard = start([*options, "--", *words], log=log, env=whole, cwd=cwd)
+                process = self._processes[name] = Process(name, guard, log_file, pid_file, grace)
             _wait_until(process, ready, within)
         except BaseException:
-            process.stop()
+            self.stop(name)
             raise
-        self._processes[name] = process
         return process
+
+    def _starter(self, words: Sequence[str], env: Mapping[str, str]) -> Callable[..., _Guard]:
+        if self._loaded and self._fork_server is None:
+            self._fork_server = ForkServer(self._loaded, self._logs / "fork-server.log")
+        server = self._fork_server
+        return server.start if server is not None and server.suits(words, env) else _execute_guard
 
     def __getitem__(self, name: str) -> Process:
         """The process started under this name and not stopped since. Raises KeyError."""
@@ -181,25 +187,39 @@ class Supervised:
 
     def stop(self, name: str | None = None) -> None:
         """Stop the named process, or all of them, the last started first. Harmless for what is not running."""
-        if name is not None:
-            if name in self._processes:
-                self._processes.pop(name).stop()
-            return
-        while self._processes:
-            self._processes.popitem()[1].stop()
-        if self._fork_server is not None:
+        for each in [name] if name is not None else list(reversed(self._processes)):
+            if each in self._processes:
+                self._processes[each].stop()
+                del self._processes[each]
+        if name is None and self._fork_server is not None:
             self._fork_server.close()
             self._fork_server = None
 
     def __enter__(self) -> Self:
-        if self._loaded:
-            self._fork_server = ForkServer(self._loaded, self._logs / "fork-server.log")
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+
+@contextmanager
+def _undivided() -> Iterator[None]:
+    """Hold back stop signals that come meanwhile, whose handlers may raise: between its start and its entry, a process would
+    be forgotten. They are not blocked, because children would inherit that."""
+    if threading.current_thread() is not threading.main_thread():  # which alone runs handlers
+        yield
+        return
+    held: list[int] = []
+    before = {number: signal.signal(number, lambda came, _: held.append(came)) for number in STOPPING}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for number in held:
+            signal.raise_signal(number)
 
 
 def _wait_until(process: Process, ready: Ready, within: float) -> None:

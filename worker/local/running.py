@@ -52,9 +52,9 @@ def prepared(plan: Plan, *, kept: bool, what: str) -> Iterator[Plan]:
 def started(plan: Plan) -> Iterator[LocalStack]:
     """The running processes. Shows that they are starting, and stopping."""
     stack = LocalStack(plan)
-    with busy("Starting"):
-        stack.__enter__()
     try:
+        with busy("Starting"):
+            stack.__enter__()
         yield stack
     finally:
         _ignore_stop_signals()

@@ -364,4 +364,14 @@ MUTANTS = (
         (Edit("handlers/operations/restore.py", "        restores.end_access(tx)\n"),),
         ("tests/handlers/operations/test_restore.py::test_no_access_that_the_backup_has_is_left[sqlite]",),
     ),
+    Mutant(
+        "interrupted-start",
+        "no interruption comes between the start of a process and its entry among those to stop",
+        "an interrupted demo says that everything was stopped while a process still runs",
+        (Edit("worker/local/processes.py", "with _undivided(), log_file", "with log_file"),),
+        (
+            "tests/worker/local/test_processes.py"
+            "::test_an_interruption_between_the_start_of_a_process_and_its_entry_leaves_nothing_running",
+        ),
+    ),
 )

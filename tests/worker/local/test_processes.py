@@ -6,10 +6,12 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.servers.waiting import wait_until
+from worker.local import processes as processes_of_ours
 from worker.local.processes import LOOPBACK, ProcessFailed, Supervised, free_port, log_line, port_open
 
 UP = log_line("up")
@@ -132,6 +134,26 @@ def test_nothing_is_left_running_when_the_supervising_process_is_killed(tmp_path
         assert not is_gone(tmp_path / "server.pid")
         process.kill()
     wait_until(lambda: is_gone(tmp_path / "server.pid"), "the supervised process ends")
+
+
+def test_an_interruption_between_the_start_of_a_process_and_its_entry_leaves_nothing_running(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a process, and a Ctrl-C that comes just after it was started
+    executed, guards = processes_of_ours._execute_guard, []
+
+    def executed_and_interrupted(*args: Any, **named: Any) -> Any:
+        guards.append(executed(*args, **named))
+        signal.raise_signal(signal.SIGINT)
+        return guards[0]
+
+    monkeypatch.setattr(processes_of_ours, "_execute_guard", executed_and_interrupted)
+    # When it is started
+    with Supervised(tmp_path) as processes, pytest.raises(KeyboardInterrupt):
+        processes.start("server", WAITS, ready=UP)
+    # Then it was stopped, and the handler is the one that was there
+    assert guards[0].poll() is not None
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def is_gone(pid_file: Path) -> bool:
