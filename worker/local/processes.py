@@ -157,10 +157,12 @@ class Supervised:
         options = ["--grace", str(grace), "--signal", stop_signal.name, "--pid-file", str(pid_file.absolute())]
         if user is not None:
             options += ["--user", user]
-        words, whole = [str(word) for word in command], {**os.environ, **(env or {})}
+        words, server, whole = [str(word) for word in command], self._fork_server, {**os.environ, **(env or {})}
+        start: Callable[..., _Guard] = _execute_guard
+        if server is not None and user is None and server.suits(words, whole):
+            start = server.start
         try:
             with _undivided(), log_file.open("ab") as log:
-                start = _execute_guard if user is not None else self._starter(words, whole)
                 guard = start([*options, "--", *words], log=log, env=whole, cwd=cwd)
                 process = self._processes[name] = Process(name, guard, log_file, pid_file, grace)
             _wait_until(process, ready, within)
@@ -168,12 +170,6 @@ class Supervised:
             self.stop(name)
             raise
         return process
-
-    def _starter(self, words: Sequence[str], env: Mapping[str, str]) -> Callable[..., _Guard]:
-        if self._loaded and self._fork_server is None:
-            self._fork_server = ForkServer(self._loaded, self._logs / "fork-server.log")
-        server = self._fork_server
-        return server.start if server is not None and server.suits(words, env) else _execute_guard
 
     def __getitem__(self, name: str) -> Process:
         """The process started under this name and not stopped since. Raises KeyError."""
@@ -188,14 +184,22 @@ class Supervised:
     def stop(self, name: str | None = None) -> None:
         """Stop the named process, or all of them, the last started first. Harmless for what is not running."""
         for each in [name] if name is not None else list(reversed(self._processes)):
-            if each in self._processes:
-                self._processes[each].stop()
-                del self._processes[each]
+            process = self._processes.get(each)
+            if process is not None:
+                process.stop()
+                self._processes.pop(each, None)  # not before, or an interruption would forget it
         if name is None and self._fork_server is not None:
             self._fork_server.close()
             self._fork_server = None
 
     def __enter__(self) -> Self:
+        try:
+            with _undivided():
+                if self._loaded:
+                    self._fork_server = ForkServer(self._loaded, self._logs / "fork-server.log")
+        except BaseException:
+            self.stop()
+            raise
         return self
 
     def __exit__(

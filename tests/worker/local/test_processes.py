@@ -139,21 +139,25 @@ def test_nothing_is_left_running_when_the_supervising_process_is_killed(tmp_path
 def test_an_interruption_between_the_start_of_a_process_and_its_entry_leaves_nothing_running(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Given a process, and a Ctrl-C that comes just after it was started
+    # Given a process, and a stop signal that comes just after it was started
     executed, guards = processes_of_ours._execute_guard, []
 
     def executed_and_interrupted(*args: Any, **named: Any) -> Any:
         guards.append(executed(*args, **named))
-        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGHUP)
         return guards[0]
 
     monkeypatch.setattr(processes_of_ours, "_execute_guard", executed_and_interrupted)
-    # When it is started
-    with Supervised(tmp_path) as processes, pytest.raises(KeyboardInterrupt):
-        processes.start("server", WAITS, ready=UP)
-    # Then it was stopped, and the handler is the one that was there
-    assert guards[0].poll() is not None
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    before = signal.signal(signal.SIGHUP, signal.default_int_handler)
+    try:
+        # When it is started
+        with Supervised(tmp_path) as processes, pytest.raises(KeyboardInterrupt):
+            processes.start("server", WAITS, ready=UP)
+        # Then it was stopped, and the signal's handler is the one that was there
+        assert guards[0].poll() is not None
+        assert signal.getsignal(signal.SIGHUP) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def is_gone(pid_file: Path) -> bool:
