@@ -222,8 +222,8 @@ def _undivided() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        for number in held:
-            signal.raise_signal(number)
+        for came in held:
+            signal.raise_signal(came)
 
 
 def _wait_until(process: Process, ready: Ready, within: float) -> None:
