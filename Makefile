@@ -2,11 +2,9 @@
 # installed outside this folder: a pinned uv goes into .tools, the project and its packages into .venv.
 
 # The system's Python first: it is built with optimisations, and what pyenv compiles is not (docs/scaling.md has figures).
-ifndef PYTHON
-  PYTHON := $(shell for each in /usr/bin/python3 python3; do \
-    $$each -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$each && exit; \
+PYTHON ?= $(shell for each in /usr/bin/python3 python3; do \
+  $$each -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$each && exit; \
   done; echo python3)
-endif
 UV_VERSION := 0.13.9
 
 UV := .tools/bin/uv

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from worker.cli.exits import ExitCode, Problem
 from worker.cli.imports.progress import busy
+from worker.local.guard import STOPPING
 from worker.local.processes import ProcessFailed
 from worker.local.stack import KEYS, FolderInUse, LocalStack, Plan
 from worker.local.valkey import NoValkey
@@ -18,7 +19,6 @@ from xpm.errors import XpmError
 
 LOG_LINES = 8
 """How many log lines of a failed process are shown."""
-_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
@@ -85,12 +85,12 @@ def _interruptible() -> Iterator[None]:
         _ignore_stop_signals()
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, interrupt) for number in _STOP_SIGNALS}
+    before = {number: signal.signal(number, interrupt) for number in STOPPING}
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
 
 
 def _ignore_stop_signals() -> None:
-    for number in _STOP_SIGNALS:
+    for number in STOPPING:
         signal.signal(number, signal.SIG_IGN)
