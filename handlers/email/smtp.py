@@ -2,7 +2,8 @@
 
 Source of the phases: RFC 5321. Until the server answers the end of DATA nothing was accepted; without that answer the
 outcome is unknown (P21's cousin for email). A connection is kept for the next message; one that has gone stale is noticed
-before anything of that message is sent.
+before anything of that message is sent. What comes before a message is sent at once to a server that takes it so (RFC 2920):
+one round trip instead of four.
 """
 
 from __future__ import annotations
@@ -29,7 +30,10 @@ SECONDS_FOR_THE_ANSWER = 30.0
 _TELL_OPERATIONS = "Operations must look at the mail server or our sender address. It is retried automatically."
 #: How long a connection is kept for the next message: less than any server waits.
 KEEP_SECONDS = 20.0
+#: The server's yes to DATA.
+_GO_ON = 354
 
+_Replies = Iterator[tuple[int, bytes]]
 
 _OUTCOMES: dict[type[JobError], str] = {Transient: "not_sent", Rejected: "refused", OutcomeUnknown: "unknown"}
 
@@ -73,12 +77,11 @@ class SmtpMailer:
             _note("sent", attributes)
 
     def _send(self, message: Message, recipient: str) -> None:
-        server = self._idle_one()
-        if server is None:
-            with _certainly_not_sent():
-                server = self._connect()
+        sender = parseaddr(str(message["From"]))[1]
+        announcement = [f"MAIL FROM:{smtplib.quoteaddr(sender)}", f"RCPT TO:{smtplib.quoteaddr(recipient)}", "DATA"]
+        server, replies = self._ask_idle_one(announcement) or self._ask_new_one(announcement)
         try:
-            _deliver(server, message, recipient)
+            _deliver(server, replies, message)
         except BaseException:
             server.close()  # QUIT could only fail: the answer that matters is in
             raise
@@ -102,18 +105,25 @@ class SmtpMailer:
         while self._idle:
             self._idle.pop()[0].close()
 
-    def _idle_one(self) -> smtplib.SMTP | None:
-        """A kept connection that was used lately, and on which the server answers."""
+    def _ask_idle_one(self, commands: list[str]) -> tuple[smtplib.SMTP, _Replies] | None:
+        """A kept connection that was used lately, and on which the server answers; and its replies to these commands."""
         while self._idle:
             try:
                 server, used_at = self._idle.pop()
             except IndexError:  # another thread took it
                 return None
             with suppress(OSError, smtplib.SMTPException):
-                if self._monotonic() - used_at < KEEP_SECONDS and _is_yes(server.rset()[0]):
-                    return server
+                if self._monotonic() - used_at < KEEP_SECONDS:
+                    replies = _ask(server, ["RSET", *commands])
+                    if _is_yes(next(replies)[0]):
+                        return server, replies
             server.close()
         return None
+
+    def _ask_new_one(self, commands: list[str]) -> tuple[smtplib.SMTP, _Replies]:
+        with _certainly_not_sent():
+            server = self._connect()
+        return server, _ask(server, commands)
 
     def _connect(self) -> smtplib.SMTP:
         if self._implicit_tls:
@@ -137,22 +147,44 @@ def _note(outcome: str, attributes: dict[str, str | int]) -> None:
     metrics.EMAIL_SENDS.labels(outcome).inc()
 
 
-def _deliver(server: smtplib.SMTP, message: Message, recipient: str) -> None:
+def _ask(server: smtplib.SMTP, commands: list[str]) -> _Replies:
+    """The replies to these commands, which are sent at once if the server takes them so.
+
+    Raises:
+        ValueError: a command has a line break, so that it would be two.
+    """
+    server.ehlo_or_helo_if_needed()
+    if server.has_extn("pipelining"):
+        if any(command.splitlines() != [command] for command in commands):
+            raise ValueError("a command of SMTP is one line")
+        server.send("".join(f"{command}\r\n" for command in commands))
+        for _ in commands:
+            yield server.getreply()
+    else:
+        for command in commands:
+            yield server.docmd(command)
+
+
+def _deliver(server: smtplib.SMTP, replies: _Replies, message: Message) -> None:
+    """Send the message, once the server has said yes to its sender and recipient."""
+    content = message.as_bytes(policy=message.policy.clone(linesep="\r\n")).removesuffix(b"\r\n")
     with _certainly_not_sent():
-        server.ehlo_or_helo_if_needed()
-        code, _ = server.mail(parseaddr(str(message["From"]))[1])
+        code, _ = next(replies)
         if not _is_yes(code):
             raise _refused_us()
-        code, answer = server.rcpt(recipient)
-        if not _is_yes(code):
+        code, answer = next(replies)
+    if not _is_yes(code):
+        raise _refused(code, answer)
+    with _patient(server):
+        with _certainly_not_sent():
+            code, answer = next(replies)
+        if code != _GO_ON:
             raise _refused(code, answer)
-    try:
-        with _patient(server):
-            code, answer = server.data(message.as_bytes(policy=message.policy.clone(linesep="\r\n")))
-    except smtplib.SMTPDataError as refusal:  # the server would not even begin to take it
-        raise _refused(refusal.smtp_code, refusal.smtp_error) from refusal
-    except (OSError, smtplib.SMTPException) as silence:
-        raise _unknown() from silence
+        try:
+            server.send(re.sub(rb"(?m)^\.", b"..", content) + b"\r\n.\r\n")
+            code, answer = server.getreply()
+        except (OSError, smtplib.SMTPException) as silence:
+            raise _unknown() from silence
     if not 200 <= code < 600 or 300 <= code < 400:  # no reply of SMTP's: it may mean anything
         raise _unknown()
     if not _is_yes(code):

@@ -192,6 +192,12 @@ class _Handler:
     def __init__(self, folder: Path) -> None:
         self._mailbox = Mailbox(folder)
 
+    async def handle_EHLO(
+        self, _server: SMTP, session: Session, _envelope: Envelope, hostname: str, replies: list[str]
+    ) -> list[str]:
+        session.host_name = hostname
+        return [replies[0], "250-PIPELINING", *replies[1:]]
+
     async def handle_RCPT(
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
     ) -> str:

@@ -132,12 +132,12 @@ EMAIL = (
         (
             Edit(
                 "handlers/email/smtp.py",
-                "        raise _unknown() from silence\n",
-                "        raise _refused_us() from silence\n",
+                "            raise _unknown() from silence\n",
+                "            raise _refused_us() from silence\n",
             ),
         ),
         (
-            "tests/handlers/email/test_smtp.py::test_without_a_clear_answer_to_the_message_nobody_knows[drop]",
+            "tests/handlers/email/test_smtp.py::test_without_a_clear_answer_to_the_message_nobody_knows[one by one-drop]",
             f"{WELCOME}::test_a_server_that_goes_silent_after_the_message[sqlite-delivered]",
         ),
     ),

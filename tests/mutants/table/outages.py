@@ -149,7 +149,7 @@ MUTANTS = (
                 "        server.sock.settimeout(SECONDS_PER_STEP)\n",
             ),
         ),
-        (f"{SMTP_TESTS}::test_the_answer_to_a_message_may_take_longer_than_any_other",),
+        (f"{SMTP_TESTS}::test_the_answer_to_a_message_may_take_longer_than_any_other[at once]",),
     ),
     Mutant(
         "outage-index",
@@ -167,18 +167,32 @@ MUTANTS = (
         ),
     ),
     Mutant(
+        "smtp-no-recipient",
+        "a message is not begun for a recipient that was refused, whatever the server says to DATA",
+        "a client is told nothing of a wrong address, and a message goes to nobody",
+        (Edit(SMTP, "    if not _is_yes(code):\n        raise _refused(code, answer)\n    with _patient", "    with _patient"),),
+        (f"{SMTP_TESTS}::test_a_message_is_not_begun_before_all_has_been_accepted[at once]",),
+    ),
+    Mutant(
+        "smtp-one-line",
+        "a command that would be two is refused before it is sent",
+        "whoever can write an address gives commands to the mail server",
+        (Edit(SMTP, "if any(command.splitlines() != [command] for command in commands):", "if False:"),),
+        (f"{SMTP_TESTS}::test_an_address_of_two_lines_is_no_command[at once]",),
+    ),
+    Mutant(
         "smtp-policy",
         "a refusal of our sender or message is not the client's address",
         "clients are told to correct an address that is right",
         (Edit(SMTP, '        case "1" | "2.1":', '        case "1" | "2.1" | "7" | "4" | "5":'),),
-        (f"{SMTP_TESTS}::test_a_refusal_of_our_sender_or_message_does_not_blame_the_client[554 5.7.1 Spam-end]",),
+        (f"{SMTP_TESTS}::test_a_refusal_of_our_sender_or_message_does_not_blame_the_client[at once-554 5.7.1 Spam-end]",),
     ),
     Mutant(
         "smtp-full",
         "a full mailbox is tried again",
         "a client whose mailbox is full never gets the email",
         (Edit(SMTP, '        case "2" | "2.2" | "3":', '        case "none":'),),
-        (f"{SMTP_TESTS}::test_a_full_mailbox_is_tried_again[550 5.2.2 Full]",),
+        (f"{SMTP_TESTS}::test_a_full_mailbox_is_tried_again[at once-550 5.2.2 Full]",),
     ),
     Mutant(
         "links-odd-record",
