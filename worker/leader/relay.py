@@ -95,19 +95,23 @@ class Relay:
         """Wait for so many pauses, or until woken. Returns whether to stop.
 
         Args:
-            hears: whether to ask Redis for a wake-up. Not after it has failed: leases are taken back in time.
+            hears: whether to listen for a wake-up, in all pauses but the last. Not after Redis has failed: leases are taken
+                back in time.
         """
         for left in range(pauses, 0, -1):
-            if stopping.wait(PAUSE_SECONDS):
+            if hears and left > 1:
+                if self._is_woken():
+                    break
+            else:
+                stopping.wait(PAUSE_SECONDS)
+            if stopping.is_set():
                 return True
             self._goes_round()
-            if hears and left > 1 and self._is_woken():
-                break
         return stopping.is_set()
 
     def _is_woken(self) -> bool:
         try:
-            return self._bell.is_woken()
+            return self._bell.is_woken(within_seconds=PAUSE_SECONDS)
         except redis.RedisError:
             return True  # the look will say so
 

@@ -7,7 +7,7 @@ Keys (dramatiq's layout, `docs/queue-contract.md`):
     <namespace>:<lane>          list of message ids, oldest first
     <namespace>:<lane>.msgs     hash of message id to message
     <namespace>:remembers       set once by the relay; gone when Redis lost its memory
-    <namespace>:wake            set by whoever added background jobs; the relay takes it and looks at once
+    <namespace>:woken           list of one, by whoever added background jobs; the relay waits for it and looks at once
 """
 
 from __future__ import annotations
@@ -77,11 +77,14 @@ class RedisBell:
         Raises:
             redis.RedisError: it was not woken.
         """
-        self._client.set(f"{self._namespace}:wake", "1")
+        with self._client.pipeline(transaction=True) as pipe:
+            pipe.rpush(f"{self._namespace}:woken", "1")
+            pipe.ltrim(f"{self._namespace}:woken", 0, 0)
+            pipe.execute()
 
-    def is_woken(self) -> bool:
-        """Whether the relay was woken since the last call, which took note of it."""
-        return self._client.delete(f"{self._namespace}:wake") == 1
+    def is_woken(self, *, within_seconds: float) -> bool:
+        """Whether the relay was woken since the last call that said so, or is within this time."""
+        return self._client.blpop([f"{self._namespace}:woken"], timeout=within_seconds) is not None
 
     def ring_or_raise(self, lane: Lane, job_ids: Sequence[UUID]) -> None:
         """Ring jobs of one lane, each by itself.

@@ -8,6 +8,7 @@ RUNNER = "worker/runner/runner.py"
 RING = "portal_db/work/ringing.py"
 CANDIDATES = "portal_db/work/candidates.py"
 RELAY = "worker/leader/relay.py"
+BELL = "worker/queue/bell.py"
 DOOR = "worker/queue/door.py"
 CONSUMER = "worker/queue/consumer.py"
 BROKER = "worker/queue/broker.py"
@@ -238,8 +239,29 @@ RELAYING = (
         "relay-wakes",
         "an idle relay looks at once when a batch is recorded",
         "a batch stands still for up to a second before it begins",
-        (Edit(RELAY, "return self._bell.is_woken()", "return not self._bell"),),
+        (Edit(RELAY, "return self._bell.is_woken(within_seconds=PAUSE_SECONDS)", "return not self._bell"),),
         (f"{OUTAGES}::test_an_idle_relay_looks_at_once_when_a_batch_is_requested[sqlite]",),
+    ),
+    Mutant(
+        "relay-listens",
+        "an idle relay hears a wake-up while it waits",
+        "a batch stands still for up to a tenth of a second before it begins",
+        (Edit(BELL, '.blpop([f"{self._namespace}:woken"], timeout=within_seconds)', '.lpop(f"{self._namespace}:woken")'),),
+        (f"{OUTAGES}::test_a_wake_up_is_heard_while_the_relay_waits_for_it",),
+    ),
+    Mutant(
+        "relay-woken-once",
+        "however often the relay is woken before it looks, it looks once",
+        "it looks again and again for each of many small batches",
+        (Edit(BELL, '            pipe.ltrim(f"{self._namespace}:woken", 0, 0)\n'),),
+        (f"{OUTAGES}::test_a_wake_up_is_heard_while_the_relay_waits_for_it",),
+    ),
+    Mutant(
+        "relay-stops-listening",
+        "a relay that listens stops when it is told to",
+        "a stop takes a second longer, and so does the next relay's start",
+        (Edit(RELAY, "            if stopping.is_set():\n                return True\n"),),
+        (f"{OUTAGES}::test_a_relay_looks_often_until_a_second_has_passed_without_a_ring[sqlite]",),
     ),
     Mutant(
         "relay-wakes-leader",
@@ -312,7 +334,7 @@ RELAYING = (
         "P21: a request that is recorded is reported as failed",
         (
             Edit(
-                "worker/queue/bell.py",
+                BELL,
                 '            log.warning("bell.silent", lane=lane.value, count=len(job_ids), exc_info=error)\n',
                 "            raise error\n",
             ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID, uuid4
 
 import pytest
@@ -21,7 +22,7 @@ from tests.servers.waiting import wait_until
 from tests.worker.queue.desk import Desk
 from tests.world import World
 from worker.leader.relay import IDLE_PAUSES, LEADER_SECONDS, PAUSE_SECONDS, QUIET_LOOKS, ROLE, Relay
-from worker.queue.bell import RedisBell
+from worker.queue.bell import SOCKET_SECONDS, RedisBell
 
 
 def test_what_redis_forgot_is_rung_again_at_the_next_tick(desk: Desk) -> None:
@@ -128,6 +129,10 @@ def test_it_works_through_an_outage_and_lets_the_next_one_in_at_its_end(
     assert desk.relay("relay-2").tick() == 1
 
 
+#: The shortest time that Redis waits for.
+AT_ONCE = 0.001
+
+
 class Pauses(threading.Event):
     """Stops the relay after so many pauses, which take no time."""
 
@@ -139,19 +144,29 @@ class Pauses(threading.Event):
         assert timeout == PAUSE_SECONDS
         self.passed += 1
         self.meanwhile(self.passed)
+        return self.is_set()
+
+    def is_set(self) -> bool:
         return self.passed > self.most
 
 
 def looks(relay: Relay, pauses: Pauses) -> list[int]:
-    """Run a relay; after how many pauses it looked each time."""
-    found, tick = list[int](), relay.tick
+    """Run a relay; after how many pauses it looked each time. A pause in which it listens to Redis is one of them."""
+    found, tick, is_woken = list[int](), relay.tick, relay._bell.is_woken
+
+    def listen(*, within_seconds: float) -> bool:
+        pauses.wait(within_seconds)
+        return is_woken(within_seconds=AT_ONCE)
 
     def look() -> int:
         found.append(pauses.passed)
         return tick()
 
     relay.tick = look  # type: ignore[method-assign]
-    relay.run(pauses)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(relay._bell, "is_woken", listen)
+        relay.run(pauses)
+    assert pauses.passed == pauses.most + 1, "it stops after the pause in which it was told to"
     return found
 
 
@@ -163,9 +178,9 @@ def test_an_idle_relay_asks_a_redis_that_fails_once_between_two_looks(
     asked, is_woken = list[int](), desk.bell.is_woken
     pauses = Pauses(3 * IDLE_PAUSES, lambda passed: own_redis.stop() if passed == IDLE_PAUSES + 3 else None)
 
-    def ask() -> bool:
+    def ask(*, within_seconds: float) -> bool:
         asked.append(pauses.passed)
-        return is_woken()
+        return is_woken(within_seconds=within_seconds)
 
     monkeypatch.setattr(desk.bell, "is_woken", ask)
     # When it goes on
@@ -225,6 +240,20 @@ def test_an_idle_relay_looks_at_once_when_a_batch_is_requested(desk: Desk) -> No
     assert looked_after[:5] == [0, IDLE_PAUSES, 2 * IDLE_PAUSES, late, late + 1]
 
 
+def test_a_wake_up_is_heard_while_the_relay_waits_for_it(sqlite_world: World, own_redis: RedisServer) -> None:
+    # Given a relay that waits for a wake-up
+    desk = Desk.at(sqlite_world, own_redis.url)
+    with ThreadPoolExecutor() as threads:
+        heard = threads.submit(desk.bell.is_woken, within_seconds=SOCKET_SECONDS - 1)
+        wait_until(lambda: desk.client.info("clients")["blocked_clients"] == 1, "it waits")
+        # When it is woken several times, then it hears of it
+        for _ in range(3):
+            desk.bell.wake_relay()
+        assert heard.result()
+    # And of those that came later, as of one
+    assert [desk.bell.is_woken(within_seconds=AT_ONCE) for _ in range(2)] == [True, False]
+
+
 def test_a_relay_on_standby_leaves_the_wake_up_to_the_one_that_leads(desk: Desk) -> None:
     # Given two relays, one of which leads
     with desk.world.database.write() as tx:
@@ -233,8 +262,8 @@ def test_a_relay_on_standby_leaves_the_wake_up_to_the_one_that_leads(desk: Desk)
     desk.bell.wake_relay()
     assert looks(desk.relay(), Pauses(2 * IDLE_PAUSES)) == [0, IDLE_PAUSES, 2 * IDLE_PAUSES]
     # Then the leader still finds out
-    assert desk.bell.is_woken()
-    assert not desk.bell.is_woken()
+    assert desk.bell.is_woken(within_seconds=AT_ONCE)
+    assert not desk.bell.is_woken(within_seconds=AT_ONCE)
 
 
 def test_what_goes_on_and_on_is_logged_once_a_minute(sqlite_world: World, own_redis: RedisServer) -> None:
