@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
+import sys
 from collections.abc import Iterator
 from typing import Any, Literal
 
@@ -14,16 +16,13 @@ from config import logging as logging_setup
 from config.logging import LOGGABLE, log_each, set_up_logging
 from config.settings import Settings
 from tests.logged import fields_logged, fields_of
+from tests.logging_restored import logging_restored
 
 
 @pytest.fixture(autouse=True)
 def as_it_was() -> Iterator[None]:
-    """Logging is set up for the whole process: put back what the test found."""
-    root, before = logging.getLogger(), structlog.get_config()
-    handlers, level = root.handlers, root.level
-    yield
-    root.handlers, root.level = handlers, level
-    structlog.configure(**before)
+    with logging_restored():
+        yield
 
 
 def last_line(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
@@ -113,6 +112,24 @@ def test_lines_that_differ_only_in_their_ids_are_rendered_once(
     assert all("create_client" in line and "@" not in line and "jane" not in line for line in lines)
     # And rendering was paid for once
     assert len(rendered) == 1
+
+
+class NoRoom(io.StringIO):
+    """Standard error on a disk that is full."""
+
+    def write(self, _: str) -> int:
+        raise OSError(28, "No space left on device")
+
+
+@pytest.mark.parametrize("is_closed", [False, True], ids=["full disk", "closed"])
+def test_a_line_that_cannot_be_written_stops_nobody(monkeypatch: pytest.MonkeyPatch, is_closed: bool) -> None:
+    stderr = NoRoom()
+    if is_closed:
+        stderr.close()
+    monkeypatch.setattr(sys, "stderr", stderr)
+    log = ours()
+    for say in (log.debug, log.info, log.warning, log.error, log.critical):
+        say("job.failed", job="j-1")
 
 
 def test_lines_below_the_level_cost_nothing(capsys: pytest.CaptureFixture[str]) -> None:

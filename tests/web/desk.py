@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import socket
 import threading
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from handlers.access.caller import Scope
 from handlers.access.practices import add_practice, add_staff
 from portal_db.clients import clients
 from portal_db.states import ClientKind, EntityType, Role
+from tests.logging_restored import logging_restored
 from tests.making import Account, account
 from tests.servers.loopback import NO_TLS
 from tests.servers.waiting import wait_until
@@ -151,14 +151,13 @@ def listening() -> Iterator[tuple[socket.socket, int]]:
 def running(app: FastAPI, settings: Settings, address: Address, listener: socket.socket) -> Iterator[None]:
     """An application behind a real server, until the block ends."""
     server = server_of(app, settings, address)
-    handlers = logging.getLogger().handlers[:]
-    set_up_logging(settings)
     thread = threading.Thread(target=server.run, args=([listener],), name="web", daemon=True)
-    thread.start()
-    try:
-        wait_until(lambda: server.started, "the web server to start")
-        yield
-    finally:
-        server.should_exit = True
-        thread.join(10)
-        logging.getLogger().handlers[:] = handlers
+    with logging_restored():
+        set_up_logging(settings)
+        thread.start()
+        try:
+            wait_until(lambda: server.started, "the web server to start")
+            yield
+        finally:
+            server.should_exit = True
+            thread.join(10)

@@ -85,7 +85,7 @@ class Script:
 
 def whole_message(lines: Iterable[bytes]) -> bytes | None:
     """What comes up to the dot that ends it; None if none does."""
-    taken = []
+    taken = list[bytes]()
     for line in lines:
         if line == b".\r\n":
             return b"".join(taken)
@@ -172,16 +172,22 @@ def test_what_comes_before_a_message_is_sent_at_once() -> None:
 
 def test_a_message_is_not_begun_before_all_has_been_accepted() -> None:
     """A server may say yes to DATA though it refused the recipient: to go on would end in a message to nobody."""
-    with scripted({"rcpt": "550 5.1.1 No such mailbox"}) as script:
-        with closing(SmtpMailer(f"smtp://127.0.0.1:{script.port}")) as mailer, pytest.raises(Rejected):
-            mailer.send(letter(), "kim@mail.example")
+    with (
+        scripted({"rcpt": "550 5.1.1 No such mailbox"}) as script,
+        closing(SmtpMailer(f"smtp://127.0.0.1:{script.port}")) as mailer,
+        pytest.raises(Rejected),
+    ):
+        mailer.send(letter(), "kim@mail.example")
     assert script.accepted == []
 
 
 def test_an_address_of_two_lines_is_no_command() -> None:
-    with scripted({}) as script, closing(SmtpMailer(f"smtp://127.0.0.1:{script.port}")) as mailer:
-        with pytest.raises(ValueError, match=r"line|newline"):
-            mailer.send(letter(), "kim@mail.example>\r\nRCPT TO:<bob@mail.example")
+    with (
+        scripted({}) as script,
+        closing(SmtpMailer(f"smtp://127.0.0.1:{script.port}")) as mailer,
+        pytest.raises(ValueError, match=r"line|newline"),
+    ):
+        mailer.send(letter(), "kim@mail.example>\r\nRCPT TO:<bob@mail.example")
     assert not [command for command in script.told if "bob" in command]
 
 

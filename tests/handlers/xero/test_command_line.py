@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import logging
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ from cryptography.fernet import Fernet
 
 from handlers.access.practices import add_operator
 from tests.handlers.xero.office import OTHER_TENANT, Office
+from tests.logging_restored import logging_restored
 from tests.world import TENANT, World
 from worker.cli import main
 from xpm.simulator.serve import SimulatorHandle
@@ -51,9 +51,8 @@ def terminal(unconnected: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[py
         monkeypatch.setenv(name.upper(), getattr(settings, name))
     monkeypatch.setenv("XERO_CLIENT_SECRET", settings.xero_client_secret.get_secret_value())
     monkeypatch.setenv("TOKEN_KEYS", settings.token_keys[0].get_secret_value())
-    handlers = logging.getLogger().handlers[:]
-    yield monkeypatch
-    logging.getLogger().handlers[:] = handlers
+    with logging_restored():
+        yield monkeypatch
 
 
 def connect(world: World) -> tuple[object, ...]:

@@ -246,7 +246,13 @@ RELAYING = (
         "relay-listens",
         "an idle relay hears a wake-up while it waits",
         "a batch stands still for up to a tenth of a second before it begins",
-        (Edit(BELL, '.blpop([f"{self._namespace}:woken"], timeout=within_seconds)', '.lpop(f"{self._namespace}:woken")'),),
+        (
+            Edit(
+                BELL,
+                '.blpop([f"{self._namespace}:woken"], timeout=within_seconds)',
+                '.lpop(f"{self._namespace}:woken")',
+            ),
+        ),
         (f"{OUTAGES}::test_a_wake_up_is_heard_while_the_relay_waits_for_it",),
     ),
     Mutant(
@@ -593,6 +599,13 @@ LOGGED = (
         "P19, invariant 6: dramatiq prints a message, SQLAlchemy a row",
         (Edit(LOGGING, "    handler.addFilter(_Foreign())\n"),),
         (f"{LOGS}::test_a_librarys_line_loses_its_arguments",),
+    ),
+    Mutant(
+        "log-lost",
+        "a line of the log that cannot be written stops nobody",
+        "jobs fail after their commit because a disk is full",
+        (Edit(LOGGING, "        with suppress(OSError, ValueError):", "        with suppress():"),),
+        tuple(f"{LOGS}::test_a_line_that_cannot_be_written_stops_nobody[{each}]" for each in ("full disk", "closed")),
     ),
 )
 

@@ -170,7 +170,13 @@ MUTANTS = (
         "smtp-no-recipient",
         "a message is not begun for a recipient that was refused, whatever the server says to DATA",
         "a client is told nothing of a wrong address, and a message goes to nobody",
-        (Edit(SMTP, "    if not _is_yes(code):\n        raise _refused(code, answer)\n    with _patient", "    with _patient"),),
+        (
+            Edit(
+                SMTP,
+                "    if not _is_yes(code):\n        raise _refused(code, answer)\n    with _patient",
+                "    with _patient",
+            ),
+        ),
         (f"{SMTP_TESTS}::test_a_message_is_not_begun_before_all_has_been_accepted[at once]",),
     ),
     Mutant(
@@ -185,7 +191,9 @@ MUTANTS = (
         "a refusal of our sender or message is not the client's address",
         "clients are told to correct an address that is right",
         (Edit(SMTP, '        case "1" | "2.1":', '        case "1" | "2.1" | "7" | "4" | "5":'),),
-        (f"{SMTP_TESTS}::test_a_refusal_of_our_sender_or_message_does_not_blame_the_client[at once-554 5.7.1 Spam-end]",),
+        (
+            f"{SMTP_TESTS}::test_a_refusal_of_our_sender_or_message_does_not_blame_the_client[at once-554 5.7.1 Spam-end]",
+        ),
     ),
     Mutant(
         "smtp-full",

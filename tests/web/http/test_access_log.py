@@ -86,8 +86,8 @@ def test_a_refused_request_is_logged_with_its_code_and_whose_it_was(
 
     lines: list[dict[str, str]] = []
 
-    def are_said() -> bool:
-        lines.extend(json.loads(line) for line in capsys.readouterr().err.splitlines() if "web.request" in line)
+    def are_said() -> bool:  # in the new format; to sign in was said in the one before
+        lines.extend(json.loads(line) for line in capsys.readouterr().err.splitlines() if '"web.request"' in line)
         return len(lines) == 4
 
     wait_until(are_said, "four lines")

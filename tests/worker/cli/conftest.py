@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
@@ -16,6 +15,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from portal_db.database import Database
+from tests.logging_restored import logging_restored
 from tests.world import World
 from worker.cli import main
 
@@ -48,7 +48,6 @@ def cli(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cli]:
     monkeypatch.setenv("REDIS_URL", NOBODY_LISTENS)
     monkeypatch.setenv("TOKEN_KEYS", Fernet.generate_key().decode())
     monkeypatch.setenv("COLUMNS", "80")
-    handlers = logging.getLogger().handlers[:]
 
     def run(*arguments: object, given: str | bytes = "") -> Ran:
         content = given if isinstance(given, bytes) else given.encode()
@@ -58,8 +57,8 @@ def cli(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cli]:
             code = main([str(argument) for argument in arguments])
         return Ran(int(code), out.getvalue(), err.getvalue())
 
-    yield run
-    logging.getLogger().handlers[:] = handlers
+    with logging_restored():
+        yield run
 
 
 @pytest.fixture

@@ -8,10 +8,12 @@ from uuid import UUID
 
 import pytest
 import structlog
+from structlog.testing import capture_logs
 
 from config.tracing import TRACE
 from handlers.errors import Transient
 from tests.handlers.directory.given import synced
+from tests.logging_restored import logging_restored
 from tests.making import importable, take_back
 from tests.worker.runner.running import only_job, raising, runner, stub
 from tests.worker.runner.test_sets import ask, first_jobs
@@ -21,7 +23,7 @@ from xpm.simulator.serve import SimulatorHandle
 
 
 @pytest.fixture
-def logged() -> Sequence[dict[str, Any]]:
+def logged() -> Iterator[Sequence[dict[str, Any]]]:
     """The log's events, each row of a set's as an event of its own."""
     found: list[dict[str, Any]] = []
 
@@ -30,12 +32,9 @@ def logged() -> Sequence[dict[str, Any]]:
         found.extend({**event, **row} for row in rows or [{}])
         raise structlog.DropEvent
 
-    structlog.configure(
-        processors=[structlog.contextvars.merge_contextvars, keep],
-        wrapper_class=structlog.stdlib.BoundLogger,
-        logger_factory=structlog.stdlib.LoggerFactory(),
-    )
-    return found
+    with logging_restored():
+        structlog.configure(processors=[structlog.contextvars.merge_contextvars, keep])
+        yield found
 
 
 def outcomes_of(logged: Sequence[dict[str, Any]], kind: str) -> list[tuple[str, UUID, UUID]]:
@@ -44,15 +43,6 @@ def outcomes_of(logged: Sequence[dict[str, Any]], kind: str) -> list[tuple[str, 
         for event in logged
         if event["event"] in ("job.succeeded", "job.failed") and event["kind"] == kind
     ]
-
-
-@pytest.fixture(autouse=True)
-def _as_it_was(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """Lines of level info are logged; afterwards, structlog is set up as before."""
-    caplog.set_level("INFO")
-    before = structlog.get_config()
-    yield
-    structlog.configure(**before)
 
 
 def test_each_job_of_a_set_has_its_line(
@@ -125,20 +115,12 @@ def test_a_failure_that_is_not_ours_to_record_is_not_said(
     assert [event["event"] for event in logged if event.get("job") == str(job.id)] == ["job.lease_lost"]
 
 
-def test_a_set_costs_one_event_of_the_log(
-    sqlite_world: World, simulator: SimulatorHandle, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_set_costs_one_event_of_the_log(sqlite_world: World, simulator: SimulatorHandle) -> None:
     synced(sqlite_world)
     import_ids = ask(sqlite_world, importable(simulator)[:6])
-    structlog.configure(
-        processors=[structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        wrapper_class=structlog.stdlib.BoundLogger,
-        logger_factory=structlog.stdlib.LoggerFactory(),
-    )
-    caplog.clear()
-    runner(sqlite_world).run(*first_jobs(sqlite_world, import_ids))
-    of_outcomes = [record for record in caplog.records if record.name == "worker.runner.outcomes"]
-    assert len(of_outcomes) == 4  # a set for each of the four kinds
+    with capture_logs() as events:
+        runner(sqlite_world).run(*first_jobs(sqlite_world, import_ids))
+    assert [event["event"] for event in events].count("job.succeeded") == 4  # a set for each of the four kinds
 
 
 def test_an_import_is_one_trace_from_its_request_through_every_job(
