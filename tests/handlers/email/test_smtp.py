@@ -147,7 +147,7 @@ def test_a_connection_is_kept_for_the_next_message() -> None:
 
 
 def test_what_comes_before_a_message_is_sent_at_once() -> None:
-    """A server 20 ms away otherwise costs 60 ms of each email."""
+    """Each round trip saved is one to a server that may be far away."""
     with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor() as threads:
         mailer = SmtpMailer(f"smtp://127.0.0.1:{listener.getsockname()[1]}")
         first = threads.submit(mailer.send, letter(), "kim@mail.example")
