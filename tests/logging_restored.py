@@ -14,6 +14,8 @@ def logging_restored() -> Iterator[None]:
     """After the block, our lines and the libraries' go where they went before."""
     root, before = logging.getLogger(), structlog.get_config()
     handlers, level = root.handlers, root.level
-    yield
-    root.handlers, root.level = handlers, level
-    structlog.configure(**before)
+    try:
+        yield
+    finally:
+        root.handlers, root.level = handlers, level
+        structlog.configure(**before)

@@ -162,8 +162,8 @@ def looks(relay: Relay, pauses: Pauses) -> list[int]:
         found.append(pauses.passed)
         return tick()
 
-    relay.tick = look  # type: ignore[method-assign]
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(relay, "tick", look)
         patch.setattr(relay._bell, "is_woken", listen)
         relay.run(pauses)
     assert pauses.passed == pauses.most + 1, "it stops after the pause in which it was told to"
