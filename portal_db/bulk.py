@@ -180,7 +180,11 @@ class _Part:
 
 
 def read(tx: Tx, statement: Any, parameters: Mapping[str, Any]) -> Any:
-    """Execute a SELECT that is made once. Those that wait go with it, and it reads what was there before them."""
+    """Execute a SELECT that is made once. Those that wait go with it, and it reads what was there before them.
+
+    Args:
+        parameters: named unlike any column, which SQLAlchemy would take for one to write.
+    """
     if not tx.is_postgresql:
         tx.send_waiting()
     return _execute(tx, [*_numbered(tx, _of(tx).take()), (statement, parameters)])

@@ -70,5 +70,10 @@ class TransactionSettings:
 
     def _begin(self, connection: Connection) -> None:
         is_one_by_one = connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT"  # it would not last
-        if connection.connection.info[_SET_LOCALLY] and not is_one_by_one:
+        if not keeps_settings(connection) and not is_one_by_one:
             connection.exec_driver_sql(self._set)
+
+
+def keeps_settings(connection: Connection) -> bool:
+    """Whether what is executed on this connection outside any transaction has the settings too."""
+    return not connection.connection.info[_SET_LOCALLY]

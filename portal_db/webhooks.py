@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, bindparam, func, insert, literal, literal_column, select
 
+from portal_db import bulk
 from portal_db.database import Tx
 from portal_db.dialect import count_rows, has_row, insert_or_ignore, one_as, update_rows
 from portal_db.overlap import replaced
@@ -18,6 +19,15 @@ from portal_db.states import OPEN_JOB_STATES
 from portal_db.tables import Batch, Import, ImportEvent, Job, WebhookDelivery, WebhookEndpoint
 from portal_db.types import db_now, has_ended
 from portal_db.work.due import import_is_open, state_of_found
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """An endpoint that receives events now, and which."""
+
+    id: UUID
+    practice_id: UUID
+    events: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +96,16 @@ def reseal(tx: Tx, endpoint_id: UUID, *, secret: bytes | None, old_secret: bytes
 
 #: Built once: it runs at each close of an import.
 _LISTENING = (
-    select(WebhookEndpoint)
-    .where(WebhookEndpoint.practice_id == bindparam("practice_id"))
+    select(WebhookEndpoint.id, WebhookEndpoint.practice_id, WebhookEndpoint.events)
+    .where(WebhookEndpoint.practice_id == bindparam("of_practice"))
     .where(WebhookEndpoint.removed_at.is_(None), WebhookEndpoint.disabled_at.is_(None))
 )
 
 
-def listening(tx: Tx, practice_id: UUID) -> Sequence[WebhookEndpoint]:
-    """A practice's endpoints that receive events now: neither removed nor disabled."""
-    return tx.session.scalars(_LISTENING, {"practice_id": practice_id}).all()
+def listening(tx: Tx, practice_id: UUID) -> list[Listener]:
+    """A practice's endpoints that receive events now: neither removed nor disabled. What waits (`bulk.together`) goes with
+    this statement."""
+    return [Listener(*row) for row in bulk.read(tx, _LISTENING, {"of_practice": practice_id})]
 
 
 def close_of(tx: Tx, import_id: UUID, epoch: int) -> tuple[ImportEvent, Import]:

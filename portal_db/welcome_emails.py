@@ -10,18 +10,19 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, bindparam, case, literal_column, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, case, func, literal_column, or_, select, update
 
 from portal_db import bulk
 from portal_db.bulk import Given, confined, one_of
 from portal_db.database import Tx
 from portal_db.dialect import one_as, update_rows
 from portal_db.paging import LONGEST_PAGE, Cursor, newest_first
-from portal_db.states import EmailState, JobState
-from portal_db.tables import Client, CoOwnerInvitation, Job, Login, Practice, PracticeLook, WelcomeEmail
+from portal_db.states import EmailState
+from portal_db.tables import Client, CoOwnerInvitation, Login, Practice, PracticeLook, WelcomeEmail
 from portal_db.types import UtcDateTime, db_now
 from portal_db.upkeep import restores
-from portal_db.work.due import state_of_found, word
+from portal_db.work.due import word
+from portal_db.work.jobs import IS_HELD
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +97,16 @@ def message_id(email_id: UUID, version: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class AddressedEmail:
-    """A welcome email, the client it is for, the practice it is from, the login whose address it goes to, and the look."""
+    """What is needed to write a welcome email: the client's name, or only the given one, the practice's, its look, and the
+    address of the client's login."""
 
-    email: WelcomeEmail
-    client: Client
-    practice: Practice
-    login: Login
+    id: UUID
+    version: int
+    state: EmailState
+    message_id: str
+    name: str
+    practice_name: str
+    address: str
     look: PracticeLook | None
 
 
@@ -109,12 +114,15 @@ def addressed(tx: Tx, email_ids: Collection[UUID], practice_id: UUID) -> dict[UU
     """A practice's welcome emails with everything needed to write them. Those of which anything is gone are left out."""
     values = {"email_ids": list(email_ids), "practice_id": practice_id}
     found = [AddressedEmail(*row) for row in tx.session.execute(_ADDRESSED, values)]
-    return {one.email.id: one for one in found}
+    return {one.id: one for one in found}
 
 
 # Statements that run for every email are built once: building one costs as much as running it.
 _ADDRESSED = (
-    select(WelcomeEmail, Client, Practice, Login, PracticeLook)
+    select(WelcomeEmail.id, WelcomeEmail.version, WelcomeEmail.state, WelcomeEmail.message_id)
+    .add_columns(
+        func.coalesce(func.nullif(Client.given_name, ""), Client.name), Practice.name, Login.email, PracticeLook
+    )
     .join(Client, Client.id == WelcomeEmail.client_id)
     .join(Practice, Practice.id == Client.practice_id)
     .join(Login, Login.id == Client.login_id)
@@ -131,13 +139,6 @@ _UUID = WelcomeEmail.id.type
 _IS_EMAIL = WelcomeEmail.id == bindparam("email_id", type_=_UUID)
 _TOKEN = bindparam("token", type_=_UUID)
 _IS_OURS = and_(WelcomeEmail.state == EmailState.SENDING, WelcomeEmail.sending_token == _TOKEN)
-#: The job, locked, if it is running under this lease.
-_HELD = (
-    select(Job.id)
-    .where(Job.id == bindparam("job_id", type_=_UUID), Job.lease_token == _TOKEN, state_of_found == JobState.RUNNING)
-    .with_for_update()
-    .scalar_subquery()
-)
 #: The address of an email's login.
 _ADDRESS = (
     select(Login.email)
@@ -150,7 +151,7 @@ _BEGIN = (
     update(_TABLE)
     .where(
         _IS_EMAIL,
-        _HELD.is_not(None),
+        IS_HELD,
         or_(WelcomeEmail.state == EmailState.PENDING, _IS_OURS),
         bindparam("address", type_=Login.email.type) == _ADDRESS,
     )

@@ -14,7 +14,7 @@ from handlers.email import compose as email_compose
 from handlers.email.greeting import greeting
 from portal_db.access import looks
 from portal_db.database import Tx
-from portal_db.tables import Practice, PracticeLook
+from portal_db.tables import PracticeLook
 
 LINK_VALID_SECONDS = 30 * 24 * 3600
 
@@ -30,7 +30,7 @@ class Preview:
 
 def compose(
     settings: Settings,
-    practice: Practice,
+    practice_name: str,
     look: PracticeLook | None,
     *,
     name: str,
@@ -45,19 +45,19 @@ def compose(
     """
     values = {
         "greeting": greeting(name),
-        "practice_name": practice.name,
+        "practice_name": practice_name,
         "activation_url": f"{settings.public_url.rstrip('/')}/activate#{token}",
         "days": str(LINK_VALID_SECONDS // 86_400),
         **firm.email_values(settings, Look.of(look)),
     }
-    subject = f"Welcome to the client portal of {practice.name}"
+    subject = f"Welcome to the client portal of {practice_name}"
     return email_compose.compose(settings, "welcome", to=to, subject=subject, message_id=message_id, values=values)
 
 
 def preview(tx: Tx, settings: Settings, practice_id: UUID, *, name: str, to: str) -> Preview:
     """What somebody would receive from a practice."""
     practice, look = practices.require_practice(tx, practice_id), looks.get(tx, practice_id)
-    message = compose(settings, practice, look, name=name, to=to, message_id="preview", token="…")  # noqa: S106 -- stands for one
+    message = compose(settings, practice.name, look, name=name, to=to, message_id="preview", token="…")  # noqa: S106 -- stands for one
     text = next(part for part in message.walk() if part.get_content_type() == "text/plain")
     subject = str(make_header(decode_header(message["Subject"])))
     return Preview(to, subject, bytes(text.get_payload(decode=True)).decode())

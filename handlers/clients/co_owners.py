@@ -141,7 +141,7 @@ def fetch(services: Services, job: Job) -> EmailState:
             raise LeaseLost(f"invitation {invitation_id} is no longer pending")
     message = invitation.compose(
         services.settings,
-        found.practice,
+        found.practice.name,
         found.look,
         name=found.member.name,
         to=found.login.email,

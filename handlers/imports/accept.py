@@ -104,8 +104,7 @@ def accept_batch(database: Database, bell: Bell, key: str, rows: Sequence[Import
     for start in range(0, len(rows), CHUNK):
         with database.write() as tx:
             _add_chunk(tx, batch_id, start, rows[start : start + CHUNK])
-        if start == 0 or start + CHUNK >= len(rows):  # the first are begun at once, and the others when all are there
-            bell.wake_relay()
+        bell.wake_relay()  # workers begin with these while the others are recorded
     with database.read() as tx:
         return AcceptedBatch(batch_id, tuple(row.id for row in imports.of_batch(tx, batch_id)), is_new)
 

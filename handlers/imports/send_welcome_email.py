@@ -50,24 +50,23 @@ def fetch(services: Services, jobs: Sequence[Job]) -> list[Letter | JobError | N
 
 
 def _letter(services: Services, addressed: AddressedEmail | None) -> Letter | JobError | None:
-    match addressed.email.state if addressed is not None else None:
+    match addressed.state if addressed is not None else None:
         case EmailState.SENT:
             return None
         case EmailState.SENDING | EmailState.UNKNOWN:
             return _unknown()
         case EmailState.PENDING if addressed is not None:
-            token = activation_token(services, addressed.email.id, addressed.email.version)
-            found, to = addressed, addressed.login.email
+            token = activation_token(services, addressed.id, addressed.version)
             message = compose(
                 services.settings,
-                found.practice,
-                found.look,
-                name=found.client.given_name or found.client.name,
-                to=to,
-                message_id=found.email.message_id,
+                addressed.practice_name,
+                addressed.look,
+                name=addressed.name,
+                to=addressed.address,
+                message_id=addressed.message_id,
                 token=token,
             )
-            return Letter(message, to, hashed(token))
+            return Letter(message, addressed.address, hashed(token))
         case _:
             return refusals.EMAIL_NOT_NEEDED()
 

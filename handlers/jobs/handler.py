@@ -58,8 +58,8 @@ class Sending:
     """How a job sends what cannot be taken back. Until `begin` is committed nothing was sent; from then on until the end of
     `send` is recorded, nobody else can know.
 
-    begin: records the intent, under the job's lease. False when what was fetched does not fit any more, or the lease is
-        lost.
+    begin: records the intent by one statement, which locks the job: it is neither cancelled nor taken back meanwhile. False
+        when what was fetched does not fit any more, or the lease is lost.
     send: runs with no transaction open. Raises the error that ends the attempt; `Transient` or `Deferred` only if certainly
         nothing was sent.
     record: records that it was sent; doing so again under the same lease changes nothing. False when another lease holds

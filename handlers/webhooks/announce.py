@@ -13,6 +13,7 @@ from handlers.jobs.kinds import JobKind
 from portal_db import webhooks
 from portal_db.database import Tx
 from portal_db.tables import Import, ImportEvent, WebhookEndpoint
+from portal_db.webhooks import Listener
 from portal_db.work import jobs
 from portal_db.work.imports import Outcome
 
@@ -33,7 +34,7 @@ def announce(tx: Tx, closed: Sequence[tuple[Import, Outcome | None]]) -> None:
         _announce_batches(tx, wanting, last)
 
 
-def _announce(tx: Tx, endpoints: Sequence[WebhookEndpoint], row: Import, outcome: Outcome | None) -> ImportEvent:
+def _announce(tx: Tx, endpoints: Sequence[Listener], row: Import, outcome: Outcome | None) -> ImportEvent:
     event, closed = webhooks.close_of(tx, row.id, row.epoch)
     data = {
         "import_id": str(row.id),
@@ -47,7 +48,7 @@ def _announce(tx: Tx, endpoints: Sequence[WebhookEndpoint], row: Import, outcome
     return event
 
 
-def _announce_batches(tx: Tx, endpoints: Sequence[WebhookEndpoint], last: Mapping[UUID, ImportEvent]) -> None:
+def _announce_batches(tx: Tx, endpoints: Sequence[Listener], last: Mapping[UUID, ImportEvent]) -> None:
     """Announce those batches that are closed.
 
     Args:
@@ -62,7 +63,12 @@ def _announce_batches(tx: Tx, endpoints: Sequence[WebhookEndpoint], last: Mappin
 
 
 def deliver(
-    tx: Tx, endpoints: Sequence[WebhookEndpoint], event: str, event_id: UUID, at: datetime, data: dict[str, Any]
+    tx: Tx,
+    endpoints: Sequence[WebhookEndpoint | Listener],
+    event: str,
+    event_id: UUID,
+    at: datetime,
+    data: dict[str, Any],
 ) -> list[UUID]:
     """Make one delivery and its job for each endpoint that has none of this event. `data` holds ids, states and codes only.
 
@@ -84,7 +90,7 @@ def deliver(
     return made
 
 
-def _wanting(endpoints: Sequence[WebhookEndpoint], event: str) -> list[WebhookEndpoint]:
+def _wanting(endpoints: Sequence[Listener], event: str) -> list[Listener]:
     return [endpoint for endpoint in endpoints if event in endpoint.events]
 
 

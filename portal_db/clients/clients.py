@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import bindparam, literal, or_, select
+from sqlalchemy.orm import load_only
 
 from portal_db import bulk
 from portal_db.bulk import Given, one_of
@@ -97,7 +98,8 @@ def link_all(tx: Tx, rows: Sequence[dict[str, Any]]) -> set[UUID]:
 
 
 def live_links(tx: Tx, client_ids: Collection[UUID]) -> dict[UUID, tuple[Client, XpmLink]]:
-    """Clients that are linked to an XPM record now, each with its link, by their ids."""
+    """Clients that are linked to an XPM record now, each with its link, by their ids. Of a client they hold what its details
+    depend on; the rest is read when it is asked for."""
     found = tx.session.execute(_LIVE_LINKS, {"client_ids": list(client_ids)})
     return {client.id: (client, link) for client, link in found}
 
@@ -106,6 +108,7 @@ _LIVE_LINKS = (
     select(Client, XpmLink)
     .join(XpmLink, XpmLink.client_id == Client.id)
     .where(one_of(Client.id, "client_ids"), one_of(XpmLink.client_id, "client_ids"), XpmLink.disconnected_at.is_(None))
+    .options(load_only(Client.id, Client.practice_id, Client.kind, Client.login_id))
 )
 
 

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import ColumnElement, and_, bindparam, or_, select, update
 
 from portal_db.database import Tx
 from portal_db.dialect import insert_or_ignore, update_rows
 from portal_db.states import EmailState
 from portal_db.tables import Client, Login, Practice, Task, TaskEmail
 from portal_db.types import db_now
+from portal_db.work.jobs import IS_HELD, Lease
 
 
 def add(tx: Tx, task_id: UUID, login_id: UUID) -> None:
@@ -53,13 +54,27 @@ def states_of(tx: Tx, task_ids: Collection[UUID]) -> dict[UUID, EmailState]:
     return dict(tx.session.execute(statement).all())
 
 
-def begin_sending(tx: Tx, task_id: UUID, token: UUID, *, address: str) -> bool:
-    """Record the intent to send, under a lease that the caller holds. False when the email is not pending, or its login has
-    another address by now. Under the same lease it may be recorded again as long as nothing was sent: its COMMIT may have
-    got no answer."""
-    is_open = or_(TaskEmail.state == EmailState.PENDING, _is_ours(token))
-    is_address = select(Login.email).where(Login.id == TaskEmail.login_id).scalar_subquery() == address
-    return _move(tx, task_id, is_open, is_address, state=EmailState.SENDING, sending_token=token)
+_TABLE: Any = TaskEmail.__table__
+_IS_OURS = and_(TaskEmail.state == EmailState.SENDING, TaskEmail.sending_token == bindparam("token"))
+_BEGIN = (
+    update(_TABLE)
+    .where(
+        TaskEmail.task_id == bindparam("email_of"),
+        IS_HELD,
+        or_(TaskEmail.state == EmailState.PENDING, _IS_OURS),
+        select(Login.email).where(Login.id == TaskEmail.login_id).scalar_subquery() == bindparam("address"),
+    )
+    .values(state=EmailState.SENDING, sending_token=bindparam("token"))
+    .returning(TaskEmail.task_id)
+)
+
+
+def begin_sending(tx: Tx, task_id: UUID, lease: Lease, *, address: str) -> bool:
+    """Record the intent to send. False when the email is not pending, its login has another address by now, or the job was
+    cancelled or taken back: the job's row is locked. Under the same lease it may be recorded again as long as nothing was
+    sent: its COMMIT may have got no answer."""
+    values = {"email_of": task_id, "job_id": lease.job_id, "token": lease.token, "address": address}
+    return tx.connection.scalar(_BEGIN, values) is not None
 
 
 def finish_sending(tx: Tx, task_id: UUID, token: UUID, state: EmailState) -> bool:

@@ -161,7 +161,8 @@ Move = tuple[Import, ImportState, Outcome | None]
 
 
 def set_states(tx: Tx, moves: Iterable[Move]) -> list[Move]:
-    """Move locked imports of one practice to their states, with audit entries; a close writes the epoch's only event.
+    """Move locked imports of one practice to their states, with audit entries; a close writes the epoch's only event, and
+    goes with the next statement of `bulk`, which does not see it yet.
 
     Returns:
         The moves of imports that were not in that state already.
@@ -177,7 +178,7 @@ def set_states(tx: Tx, moves: Iterable[Move]) -> list[Move]:
         {"id": tx.new_id(), "practice_id": row.practice_id, "import_id": row.id, "epoch": row.epoch, "state": state}
         for row, state, _ in closing
     ]
-    with bulk.together(tx):
+    with bulk.together(tx, with_next=bool(closing)):
         update_each(tx, Import, opened)
         audit.record_states(tx, "import.state", "import", made[0][0].practice_id, why)
         if closing:

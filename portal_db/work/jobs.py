@@ -370,6 +370,18 @@ IS_UNDER = and_(
     state_of_found == JobState.RUNNING,
 )
 _HELD = select(Job.id).where(IS_UNDER).order_by(Job.id).with_for_update()
+#: `held` for the job and the token of these parameters, as a condition of another statement.
+IS_HELD = (
+    select(Job.id)
+    .where(
+        Job.id == bindparam("job_id", type_=Job.id.type),
+        Job.lease_token == bindparam("token", type_=Job.id.type),
+        state_of_found == JobState.RUNNING,
+    )
+    .with_for_update()
+    .scalar_subquery()
+    .is_not(None)
+)
 
 
 def under(leases: Sequence[Lease]) -> dict[str, list[UUID]]:

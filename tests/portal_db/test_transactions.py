@@ -93,6 +93,21 @@ def test_a_glance_is_no_transaction_on_postgresql(world: World) -> None:
         assert tx.session.scalar(statement) == before
 
 
+def test_a_single_statement_is_a_unit_of_work(world: World) -> None:
+    with world.database.single() as tx:
+        people.set_practice(tx, world.practice_id, {"name": "Renamed"})
+    with world.database.read() as tx:
+        assert tx.session.scalar(select(Practice.name)) == "Renamed"
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_single_statement_is_committed_by_postgresql_itself(world: World) -> None:
+    with world.database.single() as tx:
+        people.set_practice(tx, world.practice_id, {"name": "Renamed"})
+        with world.database.read() as reader:
+            assert reader.session.scalar(select(Practice.name)) == "Renamed"
+
+
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_a_look_leaves_the_statements_that_the_driver_has_prepared(world: World) -> None:
     for _ in range(10):

@@ -1,7 +1,8 @@
 """The relay: takes back jobs with expired leases and rings due jobs. One process leads; all its state is in the record.
 
 It looks every second, at once when it is woken, and more often while there is a backlog: until a second has passed without
-a ring, since what its limits hold back may be rung as soon as jobs end.
+a ring, since what its limits hold back may be rung as soon as jobs end. Whoever adds background jobs wakes it: who requests
+them, and workers whose jobs have follow-ups in another lane.
 """
 
 from __future__ import annotations
@@ -31,8 +32,10 @@ log = structlog.stdlib.get_logger(__name__)
 
 ROLE = leaders.RELAY
 LEADER_SECONDS = 10.0
-#: Between two looks while there is a backlog.
+#: Between two looks while there is a backlog, unless it is woken.
 PAUSE_SECONDS = 0.1
+#: Between two looks however often it is woken: many workers may do so, and looks of many practices take as long.
+REST_SECONDS = 0.03
 #: So many pauses between two looks when there is none.
 IDLE_PAUSES = 10
 #: So many looks that ring nothing end a backlog.
@@ -74,9 +77,12 @@ class Relay:
     def run(self, stopping: threading.Event) -> None:
         """Run until stopped, through outages of the database and of Redis. Then hand the role to the next process."""
         pauses, quiet, hears = 0, QUIET_LOOKS, False
-        while not self._stops(stopping, pauses, hears=hears):
+        while True:
+            is_woken = self._wait(stopping, pauses, hears=hears)
+            if stopping.is_set():
+                break
             try:
-                quiet = 0 if self.tick() else quiet + 1
+                quiet = 0 if self.tick() else quiet + (not is_woken)
                 pauses, hears = 1 if quiet < QUIET_LOOKS else IDLE_PAUSES, self.leads
             except (SQLAlchemyError, redis.RedisError) as error:
                 if self._seldom.is_due(type(error).__name__):
@@ -91,23 +97,23 @@ class Relay:
         except SQLAlchemyError as error:
             log.warning("relay.lease_left_to_expire", exc_info=error)
 
-    def _stops(self, stopping: threading.Event, pauses: int, *, hears: bool) -> bool:
-        """Wait for so many pauses, or until woken. Returns whether to stop.
+    def _wait(self, stopping: threading.Event, pauses: int, *, hears: bool) -> bool:
+        """Wait for so many pauses, or until told to stop, or woken. Returns whether it was woken.
 
         Args:
-            hears: whether to listen for a wake-up, in all pauses but the last. Not after Redis has failed: leases are taken
-                back in time.
+            hears: whether to listen for a wake-up. Not after Redis has failed: leases are taken back in time.
         """
-        for left in range(pauses, 0, -1):
-            if hears and left > 1:
-                if self._is_woken():
-                    break
-            else:
-                stopping.wait(PAUSE_SECONDS)
+        if hears:
+            stopping.wait(REST_SECONDS)
+        for _ in range(pauses):
             if stopping.is_set():
+                break
+            if not hears:
+                stopping.wait(PAUSE_SECONDS)
+            elif self._is_woken():
                 return True
             self._goes_round()
-        return stopping.is_set()
+        return False
 
     def _is_woken(self) -> bool:
         try:

@@ -72,10 +72,10 @@ class BlockingConsumer(_RedisConsumer):
     def _wait_and_fetch(self) -> None:
         key = f"{self.broker.namespace}:{self.queue_name}"
         self.broker.client.blmove(key, key, WAIT_SECONDS, "LEFT", "LEFT")  # leaves the list as it was
-        room = self.broker.room(self)
-        if room > 0:  # otherwise another lane has taken it meanwhile
-            # Even an empty fetch carries this process's heartbeat, and frees what dead processes held (P4).
-            self.message_cache = [data for data in self.broker.do_fetch(self.queue_name, room) if data is not None]
+        if self.broker.room(self) > 0:  # otherwise another lane has taken it meanwhile
+            # Even an empty fetch carries this process's heartbeat, and frees what dead processes held (P4). One message at a
+            # time: of two that are rung together, another process that has nothing to do takes the second.
+            self.message_cache = [data for data in self.broker.do_fetch(self.queue_name, 1) if data is not None]
             self.broker.fetched(self.queue_name)
 
     def _put_back(self, unstarted: Queue[Any]) -> None:

@@ -151,13 +151,14 @@ class Chain:
         return begun
 
     def _commit(self, handler: Handler, sending: Sending, sent: _Sent | None, task: Task | None) -> bool:
-        """One transaction. If a COMMIT gets no answer, the next try finds that the one is recorded, and that the other has
-        begun. What was sent is recorded with patience, but nothing waits with it that was not begun."""
+        """One transaction, or only the statement that begins one email. If a COMMIT gets no answer, the next try finds that
+        the one is recorded, and that the other has begun. What was sent is recorded with patience, but nothing waits with it
+        that was not begun."""
         begun = is_ours = False
         began = time.monotonic()
         is_only_sent = task is None and sent is not None and sent.error is None
         for attempt in self._tries(for_seconds=RECORD_SECONDS if is_only_sent else 0.0):
-            with attempt, self._database.write() as tx:
+            with attempt, self._database.single() if sent is None else self._database.write() as tx:
                 if sent is not None:
                     self._record(tx, handler, sending, sent)
                 begun = task is not None and sending.begin(tx, task)

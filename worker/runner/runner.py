@@ -46,7 +46,7 @@ DATABASE_TRIES = 4
 @dataclass
 class _Applied:
     """What an apply leads to: what came of the jobs, follow-ups to run next, already claimed, and others to ring.
-    `fetched`: what need not be fetched for them, by job."""
+    `fetched`: what need not be fetched for them, by job. `to_relay`: the relay has others to ring."""
 
     done: Sequence[Job] = ()
     refused: Sequence[tuple[Job, Rejected]] = ()
@@ -54,6 +54,7 @@ class _Applied:
     next_leases: Sequence[Lease] = ()
     fetched: Mapping[UUID, Any] = field(default_factory=dict)
     to_ring: Sequence[tuple[Lane, UUID]] = ()
+    to_relay: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,9 +162,36 @@ class Runner:
         sets = _waiting(claimed, {})
         while sets:
             with self._leases.held(*(lease_of(job) for each in sets for job in each.jobs)):
+                if self._run_together(sets):
+                    return
                 this, *others = sets
                 following = self._run_set(this.jobs, this.fetched)
                 sets = self._in_time(_waiting(following.next_jobs, following.fetched) + others)
+
+    def _run_together(self, sets: Sequence[_Set]) -> bool:
+        """Run what follows the creation of a single import, its details and relationships, by one transaction: somebody
+        waits for both. Returns whether it was committed. If not, each runs by itself, so that only a culprit fails."""
+        if len(sets) < 2 or not all(each.fetched and _is_waited_for(each.jobs) for each in sets):
+            return False
+        tasks = [Task(each.jobs[0], None, each.fetched[each.jobs[0].id]) for each in sets]
+        applied, began = _Applied(), time.monotonic()
+        try:
+            with self._database.write() as tx:
+                held, may_be_paused = _hold(tx, tasks)
+                for task in held:
+                    with _context([task.job]):
+                        self._write_held(
+                            tx, self._handlers[task.job.kind], [task], applied, may_be_paused=may_be_paused
+                        )
+        except Exception as error:
+            log.info("jobs.run_apart", count=len(tasks), exc_info=error)
+            return False
+        outcomes.committed(applied.done, began=began)
+        outcomes.succeeded(applied.done, began=began)
+        for task in tasks:
+            if task.job not in applied.done:
+                log.info("job.lease_lost", job=str(task.job.id))
+        return True
 
     def _in_time(self, sets: Sequence[_Set]) -> list[_Set]:
         """The sets that may still begin, when the others were given back: all of those, since a lease ends at the deadline
@@ -291,6 +319,8 @@ class Runner:
         with self._leases.held(*applied.next_leases):  # Redis may take longer than a lease
             for lane, job_id in applied.to_ring:
                 self._bell.ring(lane, [job_id])
+            if applied.to_relay:
+                self._bell.wake_relay()
         outcomes.succeeded(applied.done, began=began)
         for job, refusal in applied.refused:
             outcomes.failed(job, refusal, began=began)
@@ -314,6 +344,11 @@ class Runner:
         tasks, may_be_paused = _hold(tx, tasks)
         if not tasks:
             raise LeaseLost("none of these jobs is ours any longer")
+        self._write_held(tx, handler, tasks, applied, may_be_paused=may_be_paused)
+
+    def _write_held(
+        self, tx: Tx, handler: Handler, tasks: Sequence[Task], applied: _Applied, *, may_be_paused: bool
+    ) -> None:
         results = handler.apply(tx, tasks)
         done: list[tuple[Job, Sequence[FollowUp]]] = []
         refused: list[tuple[Job, Rejected]] = []
@@ -328,13 +363,13 @@ class Runner:
             jobs.succeed(tx, *(lease_of(job) for job, _ in done))
         if refused:
             failures.reject(tx, refused)
-        applied.done, applied.refused = [job for job, _ in done], refused
+        applied.done, applied.refused = [*applied.done, *(job for job, _ in done)], refused
         self._insert_follow_ups(tx, done, applied, may_be_paused=may_be_paused)
         fetched = {task.job.import_id: task.fetched for task in tasks}
         if all(self._handlers[job.kind].fetch is handler.fetch for job in applied.next_jobs):
             applied.fetched = {job.id: fetched[job.import_id] for job in applied.next_jobs}
         running = {job.import_id for job in applied.next_jobs if job.import_id is not None}
-        succeeded = {job.id for job in applied.done}
+        succeeded = {job.id for job, _ in done}
         self._settle(tx, [task.row for task in tasks if task.row is not None], running, succeeded)
 
     def _insert_follow_ups(
@@ -362,6 +397,7 @@ class Runner:
         taken = {job.id for job in applied.next_jobs}
         new = [job for _, job in wanted if job.id in added and job.id not in taken]
         applied.to_ring = [(job.lane, job.id) for job in new] if interactive else ()
+        applied.to_relay = not interactive and any(job.lane != parent.lane for parent, job in wanted if job.id in added)
 
     def _fail(self, job: Job, handler: Handler, error: JobError, began: float) -> None:
         """Record a failure. If even that fails, the lease expires and the relay takes the job back."""
@@ -384,6 +420,11 @@ class Runner:
             wait=wait_random_exponential(multiplier=0.05, max=1.0),
             reraise=True,
         )
+
+
+def _is_waited_for(of_set: Sequence[Job]) -> bool:
+    """Whether this is one job after the creation of an import that a person waits for: such jobs have no follow-ups."""
+    return len(of_set) == 1 and of_set[0].interactive and part_of(of_set[0].kind) is Part.BRANCH
 
 
 def _is_ours(job: Job, tokens: Collection[UUID]) -> bool:

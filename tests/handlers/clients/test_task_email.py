@@ -22,7 +22,7 @@ from portal_db.tables import Job, Login, TaskEmail
 from tests.handlers.given import take_back_lost
 from tests.handlers.imports.test_send_welcome_email import Killed, KillingMailer, live_on
 from tests.letters import body, letters
-from tests.making import Account, account
+from tests.making import Account, account, set_job
 from tests.racing import at_once, failures
 from tests.world import World
 from worker.local.mail_catcher import Behaviour
@@ -124,6 +124,23 @@ def test_an_email_goes_to_the_address_that_the_login_has_when_it_is_sent(
     monkeypatch.setattr(task_email, "_letter", and_then_the_address_changes)
     world.run_due()
     assert [each.recipient for each in world.mail.deliveries()] == ["new@clients.example"]
+
+
+def test_an_email_whose_job_was_taken_back_meanwhile_is_not_begun(
+    sqlite_world: World, gwen: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P3: the worker that has the job by now sends it."""
+    written = task_email._message
+
+    def and_then_the_job_is_taken_back(*args: Any) -> Any:
+        set_job(sqlite_world, job_id(sqlite_world), lease_token=uuid4())
+        return written(*args)
+
+    monkeypatch.setattr(task_email, "_message", and_then_the_job_is_taken_back)
+    send(sqlite_world, gwen)
+    sqlite_world.run_due()
+    assert letters(sqlite_world) == []
+    assert became(sqlite_world) == (EmailState.PENDING, JobState.RUNNING)
 
 
 def test_who_cannot_open_a_task_is_sent_no_email_and_staff_see_why(sqlite_world: World) -> None:

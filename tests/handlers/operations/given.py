@@ -103,7 +103,7 @@ def email_of(world: World, import_id: UUID) -> WelcomeEmail:
 def address_of(world: World, email: WelcomeEmail) -> str:
     """To whom a welcome email goes."""
     with world.database.read() as tx:
-        return welcome_emails.addressed(tx, [email.id], world.practice_id)[email.id].login.email
+        return welcome_emails.addressed(tx, [email.id], world.practice_id)[email.id].address
 
 
 def job_of(world: World, job_id: UUID) -> Job:

@@ -230,9 +230,16 @@ MUTANTS = (
         (
             Edit(EMAIL, "found.email.state in (EmailState.SENDING, EmailState.UNKNOWN)", "False"),
             Edit(EMAIL, "found.email.state is not EmailState.PENDING or", "False or"),
-            Edit(EMAILS, "or_(TaskEmail.state == EmailState.PENDING, _is_ours(token))", "TaskEmail.state.is_not(None)"),
+            Edit(EMAILS, "or_(TaskEmail.state == EmailState.PENDING, _IS_OURS)", "TaskEmail.state.is_not(None)"),
         ),
         (f"{EMAIL_TEST}::test_a_worker_killed_while_sending_leaves_it_unknown_and_nobody_sends_again[True]",),
+    ),
+    Mutant(
+        "task-email-held",
+        "a job that was taken back begins no email of a task",
+        "invariant 3: a worker that was suspended sends a second email",
+        (Edit(EMAILS, "        IS_HELD,\n"),),
+        (f"{EMAIL_TEST}::test_an_email_whose_job_was_taken_back_meanwhile_is_not_begun",),
     ),
     Mutant(
         "task-email-address",
@@ -241,8 +248,8 @@ MUTANTS = (
         (
             Edit(
                 EMAILS,
-                "select(Login.email).where(Login.id == TaskEmail.login_id).scalar_subquery() == address",
-                "is_open",
+                'select(Login.email).where(Login.id == TaskEmail.login_id).scalar_subquery() == bindparam("address"),',
+                "",
             ),
         ),
         (f"{EMAIL_TEST}::test_an_email_goes_to_the_address_that_the_login_has_when_it_is_sent",),

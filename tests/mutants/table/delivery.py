@@ -239,7 +239,13 @@ RELAYING = (
         "relay-wakes",
         "an idle relay looks at once when a batch is recorded",
         "a batch stands still for up to a second before it begins",
-        (Edit(RELAY, "return self._bell.is_woken(within_seconds=PAUSE_SECONDS)", "return not self._bell"),),
+        (
+            Edit(
+                RELAY,
+                "return self._bell.is_woken(within_seconds=PAUSE_SECONDS)",
+                "return self._bell.is_woken(within_seconds=PAUSE_SECONDS) is None",
+            ),
+        ),
         (f"{OUTAGES}::test_an_idle_relay_looks_at_once_when_a_batch_is_requested[sqlite]",),
     ),
     Mutant(
@@ -266,8 +272,62 @@ RELAYING = (
         "relay-stops-listening",
         "a relay that listens stops when it is told to",
         "a stop takes a second longer, and so does the next relay's start",
-        (Edit(RELAY, "            if stopping.is_set():\n                return True\n"),),
+        (
+            Edit(
+                RELAY,
+                "            if stopping.is_set():\n                break\n            if not",
+                "            if not",
+            ),
+        ),
         (f"{OUTAGES}::test_a_relay_looks_often_until_a_second_has_passed_without_a_ring[sqlite]",),
+    ),
+    Mutant(
+        "relay-rests",
+        "however often the relay is woken, it rests between two looks",
+        "workers that wake it often have it look all the time",
+        (Edit(RELAY, "            stopping.wait(REST_SECONDS)\n", "            pass\n"),),
+        (f"{OUTAGES}::test_wake_ups_that_find_nothing_end_no_backlog[sqlite]",),
+    ),
+    Mutant(
+        "relay-woken-in-vain",
+        "a look that the relay was woken for does not end a backlog",
+        "a batch stands still for up to a second whenever its practice's limit is reached",
+        (Edit(RELAY, "quiet + (not is_woken)", "quiet + 1"),),
+        (f"{OUTAGES}::test_wake_ups_that_find_nothing_end_no_backlog[sqlite]",),
+    ),
+    Mutant(
+        "emails-wake",
+        "a worker wakes the relay for the emails of a set",
+        "they wait for up to a tenth of a second, and the first imports of a batch with them",
+        (Edit(RUNNER, "            if applied.to_relay:\n                self._bell.wake_relay()\n"),),
+        ("tests/worker/runner/test_sets.py::test_the_emails_of_a_set_wake_the_relay[True-sqlite]",),
+    ),
+    Mutant(
+        "waited-for-together",
+        "what follows the creation of an import that a person waits for is one transaction",
+        "they wait for a transaction more, and its email's end for both",
+        (Edit(RUNNER, "                if self._run_together(sets):\n                    return\n"),),
+        (f"{FLOW}::test_the_details_and_relationships_of_one_import_are_one_transaction[sqlite]",),
+    ),
+    Mutant(
+        "waited-for-apart",
+        "if details or relationships fail, the others are done",
+        "an import's details are lost because of its relationships",
+        (
+            Edit(
+                RUNNER,
+                "count=len(tasks), exc_info=error)\n            return False",
+                "count=len(tasks), exc_info=error)\n            return True",
+            ),
+        ),
+        (f"{FLOW}::test_of_details_and_relationships_only_the_one_that_fails_is_not_done[import_details-sqlite]",),
+    ),
+    Mutant(
+        "waited-for-in-time",
+        "jobs of a batch, for which nobody waits, run one kind after the other",
+        "what has not begun before a stop goes on for longer",
+        (Edit(RUNNER, " and of_set[0].interactive"),),
+        (f"{FLOW}::test_what_is_not_begun_before_a_stop_goes_back_to_the_queue_uncounted[sqlite]",),
     ),
     Mutant(
         "relay-wakes-leader",
@@ -287,18 +347,21 @@ RELAYING = (
         "batch-wakes",
         "whoever records a batch wakes the relay",
         "a batch stands still for up to a second before it begins",
-        (Edit("handlers/imports/accept.py", "            bell.wake_relay()\n", "            pass\n"),),
+        (Edit("handlers/imports/accept.py", "        bell.wake_relay()", "        pass"),),
         (f"{OUTAGES}::test_an_idle_relay_looks_at_once_when_a_batch_is_requested[sqlite]",),
     ),
     Mutant(
         "batch-wakes-again",
-        "whoever records a large batch wakes the relay again once all of it is there",
-        "workers have nothing to do for up to a second after the first rows of a batch",
-        (Edit("handlers/imports/accept.py", " or start + CHUNK >= len(rows)"),),
+        "whoever records a large batch wakes the relay for each piece of it",
+        "workers have nothing to do for up to a tenth of a second after the first rows of a batch",
         (
-            "tests/handlers/imports/test_accept.py::"
-            "test_the_relay_is_woken_for_the_first_rows_and_once_all_are_there[300-2]",
+            Edit(
+                "handlers/imports/accept.py",
+                "        bell.wake_relay()",
+                "        if start == 0:\n            bell.wake_relay()",
+            ),
         ),
+        ("tests/handlers/imports/test_accept.py::test_the_relay_is_woken_for_rows_while_others_are_recorded[300-3]",),
     ),
     Mutant(
         "relay-forgot",
@@ -466,11 +529,18 @@ QUEUES = (
         (
             Edit(
                 CONSUMER,
-                "        if room > 0:  # otherwise another",
-                "        if room := max(1, room):  # otherwise another",
+                "        if self.broker.room(self) > 0:  # otherwise another",
+                "        if self.broker.room(self) or True:  # otherwise another",
             ),
         ),
         (f"{TEST_CONSUMER}::test_what_another_lane_has_taken_meanwhile_is_not_fetched",),
+    ),
+    Mutant(
+        "one-message-at-a-time",
+        "of messages that are rung together a process takes one at a time",
+        "one process has all the sets of a small batch, and another has nothing to do",
+        (Edit(CONSUMER, "do_fetch(self.queue_name, 1)", "do_fetch(self.queue_name, self.broker.room(self))"),),
+        (f"{TEST_CONSUMER}::test_two_processes_share_what_is_rung_at_once",),
     ),
     Mutant(
         "broker-hands-back",

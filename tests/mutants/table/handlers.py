@@ -41,7 +41,7 @@ EMAIL = (
         "email-intent-held",
         "a job that was cancelled or taken back begins no email",
         "invariant 3: a worker that was suspended sends a second email",
-        (Edit(EMAILS, "        _HELD.is_not(None),\n"),),
+        (Edit(EMAILS, "        IS_HELD,\n"),),
         (f"{INTENTS}::test_a_job_that_is_not_held_any_more_begins_nothing[sqlite]",),
     ),
     Mutant(
@@ -191,7 +191,7 @@ EMAIL = (
         "activation-hash",
         "only the hash of an activation token is stored",
         "b.6: anyone who reads the database can activate accounts",
-        (Edit(SENDING, "return Letter(message, to, hashed(token))", "return Letter(message, to, token)"),),
+        (Edit(SENDING, "addressed.address, hashed(token))", "addressed.address, token)"),),
         (f"{WELCOME}::test_the_token_is_derived_and_only_its_hash_is_stored[sqlite]",),
     ),
 )

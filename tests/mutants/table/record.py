@@ -653,6 +653,19 @@ LEASE = (
         (f"{POOLER_TESTS}::test_settings_that_the_pooler_ignores_hold_in_each_transaction",),
     ),
     Mutant(
+        "pooler-single",
+        "behind a pooler a single statement is a transaction, which says that its commit is durable",
+        "invariant 3: a commit that a crash takes back would have an email sent twice",
+        (
+            Edit(
+                "portal_db/database.py",
+                "                if keeps_settings(session.connection()):\n",
+                "                if True:\n",
+            ),
+        ),
+        (f"{POOLER_TESTS}::test_settings_that_the_pooler_ignores_hold_in_each_transaction",),
+    ),
+    Mutant(
         "null-in-list",
         "a list of ids or texts that we send ourselves keeps its NULLs",
         "a change of a client's field from nothing is recorded as one from an empty text",

@@ -21,7 +21,7 @@ from tests.servers.redis import RedisServer
 from tests.servers.waiting import wait_until
 from tests.worker.queue.desk import Desk
 from tests.world import World
-from worker.leader.relay import IDLE_PAUSES, LEADER_SECONDS, PAUSE_SECONDS, QUIET_LOOKS, ROLE, Relay
+from worker.leader.relay import IDLE_PAUSES, LEADER_SECONDS, PAUSE_SECONDS, QUIET_LOOKS, REST_SECONDS, ROLE, Relay
 from worker.queue.bell import SOCKET_SECONDS, RedisBell
 
 
@@ -138,9 +138,12 @@ class Pauses(threading.Event):
 
     def __init__(self, most: int, meanwhile: Callable[[int], None] = lambda _pause: None) -> None:
         super().__init__()
-        self.most, self.passed, self.meanwhile = most, 0, meanwhile
+        self.most, self.passed, self.rests, self.meanwhile = most, 0, 0, meanwhile
 
     def wait(self, timeout: float | None = None) -> bool:
+        if timeout == REST_SECONDS:
+            self.rests += 1
+            return self.is_set()
         assert timeout == PAUSE_SECONDS
         self.passed += 1
         self.meanwhile(self.passed)
@@ -188,7 +191,7 @@ def test_an_idle_relay_asks_a_redis_that_fails_once_between_two_looks(
     # Then it looks at once, for leases to take back, and asks no more while Redis is away
     noticed = IDLE_PAUSES + 3
     assert looked_after == [0, IDLE_PAUSES, noticed, noticed + IDLE_PAUSES]
-    assert asked == [*range(1, IDLE_PAUSES), *range(IDLE_PAUSES + 1, noticed + 1)]
+    assert asked == [*range(1, noticed + 1)]
 
 
 @pytest.mark.parametrize(
@@ -238,6 +241,24 @@ def test_an_idle_relay_looks_at_once_when_a_batch_is_requested(desk: Desk) -> No
     looked_after = looks(desk.relay(), Pauses(4 * IDLE_PAUSES, request))
     assert desk.rung(Lane.IMPORT)
     assert looked_after[:5] == [0, IDLE_PAUSES, 2 * IDLE_PAUSES, late, late + 1]
+
+
+def test_wake_ups_that_find_nothing_end_no_backlog(desk: Desk) -> None:
+    # Given a job to ring, and somebody who wakes the relay after each of more pauses than end a backlog
+    add(desk.world, new_job(desk.world))
+    last = QUIET_LOOKS + 3
+
+    def wake(passed: int) -> None:
+        if passed <= last:
+            desk.bell.wake_relay()
+
+    pauses = Pauses(last + QUIET_LOOKS + IDLE_PAUSES, wake)
+    # When the relay looks
+    looked_after = looks(desk.relay(), pauses)
+    # Then it looks as often until a second has passed after the last
+    assert looked_after == [*range(last + QUIET_LOOKS + 1), last + QUIET_LOOKS + IDLE_PAUSES]
+    # And it rests between two looks
+    assert pauses.rests == len(looked_after)
 
 
 def test_a_wake_up_is_heard_while_the_relay_waits_for_it(sqlite_world: World, own_redis: RedisServer) -> None:

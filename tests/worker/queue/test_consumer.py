@@ -270,6 +270,18 @@ def test_imports_that_wait_for_xpm_by_themselves_have_the_places_that_nobody_els
     assert held(consumers) == {Lane.IMPORT: 4, Lane.INTERACTIVE: 8}
 
 
+def test_two_processes_share_what_is_rung_at_once(sqlite_desk: Desk) -> None:
+    # Given two sets that are rung together, and two workers with room for both
+    brokers = [make_broker(sqlite_desk.settings, lambda *_: None) for _ in range(2)]
+    for broker in brokers:
+        dramatiq.actor(actor_name="run_job", broker=broker)(lambda _: None)
+    sqlite_desk.bell.ring_sets(Lane.IMPORT, [[uuid4(), uuid4()] for _ in brokers])
+    consumers = [cast(BlockingConsumer, broker.consume(Lane.IMPORT.value, prefetch=8)) for broker in brokers]
+    # When each asks for a message, then each gets one
+    assert all(next(consumer) for consumer in consumers)
+    assert [each.outstanding_message_count for each in consumers] == [1, 1]
+
+
 def test_what_another_lane_has_taken_meanwhile_is_not_fetched(
     sqlite_desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -129,7 +129,9 @@ def test_one_transaction_records_an_email_and_begins_the_next(
     event.remove(world.database.engine, "commit", committed)
     first = [[RECORDED] * done + [BEGUN] + [CLAIMED] * (3 - done) for done in range(3)]
     assert seen == [*first, [SENT, SENT, SENT, BEGUN]], "those that end together have ended before the next"
-    assert [later - earlier for earlier, later in pairwise(commits)] == [1, 1, 2]
+    # The first of those that end together is begun by a statement that PostgreSQL commits without our saying so.
+    begins = world.database.engine.dialect.name == "sqlite"
+    assert [later - earlier for earlier, later in pairwise(commits)] == [1, 1, 1 + begins]
     assert states(world, letters) == 4 * [SENT]
     assert [outcomes(world, job_id) for job_id in letters] == 4 * [["succeeded"]]
     assert {world.import_row(job(world, one).import_id or one).state for one in letters} == {ImportState.SUCCEEDED}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy import event
 
 from handlers.jobs.enqueue import FollowUp
 from handlers.registry import HANDLERS
@@ -18,7 +20,7 @@ from portal_db.work import jobs
 from tests.handlers.directory.given import synced
 from tests.handlers.given import find
 from tests.handlers.one_job import apply_one, fetch_one
-from tests.making import importable, job, note, notes, pause
+from tests.making import importable, job, note, notes, pause, set_job
 from tests.racing import at_once, failures
 from tests.worker.runner.running import Clock, changed, count, only_job, outcomes, runner, stub, watched
 from tests.world import RememberingBell, World
@@ -72,6 +74,68 @@ def test_one_run_goes_on_with_all_follow_ups_of_the_lane_and_rings_the_others(
     assert done == ["validate_import", "create_client", "import_details", "import_relationships"]
     assert world.bell.rung == [(Lane.EMAIL, world.jobs_of(import_id)["send_welcome_email"].id)]
     assert world.import_row(import_id).state is ImportState.IN_PROGRESS
+
+
+@contextmanager
+def commits(world: World) -> Iterator[list[None]]:
+    """The commits of writers."""
+    found: list[None] = []
+
+    def committed(connection: Any) -> None:
+        if not connection.get_execution_options().get("portal_read_only", False):
+            found.append(None)
+
+    event.listen(world.database.engine, "commit", committed)
+    try:
+        yield found
+    finally:
+        event.remove(world.database.engine, "commit", committed)
+
+
+def test_the_details_and_relationships_of_one_import_are_one_transaction(
+    world: World, simulator: SimulatorHandle
+) -> None:
+    import_id = world.ask(importable(simulator)[0].uuid)
+    with commits(world) as found:
+        runner(world).run(only_job(world, import_id).id)
+    assert len(found) == 4, "claimed, validated, created, and both"
+    assert world.import_row(import_id).state is ImportState.SUCCEEDED
+    assert all(outcomes(world, each.id) == ["succeeded"] for each in world.jobs_of(import_id).values())
+
+
+@pytest.mark.parametrize("culprit", ["import_details", "import_relationships"])
+def test_of_details_and_relationships_only_the_one_that_fails_is_not_done(
+    world: World, simulator: SimulatorHandle, culprit: str
+) -> None:
+    def apply(tx: Tx, *_: object) -> Sequence[FollowUp]:
+        note(tx)
+        raise RuntimeError
+
+    import_id = world.ask(importable(simulator)[0].uuid)
+    runner(world, kinds=changed(**{culprit: {"apply": apply}})).run(only_job(world, import_id).id)
+    states = world.states_of(import_id)
+    assert states.pop(culprit) is JobState.DEAD
+    assert set(states.values()) == {JobState.SUCCEEDED}
+    assert notes(world) == 0
+    assert world.import_row(import_id).state is ImportState.PARTLY_SUCCEEDED
+
+
+def test_of_details_and_relationships_the_one_whose_lease_is_lost_is_left_out(
+    world: World, simulator: SimulatorHandle
+) -> None:
+    def lose(lost: Job) -> None:
+        set_job(world, lost.id, lease_token=uuid4(), lease_owner="worker-2")
+
+    def create(tx: Tx, row: Job, subject: Any, fetched: Any) -> Sequence[FollowUp]:
+        tx.after_commit(lambda: lose(world.jobs_of(import_id)["import_details"]))
+        return apply_one(HANDLERS["create_client"].apply, tx, row, subject, fetched)
+
+    import_id = world.ask(importable(simulator)[0].uuid)
+    runner(world, kinds=changed(create_client={"apply": create})).run(only_job(world, import_id).id)
+    found = world.jobs_of(import_id)
+    assert (found["import_details"].state, found["import_details"].lease_owner) == (JobState.RUNNING, "worker-2")
+    assert outcomes(world, found["import_details"].id) == []
+    assert outcomes(world, found["import_relationships"].id) == ["succeeded"]
 
 
 def test_in_a_batch_the_other_follow_ups_are_left_to_the_relay(world: World, simulator: SimulatorHandle) -> None:

@@ -106,6 +106,19 @@ def test_what_follows_a_set_is_done_before_the_next_begins(world: World, simulat
     )
 
 
+@pytest.mark.parametrize("sends_email", [True, False])
+def test_the_emails_of_a_set_wake_the_relay(world: World, simulator: SimulatorHandle, sends_email: bool) -> None:
+    """Otherwise it would ring them up to a tenth of a second later."""
+    # Given a batch, with emails or without any
+    synced(world)
+    import_ids = ask(world, importable(simulator)[:3], send_welcome_email=sends_email)
+    woken = world.bell.wakes
+    # When its jobs have run as a set
+    runner(world).run(*first_jobs(world, import_ids))
+    # Then the relay is woken once if there is an email to ring
+    assert world.bell.wakes - woken == sends_email
+
+
 def test_a_set_costs_as_many_statements_whatever_its_size_and_no_call(world: World, simulator: SimulatorHandle) -> None:
     synced(world)
     people = importable(simulator)
