@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import signal
+import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,6 +19,8 @@ from worker.local.stack import KEYS, FolderInUse, LocalStack, Plan
 from worker.local.valkey import NoValkey
 from xpm.errors import XpmError
 
+#: After this time a stop signal that came at a bad moment is repeated.
+REPEAT_SECONDS = 0.02
 LOG_LINES = 8
 """How many log lines of a failed process are shown."""
 
@@ -79,14 +83,27 @@ def _folder(plan: Plan, *, kept: bool) -> Iterator[Path]:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Every stop signal interrupts once, as Ctrl-C does; while we stop, further ones are ignored."""
+    """Every stop signal interrupts once, as Ctrl-C does; while we stop, further ones are ignored. One that comes while an
+    object is destroyed is repeated: Python drops what is raised there, and nobody would be interrupted any more."""
 
     def interrupt(_number: int, _frame: object) -> None:
         _ignore_stop_signals()
         raise KeyboardInterrupt
 
+    def drop(dropped: sys.UnraisableHookArgs) -> None:
+        if isinstance(dropped.exc_value, KeyboardInterrupt):
+            for number in STOPPING:
+                signal.signal(number, interrupt)
+            threading.Timer(REPEAT_SECONDS, signal.pthread_kill, (threading.get_ident(), signal.SIGINT)).start()
+        else:
+            hook(dropped)
+
+    hook, sys.unraisablehook = sys.unraisablehook, drop
     before = {number: signal.signal(number, interrupt) for number in STOPPING}
-    yield
+    try:
+        yield
+    finally:
+        sys.unraisablehook = hook
     for number, handler in before.items():
         signal.signal(number, handler)
 

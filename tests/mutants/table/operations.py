@@ -365,6 +365,16 @@ MUTANTS = (
         ("tests/handlers/operations/test_restore.py::test_no_access_that_the_backup_has_is_left[sqlite]",),
     ),
     Mutant(
+        "interrupt-not-dropped",
+        "a stop signal that comes while an object is destroyed is repeated",
+        "Ctrl-C stops neither demo nor portal, then or later",
+        (Edit("worker/local/running.py", "if isinstance(dropped.exc_value, KeyboardInterrupt):", "if False:"),),
+        (
+            "tests/worker/local/test_running.py::"
+            "test_a_stop_signal_that_comes_while_an_object_is_destroyed_interrupts[2]",
+        ),
+    ),
+    Mutant(
         "interrupted-start",
         "no interruption comes between the start of a process and its entry among those to stop",
         "an interrupted demo says that everything was stopped while a process still runs",

@@ -211,7 +211,7 @@ def test_a_relay_goes_round_when_it_leads_stands_by_and_meets_an_outage(
         own_redis.stop()
     relay = Relay(sqlite_world.database, desk.bell, owner="mine", limit=4, goes_round=lambda: rounds.append(None))
     # When it has looked twice
-    relay.run(Pauses(IDLE_PAUSES))
+    looks(relay, Pauses(IDLE_PAUSES))
     # Then it went round as often, at least, besides once for each pause
     assert len(rounds) >= IDLE_PAUSES + 2
     assert not relay.leads
