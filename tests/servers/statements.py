@@ -51,3 +51,21 @@ def executed(engine: Engine) -> Iterator[list[str]]:
         yield found
     finally:
         event.remove(engine, "before_cursor_execute", note)
+
+
+@contextmanager
+def committed(engine: Engine) -> Iterator[list[Connection]]:
+    """The commits of this thread's units of work meanwhile, without those of who only reads."""
+    found: list[Connection] = []
+    this_thread = threading.get_ident()
+
+    def note(connection: Connection) -> None:
+        reads = connection.get_execution_options().get("portal_read_only", False)
+        if threading.get_ident() == this_thread and not reads:
+            found.append(connection)
+
+    event.listen(engine, "commit", note)
+    try:
+        yield found
+    finally:
+        event.remove(engine, "commit", note)

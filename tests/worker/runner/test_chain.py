@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import select
 from structlog.testing import capture_logs
 
 from handlers.errors import Transient
@@ -25,6 +25,7 @@ from tests.handlers.directory.given import synced
 from tests.handlers.given import take_back_lost
 from tests.handlers.operations import given as ops
 from tests.making import importable, job, set_job
+from tests.servers.statements import committed
 from tests.worker.runner.running import Clock, flaky, outcomes, runner
 from tests.world import World
 from worker.local.mail_catcher import Behaviour
@@ -115,18 +116,13 @@ def test_one_transaction_records_an_email_and_begins_the_next(
     monkeypatch.setattr(chain, "END_TOGETHER", 3)
     seen: list[list[tuple[JobState, EmailState]]] = []
     commits: list[int] = []
-    count = [0]
 
     def look() -> None:
-        commits.append(count[0])
+        commits.append(len(found))
         seen.append(states(world, letters))
 
-    def committed(connection: Any) -> None:
-        count[0] += not connection.get_execution_options().get("portal_read_only", False)
-
-    event.listen(world.database.engine, "commit", committed)
-    run(world, letters, before=dict.fromkeys((1, 2, 3, 4), look))
-    event.remove(world.database.engine, "commit", committed)
+    with committed(world.database.engine) as found:
+        run(world, letters, before=dict.fromkeys((1, 2, 3, 4), look))
     first = [[RECORDED] * done + [BEGUN] + [CLAIMED] * (3 - done) for done in range(3)]
     assert seen == [*first, [SENT, SENT, SENT, BEGUN]], "those that end together have ended before the next"
     # The first of those that end together is begun by a statement that PostgreSQL commits without our saying so.

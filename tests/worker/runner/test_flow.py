@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import event
 
 from handlers.jobs.enqueue import FollowUp
 from handlers.registry import HANDLERS
@@ -22,6 +20,7 @@ from tests.handlers.given import find
 from tests.handlers.one_job import apply_one, fetch_one
 from tests.making import importable, job, note, notes, pause, set_job
 from tests.racing import at_once, failures
+from tests.servers.statements import committed
 from tests.worker.runner.running import Clock, changed, count, only_job, outcomes, runner, stub, watched
 from tests.world import RememberingBell, World
 from worker.runner import runner as runner_module
@@ -76,27 +75,11 @@ def test_one_run_goes_on_with_all_follow_ups_of_the_lane_and_rings_the_others(
     assert world.import_row(import_id).state is ImportState.IN_PROGRESS
 
 
-@contextmanager
-def commits(world: World) -> Iterator[list[None]]:
-    """The commits of writers."""
-    found: list[None] = []
-
-    def committed(connection: Any) -> None:
-        if not connection.get_execution_options().get("portal_read_only", False):
-            found.append(None)
-
-    event.listen(world.database.engine, "commit", committed)
-    try:
-        yield found
-    finally:
-        event.remove(world.database.engine, "commit", committed)
-
-
 def test_the_details_and_relationships_of_one_import_are_one_transaction(
     world: World, simulator: SimulatorHandle
 ) -> None:
     import_id = world.ask(importable(simulator)[0].uuid)
-    with commits(world) as found:
+    with committed(world.database.engine) as found:
         runner(world).run(only_job(world, import_id).id)
     assert len(found) == 4, "claimed, validated, created, and both"
     assert world.import_row(import_id).state is ImportState.SUCCEEDED
