@@ -31,7 +31,7 @@ from portal_db.directory import directories, search
 from portal_db.states import ImportState, JobState
 from portal_db.tables import Job
 from portal_db.visibility import Viewer
-from portal_db.work import import_list, job_search, jobs, recent_imports, ringing
+from portal_db.work import import_list, imports, job_search, jobs, recent_imports, ringing
 from portal_db.work.import_list import ImportFilter
 from portal_db.work.jobs import Lease
 from portal_db.xero import connections
@@ -134,7 +134,7 @@ def _steps(deployment: Deployment) -> dict[str, Step]:
     is_open = ImportFilter(states=(ImportState.ACCEPTED, ImportState.IN_PROGRESS, ImportState.WAITING))
 
     def claim(tx: Tx) -> object:
-        return jobs.claim_all(tx, leases, kinds=HANDLERS.keys(), lease_seconds=60)
+        return imports.claim_all(tx, leases, kinds=HANDLERS.keys(), lease_seconds=60)
 
     def claim_and_settle(tx: Tx) -> None:
         claim(tx)

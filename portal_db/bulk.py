@@ -233,6 +233,18 @@ def update_returning(
     return list(tx.session.scalars(_read_as(table, statement), {**parameters, **same}))
 
 
+def read_for(
+    tx: Tx, table: type[Base], rows: Sequence[Mapping[str, Any]], build: Callable[..., Any], same: Mapping[str, Any]
+) -> Any:
+    """Execute a statement of PostgreSQL that reads rows of tables' classes, as `build` makes it for rows of this table.
+
+    Args:
+        same: parameters of the statement that are the same for all rows.
+    """
+    statement, parameters = _prepared(tx, _Part(table, rows, build, (), ()), 0)
+    return tx.session.execute(statement, {**parameters, **same})
+
+
 @cache
 def _read_as(table: type[Base], statement: Any) -> Any:
     """A statement that returns rows of a table, as SQLAlchemy need not take apart anew each time."""

@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import load_only
 
 from portal_db import audit, bulk
+from portal_db.aliases import alias_of
 from portal_db.bulk import Given, confined, one_of
 from portal_db.database import Tx
 from portal_db.dialect import insert_new, insert_or_ignore, update_each, update_rows
@@ -94,16 +95,14 @@ _REQUESTED = (
 )
 # Statements that run for every job are built once: building one costs more than running it.
 _LOCK = select(Import).where(one_of(Import.id, "import_ids")).order_by(Import.id).with_for_update()
-_LOCK_NOT_BEGUN = (
-    select(Import)
-    .where(
-        Import.id.in_(select(Job.import_id).where(one_of(Job.id, "job_ids"))),
-        import_state_of_found.in_((ImportState.ACCEPTED, ImportState.WAITING)),
-    )
-    .order_by(Import.id)
-    .options(load_only(*_TO_SETTLE))
-    .with_for_update()
+_NOT_BEGUN = (
+    Import.id.in_(select(Job.import_id).where(one_of(Job.id, "job_ids"))),
+    import_state_of_found.in_((ImportState.ACCEPTED, ImportState.WAITING)),
 )
+_LOCK_NOT_BEGUN = (
+    select(Import).where(*_NOT_BEGUN).order_by(Import.id).options(load_only(*_TO_SETTLE)).with_for_update()
+)
+_LOCK_NOT_BEGUN_COLUMNS = select(*_TO_SETTLE).where(*_NOT_BEGUN).order_by(Import.id).with_for_update()
 _MAY_BE_PAUSED = (
     select(literal(1)).where(or_(Pause.practice_id.is_(None), Pause.practice_id == Import.practice_id)).exists()
 )
@@ -132,9 +131,52 @@ def lock_all(tx: Tx, import_ids: Sequence[UUID]) -> dict[UUID, Import]:
     return {row.id: row for row in found}
 
 
-def lock_not_begun(tx: Tx, job_ids: Sequence[UUID]) -> dict[UUID, Import]:
+def _lock_not_begun(tx: Tx, job_ids: Sequence[UUID]) -> dict[UUID, Import]:
     """`lock_all` for those imports of these jobs that are in progress as soon as one of them runs."""
     return {row.id: row for row in tx.session.scalars(_LOCK_NOT_BEGUN, {"job_ids": list(job_ids)})}
+
+
+def claim_all(
+    tx: Tx,
+    leases: Sequence[Lease],
+    *,
+    kinds: Collection[str],
+    lease_seconds: float,
+    fewer_lost_leases_than: int = jobs.ANY_NUMBER,
+) -> tuple[list[Job], list[Import]]:
+    """`jobs.claim_all`, after locking those of their imports that have not begun: imports before jobs, as everywhere, so
+    that two never wait for each other. PostgreSQL does both by one statement.
+
+    Returns:
+        The claimed jobs, and those of their imports that had not begun.
+    """
+    if not leases:
+        return [], []
+    if not tx.is_postgresql:
+        rows = _lock_not_begun(tx, [lease.job_id for lease in leases])
+        claimed = jobs.claim_all(
+            tx, leases, kinds=kinds, lease_seconds=lease_seconds, fewer_lost_leases_than=fewer_lost_leases_than
+        )
+        begun = {each.import_id for each in claimed}
+        return claimed, [row for row in rows.values() if row.id in begun]
+    given, same = jobs.claim_values(leases, kinds, lease_seconds, fewer_lost_leases_than)
+    same["job_ids"] = [lease.job_id for lease in leases]
+    found = {job.id: (job, row) for job, row in bulk.read_for(tx, Job, given, _claim_and_lock, same)}
+    rows = {row.id: row for _, row in found.values() if row is not None}
+    return [found[lease.job_id][0] for lease in leases if lease.job_id in found], list(rows.values())
+
+
+def _claim_and_lock(given: Given) -> Any:
+    """The imports are locked before the first job is: their number decides whether any job is claimed."""
+    locked = _LOCK_NOT_BEGUN_COLUMNS.cte("locked")
+    are_locked = select(func.count()).select_from(locked).scalar_subquery() >= 0
+    claimed = jobs.claim_statement(given).where(are_locked).cte("claimed")
+    job, row = alias_of(Job, claimed), alias_of(Import, locked)
+    return (
+        select(job, row)
+        .outerjoin(row, row.id == job.import_id)
+        .options(load_only(*(getattr(row, each.key) for each in _TO_SETTLE)))
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -252,7 +252,8 @@ def standings(tx: Tx, import_ids: Collection[UUID], *, succeeded: Collection[UUI
     return found
 
 
-def _claim_statement(given: Given) -> Any:
+def claim_statement(given: Given) -> Any:
+    """`claim_all` for these rows."""
     return (
         update(_TABLE)
         .where(
@@ -279,7 +280,7 @@ def _claim_statement(given: Given) -> Any:
     )
 
 
-_ANY_NUMBER = 1_000_000
+ANY_NUMBER = 1_000_000
 
 
 def claim_all(
@@ -288,7 +289,7 @@ def claim_all(
     *,
     kinds: Collection[str],
     lease_seconds: float,
-    fewer_lost_leases_than: int = _ANY_NUMBER,
+    fewer_lost_leases_than: int = ANY_NUMBER,
 ) -> list[Job]:
     """Claim due jobs by one compare-and-set, each under its own lease of the same owner.
 
@@ -302,17 +303,22 @@ def claim_all(
     """
     if not leases:
         return []
-    # P14: a job that has lost a lease may be the one that ends its worker.
-    too_many_lost = 1 if len(leases) > 1 else fewer_lost_leases_than
-    rows = [{"id": lease.job_id, "lease_token": lease.token} for lease in leases]
-    same = {
+    rows, same = claim_values(leases, kinds, lease_seconds, fewer_lost_leases_than)
+    claimed = {job.id: job for job in bulk.update_returning(tx, Job, rows, claim_statement, same)}
+    return [claimed[lease.job_id] for lease in leases if lease.job_id in claimed]
+
+
+def claim_values(
+    leases: Sequence[Lease], kinds: Collection[str], lease_seconds: float, fewer_lost_leases_than: int
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """What `claim_statement` is given: its rows, and the parameters that are the same for all."""
+    return [{"id": lease.job_id, "lease_token": lease.token} for lease in leases], {
         "owner": leases[0].owner,
         "kinds": list(kinds),
         "lease_seconds": lease_seconds,
-        "too_many_lost": too_many_lost,
+        # P14: a job that has lost a lease may be the one that ends its worker.
+        "too_many_lost": 1 if len(leases) > 1 else fewer_lost_leases_than,
     }
-    claimed = {job.id: job for job in bulk.update_returning(tx, Job, rows, _claim_statement, same)}
-    return [claimed[lease.job_id] for lease in leases if lease.job_id in claimed]
 
 
 def holds(lease: Lease) -> ColumnElement[bool]:

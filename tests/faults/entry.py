@@ -20,7 +20,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ from handlers import outages
 from handlers.email.smtp import SmtpMailer
 from handlers.errors import Rejected
 from handlers.jobs.enqueue import FollowUp
-from handlers.jobs.handler import Handler, Result, Sending, Task, one_by_one
+from handlers.jobs.handler import Fetch, Handler, Result, Sending, Task, one_by_one
 from handlers.jobs.kinds import KINDS, Kind, Part
 from handlers.registry import HANDLERS
 from handlers.services import Services
@@ -94,19 +94,28 @@ def _spring(trap: Trap) -> None:
 def with_points(kind: Handler) -> Handler:
     """A handler whose steps are points."""
 
-    def fetch(services: Services, jobs: Sequence[Job]) -> Sequence[Any]:
+    def apply(tx: Any, tasks: Sequence[Task]) -> Sequence[Result]:
+        results = kind.apply(tx, tasks)
+        before = _here.jobs if getattr(_here, "applied", False) else []
+        _here.applied, _here.jobs = True, [*before, *(task.job for task in tasks)]
+        return results
+
+    sending = kind.sending and _one_after_the_other(kind.sending)
+    return replace(kind, fetch=_fetch_with_points(kind.fetch), apply=apply, sending=sending)
+
+
+@cache
+def _fetch_with_points(fetch: Fetch) -> Fetch:
+    """One function for all kinds that have the same: what was fetched for one is not fetched again for the next."""
+
+    def with_points(services: Services, jobs: Sequence[Job]) -> Sequence[Any]:
         _here.services, _here.jobs, _here.applied = services, jobs, False
         reach("claimed")
-        fetched = kind.fetch(services, jobs)
+        fetched = fetch(services, jobs)
         reach("fetched")
         return fetched
 
-    def apply(tx: Any, tasks: Sequence[Task]) -> Sequence[Result]:
-        results = kind.apply(tx, tasks)
-        _here.applied = True
-        return results
-
-    return replace(kind, fetch=fetch, apply=apply, sending=kind.sending and _one_after_the_other(kind.sending))
+    return with_points
 
 
 def _one_after_the_other(sending: Sending) -> Sending:

@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Connection, Engine, event, text
+
+from portal_db.database import Tx
 
 
 class _Compiled(dict[Any, Any]):
@@ -69,3 +71,8 @@ def committed(engine: Engine) -> Iterator[list[Connection]]:
         yield found
     finally:
         event.remove(engine, "commit", note)
+
+
+def waits_for_a_lock(tx: Tx) -> bool:
+    """Whether somebody waits for one of PostgreSQL's locks."""
+    return bool(tx.session.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")))

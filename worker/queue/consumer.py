@@ -4,7 +4,7 @@ holds up neither a worker's thread nor the end of the process (P18)."""
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from queue import Queue
 from typing import Any
@@ -51,12 +51,10 @@ class BlockingConsumer(_RedisConsumer):
             if self.broker.unstarted is not None:
                 self._put_back(self.broker.unstarted)
                 return None
-            if not self.message_cache and self.broker.room(self) > 0:
-                self._wait_and_fetch()
-            elif not self.message_cache:
+            if self.broker.room(self) <= 0:
                 time.sleep(0.01)  # the threads that this lane may have are busy
-            while self.message_cache:
-                message = self._read(self.message_cache.pop(0))
+            elif fetched := self._wait_and_fetch():
+                message = self._read(*fetched)
                 if message is not None:
                     self.queued_message_ids.add(message.message_id)
                     if len(message.args) > 1:
@@ -69,20 +67,21 @@ class BlockingConsumer(_RedisConsumer):
             time.sleep(WAIT_SECONDS)
         return None
 
-    def _wait_and_fetch(self) -> None:
+    def _wait_and_fetch(self) -> Sequence[Any]:
+        """Wait for a message. Returns the id under which it is held, and what it holds; nothing if none came."""
         key = f"{self.broker.namespace}:{self.queue_name}"
         self.broker.client.blmove(key, key, WAIT_SECONDS, "LEFT", "LEFT")  # leaves the list as it was
-        if self.broker.room(self) > 0:  # otherwise another lane has taken it meanwhile
-            # Even an empty fetch carries this process's heartbeat, and frees what dead processes held (P4). One message at a
-            # time: of two that are rung together, another process that has nothing to do takes the second.
-            self.message_cache = [data for data in self.broker.do_fetch(self.queue_name, 1) if data is not None]
-            self.broker.fetched(self.queue_name)
+        if self.broker.room(self) <= 0:  # another lane has taken it meanwhile
+            return ()
+        # Even an empty fetch carries this process's heartbeat, and frees what dead processes held (P4). One message at a
+        # time: of two that are rung together, another process that has nothing to do takes the second.
+        fetched: Sequence[Any] = self.broker.do_fetch(self.queue_name)
+        self.broker.fetched(self.queue_name)
+        return fetched
 
     def _put_back(self, unstarted: Queue[Any]) -> None:
         """Put back what this process has fetched and not begun. Also without any, this carries its heartbeat."""
-        unread, self.message_cache = self.message_cache, []
-        read = [message for data in unread if (message := self._read(data)) is not None]
-        self.broker.do_requeue(self.queue_name, *(message.options["redis_message_id"] for message in read))
+        self.broker.do_requeue(self.queue_name)
         for item in iter_queue(unstarted):  # type: ignore[no-untyped-call]  # dramatiq's is untyped
             message = item.message
             try:
@@ -108,25 +107,23 @@ class BlockingConsumer(_RedisConsumer):
         except redis.RedisError as error:
             raise ConnectionClosed(error) from None  # type: ignore[no-untyped-call]  # dramatiq's is untyped
 
-    def _read(self, data: bytes) -> Message[Any] | None:
-        """The message; `None` after quarantining what dramatiq cannot handle (P6), so that its neighbours still run."""
-        key = f"{self.broker.namespace}:{self.queue_name}.msgs"
+    def _read(self, held: bytes, data: bytes | None) -> Message[Any] | None:
+        """A message that is held under this id; `None` after quarantining what dramatiq cannot handle (P6), so that its
+        neighbours still run."""
         reason = "not_a_message"
         try:
-            if len(data) > MAX_MESSAGE_BYTES:
+            if data is not None and len(data) > MAX_MESSAGE_BYTES:
                 reason = "too_large"
                 raise ValueError
-            message: Message[Any] = Message.decode(data)
-            own = {"redis_message_id": str(message.options["redis_message_id"])}
+            message: Message[Any] = Message.decode(data or b"")
+            own = {"redis_message_id": message.options["redis_message_id"]}
             fits = message.queue_name == self.queue_name and message.actor_name in self.broker.actors
             fits = fits and isinstance(message.message_id, str) and isinstance(message.kwargs, dict)
-            if fits and self.broker.client.hget(key, own["redis_message_id"]) == data:
+            if fits and own["redis_message_id"].encode() == held:
                 return replace(message, options=own)  # no delay, and nothing else that dramatiq would obey
         except (DecodeError, KeyError, TypeError, AttributeError, ValueError, RecursionError):
             pass
-        ids = [held for held in self.broker.held(self.queue_name) if self.broker.client.hget(key, held) == data]
-        if ids:  # otherwise another process has dealt with it meanwhile
+        if data is not None and held in self.broker.held(self.queue_name):  # or another process has dealt with it
             self.broker.quarantine(self.queue_name, data, reason)
-        for message_id in ids:
-            self.broker.do_ack(self.queue_name, message_id)
+        self.broker.do_ack(self.queue_name, held)
         return None

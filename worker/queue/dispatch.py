@@ -13,7 +13,7 @@ from __future__ import annotations
 
 #: KEYS: list, messages, this process's fetched ids, heartbeats. ARGV: command, this process, now (ms), the heartbeat before
 #: which a process counts as dead, the prefix of all sets of fetched ids, this queue's name, all queues' names joined by
-#: commas, then the command's own: how many to fetch, or ids.
+#: commas, then for the commands `ack` and `requeue` ids. `fetch` returns an id and its message.
 SCRIPT = """
 local queue, messages, mine, heartbeats = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local command, now, dead_before = ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -41,12 +41,12 @@ for _, dead in ipairs(redis.call('zrangebyscore', heartbeats, 0, dead_before)) d
 end
 
 if command == 'fetch' then
-  local ids = redis.call('lpop', queue, tonumber(ARGV[8]))
-  if not ids then
+  local id = redis.call('lpop', queue)
+  if not id then
     return {}
   end
-  redis.call('sadd', mine, unpack(ids))
-  return redis.call('hmget', messages, unpack(ids))
+  redis.call('sadd', mine, id)
+  return {id, redis.call('hget', messages, id)}
 end
 for i = 8, #ARGV do
   local held = redis.call('srem', mine, ARGV[i]) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 
 import structlog
@@ -18,13 +19,14 @@ log = structlog.stdlib.get_logger(__name__)
 
 
 def succeeded(jobs: Sequence[Job], *, began: float) -> None:
-    """Jobs of one kind succeeded.
+    """Jobs of one lane succeeded.
 
     Args:
         began: when their set did, on the process's monotonic clock.
     """
     if jobs:
-        _count(jobs[0].kind, AttemptOutcome.SUCCEEDED, len(jobs), began)
+        for kind, number in Counter(job.kind for job in jobs).items():
+            _count(kind, AttemptOutcome.SUCCEEDED, number, began)
         log_each(log, "job.succeeded", [_names(job) for job in jobs], **_same(jobs[0], began))
         if spans.are_reported():
             for job in jobs:
@@ -95,9 +97,10 @@ def _count(kind: str, outcome: AttemptOutcome, jobs: int, began: float) -> None:
 
 
 def _names(job: Job) -> dict[str, str]:
-    names = {"job": str(job.id), "attempt": str(job.attempts + 1), "trace": tracing.trace_id(job.trace_context)}
+    trace = tracing.trace_id(job.trace_context)
+    names = {"kind": str(job.kind), "job": str(job.id), "attempt": str(job.attempts + 1), "trace": trace}
     return names if job.import_id is None else names | {"import_id": str(job.import_id)}
 
 
 def _same(job: Job, began: float) -> dict[str, object]:
-    return {"kind": str(job.kind), "lane": job.lane.value, "seconds": round(time.monotonic() - began, 3)}
+    return {"lane": job.lane.value, "seconds": round(time.monotonic() - began, 3)}

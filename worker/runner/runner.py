@@ -35,6 +35,7 @@ from portal_db.work.jobs import LOST_LEASES_BEFORE_ISOLATION, Lease, LeaseLost, 
 from worker.runner import failures, outcomes
 from worker.runner.chain import Chain
 from worker.runner.failures import as_job_error
+from worker.runner.first import First
 from worker.runner.leases import Leases
 
 log = structlog.stdlib.get_logger(__name__)
@@ -66,6 +67,10 @@ class _Set:
     begin_by: float
 
 
+class _MustRunApart(Exception):
+    """An import could not be created by the transaction that validated it."""
+
+
 class Runner:
     """Runs claimed jobs in the calling thread, in sets: jobs of one kind and practice, one or many.
 
@@ -92,6 +97,7 @@ class Runner:
         self._handlers = handlers
         self._run_isolated = run_isolated
         self._stopping = stopping
+        self._first = First()
 
     def run(self, *job_ids: UUID) -> None:
         """Claim jobs and run them, then their follow-ups of the same lane in turn.
@@ -101,10 +107,11 @@ class Runner:
         if self._stopping.is_set():
             self._leave_to_others(job_ids)
             return
-        leases = [Lease(job_id, self._database.sources.new_id(), self._leases.owner) for job_id in job_ids]
-        suspects, claimed = self._tries()(self._claim, leases)
-        outcomes.claimed(claimed)
-        self._run_on(claimed)
+        with self._first.alone():
+            leases = [Lease(job_id, self._database.sources.new_id(), self._leases.owner) for job_id in job_ids]
+            suspects, claimed = self._tries()(self._claim, leases)
+            outcomes.claimed(claimed)
+            self._run_on(claimed)
         for job_id in suspects:
             if self._run_isolated is not None:
                 self._run_isolated(job_id)
@@ -121,12 +128,9 @@ class Runner:
             Those that must run isolated (and were not claimed), and the jobs that are ours now.
         """
         with self._database.write() as tx:
-            # Imports before jobs, as everywhere: no deadlock.
-            rows = imports.lock_not_begun(tx, [lease.job_id for lease in leases])
-            claimed = self._take(tx, leases)
-            begun = {job.import_id for job in claimed}
+            claimed, rows = imports.claim_all(tx, leases, **self._terms())
             running = {job.import_id for job in claimed if job.import_id and part_of(job.kind) is Part.SPINE}
-            self._settle(tx, [row for row in rows.values() if row.id in begun], running)
+            self._settle(tx, rows, running)
             if len(claimed) == len(leases):
                 return [], claimed
             missing = jobs.of_ids(tx, {lease.job_id for lease in leases} - {job.id for job in claimed})
@@ -148,13 +152,10 @@ class Runner:
         for _, of_practice in groupby(sorted(rows, key=_practice_of), key=_practice_of):
             settle_all(tx, list(of_practice), running=running, succeeded=succeeded)
 
-    def _take(self, tx: Tx, leases: Sequence[Lease]) -> list[Job]:
-        kinds, seconds = self._handlers.keys(), self._leases.lease_seconds
-        if self._run_isolated is None:
-            return jobs.claim_all(tx, leases, kinds=kinds, lease_seconds=seconds)
-        return jobs.claim_all(
-            tx, leases, kinds=kinds, lease_seconds=seconds, fewer_lost_leases_than=LOST_LEASES_BEFORE_ISOLATION
-        )
+    def _terms(self) -> dict[str, Any]:
+        """The terms on which this process claims."""
+        most = {} if self._run_isolated is None else {"fewer_lost_leases_than": LOST_LEASES_BEFORE_ISOLATION}
+        return {"kinds": self._handlers.keys(), "lease_seconds": self._leases.lease_seconds, **most}
 
     def _run_on(self, claimed: Sequence[Job]) -> None:
         """Run jobs that are ours, set by set, each with the sets of its follow-ups before the next. Sets that do not begin
@@ -179,10 +180,9 @@ class Runner:
             with self._database.write() as tx:
                 held, may_be_paused = _hold(tx, tasks)
                 for task in held:
+                    handler, is_last = self._handlers[task.job.kind], task is held[-1]
                     with _context([task.job]):
-                        self._write_held(
-                            tx, self._handlers[task.job.kind], [task], applied, may_be_paused=may_be_paused
-                        )
+                        self._write_held(tx, handler, [task], applied, may_be_paused=may_be_paused, settles=is_last)
         except Exception as error:
             log.info("jobs.run_apart", count=len(tasks), exc_info=error)
             return False
@@ -300,16 +300,24 @@ class Runner:
                 tasks.append(Task(job, None, fetched))
         return tasks, failed, by_themselves
 
-    def _finish(self, handler: Handler, tasks: Sequence[Task], began: float) -> _Applied:
-        """Apply, and ring the follow-ups. A COMMIT that got no answer is read back by a token, never assumed."""
+    def _finish(self, handler: Handler, tasks: Sequence[Task], began: float, *, go_on: bool = True) -> _Applied:
+        """Apply, and ring the follow-ups. A COMMIT that got no answer is read back by a token, never assumed.
+
+        Args:
+            go_on: create a single import that a person waits for by the transaction that validates it. If that fails, each
+                job runs by itself, so that only a culprit fails.
+        """
         applied, began_applying = _Applied(), time.monotonic()
         for attempt in self._tries():
             with attempt:
                 written = _Applied()
                 try:
                     with self._database.write() as tx:
-                        self._write(tx, handler, tasks, written)
+                        self._write(tx, handler, tasks, written, go_on=go_on)
                         applied = written  # before the COMMIT, because its answer may be lost
+                except _MustRunApart as error:
+                    log.info("jobs.run_apart", count=2, exc_info=error.__cause__)
+                    return self._finish(handler, tasks, began, go_on=False)
                 except LeaseLost:
                     # An earlier COMMIT may have gone through, even while this try waited for its locks.
                     if attempt.retry_state.attempt_number == 1 or not self._was_recorded(tasks):
@@ -337,7 +345,9 @@ class Runner:
         tokens = {lease.token for lease in leases}
         return [job for job in found if _is_ours(job, tokens)]
 
-    def _write(self, tx: Tx, handler: Handler, tasks: Sequence[Task], applied: _Applied) -> None:
+    def _write(
+        self, tx: Tx, handler: Handler, tasks: Sequence[Task], applied: _Applied, *, go_on: bool = False
+    ) -> None:
         """The one transaction: effects, jobs done, follow-ups, import states. The fence comes before any effect: a job whose
         lease is lost is left out, and its effect with it.
         """
@@ -345,10 +355,28 @@ class Runner:
         if not tasks:
             raise LeaseLost("none of these jobs is ours any longer")
         self._write_held(tx, handler, tasks, applied, may_be_paused=may_be_paused)
+        creation = _creation(tasks, applied) if go_on else None
+        if creation is not None:
+            try:
+                with _context([creation.job]):
+                    creates = self._handlers[creation.job.kind]
+                    self._write_held(tx, creates, [creation], applied, may_be_paused=may_be_paused)
+            except DATABASE_AWAY:
+                raise
+            except Exception as error:
+                raise _MustRunApart from error
 
     def _write_held(
-        self, tx: Tx, handler: Handler, tasks: Sequence[Task], applied: _Applied, *, may_be_paused: bool
+        self,
+        tx: Tx,
+        handler: Handler,
+        tasks: Sequence[Task],
+        applied: _Applied,
+        *,
+        may_be_paused: bool,
+        settles: bool = True,
     ) -> None:
+        """`settles`: no other job of these imports ends in this transaction after these."""
         results = handler.apply(tx, tasks)
         done: list[tuple[Job, Sequence[FollowUp]]] = []
         refused: list[tuple[Job, Rejected]] = []
@@ -368,15 +396,17 @@ class Runner:
         fetched = {task.job.import_id: task.fetched for task in tasks}
         if all(self._handlers[job.kind].fetch is handler.fetch for job in applied.next_jobs):
             applied.fetched = {job.id: fetched[job.import_id] for job in applied.next_jobs}
-        running = {job.import_id for job in applied.next_jobs if job.import_id is not None}
-        succeeded = {job.id for job, _ in done}
-        self._settle(tx, [task.row for task in tasks if task.row is not None], running, succeeded)
+        if settles:
+            running = {job.import_id for job in applied.next_jobs if job.import_id is not None}
+            succeeded = {job.id for job in applied.done}
+            self._settle(tx, [task.row for task in tasks if task.row is not None], running, succeeded)
 
     def _insert_follow_ups(
         self, tx: Tx, done: Sequence[tuple[Job, Sequence[FollowUp]]], applied: _Applied, *, may_be_paused: bool
     ) -> None:
         """Insert the follow-ups of finished jobs, and claim those that go on in the same lane: as they are inserted, unless
         a pause or the order of a batch may hold them back. While a person waits, the others are rung at once."""
+        applied.next_jobs, applied.next_leases = (), ()
         wanted = [(parent, follow_up_job(tx, parent, each)) for parent, follow_ups in done for each in follow_ups]
         if not wanted:
             return
@@ -393,10 +423,11 @@ class Runner:
         )
         applied.next_leases = [lease for job_id, lease in leases.items() if job_id in added]
         to_take = [lease for lease in applied.next_leases if lease.job_id in held_back]
-        applied.next_jobs = [*self._take(tx, to_take), *claimed]
+        # Entities before clients, whose imports go on with an email: those of a batch's first sets close while others begin.
+        applied.next_jobs = [*claimed, *jobs.claim_all(tx, to_take, **self._terms())]
         taken = {job.id for job in applied.next_jobs}
         new = [job for _, job in wanted if job.id in added and job.id not in taken]
-        applied.to_ring = [(job.lane, job.id) for job in new] if interactive else ()
+        applied.to_ring = [*applied.to_ring, *((job.lane, job.id) for job in new if interactive)]
         applied.to_relay = not interactive and any(job.lane != parent.lane for parent, job in wanted if job.id in added)
 
     def _fail(self, job: Job, handler: Handler, error: JobError, began: float) -> None:
@@ -420,6 +451,17 @@ class Runner:
             wait=wait_random_exponential(multiplier=0.05, max=1.0),
             reraise=True,
         )
+
+
+def _creation(tasks: Sequence[Task], applied: _Applied) -> Task | None:
+    """What follows the validation of a single import that a person waits for, unless that may have ended a worker (P14):
+    then the creation answers for itself."""
+    if len(tasks) != 1 or len(applied.next_jobs) != 1 or tasks[0].job.lost_leases:
+        return None
+    [job] = applied.next_jobs
+    if not job.interactive or part_of(job.kind) is not Part.SPINE or job.id not in applied.fetched:
+        return None
+    return replace(tasks[0], job=job)
 
 
 def _is_waited_for(of_set: Sequence[Job]) -> bool:

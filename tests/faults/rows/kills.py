@@ -14,7 +14,7 @@ from tests.servers.availability import required
 from tests.servers.pgbouncer import pgbouncer
 
 STATES = {
-    "kill -9: claimed": ("claimed", "create_client"),
+    "kill -9: claimed": ("claimed", "validate_import"),
     "kill -9: after the HTTP answer": ("fetched", "validate_import"),
     "kill -9: before commit": ("uncommitted", "create_client"),
     "kill -9: after commit, before ack": ("committed", "validate_import"),
@@ -53,7 +53,7 @@ def behind_a_pooler(trial: Trial) -> None:
 
 def busy(trial: Trial) -> None:
     """Jobs that take more than twice their lease, with the heartbeat running: no busy worker is mistaken for a dead one."""
-    trial.trap("claimed", "import_details", action="hold", times=4, seconds=2.5 * trial.stage.lease_seconds)
+    trial.trap("claimed", "validate_import", action="hold", times=4, seconds=2.5 * trial.stage.lease_seconds)
     trial.ask()
     trial.wait(lambda: trial.injected >= 4, "four jobs take long")
     trial.over()

@@ -13,7 +13,7 @@ from worker.local.mail_catcher import Behaviour
 
 STATES = {
     "a set: kill -9, claimed": ("claimed", "validate_import"),
-    "a set: kill -9, fetched": ("fetched", "create_client"),
+    "a set: kill -9, fetched": ("fetched", "validate_import"),
     "a set: kill -9 before commit": ("uncommitted", "create_client"),
     "a set: kill -9 after commit": ("committed", "create_client"),
 }

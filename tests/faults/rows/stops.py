@@ -66,7 +66,7 @@ def overrun(trial: Trial) -> None:
     """Jobs that take longer than a short grace period return to the queue without a counted attempt."""
     short = {**trial.stage.usual, "SHUTDOWN_GRACE_SECONDS": "1"}
     trial.stage.run(worker_1=short, worker_2=short)
-    trap = trial.trap("fetched", "import_details", action="hold", times=trial.much(2, 6), seconds=7)
+    trap = trial.trap("fetched", "validate_import", action="hold", times=trial.much(2, 6), seconds=7)
     trial.ask()
     first = trial.has_fired(trap)[0]
     process = trial.stage.named(first.pid)

@@ -66,8 +66,8 @@ def went_back(trial: Trial) -> None:
 
 
 def stopped(trial: Trial) -> None:
-    """SIGSTOP in the middle of a creation and of an email; SIGCONT once others have its jobs: it must change nothing."""
-    for point, kind in (("fetched", "create_client"), ("sending", "send_welcome_email")):
+    """SIGSTOP in the middle of a validation and of an email; SIGCONT once others have its jobs: it must change nothing."""
+    for point, kind in (("fetched", "validate_import"), ("sending", "send_welcome_email")):
         trap = trial.trap(point, kind, action="stop")
         trial.ask(trial.imports // 2)
         [mark] = trial.has_fired(trap)

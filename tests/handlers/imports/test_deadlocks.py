@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 from psycopg.errors import DeadlockDetected
-from sqlalchemy import select, text
+from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
 from handlers.access.act import Act
@@ -21,6 +21,7 @@ from portal_db.tables import Import
 from portal_db.work import imports
 from tests.handlers.operations import given as ops
 from tests.making import importable
+from tests.servers.statements import waits_for_a_lock
 from tests.servers.waiting import wait_until
 from tests.world import World
 from xpm.simulator.serve import SimulatorHandle
@@ -115,15 +116,11 @@ def test_a_cancel_of_a_batch_locks_its_imports_in_the_order_of_their_ids(
             imports.lock(tx, import_ids[0])
             # When it is cancelled and waits
             cancelling = pool.submit(cancel_batch, world.database, act, batch_id)
-            wait_until(lambda: _waits_for_a_lock(tx), "the cancel waits")
+            wait_until(lambda: waits_for_a_lock(tx), "the cancel waits")
             # Then it holds none of the others
             free = select(Import.id).where(Import.id.in_(import_ids[1:])).with_for_update(nowait=True)
             assert len(tx.session.scalars(free).all()) == 2
         assert sum(cancelling.result().values()) == 3
-
-
-def _waits_for_a_lock(tx: Tx) -> bool:
-    return bool(tx.session.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")))
 
 
 def test_one_that_does_not_end_is_told(sqlite_world: World, simulator: SimulatorHandle, deadlocked: Deadlocked) -> None:

@@ -307,7 +307,112 @@ RELAYING = (
         "what follows the creation of an import that a person waits for is one transaction",
         "they wait for a transaction more, and its email's end for both",
         (Edit(RUNNER, "                if self._run_together(sets):\n                    return\n"),),
-        (f"{FLOW}::test_the_details_and_relationships_of_one_import_are_one_transaction[sqlite]",),
+        (f"{FLOW}::test_one_import_is_validated_and_created_by_one_transaction_and_completed_by_another[sqlite]",),
+    ),
+    Mutant(
+        "waited-for-created",
+        "an import that a person waits for is created by the transaction that validates it",
+        "they wait for a transaction more",
+        (Edit(RUNNER, "_creation(tasks, applied) if go_on else None", "None"),),
+        (f"{FLOW}::test_one_import_is_validated_and_created_by_one_transaction_and_completed_by_another[sqlite]",),
+    ),
+    Mutant(
+        "waited-for-nothing-more",
+        "an import of which nothing else is brought ends with its creation",
+        "it stays in progress for ever, and its client is created a second time",
+        (Edit(RUNNER, "        applied.next_jobs, applied.next_leases = (), ()\n", ""),),
+        (f"{FLOW}::test_an_import_of_which_nothing_else_is_brought_ends_with_its_creation[sqlite]",),
+    ),
+    Mutant(
+        "waited-for-created-apart",
+        "if such a creation fails, the validation is done, and the creation answers for itself",
+        "a validation is a dead letter because of the creation, and requeueing it repeats both",
+        (Edit(RUNNER, "raise _MustRunApart from error", "raise"),),
+        (f"{FLOW}::test_a_creation_that_fails_leaves_its_validation_done[sqlite]",),
+    ),
+    Mutant(
+        "waited-for-created-again",
+        "while the database fails, validation and creation are tried again together",
+        "each outage has its imports run apart, and logs them as failed",
+        (
+            Edit(
+                RUNNER,
+                "            except DATABASE_AWAY:\n                raise\n            except Exception as error:\n"
+                "                raise _MustRunApart from error",
+                "            except Exception as error:\n                raise _MustRunApart from error",
+            ),
+        ),
+        (f"{FLOW}::test_while_the_database_fails_an_import_is_created_by_the_next_try[sqlite]",),
+    ),
+    Mutant(
+        "waited-for-suspect",
+        "what may have ended a worker shares no transaction",
+        "P14: a validation is isolated, and dead, because its creation ends workers",
+        (Edit(RUNNER, " or tasks[0].job.lost_leases:", ":"),),
+        (f"{FLOW}::test_what_may_have_ended_a_worker_shares_no_transaction[sqlite]",),
+    ),
+    Mutant(
+        "outcomes-by-kind",
+        "jobs that share a transaction are counted by their own kinds",
+        "the dashboards show relationships as never imported, and details twice",
+        (
+            Edit(
+                "worker/runner/outcomes.py",
+                "Counter(job.kind for job in jobs).items()",
+                "[(jobs[0].kind, len(jobs))]",
+            ),
+        ),
+        (
+            "tests/worker/runner/test_outcomes.py"
+            "::test_jobs_that_share_a_transaction_are_each_said_and_counted_by_their_kind",
+        ),
+    ),
+    Mutant(
+        "entities-first",
+        "of what follows a set, entities are created before clients",
+        "the first imports of a batch close later, since those of clients still wait for their emails",
+        (
+            Edit(
+                RUNNER,
+                "[*claimed, *jobs.claim_all(tx, to_take, **self._terms())]",
+                "[*jobs.claim_all(tx, to_take, **self._terms()), *claimed]",
+            ),
+        ),
+        ("tests/worker/runner/test_sets.py::test_what_follows_a_set_is_done_before_the_next_begins[sqlite]",),
+    ),
+    Mutant(
+        "first-alone",
+        "the first jobs of a process run before the others",
+        "all threads of a new worker compile the same statements at the same time, and a batch begins late",
+        (Edit(RUNNER, "with self._first.alone():", "with ExitStack():"),),
+        ("tests/worker/runner/test_first.py::test_the_others_wait_for_the_first[sqlite]",),
+    ),
+    Mutant(
+        "first-not-for-long",
+        "who comes after the first jobs of a process does not wait for long",
+        "a first import that waits for XPM holds up everything in its process",
+        (Edit("worker/runner/first.py", "wait(FIRST_SECONDS)", "wait()"),),
+        ("tests/worker/runner/test_first.py::test_they_do_not_wait_for_one_that_takes_long",),
+    ),
+    Mutant(
+        "first-fails",
+        "a first job that raises holds nobody back",
+        "after an outage of the database, the threads of a new worker wait once more",
+        (
+            Edit(
+                "worker/runner/first.py",
+                "            try:\n                yield\n            finally:\n                self._has_ended.set()",
+                "            yield\n            self._has_ended.set()",
+            ),
+        ),
+        ("tests/worker/runner/test_first.py::test_a_first_one_that_fails_holds_nobody_back",),
+    ),
+    Mutant(
+        "claim-locks-import-first",
+        "a claim locks the import before the job",
+        "a claim and a cancel of the import wait for each other, and one of them fails",
+        (Edit("portal_db/work/imports.py", ".where(are_locked).cte(", ".cte("),),
+        ("tests/portal_db/work/test_claims.py::test_a_claim_locks_the_import_before_the_job[postgresql]",),
     ),
     Mutant(
         "waited-for-apart",
@@ -491,7 +596,7 @@ QUEUES = (
         "consumer-acknowledges",
         "a message that cannot be decoded is acknowledged once it is set aside",
         "P6: it returns for ever",
-        (Edit(CONSUMER, "            self.broker.do_ack(self.queue_name, message_id)\n", "            pass\n"),),
+        (Edit(CONSUMER, "        self.broker.do_ack(self.queue_name, held)\n", ""),),
         (f"{TEST_DOOR}::test_while_the_database_is_away_what_cannot_be_read_waits_too[sqlite]",),
     ),
     Mutant(
@@ -529,8 +634,8 @@ QUEUES = (
         (
             Edit(
                 CONSUMER,
-                "        if self.broker.room(self) > 0:  # otherwise another",
-                "        if self.broker.room(self) or True:  # otherwise another",
+                "        if self.broker.room(self) <= 0:  # another",
+                "        if False:  # another",
             ),
         ),
         (f"{TEST_CONSUMER}::test_what_another_lane_has_taken_meanwhile_is_not_fetched",),
@@ -539,7 +644,13 @@ QUEUES = (
         "one-message-at-a-time",
         "of messages that are rung together a process takes one at a time",
         "one process has all the sets of a small batch, and another has nothing to do",
-        (Edit(CONSUMER, "do_fetch(self.queue_name, 1)", "do_fetch(self.queue_name, self.broker.room(self))"),),
+        (
+            Edit(
+                "worker/queue/dispatch.py",
+                "  redis.call('sadd', mine, id)\n",
+                "  redis.call('sadd', mine, id, redis.call('lpop', queue) or id)\n",
+            ),
+        ),
         (f"{TEST_CONSUMER}::test_two_processes_share_what_is_rung_at_once",),
     ),
     Mutant(

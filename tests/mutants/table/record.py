@@ -229,8 +229,8 @@ CLAIMING = (
         (
             Edit(
                 "portal_db/work/imports.py",
-                "        import_state_of_found.in_((ImportState.ACCEPTED, ImportState.WAITING)),",
-                "        Import.state.in_((ImportState.ACCEPTED, ImportState.WAITING)),",
+                "    import_state_of_found.in_((ImportState.ACCEPTED, ImportState.WAITING)),",
+                "    Import.state.in_((ImportState.ACCEPTED, ImportState.WAITING)),",
             ),
         ),
         (BATCH_GROWTH,),

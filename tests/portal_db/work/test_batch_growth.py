@@ -4,7 +4,7 @@ The tables were never analysed: in the first minute of a new installation its fi
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from hashlib import md5
 from typing import Any
@@ -13,11 +13,13 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import select, text
 
+from handlers.registry import HANDLERS
 from portal_db import welcome_emails
 from portal_db.access import people
 from portal_db.database import Database, Tx
 from portal_db.tables import Import
 from portal_db.work import imports
+from portal_db.work.jobs import Lease
 from portal_db.xero import requester
 from tests.portal_db.work.test_job_growth import rows_read
 from tests.servers.fixtures import NEW
@@ -101,6 +103,11 @@ def ids(what: str, numbers: range) -> list[UUID]:
     return [UUID(md5(f"{what}{number}".encode(), usedforsecurity=False).hexdigest()) for number in numbers]
 
 
+def claim(tx: Tx, job_ids: Sequence[UUID]) -> None:
+    leases = [Lease(job_id, uuid4(), "worker") for job_id in job_ids]
+    imports.claim_all(tx, leases, kinds=HANDLERS.keys(), lease_seconds=60)
+
+
 def test_a_set_reads_what_it_imports(world: World) -> None:
     fill(world)
     next_ones = range(BATCH // 2, BATCH // 2 + SET)
@@ -110,7 +117,7 @@ def test_a_set_reads_what_it_imports(world: World) -> None:
         }
     emails = {row_id: f"{number}@clients.example" for number, row_id in enumerate(rows)}
     steps: dict[str, Callable[[Tx], Any]] = {
-        "lock what has not begun": lambda tx: imports.lock_not_begun(tx, ids("job", next_ones)),
+        "claim": lambda tx: claim(tx, ids("job", next_ones)),
         "who requests": lambda tx: requester.requesters(tx, rows.keys()),
         "same record": lambda tx: imports.second_imports_of_records(tx, rows.values()),
         "same email": lambda tx: imports.earlier_claims_on_emails(tx, emails, rows),
@@ -164,7 +171,7 @@ def test_a_worker_makes_a_plan_once_that_fits_any_parameters(world: World) -> No
     steps: dict[str, Callable[[Tx], object]] = {
         "who requests": lambda tx: requester.requesters(tx, one),
         "who creates": lambda tx: requester.staff_requesters(tx, world.practice_id, {world.staff_id}),
-        "lock what has not begun": lambda tx: imports.lock_not_begun(tx, ids("job", range(BATCH // 2, BATCH // 2 + 1))),
+        "claim": lambda tx: claim(tx, ids("job", range(BATCH // 2, BATCH // 2 + 1))),
     }
     url = world.database.engine.url.render_as_string(hide_password=False)
     with closing(Database(url, by_index=True)) as worker:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
 from uuid import uuid4
 
 import pytest
 
+from handlers.registry import HANDLERS
 from portal_db.states import AttemptOutcome, ErrorClass, JobState, Lane
+from portal_db.tables import Job
 from portal_db.work import imports, jobs
 from portal_db.work.jobs import Lease
 from tests.making import add, add_practice, claim, claimed, failure, job, new_job, pause, set_job, unpause
 from tests.racing import at_once
+from tests.servers.statements import waits_for_a_lock
+from tests.servers.waiting import wait_until
 from tests.world import World
 
 
@@ -174,3 +179,27 @@ def test_a_dead_job_comes_back_once(world: World) -> None:
     assert (row.state, row.epoch, row.attempts, row.lost_leases) == (JobState.QUEUED, 2, 0, 0)
     assert claim(world, job_id) is not None
     assert not bring_back(), "it is not dead any more"
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_claim_locks_the_import_before_the_job(world: World) -> None:
+    """As everything else does. A claim that locked the job first, and a cancel of the import, would wait for each other."""
+    # Given an import that somebody else holds
+    import_id = world.ask(uuid4())
+    [found] = world.jobs_of(import_id).values()
+    lease = Lease(found.id, uuid4(), "worker-1")
+
+    def claim_it() -> list[Job]:
+        with world.database.write() as tx:
+            return imports.claim_all(tx, [lease], kinds=HANDLERS.keys(), lease_seconds=10)[0]
+
+    with ThreadPoolExecutor(1) as pool:
+        with world.database.write() as tx:
+            imports.lock(tx, import_id)
+            # When its job is claimed, and the claim waits
+            claiming = pool.submit(claim_it)
+            wait_until(lambda: waits_for_a_lock(tx), "the claim waits")
+            # Then it does not hold the job, and finds it cancelled
+            assert jobs.cancel_open(tx, import_id) == [found.id]
+        assert claiming.result() == []
+    assert job(world, found.id).state is JobState.CANCELLED

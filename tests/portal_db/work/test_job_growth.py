@@ -119,8 +119,8 @@ def in_turn(leases: Sequence[Lease]) -> dict[str, Callable[[Tx], object]]:
     return {
         "look": lambda tx: ringing.pick(tx, limit=SET, permits=lambda *_: 1),
         "look again": lambda tx: ringing.pick(tx, limit=SET, permits=lambda *_: 1),
-        "claim one": lambda tx: jobs.claim_all(tx, leases[-1:], kinds=kinds, lease_seconds=60),
-        "claim a set": lambda tx: jobs.claim_all(tx, leases[:-1], kinds=kinds, lease_seconds=60),
+        "claim one": lambda tx: imports.claim_all(tx, leases[-1:], kinds=kinds, lease_seconds=60),
+        "claim a set": lambda tx: imports.claim_all(tx, leases[:-1], kinds=kinds, lease_seconds=60),
         "renew": lambda tx: jobs.renew(tx, "worker", [lease.token for lease in leases], 60),
         "take back": jobs.take_back_expired,
         "hold": lambda tx: jobs.held(tx, leases),

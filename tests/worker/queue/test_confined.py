@@ -62,7 +62,7 @@ def test_a_dead_process_s_requests_are_taken_over_without_dangerous_commands(con
     request = confined.world.request(uuid4())
     confined.post(request.model_dump())
     dead = make_broker(confined.settings, lambda *_: None)
-    assert len(dead.do_fetch("import_requests", 1)) == 1
+    assert dead.do_fetch("import_requests")
     confined.client.zadd(confined.key("__heartbeats__"), {dead.broker_id: 0})
     with confined.working():
         wait_until(lambda: confined.receipt(request.request_id) is not None, "the request has its receipt")
@@ -76,13 +76,13 @@ def test_a_dead_process_is_remembered_until_all_its_queues_were_looked_after(con
     for broker in (dead, alive):
         broker.queues |= {"import", "email"}
     for queue in ("import", "email"):
-        assert dead.do_fetch(queue, 1) == [b"{}"]
+        assert dead.do_fetch(queue) == [b"m-1", b"{}"]
     confined.client.zadd(confined.key("__heartbeats__"), {dead.broker_id: 0})
     # When only one of the queues has a consumer, for long
     for _ in range(3):
-        alive.do_fetch("import", 1)
+        alive.do_fetch("import")
     # Then the other's message is put back as soon as somebody consumes that
-    assert alive.do_fetch("email", 1) == [b"{}"]
+    assert alive.do_fetch("email") == [b"m-1", b"{}"]
 
 
 def test_reconcile_and_the_quota_work_for_that_user(confined: Desk) -> None:

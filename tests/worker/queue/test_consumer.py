@@ -168,8 +168,8 @@ def test_a_fetch_whose_answer_was_lost_strands_no_request(sqlite_desk: Desk, mon
     fetch = broker.do_fetch
     lost: list[Any] = []
 
-    def do_fetch(queue: str, room: int) -> Any:
-        answer = fetch(queue, room)
+    def do_fetch(queue: str) -> Any:
+        answer = fetch(queue)
         if queue == QUEUE and answer and not lost:
             lost.append(answer)
             raise redis.TimeoutError
@@ -181,13 +181,25 @@ def test_a_fetch_whose_answer_was_lost_strands_no_request(sqlite_desk: Desk, mon
     assert lost
 
 
+def test_an_id_without_a_message_is_not_held_for_ever(sqlite_desk: Desk) -> None:
+    desk = sqlite_desk
+    desk.client.rpush(desk.key(Lane.IMPORT.value), "nobody")
+    broker = make_broker(desk.settings, lambda *_: None)
+    broker.declare_queue(Lane.IMPORT.value)
+    consumer = broker.consume(Lane.IMPORT.value)
+    assert next(consumer) is None
+    assert desk.client.llen(desk.key(Lane.IMPORT.value)) == 0
+    assert broker.held(Lane.IMPORT.value) == set()
+    consumer.close()
+
+
 def test_messages_of_a_worker_that_died_are_taken_over(sqlite_desk: Desk) -> None:
     """P4: not the lanes', whose jobs are in the record, but requests at the door depend on it."""
     desk = sqlite_desk
     request = desk.world.request(uuid4())
     desk.post(request.model_dump())
     dead = make_broker(desk.settings, lambda *_: None)
-    assert len(dead.do_fetch(QUEUE, 1)) == 1
+    assert dead.do_fetch(QUEUE)
     desk.client.zadd(desk.key("__heartbeats__"), {dead.broker_id: 0})
     with desk.working():
         wait_for_receipts(desk, request.request_id)

@@ -7,7 +7,9 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
+from handlers import refusals
 from handlers.jobs.enqueue import FollowUp
 from handlers.registry import HANDLERS
 from handlers.services import Services
@@ -75,15 +77,81 @@ def test_one_run_goes_on_with_all_follow_ups_of_the_lane_and_rings_the_others(
     assert world.import_row(import_id).state is ImportState.IN_PROGRESS
 
 
-def test_the_details_and_relationships_of_one_import_are_one_transaction(
+def test_one_import_is_validated_and_created_by_one_transaction_and_completed_by_another(
     world: World, simulator: SimulatorHandle
 ) -> None:
     import_id = world.ask(importable(simulator)[0].uuid)
     with committed(world.database.engine) as found:
         runner(world).run(only_job(world, import_id).id)
-    assert len(found) == 4, "claimed, validated, created, and both"
+    assert len(found) == 3, "claimed, created, and completed"
     assert world.import_row(import_id).state is ImportState.SUCCEEDED
     assert all(outcomes(world, each.id) == ["succeeded"] for each in world.jobs_of(import_id).values())
+
+
+def test_an_import_of_which_nothing_else_is_brought_ends_with_its_creation(
+    world: World, simulator: SimulatorHandle
+) -> None:
+    import_id = world.ask(importable(simulator)[0].uuid, bring_details=False, bring_relationships=False)
+    runner(world).run(only_job(world, import_id).id)
+    assert world.states_of(import_id) == {"validate_import": JobState.SUCCEEDED, "create_client": JobState.SUCCEEDED}
+    assert world.import_row(import_id).state is ImportState.SUCCEEDED
+    assert all(outcomes(world, each.id) == ["succeeded"] for each in world.jobs_of(import_id).values())
+
+
+def test_a_creation_that_fails_leaves_its_validation_done(world: World, simulator: SimulatorHandle) -> None:
+    def apply(tx: Tx, *_: object) -> Sequence[FollowUp]:
+        note(tx)
+        raise RuntimeError
+
+    import_id = world.ask(importable(simulator)[0].uuid)
+    runner(world, kinds=changed(create_client={"apply": apply})).run(only_job(world, import_id).id)
+    assert world.states_of(import_id) == {
+        "validate_import": JobState.SUCCEEDED,
+        "create_client": JobState.DEAD,
+    }
+    assert notes(world) == 0
+    assert world.import_row(import_id).state is ImportState.FAILED
+
+
+def test_a_validation_that_fails_is_tried_once(world: World) -> None:
+    tried: list[None] = []
+
+    def apply(*_: object) -> Sequence[FollowUp]:
+        tried.append(None)
+        raise refusals.NAME_TOO_LONG(max_length=1)
+
+    import_id = world.ask(uuid4())
+    runner(world, kinds=stub(apply=apply)).run(only_job(world, import_id).id)
+    assert tried == [None]
+    assert world.import_row(import_id).state is ImportState.REJECTED
+
+
+def test_while_the_database_fails_an_import_is_created_by_the_next_try(
+    world: World, simulator: SimulatorHandle
+) -> None:
+    tried: list[None] = []
+
+    def create(tx: Tx, row: Job, subject: Any, fetched: Any) -> Sequence[FollowUp]:
+        tried.append(None)
+        if len(tried) == 1:
+            raise OperationalError("INSERT", None, Exception())
+        return apply_one(HANDLERS["create_client"].apply, tx, row, subject, fetched)
+
+    import_id = world.ask(importable(simulator)[0].uuid)
+    with committed(world.database.engine) as found:
+        runner(world, kinds=changed(create_client={"apply": create})).run(only_job(world, import_id).id)
+    assert (len(tried), len(found)) == (2, 3)
+    assert world.import_row(import_id).state is ImportState.SUCCEEDED
+    assert all(outcomes(world, each.id) == ["succeeded"] for each in world.jobs_of(import_id).values())
+
+
+def test_what_may_have_ended_a_worker_shares_no_transaction(world: World, simulator: SimulatorHandle) -> None:
+    """P14: if it is the creation that ends workers, only that must answer for it."""
+    import_id = world.ask(importable(simulator)[0].uuid)
+    set_job(world, only_job(world, import_id).id, lost_leases=1)
+    with committed(world.database.engine) as found:
+        runner(world).run(only_job(world, import_id).id)
+    assert len(found) == 4, "claimed, validated, created, and completed"
 
 
 @pytest.mark.parametrize("culprit", ["import_details", "import_relationships"])
@@ -167,23 +235,23 @@ def test_all_that_cannot_begin_in_time_goes_back_at_once(
     seen: list[JobState] = []
     monkeypatch.setattr(runner_module, "time", clock)
     synced(world)
-    # Given a batch of a person and a company, the first of which takes longer than half of the other's deadline
+    # Given a batch of a company and a person, the first of which takes longer than half of the other's deadline
     company = find(simulator, lambda each: each.business_structure == "Company" and not each.is_archived)
-    ids = world.ask_batch([world.request(importable(simulator)[0].uuid), world.request(company.uuid, "entity")])
+    ids = world.ask_batch([world.request(company.uuid, "entity"), world.request(importable(simulator)[0].uuid)])
 
     def create(tx: Tx, row: Job, subject: Any, fetched: Any) -> Sequence[FollowUp]:
         clock.now += 16
-        return apply_one(HANDLERS["create_client"].apply, tx, row, subject, fetched)
+        return apply_one(HANDLERS["create_entity"].apply, tx, row, subject, fetched)
 
     def details(tx: Tx, row: Job, subject: Any, fetched: Any) -> Sequence[FollowUp]:
-        seen.extend(world.jobs_of(each)["create_entity"].state for each in ids[1:])
+        seen.extend(world.jobs_of(each)["create_client"].state for each in ids[1:])
         return apply_one(HANDLERS["import_details"].apply, tx, row, subject, fetched)
 
     # When their set runs
-    kinds = changed(create_client={"apply": create}, import_details={"apply": details})
+    kinds = changed(create_entity={"apply": create}, import_details={"apply": details})
     runner(world, kinds=kinds).run(*(world.jobs_of(each)["validate_import"].id for each in ids))
-    # Then the company went back before the follow-ups of the person began, with nothing counted against it
-    left = world.jobs_of(ids[1])["create_entity"]
+    # Then the person went back before the follow-ups of the company began, with nothing counted against them
+    left = world.jobs_of(ids[1])["create_client"]
     assert seen[:1] == [JobState.QUEUED]
     assert (left.state, left.attempts, left.lost_leases, left.lease_until) == (JobState.QUEUED, 0, 0, None)
 

@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 
 from config.tracing import TRACE
 from handlers.errors import Transient
+from tests.counts import growth
 from tests.handlers.directory.given import synced
 from tests.logging_restored import logging_restored
 from tests.making import importable, take_back
@@ -121,6 +122,17 @@ def test_a_set_costs_one_event_of_the_log(sqlite_world: World, simulator: Simula
     with capture_logs() as events:
         runner(sqlite_world).run(*first_jobs(sqlite_world, import_ids))
     assert [event["event"] for event in events].count("job.succeeded") == 4  # a set for each of the four kinds
+
+
+def test_jobs_that_share_a_transaction_are_each_said_and_counted_by_their_kind(
+    sqlite_world: World, simulator: SimulatorHandle, logged: Sequence[dict[str, Any]]
+) -> None:
+    kinds = ["validate_import", "create_client", "import_details", "import_relationships"]
+    counts = [growth("job_attempts_total", kind=kind, outcome="succeeded") for kind in kinds]
+    job = only_job(sqlite_world, sqlite_world.ask(importable(simulator)[0].uuid))
+    runner(sqlite_world).run(job.id)
+    assert [event["kind"] for event in logged if event["event"] == "job.succeeded"] == kinds
+    assert [count() for count in counts] == [1, 1, 1, 1]
 
 
 def test_an_import_is_one_trace_from_its_request_through_every_job(
