@@ -6,17 +6,18 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
+from handlers.imports.settle import settle_all
 from handlers.registry import HANDLERS
-from portal_db.states import AttemptOutcome, ErrorClass, JobState, Lane
-from portal_db.tables import Job
+from portal_db.states import AttemptOutcome, ErrorClass, ImportState, JobState, Lane
+from portal_db.tables import Import, Job
 from portal_db.work import imports, jobs
 from portal_db.work.jobs import Lease
 from tests.making import add, add_practice, claim, claimed, failure, job, new_job, pause, set_job, unpause
-from tests.racing import at_once
+from tests.racing import at_once, failures
 from tests.servers.statements import waits_for_a_lock
 from tests.servers.waiting import wait_until
 from tests.world import World
@@ -179,6 +180,25 @@ def test_a_dead_job_comes_back_once(world: World) -> None:
     assert (row.state, row.epoch, row.attempts, row.lost_leases) == (JobState.QUEUED, 2, 0, 0)
     assert claim(world, job_id) is not None
     assert not bring_back(), "it is not dead any more"
+
+
+def test_one_of_several_claimers_gets_the_job_of_an_import_that_has_not_begun(world: World) -> None:
+    def claim_it(job_id: UUID, owner: str) -> tuple[list[Job], list[Import]]:
+        with world.database.write() as tx:
+            lease = Lease(job_id, uuid4(), owner)
+            claimed, begun = imports.claim_all(tx, [lease], kinds=HANDLERS.keys(), lease_seconds=10)
+            settle_all(tx, begun, running={row.id for row in begun})
+            return claimed, begun
+
+    for _ in range(5):
+        import_id = world.ask(uuid4())
+        [found] = world.jobs_of(import_id).values()
+        results = at_once(*(partial(claim_it, found.id, f"worker-{number}") for number in range(4)))
+        assert failures(results) == []
+        [won] = [result for result in results if result != ([], [])]
+        assert isinstance(won, tuple)
+        assert [[row.id for row in rows] for rows in won] == [[found.id], [import_id]]
+        assert world.import_row(import_id).state is ImportState.IN_PROGRESS
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
