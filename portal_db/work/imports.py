@@ -131,11 +131,6 @@ def lock_all(tx: Tx, import_ids: Sequence[UUID]) -> dict[UUID, Import]:
     return {row.id: row for row in found}
 
 
-def _lock_not_begun(tx: Tx, job_ids: Sequence[UUID]) -> dict[UUID, Import]:
-    """`lock_all` for those imports of these jobs that are in progress as soon as one of them runs."""
-    return {row.id: row for row in tx.session.scalars(_LOCK_NOT_BEGUN, {"job_ids": list(job_ids)})}
-
-
 def claim_all(
     tx: Tx,
     leases: Sequence[Lease],
@@ -153,12 +148,12 @@ def claim_all(
     if not leases:
         return [], []
     if not tx.is_postgresql:
-        rows = _lock_not_begun(tx, [lease.job_id for lease in leases])
+        not_begun = tx.session.scalars(_LOCK_NOT_BEGUN, {"job_ids": [lease.job_id for lease in leases]}).all()
         claimed = jobs.claim_all(
             tx, leases, kinds=kinds, lease_seconds=lease_seconds, fewer_lost_leases_than=fewer_lost_leases_than
         )
         begun = {each.import_id for each in claimed}
-        return claimed, [row for row in rows.values() if row.id in begun]
+        return claimed, [row for row in not_begun if row.id in begun]
     given, same = jobs.claim_values(leases, kinds, lease_seconds, fewer_lost_leases_than)
     same["job_ids"] = [lease.job_id for lease in leases]
     found = {job.id: (job, row) for job, row in bulk.read_for(tx, Job, given, _claim_and_lock, same)}

@@ -172,7 +172,8 @@ class Runner:
     def _run_together(self, sets: Sequence[_Set]) -> bool:
         """Run what follows the creation of a single import, its details and relationships, by one transaction: somebody
         waits for both. Returns whether it was committed. If not, each runs by itself, so that only a culprit fails."""
-        if len(sets) < 2 or not all(each.fetched and _is_waited_for(each.jobs) for each in sets):
+        # Jobs of that part have no follow-ups.
+        if len(sets) < 2 or not all(each.fetched and _is_waited_for(each.jobs, Part.BRANCH) for each in sets):
             return False
         tasks = [Task(each.jobs[0], None, each.fetched[each.jobs[0].id]) for each in sets]
         applied, began = _Applied(), time.monotonic()
@@ -456,17 +457,15 @@ class Runner:
 def _creation(tasks: Sequence[Task], applied: _Applied) -> Task | None:
     """What follows the validation of a single import that a person waits for, unless that may have ended a worker (P14):
     then the creation answers for itself."""
-    if len(tasks) != 1 or len(applied.next_jobs) != 1 or tasks[0].job.lost_leases:
+    if len(tasks) != 1 or not _is_waited_for(applied.next_jobs, Part.SPINE) or tasks[0].job.lost_leases:
         return None
     [job] = applied.next_jobs
-    if not job.interactive or part_of(job.kind) is not Part.SPINE or job.id not in applied.fetched:
-        return None
-    return replace(tasks[0], job=job)
+    return replace(tasks[0], job=job) if job.id in applied.fetched else None
 
 
-def _is_waited_for(of_set: Sequence[Job]) -> bool:
-    """Whether this is one job after the creation of an import that a person waits for: such jobs have no follow-ups."""
-    return len(of_set) == 1 and of_set[0].interactive and part_of(of_set[0].kind) is Part.BRANCH
+def _is_waited_for(of_set: Sequence[Job], part: Part) -> bool:
+    """Whether this is one job of this part of an import that a person waits for."""
+    return len(of_set) == 1 and of_set[0].interactive and part_of(of_set[0].kind) is part
 
 
 def _is_ours(job: Job, tokens: Collection[UUID]) -> bool:
