@@ -1,8 +1,7 @@
-"""Links clients to XPM records: connecting, disconnecting, and requiring a live link."""
+"""Links clients to XPM records: connecting and disconnecting."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from uuid import UUID
 
 from handlers import refusals
@@ -12,14 +11,12 @@ from handlers.clients.queries import require_client
 from handlers.directory.classification import kinds_of
 from handlers.directory.lookup import get_for_staff
 from handlers.directory.structures import words_of
-from handlers.jobs.handler import Task, job_arg
 from handlers.services import Services
 from handlers.xero.connection import require_connection
 from portal_db.clients import clients, history
 from portal_db.clients.history import By, Change
 from portal_db.database import Database, Tx
 from portal_db.states import ChangeSource
-from portal_db.tables import Client
 from portal_db.xero import requester
 
 SECONDS = 10.0
@@ -68,20 +65,6 @@ def disconnect(database: Database, caller: Caller, client_id: UUID) -> None:
         if link is None or not clients.unlink(tx, client_id):
             raise refusals.CLIENT_NOT_CONNECTED()
         _record_change(tx, caller, "client.disconnected", client_id, before=link.xpm_uuid, after=None)
-
-
-def linked_clients(tx: Tx, tasks: Sequence[Task]) -> dict[UUID, Client]:
-    """The clients that the tasks' jobs name, by job: those whose live link is to the fetched record. The others were
-    disconnected before the data could be written (b.11)."""
-    found = clients.live_links(tx, {job_arg(task.job, "client_id") for task in tasks})
-    linked: dict[UUID, Client] = {}
-    for task in tasks:
-        client, link = found.get(job_arg(task.job, "client_id"), (None, None))
-        if client is None or link is None or client.practice_id != task.row.practice_id:
-            continue
-        if link.xpm_uuid == task.fetched.record.uuid:
-            linked[task.job.id] = client
-    return linked
 
 
 def _record_change(

@@ -8,18 +8,17 @@ from typing import Any
 from uuid import UUID
 
 from handlers import refusals
-from handlers.clients.link import linked_clients
 from handlers.directory.classification import Words, entity_type_of
 from handlers.directory.lookup import FetchedRecord
 from handlers.directory.person_names import name_columns, name_in_portal
 from handlers.directory.structures import words_of
 from handlers.email import addresses
 from handlers.errors import Rejected
-from handlers.jobs.handler import Result, Task
+from handlers.jobs.handler import Result, Task, job_arg
 from portal_db import bulk
 from portal_db.access import people
 from portal_db.clients import clients
-from portal_db.clients.clients import FieldUpdate, FieldValue
+from portal_db.clients.clients import FieldUpdate, FieldValue, Linked
 from portal_db.clients.history import By
 from portal_db.database import Tx
 from portal_db.states import ChangeSource, ClientKind, EntityType, FieldSource
@@ -34,14 +33,14 @@ MAX_VALUE = 10_000
 def apply(tx: Tx, tasks: Sequence[Task]) -> list[Result]:
     """Write each field for which XPM has a value. A task is refused if its client was disconnected from XPM meanwhile
     (b.11)."""
-    linked = linked_clients(tx, tasks)
-    known = clients.fields_of(tx, [client.id for client in linked.values()])
-    has_entity = any(client.kind is ClientKind.ENTITY for client in linked.values())
+    linked = _still_linked(tx, tasks)
+    known = clients.fields_of(tx, [each.client.id for each in linked.values()])
+    has_entity = any(each.client.kind is ClientKind.ENTITY for each in linked.values())
     words = words_of(tx, tasks[0].job.practice_id) if has_entity else {}
     new = [
-        _Details(linked[task.job.id], task, _values(linked[task.job.id], task.fetched.record, words))
+        _Details(each.client, each.email_key, task, _values(each.client, task.fetched.record, words))
         for task in tasks
-        if task.job.id in linked and not _is_outdated(known[linked[task.job.id].id], task.fetched)
+        if (each := linked.get(task.job.id)) is not None and not _is_outdated(known[each.client.id], task.fetched)
     ]
     if new:
         _write(tx, new, known)
@@ -50,11 +49,26 @@ def apply(tx: Tx, tasks: Sequence[Task]) -> list[Result]:
 
 @dataclass(frozen=True, slots=True)
 class _Details:
-    """A client and the values that XPM has for it, by field."""
+    """A client, the key of its login's email address, and the values that XPM has for it, by field."""
 
     client: Client
+    email_key: str | None
     task: Task
     values: Mapping[str, str]
+
+
+def _still_linked(tx: Tx, tasks: Sequence[Task]) -> dict[UUID, Linked]:
+    """The clients that the tasks' jobs name, by job: those whose live link is to the fetched record. The others were
+    disconnected before the data could be written (b.11)."""
+    found = clients.linked(tx, {job_arg(task.job, "client_id") for task in tasks})
+    kept: dict[UUID, Linked] = {}
+    for task in tasks:
+        linked = found.get(job_arg(task.job, "client_id"))
+        if linked is None or linked.client.practice_id != task.row.practice_id:
+            continue
+        if linked.link.xpm_uuid == task.fetched.record.uuid:
+            kept[task.job.id] = linked
+    return kept
 
 
 def _write(tx: Tx, new: Sequence[_Details], known: Mapping[UUID, Mapping[str, ClientField]]) -> None:
@@ -126,12 +140,11 @@ def _email_conflicts(tx: Tx, new: Sequence[_Details]) -> dict[UUID, str]:
     for each in new:
         if EMAIL in each.values:
             try:
-                email_keys[each.client.id] = addresses.normalise(each.values[EMAIL])[1]
+                email_key = addresses.normalise(each.values[EMAIL])[1]
             except Rejected as refusal:
                 conflicts[each.client.id] = refusal.code
+            else:
+                if email_key != each.email_key:
+                    email_keys[each.client.id] = email_key
     logins = people.logins_of_emails(tx, email_keys.values()) if email_keys else {}
-    for each in new:
-        owner = logins.get(email_keys.get(each.client.id, ""))
-        if owner is not None and owner != each.client.login_id:
-            conflicts[each.client.id] = "email_taken"
-    return conflicts
+    return conflicts | {client_id: "email_taken" for client_id, key in email_keys.items() if key in logins}

@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from handlers import refusals
-from handlers.clients.link import linked_clients
 from handlers.directory.records import content_hash
-from handlers.jobs.handler import Result, Task
+from handlers.jobs.handler import Result, Task, job_arg
 from handlers.relationships.labels import combine_rows, is_whole
 from handlers.relationships.merge import RecordUpdate, merge_updates
 from portal_db.clients.history import By
@@ -21,15 +20,12 @@ from portal_db.states import ChangeSource
 def apply(tx: Tx, tasks: Sequence[Task]) -> list[Result]:
     """Merge XPM's relationships; pending items that are no longer in XPM are superseded (b.27). A task is refused if its
     client was disconnected from XPM meanwhile (b.11)."""
-    linked = linked_clients(tx, tasks)
     practice_id = tasks[0].job.practice_id
     updates = []
     for task in tasks:
-        if task.job.id not in linked:
-            continue
         record = task.fetched.record
         update = RecordUpdate(
-            linked[task.job.id].id,
+            job_arg(task.job, "client_id"),
             record.uuid,
             combine_rows(record.relationships),
             task.fetched.as_of,
@@ -39,5 +35,7 @@ def apply(tx: Tx, tasks: Sequence[Task]) -> list[Result]:
             is_whole=is_whole(record),
         )
         updates.append(update)
-    merge_updates(tx, practice_id, updates)
-    return [[] if task.job.id in linked else refusals.CLIENT_DISCONNECTED() for task in tasks]
+    linked = merge_updates(tx, practice_id, updates).linked
+    return [
+        [] if (update.client_id, update.xpm_uuid) in linked else refusals.CLIENT_DISCONNECTED() for update in updates
+    ]

@@ -6,7 +6,7 @@ again when the client is created.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -21,12 +21,11 @@ from handlers.imports.request import ImportWishes
 from handlers.jobs.enqueue import FollowUp
 from handlers.jobs.handler import Result, Task
 from handlers.jobs.kinds import JobKind
-from portal_db.access import people
-from portal_db.clients import clients
 from portal_db.database import Tx
 from portal_db.states import ClientKind, ErrorClass
 from portal_db.tables import Import, Job
-from portal_db.work import imports
+from portal_db.work import imports, in_use
+from portal_db.work.in_use import InUse
 from portal_db.work.jobs import Failure
 
 MAX_NAME = 500
@@ -75,9 +74,7 @@ class _Checks:
     """What the record holds about the requests of one set, read once for all of them."""
 
     words: Words
-    linked: set[UUID]
-    second: set[UUID]
-    logins: Mapping[str, UUID]
+    in_use: InUse
     claimed: set[UUID]
     taken: set[tuple[UUID | None, str]]
 
@@ -88,9 +85,7 @@ class _Checks:
         email_keys = {task.row.id: key for task in tasks if (key := _wanted_email(task)) is not None}
         return cls(
             words_of(tx, practice_id),
-            clients.linked_records(tx, practice_id, {row.xpm_uuid for row in rows.values()}),
-            imports.second_imports_of_records(tx, rows.values()),
-            people.logins_of_emails(tx, email_keys.values()) if email_keys else {},
+            in_use.read(tx, rows.values(), email_keys.values()),
             imports.earlier_claims_on_emails(tx, email_keys, rows),
             set(),
         )
@@ -102,14 +97,14 @@ class _Checks:
             Rejected: the first rule that the request breaks.
         """
         require_fit(row, seen, self.words)
-        if row.xpm_uuid in self.linked:
+        if row.xpm_uuid in self.in_use.linked:
             raise refusals.ALREADY_LINKED()
-        if row.id in self.second:
+        if row.id in self.in_use.second:
             raise refusals.ALREADY_BEING_IMPORTED()
         if row.kind is ClientKind.ENTITY:
             return None
         _, email_key = login_email(row.email or seen.record.email)
-        if email_key in self.logins:
+        if email_key in self.in_use.logins:
             raise refusals.EMAIL_TAKEN().of_login(email_key)
         if row.id in self.claimed or (row.batch_id, email_key) in self.taken:
             raise refusals.EMAIL_TAKEN()

@@ -51,7 +51,7 @@ class RecordUpdate:
 @dataclass(slots=True)
 class Merged:
     """What a merge writes: items by their columns, renamed team members, merged links, and the history. `ended`: how many
-    items ended."""
+    items ended. `linked`: the clients with the records that they are connected to, of those that the updates name."""
 
     new: list[dict[str, Any]] = field(default_factory=list)
     changed: list[dict[str, Any]] = field(default_factory=list)
@@ -59,6 +59,7 @@ class Merged:
     links: dict[UUID, dict[str, Any]] = field(default_factory=dict)
     history: list[tuple[By, Change]] = field(default_factory=list)
     ended: int = 0
+    linked: set[tuple[UUID, UUID]] = field(default_factory=set)
 
 
 def merge_updates(tx: Tx, practice_id: UUID, updates: Sequence[RecordUpdate]) -> Merged:
@@ -78,7 +79,10 @@ def merge_updates(tx: Tx, practice_id: UUID, updates: Sequence[RecordUpdate]) ->
     merged = Merged()
     for update in updates:
         link, begun_at = links.get(update.client_id), update.begun_at
-        if link is None or link.xpm_uuid != update.xpm_uuid or (begun_at is None and link.synced_hash is None):
+        if link is None or link.practice_id != practice_id or link.xpm_uuid != update.xpm_uuid:
+            continue
+        merged.linked.add((update.client_id, update.xpm_uuid))
+        if begun_at is None and link.synced_hash is None:
             continue
         if begun_at is not None and link.import_begun_at is not None and begun_at <= link.import_begun_at:
             continue

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, literal, or_, select
+from sqlalchemy import literal, or_, select
 from sqlalchemy.orm import load_only
 
 from portal_db import bulk
@@ -26,7 +26,7 @@ from portal_db.dialect import (
     upsert,
 )
 from portal_db.states import EntityType, FieldSource
-from portal_db.tables import Client, ClientField, ClientVisibility, FieldConflict, Staff, XpmLink
+from portal_db.tables import Client, ClientField, ClientVisibility, FieldConflict, Login, Staff, XpmLink
 from portal_db.types import db_now
 
 
@@ -97,18 +97,30 @@ def link_all(tx: Tx, rows: Sequence[dict[str, Any]]) -> set[UUID]:
     return insert_new(tx, XpmLink, rows, now=("linked_at",))
 
 
-def live_links(tx: Tx, client_ids: Collection[UUID]) -> dict[UUID, tuple[Client, XpmLink]]:
-    """Clients that are linked to an XPM record now, each with its link, by their ids. Of a client they hold what its details
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """A client that is linked to an XPM record now. `email_key`: the key of its login's email address, if it has a login."""
+
+    client: Client
+    link: XpmLink
+    email_key: str | None
+
+
+def linked(tx: Tx, client_ids: Collection[UUID]) -> dict[UUID, Linked]:
+    """Those of these clients that are linked to an XPM record now, by their ids. Of a client they hold what its details
     depend on; the rest is read when it is asked for."""
-    found = tx.session.execute(_LIVE_LINKS, {"client_ids": list(client_ids)})
-    return {client.id: (client, link) for client, link in found}
+    found = tx.session.execute(_LINKED, {"client_ids": list(client_ids)})
+    return {client.id: Linked(client, link, email_key) for client, link, email_key in found}
 
 
-_LIVE_LINKS = (
-    select(Client, XpmLink)
+_LINKED = (
+    select(Client, XpmLink, Login.email_key)
     .join(XpmLink, XpmLink.client_id == Client.id)
-    .where(one_of(Client.id, "client_ids"), one_of(XpmLink.client_id, "client_ids"), XpmLink.disconnected_at.is_(None))
-    .options(load_only(Client.id, Client.practice_id, Client.kind, Client.login_id))
+    .outerjoin(Login, Login.id == Client.login_id)
+    .where(
+        one_of(Client.id, "client_ids"), one_of(XpmLink.client_id, "client_ids"), relationships.link_is_live_of_found
+    )
+    .options(load_only(Client.id, Client.practice_id, Client.kind))
 )
 
 
@@ -120,19 +132,6 @@ def unlink(tx: Tx, client_id: UUID) -> bool:
         return False
     relationships.drop_ties(tx, client_id)
     return True
-
-
-def linked_records(tx: Tx, practice_id: UUID, xpm_uuids: Collection[UUID]) -> set[UUID]:
-    """Those of these records that the practice has linked to a client."""
-    values = {"practice_id": practice_id, "xpm_uuids": list(xpm_uuids)}
-    return set(tx.connection.scalars(_LINKED_RECORDS, values))
-
-
-_LINKED_RECORDS = select(XpmLink.xpm_uuid).where(
-    XpmLink.practice_id == bindparam("practice_id"),
-    one_of(XpmLink.xpm_uuid, "xpm_uuids"),
-    XpmLink.disconnected_at.is_(None),
-)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,11 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from config.folding import name_key
 from portal_db import dialect
-from portal_db.bulk import one_of
+from portal_db.bulk import confined, one_of
 from portal_db.database import Tx
 from portal_db.dialect import update_each, update_rows
 from portal_db.states import FieldSource, ReviewState
@@ -53,10 +53,15 @@ class XpmRelationship:
 XPM_COLUMNS = ("label", "other_name", "number_of_shares", "percentage", "start_date", "end_date", "also_told")
 
 
+_NO_TIME = bindparam("no_time", None, type_=XpmLink.disconnected_at.type)
+#: Whether links that a statement finds by their clients are live: no partial index matches this. Without statistics
+#: PostgreSQL would otherwise read a whole index of live links instead of looking the few up.
+link_is_live_of_found = confined(XpmLink.disconnected_at, _NO_TIME)
+
 #: Built once, like all statements that run for every import: building one costs as much as running it.
 _LOCK_LINKS = (
     select(XpmLink)
-    .where(one_of(XpmLink.client_id, "client_ids"), XpmLink.disconnected_at.is_(None))
+    .where(one_of(XpmLink.client_id, "client_ids"), link_is_live_of_found)
     .order_by(XpmLink.id)
     .with_for_update()
 )

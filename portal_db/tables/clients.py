@@ -85,6 +85,7 @@ class XpmLink(Base):
             "uq_xpm_links_live_record", "practice_id", "xpm_uuid", unique=True, where="disconnected_at IS NULL"
         ),
         partial_index("uq_xpm_links_live_client", "client_id", unique=True, where="disconnected_at IS NULL"),
+        Index("ix_xpm_links_client", "client_id"),  # `relationships.link_is_live_of_found`
         partial_index("ix_xpm_links_gone", "gone_at", "id", where="disconnected_at IS NULL AND gone_at IS NOT NULL"),
         partial_index("ix_xpm_links_connection", "connection_id", where="disconnected_at IS NULL"),
     )

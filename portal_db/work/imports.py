@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -305,32 +304,6 @@ _FIRST_CLAIMS = (
     )
     .group_by(Import.batch_id, Import.email_key)
 )
-
-
-def second_imports_of_records(tx: Tx, rows: Collection[Import]) -> set[UUID]:
-    """Those of these imports of one practice whose XPM record another open import requested before them."""
-    [practice_id] = {row.practice_id for row in rows}
-    open_imports: dict[UUID, list[Any]] = defaultdict(list)
-    values = {"practice_id": practice_id, "xpm_uuids": list({row.xpm_uuid for row in rows})}
-    for other in tx.connection.execute(_OPEN_IMPORTS, values):
-        open_imports[other.xpm_uuid].append(other)
-    return {row.id for row in rows if any(_was_before(other, row) for other in open_imports[row.xpm_uuid])}
-
-
-_OPEN_IMPORTS = select(Import.id, Import.xpm_uuid, Import.batch_id, Import.position, Import.created_at).where(
-    one_of(Import.xpm_uuid, "xpm_uuids"),
-    confined(Import.practice_id, bindparam("practice_id")),
-    import_state_of_found.in_(OPEN_IMPORT_STATES),
-)
-
-
-def _was_before(other: Any, row: Import) -> bool:
-    """Within a batch its order decides, otherwise the time of the request; ids break ties, so that one of two is first."""
-    if other.id == row.id:
-        return False
-    if row.batch_id is not None and other.batch_id == row.batch_id:
-        return (other.position or 0) < (row.position or 0)
-    return (other.created_at, other.id) < (row.created_at, row.id)
 
 
 def listing(

@@ -13,6 +13,7 @@ from uuid import UUID
 from sqlalchemy import Select, exists, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute
 
+from portal_db.bulk import confined
 from portal_db.database import Tx
 from portal_db.states import OPEN_IMPORT_STATES, ImportState
 from portal_db.tables import Client, DirectoryRecord, Import, Login, Staff, XpmConnection, XpmLink, same_directory
@@ -58,8 +59,8 @@ def last_rejections(tx: Tx, practice_id: UUID, xpm_uuids: Iterable[UUID]) -> dic
 
 def emails_of_practice(tx: Tx, practice_id: UUID, email_keys: Iterable[str]) -> set[str]:
     """The emails among these that a client or a staff member of the practice has."""
-    is_client = exists().where(Client.login_id == Login.id, Client.practice_id == practice_id)
-    is_staff = exists().where(Staff.login_id == Login.id, Staff.practice_id == practice_id)
+    is_client = exists().where(Client.login_id == Login.id, confined(Client.practice_id, practice_id))
+    is_staff = exists().where(Staff.login_id == Login.id, confined(Staff.practice_id, practice_id))
     statement = select(Login.email_key).where(or_(is_client, is_staff))
     return set(_among(tx, statement, Login.email_key, email_keys))
 

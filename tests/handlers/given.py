@@ -134,6 +134,17 @@ def link_entity(world: World, xpm_uuid: UUID) -> UUID:
 # ---- running jobs ----
 
 
+def link_to_another_record(world: World, row: Import) -> None:
+    """The import's client was connected to another XPM record meanwhile."""
+    assert row.client_id is not None
+    with world.database.write() as tx:
+        link = clients.linked(tx, [row.client_id])[row.client_id].link
+        names = ("practice_id", "client_id", "connection_id", "tenant_id", "linked_by")
+        again = {name: getattr(link, name) for name in names}
+        assert clients.unlink(tx, row.client_id)
+        assert clients.link(tx, {**again, "id": tx.new_id(), "xpm_uuid": uuid4()})
+
+
 def runner_of(world: World, kinds: Mapping[str, Handler], services: Services | None = None) -> Runner:
     """A runner that knows these kinds only."""
     leases = Leases(world.database, "worker-1", lease_seconds=10, every_seconds=3)

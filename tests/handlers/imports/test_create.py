@@ -61,7 +61,7 @@ def test_a_new_client_has_what_the_window_promises(world: World, simulator: Simu
     assert client.login_id is not None
     with world.database.read() as tx:
         login = tx.session.get_one(Login, client.login_id)
-        _, link = clients.live_links(tx, [client.id])[client.id]
+        link = clients.linked(tx, [client.id])[client.id].link
         seen_by = list(tx.session.scalars(select(ClientVisibility.staff_id)))
     assert (login.kind, login.email, login.password_hash, login.activated_at) == (
         LoginKind.CLIENT,
@@ -257,7 +257,7 @@ def test_reconnected_to_another_practice_while_creation_was_reading(
     assert row.state is ImportState.SUCCEEDED
     assert row.client_id is not None
     with world.database.read() as tx:
-        _, link = clients.live_links(tx, [row.client_id])[row.client_id]
+        link = clients.linked(tx, [row.client_id])[row.client_id].link
     assert link.connection_id != world.connection_id
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import date
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
@@ -22,6 +21,7 @@ from tests.handlers.given import (
     fields_of,
     find,
     is_company,
+    link_to_another_record,
     record_of,
     run_only,
     take_login,
@@ -205,14 +205,8 @@ def test_a_client_disconnected_while_its_details_were_on_the_way(world: World, s
 
 
 def test_a_client_linked_to_another_record_meanwhile_is_left_alone(world: World, person: Import) -> None:
-    assert person.client_id is not None
     before = values_of(world, person)
-    with world.database.write() as tx:
-        _, link = clients.live_links(tx, [person.client_id])[person.client_id]
-        names = ("practice_id", "client_id", "connection_id", "tenant_id", "linked_by")
-        again = {name: getattr(link, name) for name in names}
-        clients.unlink(tx, person.client_id)
-        assert clients.link(tx, {**again, "id": tx.new_id(), "xpm_uuid": uuid4()})
+    link_to_another_record(world, person)
     with pytest.raises(Rejected) as refused:
         bring(world, person, details.apply, record_of(person.xpm_uuid, **FULL))
     assert refused.value.code == "not_connected"

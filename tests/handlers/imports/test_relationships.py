@@ -22,7 +22,7 @@ from portal_db.clients.history import By
 from portal_db.states import ChangeSource, FieldSource, ReviewState
 from portal_db.tables import Import, Relationship, TeamMember
 from portal_db.types import db_now
-from tests.handlers.given import bring, find, is_company, items_of, record_of, related
+from tests.handlers.given import bring, find, is_company, items_of, link_to_another_record, record_of, related
 from tests.world import World, is_importable_person
 from xpm.records import RelationshipRecord
 from xpm.simulator.serve import SimulatorHandle
@@ -255,6 +255,15 @@ def test_a_disconnected_client_is_refused(world: World, client: Import) -> None:
     assert client.client_id is not None
     with world.database.write() as tx:
         clients.unlink(tx, client.client_id)
+    with pytest.raises(Rejected) as refused:
+        offer(world, client, [related("Spouse")])
+    assert refused.value.code == "not_connected"
+    assert items_of(world, client) == []
+
+
+def test_a_client_linked_to_another_record_meanwhile_is_left_alone(world: World, client: Import) -> None:
+    """b.11, b.35."""
+    link_to_another_record(world, client)
     with pytest.raises(Rejected) as refused:
         offer(world, client, [related("Spouse")])
     assert refused.value.code == "not_connected"

@@ -8,11 +8,12 @@ SENDING = "handlers/imports/send_welcome_email.py"
 EMAILS = "portal_db/welcome_emails.py"
 VALIDATE = "handlers/imports/validate.py"
 CONNECTIONS = "handlers/xero/connection.py"
-LINKS = "handlers/clients/link.py"
 FAILURES = "worker/runner/failures.py"
 WELCOME = "tests/handlers/imports/test_send_welcome_email.py"
 INTENTS = "tests/portal_db/test_intents.py"
 CREATION = "tests/handlers/imports/test_create.py"
+LIVE_OF_FOUND = "link_is_live_of_found = confined(XpmLink.disconnected_at, _NO_TIME)"
+RELATIONSHIPS = "tests/handlers/imports/test_relationships.py"
 DETAILS = "tests/handlers/imports/test_details.py"
 VALIDATION = "tests/handlers/imports/test_validate.py"
 BATCH_ORDER = "tests/handlers/imports/test_batch_order.py"
@@ -256,14 +257,14 @@ VALIDATING = (
         "first-open-import",
         "of two open imports of a record the older continues",
         "invariant 2: both run, and one fails late",
-        (Edit(VALIDATE, "        if row.id in self.second:\n", "        if False:\n"),),
+        (Edit(VALIDATE, "        if row.id in self.in_use.second:\n", "        if False:\n"),),
         (f"{VALIDATION}::test_of_two_open_imports_of_a_record_the_older_goes_on[sqlite]",),
     ),
     Mutant(
         "already-linked",
         "a record that is already a client is not imported",
         "invariant 2",
-        (Edit(VALIDATE, "        if row.xpm_uuid in self.linked:\n", "        if False:\n"),),
+        (Edit(VALIDATE, "        if row.xpm_uuid in self.in_use.linked:\n", "        if False:\n"),),
         (f"{VALIDATION}::test_a_record_that_is_a_client_already[sqlite]",),
     ),
     Mutant(
@@ -296,7 +297,7 @@ VALIDATING = (
         "email-early",
         "an email that is in use is reported at validation",
         "b.2: the requester learns of it only when the client is created",
-        (Edit(VALIDATE, "        if email_key in self.logins:\n", "        if False:\n"),),
+        (Edit(VALIDATE, "        if email_key in self.in_use.logins:\n", "        if False:\n"),),
         (f"{VALIDATION}::test_an_email_that_any_login_on_the_platform_holds[sqlite-client]",),
     ),
     Mutant(
@@ -394,30 +395,30 @@ WRITING = (
         "live-link",
         "details and relationships are imported only for a client with a live link",
         "b.11: a disconnected client is changed",
-        (
-            Edit(
-                "portal_db/clients/clients.py",
-                'one_of(XpmLink.client_id, "client_ids"), XpmLink.disconnected_at.is_(None))',
-                'one_of(XpmLink.client_id, "client_ids"))',
-            ),
-        ),
+        (Edit("portal_db/clients/relationships.py", LIVE_OF_FOUND, "link_is_live_of_found = XpmLink.id.is_not(None)"),),
         (
             f"{DETAILS}::test_a_client_disconnected_while_its_details_were_on_the_way[sqlite]",
-            "tests/handlers/imports/test_relationships.py::test_a_disconnected_client_is_refused[sqlite]",
+            f"{RELATIONSHIPS}::test_a_disconnected_client_is_refused[sqlite]",
         ),
     ),
     Mutant(
         "same-record",
         "details and relationships come from the record that the client is linked to",
         "b.11, b.35: another person's data in a client",
-        (Edit(LINKS, "        if link.xpm_uuid == task.fetched.record.uuid:\n", "        if link:\n"),),
-        (f"{DETAILS}::test_a_client_linked_to_another_record_meanwhile_is_left_alone[sqlite]",),
+        (
+            Edit("handlers/imports/details.py", "linked.link.xpm_uuid == task.fetched.record.uuid", "linked.link"),
+            Edit("handlers/relationships/merge.py", " or link.xpm_uuid != update.xpm_uuid:", ":"),
+        ),
+        (
+            f"{DETAILS}::test_a_client_linked_to_another_record_meanwhile_is_left_alone[sqlite]",
+            f"{RELATIONSHIPS}::test_a_client_linked_to_another_record_meanwhile_is_left_alone[sqlite]",
+        ),
     ),
     Mutant(
         "older-news",
         "older data neither records nor resolves a conflict",
         "P3: data that arrives late undoes newer data",
-        (Edit("handlers/imports/details.py", "and not _is_outdated(known[linked[task.job.id].id], task.fetched)", ""),),
+        (Edit("handlers/imports/details.py", "and not _is_outdated(known[each.client.id], task.fetched)", ""),),
         (f"{DETAILS}::test_older_news_settles_no_conflict[sqlite]",),
     ),
     Mutant(
@@ -427,8 +428,8 @@ WRITING = (
         (
             Edit(
                 "handlers/imports/details.py",
-                "        if owner is not None and owner != each.client.login_id:\n",
-                "        if False:\n",
+                "for client_id, key in email_keys.items() if key in logins",
+                "for client_id, key in email_keys.items() if False",
             ),
         ),
         (f"{DETAILS}::test_somebody_else_s_email_is_noted_as_a_conflict[sqlite]",),

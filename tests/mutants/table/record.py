@@ -8,6 +8,10 @@ JOBS = "portal_db/work/jobs.py"
 CLAIMS = "tests/portal_db/work/test_claims.py"
 BULK = "tests/portal_db/test_bulk.py"
 BATCH_GROWTH = "tests/portal_db/work/test_batch_growth.py::test_a_set_reads_what_it_imports[new postgresql]"
+WHOLE_IMPORT = (
+    "tests/portal_db/work/test_batch_growth.py"
+    "::test_no_statement_of_an_import_reads_what_others_have_left[new postgresql]"
+)
 LEASES = "tests/portal_db/work/test_leases.py"
 POOLER = "portal_db/pooler.py"
 POOLER_TESTS = "tests/portal_db/test_pooler.py"
@@ -284,12 +288,38 @@ CLAIMING = (
         "invariant 8: without statistics each set of a batch reads all open imports",
         (
             Edit(
-                "portal_db/work/imports.py",
-                "    import_state_of_found.in_(OPEN_IMPORT_STATES),",
-                "    Import.state.in_(OPEN_IMPORT_STATES),",
+                "portal_db/work/in_use.py",
+                "        import_state_of_found.in_(OPEN_IMPORT_STATES),",
+                "        Import.state.in_(OPEN_IMPORT_STATES),",
             ),
         ),
         (BATCH_GROWTH,),
+    ),
+    Mutant(
+        "own-emails-by-login",
+        "whether an address is the practice's own is asked of the one login that has it",
+        "invariant 8: each refused import reads all clients of its practice",
+        (
+            Edit(
+                "portal_db/work/lookahead.py",
+                "confined(Client.practice_id, practice_id)",
+                "Client.practice_id == practice_id",
+            ),
+        ),
+        (WHOLE_IMPORT,),
+    ),
+    Mutant(
+        "links-by-client",
+        "the links of clients to XPM are found by the clients, not by being live",
+        "invariant 8: without statistics each import reads all links of all practices",
+        (
+            Edit(
+                "portal_db/clients/relationships.py",
+                "link_is_live_of_found = confined(XpmLink.disconnected_at, _NO_TIME)",
+                "link_is_live_of_found = XpmLink.disconnected_at.is_(None)",
+            ),
+        ),
+        (BATCH_GROWTH, PLANS, WHOLE_IMPORT),
     ),
     Mutant(
         "worker-by-index",

@@ -287,8 +287,8 @@ CONFINED = (
         "invariant 6: another firm's client keeps a record from being imported, and is disclosed by it",
         (
             Edit(
-                "portal_db/clients/clients.py",
-                '    XpmLink.practice_id == bindparam("practice_id"),\n',
+                "portal_db/work/in_use.py",
+                "        XpmLink.practice_id == Import.practice_id,\n",
             ),
         ),
         (

@@ -4,31 +4,36 @@ The tables were never analysed: in the first minute of a new installation its fi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from hashlib import md5
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import Connection, event, select, text
 
 from handlers.registry import HANDLERS
 from portal_db import welcome_emails
 from portal_db.access import people
+from portal_db.clients import clients, relationships
 from portal_db.database import Database, Tx
+from portal_db.states import ImportState
 from portal_db.tables import Import
-from portal_db.work import imports
+from portal_db.work import imports, in_use
 from portal_db.work.jobs import Lease
 from portal_db.xero import requester
+from tests.handlers.given import find, is_company, records
 from tests.portal_db.work.test_job_growth import rows_read
 from tests.servers.fixtures import NEW
-from tests.world import World
+from tests.world import World, is_importable_person
+from xpm.simulator.serve import SimulatorHandle
 
 pytestmark = pytest.mark.parametrize("database_url", [NEW], indirect=True)
 
 BATCH, SET = 5_000, 50
-TABLES = ("imports", "jobs", "logins", "clients", "client_fields", "xpm_links", "welcome_emails")
+TABLES = ("imports", "jobs", "logins", "clients", "client_fields", "xpm_links", "welcome_emails", "relationships")
 
 #: Of two indexes that look equally good PostgreSQL takes the newer one: here that of a practice's imports.
 _NEWER = (
@@ -65,6 +70,11 @@ _FILL = (
        SELECT md5('link' || n)::uuid, :practice_id, md5('client' || n)::uuid, :connection_id, 'a tenant',
               md5('record' || n)::uuid, :staff_id, now()
        FROM generate_series(0, :number / 2 - 1) n""",
+    """INSERT INTO relationships (id, practice_id, client_id, label, label_key, other_xpm_uuid, other_name, state, version,
+                                  as_of)
+       SELECT md5(label || n)::uuid, :practice_id, md5('client' || n)::uuid, label, label, md5('other' || n)::uuid,
+              'Another', 'pending', 1, now()
+       FROM generate_series(0, :number / 2 - 1) n, unnest(ARRAY['wife', 'director of']) label""",
     """INSERT INTO welcome_emails (id, practice_id, client_id, version, state, message_id, created_at)
        SELECT md5('email' || n)::uuid, :practice_id, md5('client' || n)::uuid, 1, 'pending', n::text, now()
        FROM generate_series(0, :number / 2 - 1) n""",
@@ -116,10 +126,15 @@ def test_a_set_reads_what_it_imports(world: World) -> None:
             row.id: row for row in tx.session.scalars(select(Import).where(Import.id.in_(ids("import", next_ones))))
         }
     emails = {row_id: f"{number}@clients.example" for number, row_id in enumerate(rows)}
+    made = ids("client", range(SET))
     steps: dict[str, Callable[[Tx], Any]] = {
         "claim": lambda tx: claim(tx, ids("job", next_ones)),
         "who requests": lambda tx: requester.requesters(tx, rows.keys()),
-        "same record": lambda tx: imports.second_imports_of_records(tx, rows.values()),
+        "in use": lambda tx: in_use.read(tx, rows.values(), emails.values()),
+        "linked clients": lambda tx: clients.linked(tx, made),
+        "their fields": lambda tx: clients.fields_of(tx, made),
+        "their links": lambda tx: relationships.lock_links(tx, made),
+        "their relationships": lambda tx: relationships.lock_rows(tx, made),
         "same email": lambda tx: imports.earlier_claims_on_emails(tx, emails, rows),
         "emails to write": lambda tx: welcome_emails.addressed(tx, ids("email", range(SET)), world.practice_id),
     }
@@ -167,11 +182,15 @@ def test_a_worker_makes_a_plan_once_that_fits_any_parameters(world: World) -> No
     with world.database.write() as tx:
         for statement in _COLLEAGUES:
             tx.session.execute(text(statement), {"practice_id": world.practice_id, "number": BATCH // 2})
-    one = ids("import", range(BATCH // 2, BATCH // 2 + 1))
+    one, client = ids("import", range(BATCH // 2, BATCH // 2 + 1)), ids("client", range(1))
     steps: dict[str, Callable[[Tx], object]] = {
         "who requests": lambda tx: requester.requesters(tx, one),
         "who creates": lambda tx: requester.staff_requesters(tx, world.practice_id, {world.staff_id}),
         "claim": lambda tx: claim(tx, ids("job", range(BATCH // 2, BATCH // 2 + 1))),
+        "linked client": lambda tx: clients.linked(tx, client),
+        "its fields": lambda tx: clients.fields_of(tx, client),
+        "its link": lambda tx: relationships.lock_links(tx, client),
+        "its relationships": lambda tx: relationships.lock_rows(tx, client),
     }
     url = world.database.engine.url.render_as_string(hide_password=False)
     with closing(Database(url, by_index=True)) as worker:
@@ -184,3 +203,49 @@ def test_a_worker_makes_a_plan_once_that_fits_any_parameters(world: World) -> No
         with worker.read() as tx:
             planned = text("SELECT statement FROM pg_prepared_statements WHERE custom_plans > 0")
             assert tx.session.scalars(planned).all() == []
+
+
+def test_no_statement_of_an_import_reads_what_others_have_left(world: World, simulator: SimulatorHandle) -> None:
+    # Given a practice half of whose big batch was imported, and a worker whose connection has kept its plans before
+    people_in_xpm = iter([record for record in records(simulator) if is_importable_person(record)])
+    url = world.database.engine.url.render_as_string(hide_password=False)
+    with closing(Database(url, by_index=True)) as database:
+        worker = replace(world, database=database, services=replace(world.services, database=database))
+        for _ in range(8):  # until the driver prepares them
+            assert worker.run_import(next(people_in_xpm).uuid).state is ImportState.SUCCEEDED
+        fill(world)
+        with world.database.write() as tx:
+            tx.session.execute(text("DELETE FROM jobs WHERE state = 'queued'"))
+        # When a person, an entity, and a person whose address somebody has are imported
+        with reading_much(database) as much:
+            found = [
+                worker.run_import(next(people_in_xpm).uuid).state,
+                worker.run_import(find(simulator, is_company).uuid, "entity").state,
+                worker.run_import(next(people_in_xpm).uuid, email="7@clients.example").state,
+            ]
+        # Then no statement has read more than it needs
+        assert found == [ImportState.SUCCEEDED, ImportState.SUCCEEDED, ImportState.REJECTED]
+        assert much == []
+
+
+@contextmanager
+def reading_much(database: Database) -> Iterator[list[str]]:
+    """The statements of the block's transactions that read more rows than one import needs."""
+    much: list[str] = []
+
+    def rows_read(connection: Connection) -> int:
+        cursor = connection.connection.cursor()
+        cursor.execute("SELECT sum(seq_tup_read + idx_tup_fetch)::int FROM pg_stat_xact_user_tables")
+        [(count,)] = cursor.fetchall()
+        return int(count)
+
+    @event.listens_for(database.engine, "before_cursor_execute")
+    def before(connection: Connection, *_: object) -> None:
+        connection.info["rows_read"] = rows_read(connection)
+
+    @event.listens_for(database.engine, "after_cursor_execute")
+    def after(connection: Connection, _: object, statement: str, *__: object) -> None:
+        if rows_read(connection) - connection.info["rows_read"] > 2 * SET:
+            much.append(statement)
+
+    yield much
