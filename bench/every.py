@@ -22,7 +22,7 @@ MEASUREMENTS = (
     "capacity",
     "limiter",
     "growth",
-    "console --rounds 2",
+    "console --rounds 1",
     "endurance",
     "resync",
     "parse",

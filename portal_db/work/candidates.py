@@ -54,7 +54,7 @@ LANE_GROUPS: tuple[tuple[Lane, ...], ...] = (
 GROUP_OF: dict[Lane, int] = {lane: number for number, lanes in enumerate(LANE_GROUPS) for lane in lanes}
 #: The most background jobs that a look reads: more would take longer than an idle transaction may, and no look would ever
 #: end. The next one, a tenth of a second later, reads on.
-AT_ONCE = 1_000
+AT_ONCE = 750
 #: The error code of jobs that wait for the upstream's quota.
 QUOTA_CODE = "xpm_quota"
 
