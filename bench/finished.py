@@ -69,7 +69,7 @@ class Filling:
     """The rows in a deployment's database that are not of its own making."""
 
     def __init__(self, deployment: Deployment) -> None:
-        self._deployment = deployment
+        self.deployment = deployment
         self._practices = 0
         add_functions(deployment.database)
         for table in TABLES:
@@ -77,7 +77,7 @@ class Filling:
 
     def finish(self, jobs: int) -> None:
         """Let there be as many finished jobs, five of each import."""
-        deployment = self._deployment
+        deployment = self.deployment
         owner = {"practice_id": deployment.practice_id, "staff_id": deployment.staff_id}
         self._run(_IMPORTS, **owner, year=YEAR, number=jobs // 5)
         self._run(_JOBS_OF_IMPORTS)
@@ -111,5 +111,5 @@ class Filling:
         tx.session.execute(text(_ENDS[1]))
 
     def _run(self, statement: Any, **values: Any) -> None:
-        with self._deployment.database.write() as tx:
+        with self.deployment.database.write() as tx:
             tx.session.execute(text(statement) if isinstance(statement, str) else statement, values)

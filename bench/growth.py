@@ -1,17 +1,19 @@
 """What finished work costs, what a look of the relay costs with many practices, and whether a worker's memory grows.
 
-For each number of finished jobs, with their imports and attempts, a deployment of its own: a small batch is imported, then
-each statement of the hot paths is timed with a backlog of ten practices, on tables of work that were never analysed and are
-never vacuumed. `ratio` is the last column over the first. Then looks with more and more practices: first when all their jobs
-are under way, then when half of them are still to be rung. Milliseconds, medians of rounds that are rolled back. Last,
-`memory_mb`: the worker's memory while it does more jobs.
+For each number of finished jobs, with their imports and attempts, a deployment of its own. All of them are alive at once
+and take turns, since a machine's speed changes from minute to minute: small batches are imported, then each statement of
+the hot paths is timed with a backlog of ten practices, on tables of work that were never analysed and are never vacuumed.
+`ratio` says how many times worse the last number is than the first. Then, with the most finished jobs, looks with more and
+more practices: first when all their jobs are under way, then when half of them are still to be rung. Milliseconds, medians
+of rounds that are rolled back. Last, `memory_mb`: the worker's memory while it does more jobs.
 """
 
 from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from typing import Any
 from uuid import uuid4
 
@@ -22,7 +24,6 @@ from bench.finished import BACKLOGGED, Filling
 from bench.importing import import_all
 from bench.parse import MEGABYTE, resident
 from bench.throughput import requests_of
-from handlers.imports.request import ImportRequest
 from handlers.registry import HANDLERS
 from portal_db.clients import client_queries
 from portal_db.clients.client_queries import ClientFilter
@@ -35,11 +36,13 @@ from portal_db.work import import_list, imports, job_search, jobs, recent_import
 from portal_db.work.import_list import ImportFilter
 from portal_db.work.jobs import Lease
 from portal_db.xero import connections
-from worker.local.processes import Process
 
 #: Jobs of a set, and of each practice that has a backlog.
 SET = 50
 LIMIT = 400
+#: Batches of each deployment whose time is taken.
+BATCHES = 3
+WORKER = "worker-1"
 #: At these parts of all jobs the worker's memory is read.
 PARTS = (0.1, 0.5, 1.0)
 #: About as many jobs as an import has.
@@ -60,60 +63,88 @@ def measure(
         jobs: how many jobs the worker does while its memory is watched.
     """
     watched = max(1, jobs // JOBS_PER_IMPORT)
-    by_finished: dict[str, dict[str, float]] = {}
-    throughput: dict[str, float] = {}
-    for number in finished:
-        with deployed(clients=imports + watched) as deployment:
-            filling = Filling(deployment)
-            filling.finish(number)
-            worker = deployment.start_worker("worker-1")
-            deployment.start_relay()
-            deployment.sync_directory()
-            rows = requests_of(deployment)
-            seconds = import_all(deployment, f"finished {number}", rows[:imports])
-            throughput[str(number)] = round(imports / seconds, 1)
-            filling.analyse_others()
-            with filling.backlog(BACKLOGGED, SET):
-                by_finished[str(number)] = _timed(deployment, _steps(deployment), rounds)
-            if number == finished[-1]:
-                looks, statements = _looks(deployment, filling, practices, rounds)
-                memory = _memory(deployment, worker, rows[imports:])
-    first, last = by_finished[str(finished[0])], by_finished[str(finished[-1])]
-    return {
-        "imports_per_s_by_finished": throughput,
-        "ms_by_finished": by_finished,
-        "ratio": {name: round(last[name] / first[name], 2) for name in first},
-        "look_ms_by_practices": looks["all under way"],
-        "look_with_backlog_ms_by_practices": looks["half to ring"],
-        "statements_per_look": statements,
-        "memory_mb": memory,
-    }
+    with ExitStack() as stack:
+        sides = {str(number): _side(stack, number, BATCHES * imports + watched) for number in finished}
+        throughput = _imports_per_s(sides, imports)
+        by_finished = _steps_timed(sides, rounds)
+        first, last = str(finished[0]), str(finished[-1])
+        looks, statements = _looks(sides[last], practices, rounds)
+        return {
+            "imports_per_s_by_finished": throughput,
+            "ms_by_finished": by_finished,
+            "ratio": {
+                "imports": round(throughput[first] / throughput[last], 2),
+                **{name: round(by_finished[last][name] / ms, 2) for name, ms in by_finished[first].items()},
+            },
+            "look_ms_by_practices": looks["all under way"],
+            "look_with_backlog_ms_by_practices": looks["half to ring"],
+            "statements_per_look": statements,
+            "memory_mb": _memory(sides[last].deployment, watched),
+        }
 
 
-def _looks(
-    deployment: Deployment, filling: Filling, practices: Sequence[int], rounds: int
-) -> tuple[dict[str, dict[str, float]], int]:
+def _side(stack: ExitStack, finished: int, clients: int) -> Filling:
+    """A deployment at work that has so many finished jobs, until the stack ends."""
+    deployment = stack.enter_context(deployed(clients=clients))
+    filling = Filling(deployment)
+    filling.finish(finished)
+    deployment.start_worker(WORKER)
+    deployment.start_relay()
+    deployment.sync_directory()
+    return filling
+
+
+def _imports_per_s(sides: Mapping[str, Filling], imports: int) -> dict[str, float]:
+    """How fast each side does a batch, the median of several. Each batch has records of its own."""
+    rows = {name: requests_of(side.deployment) for name, side in sides.items()}
+    seconds: dict[str, list[float]] = {name: [] for name in sides}
+    for number in range(BATCHES):
+        batch = slice(number * imports, (number + 1) * imports)
+        for name, side in sides.items():
+            seconds[name].append(import_all(side.deployment, f"batch {number}", rows[name][batch]))
+    return {name: round(imports / statistics.median(found), 1) for name, found in seconds.items()}
+
+
+def _steps_timed(sides: Mapping[str, Filling], rounds: int) -> dict[str, dict[str, float]]:
+    """The milliseconds of each step by side."""
+    with ExitStack() as stack:
+        steps = {}
+        for name, side in sides.items():
+            side.analyse_others()
+            stack.enter_context(side.backlog(BACKLOGGED, SET))
+            steps[name] = _steps(side.deployment)
+        found: dict[str, dict[str, float]] = {name: {} for name in sides}
+        for step in next(iter(steps.values())):
+            turns = {name: (side.deployment.database, steps[name][step]) for name, side in sides.items()}
+            for name, ms in _timed(turns, rounds).items():
+                found[name][step] = ms
+        return found
+
+
+def _looks(side: Filling, practices: Sequence[int], rounds: int) -> tuple[dict[str, dict[str, float]], int]:
     """The milliseconds of looks by what there is to do and the number of practices, and the most statements of one."""
     looks: dict[str, dict[str, float]] = {"all under way": {}, "half to ring": {}}
     statements = 0
+    database = side.deployment.database
     for number in practices:
-        with filling.backlog(number, SET):
+        with side.backlog(number, SET):
             for state, found in looks.items():
-                filling.ring(every=1 if state == "all under way" else 2)
-                found[str(number)] = _timed(deployment, {"look": _look}, rounds)["look"]
-                statements = max(statements, _statements(deployment.database))
+                side.ring(every=1 if state == "all under way" else 2)
+                found[str(number)] = _timed({"look": (database, _look)}, rounds)["look"]
+                statements = max(statements, _statements(database))
     return looks, statements
 
 
-def _memory(deployment: Deployment, worker: Process, rows: Sequence[ImportRequest]) -> dict[str, float]:
-    """A worker's megabytes after parts of these imports."""
+def _memory(deployment: Deployment, imports: int) -> dict[str, float]:
+    """A worker's megabytes after parts of so many imports, the last ones of the deployment."""
+    rows = requests_of(deployment)[-imports:]
     found = {}
     done = 0
     for part in PARTS:
         until = round(len(rows) * part)
         import_all(deployment, f"memory {part}", rows[done:until])
         done = until
-        found[f"{part:.0%}"] = round(resident(worker.pid) / MEGABYTE, 1)
+        found[f"{part:.0%}"] = round(resident(deployment.processes[WORKER].pid) / MEGABYTE, 1)
     return found
 
 
@@ -159,23 +190,26 @@ class _RollBack(Exception):
     """Ends a round without a trace."""
 
 
-def _timed(deployment: Deployment, steps: dict[str, Step], rounds: int) -> dict[str, float]:
-    """The milliseconds of each step; the first two rounds warm the caches."""
-    found = {}
-    for name, step in steps.items():
-        samples = []
-        for _ in range(rounds + 2):
-            try:
-                with deployment.database.write() as tx:
-                    Filling.resume(tx)
-                    began = time.perf_counter()
-                    step(tx)
-                    samples.append((time.perf_counter() - began) * 1000)
-                    raise _RollBack
-            except _RollBack:
-                pass
-        found[name] = round(statistics.median(samples[2:]), 2)
-    return found
+def _timed(turns: Mapping[str, tuple[Database, Step]], rounds: int) -> dict[str, float]:
+    """The milliseconds of steps that take turns; the first two rounds warm the caches."""
+    samples: dict[str, list[float]] = {name: [] for name in turns}
+    for _ in range(rounds + 2):
+        for name, (database, step) in turns.items():
+            samples[name].append(_once(database, step))
+    return {name: round(statistics.median(found[2:]), 2) for name, found in samples.items()}
+
+
+def _once(database: Database, step: Step) -> float:
+    """The milliseconds of a step whose writes are rolled back."""
+    try:
+        with database.write() as tx:
+            Filling.resume(tx)
+            began = time.perf_counter()
+            step(tx)
+            ended = time.perf_counter()
+            raise _RollBack
+    except _RollBack:
+        return (ended - began) * 1000
 
 
 def _statements(database: Database) -> int:

@@ -25,6 +25,7 @@ from sqlalchemy import (
     null,
     or_,
     select,
+    text,
     update,
 )
 
@@ -592,6 +593,11 @@ def attempts_of(tx: Tx, job_id: UUID) -> list[JobAttempt]:
     return list(tx.session.scalars(select(JobAttempt).where(JobAttempt.job_id == job_id).order_by(JobAttempt.number)))
 
 
+#: A bitmap scan leaves the entries of dead rows in an index, and in a large table PostgreSQL prefers one. So each look would
+#: read those of all jobs that ran since the last vacuum, which comes after a fifth of all jobs there ever were.
+_STEP_BY_STEP = text("SET LOCAL enable_bitmapscan = off")
+
+
 def lease_is_void(*, slack_seconds: float = 0.0) -> ColumnElement[bool]:
     """A lease has run out. Or it ends after the deadline that the job would have if it began now: no lease does, unless the
     database's clock has gone back since it was granted."""
@@ -607,6 +613,8 @@ def take_back_expired(tx: Tx) -> list[UUID]:
     Returns:
         Ids of the jobs.
     """
+    if tx.is_postgresql:
+        tx.session.execute(_STEP_BY_STEP)
     ran_out = (
         select(Job.id, Job.lease_token, Job.lease_owner)
         .where(is_in(JobState.RUNNING), lease_is_void())

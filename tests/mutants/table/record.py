@@ -614,6 +614,16 @@ LEASE = (
         ("tests/worker/runner/test_last_jobs.py::test_of_two_last_jobs_one_closes_the_import[postgresql-False]",),
     ),
     Mutant(
+        "take-back-step-by-step",
+        "a look for expired leases leaves no dead entries in the index of running jobs",
+        "invariant 8: each look reads all jobs that ran since the last vacuum, which comes after a fifth of all there ever were",
+        (Edit(JOBS, "        tx.session.execute(_STEP_BY_STEP)\n", "        pass\n"),),
+        (
+            "tests/portal_db/work/test_job_growth.py"
+            "::test_leases_are_taken_back_without_reading_jobs_that_ran_since_the_last_vacuum[new postgresql]",
+        ),
+    ),
+    Mutant(
         "take-back-locked",
         "an expired job that a stopped process has locked does not delay the others",
         "P3: a stopped process delays the work of every worker",
