@@ -98,7 +98,11 @@ ALONE = (
     ("throughput-600", "A batch of 600", "On a database that was never analysed."),
     ("throughput-5000", "A batch of 5,000", "On a database that was never analysed."),
     ("capacity", "What an import and a sync cost each part", "The basis of [scaling](scaling.md)."),
-    ("growth", "What finished work and many practices cost", "Milliseconds of each hot statement or step."),
+    (
+        "growth",
+        "What finished work and many practices cost",
+        "Milliseconds of each hot statement or step, in deployments that take turns.",
+    ),
     (
         "console",
         "The operators' console",
