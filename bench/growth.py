@@ -24,6 +24,7 @@ from bench.finished import BACKLOGGED, Filling
 from bench.importing import import_all
 from bench.parse import MEGABYTE, resident
 from bench.throughput import requests_of
+from handlers.imports.request import ImportRequest
 from handlers.registry import HANDLERS
 from portal_db.clients import client_queries
 from portal_db.clients.client_queries import ClientFilter
@@ -65,7 +66,8 @@ def measure(
     watched = max(1, jobs // JOBS_PER_IMPORT)
     with ExitStack() as stack:
         sides = {str(number): _side(stack, number, BATCHES * imports + watched) for number in finished}
-        throughput = _imports_per_s(sides, imports)
+        rows = {name: requests_of(side.deployment) for name, side in sides.items()}
+        throughput = _imports_per_s(sides, rows, imports)
         by_finished = _steps_timed(sides, rounds)
         first, last = str(finished[0]), str(finished[-1])
         looks, statements = _looks(sides[last], practices, rounds)
@@ -79,7 +81,7 @@ def measure(
             "look_ms_by_practices": looks["all under way"],
             "look_with_backlog_ms_by_practices": looks["half to ring"],
             "statements_per_look": statements,
-            "memory_mb": _memory(sides[last].deployment, watched),
+            "memory_mb": _memory(sides[last].deployment, rows[last][-watched:]),
         }
 
 
@@ -94,9 +96,10 @@ def _side(stack: ExitStack, finished: int, clients: int) -> Filling:
     return filling
 
 
-def _imports_per_s(sides: Mapping[str, Filling], imports: int) -> dict[str, float]:
+def _imports_per_s(
+    sides: Mapping[str, Filling], rows: Mapping[str, Sequence[ImportRequest]], imports: int
+) -> dict[str, float]:
     """How fast each side does a batch, the median of several. Each batch has records of its own."""
-    rows = {name: requests_of(side.deployment) for name, side in sides.items()}
     seconds: dict[str, list[float]] = {name: [] for name in sides}
     for number in range(BATCHES):
         batch = slice(number * imports, (number + 1) * imports)
@@ -135,9 +138,8 @@ def _looks(side: Filling, practices: Sequence[int], rounds: int) -> tuple[dict[s
     return looks, statements
 
 
-def _memory(deployment: Deployment, imports: int) -> dict[str, float]:
-    """A worker's megabytes after parts of so many imports, the last ones of the deployment."""
-    rows = requests_of(deployment)[-imports:]
+def _memory(deployment: Deployment, rows: Sequence[ImportRequest]) -> dict[str, float]:
+    """A worker's megabytes after parts of these imports."""
     found = {}
     done = 0
     for part in PARTS:
@@ -218,12 +220,10 @@ def _statements(database: Database) -> int:
     def note(*arguments: Any) -> None:
         seen.append(arguments[2])
 
-    try:
-        with database.write() as tx:
-            Filling.resume(tx)
-            event.listen(database.engine, "before_cursor_execute", note)
-            _look(tx)
-            raise _RollBack
-    except _RollBack:
+    def look(tx: Tx) -> None:
+        event.listen(database.engine, "before_cursor_execute", note)
+        _look(tx)
         event.remove(database.engine, "before_cursor_execute", note)
+
+    _once(database, look)
     return len(seen)

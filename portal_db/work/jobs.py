@@ -593,15 +593,15 @@ def attempts_of(tx: Tx, job_id: UUID) -> list[JobAttempt]:
     return list(tx.session.scalars(select(JobAttempt).where(JobAttempt.job_id == job_id).order_by(JobAttempt.number)))
 
 
-#: A bitmap scan leaves the entries of dead rows in an index, and in a large table PostgreSQL prefers one. So each look would
-#: read those of all jobs that ran since the last vacuum, which comes after a fifth of all jobs there ever were.
-_STEP_BY_STEP = text("SET LOCAL enable_bitmapscan = off")
-
-
 def lease_is_void(*, slack_seconds: float = 0.0) -> ColumnElement[bool]:
     """A lease has run out. Or it ends after the deadline that the job would have if it began now: no lease does, unless the
     database's clock has gone back since it was granted."""
     return or_(Job.lease_until < db_now(-slack_seconds), Job.lease_until > db_now(Job.deadline_seconds))
+
+
+#: A bitmap scan leaves the entries of dead rows in an index, and in a large table PostgreSQL prefers one. So each look would
+#: read those of all jobs that ran since the last vacuum, which comes after a fifth of all jobs there ever were.
+_STEP_BY_STEP = text("SET LOCAL enable_bitmapscan = off")
 
 
 def take_back_expired(tx: Tx) -> list[UUID]:
