@@ -136,17 +136,19 @@ class PortalBroker(RedisBroker):
     def room(self, consumer: BlockingConsumer) -> int:
         """How many messages a consumer may fetch now.
 
-        Where the process consumes the interactive lane too, the others together hold half of what it can start: a batch's
-        sets take all the threads for seconds otherwise, while somebody waits for one import. Sets of imports hold half of
-        that: they compute, so that more of them at once all end late, and leave no place to the emails of those that ended.
+        A process runs one set of imports at a time: they compute, on the one core that Python takes, so that several at once
+        all end late, and the emails of those that ended with them.
+
+        Where the process consumes the interactive lane too, the others together hold half of what it can start: otherwise a
+        batch takes all the threads for seconds, while somebody waits for one import.
         """
         room: int = consumer.prefetch - consumer.outstanding_message_count
+        if consumer.queue_name == Lane.IMPORT and consumer.holds_set:
+            return 0
         if Lane.INTERACTIVE not in self._consumers or consumer.queue_name not in _BACKGROUND:
             return room
         others = [each for queue, each in list(self._consumers.items()) if queue in _BACKGROUND]
         half: int = max(1, consumer.prefetch // 2) - sum(each.outstanding_message_count for each in others)
-        if consumer.queue_name == Lane.IMPORT:
-            half = min(half, max(1, consumer.prefetch // 4) - consumer.outstanding_sets)
         return min(room, half)
 
     def refused(self, queue_name: str, refusal: redis.ResponseError) -> None:

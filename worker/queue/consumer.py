@@ -34,14 +34,13 @@ class BlockingConsumer(_RedisConsumer):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)  # type: ignore[no-untyped-call]  # dramatiq's is untyped
-        #: The messages that hold a set: those handed out, and some that have ended since the last.
-        self._sets: set[str] = set()
+        #: The message of a set that was handed out last.
+        self._set: str | None = None
 
     @property
-    def outstanding_sets(self) -> int:
-        """How many sets, of two jobs or more, are handed out and not ended."""
-        self._sets &= self.queued_message_ids
-        return len(self._sets)
+    def holds_set(self) -> bool:
+        """Whether a set, of two jobs or more, is handed out and not ended."""
+        return self._set in self.queued_message_ids
 
     def __next__(self) -> MessageProxy | None:
         self.broker.goes_round(self.queue_name)
@@ -58,7 +57,7 @@ class BlockingConsumer(_RedisConsumer):
                 if message is not None:
                     self.queued_message_ids.add(message.message_id)
                     if len(message.args) > 1:
-                        self._sets = {*(self._sets & self.queued_message_ids), message.message_id}
+                        self._set = message.message_id
                     return MessageProxy(message)
         except (redis.ConnectionError, redis.TimeoutError) as error:  # P7: a timeout is a lost connection too
             raise ConnectionClosed(error) from None  # type: ignore[no-untyped-call]  # dramatiq's is untyped

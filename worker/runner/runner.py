@@ -35,7 +35,6 @@ from portal_db.work.jobs import LOST_LEASES_BEFORE_ISOLATION, Lease, LeaseLost, 
 from worker.runner import failures, outcomes
 from worker.runner.chain import Chain
 from worker.runner.failures import as_job_error
-from worker.runner.first import First
 from worker.runner.leases import Leases
 
 log = structlog.stdlib.get_logger(__name__)
@@ -97,7 +96,6 @@ class Runner:
         self._handlers = handlers
         self._run_isolated = run_isolated
         self._stopping = stopping
-        self._first = First()
 
     def run(self, *job_ids: UUID) -> None:
         """Claim jobs and run them, then their follow-ups of the same lane in turn.
@@ -107,11 +105,10 @@ class Runner:
         if self._stopping.is_set():
             self._leave_to_others(job_ids)
             return
-        with self._first.alone():
-            leases = [Lease(job_id, self._database.sources.new_id(), self._leases.owner) for job_id in job_ids]
-            suspects, claimed = self._tries()(self._claim, leases)
-            outcomes.claimed(claimed)
-            self._run_on(claimed)
+        leases = [Lease(job_id, self._database.sources.new_id(), self._leases.owner) for job_id in job_ids]
+        suspects, claimed = self._tries()(self._claim, leases)
+        outcomes.claimed(claimed)
+        self._run_on(claimed)
         for job_id in suspects:
             if self._run_isolated is not None:
                 self._run_isolated(job_id)

@@ -180,13 +180,6 @@ RUNNING = (
         ),
     ),
     Mutant(
-        "sets-forgotten",
-        "a consumer forgets the sets that have ended",
-        "invariant 8: the memory of a worker grows with the work that it has done",
-        (Edit(CONSUMER, "{*(self._sets & self.queued_message_ids), ", "{*self._sets, "),),
-        (f"{TEST_CONSUMER}::test_a_consumer_of_one_lane_remembers_no_set_that_has_ended",),
-    ),
-    Mutant(
         "run-alone",
         "a job that lost its lease twice runs in isolation",
         "P14: a job that kills its process keeps ending innocent jobs with it",
@@ -379,33 +372,6 @@ RELAYING = (
             ),
         ),
         ("tests/worker/runner/test_sets.py::test_what_follows_a_set_is_done_before_the_next_begins[sqlite]",),
-    ),
-    Mutant(
-        "first-alone",
-        "the first jobs of a process run before the others",
-        "all threads of a new worker compile the same statements at the same time, and a batch begins late",
-        (Edit(RUNNER, "with self._first.alone():", "with ExitStack():"),),
-        ("tests/worker/runner/test_first.py::test_the_others_wait_for_the_first[sqlite]",),
-    ),
-    Mutant(
-        "first-not-for-long",
-        "who comes after the first jobs of a process does not wait for long",
-        "a first import that waits for XPM holds up everything in its process",
-        (Edit("worker/runner/first.py", "wait(FIRST_SECONDS)", "wait()"),),
-        ("tests/worker/runner/test_first.py::test_they_do_not_wait_for_one_that_takes_long",),
-    ),
-    Mutant(
-        "first-fails",
-        "a first job that raises holds nobody back",
-        "after an outage of the database, the threads of a new worker wait once more",
-        (
-            Edit(
-                "worker/runner/first.py",
-                "            try:\n                yield\n            finally:\n                self._has_ended.set()",
-                "            yield\n            self._has_ended.set()",
-            ),
-        ),
-        ("tests/worker/runner/test_first.py::test_a_first_one_that_fails_holds_nobody_back",),
     ),
     Mutant(
         "claim-locks-import-first",
@@ -615,14 +581,17 @@ QUEUES = (
     ),
     Mutant(
         "room-for-emails",
-        "sets of imports leave places to other lanes",
-        "the emails of imports that ended wait for the whole batch",
-        (Edit(BROKER, "half = min(half, max(1, consumer.prefetch // 4) - consumer.outstanding_sets)", "pass"),),
-        (f"{TEST_CONSUMER}::test_sets_of_imports_leave_places_to_the_emails_of_those_that_ended",),
+        "a worker runs one set of imports at a time",
+        "all sets of a batch end late, and the emails of imports that ended wait for them",
+        (Edit(BROKER, "if consumer.queue_name == Lane.IMPORT and consumer.holds_set:", "if False:"),),
+        (
+            f"{TEST_CONSUMER}::test_a_worker_runs_one_set_of_imports_at_a_time[of all lanes]",
+            f"{TEST_CONSUMER}::test_a_worker_runs_one_set_of_imports_at_a_time[of imports]",
+        ),
     ),
     Mutant(
         "room-of-sets",
-        "only sets of imports are held to fewer places",
+        "only sets of imports wait for each other",
         "imports that wait for XPM by themselves leave places empty",
         (Edit(CONSUMER, "if len(message.args) > 1:", "if True:"),),
         (f"{TEST_CONSUMER}::test_imports_that_wait_for_xpm_by_themselves_have_the_places_that_nobody_else_wants",),

@@ -256,26 +256,22 @@ def test_a_batch_leaves_threads_to_who_waits(sqlite_desk: Desk) -> None:
     assert held({Lane.EMAIL: consumers[Lane.EMAIL]}) == {Lane.EMAIL: 4}
 
 
-def test_sets_of_imports_leave_places_to_the_emails_of_those_that_ended(sqlite_desk: Desk) -> None:
-    # Given a worker of eight threads for all lanes, and more sets in each than it can start
-    consumers = listening(sqlite_desk, (Lane.IMPORT, Lane.EMAIL, Lane.INTERACTIVE), prefetch=8, of=2)
-    # Then two of them are sets of imports, though these come first
-    assert held({Lane.IMPORT: consumers[Lane.IMPORT]}) == {Lane.IMPORT: 2}
-    assert held(consumers) == {Lane.IMPORT: 2, Lane.EMAIL: 2, Lane.INTERACTIVE: 8}
-    # And the next comes when one of them has ended
-    batch = consumers[Lane.IMPORT]
-    batch.queued_message_ids.discard(next(iter(batch.queued_message_ids)))
-    assert held(consumers) == {Lane.IMPORT: 2, Lane.EMAIL: 2, Lane.INTERACTIVE: 8}
-
-
-def test_a_consumer_of_one_lane_remembers_no_set_that_has_ended(sqlite_desk: Desk) -> None:
-    """It never asks how many sets are under way, so nothing else makes it forget them."""
-    [consumer] = listening(sqlite_desk, [Lane.IMPORT], prefetch=8, of=2).values()
-    for _ in range(8):
-        message = next(consumer)
-        assert message is not None
-        consumer.ack(message)
-    assert len(consumer._sets) == 1
+@pytest.mark.parametrize(
+    "others",
+    [
+        pytest.param({Lane.EMAIL: 3, Lane.INTERACTIVE: 8}, id="of all lanes"),
+        pytest.param({Lane.RESYNC: 8}, id="of imports"),
+    ],
+)
+def test_a_worker_runs_one_set_of_imports_at_a_time(sqlite_desk: Desk, others: dict[Lane, int]) -> None:
+    # Given a worker of eight threads, and more sets in each of its lanes than it can start
+    consumers = listening(sqlite_desk, (Lane.IMPORT, *others), prefetch=8, of=2)
+    # Then one of them is a set of imports, though these come first
+    assert held({Lane.IMPORT: consumers[Lane.IMPORT]}) == {Lane.IMPORT: 1}
+    assert held(consumers) == {Lane.IMPORT: 1, **others}
+    # And the next comes when that has ended
+    consumers[Lane.IMPORT].queued_message_ids.clear()
+    assert held(consumers) == {Lane.IMPORT: 1, **others}
 
 
 def test_imports_that_wait_for_xpm_by_themselves_have_the_places_that_nobody_else_wants(sqlite_desk: Desk) -> None:
