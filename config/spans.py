@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Literal
 
 from config.settings import Settings, SettingsError
+from config.telling import is_told
 from config.tracing import TRACE, below
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def _otlp() -> ModuleType:
 
 def are_reported() -> bool:
     """Whether anybody collects spans; whoever makes many asks first."""
-    return _reporter is not None
+    return _reporter is not None and is_told()
 
 
 def report(
@@ -109,7 +110,7 @@ def report(
         error: the code or type of its error.
         links: `traceparent`s of spans in other traces.
     """
-    if _reporter is not None:
+    if _reporter is not None and is_told():
         known = {name: value for name, value in attributes.items() if name in ATTRIBUTES}
         _reporter.report(name, kind, own, parent, seconds=seconds, attributes=known, error=error, links=links)
 

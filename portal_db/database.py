@@ -191,7 +191,7 @@ class Database:
     def single(self) -> Iterator[Tx]:
         """A unit of work of one statement. PostgreSQL commits it by itself: of three round trips two are saved. Where only a
         transaction can say how to commit, it is one."""
-        if self.engine.dialect.name == "postgresql":
+        if self.is_postgresql:
             with self._glances() as session:
                 if keeps_settings(session.connection()):
                     yield Tx(session, self.sources)
@@ -213,6 +213,17 @@ class Database:
         with self._glances() as session:
             yield Tx(session, self.sources)
 
+    @contextmanager
+    def rehearsal(self) -> Iterator[Database]:
+        """A database whose units of work are all part of one transaction, which is rolled back: nothing of them remains, and
+        nobody else sees them. For one thread."""
+        with self._sessions() as session:
+            yield _Rehearsal(self, session)
+
+    @property
+    def is_postgresql(self) -> bool:
+        return self.engine.dialect.name == "postgresql"
+
     def open_connections(self, count: int) -> None:
         """Open so many connections before they are needed: the first of many jobs would open them all at the same moment.
         A database that is away is left to who needs it."""
@@ -222,6 +233,20 @@ class Database:
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+class _Rehearsal(Database):
+    def __init__(self, database: Database, session: Session) -> None:
+        self.sources, self.engine = database.sources, database.engine
+        self._session = session
+
+    @contextmanager
+    def write(self) -> Iterator[Tx]:
+        tx = Tx(self._session, self.sources)
+        yield tx
+        tx.send_waiting()
+
+    single = read = glance = write
 
 
 def _for_reading(engine: Engine) -> Engine:

@@ -32,6 +32,7 @@ from worker.queue.bell import connect
 from worker.queue.broker import PortalBroker, make_broker, usable_client
 from worker.queue.door import Door
 from worker.queue.inspect import RedisQueues
+from worker.rehearsal import rehearse
 from worker.runner.isolation import IsolatedRunner
 from worker.runner.leases import Leases
 from worker.runner.presence import Presence
@@ -85,6 +86,7 @@ def run_worker(queues: Collection[str], *, threads: int, stopping: threading.Eve
             every_seconds=parts.settings.heartbeat_seconds,
         )
         parts.services.database.open_connections(threads)
+        rehearse(parts.services)
         freeze_loaded()
         with presence, listening(parts.settings, answers_of(parts)):
             worker.start()

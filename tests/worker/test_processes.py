@@ -126,6 +126,7 @@ def test_two_workers_and_a_relay_do_what_is_asked_once_and_stop_when_told(
     people = importable(simulator)
     ports = {"METRICS_PORT": str(free_port())}
     started = [start(processes, desk, name, **ports) for name in ("worker-1", "worker-2", "relay")]
+    assert all("worker.rehearsed" in worker.log().partition("worker.ready")[0] for worker in started[:2])
     imports = [desk.ask(person.uuid, send_welcome_email=True) for person in people[:2]]
     imports += world.ask_batch([world.request(person.uuid, send_welcome_email=True) for person in people[2:5]])
     request = world.request(people[5].uuid)

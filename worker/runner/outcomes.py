@@ -10,6 +10,7 @@ import structlog
 
 from config import metrics, spans, tracing
 from config.logging import log_each
+from config.telling import is_told
 from handlers.errors import JobError
 from portal_db.states import AttemptOutcome
 from portal_db.tables import Job
@@ -24,7 +25,7 @@ def succeeded(jobs: Sequence[Job], *, began: float) -> None:
     Args:
         began: when their set did, on the process's monotonic clock.
     """
-    if jobs:
+    if jobs and is_told():
         for kind, number in Counter(job.kind for job in jobs).items():
             _count(kind, AttemptOutcome.SUCCEEDED, number, began)
         log_each(log, "job.succeeded", [_names(job) for job in jobs], **_same(jobs[0], began))
@@ -35,6 +36,8 @@ def succeeded(jobs: Sequence[Job], *, began: float) -> None:
 
 def failed(job: Job, error: JobError, *, began: float) -> None:
     """A job failed; its error class says what happens next."""
+    if not is_told():
+        return
     _count(job.kind, AttemptOutcome(error.error_class.value), 1, began)
     names = _names(job)
     log.info("job.failed", code=error.code, error_class=error.error_class.value, **names, **_same(job, began))
@@ -44,7 +47,7 @@ def failed(job: Job, error: JobError, *, began: float) -> None:
 
 def claimed(jobs: Sequence[Job]) -> None:
     """Jobs were claimed. Those that were tried before have waited for something else."""
-    for job in jobs:
+    for job in jobs if is_told() else ():
         if job.started_at is not None and not (job.attempts or job.deferrals or job.lost_leases or job.error_code):
             metrics.JOB_WAIT.labels(job.lane.value).observe((job.started_at - job.created_at).total_seconds())
 

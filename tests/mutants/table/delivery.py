@@ -13,6 +13,7 @@ DOOR = "worker/queue/door.py"
 CONSUMER = "worker/queue/consumer.py"
 BROKER = "worker/queue/broker.py"
 PROCESS = "worker/process.py"
+REHEARSAL = "worker/rehearsal.py"
 DISPATCH = "worker/queue/dispatch.py"
 ALONE = "worker/runner/isolation.py"
 LOGGING = "config/logging.py"
@@ -21,6 +22,7 @@ TEST_CONSUMER = "tests/worker/queue/test_consumer.py"
 TEST_BROKER = "tests/worker/queue/test_broker.py"
 OUTAGES = "tests/worker/leader/test_relay_outages.py"
 COMMITS = "tests/worker/runner/test_commits.py"
+TEST_REHEARSAL = "tests/worker/test_rehearsal.py"
 TEST_ALONE = "tests/worker/runner/test_isolation.py"
 FLOW = "tests/worker/runner/test_flow.py"
 LOST_LEASES = "tests/worker/runner/test_lost_leases.py"
@@ -588,6 +590,60 @@ QUEUES = (
             f"{TEST_CONSUMER}::test_a_worker_runs_one_set_of_imports_at_a_time[of all lanes]",
             f"{TEST_CONSUMER}::test_a_worker_runs_one_set_of_imports_at_a_time[of imports]",
         ),
+    ),
+    Mutant(
+        "rehearsal-called",
+        "a worker rehearses before its first job",
+        "the first imports of a new worker take twice as long",
+        (Edit(PROCESS, "        rehearse(parts.services)\n", ""),),
+        ("tests/worker/test_processes.py::test_two_workers_and_a_relay_do_what_is_asked_once_and_stop_when_told",),
+    ),
+    Mutant(
+        "rehearsal-rolled-back",
+        "nothing of a rehearsal remains",
+        "each start of a worker adds a practice and clients that nobody knows",
+        (
+            Edit(
+                "portal_db/database.py",
+                "        with self._sessions() as session:\n            yield _Rehearsal",
+                "        with self._sessions.begin() as session:\n            yield _Rehearsal",
+            ),
+        ),
+        (
+            f"{TEST_REHEARSAL}::test_a_rehearsal_leaves_no_trace[postgresql]",
+            f"{TEST_REHEARSAL}::test_a_rehearsal_is_rolled_back[postgresql]",
+        ),
+    ),
+    Mutant(
+        "rehearsal-untold",
+        "a rehearsal is not counted, logged or traced",
+        "metrics and traces have imports that nobody requested",
+        (Edit(REHEARSAL, "as stage, untold():", "as stage:"),),
+        (f"{TEST_REHEARSAL}::test_a_rehearsal_leaves_no_trace[postgresql]",),
+    ),
+    Mutant(
+        "rehearsal-sends-nothing",
+        "a rehearsal sends no email",
+        "the mail server gets emails to made-up people",
+        (Edit(REHEARSAL, ", mailer=_NoMailer())", ")"),),
+        (f"{TEST_REHEARSAL}::test_a_rehearsal_leaves_no_trace[postgresql]",),
+    ),
+    Mutant(
+        "rehearsal-may-fail",
+        "a rehearsal that fails is no failure",
+        "a worker does not start because of made-up imports, or while the database is away",
+        (Edit(REHEARSAL, "except Exception as raised:", "except KeyError as raised:"),),
+        (
+            f"{TEST_REHEARSAL}::test_a_rehearsal_that_fails_is_no_failure[postgresql]",
+            f"{TEST_REHEARSAL}::test_a_database_that_is_away_is_left_to_who_needs_it",
+        ),
+    ),
+    Mutant(
+        "rehearsal-not-on-sqlite",
+        "SQLite is spared",
+        "nobody else can write while a worker rehearses",
+        (Edit(REHEARSAL, "if not services.database.is_postgresql:", "if False:"),),
+        (f"{TEST_REHEARSAL}::test_sqlite_is_spared",),
     ),
     Mutant(
         "room-of-sets",
