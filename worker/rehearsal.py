@@ -20,6 +20,7 @@ from pydantic import SecretStr
 
 from config.telling import untold
 from handlers.access.practices import add_practice, add_staff
+from handlers.directory.classification import suggested_kind
 from handlers.directory.records import columns_of
 from handlers.imports.accept import accept, accept_batch
 from handlers.imports.request import ImportRequest
@@ -87,10 +88,10 @@ def _import_on(stage: Database, services: Services) -> bool:
     requests = [_request(practice_id, staff_id, record) for record in records]
     leases = Leases(stage, f"rehearsal/{practice_id}", lease_seconds=60.0, every_seconds=60.0)
     on_stage = replace(services, database=stage, mailer=_NoMailer())
-    runner = Runner(on_stage, _NoBell(), leases, HANDLERS, run_isolated=None, stopping=threading.Event())
+    bell = _NoBell()
+    runner = Runner(on_stage, bell, leases, HANDLERS, run_isolated=None, stopping=threading.Event())
     person, *batch = requests
-    import_ids = [*accept_batch(stage, _NoBell(), "rehearsal", batch).import_ids]
-    import_ids.append(accept(stage, _NoBell(), person).import_id)
+    import_ids = [*accept_batch(stage, bell, "rehearsal", batch).import_ids, accept(stage, bell, person).import_id]
     for _ in range(MOST_RUNS):
         with stage.read() as tx:
             of_imports = [job for of in jobs.of_imports(tx, import_ids).values() for job in of]
@@ -148,14 +149,14 @@ def _records(ids: Sequence[UUID]) -> list[XpmClient]:
 
 
 def _request(practice_id: UUID, staff_id: UUID, record: XpmClient) -> ImportRequest:
-    is_person = record.first_name is not None
+    kind = suggested_kind(record)
     return ImportRequest(
         practice_id=practice_id,
         requested_by=staff_id,
         request_id=str(record.uuid),
         xpm_uuid=record.uuid,
-        kind=ClientKind.INDIVIDUAL if is_person else ClientKind.ENTITY,
-        send_welcome_email=is_person,
+        kind=kind,
+        send_welcome_email=kind is ClientKind.INDIVIDUAL,
     )
 
 

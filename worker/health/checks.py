@@ -145,7 +145,7 @@ def _token_keys(of: Installation) -> str:
 def _database(of: Installation) -> str:
     with of.database.read() as tx:
         database_time(tx.session)
-    return f"{'PostgreSQL' if of.database.engine.dialect.name == 'postgresql' else 'SQLite'} answers."
+    return f"{'PostgreSQL' if of.database.is_postgresql else 'SQLite'} answers."
 
 
 def _migrations(of: Installation) -> str:
